@@ -1,0 +1,52 @@
+/* Socket addresses and prefixes.
+ *
+ * Does:    parses and prints ADDR, ADDR@PORT, [ADDR]:PORT is not accepted; IPv6 with %zone; compares; matches
+ *          prefixes, with IPv4-mapped IPv6 addresses counting as IPv4.
+ * Owns:    nothing; values.
+ * Threads: any.
+ */
+#ifndef DOTSTUB_BASE_ADDR_H
+#define DOTSTUB_BASE_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include "base/bytes.h"
+
+struct addr {
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    };
+};
+
+/* Longest text of addr_format with its NUL: 45 of IPv6, %zone, @port. */
+#define ADDR_TEXT 72
+
+/* "127.0.0.1", "::1@5300", "fe80::1%eth0@53". 0 or -EINVAL; `out` is written on success only. */
+int addr_parse(struct addr *out, const char *text, uint16_t default_port) MUST_CHECK;
+/* Writes ADDR or ADDR@PORT (with_port) and gives `out`. */
+const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT]);
+/* From what the kernel filled in; -EAFNOSUPPORT for anything but IPv4 and IPv6. */
+int addr_from_sockaddr(struct addr *out, const struct sockaddr *from) MUST_CHECK;
+socklen_t addr_len(const struct addr *addr);
+uint16_t addr_port(const struct addr *addr);
+void addr_set_port(struct addr *addr, uint16_t port);
+/* Same family, address, zone and port. */
+bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_is_loopback(const struct addr *addr);
+bool addr_is_wildcard(const struct addr *addr);
+
+/* A network, kept as IPv6 (IPv4 as ::ffff:a.b.c.d with 96 added to its length). */
+struct prefix {
+    uint8_t bytes[16];
+    uint8_t bits;
+};
+
+/* "10.0.0.0/8", "::1" (a whole address). Bits behind the length must be zero: -EINVAL otherwise. */
+int prefix_parse(struct prefix *out, const char *text) MUST_CHECK;
+bool prefix_holds(const struct prefix *prefix, const struct addr *addr);
+
+#endif

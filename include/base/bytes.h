@@ -1,0 +1,153 @@
+/* Byte ranges: a borrowed view, a bounds-checked reader and writer, and an owning buffer.
+ *
+ * Does:    keeps every access to wire data inside its bounds; errors are sticky, so a walk checks once.
+ * Owns:    only struct buffer owns memory; everything else borrows.
+ * Threads: none; values belong to whoever holds them.
+ */
+#ifndef DOTSTUB_BASE_BYTES_H
+#define DOTSTUB_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+/* A borrowed view; valid as long as its owner says. */
+struct bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+/* Big-endian access to memory that is known to be there. */
+static inline uint16_t read_u16(const uint8_t *at)
+{
+    return (uint16_t)((unsigned)at[0] << 8 | at[1]);
+}
+
+static inline uint32_t read_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline void write_u16(uint8_t *at, uint16_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static inline void write_u32(uint8_t *at, uint32_t value)
+{
+    write_u16(at, (uint16_t)(value >> 16));
+    write_u16(at + 2, (uint16_t)value);
+}
+
+/* Reads forward through bytes. After the first read past the end `failed` stays set and every read gives 0. */
+struct cursor {
+    const uint8_t *start, *at, *end;
+    bool failed;
+};
+
+static inline struct cursor cursor_over(struct bytes bytes)
+{
+    return (struct cursor){bytes.data, bytes.data, bytes.data + bytes.len, false};
+}
+
+static inline size_t cursor_left(const struct cursor *cursor)
+{
+    return (size_t)(cursor->end - cursor->at);
+}
+
+static inline size_t cursor_offset(const struct cursor *cursor)
+{
+    return (size_t)(cursor->at - cursor->start);
+}
+
+/* Gives a pointer to the next `len` bytes and steps over them; NULL (and failed) when there are fewer. */
+static inline const uint8_t *cursor_take(struct cursor *cursor, size_t len)
+{
+    const uint8_t *at = cursor->at;
+    if (cursor->failed || cursor_left(cursor) < len) {
+        cursor->failed = true;
+        return NULL;
+    }
+    cursor->at += len;
+    return at;
+}
+
+static inline uint8_t cursor_u8(struct cursor *cursor)
+{
+    const uint8_t *at = cursor_take(cursor, 1);
+    return at ? *at : 0;
+}
+
+static inline uint16_t cursor_u16(struct cursor *cursor)
+{
+    const uint8_t *at = cursor_take(cursor, 2);
+    return at ? read_u16(at) : 0;
+}
+
+static inline uint32_t cursor_u32(struct cursor *cursor)
+{
+    const uint8_t *at = cursor_take(cursor, 4);
+    return at ? read_u32(at) : 0;
+}
+
+/* Writes forward into a borrowed block. After the first write that does not fit `failed` stays set and nothing
+ * more is written. */
+struct writer {
+    uint8_t *start, *at, *end;
+    bool failed;
+};
+
+static inline struct writer writer_over(uint8_t *data, size_t cap)
+{
+    return (struct writer){data, data, data + cap, false};
+}
+
+static inline size_t writer_len(const struct writer *writer)
+{
+    return (size_t)(writer->at - writer->start);
+}
+
+/* Gives room for `len` bytes and steps over it; NULL (and failed) when it does not fit. */
+static inline uint8_t *writer_take(struct writer *writer, size_t len)
+{
+    uint8_t *at = writer->at;
+    if (writer->failed || (size_t)(writer->end - writer->at) < len) {
+        writer->failed = true;
+        return NULL;
+    }
+    writer->at += len;
+    return at;
+}
+
+void writer_bytes(struct writer *writer, const void *data, size_t len);
+void writer_u8(struct writer *writer, uint8_t value);
+void writer_u16(struct writer *writer, uint16_t value);
+void writer_u32(struct writer *writer, uint32_t value);
+
+/* An owning buffer that grows. Zeroed memory is an empty one. Data lies at data[start .. start+len). */
+struct buffer {
+    uint8_t *data;
+    size_t start, len, cap;
+};
+
+/* Makes room for `len` more bytes behind the data and gives a pointer to it, valid until the next call;
+ * NULL when memory is gone (the buffer is as before). */
+uint8_t *buffer_reserve(struct buffer *buffer, size_t len) MUST_CHECK;
+/* Counts `len` bytes written into the reserved room as data. */
+void buffer_commit(struct buffer *buffer, size_t len);
+/* Appends a copy. 0, or -ENOMEM with the buffer as before. */
+int buffer_append(struct buffer *buffer, const void *data, size_t len) MUST_CHECK;
+/* Drops `len` bytes from the front; an emptied buffer starts at the front again. */
+void buffer_consume(struct buffer *buffer, size_t len);
+/* Frees the memory; the buffer is empty and usable. */
+void buffer_free(struct buffer *buffer);
+
+static inline struct bytes buffer_bytes(const struct buffer *buffer)
+{
+    return (struct bytes){buffer->data + buffer->start, buffer->len};
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* Time. Everything that measures a duration or an age uses the boot-time clock, which counts suspend and is not
+ * moved by settimeofday; the wall clock is for log lines, certificates and files only.
+ *
+ * Threads: any. The fake is for single-threaded tests.
+ */
+#ifndef DOTSTUB_BASE_CLOCK_H
+#define DOTSTUB_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds and microseconds of CLOCK_BOOTTIME (CLOCK_MONOTONIC where the kernel has none). */
+uint64_t clock_ms(void);
+uint64_t clock_us(void);
+/* Seconds of the wall clock since 1970. */
+int64_t clock_wall_s(void);
+
+/* From now on all three give what the test says: clock_us = us, clock_ms = us / 1000, and wall = wall_s. */
+void clock_fake(uint64_t us, int64_t wall_s);
+void clock_real(void);
+
+#endif

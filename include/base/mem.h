@@ -1,0 +1,28 @@
+/* The only way our own code gets memory, so that tests can make any allocation fail.
+ *
+ * Does:    malloc, calloc, realloc and free with a hook that fails the n-th allocation.
+ * Owns:    nothing; the caller owns what it gets and gives it back with mem_free.
+ * Threads: any; the hook's counter is process-wide and meant for single-threaded tests.
+ */
+#ifndef DOTSTUB_BASE_MEM_H
+#define DOTSTUB_BASE_MEM_H
+
+#include <stddef.h>
+#include "base/bytes.h"
+
+void *mem_alloc(size_t size) MUST_CHECK;
+/* Zeroed; overflow of count * size gives NULL. */
+void *mem_zalloc(size_t count, size_t size) MUST_CHECK;
+/* As realloc; NULL leaves `old` as it was. */
+void *mem_resize(void *old, size_t size) MUST_CHECK;
+char *mem_strdup(const char *text) MUST_CHECK;
+void mem_free(void *block);
+
+/* Fails the n-th allocation from now (1 is the next), once; 0 turns the hook off. */
+void mem_fail_at(unsigned long n);
+/* Fails each n-th allocation from now; 0 turns it off. */
+void mem_fail_every(unsigned long n);
+/* Allocations asked for since mem_fail_at or mem_fail_every was last called. */
+unsigned long mem_asked(void);
+
+#endif

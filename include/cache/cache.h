@@ -1,0 +1,58 @@
+/* The answer cache: whole answers in wire form, in shards of two rings each (S3-FIFO).
+ *
+ * Does:    stores answers, copies them out aged, forgets the unpopular ones. Time is the boot-time clock in
+ *          milliseconds, passed in. The memory bound is exact and mapped once; pages not yet used cost nothing.
+ * Owns:    everything stored; callers get copies.
+ * Threads: any; one mutex per shard, held for one lookup and one copy.
+ * RFC:     1035 section 7.4, 2181 section 5, 2308, 8767 (entries stay after expiry until overwritten).
+ */
+#ifndef DOTSTUB_CACHE_CACHE_H
+#define DOTSTUB_CACHE_CACHE_H
+
+#include "dns/key.h"
+#include "dns/message.h"
+
+struct cache;
+
+/* A cache of about `bytes` in all (rounded down to whole shards, at least one of 4 MiB). NULL when memory is gone. */
+struct cache *cache_new(size_t bytes) MUST_CHECK;
+void cache_free(struct cache *cache);
+
+enum cache_result {
+    CACHE_MISS,
+    CACHE_HIT,
+    CACHE_EXPIRED, /* found, but its TTL is over: only with want_stale */
+    CACHE_TOO_BIG, /* found, but longer than `cap`: found.answer.len says how long; nothing was copied */
+};
+
+struct cache_found {
+    struct answer answer;     /* wire is the caller's `out`; ttl: whole seconds left (0 for CACHE_EXPIRED); no offsets */
+    uint32_t original_ttl;    /* seconds, as stored */
+    uint64_t expired_ms;      /* CACHE_EXPIRED: milliseconds since it expired */
+};
+
+/* Looks for a live entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down). With
+ * `want_stale` an expired entry is copied too, its TTLs set to `stale_ttl`. `hash` is key_hash(key). */
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, bool want_stale,
+                            uint32_t stale_ttl, uint8_t *out, size_t cap, struct cache_found *found);
+
+/* Brings the bucket of this hash into the processor's cache; for batches. */
+void cache_prefetch(const struct cache *cache, uint64_t hash);
+
+/* Stores a copy of `answer` (its ttl must be above 0, its question must fit the key) for answer->ttl seconds from
+ * now_ms, replacing what is there. 0, or -ENOSPC: larger than a shard takes. */
+int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
+              uint64_t now_ms) MUST_CHECK;
+
+/* Makes everything unfindable at once. */
+void cache_flush(struct cache *cache);
+
+/* Counted over all shards. */
+struct cache_stats {
+    size_t bytes;             /* mapped, bookkeeping included */
+    size_t used;              /* of these, taken by entries */
+    uint64_t entries, evicted, replaced;
+};
+void cache_stats(struct cache *cache, struct cache_stats *out);
+
+#endif

@@ -1,0 +1,110 @@
+/* The configuration in force: an immutable snapshot in native units.
+ *
+ * Does:    reads defaults, file, drop-ins and environment (in this order, the later wins) through the one table of
+ *          options; reports all mistakes at once.
+ * Owns:    everything it points to; ref-counted: config_ref, config_unref.
+ * Threads: built on the main thread, then read from any.
+ */
+#ifndef DOTSTUB_CONFIG_CONFIG_H
+#define DOTSTUB_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include "base/addr.h"
+#include "base/log.h"
+
+struct config_pin {
+    uint8_t sha256[32];
+};
+
+enum config_role { ROLE_PRIMARY, ROLE_BACKUP };
+enum config_ecs { ECS_OFF, ECS_DEFAULT };
+enum config_deny { DENY_REFUSE, DENY_DROP };
+
+struct config_upstream {
+    char *name;
+    char *tls_name;          /* NULL: pins alone decide */
+    struct addr *addresses;  /* with their ports */
+    size_t address_count;
+    uint16_t port;
+    struct config_pin *pins;
+    size_t pin_count;
+    enum config_role role;
+    enum config_ecs ecs;
+    uint32_t max_qps;        /* 0: no limit */
+    char *ca_file;           /* NULL: as tls.ca-file */
+    unsigned min_version;    /* 12 or 13: TLS 1.2, TLS 1.3; 0: as tls.min-version */
+    bool has_source;
+    struct addr source;
+};
+
+struct config {
+    unsigned refs;
+
+    struct addr *listen;
+    size_t listen_count;
+    bool listen_is_default;  /* a family that the machine lacks is no error then */
+    unsigned workers;        /* auto is resolved already */
+
+    struct config_upstream *upstreams;
+    size_t upstream_count;
+
+    struct {
+        char *ca_file;       /* "system" or a path */
+        unsigned min_version;
+        unsigned sessions;
+        uint64_t idle_ms;
+    } tls;
+
+    struct {
+        uint64_t size;       /* bytes, already lowered to what the machine allows */
+        uint32_t min_ttl, max_ttl, negative_max_ttl; /* seconds */
+        bool prefetch;
+        uint32_t serve_stale; /* seconds; 0: off */
+        uint64_t stale_answer_after_ms;
+        bool save;
+        char *save_file;
+    } cache;
+
+    struct {
+        uint64_t answer_by_ms;
+        unsigned queries_in_flight;
+        unsigned tcp_clients;
+        uint64_t tcp_idle_ms;
+        unsigned udp_size;
+    } limits;
+
+    struct {
+        struct prefix *allow;
+        size_t allow_count;
+        enum config_deny deny;
+    } access;
+
+    struct {                 /* CHAOS answers (identity.*); NULL: refused */
+        char *version;       /* version.bind and version.server */
+        char *hostname;      /* hostname.bind and id.server */
+    } identity;
+
+    char *control_socket;    /* NULL: off */
+    bool has_metrics;
+    struct addr metrics_listen;
+
+    enum log_level log_level;
+    bool log_queries;
+};
+
+/* Reads everything. `path` NULL: SYSCONFDIR/dotstub/dotstub.yaml if it exists, else defaults; a path that was given must
+ * exist. Environment from `environ_list` (NULL-terminated "NAME=value"). Mistakes are written to `errors`, all of them,
+ * each with file:line:column, the source line, a caret and, where there is one, a suggestion. 0 with *out set to a
+ * snapshot with one reference, ERROR_CONFIG, or -ENOMEM. */
+int config_load(struct config **out, const char *path, char *const *environ_list, FILE *errors) MUST_CHECK;
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/* Prints every setting as YAML that config_load reads back, each with a comment that says where its value came from
+ * (default, file:line, environment). 0 or negative. */
+int config_print(const struct config *config, FILE *out) MUST_CHECK;
+/* Prints the annotated default file: conf/dotstub.yaml is its output. */
+int config_print_annotated(FILE *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/* The identity of an answer: what the cache and the table of lookups find it by.
+ *
+ * Does:    holds a lower-cased question with what else changes the answer (DO, CD, the group of servers asked).
+ * Owns:    nothing; a value.
+ * Threads: any.
+ */
+#ifndef DOTSTUB_DNS_KEY_H
+#define DOTSTUB_DNS_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "dns/name.h"
+
+#define KEY_DO 0x01 /* DNSSEC OK (RFC 3225) */
+#define KEY_CD 0x02 /* checking disabled (RFC 4035 section 3.2.2) */
+
+/* Without padding before `name`, so that one contiguous range is hashed and compared; host byte order. */
+struct key {
+    uint32_t group;
+    uint16_t type, class;
+    uint8_t flags;
+    uint8_t name_len;
+    uint8_t name[NAME_MAX_WIRE];
+};
+
+static inline size_t key_len(const struct key *key)
+{
+    return offsetof(struct key, name) + key->name_len;
+}
+
+static inline uint64_t key_hash(const struct key *key)
+{
+    return hash_bytes(key, key_len(key));
+}
+
+bool key_equal(const struct key *a, const struct key *b);
+
+#endif

@@ -1,0 +1,34 @@
+/* Building answers of our own and reading messages with ldns, where speed does not count.
+ *
+ * Does:    holds the second reader of a query, and builds local answers (special names, ANY, CHAOS) from records in
+ *          presentation form.
+ * Threads: any.
+ * RFC:     1035, 2308 (negative answers), 8482 (ANY).
+ */
+#ifndef DOTSTUB_DNS_RECORDS_H
+#define DOTSTUB_DNS_RECORDS_H
+
+#include "dns/message.h"
+
+/* True unless ldns reads another question, EDNS presence or DO bit than `request` says, or refuses the message. A failed
+ * allocation inside ldns is no verdict: true. */
+bool records_agree(struct bytes wire, const struct request *request);
+
+/* One record of an answer: `owner` NULL means the name asked. */
+struct record_text {
+    const char *owner;
+    const char *type;
+    uint32_t ttl;
+    const char *rdata; /* presentation form */
+};
+
+/* Builds an answer without OPT to the key's question (class as in the key) with the given answer and authority records
+ * in `out`. Gives the length, or negative: -EINVAL for records that ldns cannot read, -ENOMEM, -ENOSPC. */
+int records_answer(uint8_t *out, size_t cap, const struct key *key, uint16_t rcode, const struct record_text *answer,
+                   unsigned answers, const struct record_text *authority, unsigned authorities) MUST_CHECK;
+
+/* "AAAA", "TYPE65280": the mnemonic of a type, for logs and texts; gives `out`. */
+#define TYPE_TEXT 16
+const char *records_type_text(uint16_t type, char out[TYPE_TEXT]);
+
+#endif

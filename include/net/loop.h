@@ -1,0 +1,88 @@
+/* One event loop: turns, flushes, deadlines.
+ *
+ * Does:    runs libuv; keeps one clock value per turn; before each sleep runs the flush hooks until none has anything
+ *          left to do; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
+ *          that an idle loop sleeps.
+ * Owns:    the uv loop, its prepare and timer handles and the read scratch shared by all its streams.
+ * Threads: all calls on the loop's own thread.
+ */
+#ifndef DOTSTUB_NET_LOOP_H
+#define DOTSTUB_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+#include "base/list.h"
+#include "base/bytes.h"
+
+#define LOOP_NEVER UINT64_MAX
+#define LOOP_SCRATCH 65536
+
+/* Registered from above; lives in its owner. `flush` runs before each sleep, in the order of registration, round after
+ * round until a whole round of all hooks gave false ("I had nothing to do, or cannot go on now"). */
+struct loop_flush {
+    struct list_link link;
+    bool (*flush)(struct loop_flush *hook);
+};
+
+/* Registered from above. `tick` runs when the timer fires and gives its next deadline (clock_ms, LOOP_NEVER: none). */
+struct loop_tick {
+    struct list_link link;
+    uint64_t (*tick)(struct loop_tick *hook, uint64_t now_ms);
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_prepare_t prepare;
+    uv_timer_t timer;
+    uint64_t now_ms;   /* boot-time clock, read once a turn */
+    uint64_t armed_at; /* what the timer is armed for, LOOP_NEVER: stopped */
+    uint64_t wake_at;  /* the earliest deadline known */
+    struct list flush_hooks, tick_hooks, timeouts;
+    uint8_t *read_scratch;  /* LOOP_SCRATCH bytes each: what one read gave, */
+    uint8_t *clear_scratch; /* and what it was after decryption */
+};
+
+/* 0 or negative (libuv's numbers). */
+int loop_init(struct loop *loop) MUST_CHECK;
+/* All handles of others must be closed already (their close callbacks have run). */
+void loop_fini(struct loop *loop);
+/* Runs until loop_stop; then flushes once more and returns. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+/* Runs the loop until no handle but the loop's own is left (after everything was closed), at most `ms`; true if so. */
+bool loop_drain(struct loop *loop, uint64_t ms);
+/* The clock of this turn. */
+static inline uint64_t loop_now(const struct loop *loop)
+{
+    return loop->now_ms;
+}
+
+void loop_add_flush(struct loop *loop, struct loop_flush *hook);
+void loop_remove_flush(struct loop_flush *hook);
+void loop_add_tick(struct loop *loop, struct loop_tick *hook);
+void loop_remove_tick(struct loop_tick *hook);
+/* Makes sure that the ticks run at or shortly after `at_ms`. */
+void loop_wake_by(struct loop *loop, uint64_t at_ms);
+
+/* Timeouts of one constant length: a FIFO, so starting and stopping are O(1). `expired` runs with the timeout already
+ * stopped; it may start and stop any timeout. */
+struct timeout {
+    struct list_link link;
+    uint64_t at_ms;
+};
+struct timeouts {
+    struct loop *loop;
+    struct list_link link;
+    struct list running;
+    uint64_t length_ms;
+    void (*expired)(struct timeout *timeout);
+};
+void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *));
+void timeouts_fini(struct timeouts *timeouts);
+/* Starts, or starts again from now. */
+void timeout_start(struct timeouts *timeouts, struct timeout *timeout);
+/* Stopping one that is not running does nothing; zeroed memory is not running. */
+void timeout_stop(struct timeout *timeout);
+
+#endif

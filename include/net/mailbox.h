@@ -1,0 +1,33 @@
+/* The only way to another thread: a locked list and a wake-up.
+ *
+ * Does:    a letter posted from any thread is opened on the loop's thread, in the order of posting; none is lost and none
+ *          opened twice.
+ * Owns:    nothing; a letter belongs to its sender until posted, then to its `open`.
+ * Threads: mailbox_post from any; the rest on the loop's thread.
+ */
+#ifndef DOTSTUB_NET_MAILBOX_H
+#define DOTSTUB_NET_MAILBOX_H
+
+#include <pthread.h>
+#include <uv.h>
+#include "net/loop.h"
+
+struct letter {
+    struct list_link link;
+    void (*open)(struct letter *letter, void *reader);
+};
+
+struct mailbox {
+    uv_async_t async;
+    pthread_mutex_t lock;
+    struct list letters;
+    void *reader;
+    bool closing;
+};
+
+int mailbox_init(struct mailbox *mailbox, struct loop *loop, void *reader) MUST_CHECK;
+void mailbox_post(struct mailbox *mailbox, struct letter *letter);
+/* Closes the handle; letters still inside are opened before. */
+void mailbox_close(struct mailbox *mailbox);
+
+#endif

@@ -1,0 +1,95 @@
+/* DNS messages framed by a two-octet length (RFC 1035 section 4.2.2) on one TCP connection, plain or TLS.
+ *
+ * Does:    connects or accepts; one read into the loop's scratch, one write per flush; keeps only a partial frame; calls
+ *          up with whole frames. TCP_NODELAY on every stream; keepalive and TCP_USER_TIMEOUT on outgoing ones.
+ *          Handlers only append; bytes leave in stream_flush, which the owner calls from its flush hook.
+ * Owns:    the uv handle, its buffers, its struct tls. It lies in its owner, who may free it from `closed` on, not before.
+ * Threads: the loop's.
+ * RFC:     7766, 7858.
+ */
+#ifndef DOTSTUB_NET_STREAM_H
+#define DOTSTUB_NET_STREAM_H
+
+#include <uv.h>
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct stream;
+
+struct stream_ops {
+    /* Connected, and with TLS: handshake done, peer verified. Not called for accepted streams. */
+    void (*ready)(struct stream *stream);
+    /* One whole message without its length prefix; 0 to 65535 octets; writable, borrowed until the return. */
+    void (*frame)(struct stream *stream, uint8_t *message, size_t len);
+    /* The peer sent FIN (or close_notify) and nothing more will come; we can still send. NULL: the stream closes itself
+     * with ERROR_CLOSED. */
+    void (*ended)(struct stream *stream);
+    /* The end, called once, asynchronously, when the handle is gone: the owner may free it now. `reason` is what was given
+     * to stream_close, or what failed: -ECONNREFUSED, -ETIMEDOUT, ERROR_CLOSED (FIN; *clean with close_notify), ERROR_TLS_... */
+    void (*closed)(struct stream *stream, int reason);
+};
+
+enum stream_state { STREAM_UNUSED, STREAM_CONNECTING, STREAM_HANDSHAKE, STREAM_OPEN, STREAM_CLOSING };
+
+struct stream {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct loop *loop;
+    const struct stream_ops *ops;
+    enum stream_state state;
+    int reason;
+    bool writing;      /* `write` is under way with the bytes of `out_writing` */
+    bool paused;       /* does not read */
+    bool ended;        /* the peer's FIN was seen */
+    bool clean_end;    /* close_notify was seen before it */
+    struct tls *tls;   /* NULL: plain */
+    struct buffer in;  /* a partial frame, or frames not delivered because of a pause */
+    struct buffer out; /* clear frames (with prefixes) not yet written (plain) or not yet encrypted (TLS) */
+    struct buffer out_writing;
+    uint64_t received; /* octets read from the network so far: progress, even when no frame is whole */
+};
+
+/* Starts connecting to `to` (from `source` if not NULL; with TLS if `trust` is not NULL). 0, or negative: nothing was
+ * started and `closed` will not be called. */
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
+                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets) MUST_CHECK;
+/* Accepts one client from a listening handle and starts to read. As stream_connect. */
+int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener) MUST_CHECK;
+
+/* Room for one message of at most `cap` octets (its prefix is kept in front); write into it, then commit the true length,
+ * with no other call on this stream between. NULL when memory is gone. */
+uint8_t *stream_reserve(struct stream *stream, size_t cap) MUST_CHECK;
+void stream_commit(struct stream *stream, size_t len);
+
+/* Octets appended and not yet taken by the kernel. */
+size_t stream_unsent(const struct stream *stream);
+/* True when all earlier output is with the kernel: a flush now would put new frames on the wire at once. */
+static inline bool stream_drained(const struct stream *stream)
+{
+    return stream->state == STREAM_OPEN && !stream->writing;
+}
+/* Encrypts what was appended (one record send) and writes it: one system call. Nothing to do, or the last write is still
+ * under way: nothing happens. A failure closes the stream (asynchronously). */
+void stream_flush(struct stream *stream);
+
+/* Stops reading and delivering (also from within `frame`: further frames of the same read are kept); resumes, delivering
+ * kept frames from the loop, not from within this call. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/* Begins the end: close_notify with TLS, what is unsent is sent as far as the kernel takes it at once, then the handle
+ * closes. `reset` sends RST instead. Calling it again does nothing. */
+void stream_close(struct stream *stream, int reason);
+void stream_reset(struct stream *stream, int reason);
+
+/* True with a TLS stream's facts after `ready`. */
+bool stream_facts(struct stream *stream, struct tls_facts *out);
+/* A partial frame is waiting for its rest. */
+bool stream_mid_frame(const struct stream *stream);
+/* The address of the other end; of an accepted stream's own end with `local`. 0 or negative. */
+int stream_peer(const struct stream *stream, struct addr *out, bool local) MUST_CHECK;
+
+#endif

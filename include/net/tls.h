@@ -1,0 +1,79 @@
+/* TLS for client sessions over byte buffers: the only file that knows GnuTLS.
+ *
+ * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified, and
+ *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked in full handshakes
+ *          and after resumption; ALPN "dot" offered, not required; tickets taken as they come, each used once, bound
+ *          to the store they lie in. No 0-RTT, no renegotiation.
+ * Owns:    struct tls_trust is immutable and ref-counted; struct tls belongs to its stream; a ticket store to its server.
+ * Threads: trust from any; the rest on one loop's thread.
+ * RFC:     7858, 8310 (strict profile), 8446, 5077, 6125, 7301.
+ */
+#ifndef DOTSTUB_NET_TLS_H
+#define DOTSTUB_NET_TLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/bytes.h"
+
+struct tls_pin {
+    uint8_t sha256[32];
+};
+
+struct tls_trust_options {
+    const char *ca_file;      /* "system" or a PEM file */
+    const char *tls_name;     /* NULL: only the pins are looked at */
+    const struct tls_pin *pins;
+    unsigned pin_count;
+    unsigned min_version;     /* 12 or 13 */
+};
+
+/* What is trusted for one upstream. A CA file is loaded once for all trusts that name it (while one is alive). */
+struct tls_trust;
+/* 0, -EINVAL: neither name nor pin, -ENOENT and others: the CA file cannot be read or holds no certificate, -ENOMEM. */
+int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
+struct tls_trust *tls_trust_ref(struct tls_trust *trust);
+void tls_trust_unref(struct tls_trust *trust);
+
+/* Tickets of one server under one trust: at most a few, newest used first. Zeroed memory is an empty store. */
+#define TLS_TICKETS 4
+struct tls_tickets {
+    struct {
+        uint8_t *data;
+        size_t len;
+        uint64_t expires_ms; /* boot-time clock */
+    } item[TLS_TICKETS];
+    unsigned count;
+};
+void tls_tickets_clear(struct tls_tickets *tickets);
+
+/* Facts of a finished handshake, for people. */
+struct tls_facts {
+    char version[16], cipher[64], certificate_name[256], alpn[8];
+    int64_t certificate_expires; /* wall clock seconds */
+    bool resumed;
+};
+
+struct tls;
+/* A client session before its handshake. It takes a ticket out of `tickets` if there is one, and puts new ones in as long
+ * as it lives; `tickets` must outlive it. NULL when memory is gone. */
+struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets) MUST_CHECK;
+void tls_free(struct tls *tls);
+
+/* The ciphertext side: bytes from the peer are borrowed until tls_read or tls_handshake returned -EAGAIN (all of them are
+ * consumed then); what is to be sent to the peer is appended to tls_output. */
+void tls_input(struct tls *tls, struct bytes ciphertext);
+struct buffer *tls_output(struct tls *tls);
+
+/* Goes on with the handshake: 0 when it is done AND the peer is verified; -EAGAIN: needs more input; else the reason
+ * (ERROR_TLS_..., -EPROTO): an alert may lie in the output; the session is over. */
+int tls_handshake(struct tls *tls) MUST_CHECK;
+/* Reads clear bytes: > 0 the number; -EAGAIN: the input is used up; 0: the peer closed cleanly (close_notify); else the
+ * reason. Call until it says other than > 0. */
+int tls_read(struct tls *tls, uint8_t *out, size_t cap) MUST_CHECK;
+/* Encrypts all of it (as few records as fit) into the output. 0 or the reason. */
+int tls_write(struct tls *tls, const uint8_t *data, size_t len) MUST_CHECK;
+/* Appends close_notify to the output. */
+void tls_bye(struct tls *tls);
+void tls_get_facts(struct tls *tls, struct tls_facts *out);
+
+#endif

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += liblisten.a
+liblisten_a_SOURCES =

@@ -1,0 +1,3 @@
+noinst_LIBRARIES += libnet.a
+libnet_a_SOURCES = src/net/loop.c src/net/mailbox.c src/net/socket.c src/net/stream.c src/net/tls.c
+noinst_HEADERS += include/net/loop.h include/net/mailbox.h include/net/socket.h include/net/stream.h include/net/tls.h

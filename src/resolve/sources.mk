@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libresolve.a
+libresolve_a_SOURCES =
