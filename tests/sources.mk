@@ -1,0 +1,2 @@
+dist_check_SCRIPTS = tests/lint/layers
+TESTS += tests/lint/layers
