@@ -1,0 +1,122 @@
+/* Invariants: the message was walked, so the i-th offset is the TTL of the i-th record, and the header's
+ * counts say where the sections begin; TYPE lies four octets before a TTL and RDLENGTH four behind it. Names
+ * are never read here. Should a count be wrong all the same, it is cut at ttl_count, and rdata is read inside
+ * `len` only. */
+#include "dns/ttl.h"
+
+#include <ldns/rr.h>
+#include <ldns/packet.h>
+#include <ldns/wire2host.h>
+
+#define TTL_LARGEST 0x7fffffff /* RFC 2181 section 8 */
+#define TTL_NONE    UINT32_MAX /* no record seen yet */
+
+static inline uint32_t lower_of(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The offsets of one section's TTLs. */
+struct section {
+    const uint16_t *at, *end;
+};
+
+/* The section that begins at `from` and has the count at `count_offset` in the header. */
+static struct section section_from(const struct answer *answer, const uint16_t *from, unsigned count_offset)
+{
+    size_t left = (size_t)(answer->ttl_offsets + answer->ttl_count - from);
+    size_t count = read_u16(answer->wire + count_offset);
+    return (struct section){from, from + (count < left ? count : left)};
+}
+
+/* Brings the section's TTLs into range (RFC 8767 section 4: the high bit means large) and gives the lowest.
+ */
+static uint32_t limit_section(uint8_t *wire, struct section section, uint32_t min, uint32_t max)
+{
+    uint32_t lowest = TTL_NONE;
+    for (; section.at < section.end; section.at++) {
+        uint32_t ttl = read_u32(wire + *section.at);
+        if (ttl > 0 && ttl < min)
+            ttl = min;
+        ttl = lower_of(ttl, max);
+        write_u32(wire + *section.at, ttl);
+        lowest = lower_of(lowest, ttl);
+    }
+    return lowest;
+}
+
+static uint16_t record_type(const uint8_t *wire, uint16_t ttl_offset)
+{
+    return read_u16(wire + ttl_offset - 4);
+}
+
+/* True if the chain ends in what was asked: CNAME and DNAME records lead on, RRSIGs only go with others. */
+static bool is_positive(const uint8_t *wire, struct section answers, uint16_t qtype)
+{
+    if (qtype == LDNS_RR_TYPE_CNAME || qtype == LDNS_RR_TYPE_ANY)
+        return answers.at < answers.end;
+    for (; answers.at < answers.end; answers.at++) {
+        if (record_type(wire, *answers.at) == qtype)
+            return true;
+    }
+    return false;
+}
+
+/* The last field of a SOA's rdata (RFC 1035 section 3.3.13). */
+static uint32_t soa_minimum(const struct answer *answer, uint16_t ttl_offset)
+{
+    size_t end = (size_t)ttl_offset + 6 + read_u16(answer->wire + ttl_offset + 4);
+    return end <= answer->len ? read_u32(answer->wire + end - 4) : 0;
+}
+
+/* RFC 2308 section 5: a negative answer is kept for the lowest of its SOA's TTL and MINIMUM, at most for
+ * `most`, and its SOA shows that. Without SOA it is not kept. */
+static uint32_t limit_negative(const struct answer *answer, struct section authority, uint32_t most)
+{
+    uint32_t ttl = TTL_NONE;
+    for (const uint16_t *at = authority.at; at < authority.end; at++) {
+        if (record_type(answer->wire, *at) == LDNS_RR_TYPE_SOA)
+            ttl = lower_of(ttl, lower_of(read_u32(answer->wire + *at), soa_minimum(answer, *at)));
+    }
+    if (ttl == TTL_NONE)
+        return 0;
+    ttl = lower_of(ttl, most);
+    for (const uint16_t *at = authority.at; at < authority.end; at++) {
+        if (record_type(answer->wire, *at) == LDNS_RR_TYPE_SOA)
+            write_u32(answer->wire + *at, ttl);
+    }
+    return ttl;
+}
+
+void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits)
+{
+    struct section answers = section_from(answer, answer->ttl_offsets, LDNS_ANCOUNT_OFF);
+    struct section authority = section_from(answer, answers.end, LDNS_NSCOUNT_OFF);
+    struct section additional = {authority.end, answer->ttl_offsets + answer->ttl_count};
+    uint32_t max = lower_of(limits->max, TTL_LARGEST);
+    uint32_t lowest = limit_section(answer->wire, answers, limits->min, max);
+    uint32_t authority_lowest = limit_section(answer->wire, authority, limits->min, max);
+    limit_section(answer->wire, additional, 0, max);
+
+    answer->ttl = 0;
+    if (answer->truncated || (answer->rcode != LDNS_RCODE_NOERROR && answer->rcode != LDNS_RCODE_NXDOMAIN))
+        return;
+    if (answer->rcode == LDNS_RCODE_NOERROR && is_positive(answer->wire, answers, qtype))
+        answer->ttl = lower_of(lowest, authority_lowest);
+    else
+        answer->ttl = limit_negative(answer, authority, lower_of(lowest, limits->negative_max));
+}
+
+void ttl_age(uint8_t *wire, const uint16_t *offsets, unsigned count, uint32_t elapsed)
+{
+    for (const uint16_t *end = offsets + count; offsets < end; offsets++) {
+        uint32_t ttl = read_u32(wire + *offsets);
+        write_u32(wire + *offsets, ttl > elapsed ? ttl - elapsed : 0);
+    }
+}
+
+void ttl_set(uint8_t *wire, const uint16_t *offsets, unsigned count, uint32_t seconds)
+{
+    for (const uint16_t *end = offsets + count; offsets < end; offsets++)
+        write_u32(wire + *offsets, seconds);
+}
