@@ -23,7 +23,8 @@ struct record_text {
 };
 
 /* Builds an answer without OPT to the key's question (class as in the key) with the given answer and authority records
- * in `out`. Gives the length, or negative: -EINVAL for records that ldns cannot read, -ENOMEM, -ENOSPC. */
+ * in `out`; rcode is at most 15. Gives the length, or negative: -EINVAL for records that ldns cannot read, -ENOMEM,
+ * -ENOSPC. */
 int records_answer(uint8_t *out, size_t cap, const struct key *key, uint16_t rcode, const struct record_text *answer,
                    unsigned answers, const struct record_text *authority, unsigned authorities) MUST_CHECK;
 
