@@ -25,7 +25,8 @@ struct addr {
 /* Longest text of addr_format with its NUL: 45 of IPv6, %zone, @port. */
 #define ADDR_TEXT 72
 
-/* "127.0.0.1", "::1@5300", "fe80::1%eth0@53". 0 or -EINVAL; `out` is written on success only. */
+/* "127.0.0.1", "::1@5300", "fe80::1%eth0@53". A zone is an interface's name or number, on link-local
+ * addresses only. 0 or -EINVAL; `out` is written on success only. */
 int addr_parse(struct addr *out, const char *text, uint16_t default_port) MUST_CHECK;
 /* Writes ADDR or ADDR@PORT (with_port) and gives `out`. */
 const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT]);
@@ -47,6 +48,7 @@ struct prefix {
 
 /* "10.0.0.0/8", "::1" (a whole address). Bits behind the length must be zero: -EINVAL otherwise. */
 int prefix_parse(struct prefix *out, const char *text) MUST_CHECK;
+/* ::/0 holds all of IPv6 and nothing of IPv4; that is 0.0.0.0/0. */
 bool prefix_holds(const struct prefix *prefix, const struct addr *addr);
 
 #endif

@@ -50,7 +50,8 @@ struct cursor {
 
 static inline struct cursor cursor_over(struct bytes bytes)
 {
-    return (struct cursor){bytes.data, bytes.data, bytes.data + bytes.len, false};
+    /* Nothing may be added to a null pointer, not even 0. */
+    return (struct cursor){bytes.data, bytes.data, bytes.len > 0 ? bytes.data + bytes.len : bytes.data, false};
 }
 
 static inline size_t cursor_left(const struct cursor *cursor)
@@ -102,7 +103,7 @@ struct writer {
 
 static inline struct writer writer_over(uint8_t *data, size_t cap)
 {
-    return (struct writer){data, data, data + cap, false};
+    return (struct writer){data, data, cap > 0 ? data + cap : data, false};
 }
 
 static inline size_t writer_len(const struct writer *writer)
@@ -147,7 +148,7 @@ void buffer_free(struct buffer *buffer);
 
 static inline struct bytes buffer_bytes(const struct buffer *buffer)
 {
-    return (struct bytes){buffer->data + buffer->start, buffer->len};
+    return (struct bytes){buffer->start > 0 ? buffer->data + buffer->start : buffer->data, buffer->len};
 }
 
 #endif

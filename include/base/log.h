@@ -13,7 +13,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
-/* `module` is the source module's name, as in "tls". The line is cut at 1,000 bytes; control characters are escaped. */
+/* `module` is the source module's name, as in "tls". The line is cut at 1,000 bytes with its newline; all but printable ASCII is escaped
+ * as \xNN; errno is kept. */
 void log_write(enum log_level level, const char *module, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -1,6 +1,6 @@
 /* The only way our own code gets memory, so that tests can make any allocation fail.
  *
- * Does:    malloc, calloc, realloc and free with a hook that fails the n-th allocation.
+ * Does:    malloc, calloc, realloc, posix_memalign and free with a hook that fails the n-th allocation.
  * Owns:    nothing; the caller owns what it gets and gives it back with mem_free.
  * Threads: any; the hook's counter is process-wide and meant for single-threaded tests.
  */
@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 
 void *mem_alloc(size_t size) MUST_CHECK;
+/* `alignment` is a power of two. */
+void *mem_alloc_aligned(size_t alignment, size_t size) MUST_CHECK;
 /* Zeroed; overflow of count * size gives NULL. */
 void *mem_zalloc(size_t count, size_t size) MUST_CHECK;
 /* As realloc; NULL leaves `old` as it was. */

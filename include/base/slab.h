@@ -19,6 +19,7 @@ struct slab {
     size_t empty_chunks;   /* of those with room, how many have no object out */
 };
 
+/* Objects are aligned to 16 bytes; `object_size` is at most 60 KiB. */
 void slab_init(struct slab *slab, size_t object_size, size_t limit);
 /* A zeroed object, or NULL when the limit is reached or memory is gone. */
 void *slab_take(struct slab *slab) MUST_CHECK;

@@ -1,0 +1,228 @@
+/* Invariants: a struct addr is AF_INET or AF_INET6, and every byte of its sockaddr that has no meaning is zero, so
+ * it can be handed to the kernel as it is. A struct prefix has no bit set behind its length. */
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+enum { MAPPED_BITS = 96 };
+
+/* Decimal digits and nothing else, no leading zeros. */
+static int parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t value = 0;
+    if (*text == '\0' || (text[0] == '0' && text[1] != '\0'))
+        return -EINVAL;
+    for (; *text != '\0'; ++text) {
+        if (*text < '0' || *text > '9')
+            return -EINVAL;
+        value = value * 10 + (uint64_t)(*text - '0');
+        if (value > max)
+            return -EINVAL;
+    }
+    if (value < min)
+        return -EINVAL;
+    *out = (uint32_t)value;
+    return 0;
+}
+
+static int copy_text(char out[ADDR_TEXT], const char *text, size_t len)
+{
+    if (len >= ADDR_TEXT)
+        return -EINVAL;
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return 0;
+}
+
+/* RFC 4007: by name or by number, and only where the kernel heeds it. */
+static int parse_zone(struct sockaddr_in6 *in6, const char *zone)
+{
+    const struct in6_addr *ip = &in6->sin6_addr;
+    if (!IN6_IS_ADDR_LINKLOCAL(ip) && !IN6_IS_ADDR_MC_LINKLOCAL(ip) && !IN6_IS_ADDR_MC_NODELOCAL(ip))
+        return -EINVAL;
+    uint32_t index = if_nametoindex(zone);
+    if (index == 0 && parse_number(zone, 1, UINT32_MAX, &index) < 0)
+        return -EINVAL;
+    in6->sin6_scope_id = index;
+    return 0;
+}
+
+/* ADDR or ADDR%zone; cuts `host` at the zone. */
+static int parse_host(struct addr *addr, char *host)
+{
+    memset(addr, 0, sizeof(*addr));
+    char *zone = strchr(host, '%');
+    if (zone)
+        *zone++ = '\0';
+    if (inet_pton(AF_INET, host, &addr->in.sin_addr) == 1) {
+        addr->sa.sa_family = AF_INET;
+        return zone ? -EINVAL : 0;
+    }
+    if (inet_pton(AF_INET6, host, &addr->in6.sin6_addr) != 1)
+        return -EINVAL;
+    addr->sa.sa_family = AF_INET6;
+    return zone ? parse_zone(&addr->in6, zone) : 0;
+}
+
+int addr_parse(struct addr *out, const char *text, uint16_t default_port)
+{
+    struct addr addr;
+    char host[ADDR_TEXT];
+    uint32_t port = default_port;
+    const char *at = strrchr(text, '@');
+    if (at && parse_number(at + 1, 1, UINT16_MAX, &port) < 0)
+        return -EINVAL;
+    if (copy_text(host, text, at ? (size_t)(at - text) : strlen(text)) < 0 || parse_host(&addr, host) < 0)
+        return -EINVAL;
+    addr_set_port(&addr, (uint16_t)port);
+    *out = addr;
+    return 0;
+}
+
+static void format_zone(uint32_t index, char *out, size_t cap)
+{
+    char name[IF_NAMESIZE];
+    if (if_indextoname(index, name))
+        snprintf(out, cap, "%%%s", name);
+    else
+        snprintf(out, cap, "%%%u", (unsigned)index);
+}
+
+const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT])
+{
+    if (addr->sa.sa_family == AF_INET)
+        inet_ntop(AF_INET, &addr->in.sin_addr, out, ADDR_TEXT);
+    else
+        inet_ntop(AF_INET6, &addr->in6.sin6_addr, out, ADDR_TEXT);
+    size_t len = strlen(out);
+    if (addr->sa.sa_family == AF_INET6 && addr->in6.sin6_scope_id != 0)
+        format_zone(addr->in6.sin6_scope_id, out + len, ADDR_TEXT - len);
+    len = strlen(out);
+    if (with_port)
+        snprintf(out + len, ADDR_TEXT - len, "@%u", (unsigned)addr_port(addr));
+    return out;
+}
+
+int addr_from_sockaddr(struct addr *out, const struct sockaddr *from)
+{
+    struct addr addr;
+    memset(&addr, 0, sizeof(addr));
+    if (from->sa_family == AF_INET) {
+        memcpy(&addr.in, from, sizeof(addr.in));
+        memset(addr.in.sin_zero, 0, sizeof(addr.in.sin_zero));
+    } else if (from->sa_family == AF_INET6) {
+        memcpy(&addr.in6, from, sizeof(addr.in6));
+        addr.in6.sin6_flowinfo = 0;
+    } else {
+        return -EAFNOSUPPORT;
+    }
+    *out = addr;
+    return 0;
+}
+
+socklen_t addr_len(const struct addr *addr)
+{
+    return addr->sa.sa_family == AF_INET ? sizeof(addr->in) : sizeof(addr->in6);
+}
+
+uint16_t addr_port(const struct addr *addr)
+{
+    return ntohs(addr->sa.sa_family == AF_INET ? addr->in.sin_port : addr->in6.sin6_port);
+}
+
+void addr_set_port(struct addr *addr, uint16_t port)
+{
+    if (addr->sa.sa_family == AF_INET)
+        addr->in.sin_port = htons(port);
+    else
+        addr->in6.sin6_port = htons(port);
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b)
+{
+    if (a->sa.sa_family != b->sa.sa_family || addr_port(a) != addr_port(b))
+        return false;
+    if (a->sa.sa_family == AF_INET)
+        return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+    return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
+           a->in6.sin6_scope_id == b->in6.sin6_scope_id;
+}
+
+/* The address as IPv6, IPv4 in its mapped form (RFC 4291, section 2.5.5.2). */
+static void as_ipv6(const struct addr *addr, uint8_t out[16])
+{
+    if (addr->sa.sa_family == AF_INET) {
+        memcpy(out, mapped_prefix, sizeof(mapped_prefix));
+        memcpy(out + sizeof(mapped_prefix), &addr->in.sin_addr, 4);
+    } else {
+        memcpy(out, &addr->in6.sin6_addr, 16);
+    }
+}
+
+static bool is_ipv4(const uint8_t bytes[16])
+{
+    return memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
+bool addr_is_loopback(const struct addr *addr)
+{
+    uint8_t bytes[16];
+    as_ipv6(addr, bytes);
+    return is_ipv4(bytes) ? bytes[12] == 127 : memcmp(bytes, &in6addr_loopback, 16) == 0;
+}
+
+bool addr_is_wildcard(const struct addr *addr)
+{
+    uint8_t bytes[16];
+    as_ipv6(addr, bytes);
+    return memcmp(is_ipv4(bytes) ? bytes + 12 : bytes, &in6addr_any, is_ipv4(bytes) ? 4 : 16) == 0;
+}
+
+static bool zero_behind(const uint8_t bytes[16], unsigned bits)
+{
+    for (unsigned i = bits; i < 128; ++i) {
+        if (bytes[i / 8] & 0x80u >> i % 8)
+            return false;
+    }
+    return true;
+}
+
+int prefix_parse(struct prefix *out, const char *text)
+{
+    struct addr addr;
+    struct prefix prefix;
+    char host[ADDR_TEXT];
+    const char *slash = strchr(text, '/');
+    if (strchr(text, '%'))
+        return -EINVAL;
+    if (copy_text(host, text, slash ? (size_t)(slash - text) : strlen(text)) < 0 || parse_host(&addr, host) < 0)
+        return -EINVAL;
+    const unsigned skipped = addr.sa.sa_family == AF_INET ? MAPPED_BITS : 0;
+    uint32_t bits = 128 - skipped;
+    if (slash && parse_number(slash + 1, 0, bits, &bits) < 0)
+        return -EINVAL;
+    as_ipv6(&addr, prefix.bytes);
+    prefix.bits = (uint8_t)(bits + skipped);
+    if (!zero_behind(prefix.bytes, prefix.bits))
+        return -EINVAL;
+    *out = prefix;
+    return 0;
+}
+
+bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
+{
+    uint8_t bytes[16];
+    as_ipv6(addr, bytes);
+    /* ::/0 is all of IPv6; only a prefix within ::ffff:0:0/96 speaks of IPv4. */
+    if (is_ipv4(bytes) && prefix->bits < MAPPED_BITS)
+        return false;
+    const unsigned whole = prefix->bits / 8, rest = prefix->bits % 8;
+    if (memcmp(bytes, prefix->bytes, whole) != 0)
+        return false;
+    return rest == 0 || (bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
+}

@@ -1,0 +1,25 @@
+/* Invariant: every text is a constant in the C locale; nothing is formatted, so any thread may ask. */
+#include "base/errors.h"
+
+#include <string.h>
+
+enum { TEXT_MOST = 48, ERRNO_LOWEST = -1999 };
+
+static const char *system_text(int error)
+{
+    const char *text = error <= 0 && error >= ERRNO_LOWEST ? strerrordesc_np(-error) : NULL;
+    return text && strlen(text) <= TEXT_MOST ? text : "unknown error";
+}
+
+const char *error_text(int error)
+{
+    switch (error) {
+#define ERRORS_CASE(name, number, text)                                                                      \
+    case name:                                                                                               \
+        return text;
+        ERRORS(ERRORS_CASE)
+#undef ERRORS_CASE
+    default:
+        return system_text(error);
+    }
+}

@@ -1,0 +1,41 @@
+/* Invariant: the key does not change once `ready` is set, except by a test. */
+#include "base/hash.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+_Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4 has a key of 16 bytes");
+_Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash-2-4 gives 8 bytes");
+
+static uint8_t hash_key[crypto_shorthash_KEYBYTES];
+static bool ready;
+
+int hash_init(void)
+{
+    if (ready)
+        return 0;
+    if (sodium_init() < 0)
+        return -EIO;
+    randombytes_buf(hash_key, sizeof(hash_key));
+    ready = true;
+    return 0;
+}
+
+void hash_init_fixed(const uint8_t key[16])
+{
+    memcpy(hash_key, key, sizeof(hash_key));
+    ready = true;
+}
+
+uint64_t hash_bytes(const void *data, size_t len)
+{
+    uint64_t hash;
+    crypto_shorthash((unsigned char *)&hash, data, len, hash_key);
+    return hash;
+}
+
+uint32_t random_below(uint32_t bound)
+{
+    return bound > 0 ? randombytes_uniform(bound) : randombytes_random();
+}

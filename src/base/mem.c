@@ -1,0 +1,75 @@
+/* Invariant: every allocation passes allowed() exactly once, so the n-th one is the same in each run of a test. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic unsigned long asked;
+static _Atomic unsigned long fail_at, fail_every;
+
+static bool allowed(void)
+{
+    const unsigned long n = atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed) + 1;
+    const unsigned long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    const unsigned long every = atomic_load_explicit(&fail_every, memory_order_relaxed);
+    return n != at && (every == 0 || n % every != 0);
+}
+
+void *mem_alloc(size_t size)
+{
+    return allowed() ? malloc(size) : NULL;
+}
+
+void *mem_alloc_aligned(size_t alignment, size_t size)
+{
+    void *block = NULL;
+    if (!allowed() || posix_memalign(&block, alignment, size) != 0)
+        return NULL;
+    return block;
+}
+
+void *mem_zalloc(size_t count, size_t size)
+{
+    return allowed() ? calloc(count, size) : NULL;
+}
+
+void *mem_resize(void *old, size_t size)
+{
+    /* realloc to 0 bytes would free `old` and give NULL. */
+    return allowed() ? realloc(old, size > 0 ? size : 1) : NULL;
+}
+
+char *mem_strdup(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *copy = mem_alloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+void mem_free(void *block)
+{
+    free(block);
+}
+
+static void set_hook(unsigned long at, unsigned long every)
+{
+    atomic_store_explicit(&asked, 0, memory_order_relaxed);
+    atomic_store_explicit(&fail_at, at, memory_order_relaxed);
+    atomic_store_explicit(&fail_every, every, memory_order_relaxed);
+}
+
+void mem_fail_at(unsigned long n)
+{
+    set_hook(n, 0);
+}
+
+void mem_fail_every(unsigned long n)
+{
+    set_hook(0, n);
+}
+
+unsigned long mem_asked(void)
+{
+    return atomic_load_explicit(&asked, memory_order_relaxed);
+}
