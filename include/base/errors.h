@@ -14,6 +14,7 @@
     X(ERROR_STOPPING, -2002, "shutting down")                                                                          \
     X(ERROR_LIMIT, -2003, "limit reached")                                                                             \
     X(ERROR_NO_SERVER, -2004, "no server available")                                                                   \
+    X(ERROR_SILENT, -2005, "session is silent")                                                                        \
     X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                                        \
     X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                             \
     X(ERROR_TLS_NOT_YET, -2012, "certificate is not valid yet")                                                        \

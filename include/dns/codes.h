@@ -1,0 +1,59 @@
+/* The numbers of the DNS that the floors above dns/ need: response codes, extended errors, types, classes.
+ * src/dns/codes.c holds them against ldns's at compile time.
+ *
+ * RFC:     1035, 6891, 8482, 8914, 9824; IANA "Domain Name System (DNS) Parameters".
+ */
+#ifndef DOTSTUB_DNS_CODES_H
+#define DOTSTUB_DNS_CODES_H
+
+enum {
+    RCODE_NOERROR = 0,
+    RCODE_FORMERR = 1,
+    RCODE_SERVFAIL = 2,
+    RCODE_NXDOMAIN = 3,
+    RCODE_NOTIMP = 4,
+    RCODE_REFUSED = 5,
+    RCODE_BADVERS = 16,
+};
+
+/* RFC 8914 section 4. EDE_NONE: no extended error. */
+enum {
+    EDE_NONE = -1,
+    EDE_OTHER = 0,
+    EDE_CACHED_ERROR = 13,
+    EDE_PROHIBITED = 18,
+    EDE_NOT_AUTHORITATIVE = 20,
+    EDE_NOT_SUPPORTED = 21,
+    EDE_NO_REACHABLE_AUTHORITY = 22,
+    EDE_NETWORK_ERROR = 23,
+    EDE_INVALID_DATA = 24,
+    EDE_INVALID_QUERY_TYPE = 30,
+};
+
+enum {
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_SOA = 6,
+    TYPE_PTR = 12,
+    TYPE_AAAA = 28,
+    TYPE_OPT = 41,
+    TYPE_SVCB = 64,
+    TYPE_NXNAME = 128, /* RFC 9824 */
+    TYPE_TKEY = 249,
+    TYPE_TSIG = 250,
+    TYPE_IXFR = 251,
+    TYPE_AXFR = 252,
+    TYPE_MAILB = 253,
+    TYPE_MAILA = 254,
+    TYPE_ANY = 255,
+};
+
+enum {
+    CLASS_IN = 1,
+    CLASS_CH = 3,
+    CLASS_HS = 4,
+    CLASS_NONE = 254,
+    CLASS_ANY = 255,
+};
+
+#endif

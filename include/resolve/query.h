@@ -1,0 +1,89 @@
+/* The life of one client's question, from the listener to its answer.
+ *
+ * Does:    parses, runs the steps, finishes. Each query that is taken in ends in exactly one of query_finish (answered) and
+ *          query_drop (not answered), and both count it: received = finished + dropped + waiting.
+ * Owns:    a query lies on its listener's stack until it waits; then a copy lies in the resolver's slab.
+ * Threads: the worker's.
+ * RFC:     1035, 6891, 8914.
+ */
+#ifndef DOTSTUB_RESOLVE_QUERY_H
+#define DOTSTUB_RESOLVE_QUERY_H
+
+#include "base/addr.h"
+#include "base/table.h"
+#include "dns/edit.h"
+#include "dns/key.h"
+#include "dns/message.h"
+#include "net/loop.h"
+#include "resolve/resolver.h"
+
+struct query;
+struct lookup;
+
+/* What a listener does for a query; registered with the query's origin. */
+struct origin_ops {
+    /* Room of at least `cap` octets (at most MESSAGE_MAX) to build the answer in, valid until reply or the next call of room;
+     * NULL: it cannot be answered. A room that is not replied into costs nothing. */
+    uint8_t *(*room)(struct query *query, size_t cap);
+    /* The answer of `len` octets lies in the room: send it. */
+    void (*reply)(struct query *query, size_t len);
+};
+
+/* Who asked, how, and where the answer goes. */
+struct origin {
+    const struct origin_ops *ops;
+    void *owner;            /* the listener's: its socket or its client */
+    struct addr client;
+    struct addr local;      /* the address asked, where the socket is bound to a wildcard; else unset */
+    unsigned interface;     /* with it */
+    bool tcp;
+    bool keepalive;         /* TCP: tell how long idle connections are kept, if asked (RFC 7828) */
+    uint16_t keepalive_100ms;
+};
+
+struct query {
+    struct resolver *resolver;
+    struct origin origin;
+    struct request request;
+    struct key key;
+    uint64_t hash;           /* of the key; set before the steps run, again by a step that changes the key */
+    struct bytes wire;       /* the whole message; until it waits */
+    const uint8_t *question; /* as the client wrote it: in the borrowed wire, then in `kept` */
+    struct query *parked_as; /* set by query_park in the original */
+    bool parked;             /* lies in the slab, waits */
+    /* While parked: */
+    struct list_link in_owner;  /* the listener's list of its waiting queries, if it keeps one */
+    struct list_link in_lookup;
+    struct lookup *lookup;
+    struct table_link by_client; /* finds retransmissions */
+    struct timeout answer_by;
+    uint8_t kept[NAME_MAX_WIRE + 4];
+};
+
+enum verdict { NEXT, ANSWERED, WAITING };
+
+/* One step of the walk; the order is daemon/steps. */
+struct step {
+    const char *name;
+    enum verdict (*run)(struct query *query);
+};
+
+/* Takes a client's message in and walks it. `wire` is borrowed until the return. Gives the parked query if it waits now (its
+ * listener may link in_owner), else NULL: it has been answered or dropped. */
+struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire);
+
+/* Answers with a copy of `answer` (no OPT in it), finished for this client; the query is gone after it. `ede` may be NULL:
+ * an extended error of ours beside the answer's own. */
+void query_answer(struct query *query, const struct answer *answer);
+/* Answers with `answer` that was built in the query's room already. `cap`: of the room. */
+void query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
+/* Answers with an error: header and question only; ede_code below 0: no extended error; `text` may be NULL. */
+void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
+/* The client is gone, or memory is: no answer. */
+void query_drop(struct query *query);
+
+/* Copies the query to the slab so that it can wait; the copy is the query from now on. NULL: it has ended: answered because the
+ * limit is reached or memory is gone, or it repeats one that waits already (same address, port, id and question). */
+struct query *query_park(struct query *query);
+
+#endif

@@ -1,0 +1,51 @@
+/* An exchange: one try at one server for one question.
+ *
+ * Does:    carries a key down to a session and the answer (or the reason why there is none) back up.
+ * Owns:    nothing. It lies in a lookup's slot; while it is live the upstream floor has links to it, and the lookup may
+ *          neither move nor free it. It ends with `done` or with exchange_cancel.
+ * Threads: the worker's.
+ */
+#ifndef DOTSTUB_UPSTREAM_EXCHANGE_H
+#define DOTSTUB_UPSTREAM_EXCHANGE_H
+
+#include "dns/edit.h"
+#include "dns/message.h"
+#include "net/loop.h"
+
+struct server;
+struct session;
+
+enum exchange_state {
+    EXCHANGE_IDLE,    /* not live: never sent, done or cancelled */
+    EXCHANGE_WAITING, /* live: no session can take it yet; in the group's list */
+    EXCHANGE_QUEUED,  /* live: on a session, its frame leaves at the next flush */
+    EXCHANGE_SENT,    /* live: on a session, under an id */
+};
+
+struct exchange {
+    struct list_link link;     /* the group's waiting list, or its session's list */
+    struct timeout timeout;    /* runs while it is live */
+    enum exchange_state state;
+    const struct key *key;     /* borrowed from the lookup */
+    uint64_t sent_ms;          /* 0: has not left since upstream_send */
+    uint16_t id;
+    bool without_edns;         /* set by the owner: ask without OPT */
+    bool alone;                /* set by the owner: on a session with nothing else on it */
+    struct server *avoid_server; /* set by the owner: not this server if there is another; compared, never followed */
+    struct session *avoid_session; /* set by the owner: not this session; compared, never followed */
+    struct session *session;   /* while queued or sent */
+    struct server *server;     /* that it went to last; stays after the end, as long as the group lives */
+    /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer
+     * NULL. The exchange is idle again: it may be sent again from within. */
+    void (*done)(struct exchange *exchange, int status, struct answer *answer);
+};
+
+/* Ends a live exchange without `done`; the id stays reserved until its answer came. An idle one: does nothing. */
+void exchange_cancel(struct exchange *exchange);
+
+static inline bool exchange_live(const struct exchange *exchange)
+{
+    return exchange->state != EXCHANGE_IDLE;
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* Groups of upstream servers: what a question is routed to.
+ *
+ * Does:    chooses a server and a session for each exchange, opens sessions when they are needed, goes on to the next server when
+ *          one fails, and says why when none is left.
+ * Owns:    its servers, their sessions and tickets; trust objects are ref-counted.
+ * Threads: the worker's; `trusts` are made by the main thread.
+ * RFC:     7858, 8310 (strict), 8305 (staggered start).
+ */
+#ifndef DOTSTUB_UPSTREAM_UPSTREAM_H
+#define DOTSTUB_UPSTREAM_UPSTREAM_H
+
+#include "base/counters.h"
+#include "config/config.h"
+#include "net/tls.h"
+#include "upstream/exchange.h"
+
+struct group;
+
+/* A group of all upstreams of `config` (kept by reference); trusts[i] belongs to config->upstreams[i]. 0 or -ENOMEM. */
+int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
+              struct tls_trust *const *trusts) MUST_CHECK;
+
+/* Makes an idle exchange live. Never calls back before it returns. */
+void upstream_send(struct group *group, struct exchange *exchange);
+
+/* The name of the upstream entry that a server belongs to, for texts; "" for NULL. */
+const char *upstream_name(const struct server *server);
+/* True if an upstream entry other than this server's could be asked instead. */
+bool upstream_has_other(const struct group *group, const struct server *server);
+/* How many servers the group has. */
+size_t upstream_servers(const struct group *group);
+/* For a question that another session has answered meanwhile: ends this exchange without `done`, and if its session has
+ * delivered nothing at all since it was sent, ends the session too: the others on it get ERROR_SILENT. */
+void upstream_overtaken(struct exchange *exchange);
+/* What failed last, for questions that no server could even be asked. */
+int upstream_last_error(const struct group *group);
+
+/* Closes all sessions; no exchange may be live. `closed` runs when the last handle is gone; group_free then. */
+void group_stop(struct group *group, void (*closed)(void *context), void *context);
+void group_free(struct group *group);
+
+#endif

@@ -1,0 +1,348 @@
+/* Questions under way: asked once, answered to everybody who waits for them.
+ *
+ * Invariants:
+ *   - a lookup is in the table from its birth to lookup_finish, and at least one of its two tries is live in between (a try
+ *     that fails is sent again, or the other is waited for, or the lookup ends);
+ *   - it may lose its waiters (answered late with SERVFAIL, or gone) and go on: its answer still fills the cache;
+ *   - lookup_finish takes it out of the table first, then answers: a waiter's next question can only meet the cache.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include "base/errors.h"
+#include "dns/codes.h"
+#include "dns/ttl.h"
+#include "lookup.h"
+
+enum {
+    TRIES_PER_SERVER = 3,
+    TRIES_MAX = 12,
+    DEATHS_BEFORE_ALONE = 2,
+    FAILURE_TTL = 2,          /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
+    HEDGE_COST = 100,         /* in hundredths: a second question */
+    HEDGE_EARNED = 8,         /* by each lookup: at most 8 % more questions */
+    HEDGE_BURST = 20 * HEDGE_COST,
+};
+
+static void lookup_free(struct lookup *lookup)
+{
+    slab_give(&lookup->resolver->lookups, lookup);
+}
+
+/* Out of the table, nothing live: from here on it only has waiters. */
+static void lookup_close(struct lookup *lookup)
+{
+    table_remove(&lookup->resolver->lookups_by_key, &lookup->by_key);
+    timeout_stop(&lookup->again);
+    exchange_cancel(&lookup->tries[0]);
+    exchange_cancel(&lookup->tries[1]);
+}
+
+static struct query *lookup_next_waiter(struct lookup *lookup)
+{
+    struct list_link *link = list_first(&lookup->waiters);
+    return link ? container_of(link, struct query, in_lookup) : NULL;
+}
+
+/* --- why it failed --- */
+
+static int ede_of(int error)
+{
+    switch (error) {
+    case ERROR_NO_SERVER:
+        return EDE_NO_REACHABLE_AUTHORITY;
+    case ERROR_MALFORMED:
+    case ERROR_UPSTREAM_ANSWER:
+        return EDE_INVALID_DATA;
+    case ERROR_LIMIT:
+    case ERROR_STOPPING:
+        return EDE_OTHER;
+    default:
+        return EDE_NETWORK_ERROR;
+    }
+}
+
+void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size_t cap)
+{
+    int error = lookup->last_error;
+    if (!error)
+        error = upstream_last_error(lookup->resolver->group);
+    if (error == ERROR_NO_SERVER)
+        error = -ETIMEDOUT;
+    const char *name = upstream_name(lookup->last_server);
+    *ede_code = ede_of(error);
+    snprintf(text, cap, "%s%s%s", name, name[0] ? ": " : "", error_text(error));
+}
+
+static void lookup_fail(struct lookup *lookup, int reason)
+{
+    struct query *query;
+    char text[EDE_TEXT + 1];
+    int ede_code;
+    lookup->last_error = reason;
+    lookup_explain(lookup, &ede_code, text, sizeof text);
+    counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
+    lookup_close(lookup);
+    while ((query = lookup_next_waiter(lookup)))
+        query_error(query, RCODE_SERVFAIL, ede_code, text);
+    lookup_free(lookup);
+}
+
+void lookup_abandon(struct lookup *lookup, int reason)
+{
+    lookup_fail(lookup, reason);
+}
+
+/* --- an answer --- */
+
+static bool is_failure(uint16_t rcode)
+{
+    return rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;
+}
+
+static void lookup_store(struct lookup *lookup, const struct answer *answer)
+{
+    struct resolver *resolver = lookup->resolver;
+    bool stored = answer->ttl > 0 && cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer,
+                                               loop_now(resolver->loop)) == 0;
+    counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
+}
+
+static void ede_name_source(struct answer *answer, const struct server *server)
+{
+    char text[EDE_TEXT * 2];
+    struct ede_list named = {.count = 0};
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        const struct ede *ede = &answer->ede.item[i];
+        int len = snprintf(text, sizeof text, "%.32s%s%.*s", upstream_name(server), ede->len ? ": " : "", ede->len,
+                           ede->text);
+        ede_add(&named, ede->code, text, (size_t)len);
+    }
+    answer->ede = named;
+}
+
+static void lookup_finish(struct lookup *lookup, struct answer *answer)
+{
+    const struct config *config = lookup->resolver->config;
+    struct ttl_limits limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl};
+    struct query *query;
+    ttl_apply(answer, lookup->key.type, &limits);
+    if (is_failure(answer->rcode))
+        answer->ttl = FAILURE_TTL;
+    lookup_store(lookup, answer);
+    lookup_close(lookup);
+    if (!lookup_next_waiter(lookup))
+        counter_add(lookup->resolver->counters, COUNTER_lookups_late, 1);
+    while ((query = lookup_next_waiter(lookup)))
+        query_answer(query, answer);
+    lookup_free(lookup);
+}
+
+/* --- tries --- */
+
+static bool lookup_has_live_try(const struct lookup *lookup)
+{
+    return exchange_live(&lookup->tries[0]) || exchange_live(&lookup->tries[1]);
+}
+
+static void lookup_send(struct lookup *lookup, struct exchange *try)
+{
+    lookup->sent++;
+    upstream_send(lookup->resolver->group, try);
+}
+
+static bool lookup_may_try(const struct lookup *lookup)
+{
+    size_t limit = upstream_servers(lookup->resolver->group) * TRIES_PER_SERVER;
+    return !lookup->resolver->stopping && lookup->sent < (limit < TRIES_MAX ? limit : TRIES_MAX);
+}
+
+/* Asks once more because what came back is of no use: elsewhere if there is another server. */
+static bool lookup_reask(struct lookup *lookup, struct exchange *try)
+{
+    if (lookup->reasked || !lookup_may_try(lookup))
+        return false;
+    lookup->reasked = true;
+    try->avoid_server = try->server;
+    lookup_send(lookup, try);
+    return true;
+}
+
+/* Whether a try that came to nothing is made again, and how. True: it is live again. */
+static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int status)
+{
+    if (try->sent_ms == 0 || !lookup_may_try(lookup))
+        return false; /* it never left: no server could be asked */
+    switch (status) {
+    case -ETIMEDOUT:
+        return false; /* it had all the time there is */
+    case ERROR_MALFORMED:
+        return lookup_reask(lookup, try);
+    case ERROR_UPSTREAM_ANSWER:
+        if (try->without_edns)
+            return lookup_reask(lookup, try);
+        try->without_edns = true; /* a server that knows no EDNS (RFC 6891 section 7) */
+        break;
+    case ERROR_SILENT:
+        break;
+    default: /* its session died */
+        try->alone = ++lookup->deaths >= DEATHS_BEFORE_ALONE;
+        try->avoid_server = try->alone ? try->server : NULL;
+        counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
+    }
+    try->avoid_session = NULL;
+    lookup_send(lookup, try);
+    return true;
+}
+
+static void lookup_try_failed(struct lookup *lookup, struct exchange *try, int status)
+{
+    lookup->last_error = status;
+    lookup->last_server = try->server;
+    if (!lookup_try_again(lookup, try, status) && !lookup_has_live_try(lookup))
+        lookup_fail(lookup, status);
+}
+
+/* Extended errors that another server of any operator would give as well: policy and validation. */
+static bool is_verdict(const struct answer *answer)
+{
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        uint16_t code = answer->ede.item[i].code;
+        if (code == 1 || code == 2 || (code >= 5 && code <= 12) || (code >= 15 && code <= 18) || code == 27)
+            return true;
+    }
+    return false;
+}
+
+/* True if the answer is not the last word and the question was asked again. */
+static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, const struct answer *answer)
+{
+    if (answer->truncated) { /* over TCP: the server is broken; never given to a client */
+        lookup_try_failed(lookup, try, ERROR_MALFORMED);
+        return true;
+    }
+    if (answer->rcode == RCODE_FORMERR && !try->without_edns) {
+        lookup_try_failed(lookup, try, ERROR_UPSTREAM_ANSWER);
+        return true;
+    }
+    return is_failure(answer->rcode) && !is_verdict(answer) &&
+           upstream_has_other(lookup->resolver->group, try->server) && lookup_reask(lookup, try);
+}
+
+static void lookup_done(struct lookup *lookup, struct exchange *try, int status, struct answer *answer)
+{
+    struct exchange *other = try == &lookup->tries[0] ? &lookup->tries[1] : &lookup->tries[0];
+    if (status < 0) {
+        lookup_try_failed(lookup, try, status);
+        return;
+    }
+    if (lookup_answer_reasked(lookup, try, answer))
+        return;
+    ede_name_source(answer, try->server);
+    upstream_overtaken(other);
+    lookup_finish(lookup, answer);
+}
+
+static void lookup_first_done(struct exchange *try, int status, struct answer *answer)
+{
+    lookup_done(container_of(try, struct lookup, tries[0]), try, status, answer);
+}
+
+static void lookup_second_done(struct exchange *try, int status, struct answer *answer)
+{
+    lookup_done(container_of(try, struct lookup, tries[1]), try, status, answer);
+}
+
+/* --- a second question --- */
+
+static bool hedge_allowed(struct resolver *resolver)
+{
+    if (resolver->hedge_tokens < HEDGE_COST)
+        return false;
+    resolver->hedge_tokens -= HEDGE_COST;
+    return true;
+}
+
+static void hedge_earn(struct resolver *resolver)
+{
+    resolver->hedge_tokens += HEDGE_EARNED;
+    if (resolver->hedge_tokens > HEDGE_BURST)
+        resolver->hedge_tokens = HEDGE_BURST;
+}
+
+/* The answer is late: the question is asked once more, on another session. One that has not left yet is the pool's matter. */
+void lookup_ask_again(struct timeout *timeout)
+{
+    struct lookup *lookup = container_of(timeout, struct lookup, again);
+    struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    if (first->state != EXCHANGE_SENT) {
+        timeout_start(&lookup->resolver->again, &lookup->again);
+        return;
+    }
+    if (exchange_live(second) || !lookup_may_try(lookup) || !hedge_allowed(lookup->resolver))
+        return;
+    second->without_edns = first->without_edns;
+    second->avoid_server = first->server;
+    second->avoid_session = first->session;
+    lookup_send(lookup, second);
+}
+
+/* --- birth --- */
+
+static struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    struct table_link *link = table_first(&resolver->lookups_by_key, hash);
+    for (; link; link = table_next(link)) {
+        struct lookup *lookup = container_of(link, struct lookup, by_key);
+        if (key_equal(&lookup->key, key))
+            return lookup;
+    }
+    return NULL;
+}
+
+static struct lookup *lookup_new(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    struct lookup *lookup = slab_take(&resolver->lookups);
+    if (!lookup)
+        return NULL;
+    lookup->resolver = resolver;
+    lookup->key = *key;
+    list_init(&lookup->waiters);
+    lookup->tries[0].key = lookup->tries[1].key = &lookup->key;
+    lookup->tries[0].done = lookup_first_done;
+    lookup->tries[1].done = lookup_second_done;
+    table_insert(&resolver->lookups_by_key, &lookup->by_key, hash);
+    return lookup;
+}
+
+static void lookup_start(struct lookup *lookup)
+{
+    struct resolver *resolver = lookup->resolver;
+    hedge_earn(resolver);
+    counter_add(resolver->counters, COUNTER_lookups_started, 1);
+    timeout_start(&resolver->again, &lookup->again);
+    lookup_send(lookup, &lookup->tries[0]);
+}
+
+bool lookup_join(struct query *query)
+{
+    struct resolver *resolver = query->resolver;
+    struct query *parked = query_park(query);
+    if (!parked)
+        return false;
+    struct lookup *lookup = lookup_find(resolver, &parked->key, parked->hash);
+    bool joined = lookup != NULL;
+    if (!joined)
+        lookup = lookup_new(resolver, &parked->key, parked->hash);
+    if (!lookup) {
+        query_error(parked, RCODE_SERVFAIL, EDE_OTHER, error_text(ERROR_LIMIT));
+        return false;
+    }
+    parked->lookup = lookup;
+    list_push_back(&lookup->waiters, &parked->in_lookup);
+    if (joined)
+        counter_add(resolver->counters, COUNTER_lookups_joined, 1);
+    else
+        lookup_start(lookup);
+    return true;
+}

@@ -1,0 +1,32 @@
+/* A lookup: the work shared by all queries with one key. */
+#ifndef DOTSTUB_RESOLVE_LOOKUP_H
+#define DOTSTUB_RESOLVE_LOOKUP_H
+
+#include "resolve/query.h"
+#include "upstream/exchange.h"
+
+struct lookup {
+    struct resolver *resolver;
+    struct table_link by_key;
+    struct key key;
+    struct list waiters;        /* parked queries */
+    struct exchange tries[2];   /* the second one is the hedge */
+    struct timeout again;
+    unsigned sent;              /* tries so far, the first included */
+    unsigned deaths;            /* sessions that died with the question outstanding */
+    bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
+    int last_error;
+    struct server *last_server; /* where that happened; for its name */
+};
+
+/* Joins the lookup of this query's key, starting one if there is none; true: the query waits now.
+ * False: it has ended (limit, memory, retransmission). */
+bool lookup_join(struct query *query);
+/* The reason to give to a query that cannot wait any longer. */
+void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size_t cap);
+/* The timeout by which a second question is due. */
+void lookup_ask_again(struct timeout *timeout);
+/* SERVFAIL to all waiters; ends it. */
+void lookup_abandon(struct lookup *lookup, int reason);
+
+#endif

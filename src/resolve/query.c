@@ -1,0 +1,257 @@
+/* The walk of one query.
+ *
+ * Invariants:
+ *   - received = finished + dropped + waiting: query_start counts the first, query_end exactly one of the others, and a query
+ *     waits exactly while it is parked;
+ *   - query_end takes a parked query out of everything (lookup, owner's list, table, timeout) before anybody is called.
+ */
+#include <string.h>
+#include "base/errors.h"
+#include "dns/codes.h"
+#include "dns/records.h"
+#include "lookup.h"
+
+/* --- the end --- */
+
+static void query_end(struct query *query, enum counter how)
+{
+    struct resolver *resolver = query->resolver;
+    counter_add(resolver->counters, how, 1);
+    if (!query->parked)
+        return;
+    timeout_stop(&query->answer_by);
+    list_remove(&query->in_lookup);
+    list_remove(&query->in_owner);
+    table_remove(&resolver->queries_by_client, &query->by_client);
+    slab_give(&resolver->queries, query);
+}
+
+void query_drop(struct query *query)
+{
+    query_end(query, COUNTER_queries_dropped);
+}
+
+static void query_reply(struct query *query, size_t len, uint16_t rcode)
+{
+    struct counters *counters = query->resolver->counters;
+    if (rcode == RCODE_SERVFAIL)
+        counter_add(counters, COUNTER_answers_servfail, 1);
+    query->origin.ops->reply(query, len);
+    query_end(query, COUNTER_queries_finished);
+}
+
+/* Largest answer that this client takes (RFC 6891 section 6.2.3; RFC 1035 section 4.2.2). */
+static size_t query_limit(const struct query *query)
+{
+    unsigned ours = query->resolver->config->limits.udp_size;
+    if (query->origin.tcp)
+        return MESSAGE_MAX;
+    return query->request.udp_size < ours ? query->request.udp_size : ours;
+}
+
+static struct edit_client query_client(const struct query *query, bool authenticated)
+{
+    return (struct edit_client){
+        .request = &query->request,
+        .question = query->question,
+        .limit = query_limit(query),
+        .our_udp_size = (uint16_t)query->resolver->config->limits.udp_size,
+        .tcp = query->origin.tcp,
+        .keepalive = query->origin.tcp && query->origin.keepalive && query->request.wants_keepalive,
+        .keepalive_100ms = query->origin.keepalive_100ms,
+        .authenticated = authenticated,
+    };
+}
+
+void query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
+{
+    struct edit_client client = query_client(query, answer->authenticated);
+    bool truncated = false;
+    size_t len = edit_finish(room, cap, answer, &client, &truncated);
+    if (truncated)
+        counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
+    query_reply(query, len, answer->rcode);
+}
+
+/* An answer that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
+static void query_answer_big(struct query *query, const struct answer *answer)
+{
+    struct resolver *resolver = query->resolver;
+    struct edit_client client = query_client(query, answer->authenticated);
+    bool truncated = false;
+    struct answer copy = *answer;
+    if (answer->wire != resolver->big)
+        memcpy(resolver->big, answer->wire, answer->len);
+    copy.wire = resolver->big;
+    size_t len = edit_finish(resolver->big, RESOLVER_BIG, &copy, &client, &truncated);
+    uint8_t *room = query->origin.ops->room(query, len);
+    if (!room) {
+        query_drop(query);
+        return;
+    }
+    memcpy(room, resolver->big, len);
+    if (truncated)
+        counter_add(resolver->counters, COUNTER_answers_truncated, 1);
+    query_reply(query, len, answer->rcode);
+}
+
+void query_answer(struct query *query, const struct answer *answer)
+{
+    size_t cap = answer->len + RESOLVER_OPT_ROOM;
+    if (cap > query_limit(query) || answer->wire == query->resolver->big) {
+        query_answer_big(query, answer);
+        return;
+    }
+    uint8_t *room = query->origin.ops->room(query, cap);
+    if (!room) {
+        query_drop(query);
+        return;
+    }
+    memcpy(room, answer->wire, answer->len);
+    query_finish(query, room, cap, answer);
+}
+
+static void count_error(struct counters *counters, uint16_t rcode)
+{
+    counter_add(counters, COUNTER_answers_local, 1);
+    if (rcode == RCODE_REFUSED)
+        counter_add(counters, COUNTER_answers_refused, 1);
+    else if (rcode == RCODE_FORMERR)
+        counter_add(counters, COUNTER_answers_formerr, 1);
+}
+
+void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
+{
+    enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + RESOLVER_OPT_ROOM };
+    struct edit_client client = query_client(query, false);
+    struct ede_list ede = {.count = 0};
+    uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
+    if (!room) {
+        query_drop(query);
+        return;
+    }
+    if (ede_code != EDE_NONE && query->request.edns)
+        ede_add(&ede, (uint16_t)ede_code, text, text ? strlen(text) : 0);
+    size_t len = edit_error(room, ERROR_ROOM, rcode, true, &ede, &client);
+    count_error(query->resolver->counters, rcode);
+    query_reply(query, len, rcode);
+}
+
+/* --- waiting --- */
+
+static uint64_t client_hash(const struct query *query)
+{
+    struct {
+        uint64_t key;
+        uint16_t id, port;
+        uint8_t address[16];
+    } identity;
+    memset(&identity, 0, sizeof identity);
+    identity.key = query->hash;
+    identity.id = query->request.id;
+    identity.port = addr_port(&query->origin.client);
+    if (query->origin.client.sa.sa_family == AF_INET)
+        memcpy(identity.address, &query->origin.client.in.sin_addr, 4);
+    else
+        memcpy(identity.address, &query->origin.client.in6.sin6_addr, 16);
+    return hash_bytes(&identity, sizeof identity);
+}
+
+static struct query *find_repeated(const struct query *query, uint64_t hash)
+{
+    struct table_link *link = table_first(&query->resolver->queries_by_client, hash);
+    for (; link; link = table_next(link)) {
+        struct query *other = container_of(link, struct query, by_client);
+        if (other->request.id == query->request.id && other->origin.owner == query->origin.owner &&
+            addr_equal(&other->origin.client, &query->origin.client) && key_equal(&other->key, &query->key))
+            return other;
+    }
+    return NULL;
+}
+
+/* The repetition takes the place of what it repeats: its EDNS and letter case count, one answer is given. */
+static void query_replace(struct query *waiting, struct query *repeated)
+{
+    waiting->request = repeated->request;
+    memcpy(waiting->kept, repeated->question, repeated->request.question_end - MESSAGE_HEADER);
+    counter_add(waiting->resolver->counters, COUNTER_queries_retransmitted, 1);
+    query_drop(repeated);
+}
+
+struct query *query_park(struct query *query)
+{
+    struct resolver *resolver = query->resolver;
+    uint64_t hash = client_hash(query);
+    struct query *waiting = query->origin.tcp ? NULL : find_repeated(query, hash);
+    if (waiting) {
+        query_replace(waiting, query);
+        return NULL;
+    }
+    struct query *parked = slab_take(&resolver->queries);
+    if (!parked) {
+        counter_add(resolver->counters, COUNTER_queries_over_limit, 1);
+        query_error(query, RCODE_SERVFAIL, EDE_OTHER, "too many queries wait");
+        return NULL;
+    }
+    *parked = *query;
+    memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);
+    parked->question = parked->kept;
+    parked->wire = (struct bytes){NULL, 0};
+    parked->parked = true;
+    table_insert(&resolver->queries_by_client, &parked->by_client, hash);
+    timeout_start(&resolver->answer_by, &parked->answer_by);
+    query->parked_as = parked;
+    return parked;
+}
+
+/* --- the beginning --- */
+
+static void query_refuse_malformed(struct query *query, enum request_verdict verdict)
+{
+    if (verdict == REQUEST_NOTIMP)
+        query_error(query, RCODE_NOTIMP, EDE_NOT_SUPPORTED, NULL);
+    else if (verdict == REQUEST_BADVERS)
+        query_error(query, RCODE_BADVERS, EDE_NONE, NULL);
+    else
+        query_error(query, RCODE_FORMERR, EDE_NONE, NULL);
+}
+
+static struct query *query_run(struct query *query)
+{
+    const struct step *const *step = query->resolver->steps;
+    while (*step) {
+        enum verdict verdict = (*step++)->run(query);
+        if (verdict == WAITING)
+            return query->parked_as;
+        if (verdict == ANSWERED)
+            return NULL;
+    }
+    query_error(query, RCODE_REFUSED, EDE_PROHIBITED, NULL);
+    return NULL;
+}
+
+struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire)
+{
+    struct query query; /* not zeroed: large, and on the path of every hit */
+    enum request_verdict verdict = message_parse_request(wire, &query.request);
+    if (verdict == REQUEST_SILENT) {
+        counter_add(resolver->counters, COUNTER_udp_ignored, 1);
+        return NULL;
+    }
+    query.resolver = resolver;
+    query.origin = *origin;
+    query.wire = wire;
+    query.question = wire.data + MESSAGE_HEADER;
+    query.parked = false;
+    query.parked_as = NULL;
+    counter_add(resolver->counters, COUNTER_queries_received, 1);
+    if (verdict == REQUEST_OK && !query.request.simple && !records_agree(wire, &query.request))
+        verdict = REQUEST_FORMERR;
+    if (verdict != REQUEST_OK) {
+        query_refuse_malformed(&query, verdict);
+        return NULL;
+    }
+    message_request_key(wire, &query.request, &query.key);
+    query.hash = key_hash(&query.key);
+    return query_run(&query);
+}

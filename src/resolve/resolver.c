@@ -1,0 +1,73 @@
+/* Birth and end of what the queries of one worker share. */
+#include <errno.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "dns/codes.h"
+#include "lookup.h"
+
+/* A question whose answer is later than this is asked a second time, as far as the budget allows. */
+#define AGAIN_AFTER_MS 600
+
+/* The client's time is over: it is told why; the lookup goes on for the cache. */
+static void answer_by_expired(struct timeout *timeout)
+{
+    struct query *query = container_of(timeout, struct query, answer_by);
+    char text[EDE_TEXT + 1];
+    int ede_code;
+    lookup_explain(query->lookup, &ede_code, text, sizeof text);
+    query_error(query, RCODE_SERVFAIL, ede_code, text);
+}
+
+int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
+                  struct cache *cache, struct group *group, const struct step *const *steps)
+{
+    unsigned queries = config->limits.queries_in_flight;
+    *resolver = (struct resolver){
+        .loop = loop, .counters = counters, .config = config, .cache = cache, .group = group, .steps = steps};
+    resolver->big = mem_alloc(RESOLVER_BIG);
+    resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
+    if (!resolver->big || !resolver->scratch || table_init(&resolver->queries_by_client, 256) < 0)
+        goto fail;
+    if (table_init(&resolver->lookups_by_key, 256) < 0)
+        goto fail_table;
+    slab_init(&resolver->queries, sizeof(struct query), queries);
+    /* Lookups may outlive their waiters by an exchange's time. */
+    slab_init(&resolver->lookups, sizeof(struct lookup), 2 * (size_t)queries);
+    timeouts_init(&resolver->answer_by, loop, config->limits.answer_by_ms, answer_by_expired);
+    timeouts_init(&resolver->again, loop, AGAIN_AFTER_MS, lookup_ask_again);
+    return 0;
+fail_table:
+    table_fini(&resolver->queries_by_client);
+fail:
+    mem_free(resolver->big);
+    mem_free(resolver->scratch);
+    return -ENOMEM;
+}
+
+static struct lookup *any_lookup(const struct resolver *resolver)
+{
+    for (size_t i = 0; i <= resolver->lookups_by_key.mask; i++)
+        if (resolver->lookups_by_key.buckets[i])
+            return container_of(resolver->lookups_by_key.buckets[i], struct lookup, by_key);
+    return NULL;
+}
+
+void resolver_stop(struct resolver *resolver)
+{
+    struct lookup *lookup;
+    resolver->stopping = true;
+    while ((lookup = any_lookup(resolver)))
+        lookup_abandon(lookup, ERROR_STOPPING);
+}
+
+void resolver_fini(struct resolver *resolver)
+{
+    timeouts_fini(&resolver->answer_by);
+    timeouts_fini(&resolver->again);
+    slab_fini(&resolver->queries);
+    slab_fini(&resolver->lookups);
+    table_fini(&resolver->queries_by_client);
+    table_fini(&resolver->lookups_by_key);
+    mem_free(resolver->big);
+    mem_free(resolver->scratch);
+}

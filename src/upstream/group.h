@@ -1,0 +1,136 @@
+/* The insides shared by the files of upstream/: a group, its servers, their sessions.
+ *
+ *   group    what exchanges are sent to: a list of those that wait for a session, and a connector that goes on dialling
+ *            while there are any
+ *   server   one address of one upstream entry: health, tickets, sessions by state
+ *   session  one connection: ids, frames, the exchanges on it
+ */
+#ifndef DOTSTUB_UPSTREAM_GROUP_H
+#define DOTSTUB_UPSTREAM_GROUP_H
+
+#include "base/log.h"
+#include "net/stream.h"
+#include "upstream/upstream.h"
+
+/* Limits and times of the upstream side; milliseconds. */
+enum {
+    EXCHANGE_TIMEOUT = 10000,  /* an answer that comes later than this is of no use even to the cache */
+    DIAL_TIMEOUT = 4000,       /* connect and handshake together */
+    DIAL_OVERLAP = 500,        /* a dial that hangs is overlapped by another to the same server after this */
+    DIAL_STAGGER = 250,        /* RFC 8305 section 5: the next server is tried beside one that has not answered */
+    BACKOFF_FIRST = 50,
+    BACKOFF_MAX = 700,
+    GRACE = 1500,              /* so long after the last success, or the start, questions wait instead of failing */
+    STALL_TIMEOUT = 2000,      /* a partial frame that makes no progress for this long */
+    CHECK_INTERVAL = 1000,     /* a session with questions under way is looked at this often */
+    SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
+    SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
+    SESSION_TOMBSTONES = 1024, /* more of these retire the session */
+};
+
+enum session_state {
+    SESSION_DIALING,  /* connect or handshake under way; no exchange on it */
+    SESSION_OPEN,     /* takes questions */
+    SESSION_RETIRING, /* takes no more; ends when its last question is answered */
+    SESSION_CLOSING,  /* waits for its handle; no exchange on it */
+};
+
+struct server {
+    struct group *group;
+    const struct config_upstream *entry; /* in the group's config */
+    struct tls_trust *trust;
+    struct tls_tickets tickets;
+    struct addr addr;
+    struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the newest used first */
+    unsigned open, dialing;
+    unsigned failures;        /* failed dials since the last success */
+    uint64_t retry_at_ms;     /* no dial before */
+    uint64_t dialed_ms;       /* the latest dial */
+    uint32_t rtt_us;          /* smoothed; 0: unknown */
+    int last_error;
+    struct log_limit log_limit;
+};
+
+struct group {
+    struct loop *loop;
+    struct counters *counters;
+    struct config *config;
+    struct loop_flush flush;
+    struct loop_tick tick;
+    struct timeouts exchange_timeouts;
+    struct list waiting;      /* exchanges without a session */
+    struct list dirty;        /* sessions with questions to write */
+    struct server *servers;
+    size_t server_count;
+    struct answer_scratch *scratch;
+    uint64_t grace_until_ms;
+    int last_error;
+    size_t sessions;          /* in any state */
+    bool connect_due;         /* pool_connect was asked for; done at the next flush */
+    bool stopping;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* One slot per id: live, tombstone, or free. */
+struct session_slot {
+    struct exchange *exchange; /* NULL: free or a tombstone */
+    uint16_t next_free;
+    bool tombstone;
+};
+
+struct session {
+    struct stream stream;
+    struct server *server;
+    struct list_link in_state; /* server->sessions[state] */
+    struct list_link in_dirty; /* group->dirty */
+    enum session_state state;
+    struct list queued, sent;  /* exchanges */
+    struct session_slot *slots;
+    unsigned slot_count, used, tombstones;
+    uint16_t free_first, free_last; /* a FIFO, so that an id rests as long as possible */
+    uint16_t salt;             /* id on the wire = slot ^ salt */
+    bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
+    uint64_t created_ms, used_ms; /* used: last question or answer */
+    uint64_t heard_ms;         /* last message of any kind */
+    uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
+    uint64_t idle_ms;          /* closed by us after this long without a question */
+};
+
+/* --- pool.c: which session; dialling --- */
+
+/* An open session of this group that can take one more, best first; NULL: none. */
+struct session *pool_pick(struct group *group, const struct exchange *exchange);
+/* Exchanges may be waiting and something changed: asks for pool_run at the next flush. Nobody is called back from here, so it is safe at any time. */
+void pool_connect(struct group *group);
+/* Gives waiting exchanges to sessions with room; dials while some are left; fails them when nothing is left to try. True if it did anything. */
+bool pool_run(struct group *group);
+/* A further session for this server if its open ones are busy. */
+void pool_relieve(struct server *server);
+/* What a dial came to. */
+void pool_dial_succeeded(struct server *server);
+void pool_dial_failed(struct server *server, int reason);
+
+/* --- session.c: one connection --- */
+
+/* Starts a dial; 0 or negative (nothing was begun). */
+int session_dial(struct server *server) MUST_CHECK;
+bool session_has_room(const struct session *session, const struct exchange *exchange);
+unsigned session_load(const struct session *session);
+/* Puts an exchange on an open session that has room. */
+void session_take(struct session *session, struct exchange *exchange);
+/* Takes it off again; a sent one leaves a tombstone. */
+void session_forget(struct session *session, struct exchange *exchange);
+/* Writes queued questions; true if it wrote. */
+bool session_flush(struct session *session);
+/* Takes no more questions; closes when nothing is under way. */
+void session_retire(struct session *session);
+void session_close(struct session *session, int reason);
+/* Idle, stalled or hanging: closes it. Gives the session's next deadline. */
+uint64_t session_check(struct session *session, uint64_t now_ms);
+
+/* --- upstream.c --- */
+void exchange_finish(struct exchange *exchange, int status, struct answer *answer);
+void exchange_wait(struct group *group, struct exchange *exchange);
+
+#endif

@@ -1,0 +1,239 @@
+/* Which session takes a question, and how sessions come to be.
+ *
+ * Choice: open sessions only. Servers of primary entries before those of backups, healthy before failing ones, then the
+ * lowest smoothed round trip; within a server the session used last, so that surplus ones grow idle and close.
+ *
+ * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
+ * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
+ * (the kernel's SYN retry is too slow). A server that failed rests for its back-off. When every server rests, exchanges fail with
+ * the last error, except within GRACE of the last success or the start: then they wait for the first server that may be tried.
+ */
+#include <errno.h>
+#include "base/errors.h"
+#include "base/hash.h"
+#include "group.h"
+
+static bool server_is_avoided(const struct server *server, const struct exchange *exchange)
+{
+    return server == exchange->avoid_server;
+}
+
+/* Lower is better. */
+static uint64_t server_rank(const struct server *server, const struct exchange *exchange)
+{
+    uint64_t rank = server->rtt_us;
+    rank |= (uint64_t)(server->failures > 0) << 32;
+    rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
+    rank |= (uint64_t)(exchange && server_is_avoided(server, exchange)) << 34;
+    return rank;
+}
+
+static struct session *server_session(struct server *server, const struct exchange *exchange)
+{
+    struct list *open = &server->sessions[SESSION_OPEN];
+    struct session *best = NULL;
+    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+        struct session *session = container_of(link, struct session, in_state);
+        if (!session_has_room(session, exchange) || session == exchange->avoid_session)
+            continue;
+        if (session_load(session) < SESSION_BUSY)
+            return session;
+        if (!best || session_load(session) < session_load(best))
+            best = session;
+    }
+    return best;
+}
+
+struct session *pool_pick(struct group *group, const struct exchange *exchange)
+{
+    struct session *best = NULL;
+    uint64_t best_rank = UINT64_MAX;
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = &group->servers[i];
+        uint64_t rank = server_rank(server, exchange);
+        if (!server->open || rank >= best_rank)
+            continue;
+        struct session *session = server_session(server, exchange);
+        if (session) {
+            best = session;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+/* --- dialling --- */
+
+/* At most tls.sessions live sessions of one server; a hanging dial does not count against it, it is overlapped. */
+static bool server_may_dial(const struct server *server, uint64_t now_ms)
+{
+    if (now_ms < server->retry_at_ms)
+        return false;
+    if (server->dialing)
+        return now_ms >= server->dialed_ms + DIAL_OVERLAP;
+    return server->open < server->group->config->tls.sessions;
+}
+
+static bool server_dial(struct server *server)
+{
+    int status = session_dial(server);
+    if (status < 0)
+        pool_dial_failed(server, status);
+    else
+        server->dialed_ms = loop_now(server->group->loop);
+    return status == 0;
+}
+
+void pool_relieve(struct server *server)
+{
+    struct group *group = server->group;
+    if (server->dialing == 0 && server_may_dial(server, loop_now(group->loop)))
+        server_dial(server);
+}
+
+/* The best server that may be dialled now: one that is not being dialled before one whose dial hangs. */
+static struct server *pool_candidate(struct group *group, uint64_t now_ms)
+{
+    struct list_link *link = list_first(&group->waiting);
+    const struct exchange *first = link ? container_of(link, struct exchange, link) : NULL;
+    struct server *best = NULL;
+    uint64_t best_rank = UINT64_MAX;
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = &group->servers[i];
+        uint64_t rank = server_rank(server, first) | (uint64_t)(server->dialing > 0) << 35;
+        if (rank < best_rank && server_may_dial(server, now_ms)) {
+            best = server;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static uint64_t pool_latest_dial(const struct group *group)
+{
+    uint64_t latest = 0;
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i].dialing && group->servers[i].dialed_ms > latest)
+            latest = group->servers[i].dialed_ms;
+    return latest;
+}
+
+/* When the first server that rests may be tried again. */
+static uint64_t pool_retry_at(const struct group *group)
+{
+    uint64_t at = LOOP_NEVER;
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i].retry_at_ms < at)
+            at = group->servers[i].retry_at_ms;
+    return at;
+}
+
+static bool pool_has_session_for_any(const struct group *group)
+{
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i].open || group->servers[i].dialing)
+            return true;
+    return false;
+}
+
+static void pool_fail_waiting(struct group *group)
+{
+    struct list failed;
+    struct list_link *link;
+    list_init(&failed);
+    list_move_all(&group->waiting, &failed);
+    while ((link = list_pop(&failed)))
+        exchange_finish(container_of(link, struct exchange, link), upstream_last_error(group), NULL);
+}
+
+/* Exchanges wait and no server may be dialled: wait for a dial or a busy session, for a resting server, or give up. */
+static bool pool_stuck(struct group *group, uint64_t now_ms)
+{
+    uint64_t retry_at = pool_retry_at(group);
+    if (pool_has_session_for_any(group)) {
+        loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
+        return false;
+    }
+    if (now_ms < group->grace_until_ms && retry_at != LOOP_NEVER) {
+        loop_wake_by(group->loop, retry_at > now_ms ? retry_at : now_ms + 1);
+        return false;
+    }
+    pool_fail_waiting(group);
+    return true;
+}
+
+/* Gives what waits to sessions that have room meanwhile. */
+static void pool_feed_all(struct group *group)
+{
+    struct list retry;
+    struct list_link *link;
+    list_init(&retry);
+    list_move_all(&group->waiting, &retry);
+    while ((link = list_pop(&retry)))
+        exchange_wait(group, container_of(link, struct exchange, link));
+}
+
+void pool_connect(struct group *group)
+{
+    group->connect_due = true;
+}
+
+bool pool_run(struct group *group)
+{
+    uint64_t now_ms = loop_now(group->loop);
+    if (!group->connect_due)
+        return false;
+    pool_feed_all(group);
+    group->connect_due = false;
+    if (list_empty(&group->waiting) || group->stopping)
+        return true;
+    uint64_t next_dial = pool_latest_dial(group);
+    if (next_dial && now_ms < next_dial + DIAL_STAGGER) {
+        loop_wake_by(group->loop, next_dial + DIAL_STAGGER);
+        return true;
+    }
+    struct server *server;
+    while ((server = pool_candidate(group, now_ms))) {
+        if (server_dial(server)) {
+            loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
+            return true;
+        }
+    }
+    pool_stuck(group, now_ms);
+    return true;
+}
+
+/* --- what a dial came to --- */
+
+void pool_dial_succeeded(struct server *server)
+{
+    struct group *group = server->group;
+    server->failures = 0;
+    server->retry_at_ms = 0;
+    server->last_error = 0;
+    group->grace_until_ms = loop_now(group->loop) + GRACE;
+}
+
+static uint64_t backoff(unsigned failures)
+{
+    uint64_t base = BACKOFF_MAX;
+    if (failures < 5 && (BACKOFF_FIRST << failures) < BACKOFF_MAX)
+        base = BACKOFF_FIRST << failures;
+    return base - random_below((uint32_t)(base / 4) + 1);
+}
+
+void pool_dial_failed(struct server *server, int reason)
+{
+    struct group *group = server->group;
+    uint64_t now_ms = loop_now(group->loop), suppressed;
+    server->last_error = group->last_error = reason;
+    server->retry_at_ms = now_ms + backoff(server->failures);
+    server->failures++;
+    if (log_allowed(&server->log_limit, now_ms, &suppressed)) {
+        char addr[ADDR_TEXT];
+        log_warning("upstream", "cannot open a session to %s %s: %s%s", server->entry->name,
+                    addr_format(&server->addr, true, addr), error_text(reason),
+                    suppressed ? " (and more of the same)" : "");
+    }
+    pool_connect(group);
+}

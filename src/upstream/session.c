@@ -1,0 +1,470 @@
+/* One persistent connection to one server.
+ *
+ * State table (session_set_state is the only writer; the state is also the list that the session is in):
+ *   DIALING  -> OPEN      stream ready: the peer is verified
+ *   DIALING  -> CLOSING   the dial failed, hung, or is not wanted any more
+ *   OPEN     -> RETIRING  too many tombstones, no id left, suspected silent, server asked for it (RFC 7828 timeout 0)
+ *   OPEN     -> CLOSING   idle, failed, stopped
+ *   RETIRING -> CLOSING   nothing under way any more, or failed
+ *   CLOSING  -> freed     in the stream's closed callback
+ *
+ * Invariants:
+ *   - an exchange is on a session only in OPEN and RETIRING, and is in exactly one of its lists `queued` and `sent`;
+ *   - a slot is live (exchange set), a tombstone (asked, given up, an answer may still come) or free; only free ones are in
+ *     the FIFO of free slots; used + tombstones + free = slot_count;
+ *   - an answer reaches an exchange only if its id names a live slot and its question is that exchange's question;
+ *   - when a session fails its exchanges are taken off first, then told: nobody called can meet a half-dead session.
+ */
+#include <assert.h>
+#include <errno.h>
+#include "base/errors.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "group.h"
+
+#define NO_SLOT UINT16_MAX
+
+static struct session *session_of(struct stream *stream)
+{
+    return container_of(stream, struct session, stream);
+}
+
+static void session_set_state(struct session *session, enum session_state state)
+{
+    struct server *server = session->server;
+    server->open += (state == SESSION_OPEN) - (session->state == SESSION_OPEN);
+    server->dialing += (state == SESSION_DIALING) - (session->state == SESSION_DIALING);
+    list_remove(&session->in_state);
+    session->state = state;
+    list_push_front(&server->sessions[state], &session->in_state);
+}
+
+/* --- ids --- */
+
+static void slot_release(struct session *session, uint16_t slot)
+{
+    session->slots[slot].next_free = NO_SLOT;
+    if (session->free_last == NO_SLOT)
+        session->free_first = slot;
+    else
+        session->slots[session->free_last].next_free = slot;
+    session->free_last = slot;
+}
+
+static uint16_t slot_acquire(struct session *session)
+{
+    uint16_t slot = session->free_first;
+    assert(slot != NO_SLOT);
+    session->free_first = session->slots[slot].next_free;
+    if (session->free_first == NO_SLOT)
+        session->free_last = NO_SLOT;
+    return slot;
+}
+
+static int slots_grow(struct session *session)
+{
+    unsigned wanted = session->slot_count ? session->slot_count * 2 : 64;
+    if (wanted > SESSION_IDS)
+        return ERROR_LIMIT;
+    struct session_slot *slots = mem_resize(session->slots, wanted * sizeof *slots);
+    if (!slots)
+        return -ENOMEM;
+    session->slots = slots;
+    for (unsigned slot = session->slot_count; slot < wanted; slot++) {
+        slots[slot] = (struct session_slot){NULL, NO_SLOT, false};
+        slot_release(session, (uint16_t)slot);
+    }
+    session->slot_count = wanted;
+    return 0;
+}
+
+bool session_has_room(const struct session *session, const struct exchange *exchange)
+{
+    if (session->state != SESSION_OPEN || session->reserved || session->stream.state != STREAM_OPEN)
+        return false;
+    return session->used + session->tombstones < (exchange->alone ? 1 : SESSION_IDS);
+}
+
+/* --- exchanges on it --- */
+
+/* Questions queued or sent. */
+unsigned session_load(const struct session *session)
+{
+    return session->used;
+}
+
+void session_take(struct session *session, struct exchange *exchange)
+{
+    struct group *group = session->server->group;
+    exchange->state = EXCHANGE_QUEUED;
+    exchange->session = session;
+    exchange->server = session->server;
+    list_push_back(&session->queued, &exchange->link);
+    session->used++;
+    session->reserved = exchange->alone;
+    session->used_ms = loop_now(group->loop);
+    if (!list_linked(&session->in_dirty))
+        list_push_back(&group->dirty, &session->in_dirty);
+}
+
+/* One question less: room for those that wait, or the end of a retiring session. */
+static void session_relieved(struct session *session)
+{
+    if (session->used > 0)
+        return;
+    session->reserved = false;
+    if (session->state == SESSION_RETIRING)
+        session_close(session, ERROR_IDLE);
+    pool_connect(session->server->group);
+}
+
+void session_forget(struct session *session, struct exchange *exchange)
+{
+    list_remove(&exchange->link);
+    session->used--;
+    if (exchange->state == EXCHANGE_SENT) {
+        struct session_slot *slot = &session->slots[exchange->id ^ session->salt];
+        slot->exchange = NULL;
+        slot->tombstone = true;
+        if (++session->tombstones > SESSION_TOMBSTONES)
+            session_retire(session);
+    }
+    exchange->session = NULL;
+    exchange->state = EXCHANGE_IDLE;
+    session_relieved(session);
+}
+
+/* Ends a sent exchange whose answer has come: its id is free again. */
+static void session_release(struct session *session, struct exchange *exchange)
+{
+    uint16_t slot = exchange->id ^ session->salt;
+    list_remove(&exchange->link);
+    session->used--;
+    session->slots[slot].exchange = NULL;
+    slot_release(session, slot);
+    exchange->session = NULL;
+    exchange->state = EXCHANGE_IDLE;
+}
+
+/* What has not left yet goes to another session: that is no failed try. */
+static void session_requeue(struct session *session)
+{
+    struct list_link *link;
+    while ((link = list_pop(&session->queued))) {
+        struct exchange *exchange = container_of(link, struct exchange, link);
+        session->used--;
+        exchange->session = NULL;
+        exchange_wait(session->server->group, exchange);
+    }
+}
+
+/* Takes all exchanges off; tells those that were sent why. */
+static void session_fail_all(struct session *session, int reason)
+{
+    struct list failed;
+    struct list_link *link;
+    list_init(&failed);
+    session_requeue(session);
+    while ((link = list_pop(&session->sent))) {
+        struct exchange *exchange = container_of(link, struct exchange, link);
+        exchange->session = NULL;
+        exchange->state = EXCHANGE_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
+        list_push_back(&failed, link);
+    }
+    session->used = 0;
+    while ((link = list_pop(&failed)))
+        exchange_finish(container_of(link, struct exchange, link), reason, NULL);
+}
+
+/* --- writing --- */
+
+static bool session_write(struct session *session, struct exchange *exchange)
+{
+    struct group *group = session->server->group;
+    if (session->free_first == NO_SLOT && slots_grow(session) < 0)
+        return false;
+    uint8_t *message = stream_reserve(&session->stream, EDIT_QUESTION_MAX);
+    if (!message) {
+        counter_add(group->counters, COUNTER_memory_failed, 1);
+        return false;
+    }
+    struct edit_ask ask = {
+        .edns = !exchange->without_edns,
+        .keepalive = true,
+        .subnet_none = session->server->entry->ecs == ECS_OFF,
+        .pad = true,
+    };
+    size_t len = edit_question(message, exchange->key, &ask);
+    uint16_t slot = slot_acquire(session);
+    session->slots[slot].exchange = exchange;
+    exchange->id = slot ^ session->salt;
+    edit_set_id(message, exchange->id);
+    stream_commit(&session->stream, len);
+    list_remove(&exchange->link);
+    list_push_back(&session->sent, &exchange->link);
+    exchange->state = EXCHANGE_SENT;
+    exchange->sent_ms = loop_now(group->loop);
+    counter_add(group->counters, COUNTER_exchanges_sent, 1);
+    return true;
+}
+
+/* Encrypts only when the last ciphertext is out, so that questions not yet sent can still move to another session. */
+bool session_flush(struct session *session)
+{
+    bool wrote = false;
+    struct list_link *link;
+    if (!stream_drained(&session->stream))
+        return false;
+    while ((link = list_first(&session->queued)) && session_write(session, container_of(link, struct exchange, link)))
+        wrote = true;
+    if (wrote) {
+        struct loop *loop = session->server->group->loop;
+        stream_flush(&session->stream);
+        loop_wake_by(loop, loop_now(loop) + CHECK_INTERVAL);
+    }
+    return wrote;
+}
+
+/* --- reading --- */
+
+static void session_note_rtt(struct session *session, uint64_t sent_ms)
+{
+    struct server *server = session->server;
+    uint64_t took_us = (loop_now(server->group->loop) - sent_ms) * 1000 + 500;
+    uint32_t sample = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
+    server->rtt_us = server->rtt_us ? server->rtt_us - server->rtt_us / 8 + sample / 8 : sample;
+}
+
+static void session_note_transport(struct session *session, const struct answer_transport *transport)
+{
+    if (!transport->keepalive)
+        return;
+    if (transport->keepalive_ms == 0) { /* RFC 7828 section 3.4: the server wants the connection closed */
+        session_retire(session);
+        return;
+    }
+    uint64_t margin = transport->keepalive_ms / 10 + 50;
+    uint64_t theirs = transport->keepalive_ms > margin ? transport->keepalive_ms - margin : 1;
+    if (theirs < session->idle_ms)
+        session->idle_ms = theirs;
+}
+
+/* A message under an id that nobody waits for: the late answer to a tombstone, or nothing of ours. */
+static void session_unexpected(struct session *session, uint16_t index)
+{
+    struct group *group = session->server->group;
+    if (index < session->slot_count && session->slots[index].tombstone) {
+        session->slots[index].tombstone = false;
+        session->tombstones--;
+        slot_release(session, index);
+        return;
+    }
+    counter_add(group->counters, COUNTER_upstream_ignored_id, 1);
+}
+
+static void session_answer(struct session *session, struct exchange *exchange, uint8_t *message, size_t len)
+{
+    struct group *group = session->server->group;
+    struct answer answer;
+    struct answer_transport transport;
+    int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
+    session_note_rtt(session, exchange->sent_ms);
+    session_release(session, exchange);
+    if (status < 0)
+        counter_add(group->counters, COUNTER_upstream_malformed, 1);
+    else
+        session_note_transport(session, &transport);
+    exchange_finish(exchange, status, status < 0 ? NULL : &answer);
+    session_relieved(session);
+}
+
+/* A refusal may come without the question (a header alone, RFC 1035 section 4.1.1 permits FORMERR that way). */
+static bool session_is_bare_error(const uint8_t *message, size_t len)
+{
+    return len >= MESSAGE_HEADER && read_u16(message + 4) == 0 && (message[2] & 0x80) && (message[3] & 0x0f) != 0;
+}
+
+static void session_frame(struct stream *stream, uint8_t *message, size_t len)
+{
+    struct session *session = session_of(stream);
+    struct group *group = session->server->group;
+    if (session->state == SESSION_CLOSING)
+        return;
+    session->used_ms = session->heard_ms = loop_now(group->loop);
+    if (len < MESSAGE_HEADER) { /* no DNS message is that short: the framing is lost */
+        counter_add(group->counters, COUNTER_upstream_malformed, 1);
+        session_close(session, ERROR_MALFORMED);
+        return;
+    }
+    uint16_t index = read_u16(message) ^ session->salt;
+    struct exchange *exchange = index < session->slot_count ? session->slots[index].exchange : NULL;
+    if (!exchange) {
+        session_unexpected(session, index);
+    } else if (session_is_bare_error(message, len)) {
+        session_release(session, exchange);
+        exchange_finish(exchange, ERROR_UPSTREAM_ANSWER, NULL);
+        session_relieved(session);
+    } else if (!message_answers((struct bytes){message, len}, exchange->key)) {
+        counter_add(group->counters, COUNTER_upstream_ignored_question, 1);
+    } else {
+        session_answer(session, exchange, message, len);
+    }
+}
+
+/* --- birth and end --- */
+
+static void session_log_facts(struct session *session)
+{
+    struct tls_facts facts;
+    char addr[ADDR_TEXT];
+    if (!stream_facts(&session->stream, &facts))
+        return;
+    log_info("upstream", "session to %s %s: %s, %s, certificate %s%s%s%s", session->server->entry->name,
+             addr_format(&session->server->addr, true, addr), facts.version, facts.cipher, facts.certificate_name,
+             facts.resumed ? ", resumed" : "", facts.alpn[0] ? ", ALPN " : "", facts.alpn);
+    if (facts.resumed)
+        counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);
+}
+
+static void session_ready(struct stream *stream)
+{
+    struct session *session = session_of(stream);
+    struct group *group = session->server->group;
+    if (session->state != SESSION_DIALING)
+        return;
+    session_set_state(session, SESSION_OPEN);
+    session->used_ms = loop_now(group->loop);
+    counter_add(group->counters, COUNTER_sessions_opened, 1);
+    session_log_facts(session);
+    pool_dial_succeeded(session->server);
+    pool_connect(group);
+}
+
+static void session_count_end(struct session *session, int reason)
+{
+    struct counters *counters = session->server->group->counters;
+    if (session->state == SESSION_DIALING)
+        counter_add(counters, COUNTER_sessions_failed, 1);
+    else if (session->state == SESSION_CLOSING)
+        return;
+    else if (reason == ERROR_IDLE || reason == ERROR_STOPPING)
+        counter_add(counters, COUNTER_sessions_closed_idle, 1);
+    else if (reason == ERROR_CLOSED)
+        counter_add(counters, COUNTER_sessions_closed_by_server, 1);
+    else
+        counter_add(counters, COUNTER_sessions_reset, 1);
+}
+
+/* Out of service, whoever ended it: exchanges are told, the pool goes on. */
+static void session_end(struct session *session, int reason)
+{
+    struct server *server = session->server;
+    bool dialing = session->state == SESSION_DIALING;
+    if (session->state == SESSION_CLOSING)
+        return;
+    session_count_end(session, reason);
+    log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
+    session_set_state(session, SESSION_CLOSING);
+    list_remove(&session->in_dirty);
+    if (dialing && reason != ERROR_STOPPING && reason != ERROR_IDLE)
+        pool_dial_failed(server, reason);
+    session_fail_all(session, reason);
+    pool_connect(server->group);
+}
+
+static void session_closed(struct stream *stream, int reason)
+{
+    struct session *session = session_of(stream);
+    struct group *group = session->server->group;
+    session_end(session, reason);
+    list_remove(&session->in_state);
+    mem_free(session->slots);
+    mem_free(session);
+    group->sessions--;
+    if (group->stopping && group->sessions == 0)
+        group->closed(group->closed_context);
+}
+
+static const struct stream_ops session_stream_ops = {
+    .ready = session_ready,
+    .frame = session_frame,
+    .closed = session_closed,
+};
+
+int session_dial(struct server *server)
+{
+    struct group *group = server->group;
+    struct session *session = mem_zalloc(1, sizeof *session);
+    if (!session)
+        return -ENOMEM;
+    session->server = server;
+    session->state = SESSION_CLOSING; /* not counted anywhere until it is in a list */
+    session->free_first = session->free_last = NO_SLOT;
+    session->salt = (uint16_t)random_below(65536);
+    session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
+    session->idle_ms = group->config->tls.idle_ms;
+    list_init(&session->queued);
+    list_init(&session->sent);
+    const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
+    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &server->addr, source, server->trust,
+                                &server->tickets);
+    if (status < 0) {
+        mem_free(session);
+        return status;
+    }
+    group->sessions++;
+    session_set_state(session, SESSION_DIALING);
+    counter_add(group->counters, COUNTER_sessions_dialed, 1);
+    return 0;
+}
+
+void session_retire(struct session *session)
+{
+    if (session->state != SESSION_OPEN)
+        return;
+    counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
+    session_set_state(session, SESSION_RETIRING);
+    session_requeue(session);
+    loop_wake_by(session->server->group->loop, loop_now(session->server->group->loop));
+}
+
+void session_close(struct session *session, int reason)
+{
+    if (session->state == SESSION_CLOSING)
+        return;
+    session_end(session, reason);
+    stream_close(&session->stream, reason);
+}
+
+/* --- deadlines --- */
+
+static void session_note_progress(struct session *session, uint64_t now_ms)
+{
+    if (session->stream.received == session->received_seen)
+        return;
+    session->received_seen = session->stream.received;
+    session->received_at_ms = now_ms;
+}
+
+uint64_t session_check(struct session *session, uint64_t now_ms)
+{
+    uint64_t deadline = LOOP_NEVER;
+    int reason = 0;
+    session_note_progress(session, now_ms);
+    if (session->state == SESSION_DIALING) {
+        deadline = session->created_ms + DIAL_TIMEOUT;
+        reason = -ETIMEDOUT;
+    } else if (stream_mid_frame(&session->stream)) {
+        deadline = session->received_at_ms + STALL_TIMEOUT;
+        reason = ERROR_SLOW_WRITER;
+    } else if (session->used == 0) {
+        deadline = session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
+        reason = ERROR_IDLE;
+    } else {
+        deadline = now_ms + CHECK_INTERVAL;
+    }
+    if (deadline > now_ms)
+        return deadline;
+    session_close(session, reason);
+    return LOOP_NEVER;
+}

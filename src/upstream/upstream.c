@@ -1,0 +1,237 @@
+/* A group of servers and the exchanges sent to it.
+ *
+ * Invariant: a live exchange is in exactly one list: the group's `waiting` (no session), or its session's `queued` or `sent`;
+ * and its timeout runs. exchange_finish and exchange_cancel are the only ends: both take it out of everything first.
+ */
+#include <assert.h>
+#include <errno.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "group.h"
+
+/* --- exchanges --- */
+
+static void exchange_detach(struct exchange *exchange)
+{
+    timeout_stop(&exchange->timeout);
+    if (exchange->session)
+        session_forget(exchange->session, exchange);
+    list_remove(&exchange->link);
+    exchange->state = EXCHANGE_IDLE;
+}
+
+void exchange_finish(struct exchange *exchange, int status, struct answer *answer)
+{
+    exchange_detach(exchange);
+    exchange->done(exchange, status, answer);
+}
+
+void exchange_cancel(struct exchange *exchange)
+{
+    if (exchange_live(exchange))
+        exchange_detach(exchange);
+}
+
+static void exchange_timed_out(struct timeout *timeout)
+{
+    struct exchange *exchange = container_of(timeout, struct exchange, timeout);
+    if (exchange->server)
+        counter_add(exchange->server->group->counters, COUNTER_exchanges_timeout, 1);
+    exchange_finish(exchange, -ETIMEDOUT, NULL);
+}
+
+/* To a session if one can take it, else into the waiting list. */
+void exchange_wait(struct group *group, struct exchange *exchange)
+{
+    struct session *session = pool_pick(group, exchange);
+    if (session) {
+        session_take(session, exchange);
+        if (session_load(session) >= SESSION_BUSY)
+            pool_relieve(session->server);
+        return;
+    }
+    exchange->state = EXCHANGE_WAITING;
+    list_push_back(&group->waiting, &exchange->link);
+    pool_connect(group);
+}
+
+void upstream_send(struct group *group, struct exchange *exchange)
+{
+    assert(!exchange_live(exchange));
+    exchange->session = NULL;
+    exchange->sent_ms = 0;
+    timeout_start(&group->exchange_timeouts, &exchange->timeout);
+    exchange_wait(group, exchange);
+}
+
+/* --- what lookups ask about servers --- */
+
+const char *upstream_name(const struct server *server)
+{
+    return server ? server->entry->name : "";
+}
+
+bool upstream_has_other(const struct group *group, const struct server *server)
+{
+    for (size_t i = 0; i < group->server_count; i++)
+        if (!server || group->servers[i].entry != server->entry)
+            return true;
+    return false;
+}
+
+size_t upstream_servers(const struct group *group)
+{
+    return group->server_count;
+}
+
+void upstream_overtaken(struct exchange *exchange)
+{
+    struct session *session = exchange->session;
+    bool silent = session && exchange->state == EXCHANGE_SENT && session->heard_ms <= exchange->sent_ms;
+    exchange_cancel(exchange);
+    if (!silent || session->state == SESSION_CLOSING)
+        return;
+    counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
+    session_close(session, ERROR_SILENT);
+}
+
+int upstream_last_error(const struct group *group)
+{
+    return group->last_error ? group->last_error : ERROR_NO_SERVER;
+}
+
+/* --- the group --- */
+
+static bool group_flush(struct loop_flush *hook)
+{
+    struct group *group = container_of(hook, struct group, flush);
+    bool busy = pool_run(group);
+    struct list later;
+    struct list_link *link;
+    list_init(&later);
+    while ((link = list_pop(&group->dirty))) {
+        struct session *session = container_of(link, struct session, in_dirty);
+        busy |= session_flush(session);
+        if (!list_empty(&session->queued))
+            list_push_back(&later, link);
+    }
+    while ((link = list_pop(&later)))
+        list_push_back(&group->dirty, link);
+    return busy;
+}
+
+/* Checks every session of one state list; a check may close its own session, never another. */
+static uint64_t server_check(struct server *server, enum session_state state, uint64_t now_ms)
+{
+    struct list *sessions = &server->sessions[state];
+    uint64_t next = LOOP_NEVER;
+    for (struct list_link *link = list_first(sessions), *after; link; link = after) {
+        after = list_next(sessions, link);
+        uint64_t deadline = session_check(container_of(link, struct session, in_state), now_ms);
+        if (deadline < next)
+            next = deadline;
+    }
+    return next;
+}
+
+static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
+{
+    struct group *group = container_of(hook, struct group, tick);
+    uint64_t next = LOOP_NEVER;
+    for (size_t i = 0; i < group->server_count; i++) {
+        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++) {
+            uint64_t deadline = server_check(&group->servers[i], (enum session_state)state, now_ms);
+            if (deadline < next)
+                next = deadline;
+        }
+    }
+    if (!list_empty(&group->waiting))
+        pool_connect(group);
+    return next;
+}
+
+static void group_add_server(struct group *group, const struct config_upstream *entry, size_t address,
+                             struct tls_trust *trust)
+{
+    struct server *server = &group->servers[group->server_count++];
+    server->group = group;
+    server->entry = entry;
+    server->trust = tls_trust_ref(trust);
+    server->addr = entry->addresses[address];
+    for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
+        list_init(&server->sessions[state]);
+}
+
+static size_t count_servers(const struct config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->upstream_count; i++)
+        count += config->upstreams[i].address_count;
+    return count;
+}
+
+int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
+              struct tls_trust *const *trusts)
+{
+    struct group *group = mem_zalloc(1, sizeof *group);
+    if (!group)
+        return -ENOMEM;
+    group->servers = mem_zalloc(count_servers(config), sizeof *group->servers);
+    group->scratch = mem_zalloc(1, sizeof *group->scratch);
+    if (!group->servers || !group->scratch)
+        goto fail;
+    group->loop = loop;
+    group->counters = counters;
+    group->config = config_ref(config);
+    group->grace_until_ms = loop_now(loop) + GRACE;
+    list_init(&group->waiting);
+    list_init(&group->dirty);
+    for (size_t i = 0; i < config->upstream_count; i++)
+        for (size_t a = 0; a < config->upstreams[i].address_count; a++)
+            group_add_server(group, &config->upstreams[i], a, trusts[i]);
+    timeouts_init(&group->exchange_timeouts, loop, EXCHANGE_TIMEOUT, exchange_timed_out);
+    group->flush.flush = group_flush;
+    loop_add_flush(loop, &group->flush);
+    group->tick.tick = group_tick;
+    loop_add_tick(loop, &group->tick);
+    *out = group;
+    return 0;
+fail:
+    mem_free(group->servers);
+    mem_free(group->scratch);
+    mem_free(group);
+    return -ENOMEM;
+}
+
+void group_stop(struct group *group, void (*closed)(void *context), void *context)
+{
+    group->stopping = true;
+    group->closed = closed;
+    group->closed_context = context;
+    for (size_t i = 0; i < group->server_count; i++) {
+        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++) {
+            struct list_link *link;
+            while ((link = list_first(&group->servers[i].sessions[state])))
+                session_close(container_of(link, struct session, in_state), ERROR_STOPPING);
+        }
+    }
+    if (group->sessions == 0)
+        closed(context);
+}
+
+void group_free(struct group *group)
+{
+    if (!group)
+        return;
+    loop_remove_flush(&group->flush);
+    loop_remove_tick(&group->tick);
+    timeouts_fini(&group->exchange_timeouts);
+    for (size_t i = 0; i < group->server_count; i++) {
+        tls_tickets_clear(&group->servers[i].tickets);
+        tls_trust_unref(group->servers[i].trust);
+    }
+    config_unref(group->config);
+    mem_free(group->servers);
+    mem_free(group->scratch);
+    mem_free(group);
+}
