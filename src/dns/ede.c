@@ -1,0 +1,62 @@
+/* Extended errors (RFC 8914) as kept with an answer.
+ *
+ * Invariant: a text in a list is whole UTF-8 of at most EDE_TEXT octets, so it can be sent on as it is.
+ */
+#include <string.h>
+
+#include "dns/message.h"
+
+/* Length of the UTF-8 character at the start of `text` (RFC 3629 section 4); 0 if there is none. */
+static size_t utf8_len(const uint8_t *text, size_t len)
+{
+    /* Per first octet: how many follow it, and the range of the first of these, which rules out forms too
+     * long, surrogates and what lies above U+10FFFF. */
+    static const struct {
+        uint8_t from, to, more, low, high;
+    } forms[] = {
+        {0x00, 0x7F, 0, 0, 0},       {0xC2, 0xDF, 1, 0x80, 0xBF}, {0xE0, 0xE0, 2, 0xA0, 0xBF},
+        {0xE1, 0xEC, 2, 0x80, 0xBF}, {0xED, 0xED, 2, 0x80, 0x9F}, {0xEE, 0xEF, 2, 0x80, 0xBF},
+        {0xF0, 0xF0, 3, 0x90, 0xBF}, {0xF1, 0xF3, 3, 0x80, 0xBF}, {0xF4, 0xF4, 3, 0x80, 0x8F},
+    };
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (text[0] < forms[i].from || text[0] > forms[i].to)
+            continue;
+        size_t more = forms[i].more;
+        if (len < 1 + more || (more && (text[1] < forms[i].low || text[1] > forms[i].high)))
+            return 0;
+        for (size_t j = 2; j <= more; j++) {
+            if ((text[j] & 0xC0) != 0x80)
+                return 0;
+        }
+        return 1 + more;
+    }
+    return 0;
+}
+
+/* How much of the text is kept: whole characters up to EDE_TEXT octets; nothing if it is no UTF-8 so far. */
+static size_t kept_len(const uint8_t *text, size_t len)
+{
+    size_t kept = 0;
+    while (kept < len) {
+        size_t character = utf8_len(text + kept, len - kept);
+        if (!character)
+            return 0;
+        if (kept + character > EDE_TEXT)
+            break;
+        kept += character;
+    }
+    return kept;
+}
+
+void ede_add(struct ede_list *list, uint16_t code, const char *text, size_t len)
+{
+    if (list->count == EDE_MAX)
+        return;
+    struct ede *ede = &list->item[list->count++];
+    *ede = (struct ede){.code = code};
+    if (!text)
+        return;
+    /* A sender may end its text with a NUL (RFC 8914 section 2). */
+    ede->len = (uint8_t)kept_len((const uint8_t *)text, strnlen(text, len));
+    memcpy(ede->text, text, ede->len);
+}

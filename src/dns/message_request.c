@@ -1,0 +1,134 @@
+/* Reading a client's message.
+ *
+ * Invariants:
+ * - Verdicts are found in one order: silence, opcode, format, EDNS version, signature. What was read of the
+ * EDNS part is given only if the whole message could be read.
+ * - A plain query (one question, at most an OPT) is read without any table. Whatever else stands in the
+ * additional section goes through the same walk as answers do.
+ * - The name of a question is not compressed: no name stands before it.
+ */
+#include <ldns/ldns.h>
+#include <string.h>
+
+#include "dns/message.h"
+#include "walk.h"
+
+#define UDP_SIZE_MIN 512 /* RFC 6891 section 6.2.3 */
+
+static bool read_question(struct bytes wire, struct request *request)
+{
+    size_t name = name_len((struct bytes){wire.data + MESSAGE_HEADER, wire.len - MESSAGE_HEADER});
+    if (!name || wire.len - MESSAGE_HEADER - name < QUESTION_FIXED)
+        return false;
+    const uint8_t *fixed = wire.data + MESSAGE_HEADER + name;
+    request->name_len = (uint8_t)name;
+    request->type = read_u16(fixed);
+    request->class = read_u16(fixed + 2);
+    request->question_end = (uint16_t)(MESSAGE_HEADER + name + QUESTION_FIXED);
+    return true;
+}
+
+/* Takes over what the OPT says. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others
+ * are stepped over, however often they come. */
+static enum request_verdict read_opt(struct request *request, const uint8_t *fixed, struct bytes options)
+{
+    struct opt opt = opt_read(fixed);
+    struct cursor cursor = cursor_over(options);
+    uint16_t code;
+    struct bytes data;
+    request->edns = true;
+    request->dnssec_ok = opt.dnssec_ok;
+    request->udp_size = opt.udp_size < UDP_SIZE_MIN ? UDP_SIZE_MIN : opt.udp_size;
+    while (opt_next(&cursor, &code, &data)) {
+        if (code == LDNS_EDNS_KEEPALIVE && data.len == 0)
+            request->wants_keepalive = true;
+    }
+    if (cursor.failed)
+        return REQUEST_FORMERR;
+    return opt.version ? REQUEST_BADVERS : REQUEST_OK;
+}
+
+/* Any records in the additional section: rare, so the table lies on the stack. */
+static __attribute__((noinline)) enum request_verdict read_records(struct bytes wire, struct request *request,
+                                                                   unsigned count)
+{
+    uint16_t name_at[MESSAGE_MAX];
+    struct walk walk;
+    struct record record;
+    enum request_verdict verdict = REQUEST_OK;
+    bool is_signed = false;
+    walk_start(&walk, wire, name_at);
+    if (!walk_name(&walk, wire.len, false))
+        return REQUEST_FORMERR;
+    walk.at = request->question_end;
+    while (count--) {
+        if (!walk_record(&walk, &record))
+            return REQUEST_FORMERR;
+        if (record.type == LDNS_RR_TYPE_OPT)
+            verdict = read_opt(request, wire.data + record.fixed,
+                               (struct bytes){wire.data + record.rdata, record.end - record.rdata});
+        if (verdict == REQUEST_FORMERR)
+            return verdict;
+        is_signed = is_signed || record_signs_message(&walk, &record);
+    }
+    if (walk.at != wire.len)
+        return REQUEST_FORMERR;
+    request->simple = false;
+    return verdict == REQUEST_OK && is_signed ? REQUEST_NOTIMP : verdict;
+}
+
+/* Is there exactly one record behind the question, an OPT with the root as owner? */
+static bool only_opt_follows(struct bytes rest)
+{
+    return rest.len >= 1 + RECORD_FIXED && rest.data[0] == 0 && read_u16(rest.data + 1) == LDNS_RR_TYPE_OPT &&
+           read_u16(rest.data + 9) == rest.len - 1 - RECORD_FIXED;
+}
+
+/* Reads everything behind the question. */
+static enum request_verdict read_rest(struct bytes wire, struct request *request)
+{
+    struct bytes rest = {wire.data + request->question_end, wire.len - request->question_end};
+    unsigned count = read_u16(wire.data + 10);
+    if (read_u16(wire.data + 4) != 1 || read_u32(wire.data + 6) != 0)
+        return REQUEST_FORMERR;
+    if (count == 0)
+        return rest.len ? REQUEST_FORMERR : REQUEST_OK;
+    if (count == 1 && only_opt_follows(rest))
+        return read_opt(request, rest.data + 1,
+                        (struct bytes){rest.data + 1 + RECORD_FIXED, rest.len - 1 - RECORD_FIXED});
+    return read_records(wire, request, count);
+}
+
+static void forget_edns(struct request *request)
+{
+    request->edns = request->dnssec_ok = request->wants_keepalive = false;
+    request->udp_size = UDP_SIZE_MIN;
+}
+
+enum request_verdict message_parse_request(struct bytes wire, struct request *out)
+{
+    if (wire.len < MESSAGE_HEADER || wire.len > MESSAGE_MAX || LDNS_QR_WIRE(wire.data))
+        return REQUEST_SILENT;
+    *out = (struct request){
+        .id = read_u16(wire.data),
+        .flags = read_u16(wire.data + MESSAGE_FLAGS),
+        .opcode = LDNS_OPCODE_WIRE(wire.data),
+        .udp_size = UDP_SIZE_MIN,
+        .simple = true,
+    };
+    out->has_question = read_u16(wire.data + 4) > 0 && read_question(wire, out);
+    enum request_verdict verdict = out->has_question ? read_rest(wire, out) : REQUEST_FORMERR;
+    if (verdict == REQUEST_FORMERR)
+        forget_edns(out);
+    return out->opcode == LDNS_PACKET_QUERY ? verdict : REQUEST_NOTIMP;
+}
+
+void message_request_key(struct bytes wire, const struct request *request, struct key *out)
+{
+    out->group = 0;
+    out->type = request->type;
+    out->class = request->class;
+    out->flags = (uint8_t)((request->dnssec_ok ? KEY_DO : 0) | (request->flags & FLAG_CD ? KEY_CD : 0));
+    out->name_len = request->name_len;
+    name_lower(out->name, wire.data + MESSAGE_HEADER, request->name_len);
+}

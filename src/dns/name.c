@@ -1,0 +1,182 @@
+/* Names in wire form.
+ *
+ * Invariant: length octets are at most 63 and so no letters: changing the case of every octet of a name
+ * changes the case of its labels only.
+ */
+#include "dns/name.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LABEL_MAX 63
+
+/* ASCII letters in lower case, eight octets at once: the upper bit of each octet of `letters` says "A to Z"
+ * there. */
+static uint64_t lower_8(uint64_t octets)
+{
+    const uint64_t each = 0x0101010101010101;
+    uint64_t low_bits = octets & (each * 0x7F);
+    uint64_t from_a = low_bits + each * (0x80 - 'A');
+    uint64_t past_z = low_bits + each * (0x7F - 'Z');
+    uint64_t letters = (from_a ^ past_z) & ~octets & (each * 0x80);
+    return octets | letters >> 2;
+}
+
+static uint8_t lower_1(uint8_t octet)
+{
+    return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+}
+
+size_t name_len(struct bytes bytes)
+{
+    size_t limit = bytes.len < NAME_MAX_WIRE ? bytes.len : NAME_MAX_WIRE;
+    for (size_t at = 0; at < limit; at += 1 + (size_t)bytes.data[at]) {
+        if (bytes.data[at] == 0)
+            return at + 1;
+        if (bytes.data[at] > LABEL_MAX)
+            return 0;
+    }
+    return 0;
+}
+
+void name_lower(uint8_t *out, const uint8_t *wire, size_t len)
+{
+    size_t at = 0;
+    for (; len - at >= 8; at += 8) {
+        uint64_t octets;
+        memcpy(&octets, wire + at, 8);
+        octets = lower_8(octets);
+        memcpy(out + at, &octets, 8);
+    }
+    for (; at < len; at++)
+        out[at] = lower_1(wire[at]);
+}
+
+bool name_equal(const uint8_t *a, const uint8_t *b)
+{
+    for (;;) {
+        size_t label = *a;
+        if (*b != label)
+            return false;
+        if (label == 0)
+            return true;
+        for (size_t i = 1; i <= label; i++) {
+            if (lower_1(a[i]) != lower_1(b[i]))
+                return false;
+        }
+        a += 1 + label;
+        b += 1 + label;
+    }
+}
+
+bool name_is_under(const uint8_t *name, size_t name_octets, const uint8_t *suffix, size_t suffix_octets)
+{
+    while (name_octets > suffix_octets) {
+        size_t label = 1 + (size_t)*name;
+        name += label;
+        name_octets -= label;
+    }
+    return name_octets == suffix_octets && memcmp(name, suffix, suffix_octets) == 0;
+}
+
+unsigned name_labels(const uint8_t *name)
+{
+    unsigned labels = 0;
+    for (; *name; name += 1 + (size_t)*name)
+        labels++;
+    return labels;
+}
+
+/* One octet of a label in presentation form (RFC 1035 section 5.1); gives where to go on. */
+static char *put_octet(char *out, uint8_t octet)
+{
+    if (octet <= ' ' || octet >= 0x7F) {
+        *out++ = '\\';
+        *out++ = (char)('0' + octet / 100);
+        *out++ = (char)('0' + octet / 10 % 10);
+        *out++ = (char)('0' + octet % 10);
+        return out;
+    }
+    if (strchr(".\\\"();@$", octet))
+        *out++ = '\\';
+    *out++ = (char)octet;
+    return out;
+}
+
+const char *name_text(const uint8_t *name, char out[NAME_MAX_TEXT])
+{
+    char *at = out;
+    if (!*name)
+        *at++ = '.';
+    for (; *name; name += 1 + (size_t)*name) {
+        for (size_t i = 1; i <= *name; i++)
+            at = put_octet(at, name[i]);
+        *at++ = '.';
+    }
+    *at = '\0';
+    return out;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* One octet of a label from its text, "x", "\x" or "\123"; steps over it. -EINVAL for half an escape. */
+static int take_octet(const char **text)
+{
+    const char *at = *text;
+    if (*at != '\\') {
+        *text = at + 1;
+        return (uint8_t)*at;
+    }
+    at++;
+    if (!is_digit(*at)) {
+        *text = at + 1;
+        return *at ? (uint8_t)*at : -EINVAL;
+    }
+    if (!is_digit(at[1]) || !is_digit(at[2]))
+        return -EINVAL;
+    int octet = (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
+    *text = at + 3;
+    return octet <= 255 ? octet : -EINVAL;
+}
+
+/* One label up to its dot or the end of the text. Gives its octets, or -EINVAL when it is empty, too long or
+ * longer than `room`. */
+static int take_label(const char **text, uint8_t *out, size_t room)
+{
+    size_t octets = 0;
+    while (**text && **text != '.') {
+        int octet = take_octet(text);
+        if (octet < 0 || octets >= LABEL_MAX || octets >= room)
+            return -EINVAL;
+        out[octets++] = (uint8_t)octet;
+    }
+    return octets ? (int)octets : -EINVAL;
+}
+
+int name_from_text(uint8_t out[NAME_MAX_WIRE], const char *text)
+{
+    uint8_t name[NAME_MAX_WIRE];
+    size_t len = 0;
+    if (!*text)
+        return -EINVAL;
+    if (strcmp(text, ".") == 0)
+        text++;
+    while (*text) {
+        if (len + 2 > NAME_MAX_WIRE)
+            return -EINVAL;
+        int label =
+            take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* the root needs an octet, too */
+        if (label < 0)
+            return label;
+        name[len] = (uint8_t)label;
+        len += 1 + (size_t)label;
+        if (*text == '.')
+            text++;
+    }
+    name[len++] = 0;
+    name_lower(out, name, len);
+    return (int)len;
+}

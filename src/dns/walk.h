@@ -1,0 +1,64 @@
+/* The walk that queries and answers share: names, records, the data of records, EDNS options.
+ *
+ * Does:    steps through a message from front to back, checks every octet it steps over, and remembers where
+ * names start, so that a name is never read twice. Owns:    nothing; `name_at` is lent by the caller.
+ * Threads: any.
+ * RFC:     1035 section 4.1.4 (compression), 3597 section 4 (where it is allowed), 6891 section 6.1.2
+ * (options).
+ */
+#ifndef DOTSTUB_DNS_WALK_H
+#define DOTSTUB_DNS_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/bytes.h"
+
+#define QUESTION_FIXED 4  /* type, class */
+#define RECORD_FIXED   10 /* type, class, TTL, RDLENGTH */
+
+struct walk {
+    const uint8_t *wire;
+    size_t len;        /* of the message, at most MESSAGE_MAX */
+    size_t at;         /* the next octet */
+    uint16_t *name_at; /* for each offset: 0, or length and pointers of the name that starts there (walk.c) */
+    size_t opt_start, opt_end; /* the OPT record, once it was met; SIZE_MAX before */
+};
+
+struct record {
+    size_t owner, fixed, rdata,
+        end; /* offsets: owner name, type and the rest of the fixed part, data, behind the data */
+    uint16_t type, class;
+};
+
+/* Begins at the question section; clears as much of `name_at` as the message is long. */
+void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at);
+
+/* Steps over one name that ends at or before offset `end`. Pointers lead strictly backwards, and only if
+ * `may_point`. False: not a name. */
+bool walk_name(struct walk *walk, size_t end, bool may_point) MUST_CHECK;
+
+/* Steps over one record and checks its data. An OPT must have the root as owner and be the only one; its
+ * options are left to the caller. False: malformed. */
+bool walk_record(struct walk *walk, struct record *out) MUST_CHECK;
+
+/* True if the record signs the message, not the zone: TSIG (RFC 8945) or SIG(0) (RFC 2931 section 3). */
+bool record_signs_message(const struct walk *walk, const struct record *record);
+
+/* Steps over the data of a record of this type, which must fill the walk up to offset `end` exactly. Data of
+ * a type not known here is opaque (RFC 3597 section 3). */
+bool walk_rdata(struct walk *walk, uint16_t type, size_t end) MUST_CHECK;
+
+/* What the fixed part of an OPT says (RFC 6891 section 6.1.3). */
+struct opt {
+    uint16_t udp_size;
+    uint8_t upper_rcode, version;
+    bool dnssec_ok;
+};
+struct opt opt_read(const uint8_t *fixed);
+
+/* Takes the next option off a cursor over the OPT's data. False at the end, and when an option does not fit:
+ * then cursor->failed is set. */
+bool opt_next(struct cursor *cursor, uint16_t *code, struct bytes *data) MUST_CHECK;
+
+#endif
