@@ -3,3 +3,12 @@ libdns_a_SOURCES = src/dns/ede.c src/dns/edit.c src/dns/key.c src/dns/message_an
   src/dns/message_request.c src/dns/name.c src/dns/rdata.c src/dns/records.c src/dns/ttl.c src/dns/walk.c src/dns/walk.h
 noinst_HEADERS += include/dns/edit.h include/dns/key.h include/dns/message.h include/dns/name.h \
   include/dns/records.h include/dns/ttl.h
+
+check_PROGRAMS += tests/unit/test_edit tests/unit/test_records tests/unit/test_ttl
+tests_unit_test_edit_SOURCES = tests/unit/test_edit.c
+tests_unit_test_edit_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_records_SOURCES = tests/unit/test_records.c
+tests_unit_test_records_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_records_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ldns_wire2pkt
+tests_unit_test_ttl_SOURCES = tests/unit/test_ttl.c
+tests_unit_test_ttl_LDADD = $(dns_libs) $(CMOCKA_LIBS)

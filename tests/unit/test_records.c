@@ -1,0 +1,234 @@
+#include "dns/records.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+#include <ldns/ldns.h>
+
+/* What ldns_wire2pkt says instead of reading: the linker puts this in its place. */
+static ldns_status status_instead;
+ldns_status __real_ldns_wire2pkt(ldns_pkt **packet, const uint8_t *wire, size_t len);
+ldns_status __wrap_ldns_wire2pkt(ldns_pkt **packet, const uint8_t *wire, size_t len);
+
+ldns_status __wrap_ldns_wire2pkt(ldns_pkt **packet, const uint8_t *wire, size_t len)
+{
+    return status_instead ? status_instead : __real_ldns_wire2pkt(packet, wire, len);
+}
+
+static const uint8_t query[] = {0x12, 0x34, 1,  0, 0, 1, 0, 0,  0, 0,   0, 1, 1,    'W', 2, 'x', 'y',
+                                0,    0,    28, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0x80, 0,   0, 0};
+#define QUERY_WITHOUT_OPT (sizeof(query) - 11)
+
+static struct request request_read(void)
+{
+    return (struct request){.id = 0x1234,
+                            .flags = 0x0100,
+                            .has_question = true,
+                            .name_len = 6,
+                            .type = 28,
+                            .class = 1,
+                            .question_end = 22,
+                            .edns = true,
+                            .dnssec_ok = true,
+                            .simple = true,
+                            .udp_size = 1232};
+}
+
+static bool agree(const struct request *request)
+{
+    return records_agree((struct bytes){query, sizeof(query)}, request);
+}
+
+static void readers_that_read_the_same_agree(void **state)
+{
+    (void)state;
+    struct request request = request_read();
+    assert_true(agree(&request));
+    uint8_t without_opt[QUERY_WITHOUT_OPT];
+    memcpy(without_opt, query, sizeof(without_opt));
+    without_opt[11] = 0;
+    request.edns = request.dnssec_ok = false;
+    assert_true(records_agree((struct bytes){without_opt, sizeof(without_opt)}, &request));
+}
+
+static void readers_that_read_differently_disagree(void **state)
+{
+    (void)state;
+    struct request request = request_read();
+    request.type = 1;
+    assert_false(agree(&request));
+    request = request_read();
+    request.class = 3;
+    assert_false(agree(&request));
+    request = request_read();
+    request.name_len = 5;
+    assert_false(agree(&request));
+    request = request_read();
+    request.edns = false;
+    assert_false(agree(&request));
+    request = request_read();
+    request.dnssec_ok = false;
+    assert_false(agree(&request));
+}
+
+static void two_questions_are_no_agreement(void **state)
+{
+    (void)state;
+    uint8_t two[QUERY_WITHOUT_OPT + 10];
+    struct request request = request_read();
+    request.edns = request.dnssec_ok = false;
+    memcpy(two, query, QUERY_WITHOUT_OPT);
+    memcpy(two + QUERY_WITHOUT_OPT, query + MESSAGE_HEADER, 10);
+    two[5] = 2;
+    two[11] = 0;
+    assert_false(records_agree((struct bytes){two, sizeof(two)}, &request));
+}
+
+static void what_ldns_refuses_is_no_agreement(void **state)
+{
+    (void)state;
+    struct request request = request_read();
+    for (size_t len = 0; len < sizeof(query); len++)
+        assert_false(records_agree((struct bytes){query, len}, &request));
+}
+
+static void a_failed_allocation_in_ldns_is_no_verdict(void **state)
+{
+    (void)state;
+    struct request request = request_read();
+    status_instead = LDNS_STATUS_MEM_ERR;
+    assert_true(agree(&request));
+    status_instead = LDNS_STATUS_INTERNAL_ERR;
+    assert_true(agree(&request));
+    status_instead = LDNS_STATUS_PACKET_OVERFLOW;
+    assert_false(agree(&request));
+    status_instead = LDNS_STATUS_OK;
+}
+
+static const struct key asked = {.type = 255, .class = 1, .name_len = 3, .name = {1, 'a', 0}};
+
+static int answer_one(uint8_t *out, size_t cap, const struct key *key, const struct record_text *record)
+{
+    return records_answer(out, cap, key, 0, record, 1, NULL, 0);
+}
+
+static void an_answer_is_built_from_presentation_form(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {
+        0,    0,   0x80, 0,   0,   1,   0,   1,   0,    0,    0, 0, /* header */
+        1,    'a', 0,    0,   255, 0,   1,                          /* question */
+        0xc0, 12,  0,    13,  0,   1,   0,   0,   0x0e, 0x10, 0, 9,
+        7,    'R', 'F',  'C', '8', '4', '8', '2', 0, /* RFC 8482 */
+    };
+    static const struct record_text hinfo = {NULL, "HINFO", 3600, "\"RFC8482\" \"\""};
+    uint8_t out[512];
+    assert_int_equal(answer_one(out, sizeof(out), &asked, &hinfo), sizeof(expected));
+    assert_memory_equal(out, expected, sizeof(expected));
+}
+
+static void every_record_has_the_class_of_the_key(void **state)
+{
+    (void)state;
+    static const struct record_text text = {NULL, "TXT", 0, "\"two words\" more"};
+    static const uint8_t expected[] = {0xc0, 12,  0,   16,  0,   3,   0,   0,   0, 0,   0,   15,  9,  't',
+                                       'w',  'o', ' ', 'w', 'o', 'r', 'd', 's', 4, 'm', 'o', 'r', 'e'};
+    struct key chaos = asked;
+    uint8_t out[512];
+    chaos.class = 3;
+    assert_int_equal(answer_one(out, sizeof(out), &chaos, &text), 19 + sizeof(expected));
+    assert_memory_equal(out + 19, expected, sizeof(expected));
+    assert_int_equal(read_u16(out + 17), 3);
+}
+
+static void authority_records_come_with_their_own_owner(void **state)
+{
+    (void)state;
+    static const struct record_text soa = {"LocalHost.", "SOA", 86400,
+                                           ". nobody.invalid. 1 3600 1200 604800 10800"};
+    static const uint8_t owner[] = {9, 'l', 'o', 'c', 'a', 'l', 'h', 'o',  's', 't',
+                                    0, 0,   6,   0,   1,   0,   1,   0x51, 0x80};
+    uint8_t out[512];
+    struct answer_scratch *scratch = test_calloc(1, sizeof(*scratch));
+    struct answer answer;
+    int len = records_answer(out, sizeof(out), &asked, 3, NULL, 0, &soa, 1);
+    assert_int_equal(len, 19 + sizeof(owner) + 2 + 1 + 16 + 20);
+    assert_memory_equal(out + 19, owner, sizeof(owner));
+    assert_int_equal(read_u16(out + 6), 0);
+    assert_int_equal(read_u16(out + 8), 1);
+    assert_int_equal(read_u32(out + len - 4), 10800);
+    assert_int_equal(message_own_answer(out, (size_t)len, scratch, &answer), 0);
+    assert_int_equal(answer.rcode, 3);
+    assert_int_equal(answer.ttl_count, 1);
+    test_free(scratch);
+}
+
+static void an_answer_without_records_is_a_question_answered(void **state)
+{
+    (void)state;
+    uint8_t out[19];
+    assert_int_equal(records_answer(out, sizeof(out), &asked, 0, NULL, 0, NULL, 0), sizeof(out));
+    assert_int_equal(read_u16(out + MESSAGE_FLAGS), FLAG_QR);
+}
+
+static void what_is_no_record_is_refused(void **state)
+{
+    (void)state;
+    static const struct record_text bad[] = {
+        {NULL, "A", 60, "192.0.2"},       {NULL, "A", 60, ""},
+        {NULL, "AAAA", 60, "::1 ::2"},    {NULL, "NONSENSE", 60, "1"},
+        {"a..b.", "A", 60, "192.0.2.1"},  {NULL, "TXT", 60, "\\# 3 00"},
+        {NULL, "SOA", 60, ". . 1 2 3 4"},
+    };
+    uint8_t out[512];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(answer_one(out, sizeof(out), &asked, &bad[i]), -EINVAL);
+    char *endless = test_malloc(5000);
+    memset(endless, 'x', 4999);
+    endless[4999] = 0;
+    assert_int_equal(answer_one(out, sizeof(out), &asked, &(struct record_text){NULL, "TXT", 60, endless}),
+                     -EINVAL);
+    test_free(endless);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    static const struct record_text address = {NULL, "A", 60, "192.0.2.1"};
+    uint8_t out[19 + 16];
+    assert_int_equal(answer_one(out, sizeof(out), &asked, &address), sizeof(out));
+    for (size_t cap = 0; cap < sizeof(out); cap++)
+        assert_int_equal(answer_one(out, cap, &asked, &address), -ENOSPC);
+}
+
+static void types_have_names(void **state)
+{
+    (void)state;
+    char out[TYPE_TEXT];
+    assert_string_equal(records_type_text(28, out), "AAAA");
+    assert_string_equal(records_type_text(65, out), "HTTPS");
+    assert_string_equal(records_type_text(51, out), "NSEC3PARAM");
+    assert_string_equal(records_type_text(255, out), "ANY");
+    assert_string_equal(records_type_text(65280, out), "TYPE65280");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(readers_that_read_the_same_agree),
+        cmocka_unit_test(readers_that_read_differently_disagree),
+        cmocka_unit_test(two_questions_are_no_agreement),
+        cmocka_unit_test(what_ldns_refuses_is_no_agreement),
+        cmocka_unit_test(a_failed_allocation_in_ldns_is_no_verdict),
+        cmocka_unit_test(an_answer_is_built_from_presentation_form),
+        cmocka_unit_test(every_record_has_the_class_of_the_key),
+        cmocka_unit_test(authority_records_come_with_their_own_owner),
+        cmocka_unit_test(an_answer_without_records_is_a_question_answered),
+        cmocka_unit_test(what_is_no_record_is_refused),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(types_have_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,354 @@
+#include "dns/ttl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { A = 1, NS = 2, CNAME = 5, SOA = 6, TXT = 16, AAAA = 28, DNAME = 39, RRSIG = 46, NSEC = 47, ANY = 255 };
+enum { NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, REFUSED = 5, YXDOMAIN = 6 };
+enum { ANSWER = 6, AUTHORITY = 8, ADDITIONAL = 10 }; /* where the header counts them */
+
+#define DAY 86400u
+
+static const struct ttl_limits wide = {0, DAY, 3600};
+
+/* A message under construction: records are added section by section, owned by the root. */
+struct sample {
+    uint8_t wire[1024];
+    struct writer writer;
+    uint16_t offsets[16];
+    struct answer answer;
+};
+
+static void begin(struct sample *sample, uint16_t rcode)
+{
+    static const uint8_t question[] = {0, 0, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, A, 0, 1};
+    memset(sample, 0, sizeof(*sample));
+    sample->writer = writer_over(sample->wire, sizeof(sample->wire));
+    writer_bytes(&sample->writer, question, sizeof(question));
+    sample->answer =
+        (struct answer){.wire = sample->wire, .rcode = rcode, .ttl = 77, .ttl_offsets = sample->offsets};
+}
+
+static void add(struct sample *sample, int section, uint16_t type, uint32_t ttl, const void *rdata,
+                uint16_t len)
+{
+    struct writer *writer = &sample->writer;
+    writer_u8(writer, 0);
+    writer_u16(writer, type);
+    writer_u16(writer, 1);
+    sample->offsets[sample->answer.ttl_count++] = (uint16_t)writer_len(writer);
+    writer_u32(writer, ttl);
+    writer_u16(writer, len);
+    writer_bytes(writer, rdata, len);
+    sample->answer.len = writer_len(writer);
+    write_u16(sample->wire + section, (uint16_t)(read_u16(sample->wire + section) + 1));
+}
+
+static void add_plain(struct sample *sample, int section, uint16_t type, uint32_t ttl)
+{
+    add(sample, section, type, ttl, "\1\2\3\4", 4);
+}
+
+static void add_soa(struct sample *sample, int section, uint32_t ttl, uint32_t minimum)
+{
+    uint8_t rdata[22] = {0};
+    write_u32(rdata + 18, minimum);
+    add(sample, section, SOA, ttl, rdata, sizeof(rdata));
+}
+
+static uint32_t shown(const struct sample *sample, unsigned record)
+{
+    return read_u32(sample->wire + sample->offsets[record]);
+}
+
+static uint32_t apply(struct sample *sample, uint16_t qtype, const struct ttl_limits *limits)
+{
+    ttl_apply(&sample->answer, qtype, limits);
+    return sample->answer.ttl;
+}
+
+static void positive_is_kept_for_the_lowest_of_answer_and_authority(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, ANSWER, A, 200);
+    add_plain(&sample, AUTHORITY, NS, 100);
+    assert_int_equal(apply(&sample, A, &wide), 100);
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, ANSWER, A, 200);
+    add_plain(&sample, AUTHORITY, NS, 400);
+    assert_int_equal(apply(&sample, A, &wide), 200);
+    assert_int_equal(shown(&sample, 0), 300);
+    assert_int_equal(shown(&sample, 2), 400);
+}
+
+static void additional_records_are_only_capped(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, ADDITIONAL, A, 5);
+    add_plain(&sample, ADDITIONAL, A, 2 * DAY);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){60, DAY, 3600}), 300);
+    assert_int_equal(shown(&sample, 1), 5);
+    assert_int_equal(shown(&sample, 2), DAY);
+}
+
+static void the_high_bit_means_large_and_is_capped(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 0x80000000);
+    add_plain(&sample, ANSWER, A, UINT32_MAX);
+    assert_int_equal(apply(&sample, A, &wide), DAY);
+    assert_int_equal(shown(&sample, 0), DAY);
+    assert_int_equal(shown(&sample, 1), DAY);
+}
+
+static void no_limit_lets_a_ttl_leave_the_range(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, UINT32_MAX);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){0, UINT32_MAX, 3600}), INT32_MAX);
+    assert_int_equal(shown(&sample, 0), INT32_MAX);
+}
+
+static void min_raises_what_is_above_0_only(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 1);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){60, DAY, 3600}), 60);
+    assert_int_equal(shown(&sample, 0), 60);
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 0);
+    add_plain(&sample, ANSWER, A, 10);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){60, DAY, 3600}), 0);
+    assert_int_equal(shown(&sample, 0), 0);
+    assert_int_equal(shown(&sample, 1), 60);
+}
+
+static void a_chain_that_ends_in_the_type_is_positive(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, DNAME, 900);
+    add_plain(&sample, ANSWER, CNAME, 30);
+    add_plain(&sample, ANSWER, A, 300);
+    add_soa(&sample, AUTHORITY, 500, 10);
+    assert_int_equal(apply(&sample, A, &wide), 30);
+    assert_int_equal(shown(&sample, 3), 500);
+}
+
+static void a_chain_that_ends_in_nothing_is_negative_and_bounds_it(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, CNAME, 30);
+    add_plain(&sample, ANSWER, CNAME, 700);
+    add_soa(&sample, AUTHORITY, 500, 400);
+    assert_int_equal(apply(&sample, A, &wide), 30);
+    assert_int_equal(shown(&sample, 0), 30);
+    assert_int_equal(shown(&sample, 1), 700);
+    assert_int_equal(shown(&sample, 2), 30);
+}
+
+static void signatures_are_not_the_type_asked(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, CNAME, 600);
+    add_plain(&sample, ANSWER, RRSIG, 600);
+    assert_int_equal(apply(&sample, A, &wide), 0);
+    assert_int_equal(apply(&sample, RRSIG, &wide), 600);
+}
+
+static void cname_and_any_take_what_there_is(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, CNAME, 600);
+    assert_int_equal(apply(&sample, CNAME, &wide), 600);
+    assert_int_equal(apply(&sample, ANY, &wide), 600);
+    begin(&sample, NOERROR);
+    add_plain(&sample, AUTHORITY, NS, 600);
+    assert_int_equal(apply(&sample, CNAME, &wide), 0);
+    assert_int_equal(apply(&sample, ANY, &wide), 0);
+}
+
+static void check_negative(uint16_t rcode, uint32_t soa_ttl, uint32_t minimum, uint32_t most,
+                           uint32_t expected)
+{
+    struct sample sample;
+    begin(&sample, rcode);
+    add_plain(&sample, AUTHORITY, NSEC, 9);
+    add_soa(&sample, AUTHORITY, soa_ttl, minimum);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){0, DAY, most}), expected);
+    assert_int_equal(shown(&sample, 0), 9);
+    assert_int_equal(shown(&sample, 1), expected);
+}
+
+static void negative_is_the_lowest_of_soa_ttl_minimum_and_limit(void **state)
+{
+    (void)state;
+    for (uint16_t rcode = NOERROR; rcode <= NXDOMAIN; rcode += NXDOMAIN) {
+        check_negative(rcode, 100, 200, 300, 100);
+        check_negative(rcode, 200, 100, 300, 100);
+        check_negative(rcode, 200, 300, 100, 100);
+        check_negative(rcode, 200, 0, 100, 0);
+        check_negative(rcode, 0, 200, 100, 0);
+        check_negative(rcode, UINT32_MAX, UINT32_MAX, UINT32_MAX, DAY);
+    }
+}
+
+static void min_raises_no_negative_answer_above_its_soa_minimum(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NXDOMAIN);
+    add_soa(&sample, AUTHORITY, 5, 20);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){60, DAY, 3600}), 20);
+    begin(&sample, NXDOMAIN);
+    add_soa(&sample, AUTHORITY, 5, 0);
+    assert_int_equal(apply(&sample, A, &(struct ttl_limits){60, DAY, 3600}), 0);
+}
+
+static void nxdomain_is_negative_whatever_it_brings(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NXDOMAIN);
+    add_plain(&sample, ANSWER, A, 1000);
+    assert_int_equal(apply(&sample, A, &wide), 0);
+    begin(&sample, NXDOMAIN);
+    add_plain(&sample, ANSWER, A, 1000);
+    add_soa(&sample, AUTHORITY, 800, 900);
+    assert_int_equal(apply(&sample, A, &wide), 800);
+}
+
+static void only_a_soa_in_the_authority_section_counts(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NXDOMAIN);
+    add_soa(&sample, ANSWER, 100, 100);
+    add_plain(&sample, AUTHORITY, NS, 100);
+    add_soa(&sample, ADDITIONAL, 100, 100);
+    assert_int_equal(apply(&sample, A, &wide), 0);
+    begin(&sample, NOERROR);
+    assert_int_equal(apply(&sample, A, &wide), 0);
+}
+
+static void the_lowest_of_two_soas_goes_onto_both(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NXDOMAIN);
+    add_soa(&sample, AUTHORITY, 100, 50);
+    add_soa(&sample, AUTHORITY, 40, 70);
+    assert_int_equal(apply(&sample, A, &wide), 40);
+    assert_int_equal(shown(&sample, 0), 40);
+    assert_int_equal(shown(&sample, 1), 40);
+}
+
+static void failures_and_truncated_answers_are_not_kept(void **state)
+{
+    (void)state;
+    static const uint16_t failures[] = {SERVFAIL, REFUSED, YXDOMAIN, 1, 16, 19};
+    struct sample sample;
+    for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
+        begin(&sample, failures[i]);
+        add_plain(&sample, ANSWER, A, 2 * DAY);
+        add_soa(&sample, AUTHORITY, 100, 100);
+        assert_int_equal(apply(&sample, A, &wide), 0);
+        assert_int_equal(shown(&sample, 0), DAY);
+    }
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    sample.answer.truncated = true;
+    assert_int_equal(apply(&sample, A, &wide), 0);
+}
+
+static void counts_and_lengths_that_lie_are_survived(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NXDOMAIN);
+    add_soa(&sample, AUTHORITY, 100, 100);
+    write_u16(sample.wire + sample.offsets[0] + 4, UINT16_MAX);
+    assert_int_equal(apply(&sample, A, &wide), 0);
+    write_u16(sample.wire + ANSWER, UINT16_MAX);
+    write_u16(sample.wire + AUTHORITY, UINT16_MAX);
+    assert_int_equal(apply(&sample, A, &wide), 0);
+}
+
+static void ageing_lowers_each_ttl_and_stops_at_0(void **state)
+{
+    (void)state;
+    struct sample sample, before;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, ANSWER, A, 100);
+    add_plain(&sample, ANSWER, A, 99);
+    add_plain(&sample, ADDITIONAL, A, 0);
+    before = sample;
+    ttl_age(sample.wire, sample.offsets, 4, 100);
+    assert_int_equal(shown(&sample, 0), 200);
+    assert_int_equal(shown(&sample, 1), 0);
+    assert_int_equal(shown(&sample, 2), 0);
+    assert_int_equal(shown(&sample, 3), 0);
+    for (unsigned i = 0; i < 4; i++)
+        write_u32(sample.wire + sample.offsets[i], read_u32(before.wire + before.offsets[i]));
+    assert_memory_equal(sample.wire, before.wire, sizeof(sample.wire));
+}
+
+static void setting_writes_each_ttl(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, ADDITIONAL, A, 0);
+    ttl_set(sample.wire, sample.offsets, 2, 30);
+    assert_int_equal(shown(&sample, 0), 30);
+    assert_int_equal(shown(&sample, 1), 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(positive_is_kept_for_the_lowest_of_answer_and_authority),
+        cmocka_unit_test(additional_records_are_only_capped),
+        cmocka_unit_test(the_high_bit_means_large_and_is_capped),
+        cmocka_unit_test(no_limit_lets_a_ttl_leave_the_range),
+        cmocka_unit_test(min_raises_what_is_above_0_only),
+        cmocka_unit_test(a_chain_that_ends_in_the_type_is_positive),
+        cmocka_unit_test(a_chain_that_ends_in_nothing_is_negative_and_bounds_it),
+        cmocka_unit_test(signatures_are_not_the_type_asked),
+        cmocka_unit_test(cname_and_any_take_what_there_is),
+        cmocka_unit_test(negative_is_the_lowest_of_soa_ttl_minimum_and_limit),
+        cmocka_unit_test(min_raises_no_negative_answer_above_its_soa_minimum),
+        cmocka_unit_test(nxdomain_is_negative_whatever_it_brings),
+        cmocka_unit_test(only_a_soa_in_the_authority_section_counts),
+        cmocka_unit_test(the_lowest_of_two_soas_goes_onto_both),
+        cmocka_unit_test(failures_and_truncated_answers_are_not_kept),
+        cmocka_unit_test(counts_and_lengths_that_lie_are_survived),
+        cmocka_unit_test(ageing_lowers_each_ttl_and_stops_at_0),
+        cmocka_unit_test(setting_writes_each_ttl),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
