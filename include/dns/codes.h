@@ -35,16 +35,11 @@ enum {
     TYPE_NS = 2,
     TYPE_SOA = 6,
     TYPE_PTR = 12,
+    TYPE_TXT = 16,
     TYPE_AAAA = 28,
     TYPE_OPT = 41,
     TYPE_SVCB = 64,
     TYPE_NXNAME = 128, /* RFC 9824 */
-    TYPE_TKEY = 249,
-    TYPE_TSIG = 250,
-    TYPE_IXFR = 251,
-    TYPE_AXFR = 252,
-    TYPE_MAILB = 253,
-    TYPE_MAILA = 254,
     TYPE_ANY = 255,
 };
 

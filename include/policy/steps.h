@@ -1,0 +1,16 @@
+/* The steps that need no upstream: each is one file.
+ *
+ * Threads: the worker's.
+ */
+#ifndef DOTSTUB_POLICY_STEPS_H
+#define DOTSTUB_POLICY_STEPS_H
+
+#include "resolve/query.h"
+
+/* Who may ask, and what is never asked upstream: clients outside access.allow, RD=0 from beyond loopback, meta types and
+ * classes, ANY (RFC 8482), CHAOS. */
+extern const struct step step_refuse;
+/* Special-use names, which never leave (RFC 6761, 6303, 7686, 8375, 9462, 9476). */
+extern const struct step step_special;
+
+#endif

@@ -1,0 +1,296 @@
+/* UDP in batches.
+ *
+ * Invariants:
+ *   - slots [first, count) of `out` hold answers not yet sent; the slot behind them is the room of the query being answered
+ *     (there is none while all slots are taken);
+ *   - while the socket is blocked (the kernel took no more) nothing is read, so that what comes stays in its queue;
+ *   - the receive buffers hold data only within one receive round; queries that wait have copied what they need.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+#include "base/mem.h"
+#include "listen/udp.h"
+#include "resolve/query.h"
+
+enum {
+    BATCH = 64,
+    QUERY_SIZE = 2048,  /* a longer datagram is no query; it is cut, and refused by the parser */
+    ANSWER_SIZE = 4352, /* the largest limits.udp-size and an OPT */
+    ROUNDS = 8,         /* receive rounds before other handles get their turn */
+};
+
+/* Either kind of packet information; IPv6's is the larger one. */
+union packet_info {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+struct batch {
+    struct mmsghdr message[BATCH];
+    struct iovec vector[BATCH];
+    struct addr addr[BATCH];
+    union packet_info info[BATCH];
+};
+
+struct udp_listener {
+    uv_poll_t poll;
+    struct loop_flush flush;
+    struct resolver *resolver;
+    int fd;
+    bool wildcard, stopped, blocked;
+    unsigned first, count;
+    struct batch in, out;
+    uint8_t query[BATCH][QUERY_SIZE];
+    uint8_t answer[BATCH][ANSWER_SIZE];
+};
+
+static void poll_update(struct udp_listener *listener);
+
+/* --- sending --- */
+
+static void batch_clear(struct udp_listener *listener)
+{
+    listener->first = listener->count = 0;
+}
+
+/* Sends what there is; one bad destination costs its own answer only. */
+static void send_batch(struct udp_listener *listener)
+{
+    while (listener->first < listener->count) {
+        int sent = sendmmsg(listener->fd, &listener->out.message[listener->first], listener->count - listener->first, 0);
+        if (sent > 0) {
+            listener->first += (unsigned)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+            listener->blocked = true;
+            poll_update(listener);
+            return;
+        } else if (errno != EINTR) {
+            listener->first++;
+            counter_add(listener->resolver->counters, COUNTER_udp_send_failed, 1);
+        }
+    }
+    batch_clear(listener);
+}
+
+static struct udp_listener *listener_of(struct query *query)
+{
+    return query->origin.owner;
+}
+
+static uint8_t *udp_room(struct query *query, size_t cap)
+{
+    struct udp_listener *listener = listener_of(query);
+    if (listener->count == BATCH && !listener->blocked)
+        send_batch(listener);
+    if (listener->count == BATCH || cap > ANSWER_SIZE) {
+        counter_add(listener->resolver->counters, COUNTER_udp_send_failed, 1);
+        return NULL;
+    }
+    return listener->answer[listener->count];
+}
+
+/* The answer's source: the address that was asked. */
+static size_t put_source(union packet_info *info, const struct origin *origin)
+{
+    struct cmsghdr *header = &info->header;
+    memset(info, 0, sizeof *info);
+    if (origin->local.sa.sa_family == AF_INET) {
+        struct in_pktinfo v4 = {.ipi_spec_dst = origin->local.in.sin_addr};
+        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v4), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+        memcpy(CMSG_DATA(header), &v4, sizeof v4);
+        return CMSG_SPACE(sizeof v4);
+    }
+    struct in6_pktinfo v6 = {.ipi6_addr = origin->local.in6.sin6_addr, .ipi6_ifindex = origin->interface};
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v6), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
+    memcpy(CMSG_DATA(header), &v6, sizeof v6);
+    return CMSG_SPACE(sizeof v6);
+}
+
+static void udp_reply(struct query *query, size_t len)
+{
+    struct udp_listener *listener = listener_of(query);
+    unsigned slot = listener->count++;
+    struct msghdr *header = &listener->out.message[slot].msg_hdr;
+    listener->out.addr[slot] = query->origin.client;
+    listener->out.vector[slot].iov_len = len;
+    header->msg_namelen = addr_len(&query->origin.client);
+    if (listener->wildcard)
+        header->msg_controllen = put_source(&listener->out.info[slot], &query->origin);
+}
+
+static const struct origin_ops udp_ops = {.room = udp_room, .reply = udp_reply};
+
+/* --- receiving --- */
+
+/* Which address was asked. */
+static void take_local(struct origin *origin, struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo v4;
+            memcpy(&v4, CMSG_DATA(c), sizeof v4);
+            origin->local.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = v4.ipi_spec_dst};
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo v6;
+            memcpy(&v6, CMSG_DATA(c), sizeof v6);
+            origin->local.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = v6.ipi6_addr};
+            origin->interface = (unsigned)v6.ipi6_ifindex;
+        }
+    }
+}
+
+static void take_query(struct udp_listener *listener, struct origin *origin, unsigned slot)
+{
+    struct resolver *resolver = listener->resolver;
+    struct mmsghdr *message = &listener->in.message[slot];
+    origin->client = listener->in.addr[slot];
+    if (addr_port(&origin->client) == 0) { /* cannot be answered; reflection (RFC 5452 section 9.1) */
+        counter_add(resolver->counters, COUNTER_udp_ignored, 1);
+        return;
+    }
+    if (listener->wildcard)
+        take_local(origin, &message->msg_hdr);
+    query_start(resolver, origin, (struct bytes){listener->query[slot], message->msg_len});
+}
+
+static void ready_in(struct udp_listener *listener, unsigned slots)
+{
+    for (unsigned slot = 0; slot < slots; slot++) {
+        struct msghdr *header = &listener->in.message[slot].msg_hdr;
+        header->msg_namelen = sizeof listener->in.addr[slot];
+        header->msg_controllen = listener->wildcard ? sizeof listener->in.info[slot] : 0;
+    }
+}
+
+/* One round: a batch in, its answers out. Gives how many came. */
+static int receive_round(struct udp_listener *listener, struct origin *origin)
+{
+    int received = recvmmsg(listener->fd, listener->in.message, BATCH, MSG_DONTWAIT, NULL);
+    if (received <= 0)
+        return 0;
+    counter_add(listener->resolver->counters, COUNTER_udp_received, (uint64_t)received);
+    for (int slot = 0; slot < received; slot++)
+        take_query(listener, origin, (unsigned)slot);
+    if (!listener->blocked)
+        send_batch(listener);
+    ready_in(listener, (unsigned)received);
+    return received;
+}
+
+static void receive(struct udp_listener *listener)
+{
+    struct origin origin;
+    memset(&origin, 0, sizeof origin);
+    origin.ops = &udp_ops;
+    origin.owner = listener;
+    for (int round = 0; round < ROUNDS && !listener->blocked; round++)
+        if (receive_round(listener, &origin) < BATCH)
+            return;
+}
+
+/* --- the handle --- */
+
+/* uv_poll stops itself on POLLERR: take the pending error and go on. */
+static void forget_error(struct udp_listener *listener)
+{
+    int error;
+    socklen_t len = sizeof error;
+    (void)getsockopt(listener->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+}
+
+static void udp_ready(uv_poll_t *poll, int status, int events)
+{
+    struct udp_listener *listener = container_of(poll, struct udp_listener, poll);
+    if (status < 0) {
+        forget_error(listener);
+        poll_update(listener);
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (listener->blocked && (events & UV_WRITABLE)) {
+        listener->blocked = false;
+        poll_update(listener);
+        send_batch(listener);
+    }
+    if ((events & UV_READABLE) && !listener->stopped)
+        receive(listener);
+}
+
+static void poll_update(struct udp_listener *listener)
+{
+    int events = listener->blocked ? UV_WRITABLE : listener->stopped ? 0 : UV_READABLE;
+    if (events)
+        uv_poll_start(&listener->poll, events, udp_ready);
+    else
+        uv_poll_stop(&listener->poll);
+}
+
+static bool udp_flush(struct loop_flush *hook)
+{
+    struct udp_listener *listener = container_of(hook, struct udp_listener, flush);
+    if (listener->count == 0 || listener->blocked)
+        return false;
+    send_batch(listener);
+    return true;
+}
+
+static void batch_init(struct udp_listener *listener)
+{
+    for (unsigned slot = 0; slot < BATCH; slot++) {
+        listener->in.vector[slot] = (struct iovec){listener->query[slot], QUERY_SIZE};
+        listener->out.vector[slot] = (struct iovec){listener->answer[slot], 0};
+        listener->in.message[slot].msg_hdr = (struct msghdr){.msg_name = &listener->in.addr[slot],
+                                                             .msg_iov = &listener->in.vector[slot],
+                                                             .msg_iovlen = 1,
+                                                             .msg_control = &listener->in.info[slot]};
+        listener->out.message[slot].msg_hdr = (struct msghdr){.msg_name = &listener->out.addr[slot],
+                                                              .msg_iov = &listener->out.vector[slot],
+                                                              .msg_iovlen = 1,
+                                                              .msg_control = &listener->out.info[slot]};
+    }
+    ready_in(listener, BATCH);
+}
+
+int udp_listen(struct udp_listener **out, struct resolver *resolver, int fd, const struct addr *addr)
+{
+    struct udp_listener *listener = mem_zalloc(1, sizeof *listener);
+    if (!listener)
+        return -ENOMEM;
+    int status = uv_poll_init(&resolver->loop->uv, &listener->poll, fd);
+    if (status < 0) {
+        mem_free(listener);
+        return status;
+    }
+    listener->resolver = resolver;
+    listener->fd = fd;
+    listener->wildcard = addr_is_wildcard(addr);
+    batch_init(listener);
+    listener->flush.flush = udp_flush;
+    loop_add_flush(resolver->loop, &listener->flush);
+    poll_update(listener);
+    *out = listener;
+    return 0;
+}
+
+void udp_stop(struct udp_listener *listener)
+{
+    listener->stopped = true;
+    poll_update(listener);
+}
+
+static void udp_closed(uv_handle_t *handle)
+{
+    struct udp_listener *listener = container_of((uv_poll_t *)handle, struct udp_listener, poll);
+    close(listener->fd);
+    mem_free(listener);
+}
+
+void udp_close(struct udp_listener *listener)
+{
+    if (!listener->blocked)
+        send_batch(listener);
+    loop_remove_flush(&listener->flush);
+    uv_close((uv_handle_t *)&listener->poll, udp_closed);
+}

@@ -1,0 +1,18 @@
+#include "local.h"
+#include "base/errors.h"
+#include "dns/codes.h"
+
+enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
+                          const struct record_text *authority, unsigned authorities)
+{
+    struct resolver *resolver = query->resolver;
+    struct answer local;
+    int len = records_answer(resolver->big, RESOLVER_BIG, &query->key, rcode, answer, answers, authority, authorities);
+    if (len < 0 || message_own_answer(resolver->big, (size_t)len, resolver->scratch, &local) < 0) {
+        query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
+        return ANSWERED;
+    }
+    counter_add(resolver->counters, COUNTER_answers_local, 1);
+    query_answer(query, &local);
+    return ANSWERED;
+}
