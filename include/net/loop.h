@@ -1,8 +1,9 @@
 /* One event loop: turns, flushes, deadlines.
  *
- * Does:    runs libuv; keeps one clock value per turn; before each sleep runs the flush hooks until none has anything
+ * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks until none has anything
  *          left to do; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
- *          that an idle loop sleeps.
+ *          that an idle loop sleeps. Deadlines run never early, and late by about one step; those that a suspend
+ *          passed over run with the first event after it, or when the timer, which stood still meanwhile, fires.
  * Owns:    the uv loop, its prepare and timer handles and the read scratch shared by all its streams.
  * Threads: all calls on the loop's own thread.
  */
@@ -12,20 +13,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
-#include "base/list.h"
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "base/list.h"
 
 #define LOOP_NEVER UINT64_MAX
 #define LOOP_SCRATCH 65536
 
 /* Registered from above; lives in its owner. `flush` runs before each sleep, in the order of registration, round after
- * round until a whole round of all hooks gave false ("I had nothing to do, or cannot go on now"). */
+ * round until a whole round of all hooks gave false ("I had nothing to do, or cannot go on now"). It may add and remove
+ * hooks, its own too; one added runs in the same round. */
 struct loop_flush {
     struct list_link link;
     bool (*flush)(struct loop_flush *hook);
 };
 
-/* Registered from above. `tick` runs when the timer fires and gives its next deadline (clock_ms, LOOP_NEVER: none). */
+/* Registered from above. `tick` runs when a deadline of any tick has come and gives its next one (clock_ms, LOOP_NEVER:
+ * none; one that has passed: the next step); it first runs when loop_wake_by asks for it. It may add and remove hooks. */
 struct loop_tick {
     struct list_link link;
     uint64_t (*tick)(struct loop_tick *hook, uint64_t now_ms);
@@ -35,9 +39,9 @@ struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_timer_t timer;
-    uint64_t now_ms;   /* boot-time clock, read once a turn */
+    uint64_t now_ms;   /* the boot-time clock of this turn, 0: not read yet */
     uint64_t armed_at; /* what the timer is armed for, LOOP_NEVER: stopped */
-    uint64_t wake_at;  /* the earliest deadline known */
+    uint64_t wake_at;  /* the earliest deadline of the ticks */
     struct list flush_hooks, tick_hooks, timeouts;
     uint8_t *read_scratch;  /* LOOP_SCRATCH bytes each: what one read gave, */
     uint8_t *clear_scratch; /* and what it was after decryption */
@@ -47,14 +51,17 @@ struct loop {
 int loop_init(struct loop *loop) MUST_CHECK;
 /* All handles of others must be closed already (their close callbacks have run). */
 void loop_fini(struct loop *loop);
-/* Runs until loop_stop; then flushes once more and returns. */
+/* Runs until loop_stop, whatever handles there are; then flushes once more and returns. */
 void loop_run(struct loop *loop);
+/* May be called before loop_run, which then returns at once. */
 void loop_stop(struct loop *loop);
 /* Runs the loop until no handle but the loop's own is left (after everything was closed), at most `ms`; true if so. */
 bool loop_drain(struct loop *loop, uint64_t ms);
-/* The clock of this turn. */
-static inline uint64_t loop_now(const struct loop *loop)
+/* The clock of this turn: read at its first use after the loop woke. */
+static inline uint64_t loop_now(struct loop *loop)
 {
+    if (!loop->now_ms)
+        loop->now_ms = clock_ms();
     return loop->now_ms;
 }
 
@@ -78,7 +85,9 @@ struct timeouts {
     uint64_t length_ms;
     void (*expired)(struct timeout *timeout);
 };
+/* A length of 0 counts as 1 ms. */
 void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *));
+/* Stops those that run. */
 void timeouts_fini(struct timeouts *timeouts);
 /* Starts, or starts again from now. */
 void timeout_start(struct timeouts *timeouts, struct timeout *timeout);

@@ -20,14 +20,17 @@ struct letter {
 struct mailbox {
     uv_async_t async;
     pthread_mutex_t lock;
-    struct list letters;
-    void *reader;
+    struct list letters; /* posted and not yet fetched; with `closing`, under the lock */
     bool closing;
+    struct list opening; /* fetched, being opened on the loop's thread */
+    void *reader;
 };
 
 int mailbox_init(struct mailbox *mailbox, struct loop *loop, void *reader) MUST_CHECK;
+/* No letter may be posted once the handle has been closed (loop_drain says so). */
 void mailbox_post(struct mailbox *mailbox, struct letter *letter);
-/* Closes the handle; letters still inside are opened before. */
+/* Opens the letters still inside, then closes the handle; those posted meanwhile are opened in its close callback. May be
+ * called by a letter; calling it again does nothing. */
 void mailbox_close(struct mailbox *mailbox);
 
 #endif

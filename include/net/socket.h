@@ -1,7 +1,8 @@
 /* Making and binding listening sockets.
  *
  * Does:    non-blocking, close-on-exec sockets; IPV6_V6ONLY always; SO_REUSEADDR for TCP; IP_FREEBIND so that an address
- *          can be bound ahead of its interface (not for loopback and wildcard); large receive buffers for UDP.
+ *          can be bound ahead of its interface (not for loopback and wildcard); for UDP large receive buffers
+ *          and no path MTU discovery (forged ICMP could make us fragment).
  * Owns:    nothing; the caller owns the descriptor it gets.
  * Threads: any.
  */
@@ -18,9 +19,10 @@ int socket_udp(const struct addr *addr) MUST_CHECK;
 /* A bound TCP socket with SO_REUSEPORT, not yet listening. */
 int socket_tcp(const struct addr *addr) MUST_CHECK;
 /* Binds UDP and TCP without SO_REUSEPORT and lets go again: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... A second
- * daemon would share the port silently otherwise. */
+ * daemon would share the port silently otherwise. TCP connections still in TIME_WAIT do not count. */
 int socket_probe(const struct addr *addr) MUST_CHECK;
-/* True if the machine can make sockets of this family and, for loopback addresses, has the address. */
+/* True if the machine can make sockets of this family and, for loopback addresses, has the address; in doubt (no descriptor left) true,
+ * so that binding says why. */
 bool socket_family_works(const struct addr *addr);
 /* Who holds the port of `addr`, read from /proc: "pid 123 (unbound)" in `out`, or "" when it cannot be told. */
 void socket_port_holder(const struct addr *addr, char *out, size_t cap);

@@ -1,0 +1,261 @@
+/* One event loop: turns, flushes, deadlines.
+ *
+ * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of what woke it, close callbacks.
+ *
+ * Invariants:
+ * - now_ms is read at its first use after the sleep and forgotten before the next one, so it is never older than the
+ *   wake-up; the timer's callback, which may run after a long turn, reads it anew.
+ * - The timer is set in one place, loop_arm, right before the sleep. It is never armed for later than the earliest
+ *   deadline rounded up to its step. It may be armed for an earlier one that has been stopped since: then it fires in vain, once.
+ * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend is noticed by
+ *   loop_arm at the end of the first turn after it.
+ * - Each walk over a list keeps its place by a marker link, so callees may change the list.
+ */
+#include <assert.h>
+#include "base/mem.h"
+#include "net/loop.h"
+
+#define STEP_MS 10
+
+/* Steps to the next link of a list that callees may change: the marker (zeroed before the first step, out of the list
+ * after the last) stays right behind the link that is handled. */
+static struct list_link *walk(struct list *list, struct list_link *marker)
+{
+    struct list_link *link = list_linked(marker) ? list_next(list, marker) : list_first(list);
+    list_remove(marker);
+    if (link)
+        list_insert_after(link, marker);
+    return link;
+}
+
+/* --- deadlines --- */
+
+static void timeouts_expire(struct timeouts *timeouts, uint64_t now_ms)
+{
+    struct list_link *link;
+    while ((link = list_first(&timeouts->running))) {
+        struct timeout *timeout = container_of(link, struct timeout, link);
+        if (timeout->at_ms > now_ms)
+            return;
+        timeout_stop(timeout);
+        timeouts->expired(timeout);
+    }
+}
+
+static void loop_run_ticks(struct loop *loop, uint64_t now_ms)
+{
+    struct list_link marker = {0}, *link;
+    loop->wake_at = LOOP_NEVER;
+    while ((link = walk(&loop->tick_hooks, &marker))) {
+        struct loop_tick *hook = container_of(link, struct loop_tick, link);
+        loop_wake_by(loop, hook->tick(hook, now_ms));
+    }
+    if (loop->wake_at <= now_ms)
+        loop->wake_at = now_ms + 1; /* a deadline that has passed must not make the loop spin */
+}
+
+static void loop_on_timer(uv_timer_t *timer)
+{
+    struct loop *loop = timer->data;
+    struct list_link marker = {0}, *link;
+    loop->armed_at = LOOP_NEVER;
+    loop->now_ms = clock_ms();
+    while ((link = walk(&loop->timeouts, &marker)))
+        timeouts_expire(container_of(link, struct timeouts, link), loop->now_ms);
+    if (loop->wake_at <= loop->now_ms)
+        loop_run_ticks(loop, loop->now_ms);
+}
+
+static uint64_t loop_next_deadline(const struct loop *loop)
+{
+    uint64_t at_ms = loop->wake_at;
+    for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link)) {
+        struct list_link *first = list_first(&container_of(link, struct timeouts, link)->running);
+        if (first && container_of(first, struct timeout, link)->at_ms < at_ms)
+            at_ms = container_of(first, struct timeout, link)->at_ms;
+    }
+    return at_ms;
+}
+
+/* Deadlines within one step share one wake-up. */
+static uint64_t rounded_up(uint64_t at_ms)
+{
+    return at_ms > LOOP_NEVER - STEP_MS ? LOOP_NEVER : (at_ms + STEP_MS - 1) / STEP_MS * STEP_MS;
+}
+
+static void loop_arm(struct loop *loop)
+{
+    uint64_t at_ms = rounded_up(loop_next_deadline(loop));
+    if (at_ms == LOOP_NEVER) {
+        uv_timer_stop(&loop->timer);
+        loop->armed_at = LOOP_NEVER;
+        return;
+    }
+    if (loop->armed_at <= at_ms && loop->armed_at > loop_now(loop))
+        return;
+    uint64_t now_ms = clock_ms();
+    uv_update_time(&loop->uv);
+    /* Both clocks are cut to milliseconds: one more, or the timer could fire before the deadline. */
+    uv_timer_start(&loop->timer, loop_on_timer, at_ms > now_ms ? at_ms - now_ms + 1 : 0, 0);
+    loop->armed_at = at_ms;
+}
+
+void loop_wake_by(struct loop *loop, uint64_t at_ms)
+{
+    if (at_ms < loop->wake_at)
+        loop->wake_at = at_ms;
+}
+
+/* --- turns --- */
+
+static bool loop_flush_round(struct loop *loop)
+{
+    struct list_link marker = {0}, *link;
+    bool any = false;
+    while ((link = walk(&loop->flush_hooks, &marker))) {
+        struct loop_flush *hook = container_of(link, struct loop_flush, link);
+        any |= hook->flush(hook);
+    }
+    return any;
+}
+
+static void loop_flush(struct loop *loop)
+{
+    while (loop_flush_round(loop))
+        ;
+}
+
+static void loop_before_sleep(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    loop_flush(loop);
+    loop_arm(loop);
+    loop->now_ms = 0;
+}
+
+void loop_run(struct loop *loop)
+{
+    loop->now_ms = 0;
+    uv_run(&loop->uv, UV_RUN_DEFAULT); /* the prepare handle keeps it going until uv_stop */
+    loop_flush(loop);
+    loop->now_ms = 0;
+}
+
+void loop_stop(struct loop *loop)
+{
+    uv_stop(&loop->uv);
+}
+
+static void note_foreign(uv_handle_t *handle, void *found)
+{
+    const struct loop *loop = handle->loop->data;
+    if (handle != (const uv_handle_t *)&loop->prepare && handle != (const uv_handle_t *)&loop->timer)
+        *(bool *)found = true;
+}
+
+static bool loop_is_alone(struct loop *loop)
+{
+    bool foreign = false;
+    uv_walk(&loop->uv, note_foreign, &foreign);
+    return !foreign;
+}
+
+bool loop_drain(struct loop *loop, uint64_t ms)
+{
+    uint64_t until_ms = clock_ms() + ms;
+    loop->now_ms = 0;
+    while (!loop_is_alone(loop)) {
+        if (clock_ms() >= until_ms)
+            return false;
+        loop_wake_by(loop, until_ms);
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    }
+    return true;
+}
+
+/* --- life --- */
+
+int loop_init(struct loop *loop)
+{
+    int status = UV_ENOMEM;
+    *loop = (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER};
+    loop->read_scratch = mem_alloc(LOOP_SCRATCH);
+    loop->clear_scratch = mem_alloc(LOOP_SCRATCH);
+    if (!loop->read_scratch || !loop->clear_scratch)
+        goto fail;
+    status = uv_loop_init(&loop->uv);
+    if (status < 0)
+        goto fail;
+    list_init(&loop->flush_hooks);
+    list_init(&loop->tick_hooks);
+    list_init(&loop->timeouts);
+    loop->uv.data = loop->prepare.data = loop->timer.data = loop;
+    uv_prepare_init(&loop->uv, &loop->prepare); /* these three have no way to fail */
+    uv_timer_init(&loop->uv, &loop->timer);
+    uv_prepare_start(&loop->prepare, loop_before_sleep);
+    return 0;
+fail:
+    mem_free(loop->read_scratch);
+    mem_free(loop->clear_scratch);
+    return status;
+}
+
+void loop_fini(struct loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_run(&loop->uv, UV_RUN_NOWAIT); /* may do no more than take back a late loop_stop */
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    int status = uv_loop_close(&loop->uv);
+    assert(status == 0);
+    mem_free(loop->read_scratch);
+    mem_free(loop->clear_scratch);
+}
+
+void loop_add_flush(struct loop *loop, struct loop_flush *hook)
+{
+    list_push_back(&loop->flush_hooks, &hook->link);
+}
+
+void loop_remove_flush(struct loop_flush *hook)
+{
+    list_remove(&hook->link);
+}
+
+void loop_add_tick(struct loop *loop, struct loop_tick *hook)
+{
+    list_push_back(&loop->tick_hooks, &hook->link);
+}
+
+void loop_remove_tick(struct loop_tick *hook)
+{
+    list_remove(&hook->link);
+}
+
+/* --- timeouts of one length --- */
+
+void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *))
+{
+    *timeouts = (struct timeouts){.loop = loop, .length_ms = length_ms ? length_ms : 1, .expired = expired};
+    list_init(&timeouts->running);
+    list_push_back(&loop->timeouts, &timeouts->link);
+}
+
+void timeouts_fini(struct timeouts *timeouts)
+{
+    while (list_pop(&timeouts->running))
+        ;
+    list_remove(&timeouts->link);
+}
+
+void timeout_start(struct timeouts *timeouts, struct timeout *timeout)
+{
+    timeout_stop(timeout);
+    timeout->at_ms = loop_now(timeouts->loop) + timeouts->length_ms;
+    list_push_back(&timeouts->running, &timeout->link);
+}
+
+void timeout_stop(struct timeout *timeout)
+{
+    list_remove(&timeout->link);
+}

@@ -1,0 +1,89 @@
+/* The only way to another thread: a locked list and a wake-up.
+ *
+ * Invariants:
+ * - `letters` and `closing` are touched under the lock only; `opening` on the loop's thread only.
+ * - The lock is never held while a letter is opened: a poster waits for a few instructions at most.
+ * - A wake-up is sent under the lock and not once `closing` is set, so never to a closed handle.
+ * - Letters are opened from the front of `opening`, and new ones are fetched only when it is empty: the order of posting
+ *   holds even when a letter closes the mailbox.
+ */
+#include "net/mailbox.h"
+
+static void mailbox_open(struct mailbox *mailbox)
+{
+    struct list_link *link;
+    while ((link = list_pop(&mailbox->opening))) {
+        struct letter *letter = container_of(link, struct letter, link);
+        letter->open(letter, mailbox->reader);
+    }
+}
+
+/* Fetches what was posted; false if there was nothing. */
+static bool mailbox_fetch(struct mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    list_move_all(&mailbox->letters, &mailbox->opening);
+    pthread_mutex_unlock(&mailbox->lock);
+    return !list_empty(&mailbox->opening);
+}
+
+/* One batch a turn: a busy poster cannot keep the loop here. */
+static void mailbox_on_wakeup(uv_async_t *async)
+{
+    struct mailbox *mailbox = async->data;
+    if (mailbox_fetch(mailbox))
+        mailbox_open(mailbox);
+}
+
+int mailbox_init(struct mailbox *mailbox, struct loop *loop, void *reader)
+{
+    *mailbox = (struct mailbox){.reader = reader};
+    list_init(&mailbox->letters);
+    list_init(&mailbox->opening);
+    int status = -pthread_mutex_init(&mailbox->lock, NULL);
+    if (status < 0)
+        return status;
+    status = uv_async_init(&loop->uv, &mailbox->async, mailbox_on_wakeup);
+    if (status < 0)
+        goto fail;
+    mailbox->async.data = mailbox;
+    return 0;
+fail:
+    pthread_mutex_destroy(&mailbox->lock);
+    return status;
+}
+
+void mailbox_post(struct mailbox *mailbox, struct letter *letter)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    list_push_back(&mailbox->letters, &letter->link);
+    if (!mailbox->closing)
+        uv_async_send(&mailbox->async);
+    pthread_mutex_unlock(&mailbox->lock);
+}
+
+static void mailbox_open_all(struct mailbox *mailbox)
+{
+    do {
+        mailbox_open(mailbox);
+    } while (mailbox_fetch(mailbox));
+}
+
+static void mailbox_on_closed(uv_handle_t *handle)
+{
+    struct mailbox *mailbox = handle->data;
+    mailbox_open_all(mailbox);
+    pthread_mutex_destroy(&mailbox->lock);
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    bool again = mailbox->closing;
+    mailbox->closing = true;
+    pthread_mutex_unlock(&mailbox->lock);
+    if (again)
+        return;
+    mailbox_open_all(mailbox);
+    uv_close((uv_handle_t *)&mailbox->async, mailbox_on_closed);
+}

@@ -1,0 +1,285 @@
+/* Making and binding listening sockets.
+ *
+ * Invariants:
+ * - A socket is bound with all its options set: in a group that shares a port, one without them would get datagrams.
+ * - What only makes a socket better (buffers, binding ahead, path MTU) may be refused by the kernel; what makes its
+ *   answers right (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
+ * - Nothing here is on the path of a query; the search for a port's holder is bounded all the same.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "net/socket.h"
+
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78 /* glibc does not name it */
+#endif
+
+enum sharing { EXCLUSIVE, SHARED };
+
+static int turn_on(int fd, int level, int option)
+{
+    static const int on = 1;
+    return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+static void set_if_possible(int fd, int level, int option, int value)
+{
+    (void)!setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/* The kernel's limit binds SO_RCVBUF, and a refused SO_RCVBUFFORCE (no CAP_NET_ADMIN) changes nothing. */
+static void set_receive_buffer(int fd)
+{
+    static const int wanted = SOCKET_RECEIVE_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof(wanted)) < 0)
+        set_if_possible(fd, SOL_SOCKET, SO_RCVBUF, wanted);
+}
+
+static int set_udp_options(int fd, const struct addr *addr)
+{
+    set_receive_buffer(fd);
+    if (addr->sa.sa_family == AF_INET6) {
+        set_if_possible(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+        return addr_is_wildcard(addr) ? turn_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) : 0;
+    }
+    set_if_possible(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    return addr_is_wildcard(addr) ? turn_on(fd, IPPROTO_IP, IP_PKTINFO) : 0;
+}
+
+static void allow_binding_ahead(int fd, const struct addr *addr)
+{
+    if (addr_is_loopback(addr) || addr_is_wildcard(addr))
+        return;
+    if (addr->sa.sa_family == AF_INET6)
+        set_if_possible(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    else
+        set_if_possible(fd, IPPROTO_IP, IP_FREEBIND, 1);
+}
+
+static int set_options(int fd, const struct addr *addr, int type, enum sharing sharing)
+{
+    int status = 0;
+    if (addr->sa.sa_family == AF_INET6)
+        status = turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    if (status == 0 && type == SOCK_STREAM)
+        status = turn_on(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (status == 0 && sharing == SHARED)
+        status = turn_on(fd, SOL_SOCKET, SO_REUSEPORT);
+    if (status == 0 && type == SOCK_DGRAM)
+        status = set_udp_options(fd, addr);
+    allow_binding_ahead(fd, addr);
+    return status;
+}
+
+static int socket_bound(const struct addr *addr, int type, enum sharing sharing)
+{
+    int fd = socket(addr->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int status = set_options(fd, addr, type, sharing);
+    if (status < 0)
+        goto fail;
+    if (bind(fd, &addr->sa, addr_len(addr)) < 0) {
+        status = -errno;
+        goto fail;
+    }
+    return fd;
+fail:
+    close(fd);
+    return status;
+}
+
+int socket_udp(const struct addr *addr)
+{
+    return socket_bound(addr, SOCK_DGRAM, SHARED);
+}
+
+int socket_tcp(const struct addr *addr)
+{
+    return socket_bound(addr, SOCK_STREAM, SHARED);
+}
+
+static int probe_one(const struct addr *addr, int type)
+{
+    int fd = socket_bound(addr, type, EXCLUSIVE);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
+int socket_probe(const struct addr *addr)
+{
+    int status = probe_one(addr, SOCK_DGRAM);
+    return status < 0 ? status : probe_one(addr, SOCK_STREAM);
+}
+
+bool socket_family_works(const struct addr *addr)
+{
+    struct addr any_port = *addr;
+    int error = 0;
+    int fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno != EAFNOSUPPORT;
+    addr_set_port(&any_port, 0);
+    if (addr_is_loopback(addr) && bind(fd, &any_port.sa, addr_len(&any_port)) < 0)
+        error = errno;
+    close(fd);
+    return error != EADDRNOTAVAIL;
+}
+
+/* --- who holds a port: rows of /proc/net give inodes, links of /proc/PID/fd give their processes --- */
+
+#define HOLDER_ROWS 100000 /* rows of one table that are read at most */
+#define HOLDER_LINKS 200000 /* descriptors that are looked at, at most */
+#define HOLDER_INODES 16
+
+struct holders {
+    unsigned long inodes[HOLDER_INODES];
+    size_t count;
+};
+
+/* An address in a table is in hexadecimal, each 32-bit word in the machine's byte order. IPv4 in IPv6 is given as IPv4. */
+static bool parse_table_address(struct addr *out, const char *hex, unsigned port)
+{
+    uint32_t words[4] = {0};
+    size_t count = strlen(hex) / 8;
+    if (strlen(hex) % 8 || (count != 1 && count != 4))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        char digits[9] = {0};
+        memcpy(digits, hex + 8 * i, 8);
+        words[i] = (uint32_t)strtoul(digits, NULL, 16);
+    }
+    *out = (struct addr){0};
+    bool mapped = count == 4 && !words[0] && !words[1] && words[2] == htonl(0xffff);
+    if (count == 4 && !mapped) {
+        out->in6.sin6_family = AF_INET6;
+        memcpy(&out->in6.sin6_addr, words, sizeof(words));
+    } else {
+        out->in.sin_family = AF_INET;
+        out->in.sin_addr.s_addr = words[mapped ? 3 : 0];
+    }
+    addr_set_port(out, (uint16_t)port);
+    return true;
+}
+
+/* An IPv6 wildcard holds the port of IPv4 addresses too (unless it is V6ONLY, which the tables do not tell). */
+static bool stands_in_the_way(const struct addr *held, const struct addr *wanted)
+{
+    if (addr_port(held) != addr_port(wanted))
+        return false;
+    if (addr_is_wildcard(held))
+        return true;
+    if (held->sa.sa_family != wanted->sa.sa_family)
+        return false;
+    if (addr_is_wildcard(wanted))
+        return true;
+    if (held->sa.sa_family == AF_INET)
+        return held->in.sin_addr.s_addr == wanted->in.sin_addr.s_addr;
+    return IN6_ARE_ADDR_EQUAL(&held->in6.sin6_addr, &wanted->in6.sin6_addr);
+}
+
+/* Reads "sl: local:port remote:port state queues timer retransmits uid timeout inode". */
+static void holders_add_row(struct holders *holders, const char *row, const struct addr *wanted, bool listening_only)
+{
+    char hex[33];
+    unsigned port, state;
+    unsigned long inode;
+    struct addr held;
+    if (sscanf(row, " %*u: %32[0-9A-Fa-f]:%4x %*s %2x %*s %*s %*s %*s %*s %lu", hex, &port, &state, &inode) != 4)
+        return;
+    if (!inode || (listening_only && state != 0x0A /* TCP_LISTEN */) || holders->count == HOLDER_INODES)
+        return;
+    if (parse_table_address(&held, hex, port) && stands_in_the_way(&held, wanted))
+        holders->inodes[holders->count++] = inode;
+}
+
+static void holders_read(struct holders *holders, const char *path, const struct addr *wanted, bool listening_only)
+{
+    char row[512];
+    FILE *table = fopen(path, "re");
+    if (!table)
+        return;
+    for (unsigned rows = 0; rows < HOLDER_ROWS && fgets(row, sizeof(row), table); rows++)
+        holders_add_row(holders, row, wanted, listening_only);
+    fclose(table);
+}
+
+static void holders_find(struct holders *holders, const struct addr *wanted)
+{
+    if (wanted->sa.sa_family == AF_INET) {
+        holders_read(holders, "/proc/net/udp", wanted, false);
+        holders_read(holders, "/proc/net/tcp", wanted, true);
+    }
+    if (holders->count)
+        return;
+    holders_read(holders, "/proc/net/udp6", wanted, false);
+    holders_read(holders, "/proc/net/tcp6", wanted, true);
+}
+
+static bool holders_have(const struct holders *holders, const char *link)
+{
+    unsigned long inode;
+    if (sscanf(link, "socket:[%lu]", &inode) != 1)
+        return false;
+    for (size_t i = 0; i < holders->count; i++)
+        if (holders->inodes[i] == inode)
+            return true;
+    return false;
+}
+
+/* True if the process has one of the sockets open; counts the links it looked at. */
+static bool holders_hold(const struct holders *holders, const char *pid, unsigned *links)
+{
+    char path[64], target[64];
+    bool found = false;
+    snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+    DIR *fds = opendir(path);
+    if (!fds)
+        return false;
+    for (struct dirent *entry; !found && *links < HOLDER_LINKS && (entry = readdir(fds)); (*links)++) {
+        ssize_t len = readlinkat(dirfd(fds), entry->d_name, target, sizeof(target) - 1);
+        target[len > 0 ? len : 0] = '\0';
+        found = holders_have(holders, target);
+    }
+    closedir(fds);
+    return found;
+}
+
+static void describe_process(const char *pid, char *out, size_t cap)
+{
+    char path[64], name[32];
+    snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+    FILE *comm = fopen(path, "re");
+    if (comm && fgets(name, sizeof(name), comm))
+        snprintf(out, cap, "pid %.20s (%.*s)", pid, (int)strcspn(name, "\n"), name);
+    else
+        snprintf(out, cap, "pid %.20s", pid);
+    if (comm)
+        fclose(comm);
+}
+
+void socket_port_holder(const struct addr *addr, char *out, size_t cap)
+{
+    struct holders holders = {.count = 0};
+    unsigned links = 0;
+    bool found = false;
+    snprintf(out, cap, "%s", "");
+    holders_find(&holders, addr);
+    DIR *processes = holders.count ? opendir("/proc") : NULL;
+    if (!processes)
+        return;
+    for (struct dirent *entry; !found && (entry = readdir(processes));) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !holders_hold(&holders, entry->d_name, &links))
+            continue;
+        describe_process(entry->d_name, out, cap);
+        found = true;
+    }
+    closedir(processes);
+}
