@@ -24,22 +24,22 @@ struct edit_client {
 
 /* The longest OPT that edit_finish or edit_error appends: 11 octets, a keepalive option, and the EDEs with their texts. */
 #define EDIT_OPT_MAX (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
-/* The longest question with its header, and an OPT without EDEs: what fits any limit. */
-#define EDIT_ERROR_MIN (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + 11 + 6)
+/* The longest question with its header, and an OPT without options: what fits any limit. */
+#define EDIT_ERROR_MIN (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + 11)
 
 /* Turns the answer in `wire` (no OPT, its question as long as the client's; capacity `cap`, at least limit or
  * len + EDIT_OPT_MAX, whichever is less) into this client's: id, QR RA, AA=0 Z=0, opcode, RD and CD copied, AD, rcode,
  * question as the client wrote it, OPT if and only if the request had one, EDE only then. Too big for `limit` (at least
- * EDIT_ERROR_MIN): the additional section goes first, without TC, then EDE texts and EDEs, then TC with question and OPT
- * only. An rcode above 15 becomes SERVFAIL for a client without EDNS. Gives the length; *truncated tells if TC was set.
- * `answer` gives len, rcode, additional, ede. Never fails. */
+ * EDIT_ERROR_MIN): the additional section goes first, without TC, then EDE texts, EDEs and keepalive, then TC with
+ * question and OPT only. An rcode above 15 becomes SERVFAIL for a client without EDNS. Gives the length; *truncated
+ * tells if TC was set. `answer` gives len, rcode, additional, ede. Never fails. */
 size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const struct edit_client *client,
                    bool *truncated);
 
 /* Writes an error answer: header, question (if request->has_question and `with_question`), OPT if the request had one,
- * with the EDEs (`ede` may be NULL) as far as they fit `limit` and `cap`, each at least EDIT_ERROR_MIN. For a request
- * whose OPT was not understood (FORMERR) pass with request->edns false. BADVERS (16) goes into the OPT. Gives the
- * length. */
+ * with keepalive and EDEs (`ede` may be NULL) as far as they fit `limit` and `cap`, each at least EDIT_ERROR_MIN. For a
+ * request whose OPT was not understood (FORMERR) pass with request->edns false. BADVERS (16) goes into the OPT. Gives
+ * the length. */
 size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, const struct ede_list *ede,
                   const struct edit_client *client);
 

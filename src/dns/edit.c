@@ -1,6 +1,6 @@
 /* Invariants: an answer's question is as long as its client's, so a question is replaced in place and no
  * offset moves. The OPT stands last, and its length is known before it is written: what does not fit is given
- * up in a fixed order, and an OPT without EDEs always fits beside a question. Nothing here allocates or
+ * up in a fixed order, and an OPT without options always fits beside a question. Nothing here allocates or
  * fails. */
 #include "dns/edit.h"
 
@@ -45,12 +45,13 @@ static struct opt_plan plan_opt(const struct edit_client *client, const struct e
     return (struct opt_plan){true, client->tcp && client->keepalive, ede ? ede->count : 0, true};
 }
 
-/* Gives up EDE texts, then EDEs, until the OPT fits. False if it does not even so. */
+/* Gives up EDE texts, then EDEs, then keepalive, until the OPT fits. False if it does not even so. */
 static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, size_t room)
 {
     plan->texts = plan->texts && opt_len(plan, ede) <= room;
     while (plan->edes > 0 && opt_len(plan, ede) > room)
         plan->edes--;
+    plan->keepalive = plan->keepalive && opt_len(plan, ede) <= room;
     return opt_len(plan, ede) <= room;
 }
 

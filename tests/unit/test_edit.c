@@ -268,6 +268,21 @@ static void at_last_tc_with_question_and_opt(void **state)
     check_shrunk(EDIT_ERROR_MIN, QUESTION_END + OPT, 0, 1);
 }
 
+static void keepalive_goes_before_tc(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_big(&scene);
+    scene.client.tcp = scene.client.keepalive = true;
+    scene.client.limit = BIG + OPT + 6;
+    assert_int_equal(finish(&scene), BIG + OPT + 6);
+    set_big(&scene);
+    scene.client.tcp = scene.client.keepalive = true;
+    scene.client.limit = BIG + OPT + 5;
+    assert_int_equal(finish(&scene), BIG + OPT);
+    assert_false(scene.truncated);
+}
+
 static void a_client_without_edns_is_truncated_too(void **state)
 {
     (void)state;
@@ -344,8 +359,9 @@ static void an_error_tells_why_to_edns_clients(void **state)
 static void the_longest_question_fits_the_least_room(void **state)
 {
     (void)state;
-    static const size_t lengths[][2] = {{0, 0}, {5, 0}, {6, 6}, {9, 6}, {10, 10}}; /* more room, more used */
-    uint8_t question[NAME_MAX_WIRE + 4] = {0}, out[EDIT_ERROR_MIN + 10];
+    static const size_t lengths[][2] = {{0, 0},   {5, 0},   {6, 6},
+                                        {12, 12}, {15, 12}, {16, 16}}; /* more room, more used */
+    uint8_t question[NAME_MAX_WIRE + 4] = {0}, out[EDIT_ERROR_MIN + 16];
     struct ede_list one = {0};
     struct scene scene;
     add_ede(&one, 22, 4);
@@ -441,6 +457,7 @@ int main(void)
         cmocka_unit_test(additional_data_goes_first_without_tc),
         cmocka_unit_test(extended_errors_go_before_tc),
         cmocka_unit_test(at_last_tc_with_question_and_opt),
+        cmocka_unit_test(keepalive_goes_before_tc),
         cmocka_unit_test(a_client_without_edns_is_truncated_too),
         cmocka_unit_test(an_error_is_header_and_question),
         cmocka_unit_test(an_error_without_a_question_is_a_header),
