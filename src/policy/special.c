@@ -144,10 +144,10 @@ static const uint8_t *last_label(const struct key *key)
 static bool find_place(const struct key *key, struct place *out)
 {
     const uint8_t *last = last_label(key);
-    if (memcmp(last, "\4arpa", 5) == 0)
+    if (*last == 4 && memcmp(last + 1, "arpa", 4) == 0)
         return find_in(key, arpa, sizeof arpa / sizeof *arpa, out) || find_range(key, out);
     for (size_t i = 0; i < sizeof toplevel / sizeof *toplevel; i++) {
-        if (memcmp(last, toplevel[i].apex, *last + 1u) == 0) {
+        if (*last == (uint8_t)toplevel[i].apex[0] && memcmp(last, toplevel[i].apex, *last + 1u) == 0) {
             *out = (struct place){toplevel[i].kind, *last + 2u};
             return true;
         }

@@ -1,0 +1,69 @@
+#include "privileges.h"
+#include <cap-ng.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "base/log.h"
+
+static const struct passwd *find_user(const char *user)
+{
+    const char *name = user ? user : PRIVILEGES_DEFAULT_USER;
+    const struct passwd *entry = getpwnam(name);
+    if (!entry)
+        log_error("daemon", "user %s does not exist: create it (useradd --system %s) or name another with --user", name, name);
+    return entry;
+}
+
+int privileges_check(const char *user)
+{
+    if (geteuid() != 0 && !user)
+        return 0;
+    const struct passwd *entry = find_user(user);
+    if (!entry)
+        return -ENOENT;
+    if (geteuid() != 0 && entry->pw_uid != geteuid()) {
+        log_error("daemon", "cannot become user %s: start as root, or without --user", user);
+        return -EPERM;
+    }
+    return 0;
+}
+
+static int become(const struct passwd *entry)
+{
+    capng_clear(CAPNG_SELECT_BOTH);
+    int status = capng_change_id((int)entry->pw_uid, (int)entry->pw_gid,
+                                 CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT);
+    if (status == 0)
+        return 0;
+    log_error("daemon", "cannot become user %s (step %d failed): the container or service manager forbids it; start as that user instead",
+              entry->pw_name, -status);
+    return -EPERM;
+}
+
+/* What an ordinary user's process may hold (file or ambient capabilities) was for binding only. */
+static int give_up_capabilities(void)
+{
+    if (capng_have_capabilities(CAPNG_SELECT_CAPS) <= CAPNG_NONE)
+        return 0;
+    capng_clear(CAPNG_SELECT_CAPS);
+    if (capng_apply(CAPNG_SELECT_CAPS) == 0)
+        return 0;
+    log_error("daemon", "cannot give up capabilities");
+    return -EPERM;
+}
+
+int privileges_drop(const char *user)
+{
+    int status;
+    if (geteuid() == 0) {
+        const struct passwd *entry = find_user(user);
+        status = entry ? become(entry) : -ENOENT;
+    } else {
+        status = give_up_capabilities();
+    }
+    if (status == 0)
+        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    return status;
+}

@@ -1,0 +1,9 @@
+/* THE order of the steps that every query walks. */
+#ifndef DOTSTUB_DAEMON_STEPS_H
+#define DOTSTUB_DAEMON_STEPS_H
+
+#include "resolve/query.h"
+
+extern const struct step *const daemon_steps[]; /* ends with NULL */
+
+#endif

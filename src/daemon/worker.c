@@ -1,0 +1,201 @@
+/* The life of a worker.
+ *
+ * Its end, all on its own thread: the stop letter stops taking in and starts the drain; the drain's tick waits until no query waits or
+ * DRAIN_MS are over; then resolver_stop answers the rest, one more flush sends that, and everything is closed; when the last session
+ * is gone the loop stops.
+ */
+#include "worker.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "listen/tcp.h"
+#include "listen/udp.h"
+#include "net/mailbox.h"
+#include "resolve/resolver.h"
+#include "steps.h"
+#include "upstream/upstream.h"
+
+enum {
+    DRAIN_MS = 1000,       /* how long waiting queries may still wait at the end */
+    DRAIN_STEP_MS = 20,
+    CLOSE_MS = 300,        /* for close callbacks after the loop has stopped */
+};
+
+enum worker_state { WORKER_RUNNING, WORKER_DRAINING, WORKER_CLOSING };
+
+struct worker {
+    pthread_t thread;
+    struct loop loop;
+    struct mailbox mailbox;
+    struct letter stop;
+    struct counters counters;
+    struct resolver resolver;
+    struct group *group;
+    struct tcp_clients *tcp_clients;
+    struct udp_listener **udp;
+    struct tcp_listener **tcp;
+    size_t udp_count, tcp_count;
+    struct loop_tick drain;
+    uint64_t drain_until_ms;
+    enum worker_state state;
+};
+
+/* --- the end --- */
+
+static void sessions_closed(void *context)
+{
+    struct worker *worker = context;
+    for (size_t i = 0; i < worker->udp_count; i++)
+        udp_close(worker->udp[i]);
+    worker->udp_count = 0;
+    mailbox_close(&worker->mailbox);
+    loop_stop(&worker->loop);
+}
+
+static void worker_close(struct worker *worker)
+{
+    worker->state = WORKER_CLOSING;
+    resolver_stop(&worker->resolver);
+    tcp_clients_close(worker->tcp_clients);
+    group_stop(worker->group, sessions_closed, worker);
+}
+
+static uint64_t drain_tick(struct loop_tick *hook, uint64_t now_ms)
+{
+    struct worker *worker = container_of(hook, struct worker, drain);
+    if (worker->state != WORKER_DRAINING)
+        return LOOP_NEVER;
+    if (resolver_waiting(&worker->resolver) > 0 && now_ms < worker->drain_until_ms)
+        return now_ms + DRAIN_STEP_MS;
+    worker_close(worker);
+    return LOOP_NEVER;
+}
+
+static void stop_letter(struct letter *letter, void *reader)
+{
+    struct worker *worker = reader;
+    (void)letter;
+    if (worker->state != WORKER_RUNNING)
+        return;
+    worker->state = WORKER_DRAINING;
+    worker->drain_until_ms = loop_now(&worker->loop) + DRAIN_MS;
+    for (size_t i = 0; i < worker->tcp_count; i++)
+        tcp_close(worker->tcp[i]);
+    worker->tcp_count = 0;
+    for (size_t i = 0; i < worker->udp_count; i++)
+        udp_stop(worker->udp[i]);
+    tcp_clients_drain(worker->tcp_clients);
+    loop_wake_by(&worker->loop, loop_now(&worker->loop));
+}
+
+void worker_stop(struct worker *worker)
+{
+    mailbox_post(&worker->mailbox, &worker->stop);
+}
+
+/* --- the thread --- */
+
+static void *worker_main(void *context)
+{
+    struct worker *worker = context;
+    loop_run(&worker->loop);
+    if (!loop_drain(&worker->loop, CLOSE_MS))
+        log_warning("worker", "some connections did not close in time");
+    return NULL;
+}
+
+int worker_start(struct worker *worker)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int status = pthread_create(&worker->thread, NULL, worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -status;
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+}
+
+/* --- birth --- */
+
+static int worker_listen(struct worker *worker, struct socket_pair *pair)
+{
+    int status = udp_listen(&worker->udp[worker->udp_count], &worker->resolver, pair->udp, &pair->addr);
+    if (status < 0)
+        return status;
+    pair->udp = -1;
+    worker->udp_count++;
+    status = tcp_listen(&worker->tcp[worker->tcp_count], worker->tcp_clients, pair->tcp);
+    if (status < 0)
+        return status;
+    pair->tcp = -1;
+    worker->tcp_count++;
+    return 0;
+}
+
+static int worker_build(struct worker *worker, struct config *config, struct cache *cache,
+                        struct tls_trust *const *trusts, struct socket_pair *pairs, size_t count, unsigned tcp_limit)
+{
+    int status = group_new(&worker->group, &worker->loop, &worker->counters, config, trusts);
+    if (status < 0)
+        return status;
+    status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
+    if (status < 0)
+        return status;
+    status = tcp_clients_new(&worker->tcp_clients, &worker->resolver, tcp_limit);
+    if (status < 0)
+        return status;
+    worker->udp = mem_zalloc(count, sizeof *worker->udp);
+    worker->tcp = mem_zalloc(count, sizeof *worker->tcp);
+    status = worker->udp && worker->tcp ? 0 : -ENOMEM;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        char text[ADDR_TEXT];
+        status = worker_listen(worker, &pairs[i]);
+        if (status < 0)
+            log_error("daemon", "cannot listen on %s: %s", addr_format(&pairs[i].addr, true, text), error_text(status));
+    }
+    return status;
+}
+
+int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
+               struct socket_pair *pairs, size_t count, unsigned tcp_limit)
+{
+    struct worker *worker = mem_zalloc(1, sizeof *worker);
+    if (!worker)
+        return -ENOMEM;
+    int status = loop_init(&worker->loop);
+    if (status < 0) {
+        mem_free(worker);
+        return status;
+    }
+    status = mailbox_init(&worker->mailbox, &worker->loop, worker);
+    if (status < 0) {
+        loop_fini(&worker->loop);
+        mem_free(worker);
+        return status;
+    }
+    worker->stop.open = stop_letter;
+    worker->drain.tick = drain_tick;
+    loop_add_tick(&worker->loop, &worker->drain);
+    *out = worker;
+    return worker_build(worker, config, cache, trusts, pairs, count, tcp_limit);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    tcp_clients_free(worker->tcp_clients);
+    resolver_fini(&worker->resolver);
+    group_free(worker->group);
+    loop_remove_tick(&worker->drain);
+    loop_fini(&worker->loop);
+    mem_free(worker->udp);
+    mem_free(worker->tcp);
+    mem_free(worker);
+}

@@ -1,0 +1,27 @@
+/* One worker: a thread with its own loop, sockets, resolver and sessions.
+ *
+ * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when
+ *          worker_join returns. worker_stop may be called from the main thread.
+ */
+#ifndef DOTSTUB_DAEMON_WORKER_H
+#define DOTSTUB_DAEMON_WORKER_H
+
+#include "cache/cache.h"
+#include "config/config.h"
+#include "sockets.h"
+#include "net/tls.h"
+
+struct worker;
+
+/* Takes over the descriptors of its `count` pairs as it goes (each taken one is set to -1). `tcp_limit`: most TCP clients. 0 or
+ * negative: then the process must end, what was built so far is in *out and cannot be torn down. */
+int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
+               struct socket_pair *pairs, size_t count, unsigned tcp_limit) MUST_CHECK;
+/* 0 or a negative errno: the thread could not be made. */
+int worker_start(struct worker *worker) MUST_CHECK;
+/* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */
+void worker_stop(struct worker *worker);
+void worker_join(struct worker *worker);
+void worker_free(struct worker *worker);
+
+#endif
