@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/check.h"
 
-#define MUST_CHECK __attribute__((warn_unused_result))
 
 /* A borrowed view; valid as long as its owner says. */
 struct bytes {

@@ -8,7 +8,7 @@
 #define DOTSTUB_BASE_MEM_H
 
 #include <stddef.h>
-#include "base/bytes.h"
+#include "base/check.h"
 
 void *mem_alloc(size_t size) MUST_CHECK;
 /* `alignment` is a power of two. */

@@ -9,7 +9,7 @@
 #ifndef DOTSTUB_LISTEN_TCP_H
 #define DOTSTUB_LISTEN_TCP_H
 
-#include "resolve/resolver.h"
+#include "resolve/context.h"
 
 struct tcp_clients;
 struct tcp_listener;

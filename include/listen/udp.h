@@ -10,7 +10,7 @@
 #define DOTSTUB_LISTEN_UDP_H
 
 #include "base/addr.h"
-#include "resolve/resolver.h"
+#include "resolve/context.h"
 
 struct udp_listener;
 

@@ -15,7 +15,7 @@
 #include "dns/key.h"
 #include "dns/message.h"
 #include "net/loop.h"
-#include "resolve/resolver.h"
+#include "resolve/context.h"
 
 struct query;
 struct lookup;

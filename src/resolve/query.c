@@ -9,7 +9,7 @@
 #include "base/errors.h"
 #include "dns/codes.h"
 #include "dns/records.h"
-#include "lookup.h"
+#include "resolve/query.h"
 
 /* --- the end --- */
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "lookup.h"
+#include "resolve/resolver.h"
 
 /* A question whose answer is later than this is asked a second time, as far as the budget allows. */
 #define AGAIN_AFTER_MS 600

@@ -1,6 +1,6 @@
 /* The step that answers from the cache: copied straight into the client's room, nothing allocated. */
 #include "dns/codes.h"
-#include "resolve/query.h"
+#include "resolve/resolver.h"
 
 /* What a hit is built in first: most answers and their OPT fit. */
 #define CACHE_ROOM 2048

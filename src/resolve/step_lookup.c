@@ -3,6 +3,7 @@
 #include "dns/codes.h"
 #include "dns/records.h"
 #include "lookup.h"
+#include "resolve/resolver.h"
 
 static enum verdict run(struct query *query)
 {

@@ -8,9 +8,11 @@
 #ifndef DOTSTUB_UPSTREAM_GROUP_H
 #define DOTSTUB_UPSTREAM_GROUP_H
 
+#include "base/counters.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "net/stream.h"
-#include "upstream/upstream.h"
+#include "upstream/exchange.h"
 
 /* Limits and times of the upstream side; milliseconds. */
 enum {

@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "base/hash.h"
 #include "group.h"
+#include "upstream/upstream.h"
 
 static bool server_is_avoided(const struct server *server, const struct exchange *exchange)
 {

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "group.h"
+#include "upstream/upstream.h"
 
 /* --- exchanges --- */
 

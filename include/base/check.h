@@ -1,0 +1,7 @@
+/* MUST_CHECK: the caller may not ignore what the function gives. */
+#ifndef DOTSTUB_BASE_CHECK_H
+#define DOTSTUB_BASE_CHECK_H
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+#endif

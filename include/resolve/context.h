@@ -1,0 +1,45 @@
+/* What all queries and lookups of one worker share.
+ *
+ * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, group and steps.
+ * Threads: the worker's; the cache is shared by all workers.
+ */
+#ifndef DOTSTUB_RESOLVE_CONTEXT_H
+#define DOTSTUB_RESOLVE_CONTEXT_H
+
+#include "base/counters.h"
+#include "base/slab.h"
+#include "base/table.h"
+#include "cache/cache.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "upstream/upstream.h"
+
+struct step;
+
+/* Octets an OPT of ours can take: 11, keepalive 6, three extended errors of 6 + EDE_TEXT. */
+#define RESOLVER_OPT_ROOM (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
+#define RESOLVER_BIG (MESSAGE_MAX + 1 + RESOLVER_OPT_ROOM)
+
+struct resolver {
+    struct loop *loop;
+    struct counters *counters;
+    const struct config *config;
+    struct cache *cache;
+    struct group *group;
+    const struct step *const *steps; /* ends with NULL */
+    struct slab queries, lookups;
+    struct table queries_by_client, lookups_by_key;
+    struct timeouts answer_by;       /* of waiting queries */
+    struct timeouts again;           /* of lookups: when to ask a second time */
+    unsigned hedge_tokens;           /* in hundredths of a second question */
+    uint8_t *big;                    /* RESOLVER_BIG octets: an answer that does not fit the client's room */
+    struct answer_scratch *scratch;  /* for walks of our own answers */
+    bool stopping;
+};
+
+/* How many queries wait. */
+static inline size_t resolver_waiting(const struct resolver *resolver)
+{
+    return resolver->queries.in_use;
+}
+#endif
