@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include "base/check.h"
 
-
 /* A borrowed view; valid as long as its owner says. */
 struct bytes {
     const uint8_t *data;

@@ -1,5 +1,6 @@
 /* Invariant: every allocation passes allowed() exactly once, so the n-th one is the same in each run of a test. */
 #include "base/mem.h"
+#include <stdbool.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
