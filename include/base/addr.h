@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include "base/bytes.h"
+#include "base/check.h"
 
 struct addr {
     union {

@@ -41,7 +41,7 @@ static inline void write_u32(uint8_t *at, uint32_t value)
     write_u16(at + 2, (uint16_t)value);
 }
 
-/* Reads forward through bytes. After the first read past the end `failed` stays set and every read gives 0. */
+/* Reads forward through bytes. After the first read past the end `failed` stays set; every read gives 0. */
 struct cursor {
     const uint8_t *start, *at, *end;
     bool failed;
@@ -49,8 +49,9 @@ struct cursor {
 
 static inline struct cursor cursor_over(struct bytes bytes)
 {
-    /* Nothing may be added to a null pointer, not even 0. */
-    return (struct cursor){bytes.data, bytes.data, bytes.len > 0 ? bytes.data + bytes.len : bytes.data, false};
+    /* An empty view may be NULL, but nothing may be added to a null pointer, not even 0. */
+    const uint8_t *data = bytes.data ? bytes.data : (const uint8_t *)"";
+    return (struct cursor){data, data, data + bytes.len, false};
 }
 
 static inline size_t cursor_left(const struct cursor *cursor)
@@ -93,8 +94,8 @@ static inline uint32_t cursor_u32(struct cursor *cursor)
     return at ? read_u32(at) : 0;
 }
 
-/* Writes forward into a borrowed block. After the first write that does not fit `failed` stays set and nothing
- * more is written. */
+/* Writes forward into a borrowed block. After the first write that does not fit `failed` stays set and
+ * nothing more is written. */
 struct writer {
     uint8_t *start, *at, *end;
     bool failed;
@@ -102,7 +103,7 @@ struct writer {
 
 static inline struct writer writer_over(uint8_t *data, size_t cap)
 {
-    return (struct writer){data, data, cap > 0 ? data + cap : data, false};
+    return (struct writer){data, data, data + cap, false};
 }
 
 static inline size_t writer_len(const struct writer *writer)

@@ -1,5 +1,5 @@
-/* Time. Everything that measures a duration or an age uses the boot-time clock, which counts suspend and is not
- * moved by settimeofday; the wall clock is for log lines, certificates and files only.
+/* Time. Everything that measures a duration or an age uses the boot-time clock, which counts suspend and is
+ * not moved by settimeofday; the wall clock is for log lines, certificates and files only.
  *
  * Threads: any. The fake is for single-threaded tests.
  */

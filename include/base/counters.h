@@ -2,7 +2,7 @@
  *
  * Does:    one block of counters per worker; relaxed atomics, written by their worker only, read by anyone.
  * Owns:    the block lies in its worker.
- * Threads: counter_add and counter_set from the owning thread; counter_read from any.
+ * Threads: counter_add from the owning thread; counter_read from any.
  */
 #ifndef DOTSTUB_BASE_COUNTERS_H
 #define DOTSTUB_BASE_COUNTERS_H
@@ -11,46 +11,46 @@
 #include <stdint.h>
 
 /* X(name, help) */
-#define COUNTERS(X)                                                                                                    \
-    X(udp_received, "datagrams read from UDP clients")                                                                 \
-    X(udp_ignored, "datagrams answered with silence: short, responses, source port 0")                                 \
-    X(udp_send_failed, "UDP answers that the system refused to send")                                                  \
-    X(tcp_accepted, "TCP clients accepted")                                                                            \
-    X(tcp_evicted, "idle TCP clients closed to let a new one in")                                                      \
-    X(tcp_refused, "TCP clients closed at once because all are busy")                                                  \
-    X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
-    X(queries_received, "queries taken in")                                                                            \
-    X(queries_finished, "queries answered")                                                                            \
-    X(queries_dropped, "queries given up without an answer: client gone, policy, memory")                              \
-    X(queries_retransmitted, "retransmissions that joined the query they repeat")                                      \
-    X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                              \
-    X(answers_local, "answers made here: errors, special names, refusals")                                             \
-    X(answers_servfail, "SERVFAIL answers")                                                                            \
-    X(answers_refused, "REFUSED answers")                                                                              \
-    X(answers_formerr, "FORMERR answers")                                                                              \
-    X(answers_truncated, "UDP answers sent with TC")                                                                   \
-    X(cache_hits, "queries answered from the cache")                                                                   \
-    X(cache_misses, "queries that the cache could not answer")                                                         \
-    X(cache_stored, "answers stored")                                                                                  \
-    X(cache_not_stored, "answers that may not be stored: TTL 0, no SOA, too large, flushed meanwhile")                 \
-    X(lookups_started, "questions asked upstream for at least one query")                                              \
-    X(lookups_joined, "queries that joined a question already asked")                                                  \
-    X(lookups_failed, "questions that no server answered")                                                             \
-    X(lookups_late, "answers that came after the clients were answered")                                               \
-    X(exchanges_sent, "messages sent to upstream servers")                                                             \
-    X(exchanges_resent, "messages sent again because their session died")                                              \
-    X(exchanges_timeout, "messages that no answer came for in time")                                                   \
-    X(upstream_ignored_id, "upstream answers ignored: no question with that id")                                       \
-    X(upstream_ignored_question, "upstream answers ignored: another question")                                         \
-    X(upstream_malformed, "upstream messages that break the format")                                                   \
-    X(sessions_dialed, "connections to upstream servers begun")                                                        \
-    X(sessions_opened, "sessions whose handshake succeeded")                                                           \
-    X(sessions_resumed, "of these, resumed by ticket")                                                                 \
-    X(sessions_failed, "connections that failed before the handshake was done")                                        \
-    X(sessions_closed_by_server, "sessions closed cleanly by the server")                                              \
-    X(sessions_reset, "sessions that ended by a reset, an error or a broken frame")                                    \
-    X(sessions_closed_idle, "sessions closed by us after their idle time")                                             \
-    X(sessions_retired, "sessions retired: silent, out of ids")                                                        \
+#define COUNTERS(X)                                                                                          \
+    X(udp_received, "datagrams read from UDP clients")                                                       \
+    X(udp_ignored, "datagrams answered with silence: short, responses, source port 0")                       \
+    X(udp_send_failed, "UDP answers that the system refused to send")                                        \
+    X(tcp_accepted, "TCP clients accepted")                                                                  \
+    X(tcp_evicted, "idle TCP clients closed to let a new one in")                                            \
+    X(tcp_refused, "TCP clients closed at once because all are busy")                                        \
+    X(tcp_stalled, "TCP clients reset because they made no progress")                                        \
+    X(queries_received, "queries taken in")                                                                  \
+    X(queries_finished, "queries answered")                                                                  \
+    X(queries_dropped, "queries given up without an answer: client gone, policy, memory")                    \
+    X(queries_retransmitted, "retransmissions that joined the query they repeat")                            \
+    X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                    \
+    X(answers_local, "answers made here: errors, special names, refusals")                                   \
+    X(answers_servfail, "SERVFAIL answers")                                                                  \
+    X(answers_refused, "REFUSED answers")                                                                    \
+    X(answers_formerr, "FORMERR answers")                                                                    \
+    X(answers_truncated, "UDP answers sent with TC")                                                         \
+    X(cache_hits, "queries answered from the cache")                                                         \
+    X(cache_misses, "queries that the cache could not answer")                                               \
+    X(cache_stored, "answers stored")                                                                        \
+    X(cache_not_stored, "answers that may not be stored: TTL 0, no SOA, too large, flushed meanwhile")       \
+    X(lookups_started, "questions asked upstream for at least one query")                                    \
+    X(lookups_joined, "queries that joined a question already asked")                                        \
+    X(lookups_failed, "questions that no server answered")                                                   \
+    X(lookups_late, "answers that came after the clients were answered")                                     \
+    X(exchanges_sent, "messages sent to upstream servers")                                                   \
+    X(exchanges_resent, "messages sent again because their session died")                                    \
+    X(exchanges_timeout, "messages that no answer came for in time")                                         \
+    X(upstream_ignored_id, "upstream answers ignored: no question with that id")                             \
+    X(upstream_ignored_question, "upstream answers ignored: another question")                               \
+    X(upstream_malformed, "upstream messages that break the format")                                         \
+    X(sessions_dialed, "connections to upstream servers begun")                                              \
+    X(sessions_opened, "sessions whose handshake succeeded")                                                 \
+    X(sessions_resumed, "of these, resumed by ticket")                                                       \
+    X(sessions_failed, "connections that failed before the handshake was done")                              \
+    X(sessions_closed_by_server, "sessions closed cleanly by the server")                                    \
+    X(sessions_reset, "sessions that ended by a reset, an error or a broken frame")                          \
+    X(sessions_closed_idle, "sessions closed by us after their idle time")                                   \
+    X(sessions_retired, "sessions retired: silent, out of ids")                                              \
     X(memory_failed, "allocations of our own that failed")
 
 enum counter {

@@ -6,8 +6,9 @@
 #ifndef DOTSTUB_BASE_HASH_H
 #define DOTSTUB_BASE_HASH_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include "base/bytes.h"
+#include "base/check.h"
 
 /* 0, or a negative error when the system gives no randomness. Calling it again does nothing. */
 int hash_init(void) MUST_CHECK;

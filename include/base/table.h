@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "base/bytes.h"
+#include "base/check.h"
 
 struct table_link {
     struct table_link *next;

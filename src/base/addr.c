@@ -1,5 +1,5 @@
-/* Invariants: a struct addr is AF_INET or AF_INET6, and every byte of its sockaddr that has no meaning is zero, so
- * it can be handed to the kernel as it is. A struct prefix has no bit set behind its length. */
+/* Invariants: a struct addr is AF_INET or AF_INET6, and every byte of its sockaddr that has no meaning is
+ * zero, so it can be handed to the kernel as it is. A struct prefix has no bit set behind its length. */
 #include "base/addr.h"
 
 #include <arpa/inet.h>
@@ -200,7 +200,8 @@ int prefix_parse(struct prefix *out, const char *text)
     const char *slash = strchr(text, '/');
     if (strchr(text, '%'))
         return -EINVAL;
-    if (copy_text(host, text, slash ? (size_t)(slash - text) : strlen(text)) < 0 || parse_host(&addr, host) < 0)
+    if (copy_text(host, text, slash ? (size_t)(slash - text) : strlen(text)) < 0 ||
+        parse_host(&addr, host) < 0)
         return -EINVAL;
     const unsigned skipped = addr.sa.sa_family == AF_INET ? MAPPED_BITS : 0;
     uint32_t bits = 128 - skipped;

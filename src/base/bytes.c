@@ -1,4 +1,4 @@
-/* Invariants of a buffer: start + len <= cap; an empty buffer has start 0; data is NULL exactly when cap is 0. */
+/* Invariants of a buffer: start + len <= cap; start is 0 when len is; data is NULL exactly when cap is 0. */
 #include "base/bytes.h"
 
 #include <assert.h>

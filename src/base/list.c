@@ -1,4 +1,4 @@
-/* Invariant: the links of a list form a ring through its head, so no operation has a special case for an end. */
+/* Invariant: the links of a list form a ring through its head, so that neither end is a special case. */
 #include "base/list.h"
 
 void list_move_all(struct list *from, struct list *to)

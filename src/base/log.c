@@ -1,5 +1,5 @@
-/* Invariants: a line is at most LINE_MOST bytes with its newline, holds printable ASCII only and leaves in one
- * write, which is made only when it cannot block. errno is as before after every call. */
+/* Invariants: a line is at most LINE_MOST bytes with its newline, holds printable ASCII only and leaves in
+ * one write, which is made only when it cannot block. errno is as before after every call. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&highest, memory_order_relaxed);
 }
 
-/* systemd.exec(5): JOURNAL_STREAM is "device:inode". It is inherited, so only a match says that this stderr is meant. */
+/* systemd.exec(5): JOURNAL_STREAM is "device:inode"; it is inherited, so only a match means this stderr. */
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
@@ -66,8 +66,8 @@ static size_t format_prefix(char *out, size_t cap, enum log_level level, const c
     return len > 0 ? (size_t)len : 0;
 }
 
-/* Text of strangers must not start a new line or move a terminal's cursor. Gives the length; stops before what does
- * not fit whole. */
+/* Text of strangers must not start a new line or move a terminal's cursor. Gives the length; stops before
+ * what does not fit whole. */
 static size_t escape(char *out, size_t cap, const char *text)
 {
     static const char digits[] = "0123456789abcdef";
@@ -89,8 +89,8 @@ static size_t escape(char *out, size_t cap, const char *text)
     return len;
 }
 
-/* Whoever reads stderr may have stopped: a line that would block is dropped. Asking and writing are one step, so that
- * another thread cannot take the room in between. */
+/* Whoever reads stderr may have stopped: a line that would block is dropped. Asking and writing are one step,
+ * so that another thread cannot take the room in between. */
 static void write_line(const char *line, size_t len)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

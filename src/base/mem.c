@@ -1,8 +1,8 @@
-/* Invariant: every allocation passes allowed() exactly once, so the n-th one is the same in each run of a test. */
+/* Invariant: every allocation passes allowed() once, so the n-th one is the same in each run of a test. */
 #include "base/mem.h"
-#include <stdbool.h>
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

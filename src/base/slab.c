@@ -1,8 +1,8 @@
 /* Invariants
- *   - a chunk starts at a multiple of CHUNK_SPAN and is no longer, so masking an object's address finds its chunk;
- *   - a chunk with used == per_chunk is in `full`, any other in `with_room`; the one with used == 0, if there is one,
- *     is the last of these, so that it is used only when no other has room;
- *   - an object lies below `carved` and is either out or in the chunk's free list, which runs through the objects;
+ *   - a chunk starts at a multiple of CHUNK_SPAN and is no longer: masking an object's address finds it;
+ *   - a chunk with used == per_chunk is in `full`, any other in `with_room`; the one with used == 0, if there
+ *     is one, is the last of these, so that it is used only when no other has room;
+ *   - an object below `carved` is either out or in its chunk's free list, which runs through the objects;
  *   - in_use is the sum of all chunks' `used`. */
 #include "base/slab.h"
 
@@ -22,11 +22,11 @@
 #if defined(POISONED) || defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(at, size) ((void)0)
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)0)
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)0)
 #endif
 
-/* A little less than the span, so that the allocator's own header lets the next chunk follow without a hole. */
+/* A little less than the span: with the allocator's own header the next chunk follows without a hole. */
 enum { ALIGNMENT = 16, CHUNK_SPAN = 64 * 1024, CHUNK_SIZE = CHUNK_SPAN - 64 };
 
 struct free_object {
@@ -44,8 +44,9 @@ struct chunk {
 void slab_init(struct slab *slab, size_t object_size, size_t limit)
 {
     assert(object_size > 0 && object_size <= CHUNK_SIZE - sizeof(struct chunk) - ALIGNMENT);
-    *slab = (struct slab){.object_size = (object_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, .limit = limit};
-    slab->per_chunk = (CHUNK_SIZE - sizeof(struct chunk)) / slab->object_size;
+    const size_t size = (object_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *slab = (struct slab){
+        .object_size = size, .per_chunk = (CHUNK_SIZE - sizeof(struct chunk)) / size, .limit = limit};
     list_init(&slab->with_room);
     list_init(&slab->full);
 }
@@ -66,7 +67,7 @@ static void chunk_free(struct chunk *chunk)
 {
     list_remove(&chunk->link);
     ASAN_UNPOISON_MEMORY_REGION(chunk->objects, CHUNK_SIZE - sizeof(struct chunk));
-    /* The allocator keeps what lies between other blocks; the pages that are wholly ours go back to the system now. */
+    /* The allocator keeps what lies between other blocks; the pages that are wholly ours go back now. */
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     madvise(chunk, CHUNK_SIZE / page * page, MADV_DONTNEED);
     mem_free(chunk);

@@ -1,4 +1,4 @@
-/* Invariants: the number of buckets is a power of two, mask + 1; a link lies in the chain of buckets[hash & mask]. */
+/* Invariants: mask + 1 buckets, a power of two; a link lies in the chain of buckets[hash & mask]. */
 #include "base/table.h"
 
 #include <assert.h>

@@ -1,0 +1,241 @@
+/* base/log: what one line looks like, and that nothing about stderr can hurt. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
+
+/* While a test runs, stderr is one end of a packet socket: one read is one write. */
+static int kept_stderr, reader;
+static char line[2000];
+
+static int catch_stderr(void **state)
+{
+    (void)state;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    kept_stderr = dup(STDERR_FILENO);
+    dup2(ends[0], STDERR_FILENO);
+    close(ends[0]);
+    reader = ends[1];
+    unsetenv("JOURNAL_STREAM");
+    clock_fake(0, 1700000000);
+    log_set_level(LOG_LEVEL_INFO);
+    return 0;
+}
+
+static int give_stderr_back(void **state)
+{
+    (void)state;
+    dup2(kept_stderr, STDERR_FILENO);
+    close(kept_stderr);
+    close(reader);
+    clock_real();
+    unsetenv("JOURNAL_STREAM");
+    return 0;
+}
+
+/* The next line; "" when there is none. */
+static const char *logged(void)
+{
+    const ssize_t len = recv(reader, line, sizeof(line) - 1, MSG_DONTWAIT);
+    line[len > 0 ? len : 0] = '\0';
+    return line;
+}
+
+static void a_line_has_time_level_module_and_sentence(void **state)
+{
+    (void)state;
+    log_error("tls", "no %s in %d places", "luck", 3);
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z error tls: no luck in 3 places\n");
+    log_warning("tls", "x");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z warning tls: x\n");
+    log_info("tls", "x");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z info tls: x\n");
+}
+
+static void set_journal_stream(int inode_offset)
+{
+    struct stat stat;
+    char text[64];
+    assert_int_equal(fstat(STDERR_FILENO, &stat), 0);
+    snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)stat.st_dev,
+             (uintmax_t)stat.st_ino + (uintmax_t)inode_offset);
+    setenv("JOURNAL_STREAM", text, 1);
+}
+
+static void the_journal_gets_priorities(void **state)
+{
+    (void)state;
+    set_journal_stream(0);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_error("tls", "x");
+    assert_string_equal(logged(), "<3>error tls: x\n");
+    log_warning("tls", "x");
+    assert_string_equal(logged(), "<4>warning tls: x\n");
+    log_info("tls", "x");
+    assert_string_equal(logged(), "<6>info tls: x\n");
+    log_debug("tls", "x");
+    assert_string_equal(logged(), "<7>debug tls: x\n");
+}
+
+static void an_inherited_journal_that_is_not_stderr_does_not_count(void **state)
+{
+    (void)state;
+    set_journal_stream(1);
+    log_error("tls", "x");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z error tls: x\n");
+    setenv("JOURNAL_STREAM", "garbage", 1);
+    log_error("tls", "x");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z error tls: x\n");
+}
+
+static void levels_behind_the_set_one_are_silent(void **state)
+{
+    (void)state;
+    log_debug("tls", "x");
+    assert_string_equal(logged(), "");
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_false(log_enabled(LOG_LEVEL_WARNING));
+    log_warning("tls", "x");
+    assert_string_equal(logged(), "");
+    log_error("tls", "x");
+    assert_string_not_equal(logged(), "");
+    log_set_level(LOG_LEVEL_DEBUG);
+    assert_true(log_enabled(LOG_LEVEL_DEBUG));
+    log_debug("tls", "x");
+    assert_string_not_equal(logged(), "");
+}
+
+static void strange_bytes_are_escaped(void **state)
+{
+    (void)state;
+    log_error("tls", "a\nb\tc\x1b[1m\x7f\xc2\x9b\r~ \\");
+    assert_string_equal(logged(),
+                        "2023-11-14T22:13:20Z error tls: a\\x0ab\\x09c\\x1b[1m\\x7f\\xc2\\x9b\\x0d~ \\\n");
+}
+
+static void a_long_line_is_cut_at_1000_bytes(void **state)
+{
+    (void)state;
+    static char text[5000];
+    memset(text, 'x', sizeof(text) - 1);
+    log_error("tls", "%s", text);
+    assert_int_equal(strlen(logged()), 1000);
+    assert_string_equal(line + 997, "xx\n");
+}
+
+/* Every offset of the cut within an escape is met. */
+static void the_cut_is_never_inside_an_escape(void **state)
+{
+    (void)state;
+    static char text[2000];
+    memset(text, '\n', sizeof(text) - 1);
+    for (int pad = 0; pad < 4; ++pad) {
+        log_error("tls", "%.*s%s", pad, "abc", text);
+        const size_t len = strlen(logged());
+        assert_in_range(len, 997, 1000);
+        assert_string_equal(line + len - 5, "\\x0a\n");
+    }
+}
+
+static void errno_is_kept(void **state)
+{
+    (void)state;
+    close(STDERR_FILENO);
+    errno = ENOTTY;
+    log_error("tls", "x");
+    assert_int_equal(errno, ENOTTY);
+}
+
+static void a_closed_stderr_is_no_error(void **state)
+{
+    (void)state;
+    close(STDERR_FILENO);
+    log_error("tls", "x");
+    assert_string_equal(logged(), "");
+}
+
+static void a_reader_that_is_gone_is_no_error(void **state)
+{
+    (void)state;
+    int ends[2];
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    close(ends[0]);
+    log_error("tls", "x");
+    signal(SIGPIPE, SIG_DFL);
+}
+
+/* The alarm ends the program if the line blocks. */
+static void a_full_pipe_does_not_block(void **state)
+{
+    (void)state;
+    int ends[2];
+    static const char filler[4096];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], filler, sizeof(filler)) > 0)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    alarm(10);
+    log_error("tls", "x");
+    alarm(0);
+    close(ends[0]);
+}
+
+static void a_limit_lets_one_through_each_ten_seconds(void **state)
+{
+    (void)state;
+    struct log_limit limit = {0};
+    uint64_t suppressed = 99;
+    assert_true(log_allowed(&limit, 0, &suppressed));
+    assert_int_equal(suppressed, 0);
+    assert_false(log_allowed(&limit, 0, &suppressed));
+    assert_false(log_allowed(&limit, 9999, &suppressed));
+    assert_int_equal(suppressed, 0);
+    assert_true(log_allowed(&limit, 10000, &suppressed));
+    assert_int_equal(suppressed, 2);
+    assert_false(log_allowed(&limit, 19999, &suppressed));
+    assert_true(log_allowed(&limit, 50000, &suppressed));
+    assert_int_equal(suppressed, 1);
+    assert_true(log_allowed(&limit, 60000, &suppressed));
+    assert_int_equal(suppressed, 0);
+}
+
+#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, catch_stderr, give_stderr_back)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LOG_TEST(a_line_has_time_level_module_and_sentence),
+        LOG_TEST(the_journal_gets_priorities),
+        LOG_TEST(an_inherited_journal_that_is_not_stderr_does_not_count),
+        LOG_TEST(levels_behind_the_set_one_are_silent),
+        LOG_TEST(strange_bytes_are_escaped),
+        LOG_TEST(a_long_line_is_cut_at_1000_bytes),
+        LOG_TEST(the_cut_is_never_inside_an_escape),
+        LOG_TEST(errno_is_kept),
+        LOG_TEST(a_closed_stderr_is_no_error),
+        LOG_TEST(a_reader_that_is_gone_is_no_error),
+        LOG_TEST(a_full_pipe_does_not_block),
+        cmocka_unit_test(a_limit_lets_one_through_each_ten_seconds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
