@@ -28,6 +28,7 @@
  *   a        address prefixes up to the end
  *   h        the lengths, tag and key that HIP begins with
  *   g        a gateway of the kind that the second octet of the data says
+ *   G        the same, but the upper bit of that octet means something else (RFC 8777 section 4.2)
  */
 static const char layouts[][12] = {
     [LDNS_RR_TYPE_A] = "4",
@@ -98,7 +99,7 @@ static const char layouts[][12] = {
     [LDNS_RR_TYPE_URI] = "22*",
     [LDNS_RR_TYPE_CAA] = "1s*",
     [LDNS_RR_TYPE_AVC] = "S",
-    [LDNS_RR_TYPE_AMTRELAY] = "11g",
+    [LDNS_RR_TYPE_AMTRELAY] = "11G",
 };
 
 static const char *layout_of(uint16_t type)
@@ -240,6 +241,8 @@ static bool skip_field(struct walk *walk, size_t end, char field, size_t start)
         return skip_host_identity(walk, end);
     case 'g':
         return skip_gateway(walk, end, walk->wire[start + 1]);
+    case 'G':
+        return skip_gateway(walk, end, walk->wire[start + 1] & 0x7F);
     default:
         return skip(walk, end, (size_t)(field - '0'));
     }

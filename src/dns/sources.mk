@@ -14,3 +14,18 @@ tests_unit_test_records_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_records_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ldns_wire2pkt
 tests_unit_test_ttl_SOURCES = tests/unit/test_ttl.c
 tests_unit_test_ttl_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_ede tests/unit/test_key tests/unit/test_message_answer tests/unit/test_message_request \
+  tests/unit/test_name tests/unit/test_rdata
+tests_unit_test_ede_SOURCES = tests/unit/test_ede.c
+tests_unit_test_ede_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_key_SOURCES = tests/unit/test_key.c
+tests_unit_test_key_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_message_answer_SOURCES = tests/unit/test_message_answer.c tests/unit/wire.h
+tests_unit_test_message_answer_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_message_request_SOURCES = tests/unit/test_message_request.c tests/unit/wire.h
+tests_unit_test_message_request_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_name_SOURCES = tests/unit/test_name.c
+tests_unit_test_name_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_rdata_SOURCES = tests/unit/test_rdata.c tests/unit/wire.h
+tests_unit_test_rdata_LDADD = $(dns_libs) $(CMOCKA_LIBS)

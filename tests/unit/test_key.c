@@ -1,0 +1,77 @@
+/* Keys: what tells two questions apart, and what does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dns/key.h"
+
+/* The memory behind the name is filled with `rest`: it must not count. */
+static struct key make_key(int rest)
+{
+    struct key key;
+    memset(&key, rest, sizeof(key));
+    key.group = 7;
+    key.type = 1;
+    key.class = 1;
+    key.flags = KEY_DO;
+    key.name_len = 8;
+    memcpy(key.name, "\3www\2de\0", 8);
+    return key;
+}
+
+static void assert_same(const struct key *a, const struct key *b)
+{
+    assert_true(key_equal(a, b));
+    assert_int_equal(key_hash(a), key_hash(b));
+}
+
+static void assert_different(const struct key *a, const struct key *b)
+{
+    assert_false(key_equal(a, b));
+    assert_int_not_equal(key_hash(a), key_hash(b));
+}
+
+static void test_what_lies_behind_the_name_does_not_count(void **state)
+{
+    struct key a = make_key(0), b = make_key(0xFF);
+    (void)state;
+    assert_same(&a, &b);
+}
+
+static void test_each_field_counts(void **state)
+{
+    const struct key a = make_key(0);
+    struct key b = a;
+    (void)state;
+    b.group = 8;
+    assert_different(&a, &b);
+    b = a;
+    b.type = 28;
+    assert_different(&a, &b);
+    b = a;
+    b.class = 3;
+    assert_different(&a, &b);
+    b = a;
+    b.flags = KEY_DO | KEY_CD;
+    assert_different(&a, &b);
+    b = a;
+    b.name[1] = 'x';
+    assert_different(&a, &b);
+    b = a;
+    b.name_len = 4;
+    assert_different(&a, &b);
+}
+
+int main(void)
+{
+    static const uint8_t hash_key[16] = "0123456789abcde";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_lies_behind_the_name_does_not_count),
+        cmocka_unit_test(test_each_field_counts),
+    };
+    hash_init_fixed(hash_key);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
