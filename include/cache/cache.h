@@ -14,7 +14,8 @@
 
 struct cache;
 
-/* A cache of about `bytes` in all (rounded down to whole shards, at least one of 4 MiB). NULL when memory is gone. */
+/* A cache that maps at most `bytes` in all, and little less (but at least one shard of 4 MiB, and at most 16 GiB). NULL
+ * when memory is gone. */
 struct cache *cache_new(size_t bytes) MUST_CHECK;
 void cache_free(struct cache *cache);
 

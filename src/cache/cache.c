@@ -1,0 +1,149 @@
+/* Invariants: the high bits of a hash choose the shard and nothing else, so its low half is as good inside a
+ * shard as in the whole; a shard is touched with its lock held only, and a caller's memory is written only
+ * under that lock, so what is copied out is one answer as it was put. */
+#include "cache/cache.h"
+
+#include <assert.h>
+#include <errno.h>
+#include "base/mem.h"
+#include "cache/shard.h"
+#include "dns/ttl.h"
+
+/* Enough for 16 workers: a lock is held for some 50 ns of the microseconds that a query takes. */
+#define SHARDS_MAX 16
+
+struct cache {
+    unsigned count; /* a power of two */
+    struct shard *shard[SHARDS_MAX];
+};
+
+static unsigned shards_for(size_t bytes)
+{
+    unsigned count = 1;
+    while (count < SHARDS_MAX && bytes / (2 * count) >= SHARD_MIN)
+        count *= 2;
+    return count;
+}
+
+struct cache *cache_new(size_t bytes)
+{
+    unsigned count = shards_for(bytes);
+    size_t each = bytes / count;
+    struct cache *cache = mem_zalloc(1, sizeof(*cache));
+
+    if (!cache)
+        return NULL;
+    each = each < SHARD_MIN ? SHARD_MIN : each > SHARD_MAX ? SHARD_MAX : each;
+    for (; cache->count < count; cache->count++) {
+        cache->shard[cache->count] = shard_new(each, 1);
+        if (!cache->shard[cache->count])
+            goto fail;
+    }
+    return cache;
+fail:
+    cache_free(cache);
+    return NULL;
+}
+
+void cache_free(struct cache *cache)
+{
+    if (!cache)
+        return;
+    for (unsigned i = 0; i < cache->count; i++)
+        shard_free(cache->shard[i]);
+    mem_free(cache);
+}
+
+static struct shard *shard_of(const struct cache *cache, uint64_t hash)
+{
+    return cache->shard[hash >> 60 & (cache->count - 1)];
+}
+
+/* What the found entry gives to the caller. */
+static enum cache_result copy_out(struct entry *entry, uint64_t now_ms, bool want_stale, uint32_t stale_ttl,
+                                  uint8_t *out, size_t cap, struct cache_found *found)
+{
+    uint64_t age = entry_age(entry, now_ms), life = (uint64_t)entry->ttl * 1000;
+    uint32_t seconds = (uint32_t)(age / 1000);
+    bool expired = age >= life;
+
+    if (expired && !want_stale)
+        return CACHE_MISS;
+    if (!entry->hit)
+        entry->hit = 1;
+    if (entry->len > cap) {
+        found->answer.len = entry->len;
+        return CACHE_TOO_BIG;
+    }
+    entry_read(entry, out, &found->answer);
+    found->original_ttl = entry->ttl;
+    found->expired_ms = expired ? age - life : 0;
+    found->answer.ttl = expired ? 0 : entry->ttl - seconds;
+    if (expired)
+        ttl_set(out, entry->ttl_offsets, entry->ttl_count, stale_ttl);
+    else if (seconds > 0)
+        ttl_age(out, entry->ttl_offsets, entry->ttl_count, seconds);
+    return expired ? CACHE_EXPIRED : CACHE_HIT;
+}
+
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
+                            bool want_stale, uint32_t stale_ttl, uint8_t *out, size_t cap,
+                            struct cache_found *found)
+{
+    struct shard *shard = shard_of(cache, hash);
+    enum cache_result result = CACHE_MISS;
+    struct entry *entry;
+
+    pthread_mutex_lock(&shard->lock);
+    entry = shard_find(shard, key, hash);
+    if (entry)
+        result = copy_out(entry, now_ms, want_stale, stale_ttl, out, cap, found);
+    pthread_mutex_unlock(&shard->lock);
+    return result;
+}
+
+void cache_prefetch(const struct cache *cache, uint64_t hash)
+{
+    shard_prefetch(shard_of(cache, hash), hash);
+}
+
+int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
+              uint64_t now_ms)
+{
+    struct shard *shard = shard_of(cache, hash);
+
+    assert(answer->ttl > 0);
+    assert(message_answers((struct bytes){answer->wire, answer->len}, key));
+    if (answer->len > MESSAGE_MAX || answer->ttl_count > MESSAGE_MAX_RECORDS)
+        return -ENOSPC;
+    pthread_mutex_lock(&shard->lock);
+    shard_put(shard, key, hash, answer, now_ms);
+    pthread_mutex_unlock(&shard->lock);
+    return 0;
+}
+
+void cache_flush(struct cache *cache)
+{
+    for (unsigned i = 0; i < cache->count; i++) {
+        pthread_mutex_lock(&cache->shard[i]->lock);
+        shard_flush(cache->shard[i]);
+        pthread_mutex_unlock(&cache->shard[i]->lock);
+    }
+}
+
+void cache_stats(struct cache *cache, struct cache_stats *out)
+{
+    struct cache_stats sum = {0};
+
+    for (unsigned i = 0; i < cache->count; i++) {
+        struct shard *shard = cache->shard[i];
+        pthread_mutex_lock(&shard->lock);
+        sum.bytes += shard->bytes;
+        sum.used += (ring_used(&shard->main) + ring_used(&shard->small)) * ENTRY_UNIT;
+        sum.entries += shard->main.live + shard->small.live;
+        sum.evicted += shard->evicted;
+        sum.replaced += shard->replaced;
+        pthread_mutex_unlock(&shard->lock);
+    }
+    *out = sum;
+}

@@ -1,0 +1,58 @@
+/* One stored answer, as it lies in a ring.
+ *
+ * Does:    packs an answer into as few octets as it can, compares it with a key, unpacks it.
+ * Owns:    nothing; an entry is a place in a ring.
+ * Threads: none; the shard's lock is held.
+ */
+#ifndef DOTSTUB_CACHE_ENTRY_H
+#define DOTSTUB_CACHE_ENTRY_H
+
+#include "dns/key.h"
+#include "dns/message.h"
+
+/* Everything in a ring begins at a multiple of this and is that many octets long. */
+#define ENTRY_UNIT 8
+
+/* Behind the TTL offsets follow the message without its id, then, if `extra` is set, what most answers do
+ * without. Or the place is a gap, of which only the first eight octets count: `born` says how many units it
+ * spans. */
+struct entry {
+    uint64_t born : 40; /* milliseconds of the boot-time clock, modulo 2^40 */
+    uint64_t len : 16;  /* of the message, the id counted */
+    uint64_t gap : 1;
+    uint64_t hit : 1;   /* asked for since it was written or carried on */
+    uint64_t flags : 2; /* of the key */
+    uint64_t authenticated : 1;
+    uint64_t truncated : 1;
+    uint64_t extra : 1;
+    uint32_t next; /* link to the next older entry of the bucket */
+    uint32_t hash; /* the low half: the high bits chose the shard */
+    uint32_t group;
+    uint32_t ttl;
+    uint16_t ttl_count;
+    uint16_t ttl_offsets[];
+};
+
+/* Units that the answer takes once stored. */
+uint32_t entry_units_for(const struct answer *answer);
+/* Units that this entry, or gap, takes. */
+uint32_t entry_units(const struct entry *entry);
+/* The largest entry there can be. */
+#define ENTRY_EXTRA_MAX (6 + EDE_MAX * (3 + EDE_TEXT))
+#define ENTRY_UNITS_MAX                                                                                      \
+    ((sizeof(struct entry) + 2 * MESSAGE_MAX_RECORDS + MESSAGE_MAX + ENTRY_EXTRA_MAX + ENTRY_UNIT - 1) /     \
+     ENTRY_UNIT)
+
+/* Fills the place in, all but `next`. */
+void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer,
+                 bool hit, uint64_t now_ms);
+void entry_write_gap(struct entry *entry, uint32_t units);
+
+bool entry_matches(const struct entry *entry, const struct key *key, uint64_t hash);
+/* Milliseconds since it was written; 0 if another thread read the clock later than the caller. */
+uint64_t entry_age(const struct entry *entry, uint64_t now_ms);
+/* Copies the message to `out` (room for entry->len), with id 0 and TTLs as stored, and says what is known of
+ * it: all but its TTL; no offsets. */
+void entry_read(const struct entry *entry, uint8_t *out, struct answer *answer);
+
+#endif

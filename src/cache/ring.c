@@ -1,0 +1,233 @@
+/* A position counts the units (8 octets) appended since the ring was made; it is 64 bits wide and only grows.
+ * A link is the low 32 bits of a position.
+ *
+ * Invariants:
+ * - tail <= head <= tail + size. What lies in [tail, head) is a gapless row of entries and gaps. A link is
+ * live if its position lies there, else dead: giving a place up unlinks nothing.
+ * - Each bucket is a chain from newer to older, so behind the first dead link all are dead, and memory behind
+ * a dead link is never read.
+ * - No link is taken for a newer one: each link in reach is less than 3 * size units behind the head, because
+ * a link is live or "just dead" (tail - 1) when it is written, an entry and the link in it stay for at most
+ * `size` units, and the sweep refreshes each bucket once in `size` units (it does a bucket for at most 8
+ * units appended, and there are at most size / 10). With size <= 2^30 a dead link is thus 1 to 2^32 - 2^30
+ * behind the tail, so the difference modulo 2^32 is never below size.
+ * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long as
+ * the largest entry, and the next begins at the start. Two rounds never share the slack: the head reaches the
+ * end only after the tail has passed the last entry of the round before.
+ * - Buckets are split one by one as entries come (linear hashing): bucket_count is never far above the most
+ * entries there ever were, so a small set of names has a small index.
+ */
+#include "cache/ring.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define UNITS_PER_BUCKET 10 /* a plain answer takes 80 octets and more */
+#define UNITS_PER_SWEEP  8
+
+_Static_assert(UNITS_PER_SWEEP < UNITS_PER_BUCKET, "the sweep goes round faster than the head");
+
+size_t ring_data_octets(uint32_t size)
+{
+    return ((size_t)size + ENTRY_UNITS_MAX) * ENTRY_UNIT;
+}
+
+size_t ring_index_octets(uint32_t size)
+{
+    return (size_t)size / UNITS_PER_BUCKET * sizeof(uint32_t);
+}
+
+static uint32_t dead_link(const struct ring *ring)
+{
+    return (uint32_t)ring->tail - 1;
+}
+
+void ring_init(struct ring *ring, uint8_t *data, uint32_t *buckets, uint32_t size, uint64_t start)
+{
+    assert(size > ENTRY_UNITS_MAX && size <= RING_SIZE_MAX && start > 0);
+    *ring = (struct ring){.buckets = buckets,
+                          .data = data,
+                          .head = start,
+                          .tail = start,
+                          .size = size,
+                          .bucket_max = size / UNITS_PER_BUCKET};
+    atomic_init(&ring->bucket_count, 1);
+    buckets[0] = dead_link(ring);
+}
+
+static struct entry *entry_at(const struct ring *ring, uint32_t place)
+{
+    return (struct entry *)(void *)(ring->data + (size_t)place * ENTRY_UNIT);
+}
+
+/* The entry a link leads to, or NULL if the link is dead. */
+static struct entry *follow(const struct ring *ring, uint32_t link)
+{
+    uint32_t behind_tail = link - (uint32_t)ring->tail;
+    uint32_t place = ring->tail_place + behind_tail;
+
+    if (behind_tail >= ring_used(ring))
+        return NULL;
+    return entry_at(ring, place < ring->size ? place : place - ring->size);
+}
+
+/* The link as it may be written now. */
+static uint32_t refreshed(const struct ring *ring, uint32_t link)
+{
+    return follow(ring, link) ? link : dead_link(ring);
+}
+
+static uint32_t bucket_count(const struct ring *ring)
+{
+    return atomic_load_explicit(&ring->bucket_count, memory_order_relaxed);
+}
+
+/* The lowest 2^n - 1 that is not below `value`, which is above 0. */
+static uint32_t mask_over(uint32_t value)
+{
+    return UINT32_MAX >> __builtin_clz(value);
+}
+
+/* Buckets from bucket_count up to the next power of two are not split off yet. */
+static uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
+{
+    uint32_t count = bucket_count(ring), mask = mask_over(count), bucket = hash & mask;
+    return &ring->buckets[bucket < count ? bucket : hash & (mask >> 1)];
+}
+
+/* Splits one bucket: those of its entries whose next bit of the hash is set go to a new one at the end. */
+static void index_grow(struct ring *ring)
+{
+    uint32_t fresh = bucket_count(ring), mask = mask_over(fresh);
+    uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
+    uint32_t link = *end[0];
+    struct entry *entry;
+
+    for (; (entry = follow(ring, link)); link = entry->next) {
+        bool moves = (entry->hash & mask) == fresh;
+        *end[moves] = link;
+        end[moves] = &entry->next;
+    }
+    *end[0] = *end[1] = dead_link(ring);
+    atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
+}
+
+static void index_sweep(struct ring *ring, uint32_t units)
+{
+    uint32_t count = bucket_count(ring);
+
+    for (uint32_t left = units / UNITS_PER_SWEEP + 1; left > 0; left--) {
+        if (++ring->swept >= count)
+            ring->swept = 0;
+        ring->buckets[ring->swept] = refreshed(ring, ring->buckets[ring->swept]);
+    }
+}
+
+struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t hash)
+{
+    struct entry *entry = follow(ring, *bucket_of(ring, (uint32_t)hash));
+
+    while (entry && !entry_matches(entry, key, hash))
+        entry = follow(ring, entry->next);
+    return entry;
+}
+
+void ring_prefetch(const struct ring *ring, uint64_t hash)
+{
+    __builtin_prefetch(bucket_of(ring, (uint32_t)hash));
+}
+
+/* How far a position moves over something that long: it never passes the end of the round. */
+static uint32_t stride(const struct ring *ring, uint32_t place, uint32_t units)
+{
+    uint32_t left = ring->size - place;
+    return units < left ? units : left;
+}
+
+static void advance(const struct ring *ring, uint64_t *position, uint32_t *place, uint32_t units)
+{
+    uint32_t moved = stride(ring, *place, units);
+    *position += moved;
+    *place = *place + moved < ring->size ? *place + moved : 0;
+}
+
+bool ring_has_room(const struct ring *ring, uint32_t units)
+{
+    return ring_used(ring) + stride(ring, ring->head_place, units) <= ring->size;
+}
+
+struct entry *ring_slot(const struct ring *ring)
+{
+    return entry_at(ring, ring->head_place);
+}
+
+void ring_append(struct ring *ring)
+{
+    struct entry *entry = ring_slot(ring);
+    uint32_t units = entry_units(entry), *bucket;
+
+    assert(ring_has_room(ring, units));
+    if (ring->live >= bucket_count(ring) && bucket_count(ring) < ring->bucket_max)
+        index_grow(ring);
+    index_sweep(ring, units);
+    bucket = bucket_of(ring, entry->hash);
+    entry->next = refreshed(ring, *bucket);
+    *bucket = (uint32_t)ring->head;
+    advance(ring, &ring->head, &ring->head_place, units);
+    ring->live++;
+}
+
+struct entry *ring_oldest(const struct ring *ring)
+{
+    assert(ring_used(ring) > 0);
+    return entry_at(ring, ring->tail_place);
+}
+
+void ring_drop_oldest(struct ring *ring)
+{
+    const struct entry *entry = ring_oldest(ring);
+
+    if (!entry->gap)
+        ring->live--;
+    advance(ring, &ring->tail, &ring->tail_place, entry_units(entry));
+}
+
+/* The head is at most the free space before the tail's entry, so what that entry leaves is room enough for
+ * it, even where it overlaps its new place or one of both runs over the end. */
+void ring_carry_oldest(struct ring *ring)
+{
+    const struct entry *entry = ring_oldest(ring);
+    size_t octets = (size_t)entry_units(entry) * ENTRY_UNIT;
+
+    ring_drop_oldest(ring);
+    memmove(ring_slot(ring), entry, octets);
+    ring_append(ring);
+}
+
+void ring_kill(struct ring *ring, struct entry *entry)
+{
+    uint32_t *link = bucket_of(ring, entry->hash);
+
+    for (struct entry *at; (at = follow(ring, *link)) != entry; link = &at->next)
+        assert(at);
+    *link = refreshed(ring, entry->next);
+    entry_write_gap(entry, entry_units(entry));
+    ring->live--;
+}
+
+void ring_trim(struct ring *ring, struct entry *entry, uint32_t units)
+{
+    uint32_t kept = entry_units(entry);
+    uint32_t place = (uint32_t)(((uint8_t *)entry - ring->data) / ENTRY_UNIT) + kept;
+
+    assert(kept <= units);
+    if (kept < units && place < ring->size)
+        entry_write_gap(entry_at(ring, place), units - kept);
+}
+
+void ring_clear(struct ring *ring)
+{
+    ring->tail = ring->head;
+    ring->tail_place = ring->head_place;
+    ring->live = 0;
+}

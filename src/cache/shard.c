@@ -1,0 +1,230 @@
+/* S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023) over two rings.
+ *
+ *   new name          -> small ring                    name among the ghosts -> main ring
+ *   small's oldest    -> main ring, if it was asked for or main has room to spare; else it becomes a ghost
+ *   main's oldest     -> main ring once more, if it was asked for; else gone
+ *   replaced entry    -> stays in its ring, and in its place if the new answer fits there
+ *
+ * Invariants:
+ * - A key has at most one live entry in both rings together: a put finds the old one first.
+ * - A put is bounded: small gives up no more than it needs; main carries on at most 8 entries, and some more
+ * for a large answer, which pushes out many; what is next is evicted though asked for.
+ * - The block is mapped once and never grows. Pages never written cost nothing; huge pages, which would make
+ * them cost, are asked for when the main ring has been filled.
+ */
+#include "cache/shard.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SMALL_SHARE   10 /* one part in so many */
+#define GHOST_WAYS    16
+#define TYPICAL_UNITS 11 /* of an entry: one address */
+#define CARRY_MAX     8
+#define CARRY_UNITS   32 /* of an answer, for each of which one more is carried on */
+
+/* How a block is divided: this structure, the index of both rings, ghosts, the data of both rings. */
+struct layout {
+    uint32_t main_size, small_size, ghost_sets;
+    size_t main_index, small_index, ghosts, small_data, main_data, end; /* offsets */
+};
+
+static size_t aligned(size_t offset)
+{
+    return (offset + 63) & ~(size_t)63;
+}
+
+static struct layout layout_for(size_t bytes)
+{
+    /* What one unit costs in 1/20 octets: 8 octets, its part of the index (4 / 10), of the ghosts (2 / 11,
+     * rounded up). */
+    const size_t unit_cost = 20 * ENTRY_UNIT + 8 + 4;
+    size_t fixed = sizeof(struct shard) + 2 * ENTRY_UNITS_MAX * ENTRY_UNIT + 6 * 64;
+    uint32_t units = (uint32_t)((uint64_t)(bytes - fixed) * 20 / unit_cost);
+    struct layout layout = {.small_size = units / SMALL_SHARE,
+                            .main_size = units - units / SMALL_SHARE,
+                            .ghost_sets = units / TYPICAL_UNITS / GHOST_WAYS};
+
+    layout.main_index = aligned(sizeof(struct shard));
+    layout.small_index = aligned(layout.main_index + ring_index_octets(layout.main_size));
+    layout.ghosts = aligned(layout.small_index + ring_index_octets(layout.small_size));
+    layout.small_data = aligned(layout.ghosts + (size_t)layout.ghost_sets * GHOST_WAYS * sizeof(uint16_t));
+    layout.main_data = aligned(layout.small_data + ring_data_octets(layout.small_size));
+    layout.end = layout.main_data + ring_data_octets(layout.main_size);
+    assert(layout.end <= bytes);
+    return layout;
+}
+
+struct shard *shard_new(size_t bytes, uint64_t start)
+{
+    struct layout layout;
+    struct shard *shard;
+    uint8_t *block;
+
+    assert(bytes >= SHARD_MIN && bytes <= SHARD_MAX);
+    bytes &= ~((size_t)sysconf(_SC_PAGESIZE) - 1);
+    block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (block == MAP_FAILED)
+        return NULL;
+    (void)madvise(block, bytes, MADV_NOHUGEPAGE);
+
+    layout = layout_for(bytes);
+    shard = (struct shard *)(void *)block;
+    pthread_mutex_init(&shard->lock, NULL);
+    shard->bytes = bytes;
+    shard->ghosts = (uint16_t(*)[GHOST_WAYS])(void *)(block + layout.ghosts);
+    shard->ghost_sets = layout.ghost_sets;
+    ring_init(&shard->main, block + layout.main_data, (uint32_t *)(void *)(block + layout.main_index),
+              layout.main_size, start);
+    ring_init(&shard->small, block + layout.small_data, (uint32_t *)(void *)(block + layout.small_index),
+              layout.small_size, start);
+    return shard;
+}
+
+void shard_free(struct shard *shard)
+{
+    pthread_mutex_destroy(&shard->lock);
+    munmap(shard, shard->bytes);
+}
+
+struct entry *shard_find(const struct shard *shard, const struct key *key, uint64_t hash)
+{
+    struct entry *entry = ring_find(&shard->main, key, hash);
+    return entry ? entry : ring_find(&shard->small, key, hash);
+}
+
+void shard_prefetch(const struct shard *shard, uint64_t hash)
+{
+    ring_prefetch(&shard->main, hash);
+    ring_prefetch(&shard->small, hash);
+}
+
+/* The upper bits of the 32 choose the set, the lower ones are the tag. A false tag costs nothing but a place
+ * in main. */
+static uint16_t *ghost_set(const struct shard *shard, uint32_t hash)
+{
+    return shard->ghosts[(uint64_t)hash * shard->ghost_sets >> 32];
+}
+
+static void ghost_add(struct shard *shard, uint32_t hash)
+{
+    uint16_t *set = ghost_set(shard, hash);
+    memmove(set + 1, set, (GHOST_WAYS - 1) * sizeof(*set));
+    set[0] = (uint16_t)hash;
+}
+
+/* True if the hash was among the ghosts; it is not any more. */
+static bool ghost_take(struct shard *shard, uint32_t hash)
+{
+    uint16_t *set = ghost_set(shard, hash);
+    unsigned way = 0;
+
+    while (way < GHOST_WAYS && set[way] != (uint16_t)hash)
+        way++;
+    if (way == GHOST_WAYS)
+        return false;
+    memmove(set + way, set + way + 1, (GHOST_WAYS - 1 - way) * sizeof(*set));
+    set[GHOST_WAYS - 1] = 0;
+    return true;
+}
+
+/* Every page of the main ring is in use now: larger ones cost nothing and spare TLB misses. */
+static void main_is_full(struct shard *shard)
+{
+    if (shard->went_round)
+        return;
+    shard->went_round = true;
+    (void)madvise(shard, shard->bytes, MADV_HUGEPAGE);
+}
+
+static void main_make_room(struct shard *shard, uint32_t units, uint32_t *carries)
+{
+    while (!ring_has_room(&shard->main, units)) {
+        struct entry *oldest = ring_oldest(&shard->main);
+        main_is_full(shard);
+        if (!oldest->gap && oldest->hit && *carries > 0) {
+            --*carries;
+            oldest->hit = 0;
+            ring_carry_oldest(&shard->main);
+        } else {
+            shard->evicted += !oldest->gap;
+            ring_drop_oldest(&shard->main);
+        }
+    }
+}
+
+static void move_to_main(struct shard *shard, const struct entry *entry, uint32_t *carries)
+{
+    uint32_t units = entry_units(entry);
+    struct entry *slot;
+
+    main_make_room(shard, units, carries);
+    slot = ring_slot(&shard->main);
+    memcpy(slot, entry, (size_t)units * ENTRY_UNIT);
+    slot->hit = 0;
+    ring_append(&shard->main);
+}
+
+static void small_make_room(struct shard *shard, uint32_t units, uint32_t *carries)
+{
+    while (!ring_has_room(&shard->small, units)) {
+        const struct entry *oldest = ring_oldest(&shard->small);
+        if (oldest->gap) {
+            /* nothing to keep */
+        } else if (oldest->hit || ring_has_room(&shard->main, entry_units(oldest))) {
+            move_to_main(shard, oldest, carries);
+        } else {
+            ghost_add(shard, oldest->hash);
+            shard->evicted++;
+        }
+        ring_drop_oldest(&shard->small);
+    }
+}
+
+static void make_room(struct shard *shard, const struct ring *ring, uint32_t units)
+{
+    uint32_t carries = CARRY_MAX + units / CARRY_UNITS;
+
+    if (ring == &shard->main)
+        main_make_room(shard, units, &carries);
+    else
+        small_make_room(shard, units, &carries);
+}
+
+void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer,
+               uint64_t now_ms)
+{
+    uint32_t units = entry_units_for(answer), old_units;
+    struct ring *ring = &shard->main;
+    struct entry *entry = ring_find(ring, key, hash);
+    bool hit = false;
+
+    if (!entry) {
+        ring = &shard->small;
+        entry = ring_find(ring, key, hash);
+    }
+    if (entry) {
+        shard->replaced++;
+        hit = entry->hit;
+        old_units = entry_units(entry);
+        if (units <= old_units) {
+            entry_write(entry, key, hash, answer, hit, now_ms);
+            ring_trim(ring, entry, old_units);
+            return;
+        }
+        ring_kill(ring, entry);
+    } else if (ghost_take(shard, (uint32_t)hash)) {
+        ring = &shard->main;
+    }
+    make_room(shard, ring, units);
+    entry_write(ring_slot(ring), key, hash, answer, hit, now_ms);
+    ring_append(ring);
+}
+
+void shard_flush(struct shard *shard)
+{
+    ring_clear(&shard->main);
+    ring_clear(&shard->small);
+}

@@ -1,0 +1,40 @@
+/* One shard of the cache: two rings of entries under S3-FIFO and the memory they lie in.
+ *
+ * Does:    finds, stores, makes room. New entries go to the small ring; what is asked for there again is
+ * carried into the main ring; what leaves the small ring unasked is remembered as a ghost and goes to main if
+ * it returns. Owns:    one mapped block, this structure included. Threads: `lock` is the cache's to take;
+ * every function but new, free and prefetch wants it held.
+ */
+#ifndef DOTSTUB_CACHE_SHARD_H
+#define DOTSTUB_CACHE_SHARD_H
+
+#include <pthread.h>
+#include "cache/ring.h"
+
+#define SHARD_MIN ((size_t)4 << 20)
+#define SHARD_MAX ((size_t)1 << 30)
+
+struct shard {
+    pthread_mutex_t lock;
+    struct ring main, small;
+    uint16_t (*ghosts)[16]; /* sets of tags, the newest of a set first */
+    uint32_t ghost_sets;
+    bool went_round; /* the main ring has been full */
+    size_t bytes;    /* of the block */
+    uint64_t evicted, replaced;
+};
+
+/* Maps a shard of `bytes`, SHARD_MIN to SHARD_MAX, rounded down to whole pages. `start` is the first position
+ * of its rings: 1, but for tests of the wrap of links. NULL when memory is gone. */
+struct shard *shard_new(size_t bytes, uint64_t start) MUST_CHECK;
+void shard_free(struct shard *shard);
+
+/* The entry with this key or NULL; valid until the next put. */
+struct entry *shard_find(const struct shard *shard, const struct key *key, uint64_t hash);
+void shard_prefetch(const struct shard *shard, uint64_t hash);
+/* As cache_put. */
+void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer,
+               uint64_t now_ms);
+void shard_flush(struct shard *shard);
+
+#endif
