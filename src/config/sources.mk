@@ -1,3 +1,30 @@
 noinst_LIBRARIES += libconfig.a
-libconfig_a_SOURCES = src/config/config.c src/config/options.c src/config/options.h src/config/yaml.c src/config/yaml.h
+libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/draft.c src/config/draft.h \
+  src/config/environment.c src/config/environment.h src/config/file.c src/config/file.h src/config/load.c src/config/load.h \
+  src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/options.c \
+  src/config/options.h src/config/print.c src/config/reader.c src/config/reader.h src/config/report.c \
+  src/config/report.h src/config/settle.c src/config/settle.h src/config/snapshot.c src/config/snapshot.h src/config/text.c \
+  src/config/text.h src/config/value.c src/config/value.h src/config/yaml.c src/config/yaml.h
 noinst_HEADERS += include/config/config.h
+
+check_PROGRAMS += tests/unit/test_config tests/unit/test_options tests/unit/test_yaml
+tests_unit_test_config_SOURCES = tests/unit/test_config.c
+tests_unit_test_config_LDADD = $(config_libs) $(CMOCKA_LIBS)
+tests_unit_test_options_SOURCES = tests/unit/test_options.c
+tests_unit_test_options_LDADD = $(config_libs) $(CMOCKA_LIBS)
+tests_unit_test_yaml_SOURCES = tests/unit/test_yaml.c
+tests_unit_test_yaml_LDADD = $(config_libs) $(CMOCKA_LIBS)
+
+dist_man_MANS += docs/man/dotstub.8 docs/man/dotstub.yaml.5
+
+# An operator's own file is never written over.
+EXTRA_DIST += conf/dotstub.yaml
+dotstubconfdir = $(sysconfdir)/dotstub
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(dotstubconfdir)/conf.d"
+	test -e "$(DESTDIR)$(dotstubconfdir)/dotstub.yaml" || \
+	  $(INSTALL_DATA) $(srcdir)/conf/dotstub.yaml "$(DESTDIR)$(dotstubconfdir)/dotstub.yaml"
+uninstall-local:
+	if cmp -s $(srcdir)/conf/dotstub.yaml "$(DESTDIR)$(dotstubconfdir)/dotstub.yaml"; then \
+	  rm -f "$(DESTDIR)$(dotstubconfdir)/dotstub.yaml"; \
+	fi

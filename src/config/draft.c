@@ -1,0 +1,188 @@
+/* Invariants: a setting that is not named has the values of its default; `count` counts the values from `first` to `last`. */
+#include "config/draft.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+void draft_begin(struct setting *setting, struct mark mark, bool keep)
+{
+    if (!keep || !setting->named) {
+        setting->first = setting->last = NULL;
+        setting->count = 0;
+        setting->broken = false;
+    }
+    setting->named = mark.source != NULL;
+    setting->mark = mark;
+}
+
+void draft_refuse(struct draft *draft, struct setting *setting, const struct option *option, struct mark mark,
+                  const char *why)
+{
+    setting->broken = true;
+    report_at(draft->report, mark, "%s: %s", option->key, why);
+}
+
+int draft_add(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
+              struct mark mark)
+{
+    char why[VALUE_WHY];
+    if (option_is_list(option) && setting->count == option->max) {
+        if (!setting->broken)
+            draft_refuse(draft, setting, option, mark, "too many items");
+        return 0;
+    }
+    struct value *value = arena_take(draft->arena, sizeof(*value));
+    if (!value)
+        return -ENOMEM;
+    value->mark = mark;
+    if (!value_parse(value, option, text, why)) {
+        draft_refuse(draft, setting, option, mark, why);
+        return 0;
+    }
+    if (setting->last)
+        setting->last->next = value;
+    else
+        setting->first = value;
+    setting->last = value;
+    setting->count++;
+    return 0;
+}
+
+static void step(struct item *item)
+{
+    if (((unsigned char)*item->rest & 0xc0) != 0x80)
+        item->mark.column++;
+    item->rest++;
+}
+
+bool draft_next_item(struct item *item, char separator, struct arena *arena)
+{
+    if (!item->rest)
+        return false;
+    while (*item->rest == ' ')
+        step(item);
+    const char *start = item->rest;
+    item->at = item->mark;
+    while (*item->rest && *item->rest != separator)
+        step(item);
+    size_t len = (size_t)(item->rest - start);
+    while (len > 0 && start[len - 1] == ' ')
+        len--;
+    item->text = arena_text(arena, start, len);
+    if (*item->rest)
+        step(item);
+    else
+        item->rest = NULL;
+    return true;
+}
+
+int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
+                    char separator, struct mark mark)
+{
+    struct item item = {.rest = *text ? text : NULL, .mark = mark};
+    int error = 0;
+    while (!error && draft_next_item(&item, separator, draft->arena))
+        error = item.text ? draft_add(draft, setting, option, item.text, item.at) : -ENOMEM;
+    return error;
+}
+
+static int set_default(struct draft *draft, struct setting *setting, const struct option *option, const char *text)
+{
+    struct mark nowhere = {0};
+    draft_begin(setting, nowhere, false);
+    if (option_is_list(option))
+        return draft_add_items(draft, setting, option, text, ',', nowhere);
+    return draft_add(draft, setting, option, text, nowhere);
+}
+
+struct setting *draft_setting(const struct draft *draft, const char *key)
+{
+    size_t i = option_index(options, option_count, key);
+    assert(i < option_count);
+    return &draft->settings[i];
+}
+
+const struct option *draft_option(const char *key)
+{
+    size_t i = option_index(options, option_count, key);
+    assert(i < option_count);
+    return &options[i];
+}
+
+struct setting *draft_upstream_setting(const struct draft_upstream *upstream, const char *key)
+{
+    size_t i = option_index(upstream_options, upstream_option_count, key);
+    assert(i < upstream_option_count);
+    return &upstream->settings[i];
+}
+
+void draft_begin_upstreams(struct draft *draft, struct mark mark, bool keep)
+{
+    struct setting *setting = draft_setting(draft, "upstreams");
+    if (!keep || !setting->named)
+        draft->first = draft->last = NULL;
+    draft_begin(setting, mark, keep);
+}
+
+struct draft_upstream *draft_find_upstream(const struct draft *draft, const char *name)
+{
+    struct draft_upstream *upstream = draft->first;
+    while (upstream && (!upstream->name || strcmp(upstream->name, name) != 0))
+        upstream = upstream->next;
+    return upstream;
+}
+
+int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct mark mark)
+{
+    struct draft_upstream *upstream = arena_take(draft->arena, sizeof(*upstream));
+    struct setting *settings = arena_take(draft->arena, upstream_option_count * sizeof(*settings));
+    if (!upstream || !settings)
+        return -ENOMEM;
+    *upstream = (struct draft_upstream){.mark = mark, .settings = settings};
+    for (size_t i = 0; i < upstream_option_count; i++) {
+        const struct option *option = &upstream_options[i];
+        int error = option->unset ? set_default(draft, &settings[i], option, option->unset) : 0;
+        if (error)
+            return error;
+    }
+    if (draft->last)
+        draft->last->next = upstream;
+    else
+        draft->first = upstream;
+    draft->last = upstream;
+    draft_setting(draft, "upstreams")->count++;
+    *out = upstream;
+    return 0;
+}
+
+static int add_builtin_upstream(struct draft *draft)
+{
+    struct draft_upstream *upstream;
+    int error = draft_add_upstream(&upstream, draft, (struct mark){0});
+    for (size_t i = 0; !error && i < builtin_upstream_count; i++) {
+        const struct builtin *builtin = &builtin_upstream[i];
+        size_t index = option_index(upstream_options, upstream_option_count, builtin->key);
+        error = set_default(draft, &upstream->settings[index], &upstream_options[index], builtin->text);
+    }
+    if (!error)
+        upstream->name = "google";
+    return error;
+}
+
+int draft_init(struct draft *draft, struct arena *arena, struct report *report)
+{
+    *draft = (struct draft){.arena = arena, .report = report};
+    draft->settings = arena_take(arena, option_count * sizeof(*draft->settings));
+    if (!draft->settings)
+        return -ENOMEM;
+    for (size_t i = 0; i < option_count; i++) {
+        int error = options[i].type == OPTION_UPSTREAMS
+                        ? add_builtin_upstream(draft)
+                        : set_default(draft, &draft->settings[i], &options[i], options[i].unset);
+        if (error)
+            return error;
+    }
+    assert(report->mistakes == 0); /* a default that its own line refuses is our mistake */
+    return 0;
+}

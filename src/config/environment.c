@@ -1,0 +1,136 @@
+/* Invariants: a variable's value takes the place of whatever the files said, lists included. */
+#include "config/environment.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include "config/file.h"
+
+static const char prefix[] = "DOTSTUB_";
+static const char test_prefix[] = "DOTSTUB_TEST_";
+
+static bool begins_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void report_unknown(struct draft *draft, const struct source *source)
+{
+    char name[OPTION_VARIABLE_TEXT], nearest[OPTION_VARIABLE_TEXT];
+    unsigned least = UINT_MAX;
+    for (size_t i = 0; i < option_count; i++) {
+        option_variable(&options[i], name);
+        unsigned edits = report_distance(source->name + strlen(prefix), name + strlen(prefix));
+        if (edits >= least)
+            continue;
+        least = edits;
+        memcpy(nearest, name, sizeof(name));
+    }
+    struct mark mark = {source, 1, 1};
+    if (least == UINT_MAX)
+        report_at(draft->report, mark, "no setting is called like this variable");
+    else
+        report_at(draft->report, mark, "no setting is called like this variable; did you mean \"%s\"?", nearest);
+}
+
+/* NAME=ADDR+ADDR, where NAME is both the upstream's and the certificate's. */
+static int read_upstream(struct draft *draft, struct item *item)
+{
+    char quoted[QUOTED_TEXT];
+    char *equals = strchr(item->text, '=');
+    if (!equals) {
+        report_at(draft->report, item->at, "upstreams: %s is not NAME=ADDR+ADDR", report_quote(item->text, quoted));
+        draft_setting(draft, "upstreams")->broken = true;
+        return 0;
+    }
+    *equals = '\0';
+    if (draft_find_upstream(draft, item->text)) {
+        report_at(draft->report, item->at, "upstreams: the name %s stands here twice", report_quote(item->text, quoted));
+        return 0;
+    }
+    struct draft_upstream *upstream;
+    int error = draft_add_upstream(&upstream, draft, item->at);
+    if (error)
+        return error;
+
+    static const char *const keys[] = {"name", "tls-name", "addresses"};
+    struct mark mark = item->at;
+    for (size_t i = 0; i < 3; i++) {
+        size_t index = option_index(upstream_options, upstream_option_count, keys[i]);
+        const struct option *option = &upstream_options[index];
+        struct setting *setting = &upstream->settings[index];
+        if (option_is_list(option))
+            mark.column += (unsigned)strlen(item->text) + 1;
+        draft_begin(setting, mark, false);
+        if (option_is_list(option))
+            error = draft_add_items(draft, setting, option, equals + 1, '+', mark);
+        else
+            error = draft_add(draft, setting, option, item->text, mark);
+        if (error)
+            return error;
+        if (setting->broken && i == 0)
+            return 0;
+    }
+    upstream->name = item->text;
+    return 0;
+}
+
+static int read_upstreams(struct draft *draft, const char *value, struct mark mark)
+{
+    struct item item = {.rest = *value ? value : NULL, .mark = mark};
+    const struct option *option = draft_option("upstreams");
+    struct setting *setting = draft_setting(draft, "upstreams");
+    draft_begin_upstreams(draft, mark, false);
+    int error = 0;
+    while (!error && draft_next_item(&item, ',', draft->arena)) {
+        if (setting->count == option->max) {
+            draft_refuse(draft, setting, option, item.at, "too many upstreams");
+            return 0;
+        }
+        error = item.text ? read_upstream(draft, &item) : -ENOMEM;
+    }
+    return error;
+}
+
+static int read_variable(struct draft *draft, const struct source *source)
+{
+    size_t i = option_by_variable(source->name);
+    if (i == option_count) {
+        report_unknown(draft, source);
+        return 0;
+    }
+    size_t start = strlen(source->name) + 1;
+    const char *value = source->text + start;
+    struct mark mark = {source, 1, (unsigned)start + 1};
+    if (options[i].type == OPTION_UPSTREAMS)
+        return read_upstreams(draft, value, mark);
+    draft_begin(&draft->settings[i], mark, false);
+    if (option_is_list(&options[i]))
+        return draft_add_items(draft, &draft->settings[i], &options[i], value, ',', mark);
+    return draft_add(draft, &draft->settings[i], &options[i], value, mark);
+}
+
+static int read_entry(struct draft *draft, const char *entry)
+{
+    const char *equals = strchr(entry, '=');
+    if (!begins_with(entry, prefix) || begins_with(entry, test_prefix) || !equals)
+        return 0;
+    struct source *source = arena_take(draft->arena, sizeof(*source));
+    char *text = arena_text(draft->arena, entry, strlen(entry));
+    char *name = arena_text(draft->arena, entry, (size_t)(equals - entry));
+    if (!source || !text || !name)
+        return -ENOMEM;
+    *source = (struct source){.name = name, .text = text, .len = strlen(text), .environment = true};
+    if (file_is_text(draft->report, source))
+        return read_variable(draft, source);
+    draft->partial = true;
+    return 0;
+}
+
+int environment_apply(struct draft *draft, char *const *variables)
+{
+    int error = 0;
+    for (size_t i = 0; variables && variables[i] && !error; i++)
+        error = read_entry(draft, variables[i]);
+    return error;
+}

@@ -1,0 +1,184 @@
+/* Invariants: a path never makes us wait (no FIFO, no device without end), and no more than FILE_SIZE_MAX + 1 bytes of it
+ * are held. */
+#include "config/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "config/text.h"
+
+/* Fills `data` until the end of the file; the number of bytes, or negative. */
+static ssize_t read_all(int fd, char *data, size_t cap)
+{
+    size_t len = 0;
+    while (len < cap) {
+        ssize_t got = read(fd, data + len, cap - len);
+        if (got == 0)
+            break;
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        if (got > 0)
+            len += (size_t)got;
+    }
+    return (ssize_t)len;
+}
+
+/* The size to make room for, or 0 after a report. /dev/null is an empty file. */
+static size_t room_for(struct report *report, const char *path, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        report_file(report, path, "cannot be read: %s", error_text(-errno));
+    else if (S_ISDIR(status.st_mode))
+        report_file(report, path, "is a directory; a file is wanted here");
+    else if (!S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode))
+        report_file(report, path, "is not a regular file");
+    else if (S_ISCHR(status.st_mode) || status.st_size > FILE_SIZE_MAX)
+        return FILE_SIZE_MAX + 1;
+    else
+        return (size_t)status.st_size + 1; /* one more, to see that it has grown */
+    return 0;
+}
+
+static int read_source(const struct source **out, struct arena *arena, struct report *report, const char *path,
+                       int fd)
+{
+    size_t room = room_for(report, path, fd);
+    if (room == 0)
+        return 0;
+
+    struct source *source = arena_take(arena, sizeof(*source));
+    char *name = arena_text(arena, path, strlen(path));
+    char *text = arena_take(arena, room);
+    if (!source || !name || !text)
+        return -ENOMEM;
+    ssize_t len = read_all(fd, text, room);
+    if (len < 0) {
+        report_file(report, path, "cannot be read: %s", error_text((int)len));
+        return 0;
+    }
+    if ((size_t)len == room) {
+        report_file(report, path, len > FILE_SIZE_MAX ? "is larger than 1 MiB" : "grew while it was read");
+        return 0;
+    }
+    *source = (struct source){.name = name, .text = text, .len = (size_t)len};
+    if (file_is_text(report, source))
+        *out = source;
+    return 0;
+}
+
+int file_read(const struct source **out, struct arena *arena, struct report *report, const char *path,
+              bool may_be_absent)
+{
+    *out = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        if (!may_be_absent || (errno != ENOENT && errno != ENOTDIR))
+            report_file(report, path, "cannot be read: %s", error_text(-errno));
+        return 0;
+    }
+    int error = read_source(out, arena, report, path, fd);
+    close(fd);
+    return error;
+}
+
+/* The place of a byte that is not shown itself: it may be one that no terminal should see. */
+static struct mark mark_of(const struct source *source, size_t offset)
+{
+    struct mark mark = {source, 1, 1};
+    for (size_t i = 0; i < offset; i++) {
+        char byte = source->text[i];
+        bool ends_line = byte == '\n' || (byte == '\r' && source->text[i + 1] != '\n');
+        if (ends_line)
+            mark.line++;
+        if (ends_line)
+            mark.column = 1;
+        else if (((unsigned char)byte & 0xc0) != 0x80)
+            mark.column++;
+    }
+    return mark;
+}
+
+bool file_is_text(struct report *report, const struct source *source)
+{
+    size_t at;
+    enum text_fault fault = text_check(source->text, source->len, !source->environment, &at);
+    if (fault == TEXT_CLEAN)
+        return true;
+
+    struct source shown = *source; /* up to the fault only */
+    shown.len = at;
+    struct mark mark = mark_of(source, at);
+    mark.source = &shown;
+    report_at(report, mark, fault == TEXT_NOT_UTF8 ? "a byte that is not UTF-8 text"
+                                                   : "a control character, which has no place here");
+    return false;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_dropin(const char *name)
+{
+    size_t len = strlen(name), suffix = strlen(".yaml");
+    return name[0] != '.' && len > suffix && strcmp(name + len - suffix, ".yaml") == 0;
+}
+
+/* conf.d in the directory that `path` names a file of. */
+static const char *dropin_directory(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return arena_text(arena, "conf.d", strlen("conf.d"));
+    return arena_print(arena, "%.*s/conf.d", (int)(slash - path), path);
+}
+
+static int list_names(const char **names, size_t *count, struct arena *arena, struct report *report,
+                      const char *directory, DIR *open_directory)
+{
+    struct dirent *entry;
+    while ((errno = 0, entry = readdir(open_directory))) {
+        if (!is_dropin(entry->d_name))
+            continue;
+        if (*count == FILE_DROPINS_MAX) {
+            report_file(report, directory, "holds more than %d drop-ins", FILE_DROPINS_MAX);
+            return 0;
+        }
+        names[*count] = arena_print(arena, "%s/%s", directory, entry->d_name);
+        if (!names[*count])
+            return -ENOMEM;
+        ++*count;
+    }
+    if (errno)
+        report_file(report, directory, "cannot be listed: %s", error_text(-errno));
+    return 0;
+}
+
+int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report, const char *path)
+{
+    *count = 0;
+    const char *directory = dropin_directory(arena, path);
+    const char **names = arena_take(arena, FILE_DROPINS_MAX * sizeof(*names));
+    if (!directory || !names)
+        return -ENOMEM;
+    *out = names;
+
+    DIR *open_directory = opendir(directory);
+    if (!open_directory) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            report_file(report, directory, "cannot be listed: %s", error_text(-errno));
+        return 0;
+    }
+    int error = list_names(names, count, arena, report, directory, open_directory);
+    closedir(open_directory);
+    if (!error)
+        qsort(names, *count, sizeof(*names), compare_names);
+    return error;
+}

@@ -1,0 +1,111 @@
+/* Invariants: a snapshot is handed out only when there was no mistake at all; all else that reading needs lies in one arena,
+ * which is gone when config_load returns. */
+#include "config/load.h"
+
+#include <errno.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "config/environment.h"
+#include "config/file.h"
+#include "config/reader.h"
+#include "config/settle.h"
+#include "config/yaml.h"
+
+#define DEFAULT_PATH SYSCONFDIR "/dotstub/dotstub.yaml"
+
+struct loading {
+    struct arena arena;
+    struct report report;
+    struct draft draft;
+};
+
+static int begin(struct loading *loading, FILE *errors)
+{
+    *loading = (struct loading){.report.out = errors};
+    return draft_init(&loading->draft, &loading->arena, &loading->report);
+}
+
+/* A source that cannot be read is NULL, and has been reported. */
+static int apply_source(struct loading *loading, const struct source *source, unsigned mistakes_before)
+{
+    struct yaml_node *root = NULL;
+    int error = source ? yaml_parse(&root, &loading->arena, &loading->report, source) : 0;
+    if (!root && loading->report.mistakes > mistakes_before)
+        loading->draft.partial = true;
+    return error ? error : reader_apply(&loading->draft, root);
+}
+
+static int apply_file(struct loading *loading, const char *path, bool may_be_absent)
+{
+    const struct source *source;
+    unsigned mistakes = loading->report.mistakes;
+    int error = file_read(&source, &loading->arena, &loading->report, path, may_be_absent);
+    return error ? error : apply_source(loading, source, mistakes);
+}
+
+static int apply_files(struct loading *loading, const char *path)
+{
+    const char **dropins;
+    size_t count;
+    const char *main_path = path ? path : DEFAULT_PATH;
+    int error = apply_file(loading, main_path, !path);
+    if (!error)
+        error = file_dropins(&dropins, &count, &loading->arena, &loading->report, main_path);
+    for (size_t i = 0; !error && i < count; i++)
+        error = apply_file(loading, dropins[i], false);
+    return error;
+}
+
+static int make_snapshot(struct config **out, const struct draft *draft, const struct machine *machine)
+{
+    struct snapshot *snapshot = mem_zalloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return -ENOMEM;
+    snapshot->config.refs = 1;
+    int error = settle_fill(snapshot, draft, machine);
+    if (error)
+        config_unref(&snapshot->config);
+    else
+        *out = &snapshot->config;
+    return error;
+}
+
+/* Environment, checks, snapshot; whatever came before, the arena is freed. */
+static int finish(struct config **out, struct loading *loading, int error, char *const *variables,
+                  const struct machine *machine)
+{
+    struct report *report = &loading->report;
+    if (!error)
+        error = environment_apply(&loading->draft, variables);
+    if (!error)
+        settle_check(&loading->draft);
+    if (!error && report->mistakes == 0)
+        error = make_snapshot(out, &loading->draft, machine);
+    else if (!error)
+        error = ERROR_CONFIG;
+    report_end(report);
+    arena_free(&loading->arena);
+    return error;
+}
+
+int config_load(struct config **out, const char *path, char *const *environ_list, FILE *errors)
+{
+    struct loading loading;
+    struct machine machine;
+    machine_read(&machine, "");
+    int error = begin(&loading, errors);
+    if (!error)
+        error = apply_files(&loading, path);
+    return finish(out, &loading, error, environ_list, &machine);
+}
+
+int load_text(struct config **out, const char *name, const char *text, size_t len, char *const *variables,
+              const struct machine *machine, FILE *errors)
+{
+    struct loading loading;
+    struct source source = {.name = name, .text = text, .len = len};
+    int error = begin(&loading, errors);
+    if (!error)
+        error = apply_source(&loading, file_is_text(&loading.report, &source) ? &source : NULL, 0);
+    return finish(out, &loading, error, variables, machine);
+}

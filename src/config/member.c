@@ -1,0 +1,233 @@
+/* Invariants: what is written has the size that the table names; what is printed is read back as the same member. */
+#include "config/member.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static size_t item_size(const struct option *option)
+{
+    switch (option->type) {
+    case OPTION_ADDRESSES:
+        return sizeof(struct addr);
+    case OPTION_PREFIXES:
+        return sizeof(struct prefix);
+    default:
+        assert(option->type == OPTION_PINS);
+        return sizeof(struct config_pin);
+    }
+}
+
+static void store_number(void *member, size_t size, uint64_t number)
+{
+    uint8_t narrow = (uint8_t)number;
+    uint16_t half = (uint16_t)number;
+    uint32_t word = (uint32_t)number;
+    const void *from = size == 1 ? &narrow : size == 2 ? (void *)&half : size == 4 ? (void *)&word : (void *)&number;
+    assert(size == 1 || size == 2 || size == 4 || size == 8);
+    memcpy(member, from, size);
+}
+
+static uint64_t load_number(const void *member, size_t size)
+{
+    uint8_t narrow;
+    uint16_t half;
+    uint32_t word;
+    uint64_t number;
+    switch (size) {
+    case 1:
+        memcpy(&narrow, member, 1);
+        return narrow;
+    case 2:
+        memcpy(&half, member, 2);
+        return half;
+    case 4:
+        memcpy(&word, member, 4);
+        return word;
+    default:
+        memcpy(&number, member, sizeof(number));
+        return number;
+    }
+}
+
+static int store_list(void *base, const struct option *option, const struct value *values, size_t count,
+                      struct arena *arena)
+{
+    size_t size = item_size(option);
+    uint8_t *items = arena_take(arena, count * size);
+    if (!items)
+        return -ENOMEM;
+    uint8_t *at = items;
+    for (const struct value *value = values; value; value = value->next, at += size)
+        memcpy(at, &value->addr, size); /* the members of the union begin at one place */
+    memcpy((char *)base + option->at, &items, sizeof(items));
+    memcpy((char *)base + option->beside, &count, sizeof(count));
+    return 0;
+}
+
+static int store_text(void *member, const struct value *value, struct arena *arena)
+{
+    char *copy = NULL;
+    if (!value->none) {
+        copy = arena_text(arena, (const char *)value->text.data, value->text.len);
+        if (!copy)
+            return -ENOMEM;
+    }
+    memcpy(member, &copy, sizeof(copy));
+    return 0;
+}
+
+int member_store(void *base, const struct option *option, const struct value *values, size_t count,
+                 struct arena *arena)
+{
+    char *member = (char *)base + option->at;
+    if (option_is_list(option))
+        return store_list(base, option, values, count, arena);
+    switch (option->type) {
+    case OPTION_TEXT:
+    case OPTION_PATH:
+    case OPTION_HOST:
+    case OPTION_NAME:
+        return store_text(member, values, arena);
+    case OPTION_ADDRESS:
+        memcpy(member, &values->addr, sizeof(values->addr));
+        *((bool *)base + option->beside) = !values->none;
+        return 0;
+    case OPTION_DURATION:
+        store_number(member, option->size, values->number / option->grain);
+        return 0;
+    default:
+        store_number(member, option->size, values->number);
+        return 0;
+    }
+}
+
+static void print_prefix(FILE *out, const struct prefix *prefix)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char text[INET6_ADDRSTRLEN];
+    bool is_ipv4 = prefix->bits >= 96 && memcmp(prefix->bytes, mapped, sizeof(mapped)) == 0;
+    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, prefix->bytes + (is_ipv4 ? 12 : 0), text, sizeof(text));
+    fprintf(out, "\"%s/%d\"", text, prefix->bits - (is_ipv4 ? 96 : 0));
+}
+
+static void print_pin(FILE *out, const struct config_pin *pin)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    fputs("sha256/", out);
+    for (unsigned i = 0; i < 43; i++) {
+        unsigned bit = i * 6, pair = (unsigned)pin->sha256[bit / 8] << 8;
+        if (bit / 8 + 1 < sizeof(pin->sha256))
+            pair |= pin->sha256[bit / 8 + 1];
+        fputc(alphabet[pair >> (10 - bit % 8) & 63], out);
+    }
+    fputc('=', out);
+}
+
+static void print_addr(FILE *out, const struct addr *addr, const struct option *option)
+{
+    char text[ADDR_TEXT];
+    fprintf(out, "\"%s\"", addr_format(addr, option->port != PORT_REFUSED, text));
+}
+
+static void print_list(FILE *out, const void *base, const struct option *option)
+{
+    const char *items;
+    size_t count;
+    memcpy(&items, (const char *)base + option->at, sizeof(items));
+    memcpy(&count, (const char *)base + option->beside, sizeof(count));
+    fputc('[', out);
+    for (size_t i = 0; i < count; i++) {
+        const void *item = items + i * item_size(option);
+        fputs(i ? ", " : "", out);
+        if (option->type == OPTION_ADDRESSES)
+            print_addr(out, item, option);
+        else if (option->type == OPTION_PREFIXES)
+            print_prefix(out, item);
+        else
+            print_pin(out, item);
+    }
+    fputc(']', out);
+}
+
+/* True for a word that every reader of YAML takes as this text; 1.2 would be a number to some. */
+static bool is_plain(const char *text, size_t len)
+{
+    static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.-@";
+    size_t dots = 0, digits = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (!memchr(fit, text[i], strlen(fit)))
+            return false;
+        dots += text[i] == '.';
+        digits += text[i] >= '0' && text[i] <= '9';
+    }
+    bool is_fraction = dots == 1 && digits + dots == len;
+    bool says_nothing = len == 4 && strncasecmp(text, "null", 4) == 0;
+    return len > 0 && !memchr("-.@", text[0], 3) && !is_fraction && !says_nothing;
+}
+
+void member_print_text(FILE *out, const char *text, size_t len)
+{
+    if (is_plain(text, len)) {
+        fprintf(out, "%.*s", (int)len, text);
+        return;
+    }
+    fputc('"', out);
+    for (size_t i = 0; i < len; i++)
+        fprintf(out, text[i] == '"' || text[i] == '\\' ? "\\%c" : "%c", text[i]);
+    fputc('"', out);
+}
+
+static void print_word(FILE *out, const struct option *option)
+{
+    member_print_text(out, option->word, strlen(option->word));
+}
+
+static void print_choice(FILE *out, const struct option *option, uint64_t number)
+{
+    const struct choice *choice = option->choices;
+    while (choice->word && choice->value != number)
+        choice++;
+    if (choice->word)
+        member_print_text(out, choice->word, strlen(choice->word));
+    else
+        print_word(out, option);
+}
+
+void member_print(FILE *out, const void *base, const struct option *option)
+{
+    const char *member = (const char *)base + option->at, *text;
+    char number[NUMBER_TEXT];
+    if (option_is_list(option)) {
+        print_list(out, base, option);
+        return;
+    }
+    switch (option->type) {
+    case OPTION_TEXT:
+    case OPTION_PATH:
+    case OPTION_HOST:
+    case OPTION_NAME:
+        memcpy(&text, member, sizeof(text));
+        member_print_text(out, text ? text : option->word, strlen(text ? text : option->word));
+        return;
+    case OPTION_ADDRESS:
+        if (*((const bool *)base + option->beside))
+            print_addr(out, (const struct addr *)member, option);
+        else
+            print_word(out, option);
+        return;
+    case OPTION_BOOLEAN:
+        fputs(load_number(member, option->size) ? "yes" : "no", out);
+        return;
+    case OPTION_CHOICE:
+        print_choice(out, option, load_number(member, option->size));
+        return;
+    case OPTION_DURATION:
+        fputs(value_number(option, load_number(member, option->size) * option->grain, number), out);
+        return;
+    default:
+        fputs(value_number(option, load_number(member, option->size), number), out);
+    }
+}

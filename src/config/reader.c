@@ -1,0 +1,248 @@
+/* Invariants: a mapping's keys are different words (yaml.c sees to it); a mistake in one value never hides the next one. */
+#include "config/reader.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+/* What the table has for one mapping of the file. */
+struct level {
+    const struct option *table;
+    size_t count;
+    struct setting *settings;
+    const char *section; /* of the table's keys; NULL: top level */
+    const char *name;    /* for sentences */
+};
+
+static bool is_in_section(const struct option *option, const char *section)
+{
+    size_t len = section ? strlen(section) : 0;
+    return option_section(option) == len && (!section || memcmp(option->key, section, len) == 0);
+}
+
+static const char *leaf(const struct option *option)
+{
+    size_t section = option_section(option);
+    return section ? option->key + section + 1 : option->key;
+}
+
+/* The word by which the option is reached in this section; false if it is not. */
+static bool word_of(const struct option *option, const char *section, char out[READER_KEY_TEXT])
+{
+    size_t len = option_section(option);
+    if (is_in_section(option, section))
+        snprintf(out, READER_KEY_TEXT, "%s", leaf(option));
+    else if (!section)
+        snprintf(out, READER_KEY_TEXT, "%.*s", (int)len, option->key);
+    else
+        return false;
+    return true;
+}
+
+const char *reader_meant(const char *text, const struct option *table, size_t count, const char *section,
+                         char out[READER_KEY_TEXT])
+{
+    unsigned least = UINT_MAX;
+    char word[READER_KEY_TEXT];
+    for (size_t i = 0; i < count; i++) {
+        if (!word_of(&table[i], section, word))
+            continue;
+        unsigned edits = report_distance(text, word);
+        if (edits >= least)
+            continue;
+        least = edits;
+        memcpy(out, word, sizeof(word));
+    }
+    for (size_t i = 0; least == UINT_MAX && i < count; i++) {
+        if (strcmp(leaf(&table[i]), text) != 0)
+            continue;
+        least = 0; /* it stands in another section */
+        snprintf(out, READER_KEY_TEXT, "%s", table[i].key);
+    }
+    return least == UINT_MAX ? NULL : out;
+}
+
+static void report_unknown(struct draft *draft, const struct level *level, const struct yaml_node *key)
+{
+    char quoted[QUOTED_TEXT], word[READER_KEY_TEXT];
+    const char *meant = reader_meant(key->text, level->table, level->count, level->section, word);
+    const char *in = level->name ? " in " : "", *name = level->name ? level->name : "";
+    report_quote(key->text, quoted);
+    if (meant)
+        report_at(draft->report, key->mark, "unknown key %s%s%s; did you mean \"%s\"?", quoted, in, name, meant);
+    else
+        report_at(draft->report, key->mark, "unknown key %s%s%s", quoted, in, name);
+}
+
+static int read_list(struct draft *draft, struct setting *setting, const struct option *option,
+                     const struct yaml_node *node)
+{
+    draft_begin(setting, node->mark, node->count > 0);
+    for (const struct yaml_node *item = node->first; item; item = item->next) {
+        int error = 0;
+        if (item->kind == YAML_SCALAR)
+            error = draft_add(draft, setting, option, item->text, item->mark);
+        else if (item->kind == YAML_REFUSED)
+            setting->broken = true;
+        else if (item->kind == YAML_MAPPING)
+            draft_refuse(draft, setting, option, item->mark, "this item has a \": \" in it; put an IPv6 address in quotes");
+        else
+            draft_refuse(draft, setting, option, item->mark, "this item is not a single value");
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int read_value(struct draft *draft, struct setting *setting, const struct option *option,
+                      const struct yaml_node *node)
+{
+    enum yaml_kind wanted = option_is_list(option) ? YAML_LIST : YAML_SCALAR;
+    if (node->kind == wanted && wanted == YAML_LIST)
+        return read_list(draft, setting, option, node);
+
+    draft_begin(setting, node->mark, false);
+    if (node->kind == wanted)
+        return draft_add(draft, setting, option, node->text, node->mark);
+    if (node->kind == YAML_REFUSED)
+        setting->broken = true;
+    else if (wanted == YAML_LIST)
+        draft_refuse(draft, setting, option, node->mark, "a list is wanted here, as in [a, b]");
+    else
+        draft_refuse(draft, setting, option, node->mark,
+                     node->kind == YAML_NULL ? "a value is missing here" : "a single value is wanted here");
+    return 0;
+}
+
+static int read_upstreams(struct draft *draft, const struct yaml_node *node);
+
+/* Reads one key of a mapping that is not a section. */
+static int read_key(struct draft *draft, const struct level *level, const struct yaml_node *node)
+{
+    char key[READER_KEY_TEXT];
+    int len = snprintf(key, sizeof(key), "%s%s%s", level->section ? level->section : "", level->section ? "." : "",
+                       node->key->text);
+    size_t i = len < READER_KEY_TEXT ? option_index(level->table, level->count, key) : level->count;
+    if (i == level->count || !is_in_section(&level->table[i], level->section)) {
+        report_unknown(draft, level, node->key);
+        return 0;
+    }
+    if (level->table[i].type == OPTION_UPSTREAMS)
+        return read_upstreams(draft, node);
+    return read_value(draft, &level->settings[i], &level->table[i], node);
+}
+
+static int read_keys(struct draft *draft, const struct level *level, const struct yaml_node *mapping)
+{
+    int error = 0;
+    for (const struct yaml_node *node = mapping->first; !error && node; node = node->next)
+        error = read_key(draft, level, node);
+    return error;
+}
+
+/* Reads an upstream whose name is known or cannot be known. */
+static int read_upstream(struct draft *draft, struct draft_upstream *upstream, const struct yaml_node *mapping)
+{
+    struct level level = {.table = upstream_options, .count = upstream_option_count, .settings = upstream->settings,
+                          .name = "an upstream"};
+    upstream->mark = mapping->mark;
+    return read_keys(draft, &level, mapping);
+}
+
+static const struct yaml_node *member_of(const struct yaml_node *mapping, const char *key)
+{
+    const struct yaml_node *member = mapping->first;
+    while (member && strcmp(member->key->text, key) != 0)
+        member = member->next;
+    return member;
+}
+
+static int read_upstream_item(struct draft *draft, const struct yaml_node *item)
+{
+    struct report *report = draft->report;
+    if (item->kind != YAML_MAPPING) {
+        if (item->kind != YAML_REFUSED)
+            report_at(report, item->mark, "upstreams: an upstream is a mapping, as in - name: google");
+        draft_setting(draft, "upstreams")->broken = true;
+        return 0;
+    }
+    const struct yaml_node *name = member_of(item, "name");
+    if (!name)
+        report_at(report, item->mark, "upstreams: this upstream has no name; write name: and a word for it");
+    bool usable = name && name->kind == YAML_SCALAR;
+
+    struct draft_upstream *upstream = usable ? draft_find_upstream(draft, name->text) : NULL;
+    if (upstream && upstream->mark.source == item->mark.source) {
+        char quoted[QUOTED_TEXT];
+        report_at(report, name->mark, "upstreams: the name %s stands here twice; first in line %u",
+                  report_quote(name->text, quoted), upstream->mark.line);
+        upstream = NULL;
+        usable = false;
+    }
+    if (!upstream) {
+        int error = draft_add_upstream(&upstream, draft, item->mark);
+        if (error)
+            return error;
+    }
+    int error = read_upstream(draft, upstream, item);
+    upstream->name = usable ? name->text : NULL;
+    return error;
+}
+
+static int read_upstreams(struct draft *draft, const struct yaml_node *node)
+{
+    size_t index = option_index(options, option_count, "upstreams");
+    struct setting *setting = &draft->settings[index];
+    draft_begin_upstreams(draft, node->mark, node->kind == YAML_LIST && node->count > 0);
+    if (node->kind != YAML_LIST) {
+        if (node->kind != YAML_REFUSED)
+            report_at(draft->report, node->mark, "upstreams: a list of upstreams is wanted here, as in - name: google");
+        setting->broken = true;
+    }
+    int error = 0;
+    for (const struct yaml_node *item = node->kind == YAML_LIST ? node->first : NULL; item && !error; item = item->next) {
+        if (setting->count >= options[index].max && item->kind == YAML_MAPPING) {
+            draft_refuse(draft, setting, &options[index], item->mark, "too many upstreams");
+            return 0;
+        }
+        error = read_upstream_item(draft, item);
+    }
+    return error;
+}
+
+static bool is_section(const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; !found && *name && i < option_count; i++)
+        found = is_in_section(&options[i], name);
+    return found;
+}
+
+static int read_top_key(struct draft *draft, const struct level *top, const struct yaml_node *node)
+{
+    struct level level = *top;
+    if (!is_section(node->key->text))
+        return read_key(draft, top, node);
+    level.section = level.name = node->key->text;
+    if (node->kind == YAML_MAPPING)
+        return read_keys(draft, &level, node);
+    if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
+        report_at(draft->report, node->mark, "%s: settings are wanted here, one a line and indented", level.name);
+    return 0;
+}
+
+int reader_apply(struct draft *draft, const struct yaml_node *root)
+{
+    struct level top = {.table = options, .count = option_count, .settings = draft->settings};
+    if (!root || root->kind == YAML_NULL)
+        return 0;
+    if (root->kind != YAML_MAPPING) {
+        if (root->kind != YAML_REFUSED)
+            report_at(draft->report, root->mark, "settings are wanted here, as in workers: 1");
+        return 0;
+    }
+    int error = 0;
+    for (const struct yaml_node *node = root->first; !error && node; node = node->next)
+        error = read_top_key(draft, &top, node);
+    return error;
+}

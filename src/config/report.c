@@ -1,0 +1,144 @@
+/* Invariants: whatever the source text is, one mistake prints three lines of bounded length. */
+#include "config/report.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define LINE_SHOWN 160 /* bytes of a source line */
+#define LINE_AHEAD 120 /* of these at most before the caret */
+#define LONGEST_WORD 32
+
+static bool is_continuation(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* The line of a source without its end; empty where the source has no such line. Lines end as YAML 1.2 says: LF, CR, CRLF. */
+static struct bytes source_line(const struct source *source, unsigned line)
+{
+    const char *at = source->text, *end = source->text + source->len;
+    while (line > 1 && at < end) {
+        char byte = *at++;
+        if (byte == '\n' || (byte == '\r' && (at == end || *at != '\n')))
+            line--;
+    }
+    const char *stop = at;
+    while (stop < end && *stop != '\n' && *stop != '\r')
+        stop++;
+    if (line > 1)
+        stop = at;
+    return (struct bytes){(const uint8_t *)at, (size_t)(stop - at)};
+}
+
+static void print_line_and_caret(FILE *out, const struct mark *mark)
+{
+    struct bytes bytes = source_line(mark->source, mark->line);
+    const char *line = (const char *)bytes.data;
+
+    size_t caret = 0;
+    for (unsigned column = 1; column < mark->column && caret < bytes.len; column++)
+        do
+            caret++;
+        while (caret < bytes.len && is_continuation(line[caret]));
+
+    size_t from = caret > LINE_AHEAD ? caret - LINE_AHEAD : 0;
+    while (from > 0 && is_continuation(line[from]))
+        from--;
+    size_t to = bytes.len - from > LINE_SHOWN ? from + LINE_SHOWN : bytes.len;
+    while (to < bytes.len && is_continuation(line[to]))
+        to--;
+
+    fprintf(out, "%.*s\n", (int)(to - from), line + from);
+    for (size_t i = from; i < caret; i++)
+        if (!is_continuation(line[i]))
+            fputc(line[i] == '\t' ? '\t' : ' ', out);
+    fputs("^\n", out);
+}
+
+static bool counted_and_shown(struct report *report)
+{
+    return report->mistakes++ < REPORT_SHOWN;
+}
+
+void report_at(struct report *report, struct mark mark, const char *format, ...)
+{
+    if (!counted_and_shown(report))
+        return;
+    if (!mark.source)
+        fprintf(report->out, "built-in default: ");
+    else if (mark.source->environment)
+        fprintf(report->out, "environment: ");
+    else
+        fprintf(report->out, "%s:%u:%u: ", mark.source->name, mark.line, mark.column);
+
+    va_list args;
+    va_start(args, format);
+    vfprintf(report->out, format, args);
+    va_end(args);
+    fputc('\n', report->out);
+    if (mark.source)
+        print_line_and_caret(report->out, &mark);
+}
+
+void report_file(struct report *report, const char *path, const char *format, ...)
+{
+    if (!counted_and_shown(report))
+        return;
+    fprintf(report->out, "%s: ", path);
+    va_list args;
+    va_start(args, format);
+    vfprintf(report->out, format, args);
+    va_end(args);
+    fputc('\n', report->out);
+}
+
+void report_end(struct report *report)
+{
+    if (report->mistakes > REPORT_SHOWN)
+        fprintf(report->out, "and %u more mistakes\n", report->mistakes - REPORT_SHOWN);
+}
+
+const char *report_quote(const char *text, char out[QUOTED_TEXT])
+{
+    size_t room = QUOTED_TEXT - sizeof("\"...\""), len = strnlen(text, room + 1);
+    bool cut = len > room;
+    if (cut)
+        for (len = room; len > 0 && is_continuation(text[len]);)
+            len--;
+    snprintf(out, QUOTED_TEXT, "\"%.*s%s\"", (int)len, text, cut ? "..." : "");
+    return out;
+}
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+    unsigned least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Optimal string alignment: three rows of the table are enough. */
+unsigned report_distance(const char *text, const char *word)
+{
+    size_t text_len = strnlen(text, LONGEST_WORD + 1), word_len = strnlen(word, LONGEST_WORD + 1);
+    if (text_len > LONGEST_WORD || word_len > LONGEST_WORD || text_len == 0)
+        return UINT_MAX;
+
+    unsigned rows[3][LONGEST_WORD + 1];
+    for (unsigned j = 0; j <= word_len; j++)
+        rows[0][j] = j;
+    for (unsigned i = 1; i <= text_len; i++) {
+        unsigned *now = rows[i % 3], *before = rows[(i + 2) % 3], *two_before = rows[(i + 1) % 3];
+        now[0] = i;
+        for (unsigned j = 1; j <= word_len; j++) {
+            now[j] = min3(before[j] + 1, now[j - 1] + 1, before[j - 1] + (text[i - 1] != word[j - 1]));
+            bool swapped = i > 1 && j > 1 && text[i - 1] == word[j - 2] && text[i - 2] == word[j - 1];
+            if (swapped && two_before[j - 2] + 1 < now[j])
+                now[j] = two_before[j - 2] + 1;
+        }
+    }
+    unsigned edits = rows[text_len % 3][word_len];
+    if (text_len >= 3 && edits > 1 && text_len < word_len && memcmp(text, word, text_len) == 0)
+        return 1;
+    unsigned allowed = word_len < 4 ? 1 : word_len < 9 ? 2 : 3;
+    return edits <= allowed && edits < word_len ? edits : UINT_MAX;
+}

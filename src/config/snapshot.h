@@ -1,0 +1,26 @@
+/* What stands behind a struct config.
+ *
+ * Does:    keeps the memory of a snapshot and where each of its values came from.
+ * Owns:    all of it, until the last reference goes.
+ * Threads: as struct config.
+ */
+#ifndef DOTSTUB_CONFIG_SNAPSHOT_H
+#define DOTSTUB_CONFIG_SNAPSHOT_H
+
+#include "base/list.h"
+#include "config/arena.h"
+#include "config/config.h"
+
+struct snapshot {
+    struct config config;
+    struct arena arena;
+    const char **origins;           /* as options: "default", "file:line", or the variable */
+    const char ***upstream_origins; /* of each upstream: as upstream_options */
+};
+
+static inline const struct snapshot *snapshot_of(const struct config *config)
+{
+    return container_of(config, const struct snapshot, config);
+}
+
+#endif

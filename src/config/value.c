@@ -1,0 +1,319 @@
+/* Invariants: a text is either read to its end or refused; numbers are decimal, without sign, leading zeros or underscores, so
+ * that nothing means something else than it seems to. */
+#include "config/value.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct unit {
+    const char *word;
+    uint64_t size;
+};
+
+/* The largest first, so that printing takes the first that divides. */
+static const struct unit durations[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {0}};
+static const struct unit sizes[] = {{"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", 1024}, {"", 1}, {0}};
+static const struct unit plain[] = {{"", 1}, {0}};
+
+static const struct unit *units_of(const struct option *option)
+{
+    return option->type == OPTION_DURATION ? durations : option->type == OPTION_SIZE ? sizes : plain;
+}
+
+static bool fail(char why[VALUE_WHY], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fail(char why[VALUE_WHY], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, VALUE_WHY, format, args);
+    va_end(args);
+    return false;
+}
+
+const char *value_number(const struct option *option, uint64_t number, char out[NUMBER_TEXT])
+{
+    const struct unit *unit = units_of(option);
+    while (unit->size > 1 && number % unit->size != 0)
+        unit++;
+    if (number == 0 && option->type == OPTION_DURATION)
+        snprintf(out, NUMBER_TEXT, "0s");
+    else if (number == 0)
+        snprintf(out, NUMBER_TEXT, "0");
+    else
+        snprintf(out, NUMBER_TEXT, "%" PRIu64 "%s", number / unit->size, unit->word);
+    return out;
+}
+
+/* Digits at the start of *text, which is moved behind them; saturates. */
+static bool read_digits(const char **text, uint64_t *number)
+{
+    const char *at = *text;
+    *number = 0;
+    if (*at < '0' || *at > '9' || (*at == '0' && at[1] >= '0' && at[1] <= '9'))
+        return false;
+    for (; *at >= '0' && *at <= '9'; at++)
+        if (__builtin_mul_overflow(*number, 10u, number) || __builtin_add_overflow(*number, (unsigned)(*at - '0'), number))
+            *number = UINT64_MAX;
+    *text = at;
+    return true;
+}
+
+/* " or auto", in two pieces. */
+static const char *or(const struct option *option)
+{
+    return option->word ? " or " : "";
+}
+
+static const char *word(const struct option *option)
+{
+    return option->word ? option->word : "";
+}
+
+static bool fail_shape(char why[VALUE_WHY], const struct option *option, const char *text)
+{
+    char quoted[QUOTED_TEXT];
+    report_quote(text, quoted);
+    if (option->type == OPTION_DURATION)
+        return fail(why, "%s is not a duration; write a number and its unit, as in 500ms, 30s, 5m, 1h or 1d", quoted);
+    if (option->type == OPTION_SIZE)
+        return fail(why, "%s is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB", quoted);
+    return fail(why, "%s is not a whole number%s%s", quoted, or(option), word(option));
+}
+
+static bool fail_range(char why[VALUE_WHY], const struct option *option, const char *text)
+{
+    char quoted[QUOTED_TEXT], min[NUMBER_TEXT], max[NUMBER_TEXT];
+    return fail(why, "%s is out of range; it goes from %s to %s%s%s", report_quote(text, quoted),
+                value_number(option, option->min, min), value_number(option, option->max, max),
+                or(option), word(option));
+}
+
+static bool parse_number(uint64_t *out, const struct option *option, const char *text, char why[VALUE_WHY])
+{
+    const char *at = text;
+    uint64_t number;
+    if (!read_digits(&at, &number))
+        return fail_shape(why, option, text);
+    const struct unit *unit = units_of(option);
+    while (unit->word && strcmp(unit->word, at) != 0)
+        unit++;
+    if (!unit->word && (number != 0 || *at))
+        return fail_shape(why, option, text);
+    if (number != 0 && __builtin_mul_overflow(number, unit->size, &number))
+        return fail_range(why, option, text);
+    if (number < option->min || number > option->max)
+        return fail_range(why, option, text);
+    if (option->grain && number % option->grain != 0)
+        return fail(why, "%s is no whole number of seconds", text);
+    *out = number;
+    return true;
+}
+
+static bool parse_boolean(uint64_t *out, const char *text, char why[VALUE_WHY])
+{
+    static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
+    char quoted[QUOTED_TEXT];
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (strcasecmp(words[i], text) != 0)
+            continue;
+        *out = i % 2;
+        return true;
+    }
+    return fail(why, "%s is neither yes nor no", report_quote(text, quoted));
+}
+
+/* "a, b or c", and what was probably meant. */
+static bool fail_choice(char why[VALUE_WHY], const struct option *option, const char *text)
+{
+    char quoted[QUOTED_TEXT], words[96] = "";
+    const char *nearest = NULL;
+    unsigned least = UINT32_MAX;
+    for (const struct choice *choice = option->choices; choice->word; choice++) {
+        size_t len = strlen(words);
+        const char *between = choice == option->choices ? "" : choice[1].word ? ", " : " or ";
+        snprintf(words + len, sizeof(words) - len, "%s%s", between, choice->word);
+        unsigned edits = report_distance(text, choice->word);
+        if (edits < least) {
+            least = edits;
+            nearest = choice->word;
+        }
+    }
+    report_quote(text, quoted);
+    if (nearest)
+        return fail(why, "%s is not %s; did you mean \"%s\"?", quoted, words, nearest);
+    return fail(why, "%s is not %s", quoted, words);
+}
+
+static bool parse_choice(uint64_t *out, const struct option *option, const char *text, char why[VALUE_WHY])
+{
+    for (const struct choice *choice = option->choices; choice->word; choice++) {
+        if (strcmp(choice->word, text) != 0)
+            continue;
+        *out = choice->value;
+        return true;
+    }
+    return fail_choice(why, option, text);
+}
+
+static bool is_alphanumeric(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+}
+
+static bool parse_text(struct bytes *out, const struct option *option, const char *text, char why[VALUE_WHY])
+{
+    size_t len = strlen(text);
+    char quoted[QUOTED_TEXT];
+    report_quote(text, quoted);
+    if (len == 0)
+        return fail(why, "a text is missing here");
+    if (len > option->max)
+        return fail(why, "%s is longer than %" PRIu64 " bytes", quoted, option->max);
+    if (option->type == OPTION_PATH && text[0] != '/')
+        return fail(why, "%s is not an absolute path%s%s", quoted, or(option), word(option));
+    for (size_t i = 0; option->type == OPTION_NAME && i < len; i++)
+        if (!is_alphanumeric(text[i]) && !strchr("-._", text[i]))
+            return fail(why, "%s is no name; letters, digits, dots, hyphens and underscores make one", quoted);
+    *out = (struct bytes){(const uint8_t *)text, len};
+    return true;
+}
+
+/* One label and the dot behind it: the bytes consumed, or 0. */
+static size_t label_len(const char *text, size_t left)
+{
+    size_t len = 0;
+    while (len < left && (is_alphanumeric(text[len]) || text[len] == '-'))
+        len++;
+    if (len == 0 || len > 63 || text[0] == '-' || text[len - 1] == '-')
+        return 0;
+    return len == left ? len : text[len] == '.' ? len + 1 : 0;
+}
+
+static bool parse_host(struct bytes *out, const struct option *option, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT];
+    struct addr addr;
+    report_quote(text, quoted);
+    if (!addr_parse(&addr, text, 1))
+        return fail(why, "%s is an address; a certificate is checked by name, so write the server's host name", quoted);
+
+    size_t len = strlen(text), at = 0, step = 0;
+    if (len > 1 && text[len - 1] == '.')
+        len--; /* the root's */
+    while (at < len && (step = label_len(text + at, len - at)) > 0)
+        at += step;
+    bool ends_in_number = at > 0 && strspn(text + at - step, "0123456789.") >= step;
+    if (len == 0 || len > option->max || at != len || text[len - 1] == '.' || ends_in_number)
+        return fail(why, "%s is not a host name in ASCII letters, digits, hyphens and dots, as in dns.example", quoted);
+    *out = (struct bytes){(const uint8_t *)text, len};
+    return true;
+}
+
+static bool parse_address(struct addr *out, const struct option *option, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT];
+    struct addr addr;
+    report_quote(text, quoted);
+    if (addr_parse(&addr, text, option->port > 0 ? (uint16_t)option->port : 0))
+        return fail(why, "%s is not an address; write ADDR%s, as in 192.0.2.1%s or \"2001:db8::1%s\"", quoted,
+                    option->port == PORT_REFUSED ? "" : option->port == PORT_WANTED ? "@PORT" : " or ADDR@PORT",
+                    option->port == PORT_WANTED ? "@9153" : "", option->port == PORT_WANTED ? "@9153" : "");
+    bool port_named = strchr(text, '@') != NULL;
+    if (port_named && option->port == PORT_REFUSED)
+        return fail(why, "%s has a port; write the address alone", quoted);
+    if (!port_named && option->port == PORT_WANTED)
+        return fail(why, "%s has no port; write ADDR@PORT", quoted);
+    *out = addr;
+    return true;
+}
+
+static bool parse_prefix(struct prefix *out, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT];
+    if (!prefix_parse(out, text))
+        return true;
+    return fail(why, "%s is not a network; write ADDR/BITS with no bit set behind them, as in 192.0.2.0/24, or one address",
+                report_quote(text, quoted));
+}
+
+/* RFC 4648 section 4: 32 bytes are 43 characters and one "=", and the last two bits are zero. */
+static bool decode_base64(uint8_t out[32], const char *text)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (strlen(text) != 44 || text[43] != '=')
+        return false;
+    uint32_t bits = 0;
+    unsigned have = 0, len = 0;
+    for (unsigned i = 0; i < 43; i++) {
+        const char *found = strchr(alphabet, text[i]);
+        if (!found)
+            return false;
+        bits = (bits << 6 | (uint32_t)(found - alphabet)) & 0xffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[len++] = (uint8_t)(bits >> have);
+        }
+    }
+    return (bits & 3) == 0;
+}
+
+static bool parse_pin(struct config_pin *out, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT];
+    static const char start[] = "sha256/";
+    if (strncmp(text, start, strlen(start)) == 0 && decode_base64(out->sha256, text + strlen(start)))
+        return true;
+    return fail(why, "%s is not a pin; write sha256/ and the base64 of 32 bytes, 44 characters", report_quote(text, quoted));
+}
+
+bool value_parse(struct value *value, const struct option *option, const char *text, char why[VALUE_WHY])
+{
+    struct value read = {.next = value->next, .mark = value->mark};
+    bool fine = true;
+    if (option->word && strcmp(option->word, text) == 0) {
+        read.none = true;
+        *value = read;
+        return true;
+    }
+    switch (option->type) {
+    case OPTION_BOOLEAN:
+        fine = parse_boolean(&read.number, text, why);
+        break;
+    case OPTION_INTEGER:
+    case OPTION_DURATION:
+    case OPTION_SIZE:
+        fine = parse_number(&read.number, option, text, why);
+        break;
+    case OPTION_CHOICE:
+        fine = parse_choice(&read.number, option, text, why);
+        break;
+    case OPTION_TEXT:
+    case OPTION_PATH:
+    case OPTION_NAME:
+        fine = parse_text(&read.text, option, text, why);
+        break;
+    case OPTION_HOST:
+        fine = parse_host(&read.text, option, text, why);
+        break;
+    case OPTION_ADDRESS:
+    case OPTION_ADDRESSES:
+        fine = parse_address(&read.addr, option, text, why);
+        break;
+    case OPTION_PREFIXES:
+        fine = parse_prefix(&read.prefix, text, why);
+        break;
+    case OPTION_PINS:
+        fine = parse_pin(&read.pin, text, why);
+        break;
+    case OPTION_UPSTREAMS:
+        return fail(why, "is a list of mappings");
+    }
+    if (fine)
+        *value = read;
+    return fine;
+}

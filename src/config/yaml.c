@@ -1,0 +1,261 @@
+/* Invariants: the tree is built from libfyaml's events, never from its documents, so that nothing is expanded and reading stops at
+ * our limits; the stack holds the collections that are open; a collection's `last` is its last member. */
+#include "config/yaml.h"
+
+#include <errno.h>
+#include <libfyaml.h>
+#include <string.h>
+#include "config/text.h"
+
+struct open_collection {
+    struct yaml_node *node;
+    struct yaml_node *last;
+    struct yaml_node *key; /* of a mapping: read already, its value is still to come */
+};
+
+struct builder {
+    struct arena *arena;
+    struct report *report;
+    const struct source *source;
+    struct yaml_node *root;
+    struct mark last_mark; /* for nodes that libfyaml gives no place for: empty values */
+    struct open_collection stack[YAML_DEPTH_MAX];
+    size_t depth, nodes, documents;
+    bool stopped; /* a limit was reached; reported */
+};
+
+static struct mark mark_at(const struct builder *builder, const struct fy_mark *mark)
+{
+    if (!mark)
+        return builder->last_mark;
+    return (struct mark){builder->source, (unsigned)mark->line + 1, (unsigned)mark->column + 1};
+}
+
+static void stop(struct builder *builder, struct mark mark, const char *why)
+{
+    report_at(builder->report, mark, "%s", why);
+    builder->stopped = true;
+}
+
+static int node_new(struct yaml_node **out, struct builder *builder, enum yaml_kind kind, struct mark mark)
+{
+    struct yaml_node *node = arena_take(builder->arena, sizeof(*node));
+    if (!node)
+        return -ENOMEM;
+    node->kind = kind;
+    node->mark = builder->last_mark = mark;
+    if (++builder->nodes > YAML_NODES_MAX)
+        stop(builder, mark, "too many values for a configuration file");
+    *out = node;
+    return 0;
+}
+
+/* Reports a key that cannot be used, or gives true. */
+static bool key_is_usable(struct builder *builder, const struct yaml_node *mapping, const struct yaml_node *key)
+{
+    char quoted[QUOTED_TEXT];
+    if (key->kind != YAML_SCALAR) {
+        if (key->kind != YAML_REFUSED)
+            report_at(builder->report, key->mark, "a key must be a word");
+        return false;
+    }
+    for (const struct yaml_node *member = mapping->first; member; member = member->next) {
+        if (strcmp(member->key->text, key->text) != 0)
+            continue;
+        report_at(builder->report, key->mark, "the key %s stands here twice; first in line %u",
+                  report_quote(key->text, quoted), member->key->mark.line);
+        return false;
+    }
+    if (mapping->count < YAML_KEYS_MAX)
+        return true;
+    stop(builder, key->mark, "too many keys in one place");
+    return false;
+}
+
+static void append(struct open_collection *open, struct yaml_node *node)
+{
+    if (open->last)
+        open->last->next = node;
+    else
+        open->node->first = node;
+    open->last = node;
+    open->node->count++;
+}
+
+/* Puts a complete node where it belongs: the root, the next item, the next key, or the value of the last key. */
+static void place(struct builder *builder, struct yaml_node *node)
+{
+    if (builder->depth == 0) {
+        builder->root = node;
+        return;
+    }
+    struct open_collection *open = &builder->stack[builder->depth - 1];
+    if (open->node->kind == YAML_LIST) {
+        append(open, node);
+    } else if (!open->key) {
+        open->key = node;
+    } else {
+        node->key = open->key;
+        open->key = NULL;
+        if (key_is_usable(builder, open->node, node->key))
+            append(open, node);
+    }
+}
+
+static int open_collection(struct builder *builder, enum yaml_kind kind, struct mark mark)
+{
+    struct yaml_node *node;
+    if (builder->depth == YAML_DEPTH_MAX) {
+        stop(builder, mark, "nested too deeply");
+        return 0;
+    }
+    int error = node_new(&node, builder, kind, mark);
+    if (!error)
+        builder->stack[builder->depth++] = (struct open_collection){.node = node};
+    return error;
+}
+
+static bool says_nothing(const char *text, size_t len, enum fy_scalar_style style)
+{
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; style == FYSS_PLAIN && i < sizeof(words) / sizeof(*words); i++)
+        if (len == strlen(words[i]) && memcmp(text, words[i], len) == 0)
+            return true;
+    return false;
+}
+
+static int read_scalar(struct builder *builder, struct fy_event *event)
+{
+    struct fy_token *token = fy_event_get_token(event);
+    size_t len = 0, at;
+    const char *text = token ? fy_token_get_text(token, &len) : "";
+    if (!text)
+        return -ENOMEM;
+    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+
+    struct mark mark = mark_at(builder, fy_event_start_mark(event));
+    if (quoted && mark.column > 1)
+        mark.column--; /* libfyaml's mark lies behind the quote */
+
+    enum yaml_kind kind = says_nothing(text, len, style) ? YAML_NULL : YAML_SCALAR;
+    if (text_check(text, len, false, &at) != TEXT_CLEAN) {
+        report_at(builder->report, mark, "a value holds no control characters and no line ends");
+        kind = YAML_REFUSED;
+    }
+    struct yaml_node *node;
+    int error = node_new(&node, builder, kind, mark);
+    if (error)
+        return error;
+    node->text = arena_text(builder->arena, text, len);
+    if (!node->text)
+        return -ENOMEM;
+    place(builder, node);
+    return 0;
+}
+
+static int read_alias(struct builder *builder, struct fy_event *event)
+{
+    struct yaml_node *node;
+    struct mark mark = mark_at(builder, fy_event_start_mark(event));
+    if (mark.column > 1)
+        mark.column--; /* the asterisk */
+    report_at(builder->report, mark, "aliases are not used here; write the value out");
+    int error = node_new(&node, builder, YAML_REFUSED, mark);
+    if (!error)
+        place(builder, node);
+    return error;
+}
+
+static void refuse_properties(struct builder *builder, struct fy_event *event)
+{
+    struct fy_token *anchor = fy_event_get_anchor_token(event), *tag = fy_event_get_tag_token(event);
+    if (anchor)
+        report_at(builder->report, mark_at(builder, fy_token_start_mark(anchor)), "anchors are not used here");
+    if (tag)
+        report_at(builder->report, mark_at(builder, fy_token_start_mark(tag)), "tags are not used here");
+}
+
+static int read_event(struct builder *builder, struct fy_event *event)
+{
+    struct mark mark = mark_at(builder, fy_event_start_mark(event));
+    refuse_properties(builder, event);
+    switch (event->type) {
+    case FYET_DOCUMENT_START:
+        if (++builder->documents > 1)
+            stop(builder, mark, "a second document; a configuration file holds one");
+        return 0;
+    case FYET_MAPPING_START:
+        return open_collection(builder, YAML_MAPPING, mark);
+    case FYET_SEQUENCE_START:
+        return open_collection(builder, YAML_LIST, mark);
+    case FYET_MAPPING_END:
+    case FYET_SEQUENCE_END:
+        builder->depth--;
+        place(builder, builder->stack[builder->depth].node);
+        return 0;
+    case FYET_SCALAR:
+        return read_scalar(builder, event);
+    case FYET_ALIAS:
+        return read_alias(builder, event);
+    default:
+        return 0;
+    }
+}
+
+static void report_syntax(struct builder *builder, struct fy_diag *diag)
+{
+    struct fy_diag_error *error;
+    void *iterator = NULL;
+    while ((error = fy_diag_errors_iterate(diag, &iterator))) {
+        if (error->type != FYET_ERROR)
+            continue;
+        struct mark mark = {builder->source, (unsigned)error->line, (unsigned)error->column};
+        stop(builder, error->line > 0 && error->column > 0 ? mark : builder->last_mark, error->msg);
+        return;
+    }
+    stop(builder, builder->last_mark, "this is not YAML");
+}
+
+static int read_events(struct builder *builder, struct fy_parser *parser, struct fy_diag *diag)
+{
+    int error = 0;
+    bool ended = false;
+    while (!error && !ended && !builder->stopped) {
+        struct fy_event *event = fy_parser_parse(parser);
+        if (event) {
+            ended = event->type == FYET_STREAM_END;
+            error = read_event(builder, event);
+            fy_parser_event_free(parser, event);
+        } else {
+            report_syntax(builder, diag);
+        }
+    }
+    return error;
+}
+
+int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report, const struct source *source)
+{
+    struct builder builder = {.arena = arena, .report = report, .source = source};
+    builder.last_mark = (struct mark){source, 1, 1};
+    *root = NULL;
+    if (source->len == 0)
+        return 0;
+
+    int error = -ENOMEM;
+    struct fy_parser *parser = NULL;
+    struct fy_diag_cfg silent = {.level = FYET_ERROR};
+    struct fy_diag *diag = fy_diag_create(&silent);
+    if (!diag)
+        return error;
+    fy_diag_set_collect_errors(diag, true);
+    struct fy_parse_cfg settings = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG, .diag = diag};
+    parser = fy_parser_create(&settings);
+    if (parser && fy_parser_set_string(parser, source->text, source->len) == 0)
+        error = read_events(&builder, parser, diag);
+    if (!error && !builder.stopped)
+        *root = builder.root;
+    fy_parser_destroy(parser);
+    fy_diag_destroy(diag);
+    return error;
+}

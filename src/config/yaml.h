@@ -1,0 +1,41 @@
+/* YAML text as a small tree; the only place that knows libfyaml.
+ *
+ * Does:    reads one document of mappings, lists and scalars, each with its place. What a configuration has no use for is
+ *          refused with its place: anchors and aliases, tags, a second document, keys that are no plain text, the same key
+ *          twice, deep nesting, masses of values.
+ * Owns:    nothing; the tree lies in the caller's arena, and its marks point to the source.
+ * Threads: none.
+ */
+#ifndef DOTSTUB_CONFIG_YAML_H
+#define DOTSTUB_CONFIG_YAML_H
+
+#include "config/arena.h"
+#include "config/report.h"
+
+#define YAML_DEPTH_MAX 16    /* the deepest setting lies at 5 */
+#define YAML_NODES_MAX 20000 /* in one file */
+#define YAML_KEYS_MAX 100    /* in one mapping */
+
+enum yaml_kind {
+    YAML_NULL, /* nothing, "~" or "null" without quotes */
+    YAML_SCALAR,
+    YAML_LIST,
+    YAML_MAPPING,
+    YAML_REFUSED /* an alias; it has been reported */
+};
+
+struct yaml_node {
+    enum yaml_kind kind;
+    struct mark mark;
+    const char *text;       /* YAML_SCALAR: clean text */
+    struct yaml_node *key;  /* in a mapping: a YAML_SCALAR */
+    struct yaml_node *next; /* in the same list or mapping */
+    struct yaml_node *first;
+    size_t count;
+};
+
+/* *root is NULL if the source is empty or cannot be read; the latter is reported. 0 or -ENOMEM. */
+int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report,
+               const struct source *source) MUST_CHECK;
+
+#endif
