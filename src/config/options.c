@@ -119,7 +119,7 @@ const struct option upstream_options[] = {
      .help = "The name that the certificate must be for. Required unless there are pins: \"any certificate will do\" does not "
              "exist."},
     {.key = "addresses", .type = OPTION_ADDRESSES, OF_LIST(addresses, address_count), .max = 32, .port = PORT_LATER,
-     .unset = "", .help = "ADDR or ADDR@PORT. Required."},
+     .help = "ADDR or ADDR@PORT. Required."},
     {.key = "port", .type = OPTION_INTEGER, OF(port), .min = 1, .max = 65535, .unset = "853",
      .help = "The port of addresses that name none."},
     {.key = "pins", .type = OPTION_PINS, OF_LIST(pins, pin_count), .max = 16, .unset = "",

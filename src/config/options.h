@@ -42,7 +42,7 @@ struct choice {
 
 struct option {
     const char *key;  /* "cache.size" */
-    const char *unset; /* the default, written as in the environment: a list's items with commas between */
+    const char *unset; /* the default, a list's items with commas between; NULL: it must be named */
     const char *help; /* sentences for the annotated file */
     const char *word; /* also taken; stands for 0 or for none. NULL: there is no such word */
     const struct choice *choices; /* OPTION_CHOICE; ends with a NULL word */

@@ -54,10 +54,12 @@ const char *reader_meant(const char *text, const struct option *table, size_t co
         memcpy(out, word, sizeof(word));
     }
     for (size_t i = 0; least == UINT_MAX && i < count; i++) {
-        if (strcmp(leaf(&table[i]), text) != 0)
+        const struct option *option = &table[i];
+        size_t len = option_section(option);
+        if (len == 0 || (strcmp(leaf(option), text) != 0 && strcmp(option->key, text) != 0))
             continue;
         least = 0; /* it stands in another section */
-        snprintf(out, READER_KEY_TEXT, "%s", table[i].key);
+        snprintf(out, READER_KEY_TEXT, "%.*s: {%s: ...}", (int)len, option->key, leaf(option));
     }
     return least == UINT_MAX ? NULL : out;
 }

@@ -31,6 +31,14 @@ static struct mark mark_at(const struct builder *builder, const struct fy_mark *
     return (struct mark){builder->source, (unsigned)mark->line + 1, (unsigned)mark->column + 1};
 }
 
+/* libfyaml's marks lie behind a quote, an asterisk and an ampersand. */
+static struct mark mark_before(const struct builder *builder, const struct fy_mark *mark)
+{
+    struct mark behind = mark_at(builder, mark);
+    behind.column -= behind.column > 1;
+    return behind;
+}
+
 static void stop(struct builder *builder, struct mark mark, const char *why)
 {
     report_at(builder->report, mark, "%s", why);
@@ -134,10 +142,8 @@ static int read_scalar(struct builder *builder, struct fy_event *event)
     enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
     bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
 
-    struct mark mark = mark_at(builder, fy_event_start_mark(event));
-    if (quoted && mark.column > 1)
-        mark.column--; /* libfyaml's mark lies behind the quote */
-
+    const struct fy_mark *start = fy_event_start_mark(event);
+    struct mark mark = quoted ? mark_before(builder, start) : mark_at(builder, start);
     enum yaml_kind kind = says_nothing(text, len, style) ? YAML_NULL : YAML_SCALAR;
     if (text_check(text, len, false, &at) != TEXT_CLEAN) {
         report_at(builder->report, mark, "a value holds no control characters and no line ends");
@@ -157,9 +163,7 @@ static int read_scalar(struct builder *builder, struct fy_event *event)
 static int read_alias(struct builder *builder, struct fy_event *event)
 {
     struct yaml_node *node;
-    struct mark mark = mark_at(builder, fy_event_start_mark(event));
-    if (mark.column > 1)
-        mark.column--; /* the asterisk */
+    struct mark mark = mark_before(builder, fy_event_start_mark(event));
     report_at(builder->report, mark, "aliases are not used here; write the value out");
     int error = node_new(&node, builder, YAML_REFUSED, mark);
     if (!error)
@@ -171,7 +175,7 @@ static void refuse_properties(struct builder *builder, struct fy_event *event)
 {
     struct fy_token *anchor = fy_event_get_anchor_token(event), *tag = fy_event_get_tag_token(event);
     if (anchor)
-        report_at(builder->report, mark_at(builder, fy_token_start_mark(anchor)), "anchors are not used here");
+        report_at(builder->report, mark_before(builder, fy_token_start_mark(anchor)), "anchors are not used here");
     if (tag)
         report_at(builder->report, mark_at(builder, fy_token_start_mark(tag)), "tags are not used here");
 }

@@ -16,6 +16,8 @@
 #include "config/load.h"
 #include "config/options.h"
 
+#define VARIABLES(...) (char *const *)(const char *const[]){__VA_ARGS__, NULL}
+
 static const struct machine large = {.processors = 4, .memory = UINT64_C(64) << 30};
 
 /* What a reading gave: a snapshot or mistakes. */
@@ -293,8 +295,8 @@ static void an_unknown_key_is_refused_with_place_caret_and_suggestion(void **sta
             "f:1:1: unknown key \"lisetn\"; did you mean \"listen\"?\nlisetn: [127.0.0.1]\n^\n");
     refused("cache:\n  sise: 1MiB\n", "f:2:3: unknown key \"sise\" in cache; did you mean \"size\"?\n  sise: 1MiB\n  ^\n");
     refused("chache: {}\n", "f:1:1: unknown key \"chache\"; did you mean \"cache\"?\nchache: {}\n^\n");
-    refused("udp-size: 512\n", "f:1:1: unknown key \"udp-size\"; did you mean \"limits.udp-size\"?\nudp-size: 512\n^\n");
-    refused("cache.size: 1MiB\n", "f:1:1: unknown key \"cache.size\"; did you mean \"cache\"?\ncache.size: 1MiB\n^\n");
+    refused("udp-size: 512\n", "f:1:1: unknown key \"udp-size\"; did you mean \"limits: {udp-size: ...}\"?\nudp-size: 512\n^\n");
+    refused("cache.size: 1MiB\n", "f:1:1: unknown key \"cache.size\"; did you mean \"cache: {size: ...}\"?\ncache.size: 1MiB\n^\n");
     refused("forward: x\n", "f:1:1: unknown key \"forward\"\nforward: x\n^\n");
     refused("upstreams:\n- {name: a, tls_name: b, tls-name: b, addresses: [192.0.2.1]}\n",
             "f:2:13: unknown key \"tls_name\" in an upstream; did you mean \"tls-name\"?\n"
@@ -335,7 +337,7 @@ static void all_mistakes_are_told_in_one_go(void **state)
 {
     (void)state;
     struct result r = load_on(&large, "workers: 0\ncache: {size: 1, sise: 2}\nlisten: [0.0.0.0]\nupstreams: [{name: a}]\n",
-                              (char *[]){"DOTSTUB_X=1", NULL});
+                              VARIABLES("DOTSTUB_X=1"));
     assert_int_equal(r.error, ERROR_CONFIG);
     static const char *const parts[] = {"f:1:10: workers", "f:2:15: cache.size", "f:2:18: unknown key", "DOTSTUB_X=1",
                                         "f:3:10: listen", "a has no address", "a has neither tls-name nor pins"};
@@ -489,9 +491,9 @@ static void each_scalar_and_list_can_be_set_by_environment(void **state)
 {
     (void)state;
     struct result r = loaded_with("cache: {size: 8MiB}\nlisten: [127.0.0.3]\n",
-                                  (char *[]){"PATH=/bin", "DOTSTUB_CACHE_SIZE=16MiB", "DOTSTUB_LISTEN=0.0.0.0, ::",
+                                  VARIABLES("PATH=/bin", "DOTSTUB_CACHE_SIZE=16MiB", "DOTSTUB_LISTEN=0.0.0.0, ::",
                                              "DOTSTUB_ACCESS_ALLOW=127.0.0.0/8,::1", "DOTSTUB_TLS_MIN_VERSION=1.3",
-                                             "DOTSTUB_TEST_ANYTHING=1", "DOTSTUB", NULL});
+                                             "DOTSTUB_TEST_ANYTHING=1", "DOTSTUB"));
     assert_int_equal(r.config->cache.size, 16 << 20);
     assert_int_equal(r.config->listen_count, 2);
     assert_false(r.config->listen_is_default);
@@ -506,7 +508,7 @@ static void upstreams_by_environment_replace_all(void **state)
 {
     (void)state;
     struct result r = loaded_with("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1]}]\n",
-                                  (char *[]){"DOTSTUB_UPSTREAMS=dns.google=8.8.8.8+8.8.4.4@8853,dns.quad9.net=9.9.9.9", NULL});
+                                  VARIABLES("DOTSTUB_UPSTREAMS=dns.google=8.8.8.8+8.8.4.4@8853,dns.quad9.net=9.9.9.9"));
     assert_int_equal(r.config->upstream_count, 2);
     const struct config_upstream *google = &r.config->upstreams[0], *quad9 = &r.config->upstreams[1];
     assert_string_equal(google->name, "dns.google");
@@ -523,38 +525,38 @@ static void upstreams_by_environment_replace_all(void **state)
 static void mistakes_in_the_environment_show_the_variable(void **state)
 {
     (void)state;
-    refused_with("", (char *[]){"DOTSTUB_CACHE_SIZE=64MB", NULL},
+    refused_with("", VARIABLES("DOTSTUB_CACHE_SIZE=64MB"),
                  "environment: cache.size: \"64MB\" is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB\n"
                  "DOTSTUB_CACHE_SIZE=64MB\n                   ^\n");
-    refused_with("", (char *[]){"DOTSTUB_CACHESIZE=64MiB", NULL},
+    refused_with("", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
                  "environment: no setting is called like this variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
                  "DOTSTUB_CACHESIZE=64MiB\n^\n");
-    refused_with("", (char *[]){"DOTSTUB_LISTEN=127.0.0.1,x", NULL},
+    refused_with("", VARIABLES("DOTSTUB_LISTEN=127.0.0.1,x"),
                  "environment: listen: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or \"2001:db8::1\"\n"
                  "DOTSTUB_LISTEN=127.0.0.1,x\n                         ^\n");
-    refused_with("", (char *[]){"DOTSTUB_LISTEN=0.0.0.0", NULL},
+    refused_with("", VARIABLES("DOTSTUB_LISTEN=0.0.0.0"),
                  "environment: listen: 0.0.0.0 can be reached from other machines; name those that may ask in access.allow\n"
                  "DOTSTUB_LISTEN=0.0.0.0\n               ^\n");
-    refused_with("", (char *[]){"DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo", NULL},
+    refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo"),
                  "environment: upstreams: \"foo\" is not NAME=ADDR+ADDR\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo\n                                      ^\n");
-    refused_with("", (char *[]){"DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y", NULL},
+    refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y"),
                  "environment: addresses: \"y\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or \"2001:db8::1\"\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y\n                                      ^\n");
-    refused_with("", (char *[]){"DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2", NULL},
+    refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2"),
                  "environment: upstreams: the name \"a.example\" stands here twice\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2\n                                      ^\n");
-    refused_with("", (char *[]){"DOTSTUB_LOG_LEVEL=a\033[2J", NULL},
+    refused_with("", VARIABLES("DOTSTUB_LOG_LEVEL=a\033[2J"),
                  "environment: a control character, which has no place here\nDOTSTUB_LOG_LEVEL=a\n                   ^\n");
 }
 
 static void an_empty_variable_empties_a_list_and_is_no_scalar(void **state)
 {
     (void)state;
-    struct result r = loaded_with("", (char *[]){"DOTSTUB_ACCESS_ALLOW=", NULL});
+    struct result r = loaded_with("", VARIABLES("DOTSTUB_ACCESS_ALLOW="));
     assert_int_equal(r.config->access.allow_count, 0);
     end(&r);
-    r = load_on(&large, "", (char *[]){"DOTSTUB_WORKERS=", NULL});
+    r = load_on(&large, "", VARIABLES("DOTSTUB_WORKERS="));
     assert_int_equal(r.error, ERROR_CONFIG);
     end(&r);
 }
@@ -877,7 +879,7 @@ static void every_printed_value_says_where_it_came_from(void **state)
     size_t len;
     snprintf(main_path, sizeof(main_path), "%s", path_of("dotstub.yaml"));
     snprintf(dropin, sizeof(dropin), "%s", path_of("conf.d/a.yaml"));
-    assert_int_equal(config_load(&r.config, main_path, (char *[]){"DOTSTUB_LOG_QUERIES=yes", NULL}, errors), 0);
+    assert_int_equal(config_load(&r.config, main_path, VARIABLES("DOTSTUB_LOG_QUERIES=yes"), errors), 0);
     fclose(errors);
     FILE *out = open_memstream(&text, &len);
     assert_int_equal(config_print(r.config, out), 0);
@@ -1026,9 +1028,9 @@ static void each_failed_allocation_is_survived(void **state)
     put("dotstub.yaml", full);
     put("conf.d/a.yaml", "upstreams: [{name: one, addresses: [192.0.2.9]}]\nworkers: auto\n");
     snprintf(path, sizeof(path), "%s", path_of("dotstub.yaml"));
-    survive_each_failure(path, (char *[]){"DOTSTUB_LISTEN=127.0.0.1,::1", "DOTSTUB_UPSTREAMS=a=192.0.2.1", NULL});
+    survive_each_failure(path, VARIABLES("DOTSTUB_LISTEN=127.0.0.1,::1", "DOTSTUB_UPSTREAMS=a=192.0.2.1"));
     put("conf.d/b.yaml", "x: &a [*b, !t 1, \n");
-    survive_each_failure(path, (char *[]){"DOTSTUB_X=1", NULL});
+    survive_each_failure(path, VARIABLES("DOTSTUB_X=1"));
 }
 
 int main(int argc, char **argv)
