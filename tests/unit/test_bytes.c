@@ -135,7 +135,10 @@ static void nothing_can_be_reserved_and_appended(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
+    mem_fail_at(1);
     assert_int_equal(buffer_append(&buffer, NULL, 0), 0);
+    assert_int_equal(mem_asked(), 0);
+    mem_fail_at(0);
     assert_int_equal(buffer_bytes(&buffer).len, 0);
     assert_non_null(buffer_reserve(&buffer, 0));
     buffer_free(&buffer);
