@@ -230,7 +230,18 @@ static void client_ended(struct stream *stream)
     client_touch(client);
 }
 
-static const struct stream_ops client_ops = {.frame = client_frame, .ended = client_ended, .closed = client_closed};
+/* Room again: reading may go on, or all is said. */
+static void client_drained(struct stream *stream)
+{
+    client_touch(client_of(stream));
+}
+
+static const struct stream_ops client_ops = {
+    .frame = client_frame,
+    .ended = client_ended,
+    .drained = client_drained,
+    .closed = client_closed,
+};
 
 /* --- accepting --- */
 

@@ -194,6 +194,8 @@ struct query *query_park(struct query *query)
         return NULL;
     }
     *parked = *query;
+    parked->in_owner = parked->in_lookup = (struct list_link){NULL, NULL};
+    parked->answer_by = (struct timeout){{NULL, NULL}, 0};
     memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);
     parked->question = parked->kept;
     parked->wire = (struct bytes){NULL, 0};
