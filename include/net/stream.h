@@ -27,7 +27,8 @@ struct stream_ops {
      * with ERROR_CLOSED. */
     void (*ended)(struct stream *stream);
     /* The end, called once, asynchronously, when the handle is gone: the owner may free it now. `reason` is what was given
-     * to stream_close, or what failed: -ECONNREFUSED, -ETIMEDOUT, ERROR_CLOSED (FIN; *clean with close_notify), ERROR_TLS_... */
+     * to stream_close, or what failed: -ECONNREFUSED, -ETIMEDOUT, -ECONNRESET, ERROR_CLOSED (the peer ended it; `clean_end`
+     * tells whether with close_notify), ERROR_TLS_..., -ENOMEM. No other call comes after the stream began to close. */
     void (*closed)(struct stream *stream, int reason);
 };
 
@@ -35,32 +36,38 @@ enum stream_state { STREAM_UNUSED, STREAM_CONNECTING, STREAM_HANDSHAKE, STREAM_O
 
 struct stream {
     uv_tcp_t tcp;
-    uv_connect_t connect;
-    uv_write_t write;
+    union { /* connecting is over before anything is written */
+        uv_connect_t connect;
+        uv_write_t write;
+    };
     struct loop *loop;
     const struct stream_ops *ops;
     enum stream_state state;
     int reason;
     bool writing;      /* `write` is under way with the bytes of `out_writing` */
     bool paused;       /* does not read */
-    bool ended;        /* the peer's FIN was seen */
-    bool clean_end;    /* close_notify was seen before it */
+    bool ended;        /* the peer's FIN or close_notify was seen */
+    bool clean_end;    /* it was close_notify */
+    bool end_told;     /* `ended` was called */
     struct tls *tls;   /* NULL: plain */
     struct buffer in;  /* a partial frame, or frames not delivered because of a pause */
     struct buffer out; /* clear frames (with prefixes) not yet written (plain) or not yet encrypted (TLS) */
     struct buffer out_writing;
     uint64_t received; /* octets read from the network so far: progress, even when no frame is whole */
+    struct loop_flush turn_end; /* registered while there is something to do before the loop sleeps */
 };
 
-/* Starts connecting to `to` (from `source` if not NULL; with TLS if `trust` is not NULL). 0, or negative: nothing was
- * started and `closed` will not be called. */
+/* Starts connecting to `to` (from `source` if not NULL; with TLS if `trust` is not NULL). 0: `closed` will be called, even
+ * when the system refuses at once (-ENETUNREACH). Negative (no descriptor, no memory, no such source): nothing was started
+ * and `closed` will not be called. */
 int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
                    const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets) MUST_CHECK;
 /* Accepts one client from a listening handle and starts to read. As stream_connect. */
 int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener) MUST_CHECK;
 
 /* Room for one message of at most `cap` octets (its prefix is kept in front); write into it, then commit the true length,
- * with no other call on this stream between. NULL when memory is gone. */
+ * with no other call on this stream between. Before the stream is open frames wait. NULL when memory is gone or the stream is
+ * closing. */
 uint8_t *stream_reserve(struct stream *stream, size_t cap) MUST_CHECK;
 void stream_commit(struct stream *stream, size_t len);
 
@@ -76,12 +83,12 @@ static inline bool stream_drained(const struct stream *stream)
 void stream_flush(struct stream *stream);
 
 /* Stops reading and delivering (also from within `frame`: further frames of the same read are kept); resumes, delivering
- * kept frames from the loop, not from within this call. */
+ * kept frames before the loop sleeps, not from within this call. On a stream that is not open nothing happens. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
-/* Begins the end: close_notify with TLS, what is unsent is sent as far as the kernel takes it at once, then the handle
- * closes. `reset` sends RST instead. Calling it again does nothing. */
+/* Begins the end, from within any callback too: what is unsent, and close_notify with TLS, is sent as far as the kernel
+ * takes it at once, then the handle closes. `reset` sends RST instead. Calling it again does nothing. */
 void stream_close(struct stream *stream, int reason);
 void stream_reset(struct stream *stream, int reason);
 

@@ -1,0 +1,347 @@
+/* A connection's life and its output.
+ *
+ * CONNECTING -> HANDSHAKE   connected, with TLS
+ * CONNECTING -> OPEN        connected, plain (an accepted stream begins here)
+ * HANDSHAKE  -> OPEN        handshake done and peer verified
+ * any        -> CLOSING     stream_close, stream_reset or a failure; begin_close is the only way
+ * CLOSING    -> UNUSED      the handle is gone; `closed` is told
+ *
+ * Invariants: memory stays as it is in CLOSING, since the close may have come from within a callback that still uses it;
+ * it is freed in on_closed. While `writing`, the kernel may read out_writing, and nothing else is written. Clear bytes are
+ * encrypted only when no ciphertext waits, so at most one flush's worth of it is held. */
+#include "net/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "stream_private.h"
+
+/* An emptied buffer larger than this gives its block back: most connections are idle most of the time. */
+#define BUFFER_KEPT 8192
+/* Bytes that the peer does not acknowledge for so long end a connection of ours; so do unanswered keepalive probes. */
+#define USER_TIMEOUT_MS 4000
+#define KEEPALIVE_IDLE_S 15
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_PROBES 3
+
+void stream_trim(struct buffer *buffer)
+{
+    if (buffer->len == 0 && buffer->cap > BUFFER_KEPT)
+        buffer_free(buffer);
+}
+
+static bool is_live(const struct stream *stream)
+{
+    return stream->state == STREAM_HANDSHAKE || stream->state == STREAM_OPEN;
+}
+
+/* All clear bytes into the fewest records. */
+static int encrypt(struct stream *stream)
+{
+    if (stream->state != STREAM_OPEN || stream->out.len == 0)
+        return 0;
+    int result = tls_write(stream->tls, stream->out.data + stream->out.start, stream->out.len);
+    if (result == 0) {
+        buffer_consume(&stream->out, stream->out.len);
+        stream_trim(&stream->out);
+    }
+    return result;
+}
+
+/* --- the end --- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct stream *stream = container_of((uv_tcp_t *)handle, struct stream, tcp);
+    tls_free(stream->tls);
+    stream->tls = NULL;
+    buffer_free(&stream->in);
+    buffer_free(&stream->out);
+    buffer_free(&stream->out_writing);
+    stream->state = STREAM_UNUSED;
+    stream->ops->closed(stream, stream->reason);
+}
+
+static void begin_close(struct stream *stream, int reason, bool reset)
+{
+    stream->state = STREAM_CLOSING;
+    stream->reason = reason;
+    loop_remove_flush(&stream->turn_end);
+    if (!reset || uv_tcp_close_reset(&stream->tcp, on_closed) < 0)
+        uv_close((uv_handle_t *)&stream->tcp, on_closed);
+}
+
+static bool is_ending(const struct stream *stream)
+{
+    return stream->state == STREAM_CLOSING || stream->state == STREAM_UNUSED;
+}
+
+/* As far as the kernel takes it at once. */
+static void send_last(struct stream *stream, const struct buffer *bytes)
+{
+    if (bytes->len == 0 || stream->writing)
+        return;
+    uv_buf_t last = uv_buf_init((char *)bytes->data + bytes->start, (unsigned)bytes->len);
+    (void)uv_try_write((uv_stream_t *)&stream->tcp, &last, 1);
+}
+
+static void say_goodbye(struct stream *stream)
+{
+    if (stream->state != STREAM_OPEN || stream->writing)
+        return;
+    if (!stream->tls) {
+        send_last(stream, &stream->out);
+        return;
+    }
+    if (encrypt(stream) == 0)
+        tls_bye(stream->tls);
+    send_last(stream, tls_output(stream->tls));
+}
+
+void stream_close(struct stream *stream, int reason)
+{
+    if (is_ending(stream))
+        return;
+    say_goodbye(stream);
+    begin_close(stream, reason, false);
+}
+
+void stream_reset(struct stream *stream, int reason)
+{
+    if (!is_ending(stream))
+        begin_close(stream, reason, true);
+}
+
+void stream_fail(struct stream *stream, int reason)
+{
+    if (is_ending(stream))
+        return;
+    if (stream->tls && is_live(stream))
+        send_last(stream, tls_output(stream->tls)); /* an alert */
+    begin_close(stream, reason, false);
+}
+
+/* --- output --- */
+
+static void on_written(uv_write_t *write, int status);
+
+/* Hands the bytes to the kernel. What it does not take stays put in out_writing for one uv_write. */
+static int write_bytes(struct stream *stream, struct buffer *bytes)
+{
+    uv_stream_t *tcp = (uv_stream_t *)&stream->tcp;
+    uv_buf_t chunk = uv_buf_init((char *)bytes->data + bytes->start, (unsigned)bytes->len);
+    int sent = uv_try_write(tcp, &chunk, 1);
+    if (sent < 0 && sent != UV_EAGAIN)
+        return sent;
+    buffer_consume(bytes, sent > 0 ? (size_t)sent : 0);
+    if (bytes->len == 0) {
+        stream_trim(bytes);
+        return 0;
+    }
+    struct buffer emptied = stream->out_writing;
+    stream->out_writing = *bytes;
+    *bytes = emptied;
+    chunk = uv_buf_init((char *)stream->out_writing.data + stream->out_writing.start, (unsigned)stream->out_writing.len);
+    int status = uv_write(&stream->write, tcp, &chunk, 1, on_written);
+    stream->writing = status == 0;
+    return status;
+}
+
+void stream_flush(struct stream *stream)
+{
+    struct buffer *bytes = &stream->out;
+    int result = 0;
+    if (!is_live(stream) || stream->writing)
+        return;
+    if (stream->tls) {
+        result = encrypt(stream);
+        bytes = tls_output(stream->tls);
+    }
+    if (result == 0 && bytes->len > 0)
+        result = write_bytes(stream, bytes);
+    if (result < 0)
+        stream_fail(stream, result);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct stream *stream = container_of(write, struct stream, write);
+    stream->writing = false;
+    if (is_ending(stream))
+        return;
+    if (status < 0) {
+        stream_fail(stream, status);
+        return;
+    }
+    buffer_consume(&stream->out_writing, stream->out_writing.len);
+    stream_trim(&stream->out_writing);
+    stream_work_at_turn_end(stream);
+}
+
+uint8_t *stream_reserve(struct stream *stream, size_t cap)
+{
+    assert(cap <= UINT16_MAX);
+    uint8_t *room = is_ending(stream) ? NULL : buffer_reserve(&stream->out, 2 + cap);
+    return room ? room + 2 : NULL;
+}
+
+void stream_commit(struct stream *stream, size_t len)
+{
+    assert(len <= UINT16_MAX);
+    write_u16(stream->out.data + stream->out.start + stream->out.len, (uint16_t)len);
+    buffer_commit(&stream->out, 2 + len);
+}
+
+size_t stream_unsent(const struct stream *stream)
+{
+    size_t encrypted = stream->tls ? tls_output(stream->tls)->len : 0;
+    return stream->out.len + encrypted + uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
+}
+
+/* --- before the loop sleeps --- */
+
+/* Runs after the owner's hook, which was there before: what the handshake left goes out in one write with what the owner
+ * appended. */
+static bool turn_end(struct loop_flush *hook)
+{
+    struct stream *stream = container_of(hook, struct stream, turn_end);
+    loop_remove_flush(hook);
+    stream_go_on_reading(stream);
+    stream_flush(stream);
+    return true;
+}
+
+void stream_work_at_turn_end(struct stream *stream)
+{
+    if (!list_linked(&stream->turn_end.link))
+        loop_add_flush(stream->loop, &stream->turn_end);
+}
+
+/* --- the beginning --- */
+
+static void set_option(int fd, int level, int option, int value)
+{
+    /* Without any of these options the connection works, if less well. */
+    (void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/* The descriptor or a negative errno. */
+static int outgoing_socket(const struct addr *to, const struct addr *source)
+{
+    int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0)
+        return -errno;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    if (!source)
+        return fd;
+    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1); /* the port is chosen with the destination known */
+    if (bind(fd, &source->sa, addr_len(source)) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static void stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops)
+{
+    *stream = (struct stream){.loop = loop, .ops = ops, .turn_end.flush = turn_end};
+    int status = uv_tcp_init(&loop->uv, &stream->tcp);
+    assert(status == 0); /* it makes no socket yet */
+}
+
+void stream_shake_hands(struct stream *stream)
+{
+    int result = tls_handshake(stream->tls);
+    if (result == -EAGAIN) {
+        stream_flush(stream);
+    } else if (result < 0) {
+        stream_fail(stream, result);
+    } else {
+        stream->state = STREAM_OPEN;
+        stream_work_at_turn_end(stream);
+        stream->ops->ready(stream);
+    }
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct stream *stream = container_of(connect, struct stream, connect);
+    if (is_ending(stream))
+        return;
+    if (status < 0) {
+        stream_fail(stream, status);
+        return;
+    }
+    stream->state = stream->tls ? STREAM_HANDSHAKE : STREAM_OPEN;
+    stream_start_reading(stream);
+    if (stream->state == STREAM_HANDSHAKE)
+        stream_shake_hands(stream);
+    else if (stream->state == STREAM_OPEN)
+        stream->ops->ready(stream);
+}
+
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
+                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets)
+{
+    int fd = outgoing_socket(to, source);
+    if (fd < 0)
+        return fd;
+    struct tls *tls = trust ? tls_new(trust, tickets) : NULL;
+    if (trust && !tls) {
+        close(fd);
+        return -ENOMEM;
+    }
+    stream_init(stream, loop, ops);
+    stream->tls = tls;
+    stream->state = STREAM_CONNECTING;
+    int status = uv_tcp_open(&stream->tcp, fd);
+    if (status < 0)
+        close(fd);
+    else
+        status = uv_tcp_connect(&stream->connect, &stream->tcp, &to->sa, on_connected);
+    if (status < 0)
+        stream_fail(stream, status);
+    return 0;
+}
+
+int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener)
+{
+    stream_init(stream, loop, ops);
+    stream->state = STREAM_OPEN;
+    int status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
+    if (status < 0) {
+        stream_fail(stream, status);
+        return 0;
+    }
+    (void)uv_tcp_nodelay(&stream->tcp, 1);
+    stream_start_reading(stream);
+    return 0;
+}
+
+/* --- what it is --- */
+
+bool stream_facts(struct stream *stream, struct tls_facts *out)
+{
+    if (!stream->tls || stream->state != STREAM_OPEN)
+        return false;
+    tls_get_facts(stream->tls, out);
+    return true;
+}
+
+int stream_peer(const struct stream *stream, struct addr *out, bool local)
+{
+    struct sockaddr_storage name;
+    int len = sizeof name;
+    int status = local ? uv_tcp_getsockname(&stream->tcp, (struct sockaddr *)&name, &len)
+                       : uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&name, &len);
+    return status < 0 ? status : addr_from_sockaddr(out, (const struct sockaddr *)&name);
+}

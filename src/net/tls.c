@@ -1,0 +1,323 @@
+/* One client session over byte buffers.
+ *
+ * Invariants: the library pulls from `input` and pushes to `output` and touches no descriptor. Once `over`, the library is
+ * not asked to read any more and `reason` (0: close_notify) stands. Nothing clear is given out, no ticket kept and nothing
+ * written before tls_handshake gave 0, and it does so only after the peer was verified.
+ *
+ * before the handshake --tls_handshake 0--> verified --close_notify or failure--> over
+ *          |                                                                       ^
+ *          `------------------ failure ------------------------------------------- ' */
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "tls_private.h"
+
+/* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime open. */
+#define TICKET_LIFETIME_MAX_S (7 * 24 * 3600u)
+#define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
+/* What one session may put into the store: a server that sends tickets without end costs us no more. */
+#define TICKETS_A_SESSION (2 * TLS_TICKETS)
+
+struct tls {
+    gnutls_session_t session;
+    struct tls_trust *trust;
+    struct tls_tickets *tickets;
+    struct bytes input;
+    struct buffer output;
+    bool verified;
+    bool over;
+    int reason;
+    bool starved;           /* the library wanted input when there was none */
+    bool no_memory;         /* output could not be kept */
+    unsigned tickets_left;  /* how many more it may keep */
+    uint32_t ticket_life_s; /* of the ticket being received */
+    uint64_t used_expires_ms; /* of the ticket that this session began with */
+};
+
+static ssize_t pull(gnutls_transport_ptr_t transport, void *out, size_t len)
+{
+    struct tls *tls = transport;
+    if (tls->input.len == 0) {
+        tls->starved = true;
+        gnutls_transport_set_errno(tls->session, EAGAIN);
+        return -1;
+    }
+    if (len > tls->input.len)
+        len = tls->input.len;
+    memcpy(out, tls->input.data, len);
+    tls->input.data += len;
+    tls->input.len -= len;
+    return (ssize_t)len;
+}
+
+static int pull_timeout(gnutls_transport_ptr_t transport, unsigned ms)
+{
+    const struct tls *tls = transport;
+    (void)ms;
+    return tls->input.len > 0;
+}
+
+static ssize_t push(gnutls_transport_ptr_t transport, const void *data, size_t len)
+{
+    struct tls *tls = transport;
+    if (buffer_append(&tls->output, data, len) < 0) {
+        tls->no_memory = true;
+        gnutls_transport_set_errno(tls->session, ENOMEM);
+        return -1;
+    }
+    return (ssize_t)len;
+}
+
+static void keep_ticket(struct tls *tls, uint64_t expires_ms)
+{
+    gnutls_datum_t data = {0};
+    if (tls->tickets_left == 0 || gnutls_session_get_data2(tls->session, &data) < 0)
+        return;
+    tls->tickets_left--;
+    tls_tickets_put(tls->tickets, data.data, data.size, expires_ms);
+    gnutls_free(data.data);
+}
+
+static uint64_t ticket_expires_ms(uint32_t life_s)
+{
+    if (life_s > TICKET_LIFETIME_MAX_S)
+        life_s = TICKET_LIFETIME_MAX_S;
+    return clock_ms() + (uint64_t)life_s * 1000;
+}
+
+/* A NewSessionTicket: its lifetime can be read before the library takes the message apart, the session be packed after.
+ * Those of TLS 1.2 come within the handshake and are kept at its end. */
+static int on_ticket(gnutls_session_t session, unsigned type, unsigned post, unsigned incoming, const gnutls_datum_t *message)
+{
+    struct tls *tls = gnutls_session_get_ptr(session);
+    (void)type;
+    (void)incoming;
+    if (post == GNUTLS_HOOK_PRE)
+        tls->ticket_life_s = message->size >= 4 ? read_u32(message->data) : 0;
+    else if (tls->verified && tls->ticket_life_s > 0)
+        keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s));
+    return 0;
+}
+
+/* TLS 1.2: a resumed session may be resumed again with what it began with (RFC 5077 section 3.3). */
+static void keep_tls12_session(struct tls *tls)
+{
+    if (gnutls_protocol_get_version(tls->session) != GNUTLS_TLS1_2)
+        return;
+    if (gnutls_session_is_resumed(tls->session))
+        keep_ticket(tls, tls->used_expires_ms);
+    else if (gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_SESSION_TICKET)
+        keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
+}
+
+/* A ticket that the library does not take is dropped: a full handshake follows. */
+static void use_ticket(struct tls *tls)
+{
+    size_t len;
+    uint8_t *ticket = tls_tickets_take(tls->tickets, &len, &tls->used_expires_ms);
+    if (ticket)
+        (void)gnutls_session_set_data(tls->session, ticket, len);
+    mem_free(ticket);
+}
+
+/* RFC 6066 section 3: no address literals. */
+static int name_server(gnutls_session_t session, const char *name)
+{
+    uint8_t address[16];
+    if (!name || inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
+        return 0;
+    return gnutls_server_name_set(session, GNUTLS_NAME_DNS, name, strlen(name));
+}
+
+static int set_up_session(struct tls *tls)
+{
+    static const gnutls_datum_t dot = {.data = (unsigned char *)"dot", .size = 3};
+    int result = gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    if (result < 0) {
+        tls->session = NULL;
+        return result;
+    }
+    gnutls_session_set_ptr(tls->session, tls);
+    gnutls_transport_set_ptr(tls->session, tls);
+    gnutls_transport_set_pull_function(tls->session, pull);
+    gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
+    gnutls_transport_set_push_function(tls->session, push);
+    gnutls_handshake_set_timeout(tls->session, 0); /* deadlines are the owner's */
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH, on_ticket);
+    if ((result = gnutls_priority_set(tls->session, tls->trust->priority)) < 0)
+        return result;
+    if ((result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->trust->credentials)) < 0)
+        return result;
+    if ((result = name_server(tls->session, tls->trust->name)) < 0)
+        return result;
+    return gnutls_alpn_set_protocols(tls->session, &dot, 1, 0);
+}
+
+struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets)
+{
+    struct tls *tls = mem_zalloc(1, sizeof *tls);
+    if (!tls)
+        return NULL;
+    tls->trust = tls_trust_ref(trust);
+    tls->tickets = tickets;
+    tls->tickets_left = TICKETS_A_SESSION;
+    if (set_up_session(tls) < 0) {
+        tls_free(tls);
+        return NULL;
+    }
+    use_ticket(tls);
+    return tls;
+}
+
+void tls_free(struct tls *tls)
+{
+    if (!tls)
+        return;
+    if (tls->session)
+        gnutls_deinit(tls->session);
+    buffer_free(&tls->output);
+    tls_trust_unref(tls->trust);
+    mem_free(tls);
+}
+
+void tls_input(struct tls *tls, struct bytes ciphertext)
+{
+    tls->input = ciphertext;
+}
+
+struct buffer *tls_output(struct tls *tls)
+{
+    return &tls->output;
+}
+
+/* What the library reports on the way and goes on after. */
+static bool is_passing(ssize_t result)
+{
+    return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;
+}
+
+static int library_error(const struct tls *tls, int result)
+{
+    if (tls->no_memory)
+        return -ENOMEM;
+    switch (result) {
+    case GNUTLS_E_MEMORY_ERROR:
+        return -ENOMEM;
+    case GNUTLS_E_FATAL_ALERT_RECEIVED:
+        return ERROR_TLS_ALERT;
+    case GNUTLS_E_INSUFFICIENT_SECURITY:
+    case GNUTLS_E_DH_PRIME_UNACCEPTABLE:
+        return ERROR_TLS_WEAK;
+    default:
+        return ERROR_TLS_PROTOCOL;
+    }
+}
+
+static int end(struct tls *tls, int reason)
+{
+    tls->over = true;
+    tls->reason = reason;
+    return reason;
+}
+
+/* The session cannot go on; the peer is told why if there is a way to say it. */
+static int fail(struct tls *tls, int result)
+{
+    if (result == GNUTLS_E_FATAL_ALERT_RECEIVED)
+        log_debug("tls", "alert from the server: %s", gnutls_alert_get_name(gnutls_alert_get(tls->session)));
+    else
+        log_debug("tls", "session failed: %s", gnutls_strerror(result));
+    int reason = library_error(tls, result);
+    if (result != GNUTLS_E_FATAL_ALERT_RECEIVED)
+        (void)gnutls_alert_send_appropriate(tls->session, result);
+    return end(tls, reason);
+}
+
+static int accept_peer(struct tls *tls)
+{
+    int result = tls_verify_peer(tls->session, tls->trust);
+    if (result < 0) {
+        (void)gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+        return end(tls, result);
+    }
+    tls->verified = true;
+    keep_tls12_session(tls);
+    return 0;
+}
+
+int tls_handshake(struct tls *tls)
+{
+    if (tls->over)
+        return tls->reason < 0 ? tls->reason : ERROR_TLS_PROTOCOL;
+    for (;;) {
+        tls->starved = false;
+        int result = gnutls_handshake(tls->session);
+        if (result == 0)
+            return accept_peer(tls);
+        if (result == GNUTLS_E_AGAIN && tls->starved)
+            return -EAGAIN;
+        if (result != GNUTLS_E_AGAIN && !is_passing(result))
+            return fail(tls, result);
+    }
+}
+
+int tls_read(struct tls *tls, uint8_t *out, size_t cap)
+{
+    size_t len = 0;
+    assert(tls->verified);
+    while (len < cap && !tls->over) {
+        tls->starved = false;
+        ssize_t result = gnutls_record_recv(tls->session, out + len, cap - len);
+        if (result > 0)
+            len += (size_t)result;
+        else if (result == 0)
+            end(tls, 0);
+        else if (result == GNUTLS_E_AGAIN && tls->starved)
+            break;
+        else if (result != GNUTLS_E_AGAIN && !is_passing(result))
+            fail(tls, (int)result); /* a rehandshake is refused too */
+        /* else: a ticket or key update was taken in, and records may lie behind it */
+    }
+    if (len > 0)
+        return (int)len;
+    return tls->over ? tls->reason : -EAGAIN;
+}
+
+int tls_write(struct tls *tls, const uint8_t *data, size_t len)
+{
+    assert(tls->verified);
+    while (len > 0) {
+        ssize_t sent = gnutls_record_send(tls->session, data, len);
+        if (sent < 0)
+            return end(tls, library_error(tls, (int)sent));
+        data += sent;
+        len -= (size_t)sent;
+    }
+    return 0;
+}
+
+void tls_bye(struct tls *tls)
+{
+    (void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+}
+
+void tls_get_facts(struct tls *tls, struct tls_facts *out)
+{
+    gnutls_datum_t alpn;
+    *out = (struct tls_facts){.resumed = gnutls_session_is_resumed(tls->session)};
+    const char *version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
+    const char *cipher = gnutls_cipher_get_name(gnutls_cipher_get(tls->session));
+    snprintf(out->version, sizeof out->version, "%s", version ? version : "");
+    snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
+    if (gnutls_alpn_get_selected_protocol(tls->session, &alpn) == 0)
+        snprintf(out->alpn, sizeof out->alpn, "%.*s", (int)alpn.size, (const char *)alpn.data);
+    tls_describe_peer(tls->session, out);
+}

@@ -1,0 +1,37 @@
+/* What the files of net/tls share among themselves; GnuTLS's types are seen no further than here. */
+#ifndef DOTSTUB_NET_TLS_PRIVATE_H
+#define DOTSTUB_NET_TLS_PRIVATE_H
+
+#include <gnutls/gnutls.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tls_facts;
+struct tls_pin;
+struct tls_store;
+struct tls_tickets;
+
+/* Immutable once made, but for `refs`. */
+struct tls_trust {
+    atomic_uint refs;
+    struct tls_store *store; /* the loaded CA file; holds `credentials` */
+    gnutls_certificate_credentials_t credentials;
+    gnutls_priority_t priority;
+    char *name; /* NULL: pins alone */
+    struct tls_pin *pins;
+    unsigned pin_count;
+};
+
+/* tls_verify.c: judges the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
+ * ERROR_TLS_... */
+int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust) __attribute__((warn_unused_result));
+/* Fills in the name and the end of the peer's certificate. */
+void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
+
+/* tls_tickets.c: keeps a copy; without memory the ticket is lost, which costs one full handshake. */
+void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms);
+/* Takes out the newest that is still good: its block, now the caller's (mem_free), or NULL. */
+uint8_t *tls_tickets_take(struct tls_tickets *tickets, size_t *len, uint64_t *expires_ms);
+
+#endif

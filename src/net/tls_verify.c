@@ -1,0 +1,183 @@
+/* Who the peer is. Resumption skips GnuTLS's verification and GnuTLS takes a common name for a host name, so all of it is
+ * asked for here, after every handshake, full or resumed (the resumed session carries the certificate).
+ *
+ * Invariants: 0 only if every pin rule and every name rule of the trust holds; what cannot be read is refused. */
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <strings.h>
+#include "base/errors.h"
+#include "tls_private.h"
+
+/* A host name has at most 253 octets; a longer one in a certificate can match nothing. */
+enum { NAME_MAX_OCTETS = 253 };
+
+static int leaf_certificate(gnutls_session_t session, gnutls_x509_crt_t *out)
+{
+    unsigned count = 0;
+    if (gnutls_certificate_type_get2(session, GNUTLS_CTYPE_SERVER) != GNUTLS_CRT_X509)
+        return ERROR_TLS_UNTRUSTED;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    if (!chain || count == 0)
+        return ERROR_TLS_UNTRUSTED;
+    gnutls_x509_crt_t leaf;
+    if (gnutls_x509_crt_init(&leaf) < 0)
+        return -ENOMEM;
+    if (gnutls_x509_crt_import(leaf, &chain[0], GNUTLS_X509_FMT_DER) < 0) {
+        gnutls_x509_crt_deinit(leaf);
+        return ERROR_TLS_UNTRUSTED;
+    }
+    *out = leaf;
+    return 0;
+}
+
+static int check_pins(gnutls_x509_crt_t leaf, const struct tls_trust *trust)
+{
+    uint8_t id[sizeof trust->pins->sha256];
+    size_t len = sizeof id;
+    if (gnutls_x509_crt_get_key_id(leaf, GNUTLS_KEYID_USE_SHA256, id, &len) < 0 || len != sizeof id)
+        return ERROR_TLS_PIN;
+    for (unsigned i = 0; i < trust->pin_count; i++) {
+        if (memcmp(id, trust->pins[i].sha256, sizeof id) == 0)
+            return 0;
+    }
+    return ERROR_TLS_PIN;
+}
+
+/* The gravest fault first: who signed it, then how strong it is, then when, then for whom. */
+static int status_error(unsigned status)
+{
+    const unsigned bearable = GNUTLS_CERT_INVALID | GNUTLS_CERT_INSECURE_ALGORITHM | GNUTLS_CERT_EXPIRED |
+                              GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_UNEXPECTED_OWNER;
+    if (status & ~bearable)
+        return ERROR_TLS_UNTRUSTED;
+    if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
+        return ERROR_TLS_WEAK;
+    if (status & GNUTLS_CERT_EXPIRED)
+        return ERROR_TLS_EXPIRED;
+    if (status & GNUTLS_CERT_NOT_ACTIVATED)
+        return ERROR_TLS_NOT_YET;
+    if (status & GNUTLS_CERT_UNEXPECTED_OWNER)
+        return ERROR_TLS_NAME;
+    return status ? ERROR_TLS_UNTRUSTED : 0;
+}
+
+static int check_chain(gnutls_session_t session, const struct tls_trust *trust)
+{
+    unsigned status = 0;
+    gnutls_typed_vdata_st wanted[] = {
+        {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)trust->name},
+        {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER},
+    };
+    int result = gnutls_certificate_verify_peers(session, wanted, 2, &status);
+    if (result == GNUTLS_E_MEMORY_ERROR)
+        return -ENOMEM;
+    return result < 0 ? ERROR_TLS_UNTRUSTED : status_error(status);
+}
+
+static bool same_name(const char *a, const char *b, size_t len)
+{
+    return strlen(b) == len && strncasecmp(a, b, len) == 0;
+}
+
+/* RFC 6125 section 6.4.3, the strict reading: a star is the whole first label, stands for exactly one label, and has at
+ * least two labels behind it. */
+static bool dns_name_matches(const char *pattern, size_t len, const char *name)
+{
+    if (len < 2 || memcmp(pattern, "*.", 2) != 0)
+        return same_name(pattern, name, len);
+    const char *rest = strchr(name, '.');
+    return rest && rest > name && memchr(pattern + 2, '.', len - 2) && same_name(pattern + 1, rest, len - 1);
+}
+
+/* The bytes of a name that is an IP address literal: their number, or 0 when it is a host name. */
+static size_t address_bytes(const char *name, uint8_t out[16])
+{
+    if (inet_pton(AF_INET, name, out) == 1)
+        return 4;
+    return inet_pton(AF_INET6, name, out) == 1 ? 16 : 0;
+}
+
+/* One subject alternative name (RFC 5280 section 4.2.1.6) against the name asked for: > 0 it matches, 0 not, < 0 no
+ * certificate with such a name is to be believed. */
+static int san_matches(unsigned type, const char *san, size_t len, const char *name)
+{
+    uint8_t address[16];
+    size_t address_len = address_bytes(name, address);
+    if (type == GNUTLS_SAN_IPADDRESS)
+        return address_len > 0 && len == address_len && memcmp(san, address, len) == 0;
+    if (type != GNUTLS_SAN_DNSNAME)
+        return 0;
+    if (memchr(san, '\0', len))
+        return ERROR_TLS_NAME;
+    return address_len == 0 && dns_name_matches(san, len, name);
+}
+
+/* GnuTLS falls back to the common name; here one of the alternative names must be the one asked for. */
+static int check_name(gnutls_x509_crt_t leaf, const char *name)
+{
+    bool matched = false;
+    for (unsigned i = 0;; i++) {
+        char san[NAME_MAX_OCTETS + 1]; /* GnuTLS wants room for a NUL behind the name */
+        size_t len = sizeof san;
+        unsigned type = 0;
+        int result = gnutls_x509_crt_get_subject_alt_name2(leaf, i, san, &len, &type, NULL);
+        if (result == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            return matched ? 0 : ERROR_TLS_NAME;
+        if (result == GNUTLS_E_SHORT_MEMORY_BUFFER && type != GNUTLS_SAN_DNSNAME)
+            continue;
+        if (result < 0)
+            return ERROR_TLS_NAME;
+        int match = san_matches(type, san, len, name);
+        if (match < 0)
+            return match;
+        matched = matched || match > 0;
+    }
+}
+
+int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust)
+{
+    gnutls_x509_crt_t leaf;
+    int result = leaf_certificate(session, &leaf);
+    if (result < 0)
+        return result;
+    if (trust->name)
+        result = check_chain(session, trust);
+    if (result == 0 && trust->name)
+        result = check_name(leaf, trust->name);
+    if (result == 0 && trust->pin_count > 0)
+        result = check_pins(leaf, trust);
+    gnutls_x509_crt_deinit(leaf);
+    return result;
+}
+
+/* A stranger's bytes, for people's eyes. */
+static void make_printable(char *text)
+{
+    for (; *text; text++) {
+        if (*text <= ' ' || *text > '~')
+            *text = '?';
+    }
+}
+
+void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts)
+{
+    gnutls_x509_crt_t leaf;
+    if (leaf_certificate(session, &leaf) < 0)
+        return;
+    facts->certificate_expires = gnutls_x509_crt_get_expiration_time(leaf);
+    char name[sizeof facts->certificate_name] = "";
+    size_t len = sizeof name;
+    if (gnutls_x509_crt_get_subject_alt_name(leaf, 0, name, &len, NULL) != GNUTLS_SAN_DNSNAME) {
+        len = sizeof name;
+        if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) < 0)
+            name[0] = '\0';
+    }
+    name[sizeof name - 1] = '\0';
+    make_printable(name);
+    memcpy(facts->certificate_name, name, sizeof name);
+    gnutls_x509_crt_deinit(leaf);
+}
