@@ -26,6 +26,8 @@ struct stream_ops {
     /* The peer sent FIN (or close_notify) and nothing more will come; we can still send. NULL: the stream closes itself
      * with ERROR_CLOSED. */
     void (*ended)(struct stream *stream);
+    /* The kernel has taken what a flush had left behind: stream_drained again. NULL: nobody wants to know. */
+    void (*drained)(struct stream *stream);
     /* The end, called once, asynchronously, when the handle is gone: the owner may free it now. `reason` is what was given
      * to stream_close, or what failed: -ECONNREFUSED, -ETIMEDOUT, -ECONNRESET, ERROR_CLOSED (the peer ended it; `clean_end`
      * tells whether with close_notify), ERROR_TLS_..., -ENOMEM. No other call comes after the stream began to close. */

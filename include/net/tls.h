@@ -1,9 +1,9 @@
 /* TLS for client sessions over byte buffers: the only file that knows GnuTLS.
  *
  * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified, and
- *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked in full handshakes
- *          and after resumption; ALPN "dot" offered, not required; tickets taken as they come, each used once, bound
- *          to the store they lie in. No 0-RTT, no renegotiation.
+ *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked after every handshake,
+ *          full or resumed; ALPN "dot" offered, not required; tickets taken as they come, each used once, bound to the
+ *          store they lie in. No 0-RTT, no renegotiation.
  * Owns:    struct tls_trust is immutable and ref-counted; struct tls belongs to its stream; a ticket store to its server.
  * Threads: trust from any; the rest on one loop's thread.
  * RFC:     7858, 8310 (strict profile), 8446, 5077, 6125, 7301.
@@ -21,15 +21,18 @@ struct tls_pin {
 
 struct tls_trust_options {
     const char *ca_file;      /* "system" or a PEM file */
-    const char *tls_name;     /* NULL: only the pins are looked at */
+    const char *tls_name;     /* host name or address literal; NULL: only the pins are looked at */
     const struct tls_pin *pins;
     unsigned pin_count;
     unsigned min_version;     /* 12 or 13 */
 };
 
-/* What is trusted for one upstream. A CA file is loaded once for all trusts that name it (while one is alive). */
+/* What is trusted for one upstream. A CA file is loaded once for all trusts that name it (while one is alive and the file
+ * is not replaced). */
 struct tls_trust;
-/* 0, -EINVAL: neither name nor pin, -ENOENT and others: the CA file cannot be read or holds no certificate, -ENOMEM. */
+/* 0, -EINVAL: neither name nor pin, -ENOENT and others: the CA file cannot be read or holds no certificate (on a machine
+ * without a system store "system" gives -ENOENT), -ENOTSUP: forbidden by the system's TLS policy, -ENOMEM. With pins alone
+ * the CA file is not looked at. */
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
 struct tls_trust *tls_trust_ref(struct tls_trust *trust);
 void tls_trust_unref(struct tls_trust *trust);
@@ -54,8 +57,8 @@ struct tls_facts {
 };
 
 struct tls;
-/* A client session before its handshake. It takes a ticket out of `tickets` if there is one, and puts new ones in as long
- * as it lives; `tickets` must outlive it. NULL when memory is gone. */
+/* A client session before its handshake, which will take a ticket out of `tickets` if there is one; it puts new ones in as
+ * long as it lives; `tickets` must outlive it. NULL when memory is gone. */
 struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets) MUST_CHECK;
 void tls_free(struct tls *tls);
 
@@ -65,7 +68,7 @@ void tls_input(struct tls *tls, struct bytes ciphertext);
 struct buffer *tls_output(struct tls *tls);
 
 /* Goes on with the handshake: 0 when it is done AND the peer is verified; -EAGAIN: needs more input; else the reason
- * (ERROR_TLS_..., -EPROTO): an alert may lie in the output; the session is over. */
+ * (ERROR_TLS_..., -ENOMEM): an alert may lie in the output; the session is over. */
 int tls_handshake(struct tls *tls) MUST_CHECK;
 /* Reads clear bytes: > 0 the number; -EAGAIN: the input is used up; 0: the peer closed cleanly (close_notify); else the
  * reason. Call until it says other than > 0. */

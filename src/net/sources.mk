@@ -3,3 +3,7 @@ libnet_a_SOURCES = src/net/loop.c src/net/mailbox.c src/net/socket.c \
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
   src/net/tls_trust.c src/net/tls_verify.c
 noinst_HEADERS += include/net/loop.h include/net/mailbox.h include/net/socket.h include/net/stream.h include/net/tls.h
+
+check_PROGRAMS += tests/unit/test_tls
+tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/tls_server.c tests/unit/tls_server.h
+tests_unit_test_tls_LDADD = $(net_libs) $(CMOCKA_LIBS)

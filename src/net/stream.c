@@ -179,6 +179,8 @@ static void on_written(uv_write_t *write, int status)
     buffer_consume(&stream->out_writing, stream->out_writing.len);
     stream_trim(&stream->out_writing);
     stream_work_at_turn_end(stream);
+    if (stream->state == STREAM_OPEN && stream->ops->drained)
+        stream->ops->drained(stream);
 }
 
 uint8_t *stream_reserve(struct stream *stream, size_t cap)

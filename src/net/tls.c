@@ -32,6 +32,7 @@ struct tls {
     struct tls_tickets *tickets;
     struct bytes input;
     struct buffer output;
+    bool begun;    /* the handshake */
     bool verified;
     bool over;
     int reason;
@@ -118,16 +119,6 @@ static void keep_tls12_session(struct tls *tls)
         keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
 }
 
-/* A ticket that the library does not take is dropped: a full handshake follows. */
-static void use_ticket(struct tls *tls)
-{
-    size_t len;
-    uint8_t *ticket = tls_tickets_take(tls->tickets, &len, &tls->used_expires_ms);
-    if (ticket)
-        (void)gnutls_session_set_data(tls->session, ticket, len);
-    mem_free(ticket);
-}
-
 /* RFC 6066 section 3: no address literals. */
 static int name_server(gnutls_session_t session, const char *name)
 {
@@ -173,7 +164,6 @@ struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets)
         tls_free(tls);
         return NULL;
     }
-    use_ticket(tls);
     return tls;
 }
 
@@ -253,10 +243,24 @@ static int accept_peer(struct tls *tls)
     return 0;
 }
 
+/* Not before there is a connection: a dial that fails costs no ticket. One that the library does not take is dropped: a full
+ * handshake follows. */
+static void use_ticket(struct tls *tls)
+{
+    size_t len;
+    uint8_t *ticket = tls_tickets_take(tls->tickets, &len, &tls->used_expires_ms);
+    if (ticket)
+        (void)gnutls_session_set_data(tls->session, ticket, len);
+    mem_free(ticket);
+}
+
 int tls_handshake(struct tls *tls)
 {
     if (tls->over)
-        return tls->reason < 0 ? tls->reason : ERROR_TLS_PROTOCOL;
+        return tls->reason;
+    if (!tls->begun)
+        use_ticket(tls);
+    tls->begun = true;
     for (;;) {
         tls->starved = false;
         int result = gnutls_handshake(tls->session);

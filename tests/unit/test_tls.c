@@ -1,0 +1,953 @@
+/* TLS sessions against a GnuTLS server over memory: who is trusted, what is resumed, what the bytes look like. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/mem.h"
+#include "net/tls.h"
+#include "net/tls_private.h"
+#include "tls_server.h"
+
+#define NAME "dns.test.example"
+#define TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
+#define DAY 86400
+
+/* The authority that the client trusts, a good certificate of it, and a key for tickets; made once. */
+static struct certificate authority, good;
+static char *ca_file;
+static gnutls_datum_t ticket_key;
+
+static int make_world(void **state)
+{
+    (void)state;
+    authority = certificate_make(&(struct certificate_spec){.common_name = "authority", .ca = true});
+    good = certificate_make(&(struct certificate_spec){.sans = {"other.example", NAME}, .issuer = &authority});
+    ca_file = certificate_file(&authority, 1);
+    return gnutls_session_ticket_key_generate(&ticket_key);
+}
+
+static int unmake_world(void **state)
+{
+    (void)state;
+    unlink(ca_file);
+    free(ca_file);
+    gnutls_free(ticket_key.data);
+    certificate_free(&good);
+    certificate_free(&authority);
+    return 0;
+}
+
+/* --- one connection --- */
+
+struct link {
+    struct tls *tls;
+    struct tls_server server;
+    int result; /* of the client's last call */
+};
+
+static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins, unsigned pin_count, unsigned version)
+{
+    struct tls_trust *trust = NULL;
+    const struct tls_trust_options options = {
+        .ca_file = ca_file, .tls_name = name, .pins = pins, .pin_count = pin_count, .min_version = version};
+    assert_int_equal(tls_trust_new(&trust, &options), 0);
+    return trust;
+}
+
+static struct tls_server_options serving(const struct certificate *chain, unsigned len)
+{
+    return (struct tls_server_options){.chain = chain, .chain_len = len, .ticket_key = &ticket_key, .alpn = "dot"};
+}
+
+static void to_server(struct link *link)
+{
+    struct buffer *output = tls_output(link->tls);
+    if (output->len > 0)
+        assert_int_equal(buffer_append(&link->server.in, buffer_bytes(output).data, output->len), 0);
+    buffer_consume(output, output->len);
+}
+
+/* Feeds the client what the server sent, in chunks of at most `chunk` octets, until it is all taken or `done`. */
+static void handshake_in_chunks(struct link *link, size_t chunk)
+{
+    link->result = tls_handshake(link->tls);
+    while (link->result == -EAGAIN) {
+        to_server(link);
+        tls_server_step(&link->server);
+        assert_true(link->server.out.len > 0);
+        while (link->server.out.len > 0 && link->result == -EAGAIN) {
+            struct bytes bytes = buffer_bytes(&link->server.out);
+            uint8_t copy[65536];
+            if (bytes.len > chunk)
+                bytes.len = chunk;
+            memcpy(copy, bytes.data, bytes.len);
+            buffer_consume(&link->server.out, bytes.len);
+            tls_input(link->tls, (struct bytes){copy, bytes.len});
+            link->result = tls_handshake(link->tls);
+            if (link->result == 0) /* tickets may lie behind it */
+                assert_int_equal(tls_read(link->tls, copy, sizeof copy), -EAGAIN);
+        }
+    }
+    to_server(link);
+    tls_server_step(&link->server);
+}
+
+static void link_open(struct link *link, struct tls_trust *trust, struct tls_tickets *tickets,
+                      const struct tls_server_options *options)
+{
+    tls_server_init(&link->server, options);
+    link->tls = tls_new(trust, tickets);
+    assert_non_null(link->tls);
+    handshake_in_chunks(link, 16384);
+}
+
+static void link_close(struct link *link)
+{
+    tls_free(link->tls);
+    tls_server_fini(&link->server);
+}
+
+/* All that the client can read now of what the server sent; -EAGAIN, 0 or an error afterwards is in link->result. */
+static size_t client_reads(struct link *link, uint8_t *out, size_t cap, size_t room)
+{
+    size_t len = 0;
+    tls_input(link->tls, buffer_bytes(&link->server.out));
+    while ((link->result = tls_read(link->tls, out + len, cap - len < room ? cap - len : room)) > 0)
+        len += (size_t)link->result;
+    buffer_consume(&link->server.out, link->server.out.len);
+    return len;
+}
+
+static void assert_talks(struct link *link)
+{
+    uint8_t got[16];
+    assert_int_equal(tls_write(link->tls, (const uint8_t *)"question", 8), 0);
+    to_server(link);
+    assert_int_equal(tls_server_receive(&link->server, got, sizeof got), 8);
+    assert_memory_equal(got, "question", 8);
+    tls_server_send(&link->server, "answer", 6);
+    assert_int_equal(client_reads(link, got, sizeof got, sizeof got), 6);
+    assert_memory_equal(got, "answer", 6);
+    assert_int_equal(link->result, -EAGAIN);
+}
+
+/* The outcome of one handshake with such a server. */
+static int outcome(struct tls_trust *trust, const struct tls_server_options *options)
+{
+    struct tls_tickets tickets = {0};
+    struct link link;
+    link_open(&link, trust, &tickets, options);
+    int result = link.result;
+    assert_true(result == 0 || tickets.count == 0);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    return result;
+}
+
+static int outcome_named(const char *name, const struct certificate_spec *spec)
+{
+    struct tls_trust *trust = trust_with(name, NULL, 0, 12);
+    struct certificate leaf = certificate_make(spec);
+    const struct tls_server_options options = serving(&leaf, 1);
+    int result = outcome(trust, &options);
+    certificate_free(&leaf);
+    tls_trust_unref(trust);
+    return result;
+}
+
+/* --- good sessions --- */
+
+static void opens_and_talks(const char *priority, const char *version)
+{
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct tls_server_options options = serving(&good, 1);
+    struct tls_facts facts;
+    struct link link;
+    options.priority = priority;
+    link_open(&link, trust, &tickets, &options);
+    assert_int_equal(link.result, 0);
+    assert_true(link.server.done);
+    assert_string_equal(link.server.server_name, NAME);
+    assert_talks(&link);
+    tls_get_facts(link.tls, &facts);
+    assert_string_equal(facts.version, version);
+    assert_string_equal(facts.alpn, "dot");
+    assert_string_equal(facts.certificate_name, "other.example");
+    assert_int_equal(facts.certificate_expires, gnutls_x509_crt_get_expiration_time(good.crt));
+    assert_true(facts.cipher[0]);
+    assert_false(facts.resumed);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static void talks_tls13(void **state)
+{
+    (void)state;
+    opens_and_talks(NULL, "TLS1.3");
+}
+
+static void talks_tls12(void **state)
+{
+    (void)state;
+    opens_and_talks(TLS12, "TLS1.2");
+}
+
+static void alpn_is_not_required(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_server_options options = serving(&good, 1);
+    options.alpn = NULL;
+    assert_int_equal(outcome(trust, &options), 0);
+    tls_trust_unref(trust);
+}
+
+static void bytes_may_come_one_at_a_time(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[64];
+    size_t len = 0;
+    tls_server_init(&link.server, &options);
+    link.tls = tls_new(trust, &tickets);
+    handshake_in_chunks(&link, 1);
+    assert_int_equal(link.result, 0);
+    tls_server_send(&link.server, "slow", 4);
+    for (size_t i = 0; i < link.server.out.len; i++) {
+        uint8_t byte = buffer_bytes(&link.server.out).data[i];
+        tls_input(link.tls, (struct bytes){&byte, 1});
+        int result = tls_read(link.tls, got + len, sizeof got - len);
+        assert_true(result > 0 || result == -EAGAIN);
+        len += result > 0 ? (size_t)result : 0;
+    }
+    assert_int_equal(len, 4);
+    assert_memory_equal(got, "slow", 4);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static void large_writes_and_reads_arrive_whole(void **state)
+{
+    (void)state;
+    enum { SIZE = 70000 };
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t *sent = calloc(1, SIZE), *got = calloc(1, SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        sent[i] = (uint8_t)(i * 7);
+    link_open(&link, trust, &tickets, &options);
+    assert_int_equal(tls_write(link.tls, sent, SIZE), 0);
+    to_server(&link);
+    size_t len = 0;
+    for (ssize_t count; (count = tls_server_receive(&link.server, got + len, SIZE - len)) > 0;)
+        len += (size_t)count;
+    assert_int_equal(len, SIZE);
+    assert_memory_equal(got, sent, SIZE);
+    memset(got, 0, SIZE);
+    tls_server_send(&link.server, sent, SIZE);
+    assert_int_equal(client_reads(&link, got, SIZE, 1000), SIZE);
+    assert_memory_equal(got, sent, SIZE);
+    free(sent);
+    free(got);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+/* Tickets, key updates and empty records between data make the library say "again" while more lies behind. */
+static void reads_on_behind_tickets_and_key_updates(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[64];
+    link_open(&link, trust, &tickets, &options);
+    tls_server_send(&link.server, "one ", 4);
+    assert_int_equal(gnutls_session_ticket_send(link.server.session, 2, 0), 0);
+    tls_server_send(&link.server, "two ", 4);
+    assert_int_equal(gnutls_session_key_update(link.server.session, GNUTLS_KU_PEER), 0);
+    tls_server_send(&link.server, "three", 5);
+    assert_int_equal(client_reads(&link, got, sizeof got, sizeof got), 13);
+    assert_memory_equal(got, "one two three", 13);
+    assert_int_equal(link.result, -EAGAIN);
+    assert_talks(&link);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static void close_notify_is_told_from_data_before_it(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[64];
+    link_open(&link, trust, &tickets, &options);
+    tls_server_send(&link.server, "last", 4);
+    gnutls_bye(link.server.session, GNUTLS_SHUT_WR);
+    assert_int_equal(client_reads(&link, got, sizeof got, sizeof got), 4);
+    assert_int_equal(link.result, 0);
+    assert_int_equal(tls_read(link.tls, got, sizeof got), 0);
+    tls_bye(link.tls);
+    to_server(&link);
+    assert_int_equal(tls_server_receive(&link.server, got, sizeof got), 0);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+/* --- what breaks a session --- */
+
+static void a_flipped_bit_ends_the_session_behind_the_good_records(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[64];
+    link_open(&link, trust, &tickets, &options);
+    tls_server_send(&link.server, "good", 4);
+    tls_server_send(&link.server, "evil", 4);
+    link.server.out.data[link.server.out.start + link.server.out.len - 3] ^= 4;
+    assert_int_equal(client_reads(&link, got, sizeof got, sizeof got), 4);
+    assert_memory_equal(got, "good", 4);
+    assert_int_equal(link.result, ERROR_TLS_PROTOCOL);
+    assert_int_equal(tls_read(link.tls, got, sizeof got), ERROR_TLS_PROTOCOL);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static int answered_with(const void *bytes, size_t len)
+{
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct tls *tls = tls_new(trust, &tickets);
+    assert_int_equal(tls_handshake(tls), -EAGAIN);
+    tls_input(tls, (struct bytes){bytes, len});
+    int result = tls_handshake(tls);
+    assert_int_equal(tls_handshake(tls), result);
+    tls_free(tls);
+    tls_trust_unref(trust);
+    return result;
+}
+
+static void garbage_in_the_handshake_is_a_protocol_error(void **state)
+{
+    (void)state;
+    static const char http[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    static const uint8_t plain_dns[] = {0, 12, 0x12, 0x34, 0x81, 0x80, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 40};
+    assert_int_equal(answered_with(http, sizeof http - 1), ERROR_TLS_PROTOCOL);
+    assert_int_equal(answered_with(plain_dns, sizeof plain_dns), ERROR_TLS_PROTOCOL);
+    assert_int_equal(answered_with(alert, sizeof alert), ERROR_TLS_ALERT);
+}
+
+static void old_versions_are_refused(void **state)
+{
+    (void)state;
+    struct tls_trust *any = trust_with(NAME, NULL, 0, 12), *newest = trust_with(NAME, NULL, 0, 13);
+    struct tls_server_options options = serving(&good, 1);
+    options.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.1:+SHA1";
+    assert_int_not_equal(outcome(any, &options), 0);
+    options.priority = TLS12;
+    assert_int_not_equal(outcome(newest, &options), 0);
+    assert_int_equal(outcome(any, &options), 0);
+    options.priority = NULL;
+    assert_int_equal(outcome(newest, &options), 0);
+    tls_trust_unref(any);
+    tls_trust_unref(newest);
+}
+
+static void renegotiation_is_refused(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[64];
+    options.priority = TLS12;
+    link_open(&link, trust, &tickets, &options);
+    assert_talks(&link);
+    assert_int_equal(gnutls_rehandshake(link.server.session), 0);
+    assert_int_equal(client_reads(&link, got, sizeof got, sizeof got), 0);
+    assert_int_equal(link.result, ERROR_TLS_PROTOCOL);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+/* --- certificates --- */
+
+static void bad_certificates_are_refused(void **state)
+{
+    (void)state;
+    struct certificate stranger = certificate_make(&(struct certificate_spec){.ca = true});
+    const struct {
+        const char *what;
+        int expected;
+        struct certificate_spec spec;
+    } cases[] = {
+        {"good", 0, {.sans = {NAME}, .issuer = &authority}},
+        {"good, for servers", 0, {.sans = {NAME}, .issuer = &authority, .purpose = GNUTLS_KP_TLS_WWW_SERVER}},
+        {"good, RSA 2048", 0, {.sans = {NAME}, .issuer = &authority, .rsa_bits = 2048}},
+        {"another name", ERROR_TLS_NAME, {.sans = {"other.example"}, .issuer = &authority}},
+        {"expired", ERROR_TLS_EXPIRED, {.sans = {NAME}, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}},
+        {"not yet valid", ERROR_TLS_NOT_YET, {.sans = {NAME}, .issuer = &authority, .from_s = DAY, .until_s = 2 * DAY}},
+        {"self-signed", ERROR_TLS_UNTRUSTED, {.sans = {NAME}}},
+        {"another authority", ERROR_TLS_UNTRUSTED, {.sans = {NAME}, .issuer = &stranger}},
+        {"for clients only", ERROR_TLS_UNTRUSTED, {.sans = {NAME}, .issuer = &authority, .purpose = GNUTLS_KP_TLS_WWW_CLIENT}},
+        {"RSA 1024", ERROR_TLS_WEAK, {.sans = {NAME}, .issuer = &authority, .rsa_bits = 1024}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int result = outcome_named(NAME, &cases[i].spec);
+        if (result != cases[i].expected)
+            fail_msg("%s: %d, expected %d", cases[i].what, result, cases[i].expected);
+    }
+    certificate_free(&stranger);
+}
+
+/* leaf <- intermediate of this kind <- authority */
+static int outcome_below(const struct certificate_spec *intermediate_spec)
+{
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct certificate chain[2];
+    chain[1] = certificate_make(intermediate_spec);
+    chain[0] = certificate_make(&(struct certificate_spec){.sans = {NAME}, .issuer = &chain[1]});
+    const struct tls_server_options options = serving(chain, 2);
+    int result = outcome(trust, &options);
+    certificate_free(&chain[0]);
+    certificate_free(&chain[1]);
+    tls_trust_unref(trust);
+    return result;
+}
+
+static void bad_issuers_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority}), 0);
+    assert_int_equal(outcome_below(&(struct certificate_spec){.issuer = &authority}), ERROR_TLS_UNTRUSTED);
+    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .from_s = -2 * DAY,
+                                                              .until_s = -DAY}),
+                     ERROR_TLS_EXPIRED);
+    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .permitted = "test.example"}),
+                     0);
+    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .permitted = "else.example"}),
+                     ERROR_TLS_UNTRUSTED);
+}
+
+static void names_must_match_strictly(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *san;
+        int expected;
+    } cases[] = {
+        {"dns.example.com", "dns.example.com", 0},
+        {"dns.example.com", "DNS.Example.COM", 0},
+        {"dns.example.com", "*.example.com", 0},
+        {"dns.example.com", "example.com", ERROR_TLS_NAME},
+        {"dns.example.com", "a.dns.example.com", ERROR_TLS_NAME},
+        {"dns.example.com", "xdns.example.com", ERROR_TLS_NAME},
+        {"dns.example.com", "dns.example.co", ERROR_TLS_NAME},
+        {"dns.example.com", "dns.example.com.evil.org", ERROR_TLS_NAME},
+        {"dns.example.com", "*.com", ERROR_TLS_NAME},
+        {"dns.example.com", "*", ERROR_TLS_NAME},
+        {"dns.example.com", "*.*.com", ERROR_TLS_NAME},
+        {"dns.example.com", "d*.example.com", ERROR_TLS_NAME},
+        {"dns.example.com", "dns.*.com", ERROR_TLS_NAME},
+        {"a.dns.example.com", "*.example.com", ERROR_TLS_NAME},
+        {"example.com", "*.example.com", ERROR_TLS_NAME},
+        {"example.com", "*.com", ERROR_TLS_NAME},
+        {"192.0.2.1", "192.0.2.1", ERROR_TLS_NAME}, /* an address as a DNS name is none */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int result = outcome_named(cases[i].name, &(struct certificate_spec){.sans = {cases[i].san}, .issuer = &authority});
+        if (result != cases[i].expected)
+            fail_msg("%s against %s: %d, expected %d", cases[i].name, cases[i].san, result, cases[i].expected);
+    }
+}
+
+static void a_common_name_is_not_enough(void **state)
+{
+    (void)state;
+    assert_int_equal(outcome_named(NAME, &(struct certificate_spec){.common_name = NAME, .issuer = &authority}),
+                     ERROR_TLS_NAME);
+}
+
+static void odd_alternative_names_are_refused(void **state)
+{
+    (void)state;
+    static const char with_nul[] = NAME "\0.evil.example";
+    static char oversize[1000];
+    memset(oversize, 'a', sizeof oversize);
+    memcpy(oversize, NAME, sizeof NAME - 1);
+    for (size_t i = 60; i < sizeof oversize; i += 60)
+        oversize[i] = '.';
+    struct certificate_spec spec = {.common_name = NAME, .issuer = &authority};
+    spec.raw_san = (struct bytes){(const uint8_t *)with_nul, sizeof with_nul - 1};
+    assert_int_equal(outcome_named(NAME, &spec), ERROR_TLS_NAME);
+    spec.sans[0] = NAME;
+    assert_int_equal(outcome_named(NAME, &spec), ERROR_TLS_NAME);
+    spec.raw_san = (struct bytes){(const uint8_t *)oversize, sizeof oversize};
+    assert_int_equal(outcome_named(NAME, &spec), ERROR_TLS_NAME);
+    spec.sans[0] = NULL;
+    assert_int_equal(outcome_named(NAME, &spec), ERROR_TLS_NAME);
+}
+
+static void an_address_as_name_needs_an_address_in_the_certificate(void **state)
+{
+    (void)state;
+    const struct certificate_spec spec = {.address_san = "192.0.2.1", .issuer = &authority};
+    assert_int_equal(outcome_named("192.0.2.1", &spec), 0);
+    assert_int_equal(outcome_named("192.0.2.2", &spec), ERROR_TLS_NAME);
+}
+
+/* --- pins --- */
+
+static void a_pin_alone_asks_for_the_key_only(void **state)
+{
+    (void)state;
+    struct certificate odd = certificate_make(
+        &(struct certificate_spec){.sans = {"nobody.example"}, .from_s = -2 * DAY, .until_s = -DAY});
+    struct tls_pin pins[2] = {{{1}}, certificate_pin(&odd)};
+    struct tls_trust *right = trust_with(NULL, pins, 2, 12), *wrong = trust_with(NULL, pins, 1, 12);
+    const struct tls_server_options options = serving(&odd, 1);
+    assert_int_equal(outcome(right, &options), 0);
+    assert_int_equal(outcome(wrong, &options), ERROR_TLS_PIN);
+    tls_trust_unref(right);
+    tls_trust_unref(wrong);
+    certificate_free(&odd);
+}
+
+static void name_and_pin_must_both_hold(void **state)
+{
+    (void)state;
+    struct tls_pin right_pin = certificate_pin(&good), wrong_pin = {{1}};
+    const struct tls_server_options options = serving(&good, 1);
+    const struct {
+        const char *name;
+        struct tls_pin pin;
+        int expected;
+    } cases[] = {
+        {NAME, right_pin, 0},
+        {NAME, wrong_pin, ERROR_TLS_PIN},
+        {"else.example", right_pin, ERROR_TLS_NAME},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tls_trust *trust = trust_with(cases[i].name, &cases[i].pin, 1, 12);
+        assert_int_equal(outcome(trust, &options), cases[i].expected);
+        tls_trust_unref(trust);
+    }
+}
+
+/* --- resumption --- */
+
+/* Opens, reads what tickets come, closes; tells whether it was resumed. */
+static bool session_resumes(struct tls_trust *trust, struct tls_tickets *tickets, const struct tls_server_options *options)
+{
+    struct link link;
+    struct tls_facts facts;
+    link_open(&link, trust, tickets, options);
+    assert_int_equal(link.result, 0);
+    assert_talks(&link);
+    tls_get_facts(link.tls, &facts);
+    assert_string_equal(facts.certificate_name, "other.example");
+    link_close(&link);
+    return facts.resumed;
+}
+
+static void resumes(const char *priority, unsigned tickets_after_one)
+{
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct tls_server_options options = serving(&good, 1);
+    options.priority = priority;
+    assert_false(session_resumes(trust, &tickets, &options));
+    assert_int_equal(tickets.count, tickets_after_one);
+    assert_true(session_resumes(trust, &tickets, &options));
+    assert_true(session_resumes(trust, &tickets, &options));
+    tls_tickets_clear(&tickets);
+    assert_false(session_resumes(trust, &tickets, &options));
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static void tls13_sessions_are_resumed(void **state)
+{
+    (void)state;
+    resumes(NULL, 2);
+}
+
+static void tls12_sessions_are_resumed(void **state)
+{
+    (void)state;
+    resumes(TLS12, 1);
+}
+
+static void a_ticket_is_used_once(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    session_resumes(trust, &tickets, &options);
+    unsigned before = tickets.count;
+    struct tls *first = tls_new(trust, &tickets);
+    assert_int_equal(tickets.count, before); /* a dial that never connects costs none */
+    assert_int_equal(tls_handshake(first), -EAGAIN);
+    assert_int_equal(tickets.count, before - 1);
+    tls_free(first);
+    assert_int_equal(tickets.count, before - 1);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static void a_ticket_that_the_server_does_not_know_costs_a_full_handshake(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct tls_server_options options = serving(&good, 1);
+    gnutls_datum_t other_key;
+    assert_int_equal(gnutls_session_ticket_key_generate(&other_key), 0);
+    session_resumes(trust, &tickets, &options);
+    options.ticket_key = &other_key;
+    assert_false(session_resumes(trust, &tickets, &options));
+    tls_tickets_clear(&tickets);
+    tls_tickets_put(&tickets, "no ticket at all", 16, UINT64_MAX);
+    assert_false(session_resumes(trust, &tickets, &options));
+    tls_tickets_clear(&tickets);
+    gnutls_free(other_key.data);
+    tls_trust_unref(trust);
+}
+
+/* Resumption shows no certificate; what the session carries is judged anew by the trust at hand. */
+static void a_resumed_session_is_judged_again(const char *priority)
+{
+    struct tls_pin wrong_pin = {{1}};
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_trust *others[] = {trust_with(NAME, &wrong_pin, 1, 12), trust_with("else.example", NULL, 0, 12)};
+    static const int expected[] = {ERROR_TLS_PIN, ERROR_TLS_NAME};
+    struct tls_server_options options = serving(&good, 1);
+    options.priority = priority;
+    for (size_t i = 0; i < 2; i++) {
+        struct tls_tickets tickets = {0};
+        struct link link;
+        session_resumes(trust, &tickets, &options);
+        link_open(&link, others[i], &tickets, &options);
+        assert_int_equal(link.result, expected[i]);
+        link_close(&link);
+        tls_tickets_clear(&tickets);
+        tls_trust_unref(others[i]);
+    }
+    tls_trust_unref(trust);
+}
+
+static void resumed_tls13_sessions_are_judged_again(void **state)
+{
+    (void)state;
+    a_resumed_session_is_judged_again(NULL);
+}
+
+static void resumed_tls12_sessions_are_judged_again(void **state)
+{
+    (void)state;
+    a_resumed_session_is_judged_again(TLS12);
+}
+
+static void tickets_without_end_are_not_kept(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[16];
+    link_open(&link, trust, &tickets, &options);
+    client_reads(&link, got, sizeof got, sizeof got);
+    for (unsigned i = 0; i < 10; i++) {
+        tls_tickets_clear(&tickets);
+        assert_int_equal(gnutls_session_ticket_send(link.server.session, 1, 0), 0);
+        client_reads(&link, got, sizeof got, sizeof got);
+    }
+    assert_int_equal(tickets.count, 0);
+    assert_talks(&link);
+    link_close(&link);
+    tls_trust_unref(trust);
+}
+
+/* --- the ticket store --- */
+
+static void the_store_keeps_the_newest_and_gives_them_first(void **state)
+{
+    (void)state;
+    struct tls_tickets tickets = {0};
+    size_t len;
+    uint64_t expires_ms;
+    for (uint8_t i = 0; i < TLS_TICKETS + 2; i++)
+        tls_tickets_put(&tickets, &i, 1, UINT64_MAX - i);
+    for (unsigned i = TLS_TICKETS + 1; i >= 2; i--) {
+        uint8_t *ticket = tls_tickets_take(&tickets, &len, &expires_ms);
+        assert_non_null(ticket);
+        assert_int_equal(len, 1);
+        assert_int_equal(*ticket, i);
+        assert_true(expires_ms == UINT64_MAX - i);
+        mem_free(ticket);
+    }
+    assert_null(tls_tickets_take(&tickets, &len, &expires_ms));
+}
+
+static void the_store_gives_no_expired_ticket(void **state)
+{
+    (void)state;
+    struct tls_tickets tickets = {0};
+    size_t len;
+    uint64_t expires_ms;
+    clock_fake(1000 * 1000, 0);
+    tls_tickets_put(&tickets, "a", 1, 5000);
+    tls_tickets_put(&tickets, "b", 1, 1001);
+    clock_fake(1001 * 1000, 0);
+    uint8_t *ticket = tls_tickets_take(&tickets, &len, &expires_ms);
+    assert_non_null(ticket);
+    assert_int_equal(*ticket, 'a');
+    mem_free(ticket);
+    tls_tickets_put(&tickets, "c", 1, 1001);
+    assert_null(tls_tickets_take(&tickets, &len, &expires_ms));
+    clock_real();
+}
+
+static void a_ticket_lives_as_long_as_the_server_says_and_seven_days_at_most(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    clock_fake(1000 * 1000, 0);
+    session_resumes(trust, &tickets, &options);
+    assert_true(tickets.count > 0);
+    assert_true(tickets.item[0].expires_ms > 1000);
+    assert_true(tickets.item[0].expires_ms <= 1000 + 7 * DAY * 1000ull);
+    clock_real();
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+/* --- trust --- */
+
+static int trust_result(const char *file, const char *name)
+{
+    struct tls_trust *trust = NULL;
+    int result = tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = file, .tls_name = name, .min_version = 12});
+    assert_true((result == 0) == (trust != NULL));
+    tls_trust_unref(trust);
+    return result;
+}
+
+static void a_trust_needs_a_name_or_a_pin_and_a_ca(void **state)
+{
+    (void)state;
+    char *empty = certificate_file(NULL, 0);
+    assert_int_equal(trust_result(ca_file, NULL), -EINVAL);
+    assert_int_equal(trust_result("/nowhere/ca.pem", NAME), -ENOENT);
+    assert_int_equal(trust_result("/tmp", NAME), -EISDIR);
+    assert_int_equal(trust_result("/dev/null", NAME), -EINVAL);
+    assert_int_equal(trust_result(empty, NAME), -ENOENT);
+    assert_int_equal(trust_result(ca_file, NAME), 0);
+    unlink(empty);
+    free(empty);
+}
+
+static void a_pin_alone_needs_no_ca(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = NULL;
+    struct tls_pin pin = {{0}};
+    const struct tls_trust_options options = {.ca_file = "/nowhere", .pins = &pin, .pin_count = 1, .min_version = 12};
+    assert_int_equal(tls_trust_new(&trust, &options), 0);
+    tls_trust_unref(trust);
+}
+
+static void a_ca_file_is_loaded_once_until_it_changes(void **state)
+{
+    (void)state;
+    char *path = certificate_file(&authority, 1);
+    struct tls_trust *trusts[3];
+    const struct tls_trust_options options = {.ca_file = path, .tls_name = NAME, .min_version = 12};
+    assert_int_equal(tls_trust_new(&trusts[0], &options), 0);
+    assert_int_equal(tls_trust_new(&trusts[1], &options), 0);
+    assert_ptr_equal(trusts[0]->credentials, trusts[1]->credentials);
+    char *replaced = certificate_file(&good, 1);
+    assert_int_equal(rename(replaced, path), 0);
+    assert_int_equal(tls_trust_new(&trusts[2], &options), 0);
+    assert_ptr_not_equal(trusts[0]->credentials, trusts[2]->credentials);
+    for (size_t i = 0; i < 3; i++)
+        tls_trust_unref(trusts[i]);
+    unlink(path);
+    free(path);
+    free(replaced);
+}
+
+static void a_session_keeps_its_trust(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    tls_server_init(&link.server, &options);
+    link.tls = tls_new(trust, &tickets);
+    tls_trust_unref(tls_trust_ref(trust));
+    tls_trust_unref(trust);
+    handshake_in_chunks(&link, 16384);
+    assert_int_equal(link.result, 0);
+    assert_talks(&link);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+}
+
+/* --- memory --- */
+
+static void a_trust_survives_each_failed_allocation(void **state)
+{
+    (void)state;
+    struct tls_pin pin = certificate_pin(&good);
+    const struct tls_trust_options options = {
+        .ca_file = ca_file, .tls_name = NAME, .pins = &pin, .pin_count = 1, .min_version = 12};
+    int result = -ENOMEM;
+    for (unsigned long n = 1; result == -ENOMEM; n++) {
+        struct tls_trust *trust = NULL;
+        mem_fail_at(n);
+        result = tls_trust_new(&trust, &options);
+        assert_true((result == 0) == (mem_asked() < n));
+        tls_trust_unref(trust);
+    }
+    mem_fail_at(0);
+    assert_int_equal(result, 0);
+}
+
+static void a_session_without_memory_fails_as_such(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    bool failed = true;
+    for (unsigned long n = 1; failed; n++) {
+        mem_fail_at(n);
+        struct tls *tls = tls_new(trust, &tickets);
+        int result = tls ? tls_handshake(tls) : -ENOMEM;
+        failed = mem_asked() >= n;
+        mem_fail_at(0);
+        assert_int_equal(result, failed ? -ENOMEM : -EAGAIN);
+        if (tls && failed)
+            assert_int_equal(tls_handshake(tls), -ENOMEM);
+        tls_free(tls);
+    }
+    tls_trust_unref(trust);
+}
+
+static void without_memory_to_write_a_session_ends(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    link_open(&link, trust, &tickets, &options);
+    buffer_free(tls_output(link.tls));
+    mem_fail_at(1);
+    assert_int_equal(tls_write(link.tls, (const uint8_t *)"x", 1), -ENOMEM);
+    mem_fail_at(0);
+    link_close(&link);
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+}
+
+static void without_memory_a_ticket_is_lost_and_nothing_else(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    const struct tls_server_options options = serving(&good, 1);
+    for (unsigned long n = 1; n <= 2; n++) {
+        struct tls_tickets tickets = {0};
+        struct link link;
+        uint8_t got[16];
+        link_open(&link, trust, &tickets, &options);
+        tls_tickets_clear(&tickets);
+        assert_int_equal(gnutls_session_ticket_send(link.server.session, 2, 0), 0);
+        mem_fail_at(n);
+        client_reads(&link, got, sizeof got, sizeof got);
+        mem_fail_at(0);
+        assert_int_equal(tickets.count, 1);
+        assert_talks(&link);
+        link_close(&link);
+        tls_tickets_clear(&tickets);
+    }
+    tls_trust_unref(trust);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(talks_tls13),
+        cmocka_unit_test(talks_tls12),
+        cmocka_unit_test(alpn_is_not_required),
+        cmocka_unit_test(bytes_may_come_one_at_a_time),
+        cmocka_unit_test(large_writes_and_reads_arrive_whole),
+        cmocka_unit_test(reads_on_behind_tickets_and_key_updates),
+        cmocka_unit_test(close_notify_is_told_from_data_before_it),
+        cmocka_unit_test(a_flipped_bit_ends_the_session_behind_the_good_records),
+        cmocka_unit_test(garbage_in_the_handshake_is_a_protocol_error),
+        cmocka_unit_test(old_versions_are_refused),
+        cmocka_unit_test(renegotiation_is_refused),
+        cmocka_unit_test(bad_certificates_are_refused),
+        cmocka_unit_test(bad_issuers_are_refused),
+        cmocka_unit_test(names_must_match_strictly),
+        cmocka_unit_test(a_common_name_is_not_enough),
+        cmocka_unit_test(odd_alternative_names_are_refused),
+        cmocka_unit_test(an_address_as_name_needs_an_address_in_the_certificate),
+        cmocka_unit_test(a_pin_alone_asks_for_the_key_only),
+        cmocka_unit_test(name_and_pin_must_both_hold),
+        cmocka_unit_test(tls13_sessions_are_resumed),
+        cmocka_unit_test(tls12_sessions_are_resumed),
+        cmocka_unit_test(a_ticket_is_used_once),
+        cmocka_unit_test(a_ticket_that_the_server_does_not_know_costs_a_full_handshake),
+        cmocka_unit_test(resumed_tls13_sessions_are_judged_again),
+        cmocka_unit_test(resumed_tls12_sessions_are_judged_again),
+        cmocka_unit_test(tickets_without_end_are_not_kept),
+        cmocka_unit_test(the_store_keeps_the_newest_and_gives_them_first),
+        cmocka_unit_test(the_store_gives_no_expired_ticket),
+        cmocka_unit_test(a_ticket_lives_as_long_as_the_server_says_and_seven_days_at_most),
+        cmocka_unit_test(a_trust_needs_a_name_or_a_pin_and_a_ca),
+        cmocka_unit_test(a_pin_alone_needs_no_ca),
+        cmocka_unit_test(a_ca_file_is_loaded_once_until_it_changes),
+        cmocka_unit_test(a_session_keeps_its_trust),
+        cmocka_unit_test(a_trust_survives_each_failed_allocation),
+        cmocka_unit_test(a_session_without_memory_fails_as_such),
+        cmocka_unit_test(without_memory_to_write_a_session_ends),
+        cmocka_unit_test(without_memory_a_ticket_is_lost_and_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, make_world, unmake_world);
+}
