@@ -1,7 +1,8 @@
 /* The only way to another thread: a locked list and a wake-up.
  *
  * Invariants:
- * - `letters` and `closing` are touched under the lock only; `opening` on the loop's thread only.
+ * - `letters` is touched under the lock only, `opening` on the loop's thread only. `closing` is set under the lock on the
+ *   loop's thread, which therefore may read it without; it is all that is looked at once the lock is gone.
  * - The lock is never held while a letter is opened: a poster waits for a few instructions at most.
  * - A wake-up is sent under the lock and not once `closing` is set, so never to a closed handle.
  * - Letters are opened from the front of `opening`, and new ones are fetched only when it is empty: the order of posting
@@ -78,12 +79,11 @@ static void mailbox_on_closed(uv_handle_t *handle)
 
 void mailbox_close(struct mailbox *mailbox)
 {
+    if (mailbox->closing)
+        return;
     pthread_mutex_lock(&mailbox->lock);
-    bool again = mailbox->closing;
     mailbox->closing = true;
     pthread_mutex_unlock(&mailbox->lock);
-    if (again)
-        return;
     mailbox_open_all(mailbox);
     uv_close((uv_handle_t *)&mailbox->async, mailbox_on_closed);
 }

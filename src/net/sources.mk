@@ -4,6 +4,14 @@ libnet_a_SOURCES = src/net/loop.c src/net/mailbox.c src/net/socket.c \
   src/net/tls_trust.c src/net/tls_verify.c
 noinst_HEADERS += include/net/loop.h include/net/mailbox.h include/net/socket.h include/net/stream.h include/net/tls.h
 
+check_PROGRAMS += tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_socket
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_LDADD = $(net_libs) $(CMOCKA_LIBS)
+tests_unit_test_mailbox_SOURCES = tests/unit/test_mailbox.c
+tests_unit_test_mailbox_LDADD = $(net_libs) $(CMOCKA_LIBS)
+tests_unit_test_socket_SOURCES = tests/unit/test_socket.c
+tests_unit_test_socket_LDADD = $(net_libs) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_tls
 tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/tls_server.c tests/unit/tls_server.h
 tests_unit_test_tls_LDADD = $(net_libs) $(CMOCKA_LIBS)
