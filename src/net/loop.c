@@ -1,14 +1,16 @@
 /* One event loop: turns, flushes, deadlines.
  *
- * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of what woke it, close callbacks.
+ * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of what woke it, close
+ * callbacks.
  *
  * Invariants:
- * - now_ms is read at its first use after the sleep and forgotten before the next one, so it is never older than the
- *   wake-up; the timer's callback, which may run after a long turn, reads it anew.
- * - The timer is set in one place, loop_arm, right before the sleep. It is never armed for later than the earliest
- *   deadline rounded up to its step. It may be armed for an earlier one that has been stopped since: then it fires in vain, once.
- * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend is noticed by
- *   loop_arm at the end of the first turn after it.
+ * - now_ms is read at its first use after the sleep and forgotten before the next one, so it is never older
+ *   than the wake-up; the timer's callback, which may run after a long turn, reads it anew.
+ * - The timer is set in one place, loop_arm, right before the sleep. It is never armed for later than the
+ *   earliest deadline rounded up to its step. It may be armed for an earlier one that has been stopped since:
+ *   then it fires in vain, once.
+ * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend
+ *   is noticed by loop_arm at the end of the first turn after it.
  * - Each walk over a list keeps its place by a marker link, so callees may change the list.
  */
 #include <assert.h>
@@ -17,8 +19,8 @@
 
 #define STEP_MS 10
 
-/* Steps to the next link of a list that callees may change: the marker (zeroed before the first step, out of the list
- * after the last) stays right behind the link that is handled. */
+/* Steps to the next link of a list that callees may change: the marker (zeroed before the first step, out of
+ * the list after the last) stays right behind the link that is handled. */
 static struct list_link *walk(struct list *list, struct list_link *marker)
 {
     struct list_link *link = list_linked(marker) ? list_next(list, marker) : list_first(list);
@@ -69,7 +71,8 @@ static void loop_on_timer(uv_timer_t *timer)
 static uint64_t loop_next_deadline(const struct loop *loop)
 {
     uint64_t at_ms = loop->wake_at;
-    for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link)) {
+    for (struct list_link *link = list_first(&loop->timeouts); link;
+         link = list_next(&loop->timeouts, link)) {
         struct list_link *first = list_first(&container_of(link, struct timeouts, link)->running);
         if (first && container_of(first, struct timeout, link)->at_ms < at_ms)
             at_ms = container_of(first, struct timeout, link)->at_ms;
@@ -234,7 +237,8 @@ void loop_remove_tick(struct loop_tick *hook)
 
 /* --- timeouts of one length --- */
 
-void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *))
+void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms,
+                   void (*expired)(struct timeout *))
 {
     *timeouts = (struct timeouts){.loop = loop, .length_ms = length_ms ? length_ms : 1, .expired = expired};
     list_init(&timeouts->running);

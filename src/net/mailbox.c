@@ -1,12 +1,13 @@
 /* The only way to another thread: a locked list and a wake-up.
  *
  * Invariants:
- * - `letters` is touched under the lock only, `opening` on the loop's thread only. `closing` is set under the lock on the
- *   loop's thread, which therefore may read it without; it is all that is looked at once the lock is gone.
+ * - `letters` is touched under the lock only, `opening` on the loop's thread only. `closing` is set under the
+ *   lock on the loop's thread, which therefore may read it without; it is all that is looked at once the lock
+ *   is gone.
  * - The lock is never held while a letter is opened: a poster waits for a few instructions at most.
  * - A wake-up is sent under the lock and not once `closing` is set, so never to a closed handle.
- * - Letters are opened from the front of `opening`, and new ones are fetched only when it is empty: the order of posting
- *   holds even when a letter closes the mailbox.
+ * - Letters are opened from the front of `opening`, and new ones are fetched only when it is empty: the order
+ *   of posting holds even when a letter closes the mailbox.
  */
 #include "net/mailbox.h"
 

@@ -1,9 +1,10 @@
 /* Making and binding listening sockets.
  *
  * Invariants:
- * - A socket is bound with all its options set: in a group that shares a port, one without them would get datagrams.
- * - What only makes a socket better (buffers, binding ahead, path MTU) may be refused by the kernel; what makes its
- *   answers right (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
+ * - A socket is bound with all its options set: in a group that shares a port, one without them would get
+ *   datagrams.
+ * - What only makes a socket better (buffers, binding ahead, path MTU) may be refused by the kernel; what
+ *   makes its answers right (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
  * - Nothing here is on the path of a query; the search for a port's holder is bounded all the same.
  */
 #include <dirent.h>
@@ -135,8 +136,8 @@ bool socket_family_works(const struct addr *addr)
 
 /* --- who holds a port: rows of /proc/net give inodes, links of /proc/PID/fd give their processes --- */
 
-#define HOLDER_ROWS 100000 /* rows of one table that are read at most */
-#define HOLDER_LINKS 200000 /* descriptors that are looked at, at most */
+#define HOLDER_ROWS   100000 /* rows of one table that are read at most */
+#define HOLDER_LINKS  200000 /* descriptors that are looked at, at most */
 #define HOLDER_INODES 16
 
 struct holders {
@@ -144,7 +145,8 @@ struct holders {
     size_t count;
 };
 
-/* An address in a table is in hexadecimal, each 32-bit word in the machine's byte order. IPv4 in IPv6 is given as IPv4. */
+/* An address in a table is in hexadecimal, each 32-bit word in the machine's byte order. IPv4 in IPv6 is
+ * given as IPv4. */
 static bool parse_table_address(struct addr *out, const char *hex, unsigned port)
 {
     uint32_t words[4] = {0};
@@ -169,7 +171,8 @@ static bool parse_table_address(struct addr *out, const char *hex, unsigned port
     return true;
 }
 
-/* An IPv6 wildcard holds the port of IPv4 addresses too (unless it is V6ONLY, which the tables do not tell). */
+/* An IPv6 wildcard holds the port of IPv4 addresses too (unless it is V6ONLY, which the tables do not tell).
+ */
 static bool stands_in_the_way(const struct addr *held, const struct addr *wanted)
 {
     if (addr_port(held) != addr_port(wanted))
@@ -186,13 +189,15 @@ static bool stands_in_the_way(const struct addr *held, const struct addr *wanted
 }
 
 /* Reads "sl: local:port remote:port state queues timer retransmits uid timeout inode". */
-static void holders_add_row(struct holders *holders, const char *row, const struct addr *wanted, bool listening_only)
+static void holders_add_row(struct holders *holders, const char *row, const struct addr *wanted,
+                            bool listening_only)
 {
     char hex[33];
     unsigned port, state;
     unsigned long inode;
     struct addr held;
-    if (sscanf(row, " %*u: %32[0-9A-Fa-f]:%4x %*s %2x %*s %*s %*s %*s %*s %lu", hex, &port, &state, &inode) != 4)
+    if (sscanf(row, " %*u: %32[0-9A-Fa-f]:%4x %*s %2x %*s %*s %*s %*s %*s %lu", hex, &port, &state, &inode) !=
+        4)
         return;
     if (!inode || (listening_only && state != 0x0A /* TCP_LISTEN */) || holders->count == HOLDER_INODES)
         return;
@@ -200,7 +205,8 @@ static void holders_add_row(struct holders *holders, const char *row, const stru
         holders->inodes[holders->count++] = inode;
 }
 
-static void holders_read(struct holders *holders, const char *path, const struct addr *wanted, bool listening_only)
+static void holders_read(struct holders *holders, const char *path, const struct addr *wanted,
+                         bool listening_only)
 {
     char row[512];
     FILE *table = fopen(path, "re");
@@ -276,7 +282,8 @@ void socket_port_holder(const struct addr *addr, char *out, size_t cap)
     if (!processes)
         return;
     for (struct dirent *entry; !found && (entry = readdir(processes));) {
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !holders_hold(&holders, entry->d_name, &links))
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            !holders_hold(&holders, entry->d_name, &links))
             continue;
         describe_process(entry->d_name, out, cap);
         found = true;

@@ -1,4 +1,5 @@
-/* The loop: turns, flushes, deadlines. Most tests move a fake clock and make single turns; two use the real one. */
+/* The loop: turns, flushes, deadlines. Most tests move a fake clock and make single turns; two use the real
+ * one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -421,6 +422,21 @@ static void test_a_later_wake_does_not_put_off_an_earlier_one(void **state)
     assert_int_equal(ticker.ticks, 1);
 }
 
+static void test_ticks_do_not_run_for_a_timeout(void **state)
+{
+    struct ticker ticker = {.hook.tick = ticker_tick, .next = LOOP_NEVER};
+    struct timeouts timeouts;
+    struct alarm alarm = {.expired = 0};
+    loop_add_tick(*state, &ticker.hook);
+    loop_wake_by(*state, START_MS + 500);
+    timeouts_init(&timeouts, *state, 100, alarm_expired);
+    timeout_start(&timeouts, &alarm.timeout);
+    turns_at(*state, START_MS + 100);
+    assert_int_equal(alarm.expired, 1);
+    assert_int_equal(ticker.ticks, 0);
+    timeouts_fini(&timeouts);
+}
+
 static void test_a_tick_may_remove_itself_and_the_next(void **state)
 {
     struct ticker first = {.hook.tick = ticker_tick, .next = LOOP_NEVER};
@@ -499,6 +515,9 @@ static void test_an_idle_loop_sleeps_for_ever(void **state)
     timeout_stop(&alarm.timeout);
     turn(loop);
     assert_int_equal(uv_backend_timeout(&loop->uv), -1);
+    timeout_start(&timeouts, &alarm.timeout);
+    turn(loop);
+    assert_in_range(uv_backend_timeout(&loop->uv), 1, 101);
     timeouts_fini(&timeouts);
 }
 
@@ -611,6 +630,7 @@ int main(void)
         IN_LOOP(test_ending_timeouts_stops_those_that_run),
         IN_LOOP(test_ticks_run_when_asked_for_and_at_the_deadline_they_gave),
         IN_LOOP(test_a_later_wake_does_not_put_off_an_earlier_one),
+        IN_LOOP(test_ticks_do_not_run_for_a_timeout),
         IN_LOOP(test_a_tick_may_remove_itself_and_the_next),
         IN_LOOP(test_a_tick_that_is_always_late_does_not_spin),
         IN_LOOP(test_after_a_suspend_passed_deadlines_run_with_the_first_event),
