@@ -14,8 +14,8 @@
 
 /* One letter for each field:
  *   1 ... 8  that many octets
- *   N        a name that may be compressed: the types of RFC 1035, and those that RFC 3597 section 4 tells
- *            receivers to decompress; DNAME was compressed by early servers
+ *   N        a name that may be compressed: the types of RFC 1035, those that RFC 3597 section 4 tells receivers to
+ *            decompress, and DNAME and LP, which some servers compress although they must not
  *   n        a name that may not be
  *   r        such names up to the end
  *   s        a character string
@@ -91,7 +91,7 @@ static const char layouts[][12] = {
     [LDNS_RR_TYPE_NID] = "28",
     [LDNS_RR_TYPE_L32] = "24",
     [LDNS_RR_TYPE_L64] = "28",
-    [LDNS_RR_TYPE_LP] = "2n",
+    [LDNS_RR_TYPE_LP] = "2N",
     [LDNS_RR_TYPE_EUI48] = "6",
     [LDNS_RR_TYPE_EUI64] = "8",
     [LDNS_RR_TYPE_TKEY] = "n4422dd",

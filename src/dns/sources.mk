@@ -15,8 +15,11 @@ tests_unit_test_records_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ldns_wire2pkt
 tests_unit_test_ttl_SOURCES = tests/unit/test_ttl.c
 tests_unit_test_ttl_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_ede tests/unit/test_key tests/unit/test_message_answer tests/unit/test_message_request \
-  tests/unit/test_name tests/unit/test_rdata
+check_PROGRAMS += tests/unit/test_answers tests/unit/test_ede tests/unit/test_key tests/unit/test_message_answer \
+  tests/unit/test_message_request tests/unit/test_name tests/unit/test_rdata
+EXTRA_DIST += tests/data/answers tests/tools/make-answers
+tests_unit_test_answers_SOURCES = tests/unit/test_answers.c
+tests_unit_test_answers_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_ede_SOURCES = tests/unit/test_ede.c
 tests_unit_test_ede_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_key_SOURCES = tests/unit/test_key.c

@@ -1,0 +1,37 @@
+# Fuzz targets: each is an LLVMFuzzerTestOneInput in a file of its own, with seeds in tests/fuzz/corpus/TARGET.
+# Configured with --enable-fuzzers (and CC=clang), `make fuzzers` links them with libFuzzer; else each replays its corpus
+# in `make check`. One more target is these lines and its folder of seeds:
+#
+#     fuzz_targets += tests/fuzz/fuzz_x
+#     tests_fuzz_fuzz_x_SOURCES = tests/fuzz/fuzz_x.c $(fuzz_main)
+#     tests_fuzz_fuzz_x_LDADD = $(dns_libs)
+#     tests_fuzz_fuzz_x_LDFLAGS = $(fuzz_ldflags)
+EXTRA_DIST += tests/fuzz/corpus
+
+if FUZZERS
+AM_CFLAGS += -fsanitize=fuzzer-no-link
+fuzz_main =
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+EXTRA_PROGRAMS = $(fuzz_targets)
+fuzzers: $(fuzz_targets)
+.PHONY: fuzzers
+else
+fuzz_main = tests/fuzz/replay.c
+fuzz_ldflags = $(AM_LDFLAGS)
+check_PROGRAMS += $(fuzz_targets)
+endif
+
+fuzz_targets += tests/fuzz/fuzz_answer
+tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_answer_LDADD = $(dns_libs)
+tests_fuzz_fuzz_answer_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_name
+tests_fuzz_fuzz_name_SOURCES = tests/fuzz/fuzz_name.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_name_LDADD = $(dns_libs)
+tests_fuzz_fuzz_name_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_request
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_request_LDADD = $(dns_libs)
+tests_fuzz_fuzz_request_LDFLAGS = $(fuzz_ldflags)

@@ -1,0 +1,101 @@
+/* Servers' messages: what the walk accepts ldns accepts, with the same records, before and after the OPT was
+ * taken out; what it refuses it leaves alone. */
+#include "base/errors.h"
+#include "dns/message.h"
+#include "fuzz.h"
+
+#include <ldns/ldns.h> /* last: before stdbool.h it has a bool of its own */
+
+static struct answer_scratch scratch;
+
+static void check_offsets(const struct answer *answer)
+{
+    size_t last = scratch.section_end[0];
+    MUST(last >= MESSAGE_HEADER + 5);
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        MUST(answer->ttl_offsets[i] >= last + 5); /* owner, type, class */
+        last = answer->ttl_offsets[i] + 6u;       /* TTL, RDLENGTH */
+        last += read_u16(answer->wire + last - 2);
+        MUST(last <= answer->len);
+    }
+    MUST(last == answer->len);
+    for (int section = 1; section < 4; section++)
+        MUST(scratch.section_end[section] >= scratch.section_end[section - 1]);
+    MUST(scratch.section_end[3] == answer->len);
+    MUST(answer->additional == scratch.section_end[2]);
+}
+
+/* NSAP-PTR and SINK are read by ldns in a way of its own. */
+static bool ldns_can_read(const struct answer *answer)
+{
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        uint16_t type = read_u16(answer->wire + answer->ttl_offsets[i] - 4);
+        if (type == LDNS_RR_TYPE_NSAP_PTR || type == LDNS_RR_TYPE_SINK)
+            return false;
+    }
+    return true;
+}
+
+static ldns_rr_list *section(const ldns_pkt *packet, int which)
+{
+    return which == 1   ? ldns_pkt_answer(packet)
+           : which == 2 ? ldns_pkt_authority(packet)
+                        : ldns_pkt_additional(packet);
+}
+
+static void compare_with_ldns(const struct answer *answer, const uint8_t *original, size_t size)
+{
+    ldns_pkt *before = NULL, *after = NULL;
+    unsigned ttl = 0;
+    MUST(ldns_wire2pkt(&before, original, size) == LDNS_STATUS_OK);
+    MUST(ldns_wire2pkt(&after, answer->wire, answer->len) == LDNS_STATUS_OK);
+    MUST(!ldns_pkt_edns(after));
+    MUST(ldns_rr_compare(ldns_rr_list_rr(ldns_pkt_question(before), 0),
+                         ldns_rr_list_rr(ldns_pkt_question(after), 0)) == 0);
+    for (int which = 1; which < 4; which++) {
+        ldns_rr_list *old = section(before, which), *new = section(after, which);
+        size_t count = read_u16(answer->wire + 4 + 2 * which);
+        MUST(ldns_rr_list_rr_count(old) == count);
+        MUST(ldns_rr_list_rr_count(new) == count);
+        for (size_t i = 0; i < count; i++) {
+            MUST(ldns_rr_compare(ldns_rr_list_rr(old, i), ldns_rr_list_rr(new, i)) == 0);
+            MUST(ldns_rr_ttl(ldns_rr_list_rr(new, i)) == read_u32(answer->wire + answer->ttl_offsets[ttl++]));
+        }
+    }
+    MUST(ttl == answer->ttl_count);
+    ldns_pkt_free(before);
+    ldns_pkt_free(after);
+}
+
+/* What was walked once is an answer of our own: walked again nothing changes. */
+static void walk_again(const struct answer *answer)
+{
+    struct answer again;
+    uint8_t *copy = exact_copy(answer->wire, answer->len);
+    unsigned count = answer->ttl_count;
+    size_t additional = answer->additional;
+    MUST(message_own_answer(copy, answer->len, &scratch, &again) == 0);
+    MUST(again.len == answer->len && again.ttl_count == count && again.additional == additional);
+    MUST(again.ede.count == 0 && again.rcode == (answer->rcode & 15));
+    MUST(memcmp(copy, answer->wire, answer->len) == 0);
+    free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct answer answer;
+    struct answer_transport transport;
+    if (size > MESSAGE_MAX)
+        return 0;
+    uint8_t *wire = exact_copy(data, size);
+    if (message_walk_answer(wire, size, &scratch, &answer, &transport) == 0) {
+        check_offsets(&answer);
+        if (ldns_can_read(&answer))
+            compare_with_ldns(&answer, data, size);
+        walk_again(&answer);
+    } else {
+        MUST(memcmp(wire, data, size) == 0);
+    }
+    free(wire);
+    return 0;
+}
