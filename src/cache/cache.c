@@ -69,8 +69,8 @@ static enum cache_result copy_out(struct entry *entry, uint64_t now_ms, bool wan
 
     if (expired && !want_stale)
         return CACHE_MISS;
-    if (!entry->hit)
-        entry->hit = 1;
+    if (entry->hits < ENTRY_HITS_MAX) /* a popular entry is not written to */
+        entry->hits++;
     if (entry->len > cap) {
         found->answer.len = entry->len;
         return CACHE_TOO_BIG;

@@ -1,10 +1,10 @@
 /* Invariants:
  * - The stored question is the key's name, so it is in lower case, and the octets behind it are the key's
- * type and class: an entry is found by exactly the question it answers.
+ *   type and class: an entry is found by exactly the question it answers.
  * - Time is kept modulo 2^40 ms and read as a signed difference, so an age is right as long as it is below
- * 2^39 ms: 17 years, however long the machine has been up.
- * - entry_units(entry) is entry_units_for(answer) of the answer it was written from: nothing else tells its
- * size.
+ *   2^39 ms: 17 years, however long the machine has been up.
+ * - entry_units(entry) is entry_units_for(answer) of the answer it was written from, and nothing else tells
+ *   its size.
  */
 #include "cache/entry.h"
 
@@ -79,7 +79,7 @@ static void write_extra(uint8_t *at, size_t len, const struct answer *answer)
 }
 
 void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer,
-                 bool hit, uint64_t now_ms)
+                 unsigned hits, uint64_t now_ms)
 {
     size_t extra = extra_len(answer);
     uint8_t *message;
@@ -87,7 +87,7 @@ void entry_write(struct entry *entry, const struct key *key, uint64_t hash, cons
     entry->born = now_ms & BORN_MASK;
     entry->len = (uint16_t)answer->len;
     entry->gap = 0;
-    entry->hit = hit;
+    entry->hits = hits & ENTRY_HITS_MAX;
     entry->flags = key->flags & 3u;
     entry->authenticated = answer->authenticated;
     entry->truncated = answer->truncated;

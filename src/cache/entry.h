@@ -10,6 +10,8 @@
 #include "dns/key.h"
 #include "dns/message.h"
 
+#define ENTRY_HITS_MAX 3
+
 /* Everything in a ring begins at a multiple of this and is that many octets long. */
 #define ENTRY_UNIT 8
 
@@ -20,7 +22,7 @@ struct entry {
     uint64_t born : 40; /* milliseconds of the boot-time clock, modulo 2^40 */
     uint64_t len : 16;  /* of the message, the id counted */
     uint64_t gap : 1;
-    uint64_t hit : 1;   /* asked for since it was written or carried on */
+    uint64_t hits : 2;  /* times asked for, up to ENTRY_HITS_MAX; less one each time it is carried on */
     uint64_t flags : 2; /* of the key */
     uint64_t authenticated : 1;
     uint64_t truncated : 1;
@@ -45,7 +47,7 @@ uint32_t entry_units(const struct entry *entry);
 
 /* Fills the place in, all but `next`. */
 void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer,
-                 bool hit, uint64_t now_ms);
+                 unsigned hits, uint64_t now_ms);
 void entry_write_gap(struct entry *entry, uint32_t units);
 
 bool entry_matches(const struct entry *entry, const struct key *key, uint64_t hash);

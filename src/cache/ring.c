@@ -3,19 +3,19 @@
  *
  * Invariants:
  * - tail <= head <= tail + size. What lies in [tail, head) is a gapless row of entries and gaps. A link is
- * live if its position lies there, else dead: giving a place up unlinks nothing.
- * - Each bucket is a chain from newer to older, so behind the first dead link all are dead, and memory behind
- * a dead link is never read.
- * - No link is taken for a newer one: each link in reach is less than 3 * size units behind the head, because
- * a link is live or "just dead" (tail - 1) when it is written, an entry and the link in it stay for at most
- * `size` units, and the sweep refreshes each bucket once in `size` units (it does a bucket for at most 8
- * units appended, and there are at most size / 10). With size <= 2^30 a dead link is thus 1 to 2^32 - 2^30
- * behind the tail, so the difference modulo 2^32 is never below size.
- * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long as
- * the largest entry, and the next begins at the start. Two rounds never share the slack: the head reaches the
- * end only after the tail has passed the last entry of the round before.
- * - Buckets are split one by one as entries come (linear hashing): bucket_count is never far above the most
- * entries there ever were, so a small set of names has a small index.
+ *   live if its position lies there, else dead: giving a place up unlinks nothing.
+ * - Each bucket is a chain from newer to older, so behind the first dead link all are dead, and memory
+ *   behind a dead link is never read.
+ * - No link is taken for a newer one: each link in reach is less than 3 * size units behind the head,
+ *   because a link is live or "just dead" (tail - 1) when it is written, an entry and the link in it stay
+ *   for at most `size` units, and the sweep refreshes each bucket once in `size` units (it does a bucket
+ *   for at most 8 units appended, and there are at most size / 10). With size <= 2^30 a dead link is thus 1
+ *   to 2^32 - 2^30 units behind the tail, so the difference modulo 2^32 is never below size.
+ * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long
+ *   as the largest entry, and the next begins at the start. Two rounds never share the slack: the head
+ *   reaches the end only after the tail has passed the last entry of the round before.
+ * - Buckets are split one by one as entries come (linear hashing): there are never many more than there
+ *   ever were entries, so a small set of names has a small index.
  */
 #include "cache/ring.h"
 

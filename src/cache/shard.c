@@ -8,9 +8,9 @@
  * Invariants:
  * - A key has at most one live entry in both rings together: a put finds the old one first.
  * - A put is bounded: small gives up no more than it needs; main carries on at most 8 entries, and some more
- * for a large answer, which pushes out many; what is next is evicted though asked for.
+ *   for a large answer, which pushes out many; what is next is evicted though asked for.
  * - The block is mapped once and never grows. Pages never written cost nothing; huge pages, which would make
- * them cost, are asked for when the main ring has been filled.
+ *   them cost, are asked for when the main ring has been filled.
  */
 #include "cache/shard.h"
 
@@ -23,7 +23,7 @@
 #define GHOST_WAYS    16
 #define TYPICAL_UNITS 11 /* of an entry: one address */
 #define CARRY_MAX     8
-#define CARRY_UNITS   32 /* of an answer, for each of which one more is carried on */
+#define CARRY_UNITS   8 /* of an answer, for each of which one more is carried on: it pushes out as many */
 
 /* How a block is divided: this structure, the index of both rings, ghosts, the data of both rings. */
 struct layout {
@@ -115,15 +115,19 @@ static void ghost_add(struct shard *shard, uint32_t hash)
     set[0] = (uint16_t)hash;
 }
 
-/* True if the hash was among the ghosts; it is not any more. */
+/* True if the hash was among the ghosts; it is not any more. There are about as many ghosts as entries in
+ * main: more, where answers are large, and every name that ever was would return to main. */
 static bool ghost_take(struct shard *shard, uint32_t hash)
 {
     uint16_t *set = ghost_set(shard, hash);
+    uint64_t ways = shard->main.live / shard->ghost_sets + 1;
     unsigned way = 0;
 
-    while (way < GHOST_WAYS && set[way] != (uint16_t)hash)
+    if (ways > GHOST_WAYS)
+        ways = GHOST_WAYS;
+    while (way < ways && set[way] != (uint16_t)hash)
         way++;
-    if (way == GHOST_WAYS)
+    if (way == ways)
         return false;
     memmove(set + way, set + way + 1, (GHOST_WAYS - 1 - way) * sizeof(*set));
     set[GHOST_WAYS - 1] = 0;
@@ -144,9 +148,9 @@ static void main_make_room(struct shard *shard, uint32_t units, uint32_t *carrie
     while (!ring_has_room(&shard->main, units)) {
         struct entry *oldest = ring_oldest(&shard->main);
         main_is_full(shard);
-        if (!oldest->gap && oldest->hit && *carries > 0) {
+        if (!oldest->gap && oldest->hits > 0 && *carries > 0) {
             --*carries;
-            oldest->hit = 0;
+            oldest->hits--;
             ring_carry_oldest(&shard->main);
         } else {
             shard->evicted += !oldest->gap;
@@ -163,7 +167,7 @@ static void move_to_main(struct shard *shard, const struct entry *entry, uint32_
     main_make_room(shard, units, carries);
     slot = ring_slot(&shard->main);
     memcpy(slot, entry, (size_t)units * ENTRY_UNIT);
-    slot->hit = 0;
+    slot->hits = 0;
     ring_append(&shard->main);
 }
 
@@ -173,7 +177,7 @@ static void small_make_room(struct shard *shard, uint32_t units, uint32_t *carri
         const struct entry *oldest = ring_oldest(&shard->small);
         if (oldest->gap) {
             /* nothing to keep */
-        } else if (oldest->hit || ring_has_room(&shard->main, entry_units(oldest))) {
+        } else if (oldest->hits > 0 || ring_has_room(&shard->main, entry_units(oldest))) {
             move_to_main(shard, oldest, carries);
         } else {
             ghost_add(shard, oldest->hash);
@@ -199,7 +203,7 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
     uint32_t units = entry_units_for(answer), old_units;
     struct ring *ring = &shard->main;
     struct entry *entry = ring_find(ring, key, hash);
-    bool hit = false;
+    unsigned hits = 0;
 
     if (!entry) {
         ring = &shard->small;
@@ -207,10 +211,10 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
     }
     if (entry) {
         shard->replaced++;
-        hit = entry->hit;
+        hits = entry->hits;
         old_units = entry_units(entry);
         if (units <= old_units) {
-            entry_write(entry, key, hash, answer, hit, now_ms);
+            entry_write(entry, key, hash, answer, hits, now_ms);
             ring_trim(ring, entry, old_units);
             return;
         }
@@ -219,7 +223,7 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
         ring = &shard->main;
     }
     make_room(shard, ring, units);
-    entry_write(ring_slot(ring), key, hash, answer, hit, now_ms);
+    entry_write(ring_slot(ring), key, hash, answer, hits, now_ms);
     ring_append(ring);
 }
 

@@ -17,11 +17,11 @@ struct sample {
 
 #define SAMPLE_RECORD 16 /* octets of an A record with a compressed owner */
 
-/* The key of name number `number`: "n<number>.example. IN A". */
+/* The key of name number `number`: "n0000001.example. IN A" for 1. */
 static inline void sample_key(struct sample *sample, unsigned number)
 {
     struct key *key = &sample->key;
-    int digits = snprintf((char *)key->name + 1, 32, "n%u", number);
+    int digits = snprintf((char *)key->name + 1, 32, "n%07u", number);
 
     key->group = 0;
     key->type = 1;
