@@ -43,7 +43,7 @@ static enum verdict refuse_type(struct query *query)
         return local_answer(query, RCODE_NOERROR, &hinfo, 1, NULL, 0);
     }
     default:
-        query_error(query, RCODE_NOTIMP, EDE_NOT_SUPPORTED, NULL);
+        query_error(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE, NULL);
         return ANSWERED;
     }
 }
