@@ -12,6 +12,8 @@ tests_unit_test_mailbox_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_socket_SOURCES = tests/unit/test_socket.c
 tests_unit_test_socket_LDADD = $(net_libs) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_tls
+check_PROGRAMS += tests/unit/test_stream tests/unit/test_tls
+tests_unit_test_stream_SOURCES = tests/unit/test_stream.c tests/unit/tls_server.c tests/unit/tls_server.h
+tests_unit_test_stream_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/tls_server.c tests/unit/tls_server.h
 tests_unit_test_tls_LDADD = $(net_libs) $(CMOCKA_LIBS)
