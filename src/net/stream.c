@@ -6,9 +6,10 @@
  * any        -> CLOSING     stream_close, stream_reset or a failure; begin_close is the only way
  * CLOSING    -> UNUSED      the handle is gone; `closed` is told
  *
- * Invariants: memory stays as it is in CLOSING, since the close may have come from within a callback that still uses it;
- * it is freed in on_closed. While `writing`, the kernel may read out_writing, and nothing else is written. Clear bytes are
- * encrypted only when no ciphertext waits, so at most one flush's worth of it is held. */
+ * Invariants: memory stays as it is in CLOSING, since the close may have come from within a callback that
+ * still uses it; it is freed in on_closed. While `writing`, the kernel may read out_writing, and nothing else
+ * is written. Clear bytes are encrypted only when no ciphertext waits, so at most one flush's worth of it is
+ * held. */
 #include "net/stream.h"
 
 #include <assert.h>
@@ -21,11 +22,12 @@
 
 /* An emptied buffer larger than this gives its block back: most connections are idle most of the time. */
 #define BUFFER_KEPT 8192
-/* Bytes that the peer does not acknowledge for so long end a connection of ours; so do unanswered keepalive probes. */
-#define USER_TIMEOUT_MS 4000
-#define KEEPALIVE_IDLE_S 15
+/* Bytes that the peer does not acknowledge for so long end a connection of ours; so do unanswered keepalive
+ * probes. */
+#define USER_TIMEOUT_MS      4000
+#define KEEPALIVE_IDLE_S     15
 #define KEEPALIVE_INTERVAL_S 5
-#define KEEPALIVE_PROBES 3
+#define KEEPALIVE_PROBES     3
 
 void stream_trim(struct buffer *buffer)
 {
@@ -144,7 +146,8 @@ static int write_bytes(struct stream *stream, struct buffer *bytes)
     struct buffer emptied = stream->out_writing;
     stream->out_writing = *bytes;
     *bytes = emptied;
-    chunk = uv_buf_init((char *)stream->out_writing.data + stream->out_writing.start, (unsigned)stream->out_writing.len);
+    chunk = uv_buf_init((char *)stream->out_writing.data + stream->out_writing.start,
+                        (unsigned)stream->out_writing.len);
     int status = uv_write(&stream->write, tcp, &chunk, 1, on_written);
     stream->writing = status == 0;
     return status;
@@ -205,8 +208,8 @@ size_t stream_unsent(const struct stream *stream)
 
 /* --- before the loop sleeps --- */
 
-/* Runs after the owner's hook, which was there before: what the handshake left goes out in one write with what the owner
- * appended. */
+/* Runs after the owner's hook, which was there before: what the handshake left goes out in one write with
+ * what the owner appended. */
 static bool turn_end(struct loop_flush *hook)
 {
     struct stream *stream = container_of(hook, struct stream, turn_end);
@@ -244,7 +247,8 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
     if (!source)
         return fd;
-    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1); /* the port is chosen with the destination known */
+    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT,
+               1); /* the port is chosen with the destination known */
     if (bind(fd, &source->sa, addr_len(source)) < 0) {
         int error = -errno;
         close(fd);
@@ -291,8 +295,9 @@ static void on_connected(uv_connect_t *connect, int status)
         stream->ops->ready(stream);
 }
 
-int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
-                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets)
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                   const struct addr *to, const struct addr *source, struct tls_trust *trust,
+                   struct tls_tickets *tickets)
 {
     int fd = outgoing_socket(to, source);
     if (fd < 0)
@@ -315,7 +320,8 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     return 0;
 }
 
-int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener)
+int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                  uv_stream_t *listener)
 {
     stream_init(stream, loop, ops);
     stream->state = STREAM_OPEN;

@@ -1,12 +1,12 @@
 /* One client session over byte buffers.
  *
- * Invariants: the library pulls from `input` and pushes to `output` and touches no descriptor. Once `over`, the library is
- * not asked to read any more and `reason` (0: close_notify) stands. Nothing clear is given out, no ticket kept and nothing
- * written before tls_handshake gave 0, and it does so only after the peer was verified.
+ * begun     the handshake
+ * verified  tls_handshake gave 0
+ * over      close_notify, or a failure of any kind
  *
- * before the handshake --tls_handshake 0--> verified --close_notify or failure--> over
- *          |                                                                       ^
- *          `------------------ failure ------------------------------------------- ' */
+ * Invariants: the library pulls from `input` and pushes to `output` and touches no descriptor. Nothing clear
+ * is taken or given out and no ticket kept before `verified`, which stands only after the peer was judged.
+ * Once `over`, the library is not asked to read any more and `reason` (0: close_notify) stands. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@
 #include "tls_private.h"
 
 /* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime open. */
-#define TICKET_LIFETIME_MAX_S (7 * 24 * 3600u)
+#define TICKET_LIFETIME_MAX_S     (7 * 24 * 3600u)
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
 /* What one session may put into the store: a server that sends tickets without end costs us no more. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
@@ -32,14 +32,14 @@ struct tls {
     struct tls_tickets *tickets;
     struct bytes input;
     struct buffer output;
-    bool begun;    /* the handshake */
+    bool begun; /* the handshake */
     bool verified;
     bool over;
     int reason;
-    bool starved;           /* the library wanted input when there was none */
-    bool no_memory;         /* output could not be kept */
-    unsigned tickets_left;  /* how many more it may keep */
-    uint32_t ticket_life_s; /* of the ticket being received */
+    bool starved;             /* the library wanted input when there was none */
+    bool no_memory;           /* output could not be kept */
+    unsigned tickets_left;    /* how many more it may keep */
+    uint32_t ticket_life_s;   /* of the ticket being received */
     uint64_t used_expires_ms; /* of the ticket that this session began with */
 };
 
@@ -94,9 +94,10 @@ static uint64_t ticket_expires_ms(uint32_t life_s)
     return clock_ms() + (uint64_t)life_s * 1000;
 }
 
-/* A NewSessionTicket: its lifetime can be read before the library takes the message apart, the session be packed after.
- * Those of TLS 1.2 come within the handshake and are kept at its end. */
-static int on_ticket(gnutls_session_t session, unsigned type, unsigned post, unsigned incoming, const gnutls_datum_t *message)
+/* A NewSessionTicket: its lifetime can be read before the library takes the message apart, the session be
+ * packed after. Those of TLS 1.2 come within the handshake and are kept at its end. */
+static int on_ticket(gnutls_session_t session, unsigned type, unsigned post, unsigned incoming,
+                     const gnutls_datum_t *message)
 {
     struct tls *tls = gnutls_session_get_ptr(session);
     (void)type;
@@ -116,7 +117,8 @@ static void keep_tls12_session(struct tls *tls)
     if (gnutls_session_is_resumed(tls->session))
         keep_ticket(tls, tls->used_expires_ms);
     else if (gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_SESSION_TICKET)
-        keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
+        keep_ticket(
+            tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
 }
 
 /* RFC 6066 section 3: no address literals. */
@@ -142,7 +144,8 @@ static int set_up_session(struct tls *tls)
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
     gnutls_transport_set_push_function(tls->session, push);
     gnutls_handshake_set_timeout(tls->session, 0); /* deadlines are the owner's */
-    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH, on_ticket);
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH,
+                                       on_ticket);
     if ((result = gnutls_priority_set(tls->session, tls->trust->priority)) < 0)
         return result;
     if ((result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->trust->credentials)) < 0)
@@ -243,8 +246,8 @@ static int accept_peer(struct tls *tls)
     return 0;
 }
 
-/* Not before there is a connection: a dial that fails costs no ticket. One that the library does not take is dropped: a full
- * handshake follows. */
+/* Not before there is a connection: a dial that fails costs no ticket. One that the library does not take is
+ * dropped: a full handshake follows. */
 static void use_ticket(struct tls *tls)
 {
     size_t len;

@@ -23,9 +23,10 @@ struct tls_trust {
     unsigned pin_count;
 };
 
-/* tls_verify.c: judges the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
- * ERROR_TLS_... */
-int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust) __attribute__((warn_unused_result));
+/* tls_verify.c: judges the certificate of a session whose handshake is done, whether full or resumed: 0,
+ * -ENOMEM or ERROR_TLS_... */
+int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust)
+    __attribute__((warn_unused_result));
 /* Fills in the name and the end of the peer's certificate. */
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
 

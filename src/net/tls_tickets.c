@@ -1,4 +1,5 @@
-/* Invariants: item[0 .. count) are full, oldest first; a ticket leaves the store when it is taken, so it is used once. */
+/* Invariants: item[0 .. count) are full, oldest first; a ticket leaves the store when it is taken, so it is
+ * used once. */
 #include "net/tls.h"
 
 #include <string.h>

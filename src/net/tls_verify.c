@@ -1,7 +1,9 @@
-/* Who the peer is. Resumption skips GnuTLS's verification and GnuTLS takes a common name for a host name, so all of it is
- * asked for here, after every handshake, full or resumed (the resumed session carries the certificate).
+/* Who the peer is. Resumption skips GnuTLS's verification and GnuTLS takes a common name for a host name, so
+ * all of it is asked for here, after every handshake, full or resumed (the resumed session carries the
+ * certificate).
  *
- * Invariants: 0 only if every pin rule and every name rule of the trust holds; what cannot be read is refused. */
+ * Invariants: 0 only if every pin rule and every name rule of the trust holds; what cannot be read is
+ * refused. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -83,8 +85,8 @@ static bool same_name(const char *a, const char *b, size_t len)
     return strlen(b) == len && strncasecmp(a, b, len) == 0;
 }
 
-/* RFC 6125 section 6.4.3, the strict reading: a star is the whole first label, stands for exactly one label, and has at
- * least two labels behind it. */
+/* RFC 6125 section 6.4.3, the strict reading: a star is the whole first label, stands for exactly one label,
+ * and has at least two labels behind it. */
 static bool dns_name_matches(const char *pattern, size_t len, const char *name)
 {
     if (len < 2 || memcmp(pattern, "*.", 2) != 0)
@@ -101,8 +103,8 @@ static size_t address_bytes(const char *name, uint8_t out[16])
     return inet_pton(AF_INET6, name, out) == 1 ? 16 : 0;
 }
 
-/* One subject alternative name (RFC 5280 section 4.2.1.6) against the name asked for: > 0 it matches, 0 not, < 0 no
- * certificate with such a name is to be believed. */
+/* One subject alternative name (RFC 5280 section 4.2.1.6) against the name asked for: > 0 it matches, 0 not,
+ * < 0 no certificate with such a name is to be believed. */
 static int san_matches(unsigned type, const char *san, size_t len, const char *name)
 {
     uint8_t address[16];

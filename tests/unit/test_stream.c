@@ -119,12 +119,12 @@ static const struct stream_ops ops_without_end = {.ready = on_ready, .frame = on
 struct peer {
     int listener, fd;
     struct addr addr;
-    struct buffer got;      /* clear bytes from the stream */
-    bool eof, reset;        /* how the stream ended towards us */
-    bool deaf;              /* reads nothing */
+    struct buffer got; /* clear bytes from the stream */
+    bool eof, reset;   /* how the stream ended towards us */
+    bool deaf;         /* reads nothing */
     bool tls;
     struct tls_server server;
-    unsigned reads;         /* that gave something */
+    unsigned reads; /* that gave something */
 };
 
 static void peer_listen(struct peer *peer)
@@ -182,7 +182,8 @@ static void peer_take_tls(struct peer *peer, const uint8_t *data, size_t len)
     uint8_t clear[16384];
     assert_int_equal(buffer_append(&peer->server.in, data, len), 0);
     tls_server_step(&peer->server);
-    for (ssize_t count; peer->server.done && (count = tls_server_receive(&peer->server, clear, sizeof clear)) > 0;)
+    for (ssize_t count;
+         peer->server.done && (count = tls_server_receive(&peer->server, clear, sizeof clear)) > 0;)
         assert_int_equal(buffer_append(&peer->got, clear, (size_t)count), 0);
 }
 
@@ -229,14 +230,14 @@ static void turn(struct peer *peer)
         peer_turn(peer);
 }
 
-#define until(peer, condition)                                                                                         \
-    do {                                                                                                               \
-        uint64_t give_up = clock_ms() + 5000;                                                                          \
-        while (!(condition)) {                                                                                         \
-            if (clock_ms() > give_up)                                                                                  \
-                fail_msg("%s:%d: never: %s", __FILE__, __LINE__, #condition);                                          \
-            turn(peer);                                                                                                \
-        }                                                                                                              \
+#define until(peer, condition)                                                                               \
+    do {                                                                                                     \
+        uint64_t give_up = clock_ms() + 5000;                                                                \
+        while (!(condition)) {                                                                               \
+            if (clock_ms() > give_up)                                                                        \
+                fail_msg("%s:%d: never: %s", __FILE__, __LINE__, #condition);                                \
+            turn(peer);                                                                                      \
+        }                                                                                                    \
     } while (0)
 
 /* Whatever is under way on loopback has arrived after a few turns. */
@@ -246,7 +247,8 @@ static void settle(struct peer *peer)
         turn(peer);
 }
 
-static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with, struct tls_tickets *tickets)
+static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with,
+                       struct tls_tickets *tickets)
 {
     assert_int_equal(stream_connect(&end->stream, &loop, &ops, &peer->addr, NULL, with, tickets), 0);
 }
@@ -649,7 +651,7 @@ static void no_frame_comes_after_a_close_within_one(void **state)
                 peer_write(&peer, "\0", 1);
                 until(&peer, end.stream.received == 1);
             }
-            peer_write(&peer, "\0\1a\0\1b" + split, 6 - (size_t)split);
+            peer_write(&peer, &"\0\1a\0\1b"[split], 6 - (size_t)split);
             until(&peer, end.closed == 1);
             assert_int_equal(end.frame_count, 1);
             assert_int_equal(end.reason, reset ? ERROR_SLOW_READER : ERROR_IDLE);
@@ -923,7 +925,8 @@ static void a_tls_stream_opens_and_carries_frames_both_ways(void **state)
     assert_frames(&end, "\0\2hi\0\1!", 7);
     stream_close(&end.stream, ERROR_IDLE);
     until(&peer, peer.eof);
-    assert_int_equal(tls_server_receive(&peer.server, (uint8_t[8]){0}, 8), 0); /* close_notify came before the FIN */
+    assert_int_equal(tls_server_receive(&peer.server, (uint8_t[8]){0}, 8),
+                     0); /* close_notify came before the FIN */
     finish(&end, &peer);
     assert_true(tickets.count > 0);
     tls_tickets_clear(&tickets);
@@ -1178,7 +1181,8 @@ static void without_memory_a_dial_starts_nothing(void **state)
     struct peer peer;
     peer_listen(&peer);
     mem_fail_at(1);
-    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &peer.addr, NULL, trust, &(struct tls_tickets){0}), -ENOMEM);
+    assert_int_equal(
+        stream_connect(&end.stream, &loop, &ops, &peer.addr, NULL, trust, &(struct tls_tickets){0}), -ENOMEM);
     mem_fail_at(0);
     settle(&peer);
     assert_int_equal(end.closed, 0);

@@ -1,4 +1,5 @@
-/* TLS sessions against a GnuTLS server over memory: who is trusted, what is resumed, what the bytes look like. */
+/* TLS sessions against a GnuTLS server over memory: who is trusted, what is resumed, what the bytes look
+ * like. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +17,9 @@
 #include "net/tls_private.h"
 #include "tls_server.h"
 
-#define NAME "dns.test.example"
+#define NAME  "dns.test.example"
 #define TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
-#define DAY 86400
+#define DAY   86400
 
 /* The authority that the client trusts, a good certificate of it, and a key for tickets; made once. */
 static struct certificate authority, good;
@@ -29,7 +30,8 @@ static int make_world(void **state)
 {
     (void)state;
     authority = certificate_make(&(struct certificate_spec){.common_name = "authority", .ca = true});
-    good = certificate_make(&(struct certificate_spec){.sans = {"other.example", NAME}, .issuer = &authority});
+    good =
+        certificate_make(&(struct certificate_spec){.sans = {"other.example", NAME}, .issuer = &authority});
     ca_file = certificate_file(&authority, 1);
     return gnutls_session_ticket_key_generate(&ticket_key);
 }
@@ -53,7 +55,8 @@ struct link {
     int result; /* of the client's last call */
 };
 
-static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins, unsigned pin_count, unsigned version)
+static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins, unsigned pin_count,
+                                    unsigned version)
 {
     struct tls_trust *trust = NULL;
     const struct tls_trust_options options = {
@@ -64,7 +67,8 @@ static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins
 
 static struct tls_server_options serving(const struct certificate *chain, unsigned len)
 {
-    return (struct tls_server_options){.chain = chain, .chain_len = len, .ticket_key = &ticket_key, .alpn = "dot"};
+    return (struct tls_server_options){
+        .chain = chain, .chain_len = len, .ticket_key = &ticket_key, .alpn = "dot"};
 }
 
 static void to_server(struct link *link)
@@ -75,7 +79,8 @@ static void to_server(struct link *link)
     buffer_consume(output, output->len);
 }
 
-/* Feeds the client what the server sent, in chunks of at most `chunk` octets, until it is all taken or `done`. */
+/* Feeds the client what the server sent, in chunks of at most `chunk` octets, until it is all taken or
+ * `done`. */
 static void handshake_in_chunks(struct link *link, size_t chunk)
 {
     link->result = tls_handshake(link->tls);
@@ -115,7 +120,8 @@ static void link_close(struct link *link)
     tls_server_fini(&link->server);
 }
 
-/* All that the client can read now of what the server sent; -EAGAIN, 0 or an error afterwards is in link->result. */
+/* All that the client can read now of what the server sent; -EAGAIN, 0 or an error afterwards is in
+ * link->result. */
 static size_t client_reads(struct link *link, uint8_t *out, size_t cap, size_t room)
 {
     size_t len = 0;
@@ -414,11 +420,17 @@ static void bad_certificates_are_refused(void **state)
         {"good, for servers", 0, {.sans = {NAME}, .issuer = &authority, .purpose = GNUTLS_KP_TLS_WWW_SERVER}},
         {"good, RSA 2048", 0, {.sans = {NAME}, .issuer = &authority, .rsa_bits = 2048}},
         {"another name", ERROR_TLS_NAME, {.sans = {"other.example"}, .issuer = &authority}},
-        {"expired", ERROR_TLS_EXPIRED, {.sans = {NAME}, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}},
-        {"not yet valid", ERROR_TLS_NOT_YET, {.sans = {NAME}, .issuer = &authority, .from_s = DAY, .until_s = 2 * DAY}},
+        {"expired",
+         ERROR_TLS_EXPIRED,
+         {.sans = {NAME}, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}},
+        {"not yet valid",
+         ERROR_TLS_NOT_YET,
+         {.sans = {NAME}, .issuer = &authority, .from_s = DAY, .until_s = 2 * DAY}},
         {"self-signed", ERROR_TLS_UNTRUSTED, {.sans = {NAME}}},
         {"another authority", ERROR_TLS_UNTRUSTED, {.sans = {NAME}, .issuer = &stranger}},
-        {"for clients only", ERROR_TLS_UNTRUSTED, {.sans = {NAME}, .issuer = &authority, .purpose = GNUTLS_KP_TLS_WWW_CLIENT}},
+        {"for clients only",
+         ERROR_TLS_UNTRUSTED,
+         {.sans = {NAME}, .issuer = &authority, .purpose = GNUTLS_KP_TLS_WWW_CLIENT}},
         {"RSA 1024", ERROR_TLS_WEAK, {.sans = {NAME}, .issuer = &authority, .rsa_bits = 1024}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -449,12 +461,14 @@ static void bad_issuers_are_refused(void **state)
     (void)state;
     assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority}), 0);
     assert_int_equal(outcome_below(&(struct certificate_spec){.issuer = &authority}), ERROR_TLS_UNTRUSTED);
-    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .from_s = -2 * DAY,
-                                                              .until_s = -DAY}),
+    assert_int_equal(outcome_below(&(struct certificate_spec){
+                         .ca = true, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}),
                      ERROR_TLS_EXPIRED);
-    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .permitted = "test.example"}),
+    assert_int_equal(outcome_below(&(struct certificate_spec){
+                         .ca = true, .issuer = &authority, .permitted = "test.example"}),
                      0);
-    assert_int_equal(outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .permitted = "else.example"}),
+    assert_int_equal(outcome_below(&(struct certificate_spec){
+                         .ca = true, .issuer = &authority, .permitted = "else.example"}),
                      ERROR_TLS_UNTRUSTED);
 }
 
@@ -484,17 +498,20 @@ static void names_must_match_strictly(void **state)
         {"192.0.2.1", "192.0.2.1", ERROR_TLS_NAME}, /* an address as a DNS name is none */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int result = outcome_named(cases[i].name, &(struct certificate_spec){.sans = {cases[i].san}, .issuer = &authority});
+        int result = outcome_named(cases[i].name,
+                                   &(struct certificate_spec){.sans = {cases[i].san}, .issuer = &authority});
         if (result != cases[i].expected)
-            fail_msg("%s against %s: %d, expected %d", cases[i].name, cases[i].san, result, cases[i].expected);
+            fail_msg("%s against %s: %d, expected %d", cases[i].name, cases[i].san, result,
+                     cases[i].expected);
     }
 }
 
 static void a_common_name_is_not_enough(void **state)
 {
     (void)state;
-    assert_int_equal(outcome_named(NAME, &(struct certificate_spec){.common_name = NAME, .issuer = &authority}),
-                     ERROR_TLS_NAME);
+    assert_int_equal(
+        outcome_named(NAME, &(struct certificate_spec){.common_name = NAME, .issuer = &authority}),
+        ERROR_TLS_NAME);
 }
 
 static void odd_alternative_names_are_refused(void **state)
@@ -566,7 +583,8 @@ static void name_and_pin_must_both_hold(void **state)
 /* --- resumption --- */
 
 /* Opens, reads what tickets come, closes; tells whether it was resumed. */
-static bool session_resumes(struct tls_trust *trust, struct tls_tickets *tickets, const struct tls_server_options *options)
+static bool session_resumes(struct tls_trust *trust, struct tls_tickets *tickets,
+                            const struct tls_server_options *options)
 {
     struct link link;
     struct tls_facts facts;
@@ -649,7 +667,8 @@ static void a_resumed_session_is_judged_again(const char *priority)
 {
     struct tls_pin wrong_pin = {{1}};
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
-    struct tls_trust *others[] = {trust_with(NAME, &wrong_pin, 1, 12), trust_with("else.example", NULL, 0, 12)};
+    struct tls_trust *others[] = {trust_with(NAME, &wrong_pin, 1, 12),
+                                  trust_with("else.example", NULL, 0, 12)};
     static const int expected[] = {ERROR_TLS_PIN, ERROR_TLS_NAME};
     struct tls_server_options options = serving(&good, 1);
     options.priority = priority;
@@ -760,7 +779,8 @@ static void a_ticket_lives_as_long_as_the_server_says_and_seven_days_at_most(voi
 static int trust_result(const char *file, const char *name)
 {
     struct tls_trust *trust = NULL;
-    int result = tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = file, .tls_name = name, .min_version = 12});
+    int result = tls_trust_new(
+        &trust, &(struct tls_trust_options){.ca_file = file, .tls_name = name, .min_version = 12});
     assert_true((result == 0) == (trust != NULL));
     tls_trust_unref(trust);
     return result;
@@ -785,7 +805,8 @@ static void a_pin_alone_needs_no_ca(void **state)
     (void)state;
     struct tls_trust *trust = NULL;
     struct tls_pin pin = {{0}};
-    const struct tls_trust_options options = {.ca_file = "/nowhere", .pins = &pin, .pin_count = 1, .min_version = 12};
+    const struct tls_trust_options options = {
+        .ca_file = "/nowhere", .pins = &pin, .pin_count = 1, .min_version = 12};
     assert_int_equal(tls_trust_new(&trust, &options), 0);
     tls_trust_unref(trust);
 }

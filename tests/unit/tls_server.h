@@ -11,13 +11,13 @@
 struct certificate_spec {
     const char *common_name;
     const char *sans[3];
-    struct bytes raw_san;     /* one more DNS name, of any bytes */
-    const char *address_san;  /* an IPv4 address */
-    int64_t from_s, until_s;  /* from now */
-    const char *purpose;      /* the only extended key usage */
-    unsigned rsa_bits;        /* P-256 otherwise */
+    struct bytes raw_san;    /* one more DNS name, of any bytes */
+    const char *address_san; /* an IPv4 address */
+    int64_t from_s, until_s; /* from now */
+    const char *purpose;     /* the only extended key usage */
+    unsigned rsa_bits;       /* P-256 otherwise */
     bool ca;
-    const char *permitted;    /* name constraint of a CA */
+    const char *permitted;            /* name constraint of a CA */
     const struct certificate *issuer; /* NULL: signed by itself */
 };
 
