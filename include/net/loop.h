@@ -49,7 +49,8 @@ struct loop {
 
 /* 0 or negative (libuv's numbers). */
 int loop_init(struct loop *loop) MUST_CHECK;
-/* All handles of others must be closed already (their close callbacks have run). */
+/* All handles of others must be closed already (their close callbacks have run), which is asserted: a loop that
+ * loop_drain gave up on, or that still has open handles, is left as it is. */
 void loop_fini(struct loop *loop);
 /* Runs until loop_stop, whatever handles there are; then flushes once more and returns. */
 void loop_run(struct loop *loop);

@@ -29,8 +29,8 @@ struct mailbox {
 int mailbox_init(struct mailbox *mailbox, struct loop *loop, void *reader) MUST_CHECK;
 /* No letter may be posted once the handle has been closed (loop_drain says so). */
 void mailbox_post(struct mailbox *mailbox, struct letter *letter);
-/* Opens the letters still inside, then closes the handle; those posted meanwhile are opened in its close callback. May be
- * called by a letter; calling it again does nothing. */
+/* Opens the letters still inside, then closes the handle; those posted meanwhile are opened in its close callback. May
+ * be called by a letter; calling it again does nothing. */
 void mailbox_close(struct mailbox *mailbox);
 
 #endif

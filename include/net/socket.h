@@ -21,8 +21,8 @@ int socket_tcp(const struct addr *addr) MUST_CHECK;
 /* Binds UDP and TCP without SO_REUSEPORT and lets go again: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... A second
  * daemon would share the port silently otherwise. TCP connections still in TIME_WAIT do not count. */
 int socket_probe(const struct addr *addr) MUST_CHECK;
-/* True if the machine can make sockets of this family and, for loopback addresses, has the address; in doubt (no descriptor left) true,
- * so that binding says why. */
+/* True if the machine can make sockets of this family and, for loopback addresses, has the address; in doubt
+ * (no descriptor left) true, so that binding says why. */
 bool socket_family_works(const struct addr *addr);
 /* Who holds the port of `addr`, read from /proc: "pid 123 (unbound)" in `out`, or "" when it cannot be told. */
 void socket_port_holder(const struct addr *addr, char *out, size_t cap);
