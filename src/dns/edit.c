@@ -136,7 +136,8 @@ static __attribute__((noinline)) size_t shrink(uint8_t *wire, size_t room, const
     wire[MESSAGE_FLAGS] |= FLAG_TC >> 8;
     set_counts(wire, true, false);
     plan->edes = 0;
-    assert(request->question_end + opt_len(plan, &answer->ede) <= room);
+    bool fits = request->question_end <= room && shrink_opt(plan, &answer->ede, room - request->question_end);
+    assert(fits);
     return request->question_end;
 }
 

@@ -283,6 +283,22 @@ static void keepalive_goes_before_tc(void **state)
     assert_false(scene.truncated);
 }
 
+static void the_longest_question_is_cut_to_the_least_room(void **state)
+{
+    (void)state;
+    uint8_t question[NAME_MAX_WIRE + 4] = {0};
+    struct scene scene;
+    set_edns(&scene);
+    scene.request.question_end = MESSAGE_HEADER + sizeof(question);
+    scene.client.question = question;
+    scene.client.tcp = scene.client.keepalive = true;
+    scene.client.limit = EDIT_ERROR_MIN;
+    scene.answer.additional = 600;
+    scene.answer.len = 600;
+    assert_int_equal(finish(&scene), EDIT_ERROR_MIN);
+    assert_true(scene.truncated);
+}
+
 static void a_client_without_edns_is_truncated_too(void **state)
 {
     (void)state;
@@ -458,6 +474,7 @@ int main(void)
         cmocka_unit_test(extended_errors_go_before_tc),
         cmocka_unit_test(at_last_tc_with_question_and_opt),
         cmocka_unit_test(keepalive_goes_before_tc),
+        cmocka_unit_test(the_longest_question_is_cut_to_the_least_room),
         cmocka_unit_test(a_client_without_edns_is_truncated_too),
         cmocka_unit_test(an_error_is_header_and_question),
         cmocka_unit_test(an_error_without_a_question_is_a_header),
