@@ -185,6 +185,10 @@ static void cname_and_any_take_what_there_is(void **state)
     assert_int_equal(apply(&sample, CNAME, &wide), 600);
     assert_int_equal(apply(&sample, ANY, &wide), 600);
     begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, DNAME, 600);
+    assert_int_equal(apply(&sample, CNAME, &wide), 600);
+    assert_int_equal(apply(&sample, ANY, &wide), 600);
+    begin(&sample, NOERROR);
     add_plain(&sample, AUTHORITY, NS, 600);
     assert_int_equal(apply(&sample, CNAME, &wide), 0);
     assert_int_equal(apply(&sample, ANY, &wide), 0);
