@@ -35,3 +35,13 @@ fuzz_targets += tests/fuzz/fuzz_request
 tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_request_LDADD = $(dns_libs)
 tests_fuzz_fuzz_request_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_age
+tests_fuzz_fuzz_age_SOURCES = tests/fuzz/fuzz_age.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_age_LDADD = $(dns_libs)
+tests_fuzz_fuzz_age_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_edit
+tests_fuzz_fuzz_edit_SOURCES = tests/fuzz/fuzz_edit.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_edit_LDADD = $(dns_libs)
+tests_fuzz_fuzz_edit_LDFLAGS = $(fuzz_ldflags)
