@@ -40,6 +40,7 @@ struct worker {
     struct loop_tick drain;
     uint64_t drain_until_ms;
     enum worker_state state;
+    bool drained; /* every handle is closed: it may be freed */
 };
 
 /* --- the end --- */
@@ -101,7 +102,8 @@ static void *worker_main(void *context)
 {
     struct worker *worker = context;
     loop_run(&worker->loop);
-    if (!loop_drain(&worker->loop, CLOSE_MS))
+    worker->drained = loop_drain(&worker->loop, CLOSE_MS);
+    if (!worker->drained)
         log_warning("worker", "some connections did not close in time");
     return NULL;
 }
@@ -188,8 +190,8 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
 
 void worker_free(struct worker *worker)
 {
-    if (!worker)
-        return;
+    if (!worker || !worker->drained)
+        return; /* handles are open still: the process ends with them */
     tcp_clients_free(worker->tcp_clients);
     resolver_fini(&worker->resolver);
     group_free(worker->group);

@@ -22,6 +22,7 @@ int worker_start(struct worker *worker) MUST_CHECK;
 /* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);
+/* After worker_join; one that was never started, or whose connections did not close, is left to the end of the process. */
 void worker_free(struct worker *worker);
 
 #endif
