@@ -212,7 +212,7 @@ static bool is_empty_non_terminal_v4(const struct key *key)
 static enum verdict run(struct query *query)
 {
     const struct key *key = &query->key;
-    struct place place;
+    struct place place = {ABSENT, 0};
     char apex[NAME_MAX_TEXT];
     if (key->class != CLASS_IN || !find_place(key, &place))
         return NEXT;
