@@ -31,12 +31,14 @@
     X(answers_truncated, "UDP answers sent with TC")                                                         \
     X(cache_hits, "queries answered from the cache")                                                         \
     X(cache_misses, "queries that the cache could not answer")                                               \
+    X(stale_answers, "queries answered with data past its TTL because fresh data was not to be had")         \
+    X(refreshes, "questions asked to renew what is about to expire or has been answered stale")              \
     X(cache_stored, "answers stored")                                                                        \
     X(cache_not_stored, "answers that may not be stored: TTL 0, no SOA, too large, flushed meanwhile")       \
     X(lookups_started, "questions asked upstream for at least one query")                                    \
     X(lookups_joined, "queries that joined a question already asked")                                        \
     X(lookups_failed, "questions that no server answered")                                                   \
-    X(lookups_late, "answers that came after the clients were answered")                                     \
+    X(deadlines_hit, "queries whose time (limits.answer-by) was over before their answer came")              \
     X(exchanges_sent, "messages sent to upstream servers")                                                   \
     X(exchanges_resent, "messages sent again because their session died")                                    \
     X(exchanges_timeout, "messages that no answer came for in time")                                         \

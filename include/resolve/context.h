@@ -20,6 +20,13 @@ struct step;
 #define RESOLVER_OPT_ROOM (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + RESOLVER_OPT_ROOM)
 
+/* A name that could not be refreshed (RFC 8767 section 5: failure recheck timer), or whose refresh was begun. */
+struct recheck {
+    uint64_t hash;
+    uint64_t until_ms;
+};
+#define RESOLVER_RECHECKS 1024
+
 struct resolver {
     struct loop *loop;
     struct counters *counters;
@@ -31,6 +38,9 @@ struct resolver {
     struct table queries_by_client, lookups_by_key;
     struct timeouts answer_by;       /* of waiting queries */
     struct timeouts again;           /* of lookups: when to ask a second time */
+    struct timeouts stale_after;     /* of lookups: when waiting clients get what has expired */
+    struct recheck *failing;         /* RESOLVER_RECHECKS slots by hash: answered stale at once until then */
+    struct recheck *refreshed;       /* likewise: not refreshed again until then */
     unsigned hedge_tokens;           /* in hundredths of a second question */
     uint8_t *big;                    /* RESOLVER_BIG octets: an answer that does not fit the client's room */
     struct answer_scratch *scratch;  /* for walks of our own answers */

@@ -13,6 +13,7 @@
 #include "dns/codes.h"
 #include "dns/ttl.h"
 #include "lookup.h"
+#include "refresh.h"
 
 enum {
     TRIES_PER_SERVER = 3,
@@ -34,6 +35,7 @@ static void lookup_close(struct lookup *lookup)
 {
     table_remove(&lookup->resolver->lookups_by_key, &lookup->by_key);
     timeout_stop(&lookup->again);
+    timeout_stop(&lookup->stale_after);
     exchange_cancel(&lookup->tries[0]);
     exchange_cancel(&lookup->tries[1]);
 }
@@ -42,6 +44,25 @@ static struct query *lookup_next_waiter(struct lookup *lookup)
 {
     struct list_link *link = list_first(&lookup->waiters);
     return link ? container_of(link, struct query, in_lookup) : NULL;
+}
+
+/* --- instead of fresh data --- */
+
+/* Gives expired data to those who wait; true if nobody waits any more. The key is answered so at once from now on, for a while. */
+static bool lookup_answer_stale(struct lookup *lookup)
+{
+    struct query *query = lookup_next_waiter(lookup);
+    if (query)
+        stale_note_failure(lookup->resolver, lookup->by_key.hash);
+    while (query && stale_answer(query))
+        query = lookup_next_waiter(lookup);
+    return !query;
+}
+
+/* The clients have waited long enough for fresh data; the lookup goes on. */
+void lookup_stale_due(struct timeout *timeout)
+{
+    (void)lookup_answer_stale(container_of(timeout, struct lookup, stale_after));
 }
 
 /* --- why it failed --- */
@@ -83,6 +104,7 @@ static void lookup_fail(struct lookup *lookup, int reason)
     lookup_explain(lookup, &ede_code, text, sizeof text);
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
     lookup_close(lookup);
+    lookup_answer_stale(lookup);
     while ((query = lookup_next_waiter(lookup)))
         query_error(query, RCODE_SERVFAIL, ede_code, text);
     lookup_free(lookup);
@@ -121,18 +143,45 @@ static void ede_name_source(struct answer *answer, const struct server *server)
     answer->ede = named;
 }
 
+/* Extended errors that another server of any operator would give as well: policy and validation. */
+static bool is_verdict(const struct answer *answer)
+{
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        uint16_t code = answer->ede.item[i].code;
+        if (code == 1 || code == 2 || (code >= 5 && code <= 12) || (code >= 15 && code <= 18) || code == 27)
+            return true;
+    }
+    return false;
+}
+
+/* Only these say how things are; anything else is a failure to find out (RFC 8767 section 4). */
+static bool is_refreshed(const struct answer *answer)
+{
+    return answer->rcode == RCODE_NOERROR || answer->rcode == RCODE_NXDOMAIN;
+}
+
+/* Expired data rather than a failure, and not overwritten by it; but a failed validation is a verdict. */
+static bool lookup_finish_stale(struct lookup *lookup, const struct answer *answer)
+{
+    if (is_refreshed(answer) || is_verdict(answer) || !lookup_next_waiter(lookup) || !lookup_answer_stale(lookup))
+        return false;
+    lookup_close(lookup);
+    lookup_free(lookup);
+    return true;
+}
+
 static void lookup_finish(struct lookup *lookup, struct answer *answer)
 {
     const struct config *config = lookup->resolver->config;
     struct ttl_limits limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl};
     struct query *query;
+    if (lookup_finish_stale(lookup, answer))
+        return;
     ttl_apply(answer, lookup->key.type, &limits);
     if (is_failure(answer->rcode))
         answer->ttl = FAILURE_TTL;
     lookup_store(lookup, answer);
     lookup_close(lookup);
-    if (!lookup_next_waiter(lookup))
-        counter_add(lookup->resolver->counters, COUNTER_lookups_late, 1);
     while ((query = lookup_next_waiter(lookup)))
         query_answer(query, answer);
     lookup_free(lookup);
@@ -201,17 +250,6 @@ static void lookup_try_failed(struct lookup *lookup, struct exchange *try, int s
     lookup->last_server = try->server;
     if (!lookup_try_again(lookup, try, status) && !lookup_has_live_try(lookup))
         lookup_fail(lookup, status);
-}
-
-/* Extended errors that another server of any operator would give as well: policy and validation. */
-static bool is_verdict(const struct answer *answer)
-{
-    for (unsigned i = 0; i < answer->ede.count; i++) {
-        uint16_t code = answer->ede.item[i].code;
-        if (code == 1 || code == 2 || (code >= 5 && code <= 12) || (code >= 15 && code <= 18) || code == 27)
-            return true;
-    }
-    return false;
 }
 
 /* True if the answer is not the last word and the question was asked again. */
@@ -315,11 +353,11 @@ static struct lookup *lookup_new(struct resolver *resolver, const struct key *ke
     return lookup;
 }
 
-static void lookup_start(struct lookup *lookup)
+static void lookup_start(struct lookup *lookup, enum counter why)
 {
     struct resolver *resolver = lookup->resolver;
     hedge_earn(resolver);
-    counter_add(resolver->counters, COUNTER_lookups_started, 1);
+    counter_add(resolver->counters, why, 1);
     timeout_start(&resolver->again, &lookup->again);
     lookup_send(lookup, &lookup->tries[0]);
 }
@@ -343,6 +381,19 @@ bool lookup_join(struct query *query)
     if (joined)
         counter_add(resolver->counters, COUNTER_lookups_joined, 1);
     else
-        lookup_start(lookup);
+        lookup_start(lookup, COUNTER_lookups_started);
+    if (!list_linked(&lookup->stale_after.link))
+        timeout_start(&resolver->stale_after, &lookup->stale_after);
     return true;
+}
+
+void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    /* Refreshes never crowd out clients: they get the first half of the places. */
+    if (lookup_find(resolver, key, hash) || resolver->stopping ||
+        resolver->lookups.in_use >= resolver->lookups.limit / 2)
+        return;
+    struct lookup *lookup = lookup_new(resolver, key, hash);
+    if (lookup)
+        lookup_start(lookup, COUNTER_refreshes);
 }

@@ -12,6 +12,7 @@ struct lookup {
     struct list waiters;        /* parked queries */
     struct exchange tries[2];   /* the second one is the hedge */
     struct timeout again;
+    struct timeout stale_after; /* runs while clients wait and the cache holds an expired answer */
     unsigned sent;              /* tries so far, the first included */
     unsigned deaths;            /* sessions that died with the question outstanding */
     bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
@@ -22,9 +23,12 @@ struct lookup {
 /* Joins the lookup of this query's key, starting one if there is none; true: the query waits now.
  * False: it has ended (limit, memory, retransmission). */
 bool lookup_join(struct query *query);
+/* Asks for this key with nobody waiting, unless it is being asked already. */
+void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* The reason to give to a query that cannot wait any longer. */
 void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size_t cap);
-/* The timeout by which a second question is due. */
+/* The timeouts by which waiting clients get expired data, and a second question is due. */
+void lookup_stale_due(struct timeout *timeout);
 void lookup_ask_again(struct timeout *timeout);
 /* SERVFAIL to all waiters; ends it. */
 void lookup_abandon(struct lookup *lookup, int reason);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "lookup.h"
+#include "refresh.h"
 #include "resolve/resolver.h"
 
 /* A question whose answer is later than this is asked a second time, as far as the budget allows. */
@@ -15,8 +16,19 @@ static void answer_by_expired(struct timeout *timeout)
     struct query *query = container_of(timeout, struct query, answer_by);
     char text[EDE_TEXT + 1];
     int ede_code;
+    counter_add(query->resolver->counters, COUNTER_deadlines_hit, 1);
+    if (stale_answer(query))
+        return;
     lookup_explain(query->lookup, &ede_code, text, sizeof text);
     query_error(query, RCODE_SERVFAIL, ede_code, text);
+}
+
+static void free_memory(struct resolver *resolver)
+{
+    mem_free(resolver->big);
+    mem_free(resolver->scratch);
+    mem_free(resolver->failing);
+    mem_free(resolver->refreshed);
 }
 
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
@@ -27,7 +39,10 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
         .loop = loop, .counters = counters, .config = config, .cache = cache, .group = group, .steps = steps};
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
-    if (!resolver->big || !resolver->scratch || table_init(&resolver->queries_by_client, 256) < 0)
+    resolver->failing = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->failing);
+    resolver->refreshed = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->refreshed);
+    if (!resolver->big || !resolver->scratch || !resolver->failing || !resolver->refreshed ||
+        table_init(&resolver->queries_by_client, 256) < 0)
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)
         goto fail_table;
@@ -35,13 +50,13 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     /* Lookups may outlive their waiters by an exchange's time. */
     slab_init(&resolver->lookups, sizeof(struct lookup), 2 * (size_t)queries);
     timeouts_init(&resolver->answer_by, loop, config->limits.answer_by_ms, answer_by_expired);
+    timeouts_init(&resolver->stale_after, loop, config->cache.stale_answer_after_ms, lookup_stale_due);
     timeouts_init(&resolver->again, loop, AGAIN_AFTER_MS, lookup_ask_again);
     return 0;
 fail_table:
     table_fini(&resolver->queries_by_client);
 fail:
-    mem_free(resolver->big);
-    mem_free(resolver->scratch);
+    free_memory(resolver);
     return -ENOMEM;
 }
 
@@ -64,11 +79,11 @@ void resolver_stop(struct resolver *resolver)
 void resolver_fini(struct resolver *resolver)
 {
     timeouts_fini(&resolver->answer_by);
+    timeouts_fini(&resolver->stale_after);
     timeouts_fini(&resolver->again);
     slab_fini(&resolver->queries);
     slab_fini(&resolver->lookups);
     table_fini(&resolver->queries_by_client);
     table_fini(&resolver->lookups_by_key);
-    mem_free(resolver->big);
-    mem_free(resolver->scratch);
+    free_memory(resolver);
 }

@@ -1,5 +1,7 @@
 /* The step that answers from the cache: copied straight into the client's room, nothing allocated. */
 #include "dns/codes.h"
+#include "lookup.h"
+#include "refresh.h"
 #include "resolve/resolver.h"
 
 /* What a hit is built in first: most answers and their OPT fit. */
@@ -17,6 +19,18 @@ static void note_kept_failure(struct answer *answer)
         ede_add(&answer->ede, EDE_CACHED_ERROR, NULL, 0);
 }
 
+/* A name asked again in the last tenth of its life is renewed before it ends. */
+static void prefetch(struct query *query, const struct cache_found *found)
+{
+    enum { PREFETCH_MIN_TTL = 10 };
+    struct resolver *resolver = query->resolver;
+    if (found->answer.ttl * 10 > found->original_ttl || found->original_ttl < PREFETCH_MIN_TTL ||
+        !resolver->config->cache.prefetch || !(query->request.flags & FLAG_RD) || found->answer.rcode == RCODE_SERVFAIL)
+        return;
+    if (refresh_is_due(resolver, query->hash))
+        lookup_refresh(resolver, &query->key, query->hash);
+}
+
 static enum verdict answer_big(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;
@@ -25,7 +39,23 @@ static enum verdict answer_big(struct query *query, uint64_t now_ms)
         CACHE_HIT)
         return NEXT; /* evicted in between by another worker */
     count_hit(query);
+    prefetch(query, &found);
     query_answer(query, &found.answer);
+    return ANSWERED;
+}
+
+/* A name that could not be renewed a moment ago is not waited for again: expired data at once, one try in the background. */
+static enum verdict answer_stale(struct query *query)
+{
+    struct resolver *resolver = query->resolver;
+    if (!stale_is_failing(resolver, query->hash))
+        return NEXT;
+    struct key key = query->key;
+    uint64_t hash = query->hash;
+    if (!stale_answer(query))
+        return NEXT;
+    if (refresh_is_due(resolver, hash))
+        lookup_refresh(resolver, &key, hash);
     return ANSWERED;
 }
 
@@ -43,6 +73,7 @@ static enum verdict run(struct query *query)
                       &found)) {
     case CACHE_HIT:
         count_hit(query);
+        prefetch(query, &found);
         note_kept_failure(&found.answer);
         query_finish(query, room, CACHE_ROOM, &found.answer);
         return ANSWERED;
@@ -50,7 +81,7 @@ static enum verdict run(struct query *query)
         return answer_big(query, now_ms);
     default:
         counter_add(resolver->counters, COUNTER_cache_misses, 1);
-        return NEXT;
+        return answer_stale(query);
     }
 }
 

@@ -1,0 +1,19 @@
+/* Data at the end of its life and beyond: prefetch and serve-stale.
+ *
+ * RFC:     8767.
+ */
+#ifndef DOTSTUB_RESOLVE_REFRESH_H
+#define DOTSTUB_RESOLVE_REFRESH_H
+
+#include "resolve/query.h"
+
+/* Answers this query with an expired answer of the cache, if there is one that may still be given. True: the query is gone. */
+bool stale_answer(struct query *query);
+/* Says that this key could not be refreshed: for a while it is answered stale at once. */
+void stale_note_failure(struct resolver *resolver, uint64_t hash);
+/* True while that holds. */
+bool stale_is_failing(struct resolver *resolver, uint64_t hash);
+/* True if this key may be refreshed in the background now; notes that it is. */
+bool refresh_is_due(struct resolver *resolver, uint64_t hash);
+
+#endif
