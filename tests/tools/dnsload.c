@@ -1,0 +1,447 @@
+/* A load generator for DNS over UDP and TCP that believes nothing: every question is one datagram or one
+ * frame, sent once; id, question, rcode and the A record of every answer are checked; what never comes is
+ * counted.
+ *
+ * Names come from a pattern with one %u; the right address is made from a hash of the name, the same as in
+ * tests/integration/zone.py. Prints one JSON object.
+ *
+ * Invariants: questions are sent in the order of their numbers, so the unanswered ones time out in that order
+ * too; connection.waiting[id] is the number + 1 of the question that waits under this id; sum of
+ * connection.pending = sent - answered - silent.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "question.h"
+
+enum { FRAME_MAX = 65535 + 2, OUT_MAX = 1 << 20 };
+
+static struct {
+    struct sockaddr_storage server;
+    socklen_t server_len;
+    bool tcp, edns;
+    const char *pattern;
+    uint32_t first, distinct, count, connections, in_flight, rate;
+    uint64_t patience_us;
+} options = {.pattern = "n%u.example",
+             .distinct = 1,
+             .count = 1000,
+             .connections = 1,
+             .in_flight = 100,
+             .patience_us = 5000000};
+
+/* Parts of an answer's verdict. */
+static struct {
+    uint32_t sent, answered, good, servfail, other_rcode, truncated, wrong, stray, silent, reconnects;
+} totals;
+
+struct connection {
+    int fd; /* -1: closed */
+    uint32_t pending;
+    uint16_t next_id;
+    uint32_t *waiting; /* by id */
+    uint8_t *in, *out; /* TCP only */
+    size_t in_len, out_len;
+};
+
+struct question {
+    uint64_t sent_us;
+    uint32_t connection;
+    uint16_t id;
+    bool over;
+};
+
+static struct connection *connections;
+static struct question *questions;
+static uint32_t *latencies;
+static uint32_t oldest; /* no question before this one waits */
+static int epoll_fd;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "dnsload: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+static void *need(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size);
+    if (!memory)
+        die("memory");
+    return memory;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void name_of(uint32_t number, char text[QUESTION_NAME])
+{
+    const char *mark = strstr(options.pattern, "%u");
+    uint32_t index = options.first + number % options.distinct;
+    if (mark)
+        snprintf(text, QUESTION_NAME, "%.*s%" PRIu32 "%s", (int)(mark - options.pattern), options.pattern,
+                 index, mark + 2);
+    else
+        snprintf(text, QUESTION_NAME, "%s", options.pattern);
+}
+
+static void count_answer(const uint8_t *message, size_t len, size_t question_end, const char *name)
+{
+    unsigned rcode = message[3] & 15;
+    totals.answered++;
+    if (message[2] & 2)
+        totals.truncated++;
+    else if (rcode == 2)
+        totals.servfail++;
+    else if (rcode)
+        totals.other_rcode++;
+    else if (question_answered_right(message, len, question_end, name))
+        totals.good++;
+    else
+        totals.wrong++;
+}
+
+static void question_over(uint32_t number)
+{
+    struct question *question = &questions[number];
+    struct connection *connection = &connections[question->connection];
+    question->over = true;
+    connection->waiting[question->id] = 0;
+    connection->pending--;
+}
+
+static void take_answer(struct connection *connection, const uint8_t *message, size_t len)
+{
+    uint8_t asked[QUESTION_MAX];
+    char name[QUESTION_NAME];
+    if (len < QUESTION_HEADER) {
+        totals.wrong++;
+        return;
+    }
+    uint16_t id = (uint16_t)(message[0] << 8 | message[1]);
+    uint32_t number = connection->waiting[id];
+    if (!number--) {
+        totals.stray++;
+        return;
+    }
+    name_of(number, name);
+    size_t end = question_put(asked, id, name, false);
+    bool fits = len >= end && (message[2] & 0x80) && !message[4] && message[5] == 1 &&
+                memcmp(message + QUESTION_HEADER, asked + QUESTION_HEADER, end - QUESTION_HEADER) == 0;
+    if (!fits) {
+        totals.wrong++;
+        return;
+    }
+    latencies[totals.answered] = (uint32_t)(now_us() - questions[number].sent_us);
+    count_answer(message, len, end, name);
+    question_over(number);
+}
+
+static void connection_open(struct connection *connection)
+{
+    int on = 1, size = 4 << 20;
+    int fd = socket(options.server.ss_family, (options.tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        die("socket");
+    if (options.tcp)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    else
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (connect(fd, (struct sockaddr *)&options.server, options.server_len))
+        die("connect");
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event))
+        die("epoll_ctl");
+    connection->fd = fd;
+    connection->in_len = connection->out_len = 0;
+}
+
+/* The server closed: what it still owes is lost, and the next question opens a new connection. */
+static void connection_lost(struct connection *connection)
+{
+    close(connection->fd);
+    connection->fd = -1;
+    totals.reconnects++;
+    for (uint32_t number = oldest; number < totals.sent && connection->pending; number++) {
+        if (!questions[number].over && &connections[questions[number].connection] == connection) {
+            question_over(number);
+            totals.silent++;
+        }
+    }
+}
+
+static void tcp_flush(struct connection *connection)
+{
+    if (connection->fd < 0 || !connection->out_len)
+        return;
+    ssize_t sent = send(connection->fd, connection->out, connection->out_len, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+        connection_lost(connection);
+    } else if (sent > 0) {
+        connection->out_len -= (size_t)sent;
+        memmove(connection->out, connection->out + sent, connection->out_len);
+    }
+}
+
+static void tcp_take_frames(struct connection *connection)
+{
+    size_t at = 0;
+    while (connection->in_len - at >= 2) {
+        size_t len = (size_t)(connection->in[at] << 8 | connection->in[at + 1]);
+        if (connection->in_len - at - 2 < len)
+            break;
+        take_answer(connection, connection->in + at + 2, len);
+        at += 2 + len;
+    }
+    connection->in_len -= at;
+    memmove(connection->in, connection->in + at, connection->in_len);
+}
+
+static void tcp_readable(struct connection *connection)
+{
+    for (;;) {
+        ssize_t got =
+            recv(connection->fd, connection->in + connection->in_len, FRAME_MAX - connection->in_len, 0);
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            connection_lost(connection);
+            return;
+        }
+        connection->in_len += (size_t)got;
+        tcp_take_frames(connection);
+    }
+}
+
+static void udp_readable(struct connection *connection)
+{
+    static uint8_t datagram[65536];
+    for (;;) {
+        ssize_t got = recv(connection->fd, datagram, sizeof datagram, 0);
+        if (got >= 0)
+            take_answer(connection, datagram, (size_t)got);
+        else if (errno != ECONNREFUSED) /* an ICMP of an earlier question: it stays unanswered */
+            return;
+    }
+}
+
+/* The next connection, in turn, that has room for one more question; NULL: none has. */
+static struct connection *connection_with_room(void)
+{
+    static uint32_t turn;
+    for (uint32_t tried = 0; tried < options.connections; tried++) {
+        struct connection *connection = &connections[turn++ % options.connections];
+        if (connection->pending < options.in_flight && connection->out_len < OUT_MAX - QUESTION_MAX)
+            return connection;
+    }
+    return NULL;
+}
+
+static void ask(struct connection *connection, uint32_t number)
+{
+    uint8_t message[2 + QUESTION_MAX];
+    char name[QUESTION_NAME];
+    if (connection->fd < 0)
+        connection_open(connection);
+    while (connection->waiting[connection->next_id])
+        connection->next_id++;
+    uint16_t id = connection->next_id++;
+    name_of(number, name);
+    size_t len = question_put(message + 2, id, name, options.edns);
+    message[0] = (uint8_t)(len >> 8);
+    message[1] = (uint8_t)len;
+    questions[number] = (struct question){now_us(), (uint32_t)(connection - connections), id, false};
+    connection->waiting[id] = number + 1;
+    connection->pending++;
+    totals.sent++;
+    if (options.tcp) {
+        memcpy(connection->out + connection->out_len, message, len + 2);
+        connection->out_len += len + 2;
+    } else {
+        (void)!send(connection->fd, message + 2, len, 0);
+    }
+}
+
+static void ask_what_is_due(uint64_t start_us)
+{
+    uint64_t due = options.rate ? (now_us() - start_us) * options.rate / 1000000 + 1 : options.count;
+    struct connection *connection;
+    while (totals.sent < options.count && totals.sent < due && (connection = connection_with_room()))
+        ask(connection, totals.sent);
+    for (uint32_t i = 0; options.tcp && i < options.connections; i++)
+        tcp_flush(&connections[i]);
+}
+
+static void give_up_the_old(void)
+{
+    uint64_t now = now_us();
+    while (oldest < totals.sent &&
+           (questions[oldest].over || now - questions[oldest].sent_us > options.patience_us)) {
+        if (!questions[oldest].over) {
+            question_over(oldest);
+            totals.silent++;
+        }
+        oldest++;
+    }
+}
+
+static void run(void)
+{
+    struct epoll_event events[64];
+    uint64_t start_us = now_us();
+    while (totals.sent < options.count || oldest < totals.sent) {
+        ask_what_is_due(start_us);
+        int count = epoll_wait(epoll_fd, events, 64, 1);
+        for (int i = 0; i < count; i++) {
+            struct connection *connection = events[i].data.ptr;
+            if (connection->fd >= 0)
+                (options.tcp ? tcp_readable : udp_readable)(connection);
+        }
+        give_up_the_old();
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+static double latency_ms(double share)
+{
+    uint32_t last = totals.answered - 1;
+    return totals.answered ? latencies[(uint32_t)(share * last)] / 1000.0 : 0;
+}
+
+static void report(double seconds)
+{
+    qsort(latencies, totals.answered, sizeof *latencies, by_size);
+    printf("{\"sent\": %u, \"answered\": %u, \"good\": %u, \"servfail\": %u, \"other_rcode\": %u, "
+           "\"truncated\": %u, "
+           "\"wrong\": %u, \"stray\": %u, \"silent\": %u, \"reconnects\": %u, \"seconds\": %.3f, ",
+           totals.sent, totals.answered, totals.good, totals.servfail, totals.other_rcode, totals.truncated,
+           totals.wrong, totals.stray, totals.silent, totals.reconnects, seconds);
+    printf("\"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f}\n",
+           latency_ms(0.5), latency_ms(0.9), latency_ms(0.99), latency_ms(0.999), latency_ms(1));
+}
+
+static void set_server(const char *address, uint16_t port)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&options.server;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&options.server;
+    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        options.server_len = sizeof *v4;
+    } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        options.server_len = sizeof *v6;
+    } else {
+        errno = EINVAL;
+        die(address);
+    }
+}
+
+static void usage(void)
+{
+    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-n QUESTIONS] [-N PATTERN with %u]\n"
+          "               [-d DISTINCT NAMES] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT ON EACH] [-r PER "
+          "SECOND]\n"
+          "               [-w PATIENCE ms]\n",
+          stderr);
+    exit(2);
+}
+
+static void read_options(int argc, char **argv)
+{
+    const char *address = "127.0.0.1";
+    uint16_t port = 53;
+    for (int option; (option = getopt(argc, argv, "s:p:ten:N:d:f:c:m:r:w:")) != -1;) {
+        uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
+        switch (option) {
+        case 's':
+            address = optarg;
+            break;
+        case 'p':
+            port = (uint16_t)number;
+            break;
+        case 't':
+            options.tcp = true;
+            break;
+        case 'e':
+            options.edns = true;
+            break;
+        case 'n':
+            options.count = number;
+            break;
+        case 'N':
+            options.pattern = optarg;
+            break;
+        case 'd':
+            options.distinct = number;
+            break;
+        case 'f':
+            options.first = number;
+            break;
+        case 'c':
+            options.connections = number;
+            break;
+        case 'm':
+            options.in_flight = number;
+            break;
+        case 'r':
+            options.rate = number;
+            break;
+        case 'w':
+            options.patience_us = (uint64_t)number * 1000;
+            break;
+        default:
+            usage();
+        }
+    }
+    bool sane = options.distinct && options.connections && options.in_flight && options.in_flight < 65536 &&
+                strlen(options.pattern) < QUESTION_NAME - 16;
+    if (optind < argc || !sane)
+        usage();
+    set_server(address, port);
+}
+
+int main(int argc, char **argv)
+{
+    read_options(argc, argv);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd < 0)
+        die("epoll");
+    questions = need(options.count, sizeof *questions);
+    latencies = need(options.count, sizeof *latencies);
+    connections = need(options.connections, sizeof *connections);
+    for (uint32_t i = 0; i < options.connections; i++) {
+        connections[i].waiting = need(65536, sizeof(uint32_t));
+        if (options.tcp) {
+            connections[i].in = need(1, FRAME_MAX);
+            connections[i].out = need(1, OUT_MAX);
+        }
+        connection_open(&connections[i]);
+    }
+    uint64_t start_us = now_us();
+    run();
+    report((double)(now_us() - start_us) / 1e6);
+    return 0;
+}
