@@ -1,0 +1,94 @@
+"""What every test may have: certificates, servers that lie, real ones, daemons. All of it ends with the test."""
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import certs as certs_module  # noqa: E402
+import realservers  # noqa: E402
+from daemon import Daemon  # noqa: E402
+from dotserver import DotServer  # noqa: E402
+from netns import Namespace  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("certs")
+    directory.chmod(0o755)
+    return certs_module.Certificates(directory)
+
+
+@pytest.fixture
+def cleanup():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def public_path():
+    """A directory that every user can read."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def make_server(certs, cleanup):
+    """make_server(certificate, address=..., ...): a DoT server that lies when told to."""
+    def make(certificate=None, **options):
+        server = DotServer(certificate or certs.good, **options)
+        cleanup.callback(server.stop)
+        return server
+    return make
+
+
+@pytest.fixture
+def server(make_server):
+    return make_server()
+
+
+@pytest.fixture
+def make_daemon(certs, tmp_path, cleanup):
+    """make_daemon(server, ..., cache={...}): a daemon that asks these servers. At the end it must stop cleanly, if the
+    test has not stopped it already."""
+    def make(*servers, **options):
+        upstreams = [server.upstream() if hasattr(server, "upstream") else server for server in servers]
+        options.setdefault("ca_file", certs.ca_file)
+        daemon = Daemon(tmp_path, upstreams, **options)
+        cleanup.callback(lambda: daemon.stop() if daemon.running else daemon.check_log())
+        return daemon
+    return make
+
+
+@pytest.fixture
+def daemon(make_daemon, server):
+    """A daemon whose one upstream is `server`."""
+    return make_daemon(server)
+
+
+@pytest.fixture
+def make_namespace(tmp_path, cleanup):
+    def make():
+        namespace = Namespace(tmp_path)
+        cleanup.callback(namespace.close)
+        return namespace
+    return make
+
+
+@pytest.fixture(scope="session", params=["unbound", "dnsdist"])
+def real_server(request, certs, tmp_path_factory):
+    kind = {"unbound": realservers.Unbound, "dnsdist": realservers.Dnsdist}[request.param]
+    directory = tmp_path_factory.mktemp("real")
+    server = kind(directory / request.param, certs)
+    yield server
+    server.end()
+
+
+def pytest_collection_modifyitems(items):
+    assert os.geteuid() == 0, "the integration tests need root: namespaces, port 53, users"

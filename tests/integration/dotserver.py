@@ -1,0 +1,437 @@
+"""A DNS-over-TLS server that tells the truth (zone.py) until it is told to lie.
+
+    server = DotServer(certs.good)              on a free port of 127.0.0.1, in a thread of its own
+    server.delay = 0.3                          each lie is an attribute, to be set and changed at any time:
+    with server.lying(twist=lies.wrong_id):     ... or for a while
+    server.wait_for(lambda: len(server.queries) == 3)
+    server.queries, server.connections          what it saw
+
+TLS runs over memory, so every record and every segment is the server's to shape.
+"""
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import ssl
+import struct
+import threading
+import time
+
+import wire
+import zone
+
+PATIENCE = 10  # seconds that a test waits for what must come
+
+
+def context(certificate, *, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), tickets=True, alpn=True):
+    """What the server brings to handshakes. A new one knows no ticket of an older one."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.set_ciphers("DEFAULT@SECLEVEL=0")
+    made.load_cert_chain(certificate.chain_file, certificate.key_file)
+    made.minimum_version, made.maximum_version = versions
+    if not tickets:
+        made.num_tickets = 0
+        made.options |= ssl.OP_NO_TICKET
+    if alpn:
+        made.set_alpn_protocols(["dot"])
+    return made
+
+
+@dataclasses.dataclass
+class Query:
+    """One question as it came in."""
+    name: str
+    type: int
+    question: wire.Question
+    octets: bytes
+    connection: "Connection"
+    time: float
+    answered: bool = False
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: what was seen of it, and the machinery that answers on it."""
+
+    def __init__(self, server):
+        self.server = server
+        self.opened, self.closed = time.monotonic(), None
+        self.client_hello = b""
+        self.server_name = None
+        self.established = self.resumed = False
+        self.version = self.cipher = self.alpn = None
+        self.queries, self.answers = 0, 0
+        self.end = None  # how the client ended it: "close_notify", "fin", "error: ..."
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = server.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.clear, self.waiting, self.flushing, self.held = bytearray(), [], False, []
+        self.idle_timer = None
+
+    # What asyncio tells.
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.socket = transport.get_extra_info("socket")
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.peer = transport.get_extra_info("peername")
+        with self.server.noticing():
+            self.server.connections.append(self)
+        if self.server.accept in ("rst", "fin"):
+            self.close(self.server.accept)
+        elif self.server.accept == "deaf":
+            self.server.loop.call_soon(self.server.loop.call_soon, transport.pause_reading)  # once asyncio has begun to read
+
+    def data_received(self, octets):
+        if not self.client_hello:
+            self.client_hello = octets
+        if isinstance(self.server.accept, bytes):  # says this instead of a handshake
+            self.transport.write(self.server.accept)
+            return
+        if self.server.accept in ("silent", "deaf"):
+            return
+        self.incoming.write(octets)
+        try:
+            if not self.established:
+                self.shake_hands()
+            if self.established and not self.server.deaf:
+                self.read()
+        except ssl.SSLZeroReturnError:
+            self.note_end("close_notify")
+            self.transport.close()
+        except (ssl.SSLError, ValueError) as error:
+            self.flush_ciphertext()
+            self.note_end(f"error: {error}")
+            self.transport.close()
+
+    def eof_received(self):
+        self.note_end("fin")
+        return False
+
+    def connection_lost(self, error):
+        self.note_end(f"error: {error}" if error else "fin")
+        with self.server.noticing():
+            self.closed = time.monotonic()
+
+    # Inwards.
+
+    def shake_hands(self):
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self.flush_ciphertext()
+            return
+        with self.server.noticing():
+            self.established = True
+            self.version, self.cipher, self.alpn = (
+                self.tls.version(), self.tls.cipher()[0], self.tls.selected_alpn_protocol())
+            self.resumed = self.tls.session_reused
+        self.flush_ciphertext()
+        self.wind_idle_timer()
+        if self.server.deaf:
+            self.transport.pause_reading()
+
+    def read(self):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while True:
+                octets = self.tls.read(65536)
+                if not octets:
+                    raise ssl.SSLZeroReturnError(6, "close_notify")
+                self.clear += octets
+        for payload in wire.frames(self.clear):
+            self.take(payload)
+
+    def take(self, payload):
+        question = wire.read_question(payload)
+        query = Query(question.name, question.type, question, payload, self, time.monotonic())
+        with self.server.noticing():
+            self.queries += 1
+            self.server.queries.append(query)
+        self.wind_idle_timer()
+        if self.server.silence(query) if callable(self.server.silence) else self.server.silence:
+            return
+        delay = self.server.delay(query) if callable(self.server.delay) else self.server.delay
+        if delay:
+            self.server.loop.call_later(delay, self.answer, query)
+        else:
+            self.answer(query)
+
+    # Outwards.
+
+    def answer(self, query):
+        if self.transport.is_closing():
+            return
+        truth = zone.answer(query.question, query.octets, self.server.options)
+        payloads = [truth] if self.server.twist is None else self.server.twist(query, truth)
+        if self.server.reorder:
+            self.hold(query, payloads)
+        else:
+            self.send(query, payloads)
+
+    def hold(self, query, payloads):
+        """Keeps answers back until there are enough (or nothing came for a while), then gives the newest first."""
+        self.held.append((query, payloads))
+        if len(self.held) >= self.server.reorder:
+            self.release()
+        elif len(self.held) == 1:
+            self.server.loop.call_later(0.05, self.release)
+
+    def release(self):
+        held, self.held = self.held, []
+        for query, payloads in reversed(held):
+            self.send(query, payloads)
+
+    def send(self, query, payloads):
+        if self.transport.is_closing():
+            return
+        framing = self.server.framing or wire.frame
+        self.waiting += [framing(payload) for payload in payloads]
+        self.answers += 1
+        query.answered = True
+        if not self.flushing:
+            self.flushing = True
+            self.server.loop.call_soon(self.flush)
+        if self.server.close_after and self.answers >= self.server.close_after:
+            self.flush()
+            self.close(self.server.close_how)
+
+    def flush(self):
+        """The turn's answers, as records and segments of the shape asked for."""
+        self.flushing = False
+        waiting, self.waiting = self.waiting, []
+        if not waiting or self.transport.is_closing():
+            return
+        shape = self.server.shape
+        if shape == "byte records":
+            pieces = [bytes([octet]) for octet in b"".join(waiting)]
+        elif shape == "record each":
+            pieces = waiting
+        else:
+            pieces = [b"".join(waiting)]
+        for piece in pieces:
+            self.tls.write(piece)
+            if shape != "byte records":
+                self.flush_ciphertext()
+        self.flush_ciphertext()
+        self.wind_idle_timer()
+
+    def flush_ciphertext(self):
+        octets = self.outgoing.read()
+        if not octets or self.transport.is_closing():
+            return
+        if self.server.tamper:
+            octets = self.server.tamper(self, octets)
+        if self.server.shape == "byte writes":
+            for at in range(len(octets)):
+                self.transport.write(octets[at:at + 1])
+        elif octets:
+            self.transport.write(octets)
+
+    # Ends.
+
+    def wind_idle_timer(self):
+        if self.idle_timer:
+            self.idle_timer.cancel()
+        if self.server.close_idle:
+            self.idle_timer = self.server.loop.call_later(
+                self.server.close_idle, self.close, self.server.close_how)
+
+    def note_end(self, how):
+        if not self.end:
+            with self.server.noticing():
+                self.end = how
+
+    def close(self, how="notify"):
+        """notify: close_notify, then FIN. fin: FIN alone. rst: a reset."""
+        if self.transport.is_closing():
+            return
+        if self.idle_timer:
+            self.idle_timer.cancel()
+        self.note_end("closed by the server")
+        if how == "rst":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+            return
+        if how == "notify" and self.established:
+            with contextlib.suppress(ssl.SSLError):
+                self.tls.unwrap()
+            self.flush_ciphertext()
+        self.transport.close()
+
+
+class DotServer:
+    # The lies, and their truthful values.
+    LIES = {
+        "accept": None,      # rst, fin: at once; silent: reads, says nothing; deaf: reads nothing; bytes: says these
+        "deaf": False,       # reads nothing after the handshake
+        "silence": False,    # True, or of a query: not answered
+        "delay": 0,          # seconds, or a function of the query
+        "twist": None,       # (query, true answer) -> messages to send instead (lies.py)
+        "framing": None,     # message -> octets instead of a frame
+        "tamper": None,      # (connection, ciphertext) -> octets to put on the wire
+        "shape": None,       # byte records, byte writes, record each; None: the turn's answers in one record
+        "reorder": 0,        # so many answers are kept and sent newest first
+        "close_after": 0,    # so many answers, then the connection ends
+        "close_idle": 0,     # seconds without a query or an answer, then it ends
+        "close_how": "notify",
+        "options": (),       # EDNS options of every answer: (code, data)
+    }  # fmt: skip
+
+    def __init__(self, certificate, address="127.0.0.1", port=0, *, namespace=None, **tls):
+        self.address, self.namespace = address, namespace
+        self.context = context(certificate, **tls)
+        self.changed = threading.Condition()
+        self.queries, self.connections = [], []
+        self.truth()
+        self.listening = self.listener(port)
+        self.port = self.listening.getsockname()[1]
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name=f"liar {address}", daemon=True)
+        self.thread.start()
+        self.server = self.run(self.serve(self.listening))
+        self.fillers = []
+
+    # Lying.
+
+    def truth(self):
+        """Takes back every lie."""
+        for lie, value in self.LIES.items():
+            setattr(self, lie, value)
+
+    @contextlib.contextmanager
+    def lying(self, **lies):
+        before = {lie: getattr(self, lie) for lie in lies}
+        for lie, value in lies.items():
+            setattr(self, lie, value)
+        yield self
+        for lie, value in before.items():
+            setattr(self, lie, value)
+
+    def swap(self, certificate, **tls):
+        """Another certificate from the next connection on; tickets of before are worth nothing then."""
+        self.context = context(certificate, **tls)
+
+    def kill(self, how="rst", which=lambda connection: True):
+        """Ends connections that are open; gives their number."""
+        def do():
+            chosen = [one for one in self.connections if one.closed is None and which(one)]
+            for connection in chosen:
+                connection.close(how)
+            return len(chosen)
+        return self.do(do)
+
+    def refuse(self):
+        """Connections are refused from now on, and those that are open are reset."""
+        self.do(self.server.close)
+        self.kill("rst")
+        self.unfill()
+
+    def blackhole(self):
+        """SYNs are swallowed from now on: a listener that accepts nobody and whose queue is full."""
+        self.refuse()
+        self.listening = self.listener(self.port, backlog=0)
+        while True:
+            filler = self.socket()
+            filler.settimeout(0.2)
+            self.fillers.append(filler)
+            try:
+                filler.connect((self.address, self.port))
+            except (TimeoutError, BlockingIOError):
+                return
+
+    def restore(self):
+        """Accepts connections again."""
+        self.unfill()
+        self.listening = self.listener(self.port)
+        self.server = self.run(self.serve(self.listening))
+
+    def stop(self):
+        self.refuse()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(PATIENCE)
+
+    # Seeing.
+
+    @contextlib.contextmanager
+    def noticing(self):
+        """Around a change that somebody may wait for."""
+        with self.changed:
+            yield
+            self.changed.notify_all()
+
+    def wait_for(self, condition, timeout=PATIENCE):
+        """Waits until the condition holds; gives its value."""
+        with self.changed:
+            value = self.changed.wait_for(condition, timeout)
+        assert value, f"waited {timeout} s in vain; {len(self.queries)} queries, {len(self.connections)} connections"
+        return value
+
+    def asked(self, name, rdtype=None):
+        """The queries for a name."""
+        number = None if rdtype is None else wire.type_number(rdtype)
+        with self.changed:
+            return [query for query in self.queries
+                    if query.name.lower() == name.lower().rstrip(".") and number in (None, query.type)]
+
+    def wait_asked(self, name, times=1, timeout=PATIENCE):
+        self.wait_for(lambda: len(self.asked(name)) >= times, timeout)
+        return self.asked(name)
+
+    @property
+    def established(self):
+        return [connection for connection in self.connections if connection.established]
+
+    @property
+    def open(self):
+        return [connection for connection in self.connections if connection.established and connection.closed is None]
+
+    def most_open(self):
+        """The largest number of established connections at one time."""
+        with self.changed:
+            events = sorted([(one.opened, 1) for one in self.established] +
+                            [(one.closed, -1) for one in self.established if one.closed])
+        count = most = 0
+        for _, step in events:
+            count += step
+            most = max(most, count)
+        return most
+
+    def forget(self):
+        """Starts the records anew (connections that are open stay known)."""
+        with self.changed:
+            self.queries = []
+            self.connections = [connection for connection in self.connections if connection.closed is None]
+
+    # Machinery.
+
+    def socket(self):
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        make = lambda: socket.socket(family, socket.SOCK_STREAM)
+        return self.namespace.call(make) if self.namespace else make()
+
+    def listener(self, port, backlog=1024):
+        listening = self.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((self.address, port))
+        listening.listen(backlog)
+        return listening
+
+    async def serve(self, listening):
+        return await self.loop.create_server(lambda: Connection(self), sock=listening, backlog=1024)
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE)
+
+    def do(self, function):
+        async def call():
+            return function()
+        return self.run(call())
+
+    def unfill(self):
+        for filler in self.fillers:
+            filler.close()
+        if self.fillers:
+            self.listening.close()
+        self.fillers = []
+
+    def upstream(self, **settings):
+        """Its entry for the daemon's configuration."""
+        return {"name": "liar", "tls-name": "dns.google", "addresses": [self.address], "port": self.port, **settings}

@@ -1,0 +1,254 @@
+"""Twists: what a server may say instead of the truth. Each takes (query, true answer) and gives the messages to send."""
+import random
+import struct
+
+import wire
+import zone
+
+
+def header(octets, *, id=None, set=0, clear=0, rcode=None):
+    """The message with another header."""
+    old_id, flags = struct.unpack_from("!HH", octets)
+    flags = (flags | set) & ~clear
+    if rcode is not None:
+        flags = flags & ~15 | rcode
+    return struct.pack("!HH", old_id if id is None else id, flags) + octets[4:]
+
+
+def wrong_id(query, truth):
+    return [header(truth, id=query.question.id ^ 0x5555)]
+
+
+def wrong_id_first(query, truth):
+    return wrong_id(query, truth) + [truth]
+
+
+def about(query, **different):
+    """A true answer to another question, under this one's id."""
+    question = query.question._replace(**different)
+    octets = wire.message(question.name, question.type, klass=question.klass, id=question.id)
+    return zone.answer(question, octets)
+
+
+def wrong_name(query, truth):
+    return [about(query, name="wrong." + query.name)]
+
+
+def wrong_type(query, truth):
+    return [about(query, type=zone.AAAA if query.type == zone.A else zone.A)]
+
+
+def wrong_class(query, truth):
+    return [about(query, klass=3)]
+
+
+def no_question(query, truth):
+    record = wire.rr(query.name, zone.A, b"\x0b\0\0\1")
+    return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 0, 1, 0, 0) + record]
+
+
+def two_questions(query, truth):
+    section = wire.question_section(query.octets)
+    return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 2, 1, 0, 0) + section * 2 +
+            wire.rr(query.name, zone.A, b"\x0b\0\0\1")]
+
+
+def not_a_response(query, truth):
+    return [header(truth, clear=wire.QR)]
+
+
+def other_opcode(query, truth):
+    return [header(truth, set=4 << 11)]
+
+
+def echo(query, truth):
+    return [query.octets]
+
+
+def duplicate(query, truth):
+    return [truth] * 3
+
+
+def unsolicited(query, truth):
+    """Answers to questions nobody asked go first, one of them with an id that may be in use next."""
+    other = query.question._replace(name="unasked.example", id=(query.question.id + 1) & 0xFFFF)
+    octets = wire.message(other.name, id=other.id)
+    return [zone.answer(other, octets), header(zone.answer(other, octets), id=random.randrange(65536)), truth]
+
+
+class swapped_ids:
+    """Keeps each first answer and sends it, with the second, under each other's id."""
+
+    def __init__(self):
+        self.kept = None
+
+    def __call__(self, query, truth):
+        if self.kept is None:
+            self.kept = truth
+            return []
+        first, self.kept = self.kept, None
+        (one,), (two,) = struct.unpack_from("!H", first), struct.unpack_from("!H", truth)
+        return [header(first, id=two), header(truth, id=one)]
+
+
+def cut(query, truth):
+    """The last octet is missing; the frame is whole."""
+    return [truth[:-1]]
+
+
+def left_over(query, truth):
+    return [truth + b"\0"]
+
+
+def rcode(number):
+    def twist(query, truth):
+        section = wire.question_section(query.octets)
+        additional = [wire.opt()] if query.question.edns else []
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | number, question=section,
+                             additional=additional)]
+    return twist
+
+
+def refused_with(code):
+    """REFUSED and an extended error."""
+    def twist(query, truth):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 5,
+                             question=wire.question_section(query.octets),
+                             additional=[wire.opt(options=[(wire.EDE, struct.pack("!H", code))])])]
+    return twist
+
+
+def truncated(query, truth):
+    section = wire.question_section(query.octets)
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | wire.TC, question=section,
+                         additional=[wire.opt()] if query.question.edns else [])]
+
+
+def no_edns(query, truth):
+    """A server from before EDNS: FORMERR without an OPT for every question that has one."""
+    if not query.question.edns:
+        return [truth]
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1,
+                         question=wire.question_section(query.octets))]
+
+
+def off_chain(query, truth):
+    """A record for a name that nobody asked for lies beside the answer."""
+    section = wire.question_section(query.octets)
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=section,
+                         answers=[wire.rr(query.name, zone.A, b"\x0b\0\0\1"),
+                                  wire.rr("victim.example", zone.A, b"\x0b\0\0\2")],
+                         additional=[wire.rr("victim.example", zone.A, b"\x0b\0\0\2")])]
+
+
+def only_off_chain(query, truth):
+    section = wire.question_section(query.octets)
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=section,
+                         answers=[wire.rr("victim.example", zone.A, b"\x0b\0\0\2")])]
+
+
+def ttl(number):
+    """The right answer with any TTL, also those that no zone should have."""
+    def twist(query, truth):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
+                             question=wire.question_section(query.octets),
+                             answers=[wire.rr(query.name, query.type, value, number)
+                                      for value in zone.data(query.name, query.type, {})])]
+    return twist
+
+
+def pointer(at):
+    return struct.pack("!H", 0xC000 | at)
+
+
+A_RECORD = b"\0\1\0\1\0\0\1\x2c\0\4\x0b\0\0\1"  # behind its owner
+OWNER = pointer(12)
+
+# Where records should be; each of the offset at which it begins: (octets, ANCOUNT, ARCOUNT).
+MALFORMED = {
+    "pointer to itself": lambda at: (pointer(at) + A_RECORD, 1, 0),
+    "pointer forward": lambda at: (pointer(at + 16) + A_RECORD + b"\1a\0" + A_RECORD, 2, 0),
+    "two pointers in a circle": lambda at: (b"\1a" + pointer(at + 4) + pointer(at) + A_RECORD, 1, 0),
+    "pointer beyond the end": lambda at: (pointer(0x3FFF) + A_RECORD, 1, 0),
+    "pointer into the header": lambda at: (pointer(0) + A_RECORD, 1, 0),
+    "label type 01": lambda at: (b"\x41a\0" + A_RECORD, 1, 0),
+    "label type 10": lambda at: (b"\x81a\0" + A_RECORD, 1, 0),
+    "name over 255": lambda at: ((b"\x3f" + b"a" * 63) * 4 + b"\0" + A_RECORD, 1, 0),
+    "RDLENGTH beyond the end": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\1\0\x0b\0\0\1", 1, 0),
+    "A of three octets": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\0\3\x0b\0\0", 1, 0),
+    "A of no octets": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\0\0", 1, 0),
+    "CNAME whose name ends early": lambda at: (OWNER + b"\0\5\0\1\0\0\1\x2c\0\5\1a\0\0\0", 1, 0),
+    "CNAME to itself by pointer": lambda at: (OWNER + b"\0\5\0\1\0\0\1\x2c\0\2" + pointer(at + 12), 1, 0),
+    "more records counted than there are": lambda at: (OWNER + A_RECORD, 5, 0),
+    "fewer records counted than there are": lambda at: (OWNER + A_RECORD + OWNER + A_RECORD, 1, 0),
+    "65,535 records counted": lambda at: (OWNER + A_RECORD, 65535, 0),
+    "two OPTs": lambda at: (OWNER + A_RECORD + wire.opt() + wire.opt(), 1, 2),
+    "OPT of another owner": lambda at: (OWNER + A_RECORD + wire.opt(owner=OWNER), 1, 1),
+    "OPT whose option is longer than it": lambda at: (
+        OWNER + A_RECORD + b"\0\0\x29\4\xd0\0\0\0\0\0\4\0\x0f\0\xff", 1, 1),
+    "OPT as an answer": lambda at: (OWNER + A_RECORD + wire.opt(), 2, 0),
+    "half a record": lambda at: (OWNER + A_RECORD[:6], 1, 0),
+    "no record": lambda at: (b"", 1, 0),
+}
+
+
+def malformed(kind):
+    def twist(query, truth):
+        section = wire.question_section(query.octets)
+        body, answers, additional = MALFORMED[kind](12 + len(section))
+        return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 1, answers, 0, additional) +
+                section + body]
+    return twist
+
+
+def pointer_chain(query, truth):
+    """A legal answer of 60,000 octets, most of them pointers to pointers: dear to whoever follows them each time."""
+    section = wire.question_section(query.octets)
+    at = 12 + len(section)
+    chain = b"".join(pointer(12) if number == 0 else pointer(at + 12 + 2 * (number - 1)) for number in range(7000))
+    records = OWNER + struct.pack("!HHIH", 65280, 1, 300, len(chain)) + chain
+    last = pointer(at + 12 + 2 * 6999)
+    count = 2500
+    return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 1, 1 + count, 0, 0) + section + records +
+            (last + A_RECORD) * count]
+
+
+# Framings: how a message may be put on the stream instead of in a frame of its own length.
+def length_zero(payload):
+    return b"\0\0" + wire.frame(payload)
+
+
+def length_short(payload):
+    return struct.pack("!H", 7) + payload[:7]
+
+
+def length_beyond(payload):
+    return struct.pack("!H", len(payload) + 1000) + payload
+
+
+def garbage(payload):
+    return wire.frame(random.randbytes(len(payload)))
+
+
+def flip_bit(connection, octets):
+    """Tampers with what is sent after the handshake: one bit of the ciphertext."""
+    if not connection.established or not connection.queries:
+        return octets
+    return octets[:-3] + bytes([octets[-3] ^ 4]) + octets[-2:]
+
+
+def inject_cleartext(connection, octets):
+    """A DNS answer in the clear, put between the records."""
+    if not connection.established or not connection.queries:
+        return octets
+    return wire.frame(wire.message("cleartext.example", flags=wire.QR | wire.RD | wire.RA)) + octets
+
+
+def half_handshake(connection, octets):
+    return octets[:len(octets) // 2] if not connection.established else octets
+
+
+HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+ALERT = b"\x15\x03\x03\x00\x02\x02\x28"  # fatal, handshake_failure
+GARBAGE = bytes(range(255, -1, -1)) * 4
+PLAIN_DNS = wire.frame(wire.message("cleartext.example", flags=wire.QR | wire.RD | wire.RA))

@@ -1,0 +1,76 @@
+"""Network and mount namespaces of a test's own: nothing in them but what the test puts there."""
+import ctypes
+import os
+import socket
+import subprocess
+import threading
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Namespace:
+    """A fresh network with only a loopback interface (down), and mounts of its own."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.holder = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", "echo there; exec cat"],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.holder.stdout.readline() == "there\n", "no namespace to be had"
+        self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", f"--mount=/proc/{self.holder.pid}/ns/mnt",
+                       "--"]
+
+    def run(self, *command, check=True, **options):
+        return subprocess.run([*self.prefix, *map(str, command)], check=check, capture_output=True, text=True,
+                              timeout=30, **options)
+
+    def up(self, *addresses):
+        """Loopback goes up, with more addresses if some are named."""
+        self.run("ip", "link", "set", "lo", "up")
+        self.add(*addresses)
+        return self
+
+    def add(self, *addresses):
+        for address in addresses:
+            length = 128 if ":" in address else 32
+            self.run("ip", "address", "add", f"{address}/{length}", "dev", "lo", *(["nodad"] if length == 128 else []))
+
+    def without_ipv6(self):
+        self.run("sh", "-c", "for file in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$file; done")
+        return self
+
+    def resolv_conf(self, text):
+        """What programs in here read as /etc/resolv.conf; names are asked of DNS alone."""
+        for name, content in (("resolv.conf", text), ("nsswitch.conf", "hosts: dns\n")):
+            path = self.directory / name
+            path.write_text(content)
+            self.run("mount", "--bind", path, f"/etc/{name}")
+
+    def call(self, function):
+        """Runs a function in a thread that has entered the network: sockets made there stay there."""
+        out = []
+
+        def enter():
+            descriptor = os.open(f"/proc/{self.holder.pid}/ns/net", os.O_RDONLY)
+            failed = libc.setns(descriptor, CLONE_NEWNET)
+            os.close(descriptor)
+            try:
+                out.append((None, OSError(ctypes.get_errno(), "setns")) if failed else (function(), None))
+            except BaseException as error:  # handed to the caller
+                out.append((None, error))
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        value, error = out[0]
+        if error:
+            raise error
+        return value
+
+    def socket(self, *arguments):
+        return self.call(lambda: socket.socket(*arguments))
+
+    def close(self):
+        self.holder.stdin.close()
+        self.holder.stdout.close()
+        self.holder.wait(10)
