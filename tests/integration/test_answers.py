@@ -1,0 +1,198 @@
+"""dig and kdig through the daemon get what the DNS-over-TLS server holds: two real servers, and the liar's truth."""
+import re
+
+import pytest
+
+import wire
+import zone
+from processes import eventually
+
+HELD = [("a", "A"), ("a", "AAAA"), ("a", "TXT"), ("a", "HTTPS"), ("a", "MX"), ("alias", "A"), ("alias", "AAAA"), ("", "MX"),
+        ("", "SOA"), ("", "NS"), ("", "CAA"), ("x.wild", "A"), ("_dns._udp", "SRV"), ("naptr", "NAPTR"), ("large", "TXT"),
+        ("nope", "A"), ("alias", "TXT")]
+
+
+@pytest.fixture
+def real(make_daemon, real_server):
+    daemon = make_daemon(real_server)
+    daemon.server = real_server
+    return daemon
+
+
+def full(name):
+    return f"{name}.real.example".lstrip(".")
+
+
+def same_data(answer, truth):
+    assert answer.rcode() == truth.rcode()
+    for section in ("answer", "authority"):
+        assert wire.texts(answer, section) == wire.texts(truth, section)
+        for given, held in zip(wire.ttls(answer, section), wire.ttls(truth, section)):
+            assert given <= held
+
+
+def sections(output):
+    """The records that dig printed, TTLs left out."""
+    lines = [line.split(None, 4) for line in output.splitlines() if line and not line.startswith(";")]
+    return sorted((owner.lower(), rdtype, re.sub(r'[\s"]+', " ", data).strip()) for owner, _, _, rdtype, data in lines)
+
+
+@pytest.mark.parametrize("name, rdtype", HELD)
+def test_answers_are_what_the_server_holds(real, name, rdtype):
+    truth = real.server.ask(full(name), rdtype)
+    for tcp in (True, False):
+        for _ in range(2):  # from upstream, from the cache
+            answer = real.ask(full(name), rdtype, tcp=tcp, size=4096)
+            if not answer.flags & wire.TC:
+                same_data(answer, truth)
+            assert not answer.flags & wire.AA
+
+
+def test_dnssec_records_are_passed_on(real):
+    truth = real.server.ask("a.real.example", "A", do=True)
+    assert "RRSIG" in [rdtype for _, rdtype, _ in wire.texts(truth)]
+    same_data(real.ask("a.real.example", do=True), truth)
+    assert "RRSIG" not in [rdtype for _, rdtype, _ in wire.texts(real.ask("a.real.example"))]
+
+
+def test_a_name_that_does_not_exist(real):
+    for _ in range(2):
+        output = real.dig("nope.real.example")
+        assert "status: NXDOMAIN" in output and "ANSWER: 0" in output and "real.example." in output
+
+
+@pytest.mark.parametrize("tool", ["dig", "kdig"])
+@pytest.mark.parametrize("transport", [[], ["+tcp"]])
+@pytest.mark.parametrize("rdtype, data", [("A", "198.51.100.7"), ("AAAA", "2001:db8::7"), ("TXT", "some text"),
+                                          ("HTTPS", "alpn")])
+def test_dig_shows_it(real, tool, transport, rdtype, data):
+    for _ in range(2):
+        output = real.dig("a.real.example", rdtype, *transport, tool=tool)
+        assert "NOERROR" in output and data in output
+
+
+def test_dig_keeps_a_connection_open(real):
+    names = ["a.real.example", "alias.real.example", "mail.real.example", "nope.real.example", "a.real.example"]
+    output = real.dig("+tcp", "+keepopen", *names)
+    assert output.count("status: NOERROR") == 4 and output.count("status: NXDOMAIN") == 1
+    output = real.dig("+tcp", "+keepopen", *names, tool="kdig")
+    assert output.count("status: NOERROR") == 4 and output.count("status: NXDOMAIN") == 1
+
+
+def test_dig_with_dnssec(real):
+    output = real.dig("+dnssec", "a.real.example")
+    assert "RRSIG" in output and re.search(r"flags: do; udp: 1232", output)
+
+
+def test_dig_without_edns(real):
+    output = real.dig("+noedns", "a.real.example")
+    assert "OPT PSEUDOSECTION" not in output and "198.51.100.7" in output
+
+
+def test_a_large_answer_comes_over_tcp_after_truncation(real):
+    held = wire.texts(real.server.ask("large.real.example", "TXT"))
+    output = real.dig("+bufsize=512", "+ignore", "large.real.example", "TXT")
+    assert re.search(r"flags: qr tc rd ra", output) and "ANSWER: 0" in output
+    output = real.dig("+bufsize=512", "large.real.example", "TXT")
+    assert "retrying in TCP mode" in output
+    assert wire.texts(real.ask("large.real.example", "TXT", tcp=True)) == held
+    assert "0011yyyy" in output
+
+
+def test_a_large_answer_over_tcp_at_once(real):
+    output = real.dig("+tcp", "+bufsize=512", "large.real.example", "TXT")
+    assert "0011yyyy" in output and "Truncated" not in output
+
+
+def test_reverse_lookup(real):
+    assert "a.real.example." in real.dig("+short", "-x", "8.8.8.7")
+
+
+@pytest.mark.parametrize("arguments", [["+short"], ["+noall", "+answer"], ["+nocookie"], ["+cookie"], ["+subnet=192.0.2.0/24"],
+                                       ["+nsid"], ["+padding=128"], ["+keepalive", "+tcp"], ["+expire"], ["+cdflag"],
+                                       ["+adflag"], ["+noadflag"], ["+bufsize=4096"], ["+ednsopt=65001:beef"]])
+def test_dig_options(real, arguments):
+    assert "198.51.100.7" in real.dig(*arguments, "a.real.example")
+
+
+def test_both_families(real):
+    for address in ("127.0.0.1", "::1"):
+        for tcp in (False, True):
+            assert wire.addresses(real.ask("a.real.example", address=address, tcp=tcp)) == ["198.51.100.7"]
+
+
+def test_ttls_count_down(real):
+    first = wire.ttls(real.ask("mail.real.example"))[0]
+    assert first <= 300
+    later = eventually(lambda: [ttl for ttl in wire.ttls(real.ask("mail.real.example")) if ttl < first], what="a lower TTL")
+    assert first - 2 <= later[0] < first
+
+
+# The liar's truth, where every query can be counted.
+
+def test_ttls_count_down_to_a_new_question(make_daemon, server):
+    daemon = make_daemon(server, cache={"prefetch": False, "serve-stale": "0"})
+    seen = []
+
+    def asked_again():
+        seen.append(wire.ttls(daemon.ask("ttl2.example"))[0])
+        return len(server.queries) == 2
+
+    eventually(asked_again, what="the end of the TTL")
+    assert 2.9 > server.queries[1].time - server.queries[0].time > 1.9
+    assert sorted(set(seen), reverse=True) in ([2, 1], [2, 1, 0])
+    assert seen[-1] == 2
+
+
+def test_a_cached_answer_is_the_answer(daemon, server):
+    for name, rdtype in [("a.example", "A"), ("cname5.a.example", "A"), ("many20.example", "A"), ("big3000.example", "TXT"),
+                         ("https3.example", "HTTPS"), ("nx.example", "A"), ("nodata.example", "AAAA"), ("glue.example", "A")]:
+        first, second = (daemon.ask(name, rdtype, tcp=True) for _ in range(2))
+        assert first.rcode() == second.rcode()
+        for section in ("answer", "authority", "additional"):
+            assert wire.texts(first, section) == wire.texts(second, section)
+        assert len(server.asked(name)) == 1
+
+
+@pytest.mark.parametrize("size", [10_000, 30_000, 65_000])
+def test_answers_of_up_to_64_kib(daemon, server, size):
+    for _ in range(2):
+        answer = daemon.ask(f"big{size}.example", "TXT", tcp=True)
+        assert sum(len(text) + 1 for text in answer.answer[0][0].strings) == size
+    assert len(server.queries) == 1
+
+
+def test_ttl_zero_is_not_kept(daemon, server):
+    for number in range(3):
+        assert wire.ttls(daemon.ask("ttl0.example")) == [0]
+        assert len(server.queries) == number + 1
+
+
+def test_ttl_limits(make_daemon, server):
+    daemon = make_daemon(server, cache={"min-ttl": "30s", "max-ttl": "100s", "negative-max-ttl": "50s"})
+    for _ in range(2):
+        assert 29 <= wire.ttls(daemon.ask("ttl5.example"))[0] <= 30
+        assert wire.ttls(daemon.ask("ttl0.example")) == [0]
+        assert 99 <= wire.ttls(daemon.ask("ttl500.example"))[0] <= 100
+        assert 49 <= wire.ttls(daemon.ask("nx.soa500-500.example"), "authority")[0] <= 50
+
+
+@pytest.mark.parametrize("name, ttl", [("nx.soa100-40.example", 40), ("nx.soa40-100.example", 40),
+                                       ("nodata.soa100-40.example", 40), ("cname2.ttl20.nx.soa100-40.example", 20)])
+def test_a_negative_answer_lives_as_long_as_its_soa_says(daemon, server, name, ttl):
+    for _ in range(2):
+        assert ttl - 1 <= wire.ttls(daemon.ask(name), "authority")[0] <= ttl
+    assert len(server.queries) == 1
+
+
+def test_a_negative_answer_without_soa_is_not_kept(daemon, server):
+    for number in range(2):
+        assert daemon.ask("nx.nosoa.example").rcode() == 3
+        assert len(server.queries) == number + 1
+
+
+def test_names_of_one_zone_do_not_mix(daemon):
+    for number in range(200):
+        name = f"n{number}.example"
+        assert wire.addresses(daemon.ask(name)) == [zone.address(name)]
+        assert wire.addresses(daemon.ask(name, "AAAA")) == [zone.address6(name)]

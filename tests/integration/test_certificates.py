@@ -1,0 +1,193 @@
+"""A bad certificate gets not one question, while the same server with a good one gets them all, before and after."""
+import ssl
+import struct
+import time
+
+import pytest
+
+import certs as certs_module
+import wire
+import zone
+from daemon import SLACK
+from processes import eventually
+from test_upstream import ask_truly, fresh, recovery
+
+V1_1, V1_2, V1_3 = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+def refused(daemon, server, name):
+    """Asks what must fail: no question arrives; the extended errors' texts are given."""
+    before = len(server.queries)
+    answer = daemon.ask(name, edns=True)
+    assert answer.rcode() == 2
+    assert len(server.queries) == before, "a question went to an unverified server"
+    assert not server.open
+    return " ".join(text for _, text in wire.extended_errors(answer))
+
+
+@pytest.mark.parametrize("kind", certs_module.BAD)
+def test_a_bad_certificate_gets_not_one_question(daemon, server, certs, kind):
+    for number in range(3):
+        ask_truly(daemon, f"before{number}.example")
+    assert len(server.queries) == 3
+    server.swap(certs.bad(kind))
+    server.kill()
+    with daemon.udp() as client:
+        for number in range(20):
+            client.send(wire.query(f"during{number}.example", id=number))
+        for _ in range(20):
+            assert client.receive()[3] & 15 == 2
+    assert len(server.queries) == 3 and not server.open
+    assert ask_truly(daemon, "before0.example") < 0.5 * SLACK, "the cache goes on"
+    server.swap(certs.good)
+    assert recovery(daemon) < 1 + 0.5 * SLACK
+    ask_truly(daemon, "after.example")
+    assert server.asked("after.example")
+
+
+@pytest.mark.parametrize("kind", ["wrong-name", "expired", "not-yet-valid", "untrusted-ca"])
+def test_the_reason_is_told(make_daemon, make_server, certs, kind):
+    server = make_server(certs.bad(kind))
+    daemon = make_daemon(server)
+    text = refused(daemon, server, "a.example")
+    word = {"wrong-name": "name", "expired": "expired", "not-yet-valid": "not valid yet", "untrusted-ca": "not trusted"}[kind]
+    assert word in text
+    assert daemon.matching(word)
+
+
+@pytest.mark.parametrize("which", ["good", "good_rsa", "good_through_intermediate"])
+def test_good_certificates(make_daemon, make_server, certs, which):
+    server = make_server(getattr(certs, which))
+    ask_truly(make_daemon(server), "a.example")
+
+
+@pytest.mark.parametrize("versions, fits", [((V1_1, V1_1), False), ((V1_2, V1_2), True), ((V1_3, V1_3), True)])
+def test_versions(make_daemon, make_server, certs, versions, fits):
+    server = make_server(versions=versions)
+    daemon = make_daemon(server)
+    if fits:
+        ask_truly(daemon, "a.example")
+    else:
+        refused(daemon, server, "a.example")
+
+
+def test_the_least_version_is_configured(make_daemon, make_server):
+    server = make_server(versions=(V1_2, V1_2))
+    daemon = make_daemon(server, tls={"min-version": "1.3"})
+    refused(daemon, server, "a.example")
+
+
+def test_the_least_version_of_one_upstream(make_daemon, make_server):
+    server = make_server(versions=(V1_2, V1_2))
+    refused(make_daemon(server.upstream(**{"min-version": "1.3"})), server, "a.example")
+
+
+# Pins.
+
+def test_a_pin_and_a_name_must_both_hold(make_daemon, make_server, certs):
+    server = make_server()
+    ask_truly(make_daemon(server.upstream(pins=[certs.good_rsa.pin, certs.good.pin])), "a.example")
+    refused(make_daemon(server.upstream(pins=[certs.good_rsa.pin])), make_server(port=0), "b.example")
+    other = make_server(certs.bad("wrong-name"))
+    refused(make_daemon(other.upstream(pins=[certs.bad("wrong-name").pin])), other, "c.example")
+
+
+@pytest.mark.parametrize("kind", ["wrong-name", "expired", "self-signed", "untrusted-ca"])
+def test_a_pin_alone_looks_at_nothing_but_the_key(make_daemon, make_server, certs, kind):
+    server = make_server(certs.bad(kind))
+    entry = {"name": "pinned", "addresses": [server.address], "port": server.port}
+    daemon = make_daemon({**entry, "pins": [certs.bad(kind).pin]})
+    ask_truly(daemon, "a.example")
+    daemon.stop()
+    server.wait_for(lambda: not server.open)
+    refused(make_daemon({**entry, "pins": [certs.good.pin]}), server, "b.example")
+
+
+def test_a_ca_of_one_upstream(make_daemon, make_server, certs):
+    server = make_server(certs.bad("untrusted-ca"))
+    ask_truly(make_daemon(server.upstream(**{"ca-file": str(certs.stranger.chain_file)})), "a.example")
+
+
+# Resumption.
+
+def extensions(hello):
+    """The extensions of a ClientHello, by number."""
+    at = 5 + 4 + 2 + 32
+    at += 1 + hello[at]
+    at += 2 + struct.unpack_from("!H", hello, at)[0]
+    at += 1 + hello[at]
+    end = at + 2 + struct.unpack_from("!H", hello, at)[0]
+    at, found = at + 2, {}
+    while at < end:
+        number, length = struct.unpack_from("!HH", hello, at)
+        found[number] = hello[at + 4:at + 4 + length]
+        at += 4 + length
+    return found
+
+
+SNI, ALPN, PSK, EARLY_DATA = 0, 16, 41, 42
+
+
+def test_the_first_flight(daemon, server):
+    ask_truly(daemon, "a.example")
+    hello = extensions(server.connections[0].client_hello)
+    assert hello[SNI].endswith(b"dns.google")
+    assert hello[ALPN] == b"\0\4\3dot"
+    assert PSK not in hello and EARLY_DATA not in hello
+
+
+def test_sessions_are_resumed_and_never_with_early_data(daemon, server):
+    for number in range(10):
+        ask_truly(daemon, f"n{number}.example")
+        server.kill("notify")
+        server.wait_for(lambda: not server.open)
+    assert [connection.resumed for connection in server.established] == [False] + [True] * 9
+    tickets = [extensions(connection.client_hello).get(PSK) for connection in server.established]
+    assert len(set(tickets)) == 10, "a ticket was used twice"
+    assert not any(EARLY_DATA in extensions(connection.client_hello) for connection in server.established)
+
+
+def test_a_ticket_that_is_not_accepted_costs_nothing(daemon, server, certs):
+    for number in range(3):
+        ask_truly(daemon, f"n{number}.example")
+        server.swap(certs.good)
+        server.kill("notify")
+        server.wait_for(lambda: not server.open)
+    ask_truly(daemon, "after.example")
+    assert not any(connection.resumed for connection in server.established)
+
+
+def test_tickets_of_one_server_are_not_shown_to_another(make_daemon, make_server):
+    first = make_server()
+    second = make_server(address="127.0.0.2", port=first.port)
+    daemon = make_daemon(first.upstream(addresses=["127.0.0.1", "127.0.0.2"]))
+    for server in (first, second):
+        other = second if server is first else first
+        other.refuse()
+        eventually(lambda: daemon.ask(fresh.name()).rcode() == 0)
+        other.restore()
+    assert not second.established[0].resumed
+    assert PSK not in extensions(second.established[0].client_hello)
+
+
+def test_a_certificate_swapped_in_mid_run_is_looked_at_despite_tickets(daemon, server, certs):
+    ask_truly(daemon, "a.example")
+    server.swap(certs.bad("expired"))
+    server.kill("notify")
+    refused(daemon, server, "b.example")
+
+
+def test_a_server_that_is_bad_at_first(make_daemon, make_server, certs):
+    server = make_server(certs.bad("self-signed"))
+    daemon = make_daemon(server)
+    refused(daemon, server, "a.example")
+    server.swap(certs.good)
+    begun = time.monotonic()
+    eventually(lambda: wire.addresses(daemon.ask("a.example")) == [zone.address("a.example")], 8)
+    assert time.monotonic() - begun < 6
+
+
+def test_the_facts_of_a_session_are_logged(daemon, server):
+    ask_truly(daemon, "a.example")
+    line = daemon.wait_line(r"session")
+    assert "TLS" in line and "1.3" in line and "dns.google" in line and server.connections[0].cipher.split("_")[1] in line

@@ -1,0 +1,96 @@
+"""Ten thousand names at once, and sessions that die meanwhile: every question is counted, one datagram each."""
+import threading
+
+import pytest
+
+from daemon import SLACK
+
+pytestmark = [pytest.mark.alone]
+NAMES = 10_000 // (1 if SLACK < 8 else 4)
+
+
+def all_good(result):
+    assert result["good"] == result["sent"] and not result["stray"], result
+
+
+def both(daemon, udp_names, tcp_names, count=NAMES):
+    """The same load over UDP and TCP at once."""
+    udp = daemon.load(questions=count, distinct=count, name=udp_names, connections=10, in_flight=50, patience=6000)
+    tcp = daemon.load(questions=count, distinct=count, name=tcp_names, connections=10, in_flight=50, patience=6000, tcp=True)
+    return udp.result(120), tcp.result(120)
+
+
+@pytest.mark.threads
+def test_ten_thousand_names_over_udp_and_tcp(daemon, server):
+    for result in both(daemon, "u%u.example", "t%u.example"):
+        all_good(result)
+    assert server.most_open() <= 3, "two sessions, and one while one is replaced"
+    asked = len(server.queries)
+    assert 2 * NAMES <= asked <= 2 * NAMES * 1.08
+    for result in both(daemon, "t%u.example", "u%u.example"):  # what the other transport asked
+        all_good(result)
+    assert len(server.queries) == asked, "the second round was asked upstream"
+
+
+def test_several_workers(make_daemon, make_server):
+    server = make_server()
+    daemon = make_daemon(server, workers=3)
+    for result in both(daemon, "u%u.example", "t%u.example", 3000):
+        all_good(result)
+    assert server.most_open() <= 3 * 3
+    asked = len(server.queries)
+    for result in both(daemon, "u%u.example", "t%u.example", 3000):
+        all_good(result)
+    assert len(server.queries) == asked
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("how", ["rst", "fin", "notify"])
+def test_killing_the_connections_under_load_loses_nothing(daemon, server, how):
+    server.delay = 0.02
+    count, rate = 4000 // min(SLACK, 4), 1000 // min(SLACK, 4)
+    udp = daemon.load(questions=count, distinct=count, rate=rate, name="u%u.example", connections=4, in_flight=500)
+    tcp = daemon.load(questions=count, distinct=count, rate=rate, name="t%u.example", connections=4, in_flight=500, tcp=True)
+    pause, kills = threading.Event(), 0
+    while udp.child.poll() is None or tcp.child.poll() is None:
+        kills += server.kill(how)
+        pause.wait(0.25)
+    for result in (udp.result(), tcp.result()):
+        all_good(result)
+    assert kills >= 5
+    assert all(connection.resumed for connection in server.established[1:]), "a full handshake where a ticket would do"
+
+
+def test_sessions_that_close_after_few_answers_under_load(daemon, server):
+    server.close_after = 50
+    result = daemon.load(questions=3000 // SLACK, distinct=3000, rate=1000 // SLACK, name="n%u.example", in_flight=500).result()
+    all_good(result)
+
+
+def test_two_servers_one_dies_under_load(make_daemon, make_server):
+    first, second = make_server(), make_server(address="127.0.0.2")
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
+    load = daemon.load(questions=3000 // SLACK, distinct=3000, rate=1000 // SLACK, name="n%u.example", in_flight=1000)
+    first.wait_for(lambda: len(first.queries) + len(second.queries) > 500 // SLACK)
+    first.refuse()
+    result = load.result()
+    all_good(result)
+    assert result["max_ms"] < 700 * SLACK, result
+
+
+def test_hits_are_not_slowed_by_a_dead_server(daemon, server):
+    daemon.ask("hit.example")
+    server.blackhole()
+    misses = daemon.load(questions=300, distinct=300, rate=100, name="miss%u.example", in_flight=1000, patience=6000)
+    hits = daemon.load(questions=2000 // SLACK, rate=1000 // SLACK, name="hit.example", in_flight=200).result()
+    all_good(hits)
+    assert hits["p99_ms"] < 50 * SLACK, hits
+    misses = misses.result()
+    assert misses["servfail"] == misses["sent"] and misses["max_ms"] < 4100 + 400 * SLACK, misses
+
+
+def test_more_names_than_the_cache_holds(make_daemon, server):
+    daemon = make_daemon(server, cache={"size": "4MiB"})
+    for _ in range(2):
+        for result in both(daemon, "u%u.a-rather-long-name-to-fill-the-cache.example", "t%u.example", 8000 // SLACK):
+            all_good(result)

@@ -1,0 +1,88 @@
+"""Networks that are not all there: no IPv6, no route, routes that come later; and getent through the daemon."""
+import subprocess
+import time
+
+import pytest
+
+import wire
+import zone
+from daemon import SLACK
+from processes import eventually
+from test_privacy import GOOGLE, default_daemon, world  # noqa: F401 (fixtures)
+from test_upstream import ask_truly, fresh
+
+
+def test_without_ipv6(make_namespace, make_server, make_daemon, certs):
+    namespace = make_namespace().without_ipv6().up("8.8.8.8")
+    make_server(address="8.8.8.8", port=853, namespace=namespace)
+    daemon = make_daemon(file=False, port=53, namespace=namespace, variables={"DOTSTUB_TLS_CA_FILE": certs.ca_file})
+    for number in range(5):
+        assert ask_truly(daemon, f"n{number}.example") < 1 * SLACK
+    assert daemon.matching("info daemon: .*::1")
+    assert daemon.running
+
+
+def test_without_ipv6_an_address_that_was_named_is_an_error(make_namespace, make_daemon):
+    namespace = make_namespace().without_ipv6().up()
+    daemon = make_daemon({"name": "x", "tls-name": "dns.google", "addresses": ["8.8.8.8"]}, namespace=namespace, wait=False)
+    assert daemon.wait_exit() not in (0, 1)
+    assert daemon.matching("error .*::1")
+
+
+def test_without_any_route_it_starts_and_answers_as_soon_as_it_can(make_namespace, make_server, make_daemon, certs):
+    namespace = make_namespace().up()
+    daemon = make_daemon(file=False, port=53, namespace=namespace, variables={"DOTSTUB_TLS_CA_FILE": certs.ca_file})
+    begun = time.monotonic()
+    answer = daemon.ask("a.example", edns=True)
+    assert answer.rcode() == 2 and time.monotonic() - begun < 4.5
+    assert {22, 23} & {code for code, _ in wire.extended_errors(answer)}
+    assert wire.addresses(daemon.ask("localhost")) == ["127.0.0.1"]
+    namespace.add("8.8.8.8")
+    make_server(address="8.8.8.8", port=853, namespace=namespace)
+    begun = time.monotonic()
+    eventually(lambda: daemon.ask(fresh.name()).rcode() == 0, what="an answer")
+    assert time.monotonic() - begun < 1 + 0.5 * SLACK
+
+
+def test_the_network_goes_and_comes_back(make_namespace, make_server, make_daemon, certs):
+    namespace = make_namespace().up("8.8.8.8")
+    server = make_server(address="8.8.8.8", port=853, namespace=namespace)
+    daemon = make_daemon(file=False, port=53, namespace=namespace, variables={"DOTSTUB_TLS_CA_FILE": certs.ca_file})
+    ask_truly(daemon, "before.example")
+    namespace.run("ip", "address", "del", "8.8.8.8/32", "dev", "lo")
+    server.kill("rst")
+    assert daemon.ask("during.example").rcode() == 2
+    namespace.add("8.8.8.8")
+    begun = time.monotonic()
+    eventually(lambda: daemon.ask(fresh.name()).rcode() == 0, what="an answer")
+    assert time.monotonic() - begun < 1.5 + 0.5 * SLACK
+
+
+@pytest.mark.parametrize("fault", ["blackhole", "unreachable", "prohibit"])
+def test_one_family_that_leads_nowhere(make_namespace, make_server, make_daemon, certs, fault):
+    namespace = make_namespace().up("8.8.8.8", "2001:db8::1")
+    namespace.run("ip", "-6", "route", "add", *([] if fault == "blackhole" else [fault]), "2001:4860::/32",
+                  *(["via", "2001:db8::1"] if fault == "blackhole" else []), check=fault != "blackhole")
+    make_server(address="8.8.8.8", port=853, namespace=namespace)
+    entry = {"name": "google", "tls-name": "dns.google", "addresses": ["2001:4860:4860::8888", "8.8.8.8"]}
+    daemon = make_daemon(entry, port=53, namespace=namespace)
+    for number in range(5):
+        assert ask_truly(daemon, f"n{number}.example") < 0.6 + 0.4 * SLACK
+
+
+def test_getent_asks_the_daemon(default_daemon, make_server, world):  # noqa: F811
+    make_server(address="8.8.8.8", port=853, namespace=world)
+    daemon = default_daemon()
+    world.resolv_conf("nameserver 127.0.0.1\n")
+    for _ in range(2):
+        found = world.run("getent", "ahostsv4", "host.example").stdout
+        assert zone.address("host.example") in found
+        assert zone.address6("host.example").replace("2600:db8::", "2600:db8") .split(":")[0] in world.run(
+            "getent", "ahostsv6", "host.example").stdout
+    assert world.run("getent", "hosts", "host.example").returncode == 0
+    with pytest.raises(subprocess.CalledProcessError):
+        world.run("getent", "hosts", "nx.example")
+    assert "127.0.0.1" in world.run("getent", "ahostsv4", "localhost").stdout
+    world.resolv_conf("nameserver ::1\noptions use-vc edns0 trust-ad\n")
+    assert zone.address("tcp.example") in world.run("getent", "ahostsv4", "tcp.example").stdout
+    assert daemon.running

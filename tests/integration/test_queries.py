@@ -1,0 +1,362 @@
+"""What clients may send, and what they get for it: the first half of a query's life."""
+import random
+import struct
+
+import dns.flags
+import dns.rcode
+import pytest
+
+import wire
+import zone
+from clients import Silence
+
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
+
+
+def rcode_of(octets):
+    return octets[3] & 15
+
+
+def answered(client, octets):
+    """Sends octets that may be met with silence, then a good query: the answer to the former, or None."""
+    marker = wire.query("marker.example")
+    while marker[:2] == octets[:2]:
+        marker = wire.query("marker.example")
+    client.send(octets)
+    client.send(marker)
+    first = client.receive()
+    if first[:2] == marker[:2]:
+        return None
+    client.receive()
+    return first
+
+
+# Silence.
+
+@pytest.mark.parametrize("length", range(12))
+def test_a_datagram_shorter_than_a_header_is_met_with_silence(daemon, length):
+    with daemon.udp() as client:
+        assert answered(client, wire.query("a.example")[:length]) is None
+
+
+def test_a_response_is_met_with_silence(daemon):
+    with daemon.udp() as client:
+        assert answered(client, wire.query("a.example", flags=wire.QR | wire.RD)) is None
+        assert answered(client, wire.message("a.example", flags=wire.QR | wire.RD | 5 << 11)) is None
+
+
+# Refusals of the header.
+
+@pytest.mark.parametrize("opcode", [1, 2, 3, 4, 5, 6, 15])
+def test_another_opcode_is_not_implemented(daemon, server, opcode):
+    octets = wire.query("a.example", flags=opcode << 11 | wire.RD, edns=True)
+    with daemon.udp() as client:
+        answer = client.exchange(octets)
+    assert rcode_of(answer) == NOTIMP
+    assert answer[:2] == octets[:2] and answer[2] & 0x80 and answer[2] >> 3 & 15 == opcode
+    assert len(answer) <= len(octets) + 100
+    assert not server.queries
+
+
+def test_another_opcode_says_so_in_an_extended_error(daemon):
+    with daemon.udp() as client:
+        answer = wire.parse(client.exchange(wire.query("a.example", flags=2 << 11, edns=True)))
+    assert 21 in [code for code, _ in wire.extended_errors(answer)]
+
+
+QUESTION = wire.name_wire("a.example") + b"\0\1\0\1"
+BROKEN = {
+    "no question": wire.message(question=b"", counts=(0, 0, 0, 0)),
+    "two questions": wire.message(question=QUESTION * 2, counts=(2, 0, 0, 0)),
+    "65,535 questions": wire.message(question=QUESTION, counts=(65535, 0, 0, 0)),
+    "a question counted that is not there": wire.message(question=b"", counts=(1, 0, 0, 0)),
+    "no type": wire.message(question=QUESTION[:-4], counts=(1, 0, 0, 0)),
+    "half a class": wire.message(question=QUESTION[:-1], counts=(1, 0, 0, 0)),
+    "a label that goes beyond the end": wire.message(question=b"\x3fabc\0\0\1\0\1"),
+    "a name without end": wire.message(question=b"\1a\1b"),
+    "a pointer in the question": wire.message(question=b"\xc0\x0c\0\1\0\1"),
+    "a pointer behind a label": wire.message(question=b"\1a\xc0\x0c\0\1\0\1"),
+    "a label of type 01": wire.message(question=b"\x41a\0\0\1\0\1"),
+    "a label of type 10": wire.message(question=b"\x81a\0\0\1\0\1"),
+    "a name of 256 octets": wire.message(question=(b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"a" * 62 + b"\0\0\1\0\1"),
+    "an answer counted that is not there": wire.message("a.example", counts=(1, 1, 0, 0)),
+    "an authority counted that is not there": wire.message("a.example", counts=(1, 0, 1, 0)),
+    "an additional counted that is not there": wire.message("a.example", counts=(1, 0, 0, 1)),
+    "all counts at their largest": wire.message("a.example", counts=(1, 65535, 65535, 65535)),
+    "two OPTs": wire.message("a.example", additional=[wire.opt(), wire.opt()]),
+    "an OPT with an owner": wire.message("a.example", additional=[wire.opt(owner=wire.name_wire("b.example"))]),
+    "an OPT cut short": wire.message("a.example", additional=[wire.opt()[:-1]]),
+    "an OPT longer than the rest": wire.message("a.example", additional=[wire.opt()[:-2] + b"\0\5"]),
+    "an option longer than its OPT": wire.message(
+        "a.example", additional=[wire.opt()[:-2] + b"\0\5\0\x0f\0\xff\0"]),
+    "half an option": wire.message("a.example", additional=[wire.opt()[:-2] + b"\0\3\0\x0f\0"]),
+    "an octet left over": wire.message("a.example", tail=b"\0"),
+    "octets left over behind the OPT": wire.message("a.example", additional=[wire.opt()], tail=b"\0\0"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_malformed_query_is_a_format_error(daemon, server, broken):
+    octets = BROKEN[broken]
+    with daemon.udp() as client:
+        answer = answered(client, octets)
+    assert answer is not None and rcode_of(answer) == FORMERR
+    assert answer[:2] == octets[:2] and answer[2] & 0x80
+    assert len(answer) <= len(octets) + 11
+    assert not server.asked("a.example")
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_malformed_query_over_tcp_is_a_format_error(daemon, broken):
+    with daemon.tcp() as client:
+        client.send(BROKEN[broken])
+        answer = client.receive()
+        assert answer is not None and rcode_of(answer) == FORMERR
+
+
+@pytest.mark.parametrize("version", [1, 2, 255])
+def test_a_later_edns_version_is_badvers(daemon, server, version):
+    answer = daemon.ask("a.example", version=version)
+    assert answer.rcode() == BADVERS and answer.edns == 0
+    assert not server.queries
+
+
+# Types and classes.
+
+@pytest.mark.parametrize("rdtype", [0, 41, 129, 200, 247, 248, 249, 250, 251, 252, 253, 254])
+def test_types_that_are_no_data_are_not_implemented(daemon, server, rdtype):
+    for tcp in (False, True):
+        answer = daemon.ask("a.example", rdtype, tcp=tcp, edns=True)
+        assert answer.rcode() == NOTIMP and not answer.answer
+    assert not server.queries
+
+
+def test_nxname_is_a_format_error(daemon, server):
+    assert daemon.ask("a.example", 128).rcode() == FORMERR
+    assert not server.queries
+
+
+def test_any_is_answered_with_hinfo(daemon, server):
+    for tcp in (False, True):
+        answer = daemon.ask("a.example", "ANY", tcp=tcp)
+        assert answer.rcode() == NOERROR
+        assert wire.texts(answer) == [("a.example.", "HINFO", '"RFC8482" ""')]
+        assert wire.ttls(answer) == [3600]
+    assert not server.queries
+
+
+@pytest.mark.parametrize("klass", [0, 3, 4, 254, 255])
+def test_other_classes_are_refused(daemon, server, klass):
+    assert daemon.ask("a.example", klass=klass).rcode() == REFUSED
+    assert not server.queries
+
+
+@pytest.mark.parametrize("name", ["version.bind", "version.server", "hostname.bind", "id.server"])
+def test_identity_is_refused_unless_turned_on(daemon, server, name):
+    assert daemon.ask(name, "TXT", klass=3).rcode() == REFUSED
+    assert not server.queries
+
+
+@pytest.mark.parametrize("rdtype", [250, 24])
+def test_a_signed_query_is_not_implemented(daemon, server, rdtype):
+    name = "key.example" if rdtype == 250 else ""
+    data = wire.name_wire("hmac-sha256") + b"\0" * 6 + struct.pack("!HHHHH", 300, 0, 0, 0, 0)
+    if rdtype == 24:
+        data = struct.pack("!HBBIIIH", 0, 13, 0, 0, 0, 0, 1) + wire.name_wire("key.example") + b"signature"
+    octets = wire.message("a.example", additional=[wire.rr(name, rdtype, data, 0, 255)])
+    with daemon.udp() as client:
+        assert rcode_of(client.exchange(octets)) == NOTIMP
+    assert not server.queries
+
+
+@pytest.mark.parametrize("rdtype", ["A", "AAAA", "TXT", "MX", "SRV", "HTTPS", "NS", "PTR", "DS", "DNSKEY", "URI", "TYPE1234",
+                                    "TYPE65280"])
+def test_types_of_data_are_asked_upstream(daemon, server, rdtype):
+    question = wire.read_question(wire.query("a.example", rdtype))
+    answer = daemon.ask("a.example", rdtype)
+    truth = wire.parse(zone.answer(question, wire.query("a.example", rdtype)))
+    assert answer.rcode() == NOERROR
+    assert wire.texts(answer) == wire.texts(truth)
+    assert wire.texts(answer, "authority") == wire.texts(truth, "authority")
+    assert len(server.asked("a.example", rdtype)) == 1
+
+
+# Names.
+
+@pytest.mark.parametrize("name", ["", "x" * 63 + ".example", ".".join(["a"] * 123 + ["example"]), "a\0b.example",
+                                  "_dns._udp.example", "a b.example", "\xff\xfe.example", "*.example"])
+def test_odd_names_are_names(daemon, server, name):
+    octets = wire.query(name)
+    with daemon.udp() as client:
+        answer = client.exchange(octets)
+    assert rcode_of(answer) == NOERROR
+    assert answer[12:12 + len(octets) - 12] == octets[12:]
+    assert wire.addresses(wire.parse(answer)) == [zone.address(name)]
+
+
+def test_letter_case_is_echoed_and_stays_here(daemon, server):
+    with daemon.udp() as client:
+        for name in ("MiXeD.eXample", "mixed.EXAMPLE", "mixed.example"):
+            octets = wire.query(name)
+            answer = client.exchange(octets)
+            assert answer[12:len(octets)] == octets[12:]
+            assert wire.addresses(wire.parse(answer)) == [zone.address("mixed.example")]
+    assert [query.name for query in server.queries] == ["mixed.example"]
+
+
+# Every answer's header and OPT.
+
+@pytest.mark.parametrize("name", ["a.example", "nx.example", "servfail.example", "localhost", "a.test"])
+@pytest.mark.parametrize("flags", [wire.RD, wire.RD | wire.CD, wire.RD | wire.AD, wire.RD | wire.AA | wire.Z | wire.RA | wire.TC])
+def test_flags_of_answers(daemon, name, flags):
+    for tcp in (False, True):
+        for _ in range(2):  # from upstream, from the cache
+            answer = daemon.ask(name, flags=flags, tcp=tcp, edns=True)
+            assert answer.flags & wire.QR and answer.flags & wire.RA
+            assert not answer.flags & (wire.AA | wire.Z | wire.TC)
+            assert answer.flags & (wire.RD | wire.CD) == flags & (wire.RD | wire.CD)
+
+
+@pytest.mark.parametrize("name", ["a.example", "nx.example", "servfail.example", "localhost", "a.test"])
+def test_an_opt_answers_an_opt_and_only_then(daemon, name):
+    for _ in range(2):
+        assert daemon.ask(name).edns == -1
+        answer = daemon.ask(name, edns=True)
+        assert answer.edns == 0 and answer.payload == 1232 and not answer.ednsflags & dns.flags.DO
+        assert daemon.ask(name, do=True).ednsflags & dns.flags.DO
+
+
+def test_authenticated_data_is_shown_to_those_who_ask(daemon):
+    for _ in range(2):
+        assert not daemon.ask("ad.example").flags & wire.AD
+        assert daemon.ask("ad.example", flags=wire.RD | wire.AD).flags & wire.AD
+        assert daemon.ask("ad.example", do=True).flags & wire.AD
+        assert not daemon.ask("a.example", do=True, flags=wire.RD | wire.AD).flags & wire.AD
+
+
+def test_local_answers_are_never_authenticated(daemon):
+    assert not daemon.ask("localhost", do=True, flags=wire.RD | wire.AD).flags & wire.AD
+
+
+def test_an_extended_error_of_upstream_is_passed_on_with_its_name(daemon):
+    for _ in range(2):  # it is kept in the cache
+        assert (15, "liar: said upstream") in wire.extended_errors(daemon.ask("ede15.example", edns=True))
+        assert daemon.ask("ede15.example").edns == -1
+
+
+# What stays here.
+
+def test_options_of_clients_are_neither_forwarded_nor_echoed(daemon, server):
+    options = [(wire.ECS, b"\0\1\x18\0\xc6\x33\x64"), (wire.COOKIE, b"12345678"), (65001, b"canary"), (3, b"")]
+    answer = daemon.ask("a.example", options=options)
+    assert [option.otype for option in answer.options if option.otype != wire.PADDING] == []
+    codes = {code: data for code, data in server.queries[0].question.options}
+    assert not {wire.COOKIE, 65001, 3} & codes.keys()
+    assert codes[wire.ECS] in (b"\0\1\0\0", )
+
+
+def test_the_question_upstream_is_our_own(daemon, server):
+    with daemon.udp() as client:
+        client.ask("A.eXample", flags=wire.RD | wire.Z, options=[(65001, b"x")], size=4096)
+    question = server.queries[0].question
+    assert question.flags == wire.RD | wire.AD
+    assert question.name == "a.example"
+    assert question.size % 128 == 0, "not padded"
+    assert wire.PADDING in dict(question.options)
+    assert dict(question.options)[wire.KEEPALIVE] == b""
+
+
+def test_ecs_default_sends_no_subnet_option(make_daemon, server):
+    daemon = make_daemon(server.upstream(ecs="default"))
+    daemon.ask("a.example")
+    assert wire.ECS not in dict(server.queries[0].question.options)
+
+
+# Recursion not desired.
+
+def test_without_recursion_desired_only_the_cache_answers(daemon, server):
+    refused = daemon.ask("a.example", flags=0, edns=True)
+    assert refused.rcode() == REFUSED and 20 in [code for code, _ in wire.extended_errors(refused)]
+    assert not server.queries
+    daemon.ask("a.example")
+    cached = daemon.ask("a.example", flags=0)
+    assert cached.rcode() == NOERROR and wire.addresses(cached) == [zone.address("a.example")]
+    assert not cached.flags & wire.RD
+    assert len(server.queries) == 1
+
+
+def test_without_recursion_desired_no_lookup_is_joined(daemon, server):
+    server.delay = 0.5
+    with daemon.udp() as asking, daemon.udp() as snooping:
+        asking.send(wire.query("a.example"))
+        server.wait_asked("a.example")
+        assert rcode_of(snooping.exchange(wire.query("a.example", flags=0))) == REFUSED
+        assert rcode_of(asking.receive()) == NOERROR
+
+
+# Questions that are the same, and questions that are not.
+
+def test_a_retransmission_gets_one_answer(daemon, server):
+    server.delay = 0.3
+    octets = wire.query("a.example")
+    with daemon.udp() as client:
+        for _ in range(3):
+            client.send(octets)
+        assert client.receive()[:2] == octets[:2]
+        marker = wire.query("b.example", id=(octets[0] << 8 | octets[1]) ^ 1)
+        assert client.exchange(marker)[:2] == marker[:2]
+    assert len(server.asked("a.example")) == 1
+
+
+def test_the_same_id_with_another_question_is_another_query(daemon, server):
+    server.delay = 0.2
+    with daemon.udp() as client:
+        for name in ("a.example", "b.example"):
+            client.send(wire.query(name, id=77))
+        names = sorted(wire.parse(client.receive()).question[0].name.to_text() for _ in range(2))
+    assert names == ["a.example.", "b.example."]
+
+
+def test_clients_with_the_same_question_share_one_lookup(daemon, server):
+    server.delay = 0.3
+    clients = [daemon.udp() for _ in range(50)]
+    asked = [wire.query("Same.Example" if number % 2 else "same.example", edns=bool(number % 3))
+             for number in range(50)]
+    for client, octets in zip(clients, asked):
+        client.send(octets)
+    for client, octets in zip(clients, asked):
+        answer = client.receive()
+        assert answer[:2] == octets[:2] and answer[12:26] == octets[12:26]
+        client.close()
+    assert len(server.queries) == 1
+
+
+def test_do_and_cd_are_questions_of_their_own(daemon, server):
+    for _ in range(2):
+        for flags in (wire.RD, wire.RD | wire.CD):
+            for do in (False, True):
+                daemon.ask("a.example", flags=flags, do=do)
+    seen = [(bool(query.question.flags & wire.CD), query.question.edns["do"]) for query in server.queries]
+    assert sorted(seen) == [(False, False), (False, True), (True, False), (True, True)]
+
+
+# Floods of the odd.
+
+def test_mutated_queries_never_hurt(daemon):
+    choice = random.Random(1)
+    seeds = [wire.query("a.example", edns=True, do=True, options=[(wire.COOKIE, b"12345678")]), *BROKEN.values(),
+             wire.query("a.test"), wire.query("localhost", "ANY"), wire.query("big900.example", "TXT", size=700)]
+    with daemon.udp() as client:
+        for number in range(3000):
+            octets = bytearray(choice.choice(seeds))
+            for _ in range(choice.randrange(1, 6)):
+                octets[choice.randrange(len(octets))] = choice.choice((0, 1, 0xC0, 0xFF, choice.randrange(256)))
+            client.send(octets[:choice.randrange(1, len(octets) + 1)] if choice.random() < 0.3 else octets)
+            if number % 50 == 49:
+                marker = wire.query("marker.example", id=0xFFFF)
+                client.send(marker)
+                while client.receive()[:2] != marker[:2]:
+                    pass
+    assert daemon.ask("after.example").rcode() == NOERROR
+    with pytest.raises(Silence), daemon.udp() as client:
+        client.exchange(b"\0" * 11, timeout=0.2)

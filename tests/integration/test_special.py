@@ -1,0 +1,103 @@
+"""Names that never leave this machine (RFC 6761, 6303, 7686, 8375, 9462, 9476)."""
+import dns.name
+import dns.rdatatype
+import dns.reversename
+import pytest
+
+import wire
+import zone
+
+NXDOMAIN = 3
+DOMAINS = ["invalid", "test", "local", "onion", "home.arpa", "alt", "internal"]
+PRIVATE = [
+    "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.1", "192.168.1.1", "169.254.1.1", "0.0.0.1", "192.0.2.1",
+    "198.51.100.1", "203.0.113.1", "255.255.255.255", "100.64.0.1", "100.127.255.1", "::", "fd00::1", "fe80::1",
+    "fe90::1", "fea0::1", "feb0::1", "2001:db8::1",
+]  # fmt: skip
+PUBLIC = ["8.8.8.8", "172.15.0.1", "172.32.0.1", "192.167.0.1", "100.63.0.1", "100.128.0.1", "11.0.0.1",
+          "2001:4860:4860::8888", "2001:db9::1", "fec0::1"]
+
+
+def soa_of(answer):
+    """The one SOA of a negative answer: its owner must be the name or above it."""
+    owners = [rrset for rrset in answer.authority if rrset.rdtype == dns.rdatatype.SOA]
+    assert len(owners) == 1, f"no SOA in {answer}"
+    assert answer.question[0].name.is_subdomain(owners[0].name)
+    assert owners[0].ttl > 0 and owners[0][0].minimum > 0
+    return owners[0]
+
+
+@pytest.mark.parametrize("name", ["localhost", "LocalHost", "a.b.localhost"])
+def test_localhost_is_this_host(daemon, server, name):
+    for tcp in (False, True):
+        assert wire.addresses(daemon.ask(name, "A", tcp=tcp)) == ["127.0.0.1"]
+        assert wire.addresses(daemon.ask(name, "AAAA", tcp=tcp)) == ["::1"]
+        nothing = daemon.ask(name, "TXT", tcp=tcp)
+        assert nothing.rcode() == 0 and not nothing.answer
+        soa_of(nothing)
+    assert not server.queries
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_the_reverse_of_this_host_is_localhost(daemon, server, address):
+    name = dns.reversename.from_address(address).to_text()
+    assert wire.texts(daemon.ask(name, "PTR")) == [(name, "PTR", "localhost.")]
+    assert not server.queries
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("rdtype", ["A", "AAAA", "PTR", "SOA", "HTTPS"])
+def test_names_below_special_domains_do_not_exist(daemon, server, domain, rdtype):
+    for name in (f"a.{domain}", f"A.b.{domain.upper()}"):
+        answer = daemon.ask(name, rdtype, edns=True)
+        assert answer.rcode() == NXDOMAIN and not answer.answer
+        soa_of(answer)
+    assert not server.queries
+
+
+@pytest.mark.parametrize("domain", DOMAINS + ["resolver.arpa", "10.in-addr.arpa", "d.f.ip6.arpa"])
+def test_special_domains_themselves_stay_here(daemon, server, domain):
+    answer = daemon.ask(domain, "A")
+    assert answer.rcode() in (0, NXDOMAIN) and not answer.answer
+    soa_of(answer)
+    assert not server.queries
+
+
+@pytest.mark.parametrize("rdtype", ["SVCB", "A"])
+def test_resolver_arpa_stays_here(daemon, server, rdtype):
+    answer = daemon.ask("_dns.resolver.arpa", rdtype)
+    assert not answer.answer
+    soa_of(answer)
+    assert not server.queries
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_reverse_names_of_private_addresses_do_not_exist(daemon, server, address):
+    answer = daemon.ask(dns.reversename.from_address(address).to_text(), "PTR")
+    assert answer.rcode() in (0, NXDOMAIN) and not answer.answer
+    soa_of(answer)
+    assert not server.queries
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_reverse_names_of_public_addresses_are_asked(daemon, server, address):
+    name = dns.reversename.from_address(address).to_text()
+    assert wire.texts(daemon.ask(name, "PTR")) == [(name, "PTR", "host.example.")]
+    assert len(server.queries) == 1
+
+
+@pytest.mark.parametrize("name", ["testing", "a.tests", "localhost.example", "mylocalhost", "a.test.example", "local.example",
+                                  "internal.example", "arpa", "home.example", "in-addr.arpa", "notonion"])
+def test_names_that_only_look_special_are_asked(daemon, server, name):
+    assert wire.addresses(daemon.ask(name)) == [zone.address(name)]
+    assert len(server.asked(name)) == 1
+
+
+def test_special_names_are_answered_without_any_upstream(daemon, server):
+    server.refuse()
+    assert wire.addresses(daemon.ask("localhost")) == ["127.0.0.1"]
+    assert daemon.ask("a.onion").rcode() == NXDOMAIN
+
+
+def test_special_names_do_not_need_recursion_desired(daemon):
+    assert wire.addresses(daemon.ask("localhost", flags=0)) == ["127.0.0.1"]

@@ -1,0 +1,547 @@
+"""What upstream servers do to us: each lie, and what the client sees of it (nothing, or a SERVFAIL that says why)."""
+import time
+
+import pytest
+
+import lies
+import wire
+import zone
+from daemon import SLACK
+from processes import eventually
+
+SERVFAIL = 2
+
+
+def truth(answer, name):
+    assert answer.rcode() == 0, wire.extended_errors(answer)
+    assert wire.addresses(answer) == [zone.address(name)]
+
+
+def ask_truly(daemon, name, **parts):
+    """Asks; the answer must be the truth. Gives how long it took."""
+    begun = time.monotonic()
+    truth(daemon.ask(name, edns=True, **parts), name)
+    return time.monotonic() - begun
+
+
+def ask_many(daemon, prefix, count):
+    """Asks `count` names at once; each must be answered with the truth."""
+    with daemon.udp() as client:
+        for number in range(count):
+            client.send(wire.query(f"{prefix}{number}.example", id=number))
+        for _ in range(count):
+            answer = wire.parse(client.receive())
+            truth(answer, f"{prefix}{answer.id}.example")
+
+
+def servfail(daemon, name="failing.example"):
+    """Asks; it must be SERVFAIL with an extended error, in time. Gives how long it took, and the errors' codes."""
+    begun = time.monotonic()
+    answer = daemon.ask(name, edns=True)
+    took = time.monotonic() - begun
+    assert answer.rcode() == SERVFAIL and not answer.answer
+    assert wire.extended_errors(answer), "no extended error"
+    assert took < 4 + 0.5 * SLACK
+    return took, [code for code, _ in wire.extended_errors(answer)]
+
+
+class fresh:
+    """New names, as many as are wanted."""
+    number = 0
+
+    @classmethod
+    def name(cls):
+        cls.number += 1
+        return f"fresh{cls.number}.example"
+
+
+def recovery(daemon):
+    """Seconds until a new name is answered."""
+    begun = time.monotonic()
+    eventually(lambda: daemon.ask(fresh.name()).rcode() == 0, what="recovery")
+    return time.monotonic() - begun
+
+
+# Sessions.
+
+def test_sessions_are_kept_and_used_again(daemon, server):
+    for number in range(20):
+        ask_truly(daemon, f"n{number}.example")
+    assert len(server.connections) == 1
+    session = server.connections[0]
+    assert session.server is server and session.alpn == "dot" and session.version == "TLSv1.3"
+
+
+def test_many_questions_share_one_write(daemon, server):
+    """The turn's questions leave in one record: seen as few reads by the server."""
+    ask_truly(daemon, "first.example")
+    ask_many(daemon, "n", 100)
+    assert len(server.open) <= 2
+
+
+def test_an_idle_session_is_closed_and_a_new_one_resumed(make_daemon, server):
+    daemon = make_daemon(server, tls={"idle": "1s"})
+    ask_truly(daemon, "a.example")
+    server.wait_for(lambda: server.connections[0].closed)
+    assert 0.9 < server.connections[0].closed - server.queries[0].time < 1.5 + SLACK
+    assert server.connections[0].end == "close_notify"
+    ask_truly(daemon, "b.example")
+    assert len(server.connections) == 2 and server.connections[1].resumed
+
+
+@pytest.mark.parametrize("tls", [{"versions": ("TLSv1_2", "TLSv1_2")}, {"tickets": False}, {"alpn": False}])
+def test_plainer_servers(make_server, make_daemon, tls):
+    import ssl
+    if "versions" in tls:
+        tls = {"versions": tuple(getattr(ssl.TLSVersion, version) for version in tls["versions"])}
+    server = make_server(**tls)
+    daemon = make_daemon(server)
+    ask_truly(daemon, "a.example")
+    server.kill()
+    ask_truly(daemon, "b.example")
+    assert [connection.resumed for connection in server.established] == [False, "tickets" not in tls]
+
+
+def test_keepalive_of_the_server_is_honoured(daemon, server):
+    server.options = [(wire.KEEPALIVE, b"\0\x0a")]  # one second
+    ask_truly(daemon, "a.example")
+    server.wait_for(lambda: server.connections[0].closed)
+    assert server.connections[0].closed - server.queries[0].time < 1.1 + 0.3 * SLACK
+    assert server.connections[0].end == "close_notify"
+    ask_truly(daemon, "b.example")
+
+
+def test_a_keepalive_of_zero_ends_the_session(daemon, server):
+    server.options = [(wire.KEEPALIVE, b"\0\0")]
+    for number in range(5):
+        ask_truly(daemon, f"n{number}.example")
+    server.wait_for(lambda: all(connection.closed for connection in server.connections))
+
+
+# Ends of sessions.
+
+@pytest.mark.parametrize("how", ["notify", "fin", "rst"])
+@pytest.mark.parametrize("after", [1, 5])
+def test_sessions_closed_after_a_few_answers(daemon, server, how, after):
+    server.close_after, server.close_how = after, how
+    for number in range(25):
+        assert ask_truly(daemon, f"n{number}.example") < 1 * SLACK
+
+
+@pytest.mark.parametrize("how", ["notify", "fin", "rst"])
+def test_sessions_closed_when_idle(daemon, server, how):
+    server.close_idle, server.close_how = 0.2, how
+    for number in range(4):
+        assert ask_truly(daemon, f"n{number}.example") < 1 * SLACK
+        server.wait_for(lambda: not server.open)
+
+
+@pytest.mark.parametrize("how", ["notify", "fin", "rst"])
+def test_questions_in_flight_survive_the_end_of_their_session(daemon, server, how):
+    ask_truly(daemon, "first.example")
+    server.silence = True
+    with daemon.udp() as client:
+        for number in range(50):
+            client.send(wire.query(f"n{number}.example", id=number))
+        server.wait_for(lambda: len(server.queries) >= 51)
+        server.silence = False
+        server.kill(how)
+        for _ in range(50):
+            answer = wire.parse(client.receive(2 * SLACK))
+            truth(answer, f"n{answer.id}.example")
+
+
+def test_half_a_pipeline_unanswered(daemon, server):
+    """Every second question of a session gets no answer, and then the session ends."""
+    server.silence = lambda query: query.connection is server.connections[0] and query.question.id % 2
+    with daemon.udp() as client:
+        for number in range(40):
+            client.send(wire.query(f"n{number}.example", id=number))
+        server.wait_for(lambda: len(server.queries) >= 40)
+        server.kill("fin", lambda connection: connection is server.connections[0])
+        for _ in range(40):
+            answer = wire.parse(client.receive())
+            truth(answer, f"n{answer.id}.example")
+
+
+def test_a_question_that_kills_its_session_each_time(daemon, server):
+    def twist(query, answer):
+        if query.name == "deadly.example":
+            server.loop.call_soon(query.connection.close, "rst")
+            return []
+        return [answer]
+    server.twist = twist
+    server.delay = lambda query: 0 if query.name == "deadly.example" else 0.05
+    with daemon.udp() as client:
+        client.send(wire.query("deadly.example", id=999))
+        for number in range(20):
+            client.send(wire.query(f"n{number}.example", id=number))
+        answers = [wire.parse(client.receive()) for _ in range(21)]
+    for answer in answers:
+        if answer.id == 999:
+            assert answer.rcode() == SERVFAIL
+        else:
+            truth(answer, f"n{answer.id}.example")
+    assert len(server.asked("deadly.example")) <= 3
+
+
+def test_a_slow_name_is_no_silent_session(daemon, server):
+    ask_truly(daemon, "first.example")
+    server.delay = lambda query: 3 if query.name == "slow.example" else 0.02
+    with daemon.udp() as client:
+        client.send(wire.query("slow.example"))
+        for number in range(6):
+            assert ask_truly(daemon, f"n{number}.example") < 1 * SLACK
+            server.wait_asked(f"n{number}.example")
+        truth(wire.parse(client.receive()), "slow.example")
+    assert len(server.asked("slow.example")) <= 2
+    assert server.connections[0].closed is None
+
+
+# Slow answers.
+
+@pytest.mark.parametrize("delay", [0.3, 2])
+def test_slow_answers_are_waited_for(daemon, server, delay):
+    server.delay = delay
+    ask_many(daemon, "n", 30)
+    for number in range(30):
+        assert len(server.asked(f"n{number}.example")) <= 2
+
+
+def test_an_answer_that_comes_too_late_is_kept(daemon, server):
+    server.delay = 4.5
+    took, _ = servfail(daemon, "late.example")
+    assert 3.5 < took
+    eventually(lambda: daemon.ask("late.example", flags=0).rcode() == 0, 3 * SLACK, "the late answer in the cache")
+
+
+def test_the_limit_is_configured(make_daemon, server):
+    server.silence = True
+    daemon = make_daemon(server, limits={"answer-by": "1s"})
+    took, codes = servfail(daemon)
+    assert took < 1.2 + 0.3 * SLACK and set(codes) & {22, 23}
+
+
+def test_an_answer_that_never_comes(daemon, server):
+    server.silence = True
+    _, codes = servfail(daemon)
+    assert set(codes) & {22, 23}
+
+
+# Shapes of the stream.
+
+@pytest.mark.parametrize("shape", ["byte records", "byte writes", "record each"])
+def test_shapes_of_records(daemon, server, shape):
+    server.shape = shape
+    ask_many(daemon, "n", 20)
+    ask_many(daemon, "m", 20)
+
+
+def test_answers_out_of_order(daemon, server):
+    server.reorder = 20
+    ask_many(daemon, "n", 60)
+
+
+def test_a_large_answer_among_small_ones(daemon):
+    with daemon.tcp() as client:
+        client.send(wire.query("big60000.example", "TXT", id=1), *(wire.query(f"n{i}.example", id=i) for i in range(2, 30)))
+        assert sorted(client.receive_all(29)) == list(range(1, 30))
+
+
+FRAMINGS = {"length zero": lies.length_zero, "length below a header": lies.length_short,
+            "length beyond what follows": lies.length_beyond}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_broken_frame_costs_the_session_and_nothing_else(daemon, server, framing):
+    ask_truly(daemon, "first.example")
+    bad = server.connections[0]
+    server.framing = lambda payload: FRAMINGS[framing](payload) if not bad.closed else wire.frame(payload)
+    assert ask_truly(daemon, "second.example") < 3 + SLACK
+    ask_many(daemon, "n", 20)
+    server.wait_for(lambda: bad.closed)
+
+
+@pytest.mark.parametrize("tamper", [lies.flip_bit, lies.inject_cleartext])
+def test_broken_records_cost_the_session_and_nothing_else(daemon, server, tamper):
+    ask_truly(daemon, "first.example")
+    bad = server.connections[0]
+    server.tamper = lambda connection, octets: tamper(connection, octets) if connection is bad else octets
+    assert ask_truly(daemon, "second.example") < 1 * SLACK
+    ask_many(daemon, "n", 20)
+    assert bad.closed
+
+
+# Wrong answers.
+
+@pytest.mark.parametrize("twist", [lies.duplicate, lies.unsolicited, lies.wrong_id_first])
+def test_surplus_answers_are_ignored(daemon, server, twist):
+    server.twist = twist
+    ask_many(daemon, "n", 40)
+    for number in range(10):
+        ask_truly(daemon, f"m{number}.example")
+    assert len(server.connections) <= 2, "sessions were given up"
+
+
+WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.two_questions,
+         lies.not_a_response, lies.other_opcode, lies.echo, lies.cut, lies.left_over]
+
+
+@pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
+def test_a_wrong_answer_is_never_given(daemon, server, twist):
+    with server.lying(twist=twist):
+        servfail(daemon, "wrong.example")
+    assert recovery(daemon) < 1.5 * SLACK
+    assert wire.addresses(daemon.ask("other.example")) == [zone.address("other.example")]
+
+
+@pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
+def test_a_wrong_answer_once_is_asked_again(daemon, server, twist):
+    """One name's answers are wrong: the others, in flight beside it, are answered."""
+    server.twist = lambda query, answer: twist(query, answer) if query.name == "wrong.example" else [answer]
+    with daemon.udp() as client:
+        client.send(wire.query("wrong.example", id=999))
+        ask_many(daemon, "n", 20)
+        assert client.receive()[3] & 15 == SERVFAIL
+
+
+def test_swapped_ids(daemon, server):
+    server.twist = lies.swapped_ids()
+    with daemon.udp() as client:
+        for number in range(10):
+            client.send(wire.query(f"n{number}.example", id=number))
+        for _ in range(10):
+            answer = wire.parse(client.receive())
+            assert answer.rcode() == SERVFAIL or wire.addresses(answer) == [zone.address(f"n{answer.id}.example")]
+
+
+@pytest.mark.parametrize("kind", lies.MALFORMED)
+def test_a_malformed_answer_is_never_given(daemon, server, kind):
+    with server.lying(twist=lies.malformed(kind)):
+        _, codes = servfail(daemon, "bad.example")
+    assert recovery(daemon) < 1.5 * SLACK
+
+
+def test_a_chain_of_pointers_costs_little(daemon, server):
+    server.twist = lies.pointer_chain
+    assert daemon.ask("chain.example", tcp=True).rcode() in (0, SERVFAIL)
+    server.truth()
+    ask_truly(daemon, "after.example")
+
+
+def test_thousands_of_records(daemon):
+    for _ in range(2):
+        answer = daemon.ask("many2000.example", tcp=True)
+        assert len(wire.addresses(answer)) == 2000
+
+
+@pytest.mark.parametrize("twist", [lies.off_chain, lies.only_off_chain])
+def test_records_of_other_names_poison_nothing(daemon, server, twist):
+    with server.lying(twist=twist):
+        daemon.ask("bait.example")
+    ask_truly(daemon, "victim.example")
+
+
+# Answers that are errors, and odd TTLs.
+
+@pytest.mark.parametrize("code, name", [(2, "servfail"), (5, "refused"), (9, "notauth"), (4, "notimp")])
+def test_errors_of_the_server(daemon, server, code, name):
+    with server.lying(twist=lies.rcode(code)):
+        assert daemon.ask(f"{name}1.example", edns=True).rcode() in (SERVFAIL, code)
+    ask_truly(daemon, "other.example")
+    assert len(server.connections) <= 2
+
+
+@pytest.mark.parametrize("name", ["servfail.example", "refused.example"])
+def test_a_failure_is_kept_for_a_moment(daemon, server, name):
+    assert daemon.ask(name).rcode() in (SERVFAIL, 5)
+    asked = len(server.asked(name))
+    assert asked <= 2
+    for _ in range(10):
+        assert daemon.ask(name).rcode() in (SERVFAIL, 5)
+    assert len(server.asked(name)) == asked
+    eventually(lambda: daemon.ask(name).rcode() and len(server.asked(name)) > asked, 8, "another try")
+
+
+@pytest.mark.parametrize("name", ["servfail.example", "refused.example"])
+def test_a_failure_from_the_cache_says_so(daemon, name):
+    daemon.ask(name, edns=True)
+    assert 13 in [code for code, _ in wire.extended_errors(daemon.ask(name, edns=True))]
+
+
+def test_a_truncated_answer_is_not_given_to_tcp(daemon, server):
+    server.twist = lies.truncated
+    answer = daemon.ask("cut.example", tcp=True)
+    assert answer.rcode() == SERVFAIL and not answer.flags & wire.TC
+
+
+def test_a_server_from_before_edns(daemon, server):
+    server.twist = lies.no_edns
+    ask_truly(daemon, "a.example")
+    queries = server.asked("a.example")
+    assert [bool(query.question.edns) for query in queries] == [True, False]
+
+
+def test_an_extended_rcode_is_no_success(daemon, server):
+    def twist(query, answer):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
+                             question=wire.question_section(query.octets), additional=[wire.opt(rcode=1)])]
+    server.twist = twist
+    for _ in range(2):
+        assert daemon.ask("a.example").rcode() == SERVFAIL
+        assert daemon.ask("a.example", edns=True).rcode() in (SERVFAIL, 16)
+    server.truth()
+    eventually(lambda: daemon.ask("a.example").rcode() == 0, 8)
+
+
+@pytest.mark.parametrize("ttl", [0x80000000, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_huge_ttls_are_capped(daemon, server, ttl):
+    with server.lying(twist=lies.ttl(ttl)):
+        for _ in range(2):
+            assert 86399 <= wire.ttls(daemon.ask("huge.example"))[0] <= 86400
+    assert len(server.queries) == 1
+
+
+# Servers that cannot be had.
+
+ACCEPTS = {"rst": "rst", "fin": "fin", "garbage": lies.GARBAGE, "http": lies.HTTP, "alert": lies.ALERT,
+           "plain dns": lies.PLAIN_DNS}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("fault", ["refused", *ACCEPTS])
+def test_an_outage_is_told_at_once_and_over_at_once(daemon, server, fault):
+    ask_truly(daemon, "before.example")
+    if fault == "refused":
+        server.refuse()
+    else:
+        server.accept = ACCEPTS[fault]
+        server.kill()
+    took, codes = servfail(daemon)
+    assert took < 2 + SLACK and set(codes) & {22, 23}
+    for _ in range(5):  # the grace after the last success is over
+        took, _ = servfail(daemon, fresh.name())
+        assert took < 0.1 * SLACK
+    truth(daemon.ask("before.example"), "before.example")
+    server.truth()
+    if fault == "refused":
+        server.restore()
+    assert recovery(daemon) < 1 + 0.2 * SLACK
+
+
+def test_failed_dials_are_few(make_server, make_daemon):
+    server = make_server()
+    server.accept = "rst"
+    daemon = make_daemon(server)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 3:
+        servfail(daemon, fresh.name())
+    assert len(server.connections) <= 20 * (time.monotonic() - begun) + 20
+
+
+@pytest.mark.parametrize("fault", ["blackholed", "silent", "deaf", "half a handshake"])
+def test_a_stalled_server_is_told_in_time_and_over_soon(daemon, server, fault):
+    ask_truly(daemon, "before.example")
+    if fault == "blackholed":
+        server.blackhole()
+    else:
+        server.__dict__.update({"silent": {"accept": "silent"}, "deaf": {"accept": "deaf"},
+                                "half a handshake": {"tamper": lies.half_handshake}}[fault])
+        server.kill()
+    _, codes = servfail(daemon)
+    assert set(codes) & {22, 23}
+    truth(daemon.ask("before.example"), "before.example")
+    server.truth()
+    if fault == "blackholed":
+        server.restore()
+    assert recovery(daemon) < 1.5 + 0.5 * SLACK
+
+
+def test_starting_before_the_server(make_daemon, make_server):
+    server = make_server()
+    server.refuse()
+    daemon = make_daemon(server)
+    answer = daemon.ask("a.example", edns=True)
+    assert answer.rcode() == SERVFAIL and wire.extended_errors(answer)
+    server.restore()
+    assert recovery(daemon) < 1 + 0.5 * SLACK
+
+
+def test_a_long_outage_leaves_no_mark(daemon, server):
+    ask_truly(daemon, "before.example")
+    server.refuse()
+    begun = time.monotonic()
+    while time.monotonic() - begun < 6:
+        daemon.ask(fresh.name())
+    server.restore()
+    assert recovery(daemon) < 1 + 0.2 * SLACK
+
+
+# Two servers.
+
+def faulty(server, fault, certs):
+    """Breaks a server in one of many ways."""
+    if fault == "refused":
+        server.refuse()
+    elif fault == "blackholed":
+        server.blackhole()
+    else:
+        if fault == "wrong certificate":
+            server.swap(certs.bad("wrong-name"))
+        server.__dict__.update({"silent": {"silence": True}, "accepted then silent": {"accept": "silent"},
+                                "garbage": {"accept": lies.GARBAGE}, "servfail": {"twist": lies.rcode(2)},
+                                "half a handshake": {"tamper": lies.half_handshake}}.get(fault, {}))
+        if fault not in ("silent", "servfail"):
+            server.kill()
+
+
+def check_two_servers(make_server, make_daemon, certs, fault, when):
+    """The first of two servers has a fault: every question is answered, soon."""
+    first, second = make_server(), make_server(address="127.0.0.2")
+    if when == "from the start":
+        faulty(first, fault, certs)
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
+    if when == "in mid-run":
+        for number in range(10):
+            ask_truly(daemon, f"before{number}.example")
+        faulty(first, fault, certs)
+    times = [ask_truly(daemon, f"n{number}.example") for number in range(12)]
+    assert max(times) < 0.6 + 0.4 * SLACK, times
+    assert max(times[6:]) < 0.3 * SLACK, times
+
+
+@pytest.mark.parametrize("fault", ["refused", "blackholed", "accepted then silent", "garbage", "wrong certificate",
+                                   "half a handshake"])
+@pytest.mark.parametrize("when", ["from the start", "in mid-run"])
+def test_two_servers_the_first_with_a_fault(make_server, make_daemon, certs, fault, when):
+    check_two_servers(make_server, make_daemon, certs, fault, when)
+
+
+def test_a_backup_is_used_only_when_no_primary_answers(make_server, make_daemon):
+    primary, backup = make_server(), make_server(address="127.0.0.2")
+    daemon = make_daemon(primary.upstream(name="one"), backup.upstream(name="two", role="backup"))
+    for number in range(10):
+        ask_truly(daemon, f"n{number}.example")
+    assert not backup.queries
+    primary.refuse()
+    for number in range(10):
+        ask_truly(daemon, f"m{number}.example")
+    assert len(backup.queries) >= 10
+
+
+def test_both_addresses_of_one_upstream(make_server, make_daemon):
+    first, second = make_server(), None
+    second = make_server(address="127.0.0.2", port=first.port)
+    daemon = make_daemon(first.upstream(addresses=["127.0.0.1", "127.0.0.2"]))
+    ask_truly(daemon, "a.example")
+    for server in (first, second):
+        server.refuse()
+        for number in range(5):
+            ask_truly(daemon, f"{server.address[-1]}{number}.example")
+        server.restore()
+        recovery(daemon)
+
+
+def test_ipv6_upstream(make_server, make_daemon):
+    server = make_server(address="::1")
+    ask_truly(make_daemon(server), "a.example")
