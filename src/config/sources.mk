@@ -7,9 +7,14 @@ libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/draft.c s
   src/config/text.h src/config/value.c src/config/value.h src/config/yaml.c src/config/yaml.h
 noinst_HEADERS += include/config/config.h
 
-check_PROGRAMS += tests/unit/test_config tests/unit/test_options tests/unit/test_yaml
-tests_unit_test_config_SOURCES = tests/unit/test_config.c
+check_PROGRAMS += tests/unit/test_config tests/unit/test_config_files tests/unit/test_config_print \
+  tests/unit/test_options tests/unit/test_yaml
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/loading.h
 tests_unit_test_config_LDADD = $(config_libs) $(CMOCKA_LIBS)
+tests_unit_test_config_files_SOURCES = tests/unit/test_config_files.c tests/unit/loading.h
+tests_unit_test_config_files_LDADD = $(config_libs) $(CMOCKA_LIBS)
+tests_unit_test_config_print_SOURCES = tests/unit/test_config_print.c tests/unit/loading.h
+tests_unit_test_config_print_LDADD = $(config_libs) $(CMOCKA_LIBS)
 tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = $(config_libs) $(CMOCKA_LIBS)
 tests_unit_test_yaml_SOURCES = tests/unit/test_yaml.c

@@ -238,28 +238,48 @@ static int read_events(struct builder *builder, struct fy_parser *parser, struct
     return error;
 }
 
-int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report, const struct source *source)
+/* libfyaml looks behind a text that ends amid a line: in an escape, in a comment. */
+static const char *with_line_end(struct arena *arena, const struct source *source, size_t *len)
 {
-    struct builder builder = {.arena = arena, .report = report, .source = source};
-    builder.last_mark = (struct mark){source, 1, 1};
-    *root = NULL;
-    if (source->len == 0)
-        return 0;
+    *len = source->len;
+    if (source->text[source->len - 1] == '\n')
+        return source->text;
+    char *text = arena_take(arena, source->len + 1);
+    if (text) {
+        memcpy(text, source->text, source->len);
+        text[(*len)++] = '\n';
+    }
+    return text;
+}
 
-    int error = -ENOMEM;
-    struct fy_parser *parser = NULL;
+static int parse(struct builder *builder, const char *text, size_t len)
+{
     struct fy_diag_cfg silent = {.level = FYET_ERROR};
     struct fy_diag *diag = fy_diag_create(&silent);
     if (!diag)
-        return error;
+        return -ENOMEM;
     fy_diag_set_collect_errors(diag, true);
+
+    int error = -ENOMEM;
     struct fy_parse_cfg settings = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG, .diag = diag};
-    parser = fy_parser_create(&settings);
-    if (parser && fy_parser_set_string(parser, source->text, source->len) == 0)
-        error = read_events(&builder, parser, diag);
-    if (!error && !builder.stopped)
-        *root = builder.root;
+    struct fy_parser *parser = fy_parser_create(&settings);
+    if (parser && fy_parser_set_string(parser, text, len) == 0)
+        error = read_events(builder, parser, diag);
     fy_parser_destroy(parser);
     fy_diag_destroy(diag);
+    return error;
+}
+
+int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report, const struct source *source)
+{
+    struct builder builder = {.arena = arena, .report = report, .source = source, .last_mark = {source, 1, 1}};
+    size_t len;
+    *root = NULL;
+    if (source->len == 0)
+        return 0;
+    const char *text = with_line_end(arena, source, &len);
+    int error = text ? parse(&builder, text, len) : -ENOMEM;
+    if (!error && !builder.stopped)
+        *root = builder.root;
     return error;
 }

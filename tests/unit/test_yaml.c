@@ -107,6 +107,23 @@ static void a_syntax_error_has_its_place_and_caret(void **state)
     refused("a: 1\nb: \"x\\q\"\n", "f:2:6: invalid escape 'q' in double-quoted string\nb: \"x\\q\"\n     ^\n");
 }
 
+/* libfyaml looks behind its input, or asserts, where these end. */
+static void texts_that_end_amid_something_are_read_to_their_end_only(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a: \"x\\", "a: \"x\\u1", "a: \"x", "a: 'x", "a: #", "a: |", "- &", "- *", "- !", "? ",
+                                        "a: [", "%YAML", "---", "\303\251"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct reading r;
+        char *exact = malloc(strlen(texts[i]));
+        assert_non_null(exact);
+        memcpy(exact, texts[i], strlen(texts[i]));
+        assert_int_equal(try_reading(&r, exact, strlen(texts[i])), 0);
+        end(&r);
+        free(exact);
+    }
+}
+
 static void columns_count_characters_and_tabs_keep_the_caret_in_place(void **state)
 {
     (void)state;
@@ -273,6 +290,7 @@ int main(void)
         cmocka_unit_test(tells_nothing_from_an_empty_text),
         cmocka_unit_test(an_empty_file_has_no_root),
         cmocka_unit_test(a_syntax_error_has_its_place_and_caret),
+        cmocka_unit_test(texts_that_end_amid_something_are_read_to_their_end_only),
         cmocka_unit_test(columns_count_characters_and_tabs_keep_the_caret_in_place),
         cmocka_unit_test(the_same_key_twice_is_refused),
         cmocka_unit_test(aliases_anchors_and_tags_are_refused),

@@ -1,0 +1,168 @@
+/* A snapshot as text, the annotated file and the manual. */
+#include "loading.h"
+
+/* -- Printing -- */
+
+static void what_is_printed_is_read_back(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", full};
+    for (size_t i = 0; i < 2; i++) {
+        struct result first = loaded(texts[i]);
+        char *text;
+        size_t len;
+        FILE *out = open_memstream(&text, &len);
+        assert_int_equal(config_print(first.config, out), 0);
+        fclose(out);
+        struct result second = loaded(text);
+        same_config(first.config, second.config);
+        free(text);
+        end(&first);
+        end(&second);
+    }
+}
+
+static void every_printed_value_says_where_it_came_from(void **state)
+{
+    (void)state;
+    put("dotstub.yaml", "listen: [127.0.0.1]\nworkers: auto\nupstreams:\n- name: a\n  tls-name: a.example\n  addresses: [192.0.2.1]\n");
+    put("conf.d/a.yaml", "\nlisten: [127.0.0.2]\nupstreams: [{name: a, port: 8853}]\n");
+    struct result r = {0};
+    FILE *errors = open_memstream(&r.said, &r.said_len);
+    char main_path[256], dropin[256], *text, line[800];
+    size_t len;
+    snprintf(main_path, sizeof(main_path), "%s", path_of("dotstub.yaml"));
+    snprintf(dropin, sizeof(dropin), "%s", path_of("conf.d/a.yaml"));
+    assert_int_equal(config_load(&r.config, main_path, VARIABLES("DOTSTUB_LOG_QUERIES=yes"), errors), 0);
+    fclose(errors);
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(config_print(r.config, out), 0);
+    fclose(out);
+
+    snprintf(line, sizeof(line), "listen: [\"127.0.0.1@53\", \"127.0.0.2@53\"] # %s:1, %s:2\n", main_path, dropin);
+    assert_non_null(strstr(text, line));
+    snprintf(line, sizeof(line), "    port: 8853 # %s:3\n", dropin);
+    assert_non_null(strstr(text, line));
+    snprintf(line, sizeof(line), "    tls-name: a.example # %s:5\n", main_path);
+    assert_non_null(strstr(text, line));
+    snprintf(line, sizeof(line), " # %s:2, auto\n", main_path);
+    assert_non_null(strstr(text, line));
+    assert_non_null(strstr(text, "  queries: yes # DOTSTUB_LOG_QUERIES\n"));
+    assert_non_null(strstr(text, "  udp-size: 1232 # default\n"));
+    free(text);
+    end(&r);
+}
+
+static char *read_whole(const char *path)
+{
+    char *text = malloc(200000);
+    FILE *file = fopen(path, "r");
+    if (!text || !file)
+        fail_msg("cannot read %s", path);
+    text[fread(text, 1, 199999, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static char *annotated(void)
+{
+    char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(config_print_annotated(out), 0);
+    fclose(out);
+    return text;
+}
+
+/* Run "tests/unit/test_config_print annotated > conf/dotstub.yaml" after a change of the table. */
+static void the_annotated_file_is_up_to_date(void **state)
+{
+    (void)state;
+    char *text = annotated(), *committed = read_whole(TEST_DATA "/../conf/dotstub.yaml");
+    assert_string_equal(text, committed);
+    free(text);
+    free(committed);
+}
+
+static void the_annotated_file_says_nothing_but_the_defaults(void **state)
+{
+    (void)state;
+    char *text = annotated();
+    struct result defaults = loaded(""), as_it_is = loaded(text);
+    same_config(as_it_is.config, defaults.config);
+    assert_true(as_it_is.config->listen_is_default);
+
+    /* Without the "#" before its settings it says the defaults itself. */
+    size_t to = 0;
+    for (size_t from = 0; text[from]; from++)
+        if (text[from] != '#' || (from > 0 && text[from - 1] != '\n') || text[from + 1] == '\n' ||
+            (text[from + 1] == ' ' && text[from + 2] != ' '))
+            text[to++] = text[from];
+    text[to] = '\0';
+    struct result uncommented = loaded(text);
+    same_config(uncommented.config, defaults.config);
+    assert_false(uncommented.config->listen_is_default);
+    end(&defaults);
+    end(&as_it_is);
+    end(&uncommented);
+    free(text);
+}
+
+/* The manual has an item for the setting, and the default in it. */
+static void described(const char *manual, const struct option *option)
+{
+    char item[128], wanted[128];
+    snprintf(item, sizeof(item), "\n.It Cm %s : ", option->key);
+    const char *start = strstr(manual, item);
+    if (!start)
+        fail_msg("dotstub.yaml(5) does not mention %s", option->key);
+    if (!option->unset)
+        return;
+    size_t to = (size_t)snprintf(wanted, sizeof(wanted), "\nDefault: ");
+    for (const char *at = option->unset; *at; at++)
+        to += (size_t)snprintf(wanted + to, sizeof(wanted) - to, *at == ',' ? ", " : "%c", *at);
+    snprintf(wanted + to, sizeof(wanted) - to, *option->unset ? "\n" : "none\n");
+    if (option->type == OPTION_UPSTREAMS)
+        strcpy(wanted, "\nDefault: google,");
+    const char *found = strstr(start, wanted), *next = strstr(start + 1, "\n.It");
+    if (!found || (next && found > next))
+        fail_msg("dotstub.yaml(5) has another default for %s than %s", option->key, option->unset);
+}
+
+static void the_manual_mentions_every_setting_and_its_default(void **state)
+{
+    (void)state;
+    char *manual = read_whole(TEST_DATA "/../docs/man/dotstub.yaml.5");
+    for (size_t i = 0; i < option_count; i++)
+        described(manual, &options[i]);
+    for (size_t i = 0; i < upstream_option_count; i++)
+        described(manual, &upstream_options[i]);
+    free(manual);
+}
+
+static void a_full_disk_is_told(void **state)
+{
+    (void)state;
+    struct result r = loaded("");
+    FILE *full_disk = fopen("/dev/full", "w");
+    assert_non_null(full_disk);
+    assert_int_equal(config_print(r.config, full_disk), -EIO);
+    fclose(full_disk);
+    end(&r);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_printed_is_read_back),
+        cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory,
+                                        remove_directory),
+        cmocka_unit_test(the_annotated_file_is_up_to_date),
+        cmocka_unit_test(the_annotated_file_says_nothing_but_the_defaults),
+        cmocka_unit_test(the_manual_mentions_every_setting_and_its_default),
+        cmocka_unit_test(a_full_disk_is_told),
+    };
+    if (argc > 1 && strcmp(argv[1], "annotated") == 0)
+        return config_print_annotated(stdout) != 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
