@@ -1,4 +1,5 @@
-/* Invariants: `used` is a multiple of the alignment; only the first block has room that is still handed out. */
+/* Invariants: `used` is a multiple of the alignment; only the first block has room that is still handed
+ * out. */
 #include "config/arena.h"
 
 #include <stdalign.h>

@@ -1,4 +1,5 @@
-/* Invariants: a setting that is not named has the values of its default; `count` counts the values from `first` to `last`. */
+/* Invariants: a setting that is not named has the values of its default; `count` counts the values from
+ * `first` to `last`. */
 #include "config/draft.h"
 
 #include <assert.h>
@@ -77,8 +78,8 @@ bool draft_next_item(struct item *item, char separator, struct arena *arena)
     return true;
 }
 
-int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
-                    char separator, struct mark mark)
+int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option,
+                    const char *text, char separator, struct mark mark)
 {
     struct item item = {.rest = *text ? text : NULL, .mark = mark};
     int error = 0;
@@ -87,7 +88,8 @@ int draft_add_items(struct draft *draft, struct setting *setting, const struct o
     return error;
 }
 
-static int set_default(struct draft *draft, struct setting *setting, const struct option *option, const char *text)
+static int set_default(struct draft *draft, struct setting *setting, const struct option *option,
+                       const char *text)
 {
     struct mark nowhere = {0};
     draft_begin(setting, nowhere, false);

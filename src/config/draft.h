@@ -1,7 +1,8 @@
-/* The configuration while it is being read: every setting's values with their places, later ones over earlier ones.
+/* The configuration while it is being read: every setting's values with their places, later ones over earlier
+ * ones.
  *
- * Does:    begins with the defaults; takes values as texts, parses them at once and reports the mistakes; keeps
- *          upstreams by name.
+ * Does:    begins with the defaults; takes values as texts, parses them at once and reports the mistakes;
+ *          keeps upstreams by name.
  * Owns:    nothing; all lies in the arena.
  * Threads: none.
  */
@@ -38,15 +39,15 @@ struct draft {
 /* The defaults. 0 or -ENOMEM, as all below. */
 int draft_init(struct draft *draft, struct arena *arena, struct report *report) MUST_CHECK;
 
-/* Begins what a source says about a setting: earlier values are dropped, or kept to be added to where `keep` is set and
- * they are not the default. */
+/* Begins what a source says about a setting: earlier values are dropped, or kept to be added to where
+ * `keep` is set and they are not the default. */
 void draft_begin(struct setting *setting, struct mark mark, bool keep);
 /* Adds a value, or reports why it cannot be taken. */
 int draft_add(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
               struct mark mark) MUST_CHECK;
 /* Adds what stands between separators, as in "127.0.0.1, ::1"; an empty text has no items. */
-int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
-                    char separator, struct mark mark) MUST_CHECK;
+int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option,
+                    const char *text, char separator, struct mark mark) MUST_CHECK;
 /* Counts a value that is no text for the setting. */
 void draft_refuse(struct draft *draft, struct setting *setting, const struct option *option, struct mark mark,
                   const char *why);

@@ -30,7 +30,8 @@ static void report_unknown(struct draft *draft, const struct source *source)
     if (least == UINT_MAX)
         report_at(draft->report, mark, "no setting is called like this variable");
     else
-        report_at(draft->report, mark, "no setting is called like this variable; did you mean \"%s\"?", nearest);
+        report_at(draft->report, mark, "no setting is called like this variable; did you mean \"%s\"?",
+                  nearest);
 }
 
 /* NAME=ADDR+ADDR, where NAME is both the upstream's and the certificate's. */
@@ -39,13 +40,15 @@ static int read_upstream(struct draft *draft, struct item *item)
     char quoted[QUOTED_TEXT];
     char *equals = strchr(item->text, '=');
     if (!equals) {
-        report_at(draft->report, item->at, "upstreams: %s is not NAME=ADDR+ADDR", report_quote(item->text, quoted));
+        report_at(draft->report, item->at, "upstreams: %s is not NAME=ADDR+ADDR",
+                  report_quote(item->text, quoted));
         draft_setting(draft, "upstreams")->broken = true;
         return 0;
     }
     *equals = '\0';
     if (draft_find_upstream(draft, item->text)) {
-        report_at(draft->report, item->at, "upstreams: the name %s stands here twice", report_quote(item->text, quoted));
+        report_at(draft->report, item->at, "upstreams: the name %s stands here twice",
+                  report_quote(item->text, quoted));
         return 0;
     }
     struct draft_upstream *upstream;

@@ -1,7 +1,7 @@
 /* From DOTSTUB_... variables to the draft.
  *
- * Does:    takes each as the setting of that name; reports unknown ones. DOTSTUB_TEST_... belong to the tests and are
- *          left alone.
+ * Does:    takes each as the setting of that name; reports unknown ones. DOTSTUB_TEST_... belong to the tests
+ *          and are left alone.
  * Owns:    nothing; a copy of each variable lies in the draft's arena.
  * Threads: none.
  */

@@ -1,5 +1,5 @@
-/* Invariants: a path never makes us wait (no FIFO, no device without end), and no more than FILE_SIZE_MAX + 1 bytes of it
- * are held. */
+/* Invariants: a path never makes us wait (no FIFO, no device without end), and no more than FILE_SIZE_MAX
+ * + 1 bytes of it are held. */
 #include "config/file.h"
 
 #include <dirent.h>
@@ -45,8 +45,8 @@ static size_t room_for(struct report *report, const char *path, int fd)
     return 0;
 }
 
-static int read_source(const struct source **out, struct arena *arena, struct report *report, const char *path,
-                       int fd)
+static int read_source(const struct source **out, struct arena *arena, struct report *report,
+                       const char *path, int fd)
 {
     size_t room = room_for(report, path, fd);
     if (room == 0)
@@ -115,8 +115,9 @@ bool file_is_text(struct report *report, const struct source *source)
     shown.len = at;
     struct mark mark = mark_of(source, at);
     mark.source = &shown;
-    report_at(report, mark, fault == TEXT_NOT_UTF8 ? "a byte that is not UTF-8 text"
-                                                   : "a control character, which has no place here");
+    report_at(report, mark,
+              fault == TEXT_NOT_UTF8 ? "a byte that is not UTF-8 text"
+                                     : "a control character, which has no place here");
     return false;
 }
 
@@ -161,7 +162,8 @@ static int list_names(const char **names, size_t *count, struct arena *arena, st
     return 0;
 }
 
-int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report, const char *path)
+int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report,
+                 const char *path)
 {
     *count = 0;
     const char *directory = dropin_directory(arena, path);

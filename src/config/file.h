@@ -10,11 +10,11 @@
 #include "config/arena.h"
 #include "config/report.h"
 
-#define FILE_SIZE_MAX (1024 * 1024)
+#define FILE_SIZE_MAX    (1024 * 1024)
 #define FILE_DROPINS_MAX 256
 
-/* Reads the file. *out is NULL afterwards if it cannot be used, which is reported, or if it is not there and may be
- * absent. 0 or -ENOMEM. */
+/* Reads the file. *out is NULL afterwards if it cannot be used, which is reported, or if it is not there
+ * and may be absent. 0 or -ENOMEM. */
 int file_read(const struct source **out, struct arena *arena, struct report *report, const char *path,
               bool may_be_absent) MUST_CHECK;
 /* True if the text is clean; reports the place of the first fault otherwise. */

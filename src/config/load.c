@@ -1,5 +1,5 @@
-/* Invariants: a snapshot is handed out only when there was no mistake at all; all else that reading needs lies in one arena,
- * which is gone when config_load returns. */
+/* Invariants: a snapshot is handed out only when there was no mistake at all; all else that reading needs
+ * lies in one arena, which is gone when config_load returns. */
 #include "config/load.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_MAX 65536
+#define TEXT_MAX  65536
 #define PATH_TEXT 4352
 
 /* The start of a file as a string; "" if it cannot be read. */
@@ -31,7 +31,8 @@ static bool is_path(int written)
     return written > 0 && written < PATH_TEXT;
 }
 
-/* The directory where the cgroup v2 tree is mounted, and the part of the tree that is (the fourth field): man 5 proc. */
+/* The directory where the cgroup v2 tree is mounted, and the part of the tree that is (the fourth field):
+ * man 5 proc. */
 static bool find_mount(const char *root, char *text, char mount[PATH_TEXT], char mounted[PATH_TEXT])
 {
     char path[PATH_TEXT], *rest = NULL;
@@ -62,7 +63,8 @@ static bool find_group(const char *root, char *text, char mount[PATH_TEXT], char
     size_t hidden = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
     bool below = strncmp(line + 3, mounted, hidden) == 0;
     int written = snprintf(relative, sizeof(relative), "%s", below ? line + 3 + hidden : "");
-    return written >= 0 && written < PATH_TEXT && is_path(snprintf(group, PATH_TEXT, "%s%s", mount, relative));
+    return written >= 0 && written < PATH_TEXT &&
+           is_path(snprintf(group, PATH_TEXT, "%s%s", mount, relative));
 }
 
 /* cpu.max is "max 100000" or "150000 100000": so many microseconds in each period. */

@@ -1,4 +1,5 @@
-/* Invariants: what is written has the size that the table names; what is printed is read back as the same member. */
+/* Invariants: what is written has the size that the table names; what is printed is read back as the same
+ * member. */
 #include "config/member.h"
 
 #include <arpa/inet.h>
@@ -25,7 +26,10 @@ static void store_number(void *member, size_t size, uint64_t number)
     uint8_t narrow = (uint8_t)number;
     uint16_t half = (uint16_t)number;
     uint32_t word = (uint32_t)number;
-    const void *from = size == 1 ? &narrow : size == 2 ? (void *)&half : size == 4 ? (void *)&word : (void *)&number;
+    const void *from = size == 1   ? &narrow
+                       : size == 2 ? (void *)&half
+                       : size == 4 ? (void *)&word
+                                   : (void *)&number;
     assert(size == 1 || size == 2 || size == 4 || size == 8);
     memcpy(member, from, size);
 }

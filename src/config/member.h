@@ -11,8 +11,8 @@
 #include "config/arena.h"
 #include "config/value.h"
 
-/* Writes `count` values, the first of which is `values` (NULL: nothing), to the option's member of the struct at `base`.
- * Not for OPTION_UPSTREAMS. 0 or -ENOMEM. */
+/* Writes `count` values, the first of which is `values` (NULL: nothing), to the option's member of the
+ * struct at `base`. Not for OPTION_UPSTREAMS. 0 or -ENOMEM. */
 int member_store(void *base, const struct option *option, const struct value *values, size_t count,
                  struct arena *arena) MUST_CHECK;
 /* Prints the member as the reader takes it, lists in brackets. Not for OPTION_UPSTREAMS. */

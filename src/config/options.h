@@ -1,5 +1,6 @@
-/* THE table of settings: what can be set, by which name, in which unit and range, what holds when nobody says anything, and
- * where it lies in the snapshot. Reading files and environment, checking, printing and the annotated file all walk it.
+/* THE table of settings: what can be set, by which name, in which unit and range, what holds when nobody says
+ * anything, and where it lies in the snapshot. Reading files and environment, checking, printing and the
+ * annotated file all walk it.
  *
  * Does:    describes; finds a setting by name.
  * Owns:    nothing; constants.
@@ -41,18 +42,18 @@ struct choice {
 };
 
 struct option {
-    const char *key;  /* "cache.size" */
+    const char *key;   /* "cache.size" */
     const char *unset; /* the default, a list's items with commas between; NULL: it must be named */
-    const char *help; /* sentences for the annotated file */
-    const char *word; /* also taken; stands for 0 or for none. NULL: there is no such word */
+    const char *help;  /* sentences for the annotated file */
+    const char *word;  /* also taken; stands for 0 or for none. NULL: there is no such word */
     const struct choice *choices; /* OPTION_CHOICE; ends with a NULL word */
     /* Numbers: the range, durations in milliseconds. Texts: the longest length. Lists: the most items. */
     uint64_t min, max;
-    uint32_t grain;      /* OPTION_DURATION: milliseconds in one unit of the member */
+    uint32_t grain; /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
-    int port;            /* addresses: a port or an enum option_port */
-    size_t at, size;     /* the member of struct config or struct config_upstream */
-    size_t beside;       /* OPTION_ADDRESS: the bool that says it is set; lists: the number of items */
+    int port;        /* addresses: a port or an enum option_port */
+    size_t at, size; /* the member of struct config or struct config_upstream */
+    size_t beside;   /* OPTION_ADDRESS: the bool that says it is set; lists: the number of items */
 };
 
 extern const struct option options[];
@@ -60,7 +61,8 @@ extern const size_t option_count;
 extern const struct option upstream_options[];
 extern const size_t upstream_option_count;
 
-/* The upstream that there is when nobody names one: values that differ from the defaults of upstream_options. */
+/* The upstream that there is when nobody names one: values that differ from the defaults of
+ * upstream_options. */
 struct builtin {
     const char *key, *text;
 };

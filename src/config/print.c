@@ -1,4 +1,5 @@
-/* Invariants: both prints follow the table, line by line; what config_print prints is read back as the same snapshot. */
+/* Invariants: both prints follow the table, line by line; what config_print prints is read back as the
+ * same snapshot. */
 #include <errno.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ static const char *leaf(const struct option *option)
 static bool print_section(FILE *out, const struct option *option, const char *before)
 {
     size_t len = option_section(option);
-    bool begins = option == options || option_section(option - 1) != len || strncmp(option[-1].key, option->key, len) != 0;
+    bool begins = option == options || option_section(option - 1) != len ||
+                  strncmp(option[-1].key, option->key, len) != 0;
     if (len > 0 && begins)
         fprintf(out, "%s%.*s:\n", before, (int)len, option->key);
     return len > 0;
@@ -117,7 +119,8 @@ static void print_builtin_upstream(FILE *out, const struct option *option)
     print_help(out, "# ", option->help);
     fprintf(out, "#%s:\n", option->key);
     for (size_t i = 0; i < upstream_option_count; i++)
-        print_setting(out, "#     # ", i == 0 ? "#  - " : "#    ", &upstream_options[i], builtin_text(&upstream_options[i]));
+        print_setting(out, "#     # ", i == 0 ? "#  - " : "#    ", &upstream_options[i],
+                      builtin_text(&upstream_options[i]));
 }
 
 int config_print_annotated(FILE *out)
@@ -130,7 +133,8 @@ int config_print_annotated(FILE *out)
           "# Each can also be set by a variable: cache.size is DOTSTUB_CACHE_SIZE.\n",
           out);
     for (size_t i = 0; i < option_count; i++) {
-        if (option_section(&options[i]) == 0 || option_section(&options[i]) != option_section(&options[i - 1]) ||
+        if (option_section(&options[i]) == 0 ||
+            option_section(&options[i]) != option_section(&options[i - 1]) ||
             strncmp(options[i].key, options[i - 1].key, option_section(&options[i])) != 0)
             fputc('\n', out);
         bool set_in = print_section(out, &options[i], "#");

@@ -1,9 +1,12 @@
-/* Invariants: a mapping's keys are different words (yaml.c sees to it); a mistake in one value never hides the next one. */
+/* Invariants: a mapping's keys are different words (yaml.c sees to it); a mistake in one value never hides
+ * the next one. */
 #include "config/reader.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+
+#define KEY_TEXT 64
 
 /* What the table has for one mapping of the file. */
 struct level {
@@ -27,23 +30,25 @@ static const char *leaf(const struct option *option)
 }
 
 /* The word by which the option is reached in this section; false if it is not. */
-static bool word_of(const struct option *option, const char *section, char out[READER_KEY_TEXT])
+static bool word_of(const struct option *option, const char *section, char out[KEY_TEXT])
 {
     size_t len = option_section(option);
     if (is_in_section(option, section))
-        snprintf(out, READER_KEY_TEXT, "%s", leaf(option));
+        snprintf(out, KEY_TEXT, "%s", leaf(option));
     else if (!section)
-        snprintf(out, READER_KEY_TEXT, "%.*s", (int)len, option->key);
+        snprintf(out, KEY_TEXT, "%.*s", (int)len, option->key);
     else
         return false;
     return true;
 }
 
-const char *reader_meant(const char *text, const struct option *table, size_t count, const char *section,
-                         char out[READER_KEY_TEXT])
+/* The key in this mapping that was probably meant, or NULL. At top level (section NULL) the sections are
+ * keys too. */
+static const char *find_meant(const char *text, const struct option *table, size_t count, const char *section,
+                              char out[KEY_TEXT])
 {
     unsigned least = UINT_MAX;
-    char word[READER_KEY_TEXT];
+    char word[KEY_TEXT];
     for (size_t i = 0; i < count; i++) {
         if (!word_of(&table[i], section, word))
             continue;
@@ -59,19 +64,20 @@ const char *reader_meant(const char *text, const struct option *table, size_t co
         if (len == 0 || (strcmp(leaf(option), text) != 0 && strcmp(option->key, text) != 0))
             continue;
         least = 0; /* it stands in another section */
-        snprintf(out, READER_KEY_TEXT, "%.*s: {%s: ...}", (int)len, option->key, leaf(option));
+        snprintf(out, KEY_TEXT, "%.*s: {%s: ...}", (int)len, option->key, leaf(option));
     }
     return least == UINT_MAX ? NULL : out;
 }
 
 static void report_unknown(struct draft *draft, const struct level *level, const struct yaml_node *key)
 {
-    char quoted[QUOTED_TEXT], word[READER_KEY_TEXT];
-    const char *meant = reader_meant(key->text, level->table, level->count, level->section, word);
+    char quoted[QUOTED_TEXT], word[KEY_TEXT];
+    const char *meant = find_meant(key->text, level->table, level->count, level->section, word);
     const char *in = level->name ? " in " : "", *name = level->name ? level->name : "";
     report_quote(key->text, quoted);
     if (meant)
-        report_at(draft->report, key->mark, "unknown key %s%s%s; did you mean \"%s\"?", quoted, in, name, meant);
+        report_at(draft->report, key->mark, "unknown key %s%s%s; did you mean \"%s\"?", quoted, in, name,
+                  meant);
     else
         report_at(draft->report, key->mark, "unknown key %s%s%s", quoted, in, name);
 }
@@ -87,7 +93,8 @@ static int read_list(struct draft *draft, struct setting *setting, const struct 
         else if (item->kind == YAML_REFUSED)
             setting->broken = true;
         else if (item->kind == YAML_MAPPING)
-            draft_refuse(draft, setting, option, item->mark, "this item has a \": \" in it; put an IPv6 address in quotes");
+            draft_refuse(draft, setting, option, item->mark,
+                         "this item has a \": \" in it; put an IPv6 address in quotes");
         else
             draft_refuse(draft, setting, option, item->mark, "this item is not a single value");
         if (error)
@@ -121,10 +128,10 @@ static int read_upstreams(struct draft *draft, const struct yaml_node *node);
 /* Reads one key of a mapping that is not a section. */
 static int read_key(struct draft *draft, const struct level *level, const struct yaml_node *node)
 {
-    char key[READER_KEY_TEXT];
-    int len = snprintf(key, sizeof(key), "%s%s%s", level->section ? level->section : "", level->section ? "." : "",
-                       node->key->text);
-    size_t i = len < READER_KEY_TEXT ? option_index(level->table, level->count, key) : level->count;
+    char key[KEY_TEXT];
+    int len = snprintf(key, sizeof(key), "%s%s%s", level->section ? level->section : "",
+                       level->section ? "." : "", node->key->text);
+    size_t i = len < KEY_TEXT ? option_index(level->table, level->count, key) : level->count;
     if (i == level->count || !is_in_section(&level->table[i], level->section)) {
         report_unknown(draft, level, node->key);
         return 0;
@@ -143,9 +150,12 @@ static int read_keys(struct draft *draft, const struct level *level, const struc
 }
 
 /* Reads an upstream whose name is known or cannot be known. */
-static int read_upstream(struct draft *draft, struct draft_upstream *upstream, const struct yaml_node *mapping)
+static int read_upstream(struct draft *draft, struct draft_upstream *upstream,
+                         const struct yaml_node *mapping)
 {
-    struct level level = {.table = upstream_options, .count = upstream_option_count, .settings = upstream->settings,
+    struct level level = {.table = upstream_options,
+                          .count = upstream_option_count,
+                          .settings = upstream->settings,
                           .name = "an upstream"};
     upstream->mark = mapping->mark;
     return read_keys(draft, &level, mapping);
@@ -198,11 +208,13 @@ static int read_upstreams(struct draft *draft, const struct yaml_node *node)
     draft_begin_upstreams(draft, node->mark, node->kind == YAML_LIST && node->count > 0);
     if (node->kind != YAML_LIST) {
         if (node->kind != YAML_REFUSED)
-            report_at(draft->report, node->mark, "upstreams: a list of upstreams is wanted here, as in - name: google");
+            report_at(draft->report, node->mark,
+                      "upstreams: a list of upstreams is wanted here, as in - name: google");
         setting->broken = true;
     }
     int error = 0;
-    for (const struct yaml_node *item = node->kind == YAML_LIST ? node->first : NULL; item && !error; item = item->next) {
+    for (const struct yaml_node *item = node->kind == YAML_LIST ? node->first : NULL; item && !error;
+         item = item->next) {
         if (setting->count >= options[index].max && item->kind == YAML_MAPPING) {
             draft_refuse(draft, setting, &options[index], item->mark, "too many upstreams");
             return 0;
@@ -229,7 +241,8 @@ static int read_top_key(struct draft *draft, const struct level *top, const stru
     if (node->kind == YAML_MAPPING)
         return read_keys(draft, &level, node);
     if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
-        report_at(draft->report, node->mark, "%s: settings are wanted here, one a line and indented", level.name);
+        report_at(draft->report, node->mark, "%s: settings are wanted here, one a line and indented",
+                  level.name);
     return 0;
 }
 

@@ -13,10 +13,4 @@
 /* Lays what the file says over the draft; root NULL is an empty file. 0 or -ENOMEM. */
 int reader_apply(struct draft *draft, const struct yaml_node *root) MUST_CHECK;
 
-/* The key among the first `count` of the table that was probably meant, or NULL; keys of a section without its name. `section`
- * NULL: top level, whose keys are the sections too. The text lies in `out`. */
-#define READER_KEY_TEXT 64
-const char *reader_meant(const char *text, const struct option *table, size_t count, const char *section,
-                         char out[READER_KEY_TEXT]);
-
 #endif

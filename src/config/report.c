@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define LINE_SHOWN 160 /* bytes of a source line */
-#define LINE_AHEAD 120 /* of these at most before the caret */
+#define LINE_SHOWN   160 /* bytes of a source line */
+#define LINE_AHEAD   120 /* of these at most before the caret */
 #define LONGEST_WORD 32
 
 static bool is_continuation(char byte)
@@ -14,7 +14,8 @@ static bool is_continuation(char byte)
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
-/* The line of a source without its end; empty where the source has no such line. Lines end as YAML 1.2 says: LF, CR, CRLF. */
+/* The line of a source without its end; empty where the source has no such line. Lines end as YAML 1.2
+ * says: LF, CR, CRLF. */
 static struct bytes source_line(const struct source *source, unsigned line)
 {
     const char *at = source->text, *end = source->text + source->len;

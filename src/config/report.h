@@ -1,7 +1,7 @@
 /* Mistakes of the operator, told so that they can be found and mended.
  *
- * Does:    prints "file:line:column: sentence", the source line and a caret under the place; counts the mistakes; finds the
- *          word that was probably meant.
+ * Does:    prints "file:line:column: sentence", the source line and a caret under the place; counts the
+ *          mistakes; finds the word that was probably meant.
  * Owns:    nothing; a source's name and text must outlive the marks that point into it.
  * Threads: none.
  */
@@ -20,7 +20,8 @@ struct source {
     bool environment;
 };
 
-/* A place in a source. Lines and columns count from 1, columns in characters. No source: the built-in default. */
+/* A place in a source. Lines and columns count from 1, columns in characters. No source: the built-in
+ * default. */
 struct mark {
     const struct source *source;
     unsigned line, column;
@@ -47,8 +48,8 @@ void report_end(struct report *report);
 #define QUOTED_TEXT 72
 const char *report_quote(const char *text, char out[QUOTED_TEXT]);
 
-/* The number of edits (a character inserted, deleted, replaced, two swapped, or the end left out) that turn `text` into
- * `word`, or UINT_MAX where they are too many for a slip of the finger. */
+/* The number of edits (a character inserted, deleted, replaced, two swapped, or the end left out) that
+ * turn `text` into `word`, or UINT_MAX where they are too many for a slip of the finger. */
 unsigned report_distance(const char *text, const char *word);
 
 #endif

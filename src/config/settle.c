@@ -1,5 +1,5 @@
-/* Invariants: a setting of which a value was refused gives rise to no second report; while a file could not be read, nothing is
- * said about the whole. */
+/* Invariants: a setting of which a value was refused gives rise to no second report; while a file could
+ * not be read, nothing is said about the whole. */
 #include "config/settle.h"
 
 #include <errno.h>
@@ -24,7 +24,8 @@ static void check_duplicates(struct draft *draft, const struct setting *setting,
 
 static void check_listen(struct draft *draft)
 {
-    const struct setting *listen = draft_setting(draft, "listen"), *allow = draft_setting(draft, "access.allow");
+    const struct setting *listen = draft_setting(draft, "listen"),
+                         *allow = draft_setting(draft, "access.allow");
     if (listen->count == 0 && !listen->broken)
         report_at(draft->report, listen->mark, "listen: no address is left, so nobody could ask");
     check_duplicates(draft, listen, "listen");
@@ -66,9 +67,10 @@ static void check_trust(struct draft *draft, const struct draft_upstream *upstre
     const struct setting *pins = draft_upstream_setting(upstream, "pins");
     bool has_name = name->broken || (name->first && !name->first->none);
     if (!has_name && pins->count == 0 && !pins->broken)
-        report_at(draft->report, name->named ? name->mark : upstream->mark,
-                  "upstreams: %s has neither tls-name nor pins, so any certificate would do; name one of them",
-                  upstream->name);
+        report_at(
+            draft->report, name->named ? name->mark : upstream->mark,
+            "upstreams: %s has neither tls-name nor pins, so any certificate would do; name one of them",
+            upstream->name);
 }
 
 static void check_upstreams(struct draft *draft)
@@ -86,7 +88,8 @@ static void check_upstreams(struct draft *draft)
 
 static void check_ttls(struct draft *draft)
 {
-    const struct setting *min = draft_setting(draft, "cache.min-ttl"), *max = draft_setting(draft, "cache.max-ttl");
+    const struct setting *min = draft_setting(draft, "cache.min-ttl"),
+                         *max = draft_setting(draft, "cache.max-ttl");
     if (!min->broken && !max->broken && min->first->number > max->first->number)
         report_at(draft->report, min->named ? min->mark : max->mark, "cache.min-ttl is above cache.max-ttl");
 }
@@ -125,8 +128,8 @@ static const char *origins_of(struct arena *arena, const struct setting *setting
 }
 
 /* Fills the struct at `base`, and the places of its values, from the settings of one table. */
-static int fill(void *base, const char **origins, struct arena *arena, const struct option *table, size_t count,
-                const struct setting *settings)
+static int fill(void *base, const char **origins, struct arena *arena, const struct option *table,
+                size_t count, const struct setting *settings)
 {
     for (size_t i = 0; i < count; i++) {
         if (table[i].type == OPTION_UPSTREAMS)
@@ -177,7 +180,8 @@ static int fit_workers(struct snapshot *snapshot, const struct machine *machine)
 {
     if (snapshot->config.workers != 0)
         return 0;
-    snapshot->config.workers = machine->processors < WORKERS_AUTO_MAX ? machine->processors : WORKERS_AUTO_MAX;
+    snapshot->config.workers =
+        machine->processors < WORKERS_AUTO_MAX ? machine->processors : WORKERS_AUTO_MAX;
     return remark(snapshot, "workers", "auto");
 }
 
@@ -204,7 +208,8 @@ int settle_fill(struct snapshot *snapshot, const struct draft *draft, const stru
     snapshot->origins = arena_take(&snapshot->arena, option_count * sizeof(*snapshot->origins));
     if (!snapshot->origins)
         return -ENOMEM;
-    int error = fill(&snapshot->config, snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
+    int error =
+        fill(&snapshot->config, snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
     if (!error)
         error = fill_upstreams(snapshot, draft);
     if (!error)

@@ -20,6 +20,11 @@ tests_unit_test_options_LDADD = $(config_libs) $(CMOCKA_LIBS)
 tests_unit_test_yaml_SOURCES = tests/unit/test_yaml.c
 tests_unit_test_yaml_LDADD = $(config_libs) $(CMOCKA_LIBS)
 
+fuzz_targets += tests/fuzz/fuzz_config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_config_LDADD = $(config_libs)
+tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
+
 dist_man_MANS += docs/man/dotstub.8 docs/man/dotstub.yaml.5
 
 # An operator's own file is never written over.

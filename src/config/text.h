@@ -13,8 +13,8 @@
 
 enum text_fault { TEXT_CLEAN, TEXT_NOT_UTF8, TEXT_CONTROL_CHARACTER };
 
-/* Looks for the first fault; tabs and line ends are none where there may be lines. *at is set to its offset, to `len` where
- * there is none. */
+/* Looks for the first fault; tabs and line ends are none where there may be lines. *at is set to its
+ * offset, to `len` where there is none. */
 enum text_fault text_check(const char *text, size_t len, bool lines, size_t *at);
 
 #endif

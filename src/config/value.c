@@ -1,5 +1,5 @@
-/* Invariants: a text is either read to its end or refused; numbers are decimal, without sign, leading zeros or underscores, so
- * that nothing means something else than it seems to. */
+/* Invariants: a text is either read to its end or refused; numbers are decimal, without sign, leading
+ * zeros or underscores, so that nothing means something else than it seems to. */
 #include "config/value.h"
 
 #include <inttypes.h>
@@ -14,9 +14,10 @@ struct unit {
 };
 
 /* The largest first, so that printing takes the first that divides. */
-static const struct unit durations[] = {
-    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {0}};
-static const struct unit sizes[] = {{"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", 1024}, {"", 1}, {0}};
+static const struct unit durations[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000},
+                                        {"s", 1000},     {"ms", 1},      {0}};
+static const struct unit sizes[] = {
+    {"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", 1024}, {"", 1}, {0}};
 static const struct unit plain[] = {{"", 1}, {0}};
 
 static const struct unit *units_of(const struct option *option)
@@ -56,19 +57,20 @@ static bool read_digits(const char **text, uint64_t *number)
     if (*at < '0' || *at > '9' || (*at == '0' && at[1] >= '0' && at[1] <= '9'))
         return false;
     for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(*number, 10u, number) || __builtin_add_overflow(*number, (unsigned)(*at - '0'), number))
+        if (__builtin_mul_overflow(*number, 10u, number) ||
+            __builtin_add_overflow(*number, (unsigned)(*at - '0'), number))
             *number = UINT64_MAX;
     *text = at;
     return true;
 }
 
 /* " or auto", in two pieces. */
-static const char *or(const struct option *option)
+static const char *or_text(const struct option *option)
 {
     return option->word ? " or " : "";
 }
 
-static const char *word(const struct option *option)
+static const char *word_text(const struct option *option)
 {
     return option->word ? option->word : "";
 }
@@ -78,10 +80,12 @@ static bool fail_shape(char why[VALUE_WHY], const struct option *option, const c
     char quoted[QUOTED_TEXT];
     report_quote(text, quoted);
     if (option->type == OPTION_DURATION)
-        return fail(why, "%s is not a duration; write a number and its unit, as in 500ms, 30s, 5m, 1h or 1d", quoted);
+        return fail(why, "%s is not a duration; write a number and its unit, as in 500ms, 30s, 5m, 1h or 1d",
+                    quoted);
     if (option->type == OPTION_SIZE)
-        return fail(why, "%s is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB", quoted);
-    return fail(why, "%s is not a whole number%s%s", quoted, or(option), word(option));
+        return fail(why, "%s is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB",
+                    quoted);
+    return fail(why, "%s is not a whole number%s%s", quoted, or_text(option), word_text(option));
 }
 
 static bool fail_range(char why[VALUE_WHY], const struct option *option, const char *text)
@@ -89,7 +93,7 @@ static bool fail_range(char why[VALUE_WHY], const struct option *option, const c
     char quoted[QUOTED_TEXT], min[NUMBER_TEXT], max[NUMBER_TEXT];
     return fail(why, "%s is out of range; it goes from %s to %s%s%s", report_quote(text, quoted),
                 value_number(option, option->min, min), value_number(option, option->max, max),
-                or(option), word(option));
+                or_text(option), word_text(option));
 }
 
 static bool parse_number(uint64_t *out, const struct option *option, const char *text, char why[VALUE_WHY])
@@ -174,10 +178,11 @@ static bool parse_text(struct bytes *out, const struct option *option, const cha
     if (len > option->max)
         return fail(why, "%s is longer than %" PRIu64 " bytes", quoted, option->max);
     if (option->type == OPTION_PATH && text[0] != '/')
-        return fail(why, "%s is not an absolute path%s%s", quoted, or(option), word(option));
+        return fail(why, "%s is not an absolute path%s%s", quoted, or_text(option), word_text(option));
     for (size_t i = 0; option->type == OPTION_NAME && i < len; i++)
         if (!is_alphanumeric(text[i]) && !strchr("-._", text[i]))
-            return fail(why, "%s is no name; letters, digits, dots, hyphens and underscores make one", quoted);
+            return fail(why, "%s is no name; letters, digits, dots, hyphens and underscores make one",
+                        quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
     return true;
 }
@@ -199,7 +204,9 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
     struct addr addr;
     report_quote(text, quoted);
     if (!addr_parse(&addr, text, 1))
-        return fail(why, "%s is an address; a certificate is checked by name, so write the server's host name", quoted);
+        return fail(why,
+                    "%s is an address; a certificate is checked by name, so write the server's host name",
+                    quoted);
 
     size_t len = strlen(text), at = 0, step = 0;
     if (len > 1 && text[len - 1] == '.')
@@ -208,19 +215,24 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
         at += step;
     bool ends_in_number = at > 0 && strspn(text + at - step, "0123456789.") >= step;
     if (len == 0 || len > option->max || at != len || text[len - 1] == '.' || ends_in_number)
-        return fail(why, "%s is not a host name in ASCII letters, digits, hyphens and dots, as in dns.example", quoted);
+        return fail(why,
+                    "%s is not a host name in ASCII letters, digits, hyphens and dots, as in dns.example",
+                    quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
     return true;
 }
 
-static bool parse_address(struct addr *out, const struct option *option, const char *text, char why[VALUE_WHY])
+static bool parse_address(struct addr *out, const struct option *option, const char *text,
+                          char why[VALUE_WHY])
 {
     char quoted[QUOTED_TEXT];
     struct addr addr;
     report_quote(text, quoted);
     if (addr_parse(&addr, text, option->port > 0 ? (uint16_t)option->port : 0))
         return fail(why, "%s is not an address; write ADDR%s, as in 192.0.2.1%s or \"2001:db8::1%s\"", quoted,
-                    option->port == PORT_REFUSED ? "" : option->port == PORT_WANTED ? "@PORT" : " or ADDR@PORT",
+                    option->port == PORT_REFUSED  ? ""
+                    : option->port == PORT_WANTED ? "@PORT"
+                                                  : " or ADDR@PORT",
                     option->port == PORT_WANTED ? "@9153" : "", option->port == PORT_WANTED ? "@9153" : "");
     bool port_named = strchr(text, '@') != NULL;
     if (port_named && option->port == PORT_REFUSED)
@@ -236,7 +248,9 @@ static bool parse_prefix(struct prefix *out, const char *text, char why[VALUE_WH
     char quoted[QUOTED_TEXT];
     if (!prefix_parse(out, text))
         return true;
-    return fail(why, "%s is not a network; write ADDR/BITS with no bit set behind them, as in 192.0.2.0/24, or one address",
+    return fail(why,
+                "%s is not a network; write ADDR/BITS with no bit set behind them, as in 192.0.2.0/24, or "
+                "one address",
                 report_quote(text, quoted));
 }
 
@@ -268,7 +282,8 @@ static bool parse_pin(struct config_pin *out, const char *text, char why[VALUE_W
     static const char start[] = "sha256/";
     if (strncmp(text, start, strlen(start)) == 0 && decode_base64(out->sha256, text + strlen(start)))
         return true;
-    return fail(why, "%s is not a pin; write sha256/ and the base64 of 32 bytes, 44 characters", report_quote(text, quoted));
+    return fail(why, "%s is not a pin; write sha256/ and the base64 of 32 bytes, 44 characters",
+                report_quote(text, quoted));
 }
 
 bool value_parse(struct value *value, const struct option *option, const char *text, char why[VALUE_WHY])

@@ -26,8 +26,8 @@ struct value {
 };
 
 #define VALUE_WHY 256
-/* Reads one value, or one item of a list, into *value, whose mark and next are left alone. On failure `why` is the rest
- * of a sentence that began with the setting's name. */
+/* Reads one value, or one item of a list, into *value, whose mark and next are left alone. On failure
+ * `why` is the rest of a sentence that began with the setting's name. */
 bool value_parse(struct value *value, const struct option *option, const char *text, char why[VALUE_WHY]);
 /* The shortest text that is read as `number`; durations in milliseconds. */
 #define NUMBER_TEXT 32

@@ -1,5 +1,6 @@
-/* Invariants: the tree is built from libfyaml's events, never from its documents, so that nothing is expanded and reading stops at
- * our limits; the stack holds the collections that are open; a collection's `last` is its last member. */
+/* Invariants: the tree is built from libfyaml's events, never from its documents, so that nothing is
+ * expanded and reading stops at our limits; the stack holds the collections that are open; a collection's
+ * `last` is its last member. */
 #include "config/yaml.h"
 
 #include <errno.h>
@@ -59,7 +60,8 @@ static int node_new(struct yaml_node **out, struct builder *builder, enum yaml_k
 }
 
 /* Reports a key that cannot be used, or gives true. */
-static bool key_is_usable(struct builder *builder, const struct yaml_node *mapping, const struct yaml_node *key)
+static bool key_is_usable(struct builder *builder, const struct yaml_node *mapping,
+                          const struct yaml_node *key)
 {
     char quoted[QUOTED_TEXT];
     if (key->kind != YAML_SCALAR) {
@@ -90,7 +92,8 @@ static void append(struct open_collection *open, struct yaml_node *node)
     open->node->count++;
 }
 
-/* Puts a complete node where it belongs: the root, the next item, the next key, or the value of the last key. */
+/* Puts a complete node where it belongs: the root, the next item, the next key, or the value of the last
+ * key. */
 static void place(struct builder *builder, struct yaml_node *node)
 {
     if (builder->depth == 0) {
@@ -175,7 +178,8 @@ static void refuse_properties(struct builder *builder, struct fy_event *event)
 {
     struct fy_token *anchor = fy_event_get_anchor_token(event), *tag = fy_event_get_tag_token(event);
     if (anchor)
-        report_at(builder->report, mark_before(builder, fy_token_start_mark(anchor)), "anchors are not used here");
+        report_at(builder->report, mark_before(builder, fy_token_start_mark(anchor)),
+                  "anchors are not used here");
     if (tag)
         report_at(builder->report, mark_at(builder, fy_token_start_mark(tag)), "tags are not used here");
 }
@@ -270,9 +274,11 @@ static int parse(struct builder *builder, const char *text, size_t len)
     return error;
 }
 
-int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report, const struct source *source)
+int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report,
+               const struct source *source)
 {
-    struct builder builder = {.arena = arena, .report = report, .source = source, .last_mark = {source, 1, 1}};
+    struct builder builder = {
+        .arena = arena, .report = report, .source = source, .last_mark = {source, 1, 1}};
     size_t len;
     *root = NULL;
     if (source->len == 0)

@@ -1,8 +1,8 @@
 /* YAML text as a small tree; the only place that knows libfyaml.
  *
- * Does:    reads one document of mappings, lists and scalars, each with its place. What a configuration has no use for is
- *          refused with its place: anchors and aliases, tags, a second document, keys that are no plain text, the same key
- *          twice, deep nesting, masses of values.
+ * Does:    reads one document of mappings, lists and scalars, each with its place. What a configuration has
+ *          no use for is refused with its place: anchors and aliases, tags, a second document, keys that are
+ *          no plain text, the same key twice, deep nesting, masses of values.
  * Owns:    nothing; the tree lies in the caller's arena, and its marks point to the source.
  * Threads: none.
  */
@@ -14,7 +14,7 @@
 
 #define YAML_DEPTH_MAX 16    /* the deepest setting lies at 5 */
 #define YAML_NODES_MAX 20000 /* in one file */
-#define YAML_KEYS_MAX 100    /* in one mapping */
+#define YAML_KEYS_MAX  100   /* in one mapping */
 
 enum yaml_kind {
     YAML_NULL, /* nothing, "~" or "null" without quotes */

@@ -1,5 +1,5 @@
-/* Bytes as a configuration file: it is loaded or refused with clean text that says why, quickly; and what was loaded is the
- * same after it was printed and read again. */
+/* Bytes as a configuration file: it is loaded or refused with clean text that says why, quickly; and what
+ * was loaded is the same after it was printed and read again. */
 #include "config/load.h"
 
 #include "base/errors.h"

@@ -1,5 +1,5 @@
-/* What the tests of the configuration share: loading a text, files in a directory of the test's own, and a look at what
- * came of it. */
+/* What the tests of the configuration share: loading a text, files in a directory of the test's own, and a
+ * look at what came of it. */
 #ifndef DOTSTUB_TESTS_LOADING_H
 #define DOTSTUB_TESTS_LOADING_H
 
@@ -20,7 +20,11 @@
 #include "config/load.h"
 #include "config/options.h"
 
-#define VARIABLES(...) (char *const *)(const char *const[]){__VA_ARGS__, NULL}
+#define VARIABLES(...)                                                                                       \
+    (char *const *)(const char *const[])                                                                     \
+    {                                                                                                        \
+        __VA_ARGS__, NULL                                                                                    \
+    }
 
 static const struct machine large = {.processors = 4, .memory = UINT64_C(64) << 30};
 
@@ -120,30 +124,31 @@ static inline void same_config(const struct config *a, const struct config *b)
 }
 
 /* Every setting, with another value than its default. */
-static const char full[] __attribute__((unused)) = "listen: [127.0.0.1@5300, \"::@5301\"]\n"
-                           "workers: 3\n"
-                           "upstreams:\n"
-                           "  - name: one\n"
-                           "    tls-name: one.example.\n"
-                           "    addresses: [192.0.2.1, \"2001:db8::1@8853\"]\n"
-                           "    port: 8530\n"
-                           "    pins: [\"sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=\"]\n"
-                           "    role: backup\n"
-                           "    ecs: default\n"
-                           "    max-qps: 77\n"
-                           "    ca-file: /x/ca.pem\n"
-                           "    min-version: \"1.3\"\n"
-                           "    source: 192.0.2.7\n"
-                           "  - {name: two, addresses: [192.0.2.2], pins: [sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=]}\n"
-                           "tls: {ca-file: ca.pem, min-version: 1.3, sessions: 4, idle: 500ms}\n"
-                           "cache: {size: 8MiB, min-ttl: 5s, max-ttl: 1h, negative-max-ttl: 0, prefetch: off, serve-stale: 0,\n"
-                           "        stale-answer-after: 1s, save: true, save-file: \"/a \\\"b\\\\\"}\n"
-                           "limits: {answer-by: 3s, queries-in-flight: 5, tcp-clients: 6, tcp-idle: 7s, udp-size: 4096}\n"
-                           "access: {allow: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.1], deny: drop}\n"
-                           "identity: {version: \"dotstub \\\"x\\\" #1\", hostname: ns1.example}\n"
-                           "control: {socket: off}\n"
-                           "metrics: {listen: 127.0.0.1@9153}\n"
-                           "log: {level: debug, queries: yes}\n";
+static const char full[] __attribute__((unused)) =
+    "listen: [127.0.0.1@5300, \"::@5301\"]\n"
+    "workers: 3\n"
+    "upstreams:\n"
+    "  - name: one\n"
+    "    tls-name: one.example.\n"
+    "    addresses: [192.0.2.1, \"2001:db8::1@8853\"]\n"
+    "    port: 8530\n"
+    "    pins: [\"sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=\"]\n"
+    "    role: backup\n"
+    "    ecs: default\n"
+    "    max-qps: 77\n"
+    "    ca-file: /x/ca.pem\n"
+    "    min-version: \"1.3\"\n"
+    "    source: 192.0.2.7\n"
+    "  - {name: two, addresses: [192.0.2.2], pins: [sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=]}\n"
+    "tls: {ca-file: ca.pem, min-version: 1.3, sessions: 4, idle: 500ms}\n"
+    "cache: {size: 8MiB, min-ttl: 5s, max-ttl: 1h, negative-max-ttl: 0, prefetch: off, serve-stale: 0,\n"
+    "        stale-answer-after: 1s, save: true, save-file: \"/a \\\"b\\\\\"}\n"
+    "limits: {answer-by: 3s, queries-in-flight: 5, tcp-clients: 6, tcp-idle: 7s, udp-size: 4096}\n"
+    "access: {allow: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.1], deny: drop}\n"
+    "identity: {version: \"dotstub \\\"x\\\" #1\", hostname: ns1.example}\n"
+    "control: {socket: off}\n"
+    "metrics: {listen: 127.0.0.1@9153}\n"
+    "log: {level: debug, queries: yes}\n";
 
 /* -- A directory for one test -- */
 

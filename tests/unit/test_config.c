@@ -154,10 +154,13 @@ static void an_unknown_key_is_refused_with_place_caret_and_suggestion(void **sta
     (void)state;
     refused("lisetn: [127.0.0.1]\n",
             "f:1:1: unknown key \"lisetn\"; did you mean \"listen\"?\nlisetn: [127.0.0.1]\n^\n");
-    refused("cache:\n  sise: 1MiB\n", "f:2:3: unknown key \"sise\" in cache; did you mean \"size\"?\n  sise: 1MiB\n  ^\n");
+    refused("cache:\n  sise: 1MiB\n",
+            "f:2:3: unknown key \"sise\" in cache; did you mean \"size\"?\n  sise: 1MiB\n  ^\n");
     refused("chache: {}\n", "f:1:1: unknown key \"chache\"; did you mean \"cache\"?\nchache: {}\n^\n");
-    refused("udp-size: 512\n", "f:1:1: unknown key \"udp-size\"; did you mean \"limits: {udp-size: ...}\"?\nudp-size: 512\n^\n");
-    refused("cache.size: 1MiB\n", "f:1:1: unknown key \"cache.size\"; did you mean \"cache: {size: ...}\"?\ncache.size: 1MiB\n^\n");
+    refused("udp-size: 512\n",
+            "f:1:1: unknown key \"udp-size\"; did you mean \"limits: {udp-size: ...}\"?\nudp-size: 512\n^\n");
+    refused("cache.size: 1MiB\n",
+            "f:1:1: unknown key \"cache.size\"; did you mean \"cache: {size: ...}\"?\ncache.size: 1MiB\n^\n");
     refused("forward: x\n", "f:1:1: unknown key \"forward\"\nforward: x\n^\n");
     refused("upstreams:\n- {name: a, tls_name: b, tls-name: b, addresses: [192.0.2.1]}\n",
             "f:2:13: unknown key \"tls_name\" in an upstream; did you mean \"tls-name\"?\n"
@@ -168,18 +171,21 @@ static void wrong_types_are_refused(void **state)
 {
     (void)state;
     refused("workers: [1]\n", "f:1:10: workers: a single value is wanted here\nworkers: [1]\n         ^\n");
-    refused("workers: {a: 1}\n", "f:1:10: workers: a single value is wanted here\nworkers: {a: 1}\n         ^\n");
+    refused("workers: {a: 1}\n",
+            "f:1:10: workers: a single value is wanted here\nworkers: {a: 1}\n         ^\n");
     refused("workers:\n", "f:1:1: workers: a value is missing here\nworkers:\n^\n");
-    refused("listen: 127.0.0.1\n", "f:1:9: listen: a list is wanted here, as in [a, b]\nlisten: 127.0.0.1\n        ^\n");
-    refused("listen: [[127.0.0.1]]\n", "f:1:10: listen: this item is not a single value\nlisten: [[127.0.0.1]]\n         ^\n");
-    refused("listen: [::]\n",
-            "f:1:11: listen: this item has a \": \" in it; put an IPv6 address in quotes\nlisten: [::]\n          ^\n");
+    refused("listen: 127.0.0.1\n",
+            "f:1:9: listen: a list is wanted here, as in [a, b]\nlisten: 127.0.0.1\n        ^\n");
+    refused("listen: [[127.0.0.1]]\n",
+            "f:1:10: listen: this item is not a single value\nlisten: [[127.0.0.1]]\n         ^\n");
+    refused("listen: [::]\n", "f:1:11: listen: this item has a \": \" in it; put an IPv6 address in "
+                              "quotes\nlisten: [::]\n          ^\n");
     refused("cache: 64MiB\n",
             "f:1:8: cache: settings are wanted here, one a line and indented\ncache: 64MiB\n       ^\n");
-    refused("upstreams: google\n",
-            "f:1:12: upstreams: a list of upstreams is wanted here, as in - name: google\nupstreams: google\n           ^\n");
-    refused("upstreams: [google]\n",
-            "f:1:13: upstreams: an upstream is a mapping, as in - name: google\nupstreams: [google]\n            ^\n");
+    refused("upstreams: google\n", "f:1:12: upstreams: a list of upstreams is wanted here, as in - name: "
+                                   "google\nupstreams: google\n           ^\n");
+    refused("upstreams: [google]\n", "f:1:13: upstreams: an upstream is a mapping, as in - name: "
+                                     "google\nupstreams: [google]\n            ^\n");
     refused("just words\n", "f:1:1: settings are wanted here, as in workers: 1\njust words\n^\n");
     refused("- a\n", "f:1:1: settings are wanted here, as in workers: 1\n- a\n^\n");
 }
@@ -187,8 +193,8 @@ static void wrong_types_are_refused(void **state)
 static void bad_values_are_refused_where_they_stand(void **state)
 {
     (void)state;
-    refused("limits:\n  udp-size: 99999\n",
-            "f:2:13: limits.udp-size: \"99999\" is out of range; it goes from 512 to 4096\n  udp-size: 99999\n            ^\n");
+    refused("limits:\n  udp-size: 99999\n", "f:2:13: limits.udp-size: \"99999\" is out of range; it goes "
+                                            "from 512 to 4096\n  udp-size: 99999\n            ^\n");
     refused("log: {level: warn}\n",
             "f:1:14: log.level: \"warn\" is not error, warning, info or debug; did you mean \"warning\"?\n"
             "log: {level: warn}\n             ^\n");
@@ -197,11 +203,17 @@ static void bad_values_are_refused_where_they_stand(void **state)
 static void all_mistakes_are_told_in_one_go(void **state)
 {
     (void)state;
-    struct result r = load_on(&large, "workers: 0\ncache: {size: 1, sise: 2}\nlisten: [0.0.0.0]\nupstreams: [{name: a}]\n",
-                              VARIABLES("DOTSTUB_X=1"));
+    struct result r =
+        load_on(&large, "workers: 0\ncache: {size: 1, sise: 2}\nlisten: [0.0.0.0]\nupstreams: [{name: a}]\n",
+                VARIABLES("DOTSTUB_X=1"));
     assert_int_equal(r.error, ERROR_CONFIG);
-    static const char *const parts[] = {"f:1:10: workers", "f:2:15: cache.size", "f:2:18: unknown key", "DOTSTUB_X=1",
-                                        "f:3:10: listen", "a has no address", "a has neither tls-name nor pins"};
+    static const char *const parts[] = {"f:1:10: workers",
+                                        "f:2:15: cache.size",
+                                        "f:2:18: unknown key",
+                                        "DOTSTUB_X=1",
+                                        "f:3:10: listen",
+                                        "a has no address",
+                                        "a has neither tls-name nor pins"};
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         assert_non_null(strstr(r.said, parts[i]));
     end(&r);
@@ -233,12 +245,15 @@ static void a_file_that_is_not_text_is_refused(void **state)
 static void an_upstream_needs_a_name_or_a_pin_for_its_certificate(void **state)
 {
     (void)state;
-    refused("upstreams:\n  - name: a\n    addresses: [192.0.2.1]\n",
-            "f:2:5: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
-            "  - name: a\n    ^\n");
-    refused("upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n",
-            "f:1:33: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
-            "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n                                ^\n");
+    refused(
+        "upstreams:\n  - name: a\n    addresses: [192.0.2.1]\n",
+        "f:2:5: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
+        "  - name: a\n    ^\n");
+    refused(
+        "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n",
+        "f:1:33: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
+        "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n                                "
+        "^\n");
 }
 
 static void an_upstream_needs_an_address(void **state)
@@ -249,7 +264,8 @@ static void an_upstream_needs_an_address(void **state)
             "upstreams: [{name: a, tls-name: b}]\n            ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: []}]\n",
             "f:1:47: upstreams: a has no address; write addresses: and a list\n"
-            "upstreams: [{name: a, tls-name: b, addresses: []}]\n                                              ^\n");
+            "upstreams: [{name: a, tls-name: b, addresses: []}]\n                                            "
+            "  ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: [0.0.0.0]}]\n",
             "f:1:48: addresses: this is no server's address\n"
             "upstreams: [{name: a, tls-name: b, addresses: [0.0.0.0]}]\n"
@@ -260,7 +276,8 @@ static void a_refused_value_is_not_called_missing_too(void **state)
 {
     (void)state;
     refused("upstreams: [{name: a, tls-name: b, addresses: [x]}]\n",
-            "f:1:48: addresses: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or \"2001:db8::1\"\n"
+            "f:1:48: addresses: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or "
+            "\"2001:db8::1\"\n"
             "upstreams: [{name: a, tls-name: b, addresses: [x]}]\n"
             "                                               ^\n");
 }
@@ -276,30 +293,35 @@ static void an_upstream_needs_a_name(void **state)
 static void some_upstream_and_some_listener_must_be_left(void **state)
 {
     (void)state;
-    refused("upstreams: []\n",
-            "f:1:12: upstreams: no upstream is left, so nobody could be asked\nupstreams: []\n           ^\n");
-    refused("listen: []\n", "f:1:9: listen: no address is left, so nobody could ask\nlisten: []\n        ^\n");
+    refused(
+        "upstreams: []\n",
+        "f:1:12: upstreams: no upstream is left, so nobody could be asked\nupstreams: []\n           ^\n");
+    refused("listen: []\n",
+            "f:1:9: listen: no address is left, so nobody could ask\nlisten: []\n        ^\n");
 }
 
 static void nothing_may_stand_twice(void **state)
 {
     (void)state;
-    refused("listen: [127.0.0.1, 127.0.0.1@53]\n",
-            "f:1:21: listen: 127.0.0.1@53 stands here twice\nlisten: [127.0.0.1, 127.0.0.1@53]\n                    ^\n");
+    refused("listen: [127.0.0.1, 127.0.0.1@53]\n", "f:1:21: listen: 127.0.0.1@53 stands here twice\nlisten: "
+                                                   "[127.0.0.1, 127.0.0.1@53]\n                    ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1@8853, 192.0.2.1], port: 8853}]\n",
             "f:1:64: addresses: 192.0.2.1@8853 stands here twice\n"
             "upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1@8853, 192.0.2.1], port: 8853}]\n"
             "                                                               ^\n");
-    refused("upstreams:\n- {name: a, tls-name: b, addresses: [192.0.2.1]}\n- {name: a, tls-name: b, addresses: [192.0.2.2]}\n",
+    refused("upstreams:\n- {name: a, tls-name: b, addresses: [192.0.2.1]}\n- {name: a, tls-name: b, "
+            "addresses: [192.0.2.2]}\n",
             "f:3:10: upstreams: the name \"a\" stands here twice; first in line 2\n"
             "- {name: a, tls-name: b, addresses: [192.0.2.2]}\n         ^\n");
-    refused("workers: 1\nworkers: 1\n", "f:2:1: the key \"workers\" stands here twice; first in line 1\nworkers: 1\n^\n");
+    refused("workers: 1\nworkers: 1\n",
+            "f:2:1: the key \"workers\" stands here twice; first in line 1\nworkers: 1\n^\n");
 }
 
 static void listening_beyond_loopback_needs_access_allow(void **state)
 {
     (void)state;
-    static const char *const beyond[] = {"0.0.0.0", "\"::\"", "192.0.2.1", "\"2001:db8::1\"", "\"::ffff:192.0.2.1\""};
+    static const char *const beyond[] = {"0.0.0.0", "\"::\"", "192.0.2.1", "\"2001:db8::1\"",
+                                         "\"::ffff:192.0.2.1\""};
     for (size_t i = 0; i < sizeof(beyond) / sizeof(*beyond); i++) {
         char text[200];
         snprintf(text, sizeof(text), "listen: [127.0.0.1, %s]\n", beyond[i]);
@@ -321,8 +343,8 @@ static void listening_beyond_loopback_needs_access_allow(void **state)
 static void ttl_bounds_must_not_cross(void **state)
 {
     (void)state;
-    refused("cache: {min-ttl: 2h, max-ttl: 1h}\n",
-            "f:1:18: cache.min-ttl is above cache.max-ttl\ncache: {min-ttl: 2h, max-ttl: 1h}\n                 ^\n");
+    refused("cache: {min-ttl: 2h, max-ttl: 1h}\n", "f:1:18: cache.min-ttl is above cache.max-ttl\ncache: "
+                                                   "{min-ttl: 2h, max-ttl: 1h}\n                 ^\n");
 }
 
 static void lists_have_a_limit(void **state)
@@ -339,7 +361,8 @@ static void lists_have_a_limit(void **state)
 
     strcpy(text, "upstreams:\n");
     for (int i = 0; i < 65; i++)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "- {name: n%d, tls-name: b, addresses: [192.0.2.1]}\n", i);
+        snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                 "- {name: n%d, tls-name: b, addresses: [192.0.2.1]}\n", i);
     r = load(text);
     assert_int_equal(r.error, ERROR_CONFIG);
     assert_non_null(strstr(r.said, "f:66:3: upstreams: too many upstreams"));
@@ -351,10 +374,11 @@ static void lists_have_a_limit(void **state)
 static void each_scalar_and_list_can_be_set_by_environment(void **state)
 {
     (void)state;
-    struct result r = loaded_with("cache: {size: 8MiB}\nlisten: [127.0.0.3]\n",
-                                  VARIABLES("PATH=/bin", "DOTSTUB_CACHE_SIZE=16MiB", "DOTSTUB_LISTEN=0.0.0.0, ::",
-                                             "DOTSTUB_ACCESS_ALLOW=127.0.0.0/8,::1", "DOTSTUB_TLS_MIN_VERSION=1.3",
-                                             "DOTSTUB_TEST_ANYTHING=1", "DOTSTUB"));
+    struct result r =
+        loaded_with("cache: {size: 8MiB}\nlisten: [127.0.0.3]\n",
+                    VARIABLES("PATH=/bin", "DOTSTUB_CACHE_SIZE=16MiB",
+                              "DOTSTUB_LISTEN=0.0.0.0, ::", "DOTSTUB_ACCESS_ALLOW=127.0.0.0/8,::1",
+                              "DOTSTUB_TLS_MIN_VERSION=1.3", "DOTSTUB_TEST_ANYTHING=1", "DOTSTUB"));
     assert_int_equal(r.config->cache.size, 16 << 20);
     assert_int_equal(r.config->listen_count, 2);
     assert_false(r.config->listen_is_default);
@@ -368,8 +392,9 @@ static void each_scalar_and_list_can_be_set_by_environment(void **state)
 static void upstreams_by_environment_replace_all(void **state)
 {
     (void)state;
-    struct result r = loaded_with("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1]}]\n",
-                                  VARIABLES("DOTSTUB_UPSTREAMS=dns.google=8.8.8.8+8.8.4.4@8853,dns.quad9.net=9.9.9.9"));
+    struct result r =
+        loaded_with("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1]}]\n",
+                    VARIABLES("DOTSTUB_UPSTREAMS=dns.google=8.8.8.8+8.8.4.4@8853,dns.quad9.net=9.9.9.9"));
     assert_int_equal(r.config->upstream_count, 2);
     const struct config_upstream *google = &r.config->upstreams[0], *quad9 = &r.config->upstreams[1];
     assert_string_equal(google->name, "dns.google");
@@ -387,28 +412,35 @@ static void mistakes_in_the_environment_show_the_variable(void **state)
 {
     (void)state;
     refused_with("", VARIABLES("DOTSTUB_CACHE_SIZE=64MB"),
-                 "environment: cache.size: \"64MB\" is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB\n"
+                 "environment: cache.size: \"64MB\" is not a size; write a number and its unit, as in "
+                 "512KiB, 64MiB or 1GiB\n"
                  "DOTSTUB_CACHE_SIZE=64MB\n                   ^\n");
-    refused_with("", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
-                 "environment: no setting is called like this variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
-                 "DOTSTUB_CACHESIZE=64MiB\n^\n");
+    refused_with(
+        "", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
+        "environment: no setting is called like this variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
+        "DOTSTUB_CACHESIZE=64MiB\n^\n");
     refused_with("", VARIABLES("DOTSTUB_LISTEN=127.0.0.1,x"),
-                 "environment: listen: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or \"2001:db8::1\"\n"
+                 "environment: listen: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or "
+                 "\"2001:db8::1\"\n"
                  "DOTSTUB_LISTEN=127.0.0.1,x\n                         ^\n");
     refused_with("", VARIABLES("DOTSTUB_LISTEN=0.0.0.0"),
-                 "environment: listen: 0.0.0.0 can be reached from other machines; name those that may ask in access.allow\n"
+                 "environment: listen: 0.0.0.0 can be reached from other machines; name those that may ask "
+                 "in access.allow\n"
                  "DOTSTUB_LISTEN=0.0.0.0\n               ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo"),
                  "environment: upstreams: \"foo\" is not NAME=ADDR+ADDR\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo\n                                      ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y"),
-                 "environment: addresses: \"y\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or \"2001:db8::1\"\n"
+                 "environment: addresses: \"y\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 "
+                 "or \"2001:db8::1\"\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y\n                                      ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2"),
                  "environment: upstreams: the name \"a.example\" stands here twice\n"
-                 "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2\n                                      ^\n");
+                 "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2\n                                "
+                 "      ^\n");
     refused_with("", VARIABLES("DOTSTUB_LOG_LEVEL=a\033[2J"),
-                 "environment: a control character, which has no place here\nDOTSTUB_LOG_LEVEL=a\n                   ^\n");
+                 "environment: a control character, which has no place here\nDOTSTUB_LOG_LEVEL=a\n           "
+                 "        ^\n");
 }
 
 static void an_empty_variable_empties_a_list_and_is_no_scalar(void **state)

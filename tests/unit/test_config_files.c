@@ -32,10 +32,46 @@ static void the_cache_takes_a_quarter_of_the_memory_at_most(void **state)
     end(&r);
 }
 
+/* What is written to the log, that is to standard error, meanwhile. */
+static char *logged_while_loading(const struct machine *machine, const char *text)
+{
+    char *said = calloc(1, 4096);
+    int kept = dup(STDERR_FILENO), pipe_ends[2];
+    assert_non_null(said);
+    assert_int_equal(pipe(pipe_ends), 0);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    struct result r = load_on(machine, text, NULL);
+    dup2(kept, STDERR_FILENO);
+    close(pipe_ends[1]);
+    assert_true(read(pipe_ends[0], said, 4095) >= 0);
+    close(pipe_ends[0]);
+    close(kept);
+    assert_int_equal(r.error, 0);
+    end(&r);
+    return said;
+}
+
+static void a_smaller_cache_is_one_line_of_information(void **state)
+{
+    (void)state;
+    struct machine machine = {.processors = 1, .memory = 128 << 20};
+    char *said = logged_while_loading(&machine, "");
+    assert_non_null(strstr(said, "cache.size is 32MiB instead of 64MiB"));
+    assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+    free(said);
+    said = logged_while_loading(&machine, "log: {level: warning}\n");
+    assert_string_equal(said, "");
+    free(said);
+    said = logged_while_loading(&large, "");
+    assert_string_equal(said, "");
+    free(said);
+}
+
 static void cgroup_limits_count_up_the_tree(void **state)
 {
     (void)state;
-    put("proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n41 31 0:41 / /sys/fs/cgroup/u rw - cgroup2 cgroup2 rw\n");
+    put("proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n41 31 0:41 / "
+                               "/sys/fs/cgroup/u rw - cgroup2 cgroup2 rw\n");
     put("proc/self/cgroup", "4:memory:/x\n0::/a/b\n");
     put("sys/fs/cgroup/u/a/b/memory.max", "max\n");
     put("sys/fs/cgroup/u/a/b/cpu.max", "max 100000\n");
@@ -125,7 +161,8 @@ static void a_list_in_a_drop_in_replaces_the_default(void **state)
 {
     (void)state;
     put("dotstub.yaml", "workers: 2\n");
-    put("conf.d/a.yaml", "listen: [127.0.0.2]\nupstreams: [{name: google, tls-name: x.example, addresses: [192.0.2.1]}]\n");
+    put("conf.d/a.yaml",
+        "listen: [127.0.0.2]\nupstreams: [{name: google, tls-name: x.example, addresses: [192.0.2.1]}]\n");
     struct result r = load_file(path_of("dotstub.yaml"));
     assert_string_equal(r.said, "");
     assert_int_equal(r.config->listen_count, 1);
@@ -138,9 +175,11 @@ static void a_list_in_a_drop_in_replaces_the_default(void **state)
 static void an_empty_list_in_a_drop_in_resets(void **state)
 {
     (void)state;
-    put("dotstub.yaml", "listen: [127.0.0.1]\nupstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]\n");
+    put("dotstub.yaml",
+        "listen: [127.0.0.1]\nupstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]\n");
     put("conf.d/a.yaml", "listen: []\nupstreams: []\n");
-    put("conf.d/b.yaml", "listen: [127.0.0.2]\nupstreams: [{name: b, tls-name: b.example, addresses: [192.0.2.2]}]\n");
+    put("conf.d/b.yaml",
+        "listen: [127.0.0.2]\nupstreams: [{name: b, tls-name: b.example, addresses: [192.0.2.2]}]\n");
     struct result r = load_file(path_of("dotstub.yaml"));
     assert_string_equal(r.said, "");
     assert_int_equal(r.config->listen_count, 1);
@@ -157,7 +196,8 @@ static void a_mistake_in_a_drop_in_names_it(void **state)
     put("dotstub.yaml", "");
     put("conf.d/a.yaml", "workers: x\n");
     struct result r = load_file(path_of("dotstub.yaml"));
-    snprintf(said, sizeof(said), "%s:1:10: workers: \"x\" is not a whole number or auto\nworkers: x\n         ^\n",
+    snprintf(said, sizeof(said),
+             "%s:1:10: workers: \"x\" is not a whole number or auto\nworkers: x\n         ^\n",
              path_of("conf.d/a.yaml"));
     assert_int_equal(r.error, ERROR_CONFIG);
     assert_string_equal(r.said, said);
@@ -265,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_auto_takes_the_processors_16_at_most),
         cmocka_unit_test(the_cache_takes_a_quarter_of_the_memory_at_most),
+        cmocka_unit_test(a_smaller_cache_is_one_line_of_information),
         cmocka_unit_test_setup_teardown(cgroup_limits_count_up_the_tree, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_cgroup_that_is_the_root_of_its_mount_is_found, make_directory,
                                         remove_directory),
@@ -276,8 +317,8 @@ int main(void)
                                         remove_directory),
         cmocka_unit_test_setup_teardown(an_empty_list_in_a_drop_in_resets, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_mistake_in_a_drop_in_names_it, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(nothing_is_said_to_be_missing_while_a_file_cannot_be_read, make_directory,
-                                        remove_directory),
+        cmocka_unit_test_setup_teardown(nothing_is_said_to_be_missing_while_a_file_cannot_be_read,
+                                        make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(files_that_cannot_be_one_are_refused, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(a_directory_full_of_drop_ins_is_refused, make_directory,

@@ -25,7 +25,8 @@ static void what_is_printed_is_read_back(void **state)
 static void every_printed_value_says_where_it_came_from(void **state)
 {
     (void)state;
-    put("dotstub.yaml", "listen: [127.0.0.1]\nworkers: auto\nupstreams:\n- name: a\n  tls-name: a.example\n  addresses: [192.0.2.1]\n");
+    put("dotstub.yaml", "listen: [127.0.0.1]\nworkers: auto\nupstreams:\n- name: a\n  tls-name: a.example\n  "
+                        "addresses: [192.0.2.1]\n");
     put("conf.d/a.yaml", "\nlisten: [127.0.0.2]\nupstreams: [{name: a, port: 8853}]\n");
     struct result r = {0};
     FILE *errors = open_memstream(&r.said, &r.said_len);
@@ -39,7 +40,8 @@ static void every_printed_value_says_where_it_came_from(void **state)
     assert_int_equal(config_print(r.config, out), 0);
     fclose(out);
 
-    snprintf(line, sizeof(line), "listen: [\"127.0.0.1@53\", \"127.0.0.2@53\"] # %s:1, %s:2\n", main_path, dropin);
+    snprintf(line, sizeof(line), "listen: [\"127.0.0.1@53\", \"127.0.0.2@53\"] # %s:1, %s:2\n", main_path,
+             dropin);
     assert_non_null(strstr(text, line));
     snprintf(line, sizeof(line), "    port: 8853 # %s:3\n", dropin);
     assert_non_null(strstr(text, line));

@@ -104,15 +104,17 @@ static void a_syntax_error_has_its_place_and_caret(void **state)
 {
     (void)state;
     refused("a: b: c\n", "f:1:5: invalid nested block mapping on the same line\na: b: c\n    ^\n");
-    refused("a: 1\nb: \"x\\q\"\n", "f:2:6: invalid escape 'q' in double-quoted string\nb: \"x\\q\"\n     ^\n");
+    refused("a: 1\nb: \"x\\q\"\n",
+            "f:2:6: invalid escape 'q' in double-quoted string\nb: \"x\\q\"\n     ^\n");
 }
 
 /* libfyaml looks behind its input, or asserts, where these end. */
 static void texts_that_end_amid_something_are_read_to_their_end_only(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"a: \"x\\", "a: \"x\\u1", "a: \"x", "a: 'x", "a: #", "a: |", "- &", "- *", "- !", "? ",
-                                        "a: [", "%YAML", "---", "\303\251"};
+    static const char *const texts[] = {"a: \"x\\", "a: \"x\\u1", "a: \"x", "a: 'x",   "a: #",
+                                        "a: |",     "- &",        "- *",    "- !",     "? ",
+                                        "a: [",     "%YAML",      "---",    "\303\251"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         struct reading r;
         char *exact = malloc(strlen(texts[i]));
@@ -127,7 +129,8 @@ static void texts_that_end_amid_something_are_read_to_their_end_only(void **stat
 static void columns_count_characters_and_tabs_keep_the_caret_in_place(void **state)
 {
     (void)state;
-    refused("\"\303\251\303\251\": &x 1\n", "f:1:7: anchors are not used here\n\"\303\251\303\251\": &x 1\n      ^\n");
+    refused("\"\303\251\303\251\": &x 1\n",
+            "f:1:7: anchors are not used here\n\"\303\251\303\251\": &x 1\n      ^\n");
     refused("a:\t&x 1\n", "f:1:4: anchors are not used here\na:\t&x 1\n  \t^\n");
 }
 
@@ -135,7 +138,8 @@ static void the_same_key_twice_is_refused(void **state)
 {
     (void)state;
     refused("a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" stands here twice; first in line 1\na: 3\n^\n");
-    refused("x: {a: 1, a: 2}\n", "f:1:11: the key \"a\" stands here twice; first in line 1\nx: {a: 1, a: 2}\n          ^\n");
+    refused("x: {a: 1, a: 2}\n",
+            "f:1:11: the key \"a\" stands here twice; first in line 1\nx: {a: 1, a: 2}\n          ^\n");
 }
 
 static void aliases_anchors_and_tags_are_refused(void **state)
@@ -164,7 +168,8 @@ static void control_characters_in_escapes_are_refused_and_not_shown(void **state
     (void)state;
     refused("a: \"x\\e[2J\"\n",
             "f:1:4: a value holds no control characters and no line ends\na: \"x\\e[2J\"\n   ^\n");
-    refused("a: \"x\\0y\"\n", "f:1:4: a value holds no control characters and no line ends\na: \"x\\0y\"\n   ^\n");
+    refused("a: \"x\\0y\"\n",
+            "f:1:4: a value holds no control characters and no line ends\na: \"x\\0y\"\n   ^\n");
 }
 
 static void all_mistakes_are_told_in_one_go(void **state)
