@@ -112,11 +112,20 @@ void entry_write_gap(struct entry *entry, uint32_t units)
     entry->born = units;
 }
 
-bool entry_matches(const struct entry *entry, const struct key *key, uint64_t hash)
+void entry_trim(struct entry *entry, uint32_t units)
+{
+    uint32_t kept = entry_units(entry);
+
+    assert(kept <= units);
+    if (kept < units)
+        entry_write_gap((struct entry *)(void *)((uint8_t *)entry + (size_t)kept * ENTRY_UNIT), units - kept);
+}
+
+bool entry_matches(const struct entry *entry, const struct key *key)
 {
     const uint8_t *name;
 
-    if (entry->hash != (uint32_t)hash || entry->group != key->group || entry->flags != key->flags ||
+    if (entry->group != key->group || entry->flags != key->flags ||
         entry->len < MESSAGE_HEADER + key->name_len + 4u)
         return false;
     name = octet_at(entry, MESSAGE_HEADER);

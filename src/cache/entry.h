@@ -49,8 +49,11 @@ uint32_t entry_units(const struct entry *entry);
 void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer,
                  unsigned hits, uint64_t now_ms);
 void entry_write_gap(struct entry *entry, uint32_t units);
+/* Makes what an entry rewritten in a place of `units` left of it a gap. */
+void entry_trim(struct entry *entry, uint32_t units);
 
-bool entry_matches(const struct entry *entry, const struct key *key, uint64_t hash);
+/* True if it answers this question; the hash was compared before. */
+bool entry_matches(const struct entry *entry, const struct key *key);
 /* Milliseconds since it was written; 0 if another thread read the clock later than the caller. */
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms);
 /* Copies the message to `out` (room for entry->len), with id 0 and TTLs as stored, and says what is known of

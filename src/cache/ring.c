@@ -127,7 +127,7 @@ struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t
 {
     struct entry *entry = follow(ring, *bucket_of(ring, (uint32_t)hash));
 
-    while (entry && !entry_matches(entry, key, hash))
+    while (entry && (entry->hash != (uint32_t)hash || !entry_matches(entry, key)))
         entry = follow(ring, entry->next);
     return entry;
 }
@@ -213,16 +213,6 @@ void ring_kill(struct ring *ring, struct entry *entry)
     *link = refreshed(ring, entry->next);
     entry_write_gap(entry, entry_units(entry));
     ring->live--;
-}
-
-void ring_trim(struct ring *ring, struct entry *entry, uint32_t units)
-{
-    uint32_t kept = entry_units(entry);
-    uint32_t place = (uint32_t)(((uint8_t *)entry - ring->data) / ENTRY_UNIT) + kept;
-
-    assert(kept <= units);
-    if (kept < units && place < ring->size)
-        entry_write_gap(entry_at(ring, place), units - kept);
 }
 
 void ring_clear(struct ring *ring)

@@ -48,8 +48,6 @@ void ring_carry_oldest(struct ring *ring);
 
 /* Makes an entry of this ring a gap that nothing finds. */
 void ring_kill(struct ring *ring, struct entry *entry);
-/* Makes the rest of an entry's old place, which was `units` long, a gap, after it was rewritten in place. */
-void ring_trim(struct ring *ring, struct entry *entry, uint32_t units);
 /* Makes everything unfindable. */
 void ring_clear(struct ring *ring);
 

@@ -215,7 +215,7 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
         old_units = entry_units(entry);
         if (units <= old_units) {
             entry_write(entry, key, hash, answer, hits, now_ms);
-            ring_trim(ring, entry, old_units);
+            entry_trim(entry, old_units);
             return;
         }
         ring_kill(ring, entry);

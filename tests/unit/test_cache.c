@@ -120,6 +120,33 @@ static void what_the_wire_does_not_say_comes_back_too(void **state)
     assert_int_equal(sample_mark(&sample.key, out, 1), 1);
 }
 
+static void an_additional_section_is_found_again(void **state)
+{
+    (void)state;
+    sample_key(&sample, 1);
+    sample_answer(&sample, 2, 1, 30);
+    sample.answer.additional -= SAMPLE_RECORD;
+    put_sample(0);
+    assert_int_equal(get_sample(0), CACHE_HIT);
+    assert_int_equal(found.answer.additional, sample.answer.additional);
+    assert_int_equal(found.answer.rcode, 0);
+    assert_int_equal(found.answer.ede.count, 0);
+}
+
+static void an_rcode_is_as_it_was_said(void **state)
+{
+    (void)state;
+    sample_key(&sample, 1);
+    sample_answer(&sample, 0, 1, 30);
+    write_u16(sample.wire + MESSAGE_FLAGS, FLAG_QR | 3);
+    for (uint16_t rcode = 3; rcode < 4096; rcode += 16) {
+        sample.answer.rcode = rcode;
+        put_sample(0);
+        assert_int_equal(get_sample(0), CACHE_HIT);
+        assert_int_equal(found.answer.rcode, rcode);
+    }
+}
+
 static void one_flag_of_the_two_is_not_the_other(void **state)
 {
     (void)state;
@@ -431,19 +458,25 @@ static void stats_count(void **state)
     assert_int_equal(stats.used, 0);
 }
 
-/* Lowers the address space to what is in use and `more`. */
-static struct rlimit limit_memory(size_t more)
+static size_t mapped_octets(void)
 {
-    struct rlimit before, now;
     unsigned long pages;
     FILE *file = fopen("/proc/self/statm", "r");
 
     assert_non_null(file);
     assert_int_equal(fscanf(file, "%lu", &pages), 1);
     fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Lowers the address space to what is in use and `more`. */
+static struct rlimit limit_memory(size_t more)
+{
+    struct rlimit before, now;
+
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     now = before;
-    now.rlim_cur = pages * (size_t)sysconf(_SC_PAGESIZE) + more;
+    now.rlim_cur = mapped_octets() + more;
     assert_int_equal(setrlimit(RLIMIT_AS, &now), 0);
     return before;
 }
@@ -453,6 +486,7 @@ static void memory_that_is_gone_gives_no_cache(void **state)
     (void)state;
     struct cache *none;
     struct rlimit before;
+    size_t mapped = mapped_octets();
 
     mem_fail_at(1);
     assert_null(cache_new(4 * MIB));
@@ -462,6 +496,7 @@ static void memory_that_is_gone_gives_no_cache(void **state)
         none = cache_new(8 * MIB);
         setrlimit(RLIMIT_AS, &before);
         assert_null(none);
+        assert_true(mapped_octets() <= mapped + MIB); /* the first shard was given back */
     }
     cache_free(NULL);
 }
@@ -622,6 +657,8 @@ int main(void)
         TEST(an_empty_cache_finds_nothing),
         TEST(an_answer_comes_back_octet_for_octet),
         TEST(what_the_wire_does_not_say_comes_back_too),
+        TEST(an_additional_section_is_found_again),
+        TEST(an_rcode_is_as_it_was_said),
         TEST(one_flag_of_the_two_is_not_the_other),
         TEST(the_stored_question_is_in_lower_case),
         TEST(another_question_is_not_answered),

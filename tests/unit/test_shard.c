@@ -144,6 +144,7 @@ static void a_name_asked_for_in_small_moves_to_a_full_main(void **state)
     assert_true(ask(1));
     flood_small_round();
     assert_true(lies_in(&shard->main, find(1)));
+    assert_int_equal(find(1)->hits, 0); /* main counts anew */
     assert_null(find(2));
 }
 
