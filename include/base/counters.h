@@ -41,6 +41,9 @@
     X(deadlines_hit, "queries whose time (limits.answer-by) was over before their answer came")              \
     X(exchanges_sent, "messages sent to upstream servers")                                                   \
     X(exchanges_resent, "messages sent again because their session died")                                    \
+    X(hedges_sent, "late questions asked a second time elsewhere")                                           \
+    X(hedges_won, "of these, answered first")                                                                \
+    X(hedges_denied, "late questions not asked again because the budget was spent")                          \
     X(exchanges_timeout, "messages that no answer came for in time")                                         \
     X(upstream_ignored_id, "upstream answers ignored: no question with that id")                             \
     X(upstream_ignored_question, "upstream answers ignored: another question")                               \

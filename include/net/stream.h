@@ -96,6 +96,8 @@ void stream_reset(struct stream *stream, int reason);
 
 /* True with a TLS stream's facts after `ready`. */
 bool stream_facts(struct stream *stream, struct tls_facts *out);
+/* The peer has not acknowledged all that the kernel has of ours (TCP_INFO). */
+bool stream_unacknowledged(const struct stream *stream);
 /* A partial frame is waiting for its rest. */
 bool stream_mid_frame(const struct stream *stream);
 /* The address of the other end; of an accepted stream's own end with `local`. 0 or negative. */

@@ -27,6 +27,9 @@ struct recheck {
 };
 #define RESOLVER_RECHECKS 1024
 
+/* How long a question may take before it is asked again differs by server: a few constant lengths, so that each stays a FIFO. */
+#define RESOLVER_AGAIN 12
+
 struct resolver {
     struct loop *loop;
     struct counters *counters;
@@ -37,7 +40,7 @@ struct resolver {
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
     struct timeouts answer_by;       /* of waiting queries */
-    struct timeouts again;           /* of lookups: when to ask a second time */
+    struct timeouts again[RESOLVER_AGAIN]; /* of lookups: when to ask a second time; by length */
     struct timeouts stale_after;     /* of lookups: when waiting clients get what has expired */
     struct recheck *failing;         /* RESOLVER_RECHECKS slots by hash: answered stale at once until then */
     struct recheck *refreshed;       /* likewise: not refreshed again until then */

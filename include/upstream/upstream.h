@@ -29,9 +29,11 @@ const char *upstream_name(const struct server *server);
 bool upstream_has_other(const struct group *group, const struct server *server);
 /* How many servers the group has. */
 size_t upstream_servers(const struct group *group);
-/* For a question that another session has answered meanwhile: ends this exchange without `done`, and if its session has
- * delivered nothing at all since it was sent, ends the session too: the others on it get ERROR_SILENT. */
+/* For a question that was answered elsewhere meanwhile: ends this exchange without `done`. If its session has delivered nothing
+ * since, it is under suspicion: nothing more is asked on it, and if it stays silent it ends with ERROR_SILENT. */
 void upstream_overtaken(struct exchange *exchange);
+/* How long, in ms, an answer to this exchange may take before it is late for its server (or for one that is open, while it waits). */
+uint64_t upstream_patience(const struct group *group, const struct exchange *exchange);
 /* What failed last, for questions that no server could even be asked. */
 int upstream_last_error(const struct group *group);
 

@@ -353,3 +353,13 @@ int stream_peer(const struct stream *stream, struct addr *out, bool local)
                        : uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&name, &len);
     return status < 0 ? status : addr_from_sockaddr(out, (const struct sockaddr *)&name);
 }
+
+bool stream_unacknowledged(const struct stream *stream)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return false;
+    return info.tcpi_unacked > 0;
+}

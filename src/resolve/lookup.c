@@ -277,6 +277,8 @@ static void lookup_done(struct lookup *lookup, struct exchange *try, int status,
     if (lookup_answer_reasked(lookup, try, answer))
         return;
     ede_name_source(answer, try->server);
+    if (try == &lookup->tries[1])
+        counter_add(lookup->resolver->counters, COUNTER_hedges_won, 1);
     upstream_overtaken(other);
     lookup_finish(lookup, answer);
 }
@@ -308,21 +310,45 @@ static void hedge_earn(struct resolver *resolver)
         resolver->hedge_tokens = HEDGE_BURST;
 }
 
-/* The answer is late: the question is asked once more, on another session. One that has not left yet is the pool's matter. */
-void lookup_ask_again(struct timeout *timeout)
+/* Starts the timeout whose length is the shortest that is not below `ms`. */
+static void again_start(struct lookup *lookup, uint64_t ms)
 {
-    struct lookup *lookup = container_of(timeout, struct lookup, again);
+    struct resolver *resolver = lookup->resolver;
+    unsigned i = 0;
+    while (i < RESOLVER_AGAIN - 1 && resolver->again[i].length_ms < ms)
+        i++;
+    timeout_start(&resolver->again[i], &lookup->again);
+}
+
+static void hedge_send(struct lookup *lookup)
+{
     struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
-    if (first->state != EXCHANGE_SENT) {
-        timeout_start(&lookup->resolver->again, &lookup->again);
-        return;
-    }
-    if (exchange_live(second) || !lookup_may_try(lookup) || !hedge_allowed(lookup->resolver))
-        return;
     second->without_edns = first->without_edns;
     second->avoid_server = first->server;
     second->avoid_session = first->session;
+    counter_add(lookup->resolver->counters, COUNTER_hedges_sent, 1);
     lookup_send(lookup, second);
+}
+
+/* Is the answer late? Then the question is asked once more, elsewhere. One that has not left yet is the pool's matter, and one that
+ * left later than this timeout was started (it waited, or was sent again) gets its full time. */
+void lookup_ask_again(struct timeout *timeout)
+{
+    struct lookup *lookup = container_of(timeout, struct lookup, again);
+    struct resolver *resolver = lookup->resolver;
+    struct exchange *first = &lookup->tries[0];
+    uint64_t patience = upstream_patience(resolver->group, first);
+    uint64_t waited = first->state == EXCHANGE_SENT ? loop_now(resolver->loop) - first->sent_ms : 0;
+    if (waited < patience) {
+        again_start(lookup, patience - waited);
+        return;
+    }
+    if (exchange_live(&lookup->tries[1]) || !lookup_may_try(lookup))
+        return;
+    if (hedge_allowed(resolver))
+        hedge_send(lookup);
+    else
+        counter_add(resolver->counters, COUNTER_hedges_denied, 1);
 }
 
 /* --- birth --- */
@@ -358,8 +384,8 @@ static void lookup_start(struct lookup *lookup, enum counter why)
     struct resolver *resolver = lookup->resolver;
     hedge_earn(resolver);
     counter_add(resolver->counters, why, 1);
-    timeout_start(&resolver->again, &lookup->again);
     lookup_send(lookup, &lookup->tries[0]);
+    again_start(lookup, upstream_patience(resolver->group, &lookup->tries[0]));
 }
 
 bool lookup_join(struct query *query)

@@ -7,8 +7,8 @@
 #include "refresh.h"
 #include "resolve/resolver.h"
 
-/* A question whose answer is later than this is asked a second time, as far as the budget allows. */
-#define AGAIN_AFTER_MS 600
+/* Lengths in ms, ascending; the loop's step is 10 ms. */
+static const uint64_t again_lengths[RESOLVER_AGAIN] = {10, 20, 30, 40, 50, 70, 100, 150, 250, 400, 700, 1000};
 
 /* The client's time is over: it is told why; the lookup goes on for the cache. */
 static void answer_by_expired(struct timeout *timeout)
@@ -51,7 +51,8 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     slab_init(&resolver->lookups, sizeof(struct lookup), 2 * (size_t)queries);
     timeouts_init(&resolver->answer_by, loop, config->limits.answer_by_ms, answer_by_expired);
     timeouts_init(&resolver->stale_after, loop, config->cache.stale_answer_after_ms, lookup_stale_due);
-    timeouts_init(&resolver->again, loop, AGAIN_AFTER_MS, lookup_ask_again);
+    for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
+        timeouts_init(&resolver->again[i], loop, again_lengths[i], lookup_ask_again);
     return 0;
 fail_table:
     table_fini(&resolver->queries_by_client);
@@ -80,7 +81,8 @@ void resolver_fini(struct resolver *resolver)
 {
     timeouts_fini(&resolver->answer_by);
     timeouts_fini(&resolver->stale_after);
-    timeouts_fini(&resolver->again);
+    for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
+        timeouts_fini(&resolver->again[i]);
     slab_fini(&resolver->queries);
     slab_fini(&resolver->lookups);
     table_fini(&resolver->queries_by_client);

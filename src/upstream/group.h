@@ -24,7 +24,12 @@ enum {
     BACKOFF_MAX = 700,
     GRACE = 1500,              /* so long after the last success, or the start, questions wait instead of failing */
     STALL_TIMEOUT = 2000,      /* a partial frame that makes no progress for this long */
-    CHECK_INTERVAL = 1000,     /* a session with questions under way is looked at this often */
+    SILENCE_MIN = 300,         /* a session that delivers nothing for 4 round trips, but at least and at most so long, */
+    SILENCE_MAX = 1000,        /* while questions are under way, may be half open: see session_check */
+    UNKNOWN_RTT_MS = 200,      /* what a server that never answered is thought to need */
+    PATIENCE_UNKNOWN = 400,    /* when to ask a second time while nothing is known of the server's times */
+    PATIENCE_MIN = 10,
+    SAMPLES = 64,              /* answer times that a server's quantiles are taken of */
     SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */
@@ -48,7 +53,11 @@ struct server {
     unsigned failures;        /* failed dials since the last success */
     uint64_t retry_at_ms;     /* no dial before */
     uint64_t dialed_ms;       /* the latest dial */
-    uint32_t rtt_us;          /* smoothed; 0: unknown */
+    uint32_t rtt_ms16;        /* smoothed answer time in sixteenths of a millisecond; 0: unknown */
+    uint64_t sampled_ms;      /* when it was last changed */
+    uint16_t samples[SAMPLES]; /* the latest answer times, ms */
+    unsigned sample_count;
+    uint16_t patience_ms;     /* from them: when an answer is late */
     int last_error;
     struct log_limit log_limit;
 };
@@ -95,6 +104,7 @@ struct session {
     bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
     uint64_t created_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;         /* last message of any kind */
+    uint64_t suspect_ms;       /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
     uint64_t idle_ms;          /* closed by us after this long without a question */
 };
@@ -130,6 +140,18 @@ void session_retire(struct session *session);
 void session_close(struct session *session, int reason);
 /* Idle, stalled or hanging: closes it. Gives the session's next deadline. */
 uint64_t session_check(struct session *session, uint64_t now_ms);
+
+/* Nothing more is asked on it until it is heard again: a question sent at `sent_ms` was answered elsewhere. */
+void session_suspect(struct session *session, uint64_t sent_ms);
+
+/* --- server.c: what is known of a server --- */
+
+/* An answer took so long. `lost`: it did not come, another one was faster. */
+void server_note_time(struct server *server, uint64_t took_ms, bool lost);
+/* What an answer of it is likely to take, sixteenths of a millisecond; what is long past counts less. */
+uint32_t server_expected(const struct server *server, uint64_t now_ms);
+/* How long a session of it may be silent while questions are under way, ms. */
+uint64_t server_silence(const struct server *server);
 
 /* --- upstream.c --- */
 void exchange_finish(struct exchange *exchange, int status, struct answer *answer);

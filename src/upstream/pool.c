@@ -1,7 +1,7 @@
 /* Which session takes a question, and how sessions come to be.
  *
  * Choice: open sessions only. Servers of primary entries before those of backups, healthy before failing ones, then the
- * lowest smoothed round trip; within a server the session used last, so that surplus ones grow idle and close.
+ * shortest expected answer time; within a server the session used last, so that surplus ones grow idle and close.
  *
  * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
  * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
@@ -14,19 +14,27 @@
 #include "group.h"
 #include "upstream/upstream.h"
 
-static bool server_is_avoided(const struct server *server, const struct exchange *exchange)
-{
-    return server == exchange->avoid_server;
-}
-
 /* Lower is better. */
-static uint64_t server_rank(const struct server *server, const struct exchange *exchange)
+static uint64_t server_rank(const struct server *server)
 {
-    uint64_t rank = server->rtt_us;
+    uint64_t rank = server_expected(server, loop_now(server->group->loop));
     rank |= (uint64_t)(server->failures > 0) << 32;
     rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
-    rank |= (uint64_t)(exchange && server_is_avoided(server, exchange)) << 34;
     return rank;
+}
+
+/* True if the exchange would rather wait for another server than take this one: there is another that is up or may be dialled. */
+static bool server_is_avoided(const struct server *server, const struct exchange *exchange)
+{
+    const struct group *group = server->group;
+    if (server != exchange->avoid_server)
+        return false;
+    for (size_t i = 0; i < group->server_count; i++) {
+        const struct server *other = &group->servers[i];
+        if (other != server && other->failures == 0 && loop_now(group->loop) >= other->retry_at_ms)
+            return true;
+    }
+    return false;
 }
 
 static struct session *server_session(struct server *server, const struct exchange *exchange)
@@ -51,8 +59,8 @@ struct session *pool_pick(struct group *group, const struct exchange *exchange)
     uint64_t best_rank = UINT64_MAX;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
-        uint64_t rank = server_rank(server, exchange);
-        if (!server->open || rank >= best_rank)
+        uint64_t rank = server_rank(server);
+        if (!server->open || rank >= best_rank || server_is_avoided(server, exchange))
             continue;
         struct session *session = server_session(server, exchange);
         if (session) {
@@ -65,14 +73,24 @@ struct session *pool_pick(struct group *group, const struct exchange *exchange)
 
 /* --- dialling --- */
 
-/* At most tls.sessions live sessions of one server; a hanging dial does not count against it, it is overlapped. */
+static unsigned server_suspects(const struct server *server)
+{
+    const struct list *open = &server->sessions[SESSION_OPEN];
+    unsigned count = 0;
+    for (struct list_link *link = list_first(open); link; link = list_next(open, link))
+        count += container_of(link, struct session, in_state)->suspect_ms != 0;
+    return count;
+}
+
+/* At most tls.sessions live sessions of one server. A hanging dial does not count, it is overlapped; a session under suspicion
+ * does not either, it is being replaced. */
 static bool server_may_dial(const struct server *server, uint64_t now_ms)
 {
     if (now_ms < server->retry_at_ms)
         return false;
     if (server->dialing)
         return now_ms >= server->dialed_ms + DIAL_OVERLAP;
-    return server->open < server->group->config->tls.sessions;
+    return server->open - server_suspects(server) < server->group->config->tls.sessions;
 }
 
 static bool server_dial(struct server *server)
@@ -101,7 +119,8 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
     uint64_t best_rank = UINT64_MAX;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
-        uint64_t rank = server_rank(server, first) | (uint64_t)(server->dialing > 0) << 35;
+        uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 35;
+        rank |= (uint64_t)(first && server_is_avoided(server, first)) << 34;
         if (rank < best_rank && server_may_dial(server, now_ms)) {
             best = server;
             best_rank = rank;

@@ -80,7 +80,7 @@ static int slots_grow(struct session *session)
 
 bool session_has_room(const struct session *session, const struct exchange *exchange)
 {
-    if (session->state != SESSION_OPEN || session->reserved || session->stream.state != STREAM_OPEN)
+    if (session->state != SESSION_OPEN || session->reserved || session->suspect_ms || session->stream.state != STREAM_OPEN)
         return false;
     return session->used + session->tombstones < (exchange->alone ? 1 : SESSION_IDS);
 }
@@ -220,20 +220,12 @@ bool session_flush(struct session *session)
     if (wrote) {
         struct loop *loop = session->server->group->loop;
         stream_flush(&session->stream);
-        loop_wake_by(loop, loop_now(loop) + CHECK_INTERVAL);
+        loop_wake_by(loop, loop_now(loop) + server_silence(session->server));
     }
     return wrote;
 }
 
 /* --- reading --- */
-
-static void session_note_rtt(struct session *session, uint64_t sent_ms)
-{
-    struct server *server = session->server;
-    uint64_t took_us = (loop_now(server->group->loop) - sent_ms) * 1000 + 500;
-    uint32_t sample = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
-    server->rtt_us = server->rtt_us ? server->rtt_us - server->rtt_us / 8 + sample / 8 : sample;
-}
 
 static void session_note_transport(struct session *session, const struct answer_transport *transport)
 {
@@ -268,7 +260,7 @@ static void session_answer(struct session *session, struct exchange *exchange, u
     struct answer answer;
     struct answer_transport transport;
     int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
-    session_note_rtt(session, exchange->sent_ms);
+    server_note_time(session->server, loop_now(group->loop) - exchange->sent_ms, false);
     session_release(session, exchange);
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
@@ -291,6 +283,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     if (session->state == SESSION_CLOSING)
         return;
     session->used_ms = session->heard_ms = loop_now(group->loop);
+    session->suspect_ms = 0;
     if (len < MESSAGE_HEADER) { /* no DNS message is that short: the framing is lost */
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
         session_close(session, ERROR_MALFORMED);
@@ -446,25 +439,67 @@ static void session_note_progress(struct session *session, uint64_t now_ms)
     session->received_at_ms = now_ms;
 }
 
+/* Since when it should have been heard: the oldest question under way, or the one that was answered elsewhere. 0: not at all. */
+static uint64_t session_silent_since(const struct session *session)
+{
+    struct list_link *oldest = list_first(&session->sent);
+    uint64_t since = session->suspect_ms;
+    if (oldest && (!since || container_of(oldest, struct exchange, link)->sent_ms < since))
+        since = container_of(oldest, struct exchange, link)->sent_ms;
+    return since && since < session->heard_ms ? session->heard_ms : since;
+}
+
+void session_suspect(struct session *session, uint64_t sent_ms)
+{
+    if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
+        return;
+    session->suspect_ms = sent_ms;
+    loop_wake_by(session->server->group->loop, sent_ms + server_silence(session->server));
+}
+
+/* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
+ * answer to what was asked here. */
+static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
+{
+    uint64_t since = session_silent_since(session);
+    uint64_t limit = server_silence(session->server);
+    if (!since)
+        return LOOP_NEVER;
+    if (now_ms < since + limit)
+        return since + limit;
+    if (!session->suspect_ms && !stream_unacknowledged(&session->stream))
+        return now_ms + limit;
+    counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
+    session_close(session, ERROR_SILENT);
+    return LOOP_NEVER;
+}
+
+/* When a session that is in order ends for want of progress or of use. */
+static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
+{
+    if (session->state == SESSION_DIALING) {
+        *reason = -ETIMEDOUT;
+        return session->created_ms + DIAL_TIMEOUT;
+    }
+    if (stream_mid_frame(&session->stream)) {
+        *reason = ERROR_SLOW_WRITER;
+        return session->received_at_ms + STALL_TIMEOUT;
+    }
+    *reason = ERROR_IDLE;
+    if (session->used > 0 || session->suspect_ms)
+        return LOOP_NEVER;
+    return session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
+}
+
 uint64_t session_check(struct session *session, uint64_t now_ms)
 {
-    uint64_t deadline = LOOP_NEVER;
-    int reason = 0;
+    int reason;
     session_note_progress(session, now_ms);
-    if (session->state == SESSION_DIALING) {
-        deadline = session->created_ms + DIAL_TIMEOUT;
-        reason = -ETIMEDOUT;
-    } else if (stream_mid_frame(&session->stream)) {
-        deadline = session->received_at_ms + STALL_TIMEOUT;
-        reason = ERROR_SLOW_WRITER;
-    } else if (session->used == 0) {
-        deadline = session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
-        reason = ERROR_IDLE;
-    } else {
-        deadline = now_ms + CHECK_INTERVAL;
+    uint64_t deadline = session_deadline(session, now_ms, &reason);
+    if (deadline <= now_ms) {
+        session_close(session, reason);
+        return LOOP_NEVER;
     }
-    if (deadline > now_ms)
-        return deadline;
-    session_close(session, reason);
-    return LOOP_NEVER;
+    uint64_t silence = session->state == SESSION_DIALING ? LOOP_NEVER : session_check_silence(session, now_ms);
+    return silence < deadline ? silence : deadline;
 }

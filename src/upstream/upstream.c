@@ -88,12 +88,22 @@ size_t upstream_servers(const struct group *group)
 void upstream_overtaken(struct exchange *exchange)
 {
     struct session *session = exchange->session;
-    bool silent = session && exchange->state == EXCHANGE_SENT && session->heard_ms <= exchange->sent_ms;
+    bool sent = session && exchange->state == EXCHANGE_SENT;
+    uint64_t sent_ms = exchange->sent_ms;
+    if (sent)
+        server_note_time(session->server, loop_now(session->server->group->loop) - sent_ms, true);
     exchange_cancel(exchange);
-    if (!silent || session->state == SESSION_CLOSING)
-        return;
-    counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
-    session_close(session, ERROR_SILENT);
+    if (sent)
+        session_suspect(session, sent_ms);
+}
+
+uint64_t upstream_patience(const struct group *group, const struct exchange *exchange)
+{
+    const struct server *server = exchange->server;
+    for (size_t i = 0; !server && i < group->server_count; i++)
+        if (group->servers[i].open)
+            server = &group->servers[i];
+    return server && server->patience_ms ? server->patience_ms : PATIENCE_UNKNOWN;
 }
 
 int upstream_last_error(const struct group *group)
