@@ -100,7 +100,7 @@ static size_t take_opt_out(const struct walk *walk, uint8_t *wire)
     if (opt_len(walk) == 0)
         return walk->len;
     for (size_t at = walk->opt_end; at < walk->len; at++) {
-        if (walk->name_at[at] && wire[at] >= 0xC0 && (read_u16(wire + at) & 0x3FFF) >= walk->opt_end)
+        if ((walk->name_at[at] & 0xFF) && wire[at] >= 0xC0 && (read_u16(wire + at) & 0x3FFF) >= walk->opt_end)
             write_u16(wire + at, (uint16_t)(read_u16(wire + at) - opt_len(walk)));
     }
     memmove(wire + walk->opt_start, wire + walk->opt_end, walk->len - walk->opt_end);

@@ -4,6 +4,7 @@
  * - Where a name is known to start, name_at holds its length (low octet, 1 to 255) and the number of pointers
  * on its way to the root (high octet). Offsets are only ever added, and only for names that were read to
  * their end.
+ * - No name reads a TTL: the octets of each are marked in name_at, since they change later (ttl.h).
  * - A chunk is what lies between two pointers. The chunk that a pointer leads to starts and ends before the
  * chunk that holds the pointer, so a chain of chunks ends, and the octets read for one name are disjoint.
  * - A chunk that was not known before is read once to measure it and once to remember it. So all names of a
@@ -22,6 +23,8 @@
 #define POINTER   0xC0 /* both upper bits of the first octet */
 /* A name of 127 labels has use for no more; longer chains are made to cost other readers time. */
 #define POINTERS_MAX 255
+/* In name_at: this octet changes as the message ages, so no name may stand on it. No name has length 0. */
+#define TTL_OCTET 0x0100
 
 static size_t pointer_target(const uint8_t *at)
 {
@@ -40,6 +43,14 @@ static bool target_allowed(const struct walk *walk, size_t target, size_t chunk)
     if (target < MESSAGE_HEADER || target >= chunk)
         return false;
     return target < walk->opt_start || (target >= walk->opt_end && walk->name_at[target]);
+}
+
+/* Does a TTL lie in these octets? */
+static bool holds_ttl(const struct walk *walk, size_t from, size_t to)
+{
+    while (from < to && walk->name_at[from] != TTL_OCTET)
+        from++;
+    return from < to;
 }
 
 /* Enters all labels and pointers of a name that was found good, up to what is known already. */
@@ -66,6 +77,8 @@ bool walk_name(struct walk *walk, size_t end, bool may_point)
         if (at >= end)
             return false;
         unsigned known = walk->name_at[at], octet = walk->wire[at];
+        if (known == TTL_OCTET)
+            return false;
         if (known) {
             length += known & 0xFF;
             pointers += known >> 8;
@@ -76,10 +89,12 @@ bool walk_name(struct walk *walk, size_t end, bool may_point)
             break;
         }
         if (octet <= LABEL_MAX) {
+            if (after && holds_ttl(walk, at + 1, at + 1 + octet < end ? at + 1 + octet : end))
+                return false;
             length += 1 + octet;
             at += 1 + octet;
         } else {
-            if (octet < POINTER || !may_point || end - at < 2)
+            if (octet < POINTER || !may_point || end - at < 2 || walk->name_at[at + 1] == TTL_OCTET)
                 return false;
             if (!after)
                 after = at + 2;
@@ -122,6 +137,8 @@ bool walk_record(struct walk *walk, struct record *out)
         return false;
     *out = (struct record){owner, walk->at, rdata, rdata + rdlength, read_u16(fixed), read_u16(fixed + 2)};
     walk->at = rdata;
+    for (size_t at = out->fixed + 4; at < out->fixed + 8; at++)
+        walk->name_at[at] = TTL_OCTET;
     return out->type == LDNS_RR_TYPE_OPT ? enter_opt(walk, out) : walk_rdata(walk, out->type, out->end);
 }
 
