@@ -11,14 +11,14 @@
 #include "base/table.h"
 #include "cache/cache.h"
 #include "config/config.h"
+#include "dns/edit.h"
 #include "net/loop.h"
 #include "upstream/upstream.h"
 
 struct step;
 
-/* Octets an OPT of ours can take: 11, keepalive 6, three extended errors of 6 + EDE_TEXT. */
-#define RESOLVER_OPT_ROOM (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
-#define RESOLVER_BIG (MESSAGE_MAX + 1 + RESOLVER_OPT_ROOM)
+/* Any answer and an OPT of ours. */
+#define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
 
 /* A name that could not be refreshed (RFC 8767 section 5: failure recheck timer), or whose refresh was begun. */
 struct recheck {

@@ -97,7 +97,7 @@ static void query_answer_big(struct query *query, const struct answer *answer)
 
 void query_answer(struct query *query, const struct answer *answer)
 {
-    size_t cap = answer->len + RESOLVER_OPT_ROOM;
+    size_t cap = answer->len + EDIT_OPT_MAX;
     if (cap > query_limit(query) || answer->wire == query->resolver->big) {
         query_answer_big(query, answer);
         return;
@@ -122,7 +122,7 @@ static void count_error(struct counters *counters, uint16_t rcode)
 
 void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
 {
-    enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + RESOLVER_OPT_ROOM };
+    enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
     struct edit_client client = query_client(query, false);
     struct ede_list ede = {.count = 0};
     uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);

@@ -69,7 +69,7 @@ static enum verdict run(struct query *query)
         query_drop(query);
         return ANSWERED;
     }
-    switch (cache_get(resolver->cache, &query->key, query->hash, now_ms, false, 0, room, CACHE_ROOM - RESOLVER_OPT_ROOM,
+    switch (cache_get(resolver->cache, &query->key, query->hash, now_ms, false, 0, room, CACHE_ROOM - EDIT_OPT_MAX,
                       &found)) {
     case CACHE_HIT:
         count_hit(query);
