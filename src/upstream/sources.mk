@@ -1,3 +1,10 @@
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/group.h src/upstream/pool.c src/upstream/server.c src/upstream/session.c src/upstream/upstream.c
 noinst_HEADERS += include/upstream/exchange.h include/upstream/upstream.h
+
+# These run on a net/ without sockets.
+fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
+fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
+check_PROGRAMS += tests/unit/test_session
+tests_unit_test_session_SOURCES = tests/unit/test_session.c $(fake_net_sources)
+tests_unit_test_session_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)

@@ -1,0 +1,617 @@
+/* Invariants: what the code under test allocates through a stream comes from base/mem.h, so that it can be made to fail;
+ * what the test itself needs comes from malloc. As in net/, no stream calls back from within stream_connect, stream_flush or
+ * stream_close, and `closed` comes in a later step of the turn. */
+#include "fake_net.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "dns/codes.h"
+#include "upstream/group.h"
+
+/* More rounds or steps than this without time passing are a loop without end. */
+#define ENDLESS 20000
+
+struct fake_net fake;
+static uint64_t now_ms;
+
+struct tls_trust {
+    unsigned refs;
+};
+
+struct tls {
+    uint8_t unused;
+};
+
+/* --- time --- */
+
+static void set_now(uint64_t ms)
+{
+    now_ms = ms;
+    clock_fake(ms * 1000, 1700000000 + (int64_t)(ms / 1000));
+    fake.loop.now_ms = 0;
+}
+
+uint64_t fake_now(void)
+{
+    return now_ms;
+}
+
+void loop_add_flush(struct loop *loop, struct loop_flush *hook)
+{
+    list_push_back(&loop->flush_hooks, &hook->link);
+}
+
+void loop_remove_flush(struct loop_flush *hook)
+{
+    list_remove(&hook->link);
+}
+
+void loop_add_tick(struct loop *loop, struct loop_tick *hook)
+{
+    list_push_back(&loop->tick_hooks, &hook->link);
+}
+
+void loop_remove_tick(struct loop_tick *hook)
+{
+    list_remove(&hook->link);
+}
+
+void loop_wake_by(struct loop *loop, uint64_t at_ms)
+{
+    if (at_ms < loop->wake_at)
+        loop->wake_at = at_ms;
+}
+
+void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *))
+{
+    *timeouts = (struct timeouts){.loop = loop, .length_ms = length_ms ? length_ms : 1, .expired = expired};
+    list_init(&timeouts->running);
+    list_push_back(&loop->timeouts, &timeouts->link);
+}
+
+void timeouts_fini(struct timeouts *timeouts)
+{
+    while (list_pop(&timeouts->running))
+        ;
+    list_remove(&timeouts->link);
+}
+
+void timeout_start(struct timeouts *timeouts, struct timeout *timeout)
+{
+    timeout_stop(timeout);
+    timeout->at_ms = loop_now(timeouts->loop) + timeouts->length_ms;
+    list_push_back(&timeouts->running, &timeout->link);
+}
+
+void timeout_stop(struct timeout *timeout)
+{
+    list_remove(&timeout->link);
+}
+
+static struct timeout *first_timeout(const struct timeouts *timeouts)
+{
+    struct list_link *link = list_first(&timeouts->running);
+    return link ? container_of(link, struct timeout, link) : NULL;
+}
+
+static uint64_t next_deadline(void)
+{
+    uint64_t at_ms = fake.loop.wake_at;
+    for (struct list_link *link = list_first(&fake.loop.timeouts); link; link = list_next(&fake.loop.timeouts, link)) {
+        struct timeout *first = first_timeout(container_of(link, struct timeouts, link));
+        if (first && first->at_ms < at_ms)
+            at_ms = first->at_ms;
+    }
+    return at_ms;
+}
+
+static void run_timeouts(struct timeouts *timeouts)
+{
+    struct timeout *first;
+    while ((first = first_timeout(timeouts)) && first->at_ms <= now_ms) {
+        timeout_stop(first);
+        timeouts->expired(first);
+    }
+}
+
+static void run_deadlines(void)
+{
+    struct loop *loop = &fake.loop;
+    for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link))
+        run_timeouts(container_of(link, struct timeouts, link));
+    if (loop->wake_at > now_ms)
+        return;
+    loop->wake_at = LOOP_NEVER;
+    for (struct list_link *link = list_first(&loop->tick_hooks); link; link = list_next(&loop->tick_hooks, link)) {
+        struct loop_tick *hook = container_of(link, struct loop_tick, link);
+        loop_wake_by(loop, hook->tick(hook, now_ms));
+    }
+    if (loop->wake_at <= now_ms)
+        loop->wake_at = now_ms + 1;
+}
+
+/* --- streams --- */
+
+static struct fake_conn *conn_of(const struct stream *stream)
+{
+    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link)) {
+        struct fake_conn *conn = container_of(link, struct fake_conn, link);
+        if (conn->stream == stream)
+            return conn;
+    }
+    assert(!"a stream that was never connected, or is gone");
+    return NULL;
+}
+
+static enum fake_dial dial_of(const struct addr *to)
+{
+    unsigned last = ntohl(to->in.sin_addr.s_addr) & 0xff;
+    assert(last < sizeof fake.dial / sizeof fake.dial[0]);
+    return fake.dial[last];
+}
+
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
+                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets)
+{
+    (void)source;
+    assert(loop == &fake.loop && trust && tickets);
+    if (dial_of(to) == FAKE_FAILS_AT_ONCE)
+        return -ENETUNREACH;
+    struct tls *tls = mem_alloc(sizeof *tls);
+    if (!tls)
+        return -ENOMEM;
+    struct fake_conn *conn = calloc(1, sizeof *conn);
+    assert(conn);
+    *stream = (struct stream){.loop = loop, .ops = ops, .state = STREAM_CONNECTING, .tls = tls};
+    conn->stream = stream;
+    conn->to = *to;
+    conn->dialed_ms = now_ms;
+    list_init(&conn->frames);
+    list_push_back(&fake.conns, &conn->link);
+    return 0;
+}
+
+static bool is_ending(const struct stream *stream)
+{
+    return stream->state == STREAM_CLOSING || stream->state == STREAM_UNUSED;
+}
+
+static void begin_close(struct stream *stream, int reason)
+{
+    stream->state = STREAM_CLOSING;
+    stream->reason = reason;
+}
+
+uint8_t *stream_reserve(struct stream *stream, size_t cap)
+{
+    uint8_t *room = is_ending(stream) ? NULL : buffer_reserve(&stream->out, 2 + cap);
+    return room ? room + 2 : NULL;
+}
+
+void stream_commit(struct stream *stream, size_t len)
+{
+    write_u16(stream->out.data + stream->out.start + stream->out.len, (uint16_t)len);
+    buffer_commit(&stream->out, 2 + len);
+}
+
+static void write_frames(struct fake_conn *conn, struct buffer *out)
+{
+    conn->flushes++;
+    while (out->len > 0) {
+        const uint8_t *at = buffer_bytes(out).data;
+        size_t len = read_u16(at);
+        struct fake_frame *frame = malloc(sizeof *frame + len);
+        assert(frame && out->len >= 2 + len);
+        *frame = (struct fake_frame){.len = len};
+        memcpy(frame->data, at + 2, len);
+        list_push_back(&conn->frames, &frame->link);
+        conn->written++;
+        buffer_consume(out, 2 + len);
+    }
+}
+
+void stream_flush(struct stream *stream)
+{
+    struct fake_conn *conn = conn_of(stream);
+    if (stream->state != STREAM_OPEN || stream->writing || stream->out.len == 0)
+        return;
+    if (conn->blocked)
+        stream->writing = true;
+    else
+        write_frames(conn, &stream->out);
+}
+
+void stream_close(struct stream *stream, int reason)
+{
+    if (is_ending(stream))
+        return;
+    conn_of(stream)->closed_by_us = true;
+    begin_close(stream, reason);
+}
+
+void stream_reset(struct stream *stream, int reason)
+{
+    stream_close(stream, reason);
+}
+
+bool stream_facts(struct stream *stream, struct tls_facts *out)
+{
+    *out = (struct tls_facts){.version = "TLS1.3", .cipher = "fake", .certificate_name = "fake"};
+    return stream->state == STREAM_OPEN;
+}
+
+bool stream_mid_frame(const struct stream *stream)
+{
+    return conn_of(stream)->mid_frame;
+}
+
+/* --- trust --- */
+
+struct tls_trust *tls_trust_ref(struct tls_trust *trust)
+{
+    trust->refs++;
+    return trust;
+}
+
+void tls_trust_unref(struct tls_trust *trust)
+{
+    assert(trust->refs > 0);
+    trust->refs--;
+}
+
+void tls_tickets_clear(struct tls_tickets *tickets)
+{
+    assert(tickets->count == 0);
+}
+
+/* --- what happens in a turn --- */
+
+static bool flush_round(void)
+{
+    struct loop *loop = &fake.loop;
+    bool any = false;
+    for (struct list_link *link = list_first(&loop->flush_hooks); link; link = list_next(&loop->flush_hooks, link)) {
+        struct loop_flush *hook = container_of(link, struct loop_flush, link);
+        any |= hook->flush(hook);
+    }
+    return any;
+}
+
+static void conn_finish(struct fake_conn *conn)
+{
+    struct stream *stream = conn->stream;
+    conn->stream = NULL;
+    conn->close_reason = stream->reason;
+    mem_free(stream->tls);
+    buffer_free(&stream->out);
+    stream->state = STREAM_UNUSED;
+    stream->ops->closed(stream, stream->reason);
+}
+
+static bool conn_serve(struct fake_conn *conn)
+{
+    struct fake_frame *frame = fake.serve ? fake_take(conn) : NULL;
+    if (!frame)
+        return false;
+    fake.serve(conn, frame);
+    free(frame);
+    return true;
+}
+
+static bool conn_step(struct fake_conn *conn)
+{
+    if (!conn->stream)
+        return false;
+    if (conn->stream->state == STREAM_CLOSING) {
+        conn_finish(conn);
+        return true;
+    }
+    if (conn->stream->state == STREAM_CONNECTING && dial_of(&conn->to) == FAKE_ACCEPTS) {
+        fake_accept(conn);
+        return true;
+    }
+    if (conn->stream->state == STREAM_CONNECTING && dial_of(&conn->to) == FAKE_REFUSES) {
+        fake_kill(conn, -ECONNREFUSED);
+        return true;
+    }
+    return conn->stream->state == STREAM_OPEN && conn_serve(conn);
+}
+
+static bool conns_step(void)
+{
+    bool any = false;
+    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link))
+        any |= conn_step(container_of(link, struct fake_conn, link));
+    return any;
+}
+
+void fake_turn(void)
+{
+    unsigned steps = 0;
+    do {
+        fake.flush_rounds = 0;
+        while (flush_round())
+            assert(++fake.flush_rounds < ENDLESS);
+        assert(++steps < ENDLESS);
+    } while (conns_step());
+    fake.loop.now_ms = 0;
+}
+
+void fake_pass(uint64_t ms)
+{
+    uint64_t until = now_ms + ms, at;
+    unsigned steps = 0;
+    fake_turn();
+    while ((at = next_deadline()) <= until) {
+        set_now(at > now_ms ? at : now_ms);
+        run_deadlines();
+        fake_turn();
+        assert(++steps < ENDLESS);
+    }
+    set_now(until);
+    fake_turn();
+}
+
+/* --- what the test does --- */
+
+void fake_begin(void)
+{
+    memset(&fake, 0, sizeof fake);
+    log_set_level(LOG_LEVEL_ERROR);
+    list_init(&fake.loop.flush_hooks);
+    list_init(&fake.loop.tick_hooks);
+    list_init(&fake.loop.timeouts);
+    list_init(&fake.conns);
+    fake.loop.wake_at = fake.loop.armed_at = LOOP_NEVER;
+    for (size_t i = 0; i < sizeof fake.trusts / sizeof fake.trusts[0]; i++) {
+        fake.trusts[i] = calloc(1, sizeof *fake.trusts[i]);
+        assert(fake.trusts[i]);
+    }
+    set_now(1000000);
+}
+
+void fake_end(void)
+{
+    struct list_link *link;
+    struct fake_frame *frame;
+    assert(list_empty(&fake.loop.flush_hooks) && list_empty(&fake.loop.tick_hooks) && list_empty(&fake.loop.timeouts));
+    while ((link = list_pop(&fake.conns))) {
+        struct fake_conn *conn = container_of(link, struct fake_conn, link);
+        assert(!conn->stream);
+        while ((frame = fake_take(conn)))
+            free(frame);
+        free(conn);
+    }
+    for (size_t i = 0; i < sizeof fake.trusts / sizeof fake.trusts[0]; i++) {
+        assert(fake.trusts[i]->refs == 0);
+        free(fake.trusts[i]);
+    }
+    clock_real();
+}
+
+struct fake_conn *fake_conn(unsigned n)
+{
+    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link))
+        if (n-- == 0)
+            return container_of(link, struct fake_conn, link);
+    return NULL;
+}
+
+unsigned fake_dials(void)
+{
+    unsigned count = 0;
+    while (fake_conn(count))
+        count++;
+    return count;
+}
+
+unsigned fake_open(void)
+{
+    unsigned open = 0;
+    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link)) {
+        struct fake_conn *conn = container_of(link, struct fake_conn, link);
+        open += conn->stream && conn->stream->state == STREAM_OPEN;
+    }
+    return open;
+}
+
+void fake_accept(struct fake_conn *conn)
+{
+    conn->was_open = true;
+    conn->stream->state = STREAM_OPEN;
+    conn->stream->ops->ready(conn->stream);
+}
+
+void fake_kill(struct fake_conn *conn, int reason)
+{
+    if (conn->stream && !is_ending(conn->stream))
+        begin_close(conn->stream, reason);
+}
+
+void fake_unblock(struct fake_conn *conn)
+{
+    conn->blocked = false;
+    conn->stream->writing = false;
+    write_frames(conn, &conn->stream->out);
+}
+
+struct fake_frame *fake_take(struct fake_conn *conn)
+{
+    struct list_link *link = list_pop(&conn->frames);
+    return link ? container_of(link, struct fake_frame, link) : NULL;
+}
+
+void fake_deliver(struct fake_conn *conn, const void *message, size_t len)
+{
+    if (!conn->stream || conn->stream->state != STREAM_OPEN)
+        return;
+    uint8_t *copy = malloc(len ? len : 1);
+    assert(copy);
+    memcpy(copy, message, len);
+    conn->stream->received += 2 + len;
+    conn->stream->ops->frame(conn->stream, copy, len);
+    free(copy);
+}
+
+/* --- answers --- */
+
+static uint8_t *put(uint8_t *at, const void *data, size_t len)
+{
+    memcpy(at, data, len);
+    return at + len;
+}
+
+static uint8_t *put_u16(uint8_t *at, unsigned value)
+{
+    write_u16(at, (uint16_t)value);
+    return at + 2;
+}
+
+static size_t question_end(const struct fake_frame *question)
+{
+    size_t at = MESSAGE_HEADER;
+    while (question->data[at])
+        at += 1u + question->data[at];
+    return at + 5;
+}
+
+static uint8_t *put_opt(uint8_t *at, const struct fake_answer *answer)
+{
+    at = put(at, "\0\0\51\4\320", 5);
+    *at++ = (uint8_t)(answer->rcode >> 4);
+    at = put(at, "\0\0\0", 3);
+    uint8_t *len_at = at;
+    at += 2;
+    if (answer->keepalive_100ms >= 0)
+        at = put_u16(put(at, "\0\13\0\2", 4), (unsigned)answer->keepalive_100ms);
+    if (answer->ede >= 0)
+        at = put_u16(put(at, "\0\17\0\2", 4), (unsigned)answer->ede);
+    put_u16(len_at, (unsigned)(at - len_at - 2));
+    return at;
+}
+
+size_t fake_build(uint8_t out[2048], const struct fake_frame *question, const struct fake_answer *answer)
+{
+    bool record = answer->rcode == RCODE_NOERROR && !answer->no_record && !answer->truncated;
+    bool opt = answer->rcode > 15 || answer->ede >= 0 || answer->keepalive_100ms >= 0;
+    uint8_t *at = put_u16(out, read_u16(question->data));
+    at = put_u16(at, FLAG_QR | FLAG_RD | FLAG_RA | (answer->truncated ? FLAG_TC : 0u) | (answer->rcode & 15u));
+    at = put_u16(put_u16(put_u16(put_u16(at, 1), record), 0), opt);
+    at = put(at, question->data + MESSAGE_HEADER, question_end(question) - MESSAGE_HEADER);
+    if (record) {
+        at = put(at, "\300\14\0\1\0\1", 6);
+        write_u32(at, answer->ttl ? answer->ttl : 300);
+        at = put(at + 4, "\0\4\300\0\2\1", 6);
+    }
+    if (opt)
+        at = put_opt(at, answer);
+    return (size_t)(at - out);
+}
+
+void fake_reply(struct fake_conn *conn, const struct fake_frame *question, const struct fake_answer *answer)
+{
+    uint8_t out[2048];
+    size_t len = fake_build(out, question, answer ? answer : &FAKE_ANSWER);
+    fake_deliver(conn, out, len);
+}
+
+void fake_serve_all(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, NULL);
+}
+
+/* --- configuration --- */
+
+struct config *fake_config(unsigned entries, unsigned addresses)
+{
+    static struct config config;
+    static struct config_upstream upstreams[8];
+    static struct addr addrs[16];
+    static char names[8][16];
+    assert(entries <= 8 && entries * addresses < 16);
+    memset(upstreams, 0, sizeof upstreams);
+    for (unsigned i = 0; i < entries * addresses; i++) {
+        char text[ADDR_TEXT];
+        snprintf(text, sizeof text, "192.0.2.%u", i + 1);
+        int status = addr_parse(&addrs[i], text, 853);
+        assert(status == 0);
+    }
+    for (unsigned i = 0; i < entries; i++) {
+        snprintf(names[i], sizeof names[i], "entry%u", i);
+        upstreams[i].name = names[i];
+        upstreams[i].addresses = &addrs[i * addresses];
+        upstreams[i].address_count = addresses;
+    }
+    config = (struct config){.refs = 1, .upstreams = upstreams, .upstream_count = entries};
+    config.tls.sessions = 2;
+    config.tls.idle_ms = 30000;
+    config.cache.max_ttl = 86400;
+    config.cache.stale_answer_after_ms = 1800;
+    config.cache.negative_max_ttl = 3600;
+    config.limits.answer_by_ms = 4000;
+    config.limits.queries_in_flight = 10000;
+    config.limits.udp_size = 1232;
+    return &config;
+}
+
+/* --- groups and exchanges of the test's own --- */
+
+static unsigned groups_closed;
+
+struct group *fake_group(struct config *config)
+{
+    struct group *group = NULL;
+    int status = group_new(&group, &fake.loop, &fake.counters, config, fake.trusts);
+    assert(status == 0);
+    return group;
+}
+
+static void note_closed(void *context)
+{
+    (void)context;
+    groups_closed++;
+}
+
+void fake_group_end(struct group *group)
+{
+    struct config *config = group->config;
+    groups_closed = 0;
+    group_stop(group, note_closed, NULL);
+    fake_turn();
+    assert(groups_closed == 1 && group->sessions == 0);
+    group_free(group);
+    assert(config->refs == 1);
+}
+
+static struct group *asked_of;
+
+static void ask_done(struct exchange *exchange, int status, struct answer *answer)
+{
+    struct fake_ask *ask = container_of(exchange, struct fake_ask, exchange);
+    assert(!exchange_live(exchange) && !answer == (status < 0));
+    ask->ended++;
+    ask->answered += status == 0;
+    ask->status = status;
+    ask->rcode = answer ? answer->rcode : 0;
+    ask->ended_ms = now_ms;
+    if (status < 0 && ask->insists && ask->ended < 20)
+        upstream_send(asked_of, exchange);
+}
+
+void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
+{
+    int len = name_from_text(ask->key.name, name);
+    assert(len > 0);
+    ask->key.name_len = (uint8_t)len;
+    ask->key.type = TYPE_A;
+    ask->key.class = CLASS_IN;
+    ask->exchange.key = &ask->key;
+    ask->exchange.done = ask_done;
+    asked_of = group;
+    upstream_send(group, &ask->exchange);
+}

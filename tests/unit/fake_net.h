@@ -1,0 +1,133 @@
+/* A net/ without sockets: time stands still until the test moves it, and the test is the server of every connection.
+ *
+ * Does:    implements what upstream/ and resolve/ use of net/loop.h, net/stream.h and net/tls.h. A turn runs the flush
+ *          hooks to rest, lets connections succeed or fail as their address says, hands written frames to the test's
+ *          server, and tells the end of closed ones, until nothing is left to do. Time passes from deadline to deadline: one that
+ *          nobody asked for is not met.
+ * Owns:    connections and the frames written into them, until fake_end.
+ * Use:     link it instead of libnet.a. One at a time.
+ */
+#ifndef DOTSTUB_TESTS_FAKE_NET_H
+#define DOTSTUB_TESTS_FAKE_NET_H
+
+#include "base/counters.h"
+#include "config/config.h"
+#include "net/stream.h"
+#include "upstream/upstream.h"
+
+/* A frame that was written into a connection. */
+struct fake_frame {
+    struct list_link link;
+    size_t len;
+    uint8_t data[];
+};
+
+/* What a new connection to an address comes to, in the turn in which it is begun. */
+enum fake_dial { FAKE_ACCEPTS, FAKE_HANGS, FAKE_REFUSES, FAKE_FAILS_AT_ONCE /* stream_connect says no */ };
+
+struct fake_conn {
+    struct list_link link;
+    struct stream *stream; /* NULL: gone */
+    struct addr to;
+    uint64_t dialed_ms;
+    struct list frames;    /* written and not taken by the test or its server */
+    size_t written;        /* frames, all of them */
+    unsigned flushes;      /* writes that carried something */
+    bool mid_frame;        /* set by the test: a partial frame lies in it */
+    bool blocked;          /* set by the test: the kernel takes nothing more */
+    bool was_open, closed_by_us;
+    int close_reason;
+};
+
+struct fake_net {
+    struct loop loop;
+    struct list conns; /* in the order in which they were begun */
+    enum fake_dial dial[16]; /* by the last octet of the address */
+    /* The server: called for each frame in a turn after everything was flushed; NULL: frames lie until they are taken. The
+     * frame is gone after it. */
+    void (*serve)(struct fake_conn *conn, const struct fake_frame *frame);
+    struct tls_trust *trusts[8];
+    unsigned flush_rounds; /* of the latest turn */
+    struct counters counters;
+};
+
+extern struct fake_net fake;
+
+static inline uint64_t fake_counted(enum counter which)
+{
+    return counter_read(&fake.counters, which);
+}
+
+void fake_begin(void);
+/* Asserts that no connection is open, then frees everything. */
+void fake_end(void);
+/* Everything that can happen without time passing. */
+void fake_turn(void);
+/* A turn, then `ms` pass, with a turn at each deadline. */
+void fake_pass(uint64_t ms);
+uint64_t fake_now(void);
+
+/* --- connections --- */
+
+/* The n-th connection that was begun (0: the first), or NULL. */
+struct fake_conn *fake_conn(unsigned n);
+unsigned fake_dials(void);
+/* Connections that are open, neither failed nor closed. */
+unsigned fake_open(void);
+/* Lets a hanging dial succeed, or fail. */
+void fake_accept(struct fake_conn *conn);
+/* The end from outside: -ECONNRESET, ERROR_CLOSED, ... */
+void fake_kill(struct fake_conn *conn, int reason);
+/* The kernel takes what was blocked. */
+void fake_unblock(struct fake_conn *conn);
+/* The oldest frame not taken yet, which the caller frees; NULL: none. */
+struct fake_frame *fake_take(struct fake_conn *conn);
+/* Delivers one message as it stands, from memory of exactly its length. */
+void fake_deliver(struct fake_conn *conn, const void *message, size_t len);
+
+/* --- answers --- */
+
+struct fake_answer {
+    uint16_t rcode;     /* 12 bits */
+    bool truncated;
+    bool no_record;     /* else: one A record, 192.0.2.1, when the rcode is 0 */
+    uint32_t ttl;       /* 0: 300 */
+    int ede;            /* EDE_NONE: none */
+    int keepalive_100ms; /* -1: none */
+};
+#define FAKE_ANSWER ((struct fake_answer){.ede = -1, .keepalive_100ms = -1})
+
+/* Writes an answer to a question's frame; gives its length. */
+size_t fake_build(uint8_t out[2048], const struct fake_frame *question, const struct fake_answer *answer);
+/* Answers a question; `answer` NULL: FAKE_ANSWER. */
+void fake_reply(struct fake_conn *conn, const struct fake_frame *question, const struct fake_answer *answer);
+/* As fake_net.serve: answers everything at once. */
+void fake_serve_all(struct fake_conn *conn, const struct fake_frame *frame);
+
+/* --- configuration --- */
+
+/* A configuration with `entries` upstreams of `addresses` addresses each: 192.0.2.1, .2, ... on port 853, idle 30 s, two
+ * sessions a server, answer-by 4 s. Valid until the next call; `refs` is 1. */
+struct config *fake_config(unsigned entries, unsigned addresses);
+
+/* --- groups and exchanges of the test's own --- */
+
+/* A group of all upstreams of the configuration, counting into fake.counters. */
+struct group *fake_group(struct config *config);
+/* Stops it, asserts that it says so exactly once and keeps no reference, and frees it. */
+void fake_group_end(struct group *group);
+
+struct fake_ask {
+    struct exchange exchange;
+    struct key key;
+    bool insists;      /* set by the test: sent again when it failed, up to 20 times */
+    unsigned ended;    /* how often `done` ran */
+    unsigned answered; /* of these, with an answer */
+    int status;        /* of the last */
+    uint16_t rcode;
+    uint64_t ended_ms;
+};
+/* Prepares a question for A of `name`, and sends it. */
+void fake_ask(struct group *group, struct fake_ask *ask, const char *name);
+
+#endif

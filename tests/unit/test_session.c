@@ -1,0 +1,670 @@
+/* One session: ids, matching, ends, deadlines. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "dns/codes.h"
+#include "fake_net.h"
+#include "upstream/group.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct config *config;
+static struct group *group;
+
+/* One server, one session at most unless the test says otherwise. */
+static int setup(void **state)
+{
+    (void)state;
+    fake_begin();
+    config = fake_config(1, 1);
+    config->tls.sessions = 1;
+    group = fake_group(config);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_group_end(group);
+    fake_end();
+    return 0;
+}
+
+static void ask(struct fake_ask *asked, const char *name)
+{
+    memset(asked, 0, sizeof *asked);
+    fake_ask(group, asked, name);
+}
+
+/* Asks and gives the frame as the server got it. */
+static struct fake_frame *ask_frame(struct fake_ask *asked, const char *name, struct fake_conn **conn)
+{
+    ask(asked, name);
+    fake_turn();
+    *conn = fake_conn(fake_dials() - 1);
+    struct fake_frame *frame = fake_take(*conn);
+    assert_non_null(frame);
+    return frame;
+}
+
+static uint16_t frame_id(const struct fake_frame *frame)
+{
+    return read_u16(frame->data);
+}
+
+/* --- questions and answers --- */
+
+static void answer_reaches_its_question(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    fake_reply(conn, frame, NULL);
+    free(frame);
+    assert_int_equal(asked.answered, 1);
+    assert_int_equal(asked.rcode, RCODE_NOERROR);
+    assert_int_equal(conn->written, 1);
+}
+
+static void question_is_padded_and_carries_keepalive(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    assert_int_equal(frame->len % 128, 0);
+    exchange_cancel(&asked.exchange);
+    free(frame);
+}
+
+static void one_flush_carries_all_questions_of_a_turn(void **state)
+{
+    (void)state;
+    static struct fake_ask asked[100];
+    for (unsigned i = 0; i < 100; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    assert_int_equal(fake_conn(0)->written, 100);
+    assert_int_equal(fake_conn(0)->flushes, 1);
+    fake.serve = fake_serve_all;
+    fake_turn();
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(asked[i].answered, 1);
+}
+
+static void answers_out_of_order_find_their_questions(void **state)
+{
+    (void)state;
+    static struct fake_ask asked[20];
+    struct fake_frame *frames[20];
+    struct fake_answer answer = FAKE_ANSWER;
+    for (unsigned i = 0; i < 20; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    for (unsigned i = 0; i < 20; i++)
+        frames[i] = fake_take(fake_conn(0));
+    for (unsigned i = 20; i-- > 0;) {
+        answer.rcode = (uint16_t)(i % 2 ? RCODE_NXDOMAIN : RCODE_NOERROR);
+        fake_reply(fake_conn(0), frames[i], &answer);
+        assert_int_equal(asked[i].answered, 1);
+        assert_int_equal(asked[i].rcode, answer.rcode);
+        free(frames[i]);
+    }
+}
+
+static void id_of_a_cancelled_question_is_not_given_again(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    uint16_t tombstone = frame_id(frame);
+    exchange_cancel(&asked.exchange);
+    for (unsigned i = 0; i < 300; i++) {
+        struct fake_frame *other = ask_frame(&asked, "a.test", &conn);
+        assert_int_not_equal(frame_id(other), tombstone);
+        fake_reply(conn, other, NULL);
+        assert_int_equal(asked.answered, 1);
+        free(other);
+    }
+    free(frame);
+}
+
+static void late_answer_frees_the_id(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    uint16_t tombstone = frame_id(frame);
+    bool given = false;
+    exchange_cancel(&asked.exchange);
+    fake_reply(conn, frame, NULL);
+    free(frame);
+    assert_int_equal(asked.ended, 0);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_id), 0);
+    for (unsigned i = 0; i < 64; i++) {
+        frame = ask_frame(&asked, "b.test", &conn);
+        given |= frame_id(frame) == tombstone;
+        fake_reply(conn, frame, NULL);
+        free(frame);
+    }
+    assert_true(given);
+}
+
+static void wrong_id_is_ignored_and_counted(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    write_u16(frame->data, (uint16_t)(frame_id(frame) ^ 1));
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.ended, 0);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_id), 1);
+    write_u16(frame->data, (uint16_t)(frame_id(frame) ^ 1));
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.answered, 1);
+    free(frame);
+}
+
+static void duplicate_is_ignored_and_counted(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    fake_reply(conn, frame, NULL);
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.ended, 1);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_id), 1);
+    assert_int_equal(fake_open(), 1);
+    free(frame);
+}
+
+static void other_question_is_ignored_and_counted(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    frame->data[13] = 'b';
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.ended, 0);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_question), 1);
+    frame->data[13] = 'a';
+    frame->data[MESSAGE_HEADER + asked.key.name_len + 1] = TYPE_AAAA;
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.ended, 0);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_question), 2);
+    exchange_cancel(&asked.exchange);
+    free(frame);
+    assert_int_equal(fake_open(), 1);
+}
+
+static void letter_case_of_the_question_does_not_matter(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    frame->data[13] = 'A';
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.answered, 1);
+    free(frame);
+}
+
+static void swapped_ids_answer_nobody(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask first, second;
+    struct fake_frame *one = ask_frame(&first, "a.test", &conn);
+    struct fake_frame *two = ask_frame(&second, "b.test", &conn);
+    uint16_t id = frame_id(one);
+    write_u16(one->data, frame_id(two));
+    write_u16(two->data, id);
+    fake_reply(conn, one, NULL);
+    fake_reply(conn, two, NULL);
+    assert_int_equal(first.ended + second.ended, 0);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_question), 2);
+    exchange_cancel(&first.exchange);
+    exchange_cancel(&second.exchange);
+    free(one);
+    free(two);
+}
+
+static void unsolicited_messages_leave_the_session_alone(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    uint16_t id = frame_id(frame);
+    for (unsigned i = 1; i < 1000; i++) {
+        write_u16(frame->data, (uint16_t)(id + i));
+        fake_reply(conn, frame, NULL);
+    }
+    write_u16(frame->data, id);
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.answered, 1);
+    assert_int_equal(fake_counted(COUNTER_upstream_ignored_id), 999);
+    free(frame);
+}
+
+static void malformed_answer_ends_its_question_only(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask bad, good;
+    uint8_t message[2048];
+    struct fake_frame *one = ask_frame(&bad, "a.test", &conn);
+    struct fake_frame *two = ask_frame(&good, "b.test", &conn);
+    size_t len = fake_build(message, one, &FAKE_ANSWER);
+    fake_deliver(conn, message, len - 1);
+    assert_int_equal(bad.status, ERROR_MALFORMED);
+    assert_int_equal(fake_counted(COUNTER_upstream_malformed), 1);
+    fake_reply(conn, two, NULL);
+    assert_int_equal(good.answered, 1);
+    free(one);
+    free(two);
+}
+
+static void bare_error_header_answers_its_id(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    uint8_t header[MESSAGE_HEADER] = {frame->data[0], frame->data[1], 0x81, 0x80 | RCODE_FORMERR};
+    fake_deliver(conn, header, sizeof header);
+    assert_int_equal(asked.status, ERROR_UPSTREAM_ANSWER);
+    free(frame);
+    frame = ask_frame(&asked, "a.test", &conn);
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.answered, 1);
+    assert_int_equal(fake_open(), 1);
+    free(frame);
+}
+
+static void bare_header_without_error_answers_nobody(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    uint8_t header[MESSAGE_HEADER] = {frame->data[0], frame->data[1], 0x81, 0x80};
+    fake_deliver(conn, header, sizeof header);
+    assert_int_equal(asked.ended, 0);
+    exchange_cancel(&asked.exchange);
+    free(frame);
+}
+
+/* --- broken framing, ends --- */
+
+static void short_frame_ends_the_session(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    for (size_t len = 0; len < MESSAGE_HEADER; len++) {
+        struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+        fake_deliver(conn, frame->data, len);
+        assert_int_equal(asked.status, ERROR_MALFORMED);
+        fake_turn();
+        assert_true(conn->closed_by_us);
+        free(frame);
+    }
+}
+
+static void questions_of_a_dead_session_are_told_why(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    free(ask_frame(&asked, "a.test", &conn));
+    fake_kill(conn, -ECONNRESET);
+    fake_turn();
+    assert_int_equal(asked.ended, 1);
+    assert_int_equal(asked.status, -ECONNRESET);
+    assert_int_equal(fake_counted(COUNTER_sessions_reset), 1);
+}
+
+static void unsent_questions_of_a_dead_session_move(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask sent, queued[10];
+    free(ask_frame(&sent, "a.test", &conn));
+    conn->blocked = true;
+    for (unsigned i = 0; i < 10; i++)
+        ask(&queued[i], "b.test");
+    fake_turn();
+    for (unsigned i = 0; i < 10; i++) /* the first flush blocked with them in it; these stay behind */
+        exchange_cancel(&queued[i].exchange);
+    for (unsigned i = 0; i < 10; i++)
+        ask(&queued[i], "c.test");
+    fake_turn();
+    fake.serve = fake_serve_all;
+    fake_kill(conn, -ECONNRESET);
+    fake_turn();
+    assert_int_equal(sent.status, -ECONNRESET);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(queued[i].ended, 1); /* never told of the death */
+        assert_int_equal(queued[i].answered, 1);
+    }
+}
+
+static void questions_wait_while_the_kernel_takes_nothing(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask first, second, third;
+    free(ask_frame(&first, "a.test", &conn));
+    conn->blocked = true;
+    ask(&second, "b.test");
+    fake_turn();
+    ask(&third, "c.test");
+    fake_turn();
+    assert_int_equal(third.exchange.state, EXCHANGE_QUEUED);
+    fake_unblock(conn);
+    fake_turn();
+    assert_int_equal(third.exchange.state, EXCHANGE_SENT);
+    exchange_cancel(&first.exchange);
+    exchange_cancel(&second.exchange);
+    exchange_cancel(&third.exchange);
+}
+
+/* --- deadlines --- */
+
+static void answered(const char *name)
+{
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, name, &conn);
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.answered, 1);
+    free(frame);
+}
+
+static void idle_session_is_closed_in_time(void **state)
+{
+    (void)state;
+    answered("a.test");
+    fake_pass(29900);
+    assert_int_equal(fake_open(), 1);
+    fake_pass(110);
+    assert_int_equal(fake_open(), 0);
+    assert_int_equal(fake_counted(COUNTER_sessions_closed_idle), 1);
+}
+
+static void short_idle_time_is_met_too(void **state)
+{
+    (void)state;
+    config->tls.idle_ms = 200;
+    answered("a.test");
+    fake_pass(190);
+    assert_int_equal(fake_open(), 1);
+    fake_pass(20);
+    assert_int_equal(fake_open(), 0);
+}
+
+static void session_that_was_never_asked_is_closed_in_time(void **state)
+{
+    (void)state;
+    struct fake_ask asked;
+    config->tls.idle_ms = 1000;
+    fake.dial[1] = FAKE_HANGS;
+    ask(&asked, "a.test");
+    fake_turn();
+    exchange_cancel(&asked.exchange);
+    fake_pass(100);
+    fake_accept(fake_conn(0));
+    fake_pass(990);
+    assert_int_equal(fake_open(), 1);
+    fake_pass(20);
+    assert_int_equal(fake_open(), 0);
+}
+
+static void questions_keep_a_session_open(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        answered("a.test");
+        fake_pass(20000);
+    }
+    assert_int_equal(fake_dials(), 1);
+}
+
+static void answered_with_keepalive(int keepalive_100ms)
+{
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_answer answer = FAKE_ANSWER;
+    answer.keepalive_100ms = keepalive_100ms;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    fake_reply(conn, frame, &answer);
+    assert_int_equal(asked.answered, 1);
+    free(frame);
+}
+
+static void servers_idle_time_is_kept_with_a_margin(void **state)
+{
+    (void)state;
+    answered_with_keepalive(20);
+    fake_pass(1500);
+    assert_int_equal(fake_open(), 1);
+    fake_pass(480);
+    assert_int_equal(fake_open(), 0);
+    answered_with_keepalive(3); /* 300 ms: shorter than the interval of checks */
+    fake_pass(150);
+    assert_int_equal(fake_open(), 1);
+    fake_pass(145);
+    assert_int_equal(fake_open(), 0);
+}
+
+static void longer_idle_time_of_the_server_changes_nothing(void **state)
+{
+    (void)state;
+    answered_with_keepalive(6000);
+    fake_pass(30010);
+    assert_int_equal(fake_open(), 0);
+}
+
+static void keepalive_of_zero_retires_the_session(void **state)
+{
+    (void)state;
+    answered_with_keepalive(0);
+    fake_turn();
+    assert_int_equal(fake_open(), 0);
+    answered("b.test");
+    assert_int_equal(fake_dials(), 2);
+}
+
+static void retired_session_still_delivers(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask slow, fast;
+    struct fake_answer answer = FAKE_ANSWER;
+    answer.keepalive_100ms = 0;
+    struct fake_frame *one = ask_frame(&slow, "a.test", &conn);
+    struct fake_frame *two = ask_frame(&fast, "b.test", &conn);
+    fake_reply(conn, two, &answer);
+    fake_pass(500);
+    assert_int_equal(fake_open(), 1);
+    fake_reply(conn, one, NULL);
+    assert_int_equal(slow.answered, 1);
+    fake_turn();
+    assert_int_equal(fake_open(), 0);
+    free(one);
+    free(two);
+}
+
+static void stalled_frame_ends_the_session(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    free(ask_frame(&asked, "a.test", &conn));
+    conn->mid_frame = true;
+    conn->stream->received += 1;
+    fake_pass(1900);
+    assert_int_equal(asked.ended, 0);
+    fake_pass(1200);
+    assert_int_equal(asked.status, ERROR_SLOW_WRITER);
+    assert_true(conn->closed_by_us);
+}
+
+static void slow_frame_that_grows_is_waited_for(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+    conn->mid_frame = true;
+    for (unsigned i = 0; i < 9; i++) {
+        conn->stream->received += 1;
+        fake_pass(1000);
+    }
+    conn->mid_frame = false;
+    fake_reply(conn, frame, NULL);
+    assert_int_equal(asked.answered, 1);
+    free(frame);
+}
+
+static void question_without_answer_times_out(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    free(ask_frame(&asked, "a.test", &conn));
+    fake_pass(9990);
+    assert_int_equal(asked.ended, 0);
+    fake_pass(20);
+    assert_int_equal(asked.status, -ETIMEDOUT);
+    assert_int_equal(fake_counted(COUNTER_exchanges_timeout), 1);
+}
+
+/* --- bounds --- */
+
+static void ids_grow_to_their_bound_and_no_further(void **state)
+{
+    (void)state;
+    static struct fake_ask asked[SESSION_IDS + 10];
+    for (unsigned i = 0; i < SESSION_IDS + 10; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    assert_int_equal(fake_conn(0)->written, SESSION_IDS);
+    assert_int_equal(asked[SESSION_IDS].exchange.state, EXCHANGE_WAITING);
+    fake.serve = fake_serve_all;
+    fake_turn();
+    for (unsigned i = 0; i < SESSION_IDS + 10; i++)
+        assert_int_equal(asked[i].answered, 1);
+    assert_int_equal(fake_dials(), 1);
+}
+
+static void ids_are_all_different(void **state)
+{
+    (void)state;
+    static struct fake_ask asked[SESSION_IDS];
+    static bool seen[65536];
+    struct fake_frame *frame;
+    for (unsigned i = 0; i < SESSION_IDS; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    while ((frame = fake_take(fake_conn(0)))) {
+        assert_false(seen[frame_id(frame)]);
+        seen[frame_id(frame)] = true;
+        free(frame);
+    }
+    for (unsigned i = 0; i < SESSION_IDS; i++)
+        exchange_cancel(&asked[i].exchange);
+}
+
+static void too_many_tombstones_retire_the_session(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    for (unsigned i = 0; i <= SESSION_TOMBSTONES; i++) {
+        free(ask_frame(&asked, "a.test", &conn));
+        exchange_cancel(&asked.exchange);
+    }
+    fake_turn();
+    assert_int_equal(fake_open(), 0);
+    assert_int_equal(fake_counted(COUNTER_sessions_retired), 1);
+    answered("b.test");
+}
+
+/* --- memory --- */
+
+static void failed_allocation_does_not_lose_a_question(void **state)
+{
+    unsigned long asked_for = 0;
+    for (unsigned long n = 1; n <= asked_for + 1; n++) {
+        struct fake_ask first, second;
+        uint64_t begun_ms = fake_now();
+        fake.serve = fake_serve_all;
+        mem_fail_at(n);
+        ask(&first, "a.test");
+        fake_pass(1500);
+        ask(&second, "b.test");
+        fake_pass(1500);
+        asked_for = mem_asked();
+        mem_fail_at(0);
+        assert_int_equal(first.answered, 1);
+        assert_in_range(first.ended_ms, begun_ms, begun_ms + 100);
+        assert_int_equal(second.answered, 1);
+        teardown(state);
+        setup(state);
+    }
+    assert_true(asked_for > 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(answer_reaches_its_question),
+        TEST(question_is_padded_and_carries_keepalive),
+        TEST(one_flush_carries_all_questions_of_a_turn),
+        TEST(answers_out_of_order_find_their_questions),
+        TEST(id_of_a_cancelled_question_is_not_given_again),
+        TEST(late_answer_frees_the_id),
+        TEST(wrong_id_is_ignored_and_counted),
+        TEST(duplicate_is_ignored_and_counted),
+        TEST(other_question_is_ignored_and_counted),
+        TEST(letter_case_of_the_question_does_not_matter),
+        TEST(swapped_ids_answer_nobody),
+        TEST(unsolicited_messages_leave_the_session_alone),
+        TEST(malformed_answer_ends_its_question_only),
+        TEST(bare_error_header_answers_its_id),
+        TEST(bare_header_without_error_answers_nobody),
+        TEST(short_frame_ends_the_session),
+        TEST(questions_of_a_dead_session_are_told_why),
+        TEST(unsent_questions_of_a_dead_session_move),
+        TEST(questions_wait_while_the_kernel_takes_nothing),
+        TEST(idle_session_is_closed_in_time),
+        TEST(short_idle_time_is_met_too),
+        TEST(session_that_was_never_asked_is_closed_in_time),
+        TEST(questions_keep_a_session_open),
+        TEST(servers_idle_time_is_kept_with_a_margin),
+        TEST(longer_idle_time_of_the_server_changes_nothing),
+        TEST(keepalive_of_zero_retires_the_session),
+        TEST(retired_session_still_delivers),
+        TEST(stalled_frame_ends_the_session),
+        TEST(slow_frame_that_grows_is_waited_for),
+        TEST(question_without_answer_times_out),
+        TEST(ids_grow_to_their_bound_and_no_further),
+        TEST(ids_are_all_different),
+        TEST(too_many_tombstones_retire_the_session),
+        TEST(failed_allocation_does_not_lose_a_question),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
