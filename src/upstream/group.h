@@ -30,6 +30,7 @@ enum {
     PATIENCE_UNKNOWN = 400,    /* when to ask a second time while nothing is known of the server's times */
     PATIENCE_MIN = 10,
     SAMPLES = 64,              /* answer times that a server's quantiles are taken of */
+    MEMORY_RETRY = 10,         /* what no memory was there for is tried again */
     SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */

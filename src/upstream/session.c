@@ -107,6 +107,12 @@ void session_take(struct session *session, struct exchange *exchange)
         list_push_back(&group->dirty, &session->in_dirty);
 }
 
+/* Nothing is under way: from here on it is idle. */
+static void session_rest(struct session *session)
+{
+    loop_wake_by(session->server->group->loop, session->used_ms + session->idle_ms);
+}
+
 /* One question less: room for those that wait, or the end of a retiring session. */
 static void session_relieved(struct session *session)
 {
@@ -115,6 +121,7 @@ static void session_relieved(struct session *session)
     session->reserved = false;
     if (session->state == SESSION_RETIRING)
         session_close(session, ERROR_IDLE);
+    session_rest(session);
     pool_connect(session->server->group);
 }
 
@@ -211,17 +218,17 @@ static bool session_write(struct session *session, struct exchange *exchange)
 /* Encrypts only when the last ciphertext is out, so that questions not yet sent can still move to another session. */
 bool session_flush(struct session *session)
 {
+    struct loop *loop = session->server->group->loop;
     bool wrote = false;
     struct list_link *link;
     if (!stream_drained(&session->stream))
         return false;
     while ((link = list_first(&session->queued)) && session_write(session, container_of(link, struct exchange, link)))
         wrote = true;
-    if (wrote) {
-        struct loop *loop = session->server->group->loop;
+    if (wrote)
         stream_flush(&session->stream);
-        loop_wake_by(loop, loop_now(loop) + server_silence(session->server));
-    }
+    /* What is left behind for want of memory is written at the next opportunity. */
+    loop_wake_by(loop, loop_now(loop) + (list_empty(&session->queued) ? server_silence(session->server) : MEMORY_RETRY));
     return wrote;
 }
 
@@ -327,6 +334,7 @@ static void session_ready(struct stream *stream)
         return;
     session_set_state(session, SESSION_OPEN);
     session->used_ms = loop_now(group->loop);
+    session_rest(session);
     counter_add(group->counters, COUNTER_sessions_opened, 1);
     session_log_facts(session);
     pool_dial_succeeded(session->server);
@@ -407,6 +415,7 @@ int session_dial(struct server *server)
     }
     group->sessions++;
     session_set_state(session, SESSION_DIALING);
+    loop_wake_by(group->loop, session->created_ms + DIAL_TIMEOUT);
     counter_add(group->counters, COUNTER_sessions_dialed, 1);
     return 0;
 }

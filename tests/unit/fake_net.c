@@ -245,6 +245,11 @@ bool stream_facts(struct stream *stream, struct tls_facts *out)
     return stream->state == STREAM_OPEN;
 }
 
+bool stream_unacknowledged(const struct stream *stream)
+{
+    return conn_of(stream)->unacknowledged;
+}
+
 bool stream_mid_frame(const struct stream *stream)
 {
     return conn_of(stream)->mid_frame;
