@@ -31,9 +31,10 @@ static size_t extra_len(const struct answer *answer)
     if (derivable)
         return 0;
     assert(answer->ede.count <= EDE_MAX);
-    for (unsigned i = 0; i < answer->ede.count; i++)
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        assert(answer->ede.item[i].len <= EDE_TEXT);
         len += 3 + (size_t)answer->ede.item[i].len;
-    assert(len <= ENTRY_EXTRA_MAX);
+    }
     return len;
 }
 

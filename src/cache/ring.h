@@ -1,8 +1,8 @@
 /* A ring of entries of different sizes with an index: first in, first out, found by hash.
  *
- * Does:    appends at the head, gives up from the tail, finds by key. The index grows with the number of
- * entries. Owns:    nothing; its memory is a part of the shard's block. Threads: none; the shard's lock is
- * held. ring_prefetch needs no lock.
+ * Does:    appends at the head, gives up from the tail, finds by key. The index grows with the entries.
+ * Owns:    nothing; its memory is a part of the shard's block.
+ * Threads: none; the shard's lock is held. ring_prefetch needs no lock.
  */
 #ifndef DOTSTUB_CACHE_RING_H
 #define DOTSTUB_CACHE_RING_H

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define SMALL_SHARE   10 /* one part in so many */
-#define GHOST_WAYS    16
 #define TYPICAL_UNITS 11 /* of an entry: one address */
 #define CARRY_MAX     8
 #define CARRY_UNITS   8 /* of an answer, for each of which one more is carried on: it pushes out as many */
@@ -115,8 +114,8 @@ static void ghost_add(struct shard *shard, uint32_t hash)
     set[0] = (uint16_t)hash;
 }
 
-/* True if the hash was among the ghosts; it is not any more. There are about as many ghosts as entries in
- * main: more, where answers are large, and every name that ever was would return to main. */
+/* True if the hash was among the ghosts; it is not any more. Only about as many count as main has entries:
+ * with more of them, where answers are large, nearly every name would return to main. */
 static bool ghost_take(struct shard *shard, uint32_t hash)
 {
     uint16_t *set = ghost_set(shard, hash);
@@ -171,18 +170,23 @@ static void move_to_main(struct shard *shard, const struct entry *entry, uint32_
     ring_append(&shard->main);
 }
 
+/* What becomes of an entry whose place in the small ring is given up. */
+static void leave_small(struct shard *shard, const struct entry *entry, uint32_t *carries)
+{
+    if (entry->hits > 0 || ring_has_room(&shard->main, entry_units(entry))) {
+        move_to_main(shard, entry, carries);
+    } else {
+        ghost_add(shard, entry->hash);
+        shard->evicted++;
+    }
+}
+
 static void small_make_room(struct shard *shard, uint32_t units, uint32_t *carries)
 {
     while (!ring_has_room(&shard->small, units)) {
         const struct entry *oldest = ring_oldest(&shard->small);
-        if (oldest->gap) {
-            /* nothing to keep */
-        } else if (oldest->hits > 0 || ring_has_room(&shard->main, entry_units(oldest))) {
-            move_to_main(shard, oldest, carries);
-        } else {
-            ghost_add(shard, oldest->hash);
-            shard->evicted++;
-        }
+        if (!oldest->gap)
+            leave_small(shard, oldest, carries);
         ring_drop_oldest(&shard->small);
     }
 }

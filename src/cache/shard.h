@@ -1,9 +1,10 @@
 /* One shard of the cache: two rings of entries under S3-FIFO and the memory they lie in.
  *
  * Does:    finds, stores, makes room. New entries go to the small ring; what is asked for there again is
- * carried into the main ring; what leaves the small ring unasked is remembered as a ghost and goes to main if
- * it returns. Owns:    one mapped block, this structure included. Threads: `lock` is the cache's to take;
- * every function but new, free and prefetch wants it held.
+ *          carried into the main ring; what leaves the small ring unasked is remembered as a ghost and goes
+ *          to main if it returns.
+ * Owns:    one mapped block, this structure included.
+ * Threads: `lock` is the cache's to take; every function but new, free and prefetch wants it held.
  */
 #ifndef DOTSTUB_CACHE_SHARD_H
 #define DOTSTUB_CACHE_SHARD_H
@@ -14,10 +15,12 @@
 #define SHARD_MIN ((size_t)4 << 20)
 #define SHARD_MAX ((size_t)1 << 30)
 
+#define GHOST_WAYS 16
+
 struct shard {
     pthread_mutex_t lock;
     struct ring main, small;
-    uint16_t (*ghosts)[16]; /* sets of tags, the newest of a set first */
+    uint16_t (*ghosts)[GHOST_WAYS]; /* sets of tags, the newest of a set first */
     uint32_t ghost_sets;
     bool went_round; /* the main ring has been full */
     size_t bytes;    /* of the block */
