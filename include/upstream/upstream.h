@@ -27,8 +27,6 @@ void upstream_send(struct group *group, struct exchange *exchange);
 const char *upstream_name(const struct server *server);
 /* True if an upstream entry other than this server's could be asked instead. */
 bool upstream_has_other(const struct group *group, const struct server *server);
-/* How many servers the group has. */
-size_t upstream_servers(const struct group *group);
 /* For a question that was answered elsewhere meanwhile: ends this exchange without `done`. If its session has delivered nothing
  * since, it is under suspicion: nothing more is asked on it, and if it stays silent it ends with ERROR_SILENT. */
 void upstream_overtaken(struct exchange *exchange);

@@ -16,9 +16,9 @@
 #include "refresh.h"
 
 enum {
-    TRIES_PER_SERVER = 3,
     TRIES_MAX = 12,
     DEATHS_BEFORE_ALONE = 2,
+    BLAME_BEFORE_ALONE = EXCHANGE_GUILTY / 2,
     FAILURE_TTL = 2,          /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
     HEDGE_COST = 100,         /* in hundredths: a second question */
     HEDGE_EARNED = 8,         /* by each lookup: at most 8 % more questions */
@@ -202,8 +202,7 @@ static void lookup_send(struct lookup *lookup, struct exchange *try)
 
 static bool lookup_may_try(const struct lookup *lookup)
 {
-    size_t limit = upstream_servers(lookup->resolver->group) * TRIES_PER_SERVER;
-    return !lookup->resolver->stopping && lookup->sent < (limit < TRIES_MAX ? limit : TRIES_MAX);
+    return !lookup->resolver->stopping && lookup->sent < TRIES_MAX;
 }
 
 /* Asks once more because what came back is of no use: elsewhere if there is another server. */
@@ -235,7 +234,10 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
     case ERROR_SILENT:
         break;
     default: /* its session died */
-        try->alone = ++lookup->deaths >= DEATHS_BEFORE_ALONE;
+        if (try->alone)
+            return false; /* with nothing else on it: this question is what the server cannot bear */
+        lookup->blame += try->blame;
+        try->alone = ++lookup->deaths >= DEATHS_BEFORE_ALONE && lookup->blame >= BLAME_BEFORE_ALONE;
         try->avoid_server = try->alone ? try->server : NULL;
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
     }

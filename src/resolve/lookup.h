@@ -15,6 +15,7 @@ struct lookup {
     struct timeout stale_after; /* runs while clients wait and the cache holds an expired answer */
     unsigned sent;              /* tries so far, the first included */
     unsigned deaths;            /* sessions that died with the question outstanding */
+    unsigned blame;             /* for that, see exchange.h */
     bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;
     struct server *last_server; /* where that happened; for its name */

@@ -102,6 +102,7 @@ struct session {
     unsigned slot_count, used, tombstones;
     uint16_t free_first, free_last; /* a FIFO, so that an id rests as long as possible */
     uint16_t salt;             /* id on the wire = slot ^ salt */
+    unsigned answered;         /* in all */
     bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
     uint64_t created_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;         /* last message of any kind */

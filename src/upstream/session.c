@@ -165,6 +165,14 @@ static void session_requeue(struct session *session)
     }
 }
 
+/* Any of those under way may have been the one that the server cannot bear; but a session that answered many before it died was
+ * hardly killed by a question. */
+static uint8_t session_blame(const struct session *session)
+{
+    unsigned suspects = session->used < session->answered + 1 ? session->used : session->answered + 1;
+    return (uint8_t)(EXCHANGE_GUILTY / (suspects < EXCHANGE_GUILTY ? suspects : EXCHANGE_GUILTY));
+}
+
 /* Takes all exchanges off; tells those that were sent why. */
 static void session_fail_all(struct session *session, int reason)
 {
@@ -172,9 +180,11 @@ static void session_fail_all(struct session *session, int reason)
     struct list_link *link;
     list_init(&failed);
     session_requeue(session);
+    uint8_t blame = session->used ? session_blame(session) : 0;
     while ((link = list_pop(&session->sent))) {
         struct exchange *exchange = container_of(link, struct exchange, link);
         exchange->session = NULL;
+        exchange->blame = blame;
         exchange->state = EXCHANGE_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
         list_push_back(&failed, link);
     }
@@ -269,6 +279,7 @@ static void session_answer(struct session *session, struct exchange *exchange, u
     int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
     server_note_time(session->server, loop_now(group->loop) - exchange->sent_ms, false);
     session_release(session, exchange);
+    session->answered++;
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else

@@ -80,11 +80,6 @@ bool upstream_has_other(const struct group *group, const struct server *server)
     return false;
 }
 
-size_t upstream_servers(const struct group *group)
-{
-    return group->server_count;
-}
-
 void upstream_overtaken(struct exchange *exchange)
 {
     struct session *session = exchange->session;
