@@ -40,6 +40,7 @@ enum {
     TYPE_TXT = 16,
     TYPE_AAAA = 28,
     TYPE_OPT = 41,
+    TYPE_DS = 43,
     TYPE_SVCB = 64,
     TYPE_NXNAME = 128, /* RFC 9824 */
     TYPE_ANY = 255,

@@ -10,7 +10,7 @@
 /* Who may ask, and what is never asked upstream: clients outside access.allow, RD=0 from beyond loopback, meta types and
  * classes, ANY (RFC 8482), CHAOS. */
 extern const struct step step_refuse;
-/* Special-use names, which never leave (RFC 6761, 6303, 7686, 8375, 9462, 9476). */
+/* Special-use names, which never leave (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 
 #endif

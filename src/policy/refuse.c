@@ -1,4 +1,7 @@
-/* Who may ask, and questions that are never asked upstream. */
+/* Who may ask, and questions that are never asked upstream.
+ *
+ * The order: who asks; types that mean nothing in any class; the class (only IN goes further); ANY; RD=0.
+ */
 #include <stdio.h>
 #include <string.h>
 #include "dns/codes.h"
@@ -6,6 +9,14 @@
 #include "policy/steps.h"
 
 #define RFC8482_TTL 3600
+#define STRING_MAX 255 /* octets of a character string (RFC 1035 section 3.3) */
+#define QUOTED_MAX (4 * STRING_MAX + 3)
+
+static enum verdict refuse(struct query *query, uint16_t rcode, int ede_code)
+{
+    query_error(query, rcode, ede_code, NULL);
+    return ANSWERED;
+}
 
 static bool client_is_allowed(const struct query *query)
 {
@@ -18,10 +29,9 @@ static bool client_is_allowed(const struct query *query)
 
 static enum verdict refuse_client(struct query *query)
 {
-    if (query->resolver->config->access.deny == DENY_DROP)
-        query_drop(query);
-    else
-        query_error(query, RCODE_REFUSED, EDE_PROHIBITED, NULL);
+    if (query->resolver->config->access.deny == DENY_REFUSE)
+        return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
+    query_drop(query);
     return ANSWERED;
 }
 
@@ -30,22 +40,6 @@ static enum verdict refuse_client(struct query *query)
 static bool type_is_meta(uint16_t type)
 {
     return type == 0 || type == TYPE_OPT || (type > TYPE_NXNAME && type < TYPE_ANY);
-}
-
-static enum verdict refuse_type(struct query *query)
-{
-    switch (query->request.type) {
-    case TYPE_NXNAME: /* RFC 9824 section 3.4 */
-        query_error(query, RCODE_FORMERR, EDE_INVALID_QUERY_TYPE, NULL);
-        return ANSWERED;
-    case TYPE_ANY: {
-        struct record_text hinfo = {NULL, "HINFO", RFC8482_TTL, "\"RFC8482\" \"\""};
-        return local_answer(query, RCODE_NOERROR, &hinfo, 1, NULL, 0);
-    }
-    default:
-        query_error(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE, NULL);
-        return ANSWERED;
-    }
 }
 
 /* What the operator lets be told about this server (RFC 4892); NULL: nothing. */
@@ -62,46 +56,53 @@ static const char *chaos_text(const struct query *query)
     return NULL;
 }
 
+/* A character string in presentation form: every octet that is not plain as \DDD. */
+static const char *quote(const char *text, char out[QUOTED_MAX])
+{
+    char *at = out;
+    *at++ = '"';
+    for (unsigned i = 0; text[i] && i < STRING_MAX; i++) {
+        uint8_t octet = (uint8_t)text[i];
+        bool plain = octet >= ' ' && octet < 0x7F && octet != '"' && octet != '\\';
+        at += sprintf(at, plain ? "%c" : "\\%03u", octet);
+    }
+    memcpy(at, "\"", 2);
+    return out;
+}
+
 static enum verdict answer_chaos(struct query *query)
 {
+    char quoted[QUOTED_MAX];
     const char *text = chaos_text(query);
-    char rdata[2 * 255 + 3];
-    size_t len = 0;
-    if (!text || query->request.type != TYPE_TXT) {
-        query_error(query, RCODE_REFUSED, EDE_NONE, NULL);
-        return ANSWERED;
-    }
-    rdata[len++] = '"';
-    for (; *text && len < sizeof rdata - 3; text++) {
-        if (*text == '"' || *text == '\\')
-            rdata[len++] = '\\';
-        rdata[len++] = *text;
-    }
-    rdata[len++] = '"';
-    rdata[len] = '\0';
-    struct record_text txt = {NULL, "TXT", 0, rdata};
+    if (!text || query->key.type != TYPE_TXT)
+        return refuse(query, RCODE_REFUSED, EDE_NONE);
+    struct record_text txt = {NULL, "TXT", 0, quote(text, quoted)};
     return local_answer(query, RCODE_NOERROR, &txt, 1, NULL, 0);
+}
+
+static enum verdict answer_any(struct query *query)
+{
+    struct record_text hinfo = {NULL, "HINFO", RFC8482_TTL, "\"RFC8482\" \"\""};
+    return local_answer(query, RCODE_NOERROR, &hinfo, 1, NULL, 0);
 }
 
 static enum verdict run(struct query *query)
 {
-    const struct request *request = &query->request;
+    const struct key *key = &query->key;
     if (!client_is_allowed(query))
         return refuse_client(query);
-    if (request->class != CLASS_IN) {
-        if (request->class == CLASS_CH)
-            return answer_chaos(query);
-        if (request->class == 0 || request->class == CLASS_HS || request->class >= CLASS_NONE) {
-            query_error(query, RCODE_REFUSED, EDE_NONE, NULL);
-            return ANSWERED;
-        }
-    }
-    if (request->type == TYPE_NXNAME || request->type == TYPE_ANY || type_is_meta(request->type))
-        return refuse_type(query);
-    if (!(request->flags & FLAG_RD) && !addr_is_loopback(&query->origin.client)) { /* cache snooping */
-        query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
-        return ANSWERED;
-    }
+    if (type_is_meta(key->type))
+        return refuse(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
+    if (key->type == TYPE_NXNAME) /* RFC 9824 section 3.4 */
+        return refuse(query, RCODE_FORMERR, EDE_INVALID_QUERY_TYPE);
+    if (key->class == CLASS_CH)
+        return answer_chaos(query);
+    if (key->class != CLASS_IN)
+        return refuse(query, RCODE_REFUSED, EDE_NONE);
+    if (key->type == TYPE_ANY)
+        return answer_any(query);
+    if (!(query->request.flags & FLAG_RD) && !addr_is_loopback(&query->origin.client)) /* cache snooping */
+        return refuse(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
     return NEXT;
 }
 

@@ -1,0 +1,162 @@
+/* Asks the steps of policy/ a question: a listener that catches the answer, a last step that notes what came through, and ldns
+ * as a reader of its own. */
+#ifndef DOTSTUB_TESTS_ASKER_H
+#define DOTSTUB_TESTS_ASKER_H
+
+#include <assert.h>
+#include <ldns/ldns.h>
+#include <string.h>
+#include "base/mem.h"
+#include "dns/codes.h"
+#include "resolve/resolver.h"
+
+struct asker {
+    struct loop loop;
+    struct counters counters;
+    struct config config;
+    struct resolver resolver;
+    struct prefix allowed;
+    struct addr client;
+    bool tcp, no_room;
+    uint16_t flags;   /* of the next question */
+    uint16_t class;
+    bool edns, dnssec_ok;
+    uint16_t id;
+    /* What came of it. */
+    unsigned replies, passed;
+    uint8_t answer[MESSAGE_MAX];
+    size_t len;
+    ldns_pkt *packet; /* of the answer; NULL: there was none */
+};
+
+static inline uint8_t *asker_room(struct query *query, size_t cap)
+{
+    struct asker *asker = query->origin.owner;
+    assert(cap <= sizeof asker->answer);
+    return asker->no_room ? NULL : asker->answer;
+}
+
+static inline void asker_reply(struct query *query, size_t len)
+{
+    struct asker *asker = query->origin.owner;
+    asker->replies++;
+    asker->len = len;
+}
+
+static inline enum verdict asker_pass(struct query *query)
+{
+    struct asker *asker = query->origin.owner;
+    asker->passed++;
+    query_drop(query);
+    return ANSWERED;
+}
+
+static inline void asker_open(struct asker *asker, const struct step *const *steps)
+{
+    *asker = (struct asker){.flags = FLAG_RD, .class = CLASS_IN};
+    int status = loop_init(&asker->loop);
+    assert(status == 0);
+    asker->config.limits.queries_in_flight = 10;
+    asker->config.limits.answer_by_ms = 4000;
+    asker->config.limits.udp_size = 1232;
+    asker->config.access.allow = &asker->allowed;
+    asker->config.access.allow_count = 1;
+    status = prefix_parse(&asker->allowed, "0.0.0.0/0");
+    assert(status == 0);
+    status = addr_parse(&asker->client, "127.0.0.1@5353", 53);
+    assert(status == 0);
+    status = resolver_init(&asker->resolver, &asker->loop, &asker->counters, &asker->config, NULL, NULL, steps);
+    assert(status == 0);
+}
+
+static inline void asker_close(struct asker *asker)
+{
+    ldns_pkt_free(asker->packet);
+    resolver_fini(&asker->resolver);
+    loop_fini(&asker->loop);
+}
+
+static inline size_t asker_write_question(const struct asker *asker, uint8_t *out, const char *name, uint16_t type)
+{
+    struct writer writer = writer_over(out, 512);
+    writer_u16(&writer, asker->id);
+    writer_u16(&writer, asker->flags);
+    writer_u16(&writer, 1);
+    writer_u32(&writer, 0);
+    writer_u16(&writer, asker->edns);
+    while (*name) { /* not by name_from_text: the letter case stays */
+        size_t label = strcspn(name, ".");
+        writer_u8(&writer, (uint8_t)label);
+        writer_bytes(&writer, name, label);
+        name += label + (name[label] == '.');
+    }
+    writer_u8(&writer, 0);
+    writer_u16(&writer, type);
+    writer_u16(&writer, asker->class);
+    if (asker->edns) {
+        writer_u8(&writer, 0);
+        writer_u16(&writer, TYPE_OPT);
+        writer_u16(&writer, 1232);
+        writer_u32(&writer, asker->dnssec_ok ? 0x8000 : 0);
+        writer_u16(&writer, 0);
+    }
+    assert(!writer.failed);
+    return writer_len(&writer);
+}
+
+/* "" is the root; a last dot may be left out. */
+static inline void asker_ask(struct asker *asker, const char *name, uint16_t type)
+{
+    static const struct origin_ops ops = {.room = asker_room, .reply = asker_reply};
+    struct origin origin = {.ops = &ops, .owner = asker, .client = asker->client, .tcp = asker->tcp};
+    uint8_t question[512];
+    asker->id++;
+    size_t len = asker_write_question(asker, question, name, type);
+    asker->replies = asker->passed = 0;
+    ldns_pkt_free(asker->packet);
+    asker->packet = NULL;
+    struct query *waiting = query_start(&asker->resolver, &origin, (struct bytes){question, len});
+    assert(!waiting);
+    if (asker->replies == 0)
+        return;
+    ldns_status status = ldns_wire2pkt(&asker->packet, asker->answer, asker->len);
+    assert(status == LDNS_STATUS_OK);
+    size_t end = len - (asker->edns ? 11 : 0);
+    assert(asker->len >= end && memcmp(asker->answer + 12, question + 12, end - 12) == 0); /* in the case as asked */
+}
+
+/* Has what every answer has (its id, flags, OPT if asked with one) and this rcode. */
+static inline bool asker_was_answered(const struct asker *asker, uint16_t rcode)
+{
+    const ldns_pkt *packet = asker->packet;
+    return asker->replies == 1 && asker->passed == 0 && packet && ldns_pkt_id(packet) == asker->id &&
+           ldns_pkt_get_rcode(packet) == rcode && ldns_pkt_qr(packet) && !ldns_pkt_aa(packet) && ldns_pkt_ra(packet) &&
+           !ldns_pkt_tc(packet) && !ldns_pkt_ad(packet) && ldns_pkt_rd(packet) == !!(asker->flags & FLAG_RD) &&
+           ldns_pkt_edns(packet) == asker->edns && ldns_pkt_edns_do(packet) == asker->dnssec_ok;
+}
+
+/* The section's records as ldns writes them, one a line, fields apart by one space. */
+static inline const char *asker_section(const struct asker *asker, ldns_pkt_section section)
+{
+    static char text[4096];
+    size_t len = 0;
+    ldns_rr_list *list = ldns_pkt_get_section_clone(asker->packet, section);
+    char *printed = ldns_rr_list2str(list);
+    for (const char *at = printed; *at && len < sizeof text - 1; at++)
+        text[len++] = *at == '\t' ? ' ' : *at;
+    text[len] = '\0';
+    LDNS_FREE(printed);
+    ldns_rr_list_deep_free(list);
+    return text;
+}
+
+/* The info-code of the answer's first extended error; -1: none. */
+static inline int asker_ede(const struct asker *asker)
+{
+    const ldns_rdf *options = ldns_pkt_edns_data(asker->packet);
+    if (!options || ldns_rdf_size(options) < 6 || read_u16(ldns_rdf_data(options)) != 15)
+        return -1;
+    return read_u16(ldns_rdf_data(options) + 4);
+}
+
+#endif
