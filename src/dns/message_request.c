@@ -2,9 +2,9 @@
  *
  * Invariants:
  * - Verdicts are found in one order: silence, opcode, format, EDNS version, signature. What was read of the
- * EDNS part is given only if the whole message could be read.
+ *   EDNS part is given only if the whole message could be read.
  * - A plain query (one question, at most an OPT) is read without any table. Whatever else stands in the
- * additional section goes through the same walk as answers do.
+ *   additional section goes through the same walk as answers do.
  * - The name of a question is not compressed: no name stands before it.
  */
 #include <ldns/ldns.h>
@@ -67,8 +67,6 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
         if (record.type == LDNS_RR_TYPE_OPT)
             verdict = read_opt(request, wire.data + record.fixed,
                                (struct bytes){wire.data + record.rdata, record.end - record.rdata});
-        if (verdict == REQUEST_FORMERR)
-            return verdict;
         is_signed = is_signed || record_signs_message(&walk, &record);
     }
     if (walk.at != wire.len)

@@ -2,9 +2,9 @@
  *
  * Invariants:
  * - Every type that ldns reads field by field is listed, since ldns looks for the next record where the last
- * field ended, not where RDLENGTH says. Two it reads wrongly are not read its way: NSAP-PTR is a name (RFC
- * 1706 section 6), SINK is opaque. Every other type is opaque (RFC 3597 section 3): a type not yet invented
- * passes.
+ *   field ended, not where RDLENGTH says. Two that it reads wrongly are not read its way: NSAP-PTR is a name
+ *   (RFC 1706 section 6), SINK is opaque. Every other type is opaque (RFC 3597 section 3), so that a type not
+ *   yet invented passes.
  * - A layout is read from left to right; no field reads behind the end of the data.
  * - The class is not looked at, as in ldns.
  */
@@ -14,8 +14,8 @@
 
 /* One letter for each field:
  *   1 ... 8  that many octets
- *   N        a name that may be compressed: the types of RFC 1035, those that RFC 3597 section 4 tells receivers to
- *            decompress, and DNAME and LP, which some servers compress although they must not
+ *   N        a name that may be compressed: the types of RFC 1035, those that RFC 3597 section 4 tells
+ *            receivers to decompress, and DNAME and LP, which some servers compress although they must not
  *   n        a name that may not be
  *   r        such names up to the end
  *   s        a character string

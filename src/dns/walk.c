@@ -2,15 +2,14 @@
  *
  * Invariants:
  * - Where a name is known to start, name_at holds its length (low octet, 1 to 255) and the number of pointers
- * on its way to the root (high octet). Offsets are only ever added, and only for names that were read to
- * their end.
+ *   on its way to the root (high octet). Offsets are only ever added, and only for names read to their end.
  * - No name reads a TTL: the octets of each are marked in name_at, since they change later (ttl.h).
  * - A chunk is what lies between two pointers. The chunk that a pointer leads to starts and ends before the
- * chunk that holds the pointer, so a chain of chunks ends, and the octets read for one name are disjoint.
- * - A chunk that was not known before is read once to measure it and once to remember it. So all names of a
- * message together cost at most two visits per octet, whatever the pointers do.
+ *   chunk that holds the pointer, so a chain of chunks ends, and the octets read for one name are disjoint.
+ * - A label that was not known before is read once to measure it and once to remember it. So the names of a
+ *   message cost no more together than one visit to the label that could start at each octet.
  * - Behind the OPT, every offset in name_at is a label of a name that stands there on its own: pointers into
- * other data are refused there, and none leads across the OPT. So it can be taken out and pointers be moved.
+ *   other data are refused there, and none leads across the OPT. So it can be taken out and pointers moved.
  */
 #include "walk.h"
 
@@ -37,20 +36,67 @@ void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
     *walk = (struct walk){wire.data, wire.len, MESSAGE_HEADER, name_at, SIZE_MAX, SIZE_MAX};
 }
 
-/* May a pointer in the chunk that starts at `chunk` lead to `target`? */
-static bool target_allowed(const struct walk *walk, size_t target, size_t chunk)
+/* Where the reading of one name stands: the next octet, the bounds of its chunk, and what was counted. */
+struct name_reading {
+    size_t at, chunk, end;
+    size_t after; /* offset behind the name, known from its first pointer on */
+    unsigned length, pointers;
+};
+
+/* From a pointer to the chunk it leads to, if it may lead there. */
+static bool follow_pointer(const struct walk *walk, struct name_reading *name)
 {
-    if (target < MESSAGE_HEADER || target >= chunk)
+    if (walk->wire[name->at] < POINTER || name->end - name->at < 2 ||
+        walk->name_at[name->at + 1] == TTL_OCTET)
         return false;
-    return target < walk->opt_start || (target >= walk->opt_end && walk->name_at[target]);
+    size_t target = pointer_target(walk->wire + name->at);
+    if (target < MESSAGE_HEADER || target >= name->chunk)
+        return false;
+    if (target >= walk->opt_start && (target < walk->opt_end || !walk->name_at[target]))
+        return false;
+    if (!name->after)
+        name->after = name->at + 2;
+    name->end = target < walk->opt_start && walk->opt_start < name->chunk ? walk->opt_start : name->chunk;
+    name->at = name->chunk = target;
+    name->pointers++;
+    return true;
 }
 
-/* Does a TTL lie in these octets? */
-static bool holds_ttl(const struct walk *walk, size_t from, size_t to)
+/* Over a label and to the octet behind it. Before the first pointer nothing was marked yet. */
+static bool step_over_label(const struct walk *walk, struct name_reading *name)
 {
-    while (from < to && walk->name_at[from] != TTL_OCTET)
-        from++;
-    return from < to;
+    size_t next = name->at + 1 + walk->wire[name->at];
+    if (next > name->end)
+        return false;
+    for (size_t at = name->at + 1; name->after && at < next; at++) {
+        if (walk->name_at[at] == TTL_OCTET)
+            return false;
+    }
+    name->length += (unsigned)(next - name->at);
+    name->at = next;
+    return true;
+}
+
+/* Reads up to the root, or to where a name is known. */
+static bool measure(const struct walk *walk, struct name_reading *name, bool may_point)
+{
+    while (name->at < name->end && name->length < NAME_MAX_WIRE && name->pointers <= POINTERS_MAX) {
+        unsigned known = walk->name_at[name->at], octet = walk->wire[name->at];
+        if (known == TTL_OCTET)
+            return false;
+        if (known || octet == 0) {
+            name->length += known ? known & 0xFF : 1;
+            name->pointers += known >> 8;
+            return name->length <= NAME_MAX_WIRE && name->pointers <= POINTERS_MAX;
+        }
+        if (octet <= LABEL_MAX) {
+            if (!step_over_label(walk, name))
+                return false;
+        } else if (!may_point || !follow_pointer(walk, name)) {
+            return false;
+        }
+    }
+    return false;
 }
 
 /* Enters all labels and pointers of a name that was found good, up to what is known already. */
@@ -71,47 +117,11 @@ static void remember(struct walk *walk, size_t at, unsigned length, unsigned poi
 
 bool walk_name(struct walk *walk, size_t end, bool may_point)
 {
-    size_t at = walk->at, chunk = at, after = 0;
-    unsigned length = 0, pointers = 0;
-    for (;;) {
-        if (at >= end)
-            return false;
-        unsigned known = walk->name_at[at], octet = walk->wire[at];
-        if (known == TTL_OCTET)
-            return false;
-        if (known) {
-            length += known & 0xFF;
-            pointers += known >> 8;
-            break;
-        }
-        if (octet == 0) {
-            length++;
-            break;
-        }
-        if (octet <= LABEL_MAX) {
-            if (after && holds_ttl(walk, at + 1, at + 1 + octet < end ? at + 1 + octet : end))
-                return false;
-            length += 1 + octet;
-            at += 1 + octet;
-        } else {
-            if (octet < POINTER || !may_point || end - at < 2 || walk->name_at[at + 1] == TTL_OCTET)
-                return false;
-            if (!after)
-                after = at + 2;
-            at = pointer_target(walk->wire + at);
-            if (!target_allowed(walk, at, chunk))
-                return false;
-            end = at < walk->opt_start && walk->opt_start < chunk ? walk->opt_start : chunk;
-            chunk = at;
-            pointers++;
-        }
-        if (length >= NAME_MAX_WIRE || pointers > POINTERS_MAX)
-            return false;
-    }
-    if (length > NAME_MAX_WIRE || pointers > POINTERS_MAX)
+    struct name_reading name = {.at = walk->at, .chunk = walk->at, .end = end};
+    if (!measure(walk, &name, may_point))
         return false;
-    remember(walk, walk->at, length, pointers);
-    walk->at = after ? after : at + 1;
+    remember(walk, walk->at, name.length, name.pointers);
+    walk->at = name.after ? name.after : name.at + 1;
     return true;
 }
 

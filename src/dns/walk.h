@@ -1,10 +1,10 @@
 /* The walk that queries and answers share: names, records, the data of records, EDNS options.
  *
  * Does:    steps through a message from front to back, checks every octet it steps over, and remembers where
- * names start, so that a name is never read twice. Owns:    nothing; `name_at` is lent by the caller.
+ *          names start, so that a name is never read twice.
+ * Owns:    nothing; `name_at` is lent by the caller.
  * Threads: any.
- * RFC:     1035 section 4.1.4 (compression), 3597 section 4 (where it is allowed), 6891 section 6.1.2
- * (options).
+ * RFC:     1035 section 4.1.4 (compression), 3597 section 4 (where it is allowed), 6891 section 6.1.2 (OPT).
  */
 #ifndef DOTSTUB_DNS_WALK_H
 #define DOTSTUB_DNS_WALK_H

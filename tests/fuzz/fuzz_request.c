@@ -14,6 +14,17 @@ static void check_question(struct bytes wire, const struct request *request)
     MUST(message_answers(wire, &key));
 }
 
+/* NSAP-PTR and SINK are read by ldns in a way of its own. */
+static bool ldns_can_read(struct bytes wire)
+{
+    for (size_t at = MESSAGE_HEADER; at + 1 < wire.len; at++) {
+        uint16_t type = read_u16(wire.data + at);
+        if (type == LDNS_RR_TYPE_NSAP_PTR || type == LDNS_RR_TYPE_SINK)
+            return false;
+    }
+    return true;
+}
+
 static void compare_with_ldns(struct bytes wire, const struct request *request)
 {
     ldns_pkt *packet = NULL;
@@ -43,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_question(wire, &request);
     MUST(verdict != REQUEST_FORMERR || (!request.edns && !request.dnssec_ok && !request.wants_keepalive));
     MUST(verdict != REQUEST_BADVERS || request.edns);
-    if (verdict == REQUEST_OK || verdict == REQUEST_BADVERS)
+    if ((verdict == REQUEST_OK || verdict == REQUEST_BADVERS) && (request.simple || ldns_can_read(wire)))
         compare_with_ldns(wire, &request);
     free(copy);
     return 0;

@@ -116,7 +116,7 @@ static void test_pointers_behind_the_opt_are_moved(void **state)
     wire_pointer(&wire, first);
     wire_octets(&wire, "\1x");
     wire_pointer(&wire, data);
-    wire_fixed(&wire, 15, 78, 4);
+    wire_fixed(&wire, 15, 0xC0C0C0C0, 4); /* no pointers, though they look like some */
     wire_u16(&wire, 10);
     wire_pointer(&wire, 12);
     size_t total = wire.len;
@@ -125,7 +125,7 @@ static void test_pointers_behind_the_opt_are_moved(void **state)
     assert_int_equal(read_u16(wire.data + 10), 2);
     assert_int_equal(answer.ttl_count, 2);
     assert_int_equal(read_u32(wire.data + answer.ttl_offsets[0]), 77);
-    assert_int_equal(read_u32(wire.data + answer.ttl_offsets[1]), 78);
+    assert_int_equal(read_u32(wire.data + answer.ttl_offsets[1]), 0xC0C0C0C0);
     assert_memory_equal(wire.data + first - opt_len, "\2ns\300\020", 5);
     assert_int_equal(read_u16(wire.data + data - opt_len + 5), 0xC000 | (first - opt_len));
     assert_int_equal(read_u16(wire.data + data - opt_len + 9), 0xC000 | (data - opt_len));
@@ -161,6 +161,14 @@ static void test_names_across_the_opt_are_malformed(void **state)
     wire.data[label] = (uint8_t)(wire.len - 2 - label);
     wire_fixed(&wire, 5, 1, 2);
     wire_pointer(&wire, label);
+    assert_malformed();
+    begin(0, 1, 2);
+    wire_record(&wire, 65280, 1, "\1x", 2); /* its root would be the owner of the OPT */
+    label = wire.len - 2;
+    wire_opt(&wire, 512, 0, "", 0);
+    wire_pointer(&wire, label);
+    wire_fixed(&wire, 1, 1, 4);
+    wire_u32(&wire, 0);
     assert_malformed();
 }
 
@@ -318,6 +326,11 @@ static void test_qdcount_other_than_1_is_malformed(void **state)
     wire_question(&wire, "a", 1);
     wire_question(&wire, "a", 1);
     assert_malformed();
+    for (uint8_t count = 0; count <= 2; count += 2) {
+        begin(0, 0, 0);
+        wire.data[5] = count; /* with one question only */
+        assert_malformed();
+    }
 }
 
 static void test_every_cut_and_every_octet_more_is_malformed(void **state)
@@ -383,6 +396,30 @@ static void test_pointers_lead_to_names_strictly_backwards(void **state)
     assert_verdict_with_pointer(29, true); /* the first octet of the type is a root, too */
 }
 
+/* What ages must not change a name. */
+static void test_names_that_read_a_ttl_are_malformed(void **state)
+{
+    static const struct {
+        uint8_t class_octet, ttl_octet; /* at 38 and 39, where a TTL begins */
+        size_t target;
+    } cases[] = {
+        {1, 0, 39},     {1, 0, 40}, {1, 0, 41}, {1, 0, 42}, /* a root in it */
+        {0xC0, 12, 38},                                     /* half a pointer */
+        {6, 'x', 38},                                       /* a label that ends behind it, before a root */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin(2, 0, 0);
+        wire_record(&wire, 1, 0, "\0\0\0\0", 4);
+        wire.data[38] = cases[i].class_octet;
+        wire.data[39] = cases[i].ttl_octet;
+        wire_pointer(&wire, cases[i].target);
+        wire_fixed(&wire, 1, 60, 4);
+        wire_u32(&wire, 0);
+        assert_malformed();
+    }
+}
+
 static void test_pointers_in_a_circle_are_malformed(void **state)
 {
     (void)state;
@@ -407,6 +444,8 @@ static void test_reserved_label_types_are_malformed(void **state)
     for (unsigned kind = 0x40; kind <= 0x80; kind += 0x40) {
         begin(1, 0, 0);
         wire_u8(&wire, kind);
+        memset(wire.data + wire.len, 'x', kind);
+        wire.len += kind;
         wire_u8(&wire, 0);
         wire_fixed(&wire, 1, 60, 4);
         wire_u32(&wire, 0);
@@ -477,6 +516,32 @@ static void test_long_chains_of_pointers_are_malformed(void **state)
         else
             assert_malformed();
     }
+}
+
+/* What is remembered of a long chain is right for each of its links. */
+static void test_short_ends_of_a_long_chain_may_be_pointed_at(void **state)
+{
+    (void)state;
+    begin(2 + 100, 0, 0);
+    wire_octets(&wire, AT_QUESTION);
+    wire_fixed(&wire, 65280, 1, 200 * 2);
+    size_t target = wire.len, link = MESSAGE_HEADER;
+    for (unsigned i = 0; i < 200; i++) {
+        size_t at = wire.len;
+        wire_pointer(&wire, link);
+        link = at;
+    }
+    wire_pointer(&wire, link); /* the whole chain, 201 pointers */
+    wire_fixed(&wire, 1, 60, 4);
+    wire_u32(&wire, 0);
+    for (unsigned i = 0; i < 100; i++) { /* its first link, then one more on each */
+        size_t owner = wire.len;
+        wire_pointer(&wire, target);
+        wire_fixed(&wire, 1, 60, 4);
+        wire_u32(&wire, 0);
+        target = owner;
+    }
+    assert_good();
 }
 
 static void test_scratch_of_a_longer_message_does_no_harm(void **state)
@@ -585,11 +650,13 @@ int main(void)
         cmocka_unit_test(test_every_cut_and_every_octet_more_is_malformed),
         cmocka_unit_test(test_counts_that_lie_are_malformed),
         cmocka_unit_test(test_pointers_lead_to_names_strictly_backwards),
+        cmocka_unit_test(test_names_that_read_a_ttl_are_malformed),
         cmocka_unit_test(test_pointers_in_a_circle_are_malformed),
         cmocka_unit_test(test_reserved_label_types_are_malformed),
         cmocka_unit_test(test_names_have_255_octets_at_most_compressed_or_not),
         cmocka_unit_test(test_names_reached_by_pointer_are_measured_as_a_whole),
         cmocka_unit_test(test_long_chains_of_pointers_are_malformed),
+        cmocka_unit_test(test_short_ends_of_a_long_chain_may_be_pointed_at),
         cmocka_unit_test(test_scratch_of_a_longer_message_does_no_harm),
         cmocka_unit_test(test_as_many_records_as_fit_are_walked),
         cmocka_unit_test(test_own_answer_is_walked_alike),

@@ -160,6 +160,9 @@ static void test_qdcount_other_than_1_is_formerr(void **state)
     wire_header(&wire, QUERY_FLAGS, 0, 0, 0, 0);
     wire_question(&wire, "a", 1);
     assert_formerr_without_edns(false);
+    begin(QUERY_FLAGS, 0);
+    wire.data[5] = 2; /* with one question only */
+    assert_formerr_without_edns(true);
 }
 
 static void test_answer_and_authority_records_are_formerr(void **state)
@@ -167,6 +170,7 @@ static void test_answer_and_authority_records_are_formerr(void **state)
     (void)state;
     wire_header(&wire, QUERY_FLAGS, 1, 1, 0, 0);
     wire_question(&wire, "a", 1);
+    assert_formerr_without_edns(true);
     wire_a(&wire, 1);
     assert_formerr_without_edns(true);
     wire_header(&wire, QUERY_FLAGS, 1, 0, 1, 1);
@@ -261,6 +265,11 @@ static void test_opt_of_another_name_than_the_root_is_formerr(void **state)
     (void)state;
     begin(QUERY_FLAGS, 1);
     wire_record(&wire, 41, 0, "", 0);
+    assert_formerr_without_edns(true);
+    begin(QUERY_FLAGS, 1);
+    size_t owner = wire.len;
+    wire_opt(&wire, 1232, 0, "", 0);
+    wire.data[owner] = 1;
     assert_formerr_without_edns(true);
     begin(QUERY_FLAGS, 1); /* a pointer to the root is not the root either */
     wire_pointer(&wire, wire.len - 5);
