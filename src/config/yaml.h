@@ -21,7 +21,7 @@ enum yaml_kind {
     YAML_SCALAR,
     YAML_LIST,
     YAML_MAPPING,
-    YAML_REFUSED /* an alias; it has been reported */
+    YAML_REFUSED /* a text that no setting can have; it has been reported */
 };
 
 struct yaml_node {
