@@ -48,6 +48,7 @@
     X(upstream_ignored_id, "upstream answers ignored: no question with that id")                             \
     X(upstream_ignored_question, "upstream answers ignored: another question")                               \
     X(upstream_malformed, "upstream messages that break the format")                                         \
+    X(upstream_throttled, "times that an upstream refused under load and is asked less since")               \
     X(sessions_dialed, "connections to upstream servers begun")                                              \
     X(sessions_opened, "sessions whose handshake succeeded")                                                 \
     X(sessions_resumed, "of these, resumed by ticket")                                                       \

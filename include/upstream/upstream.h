@@ -32,8 +32,10 @@ bool upstream_has_other(const struct group *group, const struct server *server);
 void upstream_overtaken(struct exchange *exchange);
 /* How long, in ms, an answer to this exchange may take before it is late for its server (or for one that is open, while it waits). */
 uint64_t upstream_patience(const struct group *group, const struct exchange *exchange);
-/* What failed last, for questions that no server could even be asked. */
-int upstream_last_error(const struct group *group);
+/* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
+int upstream_last_error(const struct group *group, struct server **where);
+/* The server said REFUSED: under load it is asked less. */
+void upstream_refused(struct server *server);
 
 /* Closes all sessions; no exchange may be live. `closed` runs when the last handle is gone; group_free then. */
 void group_stop(struct group *group, void (*closed)(void *context), void *context);

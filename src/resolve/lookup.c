@@ -86,11 +86,14 @@ static int ede_of(int error)
 void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size_t cap)
 {
     int error = lookup->last_error;
-    if (!error)
-        error = upstream_last_error(lookup->resolver->group);
-    if (error == ERROR_NO_SERVER)
-        error = -ETIMEDOUT;
-    const char *name = upstream_name(lookup->last_server);
+    struct server *where = lookup->last_server;
+    if (!error && lookup->tries[0].state == EXCHANGE_SENT) {
+        error = -ETIMEDOUT; /* asked, and not answered in time */
+        where = lookup->tries[0].server;
+    } else if (!error) {
+        error = upstream_last_error(lookup->resolver->group, &where);
+    }
+    const char *name = upstream_name(where);
     *ede_code = ede_of(error);
     snprintf(text, cap, "%s%s%s", name, name[0] ? ": " : "", error_text(error));
 }
@@ -261,6 +264,8 @@ static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, c
         lookup_try_failed(lookup, try, ERROR_MALFORMED);
         return true;
     }
+    if (answer->rcode == RCODE_REFUSED)
+        upstream_refused(try->server);
     if (answer->rcode == RCODE_FORMERR && !try->without_edns) {
         lookup_try_failed(lookup, try, ERROR_UPSTREAM_ANSWER);
         return true;

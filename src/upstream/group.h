@@ -43,9 +43,17 @@ enum session_state {
     SESSION_CLOSING,  /* waits for its handle; no exchange on it */
 };
 
+/* What one upstream entry may be asked per second (max-qps); shared by its servers. */
+struct budget {
+    uint32_t limit, rate;     /* questions a second: as configured (0: any number), and what the upstream bears now */
+    uint64_t milli_tokens;
+    uint64_t filled_ms, changed_ms;
+};
+
 struct server {
     struct group *group;
     const struct config_upstream *entry; /* in the group's config */
+    struct budget *budget;
     struct tls_trust *trust;
     struct tls_tickets tickets;
     struct addr addr;
@@ -59,6 +67,9 @@ struct server {
     uint16_t samples[SAMPLES]; /* the latest answer times, ms */
     unsigned sample_count;
     uint16_t patience_ms;     /* from them: when an answer is late */
+    uint64_t idle_limit_ms;   /* learned: the server closes a session that rests for so long; 0: unknown */
+    uint64_t idle_closes[3];  /* after how long it did, the latest three times */
+    unsigned idle_close_count, idle_good; /* idle_good: sessions since that we could end first */
     int last_error;
     struct log_limit log_limit;
 };
@@ -76,7 +87,9 @@ struct group {
     size_t server_count;
     struct answer_scratch *scratch;
     uint64_t grace_until_ms;
+    struct budget *budgets;   /* one per upstream entry */
     int last_error;
+    struct server *last_failed; /* where that was; NULL: nowhere */
     size_t sessions;          /* in any state */
     bool connect_due;         /* pool_connect was asked for; done at the next flush */
     bool stopping;
@@ -152,6 +165,18 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 void server_note_time(struct server *server, uint64_t took_ms, bool lost);
 /* What an answer of it is likely to take, sixteenths of a millisecond; what is long past counts less. */
 uint32_t server_expected(const struct server *server, uint64_t now_ms);
+/* Takes one question off the entry's budget; false: nothing left, see budget_wait. */
+bool budget_take(struct server *server);
+bool budget_has(struct server *server);
+/* ms until there will be one again. */
+uint64_t budget_wait(const struct server *server);
+/* The upstream refuses under load: half the rate from now on, at most once a second; it recovers by a tenth each second. */
+void budget_halve(struct server *server);
+/* How long a session of it may rest before we end it: a little less than the server would. */
+uint64_t server_idle_limit(const struct server *server, uint64_t told_ms);
+/* The server ended a session (cleanly) that had rested so long; we ended one first. */
+void server_note_idle_close(struct server *server, uint64_t rested_ms);
+void server_note_idle_end(struct server *server);
 /* How long a session of it may be silent while questions are under way, ms. */
 uint64_t server_silence(const struct server *server);
 

@@ -60,7 +60,7 @@ struct session *pool_pick(struct group *group, const struct exchange *exchange)
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
         uint64_t rank = server_rank(server);
-        if (!server->open || rank >= best_rank || server_is_avoided(server, exchange))
+        if (!server->open || rank >= best_rank || server_is_avoided(server, exchange) || !budget_has(server))
             continue;
         struct session *session = server_session(server, exchange);
         if (session) {
@@ -86,7 +86,7 @@ static unsigned server_suspects(const struct server *server)
  * does not either, it is being replaced. */
 static bool server_may_dial(const struct server *server, uint64_t now_ms)
 {
-    if (now_ms < server->retry_at_ms)
+    if (now_ms < server->retry_at_ms || budget_wait(server) > 0)
         return false;
     if (server->dialing)
         return now_ms >= server->dialed_ms + DIAL_OVERLAP;
@@ -148,6 +148,18 @@ static uint64_t pool_retry_at(const struct group *group)
     return at;
 }
 
+/* When the first spent budget holds a question again; LOOP_NEVER: none is spent. */
+static uint64_t pool_budget_at(const struct group *group, uint64_t now_ms)
+{
+    uint64_t at = LOOP_NEVER;
+    for (size_t i = 0; i < group->server_count; i++) {
+        uint64_t wait = budget_wait(&group->servers[i]);
+        if (wait > 0 && now_ms + wait < at)
+            at = now_ms + wait;
+    }
+    return at;
+}
+
 static bool pool_has_session_for_any(const struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++)
@@ -160,16 +172,27 @@ static void pool_fail_waiting(struct group *group)
 {
     struct list failed;
     struct list_link *link;
+    struct server *where;
+    int reason = upstream_last_error(group, &where);
     list_init(&failed);
     list_move_all(&group->waiting, &failed);
-    while ((link = list_pop(&failed)))
-        exchange_finish(container_of(link, struct exchange, link), upstream_last_error(group), NULL);
+    while ((link = list_pop(&failed))) {
+        struct exchange *exchange = container_of(link, struct exchange, link);
+        exchange->server = where;
+        exchange_finish(exchange, reason, NULL);
+    }
 }
 
 /* Exchanges wait and no server may be dialled: wait for a dial or a busy session, for a resting server, or give up. */
 static bool pool_stuck(struct group *group, uint64_t now_ms)
 {
     uint64_t retry_at = pool_retry_at(group);
+    uint64_t budget_at = pool_budget_at(group, now_ms);
+    if (budget_at != LOOP_NEVER) { /* more is asked than max-qps allows: it waits as long as its clients do */
+        group->last_error = ERROR_THROTTLED;
+        loop_wake_by(group->loop, budget_at);
+        return false;
+    }
     if (pool_has_session_for_any(group)) {
         loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
         return false;
@@ -247,6 +270,7 @@ void pool_dial_failed(struct server *server, int reason)
     struct group *group = server->group;
     uint64_t now_ms = loop_now(group->loop), suppressed;
     server->last_error = group->last_error = reason;
+    group->last_failed = server;
     server->retry_at_ms = now_ms + backoff(server->failures);
     server->failures++;
     if (log_allowed(&server->log_limit, now_ms, &suppressed)) {

@@ -1,4 +1,4 @@
-/* What is known of a server from its answers: how long they take, and when one is late.
+/* What is known of a server: how long answers take, and when one is late; what it bears; when it closes resting sessions.
  *
  * Two views: a smoothed time, to choose between servers; and the latest SAMPLES times, whose quantiles say when a question is worth
  * asking again: later than three halves of the median and than nine of ten answers. (Twice the median would bring the second answer
@@ -55,4 +55,103 @@ uint64_t server_silence(const struct server *server)
 {
     uint64_t limit = (uint64_t)server->rtt_ms16 * 4 / 16;
     return limit < SILENCE_MIN ? SILENCE_MIN : limit > SILENCE_MAX ? SILENCE_MAX : limit;
+}
+
+/* --- what it bears --- */
+
+static void budget_fill(struct budget *budget, uint64_t now_ms)
+{
+    uint64_t full = (uint64_t)budget->rate * 1000; /* a second's worth */
+    if (budget->rate < budget->limit && now_ms >= budget->changed_ms + 1000) {
+        budget->rate += budget->limit / 10 + 1;
+        if (budget->rate > budget->limit)
+            budget->rate = budget->limit;
+        budget->changed_ms = now_ms;
+    }
+    budget->milli_tokens += (now_ms - budget->filled_ms) * budget->rate;
+    if (budget->milli_tokens > full)
+        budget->milli_tokens = full;
+    budget->filled_ms = now_ms;
+}
+
+bool budget_has(struct server *server)
+{
+    struct budget *budget = server->budget;
+    if (budget->limit == 0)
+        return true;
+    budget_fill(budget, loop_now(server->group->loop));
+    return budget->milli_tokens >= 1000;
+}
+
+bool budget_take(struct server *server)
+{
+    if (!budget_has(server))
+        return false;
+    if (server->budget->limit)
+        server->budget->milli_tokens -= 1000;
+    return true;
+}
+
+uint64_t budget_wait(const struct server *server)
+{
+    const struct budget *budget = server->budget;
+    if (budget->limit == 0 || budget->milli_tokens >= 1000)
+        return 0;
+    return (1000 - budget->milli_tokens) / budget->rate + 1;
+}
+
+void budget_halve(struct server *server)
+{
+    struct budget *budget = server->budget;
+    uint64_t now_ms = loop_now(server->group->loop);
+    if (budget->limit == 0 || now_ms < budget->changed_ms + 1000 || budget->milli_tokens > budget->rate * 500ull)
+        return; /* no limit, changed a moment ago, or not even half used: not the load */
+    budget->rate = budget->rate / 2 ? budget->rate / 2 : 1;
+    budget->changed_ms = now_ms;
+    counter_add(server->group->counters, COUNTER_upstream_throttled, 1);
+}
+
+/* --- when it closes resting sessions --- */
+
+#define IDLE_MARGIN_MIN_MS 50
+#define IDLE_GOOD_RAISES 10
+
+/* Ended so much earlier: a twentieth, so that hardly a dial more is needed, and time for the last question to arrive. */
+static uint64_t before(uint64_t limit_ms)
+{
+    uint64_t margin = limit_ms / 20 > IDLE_MARGIN_MIN_MS ? limit_ms / 20 : IDLE_MARGIN_MIN_MS;
+    return limit_ms > margin ? limit_ms - margin : 1;
+}
+
+uint64_t server_idle_limit(const struct server *server, uint64_t told_ms)
+{
+    uint64_t limit = server->group->config->tls.idle_ms;
+    if (told_ms && before(told_ms) < limit)
+        limit = before(told_ms);
+    if (server->idle_limit_ms && before(server->idle_limit_ms) < limit)
+        limit = before(server->idle_limit_ms);
+    return limit;
+}
+
+void server_note_idle_close(struct server *server, uint64_t rested_ms)
+{
+    uint64_t lowest = UINT64_MAX, highest = 0;
+    server->idle_closes[server->idle_close_count++ % 3] = rested_ms;
+    server->idle_good = 0;
+    if (server->idle_close_count < 3)
+        return;
+    for (int i = 0; i < 3; i++) {
+        lowest = server->idle_closes[i] < lowest ? server->idle_closes[i] : lowest;
+        highest = server->idle_closes[i] > highest ? server->idle_closes[i] : highest;
+    }
+    if (highest - lowest <= lowest / 5 && lowest > 2 * IDLE_MARGIN_MIN_MS)
+        server->idle_limit_ms = lowest;
+}
+
+void server_note_idle_end(struct server *server)
+{
+    if (!server->idle_limit_ms || ++server->idle_good < IDLE_GOOD_RAISES)
+        return;
+    server->idle_limit_ms += server->idle_limit_ms / 4;
+    server->idle_good = 0;
 }

@@ -252,10 +252,7 @@ static void session_note_transport(struct session *session, const struct answer_
         session_retire(session);
         return;
     }
-    uint64_t margin = transport->keepalive_ms / 10 + 50;
-    uint64_t theirs = transport->keepalive_ms > margin ? transport->keepalive_ms - margin : 1;
-    if (theirs < session->idle_ms)
-        session->idle_ms = theirs;
+    session->idle_ms = server_idle_limit(session->server, transport->keepalive_ms);
 }
 
 /* A message under an id that nobody waits for: the late answer to a tombstone, or nothing of ours. */
@@ -367,6 +364,18 @@ static void session_count_end(struct session *session, int reason)
         counter_add(counters, COUNTER_sessions_reset, 1);
 }
 
+/* What the end of a session at rest says about the server's patience; a reset says nothing. */
+static void session_note_rest(struct session *session, int reason)
+{
+    uint64_t rested_ms = loop_now(session->server->group->loop) - session->used_ms;
+    if (session->state != SESSION_OPEN || session->used > 0)
+        return;
+    if (reason == ERROR_CLOSED && session->stream.clean_end)
+        server_note_idle_close(session->server, rested_ms);
+    else if (reason == ERROR_IDLE)
+        server_note_idle_end(session->server);
+}
+
 /* Out of service, whoever ended it: exchanges are told, the pool goes on. */
 static void session_end(struct session *session, int reason)
 {
@@ -375,6 +384,7 @@ static void session_end(struct session *session, int reason)
     if (session->state == SESSION_CLOSING)
         return;
     session_count_end(session, reason);
+    session_note_rest(session, reason);
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
@@ -414,7 +424,7 @@ int session_dial(struct server *server)
     session->free_first = session->free_last = NO_SLOT;
     session->salt = (uint16_t)random_below(65536);
     session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
-    session->idle_ms = group->config->tls.idle_ms;
+    session->idle_ms = server_idle_limit(server, 0);
     list_init(&session->queued);
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;

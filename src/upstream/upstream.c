@@ -45,7 +45,7 @@ static void exchange_timed_out(struct timeout *timeout)
 void exchange_wait(struct group *group, struct exchange *exchange)
 {
     struct session *session = pool_pick(group, exchange);
-    if (session) {
+    if (session && budget_take(session->server)) {
         session_take(session, exchange);
         if (session_load(session) >= SESSION_BUSY)
             pool_relieve(session->server);
@@ -101,9 +101,15 @@ uint64_t upstream_patience(const struct group *group, const struct exchange *exc
     return server && server->patience_ms ? server->patience_ms : PATIENCE_UNKNOWN;
 }
 
-int upstream_last_error(const struct group *group)
+int upstream_last_error(const struct group *group, struct server **where)
 {
+    *where = group->last_failed;
     return group->last_error ? group->last_error : ERROR_NO_SERVER;
+}
+
+void upstream_refused(struct server *server)
+{
+    budget_halve(server);
 }
 
 /* --- the group --- */
@@ -156,12 +162,13 @@ static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
     return next;
 }
 
-static void group_add_server(struct group *group, const struct config_upstream *entry, size_t address,
-                             struct tls_trust *trust)
+static void group_add_server(struct group *group, size_t upstream, size_t address, struct tls_trust *trust)
 {
+    const struct config_upstream *entry = &group->config->upstreams[upstream];
     struct server *server = &group->servers[group->server_count++];
     server->group = group;
     server->entry = entry;
+    server->budget = &group->budgets[upstream];
     server->trust = tls_trust_ref(trust);
     server->addr = entry->addresses[address];
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
@@ -183,8 +190,9 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     if (!group)
         return -ENOMEM;
     group->servers = mem_zalloc(count_servers(config), sizeof *group->servers);
+    group->budgets = mem_zalloc(config->upstream_count, sizeof *group->budgets);
     group->scratch = mem_zalloc(1, sizeof *group->scratch);
-    if (!group->servers || !group->scratch)
+    if (!group->servers || !group->scratch || !group->budgets)
         goto fail;
     group->loop = loop;
     group->counters = counters;
@@ -192,9 +200,13 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     group->grace_until_ms = loop_now(loop) + GRACE;
     list_init(&group->waiting);
     list_init(&group->dirty);
-    for (size_t i = 0; i < config->upstream_count; i++)
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        uint32_t limit = config->upstreams[i].max_qps;
+        group->budgets[i] = (struct budget){.limit = limit, .rate = limit, .milli_tokens = limit * 1000ull,
+                                            .filled_ms = loop_now(loop)};
         for (size_t a = 0; a < config->upstreams[i].address_count; a++)
-            group_add_server(group, &config->upstreams[i], a, trusts[i]);
+            group_add_server(group, i, a, trusts[i]);
+    }
     timeouts_init(&group->exchange_timeouts, loop, EXCHANGE_TIMEOUT, exchange_timed_out);
     group->flush.flush = group_flush;
     loop_add_flush(loop, &group->flush);
@@ -204,6 +216,7 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     return 0;
 fail:
     mem_free(group->servers);
+    mem_free(group->budgets);
     mem_free(group->scratch);
     mem_free(group);
     return -ENOMEM;
@@ -238,6 +251,7 @@ void group_free(struct group *group)
     }
     config_unref(group->config);
     mem_free(group->servers);
+    mem_free(group->budgets);
     mem_free(group->scratch);
     mem_free(group);
 }
