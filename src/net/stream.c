@@ -81,10 +81,10 @@ static bool is_ending(const struct stream *stream)
     return stream->state == STREAM_CLOSING || stream->state == STREAM_UNUSED;
 }
 
-/* As far as the kernel takes it at once. */
+/* As far as the kernel takes it at once, which is not at all while an earlier write is under way. */
 static void send_last(struct stream *stream, const struct buffer *bytes)
 {
-    if (bytes->len == 0 || stream->writing)
+    if (bytes->len == 0)
         return;
     uv_buf_t last = uv_buf_init((char *)bytes->data + bytes->start, (unsigned)bytes->len);
     (void)uv_try_write((uv_stream_t *)&stream->tcp, &last, 1);
@@ -92,7 +92,7 @@ static void send_last(struct stream *stream, const struct buffer *bytes)
 
 static void say_goodbye(struct stream *stream)
 {
-    if (stream->state != STREAM_OPEN || stream->writing)
+    if (stream->state != STREAM_OPEN)
         return;
     if (!stream->tls) {
         send_last(stream, &stream->out);
@@ -273,7 +273,6 @@ void stream_shake_hands(struct stream *stream)
         stream_fail(stream, result);
     } else {
         stream->state = STREAM_OPEN;
-        stream_work_at_turn_end(stream);
         stream->ops->ready(stream);
     }
 }

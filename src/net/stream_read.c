@@ -51,12 +51,11 @@ static void deliver_kept(struct stream *stream)
     stream_trim(&stream->in);
 }
 
-static bool keep(struct stream *stream, const uint8_t *data, size_t len)
+static void keep(struct stream *stream, const uint8_t *data, size_t len)
 {
     int result = buffer_append(&stream->in, data, len);
     if (result < 0)
         stream_fail(stream, result);
-    return result == 0;
 }
 
 /* Adds to the partial frame what it lacks and no more; gives the number of octets used. */
@@ -65,8 +64,7 @@ static size_t complete_partial(struct stream *stream, const uint8_t *data, size_
     size_t used = 0, lacks;
     while (used < len && (lacks = frame_lacks(buffer_bytes(&stream->in))) > 0) {
         size_t part = lacks < len - used ? lacks : len - used;
-        if (!keep(stream, data + used, part))
-            return len;
+        keep(stream, data + used, part);
         used += part;
     }
     return used;
@@ -81,8 +79,7 @@ static void take_clear(struct stream *stream, uint8_t *data, size_t len)
     }
     if (stream->in.len == 0)
         used += deliver(stream, data + used, len - used);
-    if (stream->state == STREAM_OPEN)
-        (void)keep(stream, data + used, len - used);
+    keep(stream, data + used, len - used);
 }
 
 /* --- the peer's end --- */
@@ -122,7 +119,7 @@ static void read_clear(struct stream *stream)
     else if (count != -EAGAIN)
         stream_fail(stream, count);
     else if (tls_output(stream->tls)->len > 0)
-        stream_work_at_turn_end(stream); /* the answer to a key update */
+        stream_work_at_turn_end(stream); /* the end of our handshake, the answer to a key update */
 }
 
 static void take_ciphertext(struct stream *stream, const uint8_t *data, size_t len)

@@ -94,19 +94,35 @@ static uint64_t ticket_expires_ms(uint32_t life_s)
     return clock_ms() + (uint64_t)life_s * 1000;
 }
 
-/* A NewSessionTicket: its lifetime can be read before the library takes the message apart, the session be
- * packed after. Those of TLS 1.2 come within the handshake and are kept at its end. */
-static int on_ticket(gnutls_session_t session, unsigned type, unsigned post, unsigned incoming,
-                     const gnutls_datum_t *message)
+/* Its lifetime can be read before the library takes the message apart, the session be packed after. Those of
+ * TLS 1.2 come within the handshake and are kept at its end. */
+static void on_ticket(struct tls *tls, bool taken_in, const gnutls_datum_t *message)
 {
-    struct tls *tls = gnutls_session_get_ptr(session);
-    (void)type;
-    (void)incoming;
-    if (post == GNUTLS_HOOK_PRE)
+    if (!taken_in)
         tls->ticket_life_s = message->size >= 4 ? read_u32(message->data) : 0;
     else if (tls->verified && tls->ticket_life_s > 0)
         keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s));
+}
+
+static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                      const gnutls_datum_t *message)
+{
+    (void)incoming;
+    if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET)
+        on_ticket(gnutls_session_get_ptr(session), when == GNUTLS_HOOK_POST, message);
+    bool key_is_used =
+        type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE;
+    if (key_is_used && when == GNUTLS_HOOK_PRE && tls_peer_key_is_costly(session))
+        return GNUTLS_E_CONSTRAINT_ERROR;
     return 0;
+}
+
+/* TLS 1.2: by ticket, or by the session id that the server gave. */
+static bool is_resumable(gnutls_session_t session)
+{
+    gnutls_datum_t id;
+    return gnutls_session_get_flags(session) & GNUTLS_SFLAGS_SESSION_TICKET ||
+           (gnutls_session_get_id2(session, &id) == 0 && id.size > 0);
 }
 
 /* TLS 1.2: a resumed session may be resumed again with what it began with (RFC 5077 section 3.3). */
@@ -116,7 +132,7 @@ static void keep_tls12_session(struct tls *tls)
         return;
     if (gnutls_session_is_resumed(tls->session))
         keep_ticket(tls, tls->used_expires_ms);
-    else if (gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_SESSION_TICKET)
+    else if (is_resumable(tls->session))
         keep_ticket(
             tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
 }
@@ -144,8 +160,7 @@ static int set_up_session(struct tls *tls)
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
     gnutls_transport_set_push_function(tls->session, push);
     gnutls_handshake_set_timeout(tls->session, 0); /* deadlines are the owner's */
-    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH,
-                                       on_ticket);
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     if ((result = gnutls_priority_set(tls->session, tls->trust->priority)) < 0)
         return result;
     if ((result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->trust->credentials)) < 0)
@@ -207,8 +222,9 @@ static int library_error(const struct tls *tls, int result)
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
         return ERROR_TLS_ALERT;
     case GNUTLS_E_INSUFFICIENT_SECURITY:
-    case GNUTLS_E_DH_PRIME_UNACCEPTABLE:
         return ERROR_TLS_WEAK;
+    case GNUTLS_E_CONSTRAINT_ERROR: /* from on_message */
+        return ERROR_TLS_UNTRUSTED;
     default:
         return ERROR_TLS_PROTOCOL;
     }

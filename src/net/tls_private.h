@@ -4,6 +4,7 @@
 
 #include <gnutls/gnutls.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ struct tls_trust {
  * -ENOMEM or ERROR_TLS_... */
 int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust)
     __attribute__((warn_unused_result));
+/* Asked before the peer's key is used, and before it is known whose it is: using it would stop the loop for
+ * long. */
+bool tls_peer_key_is_costly(gnutls_session_t session);
 /* Fills in the name and the end of the peer's certificate. */
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
 

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <gnutls/x509.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,6 +90,9 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
     store->ca_file = mem_strdup(ca_file);
     if (!store->ca_file || gnutls_certificate_allocate_credentials(&store->credentials) < 0)
         goto fail;
+    /* No stapled OCSP: its signature is a stranger's, made by a key as costly as he likes, and a stale one
+     * must not make a good server unreachable. */
+    gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
     result = load(store->credentials, ca_file);
     if (result < 0)
         goto fail;
@@ -138,11 +142,15 @@ static void store_release(struct tls_store *store)
         store_free(store);
 }
 
-/* Added to the library's (or the system's) default. PROFILE_MEDIUM: RSA of 2048 bits at least, no SHA-1. */
+/* Added to the library's (or the system's) default. PROFILE_MEDIUM: RSA of 2048 bits at least, no SHA-1.
+ * Elliptic curves alone exchange keys: a server could choose finite fields so large that they stop the loop.
+ */
+#define PRIORITY_COMMON ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-GROUP-DH-ALL:%PROFILE_MEDIUM"
+
 static int choose_priority(gnutls_priority_t *out, unsigned min_version)
 {
-    const char *wanted = min_version >= 13 ? "-VERS-ALL:+VERS-TLS1.3:%PROFILE_MEDIUM"
-                                           : "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%PROFILE_MEDIUM";
+    const char *wanted = min_version >= 13 ? "-VERS-ALL:+VERS-TLS1.3" PRIORITY_COMMON
+                                           : "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_COMMON;
     int result = gnutls_priority_init2(out, wanted, NULL, GNUTLS_PRIORITY_INIT_DEF_APPEND);
     if (result == 0)
         return 0;

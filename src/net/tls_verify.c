@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +17,9 @@
 
 /* A host name has at most 253 octets; a longer one in a certificate can match nothing. */
 enum { NAME_MAX_OCTETS = 253 };
+/* An RSA key of 16384 bits whose exponent is as long takes 0.7 s to verify one signature with, this limit 0.5
+ * ms. */
+enum { RSA_MODULUS_MAX_OCTETS = 1024 + 1, RSA_EXPONENT_MAX_OCTETS = 8 };
 
 static int leaf_certificate(gnutls_session_t session, gnutls_x509_crt_t *out)
 {
@@ -34,6 +38,33 @@ static int leaf_certificate(gnutls_session_t session, gnutls_x509_crt_t *out)
     }
     *out = leaf;
     return 0;
+}
+
+static bool is_rsa(int algorithm)
+{
+    return algorithm == GNUTLS_PK_RSA || algorithm == GNUTLS_PK_RSA_PSS;
+}
+
+bool tls_peer_key_is_costly(gnutls_session_t session)
+{
+    gnutls_x509_crt_t leaf;
+    gnutls_pubkey_t key;
+    gnutls_datum_t modulus = {0}, exponent = {0};
+    if (leaf_certificate(session, &leaf) < 0)
+        return true;
+    int result = gnutls_pubkey_init(&key);
+    if (result == 0) {
+        result = gnutls_pubkey_import_x509(key, leaf, 0);
+        if (result == 0 && is_rsa(gnutls_pubkey_get_pk_algorithm(key, NULL)))
+            result = gnutls_pubkey_export_rsa_raw2(key, &modulus, &exponent, 0);
+        gnutls_pubkey_deinit(key);
+    }
+    gnutls_x509_crt_deinit(leaf);
+    bool costly =
+        result < 0 || modulus.size > RSA_MODULUS_MAX_OCTETS || exponent.size > RSA_EXPONENT_MAX_OCTETS;
+    gnutls_free(modulus.data);
+    gnutls_free(exponent.data);
+    return costly;
 }
 
 static int check_pins(gnutls_x509_crt_t leaf, const struct tls_trust *trust)

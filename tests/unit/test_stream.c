@@ -36,7 +36,7 @@ struct end {
     struct buffer frames; /* as they came, with prefixes */
     unsigned frame_count;
     unsigned pause_at, close_at, reset_at; /* in the callback of which frame */
-    bool close_when_ready, pause_when_ready, ask_when_ready, resume_at_once;
+    bool close_when_ready, pause_when_ready, ask_when_ready, resume_at_once, resume_last;
     bool in_frame;
 };
 
@@ -88,6 +88,8 @@ static void on_frame(struct stream *stream, uint8_t *message, size_t len)
         stream_close(stream, ERROR_IDLE);
     if (end->frame_count == end->reset_at)
         stream_reset(stream, ERROR_SLOW_READER);
+    if (end->resume_last)
+        stream_resume(stream);
     end->in_frame = false;
 }
 
@@ -124,6 +126,7 @@ struct peer {
     bool deaf;         /* reads nothing */
     bool tls;
     struct tls_server server;
+    bool alerted;   /* the stream gave up with an alert */
     unsigned reads; /* that gave something */
 };
 
@@ -182,9 +185,10 @@ static void peer_take_tls(struct peer *peer, const uint8_t *data, size_t len)
     uint8_t clear[16384];
     assert_int_equal(buffer_append(&peer->server.in, data, len), 0);
     tls_server_step(&peer->server);
-    for (ssize_t count;
-         peer->server.done && (count = tls_server_receive(&peer->server, clear, sizeof clear)) > 0;)
+    ssize_t count = 0;
+    while (peer->server.done && (count = tls_server_receive(&peer->server, clear, sizeof clear)) > 0)
         assert_int_equal(buffer_append(&peer->got, clear, (size_t)count), 0);
+    peer->alerted = peer->alerted || count == GNUTLS_E_FATAL_ALERT_RECEIVED;
 }
 
 static void peer_turn(struct peer *peer)
@@ -331,23 +335,24 @@ static void a_plain_stream_opens_and_carries_frames_both_ways(void **state)
     assert_int_equal(end.reason, ERROR_STOPPING);
 }
 
+static int option_of(const struct end *end, int level, int option)
+{
+    int fd, value = 0;
+    socklen_t len = sizeof value;
+    assert_int_equal(uv_fileno((const uv_handle_t *)&end->stream.tcp, &fd), 0);
+    assert_int_equal(getsockopt(fd, level, option, &value, &len), 0);
+    return value;
+}
+
 static void an_outgoing_socket_has_its_options(void **state)
 {
     (void)state;
     struct end end = {0};
     struct peer peer;
     open_plain(&end, &peer);
-    static const struct {
-        int level, option, expected;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1}, {SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 4000}};
-    for (size_t i = 0; i < 3; i++) {
-        int fd, value = 0;
-        socklen_t len = sizeof value;
-        uv_fileno((uv_handle_t *)&end.stream.tcp, &fd);
-        assert_int_equal(getsockopt(fd, options[i].level, options[i].option, &value, &len), 0);
-        assert_int_equal(value, options[i].expected);
-    }
+    assert_int_equal(option_of(&end, IPPROTO_TCP, TCP_NODELAY), 1);
+    assert_int_equal(option_of(&end, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option_of(&end, IPPROTO_TCP, TCP_USER_TIMEOUT), 4000);
     finish(&end, &peer);
 }
 
@@ -589,6 +594,20 @@ static void pause_and_resume_within_one_frame_change_nothing(void **state)
     finish(&end, &peer);
 }
 
+static void a_pause_before_the_stream_is_open_does_nothing(void **state)
+{
+    (void)state;
+    struct end end = {0};
+    struct peer peer;
+    peer_listen(&peer);
+    connect_to(&end, &peer, NULL, NULL);
+    stream_pause(&end.stream);
+    until(&peer, end.readies == 1 && peer.fd >= 0);
+    peer_write(&peer, "\0\1a", 3);
+    until(&peer, end.frame_count == 1);
+    finish(&end, &peer);
+}
+
 static void a_resume_can_be_taken_back(void **state)
 {
     (void)state;
@@ -597,6 +616,8 @@ static void a_resume_can_be_taken_back(void **state)
     open_plain(&end, &peer);
     peer_write(&peer, "\0\1a\0\1b", 6);
     until(&peer, end.frame_count == 1);
+    stream_resume(&end.stream);
+    stream_pause(&end.stream);
     stream_resume(&end.stream);
     stream_pause(&end.stream);
     settle(&peer);
@@ -635,6 +656,21 @@ static void a_paused_stream_can_be_closed(void **state)
     stream_close(&end.stream, ERROR_IDLE);
     finish(&end, &peer);
     assert_int_equal(end.frame_count, 1);
+}
+
+/* The loop must not find a stream that is gone. */
+static void a_stream_can_be_closed_around_a_resume(void **state)
+{
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        struct end end = {.pause_at = 1, .close_at = 1, .resume_at_once = !last, .resume_last = last};
+        struct peer peer;
+        open_plain(&end, &peer);
+        peer_write(&peer, "\0\1a\0\1b", 6);
+        until(&peer, end.closed == 1);
+        finish(&end, &peer);
+        assert_int_equal(end.frame_count, 1);
+    }
 }
 
 /* --- ends --- */
@@ -878,6 +914,7 @@ static void an_accepted_stream_is_open_at_once(void **state)
     peer_write(&peer, "\0\3ask", 5);
     until(&peer, end.frame_count == 1);
     assert_int_equal(end.readies, 0);
+    assert_int_equal(option_of(&end, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(stream_peer(&end.stream, &addr, false), 0);
     assert_true(addr_equal(&addr, &client));
     put_frame(&end.stream, "say", 3);
@@ -1021,6 +1058,7 @@ static void the_largest_frame_passes_through_tls(void **state)
     stream_flush(&end.stream);
     until(&peer, peer.got.len == 65537);
     assert_memory_equal(buffer_bytes(&peer.got).data, message, 65537);
+    assert_true(end.stream.out.cap <= 8192 && tls_output(end.stream.tls)->cap <= 8192);
     free(message);
     finish(&end, &peer);
     tls_tickets_clear(&tickets);
@@ -1068,6 +1106,7 @@ static void a_clean_end_is_told_from_a_cut(void **state)
         }
         shutdown(peer.fd, SHUT_WR);
         until(&peer, end.ended == 1);
+        settle(&peer);
         assert_int_equal(end.stream.clean_end, clean);
         put_frame(&end.stream, "still", 5);
         stream_flush(&end.stream);
@@ -1150,6 +1189,7 @@ static void nothing_is_sent_to_a_stranger(void **state)
     put_frame(&end.stream, "secret", 6);
     until(&peer, end.closed == 1 && peer.eof);
     assert_int_equal(end.reason, ERROR_TLS_UNTRUSTED);
+    assert_true(peer.alerted);
     assert_int_equal(end.readies, 0);
     assert_int_equal(peer.got.len, 0);
     finish(&end, &peer);
@@ -1310,9 +1350,11 @@ int main(void)
         cmocka_unit_test(many_frames_in_one_write_arrive_in_order),
         cmocka_unit_test(a_pause_within_a_frame_keeps_the_rest),
         cmocka_unit_test(pause_and_resume_within_one_frame_change_nothing),
+        cmocka_unit_test(a_pause_before_the_stream_is_open_does_nothing),
         cmocka_unit_test(a_resume_can_be_taken_back),
         cmocka_unit_test(the_end_comes_behind_the_frames_that_a_pause_kept),
         cmocka_unit_test(a_paused_stream_can_be_closed),
+        cmocka_unit_test(a_stream_can_be_closed_around_a_resume),
         cmocka_unit_test(no_frame_comes_after_a_close_within_one),
         cmocka_unit_test(half_closed_streams_still_send),
         cmocka_unit_test(without_ended_a_stream_closes_itself),

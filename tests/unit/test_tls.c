@@ -472,6 +472,41 @@ static void bad_issuers_are_refused(void **state)
                      ERROR_TLS_UNTRUSTED);
 }
 
+/* The key is used, for as long as it takes, before it is known whose it is. */
+static void a_key_with_a_huge_exponent_is_not_used(void **state)
+{
+    (void)state;
+    struct certificate_spec spec = {.sans = {NAME}, .issuer = &authority, .rsa_bits = 2048};
+    struct certificate slow;
+    spec.swapped_exponents = true;
+    slow = certificate_make(&spec);
+    struct tls_pin pin = certificate_pin(&slow);
+    struct tls_trust *trust = trust_with(NULL, &pin, 1, 12);
+    struct tls_server_options options = serving(&slow, 1);
+    assert_int_equal(outcome(trust, &options), ERROR_TLS_UNTRUSTED);
+    options.priority = TLS12;
+    assert_int_equal(outcome(trust, &options), ERROR_TLS_UNTRUSTED);
+    tls_trust_unref(trust);
+    certificate_free(&slow);
+}
+
+static void keys_are_exchanged_on_curves_only(void **state)
+{
+    (void)state;
+    static const char *const finite[] = {"NORMAL:-GROUP-EC-ALL", TLS12 ":-KX-ALL:+DHE-RSA:+RSA:+DHE-DSS"};
+    struct certificate rsa = certificate_make(&(struct certificate_spec){
+        .sans = {NAME}, .issuer = &authority, .rsa_bits = 2048, .enciphers = true});
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_server_options options = serving(&rsa, 1);
+    assert_int_equal(outcome(trust, &options), 0);
+    for (size_t i = 0; i < 2; i++) {
+        options.priority = finite[i];
+        assert_int_not_equal(outcome(trust, &options), 0);
+    }
+    tls_trust_unref(trust);
+    certificate_free(&rsa);
+}
+
 static void names_must_match_strictly(void **state)
 {
     (void)state;
@@ -625,6 +660,40 @@ static void tls12_sessions_are_resumed(void **state)
     resumes(TLS12, 1);
 }
 
+static void tls12_sessions_are_resumed_by_id(void **state)
+{
+    (void)state;
+    gnutls_datum_t kept = {0};
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct tls_server_options options = serving(&good, 1);
+    options.priority = TLS12;
+    options.ticket_key = NULL;
+    options.kept = &kept;
+    assert_false(session_resumes(trust, &tickets, &options));
+    assert_true(session_resumes(trust, &tickets, &options));
+    assert_true(session_resumes(trust, &tickets, &options));
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+    gnutls_free(kept.data);
+}
+
+static void a_refused_server_is_told(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with("else.example", NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    uint8_t got[16];
+    link_open(&link, trust, &tickets, &options);
+    assert_int_equal(link.result, ERROR_TLS_NAME);
+    assert_int_equal(tls_server_receive(&link.server, got, sizeof got), GNUTLS_E_FATAL_ALERT_RECEIVED);
+    assert_int_equal(gnutls_alert_get(link.server.session), GNUTLS_A_BAD_CERTIFICATE);
+    link_close(&link);
+    tls_trust_unref(trust);
+}
+
 static void a_ticket_is_used_once(void **state)
 {
     (void)state;
@@ -763,12 +832,16 @@ static void a_ticket_lives_as_long_as_the_server_says_and_seven_days_at_most(voi
     (void)state;
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
     struct tls_tickets tickets = {0};
-    const struct tls_server_options options = serving(&good, 1);
+    struct tls_server_options options = serving(&good, 1);
+    options.life_s = 5;
     clock_fake(1000 * 1000, 0);
     session_resumes(trust, &tickets, &options);
     assert_true(tickets.count > 0);
-    assert_true(tickets.item[0].expires_ms > 1000);
-    assert_true(tickets.item[0].expires_ms <= 1000 + 7 * DAY * 1000ull);
+    assert_true(tickets.item[0].expires_ms == 1000 + 5000);
+    options.life_s = 30 * DAY;
+    tls_tickets_clear(&tickets);
+    session_resumes(trust, &tickets, &options);
+    assert_true(tickets.item[0].expires_ms == 1000 + 7 * DAY * 1000ull);
     clock_real();
     tls_tickets_clear(&tickets);
     tls_trust_unref(trust);
@@ -945,6 +1018,8 @@ int main(void)
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(bad_certificates_are_refused),
         cmocka_unit_test(bad_issuers_are_refused),
+        cmocka_unit_test(a_key_with_a_huge_exponent_is_not_used),
+        cmocka_unit_test(keys_are_exchanged_on_curves_only),
         cmocka_unit_test(names_must_match_strictly),
         cmocka_unit_test(a_common_name_is_not_enough),
         cmocka_unit_test(odd_alternative_names_are_refused),
@@ -953,6 +1028,8 @@ int main(void)
         cmocka_unit_test(name_and_pin_must_both_hold),
         cmocka_unit_test(tls13_sessions_are_resumed),
         cmocka_unit_test(tls12_sessions_are_resumed),
+        cmocka_unit_test(tls12_sessions_are_resumed_by_id),
+        cmocka_unit_test(a_refused_server_is_told),
         cmocka_unit_test(a_ticket_is_used_once),
         cmocka_unit_test(a_ticket_that_the_server_does_not_know_costs_a_full_handshake),
         cmocka_unit_test(resumed_tls13_sessions_are_judged_again),

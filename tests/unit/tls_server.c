@@ -73,8 +73,8 @@ static void set_constraint(gnutls_x509_crt_t crt, const char *permitted)
 static void set_rights(gnutls_x509_crt_t crt, const struct certificate_spec *spec)
 {
     MUST(gnutls_x509_crt_set_basic_constraints(crt, spec->ca, -1));
-    MUST(gnutls_x509_crt_set_key_usage(crt,
-                                       spec->ca ? GNUTLS_KEY_KEY_CERT_SIGN : GNUTLS_KEY_DIGITAL_SIGNATURE));
+    unsigned usage = spec->ca ? GNUTLS_KEY_KEY_CERT_SIGN : GNUTLS_KEY_DIGITAL_SIGNATURE;
+    MUST(gnutls_x509_crt_set_key_usage(crt, usage | (spec->enciphers ? GNUTLS_KEY_KEY_ENCIPHERMENT : 0)));
     if (spec->purpose)
         MUST(gnutls_x509_crt_set_key_purpose_oid(crt, spec->purpose, 0));
     if (spec->permitted)
@@ -94,6 +94,20 @@ static gnutls_x509_crt_t read_again(gnutls_x509_crt_t made)
     return crt;
 }
 
+/* With the private exponent as the public one, which is as good a key, if a slow one. */
+static gnutls_x509_privkey_t with_swapped_exponents(gnutls_x509_privkey_t key)
+{
+    gnutls_datum_t m, e, d, p, q, u, e1, e2;
+    MUST(gnutls_x509_privkey_export_rsa_raw2(key, &m, &e, &d, &p, &q, &u, &e1, &e2));
+    gnutls_x509_privkey_deinit(key);
+    MUST(gnutls_x509_privkey_init(&key));
+    MUST(gnutls_x509_privkey_import_rsa_raw2(key, &m, &d, &e, &p, &q, &u, NULL, NULL));
+    gnutls_datum_t parts[] = {m, e, d, p, q, u, e1, e2};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        gnutls_free(parts[i].data);
+    return key;
+}
+
 struct certificate certificate_make(const struct certificate_spec *spec)
 {
     static uint32_t serial;
@@ -105,6 +119,8 @@ struct certificate certificate_make(const struct certificate_spec *spec)
     else
         MUST(gnutls_x509_privkey_generate(made.key, GNUTLS_PK_ECDSA,
                                           GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+    if (spec->swapped_exponents)
+        made.key = with_swapped_exponents(made.key);
     MUST(gnutls_x509_crt_init(&made.crt));
     MUST(gnutls_x509_crt_set_version(made.crt, 3));
     uint8_t number[4];
@@ -179,6 +195,26 @@ static ssize_t server_push(gnutls_transport_ptr_t transport, const void *data, s
     return (ssize_t)len;
 }
 
+static int remember(void *kept, gnutls_datum_t id, gnutls_datum_t session)
+{
+    gnutls_datum_t *slot = kept;
+    (void)id;
+    gnutls_free(slot->data);
+    slot->data = gnutls_malloc(session.size);
+    memcpy(slot->data, session.data, session.size);
+    slot->size = session.size;
+    return 0;
+}
+
+static gnutls_datum_t recall(void *kept, gnutls_datum_t id)
+{
+    const gnutls_datum_t *slot = kept;
+    gnutls_datum_t copy = {gnutls_malloc(slot->size), slot->size};
+    (void)id;
+    memcpy(copy.data, slot->data, slot->size);
+    return copy;
+}
+
 void tls_server_init(struct tls_server *server, const struct tls_server_options *options)
 {
     gnutls_x509_crt_t chain[8];
@@ -197,6 +233,13 @@ void tls_server_init(struct tls_server *server, const struct tls_server_options 
     if (options->alpn) {
         const gnutls_datum_t alpn = {(unsigned char *)options->alpn, (unsigned)strlen(options->alpn)};
         MUST(gnutls_alpn_set_protocols(server->session, &alpn, 1, 0));
+    }
+    if (options->life_s)
+        gnutls_db_set_cache_expiration(server->session, options->life_s);
+    if (options->kept) {
+        gnutls_db_set_ptr(server->session, options->kept);
+        gnutls_db_set_store_function(server->session, remember);
+        gnutls_db_set_retrieve_function(server->session, recall);
     }
     gnutls_transport_set_ptr(server->session, server);
     gnutls_transport_set_pull_function(server->session, server_pull);

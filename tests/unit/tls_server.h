@@ -16,6 +16,8 @@ struct certificate_spec {
     int64_t from_s, until_s; /* from now */
     const char *purpose;     /* the only extended key usage */
     unsigned rsa_bits;       /* P-256 otherwise */
+    bool swapped_exponents;  /* RSA: the public one is as long as the modulus */
+    bool enciphers;          /* RSA: allowed to receive keys as well */
     bool ca;
     const char *permitted;            /* name constraint of a CA */
     const struct certificate *issuer; /* NULL: signed by itself */
@@ -38,6 +40,8 @@ struct tls_server_options {
     const char *priority;             /* NULL: NORMAL */
     const gnutls_datum_t *ticket_key; /* NULL: no tickets */
     const char *alpn;
+    int life_s;           /* of tickets; 0: the library's default */
+    gnutls_datum_t *kept; /* the server remembers its last session in here */
 };
 
 /* What the client sends is put into `in`; what the server sends appears in `out`. */
