@@ -34,6 +34,7 @@ enum {
     SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */
+    SESSIONS_DOUBTFUL = 8,     /* of one server, kept for late answers: no more */
 };
 
 enum session_state {
@@ -70,7 +71,6 @@ struct server {
     uint64_t idle_limit_ms;   /* learned: the server closes a session that rests for so long; 0: unknown */
     uint64_t idle_closes[3];  /* after how long it did, the latest three times */
     unsigned idle_close_count, idle_good; /* idle_good: sessions since that we could end first */
-    int last_error;
     struct log_limit log_limit;
 };
 
@@ -126,23 +126,26 @@ struct session {
 
 /* --- pool.c: which session; dialling --- */
 
-/* An open session of this group that can take one more, best first; NULL: none. */
-struct session *pool_pick(struct group *group, const struct exchange *exchange);
+/* Puts an exchange on the best session that can take it; false: there is none. */
+bool pool_place(struct group *group, struct exchange *exchange);
 /* Exchanges may be waiting and something changed: asks for pool_run at the next flush. Nobody is called back from here, so it is safe at any time. */
 void pool_connect(struct group *group);
 /* Gives waiting exchanges to sessions with room; dials while some are left; fails them when nothing is left to try. True if it did anything. */
 bool pool_run(struct group *group);
-/* A further session for this server if its open ones are busy. */
-void pool_relieve(struct server *server);
 /* What a dial came to. */
 void pool_dial_succeeded(struct server *server);
 void pool_dial_failed(struct server *server, int reason);
+/* The network works: questions wait again, for a while, when they cannot be sent. */
+void pool_note_success(struct group *group);
 
 /* --- session.c: one connection --- */
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;
 bool session_has_room(const struct session *session, const struct exchange *exchange);
+/* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
+ * are put elsewhere, those that are on it stay. */
+bool session_is_doubtful(const struct session *session);
 unsigned session_load(const struct session *session);
 /* Puts an exchange on an open session that has room. */
 void session_take(struct session *session, struct exchange *exchange);

@@ -1,7 +1,11 @@
 /* Which session takes a question, and how sessions come to be.
  *
  * Choice: open sessions only. Servers of primary entries before those of backups, healthy before failing ones, then the
- * shortest expected answer time; within a server the session used last, so that surplus ones grow idle and close.
+ * shortest expected answer time; within a server the session used last, so that surplus ones grow idle and close. While a backup
+ * is in use, primaries are dialled again beside it as their back-off allows.
+ *
+ * Fairness: who comes while others wait, waits behind them until the flush. Questions that must be alone get the first choice of
+ * empty sessions then; they can hold tls.sessions of a server, and as many more serve the others.
  *
  * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
  * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
@@ -37,10 +41,25 @@ static bool server_is_avoided(const struct server *server, const struct exchange
     return false;
 }
 
+/* Places are tls.sessions for sessions that take any question, and as many for questions that must be alone. Sessions under
+ * suspicion and mute ones have none: they are being replaced. A hanging dial has none either, it is overlapped. */
+static bool server_has_place(const struct server *server, bool alone)
+{
+    const struct list *open = &server->sessions[SESSION_OPEN];
+    unsigned taken = 0;
+    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+        const struct session *session = container_of(link, struct session, in_state);
+        taken += session->reserved == alone && !session_is_doubtful(session);
+    }
+    return taken < server->group->config->tls.sessions;
+}
+
 static struct session *server_session(struct server *server, const struct exchange *exchange)
 {
     struct list *open = &server->sessions[SESSION_OPEN];
     struct session *best = NULL;
+    if (exchange->alone && !server_has_place(server, true))
+        return NULL;
     for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
         struct session *session = container_of(link, struct session, in_state);
         if (!session_has_room(session, exchange) || session == exchange->avoid_session)
@@ -53,7 +72,7 @@ static struct session *server_session(struct server *server, const struct exchan
     return best;
 }
 
-struct session *pool_pick(struct group *group, const struct exchange *exchange)
+static struct session *pool_pick(struct group *group, const struct exchange *exchange)
 {
     struct session *best = NULL;
     uint64_t best_rank = UINT64_MAX;
@@ -73,24 +92,10 @@ struct session *pool_pick(struct group *group, const struct exchange *exchange)
 
 /* --- dialling --- */
 
-static unsigned server_suspects(const struct server *server)
+static bool server_rests(const struct server *server, uint64_t now_ms)
 {
-    const struct list *open = &server->sessions[SESSION_OPEN];
-    unsigned count = 0;
-    for (struct list_link *link = list_first(open); link; link = list_next(open, link))
-        count += container_of(link, struct session, in_state)->suspect_ms != 0;
-    return count;
-}
-
-/* At most tls.sessions live sessions of one server. A hanging dial does not count, it is overlapped; a session under suspicion
- * does not either, it is being replaced. */
-static bool server_may_dial(const struct server *server, uint64_t now_ms)
-{
-    if (now_ms < server->retry_at_ms || budget_wait(server) > 0)
-        return false;
-    if (server->dialing)
-        return now_ms >= server->dialed_ms + DIAL_OVERLAP;
-    return server->open - server_suspects(server) < server->group->config->tls.sessions;
+    return now_ms < server->retry_at_ms || budget_wait(server) > 0 ||
+           (server->dialing && now_ms < server->dialed_ms + DIAL_OVERLAP);
 }
 
 static bool server_dial(struct server *server)
@@ -103,25 +108,77 @@ static bool server_dial(struct server *server)
     return status == 0;
 }
 
-void pool_relieve(struct server *server)
+/* The oldest of too many sessions that were replaced for their silence. */
+static void server_drop_doubtful(struct server *server)
 {
-    struct group *group = server->group;
-    if (server->dialing == 0 && server_may_dial(server, loop_now(group->loop)))
+    struct list *open = &server->sessions[SESSION_OPEN];
+    struct session *oldest = NULL;
+    unsigned count = 0;
+    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+        struct session *session = container_of(link, struct session, in_state);
+        if (session_is_doubtful(session)) {
+            oldest = session;
+            count++;
+        }
+    }
+    if (count < SESSIONS_DOUBTFUL)
+        return;
+    counter_add(server->group->counters, COUNTER_sessions_retired, 1);
+    session_close(oldest, ERROR_SILENT);
+}
+
+/* A further session for this server if its open ones are busy. */
+static void server_relieve(struct server *server)
+{
+    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) && server_has_place(server, false))
         server_dial(server);
 }
 
-/* The best server that may be dialled now: one that is not being dialled before one whose dial hangs. */
+/* A backup is in use: its place is for the first primary that is back. */
+static void pool_seek_primary(struct group *group)
+{
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i].entry->role == ROLE_PRIMARY && !group->servers[i].open)
+            server_relieve(&group->servers[i]);
+}
+
+bool pool_place(struct group *group, struct exchange *exchange)
+{
+    struct session *session = pool_pick(group, exchange);
+    if (!session || !budget_take(session->server))
+        return false;
+    list_remove(&exchange->link);
+    session_take(session, exchange);
+    if (session_load(session) >= SESSION_BUSY)
+        server_relieve(session->server);
+    if (session->server->entry->role == ROLE_BACKUP)
+        pool_seek_primary(group);
+    return true;
+}
+
+static bool pool_waits_for(const struct group *group, bool alone)
+{
+    for (struct list_link *link = list_first(&group->waiting); link; link = list_next(&group->waiting, link))
+        if (container_of(link, struct exchange, link)->alone == alone)
+            return true;
+    return false;
+}
+
+/* The best server that may be dialled now for one of those that wait: one that is not being dialled before one whose dial hangs. */
 static struct server *pool_candidate(struct group *group, uint64_t now_ms)
 {
     struct list_link *link = list_first(&group->waiting);
     const struct exchange *first = link ? container_of(link, struct exchange, link) : NULL;
+    bool any = pool_waits_for(group, false), alone = pool_waits_for(group, true);
     struct server *best = NULL;
     uint64_t best_rank = UINT64_MAX;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
         uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 35;
         rank |= (uint64_t)(first && server_is_avoided(server, first)) << 34;
-        if (rank < best_rank && server_may_dial(server, now_ms)) {
+        if (rank >= best_rank || server_rests(server, now_ms))
+            continue;
+        if (server->dialing || (any && server_has_place(server, false)) || (alone && server_has_place(server, true))) {
             best = server;
             best_rank = rank;
         }
@@ -206,14 +263,15 @@ static bool pool_stuck(struct group *group, uint64_t now_ms)
 }
 
 /* Gives what waits to sessions that have room meanwhile. */
-static void pool_feed_all(struct group *group)
+static void pool_feed(struct group *group, bool alone)
 {
-    struct list retry;
-    struct list_link *link;
-    list_init(&retry);
-    list_move_all(&group->waiting, &retry);
-    while ((link = list_pop(&retry)))
-        exchange_wait(group, container_of(link, struct exchange, link));
+    struct list_link *link = list_first(&group->waiting), *after;
+    for (; link; link = after) {
+        struct exchange *exchange = container_of(link, struct exchange, link);
+        after = list_next(&group->waiting, link);
+        if (exchange->alone == alone)
+            (void)pool_place(group, exchange);
+    }
 }
 
 void pool_connect(struct group *group)
@@ -226,8 +284,9 @@ bool pool_run(struct group *group)
     uint64_t now_ms = loop_now(group->loop);
     if (!group->connect_due)
         return false;
-    pool_feed_all(group);
     group->connect_due = false;
+    pool_feed(group, true); /* first, or a stream of others would never leave them an empty session */
+    pool_feed(group, false);
     if (list_empty(&group->waiting) || group->stopping)
         return true;
     uint64_t next_dial = pool_latest_dial(group);
@@ -237,6 +296,7 @@ bool pool_run(struct group *group)
     }
     struct server *server;
     while ((server = pool_candidate(group, now_ms))) {
+        server_drop_doubtful(server);
         if (server_dial(server)) {
             loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
             return true;
@@ -248,12 +308,26 @@ bool pool_run(struct group *group)
 
 /* --- what a dial came to --- */
 
+/* Dials that hung while this one went through, the oldest first, as far as there is no place for them. */
+static void server_drop_surplus_dials(struct server *server)
+{
+    struct list *dialing = &server->sessions[SESSION_DIALING];
+    while (server->dialing > 0 && server->open + server->dialing > server->group->config->tls.sessions)
+        session_close(container_of(dialing->head.prev, struct session, in_state), ERROR_IDLE);
+}
+
 void pool_dial_succeeded(struct server *server)
 {
-    struct group *group = server->group;
     server->failures = 0;
     server->retry_at_ms = 0;
-    server->last_error = 0;
+    server->group->last_error = 0;
+    server->group->last_failed = NULL;
+    server_drop_surplus_dials(server);
+    pool_note_success(server->group);
+}
+
+void pool_note_success(struct group *group)
+{
     group->grace_until_ms = loop_now(group->loop) + GRACE;
 }
 
@@ -269,7 +343,7 @@ void pool_dial_failed(struct server *server, int reason)
 {
     struct group *group = server->group;
     uint64_t now_ms = loop_now(group->loop), suppressed;
-    server->last_error = group->last_error = reason;
+    group->last_error = reason;
     group->last_failed = server;
     server->retry_at_ms = now_ms + backoff(server->failures);
     server->failures++;

@@ -78,11 +78,29 @@ static int slots_grow(struct session *session)
     return 0;
 }
 
+/* One slow name is no sign of anything, therefore the second question counts. */
+static bool session_is_mute(const struct session *session, uint64_t now_ms)
+{
+    const struct list_link *first = list_first(&session->sent);
+    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
+    if (!second)
+        return false;
+    uint64_t since_ms = container_of(second, const struct exchange, link)->sent_ms;
+    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
+}
+
+bool session_is_doubtful(const struct session *session)
+{
+    return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
+}
+
 bool session_has_room(const struct session *session, const struct exchange *exchange)
 {
-    if (session->state != SESSION_OPEN || session->reserved || session->suspect_ms || session->stream.state != STREAM_OPEN)
+    if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN || session_is_doubtful(session))
         return false;
-    return session->used + session->tombstones < (exchange->alone ? 1 : SESSION_IDS);
+    if (exchange->alone)
+        return session->used == 0;
+    return !session->reserved && session->used + session->tombstones < SESSION_IDS;
 }
 
 /* --- exchanges on it --- */
@@ -281,6 +299,7 @@ static void session_answer(struct session *session, struct exchange *exchange, u
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else
         session_note_transport(session, &transport);
+    pool_note_success(group);
     exchange_finish(exchange, status, status < 0 ? NULL : &answer);
     session_relieved(session);
 }
@@ -299,6 +318,8 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         return;
     session->used_ms = session->heard_ms = loop_now(group->loop);
     session->suspect_ms = 0;
+    if (!list_empty(&group->waiting)) /* it may have been doubtful until now */
+        pool_connect(group);
     if (len < MESSAGE_HEADER) { /* no DNS message is that short: the framing is lost */
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
         session_close(session, ERROR_MALFORMED);
@@ -352,11 +373,10 @@ static void session_ready(struct stream *stream)
 static void session_count_end(struct session *session, int reason)
 {
     struct counters *counters = session->server->group->counters;
+    bool by_us = reason == ERROR_IDLE || reason == ERROR_STOPPING;
     if (session->state == SESSION_DIALING)
-        counter_add(counters, COUNTER_sessions_failed, 1);
-    else if (session->state == SESSION_CLOSING)
-        return;
-    else if (reason == ERROR_IDLE || reason == ERROR_STOPPING)
+        counter_add(counters, COUNTER_sessions_failed, !by_us);
+    else if (by_us)
         counter_add(counters, COUNTER_sessions_closed_idle, 1);
     else if (reason == ERROR_CLOSED)
         counter_add(counters, COUNTER_sessions_closed_by_server, 1);

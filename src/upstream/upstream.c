@@ -36,21 +36,18 @@ void exchange_cancel(struct exchange *exchange)
 static void exchange_timed_out(struct timeout *timeout)
 {
     struct exchange *exchange = container_of(timeout, struct exchange, timeout);
+    if (exchange->state == EXCHANGE_SENT && exchange->session->heard_ms <= exchange->sent_ms)
+        session_retire(exchange->session); /* not a word in all that time */
     if (exchange->server)
         counter_add(exchange->server->group->counters, COUNTER_exchanges_timeout, 1);
     exchange_finish(exchange, -ETIMEDOUT, NULL);
 }
 
-/* To a session if one can take it, else into the waiting list. */
+/* To a session if one can take it and nobody waits already, else into the waiting list. */
 void exchange_wait(struct group *group, struct exchange *exchange)
 {
-    struct session *session = pool_pick(group, exchange);
-    if (session && budget_take(session->server)) {
-        session_take(session, exchange);
-        if (session_load(session) >= SESSION_BUSY)
-            pool_relieve(session->server);
+    if (list_empty(&group->waiting) && pool_place(group, exchange))
         return;
-    }
     exchange->state = EXCHANGE_WAITING;
     list_push_back(&group->waiting, &exchange->link);
     pool_connect(group);
@@ -132,17 +129,30 @@ static bool group_flush(struct loop_flush *hook)
     return busy;
 }
 
-/* Checks every session of one state list; a check may close its own session, never another. */
-static uint64_t server_check(struct server *server, enum session_state state, uint64_t now_ms)
+/* The next deadline of the sessions of one state, LOOP_NEVER if none has one; *closed when a check closed its session: whoever was
+ * told may have changed the list. */
+static uint64_t server_check_once(struct server *server, enum session_state state, uint64_t now_ms, bool *closed)
 {
     struct list *sessions = &server->sessions[state];
     uint64_t next = LOOP_NEVER;
-    for (struct list_link *link = list_first(sessions), *after; link; link = after) {
-        after = list_next(sessions, link);
-        uint64_t deadline = session_check(container_of(link, struct session, in_state), now_ms);
+    *closed = false;
+    for (struct list_link *link = list_first(sessions); link; link = *closed ? NULL : list_next(sessions, link)) {
+        struct session *session = container_of(link, struct session, in_state);
+        uint64_t deadline = session_check(session, now_ms);
+        *closed = session->state == SESSION_CLOSING;
         if (deadline < next)
             next = deadline;
     }
+    return next;
+}
+
+static uint64_t server_check(struct server *server, enum session_state state, uint64_t now_ms)
+{
+    bool closed;
+    uint64_t next;
+    do {
+        next = server_check_once(server, state, now_ms, &closed);
+    } while (closed);
     return next;
 }
 

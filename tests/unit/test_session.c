@@ -549,6 +549,22 @@ static void question_without_answer_times_out(void **state)
     fake_pass(20);
     assert_int_equal(asked.status, -ETIMEDOUT);
     assert_int_equal(fake_counted(COUNTER_exchanges_timeout), 1);
+    assert_true(conn->closed_by_us); /* not a word in all that time */
+}
+
+static void session_that_says_other_things_outlives_a_question(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask slow, fast;
+    free(ask_frame(&slow, "a.test", &conn));
+    fake_pass(5000);
+    struct fake_frame *frame = ask_frame(&fast, "b.test", &conn);
+    fake_reply(conn, frame, NULL);
+    fake_pass(6000);
+    assert_int_equal(slow.status, -ETIMEDOUT);
+    assert_int_equal(fake_open(), 1);
+    free(frame);
 }
 
 /* --- bounds --- */
@@ -661,6 +677,7 @@ int main(void)
         TEST(stalled_frame_ends_the_session),
         TEST(slow_frame_that_grows_is_waited_for),
         TEST(question_without_answer_times_out),
+        TEST(session_that_says_other_things_outlives_a_question),
         TEST(ids_grow_to_their_bound_and_no_further),
         TEST(ids_are_all_different),
         TEST(too_many_tombstones_retire_the_session),

@@ -1,0 +1,699 @@
+/* Which session takes a question; when connections are begun, and what their failure does. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "fake_net.h"
+#include "upstream/group.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct config *config;
+static struct group *group;
+static struct fake_ask asked[200];
+
+static void begin(unsigned entries, unsigned addresses)
+{
+    config = fake_config(entries, addresses);
+    group = fake_group(config);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_begin();
+    memset(asked, 0, sizeof asked);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_group_end(group);
+    fake_end();
+    return 0;
+}
+
+static void ask(struct fake_ask *one, const char *name)
+{
+    memset(one, 0, sizeof *one);
+    fake_ask(group, one, name);
+}
+
+static void cancel_all(void)
+{
+    for (unsigned i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        exchange_cancel(&asked[i].exchange);
+}
+
+static unsigned last_octet(const struct fake_conn *conn)
+{
+    return ntohl(conn->to.in.sin_addr.s_addr) & 0xff;
+}
+
+/* The grace time of the start is over. */
+static void pass_grace(void)
+{
+    fake_pass(GRACE + 10);
+}
+
+/* --- dialling --- */
+
+static void nothing_is_dialled_before_the_first_question(void **state)
+{
+    (void)state;
+    begin(1, 4);
+    fake_pass(60000);
+    assert_int_equal(fake_dials(), 0);
+    assert_true(fake.loop.wake_at == LOOP_NEVER); /* and it sleeps */
+}
+
+static void first_question_dials_one_server(void **state)
+{
+    (void)state;
+    begin(1, 4);
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_pass(1000);
+    assert_int_equal(fake_dials(), 1);
+    assert_int_equal(asked[0].answered, 1);
+}
+
+static void next_server_is_tried_beside_a_hanging_one(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    fake.dial[1] = FAKE_HANGS;
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_pass(DIAL_STAGGER - 1);
+    assert_int_equal(fake_dials(), 1);
+    assert_int_equal(last_octet(fake_conn(0)), 1);
+    fake_pass(1);
+    assert_int_equal(fake_dials(), 2);
+    assert_int_equal(asked[0].answered, 1);
+}
+
+static void next_server_is_tried_at_once_when_one_refuses(void **state)
+{
+    (void)state;
+    begin(1, 3);
+    fake.dial[1] = FAKE_REFUSES;
+    fake.dial[2] = FAKE_FAILS_AT_ONCE;
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    assert_int_equal(asked[0].answered, 1);
+    assert_int_equal(asked[0].ended_ms, fake_now());
+}
+
+static void hanging_dials_overlap(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_HANGS;
+    ask(&asked[0], "a.test");
+    fake_pass(DIAL_OVERLAP - 1);
+    assert_int_equal(fake_dials(), 1);
+    fake_pass(1);
+    assert_int_equal(fake_dials(), 2);
+    fake_pass(2 * DIAL_OVERLAP);
+    assert_int_equal(fake_dials(), 4);
+    fake.dial[1] = FAKE_ACCEPTS;
+    fake.serve = fake_serve_all;
+    fake_turn();
+    assert_int_equal(asked[0].answered, 1);
+}
+
+static void surplus_dials_leave_no_more_than_the_limit_open(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_HANGS;
+    ask(&asked[0], "a.test");
+    fake_pass(3500);
+    assert_true(fake_dials() > 5);
+    fake.dial[1] = FAKE_ACCEPTS;
+    fake.serve = fake_serve_all;
+    fake_turn();
+    assert_in_range(fake_open(), 1, config->tls.sessions);
+}
+
+static void hanging_dial_is_given_up(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_HANGS;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    exchange_cancel(&asked[0].exchange);
+    fake_pass(DIAL_TIMEOUT - 10);
+    assert_non_null(fake_conn(0)->stream);
+    fake_pass(20);
+    assert_null(fake_conn(0)->stream);
+    assert_int_equal(fake_counted(COUNTER_sessions_failed), 1);
+}
+
+static void idle_group_dials_nothing(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    fake.dial[1] = fake.dial[2] = FAKE_REFUSES;
+    ask(&asked[0], "a.test");
+    fake_pass(GRACE + BACKOFF_MAX);
+    assert_int_equal(asked[0].ended, 1);
+    unsigned dials = fake_dials();
+    fake_pass(60000);
+    assert_int_equal(fake_dials(), dials);
+}
+
+/* --- failure --- */
+
+static void within_grace_a_question_waits_for_the_server(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_pass(1000);
+    assert_int_equal(asked[0].ended, 0);
+    fake.dial[1] = FAKE_ACCEPTS;
+    fake_pass(BACKOFF_MAX);
+    assert_int_equal(asked[0].answered, 1);
+}
+
+static void after_grace_a_question_fails_at_once_with_the_reason(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    fake.dial[1] = fake.dial[2] = FAKE_REFUSES;
+    pass_grace();
+    ask(&asked[0], "a.test");
+    fake_turn();
+    assert_int_equal(asked[0].ended, 1);
+    assert_int_equal(asked[0].status, -ECONNREFUSED);
+    ask(&asked[1], "a.test"); /* all servers rest */
+    fake_turn();
+    assert_int_equal(asked[1].status, -ECONNREFUSED);
+    assert_int_equal(fake_dials(), 2);
+}
+
+static void grace_begins_again_with_the_last_answer(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 5; i++) {
+        ask(&asked[i], "a.test");
+        fake_pass(1000);
+        assert_int_equal(asked[i].answered, 1);
+    }
+    fake.dial[1] = FAKE_REFUSES; /* the server starts again */
+    fake_kill(fake_conn(0), -ECONNRESET);
+    fake_turn();
+    ask(&asked[9], "b.test");
+    fake_pass(300);
+    assert_int_equal(asked[9].ended, 0);
+    fake.dial[1] = FAKE_ACCEPTS;
+    fake_pass(700);
+    assert_int_equal(asked[9].answered, 1);
+}
+
+static void servers_back_as_soon_as_one_dial_succeeds(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 100; i++) { /* ten minutes of failure */
+        ask(&asked[0], "a.test");
+        fake_pass(6000);
+        assert_int_equal(asked[0].answered, 0);
+    }
+    fake.dial[1] = FAKE_ACCEPTS;
+    uint64_t up_ms = fake_now();
+    for (unsigned i = 0; i < 20 && !asked[0].answered; i++) {
+        ask(&asked[0], "a.test");
+        fake_pass(50);
+    }
+    assert_int_equal(asked[0].answered, 1);
+    assert_in_range(asked[0].ended_ms, up_ms, up_ms + BACKOFF_MAX + 50);
+}
+
+static void one_failure_is_forgotten_with_success(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_pass(1000);
+    fake.dial[1] = FAKE_ACCEPTS;
+    fake_pass(BACKOFF_MAX);
+    assert_int_equal(asked[0].answered, 1);
+    assert_int_equal(group->servers[0].failures, 0);
+    struct server *where;
+    assert_int_equal(upstream_last_error(group, &where), ERROR_NO_SERVER);
+    assert_null(where);
+}
+
+/* In no second more than 20 dials, whatever the pressure. */
+static void refusing_servers_are_spared(void **state)
+{
+    (void)state;
+    begin(1, 4);
+    for (unsigned i = 1; i <= 4; i++)
+        fake.dial[i] = FAKE_REFUSES;
+    for (unsigned t = 0; t < 1000; t++) {
+        ask(&asked[t % 200], "a.test");
+        fake_pass(5);
+        exchange_cancel(&asked[t % 200].exchange);
+    }
+    struct fake_conn *from;
+    unsigned dials = fake_dials();
+    for (unsigned i = 0; (from = fake_conn(i)) && i + 20 < dials; i++)
+        assert_true(fake_conn(i + 20)->dialed_ms >= from->dialed_ms + 1000);
+    assert_true(dials >= 4 * 6); /* but tried */
+}
+
+static void failing_server_is_not_asked_while_another_works(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    fake.dial[1] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 100; i++) {
+        ask(&asked[i], "a.test");
+        fake_pass(100);
+        assert_int_equal(asked[i].answered, 1);
+    }
+    assert_int_equal(fake_dials(), 2);
+}
+
+/* --- roles --- */
+
+static void backup_is_not_asked_while_a_primary_works(void **state)
+{
+    (void)state;
+    begin(2, 1);
+    config->upstreams[0].role = ROLE_BACKUP;
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 20; i++) {
+        ask(&asked[i], "a.test");
+        fake_pass(100);
+        assert_int_equal(asked[i].answered, 1);
+    }
+    assert_int_equal(fake_dials(), 1);
+    assert_int_equal(last_octet(fake_conn(0)), 2);
+}
+
+static void backup_is_asked_when_no_primary_can_be(void **state)
+{
+    (void)state;
+    begin(2, 1);
+    config->upstreams[1].role = ROLE_BACKUP;
+    fake.dial[1] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    assert_int_equal(asked[0].answered, 1);
+}
+
+static void primary_is_used_again_when_it_is_back(void **state)
+{
+    (void)state;
+    begin(2, 1);
+    config->upstreams[1].role = ROLE_BACKUP;
+    fake.dial[1] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 50; i++) {
+        ask(&asked[i], "a.test");
+        fake_pass(100);
+        assert_int_equal(asked[i].answered, 1);
+    }
+    fake.dial[1] = FAKE_ACCEPTS;
+    for (unsigned i = 50; i < 70; i++) {
+        ask(&asked[i], "a.test");
+        fake_pass(100);
+        assert_int_equal(asked[i].answered, 1);
+    }
+    assert_int_equal(last_octet(fake_conn(fake_dials() - 1)), 1);
+    assert_true(fake_conn(fake_dials() - 1)->written > 5);
+}
+
+/* --- sessions of one server --- */
+
+static void second_session_comes_above_the_busy_mark_only(void **state)
+{
+    (void)state;
+    static struct fake_ask many[SESSION_BUSY + 1];
+    begin(1, 1);
+    for (unsigned i = 0; i < SESSION_BUSY - 1; i++)
+        ask(&many[i], "a.test");
+    fake_pass(250);
+    assert_int_equal(fake_dials(), 1);
+    ask(&many[SESSION_BUSY - 1], "a.test");
+    fake_turn();
+    assert_int_equal(fake_dials(), 2);
+    ask(&many[SESSION_BUSY], "a.test");
+    fake_turn();
+    assert_int_equal(fake_conn(1)->written, 1);
+    for (unsigned i = 0; i <= SESSION_BUSY; i++)
+        exchange_cancel(&many[i].exchange);
+}
+
+static void sessions_of_a_server_are_limited(void **state)
+{
+    (void)state;
+    static struct fake_ask many[4 * SESSION_BUSY];
+    begin(1, 1);
+    config->tls.sessions = 3;
+    for (unsigned i = 0; i < 4 * SESSION_BUSY; i++) {
+        ask(&many[i], "a.test");
+        fake_turn();
+    }
+    fake_pass(250);
+    assert_int_equal(fake_open(), 3);
+    for (unsigned i = 0; i < 4 * SESSION_BUSY; i++)
+        exchange_cancel(&many[i].exchange);
+}
+
+static void surplus_sessions_grow_idle(void **state)
+{
+    (void)state;
+    static struct fake_ask many[SESSION_BUSY + 1];
+    begin(1, 1);
+    for (unsigned i = 0; i <= SESSION_BUSY; i++) {
+        ask(&many[i], "a.test");
+        fake_turn();
+    }
+    assert_int_equal(fake_open(), 2);
+    fake.serve = fake_serve_all;
+    fake_turn();
+    for (unsigned i = 0; i < 100; i++) {
+        ask(&asked[i], "a.test");
+        fake_pass(1000);
+        assert_int_equal(asked[i].answered, 1);
+    }
+    assert_int_equal(fake_open(), 1);
+    assert_non_null(fake_conn(1)->stream); /* the newest is the one in use */
+}
+
+/* --- questions that sessions die of --- */
+
+static void question_sent_alone_shares_its_session_with_none(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    asked[0].exchange.alone = true;
+    fake_ask(group, &asked[0], "bad.test");
+    fake_turn();
+    for (unsigned i = 1; i < 10; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    assert_int_equal(fake_conn(0)->written, 1);
+    assert_int_equal(fake_conn(1)->written, 9); /* and none waits for it */
+    cancel_all();
+}
+
+/* A stream of other questions must not keep it from ever finding an empty session, nor the other way round. */
+static void question_to_be_alone_is_not_starved(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    config->tls.sessions = 1;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    asked[199].exchange.alone = true;
+    fake_ask(group, &asked[199], "bad.test");
+    for (unsigned i = 1; i < 100; i++) {
+        struct fake_frame *frame = fake_take(fake_conn(0));
+        ask(&asked[i], "a.test"); /* before the one before it is answered */
+        fake_pass(10);
+        if (frame)
+            fake_reply(fake_conn(0), frame, NULL);
+        free(frame);
+    }
+    assert_int_equal(asked[199].exchange.state, EXCHANGE_SENT);
+    assert_int_equal(fake_conn(1)->written, 1);
+    assert_int_equal(asked[97].answered, 1);
+    cancel_all();
+}
+
+static void questions_to_be_alone_leave_a_place_for_others(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    config->tls.sessions = 1;
+    for (unsigned i = 0; i < 10; i++) {
+        asked[i].exchange.alone = true;
+        fake_ask(group, &asked[i], "bad.test");
+    }
+    ask(&asked[10], "a.test");
+    fake_turn();
+    fake_pass(2000);
+    assert_int_equal(fake_open(), 2);
+    assert_int_equal(asked[0].exchange.state, EXCHANGE_SENT);
+    assert_int_equal(asked[1].exchange.state, EXCHANGE_WAITING);
+    assert_int_equal(asked[10].exchange.state, EXCHANGE_SENT);
+    cancel_all();
+}
+
+static void tombstones_do_not_keep_a_question_from_being_alone(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    config->tls.sessions = 1;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    exchange_cancel(&asked[0].exchange);
+    asked[1].exchange.alone = true;
+    fake_ask(group, &asked[1], "bad.test");
+    fake_turn();
+    assert_int_equal(asked[1].exchange.state, EXCHANGE_SENT);
+    cancel_all();
+}
+
+static void close_after_answer(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, NULL);
+    fake_kill(conn, ERROR_CLOSED);
+}
+
+static void server_that_closes_after_each_answer_answers_all(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.serve = close_after_answer;
+    for (unsigned i = 0; i < 100; i++) {
+        asked[i].insists = true;
+        asked[i].exchange.alone = true; /* as lookups ask after two deaths */
+        fake_ask(group, &asked[i], "a.test");
+    }
+    fake_pass(1000);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(asked[i].answered, 1);
+}
+
+/* --- avoiding --- */
+
+static void avoided_session_is_not_used(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    ask(&asked[0], "a.test");
+    fake_turn();
+    memset(&asked[1], 0, sizeof asked[1]);
+    asked[1].exchange.avoid_session = asked[0].exchange.session;
+    fake_ask(group, &asked[1], "a.test");
+    fake_turn();
+    assert_int_equal(fake_dials(), 2);
+    assert_ptr_not_equal(asked[1].exchange.session, asked[0].exchange.session);
+    cancel_all();
+}
+
+static void avoided_server_is_not_used_if_there_is_another(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    ask(&asked[0], "a.test");
+    fake_turn();
+    asked[1].exchange.avoid_server = asked[0].exchange.server;
+    fake_ask(group, &asked[1], "a.test");
+    fake_turn();
+    assert_int_equal(fake_dials(), 2);
+    assert_ptr_not_equal(asked[1].exchange.server, asked[0].exchange.server);
+    cancel_all();
+}
+
+static void avoided_server_is_used_if_there_is_no_other(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    fake.dial[2] = FAKE_REFUSES;
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    asked[1].exchange.avoid_server = asked[0].exchange.server;
+    fake_ask(group, &asked[1], "a.test");
+    fake_pass(50);
+    assert_int_equal(asked[1].answered, 1);
+}
+
+/* --- silence --- */
+
+/* All sessions went silent, and no question is answered anywhere that could tell; new connections would work. */
+static void silent_sessions_do_not_keep_new_questions_for_ever(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        ask(&asked[i], "a.test");
+        if (i % 2)
+            asked[i].exchange.avoid_session = asked[i - 1].exchange.session;
+        fake_pass(500);
+    }
+    unsigned silent = fake_dials();
+    for (unsigned i = 10; i < 100; i++) {
+        struct fake_frame *frame;
+        ask(&asked[i], "b.test");
+        fake_pass(100);
+        for (unsigned c = silent; c < fake_dials(); c++)
+            while ((frame = fake_take(fake_conn(c)))) {
+                fake_reply(fake_conn(c), frame, NULL);
+                free(frame);
+            }
+    }
+    assert_int_equal(asked[25].answered, 1); /* 1.5 s later */
+    assert_int_equal(asked[99].answered, 1);
+    cancel_all();
+}
+
+/* A server where everything takes longer than silence lasts is not left with one connection after the other. */
+static void slow_server_keeps_its_sessions(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        struct fake_frame *frame;
+        ask(&asked[i], "a.test");
+        fake_pass(100);
+        for (unsigned c = 0; i >= 20 && c < fake_dials(); c++)
+            if ((frame = fake_take(fake_conn(c)))) {
+                fake_reply(fake_conn(c), frame, NULL);
+                free(frame);
+            }
+    }
+    assert_int_equal(fake_counted(COUNTER_sessions_retired), 0);
+    assert_int_equal(asked[50].answered, 1);
+    assert_in_range(fake_dials(), 1, 4);
+    cancel_all();
+}
+
+static void unacknowledged_session_is_closed(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    ask(&asked[0], "a.test");
+    fake_turn();
+    fake_conn(0)->unacknowledged = true;
+    fake_pass(1100);
+    assert_int_equal(asked[0].status, ERROR_SILENT);
+    assert_true(fake_conn(0)->closed_by_us);
+}
+
+/* --- the end --- */
+
+static void stop_closes_what_is_dialling_open_and_retiring(void **state)
+{
+    (void)state;
+    begin(1, 3);
+    fake.dial[3] = FAKE_HANGS;
+    struct fake_answer bye = FAKE_ANSWER;
+    bye.keepalive_100ms = 0;
+    ask(&asked[0], "a.test");
+    ask(&asked[1], "a.test");
+    fake_turn();
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    fake_reply(fake_conn(0), frame, &bye);
+    free(frame);
+    ask(&asked[2], "a.test");
+    fake_turn();
+    asked[3].exchange.avoid_server = asked[2].exchange.server;
+    fake_ask(group, &asked[3], "a.test");
+    fake_turn();
+    cancel_all();
+    assert_true(group->sessions >= 2); /* the rest is teardown's */
+}
+
+static void failed_allocations_break_nothing(void **state)
+{
+    unsigned long asked_for = 0;
+    for (unsigned long n = 1; n <= asked_for + 1; n++) {
+        fake_end();
+        setup(state);
+        begin(1, 2);
+        fake.dial[1] = FAKE_REFUSES;
+        fake.serve = fake_serve_all;
+        mem_fail_at(n);
+        for (unsigned i = 0; i < 10; i++)
+            ask(&asked[i], "a.test");
+        fake_pass(500);
+        fake_kill(fake_conn(fake_dials() - 1), -ECONNRESET);
+        for (unsigned i = 10; i < 20; i++)
+            ask(&asked[i], "a.test");
+        fake_pass(1000);
+        asked_for = mem_asked();
+        mem_fail_at(0);
+        for (unsigned i = 0; i < 20; i++)
+            assert_int_equal(asked[i].ended, 1);
+        fake_group_end(group);
+    }
+    begin(1, 1); /* for teardown */
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_dialled_before_the_first_question),
+        TEST(first_question_dials_one_server),
+        TEST(next_server_is_tried_beside_a_hanging_one),
+        TEST(next_server_is_tried_at_once_when_one_refuses),
+        TEST(hanging_dials_overlap),
+        TEST(surplus_dials_leave_no_more_than_the_limit_open),
+        TEST(hanging_dial_is_given_up),
+        TEST(idle_group_dials_nothing),
+        TEST(within_grace_a_question_waits_for_the_server),
+        TEST(after_grace_a_question_fails_at_once_with_the_reason),
+        TEST(grace_begins_again_with_the_last_answer),
+        TEST(servers_back_as_soon_as_one_dial_succeeds),
+        TEST(one_failure_is_forgotten_with_success),
+        TEST(refusing_servers_are_spared),
+        TEST(failing_server_is_not_asked_while_another_works),
+        TEST(backup_is_not_asked_while_a_primary_works),
+        TEST(backup_is_asked_when_no_primary_can_be),
+        TEST(primary_is_used_again_when_it_is_back),
+        TEST(second_session_comes_above_the_busy_mark_only),
+        TEST(sessions_of_a_server_are_limited),
+        TEST(surplus_sessions_grow_idle),
+        TEST(question_sent_alone_shares_its_session_with_none),
+        TEST(question_to_be_alone_is_not_starved),
+        TEST(questions_to_be_alone_leave_a_place_for_others),
+        TEST(tombstones_do_not_keep_a_question_from_being_alone),
+        TEST(server_that_closes_after_each_answer_answers_all),
+        TEST(avoided_session_is_not_used),
+        TEST(avoided_server_is_not_used_if_there_is_another),
+        TEST(avoided_server_is_used_if_there_is_no_other),
+        TEST(silent_sessions_do_not_keep_new_questions_for_ever),
+        TEST(slow_server_keeps_its_sessions),
+        TEST(unacknowledged_session_is_closed),
+        TEST(stop_closes_what_is_dialling_open_and_retiring),
+        TEST(failed_allocations_break_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
