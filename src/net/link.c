@@ -1,0 +1,243 @@
+/* The machine's own network: when it changes, and which way leads to a peer.
+ *
+ * Invariants:
+ * - What a message of the watch says is not read: that one came is the news. So nothing is lost with those
+ * that the kernel drops when its buffer is full (ENOBUFS), and nothing need be believed.
+ * - From the first news of a burst until LINK_SETTLE_MS later the handle does not poll: a storm wakes the
+ * loop twice in that time, however many messages it has. The handle polls again before `changed` runs, so a
+ * change during that call begins the next burst.
+ * - A route is looked up by the kernel itself, for packets with that source address, so routing rules and
+ * tables count as they do for the packets.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "base/log.h"
+#include "net/link.h"
+
+/* --- the watch --- */
+
+/* What rtnetlink(7) has no old name for. Links are watched since routes of IPv4 go with them silently. */
+#define GROUP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
+#define GROUPS                                                                                               \
+    (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR |          \
+     RTMGRP_IPV6_ROUTE | GROUP_IPV6_RULE)
+
+/* Messages thrown away in one go; the next burst takes the others. */
+#define DRAIN_MOST 2000
+
+static void link_on_news(uv_poll_t *poll, int status, int events)
+{
+    struct link *link = poll->data;
+    (void)status; /* a full buffer is news as well */
+    (void)events;
+    uv_poll_stop(poll);
+    timeout_start(&link->settling, &link->settle);
+}
+
+static void throw_away_messages(int fd)
+{
+    char first;
+    for (unsigned i = 0; i < DRAIN_MOST; i++) {
+        if (recv(fd, &first, sizeof(first), MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EINTR)
+            return;
+    }
+}
+
+static void link_on_settled(struct timeout *timeout)
+{
+    struct link *link = container_of(timeout, struct link, settle);
+    throw_away_messages(link->fd);
+    uv_poll_start(&link->poll, UV_READABLE, link_on_news);
+    link->changed(link);
+}
+
+static int netlink_socket(uint32_t groups)
+{
+    struct sockaddr_nl name = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+void link_open(struct link *link, struct loop *loop, void (*changed)(struct link *))
+{
+    *link = (struct link){.fd = netlink_socket(GROUPS), .changed = changed};
+    int status = link->fd;
+    if (status < 0)
+        goto fail;
+    status = uv_poll_init(&loop->uv, &link->poll, link->fd);
+    if (status < 0)
+        goto fail;
+    link->poll.data = link;
+    timeouts_init(&link->settling, loop, LINK_SETTLE_MS, link_on_settled);
+    uv_poll_start(&link->poll, UV_READABLE, link_on_news);
+    return;
+fail:
+    log_debug("link", "changes of the network are not watched: %s", error_text(status));
+    if (link->fd >= 0)
+        close(link->fd);
+    link->fd = -1;
+}
+
+void link_close(struct link *link)
+{
+    if (link->fd < 0)
+        return;
+    timeouts_fini(&link->settling);
+    uv_close((uv_handle_t *)&link->poll, NULL); /* forgets the descriptor at once */
+    close(link->fd);
+    link->fd = -1;
+}
+
+/* --- routes --- */
+
+struct question {
+    struct nlmsghdr head;
+    struct rtmsg route;
+    uint8_t attributes[64]; /* a destination, a source, an interface */
+};
+
+struct reply {
+    union {
+        struct nlmsghdr head;
+        uint8_t bytes[2048];
+    };
+    size_t len;
+};
+
+static void question_add(struct question *question, unsigned short type, const void *data, size_t len)
+{
+    struct rtattr *attribute = (void *)((char *)question + NLMSG_ALIGN(question->head.nlmsg_len));
+    attribute->rta_type = type;
+    attribute->rta_len = (unsigned short)RTA_LENGTH(len);
+    memcpy(RTA_DATA(attribute), data, len);
+    question->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(question->head.nlmsg_len) + RTA_SPACE(len));
+}
+
+static void question_add_addr(struct question *question, unsigned short type, const struct addr *addr)
+{
+    if (addr->sa.sa_family == AF_INET)
+        question_add(question, type, &addr->in.sin_addr, sizeof(addr->in.sin_addr));
+    else
+        question_add(question, type, &addr->in6.sin6_addr, sizeof(addr->in6.sin6_addr));
+}
+
+static void question_make(struct question *question, const struct addr *from, const struct addr *to)
+{
+    unsigned char bits = to->sa.sa_family == AF_INET ? 32 : 128;
+    *question = (struct question){
+        .head = {.nlmsg_len = NLMSG_LENGTH(sizeof(question->route)),
+                 .nlmsg_type = RTM_GETROUTE,
+                 .nlmsg_flags = NLM_F_REQUEST},
+        .route = {.rtm_family = (unsigned char)to->sa.sa_family, .rtm_dst_len = bits},
+    };
+    question_add_addr(question, RTA_DST, to);
+    if (from) {
+        question->route.rtm_src_len = bits;
+        question_add_addr(question, RTA_SRC, from);
+    }
+    if (to->sa.sa_family == AF_INET6 && to->in6.sin6_scope_id)
+        question_add(question, RTA_OIF, &to->in6.sin6_scope_id, sizeof(to->in6.sin6_scope_id));
+}
+
+/* The kernel has answered when the question is sent. 0 or a negative errno. */
+static int exchange(const struct question *question, struct reply *reply)
+{
+    ssize_t len = -1;
+    int fd = netlink_socket(0);
+    if (fd < 0)
+        return fd;
+    if (send(fd, question, question->head.nlmsg_len, 0) >= 0)
+        len = recv(fd, reply->bytes, sizeof(reply->bytes), 0);
+    int status = len < 0 ? -errno : 0;
+    close(fd);
+    if (status == 0)
+        reply->len = (size_t)len;
+    return status;
+}
+
+static void copy_gateway(struct link_route *route, const struct rtattr *attribute)
+{
+    size_t len = RTA_PAYLOAD(attribute);
+    memcpy(route->gateway, RTA_DATA(attribute), len < sizeof(route->gateway) ? len : sizeof(route->gateway));
+}
+
+/* The message was checked to lie within the reply. An IPv4 peer behind an IPv6 gateway has RTA_VIA. */
+static void read_way(struct link_route *route, struct nlmsghdr *head)
+{
+    struct rtmsg *message = NLMSG_DATA(head);
+    size_t left = RTM_PAYLOAD(head);
+    *route = (struct link_route){.reach = LINK_WAY};
+    for (struct rtattr *at = RTM_RTA(message); RTA_OK(at, left); at = RTA_NEXT(at, left)) {
+        if (at->rta_type == RTA_OIF && RTA_PAYLOAD(at) == sizeof(route->interface))
+            memcpy(&route->interface, RTA_DATA(at), sizeof(route->interface));
+        else if (at->rta_type == RTA_GATEWAY || at->rta_type == RTA_VIA)
+            copy_gateway(route, at);
+    }
+}
+
+/* Whether a refusal of the kernel speaks of routes; others say that it could not look. */
+static bool is_verdict(int error)
+{
+    return error != -ENOMEM && error != -ENOBUFS && error != -EPERM && error != -EOPNOTSUPP;
+}
+
+/* `type` is RTN_UNICAST, RTN_LOCAL, ... and written for LINK_WAY only. */
+static void look_up(struct link_route *out, unsigned char *type, const struct addr *from,
+                    const struct addr *to)
+{
+    struct question question;
+    struct reply reply;
+    question_make(&question, from, to);
+    *out = (struct link_route){.reach = LINK_UNKNOWN};
+    if (exchange(&question, &reply) < 0)
+        return;
+    struct nlmsghdr *head = &reply.head;
+    if (!NLMSG_OK(head, reply.len))
+        return;
+    if (head->nlmsg_type == NLMSG_ERROR && head->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr))) {
+        if (is_verdict(((struct nlmsgerr *)NLMSG_DATA(head))->error))
+            out->reach = LINK_NO_WAY;
+    } else if (head->nlmsg_type == RTM_NEWROUTE && head->nlmsg_len >= NLMSG_LENGTH(sizeof(struct rtmsg))) {
+        *type = ((struct rtmsg *)NLMSG_DATA(head))->rtm_type;
+        read_way(out, head);
+    }
+}
+
+/* The local table knows; asking for the way from an address that is gone does not tell with IPv6. */
+static enum link_reach look_for_own(const struct addr *local)
+{
+    struct link_route route;
+    unsigned char type = RTN_UNSPEC;
+    look_up(&route, &type, NULL, local);
+    if (route.reach == LINK_WAY && type != RTN_LOCAL)
+        return LINK_NO_WAY;
+    return route.reach;
+}
+
+void link_find_route(struct link_route *out, const struct addr *local, const struct addr *peer)
+{
+    unsigned char type;
+    enum link_reach own = local ? look_for_own(local) : LINK_WAY;
+    if (own == LINK_WAY)
+        look_up(out, &type, local, peer);
+    else
+        *out = (struct link_route){.reach = own};
+}
+
+bool link_route_changed(const struct link_route *before, const struct link_route *now)
+{
+    if (now->reach == LINK_UNKNOWN || (before->reach == LINK_UNKNOWN && now->reach == LINK_WAY))
+        return false;
+    return before->reach != now->reach || before->interface != now->interface ||
+           memcmp(before->gateway, now->gateway, sizeof(now->gateway)) != 0;
+}
