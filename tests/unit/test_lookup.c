@@ -1,0 +1,610 @@
+/* Questions under way: shared, asked again, given up, kept. */
+#include <errno.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "fake_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define CLIENTS 5000
+static struct client clients[CLIENTS];
+/* What the server does with each question; frames by connection are answered after `delay_ms` in real tests of delay. */
+static struct fake_answer served;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(clients, 0, sizeof clients);
+    served = FAKE_ANSWER;
+    fake_begin();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resolver_end();
+    fake_end();
+    return 0;
+}
+
+static void serve(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, &served);
+}
+
+static unsigned last_octet(const struct fake_conn *conn)
+{
+    return ntohl(conn->to.in.sin_addr.s_addr) & 0xff;
+}
+
+static unsigned written(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < fake_dials(); i++)
+        count += fake_conn(i)->written;
+    return count;
+}
+
+/* Asks a name of its own. */
+static void ask_nth(unsigned n)
+{
+    char name[32];
+    snprintf(name, sizeof name, "name%u.test", n);
+    clients[n].id = (uint16_t)n;
+    client_ask(&clients[n], name);
+}
+
+/* --- sharing --- */
+
+static void one_question_serves_all_who_ask(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i].id = (uint16_t)(i * 7);
+        clients[i].origin.client.in.sin_family = AF_INET;
+        clients[i].origin.client.in.sin_port = htons((uint16_t)(1024 + i));
+        client_ask(&clients[i], i % 2 ? "www.example.test" : "WWW.eXample.test");
+        assert_non_null(clients[i].waiting);
+    }
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(written(), 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_int_equal(clients[i].replies, 1);
+        assert_int_equal(clients[i].reply_id, clients[i].id);
+        assert_true(clients[i].case_kept);
+        assert_int_equal(clients[i].answers, 1);
+    }
+    assert_int_equal(fake_counted(COUNTER_lookups_joined), CLIENTS - 1);
+}
+
+static void answer_serves_later_queries_from_the_cache(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    client_ask(&clients[1], "a.test");
+    assert_int_equal(clients[1].replies, 1);
+    assert_int_equal(written(), 1);
+}
+
+/* --- the client's time --- */
+
+static void query_is_answered_by_its_time_and_the_late_answer_is_kept(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(3990);
+    assert_int_equal(clients[0].replies, 0);
+    fake_pass(20);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[0].ede, EDE_NETWORK_ERROR);
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    fake_pass(500);
+    fake_reply(fake_conn(0), frame, NULL);
+    free(frame);
+    assert_int_equal(clients[0].replies, 1);
+    client_ask(&clients[1], "a.test");
+    assert_int_equal(clients[1].replies, 1);
+    assert_int_equal(clients[1].rcode, RCODE_NOERROR);
+}
+
+static void refused_servers_are_named_in_the_answer(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.dial[1] = FAKE_REFUSES;
+    fake_pass(2000);
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[0].ede, EDE_NETWORK_ERROR);
+    assert_non_null(strstr(clients[0].ede_text, "refused"));
+    fake.dial[1] = FAKE_ACCEPTS; /* and it is not kept */
+    fake.serve = serve;
+    fake_pass(1000);
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_int_equal(clients[1].rcode, RCODE_NOERROR);
+}
+
+/* --- a second question --- */
+
+static void late_question_is_asked_once_more_on_another_session(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(PATIENCE_UNKNOWN - 10);
+    assert_int_equal(written(), 1);
+    fake_pass(300);
+    assert_int_equal(fake_dials(), 2);
+    assert_int_equal(fake_conn(1)->written, 1);
+    fake_pass(3000);
+    assert_int_equal(written(), 2);
+    struct fake_frame *frame = fake_take(fake_conn(1));
+    fake_reply(fake_conn(1), frame, NULL);
+    free(frame);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].rcode, RCODE_NOERROR);
+}
+
+static void second_questions_have_a_budget(void **state)
+{
+    (void)state;
+    resolver_begin(1, 2);
+    for (unsigned i = 0; i < 1000; i++)
+        ask_nth(i);
+    fake_pass(3000);
+    assert_in_range(written(), 1001, 1000 + 1000 * 8 / 100 + 20);
+}
+
+static void silent_session_is_replaced_and_its_questions_are_answered(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    ask_nth(0);
+    fake_turn();
+    fake.serve = NULL; /* from here on the first session is silent, others work */
+    for (unsigned i = 1; i < 100; i++)
+        ask_nth(i);
+    for (unsigned t = 0; t < 100; t++) {
+        struct fake_frame *frame;
+        fake_pass(10);
+        for (unsigned c = 1; c < fake_dials(); c++)
+            while ((frame = fake_take(fake_conn(c)))) {
+                fake_reply(fake_conn(c), frame, NULL);
+                free(frame);
+            }
+    }
+    for (unsigned i = 1; i < 100; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+    assert_true(fake_conn(0)->closed_by_us);
+}
+
+/* Answers all but one name after 20 ms, that one after 3 s, whichever session it is asked on. */
+static void answer_with_one_slow_name(uint64_t slow_ms, struct fake_conn *conn)
+{
+    struct list_link *link = list_first(&conn->frames), *after;
+    for (; link; link = after) {
+        struct fake_frame *frame = container_of(link, struct fake_frame, link);
+        after = list_next(&conn->frames, link);
+        if (frame->data[13] == 's' && slow_ms < 3000)
+            continue;
+        list_remove(link);
+        fake_reply(conn, frame, NULL);
+        free(frame);
+    }
+}
+
+static void slow_name_costs_no_session(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    for (unsigned i = 0; i < 20; i++) { /* the server's times are known */
+        ask_nth(i);
+        fake_pass(100);
+    }
+    fake.serve = NULL;
+    client_ask(&clients[1000], "slow.test");
+    uint64_t asked_ms = fake_now();
+    for (unsigned t = 0; t < 200; t++) {
+        if (t % 50 == 10)
+            ask_nth(100 + t);
+        fake_pass(20);
+        for (unsigned c = 0; c < fake_dials(); c++)
+            answer_with_one_slow_name(fake_now() - asked_ms, fake_conn(c));
+    }
+    assert_int_equal(clients[1000].rcode + clients[1000].replies, 1);
+    assert_in_range(clients[1000].replied_ms - asked_ms, 3000, 3050);
+    assert_int_equal(fake_counted(COUNTER_sessions_retired), 0);
+    assert_int_equal(fake_counted(COUNTER_sessions_reset), 0);
+    for (unsigned t = 10; t < 200; t += 50)
+        assert_int_equal(clients[100 + t].rcode + clients[100 + t].replies, 1);
+}
+
+static void slow_name_alone_costs_no_session(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    for (unsigned i = 0; i < 20; i++) {
+        ask_nth(i);
+        fake_pass(100);
+    }
+    fake.serve = NULL;
+    client_ask(&clients[1000], "slow.test");
+    fake_pass(3000);
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    fake_reply(fake_conn(0), frame, NULL);
+    free(frame);
+    fake_pass(2000);
+    assert_int_equal(clients[1000].rcode + clients[1000].replies, 1);
+    assert_int_equal(fake_counted(COUNTER_sessions_retired), 0);
+}
+
+/* --- sessions that die --- */
+
+static void questions_of_a_dead_session_are_sent_again_at_once(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < 100; i++)
+        ask_nth(i);
+    fake_turn();
+    fake.serve = serve;
+    fake_kill(fake_conn(0), -ECONNRESET);
+    fake_turn();
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+    assert_int_equal(fake_counted(COUNTER_exchanges_resent), 100);
+}
+
+static void broken_frame_loses_no_question(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < 100; i++)
+        ask_nth(i);
+    fake_turn();
+    fake.serve = serve;
+    fake_deliver(fake_conn(0), "\0\1\2", 3);
+    fake_turn();
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+}
+
+static unsigned per_session;
+
+static void serve_some_and_close(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    if (conn->stream->state != STREAM_OPEN)
+        return;
+    fake_reply(conn, frame, &served);
+    if ((conn->written - 1) % per_session == per_session - 1 || list_empty(&conn->frames) || per_session == 1)
+        fake_kill(conn, ERROR_CLOSED);
+}
+
+static void server_that_closes_after_each_answer_answers_all(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    per_session = 1;
+    fake.serve = serve_some_and_close;
+    for (unsigned i = 0; i < 100; i++)
+        ask_nth(i);
+    fake_pass(3900);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+}
+
+/* Every question is answered, but for one whose arrival kills the session with all that is on it. */
+static void serve_but_die_of_one(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    if (frame->data[13] == 'k')
+        fake_kill(conn, -ECONNRESET);
+    else
+        fake_reply(conn, frame, &served);
+}
+
+static void question_that_kills_its_sessions_is_given_up_and_harms_no_other(void **state)
+{
+    (void)state;
+    resolver_begin(1, 2);
+    fake.serve = serve_but_die_of_one;
+    for (unsigned i = 0; i < 400; i++) {
+        if (i == 100)
+            client_ask(&clients[4000], "killer.test");
+        ask_nth(2 * i);
+        ask_nth(2 * i + 1);
+        fake_pass(10);
+    }
+    for (unsigned i = 0; i < 800; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+    assert_int_equal(clients[4000].replies, 1);
+    assert_int_equal(clients[4000].rcode, RCODE_SERVFAIL);
+    assert_in_range(fake_counted(COUNTER_sessions_reset), 1, 12);
+}
+
+/* --- answers that are no answers --- */
+
+static void serve_malformed(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    uint8_t out[2048];
+    size_t len = fake_build(out, frame, &FAKE_ANSWER);
+    fake_deliver(conn, out, len - 1);
+}
+
+static void malformed_answer_is_asked_for_once_more(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_malformed;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 2);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[0].ede, EDE_INVALID_DATA);
+}
+
+static void truncated_answer_is_never_given(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    served.truncated = true;
+    fake.serve = serve;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 2);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_false(clients[0].flags & FLAG_TC);
+}
+
+static void serve_only_without_edns(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    struct fake_answer answer = FAKE_ANSWER;
+    answer.rcode = read_u16(frame->data + 10) ? RCODE_FORMERR : RCODE_NOERROR;
+    fake_reply(conn, frame, &answer);
+}
+
+static void server_without_edns_is_asked_without(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_only_without_edns;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 2);
+    assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+}
+
+static void serve_bare_formerr(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    uint8_t header[MESSAGE_HEADER] = {frame->data[0], frame->data[1], 0x81, 0x80 | RCODE_FORMERR};
+    if (read_u16(frame->data + 10))
+        fake_deliver(conn, header, sizeof header);
+    else
+        fake_reply(conn, frame, NULL);
+}
+
+static void bare_header_asks_without_edns_too(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_bare_formerr;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+}
+
+/* Entry 1 has the addresses .1 and .2 and says what the test says; entry 2 has .3 and .4 and works. */
+static void serve_by_entry(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, last_octet(conn) <= 2 ? &served : NULL);
+}
+
+static void failure_is_asked_of_another_entry(void **state)
+{
+    (void)state;
+    resolver_begin(2, 2);
+    fake.serve = serve_by_entry;
+    served.rcode = RCODE_SERVFAIL;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 2);
+    assert_int_equal(last_octet(fake_conn(0)), 1);
+    assert_int_equal(last_octet(fake_conn(1)), 3);
+    assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+}
+
+static void failure_is_not_asked_of_another_address_of_the_entry(void **state)
+{
+    (void)state;
+    resolver_begin(1, 4);
+    fake.serve = serve;
+    served.rcode = RCODE_REFUSED;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 1);
+    assert_int_equal(clients[0].rcode, RCODE_REFUSED);
+}
+
+static void failure_is_the_answer_when_the_other_entry_is_down(void **state)
+{
+    (void)state;
+    resolver_begin(2, 1);
+    fake.dial[2] = FAKE_REFUSES;
+    fake.serve = serve;
+    served.rcode = RCODE_SERVFAIL;
+    client_ask(&clients[0], "a.test");
+    fake_pass(2500);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+}
+
+static void verdict_is_not_asked_for_again(void **state)
+{
+    (void)state;
+    static const int verdicts[] = {1, 2, 5, 6, 12, 15, 16, 17, 18, 27};
+    resolver_begin(2, 1);
+    fake.serve = serve;
+    served.rcode = RCODE_SERVFAIL;
+    for (unsigned i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        served.ede = verdicts[i];
+        ask_nth(i);
+        fake_turn();
+        assert_int_equal(clients[i].ede, verdicts[i]);
+        assert_int_equal(written(), i + 1);
+    }
+    served.ede = 22;
+    ask_nth(100);
+    fake_turn();
+    assert_int_equal(fake_dials(), 2);
+}
+
+static void failure_is_kept_for_a_moment(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    served.rcode = RCODE_SERVFAIL;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    served = FAKE_ANSWER;
+    fake_pass(1900);
+    client_ask(&clients[1], "a.test");
+    assert_int_equal(clients[1].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[1].ede, EDE_CACHED_ERROR);
+    fake_pass(200);
+    client_ask(&clients[2], "a.test");
+    fake_turn();
+    assert_int_equal(clients[2].rcode + clients[2].replies, 1);
+}
+
+static void ttl_of_zero_serves_those_who_wait_only(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    served.no_record = true; /* no SOA either */
+    client_ask(&clients[0], "a.test");
+    client_ask(&clients[1], "a.test");
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(written(), 1);
+    client_ask(&clients[2], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 2);
+    assert_int_equal(fake_counted(COUNTER_cache_not_stored), 2);
+}
+
+/* --- the end --- */
+
+static void stop_answers_everybody(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < 1000; i++)
+        ask_nth(i);
+    fake_turn();
+    resolver_stop(&resolver);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(clients[i].replies, 1);
+        assert_int_equal(clients[i].rcode, RCODE_SERVFAIL);
+        assert_int_equal(clients[i].ede, EDE_OTHER);
+    }
+    ask_nth(1000);
+    assert_int_equal(clients[1000].replies, 1);
+    assert_int_equal(clients[1000].rcode, RCODE_SERVFAIL);
+}
+
+static void failed_allocations_lose_no_query(void **state)
+{
+    unsigned long asked_for = 0;
+    resolver_begin(1, 2);
+    for (unsigned long n = 1; n <= asked_for + 1; n++) {
+        teardown(state);
+        setup(state);
+        resolver_begin(1, 2);
+        fake.serve = serve;
+        mem_fail_at(n);
+        for (unsigned i = 0; i < 100; i++)
+            ask_nth(i);
+        fake_pass(100);
+        fake_kill(fake_conn(0), -ECONNRESET);
+        for (unsigned i = 100; i < 200; i++)
+            ask_nth(i);
+        fake_pass(5000);
+        asked_for = mem_asked();
+        mem_fail_at(0);
+        for (unsigned i = 0; i < 200; i++)
+            assert_int_equal(clients[i].replies, 1);
+        assert_true(books_hold());
+    }
+    assert_true(asked_for > 10);
+}
+
+static void memory_that_fails_often_breaks_nothing(void **state)
+{
+    resolver_begin(1, 2);
+    for (unsigned long every = 2; every < 40; every++) {
+        teardown(state);
+        setup(state);
+        resolver_begin(1, 2);
+        per_session = 7;
+        fake.serve = serve_some_and_close;
+        mem_fail_every(every);
+        for (unsigned i = 0; i < 300; i++) {
+            ask_nth(i);
+            fake_pass(7);
+            assert_true(books_hold());
+        }
+        fake_pass(5000);
+        mem_fail_every(0);
+        for (unsigned i = 0; i < 300; i++)
+            assert_int_equal(clients[i].replies, 1);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(one_question_serves_all_who_ask),
+        TEST(answer_serves_later_queries_from_the_cache),
+        TEST(query_is_answered_by_its_time_and_the_late_answer_is_kept),
+        TEST(refused_servers_are_named_in_the_answer),
+        TEST(late_question_is_asked_once_more_on_another_session),
+        TEST(second_questions_have_a_budget),
+        TEST(silent_session_is_replaced_and_its_questions_are_answered),
+        TEST(slow_name_costs_no_session),
+        TEST(slow_name_alone_costs_no_session),
+        TEST(questions_of_a_dead_session_are_sent_again_at_once),
+        TEST(broken_frame_loses_no_question),
+        TEST(server_that_closes_after_each_answer_answers_all),
+        TEST(question_that_kills_its_sessions_is_given_up_and_harms_no_other),
+        TEST(malformed_answer_is_asked_for_once_more),
+        TEST(truncated_answer_is_never_given),
+        TEST(server_without_edns_is_asked_without),
+        TEST(bare_header_asks_without_edns_too),
+        TEST(failure_is_asked_of_another_entry),
+        TEST(failure_is_not_asked_of_another_address_of_the_entry),
+        TEST(failure_is_the_answer_when_the_other_entry_is_down),
+        TEST(verdict_is_not_asked_for_again),
+        TEST(failure_is_kept_for_a_moment),
+        TEST(ttl_of_zero_serves_those_who_wait_only),
+        TEST(stop_answers_everybody),
+        TEST(failed_allocations_lose_no_query),
+        TEST(memory_that_fails_often_breaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
