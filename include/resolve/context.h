@@ -44,7 +44,7 @@ struct resolver {
     struct timeouts stale_after;     /* of lookups: when waiting clients get what has expired */
     struct recheck *failing;         /* RESOLVER_RECHECKS slots by hash: answered stale at once until then */
     struct recheck *refreshed;       /* likewise: not refreshed again until then */
-    unsigned hedge_tokens;           /* in hundredths of a second question */
+    unsigned hedge_debt;             /* in hundredths of a second question: spent and not yet earned again */
     uint8_t *big;                    /* RESOLVER_BIG octets: an answer that does not fit the client's room */
     struct answer_scratch *scratch;  /* for walks of our own answers */
     bool stopping;

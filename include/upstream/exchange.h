@@ -34,7 +34,8 @@ struct exchange {
     uint8_t blame;             /* after its session died: how likely this question killed it, of EXCHANGE_GUILTY */
     bool without_edns;         /* set by the owner: ask without OPT */
     bool alone;                /* set by the owner: on a session with nothing else on it */
-    struct server *avoid_server; /* set by the owner: not this server if there is another; compared, never followed */
+    struct server *avoid_server; /* set by the owner: not this server if there is another (that does not fail) */
+    bool avoid_entry;          /* set by the owner: nor any other address of its upstream entry */
     struct session *avoid_session; /* set by the owner: not this session; compared, never followed */
     struct session *session;   /* while queued or sent */
     struct server *server;     /* that it went to last; stays after the end, as long as the group lives */

@@ -190,6 +190,21 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     lookup_free(lookup);
 }
 
+/* --- what second questions may cost --- */
+
+static bool hedge_allowed(struct resolver *resolver)
+{
+    if (resolver->hedge_debt + HEDGE_COST > HEDGE_BURST)
+        return false;
+    resolver->hedge_debt += HEDGE_COST;
+    return true;
+}
+
+static void hedge_earn(struct resolver *resolver)
+{
+    resolver->hedge_debt -= resolver->hedge_debt < HEDGE_EARNED ? resolver->hedge_debt : HEDGE_EARNED;
+}
+
 /* --- tries --- */
 
 static bool lookup_has_live_try(const struct lookup *lookup)
@@ -208,7 +223,7 @@ static bool lookup_may_try(const struct lookup *lookup)
     return !lookup->resolver->stopping && lookup->sent < TRIES_MAX;
 }
 
-/* Asks once more because what came back is of no use: elsewhere if there is another server. */
+/* Asks once more because what came back is of no use: another server if there is one. */
 static bool lookup_reask(struct lookup *lookup, struct exchange *try)
 {
     if (lookup->reasked || !lookup_may_try(lookup))
@@ -217,6 +232,16 @@ static bool lookup_reask(struct lookup *lookup, struct exchange *try)
     try->avoid_server = try->server;
     lookup_send(lookup, try);
     return true;
+}
+
+/* Another operator may know better; other addresses of this one say the same. */
+static bool lookup_reask_other_entry(struct lookup *lookup, struct exchange *try)
+{
+    if (lookup->reasked || !upstream_has_other(lookup->resolver->group, try->server) || !lookup_may_try(lookup) ||
+        !hedge_allowed(lookup->resolver))
+        return false;
+    try->avoid_entry = true;
+    return lookup_reask(lookup, try);
 }
 
 /* Whether a try that came to nothing is made again, and how. True: it is live again. */
@@ -270,8 +295,7 @@ static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, c
         lookup_try_failed(lookup, try, ERROR_UPSTREAM_ANSWER);
         return true;
     }
-    return is_failure(answer->rcode) && !is_verdict(answer) &&
-           upstream_has_other(lookup->resolver->group, try->server) && lookup_reask(lookup, try);
+    return is_failure(answer->rcode) && !is_verdict(answer) && lookup_reask_other_entry(lookup, try);
 }
 
 static void lookup_done(struct lookup *lookup, struct exchange *try, int status, struct answer *answer)
@@ -286,7 +310,8 @@ static void lookup_done(struct lookup *lookup, struct exchange *try, int status,
     ede_name_source(answer, try->server);
     if (try == &lookup->tries[1])
         counter_add(lookup->resolver->counters, COUNTER_hedges_won, 1);
-    upstream_overtaken(other);
+    if (other->sent_ms < try->sent_ms) /* asked later it need not be silent: the name is slow */
+        upstream_overtaken(other);
     lookup_finish(lookup, answer);
 }
 
@@ -302,21 +327,6 @@ static void lookup_second_done(struct exchange *try, int status, struct answer *
 
 /* --- a second question --- */
 
-static bool hedge_allowed(struct resolver *resolver)
-{
-    if (resolver->hedge_tokens < HEDGE_COST)
-        return false;
-    resolver->hedge_tokens -= HEDGE_COST;
-    return true;
-}
-
-static void hedge_earn(struct resolver *resolver)
-{
-    resolver->hedge_tokens += HEDGE_EARNED;
-    if (resolver->hedge_tokens > HEDGE_BURST)
-        resolver->hedge_tokens = HEDGE_BURST;
-}
-
 /* Starts the timeout whose length is the shortest that is not below `ms`. */
 static void again_start(struct lookup *lookup, uint64_t ms)
 {
@@ -331,6 +341,7 @@ static void hedge_send(struct lookup *lookup)
 {
     struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
     second->without_edns = first->without_edns;
+    second->alone = first->alone;
     second->avoid_server = first->server;
     second->avoid_session = first->session;
     counter_add(lookup->resolver->counters, COUNTER_hedges_sent, 1);

@@ -27,15 +27,22 @@ static uint64_t server_rank(const struct server *server)
     return rank;
 }
 
+/* Of the kind that the exchange would rather not be sent to. */
+static bool server_is_unwanted(const struct server *server, const struct exchange *exchange)
+{
+    const struct server *avoided = exchange->avoid_server;
+    return avoided && (server == avoided || (exchange->avoid_entry && server->entry == avoided->entry));
+}
+
 /* True if the exchange would rather wait for another server than take this one: there is another that is up or may be dialled. */
 static bool server_is_avoided(const struct server *server, const struct exchange *exchange)
 {
     const struct group *group = server->group;
-    if (server != exchange->avoid_server)
+    if (!server_is_unwanted(server, exchange))
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = &group->servers[i];
-        if (other != server && other->failures == 0 && loop_now(group->loop) >= other->retry_at_ms)
+        if (!server_is_unwanted(other, exchange) && other->failures == 0 && loop_now(group->loop) >= other->retry_at_ms)
             return true;
     }
     return false;
