@@ -211,7 +211,8 @@ static gnutls_datum_t recall(void *kept, gnutls_datum_t id)
     const gnutls_datum_t *slot = kept;
     gnutls_datum_t copy = {gnutls_malloc(slot->size), slot->size};
     (void)id;
-    memcpy(copy.data, slot->data, slot->size);
+    if (slot->size > 0)
+        memcpy(copy.data, slot->data, slot->size);
     return copy;
 }
 
