@@ -45,3 +45,8 @@ fuzz_targets += tests/fuzz/fuzz_edit
 tests_fuzz_fuzz_edit_SOURCES = tests/fuzz/fuzz_edit.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_edit_LDADD = $(dns_libs)
 tests_fuzz_fuzz_edit_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_stream
+tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_stream_LDADD = $(net_libs)
+tests_fuzz_fuzz_stream_LDFLAGS = $(fuzz_ldflags)
