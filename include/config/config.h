@@ -101,8 +101,8 @@ int config_load(struct config **out, const char *path, char *const *environ_list
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Prints every setting as YAML that config_load reads back, each with a comment that says where its value came from
- * (default, file:line, environment). 0 or negative. */
+/* Prints every setting of a snapshot that config_load made as YAML that config_load reads back, each with a comment that
+ * says where its value came from (default, file:line, variable). 0 or -EIO. */
 int config_print(const struct config *config, FILE *out) MUST_CHECK;
 /* Prints the annotated default file: conf/dotstub.yaml is its output. */
 int config_print_annotated(FILE *out) MUST_CHECK;

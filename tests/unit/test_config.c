@@ -230,6 +230,10 @@ static void masses_of_mistakes_are_counted_only(void **state)
     struct result r = load(text);
     assert_int_equal(r.error, ERROR_CONFIG);
     assert_non_null(strstr(r.said, "\nand 52 more mistakes\n"));
+    unsigned shown = 0;
+    for (const char *at = r.said; (at = strstr(at, "f:1:")); at++)
+        shown++;
+    assert_int_equal(shown, 100);
     end(&r);
 }
 

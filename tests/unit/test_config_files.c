@@ -86,6 +86,9 @@ static void cgroup_limits_count_up_the_tree(void **state)
     put("sys/fs/cgroup/u/a/cpu.max", "50000 100000\n"); /* half a processor is one worker */
     machine_read(&machine, directory);
     assert_int_equal(machine.processors, 1);
+    put("sys/fs/cgroup/u/a/cpu.max", "0 100000\n");
+    machine_read(&machine, directory);
+    assert_int_equal(machine.processors, 1);
     put("sys/fs/cgroup/u/a/cpu.max", "150000 100000\n");
     machine_read(&machine, directory);
     assert_int_equal(machine.processors, all < 2 ? all : 2);
@@ -137,11 +140,12 @@ static void drop_ins_add_to_the_file_in_the_order_of_their_names(void **state)
                             "- {name: a, addresses: [192.0.2.3], max-qps: 6, port: 8853}\n");
     put("conf.d/10-a.yaml", "workers: 3\nlisten: [127.0.0.2]\nupstreams:\n"
                             "- {name: b, tls-name: b.example, addresses: [192.0.2.2]}\n");
-    put("conf.d/30-c.yaml.off", "workers: 9\n");
-    put("conf.d/.hidden.yaml", "workers: 9\n");
+    put("conf.d/30-c.yaml.off", "limits: {udp-size: 999}\n");
+    put("conf.d/.hidden.yaml", "limits: {udp-size: 999}\n");
     struct result r = load_file(path_of("dotstub.yaml"));
     assert_string_equal(r.said, "");
     assert_int_equal(r.config->workers, 4);
+    assert_int_equal(r.config->limits.udp_size, 1232);
     assert_int_equal(r.config->listen_count, 2);
     same_addr(&r.config->listen[0], "127.0.0.1@53");
     same_addr(&r.config->listen[1], "127.0.0.2@53");
