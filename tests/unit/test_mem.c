@@ -8,11 +8,17 @@
 #include <string.h>
 #include "base/mem.h"
 
-/* AddressSanitizer would end the program at the overflow that is tested. */
+/* The sanitizers would end the program at the overflow that is tested. */
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return __asan_default_options();
 }
 
 static int hook_off(void **state)
