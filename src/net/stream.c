@@ -20,8 +20,9 @@
 #include "base/errors.h"
 #include "stream_private.h"
 
-/* An emptied buffer larger than this gives its block back: most connections are idle most of the time. */
-#define BUFFER_KEPT 8192
+/* An emptied buffer larger than this (a hundred questions) gives its block back: most connections are idle
+ * most of the time. */
+#define BUFFER_KEPT 16384
 /* Bytes that the peer does not acknowledge for so long end a connection of ours; so do unanswered keepalive
  * probes. */
 #define USER_TIMEOUT_MS      4000
@@ -358,7 +359,8 @@ bool stream_unacknowledged(const struct stream *stream)
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
     uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return false;
     return info.tcpi_unacked > 0;
 }

@@ -533,7 +533,7 @@ static void the_largest_frame_passes_both_ways(void **state)
     stream_flush(&end.stream);
     until(&peer, peer.got.len == 65537);
     assert_memory_equal(buffer_bytes(&peer.got).data, message, 65537);
-    assert_true(end.stream.out.cap <= 8192 && end.stream.in.cap <= 8192); /* large blocks are given back */
+    assert_true(end.stream.out.cap <= 16384 && end.stream.in.cap <= 16384); /* large blocks are given back */
     free(message);
     finish(&end, &peer);
 }
@@ -848,7 +848,7 @@ static void plain_output_waits_in_order_for_a_slow_reader(void **state)
     struct peer peer;
     open_plain(&end, &peer);
     output_waits_in_order_for_a_slow_reader(&end, &peer);
-    assert_true(end.stream.out.cap <= 8192 && end.stream.out_writing.cap <= 8192);
+    assert_true(end.stream.out.cap <= 16384 && end.stream.out_writing.cap <= 16384);
     finish(&end, &peer);
 }
 
@@ -1058,7 +1058,7 @@ static void the_largest_frame_passes_through_tls(void **state)
     stream_flush(&end.stream);
     until(&peer, peer.got.len == 65537);
     assert_memory_equal(buffer_bytes(&peer.got).data, message, 65537);
-    assert_true(end.stream.out.cap <= 8192 && tls_output(end.stream.tls)->cap <= 8192);
+    assert_true(end.stream.out.cap <= 16384 && tls_output(end.stream.tls)->cap <= 16384);
     free(message);
     finish(&end, &peer);
     tls_tickets_clear(&tickets);
