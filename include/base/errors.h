@@ -15,6 +15,7 @@
     X(ERROR_LIMIT, -2003, "limit reached")                                                                   \
     X(ERROR_NO_SERVER, -2004, "no server available")                                                         \
     X(ERROR_SILENT, -2005, "session is silent")                                                              \
+    X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                   \
     X(ERROR_THROTTLED, -2006, "more is asked than max-qps allows")                                           \
     X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                              \
     X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                   \

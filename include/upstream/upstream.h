@@ -37,6 +37,12 @@ int upstream_last_error(const struct group *group, struct server **where);
 /* The server said REFUSED: under load it is asked less. */
 void upstream_refused(struct server *server);
 
+/* The machine's network changed somewhere: sessions whose way to their server is another now end (their questions are asked again), and
+ * servers that failed may be dialled at once. `slept`: the machine was suspended, every session is taken for dead. */
+void group_network_changed(struct group *group, bool slept);
+/* The wall clock was set: what failed for its sake may be tried at once. */
+void group_clock_changed(struct group *group);
+
 /* Closes all sessions; no exchange may be live. `closed` runs when the last handle is gone; group_free then. */
 void group_stop(struct group *group, void (*closed)(void *context), void *context);
 void group_free(struct group *group);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "listen/tcp.h"
 #include "listen/udp.h"
+#include "net/link.h"
 #include "net/mailbox.h"
 #include "resolve/resolver.h"
 #include "steps.h"
@@ -29,6 +30,7 @@ struct worker {
     pthread_t thread;
     struct loop loop;
     struct mailbox mailbox;
+    struct link link;
     struct letter stop;
     struct counters counters;
     struct resolver resolver;
@@ -51,6 +53,7 @@ static void sessions_closed(void *context)
     for (size_t i = 0; i < worker->udp_count; i++)
         udp_close(worker->udp[i]);
     worker->udp_count = 0;
+    link_close(&worker->link);
     mailbox_close(&worker->mailbox);
     loop_stop(&worker->loop);
 }
@@ -94,6 +97,13 @@ static void stop_letter(struct letter *letter, void *reader)
 void worker_stop(struct worker *worker)
 {
     mailbox_post(&worker->mailbox, &worker->stop);
+}
+
+/* --- news --- */
+
+static void network_changed(struct link *link)
+{
+    group_network_changed(container_of(link, struct worker, link)->group, false);
 }
 
 /* --- the thread --- */
@@ -146,6 +156,7 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     int status = group_new(&worker->group, &worker->loop, &worker->counters, config, trusts);
     if (status < 0)
         return status;
+    link_open(&worker->link, &worker->loop, network_changed);
     status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
     if (status < 0)
         return status;

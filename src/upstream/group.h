@@ -11,6 +11,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "net/link.h"
 #include "net/stream.h"
 #include "upstream/exchange.h"
 
@@ -122,6 +123,8 @@ struct session {
     uint64_t suspect_ms;       /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
     uint64_t idle_ms;          /* closed by us after this long without a question */
+    struct link_route route;   /* the way to its server when it was dialled, then from its own address */
+    bool tls12;                /* its tickets could be linked to this network (RFC 8446 appendix C.4): not taken to another */
 };
 
 /* --- pool.c: which session; dialling --- */

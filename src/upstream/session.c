@@ -17,6 +17,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include "base/errors.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -353,6 +354,15 @@ static void session_log_facts(struct session *session)
              facts.resumed ? ", resumed" : "", facts.alpn[0] ? ", ALPN " : "", facts.alpn);
     if (facts.resumed)
         counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);
+    session->tls12 = strcmp(facts.version, "TLS1.2") == 0;
+}
+
+/* From now on it is its own address whose way to the server counts. */
+static void session_note_way(struct session *session)
+{
+    struct addr local;
+    if (stream_peer(&session->stream, &local, true) == 0)
+        link_find_route(&session->route, &local, &session->server->addr);
 }
 
 static void session_ready(struct stream *stream)
@@ -366,6 +376,7 @@ static void session_ready(struct stream *stream)
     session_rest(session);
     counter_add(group->counters, COUNTER_sessions_opened, 1);
     session_log_facts(session);
+    session_note_way(session);
     pool_dial_succeeded(session->server);
     pool_connect(group);
 }
@@ -408,7 +419,7 @@ static void session_end(struct session *session, int reason)
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
-    if (dialing && reason != ERROR_STOPPING && reason != ERROR_IDLE)
+    if (dialing && reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED)
         pool_dial_failed(server, reason);
     session_fail_all(session, reason);
     pool_connect(server->group);
@@ -448,6 +459,7 @@ int session_dial(struct server *server)
     list_init(&session->queued);
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
+    link_find_route(&session->route, source, &server->addr);
     int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &server->addr, source, server->trust,
                                 &server->tickets);
     if (status < 0) {

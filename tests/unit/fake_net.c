@@ -257,6 +257,24 @@ bool stream_mid_frame(const struct stream *stream)
 
 /* --- trust --- */
 
+int stream_peer(const struct stream *stream, struct addr *out, bool local)
+{
+    (void)stream, (void)out, (void)local;
+    return -ENOTCONN;
+}
+
+void link_find_route(struct link_route *out, const struct addr *local, const struct addr *peer)
+{
+    (void)local, (void)peer;
+    *out = (struct link_route){.reach = LINK_UNKNOWN};
+}
+
+bool link_route_changed(const struct link_route *before, const struct link_route *now)
+{
+    (void)before, (void)now;
+    return false;
+}
+
 struct tls_trust *tls_trust_ref(struct tls_trust *trust)
 {
     trust->refs++;

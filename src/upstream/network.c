@@ -1,0 +1,79 @@
+/* Changes of the machine's network and clock, as far as they touch sessions.
+ *
+ * Invariant: a change elsewhere (addresses and interfaces of others come and go) ends nothing: a session ends only if the way from its own
+ * address to its server is known to be another than it was, or the machine slept.
+ */
+#include "base/errors.h"
+#include "group.h"
+#include "upstream/upstream.h"
+
+static bool session_lost_its_way(const struct session *session)
+{
+    struct link_route now;
+    struct addr local;
+    const struct addr *from = session->server->entry->has_source ? &session->server->entry->source : NULL;
+    if (session->state != SESSION_DIALING && stream_peer(&session->stream, &local, true) == 0)
+        from = &local;
+    link_find_route(&now, from, &session->server->addr);
+    return link_route_changed(&session->route, &now);
+}
+
+/* Ends the sessions of one state that are lost; true if there were any. */
+static bool server_end_lost(struct server *server, enum session_state state, bool slept)
+{
+    struct list kept;
+    struct list_link *link;
+    bool lost = false;
+    list_init(&kept);
+    while ((link = list_pop(&server->sessions[state]))) {
+        struct session *session = container_of(link, struct session, in_state);
+        list_push_back(&kept, link);
+        if (!slept && !session_lost_its_way(session))
+            continue;
+        lost = true;
+        if (session->tls12)
+            tls_tickets_clear(&server->tickets);
+        session_close(session, ERROR_NETWORK_CHANGED);
+    }
+    list_move_all(&kept, &server->sessions[state]);
+    return lost;
+}
+
+/* What was learned of this server on the old network does not hold on the new one. */
+static void server_forget(struct server *server)
+{
+    server->idle_limit_ms = 0;
+    server->idle_close_count = server->idle_good = 0;
+    server->rtt_ms16 = 0;
+    server->patience_ms = 0;
+    server->sample_count = 0;
+}
+
+/* Questions wait for a while instead of failing, and every server may be dialled now. */
+static void group_try_again(struct group *group)
+{
+    for (size_t i = 0; i < group->server_count; i++) {
+        group->servers[i].retry_at_ms = 0;
+        group->servers[i].failures = 0;
+    }
+    group->grace_until_ms = loop_now(group->loop) + GRACE;
+    pool_connect(group);
+}
+
+void group_network_changed(struct group *group, bool slept)
+{
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = &group->servers[i];
+        bool lost = false;
+        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
+            lost |= server_end_lost(server, (enum session_state)state, slept);
+        if (lost)
+            server_forget(server);
+    }
+    group_try_again(group);
+}
+
+void group_clock_changed(struct group *group)
+{
+    group_try_again(group);
+}
