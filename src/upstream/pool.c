@@ -48,24 +48,40 @@ static bool server_is_avoided(const struct server *server, const struct exchange
     return false;
 }
 
-/* Places are tls.sessions for sessions that take any question, and as many for questions that must be alone. Sessions under
- * suspicion and mute ones have none: they are being replaced. A hanging dial has none either, it is overlapped. */
-static bool server_has_place(const struct server *server, bool alone)
+/* The open sessions of a server, without those under suspicion and mute ones: these are being replaced. */
+struct places {
+    unsigned held;   /* by a question that must be alone */
+    unsigned common; /* for any question; */
+    unsigned empty;  /* of these, with none on it */
+};
+
+static struct places server_places(const struct server *server)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
-    unsigned taken = 0;
+    struct places places = {0, 0, 0};
     for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
         const struct session *session = container_of(link, struct session, in_state);
-        taken += session->reserved == alone && !session_is_doubtful(session);
+        if (session_is_doubtful(session))
+            continue;
+        places.held += session->reserved;
+        places.common += !session->reserved;
+        places.empty += session->used == 0;
     }
-    return taken < server->group->config->tls.sessions;
+    return places;
+}
+
+/* tls.sessions for any question, and as many for those that must be alone. A hanging dial has no place, it is overlapped. */
+static bool server_wants_session(const struct server *server, bool alone)
+{
+    struct places places = server_places(server);
+    return (alone ? places.held + places.empty : places.common) < server->group->config->tls.sessions;
 }
 
 static struct session *server_session(struct server *server, const struct exchange *exchange)
 {
     struct list *open = &server->sessions[SESSION_OPEN];
     struct session *best = NULL;
-    if (exchange->alone && !server_has_place(server, true))
+    if (exchange->alone && server_places(server).held >= server->group->config->tls.sessions)
         return NULL;
     for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
         struct session *session = container_of(link, struct session, in_state);
@@ -137,7 +153,7 @@ static void server_drop_doubtful(struct server *server)
 /* A further session for this server if its open ones are busy. */
 static void server_relieve(struct server *server)
 {
-    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) && server_has_place(server, false))
+    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) && server_wants_session(server, false))
         server_dial(server);
 }
 
@@ -185,7 +201,8 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
         rank |= (uint64_t)(first && server_is_avoided(server, first)) << 34;
         if (rank >= best_rank || server_rests(server, now_ms))
             continue;
-        if (server->dialing || (any && server_has_place(server, false)) || (alone && server_has_place(server, true))) {
+        if (server->dialing || (any && server_wants_session(server, false)) ||
+            (alone && server_wants_session(server, true))) {
             best = server;
             best_rank = rank;
         }

@@ -5,7 +5,9 @@ noinst_HEADERS += include/upstream/exchange.h include/upstream/upstream.h
 # These run on a net/ without sockets.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
-check_PROGRAMS += tests/unit/test_pool tests/unit/test_session
+check_PROGRAMS += tests/unit/test_pool tests/unit/test_session tests/unit/test_upstream
+tests_unit_test_upstream_SOURCES = tests/unit/test_upstream.c $(fake_net_sources)
+tests_unit_test_upstream_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_pool_SOURCES = tests/unit/test_pool.c $(fake_net_sources)
 tests_unit_test_pool_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(fake_net_sources)

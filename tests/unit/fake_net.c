@@ -14,7 +14,7 @@
 #include "upstream/group.h"
 
 /* More rounds or steps than this without time passing are a loop without end. */
-#define ENDLESS 20000
+#define ENDLESS 8000
 
 struct fake_net fake;
 static uint64_t now_ms;
@@ -452,13 +452,17 @@ void fake_accept(struct fake_conn *conn)
 
 void fake_kill(struct fake_conn *conn, int reason)
 {
-    if (conn->stream && !is_ending(conn->stream))
-        begin_close(conn->stream, reason);
+    if (!conn->stream || is_ending(conn->stream))
+        return;
+    conn->stream->clean_end = reason == ERROR_CLOSED;
+    begin_close(conn->stream, reason);
 }
 
 void fake_unblock(struct fake_conn *conn)
 {
     conn->blocked = false;
+    if (!conn->stream || !conn->stream->writing)
+        return;
     conn->stream->writing = false;
     write_frames(conn, &conn->stream->out);
 }

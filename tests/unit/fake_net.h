@@ -77,7 +77,7 @@ unsigned fake_dials(void);
 unsigned fake_open(void);
 /* Lets a hanging dial succeed, or fail. */
 void fake_accept(struct fake_conn *conn);
-/* The end from outside: -ECONNRESET, ERROR_CLOSED, ... */
+/* The end from outside: -ECONNRESET, ERROR_CLOSED (clean), ... */
 void fake_kill(struct fake_conn *conn, int reason);
 /* The kernel takes what was blocked. */
 void fake_unblock(struct fake_conn *conn);

@@ -530,6 +530,22 @@ static void avoided_server_is_not_used_if_there_is_another(void **state)
     cancel_all();
 }
 
+static void no_session_after_the_other_is_opened_for_one_who_avoids_them(void **state)
+{
+    (void)state;
+    begin(1, 2);
+    ask(&asked[0], "a.test");
+    fake_turn();
+    fake.dial[2] = FAKE_HANGS;
+    asked[1].exchange.avoid_server = asked[0].exchange.server;
+    asked[1].exchange.alone = true;
+    fake_ask(group, &asked[1], "a.test");
+    fake_pass(3000);
+    assert_in_range(fake_open(), 1, 3);
+    assert_in_range(fake_dials(), 2, 10);
+    cancel_all();
+}
+
 static void avoided_server_is_used_if_there_is_no_other(void **state)
 {
     (void)state;
@@ -688,6 +704,7 @@ int main(void)
         TEST(server_that_closes_after_each_answer_answers_all),
         TEST(avoided_session_is_not_used),
         TEST(avoided_server_is_not_used_if_there_is_another),
+        TEST(no_session_after_the_other_is_opened_for_one_who_avoids_them),
         TEST(avoided_server_is_used_if_there_is_no_other),
         TEST(silent_sessions_do_not_keep_new_questions_for_ever),
         TEST(slow_server_keeps_its_sessions),
