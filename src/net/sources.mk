@@ -1,8 +1,10 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = src/net/link.c src/net/loop.c src/net/mailbox.c src/net/socket.c \
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
-  src/net/tls_trust.c src/net/tls_verify.c
-noinst_HEADERS += include/net/link.h include/net/loop.h include/net/mailbox.h include/net/socket.h include/net/stream.h include/net/tls.h
+  src/net/tls_trust.c src/net/tls_verify.c \
+  src/net/verifytime.c src/net/wallclock.c
+noinst_HEADERS += include/net/link.h include/net/loop.h include/net/mailbox.h include/net/socket.h include/net/stream.h include/net/tls.h \
+  include/net/verifytime.h include/net/wallclock.h
 
 check_PROGRAMS += tests/unit/test_link tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_socket
 tests_unit_test_link_SOURCES = tests/unit/test_link.c
@@ -19,3 +21,11 @@ tests_unit_test_stream_SOURCES = tests/unit/test_stream.c tests/unit/tls_server.
 tests_unit_test_stream_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/tls_server.c tests/unit/tls_server.h
 tests_unit_test_tls_LDADD = $(net_libs) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_verifytime tests/unit/test_wallclock
+tests_unit_test_verifytime_SOURCES = tests/unit/test_verifytime.c tests/unit/tls_server.c tests/unit/tls_server.h
+tests_unit_test_verifytime_LDADD = $(net_libs) $(CMOCKA_LIBS)
+tests_unit_test_wallclock_SOURCES = tests/unit/test_wallclock.c
+tests_unit_test_wallclock_LDADD = $(net_libs) $(CMOCKA_LIBS)
+# The linker puts the test's own functions in the place of the system's.
+tests_unit_test_wallclock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=timerfd_create -Wl,--wrap=timerfd_settime -Wl,--wrap=read

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/verifytime.h"
 #include "tls_private.h"
 
 /* Where distributions keep the system's trust as one file; only used to see whether it changed. */
@@ -158,6 +159,19 @@ static int choose_priority(gnutls_priority_t *out, unsigned min_version)
     return result == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ENOTSUP;
 }
 
+static time_t verification_time(time_t *out)
+{
+    time_t now = (time_t)verifytime_now();
+    if (out)
+        *out = now;
+    return now;
+}
+
+static void set_verification_time(void)
+{
+    gnutls_global_set_time_function(verification_time);
+}
+
 static int copy_identity(struct tls_trust *trust, const struct tls_trust_options *options)
 {
     if (options->tls_name && !(trust->name = mem_strdup(options->tls_name)))
@@ -185,6 +199,8 @@ static void trust_free(struct tls_trust *trust)
 
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options)
 {
+    static pthread_once_t time_is_set = PTHREAD_ONCE_INIT;
+    pthread_once(&time_is_set, set_verification_time);
     if (!options->tls_name && options->pin_count == 0)
         return -EINVAL;
     struct tls_trust *trust = mem_zalloc(1, sizeof *trust);

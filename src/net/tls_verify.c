@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/errors.h"
+#include "net/verifytime.h"
 #include "tls_private.h"
 
 /* A host name has at most 253 octets; a longer one in a certificate can match nothing. */
@@ -184,6 +185,8 @@ int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust)
     if (result == 0 && trust->pin_count > 0)
         result = check_pins(leaf, trust);
     gnutls_x509_crt_deinit(leaf);
+    if (result == 0 && trust->name) /* pins alone say nothing of the time */
+        verifytime_note();
     return result;
 }
 

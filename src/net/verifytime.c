@@ -1,0 +1,153 @@
+/* The time that certificates are verified with.
+ *
+ * Invariants:
+ * - verified_s only grows, but for verifytime_load. It is set only while a chain of certificates is good at
+ * the time it is set to, so a clock that runs ahead cannot carry it past the end of that chain.
+ * - The file holds "verified SECONDS" and a newline, nothing else. One that says a time long after this build
+ * is not believed: it would make every certificate expired for ever.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "net/verifytime.h"
+
+#define SAVE_EVERY_MS (3600 * 1000)
+#define WORD          "verified "
+#define DIGITS_MOST   11
+#define BELIEVED_S    (10 * 365 * 86400ll) /* after this build */
+
+static _Atomic int64_t verified_s;
+
+/* The saving thread's. */
+static int64_t saved_s;
+static uint64_t next_save_ms;
+
+int64_t verifytime_now(void)
+{
+    int64_t now_s = clock_wall_s();
+    int64_t noted_s = atomic_load_explicit(&verified_s, memory_order_relaxed);
+    if (now_s < BUILD_DATE_S)
+        now_s = BUILD_DATE_S;
+    return now_s < noted_s ? noted_s : now_s;
+}
+
+void verifytime_note(void)
+{
+    int64_t now_s = verifytime_now();
+    int64_t before_s = atomic_load_explicit(&verified_s, memory_order_relaxed);
+    while (before_s < now_s && !atomic_compare_exchange_weak(&verified_s, &before_s, now_s))
+        ;
+}
+
+/* --- the file --- */
+
+/* The number of bytes read, at most `cap`, or a negative errno. Nothing that may lie there can block. */
+static ssize_t read_start(const char *path, char *out, size_t cap)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t len = read(fd, out, cap);
+    if (len < 0)
+        len = -errno;
+    close(fd);
+    return len;
+}
+
+static bool parse(const char *text, size_t len, int64_t *out)
+{
+    const size_t word = strlen(WORD);
+    int64_t value = 0;
+    if (len < word + 2 || len > word + DIGITS_MOST + 1 || memcmp(text, WORD, word) != 0 ||
+        text[len - 1] != '\n')
+        return false;
+    for (size_t i = word; i < len - 1; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (text[i] - '0');
+    }
+    if (value > BUILD_DATE_S + BELIEVED_S)
+        return false;
+    *out = value;
+    return true;
+}
+
+static void warn_if_behind(void)
+{
+    int64_t behind_s = verifytime_now() - clock_wall_s();
+    if (behind_s > 0)
+        log_warning(
+            "verifytime",
+            "the system's clock is at least %lld s behind; certificates are verified with a later time",
+            (long long)behind_s);
+}
+
+void verifytime_load(const char *path)
+{
+    char text[64];
+    int64_t kept_s = 0;
+    ssize_t len = read_start(path, text, sizeof(text));
+    if (len < 0 && len != -ENOENT)
+        log_warning("verifytime", "cannot read %s: %s", path, error_text((int)len));
+    else if (len >= 0 && !parse(text, (size_t)len, &kept_s))
+        log_warning("verifytime", "%s does not hold the time of a verified handshake and is ignored", path);
+    atomic_store(&verified_s, kept_s);
+    saved_s = kept_s;
+    next_save_ms = 0;
+    warn_if_behind();
+}
+
+static int write_new(const char *path, const char *text, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    ssize_t written = write(fd, text, len);
+    int status = written == (ssize_t)len ? 0 : written < 0 ? -errno : -ENOSPC;
+    if (status == 0 &&
+        fsync(fd) < 0) /* else a loss of power may leave an empty file in the old one's place */
+        status = -errno;
+    if (close(fd) < 0 && status == 0)
+        status = -errno;
+    return status;
+}
+
+static int replace(const char *path, const char *text, size_t len)
+{
+    char new_path[PATH_MAX];
+    if (snprintf(new_path, sizeof(new_path), "%s.new", path) >= (int)sizeof(new_path))
+        return -ENAMETOOLONG;
+    unlink(new_path); /* of a save that was cut short */
+    int status = write_new(new_path, text, len);
+    if (status == 0 && rename(new_path, path) < 0)
+        status = -errno;
+    if (status < 0)
+        unlink(new_path);
+    return status;
+}
+
+void verifytime_save(const char *path)
+{
+    char text[64];
+    int64_t now_s = atomic_load_explicit(&verified_s, memory_order_relaxed);
+    if (now_s <= saved_s || clock_ms() < next_save_ms)
+        return;
+    next_save_ms = clock_ms() + SAVE_EVERY_MS;
+    int len = snprintf(text, sizeof(text), WORD "%lld\n", (long long)now_s);
+    int status = replace(path, text, (size_t)len);
+    if (status < 0)
+        log_warning("verifytime", "cannot keep the time of the last verified handshake in %s: %s", path,
+                    error_text(status));
+    else
+        saved_s = now_s;
+}
