@@ -94,8 +94,11 @@ bool budget_take(struct server *server)
 
 uint64_t budget_wait(const struct server *server)
 {
-    const struct budget *budget = server->budget;
-    if (budget->limit == 0 || budget->milli_tokens >= 1000)
+    struct budget *budget = server->budget;
+    if (budget->limit == 0)
+        return 0;
+    budget_fill(budget, loop_now(server->group->loop));
+    if (budget->milli_tokens >= 1000)
         return 0;
     return (1000 - budget->milli_tokens) / budget->rate + 1;
 }

@@ -361,6 +361,22 @@ static void more_than_max_qps_waits(void **state)
     assert_int_equal(fake_conn(0)->written, 30);
 }
 
+static void spent_budget_is_filled_while_no_session_is_open(void **state)
+{
+    (void)state;
+    config = fake_config(1, 1);
+    config->upstreams[0].max_qps = 10;
+    group = fake_group(config);
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 10; i++)
+        ask(i);
+    fake_turn();
+    fake_kill(fake_conn(0), -ECONNRESET);
+    ask(10);
+    fake_pass(300);
+    assert_int_equal(asked[10].answered, 1);
+}
+
 static void more_than_max_qps_goes_to_another_entry(void **state)
 {
     (void)state;
@@ -558,6 +574,7 @@ int main(void)
         TEST(patience_follows_the_servers_times),
         TEST(other_entries_are_told_from_other_addresses),
         TEST(more_than_max_qps_waits),
+        TEST(spent_budget_is_filled_while_no_session_is_open),
         TEST(more_than_max_qps_goes_to_another_entry),
         TEST(idle_limit_is_learned_of_three_that_agree),
         TEST(reset_teaches_nothing),
