@@ -17,7 +17,7 @@
     X(udp_send_failed, "UDP answers that the system refused to send")                                        \
     X(tcp_accepted, "TCP clients accepted")                                                                  \
     X(tcp_evicted, "idle TCP clients closed to let a new one in")                                            \
-    X(tcp_refused, "TCP clients closed at once because all are busy")                                        \
+    X(tcp_held, "TCP clients that had to wait for a place because all others were busy")                     \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                        \
     X(queries_received, "queries taken in")                                                                  \
     X(queries_finished, "queries answered")                                                                  \

@@ -23,6 +23,8 @@ struct stream_ops {
     void (*ready)(struct stream *stream);
     /* One whole message without its length prefix; 0 to 65535 octets; writable, borrowed until the return. */
     void (*frame)(struct stream *stream, uint8_t *message, size_t len);
+    /* Octets came, and the last message that they belong to is not whole yet. NULL: nobody wants to know. */
+    void (*partial)(struct stream *stream);
     /* The peer sent FIN (or close_notify) and nothing more will come; we can still send. NULL: the stream closes itself
      * with ERROR_CLOSED. */
     void (*ended)(struct stream *stream);

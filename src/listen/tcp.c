@@ -1,11 +1,13 @@
 /* TCP clients.
  *
- * A client is in exactly one of two timeouts: `stalled` while octets of it are in between (a message begun and not complete, or
- * answers that it does not read), restarted by each progress; `idle` while nothing is; and in none while its queries wait (they
- * have their own limit). Invariants:
- *   - reading pauses while UNSENT_MAX octets of answers are unsent or WAITING_MAX of its queries wait, so that what one client
- *     can make us hold is bounded;
- *   - a client ends (client_end) before its stream does: its waiting queries are dropped first, so no answer comes for it.
+ * A client is in at most one of two timeouts: `stalled` while octets of it are in between (a message begun and not complete, or
+ * answers that it does not read), started again by each octet that moves; `idle` while nothing is. While its queries wait it may
+ * be in none: they have their own limit. Invariants:
+ *   - reading pauses while UNSENT_MAX octets of answers are unsent or WAITING_MAX of its queries wait, and till the end of the turn
+ *     after TURN_MAX messages: what one client can make us do and hold is bounded;
+ *   - what all clients hold together is at most HELD_MAX at the end of a turn: those without progress for the longest go;
+ *   - a listener that finds no place for its client rests (libuv reads no further clients then) until one is free;
+ *   - a client ends (client_end) before its memory goes: its waiting queries are dropped first, so no answer comes for it.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -18,43 +20,48 @@
 #include "resolve/query.h"
 
 enum {
-    UNSENT_MAX = 65536, /* octets of answers before we stop reading this client's queries */
-    WAITING_MAX = 512,  /* queries of one client that may wait at once */
-    STALL_MS = 5000,    /* no progress for this long: reset */
+    UNSENT_MAX = 64 * 1024,
+    WAITING_MAX = 512,
+    TURN_MAX = 1024,
+    HELD_MAX = 6 * 1024 * 1024,
+    STALL_MS = 5000, /* no progress for this long: reset */
+    REST_MS = 20,    /* a listener without place tries again */
     BACKLOG = 1024,
-    ACCEPTS = 64,       /* clients accepted in one callback */
+    CLOSING_MAX = 64, /* handles close asynchronously: so many may exist besides those of clients */
 };
 
 struct client {
     struct stream stream;
     struct tcp_clients *clients;
     struct list_link in_all;
-    struct list_link in_dirty;
+    struct list_link in_dirty;     /* something happened to it in this turn */
     struct timeout idle, stalled;
-    struct list queries;       /* parked ones */
+    struct list queries;           /* parked ones */
     unsigned waiting;
-    size_t unsent_seen;        /* for progress */
-    bool last;                 /* closes when all is answered: FIN was seen, or we drain */
-    bool gone;                 /* client_end was here */
-    struct addr addr;
+    unsigned messages;             /* in this turn */
+    uint64_t answered;             /* octets of answers appended so far */
+    uint64_t moved;                /* octets that had moved when `stalled` was started */
+    size_t held;                   /* as counted in clients->held */
+    bool last;                     /* closes when all is answered: FIN was seen, or we drain */
+    bool gone;                     /* client_end was here */
+    struct origin origin;          /* of its queries */
 };
 
 struct tcp_clients {
     struct resolver *resolver;
     struct slab slab;
     struct list all, dirty;
-    struct timeouts idle, stalled;
+    struct timeouts idle, stalled, rest;
     struct loop_flush flush;
     unsigned limit;
-    unsigned count;            /* clients not gone */
-    struct list held;          /* listeners with a connection that found no memory; libuv rests them until it is accepted */
-    bool draining;
+    unsigned count;                /* clients not gone */
+    size_t held;                   /* octets in messages begun and answers unsent */
 };
 
 struct tcp_listener {
     uv_tcp_t tcp;
     struct tcp_clients *clients;
-    struct list_link in_held;
+    struct timeout rest;
 };
 
 static void accept_one(struct tcp_listener *listener);
@@ -66,6 +73,12 @@ static struct client *client_of(struct stream *stream)
 
 /* --- the end of a client --- */
 
+static void client_count_held(struct client *client, size_t held)
+{
+    client->clients->held += held - client->held;
+    client->held = held;
+}
+
 static void client_end(struct client *client)
 {
     struct list_link *link;
@@ -73,6 +86,7 @@ static void client_end(struct client *client)
         return;
     client->gone = true;
     client->clients->count--;
+    client_count_held(client, 0);
     timeout_stop(&client->idle);
     timeout_stop(&client->stalled);
     list_remove(&client->in_dirty);
@@ -95,44 +109,63 @@ static void client_reset(struct client *client, int reason)
 static void client_closed(struct stream *stream, int reason)
 {
     struct client *client = client_of(stream);
+    struct tcp_clients *clients = client->clients;
     (void)reason;
     client_end(client);
-    struct tcp_clients *clients = client->clients;
     list_remove(&client->in_all);
     slab_give(&clients->slab, client);
-    struct list_link *held = list_pop(&clients->held);
-    if (held)
-        accept_one(container_of(held, struct tcp_listener, in_held));
+    struct list_link *resting = list_first(&clients->rest.running);
+    if (resting)
+        accept_one(container_of(resting, struct tcp_listener, rest.link));
 }
 
 /* --- its state after something happened --- */
 
-/* Chooses the timeout that fits, closes a client that is done, pauses or resumes reading. */
+/* Octets that moved either way. */
+static uint64_t client_moved(const struct client *client)
+{
+    return client->stream.received + client->answered - stream_unsent(&client->stream);
+}
+
+/* The timeout that fits; only progress starts `stalled` again. */
+static void client_time(struct client *client, bool in_between)
+{
+    struct tcp_clients *clients = client->clients;
+    if (in_between) {
+        timeout_stop(&client->idle);
+        if (list_linked(&client->stalled.link) && client->moved == client_moved(client))
+            return;
+        client->moved = client_moved(client);
+        timeout_start(&clients->stalled, &client->stalled);
+        return;
+    }
+    timeout_stop(&client->stalled);
+    if (client->waiting == 0)
+        timeout_start(&clients->idle, &client->idle);
+    else
+        timeout_stop(&client->idle);
+}
+
+static bool client_has_enough(const struct client *client)
+{
+    return client->waiting >= WAITING_MAX || client->messages >= TURN_MAX ||
+           stream_unsent(&client->stream) >= UNSENT_MAX;
+}
+
+/* At the end of a turn: closes a client that is done, pauses or resumes reading. */
 static void client_update(struct client *client)
 {
     struct stream *stream = &client->stream;
-    struct tcp_clients *clients = client->clients;
     size_t unsent = stream_unsent(stream);
-    if (client->gone)
-        return;
+    client->messages = 0;
     if (client->last && client->waiting == 0 && unsent == 0) {
         client_close(client, ERROR_CLOSED);
         return;
     }
-    if (unsent >= UNSENT_MAX || client->waiting >= WAITING_MAX)
-        stream_pause(stream);
-    else if (stream->paused)
+    if (!client_has_enough(client))
         stream_resume(stream);
-    if (unsent > 0 || stream_mid_frame(stream)) {
-        timeout_stop(&client->idle);
-        timeout_start(&clients->stalled, &client->stalled);
-    } else {
-        timeout_stop(&client->stalled);
-        if (client->waiting == 0)
-            timeout_start(&clients->idle, &client->idle);
-        else
-            timeout_stop(&client->idle);
-    }
+    client_count_held(client, unsent + stream->in.len);
+    client_time(client, unsent > 0 || (!stream->paused && stream_mid_frame(stream)));
 }
 
 static void client_touch(struct client *client)
@@ -146,18 +179,38 @@ static void idle_expired(struct timeout *timeout)
     client_close(container_of(timeout, struct client, idle), ERROR_IDLE);
 }
 
-/* Octets that the kernel took since the last look are progress too. */
+/* Octets that the kernel took without a word are progress, too. */
 static void stalled_expired(struct timeout *timeout)
 {
     struct client *client = container_of(timeout, struct client, stalled);
-    size_t unsent = stream_unsent(&client->stream);
-    if (unsent < client->unsent_seen) {
-        client->unsent_seen = unsent;
-        timeout_start(&client->clients->stalled, timeout);
+    if (client->moved != client_moved(client)) {
+        client_time(client, true);
         return;
     }
     counter_add(client->clients->resolver->counters, COUNTER_tcp_stalled, 1);
-    client_reset(client, unsent ? ERROR_SLOW_READER : ERROR_SLOW_WRITER);
+    client_reset(client, stream_unsent(&client->stream) ? ERROR_SLOW_READER : ERROR_SLOW_WRITER);
+}
+
+/* --- making room --- */
+
+static bool evict_idle(struct tcp_clients *clients)
+{
+    struct list_link *longest = list_first(&clients->idle.running);
+    if (!longest)
+        return false;
+    counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
+    client_close(container_of(longest, struct client, idle.link), ERROR_LIMIT);
+    return true;
+}
+
+static bool evict_stalled(struct tcp_clients *clients)
+{
+    struct list_link *longest = list_first(&clients->stalled.running);
+    if (!longest)
+        return false;
+    counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
+    client_reset(container_of(longest, struct client, stalled.link), ERROR_LIMIT);
+    return true;
 }
 
 /* Writes each client's answers of this turn with one call. */
@@ -169,9 +222,10 @@ static bool clients_flush(struct loop_flush *hook)
     while ((link = list_pop(&clients->dirty))) {
         struct client *client = container_of(link, struct client, in_dirty);
         stream_flush(&client->stream);
-        client->unsent_seen = stream_unsent(&client->stream);
         client_update(client);
     }
+    while (clients->held > HELD_MAX && evict_stalled(clients))
+        ;
     return busy;
 }
 
@@ -192,6 +246,7 @@ static void tcp_reply(struct query *query, size_t len)
 {
     struct client *client = query->origin.owner;
     stream_commit(&client->stream, len);
+    client->answered += 2 + len;
     if (query->parked)
         client->waiting--;
     client_touch(client);
@@ -202,86 +257,89 @@ static const struct origin_ops tcp_ops = {.room = tcp_room, .reply = tcp_reply};
 static void client_frame(struct stream *stream, uint8_t *message, size_t len)
 {
     struct client *client = client_of(stream);
-    struct resolver *resolver = client->clients->resolver;
-    struct origin origin = {
-        .ops = &tcp_ops,
-        .owner = client,
-        .client = client->addr,
-        .tcp = true,
-        .keepalive = true,
-        .keepalive_100ms = (uint16_t)(client->clients->draining ? 0 : resolver->config->limits.tcp_idle_ms / 100),
-    };
-    if (client->gone)
-        return;
-    struct query *waiting = query_start(resolver, &origin, (struct bytes){message, len});
+    struct query *waiting = query_start(client->clients->resolver, &client->origin, (struct bytes){message, len});
     if (waiting) {
         list_push_back(&client->queries, &waiting->in_owner);
         client->waiting++;
     }
-    if (client->waiting >= WAITING_MAX || stream_unsent(stream) >= UNSENT_MAX)
+    client->messages++;
+    if (client_has_enough(client))
         stream_pause(stream);
     client_touch(client);
 }
 
-static void client_ended(struct stream *stream)
-{
-    struct client *client = client_of(stream);
-    client->last = true;
-    client_touch(client);
-}
-
-/* Room again: reading may go on, or all is said. */
-static void client_drained(struct stream *stream)
+/* A message has begun, or the kernel has room again. */
+static void client_moves(struct stream *stream)
 {
     client_touch(client_of(stream));
 }
 
+/* No further queries will come; the answers still go out. */
+static void client_drain(struct client *client)
+{
+    client->last = true;
+    client_touch(client);
+}
+
+/* libuv tells a reset that comes with data as a plain end, upon which answers would still be owed. */
+static bool was_reset(const struct stream *stream)
+{
+    uv_os_fd_t fd;
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error != 0;
+}
+
+static void client_ended(struct stream *stream)
+{
+    if (was_reset(stream))
+        client_reset(client_of(stream), -ECONNRESET);
+    else
+        client_drain(client_of(stream));
+}
+
 static const struct stream_ops client_ops = {
     .frame = client_frame,
+    .partial = client_moves,
     .ended = client_ended,
-    .drained = client_drained,
+    .drained = client_moves,
     .closed = client_closed,
 };
 
 /* --- accepting --- */
 
-/* Makes a place: the client idle for the longest time goes, else the one without progress for the longest. */
-static bool evict_one(struct tcp_clients *clients)
+/* NULL: all places are taken by clients that wait for their answers, memory is gone, or many handles are closing. */
+static struct client *client_new(struct tcp_clients *clients)
 {
-    struct list_link *link = list_first(&clients->idle.running);
-    if (link) {
-        counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
-        client_close(container_of(link, struct client, idle.link), ERROR_LIMIT);
-        return true;
-    }
-    link = list_first(&clients->stalled.running);
-    if (link) {
-        counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
-        client_reset(container_of(link, struct client, stalled.link), ERROR_LIMIT);
-        return true;
-    }
-    return false;
-}
-
-/* Accepts into memory that is let go at once, so that the connection is not left hanging in the queue. */
-static void refuse(struct client *client)
-{
-    counter_add(client->clients->resolver->counters, COUNTER_tcp_refused, 1);
-    client_reset(client, ERROR_LIMIT);
+    const struct config *config = clients->resolver->config;
+    if (clients->count >= clients->limit && !evict_idle(clients) && !evict_stalled(clients))
+        return NULL;
+    struct client *client = slab_take(&clients->slab);
+    if (!client)
+        return NULL;
+    client->clients = clients;
+    client->origin = (struct origin){
+        .ops = &tcp_ops,
+        .owner = client,
+        .tcp = true,
+        .keepalive = true,
+        .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
+    };
+    list_init(&client->queries);
+    return client;
 }
 
 static void accept_one(struct tcp_listener *listener)
 {
     struct tcp_clients *clients = listener->clients;
-    bool full = clients->count >= clients->limit && !evict_one(clients);
-    struct client *client = slab_take(&clients->slab);
-    if (!client) { /* many handles are closing: it is accepted when the first is gone */
-        if (!list_linked(&listener->in_held))
-            list_push_back(&clients->held, &listener->in_held);
+    struct client *client = client_new(clients);
+    if (!client) {
+        timeout_start(&clients->rest, &listener->rest);
         return;
     }
-    client->clients = clients;
-    list_init(&client->queries);
+    timeout_stop(&listener->rest);
     if (stream_accept(&client->stream, clients->resolver->loop, &client_ops, (uv_stream_t *)&listener->tcp) < 0) {
         slab_give(&clients->slab, client);
         return;
@@ -289,18 +347,25 @@ static void accept_one(struct tcp_listener *listener)
     clients->count++;
     list_push_back(&clients->all, &client->in_all);
     counter_add(clients->resolver->counters, COUNTER_tcp_accepted, 1);
-    if (full || stream_peer(&client->stream, &client->addr, false) < 0) {
-        refuse(client);
-        return;
-    }
-    client->last = clients->draining;
-    timeout_start(&clients->idle, &client->idle);
+    if (stream_peer(&client->stream, &client->origin.client, false) < 0)
+        client_reset(client, ERROR_CLOSED); /* gone already */
+    else
+        timeout_start(&clients->idle, &client->idle);
+}
+
+static void rest_expired(struct timeout *timeout)
+{
+    accept_one(container_of(timeout, struct tcp_listener, rest));
 }
 
 static void client_waits(uv_stream_t *stream, int status)
 {
-    if (status == 0)
-        accept_one(container_of((uv_tcp_t *)stream, struct tcp_listener, tcp));
+    struct tcp_listener *listener = container_of((uv_tcp_t *)stream, struct tcp_listener, tcp);
+    if (status < 0)
+        return; /* libuv tries again */
+    accept_one(listener);
+    if (list_linked(&listener->rest.link))
+        counter_add(listener->clients->resolver->counters, COUNTER_tcp_held, 1);
 }
 
 /* --- births and ends --- */
@@ -312,13 +377,12 @@ int tcp_clients_new(struct tcp_clients **out, struct resolver *resolver, unsigne
         return -ENOMEM;
     clients->resolver = resolver;
     clients->limit = limit;
-    /* Handles close asynchronously: some more exist for a moment than there are clients. */
-    slab_init(&clients->slab, sizeof(struct client), (size_t)limit + ACCEPTS);
+    slab_init(&clients->slab, sizeof(struct client), (size_t)limit + CLOSING_MAX);
     list_init(&clients->all);
     list_init(&clients->dirty);
-    list_init(&clients->held);
     timeouts_init(&clients->idle, resolver->loop, resolver->config->limits.tcp_idle_ms, idle_expired);
     timeouts_init(&clients->stalled, resolver->loop, STALL_MS, stalled_expired);
+    timeouts_init(&clients->rest, resolver->loop, REST_MS, rest_expired);
     clients->flush.flush = clients_flush;
     loop_add_flush(resolver->loop, &clients->flush);
     *out = clients;
@@ -327,11 +391,10 @@ int tcp_clients_new(struct tcp_clients **out, struct resolver *resolver, unsigne
 
 void tcp_clients_drain(struct tcp_clients *clients)
 {
-    clients->draining = true;
     for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link)) {
         struct client *client = container_of(link, struct client, in_all);
-        client->last = true;
-        client_touch(client);
+        client->origin.keepalive_100ms = 0; /* RFC 7828 section 3.2.2: close now */
+        client_drain(client);
     }
 }
 
@@ -348,6 +411,7 @@ void tcp_clients_free(struct tcp_clients *clients)
     loop_remove_flush(&clients->flush);
     timeouts_fini(&clients->idle);
     timeouts_fini(&clients->stalled);
+    timeouts_fini(&clients->rest);
     slab_fini(&clients->slab);
     mem_free(clients);
 }
@@ -385,6 +449,6 @@ int tcp_listen(struct tcp_listener **out, struct tcp_clients *clients, int fd)
 
 void tcp_close(struct tcp_listener *listener)
 {
-    list_remove(&listener->in_held);
+    timeout_stop(&listener->rest);
     uv_close((uv_handle_t *)&listener->tcp, listener_closed);
 }

@@ -1,11 +1,13 @@
 /* UDP in batches.
  *
  * Invariants:
- *   - slots [first, count) of `out` hold answers not yet sent; the slot behind them is the room of the query being answered
- *     (there is none while all slots are taken);
+ *   - slots [first, count) of `out` hold answers not yet sent; the slot behind them is the room of the query being answered;
+ *   - `backlog` holds the answers behind these, each after a struct late; there are some only while the socket is blocked
+ *     and all slots are taken;
  *   - while the socket is blocked (the kernel took no more) nothing is read, so that what comes stays in its queue;
  *   - the receive buffers hold data only within one receive round; queries that wait have copied what they need.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +22,7 @@ enum {
     QUERY_SIZE = 2048,  /* a longer datagram is no query; it is cut, and refused by the parser */
     ANSWER_SIZE = 4352, /* the largest limits.udp-size and an OPT */
     ROUNDS = 8,         /* receive rounds before other handles get their turn */
+    BACKLOG_MAX = 4 * 1024 * 1024, /* octets: thousands of clients may get one answer at once */
 };
 
 /* Either kind of packet information; IPv6's is the larger one. */
@@ -35,6 +38,12 @@ struct batch {
     union packet_info info[BATCH];
 };
 
+/* Stands before each answer in the backlog. */
+struct late {
+    struct origin origin;
+    size_t len;
+};
+
 struct udp_listener {
     uv_poll_t poll;
     struct loop_flush flush;
@@ -42,6 +51,7 @@ struct udp_listener {
     int fd;
     bool wildcard, stopped, blocked;
     unsigned first, count;
+    struct buffer backlog;
     struct batch in, out;
     uint8_t query[BATCH][QUERY_SIZE];
     uint8_t answer[BATCH][ANSWER_SIZE];
@@ -51,9 +61,54 @@ static void poll_update(struct udp_listener *listener);
 
 /* --- sending --- */
 
-static void batch_clear(struct udp_listener *listener)
+/* The answer's source: the address that was asked. Link-local ones mean nothing without their interface; the way back from
+ * all others is the routes' affair. */
+static size_t put_source(union packet_info *info, const struct origin *origin)
 {
+    struct cmsghdr *header = &info->header;
+    if (origin->local.sa.sa_family == AF_INET) {
+        struct in_pktinfo v4 = {.ipi_spec_dst = origin->local.in.sin_addr};
+        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v4), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+        memcpy(CMSG_DATA(header), &v4, sizeof v4);
+        return CMSG_SPACE(sizeof v4);
+    }
+    if (origin->local.sa.sa_family == AF_INET6) {
+        struct in6_pktinfo v6 = {.ipi6_addr = origin->local.in6.sin6_addr};
+        if (IN6_IS_ADDR_LINKLOCAL(&v6.ipi6_addr))
+            v6.ipi6_ifindex = origin->interface;
+        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v6), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
+        memcpy(CMSG_DATA(header), &v6, sizeof v6);
+        return CMSG_SPACE(sizeof v6);
+    }
+    return 0;
+}
+
+/* The answer of `len` octets in the next slot is to be sent. */
+static void fill_slot(struct udp_listener *listener, const struct origin *origin, size_t len)
+{
+    unsigned slot = listener->count++;
+    struct msghdr *header = &listener->out.message[slot].msg_hdr;
+    listener->out.addr[slot] = origin->client;
+    listener->out.vector[slot].iov_len = len;
+    header->msg_namelen = addr_len(&origin->client);
+    if (listener->wildcard)
+        header->msg_controllen = put_source(&listener->out.info[slot], origin);
+}
+
+/* All slots are free: takes answers from the backlog. */
+static void refill(struct udp_listener *listener)
+{
+    struct buffer *backlog = &listener->backlog;
     listener->first = listener->count = 0;
+    while (backlog->len > 0 && listener->count < BATCH) {
+        struct late late;
+        memcpy(&late, buffer_bytes(backlog).data, sizeof late);
+        memcpy(listener->answer[listener->count], buffer_bytes(backlog).data + sizeof late, late.len);
+        buffer_consume(backlog, sizeof late + late.len);
+        fill_slot(listener, &late.origin, late.len);
+        if (backlog->len == 0)
+            buffer_free(backlog);
+    }
 }
 
 /* Sends what there is; one bad destination costs its own answer only. */
@@ -71,54 +126,44 @@ static void send_batch(struct udp_listener *listener)
             listener->first++;
             counter_add(listener->resolver->counters, COUNTER_udp_send_failed, 1);
         }
+        if (listener->first == listener->count)
+            refill(listener);
     }
-    batch_clear(listener);
 }
 
-static struct udp_listener *listener_of(struct query *query)
+/* Room in the backlog, behind the struct late. */
+static uint8_t *room_behind(struct udp_listener *listener, size_t cap)
 {
-    return query->origin.owner;
+    uint8_t *room = NULL;
+    if (listener->backlog.len < BACKLOG_MAX)
+        room = buffer_reserve(&listener->backlog, sizeof(struct late) + cap);
+    if (!room) {
+        counter_add(listener->resolver->counters, COUNTER_udp_send_failed, 1);
+        return NULL;
+    }
+    return room + sizeof(struct late);
 }
 
 static uint8_t *udp_room(struct query *query, size_t cap)
 {
-    struct udp_listener *listener = listener_of(query);
+    struct udp_listener *listener = query->origin.owner;
+    assert(cap <= ANSWER_SIZE);
     if (listener->count == BATCH && !listener->blocked)
         send_batch(listener);
-    if (listener->count == BATCH || cap > ANSWER_SIZE) {
-        counter_add(listener->resolver->counters, COUNTER_udp_send_failed, 1);
-        return NULL;
-    }
-    return listener->answer[listener->count];
-}
-
-/* The answer's source: the address that was asked. */
-static size_t put_source(union packet_info *info, const struct origin *origin)
-{
-    struct cmsghdr *header = &info->header;
-    memset(info, 0, sizeof *info);
-    if (origin->local.sa.sa_family == AF_INET) {
-        struct in_pktinfo v4 = {.ipi_spec_dst = origin->local.in.sin_addr};
-        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v4), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
-        memcpy(CMSG_DATA(header), &v4, sizeof v4);
-        return CMSG_SPACE(sizeof v4);
-    }
-    struct in6_pktinfo v6 = {.ipi6_addr = origin->local.in6.sin6_addr, .ipi6_ifindex = origin->interface};
-    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v6), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
-    memcpy(CMSG_DATA(header), &v6, sizeof v6);
-    return CMSG_SPACE(sizeof v6);
+    return listener->count < BATCH ? listener->answer[listener->count] : room_behind(listener, cap);
 }
 
 static void udp_reply(struct query *query, size_t len)
 {
-    struct udp_listener *listener = listener_of(query);
-    unsigned slot = listener->count++;
-    struct msghdr *header = &listener->out.message[slot].msg_hdr;
-    listener->out.addr[slot] = query->origin.client;
-    listener->out.vector[slot].iov_len = len;
-    header->msg_namelen = addr_len(&query->origin.client);
-    if (listener->wildcard)
-        header->msg_controllen = put_source(&listener->out.info[slot], &query->origin);
+    struct udp_listener *listener = query->origin.owner;
+    struct buffer *backlog = &listener->backlog;
+    if (listener->count < BATCH) {
+        fill_slot(listener, &query->origin, len);
+        return;
+    }
+    struct late late = {query->origin, len};
+    memcpy(backlog->data + backlog->start + backlog->len, &late, sizeof late);
+    buffer_commit(backlog, sizeof late + len);
 }
 
 static const struct origin_ops udp_ops = {.room = udp_room, .reply = udp_reply};
@@ -128,6 +173,7 @@ static const struct origin_ops udp_ops = {.room = udp_room, .reply = udp_reply};
 /* Which address was asked. */
 static void take_local(struct origin *origin, struct msghdr *header)
 {
+    origin->local.sa.sa_family = AF_UNSPEC;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo v4;
@@ -193,19 +239,22 @@ static void receive(struct udp_listener *listener)
 
 /* --- the handle --- */
 
-/* uv_poll stops itself on POLLERR: take the pending error and go on. */
-static void forget_error(struct udp_listener *listener)
+/* Takes pending errors: while there are any the socket is ready all the time. */
+static void forget_errors(struct udp_listener *listener)
 {
     int error;
     socklen_t len = sizeof error;
+    struct msghdr nothing = {.msg_name = NULL};
     (void)getsockopt(listener->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    while (recvmsg(listener->fd, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
+        ;
 }
 
 static void udp_ready(uv_poll_t *poll, int status, int events)
 {
     struct udp_listener *listener = container_of(poll, struct udp_listener, poll);
-    if (status < 0) {
-        forget_error(listener);
+    if (status < 0) { /* POLLERR, upon which uv_poll has stopped itself */
+        forget_errors(listener);
         poll_update(listener);
         events = UV_READABLE | UV_WRITABLE;
     }
@@ -284,13 +333,13 @@ static void udp_closed(uv_handle_t *handle)
 {
     struct udp_listener *listener = container_of((uv_poll_t *)handle, struct udp_listener, poll);
     close(listener->fd);
+    buffer_free(&listener->backlog);
     mem_free(listener);
 }
 
 void udp_close(struct udp_listener *listener)
 {
-    if (!listener->blocked)
-        send_batch(listener);
+    send_batch(listener);
     loop_remove_flush(&listener->flush);
     uv_close((uv_handle_t *)&listener->poll, udp_closed);
 }

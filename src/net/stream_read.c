@@ -80,6 +80,8 @@ static void take_clear(struct stream *stream, uint8_t *data, size_t len)
     if (stream->in.len == 0)
         used += deliver(stream, data + used, len - used);
     keep(stream, data + used, len - used);
+    if (may_deliver(stream) && stream->in.len > 0 && stream->ops->partial)
+        stream->ops->partial(stream);
 }
 
 /* --- the peer's end --- */

@@ -1,0 +1,486 @@
+/* UDP listeners over real sockets on loopback. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "listen/udp.h"
+#include "server.h"
+
+static struct udp_listener *listener;
+static int listener_fd;
+static struct addr at; /* where it listens */
+
+/* --- the system's sendmmsg, with faults --- */
+
+static int send_error;          /* if not 0: what each send fails with */
+static unsigned errors_left;    /* how many sends fail */
+static unsigned send_calls, send_most; /* calls that sent, and the most that one call was given */
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    if (send_error && errors_left > 0) {
+        errors_left--;
+        errno = send_error;
+        return -1;
+    }
+    send_calls++;
+    if (count > send_most)
+        send_most = count;
+    return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
+}
+
+static void block_sending(void)
+{
+    send_error = EAGAIN;
+    errors_left = UINT32_MAX;
+}
+
+/* --- listener and clients --- */
+
+static void listen_at(const char *text)
+{
+    struct addr addr = address(text);
+    listener_fd = socket_udp(&addr);
+    assert_true(listener_fd >= 0);
+    at = bound_at(listener_fd);
+    assert_int_equal(udp_listen(&listener, &server.resolver, listener_fd, &at), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    server_open();
+    send_error = 0;
+    send_calls = send_most = 0;
+    listen_at("127.0.0.1");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    send_error = 0;
+    server_answer_waiting();
+    udp_close(listener);
+    server_close();
+    return 0;
+}
+
+/* Another listener in place of the one on 127.0.0.1. */
+static void listen_instead(const char *text)
+{
+    udp_close(listener);
+    listen_at(text);
+}
+
+static int client_from(const char *text)
+{
+    struct addr addr = address(text);
+    int fd = socket(addr.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), size = 1 << 22;
+    assert_true(fd >= 0);
+    (void)!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    assert_int_equal(bind(fd, &addr.sa, addr_len(&addr)), 0);
+    return fd;
+}
+
+static void send_to(int fd, const struct addr *to, const void *data, size_t len)
+{
+    assert_int_equal(sendto(fd, data, len, 0, &to->sa, addr_len(to)), len);
+}
+
+static void ask(int fd, const struct addr *to, uint16_t id, const char *name)
+{
+    uint8_t question[512];
+    send_to(fd, to, question, write_question(question, id, name));
+}
+
+/* Takes one answer and gives its id; -1: none came. */
+static int answer(int fd, struct addr *from, int *rcode)
+{
+    uint8_t data[4096];
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    ssize_t received = recvfrom(fd, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&name, &len);
+    if (received < 12)
+        return -1;
+    if (from)
+        assert_int_equal(addr_from_sockaddr(from, (struct sockaddr *)&name), 0);
+    if (rcode)
+        *rcode = data[3] & 15;
+    return read_u16(data);
+}
+
+static void expect_answer(int fd, int id)
+{
+    assert_true(TURN_UNTIL(is_readable(fd)));
+    assert_int_equal(answer(fd, NULL, NULL), id);
+}
+
+static unsigned count_answers(int fd)
+{
+    unsigned count = 0;
+    while (answer(fd, NULL, NULL) >= 0)
+        count++;
+    return count;
+}
+
+/* --- batches --- */
+
+static void test_a_query_is_answered(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1"), rcode;
+    struct addr from;
+    ask(fd, &at, 7, "now.example");
+    assert_true(TURN_UNTIL(is_readable(fd)));
+    assert_int_equal(answer(fd, &from, &rcode), 7);
+    assert_int_equal(rcode, RCODE_NXDOMAIN);
+    assert_true(addr_equal(&from, &at));
+    close(fd);
+}
+
+static void test_a_batch_leaves_in_one_call(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    for (uint16_t id = 0; id < 64; id++)
+        ask(fd, &at, id, "now.example");
+    turn();
+    for (uint16_t id = 0; id < 64; id++)
+        expect_answer(fd, id);
+    assert_int_equal(send_calls, 1);
+    assert_int_equal(send_most, 64);
+    close(fd);
+}
+
+static void test_a_turn_has_an_end(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    for (uint16_t id = 0; id < 600; id++)
+        ask(fd, &at, id, "now.example");
+    turn();
+    assert_int_equal(counted(COUNTER_udp_received), 512);
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 600));
+    assert_int_equal(count_answers(fd), 600);
+    close(fd);
+}
+
+static void test_each_client_gets_its_own(void **state)
+{
+    (void)state;
+    int fds[40];
+    for (int i = 0; i < 40; i++) {
+        fds[i] = client_from("127.0.0.1");
+        ask(fds[i], &at, (uint16_t)(100 + i), i % 3 ? "b20.example" : "now.example");
+    }
+    for (int i = 0; i < 40; i++) {
+        expect_answer(fds[i], 100 + i);
+        assert_int_equal(count_answers(fds[i]), 0);
+        close(fds[i]);
+    }
+}
+
+static void test_late_answers_leave_at_the_end_of_the_turn(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    ask(fd, &at, 1, "w.example");
+    assert_true(TURN_UNTIL(server.waiting_count == 1));
+    assert_int_equal(count_answers(fd), 0);
+    server_answer_waiting();
+    assert_int_equal(count_answers(fd), 0);
+    expect_answer(fd, 1);
+    close(fd);
+}
+
+static void test_thousands_of_late_answers_at_once(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    for (unsigned id = 0; id < 2000; id++) {
+        ask(fd, &at, (uint16_t)id, "wb10.example");
+        if (id % 100 == 99)
+            turn();
+    }
+    assert_true(TURN_UNTIL(server.waiting_count == 2000));
+    server_answer_waiting();
+    turn();
+    assert_int_equal(count_answers(fd), 2000);
+    assert_int_equal(counted(COUNTER_udp_send_failed), 0);
+    close(fd);
+}
+
+/* --- which address answers --- */
+
+static void expect_source(const char *listening, const char *const *asked, size_t count)
+{
+    listen_instead(listening);
+    int fd = client_from(strchr(listening, ':') ? "::1" : "127.0.0.1");
+    for (size_t i = 0; i < count; i++) {
+        struct addr to = address(asked[i]);
+        addr_set_port(&to, addr_port(&at));
+        ask(fd, &to, (uint16_t)i, i % 2 ? "w.example" : "now.example");
+    }
+    assert_true(TURN_UNTIL(counted(COUNTER_queries_received) == count));
+    server_answer_waiting();
+    for (size_t i = 0; i < count; i++) {
+        struct addr from;
+        assert_true(TURN_UNTIL(is_readable(fd)));
+        int id = answer(fd, &from, NULL);
+        assert_in_range(id, 0, (int)count - 1);
+        struct addr to = address(asked[id]);
+        addr_set_port(&to, addr_port(&at));
+        assert_true(addr_equal(&from, &to));
+    }
+    close(fd);
+}
+
+static void test_a_wildcard_socket_answers_from_the_address_asked(void **state)
+{
+    static const char *const asked[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.9.8.7", "127.0.0.1"};
+    (void)state;
+    expect_source("0.0.0.0", asked, 5);
+}
+
+static void test_a_wildcard_socket_answers_over_ipv6(void **state)
+{
+    static const char *const asked[] = {"::1", "::1"};
+    struct addr loopback = address("::1");
+    (void)state;
+    if (!socket_family_works(&loopback))
+        skip();
+    expect_source("::", asked, 2);
+}
+
+static void test_packet_information_may_be_missing(void **state)
+{
+    int off = 0, fd = client_from("127.0.0.1");
+    (void)state;
+    listen_instead("0.0.0.0");
+    assert_int_equal(setsockopt(listener_fd, IPPROTO_IP, IP_PKTINFO, &off, sizeof off), 0);
+    struct addr to = address("127.0.0.1");
+    addr_set_port(&to, addr_port(&at));
+    ask(fd, &to, 5, "now.example");
+    expect_answer(fd, 5);
+    close(fd);
+}
+
+/* --- a socket that takes no more --- */
+
+static void test_what_the_kernel_does_not_take_is_sent_later(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    block_sending();
+    for (uint16_t id = 0; id < 10; id++)
+        ask(fd, &at, id, "now.example");
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 10));
+    turn();
+    assert_int_equal(count_answers(fd), 0);
+    send_error = 0;
+    for (uint16_t id = 0; id < 10; id++)
+        expect_answer(fd, id);
+    close(fd);
+}
+
+static void test_a_blocked_socket_reads_nothing(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    block_sending();
+    ask(fd, &at, 1, "now.example");
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 1));
+    ask(fd, &at, 2, "now.example");
+    for (int i = 0; i < 10; i++)
+        turn();
+    assert_int_equal(counted(COUNTER_udp_received), 1);
+    send_error = 0;
+    expect_answer(fd, 1);
+    expect_answer(fd, 2);
+    close(fd);
+}
+
+static void test_answers_pile_up_while_the_socket_is_blocked(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    for (unsigned id = 0; id < 1000; id++) {
+        ask(fd, &at, (uint16_t)id, id % 2 ? "wb25.example" : "w.example");
+        if (id % 100 == 99)
+            turn();
+    }
+    assert_true(TURN_UNTIL(server.waiting_count == 1000));
+    block_sending();
+    server_answer_waiting();
+    for (int i = 0; i < 10; i++)
+        turn();
+    assert_int_equal(count_answers(fd), 0);
+    send_error = 0;
+    assert_true(TURN_UNTIL(send_calls >= 1000 / 64));
+    turn();
+    for (int id = 999; id >= 0; id--) /* in the order in which they were given */
+        assert_int_equal(answer(fd, NULL, NULL), id);
+    assert_int_equal(counted(COUNTER_udp_send_failed), 0);
+    close(fd);
+}
+
+static void test_what_piles_up_has_an_end(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    for (unsigned id = 0; id < 9000; id++) {
+        ask(fd, &at, (uint16_t)id, "wb29.example");
+        if (id % 100 == 99)
+            turn();
+    }
+    assert_true(TURN_UNTIL(server.waiting_count == 9000));
+    block_sending();
+    server_answer_waiting();
+    assert_true(counted(COUNTER_udp_send_failed) > 0);
+    assert_int_equal(counted(COUNTER_queries_finished) + counted(COUNTER_queries_dropped), 9000);
+    assert_int_equal(counted(COUNTER_udp_send_failed), counted(COUNTER_queries_dropped));
+    close(fd);
+}
+
+static void test_a_bad_destination_costs_its_own_answer_only(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    send_error = EPERM;
+    errors_left = 1;
+    for (uint16_t id = 0; id < 20; id++)
+        ask(fd, &at, id, "now.example");
+    for (uint16_t id = 1; id < 20; id++)
+        expect_answer(fd, id);
+    assert_int_equal(counted(COUNTER_udp_send_failed), 1);
+    close(fd);
+}
+
+static void test_an_interrupted_send_goes_on(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    send_error = EINTR;
+    errors_left = 3;
+    ask(fd, &at, 9, "now.example");
+    expect_answer(fd, 9);
+    assert_int_equal(counted(COUNTER_udp_send_failed), 0);
+    close(fd);
+}
+
+/* --- errors and junk --- */
+
+static void test_pending_errors_are_taken_and_reading_goes_on(void **state)
+{
+    (void)state;
+    int on = 1, fd = client_from("127.0.0.1"), gone = client_from("127.0.0.1");
+    assert_int_equal(setsockopt(listener_fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
+    for (uint16_t id = 0; id < 3; id++)
+        ask(gone, &at, id, "now.example");
+    close(gone); /* the answers meet a closed port */
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 3));
+    ask(fd, &at, 4, "now.example");
+    expect_answer(fd, 4);
+    for (int i = 0; i < 5; i++)
+        turn();
+    struct pollfd state_now = {.fd = listener_fd, .events = POLLIN};
+    assert_int_equal(poll(&state_now, 1, 0), 0); /* nothing is left that would wake the loop */
+    close(fd);
+}
+
+static void test_junk_is_survived(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    uint8_t junk[4000];
+    for (size_t i = 0; i < sizeof junk; i++)
+        junk[i] = (uint8_t)(i * 7919 >> 3);
+    send_to(fd, &at, junk, 0);
+    send_to(fd, &at, junk, 11);
+    junk[2] |= 0x80; /* a response */
+    send_to(fd, &at, junk, 100);
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 3));
+    assert_int_equal(counted(COUNTER_udp_ignored), 3);
+    junk[2] = 0;
+    send_to(fd, &at, junk, 100);
+    send_to(fd, &at, junk, sizeof junk); /* longer than any room for queries */
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 5));
+    assert_int_equal(count_answers(fd), 2);
+    ask(fd, &at, 6, "now.example");
+    expect_answer(fd, 6);
+    close(fd);
+}
+
+static void test_a_stopped_listener_still_answers(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    ask(fd, &at, 1, "w.example");
+    assert_true(TURN_UNTIL(server.waiting_count == 1));
+    udp_stop(listener);
+    ask(fd, &at, 2, "now.example");
+    for (int i = 0; i < 5; i++)
+        turn();
+    assert_int_equal(counted(COUNTER_udp_received), 1);
+    server_answer_waiting();
+    expect_answer(fd, 1);
+    close(fd);
+}
+
+static void test_what_is_unsent_leaves_with_the_close(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    ask(fd, &at, 1, "w.example");
+    assert_true(TURN_UNTIL(server.waiting_count == 1));
+    server_answer_waiting();
+    listen_instead("127.0.0.1");
+    assert_int_equal(answer(fd, NULL, NULL), 1);
+    close(fd);
+}
+
+static void test_without_memory_there_is_no_listener(void **state)
+{
+    (void)state;
+    struct udp_listener *none = NULL;
+    struct addr addr = address("127.0.0.1");
+    int fd = socket_udp(&addr);
+    mem_fail_at(1);
+    assert_int_equal(udp_listen(&none, &server.resolver, fd, &addr), -ENOMEM);
+    mem_fail_at(0);
+    assert_null(none);
+    assert_int_equal(close(fd), 0); /* still ours */
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_query_is_answered),
+        TEST(test_a_batch_leaves_in_one_call),
+        TEST(test_a_turn_has_an_end),
+        TEST(test_each_client_gets_its_own),
+        TEST(test_late_answers_leave_at_the_end_of_the_turn),
+        TEST(test_thousands_of_late_answers_at_once),
+        TEST(test_a_wildcard_socket_answers_from_the_address_asked),
+        TEST(test_a_wildcard_socket_answers_over_ipv6),
+        TEST(test_packet_information_may_be_missing),
+        TEST(test_what_the_kernel_does_not_take_is_sent_later),
+        TEST(test_a_blocked_socket_reads_nothing),
+        TEST(test_answers_pile_up_while_the_socket_is_blocked),
+        TEST(test_what_piles_up_has_an_end),
+        TEST(test_a_bad_destination_costs_its_own_answer_only),
+        TEST(test_an_interrupted_send_goes_on),
+        TEST(test_pending_errors_are_taken_and_reading_goes_on),
+        TEST(test_junk_is_survived),
+        TEST(test_a_stopped_listener_still_answers),
+        TEST(test_what_is_unsent_leaves_with_the_close),
+        TEST(test_without_memory_there_is_no_listener),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
