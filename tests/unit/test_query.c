@@ -1,0 +1,425 @@
+/* The walk of a query: what is refused, what is shown to whom, and that the books hold whatever happens. */
+#include <errno.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "fake_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define CLIENTS 400
+static struct client clients[CLIENTS];
+static struct fake_answer served;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(clients, 0, sizeof clients);
+    served = FAKE_ANSWER;
+    fake_begin();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resolver_end();
+    fake_end();
+    return 0;
+}
+
+static void serve(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, &served);
+}
+
+/* --- what is never asked upstream --- */
+
+static void send_octets(unsigned n, const char *octets, size_t len)
+{
+    clients[n].asked_len = 0;
+    client_send(&clients[n], octets, len);
+    assert_null(clients[n].waiting);
+}
+#define SEND(n, literal) send_octets(n, literal, sizeof(literal) - 1)
+
+static void what_is_no_query_gets_silence(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    SEND(0, "");
+    SEND(0, "\0\1\1\0\0\1\0\0\0\0\0");
+    SEND(0, "\0\1\201\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1");
+    assert_int_equal(clients[0].replies, 0);
+    assert_int_equal(fake_counted(COUNTER_udp_ignored), 3);
+    assert_int_equal(fake_counted(COUNTER_queries_received), 0);
+}
+
+static void what_cannot_be_read_is_refused_by_kind(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    SEND(0, "\0\1\1\0\0\0\0\0\0\0\0\0");
+    assert_int_equal(clients[0].rcode, RCODE_FORMERR);
+    SEND(1, "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1\0");
+    assert_int_equal(clients[1].rcode, RCODE_FORMERR);
+    SEND(2, "\0\1\21\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1");
+    assert_int_equal(clients[2].rcode, RCODE_NOTIMP);
+    SEND(3, "\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1\0\0\51\4\320\0\1\0\0\0\0");
+    assert_int_equal(clients[3].rcode, RCODE_BADVERS);
+    assert_int_equal(fake_counted(COUNTER_queries_finished), 4);
+    fake_turn();
+    assert_int_equal(fake_dials(), 0);
+}
+
+static void query_without_rd_is_answered_from_the_cache_only(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    clients[0].no_rd = clients[2].no_rd = true;
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(clients[0].rcode, RCODE_REFUSED);
+    assert_int_equal(clients[0].ede, EDE_NOT_AUTHORITATIVE);
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    client_ask(&clients[2], "a.test");
+    assert_int_equal(clients[2].rcode + clients[2].replies, 1);
+}
+
+/* --- what is shown --- */
+
+static void each_gets_its_own_question_and_opt(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    clients[0].no_edns = true;
+    clients[1].id = 77;
+    client_ask(&clients[0], "A.test");
+    client_ask(&clients[1], "a.TEST");
+    fake.serve = serve;
+    served.ede = 3;
+    fake_turn();
+    assert_true(clients[0].case_kept && clients[1].case_kept);
+    assert_int_equal(clients[1].reply_id, 77);
+    assert_int_equal(clients[0].ede, EDE_NONE);
+    assert_int_equal(clients[1].ede, 3);
+    assert_non_null(strstr(clients[1].ede_text, "entry0"));
+    assert_int_equal(clients[0].reply_len, clients[0].asked_len + 16);
+}
+
+static void repeated_query_gets_one_answer(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    clients[0].id = 9;
+    client_ask(&clients[0], "a.test");
+    struct query *waiting = clients[0].waiting;
+    client_ask(&clients[0], "A.test");
+    assert_non_null(waiting);
+    assert_null(clients[0].waiting);
+    assert_int_equal(fake_counted(COUNTER_queries_retransmitted), 1);
+    assert_int_equal(resolver_waiting(&resolver), 1);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[0].replies, 1);
+    assert_true(clients[0].case_kept); /* as the repetition had it */
+}
+
+static void other_id_port_or_connection_is_no_repetition(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    clients[0].id = 1;
+    client_ask(&clients[0], "a.test");
+    addr_set_port(&clients[0].origin.client, 4001);
+    client_ask(&clients[0], "a.test");
+    client_ask(&clients[1], "a.test");
+    clients[2].origin.tcp = true; /* on a connection nothing is lost, so nothing is repeated */
+    client_ask(&clients[2], "a.test");
+    client_ask(&clients[2], "a.test");
+    assert_int_equal(resolver_waiting(&resolver), 6);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[0].replies, 3);
+    assert_int_equal(clients[2].replies, 2);
+}
+
+/* --- limits --- */
+
+static void too_many_queries_are_told_so(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    resolver.queries.limit = 10;
+    for (unsigned i = 0; i < 15; i++) {
+        clients[i].id = (uint16_t)i;
+        client_ask(&clients[i], "a.test");
+    }
+    assert_int_equal(fake_counted(COUNTER_queries_over_limit), 5);
+    assert_int_equal(clients[14].rcode, RCODE_SERVFAIL);
+    fake.serve = serve;
+    fake_turn();
+    for (unsigned i = 0; i < 15; i++)
+        assert_int_equal(clients[i].replies, 1);
+}
+
+static void client_without_room_is_dropped(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    clients[0].no_room = true;
+    client_ask(&clients[1], "a.test");
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[0].replies, 0);
+    assert_int_equal(clients[1].replies, 1);
+    assert_int_equal(fake_counted(COUNTER_queries_dropped), 1);
+}
+
+static void dropped_query_leaves_its_lookup_to_the_cache(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    query_drop(clients[0].waiting);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[0].replies, 0);
+    client_ask(&clients[1], "a.test");
+    assert_int_equal(clients[1].replies, 1);
+}
+
+/* --- expired data --- */
+
+static void expired_answer_is_given_when_nothing_fresh_comes(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    config->cache.serve_stale = 86400;
+    fake.serve = serve;
+    served.ttl = 10;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    fake.serve = NULL;
+    fake_pass(20000);
+    client_ask(&clients[1], "a.test");
+    fake_pass(1790);
+    assert_int_equal(clients[1].replies, 0);
+    fake_pass(20);
+    assert_int_equal(clients[1].rcode + clients[1].replies, 1);
+    assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
+    client_ask(&clients[2], "a.test"); /* no second wait */
+    assert_int_equal(clients[2].replies, 1);
+    assert_int_equal(clients[2].ede, EDE_STALE_ANSWER);
+}
+
+static void expired_answer_is_given_at_once_when_no_server_can_be_asked(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    config->cache.serve_stale = 86400;
+    fake.serve = serve;
+    served.ttl = 10;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    fake.dial[1] = FAKE_REFUSES;
+    fake_pass(60000);
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_int_equal(clients[1].replies, 1);
+    assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
+}
+
+static void nothing_expired_is_given_when_that_is_off(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    served.ttl = 10;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    fake.serve = NULL;
+    fake_pass(20000);
+    client_ask(&clients[1], "a.test");
+    fake_pass(4010);
+    assert_int_equal(clients[1].rcode, RCODE_SERVFAIL);
+}
+
+static void popular_name_is_renewed_before_it_expires(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    config->cache.prefetch = true;
+    fake.serve = serve;
+    served.ttl = 100;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    fake_pass(50000);
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 1);
+    fake_pass(42000);
+    client_ask(&clients[2], "a.test");
+    fake_turn();
+    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 2);
+    fake_pass(50000);
+    client_ask(&clients[3], "a.test");
+    assert_int_equal(clients[3].replies, 1); /* at once */
+}
+
+/* --- memory --- */
+
+static void new_resolver_survives_failed_allocations(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    struct resolver other;
+    unsigned long n = 1;
+    int status;
+    do {
+        mem_fail_at(n++);
+        status = resolver_init(&other, &fake.loop, &fake.counters, config, cache, group, client_steps);
+        mem_fail_at(0);
+        assert_true(status == 0 || status == -ENOMEM);
+    } while (status < 0);
+    assert_true(n > 4);
+    resolver_fini(&other);
+}
+
+/* --- anything in any order --- */
+
+static uint64_t random_state;
+
+static unsigned below(unsigned bound)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random_state >> 33) % bound;
+}
+
+static void serve_anything(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    static const uint16_t rcodes[] = {0, 0, 0, 0, 1, 2, 3, 5, 23};
+    struct fake_answer answer = FAKE_ANSWER;
+    uint8_t message[2048];
+    answer.rcode = rcodes[below(sizeof rcodes / sizeof rcodes[0])];
+    answer.truncated = below(20) == 0;
+    answer.no_record = below(10) == 0;
+    answer.ttl = 1 + below(40);
+    answer.ede = below(5) ? EDE_NONE : (int)below(30);
+    size_t len = fake_build(message, frame, &answer);
+    switch (below(12)) {
+    case 0:
+        return;
+    case 1:
+        fake_deliver(conn, message, below((unsigned)len));
+        return;
+    case 2:
+        message[below((unsigned)len)] ^= (uint8_t)(1 << below(8));
+        break;
+    case 3:
+        fake_kill(conn, below(2) ? -ECONNRESET : ERROR_CLOSED);
+        return;
+    default:
+        break;
+    }
+    fake_deliver(conn, message, len);
+}
+
+static void random_query(struct client *client)
+{
+    char name[32];
+    if (client->waiting && !client->replies && below(2)) {
+        query_drop(client->waiting);
+        client->waiting = NULL;
+        client->replies = 1; /* it wants none */
+        return;
+    }
+    if (client->asked_len && !client->replies)
+        return;
+    memset(client, 0, sizeof *client);
+    client->id = (uint16_t)(client - clients);
+    client->no_edns = below(4) == 0;
+    client->no_rd = below(20) == 0;
+    client->origin.tcp = below(4) == 0;
+    snprintf(name, sizeof name, "n%u.test", below(40));
+    client_ask(client, name);
+}
+
+static void random_event(void)
+{
+    unsigned what = below(40);
+    if (what == 0)
+        fake.dial[1 + below(4)] = (enum fake_dial)below(4);
+    else if (what == 1)
+        fake_pass(below(3000));
+    else if (what < 10)
+        fake_pass(below(60));
+    else if (what == 10 && fake_dials())
+        fake_kill(fake_conn(fake_dials() - 1), -ECONNRESET);
+    else if (what == 11 && fake_dials())
+        fake_conn(fake_dials() - 1)->blocked = true;
+    else if (what == 12)
+        fake.serve = fake.serve ? NULL : serve_anything;
+    else if (what == 13)
+        fake.serve = serve_anything;
+    else
+        random_query(&clients[below(CLIENTS)]);
+}
+
+static void anything_in_any_order_keeps_the_books(void **state)
+{
+    unsigned seeds = getenv("SEEDS") ? (unsigned)atoi(getenv("SEEDS")) : 60;
+    resolver_begin(1, 1);
+    for (unsigned seed = 1; seed <= seeds; seed++) {
+        teardown(state);
+        setup(state);
+        random_state = seed;
+        resolver_begin(1 + below(2), 1 + below(2));
+        config->cache.serve_stale = below(2) ? 86400 : 0;
+        config->cache.prefetch = below(2);
+        fake.serve = serve_anything;
+        if (below(3) == 0)
+            mem_fail_every(5 + below(60));
+        for (unsigned i = 0; i < 1000; i++) {
+            random_event();
+            assert_true(books_hold());
+        }
+        mem_fail_every(0);
+        fake_pass(4010);
+        for (unsigned i = 0; i < CLIENTS; i++)
+            if (clients[i].asked_len)
+                assert_int_equal(clients[i].replies, 1);
+        assert_int_equal(resolver_waiting(&resolver), 0);
+        fake_pass(12 * 10000);
+        assert_int_equal(resolver.lookups.in_use, 0);
+        assert_int_equal(fake_counted(COUNTER_queries_received),
+                         fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped));
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_no_query_gets_silence),
+        TEST(what_cannot_be_read_is_refused_by_kind),
+        TEST(query_without_rd_is_answered_from_the_cache_only),
+        TEST(each_gets_its_own_question_and_opt),
+        TEST(repeated_query_gets_one_answer),
+        TEST(other_id_port_or_connection_is_no_repetition),
+        TEST(too_many_queries_are_told_so),
+        TEST(client_without_room_is_dropped),
+        TEST(dropped_query_leaves_its_lookup_to_the_cache),
+        TEST(expired_answer_is_given_when_nothing_fresh_comes),
+        TEST(expired_answer_is_given_at_once_when_no_server_can_be_asked),
+        TEST(nothing_expired_is_given_when_that_is_off),
+        TEST(popular_name_is_renewed_before_it_expires),
+        TEST(new_resolver_survives_failed_allocations),
+        TEST(anything_in_any_order_keeps_the_books),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
