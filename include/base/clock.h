@@ -14,6 +14,9 @@ uint64_t clock_us(void);
 /* Seconds of the wall clock since 1970. */
 int64_t clock_wall_s(void);
 
+/* Milliseconds that the machine has slept (been suspended) since it booted. */
+uint64_t clock_slept_ms(void);
+
 /* From now on all three give what the test says: clock_us = us, clock_ms = us / 1000, and wall = wall_s. */
 void clock_fake(uint64_t us, int64_t wall_s);
 void clock_real(void);

@@ -4,8 +4,10 @@
  * handshake, which a file carries over restarts. So a machine that boots without a clock can ask us for its
  * time servers, and a clock that is turned back makes no expired certificate good. Chain, name and pins do
  * not depend on it: nothing is ever accepted for want of a clock, and what has expired by this time is
- * refused. Owns:    one time for the whole process. Threads: verifytime_now and verifytime_note from any; the
- * other two on one thread, the first call of verifytime_load before there are others.
+ * refused.
+ * Owns:    one time for the whole process.
+ * Threads: verifytime_now and verifytime_note from any; the other two on one thread, the first call of
+ * verifytime_load before there are others.
  */
 #ifndef DOTSTUB_NET_VERIFYTIME_H
 #define DOTSTUB_NET_VERIFYTIME_H

@@ -3,7 +3,9 @@
  * Does:    calls `was_set` when someone sets the wall clock (settimeofday, a step of NTP; not its slewing,
  * which goes on all the time) and when the machine wakes from a suspend, whose length the kernel adds to the
  * wall clock. Costs nothing meanwhile. Where there is no such timer (containers, system call filters) nothing
- * is heard of. Owns:    its uv handle and descriptor. Threads: its loop's.
+ * is heard of.
+ * Owns:    its uv handle and descriptor.
+ * Threads: its loop's.
  */
 #ifndef DOTSTUB_NET_WALLCLOCK_H
 #define DOTSTUB_NET_WALLCLOCK_H

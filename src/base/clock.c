@@ -25,6 +25,17 @@ uint64_t clock_ms(void)
     return clock_us() / 1000;
 }
 
+uint64_t clock_slept_ms(void)
+{
+    struct timespec monotonic;
+    if (fake.on)
+        return 0;
+    uint64_t boot_us = clock_us();
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    uint64_t awake_us = (uint64_t)monotonic.tv_sec * 1000000 + (uint64_t)monotonic.tv_nsec / 1000;
+    return boot_us > awake_us ? (boot_us - awake_us) / 1000 : 0;
+}
+
 int64_t clock_wall_s(void)
 {
     struct timespec now;

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "base/mem.h"
 #include <config.h>
 #include "net/loop.h"
+#include "net/verifytime.h"
 #include "privileges.h"
 #include "sockets.h"
 #include "worker.h"
@@ -30,6 +33,11 @@ enum {
     EXIT_PORT = EX_OSERR,         /* 71 */
     EXIT_PRIVILEGES = EX_NOPERM,  /* 77 */
     EXIT_CONFIGURATION = EX_CONFIG, /* 78 */
+};
+
+enum {
+    FIRST_SAVE_MS = 10 * 60 * 1000,
+    SAVE_EVERY_MS = 60 * 60 * 1000,
 };
 
 struct command {
@@ -45,6 +53,8 @@ struct daemon {
     struct sockets sockets;
     struct loop loop;
     uv_signal_t on_term, on_int, on_hup;
+    uv_timer_t save;
+    char verified_file[PATH_MAX]; /* keeps the time of the last verified handshake; "": nowhere */
 };
 
 /* Static, so that what a failed start leaves behind is still reachable. */
@@ -199,6 +209,30 @@ static int make_workers(void)
     return status;
 }
 
+/* --- the time of the last verified handshake, for a machine that starts without a clock --- */
+
+/* Beside the cache's file; where that folder is not, nothing is kept. */
+static void find_verified_file(void)
+{
+    const char *cache_file = self.config->cache.save_file;
+    const char *slash = cache_file ? strrchr(cache_file, '/') : NULL;
+    if (!slash || slash - cache_file > (long)sizeof self.verified_file - 16)
+        return;
+    int folder = (int)(slash - cache_file);
+    snprintf(self.verified_file, sizeof self.verified_file, "%.*s/", folder, cache_file);
+    if (access(self.verified_file, W_OK | X_OK) < 0)
+        self.verified_file[0] = '\0';
+    else
+        snprintf(self.verified_file, sizeof self.verified_file, "%.*s/last-verified", folder, cache_file);
+}
+
+static void save_verified(uv_timer_t *timer)
+{
+    (void)timer;
+    if (self.verified_file[0])
+        verifytime_save(self.verified_file);
+}
+
 /* --- signals --- */
 
 static void stop_asked(uv_signal_t *signal, int number)
@@ -230,6 +264,8 @@ static int watch_signals(void)
         status = uv_signal_start(&self.on_int, stop_asked, SIGINT);
     if (status == 0)
         status = uv_signal_start(&self.on_hup, reload_asked, SIGHUP);
+    if (status == 0)
+        status = uv_timer_init(&self.loop.uv, &self.save);
     return status;
 }
 
@@ -238,6 +274,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_term, NULL);
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
+    uv_close((uv_handle_t *)&self.save, NULL);
     loop_drain(&self.loop, 100);
     loop_fini(&self.loop);
 }
@@ -299,7 +336,13 @@ static int serve(const struct command *command)
     }
     if (privileges_drop(command->user) < 0)
         return EXIT_PRIVILEGES;
+    find_verified_file();
+    if (self.verified_file[0]) {
+        verifytime_load(self.verified_file);
+        uv_timer_start(&self.save, save_verified, FIRST_SAVE_MS, SAVE_EVERY_MS);
+    }
     status = run_workers();
+    save_verified(&self.save);
     unwatch_signals();
     clean_up();
     return status == 0 ? EXIT_OK : EXIT_OTHER;

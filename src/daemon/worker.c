@@ -14,6 +14,7 @@
 #include "listen/udp.h"
 #include "net/link.h"
 #include "net/mailbox.h"
+#include "net/wallclock.h"
 #include "resolve/resolver.h"
 #include "steps.h"
 #include "upstream/upstream.h"
@@ -31,6 +32,7 @@ struct worker {
     struct loop loop;
     struct mailbox mailbox;
     struct link link;
+    struct wallclock wallclock;
     struct letter stop;
     struct counters counters;
     struct resolver resolver;
@@ -54,6 +56,7 @@ static void sessions_closed(void *context)
         udp_close(worker->udp[i]);
     worker->udp_count = 0;
     link_close(&worker->link);
+    wallclock_close(&worker->wallclock);
     mailbox_close(&worker->mailbox);
     loop_stop(&worker->loop);
 }
@@ -104,6 +107,11 @@ void worker_stop(struct worker *worker)
 static void network_changed(struct link *link)
 {
     group_network_changed(container_of(link, struct worker, link)->group, false);
+}
+
+static void wallclock_set(struct wallclock *wallclock)
+{
+    group_clock_changed(container_of(wallclock, struct worker, wallclock)->group);
 }
 
 /* --- the thread --- */
@@ -157,6 +165,7 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     if (status < 0)
         return status;
     link_open(&worker->link, &worker->loop, network_changed);
+    wallclock_open(&worker->wallclock, &worker->loop, wallclock_set);
     status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
     if (status < 0)
         return status;

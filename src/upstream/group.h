@@ -88,6 +88,7 @@ struct group {
     size_t server_count;
     struct answer_scratch *scratch;
     uint64_t grace_until_ms;
+    uint64_t slept_ms;        /* how long the machine had slept when we last looked */
     struct budget *budgets;   /* one per upstream entry */
     int last_error;
     struct server *last_failed; /* where that was; NULL: nowhere */
@@ -185,6 +186,11 @@ void server_note_idle_close(struct server *server, uint64_t rested_ms);
 void server_note_idle_end(struct server *server);
 /* How long a session of it may be silent while questions are under way, ms. */
 uint64_t server_silence(const struct server *server);
+
+/* --- network.c --- */
+
+/* If the machine slept meanwhile, every session is taken for dead. */
+void group_notice_sleep(struct group *group);
 
 /* --- upstream.c --- */
 void exchange_finish(struct exchange *exchange, int status, struct answer *answer);

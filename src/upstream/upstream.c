@@ -114,6 +114,8 @@ void upstream_refused(struct server *server)
 static bool group_flush(struct loop_flush *hook)
 {
     struct group *group = container_of(hook, struct group, flush);
+    if (!list_empty(&group->dirty)) /* before a question goes onto a session that a sleep has killed */
+        group_notice_sleep(group);
     bool busy = pool_run(group);
     struct list later;
     struct list_link *link;
@@ -208,6 +210,7 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     group->counters = counters;
     group->config = config_ref(config);
     group->grace_until_ms = loop_now(loop) + GRACE;
+    group->slept_ms = clock_slept_ms();
     list_init(&group->waiting);
     list_init(&group->dirty);
     for (size_t i = 0; i < config->upstream_count; i++) {

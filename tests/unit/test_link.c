@@ -326,6 +326,20 @@ static void strange_address_has_no_way(void **state)
     assert_int_equal(way("2001:db8::1", "127.0.0.1").reach, LINK_NO_WAY);
 }
 
+/* The kernel makes an interface's routes usable some time after it came up, and tells nobody when IPv6 is ready: asked until it is. */
+static void wait_for_carriers(void)
+{
+    static const char *const ways[][2] = {
+        {"10.1.0.2", "10.1.0.1"}, {"10.2.0.2", "10.2.0.1"}, {"fd01::2", "fd01::1"}, {"fd02::2", "fd02::1"}};
+    for (unsigned i = 0, tries = 0; i < sizeof(ways) / sizeof(ways[0]); tries++) {
+        assert_true(tries < 5000);
+        if (way(ways[i][0], ways[i][1]).reach == LINK_WAY)
+            i++;
+        else
+            poll(NULL, 0, 1);
+    }
+}
+
 /* Two uplinks, `one` being preferred, and a rule for those that come from 10.3.0.2. */
 static int set_up_world(void **state)
 {
@@ -353,6 +367,7 @@ static int set_up_world(void **state)
     set_up_loopback();
     for (unsigned i = 0; i < sizeof(world) / sizeof(world[0]); i++)
         ip(world[i]);
+    wait_for_carriers();
     return 0;
 }
 
