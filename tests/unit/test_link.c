@@ -415,6 +415,8 @@ static void way_changes_with_its_interface(void **state)
     (void)state;
     assert_true(changes("10.1.0.2", "8.8.8.8", "route add default via 10.2.0.1 metric 5"));
     assert_true(changes("fd01::2", "2001:db8::1", "-6 route add default via fd02::1 metric 5"));
+    ip("route add 10.9.0.0/24 dev one");
+    assert_true(changes("10.1.0.2", "10.9.0.7", "route add 10.9.0.7 dev two")); /* both are neighbours */
     assert_true(changes("10.1.0.2", "10.1.0.7", "link set one down"));
 }
 
