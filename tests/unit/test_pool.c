@@ -444,6 +444,24 @@ static void question_to_be_alone_is_not_starved(void **state)
     cancel_all();
 }
 
+static void fresh_session_is_for_the_one_who_waited(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    ask(&asked[0], "a.test");
+    fake_turn();
+    fake.dial[1] = FAKE_HANGS;
+    asked[1].exchange.alone = true;
+    fake_ask(group, &asked[1], "bad.test");
+    fake_turn();
+    fake_accept(fake_conn(1));
+    ask(&asked[2], "a.test"); /* in the same turn, before the flush */
+    fake_turn();
+    assert_ptr_equal(asked[2].exchange.session, asked[0].exchange.session);
+    assert_int_equal(asked[1].exchange.state, EXCHANGE_SENT);
+    cancel_all();
+}
+
 static void questions_to_be_alone_leave_a_place_for_others(void **state)
 {
     (void)state;
@@ -589,6 +607,20 @@ static void silent_sessions_do_not_keep_new_questions_for_ever(void **state)
     cancel_all();
 }
 
+static void silent_sessions_do_not_pile_up(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    for (unsigned i = 0; i < 600; i++) {
+        exchange_cancel(&asked[i % 200].exchange);
+        ask(&asked[i % 200], "a.test");
+        fake_pass(100);
+        assert_in_range(fake_open(), 1, config->tls.sessions + SESSIONS_DOUBTFUL);
+    }
+    assert_true(fake_dials() > 20); /* but new ones are tried all the time */
+    cancel_all();
+}
+
 /* A server where everything takes longer than silence lasts is not left with one connection after the other. */
 static void slow_server_keeps_its_sessions(void **state)
 {
@@ -699,6 +731,7 @@ int main(void)
         TEST(surplus_sessions_grow_idle),
         TEST(question_sent_alone_shares_its_session_with_none),
         TEST(question_to_be_alone_is_not_starved),
+        TEST(fresh_session_is_for_the_one_who_waited),
         TEST(questions_to_be_alone_leave_a_place_for_others),
         TEST(tombstones_do_not_keep_a_question_from_being_alone),
         TEST(server_that_closes_after_each_answer_answers_all),
@@ -707,6 +740,7 @@ int main(void)
         TEST(no_session_after_the_other_is_opened_for_one_who_avoids_them),
         TEST(avoided_server_is_used_if_there_is_no_other),
         TEST(silent_sessions_do_not_keep_new_questions_for_ever),
+        TEST(silent_sessions_do_not_pile_up),
         TEST(slow_server_keeps_its_sessions),
         TEST(unacknowledged_session_is_closed),
         TEST(stop_closes_what_is_dialling_open_and_retiring),
