@@ -59,6 +59,7 @@ struct server {
     struct tls_trust *trust;
     struct tls_tickets tickets;
     struct addr addr;
+    struct link_route route;  /* the way to it, when the network was last looked at */
     struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the newest used first */
     unsigned open, dialing;
     unsigned failures;        /* failed dials since the last success */
@@ -188,6 +189,9 @@ void server_note_idle_end(struct server *server);
 uint64_t server_silence(const struct server *server);
 
 /* --- network.c --- */
+
+/* Looks up the way to the server; true if it is another than it was. */
+bool server_find_way(struct server *server);
 
 /* If the machine slept meanwhile, every session is taken for dead. */
 void group_notice_sleep(struct group *group);

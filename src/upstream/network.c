@@ -60,17 +60,28 @@ static void group_try_again(struct group *group)
     pool_connect(group);
 }
 
+bool server_find_way(struct server *server)
+{
+    struct link_route before = server->route;
+    link_find_route(&server->route, server->entry->has_source ? &server->entry->source : NULL, &server->addr);
+    return link_route_changed(&before, &server->route);
+}
+
 void group_network_changed(struct group *group, bool slept)
 {
+    bool concerned = slept;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
         bool lost = false;
+        concerned |= server_find_way(server);
         for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
             lost |= server_end_lost(server, (enum session_state)state, slept);
         if (lost)
             server_forget(server);
+        concerned |= lost;
     }
-    group_try_again(group);
+    if (concerned)
+        group_try_again(group);
 }
 
 /* A sleep longer than this has outlived the sessions' state in NATs and servers, or may have. */

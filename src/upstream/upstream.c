@@ -183,6 +183,7 @@ static void group_add_server(struct group *group, size_t upstream, size_t addres
     server->budget = &group->budgets[upstream];
     server->trust = tls_trust_ref(trust);
     server->addr = entry->addresses[address];
+    (void)server_find_way(server);
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
 }
