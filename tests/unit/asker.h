@@ -4,8 +4,9 @@
 #define DOTSTUB_TESTS_ASKER_H
 
 #include <assert.h>
-#include <ldns/ldns.h>
+#include <stdbool.h> /* ldns makes a type of this name if it is not there */
 #include <string.h>
+#include <ldns/ldns.h>
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "resolve/resolver.h"
