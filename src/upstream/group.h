@@ -35,7 +35,6 @@ enum {
     SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */
-    SESSIONS_DOUBTFUL = 8,     /* of one server, kept for late answers: no more */
 };
 
 enum session_state {

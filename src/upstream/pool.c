@@ -48,7 +48,8 @@ static bool server_is_avoided(const struct server *server, const struct exchange
     return false;
 }
 
-/* The open sessions of a server, without those under suspicion and mute ones: these are being replaced. */
+/* The open sessions of a server, without those under suspicion and mute ones: these are being replaced. There are never many: a
+ * mute one retires after EXCHANGE_TIMEOUT, and the next one is mute after SILENCE_MAX. */
 struct places {
     unsigned held;   /* by a question that must be alone */
     unsigned common; /* for any question; */
@@ -129,25 +130,6 @@ static bool server_dial(struct server *server)
     else
         server->dialed_ms = loop_now(server->group->loop);
     return status == 0;
-}
-
-/* The oldest of too many sessions that were replaced for their silence. */
-static void server_drop_doubtful(struct server *server)
-{
-    struct list *open = &server->sessions[SESSION_OPEN];
-    struct session *oldest = NULL;
-    unsigned count = 0;
-    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
-        struct session *session = container_of(link, struct session, in_state);
-        if (session_is_doubtful(session)) {
-            oldest = session;
-            count++;
-        }
-    }
-    if (count < SESSIONS_DOUBTFUL)
-        return;
-    counter_add(server->group->counters, COUNTER_sessions_retired, 1);
-    session_close(oldest, ERROR_SILENT);
 }
 
 /* A further session for this server if its open ones are busy. */
@@ -320,7 +302,6 @@ bool pool_run(struct group *group)
     }
     struct server *server;
     while ((server = pool_candidate(group, now_ms))) {
-        server_drop_doubtful(server);
         if (server_dial(server)) {
             loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
             return true;
