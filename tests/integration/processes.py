@@ -12,9 +12,8 @@ PATIENCE = 10 * (1 if os.environ.get("TEST_FLAVOUR", "plain") == "plain" else 3)
 
 def free_port(*addresses):
     """A port that nobody has, neither for UDP nor for TCP, at each address; never one that the system hands out."""
-    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 15) % 16
     while True:
-        port = 10000 + worker * 1300 + random.randrange(1300)
+        port = random.SystemRandom().randrange(10000, 32768)
         try:
             for address in addresses or ("127.0.0.1", "::1"):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):

@@ -5,7 +5,7 @@ import pytest
 
 from daemon import SLACK
 
-pytestmark = [pytest.mark.alone]
+pytestmark = [pytest.mark.alone, pytest.mark.threads]
 NAMES = 10_000 // (1 if SLACK < 8 else 4)
 
 
@@ -20,7 +20,6 @@ def both(daemon, udp_names, tcp_names, count=NAMES):
     return udp.result(120), tcp.result(120)
 
 
-@pytest.mark.threads
 def test_ten_thousand_names_over_udp_and_tcp(daemon, server):
     for result in both(daemon, "u%u.example", "t%u.example"):
         all_good(result)
@@ -44,7 +43,6 @@ def test_several_workers(make_daemon, make_server):
     assert len(server.queries) == asked
 
 
-@pytest.mark.threads
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 def test_killing_the_connections_under_load_loses_nothing(daemon, server, how):
     server.delay = 0.02

@@ -16,6 +16,8 @@ from daemon import BINARY, FLAVOUR, PREFIX, SLACK, USER, environment, run, write
 from processes import Process, eventually, free_port
 from test_upstream import ask_truly, fresh
 
+pytestmark = pytest.mark.threads
+
 USAGE, PORT, PRIVILEGES, CONFIGURATION = 64, 71, 77, 78
 
 
@@ -27,7 +29,6 @@ def stays(daemon, seconds):
 
 # Stopping.
 
-@pytest.mark.threads
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_clean_stop(daemon, number):
     ask_truly(daemon, "a.example")
@@ -44,7 +45,6 @@ def test_a_stop_ends_sessions_cleanly(daemon, server):
     assert server.connections[0].end == "close_notify"
 
 
-@pytest.mark.threads
 def test_queries_in_flight_are_answered_at_a_stop(daemon, server):
     ask_truly(daemon, "first.example")
     server.delay = 0.3

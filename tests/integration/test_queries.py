@@ -131,6 +131,10 @@ def test_types_that_are_no_data_are_not_implemented(daemon, server, rdtype):
     assert not server.queries
 
 
+def test_a_type_that_is_not_implemented_says_so(daemon):
+    assert 30 in [code for code, _ in wire.extended_errors(daemon.ask("a.example", "AXFR", edns=True))]
+
+
 def test_nxname_is_a_format_error(daemon, server):
     assert daemon.ask("a.example", 128).rcode() == FORMERR
     assert not server.queries

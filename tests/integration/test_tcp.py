@@ -11,6 +11,8 @@ import zone
 from daemon import SLACK
 from processes import eventually
 
+pytestmark = pytest.mark.threads
+
 
 def keepalive_of(answer):
     for option in answer.options:
@@ -74,7 +76,6 @@ def test_octets_may_come_in_any_pieces(daemon, step):
         assert sorted(client.receive_all(5)) == list(range(5))
 
 
-@pytest.mark.threads
 def test_a_thousand_questions_on_one_connection(daemon):
     result = daemon.load(tcp=True, questions=1000, name="n%u.example", distinct=1000, in_flight=1000).result()
     assert result["good"] == 1000 and result["reconnects"] == 0, result
@@ -190,7 +191,7 @@ def test_slow_readers_cost_little_memory(daemon):
     while time.monotonic() - begun < 2:
         assert daemon.ask("hit.example").rcode() == 0
         assert daemon.ask("hit.example", tcp=True).rcode() == 0
-    assert daemon.resident_kb() - before < 16 * 1024 * (1 if SLACK == 1 else 6)
+    assert SLACK > 1 or daemon.resident_kb() - before < 16 * 1024  # sanitizers hold on to what is freed
     for client in clients:  # they did not read for too long: reset, not fed for ever
         assert client.wait_end(15) in ("rst", "fin")
         client.close()

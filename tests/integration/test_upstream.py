@@ -457,6 +457,16 @@ def test_a_stalled_server_is_told_in_time_and_over_soon(daemon, server, fault):
     assert recovery(daemon) < 1.5 + 0.5 * SLACK
 
 
+def test_sessions_that_fell_silent_are_left(daemon, server):
+    """The server stops reading after each handshake, then starts anew: its old sessions stay silent for ever."""
+    ask_truly(daemon, "before.example")
+    server.deaf = True
+    server.kill()
+    servfail(daemon)
+    server.truth()
+    assert recovery(daemon) < 1.5 + 0.5 * SLACK
+
+
 def test_starting_before_the_server(make_daemon, make_server):
     server = make_server()
     server.refuse()
@@ -511,7 +521,7 @@ def check_two_servers(make_server, make_daemon, certs, fault, when):
 
 
 @pytest.mark.parametrize("fault", ["refused", "blackholed", "accepted then silent", "garbage", "wrong certificate",
-                                   "half a handshake"])
+                                   "servfail", "half a handshake"])
 @pytest.mark.parametrize("when", ["from the start", "in mid-run"])
 def test_two_servers_the_first_with_a_fault(make_server, make_daemon, certs, fault, when):
     check_two_servers(make_server, make_daemon, certs, fault, when)
