@@ -182,8 +182,8 @@ class Connection(asyncio.Protocol):
     def send(self, query, payloads):
         if self.transport.is_closing():
             return
-        framing = self.server.framing or wire.frame
-        self.waiting += [framing(payload) for payload in payloads]
+        framing = self.server.framing or (lambda connection, payload: wire.frame(payload))
+        self.waiting += [framing(self, payload) for payload in payloads]
         self.answers += 1
         query.answered = True
         if not self.flushing:
@@ -265,7 +265,7 @@ class DotServer:
         "silence": False,    # True, or of a query: not answered
         "delay": 0,          # seconds, or a function of the query
         "twist": None,       # (query, true answer) -> messages to send instead (lies.py)
-        "framing": None,     # message -> octets instead of a frame
+        "framing": None,     # (connection, message) -> octets instead of a frame
         "tamper": None,      # (connection, ciphertext) -> octets to put on the wire
         "shape": None,       # byte records, byte writes, record each; None: the turn's answers in one record
         "reorder": 0,        # so many answers are kept and sent newest first
