@@ -269,7 +269,8 @@ def test_a_broken_frame_costs_the_session_and_nothing_else(daemon, server, frami
     server.framing = lambda connection, payload: FRAMINGS[framing](payload) if connection is bad else wire.frame(payload)
     assert ask_truly(daemon, "second.example") < 3 + SLACK
     ask_many(daemon, "n", 20)
-    server.wait_for(lambda: bad.closed)
+    if framing != "garbage":  # which may look like an answer that nobody asked for
+        server.wait_for(lambda: bad.closed)
 
 
 @pytest.mark.parametrize("tamper", [lies.flip_bit, lies.inject_cleartext])
