@@ -72,6 +72,9 @@ struct step {
  * listener may link in_owner), else NULL: it has been answered or dropped. */
 struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire);
 
+/* True if the client is within access.allow. */
+bool query_client_allowed(const struct query *query);
+
 /* Answers with a copy of `answer` (no OPT in it), finished for this client; the query is gone after it. `ede` may be NULL:
  * an extended error of ours beside the answer's own. */
 void query_answer(struct query *query, const struct answer *answer);

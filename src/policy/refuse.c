@@ -18,15 +18,6 @@ static enum verdict refuse(struct query *query, uint16_t rcode, int ede_code)
     return ANSWERED;
 }
 
-static bool client_is_allowed(const struct query *query)
-{
-    const struct config *config = query->resolver->config;
-    for (size_t i = 0; i < config->access.allow_count; i++)
-        if (prefix_holds(&config->access.allow[i], &query->origin.client))
-            return true;
-    return false;
-}
-
 static enum verdict refuse_client(struct query *query)
 {
     if (query->resolver->config->access.deny == DENY_REFUSE)
@@ -89,7 +80,7 @@ static enum verdict answer_any(struct query *query)
 static enum verdict run(struct query *query)
 {
     const struct key *key = &query->key;
-    if (!client_is_allowed(query))
+    if (!query_client_allowed(query))
         return refuse_client(query);
     if (type_is_meta(key->type))
         return refuse(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);

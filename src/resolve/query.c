@@ -208,9 +208,21 @@ struct query *query_park(struct query *query)
 
 /* --- the beginning --- */
 
+bool query_client_allowed(const struct query *query)
+{
+    const struct config *config = query->resolver->config;
+    for (size_t i = 0; i < config->access.allow_count; i++)
+        if (prefix_holds(&config->access.allow[i], &query->origin.client))
+            return true;
+    return false;
+}
+
+/* Strangers are not told what is wrong with their messages. */
 static void query_refuse_malformed(struct query *query, enum request_verdict verdict)
 {
-    if (verdict == REQUEST_NOTIMP)
+    if (!query_client_allowed(query))
+        query_drop(query);
+    else if (verdict == REQUEST_NOTIMP)
         query_error(query, RCODE_NOTIMP, EDE_NOT_SUPPORTED, NULL);
     else if (verdict == REQUEST_BADVERS)
         query_error(query, RCODE_BADVERS, EDE_NONE, NULL);

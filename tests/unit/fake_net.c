@@ -559,6 +559,7 @@ struct config *fake_config(unsigned entries, unsigned addresses)
     static struct config config;
     static struct config_upstream upstreams[8];
     static struct addr addrs[16];
+    static struct prefix everyone = {{[10] = 0xff, [11] = 0xff}, 96}; /* 0.0.0.0/0 */
     static char names[8][16];
     assert(entries <= 8 && entries * addresses < 16);
     memset(upstreams, 0, sizeof upstreams);
@@ -575,6 +576,8 @@ struct config *fake_config(unsigned entries, unsigned addresses)
         upstreams[i].address_count = addresses;
     }
     config = (struct config){.refs = 1, .upstreams = upstreams, .upstream_count = entries};
+    config.access.allow = &everyone;
+    config.access.allow_count = 1;
     config.tls.sessions = 2;
     config.tls.idle_ms = 30000;
     config.cache.max_ttl = 86400;
