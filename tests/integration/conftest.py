@@ -90,5 +90,12 @@ def real_server(request, certs, tmp_path_factory):
     server.end()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--faults", action="store_true", help="the table of faults under steady traffic too, and the storms whole")
+
+
+def pytest_collection_modifyitems(config, items):
     assert os.geteuid() == 0, "the integration tests need root: namespaces, port 53, users"
+    if not config.getoption("--faults"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("faults")])
+        items[:] = [item for item in items if not item.get_closest_marker("faults")]

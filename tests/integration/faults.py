@@ -1,0 +1,258 @@
+"""Steady traffic through a fault and its end: each question is one datagram, asked once, and all that becomes of it is kept.
+
+    traffic = Traffic(daemon)              misses under names of their own, and one cached name
+    with traffic.fault():                  2 s after it began
+        server.refuse()
+        traffic.go_on(4)
+        server.restore()                   the end of the fault is the end of this block
+    outcome = traffic.end(title)           after the recovery, when everything is answered or lost
+"""
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import select
+import socket
+import struct
+import threading
+import time
+
+import wire
+import zone
+from daemon import SLACK
+
+BEFORE, AFTER = 2, 2       # seconds of traffic before a fault and after its end
+LOST_AFTER = 6             # seconds; a client has asked again at 5
+SO_TIMESTAMPNS = 35
+HIT_LIMIT = 0.05
+GRACE = 1.5                # seconds after the last success in which misses wait instead of failing
+RESULTS = pathlib.Path(os.environ["TEST_FAULTS"]) if "TEST_FAULTS" in os.environ else None
+
+
+@dataclasses.dataclass
+class Asked:
+    name: str
+    hit: bool
+    sent: float
+    came: float = None
+    rcode: int = None
+    right: bool = False
+
+    @property
+    def waited(self):
+        return None if self.came is None else self.came - self.sent
+
+
+class Stalls(threading.Thread):
+    """How long this machine kept a thread from running that only wanted to wake: no daemon can answer sooner."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.longest, self.running = 0.0, True
+        self.start()
+
+    def run(self):
+        while self.running:
+            begun = time.monotonic()
+            time.sleep(0.005)
+            self.longest = max(self.longest, time.monotonic() - begun - 0.005)
+
+
+class Traffic:
+    """Misses and hits at steady rates from one socket. Times are the kernel's where it can tell them."""
+
+    def __init__(self, daemon, *, misses=50, hits=20, name="m{}.example", tag="", before=BEFORE):
+        self.daemon, self.pattern, self.hit_name = daemon, name, f"hit{tag}.example"
+        self.rates = {False: misses, True: hits}
+        assert daemon.ask(self.hit_name).rcode() == 0
+        self.client = daemon.udp()
+        self.socket = self.client.socket
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.setblocking(False)
+        self.asked, self.begun, self.ended = [], time.time(), None
+        self.from_time = self.until_time = None
+        self.sending, self.number = True, 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        self.stalls = Stalls()
+        self.go_on(before)
+        self.memory, self.descriptors = daemon.resident_kb(), self.open_descriptors()
+
+    # Asking.
+
+    def run(self):
+        due = {hit: self.begun for hit, rate in self.rates.items() if rate}
+        while self.daemon.running and (self.sending or self.unanswered()):
+            now = time.time()
+            for hit in due:
+                while self.sending and due[hit] <= now:
+                    due[hit] += 1 / self.rates[hit]
+                    self.ask(hit)
+            wait = min(due.values()) - time.time() if self.sending and due else 0.05
+            if select.select([self.socket], [], [], max(0, min(wait, 0.05)))[0]:
+                self.receive()
+
+    def ask(self, hit):
+        number = len(self.asked)
+        assert number < 65536
+        if not hit:
+            self.number += 1
+        name = self.hit_name if hit else self.pattern(self.number) if callable(self.pattern) else self.pattern.format(self.number)
+        octets = wire.query(name, id=number)
+        asked = Asked(name, hit, time.time())
+        self.asked.append(asked)
+        with contextlib.suppress(ConnectionError):
+            self.socket.send(octets)
+
+    def receive(self):
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            while True:
+                octets, ancillary, _, _ = self.socket.recvmsg(65535, 64)
+                came = time.time()
+                for level, kind, data in ancillary:
+                    if kind == SO_TIMESTAMPNS:
+                        seconds, nanoseconds = struct.unpack("qq", data)
+                        came = seconds + nanoseconds / 1e9
+                self.note(octets, came)
+
+    def note(self, octets, came):
+        number, flags = struct.unpack_from("!HH", octets)
+        asked = self.asked[number]
+        assert asked.came is None, "answered twice"
+        asked.rcode = flags & 15
+        asked.right = asked.rcode == 0 and wire.addresses(wire.parse(octets)) == [zone.address(asked.name)]
+        asked.came = max(came, asked.sent)
+
+    def unanswered(self):
+        return any(asked.came is None for asked in self.asked) and time.time() < self.asked[-1].sent + LOST_AFTER
+
+    # Guiding.
+
+    def go_on(self, seconds):
+        time.sleep(seconds)
+
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+
+    @contextlib.contextmanager
+    def fault(self):
+        """Around the fault; between its end and the end of the traffic lies the recovery."""
+        self.lines_before = len(self.daemon.log())
+        self.from_time = time.time()
+        yield self
+        self.until_time = time.time()
+        self.lines = self.daemon.log()[self.lines_before:]
+        self.go_on(AFTER)
+
+    def end(self, title, row=""):
+        self.sending = False
+        self.thread.join(LOST_AFTER * 3)
+        self.stalls.running = False
+        self.client.close()
+        return Outcome(title, row, self)
+
+
+class Outcome:
+    """What came of the traffic; numbers are of misses unless they say otherwise. Times in seconds."""
+
+    def __init__(self, title, row, traffic):
+        misses = [asked for asked in traffic.asked if not asked.hit]
+        hits = [asked for asked in traffic.asked if asked.hit]
+        self.title, self.row, self.misses, self.hits = title, row, misses, hits
+        self.begun, self.ended = traffic.from_time, traffic.until_time
+        self.sent = len(misses)
+        self.answered = sum(asked.right for asked in misses)
+        self.servfail = sum(asked.rcode == 2 for asked in misses)
+        self.silent = sum(asked.came is None for asked in misses)
+        self.wrong = self.sent - self.answered - self.servfail - self.silent
+        self.late = sum(asked.came is not None and asked.waited > 5 for asked in misses)
+        self.longest = max((asked.waited for asked in misses if asked.came), default=0)
+        self.hits_lost = sum(not asked.right for asked in hits)
+        self.hits_longest = max((asked.waited for asked in hits if asked.came), default=0)
+        self.stall = traffic.stalls.longest
+        self.grown = traffic.daemon.resident_kb() - traffic.memory if traffic.daemon.running else 0
+        self.descriptors = traffic.open_descriptors() - traffic.descriptors if traffic.daemon.running else 0
+        lasted = max(self.ended - self.begun, 0.001)
+        self.ends = sum(bool(re.search("debug upstream: session to .* ends:", line)) for line in traffic.lines) / lasted
+        self.recovery = self.recovered()
+        self.keep()
+
+    def recovered(self):
+        """From the fault's end until the first right answer, or until the last question was asked that got none: the later."""
+        after = [asked for asked in self.misses if asked.sent > self.ended]
+        first = min((asked.came for asked in self.misses if asked.right and asked.came > self.ended), default=None)
+        if first is None:
+            return None
+        return max([first - self.ended] + [asked.sent - self.ended for asked in after if not asked.right])
+
+    def during(self, since=0.0, until=None):
+        """The misses asked in a part of the fault."""
+        end = self.ended if until is None else self.begun + until
+        return [asked for asked in self.misses if self.begun + since <= asked.sent < end]
+
+    def line(self):
+        recovery = "none" if self.recovery is None else f"{self.recovery * 1000:.0f}"
+        return (f"| {self.title} | {self.sent} | {self.answered} | {self.servfail} | {self.silent} | {self.wrong} | {self.late} "
+                f"| {self.longest * 1000:.0f} | {recovery} | {self.ends:.1f} | {self.hits_longest * 1000:.0f} "
+                f"| {self.stall * 1000:.0f} | {self.grown} |")
+
+    def keep(self):
+        print(self.line())
+        if RESULTS:
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            name = re.sub(r"\W+", "-", self.title)
+            (RESULTS / f"{self.row or 'z'}-{name}.json").write_text(json.dumps({"row": self.row, "line": self.line()}))
+
+    # Demands.
+
+    def stretched(self, seconds):
+        """A limit of time as it is on this machine: sanitizers are slow, and neighbours take the processor."""
+        return seconds * SLACK + self.stall
+
+    def demand(self, condition, what):
+        assert condition, f"{what}\n{self.line()}\n" + "\n".join(self.worst())
+
+    def worst(self):
+        bad = [asked for asked in self.misses if not asked.right] or sorted(
+            (asked for asked in self.misses if asked.came), key=lambda asked: -asked.waited)
+        return [f"  at {asked.sent - self.begun:+.3f} {asked.name}: rcode {asked.rcode}, "
+                f"{'nothing' if asked.came is None else f'{asked.waited:.3f} s'}" for asked in bad[:12]]
+
+    def lives(self):
+        """What holds in every fault: no silence, nothing wrong, hits at once, nothing leaked."""
+        self.demand(not self.silent and not self.late, "questions without an answer in time")
+        self.demand(not self.wrong, "wrong answers")
+        self.demand(not self.hits_lost, "hits without an answer")
+        self.demand(self.hits_longest <= self.stretched(HIT_LIMIT), "a hit waited")
+        self.demand(self.descriptors <= 4, f"{self.descriptors} descriptors more than before")
+        self.demand(SLACK > 1 or self.grown <= 4096, f"{self.grown} KiB more than before")
+        return self
+
+    def loses_nothing(self, longest):
+        self.lives()
+        self.demand(self.answered == self.sent, "questions lost")
+        self.demand(self.longest <= self.stretched(longest), "a question waited for too long")
+        return self
+
+    def recovers(self, within):
+        self.demand(self.recovery is not None and self.recovery <= self.stretched(within), "recovery takes too long")
+        return self
+
+    def dials_at_most(self, rate):
+        self.demand(self.ends <= rate, "too many dials")
+        return self
+
+    def fails_fast(self, within=0.1, since=GRACE + 0.2):
+        """When nothing can be had, that is said soon."""
+        slow = [asked for asked in self.during(since=since, until=self.ended - self.begun - within)
+                if asked.waited is None or asked.waited > self.stretched(within)]
+        self.demand(not slow, f"{len(slow)} failures came late")
+        return self
+
+    def waits_in_grace(self):
+        """After the last success, misses are not failed at once."""
+        hasty = [asked for asked in self.during(until=GRACE) if asked.rcode == 2 and asked.came < self.begun + GRACE - 0.1]
+        self.demand(not hasty, f"{len(hasty)} failed within the grace")
+        return self

@@ -1,0 +1,188 @@
+"""Sessions that end, fall silent or break under steady traffic: nobody notices."""
+import threading
+
+import pytest
+
+import lies
+import wire
+from faults import Traffic
+
+pytestmark = pytest.mark.faults
+BRISK = 0.02  # seconds that an answer takes
+
+
+@pytest.fixture
+def daemon(make_daemon, server):
+    server.delay = BRISK
+    return make_daemon(server, log={"level": "debug"})
+
+
+def repeatedly(action, times, pause):
+    for _ in range(times):
+        action()
+        threading.Event().wait(pause)
+
+
+# Ends.
+
+@pytest.mark.parametrize("how", ["rst", "fin", "notify"])
+def test_killed(daemon, server, how):
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        repeatedly(lambda: server.kill(how), 16, 0.25)
+    traffic.end(f"sessions killed 4 times a second, {how}", "101").loses_nothing(0.5).recovers(0.5)
+
+
+@pytest.mark.parametrize("how", ["rst", "fin", "notify"])
+@pytest.mark.parametrize("after", [1, 5])
+def test_closed_after_answers(daemon, server, how, after):
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(close_after=after, close_how=how):
+        traffic.go_on(4)
+    traffic.end(f"closed after each {after} answers, {how}", "102").loses_nothing(1).recovers(0.5)
+
+
+@pytest.mark.parametrize("how", ["rst", "fin", "notify"])
+def test_closed_when_idle(daemon, server, how):
+    """One question a second and sessions that live half as long: each question meets the end or a dial."""
+    traffic = Traffic(daemon, misses=2.1)
+    with traffic.fault(), server.lying(close_idle=0.47, close_how=how):
+        traffic.go_on(6)
+    traffic.end(f"closed after 0.47 s idle, a question each 0.48 s, {how}", "103").loses_nothing(0.5)
+
+
+@pytest.mark.parametrize("how", ["rst", "fin"])
+def test_half_the_pipeline_unanswered(daemon, server, how):
+    """Every second connection leaves half of its questions unanswered until it ends."""
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        with server.lying(silence=lambda query: server.connections.index(query.connection) % 2 and query.question.id % 2):
+            repeatedly(lambda: server.kill(how), 16, 0.25)
+        server.kill(how)
+    traffic.end(f"half the pipeline unanswered, then {how}", "104").loses_nothing(1).recovers(0.5)
+
+
+def test_a_server_that_fails_once(daemon, server):
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        server.kill("rst")
+        with server.lying(accept="rst"):
+            traffic.go_on(0.03)
+    traffic.end("fails once", "105").loses_nothing(0.5).recovers(0.3)
+
+
+# Silence.
+
+def test_one_session_silent(daemon, server):
+    traffic = Traffic(daemon)
+    victims = list(server.open)
+    with traffic.fault(), server.lying(silence=lambda query: query.connection in victims):
+        traffic.go_on(4)
+        assert all(victim.closed for victim in victims)
+    traffic.end("one session silent, new ones work", "110").loses_nothing(1).recovers(0.5)
+
+
+def test_one_session_silent_and_few_questions(daemon, server):
+    traffic = Traffic(daemon, misses=1)
+    victims = [(one, one.queries) for one in server.open]
+    with traffic.fault(), server.lying(silence=lambda query: query.connection in dict(victims)):
+        traffic.go_on(4)
+        assert all(victim.closed or victim.queries == asked for victim, asked in victims)
+    traffic.end("one session silent, one question a second", "110").loses_nothing(1)
+
+
+def test_one_session_half_open(make_namespace, make_server, make_daemon):
+    """The packets of one session go nowhere: nothing is acknowledged."""
+    namespace = make_namespace().up("8.8.8.8")
+    server = make_server(address="8.8.8.8", port=853, namespace=namespace)
+    server.delay = BRISK
+    namespace.run("ip", "rule", "add", "pref", "10", "lookup", "local")
+    namespace.run("ip", "rule", "del", "pref", "0")
+    daemon = make_daemon(server, log={"level": "debug"}, namespace=namespace)
+    traffic = Traffic(daemon)
+    lost = set()
+
+    def lose():
+        for one in server.open:
+            if one not in lost:
+                namespace.run("ip", "rule", "add", "pref", "5", "ipproto", "tcp", "sport", one.peer[1], "blackhole")
+                lost.add(one)
+    with traffic.fault():
+        repeatedly(lose, 2, 2)
+    traffic.end("one session half open (its packets are lost), twice", "110").loses_nothing(1).recovers(0.5)
+
+
+@pytest.mark.parametrize("rate", [1, 50])
+def test_a_slow_name(daemon, server, rate):
+    """It is hedged once, and no session is given up for it."""
+    server.delay = lambda query: 3 if query.name.startswith("slow") else BRISK
+    traffic = Traffic(daemon, misses=rate)
+    with daemon.udp() as client:
+        with traffic.fault():
+            before = len(server.connections)
+            for number in range(4):
+                client.send(wire.query(f"slow{number}.example", id=number))
+                traffic.go_on(1)
+            for _ in range(4):
+                assert client.receive()[3] & 15 == 0
+    outcome = traffic.end(f"one name a second takes 3 s, others 20 ms, {rate} a second", "111").loses_nothing(0.5)
+    assert all(len(server.asked(f"slow{number}.example")) <= 2 for number in range(4))
+    outcome.demand(len(server.connections) <= before + 2, f"{len(server.connections) - before} sessions were dialled")
+    assert not [one for one in server.connections if one.closed], "a session was given up"
+
+
+# Broken streams.
+
+FRAMES = {"length zero": {"framing": lies.length_zero}, "length below 12": {"framing": lies.length_short},
+          "length beyond what follows": {"framing": lies.length_beyond}, "garbage": {"framing": lies.garbage},
+          "a flipped bit": {"tamper": lies.flip_bit}, "cleartext injected": {"tamper": lies.inject_cleartext}}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_broken_frames(daemon, server, kind):
+    """As long as every session breaks there is nothing to be had; then all is well at once."""
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(**FRAMES[kind]):
+        traffic.go_on(5)
+    traffic.end(f"broken frames: {kind}", "140").lives().recovers(1)
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_broken_frames_of_one_session(daemon, server, kind):
+    traffic = Traffic(daemon)
+    victims = list(server.open)
+    (lie, value), = FRAMES[kind].items()
+    if lie == "framing":
+        def twist(query, truth):
+            server.framing = value if query.connection in victims else None
+            return [truth]
+        changes = {"twist": twist, "framing": None}
+    else:
+        changes = {"tamper": lambda connection, octets: value(connection, octets) if connection in victims else octets}
+    with traffic.fault(), server.lying(**changes):
+        traffic.go_on(4)
+    traffic.end(f"broken frames on one session: {kind}", "141").loses_nothing(1 if kind != "garbage" else 4).recovers(1)
+
+
+@pytest.mark.parametrize("shape", ["byte records", "byte writes", "record each", "out of order"])
+def test_shapes(daemon, server, shape):
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(**({"reorder": 10} if shape == "out of order" else {"shape": shape})):
+        traffic.go_on(3)
+    traffic.end(f"answers as {shape}", "130").loses_nothing(0.5)
+
+
+# Idle limits.
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "learned"])
+def test_idle_limits(daemon, server, told):
+    """Gaps about as long as the server's limit (2 s): nothing is written into a closing session."""
+    limit = 2
+    server.options = [(wire.KEEPALIVE, bytes([0, limit * 10]))] if told else ()
+    server.close_idle = limit
+    traffic = Traffic(daemon, misses=0.46)
+    with traffic.fault():
+        traffic.go_on(20)
+    outcome = traffic.end(f"idle limit of 2 s {'told' if told else 'learned'}, a question each 2.17 s", "160").loses_nothing(0.5)
+    outcome.demand(all(one.resumed for one in server.established[1:]), "full handshakes")
+    eventually(lambda: True)
