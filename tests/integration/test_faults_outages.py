@@ -1,0 +1,250 @@
+"""Servers that cannot be had, for a while: said soon, over soon. And answers that are slow, wrong, or surplus."""
+import threading
+
+import pytest
+
+import lies
+import wire
+import zone
+from daemon import SLACK
+from faults import Traffic
+from processes import eventually
+
+pytestmark = pytest.mark.faults
+BRISK = 0.02
+
+
+@pytest.fixture
+def daemon(make_daemon, server):
+    server.delay = BRISK
+    return make_daemon(server, log={"level": "debug"})
+
+
+REFUSALS = {"reset": "rst", "closed": "fin", "answered with garbage": lies.GARBAGE, "answered with HTTP": lies.HTTP,
+            "answered with an alert": lies.ALERT, "answered with plain DNS": lies.PLAIN_DNS}
+STALLS = {"accepted, then silent": {"accept": "silent"}, "reads nothing": {"accept": "deaf"},
+          "half a handshake": {"tamper": lies.half_handshake}, "reads nothing after the handshake": {"deaf": True},
+          "reads questions and answers none": {"silence": True}}
+
+
+def begin(server, fault):
+    if fault == "refused":
+        server.refuse()
+    elif fault == "blackholed":
+        server.blackhole()
+    elif fault in REFUSALS:
+        server.accept = REFUSALS[fault]
+        server.kill()
+    else:
+        server.__dict__.update(STALLS[fault])
+        if fault != "reads questions and answers none":
+            server.kill()
+
+
+def finish(server, fault):
+    server.truth()
+    server.delay = BRISK
+    if fault in ("refused", "blackholed"):
+        server.restore()
+
+
+@pytest.mark.parametrize("fault", ["refused", *REFUSALS])
+def test_outage(daemon, server, fault):
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        begin(server, fault)
+        traffic.go_on(5)
+        finish(server, fault)
+    traffic.end(f"connections {fault}, 5 s", "120").lives().waits_in_grace().fails_fast().recovers(1).dials_at_most(20)
+
+
+@pytest.mark.parametrize("fault", ["refused", *REFUSALS])
+def test_short_outage(daemon, server, fault):
+    """Shorter than the grace after a success: nobody is told."""
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        begin(server, fault)
+        traffic.go_on(0.6)
+        finish(server, fault)
+    traffic.end(f"connections {fault}, 0.6 s", "121").loses_nothing(1.5).recovers(1).dials_at_most(25)
+
+
+@pytest.mark.parametrize("fault", ["blackholed", *STALLS])
+def test_stall(daemon, server, fault):
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        begin(server, fault)
+        traffic.go_on(6)
+        finish(server, fault)
+    outcome = traffic.end(f"{fault}, 6 s", "122").lives().recovers(1.5).dials_at_most(20)
+    outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
+
+
+@pytest.mark.parametrize("fault", ["refused", "blackholed"])
+def test_long_outage(daemon, server, fault, pytestconfig):
+    """Nothing outlives it that lengthens it."""
+    traffic = Traffic(daemon, misses=10)
+    with traffic.fault():
+        begin(server, fault)
+        traffic.go_on(25)
+        finish(server, fault)
+    traffic.end(f"{fault}, 25 s", "123").lives().recovers(1 if fault == "refused" else 1.5).dials_at_most(20)
+
+
+@pytest.mark.parametrize("kind", ["wrong-name", "expired", "self-signed"])
+def test_certificate_swapped_for_a_bad_one(daemon, server, certs, kind):
+    """Not one question is sent while it lasts."""
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        server.swap(certs.bad(kind))
+        server.kill()
+        asked = len(server.queries)
+        traffic.go_on(4)
+        assert len(server.queries) == asked
+        server.swap(certs.good)
+    traffic.end(f"certificate: {kind}, 4 s", "150").lives().fails_fast().recovers(1).dials_at_most(20)
+
+
+def test_tickets_that_are_worth_nothing(daemon, server, certs):
+    def renew():
+        server.swap(certs.good)
+        server.kill("fin")
+        threading.Event().wait(0.5)
+    traffic = Traffic(daemon)
+    with traffic.fault():
+        for _ in range(6):
+            renew()
+    traffic.end("tickets not accepted, twice a second", "151").loses_nothing(0.5)
+
+
+# Slow answers.
+
+@pytest.mark.parametrize("delay", [0.3, 2])
+def test_slow_answers(daemon, server, delay):
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(delay=delay):
+        traffic.go_on(5)
+    outcome = traffic.end(f"answers take {delay} s", "131").loses_nothing(delay + 0.5)
+    times = {}
+    for query in server.queries:
+        times[query.name] = times.get(query.name, 0) + 1
+    outcome.demand(max(times.values()) <= 2, "more than one hedge")
+    outcome.demand(sum(times.values()) <= outcome.sent * 1.08 + 25, f"{sum(times.values())} questions for {outcome.sent}")
+
+
+def test_answers_after_4_5_seconds(daemon, server):
+    traffic = Traffic(daemon, misses=20)
+    with traffic.fault(), server.lying(delay=4.5):
+        traffic.go_on(3)
+    outcome = traffic.end("answers take 4.5 s", "132").lives()
+    outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
+    failed = [asked.name for asked in outcome.misses if asked.rcode == 2]
+    outcome.demand(len(failed) >= 40, "which questions failed?")
+    eventually(lambda: all(daemon.ask(name, flags=0).rcode() == 0 for name in failed[:40]), 3 * SLACK, "late answers in the cache")
+
+
+# Wrong answers.
+
+@pytest.mark.parametrize("twist", [lies.duplicate, lies.unsolicited, lies.wrong_id_first])
+def test_surplus_answers(daemon, server, twist):
+    traffic = Traffic(daemon)
+    sessions = len(server.connections)
+    with traffic.fault(), server.lying(twist=twist):
+        traffic.go_on(3)
+    outcome = traffic.end(f"{twist.__name__} answers", "142").loses_nothing(0.5)
+    outcome.demand(len(server.connections) <= sessions + 1, "sessions were given up")
+
+
+WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.two_questions,
+         lies.not_a_response, lies.other_opcode, lies.echo, lies.cut, lies.left_over, lies.truncated]
+
+
+@pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
+def test_wrong_answers(daemon, server, twist):
+    """One name in ten is answered wrongly: never given to a client, and the others do not notice."""
+    traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
+    with traffic.fault(), server.lying(twist=lambda query, truth: twist(query, truth) if query.name[0] == "b" else [truth]):
+        traffic.go_on(4)
+    check_one_in_ten(traffic.end(f"one in ten: {twist.__name__}", "143"))
+
+
+def check_one_in_ten(outcome):
+    outcome.lives()
+    lost = [asked for asked in outcome.misses if asked.name[0] == "g" and not asked.right]
+    outcome.demand(not lost, "others suffered")
+    longest = max(asked.waited for asked in outcome.misses if asked.name[0] == "g")
+    outcome.demand(longest <= outcome.stretched(1), f"others waited {longest}")
+
+
+def test_swapped_ids(daemon, server):
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(twist=lies.swapped_ids()):
+        traffic.go_on(4)
+    traffic.end("swapped ids", "143").lives().recovers(1)
+
+
+def test_malformed_answers(daemon, server):
+    """Every kind in turn, one name in ten."""
+    kinds = list(lies.MALFORMED)
+    traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
+
+    def twist(query, truth):
+        if query.name[0] != "b":
+            return [truth]
+        return lies.malformed(kinds[int(query.name[3:-8]) // 10 % len(kinds)])(query, truth)
+    with traffic.fault(), server.lying(twist=twist):
+        traffic.go_on(len(kinds) / 5 + 1)
+    check_one_in_ten(traffic.end("one in ten malformed, every kind", "144"))
+
+
+@pytest.mark.parametrize("kind", ["pointer chains", "thousands of records", "64 KiB"])
+def test_costly_answers(daemon, server, kind):
+    names = {"pointer chains": "bad{}.example", "thousands of records": "many4000.bad{}.example", "64 KiB": "big64000.bad{}.example"}
+    name = lambda number: (names[kind] if number % 10 == 0 else "good{}.example").format(number)
+    twist = (lambda query, truth: lies.pointer_chain(query, truth) if query.name[0] == "b" else [truth])
+    traffic = Traffic(daemon, name=name)
+    with traffic.fault(), server.lying(twist=twist if kind == "pointer chains" else None):
+        traffic.go_on(3)
+    outcome = traffic.end(f"one in ten: {kind}", "145")
+    lost = [asked for asked in outcome.misses if asked.name[0] == "g" and not asked.right]
+    outcome.demand(not lost and not outcome.silent and not outcome.hits_lost, "others suffered")
+
+
+@pytest.mark.parametrize("rcode, name", [(2, "SERVFAIL"), (5, "REFUSED"), (1, "FORMERR")])
+def test_error_answers(daemon, server, rcode, name):
+    """One name in ten; each is told at once, for there is nobody else to ask."""
+    traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
+    twist = lies.rcode(rcode)
+    with traffic.fault(), server.lying(twist=lambda query, truth: twist(query, truth) if query.name[0] == "b" else [truth]):
+        traffic.go_on(3)
+    outcome = traffic.end(f"one in ten: {name}", "146")
+    lost = [asked for asked in outcome.misses if asked.name[0] == "g" and not asked.right]
+    outcome.demand(not lost and not outcome.silent and outcome.longest <= outcome.stretched(0.5), "others suffered")
+
+
+def test_off_chain(daemon, server):
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(twist=lies.off_chain):
+        traffic.go_on(2)
+    assert wire.addresses(daemon.ask("victim.example")) == [zone.address("victim.example")]
+    traffic.end("records off the chain", "147").recovers(0.5)
+
+
+def test_deadly_questions(daemon, server):
+    """Twice a second one comes that kills its session each time: the others are answered, and it is asked at most 3 times."""
+    def twist(query, truth):
+        if query.name.startswith("deadly"):
+            server.loop.call_soon(query.connection.close, "rst")
+            return []
+        return [truth]
+    traffic = Traffic(daemon)
+    with traffic.fault(), server.lying(twist=twist, delay=lambda query: 0 if query.name.startswith("deadly") else BRISK):
+        with daemon.udp() as client:
+            for number in range(8):
+                client.send(wire.query(f"deadly{number}.example", id=number))
+                traffic.go_on(0.5)
+            for _ in range(8):
+                assert client.receive()[3] & 15 == 2
+    outcome = traffic.end("questions that kill their session", "148").loses_nothing(1)
+    for number in range(8):
+        outcome.demand(len(server.asked(f"deadly{number}.example")) <= 3, "asked too often")
