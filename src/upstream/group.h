@@ -138,7 +138,7 @@ void pool_connect(struct group *group);
 bool pool_run(struct group *group);
 /* What a dial came to. */
 void pool_dial_succeeded(struct server *server);
-void pool_dial_failed(struct server *server, int reason);
+void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: questions wait again, for a while, when they cannot be sent. */
 void pool_note_success(struct group *group);
 

@@ -126,7 +126,7 @@ static bool server_dial(struct server *server)
 {
     int status = session_dial(server);
     if (status < 0)
-        pool_dial_failed(server, status);
+        pool_dial_failed(server, loop_now(server->group->loop), status);
     else
         server->dialed_ms = loop_now(server->group->loop);
     return status == 0;
@@ -344,13 +344,16 @@ static uint64_t backoff(unsigned failures)
     return base - random_below((uint32_t)(base / 4) + 1);
 }
 
-void pool_dial_failed(struct server *server, int reason)
+/* The back-off counts from the dial's beginning: one that hung for longer has waited enough, and must not delay those that overlap it. */
+void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
 {
     struct group *group = server->group;
     uint64_t now_ms = loop_now(group->loop), suppressed;
     group->last_error = reason;
     group->last_failed = server;
-    server->retry_at_ms = now_ms + backoff(server->failures);
+    uint64_t retry_at_ms = begun_ms + backoff(server->failures);
+    if (retry_at_ms > server->retry_at_ms)
+        server->retry_at_ms = retry_at_ms;
     server->failures++;
     if (log_allowed(&server->log_limit, now_ms, &suppressed)) {
         char addr[ADDR_TEXT];

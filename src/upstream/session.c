@@ -420,7 +420,7 @@ static void session_end(struct session *session, int reason)
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
     if (dialing && reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED)
-        pool_dial_failed(server, reason);
+        pool_dial_failed(server, session->created_ms, reason);
     session_fail_all(session, reason);
     pool_connect(server->group);
 }
