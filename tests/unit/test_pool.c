@@ -128,6 +128,18 @@ static void hanging_dials_overlap(void **state)
     assert_int_equal(asked[0].answered, 1);
 }
 
+static void dials_that_hang_for_long_are_followed_by_others(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_HANGS;
+    ask(&asked[0], "a.test");
+    fake_pass(2 * DIAL_TIMEOUT);
+    unsigned before = fake_dials();
+    fake_pass(DIAL_OVERLAP + DIAL_STAGGER);
+    assert_in_range(fake_dials(), before + 1, before + 3);
+}
+
 static void surplus_dials_leave_no_more_than_the_limit_open(void **state)
 {
     (void)state;
@@ -713,6 +725,7 @@ int main(void)
         TEST(next_server_is_tried_beside_a_hanging_one),
         TEST(next_server_is_tried_at_once_when_one_refuses),
         TEST(hanging_dials_overlap),
+        TEST(dials_that_hang_for_long_are_followed_by_others),
         TEST(surplus_dials_leave_no_more_than_the_limit_open),
         TEST(hanging_dial_is_given_up),
         TEST(idle_group_dials_nothing),
