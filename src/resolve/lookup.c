@@ -363,10 +363,12 @@ void lookup_ask_again(struct timeout *timeout)
     }
     if (exchange_live(&lookup->tries[1]) || !lookup_may_try(lookup))
         return;
-    if (hedge_allowed(resolver))
+    if (hedge_allowed(resolver)) {
         hedge_send(lookup);
-    else
-        counter_add(resolver->counters, COUNTER_hedges_denied, 1);
+        return;
+    }
+    counter_add(resolver->counters, COUNTER_hedges_denied, 1);
+    again_start(lookup, waited); /* the budget may have grown by then, and what was lost upstream is asked for after all */
 }
 
 /* --- birth --- */

@@ -167,6 +167,34 @@ static void second_questions_have_a_budget(void **state)
     assert_in_range(written(), 1001, 1000 + 1000 * 8 / 100 + 20);
 }
 
+static unsigned frames_to_lose;
+
+static void serve_lossy(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    if (frames_to_lose > 0)
+        frames_to_lose--;
+    else
+        fake_reply(conn, frame, NULL);
+}
+
+static void question_denied_a_second_try_gets_it_when_there_is_budget_again(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_lossy;
+    frames_to_lose = 26; /* six more than may be asked again at once */
+    for (unsigned i = 0; i < 26; i++)
+        ask_nth(i);
+    for (unsigned i = 26; i < 226; i++) { /* these are answered, and earn */
+        fake_pass(10);
+        ask_nth(i);
+    }
+    fake_turn();
+    for (unsigned i = 0; i < 226; i++)
+        assert_int_equal(clients[i].replies, 1);
+    assert_int_equal(written(), 226 + 26);
+}
+
 static void silent_session_is_replaced_and_its_questions_are_answered(void **state)
 {
     (void)state;
@@ -585,6 +613,7 @@ int main(void)
         TEST(refused_servers_are_named_in_the_answer),
         TEST(late_question_is_asked_once_more_on_another_session),
         TEST(second_questions_have_a_budget),
+        TEST(question_denied_a_second_try_gets_it_when_there_is_budget_again),
         TEST(silent_session_is_replaced_and_its_questions_are_answered),
         TEST(slow_name_costs_no_session),
         TEST(slow_name_alone_costs_no_session),
