@@ -125,6 +125,9 @@ static inline void server_open(void)
     list_init(&server.waiting);
     server.config.limits.queries_in_flight = 10000;
     server.config.limits.answer_by_ms = 3600000;
+    static struct prefix everyone[] = {{{[10] = 0xff, [11] = 0xff}, 96}, {{0}, 0}}; /* 0.0.0.0/0 and ::/0 */
+    server.config.access.allow = everyone;
+    server.config.access.allow_count = 2;
     server.config.limits.udp_size = 1232;
     server.config.limits.tcp_idle_ms = 10000;
     int status = loop_init(&server.loop);
