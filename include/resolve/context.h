@@ -28,7 +28,7 @@ struct recheck {
 #define RESOLVER_RECHECKS 1024
 
 /* How long a question may take before it is asked again differs by server: a few constant lengths, so that each stays a FIFO. */
-#define RESOLVER_AGAIN 12
+#define RESOLVER_AGAIN 14
 
 struct resolver {
     struct loop *loop;

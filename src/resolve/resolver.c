@@ -8,7 +8,7 @@
 #include "resolve/resolver.h"
 
 /* Lengths in ms, ascending; the loop's step is 10 ms. */
-static const uint64_t again_lengths[RESOLVER_AGAIN] = {10, 20, 30, 40, 50, 70, 100, 150, 250, 400, 700, 1000};
+static const uint64_t again_lengths[RESOLVER_AGAIN] = {10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 250, 400, 700, 1000};
 
 /* The client's time is over: it is told why; the lookup goes on for the cache. */
 static void answer_by_expired(struct timeout *timeout)

@@ -1,8 +1,8 @@
 /* What is known of a server: how long answers take, and when one is late; what it bears; when it closes resting sessions.
  *
  * Two views: a smoothed time, to choose between servers; and the latest SAMPLES times, whose quantiles say when a question is worth
- * asking again: later than three halves of the median and than nine of ten answers. (Twice the median would bring the second answer
- * after three times the usual wait; a p95 fails when five in a hundred are slow.)
+ * asking again: later than five quarters of the median and than nine of ten answers. (Twice the median would bring the second answer
+ * after three times the usual wait; a p95 fails when five in a hundred are slow. The budget bounds what this costs.)
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ static void recompute_patience(struct server *server)
     unsigned count = server->sample_count < SAMPLES ? server->sample_count : SAMPLES;
     memcpy(sorted, server->samples, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
-    unsigned late = (unsigned)sorted[count / 2] * 3 / 2;
-    unsigned p90 = sorted[count * 9 / 10];
+    unsigned late = (unsigned)sorted[count / 2] * 5 / 4;
+    unsigned p90 = sorted[count * 9 / 10] + 1u;
     if (late < p90)
         late = p90;
     server->patience_ms = (uint16_t)(late < PATIENCE_MIN ? PATIENCE_MIN : late > UINT16_MAX ? UINT16_MAX : late);
