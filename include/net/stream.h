@@ -98,7 +98,7 @@ void stream_reset(struct stream *stream, int reason);
 
 /* True with a TLS stream's facts after `ready`. */
 bool stream_facts(struct stream *stream, struct tls_facts *out);
-/* The peer has not acknowledged all that the kernel has of ours (TCP_INFO). */
+/* The peer acknowledges nothing: the kernel has sent octets of ours again, and in vain so far (TCP_INFO). */
 bool stream_unacknowledged(const struct stream *stream);
 /* A partial frame is waiting for its rest. */
 bool stream_mid_frame(const struct stream *stream);

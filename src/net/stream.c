@@ -362,5 +362,5 @@ bool stream_unacknowledged(const struct stream *stream)
     if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 ||
         getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return false;
-    return info.tcpi_unacked > 0;
+    return info.tcpi_unacked > 0 && info.tcpi_retransmits > 0; /* what left a moment ago is acknowledged by nobody yet */
 }
