@@ -34,6 +34,10 @@ void upstream_overtaken(struct exchange *exchange);
 uint64_t upstream_patience(const struct group *group, const struct exchange *exchange);
 /* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
 int upstream_last_error(const struct group *group, struct server **where);
+/* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */
+void upstream_disproved(struct server *server);
+/* The server's answer was of use. */
+void upstream_proved(struct server *server);
 /* The server said REFUSED: under load it is asked less. */
 void upstream_refused(struct server *server);
 

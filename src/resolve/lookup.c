@@ -298,6 +298,16 @@ static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, c
     return is_failure(answer->rcode) && !is_verdict(answer) && lookup_reask_other_entry(lookup, try);
 }
 
+/* What an answer says about the server that gave it, and about one that had failed to. */
+static void lookup_judge_servers(const struct exchange *try, const struct answer *answer)
+{
+    if (!is_refreshed(answer))
+        return;
+    upstream_proved(try->server);
+    if (try->avoid_entry && try->avoid_server && try->avoid_server != try->server)
+        upstream_disproved(try->avoid_server);
+}
+
 static void lookup_done(struct lookup *lookup, struct exchange *try, int status, struct answer *answer)
 {
     struct exchange *other = try == &lookup->tries[0] ? &lookup->tries[1] : &lookup->tries[0];
@@ -307,6 +317,7 @@ static void lookup_done(struct lookup *lookup, struct exchange *try, int status,
     }
     if (lookup_answer_reasked(lookup, try, answer))
         return;
+    lookup_judge_servers(try, answer);
     ede_name_source(answer, try->server);
     if (try == &lookup->tries[1])
         counter_add(lookup->resolver->counters, COUNTER_hedges_won, 1);

@@ -34,6 +34,9 @@ enum {
     MEMORY_RETRY = 10,         /* what no memory was there for is tried again */
     SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
+    DISPROVED_MAX = 3,         /* so many failures in a row that others could answer, and a server is shunned for */
+    SHUN_FIRST = 1000,         /* this long, doubled by each further one, */
+    SHUN_MAX = 8000,           /* up to this */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */
 };
 
@@ -63,6 +66,8 @@ struct server {
     unsigned open, dialing;
     unsigned failures;        /* failed dials since the last success */
     uint64_t retry_at_ms;     /* no dial before */
+    unsigned disproved;       /* failures in a row that another entry knew an answer for */
+    uint64_t shunned_until_ms; /* for these: the others are asked first until then */
     uint64_t dialed_ms;       /* the latest dial */
     uint32_t rtt_ms16;        /* smoothed answer time in sixteenths of a millisecond; 0: unknown */
     uint64_t sampled_ms;      /* when it was last changed */

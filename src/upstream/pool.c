@@ -1,8 +1,8 @@
 /* Which session takes a question, and how sessions come to be.
  *
- * Choice: open sessions only. Servers of primary entries before those of backups, healthy before failing ones, then the
- * shortest expected answer time; within a server the session used last, so that surplus ones grow idle and close. While a backup
- * is in use, primaries are dialled again beside it as their back-off allows.
+ * Choice: open sessions only. A server whose failures others could answer comes last; servers of primary entries come before those
+ * of backups, healthy before failing ones, then the shortest expected answer time; within a server the session used last, so that
+ * surplus ones grow idle and close. While a backup is in use, primaries are dialled again beside it as their back-off allows.
  *
  * Fairness: who comes while others wait, waits behind them until the flush. Questions that must be alone get the first choice of
  * empty sessions then; they can hold tls.sessions of a server, and as many more serve the others.
@@ -21,9 +21,11 @@
 /* Lower is better. */
 static uint64_t server_rank(const struct server *server)
 {
-    uint64_t rank = server_expected(server, loop_now(server->group->loop));
+    uint64_t now_ms = loop_now(server->group->loop);
+    uint64_t rank = server_expected(server, now_ms);
     rank |= (uint64_t)(server->failures > 0) << 32;
     rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
+    rank |= (uint64_t)(now_ms < server->shunned_until_ms) << 34;
     return rank;
 }
 
@@ -179,8 +181,8 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
     uint64_t best_rank = UINT64_MAX;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
-        uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 35;
-        rank |= (uint64_t)(first && server_is_avoided(server, first)) << 34;
+        uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 36;
+        rank |= (uint64_t)(first && server_is_avoided(server, first)) << 35;
         if (rank >= best_rank || server_rests(server, now_ms))
             continue;
         if (server->dialing || (any && server_wants_session(server, false)) ||

@@ -104,6 +104,20 @@ int upstream_last_error(const struct group *group, struct server **where)
     return group->last_error ? group->last_error : ERROR_NO_SERVER;
 }
 
+void upstream_disproved(struct server *server)
+{
+    uint64_t now_ms = loop_now(server->group->loop);
+    if (now_ms < server->shunned_until_ms || ++server->disproved < DISPROVED_MAX)
+        return;
+    unsigned doublings = server->disproved - DISPROVED_MAX;
+    server->shunned_until_ms = now_ms + (doublings < 3 ? SHUN_FIRST << doublings : SHUN_MAX);
+}
+
+void upstream_proved(struct server *server)
+{
+    server->disproved = 0;
+}
+
 void upstream_refused(struct server *server)
 {
     budget_halve(server);

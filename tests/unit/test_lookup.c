@@ -441,6 +441,11 @@ static void serve_by_entry(struct fake_conn *conn, const struct fake_frame *fram
     fake_reply(conn, frame, last_octet(conn) <= 2 ? &served : NULL);
 }
 
+static void serve_by_octet(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, last_octet(conn) == 1 ? &served : NULL);
+}
+
 static void failure_is_asked_of_another_entry(void **state)
 {
     (void)state;
@@ -453,6 +458,41 @@ static void failure_is_asked_of_another_entry(void **state)
     assert_int_equal(last_octet(fake_conn(0)), 1);
     assert_int_equal(last_octet(fake_conn(1)), 3);
     assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+}
+
+static void server_whose_failures_others_can_answer_is_asked_last(void **state)
+{
+    (void)state;
+    resolver_begin(2, 2);
+    fake.serve = serve_by_entry;
+    served.rcode = RCODE_SERVFAIL;
+    for (unsigned i = 0; i < 100; i++) {
+        ask_nth(i);
+        fake_turn();
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+    }
+    assert_int_equal(written(), 100 + DISPROVED_MAX);
+    fake_pass(SHUN_FIRST + 1);
+    ask_nth(100); /* goes to it again */
+    fake_turn();
+    assert_int_equal(fake_conn(0)->written, DISPROVED_MAX + 1);
+    fake_pass(SHUN_FIRST + 1);
+    ask_nth(101); /* shunned for longer this time */
+    fake_turn();
+    assert_int_equal(fake_conn(0)->written, DISPROVED_MAX + 1);
+}
+
+static void server_that_fails_now_and_then_is_not_shunned(void **state)
+{
+    (void)state;
+    resolver_begin(2, 1);
+    fake.serve = serve_by_octet;
+    for (unsigned i = 0; i < 100; i++) {
+        served.rcode = i % 10 ? RCODE_NOERROR : RCODE_SERVFAIL;
+        ask_nth(i);
+        fake_turn();
+    }
+    assert_true(fake_conn(0)->written > 30);
 }
 
 static void failure_is_not_asked_of_another_address_of_the_entry(void **state)
@@ -626,6 +666,8 @@ int main(void)
         TEST(server_without_edns_is_asked_without),
         TEST(bare_header_asks_without_edns_too),
         TEST(failure_is_asked_of_another_entry),
+        TEST(server_whose_failures_others_can_answer_is_asked_last),
+        TEST(server_that_fails_now_and_then_is_not_shunned),
         TEST(failure_is_not_asked_of_another_address_of_the_entry),
         TEST(failure_is_the_answer_when_the_other_entry_is_down),
         TEST(verdict_is_not_asked_for_again),
