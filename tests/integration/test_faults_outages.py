@@ -135,7 +135,7 @@ def test_slow_answers(daemon, server, delay):
 def test_answers_after_4_5_seconds(daemon, server):
     traffic = Traffic(daemon, misses=20)
     with traffic.fault(), server.lying(delay=4.5):
-        traffic.go_on(3)
+        traffic.go_on(5)
     outcome = traffic.end("answers take 4.5 s", "132").lives()
     outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
     failed = [asked.name for asked in outcome.misses if asked.rcode == 2]
