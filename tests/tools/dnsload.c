@@ -1,9 +1,10 @@
 /* A load generator for DNS over UDP and TCP that believes nothing: every question is one datagram or one
  * frame, sent once; id, question, rcode and the A record of every answer are checked; what never comes is
- * counted.
+ * counted. Datagrams go and come in batches.
  *
- * Names come from a pattern with one %u; the right address is made from a hash of the name, the same as in
- * tests/integration/zone.py. Prints one JSON object.
+ * Names come from a pattern with one %u, in turn or by Zipf's law; the right address is made from a hash of the
+ * name, the same as in tests/integration/zone.py. At a given rate each question has its moment, and its latency
+ * counts from there, however late the question left. Prints one JSON object.
  *
  * Invariants: questions are sent in the order of their numbers, so the unanswered ones time out in that order
  * too; connection.waiting[id] is the number + 1 of the question that waits under this id; sum of
@@ -13,7 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,21 +26,22 @@
 #include <unistd.h>
 #include "question.h"
 
-enum { FRAME_MAX = 65535 + 2, OUT_MAX = 1 << 20 };
+enum { FRAME_MAX = 65535 + 2, OUT_MAX = 1 << 20, BATCH = 64, DATAGRAM_MAX = 4096 };
 
 static struct {
     struct sockaddr_storage server;
     socklen_t server_len;
-    bool tcp, edns;
+    bool tcp, edns, echo;
     const char *pattern;
     uint32_t first, distinct, count, connections, in_flight, rate;
-    uint64_t patience_us;
+    double zipf;
+    uint64_t patience_ns;
 } options = {.pattern = "n%u.example",
              .distinct = 1,
              .count = 1000,
              .connections = 1,
              .in_flight = 100,
-             .patience_us = 5000000};
+             .patience_ns = 5000000000};
 
 /* Parts of an answer's verdict. */
 static struct {
@@ -51,22 +53,23 @@ struct connection {
     uint32_t pending;
     uint16_t next_id;
     uint32_t *waiting; /* by id */
-    uint8_t *in, *out; /* TCP only */
+    uint8_t *in, *out; /* frames; UDP: none come in */
     size_t in_len, out_len;
 };
 
 struct question {
-    uint64_t sent_us;
-    uint32_t connection;
+    uint64_t sent_ns;
+    uint32_t connection, name;
     uint16_t id;
     bool over;
 };
 
 static struct connection *connections;
 static struct question *questions;
-static uint32_t *latencies;
+static uint32_t *latencies; /* in tenths of microseconds */
 static uint32_t oldest; /* no question before this one waits */
 static int epoll_fd;
+static uint64_t start_ns, now_ns;
 
 static void die(const char *what)
 {
@@ -82,22 +85,38 @@ static void *need(size_t count, size_t size)
     return memory;
 }
 
-static uint64_t now_us(void)
+static void look_at_the_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void name_of(uint32_t number, char text[QUESTION_NAME])
+static size_t put_number(char *text, uint32_t number)
 {
-    const char *mark = strstr(options.pattern, "%u");
-    uint32_t index = options.first + number % options.distinct;
-    if (mark)
-        snprintf(text, QUESTION_NAME, "%.*s%" PRIu32 "%s", (int)(mark - options.pattern), options.pattern,
-                 index, mark + 2);
-    else
-        snprintf(text, QUESTION_NAME, "%s", options.pattern);
+    char digits[10];
+    size_t count = 0;
+    do
+        digits[count++] = (char)('0' + number % 10);
+    while (number /= 10);
+    for (size_t i = 0; i < count; i++)
+        text[i] = digits[count - 1 - i];
+    return count;
+}
+
+static void name_of(const struct question *question, char text[QUESTION_NAME])
+{
+    static const char *mark;
+    static size_t before, after;
+    if (!after) {
+        mark = strstr(options.pattern, "%u");
+        before = mark ? (size_t)(mark - options.pattern) : strlen(options.pattern);
+        after = mark ? strlen(mark + 2) + 1 : 1;
+    }
+    memcpy(text, options.pattern, before);
+    text += before;
+    text += mark ? put_number(text, options.first + question->name) : 0;
+    memcpy(text, mark ? mark + 2 : "", after);
 }
 
 static void count_answer(const uint8_t *message, size_t len, size_t question_end, const char *name)
@@ -110,7 +129,7 @@ static void count_answer(const uint8_t *message, size_t len, size_t question_end
         totals.servfail++;
     else if (rcode)
         totals.other_rcode++;
-    else if (question_answered_right(message, len, question_end, name))
+    else if (options.echo || question_answered_right(message, len, question_end, name))
         totals.good++;
     else
         totals.wrong++;
@@ -139,15 +158,15 @@ static void take_answer(struct connection *connection, const uint8_t *message, s
         totals.stray++;
         return;
     }
-    name_of(number, name);
+    name_of(&questions[number], name);
     size_t end = question_put(asked, id, name, false);
-    bool fits = len >= end && (message[2] & 0x80) && !message[4] && message[5] == 1 &&
+    bool fits = len >= end && (options.echo || (message[2] & 0x80)) && !message[4] && message[5] == 1 &&
                 memcmp(message + QUESTION_HEADER, asked + QUESTION_HEADER, end - QUESTION_HEADER) == 0;
     if (!fits) {
         totals.wrong++;
         return;
     }
-    latencies[totals.answered] = (uint32_t)(now_us() - questions[number].sent_us);
+    latencies[totals.answered] = (uint32_t)((now_ns - questions[number].sent_ns) / 100);
     count_answer(message, len, end, name);
     question_over(number);
 }
@@ -188,8 +207,6 @@ static void connection_lost(struct connection *connection)
 
 static void tcp_flush(struct connection *connection)
 {
-    if (connection->fd < 0 || !connection->out_len)
-        return;
     ssize_t sent = send(connection->fd, connection->out, connection->out_len, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN) {
         connection_lost(connection);
@@ -225,20 +242,48 @@ static void tcp_readable(struct connection *connection)
             return;
         }
         connection->in_len += (size_t)got;
+        look_at_the_clock();
         tcp_take_frames(connection);
     }
 }
 
+/* Datagrams for which there is no room are lost, as on a network. */
+static void udp_flush(struct connection *connection)
+{
+    struct mmsghdr messages[BATCH];
+    struct iovec parts[BATCH];
+    for (size_t at = 0; at < connection->out_len;) {
+        unsigned count = 0;
+        for (; count < BATCH && at < connection->out_len; count++) {
+            size_t len = (size_t)(connection->out[at] << 8 | connection->out[at + 1]);
+            parts[count] = (struct iovec){connection->out + at + 2, len};
+            messages[count].msg_hdr = (struct msghdr){.msg_iov = &parts[count], .msg_iovlen = 1};
+            at += 2 + len;
+        }
+        for (unsigned sent = 0; sent < count;) {
+            int done = sendmmsg(connection->fd, messages + sent, count - sent, 0);
+            sent += done > 0 ? (unsigned)done : errno != ECONNREFUSED; /* that is of an earlier question */
+        }
+    }
+    connection->out_len = 0;
+}
+
 static void udp_readable(struct connection *connection)
 {
-    static uint8_t datagram[65536];
-    for (;;) {
-        ssize_t got = recv(connection->fd, datagram, sizeof datagram, 0);
-        if (got >= 0)
-            take_answer(connection, datagram, (size_t)got);
-        else if (errno != ECONNREFUSED) /* an ICMP of an earlier question: it stays unanswered */
-            return;
-    }
+    static uint8_t datagrams[BATCH][DATAGRAM_MAX];
+    struct mmsghdr messages[BATCH];
+    struct iovec parts[BATCH];
+    int count;
+    do {
+        for (int i = 0; i < BATCH; i++) {
+            parts[i] = (struct iovec){datagrams[i], DATAGRAM_MAX};
+            messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+        }
+        count = recvmmsg(connection->fd, messages, BATCH, MSG_DONTWAIT, NULL);
+        look_at_the_clock();
+        for (int i = 0; i < count; i++)
+            take_answer(connection, datagrams[i], messages[i].msg_len);
+    } while (count == BATCH || (count < 0 && errno == ECONNREFUSED));
 }
 
 /* The next connection, in turn, that has room for one more question; NULL: none has. */
@@ -253,46 +298,49 @@ static struct connection *connection_with_room(void)
     return NULL;
 }
 
+/* When the question of this number is to leave. */
+static uint64_t due_ns(uint32_t number)
+{
+    return options.rate ? start_ns + (uint64_t)number * 1000000000 / options.rate : now_ns;
+}
+
 static void ask(struct connection *connection, uint32_t number)
 {
-    uint8_t message[2 + QUESTION_MAX];
     char name[QUESTION_NAME];
+    struct question *question = &questions[number];
     if (connection->fd < 0)
         connection_open(connection);
     while (connection->waiting[connection->next_id])
         connection->next_id++;
-    uint16_t id = connection->next_id++;
-    name_of(number, name);
-    size_t len = question_put(message + 2, id, name, options.edns);
-    message[0] = (uint8_t)(len >> 8);
-    message[1] = (uint8_t)len;
-    questions[number] = (struct question){now_us(), (uint32_t)(connection - connections), id, false};
-    connection->waiting[id] = number + 1;
+    question->sent_ns = due_ns(number);
+    question->connection = (uint32_t)(connection - connections);
+    question->id = connection->next_id++;
+    name_of(question, name);
+    uint8_t *frame = connection->out + connection->out_len;
+    size_t len = question_put(frame + 2, question->id, name, options.edns);
+    frame[0] = (uint8_t)(len >> 8);
+    frame[1] = (uint8_t)len;
+    connection->out_len += 2 + len;
+    connection->waiting[question->id] = number + 1;
     connection->pending++;
     totals.sent++;
-    if (options.tcp) {
-        memcpy(connection->out + connection->out_len, message, len + 2);
-        connection->out_len += len + 2;
-    } else {
-        (void)!send(connection->fd, message + 2, len, 0);
-    }
 }
 
-static void ask_what_is_due(uint64_t start_us)
+static void ask_what_is_due(void)
 {
-    uint64_t due = options.rate ? (now_us() - start_us) * options.rate / 1000000 + 1 : options.count;
     struct connection *connection;
-    while (totals.sent < options.count && totals.sent < due && (connection = connection_with_room()))
+    while (totals.sent < options.count && due_ns(totals.sent) <= now_ns && (connection = connection_with_room()))
         ask(connection, totals.sent);
-    for (uint32_t i = 0; options.tcp && i < options.connections; i++)
-        tcp_flush(&connections[i]);
+    for (uint32_t i = 0; i < options.connections; i++) {
+        if (connections[i].fd >= 0 && connections[i].out_len)
+            (options.tcp ? tcp_flush : udp_flush)(&connections[i]);
+    }
 }
 
 static void give_up_the_old(void)
 {
-    uint64_t now = now_us();
     while (oldest < totals.sent &&
-           (questions[oldest].over || now - questions[oldest].sent_us > options.patience_us)) {
+           (questions[oldest].over || now_ns > questions[oldest].sent_ns + options.patience_ns)) {
         if (!questions[oldest].over) {
             question_over(oldest);
             totals.silent++;
@@ -301,20 +349,63 @@ static void give_up_the_old(void)
     }
 }
 
+/* Until the next question is due, a millisecond at most. */
+static struct timespec until_due(void)
+{
+    uint64_t wait = 1000000;
+    if (options.rate && totals.sent < options.count) {
+        uint64_t due = due_ns(totals.sent);
+        wait = due <= now_ns ? 0 : due - now_ns < wait ? due - now_ns : wait;
+    }
+    return (struct timespec){0, (long)wait};
+}
+
 static void run(void)
 {
     struct epoll_event events[64];
-    uint64_t start_us = now_us();
+    look_at_the_clock();
+    start_ns = now_ns;
     while (totals.sent < options.count || oldest < totals.sent) {
-        ask_what_is_due(start_us);
-        int count = epoll_wait(epoll_fd, events, 64, 1);
+        ask_what_is_due();
+        struct timespec wait = until_due();
+        int count = epoll_pwait2(epoll_fd, events, 64, &wait, NULL);
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (connection->fd >= 0)
                 (options.tcp ? tcp_readable : udp_readable)(connection);
         }
+        look_at_the_clock();
         give_up_the_old();
     }
+}
+
+/* Which name each question asks for. By Zipf's law the name of rank r comes up in proportion to 1 / r^zipf. */
+static void choose_names(void)
+{
+    uint64_t state = 88172645463325252U;
+    double *sums = options.zipf > 0 ? need(options.distinct, sizeof *sums) : NULL, sum = 0;
+    for (uint32_t i = 0; sums && i < options.distinct; i++)
+        sums[i] = sum += pow(i + 1.0, -options.zipf);
+    for (uint32_t number = 0; number < options.count; number++) {
+        uint32_t low = 0, high = options.distinct - 1;
+        if (!sums) {
+            questions[number].name = number % options.distinct;
+            continue;
+        }
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        double drawn = (double)(state >> 11) / (double)(1ULL << 53) * sum;
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (sums[middle] < drawn)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        questions[number].name = low;
+    }
+    free(sums);
 }
 
 static int by_size(const void *a, const void *b)
@@ -326,7 +417,7 @@ static int by_size(const void *a, const void *b)
 static double latency_ms(double share)
 {
     uint32_t last = totals.answered - 1;
-    return totals.answered ? latencies[(uint32_t)(share * last)] / 1000.0 : 0;
+    return totals.answered ? latencies[(uint32_t)(share * last)] / 10000.0 : 0;
 }
 
 static void report(double seconds)
@@ -337,7 +428,7 @@ static void report(double seconds)
            "\"wrong\": %u, \"stray\": %u, \"silent\": %u, \"reconnects\": %u, \"seconds\": %.3f, ",
            totals.sent, totals.answered, totals.good, totals.servfail, totals.other_rcode, totals.truncated,
            totals.wrong, totals.stray, totals.silent, totals.reconnects, seconds);
-    printf("\"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f}\n",
+    printf("\"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, \"max_ms\": %.4f}\n",
            latency_ms(0.5), latency_ms(0.9), latency_ms(0.99), latency_ms(0.999), latency_ms(1));
 }
 
@@ -361,8 +452,8 @@ static void set_server(const char *address, uint16_t port)
 
 static void usage(void)
 {
-    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-n QUESTIONS] [-N PATTERN with %u]\n"
-          "               [-d DISTINCT NAMES] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT ON EACH] [-r PER "
+    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-E (ECHO)] [-n QUESTIONS] [-N PATTERN with %u]\n"
+          "               [-d DISTINCT NAMES] [-z ZIPF EXPONENT] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT ON EACH] [-r PER "
           "SECOND]\n"
           "               [-w PATIENCE ms]\n",
           stderr);
@@ -373,7 +464,7 @@ static void read_options(int argc, char **argv)
 {
     const char *address = "127.0.0.1";
     uint16_t port = 53;
-    for (int option; (option = getopt(argc, argv, "s:p:ten:N:d:f:c:m:r:w:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "s:p:teEn:N:d:z:f:c:m:r:w:")) != -1;) {
         uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
         switch (option) {
         case 's':
@@ -387,6 +478,12 @@ static void read_options(int argc, char **argv)
             break;
         case 'e':
             options.edns = true;
+            break;
+        case 'E':
+            options.echo = true;
+            break;
+        case 'z':
+            options.zipf = strtod(optarg, NULL);
             break;
         case 'n':
             options.count = number;
@@ -410,7 +507,7 @@ static void read_options(int argc, char **argv)
             options.rate = number;
             break;
         case 'w':
-            options.patience_us = (uint64_t)number * 1000;
+            options.patience_ns = (uint64_t)number * 1000000;
             break;
         default:
             usage();
@@ -434,14 +531,12 @@ int main(int argc, char **argv)
     connections = need(options.connections, sizeof *connections);
     for (uint32_t i = 0; i < options.connections; i++) {
         connections[i].waiting = need(65536, sizeof(uint32_t));
-        if (options.tcp) {
-            connections[i].in = need(1, FRAME_MAX);
-            connections[i].out = need(1, OUT_MAX);
-        }
+        connections[i].in = need(1, FRAME_MAX);
+        connections[i].out = need(1, OUT_MAX);
         connection_open(&connections[i]);
     }
-    uint64_t start_us = now_us();
+    choose_names();
     run();
-    report((double)(now_us() - start_us) / 1e6);
+    report((double)(now_ns - start_ns) / 1e9);
     return 0;
 }

@@ -1,8 +1,7 @@
 #include "question.h"
 #include <string.h>
 
-/* FNV-1a of the lower-case name without its last dot; never a private address. */
-static void address_of(const char *name, uint8_t address[4])
+void question_address(const char *name, uint8_t address[4])
 {
     uint32_t hash = 2166136261U;
     for (; *name; name++) {
@@ -51,7 +50,7 @@ bool question_answered_right(const uint8_t *message, size_t len, size_t at, cons
 {
     uint8_t expected[4];
     unsigned count = (unsigned)(message[6] << 8 | message[7]), found = 0;
-    address_of(name, expected);
+    question_address(name, expected);
     for (; count; count--) {
         while (at < len && message[at] && message[at] < 192)
             at += message[at] + 1U;

@@ -1,0 +1,208 @@
+"""The rows of the table. Each prepares a running subject once and measures it several times, in turn with the others."""
+import subprocess
+import time
+
+from subjects import OTHER_CORE, on_core
+
+next_number = 0
+
+
+def fresh_numbers(count):
+    """The first of `count` numbers that made no name yet."""
+    global next_number
+    first, next_number = next_number, next_number + count
+    return first
+
+
+class Row:
+    """`serves`: what a subject must do to take part. `floor`: whose figure the ratios are to. `value`: the figure that
+    ratios are made of. `target`: what dotstub must reach, a pair of what is compared and the bound."""
+
+    name = title = unit = target = ""
+    floor, serves, value = None, "miss", "value"
+    bounds = {}
+    upstream = ()  # options of tests/bench/upstream
+    cache_mb, entries = 64, 100000
+    restarts = False  # each measurement on a fresh start
+    repetitions = None  # at most
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def takes(self, subject):
+        return subject.name == self.floor if subject.kind == "floor" else self.serves in subject.serves
+
+    def count(self, whole):
+        return max(300, int(whole * self.scale))
+
+    def prepare(self, running):
+        pass
+
+    def measure(self, running):
+        raise NotImplementedError
+
+
+def lost(result):
+    return result["sent"] - result["good"]
+
+
+def must_be_good(result):
+    """What a full socket buffer loses is the network's fault, but more than a little of it is no measurement."""
+    if lost(result) > result["sent"] // 100 + 1:
+        raise RuntimeError(f"{lost(result)} of {result['sent']} questions without a good answer: {result}")
+    return result
+
+
+class CpuRow(Row):
+    """Microseconds of CPU, user and system, for each answered question."""
+
+    unit = "us"
+
+    def cpu(self, running, *options):
+        before = running.cpu()
+        result = must_be_good(running.load(*options))
+        return 1e6 * (running.cpu() - before) / result["answered"], result
+
+
+class Hit(CpuRow):
+    names, whole, load = 1, 300000, ("-m", 128)
+
+    def prepare(self, running):
+        if running.subject.kind != "floor":
+            must_be_good(running.load("-n", self.names, "-d", self.names, "-N", "hit%u.example", "-m", 20))
+
+    def measure(self, running):
+        value, result = self.cpu(running, "-n", self.count(self.whole), "-d", self.names, "-N", "hit%u.example", "-w", 1000,
+                                 *self.load)
+        return {"value": value, "lost": lost(result)}
+
+
+class UdpHitOne(Hit):
+    name, title, floor, serves = "udp-one", "UDP hit, one name", "floor_udp", "udp"
+    target, bounds = "<= 1.06 x floor", {"floor": 1.06}
+
+
+class UdpHitZipf(Hit):
+    name, title, floor, serves = "udp-zipf", "UDP hit, 10k names, Zipf 1.0", "floor_udp", "udp"
+    target, bounds = "<= 1.08 x floor", {"floor": 1.08}
+    names, load = 10000, ("-m", 128, "-z", 1.0)
+
+
+class TcpHitOne(Hit):
+    name, title, floor, serves = "tcp-1x100", "TCP hit, 1 in flight on each of 100 connections", "floor_tcp", "tcp"
+    target, bounds = "<= 1.12 x floor", {"floor": 1.12}
+    names, load = 100, ("-t", "-c", 100, "-m", 1)
+
+
+class TcpHitTen(Hit):
+    name, title, floor, serves = "tcp-10x100", "TCP hit, 10 in flight on each of 100 connections", "floor_tcp", "tcp"
+    target, bounds = "<= 1.5 x floor", {"floor": 1.5}
+    names, load = 100, ("-t", "-c", 100, "-m", 10)
+
+
+class Miss(CpuRow):
+    name, title, floor = "miss-100", "miss over DoT, 100 in flight", "floor_dot"
+    target, bounds = "<= 1.3 x floor", {"floor": 1.3}
+    whole, load = 100000, ("-m", 100)
+
+    def options(self, count):
+        return ("-n", count, "-d", count, "-f", fresh_numbers(count), "-N", "m%u.example", *self.load)
+
+    def measure(self, running):
+        before = running.upstream.counts()
+        count = self.count(self.whole)
+        value, result = self.cpu(running, *self.options(count))
+        after = running.upstream.counts()
+        counted = {key: after[key] - before[key] for key in after}
+        return {"value": value, "p50": result["p50_ms"], "p99": result["p99_ms"], "p999": result["p999_ms"],
+                "lost": lost(result), "asked": counted["queries"] / count,
+                "per_record": counted["queries"] / max(1, counted["records"]),
+                "handshakes": counted["handshakes"], "resumed": counted["resumed"],
+                "padded": counted["padded"] / max(1, counted["queries"])}
+
+
+class MissPaced(Miss):
+    name, title = "miss-2000", "miss at 2,000/s"
+    target, bounds = "<= 1.2 x floor", {"floor": 1.2}
+    whole, load = 20000, ("-r", 2000, "-m", 2000)
+
+
+class MissLatency(Miss):
+    name, title, unit, value = "miss-20ms", "miss, upstream 20 ms, 2,000/s", "ms", "p50"
+    target, bounds = "p50 <= 20.5, p99 <= 21.5, none lost", {"p50": 20.5, "p99": 21.5, "lost": 0}
+    upstream = ("-d", 20)
+    whole, load = 20000, ("-r", 2000, "-m", 10000)
+
+
+class Slow(Miss):
+    name, title, unit, value = "slow", "upstream 20 ms, 5 % at 300 ms, 0.1 % dropped, 1,000/s", "ms", "p99"
+    target, bounds = "none lost, p99 <= 60, p99.9 <= 330, asked <= 1.08", {
+        "lost": 0, "p99": 60, "p999": 330, "asked": 1.08}
+    upstream = ("-d", 20, "-s", 0.05, "-S", 300, "-x", 0.001)
+    whole, load, floor = 20000, ("-r", 1000, "-m", 20000, "-w", 6000), None
+
+
+class Reset(Miss):
+    name, title, unit, value = "reset", "upstream 20 ms resets every session each second, 1,000/s", "ms", "p99"
+    target, bounds = "none lost, p99 <= 36, all handshakes resumed", {"lost": 0, "p99": 36}
+    upstream = ("-d", 20, "-r", 1000)
+    whole, load, floor = 10000, ("-r", 1000, "-m", 20000, "-w", 6000), None
+
+
+class SystemCalls(Miss):
+    name, title, unit = "syscalls", "system calls a miss, 100 in flight", "calls"
+    target, bounds = "<= 0.5", {"value": 0.5}
+    repetitions = 3
+
+    def measure(self, running):
+        count = self.count(self.whole)
+        with on_core(OTHER_CORE):
+            counter = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(running.pid)],
+                                       stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        result = must_be_good(running.load(*self.options(count)))
+        counter.send_signal(2)
+        calls = next(line.split(",")[0] for line in counter.communicate()[1].splitlines() if "sys_enter" in line)
+        return {"value": int(calls) / count, "lost": lost(result)}
+
+
+class Memory(Row):
+    name, title, unit = "memory", "memory per A entry, 1M names", "bytes"
+    target, bounds = "<= 110", {"value": 110}
+    serves, restarts, repetitions = "udp", True, 1
+    whole, cache_mb, entries = 1000000, 256, 1100000
+
+    def measure(self, running):
+        count = self.count(self.whole)
+        fill = ("-d", count, "-N", "%u.memory.example", "-m", 100)
+        time.sleep(0.5)
+        before = running.process.resident_kb()
+        must_be_good(running.load("-n", count, *fill))
+        after = running.process.resident_kb()
+        asked = running.upstream.counts()["queries"]
+        must_be_good(running.load("-n", count, *fill))
+        kept = 1 - (running.upstream.counts()["queries"] - asked) / count
+        return {"value": (after - before) * 1024 / count, "kept": kept}
+
+
+class Empty(Row):
+    name, title, unit = "rss", "RSS empty, after one answer", "MB"
+    target, bounds = "<= 9", {"value": 9}
+    floor, restarts = "floor_dot", True
+
+    def measure(self, running):
+        time.sleep(0.5)
+        return {"value": running.process.resident_kb() * 1024 / 1e6}
+
+
+class Start(Row):
+    name, title, unit = "start", "exec to first answered miss", "ms"
+    target, bounds = "<= 12", {"value": 12}
+    floor, restarts = "floor_dot", True
+
+    def measure(self, running):
+        return {"value": running.started * 1000}
+
+
+ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, Miss, MissPaced, MissLatency, SystemCalls, Memory, Empty, Start, Slow,
+        Reset]

@@ -1,0 +1,10 @@
+# The benchmark (tests/bench/run) and what it measures with.
+noinst_PROGRAMS += tests/bench/floor_udp tests/bench/floor_tcp tests/bench/floor_dot tests/bench/upstream
+tests_bench_floor_udp_SOURCES = tests/bench/floor_udp.c
+tests_bench_floor_tcp_SOURCES = tests/bench/floor_tcp.c
+tests_bench_floor_tcp_LDADD = $(LIBUV_LIBS)
+tests_bench_floor_dot_SOURCES = tests/bench/floor_dot.c tests/bench/tls.c tests/bench/tls.h
+tests_bench_floor_dot_LDADD = $(LIBUV_LIBS) $(GNUTLS_LIBS)
+tests_bench_upstream_SOURCES = tests/bench/upstream.c tests/bench/tls.c tests/bench/tls.h \
+  tests/tools/question.c tests/tools/question.h
+tests_bench_upstream_LDADD = $(GNUTLS_LIBS)

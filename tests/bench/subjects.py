@@ -1,0 +1,196 @@
+"""What is measured: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
+
+Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss) and maybe `packages`, and has
+    version      prints one line
+    configure    writes configuration into the current directory; sets the array `run` to the command. It is given
+                 DIR, PORT (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB,
+                 ENTRIES (how many the cache must hold), BUILD, and UNPACKED (for what must not be installed)
+    prepare      maybe: fetches or unpacks what packages alone do not give, into UNPACKED
+"""
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+sys.path.insert(0, str(TOP / "tests" / "integration"))
+
+import wire  # noqa: E402
+from certs import Certificates  # noqa: E402
+from processes import Process, free_port  # noqa: E402
+
+# The subject has a core of its own; the generator and the upstream share another.
+CORES = sorted(os.sched_getaffinity(0))
+SUBJECT_CORE, OTHER_CORE = CORES[-1], CORES[0]
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+@contextlib.contextmanager
+def on_core(core):
+    """What is started in here is pinned there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Place:
+    """Where things lie: the build, the throwaway certificates, a directory for each start."""
+
+    def __init__(self, build):
+        self.build = pathlib.Path(build)
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="bench"))
+        self.scratch.chmod(0o755)
+        self.certificates = Certificates(self.scratch)
+        self.unpacked = self.build / "unpacked"
+
+    def program(self, name):
+        return str(self.build / "tests" / name)
+
+    def directory(self):
+        path = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
+        path.chmod(0o777)  # some of them give up root
+        return path
+
+    def close(self):
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+class Subject:
+    """One file of peers/."""
+
+    def __init__(self, name, place):
+        self.name, self.place, self.file = name, place, HERE / "peers" / name
+        values = self.shell('printf "%s\\n" "$kind" "$serves" "${packages-}"').splitlines()
+        self.kind, self.serves, self.packages = values[0], values[1].split(), values[2].split()
+
+    def shell(self, command, directory="/", **variables):
+        environment = {**os.environ, "BUILD": str(self.place.build), "UNPACKED": str(self.place.unpacked),
+                       **{name: str(value) for name, value in variables.items()}}
+        done = subprocess.run(["bash", "-c", f". '{self.file}'; set -e; {command}"], cwd=directory, env=environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{self.file}: {command} failed")
+        return done.stdout
+
+    @functools.cached_property
+    def version(self):
+        return self.shell("version").strip()
+
+    def start(self, upstream_options=(), cache_mb=64, entries=100000):
+        return Running(self, upstream_options, cache_mb, entries)
+
+
+class Upstream:
+    """tests/bench/upstream, running."""
+
+    def __init__(self, place, options):
+        certificate = place.certificates.good
+        self.port = free_port("127.0.0.1")
+        command = [place.program("bench/upstream"), "-p", str(self.port), "-c", str(certificate.chain_file),
+                   "-k", str(certificate.key_file), *map(str, options)]
+        with on_core(OTHER_CORE):
+            self.process = Process(command, read="stdout")
+        wait_for_tcp(self.port)
+
+    def counts(self):
+        seen = len(self.process.log())
+        self.process.signal(signal.SIGUSR1)
+        return json.loads(self.process.wait_line(".", times=seen + 1))
+
+    def stop(self):
+        self.process.end()
+
+
+def wait_for_tcp(port, patience=10):
+    end = time.monotonic() + patience
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+class Running:
+    """A subject with an upstream of its own. `started` seconds after the first instruction it has answered a miss."""
+
+    def __init__(self, subject, upstream_options, cache_mb, entries):
+        self.subject, self.place = subject, subject.place
+        self.upstream = Upstream(self.place, upstream_options)
+        self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
+        ca = self.place.certificates.ca_file
+        command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
+                                PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries)
+        with on_core(SUBJECT_CORE):
+            begin = time.monotonic()
+            self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
+        try:
+            self.wait_answering()
+        except Exception:
+            self.stop()
+            raise
+        self.started = time.monotonic() - begin
+
+    def wait_answering(self):
+        if "tcp" in self.subject.serves and "udp" not in self.subject.serves:
+            wait_for_tcp(self.port)
+            return
+        end, question = time.monotonic() + 20, wire.query("first.example")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", self.port))
+            while self.process.running and time.monotonic() < end:
+                try:
+                    client.settimeout(0.1)
+                    client.send(question)
+                    answer = client.recv(4096)
+                    if answer[3] & 15 == 0:
+                        return
+                    time.sleep(0.01)
+                except ConnectionRefusedError:
+                    time.sleep(0.0003)
+                except TimeoutError:
+                    pass
+        raise RuntimeError(f"{self.subject.name} does not answer:\n" + "\n".join(self.process.log()[-20:]))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def cpu(self):
+        """Seconds on the processor so far, user and system, all threads."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/schedstat") as times:
+                total += int(times.read().split()[0])
+        return total / 1e9
+
+    def load(self, *options):
+        """Runs the generator: what it counted."""
+        command = [self.place.program("tools/dnsload"), "-p", str(self.port), *map(str, options)]
+        if self.subject.kind == "floor" and "miss" not in self.subject.serves:
+            command.append("-E")
+        with on_core(OTHER_CORE):
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
+    def stop(self):
+        try:
+            self.process.end(5)
+        except subprocess.TimeoutExpired:
+            pass
+        self.upstream.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
