@@ -3,5 +3,6 @@ TESTS += tests/lint/layers
 
 # The load generator of the integration tests. Not a check program, since those are tests.
 noinst_PROGRAMS = tests/tools/dnsload
-tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/question.c tests/tools/question.h
+tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/tools/names.h tests/tools/options.c \
+  tests/tools/options.h tests/tools/question.c tests/tools/question.h
 tests_tools_dnsload_LDADD = -lm

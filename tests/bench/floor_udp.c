@@ -14,8 +14,8 @@ enum { BATCH = 64, ROOM = 2048 };
 
 static int listen_on(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), size = 4 << 20;
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address)) {
         perror("floor_udp");

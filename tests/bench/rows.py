@@ -7,6 +7,10 @@ from subjects import OTHER_CORE, on_core
 next_number = 0
 
 
+class Unable(Exception):
+    """A subject cannot do what the row wants."""
+
+
 def fresh_numbers(count):
     """The first of `count` numbers that made no name yet."""
     global next_number
@@ -43,14 +47,17 @@ class Row:
 
 
 def lost(result):
-    return result["sent"] - result["good"]
+    """Percent of the questions without a good answer."""
+    return 100 * (1 - result["good"] / result["sent"])
 
 
-def must_be_good(result):
-    """What a full socket buffer loses is the network's fault, but more than a little of it is no measurement."""
-    if lost(result) > result["sent"] // 100 + 1:
-        raise RuntimeError(f"{lost(result)} of {result['sent']} questions without a good answer: {result}")
-    return result
+def warm(running, *options):
+    """Asks until all is in the cache: some lose questions while they connect."""
+    for _ in range(5):
+        result = running.load(*options, "-w", 2000)
+        if result["good"] == result["sent"]:
+            return
+    raise Unable(f"loses questions each time: {result}")
 
 
 class CpuRow(Row):
@@ -60,7 +67,9 @@ class CpuRow(Row):
 
     def cpu(self, running, *options):
         before = running.cpu()
-        result = must_be_good(running.load(*options))
+        result = running.load(*options)
+        if lost(result) > 20:
+            raise Unable(f"no figure where so many are lost: {result}")
         return 1e6 * (running.cpu() - before) / result["answered"], result
 
 
@@ -69,7 +78,8 @@ class Hit(CpuRow):
 
     def prepare(self, running):
         if running.subject.kind != "floor":
-            must_be_good(running.load("-n", self.names, "-d", self.names, "-N", "hit%u.example", "-m", 20))
+            warm(running, "-n", self.names, "-d", self.names, "-N", "hit%u.example", "-m", 20,
+                 *(["-t"] if self.serves == "tcp" else []))
 
     def measure(self, running):
         value, result = self.cpu(running, "-n", self.count(self.whole), "-d", self.names, "-N", "hit%u.example", "-w", 1000,
@@ -105,6 +115,11 @@ class Miss(CpuRow):
     target, bounds = "<= 1.3 x floor", {"floor": 1.3}
     whole, load = 100000, ("-m", 100)
 
+    def prepare(self, running):
+        """Sessions are up, whatever their number."""
+        count = self.count(1000)
+        running.load("-n", count, "-d", count, "-f", fresh_numbers(count), "-N", "m%u.example", "-r", 500, "-w", 2000)
+
     def options(self, count):
         return ("-n", count, "-d", count, "-f", fresh_numbers(count), "-N", "m%u.example", *self.load)
 
@@ -117,7 +132,7 @@ class Miss(CpuRow):
         return {"value": value, "p50": result["p50_ms"], "p99": result["p99_ms"], "p999": result["p999_ms"],
                 "lost": lost(result), "asked": counted["queries"] / count,
                 "per_record": counted["queries"] / max(1, counted["records"]),
-                "handshakes": counted["handshakes"], "resumed": counted["resumed"],
+                "handshakes": counted["handshakes"], "full": counted["handshakes"] - counted["resumed"],
                 "padded": counted["padded"] / max(1, counted["queries"])}
 
 
@@ -144,7 +159,7 @@ class Slow(Miss):
 
 class Reset(Miss):
     name, title, unit, value = "reset", "upstream 20 ms resets every session each second, 1,000/s", "ms", "p99"
-    target, bounds = "none lost, p99 <= 36, all handshakes resumed", {"lost": 0, "p99": 36}
+    target, bounds = "none lost, p99 <= 36, all handshakes resumed", {"lost": 0, "p99": 36, "full": 0}
     upstream = ("-d", 20, "-r", 1000)
     whole, load, floor = 10000, ("-r", 1000, "-m", 20000, "-w", 6000), None
 
@@ -160,10 +175,10 @@ class SystemCalls(Miss):
             counter = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(running.pid)],
                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         time.sleep(0.3)
-        result = must_be_good(running.load(*self.options(count)))
+        result = running.load(*self.options(count))
         counter.send_signal(2)
         calls = next(line.split(",")[0] for line in counter.communicate()[1].splitlines() if "sys_enter" in line)
-        return {"value": int(calls) / count, "lost": lost(result)}
+        return {"value": int(calls) / result["answered"], "lost": lost(result)}
 
 
 class Memory(Row):
@@ -174,13 +189,13 @@ class Memory(Row):
 
     def measure(self, running):
         count = self.count(self.whole)
-        fill = ("-d", count, "-N", "%u.memory.example", "-m", 100)
+        fill = ("-n", count, "-d", count, "-N", "%u.memory.example", "-m", 100, "-w", 2000)
         time.sleep(0.5)
         before = running.process.resident_kb()
-        must_be_good(running.load("-n", count, *fill))
+        running.load(*fill)
         after = running.process.resident_kb()
         asked = running.upstream.counts()["queries"]
-        must_be_good(running.load("-n", count, *fill))
+        running.load(*fill)
         kept = 1 - (running.upstream.counts()["queries"] - asked) / count
         return {"value": (after - before) * 1024 / count, "kept": kept}
 

@@ -45,6 +45,10 @@ def on_core(core):
         os.sched_setaffinity(0, before)
 
 
+class Failure(Exception):
+    """A subject could not be started."""
+
+
 class Place:
     """Where things lie: the build, the throwaway certificates, a directory for each start."""
 
@@ -81,7 +85,7 @@ class Subject:
         done = subprocess.run(["bash", "-c", f". '{self.file}'; set -e; {command}"], cwd=directory, env=environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            raise RuntimeError(f"{self.file}: {command} failed")
+            raise Failure(f"{self.file}: {command} failed")
         return done.stdout
 
     @functools.cached_property
@@ -164,7 +168,7 @@ class Running:
                     time.sleep(0.0003)
                 except TimeoutError:
                     pass
-        raise RuntimeError(f"{self.subject.name} does not answer:\n" + "\n".join(self.process.log()[-20:]))
+        raise Failure(f"{self.subject.name} does not answer:\n" + "\n".join(self.process.log()[-20:]))
 
     @property
     def pid(self):

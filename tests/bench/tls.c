@@ -1,5 +1,5 @@
-/* Invariants: in[in_from..in_to) was received and not yet read by GnuTLS; out[0..out_len) was encrypted and not
- * yet sent. */
+/* Invariants: in[in_from..in_to) was received and not yet read by GnuTLS; out[0..out_len) was encrypted and
+ * not yet sent. */
 #include "tls.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* Does: a TLS session over a socket that the caller polls: one recv fills, one send drains, whatever number of
- * records that is. For the benchmark's own server and floor.
- * Owns: the socket, the GnuTLS session, both buffers of ciphertext.
+/* Does: a TLS session over a socket that the caller polls: one recv fills, one send drains, whatever number
+ * of records that is. For the benchmark's own server and floor. Owns: the socket, the GnuTLS session, both
+ * buffers of ciphertext.
  */
 #ifndef DOTSTUB_BENCH_TLS_H
 #define DOTSTUB_BENCH_TLS_H

@@ -1,6 +1,7 @@
 /* A DNS-over-TLS server that is no limit: every A question is answered with the address that dnsload expects,
- * all answers of a turn to one connection in one record and one send. It can be late, slow for some, silent for
- * some, and reset all connections at an interval. It counts, and prints a JSON object at SIGUSR1 and at its end.
+ * all answers of a turn to one connection in one record and one send. It can be late, slow for some, silent
+ * for some, and reset all connections at an interval. It counts, and prints a JSON object at SIGUSR1 and at
+ * its end.
  *
  * Invariants: answers wait in two queues, of one delay each, so each queue is in the order of what is due; an
  * answer that waits names its connection by place and serial number, since connections end meanwhile.
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "../tools/names.h"
 #include "../tools/question.h"
 #include "tls.h"
 
@@ -44,7 +46,8 @@ static struct {
 } options = {.ttl = 86400};
 
 static struct {
-    uint64_t connections, handshakes, resumed, alpn, queries, records, padded, answers, slow, dropped, resets, bad;
+    uint64_t connections, handshakes, resumed, alpn, queries, records, padded, answers, slow, dropped, resets,
+        bad;
 } totals;
 
 struct connection {
@@ -74,6 +77,7 @@ static gnutls_certificate_credentials_t credentials;
 static gnutls_datum_t ticket_key;
 static int epoll_fd, listen_fd, signal_fd;
 static uint64_t now, next_reset;
+static struct draw fate;
 
 static void die(const char *what)
 {
@@ -96,21 +100,12 @@ static uint64_t clock_ns(void)
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-/* 0 to 1; the same row of numbers in each run. */
-static double draw(void)
-{
-    static uint64_t state = 88172645463325252U;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (double)(state >> 11) / (double)(1ULL << 53);
-}
-
 static void print_totals(void)
 {
-    printf("{\"connections\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64 ", \"alpn\": %" PRIu64
-           ", \"queries\": %" PRIu64 ", \"records\": %" PRIu64 ", \"padded\": %" PRIu64 ", \"answers\": %" PRIu64
-           ", \"slow\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"bad\": %" PRIu64 "}\n",
+    printf("{\"connections\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64
+           ", \"alpn\": %" PRIu64 ", \"queries\": %" PRIu64 ", \"records\": %" PRIu64 ", \"padded\": %" PRIu64
+           ", \"answers\": %" PRIu64 ", \"slow\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"resets\": %" PRIu64
+           ", \"bad\": %" PRIu64 "}\n",
            totals.connections, totals.handshakes, totals.resumed, totals.alpn, totals.queries, totals.records,
            totals.padded, totals.answers, totals.slow, totals.dropped, totals.resets, totals.bad);
     fflush(stdout);
@@ -182,14 +177,16 @@ static void give(struct connection *connection, const uint8_t *frame, size_t len
     mark_dirty(connection);
 }
 
-static void queue_put(struct queue *queue, uint64_t delay, struct connection *connection, const uint8_t *frame,
-                      size_t len)
+static void queue_put(struct queue *queue, uint64_t delay, struct connection *connection,
+                      const uint8_t *frame, size_t len)
 {
     struct late *entry = &queue->entries[queue->tail % QUEUE];
     if (queue->tail - queue->head == QUEUE)
         return;
-    *entry = (struct late){.due = now + delay, .connection = (uint32_t)(connection - connections),
-                           .serial = connection->serial, .len = (uint16_t)len};
+    *entry = (struct late){.due = now + delay,
+                           .connection = (uint32_t)(connection - connections),
+                           .serial = connection->serial,
+                           .len = (uint16_t)len};
     memcpy(entry->frame, frame, len);
     queue->tail++;
 }
@@ -252,8 +249,18 @@ static size_t make_answer(const uint8_t *question, size_t len, uint8_t frame[ANS
     message[8] = message[9] = message[10] = 0;
     message[11] = has_opt;
     if (is_address) {
-        uint8_t record[16] = {0xc0, QUESTION_HEADER, 0, 1, 0, 1, (uint8_t)(options.ttl >> 24),
-                              (uint8_t)(options.ttl >> 16), (uint8_t)(options.ttl >> 8), (uint8_t)options.ttl, 0, 4};
+        uint8_t record[16] = {0xc0,
+                              QUESTION_HEADER,
+                              0,
+                              1,
+                              0,
+                              1,
+                              (uint8_t)(options.ttl >> 24),
+                              (uint8_t)(options.ttl >> 16),
+                              (uint8_t)(options.ttl >> 8),
+                              (uint8_t)options.ttl,
+                              0,
+                              4};
         question_address(name, record + 12);
         memcpy(message + end, record, sizeof record);
         end += sizeof record;
@@ -277,9 +284,9 @@ static void take_question(struct connection *connection, const uint8_t *question
     totals.queries++;
     if (!answer) {
         totals.bad++;
-    } else if (options.drop_share > 0 && draw() < options.drop_share) {
+    } else if (options.drop_share > 0 && draw_share(&fate) < options.drop_share) {
         totals.dropped++;
-    } else if (options.slow_share > 0 && draw() < options.slow_share) {
+    } else if (options.slow_share > 0 && draw_share(&fate) < options.slow_share) {
         totals.slow++;
         queue_put(&slow, options.slow_ns, connection, frame, answer);
     } else if (options.delay_ns) {
@@ -426,20 +433,23 @@ static void serve(void)
 
 static void set_up(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options.port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(options.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
     sigset_t signals;
+    draw_init(&fate, 1, 0, NULL);
     late.entries = need(QUEUE * sizeof *late.entries);
     slow.entries = need(QUEUE * sizeof *slow.entries);
     if (gnutls_certificate_allocate_credentials(&credentials) ||
-        gnutls_certificate_set_x509_key_file(credentials, options.certificate, options.key, GNUTLS_X509_FMT_PEM) < 0 ||
+        gnutls_certificate_set_x509_key_file(credentials, options.certificate, options.key,
+                                             GNUTLS_X509_FMT_PEM) < 0 ||
         gnutls_session_ticket_key_generate(&ticket_key))
         die("certificate");
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     (void)setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (epoll_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof address) || listen(listen_fd, 512))
+    if (epoll_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof address) ||
+        listen(listen_fd, 512))
         die("listen");
     sigemptyset(&signals);
     sigaddset(&signals, SIGUSR1);
@@ -453,7 +463,8 @@ static void set_up(void)
 
 static void usage(void)
 {
-    fputs("usage: upstream -p PORT -c CERTIFICATE -k KEY [-t TTL] [-d DELAY ms] [-s SHARE OF SLOW -S THEIR DELAY ms]\n"
+    fputs("usage: upstream -p PORT -c CERTIFICATE -k KEY [-t TTL] [-d DELAY ms] [-s SHARE OF SLOW -S THEIR "
+          "DELAY ms]\n"
           "                [-x SHARE OF DROPPED] [-r RESET ALL CONNECTIONS EACH ms]\n",
           stderr);
     exit(2);

@@ -2,19 +2,17 @@
  * frame, sent once; id, question, rcode and the A record of every answer are checked; what never comes is
  * counted. Datagrams go and come in batches.
  *
- * Names come from a pattern with one %u, in turn or by Zipf's law; the right address is made from a hash of the
- * name, the same as in tests/integration/zone.py. At a given rate each question has its moment, and its latency
- * counts from there, however late the question left. Prints one JSON object.
+ * Names come from a pattern with one %u, in turn or by Zipf's law; the right address is made from a hash of
+ * the name, the same as in tests/integration/zone.py. At a given rate each question has its moment, and its
+ * latency counts from there, however late the question left. Prints one JSON object.
  *
  * Invariants: questions are sent in the order of their numbers, so the unanswered ones time out in that order
  * too; connection.waiting[id] is the number + 1 of the question that waits under this id; sum of
  * connection.pending = sent - answered - silent.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <math.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,24 +22,11 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "names.h"
+#include "options.h"
 #include "question.h"
 
 enum { FRAME_MAX = 65535 + 2, OUT_MAX = 1 << 20, BATCH = 64, DATAGRAM_MAX = 4096 };
-
-static struct {
-    struct sockaddr_storage server;
-    socklen_t server_len;
-    bool tcp, edns, echo;
-    const char *pattern;
-    uint32_t first, distinct, count, connections, in_flight, rate;
-    double zipf;
-    uint64_t patience_ns;
-} options = {.pattern = "n%u.example",
-             .distinct = 1,
-             .count = 1000,
-             .connections = 1,
-             .in_flight = 100,
-             .patience_ns = 5000000000};
 
 /* Parts of an answer's verdict. */
 static struct {
@@ -67,7 +52,7 @@ struct question {
 static struct connection *connections;
 static struct question *questions;
 static uint32_t *latencies; /* in tenths of microseconds */
-static uint32_t oldest; /* no question before this one waits */
+static uint32_t oldest;     /* no question before this one waits */
 static int epoll_fd;
 static uint64_t start_ns, now_ns;
 
@@ -90,33 +75,6 @@ static void look_at_the_clock(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static size_t put_number(char *text, uint32_t number)
-{
-    char digits[10];
-    size_t count = 0;
-    do
-        digits[count++] = (char)('0' + number % 10);
-    while (number /= 10);
-    for (size_t i = 0; i < count; i++)
-        text[i] = digits[count - 1 - i];
-    return count;
-}
-
-static void name_of(const struct question *question, char text[QUESTION_NAME])
-{
-    static const char *mark;
-    static size_t before, after;
-    if (!after) {
-        mark = strstr(options.pattern, "%u");
-        before = mark ? (size_t)(mark - options.pattern) : strlen(options.pattern);
-        after = mark ? strlen(mark + 2) + 1 : 1;
-    }
-    memcpy(text, options.pattern, before);
-    text += before;
-    text += mark ? put_number(text, options.first + question->name) : 0;
-    memcpy(text, mark ? mark + 2 : "", after);
 }
 
 static void count_answer(const uint8_t *message, size_t len, size_t question_end, const char *name)
@@ -158,7 +116,7 @@ static void take_answer(struct connection *connection, const uint8_t *message, s
         totals.stray++;
         return;
     }
-    name_of(&questions[number], name);
+    name_put(name, options.pattern, options.first + questions[number].name);
     size_t end = question_put(asked, id, name, false);
     bool fits = len >= end && (options.echo || (message[2] & 0x80)) && !message[4] && message[5] == 1 &&
                 memcmp(message + QUESTION_HEADER, asked + QUESTION_HEADER, end - QUESTION_HEADER) == 0;
@@ -315,7 +273,7 @@ static void ask(struct connection *connection, uint32_t number)
     question->sent_ns = due_ns(number);
     question->connection = (uint32_t)(connection - connections);
     question->id = connection->next_id++;
-    name_of(question, name);
+    name_put(name, options.pattern, options.first + question->name);
     uint8_t *frame = connection->out + connection->out_len;
     size_t len = question_put(frame + 2, question->id, name, options.edns);
     frame[0] = (uint8_t)(len >> 8);
@@ -329,7 +287,8 @@ static void ask(struct connection *connection, uint32_t number)
 static void ask_what_is_due(void)
 {
     struct connection *connection;
-    while (totals.sent < options.count && due_ns(totals.sent) <= now_ns && (connection = connection_with_room()))
+    while (totals.sent < options.count && due_ns(totals.sent) <= now_ns &&
+           (connection = connection_with_room()))
         ask(connection, totals.sent);
     for (uint32_t i = 0; i < options.connections; i++) {
         if (connections[i].fd >= 0 && connections[i].out_len)
@@ -379,35 +338,6 @@ static void run(void)
     }
 }
 
-/* Which name each question asks for. By Zipf's law the name of rank r comes up in proportion to 1 / r^zipf. */
-static void choose_names(void)
-{
-    uint64_t state = 88172645463325252U;
-    double *sums = options.zipf > 0 ? need(options.distinct, sizeof *sums) : NULL, sum = 0;
-    for (uint32_t i = 0; sums && i < options.distinct; i++)
-        sums[i] = sum += pow(i + 1.0, -options.zipf);
-    for (uint32_t number = 0; number < options.count; number++) {
-        uint32_t low = 0, high = options.distinct - 1;
-        if (!sums) {
-            questions[number].name = number % options.distinct;
-            continue;
-        }
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        double drawn = (double)(state >> 11) / (double)(1ULL << 53) * sum;
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (sums[middle] < drawn)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        questions[number].name = low;
-    }
-    free(sums);
-}
-
 static int by_size(const void *a, const void *b)
 {
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
@@ -432,97 +362,9 @@ static void report(double seconds)
            latency_ms(0.5), latency_ms(0.9), latency_ms(0.99), latency_ms(0.999), latency_ms(1));
 }
 
-static void set_server(const char *address, uint16_t port)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)&options.server;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&options.server;
-    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        options.server_len = sizeof *v4;
-    } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        options.server_len = sizeof *v6;
-    } else {
-        errno = EINVAL;
-        die(address);
-    }
-}
-
-static void usage(void)
-{
-    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-E (ECHO)] [-n QUESTIONS] [-N PATTERN with %u]\n"
-          "               [-d DISTINCT NAMES] [-z ZIPF EXPONENT] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT ON EACH] [-r PER "
-          "SECOND]\n"
-          "               [-w PATIENCE ms]\n",
-          stderr);
-    exit(2);
-}
-
-static void read_options(int argc, char **argv)
-{
-    const char *address = "127.0.0.1";
-    uint16_t port = 53;
-    for (int option; (option = getopt(argc, argv, "s:p:teEn:N:d:z:f:c:m:r:w:")) != -1;) {
-        uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
-        switch (option) {
-        case 's':
-            address = optarg;
-            break;
-        case 'p':
-            port = (uint16_t)number;
-            break;
-        case 't':
-            options.tcp = true;
-            break;
-        case 'e':
-            options.edns = true;
-            break;
-        case 'E':
-            options.echo = true;
-            break;
-        case 'z':
-            options.zipf = strtod(optarg, NULL);
-            break;
-        case 'n':
-            options.count = number;
-            break;
-        case 'N':
-            options.pattern = optarg;
-            break;
-        case 'd':
-            options.distinct = number;
-            break;
-        case 'f':
-            options.first = number;
-            break;
-        case 'c':
-            options.connections = number;
-            break;
-        case 'm':
-            options.in_flight = number;
-            break;
-        case 'r':
-            options.rate = number;
-            break;
-        case 'w':
-            options.patience_ns = (uint64_t)number * 1000000;
-            break;
-        default:
-            usage();
-        }
-    }
-    bool sane = options.distinct && options.connections && options.in_flight && options.in_flight < 65536 &&
-                strlen(options.pattern) < QUESTION_NAME - 16;
-    if (optind < argc || !sane)
-        usage();
-    set_server(address, port);
-}
-
 int main(int argc, char **argv)
 {
-    read_options(argc, argv);
+    options_read(argc, argv);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         die("epoll");
@@ -535,7 +377,12 @@ int main(int argc, char **argv)
         connections[i].out = need(1, OUT_MAX);
         connection_open(&connections[i]);
     }
-    choose_names();
+    struct draw draw;
+    double *sums = need(options.distinct, sizeof *sums);
+    draw_init(&draw, options.distinct, options.zipf, sums);
+    for (uint32_t number = 0; number < options.count; number++)
+        questions[number].name = draw_next(&draw);
+    free(sums);
     run();
     report((double)(now_ns - start_ns) / 1e9);
     return 0;

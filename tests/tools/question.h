@@ -12,7 +12,8 @@ enum { QUESTION_HEADER = 12, QUESTION_NAME = 256, QUESTION_MAX = QUESTION_HEADER
 /* Writes the message that asks for the A records of a name; gives its length. */
 size_t question_put(uint8_t out[QUESTION_MAX], uint16_t id, const char *name, bool edns);
 
-/* The address that belongs to a name: FNV-1a of it in lower case without its last dot; never a private one. */
+/* The address that belongs to a name: FNV-1a of it in lower case without its last dot; never a private one.
+ */
 void question_address(const char *name, uint8_t address[4]);
 
 /* True if the answer section, which begins at `at`, holds exactly the A record that belongs to the name. */
