@@ -20,6 +20,7 @@ enum {
     DEATHS_BEFORE_ALONE = 2,
     BLAME_BEFORE_ALONE = EXCHANGE_GUILTY / 2,
     FAILURE_TTL = 2,          /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
+    UNSENT_STEP = 50,         /* ms between looks at a question that still waits for a session */
     HEDGE_COST = 100,         /* in hundredths: a second question */
     HEDGE_EARNED = 8,         /* by each lookup: at most 8 % more questions */
     HEDGE_BURST = 20 * HEDGE_COST,
@@ -367,7 +368,11 @@ void lookup_ask_again(struct timeout *timeout)
     struct resolver *resolver = lookup->resolver;
     struct exchange *first = &lookup->tries[0];
     uint64_t patience = upstream_patience(resolver->group, first);
-    uint64_t waited = first->state == EXCHANGE_SENT ? loop_now(resolver->loop) - first->sent_ms : 0;
+    if (first->state != EXCHANGE_SENT) {
+        again_start(lookup, patience > UNSENT_STEP ? patience : UNSENT_STEP);
+        return;
+    }
+    uint64_t waited = loop_now(resolver->loop) - first->sent_ms;
     if (waited < patience) {
         again_start(lookup, patience - waited);
         return;

@@ -14,7 +14,7 @@
 #include "upstream/group.h"
 
 /* More rounds or steps than this without time passing are a loop without end. */
-#define ENDLESS 8000
+#define ENDLESS 20000
 
 struct fake_net fake;
 static uint64_t now_ms;
