@@ -111,7 +111,7 @@ static void session_readable(uv_poll_t *poll, int status, int events)
 {
     static uint8_t plain[PLAIN];
     static size_t len;
-    ssize_t got;
+    ssize_t got = 0;
     (void)poll;
     (void)status;
     (void)events;
