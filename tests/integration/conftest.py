@@ -73,9 +73,9 @@ def daemon(make_daemon, server):
 
 
 @pytest.fixture
-def make_namespace(tmp_path, cleanup):
+def make_namespace(cleanup):
     def make():
-        namespace = Namespace(tmp_path)
+        namespace = Namespace()
         cleanup.callback(namespace.close)
         return namespace
     return make

@@ -184,8 +184,9 @@ class Connection(asyncio.Protocol):
             return
         framing = self.server.framing or (lambda connection, payload: wire.frame(payload))
         self.waiting += [framing(self, payload) for payload in payloads]
-        self.answers += 1
-        query.answered = True
+        with self.server.noticing():
+            self.answers += 1
+            query.answered = True
         if not self.flushing:
             self.flushing = True
             self.server.loop.call_soon(self.flush)

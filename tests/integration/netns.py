@@ -1,4 +1,4 @@
-"""Network and mount namespaces of a test's own: nothing in them but what the test puts there."""
+"""Network namespaces of a test's own: nothing in them but what the test puts there."""
 import ctypes
 import os
 import socket
@@ -10,15 +10,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Namespace:
-    """A fresh network with only a loopback interface (down), and mounts of its own."""
+    """A fresh network with only a loopback interface, down."""
 
-    def __init__(self, directory):
-        self.directory = directory
-        self.holder = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", "echo there; exec cat"],
+    def __init__(self):
+        self.holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo there; exec cat"],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.holder.stdout.readline() == "there\n", "no namespace to be had"
-        self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", f"--mount=/proc/{self.holder.pid}/ns/mnt",
-                       "--"]
+        self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", "--"]
 
     def run(self, *command, check=True, **options):
         return subprocess.run([*self.prefix, *map(str, command)], check=check, capture_output=True, text=True,
@@ -38,13 +36,6 @@ class Namespace:
     def without_ipv6(self):
         self.run("sh", "-c", "for file in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$file; done")
         return self
-
-    def resolv_conf(self, text):
-        """What programs in here read as /etc/resolv.conf; names are asked of DNS alone."""
-        for name, content in (("resolv.conf", text), ("nsswitch.conf", "hosts: dns\n")):
-            path = self.directory / name
-            path.write_text(content)
-            self.run("mount", "--bind", path, f"/etc/{name}")
 
     def call(self, function):
         """Runs a function in a thread that has entered the network: sockets made there stay there."""

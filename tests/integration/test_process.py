@@ -251,27 +251,29 @@ def test_root_without_the_user_is_an_error(make_daemon, server):
     assert "no-such-user" in daemon.wait_line("error daemon")
 
 
-def public_ca(certs, path):
-    return str(shutil.copy(certs.ca_file, path / "ca.pem"))
+@pytest.fixture
+def ordinary(certs, public_path):
+    """ordinary(config): the command of a daemon that is started by an ordinary user, who can read what it needs."""
+    program = shutil.copy(BINARY, public_path / "dotstub")
+    ca = str(shutil.copy(certs.ca_file, public_path / "ca.pem"))
+
+    def command(**config):
+        path = write_config(public_path / "dotstub.yaml", {**config, "tls": {"ca-file": ca}})
+        return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *PREFIX, str(program), "-c", str(path)]
+    return command
 
 
-def test_an_ordinary_user_on_a_low_port(make_namespace, certs, public_path):
+def test_an_ordinary_user_on_a_low_port(make_namespace, ordinary):
     namespace = make_namespace().up()
     namespace.run("sh", "-c", "echo 1024 >/proc/sys/net/ipv4/ip_unprivileged_port_start")
-    ca = public_ca(certs, public_path)
-    path = write_config(public_path / "low.yaml", {"listen": ["127.0.0.1@53"], "tls": {"ca-file": ca}})
-    child = Process([*namespace.prefix, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *PREFIX, str(BINARY),
-                     "-c", str(path)], env=environment())
+    child = Process([*namespace.prefix, *ordinary(listen=["127.0.0.1@53"])], env=environment())
     assert child.wait_exit() == PRIVILEGES
     assert "permission" in child.wait_line("error daemon")
 
 
-def test_an_ordinary_user_on_a_high_port(server, certs, public_path, cleanup):
-    port, ca = free_port(), public_ca(certs, public_path)
-    path = write_config(public_path / "high.yaml", {
-        "listen": [f"127.0.0.1@{port}"], "upstreams": [server.upstream()], "tls": {"ca-file": ca}})
-    child = Process(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *PREFIX, str(BINARY), "-c", str(path)],
-                    env=environment())
+def test_an_ordinary_user_on_a_high_port(server, ordinary, cleanup):
+    port = free_port()
+    child = Process(ordinary(listen=[f"127.0.0.1@{port}"], upstreams=[server.upstream()]), env=environment())
     cleanup.callback(child.end)
     child.wait_line("daemon: ready")
     with TcpClient("127.0.0.1", port) as client:
