@@ -1,5 +1,6 @@
 """From measurements to tables: lines for the terminal while it runs, and docs/benchmarks.md."""
 import datetime
+import operator
 import os
 import platform
 import statistics
@@ -8,7 +9,7 @@ import subprocess
 from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
 DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "lost": "lost %", "asked": "upstream queries each",
-           "per_record": "queries a record", "handshakes": "handshakes", "full": "of them full", "padded": "padded",
+           "per_record": "queries a record", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
            "kept": "kept"}
 
 METHOD = """\
@@ -16,7 +17,8 @@ Each subject is started with a DNS-over-TLS server of its own behind it (`tests/
 throwaway CA, the name dns.google, one address), all on loopback. The subject is pinned to core {subject}; the load generator
 (`tests/tools/dnsload`, which checks id, question, rcode and address of every answer) and the upstream are pinned to core
 {other}. A row starts all subjects that can do it, warms them, and measures them in turn, {repetitions} times over. A figure
-is the median; +- is half the distance from lowest to highest. CPU is user and system time of the subject, all its
+is the median; +- is half the distance from lowest to highest; a ratio is the median of the ratios of each repetition, whose
+measurements lie side by side in time. CPU is user and system time of the subject, all its
 threads, from `/proc/PID/task/*/schedstat`, divided by the questions that were answered.
 
 The floors are programs that do the input and output and nothing else: `floor_udp` (recvmmsg, sendmmsg, 64 x 2 KiB), `floor_tcp`
@@ -61,12 +63,20 @@ def figure(value):
     return f"{value:.{digits}f}"
 
 
-def ratio(value, base):
-    return f"{value / base:.2f}" if value and base else "-"
-
-
 def value_of(row, found, name):
     return median(found.get(name) or [], row.value)
+
+
+def compare(row, found, name, base, operation=operator.truediv):
+    """The median of what each repetition says, since its measurements lie side by side in time; None: cannot be told."""
+    pairs = [(one[row.value], other[row.value]) for one, other in zip(found.get(name) or [], found.get(base) or [])]
+    values = [operation(*pair) for pair in pairs if pair[1]]
+    return statistics.median(values) if values else None
+
+
+def ratio(row, found, name, base):
+    value = compare(row, found, name, base)
+    return "-" if value is None else f"{value:.2f}"
 
 
 def peers_of(row, found, chosen):
@@ -75,23 +85,30 @@ def peers_of(row, found, chosen):
     return [pair for pair in values if pair[0] is not None]
 
 
+def compared(row, found, key):
+    """What a bound of this name holds for; None: it was not measured."""
+    if key == "floor":
+        return compare(row, found, "dotstub", row.floor)
+    if key == "above":
+        return compare(row, found, "dotstub", row.floor, operator.sub)
+    return median(found["dotstub"], key)
+
+
 def reached(row, found):
-    """"yes", or what is missed and by how much; "" where dotstub was not measured."""
+    """"yes", or what is missed and by how much; "" where that cannot be told."""
+    names = {**DETAILS, "value": row.unit, "floor": "ratio to floor", "above": "above floor"}
     if not found.get("dotstub"):
         return ""
-    misses = []
-    for key, bound in row.bounds.items():
-        got = median(found["dotstub"], key) if key != "floor" else None
-        if key == "floor" and value_of(row, found, row.floor):
-            got = value_of(row, found, "dotstub") / value_of(row, found, row.floor)
-        if got is None or got > bound:
-            misses.append(f"{DETAILS.get(key, 'ratio to floor' if key == 'floor' else row.unit)} {figure(got)}")
-    return "no: " + ", ".join(misses) if misses else "yes"
+    values = {key: compared(row, found, key) for key in row.bounds}
+    missed = [f"{names[key]} {figure(values[key])}" for key, bound in row.bounds.items()
+              if values[key] is not None and values[key] > bound]
+    if missed:
+        return "no: " + ", ".join(missed)
+    return "" if None in values.values() else "yes"
 
 
 def row_lines(row, found):
     """One line for each subject: name, value, spread, ratios, details."""
-    base, ours = value_of(row, found, row.floor), value_of(row, found, "dotstub")
     for name, measured in found.items():
         value = median(measured, row.value)
         if value is None:
@@ -99,7 +116,8 @@ def row_lines(row, found):
             continue
         more = "; ".join(f"{label} {figure(median(measured, key))}" for key, label in DETAILS.items()
                          if key != row.value and median(measured, key) is not None)
-        yield name, figure(value), f"{spread(measured, row.value):.0f}", ratio(value, base), ratio(value, ours), more
+        yield (name, figure(value), f"{spread(measured, row.value):.0f}", ratio(row, found, name, row.floor),
+               ratio(row, found, name, "dotstub"), more)
 
 
 def row_in_short(row, found):
@@ -125,8 +143,9 @@ def summary(results, chosen):
     for row, found in results:
         ours, base = value_of(row, found, "dotstub"), value_of(row, found, row.floor)
         best, name = min(peers_of(row, found, chosen), default=(None, ""))
-        lines.append(f"| {row.title} | {row.unit} | {figure(ours)} | {figure(base)} | {ratio(ours, base)} | "
-                     f"{name} {figure(best)} | {ratio(best, ours)} | {row.target} | {reached(row, found)} |")
+        lines.append(f"| {row.title} | {row.unit} | {figure(ours)} | {figure(base)} | "
+                     f"{ratio(row, found, 'dotstub', row.floor)} | {name} {figure(best)} | "
+                     f"{ratio(row, found, name, 'dotstub')} | {row.target} | {reached(row, found)} |")
     return "\n".join(lines)
 
 
@@ -135,11 +154,10 @@ def by_peer(results, chosen):
     names = [subject.name for subject in chosen if subject.kind != "floor"]
     lines = ["| row | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
     for row, found in results:
-        ours = value_of(row, found, "dotstub")
         cells = []
         for name in names:
             value = value_of(row, found, name)
-            cells.append(figure(value) + (f" ({ratio(value, ours)} x)" if value and name != "dotstub" else ""))
+            cells.append(figure(value) + (f" ({ratio(row, found, name, 'dotstub')} x)" if value and name != "dotstub" else ""))
         lines.append(f"| {row.title} ({row.unit}) | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

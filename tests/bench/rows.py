@@ -20,7 +20,8 @@ def fresh_numbers(count):
 
 class Row:
     """`serves`: what a subject must do to take part. `floor`: whose figure the ratios are to. `value`: the figure that
-    ratios are made of. `target`: what dotstub must reach, a pair of what is compared and the bound."""
+    ratios are made of. `target` says what dotstub must reach, `bounds` too: values by name, "floor" for
+    the ratio to the floor's value, "above" for the difference."""
 
     name = title = unit = target = ""
     floor, serves, value = None, "miss", "value"
@@ -154,14 +155,14 @@ class Slow(Miss):
     target, bounds = "none lost, p99 <= 60, p99.9 <= 330, asked <= 1.08", {
         "lost": 0, "p99": 60, "p999": 330, "asked": 1.08}
     upstream = ("-d", 20, "-s", 0.05, "-S", 300, "-x", 0.001)
-    whole, load, floor = 20000, ("-r", 1000, "-m", 20000, "-w", 6000), None
+    whole, load, floor, repetitions = 20000, ("-r", 1000, "-m", 20000, "-w", 6000), None, 3
 
 
 class Reset(Miss):
     name, title, unit, value = "reset", "upstream 20 ms resets every session each second, 1,000/s", "ms", "p99"
     target, bounds = "none lost, p99 <= 36, all handshakes resumed", {"lost": 0, "p99": 36, "full": 0}
     upstream = ("-d", 20, "-r", 1000)
-    whole, load, floor = 10000, ("-r", 1000, "-m", 20000, "-w", 6000), None
+    whole, load, floor, repetitions = 10000, ("-r", 1000, "-m", 20000, "-w", 6000), None, 3
 
 
 class SystemCalls(Miss):
@@ -179,6 +180,26 @@ class SystemCalls(Miss):
         counter.send_signal(2)
         calls = next(line.split(",")[0] for line in counter.communicate()[1].splitlines() if "sys_enter" in line)
         return {"value": int(calls) / result["answered"], "lost": lost(result)}
+
+
+class OneHit(Hit):
+    name, title, floor, serves, unit = "rtt-hit", "one client, one hit at a time: p50", "floor_udp", "udp", "us a round"
+    target, bounds = "<= 1.1 x floor", {"floor": 1.1}
+    whole = 20000
+
+    def measure(self, running):
+        result = running.load("-n", self.count(self.whole), "-N", "hit0.example", "-m", 1, "-w", 1000)
+        return {"value": result["p50_ms"] * 1000, "lost": lost(result)}
+
+
+class OneMiss(Miss):
+    name, title, unit = "rtt-miss", "one client, one miss at a time: p50", "us a round"
+    target, bounds = "<= floor + 30 us", {"above": 30}
+    whole, load = 5000, ("-m", 1)
+
+    def measure(self, running):
+        result = running.load(*self.options(self.count(self.whole)))
+        return {"value": result["p50_ms"] * 1000, "lost": lost(result)}
 
 
 class Memory(Row):
@@ -210,6 +231,20 @@ class Empty(Row):
         return {"value": running.process.resident_kb() * 1024 / 1e6}
 
 
+class Idle(Row):
+    name, title, unit = "idle", "idle without a session", "wake-ups a minute"
+    target, bounds = "0", {"value": 0}
+    restarts, repetitions = True, 1
+
+    def measure(self, running):
+        """Long enough for sessions to close, which subjects do after up to 30 s."""
+        time.sleep(40 * min(1, 10 * self.scale))
+        seconds = 20 * min(1, 10 * self.scale)
+        before = running.process.wakeups()
+        time.sleep(seconds)
+        return {"value": (running.process.wakeups() - before) * 60 / seconds}
+
+
 class Start(Row):
     name, title, unit = "start", "exec to first answered miss", "ms"
     target, bounds = "<= 12", {"value": 12}
@@ -219,5 +254,5 @@ class Start(Row):
         return {"value": running.started * 1000}
 
 
-ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, Miss, MissPaced, MissLatency, SystemCalls, Memory, Empty, Start, Slow,
-        Reset]
+ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, Miss, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
+        Idle, Start, Slow, Reset]

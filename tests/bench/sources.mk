@@ -5,6 +5,6 @@ tests_bench_floor_tcp_SOURCES = tests/bench/floor_tcp.c
 tests_bench_floor_tcp_LDADD = $(LIBUV_LIBS)
 tests_bench_floor_dot_SOURCES = tests/bench/floor_dot.c tests/bench/tls.c tests/bench/tls.h
 tests_bench_floor_dot_LDADD = $(LIBUV_LIBS) $(GNUTLS_LIBS)
-tests_bench_upstream_SOURCES = tests/bench/upstream.c tests/bench/tls.c tests/bench/tls.h \
+tests_bench_upstream_SOURCES = tests/bench/upstream.c tests/bench/answer.c tests/bench/answer.h tests/bench/tls.c tests/bench/tls.h \
   tests/tools/names.c tests/tools/names.h tests/tools/question.c tests/tools/question.h
 tests_bench_upstream_LDADD = $(GNUTLS_LIBS) -lm

@@ -21,18 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 #include "../tools/names.h"
-#include "../tools/question.h"
+#include "answer.h"
 #include "tls.h"
 
 enum {
     CONNECTIONS = 1024,
     PLAIN = 1 << 17,
     RECORD = 16384,
-    QUESTIONS_MAX = 1024, /* octets of a question that is answered */
-    ANSWER_MAX = 512,
     QUEUE = 1 << 17,
-    OPT = 41,
-    PADDING = 12,
     LISTENER = CONNECTIONS,
     SIGNALS
 };
@@ -203,85 +199,13 @@ static void queue_give_due(struct queue *queue)
     }
 }
 
-/* The end of the question's name as text in `name`; 0: malformed, or too long for us. */
-static size_t read_name(const uint8_t *message, size_t len, char name[QUESTION_NAME])
-{
-    size_t at = QUESTION_HEADER, text = 0;
-    while (at < len && message[at]) {
-        size_t label = message[at++];
-        if (label > 63 || at + label >= len || text + label + 2 > QUESTION_NAME)
-            return 0;
-        memcpy(name + text, message + at, label);
-        text += label;
-        name[text++] = '.';
-        at += label;
-    }
-    name[text ? text - 1 : 0] = '\0';
-    return at + 5 <= len ? at + 1 : 0;
-}
-
-static bool is_padded(const uint8_t *opt, size_t len)
-{
-    size_t at = 11;
-    while (at + 4 <= len) {
-        if ((opt[at] << 8 | opt[at + 1]) == PADDING)
-            return true;
-        at += 4 + (size_t)(opt[at + 2] << 8 | opt[at + 3]);
-    }
-    return false;
-}
-
-/* Makes the frame of the answer: an A record for a question of type A, nothing for others. 0: no answer. */
-static size_t make_answer(const uint8_t *question, size_t len, uint8_t frame[ANSWER_MAX])
-{
-    char name[QUESTION_NAME];
-    uint8_t *message = frame + 2;
-    size_t end = len >= QUESTION_HEADER ? read_name(question, len, name) : 0;
-    if (!end)
-        return 0;
-    bool is_address = question[end] == 0 && question[end + 1] == 1;
-    bool has_opt = question[11] == 1 && len >= end + 4 + 11 && question[end + 6] == OPT;
-    end += 4;
-    memcpy(message, question, end);
-    message[2] = 0x80 | (question[2] & 1);
-    message[3] = 0x80;
-    message[7] = is_address;
-    message[8] = message[9] = message[10] = 0;
-    message[11] = has_opt;
-    if (is_address) {
-        uint8_t record[16] = {0xc0,
-                              QUESTION_HEADER,
-                              0,
-                              1,
-                              0,
-                              1,
-                              (uint8_t)(options.ttl >> 24),
-                              (uint8_t)(options.ttl >> 16),
-                              (uint8_t)(options.ttl >> 8),
-                              (uint8_t)options.ttl,
-                              0,
-                              4};
-        question_address(name, record + 12);
-        memcpy(message + end, record, sizeof record);
-        end += sizeof record;
-    }
-    if (has_opt) {
-        static const uint8_t opt[11] = {0, 0, OPT, 4, 208};
-        const uint8_t *theirs = question + (end - (is_address ? 16 : 0));
-        totals.padded += is_padded(theirs, (size_t)(question + len - theirs));
-        memcpy(message + end, opt, sizeof opt);
-        end += sizeof opt;
-    }
-    frame[0] = (uint8_t)(end >> 8);
-    frame[1] = (uint8_t)end;
-    return 2 + end;
-}
-
 static void take_question(struct connection *connection, const uint8_t *question, size_t len)
 {
     uint8_t frame[ANSWER_MAX];
-    size_t answer = len <= QUESTIONS_MAX ? make_answer(question, len, frame) : 0;
+    bool padded = false;
+    size_t answer = answer_make(question, len, options.ttl, frame, &padded);
     totals.queries++;
+    totals.padded += padded;
     if (!answer) {
         totals.bad++;
     } else if (options.drop_share > 0 && draw_share(&fate) < options.drop_share) {
