@@ -100,9 +100,14 @@ bool session_has_room(const struct session *session, const struct exchange *exch
     if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN || session_is_doubtful(session))
         return false;
     if (exchange->alone)
-        return session->used == 0;
+        return session_is_fresh(session);
     return !session->reserved && session->used + session->tombstones < SESSION_IDS;
 }
+bool session_is_fresh(const struct session *session)
+{
+    return session->used == 0 && session->answered == 0;
+}
+
 
 /* --- exchanges on it --- */
 
@@ -132,13 +137,13 @@ static void session_rest(struct session *session)
     loop_wake_by(session->server->group->loop, session->used_ms + session->idle_ms);
 }
 
-/* One question less: room for those that wait, or the end of a retiring session. */
+/* One question less: room for those that wait, or the end of a session that retires or was opened for this question alone. */
 static void session_relieved(struct session *session)
 {
     if (session->used > 0)
         return;
     session->reserved = false;
-    if (session->state == SESSION_RETIRING)
+    if (session->state == SESSION_RETIRING || surplus)
         session_close(session, ERROR_IDLE);
     session_rest(session);
     pool_connect(session->server->group);
@@ -146,6 +151,7 @@ static void session_relieved(struct session *session)
 
 void session_forget(struct session *session, struct exchange *exchange)
 {
+    bool surplus = session->reserved && server->open > server->group->config->tls.sessions;
     list_remove(&exchange->link);
     session->used--;
     if (exchange->state == EXCHANGE_SENT) {

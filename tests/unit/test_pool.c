@@ -474,6 +474,23 @@ static void fresh_session_is_for_the_one_who_waited(void **state)
     cancel_all();
 }
 
+static void question_to_be_alone_gets_a_session_that_answered_nothing(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.serve = fake_serve_all;
+    ask(&asked[0], "a.test");
+    fake_turn();
+    for (unsigned i = 1; i < 20; i++) {
+        asked[i].exchange.alone = true;
+        fake_ask(group, &asked[i], "bad.test");
+        fake_turn();
+        assert_int_equal(asked[i].answered, 1);
+        assert_int_equal(fake_conn(i)->written, 1);
+    }
+    assert_in_range(fake_open(), 1, config->tls.sessions);
+}
+
 static void questions_to_be_alone_leave_a_place_for_others(void **state)
 {
     (void)state;
@@ -761,3 +778,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        TEST(question_to_be_alone_gets_a_session_that_answered_nothing),
