@@ -535,8 +535,8 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
         return LOOP_NEVER;
     if (now_ms < since + limit)
         return since + limit;
-    if (!session->suspect_ms && !stream_unacknowledged(&session->stream))
-        return now_ms + limit;
+    if (!session->suspect_ms && !session_is_unacknowledged(session, now_ms))
+        return now_ms + (session->unacked_ms ? ACK_TIMEOUT : limit);
     counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
     session_close(session, ERROR_SILENT);
     return LOOP_NEVER;
@@ -545,6 +545,21 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
 /* When a session that is in order ends for want of progress or of use. */
 static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
 {
+/* What left a moment ago nobody has acknowledged yet; but the kernel of a peer that lives says something within ACK_TIMEOUT. */
+static bool session_is_unacknowledged(struct session *session, uint64_t now_ms)
+{
+    uint64_t acked;
+    if (!stream_unacknowledged(&session->stream, &acked)) {
+        session->unacked_ms = 0;
+        return false;
+    }
+    if (!session->unacked_ms || acked != session->acked_seen) {
+        session->unacked_ms = now_ms;
+        session->acked_seen = acked;
+    }
+    return now_ms >= session->unacked_ms + ACK_TIMEOUT;
+}
+
     if (session->state == SESSION_DIALING) {
         *reason = -ETIMEDOUT;
         return session->created_ms + DIAL_TIMEOUT;
