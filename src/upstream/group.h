@@ -154,11 +154,11 @@ void pool_note_success(struct group *group);
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;
+/* None is on it and none was answered: if it dies of a question, it is of the one that is put on it now. */
+bool session_is_fresh(const struct session *session);
 bool session_has_room(const struct session *session, const struct exchange *exchange);
 /* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
  * are put elsewhere, those that are on it stay. */
-/* None is on it and none was answered: if it dies of a question, it is of the one that is put on it now. */
-bool session_is_fresh(const struct session *session);
 bool session_is_doubtful(const struct session *session);
 unsigned session_load(const struct session *session);
 /* Puts an exchange on an open session that has room. */

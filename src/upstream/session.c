@@ -79,20 +79,33 @@ static int slots_grow(struct session *session)
     return 0;
 }
 
-/* One slow name is no sign of anything, therefore the second question counts. */
+/* True if the n-th oldest question on it (0: the oldest) has waited for `limit` without a word for any. */
+static bool session_owes(const struct session *session, unsigned n, uint64_t limit, uint64_t now_ms)
+{
+    const struct list_link *link = list_first(&session->sent);
+    while (link && n-- > 0)
+        link = list_next(&session->sent, link);
+    if (!link)
+        return false;
+    uint64_t since_ms = container_of(link, struct exchange, link)->sent_ms;
+    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + limit;
+}
+
+/* One slow name is no sign of anything, therefore the second question counts, and sooner if there are many. */
 static bool session_is_mute(const struct session *session, uint64_t now_ms)
 {
-    const struct list_link *first = list_first(&session->sent);
-    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
-    if (!second)
-        return false;
-    uint64_t since_ms = container_of(second, const struct exchange, link)->sent_ms;
-    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
+    return session_owes(session, 1, SILENCE_MAX, now_ms) ||
+           (!session->in_doubt && session_owes(session, 4, server_silence(session->server), now_ms));
 }
 
 bool session_is_doubtful(const struct session *session)
 {
     return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
+}
+
+bool session_is_fresh(const struct session *session)
+{
+    return session->used == 0 && session->answered == 0;
 }
 
 bool session_has_room(const struct session *session, const struct exchange *exchange)
@@ -103,11 +116,6 @@ bool session_has_room(const struct session *session, const struct exchange *exch
         return session_is_fresh(session);
     return !session->reserved && session->used + session->tombstones < SESSION_IDS;
 }
-bool session_is_fresh(const struct session *session)
-{
-    return session->used == 0 && session->answered == 0;
-}
-
 
 /* --- exchanges on it --- */
 
@@ -140,8 +148,10 @@ static void session_rest(struct session *session)
 /* One question less: room for those that wait, or the end of a session that retires or was opened for this question alone. */
 static void session_relieved(struct session *session)
 {
+    const struct server *server = session->server;
     if (session->used > 0)
         return;
+    bool surplus = session->reserved && server->open > server->group->config->tls.sessions;
     session->reserved = false;
     if (session->state == SESSION_RETIRING || surplus)
         session_close(session, ERROR_IDLE);
@@ -151,7 +161,6 @@ static void session_relieved(struct session *session)
 
 void session_forget(struct session *session, struct exchange *exchange)
 {
-    bool surplus = session->reserved && server->open > server->group->config->tls.sessions;
     list_remove(&exchange->link);
     session->used--;
     if (exchange->state == EXCHANGE_SENT) {
@@ -371,12 +380,23 @@ static void session_note_way(struct session *session)
         link_find_route(&session->route, &local, &session->server->addr);
 }
 
+/* If what replaces a silent session falls silent as well, it is the server that is slow: it gets more time. */
+static bool server_has_doubtful(const struct server *server)
+{
+    const struct list *open = &server->sessions[SESSION_OPEN];
+    for (struct list_link *link = list_first(open); link; link = list_next(open, link))
+        if (session_is_doubtful(container_of(link, struct session, in_state)))
+            return true;
+    return false;
+}
+
 static void session_ready(struct stream *stream)
 {
     struct session *session = session_of(stream);
     struct group *group = session->server->group;
     if (session->state != SESSION_DIALING)
         return;
+    session->in_doubt = server_has_doubtful(session->server);
     session_set_state(session, SESSION_OPEN);
     session->used_ms = loop_now(group->loop);
     session_rest(session);
@@ -525,6 +545,21 @@ void session_suspect(struct session *session, uint64_t sent_ms)
     loop_wake_by(session->server->group->loop, sent_ms + server_silence(session->server));
 }
 
+/* What left a moment ago nobody has acknowledged yet; but the kernel of a peer that lives says something within ACK_TIMEOUT. */
+static bool session_is_unacknowledged(struct session *session, uint64_t now_ms)
+{
+    uint64_t acked;
+    if (!stream_unacknowledged(&session->stream, &acked)) {
+        session->unacked_ms = 0;
+        return false;
+    }
+    if (!session->unacked_ms || acked != session->acked_seen) {
+        session->unacked_ms = now_ms;
+        session->acked_seen = acked;
+    }
+    return now_ms >= session->unacked_ms + ACK_TIMEOUT;
+}
+
 /* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
  * answer to what was asked here. */
 static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
@@ -545,21 +580,6 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
 /* When a session that is in order ends for want of progress or of use. */
 static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
 {
-/* What left a moment ago nobody has acknowledged yet; but the kernel of a peer that lives says something within ACK_TIMEOUT. */
-static bool session_is_unacknowledged(struct session *session, uint64_t now_ms)
-{
-    uint64_t acked;
-    if (!stream_unacknowledged(&session->stream, &acked)) {
-        session->unacked_ms = 0;
-        return false;
-    }
-    if (!session->unacked_ms || acked != session->acked_seen) {
-        session->unacked_ms = now_ms;
-        session->acked_seen = acked;
-    }
-    return now_ms >= session->unacked_ms + ACK_TIMEOUT;
-}
-
     if (session->state == SESSION_DIALING) {
         *reason = -ETIMEDOUT;
         return session->created_ms + DIAL_TIMEOUT;
