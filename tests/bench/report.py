@@ -16,7 +16,7 @@ METHOD = """\
 Each subject is started with a DNS-over-TLS server of its own behind it (`tests/bench/upstream`, TLS 1.3, AES-256-GCM, a
 throwaway CA, the name dns.google, one address), all on loopback. The subject is pinned to core {subject}; the load generator
 (`tests/tools/dnsload`, which checks id, question, rcode and address of every answer) and the upstream are pinned to core
-{other}. A row starts all subjects that can do it, warms them, and measures them in turn, {repetitions} times over. A figure
+{other}. A row starts all subjects that can do it, warms them, and measures them in turn, {repetitions} times over.{share} A figure
 is the median; +- is half the distance from lowest to highest; a ratio is the median of the ratios of each repetition, whose
 measurements lie side by side in time. CPU is user and system time of the subject, all its
 threads, from `/proc/PID/task/*/schedstat`, divided by the questions that were answered.
@@ -185,8 +185,9 @@ def commit():
     return output("git", "rev-parse", "--short=12", "HEAD") + (" with changes not committed" if changed else "")
 
 
-def document(results, chosen, repetitions):
-    method = METHOD.format(subject=SUBJECT_CORE, other=OTHER_CORE, repetitions=repetitions)
+def document(results, chosen, repetitions, scale):
+    method = METHOD.format(subject=SUBJECT_CORE, other=OTHER_CORE, repetitions=repetitions,
+                           share="" if scale == 1 else f" This run asked {100 * scale:.0f} % of the questions that a whole one does.")
     versions = "\n".join(f"- {subject.name}: {subject.version}" for subject in chosen if subject.kind != "ours")
     return "\n\n".join([
         "# Benchmarks", "Written by `tests/bench/run`; do not edit.",

@@ -218,6 +218,8 @@ class Memory(Row):
         asked = running.upstream.counts()["queries"]
         running.load(*fill)
         kept = 1 - (running.upstream.counts()["queries"] - asked) / count
+        if kept < 0.9:
+            raise Unable(f"keeps {100 * kept:.0f} % of {count} names")
         return {"value": (after - before) * 1024 / count, "kept": kept}
 
 
