@@ -8,7 +8,7 @@ import subprocess
 
 from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
-DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "lost": "lost %", "asked": "upstream queries each",
+DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
            "per_record": "queries a record", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
            "kept": "kept"}
 
@@ -39,7 +39,7 @@ LIMITS = """\
 - The upstream does not pad its answers, and answers nothing but A questions with records.
 - Percentiles in milliseconds suffer from whatever else runs on the machine; CPU a query much less.
 - dnsload counts latency from the moment a question was due. "lost" is without a good answer within the patience of the row
-  (1 s for hits, 5 or 6 s for misses).
+  (1 s for hits, 5 or 6 s for misses). "stalls" counts when the generator itself could not run for 5 ms or more.
 - Memory is the growth of the resident set while the names are asked for the first time, so what was already there counts for nothing.
 """
 

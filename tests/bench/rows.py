@@ -131,7 +131,7 @@ class Miss(CpuRow):
         after = running.upstream.counts()
         counted = {key: after[key] - before[key] for key in after}
         return {"value": value, "p50": result["p50_ms"], "p99": result["p99_ms"], "p999": result["p999_ms"],
-                "lost": lost(result), "asked": counted["queries"] / count,
+                "lost": lost(result), "stalls": result["stalls"], "asked": counted["queries"] / count,
                 "per_record": counted["queries"] / max(1, counted["records"]),
                 "handshakes": counted["handshakes"], "full": counted["handshakes"] - counted["resumed"],
                 "padded": counted["padded"] / max(1, counted["queries"])}
@@ -235,14 +235,13 @@ class Empty(Row):
 
 class Idle(Row):
     name, title, unit = "idle", "idle without a session", "wake-ups a minute"
-    target, bounds = "0", {"value": 0}
-    restarts, repetitions = True, 1
+    target, bounds, repetitions = "0", {"value": 0}, 1
 
     def measure(self, running):
-        """Long enough for sessions to close, which subjects do after up to 30 s."""
-        time.sleep(40 * min(1, 10 * self.scale))
-        seconds = 20 * min(1, 10 * self.scale)
-        before = running.process.wakeups()
+        """Sessions are closed by then: subjects do that after up to 30 s."""
+        full = self.scale > 0.1
+        time.sleep(max(0, running.began + 40 * full - time.monotonic()))
+        before, seconds = running.process.wakeups(), 15 if full else 1
         time.sleep(seconds)
         return {"value": (running.process.wakeups() - before) * 60 / seconds}
 

@@ -140,14 +140,14 @@ class Running:
         command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
                                 PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries)
         with on_core(SUBJECT_CORE):
-            begin = time.monotonic()
+            self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
         try:
             self.wait_answering()
         except Exception:
             self.stop()
             raise
-        self.started = time.monotonic() - begin
+        self.started = time.monotonic() - self.began
 
     def wait_answering(self):
         if "tcp" in self.subject.serves and "udp" not in self.subject.serves:
