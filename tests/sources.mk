@@ -6,3 +6,5 @@ noinst_PROGRAMS = tests/tools/dnsload
 tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/tools/names.h tests/tools/options.c \
   tests/tools/options.h tests/tools/question.c tests/tools/question.h
 tests_tools_dnsload_LDADD = -lm
+
+EXTRA_DIST += .ci/run packaging/dependencies packaging/quickstart tests/integration tests/run tests/tools/tally
