@@ -164,6 +164,15 @@ def test_a_response_over_tcp_is_not_answered(daemon):
         assert client.receive()[:2] == b"\0\2"
 
 
+def test_a_message_that_makes_no_progress_ends_the_connection(daemon):
+    octets = wire.frame(wire.query("a.example"))
+    with daemon.tcp() as client:
+        begun = time.monotonic()
+        client.write(octets[:10])
+        client.wait_end(10 + 2 * SLACK)
+        assert 4 < time.monotonic() - begun < 7 + SLACK
+
+
 def test_many_slow_writers_stop_nobody(daemon):
     octets = wire.frame(wire.query("a.example"))
     clients = [daemon.tcp() for _ in range(300)]
