@@ -98,8 +98,8 @@ void stream_reset(struct stream *stream, int reason);
 
 /* True with a TLS stream's facts after `ready`. */
 bool stream_facts(struct stream *stream, struct tls_facts *out);
-/* True if the peer's kernel has not acknowledged all that ours has sent; *acknowledged: the octets that it has so far (TCP_INFO). */
-bool stream_unacknowledged(const struct stream *stream, uint64_t *acknowledged);
+/* The peer acknowledges nothing: the kernel has sent octets of ours again, and in vain so far (TCP_INFO). */
+bool stream_unacknowledged(const struct stream *stream);
 /* A partial frame is waiting for its rest. */
 bool stream_mid_frame(const struct stream *stream);
 /* The address of the other end; of an accepted stream's own end with `local`. 0 or negative. */

@@ -354,17 +354,13 @@ int stream_peer(const struct stream *stream, struct addr *out, bool local)
     return status < 0 ? status : addr_from_sockaddr(out, (const struct sockaddr *)&name);
 }
 
-bool stream_unacknowledged(const struct stream *stream, uint64_t *acknowledged)
+bool stream_unacknowledged(const struct stream *stream)
 {
-    struct {
-        struct tcp_info known;
-        uint64_t pacing_rate, max_pacing_rate, bytes_acked; /* the kernel's next ones, which the C library does not list */
-    } info = {0};
+    struct tcp_info info = {0};
     socklen_t len = sizeof info;
     uv_os_fd_t fd;
     if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 ||
         getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return false;
-    *acknowledged = info.bytes_acked;
-    return info.known.tcpi_unacked > 0;
+    return info.tcpi_unacked > 0 && info.tcpi_retransmits > 0; /* what left a moment ago is acknowledged by nobody yet */
 }

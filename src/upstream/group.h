@@ -27,7 +27,6 @@ enum {
     STALL_TIMEOUT = 2000,      /* a partial frame that makes no progress for this long */
     SILENCE_MIN = 300,         /* a session that delivers nothing for 4 round trips, but at least and at most so long, */
     SILENCE_MAX = 1000,        /* while questions are under way, may be half open: see session_check */
-    ACK_TIMEOUT = 250,         /* no octet acknowledged for so long: longer than a living kernel delays it */
     UNKNOWN_RTT_MS = 200,      /* what a server that never answered is thought to need */
     PATIENCE_UNKNOWN = 400,    /* when to ask a second time while nothing is known of the server's times */
     PATIENCE_MIN = 10,
@@ -127,8 +126,6 @@ struct session {
     bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
     uint64_t created_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;         /* last message of any kind */
-    uint64_t unacked_ms, acked_seen; /* found then that octets of ours are not acknowledged, and how many had been; 0: not found */
-    bool in_doubt;             /* opened while another of this server was in doubt */
     uint64_t suspect_ms;       /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
     uint64_t idle_ms;          /* closed by us after this long without a question */
@@ -154,8 +151,6 @@ void pool_note_success(struct group *group);
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;
-/* None is on it and none was answered: if it dies of a question, it is of the one that is put on it now. */
-bool session_is_fresh(const struct session *session);
 bool session_has_room(const struct session *session, const struct exchange *exchange);
 /* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
  * are put elsewhere, those that are on it stay. */

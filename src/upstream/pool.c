@@ -5,7 +5,7 @@
  * surplus ones grow idle and close. While a backup is in use, primaries are dialled again beside it as their back-off allows.
  *
  * Fairness: who comes while others wait, waits behind them until the flush. Questions that must be alone get the first choice of
- * fresh sessions then; they can hold tls.sessions of a server, and as many more serve the others.
+ * empty sessions then; they can hold tls.sessions of a server, and as many more serve the others.
  *
  * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
  * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
@@ -55,7 +55,7 @@ static bool server_is_avoided(const struct server *server, const struct exchange
 struct places {
     unsigned held;   /* by a question that must be alone */
     unsigned common; /* for any question; */
-    unsigned fresh;  /* of these, fresh ones */
+    unsigned empty;  /* of these, with none on it */
 };
 
 static struct places server_places(const struct server *server)
@@ -68,7 +68,7 @@ static struct places server_places(const struct server *server)
             continue;
         places.held += session->reserved;
         places.common += !session->reserved;
-        places.fresh += session_is_fresh(session);
+        places.empty += session->used == 0;
     }
     return places;
 }
@@ -77,7 +77,7 @@ static struct places server_places(const struct server *server)
 static bool server_wants_session(const struct server *server, bool alone)
 {
     struct places places = server_places(server);
-    return (alone ? places.held + places.fresh : places.common) < server->group->config->tls.sessions;
+    return (alone ? places.held + places.empty : places.common) < server->group->config->tls.sessions;
 }
 
 static struct session *server_session(struct server *server, const struct exchange *exchange)
@@ -293,7 +293,7 @@ bool pool_run(struct group *group)
     if (!group->connect_due)
         return false;
     group->connect_due = false;
-    pool_feed(group, true); /* first, or a stream of others would never leave them a fresh session */
+    pool_feed(group, true); /* first, or a stream of others would never leave them an empty session */
     pool_feed(group, false);
     if (list_empty(&group->waiting) || group->stopping)
         return true;

@@ -79,23 +79,15 @@ static int slots_grow(struct session *session)
     return 0;
 }
 
-/* True if the n-th oldest question on it (0: the oldest) has waited for `limit` without a word for any. */
-static bool session_owes(const struct session *session, unsigned n, uint64_t limit, uint64_t now_ms)
-{
-    const struct list_link *link = list_first(&session->sent);
-    while (link && n-- > 0)
-        link = list_next(&session->sent, link);
-    if (!link)
-        return false;
-    uint64_t since_ms = container_of(link, struct exchange, link)->sent_ms;
-    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + limit;
-}
-
-/* One slow name is no sign of anything, therefore the second question counts, and sooner if there are many. */
+/* One slow name is no sign of anything, therefore the second question counts. */
 static bool session_is_mute(const struct session *session, uint64_t now_ms)
 {
-    return session_owes(session, 1, SILENCE_MAX, now_ms) ||
-           (!session->in_doubt && session_owes(session, 4, server_silence(session->server), now_ms));
+    const struct list_link *first = list_first(&session->sent);
+    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
+    if (!second)
+        return false;
+    uint64_t since_ms = container_of(second, const struct exchange, link)->sent_ms;
+    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
 }
 
 bool session_is_doubtful(const struct session *session)
@@ -103,17 +95,12 @@ bool session_is_doubtful(const struct session *session)
     return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
 }
 
-bool session_is_fresh(const struct session *session)
-{
-    return session->used == 0 && session->answered == 0;
-}
-
 bool session_has_room(const struct session *session, const struct exchange *exchange)
 {
     if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN || session_is_doubtful(session))
         return false;
     if (exchange->alone)
-        return session_is_fresh(session);
+        return session->used == 0;
     return !session->reserved && session->used + session->tombstones < SESSION_IDS;
 }
 
@@ -145,15 +132,13 @@ static void session_rest(struct session *session)
     loop_wake_by(session->server->group->loop, session->used_ms + session->idle_ms);
 }
 
-/* One question less: room for those that wait, or the end of a session that retires or was opened for this question alone. */
+/* One question less: room for those that wait, or the end of a retiring session. */
 static void session_relieved(struct session *session)
 {
-    const struct server *server = session->server;
     if (session->used > 0)
         return;
-    bool surplus = session->reserved && server->open > server->group->config->tls.sessions;
     session->reserved = false;
-    if (session->state == SESSION_RETIRING || surplus)
+    if (session->state == SESSION_RETIRING)
         session_close(session, ERROR_IDLE);
     session_rest(session);
     pool_connect(session->server->group);
@@ -380,23 +365,12 @@ static void session_note_way(struct session *session)
         link_find_route(&session->route, &local, &session->server->addr);
 }
 
-/* If what replaces a silent session falls silent as well, it is the server that is slow: it gets more time. */
-static bool server_has_doubtful(const struct server *server)
-{
-    const struct list *open = &server->sessions[SESSION_OPEN];
-    for (struct list_link *link = list_first(open); link; link = list_next(open, link))
-        if (session_is_doubtful(container_of(link, struct session, in_state)))
-            return true;
-    return false;
-}
-
 static void session_ready(struct stream *stream)
 {
     struct session *session = session_of(stream);
     struct group *group = session->server->group;
     if (session->state != SESSION_DIALING)
         return;
-    session->in_doubt = server_has_doubtful(session->server);
     session_set_state(session, SESSION_OPEN);
     session->used_ms = loop_now(group->loop);
     session_rest(session);
@@ -545,21 +519,6 @@ void session_suspect(struct session *session, uint64_t sent_ms)
     loop_wake_by(session->server->group->loop, sent_ms + server_silence(session->server));
 }
 
-/* What left a moment ago nobody has acknowledged yet; but the kernel of a peer that lives says something within ACK_TIMEOUT. */
-static bool session_is_unacknowledged(struct session *session, uint64_t now_ms)
-{
-    uint64_t acked;
-    if (!stream_unacknowledged(&session->stream, &acked)) {
-        session->unacked_ms = 0;
-        return false;
-    }
-    if (!session->unacked_ms || acked != session->acked_seen) {
-        session->unacked_ms = now_ms;
-        session->acked_seen = acked;
-    }
-    return now_ms >= session->unacked_ms + ACK_TIMEOUT;
-}
-
 /* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
  * answer to what was asked here. */
 static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
@@ -570,8 +529,8 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
         return LOOP_NEVER;
     if (now_ms < since + limit)
         return since + limit;
-    if (!session->suspect_ms && !session_is_unacknowledged(session, now_ms))
-        return now_ms + (session->unacked_ms ? ACK_TIMEOUT : limit);
+    if (!session->suspect_ms && !stream_unacknowledged(&session->stream))
+        return now_ms + limit;
     counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
     session_close(session, ERROR_SILENT);
     return LOOP_NEVER;

@@ -245,9 +245,8 @@ bool stream_facts(struct stream *stream, struct tls_facts *out)
     return stream->state == STREAM_OPEN;
 }
 
-bool stream_unacknowledged(const struct stream *stream, uint64_t *acknowledged)
+bool stream_unacknowledged(const struct stream *stream)
 {
-    *acknowledged = conn_of(stream)->acknowledged;
     return conn_of(stream)->unacknowledged;
 }
 

@@ -35,7 +35,6 @@ struct fake_conn {
     unsigned flushes;      /* writes that carried something */
     bool mid_frame;        /* set by the test: a partial frame lies in it */
     bool unacknowledged;   /* set by the test: the peer's kernel is not heard of */
-    uint64_t acknowledged; /* set by the test: so many octets are */
     bool blocked;          /* set by the test: the kernel takes nothing more */
     bool was_open, closed_by_us;
     int close_reason;

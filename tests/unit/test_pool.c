@@ -474,23 +474,6 @@ static void fresh_session_is_for_the_one_who_waited(void **state)
     cancel_all();
 }
 
-static void question_to_be_alone_gets_a_session_that_answered_nothing(void **state)
-{
-    (void)state;
-    begin(1, 1);
-    fake.serve = fake_serve_all;
-    ask(&asked[0], "a.test");
-    fake_turn();
-    for (unsigned i = 1; i < 20; i++) {
-        asked[i].exchange.alone = true;
-        fake_ask(group, &asked[i], "bad.test");
-        fake_turn();
-        assert_int_equal(asked[i].answered, 1);
-        assert_int_equal(fake_conn(i)->written, 1);
-    }
-    assert_in_range(fake_open(), 1, config->tls.sessions);
-}
-
 static void questions_to_be_alone_leave_a_place_for_others(void **state)
 {
     (void)state;
@@ -683,48 +666,6 @@ static void unacknowledged_session_is_closed(void **state)
     assert_true(fake_conn(0)->closed_by_us);
 }
 
-static void session_whose_peer_goes_on_acknowledging_is_kept(void **state)
-{
-    (void)state;
-    begin(1, 1);
-    ask(&asked[0], "a.test");
-    fake_turn();
-    fake_conn(0)->unacknowledged = true; /* there is always something that left a moment ago */
-    for (unsigned i = 1; i < 30; i++) {
-        fake_pass(100);
-        fake_conn(0)->acknowledged += 100;
-    }
-    assert_int_equal(asked[0].ended, 0);
-    fake_pass(SILENCE_MAX + ACK_TIMEOUT);
-    assert_int_equal(asked[0].status, ERROR_SILENT);
-}
-
-static void many_unanswered_questions_are_a_sign_sooner_than_two(void **state)
-{
-    (void)state;
-    begin(1, 1);
-    fake.serve = fake_serve_all;
-    ask(&asked[0], "a.test");
-    fake_pass(10);
-    fake.serve = NULL;
-    for (unsigned i = 1; i < 3; i++)
-        ask(&asked[i], "a.test");
-    fake_pass(SILENCE_MIN + 10);
-    assert_false(session_is_doubtful(asked[1].exchange.session));
-    for (unsigned i = 3; i < 10; i++)
-        ask(&asked[i], "a.test");
-    fake_pass(SILENCE_MIN + 10);
-    assert_true(session_is_doubtful(asked[1].exchange.session));
-    ask(&asked[10], "b.test");
-    fake_turn();
-    assert_ptr_not_equal(asked[10].exchange.session, asked[1].exchange.session);
-    for (unsigned i = 11; i < 20; i++) /* the next one is given more time */
-        ask(&asked[i], "b.test");
-    fake_pass(SILENCE_MIN + 10);
-    assert_false(session_is_doubtful(asked[10].exchange.session));
-    cancel_all();
-}
-
 /* --- the end --- */
 
 static void stop_closes_what_is_dialling_open_and_retiring(void **state)
@@ -804,7 +745,6 @@ int main(void)
         TEST(question_sent_alone_shares_its_session_with_none),
         TEST(question_to_be_alone_is_not_starved),
         TEST(fresh_session_is_for_the_one_who_waited),
-        TEST(question_to_be_alone_gets_a_session_that_answered_nothing),
         TEST(questions_to_be_alone_leave_a_place_for_others),
         TEST(tombstones_do_not_keep_a_question_from_being_alone),
         TEST(server_that_closes_after_each_answer_answers_all),
@@ -816,8 +756,6 @@ int main(void)
         TEST(silent_sessions_do_not_pile_up),
         TEST(slow_server_keeps_its_sessions),
         TEST(unacknowledged_session_is_closed),
-        TEST(session_whose_peer_goes_on_acknowledging_is_kept),
-        TEST(many_unanswered_questions_are_a_sign_sooner_than_two),
         TEST(stop_closes_what_is_dialling_open_and_retiring),
         TEST(failed_allocations_break_nothing),
     };
