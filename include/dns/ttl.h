@@ -13,7 +13,8 @@ struct ttl_limits {
 };
 
 /* Sets answer->ttl and rewrites the TTLs in its wire:
- * - a TTL with the high bit set is large and capped; every TTL is lowered to `max`; one above 0 is raised to `min`;
+ * - a TTL with the high bit set is large and capped; every TTL is lowered to `max`; in a positive answer one above 0 is raised
+ *   to `min` (a negative one ends when its zone says so);
  * - positive (a record of the type asked, or any answer record for CNAME and ANY, at the end of the chain): the lowest
  *   TTL of the answer and authority sections (additional records are only capped);
  * - negative (NXDOMAIN, or NOERROR without a record of the type asked): the lowest of the SOA's TTL, its MINIMUM, the

@@ -102,7 +102,8 @@ const struct option options[] = {
      .grain = SECOND,
      .max = DAY,
      .unset = "0s",
-     .help = "Shorter lives of answers are raised to this; those of 0 are not."},
+     .help = "Shorter lives of answers are raised to this; not those of 0, nor of answers that say "
+             "\"no such name\" or \"no such record\"."},
     {.key = "cache.max-ttl",
      .type = OPTION_DURATION,
      IN(cache.max_ttl),

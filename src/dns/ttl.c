@@ -93,15 +93,16 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
     struct section answers = section_from(answer, answer->ttl_offsets, LDNS_ANCOUNT_OFF);
     struct section authority = section_from(answer, answers.end, LDNS_NSCOUNT_OFF);
     struct section additional = {authority.end, answer->ttl_offsets + answer->ttl_count};
-    uint32_t max = lower_of(limits->max, TTL_LARGEST);
-    uint32_t lowest = limit_section(answer->wire, answers, limits->min, max);
-    uint32_t authority_lowest = limit_section(answer->wire, authority, limits->min, max);
+    bool positive = answer->rcode == LDNS_RCODE_NOERROR && is_positive(answer->wire, answers, qtype);
+    uint32_t min = positive ? limits->min : 0, max = lower_of(limits->max, TTL_LARGEST);
+    uint32_t lowest = limit_section(answer->wire, answers, min, max);
+    uint32_t authority_lowest = limit_section(answer->wire, authority, min, max);
     limit_section(answer->wire, additional, 0, max);
 
     answer->ttl = 0;
     if (answer->truncated || (answer->rcode != LDNS_RCODE_NOERROR && answer->rcode != LDNS_RCODE_NXDOMAIN))
         return;
-    if (answer->rcode == LDNS_RCODE_NOERROR && is_positive(answer->wire, answers, qtype))
+    if (positive)
         answer->ttl = lower_of(lowest, authority_lowest);
     else
         answer->ttl = limit_negative(answer, authority, lower_of(lowest, limits->negative_max));

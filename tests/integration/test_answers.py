@@ -175,6 +175,8 @@ def test_ttl_limits(make_daemon, server):
         assert wire.ttls(daemon.ask("ttl0.example")) == [0]
         assert 99 <= wire.ttls(daemon.ask("ttl500.example"))[0] <= 100
         assert 49 <= wire.ttls(daemon.ask("nx.soa500-500.example"), "authority")[0] <= 50
+        for name in ("nx.soa20-500.example", "nodata.soa500-20.example", "cname1.ttl20.nx.example"):
+            assert 19 <= wire.ttls(daemon.ask(name), "authority")[0] <= 20
 
 
 @pytest.mark.parametrize("name, ttl", [("nx.soa100-40.example", 40), ("nx.soa40-100.example", 40),
