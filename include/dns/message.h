@@ -32,7 +32,7 @@
 enum request_verdict {
     REQUEST_OK,
     REQUEST_SILENT,  /* shorter than a header, or QR=1: no answer at all */
-    REQUEST_FORMERR, /* QDCOUNT not 1, answer or authority records, bad name, lying counts, second OPT, bytes left over,
+    REQUEST_FORMERR, /* QDCOUNT not 1, answer or authority records (but for the SOA of an IXFR), bad name, lying counts, second OPT, bytes left over,
                         a broken EDNS option */
     REQUEST_NOTIMP,  /* opcode other than QUERY, or a query with TSIG or SIG(0) */
     REQUEST_BADVERS, /* EDNS version above 0 (RFC 6891 section 6.1.3) */

@@ -48,9 +48,20 @@ static enum request_verdict read_opt(struct request *request, const uint8_t *fix
     return opt.version ? REQUEST_BADVERS : REQUEST_OK;
 }
 
-/* Any records in the additional section: rare, so the table lies on the stack. */
+/* How many records stand behind the question, and how many of them before the additional section. */
+struct record_counts {
+    unsigned all, before_additional;
+};
+
+static struct record_counts count_records(const uint8_t *wire)
+{
+    unsigned before = (unsigned)read_u16(wire + 6) + read_u16(wire + 8);
+    return (struct record_counts){before + read_u16(wire + 10), before};
+}
+
+/* Any records, in any section: rare, so the table lies on the stack. */
 static __attribute__((noinline)) enum request_verdict read_records(struct bytes wire, struct request *request,
-                                                                   unsigned count)
+                                                                   struct record_counts counts)
 {
     uint16_t name_at[MESSAGE_MAX];
     struct walk walk;
@@ -61,8 +72,8 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
     if (!walk_name(&walk, wire.len, false))
         return REQUEST_FORMERR;
     walk.at = request->question_end;
-    while (count--) {
-        if (!walk_record(&walk, &record))
+    for (unsigned i = 0; i < counts.all; i++) {
+        if (!walk_record(&walk, &record) || (record.type == LDNS_RR_TYPE_OPT && i < counts.before_additional))
             return REQUEST_FORMERR;
         if (record.type == LDNS_RR_TYPE_OPT)
             verdict = read_opt(request, wire.data + record.fixed,
@@ -82,19 +93,27 @@ static bool only_opt_follows(struct bytes rest)
            read_u16(rest.data + 9) == rest.len - 1 - RECORD_FIXED;
 }
 
+/* A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995 section 3). What other
+ * opcodes have is their own affair. */
+static bool sections_are_right(const uint8_t *wire, const struct request *request)
+{
+    bool is_query = request->opcode == LDNS_PACKET_QUERY;
+    return !is_query || (read_u16(wire + 6) == 0 && (read_u16(wire + 8) == 0 || request->type == LDNS_RR_TYPE_IXFR));
+}
+
 /* Reads everything behind the question. */
 static enum request_verdict read_rest(struct bytes wire, struct request *request)
 {
     struct bytes rest = {wire.data + request->question_end, wire.len - request->question_end};
-    unsigned count = read_u16(wire.data + 10);
-    if (read_u16(wire.data + 4) != 1 || read_u32(wire.data + 6) != 0)
+    struct record_counts counts = count_records(wire.data);
+    if (read_u16(wire.data + 4) != 1 || !sections_are_right(wire.data, request))
         return REQUEST_FORMERR;
-    if (count == 0)
+    if (counts.all == 0)
         return rest.len ? REQUEST_FORMERR : REQUEST_OK;
-    if (count == 1 && only_opt_follows(rest))
+    if (counts.all == 1 && counts.before_additional == 0 && only_opt_follows(rest))
         return read_opt(request, rest.data + 1,
                         (struct bytes){rest.data + 1 + RECORD_FIXED, rest.len - 1 - RECORD_FIXED});
-    return read_records(wire, request, count);
+    return read_records(wire, request, counts);
 }
 
 static void forget_edns(struct request *request)

@@ -58,6 +58,12 @@ def test_another_opcode_is_not_implemented(daemon, server, opcode):
     assert not server.queries
 
 
+def test_a_notification_with_an_opt_gets_an_opt(daemon):
+    soa = wire.rr("a.example", "SOA", wire.name_wire("ns.example") + wire.name_wire("host.example") + b"\0" * 20, 0)
+    answer = daemon.ask("a.example", "SOA", flags=4 << 11 | wire.AA, answers=[soa], do=True)
+    assert answer.rcode() == NOTIMP and answer.edns == 0 and answer.ednsflags & dns.flags.DO and not answer.answer
+
+
 def test_another_opcode_says_so_in_an_extended_error(daemon):
     with daemon.udp() as client:
         answer = wire.parse(client.exchange(wire.query("a.example", flags=2 << 11, edns=True)))
@@ -128,6 +134,14 @@ def test_types_that_are_no_data_are_not_implemented(daemon, server, rdtype):
     for tcp in (False, True):
         answer = daemon.ask("a.example", rdtype, tcp=tcp, edns=True)
         assert answer.rcode() == NOTIMP and not answer.answer
+    assert not server.queries
+
+
+def test_an_incremental_transfer_with_its_soa_is_not_implemented(daemon, server):
+    soa = wire.rr("a.example", "SOA", wire.name_wire("ns.example") + wire.name_wire("host.example") + b"\0" * 20, 0)
+    for tcp in (False, True):
+        answer = daemon.ask("a.example", "IXFR", tcp=tcp, authority=[soa], edns=True)
+        assert answer.rcode() == NOTIMP and answer.edns == 0 and not answer.authority
     assert not server.queries
 
 

@@ -180,6 +180,35 @@ static void test_answer_and_authority_records_are_formerr(void **state)
     assert_formerr_without_edns(true);
 }
 
+static void test_an_ixfr_brings_its_soa(void **state)
+{
+    (void)state;
+    wire_header(&wire, QUERY_FLAGS, 1, 0, 1, 1);
+    wire_question(&wire, "a", 251);
+    wire_record(&wire, 6, 0, "\0\0....................", 22);
+    wire_opt(&wire, 1232, DO, "", 0);
+    assert_int_equal(parse(), REQUEST_OK);
+    assert_true(request.edns && request.dnssec_ok && !request.simple);
+    wire_header(&wire, QUERY_FLAGS, 1, 0, 1, 0); /* an OPT in its place */
+    wire_question(&wire, "a", 251);
+    wire_opt(&wire, 1232, DO, "", 0);
+    assert_formerr_without_edns(true);
+}
+
+static void test_edns_of_other_opcodes_is_read_behind_their_records(void **state)
+{
+    (void)state;
+    wire_header(&wire, 0x2000, 1, 1, 0, 1); /* NOTIFY with a SOA (RFC 1996 section 3.7) */
+    wire_question(&wire, "a", 6);
+    wire_record(&wire, 6, 0, "\0\0....................", 22);
+    wire_opt(&wire, 1232, DO, "", 0);
+    assert_int_equal(parse(), REQUEST_NOTIMP);
+    assert_true(request.edns && request.dnssec_ok);
+    wire.len--;
+    assert_int_equal(parse(), REQUEST_NOTIMP);
+    assert_false(request.edns || request.dnssec_ok);
+}
+
 static void test_bad_question_names_are_formerr(void **state)
 {
     (void)state;
@@ -385,6 +414,8 @@ int main(void)
         cmocka_unit_test(test_other_opcodes_show_their_edns),
         cmocka_unit_test(test_qdcount_other_than_1_is_formerr),
         cmocka_unit_test(test_answer_and_authority_records_are_formerr),
+        cmocka_unit_test(test_an_ixfr_brings_its_soa),
+        cmocka_unit_test(test_edns_of_other_opcodes_is_read_behind_their_records),
         cmocka_unit_test(test_bad_question_names_are_formerr),
         cmocka_unit_test(test_compressed_question_name_is_formerr),
         cmocka_unit_test(test_question_name_may_have_255_octets_and_not_256),
