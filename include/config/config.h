@@ -101,6 +101,10 @@ int config_load(struct config **out, const char *path, char *const *environ_list
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
+/* Where a value of a snapshot that config_load made came from: "default", "file:line", or a variable. */
+const char *config_origin(const struct config *config, const char *key);
+const char *config_upstream_origin(const struct config *config, size_t upstream, const char *key);
+
 /* Prints every setting of a snapshot that config_load made as YAML that config_load reads back, each with a comment that
  * says where its value came from (default, file:line, variable). 0 or -EIO. */
 int config_print(const struct config *config, FILE *out) MUST_CHECK;

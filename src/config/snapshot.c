@@ -1,7 +1,9 @@
 /* Invariants: nothing but the number of references changes after a snapshot was handed out. */
 #include "config/snapshot.h"
 
+#include <assert.h>
 #include "base/mem.h"
+#include "config/options.h"
 
 struct config *config_ref(struct config *config)
 {
@@ -16,4 +18,18 @@ void config_unref(struct config *config)
     struct snapshot *snapshot = container_of(config, struct snapshot, config);
     arena_free(&snapshot->arena);
     mem_free(snapshot);
+}
+
+const char *config_origin(const struct config *config, const char *key)
+{
+    size_t i = option_index(options, option_count, key);
+    assert(i < option_count);
+    return snapshot_of(config)->origins[i];
+}
+
+const char *config_upstream_origin(const struct config *config, size_t upstream, const char *key)
+{
+    size_t i = option_index(upstream_options, upstream_option_count, key);
+    assert(i < upstream_option_count && upstream < config->upstream_count);
+    return snapshot_of(config)->upstream_origins[upstream][i];
 }

@@ -144,9 +144,24 @@ static void fill_standard_descriptors(void)
 
 /* --- what workers share --- */
 
-static int load_trust(struct tls_trust **out, const struct config *config, const struct config_upstream *upstream)
+/* The operator named the file, or the system has no store. */
+static void explain_trust(const struct config *config, size_t index, const char *file, int status)
+{
+    const struct config_upstream *upstream = &config->upstreams[index];
+    const char *origin =
+        upstream->ca_file ? config_upstream_origin(config, index, "ca-file") : config_origin(config, "tls.ca-file");
+    if (strcmp(file, "system") == 0)
+        log_error("daemon", "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file",
+                  upstream->name, error_text(status));
+    else
+        log_error("daemon", "%s: upstream %s: cannot load the certificates in ca-file %s: %s; name a file in PEM that can be read",
+                  origin, upstream->name, file, error_text(status));
+}
+
+static int load_trust(struct tls_trust **out, const struct config *config, size_t index)
 {
     _Static_assert(sizeof(struct config_pin) == sizeof(struct tls_pin), "both are one SHA-256");
+    const struct config_upstream *upstream = &config->upstreams[index];
     struct tls_trust_options options = {
         .ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file,
         .tls_name = upstream->tls_name,
@@ -156,8 +171,7 @@ static int load_trust(struct tls_trust **out, const struct config *config, const
     };
     int status = tls_trust_new(out, &options);
     if (status < 0)
-        log_error("daemon", "upstream %s: cannot load the certificates in %s: %s; install ca-certificates or set tls.ca-file",
-                  upstream->name, options.ca_file, error_text(status));
+        explain_trust(config, index, options.ca_file, status);
     return status;
 }
 
@@ -166,7 +180,7 @@ static int load_trusts(void)
     self.trusts = mem_zalloc(self.config->upstream_count, sizeof(struct tls_trust *));
     int status = self.trusts ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < self.config->upstream_count; i++)
-        status = load_trust(&self.trusts[i], self.config, &self.config->upstreams[i]);
+        status = load_trust(&self.trusts[i], self.config, i);
     return status;
 }
 

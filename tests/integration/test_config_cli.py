@@ -147,6 +147,16 @@ def test_a_mistake_is_shown_where_it_is(check, tmp_path, mistake):
         assert re.search(rf"did you mean .?{near}", errors), errors
 
 
+@pytest.mark.parametrize("text, place", [
+    ("tls:\n  ca-file: /nowhere/ca.pem\n", r"dotstub\.yaml:2: upstream google: "),
+    ("upstreams:\n  - {name: a, tls-name: a.example, addresses: [192.0.2.1],\n     ca-file: /nowhere/ca.pem}\n",
+     r"dotstub\.yaml:3: upstream a: ")])
+def test_certificates_that_cannot_be_read_are_a_mistake_with_its_place(tmp_path, text, place):
+    done = run("-c", write_config(tmp_path / "dotstub.yaml", text), "--check")
+    assert done.returncode == CONFIGURATION
+    assert re.search(place + ".* /nowhere/ca\\.pem: No such file", done.stderr), done.stderr
+
+
 def test_the_caret_stands_below_the_mistake(check):
     _, errors = check("tls:\n  sesions: 2\n")
     lines = errors.splitlines()
