@@ -61,6 +61,26 @@ static void check_addresses(struct draft *draft, const struct draft_upstream *up
             report_at(draft->report, value->mark, "addresses: this is no server's address");
 }
 
+static bool has_family(const struct setting *addresses, sa_family_t family)
+{
+    const struct value *value = addresses->first;
+    while (value && value->addr.sa.sa_family != family)
+        value = value->next;
+    return value != NULL;
+}
+
+static void check_source(struct draft *draft, const struct draft_upstream *upstream)
+{
+    const struct setting *addresses = draft_upstream_setting(upstream, "addresses");
+    const struct setting *setting = draft_upstream_setting(upstream, "source");
+    const struct value *source = setting->first;
+    if (!source || source->none || addresses->count == 0 || addresses->broken)
+        return;
+    if (!has_family(addresses, source->addr.sa.sa_family))
+        report_at(draft->report, source->mark, "source: no address of %s can be reached from an %s address", upstream->name,
+                  source->addr.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
+}
+
 static void check_trust(struct draft *draft, const struct draft_upstream *upstream)
 {
     const struct setting *name = draft_upstream_setting(upstream, "tls-name");
@@ -82,6 +102,7 @@ static void check_upstreams(struct draft *draft)
         if (!upstream->name)
             continue;
         check_addresses(draft, upstream);
+        check_source(draft, upstream);
         check_trust(draft, upstream);
     }
 }

@@ -276,6 +276,23 @@ static void an_upstream_needs_an_address(void **state)
             "                                               ^\n");
 }
 
+static void a_source_can_reach_some_address(void **state)
+{
+    (void)state;
+    refused("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1], source: '::1'}]\n",
+            "f:1:68: source: no address of a can be reached from an IPv6 address\n"
+            "upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1], source: '::1'}]\n"
+            "                                                                   ^\n");
+    struct result r =
+        loaded("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1, '2001:db8::1'], source: '::1'}]\n");
+    const struct config *c = r.config;
+    assert_true(c->upstreams[0].has_source);
+    assert_string_equal(config_upstream_origin(c, 0, "source"), "f:1");
+    assert_string_equal(config_upstream_origin(c, 0, "ca-file"), "default");
+    assert_string_equal(config_origin(c, "tls.ca-file"), "default");
+    end(&r);
+}
+
 static void a_refused_value_is_not_called_missing_too(void **state)
 {
     (void)state;
@@ -473,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_text_is_refused),
         cmocka_unit_test(an_upstream_needs_a_name_or_a_pin_for_its_certificate),
         cmocka_unit_test(an_upstream_needs_an_address),
+        cmocka_unit_test(a_source_can_reach_some_address),
         cmocka_unit_test(a_refused_value_is_not_called_missing_too),
         cmocka_unit_test(an_upstream_needs_a_name),
         cmocka_unit_test(some_upstream_and_some_listener_must_be_left),
