@@ -30,13 +30,14 @@ static bool read_question(struct bytes wire, struct request *request)
 
 /* Takes over what the OPT says. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others
  * are stepped over, however often they come. */
-static enum request_verdict read_opt(struct request *request, const uint8_t *fixed, struct bytes options)
+static enum request_verdict read_opt(struct request *request, const uint8_t *wire, size_t at, struct bytes options)
 {
-    struct opt opt = opt_read(fixed);
+    struct opt opt = opt_read(wire + at + 1);
     struct cursor cursor = cursor_over(options);
     uint16_t code;
     struct bytes data;
     request->edns = true;
+    request->opt_at = (uint16_t)at;
     request->dnssec_ok = opt.dnssec_ok;
     request->udp_size = opt.udp_size < UDP_SIZE_MIN ? UDP_SIZE_MIN : opt.udp_size;
     while (opt_next(&cursor, &code, &data)) {
@@ -76,7 +77,7 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
         if (!walk_record(&walk, &record) || (record.type == LDNS_RR_TYPE_OPT && i < counts.before_additional))
             return REQUEST_FORMERR;
         if (record.type == LDNS_RR_TYPE_OPT)
-            verdict = read_opt(request, wire.data + record.fixed,
+            verdict = read_opt(request, wire.data, record.owner,
                                (struct bytes){wire.data + record.rdata, record.end - record.rdata});
         is_signed = is_signed || record_signs_message(&walk, &record);
     }
@@ -111,7 +112,7 @@ static enum request_verdict read_rest(struct bytes wire, struct request *request
     if (counts.all == 0)
         return rest.len ? REQUEST_FORMERR : REQUEST_OK;
     if (counts.all == 1 && counts.before_additional == 0 && only_opt_follows(rest))
-        return read_opt(request, rest.data + 1,
+        return read_opt(request, wire.data, request->question_end,
                         (struct bytes){rest.data + 1 + RECORD_FIXED, rest.len - 1 - RECORD_FIXED});
     return read_records(wire, request, counts);
 }
@@ -120,6 +121,7 @@ static void forget_edns(struct request *request)
 {
     request->edns = request->dnssec_ok = request->wants_keepalive = false;
     request->udp_size = UDP_SIZE_MIN;
+    request->opt_at = 0;
 }
 
 enum request_verdict message_parse_request(struct bytes wire, struct request *out)

@@ -11,6 +11,8 @@
 
 #define LINE_MAX_TEXT       4096 /* one record in presentation form */
 #define POINTER_TO_QUESTION (0xc000 | MESSAGE_HEADER)
+#define OPT_FIXED           11 /* root, TYPE, CLASS, TTL, RDLENGTH */
+#define BARE_MAX            (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + OPT_FIXED)
 
 static bool same_question(const ldns_pkt *packet, struct bytes wire, const struct request *request)
 {
@@ -30,9 +32,27 @@ static bool memory_was_gone(ldns_status status)
     return status == LDNS_STATUS_MEM_ERR || status == LDNS_STATUS_INTERNAL_ERR;
 }
 
+/* The message with its question and the fixed part of its OPT only. */
+static struct bytes bare_query(uint8_t out[BARE_MAX], struct bytes wire, const struct request *request)
+{
+    size_t len = request->question_end;
+    memcpy(out, wire.data, len);
+    write_u32(out + LDNS_ANCOUNT_OFF, 0);
+    write_u16(out + LDNS_ARCOUNT_OFF, request->edns);
+    if (request->edns) {
+        memcpy(out + len, wire.data + request->opt_at, OPT_FIXED);
+        len += OPT_FIXED;
+        write_u16(out + len - 2, 0);
+    }
+    return (struct bytes){out, len};
+}
+
 bool records_agree(struct bytes wire, const struct request *request)
 {
+    uint8_t bare[BARE_MAX];
     ldns_pkt *packet = NULL;
+    if (!request->simple)
+        wire = bare_query(bare, wire, request);
     ldns_status status = ldns_wire2pkt(&packet, wire.data, wire.len);
     if (status != LDNS_STATUS_OK)
         return memory_was_gone(status);

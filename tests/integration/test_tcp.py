@@ -260,3 +260,14 @@ def test_garbage_over_tcp(daemon):
         with daemon.tcp() as client:
             client.write(choice.randbytes(choice.randrange(1, 3000)))
     assert daemon.ask("after.example", tcp=True).rcode() == 0
+
+
+@pytest.mark.parametrize("rdtype", ["TXT", "APL", "TYPE65280"])
+def test_a_message_full_of_records_costs_no_more_than_its_length(daemon, rdtype):
+    """Empty strings cost some readers time by the square of their number."""
+    record = wire.rr("", rdtype, b"\0" * 64000)
+    crowded = [wire.query("a.example", id=number, additional=[record]) for number in range(20)]
+    with daemon.tcp() as client:
+        for octets in crowded:
+            client.send(octets)
+        assert sorted(client.receive_all(20)) == list(range(20))

@@ -9,11 +9,13 @@
 
 /* What ldns_wire2pkt says instead of reading: the linker puts this in its place. */
 static ldns_status status_instead;
+static size_t len_given;
 ldns_status __real_ldns_wire2pkt(ldns_pkt **packet, const uint8_t *wire, size_t len);
 ldns_status __wrap_ldns_wire2pkt(ldns_pkt **packet, const uint8_t *wire, size_t len);
 
 ldns_status __wrap_ldns_wire2pkt(ldns_pkt **packet, const uint8_t *wire, size_t len)
 {
+    len_given = len;
     return status_instead ? status_instead : __real_ldns_wire2pkt(packet, wire, len);
 }
 
@@ -51,6 +53,33 @@ static void readers_that_read_the_same_agree(void **state)
     without_opt[11] = 0;
     request.edns = request.dnssec_ok = false;
     assert_true(records_agree((struct bytes){without_opt, sizeof(without_opt)}, &request));
+}
+
+/* Strings without octets cost ldns time by the square of their number. */
+static void other_records_are_not_given_to_ldns(void **state)
+{
+    (void)state;
+    enum { STRINGS = 60000, OPT_AT = QUERY_WITHOUT_OPT + 11 + STRINGS };
+    static uint8_t crowded[OPT_AT + 11];
+    static const uint8_t txt[] = {0, 0, 16, 0, 1, 0, 0, 0, 0, STRINGS >> 8, STRINGS & 255};
+    struct bytes wire = {crowded, sizeof(crowded)};
+    struct request request;
+    memcpy(crowded, query, QUERY_WITHOUT_OPT);
+    crowded[11] = 2;
+    memcpy(crowded + QUERY_WITHOUT_OPT, txt, sizeof(txt));
+    memcpy(crowded + OPT_AT, query + QUERY_WITHOUT_OPT, 11);
+    assert_int_equal(message_parse_request(wire, &request), REQUEST_OK);
+    assert_int_equal(request.opt_at, OPT_AT);
+    assert_true(records_agree(wire, &request));
+    assert_int_equal(len_given, sizeof(query));
+    request.dnssec_ok = false;
+    assert_false(records_agree(wire, &request));
+
+    crowded[11] = 1; /* and without the OPT */
+    wire.len = OPT_AT;
+    assert_int_equal(message_parse_request(wire, &request), REQUEST_OK);
+    assert_true(records_agree(wire, &request));
+    assert_int_equal(len_given, QUERY_WITHOUT_OPT);
 }
 
 static void readers_that_read_differently_disagree(void **state)
@@ -219,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_that_read_the_same_agree),
+        cmocka_unit_test(other_records_are_not_given_to_ldns),
         cmocka_unit_test(readers_that_read_differently_disagree),
         cmocka_unit_test(two_questions_are_no_agreement),
         cmocka_unit_test(what_ldns_refuses_is_no_agreement),
