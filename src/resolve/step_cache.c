@@ -7,11 +7,6 @@
 /* What a hit is built in first: most answers and their OPT fit. */
 #define CACHE_ROOM 2048
 
-static void count_hit(struct query *query)
-{
-    counter_add(query->resolver->counters, COUNTER_cache_hits, 1);
-}
-
 /* A failure that is kept (RFC 9520) says so (RFC 8914 section 4.14). */
 static void note_kept_failure(struct answer *answer)
 {
@@ -31,6 +26,13 @@ static void prefetch(struct query *query, const struct cache_found *found)
         lookup_refresh(resolver, &query->key, query->hash);
 }
 
+static void note_hit(struct query *query, struct cache_found *found)
+{
+    counter_add(query->resolver->counters, COUNTER_cache_hits, 1);
+    prefetch(query, found);
+    note_kept_failure(&found->answer);
+}
+
 static enum verdict answer_big(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;
@@ -38,8 +40,7 @@ static enum verdict answer_big(struct query *query, uint64_t now_ms)
     if (cache_get(resolver->cache, &query->key, query->hash, now_ms, false, 0, resolver->big, MESSAGE_MAX, &found) !=
         CACHE_HIT)
         return NEXT; /* evicted in between by another worker */
-    count_hit(query);
-    prefetch(query, &found);
+    note_hit(query, &found);
     query_answer(query, &found.answer);
     return ANSWERED;
 }
@@ -72,9 +73,7 @@ static enum verdict run(struct query *query)
     switch (cache_get(resolver->cache, &query->key, query->hash, now_ms, false, 0, room, CACHE_ROOM - EDIT_OPT_MAX,
                       &found)) {
     case CACHE_HIT:
-        count_hit(query);
-        prefetch(query, &found);
-        note_kept_failure(&found.answer);
+        note_hit(query, &found);
         query_finish(query, room, CACHE_ROOM, &found.answer);
         return ANSWERED;
     case CACHE_TOO_BIG:

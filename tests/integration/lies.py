@@ -109,6 +109,12 @@ def rcode(number):
     return twist
 
 
+def large_failure(query, truth):
+    """SERVFAIL with more records than a datagram holds."""
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 2, question=wire.question_section(query.octets),
+                         authority=[wire.rr(query.name, "TXT", zone.text_of(5000))], additional=[wire.opt()])]
+
+
 def refused_with(code):
     """REFUSED and an extended error."""
     def twist(query, truth):

@@ -380,6 +380,13 @@ def test_a_failure_from_the_cache_says_so(daemon, name):
     assert 13 in [code for code, _ in wire.extended_errors(daemon.ask(name, edns=True))]
 
 
+def test_a_large_failure_from_the_cache_says_so_too(daemon, server):
+    server.twist = lies.large_failure
+    daemon.ask("a.example", tcp=True)
+    assert 13 in [code for code, _ in wire.extended_errors(daemon.ask("a.example", tcp=True, edns=True))]
+    assert len(server.queries) == 1
+
+
 def test_a_truncated_answer_is_not_given_to_tcp(daemon, server):
     server.twist = lies.truncated
     answer = daemon.ask("cut.example", tcp=True)
