@@ -1,5 +1,6 @@
 /* Clients' messages: what is read stays inside the message, and ldns reads the same. */
 #include "dns/message.h"
+#include "dns/records.h"
 #include "fuzz.h"
 
 #include <ldns/ldns.h> /* last: before stdbool.h it has a bool of its own */
@@ -56,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(verdict != REQUEST_BADVERS || request.edns);
     if ((verdict == REQUEST_OK || verdict == REQUEST_BADVERS) && (request.simple || ldns_can_read(wire)))
         compare_with_ldns(wire, &request);
+    MUST(verdict != REQUEST_OK || records_agree(wire, &request));
     free(copy);
     return 0;
 }
