@@ -111,6 +111,20 @@ def test_clients_that_are_not_allowed(make_daemon, server, deny):
     assert not server.asked("b.example")
 
 
+def test_beyond_loopback_the_cache_is_not_shown_to_who_wants_no_recursion(make_daemon, make_server, make_namespace):
+    namespace = make_namespace().up("192.0.2.1", "2001:db8::1")
+    server = make_server(namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace, addresses=("192.0.2.1", "2001:db8::1"), port=53,
+                         access={"allow": ["192.0.2.0/24", "2001:db8::/32"]})
+    for address in ("192.0.2.1", "2001:db8::1"):
+        assert daemon.ask("a.example", address=address).rcode() == 0
+        for tcp in (False, True):
+            snooped = daemon.ask("a.example", address=address, tcp=tcp, flags=0, edns=True)
+            assert snooped.rcode() == 5 and not snooped.answer
+            assert 20 in [code for code, _ in wire.extended_errors(snooped)]
+    assert len(server.queries) == 1
+
+
 def test_source_port_zero_is_met_with_silence(make_daemon, make_server, make_namespace):
     namespace = make_namespace().up()
     daemon = make_daemon(make_server(namespace=namespace), namespace=namespace)
