@@ -1,4 +1,5 @@
 """Child processes whose lines are read as they come and can be waited for."""
+import errno
 import os
 import random
 import re
@@ -20,8 +21,9 @@ def free_port(*addresses):
                     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as probe:
                         probe.bind((address, port))
             return port
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise  # no port would do: the address is not there
 
 
 class Process:
