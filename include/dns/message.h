@@ -75,6 +75,8 @@ struct ede_list {
 /* Adds one; beyond EDE_MAX nothing happens. `text` may be NULL; cut at EDE_TEXT bytes, at a UTF-8 boundary, and
  * dropped when it is no UTF-8. */
 void ede_add(struct ede_list *list, uint16_t code, const char *text, size_t len);
+/* Puts one of ours, without text, before those that came with the answer; the last of EDE_MAX makes room for it. */
+void ede_add_first(struct ede_list *list, uint16_t code);
 
 /* Most records that fit into a message: 65,523 octets at 11 each. */
 #define MESSAGE_MAX_RECORDS 5957

@@ -60,3 +60,11 @@ void ede_add(struct ede_list *list, uint16_t code, const char *text, size_t len)
     ede->len = (uint8_t)kept_len((const uint8_t *)text, strnlen(text, len));
     memcpy(ede->text, text, ede->len);
 }
+
+void ede_add_first(struct ede_list *list, uint16_t code)
+{
+    if (list->count < EDE_MAX)
+        list->count++;
+    memmove(&list->item[1], &list->item[0], (list->count - 1) * sizeof(list->item[0]));
+    list->item[0] = (struct ede){.code = code};
+}

@@ -37,7 +37,7 @@ bool stale_answer(struct query *query)
     if (found.answer.rcode != RCODE_NOERROR && found.answer.rcode != RCODE_NXDOMAIN)
         return false;
     found.answer.authenticated = false; /* its signatures may be past their time as well */
-    ede_add(&found.answer.ede, found.answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER, NULL, 0);
+    ede_add_first(&found.answer.ede, found.answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
     counter_add(resolver->counters, COUNTER_stale_answers, 1);
     query_answer(query, &found.answer);
     return true;

@@ -11,7 +11,7 @@
 static void note_kept_failure(struct answer *answer)
 {
     if (answer->rcode == RCODE_SERVFAIL || answer->rcode == RCODE_REFUSED)
-        ede_add(&answer->ede, EDE_CACHED_ERROR, NULL, 0);
+        ede_add_first(&answer->ede, EDE_CACHED_ERROR);
 }
 
 /* A name asked again in the last tenth of its life is renewed before it ends. */

@@ -115,6 +115,15 @@ def large_failure(query, truth):
                          authority=[wire.rr(query.name, "TXT", zone.text_of(5000))], additional=[wire.opt()])]
 
 
+def failure_with(*codes):
+    """SERVFAIL and extended errors."""
+    def twist(query, truth):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 2,
+                             question=wire.question_section(query.octets),
+                             additional=[wire.opt(options=[(wire.EDE, struct.pack("!H", code)) for code in codes])])]
+    return twist
+
+
 def refused_with(code):
     """REFUSED and an extended error."""
     def twist(query, truth):

@@ -380,6 +380,12 @@ def test_a_failure_from_the_cache_says_so(daemon, name):
     assert 13 in [code for code, _ in wire.extended_errors(daemon.ask(name, edns=True))]
 
 
+def test_a_failure_from_the_cache_says_so_whatever_upstream_said(daemon, server):
+    server.twist = lies.failure_with(6, 7, 8)
+    daemon.ask("a.example")
+    assert [code for code, _ in wire.extended_errors(daemon.ask("a.example", edns=True))] == [13, 6, 7]
+
+
 def test_a_large_failure_from_the_cache_says_so_too(daemon, server):
     server.twist = lies.large_failure
     daemon.ask("a.example", tcp=True)

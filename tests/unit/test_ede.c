@@ -31,6 +31,21 @@ static void test_three_are_kept_and_further_ones_ignored(void **state)
         assert_int_equal(list.item[i].code, i + 1);
 }
 
+static void test_one_of_ours_goes_first_and_is_never_left_out(void **state)
+{
+    (void)state;
+    list = (struct ede_list){0};
+    for (unsigned count = 1; count <= EDE_MAX + 1; count++) {
+        if (count > 1)
+            ede_add(&list, (uint16_t)(90 + count), "text", 4);
+        ede_add_first(&list, (uint16_t)count);
+        assert_int_equal(list.item[0].code, count);
+        assert_int_equal(list.item[0].len, 0);
+    }
+    assert_int_equal(list.count, EDE_MAX);
+    assert_int_equal(list.item[1].code, 3);
+}
+
 static void test_text_is_kept_as_it_is(void **state)
 {
     (void)state;
@@ -92,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_are_kept_and_further_ones_ignored),
+        cmocka_unit_test(test_one_of_ours_goes_first_and_is_never_left_out),
         cmocka_unit_test(test_text_is_kept_as_it_is),
         cmocka_unit_test(test_text_ends_at_a_nul),
         cmocka_unit_test(test_text_is_cut_at_64_octets_between_characters),
