@@ -15,8 +15,6 @@
 struct server;
 struct session;
 
-#define EXCHANGE_GUILTY 64
-
 enum exchange_state {
     EXCHANGE_IDLE,    /* not live: never sent, done or cancelled */
     EXCHANGE_WAITING, /* live: no session can take it yet; in the group's list */
@@ -31,7 +29,7 @@ struct exchange {
     const struct key *key;     /* borrowed from the lookup */
     uint64_t sent_ms;          /* 0: has not left since upstream_send */
     uint16_t id;
-    uint8_t blame;             /* after its session died: how likely this question killed it, of EXCHANGE_GUILTY */
+    bool blamed;               /* after its session died: it may have died of this question */
     bool without_edns;         /* set by the owner: ask without OPT */
     bool alone;                /* set by the owner: on a session with nothing else on it */
     struct server *avoid_server; /* set by the owner: not this server if there is another (that does not fail) */

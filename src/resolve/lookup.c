@@ -1,8 +1,8 @@
 /* Questions under way: asked once, answered to everybody who waits for them.
  *
  * Invariants:
- *   - a lookup is in the table from its birth to lookup_finish, and at least one of its two tries is live in between (a try
- *     that fails is sent again, or the other is waited for, or the lookup ends);
+ *   - a lookup is in the table from its birth to lookup_finish, and at least one of its two tries is live or on trial in between (a
+ *     try that fails is sent again, or the other is waited for, or the lookup ends);
  *   - it may lose its waiters (answered late with SERVFAIL, or gone) and go on: its answer still fills the cache;
  *   - lookup_finish takes it out of the table first, then answers: a waiter's next question can only meet the cache.
  */
@@ -18,7 +18,6 @@
 enum {
     TRIES_MAX = 12,
     DEATHS_BEFORE_ALONE = 2,
-    BLAME_BEFORE_ALONE = EXCHANGE_GUILTY / 2,
     FAILURE_TTL = 2,          /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
     UNSENT_STEP = 50,         /* ms between looks at a question that still waits for a session */
     HEDGE_COST = 100,         /* in hundredths: a second question */
@@ -206,6 +205,16 @@ static void hedge_earn(struct resolver *resolver)
     resolver->hedge_debt -= resolver->hedge_debt < HEDGE_EARNED ? resolver->hedge_debt : HEDGE_EARNED;
 }
 
+/* Starts the timeout whose length is the shortest that is not below `ms`. */
+static void again_start(struct lookup *lookup, uint64_t ms)
+{
+    struct resolver *resolver = lookup->resolver;
+    unsigned i = 0;
+    while (i < RESOLVER_AGAIN - 1 && resolver->again[i].length_ms < ms)
+        i++;
+    timeout_start(&resolver->again[i], &lookup->again);
+}
+
 /* --- tries --- */
 
 static bool lookup_has_live_try(const struct lookup *lookup)
@@ -245,6 +254,12 @@ static bool lookup_reask_other_entry(struct lookup *lookup, struct exchange *try
     return lookup_reask(lookup, try);
 }
 
+/* Not a failure of the question alone. */
+static bool is_end_of_session(int status)
+{
+    return status != -ETIMEDOUT && status != ERROR_MALFORMED && status != ERROR_UPSTREAM_ANSWER && status != ERROR_SILENT;
+}
+
 /* Whether a try that came to nothing is made again, and how. True: it is live again. */
 static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int status)
 {
@@ -264,9 +279,9 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
         break;
     default: /* its session died */
         if (try->alone)
-            return false; /* with nothing else on it: this question is what the server cannot bear */
-        lookup->blame += try->blame;
-        try->alone = ++lookup->deaths >= DEATHS_BEFORE_ALONE && lookup->blame >= BLAME_BEFORE_ALONE;
+            return false; /* see lookup_try_failed */
+        lookup->deaths += try->blamed;
+        try->alone = lookup->deaths >= DEATHS_BEFORE_ALONE;
         try->avoid_server = try->alone ? try->server : NULL;
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
     }
@@ -275,11 +290,37 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
     return true;
 }
 
+/* With nothing else on its session: this question is what the server cannot bear, unless it ended other sessions as well. */
+static void lookup_put_on_trial(struct lookup *lookup, struct exchange *try)
+{
+    lookup->on_trial = try;
+    lookup->died_ms = loop_now(lookup->resolver->loop);
+    timeout_stop(&lookup->again);
+    again_start(lookup, UPSTREAM_COINCIDENCE);
+}
+
+static void lookup_judge(struct lookup *lookup)
+{
+    struct exchange *try = lookup->on_trial;
+    lookup->on_trial = NULL;
+    if (upstream_lost_others(try, lookup->died_ms) && lookup_may_try(lookup)) {
+        counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
+        lookup_send(lookup, try);
+        again_start(lookup, upstream_patience(lookup->resolver->group, try));
+    } else if (!lookup_has_live_try(lookup)) {
+        lookup_fail(lookup, lookup->last_error);
+    }
+}
+
 static void lookup_try_failed(struct lookup *lookup, struct exchange *try, int status)
 {
     lookup->last_error = status;
     lookup->last_server = try->server;
-    if (!lookup_try_again(lookup, try, status) && !lookup_has_live_try(lookup))
+    if (lookup_try_again(lookup, try, status))
+        return;
+    if (try->alone && try->sent_ms && !lookup->on_trial && is_end_of_session(status))
+        lookup_put_on_trial(lookup, try);
+    else if (!lookup_has_live_try(lookup) && !lookup->on_trial)
         lookup_fail(lookup, status);
 }
 
@@ -339,16 +380,6 @@ static void lookup_second_done(struct exchange *try, int status, struct answer *
 
 /* --- a second question --- */
 
-/* Starts the timeout whose length is the shortest that is not below `ms`. */
-static void again_start(struct lookup *lookup, uint64_t ms)
-{
-    struct resolver *resolver = lookup->resolver;
-    unsigned i = 0;
-    while (i < RESOLVER_AGAIN - 1 && resolver->again[i].length_ms < ms)
-        i++;
-    timeout_start(&resolver->again[i], &lookup->again);
-}
-
 static void hedge_send(struct lookup *lookup)
 {
     struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
@@ -367,6 +398,10 @@ void lookup_ask_again(struct timeout *timeout)
     struct lookup *lookup = container_of(timeout, struct lookup, again);
     struct resolver *resolver = lookup->resolver;
     struct exchange *first = &lookup->tries[0];
+    if (lookup->on_trial) {
+        lookup_judge(lookup);
+        return;
+    }
     uint64_t patience = upstream_patience(resolver->group, first);
     if (first->state != EXCHANGE_SENT) {
         again_start(lookup, patience > UNSENT_STEP ? patience : UNSENT_STEP);

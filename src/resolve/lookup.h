@@ -14,8 +14,9 @@ struct lookup {
     struct timeout again;
     struct timeout stale_after; /* runs while clients wait and the cache holds an expired answer */
     unsigned sent;              /* tries so far, the first included */
-    unsigned deaths;            /* sessions that died with the question outstanding */
-    unsigned blame;             /* for that, see exchange.h */
+    unsigned deaths;            /* sessions that may have died of the question */
+    struct exchange *on_trial;  /* its session died with nothing else on it: `again` runs until it is known whether others died too */
+    uint64_t died_ms;
     bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;
     struct server *last_server; /* where that happened; for its name */

@@ -32,6 +32,9 @@ enum {
     PATIENCE_MIN = 10,
     SAMPLES = 64,              /* answer times that a server's quantiles are taken of */
     MEMORY_RETRY = 10,         /* what no memory was there for is tried again */
+    ALLOWANCE_PROOF = 10,      /* a session that lives on for so long after its last answer was not closed by that */
+    ALLOWANCE_DOUBLES = 250,   /* an allowance that nothing confirms is worth twice as much after this */
+    RETEST = 5000,             /* so often a server that failed and would be preferred is dialled beside the one in use */
     SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     DISPROVED_MAX = 3,         /* so many failures in a row that others could answer, and a server is shunned for */
@@ -64,8 +67,12 @@ struct server {
     struct link_route route;  /* the way to it, when the network was last looked at */
     struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the newest used first */
     unsigned open, dialing;
-    unsigned failures;        /* failed dials since the last success */
+    unsigned failures;        /* failed dials, and sessions that ended before they answered anything, since the last answer */
     uint64_t retry_at_ms;     /* no dial before */
+    unsigned allowance;       /* questions that a session gets before it has shown that it outlives them; 0: any number */
+    uint64_t allowance_ms;    /* when that was found */
+    unsigned last_life;       /* answers of the session that ended last with questions on it */
+    uint64_t shared_end_ms;   /* when the server last ended a session that was not held by one question; 0: never */
     unsigned disproved;       /* failures in a row that another entry knew an answer for */
     uint64_t shunned_until_ms; /* for these: the others are asked first until then */
     uint64_t dialed_ms;       /* the latest dial */
@@ -122,7 +129,7 @@ struct session {
     unsigned slot_count, used, tombstones;
     uint16_t free_first, free_last; /* a FIFO, so that an id rests as long as possible */
     uint16_t salt;             /* id on the wire = slot ^ salt */
-    unsigned answered;         /* in all */
+    unsigned given, answered;  /* questions, in all */
     bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
     uint64_t created_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;         /* last message of any kind */
@@ -144,6 +151,8 @@ bool pool_run(struct group *group);
 /* What a dial came to. */
 void pool_dial_succeeded(struct server *server);
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason);
+/* A session begun then was ended by the server before it answered any of the questions on it: no better than a failed dial. */
+void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: questions wait again, for a while, when they cannot be sent. */
 void pool_note_success(struct group *group);
 
@@ -154,7 +163,11 @@ int session_dial(struct server *server) MUST_CHECK;
 bool session_has_room(const struct session *session, const struct exchange *exchange);
 /* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
  * are put elsewhere, those that are on it stay. */
-bool session_is_doubtful(const struct session *session);
+bool session_is_silent(const struct session *session);
+/* Silent; or late, for a second question (avoid_session): that is to tell a slow name from a silent session. */
+bool session_is_doubtful(const struct session *session, const struct exchange *exchange);
+/* It got as many questions as it is good for, as far as is known. Not if it answered far more, or all that it was given and lives on. */
+bool session_is_spent(const struct session *session);
 unsigned session_load(const struct session *session);
 /* Puts an exchange on an open session that has room. */
 void session_take(struct session *session, struct exchange *exchange);
@@ -177,6 +190,13 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 void server_note_time(struct server *server, uint64_t took_ms, bool lost);
 /* What an answer of it is likely to take, sixteenths of a millisecond; what is long past counts less. */
 uint32_t server_expected(const struct server *server, uint64_t now_ms);
+/* How many questions a session of it gets before it has shown that it outlives them: a server may close each after a few. */
+unsigned server_allowance(const struct server *server);
+/* It ended a session that had been given so many questions and had answered so many. True: it ended the one before at the same number:
+ * that is its way, no question's fault. */
+bool server_note_early_end(struct server *server, unsigned given, unsigned answered);
+/* A session outlived so many questions. */
+void server_outlived(struct server *server, unsigned given);
 /* Takes one question off the entry's budget; false: nothing left, see budget_wait. */
 bool budget_take(struct server *server);
 bool budget_has(struct server *server);

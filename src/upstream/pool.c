@@ -5,7 +5,7 @@
  * surplus ones grow idle and close. While a backup is in use, primaries are dialled again beside it as their back-off allows.
  *
  * Fairness: who comes while others wait, waits behind them until the flush. Questions that must be alone get the first choice of
- * empty sessions then; they can hold tls.sessions of a server, and as many more serve the others.
+ * empty sessions then. A server has tls.sessions open at most, and one more where one is doubtful, spent, or held by one question.
  *
  * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
  * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
@@ -13,6 +13,7 @@
  * the last error, except within GRACE of the last success or the start: then they wait for the first server that may be tried.
  */
 #include <errno.h>
+#include <string.h>
 #include "base/errors.h"
 #include "base/hash.h"
 #include "group.h"
@@ -23,7 +24,7 @@ static uint64_t server_rank(const struct server *server)
 {
     uint64_t now_ms = loop_now(server->group->loop);
     uint64_t rank = server_expected(server, now_ms);
-    rank |= (uint64_t)(server->failures > 0) << 32;
+    rank |= (uint64_t)(server->failures > 0 && !server->open) << 32;
     rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
     rank |= (uint64_t)(now_ms < server->shunned_until_ms) << 34;
     return rank;
@@ -44,58 +45,64 @@ static bool server_is_avoided(const struct server *server, const struct exchange
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = &group->servers[i];
-        if (!server_is_unwanted(other, exchange) && other->failures == 0 && loop_now(group->loop) >= other->retry_at_ms)
+        if (!server_is_unwanted(other, exchange) && (other->open || other->failures == 0) && loop_now(group->loop) >= other->retry_at_ms)
             return true;
     }
     return false;
 }
 
-/* The open sessions of a server, without those under suspicion and mute ones: these are being replaced. There are never many: a
- * mute one retires after EXCHANGE_TIMEOUT, and the next one is mute after SILENCE_MAX. */
+/* The open sessions of a server as a question sees them. Silent ones (under suspicion or mute) are in no column: they are being
+ * replaced. There are never many: one retires after EXCHANGE_TIMEOUT, and the next one is mute after SILENCE_MAX. */
 struct places {
-    unsigned held;   /* by a question that must be alone */
-    unsigned common; /* for any question; */
-    unsigned empty;  /* of these, with none on it */
+    unsigned open;   /* all others; */
+    unsigned held;   /* of these, by one question that must be alone, */
+    unsigned common; /* and those that the question could be put on, but for their load */
 };
 
-static struct places server_places(const struct server *server)
+static struct places server_places(const struct server *server, const struct exchange *exchange)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
     struct places places = {0, 0, 0};
     for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
         const struct session *session = container_of(link, struct session, in_state);
-        if (session_is_doubtful(session))
+        if (session_is_silent(session))
             continue;
+        places.open++;
         places.held += session->reserved;
-        places.common += !session->reserved;
-        places.empty += session->used == 0;
+        places.common += !session->reserved && !session_is_spent(session) && !session_is_doubtful(session, exchange);
     }
     return places;
 }
 
-/* tls.sessions for any question, and as many for those that must be alone. A hanging dial has no place, it is overlapped. */
-static bool server_wants_session(const struct server *server, bool alone)
+/* May a session be opened for the question's sake? One more than tls.sessions where one is late, spent, or held by one question. A
+ * hanging dial takes no place, it is overlapped. Second questions alone replace no silent session: names may be slow. */
+static bool server_may_grow(const struct server *server, const struct exchange *exchange)
 {
-    struct places places = server_places(server);
-    return (alone ? places.held + places.empty : places.common) < server->group->config->tls.sessions;
+    unsigned limit = server->group->config->tls.sessions;
+    struct places places = server_places(server, exchange);
+    unsigned open = exchange->avoid_session ? server->open : places.open;
+    return open <= limit && (exchange->alone ? places.held : places.common) < limit;
 }
 
+/* The session used last that has room and is not crowded. A doubtful one only where no other can be had. */
 static struct session *server_session(struct server *server, const struct exchange *exchange)
 {
     struct list *open = &server->sessions[SESSION_OPEN];
-    struct session *best = NULL;
-    if (exchange->alone && server_places(server).held >= server->group->config->tls.sessions)
+    struct session *best = NULL, *doubtful = NULL;
+    if (exchange->alone && server_places(server, exchange).held >= server->group->config->tls.sessions)
         return NULL;
     for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
         struct session *session = container_of(link, struct session, in_state);
         if (!session_has_room(session, exchange) || session == exchange->avoid_session)
             continue;
-        if (session_load(session) < SESSION_BUSY)
+        if (session_is_doubtful(session, exchange))
+            doubtful = doubtful ? doubtful : session;
+        else if (session_load(session) < SESSION_BUSY)
             return session;
-        if (!best || session_load(session) < session_load(best))
+        else if (!best || session_load(session) < session_load(best))
             best = session;
     }
-    return best;
+    return best || server_may_grow(server, exchange) ? best : doubtful;
 }
 
 static struct session *pool_pick(struct group *group, const struct exchange *exchange)
@@ -137,16 +144,26 @@ static bool server_dial(struct server *server)
 /* A further session for this server if its open ones are busy. */
 static void server_relieve(struct server *server)
 {
-    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) && server_wants_session(server, false))
+    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) &&
+        server->open < server->group->config->tls.sessions)
         server_dial(server);
 }
 
-/* A backup is in use: its place is for the first primary that is back. */
-static void pool_seek_primary(struct group *group)
+/* A server was asked that would not have been if a better one had not failed: is that one back? In place of a backup as soon as its
+ * back-off allows. */
+static void pool_seek_better(struct group *group, const struct server *used)
 {
-    for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i].entry->role == ROLE_PRIMARY && !group->servers[i].open)
-            server_relieve(&group->servers[i]);
+    uint64_t now_ms = loop_now(group->loop);
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = &group->servers[i];
+        if (server->open || server->failures == 0)
+            continue;
+        bool backup_used = used->entry->role == ROLE_BACKUP && server->entry->role == ROLE_PRIMARY;
+        bool faster = used->entry->role == server->entry->role &&
+                      server_expected(server, now_ms) < server_expected(used, now_ms);
+        if (backup_used || (faster && now_ms >= server->dialed_ms + RETEST))
+            server_relieve(server);
+    }
 }
 
 bool pool_place(struct group *group, struct exchange *exchange)
@@ -158,15 +175,29 @@ bool pool_place(struct group *group, struct exchange *exchange)
     session_take(session, exchange);
     if (session_load(session) >= SESSION_BUSY)
         server_relieve(session->server);
-    if (session->server->entry->role == ROLE_BACKUP)
-        pool_seek_primary(group);
+    pool_seek_better(group, session->server);
     return true;
 }
 
-static bool pool_waits_for(const struct group *group, bool alone)
+/* The kinds of questions that sessions are opened for. */
+enum { KIND_PLAIN, KIND_SECOND, KIND_ALONE, KINDS };
+
+/* The first waiting exchange of each kind, NULL if there is none. */
+static void pool_kinds(const struct group *group, const struct exchange *first[KINDS])
 {
-    for (struct list_link *link = list_first(&group->waiting); link; link = list_next(&group->waiting, link))
-        if (container_of(link, struct exchange, link)->alone == alone)
+    memset(first, 0, KINDS * sizeof first[0]);
+    for (struct list_link *link = list_first(&group->waiting); link; link = list_next(&group->waiting, link)) {
+        const struct exchange *exchange = container_of(link, struct exchange, link);
+        int kind = exchange->alone ? KIND_ALONE : exchange->avoid_session ? KIND_SECOND : KIND_PLAIN;
+        if (!first[kind])
+            first[kind] = exchange;
+    }
+}
+
+static bool server_may_grow_for_any(const struct server *server, const struct exchange *const first[KINDS])
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        if (first[kind] && server_may_grow(server, first[kind]))
             return true;
     return false;
 }
@@ -176,17 +207,17 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
 {
     struct list_link *link = list_first(&group->waiting);
     const struct exchange *first = link ? container_of(link, struct exchange, link) : NULL;
-    bool any = pool_waits_for(group, false), alone = pool_waits_for(group, true);
+    const struct exchange *kinds[KINDS];
     struct server *best = NULL;
     uint64_t best_rank = UINT64_MAX;
+    pool_kinds(group, kinds);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = &group->servers[i];
         uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 36;
         rank |= (uint64_t)(first && server_is_avoided(server, first)) << 35;
         if (rank >= best_rank || server_rests(server, now_ms))
             continue;
-        if (server->dialing || (any && server_wants_session(server, false)) ||
-            (alone && server_wants_session(server, true))) {
+        if (server->dialing || server_may_grow_for_any(server, kinds)) {
             best = server;
             best_rank = rank;
         }
@@ -233,6 +264,15 @@ static bool pool_has_session_for_any(const struct group *group)
     return false;
 }
 
+/* True if some server failed only once: it may have been closing or starting just then. */
+static bool pool_failed_once(const struct group *group)
+{
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i].failures == 1)
+            return true;
+    return false;
+}
+
 static void pool_fail_waiting(struct group *group)
 {
     struct list failed;
@@ -259,10 +299,10 @@ static bool pool_stuck(struct group *group, uint64_t now_ms)
         return false;
     }
     if (pool_has_session_for_any(group)) {
-        loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
+        loop_wake_by(group->loop, now_ms + ALLOWANCE_PROOF);
         return false;
     }
-    if (now_ms < group->grace_until_ms && retry_at != LOOP_NEVER) {
+    if (retry_at != LOOP_NEVER && (now_ms < group->grace_until_ms || pool_failed_once(group))) {
         loop_wake_by(group->loop, retry_at > now_ms ? retry_at : now_ms + 1);
         return false;
     }
@@ -325,12 +365,10 @@ static void server_drop_surplus_dials(struct server *server)
 
 void pool_dial_succeeded(struct server *server)
 {
-    server->failures = 0;
     server->retry_at_ms = 0;
     server->group->last_error = 0;
     server->group->last_failed = NULL;
     server_drop_surplus_dials(server);
-    pool_note_success(server->group);
 }
 
 void pool_note_success(struct group *group)
@@ -346,22 +384,32 @@ static uint64_t backoff(unsigned failures)
     return base - random_below((uint32_t)(base / 4) + 1);
 }
 
-/* The back-off counts from the dial's beginning: one that hung for longer has waited enough, and must not delay those that overlap it. */
-void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
+static void server_failed(struct server *server, uint64_t retry_at_ms, int reason, const char *what)
 {
     struct group *group = server->group;
     uint64_t now_ms = loop_now(group->loop), suppressed;
     group->last_error = reason;
     group->last_failed = server;
-    uint64_t retry_at_ms = begun_ms + backoff(server->failures);
     if (retry_at_ms > server->retry_at_ms)
         server->retry_at_ms = retry_at_ms;
     server->failures++;
     if (log_allowed(&server->log_limit, now_ms, &suppressed)) {
         char addr[ADDR_TEXT];
-        log_warning("upstream", "cannot open a session to %s %s: %s%s", server->entry->name,
-                    addr_format(&server->addr, true, addr), error_text(reason),
-                    suppressed ? " (and more of the same)" : "");
+        log_warning("upstream", "%s %s %s: %s%s", what, server->entry->name, addr_format(&server->addr, true, addr),
+                    error_text(reason), suppressed ? " (and more of the same)" : "");
     }
     pool_connect(group);
+}
+
+/* The back-off counts from the dial's beginning: one that hung for longer has waited enough, and must not delay those that overlap it. */
+void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
+{
+    server_failed(server, begun_ms + backoff(server->failures), reason, "cannot open a session to");
+}
+
+/* Once is no habit: what was on it is asked again at once. */
+void pool_session_failed(struct server *server, uint64_t begun_ms, int reason)
+{
+    uint64_t retry_at_ms = server->failures ? begun_ms + backoff(server->failures - 1) : 0;
+    server_failed(server, retry_at_ms, reason, "no answer before the end of a session to");
 }

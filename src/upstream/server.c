@@ -4,6 +4,7 @@
  * asking again: later than five quarters of the median and than nine of ten answers. (Twice the median would bring the second answer
  * after three times the usual wait; a p95 fails when five in a hundred are slow. The budget bounds what this costs.)
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "group.h"
@@ -55,6 +56,37 @@ uint64_t server_silence(const struct server *server)
 {
     uint64_t limit = (uint64_t)server->rtt_ms16 * 4 / 16;
     return limit < SILENCE_MIN ? SILENCE_MIN : limit > SILENCE_MAX ? SILENCE_MAX : limit;
+}
+
+/* --- how many questions a session of it outlives --- */
+
+unsigned server_allowance(const struct server *server)
+{
+    if (!server->allowance)
+        return UINT_MAX;
+    uint64_t doublings = (loop_now(server->group->loop) - server->allowance_ms) / ALLOWANCE_DOUBLES;
+    return doublings < 16 ? server->allowance << doublings : UINT_MAX;
+}
+
+static void server_set_allowance(struct server *server, unsigned questions)
+{
+    server->allowance = questions < SESSION_IDS ? questions : 0;
+    server->allowance_ms = loop_now(server->group->loop);
+}
+
+bool server_note_early_end(struct server *server, unsigned given, unsigned answered)
+{
+    bool its_way = answered > 0 && answered == server->last_life;
+    unsigned outlived = answered > given / 8 ? answered : given / 8;
+    server->last_life = answered;
+    if (answered > 0 || server->failures > 1) /* nothing answered, once: an accident */
+        server_set_allowance(server, outlived ? outlived : 1);
+    return its_way;
+}
+
+void server_outlived(struct server *server, unsigned given)
+{
+    server_set_allowance(server, given * 2);
 }
 
 /* --- what it bears --- */

@@ -79,6 +79,16 @@ static int slots_grow(struct session *session)
     return 0;
 }
 
+/* Since when it should have been heard: the oldest question under way, or the one that was answered elsewhere. 0: not at all. */
+static uint64_t session_silent_since(const struct session *session)
+{
+    struct list_link *oldest = list_first(&session->sent);
+    uint64_t since = session->suspect_ms;
+    if (oldest && (!since || container_of(oldest, struct exchange, link)->sent_ms < since))
+        since = container_of(oldest, struct exchange, link)->sent_ms;
+    return since && since < session->heard_ms ? session->heard_ms : since;
+}
+
 /* One slow name is no sign of anything, therefore the second question counts. */
 static bool session_is_mute(const struct session *session, uint64_t now_ms)
 {
@@ -90,14 +100,37 @@ static bool session_is_mute(const struct session *session, uint64_t now_ms)
     return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
 }
 
-bool session_is_doubtful(const struct session *session)
+/* Its oldest question should have been answered by now. */
+static bool session_is_late(const struct session *session, uint64_t now_ms)
+{
+    uint64_t since_ms = session_silent_since(session);
+    unsigned patience_ms = session->server->patience_ms ? session->server->patience_ms : PATIENCE_UNKNOWN;
+    return since_ms && now_ms > since_ms + patience_ms;
+}
+
+bool session_is_silent(const struct session *session)
 {
     return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
 }
 
+bool session_is_doubtful(const struct session *session, const struct exchange *exchange)
+{
+    return session_is_silent(session) ||
+           (exchange->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
+}
+
+bool session_is_spent(const struct session *session)
+{
+    unsigned allowance = server_allowance(session->server);
+    bool outlived = session->used == 0 && loop_now(session->server->group->loop) >= session->heard_ms + ALLOWANCE_PROOF;
+    return session->given >= allowance && session->answered / 2 < allowance && !outlived;
+}
+
 bool session_has_room(const struct session *session, const struct exchange *exchange)
 {
-    if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN || session_is_doubtful(session))
+    if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
+        return false;
+    if (session_is_spent(session))
         return false;
     if (exchange->alone)
         return session->used == 0;
@@ -119,6 +152,9 @@ void session_take(struct session *session, struct exchange *exchange)
     exchange->session = session;
     exchange->server = session->server;
     list_push_back(&session->queued, &exchange->link);
+    if (session->given >= server_allowance(session->server) && session->used == 0)
+        server_outlived(session->server, session->given);
+    session->given++;
     session->used++;
     session->reserved = exchange->alone;
     session->used_ms = loop_now(group->loop);
@@ -179,31 +215,23 @@ static void session_requeue(struct session *session)
     while ((link = list_pop(&session->queued))) {
         struct exchange *exchange = container_of(link, struct exchange, link);
         session->used--;
+        session->given--;
         exchange->session = NULL;
         exchange_wait(session->server->group, exchange);
     }
 }
 
-/* Any of those under way may have been the one that the server cannot bear; but a session that answered many before it died was
- * hardly killed by a question. */
-static uint8_t session_blame(const struct session *session)
-{
-    unsigned suspects = session->used < session->answered + 1 ? session->used : session->answered + 1;
-    return (uint8_t)(EXCHANGE_GUILTY / (suspects < EXCHANGE_GUILTY ? suspects : EXCHANGE_GUILTY));
-}
-
-/* Takes all exchanges off; tells those that were sent why. */
-static void session_fail_all(struct session *session, int reason)
+/* Takes all exchanges off; tells those that were sent why. `explained`: no question need have caused it. */
+static void session_fail_all(struct session *session, int reason, bool explained)
 {
     struct list failed;
     struct list_link *link;
     list_init(&failed);
     session_requeue(session);
-    uint8_t blame = session->used ? session_blame(session) : 0;
     while ((link = list_pop(&session->sent))) {
         struct exchange *exchange = container_of(link, struct exchange, link);
         exchange->session = NULL;
-        exchange->blame = blame;
+        exchange->blamed = !explained;
         exchange->state = EXCHANGE_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
         list_push_back(&failed, link);
     }
@@ -296,6 +324,7 @@ static void session_answer(struct session *session, struct exchange *exchange, u
     server_note_time(session->server, loop_now(group->loop) - exchange->sent_ms, false);
     session_release(session, exchange);
     session->answered++;
+    session->server->failures = 0;
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else
@@ -407,21 +436,42 @@ static void session_note_rest(struct session *session, int reason)
         server_note_idle_end(session->server);
 }
 
+/* Ended by nothing that we did or learned elsewhere. */
+static bool is_servers_doing(int reason)
+{
+    return reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED && reason != ERROR_SILENT;
+}
+
+/* What an end of the server's doing says: of its habits, and of the questions on it. True: none of them need have caused it. */
+static bool session_note_end(struct session *session, int reason)
+{
+    struct server *server = session->server;
+    uint64_t now_ms = loop_now(server->group->loop);
+    if (session->state == SESSION_DIALING) {
+        pool_dial_failed(server, session->created_ms, reason);
+        return false;
+    }
+    if (!session->reserved)
+        server->shared_end_ms = now_ms;
+    if (session->given > 0 && session->answered == 0)
+        pool_session_failed(server, session->created_ms, reason);
+    bool at_rest = session->used == 0 && now_ms > session->heard_ms + ALLOWANCE_PROOF;
+    return !at_rest && !session->reserved && server_note_early_end(server, session->given, session->answered);
+}
+
 /* Out of service, whoever ended it: exchanges are told, the pool goes on. */
 static void session_end(struct session *session, int reason)
 {
     struct server *server = session->server;
-    bool dialing = session->state == SESSION_DIALING;
     if (session->state == SESSION_CLOSING)
         return;
     session_count_end(session, reason);
     session_note_rest(session, reason);
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
+    bool explained = is_servers_doing(reason) && session_note_end(session, reason);
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
-    if (dialing && reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED)
-        pool_dial_failed(server, session->created_ms, reason);
-    session_fail_all(session, reason);
+    session_fail_all(session, reason, explained);
     pool_connect(server->group);
 }
 
@@ -499,16 +549,6 @@ static void session_note_progress(struct session *session, uint64_t now_ms)
         return;
     session->received_seen = session->stream.received;
     session->received_at_ms = now_ms;
-}
-
-/* Since when it should have been heard: the oldest question under way, or the one that was answered elsewhere. 0: not at all. */
-static uint64_t session_silent_since(const struct session *session)
-{
-    struct list_link *oldest = list_first(&session->sent);
-    uint64_t since = session->suspect_ms;
-    if (oldest && (!since || container_of(oldest, struct exchange, link)->sent_ms < since))
-        since = container_of(oldest, struct exchange, link)->sent_ms;
-    return since && since < session->heard_ms ? session->heard_ms : since;
 }
 
 void session_suspect(struct session *session, uint64_t sent_ms)

@@ -118,6 +118,13 @@ void upstream_proved(struct server *server)
     server->disproved = 0;
 }
 
+bool upstream_lost_others(const struct exchange *exchange, uint64_t ended_ms)
+{
+    uint64_t lost_ms = exchange->server->shared_end_ms;
+    return lost_ms > exchange->sent_ms && lost_ms + UPSTREAM_COINCIDENCE >= ended_ms &&
+           ended_ms + UPSTREAM_COINCIDENCE >= lost_ms;
+}
+
 void upstream_refused(struct server *server)
 {
     budget_halve(server);

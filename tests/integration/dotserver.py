@@ -319,6 +319,15 @@ class DotServer:
             return len(chosen)
         return self.do(do)
 
+    def deafen(self):
+        """What is open is read no more, for good; gives its number."""
+        def do():
+            chosen = self.open
+            for connection in chosen:
+                connection.transport.pause_reading()
+            return len(chosen)
+        return self.do(do)
+
     def refuse(self):
         """Connections are refused from now on, and those that are open are reset."""
         self.do(self.server.close)

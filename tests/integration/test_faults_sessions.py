@@ -91,6 +91,18 @@ def test_one_session_silent_and_few_questions(daemon, server):
     traffic.end("one session silent, one question a second", "110").loses_nothing(1)
 
 
+@pytest.mark.parametrize("rate", [1, 50])
+def test_all_open_sessions_deaf(daemon, server, rate):
+    """They acknowledge what they are sent, read none of it, and new ones work."""
+    traffic = Traffic(daemon, misses=rate)
+    with server.lying(delay=lambda query: 0.5 if query.name == "slow.example" else BRISK):  # a second question, a second session
+        daemon.ask("slow.example")
+    with traffic.fault():
+        assert server.deafen() >= 2
+        traffic.go_on(5)
+    traffic.end(f"all open sessions deaf, new ones work, {rate} questions a second", "110").loses_nothing(1.5)
+
+
 def test_one_session_half_open(make_namespace, make_server, make_daemon):
     """The packets of one session go nowhere: nothing is acknowledged."""
     namespace = make_namespace().up("8.8.8.8")

@@ -43,18 +43,18 @@ def test_several_workers(make_daemon, make_server):
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 def test_killing_the_connections_under_load_loses_nothing(daemon, server, how):
-    """Each time that 1600 more questions were answered, every connection is killed with those that are on it."""
+    """Each time that 400 more questions were answered, every connection is killed with those that are on it."""
     server.delay = 0.02
     count, rate = 4000 // min(SLACK, 4), 1000 // min(SLACK, 4)
     udp = daemon.load(questions=count, distinct=count, rate=rate, name="u%u.example", connections=4, in_flight=500)
     tcp = daemon.load(questions=count, distinct=count, rate=rate, name="t%u.example", connections=4, in_flight=500, tcp=True)
     kills = 0
-    for answers in range(1600, 2 * count, 1600):
+    for answers in range(400, 2 * count, 400):
         server.wait_for(lambda: sum(connection.answers for connection in server.connections) >= answers)
         kills += server.kill(how)
     for result in (udp.result(), tcp.result()):
         all_good(result)
-    assert kills >= 2 * count // 1600 - 1
+    assert kills >= 2 * count // 400 - 1
     full = [connection for connection in server.established[1:] if not connection.resumed]
     assert len(full) <= 1 + 0.1 * kills, "full handshakes where a ticket would do"
 

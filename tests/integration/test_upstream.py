@@ -129,6 +129,13 @@ def test_sessions_closed_after_a_few_answers(daemon, server, how, after):
 
 
 @pytest.mark.parametrize("how", ["notify", "fin", "rst"])
+@pytest.mark.parametrize("after", [1, 5])
+def test_many_questions_to_a_server_that_closes_after_a_few_answers(daemon, server, how, after):
+    server.close_after, server.close_how = after, how
+    ask_many(daemon, "m", 100)
+
+
+@pytest.mark.parametrize("how", ["notify", "fin", "rst"])
 def test_sessions_closed_when_idle(daemon, server, how):
     server.close_idle, server.close_how = 0.2, how
     for number in range(4):

@@ -124,7 +124,7 @@ static void refused_servers_are_named_in_the_answer(void **state)
     fake.dial[1] = FAKE_REFUSES;
     fake_pass(2000);
     client_ask(&clients[0], "a.test");
-    fake_turn();
+    fake_pass(BACKOFF_FIRST);
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
     assert_int_equal(clients[0].ede, EDE_NETWORK_ERROR);
     assert_non_null(strstr(clients[0].ede_text, "refused"));
@@ -362,6 +362,48 @@ static void question_that_kills_its_sessions_is_given_up_and_harms_no_other(void
     assert_int_equal(clients[4000].replies, 1);
     assert_int_equal(clients[4000].rcode, RCODE_SERVFAIL);
     assert_in_range(fake_counted(COUNTER_sessions_reset), 1, 12);
+}
+
+/* Not the question's fault: the server ends every session, again and again. */
+static void question_that_dies_alone_when_others_die_too_is_asked_again(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[4000], "slow.test");
+    for (unsigned round = 0; round < 8; round++) {
+        ask_nth(round);
+        fake_pass(20);
+        for (unsigned i = 0; i < fake_dials(); i++)
+            if (fake_conn(i)->stream)
+                fake_kill(fake_conn(i), -ECONNRESET);
+        fake_pass(UPSTREAM_COINCIDENCE + 10);
+    }
+    assert_int_equal(clients[4000].replies, 0);
+    fake.serve = serve;
+    fake_pass(1000);
+    assert_int_equal(clients[4000].rcode + clients[4000].replies, 1);
+}
+
+static unsigned killers;
+
+static void serve_and_count_killers(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    killers += frame->data[13] == 'k';
+    serve_but_die_of_one(conn, frame);
+}
+
+static void question_that_kills_its_sessions_is_asked_three_times(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    killers = 0;
+    fake.serve = serve_and_count_killers;
+    ask_nth(0);
+    fake_pass(100);
+    client_ask(&clients[4000], "killer.test");
+    fake_pass(500);
+    assert_int_equal(clients[4000].rcode, RCODE_SERVFAIL);
+    assert_int_equal(killers, 3);
 }
 
 /* --- answers that are no answers --- */
@@ -661,6 +703,8 @@ int main(void)
         TEST(broken_frame_loses_no_question),
         TEST(server_that_closes_after_each_answer_answers_all),
         TEST(question_that_kills_its_sessions_is_given_up_and_harms_no_other),
+        TEST(question_that_dies_alone_when_others_die_too_is_asked_again),
+        TEST(question_that_kills_its_sessions_is_asked_three_times),
         TEST(malformed_answer_is_asked_for_once_more),
         TEST(truncated_answer_is_never_given),
         TEST(server_without_edns_is_asked_without),

@@ -206,12 +206,14 @@ static void after_grace_a_question_fails_at_once_with_the_reason(void **state)
     pass_grace();
     ask(&asked[0], "a.test");
     fake_turn();
+    assert_int_equal(asked[0].ended, 0); /* once may be an accident */
+    fake_pass(BACKOFF_FIRST);
     assert_int_equal(asked[0].ended, 1);
     assert_int_equal(asked[0].status, -ECONNREFUSED);
     ask(&asked[1], "a.test"); /* all servers rest */
     fake_turn();
     assert_int_equal(asked[1].status, -ECONNREFUSED);
-    assert_int_equal(fake_dials(), 2);
+    assert_int_equal(fake_dials(), 4);
 }
 
 static void grace_begins_again_with_the_last_answer(void **state)
@@ -529,6 +531,83 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
         assert_int_equal(asked[i].answered, 1);
 }
 
+static unsigned deaths; /* exchanges told of the end of their session */
+
+/* Each session is closed after its fifth answer, whatever else is on it. */
+static void close_after_five(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    if (!conn->stream || conn->stream->state != STREAM_OPEN)
+        return;
+    fake_reply(conn, frame, NULL);
+    if (fake_conn(fake_dials() - 1) == conn && ++deaths % 5 == 0)
+        fake_kill(conn, ERROR_CLOSED);
+}
+
+/* Those on the first session are lost and sent again; from then on a session gets no more than it outlives. */
+static void server_that_closes_after_a_few_answers_is_given_no_more(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    config->tls.sessions = 1;
+    deaths = 0;
+    fake.serve = close_after_five;
+    for (unsigned i = 0; i < 100; i++) {
+        asked[i].insists = true;
+        ask(&asked[i], "a.test");
+        asked[i].insists = true;
+    }
+    fake_pass(3000);
+    unsigned told = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(asked[i].answered, 1);
+        told += asked[i].ended - 1;
+    }
+    assert_in_range(told, 1, 95 + 12 + 12);
+}
+
+/* What a session outlived once is no bound for ever. */
+static void allowance_grows_with_what_sessions_outlive(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    config->tls.sessions = 1;
+    ask(&asked[0], "a.test");
+    for (unsigned i = 1; i < 50; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    fake_reply(fake_conn(0), frame, NULL);
+    free(frame);
+    fake_kill(fake_conn(0), ERROR_CLOSED);
+    fake.serve = fake_serve_all;
+    for (unsigned i = 50; i < 200; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    unsigned at_once = 0;
+    for (unsigned i = 50; i < 200; i++)
+        at_once += asked[i].answered;
+    assert_in_range(at_once, 1, 20);
+    fake_pass(100);
+    for (unsigned i = 50; i < 200; i++)
+        assert_int_equal(asked[i].answered, 1);
+}
+
+static void session_that_ends_unanswered_is_a_failure_of_its_server(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        ask(&asked[0], "a.test");
+        fake_turn();
+        for (unsigned c = 0; c < fake_dials(); c++)
+            if (fake_conn(c)->stream)
+                fake_kill(fake_conn(c), ERROR_CLOSED);
+        fake_pass(10);
+        exchange_cancel(&asked[0].exchange);
+    }
+    assert_in_range(fake_dials(), 3, 20); /* in a second */
+}
+
 /* --- avoiding --- */
 
 static void avoided_session_is_not_used(void **state)
@@ -630,6 +709,26 @@ static void silent_sessions_do_not_pile_up(void **state)
         assert_in_range(fake_open(), 1, config->tls.sessions + EXCHANGE_TIMEOUT / SILENCE_MAX + 1);
     }
     assert_true(fake_dials() > 20); /* but new ones are tried all the time */
+    cancel_all();
+}
+
+/* Both sessions are deaf: the second question goes where there is a sign of life. */
+static void second_question_goes_past_sessions_that_are_late(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        ask(&asked[i], "a.test");
+        fake_turn();
+        memset(&asked[10 + i], 0, sizeof asked[0]);
+        asked[10 + i].exchange.avoid_session = asked[i].exchange.session;
+        fake_pass(PATIENCE_UNKNOWN + 10);
+        fake_ask(group, &asked[10 + i], "a.test");
+        fake_turn();
+    }
+    assert_int_equal(fake_conn(2)->written, 1);
+    assert_ptr_equal(&asked[11].exchange.session->stream, fake_conn(2)->stream);
+    assert_in_range(fake_open(), 1, config->tls.sessions + 1);
     cancel_all();
 }
 
@@ -747,6 +846,9 @@ int main(void)
         TEST(fresh_session_is_for_the_one_who_waited),
         TEST(questions_to_be_alone_leave_a_place_for_others),
         TEST(tombstones_do_not_keep_a_question_from_being_alone),
+        TEST(server_that_closes_after_a_few_answers_is_given_no_more),
+        TEST(allowance_grows_with_what_sessions_outlive),
+        TEST(session_that_ends_unanswered_is_a_failure_of_its_server),
         TEST(server_that_closes_after_each_answer_answers_all),
         TEST(avoided_session_is_not_used),
         TEST(avoided_server_is_not_used_if_there_is_another),
@@ -754,6 +856,7 @@ int main(void)
         TEST(avoided_server_is_used_if_there_is_no_other),
         TEST(silent_sessions_do_not_keep_new_questions_for_ever),
         TEST(silent_sessions_do_not_pile_up),
+        TEST(second_question_goes_past_sessions_that_are_late),
         TEST(slow_server_keeps_its_sessions),
         TEST(unacknowledged_session_is_closed),
         TEST(stop_closes_what_is_dialling_open_and_retiring),

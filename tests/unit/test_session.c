@@ -313,6 +313,7 @@ static void short_frame_ends_the_session(void **state)
     struct fake_conn *conn;
     struct fake_ask asked;
     for (size_t len = 0; len < MESSAGE_HEADER; len++) {
+        fake_pass(BACKOFF_MAX);
         struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
         fake_deliver(conn, frame->data, len);
         assert_int_equal(asked.status, ERROR_MALFORMED);

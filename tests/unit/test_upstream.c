@@ -239,7 +239,7 @@ static void done_of_failed_dials_may_cancel_others_that_wait(void **state)
     fake_pass(2000);
     fake.dial[1] = FAKE_REFUSES;
     ask_all_with(cancel_the_others);
-    fake_turn();
+    fake_pass(BACKOFF_FIRST);
     check_group();
     unsigned ended = 0;
     for (unsigned i = 0; i < ASKED; i++)
