@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "net/link.h"
 #include "net/stream.h"
+#include "ids.h"
 #include "upstream/exchange.h"
 
 /* Limits and times of the upstream side; milliseconds. */
@@ -35,7 +36,6 @@ enum {
     ALLOWANCE_PROOF = 10,      /* a session that lives on for so long after its last answer was not closed by that */
     ALLOWANCE_DOUBLES = 250,   /* an allowance that nothing confirms is worth twice as much after this */
     RETEST = 5000,             /* so often a server that failed and would be preferred is dialled beside the one in use */
-    SESSION_IDS = 4096,        /* questions under way on one session, tombstones included */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     DISPROVED_MAX = 3,         /* so many failures in a row that others could answer, and a server is shunned for */
     SHUN_FIRST = 1000,         /* this long, doubled by each further one, */
@@ -111,13 +111,6 @@ struct group {
     void *closed_context;
 };
 
-/* One slot per id: live, tombstone, or free. */
-struct session_slot {
-    struct exchange *exchange; /* NULL: free or a tombstone */
-    uint16_t next_free;
-    bool tombstone;
-};
-
 struct session {
     struct stream stream;
     struct server *server;
@@ -125,10 +118,8 @@ struct session {
     struct list_link in_dirty; /* group->dirty */
     enum session_state state;
     struct list queued, sent;  /* exchanges */
-    struct session_slot *slots;
-    unsigned slot_count, used, tombstones;
-    uint16_t free_first, free_last; /* a FIFO, so that an id rests as long as possible */
-    uint16_t salt;             /* id on the wire = slot ^ salt */
+    struct ids ids;            /* of those in `sent` */
+    unsigned used;             /* exchanges in both lists */
     unsigned given, answered;  /* questions, in all */
     bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
     uint64_t created_ms, used_ms; /* used: last question or answer */
@@ -156,7 +147,7 @@ void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: questions wait again, for a while, when they cannot be sent. */
 void pool_note_success(struct group *group);
 
-/* --- session.c: one connection --- */
+/* --- session.c, session_watch.c: one connection --- */
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;

@@ -70,7 +70,7 @@ unsigned server_allowance(const struct server *server)
 
 static void server_set_allowance(struct server *server, unsigned questions)
 {
-    server->allowance = questions < SESSION_IDS ? questions : 0;
+    server->allowance = questions < IDS_MAX ? questions : 0;
     server->allowance_ms = loop_now(server->group->loop);
 }
 

@@ -10,8 +10,6 @@
  *
  * Invariants:
  *   - an exchange is on a session only in OPEN and RETIRING, and is in exactly one of its lists `queued` and `sent`;
- *   - a slot is live (exchange set), a tombstone (asked, given up, an answer may still come) or free; only free ones are in
- *     the FIFO of free slots; used + tombstones + free = slot_count;
  *   - an answer reaches an exchange only if its id names a live slot and its question is that exchange's question;
  *   - when a session fails its exchanges are taken off first, then told: nobody called can meet a half-dead session.
  */
@@ -22,8 +20,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "group.h"
-
-#define NO_SLOT UINT16_MAX
 
 static struct session *session_of(struct stream *stream)
 {
@@ -40,92 +36,6 @@ static void session_set_state(struct session *session, enum session_state state)
     list_push_front(&server->sessions[state], &session->in_state);
 }
 
-/* --- ids --- */
-
-static void slot_release(struct session *session, uint16_t slot)
-{
-    session->slots[slot].next_free = NO_SLOT;
-    if (session->free_last == NO_SLOT)
-        session->free_first = slot;
-    else
-        session->slots[session->free_last].next_free = slot;
-    session->free_last = slot;
-}
-
-static uint16_t slot_acquire(struct session *session)
-{
-    uint16_t slot = session->free_first;
-    assert(slot != NO_SLOT);
-    session->free_first = session->slots[slot].next_free;
-    if (session->free_first == NO_SLOT)
-        session->free_last = NO_SLOT;
-    return slot;
-}
-
-static int slots_grow(struct session *session)
-{
-    unsigned wanted = session->slot_count ? session->slot_count * 2 : 64;
-    if (wanted > SESSION_IDS)
-        return ERROR_LIMIT;
-    struct session_slot *slots = mem_resize(session->slots, wanted * sizeof *slots);
-    if (!slots)
-        return -ENOMEM;
-    session->slots = slots;
-    for (unsigned slot = session->slot_count; slot < wanted; slot++) {
-        slots[slot] = (struct session_slot){NULL, NO_SLOT, false};
-        slot_release(session, (uint16_t)slot);
-    }
-    session->slot_count = wanted;
-    return 0;
-}
-
-/* Since when it should have been heard: the oldest question under way, or the one that was answered elsewhere. 0: not at all. */
-static uint64_t session_silent_since(const struct session *session)
-{
-    struct list_link *oldest = list_first(&session->sent);
-    uint64_t since = session->suspect_ms;
-    if (oldest && (!since || container_of(oldest, struct exchange, link)->sent_ms < since))
-        since = container_of(oldest, struct exchange, link)->sent_ms;
-    return since && since < session->heard_ms ? session->heard_ms : since;
-}
-
-/* One slow name is no sign of anything, therefore the second question counts. */
-static bool session_is_mute(const struct session *session, uint64_t now_ms)
-{
-    const struct list_link *first = list_first(&session->sent);
-    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
-    if (!second)
-        return false;
-    uint64_t since_ms = container_of(second, const struct exchange, link)->sent_ms;
-    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
-}
-
-/* Its oldest question should have been answered by now. */
-static bool session_is_late(const struct session *session, uint64_t now_ms)
-{
-    uint64_t since_ms = session_silent_since(session);
-    unsigned patience_ms = session->server->patience_ms ? session->server->patience_ms : PATIENCE_UNKNOWN;
-    return since_ms && now_ms > since_ms + patience_ms;
-}
-
-bool session_is_silent(const struct session *session)
-{
-    return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
-}
-
-bool session_is_doubtful(const struct session *session, const struct exchange *exchange)
-{
-    return session_is_silent(session) ||
-           (exchange->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
-}
-
-bool session_is_spent(const struct session *session)
-{
-    unsigned allowance = server_allowance(session->server);
-    bool outlived = session->used == 0 && loop_now(session->server->group->loop) >= session->heard_ms + ALLOWANCE_PROOF;
-    return session->given >= allowance && session->answered / 2 < allowance && !outlived;
-}
-
 bool session_has_room(const struct session *session, const struct exchange *exchange)
 {
     if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
@@ -134,7 +44,7 @@ bool session_has_room(const struct session *session, const struct exchange *exch
         return false;
     if (exchange->alone)
         return session->used == 0;
-    return !session->reserved && session->used + session->tombstones < SESSION_IDS;
+    return !session->reserved && session->used + session->ids.tombstones < IDS_MAX;
 }
 
 /* --- exchanges on it --- */
@@ -185,10 +95,8 @@ void session_forget(struct session *session, struct exchange *exchange)
     list_remove(&exchange->link);
     session->used--;
     if (exchange->state == EXCHANGE_SENT) {
-        struct session_slot *slot = &session->slots[exchange->id ^ session->salt];
-        slot->exchange = NULL;
-        slot->tombstone = true;
-        if (++session->tombstones > SESSION_TOMBSTONES)
+        ids_bury(&session->ids, exchange->id);
+        if (session->ids.tombstones > SESSION_TOMBSTONES)
             session_retire(session);
     }
     exchange->session = NULL;
@@ -199,11 +107,9 @@ void session_forget(struct session *session, struct exchange *exchange)
 /* Ends a sent exchange whose answer has come: its id is free again. */
 static void session_release(struct session *session, struct exchange *exchange)
 {
-    uint16_t slot = exchange->id ^ session->salt;
     list_remove(&exchange->link);
     session->used--;
-    session->slots[slot].exchange = NULL;
-    slot_release(session, slot);
+    ids_give(&session->ids, exchange->id);
     exchange->session = NULL;
     exchange->state = EXCHANGE_IDLE;
 }
@@ -245,11 +151,10 @@ static void session_fail_all(struct session *session, int reason, bool explained
 static bool session_write(struct session *session, struct exchange *exchange)
 {
     struct group *group = session->server->group;
-    if (session->free_first == NO_SLOT && slots_grow(session) < 0)
-        return false;
     uint8_t *message = stream_reserve(&session->stream, EDIT_QUESTION_MAX);
-    if (!message) {
-        counter_add(group->counters, COUNTER_memory_failed, 1);
+    int status = message ? ids_take(&session->ids, exchange, &exchange->id) : -ENOMEM;
+    if (status < 0) {
+        counter_add(group->counters, COUNTER_memory_failed, status == -ENOMEM);
         return false;
     }
     struct edit_ask ask = {
@@ -259,9 +164,6 @@ static bool session_write(struct session *session, struct exchange *exchange)
         .pad = true,
     };
     size_t len = edit_question(message, exchange->key, &ask);
-    uint16_t slot = slot_acquire(session);
-    session->slots[slot].exchange = exchange;
-    exchange->id = slot ^ session->salt;
     edit_set_id(message, exchange->id);
     stream_commit(&session->stream, len);
     list_remove(&exchange->link);
@@ -300,19 +202,6 @@ static void session_note_transport(struct session *session, const struct answer_
         return;
     }
     session->idle_ms = server_idle_limit(session->server, transport->keepalive_ms);
-}
-
-/* A message under an id that nobody waits for: the late answer to a tombstone, or nothing of ours. */
-static void session_unexpected(struct session *session, uint16_t index)
-{
-    struct group *group = session->server->group;
-    if (index < session->slot_count && session->slots[index].tombstone) {
-        session->slots[index].tombstone = false;
-        session->tombstones--;
-        slot_release(session, index);
-        return;
-    }
-    counter_add(group->counters, COUNTER_upstream_ignored_id, 1);
 }
 
 static void session_answer(struct session *session, struct exchange *exchange, uint8_t *message, size_t len)
@@ -355,10 +244,10 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         session_close(session, ERROR_MALFORMED);
         return;
     }
-    uint16_t index = read_u16(message) ^ session->salt;
-    struct exchange *exchange = index < session->slot_count ? session->slots[index].exchange : NULL;
-    if (!exchange) {
-        session_unexpected(session, index);
+    uint16_t id = read_u16(message);
+    struct exchange *exchange = ids_find(&session->ids, id);
+    if (!exchange) { /* the late answer to a tombstone, or nothing of ours */
+        counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
     } else if (session_is_bare_error(message, len)) {
         session_release(session, exchange);
         exchange_finish(exchange, ERROR_UPSTREAM_ANSWER, NULL);
@@ -481,7 +370,7 @@ static void session_closed(struct stream *stream, int reason)
     struct group *group = session->server->group;
     session_end(session, reason);
     list_remove(&session->in_state);
-    mem_free(session->slots);
+    ids_free(&session->ids);
     mem_free(session);
     group->sessions--;
     if (group->stopping && group->sessions == 0)
@@ -502,8 +391,7 @@ int session_dial(struct server *server)
         return -ENOMEM;
     session->server = server;
     session->state = SESSION_CLOSING; /* not counted anywhere until it is in a list */
-    session->free_first = session->free_last = NO_SLOT;
-    session->salt = (uint16_t)random_below(65536);
+    ids_init(&session->ids);
     session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
     session->idle_ms = server_idle_limit(server, 0);
     list_init(&session->queued);
@@ -539,69 +427,4 @@ void session_close(struct session *session, int reason)
         return;
     session_end(session, reason);
     stream_close(&session->stream, reason);
-}
-
-/* --- deadlines --- */
-
-static void session_note_progress(struct session *session, uint64_t now_ms)
-{
-    if (session->stream.received == session->received_seen)
-        return;
-    session->received_seen = session->stream.received;
-    session->received_at_ms = now_ms;
-}
-
-void session_suspect(struct session *session, uint64_t sent_ms)
-{
-    if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
-        return;
-    session->suspect_ms = sent_ms;
-    loop_wake_by(session->server->group->loop, sent_ms + server_silence(session->server));
-}
-
-/* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
- * answer to what was asked here. */
-static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
-{
-    uint64_t since = session_silent_since(session);
-    uint64_t limit = server_silence(session->server);
-    if (!since)
-        return LOOP_NEVER;
-    if (now_ms < since + limit)
-        return since + limit;
-    if (!session->suspect_ms && !stream_unacknowledged(&session->stream))
-        return now_ms + limit;
-    counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
-    session_close(session, ERROR_SILENT);
-    return LOOP_NEVER;
-}
-
-/* When a session that is in order ends for want of progress or of use. */
-static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
-{
-    if (session->state == SESSION_DIALING) {
-        *reason = -ETIMEDOUT;
-        return session->created_ms + DIAL_TIMEOUT;
-    }
-    if (stream_mid_frame(&session->stream)) {
-        *reason = ERROR_SLOW_WRITER;
-        return session->received_at_ms + STALL_TIMEOUT;
-    }
-    *reason = ERROR_IDLE;
-    if (session->used > 0 || session->suspect_ms)
-        return LOOP_NEVER;
-    return session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
-}
-
-uint64_t session_check(struct session *session, uint64_t now_ms)
-{
-    int reason;
-    session_note_progress(session, now_ms);
-    uint64_t deadline = session_deadline(session, now_ms, &reason);
-    if (deadline <= now_ms) {
-        session_close(session, reason);
-        return LOOP_NEVER;
-    }
-    uint64_t silence = session->state == SESSION_DIALING ? LOOP_NEVER : session_check_silence(session, now_ms);
-    return silence < deadline ? silence : deadline;
 }

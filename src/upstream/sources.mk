@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libupstream.a
-libupstream_a_SOURCES = src/upstream/group.h src/upstream/network.c src/upstream/pool.c src/upstream/server.c src/upstream/session.c src/upstream/upstream.c
+libupstream_a_SOURCES = src/upstream/group.h src/upstream/ids.c src/upstream/ids.h src/upstream/network.c \
+  src/upstream/pool.c src/upstream/server.c src/upstream/session.c src/upstream/session_watch.c src/upstream/upstream.c
 noinst_HEADERS += include/upstream/exchange.h include/upstream/upstream.h
 
 # These run on a net/ without sockets.

@@ -573,15 +573,15 @@ static void session_that_says_other_things_outlives_a_question(void **state)
 static void ids_grow_to_their_bound_and_no_further(void **state)
 {
     (void)state;
-    static struct fake_ask asked[SESSION_IDS + 10];
-    for (unsigned i = 0; i < SESSION_IDS + 10; i++)
+    static struct fake_ask asked[IDS_MAX + 10];
+    for (unsigned i = 0; i < IDS_MAX + 10; i++)
         ask(&asked[i], "a.test");
     fake_turn();
-    assert_int_equal(fake_conn(0)->written, SESSION_IDS);
-    assert_int_equal(asked[SESSION_IDS].exchange.state, EXCHANGE_WAITING);
+    assert_int_equal(fake_conn(0)->written, IDS_MAX);
+    assert_int_equal(asked[IDS_MAX].exchange.state, EXCHANGE_WAITING);
     fake.serve = fake_serve_all;
     fake_turn();
-    for (unsigned i = 0; i < SESSION_IDS + 10; i++)
+    for (unsigned i = 0; i < IDS_MAX + 10; i++)
         assert_int_equal(asked[i].answered, 1);
     assert_int_equal(fake_dials(), 1);
 }
@@ -589,10 +589,10 @@ static void ids_grow_to_their_bound_and_no_further(void **state)
 static void ids_are_all_different(void **state)
 {
     (void)state;
-    static struct fake_ask asked[SESSION_IDS];
+    static struct fake_ask asked[IDS_MAX];
     static bool seen[65536];
     struct fake_frame *frame;
-    for (unsigned i = 0; i < SESSION_IDS; i++)
+    for (unsigned i = 0; i < IDS_MAX; i++)
         ask(&asked[i], "a.test");
     fake_turn();
     while ((frame = fake_take(fake_conn(0)))) {
@@ -600,7 +600,7 @@ static void ids_are_all_different(void **state)
         seen[frame_id(frame)] = true;
         free(frame);
     }
-    for (unsigned i = 0; i < SESSION_IDS; i++)
+    for (unsigned i = 0; i < IDS_MAX; i++)
         exchange_cancel(&asked[i].exchange);
 }
 

@@ -77,7 +77,7 @@ static unsigned check_exchanges(const struct list *list, enum exchange_state sta
         assert_ptr_equal(exchange->session, session);
         assert_true(list_linked(&exchange->timeout.link));
         if (state == EXCHANGE_SENT)
-            assert_ptr_equal(session->slots[exchange->id ^ session->salt].exchange, exchange);
+            assert_ptr_equal(ids_find(&session->ids, exchange->id), exchange);
     }
     return list_len(list);
 }
@@ -85,18 +85,18 @@ static unsigned check_exchanges(const struct list *list, enum exchange_state sta
 static void check_slots(const struct session *session, unsigned sent)
 {
     unsigned live = 0, tombstones = 0, unused = 0;
-    for (unsigned i = 0; i < session->slot_count; i++) {
-        live += session->slots[i].exchange != NULL;
-        tombstones += session->slots[i].tombstone;
-        assert_false(session->slots[i].exchange && session->slots[i].tombstone);
+    for (unsigned i = 0; i < session->ids.count; i++) {
+        live += session->ids.slots[i].exchange != NULL;
+        tombstones += session->ids.slots[i].tombstone;
+        assert_false(session->ids.slots[i].exchange && session->ids.slots[i].tombstone);
     }
-    for (uint16_t slot = session->free_first; slot != UINT16_MAX; slot = session->slots[slot].next_free) {
-        assert_false(session->slots[slot].exchange || session->slots[slot].tombstone);
+    for (uint16_t slot = session->ids.free_first; slot != UINT16_MAX; slot = session->ids.slots[slot].next_free) {
+        assert_false(session->ids.slots[slot].exchange || session->ids.slots[slot].tombstone);
         unused++;
     }
     assert_int_equal(live, sent);
-    assert_int_equal(tombstones, session->tombstones);
-    assert_int_equal(live + tombstones + unused, session->slot_count);
+    assert_int_equal(tombstones, session->ids.tombstones);
+    assert_int_equal(live + tombstones + unused, session->ids.count);
 }
 
 static unsigned check_session(const struct session *session, int state)

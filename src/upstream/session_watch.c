@@ -1,0 +1,117 @@
+/* What time says about a session: late, silent, stalled, spent, idle.
+ *
+ * Silence alone is no fault, a name may be slow. A silent session ends when our octets are not even acknowledged, or another session
+ * had the answer to what was asked on it; until then new questions are put elsewhere.
+ */
+#include "base/errors.h"
+#include "group.h"
+
+/* Since when it should have been heard: the oldest question under way, or the one that was answered elsewhere. 0: not at all. */
+static uint64_t session_silent_since(const struct session *session)
+{
+    struct list_link *oldest = list_first(&session->sent);
+    uint64_t since = session->suspect_ms;
+    if (oldest && (!since || container_of(oldest, struct exchange, link)->sent_ms < since))
+        since = container_of(oldest, struct exchange, link)->sent_ms;
+    return since && since < session->heard_ms ? session->heard_ms : since;
+}
+
+/* One slow name is no sign of anything, therefore the second question counts. */
+static bool session_is_mute(const struct session *session, uint64_t now_ms)
+{
+    const struct list_link *first = list_first(&session->sent);
+    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
+    if (!second)
+        return false;
+    uint64_t since_ms = container_of(second, const struct exchange, link)->sent_ms;
+    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
+}
+
+/* Its oldest question should have been answered by now. */
+static bool session_is_late(const struct session *session, uint64_t now_ms)
+{
+    uint64_t since_ms = session_silent_since(session);
+    unsigned patience_ms = session->server->patience_ms ? session->server->patience_ms : PATIENCE_UNKNOWN;
+    return since_ms && now_ms > since_ms + patience_ms;
+}
+
+bool session_is_silent(const struct session *session)
+{
+    return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
+}
+
+bool session_is_doubtful(const struct session *session, const struct exchange *exchange)
+{
+    return session_is_silent(session) ||
+           (exchange->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
+}
+
+bool session_is_spent(const struct session *session)
+{
+    unsigned allowance = server_allowance(session->server);
+    bool outlived = session->used == 0 && loop_now(session->server->group->loop) >= session->heard_ms + ALLOWANCE_PROOF;
+    return session->given >= allowance && session->answered / 2 < allowance && !outlived;
+}
+
+static void session_note_progress(struct session *session, uint64_t now_ms)
+{
+    if (session->stream.received == session->received_seen)
+        return;
+    session->received_seen = session->stream.received;
+    session->received_at_ms = now_ms;
+}
+
+void session_suspect(struct session *session, uint64_t sent_ms)
+{
+    if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
+        return;
+    session->suspect_ms = sent_ms;
+    loop_wake_by(session->server->group->loop, sent_ms + server_silence(session->server));
+}
+
+/* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
+ * answer to what was asked here. */
+static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
+{
+    uint64_t since = session_silent_since(session);
+    uint64_t limit = server_silence(session->server);
+    if (!since)
+        return LOOP_NEVER;
+    if (now_ms < since + limit)
+        return since + limit;
+    if (!session->suspect_ms && !stream_unacknowledged(&session->stream))
+        return now_ms + limit;
+    counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
+    session_close(session, ERROR_SILENT);
+    return LOOP_NEVER;
+}
+
+/* When a session that is in order ends for want of progress or of use. */
+static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
+{
+    if (session->state == SESSION_DIALING) {
+        *reason = -ETIMEDOUT;
+        return session->created_ms + DIAL_TIMEOUT;
+    }
+    if (stream_mid_frame(&session->stream)) {
+        *reason = ERROR_SLOW_WRITER;
+        return session->received_at_ms + STALL_TIMEOUT;
+    }
+    *reason = ERROR_IDLE;
+    if (session->used > 0 || session->suspect_ms)
+        return LOOP_NEVER;
+    return session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
+}
+
+uint64_t session_check(struct session *session, uint64_t now_ms)
+{
+    int reason;
+    session_note_progress(session, now_ms);
+    uint64_t deadline = session_deadline(session, now_ms, &reason);
+    if (deadline <= now_ms) {
+        session_close(session, reason);
+        return LOOP_NEVER;
+    }
+    uint64_t silence = session->state == SESSION_DIALING ? LOOP_NEVER : session_check_silence(session, now_ms);
+    return silence < deadline ? silence : deadline;
+}
