@@ -76,6 +76,12 @@ static inline struct list_link *list_next(const struct list *list, const struct 
     return link->next == &list->head ? NULL : link->next;
 }
 
+/* The one before it; NULL: it is the first. */
+static inline struct list_link *list_previous(const struct list *list, const struct list_link *link)
+{
+    return link->prev == &list->head ? NULL : link->prev;
+}
+
 /* Takes the first link out and gives it, or NULL. */
 static inline struct list_link *list_pop(struct list *list)
 {

@@ -32,6 +32,12 @@ bool upstream_has_other(const struct group *group, const struct server *server);
 void upstream_overtaken(struct exchange *exchange);
 /* How long, in ms, an answer to this exchange may take before it is late for its server (or for one that is open, while it waits). */
 uint64_t upstream_patience(const struct group *group, const struct exchange *exchange);
+/* True if its server has answered a question that was sent more than so much later: this one is slow, or lost. */
+bool upstream_is_passed_over(const struct exchange *exchange, uint64_t later_ms);
+/* True if it was lost together with others. */
+bool upstream_is_lost(const struct exchange *exchange);
+/* Its server may just have fallen silent: is a second question worth it? A few are, or any number where there is another server. */
+bool upstream_may_probe(const struct exchange *exchange);
 /* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
 int upstream_last_error(const struct group *group, struct server **where);
 /* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */

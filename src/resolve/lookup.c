@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "base/errors.h"
+#include "base/log.h"
 #include "dns/codes.h"
 #include "dns/ttl.h"
 #include "lookup.h"
@@ -20,6 +21,11 @@ enum {
     DEATHS_BEFORE_ALONE = 2,
     FAILURE_TTL = 2,          /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
     UNSENT_STEP = 50,         /* ms between looks at a question that still waits for a session */
+    TRIES_OF_THE_SLOW = 3,
+    LOST_AFTER = 300,         /* ms: the earliest moment at which losses show, see server_lost */
+    LOST_STEP = 100,
+    RESCUE_AFTER = 1000,      /* ms after which a question that was passed over is asked again, whatever the budget */
+    THIRD_AFTER = 2500,       /* ms after the second question was: a slow server has answered by then */
     HEDGE_COST = 100,         /* in hundredths: a second question */
     HEDGE_EARNED = 8,         /* by each lookup: at most 8 % more questions */
     HEDGE_BURST = 20 * HEDGE_COST,
@@ -106,6 +112,7 @@ static void lookup_fail(struct lookup *lookup, int reason)
     lookup->last_error = reason;
     lookup_explain(lookup, &ede_code, text, sizeof text);
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
+    log_debug("resolve", "a question came to nothing after %u tries, %u sessions ended: %s", lookup->sent, lookup->deaths, text);
     lookup_close(lookup);
     lookup_answer_stale(lookup);
     while ((query = lookup_next_waiter(lookup)))
@@ -391,6 +398,48 @@ static void hedge_send(struct lookup *lookup)
     lookup_send(lookup, second);
 }
 
+/* Looks again when it has waited twice as long, and, when losses show, more often. */
+static void again_later(struct lookup *lookup, uint64_t waited)
+{
+    if (waited >= LOST_AFTER)
+        again_start(lookup, LOST_STEP);
+    else
+        again_start(lookup, 2 * waited > LOST_AFTER ? LOST_AFTER - waited : waited);
+}
+
+/* Both were asked: one may be of those that the server lost, with the other. The first place is taken for a third question. */
+static void lookup_ask_third(struct lookup *lookup)
+{
+    struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    uint64_t waited = loop_now(lookup->resolver->loop) - second->sent_ms;
+    if (second->state != EXCHANGE_SENT || lookup->sent >= TRIES_OF_THE_SLOW || !lookup_may_try(lookup))
+        return;
+    lookup->second_lost |= upstream_is_lost(second);
+    if (waited < THIRD_AFTER) {
+        again_later(lookup, waited);
+    } else if (lookup->second_lost) {
+        exchange_cancel(first);
+        first->avoid_session = second->session;
+        lookup_send(lookup, first);
+    }
+}
+
+/* May a late question be asked a second time? Out of the budget, if the server answers others, or to find out whether it does. Whatever the
+ * budget, if it was lost: it is one of many, or was passed over for long. */
+static bool lookup_may_hedge(struct lookup *lookup, uint64_t waited)
+{
+    struct resolver *resolver = lookup->resolver;
+    const struct exchange *first = &lookup->tries[0];
+    bool passed_over = upstream_is_passed_over(first, 0);
+    if (!passed_over && !upstream_may_probe(first))
+        return false;
+    if (hedge_allowed(resolver) || upstream_is_lost(first) ||
+        (waited >= RESCUE_AFTER && upstream_is_passed_over(first, RESCUE_AFTER / 2)))
+        return true;
+    counter_add(resolver->counters, COUNTER_hedges_denied, 1);
+    return false;
+}
+
 /* Is the answer late? Then the question is asked once more, elsewhere. One that has not left yet is the pool's matter, and one that
  * left later than this timeout was started (it waited, or was sent again) gets its full time. */
 void lookup_ask_again(struct timeout *timeout)
@@ -398,11 +447,15 @@ void lookup_ask_again(struct timeout *timeout)
     struct lookup *lookup = container_of(timeout, struct lookup, again);
     struct resolver *resolver = lookup->resolver;
     struct exchange *first = &lookup->tries[0];
+    uint64_t patience = upstream_patience(resolver->group, first);
     if (lookup->on_trial) {
         lookup_judge(lookup);
         return;
     }
-    uint64_t patience = upstream_patience(resolver->group, first);
+    if (exchange_live(&lookup->tries[1])) {
+        lookup_ask_third(lookup);
+        return;
+    }
     if (first->state != EXCHANGE_SENT) {
         again_start(lookup, patience > UNSENT_STEP ? patience : UNSENT_STEP);
         return;
@@ -410,16 +463,12 @@ void lookup_ask_again(struct timeout *timeout)
     uint64_t waited = loop_now(resolver->loop) - first->sent_ms;
     if (waited < patience) {
         again_start(lookup, patience - waited);
-        return;
-    }
-    if (exchange_live(&lookup->tries[1]) || !lookup_may_try(lookup))
-        return;
-    if (hedge_allowed(resolver)) {
+    } else if (lookup_may_try(lookup) && lookup_may_hedge(lookup, waited)) {
         hedge_send(lookup);
-        return;
+        again_start(lookup, LOST_AFTER);
+    } else {
+        again_later(lookup, waited);
     }
-    counter_add(resolver->counters, COUNTER_hedges_denied, 1);
-    again_start(lookup, waited); /* the budget may have grown by then, and what was lost upstream is asked for after all */
 }
 
 /* --- birth --- */

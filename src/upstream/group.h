@@ -36,6 +36,9 @@ enum {
     ALLOWANCE_PROOF = 10,      /* a session that lives on for so long after its last answer was not closed by that */
     ALLOWANCE_DOUBLES = 250,   /* an allowance that nothing confirms is worth twice as much after this */
     RETEST = 5000,             /* so often a server that failed and would be preferred is dialled beside the one in use */
+    PROBES_MAX = 4,            /* second questions to a server that answers nothing at all: more would be lost with the first ones */
+    LOSS_SPAN = 100,           /* ms: so close together were they sent, */
+    LOSS_MIN = 5,              /* and so many at least are unanswered, if it was a loss and not slow names */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     DISPROVED_MAX = 3,         /* so many failures in a row that others could answer, and a server is shunned for */
     SHUN_FIRST = 1000,         /* this long, doubled by each further one, */
@@ -72,6 +75,9 @@ struct server {
     unsigned allowance;       /* questions that a session gets before it has shown that it outlives them; 0: any number */
     uint64_t allowance_ms;    /* when that was found */
     unsigned last_life;       /* answers of the session that ended last with questions on it */
+    uint64_t answered_sent_ms; /* of all questions that it answered the latest was sent then */
+    unsigned probes;          /* second questions asked of it since the last answer */
+    uint64_t lost_from_ms, lost_to_ms; /* what was sent in between it lost: many at once, and it answered later ones; 0: nothing */
     uint64_t shared_end_ms;   /* when the server last ended a session that was not held by one question; 0: never */
     unsigned disproved;       /* failures in a row that another entry knew an answer for */
     uint64_t shunned_until_ms; /* for these: the others are asked first until then */
@@ -155,7 +161,8 @@ bool session_has_room(const struct session *session, const struct exchange *exch
 /* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
  * are put elsewhere, those that are on it stay. */
 bool session_is_silent(const struct session *session);
-/* Silent; or late, for a second question (avoid_session): that is to tell a slow name from a silent session. */
+/* Silent; or late, for a second question (avoid_session): that is to tell a slow name from a silent session; or used before, for
+ * one that must be alone: it may be about to end for another's sake. */
 bool session_is_doubtful(const struct session *session, const struct exchange *exchange);
 /* It got as many questions as it is good for, as far as is known. Not if it answered far more, or all that it was given and lives on. */
 bool session_is_spent(const struct session *session);
@@ -181,6 +188,8 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 void server_note_time(struct server *server, uint64_t took_ms, bool lost);
 /* What an answer of it is likely to take, sixteenths of a millisecond; what is long past counts less. */
 uint32_t server_expected(const struct server *server, uint64_t now_ms);
+/* True if the exchange is one of many that the server lost, while it answered what was sent to it later. */
+bool server_lost(struct server *server, const struct exchange *exchange);
 /* How many questions a session of it gets before it has shown that it outlives them: a server may close each after a few. */
 unsigned server_allowance(const struct server *server);
 /* It ended a session that had been given so many questions and had answered so many. True: it ended the one before at the same number:

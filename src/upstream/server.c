@@ -58,6 +58,47 @@ uint64_t server_silence(const struct server *server)
     return limit < SILENCE_MIN ? SILENCE_MIN : limit > SILENCE_MAX ? SILENCE_MAX : limit;
 }
 
+/* --- what it lost --- */
+
+/* How many exchanges next to this one on its session, in one direction, were sent at about the same time; counted up to LOSS_MIN. */
+static unsigned neighbours(const struct exchange *exchange, bool later)
+{
+    const struct list *sent = &exchange->session->sent;
+    const struct list_link *link = &exchange->link;
+    unsigned count = 0;
+    while (count < LOSS_MIN && (link = later ? list_next(sent, link) : list_previous(sent, link))) {
+        uint64_t other_ms = container_of(link, const struct exchange, link)->sent_ms;
+        if (other_ms > exchange->sent_ms + LOSS_SPAN || other_ms + LOSS_SPAN < exchange->sent_ms)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static void server_note_loss(struct server *server, uint64_t sent_ms)
+{
+    if (sent_ms > server->lost_to_ms + LOSS_SPAN || sent_ms + LOSS_SPAN < server->lost_from_ms) { /* another one */
+        server->lost_from_ms = server->lost_to_ms = sent_ms;
+        return;
+    }
+    if (sent_ms < server->lost_from_ms)
+        server->lost_from_ms = sent_ms;
+    if (sent_ms > server->lost_to_ms)
+        server->lost_to_ms = sent_ms;
+}
+
+bool server_lost(struct server *server, const struct exchange *exchange)
+{
+    uint64_t sent_ms = exchange->sent_ms, patient_ms = 4u * server->patience_ms;
+    patient_ms = patient_ms < SILENCE_MIN ? SILENCE_MIN : patient_ms > SILENCE_MAX ? SILENCE_MAX : patient_ms;
+    if (exchange->state != EXCHANGE_SENT || server->answered_sent_ms <= sent_ms ||
+        loop_now(server->group->loop) < sent_ms + patient_ms)
+        return false;
+    if (neighbours(exchange, false) + 1 + neighbours(exchange, true) >= LOSS_MIN)
+        server_note_loss(server, sent_ms);
+    return sent_ms >= server->lost_from_ms && sent_ms <= server->lost_to_ms;
+}
+
 /* --- how many questions a session of it outlives --- */
 
 unsigned server_allowance(const struct server *server)

@@ -43,7 +43,7 @@ bool session_has_room(const struct session *session, const struct exchange *exch
     if (session_is_spent(session))
         return false;
     if (exchange->alone)
-        return session->used == 0;
+        return session->used == 0 && session->given < server_allowance(session->server);
     return !session->reserved && session->used + session->ids.tombstones < IDS_MAX;
 }
 
@@ -214,6 +214,9 @@ static void session_answer(struct session *session, struct exchange *exchange, u
     session_release(session, exchange);
     session->answered++;
     session->server->failures = 0;
+    if (exchange->sent_ms > session->server->answered_sent_ms)
+        session->server->answered_sent_ms = exchange->sent_ms;
+    session->server->probes = 0;
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else

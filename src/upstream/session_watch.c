@@ -42,7 +42,7 @@ bool session_is_silent(const struct session *session)
 
 bool session_is_doubtful(const struct session *session, const struct exchange *exchange)
 {
-    return session_is_silent(session) ||
+    return session_is_silent(session) || (exchange->alone && session->given > 0) ||
            (exchange->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
 }
 

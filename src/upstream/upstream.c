@@ -98,6 +98,22 @@ uint64_t upstream_patience(const struct group *group, const struct exchange *exc
     return server && server->patience_ms ? server->patience_ms : PATIENCE_UNKNOWN;
 }
 
+bool upstream_is_passed_over(const struct exchange *exchange, uint64_t later_ms)
+{
+    return exchange->state == EXCHANGE_SENT && exchange->server->answered_sent_ms > exchange->sent_ms + later_ms;
+}
+
+bool upstream_is_lost(const struct exchange *exchange)
+{
+    return exchange->server && server_lost(exchange->server, exchange);
+}
+
+bool upstream_may_probe(const struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+    return server->group->server_count > 1 || server->probes++ < PROBES_MAX;
+}
+
 int upstream_last_error(const struct group *group, struct server **where)
 {
     *where = group->last_failed;

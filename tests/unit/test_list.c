@@ -32,7 +32,7 @@ static int digits(const struct list *which)
     struct list_link *link;
     for (link = list_first(which); link; link = list_next(which, link))
         forwards = forwards * 10 + container_of(link, struct item, link)->number;
-    for (link = which->head.prev; link != &which->head; link = link->prev, scale *= 10)
+    for (link = list_empty(which) ? NULL : which->head.prev; link; link = list_previous(which, link), scale *= 10)
         backwards += scale * container_of(link, struct item, link)->number;
     assert_int_equal(forwards, scale + backwards);
     return forwards;

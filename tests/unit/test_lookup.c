@@ -195,6 +195,48 @@ static void question_denied_a_second_try_gets_it_when_there_is_budget_again(void
     assert_int_equal(written(), 226 + 26);
 }
 
+static void server_that_answers_nothing_gets_few_second_questions(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < 100; i++)
+        ask_nth(i);
+    fake_pass(3900);
+    assert_in_range(written(), 101, 100 + PROBES_MAX);
+}
+
+/* Many at once, second questions among them; what is asked later is answered. */
+static void lost_questions_are_asked_again_whatever_the_budget(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_lossy;
+    for (unsigned i = 0; i < 20; i++) { /* the server's times are known */
+        ask_nth(i);
+        fake_pass(10);
+    }
+    frames_to_lose = 200 + PROBES_MAX;
+    for (unsigned i = 100; i < 300; i++) {
+        ask_nth(i);
+        if (i % 4 == 0)
+            fake_pass(1);
+    }
+    fake_pass(50);
+    frames_to_lose = 0;
+    for (unsigned i = 400; i < 440; i++) {
+        ask_nth(i);
+        fake_pass(10);
+    }
+    unsigned late = 0;
+    for (unsigned i = 100; i < 300; i++)
+        late += clients[i].replies == 0;
+    assert_in_range(late, 0, PROBES_MAX); /* whose second question was lost as well: they are asked a third time */
+    fake_pass(3000);
+    for (unsigned i = 100; i < 300; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+    assert_in_range(written(), 0, 20 + 40 + 2 * 200 + 2 * PROBES_MAX);
+}
+
 static void silent_session_is_replaced_and_its_questions_are_answered(void **state)
 {
     (void)state;
@@ -696,6 +738,8 @@ int main(void)
         TEST(late_question_is_asked_once_more_on_another_session),
         TEST(second_questions_have_a_budget),
         TEST(question_denied_a_second_try_gets_it_when_there_is_budget_again),
+        TEST(server_that_answers_nothing_gets_few_second_questions),
+        TEST(lost_questions_are_asked_again_whatever_the_budget),
         TEST(silent_session_is_replaced_and_its_questions_are_answered),
         TEST(slow_name_costs_no_session),
         TEST(slow_name_alone_costs_no_session),
