@@ -164,6 +164,8 @@ bool session_is_silent(const struct session *session);
 /* Silent; or late, for a second question (avoid_session): that is to tell a slow name from a silent session; or used before, for
  * one that must be alone: it may be about to end for another's sake. */
 bool session_is_doubtful(const struct session *session, const struct exchange *exchange);
+/* Nothing is on it, and it was not ended by what was on it last. */
+bool session_has_outlived(const struct session *session);
 /* It got as many questions as it is good for, as far as is known. Not if it answered far more, or all that it was given and lives on. */
 bool session_is_spent(const struct session *session);
 unsigned session_load(const struct session *session);

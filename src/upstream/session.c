@@ -43,7 +43,7 @@ bool session_has_room(const struct session *session, const struct exchange *exch
     if (session_is_spent(session))
         return false;
     if (exchange->alone)
-        return session->used == 0 && session->given < server_allowance(session->server);
+        return session->given == 0 || session_has_outlived(session);
     return !session->reserved && session->used + session->ids.tombstones < IDS_MAX;
 }
 

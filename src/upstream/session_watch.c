@@ -46,11 +46,15 @@ bool session_is_doubtful(const struct session *session, const struct exchange *e
            (exchange->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
 }
 
+bool session_has_outlived(const struct session *session)
+{
+    return session->used == 0 && loop_now(session->server->group->loop) >= session->heard_ms + ALLOWANCE_PROOF;
+}
+
 bool session_is_spent(const struct session *session)
 {
     unsigned allowance = server_allowance(session->server);
-    bool outlived = session->used == 0 && loop_now(session->server->group->loop) >= session->heard_ms + ALLOWANCE_PROOF;
-    return session->given >= allowance && session->answered / 2 < allowance && !outlived;
+    return session->given >= allowance && session->answered / 2 < allowance && !session_has_outlived(session);
 }
 
 static void session_note_progress(struct session *session, uint64_t now_ms)

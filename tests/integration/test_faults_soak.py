@@ -57,7 +57,7 @@ STALLS = [*KILLS, fall_silent, lambda server: server.deafen(), garble, lie(0.2, 
 @pytest.mark.parametrize("faults, limit", [(KILLS, 250), (STALLS, 450)], ids=["kills", "stalls"])
 def test_soak(make_daemon, server, faults, limit):
     server.delay = BRISK
-    daemon = make_daemon(server)
+    daemon = make_daemon(server, cache={"size": "4MiB"}, log={"level": "debug"})
     count = SECONDS * RATE
     load = daemon.load(questions=count, distinct=count, rate=RATE, name="n%u.example", connections=4, in_flight=4000,
                        patience=6000)
@@ -70,6 +70,7 @@ def test_soak(make_daemon, server, faults, limit):
         memory.append(daemon.resident_kb())
     result = load.result(60)
     print(f"| soak, {limit} ms: {result}, memory {memory[len(memory) // 2]} KiB at half, {memory[-1]} KiB at the end |")
-    assert result["good"] == result["sent"] == count, result
+    failures = [line for line in daemon.log() if "came to nothing" in line]
+    assert result["good"] == result["sent"] == count and not failures, (result, failures)
     assert result["max_ms"] < 5000 and result["p99_ms"] <= limit * SLACK, result
     assert max(memory[len(memory) // 2:]) <= max(memory[len(memory) // 4:len(memory) // 2]) + 1024 * SLACK, memory
