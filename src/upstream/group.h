@@ -90,6 +90,9 @@ struct server {
     uint64_t idle_limit_ms;   /* learned: the server closes a session that rests for so long; 0: unknown */
     uint64_t idle_closes[3];  /* after how long it did, the latest three times */
     unsigned idle_close_count, idle_good; /* idle_good: sessions since that we could end first */
+    uint64_t asked_ms;        /* the latest question; 0: none */
+    uint64_t rest_ms;         /* for how long the last session that rested was kept; 0: none was */
+    uint8_t returns;          /* one bit for each pause longer than that, the latest lowest: it was over before twice the time */
     struct log_limit log_limit;
 };
 
@@ -145,6 +148,8 @@ bool pool_place(struct group *group, struct exchange *exchange);
 void pool_connect(struct group *group);
 /* Gives waiting exchanges to sessions with room; dials while some are left; fails them when nothing is left to try. True if it did anything. */
 bool pool_run(struct group *group);
+/* Opens a session that no question waits for, if there is none. */
+void pool_open_ahead(struct server *server);
 /* What a dial came to. */
 void pool_dial_succeeded(struct server *server);
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason);
@@ -211,6 +216,11 @@ uint64_t server_idle_limit(const struct server *server, uint64_t told_ms);
 /* The server ended a session (cleanly) that had rested so long; we ended one first. */
 void server_note_idle_close(struct server *server, uint64_t rested_ms);
 void server_note_idle_end(struct server *server);
+/* A question is put on a session of it. */
+void server_note_question(struct server *server);
+/* A session that had been of use ended after a rest of so long. True: as things were lately, the next question will come before
+ * another one opened now would end, and not have to wait for it. */
+bool server_note_rest(struct server *server, uint64_t rest_ms);
 /* How long a session of it may be silent while questions are under way, ms. */
 uint64_t server_silence(const struct server *server);
 

@@ -353,6 +353,12 @@ bool pool_run(struct group *group)
     return true;
 }
 
+void pool_open_ahead(struct server *server)
+{
+    if (!server->open && !server->group->stopping)
+        server_relieve(server);
+}
+
 /* --- what a dial came to --- */
 
 /* Dials that hung while this one went through, the oldest first, as far as there is no place for them. */

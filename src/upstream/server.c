@@ -231,3 +231,22 @@ void server_note_idle_end(struct server *server)
     server->idle_limit_ms += server->idle_limit_ms / 4;
     server->idle_good = 0;
 }
+
+/* --- when its sessions are wanted again --- */
+
+enum { RETURNS_SEEN = 4 };
+
+void server_note_question(struct server *server)
+{
+    uint64_t now_ms = loop_now(server->group->loop), pause_ms = now_ms - server->asked_ms;
+    if (server->asked_ms && server->rest_ms && pause_ms > server->rest_ms)
+        server->returns = (uint8_t)(server->returns << 1 | (pause_ms < 2 * server->rest_ms));
+    server->asked_ms = now_ms;
+}
+
+bool server_note_rest(struct server *server, uint64_t rest_ms)
+{
+    const uint8_t all = (1 << RETURNS_SEEN) - 1;
+    server->rest_ms = rest_ms;
+    return (server->returns & all) == all;
+}

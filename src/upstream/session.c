@@ -65,6 +65,7 @@ void session_take(struct session *session, struct exchange *exchange)
     if (session->given >= server_allowance(session->server) && session->used == 0)
         server_outlived(session->server, session->given);
     session->given++;
+    server_note_question(session->server);
     session->used++;
     session->reserved = exchange->alone;
     session->used_ms = loop_now(group->loop);
@@ -316,16 +317,20 @@ static void session_count_end(struct session *session, int reason)
         counter_add(counters, COUNTER_sessions_reset, 1);
 }
 
-/* What the end of a session at rest says about the server's patience; a reset says nothing. */
-static void session_note_rest(struct session *session, int reason)
+/* What the end of a session at rest says about the server's patience (a reset says nothing), and about ours: true if another one is
+ * worth opening ahead of the next question. */
+static bool session_note_rest(struct session *session, int reason)
 {
     uint64_t rested_ms = loop_now(session->server->group->loop) - session->used_ms;
     if (session->state != SESSION_OPEN || session->used > 0)
-        return;
+        return false;
     if (reason == ERROR_CLOSED && session->stream.clean_end)
         server_note_idle_close(session->server, rested_ms);
     else if (reason == ERROR_IDLE)
         server_note_idle_end(session->server);
+    else
+        return false;
+    return session->given > 0 && server_note_rest(session->server, rested_ms);
 }
 
 /* Ended by nothing that we did or learned elsewhere. */
@@ -358,13 +363,15 @@ static void session_end(struct session *session, int reason)
     if (session->state == SESSION_CLOSING)
         return;
     session_count_end(session, reason);
-    session_note_rest(session, reason);
+    bool wanted_again = session_note_rest(session, reason);
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
     bool explained = is_servers_doing(reason) && session_note_end(session, reason);
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
     session_fail_all(session, reason, explained);
     pool_connect(server->group);
+    if (wanted_again)
+        pool_open_ahead(server);
 }
 
 static void session_closed(struct stream *stream, int reason)

@@ -1,10 +1,13 @@
 """Sessions that end, fall silent or break under steady traffic: nobody notices."""
+import random
 import threading
+import time
 
 import pytest
 
 import lies
 import wire
+from daemon import SLACK
 from faults import Traffic
 
 pytestmark = pytest.mark.faults
@@ -197,3 +200,39 @@ def test_idle_limits(daemon, server, told):
         traffic.go_on(20)
     outcome = traffic.end(f"idle limit of 2 s {'told' if told else 'learned'}, a question each 2.17 s", "160").loses_nothing(0.5)
     outcome.demand(all(one.resumed for one in server.established[1:]), "full handshakes")
+
+
+def ask_after_pauses(daemon, server, pauses, at_once=1):
+    """Each time so many names; gives how many pauses were longer than `server.close_idle`, so that a dial was due."""
+    longest = number = 0
+    for pause in pauses:
+        threading.Event().wait(pause)
+        with daemon.udp() as client:
+            begun = time.monotonic()
+            for _ in range(at_once):
+                number += 1
+                client.send(wire.query(f"n{number}.example", id=number))
+            for _ in range(at_once):
+                assert client.receive()[3] & 15 == 0
+            longest = max(longest, time.monotonic() - begun)
+    assert longest < 0.5 * SLACK, longest
+    assert all(one.resumed for one in server.established[1:]), "full handshakes"
+    return sum(pause > server.close_idle for pause in pauses)
+
+
+@pytest.mark.parametrize("limit, factor", [(2, 1), (2, 3), (4, 1), (4, 3), (10, 1)])
+def test_pauses_by_chance(daemon, server, limit, factor):
+    """Pauses by Poisson's law, one and three times the server's limit."""
+    server.close_idle = limit
+    chance = random.Random(limit * 10 + factor)
+    pauses = [chance.expovariate(1 / (limit * factor)) for _ in range(int(100 / (limit * factor)))]
+    due = 1 + ask_after_pauses(daemon, server, pauses)
+    print(f"{len(server.established)} dials where {due} were due")
+    assert len(server.established) <= 1.1 * due + 1
+
+
+@pytest.mark.parametrize("limit", [2, 10])
+def test_bursts(daemon, server, limit):
+    server.close_idle = limit
+    due = 1 + ask_after_pauses(daemon, server, [1, 45, 45], at_once=20)
+    assert len(server.established) <= 1.1 * due + 1

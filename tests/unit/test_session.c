@@ -404,6 +404,40 @@ static void idle_session_is_closed_in_time(void **state)
     assert_int_equal(fake_counted(COUNTER_sessions_closed_idle), 1);
 }
 
+static unsigned dials_for_pauses(uint64_t pause_ms, unsigned pauses)
+{
+    struct fake_ask asked;
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i <= pauses; i++) {
+        ask(&asked, "a.test");
+        fake_turn();
+        assert_int_equal(asked.answered, 1);
+        fake_pass(pause_ms);
+    }
+    return fake_dials();
+}
+
+/* Questions come back soon after the session's end, again and again: the next session is opened ahead of them. */
+static void session_is_opened_ahead_of_questions_that_return(void **state)
+{
+    (void)state;
+    config->tls.idle_ms = 30000;
+    unsigned dials = dials_for_pauses(45000, 20);
+    assert_in_range(dials, 20, 23);
+    assert_int_equal(fake_open(), 1); /* in the middle of a pause */
+    fake_pass(60000);
+    assert_int_equal(fake_open(), 0); /* it was in vain, and is not repeated */
+    assert_in_range(fake_dials(), dials, dials + 1);
+}
+
+static void no_session_is_opened_ahead_of_questions_that_stay_away(void **state)
+{
+    (void)state;
+    config->tls.idle_ms = 10000;
+    assert_int_equal(dials_for_pauses(45000, 20), 21);
+    assert_int_equal(fake_open(), 0);
+}
+
 static void short_idle_time_is_met_too(void **state)
 {
     (void)state;
@@ -668,6 +702,8 @@ int main(void)
         TEST(unsent_questions_of_a_dead_session_move),
         TEST(questions_wait_while_the_kernel_takes_nothing),
         TEST(idle_session_is_closed_in_time),
+        TEST(session_is_opened_ahead_of_questions_that_return),
+        TEST(no_session_is_opened_ahead_of_questions_that_stay_away),
         TEST(short_idle_time_is_met_too),
         TEST(session_that_was_never_asked_is_closed_in_time),
         TEST(questions_keep_a_session_open),
