@@ -25,7 +25,8 @@ enum {
     LOST_AFTER = 300,         /* ms: the earliest moment at which losses show, see server_lost */
     LOST_STEP = 100,
     RESCUE_AFTER = 1000,      /* ms after which a question that was passed over is asked again, whatever the budget */
-    THIRD_AFTER = 2500,       /* ms after the second question was: a slow server has answered by then */
+    THIRD_AFTER = 2500,       /* ms after the second question, if both were lost with others: a slow server has answered by then; */
+    THIRD_AT_LAST = 3200,     /* and if both were passed over: just in time for a client that waits for limits.answer-by */
     HEDGE_COST = 100,         /* in hundredths: a second question */
     HEDGE_EARNED = 8,         /* by each lookup: at most 8 % more questions */
     HEDGE_BURST = 20 * HEDGE_COST,
@@ -415,13 +416,14 @@ static void lookup_ask_third(struct lookup *lookup)
     if (second->state != EXCHANGE_SENT || lookup->sent >= TRIES_OF_THE_SLOW || !lookup_may_try(lookup))
         return;
     lookup->second_lost |= upstream_is_lost(second);
-    if (waited < THIRD_AFTER) {
+    if ((waited < THIRD_AFTER || !lookup->second_lost) &&
+        (waited < THIRD_AT_LAST || !upstream_is_passed_over(second, RESCUE_AFTER))) {
         again_later(lookup, waited);
-    } else if (lookup->second_lost) {
-        exchange_cancel(first);
-        first->avoid_session = second->session;
-        lookup_send(lookup, first);
+        return;
     }
+    exchange_cancel(first);
+    first->avoid_session = second->session;
+    lookup_send(lookup, first);
 }
 
 /* May a late question be asked a second time? Out of the budget, if the server answers others, or to find out whether it does. Whatever the

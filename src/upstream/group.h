@@ -36,7 +36,7 @@ enum {
     ALLOWANCE_PROOF = 10,      /* a session that lives on for so long after its last answer was not closed by that */
     ALLOWANCE_DOUBLES = 250,   /* an allowance that nothing confirms is worth twice as much after this */
     RETEST = 5000,             /* so often a server that failed and would be preferred is dialled beside the one in use */
-    PROBES_MAX = 4,            /* second questions to a server that answers nothing at all: more would be lost with the first ones */
+    PROBES = 2,                /* second questions at a time to a server that answers nothing at all: more would be lost with the first ones */
     LOSS_SPAN = 100,           /* ms: so close together were they sent, */
     LOSS_MIN = 5,              /* and so many at least are unanswered, if it was a loss and not slow names */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
@@ -76,7 +76,8 @@ struct server {
     uint64_t allowance_ms;    /* when that was found */
     unsigned last_life;       /* answers of the session that ended last with questions on it */
     uint64_t answered_sent_ms; /* of all questions that it answered the latest was sent then */
-    unsigned probes;          /* second questions asked of it since the last answer */
+    unsigned probes;          /* second questions asked of it since the last answer, */
+    uint64_t probe_at_ms;     /* and when more may be */
     uint64_t lost_from_ms, lost_to_ms; /* what was sent in between it lost: many at once, and it answered later ones; 0: nothing */
     uint64_t shared_end_ms;   /* when the server last ended a session that was not held by one question; 0: never */
     unsigned disproved;       /* failures in a row that another entry knew an answer for */
@@ -86,7 +87,7 @@ struct server {
     uint64_t sampled_ms;      /* when it was last changed */
     uint16_t samples[SAMPLES]; /* the latest answer times, ms */
     unsigned sample_count;
-    uint16_t patience_ms;     /* from them: when an answer is late */
+    uint16_t median_ms, patience_ms; /* of them; from them: when an answer is late. 0: unknown */
     uint64_t idle_limit_ms;   /* learned: the server closes a session that rests for so long; 0: unknown */
     uint64_t idle_closes[3];  /* after how long it did, the latest three times */
     unsigned idle_close_count, idle_good; /* idle_good: sessions since that we could end first */

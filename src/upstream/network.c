@@ -45,7 +45,7 @@ static void server_forget(struct server *server)
     server->idle_limit_ms = 0;
     server->idle_close_count = server->idle_good = 0;
     server->rtt_ms16 = 0;
-    server->patience_ms = 0;
+    server->median_ms = server->patience_ms = 0;
     server->sample_count = 0;
 }
 

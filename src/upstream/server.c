@@ -1,7 +1,7 @@
 /* What is known of a server: how long answers take, and when one is late; what it bears; when it closes resting sessions.
  *
- * Two views: a smoothed time, to choose between servers; and the latest SAMPLES times, whose quantiles say when a question is worth
- * asking again: later than five quarters of the median and than nine of ten answers. (Twice the median would bring the second answer
+ * Two views: a smoothed time, to choose between servers; and the latest SAMPLES times, whose quantiles say how long a session may be silent
+ * and when a question is worth asking again: later than five quarters of the median and than nine of ten answers. (Twice the median would bring the second answer
  * after three times the usual wait; a p95 fails when five in a hundred are slow. The budget bounds what this costs.)
  */
 #include <limits.h>
@@ -23,7 +23,8 @@ static void recompute_patience(struct server *server)
     unsigned count = server->sample_count < SAMPLES ? server->sample_count : SAMPLES;
     memcpy(sorted, server->samples, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
-    unsigned late = (unsigned)sorted[count / 2] * 5 / 4;
+    server->median_ms = sorted[count / 2];
+    unsigned late = server->median_ms * 5u / 4;
     unsigned p90 = sorted[count * 9 / 10] + 1u;
     if (late < p90)
         late = p90;
@@ -54,7 +55,7 @@ uint32_t server_expected(const struct server *server, uint64_t now_ms)
 
 uint64_t server_silence(const struct server *server)
 {
-    uint64_t limit = (uint64_t)server->rtt_ms16 * 4 / 16;
+    uint64_t limit = 4u * server->median_ms;
     return limit < SILENCE_MIN ? SILENCE_MIN : limit > SILENCE_MAX ? SILENCE_MAX : limit;
 }
 
@@ -89,14 +90,13 @@ static void server_note_loss(struct server *server, uint64_t sent_ms)
 
 bool server_lost(struct server *server, const struct exchange *exchange)
 {
-    uint64_t sent_ms = exchange->sent_ms, patient_ms = 4u * server->patience_ms;
-    patient_ms = patient_ms < SILENCE_MIN ? SILENCE_MIN : patient_ms > SILENCE_MAX ? SILENCE_MAX : patient_ms;
+    uint64_t sent_ms = exchange->sent_ms;
     if (exchange->state != EXCHANGE_SENT || server->answered_sent_ms <= sent_ms ||
-        loop_now(server->group->loop) < sent_ms + patient_ms)
+        loop_now(server->group->loop) < sent_ms + server_silence(server))
         return false;
     if (neighbours(exchange, false) + 1 + neighbours(exchange, true) >= LOSS_MIN)
         server_note_loss(server, sent_ms);
-    return sent_ms >= server->lost_from_ms && sent_ms <= server->lost_to_ms;
+    return server->lost_to_ms && sent_ms + LOSS_SPAN >= server->lost_from_ms && sent_ms <= server->lost_to_ms + LOSS_SPAN;
 }
 
 /* --- how many questions a session of it outlives --- */

@@ -108,10 +108,19 @@ bool upstream_is_lost(const struct exchange *exchange)
     return exchange->server && server_lost(exchange->server, exchange);
 }
 
+/* A few at a time, the next ones when these are late as well, and twice as late each time. */
 bool upstream_may_probe(const struct exchange *exchange)
 {
     struct server *server = exchange->server;
-    return server->group->server_count > 1 || server->probes++ < PROBES_MAX;
+    uint64_t now_ms = loop_now(server->group->loop);
+    if (server->group->server_count > 1)
+        return true;
+    if (server->probes > 0 && server->probes % PROBES == 0 && now_ms < server->probe_at_ms)
+        return false;
+    unsigned doublings = server->probes / PROBES;
+    server->probe_at_ms = now_ms + (upstream_patience(server->group, exchange) << (doublings < 8 ? doublings : 8));
+    server->probes++;
+    return true;
 }
 
 int upstream_last_error(const struct group *group, struct server **where)
