@@ -7,5 +7,5 @@ tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/to
   tests/tools/options.h tests/tools/question.c tests/tools/question.h
 tests_tools_dnsload_LDADD = -lm
 
-EXTRA_DIST += .ci/run packaging/dependencies packaging/quickstart tests/faults tests/integration tests/run tests/tools/fault-table \
+EXTRA_DIST += .ci/run packaging/dependencies packaging/quickstart tests/faults tests/integration tests/live tests/run tests/tools/fault-table \
   tests/tools/tally
