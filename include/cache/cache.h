@@ -37,8 +37,10 @@ struct cache_found {
 enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, bool want_stale,
                             uint32_t stale_ttl, uint8_t *out, size_t cap, struct cache_found *found);
 
-/* Brings the bucket of this hash into the processor's cache; for batches. */
+/* For batches: the first brings what leads to the entry with this hash into the processor's cache, the second, called when
+ * that has come, the entry. Without a lock, and nothing but time depends on them. */
 void cache_prefetch(const struct cache *cache, uint64_t hash);
+void cache_prefetch_entry(const struct cache *cache, uint64_t hash);
 
 /* Stores a copy of `answer` (its ttl must be above 0, its question must fit the key) for answer->ttl seconds from
  * now_ms, replacing what is there. 0, or -ENOSPC: larger than a shard takes. */

@@ -68,6 +68,12 @@ struct step {
     enum verdict (*run)(struct query *query);
 };
 
+/* For batches: query_take takes a client's message in; true if `out` is now a query to be run, false if it has ended (silence,
+ * malformed). query_run_all walks those taken, memory being fetched for all of them at once; a query that waits has been
+ * copied by then. `wire` is borrowed until the walk. */
+bool query_take(struct query *out, struct resolver *resolver, const struct origin *origin, struct bytes wire) MUST_CHECK;
+void query_run_all(struct query *queries, unsigned count);
+
 /* Takes a client's message in and walks it. `wire` is borrowed until the return. Gives the parked query if it waits now (its
  * listener may link in_owner), else NULL: it has been answered or dropped. */
 struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire);

@@ -107,6 +107,11 @@ void cache_prefetch(const struct cache *cache, uint64_t hash)
     shard_prefetch(shard_of(cache, hash), hash);
 }
 
+void cache_prefetch_entry(const struct cache *cache, uint64_t hash)
+{
+    shard_prefetch_entry(shard_of(cache, hash), hash);
+}
+
 int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
               uint64_t now_ms)
 {

@@ -7,6 +7,7 @@
 #ifndef DOTSTUB_CACHE_ENTRY_H
 #define DOTSTUB_CACHE_ENTRY_H
 
+#include <stdatomic.h>
 #include "dns/key.h"
 #include "dns/message.h"
 
@@ -27,7 +28,7 @@ struct entry {
     uint64_t authenticated : 1;
     uint64_t truncated : 1;
     uint64_t extra : 1;
-    uint32_t next; /* link to the next older entry of the bucket */
+    _Atomic uint32_t next; /* link to the next older entry of the bucket */
     uint32_t hash; /* the low half: the high bits chose the shard */
     uint32_t group;
     uint32_t ttl;

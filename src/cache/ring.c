@@ -37,12 +37,22 @@ size_t ring_index_octets(uint32_t size)
     return (size_t)size / UNITS_PER_BUCKET * sizeof(uint32_t);
 }
 
+static uint32_t link_get(const _Atomic uint32_t *link)
+{
+    return atomic_load_explicit(link, memory_order_relaxed);
+}
+
+static void link_set(_Atomic uint32_t *link, uint32_t to)
+{
+    atomic_store_explicit(link, to, memory_order_relaxed);
+}
+
 static uint32_t dead_link(const struct ring *ring)
 {
     return (uint32_t)ring->tail - 1;
 }
 
-void ring_init(struct ring *ring, uint8_t *data, uint32_t *buckets, uint32_t size, uint64_t start)
+void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint32_t size, uint64_t start)
 {
     assert(size > ENTRY_UNITS_MAX && size <= RING_SIZE_MAX && start > 0);
     *ring = (struct ring){.buckets = buckets,
@@ -52,7 +62,8 @@ void ring_init(struct ring *ring, uint8_t *data, uint32_t *buckets, uint32_t siz
                           .size = size,
                           .bucket_max = size / UNITS_PER_BUCKET};
     atomic_init(&ring->bucket_count, 1);
-    buckets[0] = dead_link(ring);
+    atomic_init(&ring->round, (uint32_t)start);
+    link_set(&buckets[0], dead_link(ring));
 }
 
 static struct entry *entry_at(const struct ring *ring, uint32_t place)
@@ -89,7 +100,7 @@ static uint32_t mask_over(uint32_t value)
 }
 
 /* Buckets from bucket_count up to the next power of two are not split off yet. */
-static uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
+static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
 {
     uint32_t count = bucket_count(ring), mask = mask_over(count), bucket = hash & mask;
     return &ring->buckets[bucket < count ? bucket : hash & (mask >> 1)];
@@ -99,16 +110,17 @@ static uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
 static void index_grow(struct ring *ring)
 {
     uint32_t fresh = bucket_count(ring), mask = mask_over(fresh);
-    uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
-    uint32_t link = *end[0];
+    _Atomic uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
+    uint32_t link = link_get(end[0]);
     struct entry *entry;
 
-    for (; (entry = follow(ring, link)); link = entry->next) {
+    for (; (entry = follow(ring, link)); link = link_get(&entry->next)) {
         bool moves = (entry->hash & mask) == fresh;
-        *end[moves] = link;
+        link_set(end[moves], link);
         end[moves] = &entry->next;
     }
-    *end[0] = *end[1] = dead_link(ring);
+    link_set(end[0], dead_link(ring));
+    link_set(end[1], dead_link(ring));
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
 }
 
@@ -119,22 +131,37 @@ static void index_sweep(struct ring *ring, uint32_t units)
     for (uint32_t left = units / UNITS_PER_SWEEP + 1; left > 0; left--) {
         if (++ring->swept >= count)
             ring->swept = 0;
-        ring->buckets[ring->swept] = refreshed(ring, ring->buckets[ring->swept]);
+        _Atomic uint32_t *bucket = &ring->buckets[ring->swept];
+        link_set(bucket, refreshed(ring, link_get(bucket)));
     }
 }
 
 struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t hash)
 {
-    struct entry *entry = follow(ring, *bucket_of(ring, (uint32_t)hash));
+    struct entry *entry = follow(ring, link_get(bucket_of(ring, (uint32_t)hash)));
 
     while (entry && (entry->hash != (uint32_t)hash || !entry_matches(entry, key)))
-        entry = follow(ring, entry->next);
+        entry = follow(ring, link_get(&entry->next));
     return entry;
 }
 
-void ring_prefetch(const struct ring *ring, uint64_t hash)
+void ring_prefetch_bucket(const struct ring *ring, uint64_t hash)
 {
     __builtin_prefetch(bucket_of(ring, (uint32_t)hash));
+}
+
+/* Places and positions go round together, so where a link leads to follows from where the round began. */
+void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
+{
+    uint32_t link = link_get(bucket_of(ring, (uint32_t)hash));
+    uint32_t place = link - atomic_load_explicit(&ring->round, memory_order_relaxed);
+
+    if (place >= ring->size)
+        place += ring->size; /* of the round before */
+    if (place >= ring->size)
+        return; /* long dead */
+    __builtin_prefetch(entry_at(ring, place));
+    __builtin_prefetch((const uint8_t *)entry_at(ring, place) + 64); /* a plain answer is that long */
 }
 
 /* How far a position moves over something that long: it never passes the end of the round. */
@@ -164,16 +191,18 @@ struct entry *ring_slot(const struct ring *ring)
 void ring_append(struct ring *ring)
 {
     struct entry *entry = ring_slot(ring);
-    uint32_t units = entry_units(entry), *bucket;
+    uint32_t units = entry_units(entry);
+    _Atomic uint32_t *bucket;
 
     assert(ring_has_room(ring, units));
     if (ring->live >= bucket_count(ring) && bucket_count(ring) < ring->bucket_max)
         index_grow(ring);
     index_sweep(ring, units);
     bucket = bucket_of(ring, entry->hash);
-    entry->next = refreshed(ring, *bucket);
-    *bucket = (uint32_t)ring->head;
+    link_set(&entry->next, refreshed(ring, link_get(bucket)));
+    link_set(bucket, (uint32_t)ring->head);
     advance(ring, &ring->head, &ring->head_place, units);
+    link_set(&ring->round, (uint32_t)ring->head - ring->head_place);
     ring->live++;
 }
 
@@ -206,11 +235,11 @@ void ring_carry_oldest(struct ring *ring)
 
 void ring_kill(struct ring *ring, struct entry *entry)
 {
-    uint32_t *link = bucket_of(ring, entry->hash);
+    _Atomic uint32_t *link = bucket_of(ring, entry->hash);
 
-    for (struct entry *at; (at = follow(ring, *link)) != entry; link = &at->next)
+    for (struct entry *at; (at = follow(ring, link_get(link))) != entry; link = &at->next)
         assert(at);
-    *link = refreshed(ring, entry->next);
+    link_set(link, refreshed(ring, link_get(&entry->next)));
     entry_write_gap(entry, entry_units(entry));
     ring->live--;
 }

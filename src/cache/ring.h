@@ -2,19 +2,20 @@
  *
  * Does:    appends at the head, gives up from the tail, finds by key. The index grows with the entries.
  * Owns:    nothing; its memory is a part of the shard's block.
- * Threads: none; the shard's lock is held. ring_prefetch needs no lock.
+ * Threads: none; the shard's lock is held. The prefetches need no lock: they read atomics only, and a stale one
+ *          makes them useless, not wrong.
  */
 #ifndef DOTSTUB_CACHE_RING_H
 #define DOTSTUB_CACHE_RING_H
 
-#include <stdatomic.h>
 #include "cache/entry.h"
 
 struct ring {
-    uint32_t *buckets;
+    _Atomic uint32_t *buckets;
     uint8_t *data;
     uint64_t head, tail;             /* positions: units, only growing */
     uint32_t head_place, tail_place; /* where they lie in `data`, in units */
+    _Atomic uint32_t round;          /* the link to where the head began its round, at the start of `data` */
     uint32_t size;                   /* units */
     _Atomic uint32_t bucket_count;   /* in use: the index starts small and grows to bucket_max */
     uint32_t bucket_max;
@@ -27,11 +28,13 @@ struct ring {
 size_t ring_data_octets(uint32_t size);
 size_t ring_index_octets(uint32_t size);
 /* `start`, at least 1, is the first position. */
-void ring_init(struct ring *ring, uint8_t *data, uint32_t *buckets, uint32_t size, uint64_t start);
+void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint32_t size, uint64_t start);
 
 /* The entry with this key, or NULL. */
 struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t hash);
-void ring_prefetch(const struct ring *ring, uint64_t hash);
+/* Brings the bucket of this hash nearer; when it is there, the newest entry in it. */
+void ring_prefetch_bucket(const struct ring *ring, uint64_t hash);
+void ring_prefetch_entry(const struct ring *ring, uint64_t hash);
 
 /* True if this many units fit before anything at the tail must go. An empty ring has room for any entry. */
 bool ring_has_room(const struct ring *ring, uint32_t units);

@@ -75,9 +75,9 @@ struct shard *shard_new(size_t bytes, uint64_t start)
     shard->bytes = bytes;
     shard->ghosts = (uint16_t(*)[GHOST_WAYS])(void *)(block + layout.ghosts);
     shard->ghost_sets = layout.ghost_sets;
-    ring_init(&shard->main, block + layout.main_data, (uint32_t *)(void *)(block + layout.main_index),
+    ring_init(&shard->main, block + layout.main_data, (_Atomic uint32_t *)(void *)(block + layout.main_index),
               layout.main_size, start);
-    ring_init(&shard->small, block + layout.small_data, (uint32_t *)(void *)(block + layout.small_index),
+    ring_init(&shard->small, block + layout.small_data, (_Atomic uint32_t *)(void *)(block + layout.small_index),
               layout.small_size, start);
     return shard;
 }
@@ -96,8 +96,14 @@ struct entry *shard_find(const struct shard *shard, const struct key *key, uint6
 
 void shard_prefetch(const struct shard *shard, uint64_t hash)
 {
-    ring_prefetch(&shard->main, hash);
-    ring_prefetch(&shard->small, hash);
+    ring_prefetch_bucket(&shard->main, hash);
+    ring_prefetch_bucket(&shard->small, hash);
+}
+
+void shard_prefetch_entry(const struct shard *shard, uint64_t hash)
+{
+    ring_prefetch_entry(&shard->main, hash);
+    ring_prefetch_entry(&shard->small, hash);
 }
 
 /* The upper bits of the 32 choose the set, the lower ones are the tag. A false tag costs nothing but a place

@@ -19,6 +19,7 @@
 
 enum {
     BATCH = 64,
+    GROUP = 16,         /* queries walked at once: enough to wait for memory once, few enough to stay in the first-level cache */
     QUERY_SIZE = 2048,  /* a longer datagram is no query; it is cut, and refused by the parser */
     ANSWER_SIZE = 4352, /* the largest limits.udp-size and an OPT */
     ROUNDS = 8,         /* receive rounds before other handles get their turn */
@@ -188,18 +189,28 @@ static void take_local(struct origin *origin, struct msghdr *header)
     }
 }
 
-static void take_query(struct udp_listener *listener, struct origin *origin, unsigned slot)
+/* True if `query` is to be run. */
+static bool take_query(struct udp_listener *listener, struct origin *origin, unsigned slot, struct query *query)
 {
     struct resolver *resolver = listener->resolver;
     struct mmsghdr *message = &listener->in.message[slot];
     origin->client = listener->in.addr[slot];
     if (addr_port(&origin->client) == 0) { /* cannot be answered; reflection (RFC 5452 section 9.1) */
         counter_add(resolver->counters, COUNTER_udp_ignored, 1);
-        return;
+        return false;
     }
     if (listener->wildcard)
         take_local(origin, &message->msg_hdr);
-    query_start(resolver, origin, (struct bytes){listener->query[slot], message->msg_len});
+    return query_take(query, resolver, origin, (struct bytes){listener->query[slot], message->msg_len});
+}
+
+static void take_group(struct udp_listener *listener, struct origin *origin, unsigned slot, unsigned end)
+{
+    struct query queries[GROUP];
+    unsigned count = 0;
+    for (; slot < end; slot++)
+        count += take_query(listener, origin, slot, &queries[count]);
+    query_run_all(queries, count);
 }
 
 static void ready_in(struct udp_listener *listener, unsigned slots)
@@ -218,8 +229,8 @@ static int receive_round(struct udp_listener *listener, struct origin *origin)
     if (received <= 0)
         return 0;
     counter_add(listener->resolver->counters, COUNTER_udp_received, (uint64_t)received);
-    for (int slot = 0; slot < received; slot++)
-        take_query(listener, origin, (unsigned)slot);
+    for (unsigned slot = 0; slot < (unsigned)received; slot += GROUP)
+        take_group(listener, origin, slot, slot + GROUP < (unsigned)received ? slot + GROUP : (unsigned)received);
     if (!listener->blocked)
         send_batch(listener);
     ready_in(listener, (unsigned)received);

@@ -244,28 +244,44 @@ static struct query *query_run(struct query *query)
     return NULL;
 }
 
-struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire)
+/* A query is not zeroed: it is large, and this is on the path of every hit. */
+bool query_take(struct query *query, struct resolver *resolver, const struct origin *origin, struct bytes wire)
 {
-    struct query query; /* not zeroed: large, and on the path of every hit */
-    enum request_verdict verdict = message_parse_request(wire, &query.request);
+    enum request_verdict verdict = message_parse_request(wire, &query->request);
     if (verdict == REQUEST_SILENT) {
         counter_add(resolver->counters, COUNTER_udp_ignored, 1);
-        return NULL;
+        return false;
     }
-    query.resolver = resolver;
-    query.origin = *origin;
-    query.wire = wire;
-    query.question = wire.data + MESSAGE_HEADER;
-    query.parked = false;
-    query.parked_as = NULL;
+    query->resolver = resolver;
+    query->origin = *origin;
+    query->wire = wire;
+    query->question = wire.data + MESSAGE_HEADER;
+    query->parked = false;
+    query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
-    if (verdict == REQUEST_OK && !query.request.simple && !records_agree(wire, &query.request))
+    if (verdict == REQUEST_OK && !query->request.simple && !records_agree(wire, &query->request))
         verdict = REQUEST_FORMERR;
     if (verdict != REQUEST_OK) {
-        query_refuse_malformed(&query, verdict);
-        return NULL;
+        query_refuse_malformed(query, verdict);
+        return false;
     }
-    message_request_key(wire, &query.request, &query.key);
-    query.hash = key_hash(&query.key);
-    return query_run(&query);
+    message_request_key(wire, &query->request, &query->key);
+    query->hash = key_hash(&query->key);
+    return true;
+}
+
+struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire)
+{
+    struct query query;
+    return query_take(&query, resolver, origin, wire) ? query_run(&query) : NULL;
+}
+
+void query_run_all(struct query *queries, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        cache_prefetch(queries[i].resolver->cache, queries[i].hash);
+    for (unsigned i = 0; i < count; i++)
+        cache_prefetch_entry(queries[i].resolver->cache, queries[i].hash);
+    for (unsigned i = 0; i < count; i++)
+        query_run(&queries[i]);
 }

@@ -132,7 +132,9 @@ static inline void server_open(void)
     server.config.limits.tcp_idle_ms = 10000;
     int status = loop_init(&server.loop);
     assert(status == 0);
-    status = resolver_init(&server.resolver, &server.loop, &server.counters, &server.config, NULL, NULL, steps);
+    struct cache *cache = cache_new(0);
+    assert(cache);
+    status = resolver_init(&server.resolver, &server.loop, &server.counters, &server.config, cache, NULL, steps);
     assert(status == 0);
 }
 
@@ -140,6 +142,7 @@ static inline void server_close(void)
 {
     bool drained = loop_drain(&server.loop, 0) || (clock_real(), loop_drain(&server.loop, PATIENCE_MS));
     assert(drained && resolver_waiting(&server.resolver) == 0);
+    cache_free(server.resolver.cache);
     resolver_fini(&server.resolver);
     loop_fini(&server.loop);
     clock_real();

@@ -69,6 +69,7 @@ static void an_empty_cache_finds_nothing(void **state)
     (void)state;
     assert_int_equal(get(1, 0), CACHE_MISS);
     cache_prefetch(cache, sample.hash);
+    cache_prefetch_entry(cache, sample.hash);
 }
 
 static void an_answer_comes_back_octet_for_octet(void **state)
@@ -614,6 +615,7 @@ static void *visit(void *arg)
     for (unsigned i = 0; i < THREAD_STEPS && mine && wire; i++) {
         sample_key(mine, (unsigned)(next_random(&self->random) % THREAD_NAMES));
         cache_prefetch(cache, mine->hash);
+        cache_prefetch_entry(cache, mine->hash);
         if (cache_get(cache, &mine->key, mine->hash, 1000, false, 0, wire, MESSAGE_MAX, &got) == CACHE_HIT) {
             self->hits++;
             if (!is_whole(mine, wire, &got))
