@@ -32,8 +32,14 @@ int addr_parse(struct addr *out, const char *text, uint16_t default_port) MUST_C
 const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT]);
 /* From what the kernel filled in; -EAFNOSUPPORT for anything but IPv4 and IPv6. */
 int addr_from_sockaddr(struct addr *out, const struct sockaddr *from) MUST_CHECK;
-socklen_t addr_len(const struct addr *addr);
-uint16_t addr_port(const struct addr *addr);
+static inline socklen_t addr_len(const struct addr *addr)
+{
+    return addr->sa.sa_family == AF_INET ? sizeof addr->in : sizeof addr->in6;
+}
+static inline uint16_t addr_port(const struct addr *addr)
+{
+    return ntohs(addr->sa.sa_family == AF_INET ? addr->in.sin_port : addr->in6.sin6_port);
+}
 void addr_set_port(struct addr *addr, uint16_t port);
 /* Same family, address, zone and port. */
 bool addr_equal(const struct addr *a, const struct addr *b);

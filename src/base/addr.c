@@ -3,6 +3,7 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -125,16 +126,6 @@ int addr_from_sockaddr(struct addr *out, const struct sockaddr *from)
     return 0;
 }
 
-socklen_t addr_len(const struct addr *addr)
-{
-    return addr->sa.sa_family == AF_INET ? sizeof(addr->in) : sizeof(addr->in6);
-}
-
-uint16_t addr_port(const struct addr *addr)
-{
-    return ntohs(addr->sa.sa_family == AF_INET ? addr->in.sin_port : addr->in6.sin6_port);
-}
-
 void addr_set_port(struct addr *addr, uint16_t port)
 {
     if (addr->sa.sa_family == AF_INET)
@@ -215,6 +206,12 @@ int prefix_parse(struct prefix *out, const char *text)
     return 0;
 }
 
+/* The first `count` of 64 bits as they lie in memory. */
+static uint64_t leading_bits(unsigned count)
+{
+    return count ? htobe64(UINT64_MAX << (64 - count)) : 0;
+}
+
 bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
 {
     uint8_t bytes[16];
@@ -222,8 +219,9 @@ bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
     /* ::/0 is all of IPv6; only a prefix within ::ffff:0:0/96 speaks of IPv4. */
     if (is_ipv4(bytes) && prefix->bits < MAPPED_BITS)
         return false;
-    const unsigned whole = prefix->bits / 8, rest = prefix->bits % 8;
-    if (memcmp(bytes, prefix->bytes, whole) != 0)
-        return false;
-    return rest == 0 || (bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
+    uint64_t ours[2], theirs[2];
+    memcpy(ours, bytes, 16);
+    memcpy(theirs, prefix->bytes, 16);
+    unsigned high = prefix->bits < 64 ? prefix->bits : 64, low = prefix->bits - high;
+    return !((ours[0] ^ theirs[0]) & leading_bits(high)) && !((ours[1] ^ theirs[1]) & leading_bits(low));
 }

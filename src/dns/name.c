@@ -39,17 +39,25 @@ size_t name_len(struct bytes bytes)
     return 0;
 }
 
+static void put_lower_8(uint8_t *out, const uint8_t *wire)
+{
+    uint64_t octets;
+    memcpy(&octets, wire, 8);
+    octets = lower_8(octets);
+    memcpy(out, &octets, 8);
+}
+
+/* The last eight octets overlap those before: lowering twice does nothing. */
 void name_lower(uint8_t *out, const uint8_t *wire, size_t len)
 {
-    size_t at = 0;
-    for (; len - at >= 8; at += 8) {
-        uint64_t octets;
-        memcpy(&octets, wire + at, 8);
-        octets = lower_8(octets);
-        memcpy(out + at, &octets, 8);
+    if (len < 8) {
+        for (size_t at = 0; at < len; at++)
+            out[at] = lower_1(wire[at]);
+        return;
     }
-    for (; at < len; at++)
-        out[at] = lower_1(wire[at]);
+    for (size_t at = 0; at < len - 8; at += 8)
+        put_lower_8(out + at, wire + at);
+    put_lower_8(out + len - 8, wire + len - 8);
 }
 
 bool name_equal(const uint8_t *a, const uint8_t *b)
