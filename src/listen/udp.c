@@ -1,7 +1,8 @@
 /* UDP in batches.
  *
  * Invariants:
- *   - slots [first, count) of `out` hold answers not yet sent; the slot behind them is the room of the query being answered;
+ *   - slots [first, count) of `out` hold answers not yet sent; they lie one behind the other in `answers`, so that a batch of them
+ *     touches few pages, and the room of the query being answered is behind them;
  *   - `backlog` holds the answers behind these, each after a struct late; there are some only while the socket is blocked
  *     and all slots are taken;
  *   - while the socket is blocked (the kernel took no more) nothing is read, so that what comes stays in its queue;
@@ -52,10 +53,11 @@ struct udp_listener {
     int fd;
     bool wildcard, stopped, blocked;
     unsigned first, count;
+    size_t used; /* of `answers` */
     struct buffer backlog;
     struct batch in, out;
     uint8_t query[BATCH][QUERY_SIZE];
-    uint8_t answer[BATCH][ANSWER_SIZE];
+    uint8_t answers[BATCH * ANSWER_SIZE];
 };
 
 static void poll_update(struct udp_listener *listener);
@@ -84,13 +86,20 @@ static size_t put_source(union packet_info *info, const struct origin *origin)
     return 0;
 }
 
-/* The answer of `len` octets in the next slot is to be sent. */
+/* The room behind the answers; there is a free slot. */
+static uint8_t *slot_room(struct udp_listener *listener)
+{
+    return listener->answers + listener->used;
+}
+
+/* The answer of `len` octets in that room is to be sent. */
 static void fill_slot(struct udp_listener *listener, const struct origin *origin, size_t len)
 {
     unsigned slot = listener->count++;
     struct msghdr *header = &listener->out.message[slot].msg_hdr;
     listener->out.addr[slot] = origin->client;
-    listener->out.vector[slot].iov_len = len;
+    listener->out.vector[slot] = (struct iovec){slot_room(listener), len};
+    listener->used += len;
     header->msg_namelen = addr_len(&origin->client);
     if (listener->wildcard)
         header->msg_controllen = put_source(&listener->out.info[slot], origin);
@@ -101,10 +110,11 @@ static void refill(struct udp_listener *listener)
 {
     struct buffer *backlog = &listener->backlog;
     listener->first = listener->count = 0;
+    listener->used = 0;
     while (backlog->len > 0 && listener->count < BATCH) {
         struct late late;
         memcpy(&late, buffer_bytes(backlog).data, sizeof late);
-        memcpy(listener->answer[listener->count], buffer_bytes(backlog).data + sizeof late, late.len);
+        memcpy(slot_room(listener), buffer_bytes(backlog).data + sizeof late, late.len);
         buffer_consume(backlog, sizeof late + late.len);
         fill_slot(listener, &late.origin, late.len);
         if (backlog->len == 0)
@@ -151,7 +161,7 @@ static uint8_t *udp_room(struct query *query, size_t cap)
     assert(cap <= ANSWER_SIZE);
     if (listener->count == BATCH && !listener->blocked)
         send_batch(listener);
-    return listener->count < BATCH ? listener->answer[listener->count] : room_behind(listener, cap);
+    return listener->count < BATCH ? slot_room(listener) : room_behind(listener, cap);
 }
 
 static void udp_reply(struct query *query, size_t len)
@@ -300,7 +310,6 @@ static void batch_init(struct udp_listener *listener)
 {
     for (unsigned slot = 0; slot < BATCH; slot++) {
         listener->in.vector[slot] = (struct iovec){listener->query[slot], QUERY_SIZE};
-        listener->out.vector[slot] = (struct iovec){listener->answer[slot], 0};
         listener->in.message[slot].msg_hdr = (struct msghdr){.msg_name = &listener->in.addr[slot],
                                                              .msg_iov = &listener->in.vector[slot],
                                                              .msg_iovlen = 1,
