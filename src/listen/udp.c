@@ -6,6 +6,8 @@
  *   - `backlog` holds the answers behind these, each after a struct late; there are some only while the socket is blocked
  *     and all slots are taken;
  *   - while the socket is blocked (the kernel took no more) nothing is read, so that what comes stays in its queue;
+ *   - while it is flooded (more datagrams come than are taken) the socket is not watched but read once a turn, and the loop does
+ *     not sleep: a watched socket pays for a wake-up with each datagram that comes and each answer that leaves;
  *   - the receive buffers hold data only within one receive round; queries that wait have copied what they need.
  */
 #include <assert.h>
@@ -48,10 +50,11 @@ struct late {
 
 struct udp_listener {
     uv_poll_t poll;
+    uv_idle_t turn; /* runs while flooded */
     struct loop_flush flush;
     struct resolver *resolver;
     int fd;
-    bool wildcard, stopped, blocked;
+    bool wildcard, stopped, blocked, flooded;
     unsigned first, count;
     size_t used; /* of `answers` */
     struct buffer backlog;
@@ -247,15 +250,42 @@ static int receive_round(struct udp_listener *listener, struct origin *origin)
     return received;
 }
 
-static void receive(struct udp_listener *listener)
+/* Rounds until one is not full. Gives how many datagrams came. */
+static int receive(struct udp_listener *listener)
 {
     struct origin origin;
+    int all = 0;
     memset(&origin, 0, sizeof origin);
     origin.ops = &udp_ops;
     origin.owner = listener;
-    for (int round = 0; round < ROUNDS && !listener->blocked; round++)
-        if (receive_round(listener, &origin) < BATCH)
-            return;
+    for (int round = 0; round < ROUNDS && !listener->blocked; round++) {
+        int received = receive_round(listener, &origin);
+        all += received;
+        if (received < BATCH)
+            break;
+    }
+    return all;
+}
+
+static void flood_ends(struct udp_listener *listener)
+{
+    listener->flooded = false;
+    uv_idle_stop(&listener->turn);
+    poll_update(listener);
+}
+
+static void flooded_turn(uv_idle_t *turn)
+{
+    struct udp_listener *listener = container_of(turn, struct udp_listener, turn);
+    if (listener->blocked || listener->stopped || receive(listener) == 0)
+        flood_ends(listener);
+}
+
+static void flood_begins(struct udp_listener *listener)
+{
+    listener->flooded = true;
+    uv_idle_start(&listener->turn, flooded_turn);
+    poll_update(listener);
 }
 
 /* --- the handle --- */
@@ -284,13 +314,13 @@ static void udp_ready(uv_poll_t *poll, int status, int events)
         poll_update(listener);
         send_batch(listener);
     }
-    if ((events & UV_READABLE) && !listener->stopped)
-        receive(listener);
+    if ((events & UV_READABLE) && !listener->stopped && receive(listener) == ROUNDS * BATCH)
+        flood_begins(listener);
 }
 
 static void poll_update(struct udp_listener *listener)
 {
-    int events = listener->blocked ? UV_WRITABLE : listener->stopped ? 0 : UV_READABLE;
+    int events = listener->blocked ? UV_WRITABLE : listener->stopped || listener->flooded ? 0 : UV_READABLE;
     if (events)
         uv_poll_start(&listener->poll, events, udp_ready);
     else
@@ -332,6 +362,7 @@ int udp_listen(struct udp_listener **out, struct resolver *resolver, int fd, con
         mem_free(listener);
         return status;
     }
+    uv_idle_init(&resolver->loop->uv, &listener->turn); /* cannot fail */
     listener->resolver = resolver;
     listener->fd = fd;
     listener->wildcard = addr_is_wildcard(addr);
@@ -351,15 +382,22 @@ void udp_stop(struct udp_listener *listener)
 
 static void udp_closed(uv_handle_t *handle)
 {
-    struct udp_listener *listener = container_of((uv_poll_t *)handle, struct udp_listener, poll);
+    struct udp_listener *listener = container_of((uv_idle_t *)handle, struct udp_listener, turn);
     close(listener->fd);
     buffer_free(&listener->backlog);
     mem_free(listener);
+}
+
+static void poll_closed(uv_handle_t *handle)
+{
+    struct udp_listener *listener = container_of((uv_poll_t *)handle, struct udp_listener, poll);
+    uv_close((uv_handle_t *)&listener->turn, udp_closed);
 }
 
 void udp_close(struct udp_listener *listener)
 {
     send_batch(listener);
     loop_remove_flush(&listener->flush);
-    uv_close((uv_handle_t *)&listener->poll, udp_closed);
+    uv_idle_stop(&listener->turn);
+    uv_close((uv_handle_t *)&listener->poll, poll_closed);
 }

@@ -170,6 +170,76 @@ static void test_a_turn_has_an_end(void **state)
     close(fd);
 }
 
+static void note_idle(uv_handle_t *handle, void *found)
+{
+    *(bool *)found |= handle->type == UV_IDLE && uv_is_active(handle);
+}
+
+/* The loop does not sleep. */
+static bool is_awake(void)
+{
+    bool found = false;
+    uv_walk(&server.loop.uv, note_idle, &found);
+    return found;
+}
+
+/* More than one turn takes. */
+static void flood(int fd)
+{
+    for (uint16_t id = 0; id < 600; id++)
+        ask(fd, &at, id, "now.example");
+    turn();
+    assert_int_equal(counted(COUNTER_udp_received), 512);
+    assert_true(is_awake());
+}
+
+static void test_a_flood_has_an_end(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    flood(fd);
+    turn();
+    assert_int_equal(counted(COUNTER_udp_received), 600);
+    turn();
+    assert_false(is_awake());
+    assert_int_equal(count_answers(fd), 600);
+    ask(fd, &at, 7, "now.example");
+    expect_answer(fd, 7);
+    close(fd);
+}
+
+static void test_a_flood_waits_while_the_socket_is_blocked(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    flood(fd);
+    block_sending();
+    for (int i = 0; i < 10; i++)
+        turn();
+    assert_int_equal(counted(COUNTER_udp_received), 512 + 64);
+    assert_false(is_awake());
+    send_error = 0;
+    assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 600));
+    turn();
+    assert_int_equal(count_answers(fd), 600);
+    close(fd);
+}
+
+static void test_a_flooded_listener_can_be_stopped_and_closed(void **state)
+{
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    flood(fd);
+    udp_stop(listener);
+    turn();
+    assert_int_equal(counted(COUNTER_udp_received), 512);
+    assert_false(is_awake());
+    listen_instead("127.0.0.1");
+    server.counters = (struct counters){0};
+    flood(fd);
+    close(fd); /* and teardown closes the listener */
+}
+
 static void test_each_client_gets_its_own(void **state)
 {
     (void)state;
@@ -464,6 +534,9 @@ int main(void)
         TEST(test_a_query_is_answered),
         TEST(test_a_batch_leaves_in_one_call),
         TEST(test_a_turn_has_an_end),
+        TEST(test_a_flood_has_an_end),
+        TEST(test_a_flood_waits_while_the_socket_is_blocked),
+        TEST(test_a_flooded_listener_can_be_stopped_and_closed),
         TEST(test_each_client_gets_its_own),
         TEST(test_late_answers_leave_at_the_end_of_the_turn),
         TEST(test_thousands_of_late_answers_at_once),
