@@ -276,12 +276,18 @@ struct query *query_start(struct resolver *resolver, const struct origin *origin
     return query_take(&query, resolver, origin, wire) ? query_run(&query) : NULL;
 }
 
-void query_run_all(struct query *queries, unsigned count)
+static void fetch_all(const struct query *queries, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         cache_prefetch(queries[i].resolver->cache, queries[i].hash);
     for (unsigned i = 0; i < count; i++)
         cache_prefetch_entry(queries[i].resolver->cache, queries[i].hash);
+}
+
+void query_run_all(struct query *queries, unsigned count)
+{
+    if (count > 1) /* one alone waits no less for being fetched first */
+        fetch_all(queries, count);
     for (unsigned i = 0; i < count; i++)
         query_run(&queries[i]);
 }
