@@ -9,3 +9,7 @@ tests_bench_upstream_SOURCES = tests/bench/upstream.c tests/bench/answer.c tests
   tests/tools/names.c tests/tools/names.h tests/tools/question.c tests/tools/question.h
 tests_bench_upstream_LDADD = $(GNUTLS_LIBS) -lm
 EXTRA_DIST += tests/bench/peers tests/bench/report.py tests/bench/rows.py tests/bench/run tests/bench/smoke tests/bench/subjects.py
+noinst_PROGRAMS += tests/bench/hitratio
+tests_bench_hitratio_SOURCES = tests/bench/hitratio.c tests/bench/policies.c tests/bench/policies.h tests/tools/names.c tests/tools/names.h \
+  tests/tools/question.c tests/tools/question.h
+tests_bench_hitratio_LDADD = $(cache_libs) -lm

@@ -1,0 +1,199 @@
+/* Hit ratios of the cache, the real one, next to other policies' with room for as many names.
+ *
+ *     hitratio [ROW]      ROW: only rows whose name begins so
+ *
+ * Traces follow Zipf's law. "scans": each fifth request is for a name never asked before or again, in runs of half the cache.
+ * "TTLs": 1,000 requests a second, names live for 30 s, 5 min, an hour or a day. Fails where the cache is more than half a point
+ * below the best of LRU, SIEVE and S3-FIFO, or is not better than LRU.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../tools/names.h"
+#include "cache/cache.h"
+#include "policies.h"
+
+enum { CACHE_BYTES = 4 << 20, REQUESTS = 6000000, FOR_EVER = 1 << 30 };
+
+/* --- the real cache --- */
+
+struct sample {
+    uint8_t wire[MESSAGE_HEADER + NAME_MAX_WIRE + 20];
+    uint16_t ttl_offset;
+    struct key key;
+    uint64_t hash;
+    struct answer answer;
+};
+
+/* The name of this number with one address. */
+static void make_sample(struct sample *sample, uint32_t number, uint32_t ttl_s)
+{
+    static const uint8_t head[MESSAGE_HEADER] = {0, 0, 0x81, 0x80, 0, 1, 0, 1};
+    static const uint8_t tail[] = {0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1};
+    char text[QUESTION_NAME];
+    name_put(text, "%u.example", 10000000 + number);
+    int name_len = name_from_text(sample->key.name, text);
+    sample->key.name_len = (uint8_t)name_len;
+    sample->key.type = sample->key.class = 1;
+    struct writer writer = writer_over(sample->wire, sizeof sample->wire);
+    writer_bytes(&writer, head, sizeof head);
+    writer_bytes(&writer, sample->key.name, sample->key.name_len);
+    writer_u32(&writer, 0x00010001);
+    sample->ttl_offset = (uint16_t)(writer_len(&writer) + 6);
+    writer_bytes(&writer, tail, sizeof tail);
+    sample->hash = key_hash(&sample->key);
+    sample->answer = (struct answer){.wire = sample->wire,
+                                     .len = writer_len(&writer),
+                                     .additional = (uint16_t)writer_len(&writer),
+                                     .ttl = ttl_s,
+                                     .ttl_offsets = &sample->ttl_offset,
+                                     .ttl_count = 1};
+}
+
+static struct cache *new_cache(void)
+{
+    struct cache *cache = cache_new(CACHE_BYTES);
+    if (!cache) {
+        perror("hitratio");
+        exit(2);
+    }
+    return cache;
+}
+
+/* True if it was there; it is now. */
+static bool ask(struct cache *cache, struct sample *sample, uint64_t now_ms)
+{
+    uint8_t out[512];
+    struct cache_found found;
+    if (cache_get(cache, &sample->key, sample->hash, now_ms, false, 0, out, sizeof out, &found) == CACHE_HIT)
+        return true;
+    if (cache_put(cache, &sample->key, sample->hash, &sample->answer, now_ms) < 0)
+        exit(2);
+    return false;
+}
+
+/* How many such names it holds. */
+static uint32_t capacity_of_cache(void)
+{
+    struct cache *cache = new_cache();
+    struct cache_stats stats;
+    struct sample sample = {.key.group = 1};
+    for (uint32_t i = 0; i < 200000; i++) {
+        make_sample(&sample, i, 1000);
+        ask(cache, &sample, 1);
+    }
+    cache_stats(cache, &stats);
+    cache_free(cache);
+    return (uint32_t)stats.entries;
+}
+
+/* As a policy. A request comes each millisecond. */
+static double run_cache(const struct trace *trace)
+{
+    struct cache *cache = new_cache();
+    struct sample sample = {.key.group = 1};
+    uint32_t hits = 0;
+    for (uint32_t now = 0; now < trace->len; now++) {
+        uint32_t name = trace->requests[now];
+        make_sample(&sample, name, trace->ttl[name] / 1000);
+        hits += ask(cache, &sample, 1 + now) && now >= trace->len / 2;
+    }
+    cache_free(cache);
+    return (double)hits / (trace->len - trace->len / 2);
+}
+
+/* --- traces --- */
+
+struct row {
+    double zipf;
+    const char *kind;
+    unsigned percent; /* of the names that the cache has room for */
+};
+
+static void make_ttls(struct trace *trace, struct draw *draw)
+{
+    static const uint32_t lives[] = {30000, 300000, 3600000, 86400000};
+    for (uint32_t i = 0; i < trace->names; i++)
+        trace->ttl[i] = lives[(unsigned)(draw_share(draw) * 4)];
+}
+
+/* Runs of names never asked again; gives how many of them there were. */
+static void add_scans(struct trace *trace, uint32_t first, uint32_t run)
+{
+    for (uint32_t at = 4 * run; at < trace->len; at += 4 * run)
+        for (uint32_t end = at + run; at < end && at < trace->len; at++)
+            trace->requests[at] = first++;
+}
+
+static struct trace make_trace(const struct row *row, uint32_t capacity)
+{
+    bool scans = strcmp(row->kind, "scans") == 0;
+    uint32_t distinct = capacity * 100 / row->percent;
+    struct trace trace = {.len = REQUESTS, .names = distinct + (scans ? REQUESTS / 5 + capacity : 0)};
+    double *sums = policy_memory(distinct, sizeof *sums);
+    struct draw draw;
+    draw_init(&draw, distinct, row->zipf, sums);
+    trace.requests = policy_memory(trace.len, sizeof *trace.requests);
+    trace.ttl = policy_memory(trace.names, sizeof *trace.ttl);
+    for (uint32_t i = 0; i < trace.len; i++)
+        trace.requests[i] = draw_next(&draw);
+    for (uint32_t i = 0; i < trace.names; i++)
+        trace.ttl[i] = FOR_EVER;
+    if (scans)
+        add_scans(&trace, distinct, capacity / 2);
+    if (strcmp(row->kind, "TTLs") == 0)
+        make_ttls(&trace, &draw);
+    free(sums);
+    return trace;
+}
+
+/* --- the table --- */
+
+/* Prints a row; true if it is as it should be. */
+static bool run_row(const char *name, const struct row *row, uint32_t capacity)
+{
+    struct trace trace = make_trace(row, capacity);
+    double ours = 100 * run_cache(&trace), lru = 100 * policies[0].run(&trace, capacity), best = lru;
+    printf("%-22s %8.2f %8.2f", name, ours, lru);
+    for (const struct policy *policy = policies + 1; policy->name; policy++) {
+        double theirs = 100 * policy->run(&trace, capacity);
+        if (theirs > best && policy[1].name)
+            best = theirs;
+        printf(" %8.2f", theirs);
+    }
+    bool good = ours >= best - 0.5 && ours > lru;
+    printf("   %+.2f%s\n", ours - best, good ? "" : "  TOO LOW");
+    fflush(stdout);
+    free(trace.requests);
+    free(trace.ttl);
+    return good;
+}
+
+static bool run_rows(const char *only, uint32_t capacity)
+{
+    static const double zipfs[] = {0.8, 1.0};
+    static const char *const kinds[] = {"plain", "scans", "TTLs"};
+    static const unsigned percents[] = {1, 10, 50};
+    bool good = true;
+    for (unsigned i = 0; i < 18; i++) {
+        struct row row = {zipfs[i / 9], kinds[i / 3 % 3], percents[i % 3]};
+        char name[64];
+        snprintf(name, sizeof name, "%.1f %s %u %%", row.zipf, row.kind, row.percent);
+        if (strncmp(name, only, strlen(only)) == 0)
+            good = run_row(name, &row, capacity) && good;
+    }
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static const uint8_t key[16] = "hit ratios, same";
+    hash_init_fixed(key);
+    uint32_t capacity = capacity_of_cache();
+    printf("Hits in percent; room for %u names\n%-22s %8s", capacity, "zipf, trace, room", "dotstub");
+    for (const struct policy *policy = policies; policy->name; policy++)
+        printf(" %8s", policy->name);
+    printf("   to the best of three\n");
+    return run_rows(argc > 1 ? argv[1] : "", capacity) ? 0 : 1;
+}
