@@ -11,45 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../tools/names.h"
-#include "cache/cache.h"
 #include "policies.h"
+#include "samples.h"
 
 enum { CACHE_BYTES = 4 << 20, REQUESTS = 6000000, FOR_EVER = 1 << 30 };
 
 /* --- the real cache --- */
-
-struct sample {
-    uint8_t wire[MESSAGE_HEADER + NAME_MAX_WIRE + 20];
-    uint16_t ttl_offset;
-    struct key key;
-    uint64_t hash;
-    struct answer answer;
-};
-
-/* The name of this number with one address. */
-static void make_sample(struct sample *sample, uint32_t number, uint32_t ttl_s)
-{
-    static const uint8_t head[MESSAGE_HEADER] = {0, 0, 0x81, 0x80, 0, 1, 0, 1};
-    static const uint8_t tail[] = {0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1};
-    char text[QUESTION_NAME];
-    name_put(text, "%u.example", 10000000 + number);
-    int name_len = name_from_text(sample->key.name, text);
-    sample->key.name_len = (uint8_t)name_len;
-    sample->key.type = sample->key.class = 1;
-    struct writer writer = writer_over(sample->wire, sizeof sample->wire);
-    writer_bytes(&writer, head, sizeof head);
-    writer_bytes(&writer, sample->key.name, sample->key.name_len);
-    writer_u32(&writer, 0x00010001);
-    sample->ttl_offset = (uint16_t)(writer_len(&writer) + 6);
-    writer_bytes(&writer, tail, sizeof tail);
-    sample->hash = key_hash(&sample->key);
-    sample->answer = (struct answer){.wire = sample->wire,
-                                     .len = writer_len(&writer),
-                                     .additional = (uint16_t)writer_len(&writer),
-                                     .ttl = ttl_s,
-                                     .ttl_offsets = &sample->ttl_offset,
-                                     .ttl_count = 1};
-}
 
 static struct cache *new_cache(void)
 {
@@ -78,9 +45,9 @@ static uint32_t capacity_of_cache(void)
 {
     struct cache *cache = new_cache();
     struct cache_stats stats;
-    struct sample sample = {.key.group = 1};
+    struct sample sample;
     for (uint32_t i = 0; i < 200000; i++) {
-        make_sample(&sample, i, 1000);
+        sample_make(&sample, i, 1, 1000);
         ask(cache, &sample, 1);
     }
     cache_stats(cache, &stats);
@@ -92,11 +59,11 @@ static uint32_t capacity_of_cache(void)
 static double run_cache(const struct trace *trace)
 {
     struct cache *cache = new_cache();
-    struct sample sample = {.key.group = 1};
+    struct sample sample;
     uint32_t hits = 0;
     for (uint32_t now = 0; now < trace->len; now++) {
         uint32_t name = trace->requests[now];
-        make_sample(&sample, name, trace->ttl[name] / 1000);
+        sample_make(&sample, name, 1, trace->ttl[name] / 1000);
         hits += ask(cache, &sample, 1 + now) && now >= trace->len / 2;
     }
     cache_free(cache);
