@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+#define MAPPED_LOW UINT64_C(0xffff00000000) /* the lower half of ::ffff:0:0/96 */
 enum { MAPPED_BITS = 96 };
 
 /* Decimal digits and nothing else, no leading zeros. */
@@ -144,43 +144,58 @@ bool addr_equal(const struct addr *a, const struct addr *b)
            a->in6.sin6_scope_id == b->in6.sin6_scope_id;
 }
 
-/* The address as IPv6, IPv4 in its mapped form (RFC 4291, section 2.5.5.2). */
-static void as_ipv6(const struct addr *addr, uint8_t out[16])
+/* An address as IPv6, IPv4 in its mapped form (RFC 4291, section 2.5.5.2), as two numbers. */
+struct halves {
+    uint64_t high, low;
+};
+
+static struct halves halves_of_bytes(const uint8_t bytes[16])
 {
-    if (addr->sa.sa_family == AF_INET) {
-        memcpy(out, mapped_prefix, sizeof(mapped_prefix));
-        memcpy(out + sizeof(mapped_prefix), &addr->in.sin_addr, 4);
-    } else {
-        memcpy(out, &addr->in6.sin6_addr, 16);
-    }
+    uint64_t halves[2];
+    memcpy(halves, bytes, 16);
+    return (struct halves){be64toh(halves[0]), be64toh(halves[1])};
 }
 
-static bool is_ipv4(const uint8_t bytes[16])
+static void write_halves(uint8_t out[16], struct halves halves)
 {
-    return memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+    uint64_t bytes[2] = {htobe64(halves.high), htobe64(halves.low)};
+    memcpy(out, bytes, 16);
+}
+
+static struct halves halves_of(const struct addr *addr)
+{
+    if (addr->sa.sa_family == AF_INET)
+        return (struct halves){0, MAPPED_LOW | ntohl(addr->in.sin_addr.s_addr)};
+    return halves_of_bytes(addr->in6.sin6_addr.s6_addr);
+}
+
+static bool is_ipv4(struct halves halves)
+{
+    return halves.high == 0 && halves.low >> 32 == MAPPED_LOW >> 32;
 }
 
 bool addr_is_loopback(const struct addr *addr)
 {
-    uint8_t bytes[16];
-    as_ipv6(addr, bytes);
-    return is_ipv4(bytes) ? bytes[12] == 127 : memcmp(bytes, &in6addr_loopback, 16) == 0;
+    struct halves halves = halves_of(addr);
+    return is_ipv4(halves) ? (halves.low >> 24 & 0xff) == 127 : halves.high == 0 && halves.low == 1;
 }
 
 bool addr_is_wildcard(const struct addr *addr)
 {
-    uint8_t bytes[16];
-    as_ipv6(addr, bytes);
-    return memcmp(is_ipv4(bytes) ? bytes + 12 : bytes, &in6addr_any, is_ipv4(bytes) ? 4 : 16) == 0;
+    struct halves halves = halves_of(addr);
+    return is_ipv4(halves) ? (uint32_t)halves.low == 0 : halves.high == 0 && halves.low == 0;
 }
 
-static bool zero_behind(const uint8_t bytes[16], unsigned bits)
+static uint64_t upper_bits(unsigned count)
 {
-    for (unsigned i = bits; i < 128; ++i) {
-        if (bytes[i / 8] & 0x80u >> i % 8)
-            return false;
-    }
-    return true;
+    return count ? UINT64_MAX << (64 - count) : 0;
+}
+
+/* The bits that a prefix of this length speaks of. */
+static struct halves mask_of(unsigned bits)
+{
+    unsigned high = bits < 64 ? bits : 64;
+    return (struct halves){upper_bits(high), upper_bits(bits - high)};
 }
 
 int prefix_parse(struct prefix *out, const char *text)
@@ -198,30 +213,20 @@ int prefix_parse(struct prefix *out, const char *text)
     uint32_t bits = 128 - skipped;
     if (slash && parse_number(slash + 1, 0, bits, &bits) < 0)
         return -EINVAL;
-    as_ipv6(&addr, prefix.bytes);
-    prefix.bits = (uint8_t)(bits + skipped);
-    if (!zero_behind(prefix.bytes, prefix.bits))
+    struct halves halves = halves_of(&addr), mask = mask_of(bits + skipped);
+    if ((halves.high & ~mask.high) || (halves.low & ~mask.low))
         return -EINVAL;
+    write_halves(prefix.bytes, halves);
+    prefix.bits = (uint8_t)(bits + skipped);
     *out = prefix;
     return 0;
 }
 
-/* The first `count` of 64 bits as they lie in memory. */
-static uint64_t leading_bits(unsigned count)
-{
-    return count ? htobe64(UINT64_MAX << (64 - count)) : 0;
-}
-
 bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
 {
-    uint8_t bytes[16];
-    as_ipv6(addr, bytes);
+    struct halves ours = halves_of_bytes(prefix->bytes), theirs = halves_of(addr), mask = mask_of(prefix->bits);
     /* ::/0 is all of IPv6; only a prefix within ::ffff:0:0/96 speaks of IPv4. */
-    if (is_ipv4(bytes) && prefix->bits < MAPPED_BITS)
+    if (is_ipv4(theirs) && prefix->bits < MAPPED_BITS)
         return false;
-    uint64_t ours[2], theirs[2];
-    memcpy(ours, bytes, 16);
-    memcpy(theirs, prefix->bytes, 16);
-    unsigned high = prefix->bits < 64 ? prefix->bits : 64, low = prefix->bits - high;
-    return !((ours[0] ^ theirs[0]) & leading_bits(high)) && !((ours[1] ^ theirs[1]) & leading_bits(low));
+    return !((ours.high ^ theirs.high) & mask.high) && !((ours.low ^ theirs.low) & mask.low);
 }
