@@ -14,16 +14,17 @@
  * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long
  *   as the largest entry, and the next begins at the start. Two rounds never share the slack: the head
  *   reaches the end only after the tail has passed the last entry of the round before.
- * - Buckets are split one by one as entries come (linear hashing): there are never many more than there
- *   ever were entries, so a small set of names has a small index.
+ * - Buckets are split as entries come (linear hashing), up to two for each: there are never many more than
+ *   twice the entries there ever were, so a small set of names has a small index.
  */
 #include "cache/ring.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define UNITS_PER_BUCKET 10 /* a plain answer takes 80 octets and more */
-#define UNITS_PER_SWEEP  8
+#define UNITS_PER_BUCKET  10 /* a plain answer takes 80 octets and more */
+#define UNITS_PER_SWEEP   8
+#define BUCKETS_PER_ENTRY 2 /* while there is room for them: fewer entries are looked at that are not the one */
 
 _Static_assert(UNITS_PER_SWEEP < UNITS_PER_BUCKET, "the sweep goes round faster than the head");
 
@@ -107,7 +108,7 @@ static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
 }
 
 /* Splits one bucket: those of its entries whose next bit of the hash is set go to a new one at the end. */
-static void index_grow(struct ring *ring)
+static void index_split(struct ring *ring)
 {
     uint32_t fresh = bucket_count(ring), mask = mask_over(fresh);
     _Atomic uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
@@ -122,6 +123,15 @@ static void index_grow(struct ring *ring)
     link_set(end[0], dead_link(ring));
     link_set(end[1], dead_link(ring));
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
+}
+
+static void index_grow(struct ring *ring)
+{
+    for (unsigned i = 0; i < BUCKETS_PER_ENTRY; i++) {
+        uint32_t count = bucket_count(ring);
+        if (count < ring->bucket_max && count <= BUCKETS_PER_ENTRY * ring->live)
+            index_split(ring);
+    }
 }
 
 static void index_sweep(struct ring *ring, uint32_t units)
@@ -195,8 +205,7 @@ void ring_append(struct ring *ring)
     _Atomic uint32_t *bucket;
 
     assert(ring_has_room(ring, units));
-    if (ring->live >= bucket_count(ring) && bucket_count(ring) < ring->bucket_max)
-        index_grow(ring);
+    index_grow(ring);
     index_sweep(ring, units);
     bucket = bucket_of(ring, entry->hash);
     link_set(&entry->next, refreshed(ring, link_get(bucket)));
