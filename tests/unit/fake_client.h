@@ -113,24 +113,29 @@ static inline void resolver_end(void)
     client_room = NULL;
 }
 
-/* Takes a message in as from this client. */
-static inline void client_send(struct client *client, const void *wire, size_t len)
+static inline void client_init_origin(struct client *client)
 {
-    uint8_t *copy = malloc(len ? len : 1); /* gone when query_start returns, as a listener's buffer */
-    assert(copy);
-    memcpy(copy, wire, len);
     client->origin.ops = &client_ops;
     client->origin.owner = client;
     if (!client->origin.client.sa.sa_family) {
         int status = addr_parse(&client->origin.client, "198.51.100.1", 4000);
         assert(status == 0);
     }
+}
+
+/* Takes a message in as from this client. */
+static inline void client_send(struct client *client, const void *wire, size_t len)
+{
+    uint8_t *copy = malloc(len ? len : 1); /* gone when query_start returns, as a listener's buffer */
+    assert(copy);
+    memcpy(copy, wire, len);
+    client_init_origin(client);
     client->waiting = query_start(&resolver, &client->origin, (struct bytes){copy, len});
     free(copy);
 }
 
-/* Asks for the client's type (0: A) of `name`, in the letter case given, with an OPT unless no_edns. */
-static inline void client_ask(struct client *client, const char *name)
+/* Makes the message that asks for the client's type (0: A) of `name`, in the letter case given, with an OPT unless no_edns. */
+static inline void client_write(struct client *client, const char *name)
 {
     uint8_t *at = client->asked;
     write_u16(at, client->id);
@@ -153,7 +158,19 @@ static inline void client_ask(struct client *client, const char *name)
         at += 11;
     }
     client->asked_len = (size_t)(at - client->asked);
+}
+
+static inline void client_ask(struct client *client, const char *name)
+{
+    client_write(client, name);
     client_send(client, client->asked, client->asked_len);
+}
+
+/* Takes in what client_write made, as one of a batch; false: it has ended. */
+static inline bool client_take(struct client *client, struct query *query)
+{
+    client_init_origin(client);
+    return query_take(query, &resolver, &client->origin, (struct bytes){client->asked, client->asked_len});
 }
 
 #endif

@@ -73,6 +73,35 @@ static void what_cannot_be_read_is_refused_by_kind(void **state)
     assert_int_equal(fake_dials(), 0);
 }
 
+static void batch_is_taken_in_before_it_is_walked(void **state)
+{
+    (void)state;
+    struct query queries[4];
+    const char *names[] = {"cached.test", "fresh.test", "broken.test", "Cached.test"};
+    unsigned taken = 0;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    client_ask(&clients[9], "cached.test");
+    fake_turn();
+    for (unsigned n = 0; n < 4; n++) {
+        clients[n].id = (uint16_t)n;
+        client_write(&clients[n], names[n]);
+        clients[n].asked[5] = n == 2 ? 2 : 1; /* QDCOUNT */
+        taken += client_take(&clients[n], &queries[taken]);
+    }
+    assert_int_equal(taken, 3);
+    assert_int_equal(clients[2].rcode, RCODE_FORMERR);
+    assert_int_equal(clients[0].replies + clients[1].replies + clients[3].replies, 0);
+    query_run_all(queries, taken);
+    assert_int_equal(clients[0].replies + clients[3].replies, 2);
+    assert_true(clients[3].case_kept);
+    assert_int_equal(resolver_waiting(&resolver), 1);
+    memset(queries, 0xff, sizeof queries);
+    fake_turn();
+    assert_int_equal(clients[1].replies, 1);
+    assert_int_equal(clients[1].answers, 1);
+}
+
 static void query_without_rd_is_answered_from_the_cache_only(void **state)
 {
     (void)state;
@@ -407,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_no_query_gets_silence),
         TEST(what_cannot_be_read_is_refused_by_kind),
+        TEST(batch_is_taken_in_before_it_is_walked),
         TEST(query_without_rd_is_answered_from_the_cache_only),
         TEST(each_gets_its_own_question_and_opt),
         TEST(repeated_query_gets_one_answer),
