@@ -141,6 +141,7 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
 }
 
+/* Extended errors of the upstream bear its name. */
 static void ede_name_source(struct answer *answer, const struct server *server)
 {
     char text[EDE_TEXT * 2];
@@ -150,6 +151,11 @@ static void ede_name_source(struct answer *answer, const struct server *server)
         int len = snprintf(text, sizeof text, "%.32s%s%.*s", upstream_name(server), ede->len ? ": " : "", ede->len,
                            ede->text);
         ede_add(&named, ede->code, text, (size_t)len);
+    }
+    if (is_failure(answer->rcode) && named.count == 0) { /* it gave no reason: at least say whose word it is */
+        int len = snprintf(text, sizeof text, "%.32s: the server answered %s", upstream_name(server),
+                           answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
+        ede_add(&named, EDE_OTHER, text, (size_t)len);
     }
     answer->ede = named;
 }

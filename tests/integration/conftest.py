@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import certs as certs_module  # noqa: E402
 import realservers  # noqa: E402
-from daemon import Daemon  # noqa: E402
+from daemon import FLAVOUR, Daemon  # noqa: E402
 from dotserver import DotServer  # noqa: E402
 from netns import Namespace  # noqa: E402
 
@@ -96,6 +96,9 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     assert os.geteuid() == 0, "the integration tests need root: namespaces, port 53, users"
-    if not config.getoption("--faults"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("faults")])
-        items[:] = [item for item in items if not item.get_closest_marker("faults")]
+    unwanted = set() if config.getoption("--faults") else {"faults"}
+    if FLAVOUR != "plain":
+        unwanted.add("plain")
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
