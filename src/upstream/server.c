@@ -234,7 +234,7 @@ void server_note_idle_end(struct server *server)
 
 /* --- when its sessions are wanted again --- */
 
-enum { RETURNS_SEEN = 4 };
+enum { RETURNS_SEEN = 6 };
 
 void server_note_question(struct server *server)
 {

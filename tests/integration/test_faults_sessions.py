@@ -228,11 +228,11 @@ def test_pauses_by_chance(daemon, server, limit, factor):
     pauses = [chance.expovariate(1 / (limit * factor)) for _ in range(int(100 / (limit * factor)))]
     due = 1 + ask_after_pauses(daemon, server, pauses)
     print(f"{len(server.established)} dials where {due} were due")
-    assert len(server.established) <= 1.1 * due + 1
+    assert len(server.established) <= 1.1 * due + 2
 
 
 @pytest.mark.parametrize("limit", [2, 10])
 def test_bursts(daemon, server, limit):
     server.close_idle = limit
     due = 1 + ask_after_pauses(daemon, server, [1, 45, 45], at_once=20)
-    assert len(server.established) <= 1.1 * due + 1
+    assert len(server.established) <= 1.1 * due + 2
