@@ -6,8 +6,9 @@
  *   - `backlog` holds the answers behind these, each after a struct late; there are some only while the socket is blocked
  *     and all slots are taken;
  *   - while the socket is blocked (the kernel took no more) nothing is read, so that what comes stays in its queue;
- *   - while it is flooded (more datagrams come than are taken) the socket is not watched but read once a turn, and the loop does
- *     not sleep: a watched socket pays for a wake-up with each datagram that comes and each answer that leaves;
+ *   - while it is flooded (from a turn that brings FLOOD datagrams to one that brings none) the socket is not watched but read once
+ *     a turn, and the loop does not sleep: a watched socket pays for a wake-up with each datagram that comes and each answer that
+ *     leaves;
  *   - the receive buffers hold data only within one receive round; queries that wait have copied what they need.
  */
 #include <assert.h>
@@ -26,6 +27,7 @@ enum {
     QUERY_SIZE = 2048,  /* a longer datagram is no query; it is cut, and refused by the parser */
     ANSWER_SIZE = 4352, /* the largest limits.udp-size and an OPT */
     ROUNDS = 8,         /* receive rounds before other handles get their turn */
+    FLOOD = 2 * BATCH,  /* datagrams in one turn: they come faster than they are taken */
     BACKLOG_MAX = 4 * 1024 * 1024, /* octets: thousands of clients may get one answer at once */
 };
 
@@ -314,7 +316,7 @@ static void udp_ready(uv_poll_t *poll, int status, int events)
         poll_update(listener);
         send_batch(listener);
     }
-    if ((events & UV_READABLE) && !listener->stopped && receive(listener) == ROUNDS * BATCH)
+    if ((events & UV_READABLE) && !listener->stopped && receive(listener) >= FLOOD)
         flood_begins(listener);
 }
 
