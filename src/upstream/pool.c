@@ -310,15 +310,18 @@ static bool pool_stuck(struct group *group, uint64_t now_ms)
     return true;
 }
 
-/* Gives what waits to sessions that have room meanwhile. */
+/* Gives what waits to sessions that have room meanwhile. Where one that would go anywhere finds no place, its like find none either:
+ * thousands may wait. */
 static void pool_feed(struct group *group, bool alone)
 {
     struct list_link *link = list_first(&group->waiting), *after;
+    bool full = false;
     for (; link; link = after) {
         struct exchange *exchange = container_of(link, struct exchange, link);
+        bool anywhere = !exchange->alone && !exchange->avoid_server && !exchange->avoid_session;
         after = list_next(&group->waiting, link);
-        if (exchange->alone == alone)
-            (void)pool_place(group, exchange);
+        if (exchange->alone == alone && !(anywhere && full))
+            full |= !pool_place(group, exchange) && anywhere;
     }
 }
 
