@@ -145,7 +145,10 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
 static void ede_name_source(struct answer *answer, const struct server *server)
 {
     char text[EDE_TEXT * 2];
-    struct ede_list named = {.count = 0};
+    struct ede_list named;
+    if (answer->ede.count == 0 && !is_failure(answer->rcode))
+        return;
+    named.count = 0;
     for (unsigned i = 0; i < answer->ede.count; i++) {
         const struct ede *ede = &answer->ede.item[i];
         int len = snprintf(text, sizeof text, "%.32s%s%.*s", upstream_name(server), ede->len ? ": " : "", ede->len,

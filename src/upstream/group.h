@@ -84,7 +84,8 @@ struct server {
     uint64_t shunned_until_ms; /* for these: the others are asked first until then */
     uint64_t dialed_ms;       /* the latest dial */
     uint32_t rtt_ms16;        /* smoothed answer time in sixteenths of a millisecond; 0: unknown */
-    uint64_t sampled_ms;      /* when it was last changed */
+    uint64_t sampled_ms;      /* when it was last changed, */
+    uint64_t recomputed_ms;   /* and the median and patience */
     uint16_t samples[SAMPLES]; /* the latest answer times, ms */
     unsigned sample_count;
     uint16_t median_ms, patience_ms; /* of them; from them: when an answer is late. 0: unknown */

@@ -9,7 +9,8 @@
 #include <string.h>
 #include "group.h"
 
-#define RECOMPUTE_EVERY 16
+#define RECOMPUTE_EVERY 16 /* samples, at low rates; */
+#define RECOMPUTE_MS 50    /* at high ones */
 #define FORGET_HALF_MS 60000 /* a time this old counts half */
 
 static int compare(const void *a, const void *b)
@@ -24,6 +25,7 @@ static void recompute_patience(struct server *server)
     memcpy(sorted, server->samples, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
     server->median_ms = sorted[count / 2];
+    server->recomputed_ms = server->sampled_ms;
     unsigned late = server->median_ms * 5u / 4;
     unsigned p90 = sorted[count * 9 / 10] + 1u;
     if (late < p90)
@@ -41,7 +43,8 @@ void server_note_time(struct server *server, uint64_t took_ms, bool lost)
     if (lost)
         return;
     server->samples[server->sample_count++ % SAMPLES] = (uint16_t)capped;
-    if (server->sample_count % RECOMPUTE_EVERY == 0 || server->sample_count == 4)
+    bool due = server->sample_count % RECOMPUTE_EVERY == 0 && server->sampled_ms >= server->recomputed_ms + RECOMPUTE_MS;
+    if (due || server->sample_count == 4)
         recompute_patience(server);
 }
 
