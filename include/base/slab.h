@@ -1,7 +1,7 @@
 /* Objects of one size in chunks: taking and giving back are a few instructions, and a limit is a limit.
  *
  * Does:    hands out zeroed objects of one size, at most `limit` at once; frees chunks that have become
- *          empty, but keeps one, so that a flood gives its memory back and a steady load does not allocate.
+ *          empty, but keeps some, so that a flood gives its memory back and a steady load does not allocate.
  * Owns:    all objects' memory; slab_fini frees it whether or not objects are out.
  * Threads: none.
  */
@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include "base/check.h"
 #include "base/list.h"
+
+#define SLAB_SPARE_CHUNKS 8 /* of 64 KiB */
 
 struct slab {
     size_t object_size, per_chunk, in_use, limit;

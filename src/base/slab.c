@@ -1,7 +1,7 @@
 /* Invariants
  *   - a chunk starts at a multiple of CHUNK_SPAN and is no longer: masking an object's address finds it;
- *   - a chunk with used == per_chunk is in `full`, any other in `with_room`; the one with used == 0, if there
- *     is one, is the last of these, so that it is used only when no other has room;
+ *   - a chunk with used == per_chunk is in `full`, any other in `with_room`; those with used == 0 are the last
+ *     of these, so that they are used only when no other has room;
  *   - an object below `carved` is either out or in its chunk's free list, which runs through the objects;
  *   - in_use is the sum of all chunks' `used`. */
 #include "base/slab.h"
@@ -103,10 +103,10 @@ void *slab_take(struct slab *slab)
     return memset(object, 0, slab->object_size);
 }
 
-/* One empty chunk stays for the next take. */
+/* A turn of the loop may give back all that it took: what it needs again in the next one stays. */
 static void chunk_emptied(struct slab *slab, struct chunk *chunk)
 {
-    if (slab->empty_chunks > 0) {
+    if (slab->empty_chunks == SLAB_SPARE_CHUNKS) {
         chunk_free(chunk);
         return;
     }

@@ -24,6 +24,7 @@
 
 #define UNITS_PER_BUCKET  10 /* a plain answer takes 80 octets and more */
 #define UNITS_PER_SWEEP   8
+#define SPLITS_AHEAD      8
 #define BUCKETS_PER_ENTRY 2 /* while there is room for them: fewer entries are looked at that are not the one */
 
 _Static_assert(UNITS_PER_SWEEP < UNITS_PER_BUCKET, "the sweep goes round faster than the head");
@@ -125,12 +126,23 @@ static void index_split(struct ring *ring)
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
 }
 
+/* The bucket that is split in a while is known, and so is what its entry has to be asked for. */
+static void index_prefetch_split(const struct ring *ring)
+{
+    uint32_t fresh = bucket_count(ring) + SPLITS_AHEAD, mask = mask_over(fresh);
+    const struct entry *entry = follow(ring, link_get(&ring->buckets[fresh & (mask >> 1)]));
+    if (entry)
+        __builtin_prefetch(entry);
+}
+
 static void index_grow(struct ring *ring)
 {
     for (unsigned i = 0; i < BUCKETS_PER_ENTRY; i++) {
         uint32_t count = bucket_count(ring);
-        if (count < ring->bucket_max && count <= BUCKETS_PER_ENTRY * ring->live)
-            index_split(ring);
+        if (count >= ring->bucket_max || count > BUCKETS_PER_ENTRY * ring->live)
+            return;
+        index_split(ring);
+        index_prefetch_split(ring);
     }
 }
 

@@ -195,6 +195,8 @@ static void small_make_room(struct shard *shard, uint32_t units, uint32_t *carri
             leave_small(shard, oldest, carries);
         ring_drop_oldest(&shard->small);
     }
+    if (ring_used(&shard->small) > 0) /* which leaves next; its place in main's index is anywhere */
+        ring_prefetch_bucket(&shard->main, ring_oldest(&shard->small)->hash);
 }
 
 static void make_room(struct shard *shard, const struct ring *ring, uint32_t units)
