@@ -180,10 +180,10 @@ static bool is_refreshed(const struct answer *answer)
     return answer->rcode == RCODE_NOERROR || answer->rcode == RCODE_NXDOMAIN;
 }
 
-/* Expired data rather than a failure, and not overwritten by it; but a failed validation is a verdict. */
+/* What is kept rather than a failure, and not overwritten by it, be it asked for by nobody; but a failed validation is a verdict. */
 static bool lookup_finish_stale(struct lookup *lookup, const struct answer *answer)
 {
-    if (is_refreshed(answer) || is_verdict(answer) || !lookup_next_waiter(lookup) || !lookup_answer_stale(lookup))
+    if (is_refreshed(answer) || is_verdict(answer) || !lookup_answer_stale(lookup))
         return false;
     lookup_close(lookup);
     lookup_free(lookup);
@@ -519,6 +519,21 @@ static void lookup_start(struct lookup *lookup, enum counter why)
     again_start(lookup, upstream_patience(resolver->group, &lookup->tries[0]));
 }
 
+/* Everybody who waited has given up: who comes now is not left to the questions that were in vain. Their answers still count. */
+static void lookup_revive(struct lookup *lookup)
+{
+    struct resolver *resolver = lookup->resolver;
+    const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    uint64_t sent_ms = exchange_live(second) && second->sent_ms > first->sent_ms ? second->sent_ms : first->sent_ms;
+    if (!list_empty(&lookup->waiters) || first->state != EXCHANGE_SENT || !lookup_may_try(lookup) ||
+        loop_now(resolver->loop) < sent_ms + resolver->config->limits.answer_by_ms)
+        return;
+    exchange_cancel(&lookup->tries[1]);
+    timeout_stop(&lookup->again);
+    hedge_send(lookup);
+    again_start(lookup, LOST_AFTER);
+}
+
 bool lookup_join(struct query *query)
 {
     struct resolver *resolver = query->resolver;
@@ -533,6 +548,8 @@ bool lookup_join(struct query *query)
         query_error(parked, RCODE_SERVFAIL, EDE_OTHER, error_text(ERROR_LIMIT));
         return false;
     }
+    if (joined)
+        lookup_revive(lookup);
     parked->lookup = lookup;
     list_push_back(&lookup->waiters, &parked->in_lookup);
     if (joined)

@@ -258,6 +258,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         session_relieved(session);
     } else if (!message_answers((struct bytes){message, len}, exchange->key)) {
         counter_add(group->counters, COUNTER_upstream_ignored_question, 1);
+        exchange_finish(exchange, ERROR_MALFORMED, NULL); /* under its own id: the server is confused, the right answer need not come */
     } else {
         session_answer(session, exchange, message, len);
     }

@@ -195,6 +195,23 @@ static void question_denied_a_second_try_gets_it_when_there_is_budget_again(void
     assert_int_equal(written(), 226 + 26);
 }
 
+/* Everybody who asked was told SERVFAIL; who asks then need not wait for answers that will never come. */
+static void question_asked_again_after_its_waiters_gave_up_is_answered(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(5000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    fake.serve = serve;
+    for (unsigned i = 0; i < fake_dials(); i++)
+        for (struct fake_frame *lost; (lost = fake_take(fake_conn(i)));)
+            free(lost);
+    client_ask(&clients[1], "a.test");
+    fake_pass(100);
+    assert_int_equal(clients[1].rcode + clients[1].replies, 1);
+}
+
 static void server_that_answers_nothing_gets_few_second_questions(void **state)
 {
     (void)state;
@@ -741,6 +758,7 @@ int main(void)
         TEST(late_question_is_asked_once_more_on_another_session),
         TEST(second_questions_have_a_budget),
         TEST(question_denied_a_second_try_gets_it_when_there_is_budget_again),
+        TEST(question_asked_again_after_its_waiters_gave_up_is_answered),
         TEST(server_that_answers_nothing_gets_few_second_questions),
         TEST(lost_questions_are_asked_again_whatever_the_budget),
         TEST(silent_session_is_replaced_and_its_questions_are_answered),

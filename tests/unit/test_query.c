@@ -263,6 +263,31 @@ static void expired_answer_is_given_when_no_server_can_be_asked(void **state)
     assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
 }
 
+/* A renewal that fails, and that nobody waits for, takes nothing away. */
+static void failed_renewal_leaves_what_is_kept(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    config->cache.prefetch = true;
+    config->cache.serve_stale = 86400;
+    fake.serve = serve;
+    served.ttl = 100;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    served.rcode = RCODE_SERVFAIL;
+    fake_pass(92000);
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 2);
+    client_ask(&clients[2], "a.test");
+    assert_int_equal(clients[2].rcode + clients[2].replies, 1);
+    fake_pass(60000);
+    client_ask(&clients[3], "a.test");
+    fake_turn();
+    assert_int_equal(clients[3].rcode + clients[3].replies, 1);
+    assert_int_equal(clients[3].ede, EDE_STALE_ANSWER);
+}
+
 static void nothing_expired_is_given_when_that_is_off(void **state)
 {
     (void)state;
@@ -446,6 +471,7 @@ int main(void)
         TEST(dropped_query_leaves_its_lookup_to_the_cache),
         TEST(expired_answer_is_given_when_nothing_fresh_comes),
         TEST(expired_answer_is_given_when_no_server_can_be_asked),
+        TEST(failed_renewal_leaves_what_is_kept),
         TEST(nothing_expired_is_given_when_that_is_off),
         TEST(popular_name_is_renewed_before_it_expires),
         TEST(new_resolver_survives_failed_allocations),
