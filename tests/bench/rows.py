@@ -151,11 +151,11 @@ class MissLatency(Miss):
 
 
 class Slow(Miss):
-    name, title, unit, value = "slow", "upstream 20 ms, 5 % at 300 ms, 0.1 % dropped, 1,000/s", "ms", "p99"
+    name, title, unit, value = "slow", "upstream 20 ms, 5 % at 300 ms, 0.1 % dropped, 2,000/s", "ms", "p99"
     target, bounds = "none lost, p99 <= 60, p99.9 <= 330, asked <= 1.08", {
         "lost": 0, "p99": 60, "p999": 330, "asked": 1.08}
     upstream = ("-d", 20, "-s", 0.05, "-S", 300, "-x", 0.001)
-    whole, load, floor, repetitions = 20000, ("-r", 1000, "-m", 20000, "-w", 6000), None, 3
+    whole, load, floor, repetitions = 20000, ("-r", 2000, "-m", 20000, "-w", 6000), None, 3
 
 
 class Reset(Miss):
