@@ -42,13 +42,25 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
 void cache_prefetch(const struct cache *cache, uint64_t hash);
 void cache_prefetch_entry(const struct cache *cache, uint64_t hash);
 
+/* What cache_get would find, expired or not (its TTLs are 0 then), without counting as a question for it: for people who
+ * look. `out` takes MESSAGE_MAX octets. */
+enum cache_result cache_look(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, uint8_t *out,
+                             struct cache_found *found);
+
+/* Each flush begins an epoch: an answer that was asked for in an earlier one is not stored any more. */
+uint64_t cache_epoch(const struct cache *cache);
+
 /* Stores a copy of `answer` (its ttl must be above 0, its question must fit the key) for answer->ttl seconds from
- * now_ms, replacing what is there. 0, or -ENOSPC: larger than a shard takes. */
+ * now_ms, replacing what is there. `epoch`: when the question was asked. 0, -ECANCELED: there was a flush since, or
+ * -ENOSPC: larger than a shard takes. */
 int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
-              uint64_t now_ms) MUST_CHECK;
+              uint64_t now_ms, uint64_t epoch) MUST_CHECK;
 
 /* Makes everything unfindable at once. */
 void cache_flush(struct cache *cache);
+/* Makes all answers for a name (in lower case) unfindable, whatever their type, and with `below` those for all names under
+ * it. Walks through the whole cache, in slices: no lock is held for longer than some 20 us. Gives their number. */
+uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_octets, bool below);
 
 /* Counted over all shards. */
 struct cache_stats {

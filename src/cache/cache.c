@@ -1,6 +1,8 @@
 /* Invariants: the high bits of a hash choose the shard and nothing else, so its low half is as good inside a
  * shard as in the whole; a shard is touched with its lock held only, and a caller's memory is written only
- * under that lock, so what is copied out is one answer as it was put. */
+ * under that lock, so what is copied out is one answer as it was put.
+ * A flush raises the epoch first and takes each lock after that; a put compares it under the lock. So what was
+ * asked before the flush is either there when the flush comes to its shard, or is refused. */
 #include "cache/cache.h"
 
 #include <assert.h>
@@ -14,6 +16,7 @@
 
 struct cache {
     unsigned count; /* a power of two */
+    _Atomic uint64_t epoch;
     struct shard *shard[SHARDS_MAX];
 };
 
@@ -102,6 +105,24 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     return result;
 }
 
+enum cache_result cache_look(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, uint8_t *out,
+                             struct cache_found *found)
+{
+    struct shard *shard = shard_of(cache, hash);
+    enum cache_result result = CACHE_MISS;
+    struct entry *entry;
+
+    pthread_mutex_lock(&shard->lock);
+    entry = shard_find(shard, key, hash);
+    if (entry) {
+        unsigned hits = entry->hits;
+        result = copy_out(entry, now_ms, true, 0, out, MESSAGE_MAX, found);
+        entry->hits = hits & ENTRY_HITS_MAX;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return result;
+}
+
 void cache_prefetch(const struct cache *cache, uint64_t hash)
 {
     shard_prefetch(shard_of(cache, hash), hash);
@@ -112,28 +133,65 @@ void cache_prefetch_entry(const struct cache *cache, uint64_t hash)
     shard_prefetch_entry(shard_of(cache, hash), hash);
 }
 
+uint64_t cache_epoch(const struct cache *cache)
+{
+    return atomic_load_explicit(&cache->epoch, memory_order_relaxed);
+}
+
 int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
-              uint64_t now_ms)
+              uint64_t now_ms, uint64_t epoch)
 {
     struct shard *shard = shard_of(cache, hash);
+    int status = -ECANCELED;
 
     assert(answer->ttl > 0);
     assert(message_answers((struct bytes){answer->wire, answer->len}, key));
     if (answer->len > MESSAGE_MAX || answer->ttl_count > MESSAGE_MAX_RECORDS)
         return -ENOSPC;
     pthread_mutex_lock(&shard->lock);
-    shard_put(shard, key, hash, answer, now_ms);
+    if (epoch == cache_epoch(cache)) {
+        shard_put(shard, key, hash, answer, now_ms);
+        status = 0;
+    }
     pthread_mutex_unlock(&shard->lock);
-    return 0;
+    return status;
+}
+
+static void next_epoch(struct cache *cache)
+{
+    atomic_fetch_add_explicit(&cache->epoch, 1, memory_order_relaxed);
 }
 
 void cache_flush(struct cache *cache)
 {
+    next_epoch(cache);
     for (unsigned i = 0; i < cache->count; i++) {
         pthread_mutex_lock(&cache->shard[i]->lock);
         shard_flush(cache->shard[i]);
         pthread_mutex_unlock(&cache->shard[i]->lock);
     }
+}
+
+/* A slice of each shard in turn, so that a lock that was just given back is not taken again at once: those who wait for it
+ * come first. */
+uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_octets, bool below)
+{
+    struct shard_walk walks[SHARDS_MAX] = {{0}};
+    uint64_t removed = 0;
+    bool left = true;
+
+    next_epoch(cache);
+    while (left) {
+        left = false;
+        for (unsigned i = 0; i < cache->count; i++) {
+            pthread_mutex_lock(&cache->shard[i]->lock);
+            left |= shard_flush_slice(cache->shard[i], &walks[i], name, name_octets, below);
+            pthread_mutex_unlock(&cache->shard[i]->lock);
+        }
+    }
+    for (unsigned i = 0; i < cache->count; i++)
+        removed += walks[i].removed;
+    return removed;
 }
 
 void cache_stats(struct cache *cache, struct cache_stats *out)

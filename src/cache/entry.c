@@ -134,6 +134,16 @@ bool entry_matches(const struct entry *entry, const struct key *key)
            read_u16(name + key->name_len + 2) == key->class;
 }
 
+bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below)
+{
+    const uint8_t *own = octet_at(entry, MESSAGE_HEADER);
+    size_t octets = name_len((struct bytes){own, entry->len - MESSAGE_HEADER});
+
+    if (below)
+        return name_is_under(own, octets, name, name_octets);
+    return octets == name_octets && memcmp(own, name, octets) == 0;
+}
+
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms)
 {
     uint64_t age = (now_ms - entry->born) & BORN_MASK;

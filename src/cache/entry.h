@@ -55,6 +55,8 @@ void entry_trim(struct entry *entry, uint32_t units);
 
 /* True if it answers this question; the hash was compared before. */
 bool entry_matches(const struct entry *entry, const struct key *key);
+/* True if its question is about this name (in lower case), or with `below` about one under it. */
+bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below);
 /* Milliseconds since it was written; 0 if another thread read the clock later than the caller. */
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms);
 /* Copies the message to `out` (room for entry->len), with id 0 and TTLs as stored, and says what is known of

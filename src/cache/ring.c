@@ -254,6 +254,22 @@ void ring_carry_oldest(struct ring *ring)
     ring_append(ring);
 }
 
+/* An entry that is rewritten in its place begins where it began, so a position stays where an entry or gap begins. */
+struct entry *ring_next(const struct ring *ring, uint64_t *position)
+{
+    struct entry *entry;
+    uint32_t place;
+
+    if (*position < ring->tail)
+        *position = ring->tail;
+    entry = follow(ring, (uint32_t)*position);
+    if (!entry)
+        return NULL;
+    place = (uint32_t)(((uint8_t *)entry - ring->data) / ENTRY_UNIT);
+    advance(ring, position, &place, entry_units(entry));
+    return entry;
+}
+
 void ring_kill(struct ring *ring, struct entry *entry)
 {
     _Atomic uint32_t *link = bucket_of(ring, entry->hash);

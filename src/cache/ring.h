@@ -49,6 +49,10 @@ void ring_drop_oldest(struct ring *ring);
 /* Gives its place up and appends it again; it always fits. */
 void ring_carry_oldest(struct ring *ring);
 
+/* Walks from the tail (*position 0) to the head, which what is carried on is appended to: gives the entry or gap at the position
+ * and moves that behind it; NULL at the head. Between two steps the ring may change: places that were given up are passed over. */
+struct entry *ring_next(const struct ring *ring, uint64_t *position);
+
 /* Makes an entry of this ring a gap that nothing finds. */
 void ring_kill(struct ring *ring, struct entry *entry);
 /* Makes everything unfindable. */

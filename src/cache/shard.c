@@ -23,6 +23,7 @@
 #define TYPICAL_UNITS 11 /* of an entry: one address */
 #define CARRY_MAX     16 /* with 8, 0.05 to 0.25 points lower */
 #define CARRY_UNITS   8 /* of an answer, for each of which one more is carried on: it pushes out as many */
+#define SLICE_ENTRIES 200 /* looked at in one slice of a walk */
 
 /* How a block is divided: this structure, the index of both rings, ghosts, the data of both rings. */
 struct layout {
@@ -243,4 +244,27 @@ void shard_flush(struct shard *shard)
 {
     ring_clear(&shard->main);
     ring_clear(&shard->small);
+}
+
+/* True if there is more. Never more than SLICE_ENTRIES are looked at, gaps counted. */
+static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *removed, const uint8_t *name,
+                             size_t name_octets, bool below)
+{
+    struct entry *entry = NULL;
+
+    for (unsigned i = 0; i < SLICE_ENTRIES && (entry = ring_next(ring, position)); i++) {
+        if (!entry->gap && entry_is_for(entry, name, name_octets, below)) {
+            ring_kill(ring, entry);
+            ++*removed;
+        }
+    }
+    return entry != NULL;
+}
+
+/* The small ring first: what leaves it before it was looked at is appended to the main ring, which comes after. */
+bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets, bool below)
+{
+    if (flush_ring_slice(&shard->small, &walk->small, &walk->removed, name, name_octets, below))
+        return true;
+    return flush_ring_slice(&shard->main, &walk->main, &walk->removed, name, name_octets, below);
 }

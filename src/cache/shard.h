@@ -42,4 +42,12 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
                uint64_t now_ms);
 void shard_flush(struct shard *shard);
 
+/* How far a walk over both rings has come; begins zeroed. */
+struct shard_walk {
+    uint64_t small, main; /* positions */
+    uint64_t removed;
+};
+/* As cache_flush_name, for the next entries of the walk; false: that was the last slice. The lock may be given back in between. */
+bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets, bool below);
+
 #endif

@@ -137,7 +137,7 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
     bool stored = answer->ttl > 0 && cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer,
-                                               loop_now(resolver->loop)) == 0;
+                                               loop_now(resolver->loop), lookup->epoch) == 0;
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
 }
 
@@ -502,6 +502,7 @@ static struct lookup *lookup_new(struct resolver *resolver, const struct key *ke
         return NULL;
     lookup->resolver = resolver;
     lookup->key = *key;
+    lookup->epoch = cache_epoch(resolver->cache);
     list_init(&lookup->waiters);
     lookup->tries[0].key = lookup->tries[1].key = &lookup->key;
     lookup->tries[0].done = lookup_first_done;

@@ -9,6 +9,7 @@ struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
     struct key key;
+    uint64_t epoch;             /* of the cache, when it was begun: its answer is not stored after a flush */
     struct list waiters;        /* parked queries */
     struct exchange tries[2];   /* the second one is the hedge */
     struct timeout again;

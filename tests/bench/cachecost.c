@@ -53,7 +53,7 @@ static double fill(void)
             sample_make(&samples[i], at + i, records, 86400);
         double before = now_ns();
         for (unsigned i = 0; i < BATCH; i++)
-            must(cache_put(cache, &samples[i].key, samples[i].hash, &samples[i].answer, 1) == 0, "no room");
+            must(cache_put(cache, &samples[i].key, samples[i].hash, &samples[i].answer, 1, cache_epoch(cache)) == 0, "no room");
         spent += now_ns() - before;
     }
     return spent / entries;

@@ -15,7 +15,8 @@
 #include "cache/cache.h"
 #include "tests/unit/answers.h"
 
-#define MIB ((size_t)1 << 20)
+#define MIB     ((size_t)1 << 20)
+#define EXAMPLE "\7example"
 
 static struct cache *cache;
 static struct sample sample;
@@ -43,7 +44,7 @@ static int end_cache(void **state)
 
 static void put_sample(uint64_t now_ms)
 {
-    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, now_ms), 0);
+    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, now_ms, cache_epoch(cache)), 0);
 }
 
 static void put(unsigned number, unsigned records, uint32_t mark, uint32_t ttl, uint64_t now_ms)
@@ -184,7 +185,7 @@ static void another_question_is_not_answered(void **state)
     (void)state;
     sample_key(&sample, 1);
     sample_answer(&sample, 1, 1, 300);
-    assert_int_equal(cache_put(cache, &sample.key, 7, &sample.answer, 0), 0);
+    assert_int_equal(cache_put(cache, &sample.key, 7, &sample.answer, 0, cache_epoch(cache)), 0);
     sample.key.flags = KEY_DO;
     assert_other_question();
     sample.key.flags = KEY_CD;
@@ -210,7 +211,7 @@ static void a_key_longer_than_the_message_is_not_answered(void **state)
     sample.key.name[0] = 0;
     sample.key.name_len = 1;
     sample_answer(&sample, 0, 0, 300);
-    assert_int_equal(cache_put(cache, &sample.key, 7, &sample.answer, 0), 0);
+    assert_int_equal(cache_put(cache, &sample.key, 7, &sample.answer, 0, cache_epoch(cache)), 0);
     sample_key(&sample, 1);
     assert_other_question();
 }
@@ -367,10 +368,10 @@ static void what_is_no_message_is_refused(void **state)
     sample_key(&sample, 1);
     sample_answer(&sample, 1, 1, 60);
     sample.answer.len = MESSAGE_MAX + 1;
-    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, 0), -ENOSPC);
+    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, 0, cache_epoch(cache)), -ENOSPC);
     sample_answer(&sample, 1, 1, 60);
     sample.answer.ttl_count = MESSAGE_MAX_RECORDS + 1;
-    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, 0), -ENOSPC);
+    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, 0, cache_epoch(cache)), -ENOSPC);
     assert_int_equal(get(1, 0), CACHE_MISS);
 }
 
@@ -400,6 +401,93 @@ static void a_flush_forgets_everything(void **state)
         assert_int_equal(get(n, 0), CACHE_MISS);
     put(1, 1, 1, 60, 0);
     assert_int_equal(get(1, 0), CACHE_HIT);
+}
+
+static void what_was_asked_before_a_flush_is_not_stored(void **state)
+{
+    (void)state;
+    uint64_t asked = cache_epoch(cache);
+    sample_key(&sample, 1);
+    sample_answer(&sample, 1, 1, 60);
+    cache_flush(cache);
+    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, 0, asked), -ECANCELED);
+    assert_int_equal(get(1, 0), CACHE_MISS);
+    asked = cache_epoch(cache);
+    assert_int_equal(cache_flush_name(cache, (const uint8_t *)EXAMPLE, sizeof(EXAMPLE), true), 0);
+    assert_int_equal(cache_put(cache, &sample.key, sample.hash, &sample.answer, 0, asked), -ECANCELED);
+    put_sample(0);
+    assert_int_equal(get(1, 0), CACHE_HIT);
+}
+
+/* Of each of 3000 names an A and an AAAA record, over all shards; one more entry is not below "example". */
+static void fill_names(void)
+{
+    cache_free(cache);
+    cache = cache_new(64 * MIB);
+    assert_non_null(cache);
+    for (unsigned n = 0; n < 6000; n++) {
+        sample_key(&sample, n / 2);
+        sample.key.type = n % 2 ? 28 : 1;
+        sample.hash = key_hash(&sample.key);
+        sample_answer(&sample, 1, n, 60);
+        put_sample(0);
+    }
+    sample_key(&sample, 9999);
+    sample.key.name[sample.key.name_len - 2] = 'f'; /* "examplf" */
+    sample.hash = key_hash(&sample.key);
+    sample_answer(&sample, 1, 1, 60);
+    put_sample(0);
+}
+
+static uint64_t entries(void)
+{
+    struct cache_stats stats;
+    cache_stats(cache, &stats);
+    return stats.entries;
+}
+
+static void a_name_is_flushed_with_all_its_types(void **state)
+{
+    (void)state;
+    fill_names();
+    sample_key(&sample, 1234);
+    assert_int_equal(cache_flush_name(cache, sample.key.name, sample.key.name_len, false), 2);
+    assert_int_equal(entries(), 5999);
+    assert_int_equal(get(1234, 0), CACHE_MISS);
+    assert_int_equal(get(1233, 0), CACHE_HIT);
+    assert_int_equal(cache_flush_name(cache, (const uint8_t *)EXAMPLE, sizeof(EXAMPLE), false), 0);
+    assert_int_equal(entries(), 5999);
+}
+
+static void names_below_a_suffix_are_flushed(void **state)
+{
+    (void)state;
+    fill_names();
+    sample_key(&sample, 1234);
+    assert_int_equal(cache_flush_name(cache, sample.key.name, sample.key.name_len, true), 2);
+    assert_int_equal(cache_flush_name(cache, (const uint8_t *)EXAMPLE, sizeof(EXAMPLE), true), 5998);
+    assert_int_equal(entries(), 1);
+    assert_int_equal(cache_flush_name(cache, (const uint8_t *)"", 1, true), 1);
+    assert_int_equal(entries(), 0);
+    put(1, 1, 1, 60, 0);
+    assert_int_equal(get(1, 0), CACHE_HIT);
+}
+
+static void a_look_shows_what_expired_and_counts_for_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(cache_look(cache, &sample.key, sample.hash, 0, out, &found), CACHE_MISS);
+    put(1, 2, 7, 60, 0);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(cache_look(cache, &sample.key, sample.hash, 1500, out, &found), CACHE_HIT);
+    assert_int_equal(found.answer.ttl, 59);
+    assert_int_equal(found.original_ttl, 60);
+    assert_int_equal(sample_mark(&sample.key, out, 1), 7);
+    assert_int_equal(cache_look(cache, &sample.key, sample.hash, 61000, out, &found), CACHE_EXPIRED);
+    assert_int_equal(found.expired_ms, 1000);
+    for (unsigned n = 2; n < 100000; n++)
+        put(n, 1, n, 60, 0);
+    assert_int_equal(get(1, 0), CACHE_MISS); /* asked for it would have stayed */
 }
 
 static void the_memory_bound_is_kept_and_told(void **state)
@@ -624,11 +712,14 @@ static void *visit(void *arg)
         if (next_random(&self->random) % 2) {
             uint32_t mark = (uint32_t)next_random(&self->random);
             sample_answer(mine, mark % 90 + 1, mark, 60);
-            if (cache_put(cache, &mine->key, mine->hash, &mine->answer, 1000) != 0)
+            int status = cache_put(cache, &mine->key, mine->hash, &mine->answer, 1000, cache_epoch(cache));
+            if (status != 0 && status != -ECANCELED)
                 abort();
         }
         if (self->flushes && i % 5000 == 0)
             cache_flush(cache);
+        if (self->flushes && i % 5000 == 2500)
+            cache_flush_name(cache, (const uint8_t *)EXAMPLE, sizeof(EXAMPLE), true);
     }
     free(mine);
     free(wire);
@@ -678,6 +769,10 @@ int main(void)
         TEST(what_is_no_message_is_refused),
         TEST(the_last_put_wins),
         TEST(a_flush_forgets_everything),
+        TEST(what_was_asked_before_a_flush_is_not_stored),
+        TEST(a_name_is_flushed_with_all_its_types),
+        TEST(names_below_a_suffix_are_flushed),
+        TEST(a_look_shows_what_expired_and_counts_for_nothing),
         TEST(the_memory_bound_is_kept_and_told),
         TEST(a_full_cache_holds_an_a_record_in_110_octets),
         TEST(stats_count),

@@ -94,6 +94,30 @@ static void answer_serves_later_queries_from_the_cache(void **state)
     assert_int_equal(written(), 1);
 }
 
+static void what_is_under_way_at_a_flush_is_answered_and_not_kept(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    cache_flush(cache);
+    client_ask(&clients[1], "b.test");
+    fake.serve = serve;
+    fake_pass(10);
+    struct fake_frame *frame;
+    while ((frame = fake_take(fake_conn(0))))
+        serve(fake_conn(0), frame);
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(clients[1].answers, 1);
+    assert_int_equal(fake_counted(COUNTER_cache_not_stored), 1);
+    client_ask(&clients[1], "b.test");
+    assert_int_equal(written(), 2);
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(written(), 3);
+}
+
 /* --- the client's time --- */
 
 static void query_is_answered_by_its_time_and_the_late_answer_is_kept(void **state)
@@ -753,6 +777,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_question_serves_all_who_ask),
         TEST(answer_serves_later_queries_from_the_cache),
+        TEST(what_is_under_way_at_a_flush_is_answered_and_not_kept),
         TEST(query_is_answered_by_its_time_and_the_late_answer_is_kept),
         TEST(refused_servers_are_named_in_the_answer),
         TEST(late_question_is_asked_once_more_on_another_session),

@@ -434,6 +434,28 @@ static void what_is_found_is_what_was_put_last(void **state)
     assert_true(shard->went_round);
 }
 
+/* Full rings, a walk in slices, and in between puts that push out, carry on and replace what it has not come to: when it is over
+ * nothing is left of what was there before. */
+static void a_walk_in_slices_misses_nothing(void **state)
+{
+    (void)state;
+    struct shard_walk walk = {0};
+    unsigned fresh = 0;
+    fill_main();
+    const unsigned before = flood_next;
+    for (unsigned n = 0; n < before; n += 3)
+        ask(ONCE + n);
+    while (shard_flush_slice(shard, &walk, (const uint8_t *)"\7example", 9, true)) {
+        fresh++;
+        put(fresh % 2 ? ONCE + before - fresh : fresh, fresh % 9);
+    }
+    assert_true(walk.removed > 10000 && fresh > 100);
+    for (unsigned n = 0; n + fresh + 2 < before; n++)
+        assert_null(find(ONCE + n));
+    check_ring(&shard->main);
+    check_ring(&shard->small);
+}
+
 /* From positions just below 2^32: links wrap in both rings, and old ones must not come alive. */
 static void links_may_wrap(void **state)
 {
@@ -499,6 +521,7 @@ int main(void)
         TEST(a_larger_answer_stays_in_main),
         TEST(equal_hashes_do_not_confuse_names),
         TEST(a_flush_makes_everything_unfindable),
+        TEST(a_walk_in_slices_misses_nothing),
         TEST(what_is_found_is_what_was_put_last),
         TEST(links_may_wrap),
         TEST(old_links_are_refreshed_in_time),
