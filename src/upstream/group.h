@@ -96,6 +96,11 @@ struct server {
     uint64_t rest_ms;         /* for how long the last session that rested was kept; 0: none was */
     uint8_t returns;          /* one bit for each pause longer than that, the latest lowest: it was over before twice the time */
     struct log_limit log_limit;
+    struct {                  /* for people only, see report.c */
+        int last_error;
+        uint64_t failed_ms, opened_ms, opened, resumed;
+        struct tls_facts tls;
+    } noted;
 };
 
 struct group {
@@ -233,6 +238,12 @@ bool server_find_way(struct server *server);
 
 /* If the machine slept meanwhile, every session is taken for dead. */
 void group_notice_sleep(struct group *group);
+
+/* --- report.c: what is told of a server --- */
+
+/* A session was opened; the server failed. */
+void report_note_opened(struct server *server, const struct tls_facts *facts);
+void report_note_failed(struct server *server, int reason);
 
 /* --- upstream.c --- */
 void exchange_finish(struct exchange *exchange, int status, struct answer *answer);

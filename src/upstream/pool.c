@@ -402,6 +402,7 @@ static void server_failed(struct server *server, uint64_t retry_at_ms, int reaso
     if (retry_at_ms > server->retry_at_ms)
         server->retry_at_ms = retry_at_ms;
     server->failures++;
+    report_note_failed(server, reason);
     if (log_allowed(&server->log_limit, now_ms, &suppressed)) {
         char addr[ADDR_TEXT];
         log_warning("upstream", "%s %s %s: %s%s", what, server->entry->name, addr_format(&server->addr, true, addr),

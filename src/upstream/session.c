@@ -275,6 +275,7 @@ static void session_log_facts(struct session *session)
     log_info("upstream", "session to %s %s: %s, %s, certificate %s%s%s%s", session->server->entry->name,
              addr_format(&session->server->addr, true, addr), facts.version, facts.cipher, facts.certificate_name,
              facts.resumed ? ", resumed" : "", facts.alpn[0] ? ", ALPN " : "", facts.alpn);
+    report_note_opened(session->server, &facts);
     if (facts.resumed)
         counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);
     session->tls12 = strcmp(facts.version, "TLS1.2") == 0;
