@@ -164,3 +164,19 @@ const char *records_type_text(uint16_t type, char out[TYPE_TEXT])
     LDNS_FREE(mnemonic);
     return out;
 }
+
+int records_type_number(const char *text)
+{
+    ldns_rr_type type = ldns_get_rr_type_by_name(text);
+    return type == 0 || (unsigned)type > UINT16_MAX ? -EINVAL : (int)type;
+}
+
+const char *records_rcode_text(uint16_t rcode, char out[RCODE_TEXT])
+{
+    const ldns_lookup_table *known = ldns_lookup_by_id(ldns_rcodes, rcode);
+    if (known)
+        snprintf(out, RCODE_TEXT, "%s", known->name);
+    else
+        snprintf(out, RCODE_TEXT, "RCODE%u", rcode);
+    return out;
+}

@@ -244,6 +244,24 @@ static void types_have_names(void **state)
     assert_string_equal(records_type_text(65280, out), "TYPE65280");
 }
 
+static void types_have_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(records_type_number("AAAA"), 28);
+    assert_int_equal(records_type_number("https"), 65);
+    assert_int_equal(records_type_number("TYPE65280"), 65280);
+    assert_int_equal(records_type_number("NONSENSE"), -EINVAL);
+    assert_int_equal(records_type_number(""), -EINVAL);
+}
+
+static void rcodes_have_names(void **state)
+{
+    (void)state;
+    char out[RCODE_TEXT];
+    assert_string_equal(records_rcode_text(3, out), "NXDOMAIN");
+    assert_string_equal(records_rcode_text(4000, out), "RCODE4000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +271,8 @@ int main(void)
         cmocka_unit_test(two_questions_are_no_agreement),
         cmocka_unit_test(what_ldns_refuses_is_no_agreement),
         cmocka_unit_test(a_failed_allocation_in_ldns_is_no_verdict),
+        cmocka_unit_test(types_have_numbers),
+        cmocka_unit_test(rcodes_have_names),
         cmocka_unit_test(an_answer_is_built_from_presentation_form),
         cmocka_unit_test(every_record_has_the_class_of_the_key),
         cmocka_unit_test(authority_records_come_with_their_own_owner),
