@@ -86,6 +86,7 @@ struct config {
     } identity;
 
     char *control_socket;    /* NULL: off */
+    bool control_socket_is_default; /* where it cannot be, that is no error then */
     bool has_metrics;
     struct addr metrics_listen;
 
@@ -108,6 +109,10 @@ const char *config_upstream_origin(const struct config *config, size_t upstream,
 /* Prints every setting of a snapshot that config_load made as YAML that config_load reads back, each with a comment that
  * says where its value came from (default, file:line, variable). 0 or -EIO. */
 int config_print(const struct config *config, FILE *out) MUST_CHECK;
+/* Tells every setting of such a snapshot, in the same order: its key ("cache.size", "upstreams.google.port"), its value as
+ * config_print prints it, and where it came from. 0 or -ENOMEM. */
+int config_each(const struct config *config,
+                void (*tell)(void *context, const char *key, const char *value, const char *origin), void *context) MUST_CHECK;
 /* Prints the annotated default file: conf/dotstub.yaml is its output. */
 int config_print_annotated(FILE *out) MUST_CHECK;
 

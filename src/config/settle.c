@@ -238,5 +238,6 @@ int settle_fill(struct snapshot *snapshot, const struct draft *draft, const stru
     if (!error)
         error = fit_cache(snapshot, machine);
     snapshot->config.listen_is_default = !draft_setting(draft, "listen")->named;
+    snapshot->config.control_socket_is_default = !draft_setting(draft, "control.socket")->named;
     return error;
 }

@@ -55,6 +55,37 @@ static void every_printed_value_says_where_it_came_from(void **state)
     end(&r);
 }
 
+struct told {
+    unsigned count, found;
+};
+
+static void take_told(void *context, const char *key, const char *value, const char *origin)
+{
+    struct told *told = context;
+    told->count++;
+    if (strcmp(key, "cache.size") == 0 && strcmp(value, "8MiB") == 0 && strstr(origin, "f:1"))
+        told->found++;
+    if (strcmp(key, "upstreams.google.port") == 0 && strcmp(value, "853") == 0 && strcmp(origin, "default") == 0)
+        told->found++;
+    if (strcmp(key, "listen") == 0 && strcmp(value, "[\"127.0.0.1@53\", \"::1@53\"]") == 0)
+        told->found++;
+}
+
+static void settings_are_told_one_by_one(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    struct result r = loaded("cache: {size: 8MiB}\n");
+    assert_int_equal(config_each(r.config, take_told, &told), 0);
+    assert_int_equal(told.count, option_count - 1 + upstream_option_count);
+    assert_int_equal(told.found, 3);
+    assert_true(r.config->control_socket_is_default);
+    end(&r);
+    r = loaded("control: {socket: /run/dotstub/control.sock}\n");
+    assert_false(r.config->control_socket_is_default);
+    end(&r);
+}
+
 static char *read_whole(const char *path)
 {
     char *text = malloc(200000);
@@ -159,6 +190,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_printed_is_read_back),
         cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory,
                                         remove_directory),
+        cmocka_unit_test(settings_are_told_one_by_one),
         cmocka_unit_test(the_annotated_file_is_up_to_date),
         cmocka_unit_test(the_annotated_file_says_nothing_but_the_defaults),
         cmocka_unit_test(the_manual_mentions_every_setting_and_its_default),
