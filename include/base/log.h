@@ -13,6 +13,7 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_set_level(enum log_level level);
+enum log_level log_level(void);
 bool log_enabled(enum log_level level);
 /* `module` is the source module's name, as in "tls". The line is cut at 1,000 bytes with its newline; all but
  * printable ASCII is escaped as \xNN; errno is kept. */

@@ -108,6 +108,7 @@ static void levels_behind_the_set_one_are_silent(void **state)
     log_debug("tls", "x");
     assert_string_equal(logged(), "");
     log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(log_level(), LOG_LEVEL_ERROR);
     assert_false(log_enabled(LOG_LEVEL_WARNING));
     log_warning("tls", "x");
     assert_string_equal(logged(), "");
