@@ -2,6 +2,8 @@
  *
  * The order of the start: standard descriptors, command line, configuration, trust, sockets, privileges, workers. What can fail
  * because of the operator fails before the first answer is given, with its own exit status.
+ *
+ * The main thread's loop runs signals and the control side until the last worker has said that it has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include <config.h>
+#include "control/control.h"
 #include "net/loop.h"
 #include "net/verifytime.h"
 #include "privileges.h"
@@ -52,6 +55,11 @@ struct daemon {
     struct worker **workers;
     struct sockets sockets;
     struct loop loop;
+    struct mailbox mailbox;
+    struct letter *ended;   /* one for each worker */
+    unsigned running;       /* workers whose end was not told yet */
+    bool stopping;
+    struct control *control;
     uv_signal_t on_term, on_int, on_hup;
     uv_timer_t save;
     char verified_file[PATH_MAX]; /* keeps the time of the last verified handshake; "": nowhere */
@@ -199,7 +207,7 @@ static unsigned tcp_limit(void)
         servers += config->upstreams[i].address_count;
     if (servers * config->tls.sessions > 12)
         servers = 12 / config->tls.sessions + 1; /* more are not open at once */
-    unsigned long reserve = 16 + config->workers * (8 + 2 * self.sockets.per_worker + servers * config->tls.sessions);
+    unsigned long reserve = 16 + control_descriptors(config) + config->workers * (8 + 2 * self.sockets.per_worker + servers * config->tls.sessions);
     unsigned long left = limit.rlim_cur > reserve ? (limit.rlim_cur - reserve) / config->workers : 0;
     if (left < 4)
         left = 4;
@@ -215,12 +223,48 @@ static int make_workers(void)
     const struct config *config = self.config;
     unsigned limit = tcp_limit();
     self.workers = mem_zalloc(config->workers, sizeof(struct worker *));
+    self.ended = mem_zalloc(config->workers, sizeof(struct letter));
     self.cache = cache_new(config->cache.size);
-    int status = self.workers && self.cache ? 0 : -ENOMEM;
+    int status = self.workers && self.ended && self.cache ? 0 : -ENOMEM;
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
         status = worker_new(&self.workers[i], self.config, self.cache, self.trusts,
                             &self.sockets.pairs[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
+}
+
+/* --- the control side --- */
+
+static const struct counters *counters_of(void *context, unsigned worker)
+{
+    (void)context;
+    return worker_counters(self.workers[worker]);
+}
+
+static void post_to(void *context, unsigned worker, struct letter *letter)
+{
+    (void)context;
+    worker_post(self.workers[worker], letter);
+}
+
+static const struct control_ops control_ops = {counters_of, post_to, worker_report};
+
+/* After make_workers; may be the first to want the user. 0 or an exit status. */
+static int open_control(const struct command *command)
+{
+    struct control_setup setup = {
+        .loop = &self.loop, .mailbox = &self.mailbox, .config = self.config, .cache = self.cache, .ops = &control_ops};
+    struct addr *listening = mem_zalloc(self.sockets.per_worker, sizeof *listening);
+    int status = listening ? privileges_identity(command->user, &setup.uid, &setup.gid) : -ENOMEM;
+    for (size_t i = 0; listening && i < self.sockets.per_worker; i++)
+        listening[i] = self.sockets.pairs[i].addr;
+    setup.listening = listening;
+    setup.listening_count = self.sockets.per_worker;
+    if (status == 0)
+        status = control_open(&self.control, &setup);
+    mem_free(listening);
+    if (status == 0)
+        return EXIT_OK;
+    return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
 }
 
 /* --- the time of the last verified handshake, for a machine that starts without a clock --- */
@@ -247,13 +291,34 @@ static void save_verified(uv_timer_t *timer)
         verifytime_save(self.verified_file);
 }
 
+/* --- the end of the workers --- */
+
+static void worker_ended(struct letter *letter, void *reader)
+{
+    (void)letter;
+    (void)reader;
+    if (--self.running == 0)
+        loop_stop(&self.loop);
+}
+
+/* The loop goes on, so that it can be asked how things stand, until they have ended. */
+static void stop_workers(void)
+{
+    if (self.stopping)
+        return;
+    self.stopping = true;
+    control_stopping(self.control);
+    for (unsigned i = 0; i < self.running; i++)
+        worker_stop(self.workers[i]);
+}
+
 /* --- signals --- */
 
 static void stop_asked(uv_signal_t *signal, int number)
 {
     (void)signal;
     log_info("daemon", "stopping on signal %d", number);
-    loop_stop(&self.loop);
+    stop_workers();
 }
 
 static void reload_asked(uv_signal_t *signal, int number)
@@ -266,6 +331,8 @@ static void reload_asked(uv_signal_t *signal, int number)
 static int watch_signals(void)
 {
     int status = loop_init(&self.loop);
+    if (status == 0)
+        status = mailbox_init(&self.mailbox, &self.loop, NULL);
     if (status == 0)
         status = uv_signal_init(&self.loop.uv, &self.on_term);
     if (status == 0)
@@ -285,6 +352,7 @@ static int watch_signals(void)
 
 static void unwatch_signals(void)
 {
+    mailbox_close(&self.mailbox);
     uv_close((uv_handle_t *)&self.on_term, NULL);
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
@@ -306,17 +374,22 @@ static void announce(void)
 
 static int run_workers(void)
 {
-    unsigned started = 0;
     int status = 0;
-    while (status == 0 && started < self.config->workers)
-        if ((status = worker_start(self.workers[started])) == 0)
-            started++;
-    if (status == 0) {
-        announce();
-        loop_run(&self.loop);
+    while (status == 0 && self.running < self.config->workers) {
+        struct letter *ended = &self.ended[self.running];
+        ended->open = worker_ended;
+        if ((status = worker_start(self.workers[self.running], &self.mailbox, ended)) == 0)
+            self.running++;
     }
-    for (unsigned i = 0; i < started; i++)
-        worker_stop(self.workers[i]);
+    unsigned started = self.running;
+    if (status == 0) {
+        control_started(self.control);
+        announce();
+    } else {
+        stop_workers();
+    }
+    if (started > 0)
+        loop_run(&self.loop);
     for (unsigned i = 0; i < started; i++)
         worker_join(self.workers[i]);
     return status;
@@ -327,6 +400,8 @@ static void clean_up(void)
     for (unsigned i = 0; i < self.config->workers; i++)
         worker_free(self.workers[i]);
     mem_free(self.workers);
+    mem_free(self.ended);
+    control_free(self.control);
     cache_free(self.cache);
     for (size_t i = 0; i < self.config->upstream_count; i++)
         tls_trust_unref(self.trusts[i]);
@@ -348,6 +423,9 @@ static int serve(const struct command *command)
         log_error("daemon", "cannot start: %s", error_text(status));
         return status == -EADDRINUSE ? EXIT_PORT : EXIT_OTHER;
     }
+    status = open_control(command);
+    if (status != EXIT_OK)
+        return status;
     if (privileges_drop(command->user) < 0)
         return EXIT_PRIVILEGES;
     find_verified_file();
@@ -357,6 +435,7 @@ static int serve(const struct command *command)
     }
     status = run_workers();
     save_verified(&self.save);
+    control_close(self.control);
     unwatch_signals();
     clean_up();
     return status == 0 ? EXIT_OK : EXIT_OTHER;

@@ -30,6 +30,16 @@ int privileges_check(const char *user)
     return 0;
 }
 
+int privileges_identity(const char *user, uid_t *uid, gid_t *gid)
+{
+    const struct passwd *entry = geteuid() == 0 ? find_user(user) : NULL;
+    if (geteuid() == 0 && !entry)
+        return -ENOENT;
+    *uid = entry ? entry->pw_uid : geteuid();
+    *gid = entry ? entry->pw_gid : getegid();
+    return 0;
+}
+
 static int become(const struct passwd *entry)
 {
     capng_clear(CAPNG_SELECT_BOTH);

@@ -34,6 +34,8 @@ struct worker {
     struct link link;
     struct wallclock wallclock;
     struct letter stop;
+    struct mailbox *home; /* where the end is told, */
+    struct letter *ended; /* and by which letter */
     struct counters counters;
     struct resolver resolver;
     struct group *group;
@@ -114,6 +116,25 @@ static void wallclock_set(struct wallclock *wallclock)
     group_clock_changed(container_of(wallclock, struct worker, wallclock)->group);
 }
 
+/* --- what it tells --- */
+
+const struct counters *worker_counters(const struct worker *worker)
+{
+    return &worker->counters;
+}
+
+void worker_post(struct worker *worker, struct letter *letter)
+{
+    mailbox_post(&worker->mailbox, letter);
+}
+
+void worker_report(void *reader, struct worker_report *out)
+{
+    const struct worker *worker = reader;
+    out->waiting = resolver_waiting(&worker->resolver);
+    group_report(worker->group, out->servers);
+}
+
 /* --- the thread --- */
 
 static void *worker_main(void *context)
@@ -123,11 +144,14 @@ static void *worker_main(void *context)
     worker->drained = loop_drain(&worker->loop, CLOSE_MS);
     if (!worker->drained)
         log_warning("worker", "some connections did not close in time");
+    mailbox_post(worker->home, worker->ended);
     return NULL;
 }
 
-int worker_start(struct worker *worker)
+int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended)
 {
+    worker->home = home;
+    worker->ended = ended;
     sigset_t all, before;
     sigfillset(&all); /* signals are the main thread's */
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,13 +1,14 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when
- *          worker_join returns. worker_stop may be called from the main thread.
+ *          worker_join returns. worker_stop, worker_post and worker_counters may be called from the main thread.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
 #define DOTSTUB_DAEMON_WORKER_H
 
 #include "cache/cache.h"
 #include "config/config.h"
+#include "control/control.h"
 #include "sockets.h"
 #include "net/tls.h"
 
@@ -17,11 +18,15 @@ struct worker;
  * negative: then the process must end, what was built so far is in *out and cannot be torn down. */
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
                struct socket_pair *pairs, size_t count, unsigned tcp_limit) MUST_CHECK;
-/* 0 or a negative errno: the thread could not be made. */
-int worker_start(struct worker *worker) MUST_CHECK;
+/* At the end of the thread `ended` is posted to `home`. 0 or a negative errno: the thread could not be made. */
+int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
 /* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);
+/* For the control side: its counters; its mailbox, until worker_stop; what it tells on its own thread. */
+const struct counters *worker_counters(const struct worker *worker);
+void worker_post(struct worker *worker, struct letter *letter);
+void worker_report(void *reader, struct worker_report *out);
 /* After worker_join; one that was never started, or whose connections did not close, is left to the end of the process. */
 void worker_free(struct worker *worker);
 

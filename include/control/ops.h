@@ -1,0 +1,43 @@
+/* What the control side is given: how to reach the workers, and what it shows.
+ *
+ * Owns:    nothing; see each member.
+ * Threads: the main thread's, but for control_ops.report.
+ */
+#ifndef DOTSTUB_CONTROL_OPS_H
+#define DOTSTUB_CONTROL_OPS_H
+
+#include <sys/types.h>
+#include "base/counters.h"
+#include "cache/cache.h"
+#include "config/config.h"
+#include "net/mailbox.h"
+#include "upstream/report.h"
+
+/* What a worker tells. */
+struct worker_report {
+    size_t waiting;                /* queries that wait for an answer */
+    struct server_report *servers; /* room for one for each address of each upstream entry, in the configuration's order */
+};
+
+/* Filled from above: how to reach the workers. */
+struct control_ops {
+    const struct counters *(*counters)(void *context, unsigned worker);
+    void (*post)(void *context, unsigned worker, struct letter *letter);
+    /* On the worker's thread; `reader` is what its mailbox gives to letters. */
+    void (*report)(void *reader, struct worker_report *out);
+};
+
+struct control_setup {
+    struct loop *loop;
+    struct mailbox *mailbox;       /* of that loop: for the workers' answers */
+    struct config *config;         /* kept by reference */
+    struct cache *cache;
+    const struct addr *listening;  /* where questions are answered; copied */
+    size_t listening_count;
+    uid_t uid;                     /* whom the socket is for */
+    gid_t gid;
+    const struct control_ops *ops;
+    void *context;
+};
+
+#endif

@@ -1,0 +1,316 @@
+/* A table of paths for each of the two sockets.
+ *
+ * Invariant: what changes something is a POST, takes only arguments that it knows, and checks all of them before it does anything:
+ * a misspelt `name` must not flush everything.
+ */
+#include "api.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "base/mem.h"
+#include "dns/codes.h"
+#include "dns/name.h"
+#include "dns/records.h"
+#include "health.h"
+#include "metrics.h"
+#include "status.h"
+
+#define JSON_TYPE "application/json"
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+/* One of `answer` (at once) and `report` (when the workers have answered; `sum` NULL: they have not) is set. */
+struct route {
+    const char *path;
+    enum http_verb verb;
+    const char *arguments[3]; /* known; NULL behind them */
+    void (*answer)(struct view *view, struct http_request *request);
+    void (*report)(struct view *view, struct http_request *request, const struct survey_sum *sum);
+};
+
+/* A request that waits for the workers. */
+struct asking {
+    struct survey_wait wait;
+    struct view *view;
+    struct http_request *request;
+    const struct route *route;
+};
+
+static void reply_json(struct http_request *request, unsigned status, char *text)
+{
+    http_reply(request, status, JSON_TYPE, text, NULL);
+}
+
+static void refuse(struct http_request *request, unsigned status, const char *sentence)
+{
+    reply_json(request, status, status_error(sentence, NULL));
+}
+
+/* NULL: it was not given. "name" and "name=" are an empty text. */
+static const char *argument(const struct http_request *request, const char *name)
+{
+    for (unsigned i = 0; i < request->argument_count; i++)
+        if (strcmp(request->argument[i].name, name) == 0)
+            return request->argument[i].value ? request->argument[i].value : "";
+    return NULL;
+}
+
+/* --- reading --- */
+
+static void no_report(struct view *view, struct http_request *request)
+{
+    refuse(request, HTTP_UNAVAILABLE, view->readiness == READY_STOPPING ? "stopping" : "a worker does not answer");
+}
+
+static void get_status(struct view *view, struct http_request *request, const struct survey_sum *sum)
+{
+    if (sum)
+        reply_json(request, HTTP_OK, status_text(view, sum));
+    else
+        no_report(view, request);
+}
+
+static void get_stats(struct view *view, struct http_request *request)
+{
+    reply_json(request, HTTP_OK, status_counters(view));
+}
+
+static void get_config(struct view *view, struct http_request *request)
+{
+    reply_json(request, HTTP_OK, status_config(view));
+}
+
+static void get_metrics(struct view *view, struct http_request *request, const struct survey_sum *sum)
+{
+    if (sum)
+        http_reply(request, HTTP_OK, METRICS_TYPE, metrics_text(view, sum), NULL);
+    else
+        no_report(view, request);
+}
+
+static void get_cache(struct view *view, struct http_request *request)
+{
+    const char *name = argument(request, "name"), *type_name = argument(request, "type");
+    uint8_t wire[NAME_MAX_WIRE];
+    int len = name ? name_from_text(wire, name) : -EINVAL;
+    int type = type_name ? records_type_number(type_name) : TYPE_A;
+    if (!name || !*name || len < 0)
+        refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" must be a domain name");
+    else if (type < 0)
+        refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" must be a record type");
+    else
+        reply_json(request, HTTP_OK, status_cache(view, wire, (size_t)len, (uint16_t)type));
+}
+
+/* --- changing --- */
+
+static void flush_all(struct view *view, struct http_request *request)
+{
+    struct cache_stats stats;
+    cache_stats(view->cache, &stats);
+    cache_flush(view->cache);
+    log_info("control", "the cache was flushed");
+    reply_json(request, HTTP_OK, status_flushed(stats.entries));
+}
+
+static void post_flush(struct view *view, struct http_request *request)
+{
+    const char *name = argument(request, "name"), *suffix = argument(request, "suffix");
+    const char *text = name ? name : suffix;
+    uint8_t wire[NAME_MAX_WIRE];
+    if (!text) {
+        flush_all(view, request);
+        return;
+    }
+    int len = *text ? name_from_text(wire, text) : -EINVAL;
+    if (name && suffix)
+        refuse(request, HTTP_BAD_REQUEST, "one of \"name\" and \"suffix\", not both");
+    else if (len < 0)
+        refuse(request, HTTP_BAD_REQUEST, "the name to flush must be a domain name");
+    else
+        reply_json(request, HTTP_OK, status_flushed(cache_flush_name(view->cache, wire, (size_t)len, suffix != NULL)));
+}
+
+static void post_log(struct view *view, struct http_request *request)
+{
+    const char *level = argument(request, "level");
+    (void)view;
+    if (level && status_set_level(level))
+        reply_json(request, HTTP_OK, status_level());
+    else
+        refuse(request, HTTP_BAD_REQUEST, "the argument \"level\" must be error, warning, info or debug");
+}
+
+/* --- health --- */
+
+static void reply_text(struct http_request *request, unsigned status, const char *text)
+{
+    http_reply(request, status, TEXT_TYPE, strdup(text), NULL);
+}
+
+/* Alive: every worker answers a letter. */
+static void get_healthz(struct view *view, struct http_request *request, const struct survey_sum *sum)
+{
+    if (sum || view->readiness == READY_STOPPING)
+        reply_text(request, HTTP_OK, "ok\n");
+    else
+        reply_text(request, HTTP_UNAVAILABLE, "a worker does not answer\n");
+}
+
+static void write_degraded(void *context, const char *sentence)
+{
+    fprintf(context, "degraded: %s\n", sentence);
+}
+
+/* Ready as soon as questions are taken and until the stop: also while it can only answer from its cache. */
+static void get_readyz(struct view *view, struct http_request *request, const struct survey_sum *sum)
+{
+    char *text = NULL;
+    size_t len;
+    if (view->readiness != READY_YES) {
+        reply_text(request, HTTP_UNAVAILABLE, view->readiness == READY_STOPPING ? "stopping\n" : "starting\n");
+        return;
+    }
+    FILE *out = open_memstream(&text, &len);
+    if (out) {
+        fputs("ready\n", out);
+        if (!sum)
+            fputs("degraded: a worker does not answer\n", out);
+        else
+            health_each(sum, write_degraded, out);
+        fclose(out);
+    }
+    http_reply(request, HTTP_OK, TEXT_TYPE, text, NULL);
+}
+
+/* --- the tables --- */
+
+static const struct route control_routes[] = {
+    {"/status", HTTP_GET, {NULL}, .report = get_status},
+    {"/stats", HTTP_GET, {NULL}, .answer = get_stats},
+    {"/config", HTTP_GET, {NULL}, .answer = get_config},
+    {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
+    {"/cache", HTTP_GET, {"name", "type"}, .answer = get_cache},
+    {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
+    {"/log", HTTP_POST, {"level"}, .answer = post_log},
+    {.path = NULL},
+};
+
+static const struct route metrics_routes[] = {
+    {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
+    {"/healthz", HTTP_GET, {NULL}, .report = get_healthz},
+    {"/readyz", HTTP_GET, {NULL}, .report = get_readyz},
+    {.path = NULL},
+};
+
+static bool is_known(const struct route *route, const char *name)
+{
+    for (size_t i = 0; i < 3 && route->arguments[i]; i++)
+        if (strcmp(route->arguments[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Each one known, and given once. */
+static bool arguments_are_good(const struct route *route, const struct http_request *request)
+{
+    if (request->argument_count > HTTP_ARGUMENTS)
+        return false;
+    for (unsigned i = 0; i < request->argument_count; i++) {
+        if (!is_known(route, request->argument[i].name))
+            return false;
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(request->argument[i].name, request->argument[j].name) == 0)
+                return false;
+    }
+    return true;
+}
+
+static void workers_answered(struct survey_wait *wait, const struct survey_sum *sum)
+{
+    struct asking *asking = container_of(wait, struct asking, wait);
+    asking->route->report(asking->view, asking->request, sum);
+    mem_free(asking);
+}
+
+static void ask_workers(struct view *view, struct http_request *request, const struct route *route)
+{
+    struct asking *asking = mem_zalloc(1, sizeof *asking);
+    if (!asking) {
+        http_reply(request, HTTP_INTERNAL_ERROR, JSON_TYPE, NULL, NULL);
+        return;
+    }
+    *asking = (struct asking){.wait.done = workers_answered, .view = view, .request = request, .route = route};
+    survey_ask(&view->survey, &asking->wait);
+}
+
+static void not_found(struct http_request *request, const struct route *routes)
+{
+    const char *paths[16] = {NULL};
+    char sentence[160];
+    for (size_t i = 0; routes[i].path; i++)
+        paths[i] = routes[i].path;
+    snprintf(sentence, sizeof sentence, "there is no %s", request->path);
+    reply_json(request, HTTP_NOT_FOUND, status_error(sentence, paths));
+}
+
+static void dispatch(struct view *view, struct http_request *request, const struct route *routes)
+{
+    const struct route *route = routes;
+    while (route->path && strcmp(route->path, request->path) != 0)
+        route++;
+    if (!route->path)
+        not_found(request, routes);
+    else if (request->verb != route->verb)
+        http_reply(request, HTTP_WRONG_VERB, JSON_TYPE,
+                   status_error(route->verb == HTTP_POST ? "this is done by POST" : "this is read by GET", NULL),
+                   route->verb == HTTP_POST ? "POST" : "GET, HEAD");
+    else if (!arguments_are_good(route, request))
+        refuse(request, HTTP_BAD_REQUEST, "an argument is unknown here, or stands twice");
+    else if (route->answer)
+        route->answer(view, request);
+    else
+        ask_workers(view, request, route);
+}
+
+void api_control(struct view *view, struct http_request *request)
+{
+    dispatch(view, request, control_routes);
+}
+
+void api_metrics(struct view *view, struct http_request *request)
+{
+    char machine[256] = "";
+    (void)gethostname(machine, sizeof machine - 1);
+    if (api_host_is_ours(request->host, machine))
+        dispatch(view, request, metrics_routes);
+    else
+        refuse(request, HTTP_FORBIDDEN, "ask by address, by localhost or by this machine's name");
+}
+
+/* --- whose name was asked for --- */
+
+/* "[::1]:9153" and "127.0.0.1:9153" without port and brackets; false: too long. */
+static bool host_alone(char *out, size_t cap, const char *host)
+{
+    bool bracketed = *host == '[';
+    size_t len = bracketed ? strcspn(++host, "]") : strcspn(host, ":");
+    if (len >= cap)
+        return false;
+    memcpy(out, host, len);
+    out[len] = '\0';
+    return true;
+}
+
+bool api_host_is_ours(const char *host, const char *machine)
+{
+    char name[256];
+    struct addr addr;
+    if (!host)
+        return true; /* no browser leaves it out */
+    if (!host_alone(name, sizeof name, host))
+        return false;
+    return addr_parse(&addr, name, 1) == 0 || strcasecmp(name, "localhost") == 0 || (*machine && strcasecmp(name, machine) == 0);
+}

@@ -1,0 +1,202 @@
+/* Two HTTP servers over one view of the daemon; each may be missing.
+ *
+ * Its end: control_stopping tells those who wait for workers, control_close ends the sockets, and control_free comes when the last
+ * letter is back.
+ */
+#include "control/control.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "api.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "listener.h"
+#include "peer.h"
+#include "view.h"
+
+enum {
+    CONTROL_CONNECTIONS = 128,
+    METRICS_CONNECTIONS = 64,
+    OTHER_DESCRIPTORS = 8, /* of both: listening, epoll, wake-up */
+};
+
+struct control {
+    struct view view;
+    struct config *config;
+    struct http_server *socket, *metrics; /* NULL: not served */
+    gid_t group; /* of the socket's file */
+};
+
+/* --- the unix socket --- */
+
+static bool admits(void *context, int fd)
+{
+    const struct control *control = context;
+    struct peer peer;
+    if (peer_read(&peer, fd) == 0 && peer_may_ask(&peer, geteuid(), control->group))
+        return true;
+    log_warning("control", "a process of user %u was refused", (unsigned)peer.uid);
+    return false;
+}
+
+static void handle_control(void *context, struct http_request *request)
+{
+    struct control *control = context;
+    api_control(&control->view, request);
+}
+
+static const struct http_ops control_http = {admits, handle_control};
+
+/* A default that cannot be had is no mistake of the operator's. */
+static int explain_socket(const struct config *config, int error)
+{
+    const char *path = config->control_socket;
+    const char *why = error_text(error);
+    const char *remedy = "choose another with control.socket, or `off`";
+    if (error == -EADDRINUSE)
+        why = "somebody listens there already";
+    else if (error == -EEXIST)
+        why = "there is a file of that name which is no socket";
+    else if (error == -ENOENT)
+        remedy = "make its directory, or choose another with control.socket";
+    if (!config->control_socket_is_default) {
+        log_error("control", "cannot listen on %s: %s; %s", path, why, remedy);
+        return error;
+    }
+    log_info("control", "no control socket at %s: %s; %s", path, why, remedy);
+    return 0;
+}
+
+static int open_socket(struct control *control, const struct control_setup *setup)
+{
+    const struct config *config = setup->config;
+    struct stat stat;
+    if (!config->control_socket)
+        return 0;
+    int fd = listener_unix(config->control_socket, setup->uid, setup->gid);
+    if (fd < 0)
+        return explain_socket(config, fd);
+    control->group = lstat(config->control_socket, &stat) == 0 ? stat.st_gid : setup->gid;
+    return http_server_open(&control->socket, setup->loop, fd, &control_http, control, CONTROL_CONNECTIONS);
+}
+
+/* --- metrics --- */
+
+static void handle_metrics(void *context, struct http_request *request)
+{
+    struct control *control = context;
+    api_metrics(&control->view, request);
+}
+
+static const struct http_ops metrics_http = {NULL, handle_metrics};
+
+static int open_metrics(struct control *control, const struct control_setup *setup)
+{
+    const struct config *config = setup->config;
+    char text[ADDR_TEXT];
+    if (!config->has_metrics)
+        return 0;
+    int fd = listener_tcp(&config->metrics_listen);
+    if (fd < 0) {
+        log_error("control", "cannot serve metrics on %s: %s; choose another address with metrics.listen",
+                  addr_format(&config->metrics_listen, true, text), error_text(fd));
+        return fd;
+    }
+    return http_server_open(&control->metrics, setup->loop, fd, &metrics_http, control, METRICS_CONNECTIONS);
+}
+
+/* --- birth and end --- */
+
+static int view_init(struct view *view, const struct control_setup *setup)
+{
+    *view = (struct view){
+        .config = setup->config,
+        .cache = setup->cache,
+        .ops = setup->ops,
+        .context = setup->context,
+        .listening_count = setup->listening_count,
+        .started_ms = clock_ms(),
+        .started_wall_s = clock_wall_s(),
+    };
+    view->listening = mem_zalloc(setup->listening_count + 1, sizeof *view->listening);
+    if (!view->listening)
+        return -ENOMEM;
+    memcpy(view->listening, setup->listening, setup->listening_count * sizeof *view->listening);
+    int status = survey_init(&view->survey, setup);
+    if (status < 0)
+        mem_free(view->listening);
+    return status;
+}
+
+int control_open(struct control **out, const struct control_setup *setup)
+{
+    struct control *control = mem_zalloc(1, sizeof *control);
+    if (!control)
+        return -ENOMEM;
+    int status = view_init(&control->view, setup);
+    if (status < 0) {
+        mem_free(control);
+        return status;
+    }
+    control->config = config_ref(setup->config);
+    status = open_socket(control, setup);
+    if (status == 0)
+        status = open_metrics(control, setup);
+    if (status == 0) {
+        *out = control;
+        return 0;
+    }
+    control_stopping(control);
+    control_close(control);
+    control_free(control);
+    return status;
+}
+
+unsigned control_descriptors(const struct config *config)
+{
+    unsigned count = OTHER_DESCRIPTORS;
+    if (config->control_socket)
+        count += CONTROL_CONNECTIONS;
+    if (config->has_metrics)
+        count += METRICS_CONNECTIONS;
+    return count;
+}
+
+void control_started(struct control *control)
+{
+    char text[ADDR_TEXT];
+    control->view.readiness = READY_YES;
+    if (control->socket)
+        log_info("control", "listening on %s", control->config->control_socket);
+    if (control->metrics)
+        log_info("control", "metrics on %s", addr_format(&control->config->metrics_listen, true, text));
+}
+
+void control_stopping(struct control *control)
+{
+    control->view.readiness = READY_STOPPING;
+    survey_close(&control->view.survey);
+}
+
+void control_close(struct control *control)
+{
+    if (control->socket) {
+        (void)unlink(control->config->control_socket); /* not possible in a directory of root's; the next start replaces it */
+        http_server_close(control->socket);
+    }
+    if (control->metrics)
+        http_server_close(control->metrics);
+    control->socket = control->metrics = NULL;
+}
+
+void control_free(struct control *control)
+{
+    if (!control)
+        return;
+    survey_fini(&control->view.survey);
+    mem_free(control->view.listening);
+    config_unref(control->config);
+    mem_free(control);
+}

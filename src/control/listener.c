@@ -1,0 +1,91 @@
+/* Invariant: a unix socket can be connected to only once it has its mode and owner: it is made under a narrow umask, given away,
+ * and listened on last. */
+#include "listener.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 256 }; /* clients that do not wait are turned away by a full one */
+
+static struct sockaddr_un name_of(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    strncpy(name.sun_path, path, sizeof name.sun_path - 1); /* the configuration knows how long it may be */
+    return name;
+}
+
+/* 0: nobody; -EADDRINUSE: somebody, or that cannot be told. */
+static int somebody_listens(const char *path)
+{
+    struct sockaddr_un name = name_of(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int status = connect(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno == ECONNREFUSED ? 0 : -EADDRINUSE;
+    close(fd);
+    return status;
+}
+
+/* What a daemon that was killed left behind must not keep the next one from starting. */
+static int remove_stale(const char *path)
+{
+    struct stat stat;
+    if (lstat(path, &stat) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(stat.st_mode))
+        return -EEXIST;
+    int status = somebody_listens(path);
+    if (status == 0 && unlink(path) < 0 && errno != ENOENT)
+        status = -errno;
+    return status;
+}
+
+static int bind_narrow(int fd, const char *path)
+{
+    struct sockaddr_un name = name_of(path);
+    mode_t before = umask(0117);
+    int status = bind(fd, (struct sockaddr *)&name, sizeof name) < 0 ? -errno : 0;
+    umask(before);
+    return status;
+}
+
+int listener_unix(const char *path, uid_t uid, gid_t gid)
+{
+    int status = remove_stale(path);
+    if (status < 0)
+        return status;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    status = bind_narrow(fd, path);
+    if (status < 0)
+        goto fail;
+    if (lchown(path, uid, gid) < 0 && geteuid() == 0)
+        status = -errno;
+    if (status == 0 && listen(fd, BACKLOG) < 0)
+        status = -errno;
+    if (status == 0)
+        return fd;
+    unlink(path);
+fail:
+    close(fd);
+    return status;
+}
+
+int listener_tcp(const struct addr *addr)
+{
+    const int on = 1;
+    int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (addr->sa.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, &addr->sa, addr_len(addr)) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int status = -errno;
+    close(fd);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* The listening sockets of the control side.
+ *
+ * Owns:    nothing; the caller owns the descriptors. The file of a unix socket stays until the caller removes it.
+ * Threads: the main thread's, before there are others: the process's umask is changed for a moment.
+ */
+#ifndef DOTSTUB_CONTROL_LISTENER_H
+#define DOTSTUB_CONTROL_LISTENER_H
+
+#include <sys/types.h>
+#include "base/addr.h"
+
+/* A listening unix socket at `path`, mode 0660, of this user and group (left alone where we may not give it away). A socket
+ * that nobody listens on any more is replaced. The descriptor, or negative: -EADDRINUSE: somebody listens, -EEXIST: there
+ * is something else of that name, -ENOENT: its directory is missing, ... */
+int listener_unix(const char *path, uid_t uid, gid_t gid) MUST_CHECK;
+/* A listening TCP socket. The descriptor or a negative errno. */
+int listener_tcp(const struct addr *addr) MUST_CHECK;
+
+#endif

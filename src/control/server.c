@@ -1,0 +1,337 @@
+/* The only file that knows libmicrohttpd.
+ *
+ * It runs in "external" mode: its epoll descriptor is watched by the loop, and each time it is readable, or the library's own
+ * timeout is over, MHD_run does what is due. No thread but the loop's ever enters it.
+ *
+ * A request goes through these, in the library's callbacks:
+ *   BEGUN     its head is read; a body, which nothing here needs, is thrown away up to BODY_MAX octets
+ *   HANDLED   handed up; the connection is suspended unless the reply came at once
+ *   REPLIED   the reply is made; the library has it, or takes it when the connection has been resumed
+ *
+ * Invariants:
+ *   - `life` runs from the connection's beginning to its end; when it is over the descriptor is shut down, which the library
+ *     notices as an end of the client's doing. So neither a slow writer nor a slow reader keeps a place for longer;
+ *   - a suspended connection ends only after http_reply: a handler's request cannot vanish under it.
+ */
+#include "server.h"
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    HEAD_MAX = 8192,  /* octets of memory for a connection's head: longer ones are refused by the library */
+    BODY_MAX = 1024,
+    LIFE_MS = 10000,
+};
+
+_Static_assert(HTTP_OK == MHD_HTTP_OK && HTTP_BAD_REQUEST == MHD_HTTP_BAD_REQUEST && HTTP_FORBIDDEN == MHD_HTTP_FORBIDDEN &&
+                   HTTP_NOT_FOUND == MHD_HTTP_NOT_FOUND && HTTP_WRONG_VERB == MHD_HTTP_METHOD_NOT_ALLOWED &&
+                   HTTP_TOO_LARGE == MHD_HTTP_CONTENT_TOO_LARGE && HTTP_INTERNAL_ERROR == MHD_HTTP_INTERNAL_SERVER_ERROR &&
+                   HTTP_UNAVAILABLE == MHD_HTTP_SERVICE_UNAVAILABLE,
+               "the library's numbers");
+
+struct http_server {
+    struct MHD_Daemon *daemon;
+    struct loop *loop;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    unsigned open_handles;
+    struct timeouts lives;
+    const struct http_ops *ops;
+    void *context;
+};
+
+struct connection {
+    struct timeout life;
+    int fd;
+};
+
+enum request_state { REQUEST_BEGUN, REQUEST_HANDLED, REQUEST_REPLIED };
+
+struct request {
+    struct http_request http;
+    struct MHD_Connection *connection;
+    struct MHD_Response *response;
+    unsigned status;
+    size_t body; /* octets of it that came */
+    enum request_state state;
+    bool suspended;
+};
+
+/* --- the library's turns --- */
+
+static void server_run(struct http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    (void)MHD_run(server->daemon);
+    if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
+        uv_timer_start(&server->timer, server->timer.timer_cb, ms, 0);
+    else
+        uv_timer_stop(&server->timer);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    server_run(poll->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    server_run(timer->data);
+}
+
+/* --- connections --- */
+
+static void life_over(struct timeout *timeout)
+{
+    shutdown(container_of(timeout, struct connection, life)->fd, SHUT_RDWR);
+}
+
+static void connection_begins(struct http_server *server, struct MHD_Connection *connection, void **context)
+{
+    struct connection *own = mem_zalloc(1, sizeof *own);
+    if (!own)
+        return; /* its requests are refused */
+    own->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    timeout_start(&server->lives, &own->life);
+    *context = own;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **own,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct connection *ending = *own;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        connection_begins(context, connection, own);
+    } else if (ending) {
+        timeout_stop(&ending->life);
+        mem_free(ending);
+        *own = NULL;
+    }
+}
+
+/* --- replies --- */
+
+static struct MHD_Response *make_response(const char *type, char *body, const char *allow)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(body);
+        return NULL;
+    }
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (allow)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+    return response;
+}
+
+void http_reply(struct http_request *http, unsigned status, const char *type, char *body, const char *allow)
+{
+    struct request *request = container_of(http, struct request, http);
+    if (!body) {
+        status = HTTP_INTERNAL_ERROR;
+        body = strdup("out of memory\n");
+        type = "text/plain";
+    }
+    request->state = REQUEST_REPLIED;
+    request->status = status;
+    request->response = body ? make_response(type, body, allow) : NULL;
+    if (!request->suspended)
+        return;
+    request->suspended = false;
+    MHD_resume_connection(request->connection);
+    uv_timer_start(&http->server->timer, on_timer, 0, 0);
+}
+
+/* Without memory for a reply the connection ends. */
+static enum MHD_Result send_reply(struct request *request)
+{
+    return request->response ? MHD_queue_response(request->connection, request->status, request->response) : MHD_NO;
+}
+
+static enum MHD_Result refuse(struct request *request, unsigned status, const char *why)
+{
+    http_reply(&request->http, status, "text/plain", strdup(why), NULL);
+    return send_reply(request);
+}
+
+/* --- requests --- */
+
+static enum MHD_Result take_argument(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct http_request *http = context;
+    (void)kind;
+    if (http->argument_count == HTTP_ARGUMENTS) {
+        http->argument_count++;
+        return MHD_NO;
+    }
+    http->argument[http->argument_count].name = name;
+    http->argument[http->argument_count++].value = value;
+    return MHD_YES;
+}
+
+static enum http_verb verb_of(const char *method)
+{
+    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+        return HTTP_GET;
+    return strcmp(method, MHD_HTTP_METHOD_POST) == 0 ? HTTP_POST : HTTP_OTHER_VERB;
+}
+
+static struct request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *path,
+                                   const char *method)
+{
+    struct request *request = mem_zalloc(1, sizeof *request);
+    if (!request)
+        return NULL;
+    request->connection = connection;
+    request->http.server = server;
+    request->http.path = path;
+    request->http.verb = verb_of(method);
+    request->http.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    return request;
+}
+
+/* The head is there; what can be refused by it is. */
+static enum MHD_Result request_begins(struct http_server *server, struct request *request)
+{
+    const struct connection *own =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (!own)
+        return MHD_NO;
+    if (server->ops->admits && !server->ops->admits(server->context, own->fd))
+        return refuse(request, HTTP_FORBIDDEN, "only root, the daemon's user and the socket's group may ask\n");
+    if (length && strtoull(length, NULL, 10) > BODY_MAX)
+        return refuse(request, HTTP_TOO_LARGE, "the request is too large\n");
+    return MHD_YES;
+}
+
+static enum MHD_Result request_complete(struct http_server *server, struct request *request)
+{
+    request->state = REQUEST_HANDLED;
+    (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, take_argument, &request->http);
+    server->ops->handle(server->context, &request->http);
+    if (request->state == REQUEST_REPLIED)
+        return send_reply(request);
+    request->suspended = true;
+    MHD_suspend_connection(request->connection);
+    return MHD_YES;
+}
+
+/* Called when the head is read, for each piece of the body, at its end, and again when the connection was resumed. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *body, size_t *body_len, void **own)
+{
+    struct request *request = *own;
+    (void)version;
+    (void)body;
+    if (!request) {
+        request = *own = request_new(context, connection, path, method);
+        return request ? request_begins(context, request) : MHD_NO;
+    }
+    if (*body_len > 0) {
+        request->body += *body_len;
+        *body_len = 0;
+        return request->body <= BODY_MAX ? MHD_YES : MHD_NO;
+    }
+    return request->state == REQUEST_REPLIED ? send_reply(request) : request_complete(context, request);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **own, enum MHD_RequestTerminationCode how)
+{
+    struct request *request = *own;
+    (void)context;
+    (void)connection;
+    (void)how;
+    if (request && request->response)
+        MHD_destroy_response(request->response);
+    mem_free(request);
+    *own = NULL;
+}
+
+static void __attribute__((format(printf, 2, 0))) on_message(void *context, const char *format, va_list arguments)
+{
+    char text[256];
+    (void)context;
+    int len = vsnprintf(text, sizeof text, format, arguments);
+    if (len > 0 && (size_t)len < sizeof text && text[len - 1] == '\n')
+        text[len - 1] = '\0';
+    log_debug("control", "%s", text);
+}
+
+/* --- birth and end --- */
+
+static struct MHD_Daemon *start(struct http_server *server, int fd, unsigned connections)
+{
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+                            MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                            server, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http_server *server = handle->data;
+    if (--server->open_handles == 0)
+        mem_free(server);
+}
+
+static void close_handles(struct http_server *server)
+{
+    timeouts_fini(&server->lives);
+    uv_close((uv_handle_t *)&server->timer, on_closed);
+    uv_close((uv_handle_t *)&server->poll, on_closed);
+}
+
+int http_server_open(struct http_server **out, struct loop *loop, int fd, const struct http_ops *ops, void *context,
+                     unsigned connections)
+{
+    struct http_server *server = mem_zalloc(1, sizeof *server);
+    if (!server) {
+        close(fd);
+        return -ENOMEM;
+    }
+    *server = (struct http_server){.loop = loop, .ops = ops, .context = context, .open_handles = 2};
+    timeouts_init(&server->lives, loop, LIFE_MS, life_over);
+    server->daemon = start(server, fd, connections);
+    if (!server->daemon)
+        goto fail;
+    int status = uv_poll_init(&loop->uv, &server->poll, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+    if (status < 0)
+        goto fail_poll;
+    uv_timer_init(&loop->uv, &server->timer); /* cannot fail, nor can the start of a poll just made */
+    server->timer.data = server->poll.data = server;
+    uv_timer_start(&server->timer, on_timer, 0, 0);
+    uv_poll_start(&server->poll, UV_READABLE, on_readable);
+    *out = server;
+    return 0;
+fail_poll:
+    MHD_stop_daemon(server->daemon); /* closes the descriptor */
+    fd = -1;
+fail:
+    if (fd >= 0)
+        close(fd);
+    timeouts_fini(&server->lives);
+    mem_free(server);
+    return -ENOMEM;
+}
+
+void http_server_close(struct http_server *server)
+{
+    (void)MHD_run(server->daemon); /* takes back what was resumed, sends what it can */
+    uv_poll_stop(&server->poll);
+    MHD_stop_daemon(server->daemon);
+    close_handles(server);
+}

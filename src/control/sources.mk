@@ -1,0 +1,20 @@
+noinst_LIBRARIES += libcontrol.a
+libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c src/control/health.c src/control/health.h \
+  src/control/listener.c src/control/listener.h src/control/metrics.c src/control/metrics.h src/control/peer.c src/control/peer.h \
+  src/control/server.c src/control/server.h src/control/status.c src/control/status.h src/control/survey.c src/control/survey.h \
+  src/control/view.h
+noinst_HEADERS += include/control/control.h include/control/ops.h
+
+check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_survey
+tests_unit_test_api_SOURCES = tests/unit/test_api.c tests/unit/fake_workers.h
+tests_unit_test_api_LDADD = $(control_libs) $(CMOCKA_LIBS)
+# The linker puts the test's own function in the place of the one that sends.
+tests_unit_test_api_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=http_reply
+tests_unit_test_health_SOURCES = tests/unit/test_health.c
+tests_unit_test_health_LDADD = $(control_libs) $(CMOCKA_LIBS)
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c
+tests_unit_test_listener_LDADD = $(control_libs) $(CMOCKA_LIBS)
+tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
+tests_unit_test_peer_LDADD = $(control_libs) $(CMOCKA_LIBS)
+tests_unit_test_survey_SOURCES = tests/unit/test_survey.c tests/unit/fake_workers.h
+tests_unit_test_survey_LDADD = $(control_libs) $(CMOCKA_LIBS)

@@ -1,0 +1,290 @@
+/* JSON by jansson, which is used here only.
+ *
+ * Invariant: objects are built with the functions that take a reference over, and these take NULL for a failure; so a failed
+ * allocation anywhere makes the text at the end incomplete at worst, and print() gives NULL only when there is no root or no text.
+ */
+#include "status.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <config.h>
+#include "base/errors.h"
+#include "dns/records.h"
+#include "health.h"
+
+static const char *const levels[] = {
+    [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug"};
+
+/* With a newline at its end, for people. */
+static char *print(json_t *root)
+{
+    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL, *line = NULL;
+    json_decref(root);
+    if (text && asprintf(&line, "%s\n", text) < 0)
+        line = NULL;
+    free(text);
+    return line;
+}
+
+static void put(json_t *object, const char *key, json_t *value)
+{
+    (void)json_object_set_new(object, key, value);
+}
+
+static void put_number(json_t *object, const char *key, uint64_t value)
+{
+    put(object, key, json_integer((json_int_t)value));
+}
+
+/* Texts of strangers (certificates, extended errors) need not be UTF-8: then all but ASCII becomes "?". */
+static json_t *text_of(const char *text, size_t len)
+{
+    json_t *value = json_stringn(text, len);
+    if (value)
+        return value;
+    char *plain = strndup(text, len);
+    for (char *at = plain; at && *at; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    value = plain ? json_string(plain) : NULL;
+    free(plain);
+    return value;
+}
+
+static void put_text(json_t *object, const char *key, const char *text)
+{
+    put(object, key, text_of(text, strlen(text)));
+}
+
+static json_t *text_of_addr(const struct addr *addr)
+{
+    char text[ADDR_TEXT];
+    return json_string(addr_format(addr, true, text));
+}
+
+/* --- status --- */
+
+static uint64_t seconds_since(uint64_t ms)
+{
+    return (clock_ms() - ms) / 1000;
+}
+
+static json_t *server_tls(const struct server_report *server)
+{
+    json_t *object = json_object();
+    put_text(object, "version", server->tls.version);
+    put_text(object, "cipher", server->tls.cipher);
+    put_text(object, "certificate", server->tls.certificate_name);
+    put(object, "certificate_expires", json_integer(server->tls.certificate_expires));
+    put(object, "resumed", json_boolean(server->tls.resumed));
+    put_text(object, "alpn", server->tls.alpn);
+    put_number(object, "opened_s_ago", seconds_since(server->opened_ms));
+    return object;
+}
+
+static json_t *server_object(const struct server_report *server)
+{
+    static const char *const states[] = {
+        [SERVER_OPEN] = "open", [SERVER_CONNECTING] = "connecting", [SERVER_IDLE] = "idle", [SERVER_FAILING] = "failing"};
+    json_t *object = json_object();
+    put_text(object, "upstream", server->upstream);
+    put(object, "address", text_of_addr(&server->addr));
+    put_text(object, "state", server->avoided ? "avoided" : states[server->state]);
+    put_number(object, "sessions_open", server->open);
+    put_number(object, "in_flight", server->in_flight);
+    put(object, "latency_ms", server->latency_us ? json_real(server->latency_us / 1000.0) : json_null());
+    put_number(object, "sessions_opened", server->opened);
+    put_number(object, "sessions_resumed", server->resumed);
+    put_number(object, "failures_in_a_row", server->failures);
+    put(object, "last_error", server->last_error ? json_string(error_text(server->last_error)) : json_null());
+    put(object, "last_error_s_ago", server->last_error ? json_integer((json_int_t)seconds_since(server->failed_ms)) : json_null());
+    put(object, "last_session", server->opened_ms ? server_tls(server) : json_null());
+    return object;
+}
+
+static json_t *cache_object(const struct view *view)
+{
+    struct cache_stats stats;
+    json_t *object = json_object();
+    cache_stats(view->cache, &stats);
+    put_number(object, "entries", stats.entries);
+    put_number(object, "used_bytes", stats.used);
+    put_number(object, "size_bytes", stats.bytes);
+    put_number(object, "evicted", stats.evicted);
+    return object;
+}
+
+static void add_sentence(void *context, const char *sentence)
+{
+    (void)json_array_append_new(context, text_of(sentence, strlen(sentence)));
+}
+
+char *status_text(const struct view *view, const struct survey_sum *sum)
+{
+    json_t *root = json_object(), *listening = json_array(), *servers = json_array(), *degraded = json_array();
+    for (size_t i = 0; i < view->listening_count; i++)
+        (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
+    for (size_t i = 0; i < sum->server_count; i++)
+        (void)json_array_append_new(servers, server_object(&sum->servers[i]));
+    put_text(root, "state", health_each(sum, add_sentence, degraded) ? "degraded" : "ok");
+    put(root, "degraded", degraded);
+    put_text(root, "version", PACKAGE_VERSION);
+    put_number(root, "pid", (uint64_t)getpid());
+    put_number(root, "uptime_s", seconds_since(view->started_ms));
+    put_number(root, "workers", view->config->workers);
+    put(root, "listen", listening);
+    put_number(root, "queries_waiting", sum->waiting);
+    put(root, "servers", servers);
+    put(root, "cache", cache_object(view));
+    put_text(root, "log_level", levels[log_level()]);
+    return print(root);
+}
+
+char *status_counters(const struct view *view)
+{
+    json_t *root = json_object(), *counters = json_object();
+    for (unsigned i = 0; i < COUNTER_COUNT; i++)
+        put_number(counters, counter_name(i), view_counter(view, i));
+    put_number(root, "uptime_s", seconds_since(view->started_ms));
+    put(root, "counters", counters);
+    return print(root);
+}
+
+/* --- configuration --- */
+
+static void add_setting(void *context, const char *key, const char *value, const char *origin)
+{
+    json_t *object = json_object();
+    put_text(object, "setting", key);
+    put_text(object, "value", value);
+    put_text(object, "origin", origin);
+    (void)json_array_append_new(context, object);
+}
+
+char *status_config(const struct view *view)
+{
+    json_t *root = json_object(), *settings = json_array();
+    int status = config_each(view->config, add_setting, settings);
+    put(root, "settings", settings);
+    if (status == 0)
+        return print(root);
+    json_decref(root);
+    return NULL;
+}
+
+/* --- one key of the cache --- */
+
+static json_t *records_of(struct answer *answer, struct answer_scratch *scratch)
+{
+    json_t *records = json_array();
+    struct answer walked;
+    if (message_own_answer(answer->wire, answer->len, scratch, &walked) < 0)
+        return records;
+    for (unsigned i = 0; i < walked.ttl_count; i++) {
+        const uint8_t *ttl = walked.wire + walked.ttl_offsets[i]; /* type and class stand before it */
+        char type[TYPE_TEXT];
+        json_t *record = json_object();
+        put_text(record, "type", records_type_text(read_u16(ttl - 4), type));
+        put_number(record, "ttl", read_u32(ttl));
+        (void)json_array_append_new(records, record);
+    }
+    return records;
+}
+
+static json_t *errors_of(const struct ede_list *list)
+{
+    json_t *errors = json_array();
+    for (unsigned i = 0; i < list->count; i++) {
+        json_t *object = json_object();
+        put_number(object, "code", list->item[i].code);
+        put(object, "text", text_of(list->item[i].text, list->item[i].len));
+        (void)json_array_append_new(errors, object);
+    }
+    return errors;
+}
+
+static json_t *answer_object(const struct key *key, struct cache_found *found, struct answer_scratch *scratch)
+{
+    char rcode[RCODE_TEXT];
+    json_t *object = json_object();
+    put(object, "dnssec_ok", json_boolean(key->flags & KEY_DO));
+    put(object, "checking_disabled", json_boolean(key->flags & KEY_CD));
+    put_text(object, "rcode", records_rcode_text(found->answer.rcode, rcode));
+    put_number(object, "ttl", found->answer.ttl);
+    put_number(object, "original_ttl", found->original_ttl);
+    put(object, "expired_s_ago",
+        found->answer.ttl || !found->expired_ms ? json_null() : json_integer((json_int_t)(found->expired_ms / 1000)));
+    put_number(object, "size", found->answer.len);
+    put(object, "authenticated", json_boolean(found->answer.authenticated));
+    put(object, "extended_errors", errors_of(&found->answer.ede));
+    put(object, "records", records_of(&found->answer, scratch));
+    return object;
+}
+
+char *status_cache(const struct view *view, const uint8_t *name, size_t name_octets, uint16_t type)
+{
+    struct key key = {.type = type, .class = 1, .name_len = (uint8_t)name_octets};
+    struct {
+        struct answer_scratch scratch;
+        uint8_t message[MESSAGE_MAX];
+    } *room = malloc(sizeof *room);
+    json_t *root = json_object(), *answers = json_array();
+    char text[NAME_MAX_TEXT], type_text[TYPE_TEXT];
+    struct cache_found found;
+    if (!room) {
+        json_decref(root);
+        json_decref(answers);
+        return NULL;
+    }
+    memcpy(key.name, name, name_octets);
+    for (key.flags = 0; key.flags <= (KEY_DO | KEY_CD); key.flags++)
+        if (cache_look(view->cache, &key, key_hash(&key), clock_ms(), room->message, &found) != CACHE_MISS)
+            (void)json_array_append_new(answers, answer_object(&key, &found, &room->scratch));
+    free(room);
+    put_text(root, "name", name_text(name, text));
+    put_text(root, "type", records_type_text(type, type_text));
+    put(root, "answers", answers);
+    return print(root);
+}
+
+/* --- small ones --- */
+
+char *status_flushed(uint64_t entries)
+{
+    json_t *root = json_object();
+    put_number(root, "flushed", entries);
+    return print(root);
+}
+
+bool status_set_level(const char *name)
+{
+    for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(levels[i], name) == 0) {
+            log_set_level((enum log_level)i);
+            return true;
+        }
+    }
+    return false;
+}
+
+char *status_level(void)
+{
+    json_t *root = json_object();
+    put_text(root, "level", levels[log_level()]);
+    return print(root);
+}
+
+char *status_error(const char *sentence, const char *const *paths)
+{
+    json_t *root = json_object(), *list = json_array();
+    put_text(root, "error", sentence);
+    for (size_t i = 0; paths && paths[i]; i++)
+        (void)json_array_append_new(list, json_string(paths[i]));
+    if (paths)
+        put(root, "paths", list);
+    else
+        json_decref(list);
+    return print(root);
+}

@@ -1,0 +1,24 @@
+/* The answers that are JSON, as text; docs/man/dotstubctl.8 says what is in them.
+ *
+ * Owns:    nothing; what is returned comes from malloc and is the caller's, NULL: memory is gone.
+ * Threads: the main thread's.
+ */
+#ifndef DOTSTUB_CONTROL_STATUS_H
+#define DOTSTUB_CONTROL_STATUS_H
+
+#include "view.h"
+
+char *status_text(const struct view *view, const struct survey_sum *sum);
+char *status_counters(const struct view *view);
+char *status_config(const struct view *view);
+/* What is kept for the name (in lower case) and type, class IN, with and without DNSSEC. */
+char *status_cache(const struct view *view, const uint8_t *name, size_t name_octets, uint16_t type);
+char *status_flushed(uint64_t entries);
+char *status_level(void);
+/* {"error": sentence}, and with `paths` (ends with NULL) what there is. */
+char *status_error(const char *sentence, const char *const *paths);
+
+/* "debug" and its like; NULL or false: there is no such level. */
+bool status_set_level(const char *name);
+
+#endif

@@ -1,0 +1,180 @@
+/* A round: a letter to each worker, each of which fills its part and posts the answer back; when the last one is back the parts
+ * are summed and all who wait are told.
+ *
+ * Invariants:
+ *   - a part is touched by its worker from the posting of its letter to that of the answer, else by the main thread only;
+ *   - `letters` > 0 while a round is under way; then nobody but the opener of an answer starts another;
+ *   - a wait is in exactly one list, and its patience runs, until `done`.
+ */
+#include "survey.h"
+#include <assert.h>
+#include <errno.h>
+#include "base/mem.h"
+
+struct survey_part {
+    struct letter there, back;
+    struct survey *survey;
+    struct worker_report report;
+};
+
+/* --- summing --- */
+
+/* The better state of the two: one worker that can ask is enough for its clients. */
+static enum server_state better(enum server_state a, enum server_state b)
+{
+    static const int rank[] = {[SERVER_OPEN] = 3, [SERVER_FAILING] = 2, [SERVER_CONNECTING] = 1, [SERVER_IDLE] = 0};
+    return rank[a] >= rank[b] ? a : b;
+}
+
+void survey_merge(struct server_report *sum, const struct server_report *one)
+{
+    sum->state = better(sum->state, one->state);
+    sum->avoided |= one->avoided;
+    sum->open += one->open;
+    sum->dialing += one->dialing;
+    sum->in_flight += one->in_flight;
+    if (!sum->latency_us || (one->latency_us && one->latency_us < sum->latency_us))
+        sum->latency_us = one->latency_us;
+    if (one->failures > sum->failures)
+        sum->failures = one->failures;
+    if (one->failed_ms > sum->failed_ms) {
+        sum->failed_ms = one->failed_ms;
+        sum->last_error = one->last_error;
+    }
+    sum->opened += one->opened;
+    sum->resumed += one->resumed;
+    if (one->opened_ms > sum->opened_ms) {
+        sum->opened_ms = one->opened_ms;
+        sum->tls = one->tls;
+    }
+}
+
+static void survey_add_up(struct survey *survey)
+{
+    struct survey_sum *sum = &survey->sum;
+    sum->waiting = 0;
+    for (unsigned w = 0; w < survey->workers; w++) {
+        const struct worker_report *report = &survey->parts[w].report;
+        sum->waiting += report->waiting;
+        for (size_t i = 0; i < sum->server_count; i++) {
+            if (w == 0)
+                sum->servers[i] = report->servers[i];
+            else
+                survey_merge(&sum->servers[i], &report->servers[i]);
+        }
+    }
+}
+
+/* --- a round --- */
+
+static void wait_end(struct survey_wait *wait, const struct survey_sum *sum)
+{
+    timeout_stop(&wait->patience);
+    list_remove(&wait->link);
+    wait->done(wait, sum);
+}
+
+static void tell(struct list *waiting, const struct survey_sum *sum)
+{
+    struct list_link *link;
+    while ((link = list_first(waiting)))
+        wait_end(container_of(link, struct survey_wait, link), sum);
+}
+
+static void survey_begin_round(struct survey *survey)
+{
+    list_move_all(&survey->next, &survey->waiting);
+    survey->letters = survey->workers;
+    for (unsigned w = 0; w < survey->workers; w++)
+        survey->ops->post(survey->context, w, &survey->parts[w].there);
+}
+
+/* On the worker's thread. */
+static void open_there(struct letter *letter, void *reader)
+{
+    struct survey_part *part = container_of(letter, struct survey_part, there);
+    part->survey->ops->report(reader, &part->report);
+    mailbox_post(part->survey->home, &part->back);
+}
+
+static void open_back(struct letter *letter, void *reader)
+{
+    struct survey *survey = container_of(letter, struct survey_part, back)->survey;
+    (void)reader;
+    if (--survey->letters > 0)
+        return;
+    survey_add_up(survey);
+    tell(&survey->waiting, &survey->sum);
+    if (!list_empty(&survey->next))
+        survey_begin_round(survey);
+}
+
+static void patience_over(struct timeout *timeout)
+{
+    wait_end(container_of(timeout, struct survey_wait, patience), NULL);
+}
+
+void survey_ask(struct survey *survey, struct survey_wait *wait)
+{
+    if (survey->closed) {
+        wait->done(wait, NULL);
+        return;
+    }
+    list_push_back(&survey->next, &wait->link);
+    timeout_start(&survey->patience, &wait->patience);
+    if (survey->letters == 0)
+        survey_begin_round(survey);
+}
+
+/* --- birth and end --- */
+
+static int part_init(struct survey_part *part, struct survey *survey)
+{
+    part->survey = survey;
+    part->there.open = open_there;
+    part->back.open = open_back;
+    part->report.servers = mem_zalloc(survey->sum.server_count, sizeof *part->report.servers);
+    return part->report.servers ? 0 : -ENOMEM;
+}
+
+static void free_memory(struct survey *survey)
+{
+    for (unsigned w = 0; survey->parts && w < survey->workers; w++)
+        mem_free(survey->parts[w].report.servers);
+    mem_free(survey->parts);
+    mem_free(survey->sum.servers);
+}
+
+int survey_init(struct survey *survey, const struct control_setup *setup)
+{
+    *survey = (struct survey){
+        .home = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
+    for (size_t i = 0; i < setup->config->upstream_count; i++)
+        survey->sum.server_count += setup->config->upstreams[i].address_count;
+    list_init(&survey->waiting);
+    list_init(&survey->next);
+    survey->parts = mem_zalloc(survey->workers, sizeof *survey->parts);
+    survey->sum.servers = mem_zalloc(survey->sum.server_count, sizeof *survey->sum.servers);
+    int status = survey->parts && survey->sum.servers ? 0 : -ENOMEM;
+    for (unsigned w = 0; status == 0 && w < survey->workers; w++)
+        status = part_init(&survey->parts[w], survey);
+    if (status < 0)
+        free_memory(survey);
+    else
+        timeouts_init(&survey->patience, setup->loop, SURVEY_PATIENCE_MS, patience_over);
+    return status;
+}
+
+void survey_close(struct survey *survey)
+{
+    survey->closed = true;
+    tell(&survey->waiting, NULL);
+    tell(&survey->next, NULL);
+}
+
+void survey_fini(struct survey *survey)
+{
+    assert(survey->letters == 0 && list_empty(&survey->waiting) && list_empty(&survey->next));
+    timeouts_fini(&survey->patience);
+    free_memory(survey);
+}

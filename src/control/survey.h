@@ -1,0 +1,55 @@
+/* Asking all workers at once what they know, by letter.
+ *
+ * Does:    one round of letters at a time; whoever asks gets the sum of a round that began after it asked, or is told after
+ *          SURVEY_PATIENCE_MS that some worker does not answer.
+ * Owns:    the letters and the copies that the workers fill; a wait belongs to who asks.
+ * Threads: the main thread's; a letter is opened on its worker's.
+ */
+#ifndef DOTSTUB_CONTROL_SURVEY_H
+#define DOTSTUB_CONTROL_SURVEY_H
+
+#include "control/ops.h"
+
+#define SURVEY_PATIENCE_MS 2000
+
+/* The sum over all workers. */
+struct survey_sum {
+    size_t waiting;
+    struct server_report *servers;
+    size_t server_count;
+};
+
+struct survey_wait {
+    struct list_link link;
+    struct timeout patience;
+    /* NULL: no answer from some worker in time, or the daemon is stopping. */
+    void (*done)(struct survey_wait *wait, const struct survey_sum *sum);
+};
+
+struct survey_part;
+struct survey {
+    struct mailbox *home;
+    const struct control_ops *ops;
+    void *context;
+    unsigned workers;
+    struct survey_part *parts;
+    unsigned letters;          /* not back yet */
+    struct list waiting, next; /* for the end of this round; for the next one */
+    struct timeouts patience;
+    struct survey_sum sum;
+    bool closed;
+};
+
+/* 0 or -ENOMEM. */
+int survey_init(struct survey *survey, const struct control_setup *setup) MUST_CHECK;
+/* `done` runs later, or, when the survey is closed, at once. */
+void survey_ask(struct survey *survey, struct survey_wait *wait);
+/* Tells all who wait that nothing comes; no letter is posted any more. */
+void survey_close(struct survey *survey);
+/* All letters are back, which is asserted. */
+void survey_fini(struct survey *survey);
+
+/* Adds what one worker knows of a server to what others know of it. */
+void survey_merge(struct server_report *sum, const struct server_report *one);
+
+#endif

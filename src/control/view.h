@@ -1,0 +1,36 @@
+/* What the control side sees of the daemon without asking a worker: shared by its answers.
+ *
+ * Owns:    see control.c, which fills it.
+ * Threads: the main thread's.
+ */
+#ifndef DOTSTUB_CONTROL_VIEW_H
+#define DOTSTUB_CONTROL_VIEW_H
+
+#include "control/ops.h"
+#include "survey.h"
+
+enum readiness { READY_NOT_YET, READY_YES, READY_STOPPING };
+
+struct view {
+    const struct config *config;
+    struct cache *cache;
+    const struct control_ops *ops;
+    void *context;
+    struct addr *listening;
+    size_t listening_count;
+    uint64_t started_ms;     /* boot-time clock */
+    int64_t started_wall_s;
+    enum readiness readiness;
+    struct survey survey;
+};
+
+/* A counter, summed over the workers. */
+static inline uint64_t view_counter(const struct view *view, enum counter which)
+{
+    uint64_t sum = 0;
+    for (unsigned w = 0; w < view->config->workers; w++)
+        sum += counter_read(view->ops->counters(view->context, w), which);
+    return sum;
+}
+
+#endif

@@ -1,0 +1,472 @@
+"""The control socket and metrics.listen, asked with curl: every path and verb, misuse, and what they say of a running daemon."""
+import contextlib
+import grp
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+import wire
+import zone
+from daemon import PREFIX, SLACK, USER, run
+from processes import Process, eventually, free_port
+from test_upstream import ask_truly
+
+pytestmark = pytest.mark.threads
+
+READS = ("/status", "/stats", "/config", "/metrics", "/cache?name=a.example")
+CHANGES = ("/flush", "/log?level=info")
+
+
+class Answer:
+    def __init__(self, text):
+        head, _, self.body = text.partition("\r\n\r\n")
+        lines = head.split("\r\n")
+        self.status = int(lines[0].split()[1]) if lines[0] else 0
+        self.headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+def curl(*arguments, user=None):
+    command = ["curl", "-s", "-i", "--max-time", str(10 * SLACK), *arguments]
+    if user:
+        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
+    return Answer(subprocess.run(command, capture_output=True, timeout=60).stdout.decode())
+
+
+def control(daemon, path, *arguments, user=None):
+    return curl("--unix-socket", socket_of(daemon), *arguments, f"http://dotstub{path}", user=user)
+
+
+def post(daemon, path, *arguments):
+    return control(daemon, path, "-X", "POST", *arguments)
+
+
+def socket_of(daemon):
+    return daemon.config["control"]["socket"]
+
+
+@contextlib.contextmanager
+def raw(daemon, octets=b""):
+    """A connection of our own to the control socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20 * SLACK)
+        connection.connect(socket_of(daemon))
+        connection.sendall(octets)
+        yield connection
+
+
+def read_all(connection):
+    octets = b""
+    with contextlib.suppress(ConnectionError):
+        while more := connection.recv(65536):
+            octets += more
+    return octets
+
+
+@pytest.fixture
+def metrics_daemon(make_daemon, server):
+    port = free_port("127.0.0.1")
+    daemon = make_daemon(server, metrics={"listen": f"127.0.0.1@{port}"})
+    daemon.metrics_port = port
+    return daemon
+
+
+def metrics(daemon, path, *arguments):
+    return curl(*arguments, f"http://127.0.0.1:{daemon.metrics_port}{path}")
+
+
+# What is said.
+
+def test_status(daemon, server):
+    ask_truly(daemon, "a.example")
+    status = control(daemon, "/status").json
+    assert status["state"] == "ok" and status["degraded"] == []
+    assert status["pid"] == daemon.pid and status["workers"] == 1
+    assert f"127.0.0.1@{daemon.port}" in status["listen"]
+    assert status["cache"]["entries"] == 1 and status["cache"]["used_bytes"] > 0
+    (only,) = status["servers"]
+    assert only["upstream"] == "liar" and only["address"] == f"127.0.0.1@{server.port}"
+    assert only["state"] == "open" and only["sessions_open"] == 1 and only["latency_ms"] > 0
+    assert only["last_session"]["version"] == "TLS1.3" and only["last_session"]["certificate"] == "dns.google"
+    assert only["last_error"] is None
+
+
+def test_status_of_an_upstream_that_is_gone(daemon, server):
+    server.refuse()
+    daemon.ask("a.example")
+    status = control(daemon, "/status").json
+    assert status["state"] == "degraded"
+    assert "liar" in status["degraded"][0] and "Connection refused" in status["degraded"][0]
+    assert status["servers"][0]["state"] == "failing" and status["servers"][0]["last_error"] == "Connection refused"
+    server.restore()
+    eventually(lambda: daemon.ask("b.example").rcode() == 0, what="an answer")
+    assert control(daemon, "/status").json["state"] == "ok"
+
+
+def test_status_counts_what_waits(daemon, server):
+    server.silence = True
+    with daemon.udp() as client:
+        client.send(wire.query("a.example"))
+        server.wait_asked("a.example")
+        status = control(daemon, "/status").json
+    assert status["queries_waiting"] == 1 and status["servers"][0]["in_flight"] >= 1
+
+
+def test_stats_are_summed_over_workers(make_daemon, server):
+    daemon = make_daemon(server, workers=3)
+    for n in range(30):
+        daemon.ask(f"n{n}.example")
+    counters = control(daemon, "/stats").json["counters"]
+    assert counters["queries_received"] == counters["queries_finished"] == 30
+    assert counters["udp_received"] == 30
+
+
+def test_config_says_what_print_config_says(daemon):
+    told = control(daemon, "/config").json["settings"]
+    printed = run("-c", daemon.config_file, "--print-config").stdout
+    for setting in told:
+        assert f"{setting['setting'].split('.')[-1]}: {setting['value']} # {setting['origin']}\n" in printed
+    assert {"cache.size", "upstreams.liar.port", "listen"} <= {setting["setting"] for setting in told}
+
+
+def test_cache_shows_what_is_kept(daemon):
+    ask_truly(daemon, "a.example")
+    (kept,) = control(daemon, "/cache?name=A.example&type=A").json["answers"]
+    assert kept["rcode"] == "NOERROR" and 0 < kept["ttl"] <= kept["original_ttl"] and not kept["dnssec_ok"]
+    assert [record["type"] for record in kept["records"]] == ["A"]
+    daemon.ask("a.example", do=True)
+    assert len(control(daemon, "/cache?name=a.example").json["answers"]) == 2
+    assert control(daemon, "/cache?name=a.example&type=AAAA").json["answers"] == []
+    assert control(daemon, "/cache?name=b.example").json["answers"] == []
+
+
+# What is changed.
+
+def test_flush(daemon, server):
+    for name in ("a.example", "b.example", "x.b.example"):
+        ask_truly(daemon, name)
+    assert post(daemon, "/flush?name=a.example").json == {"flushed": 1}
+    assert post(daemon, "/flush?suffix=b.example").json == {"flushed": 2}
+    for name in ("a.example", "b.example"):
+        ask_truly(daemon, name)
+        assert len(server.asked(name)) == 2
+    assert post(daemon, "/flush").json == {"flushed": 2}
+    ask_truly(daemon, "a.example")
+    assert len(server.asked("a.example")) == 3
+
+
+@pytest.mark.parametrize("path", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
+def test_an_answer_asked_for_before_a_flush_is_given_and_not_kept(daemon, server, path):
+    ask_truly(daemon, "first.example")
+    server.delay = 0.5
+    with daemon.udp() as client:
+        client.send(wire.query("a.example"))
+        server.wait_asked("a.example")
+        post(daemon, path)
+        assert wire.addresses(wire.parse(client.receive())) == [zone.address("a.example")]
+    assert control(daemon, "/cache?name=a.example").json["answers"] == []
+    server.delay, asked = 0, len(server.asked("a.example"))
+    ask_truly(daemon, "a.example")
+    assert len(server.asked("a.example")) == asked + 1
+    assert len(control(daemon, "/cache?name=a.example").json["answers"]) == 1
+
+
+def test_flushed_data_is_not_served_stale(daemon, server):
+    ask_truly(daemon, "a.example")
+    post(daemon, "/flush?name=a.example")
+    server.refuse()
+    assert daemon.ask("a.example").rcode() == 2
+
+
+def test_flushing_a_full_cache_delays_nobody(make_daemon, server):
+    daemon = make_daemon(server, workers=2)
+    names = [f"n{n}.example" for n in range(400)]
+    for name in names:
+        daemon.ask(name)
+    for _ in range(20):
+        post(daemon, "/flush?suffix=nothing.test")
+        begun = time.monotonic()
+        daemon.ask(names[0])
+        assert time.monotonic() - begun < 1 * SLACK
+    assert control(daemon, "/status").json["cache"]["entries"] == 400
+
+
+def test_log_level(daemon):
+    assert post(daemon, "/log?level=debug").json == {"level": "debug"}
+    assert control(daemon, "/status").json["log_level"] == "debug"
+    ask_truly(daemon, "a.example")
+    post(daemon, "/log?level=error")
+    lines = len(daemon.log())
+    post(daemon, "/flush")
+    assert not [line for line in daemon.log()[lines:] if "flushed" in line]
+
+
+# Misuse.
+
+@pytest.mark.parametrize("path", READS)
+def test_reading_is_done_by_get(daemon, path):
+    assert control(daemon, path).status == 200
+    assert control(daemon, path, "--head").status == 200
+    for verb in ("POST", "PUT", "DELETE", "OPTIONS", "NONSENSE"):
+        answer = control(daemon, path, "-X", verb)
+        assert answer.status == 405 and answer.headers["allow"] == "GET, HEAD" and "GET" in answer.json["error"]
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_changes_are_made_by_post(daemon, path):
+    ask_truly(daemon, "a.example")
+    for verb in ("GET", "PUT", "DELETE"):
+        answer = control(daemon, path, "-X", verb)
+        assert answer.status == 405 and answer.headers["allow"] == "POST"
+    assert control(daemon, "/status").json["cache"]["entries"] == 1
+    assert post(daemon, path).status == 200
+
+
+def test_other_paths_are_told_which_there_are(daemon):
+    for path in ("/", "/nothing", "/status/", "/readyz", "//status"):
+        answer = control(daemon, path)
+        assert answer.status == 404
+        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/flush", "/log"} == set(answer.json["paths"])
+
+
+@pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
+                                  "/flush?name=a&name=b", "/flush?" + "&".join(f"a{n}=1" for n in range(50)), "/log", "/log?level=x"])
+def test_wrong_arguments_change_nothing(daemon, path):
+    ask_truly(daemon, "a.example")
+    answer = post(daemon, path)
+    assert answer.status == 400 and answer.json["error"]
+    status = control(daemon, "/status").json
+    assert status["cache"]["entries"] == 1 and status["log_level"] == "info"
+
+
+def test_too_large(daemon):
+    assert control(daemon, "/" + "x" * 100000).status in (413, 414, 431)
+    assert control(daemon, "/status", "-H", "X: " + "x" * 100000).status in (413, 431)
+    assert post(daemon, "/flush", "-d", "x" * 5000).status == 413
+    assert post(daemon, "/flush", "-d", "x" * 500).status == 200
+    with raw(daemon, b"POST /flush HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n") as client:
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                client.sendall(b"400\r\n" + b"x" * 1024 + b"\r\n")
+        assert b" 200 " not in read_all(client)
+    assert control(daemon, "/status").status == 200
+
+
+def test_what_is_no_http(daemon):
+    for octets in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n"):
+        with raw(daemon, octets) as client:
+            client.shutdown(socket.SHUT_WR)
+            assert b" 200 " not in read_all(client)
+    assert control(daemon, "/status").status == 200
+
+
+def test_a_slow_client_is_ended_and_delays_nobody(daemon):
+    begun = time.monotonic()
+    with raw(daemon, b"GET /status HT") as client, raw(daemon, b"GET /metrics HTTP/1.0\r\nX: ") as dripping:
+        assert control(daemon, "/status").status == 200
+        assert time.monotonic() - begun < 5 * SLACK
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - begun < 20 * SLACK:
+                dripping.sendall(b"x")
+                time.sleep(0.2)
+        assert 9 < time.monotonic() - begun < 14 * SLACK
+        assert b" 200 " not in read_all(client)
+
+
+def test_a_hundred_idle_clients(daemon):
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(raw(daemon))
+        begun = time.monotonic()
+        assert control(daemon, "/status").status == 200
+        assert time.monotonic() - begun < 2 * SLACK
+        ask_truly(daemon, "a.example")
+    assert control(daemon, "/status").status == 200
+
+
+def test_clients_that_go_away_while_they_wait(daemon):
+    for _ in range(50):
+        with raw(daemon, b"GET /status HTTP/1.1\r\nHost: d\r\n\r\n"):
+            pass
+    assert control(daemon, "/status").status == 200
+
+
+# Who may ask.
+
+def test_the_socket_is_for_the_user_and_the_group(daemon):
+    entry = pwd.getpwnam(USER)
+    facts = os.stat(socket_of(daemon))
+    assert stat.S_ISSOCK(facts.st_mode) and stat.S_IMODE(facts.st_mode) == 0o660
+    assert (facts.st_uid, facts.st_gid) == (entry.pw_uid, entry.pw_gid)
+
+
+def test_strangers_are_refused_whatever_the_mode(make_daemon, server, public_path):
+    path = public_path / "control.sock"
+    daemon = make_daemon(server, control={"socket": str(path)})
+    stranger = 54321
+    assert control(daemon, "/status", user=stranger).status == 0
+    path.chmod(0o666)
+    for arguments in (["/status"], ["/flush", "-X", "POST"], ["/nothing"]):
+        answer = control(daemon, *arguments, user=stranger)
+        assert answer.status == 403 and "cache" not in answer.body
+    daemon.wait_line(r"a process of user 54321 was refused")
+    assert control(daemon, "/status", user=pwd.getpwnam(USER).pw_uid).status == 200
+    command = ["setpriv", "--reuid=54321", "--regid=54321", f"--groups={pwd.getpwnam(USER).pw_gid}", "curl", "-s", "--unix-socket",
+               str(path), "http://d/status"]
+    assert '"state"' in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+
+# The socket's file.
+
+def test_a_stale_socket_is_replaced(make_daemon, server, tmp_path):
+    first = make_daemon(server)
+    first.signal(signal.SIGKILL)
+    first.wait_exit()
+    assert os.path.exists(socket_of(first))
+    second = make_daemon(server, control={"socket": socket_of(first)})
+    assert control(second, "/status").json["pid"] == second.pid
+
+
+@pytest.mark.parametrize("how, sentence", [
+    ("live", "somebody listens there already"), ("file", "there is a file of that name which is no socket"),
+    ("missing", "No such file or directory; make its directory")])
+def test_a_named_socket_that_cannot_be_had_is_an_error(make_daemon, server, tmp_path, how, sentence):
+    path = tmp_path / "wanted.sock"
+    if how == "live":
+        make_daemon(server, control={"socket": str(path)})
+    elif how == "file":
+        path.write_text("precious")
+    else:
+        path = tmp_path / "nowhere" / "wanted.sock"
+    daemon = make_daemon(server, control={"socket": str(path)}, wait=False)
+    assert daemon.wait_exit() == 71
+    errors = [line for line in daemon.log() if " error " in line]
+    assert len(errors) == 1 and sentence in errors[0] and str(path) in errors[0]
+    assert how != "file" or path.read_text() == "precious"
+
+
+def test_the_default_socket_may_be_missing(make_daemon, server):
+    if os.path.exists("/run/dotstub"):
+        pytest.skip("/run/dotstub exists here")
+    daemon = make_daemon(server)
+    daemon.stop()
+    config = {key: value for key, value in daemon.config.items() if key != "control"}
+    daemon.config_file.write_text(json.dumps(config))
+    again = Process(daemon.child.args, env=None)
+    again.wait_line("daemon: ready")
+    assert [line for line in again.log() if "info control: no control socket at /run/dotstub/control.sock" in line]
+    assert again.end() == 0
+
+
+def test_off(make_daemon, server):
+    daemon = make_daemon(server, control={"socket": "off"})
+    ask_truly(daemon, "a.example")
+    assert not [line for line in daemon.log() if "control" in line]
+
+
+def test_requests_during_a_stop(metrics_daemon, server):
+    daemon = metrics_daemon
+    server.silence = True
+    with daemon.udp() as client:
+        client.send(wire.query("a.example"))
+        server.wait_asked("a.example")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_line("stopping on signal")
+        answer = metrics(daemon, "/readyz")
+        assert answer.status == 503 and answer.body == "stopping\n"
+        answer = control(daemon, "/status")
+        assert answer.status == 503 and answer.json == {"error": "stopping"}
+    assert daemon.wait_exit() == 0
+
+
+# Metrics.
+
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+SAMPLE = re.compile(rf'({NAME})(\{{(?:{NAME}="(?:[^"\\\n]|\\[\\"n])*",?)*\}})? (-?[0-9]+(?:\.[0-9]+)?)\Z')
+
+
+def parse_metrics(text):
+    """{name: {labels: value}} of a text that keeps to every rule of the format (version 0.0.4)."""
+    assert text.endswith("\n")
+    families, samples, current = {}, {}, None
+    for line in text[:-1].split("\n"):
+        if found := re.match(rf"# HELP ({NAME}) (.+)\Z", line):
+            current = found[1]
+            assert current not in families, f"{current} stands twice"
+            families[current] = None
+        elif found := re.match(rf"# TYPE ({NAME}) (counter|gauge)\Z", line):
+            assert found[1] == current and families[current] is None
+            families[current] = found[2]
+        else:
+            found = SAMPLE.match(line)
+            assert found and found[1] == current and families[current], f"a bad line: {line}"
+            assert families[current] != "counter" or current.endswith("_total")
+            assert (found[2] or "") not in samples.setdefault(current, {}), f"a sample stands twice: {line}"
+            samples[current][found[2] or ""] = float(found[3])
+    return samples
+
+
+def test_metrics(metrics_daemon, server):
+    ask_truly(metrics_daemon, "secret.example")
+    metrics_daemon.ask("secret.example")
+    for answer in (metrics(metrics_daemon, "/metrics"), control(metrics_daemon, "/metrics")):
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        found = parse_metrics(answer.body)
+        assert found["dotstub_queries_received_total"] == {"": 2}
+        assert found["dotstub_cache_hits_total"] == {"": 1}
+        assert found["dotstub_sessions_open"] == {f'{{upstream="liar",address="127.0.0.1@{server.port}"}}': 1}
+        assert found["dotstub_cache_entries"] == {"": 1}
+        assert abs(found["process_start_time_seconds"][""] - time.time()) < 60
+        assert any("version=" in labels for labels in found["dotstub_build_info"])
+        assert "secret" not in answer.body
+    stats = control(metrics_daemon, "/stats").json["counters"]
+    assert {f"dotstub_{name}_total" for name in stats} <= set(found)
+
+
+def test_health(metrics_daemon, server):
+    assert metrics(metrics_daemon, "/healthz").body == "ok\n"
+    answer = metrics(metrics_daemon, "/readyz")
+    assert answer.status == 200 and answer.body == "ready\n"
+    server.refuse()
+    metrics_daemon.ask("secret.example")
+    answer = metrics(metrics_daemon, "/readyz")
+    assert answer.status == 200 and "degraded: upstream liar" in answer.body and "secret" not in answer.body
+
+
+def test_metrics_are_read_only(metrics_daemon):
+    ask_truly(metrics_daemon, "a.example")
+    for path in ("/flush", "/log?level=debug", "/status", "/stats", "/config", "/cache?name=a.example"):
+        assert metrics(metrics_daemon, path, "-X", "POST").status == 404
+        assert metrics(metrics_daemon, path).status == 404
+    for path in ("/metrics", "/healthz", "/readyz"):
+        assert metrics(metrics_daemon, path, "-X", "POST").status == 405
+        assert metrics(metrics_daemon, path + "?a=1").status == 400
+    assert control(metrics_daemon, "/status").json["cache"]["entries"] == 1
+
+
+def test_other_hosts_are_refused(metrics_daemon):
+    for host in ("evil.example", "127.0.0.1.evil.example", ""):
+        assert metrics(metrics_daemon, "/metrics", "-H", f"Host: {host}" if host else "Host;").status == 403
+    for host in ("localhost", "127.0.0.1", "[::1]:9", socket.gethostname()):
+        assert metrics(metrics_daemon, "/metrics", "-H", f"Host: {host}").status == 200
+
+
+def test_a_taken_metrics_address_is_an_error(make_daemon, server):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        daemon = make_daemon(server, metrics={"listen": f"127.0.0.1@{other.getsockname()[1]}"}, wait=False)
+        assert daemon.wait_exit() == 71
+    errors = [line for line in daemon.log() if " error " in line]
+    assert len(errors) == 1 and "cannot serve metrics" in errors[0] and "metrics.listen" in errors[0]

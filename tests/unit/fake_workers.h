@@ -1,0 +1,121 @@
+/* Two workers that are no threads: their letters lie here until the test opens them. */
+#ifndef DOTSTUB_TESTS_FAKE_WORKERS_H
+#define DOTSTUB_TESTS_FAKE_WORKERS_H
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include "config/config.h"
+#include "control/ops.h"
+
+#define WORKERS 2
+#define SERVERS 3
+
+static struct {
+    struct loop loop;
+    struct mailbox mailbox;
+    struct config config;
+    struct config_upstream upstreams[2];
+    struct addr addrs[SERVERS];
+    struct counters counters[WORKERS];
+    struct worker_report report[WORKERS]; /* what they would say now */
+    struct server_report servers[WORKERS][SERVERS];
+    struct letter *letter[WORKERS]; /* posted, not opened */
+    unsigned posted;
+} fake;
+
+static const struct counters *fake_counters(void *context, unsigned worker)
+{
+    assert(context == &fake);
+    return &fake.counters[worker];
+}
+
+static void fake_post(void *context, unsigned worker, struct letter *letter)
+{
+    assert(context == &fake && !fake.letter[worker]);
+    fake.letter[worker] = letter;
+    fake.posted++;
+}
+
+static void fake_report(void *reader, struct worker_report *out)
+{
+    const struct worker_report *report = reader;
+    out->waiting = report->waiting;
+    memcpy(out->servers, report->servers, SERVERS * sizeof *out->servers);
+}
+
+static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report};
+
+static inline void fake_turn(void)
+{
+    uv_run(&fake.loop.uv, UV_RUN_NOWAIT);
+    fake.loop.now_ms = 0;
+}
+
+/* A worker opens its letter; the answer comes with the next turn. */
+static inline void fake_open(unsigned worker)
+{
+    struct letter *letter = fake.letter[worker];
+    assert(letter);
+    fake.letter[worker] = NULL;
+    letter->open(letter, &fake.report[worker]);
+    fake_turn();
+}
+
+static inline void fake_name_servers(void)
+{
+    static char names[2][8] = {"first", "second"};
+    for (unsigned i = 0; i < SERVERS; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "192.0.2.%u@853", i + 1);
+        int status = addr_parse(&fake.addrs[i], text, 0);
+        assert(status == 0);
+        for (unsigned w = 0; w < WORKERS; w++) {
+            fake.servers[w][i].upstream = names[i / 2];
+            fake.servers[w][i].addr = fake.addrs[i];
+            fake.servers[w][i].state = SERVER_IDLE;
+        }
+    }
+    for (unsigned i = 0; i < 2; i++)
+        fake.upstreams[i] = (struct config_upstream){
+            .name = names[i], .addresses = &fake.addrs[2 * i], .address_count = i == 0 ? 2 : 1};
+}
+
+static inline struct control_setup fake_begin(void)
+{
+    memset(&fake, 0, sizeof fake);
+    clock_fake(1000000000, 1700000000);
+    fake_name_servers();
+    fake.config = (struct config){.refs = 1, .workers = WORKERS, .upstreams = fake.upstreams, .upstream_count = 2};
+    for (unsigned w = 0; w < WORKERS; w++)
+        fake.report[w].servers = fake.servers[w];
+    int status = loop_init(&fake.loop);
+    assert(status == 0);
+    status = mailbox_init(&fake.mailbox, &fake.loop, NULL);
+    assert(status == 0);
+    return (struct control_setup){
+        .loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .ops = &fake_ops, .context = &fake};
+}
+
+static inline void fake_end(void)
+{
+    clock_real();
+    mailbox_close(&fake.mailbox);
+    bool drained = loop_drain(&fake.loop, 10000);
+    assert(drained);
+    loop_fini(&fake.loop);
+}
+
+/* Time passes and what is due happens. */
+static inline void fake_pass(uint64_t ms)
+{
+    static uint64_t now_us;
+    now_us = clock_us() + ms * 1000;
+    clock_fake(now_us, 1700000000);
+    uv_timer_start(&fake.loop.timer, fake.loop.timer.timer_cb, 0, 0);
+    fake.loop.now_ms = 0;
+    for (int i = 0; i < 4; i++)
+        fake_turn();
+}
+
+#endif

@@ -1,0 +1,319 @@
+/* control/api: paths, verbs and arguments, and what the answers say. http_reply is the test's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include "base/mem.h"
+#include "control/api.h"
+#include "tests/unit/answers.h"
+#include "tests/unit/fake_workers.h"
+
+static struct view view;
+static struct http_request request;
+static struct {
+    unsigned count, status;
+    char type[64], allow[32], body[65536];
+} reply;
+
+void __wrap_http_reply(struct http_request *to, unsigned status, const char *type, char *body, const char *allow);
+void __wrap_http_reply(struct http_request *to, unsigned status, const char *type, char *body, const char *allow)
+{
+    assert_ptr_equal(to, &request);
+    reply.count++;
+    reply.status = body ? status : HTTP_INTERNAL_ERROR;
+    snprintf(reply.type, sizeof reply.type, "%s", type);
+    snprintf(reply.allow, sizeof reply.allow, "%s", allow ? allow : "");
+    snprintf(reply.body, sizeof reply.body, "%s", body ? body : "");
+    free(body);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    hash_init_fixed((const uint8_t *)"0123456789abcdef");
+    struct control_setup control = fake_begin();
+    view = (struct view){.config = &fake.config, .cache = cache_new(0), .ops = &fake_ops, .context = &fake,
+                         .listening = fake.addrs, .listening_count = 1, .started_ms = clock_ms() - 5000,
+                         .started_wall_s = 1699999995, .readiness = READY_YES};
+    log_set_level(LOG_LEVEL_ERROR);
+    return view.cache ? survey_init(&view.survey, &control) : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned w = 0; w < WORKERS; w++)
+        if (fake.letter[w])
+            fake_open(w);
+    survey_close(&view.survey);
+    survey_fini(&view.survey);
+    cache_free(view.cache);
+    fake_end();
+    return 0;
+}
+
+/* Asks; `arguments` are names and values in turn, ending with NULL. */
+static void ask(void (*api)(struct view *, struct http_request *), enum http_verb verb, const char *path,
+                const char *const *arguments)
+{
+    memset(&reply, 0, sizeof reply);
+    request = (struct http_request){.verb = verb, .path = path};
+    for (; arguments && *arguments; arguments += 2, request.argument_count++) {
+        request.argument[request.argument_count].name = arguments[0];
+        request.argument[request.argument_count].value = arguments[1];
+    }
+    api(&view, &request);
+    for (unsigned w = 0; w < WORKERS; w++)
+        if (fake.letter[w])
+            fake_open(w);
+    assert_int_equal(reply.count, 1);
+}
+#define ARGUMENTS(...) (const char *const[]){__VA_ARGS__, NULL}
+
+static void get(const char *path)
+{
+    ask(api_control, HTTP_GET, path, NULL);
+}
+
+static void assert_says(const char *text)
+{
+    if (!strstr(reply.body, text))
+        fail_msg("no %s in:\n%s", text, reply.body);
+}
+
+/* The answers of workers are copied when they are asked. */
+static void status_tells_what_workers_know(void **state)
+{
+    (void)state;
+    fake.report[0].waiting = 2;
+    fake.servers[1][0] = (struct server_report){
+        .upstream = "first", .addr = fake.addrs[0], .state = SERVER_OPEN, .open = 1, .in_flight = 3, .latency_us = 12500,
+        .opened = 4, .resumed = 3, .opened_ms = clock_ms() - 2000,
+        .tls = {.version = "TLS1.3", .cipher = "some cipher", .certificate_name = "not \xff utf-8", .resumed = true}};
+    get("/status");
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_string_equal(reply.type, "application/json");
+    static const char *const said[] = {
+        "\"state\": \"ok\"", "\"queries_waiting\": 2", "\"uptime_s\": 5", "\"workers\": 2", "192.0.2.1@853", "\"state\": \"open\"",
+        "\"in_flight\": 3", "\"latency_ms\": 12.5", "\"version\": \"TLS1.3\"", "some cipher", "not ? utf-8", "\"opened_s_ago\": 2",
+        "\"sessions_resumed\": 3", "\"last_error\": null", "\"entries\": 0"};
+    for (unsigned i = 0; i < sizeof said / sizeof *said; i++)
+        assert_says(said[i]);
+}
+
+static void status_says_why_it_is_degraded(void **state)
+{
+    (void)state;
+    for (unsigned w = 0; w < WORKERS; w++) {
+        fake.servers[w][2].state = SERVER_FAILING;
+        fake.servers[w][2].last_error = -ECONNREFUSED;
+        fake.servers[w][2].failed_ms = clock_ms() - 3000;
+    }
+    get("/status");
+    assert_says("\"state\": \"degraded\"");
+    assert_says("upstream second cannot be asked: 192.0.2.3@853: Connection refused");
+    assert_says("\"last_error_s_ago\": 3");
+    ask(api_metrics, HTTP_GET, "/readyz", NULL);
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_says("degraded: upstream second");
+}
+
+static void a_worker_that_does_not_answer_is_told(void **state)
+{
+    (void)state;
+    memset(&reply, 0, sizeof reply);
+    request = (struct http_request){.verb = HTTP_GET, .path = "/status"};
+    api_control(&view, &request);
+    assert_int_equal(reply.count, 0);
+    fake_pass(SURVEY_PATIENCE_MS + 20);
+    assert_int_equal(reply.count, 1);
+    assert_int_equal(reply.status, HTTP_UNAVAILABLE);
+    assert_says("a worker does not answer");
+}
+
+static void counters_are_summed(void **state)
+{
+    (void)state;
+    counter_add(&fake.counters[0], COUNTER_cache_hits, 5);
+    counter_add(&fake.counters[1], COUNTER_cache_hits, 6);
+    get("/stats");
+    assert_says("\"cache_hits\": 11");
+    assert_says("\"memory_failed\": 0");
+    get("/metrics");
+    assert_string_equal(reply.type, "text/plain; version=0.0.4; charset=utf-8");
+    assert_says("# TYPE dotstub_cache_hits_total counter\ndotstub_cache_hits_total 11\n");
+    assert_says("process_start_time_seconds 1699999995\n");
+    assert_says("dotstub_sessions_open{upstream=\"first\",address=\"192.0.2.2@853\"} 0\n");
+}
+
+static void labels_are_escaped(void **state)
+{
+    (void)state;
+    fake.servers[0][0].upstream = "a\"b\\c\nd";
+    get("/metrics");
+    assert_says("upstream=\"a\\\"b\\\\c\\nd\"");
+}
+
+static struct sample sample;
+
+static void store(unsigned number)
+{
+    sample_key(&sample, number);
+    sample_answer(&sample, 2, 7, 300);
+    assert_int_equal(cache_put(view.cache, &sample.key, sample.hash, &sample.answer, clock_ms(), cache_epoch(view.cache)), 0);
+}
+
+static void what_is_kept_for_a_key_is_told(void **state)
+{
+    (void)state;
+    store(1);
+    fake_pass(10000);
+    ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "N0000001.example", "type", "a"));
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_says("\"name\": \"n0000001.example.\"");
+    assert_says("\"rcode\": \"NOERROR\"");
+    assert_says("\"ttl\": 290");
+    assert_says("\"original_ttl\": 300");
+    assert_says("\"expired_s_ago\": null");
+    fake_pass(300000);
+    ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example."));
+    assert_says("\"expired_s_ago\": 10");
+    ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example.", "type", "TXT"));
+    assert_says("\"answers\": []");
+}
+
+static void names_are_flushed_one_by_one_below_and_all(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++)
+        store(i);
+    ask(api_control, HTTP_POST, "/flush", ARGUMENTS("name", "n0000003.EXAMPLE"));
+    assert_says("\"flushed\": 1");
+    ask(api_control, HTTP_POST, "/flush", ARGUMENTS("suffix", "example."));
+    assert_says("\"flushed\": 9");
+    store(1);
+    ask(api_control, HTTP_POST, "/flush", NULL);
+    assert_says("\"flushed\": 1");
+    ask(api_control, HTTP_POST, "/flush", NULL);
+    assert_says("\"flushed\": 0");
+}
+
+static void the_level_of_the_log_is_set(void **state)
+{
+    (void)state;
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("level", "debug"));
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("level", "loud"));
+    assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
+    ask(api_control, HTTP_POST, "/log", NULL);
+    assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+}
+
+/* Nothing is done on a misunderstanding. */
+static void wrong_arguments_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const wrong[][5] = {
+        {"nmae", "n0000001.example"}, {"name", ""}, {"name", NULL}, {"suffix", ""}, {"name", "a..b"}, {"name", "a", "suffix", "b"},
+        {"name", "n0000001.example", "name", "n0000001.example"}, {"name", "n0000001.example", "force", "1"}};
+    store(1);
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ask(api_control, HTTP_POST, "/flush", wrong[i]);
+        assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+        assert_says("\"error\": ");
+    }
+    request.argument_count = HTTP_ARGUMENTS + 1;
+    ask(api_control, HTTP_GET, "/cache", NULL);
+    assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "a", "type", "NONSENSE"));
+    assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    ask(api_control, HTTP_POST, "/flush", NULL);
+    assert_says("\"flushed\": 1");
+}
+
+static void wrong_verbs_and_paths_are_told_the_right_ones(void **state)
+{
+    (void)state;
+    get("/flush");
+    assert_int_equal(reply.status, HTTP_WRONG_VERB);
+    assert_string_equal(reply.allow, "POST");
+    ask(api_control, HTTP_POST, "/status", NULL);
+    assert_string_equal(reply.allow, "GET, HEAD");
+    ask(api_control, HTTP_OTHER_VERB, "/log", NULL);
+    assert_int_equal(reply.status, HTTP_WRONG_VERB);
+    get("/");
+    assert_int_equal(reply.status, HTTP_NOT_FOUND);
+    assert_says("\"/flush\"");
+    ask(api_metrics, HTTP_POST, "/flush", NULL);
+    assert_int_equal(reply.status, HTTP_NOT_FOUND);
+    assert_says("\"/readyz\"");
+}
+
+static void ready_only_while_questions_are_taken(void **state)
+{
+    (void)state;
+    ask(api_metrics, HTTP_GET, "/readyz", NULL);
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_string_equal(reply.body, "ready\n");
+    view.readiness = READY_NOT_YET;
+    ask(api_metrics, HTTP_GET, "/readyz", NULL);
+    assert_int_equal(reply.status, HTTP_UNAVAILABLE);
+    view.readiness = READY_STOPPING;
+    survey_close(&view.survey);
+    ask(api_metrics, HTTP_GET, "/readyz", NULL);
+    assert_int_equal(reply.status, HTTP_UNAVAILABLE);
+    assert_string_equal(reply.body, "stopping\n");
+    ask(api_metrics, HTTP_GET, "/healthz", NULL);
+    assert_int_equal(reply.status, HTTP_OK);
+    get("/status");
+    assert_int_equal(reply.status, HTTP_UNAVAILABLE);
+}
+
+static void only_our_own_names_are_hosts(void **state)
+{
+    (void)state;
+    static const char *const ours[] = {NULL, "127.0.0.1", "127.0.0.1:9153", "[::1]:9153", "[fe80::1]", "localhost:1", "LOCALHOST",
+                                       "box", "Box:9153"};
+    static const char *const others[] = {"", "evil.example", "127.0.0.1.evil.example:9153", "box.evil.example", "localhost.evil",
+                                         "[evil]:1", "::1"};
+    for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++)
+        assert_true(api_host_is_ours(ours[i], "box"));
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(api_host_is_ours(others[i], "box"));
+    assert_false(api_host_is_ours("", ""));
+}
+
+static void memory_that_is_gone_is_an_answer(void **state)
+{
+    (void)state;
+    mem_fail_at(1);
+    get("/status");
+    assert_int_equal(reply.status, HTTP_INTERNAL_ERROR);
+    mem_fail_at(0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(status_tells_what_workers_know),
+        TEST(status_says_why_it_is_degraded),
+        TEST(a_worker_that_does_not_answer_is_told),
+        TEST(counters_are_summed),
+        TEST(labels_are_escaped),
+        TEST(what_is_kept_for_a_key_is_told),
+        TEST(names_are_flushed_one_by_one_below_and_all),
+        TEST(the_level_of_the_log_is_set),
+        TEST(wrong_arguments_change_nothing),
+        TEST(wrong_verbs_and_paths_are_told_the_right_ones),
+        TEST(ready_only_while_questions_are_taken),
+        TEST(only_our_own_names_are_hosts),
+        TEST(memory_that_is_gone_is_an_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

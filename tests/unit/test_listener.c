@@ -1,0 +1,108 @@
+/* control/listener: the file of a unix socket, what is replaced and what is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "control/listener.h"
+
+static char directory[] = "/tmp/test_listener.XXXXXX", path[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(path, sizeof path, "%s/socket", directory);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)unlink(path);
+    return rmdir(directory);
+}
+
+static int open_here(void)
+{
+    return listener_unix(path, geteuid(), getegid());
+}
+
+static void the_file_is_for_user_and_group_only(void **state)
+{
+    (void)state;
+    struct stat stat;
+    mode_t before = umask(0);
+    int fd = open_here();
+    assert_true(fd >= 0);
+    assert_int_equal(umask(before), 0);
+    assert_int_equal(lstat(path, &stat), 0);
+    assert_int_equal(stat.st_mode & 07777, 0660);
+    assert_int_equal(stat.st_uid, geteuid());
+    close(fd);
+}
+
+static void a_socket_that_nobody_listens_on_is_replaced(void **state)
+{
+    (void)state;
+    assert_int_equal(access(path, F_OK), 0);
+    int fd = open_here();
+    assert_true(fd >= 0);
+    assert_int_equal(open_here(), -EADDRINUSE);
+    close(fd);
+    fd = open_here();
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void another_file_is_left_alone(void **state)
+{
+    (void)state;
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(open_here(), -EEXIST);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_missing_directory_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(listener_unix("/tmp/no such directory/socket", 0, 0), -ENOENT);
+}
+
+static void tcp_listens_once(void **state)
+{
+    (void)state;
+    struct addr addr;
+    struct sockaddr_in bound;
+    socklen_t len = sizeof bound;
+    assert_int_equal(addr_parse(&addr, "127.0.0.1", 1), 0);
+    addr_set_port(&addr, 0);
+    int fd = listener_tcp(&addr);
+    assert_true(fd >= 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &len), 0);
+    addr_set_port(&addr, ntohs(bound.sin_port));
+    assert_int_equal(listener_tcp(&addr), -EADDRINUSE);
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_file_is_for_user_and_group_only),
+        cmocka_unit_test(a_socket_that_nobody_listens_on_is_replaced),
+        cmocka_unit_test(another_file_is_left_alone),
+        cmocka_unit_test(a_missing_directory_is_told),
+        cmocka_unit_test(tcp_listens_once),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

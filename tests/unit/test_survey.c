@@ -1,0 +1,171 @@
+/* control/survey: rounds, who gets which, patience, the end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include "control/survey.h"
+#include "base/mem.h"
+#include "tests/unit/fake_workers.h"
+
+struct asker {
+    struct survey_wait wait;
+    unsigned told;
+    bool answered;
+    size_t waiting;
+};
+
+static struct survey survey;
+static struct asker askers[3];
+
+static void take(struct survey_wait *wait, const struct survey_sum *sum)
+{
+    struct asker *asker = container_of(wait, struct asker, wait);
+    asker->told++;
+    asker->answered = sum != NULL;
+    asker->waiting = sum ? sum->waiting : 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct control_setup control = fake_begin();
+    for (unsigned i = 0; i < 3; i++)
+        askers[i] = (struct asker){.wait.done = take};
+    return survey_init(&survey, &control);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned w = 0; w < WORKERS; w++)
+        if (fake.letter[w])
+            fake_open(w);
+    survey_close(&survey);
+    survey_fini(&survey);
+    fake_end();
+    return 0;
+}
+
+static void the_sum_comes_when_all_workers_have_answered(void **state)
+{
+    (void)state;
+    fake.report[0].waiting = 3;
+    fake.report[1].waiting = 4;
+    survey_ask(&survey, &askers[0].wait);
+    assert_int_equal(fake.posted, 2);
+    fake_open(1);
+    assert_int_equal(askers[0].told, 0);
+    fake_open(0);
+    assert_int_equal(askers[0].told, 1);
+    assert_true(askers[0].answered);
+    assert_int_equal(askers[0].waiting, 7);
+}
+
+static void who_asks_during_a_round_gets_the_next_one(void **state)
+{
+    (void)state;
+    survey_ask(&survey, &askers[0].wait);
+    fake_open(0);
+    survey_ask(&survey, &askers[1].wait);
+    survey_ask(&survey, &askers[2].wait);
+    assert_int_equal(fake.posted, 2);
+    fake_open(1);
+    assert_int_equal(askers[0].told, 1);
+    assert_int_equal(askers[1].told, 0);
+    assert_int_equal(fake.posted, 4);
+    fake.report[0].waiting = 5;
+    fake_open(0);
+    fake_open(1);
+    assert_int_equal(askers[1].waiting, 5);
+    assert_int_equal(askers[2].waiting, 5);
+    assert_int_equal(askers[0].told, 1);
+}
+
+static void a_worker_that_does_not_answer_is_not_waited_for_for_ever(void **state)
+{
+    (void)state;
+    survey_ask(&survey, &askers[0].wait);
+    fake_open(0);
+    fake_pass(SURVEY_PATIENCE_MS - 20);
+    survey_ask(&survey, &askers[1].wait);
+    assert_int_equal(askers[0].told, 0);
+    fake_pass(40);
+    assert_int_equal(askers[0].told, 1);
+    assert_false(askers[0].answered);
+    assert_int_equal(askers[1].told, 0);
+    fake_open(1); /* it was only slow: the next round begins */
+    assert_int_equal(fake.posted, 4);
+    fake_open(0);
+    fake_open(1);
+    assert_true(askers[1].answered);
+    assert_int_equal(askers[0].told, 1);
+}
+
+static void the_end_tells_all_who_wait_and_posts_no_more(void **state)
+{
+    (void)state;
+    survey_ask(&survey, &askers[0].wait);
+    survey_ask(&survey, &askers[1].wait);
+    survey_close(&survey);
+    assert_int_equal(askers[0].told, 1);
+    assert_false(askers[0].answered);
+    assert_int_equal(askers[1].told, 1);
+    survey_ask(&survey, &askers[2].wait);
+    assert_int_equal(askers[2].told, 1);
+    assert_int_equal(fake.posted, 2);
+    fake_open(0);
+    fake_open(1);
+    assert_int_equal(fake.posted, 2);
+}
+
+static void servers_are_summed_over_workers(void **state)
+{
+    (void)state;
+    struct server_report sum = {.state = SERVER_FAILING, .failures = 3, .failed_ms = 50, .last_error = -ETIMEDOUT, .opened = 1};
+    struct server_report one = {.state = SERVER_OPEN, .open = 2, .in_flight = 5, .latency_us = 900, .failures = 1,
+                                .failed_ms = 40, .last_error = -EPIPE, .opened = 2, .resumed = 1, .opened_ms = 60,
+                                .tls.version = "TLS1.3"};
+    survey_merge(&sum, &one);
+    assert_int_equal(sum.state, SERVER_OPEN);
+    assert_int_equal(sum.open, 2);
+    assert_int_equal(sum.in_flight, 5);
+    assert_int_equal(sum.latency_us, 900);
+    assert_int_equal(sum.failures, 3);
+    assert_int_equal(sum.last_error, -ETIMEDOUT);
+    assert_int_equal(sum.opened, 3);
+    assert_string_equal(sum.tls.version, "TLS1.3");
+    one = (struct server_report){.state = SERVER_IDLE, .latency_us = 700, .failed_ms = 70, .last_error = -EPIPE};
+    survey_merge(&sum, &one);
+    assert_int_equal(sum.state, SERVER_OPEN);
+    assert_int_equal(sum.latency_us, 700);
+    assert_int_equal(sum.last_error, -EPIPE);
+    assert_string_equal(sum.tls.version, "TLS1.3");
+}
+
+static void memory_that_is_gone_is_told(void **state)
+{
+    (void)state;
+    struct survey other;
+    struct control_setup control = {.loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .ops = &fake_ops};
+    for (unsigned n = 1; n <= 4; n++) {
+        mem_fail_at(n);
+        assert_int_equal(survey_init(&other, &control), -ENOMEM);
+    }
+    mem_fail_at(0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_sum_comes_when_all_workers_have_answered),
+        TEST(who_asks_during_a_round_gets_the_next_one),
+        TEST(a_worker_that_does_not_answer_is_not_waited_for_for_ever),
+        TEST(the_end_tells_all_who_wait_and_posts_no_more),
+        TEST(servers_are_summed_over_workers),
+        TEST(memory_that_is_gone_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
