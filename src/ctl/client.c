@@ -1,0 +1,114 @@
+/* Invariant: what comes back is read to its end before anything is looked at, and is never longer than CLIENT_BODY_MAX. */
+#include "client.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int connect_to(const char *path)
+{
+    const struct timeval patience = {.tv_sec = CLIENT_PATIENCE_S};
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof name.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&name, sizeof name) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+/* A daemon that refuses at once may close before it has read everything: its answer is there all the same. */
+static int send_request(int fd, const char *verb, const char *target)
+{
+    char text[4096];
+    int len = snprintf(text, sizeof text, "%s %s HTTP/1.0\r\nHost: dotstub\r\n\r\n", verb, target);
+    if (len < 0 || (size_t)len >= sizeof text)
+        return -EINVAL;
+    for (ssize_t sent, at = 0; at < len; at += sent)
+        if ((sent = send(fd, text + at, (size_t)(len - at), MSG_NOSIGNAL)) < 0)
+            return errno == EPIPE ? 0 : -errno;
+    return 0;
+}
+
+static int receive_all(int fd, struct buffer *out)
+{
+    for (;;) {
+        uint8_t *room = buffer_reserve(out, 65536);
+        if (!room)
+            return -ENOMEM;
+        ssize_t len = recv(fd, room, 65536, 0);
+        if (len < 0)
+            return -errno;
+        buffer_commit(out, (size_t)len);
+        if (len == 0)
+            return 0;
+        if (out->len > CLIENT_BODY_MAX)
+            return -EPROTO;
+    }
+}
+
+int client_read_head(const char *text, unsigned *status, const char **body)
+{
+    const char *end = strstr(text, "\r\n\r\n");
+    unsigned major, minor, number;
+    if (!end || sscanf(text, "HTTP/%1u.%1u %3u", &major, &minor, &number) != 3 || number < 100 || number > 599)
+        return -EPROTO;
+    *status = number;
+    *body = end + 4;
+    return 0;
+}
+
+static int read_reply(struct client_reply *out, struct buffer *received)
+{
+    const char *body;
+    unsigned status;
+    if (buffer_append(received, "", 1) < 0)
+        return -ENOMEM;
+    int error = client_read_head((const char *)buffer_bytes(received).data, &status, &body);
+    if (error < 0)
+        return error;
+    *out = (struct client_reply){status, strdup(body)};
+    return out->body ? 0 : -ENOMEM;
+}
+
+int client_ask(struct client_reply *out, const char *socket_path, const char *verb, const char *target)
+{
+    struct buffer received = {0};
+    int fd = connect_to(socket_path);
+    if (fd < 0)
+        return fd;
+    int status = send_request(fd, verb, target);
+    if (status == 0)
+        status = receive_all(fd, &received);
+    if (status == 0)
+        status = read_reply(out, &received);
+    buffer_free(&received);
+    close(fd);
+    return status;
+}
+
+bool client_add_argument(char *target, size_t cap, const char *name, const char *value)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    size_t len = strlen(target);
+    int more = snprintf(target + len, cap - len, "%c%s=", strchr(target, '?') ? '&' : '?', name);
+    if (more < 0 || (size_t)more >= cap - len)
+        return false;
+    for (len += (size_t)more; *value; value++) {
+        bool as_is = strchr(plain, *value) != NULL;
+        if (cap - len < 4)
+            return false;
+        len += (size_t)sprintf(target + len, as_is ? "%c" : "%%%02X", (unsigned char)*value);
+    }
+    return true;
+}

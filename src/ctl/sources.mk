@@ -1,0 +1,12 @@
+noinst_LIBRARIES += libctl.a
+libctl_a_SOURCES = src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h
+sbin_PROGRAMS += dotstubctl
+dotstubctl_SOURCES = src/ctl/main.c
+dotstubctl_LDADD = $(ctl_libs)
+dist_man_MANS += docs/man/dotstubctl.8
+
+check_PROGRAMS += tests/unit/test_client tests/unit/test_show
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_LDADD = $(ctl_libs) $(CMOCKA_LIBS)
+tests_unit_test_show_SOURCES = tests/unit/test_show.c
+tests_unit_test_show_LDADD = $(ctl_libs) $(CMOCKA_LIBS)

@@ -1,0 +1,168 @@
+"""dotstubctl against a running daemon: every command, its tables and JSON, and every exit status."""
+import json
+import pwd
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from daemon import BINARY, PREFIX, USER, environment, run, write_config
+from test_upstream import ask_truly
+
+pytestmark = pytest.mark.threads
+
+CTL = BINARY.with_name("dotstubctl")
+OTHER, DEGRADED, USAGE, NO_DAEMON, PROTOCOL, NO_PERMISSION, CONFIGURATION = 1, 2, 64, 69, 76, 77, 78
+
+
+def call(*arguments, prefix=(), **variables):
+    return subprocess.run([*PREFIX, *prefix, str(CTL), *map(str, arguments)], env=environment(**variables),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+
+def ctl(daemon, *arguments, status=0, **options):
+    done = call("--socket", daemon.config["control"]["socket"], *arguments, **options)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert bool(done.stderr) == (status not in (0, DEGRADED)), done.stderr
+    return done.stdout if status in (0, DEGRADED) else done.stderr
+
+
+def test_status(daemon, server):
+    ask_truly(daemon, "a.example")
+    shown = ctl(daemon, "status")
+    assert f"pid {daemon.pid}" in shown.splitlines()[0] and shown.splitlines()[0].endswith(": ok")
+    assert f"127.0.0.1@{daemon.port}" in shown and "cache     1 entries" in shown
+    (row,) = [line for line in shown.splitlines() if line.startswith("liar") and "open" in line]
+    assert row.split()[:5] == ["liar", f"127.0.0.1@{server.port}", "open", "1", "0"]
+    assert "last session: TLS1.3, " in shown and "certificate dns.google" in shown
+    assert json.loads(ctl(daemon, "--json", "status"))["pid"] == daemon.pid
+
+
+def test_status_degraded(daemon, server):
+    server.refuse()
+    daemon.ask("a.example")
+    shown = ctl(daemon, "status", status=DEGRADED)
+    assert "upstream liar cannot be asked" in shown and "failing" in shown and "last error:   Connection refused" in shown
+    assert json.loads(ctl(daemon, "-j", "status", status=DEGRADED))["state"] == "degraded"
+
+
+def test_stats(daemon):
+    ask_truly(daemon, "a.example")
+    counters = dict(line.split() for line in ctl(daemon, "stats").splitlines())
+    assert counters["queries_received"] == "1" and counters["lookups_started"] == "1"
+
+
+def test_flush(daemon, server):
+    for name in ("a.example", "b.example", "x.b.example"):
+        ask_truly(daemon, name)
+    assert ctl(daemon, "flush", "A.Example.") == "1 answers flushed\n"
+    assert ctl(daemon, "flush", "--suffix", "b.example") == "2 answers flushed\n"
+    ask_truly(daemon, "a.example")
+    assert len(server.asked("a.example")) == 2
+    assert ctl(daemon, "flush") == "1 answers flushed\n"
+    assert json.loads(ctl(daemon, "--json", "flush")) == {"flushed": 0}
+
+
+def test_cache(daemon):
+    assert ctl(daemon, "cache", "a.example") == "a.example. A: nothing is kept\n"
+    ask_truly(daemon, "a.example")
+    shown = ctl(daemon, "cache", "A.example", "a").splitlines()
+    assert shown[0] == "a.example. A" and shown[1].startswith("NOERROR: ") and shown[3].split()[0] == "A"
+
+
+def test_config(daemon):
+    rows = [line.split() for line in ctl(daemon, "config").splitlines()]
+    assert rows[0] == ["SETTING", "VALUE", "FROM"]
+    assert ["cache.size", "64MiB", "default"] in rows
+    assert any(row[0] == "upstreams.liar.tls-name" and row[1] == "dns.google" for row in rows)
+
+
+def test_log(daemon):
+    assert ctl(daemon, "log", "debug") == "log level debug\n"
+    assert "log       debug" in ctl(daemon, "status")
+
+
+def test_check(daemon, tmp_path):
+    good = call("check", daemon.config_file)
+    assert good.returncode == 0 and good.stdout == run("--check", "-c", daemon.config_file).stdout
+    bad = write_config(tmp_path / "bad.yaml", "cahce: {size: 1MiB}\n")
+    done = call("check", bad)
+    assert done.returncode == CONFIGURATION and done.stderr == run("--check", "-c", bad).stderr and "cache" in done.stderr
+    assert call("-c", bad, "check").returncode == CONFIGURATION
+    assert call("check", DOTSTUB_CACHE_SIZE="lots").returncode == CONFIGURATION
+
+
+def test_the_socket_is_found_by_the_configuration(daemon, tmp_path):
+    path = daemon.config["control"]["socket"]
+    assert call("-c", daemon.config_file, "stats").returncode == 0
+    assert call("stats", DOTSTUB_CONTROL_SOCKET=path).returncode == 0
+    off = write_config(tmp_path / "off.yaml", "control: {socket: off}\n")
+    done = call("-c", off, "stats")
+    assert done.returncode == NO_DAEMON and "control.socket is off" in done.stderr
+    bad = write_config(tmp_path / "bad.yaml", "cahce: {size: 1MiB}\n")
+    done = call("-c", bad, "stats")
+    assert done.returncode == CONFIGURATION and "unknown key" in done.stderr
+    done = call("stats", DOTSTUB_CACHE_SIZE="lots")  # not ours to judge: the default path
+    assert done.returncode == NO_DAEMON and "/run/dotstub/control.sock" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nothing"], ["status", "x"], ["cache"], ["cache", "a", "b", "c"], ["log"], ["flush", "a", "b"], ["flush", "a", "--suffix", "b"],
+    ["status", "--suffix", "a"], ["--nothing"], ["--socket"], ["cache", "x" * 3000]])
+def test_a_wrong_command_line(daemon, arguments):
+    done = call("--socket", daemon.config["control"]["socket"], *arguments)
+    assert done.returncode == USAGE and done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["cache", "a..b"], "must be a domain name"), (["cache", "a", "NONSENSE"], "must be a record type"),
+    (["flush", ""], "must be a domain name"), (["log", "loud"], "error, warning, info or debug")])
+def test_what_the_daemon_refuses(daemon, arguments, sentence):
+    assert sentence in ctl(daemon, *arguments, status=OTHER)
+
+
+def test_no_daemon(daemon, tmp_path):
+    done = call("--socket", tmp_path / "nothing.sock", "status")
+    assert done.returncode == NO_DAEMON and "is dotstub running?" in done.stderr
+    daemon.signal(signal.SIGKILL)
+    daemon.wait_exit()
+    assert "is dotstub running?" in ctl(daemon, "status", status=NO_DAEMON)
+
+
+def test_no_permission(make_daemon, server, public_path):
+    path = public_path / "control.sock"
+    daemon = make_daemon(server, control={"socket": str(path)})
+    stranger = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    probe = subprocess.run([*stranger, str(CTL), "--version"], capture_output=True)
+    if probe.returncode:
+        pytest.skip("other users cannot run the programs of this build")
+    assert "ask as root" in ctl(daemon, "status", prefix=stranger, status=NO_PERMISSION)
+    path.chmod(0o666)
+    assert "only root" in ctl(daemon, "status", prefix=stranger, status=NO_PERMISSION)
+    ctl(daemon, "stats", prefix=["setpriv", f"--reuid={pwd.getpwnam(USER).pw_uid}", "--clear-groups"])
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno json", b"HTTP/1.1 200 OK\r\n\r\n{}"])
+def test_something_else_answers(tmp_path, answer):
+    path = tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve():
+            with listening.accept()[0] as client:
+                client.recv(4096)
+                client.sendall(answer)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = call("--socket", path, "status")
+        thread.join()
+    assert done.returncode == PROTOCOL and done.stderr
+
+
+def test_version_and_help():
+    assert call("--version").stdout.startswith("dotstubctl ")
+    shown = call("--help").stdout
+    assert all(word in shown for word in ("status", "stats", "flush", "cache", "config", "log", "check", "--socket", "--json"))

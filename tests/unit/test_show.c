@@ -1,0 +1,116 @@
+/* ctl/show: tables; what is missing; what is no answer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ctl/show.h"
+
+static char *text;
+
+static int shown(int (*show)(const char *, FILE *), const char *json)
+{
+    size_t len;
+    free(text);
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    int status = show(json, out);
+    fclose(out);
+    return status;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    free(text);
+    text = NULL;
+    return 0;
+}
+
+static void assert_shows(const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("no %s in:\n%s", part, text);
+}
+
+static void status_is_a_table(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_status,
+        "{\"state\": \"degraded\", \"degraded\": [\"upstream a cannot be asked\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
+        "\"workers\": 1, \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
+        "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
+        "\"servers\": [{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"
+        "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","
+        "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"cipher\": \"c\", \"certificate\": \"d\\u001be\","
+        "\"resumed\": true, \"opened_s_ago\": 3600}}]}"), 1);
+    assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: degraded\n  upstream a cannot be asked\n");
+    assert_shows("listen    127.0.0.1@53 ::1@53\n");
+    assert_shows("cache     5 entries, 1.0 of 64.0 MiB\n");
+    assert_shows("UPSTREAM  ADDRESS        STATE    SESSIONS  IN FLIGHT    MS  FAILURES\n"
+                 "a         192.0.2.1@853  failing         0          0  12.2         4\n");
+    assert_shows("last session: TLS1.3, c, certificate d?e, resumed, 1 h 0 min ago\n");
+    assert_shows("last error:   Connection refused, 1 min 1 s ago\n");
+}
+
+static void what_is_missing_is_no_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_status, "{\"state\": \"ok\", \"servers\": [{}]}"), 0);
+    assert_int_equal(shown(show_cache, "{\"answers\": [{}]}"), 0);
+    assert_int_equal(shown(show_config, "{\"settings\": [{\"setting\": 1}]}"), 0);
+    assert_shows("SETTING  VALUE  FROM\n1        -      -\n");
+}
+
+static void the_others_are_shown(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_stats, "{\"counters\": {\"cache_hits\": 12}}"), 0);
+    assert_string_equal(text, "cache_hits                 12\n");
+    assert_int_equal(shown(show_flush, "{\"flushed\": 3}"), 0);
+    assert_string_equal(text, "3 answers flushed\n");
+    assert_int_equal(shown(show_log, "{\"level\": \"debug\"}"), 0);
+    assert_string_equal(text, "log level debug\n");
+    assert_int_equal(shown(show_cache, "{\"name\": \"a.\", \"type\": \"A\", \"answers\": []}"), 0);
+    assert_string_equal(text, "a. A: nothing is kept\n");
+    assert_int_equal(shown(show_cache,
+        "{\"name\": \"a.\", \"type\": \"A\", \"answers\": [{\"rcode\": \"NOERROR\", \"dnssec_ok\": true, \"ttl\": 5, \"original_ttl\": 9,"
+        "\"expired_s_ago\": null, \"size\": 60, \"authenticated\": true, \"extended_errors\": [{\"code\": 3, \"text\": \"x\"}],"
+        "\"records\": [{\"type\": \"A\", \"ttl\": 5}]}]}"), 0);
+    assert_string_equal(text, "a. A\nNOERROR, DO: 5 of 9 s left, 60 octets, authenticated\n  extended error 3 x\n  TYPE  TTL\n"
+                              "A         5\n");
+}
+
+static void what_is_no_answer_is_told(void **state)
+{
+    (void)state;
+    static int (*const all[])(const char *, FILE *) = {show_status, show_stats, show_config, show_cache, show_flush, show_log};
+    static const char *const wrong[] = {"", "x", "[]", "{}", "{\"servers\": 1}", "\"text\"", "{\"state\": null, \"servers\": []}"};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
+        for (unsigned j = 0; j < sizeof wrong / sizeof *wrong; j++)
+            assert_int_equal(shown(all[i], wrong[j]), -EPROTO);
+}
+
+static void errors_are_sentences(void **state)
+{
+    (void)state;
+    char out[64];
+    assert_string_equal(show_error("{\"error\": \"no\\nsuch\"}", out, sizeof out), "no?such");
+    assert_string_equal(show_error("plain words\nand more", out, sizeof out), "plain words");
+    assert_string_equal(show_error("", out, sizeof out), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(status_is_a_table, end),
+        cmocka_unit_test_teardown(what_is_missing_is_no_failure, end),
+        cmocka_unit_test_teardown(the_others_are_shown, end),
+        cmocka_unit_test_teardown(what_is_no_answer_is_told, end),
+        cmocka_unit_test_teardown(errors_are_sentences, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
