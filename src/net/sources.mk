@@ -1,18 +1,20 @@
 noinst_LIBRARIES += libnet.a
-libnet_a_SOURCES = src/net/link.c src/net/loop.c src/net/mailbox.c src/net/socket.c \
+libnet_a_SOURCES = src/net/link.c src/net/loop.c src/net/mailbox.c src/net/notify.c src/net/socket.c \
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
   src/net/tls_trust.c src/net/tls_verify.c \
   src/net/verifytime.c src/net/wallclock.c
-noinst_HEADERS += include/net/link.h include/net/loop.h include/net/mailbox.h include/net/socket.h include/net/stream.h include/net/tls.h \
+noinst_HEADERS += include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/socket.h include/net/stream.h include/net/tls.h \
   include/net/verifytime.h include/net/wallclock.h
 
-check_PROGRAMS += tests/unit/test_link tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_socket
+check_PROGRAMS += tests/unit/test_link tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_notify tests/unit/test_socket
 tests_unit_test_link_SOURCES = tests/unit/test_link.c
 tests_unit_test_link_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_mailbox_SOURCES = tests/unit/test_mailbox.c
 tests_unit_test_mailbox_LDADD = $(net_libs) $(CMOCKA_LIBS)
+tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
+tests_unit_test_notify_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_socket_SOURCES = tests/unit/test_socket.c
 tests_unit_test_socket_LDADD = $(net_libs) $(CMOCKA_LIBS)
 

@@ -1,0 +1,26 @@
+/* Talk with the service manager (sd_notify(3), sd_listen_fds(3)), without its library.
+ *
+ * Does:    tells the manager that started us how we are, by the socket that NOTIFY_SOCKET names; reads how often
+ *          it wants to hear of us (WATCHDOG_USEC) and how many sockets it has opened for us (LISTEN_FDS). Where
+ *          there is no manager, or its words are meant for another process, nothing is sent and nothing is wanted.
+ * Owns:    nothing; inherited descriptors are the caller's.
+ * Threads: the main thread.
+ */
+#ifndef DOTSTUB_NET_NOTIFY_H
+#define DOTSTUB_NET_NOTIFY_H
+
+#include <stdint.h>
+#include "base/check.h"
+
+#define NOTIFY_FIRST_SOCKET 3 /* the descriptors of inherited sockets begin here */
+
+/* Sends assignments, "READY=1" or several in lines of their own. 0, also if nobody wants to hear, or a negative
+ * errno. May wait for a manager that is slow to read. */
+int notify_send(const char *assignments) MUST_CHECK;
+/* The manager kills us when it has not had "WATCHDOG=1" for so long; 0: it does not wait for it. */
+uint64_t notify_watchdog_ms(void);
+/* How many sockets were handed to this process; they become close-on-exec. -EINVAL if the number cannot be read,
+ * -EBADF if there are not so many. */
+int notify_sockets(void) MUST_CHECK;
+
+#endif

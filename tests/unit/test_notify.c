@@ -1,0 +1,190 @@
+/* The service manager's part is played by this test: its socket, its variables, its descriptors. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "net/notify.h"
+
+static int forget_variables(void **state)
+{
+    (void)state;
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    return 0;
+}
+
+static void set_pid(const char *name, long pid)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%ld", pid);
+    setenv(name, text, 1);
+}
+
+/* --- telling --- */
+
+/* A manager that listens at `name` ("@..." is abstract). */
+static int manager_at(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = strlen(name);
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    memcpy(address.sun_path, name, len);
+    if (name[0] == '@')
+        address.sun_path[0] = '\0';
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (void *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)), 0);
+    return fd;
+}
+
+static void assert_heard(int manager, const char *expected)
+{
+    char text[128] = "";
+    assert_int_equal(recv(manager, text, sizeof text - 1, MSG_DONTWAIT), strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+static void test_a_manager_at_a_path(void **state)
+{
+    char folder[] = "/tmp/test_notify.XXXXXX", path[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    int manager = manager_at(path);
+    setenv("NOTIFY_SOCKET", path, 1);
+    assert_int_equal(notify_send("READY=1\nSTATUS=well"), 0);
+    assert_heard(manager, "READY=1\nSTATUS=well");
+    close(manager);
+    assert_int_equal(notify_send("STOPPING=1"), -ECONNREFUSED);
+    unlink(path);
+    assert_int_equal(notify_send("STOPPING=1"), -ENOENT);
+    rmdir(folder);
+}
+
+static void test_a_manager_with_an_abstract_name(void **state)
+{
+    char name[64];
+    (void)state;
+    snprintf(name, sizeof name, "@test_notify.%ld", (long)getpid());
+    int manager = manager_at(name);
+    setenv("NOTIFY_SOCKET", name, 1);
+    assert_int_equal(notify_send("WATCHDOG=1"), 0);
+    assert_heard(manager, "WATCHDOG=1");
+    close(manager);
+}
+
+static void test_nobody_wants_to_hear(void **state)
+{
+    (void)state;
+    assert_int_equal(notify_send("READY=1"), 0);
+    setenv("NOTIFY_SOCKET", "", 1);
+    assert_int_equal(notify_send("READY=1"), 0);
+}
+
+static void test_a_socket_that_is_none(void **state)
+{
+    char name[200] = "/";
+    (void)state;
+    setenv("NOTIFY_SOCKET", "relative", 1);
+    assert_int_equal(notify_send("READY=1"), -EINVAL);
+    memset(name + 1, 'a', sizeof name - 2);
+    setenv("NOTIFY_SOCKET", name, 1);
+    assert_int_equal(notify_send("READY=1"), -EINVAL);
+    setenv("NOTIFY_SOCKET", "/dev/null/nothing", 1);
+    assert_int_equal(notify_send("READY=1"), -ENOTDIR);
+}
+
+/* --- the watchdog --- */
+
+static void test_the_watchdog_of_this_process(void **state)
+{
+    (void)state;
+    assert_int_equal(notify_watchdog_ms(), 0);
+    setenv("WATCHDOG_USEC", "30000000", 1);
+    assert_int_equal(notify_watchdog_ms(), 30000);
+    set_pid("WATCHDOG_PID", getpid());
+    assert_int_equal(notify_watchdog_ms(), 30000);
+    set_pid("WATCHDOG_PID", getpid() + 1L);
+    assert_int_equal(notify_watchdog_ms(), 0);
+    setenv("WATCHDOG_PID", "", 1);
+    assert_int_equal(notify_watchdog_ms(), 0);
+}
+
+static void test_a_time_that_is_none(void **state)
+{
+    static const char *const wrong[] = {"", "-1", "+1", " 1", "1s", "0x10", "99999999999999999999999"};
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("WATCHDOG_USEC", wrong[i], 1);
+        assert_int_equal(notify_watchdog_ms(), 0);
+    }
+}
+
+/* --- inherited sockets --- */
+
+static void test_sockets_become_close_on_exec(void **state)
+{
+    (void)state;
+    assert_int_equal(dup2(STDIN_FILENO, 3), 3);
+    assert_int_equal(dup2(STDIN_FILENO, 4), 4);
+    set_pid("LISTEN_PID", getpid());
+    setenv("LISTEN_FDS", "2", 1);
+    assert_int_equal(notify_sockets(), 2);
+    assert_int_equal(fcntl(3, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fcntl(4, F_GETFD), FD_CLOEXEC);
+    close(4);
+    assert_int_equal(notify_sockets(), -EBADF);
+    close(3);
+}
+
+static void test_sockets_of_another_process(void **state)
+{
+    (void)state;
+    setenv("LISTEN_FDS", "2", 1);
+    assert_int_equal(notify_sockets(), 0);
+    set_pid("LISTEN_PID", getpid() + 1L);
+    assert_int_equal(notify_sockets(), 0);
+    set_pid("LISTEN_PID", getpid());
+    setenv("LISTEN_FDS", "0", 1);
+    assert_int_equal(notify_sockets(), 0);
+    unsetenv("LISTEN_FDS");
+    assert_int_equal(notify_sockets(), 0);
+}
+
+static void test_a_number_of_sockets_that_is_none(void **state)
+{
+    static const char *const wrong[] = {"", "-2", "two", "2 ", "2147483647", "4294967298"};
+    (void)state;
+    set_pid("LISTEN_PID", getpid());
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("LISTEN_FDS", wrong[i], 1);
+        assert_int_equal(notify_sockets(), -EINVAL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_a_manager_at_a_path, forget_variables),
+        cmocka_unit_test_setup(test_a_manager_with_an_abstract_name, forget_variables),
+        cmocka_unit_test_setup(test_nobody_wants_to_hear, forget_variables),
+        cmocka_unit_test_setup(test_a_socket_that_is_none, forget_variables),
+        cmocka_unit_test_setup(test_the_watchdog_of_this_process, forget_variables),
+        cmocka_unit_test_setup(test_a_time_that_is_none, forget_variables),
+        cmocka_unit_test_setup(test_sockets_become_close_on_exec, forget_variables),
+        cmocka_unit_test_setup(test_sockets_of_another_process, forget_variables),
+        cmocka_unit_test_setup(test_a_number_of_sockets_that_is_none, forget_variables),
+    };
+    return cmocka_run_group_tests(tests, NULL, forget_variables);
+}
