@@ -18,6 +18,10 @@
 int socket_udp(const struct addr *addr) MUST_CHECK;
 /* A bound TCP socket with SO_REUSEPORT, not yet listening. */
 int socket_tcp(const struct addr *addr) MUST_CHECK;
+/* Makes one that another process has bound (and perhaps listens on) fit for use: non-blocking, packet info on wildcards.
+ * Gives what it is bound to, and SOCK_DGRAM or SOCK_STREAM. -ENOTSOCK, -EPROTOTYPE, -EAFNOSUPPORT: not one for DNS;
+ * -EADDRNOTAVAIL: an IPv6 wildcard that takes IPv4 too (no IPV6_V6ONLY). */
+int socket_adopt(int fd, struct addr *addr, int *type) MUST_CHECK;
 /* Binds UDP and TCP without SO_REUSEPORT and lets go again: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... A second
  * daemon would share the port silently otherwise. TCP connections still in TIME_WAIT do not count. */
 int socket_probe(const struct addr *addr) MUST_CHECK;

@@ -43,7 +43,6 @@ static void set_receive_buffer(int fd)
 
 static int set_udp_options(int fd, const struct addr *addr)
 {
-    set_receive_buffer(fd);
     if (addr->sa.sa_family == AF_INET6) {
         set_if_possible(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
         return addr_is_wildcard(addr) ? turn_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) : 0;
@@ -71,6 +70,8 @@ static int set_options(int fd, const struct addr *addr, int type, enum sharing s
         status = turn_on(fd, SOL_SOCKET, SO_REUSEADDR);
     if (status == 0 && sharing == SHARED)
         status = turn_on(fd, SOL_SOCKET, SO_REUSEPORT);
+    if (type == SOCK_DGRAM)
+        set_receive_buffer(fd);
     if (status == 0 && type == SOCK_DGRAM)
         status = set_udp_options(fd, addr);
     allow_binding_ahead(fd, addr);
@@ -104,6 +105,52 @@ int socket_tcp(const struct addr *addr)
 {
     return socket_bound(addr, SOCK_STREAM, SHARED);
 }
+
+/* --- sockets that others have bound --- */
+
+static int find_name_and_type(int fd, struct addr *addr, int *type)
+{
+    struct sockaddr_storage name;
+    socklen_t name_len = sizeof(name), type_len = sizeof(*type);
+    if (getsockname(fd, (struct sockaddr *)&name, &name_len) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, type, &type_len) < 0)
+        return -errno;
+    if (*type != SOCK_DGRAM && *type != SOCK_STREAM)
+        return -EPROTOTYPE;
+    return addr_from_sockaddr(addr, (struct sockaddr *)&name);
+}
+
+/* An IPv6 wildcard that takes IPv4 as well would be asked for addresses that nobody has named. */
+static bool is_of_both_families(int fd, const struct addr *addr)
+{
+    int only = 0;
+    socklen_t len = sizeof(only);
+    return addr->sa.sa_family == AF_INET6 && addr_is_wildcard(addr) &&
+           getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 && !only;
+}
+
+/* The receive buffer stays as it was made: without privileges it could only be lowered. */
+int socket_adopt(int fd, struct addr *addr, int *type)
+{
+    struct addr found;
+    int kind = 0;
+    int status = find_name_and_type(fd, &found, &kind);
+    if (status < 0)
+        return status;
+    if (is_of_both_families(fd, &found))
+        return -EADDRNOTAVAIL;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    status = kind == SOCK_DGRAM ? set_udp_options(fd, &found) : 0;
+    if (status < 0)
+        return status;
+    *addr = found;
+    *type = kind;
+    return 0;
+}
+
+/* --- is a port free, a family there? --- */
 
 static int probe_one(const struct addr *addr, int type)
 {

@@ -305,6 +305,72 @@ static void test_the_probe_says_when_the_port_is_not_allowed(void **state)
     in_a_process_of_its_own(probe_without_privileges, &addr);
 }
 
+/* --- sockets that others have bound --- */
+
+static void test_a_udp_socket_of_others_is_made_fit(void **state)
+{
+    struct addr any = addr_of("0.0.0.0"), addr;
+    int fd = bind_plainly(&any, SOCK_DGRAM), type = 0, buffer = option(fd, SOL_SOCKET, SO_RCVBUF);
+    struct addr bound = bound_to(fd);
+    (void)state;
+    assert_int_equal(socket_adopt(fd, &addr, &type), 0);
+    assert_true(addr_equal(&addr, &bound));
+    assert_int_equal(type, SOCK_DGRAM);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(option(fd, IPPROTO_IP, IP_PKTINFO), 1);
+    assert_int_equal(option(fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_OMIT);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_RCVBUF), buffer);
+    close(fd);
+}
+
+static void test_a_tcp_socket_of_others_may_listen_already(void **state)
+{
+    struct addr any = addr_of("127.0.0.1"), addr;
+    int fd = bind_plainly(&any, SOCK_STREAM), type = 0;
+    (void)state;
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(socket_adopt(fd, &addr, &type), 0);
+    assert_int_equal(type, SOCK_STREAM);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    close(fd);
+}
+
+static void test_what_is_no_socket_for_dns_is_refused(void **state)
+{
+    struct addr addr;
+    int type, pair[2], file = open("/dev/null", O_RDWR);
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+    assert_int_equal(socket_adopt(pair[0], &addr, &type), -EAFNOSUPPORT);
+    assert_int_equal(socket_adopt(file, &addr, &type), -ENOTSOCK);
+    close(file);
+    assert_int_equal(socket_adopt(file, &addr, &type), -EBADF);
+    close(pair[0]);
+    close(pair[1]);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(socket_adopt(pair[0], &addr, &type), -EPROTOTYPE);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void test_an_ipv6_wildcard_of_others_must_leave_ipv4_alone(void **state)
+{
+    struct addr any6 = addr_of("::"), addr;
+    int type, fd = socket(AF_INET6, SOCK_DGRAM, 0);
+    (void)state;
+    if (!socket_family_works(&any6)) {
+        close(fd);
+        skip();
+    }
+    assert_int_equal(bind(fd, &any6.sa, addr_len(&any6)), 0);
+    assert_int_equal(socket_adopt(fd, &addr, &type), -EADDRNOTAVAIL);
+    close(fd);
+    fd = bind_plainly(&any6, SOCK_DGRAM);
+    assert_int_equal(socket_adopt(fd, &addr, &type), 0);
+    assert_int_equal(option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO), 1);
+    close(fd);
+}
+
 /* --- families --- */
 
 static int bring_up_loopback(void)
@@ -534,6 +600,10 @@ int main(void)
         cmocka_unit_test(test_the_probe_finds_a_wildcard_holder),
         cmocka_unit_test(test_the_probe_does_not_mind_connections_in_time_wait),
         cmocka_unit_test(test_the_probe_says_when_the_port_is_not_allowed),
+        cmocka_unit_test(test_a_udp_socket_of_others_is_made_fit),
+        cmocka_unit_test(test_a_tcp_socket_of_others_may_listen_already),
+        cmocka_unit_test(test_what_is_no_socket_for_dns_is_refused),
+        cmocka_unit_test(test_an_ipv6_wildcard_of_others_must_leave_ipv4_alone),
         cmocka_unit_test(test_ipv6_loopback_does_not_work_where_ipv6_is_disabled),
         cmocka_unit_test(test_a_family_is_not_given_up_for_want_of_a_descriptor),
         cmocka_unit_test(test_a_family_works_although_the_port_is_taken),
