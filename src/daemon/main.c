@@ -23,9 +23,11 @@
 #include <config.h>
 #include "control/control.h"
 #include "net/loop.h"
+#include "net/notify.h"
 #include "net/verifytime.h"
 #include "privileges.h"
 #include "sockets.h"
+#include "watchdog.h"
 #include "worker.h"
 
 /* Exit statuses, as in dotstub(8): sysexits.h numbers. */
@@ -62,6 +64,7 @@ struct daemon {
     struct control *control;
     uv_signal_t on_term, on_int, on_hup;
     uv_timer_t save;
+    struct watchdog watchdog;
     char verified_file[PATH_MAX]; /* keeps the time of the last verified handshake; "": nowhere */
 };
 
@@ -291,6 +294,15 @@ static void save_verified(uv_timer_t *timer)
         verifytime_save(self.verified_file);
 }
 
+/* --- the service manager --- */
+
+static void tell_manager(const char *assignments)
+{
+    int status = notify_send(assignments);
+    if (status < 0)
+        log_warning("daemon", "the service manager (NOTIFY_SOCKET) cannot be told: %s", error_text(status));
+}
+
 /* --- the end of the workers --- */
 
 static void worker_ended(struct letter *letter, void *reader)
@@ -307,6 +319,7 @@ static void stop_workers(void)
     if (self.stopping)
         return;
     self.stopping = true;
+    watchdog_stop(&self.watchdog);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
@@ -318,6 +331,7 @@ static void stop_asked(uv_signal_t *signal, int number)
 {
     (void)signal;
     log_info("daemon", "stopping on signal %d", number);
+    tell_manager("STOPPING=1");
     stop_workers();
 }
 
@@ -347,6 +361,8 @@ static int watch_signals(void)
         status = uv_signal_start(&self.on_hup, reload_asked, SIGHUP);
     if (status == 0)
         status = uv_timer_init(&self.loop.uv, &self.save);
+    if (status == 0)
+        status = watchdog_init(&self.watchdog, &self.loop);
     return status;
 }
 
@@ -357,6 +373,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
     uv_close((uv_handle_t *)&self.save, NULL);
+    watchdog_close(&self.watchdog);
     loop_drain(&self.loop, 100);
     loop_fini(&self.loop);
 }
@@ -385,6 +402,8 @@ static int run_workers(void)
     if (status == 0) {
         control_started(self.control);
         announce();
+        tell_manager("READY=1");
+        watchdog_start(&self.watchdog, self.workers, started);
     } else {
         stop_workers();
     }

@@ -54,31 +54,79 @@ static int open_pair(struct socket_pair *pair, const struct addr *addr)
     return pair->tcp < 0 ? pair->tcp : 0;
 }
 
+/* What is handed to us and never listened on would leave its clients without a word. */
+static int check_named(const struct inherited *inherited, const struct config *config)
+{
+    char text[ADDR_TEXT];
+    for (size_t i = 0; i < inherited->count; i++) {
+        size_t at = 0;
+        while (at < config->listen_count && !addr_equal(&config->listen[at], &inherited->pairs[i].addr))
+            at++;
+        if (at < config->listen_count)
+            continue;
+        log_error("daemon", "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
+                  "socket unit", addr_format(&inherited->pairs[i].addr, true, text));
+        return -EADDRNOTAVAIL;
+    }
+    return 0;
+}
+
+/* Gives the addresses in `out`, which has room for all, and their number; or negative after a line. */
+static ssize_t choose_addresses(struct addr *out, const struct inherited *inherited, const struct config *config)
+{
+    size_t count = 0;
+    if (inherited->count > 0 && config->listen_is_default) {
+        for (; count < inherited->count; count++)
+            out[count] = inherited->pairs[count].addr;
+        return (ssize_t)count;
+    }
+    int status = check_named(inherited, config);
+    for (size_t i = 0; status == 0 && i < config->listen_count; i++) {
+        bool left_out = false;
+        if (!inherited_find(inherited, &config->listen[i]))
+            status = probe(config, &config->listen[i], &left_out);
+        if (status == 0 && !left_out)
+            out[count++] = config->listen[i];
+    }
+    return status < 0 ? status : (ssize_t)count;
+}
+
+static int open_all(struct sockets *sockets, const struct addr *addrs, const struct inherited *inherited)
+{
+    size_t count = sockets->workers * sockets->per_worker;
+    int status = 0;
+    sockets->pairs = mem_zalloc(count + 1, sizeof *sockets->pairs);
+    if (!sockets->pairs)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        sockets->pairs[i].udp = sockets->pairs[i].tcp = -1;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        const struct addr *addr = &addrs[i % sockets->per_worker];
+        const struct socket_pair *given = inherited_find(inherited, addr);
+        status = given ? inherited_copy(&sockets->pairs[i], given) : open_pair(&sockets->pairs[i], addr);
+        if (status < 0)
+            explain(addr, status);
+    }
+    return status;
+}
+
 int sockets_open(struct sockets *out, const struct config *config)
 {
     struct sockets sockets = {.workers = config->workers};
-    struct addr *addrs = mem_zalloc(config->listen_count + 1, sizeof *addrs);
-    sockets.pairs = mem_zalloc(config->workers * config->listen_count + 1, sizeof *sockets.pairs);
-    int status = addrs && sockets.pairs ? 0 : -ENOMEM;
-    for (size_t i = 0; status == 0 && i < config->listen_count; i++) {
-        bool left_out;
-        status = probe(config, &config->listen[i], &left_out);
-        if (status == 0 && !left_out)
-            addrs[sockets.per_worker++] = config->listen[i];
-    }
-    if (status == 0 && sockets.per_worker == 0) {
+    struct inherited inherited;
+    int status = inherited_read(&inherited);
+    if (status < 0)
+        return status;
+    struct addr *addrs = mem_zalloc(config->listen_count + inherited.count + 1, sizeof *addrs);
+    ssize_t count = addrs ? choose_addresses(addrs, &inherited, config) : -ENOMEM;
+    if (count == 0) {
         log_error("daemon", "there is no address to listen on");
-        status = -EADDRNOTAVAIL;
+        count = -EADDRNOTAVAIL;
     }
-    size_t count = status == 0 ? sockets.workers * sockets.per_worker : 0;
-    for (size_t i = 0; i < count; i++)
-        sockets.pairs[i].udp = sockets.pairs[i].tcp = -1;
-    for (size_t i = 0; status == 0 && i < count; i++) {
-        status = open_pair(&sockets.pairs[i], &addrs[i % sockets.per_worker]);
-        if (status < 0)
-            explain(&addrs[i % sockets.per_worker], status);
-    }
+    sockets.per_worker = count > 0 ? (size_t)count : 0;
+    status = count > 0 ? open_all(&sockets, addrs, &inherited) : (int)count;
     mem_free(addrs);
+    inherited_close(&inherited);
     if (status < 0)
         sockets_close(&sockets);
     else

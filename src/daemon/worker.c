@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include "base/errors.h"
 #include "base/mem.h"
 #include "listen/tcp.h"
@@ -33,9 +34,10 @@ struct worker {
     struct mailbox mailbox;
     struct link link;
     struct wallclock wallclock;
-    struct letter stop;
     struct mailbox *home; /* where the end is told, */
     struct letter *ended; /* and by which letter */
+    struct letter stop, sign;
+    atomic_bool asked; /* for a sign of life, which has not come yet */
     struct counters counters;
     struct resolver resolver;
     struct group *group;
@@ -102,6 +104,25 @@ static void stop_letter(struct letter *letter, void *reader)
 void worker_stop(struct worker *worker)
 {
     mailbox_post(&worker->mailbox, &worker->stop);
+}
+
+/* --- signs of life --- */
+
+static void sign_letter(struct letter *letter, void *reader)
+{
+    struct worker *worker = reader;
+    (void)letter;
+    atomic_store(&worker->asked, false);
+}
+
+/* The letter is ours again when `asked` is false. */
+bool worker_lives(struct worker *worker)
+{
+    if (atomic_load(&worker->asked))
+        return false;
+    atomic_store(&worker->asked, true);
+    mailbox_post(&worker->mailbox, &worker->sign);
+    return true;
 }
 
 /* --- news --- */
@@ -226,6 +247,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
         return status;
     }
     worker->stop.open = stop_letter;
+    worker->sign.open = sign_letter;
     worker->drain.tick = drain_tick;
     loop_add_tick(&worker->loop, &worker->drain);
     *out = worker;

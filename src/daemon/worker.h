@@ -20,6 +20,8 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
                struct socket_pair *pairs, size_t count, unsigned tcp_limit) MUST_CHECK;
 /* At the end of the thread `ended` is posted to `home`. 0 or a negative errno: the thread could not be made. */
 int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
+/* True if the worker's loop has turned since the last call; asks it for the next time. Not after worker_stop. */
+bool worker_lives(struct worker *worker);
 /* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);
