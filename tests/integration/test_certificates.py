@@ -190,5 +190,5 @@ def test_a_server_that_is_bad_at_first(make_daemon, make_server, certs):
 
 def test_the_facts_of_a_session_are_logged(daemon, server):
     ask_truly(daemon, "a.example")
-    line = daemon.wait_line(r"session")
+    line = daemon.wait_line(r"upstream: session to")
     assert "TLS" in line and "1.3" in line and "dns.google" in line and server.connections[0].cipher.split("_")[1] in line
