@@ -106,6 +106,7 @@ def bound(port, kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM), address="127.0.0.
     made = []
     for kind in kinds:
         one = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         one.bind((address, port))
         if kind == socket.SOCK_STREAM:
             one.listen(5)
@@ -168,6 +169,7 @@ def test_what_is_not_inherited_is_bound(activate, cleanup):
 @pytest.mark.parametrize("kinds, config, sentence", [
     ([socket.SOCK_DGRAM, socket.SOCK_STREAM], {"listen": ["127.0.0.1@1"]}, "`listen` does not name"),
     ([socket.SOCK_DGRAM], {}, "no TCP socket for 127.0.0.1@"),
+    ([socket.SOCK_DGRAM, socket.SOCK_DGRAM], {}, "two sockets of one kind for 127.0.0.1@"),
     ([socket.SOCK_STREAM], {}, "no UDP socket for 127.0.0.1@"),
 ])
 def test_inherited_sockets_that_do_not_fit(activate, cleanup, kinds, config, sentence):
