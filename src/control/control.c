@@ -27,17 +27,20 @@ struct control {
     struct config *config;
     struct http_server *socket, *metrics; /* NULL: not served */
     gid_t group; /* of the socket's file */
+    struct log_limit refusals;
 };
 
 /* --- the unix socket --- */
 
 static bool admits(void *context, int fd)
 {
-    const struct control *control = context;
-    struct peer peer;
+    struct control *control = context;
+    struct peer peer = {.uid = (uid_t)-1};
+    uint64_t suppressed;
     if (peer_read(&peer, fd) == 0 && peer_may_ask(&peer, geteuid(), control->group))
         return true;
-    log_warning("control", "a process of user %u was refused", (unsigned)peer.uid);
+    if (log_allowed(&control->refusals, clock_ms(), &suppressed))
+        log_warning("control", "a process of user %u was refused%s", (unsigned)peer.uid, suppressed ? " (and more of the same)" : "");
     return false;
 }
 

@@ -62,7 +62,7 @@ int listener_unix(const char *path, uid_t uid, gid_t gid)
     status = bind_narrow(fd, path);
     if (status < 0)
         goto fail;
-    if (lchown(path, uid, gid) < 0 && geteuid() == 0)
+    if (geteuid() == 0 && lchown(path, uid, gid) < 0 && errno != EPERM)
         status = -errno;
     if (status == 0 && listen(fd, BACKLOG) < 0)
         status = -errno;

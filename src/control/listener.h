@@ -9,8 +9,8 @@
 #include <sys/types.h>
 #include "base/addr.h"
 
-/* A listening unix socket at `path`, mode 0660, of this user and group (left alone where we may not give it away). A socket
- * that nobody listens on any more is replaced. The descriptor, or negative: -EADDRINUSE: somebody listens, -EEXIST: there
+/* A listening unix socket at `path`, mode 0660; root gives it to this user and group (where root may: in a container without
+ * CAP_CHOWN it stays root's). A socket that nobody listens on any more is replaced. The descriptor, or negative: -EADDRINUSE: somebody listens, -EEXIST: there
  * is something else of that name, -ENOENT: its directory is missing, ... */
 int listener_unix(const char *path, uid_t uid, gid_t gid) MUST_CHECK;
 /* A listening TCP socket. The descriptor or a negative errno. */

@@ -445,8 +445,11 @@ static int serve(const struct command *command)
     status = open_control(command);
     if (status != EXIT_OK)
         return status;
-    if (privileges_drop(command->user) < 0)
+    if (privileges_drop(command->user) < 0) {
+        control_stopping(self.control);
+        control_close(self.control); /* its file goes */
         return EXIT_PRIVILEGES;
+    }
     find_verified_file();
     if (self.verified_file[0]) {
         verifytime_load(self.verified_file);
