@@ -59,7 +59,7 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
 /* Makes everything unfindable at once. */
 void cache_flush(struct cache *cache);
 /* Makes all answers for a name (in lower case) unfindable, whatever their type, and with `below` those for all names under
- * it. Walks through the whole cache, in slices: no lock is held for longer than some 20 us. Gives their number. */
+ * it. Walks through the whole cache, in slices: no lock is held for longer than some 70 us. Gives their number. */
 uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_octets, bool below);
 
 /* Counted over all shards. */
