@@ -150,8 +150,8 @@ def test_inherited_sockets_take_the_place_of_the_default(activate, cleanup, work
             child = activate(sockets, workers=workers)
             for client in (udp, tcp):
                 assert wire.parse(client.receive(PATIENCE)).rcode() == 0
-            assert len(child.matching("daemon: listening on")) == 1
-            child.wait_line(f"listening on 127.0.0.1@{port}, UDP and TCP")
+            child.wait_line("daemon: ready")
+            assert [line.split(" on ")[1] for line in child.matching("daemon: listening on")] == [f"127.0.0.1@{port}, UDP and TCP"]
         assert child.end() == 0
 
 
