@@ -12,6 +12,7 @@
 #include "dns/message.h"
 #include "net/loop.h"
 
+struct group;
 struct server;
 struct session;
 
@@ -27,14 +28,16 @@ struct exchange {
     struct timeout timeout;    /* runs while it is live */
     enum exchange_state state;
     const struct key *key;     /* borrowed from the lookup */
-    uint64_t sent_ms;          /* 0: has not left since upstream_send */
+    uint64_t asked_ms, sent_ms; /* upstream_send; when it left after that, 0: it has not */
     uint16_t id;
     bool blamed;               /* after its session died: it may have died of this question */
+    uint64_t died_ms;          /* when it did; 0: none */
     bool without_edns;         /* set by the owner: ask without OPT */
-    bool alone;                /* set by the owner: on a session with nothing else on it */
+    bool alone;                /* set by the owner, while it is idle: on a session with nothing else on it */
     struct server *avoid_server; /* set by the owner: not this server if there is another (that does not fail) */
     bool avoid_entry;          /* set by the owner: nor any other address of its upstream entry */
     struct session *avoid_session; /* set by the owner: not this session; compared, never followed */
+    struct group *group;       /* while live */
     struct session *session;   /* while queued or sent */
     struct server *server;     /* that it went to last; stays after the end, as long as the group lives */
     /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer

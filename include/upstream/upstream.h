@@ -44,10 +44,12 @@ int upstream_last_error(const struct group *group, struct server **where);
 void upstream_disproved(struct server *server);
 /* The server's answer was of use. */
 void upstream_proved(struct server *server);
-/* While the exchange was under way (it ended at that time) and within UPSTREAM_COINCIDENCE ms of its end, the server ended a session that
- * other questions shared: the end of its own need not be its fault. */
-#define UPSTREAM_COINCIDENCE 50
-bool upstream_lost_others(const struct exchange *exchange, uint64_t ended_ms);
+/* Since the exchange was asked (and about when it was sent, or later) the server ended a session that other questions shared, or several
+ * of any kind: the end of its own need not be its fault. That is known UPSTREAM_COINCIDENCE ms after it. */
+#define UPSTREAM_COINCIDENCE 150
+bool upstream_lost_others(const struct exchange *exchange);
+/* Is there a place in the queue of questions that must be alone? Where there are many, none of them is what ends the sessions. */
+bool upstream_may_be_alone(const struct group *group);
 /* The server said REFUSED: under load it is asked less. */
 void upstream_refused(struct server *server);
 

@@ -298,7 +298,7 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
         if (try->alone)
             return false; /* see lookup_try_failed */
         lookup->deaths += try->blamed;
-        try->alone = lookup->deaths >= DEATHS_BEFORE_ALONE;
+        try->alone = lookup->deaths >= DEATHS_BEFORE_ALONE && upstream_may_be_alone(lookup->resolver->group);
         try->avoid_server = try->alone ? try->server : NULL;
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
     }
@@ -311,7 +311,6 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
 static void lookup_put_on_trial(struct lookup *lookup, struct exchange *try)
 {
     lookup->on_trial = try;
-    lookup->died_ms = loop_now(lookup->resolver->loop);
     timeout_stop(&lookup->again);
     again_start(lookup, UPSTREAM_COINCIDENCE);
 }
@@ -320,7 +319,7 @@ static void lookup_judge(struct lookup *lookup)
 {
     struct exchange *try = lookup->on_trial;
     lookup->on_trial = NULL;
-    if (upstream_lost_others(try, lookup->died_ms) && lookup_may_try(lookup)) {
+    if (upstream_lost_others(try) && lookup_may_try(lookup)) {
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
         lookup_send(lookup, try);
         again_start(lookup, upstream_patience(lookup->resolver->group, try));
@@ -401,7 +400,7 @@ static void hedge_send(struct lookup *lookup)
 {
     struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
     second->without_edns = first->without_edns;
-    second->alone = first->alone;
+    second->alone = first->alone && upstream_may_be_alone(lookup->resolver->group);
     second->avoid_server = first->server;
     second->avoid_session = first->session;
     counter_add(lookup->resolver->counters, COUNTER_hedges_sent, 1);

@@ -17,7 +17,6 @@ struct lookup {
     unsigned sent;              /* tries so far, the first included */
     unsigned deaths;            /* sessions that may have died of the question */
     struct exchange *on_trial;  /* its session died with nothing else on it: `again` runs until it is known whether others died too */
-    uint64_t died_ms;
     bool second_lost;           /* with others, see server_lost */
     bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;

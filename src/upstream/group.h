@@ -39,6 +39,9 @@ enum {
     PROBES = 2,                /* second questions at a time to a server that answers nothing at all: more would be lost with the first ones */
     LOSS_SPAN = 100,           /* ms: so close together were they sent, */
     LOSS_MIN = 5,              /* and so many at least are unanswered, if it was a loss and not slow names */
+    ALONE_MAX = 32,            /* questions that must be alone, at a time: two sessions are through with them in a second or so */
+    NOTICE_SPAN = 20,          /* ms: ends of the same moment are noticed within this */
+    MANY_ENDS = 3,             /* so many at a time are no question's doing, whatever was on them */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
     DISPROVED_MAX = 3,         /* so many failures in a row that others could answer, and a server is shunned for */
     SHUN_FIRST = 1000,         /* this long, doubled by each further one, */
@@ -80,6 +83,8 @@ struct server {
     uint64_t probe_at_ms;     /* and when more may be */
     uint64_t lost_from_ms, lost_to_ms; /* what was sent in between it lost: many at once, and it answered later ones; 0: nothing */
     uint64_t shared_end_ms;   /* when the server last ended a session that was not held by one question; 0: never */
+    uint64_t end_ms[MANY_ENDS]; /* when it ended the latest sessions and dials of any kind */
+    unsigned ends;            /* of these, all that there ever were */
     unsigned disproved;       /* failures in a row that another entry knew an answer for */
     uint64_t shunned_until_ms; /* for these: the others are asked first until then */
     uint64_t dialed_ms;       /* the latest dial */
@@ -112,6 +117,7 @@ struct group {
     struct timeouts exchange_timeouts;
     struct list waiting;      /* exchanges without a session */
     struct list dirty;        /* sessions with questions to write */
+    unsigned alone;           /* live exchanges that must be alone */
     struct server *servers;
     size_t server_count;
     struct answer_scratch *scratch;

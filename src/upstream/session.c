@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "group.h"
+#include "upstream/upstream.h"
 
 static struct session *session_of(struct stream *stream)
 {
@@ -36,6 +37,16 @@ static void session_set_state(struct session *session, enum session_state state)
     list_push_front(&server->sessions[state], &session->in_state);
 }
 
+/* For a question that must be alone: what ended its last session has not ended this one, or may have without our knowing it. */
+static bool session_is_safe(const struct session *session, const struct exchange *exchange)
+{
+    if (session->given == 0)
+        return session->created_ms >= exchange->died_ms;
+    bool since = session->heard_ms > exchange->died_ms ||
+                 loop_now(session->server->group->loop) > exchange->died_ms + UPSTREAM_COINCIDENCE;
+    return session_has_outlived(session) && since;
+}
+
 bool session_has_room(const struct session *session, const struct exchange *exchange)
 {
     if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
@@ -43,7 +54,7 @@ bool session_has_room(const struct session *session, const struct exchange *exch
     if (session_is_spent(session))
         return false;
     if (exchange->alone)
-        return session->given == 0 || session_has_outlived(session);
+        return session_is_safe(session, exchange);
     return !session->reserved && session->used + session->ids.tombstones < IDS_MAX;
 }
 
@@ -139,6 +150,7 @@ static void session_fail_all(struct session *session, int reason, bool explained
         struct exchange *exchange = container_of(link, struct exchange, link);
         exchange->session = NULL;
         exchange->blamed = !explained;
+        exchange->died_ms = loop_now(session->server->group->loop);
         exchange->state = EXCHANGE_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
         list_push_back(&failed, link);
     }
@@ -258,7 +270,6 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         session_relieved(session);
     } else if (!message_answers((struct bytes){message, len}, exchange->key)) {
         counter_add(group->counters, COUNTER_upstream_ignored_question, 1);
-        exchange_finish(exchange, ERROR_MALFORMED, NULL); /* under its own id: the server is confused, the right answer need not come */
     } else {
         session_answer(session, exchange, message, len);
     }
@@ -346,6 +357,7 @@ static bool session_note_end(struct session *session, int reason)
 {
     struct server *server = session->server;
     uint64_t now_ms = loop_now(server->group->loop);
+    server->end_ms[server->ends++ % MANY_ENDS] = now_ms;
     if (session->state == SESSION_DIALING) {
         pool_dial_failed(server, session->created_ms, reason);
         return false;

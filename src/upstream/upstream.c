@@ -15,6 +15,7 @@
 static void exchange_detach(struct exchange *exchange)
 {
     timeout_stop(&exchange->timeout);
+    exchange->group->alone -= exchange->alone;
     if (exchange->session)
         session_forget(exchange->session, exchange);
     list_remove(&exchange->link);
@@ -58,6 +59,9 @@ void upstream_send(struct group *group, struct exchange *exchange)
     assert(!exchange_live(exchange));
     exchange->session = NULL;
     exchange->sent_ms = 0;
+    exchange->asked_ms = loop_now(group->loop);
+    exchange->group = group;
+    group->alone += exchange->alone;
     timeout_start(&group->exchange_timeouts, &exchange->timeout);
     exchange_wait(group, exchange);
 }
@@ -143,11 +147,18 @@ void upstream_proved(struct server *server)
     server->disproved = 0;
 }
 
-bool upstream_lost_others(const struct exchange *exchange, uint64_t ended_ms)
+bool upstream_lost_others(const struct exchange *exchange)
 {
-    uint64_t lost_ms = exchange->server->shared_end_ms;
-    return lost_ms > exchange->sent_ms && lost_ms + UPSTREAM_COINCIDENCE >= ended_ms &&
-           ended_ms + UPSTREAM_COINCIDENCE >= lost_ms;
+    const struct server *server = exchange->server;
+    uint64_t shared_ms = server->shared_end_ms;
+    uint64_t many_ms = server->ends >= MANY_ENDS ? server->end_ms[server->ends % MANY_ENDS] : 0; /* the last so many since then */
+    uint64_t lost_ms = shared_ms > many_ms ? shared_ms : many_ms;
+    return lost_ms > exchange->asked_ms && lost_ms + NOTICE_SPAN >= exchange->sent_ms;
+}
+
+bool upstream_may_be_alone(const struct group *group)
+{
+    return group->alone < ALONE_MAX;
 }
 
 void upstream_refused(struct server *server)
