@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include "config/file.h"
 
@@ -12,6 +13,24 @@ static const char test_prefix[] = "DOTSTUB_TEST_";
 static bool begins_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* What Kubernetes (and Docker before it) tells every container of a service that is called dotstub, or dotstub-something:
+ * no setting of ours, and no slip of anybody's. */
+static bool is_service_link(const char *name, const char *value)
+{
+    const char *port = strstr(name, "_PORT");
+    unsigned number;
+    char protocol[4];
+    return ends_with(name, "_SERVICE_HOST") || strstr(name, "_SERVICE_PORT") ||
+           (port && (begins_with(value, "tcp://") || begins_with(value, "udp://") ||
+                     sscanf(port, "_PORT_%5u_%3[A-Z]", &number, protocol) == 2));
 }
 
 static void report_unknown(struct draft *draft, const struct source *source)
@@ -98,12 +117,13 @@ static int read_upstreams(struct draft *draft, const char *value, struct mark ma
 static int read_variable(struct draft *draft, const struct source *source)
 {
     size_t i = option_by_variable(source->name);
-    if (i == option_count) {
-        report_unknown(draft, source);
-        return 0;
-    }
     size_t start = strlen(source->name) + 1;
     const char *value = source->text + start;
+    if (i == option_count) {
+        if (!is_service_link(source->name, value))
+            report_unknown(draft, source);
+        return 0;
+    }
     struct mark mark = {source, 1, (unsigned)start + 1};
     if (options[i].type == OPTION_UPSTREAMS)
         return read_upstreams(draft, value, mark);

@@ -429,6 +429,21 @@ static void upstreams_by_environment_replace_all(void **state)
     end(&r);
 }
 
+/* In a cluster with services called dotstub and dotstub-metrics. */
+static void service_links_of_kubernetes_are_no_settings(void **state)
+{
+    (void)state;
+    struct result r = loaded_with(
+        "", VARIABLES("DOTSTUB_SERVICE_HOST=10.96.0.10", "DOTSTUB_SERVICE_PORT=53", "DOTSTUB_SERVICE_PORT_DNS_TCP=53",
+                      "DOTSTUB_PORT=udp://10.96.0.10:53", "DOTSTUB_PORT_53_UDP=udp://10.96.0.10:53",
+                      "DOTSTUB_PORT_53_UDP_PROTO=udp", "DOTSTUB_PORT_53_UDP_PORT=53", "DOTSTUB_PORT_53_UDP_ADDR=10.96.0.10",
+                      "DOTSTUB_METRICS_SERVICE_HOST=10.96.0.11", "DOTSTUB_METRICS_PORT=tcp://10.96.0.11:9353",
+                      "DOTSTUB_METRICS_PORT_9353_TCP_ADDR=10.96.0.11"));
+    end(&r);
+    refused_with("", VARIABLES("DOTSTUB_PORT=5353"),
+                 "environment: no setting is called like this variable\nDOTSTUB_PORT=5353\n^\n");
+}
+
 static void mistakes_in_the_environment_show_the_variable(void **state)
 {
     (void)state;
@@ -500,6 +515,7 @@ int main(void)
         cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(each_scalar_and_list_can_be_set_by_environment),
         cmocka_unit_test(upstreams_by_environment_replace_all),
+        cmocka_unit_test(service_links_of_kubernetes_are_no_settings),
         cmocka_unit_test(mistakes_in_the_environment_show_the_variable),
         cmocka_unit_test(an_empty_variable_empties_a_list_and_is_no_scalar),
     };
