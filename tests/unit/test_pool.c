@@ -531,6 +531,24 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
         assert_int_equal(asked[i].answered, 1);
 }
 
+/* Where many are suspected, none of them is what ends the sessions: the others are not made to wait for their turn. */
+static void few_questions_are_alone_at_a_time(void **state)
+{
+    (void)state;
+    begin(1, 1);
+    fake.dial[1] = FAKE_HANGS;
+    for (unsigned i = 0; i < ALONE_MAX; i++) {
+        assert_true(upstream_may_be_alone(group));
+        asked[i].exchange.alone = true;
+        fake_ask(group, &asked[i], "bad.test");
+    }
+    assert_false(upstream_may_be_alone(group));
+    exchange_cancel(&asked[0].exchange);
+    assert_true(upstream_may_be_alone(group));
+    cancel_all();
+    assert_int_equal(group->alone, 0);
+}
+
 static unsigned deaths; /* exchanges told of the end of their session */
 
 /* Each session is closed after its fifth answer, whatever else is on it. */
@@ -846,6 +864,7 @@ int main(void)
         TEST(fresh_session_is_for_the_one_who_waited),
         TEST(questions_to_be_alone_leave_a_place_for_others),
         TEST(tombstones_do_not_keep_a_question_from_being_alone),
+        TEST(few_questions_are_alone_at_a_time),
         TEST(server_that_closes_after_a_few_answers_is_given_no_more),
         TEST(allowance_grows_with_what_sessions_outlive),
         TEST(session_that_ends_unanswered_is_a_failure_of_its_server),
