@@ -1,0 +1,287 @@
+/* The daemon's life: sockets, workers, control, privileges, signals, stop.
+ *
+ * The order of the start: sockets, workers, control side, privileges, then the threads. What can fail because of the operator fails
+ * before the first answer is given, with its own exit status.
+ *
+ * The main thread's loop runs signals and the control side until the last worker has said that it has ended.
+ */
+#include "daemon.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <config.h>
+#include "control/control.h"
+#include "exits.h"
+#include "kept.h"
+#include "net/notify.h"
+#include "privileges.h"
+#include "sockets.h"
+#include "trusts.h"
+#include "watchdog.h"
+#include "worker.h"
+
+struct daemon {
+    struct config *config;
+    struct cache *cache;
+    struct tls_trust **trusts;
+    struct worker **workers;
+    struct sockets sockets;
+    struct loop loop;
+    struct mailbox mailbox;
+    struct letter *ended;   /* one for each worker */
+    unsigned running;       /* workers whose end was not told yet */
+    bool stopping;
+    struct control *control;
+    uv_signal_t on_term, on_int, on_hup;
+    struct kept kept;
+    struct watchdog watchdog;
+};
+
+/* Static, so that what a failed start leaves behind is still reachable. */
+static struct daemon self;
+
+/* --- the workers --- */
+
+/* As many descriptors as we may have; each worker's TCP clients get what listeners and upstream sessions leave. */
+static unsigned tcp_limit(void)
+{
+    const struct config *config = self.config;
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    size_t servers = 0;
+    for (size_t i = 0; i < config->upstream_count; i++)
+        servers += config->upstreams[i].address_count;
+    if (servers * config->tls.sessions > 12)
+        servers = 12 / config->tls.sessions + 1; /* more are not open at once */
+    unsigned long reserve = 16 + control_descriptors(config) + config->workers * (8 + 2 * self.sockets.per_worker + servers * config->tls.sessions);
+    unsigned long left = limit.rlim_cur > reserve ? (limit.rlim_cur - reserve) / config->workers : 0;
+    if (left < 4)
+        left = 4;
+    if (left >= config->limits.tcp_clients)
+        return config->limits.tcp_clients;
+    log_warning("daemon", "at most %lu TCP clients per worker: the limit of open files is %lu; raise it (ulimit -n, LimitNOFILE=)",
+                left, (unsigned long)limit.rlim_cur);
+    return (unsigned)left;
+}
+
+static int make_workers(void)
+{
+    const struct config *config = self.config;
+    unsigned limit = tcp_limit();
+    self.workers = mem_zalloc(config->workers, sizeof(struct worker *));
+    self.ended = mem_zalloc(config->workers, sizeof(struct letter));
+    self.cache = cache_new(config->cache.size);
+    int status = self.workers && self.ended && self.cache ? 0 : -ENOMEM;
+    for (unsigned i = 0; status == 0 && i < config->workers; i++)
+        status = worker_new(&self.workers[i], self.config, self.cache, self.trusts,
+                            &self.sockets.pairs[i * self.sockets.per_worker], self.sockets.per_worker, limit);
+    return status;
+}
+
+/* --- the control side --- */
+
+static const struct counters *counters_of(void *context, unsigned worker)
+{
+    (void)context;
+    return worker_counters(self.workers[worker]);
+}
+
+static void post_to(void *context, unsigned worker, struct letter *letter)
+{
+    (void)context;
+    worker_post(self.workers[worker], letter);
+}
+
+static const struct control_ops control_ops = {counters_of, post_to, worker_report};
+
+/* After make_workers; may be the first to want the user. 0 or an exit status. */
+static int open_control(const char *user)
+{
+    struct control_setup setup = {
+        .loop = &self.loop, .mailbox = &self.mailbox, .config = self.config, .cache = self.cache, .ops = &control_ops};
+    struct addr *listening = mem_zalloc(self.sockets.per_worker, sizeof *listening);
+    int status = listening ? privileges_identity(user, &setup.uid, &setup.gid) : -ENOMEM;
+    for (size_t i = 0; listening && i < self.sockets.per_worker; i++)
+        listening[i] = self.sockets.pairs[i].addr;
+    setup.listening = listening;
+    setup.listening_count = self.sockets.per_worker;
+    if (status == 0)
+        status = control_open(&self.control, &setup);
+    mem_free(listening);
+    if (status == 0)
+        return EXIT_OK;
+    return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
+}
+
+/* --- the service manager --- */
+
+static void tell_manager(const char *assignments)
+{
+    int status = notify_send(assignments);
+    if (status < 0)
+        log_warning("daemon", "the service manager (NOTIFY_SOCKET) cannot be told: %s", error_text(status));
+}
+
+/* --- the end of the workers --- */
+
+static void worker_ended(struct letter *letter, void *reader)
+{
+    (void)letter;
+    (void)reader;
+    if (--self.running == 0)
+        loop_stop(&self.loop);
+}
+
+/* The loop goes on, so that it can be asked how things stand, until they have ended. */
+static void stop_workers(void)
+{
+    if (self.stopping)
+        return;
+    self.stopping = true;
+    watchdog_stop(&self.watchdog);
+    control_stopping(self.control);
+    for (unsigned i = 0; i < self.running; i++)
+        worker_stop(self.workers[i]);
+}
+
+/* --- signals --- */
+
+static void stop_asked(uv_signal_t *signal, int number)
+{
+    (void)signal;
+    log_info("daemon", "stopping on signal %d", number);
+    tell_manager("STOPPING=1");
+    stop_workers();
+}
+
+static void reload_asked(uv_signal_t *signal, int number)
+{
+    (void)signal;
+    (void)number;
+    log_warning("daemon", "SIGHUP: the configuration is not read again while running; restart to change it");
+}
+
+static int watch_signals(void)
+{
+    int status = loop_init(&self.loop);
+    if (status == 0)
+        status = mailbox_init(&self.mailbox, &self.loop, NULL);
+    if (status == 0)
+        status = uv_signal_init(&self.loop.uv, &self.on_term);
+    if (status == 0)
+        status = uv_signal_init(&self.loop.uv, &self.on_int);
+    if (status == 0)
+        status = uv_signal_init(&self.loop.uv, &self.on_hup);
+    if (status == 0)
+        status = uv_signal_start(&self.on_term, stop_asked, SIGTERM);
+    if (status == 0)
+        status = uv_signal_start(&self.on_int, stop_asked, SIGINT);
+    if (status == 0)
+        status = uv_signal_start(&self.on_hup, reload_asked, SIGHUP);
+    if (status == 0)
+        status = kept_init(&self.kept, &self.loop);
+    if (status == 0)
+        status = watchdog_init(&self.watchdog, &self.loop);
+    return status;
+}
+
+static void unwatch_signals(void)
+{
+    mailbox_close(&self.mailbox);
+    uv_close((uv_handle_t *)&self.on_term, NULL);
+    uv_close((uv_handle_t *)&self.on_int, NULL);
+    uv_close((uv_handle_t *)&self.on_hup, NULL);
+    kept_close(&self.kept);
+    watchdog_close(&self.watchdog);
+    loop_drain(&self.loop, 100);
+    loop_fini(&self.loop);
+}
+
+/* --- running --- */
+
+static void announce(void)
+{
+    char text[ADDR_TEXT];
+    for (size_t i = 0; i < self.sockets.per_worker; i++)
+        log_info("daemon", "listening on %s, UDP and TCP", addr_format(&self.sockets.pairs[i].addr, true, text));
+    log_info("daemon", "ready: version %s, %u worker%s, %zu upstream%s", PACKAGE_VERSION, self.config->workers,
+             self.config->workers == 1 ? "" : "s", self.config->upstream_count, self.config->upstream_count == 1 ? "" : "s");
+}
+
+static int run_workers(void)
+{
+    int status = 0;
+    while (status == 0 && self.running < self.config->workers) {
+        struct letter *ended = &self.ended[self.running];
+        ended->open = worker_ended;
+        if ((status = worker_start(self.workers[self.running], &self.mailbox, ended)) == 0)
+            self.running++;
+    }
+    unsigned started = self.running;
+    if (status == 0) {
+        control_started(self.control);
+        announce();
+        tell_manager("READY=1");
+        watchdog_start(&self.watchdog, self.workers, started);
+    } else {
+        stop_workers();
+    }
+    if (started > 0)
+        loop_run(&self.loop);
+    for (unsigned i = 0; i < started; i++)
+        worker_join(self.workers[i]);
+    return status;
+}
+
+static void clean_up(void)
+{
+    for (unsigned i = 0; i < self.config->workers; i++)
+        worker_free(self.workers[i]);
+    mem_free(self.workers);
+    mem_free(self.ended);
+    control_free(self.control);
+    cache_free(self.cache);
+    trusts_free(self.trusts, self.config->upstream_count);
+    sockets_close(&self.sockets);
+    config_unref(self.config);
+}
+
+/* --- all of it --- */
+
+int daemon_serve(const struct daemon_setup *setup)
+{
+    self.config = setup->config;
+    self.trusts = setup->trusts;
+    int status = sockets_open(&self.sockets, self.config);
+    if (status < 0)
+        return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
+    if (watch_signals() < 0)
+        return EXIT_OTHER;
+    status = make_workers();
+    if (status < 0) {
+        log_error("daemon", "cannot start: %s", error_text(status));
+        return status == -EADDRINUSE ? EXIT_PORT : EXIT_OTHER;
+    }
+    status = open_control(setup->user);
+    if (status != EXIT_OK)
+        return status;
+    if (privileges_drop(setup->user) < 0) {
+        control_stopping(self.control);
+        control_close(self.control); /* its file goes */
+        return EXIT_PRIVILEGES;
+    }
+    kept_read(&self.kept, self.config);
+    status = run_workers();
+    kept_write(&self.kept);
+    control_close(self.control);
+    unwatch_signals();
+    clean_up();
+    return status == 0 ? EXIT_OK : EXIT_OTHER;
+}

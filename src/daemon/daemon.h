@@ -1,0 +1,21 @@
+/* The running daemon: from the bound sockets to the end.
+ *
+ * Threads: the main thread; workers are threads of their own.
+ */
+#ifndef DOTSTUB_DAEMON_DAEMON_H
+#define DOTSTUB_DAEMON_DAEMON_H
+
+#include "config/config.h"
+#include "net/tls.h"
+
+/* What the command line and the configuration came to; daemon_serve takes over configuration and trusts. */
+struct daemon_setup {
+    struct config *config;
+    struct tls_trust **trusts; /* trusts[i] belongs to config->upstreams[i] */
+    const char *user;          /* to run as, when started as root; NULL: the default one */
+};
+
+/* Binds, gives up privileges, serves until SIGTERM or SIGINT. Gives the status to exit with; what is wrong has been said. */
+int daemon_serve(const struct daemon_setup *setup);
+
+#endif

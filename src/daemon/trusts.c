@@ -1,0 +1,57 @@
+#include "trusts.h"
+#include <errno.h>
+#include <string.h>
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* The operator named the file, or the system has no store. */
+static void explain_trust(const struct config *config, size_t index, const char *file, int status)
+{
+    const struct config_upstream *upstream = &config->upstreams[index];
+    const char *origin =
+        upstream->ca_file ? config_upstream_origin(config, index, "ca-file") : config_origin(config, "tls.ca-file");
+    if (strcmp(file, "system") == 0)
+        log_error("daemon", "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file",
+                  upstream->name, error_text(status));
+    else
+        log_error("daemon", "%s: upstream %s: cannot load the certificates in ca-file %s: %s; name a file in PEM that can be read",
+                  origin, upstream->name, file, error_text(status));
+}
+
+static int load_trust(struct tls_trust **out, const struct config *config, size_t index)
+{
+    _Static_assert(sizeof(struct config_pin) == sizeof(struct tls_pin), "both are one SHA-256");
+    const struct config_upstream *upstream = &config->upstreams[index];
+    struct tls_trust_options options = {
+        .ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file,
+        .tls_name = upstream->tls_name,
+        .pins = (const struct tls_pin *)upstream->pins,
+        .pin_count = (unsigned)upstream->pin_count,
+        .min_version = upstream->min_version ? upstream->min_version : config->tls.min_version,
+    };
+    int status = tls_trust_new(out, &options);
+    if (status < 0)
+        explain_trust(config, index, options.ca_file, status);
+    return status;
+}
+
+int trusts_load(struct tls_trust ***out, const struct config *config)
+{
+    struct tls_trust **trusts = mem_zalloc(config->upstream_count, sizeof(struct tls_trust *));
+    int status = trusts ? 0 : -ENOMEM;
+    for (size_t i = 0; status == 0 && i < config->upstream_count; i++)
+        status = load_trust(&trusts[i], config, i);
+    if (status == 0)
+        *out = trusts;
+    else
+        trusts_free(trusts, config->upstream_count);
+    return status;
+}
+
+void trusts_free(struct tls_trust **trusts, size_t count)
+{
+    for (size_t i = 0; trusts && i < count; i++)
+        tls_trust_unref(trusts[i]);
+    mem_free(trusts);
+}
