@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include "base/addr.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 struct config_pin {
@@ -101,6 +102,10 @@ struct config {
 int config_load(struct config **out, const char *path, char *const *environ_list, FILE *errors) MUST_CHECK;
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
+
+/* A digest of what makes answers those of these upstreams: names, addresses, trust, client subnet. The same in every process. 0 or
+ * -ENOMEM. */
+int config_define_upstreams(const struct config *config, uint8_t out[DIGEST_LEN]) MUST_CHECK;
 
 /* Where a value of a snapshot that config_load made came from: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);

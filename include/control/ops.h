@@ -25,6 +25,8 @@ struct control_ops {
     void (*post)(void *context, unsigned worker, struct letter *letter);
     /* On the worker's thread; `reader` is what its mailbox gives to letters. */
     void (*report)(void *reader, struct worker_report *out);
+    /* Something was flushed. May be NULL. */
+    void (*flushed)(void *context);
 };
 
 struct control_setup {

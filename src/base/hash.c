@@ -9,6 +9,8 @@
 _Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4 has a key of 16 bytes");
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash-2-4 gives 8 bytes");
 
+_Static_assert(DIGEST_LEN == crypto_generichash_BYTES_MIN, "BLAKE2b gives so few bytes");
+
 static uint8_t hash_key[crypto_shorthash_KEYBYTES];
 static bool ready;
 
@@ -34,6 +36,11 @@ uint64_t hash_bytes(const void *data, size_t len)
     uint64_t hash;
     crypto_shorthash((unsigned char *)&hash, data, len, hash_key);
     return hash;
+}
+
+void digest_bytes(uint8_t out[DIGEST_LEN], const void *data, size_t len)
+{
+    crypto_generichash(out, DIGEST_LEN, data, len, NULL, 0);
 }
 
 uint32_t random_below(uint32_t bound)

@@ -8,17 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include "base/mem.h"
-#include "cache/shard.h"
+#include "cache/inside.h"
 #include "dns/ttl.h"
-
-/* Enough for 16 workers: a lock is held for some 50 ns of the microseconds that a query takes. */
-#define SHARDS_MAX 16
-
-struct cache {
-    unsigned count; /* a power of two */
-    _Atomic uint64_t epoch;
-    struct shard *shard[SHARDS_MAX];
-};
 
 static unsigned shards_for(size_t bytes)
 {
@@ -55,11 +46,6 @@ void cache_free(struct cache *cache)
     for (unsigned i = 0; i < cache->count; i++)
         shard_free(cache->shard[i]);
     mem_free(cache);
-}
-
-static struct shard *shard_of(const struct cache *cache, uint64_t hash)
-{
-    return cache->shard[hash >> 60 & (cache->count - 1)];
 }
 
 /* What the found entry gives to the caller. Inlined, since it is on the path of every hit. */

@@ -23,6 +23,7 @@
 #define TYPICAL_UNITS 11 /* of an entry: one address */
 #define CARRY_MAX     16 /* with 8, 0.05 to 0.25 points lower */
 #define CARRY_UNITS   8 /* of an answer, for each of which one more is carried on: it pushes out as many */
+#define COPY_ENTRIES 1000 /* copied or, if they are gaps, passed over in one slice of a copy */
 #define SLICE_ENTRIES 200 /* looked at in one slice of a walk */
 
 /* How a block is divided: this structure, the index of both rings, ghosts, the data of both rings. */
@@ -240,6 +241,19 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
     ring_append(ring);
 }
 
+bool shard_restore(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, bool in_main,
+                   unsigned hits, uint64_t born_ms)
+{
+    struct ring *ring = in_main ? &shard->main : &shard->small;
+
+    if (shard_find(shard, key, hash))
+        return false;
+    make_room(shard, ring, entry_units_for(answer));
+    entry_write(ring_slot(ring), key, hash, answer, hits, born_ms);
+    ring_append(ring);
+    return true;
+}
+
 void shard_flush(struct shard *shard)
 {
     ring_clear(&shard->main);
@@ -267,4 +281,26 @@ bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8
     if (flush_ring_slice(&shard->small, &walk->small, &walk->removed, name, name_octets, below))
         return true;
     return flush_ring_slice(&shard->main, &walk->main, &walk->removed, name, name_octets, below);
+}
+
+bool shard_copy_slice(const struct shard *shard, bool from_main, uint64_t *position, uint8_t *out, size_t *len)
+{
+    const struct ring *ring = from_main ? &shard->main : &shard->small;
+
+    *len = 0;
+    for (unsigned i = 0; i < COPY_ENTRIES; i++) {
+        uint64_t next = *position;
+        const struct entry *entry = ring_next(ring, &next);
+        size_t octets = entry ? (size_t)entry_units(entry) * ENTRY_UNIT : 0;
+        if (!entry)
+            return false;
+        if (!entry->gap && *len > 0 && *len + octets > SHARD_COPY)
+            return true;
+        *position = next;
+        if (!entry->gap) {
+            memcpy(out + *len, entry, octets);
+            *len += octets;
+        }
+    }
+    return true;
 }

@@ -142,7 +142,7 @@ const struct option options[] = {
      .type = OPTION_BOOLEAN,
      IN(cache.save),
      .unset = "no",
-     .help = "Keep the cache over a restart, in cache.save-file."},
+     .help = "Keep the cache over a restart, in cache.save-file: written at the stop and every five minutes."},
     {.key = "cache.save-file",
      .type = OPTION_PATH,
      IN(cache.save_file),

@@ -106,11 +106,19 @@ static void get_cache(struct view *view, struct http_request *request)
 
 /* --- changing --- */
 
+/* What was flushed must not come back by another way. */
+static void tell_flushed(const struct view *view)
+{
+    if (view->ops->flushed)
+        view->ops->flushed(view->context);
+}
+
 static void flush_all(struct view *view, struct http_request *request)
 {
     struct cache_stats stats;
     cache_stats(view->cache, &stats);
     cache_flush(view->cache);
+    tell_flushed(view);
     log_info("control", "the cache was flushed");
     reply_json(request, HTTP_OK, status_flushed(stats.entries));
 }
@@ -129,8 +137,11 @@ static void post_flush(struct view *view, struct http_request *request)
         refuse(request, HTTP_BAD_REQUEST, "one of \"name\" and \"suffix\", not both");
     else if (len < 0)
         refuse(request, HTTP_BAD_REQUEST, "the name to flush must be a domain name");
-    else
-        reply_json(request, HTTP_OK, status_flushed(cache_flush_name(view->cache, wire, (size_t)len, suffix != NULL)));
+    if (len < 0 || (name && suffix))
+        return;
+    uint64_t removed = cache_flush_name(view->cache, wire, (size_t)len, suffix != NULL);
+    tell_flushed(view);
+    reply_json(request, HTTP_OK, status_flushed(removed));
 }
 
 static void post_log(struct view *view, struct http_request *request)

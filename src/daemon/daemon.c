@@ -99,7 +99,13 @@ static void post_to(void *context, unsigned worker, struct letter *letter)
     worker_post(self.workers[worker], letter);
 }
 
-static const struct control_ops control_ops = {counters_of, post_to, worker_report};
+static void cache_flushed(void *context)
+{
+    (void)context;
+    kept_flushed(&self.kept);
+}
+
+static const struct control_ops control_ops = {counters_of, post_to, worker_report, cache_flushed};
 
 /* After make_workers; may be the first to want the user. 0 or an exit status. */
 static int open_control(const char *user)
@@ -147,6 +153,7 @@ static void stop_workers(void)
     self.stopping = true;
     watchdog_stop(&self.watchdog);
     control_stopping(self.control);
+    kept_stopping(&self.kept);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
 }
@@ -277,7 +284,7 @@ int daemon_serve(const struct daemon_setup *setup)
         control_close(self.control); /* its file goes */
         return EXIT_PRIVILEGES;
     }
-    kept_read(&self.kept, self.config);
+    kept_read(&self.kept, self.config, self.cache);
     status = run_workers();
     kept_write(&self.kept);
     control_close(self.control);

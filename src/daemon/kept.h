@@ -1,6 +1,7 @@
-/* What is kept from one run to the next: the time of the last verified handshake, for a machine that starts without a clock.
+/* What is kept from one run to the next: the time of the last verified handshake, for a machine that starts without a clock, and
+ * with cache.save the cache.
  *
- * Does:    reads it at the start; writes it ten minutes after that, each hour, and at the end.
+ * Does:    reads them at the start; writes them each five minutes (the time once an hour), and at the end.
  * Owns:    its timer, and the files in the folder of cache.save-file; where that folder is not, nothing is kept.
  * Threads: the main thread.
  */
@@ -8,18 +9,25 @@
 #define DOTSTUB_DAEMON_KEPT_H
 
 #include <limits.h>
+#include "cachefile.h"
 #include "config/config.h"
 #include "net/loop.h"
 
 struct kept {
     uv_timer_t timer;
+    struct cachefile cachefile;
     char verified_file[PATH_MAX]; /* "": nowhere */
 };
 
 /* 0 or negative (libuv's numbers). */
 int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
-/* Once privileges are what they will be. */
-void kept_read(struct kept *kept, const struct config *config);
+/* Once privileges are what they will be. The cache may be read on while the workers run already. */
+void kept_read(struct kept *kept, struct config *config, struct cache *cache);
+/* Something in the cache was flushed. */
+void kept_flushed(struct kept *kept);
+/* The workers are about to be stopped: the cache is written while they end. */
+void kept_stopping(struct kept *kept);
+/* They have ended: the rest is written. Returns when all of it is. */
 void kept_write(struct kept *kept);
 /* The memory must stay until the timer has been closed (loop_drain says so). */
 void kept_close(struct kept *kept);

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "net/verifytime.h"
 
@@ -107,32 +107,18 @@ void verifytime_load(const char *path)
     warn_if_behind();
 }
 
-static int write_new(const char *path, const char *text, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    ssize_t written = write(fd, text, len);
-    int status = written == (ssize_t)len ? 0 : written < 0 ? -errno : -ENOSPC;
-    if (status == 0 &&
-        fsync(fd) < 0) /* else a loss of power may leave an empty file in the old one's place */
-        status = -errno;
-    if (close(fd) < 0 && status == 0)
-        status = -errno;
-    return status;
-}
-
 static int replace(const char *path, const char *text, size_t len)
 {
-    char new_path[PATH_MAX];
-    if (snprintf(new_path, sizeof(new_path), "%s.new", path) >= (int)sizeof(new_path))
-        return -ENAMETOOLONG;
-    unlink(new_path); /* of a save that was cut short */
-    int status = write_new(new_path, text, len);
-    if (status == 0 && rename(new_path, path) < 0)
-        status = -errno;
+    struct file_draft draft;
+    int status = file_draft_open(&draft, path);
     if (status < 0)
-        unlink(new_path);
+        return status;
+    status = file_write(draft.fd, text, len);
+    if (status == 0)
+        status = file_draft_sync(&draft);
+    if (status == 0)
+        return file_draft_keep(&draft);
+    file_draft_drop(&draft);
     return status;
 }
 

@@ -50,3 +50,8 @@ fuzz_targets += tests/fuzz/fuzz_stream
 tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz_stream.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_stream_LDADD = $(net_libs)
 tests_fuzz_fuzz_stream_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_dump
+tests_fuzz_fuzz_dump_SOURCES = tests/fuzz/fuzz_dump.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_dump_LDADD = $(cache_libs)
+tests_fuzz_fuzz_dump_LDFLAGS = $(fuzz_ldflags)

@@ -44,7 +44,15 @@ static void fake_report(void *reader, struct worker_report *out)
     memcpy(out->servers, report->servers, SERVERS * sizeof *out->servers);
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report};
+static unsigned fake_flushes;
+
+static void fake_flushed(void *context)
+{
+    (void)context;
+    fake_flushes++;
+}
+
+static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_flushed};
 
 static inline void fake_turn(void)
 {

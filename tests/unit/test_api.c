@@ -199,6 +199,7 @@ static void names_are_flushed_one_by_one_below_and_all(void **state)
     assert_says("\"flushed\": 1");
     ask(api_control, HTTP_POST, "/flush", NULL);
     assert_says("\"flushed\": 0");
+    assert_int_equal(fake_flushes, 4); /* each was told */
 }
 
 static void the_level_of_the_log_is_set(void **state)

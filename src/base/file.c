@@ -1,0 +1,51 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int file_draft_open(struct file_draft *draft, const char *path)
+{
+    if (snprintf(draft->path, sizeof draft->path, "%s", path) >= (int)sizeof draft->path ||
+        snprintf(draft->new_path, sizeof draft->new_path, "%s.new", path) >= (int)sizeof draft->new_path)
+        return -ENAMETOOLONG;
+    unlink(draft->new_path); /* of a write that was cut short */
+    draft->fd = open(draft->new_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return draft->fd < 0 ? -errno : 0;
+}
+
+int file_write(int fd, const void *data, size_t len)
+{
+    for (const char *at = data; len > 0;) {
+        ssize_t written = write(fd, at, len);
+        if (written < 0 && errno != EINTR)
+            return -errno;
+        if (written == 0)
+            return -ENOSPC;
+        at += written > 0 ? written : 0;
+        len -= written > 0 ? (size_t)written : 0;
+    }
+    return 0;
+}
+
+int file_draft_sync(struct file_draft *draft)
+{
+    return fsync(draft->fd) < 0 ? -errno : 0;
+}
+
+int file_draft_keep(struct file_draft *draft)
+{
+    int status = close(draft->fd) < 0 ? -errno : 0;
+    if (status == 0 && rename(draft->new_path, draft->path) < 0)
+        status = -errno;
+    if (status < 0)
+        unlink(draft->new_path);
+    return status;
+}
+
+void file_draft_drop(struct file_draft *draft)
+{
+    close(draft->fd);
+    unlink(draft->new_path);
+}

@@ -1,0 +1,209 @@
+/* Invariants:
+ * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path, the terms and the cache do not change.
+ * - A new file takes the old one's place on this thread, which flushes are made on, and only if there was none since the job began.
+ *
+ * At the end the disk is not waited for: the file is in the system's memory, which outlives this process, and others wait for the
+ * next one. A loss of power right after may leave a file that is not whole; it is not read then.
+ */
+#include "cachefile.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "base/log.h"
+
+/* --- on the pool's thread --- */
+
+static void job_over(struct cachefile *file, int status)
+{
+    uv_mutex_lock(&file->lock);
+    file->status = status;
+    file->is_over = true;
+    uv_cond_signal(&file->over);
+    uv_mutex_unlock(&file->lock);
+}
+
+/* Nothing that may lie there can block. */
+static int open_to_read(const char *path)
+{
+    struct stat stat;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode))
+        return fd;
+    close(fd);
+    return ERROR_MALFORMED;
+}
+
+static void read_job(uv_work_t *work)
+{
+    struct cachefile *file = container_of(work, struct cachefile, work);
+    int fd = open_to_read(file->path);
+    int status = fd < 0 ? fd : dump_read(file->cache, &file->terms, fd, &file->count);
+    if (fd >= 0)
+        close(fd);
+    job_over(file, status);
+}
+
+static void write_job(uv_work_t *work)
+{
+    struct cachefile *file = container_of(work, struct cachefile, work);
+    int status = file_draft_open(&file->draft, file->path);
+    if (status == 0) {
+        status = dump_write(file->cache, &file->terms, file->draft.fd);
+        if (status == 0 && !file->ending)
+            status = file_draft_sync(&file->draft);
+        if (status < 0)
+            file_draft_drop(&file->draft);
+    }
+    job_over(file, status);
+}
+
+/* --- jobs --- */
+
+/* Grows with everything that is put in or flushed. */
+static uint64_t cache_changes(struct cache *cache)
+{
+    struct cache_stats stats;
+    cache_stats(cache, &stats);
+    return stats.entries + stats.evicted + stats.replaced + cache_epoch(cache);
+}
+
+static void job_begin(struct cachefile *file, enum cachefile_state state, uv_work_cb run, uv_after_work_cb after)
+{
+    file->state = state;
+    file->is_over = false;
+    file->epoch = cache_epoch(file->cache);
+    atomic_store(&file->stop, false);
+    if (uv_queue_work(&file->loop->uv, &file->work, run, after) < 0)
+        file->state = CACHEFILE_IDLE;
+}
+
+static void write_begin(struct cachefile *file);
+
+static void job_ended(struct cachefile *file)
+{
+    file->state = CACHEFILE_IDLE;
+    if (file->again)
+        write_begin(file);
+}
+
+static void read_over(uv_work_t *work, int status)
+{
+    struct cachefile *file = container_of(work, struct cachefile, work);
+    if (status == 0)
+        status = file->status;
+    if (status == 0)
+        log_info("cache", "%llu answers taken from %s, %llu left out: too old, or of other upstreams", (unsigned long long)file->count.taken,
+                 file->path, (unsigned long long)file->count.left_out);
+    else if (status == ERROR_MALFORMED)
+        log_warning("cache", "%s is damaged, cut, or no saved cache of this version, and is ignored", file->path);
+    else if (status != -ENOENT && status != -ECANCELED)
+        log_warning("cache", "%s cannot be read and is ignored: %s", file->path, error_text(status));
+    file->known = status == 0 ? cache_changes(file->cache) : 0;
+    job_ended(file);
+}
+
+static void write_over(uv_work_t *work, int status)
+{
+    struct cachefile *file = container_of(work, struct cachefile, work);
+    if (status == 0)
+        status = file->status;
+    if (status == 0 && file->epoch != cache_epoch(file->cache)) {
+        file_draft_drop(&file->draft);
+        status = -ECANCELED;
+    } else if (status == 0) {
+        status = file_draft_keep(&file->draft);
+    }
+    if (status == 0)
+        file->known = file->writing;
+    else if (status != -ECANCELED)
+        log_warning("cache", "the cache cannot be saved in %s: %s", file->path, error_text(status));
+    job_ended(file);
+}
+
+static void write_begin(struct cachefile *file)
+{
+    file->again = false;
+    file->writing = cache_changes(file->cache);
+    if (file->writing != file->known)
+        job_begin(file, CACHEFILE_WRITING, write_job, write_over);
+}
+
+/* --- from outside --- */
+
+int cachefile_init(struct cachefile *file, struct loop *loop)
+{
+    *file = (struct cachefile){.loop = loop};
+    int status = uv_mutex_init(&file->lock);
+    return status < 0 ? status : uv_cond_init(&file->over);
+}
+
+static void wait_some(struct cachefile *file)
+{
+    uint64_t until_ms = clock_ms() + CACHEFILE_PATIENCE_MS;
+    uv_mutex_lock(&file->lock);
+    for (uint64_t now_ms; file->state == CACHEFILE_READING && !file->is_over && (now_ms = clock_ms()) < until_ms;)
+        (void)uv_cond_timedwait(&file->over, &file->lock, (until_ms - now_ms) * 1000000);
+    uv_mutex_unlock(&file->lock);
+}
+
+void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache)
+{
+    if (!config->cache.save || config_define_upstreams(config, file->group.definition) < 0)
+        return;
+    file->path = config->cache.save_file;
+    file->cache = cache;
+    file->terms = (struct dump_terms){
+        .groups = &file->group,
+        .group_count = 1,
+        .limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl},
+        .stale = config->cache.serve_stale,
+        .stop = &file->stop,
+    };
+    job_begin(file, CACHEFILE_READING, read_job, read_over);
+    wait_some(file);
+}
+
+void cachefile_save(struct cachefile *file)
+{
+    if (file->path && file->state == CACHEFILE_IDLE)
+        write_begin(file);
+}
+
+/* The file is gone until the next save: until then what else is in it is lost with a crash, but not what was flushed kept. */
+void cachefile_flushed(struct cachefile *file)
+{
+    if (!file->path)
+        return;
+    if (unlink(file->path) < 0 && errno != ENOENT)
+        log_warning("cache", "%s still holds what was flushed and cannot be removed: %s", file->path, error_text(-errno));
+    file->known = 0;
+    if (file->state == CACHEFILE_WRITING)
+        file->again = true; /* the job notices by itself */
+}
+
+/* One that is still reading has the better file: it stays. */
+void cachefile_end(struct cachefile *file)
+{
+    if (!file->path)
+        return;
+    atomic_store(&file->stop, file->state != CACHEFILE_IDLE);
+    file->again = file->state == CACHEFILE_WRITING;
+    file->ending = true;
+    cachefile_save(file);
+}
+
+void cachefile_wait(struct cachefile *file)
+{
+    while (file->state != CACHEFILE_IDLE)
+        uv_run(&file->loop->uv, UV_RUN_ONCE);
+}
+
+void cachefile_close(struct cachefile *file)
+{
+    uv_cond_destroy(&file->over);
+    uv_mutex_destroy(&file->lock);
+}

@@ -1,0 +1,56 @@
+/* The cache on the disk (cache.save, cache.save-file).
+ *
+ * Does:    reads the file at the start, writes it now and then and at the end, on a thread of libuv's pool, one job at a time;
+ *          says in one line what came of it. What is flushed does not come back: the file goes, a job under way begins anew.
+ * Owns:    its job, the file and what replaces it. With cache.save off it does nothing.
+ * Threads: the main thread.
+ */
+#ifndef DOTSTUB_DAEMON_CACHEFILE_H
+#define DOTSTUB_DAEMON_CACHEFILE_H
+
+#include "base/file.h"
+#include "cache/dump.h"
+#include "config/config.h"
+#include "net/loop.h"
+
+enum cachefile_state { CACHEFILE_IDLE, CACHEFILE_READING, CACHEFILE_WRITING };
+
+struct cachefile {
+    struct loop *loop;
+    const char *path; /* NULL: not to be saved */
+    struct cache *cache;
+    struct dump_group group;
+    struct dump_terms terms;
+    uv_work_t work;
+    enum cachefile_state state;
+    atomic_bool stop;   /* the job is to give up */
+    bool again;         /* write once more when it has */
+    atomic_bool ending; /* no need to wait for the disk */
+    uint64_t epoch;     /* of the cache, when the job began */
+    uint64_t known;     /* what cache_changes was when the file was read or written last */
+    uint64_t writing;   /* as `known`, of what is being written */
+    /* The job's, until it is over. */
+    struct file_draft draft;
+    struct dump_count count;
+    int status;
+    uv_mutex_t lock;
+    uv_cond_t over;
+    bool is_over;
+};
+
+/* 0 or negative (libuv's numbers). */
+int cachefile_init(struct cachefile *file, struct loop *loop) MUST_CHECK;
+/* Reads the file; what takes longer than CACHEFILE_PATIENCE_MS goes on while questions are answered. */
+#define CACHEFILE_PATIENCE_MS 300
+void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache);
+/* Begins to write, if anything has changed. */
+void cachefile_save(struct cachefile *file);
+/* Something in the cache was flushed. */
+void cachefile_flushed(struct cachefile *file);
+/* Begins to write for the last time. */
+void cachefile_end(struct cachefile *file);
+/* Returns when no job is under way; the loop runs meanwhile. */
+void cachefile_wait(struct cachefile *file);
+void cachefile_close(struct cachefile *file);
+
+#endif
