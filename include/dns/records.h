@@ -10,9 +10,9 @@
 
 #include "dns/message.h"
 
-/* True unless ldns reads another question, EDNS presence or DO bit than `request` says, or refuses the message. Of a message
- * that is not simple it is given the question and the OPT alone: nobody uses the rest, and what it costs ldns is the sender's
- * choice. A failed allocation inside ldns is no verdict: true. */
+/* True unless ldns reads other counts, another question or DO bit than `request` says, or refuses either record. It is given the
+ * question and the OPT without its options: nobody uses the rest, and what it costs ldns is the sender's choice. A failed
+ * allocation inside ldns is no verdict: true. */
 bool records_agree(struct bytes wire, const struct request *request);
 
 /* One record of an answer: `owner` NULL means the name asked. */
