@@ -197,13 +197,15 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     struct query *query;
     if (lookup_finish_stale(lookup, answer))
         return;
+    cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
     ttl_apply(answer, lookup->key.type, &limits);
     if (is_failure(answer->rcode))
         answer->ttl = FAILURE_TTL;
-    lookup_store(lookup, answer);
+    cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     while ((query = lookup_next_waiter(lookup)))
         query_answer(query, answer);
+    lookup_store(lookup, answer); /* last: what it will read is on its way meanwhile */
     lookup_free(lookup);
 }
 
