@@ -292,11 +292,17 @@ int tls_handshake(struct tls *tls)
     }
 }
 
+/* Asking the library in vain costs it as much as a small record. */
+static bool has_input(const struct tls *tls)
+{
+    return tls->input.len > 0 || gnutls_record_check_pending(tls->session) > 0;
+}
+
 int tls_read(struct tls *tls, uint8_t *out, size_t cap)
 {
     size_t len = 0;
     assert(tls->verified);
-    while (len < cap && !tls->over) {
+    while (len < cap && !tls->over && has_input(tls)) {
         tls->starved = false;
         ssize_t result = gnutls_record_recv(tls->session, out + len, cap - len);
         if (result > 0)

@@ -93,15 +93,14 @@ int tls_receive(struct tls *tls)
 
 ssize_t tls_read(struct tls *tls, void *data, size_t size)
 {
-    for (;;) {
+    while (tls->in_from < tls->in_to || gnutls_record_check_pending(tls->session) > 0) {
         ssize_t got = gnutls_record_recv(tls->session, data, size);
         if (got > 0)
             return got;
         if (got == 0 || (got != GNUTLS_E_AGAIN && gnutls_error_is_fatal((int)got)))
-            return -1;
-        if (tls->in_from == tls->in_to) /* else that was a ticket, and there is more */
-            return 0;
+            return -1; /* else that was a ticket or a part, and there may be more */
     }
+    return 0;
 }
 
 int tls_write(struct tls *tls, const void *data, size_t len)
