@@ -41,7 +41,8 @@ struct loop {
     uv_timer_t timer;
     uint64_t now_ms;   /* the boot-time clock of this turn, 0: not read yet */
     uint64_t armed_at; /* what the timer is armed for, LOOP_NEVER: stopped */
-    uint64_t wake_at;  /* the earliest deadline of the ticks */
+    uint64_t wake_at;  /* the earliest deadline of the ticks, */
+    uint64_t expire_at; /* and of the timeouts */
     struct list flush_hooks, tick_hooks, timeouts;
     uint8_t *read_scratch;  /* LOOP_SCRATCH bytes each: what one read gave, */
     uint8_t *clear_scratch; /* and what it was after decryption */

@@ -11,6 +11,7 @@
  *   then it fires in vain, once.
  * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend
  *   is noticed by loop_arm at the end of the first turn after it.
+ * - expire_at is not later than any deadline of the timeouts; it may be earlier by those that were stopped.
  * - Each walk over a list keeps its place by a marker link, so callees may change the list.
  */
 #include <assert.h>
@@ -56,6 +57,18 @@ static void loop_run_ticks(struct loop *loop, uint64_t now_ms)
         loop->wake_at = now_ms + 1; /* a deadline that has passed must not make the loop spin */
 }
 
+static uint64_t earliest_timeout(const struct loop *loop)
+{
+    uint64_t at_ms = LOOP_NEVER;
+    for (struct list_link *link = list_first(&loop->timeouts); link;
+         link = list_next(&loop->timeouts, link)) {
+        struct list_link *first = list_first(&container_of(link, struct timeouts, link)->running);
+        if (first && container_of(first, struct timeout, link)->at_ms < at_ms)
+            at_ms = container_of(first, struct timeout, link)->at_ms;
+    }
+    return at_ms;
+}
+
 static void loop_on_timer(uv_timer_t *timer)
 {
     struct loop *loop = timer->data;
@@ -64,20 +77,9 @@ static void loop_on_timer(uv_timer_t *timer)
     loop->now_ms = clock_ms();
     while ((link = walk(&loop->timeouts, &marker)))
         timeouts_expire(container_of(link, struct timeouts, link), loop->now_ms);
+    loop->expire_at = earliest_timeout(loop);
     if (loop->wake_at <= loop->now_ms)
         loop_run_ticks(loop, loop->now_ms);
-}
-
-static uint64_t loop_next_deadline(const struct loop *loop)
-{
-    uint64_t at_ms = loop->wake_at;
-    for (struct list_link *link = list_first(&loop->timeouts); link;
-         link = list_next(&loop->timeouts, link)) {
-        struct list_link *first = list_first(&container_of(link, struct timeouts, link)->running);
-        if (first && container_of(first, struct timeout, link)->at_ms < at_ms)
-            at_ms = container_of(first, struct timeout, link)->at_ms;
-    }
-    return at_ms;
 }
 
 /* Deadlines within one step share one wake-up. */
@@ -88,7 +90,7 @@ static uint64_t rounded_up(uint64_t at_ms)
 
 static void loop_arm(struct loop *loop)
 {
-    uint64_t at_ms = rounded_up(loop_next_deadline(loop));
+    uint64_t at_ms = rounded_up(loop->wake_at < loop->expire_at ? loop->wake_at : loop->expire_at);
     if (at_ms == LOOP_NEVER) {
         uv_timer_stop(&loop->timer);
         loop->armed_at = LOOP_NEVER;
@@ -181,7 +183,7 @@ bool loop_drain(struct loop *loop, uint64_t ms)
 int loop_init(struct loop *loop)
 {
     int status = UV_ENOMEM;
-    *loop = (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER};
+    *loop = (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER};
     loop->read_scratch = mem_alloc(LOOP_SCRATCH);
     loop->clear_scratch = mem_alloc(LOOP_SCRATCH);
     if (!loop->read_scratch || !loop->clear_scratch)
@@ -256,6 +258,8 @@ void timeout_start(struct timeouts *timeouts, struct timeout *timeout)
 {
     timeout_stop(timeout);
     timeout->at_ms = loop_now(timeouts->loop) + timeouts->length_ms;
+    if (timeout->at_ms < timeouts->loop->expire_at)
+        timeouts->loop->expire_at = timeout->at_ms;
     list_push_back(&timeouts->running, &timeout->link);
 }
 

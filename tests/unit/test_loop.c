@@ -514,6 +514,11 @@ static void test_an_idle_loop_sleeps_for_ever(void **state)
     assert_in_range(uv_backend_timeout(&loop->uv), 1, 101);
     timeout_stop(&alarm.timeout);
     turn(loop);
+    assert_in_range(uv_backend_timeout(&loop->uv), 1, 101);
+    while (loop->armed_at != LOOP_NEVER) /* for the one that was stopped it wakes in vain, once */
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    assert_int_equal(alarm.expired, 0);
+    turn(loop);
     assert_int_equal(uv_backend_timeout(&loop->uv), -1);
     timeout_start(&timeouts, &alarm.timeout);
     turn(loop);
