@@ -266,6 +266,7 @@ int daemon_serve(const struct daemon_setup *setup)
 {
     self.config = setup->config;
     self.trusts = setup->trusts;
+    privileges_raise();
     int status = sockets_open(&self.sockets, self.config);
     if (status < 0)
         return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;

@@ -40,6 +40,21 @@ int privileges_identity(const char *user, uid_t *uid, gid_t *gid)
     return 0;
 }
 
+/* A file's capabilities come permitted, not effective: a file that asked for more could not even be started where they are withheld. */
+void privileges_raise(void)
+{
+    static const unsigned useful[] = {CAP_NET_BIND_SERVICE, CAP_NET_ADMIN};
+    bool found = false;
+    for (size_t i = 0; i < sizeof useful / sizeof *useful; i++) {
+        if (!capng_have_capability(CAPNG_PERMITTED, useful[i]) || capng_have_capability(CAPNG_EFFECTIVE, useful[i]))
+            continue;
+        found = true;
+        (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, useful[i]);
+    }
+    if (found && capng_apply(CAPNG_SELECT_CAPS) != 0)
+        log_warning("daemon", "capabilities of the program's file cannot be used");
+}
+
 static int become(const struct passwd *entry)
 {
     capng_clear(CAPNG_SELECT_BOTH);
@@ -55,7 +70,7 @@ static int become(const struct passwd *entry)
 /* What an ordinary user's process may hold (file or ambient capabilities) was for binding only. */
 static int give_up_capabilities(void)
 {
-    if (capng_have_capabilities(CAPNG_SELECT_CAPS) <= CAPNG_NONE)
+    if (capng_have_permitted_capabilities() <= CAPNG_NONE)
         return 0;
     capng_clear(CAPNG_SELECT_CAPS);
     if (capng_apply(CAPNG_SELECT_CAPS) == 0)

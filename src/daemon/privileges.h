@@ -7,6 +7,8 @@
 
 #define PRIVILEGES_DEFAULT_USER "dotstub"
 
+/* Makes effective what is permitted and helps with sockets. To be called before they are opened. */
+void privileges_raise(void);
 /* Started as root: becomes `user` (NULL: the default) without any capability. Started as anybody else: gives up all capabilities;
  * `user` must then be NULL or that user. The process can gain no privileges again. 0, or negative after one line that says what is
  * wrong and what to do. To be called when all sockets are bound and all files read, before the first thread. */

@@ -4,6 +4,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -19,6 +20,7 @@ from test_upstream import ask_truly, fresh
 pytestmark = pytest.mark.threads
 
 USAGE, PORT, PRIVILEGES, CONFIGURATION = 64, 71, 77, 78
+CAP_NET_BIND_SERVICE = 10
 
 
 def stays(daemon, seconds):
@@ -274,6 +276,38 @@ def test_an_ordinary_user_on_a_low_port(make_namespace, ordinary):
 def test_an_ordinary_user_on_a_high_port(server, ordinary, cleanup):
     port = free_port()
     child = Process(ordinary(listen=[f"127.0.0.1@{port}"], upstreams=[server.upstream()]), env=environment())
+    cleanup.callback(child.end)
+    child.wait_line("daemon: ready")
+    with TcpClient("127.0.0.1", port) as client:
+        assert client.ask("a.example").rcode() == 0
+    assert child.end() == 0
+
+
+def file_capability(number):
+    """What setcap(8) writes for NAME=p: permitted, not effective."""
+    return struct.pack("<5I", 0x02000000, 1 << number, 0, 0, 0)
+
+
+@pytest.mark.plain  # a program with capabilities is hidden from the leak sanitizer
+def test_a_capability_of_the_file(make_namespace, ordinary, server, public_path):
+    namespace = make_namespace().up()
+    namespace.run("sh", "-c", "echo 1024 >/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    command = ordinary(listen=["127.0.0.1@53"])
+    os.setxattr(public_path / "dotstub", "security.capability", file_capability(CAP_NET_BIND_SERVICE))
+    child = Process([*namespace.prefix, *command], env=environment())
+    child.wait_line("daemon: ready")
+    facts = child.facts()
+    assert [int(facts[kind], 16) for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb")] == [0, 0, 0, 0]
+    assert child.end() == 0
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("withheld", [["--bounding-set=-all"], ["--bounding-set=-all", "--no-new-privs"]])
+def test_a_capability_of_the_file_that_is_withheld(ordinary, server, public_path, cleanup, withheld):
+    port = free_port()
+    command = ordinary(listen=[f"127.0.0.1@{port}"], upstreams=[server.upstream()])
+    os.setxattr(public_path / "dotstub", "security.capability", file_capability(CAP_NET_BIND_SERVICE))
+    child = Process([command[0], *withheld, *command[1:]], env=environment())
     cleanup.callback(child.end)
     child.wait_line("daemon: ready")
     with TcpClient("127.0.0.1", port) as client:
