@@ -1,8 +1,12 @@
-"""How costs grow: with entries, records in an answer, clients; and hit ratios. For `tests/bench/run growth`."""
+"""How costs grow: with entries, records in an answer, names' lengths, clients, workers, the share of hits, the rate of misses; and hit
+ratios. For `tests/bench/run growth`."""
+import contextlib
 import json
 import os
 import subprocess
+import time
 
+import callgrind
 import report
 import rows
 import subjects
@@ -11,7 +15,16 @@ ENTRIES = (1000, 10000, 100000, 1000000, 10000000)
 RECORDS = (1, 2, 5, 10, 20, 50)
 NAMES = (1000, 10000, 100000, 1000000)
 CLIENTS = (1, 10, 100, 1000)
+LENGTHS = (10, 50, 100, 200)
+WORKERS = (1, 2, 3, 4)
+HIT_SHARES = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99, 1)
+RATES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 OCTETS_EACH = 250  # of memory, generously, for an entry of cachecost
+
+
+WORKERS_NOTE = """Instructions are counted in user space by callgrind, which runs one thread at a time; waits for locks (calls of futex, in and \
+out) while all run on the cores there are. The CPU that several workers take together is not shown: generator, upstream and workers would \
+share so few cores that the figure would be theirs."""
 
 
 class UdpNames(rows.Hit):
@@ -33,6 +46,43 @@ class TcpClients(rows.Hit):
         self.load = ("-t", "-c", clients, "-m", 1)
 
 
+class NameLength(rows.Hit):
+    name, floor, serves, unit = "length", "floor_udp", "udp", "us"
+    pattern = "hit%u.example"
+
+    def __init__(self, scale, octets):
+        super().__init__(scale)
+        self.title = f"names of {octets} octets"
+        labels = ["n%u"] + ["x" * 19] * (octets // 20) + ["example"]
+        self.pattern = ".".join(labels)
+
+
+class MissRate(rows.Miss):
+    name = "rate"
+
+    def __init__(self, scale, rate):
+        super().__init__(scale)
+        self.title = f"{rate}/s" if rate else "100 in flight"
+        self.whole = min(5 * rate, 100000) if rate else 100000
+        self.load = ("-r", rate, "-m", 20000) if rate else ("-m", 100)
+
+    def count(self, whole):
+        return max(300, int(whole * min(1, 2 * self.scale)))
+
+
+class HitShare(rows.Miss):
+    """Each name is asked for the first time, or again, in turn at random; so many of the questions find it there."""
+    name, floor = "share", None
+
+    def __init__(self, scale, share):
+        super().__init__(scale)
+        self.title, self.share = f"{100 * share:.0f} % hits", share
+
+    def options(self, count):
+        names = max(1, round(count * (1 - self.share)))
+        return ("-n", count, "-d", names, "-f", rows.fresh_numbers(names), "-N", "m%u.example", *self.load)
+
+
 def table(head, lines):
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---:|" * len(head),
                       *("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)])
@@ -44,7 +94,7 @@ def cache_costs(place, pairs):
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if entries * (OCTETS_EACH + 20 * records) > free:
             continue
-        with subjects.on_core(subjects.SUBJECT_CORE):
+        with subjects.on_cores(subjects.SUBJECT_CORE):
             done = subprocess.run([place.program("bench/cachecost"), str(entries), str(records)], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, check=True)
         found = json.loads(done.stdout)
@@ -57,6 +107,59 @@ def daemon_costs(chosen, measure_row, grown):
         found = measure_row(row, [subject for subject in chosen if subject.kind != "peer" and row.takes(subject)], 5)
         yield (row.title, report.figure(report.value_of(row, found, "dotstub")),
                report.figure(report.value_of(row, found, row.floor)), report.ratio(row, found, "dotstub", row.floor))
+
+
+@contextlib.contextmanager
+def workers(number):
+    """dotstub that is started in here has so many."""
+    os.environ["DOTSTUB_WORKERS"] = str(number)
+    try:
+        yield
+    finally:
+        del os.environ["DOTSTUB_WORKERS"]
+
+
+def instructions(place, number, load):
+    """In user space for each question, all threads."""
+    subject = subjects.Subject("dotstub", place)
+    callgrind.under_callgrind(subject)
+    with workers(number):
+        running = subject.start()
+    try:
+        running.load("-n", 2000, "-m", 4, "-c", 16, "-w", 20000, "-N", "hit%u.example", "-d", 100)
+        counter = callgrind.Counter(running)
+        counter.look()
+        result = running.load("-n", 2000, "-m", 4, "-c", 16, "-w", 20000, *load)
+        counted, _ = counter.look()
+        return counted / result["good"]
+    finally:
+        running.stop()
+
+
+def lock_waits(place, number, load):
+    """Calls of futex for each thousand questions, on as many cores as there are."""
+    with workers(number):
+        running = subjects.Subject("dotstub", place).start(cores=subjects.CORES)
+    try:
+        running.load("-n", 2000, "-m", 4, "-c", 16, "-w", 20000, "-N", "hit%u.example", "-d", 100)
+        counter = subprocess.Popen(["perf", "stat", "-x,", "-e", "syscalls:sys_enter_futex", "-p", str(running.pid)],
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        result = running.load("-n", 50000, "-m", 8, "-c", 16, "-w", 20000, *load)
+        counter.send_signal(2)
+        calls = next(line.split(",")[0] for line in counter.communicate()[1].splitlines() if "sys_enter_futex" in line)
+        return 1000 * int(calls) / result["answered"]
+    finally:
+        running.stop()
+
+
+def worker_costs(place):
+    """One line for each number of workers: instructions a hit and a miss, lock waits a thousand hits and misses."""
+    hit = ("-N", "hit%u.example", "-d", 100)
+    for number in WORKERS:
+        cells = [count(place, number, load) for count in (instructions, lock_waits)
+                 for load in (hit, ("-N", "miss%u.example", "-d", 50000, "-f", 100000))]
+        yield (number, *(report.figure(cell) for cell in cells))
 
 
 def hit_ratios(place):
@@ -76,4 +179,12 @@ def document(place, chosen, scale, measure_row):
         chosen, measure_row, [UdpNames(scale / 3, names) for names in NAMES if names <= largest]))
     yield "## TCP hits, 1 in flight on each connection\n\n" + table(daemon_head, daemon_costs(
         chosen, measure_row, [TcpClients(scale / 3, clients) for clients in CLIENTS]))
+    yield "## UDP hits, long names\n\n" + table(daemon_head, daemon_costs(
+        chosen, measure_row, [NameLength(scale / 3, octets) for octets in LENGTHS]))
+    yield "## Misses by rate\n\n" + table(daemon_head, daemon_costs(
+        chosen, measure_row, [MissRate(scale, rate) for rate in (*RATES, 0)]))
+    yield "## Hits among misses, 100 in flight\n\n" + table(daemon_head[:2], (line[:2] for line in daemon_costs(
+        chosen, measure_row, [HitShare(scale / 3, share) for share in HIT_SHARES])))
+    yield "## Workers\n\n" + table(("workers", "instructions a hit", "a miss", "futex calls a thousand hits", "misses"),
+                                   worker_costs(place)) + "\n\n" + WORKERS_NOTE
     yield "## Hit ratios\n\n" + hit_ratios(place)

@@ -2,7 +2,7 @@
 import subprocess
 import time
 
-from subjects import OTHER_CORE, on_core
+from subjects import OTHER_CORE, on_cores
 
 next_number = 0
 
@@ -75,15 +75,15 @@ class CpuRow(Row):
 
 
 class Hit(CpuRow):
-    names, whole, load = 1, 300000, ("-m", 128)
+    names, whole, load, pattern = 1, 300000, ("-m", 128), "hit%u.example"
 
     def prepare(self, running):
         if running.subject.kind != "floor":
-            warm(running, "-n", self.names, "-d", self.names, "-N", "hit%u.example", "-m", 20,
+            warm(running, "-n", self.names, "-d", self.names, "-N", self.pattern, "-m", 20,
                  *(["-t"] if self.serves == "tcp" else []))
 
     def measure(self, running):
-        value, result = self.cpu(running, "-n", self.count(self.whole), "-d", self.names, "-N", "hit%u.example", "-w", 1000,
+        value, result = self.cpu(running, "-n", self.count(self.whole), "-d", self.names, "-N", self.pattern, "-w", 1000,
                                  *self.load)
         return {"value": value, "lost": lost(result)}
 
@@ -172,7 +172,7 @@ class SystemCalls(Miss):
 
     def measure(self, running):
         count = self.count(self.whole)
-        with on_core(OTHER_CORE):
+        with on_cores(OTHER_CORE):
             counter = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(running.pid)],
                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         time.sleep(0.3)

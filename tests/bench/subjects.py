@@ -35,10 +35,10 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 @contextlib.contextmanager
-def on_core(core):
+def on_cores(*cores):
     """What is started in here is pinned there."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -92,8 +92,8 @@ class Subject:
     def version(self):
         return self.shell("version").strip()
 
-    def start(self, upstream_options=(), cache_mb=64, entries=100000):
-        return Running(self, upstream_options, cache_mb, entries)
+    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,)):
+        return Running(self, upstream_options, cache_mb, entries, cores)
 
 
 class Upstream:
@@ -104,7 +104,7 @@ class Upstream:
         self.port = free_port("127.0.0.1")
         command = [place.program("bench/upstream"), "-p", str(self.port), "-c", str(certificate.chain_file),
                    "-k", str(certificate.key_file), *map(str, options)]
-        with on_core(OTHER_CORE):
+        with on_cores(OTHER_CORE):
             self.process = Process(command, read="stdout")
         wait_for_tcp(self.port)
 
@@ -132,14 +132,14 @@ def wait_for_tcp(port, patience=10):
 class Running:
     """A subject with an upstream of its own. `started` seconds after the first instruction it has answered a miss."""
 
-    def __init__(self, subject, upstream_options, cache_mb, entries):
+    def __init__(self, subject, upstream_options, cache_mb, entries, cores):
         self.subject, self.place = subject, subject.place
         self.upstream = Upstream(self.place, upstream_options)
         self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
         ca = self.place.certificates.ca_file
         command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
                                 PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries)
-        with on_core(SUBJECT_CORE):
+        with on_cores(*cores):
             self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
         try:
@@ -187,7 +187,7 @@ class Running:
         command = [self.place.program("tools/dnsload"), "-p", str(self.port), *map(str, options)]
         if self.subject.kind == "floor" and "miss" not in self.subject.serves:
             command.append("-E")
-        with on_core(OTHER_CORE):
+        with on_cores(OTHER_CORE):
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
         return json.loads(done.stdout)
 
