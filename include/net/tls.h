@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/bytes.h"
+#include "base/hash.h"
 
 struct tls_pin {
     uint8_t sha256[32];
@@ -36,6 +37,9 @@ struct tls_trust;
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
 struct tls_trust *tls_trust_ref(struct tls_trust *trust);
 void tls_trust_unref(struct tls_trust *trust);
+/* A digest of all that was trusted when a ticket was taken in: name, pins, lowest version, the certificates of the CA file; and of
+ * the library's version, which says what a ticket looks like. The same in every process. */
+void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN]);
 
 /* Tickets of one server under one trust: at most a few, newest used first. Zeroed memory is an empty store. */
 #define TLS_TICKETS 4
@@ -44,10 +48,13 @@ struct tls_tickets {
         uint8_t *data;
         size_t len;
         uint64_t expires_ms; /* boot-time clock */
+        bool tls13; /* else it could be linked to this network and run (RFC 8446 appendix C.4): not taken to another */
     } item[TLS_TICKETS];
     unsigned count;
 };
 void tls_tickets_clear(struct tls_tickets *tickets);
+/* Keeps a copy, as the newest; without memory the ticket is lost, which costs one full handshake. */
+void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms, bool tls13);
 
 /* Facts of a finished handshake, for people. */
 struct tls_facts {

@@ -285,7 +285,7 @@ int daemon_serve(const struct daemon_setup *setup)
         control_close(self.control); /* its file goes */
         return EXIT_PRIVILEGES;
     }
-    kept_read(&self.kept, self.config, self.cache);
+    kept_read(&self.kept, self.config, self.cache, self.workers);
     status = run_workers();
     kept_write(&self.kept);
     control_close(self.control);

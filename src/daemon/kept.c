@@ -3,21 +3,24 @@
 #include <string.h>
 #include <unistd.h>
 #include "net/verifytime.h"
+#include "ticketfile.h"
 
 enum { WRITE_EVERY_MS = 5 * 60 * 1000 };
 
-static void find_verified_file(struct kept *kept, const struct config *config)
+/* A file of this name in the folder of cache.save-file; "": that folder cannot be written to. */
+static void find_file(char out[PATH_MAX], const struct config *config, const char *name)
 {
     const char *cache_file = config->cache.save_file;
     const char *slash = cache_file ? strrchr(cache_file, '/') : NULL;
-    if (!slash || slash - cache_file > (long)sizeof kept->verified_file - 16)
+    out[0] = '\0';
+    if (!slash || slash - cache_file > (long)(PATH_MAX - 16))
         return;
     int folder = (int)(slash - cache_file);
-    snprintf(kept->verified_file, sizeof kept->verified_file, "%.*s/", folder, cache_file);
-    if (access(kept->verified_file, W_OK | X_OK) < 0)
-        kept->verified_file[0] = '\0';
+    snprintf(out, PATH_MAX, "%.*s/", folder, cache_file);
+    if (access(out, W_OK | X_OK) < 0)
+        out[0] = '\0';
     else
-        snprintf(kept->verified_file, sizeof kept->verified_file, "%.*s/last-verified", folder, cache_file);
+        snprintf(out, PATH_MAX, "%.*s/%s", folder, cache_file, name);
 }
 
 static void write_verified(struct kept *kept)
@@ -39,9 +42,15 @@ int kept_init(struct kept *kept, struct loop *loop)
     return status < 0 ? status : uv_timer_init(&loop->uv, &kept->timer);
 }
 
-void kept_read(struct kept *kept, struct config *config, struct cache *cache)
+void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers)
 {
-    find_verified_file(kept, config);
+    kept->workers = workers;
+    kept->worker_count = config->workers;
+    find_file(kept->verified_file, config, "last-verified");
+    if (config->cache.save)
+        find_file(kept->ticket_file, config, "tickets");
+    if (kept->ticket_file[0])
+        ticketfile_read(kept->ticket_file, workers, config->workers);
     if (kept->verified_file[0])
         verifytime_load(kept->verified_file);
     cachefile_open(&kept->cachefile, config, cache);
@@ -61,6 +70,8 @@ void kept_stopping(struct kept *kept)
 void kept_write(struct kept *kept)
 {
     write_verified(kept);
+    if (kept->ticket_file[0])
+        ticketfile_write(kept->ticket_file, kept->workers, kept->worker_count);
     cachefile_wait(&kept->cachefile);
 }
 

@@ -1,5 +1,5 @@
 /* What is kept from one run to the next: the time of the last verified handshake, for a machine that starts without a clock, and
- * with cache.save the cache.
+ * with cache.save the cache and the TLS tickets.
  *
  * Does:    reads them at the start; writes them each five minutes (the time once an hour), and at the end.
  * Owns:    its timer, and the files in the folder of cache.save-file; where that folder is not, nothing is kept.
@@ -12,17 +12,20 @@
 #include "cachefile.h"
 #include "config/config.h"
 #include "net/loop.h"
+#include "worker.h"
 
 struct kept {
     uv_timer_t timer;
     struct cachefile cachefile;
-    char verified_file[PATH_MAX]; /* "": nowhere */
+    struct worker **workers;
+    unsigned worker_count;
+    char verified_file[PATH_MAX], ticket_file[PATH_MAX]; /* "": nowhere */
 };
 
 /* 0 or negative (libuv's numbers). */
 int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
-/* Once privileges are what they will be. The cache may be read on while the workers run already. */
-void kept_read(struct kept *kept, struct config *config, struct cache *cache);
+/* Once privileges are what they will be, before the workers run; they are borrowed until kept_write. The cache may be read on while the workers run already. */
+void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
 /* Something in the cache was flushed. */
 void kept_flushed(struct kept *kept);
 /* The workers are about to be stopped: the cache is written while they end. */

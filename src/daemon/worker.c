@@ -156,6 +156,16 @@ void worker_report(void *reader, struct worker_report *out)
     group_report(worker->group, out->servers);
 }
 
+void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket), void *context)
+{
+    group_each_ticket(worker->group, each, context);
+}
+
+bool worker_take_ticket(struct worker *worker, const struct ticket *ticket)
+{
+    return group_take_ticket(worker->group, ticket);
+}
+
 /* --- the thread --- */
 
 static void *worker_main(void *context)

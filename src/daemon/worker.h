@@ -11,6 +11,7 @@
 #include "control/control.h"
 #include "sockets.h"
 #include "net/tls.h"
+#include "upstream/tickets.h"
 
 struct worker;
 
@@ -29,6 +30,9 @@ void worker_join(struct worker *worker);
 const struct counters *worker_counters(const struct worker *worker);
 void worker_post(struct worker *worker, struct letter *letter);
 void worker_report(void *reader, struct worker_report *out);
+/* Tickets to take to the next process, or from the last: before worker_start, after worker_join. */
+void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket), void *context);
+bool worker_take_ticket(struct worker *worker, const struct ticket *ticket);
 /* After worker_join; one that was never started, or whose connections did not close, is left to the end of the process. */
 void worker_free(struct worker *worker);
 

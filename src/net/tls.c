@@ -83,7 +83,7 @@ static void keep_ticket(struct tls *tls, uint64_t expires_ms)
     if (tls->tickets_left == 0 || gnutls_session_get_data2(tls->session, &data) < 0)
         return;
     tls->tickets_left--;
-    tls_tickets_put(tls->tickets, data.data, data.size, expires_ms);
+    tls_tickets_put(tls->tickets, data.data, data.size, expires_ms, gnutls_protocol_get_version(tls->session) >= GNUTLS_TLS1_3);
     gnutls_free(data.data);
 }
 

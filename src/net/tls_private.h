@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/hash.h"
 
 struct tls_facts;
 struct tls_pin;
@@ -22,6 +23,7 @@ struct tls_trust {
     char *name; /* NULL: pins alone */
     struct tls_pin *pins;
     unsigned pin_count;
+    uint8_t identity[DIGEST_LEN];
 };
 
 /* tls_verify.c: judges the certificate of a session whose handshake is done, whether full or resumed: 0,
@@ -34,9 +36,7 @@ bool tls_peer_key_is_costly(gnutls_session_t session);
 /* Fills in the name and the end of the peer's certificate. */
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
 
-/* tls_tickets.c: keeps a copy; without memory the ticket is lost, which costs one full handshake. */
-void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms);
-/* Takes out the newest that is still good: its block, now the caller's (mem_free), or NULL. */
+/* tls_tickets.c: takes out the newest that is still good: its block, now the caller's (mem_free), or NULL. */
 uint8_t *tls_tickets_take(struct tls_tickets *tickets, size_t *len, uint64_t *expires_ms);
 
 #endif

@@ -21,7 +21,7 @@ static void drop_oldest(struct tls_tickets *tickets)
     memmove(&tickets->item[0], &tickets->item[1], tickets->count * sizeof tickets->item[0]);
 }
 
-void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms)
+void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms, bool tls13)
 {
     uint8_t *copy = mem_alloc(len);
     if (!copy)
@@ -32,6 +32,7 @@ void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, 
     tickets->item[tickets->count].data = copy;
     tickets->item[tickets->count].len = len;
     tickets->item[tickets->count].expires_ms = expires_ms;
+    tickets->item[tickets->count].tls13 = tls13;
     tickets->count++;
 }
 

@@ -27,6 +27,7 @@ struct tls_store {
     unsigned uses;
     char *ca_file; /* as in the options; "": no CA, for pins alone */
     struct stat file;
+    uint8_t digest[DIGEST_LEN]; /* of its certificates */
     gnutls_certificate_credentials_t credentials;
 };
 
@@ -80,6 +81,45 @@ static int load(gnutls_certificate_credentials_t credentials, const char *ca_fil
     return count == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ENOENT;
 }
 
+/* `digest` becomes that of itself and what is added. */
+static int digest_add(uint8_t digest[DIGEST_LEN], const void *data, size_t len)
+{
+    struct buffer both = {NULL, 0, 0, 0};
+    int result = buffer_append(&both, digest, DIGEST_LEN);
+    if (result == 0 && len > 0)
+        result = buffer_append(&both, data, len);
+    if (result == 0)
+        digest_bytes(digest, buffer_bytes(&both).data, both.len);
+    buffer_free(&both);
+    return result;
+}
+
+static int digest_add_certificate(uint8_t digest[DIGEST_LEN], gnutls_x509_crt_t certificate)
+{
+    gnutls_datum_t der = {0};
+    if (gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_DER, &der) < 0)
+        return -ENOMEM;
+    int result = digest_add(digest, der.data, der.size);
+    gnutls_free(der.data);
+    return result;
+}
+
+/* The library gives them in an order that depends on nothing but themselves. */
+static int digest_certificates(struct tls_store *store)
+{
+    gnutls_x509_trust_list_t list;
+    gnutls_x509_trust_list_iter_t at = NULL;
+    gnutls_x509_crt_t certificate;
+    int result = 0;
+    gnutls_certificate_get_trust_list(store->credentials, &list);
+    while (result == 0 && gnutls_x509_trust_list_iter_get_ca(list, &at, &certificate) == 0) {
+        result = digest_add_certificate(store->digest, certificate);
+        gnutls_x509_crt_deinit(certificate);
+    }
+    gnutls_x509_trust_list_iter_deinit(at);
+    return result;
+}
+
 static int store_new(struct tls_store **out, const char *ca_file, const struct stat *file)
 {
     int result = -ENOMEM;
@@ -95,6 +135,8 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
      * must not make a good server unreachable. */
     gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
     result = load(store->credentials, ca_file);
+    if (result == 0)
+        result = digest_certificates(store);
     if (result < 0)
         goto fail;
     *out = store;
@@ -197,6 +239,19 @@ static void trust_free(struct tls_trust *trust)
     mem_free(trust);
 }
 
+static int digest_identity(struct tls_trust *trust, unsigned min_version)
+{
+    const char *library = gnutls_check_version(NULL);
+    uint8_t version = (uint8_t)min_version;
+    memcpy(trust->identity, trust->store->digest, DIGEST_LEN);
+    int result = digest_add(trust->identity, library, strlen(library));
+    if (result == 0)
+        result = digest_add(trust->identity, trust->name, trust->name ? strlen(trust->name) : 0);
+    if (result == 0)
+        result = digest_add(trust->identity, trust->pins, trust->pin_count * sizeof *trust->pins);
+    return result < 0 ? result : digest_add(trust->identity, &version, sizeof version);
+}
+
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options)
 {
     static pthread_once_t time_is_set = PTHREAD_ONCE_INIT;
@@ -214,6 +269,9 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
     if (result < 0)
         goto fail;
     trust->credentials = trust->store->credentials;
+    result = digest_identity(trust, options->min_version);
+    if (result < 0)
+        goto fail;
     result = choose_priority(&trust->priority, options->min_version);
     if (result < 0)
         goto fail;
@@ -222,6 +280,11 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
 fail:
     trust_free(trust);
     return result;
+}
+
+void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN])
+{
+    memcpy(out, trust->identity, DIGEST_LEN);
 }
 
 struct tls_trust *tls_trust_ref(struct tls_trust *trust)

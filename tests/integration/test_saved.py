@@ -1,8 +1,10 @@
-"""What outlives the daemon: with cache.save the cache."""
+"""What outlives the daemon: with cache.save the cache and the tickets."""
 import json
 import os
+import pathlib
 import pwd
 import signal
+import ssl
 
 import pytest
 
@@ -89,3 +91,61 @@ def test_where_nothing_can_be_written(make_daemon, server, saving):
     ask_truly(daemon, "a.example")
     daemon.stop()
     assert "the cache cannot be saved in /proc/dotstub/cache: " in daemon.wait_line("warning cache")
+
+
+# Tickets.
+
+def tickets(settings):
+    return settings["cache"]["save-file"].replace("cache", "tickets")
+
+
+def ended(daemon, name):
+    """After a question whose session has given its tickets."""
+    ask_truly(daemon, name)
+    daemon.stop()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_session_after_a_restart_is_resumed(make_daemon, server, saving, workers):
+    ended(make_daemon(server, **saving), "a.example")
+    assert os.stat(tickets(saving)).st_mode & 0o777 == 0o600
+    daemon = make_daemon(server, workers=workers, **saving)
+    assert not os.path.exists(tickets(saving)), "a ticket must not be used twice"
+    for number in range(25):
+        ask_truly(daemon, f"b{number}.example")
+    assert [connection.resumed for connection in server.established] == [False] + [True] * workers
+
+
+@pytest.mark.parametrize("change", [{"tls": {"min-version": "1.3"}}, {"cache": {"save": False}}])
+def test_tickets_of_another_trust_are_not_used(make_daemon, server, saving, change):
+    ended(make_daemon(server, **saving), "a.example")
+    ask_truly(make_daemon(server, **merged(saving, change)), "b.example")
+    assert [connection.resumed for connection in server.established] == [False, False]
+
+
+def test_tickets_of_tls12_stay_in_their_run(make_daemon, make_server, saving, certs):
+    server = make_server(versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2))
+    ended(make_daemon(server, **saving), "a.example")
+    assert not os.path.exists(tickets(saving))
+
+
+@pytest.mark.parametrize("damage", ["cut", "wrong", "readable", "link"])
+def test_damaged_tickets_are_one_line(make_daemon, server, saving, damage):
+    ended(make_daemon(server, **saving), "a.example")
+    path = pathlib.Path(tickets(saving))
+    octets = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(octets[:-1])
+    elif damage == "wrong":
+        path.write_bytes(octets[:100] + bytes([octets[100] ^ 1]) + octets[101:])
+    elif damage == "readable":
+        path.chmod(0o644)
+    else:
+        path.rename(path.with_name("elsewhere"))
+        path.symlink_to("elsewhere")
+    daemon = make_daemon(server, **saving)
+    ask_truly(daemon, "b.example")
+    assert [connection.resumed for connection in server.established] == [False, False]
+    (line,) = daemon.matching("warning tls: ")
+    assert str(path) in line and "ignored" in line
+    assert not os.path.lexists(path)

@@ -490,6 +490,44 @@ static void an_empty_variable_empties_a_list_and_is_no_scalar(void **state)
     end(&r);
 }
 
+static void define(uint8_t out[DIGEST_LEN], const char *text)
+{
+    struct result result = load(text);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(config_define_upstreams(result.config, out), 0);
+    end(&result);
+}
+
+static void upstreams_are_known_by_their_definition(void **state)
+{
+    static const char base[] = "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2]}]";
+    static const char *const same[] = {
+        "upstreams: [{name: b, tls-name: a.example, addresses: [192.0.2.1@853, 192.0.2.2], max-qps: 5, role: backup}]\ncache: {size: 8MiB}",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2]}]\ntls: {min-version: '1.3'}"};
+    static const char *const different[] = {
+        "",
+        "upstreams: [{name: a, tls-name: b.example, addresses: [192.0.2.1, 192.0.2.2]}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2@854]}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2], ecs: default}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2], ca-file: /ca}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2]}]\ntls: {ca-file: /ca}",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}, {name: b, tls-name: a.example, addresses: [192.0.2.2]}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2],"
+        " pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]"};
+    uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
+    (void)state;
+    define(first, base);
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        define(second, same[i]);
+        assert_memory_equal(first, second, DIGEST_LEN);
+    }
+    for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
+        define(second, different[i]);
+        assert_memory_not_equal(first, second, DIGEST_LEN);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +556,7 @@ int main(void)
         cmocka_unit_test(service_links_of_kubernetes_are_no_settings),
         cmocka_unit_test(mistakes_in_the_environment_show_the_variable),
         cmocka_unit_test(an_empty_variable_empties_a_list_and_is_no_scalar),
+        cmocka_unit_test(upstreams_are_known_by_their_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

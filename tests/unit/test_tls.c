@@ -640,12 +640,47 @@ static void resumes(const char *priority, unsigned tickets_after_one)
     options.priority = priority;
     assert_false(session_resumes(trust, &tickets, &options));
     assert_int_equal(tickets.count, tickets_after_one);
+    assert_int_equal(tickets.item[0].tls13, !priority);
     assert_true(session_resumes(trust, &tickets, &options));
     assert_true(session_resumes(trust, &tickets, &options));
     tls_tickets_clear(&tickets);
     assert_false(session_resumes(trust, &tickets, &options));
     tls_tickets_clear(&tickets);
     tls_trust_unref(trust);
+}
+
+static void identity_of(uint8_t out[DIGEST_LEN], const struct tls_trust_options *options)
+{
+    struct tls_trust *trust = NULL;
+    assert_int_equal(tls_trust_new(&trust, options), 0);
+    tls_trust_identity(trust, out);
+    tls_trust_unref(trust);
+}
+
+static void what_is_trusted_has_one_identity(void **state)
+{
+    char *others = certificate_file((const struct certificate[]){authority, good}, 2);
+    char *same = certificate_file(&authority, 1);
+    const struct tls_pin pins[] = {{{1}}, {{2}}};
+    const struct tls_trust_options base = {ca_file, NAME, pins, 1, 12};
+    const struct tls_trust_options different[] = {
+        {others, NAME, pins, 1, 12},         {ca_file, "else.example", pins, 1, 12}, {ca_file, NAME, pins, 2, 12},
+        {ca_file, NAME, pins + 1, 1, 12},    {ca_file, NAME, NULL, 0, 12},           {ca_file, NAME, pins, 1, 13},
+        {ca_file, NULL, pins, 1, 12},
+    };
+    uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
+    (void)state;
+    identity_of(first, &base);
+    identity_of(second, &(struct tls_trust_options){same, NAME, pins, 1, 12}); /* the same certificates in another file */
+    assert_memory_equal(first, second, DIGEST_LEN);
+    for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
+        identity_of(second, &different[i]);
+        assert_memory_not_equal(first, second, DIGEST_LEN);
+    }
+    unlink(others);
+    unlink(same);
+    free(others);
+    free(same);
 }
 
 static void tls13_sessions_are_resumed(void **state)
@@ -724,7 +759,7 @@ static void a_ticket_that_the_server_does_not_know_costs_a_full_handshake(void *
     options.ticket_key = &other_key;
     assert_false(session_resumes(trust, &tickets, &options));
     tls_tickets_clear(&tickets);
-    tls_tickets_put(&tickets, "no ticket at all", 16, UINT64_MAX);
+    tls_tickets_put(&tickets, "no ticket at all", 16, UINT64_MAX, true);
     assert_false(session_resumes(trust, &tickets, &options));
     tls_tickets_clear(&tickets);
     gnutls_free(other_key.data);
@@ -796,7 +831,7 @@ static void the_store_keeps_the_newest_and_gives_them_first(void **state)
     size_t len;
     uint64_t expires_ms;
     for (uint8_t i = 0; i < TLS_TICKETS + 2; i++)
-        tls_tickets_put(&tickets, &i, 1, UINT64_MAX - i);
+        tls_tickets_put(&tickets, &i, 1, UINT64_MAX - i, true);
     for (unsigned i = TLS_TICKETS + 1; i >= 2; i--) {
         uint8_t *ticket = tls_tickets_take(&tickets, &len, &expires_ms);
         assert_non_null(ticket);
@@ -815,14 +850,14 @@ static void the_store_gives_no_expired_ticket(void **state)
     size_t len;
     uint64_t expires_ms;
     clock_fake(1000 * 1000, 0);
-    tls_tickets_put(&tickets, "a", 1, 5000);
-    tls_tickets_put(&tickets, "b", 1, 1001);
+    tls_tickets_put(&tickets, "a", 1, 5000, true);
+    tls_tickets_put(&tickets, "b", 1, 1001, true);
     clock_fake(1001 * 1000, 0);
     uint8_t *ticket = tls_tickets_take(&tickets, &len, &expires_ms);
     assert_non_null(ticket);
     assert_int_equal(*ticket, 'a');
     mem_free(ticket);
-    tls_tickets_put(&tickets, "c", 1, 1001);
+    tls_tickets_put(&tickets, "c", 1, 1001, true);
     assert_null(tls_tickets_take(&tickets, &len, &expires_ms));
     clock_real();
 }
@@ -1026,6 +1061,7 @@ int main(void)
         cmocka_unit_test(an_address_as_name_needs_an_address_in_the_certificate),
         cmocka_unit_test(a_pin_alone_asks_for_the_key_only),
         cmocka_unit_test(name_and_pin_must_both_hold),
+        cmocka_unit_test(what_is_trusted_has_one_identity),
         cmocka_unit_test(tls13_sessions_are_resumed),
         cmocka_unit_test(tls12_sessions_are_resumed),
         cmocka_unit_test(tls12_sessions_are_resumed_by_id),

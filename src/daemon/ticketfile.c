@@ -1,0 +1,177 @@
+/* The file: a line with its name and version; the time by the wall clock; tickets, each with its length, the digest of its server
+ * and the milliseconds that it had left; a digest of all that. It is read whole, so it is bounded. */
+#include "ticketfile.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define TITLE     "dotstub tickets 1\n"
+#define TITLE_LEN (sizeof(TITLE) - 1)
+
+enum {
+    FILE_MAX = 1 << 20,
+    TICKET_MAX = 65535,
+    RECORD_FIXED = 2 + DIGEST_LEN + 4,
+};
+
+/* --- writing --- */
+
+struct writing {
+    struct buffer all;
+    uint64_t now_ms;
+    unsigned count;
+};
+
+/* One for which there is no room, or no memory, costs a full handshake. */
+static void append_ticket(void *context, const struct ticket *ticket)
+{
+    struct writing *writing = context;
+    uint64_t left_ms = ticket->expires_ms > writing->now_ms ? ticket->expires_ms - writing->now_ms : 0;
+    size_t len = RECORD_FIXED + ticket->data.len;
+    if (left_ms == 0 || ticket->data.len > TICKET_MAX || writing->all.len + len + DIGEST_LEN > FILE_MAX)
+        return;
+    uint8_t *room = buffer_reserve(&writing->all, len);
+    if (!room)
+        return;
+    struct writer writer = writer_over(room, len);
+    writer_u16(&writer, (uint16_t)ticket->data.len);
+    writer_bytes(&writer, ticket->server, DIGEST_LEN);
+    writer_u32(&writer, left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX);
+    writer_bytes(&writer, ticket->data.data, ticket->data.len);
+    buffer_commit(&writing->all, len);
+    writing->count++;
+}
+
+static int append_head(struct buffer *all)
+{
+    uint64_t now_s = (uint64_t)clock_wall_s();
+    uint8_t time[8];
+    write_u32(time, (uint32_t)(now_s >> 32));
+    write_u32(time + 4, (uint32_t)now_s);
+    int status = buffer_append(all, TITLE, TITLE_LEN);
+    return status < 0 ? status : buffer_append(all, time, sizeof time);
+}
+
+static int write_file(const char *path, struct buffer *all)
+{
+    struct file_draft draft;
+    uint8_t digest[DIGEST_LEN];
+    digest_bytes(digest, buffer_bytes(all).data, all->len);
+    int status = buffer_append(all, digest, DIGEST_LEN);
+    if (status == 0)
+        status = file_draft_open(&draft, path);
+    if (status < 0)
+        return status;
+    status = file_write(draft.fd, buffer_bytes(all).data, all->len);
+    if (status == 0)
+        return file_draft_keep(&draft);
+    file_draft_drop(&draft);
+    return status;
+}
+
+void ticketfile_write(const char *path, struct worker **workers, unsigned count)
+{
+    struct writing writing = {.now_ms = clock_ms()};
+    int status = append_head(&writing.all);
+    for (unsigned i = 0; status == 0 && i < count; i++)
+        worker_each_ticket(workers[i], append_ticket, &writing);
+    if (status == 0 && writing.count > 0)
+        status = write_file(path, &writing.all);
+    if (status < 0)
+        log_warning("tls", "tickets cannot be kept in %s: %s", path, error_text(status));
+    buffer_free(&writing.all);
+}
+
+/* --- reading --- */
+
+/* 0, ERROR_MALFORMED: not ours alone or too large, or a negative errno. Nothing that may lie there can block. */
+static int read_file(const char *path, struct buffer *out)
+{
+    struct stat stat;
+    int status = 0;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & 077 || stat.st_size > FILE_MAX)
+        status = ERROR_MALFORMED;
+    uint8_t *room = status == 0 ? buffer_reserve(out, FILE_MAX) : NULL;
+    if (status == 0 && !room)
+        status = -ENOMEM;
+    ssize_t got = room ? read(fd, room, FILE_MAX) : 0;
+    if (got < 0)
+        status = -errno;
+    else
+        buffer_commit(out, (size_t)got);
+    close(fd);
+    return status;
+}
+
+/* What is in it, if it is whole. */
+static int check(struct bytes all, struct bytes *out)
+{
+    uint8_t digest[DIGEST_LEN];
+    if (all.len < TITLE_LEN + 8 + DIGEST_LEN || memcmp(all.data, TITLE, TITLE_LEN) != 0)
+        return ERROR_MALFORMED;
+    digest_bytes(digest, all.data, all.len - DIGEST_LEN);
+    if (memcmp(digest, all.data + all.len - DIGEST_LEN, DIGEST_LEN) != 0)
+        return ERROR_MALFORMED;
+    *out = (struct bytes){all.data + TITLE_LEN, all.len - TITLE_LEN - DIGEST_LEN};
+    return 0;
+}
+
+/* Milliseconds since, by the wall clock; -1: that cannot be told. */
+static int64_t read_age(struct cursor *cursor)
+{
+    uint64_t saved_s = (uint64_t)cursor_u32(cursor) << 32;
+    saved_s |= cursor_u32(cursor);
+    int64_t now_s = clock_wall_s();
+    if (now_s < 0 || saved_s > (uint64_t)now_s)
+        return -1;
+    uint64_t age_s = (uint64_t)now_s - saved_s + 1;
+    return age_s < UINT32_MAX ? (int64_t)(age_s * 1000) : -1;
+}
+
+static void share_out(struct bytes records, struct worker **workers, unsigned count)
+{
+    struct cursor cursor = cursor_over(records);
+    int64_t age_ms = read_age(&cursor);
+    for (unsigned i = 0; age_ms >= 0 && cursor_left(&cursor) > 0; i++) {
+        struct ticket ticket;
+        size_t len = cursor_u16(&cursor);
+        const uint8_t *server = cursor_take(&cursor, DIGEST_LEN);
+        int64_t left_ms = (int64_t)cursor_u32(&cursor) - age_ms;
+        ticket.data = (struct bytes){cursor_take(&cursor, len), len};
+        if (cursor.failed)
+            return;
+        if (left_ms <= 0)
+            continue;
+        memcpy(ticket.server, server, DIGEST_LEN);
+        ticket.expires_ms = clock_ms() + (uint64_t)left_ms;
+        (void)worker_take_ticket(workers[i % count], &ticket);
+    }
+}
+
+void ticketfile_read(const char *path, struct worker **workers, unsigned count)
+{
+    struct buffer all = {NULL, 0, 0, 0};
+    struct bytes records;
+    int status = read_file(path, &all);
+    if (status == 0)
+        status = check(buffer_bytes(&all), &records);
+    if (status == 0)
+        share_out(records, workers, count);
+    else if (status == ERROR_MALFORMED)
+        log_warning("tls", "%s is damaged, or not this user's alone, and is ignored", path);
+    else if (status != -ENOENT)
+        log_warning("tls", "%s cannot be read and is ignored: %s", path, error_text(status));
+    if (status != -ENOENT && unlink(path) < 0 && errno != ENOENT)
+        log_warning("tls", "%s cannot be removed: %s", path, error_text(-errno));
+    buffer_free(&all);
+}
