@@ -86,6 +86,9 @@ struct config {
         char *hostname;      /* hostname.bind and id.server */
     } identity;
 
+    char *health_name;       /* NULL: off */
+    uint64_t drain_ms;       /* on SIGTERM */
+
     char *control_socket;    /* NULL: off */
     bool control_socket_is_default; /* where it cannot be, that is no error then */
     bool has_metrics;

@@ -22,6 +22,8 @@ int control_open(struct control **out, const struct control_setup *setup) MUST_C
 unsigned control_descriptors(const struct config *config);
 /* The workers run. Before: not ready. */
 void control_started(struct control *control);
+/* They answer still, but not for long: not ready any more. */
+void control_draining(struct control *control);
 /* They are about to be stopped: no letter is posted any more, those who wait for one are told. Not ready any more. */
 void control_stopping(struct control *control);
 /* Closes the sockets; after control_stopping, or where no worker was ever started. */

@@ -27,6 +27,8 @@ struct control_ops {
     void (*report)(void *reader, struct worker_report *out);
     /* Something was flushed. May be NULL. */
     void (*flushed)(void *context);
+    /* Health checks shall fail from now on, and the daemon stop after so long. */
+    void (*drain)(void *context, uint64_t ms);
 };
 
 struct control_setup {

@@ -10,6 +10,8 @@
 /* Who may ask, and what is never asked upstream: clients outside access.allow, RD=0 from beyond loopback, meta types and
  * classes, ANY (RFC 8482), CHAOS. */
 extern const struct step step_refuse;
+/* health.name: answered while this process takes questions, REFUSED while it drains. */
+extern const struct step step_health;
 /* Special-use names, which never leave (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 

@@ -12,6 +12,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "dns/edit.h"
+#include "dns/name.h"
 #include "net/loop.h"
 #include "upstream/upstream.h"
 
@@ -47,6 +48,9 @@ struct resolver {
     unsigned hedge_debt;             /* in hundredths of a second question: spent and not yet earned again */
     uint8_t *big;                    /* RESOLVER_BIG octets: an answer that does not fit the client's room */
     struct answer_scratch *scratch;  /* for walks of our own answers */
+    uint8_t health[NAME_MAX_WIRE];   /* health.name in lower case, */
+    uint8_t health_len;              /* and its length; 0: there is none */
+    bool draining;                   /* health checks fail, all else is answered */
     bool stopping;
 };
 

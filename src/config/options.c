@@ -218,6 +218,23 @@ const struct option options[] = {
      .unset = "off",
      .help = "The answer to hostname.bind and id.server in class CH; off: REFUSED."},
 
+    {.key = "health.name",
+     .type = OPTION_HOST,
+     IN(health_name),
+     .max = LONGEST_NAME,
+     .word = "off",
+     .unset = "off",
+     .help = "A name for health checks over DNS, answered here: A 127.0.0.1, AAAA ::1, nothing for other types; "
+             "REFUSED while draining. off: none."},
+    {.key = "drain.time",
+     .type = OPTION_DURATION,
+     IN(drain_ms),
+     .grain = MS,
+     .max = HOUR,
+     .unset = "0s",
+     .help = "On SIGTERM questions are answered for so long before the end, while /readyz and health.name tell load "
+             "balancers to go elsewhere; 0s: none of that."},
+
     {.key = "control.socket",
      .type = OPTION_PATH,
      IN(control_socket),

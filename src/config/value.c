@@ -204,9 +204,7 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
     struct addr addr;
     report_quote(text, quoted);
     if (!addr_parse(&addr, text, 1))
-        return fail(why,
-                    "%s is an address; a certificate is checked by name, so write the server's host name",
-                    quoted);
+        return fail(why, "%s is an address; a host name is wanted here, as in dns.example", quoted);
 
     size_t len = strlen(text), at = 0, step = 0;
     if (len > 1 && text[len - 1] == '.')

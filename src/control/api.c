@@ -154,6 +154,29 @@ static void post_log(struct view *view, struct http_request *request)
         refuse(request, HTTP_BAD_REQUEST, "the argument \"level\" must be error, warning, info or debug");
 }
 
+/* Seconds, with or without a fraction; -1: that is no such number, or beyond an hour. */
+static int64_t milliseconds(const char *text)
+{
+    char *end = NULL;
+    bool plain = text[0] >= '0' && text[0] <= '9' && strspn(text, "0123456789.") == strlen(text);
+    double seconds = plain ? strtod(text, &end) : -1;
+    return plain && !*end && seconds <= 3600 ? (int64_t)(seconds * 1000) : -1;
+}
+
+static void post_drain(struct view *view, struct http_request *request)
+{
+    const char *seconds = argument(request, "seconds");
+    int64_t ms = seconds ? milliseconds(seconds) : (int64_t)view->config->drain_ms;
+    if (ms < 0) {
+        refuse(request, HTTP_BAD_REQUEST, "the argument \"seconds\" must be a number, 3600 at most");
+    } else if (view->readiness == READY_STOPPING) {
+        no_report(view, request);
+    } else {
+        view->ops->drain(view->context, (uint64_t)ms);
+        reply_json(request, HTTP_OK, status_draining((uint64_t)ms));
+    }
+}
+
 /* --- health --- */
 
 static void reply_text(struct http_request *request, unsigned status, const char *text)
@@ -175,13 +198,15 @@ static void write_degraded(void *context, const char *sentence)
     fprintf(context, "degraded: %s\n", sentence);
 }
 
-/* Ready as soon as questions are taken and until the stop: also while it can only answer from its cache. */
+/* Ready as soon as questions are taken and until a drain or the stop: also while it can only answer from its cache. */
 static void get_readyz(struct view *view, struct http_request *request, const struct survey_sum *sum)
 {
+    static const char *const not_ready[] = {
+        [READY_NOT_YET] = "starting\n", [READY_DRAINING] = "draining\n", [READY_STOPPING] = "stopping\n"};
     char *text = NULL;
     size_t len;
     if (view->readiness != READY_YES) {
-        reply_text(request, HTTP_UNAVAILABLE, view->readiness == READY_STOPPING ? "stopping\n" : "starting\n");
+        reply_text(request, HTTP_UNAVAILABLE, not_ready[view->readiness]);
         return;
     }
     FILE *out = open_memstream(&text, &len);
@@ -206,6 +231,7 @@ static const struct route control_routes[] = {
     {"/cache", HTTP_GET, {"name", "type"}, .answer = get_cache},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
     {"/log", HTTP_POST, {"level"}, .answer = post_log},
+    {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},
     {.path = NULL},
 };
 

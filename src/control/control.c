@@ -177,6 +177,11 @@ void control_started(struct control *control)
         log_info("control", "metrics on %s", addr_format(&control->config->metrics_listen, true, text));
 }
 
+void control_draining(struct control *control)
+{
+    control->view.readiness = READY_DRAINING;
+}
+
 void control_stopping(struct control *control)
 {
     control->view.readiness = READY_STOPPING;

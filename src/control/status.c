@@ -128,7 +128,8 @@ char *status_text(const struct view *view, const struct survey_sum *sum)
         (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
     for (size_t i = 0; i < sum->server_count; i++)
         (void)json_array_append_new(servers, server_object(&sum->servers[i]));
-    put_text(root, "state", health_each(sum, add_sentence, degraded) ? "degraded" : "ok");
+    bool is_degraded = health_each(sum, add_sentence, degraded) > 0;
+    put_text(root, "state", view->readiness == READY_DRAINING ? "draining" : is_degraded ? "degraded" : "ok");
     put(root, "degraded", degraded);
     put_text(root, "version", PACKAGE_VERSION);
     put_number(root, "pid", (uint64_t)getpid());
@@ -273,6 +274,13 @@ char *status_level(void)
 {
     json_t *root = json_object();
     put_text(root, "level", levels[log_level()]);
+    return print(root);
+}
+
+char *status_draining(uint64_t ms)
+{
+    json_t *root = json_object();
+    put(root, "draining_s", json_real((double)ms / 1000));
     return print(root);
 }
 

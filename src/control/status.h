@@ -15,6 +15,7 @@ char *status_config(const struct view *view);
 char *status_cache(const struct view *view, const uint8_t *name, size_t name_octets, uint16_t type);
 char *status_flushed(uint64_t entries);
 char *status_level(void);
+char *status_draining(uint64_t ms);
 /* {"error": sentence}, and with `paths` (ends with NULL) what there is. */
 char *status_error(const char *sentence, const char *const *paths);
 

@@ -9,7 +9,7 @@
 #include "control/ops.h"
 #include "survey.h"
 
-enum readiness { READY_NOT_YET, READY_YES, READY_STOPPING };
+enum readiness { READY_NOT_YET, READY_YES, READY_DRAINING, READY_STOPPING };
 
 struct view {
     const struct config *config;

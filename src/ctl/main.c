@@ -54,6 +54,8 @@ static const struct command commands[] = {
      show_cache},
     {"config", "", "the settings in force and where each came from", 0, 0, "GET", "/config", {NULL}, show_config},
     {"log", "LEVEL", "set the log's level: error, warning, info or debug", 1, 1, "POST", "/log", {"level"}, show_log},
+    {"drain", "[SECONDS]", "fail health checks for so long (drain.time unless given), then stop", 0, 1, "POST", "/drain", {"seconds"},
+     show_drain},
     {"check", "[FILE]", "look for mistakes in a configuration; asks no daemon", 0, 1, NULL, NULL, {NULL}, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

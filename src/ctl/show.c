@@ -248,6 +248,15 @@ static int print_log(const json_t *root, FILE *out)
     return 0;
 }
 
+static int print_drain(const json_t *root, FILE *out)
+{
+    json_t *seconds = json_object_get(root, "draining_s");
+    if (!json_is_number(seconds))
+        return -EPROTO;
+    fprintf(out, "draining for %g s, then stopping\n", json_number_value(seconds));
+    return 0;
+}
+
 static int show(const char *json, FILE *out, int (*print)(const json_t *root, FILE *out))
 {
     json_t *root = json_loads(json, 0, NULL);
@@ -284,6 +293,11 @@ int show_flush(const char *json, FILE *out)
 int show_log(const char *json, FILE *out)
 {
     return show(json, out, print_log);
+}
+
+int show_drain(const char *json, FILE *out)
+{
+    return show(json, out, print_drain);
 }
 
 const char *show_error(const char *body, char *out, size_t cap)

@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include "base/check.h"
 
-/* Each prints an answer to `out`. 0, 1 (show_status: degraded), or -EPROTO: it is not what such an answer looks like. */
+/* Each prints an answer to `out`. 0, 1 (show_status: degraded, or draining), or -EPROTO: it is not what such an answer looks like. */
 int show_status(const char *json, FILE *out) MUST_CHECK;
 int show_stats(const char *json, FILE *out) MUST_CHECK;
 int show_config(const char *json, FILE *out) MUST_CHECK;
 int show_cache(const char *json, FILE *out) MUST_CHECK;
 int show_flush(const char *json, FILE *out) MUST_CHECK;
 int show_log(const char *json, FILE *out) MUST_CHECK;
+int show_drain(const char *json, FILE *out) MUST_CHECK;
 
 /* The sentence of an error's JSON, or of any other text its first line; in `out`, of `cap` octets. */
 const char *show_error(const char *body, char *out, size_t cap);

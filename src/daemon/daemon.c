@@ -7,7 +7,9 @@
  */
 #include "daemon.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include "base/errors.h"
 #include "base/log.h"
@@ -33,7 +35,8 @@ struct daemon {
     struct mailbox mailbox;
     struct letter *ended;   /* one for each worker */
     unsigned running;       /* workers whose end was not told yet */
-    bool stopping;
+    bool draining, stopping;
+    uv_timer_t drain;       /* while draining */
     struct control *control;
     uv_signal_t on_term, on_int, on_hup;
     struct kept kept;
@@ -105,7 +108,9 @@ static void cache_flushed(void *context)
     kept_flushed(&self.kept);
 }
 
-static const struct control_ops control_ops = {counters_of, post_to, worker_report, cache_flushed};
+static void drain_for(void *context, uint64_t ms);
+
+static const struct control_ops control_ops = {counters_of, post_to, worker_report, cache_flushed, drain_for};
 
 /* After make_workers; may be the first to want the user. 0 or an exit status. */
 static int open_control(const char *user)
@@ -158,11 +163,42 @@ static void stop_workers(void)
         worker_stop(self.workers[i]);
 }
 
+/* --- draining: load balancers get the time to look elsewhere --- */
+
+static void drain_over(uv_timer_t *timer)
+{
+    (void)timer;
+    log_info("daemon", "drained: stopping");
+    stop_workers();
+}
+
+static void drain_for(void *context, uint64_t ms)
+{
+    enum { STOP_MS = 5000 };
+    char assignments[80];
+    (void)context;
+    if (self.stopping)
+        return;
+    for (unsigned i = 0; !self.draining && i < self.running; i++)
+        worker_drain(self.workers[i]);
+    self.draining = true;
+    control_draining(self.control);
+    snprintf(assignments, sizeof assignments, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, (ms + STOP_MS) * 1000);
+    tell_manager(assignments);
+    log_info("daemon", "draining for %" PRIu64 ".%" PRIu64 " s: /readyz and health.name say no, all else is answered", ms / 1000, ms % 1000 / 100);
+    uv_timer_start(&self.drain, drain_over, ms, 0);
+}
+
 /* --- signals --- */
 
+/* Who asks a second time, or from a terminal, does not want to wait. */
 static void stop_asked(uv_signal_t *signal, int number)
 {
     (void)signal;
+    if (number == SIGTERM && self.config->drain_ms > 0 && !self.draining) {
+        drain_for(NULL, self.config->drain_ms);
+        return;
+    }
     log_info("daemon", "stopping on signal %d", number);
     tell_manager("STOPPING=1");
     stop_workers();
@@ -193,6 +229,8 @@ static int watch_signals(void)
     if (status == 0)
         status = uv_signal_start(&self.on_hup, reload_asked, SIGHUP);
     if (status == 0)
+        status = uv_timer_init(&self.loop.uv, &self.drain);
+    if (status == 0)
         status = kept_init(&self.kept, &self.loop);
     if (status == 0)
         status = watchdog_init(&self.watchdog, &self.loop);
@@ -205,6 +243,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_term, NULL);
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
+    uv_close((uv_handle_t *)&self.drain, NULL);
     kept_close(&self.kept);
     watchdog_close(&self.watchdog);
     loop_drain(&self.loop, 100);

@@ -1,7 +1,7 @@
 /* The life of a worker.
  *
- * Its end, all on its own thread: the stop letter stops taking in and starts the drain; the drain's tick waits until no query waits or
- * DRAIN_MS are over; then resolver_stop answers the rest, one more flush sends that, and everything is closed; when the last session
+ * Its end, all on its own thread: the stop letter stops taking in; from then on a tick waits until no query waits or WAIT_MS
+ * are over; then resolver_stop answers the rest, one more flush sends that, and everything is closed; when the last session
  * is gone the loop stops.
  */
 #include "worker.h"
@@ -21,12 +21,12 @@
 #include "upstream/upstream.h"
 
 enum {
-    DRAIN_MS = 1000,       /* how long waiting queries may still wait at the end */
-    DRAIN_STEP_MS = 20,
+    WAIT_MS = 1000,       /* how long waiting queries may still wait at the end */
+    WAIT_STEP_MS = 20,
     CLOSE_MS = 300,        /* for close callbacks after the loop has stopped */
 };
 
-enum worker_state { WORKER_RUNNING, WORKER_DRAINING, WORKER_CLOSING };
+enum worker_state { WORKER_RUNNING, WORKER_STOPPING, WORKER_CLOSING };
 
 struct worker {
     pthread_t thread;
@@ -36,7 +36,7 @@ struct worker {
     struct wallclock wallclock;
     struct mailbox *home; /* where the end is told, */
     struct letter *ended; /* and by which letter */
-    struct letter stop, sign;
+    struct letter drain, stop, sign;
     atomic_bool asked; /* for a sign of life, which has not come yet */
     struct counters counters;
     struct resolver resolver;
@@ -45,8 +45,8 @@ struct worker {
     struct udp_listener **udp;
     struct tcp_listener **tcp;
     size_t udp_count, tcp_count;
-    struct loop_tick drain;
-    uint64_t drain_until_ms;
+    struct loop_tick stopping;
+    uint64_t wait_until_ms;
     enum worker_state state;
     bool drained; /* every handle is closed: it may be freed */
 };
@@ -73,13 +73,13 @@ static void worker_close(struct worker *worker)
     group_stop(worker->group, sessions_closed, worker);
 }
 
-static uint64_t drain_tick(struct loop_tick *hook, uint64_t now_ms)
+static uint64_t stop_tick(struct loop_tick *hook, uint64_t now_ms)
 {
-    struct worker *worker = container_of(hook, struct worker, drain);
-    if (worker->state != WORKER_DRAINING)
+    struct worker *worker = container_of(hook, struct worker, stopping);
+    if (worker->state != WORKER_STOPPING)
         return LOOP_NEVER;
-    if (resolver_waiting(&worker->resolver) > 0 && now_ms < worker->drain_until_ms)
-        return now_ms + DRAIN_STEP_MS;
+    if (resolver_waiting(&worker->resolver) > 0 && now_ms < worker->wait_until_ms)
+        return now_ms + WAIT_STEP_MS;
     worker_close(worker);
     return LOOP_NEVER;
 }
@@ -90,8 +90,8 @@ static void stop_letter(struct letter *letter, void *reader)
     (void)letter;
     if (worker->state != WORKER_RUNNING)
         return;
-    worker->state = WORKER_DRAINING;
-    worker->drain_until_ms = loop_now(&worker->loop) + DRAIN_MS;
+    worker->state = WORKER_STOPPING;
+    worker->wait_until_ms = loop_now(&worker->loop) + WAIT_MS;
     for (size_t i = 0; i < worker->tcp_count; i++)
         tcp_close(worker->tcp[i]);
     worker->tcp_count = 0;
@@ -99,6 +99,18 @@ static void stop_letter(struct letter *letter, void *reader)
         udp_stop(worker->udp[i]);
     tcp_clients_drain(worker->tcp_clients);
     loop_wake_by(&worker->loop, loop_now(&worker->loop));
+}
+
+static void drain_letter(struct letter *letter, void *reader)
+{
+    struct worker *worker = reader;
+    (void)letter;
+    worker->resolver.draining = true;
+}
+
+void worker_drain(struct worker *worker)
+{
+    mailbox_post(&worker->mailbox, &worker->drain);
 }
 
 void worker_stop(struct worker *worker)
@@ -256,10 +268,11 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
         mem_free(worker);
         return status;
     }
+    worker->drain.open = drain_letter;
     worker->stop.open = stop_letter;
     worker->sign.open = sign_letter;
-    worker->drain.tick = drain_tick;
-    loop_add_tick(&worker->loop, &worker->drain);
+    worker->stopping.tick = stop_tick;
+    loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
     return worker_build(worker, config, cache, trusts, pairs, count, tcp_limit);
 }
@@ -271,7 +284,7 @@ void worker_free(struct worker *worker)
     tcp_clients_free(worker->tcp_clients);
     resolver_fini(&worker->resolver);
     group_free(worker->group);
-    loop_remove_tick(&worker->drain);
+    loop_remove_tick(&worker->stopping);
     loop_fini(&worker->loop);
     mem_free(worker->udp);
     mem_free(worker->tcp);

@@ -1,7 +1,7 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when
- *          worker_join returns. worker_stop, worker_post and worker_counters may be called from the main thread.
+ *          worker_join returns. worker_drain, worker_stop, worker_post and worker_counters may be called from the main thread.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
 #define DOTSTUB_DAEMON_WORKER_H
@@ -23,6 +23,8 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
 int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; asks it for the next time. Not after worker_stop. */
 bool worker_lives(struct worker *worker);
+/* From now on health checks over DNS fail; all else is answered. Once. */
+void worker_drain(struct worker *worker);
 /* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */
 void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);

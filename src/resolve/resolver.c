@@ -31,6 +31,12 @@ static void free_memory(struct resolver *resolver)
     mem_free(resolver->refreshed);
 }
 
+static void set_health(struct resolver *resolver, const char *name)
+{
+    int len = name ? name_from_text(resolver->health, name) : 0; /* the option takes host names only */
+    resolver->health_len = len > 0 ? (uint8_t)len : 0;
+}
+
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
                   struct cache *cache, struct group *group, const struct step *const *steps)
 {
@@ -49,6 +55,7 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     slab_init(&resolver->queries, sizeof(struct query), queries);
     /* Lookups may outlive their waiters by an exchange's time. */
     slab_init(&resolver->lookups, sizeof(struct lookup), 2 * (size_t)queries);
+    set_health(resolver, config->health_name);
     timeouts_init(&resolver->answer_by, loop, config->limits.answer_by_ms, answer_by_expired);
     timeouts_init(&resolver->stale_after, loop, config->cache.stale_answer_after_ms, lookup_stale_due);
     for (unsigned i = 0; i < RESOLVER_AGAIN; i++)

@@ -22,7 +22,7 @@ from test_upstream import ask_truly
 pytestmark = pytest.mark.threads
 
 READS = ("/status", "/stats", "/config", "/metrics", "/cache?name=a.example")
-CHANGES = ("/flush", "/log?level=info")
+CHANGES = ("/flush", "/log?level=info", "/drain?seconds=3600")
 
 
 class Answer:
@@ -237,11 +237,12 @@ def test_other_paths_are_told_which_there_are(daemon):
     for path in ("/", "/nothing", "/status/", "/readyz", "//status"):
         answer = control(daemon, path)
         assert answer.status == 404
-        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/flush", "/log"} == set(answer.json["paths"])
+        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/flush", "/log", "/drain"} == set(answer.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
-                                  "/flush?name=a&name=b", "/flush?" + "&".join(f"a{n}=1" for n in range(50)), "/log", "/log?level=x"])
+                                  "/flush?name=a&name=b", "/flush?" + "&".join(f"a{n}=1" for n in range(50)), "/log", "/log?level=x", "/drain?seconds=", "/drain?seconds=-1", "/drain?seconds=3601",
+                                  "/drain?seconds=0x1", "/drain?seconds=inf", "/drain?second=1"])
 def test_wrong_arguments_change_nothing(daemon, path):
     ask_truly(daemon, "a.example")
     answer = post(daemon, path)

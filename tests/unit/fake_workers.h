@@ -52,7 +52,15 @@ static void fake_flushed(void *context)
     fake_flushes++;
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_flushed};
+static uint64_t fake_drained_ms;
+
+static void fake_drain(void *context, uint64_t ms)
+{
+    (void)context;
+    fake_drained_ms = ms;
+}
+
+static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_flushed, fake_drain};
 
 static inline void fake_turn(void)
 {

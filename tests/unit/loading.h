@@ -146,6 +146,8 @@ static const char full[] __attribute__((unused)) =
     "limits: {answer-by: 3s, queries-in-flight: 5, tcp-clients: 6, tcp-idle: 7s, udp-size: 4096}\n"
     "access: {allow: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.1], deny: drop}\n"
     "identity: {version: \"dotstub \\\"x\\\" #1\", hostname: ns1.example}\n"
+    "health: {name: health.example}\n"
+    "drain: {time: 9s}\n"
     "control: {socket: off}\n"
     "metrics: {listen: 127.0.0.1@9153}\n"
     "log: {level: debug, queries: yes}\n";
