@@ -14,6 +14,7 @@
 #define COUNTERS(X)                                                                                          \
     X(udp_received, "datagrams read from UDP clients")                                                       \
     X(udp_ignored, "datagrams answered with silence: short, responses, source port 0")                       \
+    X(udp_too_long, "datagrams refused because they are longer than any query")                              \
     X(udp_send_failed, "UDP answers that the system refused to send")                                        \
     X(tcp_accepted, "TCP clients accepted")                                                                  \
     X(tcp_evicted, "idle TCP clients closed to let a new one in")                                            \

@@ -5,6 +5,7 @@
  * be in none: they have their own limit. Invariants:
  *   - reading pauses while UNSENT_MAX octets of answers are unsent or WAITING_MAX of its queries wait, and till the end of the turn
  *     after TURN_MAX messages: what one client can make us do and hold is bounded;
+ *   - what is met with silence keeps nobody from being idle;
  *   - what all clients hold together is at most HELD_MAX at the end of a turn: those without progress for the longest go;
  *   - a listener that finds no place for its client rests (libuv reads no further clients then) until one is free;
  *   - a client ends (client_end) before its memory goes: its waiting queries are dropped first, so no answer comes for it.
@@ -42,6 +43,7 @@ struct client {
     uint64_t answered;             /* octets of answers appended so far */
     uint64_t moved;                /* octets that had moved when `stalled` was started */
     size_t held;                   /* as counted in clients->held */
+    uint64_t useful_ms;            /* when it was accepted, or last waited for or was given an answer */
     bool last;                     /* closes when all is answered: FIN was seen, or we drain */
     bool gone;                     /* client_end was here */
     struct origin origin;          /* of its queries */
@@ -152,14 +154,31 @@ static bool client_has_enough(const struct client *client)
            stream_unsent(&client->stream) >= UNSENT_MAX;
 }
 
+/* All that was read is answered, and no more is read. What was kept during a pause was read, too. */
+static bool client_is_done(const struct client *client, size_t unsent)
+{
+    const struct stream *stream = &client->stream;
+    return client->last && client->waiting == 0 && unsent == 0 && (stream->in.len == 0 || stream_mid_frame(stream));
+}
+
+/* It sends, but nothing that is answered. */
+static bool client_is_useless(struct client *client, size_t unsent)
+{
+    struct tcp_clients *clients = client->clients;
+    uint64_t now_ms = loop_now(clients->resolver->loop);
+    if (unsent > 0 || client->waiting > 0)
+        client->useful_ms = now_ms;
+    return client->stream.in.len == 0 && now_ms >= client->useful_ms + clients->idle.length_ms;
+}
+
 /* At the end of a turn: closes a client that is done, pauses or resumes reading. */
 static void client_update(struct client *client)
 {
     struct stream *stream = &client->stream;
     size_t unsent = stream_unsent(stream);
     client->messages = 0;
-    if (client->last && client->waiting == 0 && unsent == 0) {
-        client_close(client, ERROR_CLOSED);
+    if (client_is_done(client, unsent) || client_is_useless(client, unsent)) {
+        client_close(client, client->last ? ERROR_CLOSED : ERROR_IDLE);
         return;
     }
     if (!client_has_enough(client))
@@ -247,6 +266,7 @@ static void tcp_reply(struct query *query, size_t len)
     struct client *client = query->origin.owner;
     stream_commit(&client->stream, len);
     client->answered += 2 + len;
+    client->useful_ms = loop_now(client->clients->resolver->loop);
     if (query->parked)
         client->waiting--;
     client_touch(client);
@@ -320,6 +340,7 @@ static struct client *client_new(struct tcp_clients *clients)
     if (!client)
         return NULL;
     client->clients = clients;
+    client->useful_ms = loop_now(clients->resolver->loop);
     client->origin = (struct origin){
         .ops = &tcp_ops,
         .owner = client,
@@ -394,6 +415,8 @@ void tcp_clients_drain(struct tcp_clients *clients)
     for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link)) {
         struct client *client = container_of(link, struct client, in_all);
         client->origin.keepalive_100ms = 0; /* RFC 7828 section 3.2.2: close now */
+        for (struct list_link *query = list_first(&client->queries); query; query = list_next(&client->queries, query))
+            container_of(query, struct query, in_owner)->origin.keepalive_100ms = 0;
         client_drain(client);
     }
 }

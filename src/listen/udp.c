@@ -24,7 +24,7 @@
 enum {
     BATCH = 64,
     GROUP = 16,         /* queries walked at once: enough to wait for memory once, few enough to stay in the first-level cache */
-    QUERY_SIZE = 2048,  /* a longer datagram is no query; it is cut, and refused by the parser */
+    QUERY_SIZE = 2048,  /* a longer datagram is no query, whatever it begins with */
     ANSWER_SIZE = 4352, /* the largest limits.udp-size and an OPT */
     ROUNDS = 8,         /* receive rounds before other handles get their turn */
     FLOOD = 2 * BATCH,  /* datagrams in one turn: they come faster than they are taken */
@@ -204,6 +204,15 @@ static void take_local(struct origin *origin, struct msghdr *header)
     }
 }
 
+/* What is read of a datagram. Of one that is too long its header is left, which is refused as malformed. */
+static size_t query_len(struct udp_listener *listener, const struct mmsghdr *message)
+{
+    if (!(message->msg_hdr.msg_flags & MSG_TRUNC))
+        return message->msg_len;
+    counter_add(listener->resolver->counters, COUNTER_udp_too_long, 1);
+    return MESSAGE_HEADER;
+}
+
 /* True if `query` is to be run. */
 static bool take_query(struct udp_listener *listener, struct origin *origin, unsigned slot, struct query *query)
 {
@@ -216,7 +225,7 @@ static bool take_query(struct udp_listener *listener, struct origin *origin, uns
     }
     if (listener->wildcard)
         take_local(origin, &message->msg_hdr);
-    return query_take(query, resolver, origin, (struct bytes){listener->query[slot], message->msg_len});
+    return query_take(query, resolver, origin, (struct bytes){listener->query[slot], query_len(listener, message)});
 }
 
 static void take_group(struct udp_listener *listener, struct origin *origin, unsigned slot, unsigned end)

@@ -339,6 +339,22 @@ static void test_idle_clients_are_closed(void **state)
     close(busy);
 }
 
+static void test_what_is_met_with_silence_does_not_count(void **state)
+{
+    int fd = client();
+    (void)state;
+    ask(fd, 1, "now.example");
+    assert_int_equal(answer(fd), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(has_ended(fd));
+        pass_time(6000);
+        assert_int_equal(send(fd, "\0\0", 2, MSG_NOSIGNAL), 2);
+        turn();
+    }
+    assert_true(TURN_UNTIL(has_ended(fd)));
+    close(fd);
+}
+
 static void test_a_message_that_makes_no_progress_is_given_up(void **state)
 {
     int silent = client(), slow = client();
@@ -619,6 +635,28 @@ static void test_a_drain_lets_idle_clients_go_and_waits_for_the_others(void **st
     close(busy);
 }
 
+/* More than a turn takes: the rest lies here, read, when the end comes. */
+static void test_a_drain_answers_all_that_was_read(void **state)
+{
+    enum { MANY = 1500 };
+    static uint8_t frames[MANY * 64];
+    int fd = client();
+    size_t len = 0;
+    (void)state;
+    for (uint16_t id = 0; id < MANY; id++)
+        len += write_frame(frames + len, id, "now.example");
+    assert_int_equal(send(fd, frames, len, MSG_NOSIGNAL), len);
+    uint64_t before = counted(COUNTER_queries_received);
+    assert_true(TURN_UNTIL(counted(COUNTER_queries_received) > before));
+    tcp_close(listener);
+    listener = NULL;
+    tcp_clients_drain(clients);
+    for (uint16_t id = 0; id < MANY; id++)
+        assert_int_equal(answer(fd), id);
+    assert_true(TURN_UNTIL(has_ended(fd)));
+    close(fd);
+}
+
 static void test_a_close_sends_what_there_is(void **state)
 {
     int fd = client();
@@ -662,6 +700,7 @@ int main(void)
         TEST(test_a_half_close_amid_a_message_ends_it),
         TEST(test_a_client_that_is_gone_is_not_waited_for),
         TEST(test_idle_clients_are_closed),
+        TEST(test_what_is_met_with_silence_does_not_count),
         TEST(test_a_message_that_makes_no_progress_is_given_up),
         TEST(test_who_does_not_read_is_not_read_and_then_reset),
         TEST(test_who_reads_slowly_goes_on),
@@ -674,6 +713,7 @@ int main(void)
         TEST(test_resets_in_numbers_are_survived),
         TEST(test_a_client_is_accepted_when_memory_is_back),
         TEST(test_each_failed_allocation_is_survived),
+        TEST(test_a_drain_answers_all_that_was_read),
         TEST(test_a_drain_lets_idle_clients_go_and_waits_for_the_others),
         TEST(test_a_close_sends_what_there_is),
         TEST(test_a_listener_that_cannot_listen_leaves_the_descriptor),

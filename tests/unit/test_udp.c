@@ -486,6 +486,32 @@ static void test_junk_is_survived(void **state)
     close(fd);
 }
 
+/* It would be a good query if it ended where our room ends. */
+static void test_what_is_too_long_is_not_judged_by_its_beginning(void **state)
+{
+    uint8_t query[2049] = {0}, answer[512];
+    (void)state;
+    int fd = client_from("127.0.0.1");
+    size_t len = write_question(query, 3, "now.example");
+    static const uint8_t opt[] = {0, 0, 41, 4, 0xd0, 0, 0, 0, 0};
+    write_u16(query + 10, 1);
+    memcpy(query + len, opt, sizeof opt);
+    len += sizeof opt;
+    write_u16(query + len, (uint16_t)(2048 - len - 2));
+    write_u16(query + len + 2, 65001);
+    write_u16(query + len + 4, (uint16_t)(2048 - len - 6));
+    send_to(fd, &at, query, 2048);
+    assert_true(TURN_UNTIL(is_readable(fd)));
+    assert_true(recv(fd, answer, sizeof answer, 0) > 12);
+    assert_int_not_equal(answer[3] & 0xf, RCODE_FORMERR);
+    send_to(fd, &at, query, 2049);
+    assert_true(TURN_UNTIL(is_readable(fd)));
+    assert_int_equal(recv(fd, answer, sizeof answer, 0), 12);
+    assert_int_equal(answer[3] & 0xf, RCODE_FORMERR);
+    assert_int_equal(counted(COUNTER_udp_too_long), 1);
+    close(fd);
+}
+
 static void test_a_stopped_listener_still_answers(void **state)
 {
     (void)state;
@@ -551,6 +577,7 @@ int main(void)
         TEST(test_an_interrupted_send_goes_on),
         TEST(test_pending_errors_are_taken_and_reading_goes_on),
         TEST(test_junk_is_survived),
+        TEST(test_what_is_too_long_is_not_judged_by_its_beginning),
         TEST(test_a_stopped_listener_still_answers),
         TEST(test_what_is_unsent_leaves_with_the_close),
         TEST(test_without_memory_there_is_no_listener),
