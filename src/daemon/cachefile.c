@@ -185,6 +185,12 @@ void cachefile_flushed(struct cachefile *file)
         file->again = true; /* the job notices by itself */
 }
 
+void cachefile_wait(struct cachefile *file)
+{
+    while (file->state != CACHEFILE_IDLE)
+        uv_run(&file->loop->uv, UV_RUN_ONCE);
+}
+
 /* One that is still reading has the better file: it stays. */
 void cachefile_end(struct cachefile *file)
 {
@@ -194,12 +200,7 @@ void cachefile_end(struct cachefile *file)
     file->again = file->state == CACHEFILE_WRITING;
     file->ending = true;
     cachefile_save(file);
-}
-
-void cachefile_wait(struct cachefile *file)
-{
-    while (file->state != CACHEFILE_IDLE)
-        uv_run(&file->loop->uv, UV_RUN_ONCE);
+    cachefile_wait(file);
 }
 
 void cachefile_close(struct cachefile *file)

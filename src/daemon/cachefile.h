@@ -47,10 +47,10 @@ void cachefile_open(struct cachefile *file, const struct config *config, struct 
 void cachefile_save(struct cachefile *file);
 /* Something in the cache was flushed. */
 void cachefile_flushed(struct cachefile *file);
-/* Begins to write for the last time. */
-void cachefile_end(struct cachefile *file);
 /* Returns when no job is under way; the loop runs meanwhile. */
 void cachefile_wait(struct cachefile *file);
+/* Writes for the last time, and returns when that is done. */
+void cachefile_end(struct cachefile *file);
 void cachefile_close(struct cachefile *file);
 
 #endif

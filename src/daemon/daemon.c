@@ -117,12 +117,12 @@ static int open_control(const char *user)
 {
     struct control_setup setup = {
         .loop = &self.loop, .mailbox = &self.mailbox, .config = self.config, .cache = self.cache, .ops = &control_ops};
-    struct addr *listening = mem_zalloc(self.sockets.per_worker, sizeof *listening);
+    struct addr *listening = mem_zalloc(self.sockets.addresses, sizeof *listening);
     int status = listening ? privileges_identity(user, &setup.uid, &setup.gid) : -ENOMEM;
-    for (size_t i = 0; listening && i < self.sockets.per_worker; i++)
+    for (size_t i = 0; listening && i < self.sockets.addresses; i++)
         listening[i] = self.sockets.pairs[i].addr;
     setup.listening = listening;
-    setup.listening_count = self.sockets.per_worker;
+    setup.listening_count = self.sockets.addresses;
     if (status == 0)
         status = control_open(&self.control, &setup);
     mem_free(listening);
@@ -158,7 +158,6 @@ static void stop_workers(void)
     self.stopping = true;
     watchdog_stop(&self.watchdog);
     control_stopping(self.control);
-    kept_stopping(&self.kept);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
 }
@@ -255,7 +254,7 @@ static void unwatch_signals(void)
 static void announce(void)
 {
     char text[ADDR_TEXT];
-    for (size_t i = 0; i < self.sockets.per_worker; i++)
+    for (size_t i = 0; i < self.sockets.addresses; i++)
         log_info("daemon", "listening on %s, UDP and TCP", addr_format(&self.sockets.pairs[i].addr, true, text));
     log_info("daemon", "ready: version %s, %u worker%s, %zu upstream%s", PACKAGE_VERSION, self.config->workers,
              self.config->workers == 1 ? "" : "s", self.config->upstream_count, self.config->upstream_count == 1 ? "" : "s");

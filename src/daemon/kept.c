@@ -62,17 +62,12 @@ void kept_flushed(struct kept *kept)
     cachefile_flushed(&kept->cachefile);
 }
 
-void kept_stopping(struct kept *kept)
-{
-    cachefile_end(&kept->cachefile);
-}
-
 void kept_write(struct kept *kept)
 {
     write_verified(kept);
     if (kept->ticket_file[0])
         ticketfile_write(kept->ticket_file, kept->workers, kept->worker_count);
-    cachefile_wait(&kept->cachefile);
+    cachefile_end(&kept->cachefile);
 }
 
 void kept_close(struct kept *kept)

@@ -28,9 +28,7 @@ int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
 void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
 /* Something in the cache was flushed. */
 void kept_flushed(struct kept *kept);
-/* The workers are about to be stopped: the cache is written while they end. */
-void kept_stopping(struct kept *kept);
-/* They have ended: the rest is written. Returns when all of it is. */
+/* The workers have ended. Returns when all is written. */
 void kept_write(struct kept *kept);
 /* The memory must stay until the timer has been closed (loop_drain says so). */
 void kept_close(struct kept *kept);

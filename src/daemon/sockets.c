@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/mem.h"
+#include "net/notify.h"
 #include "net/socket.h"
 
 static void explain(const struct addr *addr, int error)
@@ -46,7 +47,7 @@ static int probe(const struct config *config, const struct addr *addr, bool *lef
 
 static int open_pair(struct socket_pair *pair, const struct addr *addr)
 {
-    *pair = (struct socket_pair){*addr, -1, -1};
+    *pair = (struct socket_pair){*addr, -1, -1, false};
     pair->udp = socket_udp(addr);
     if (pair->udp < 0)
         return pair->udp;
@@ -58,14 +59,14 @@ static int open_pair(struct socket_pair *pair, const struct addr *addr)
 static int check_named(const struct inherited *inherited, const struct config *config)
 {
     char text[ADDR_TEXT];
-    for (size_t i = 0; i < inherited->count; i++) {
+    for (size_t i = 0; i < inherited->opened.count; i++) {
         size_t at = 0;
-        while (at < config->listen_count && !addr_equal(&config->listen[at], &inherited->pairs[i].addr))
+        while (at < config->listen_count && !addr_equal(&config->listen[at], &inherited->opened.pairs[i].addr))
             at++;
         if (at < config->listen_count)
             continue;
         log_error("daemon", "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
-                  "socket unit", addr_format(&inherited->pairs[i].addr, true, text));
+                  "socket unit", addr_format(&inherited->opened.pairs[i].addr, true, text));
         return -EADDRNOTAVAIL;
     }
     return 0;
@@ -75,15 +76,15 @@ static int check_named(const struct inherited *inherited, const struct config *c
 static ssize_t choose_addresses(struct addr *out, const struct inherited *inherited, const struct config *config)
 {
     size_t count = 0;
-    if (inherited->count > 0 && config->listen_is_default) {
-        for (; count < inherited->count; count++)
-            out[count] = inherited->pairs[count].addr;
+    if (inherited->opened.count > 0 && config->listen_is_default) {
+        for (; count < inherited->opened.count; count++)
+            out[count] = inherited->opened.pairs[count].addr;
         return (ssize_t)count;
     }
     int status = check_named(inherited, config);
     for (size_t i = 0; status == 0 && i < config->listen_count; i++) {
         bool left_out = false;
-        if (!inherited_find(inherited, &config->listen[i]))
+        if (!inherited_find(inherited, &config->listen[i]) && inherited_count_kept(inherited, &config->listen[i]) == 0)
             status = probe(config, &config->listen[i], &left_out);
         if (status == 0 && !left_out)
             out[count++] = config->listen[i];
@@ -91,23 +92,92 @@ static ssize_t choose_addresses(struct addr *out, const struct inherited *inheri
     return status < 0 ? status : (ssize_t)count;
 }
 
-static int open_all(struct sockets *sockets, const struct addr *addrs, const struct inherited *inherited)
+static void close_one(int *fd)
 {
-    size_t count = sockets->workers * sockets->per_worker;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* The pair of one worker for one address. `first`: another worker's, which is shared where a socket of our own cannot be bound
+ * beside those that were kept, because those are of another user's. */
+static int open_one(struct socket_pair *out, const struct addr *addr, struct inherited *inherited, const struct socket_pair *first)
+{
+    const struct socket_pair *opened = inherited_find(inherited, addr);
+    if (opened)
+        return inherited_copy(out, opened);
+    if (inherited_take_kept(inherited, out, addr))
+        return 0;
+    int status = open_pair(out, addr);
+    if (status == 0 || first == out)
+        return status;
+    close_one(&out->udp);
+    close_one(&out->tcp);
+    return inherited_copy(out, first);
+}
+
+static int open_addresses(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
+{
     int status = 0;
+    for (size_t i = 0; status == 0 && i < sockets->workers * sockets->addresses; i++) {
+        size_t worker = i / sockets->addresses, at = i % sockets->addresses;
+        status = open_one(&sockets->pairs[worker * sockets->per_worker + at], &addrs[at], inherited, &sockets->pairs[at]);
+        if (status < 0)
+            explain(&addrs[at], status);
+    }
+    return status;
+}
+
+/* What was kept of workers that are not any more. */
+static void take_spare(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
+{
+    size_t spare = 0;
+    for (size_t at = 0; at < sockets->addresses; at++) {
+        for (struct socket_pair pair; inherited_take_kept(inherited, &pair, &addrs[at]); spare++)
+            sockets->pairs[spare % sockets->workers * sockets->per_worker + sockets->addresses + spare / sockets->workers] = pair;
+    }
+}
+
+static size_t count_spare(const struct sockets *sockets, const struct addr *addrs, const struct inherited *inherited)
+{
+    size_t spare = 0;
+    for (size_t at = 0; at < sockets->addresses; at++) {
+        size_t kept = inherited_count_kept(inherited, &addrs[at]);
+        spare += kept > sockets->workers ? kept - sockets->workers : 0;
+    }
+    return spare;
+}
+
+static int open_all(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
+{
+    sockets->per_worker = sockets->addresses + (count_spare(sockets, addrs, inherited) + sockets->workers - 1) / sockets->workers;
+    size_t count = sockets->workers * sockets->per_worker;
     sockets->pairs = mem_zalloc(count + 1, sizeof *sockets->pairs);
     if (!sockets->pairs)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
         sockets->pairs[i].udp = sockets->pairs[i].tcp = -1;
-    for (size_t i = 0; status == 0 && i < count; i++) {
-        const struct addr *addr = &addrs[i % sockets->per_worker];
-        const struct socket_pair *given = inherited_find(inherited, addr);
-        status = given ? inherited_copy(&sockets->pairs[i], given) : open_pair(&sockets->pairs[i], addr);
-        if (status < 0)
-            explain(addr, status);
-    }
+    int status = open_addresses(sockets, addrs, inherited);
+    if (status == 0)
+        take_spare(sockets, addrs, inherited);
     return status;
+}
+
+/* Copies for the next process. */
+static void give_to_manager(const struct sockets *sockets)
+{
+    size_t count = 0, all = sockets->workers * sockets->per_worker;
+    int *fds = mem_zalloc(2 * all + 1, sizeof *fds);
+    for (size_t i = 0; fds && i < all; i++) {
+        if (sockets->pairs[i].udp < 0 || sockets->pairs[i].shared)
+            continue;
+        fds[count++] = sockets->pairs[i].udp;
+        fds[count++] = sockets->pairs[i].tcp;
+    }
+    int status = fds ? notify_keep(INHERITED_NAME, fds, count) : -ENOMEM;
+    if (status < 0)
+        log_warning("daemon", "the service manager cannot keep the sockets over a restart: %s", error_text(status));
+    mem_free(fds);
 }
 
 int sockets_open(struct sockets *out, const struct config *config)
@@ -117,28 +187,24 @@ int sockets_open(struct sockets *out, const struct config *config)
     int status = inherited_read(&inherited);
     if (status < 0)
         return status;
-    struct addr *addrs = mem_zalloc(config->listen_count + inherited.count + 1, sizeof *addrs);
+    inherited_keep_only(&inherited, config->listen, config->listen_count);
+    struct addr *addrs = mem_zalloc(config->listen_count + inherited.opened.count + 1, sizeof *addrs);
     ssize_t count = addrs ? choose_addresses(addrs, &inherited, config) : -ENOMEM;
     if (count == 0) {
         log_error("daemon", "there is no address to listen on");
         count = -EADDRNOTAVAIL;
     }
-    sockets.per_worker = count > 0 ? (size_t)count : 0;
+    sockets.addresses = count > 0 ? (size_t)count : 0;
     status = count > 0 ? open_all(&sockets, addrs, &inherited) : (int)count;
     mem_free(addrs);
     inherited_close(&inherited);
-    if (status < 0)
+    if (status < 0) {
         sockets_close(&sockets);
-    else
-        *out = sockets;
-    return status;
-}
-
-static void close_one(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
+        return status;
+    }
+    give_to_manager(&sockets);
+    *out = sockets;
+    return 0;
 }
 
 void sockets_close(struct sockets *sockets)

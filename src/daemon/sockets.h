@@ -1,5 +1,6 @@
 /* The listening sockets of all workers: bound, or taken from the service manager, together or not at all, before privileges
- * are dropped. */
+ * are dropped. The manager keeps copies over a restart, so that what is asked meanwhile waits in them; if fewer workers come back,
+ * these take the others' sockets as well: closing one would lose what waits in it. */
 #ifndef DOTSTUB_DAEMON_SOCKETS_H
 #define DOTSTUB_DAEMON_SOCKETS_H
 
@@ -7,7 +8,8 @@
 #include "inherited.h"
 
 struct sockets {
-    struct socket_pair *pairs; /* [worker * per_worker + address] */
+    struct socket_pair *pairs; /* [worker * per_worker + i]: one for each address, in their order; what is behind is to spare */
+    size_t addresses;
     size_t per_worker;
     unsigned workers;
 };

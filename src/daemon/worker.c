@@ -244,6 +244,8 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     status = worker->udp && worker->tcp ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < count; i++) {
         char text[ADDR_TEXT];
+        if (pairs[i].udp < 0)
+            continue; /* nothing to spare */
         status = worker_listen(worker, &pairs[i]);
         if (status < 0)
             log_error("daemon", "cannot listen on %s: %s", addr_format(&pairs[i].addr, true, text), error_text(status));

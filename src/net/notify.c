@@ -8,14 +8,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "net/notify.h"
+
+#define FDS_MAX ((size_t)253) /* in one message: what the kernel takes */
 
 /* Digits and nothing else. */
 static bool read_number(const char *name, unsigned long long *out)
@@ -42,21 +47,75 @@ static socklen_t manager_address(struct sockaddr_un *out, const char *name)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 }
 
-int notify_send(const char *assignments)
+/* With at most FDS_MAX descriptors. */
+static int send_with(const char *assignments, const int *fds, size_t count)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address;
+    alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(FDS_MAX * sizeof(int))] = {0};
+    struct iovec text = {.iov_base = (void *)(uintptr_t)assignments, .iov_len = strlen(assignments)};
+    struct msghdr message = {.msg_name = &address, .msg_iov = &text, .msg_iovlen = 1};
     if (!name || !name[0])
         return 0;
-    socklen_t len = manager_address(&address, name);
-    if (!len)
+    message.msg_namelen = manager_address(&address, name);
+    if (!message.msg_namelen)
         return -EINVAL;
+    if (count > 0) {
+        struct cmsghdr *head = (struct cmsghdr *)(void *)control;
+        *head = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
+        memcpy(CMSG_DATA(head), fds, count * sizeof(int));
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    }
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    ssize_t sent = sendto(fd, assignments, strlen(assignments), MSG_NOSIGNAL, (struct sockaddr *)&address, len);
-    int status = sent < 0 ? -errno : 0;
+    int status = sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
     close(fd);
+    return status;
+}
+
+int notify_send(const char *assignments)
+{
+    return send_with(assignments, NULL, 0);
+}
+
+/* FDPOLL=0: an error that lies on a socket must not make the manager close it. */
+int notify_keep(const char *name, const int *fds, size_t count)
+{
+    char assignments[128];
+    int status = 0;
+    if (snprintf(assignments, sizeof assignments, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name) >= (int)sizeof assignments)
+        return -ENAMETOOLONG;
+    for (size_t sent = 0; status == 0 && sent < count; sent += FDS_MAX)
+        status = send_with(assignments, fds + sent, count - sent < FDS_MAX ? count - sent : FDS_MAX);
+    return status;
+}
+
+int notify_forget(const char *name)
+{
+    char assignments[128];
+    if (snprintf(assignments, sizeof assignments, "FDSTOREREMOVE=1\nFDNAME=%s", name) >= (int)sizeof assignments)
+        return -ENAMETOOLONG;
+    return notify_send(assignments);
+}
+
+/* The manager closes its end of the pipe when it comes to this. */
+int notify_wait(int ms)
+{
+    int ends[2];
+    if (!getenv("NOTIFY_SOCKET"))
+        return 0;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    int status = send_with("BARRIER=1", &ends[1], 1);
+    close(ends[1]);
+    if (status == 0) {
+        int ready = poll(&(struct pollfd){.fd = ends[0]}, 1, ms);
+        status = ready > 0 ? 0 : ready < 0 ? -errno : -ETIMEDOUT;
+    }
+    close(ends[0]);
     return status;
 }
 
@@ -81,4 +140,16 @@ int notify_sockets(void)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
             return -EBADF;
     return (int)count;
+}
+
+/* Names stand in a row, with colons between them. */
+bool notify_socket_is(int i, const char *name)
+{
+    const char *at = getenv("LISTEN_FDNAMES");
+    size_t len = strlen(name);
+    for (; at && i > 0; i--) {
+        at = strchr(at, ':');
+        at = at ? at + 1 : NULL;
+    }
+    return at && strncmp(at, name, len) == 0 && (at[len] == '\0' || at[len] == ':');
 }

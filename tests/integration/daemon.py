@@ -49,8 +49,9 @@ class Daemon(Process):
     """The daemon under test, on 127.0.0.1 and ::1 at a free port."""
 
     def __init__(self, directory, upstreams, *, ca_file=None, addresses=("127.0.0.1", "::1"), port=None, namespace=None,
-                 wait=True, file=True, arguments=(), variables=None, options=None, **config):
-        """`config`: sections that are merged over the test's own. `file` False: started without a file."""
+                 wait=True, file=True, arguments=(), variables=None, options=None, exec_as=(), **config):
+        """`config`: sections that are merged over the test's own. `file` False: started without a file. `exec_as`: put before its
+        command."""
         self.namespace, self.addresses = namespace, addresses
         self.port = port or free_port(*addresses)
         upstreams = upstreams if isinstance(upstreams, list) else [upstreams]
@@ -63,7 +64,7 @@ class Daemon(Process):
         self.config_file = write_config(directory / f"dotstub{number}.yaml", self.config)
         self.file = ["-c", str(self.config_file)] if file else []
         self.prefix = namespace.prefix if namespace else []
-        super().__init__([*PREFIX, *self.prefix, str(BINARY), "--user", USER, *self.file, *arguments],
+        super().__init__([*exec_as, *PREFIX, *self.prefix, str(BINARY), "--user", USER, *self.file, *arguments],
                          env=environment(**(variables or {})), **(options or {}))
         if wait:
             self.wait_ready()

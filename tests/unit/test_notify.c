@@ -22,6 +22,7 @@ static int forget_variables(void **state)
     unsetenv("WATCHDOG_PID");
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
     return 0;
 }
 
@@ -173,6 +174,84 @@ static void test_a_number_of_sockets_that_is_none(void **state)
     }
 }
 
+/* --- what is kept for the next process --- */
+
+/* Takes one message with its descriptors; gives their number. */
+static size_t take(int manager, char text[128], int fds[256])
+{
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(256 * sizeof(int))];
+    struct iovec vector = {text, 127};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t len = recvmsg(manager, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    assert_true(len > 0 && !(message.msg_flags & MSG_CTRUNC));
+    text[len] = '\0';
+    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    size_t octets = head ? head->cmsg_len - CMSG_LEN(0) : 0;
+    if (head)
+        memcpy(fds, CMSG_DATA(head), octets);
+    return octets / sizeof(int);
+}
+
+static int manager_of_ours(void)
+{
+    char name[64];
+    snprintf(name, sizeof name, "@test_notify.%ld", (long)getpid());
+    setenv("NOTIFY_SOCKET", name, 1);
+    return manager_at(name);
+}
+
+static void test_sockets_are_given_to_keep(void **state)
+{
+    enum { MANY = 300 };
+    char text[128];
+    int own[MANY], given[256];
+    int manager = manager_of_ours();
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        own[i] = STDIN_FILENO;
+    assert_int_equal(notify_keep("name", own, MANY), 0);
+    size_t first = take(manager, text, given);
+    assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=name");
+    for (size_t i = 0; i < first; i++)
+        close(given[i]);
+    size_t second = take(manager, text, given);
+    assert_int_equal(first + second, MANY);
+    for (size_t i = 0; i < second; i++)
+        close(given[i]);
+    assert_int_equal(notify_keep("name", own, 0), 0);
+    assert_int_equal(notify_forget("name"), 0);
+    assert_heard(manager, "FDSTOREREMOVE=1\nFDNAME=name");
+    close(manager);
+}
+
+static void test_it_waits_for_the_manager(void **state)
+{
+    char text[128];
+    int given[256], manager = manager_of_ours();
+    (void)state;
+    assert_int_equal(notify_wait(1), -ETIMEDOUT);
+    assert_int_equal(take(manager, text, given), 1);
+    assert_string_equal(text, "BARRIER=1");
+    close(given[0]);
+    close(manager);
+    assert_int_equal(notify_wait(1000), -ECONNREFUSED);
+    unsetenv("NOTIFY_SOCKET");
+    assert_int_equal(notify_wait(1000), 0);
+}
+
+static void test_sockets_have_names(void **state)
+{
+    (void)state;
+    assert_false(notify_socket_is(0, "ours"));
+    setenv("LISTEN_FDNAMES", "a.socket:ours::ours.socket:ours", 1);
+    assert_false(notify_socket_is(0, "ours"));
+    assert_true(notify_socket_is(1, "ours"));
+    assert_false(notify_socket_is(2, "ours"));
+    assert_false(notify_socket_is(3, "ours"));
+    assert_true(notify_socket_is(4, "ours"));
+    assert_false(notify_socket_is(5, "ours"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +264,9 @@ int main(void)
         cmocka_unit_test_setup(test_sockets_become_close_on_exec, forget_variables),
         cmocka_unit_test_setup(test_sockets_of_another_process, forget_variables),
         cmocka_unit_test_setup(test_a_number_of_sockets_that_is_none, forget_variables),
+        cmocka_unit_test_setup(test_sockets_are_given_to_keep, forget_variables),
+        cmocka_unit_test_setup(test_it_waits_for_the_manager, forget_variables),
+        cmocka_unit_test_setup(test_sockets_have_names, forget_variables),
     };
     return cmocka_run_group_tests(tests, NULL, forget_variables);
 }

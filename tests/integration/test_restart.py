@@ -1,0 +1,149 @@
+"""A restart loses nothing: the manager keeps the sockets, and with cache.save the cache is there at once."""
+import os
+import socket
+import threading
+
+import pytest
+
+import wire
+from clients import TcpClient, UdpClient
+from daemon import SLACK
+from manager import Manager, Service
+from processes import eventually
+from test_ctl import ctl
+from test_saved import saving  # noqa: F401
+from test_upstream import ask_truly
+
+NAME = "dotstub-listen"
+RESTARTS = 20 // min(SLACK, 4)
+RATE = 4000 // min(SLACK, 8)
+
+
+@pytest.fixture
+def manager(cleanup):
+    manager = Manager()
+    cleanup.callback(manager.close)
+    return manager
+
+
+@pytest.fixture
+def service(make_daemon, server, manager):
+    return Service(make_daemon, manager, server)
+
+
+@pytest.mark.threads
+def test_the_manager_keeps_the_sockets(service, manager):
+    """What is asked while nobody is there waits for an answer."""
+    manager.wait_heard("READY=1")
+    assert manager.names() == [NAME] * 4
+    service.daemon.stop()
+    with UdpClient("127.0.0.1", service.daemon.port) as udp, TcpClient("::1", service.daemon.port) as tcp:
+        udp.send(wire.query("udp.example"))
+        tcp.send(wire.query("tcp.example"))
+        service.start()
+        for client in (udp, tcp):
+            assert wire.parse(client.receive()).rcode() == 0
+    manager.wait_heard("READY=1", 2)
+    assert manager.names() == [NAME] * 4, "kept twice, or not again"
+
+
+@pytest.mark.parametrize("counts", [(1, 3), (3, 1), (3, 2)])
+def test_the_number_of_workers_may_change(make_daemon, server, manager, counts):
+    service = Service(make_daemon, manager, server, workers=counts[0])
+    service.daemon.stop()
+    clients = [UdpClient("127.0.0.1", service.daemon.port) for _ in range(20)]
+    for number, client in enumerate(clients):  # they lie in the queues of all sockets
+        client.send(wire.query(f"n{number}.example"))
+    service.start(workers=counts[1])
+    for client in clients:
+        assert wire.parse(client.receive()).rcode() == 0
+        client.close()
+    manager.wait_heard("READY=1", 2)
+    assert len(manager.names()) == 4 * max(counts)
+    assert len(service.daemon.matching("daemon: listening on")) == 2
+    assert ctl(service.daemon, "status")
+
+
+def test_addresses_may_change(make_daemon, server, manager):
+    """What is not listened on any more is let go before anything is bound: an address and the wildcard exclude each other."""
+    service = Service(make_daemon, manager, server, addresses=("127.0.0.1",))
+    manager.wait_heard("READY=1")
+    service.restart(addresses=("0.0.0.0",), access={"allow": ["127.0.0.0/8"]})
+    ask_truly(service.daemon, "a.example")
+    manager.wait_heard("READY=1", 2)
+    assert manager.names() == [NAME] * 2
+    assert {socket.socket(fileno=os.dup(fd)).getsockname()[0] for _, fd in manager.kept} == {"0.0.0.0"}
+
+
+def test_a_manager_that_keeps_nothing(make_daemon, server, manager):
+    manager.keep = lambda name, fd: os.close(fd)
+    service = Service(make_daemon, manager, server)
+    service.restart()
+    ask_truly(service.daemon, "a.example")
+
+
+def test_a_kept_socket_that_is_of_no_use(make_daemon, server, manager, cleanup):
+    """It is closed, and in nobody's way."""
+    for one in (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)):
+        manager.kept.append((NAME, one.detach()))
+    service = Service(make_daemon, manager, server)
+    ask_truly(service.daemon, "a.example")
+
+
+# Under load.
+
+class Asker(threading.Thread):
+    """Asks over TCP, one question after the other; when the connection ends it makes a new one and asks again."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.port, self.over, self.asked, self.again, self.wrong = port, False, 0, 0, []
+        self.start()
+
+    def run(self):
+        client = None
+        while not self.over:
+            client = client or TcpClient("127.0.0.1", self.port)
+            octets = wire.query(f"n{self.asked % 100}.example")
+            try:
+                client.send(octets)
+                answer = client.receive()
+            except ConnectionError:
+                answer = None
+            if answer is None:
+                client.close()
+                client, self.again = None, self.again + 1
+                continue
+            if answer[:2] != octets[:2] or wire.parse(answer).rcode() != 0:
+                self.wrong.append(answer)
+            self.asked += 1
+        if client:
+            client.close()
+
+    def end(self):
+        self.over = True
+        self.join()
+
+
+@pytest.mark.alone
+@pytest.mark.threads
+@pytest.mark.parametrize("workers", [1, 2])
+def test_restarts_under_load_lose_nothing(make_daemon, server, manager, saving, workers):  # noqa: F811
+    """Each question is one datagram, and every one gets its answer; what is asked over TCP does after one more connection."""
+    service = Service(make_daemon, manager, server, workers=workers, **saving)
+    for number in range(100):
+        service.daemon.ask(f"n{number}.example")
+    load = service.daemon.load(questions=RATE * RESTARTS, distinct=5000, rate=RATE, name="u%u.example", connections=50, in_flight=20000,
+                               patience=10000)
+    askers = [Asker(service.daemon.port) for _ in range(4)]
+    for restart in range(RESTARTS):  # the first ones come while new names are asked
+        asked = [asker.asked for asker in askers]
+        eventually(lambda: all(asker.asked >= before + 100 for asker, before in zip(askers, asked)), what="answers over TCP")
+        service.restart()
+    for asker in askers:
+        asker.end()
+        assert not asker.wrong and asker.asked > 100
+        assert asker.again <= RESTARTS
+    result = load.result(120)
+    assert result["good"] == result["sent"] and not result["stray"], result
+    assert len(server.queries) < (100 + 5000) * 1.1, "what was known was asked for again"
