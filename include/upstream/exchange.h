@@ -39,7 +39,7 @@ struct exchange {
     struct session *avoid_session; /* set by the owner: not this session; compared, never followed */
     struct group *group;       /* while live */
     struct session *session;   /* while queued or sent */
-    struct server *server;     /* that it went to last; stays after the end, as long as the group lives */
+    struct server *server;     /* that it went to last; stays after the end, as long as its owner holds the plan */
     /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer
      * NULL. The exchange is idle again: it may be sent again from within. */
     void (*done)(struct exchange *exchange, int status, struct answer *answer);

@@ -16,9 +16,24 @@
 
 struct group;
 
+/* The servers that a configuration names, made ready by the main thread. */
+struct group_plan;
+/* trusts[i] belongs to config->upstreams[i] (both kept by reference). 0 or -ENOMEM. */
+int group_plan_new(struct group_plan **out, struct config *config, struct tls_trust *const *trusts) MUST_CHECK;
+/* One that was not applied; NULL does nothing. */
+void group_plan_free(struct group_plan *plan);
+
 /* A group of all upstreams of `config` (kept by reference); trusts[i] belongs to config->upstreams[i]. 0 or -ENOMEM. */
 int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
               struct tls_trust *const *trusts) MUST_CHECK;
+
+/* From now on these servers are asked; takes the plan over and cannot fail. Servers that were there before, with the same address, source and
+ * trust, keep their sessions, tickets and all that is known of them; the others answer what they were asked, and go. Waiting exchanges
+ * go to the new ones. Calls nobody back. */
+void group_apply(struct group *group, struct group_plan *plan);
+/* Whoever has exchanges holds the plan from before the first to after the last: the servers that they went to stay. */
+struct group_plan *upstream_hold(struct group *group);
+void upstream_release(struct group_plan *plan);
 
 /* Makes an idle exchange live. Never calls back before it returns. */
 void upstream_send(struct group *group, struct exchange *exchange);

@@ -34,6 +34,7 @@ enum {
 
 static void lookup_free(struct lookup *lookup)
 {
+    upstream_release(lookup->plan);
     slab_give(&lookup->resolver->lookups, lookup);
 }
 
@@ -502,6 +503,7 @@ static struct lookup *lookup_new(struct resolver *resolver, const struct key *ke
     if (!lookup)
         return NULL;
     lookup->resolver = resolver;
+    lookup->plan = upstream_hold(resolver->group);
     lookup->key = *key;
     lookup->epoch = cache_epoch(resolver->cache);
     list_init(&lookup->waiters);

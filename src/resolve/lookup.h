@@ -8,6 +8,7 @@
 struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
+    struct group_plan *plan;    /* held */
     struct key key;
     uint64_t epoch;             /* of the cache, when it was begun: its answer is not stored after a flush */
     struct list waiters;        /* parked queries */

@@ -1,5 +1,6 @@
 /* The insides shared by the files of upstream/: a group, its servers, their sessions.
  *
+ *   plan     the servers of one configuration
  *   group    what exchanges are sent to: a list of those that wait for a session, and a connector that goes on dialling
  *            while there are any
  *   server   one address of one upstream entry: health, tickets, sessions by state
@@ -65,7 +66,8 @@ struct budget {
 
 struct server {
     struct group *group;
-    const struct config_upstream *entry; /* in the group's config */
+    const struct config_upstream *entry; /* in its plan's config */
+    bool left;                /* the configuration names it no more */
     struct budget *budget;
     struct tls_trust *trust;
     struct tls_tickets tickets;
@@ -108,22 +110,32 @@ struct server {
     } noted;
 };
 
+struct group_plan {
+    struct list_link in_group;
+    struct config *config;
+    struct server **servers;  /* owned; of a plan that was left: those that no later one has */
+    size_t server_count;
+    struct budget *budgets;   /* one per upstream entry */
+    unsigned lookups;         /* that were begun under it and live */
+};
+
 struct group {
     struct loop *loop;
     struct counters *counters;
+    struct list plans;        /* the oldest first; the last one is */
+    struct group_plan *plan;  /* in force, and these are of it: */
     struct config *config;
+    struct server **servers;
+    size_t server_count;
     struct loop_flush flush;
     struct loop_tick tick;
     struct timeouts exchange_timeouts;
     struct list waiting;      /* exchanges without a session */
     struct list dirty;        /* sessions with questions to write */
     unsigned alone;           /* live exchanges that must be alone */
-    struct server *servers;
-    size_t server_count;
     struct answer_scratch *scratch;
     uint64_t grace_until_ms;
     uint64_t slept_ms;        /* how long the machine had slept when we last looked */
-    struct budget *budgets;   /* one per upstream entry */
     int last_error;
     struct server *last_failed; /* where that was; NULL: nowhere */
     size_t sessions;          /* in any state */
@@ -244,6 +256,11 @@ bool server_find_way(struct server *server);
 
 /* If the machine slept meanwhile, every session is taken for dead. */
 void group_notice_sleep(struct group *group);
+
+/* --- plan.c --- */
+
+/* Frees the plans that were left and that nobody needs any more. */
+void group_end_plans(struct group *group);
 
 /* --- report.c: what is told of a server --- */
 

@@ -53,8 +53,8 @@ static void server_forget(struct server *server)
 static void group_try_again(struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++) {
-        group->servers[i].retry_at_ms = 0;
-        group->servers[i].failures = 0;
+        group->servers[i]->retry_at_ms = 0;
+        group->servers[i]->failures = 0;
     }
     group->grace_until_ms = loop_now(group->loop) + GRACE;
     pool_connect(group);
@@ -67,18 +67,24 @@ bool server_find_way(struct server *server)
     return link_route_changed(&before, &server->route);
 }
 
+/* True if it is concerned. */
+static bool server_network_changed(struct server *server, bool slept)
+{
+    bool changed = server_find_way(server), lost = false;
+    for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
+        lost |= server_end_lost(server, (enum session_state)state, slept);
+    if (lost)
+        server_forget(server);
+    return changed || lost;
+}
+
 void group_network_changed(struct group *group, bool slept)
 {
     bool concerned = slept;
-    for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = &group->servers[i];
-        bool lost = false;
-        concerned |= server_find_way(server);
-        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
-            lost |= server_end_lost(server, (enum session_state)state, slept);
-        if (lost)
-            server_forget(server);
-        concerned |= lost;
+    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+        const struct group_plan *plan = container_of(link, struct group_plan, in_group);
+        for (size_t i = 0; i < plan->server_count; i++)
+            concerned |= server_network_changed(plan->servers[i], slept);
     }
     if (concerned)
         group_try_again(group);

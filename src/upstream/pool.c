@@ -44,7 +44,7 @@ static bool server_is_avoided(const struct server *server, const struct exchange
     if (!server_is_unwanted(server, exchange))
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
-        const struct server *other = &group->servers[i];
+        const struct server *other = group->servers[i];
         if (!server_is_unwanted(other, exchange) && (other->open || other->failures == 0) && loop_now(group->loop) >= other->retry_at_ms)
             return true;
     }
@@ -110,7 +110,7 @@ static struct session *pool_pick(struct group *group, const struct exchange *exc
     struct session *best = NULL;
     uint64_t best_rank = UINT64_MAX;
     for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = &group->servers[i];
+        struct server *server = group->servers[i];
         uint64_t rank = server_rank(server);
         if (!server->open || rank >= best_rank || server_is_avoided(server, exchange) || !budget_has(server))
             continue;
@@ -155,7 +155,7 @@ static void pool_seek_better(struct group *group, const struct server *used)
 {
     uint64_t now_ms = loop_now(group->loop);
     for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = &group->servers[i];
+        struct server *server = group->servers[i];
         if (server->open || server->failures == 0)
             continue;
         bool backup_used = used->entry->role == ROLE_BACKUP && server->entry->role == ROLE_PRIMARY;
@@ -212,7 +212,7 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
     uint64_t best_rank = UINT64_MAX;
     pool_kinds(group, kinds);
     for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = &group->servers[i];
+        struct server *server = group->servers[i];
         uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 36;
         rank |= (uint64_t)(first && server_is_avoided(server, first)) << 35;
         if (rank >= best_rank || server_rests(server, now_ms))
@@ -229,8 +229,8 @@ static uint64_t pool_latest_dial(const struct group *group)
 {
     uint64_t latest = 0;
     for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i].dialing && group->servers[i].dialed_ms > latest)
-            latest = group->servers[i].dialed_ms;
+        if (group->servers[i]->dialing && group->servers[i]->dialed_ms > latest)
+            latest = group->servers[i]->dialed_ms;
     return latest;
 }
 
@@ -239,8 +239,8 @@ static uint64_t pool_retry_at(const struct group *group)
 {
     uint64_t at = LOOP_NEVER;
     for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i].retry_at_ms < at)
-            at = group->servers[i].retry_at_ms;
+        if (group->servers[i]->retry_at_ms < at)
+            at = group->servers[i]->retry_at_ms;
     return at;
 }
 
@@ -249,7 +249,7 @@ static uint64_t pool_budget_at(const struct group *group, uint64_t now_ms)
 {
     uint64_t at = LOOP_NEVER;
     for (size_t i = 0; i < group->server_count; i++) {
-        uint64_t wait = budget_wait(&group->servers[i]);
+        uint64_t wait = budget_wait(group->servers[i]);
         if (wait > 0 && now_ms + wait < at)
             at = now_ms + wait;
     }
@@ -259,7 +259,7 @@ static uint64_t pool_budget_at(const struct group *group, uint64_t now_ms)
 static bool pool_has_session_for_any(const struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i].open || group->servers[i].dialing)
+        if (group->servers[i]->open || group->servers[i]->dialing)
             return true;
     return false;
 }
@@ -268,7 +268,7 @@ static bool pool_has_session_for_any(const struct group *group)
 static bool pool_failed_once(const struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i].failures == 1)
+        if (group->servers[i]->failures == 1)
             return true;
     return false;
 }
@@ -358,7 +358,7 @@ bool pool_run(struct group *group)
 
 void pool_open_ahead(struct server *server)
 {
-    if (!server->open && !server->group->stopping)
+    if (!server->open && !server->group->stopping && !server->left)
         server_relieve(server);
 }
 
@@ -397,8 +397,10 @@ static void server_failed(struct server *server, uint64_t retry_at_ms, int reaso
 {
     struct group *group = server->group;
     uint64_t now_ms = loop_now(group->loop), suppressed;
-    group->last_error = reason;
-    group->last_failed = server;
+    if (!server->left) {
+        group->last_error = reason;
+        group->last_failed = server;
+    }
     if (retry_at_ms > server->retry_at_ms)
         server->retry_at_ms = retry_at_ms;
     server->failures++;

@@ -63,5 +63,5 @@ static void server_report(const struct server *server, struct server_report *out
 void group_report(const struct group *group, struct server_report *out)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        server_report(&group->servers[i], &out[i]);
+        server_report(group->servers[i], &out[i]);
 }

@@ -26,14 +26,14 @@ static void each_of_server(const struct server *server, void (*each)(void *conte
 void group_each_ticket(const struct group *group, void (*each)(void *context, const struct ticket *ticket), void *context)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        each_of_server(&group->servers[i], each, context);
+        each_of_server(group->servers[i], each, context);
 }
 
 bool group_take_ticket(struct group *group, const struct ticket *ticket)
 {
     uint8_t identity[DIGEST_LEN];
     for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = &group->servers[i];
+        struct server *server = group->servers[i];
         identify(server, identity);
         if (memcmp(identity, ticket->server, DIGEST_LEN) != 0)
             continue;

@@ -76,7 +76,7 @@ const char *upstream_name(const struct server *server)
 bool upstream_has_other(const struct group *group, const struct server *server)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        if (!server || group->servers[i].entry != server->entry)
+        if (!server || group->servers[i]->entry != server->entry)
             return true;
     return false;
 }
@@ -97,8 +97,8 @@ uint64_t upstream_patience(const struct group *group, const struct exchange *exc
 {
     const struct server *server = exchange->server;
     for (size_t i = 0; !server && i < group->server_count; i++)
-        if (group->servers[i].open)
-            server = &group->servers[i];
+        if (group->servers[i]->open)
+            server = group->servers[i];
     return server && server->patience_ms ? server->patience_ms : PATIENCE_UNKNOWN;
 }
 
@@ -171,6 +171,7 @@ void upstream_refused(struct server *server)
 static bool group_flush(struct loop_flush *hook)
 {
     struct group *group = container_of(hook, struct group, flush);
+    group_end_plans(group);
     if (!list_empty(&group->dirty)) /* before a question goes onto a session that a sleep has killed */
         group_notice_sleep(group);
     bool busy = pool_run(group);
@@ -215,82 +216,69 @@ static uint64_t server_check(struct server *server, enum session_state state, ui
     return next;
 }
 
+/* The next deadline of all sessions of a plan. */
+static uint64_t plan_check(struct group_plan *plan, uint64_t now_ms)
+{
+    uint64_t next = LOOP_NEVER;
+    for (size_t i = 0; i < plan->server_count; i++) {
+        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++) {
+            uint64_t deadline = server_check(plan->servers[i], (enum session_state)state, now_ms);
+            if (deadline < next)
+                next = deadline;
+        }
+    }
+    return next;
+}
+
 static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
 {
     struct group *group = container_of(hook, struct group, tick);
     uint64_t next = LOOP_NEVER;
-    for (size_t i = 0; i < group->server_count; i++) {
-        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++) {
-            uint64_t deadline = server_check(&group->servers[i], (enum session_state)state, now_ms);
-            if (deadline < next)
-                next = deadline;
-        }
+    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+        uint64_t deadline = plan_check(container_of(link, struct group_plan, in_group), now_ms);
+        if (deadline < next)
+            next = deadline;
     }
     if (!list_empty(&group->waiting))
         pool_connect(group);
     return next;
 }
 
-static void group_add_server(struct group *group, size_t upstream, size_t address, struct tls_trust *trust)
-{
-    const struct config_upstream *entry = &group->config->upstreams[upstream];
-    struct server *server = &group->servers[group->server_count++];
-    server->group = group;
-    server->entry = entry;
-    server->budget = &group->budgets[upstream];
-    server->trust = tls_trust_ref(trust);
-    server->addr = entry->addresses[address];
-    (void)server_find_way(server);
-    for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
-        list_init(&server->sessions[state]);
-}
-
-static size_t count_servers(const struct config *config)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < config->upstream_count; i++)
-        count += config->upstreams[i].address_count;
-    return count;
-}
-
 int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
               struct tls_trust *const *trusts)
 {
+    struct group_plan *plan = NULL;
     struct group *group = mem_zalloc(1, sizeof *group);
     if (!group)
         return -ENOMEM;
-    group->servers = mem_zalloc(count_servers(config), sizeof *group->servers);
-    group->budgets = mem_zalloc(config->upstream_count, sizeof *group->budgets);
     group->scratch = mem_zalloc(1, sizeof *group->scratch);
-    if (!group->servers || !group->scratch || !group->budgets)
-        goto fail;
+    if (!group->scratch || group_plan_new(&plan, config, trusts) < 0) {
+        mem_free(group->scratch);
+        mem_free(group);
+        return -ENOMEM;
+    }
     group->loop = loop;
     group->counters = counters;
-    group->config = config_ref(config);
-    group->grace_until_ms = loop_now(loop) + GRACE;
     group->slept_ms = clock_slept_ms();
     list_init(&group->waiting);
     list_init(&group->dirty);
-    for (size_t i = 0; i < config->upstream_count; i++) {
-        uint32_t limit = config->upstreams[i].max_qps;
-        group->budgets[i] = (struct budget){.limit = limit, .rate = limit, .milli_tokens = limit * 1000ull,
-                                            .filled_ms = loop_now(loop)};
-        for (size_t a = 0; a < config->upstreams[i].address_count; a++)
-            group_add_server(group, i, a, trusts[i]);
-    }
+    list_init(&group->plans);
     timeouts_init(&group->exchange_timeouts, loop, EXCHANGE_TIMEOUT, exchange_timed_out);
     group->flush.flush = group_flush;
     loop_add_flush(loop, &group->flush);
     group->tick.tick = group_tick;
     loop_add_tick(loop, &group->tick);
+    group_apply(group, plan);
     *out = group;
     return 0;
-fail:
-    mem_free(group->servers);
-    mem_free(group->budgets);
-    mem_free(group->scratch);
-    mem_free(group);
-    return -ENOMEM;
+}
+
+static void server_close_sessions(struct server *server)
+{
+    struct list_link *link;
+    for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
+        while ((link = list_first(&server->sessions[state])))
+            session_close(container_of(link, struct session, in_state), ERROR_STOPPING);
 }
 
 void group_stop(struct group *group, void (*closed)(void *context), void *context)
@@ -298,12 +286,10 @@ void group_stop(struct group *group, void (*closed)(void *context), void *contex
     group->stopping = true;
     group->closed = closed;
     group->closed_context = context;
-    for (size_t i = 0; i < group->server_count; i++) {
-        for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++) {
-            struct list_link *link;
-            while ((link = list_first(&group->servers[i].sessions[state])))
-                session_close(container_of(link, struct session, in_state), ERROR_STOPPING);
-        }
+    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+        const struct group_plan *plan = container_of(link, struct group_plan, in_group);
+        for (size_t i = 0; i < plan->server_count; i++)
+            server_close_sessions(plan->servers[i]);
     }
     if (group->sessions == 0)
         closed(context);
@@ -311,18 +297,14 @@ void group_stop(struct group *group, void (*closed)(void *context), void *contex
 
 void group_free(struct group *group)
 {
+    struct list_link *link;
     if (!group)
         return;
     loop_remove_flush(&group->flush);
     loop_remove_tick(&group->tick);
     timeouts_fini(&group->exchange_timeouts);
-    for (size_t i = 0; i < group->server_count; i++) {
-        tls_tickets_clear(&group->servers[i].tickets);
-        tls_trust_unref(group->servers[i].trust);
-    }
-    config_unref(group->config);
-    mem_free(group->servers);
-    mem_free(group->budgets);
+    while ((link = list_pop(&group->plans)))
+        group_plan_free(container_of(link, struct group_plan, in_group));
     mem_free(group->scratch);
     mem_free(group);
 }

@@ -287,6 +287,13 @@ void tls_trust_unref(struct tls_trust *trust)
     trust->refs--;
 }
 
+/* Each trusts something else. */
+void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN])
+{
+    memset(out, 0, DIGEST_LEN);
+    memcpy(out, &trust, sizeof trust);
+}
+
 void tls_tickets_clear(struct tls_tickets *tickets)
 {
     assert(tickets->count == 0);

@@ -114,19 +114,28 @@ static unsigned check_session(const struct session *session, int state)
     return queued + sent;
 }
 
+/* How many exchanges are on its sessions. */
+static unsigned check_server(const struct server *server, unsigned *sessions)
+{
+    unsigned found = 0;
+    for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++) {
+        const struct list *list = &server->sessions[state];
+        for (struct list_link *link = list_first(list); link; link = list_next(list, link), (*sessions)++)
+            found += check_session(container_of(link, const struct session, in_state), state);
+    }
+    assert_int_equal(server->open, list_len(&server->sessions[SESSION_OPEN]));
+    assert_int_equal(server->dialing, list_len(&server->sessions[SESSION_DIALING]));
+    return found;
+}
+
 /* Every live exchange is in exactly one list, and every count is what it counts. */
 static void check_group(void)
 {
     unsigned found = check_exchanges(&group->waiting, EXCHANGE_WAITING, NULL), live = 0, sessions = 0;
-    for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = &group->servers[i];
-        for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++) {
-            struct list *list = &server->sessions[state];
-            for (struct list_link *link = list_first(list); link; link = list_next(list, link), sessions++)
-                found += check_session(container_of(link, const struct session, in_state), state);
-        }
-        assert_int_equal(server->open, list_len(&server->sessions[SESSION_OPEN]));
-        assert_int_equal(server->dialing, list_len(&server->sessions[SESSION_DIALING]));
+    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+        const struct group_plan *plan = container_of(link, struct group_plan, in_group);
+        for (size_t i = 0; i < plan->server_count; i++)
+            found += check_server(plan->servers[i], &sessions);
     }
     for (unsigned i = 0; i < ASKED; i++)
         live += exchange_live(&asked[i].exchange);
@@ -336,10 +345,10 @@ static void other_entries_are_told_from_other_addresses(void **state)
 {
     (void)state;
     begin(1, 2);
-    assert_false(upstream_has_other(group, &group->servers[0]));
+    assert_false(upstream_has_other(group, group->servers[0]));
     fake_group_end(group);
     begin(2, 1);
-    assert_true(upstream_has_other(group, &group->servers[0]));
+    assert_true(upstream_has_other(group, group->servers[0]));
 }
 
 /* --- budgets --- */
@@ -489,9 +498,20 @@ static void random_ask(void)
     memset(one, 0, sizeof *one);
     one->insists = below(2);
     one->exchange.alone = below(8) == 0;
-    one->exchange.avoid_server = below(4) ? NULL : &group->servers[below((unsigned)group->server_count)];
+    one->exchange.avoid_server = below(4) ? NULL : group->servers[below((unsigned)group->server_count)];
     one->exchange.avoid_entry = below(2);
     fake_ask(group, one, "a.test");
+}
+
+/* Some servers go over, some leave. */
+static void random_plan(void)
+{
+    struct tls_trust *trusts[3];
+    struct group_plan *plan = NULL;
+    for (unsigned i = 0; i < 3; i++)
+        trusts[i] = fake.trusts[below(2) ? i : 3 + i];
+    if (group_plan_new(&plan, config, trusts) == 0)
+        group_apply(group, plan);
 }
 
 static void random_event(void)
@@ -518,6 +538,8 @@ static void random_event(void)
         conn->blocked = true;
     } else if (what == 22) {
         fake_unblock(conn);
+    } else if (what == 23) {
+        random_plan();
     } else {
         speak(conn);
     }
@@ -534,6 +556,7 @@ static void anything_in_any_order_loses_nothing(void **state)
         config->upstreams[0].role = below(2) ? ROLE_BACKUP : ROLE_PRIMARY;
         config->upstreams[0].max_qps = below(3) ? 0 : 20;
         group = fake_group(config);
+        struct group_plan *held = upstream_hold(group); /* exchanges remember servers */
         if (below(3) == 0)
             mem_fail_every(5 + below(50));
         for (unsigned i = 0; i < 300; i++) {
@@ -547,7 +570,9 @@ static void anything_in_any_order_loses_nothing(void **state)
         fake_pass(21 * 10000); /* everything has ended, whatever it was */
         for (unsigned i = 0; i < ASKED; i++)
             assert_false(exchange_live(&asked[i].exchange));
+        upstream_release(held);
         fake_pass(40000);
+        assert_ptr_equal(container_of(list_first(&group->plans), struct group_plan, in_group), group->plan);
         assert_int_equal(group->sessions, 0); /* and the group sleeps */
         assert_true(fake.loop.wake_at == LOOP_NEVER);
         fake_group_end(group);

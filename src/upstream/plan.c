@@ -1,0 +1,225 @@
+/* What a group asks, as one configuration says; and how it goes over to another.
+ *
+ * A plan owns servers. When the next one is applied, those that are the same in both (address, source, and all that is trusted) go over
+ * to it with their sessions, tickets and all that was learned; the others stay behind and leave: nothing more is asked of them, what is
+ * under way is answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun under it or under
+ * an older one lives, and as long as a server of it has a session.
+ *
+ * Invariants: group->plans has the current plan last; servers of the others are `left`; plans end oldest first, from the group's flush,
+ * where nobody is in the middle of anything.
+ */
+#include <errno.h>
+#include <string.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "group.h"
+#include "upstream/upstream.h"
+
+/* --- made by the main thread --- */
+
+static size_t count_servers(const struct config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->upstream_count; i++)
+        count += config->upstreams[i].address_count;
+    return count;
+}
+
+static void server_free(struct server *server)
+{
+    tls_tickets_clear(&server->tickets);
+    tls_trust_unref(server->trust);
+    mem_free(server);
+}
+
+void group_plan_free(struct group_plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->server_count; i++)
+        server_free(plan->servers[i]);
+    config_unref(plan->config);
+    mem_free(plan->servers);
+    mem_free(plan->budgets);
+    mem_free(plan);
+}
+
+static int plan_add_server(struct group_plan *plan, size_t upstream, size_t address, struct tls_trust *trust)
+{
+    const struct config_upstream *entry = &plan->config->upstreams[upstream];
+    struct server *server = mem_zalloc(1, sizeof *server);
+    if (!server)
+        return -ENOMEM;
+    server->entry = entry;
+    server->budget = &plan->budgets[upstream];
+    server->trust = tls_trust_ref(trust);
+    server->addr = entry->addresses[address];
+    for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
+        list_init(&server->sessions[state]);
+    plan->servers[plan->server_count++] = server;
+    return 0;
+}
+
+int group_plan_new(struct group_plan **out, struct config *config, struct tls_trust *const *trusts)
+{
+    struct group_plan *plan = mem_zalloc(1, sizeof *plan);
+    if (!plan)
+        return -ENOMEM;
+    plan->config = config_ref(config);
+    plan->servers = mem_zalloc(count_servers(config), sizeof(struct server *));
+    plan->budgets = mem_zalloc(config->upstream_count, sizeof *plan->budgets);
+    int status = plan->servers && plan->budgets ? 0 : -ENOMEM;
+    for (size_t i = 0; status == 0 && i < config->upstream_count; i++)
+        for (size_t a = 0; status == 0 && a < config->upstreams[i].address_count; a++)
+            status = plan_add_server(plan, i, a, trusts[i]);
+    if (status == 0)
+        *out = plan;
+    else
+        group_plan_free(plan);
+    return status;
+}
+
+/* --- going over --- */
+
+static bool same_source(const struct config_upstream *a, const struct config_upstream *b)
+{
+    return a->has_source == b->has_source && (!a->has_source || addr_equal(&a->source, &b->source));
+}
+
+static bool server_is_same(const struct server *a, const struct server *b)
+{
+    uint8_t trusted_a[DIGEST_LEN], trusted_b[DIGEST_LEN];
+    if (!addr_equal(&a->addr, &b->addr) || !same_source(a->entry, b->entry))
+        return false;
+    tls_trust_identity(a->trust, trusted_a);
+    tls_trust_identity(b->trust, trusted_b);
+    return memcmp(trusted_a, trusted_b, DIGEST_LEN) == 0;
+}
+
+/* Takes the server that is the same as `wanted` out of the plan that is being left; NULL: there is none. */
+static struct server *plan_take(struct group_plan *plan, const struct server *wanted)
+{
+    for (size_t i = 0; i < plan->server_count; i++) {
+        struct server *server = plan->servers[i];
+        if (!server_is_same(server, wanted))
+            continue;
+        plan->servers[i] = plan->servers[--plan->server_count];
+        return server;
+    }
+    return NULL;
+}
+
+/* Sessions that would rest for longer than is wanted now do not. */
+static void server_limit_rest(struct server *server)
+{
+    const struct list *open = &server->sessions[SESSION_OPEN];
+    uint64_t limit_ms = server->group->config->tls.idle_ms;
+    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+        struct session *session = container_of(link, struct session, in_state);
+        if (session->idle_ms > limit_ms)
+            session->idle_ms = limit_ms;
+    }
+}
+
+/* The old one in the place of the new one, which is not needed then. What the entry may be asked goes on if it is as it was. */
+static struct server *server_go_over(struct server *old, struct server *new)
+{
+    if (old->budget->limit == new->budget->limit)
+        *new->budget = *old->budget;
+    old->entry = new->entry;
+    old->budget = new->budget;
+    server_limit_rest(old);
+    server_free(new);
+    return old;
+}
+
+static void server_begin(struct server *server, struct group *group)
+{
+    server->group = group;
+    (void)server_find_way(server);
+}
+
+/* Nothing more is asked of it. */
+static void server_leave(struct server *server)
+{
+    struct list_link *link;
+    server->left = true;
+    while ((link = list_first(&server->sessions[SESSION_DIALING])))
+        session_close(container_of(link, struct session, in_state), ERROR_STOPPING);
+    while ((link = list_first(&server->sessions[SESSION_OPEN])))
+        session_retire(container_of(link, struct session, in_state));
+    if (server->group->last_failed != server)
+        return;
+    server->group->last_failed = NULL;
+    server->group->last_error = 0;
+}
+
+static void plan_begin(struct group_plan *plan, struct group *group, struct group_plan *before)
+{
+    uint64_t now_ms = loop_now(group->loop);
+    for (size_t i = 0; i < plan->config->upstream_count; i++) {
+        uint32_t limit = plan->config->upstreams[i].max_qps;
+        plan->budgets[i] = (struct budget){.limit = limit, .rate = limit, .milli_tokens = limit * 1000ull, .filled_ms = now_ms};
+    }
+    for (size_t i = 0; i < plan->server_count; i++) {
+        struct server *old = before ? plan_take(before, plan->servers[i]) : NULL;
+        if (old)
+            plan->servers[i] = server_go_over(old, plan->servers[i]);
+        else
+            server_begin(plan->servers[i], group);
+    }
+}
+
+void group_apply(struct group *group, struct group_plan *plan)
+{
+    struct group_plan *before = group->plan;
+    group->plan = plan;
+    group->config = plan->config;
+    group->servers = plan->servers;
+    list_push_back(&group->plans, &plan->in_group);
+    group->server_count = plan->server_count;
+    plan_begin(plan, group, before);
+    for (size_t i = 0; before && i < before->server_count; i++)
+        server_leave(before->servers[i]);
+    pool_note_success(group); /* servers that nobody has tried yet: questions wait */
+    pool_connect(group);
+    loop_wake_by(group->loop, loop_now(group->loop)); /* sessions that retired with nothing on them */
+}
+
+/* --- the end of a plan --- */
+
+struct group_plan *upstream_hold(struct group *group)
+{
+    group->plan->lookups++;
+    return group->plan;
+}
+
+void upstream_release(struct group_plan *plan)
+{
+    plan->lookups--;
+}
+
+static bool server_has_sessions(const struct server *server)
+{
+    for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
+        if (!list_empty(&server->sessions[state]))
+            return true;
+    return false;
+}
+
+static bool plan_is_over(const struct group_plan *plan)
+{
+    for (size_t i = 0; i < plan->server_count; i++)
+        if (server_has_sessions(plan->servers[i]))
+            return false;
+    return plan->lookups == 0;
+}
+
+void group_end_plans(struct group *group)
+{
+    struct group_plan *oldest;
+    while ((oldest = container_of(list_first(&group->plans), struct group_plan, in_group)) != group->plan && plan_is_over(oldest)) {
+        list_remove(&oldest->in_group);
+        group_plan_free(oldest);
+    }
+}

@@ -1,0 +1,252 @@
+/* From one configuration to the next: what goes over, what leaves, and when it is gone. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fake_net.h"
+#include "upstream/group.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct config *first;
+static struct config second;
+static struct config_upstream second_upstreams[4];
+static struct group *group;
+static struct fake_ask asked[8];
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_begin();
+    memset(asked, 0, sizeof asked);
+    first = fake_config(4, 1);
+    second = *first;
+    second.upstreams = second_upstreams;
+    second.upstream_count = 0;
+    return 0;
+}
+
+/* As the first, with its first `count` entries. */
+static void begin(size_t count)
+{
+    first->upstream_count = count;
+    group = fake_group(first);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        exchange_cancel(&asked[i].exchange);
+    fake_group_end(group);
+    assert_int_equal(first->refs, 1);
+    assert_int_equal(second.refs, 1);
+    fake_end();
+    return 0;
+}
+
+static struct config_upstream *name_entry(unsigned entry)
+{
+    struct config_upstream *upstream = &second_upstreams[second.upstream_count++];
+    *upstream = first->upstreams[entry];
+    return upstream;
+}
+
+/* trusts[i]: for the second configuration's i-th entry. */
+static void apply_with(struct tls_trust *const *trusts)
+{
+    struct group_plan *plan = NULL;
+    assert_int_equal(group_plan_new(&plan, &second, trusts), 0);
+    group_apply(group, plan);
+}
+
+static void ask(unsigned i, const char *name)
+{
+    fake_ask(group, &asked[i], name);
+}
+
+static void answer(struct fake_conn *conn)
+{
+    struct fake_frame *frame = fake_take(conn);
+    assert_non_null(frame);
+    fake_reply(conn, frame, NULL);
+    free(frame);
+}
+
+static void the_same_server_keeps_its_session(void **state)
+{
+    (void)state;
+    begin(2);
+    ask(0, "a.test");
+    fake_turn();
+    struct server *server = asked[0].exchange.server;
+    static char name[] = "renamed";
+    unsigned entry = server == group->servers[0] ? 0 : 1;
+    struct config_upstream *upstream = name_entry(entry);
+    upstream->name = name;
+    upstream->max_qps = 7;
+    apply_with(&fake.trusts[entry]);
+    fake_turn();
+    assert_ptr_equal(group->servers[0], server);
+    assert_string_equal(upstream_name(server), "renamed");
+    assert_int_equal(server->budget->limit, 7);
+    answer(fake_conn(0));
+    fake_turn();
+    assert_int_equal(asked[0].answered, 1);
+    ask(1, "b.test");
+    fake_turn();
+    assert_int_equal(fake_dials(), 1);
+    assert_int_equal(first->refs, 1); /* nothing is left of the first plan */
+}
+
+static void another_address_source_or_trust_is_another_server(void **state)
+{
+    (void)state;
+    for (unsigned what = 0; what < 3; what++) {
+        begin(1);
+        second.upstream_count = 0;
+        ask(0, "a.test");
+        fake_turn();
+        struct config_upstream *upstream = name_entry(what == 0 ? 1 : 0);
+        if (what == 1) {
+            upstream->has_source = true;
+            assert_int_equal(addr_parse(&upstream->source, "192.0.2.99", 0), 0);
+        }
+        struct server *before = group->servers[0];
+        apply_with(&fake.trusts[what == 2 ? 1 : 0]);
+        fake_turn();
+        assert_ptr_not_equal(group->servers[0], before);
+        assert_true(before->left);
+        ask(1, "b.test");
+        fake_turn();
+        assert_int_equal(fake_open(), 2); /* the one that was asked, and one to the new server */
+        answer(fake_conn(fake_dials() - 2));
+        answer(fake_conn(fake_dials() - 1));
+        fake_pass(1);
+        assert_int_equal(asked[0].answered + asked[1].answered, 2);
+        assert_int_equal(fake_open(), 1);
+        assert_int_equal(first->refs, 1);
+        memset(asked, 0, sizeof asked);
+        fake_group_end(group);
+    }
+    begin(1);
+}
+
+static void waiting_questions_go_to_the_new_servers(void **state)
+{
+    (void)state;
+    begin(1);
+    fake.dial[1] = FAKE_HANGS;
+    ask(0, "a.test");
+    fake_turn();
+    name_entry(1);
+    apply_with(&fake.trusts[1]);
+    fake_turn();
+    assert_int_equal(asked[0].exchange.state, EXCHANGE_SENT);
+    assert_ptr_equal(asked[0].exchange.server, group->servers[0]);
+    answer(fake_conn(fake_dials() - 1));
+    assert_int_equal(asked[0].answered, 1);
+    fake_pass(1);
+    assert_int_equal(fake_open(), 1); /* the hanging dial was given up */
+}
+
+static void what_a_lookup_remembers_stays(void **state)
+{
+    (void)state;
+    begin(1);
+    struct group_plan *held = upstream_hold(group);
+    ask(0, "a.test");
+    fake_turn();
+    answer(fake_conn(0));
+    const struct server *server = asked[0].exchange.server;
+    name_entry(1);
+    apply_with(&fake.trusts[1]);
+    fake_pass(100000);
+    assert_int_equal(fake_open(), 0);
+    assert_int_equal(first->refs, 2);
+    assert_string_equal(upstream_name(server), "entry0");
+    struct group_plan *held_too = upstream_hold(group);
+    second.upstream_count = 0;
+    name_entry(2);
+    apply_with(&fake.trusts[2]);
+    upstream_release(held_too);
+    fake_turn();
+    assert_int_equal(second.refs, 3); /* behind the one that is held */
+    upstream_release(held);
+    fake_turn();
+    assert_int_equal(first->refs, 1);
+    assert_int_equal(second.refs, 2);
+}
+
+static void a_failure_of_a_server_that_left_is_forgotten(void **state)
+{
+    struct server *where;
+    (void)state;
+    begin(1);
+    fake.dial[1] = FAKE_REFUSES;
+    fake_pass(2000);
+    ask(0, "a.test");
+    fake_pass(2000);
+    assert_int_equal(asked[0].status, -ECONNREFUSED);
+    (void)upstream_last_error(group, &where);
+    assert_ptr_equal(where, group->servers[0]);
+    name_entry(1);
+    apply_with(&fake.trusts[1]);
+    (void)upstream_last_error(group, &where);
+    assert_null(where);
+    ask(1, "b.test");
+    fake_turn();
+    answer(fake_conn(fake_dials() - 1));
+    assert_int_equal(asked[1].answered, 1);
+}
+
+static void a_session_that_was_left_may_die(void **state)
+{
+    (void)state;
+    begin(1);
+    ask(0, "a.test");
+    fake_turn();
+    name_entry(1);
+    apply_with(&fake.trusts[1]);
+    fake_turn();
+    fake_kill(fake_conn(0), -ECONNRESET);
+    fake_turn();
+    assert_int_equal(asked[0].status, -ECONNRESET); /* its lookup asks again */
+    assert_int_equal(first->refs, 1);
+    ask(0, "a.test");
+    fake_turn();
+    assert_ptr_equal(asked[0].exchange.server, group->servers[0]);
+}
+
+static void rest_is_limited_at_once(void **state)
+{
+    (void)state;
+    begin(1);
+    ask(0, "a.test");
+    fake_turn();
+    answer(fake_conn(0));
+    second.tls.idle_ms = 1000;
+    name_entry(0);
+    apply_with(fake.trusts);
+    fake_pass(900);
+    assert_int_equal(fake_open(), 1);
+    fake_pass(200);
+    assert_int_equal(fake_open(), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_same_server_keeps_its_session),
+        TEST(another_address_source_or_trust_is_another_server),
+        TEST(waiting_questions_go_to_the_new_servers),
+        TEST(what_a_lookup_remembers_stays),
+        TEST(a_failure_of_a_server_that_left_is_forgotten),
+        TEST(a_session_that_was_left_may_die),
+        TEST(rest_is_limited_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
