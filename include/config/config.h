@@ -96,6 +96,7 @@ struct config {
 
     enum log_level log_level;
     bool log_queries;
+    uint64_t log_slow_ms;    /* a query that waits longer is kept by the flight recorder */
 };
 
 /* Reads everything. `path` NULL: SYSCONFDIR/dotstub/dotstub.yaml if it exists, else defaults; a path that was given must

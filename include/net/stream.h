@@ -57,6 +57,7 @@ struct stream {
     struct buffer in;  /* a partial frame, or frames not delivered because of a pause */
     struct buffer out; /* clear frames (with prefixes) not yet written (plain) or not yet encrypted (TLS) */
     struct buffer out_writing;
+    uint64_t connected_ms; /* of ours: when TCP was, 0: not yet */
     uint64_t received; /* octets read from the network so far: progress, even when no frame is whole */
     struct loop_flush turn_end; /* registered while there is something to do before the loop sleeps */
 };

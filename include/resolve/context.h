@@ -14,6 +14,8 @@
 #include "dns/edit.h"
 #include "dns/name.h"
 #include "net/loop.h"
+#include "resolve/recorder.h"
+#include "resolve/tally.h"
 #include "upstream/upstream.h"
 
 struct step;
@@ -51,6 +53,8 @@ struct resolver {
     uint8_t health[NAME_MAX_WIRE];   /* health.name in lower case, */
     uint8_t health_len;              /* and its length; 0: there is none */
     bool draining;                   /* health checks fail, all else is answered */
+    struct recorder recorder;
+    struct tally tally;
     bool stopping;
 };
 

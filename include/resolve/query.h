@@ -27,6 +27,8 @@ struct origin_ops {
     uint8_t *(*room)(struct query *query, size_t cap);
     /* The answer of `len` octets lies in the room: send it. */
     void (*reply)(struct query *query, size_t len);
+    /* It waited, and where its time went; the reply follows. NULL: nobody wants to know. */
+    void (*recorded)(struct query *query, const struct record *record);
 };
 
 /* Who asked, how, and where the answer goes. */
@@ -77,6 +79,12 @@ void query_run_all(struct query *queries, unsigned count);
 /* Takes a client's message in and walks it. `wire` is borrowed until the return. Gives the parked query if it waits now (its
  * listener may link in_owner), else NULL: it has been answered or dropped. */
 struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire);
+
+/* When a query that waits was taken in. */
+static inline uint64_t query_received(const struct query *query)
+{
+    return query->answer_by.at_ms - query->resolver->answer_by.length_ms;
+}
 
 /* True if the client is within access.allow. */
 bool query_client_allowed(const struct query *query);

@@ -29,6 +29,8 @@ struct exchange {
     enum exchange_state state;
     const struct key *key;     /* borrowed from the lookup */
     uint64_t asked_ms, sent_ms; /* upstream_send; when it left after that, 0: it has not */
+    uint64_t taken_ms;         /* when a session took it; before sent_ms only where the kernel took nothing */
+    bool opened, resumed;      /* its session was opened while it waited; was resumed by ticket */
     uint16_t id;
     bool blamed;               /* after its session died: it may have died of this question */
     uint64_t died_ms;          /* when it did; 0: none */

@@ -7,6 +7,7 @@
 #ifndef DOTSTUB_UPSTREAM_REPORT_H
 #define DOTSTUB_UPSTREAM_REPORT_H
 
+#include "base/histogram.h"
 #include "upstream/upstream.h"
 
 enum server_state {
@@ -30,9 +31,24 @@ struct server_report {
     uint64_t opened, resumed; /* sessions in all */
     uint64_t opened_ms;       /* when the last one was opened; 0: never */
     struct tls_facts tls;     /* of that one */
+    struct histogram connect, handshake, answer; /* ms: TCP and TLS of dials that succeeded; from question to answer */
+};
+
+/* Where the time of an exchange went, ms. */
+struct exchange_times {
+    uint64_t place;              /* no session could take it and none was dialled: a back-off, a budget, all were full */
+    uint64_t connect, handshake; /* while sessions were dialled: TCP, TLS */
+    uint64_t write;              /* on a session, until the kernel took it */
+    uint64_t answer;             /* under way */
+    const struct server *dialed; /* by which most of that was spent; NULL: there was none */
 };
 
 /* Fills one for each address of each upstream entry, in the order of the configuration. */
 void group_report(const struct group *group, struct server_report *out);
+
+/* From `from_ms` or its beginning, whichever was later, until now: all of that time. Of a live exchange or of one that has just ended. */
+void exchange_report(const struct exchange *exchange, uint64_t from_ms, struct exchange_times *out);
+/* The address of a server; its upstream's name is upstream_name. */
+const struct addr *server_address(const struct server *server);
 
 #endif

@@ -262,6 +262,14 @@ const struct option options[] = {
      IN(log_queries),
      .unset = "no",
      .help = "One line for each question."},
+    {.key = "log.slow",
+     .type = OPTION_DURATION,
+     IN(log_slow_ms),
+     .grain = MS,
+     .min = 1,
+     .max = 30 * SECOND,
+     .unset = "500ms",
+     .help = "Where the time of a question went that waited longer than this is kept for dotstubctl explain; so it is of one that failed."},
 };
 const size_t option_count = sizeof(options) / sizeof(*options);
 

@@ -57,6 +57,8 @@ struct udp_listener {
     struct resolver *resolver;
     int fd;
     bool wildcard, stopped, blocked, flooded;
+    unsigned rounds;
+    uint64_t begun_us, begun_hits; /* of a round that is timed: when, and how many hits there had been */
     unsigned first, count;
     size_t used; /* of `answers` */
     struct buffer backlog;
@@ -246,17 +248,37 @@ static void ready_in(struct udp_listener *listener, unsigned slots)
     }
 }
 
+/* The hits of this round took the time until note_time. */
+static void start_watch(struct udp_listener *listener)
+{
+    listener->begun_us = clock_us();
+    listener->begun_hits = counter_read(listener->resolver->counters, COUNTER_cache_hits);
+}
+
+static void note_time(struct udp_listener *listener)
+{
+    struct resolver *resolver = listener->resolver;
+    uint64_t hits = counter_read(resolver->counters, COUNTER_cache_hits) - listener->begun_hits;
+    if (hits > 0)
+        histogram_add(&resolver->tally.hits, (clock_us() - listener->begun_us + 9) / 10, hits);
+}
+
 /* One round: a batch in, its answers out. Gives how many came. */
 static int receive_round(struct udp_listener *listener, struct origin *origin)
 {
     int received = recvmmsg(listener->fd, listener->in.message, BATCH, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return 0;
+    bool timed = listener->rounds++ % TALLY_SAMPLED == 0;
+    if (timed)
+        start_watch(listener);
     counter_add(listener->resolver->counters, COUNTER_udp_received, (uint64_t)received);
     for (unsigned slot = 0; slot < (unsigned)received; slot += GROUP)
         take_group(listener, origin, slot, slot + GROUP < (unsigned)received ? slot + GROUP : (unsigned)received);
     if (!listener->blocked)
         send_batch(listener);
+    if (timed)
+        note_time(listener);
     ready_in(listener, (unsigned)received);
     return received;
 }

@@ -287,6 +287,7 @@ static void on_connected(uv_connect_t *connect, int status)
         stream_fail(stream, status);
         return;
     }
+    stream->connected_ms = loop_now(stream->loop);
     stream->state = stream->tls ? STREAM_HANDSHAKE : STREAM_OPEN;
     stream_start_reading(stream);
     if (stream->state == STREAM_HANDSHAKE)

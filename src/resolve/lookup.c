@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include "base/errors.h"
 #include "base/log.h"
 #include "dns/codes.h"
@@ -56,13 +57,25 @@ static struct query *lookup_next_waiter(struct lookup *lookup)
 
 /* --- instead of fresh data --- */
 
+/* As stale_answer, of one that waits. */
+static bool answer_stale(struct query *query)
+{
+    struct cache_found found;
+    if (!stale_find(query, &found))
+        return false;
+    if (lookup_is_worth_it(query, found.answer.rcode))
+        lookup_record_answer(query, &found.answer, true);
+    query_answer(query, &found.answer);
+    return true;
+}
+
 /* Gives expired data to those who wait; true if nobody waits any more. The key is answered so at once from now on, for a while. */
 static bool lookup_answer_stale(struct lookup *lookup)
 {
     struct query *query = lookup_next_waiter(lookup);
     if (query)
         stale_note_failure(lookup->resolver, lookup->by_key.hash);
-    while (query && stale_answer(query))
+    while (query && answer_stale(query))
         query = lookup_next_waiter(lookup);
     return !query;
 }
@@ -91,7 +104,7 @@ static int ede_of(int error)
     }
 }
 
-void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size_t cap)
+static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_TEXT + 1])
 {
     int error = lookup->last_error;
     struct server *where = lookup->last_server;
@@ -103,22 +116,37 @@ void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size
     }
     const char *name = upstream_name(where);
     *ede_code = ede_of(error);
-    snprintf(text, cap, "%s%s%s", name, name[0] ? ": " : "", error_text(error));
+    snprintf(text, EDE_TEXT + 1, "%s%s%s", name, name[0] ? ": " : "", error_text(error));
+    lookup_add_id(lookup, text);
+}
+
+static void fail_query(struct query *query)
+{
+    char text[EDE_TEXT + 1];
+    struct outcome outcome = {.rcode = RCODE_SERVFAIL, .text = text};
+    lookup_explain(query->lookup, &outcome.ede_code, text);
+    outcome.text_len = strlen(text);
+    lookup_record(query, &outcome);
+    query_error(query, RCODE_SERVFAIL, outcome.ede_code, text);
+}
+
+void lookup_give_up(struct query *query)
+{
+    if (!answer_stale(query))
+        fail_query(query);
 }
 
 static void lookup_fail(struct lookup *lookup, int reason)
 {
     struct query *query;
-    char text[EDE_TEXT + 1];
-    int ede_code;
     lookup->last_error = reason;
-    lookup_explain(lookup, &ede_code, text, sizeof text);
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
-    log_debug("resolve", "a question came to nothing after %u tries, %u sessions ended: %s", lookup->sent, lookup->deaths, text);
+    log_debug("resolve", "a question came to nothing after %u tries, %u sessions ended: %s", lookup->sent, lookup->deaths,
+              error_text(reason));
     lookup_close(lookup);
     lookup_answer_stale(lookup);
     while ((query = lookup_next_waiter(lookup)))
-        query_error(query, RCODE_SERVFAIL, ede_code, text);
+        fail_query(query);
     lookup_free(lookup);
 }
 
@@ -129,11 +157,6 @@ void lookup_abandon(struct lookup *lookup, int reason)
 
 /* --- an answer --- */
 
-static bool is_failure(uint16_t rcode)
-{
-    return rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;
-}
-
 static void lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
@@ -142,25 +165,28 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
 }
 
-/* Extended errors of the upstream bear its name. */
-static void ede_name_source(struct answer *answer, const struct server *server)
+/* One of them with the server's name; the first one of a failure bears the record's id, too. */
+static void add_named(struct lookup *lookup, struct ede_list *named, const struct ede *ede, const char *source, bool with_id)
 {
     char text[EDE_TEXT * 2];
-    struct ede_list named;
-    if (answer->ede.count == 0 && !is_failure(answer->rcode))
-        return;
-    named.count = 0;
-    for (unsigned i = 0; i < answer->ede.count; i++) {
-        const struct ede *ede = &answer->ede.item[i];
-        int len = snprintf(text, sizeof text, "%.32s%s%.*s", upstream_name(server), ede->len ? ": " : "", ede->len,
-                           ede->text);
-        ede_add(&named, ede->code, text, (size_t)len);
+    snprintf(text, sizeof text, "%.32s%s%.*s", source, ede->len ? ": " : "", ede->len, ede->text);
+    if (with_id && strlen(text) <= EDE_TEXT)
+        lookup_add_id(lookup, text);
+    ede_add(named, ede->code, text, strlen(text));
+}
+
+/* Extended errors of the upstream bear its name. */
+static void lookup_name_source(struct lookup *lookup, struct answer *answer, const struct server *server)
+{
+    bool failed = lookup_is_failure(answer->rcode);
+    struct ede_list named = {.count = 0};
+    if (failed && answer->ede.count == 0) { /* it gave no reason: at least say whose word it is */
+        ede_add(&answer->ede, EDE_OTHER, NULL, 0);
+        answer->ede.item[0].len = (uint8_t)snprintf(answer->ede.item[0].text, EDE_TEXT, "the server answered %s",
+                                                    answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
     }
-    if (is_failure(answer->rcode) && named.count == 0) { /* it gave no reason: at least say whose word it is */
-        int len = snprintf(text, sizeof text, "%.32s: the server answered %s", upstream_name(server),
-                           answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
-        ede_add(&named, EDE_OTHER, text, (size_t)len);
-    }
+    for (unsigned i = 0; i < answer->ede.count; i++)
+        add_named(lookup, &named, &answer->ede.item[i], upstream_name(server), failed && i == 0);
     answer->ede = named;
 }
 
@@ -200,12 +226,15 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
         return;
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
     ttl_apply(answer, lookup->key.type, &limits);
-    if (is_failure(answer->rcode))
+    if (lookup_is_failure(answer->rcode))
         answer->ttl = FAILURE_TTL;
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
-    while ((query = lookup_next_waiter(lookup)))
+    while ((query = lookup_next_waiter(lookup))) {
+        if (lookup_is_worth_it(query, answer->rcode))
+            lookup_record_answer(query, answer, false);
         query_answer(query, answer);
+    }
     lookup_store(lookup, answer); /* last: what it will read is on its way meanwhile */
     lookup_free(lookup);
 }
@@ -356,7 +385,7 @@ static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, c
         lookup_try_failed(lookup, try, ERROR_UPSTREAM_ANSWER);
         return true;
     }
-    return is_failure(answer->rcode) && !is_verdict(answer) && lookup_reask_other_entry(lookup, try);
+    return lookup_is_failure(answer->rcode) && !is_verdict(answer) && lookup_reask_other_entry(lookup, try);
 }
 
 /* What an answer says about the server that gave it, and about one that had failed to. */
@@ -379,7 +408,8 @@ static void lookup_done(struct lookup *lookup, struct exchange *try, int status,
     if (lookup_answer_reasked(lookup, try, answer))
         return;
     lookup_judge_servers(try, answer);
-    ede_name_source(answer, try->server);
+    lookup->answered = try;
+    lookup_name_source(lookup, answer, try->server);
     if (try == &lookup->tries[1])
         counter_add(lookup->resolver->counters, COUNTER_hedges_won, 1);
     if (other->sent_ms < try->sent_ms) /* asked later it need not be silent: the name is slow */
@@ -506,6 +536,7 @@ static struct lookup *lookup_new(struct resolver *resolver, const struct key *ke
     lookup->plan = upstream_hold(resolver->group);
     lookup->key = *key;
     lookup->epoch = cache_epoch(resolver->cache);
+    lookup->begun_ms = loop_now(resolver->loop);
     list_init(&lookup->waiters);
     lookup->tries[0].key = lookup->tries[1].key = &lookup->key;
     lookup->tries[0].done = lookup_first_done;

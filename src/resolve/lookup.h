@@ -2,6 +2,7 @@
 #ifndef DOTSTUB_RESOLVE_LOOKUP_H
 #define DOTSTUB_RESOLVE_LOOKUP_H
 
+#include "dns/codes.h"
 #include "resolve/query.h"
 #include "upstream/exchange.h"
 
@@ -11,6 +12,7 @@ struct lookup {
     struct group_plan *plan;    /* held */
     struct key key;
     uint64_t epoch;             /* of the cache, when it was begun: its answer is not stored after a flush */
+    uint64_t begun_ms;
     struct list waiters;        /* parked queries */
     struct exchange tries[2];   /* the second one is the hedge */
     struct timeout again;
@@ -19,6 +21,9 @@ struct lookup {
     unsigned deaths;            /* sessions that may have died of the question */
     struct exchange *on_trial;  /* its session died with nothing else on it: `again` runs until it is known whether others died too */
     bool second_lost;           /* with others, see server_lost */
+    const struct exchange *answered; /* the try that did; for records */
+    struct record *record;      /* of those who waited, if it still bears this id: */
+    uint32_t record_id;         /* 0: none was given out */
     bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;
     struct server *last_server; /* where that happened; for its name */
@@ -29,12 +34,43 @@ struct lookup {
 bool lookup_join(struct query *query);
 /* Asks for this key with nobody waiting, unless it is being asked already. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
-/* The reason to give to a query that cannot wait any longer. */
-void lookup_explain(const struct lookup *lookup, int *ede_code, char *text, size_t cap);
+/* Expired data, or SERVFAIL and why, to one that waits and cannot wait any longer. */
+void lookup_give_up(struct query *query);
 /* The timeouts by which waiting clients get expired data, and a second question is due. */
 void lookup_stale_due(struct timeout *timeout);
 void lookup_ask_again(struct timeout *timeout);
 /* SERVFAIL to all waiters; ends it. */
 void lookup_abandon(struct lookup *lookup, int reason);
+
+/* --- lookup_record.c: what is kept of slow and failed queries --- */
+
+/* What a query that waits is about to get. */
+struct outcome {
+    uint16_t rcode;
+    int ede_code;     /* EDE_NONE: none */
+    const char *text; /* of so many octets: */
+    size_t text_len;
+    bool stale;       /* it had expired */
+};
+
+/* Keeps a record of the query if it was slow or fails, and tells an origin that wants to know. */
+void lookup_record(struct query *query, const struct outcome *outcome);
+void lookup_record_answer(struct query *query, const struct answer *answer, bool stale);
+static inline bool lookup_is_slow(const struct query *query)
+{
+    return loop_now(query->resolver->loop) >= query_received(query) + query->resolver->config->log_slow_ms;
+}
+/* What counts as failed. */
+static inline bool lookup_is_failure(uint16_t rcode)
+{
+    return rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;
+}
+/* False: there is nothing to record of a query that gets this. */
+static inline bool lookup_is_worth_it(const struct query *query, uint16_t rcode)
+{
+    return lookup_is_slow(query) || lookup_is_failure(rcode) || query->origin.ops->recorded;
+}
+/* Puts the id of the lookup's record behind an extended error's text, " [3fa2c1]", if all of it fits into EDE_TEXT octets. */
+void lookup_add_id(struct lookup *lookup, char text[EDE_TEXT + 1]);
 
 #endif

@@ -19,6 +19,8 @@ static void query_end(struct query *query, enum counter how)
     counter_add(resolver->counters, how, 1);
     if (!query->parked)
         return;
+    if (how == COUNTER_queries_finished)
+        histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query_received(query), 1);
     timeout_stop(&query->answer_by);
     list_remove(&query->in_lookup);
     list_remove(&query->in_owner);
@@ -33,9 +35,13 @@ void query_drop(struct query *query)
 
 static void query_reply(struct query *query, size_t len, uint16_t rcode)
 {
-    struct counters *counters = query->resolver->counters;
+    struct resolver *resolver = query->resolver;
     if (rcode == RCODE_SERVFAIL)
-        counter_add(counters, COUNTER_answers_servfail, 1);
+        counter_add(resolver->counters, COUNTER_answers_servfail, 1);
+    if (rcode < TALLY_RCODES)
+        resolver->tally.rcode[rcode]++;
+    else
+        resolver->tally.other_rcode++;
     query->origin.ops->reply(query, len);
     query_end(query, COUNTER_queries_finished);
 }
@@ -259,6 +265,7 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
     query->parked = false;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
+    resolver->tally.tcp += origin->tcp;
     if (verdict == REQUEST_OK && !query->request.simple && !records_agree(wire, &query->request))
         verdict = REQUEST_FORMERR;
     if (verdict != REQUEST_OK) {
@@ -267,6 +274,7 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
     }
     message_request_key(wire, &query->request, &query->key);
     query->hash = key_hash(&query->key);
+    resolver->tally.type[query->key.type < TALLY_TYPES ? query->key.type : 0]++;
     return true;
 }
 

@@ -23,22 +23,29 @@ static void recheck_note(struct recheck *slots, uint64_t hash, uint64_t until_ms
     slots[hash % RESOLVER_RECHECKS] = (struct recheck){hash, until_ms};
 }
 
-bool stale_answer(struct query *query)
+bool stale_find(const struct query *query, struct cache_found *found)
 {
     struct resolver *resolver = query->resolver;
     uint64_t limit_ms = (uint64_t)resolver->config->cache.serve_stale * 1000;
-    struct cache_found found;
     if (limit_ms == 0 || !(query->request.flags & FLAG_RD))
         return false;
     if (cache_get(resolver->cache, &query->key, query->hash, loop_now(resolver->loop), true, STALE_TTL, resolver->big,
-                  MESSAGE_MAX, &found) != CACHE_EXPIRED ||
-        found.expired_ms > limit_ms)
+                  MESSAGE_MAX, found) != CACHE_EXPIRED ||
+        found->expired_ms > limit_ms)
         return false;
-    if (found.answer.rcode != RCODE_NOERROR && found.answer.rcode != RCODE_NXDOMAIN)
+    if (found->answer.rcode != RCODE_NOERROR && found->answer.rcode != RCODE_NXDOMAIN)
         return false;
-    found.answer.authenticated = false; /* its signatures may be past their time as well */
-    ede_add_first(&found.answer.ede, found.answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
+    found->answer.authenticated = false; /* its signatures may be past their time as well */
+    ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
     counter_add(resolver->counters, COUNTER_stale_answers, 1);
+    return true;
+}
+
+bool stale_answer(struct query *query)
+{
+    struct cache_found found;
+    if (!stale_find(query, &found))
+        return false;
     query_answer(query, &found.answer);
     return true;
 }

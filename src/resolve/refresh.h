@@ -7,7 +7,9 @@
 
 #include "resolve/query.h"
 
-/* Answers this query with an expired answer of the cache, if there is one that may still be given. True: the query is gone. */
+/* An expired answer of the cache that may still be given to this query, in the resolver's room, counted as given. */
+bool stale_find(const struct query *query, struct cache_found *found);
+/* Answers the query with it. True: the query is gone. */
 bool stale_answer(struct query *query);
 /* Says that this key could not be refreshed: for a while it is answered stale at once. */
 void stale_note_failure(struct resolver *resolver, uint64_t hash);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "lookup.h"
-#include "refresh.h"
 #include "resolve/resolver.h"
 
 /* Lengths in ms, ascending; the loop's step is 10 ms. */
@@ -14,13 +13,8 @@ static const uint64_t again_lengths[RESOLVER_AGAIN] = {10, 15, 20, 25, 30, 40, 5
 static void answer_by_expired(struct timeout *timeout)
 {
     struct query *query = container_of(timeout, struct query, answer_by);
-    char text[EDE_TEXT + 1];
-    int ede_code;
     counter_add(query->resolver->counters, COUNTER_deadlines_hit, 1);
-    if (stale_answer(query))
-        return;
-    lookup_explain(query->lookup, &ede_code, text, sizeof text);
-    query_error(query, RCODE_SERVFAIL, ede_code, text);
+    lookup_give_up(query);
 }
 
 static void free_memory(struct resolver *resolver)
@@ -29,6 +23,7 @@ static void free_memory(struct resolver *resolver)
     mem_free(resolver->scratch);
     mem_free(resolver->failing);
     mem_free(resolver->refreshed);
+    recorder_fini(&resolver->recorder);
 }
 
 static void set_health(struct resolver *resolver, const char *name)
@@ -48,7 +43,7 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     resolver->failing = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->failing);
     resolver->refreshed = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->refreshed);
     if (!resolver->big || !resolver->scratch || !resolver->failing || !resolver->refreshed ||
-        table_init(&resolver->queries_by_client, 256) < 0)
+        recorder_init(&resolver->recorder) < 0 || table_init(&resolver->queries_by_client, 256) < 0)
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)
         goto fail_table;

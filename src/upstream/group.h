@@ -10,6 +10,7 @@
 #define DOTSTUB_UPSTREAM_GROUP_H
 
 #include "base/counters.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "net/link.h"
@@ -47,6 +48,7 @@ enum {
     DISPROVED_MAX = 3,         /* so many failures in a row that others could answer, and a server is shunned for */
     SHUN_FIRST = 1000,         /* this long, doubled by each further one, */
     SHUN_MAX = 8000,           /* up to this */
+    DIALS_NOTED = 16,          /* the latest dials of a group, for people */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */
 };
 
@@ -55,6 +57,12 @@ enum session_state {
     SESSION_OPEN,     /* takes questions */
     SESSION_RETIRING, /* takes no more; ends when its last question is answered */
     SESSION_CLOSING,  /* waits for its handle; no exchange on it */
+};
+
+/* A dial that is over, for people. */
+struct dial {
+    const struct server *server; /* NULL: it is gone */
+    uint64_t begun_ms, connected_ms, ended_ms; /* connected: TCP, 0: it never was */
 };
 
 /* What one upstream entry may be asked per second (max-qps); shared by its servers. */
@@ -107,6 +115,7 @@ struct server {
         int last_error;
         uint64_t failed_ms, opened_ms, opened, resumed;
         struct tls_facts tls;
+        struct histogram connect, handshake, answer; /* ms */
     } noted;
 };
 
@@ -139,6 +148,8 @@ struct group {
     int last_error;
     struct server *last_failed; /* where that was; NULL: nowhere */
     size_t sessions;          /* in any state */
+    struct dial dials[DIALS_NOTED]; /* the latest that are over */
+    unsigned dial_count;      /* all that there ever were */
     bool connect_due;         /* pool_connect was asked for; done at the next flush */
     bool stopping;
     void (*closed)(void *context);
@@ -155,8 +166,9 @@ struct session {
     struct ids ids;            /* of those in `sent` */
     unsigned used;             /* exchanges in both lists */
     unsigned given, answered;  /* questions, in all */
+    bool resumed;              /* by ticket */
     bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
-    uint64_t created_ms, used_ms; /* used: last question or answer */
+    uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;         /* last message of any kind */
     uint64_t suspect_ms;       /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
@@ -264,9 +276,13 @@ void group_end_plans(struct group *group);
 
 /* --- report.c: what is told of a server --- */
 
-/* A session was opened; the server failed. */
+/* A dial came to its end, good or bad; a session was opened; an answer took so long; the server failed. */
+void report_note_dial(const struct session *session);
 void report_note_opened(struct server *server, const struct tls_facts *facts);
+void report_note_answer(struct server *server, uint64_t took_ms);
 void report_note_failed(struct server *server, int reason);
+/* The server is about to go. */
+void report_forget(struct group *group, const struct server *server);
 
 /* --- upstream.c --- */
 void exchange_finish(struct exchange *exchange, int status, struct answer *answer);

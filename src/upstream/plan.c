@@ -220,6 +220,8 @@ void group_end_plans(struct group *group)
     struct group_plan *oldest;
     while ((oldest = container_of(list_first(&group->plans), struct group_plan, in_group)) != group->plan && plan_is_over(oldest)) {
         list_remove(&oldest->in_group);
+        for (size_t i = 0; i < oldest->server_count; i++)
+            report_forget(group, oldest->servers[i]);
         group_plan_free(oldest);
     }
 }

@@ -19,6 +19,111 @@ void report_note_failed(struct server *server, int reason)
     server->noted.failed_ms = loop_now(server->group->loop);
 }
 
+void report_note_answer(struct server *server, uint64_t took_ms)
+{
+    histogram_add(&server->noted.answer, took_ms, 1);
+}
+
+static struct dial dial_of(const struct session *session)
+{
+    return (struct dial){.server = session->server,
+                         .begun_ms = session->created_ms,
+                         .connected_ms = session->stream.connected_ms,
+                         .ended_ms = loop_now(session->server->group->loop)};
+}
+
+void report_note_dial(const struct session *session)
+{
+    struct server *server = session->server;
+    struct dial dial = dial_of(session);
+    server->group->dials[server->group->dial_count++ % DIALS_NOTED] = dial;
+    if (session->state != SESSION_OPEN)
+        return;
+    histogram_add(&server->noted.connect, dial.connected_ms - dial.begun_ms, 1);
+    histogram_add(&server->noted.handshake, dial.ended_ms - dial.connected_ms, 1);
+}
+
+void report_forget(struct group *group, const struct server *server)
+{
+    for (unsigned i = 0; i < DIALS_NOTED; i++)
+        if (group->dials[i].server == server)
+            group->dials[i].server = NULL;
+}
+
+/* --- where the time of an exchange went --- */
+
+/* How much of [from, to] lies within [begun, ended]. */
+static uint64_t common(uint64_t from, uint64_t to, uint64_t begun, uint64_t ended)
+{
+    uint64_t first = from > begun ? from : begun, last = to < ended ? to : ended;
+    return last > first ? last - first : 0;
+}
+
+/* In the order of their beginnings; room for one more. */
+static void insert_dial(struct dial *dials, unsigned count, struct dial dial)
+{
+    for (; count > 0 && dials[count - 1].begun_ms > dial.begun_ms; count--)
+        dials[count] = dials[count - 1];
+    dials[count] = dial;
+}
+
+/* Those that are over and those that are not; gives their number. */
+static unsigned collect_dials(const struct group *group, struct dial out[2 * DIALS_NOTED])
+{
+    unsigned count = 0;
+    for (; count < group->dial_count && count < DIALS_NOTED; count++)
+        insert_dial(out, count, group->dials[count]);
+    for (size_t s = 0; s < group->server_count; s++) {
+        const struct list *dialing = &group->servers[s]->sessions[SESSION_DIALING];
+        struct list_link *link = list_first(dialing);
+        for (; link && count < 2 * DIALS_NOTED; link = list_next(dialing, link))
+            insert_dial(out, count++, dial_of(container_of(link, struct session, in_state)));
+    }
+    return count;
+}
+
+/* An exchange waited from `from` to `to`: what of that were dials? Where they overlap it is the earlier one's time. */
+static void add_dials(struct exchange_times *out, const struct group *group, uint64_t from, uint64_t to)
+{
+    struct dial dials[2 * DIALS_NOTED];
+    unsigned count = collect_dials(group, dials);
+    uint64_t longest = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct dial *dial = &dials[i];
+        uint64_t connected_ms = dial->connected_ms ? dial->connected_ms : dial->ended_ms;
+        uint64_t connect = common(from, to, dial->begun_ms, connected_ms), shake = common(from, to, connected_ms, dial->ended_ms);
+        out->connect += connect;
+        out->handshake += shake;
+        if (connect + shake > longest) {
+            longest = connect + shake;
+            out->dialed = dial->server;
+        }
+        if (from < dial->ended_ms)
+            from = dial->ended_ms;
+    }
+    out->place -= out->connect + out->handshake;
+}
+
+void exchange_report(const struct exchange *exchange, uint64_t from_ms, struct exchange_times *out)
+{
+    uint64_t now_ms = loop_now(exchange->group->loop);
+    bool sent = exchange->sent_ms > 0, taken = sent || exchange->state == EXCHANGE_QUEUED;
+    uint64_t taken_ms = taken ? exchange->taken_ms : now_ms, sent_ms = sent ? exchange->sent_ms : now_ms;
+    *out = (struct exchange_times){
+        .place = common(from_ms, now_ms, exchange->asked_ms, taken_ms),
+        .write = common(from_ms, now_ms, taken_ms, sent_ms),
+        .answer = common(from_ms, now_ms, sent_ms, now_ms),
+    };
+    add_dials(out, exchange->group, from_ms > exchange->asked_ms ? from_ms : exchange->asked_ms, taken_ms);
+}
+
+const struct addr *server_address(const struct server *server)
+{
+    return &server->addr;
+}
+
+/* --- all servers --- */
+
 static enum server_state server_state(const struct server *server)
 {
     if (server->open > 0)
@@ -57,6 +162,9 @@ static void server_report(const struct server *server, struct server_report *out
         .resumed = server->noted.resumed,
         .opened_ms = server->noted.opened_ms,
         .tls = server->noted.tls,
+        .connect = server->noted.connect,
+        .handshake = server->noted.handshake,
+        .answer = server->noted.answer,
     };
 }
 

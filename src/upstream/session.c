@@ -72,6 +72,9 @@ void session_take(struct session *session, struct exchange *exchange)
     exchange->state = EXCHANGE_QUEUED;
     exchange->session = session;
     exchange->server = session->server;
+    exchange->taken_ms = loop_now(group->loop);
+    exchange->opened = session->opened_ms >= exchange->asked_ms;
+    exchange->resumed = session->resumed;
     list_push_back(&session->queued, &exchange->link);
     if (session->given >= server_allowance(session->server) && session->used == 0)
         server_outlived(session->server, session->given);
@@ -79,7 +82,7 @@ void session_take(struct session *session, struct exchange *exchange)
     server_note_question(session->server);
     session->used++;
     session->reserved = exchange->alone;
-    session->used_ms = loop_now(group->loop);
+    session->used_ms = exchange->taken_ms;
     if (!list_linked(&session->in_dirty))
         list_push_back(&group->dirty, &session->in_dirty);
 }
@@ -223,7 +226,9 @@ static void session_answer(struct session *session, struct exchange *exchange, u
     struct answer answer;
     struct answer_transport transport;
     int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
-    server_note_time(session->server, loop_now(group->loop) - exchange->sent_ms, false);
+    uint64_t took_ms = loop_now(group->loop) - exchange->sent_ms;
+    server_note_time(session->server, took_ms, false);
+    report_note_answer(session->server, took_ms);
     session_release(session, exchange);
     session->answered++;
     session->server->failures = 0;
@@ -289,6 +294,7 @@ static void session_log_facts(struct session *session)
     report_note_opened(session->server, &facts);
     if (facts.resumed)
         counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);
+    session->resumed = facts.resumed;
     session->tls12 = strcmp(facts.version, "TLS1.2") == 0;
 }
 
@@ -307,7 +313,8 @@ static void session_ready(struct stream *stream)
     if (session->state != SESSION_DIALING)
         return;
     session_set_state(session, SESSION_OPEN);
-    session->used_ms = loop_now(group->loop);
+    session->opened_ms = session->used_ms = loop_now(group->loop);
+    report_note_dial(session);
     session_rest(session);
     counter_add(group->counters, COUNTER_sessions_opened, 1);
     session_log_facts(session);
@@ -377,6 +384,8 @@ static void session_end(struct session *session, int reason)
     if (session->state == SESSION_CLOSING)
         return;
     session_count_end(session, reason);
+    if (session->state == SESSION_DIALING)
+        report_note_dial(session);
     bool wanted_again = session_note_rest(session, reason);
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
     bool explained = is_servers_doing(reason) && session_note_end(session, reason);

@@ -59,6 +59,7 @@ static inline void asker_open(struct asker *asker, const struct step *const *ste
     assert(status == 0);
     asker->config.limits.queries_in_flight = 10;
     asker->config.limits.answer_by_ms = 4000;
+    asker->config.log_slow_ms = 500;
     asker->config.limits.udp_size = 1232;
     asker->config.access.allow = &asker->allowed;
     asker->config.access.allow_count = 1;

@@ -79,7 +79,7 @@ static void take_reply(struct query *query, size_t len)
     read_ede(client, len);
 }
 
-static const struct origin_ops client_ops = {give_room, take_reply};
+static const struct origin_ops client_ops = {.room = give_room, .reply = take_reply};
 static const struct step *const client_steps[] = {&step_cache, &step_lookup, NULL};
 
 static inline void resolver_begin(unsigned entries, unsigned addresses)

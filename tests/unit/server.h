@@ -125,6 +125,7 @@ static inline void server_open(void)
     list_init(&server.waiting);
     server.config.limits.queries_in_flight = 10000;
     server.config.limits.answer_by_ms = 3600000;
+    server.config.log_slow_ms = 3600000;
     static struct prefix everyone[] = {{{[10] = 0xff, [11] = 0xff}, 96}, {{0}, 0}}; /* 0.0.0.0/0 and ::/0 */
     server.config.access.allow = everyone;
     server.config.access.allow_count = 2;

@@ -63,6 +63,7 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_false(c->has_metrics);
     assert_int_equal(c->log_level, LOG_LEVEL_INFO);
     assert_false(c->log_queries);
+    assert_int_equal(c->log_slow_ms, 500);
     end(&r);
 }
 

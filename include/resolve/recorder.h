@@ -1,0 +1,78 @@
+/* The flight recorder: where the time of the latest slow and failed queries of one worker went.
+ *
+ * Does:    keeps a record of each query that waited longer than log.slow or that failed, the latest RECORDER_KEPT of either kind.
+ *          Queries that waited for the same lookup share the record of the first of them, and its id; that also stands in the extended
+ *          error and in the log.
+ * Owns:    its records, of a fixed number.
+ * Threads: the worker's; a copy of a record is anybody's.
+ */
+#ifndef DOTSTUB_RESOLVE_RECORDER_H
+#define DOTSTUB_RESOLVE_RECORDER_H
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "dns/key.h"
+#include "dns/message.h"
+
+#define RECORDER_KEPT 64
+
+enum record_kind { RECORD_SLOW, RECORD_FAILED, RECORD_KINDS };
+
+/* They follow each other, and together they are all of a query's time. */
+enum record_phase {
+    PHASE_RETRIES,   /* tries before the one that is told of */
+    PHASE_PLACE,     /* for a session: none could take it and none was dialled */
+    PHASE_CONNECT,   /* while sessions were dialled */
+    PHASE_HANDSHAKE,
+    PHASE_WRITE,     /* on a session, until the kernel took it */
+    PHASE_ANSWER,    /* for the server */
+    PHASES,
+};
+
+enum record_session { RECORD_NO_SESSION, RECORD_REUSED, RECORD_OPENED, RECORD_RESUMED /* opened, by ticket */ };
+
+struct record_server {
+    char upstream[48];  /* cut if need be; "": none */
+    struct addr addr;
+};
+
+struct record {
+    uint32_t id;        /* 0: there is none */
+    enum record_kind kind;
+    uint64_t ended_ms;  /* boot-time clock */
+    uint32_t total_ms, phase_ms[PHASES];
+    struct key key;
+    bool tcp;
+    bool joined;        /* it was being asked already */
+    bool stale;         /* what was given had expired */
+    uint16_t rcode;
+    int ede_code;       /* EDE_NONE: none */
+    char ede_text[EDE_TEXT + 1];
+    struct record_server asked, dialed; /* the last one asked; where most time of dials was spent */
+    enum record_session session;
+    unsigned tries, deaths; /* messages sent for it, sessions that ended under it */
+    unsigned queries;   /* that shared it, the first included */
+};
+
+struct recorder {
+    struct record *records; /* RECORDER_KEPT of each kind */
+    unsigned count[RECORD_KINDS]; /* all that there ever were */
+    uint32_t last_id;
+    struct log_limit log_limit;
+};
+
+/* 0 or -ENOMEM. */
+int recorder_init(struct recorder *recorder) MUST_CHECK;
+void recorder_fini(struct recorder *recorder);
+uint32_t recorder_next_id(struct recorder *recorder);
+/* Room for a record, in the place of the oldest of its kind. */
+struct record *recorder_take(struct recorder *recorder, enum record_kind kind);
+/* Copies all of them, those of one kind from the newest to the oldest; `out` has room for RECORDER_ALL. Gives the number. */
+#define RECORDER_ALL (RECORD_KINDS * RECORDER_KEPT)
+unsigned recorder_copy(const struct recorder *recorder, struct record *out);
+
+/* "3fa2c1" */
+#define RECORD_ID_TEXT 9
+const char *record_id_text(uint32_t id, char out[RECORD_ID_TEXT]);
+
+#endif

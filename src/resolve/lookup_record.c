@@ -1,0 +1,150 @@
+/* Records of queries that wait, made when they end.
+ *
+ * Invariant: nothing here decides anything about a query; what is noted on the way (in lookups, exchanges and dials) is put together only
+ * once a query is known to be slow or failed.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "dns/codes.h"
+#include "lookup.h"
+#include "upstream/report.h"
+
+/* --- putting it together --- */
+
+/* The try that answered, else the one that is under way for the longest. */
+static const struct exchange *try_of(const struct lookup *lookup)
+{
+    const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    if (lookup->answered)
+        return lookup->answered;
+    return exchange_live(second) && !exchange_live(first) ? second : first;
+}
+
+static void note_server(struct record_server *out, const struct server *server)
+{
+    if (!server)
+        return;
+    snprintf(out->upstream, sizeof out->upstream, "%s", upstream_name(server));
+    out->addr = *server_address(server);
+}
+
+static enum record_session session_of(const struct exchange *try)
+{
+    if (!try->sent_ms)
+        return RECORD_NO_SESSION;
+    if (!try->opened)
+        return RECORD_REUSED;
+    return try->resumed ? RECORD_RESUMED : RECORD_OPENED;
+}
+
+static void note_phases(struct record *record, const struct exchange *try, uint64_t received_ms)
+{
+    struct exchange_times times;
+    exchange_report(try, received_ms, &times);
+    record->phase_ms[PHASE_RETRIES] = (uint32_t)(try->asked_ms > received_ms ? try->asked_ms - received_ms : 0);
+    record->phase_ms[PHASE_PLACE] = (uint32_t)times.place;
+    record->phase_ms[PHASE_CONNECT] = (uint32_t)times.connect;
+    record->phase_ms[PHASE_HANDSHAKE] = (uint32_t)times.handshake;
+    record->phase_ms[PHASE_WRITE] = (uint32_t)times.write;
+    record->phase_ms[PHASE_ANSWER] = (uint32_t)times.answer;
+    note_server(&record->dialed, times.dialed);
+    note_server(&record->asked, try->server);
+    record->session = session_of(try);
+}
+
+static void note_outcome(struct record *record, const struct outcome *outcome)
+{
+    size_t len = outcome->text_len < EDE_TEXT ? outcome->text_len : EDE_TEXT;
+    record->rcode = outcome->rcode;
+    record->ede_code = outcome->ede_code;
+    record->stale = outcome->stale;
+    if (outcome->text)
+        memcpy(record->ede_text, outcome->text, len);
+}
+
+static void make_record(struct record *record, const struct query *query, const struct outcome *outcome)
+{
+    const struct lookup *lookup = query->lookup;
+    uint64_t now_ms = loop_now(query->resolver->loop), received_ms = query_received(query);
+    *record = (struct record){
+        .id = lookup->record_id,
+        .kind = lookup_is_failure(outcome->rcode) ? RECORD_FAILED : RECORD_SLOW,
+        .ended_ms = now_ms,
+        .total_ms = (uint32_t)(now_ms - received_ms),
+        .key = query->key,
+        .tcp = query->origin.tcp,
+        .joined = lookup->begun_ms < received_ms,
+        .tries = lookup->sent,
+        .deaths = lookup->deaths,
+        .queries = 1,
+    };
+    note_outcome(record, outcome);
+    note_phases(record, try_of(lookup), received_ms);
+}
+
+/* --- keeping it --- */
+
+static uint32_t lookup_id(struct lookup *lookup)
+{
+    if (!lookup->record_id)
+        lookup->record_id = recorder_next_id(&lookup->resolver->recorder);
+    return lookup->record_id;
+}
+
+static void log_failure(struct recorder *recorder, const struct record *record)
+{
+    char id[RECORD_ID_TEXT];
+    uint64_t suppressed;
+    record_id_text(record->id, id);
+    if (log_allowed(&recorder->log_limit, record->ended_ms, &suppressed))
+        log_info("resolve", "a question failed after %u ms: %s; dotstubctl explain %s says more%s", (unsigned)record->total_ms,
+                 record->ede_text, id, suppressed ? " (and more of the same)" : "");
+    else
+        log_debug("resolve", "a question failed after %u ms: %s [%s]", (unsigned)record->total_ms, record->ede_text, id);
+}
+
+/* The first of those that waited has waited the longest: the others are told of with it. */
+static void keep(struct lookup *lookup, const struct record *record)
+{
+    struct recorder *recorder = &lookup->resolver->recorder;
+    if (lookup->record && lookup->record->id == record->id && lookup->record->kind == record->kind) {
+        lookup->record->queries++;
+        return;
+    }
+    lookup->record = recorder_take(recorder, record->kind);
+    *lookup->record = *record;
+    if (record->kind == RECORD_FAILED)
+        log_failure(recorder, record);
+}
+
+void lookup_record(struct query *query, const struct outcome *outcome)
+{
+    struct record record;
+    bool kept = lookup_is_failure(outcome->rcode) || lookup_is_slow(query);
+    if (kept)
+        lookup_id(query->lookup);
+    make_record(&record, query, outcome);
+    if (kept)
+        keep(query->lookup, &record);
+    if (query->origin.ops->recorded)
+        query->origin.ops->recorded(query, &record);
+}
+
+void lookup_record_answer(struct query *query, const struct answer *answer, bool stale)
+{
+    struct outcome outcome = {.rcode = answer->rcode, .ede_code = EDE_NONE, .stale = stale};
+    if (answer->ede.count > 0) {
+        outcome.ede_code = answer->ede.item[0].code;
+        outcome.text = answer->ede.item[0].text;
+        outcome.text_len = answer->ede.item[0].len;
+    }
+    lookup_record(query, &outcome);
+}
+
+void lookup_add_id(struct lookup *lookup, char text[EDE_TEXT + 1])
+{
+    char id[RECORD_ID_TEXT];
+    size_t len = strlen(text);
+    if (len + sizeof " []" + strlen(record_id_text(lookup_id(lookup), id)) <= EDE_TEXT + 1)
+        snprintf(text + len, EDE_TEXT + 1 - len, " [%s]", id);
+}

@@ -1,0 +1,273 @@
+/* resolve/recorder and lookup_record: which queries are kept, where their time went, and the id that is told. */
+#include <errno.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "fake_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct client clients[100];
+static struct fake_answer served;
+static struct record records[RECORDER_ALL];
+static unsigned kept;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(clients, 0, sizeof clients);
+    served = FAKE_ANSWER;
+    fake_begin();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resolver_end();
+    fake_end();
+    return 0;
+}
+
+static void serve(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    fake_reply(conn, frame, &served);
+}
+
+static void look(void)
+{
+    memset(records, 0xee, sizeof records);
+    kept = recorder_copy(&resolver.recorder, records);
+}
+
+static void assert_phases(const struct record *record)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < PHASES; i++)
+        sum += record->phase_ms[i];
+    assert_int_equal(sum, record->total_ms);
+}
+
+static bool is_named(const struct client *client, uint32_t id)
+{
+    char text[RECORD_ID_TEXT], wanted[16];
+    snprintf(wanted, sizeof wanted, " [%s]", record_id_text(id, text));
+    const char *found = strstr(client->ede_text, wanted);
+    return found && found[strlen(wanted)] == '\0';
+}
+
+/* --- which --- */
+
+static void what_is_fast_leaves_nothing(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(499);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[0].replies, 1);
+    look();
+    assert_int_equal(kept, 0);
+    client_ask(&clients[0], "a.test"); /* a hit */
+    look();
+    assert_int_equal(kept, 0);
+    assert_int_equal(histogram_count(&resolver.tally.misses), 1);
+    assert_int_equal(resolver.tally.misses.sum, 499);
+}
+
+static void a_slow_answer_is_kept(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "WWW.a.test");
+    fake_pass(600);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[0].replies, 1);
+    look();
+    assert_int_equal(kept, 1);
+    assert_int_equal(records[0].kind, RECORD_SLOW);
+    assert_int_equal(records[0].total_ms, 600);
+    assert_int_equal(records[0].ended_ms, fake_now());
+    assert_int_equal(records[0].rcode, RCODE_NOERROR);
+    assert_int_equal(records[0].ede_code, EDE_NONE);
+    assert_true(name_equal(records[0].key.name, (const uint8_t *)"\3www\1a\4test"));
+    assert_string_equal(records[0].asked.upstream, config->upstreams[0].name);
+    assert_false(records[0].joined || records[0].stale || records[0].tcp);
+    assert_phases(&records[0]);
+    assert_true(records[0].phase_ms[PHASE_ANSWER] + records[0].phase_ms[PHASE_RETRIES] == 600);
+}
+
+static void a_failure_is_kept_and_its_id_told(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.dial[1] = FAKE_REFUSES;
+    client_ask(&clients[0], "a.test");
+    fake_pass(3000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    look();
+    assert_int_equal(kept, 1);
+    assert_int_equal(records[0].kind, RECORD_FAILED);
+    assert_int_equal(records[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(records[0].ede_code, EDE_NETWORK_ERROR);
+    assert_int_equal(records[0].session, RECORD_NO_SESSION);
+    assert_string_equal(records[0].ede_text, clients[0].ede_text);
+    assert_true(is_named(&clients[0], records[0].id));
+    assert_phases(&records[0]);
+    assert_true(records[0].phase_ms[PHASE_PLACE] == records[0].total_ms);
+}
+
+static void the_failure_of_a_server_is_kept_with_its_words(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    served.rcode = RCODE_SERVFAIL;
+    fake.serve = serve;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    look();
+    assert_int_equal(kept, 1);
+    assert_int_equal(records[0].kind, RECORD_FAILED);
+    assert_true(is_named(&clients[0], records[0].id));
+    assert_non_null(strstr(clients[0].ede_text, "the server answered SERVFAIL"));
+    uint32_t id = records[0].id;
+    client_ask(&clients[1], "a.test"); /* kept for a while: the cause is the same, and nothing new is kept */
+    look();
+    assert_int_equal(kept, 1);
+    assert_int_equal(clients[1].ede, EDE_CACHED_ERROR);
+    assert_int_equal(records[0].id, id);
+}
+
+static void a_long_text_goes_without_the_id(void **state)
+{
+    (void)state;
+    static char name[] = "an-upstream-with-a-very-long-name-that-leaves-no-room-for-the-id";
+    resolver_begin(1, 1);
+    config->upstreams[0].name = name;
+    fake.dial[1] = FAKE_REFUSES;
+    client_ask(&clients[0], "a.test");
+    fake_pass(3000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_null(strchr(clients[0].ede_text, '['));
+    look();
+    assert_int_equal(kept, 1);
+}
+
+static void those_who_waited_together_share_a_record(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < 10; i++) {
+        clients[i].id = (uint16_t)i;
+        client_ask(&clients[i], "a.test");
+        fake_pass(10);
+    }
+    served.rcode = RCODE_SERVFAIL;
+    fake.serve = serve;
+    fake_turn();
+    look();
+    assert_int_equal(kept, 1);
+    assert_int_equal(records[0].queries, 10);
+    assert_int_equal(records[0].total_ms, 100);
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(is_named(&clients[i], records[0].id));
+}
+
+static void who_comes_late_is_told_so(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(3700);
+    clients[1].id = 1;
+    client_ask(&clients[1], "a.test");
+    fake_pass(400); /* the first one's time is over */
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    fake_pass(600);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(clients[1].rcode, RCODE_NOERROR);
+    look();
+    assert_int_equal(kept, 2);
+    assert_int_equal(records[0].kind, RECORD_SLOW);
+    assert_int_equal(records[0].total_ms, 1000);
+    assert_true(records[0].joined);
+    assert_false(records[1].joined);
+    assert_phases(&records[0]);
+    assert_phases(&records[1]);
+}
+
+/* --- how many --- */
+
+static void the_newest_are_kept(void **state)
+{
+    (void)state;
+    char name[32];
+    resolver_begin(1, 1);
+    served.rcode = RCODE_SERVFAIL;
+    fake.serve = serve;
+    for (unsigned i = 0; i < RECORDER_KEPT + 10; i++) {
+        snprintf(name, sizeof name, "name%03u.test", i);
+        client_ask(&clients[i], name);
+        fake_turn();
+    }
+    look();
+    assert_int_equal(kept, RECORDER_KEPT);
+    for (unsigned i = 0; i < kept; i++) {
+        snprintf(name, sizeof name, "\7name%03u\4test", RECORDER_KEPT + 9 - i);
+        assert_true(name_equal(records[i].key.name, (const uint8_t *)name));
+        for (unsigned j = 0; j < i; j++)
+            assert_int_not_equal(records[i].id, records[j].id);
+    }
+}
+
+static void failures_do_not_push_out_what_was_slow(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "slow.test");
+    fake_pass(700);
+    fake.serve = serve;
+    fake_turn();
+    served.rcode = RCODE_SERVFAIL;
+    for (unsigned i = 1; i < 100; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "name%u.test", i);
+        client_ask(&clients[i], name);
+        fake_turn();
+    }
+    look();
+    assert_int_equal(kept, 1 + RECORDER_KEPT);
+    assert_int_equal(records[0].kind, RECORD_SLOW);
+    assert_int_equal(records[1].kind, RECORD_FAILED);
+}
+
+static void ids_begin_anew_and_are_never_zero(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.last_id = 0xfffffe};
+    resolver_begin(1, 1);
+    assert_int_equal(recorder_next_id(&recorder), 0xffffff);
+    assert_int_equal(recorder_next_id(&recorder), 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_fast_leaves_nothing),
+        TEST(a_slow_answer_is_kept),
+        TEST(a_failure_is_kept_and_its_id_told),
+        TEST(the_failure_of_a_server_is_kept_with_its_words),
+        TEST(a_long_text_goes_without_the_id),
+        TEST(those_who_waited_together_share_a_record),
+        TEST(who_comes_late_is_told_so),
+        TEST(the_newest_are_kept),
+        TEST(failures_do_not_push_out_what_was_slow),
+        TEST(ids_begin_anew_and_are_never_zero),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
