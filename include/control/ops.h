@@ -11,12 +11,16 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "net/mailbox.h"
+#include "resolve/recorder.h"
 #include "upstream/report.h"
 
 /* What a worker tells. */
 struct worker_report {
     size_t waiting;                /* queries that wait for an answer */
     struct server_report *servers; /* room for one for each address of each upstream entry, in the configuration's order */
+    bool with_records;             /* asked for: */
+    struct record *records;        /* room for RECORDER_ALL, as recorder_copy gives them */
+    unsigned record_count;
 };
 
 /* Filled from above: how to reach the workers. */

@@ -14,6 +14,7 @@
 #include "dns/codes.h"
 #include "dns/name.h"
 #include "dns/records.h"
+#include "explain.h"
 #include "health.h"
 #include "metrics.h"
 #include "status.h"
@@ -28,6 +29,7 @@ struct route {
     const char *arguments[3]; /* known; NULL behind them */
     void (*answer)(struct view *view, struct http_request *request);
     void (*report)(struct view *view, struct http_request *request, const struct survey_sum *sum);
+    bool with_records; /* the workers are asked for them, too */
 };
 
 /* A request that waits for the workers. */
@@ -102,6 +104,46 @@ static void get_cache(struct view *view, struct http_request *request)
         refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" must be a record type");
     else
         reply_json(request, HTTP_OK, status_cache(view, wire, (size_t)len, (uint16_t)type));
+}
+
+/* "3fa2c1"; 0: it is none. */
+static uint32_t read_id(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= 6 && strspn(text, "0123456789abcdefABCDEF") == len ? (uint32_t)strtoul(text, NULL, 16) : 0;
+}
+
+/* False after a refusal. */
+static bool read_wanted(struct http_request *request, struct explain_wanted *out)
+{
+    const char *which = argument(request, "which"), *name = argument(request, "name"), *id = argument(request, "id");
+    const char *mistake = NULL;
+    if ((which != NULL) + (name != NULL) + (id != NULL) > 1)
+        mistake = "one of \"which\", \"name\" and \"id\"";
+    else if (which && strcmp(which, "last-slow") != 0 && strcmp(which, "last-failed") != 0)
+        mistake = "the argument \"which\" must be last-slow or last-failed";
+    else if (name && (!*name || name_from_text(out->name, name) < 0))
+        mistake = "the argument \"name\" must be a domain name";
+    else if (id && !read_id(id))
+        mistake = "the argument \"id\" must be up to six digits, as in [3fa2c1]";
+    out->last = which != NULL;
+    out->kind = which && strcmp(which, "last-failed") == 0 ? RECORD_FAILED : RECORD_SLOW;
+    out->by_name = name != NULL;
+    out->id = id ? read_id(id) : 0;
+    if (mistake)
+        refuse(request, HTTP_BAD_REQUEST, mistake);
+    return !mistake;
+}
+
+static void get_explain(struct view *view, struct http_request *request, const struct survey_sum *sum)
+{
+    struct explain_wanted wanted;
+    if (!read_wanted(request, &wanted))
+        return;
+    if (sum)
+        reply_json(request, HTTP_OK, explain_text(sum, &wanted));
+    else
+        no_report(view, request);
 }
 
 /* --- changing --- */
@@ -229,6 +271,7 @@ static const struct route control_routes[] = {
     {"/config", HTTP_GET, {NULL}, .answer = get_config},
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
     {"/cache", HTTP_GET, {"name", "type"}, .answer = get_cache},
+    {"/explain", HTTP_GET, {"which", "name", "id"}, .report = get_explain, .with_records = true},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
     {"/log", HTTP_POST, {"level"}, .answer = post_log},
     {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},
@@ -279,7 +322,7 @@ static void ask_workers(struct view *view, struct http_request *request, const s
         http_reply(request, HTTP_INTERNAL_ERROR, JSON_TYPE, NULL, NULL);
         return;
     }
-    *asking = (struct asking){.wait.done = workers_answered, .view = view, .request = request, .route = route};
+    *asking = (struct asking){.wait.done = workers_answered, .wait.with_records = route->with_records, .view = view, .request = request, .route = route};
     survey_ask(&view->survey, &asking->wait);
 }
 

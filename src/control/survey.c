@@ -9,6 +9,7 @@
 #include "survey.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include "base/mem.h"
 
 struct survey_part {
@@ -49,12 +50,20 @@ void survey_merge(struct server_report *sum, const struct server_report *one)
     }
 }
 
+static int newest_first(const void *a, const void *b)
+{
+    uint64_t one = (*(const struct record *const *)a)->ended_ms, other = (*(const struct record *const *)b)->ended_ms;
+    return (one < other) - (one > other);
+}
+
 static void survey_add_up(struct survey *survey)
 {
     struct survey_sum *sum = &survey->sum;
-    sum->waiting = 0;
+    sum->waiting = sum->record_count = 0;
     for (unsigned w = 0; w < survey->workers; w++) {
         const struct worker_report *report = &survey->parts[w].report;
+        for (unsigned i = 0; i < report->record_count; i++)
+            sum->records[sum->record_count++] = &report->records[i];
         sum->waiting += report->waiting;
         for (size_t i = 0; i < sum->server_count; i++) {
             if (w == 0)
@@ -63,6 +72,7 @@ static void survey_add_up(struct survey *survey)
                 survey_merge(&sum->servers[i], &report->servers[i]);
         }
     }
+    qsort(sum->records, sum->record_count, sizeof(struct record *), newest_first);
 }
 
 /* --- a round --- */
@@ -81,12 +91,24 @@ static void tell(struct list *waiting, const struct survey_sum *sum)
         wait_end(container_of(link, struct survey_wait, link), sum);
 }
 
+static bool any_wants_records(const struct survey *survey)
+{
+    bool any = false;
+    for (struct list_link *link = list_first(&survey->waiting); link; link = list_next(&survey->waiting, link))
+        any |= container_of(link, struct survey_wait, link)->with_records;
+    return any;
+}
+
 static void survey_begin_round(struct survey *survey)
 {
     list_move_all(&survey->next, &survey->waiting);
     survey->letters = survey->workers;
-    for (unsigned w = 0; w < survey->workers; w++)
+    bool with_records = any_wants_records(survey);
+    for (unsigned w = 0; w < survey->workers; w++) {
+        survey->parts[w].report.with_records = with_records;
+        survey->parts[w].report.record_count = 0;
         survey->ops->post(survey->context, w, &survey->parts[w].there);
+    }
 }
 
 /* On the worker's thread. */
@@ -134,15 +156,19 @@ static int part_init(struct survey_part *part, struct survey *survey)
     part->there.open = open_there;
     part->back.open = open_back;
     part->report.servers = mem_zalloc(survey->sum.server_count, sizeof *part->report.servers);
-    return part->report.servers ? 0 : -ENOMEM;
+    part->report.records = mem_zalloc(RECORDER_ALL, sizeof *part->report.records);
+    return part->report.servers && part->report.records ? 0 : -ENOMEM;
 }
 
 static void free_memory(struct survey *survey)
 {
-    for (unsigned w = 0; survey->parts && w < survey->workers; w++)
+    for (unsigned w = 0; survey->parts && w < survey->workers; w++) {
         mem_free(survey->parts[w].report.servers);
+        mem_free(survey->parts[w].report.records);
+    }
     mem_free(survey->parts);
     mem_free(survey->sum.servers);
+    mem_free(survey->sum.records);
 }
 
 int survey_init(struct survey *survey, const struct control_setup *setup)
@@ -155,7 +181,8 @@ int survey_init(struct survey *survey, const struct control_setup *setup)
     list_init(&survey->next);
     survey->parts = mem_zalloc(survey->workers, sizeof *survey->parts);
     survey->sum.servers = mem_zalloc(survey->sum.server_count, sizeof *survey->sum.servers);
-    int status = survey->parts && survey->sum.servers ? 0 : -ENOMEM;
+    survey->sum.records = mem_zalloc((size_t)survey->workers * RECORDER_ALL, sizeof(struct record *));
+    int status = survey->parts && survey->sum.servers && survey->sum.records ? 0 : -ENOMEM;
     for (unsigned w = 0; status == 0 && w < survey->workers; w++)
         status = part_init(&survey->parts[w], survey);
     if (status < 0)

@@ -17,11 +17,14 @@ struct survey_sum {
     size_t waiting;
     struct server_report *servers;
     size_t server_count;
+    const struct record **records; /* where they were asked for: of all workers, the newest first */
+    size_t record_count;
 };
 
 struct survey_wait {
     struct list_link link;
     struct timeout patience;
+    bool with_records;
     /* NULL: no answer from some worker in time, or the daemon is stopping. */
     void (*done)(struct survey_wait *wait, const struct survey_sum *sum);
 };

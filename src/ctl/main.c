@@ -40,7 +40,7 @@ struct command {
     const char *name, *arguments, *help;
     unsigned least, most; /* arguments */
     const char *verb, *path;
-    const char *names[2]; /* what the arguments are called in the request */
+    const char *names[2]; /* what the arguments are called in the request; NULL: see explain_name */
     int (*show)(const char *json, FILE *out);
 };
 
@@ -52,6 +52,8 @@ static const struct command commands[] = {
      show_flush},
     {"cache", "NAME [TYPE]", "what the cache keeps for a name (type A unless given)", 1, 2, "GET", "/cache", {"name", "type"},
      show_cache},
+    {"explain", "[last-slow | last-failed | NAME | ID]", "where the time of slow and failed questions went", 0, 1, "GET", "/explain",
+     {NULL}, show_explain},
     {"config", "", "the settings in force and where each came from", 0, 0, "GET", "/config", {NULL}, show_config},
     {"log", "LEVEL", "set the log's level: error, warning, info or debug", 1, 1, "POST", "/log", {"level"}, show_log},
     {"drain", "[SECONDS]", "fail health checks for so long (drain.time unless given), then stop", 0, 1, "POST", "/drain", {"seconds"},
@@ -68,7 +70,7 @@ static void print_usage(FILE *out)
 {
     fputs("usage: dotstubctl [--socket PATH] [-c FILE] [--json] COMMAND [ARGUMENT...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-7s%-23s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        fprintf(out, "  %-8s%-37s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
     fputs("\n"
           "  -s, --socket PATH  the daemon's control socket (default: what the configuration says)\n"
           "  -c, --config FILE  read control.socket from FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
@@ -203,6 +205,14 @@ static int print_reply(const struct options *options, const struct command *comm
     return status ? EXIT_DEGRADED : EXIT_OK;
 }
 
+/* "3fa2c1" is an id; with a dot behind it, it is a name. */
+static const char *explain_name(const char *argument)
+{
+    if (strcmp(argument, "last-slow") == 0 || strcmp(argument, "last-failed") == 0)
+        return "which";
+    return strlen(argument) == 6 && strspn(argument, "0123456789abcdef") == 6 ? "id" : "name";
+}
+
 static int ask(const struct options *options, const struct command *command, char **arguments, int count)
 {
     char target[2048], path[PATH_MAX];
@@ -210,7 +220,8 @@ static int ask(const struct options *options, const struct command *command, cha
     bool fits = true;
     snprintf(target, sizeof target, "%s", command->path);
     for (int i = 0; i < count; i++)
-        fits = fits && client_add_argument(target, sizeof target, command->names[i], arguments[i]);
+        fits = fits && client_add_argument(target, sizeof target, command->names[i] ? command->names[i] : explain_name(arguments[i]),
+                                           arguments[i]);
     if (options->suffix)
         fits = fits && client_add_argument(target, sizeof target, "suffix", options->suffix);
     if (!fits) {

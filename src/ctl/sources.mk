@@ -1,5 +1,5 @@
 noinst_LIBRARIES += libctl.a
-libctl_a_SOURCES = src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h
+libctl_a_SOURCES = src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h src/ctl/show_explain.c src/ctl/table.c src/ctl/table.h
 sbin_PROGRAMS += dotstubctl
 dotstubctl_SOURCES = src/ctl/main.c
 dotstubctl_LDADD = $(ctl_libs)

@@ -166,6 +166,8 @@ void worker_report(void *reader, struct worker_report *out)
     const struct worker *worker = reader;
     out->waiting = resolver_waiting(&worker->resolver);
     group_report(worker->group, out->servers);
+    if (out->with_records)
+        out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
 }
 
 void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket), void *context)

@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self.opened, self.closed = time.monotonic(), None
         self.client_hello = b""
         self.server_name = None
-        self.established = self.resumed = False
+        self.established = self.resumed = self.greeted = False
         self.version = self.cipher = self.alpn = None
         self.queries, self.answers = 0, 0
         self.end = None  # how the client ended it: "close_notify", "fin", "error: ..."
@@ -87,6 +87,15 @@ class Connection(asyncio.Protocol):
             self.transport.write(self.server.accept)
             return
         if self.server.accept in ("silent", "deaf"):
+            return
+        if self.server.greet_after and not self.incoming.pending and not self.greeted:
+            self.greeted = True
+            self.server.loop.call_later(self.server.greet_after, self.take_ciphertext, octets)
+            return
+        self.take_ciphertext(octets)
+
+    def take_ciphertext(self, octets):
+        if self.transport.is_closing():
             return
         self.incoming.write(octets)
         try:
@@ -262,6 +271,7 @@ class DotServer:
     # The lies, and their truthful values.
     LIES = {
         "accept": None,      # rst, fin: at once; silent: reads, says nothing; deaf: reads nothing; bytes: says these
+        "greet_after": 0,    # seconds, then it takes part in the handshake
         "deaf": False,       # reads nothing after the handshake
         "silence": False,    # True, or of a query: not answered
         "delay": 0,          # seconds, or a function of the query

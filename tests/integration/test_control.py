@@ -21,7 +21,7 @@ from test_upstream import ask_truly
 
 pytestmark = pytest.mark.threads
 
-READS = ("/status", "/stats", "/config", "/metrics", "/cache?name=a.example")
+READS = ("/status", "/stats", "/config", "/metrics", "/cache?name=a.example", "/explain")
 CHANGES = ("/flush", "/log?level=info", "/drain?seconds=3600")
 
 
@@ -237,7 +237,7 @@ def test_other_paths_are_told_which_there_are(daemon):
     for path in ("/", "/nothing", "/status/", "/readyz", "//status"):
         answer = control(daemon, path)
         assert answer.status == 404
-        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/flush", "/log", "/drain"} == set(answer.json["paths"])
+        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/flush", "/log", "/drain"} == set(answer.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
@@ -447,7 +447,7 @@ def test_health(metrics_daemon, server):
 
 def test_metrics_are_read_only(metrics_daemon):
     ask_truly(metrics_daemon, "a.example")
-    for path in ("/flush", "/log?level=debug", "/status", "/stats", "/config", "/cache?name=a.example"):
+    for path in ("/flush", "/log?level=debug", "/status", "/stats", "/config", "/cache?name=a.example", "/explain"):
         assert metrics(metrics_daemon, path, "-X", "POST").status == 404
         assert metrics(metrics_daemon, path).status == 404
     for path in ("/metrics", "/healthz", "/readyz"):

@@ -42,6 +42,9 @@ static void fake_report(void *reader, struct worker_report *out)
     const struct worker_report *report = reader;
     out->waiting = report->waiting;
     memcpy(out->servers, report->servers, SERVERS * sizeof *out->servers);
+    if (out->with_records && report->records)
+        memcpy(out->records, report->records, report->record_count * sizeof *out->records);
+    out->record_count = out->with_records ? report->record_count : 0;
 }
 
 static unsigned fake_flushes;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "control/api.h"
+#include "dns/codes.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/fake_workers.h"
 
@@ -82,6 +83,99 @@ static void assert_says(const char *text)
 {
     if (!strstr(reply.body, text))
         fail_msg("no %s in:\n%s", text, reply.body);
+}
+
+/* --- explain --- */
+
+static struct record kept[WORKERS][3];
+
+static struct record record_of(uint32_t id, enum record_kind kind, const char *name, uint64_t ended_ms)
+{
+    struct record record = {.id = id, .kind = kind, .ended_ms = ended_ms, .total_ms = 312, .ede_code = EDE_NONE, .key.type = TYPE_A,
+                            .session = RECORD_OPENED, .queries = 1, .tries = 1, .asked.upstream = "first", .dialed.upstream = "first"};
+    record.key.name_len = (uint8_t)name_from_text(record.key.name, name);
+    record.phase_ms[PHASE_HANDSHAKE] = 300;
+    record.phase_ms[PHASE_ANSWER] = 12;
+    record.asked.addr = record.dialed.addr = fake.addrs[0];
+    return record;
+}
+
+static void keep_some(void)
+{
+    uint64_t now_ms = clock_ms();
+    kept[0][0] = record_of(0xabc, RECORD_SLOW, "a.example", now_ms - 5000);
+    kept[0][1] = record_of(0xabd, RECORD_FAILED, "b.example", now_ms - 1000);
+    kept[0][1].rcode = RCODE_SERVFAIL;
+    kept[0][1].ede_code = EDE_NETWORK_ERROR;
+    strcpy(kept[0][1].ede_text, "first: Connection refused [000abd]");
+    kept[1][0] = record_of(0xabe, RECORD_SLOW, "c.example", now_ms - 3000);
+    fake.report[0].records = kept[0];
+    fake.report[0].record_count = 2;
+    fake.report[1].records = kept[1];
+    fake.report[1].record_count = 1;
+}
+
+static unsigned told(const char *text)
+{
+    unsigned count = 0;
+    for (const char *at = reply.body; (at = strstr(at, text)); at++)
+        count++;
+    return count;
+}
+
+static void explain_tells_the_newest_first(void **state)
+{
+    (void)state;
+    keep_some();
+    get("/explain");
+    assert_int_equal(told("\"id\""), 3);
+    const char *b = strstr(reply.body, "b.example."), *c = strstr(reply.body, "c.example."), *a = strstr(reply.body, "a.example.");
+    assert_true(b && c && a && b < c && c < a);
+}
+
+static void explain_finds_what_is_asked_for(void **state)
+{
+    (void)state;
+    keep_some();
+    ask(api_control, HTTP_GET, "/explain", ARGUMENTS("which", "last-slow"));
+    assert_int_equal(told("\"id\""), 1);
+    assert_says("\"c.example.\"");
+    assert_says("\"300 of 312 ms: the TLS handshake with first 192.0.2.1@853\"");
+    assert_says("\"longest\": \"handshake\"");
+    assert_says("\"session\": \"opened\"");
+    ask(api_control, HTTP_GET, "/explain", ARGUMENTS("which", "last-failed"));
+    assert_says("\"000abd\"");
+    assert_says("\"code\": 23");
+    assert_says("\"ended_s_ago\": 1");
+    ask(api_control, HTTP_GET, "/explain", ARGUMENTS("name", "A.example"));
+    assert_int_equal(told("\"id\""), 1);
+    assert_says("\"000abc\"");
+    ask(api_control, HTTP_GET, "/explain", ARGUMENTS("id", "000ABE"));
+    assert_int_equal(told("\"id\""), 1);
+    assert_says("\"c.example.\"");
+    ask(api_control, HTTP_GET, "/explain", ARGUMENTS("id", "123456"));
+    assert_says("\"records\": []");
+}
+
+static void explain_refuses_what_it_does_not_know(void **state)
+{
+    (void)state;
+    static const char *const wrong[][4] = {{"which", "last"}, {"name", ""}, {"name", "a..b"}, {"id", ""}, {"id", "xyz"}, {"id", "1234567"},
+                                           {"which", "last-slow", "id", "1"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ask(api_control, HTTP_GET, "/explain", ARGUMENTS(wrong[i][0], wrong[i][1], wrong[i][2], wrong[i][3]));
+        assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    }
+}
+
+static void names_stay_on_the_socket(void **state)
+{
+    (void)state;
+    keep_some();
+    ask(api_metrics, HTTP_GET, "/explain", NULL);
+    assert_int_equal(reply.status, HTTP_NOT_FOUND);
+    ask(api_metrics, HTTP_GET, "/metrics", NULL);
+    assert_null(strstr(reply.body, "example"));
 }
 
 /* The answers of workers are copied when they are asked. */
@@ -302,6 +396,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(explain_tells_the_newest_first),
+        TEST(explain_finds_what_is_asked_for),
+        TEST(explain_refuses_what_it_does_not_know),
+        TEST(names_stay_on_the_socket),
         TEST(status_tells_what_workers_know),
         TEST(status_says_why_it_is_degraded),
         TEST(a_worker_that_does_not_answer_is_told),

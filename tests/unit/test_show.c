@@ -56,6 +56,31 @@ static void status_is_a_table(void **state)
     assert_shows("last error:   Connection refused, 1 min 1 s ago\n");
 }
 
+static void a_question_is_explained(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_explain,
+        "{\"records\": [{\"id\": \"3fa2c1\", \"kind\": \"failed\", \"ended_s_ago\": 61, \"name\": \"a\\u001b.test.\", \"type\": \"A\","
+        "\"rcode\": \"SERVFAIL\", \"transport\": \"UDP\", \"total_ms\": 312, \"explanation\": \"300 of 312 ms: the handshake\","
+        "\"phases\": [{\"phase\": \"handshake\", \"ms\": 300}, {\"phase\": \"new\", \"ms\": 12}],"
+        "\"server\": {\"upstream\": \"a\", \"address\": \"192.0.2.1@853\"}, \"session\": \"opened\", \"joined\": true, \"stale\": true,"
+        "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"messages_sent\": 2, \"sessions_ended\": 1, \"queries\": 3}]}"), 0);
+    assert_shows("a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n");
+    assert_shows("  TLS handshake              300 ms\n  new                         12 ms\n");
+    assert_shows("  server a 192.0.2.1@853, session opened\n  extended error 23 why\n  it was being asked already\n"
+                 "  what was given had expired\n  asked 2 times, 1 sessions ended under it\n  3 queries waited for it\n");
+}
+
+static void many_questions_are_a_table(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_explain, "{\"records\": []}"), 0);
+    assert_shows("nothing of the kind has been kept\n");
+    assert_int_equal(shown(show_explain, "{\"records\": [{}, {}, {}, {\"id\": \"3fa2c1\", \"total_ms\": 7, \"name\": \"a.test.\"}]}"), 0);
+    assert_shows("ID      KIND  S AGO  MS  RCODE  LONGEST  TYPE  NAME\n");
+    assert_shows("3fa2c1  -         -   7  -      -        -     a.test.\n");
+}
+
 static void what_is_missing_is_no_failure(void **state)
 {
     (void)state;
@@ -107,6 +132,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(status_is_a_table, end),
+        cmocka_unit_test_teardown(a_question_is_explained, end),
+        cmocka_unit_test_teardown(many_questions_are_a_table, end),
         cmocka_unit_test_teardown(what_is_missing_is_no_failure, end),
         cmocka_unit_test_teardown(the_others_are_shown, end),
         cmocka_unit_test_teardown(what_is_no_answer_is_told, end),

@@ -1,0 +1,141 @@
+#include "explain.h"
+#include "dns/codes.h"
+#include "dns/name.h"
+#include "dns/records.h"
+#include "json.h"
+
+static const char *const phase_names[] = {
+    [PHASE_RETRIES] = "retries",     [PHASE_PLACE] = "place", [PHASE_CONNECT] = "connect",
+    [PHASE_HANDSHAKE] = "handshake", [PHASE_WRITE] = "write", [PHASE_ANSWER] = "answer"};
+
+static enum record_phase longest_phase(const struct record *record)
+{
+    int longest = 0;
+    for (int i = 1; i < PHASES; i++)
+        if (record->phase_ms[i] > record->phase_ms[longest])
+            longest = i;
+    return (enum record_phase)longest;
+}
+
+/* "google 8.8.8.8@853" */
+enum { PLACE_TEXT = 48 + ADDR_TEXT };
+static const char *place_text(const struct record_server *server, char out[PLACE_TEXT])
+{
+    char addr[ADDR_TEXT];
+    if (server->upstream[0])
+        snprintf(out, PLACE_TEXT, "%s %s", server->upstream, addr_format(&server->addr, true, addr));
+    else
+        snprintf(out, PLACE_TEXT, "a server");
+    return out;
+}
+
+/* What most of the time was spent with. */
+static json_t *sentence(const struct record *record)
+{
+    static const char *const reasons[] = {
+        [PHASE_RETRIES] = "earlier tries: their sessions ended, or their answers did not come or were of no use",
+        [PHASE_PLACE] = "waiting for a session: after a failure servers rest, max-qps was reached, or all were full",
+        [PHASE_CONNECT] = "connecting to ",
+        [PHASE_HANDSHAKE] = "the TLS handshake with ",
+        [PHASE_WRITE] = "writing, since its connection took no more, to ",
+        [PHASE_ANSWER] = "waiting for the answer of "};
+    enum record_phase phase = longest_phase(record);
+    bool dialed = phase == PHASE_CONNECT || phase == PHASE_HANDSHAKE, somewhere = phase >= PHASE_CONNECT;
+    char place[PLACE_TEXT];
+    return json_sprintf("%d of %d ms: %s%s", (int)record->phase_ms[phase], (int)record->total_ms, reasons[phase],
+                        somewhere ? place_text(dialed ? &record->dialed : &record->asked, place) : "");
+}
+
+static json_t *server_of(const struct record_server *server)
+{
+    if (!server->upstream[0])
+        return json_null();
+    json_t *object = json_object();
+    put_text(object, "upstream", server->upstream);
+    put(object, "address", text_of_addr(&server->addr));
+    return object;
+}
+
+static json_t *phases_of(const struct record *record)
+{
+    json_t *phases = json_array();
+    for (int i = 0; i < PHASES; i++) {
+        json_t *object = json_object();
+        put_text(object, "phase", phase_names[i]);
+        put_number(object, "ms", record->phase_ms[i]);
+        (void)json_array_append_new(phases, object);
+    }
+    return phases;
+}
+
+static json_t *error_of(const struct record *record)
+{
+    if (record->ede_code == EDE_NONE)
+        return json_null();
+    json_t *object = json_object();
+    put_number(object, "code", (uint64_t)record->ede_code);
+    put_text(object, "text", record->ede_text);
+    return object;
+}
+
+static void put_question(json_t *object, const struct record *record)
+{
+    char name[NAME_MAX_TEXT], type[TYPE_TEXT];
+    put_text(object, "name", name_text(record->key.name, name));
+    put_text(object, "type", records_type_text(record->key.type, type));
+    put_flag(object, "dnssec_ok", record->key.flags & KEY_DO);
+    put_flag(object, "checking_disabled", record->key.flags & KEY_CD);
+    put_text(object, "transport", record->tcp ? "TCP" : "UDP");
+}
+
+static json_t *explain_object(const struct record *record)
+{
+    static const char *const kinds[] = {[RECORD_SLOW] = "slow", [RECORD_FAILED] = "failed"};
+    static const char *const sessions[] = {
+        [RECORD_NO_SESSION] = NULL, [RECORD_REUSED] = "reused", [RECORD_OPENED] = "opened", [RECORD_RESUMED] = "resumed"};
+    const char *session = sessions[record->session];
+    char id[RECORD_ID_TEXT], rcode[RCODE_TEXT];
+    json_t *object = json_object();
+    put(object, "id", record->id ? json_string(record_id_text(record->id, id)) : json_null());
+    put(object, "kind", record->id ? json_string(kinds[record->kind]) : json_null());
+    put_number(object, "ended_s_ago", seconds_since(record->ended_ms));
+    put_question(object, record);
+    put_text(object, "rcode", records_rcode_text(record->rcode, rcode));
+    put(object, "extended_error", error_of(record));
+    put_number(object, "total_ms", record->total_ms);
+    put_text(object, "longest", phase_names[longest_phase(record)]);
+    put(object, "explanation", sentence(record));
+    put(object, "phases", phases_of(record));
+    put(object, "server", server_of(&record->asked));
+    put(object, "dialed", server_of(&record->dialed));
+    put(object, "session", session ? json_string(session) : json_null());
+    put_flag(object, "joined", record->joined);
+    put_flag(object, "stale", record->stale);
+    put_number(object, "messages_sent", record->tries);
+    put_number(object, "sessions_ended", record->deaths);
+    put_number(object, "queries", record->queries);
+    return object;
+}
+
+static bool is_wanted(const struct record *record, const struct explain_wanted *wanted)
+{
+    if (wanted->last)
+        return record->kind == wanted->kind;
+    if (wanted->by_name)
+        return name_equal(record->key.name, wanted->name);
+    return !wanted->id || record->id == wanted->id;
+}
+
+char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted)
+{
+    json_t *root = json_object(), *records = json_array();
+    for (size_t i = 0; i < sum->record_count; i++) {
+        if (!is_wanted(sum->records[i], wanted))
+            continue;
+        (void)json_array_append_new(records, explain_object(sum->records[i]));
+        if (wanted->last)
+            break;
+    }
+    put(root, "records", records);
+    return print(root);
+}

@@ -1,0 +1,22 @@
+/* Where the time of slow and failed queries went, as JSON; docs/man/dotstubctl.8 says what is in it.
+ *
+ * Threads: the main thread's.
+ */
+#ifndef DOTSTUB_CONTROL_EXPLAIN_H
+#define DOTSTUB_CONTROL_EXPLAIN_H
+
+#include "survey.h"
+
+/* Which records; of several members at most one is set, none: all. */
+struct explain_wanted {
+    bool last;             /* the newest of this kind: */
+    enum record_kind kind;
+    bool by_name;          /* those of this name: */
+    uint8_t name[NAME_MAX_WIRE];
+    uint32_t id;
+};
+
+/* As status_text. */
+char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted);
+
+#endif

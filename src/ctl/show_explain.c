@@ -1,0 +1,98 @@
+/* Where the time of questions went: many as a table, some one by one. */
+#include <errno.h>
+#include <string.h>
+#include "show.h"
+#include "table.h"
+
+enum { MANY = 4 }; /* records, from which on they are lines of a table */
+
+static const char *phase_title(const char *phase)
+{
+    static const struct {
+        const char *phase, *title;
+    } titles[] = {{"retries", "earlier tries"},   {"place", "waiting for a session"}, {"connect", "connecting (TCP)"},
+                  {"handshake", "TLS handshake"}, {"write", "writing"},               {"answer", "waiting for the answer"}};
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (strcmp(titles[i].phase, phase) == 0)
+            return titles[i].title;
+    return phase;
+}
+
+static void print_phases(const json_t *record, FILE *out)
+{
+    char name[TABLE_CELL], ms[TABLE_CELL];
+    size_t i;
+    json_t *phase;
+    json_array_foreach(json_object_get(record, "phases"), i, phase)
+        fprintf(out, "  %-24s%6s ms\n", phase_title(table_field(phase, "phase", name)), table_field(phase, "ms", ms));
+}
+
+static void print_server(const json_t *record, FILE *out)
+{
+    const json_t *server = json_object_get(record, "server");
+    char upstream[TABLE_CELL], address[TABLE_CELL], session[TABLE_CELL];
+    if (!json_is_object(server))
+        return;
+    fprintf(out, "  server %s %s", table_field(server, "upstream", upstream), table_field(server, "address", address));
+    if (json_is_string(json_object_get(record, "session")))
+        fprintf(out, ", session %s", table_field(record, "session", session));
+    fputc('\n', out);
+}
+
+/* What is not as usual. */
+static void print_remarks(const json_t *record, FILE *out)
+{
+    const json_t *error = json_object_get(record, "extended_error");
+    char a[TABLE_CELL], b[TABLE_CELL];
+    if (json_is_object(error))
+        fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
+    if (json_is_true(json_object_get(record, "joined")))
+        fputs("  it was being asked already\n", out);
+    if (json_is_true(json_object_get(record, "stale")))
+        fputs("  what was given had expired\n", out);
+    if (table_number(record, "messages_sent") > 1)
+        fprintf(out, "  asked %s times, %s sessions ended under it\n", table_field(record, "messages_sent", a),
+                table_field(record, "sessions_ended", b));
+    if (table_number(record, "queries") > 1)
+        fprintf(out, "  %s queries waited for it\n", table_field(record, "queries", a));
+}
+
+static void print_record(const json_t *record, FILE *out)
+{
+    char name[TABLE_CELL], type[TABLE_CELL], rcode[TABLE_CELL], transport[TABLE_CELL], ago[TABLE_CELL], id[TABLE_CELL];
+    fprintf(out, "%s %s, %s, over %s, %s ago", table_field(record, "name", name), table_field(record, "type", type),
+            table_field(record, "rcode", rcode), table_field(record, "transport", transport),
+            table_duration(table_number(record, "ended_s_ago"), ago));
+    if (json_is_string(json_object_get(record, "id")))
+        fprintf(out, " [%s]", table_field(record, "id", id));
+    fprintf(out, "\n  %s\n", table_field(record, "explanation", name));
+    print_phases(record, out);
+    print_server(record, out);
+    print_remarks(record, out);
+}
+
+static int print_explain(const json_t *root, FILE *out)
+{
+    static const struct table_column columns[] = {
+        {"ID", "id", false},    {"KIND", "kind", false},       {"S AGO", "ended_s_ago", true}, {"MS", "total_ms", true},
+        {"RCODE", "rcode", false}, {"LONGEST", "longest", false}, {"TYPE", "type", false}, {"NAME", "name", false}, {.title = NULL}};
+    const json_t *records = json_object_get(root, "records");
+    size_t i;
+    json_t *record;
+    if (!json_is_array(records))
+        return -EPROTO;
+    if (json_array_size(records) == 0)
+        fputs("nothing of the kind has been kept\n", out);
+    if (json_array_size(records) >= MANY) {
+        table_print(out, records, columns);
+        return 0;
+    }
+    json_array_foreach(records, i, record)
+        print_record(record, out);
+    return 0;
+}
+
+int show_explain(const char *json, FILE *out)
+{
+    return table_show(json, out, print_explain);
+}
