@@ -18,8 +18,13 @@ struct config_pin {
     uint8_t sha256[32];
 };
 
+struct config_log_level {
+    uint8_t module, level; /* of base/log */
+};
+
 enum config_role { ROLE_PRIMARY, ROLE_BACKUP };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
+enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_deny { DENY_REFUSE, DENY_DROP };
 
 struct config_upstream {
@@ -95,6 +100,10 @@ struct config {
     struct addr metrics_listen;
 
     enum log_level log_level;
+    struct config_log_level *log_modules;
+    size_t log_module_count;
+    enum log_format log_format;
+    enum config_output log_output;
     bool log_queries;
     uint64_t log_slow_ms;    /* a query that waits longer is kept by the flight recorder */
 };

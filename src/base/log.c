@@ -1,21 +1,22 @@
-/* Invariants: a line is at most LINE_MOST bytes with its newline, holds printable ASCII only and leaves in
- * one write, which is made only when it cannot block. errno is as before after every call. */
+/* Invariants: a line is at most LINE_MOST bytes with its newline, or LOG_LINE_MAX where it is JSON or made of fields; it holds printable ASCII only
+ * and leaves in one write. errno is as before after every call. `highest` is never below the level of any module, so that most lines
+ * that are not wanted cost one comparison. */
 #include "base/log.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 #include "base/clock.h"
+#include "logsink.h"
 
 enum { LINE_MOST = 1000, LIMIT_MS = 10000 };
+
+_Static_assert(LOG_BATCH <= PIPE_BUF && LOG_LINE_MAX <= LOG_BATCH, "a pipe with room takes a batch whole");
 
 /* sd-daemon(3): the number is the syslog priority. */
 static const struct {
@@ -27,61 +28,117 @@ static const struct {
     [LOG_LEVEL_DEBUG] = {"debug", "<7>"},
 };
 
-static _Atomic int highest = LOG_LEVEL_INFO;
+static const char *const modules[] = {
+#define NAME(name) #name,
+    LOG_MODULES(NAME)
+#undef NAME
+};
+
+static _Atomic int general = LOG_LEVEL_INFO, highest = LOG_LEVEL_INFO;
+static _Atomic int by_module[LOG_MODULE_COUNT] = {
+#define INFO(name) LOG_LEVEL_INFO,
+    LOG_MODULES(INFO)
+#undef INFO
+};
+static enum log_format line_format;
+static _Atomic uint64_t lost; /* lines */
+
+/* --- levels --- */
+
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
+}
+
+const char *log_module_list(void)
+{
+#define COMMA_AND_NAME(name) ", " #name
+    static const char list[] = LOG_MODULES(COMMA_AND_NAME);
+#undef COMMA_AND_NAME
+    return list + 2;
+}
+
+const char *log_module_name(unsigned module)
+{
+    return modules[module];
+}
+
+unsigned log_find_module(const char *name)
+{
+    unsigned module = 0;
+    while (module < LOG_MODULE_COUNT && strcmp(modules[module], name) != 0)
+        module++;
+    return module;
+}
+
+static void set(_Atomic int *where, int level)
+{
+    atomic_store_explicit(where, level, memory_order_relaxed);
+}
+
+static int get(_Atomic int *where)
+{
+    return atomic_load_explicit(where, memory_order_relaxed);
+}
 
 void log_set_level(enum log_level level)
 {
-    atomic_store_explicit(&highest, (int)level, memory_order_relaxed);
+    set(&general, (int)level);
+    for (unsigned i = 0; i < LOG_MODULE_COUNT; i++)
+        set(&by_module[i], (int)level);
+    set(&highest, (int)level);
+}
+
+void log_set_module_level(unsigned module, enum log_level level)
+{
+    int most = get(&general);
+    set(&by_module[module], (int)level);
+    for (unsigned i = 0; i < LOG_MODULE_COUNT; i++)
+        if (get(&by_module[i]) > most)
+            most = get(&by_module[i]);
+    set(&highest, most);
 }
 
 enum log_level log_level(void)
 {
-    return (enum log_level)atomic_load_explicit(&highest, memory_order_relaxed);
+    return (enum log_level)get(&general);
 }
 
-bool log_enabled(enum log_level level)
+enum log_level log_module_level(unsigned module)
 {
-    return (int)level <= atomic_load_explicit(&highest, memory_order_relaxed);
+    return (enum log_level)get(&by_module[module]);
 }
 
-/* systemd.exec(5): JOURNAL_STREAM is "device:inode"; it is inherited, so only a match means this stderr. */
-static bool stderr_is_journal(void)
+bool log_enabled(enum log_level level, const char *name)
 {
-    const char *stream = getenv("JOURNAL_STREAM");
-    struct stat stat;
-    char here[64];
-    if (!stream || fstat(STDERR_FILENO, &stat) < 0)
+    if ((int)level > get(&highest))
         return false;
-    snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino);
-    return strcmp(stream, here) == 0;
+    const unsigned module = log_find_module(name);
+    return (int)level <= get(module < LOG_MODULE_COUNT ? &by_module[module] : &general);
 }
 
-static size_t format_prefix(char *out, size_t cap, enum log_level level, const char *module)
+void log_set_output(int fd, enum log_format format)
 {
-    char when[32];
-    const char *prefix = levels[level].priority;
-    if (!stderr_is_journal()) {
-        struct tm tm = {0};
-        const time_t now = (time_t)clock_wall_s();
-        gmtime_r(&now, &tm);
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ ", &tm);
-        prefix = when;
-    }
-    const int len = snprintf(out, cap, "%s%s %.32s: ", prefix, levels[level].name, module);
-    return len > 0 ? (size_t)len : 0;
+    logsink_set_output(fd);
+    line_format = format;
 }
 
-/* Text of strangers must not start a new line or move a terminal's cursor. Gives the length; stops before
- * what does not fit whole. */
-static size_t escape(char *out, size_t cap, const char *text)
+/* --- a line --- */
+
+/* Text of strangers must not start a new line or move a terminal's cursor. `quoted`: it stands between quotes. Gives the
+ * length; stops before what does not fit whole, where it leaves *text. */
+static size_t escape(char *out, size_t cap, const char **text, bool quoted)
 {
     static const char digits[] = "0123456789abcdef";
     size_t len = 0;
-    for (; *text != '\0'; ++text) {
-        const unsigned char byte = (unsigned char)*text;
+    for (; **text != '\0'; ++*text) {
+        const unsigned char byte = (unsigned char)**text;
         const bool plain = byte >= 0x20 && byte < 0x7f;
-        if (cap - len < (plain ? 1 : 4))
+        const bool marked = quoted && (!plain || byte == '"' || byte == '\\');
+        if (cap - len < (plain ? 1u : 4u) + marked)
             break;
+        if (marked)
+            out[len++] = '\\';
         if (plain) {
             out[len++] = (char)byte;
         } else {
@@ -94,34 +151,132 @@ static size_t escape(char *out, size_t cap, const char *text)
     return len;
 }
 
-/* Whoever reads stderr may have stopped: a line that would block is dropped. Asking and writing are one step,
- * so that another thread cannot take the room in between. */
-static void write_line(const char *line, size_t len)
+/* What stands before a sentence or the fields. Longer than 128 bytes it never is. */
+static size_t format_head(char *out, size_t cap, enum log_level level, const char *subject)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
-    pthread_mutex_lock(&lock);
-    if (poll(&room, 1, 0) == 1 && room.revents & POLLOUT) {
-        const ssize_t written = write(STDERR_FILENO, line, len);
-        (void)written;
+    char when[32] = "";
+    const bool journal = logsink_is_journal(), json = line_format == LOG_FORMAT_JSON;
+    struct tm tm = {0};
+    const time_t now = (time_t)clock_wall_s();
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    int len;
+    if (json)
+        len = snprintf(out, cap, "%s{\"time\": \"%s\", \"level\": \"%s\", \"module\": \"%.32s\"", journal ? levels[level].priority : "",
+                       when, levels[level].name, subject);
+    else if (journal)
+        len = snprintf(out, cap, "%s%s %.32s:", levels[level].priority, levels[level].name, subject);
+    else
+        len = snprintf(out, cap, "%s %s %.32s:", when, levels[level].name, subject);
+    return len > 0 ? (size_t)len : 0;
+}
+
+static size_t format_sentence(char *line, size_t cap, enum log_level level, const char *module, const char *text)
+{
+    const bool json = line_format == LOG_FORMAT_JSON;
+    const char *before = json ? ", \"message\": \"" : " ", *behind = json ? "\"}\n" : "\n";
+    size_t len = format_head(line, cap, level, module);
+    memcpy(line + len, before, strlen(before));
+    len += strlen(before);
+    len += escape(line + len, cap - len - strlen(behind), &text, json);
+    memcpy(line + len, behind, strlen(behind));
+    return len + strlen(behind);
+}
+
+/* True if `text` can stand in a line of text without quotes. */
+static bool is_word(const char *text)
+{
+    const char *at = text;
+    while (*at > 0x20 && *at < 0x7f && *at != '"')
+        at++;
+    return at > text && *at == '\0';
+}
+
+/* The text and the quotes that it needs; 0 if they do not fit whole. */
+static size_t format_text(char *out, size_t cap, const char *text)
+{
+    if (line_format == LOG_FORMAT_TEXT && is_word(text)) {
+        const size_t len = escape(out, cap, &text, false);
+        return *text ? 0 : len;
     }
-    pthread_mutex_unlock(&lock);
+    if (cap < 2)
+        return 0;
+    const size_t len = escape(out + 1, cap - 2, &text, true);
+    out[0] = out[len + 1] = '"';
+    return *text ? 0 : len + 2;
+}
+
+/* 0 if it does not fit whole. */
+static size_t format_field(char *out, size_t cap, const struct log_field *field)
+{
+    const char *before = line_format == LOG_FORMAT_JSON ? ", \"" : " ", *behind = line_format == LOG_FORMAT_JSON ? "\": " : "=";
+    char number[24];
+    snprintf(number, sizeof(number), "%" PRIu64, field->number);
+    const int head = snprintf(out, cap, "%s%s%s%s", before, field->key, behind, field->text ? "" : number);
+    if (head < 0 || (size_t)head >= cap)
+        return 0;
+    if (!field->text)
+        return (size_t)head;
+    const size_t len = format_text(out + head, cap - (size_t)head, field->text);
+    return len ? (size_t)head + len : 0;
+}
+
+size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subject, const struct log_field *fields, size_t count)
+{
+    const char *behind = line_format == LOG_FORMAT_JSON ? "}\n" : "\n";
+    size_t len = format_head(out, LOG_LINE_MAX, level, subject);
+    for (size_t i = 0; i < count; i++)
+        len += format_field(out + len, LOG_LINE_MAX - strlen(behind) - len, &fields[i]);
+    memcpy(out + len, behind, strlen(behind));
+    return len + strlen(behind);
+}
+
+/* --- out with it --- */
+
+static size_t line_most(void)
+{
+    return line_format == LOG_FORMAT_JSON ? LOG_LINE_MAX : LINE_MOST;
+}
+
+static uint64_t count_lines(const char *lines, size_t len)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += lines[i] == '\n';
+    return count;
+}
+
+/* Says how many lines were lost, once somebody reads again. */
+static void confess(void)
+{
+    char text[80], line[LOG_LINE_MAX];
+    const uint64_t count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
+    snprintf(text, sizeof(text), "%" PRIu64 " lines before this one are lost: nobody read them in time", count);
+    if (count > 0 && !logsink_put(line, format_sentence(line, line_most(), LOG_LEVEL_WARNING, "log", text)))
+        atomic_fetch_add_explicit(&lost, count, memory_order_relaxed);
+}
+
+bool log_put(const char *lines, size_t len)
+{
+    if (atomic_load_explicit(&lost, memory_order_relaxed) > 0)
+        confess();
+    const bool done = logsink_put(lines, len);
+    if (!done)
+        atomic_fetch_add_explicit(&lost, count_lines(lines, len), memory_order_relaxed);
+    return done;
 }
 
 void log_write(enum log_level level, const char *module, const char *format, ...)
 {
-    if (!log_enabled(level))
+    if (!log_enabled(level, module))
         return;
     const int saved_errno = errno;
-    char text[LINE_MOST] = "", line[LINE_MOST];
+    char text[LINE_MOST] = "", line[LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    size_t len = format_prefix(line, sizeof(line), level, module);
-    len += escape(line + len, sizeof(line) - len - 1, text);
-    line[len++] = '\n';
-    write_line(line, len);
+    (void)log_put(line, format_sentence(line, line_most(), level, module, text));
     errno = saved_errno;
 }
 

@@ -15,9 +15,11 @@ static size_t item_size(const struct option *option)
         return sizeof(struct addr);
     case OPTION_PREFIXES:
         return sizeof(struct prefix);
-    default:
-        assert(option->type == OPTION_PINS);
+    case OPTION_PINS:
         return sizeof(struct config_pin);
+    default:
+        assert(option->type == OPTION_LEVELS);
+        return sizeof(struct config_log_level);
     }
 }
 
@@ -130,6 +132,11 @@ static void print_pin(FILE *out, const struct config_pin *pin)
     fputc('=', out);
 }
 
+static void print_level(FILE *out, const struct config_log_level *item)
+{
+    fprintf(out, "%s=%s", log_module_name(item->module), log_level_name((enum log_level)item->level));
+}
+
 static void print_addr(FILE *out, const struct addr *addr, const struct option *option)
 {
     char text[ADDR_TEXT];
@@ -150,8 +157,10 @@ static void print_list(FILE *out, const void *base, const struct option *option)
             print_addr(out, item, option);
         else if (option->type == OPTION_PREFIXES)
             print_prefix(out, item);
-        else
+        else if (option->type == OPTION_PINS)
             print_pin(out, item);
+        else
+            print_level(out, item);
     }
     fputc(']', out);
 }

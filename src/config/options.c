@@ -31,6 +31,8 @@ static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"info", LOG_LEVEL_INFO},
                                        {"debug", LOG_LEVEL_DEBUG},
                                        {0}};
+static const struct choice formats[] = {{"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
+static const struct choice outputs[] = {{"stderr", OUTPUT_STDERR}, {"stdout", OUTPUT_STDOUT}, {0}};
 
 const struct option options[] = {
     {.key = "listen",
@@ -257,6 +259,24 @@ const struct option options[] = {
      .choices = levels,
      .unset = "info",
      .help = "error, warning, info or debug."},
+    {.key = "log.modules",
+     .type = OPTION_LEVELS,
+     IN_LIST(log_modules, log_module_count),
+     .max = 64,
+     .unset = "",
+     .help = "Modules with a level of their own, MODULE=LEVEL, as in tls=debug; the modules are named in dotstub.yaml(5)."},
+    {.key = "log.format",
+     .type = OPTION_CHOICE,
+     IN(log_format),
+     .choices = formats,
+     .unset = "text",
+     .help = "text, or json: one object a line."},
+    {.key = "log.output",
+     .type = OPTION_CHOICE,
+     IN(log_output),
+     .choices = outputs,
+     .unset = "stderr",
+     .help = "stderr or stdout."},
     {.key = "log.queries",
      .type = OPTION_BOOLEAN,
      IN(log_queries),

@@ -27,6 +27,7 @@ enum option_type {
     OPTION_ADDRESSES, /* from here on lists */
     OPTION_PREFIXES,
     OPTION_PINS,
+    OPTION_LEVELS,
     OPTION_UPSTREAMS /* the table of upstream options is behind it */
 };
 

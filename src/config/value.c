@@ -284,6 +284,24 @@ static bool parse_pin(struct config_pin *out, const char *text, char why[VALUE_W
                 report_quote(text, quoted));
 }
 
+static bool parse_level(struct config_log_level *out, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT], name[QUOTED_TEXT];
+    const char *sign = strchr(text, '=');
+    unsigned level = LOG_LEVEL_ERROR;
+    report_quote(text, quoted);
+    while (sign && level <= LOG_LEVEL_DEBUG && strcmp(log_level_name(level), sign + 1) != 0)
+        level++;
+    if (!sign || level > LOG_LEVEL_DEBUG)
+        return fail(why, "%s is not MODULE=LEVEL, the level error, warning, info or debug", quoted);
+    snprintf(name, sizeof(name), "%.*s", (int)(sign - text), text);
+    unsigned module = log_find_module(name);
+    if (module == LOG_MODULE_COUNT)
+        return fail(why, "%s names no module; there are %s", quoted, log_module_list());
+    *out = (struct config_log_level){(uint8_t)module, (uint8_t)level};
+    return true;
+}
+
 bool value_parse(struct value *value, const struct option *option, const char *text, char why[VALUE_WHY])
 {
     struct value read = {.next = value->next, .mark = value->mark};
@@ -322,6 +340,9 @@ bool value_parse(struct value *value, const struct option *option, const char *t
         break;
     case OPTION_PINS:
         fine = parse_pin(&read.pin, text, why);
+        break;
+    case OPTION_LEVELS:
+        fine = parse_level(&read.level, text, why);
         break;
     case OPTION_UPSTREAMS:
         return fail(why, "is a list of mappings");

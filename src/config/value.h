@@ -22,6 +22,7 @@ struct value {
         struct addr addr; /* port 0: none was named */
         struct prefix prefix;
         struct config_pin pin;
+        struct config_log_level level;
     };
 };
 

@@ -16,6 +16,7 @@
 #include "dns/records.h"
 #include "explain.h"
 #include "health.h"
+#include "logset.h"
 #include "metrics.h"
 #include "status.h"
 
@@ -188,12 +189,13 @@ static void post_flush(struct view *view, struct http_request *request)
 
 static void post_log(struct view *view, struct http_request *request)
 {
-    const char *level = argument(request, "level");
+    const struct logset wanted = {.level = argument(request, "level"), .module = argument(request, "module")};
+    char why[LOGSET_WHY];
     (void)view;
-    if (level && status_set_level(level))
-        reply_json(request, HTTP_OK, status_level());
+    if (logset_change(&wanted, why))
+        reply_json(request, HTTP_OK, status_log());
     else
-        refuse(request, HTTP_BAD_REQUEST, "the argument \"level\" must be error, warning, info or debug");
+        refuse(request, HTTP_BAD_REQUEST, why);
 }
 
 /* Seconds, with or without a fraction; -1: that is no such number, or beyond an hour. */
@@ -273,7 +275,7 @@ static const struct route control_routes[] = {
     {"/cache", HTTP_GET, {"name", "type"}, .answer = get_cache},
     {"/explain", HTTP_GET, {"which", "name", "id"}, .report = get_explain, .with_records = true},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
-    {"/log", HTTP_POST, {"level"}, .answer = post_log},
+    {"/log", HTTP_POST, {"level", "module"}, .answer = post_log},
     {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},
     {.path = NULL},
 };

@@ -9,9 +9,6 @@
 #include "health.h"
 #include "json.h"
 
-static const char *const levels[] = {
-    [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug"};
-
 /* --- status --- */
 
 static json_t *server_tls(const struct server_report *server)
@@ -82,7 +79,7 @@ char *status_text(const struct view *view, const struct survey_sum *sum)
     put_number(root, "queries_waiting", sum->waiting);
     put(root, "servers", servers);
     put(root, "cache", cache_object(view));
-    put_text(root, "log_level", levels[log_level()]);
+    put_text(root, "log_level", log_level_name(log_level()));
     return print(root);
 }
 
@@ -202,21 +199,15 @@ char *status_flushed(uint64_t entries)
     return print(root);
 }
 
-bool status_set_level(const char *name)
+/* The modules whose level is another than the log's. */
+char *status_log(void)
 {
-    for (unsigned i = 0; i < sizeof levels / sizeof *levels; i++) {
-        if (strcmp(levels[i], name) == 0) {
-            log_set_level((enum log_level)i);
-            return true;
-        }
-    }
-    return false;
-}
-
-char *status_level(void)
-{
-    json_t *root = json_object();
-    put_text(root, "level", levels[log_level()]);
+    json_t *root = json_object(), *modules = json_object();
+    for (unsigned i = 0; i < LOG_MODULE_COUNT; i++)
+        if (log_module_level(i) != log_level())
+            put_text(modules, log_module_name(i), log_level_name(log_module_level(i)));
+    put_text(root, "level", log_level_name(log_level()));
+    put(root, "modules", modules);
     return print(root);
 }
 

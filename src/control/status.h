@@ -14,12 +14,9 @@ char *status_config(const struct view *view);
 /* What is kept for the name (in lower case) and type, class IN, with and without DNSSEC. */
 char *status_cache(const struct view *view, const uint8_t *name, size_t name_octets, uint16_t type);
 char *status_flushed(uint64_t entries);
-char *status_level(void);
+char *status_log(void);
 char *status_draining(uint64_t ms);
 /* {"error": sentence}, and with `paths` (ends with NULL) what there is. */
 char *status_error(const char *sentence, const char *const *paths);
-
-/* "debug" and its like; NULL or false: there is no such level. */
-bool status_set_level(const char *name);
 
 #endif

@@ -139,10 +139,15 @@ static int print_flush(const json_t *root, FILE *out)
 
 static int print_log(const json_t *root, FILE *out)
 {
-    char level[TABLE_CELL];
+    const char *name;
+    json_t *level;
+    char cell[TABLE_CELL];
     if (!json_is_string(json_object_get(root, "level")))
         return -EPROTO;
-    fprintf(out, "log level %s\n", table_field(root, "level", level));
+    fprintf(out, "log level %s", table_field(root, "level", cell));
+    json_object_foreach(json_object_get(root, "modules"), name, level)
+        fprintf(out, ", %s %s", name, table_text(level, cell));
+    fputc('\n', out);
     return 0;
 }
 

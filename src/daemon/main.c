@@ -12,6 +12,7 @@
 #include <config.h>
 #include "daemon.h"
 #include "exits.h"
+#include "logging.h"
 #include "privileges.h"
 #include "trusts.h"
 
@@ -116,7 +117,7 @@ int main(int argc, char **argv)
     struct daemon_setup setup = {.user = command.user};
     if (config_load(&setup.config, command.file, environ, stderr) < 0)
         return EXIT_CONFIGURATION;
-    log_set_level(setup.config->log_level);
+    logging_open(setup.config);
     if (command.print_config)
         return config_print(setup.config, stdout) == 0 ? EXIT_OK : EXIT_OTHER;
     if (hash_init() < 0) {

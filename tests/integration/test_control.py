@@ -203,13 +203,23 @@ def test_flushing_a_full_cache_delays_nobody(make_daemon, server):
 
 
 def test_log_level(daemon):
-    assert post(daemon, "/log?level=debug").json == {"level": "debug"}
+    assert post(daemon, "/log?level=debug").json == {"level": "debug", "modules": {}}
     assert control(daemon, "/status").json["log_level"] == "debug"
     ask_truly(daemon, "a.example")
     post(daemon, "/log?level=error")
     lines = len(daemon.log())
     post(daemon, "/flush")
     assert not [line for line in daemon.log()[lines:] if "flushed" in line]
+
+
+def test_log_level_of_a_module(daemon):
+    assert post(daemon, "/log?level=debug&module=upstream").json == {"level": "info", "modules": {"upstream": "debug"}}
+    post(daemon, "/log?level=error&module=control")
+    post(daemon, "/flush")
+    answer = post(daemon, "/log?level=debug&module=upstraem")
+    assert answer.status == 400 and answer.json["error"].startswith("there is no such module; there are cache, config, control, daemon")
+    assert post(daemon, "/log?level=warning").json == {"level": "warning", "modules": {}}
+    assert not daemon.matching("flushed")
 
 
 # Misuse.

@@ -80,6 +80,7 @@ def test_config(daemon):
 
 
 def test_log(daemon):
+    assert ctl(daemon, "log", "debug", "tls") == "log level info, tls debug\n"
     assert ctl(daemon, "log", "debug") == "log level debug\n"
     assert "log       debug" in ctl(daemon, "status")
 

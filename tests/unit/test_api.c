@@ -307,6 +307,14 @@ static void the_level_of_the_log_is_set(void **state)
     assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
     ask(api_control, HTTP_POST, "/log", NULL);
     assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("level", "error", "module", "upstream"));
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_says("\"upstream\": \"error\"");
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("level", "info", "module", "upstraem"));
+    assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    assert_says("there is no such module; there are cache, config");
+    assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
+    assert_int_equal(log_module_level(log_find_module("upstream")), LOG_LEVEL_ERROR);
 }
 
 /* Nothing is done on a misunderstanding. */

@@ -18,7 +18,7 @@
 
 /* While a test runs, stderr is one end of a packet socket: one read is one write. */
 static int kept_stderr, reader;
-static char line[2000];
+static char line[LOG_LINE_MAX + 1];
 
 static int catch_stderr(void **state)
 {
@@ -33,6 +33,7 @@ static int catch_stderr(void **state)
     unsetenv("JOURNAL_STREAM");
     clock_fake(0, 1700000000);
     log_set_level(LOG_LEVEL_INFO);
+    log_set_output(STDERR_FILENO, LOG_FORMAT_TEXT);
     return 0;
 }
 
@@ -109,15 +110,118 @@ static void levels_behind_the_set_one_are_silent(void **state)
     assert_string_equal(logged(), "");
     log_set_level(LOG_LEVEL_ERROR);
     assert_int_equal(log_level(), LOG_LEVEL_ERROR);
-    assert_false(log_enabled(LOG_LEVEL_WARNING));
+    assert_false(log_enabled(LOG_LEVEL_WARNING, "tls"));
     log_warning("tls", "x");
     assert_string_equal(logged(), "");
     log_error("tls", "x");
     assert_string_not_equal(logged(), "");
     log_set_level(LOG_LEVEL_DEBUG);
-    assert_true(log_enabled(LOG_LEVEL_DEBUG));
+    assert_true(log_enabled(LOG_LEVEL_DEBUG, "tls"));
     log_debug("tls", "x");
     assert_string_not_equal(logged(), "");
+}
+
+static void a_module_may_have_a_level_of_its_own(void **state)
+{
+    (void)state;
+    unsigned tls = log_find_module("tls");
+    assert_string_equal(log_module_name(tls), "tls");
+    log_set_module_level(tls, LOG_LEVEL_DEBUG);
+    assert_int_equal(log_module_level(tls), LOG_LEVEL_DEBUG);
+    assert_int_equal(log_level(), LOG_LEVEL_INFO);
+    log_debug("upstream", "x");
+    log_debug("no module", "x");
+    assert_string_equal(logged(), "");
+    log_debug("tls", "x");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z debug tls: x\n");
+    log_set_module_level(tls, LOG_LEVEL_ERROR);
+    log_warning("tls", "x");
+    assert_string_equal(logged(), "");
+    log_info("upstream", "x");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z info upstream: x\n");
+    log_set_level(LOG_LEVEL_WARNING); /* all of them */
+    log_info("no module", "x");
+    assert_string_equal(logged(), "");
+    log_warning("tls", "x");
+    assert_string_not_equal(logged(), "");
+}
+
+static void modules_are_found_by_name(void **state)
+{
+    (void)state;
+    char list[512] = "";
+    for (unsigned i = 0; i < LOG_MODULE_COUNT; i++) {
+        assert_int_equal(log_find_module(log_module_name(i)), i);
+        strcat(list, i ? ", " : "");
+        strcat(list, log_module_name(i));
+    }
+    assert_string_equal(log_module_list(), list);
+    assert_int_equal(log_find_module("tl"), LOG_MODULE_COUNT);
+    assert_int_equal(log_find_module(""), LOG_MODULE_COUNT);
+}
+
+static void json_has_the_same_in_an_object(void **state)
+{
+    (void)state;
+    log_set_output(STDERR_FILENO, LOG_FORMAT_JSON);
+    log_error("tls", "a \"b\" \\ c\n\xc2");
+    assert_string_equal(logged(), "{\"time\": \"2023-11-14T22:13:20Z\", \"level\": \"error\", \"module\": \"tls\", "
+                                  "\"message\": \"a \\\"b\\\" \\\\ c\\\\x0a\\\\xc2\"}\n");
+    set_journal_stream(0);
+    log_info("tls", "x");
+    assert_string_equal(logged(), "<6>{\"time\": \"2023-11-14T22:13:20Z\", \"level\": \"info\", \"module\": \"tls\", "
+                                  "\"message\": \"x\"}\n");
+}
+
+static void json_is_cut_inside_the_sentence(void **state)
+{
+    (void)state;
+    static char text[2000];
+    log_set_output(STDERR_FILENO, LOG_FORMAT_JSON);
+    memset(text, '\n', sizeof(text) - 1);
+    for (int pad = 0; pad < 5; ++pad) {
+        log_error("tls", "%.*s%s", pad, "abcd", text);
+        const size_t len = strlen(logged());
+        assert_in_range(len, LOG_LINE_MAX - 5, LOG_LINE_MAX);
+        assert_string_equal(line + len - 8, "\\\\x0a\"}\n");
+    }
+}
+
+static void fields_stand_by_their_keys(void **state)
+{
+    (void)state;
+    char out[LOG_LINE_MAX + 1];
+    const struct log_field fields[] = {
+        {"word", "a.example.", 0}, {"number", NULL, UINT64_MAX}, {"text", "a \"b\"\n", 0}, {"empty", "", 0}};
+    out[log_line(out, LOG_LEVEL_INFO, "query", fields, 4)] = '\0';
+    assert_string_equal(out, "2023-11-14T22:13:20Z info query: word=a.example. number=18446744073709551615 "
+                             "text=\"a \\\"b\\\"\\\\x0a\" empty=\"\"\n");
+    log_set_output(STDERR_FILENO, LOG_FORMAT_JSON);
+    out[log_line(out, LOG_LEVEL_INFO, "query", fields, 2)] = '\0';
+    assert_string_equal(out, "{\"time\": \"2023-11-14T22:13:20Z\", \"level\": \"info\", \"module\": \"query\", "
+                             "\"word\": \"a.example.\", \"number\": 18446744073709551615}\n");
+}
+
+/* Every way of a field not to fit is met: the line ends as it should, and what comes after it and fits is there. */
+static void a_field_that_does_not_fit_is_left_out(void **state)
+{
+    (void)state;
+    static char text[LOG_LINE_MAX + 2], out[LOG_LINE_MAX];
+    for (int json = 0; json < 2; json++) {
+        log_set_output(STDERR_FILENO, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+        for (size_t most = LOG_LINE_MAX - 200; most <= LOG_LINE_MAX; most++) {
+            memset(text, 'x', most);
+            text[most] = '\0';
+            const struct log_field fields[] = {{"long", text, 0}, {"n", NULL, 7}};
+            const size_t len = log_line(out, LOG_LEVEL_INFO, "query", fields, 2);
+            assert_in_range(len, 1, LOG_LINE_MAX);
+            assert_int_equal(out[len - 1], '\n');
+            if (json)
+                assert_int_equal(out[len - 2], '}');
+            if (len < 200)
+                assert_non_null(memmem(out, len, json ? "\"n\": 7" : "n=7", 4 - 1));
+        }
+    }
 }
 
 static void strange_bytes_are_escaped(void **state)
@@ -202,6 +306,49 @@ static void a_full_pipe_does_not_block(void **state)
     close(ends[0]);
 }
 
+/* A terminal that nobody reads takes part of a line at most. */
+static void a_full_terminal_does_not_block(void **state)
+{
+    (void)state;
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(slave >= 0);
+    dup2(slave, STDERR_FILENO);
+    close(slave);
+    log_set_output(STDERR_FILENO, LOG_FORMAT_TEXT);
+    alarm(10);
+    for (int i = 0; i < 2000; i++)
+        log_error("tls", "%0500d", i);
+    alarm(0);
+    close(master);
+}
+
+static void lost_lines_are_told_of(void **state)
+{
+    (void)state;
+    static char filler[4096], got[5000];
+    int ends[2];
+    log_error("tls", "tells of those that other tests lost");
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], filler, sizeof(filler)) > 0)
+        ;
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    log_error("tls", "first");
+    assert_false(log_put("a\nb\n", 4));
+    while (read(ends[0], filler, sizeof(filler)) > 0)
+        ;
+    log_error("tls", "third");
+    got[read(ends[0], got, sizeof(got) - 1)] = '\0';
+    assert_string_equal(got, "2023-11-14T22:13:20Z warning log: 3 lines before this one are lost: nobody read them in time\n"
+                             "2023-11-14T22:13:20Z error tls: third\n");
+    log_error("tls", "fourth");
+    got[read(ends[0], got, sizeof(got) - 1)] = '\0';
+    assert_string_equal(got, "2023-11-14T22:13:20Z error tls: fourth\n");
+    close(ends[0]);
+}
+
 static void a_limit_lets_one_through_each_ten_seconds(void **state)
 {
     (void)state;
@@ -230,6 +377,12 @@ int main(void)
         LOG_TEST(the_journal_gets_priorities),
         LOG_TEST(an_inherited_journal_that_is_not_stderr_does_not_count),
         LOG_TEST(levels_behind_the_set_one_are_silent),
+        LOG_TEST(a_module_may_have_a_level_of_its_own),
+        LOG_TEST(modules_are_found_by_name),
+        LOG_TEST(json_has_the_same_in_an_object),
+        LOG_TEST(json_is_cut_inside_the_sentence),
+        LOG_TEST(fields_stand_by_their_keys),
+        LOG_TEST(a_field_that_does_not_fit_is_left_out),
         LOG_TEST(strange_bytes_are_escaped),
         LOG_TEST(a_long_line_is_cut_at_1000_bytes),
         LOG_TEST(the_cut_is_never_inside_an_escape),
@@ -237,6 +390,8 @@ int main(void)
         LOG_TEST(a_closed_stderr_is_no_error),
         LOG_TEST(a_reader_that_is_gone_is_no_error),
         LOG_TEST(a_full_pipe_does_not_block),
+        LOG_TEST(a_full_terminal_does_not_block),
+        LOG_TEST(lost_lines_are_told_of),
         cmocka_unit_test(a_limit_lets_one_through_each_ten_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,19 @@ static void choices_name_their_words_and_the_one_meant(void **state)
     refused("tls.min-version", "1.1", "1.2 or 1.3");
 }
 
+static void levels_are_of_modules_that_there_are(void **state)
+{
+    (void)state;
+    const struct config_log_level level = taken("log.modules", "upstream=debug").level;
+    assert_string_equal(log_module_name(level.module), "upstream");
+    assert_int_equal(level.level, LOG_LEVEL_DEBUG);
+    refused("log.modules", "tsl=debug", "\"tsl=debug\" names no module; there are cache, config, control,");
+    refused("log.modules", "=debug", "names no module");
+    refused("log.modules", "tls", "\"tls\" is not MODULE=LEVEL, the level error, warning, info or debug");
+    refused("log.modules", "tls=loud", "is not MODULE=LEVEL");
+    refused("log.modules", "tls=", "is not MODULE=LEVEL");
+}
+
 static void texts_and_paths(void **state)
 {
     (void)state;
@@ -330,6 +343,7 @@ int main(void)
         cmocka_unit_test(booleans_are_yes_and_no_in_three_ways),
         cmocka_unit_test(choices_name_their_words_and_the_one_meant),
         cmocka_unit_test(texts_and_paths),
+        cmocka_unit_test(levels_are_of_modules_that_there_are),
         cmocka_unit_test(host_names),
         cmocka_unit_test(addresses_and_their_ports),
         cmocka_unit_test(networks),
