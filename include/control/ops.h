@@ -1,7 +1,7 @@
 /* What the control side is given: how to reach the workers, and what it shows.
  *
  * Owns:    nothing; see each member.
- * Threads: the main thread's, but for control_ops.report.
+ * Threads: the main thread's, but for control_ops.report and control_ops.trace.
  */
 #ifndef DOTSTUB_CONTROL_OPS_H
 #define DOTSTUB_CONTROL_OPS_H
@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "net/mailbox.h"
 #include "resolve/recorder.h"
+#include "resolve/trace.h"
 #include "upstream/report.h"
 
 /* What a worker tells. */
@@ -29,6 +30,8 @@ struct control_ops {
     void (*post)(void *context, unsigned worker, struct letter *letter);
     /* On the worker's thread; `reader` is what its mailbox gives to letters. */
     void (*report)(void *reader, struct worker_report *out);
+    /* Likewise; `done` is called there, now or later. */
+    void (*trace)(void *reader, struct trace *trace);
     /* Something was flushed. May be NULL. */
     void (*flushed)(void *context);
     /* Health checks shall fail from now on, and the daemon stop after so long. */

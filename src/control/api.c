@@ -93,18 +93,27 @@ static void get_metrics(struct view *view, struct http_request *request, const s
         no_report(view, request);
 }
 
-static void get_cache(struct view *view, struct http_request *request)
+/* "name" and "type" (A unless given), class IN; false after a refusal. */
+static bool read_question(struct http_request *request, struct key *out)
 {
     const char *name = argument(request, "name"), *type_name = argument(request, "type");
-    uint8_t wire[NAME_MAX_WIRE];
-    int len = name ? name_from_text(wire, name) : -EINVAL;
+    int len = name && *name ? name_from_text(out->name, name) : -EINVAL;
     int type = type_name ? records_type_number(type_name) : TYPE_A;
-    if (!name || !*name || len < 0)
+    out->name_len = (uint8_t)len;
+    out->type = (uint16_t)type;
+    out->class = CLASS_IN;
+    if (len < 0)
         refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" must be a domain name");
     else if (type < 0)
         refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" must be a record type");
-    else
-        reply_json(request, HTTP_OK, status_cache(view, wire, (size_t)len, (uint16_t)type));
+    return len >= 0 && type >= 0;
+}
+
+static void get_cache(struct view *view, struct http_request *request)
+{
+    struct key key = {.flags = 0};
+    if (read_question(request, &key))
+        reply_json(request, HTTP_OK, status_cache(view, &key));
 }
 
 /* "3fa2c1"; 0: it is none. */
@@ -145,6 +154,29 @@ static void get_explain(struct view *view, struct http_request *request, const s
         reply_json(request, HTTP_OK, explain_text(sum, &wanted));
     else
         no_report(view, request);
+}
+
+/* --- asking --- */
+
+static void traced(void *context, const struct trace *trace)
+{
+    struct http_request *request = context;
+    if (trace)
+        reply_json(request, HTTP_OK, explain_trace(trace));
+    else
+        refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not answer");
+}
+
+static void post_trace(struct view *view, struct http_request *request)
+{
+    struct key key = {.flags = 0};
+    if (!read_question(request, &key))
+        return;
+    int status = tracer_ask(&view->tracer, &key, traced, request);
+    if (status == -EBUSY)
+        refuse(request, HTTP_UNAVAILABLE, "many questions are being traced already");
+    else if (status < 0)
+        reply_json(request, HTTP_INTERNAL_ERROR, NULL);
 }
 
 /* --- changing --- */
@@ -274,6 +306,7 @@ static const struct route control_routes[] = {
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
     {"/cache", HTTP_GET, {"name", "type"}, .answer = get_cache},
     {"/explain", HTTP_GET, {"which", "name", "id"}, .report = get_explain, .with_records = true},
+    {"/trace", HTTP_POST, {"name", "type"}, .answer = post_trace},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
     {"/log", HTTP_POST, {"level", "module"}, .answer = post_log},
     {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},

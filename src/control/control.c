@@ -130,6 +130,8 @@ static int view_init(struct view *view, const struct control_setup *setup)
     int status = survey_init(&view->survey, setup);
     if (status < 0)
         mem_free(view->listening);
+    else
+        tracer_init(&view->tracer, setup);
     return status;
 }
 
@@ -186,6 +188,7 @@ void control_stopping(struct control *control)
 {
     control->view.readiness = READY_STOPPING;
     survey_close(&control->view.survey);
+    tracer_close(&control->view.tracer);
 }
 
 void control_close(struct control *control)
@@ -204,6 +207,7 @@ void control_free(struct control *control)
     if (!control)
         return;
     survey_fini(&control->view.survey);
+    tracer_fini(&control->view.tracer);
     mem_free(control->view.listening);
     config_unref(control->config);
     mem_free(control);

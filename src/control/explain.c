@@ -78,14 +78,13 @@ static json_t *error_of(const struct record *record)
     return object;
 }
 
-static void put_question(json_t *object, const struct record *record)
+static void put_question(json_t *object, const struct key *key)
 {
     char name[NAME_MAX_TEXT], type[TYPE_TEXT];
-    put_text(object, "name", name_text(record->key.name, name));
-    put_text(object, "type", records_type_text(record->key.type, type));
-    put_flag(object, "dnssec_ok", record->key.flags & KEY_DO);
-    put_flag(object, "checking_disabled", record->key.flags & KEY_CD);
-    put_text(object, "transport", record->tcp ? "TCP" : "UDP");
+    put_text(object, "name", name_text(key->name, name));
+    put_text(object, "type", records_type_text(key->type, type));
+    put_flag(object, "dnssec_ok", key->flags & KEY_DO);
+    put_flag(object, "checking_disabled", key->flags & KEY_CD);
 }
 
 static json_t *explain_object(const struct record *record)
@@ -99,7 +98,8 @@ static json_t *explain_object(const struct record *record)
     put(object, "id", record->id ? json_string(record_id_text(record->id, id)) : json_null());
     put(object, "kind", record->id ? json_string(kinds[record->kind]) : json_null());
     put_number(object, "ended_s_ago", seconds_since(record->ended_ms));
-    put_question(object, record);
+    put_question(object, &record->key);
+    put_text(object, "transport", record->tcp ? "TCP" : "UDP");
     put_text(object, "rcode", records_rcode_text(record->rcode, rcode));
     put(object, "extended_error", error_of(record));
     put_number(object, "total_ms", record->total_ms);
@@ -137,5 +137,42 @@ char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wa
             break;
     }
     put(root, "records", records);
+    return print(root);
+}
+
+/* --- a trace --- */
+
+static json_t *cache_of(const struct trace *trace)
+{
+    static const char *const found[] = {
+        [CACHE_HIT] = "hit", [CACHE_MISS] = "miss", [CACHE_EXPIRED] = "expired", [CACHE_TOO_BIG] = "hit"};
+    if (!trace->looked)
+        return json_null();
+    json_t *object = json_object();
+    put_text(object, "found", found[trace->cached]);
+    put(object, "ms", json_real((double)trace->cache_us / 1000));
+    put(object, "ttl", trace->cached == CACHE_HIT ? json_integer(trace->ttl) : json_null());
+    put(object, "expired_s_ago", trace->cached == CACHE_EXPIRED ? json_integer((json_int_t)(trace->expired_ms / 1000)) : json_null());
+    return object;
+}
+
+static void put_answer(json_t *root, const struct trace *trace)
+{
+    bool whole = trace->len >= MESSAGE_HEADER;
+    char rcode[RCODE_TEXT];
+    put(root, "rcode", whole ? json_string(records_rcode_text(trace->answer[3] & 15, rcode)) : json_null());
+    put_number(root, "answer_records", whole ? read_u16(trace->answer + 6) : 0);
+    put_number(root, "answer_octets", trace->len);
+}
+
+char *explain_trace(const struct trace *trace)
+{
+    json_t *root = json_object();
+    put_question(root, &trace->key);
+    put_answer(root, trace);
+    put(root, "total_ms", json_real((double)trace->total_us / 1000));
+    put_text(root, "step", trace->step);
+    put(root, "cache", cache_of(trace));
+    put(root, "asked", trace->waited ? explain_object(&trace->record) : json_null());
     return print(root);
 }

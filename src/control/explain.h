@@ -1,10 +1,11 @@
-/* Where the time of slow and failed queries went, as JSON; docs/man/dotstubctl.8 says what is in it.
+/* Where the time of slow, failed and traced queries went, as JSON; docs/man/dotstubctl.8 says what is in it.
  *
  * Threads: the main thread's.
  */
 #ifndef DOTSTUB_CONTROL_EXPLAIN_H
 #define DOTSTUB_CONTROL_EXPLAIN_H
 
+#include "resolve/trace.h"
 #include "survey.h"
 
 /* Which records; of several members at most one is set, none: all. */
@@ -18,5 +19,6 @@ struct explain_wanted {
 
 /* As status_text. */
 char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted);
+char *explain_trace(const struct trace *trace);
 
 #endif

@@ -3,10 +3,12 @@ libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c
   src/control/health.h src/control/json.h \
   src/control/listener.c src/control/listener.h src/control/logset.c src/control/logset.h src/control/metrics.c src/control/metrics.h src/control/peer.c src/control/peer.h \
   src/control/server.c src/control/server.h src/control/status.c src/control/status.h src/control/survey.c src/control/survey.h \
-  src/control/view.h
+  src/control/tracer.c src/control/tracer.h src/control/view.h
 noinst_HEADERS += include/control/control.h include/control/ops.h
 
-check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_survey
+check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_survey tests/unit/test_tracer
+tests_unit_test_tracer_SOURCES = tests/unit/test_tracer.c tests/unit/fake_workers.h
+tests_unit_test_tracer_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_api_SOURCES = tests/unit/test_api.c tests/unit/fake_workers.h
 tests_unit_test_api_LDADD = $(control_libs) $(CMOCKA_LIBS)
 # The linker puts the test's own function in the place of the one that sends.

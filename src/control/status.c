@@ -164,9 +164,9 @@ static json_t *answer_object(const struct key *key, struct cache_found *found, s
     return object;
 }
 
-char *status_cache(const struct view *view, const uint8_t *name, size_t name_octets, uint16_t type)
+char *status_cache(const struct view *view, const struct key *question)
 {
-    struct key key = {.type = type, .class = 1, .name_len = (uint8_t)name_octets};
+    struct key key = *question;
     struct {
         struct answer_scratch scratch;
         uint8_t message[MESSAGE_MAX];
@@ -179,13 +179,12 @@ char *status_cache(const struct view *view, const uint8_t *name, size_t name_oct
         json_decref(answers);
         return NULL;
     }
-    memcpy(key.name, name, name_octets);
     for (key.flags = 0; key.flags <= (KEY_DO | KEY_CD); key.flags++)
         if (cache_look(view->cache, &key, key_hash(&key), clock_ms(), room->message, &found) != CACHE_MISS)
             (void)json_array_append_new(answers, answer_object(&key, &found, &room->scratch));
     free(room);
-    put_text(root, "name", name_text(name, text));
-    put_text(root, "type", records_type_text(type, type_text));
+    put_text(root, "name", name_text(key.name, text));
+    put_text(root, "type", records_type_text(key.type, type_text));
     put(root, "answers", answers);
     return print(root);
 }

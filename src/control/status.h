@@ -11,8 +11,8 @@
 char *status_text(const struct view *view, const struct survey_sum *sum);
 char *status_counters(const struct view *view);
 char *status_config(const struct view *view);
-/* What is kept for the name (in lower case) and type, class IN, with and without DNSSEC. */
-char *status_cache(const struct view *view, const uint8_t *name, size_t name_octets, uint16_t type);
+/* What is kept for the question (without flags), with and without DNSSEC. */
+char *status_cache(const struct view *view, const struct key *question);
 char *status_flushed(uint64_t entries);
 char *status_log(void);
 char *status_draining(uint64_t ms);

@@ -8,6 +8,7 @@
 
 #include "control/ops.h"
 #include "survey.h"
+#include "tracer.h"
 
 enum readiness { READY_NOT_YET, READY_YES, READY_DRAINING, READY_STOPPING };
 
@@ -22,6 +23,7 @@ struct view {
     int64_t started_wall_s;
     enum readiness readiness;
     struct survey survey;
+    struct tracer tracer;
 };
 
 /* A counter, summed over the workers. */

@@ -54,6 +54,7 @@ static const struct command commands[] = {
      show_cache},
     {"explain", "[last-slow | last-failed | NAME | ID]", "where the time of slow and failed questions went", 0, 1, "GET", "/explain",
      {NULL}, show_explain},
+    {"trace", "NAME [TYPE]", "ask now and show each step (type A unless given)", 1, 2, "POST", "/trace", {"name", "type"}, show_trace},
     {"config", "", "the settings in force and where each came from", 0, 0, "GET", "/config", {NULL}, show_config},
     {"log", "LEVEL [MODULE]", "set the log's level, or one module's: error, warning, info or debug", 1, 2, "POST", "/log",
      {"level", "module"}, show_log},

@@ -17,6 +17,7 @@ int show_flush(const char *json, FILE *out) MUST_CHECK;
 int show_log(const char *json, FILE *out) MUST_CHECK;
 int show_drain(const char *json, FILE *out) MUST_CHECK;
 int show_explain(const char *json, FILE *out) MUST_CHECK;
+int show_trace(const char *json, FILE *out) MUST_CHECK;
 
 /* The sentence of an error's JSON, or of any other text its first line; in `out`, of `cap` octets. */
 const char *show_error(const char *body, char *out, size_t cap);

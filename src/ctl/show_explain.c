@@ -46,8 +46,6 @@ static void print_remarks(const json_t *record, FILE *out)
     char a[TABLE_CELL], b[TABLE_CELL];
     if (json_is_object(error))
         fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
-    if (json_is_true(json_object_get(record, "joined")))
-        fputs("  it was being asked already\n", out);
     if (json_is_true(json_object_get(record, "stale")))
         fputs("  what was given had expired\n", out);
     if (table_number(record, "messages_sent") > 1)
@@ -66,6 +64,8 @@ static void print_record(const json_t *record, FILE *out)
     if (json_is_string(json_object_get(record, "id")))
         fprintf(out, " [%s]", table_field(record, "id", id));
     fprintf(out, "\n  %s\n", table_field(record, "explanation", name));
+    if (json_is_true(json_object_get(record, "joined")))
+        fputs("  it was being asked already\n", out);
     print_phases(record, out);
     print_server(record, out);
     print_remarks(record, out);
@@ -90,6 +90,50 @@ static int print_explain(const json_t *root, FILE *out)
     json_array_foreach(records, i, record)
         print_record(record, out);
     return 0;
+}
+
+/* --- a trace --- */
+
+static void print_cache(const json_t *cache, FILE *out)
+{
+    char ms[TABLE_CELL], value[TABLE_CELL];
+    if (!json_is_object(cache))
+        return;
+    fprintf(out, "  %-24s%6s ms  %s", "the cache", table_field(cache, "ms", ms), table_field(cache, "found", value));
+    if (json_is_integer(json_object_get(cache, "ttl")))
+        fprintf(out, ", for %s more; asked all the same", table_duration(table_number(cache, "ttl"), value));
+    if (json_is_integer(json_object_get(cache, "expired_s_ago")))
+        fprintf(out, " %s ago", table_duration(table_number(cache, "expired_s_ago"), value));
+    fputc('\n', out);
+}
+
+static void print_asked(const json_t *asked, FILE *out)
+{
+    bool joined = json_is_true(json_object_get(asked, "joined"));
+    if (!json_is_object(asked))
+        return;
+    fprintf(out, "  %-35s%s\n", "in flight", joined ? "yes: joined who asks already" : "no: asked now");
+    print_phases(asked, out);
+    print_server(asked, out);
+    print_remarks(asked, out);
+}
+
+static int print_trace(const json_t *root, FILE *out)
+{
+    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL], e[TABLE_CELL];
+    if (!json_is_string(json_object_get(root, "name")))
+        return -EPROTO;
+    fprintf(out, "%s %s: %s, %s records, %s octets", table_field(root, "name", a), table_field(root, "type", b),
+            table_field(root, "rcode", c), table_field(root, "answer_records", d), table_field(root, "answer_octets", e));
+    fprintf(out, ", after %s ms, by the step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
+    print_cache(json_object_get(root, "cache"), out);
+    print_asked(json_object_get(root, "asked"), out);
+    return 0;
+}
+
+int show_trace(const char *json, FILE *out)
+{
+    return table_show(json, out, print_trace);
 }
 
 int show_explain(const char *json, FILE *out)

@@ -110,7 +110,7 @@ static void cache_flushed(void *context)
 
 static void drain_for(void *context, uint64_t ms);
 
-static const struct control_ops control_ops = {counters_of, post_to, worker_report, cache_flushed, drain_for};
+static const struct control_ops control_ops = {counters_of, post_to, worker_report, worker_trace, cache_flushed, drain_for};
 
 /* After make_workers; may be the first to want the user. 0 or an exit status. */
 static int open_control(const char *user)

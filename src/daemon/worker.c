@@ -180,6 +180,12 @@ bool worker_take_ticket(struct worker *worker, const struct ticket *ticket)
     return group_take_ticket(worker->group, ticket);
 }
 
+void worker_trace(void *reader, struct trace *trace)
+{
+    struct worker *worker = reader;
+    trace_begin(trace, &worker->resolver);
+}
+
 /* --- the thread --- */
 
 static void *worker_main(void *context)

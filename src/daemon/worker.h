@@ -32,6 +32,7 @@ void worker_join(struct worker *worker);
 const struct counters *worker_counters(const struct worker *worker);
 void worker_post(struct worker *worker, struct letter *letter);
 void worker_report(void *reader, struct worker_report *out);
+void worker_trace(void *reader, struct trace *trace);
 /* Tickets to take to the next process, or from the last: before worker_start, after worker_join. */
 void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket), void *context);
 bool worker_take_ticket(struct worker *worker, const struct ticket *ticket);

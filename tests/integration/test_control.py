@@ -22,7 +22,7 @@ from test_upstream import ask_truly
 pytestmark = pytest.mark.threads
 
 READS = ("/status", "/stats", "/config", "/metrics", "/cache?name=a.example", "/explain")
-CHANGES = ("/flush", "/log?level=info", "/drain?seconds=3600")
+CHANGES = ("/flush", "/log?level=info", "/trace?name=b.example", "/drain?seconds=3600")
 
 
 class Answer:
@@ -247,7 +247,7 @@ def test_other_paths_are_told_which_there_are(daemon):
     for path in ("/", "/nothing", "/status/", "/readyz", "//status"):
         answer = control(daemon, path)
         assert answer.status == 404
-        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/flush", "/log", "/drain"} == set(answer.json["paths"])
+        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/drain"} == set(answer.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",

@@ -63,7 +63,18 @@ static void fake_drain(void *context, uint64_t ms)
     fake_drained_ms = ms;
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_flushed, fake_drain};
+/* Traces lie here until the test ends them. */
+static struct trace *fake_traced;
+static unsigned fake_traces;
+
+static void fake_trace(void *reader, struct trace *trace)
+{
+    (void)reader;
+    fake_traced = trace;
+    fake_traces++;
+}
+
+static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_trace, fake_flushed, fake_drain};
 
 static inline void fake_turn(void)
 {
@@ -103,6 +114,8 @@ static inline void fake_name_servers(void)
 static inline struct control_setup fake_begin(void)
 {
     memset(&fake, 0, sizeof fake);
+    fake_traced = NULL;
+    fake_traces = 0;
     clock_fake(1000000000, 1700000000);
     fake_name_servers();
     fake.config = (struct config){.refs = 1, .workers = WORKERS, .upstreams = fake.upstreams, .upstream_count = 2};

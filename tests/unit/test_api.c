@@ -40,6 +40,7 @@ static int setup(void **state)
                          .listening = fake.addrs, .listening_count = 1, .started_ms = clock_ms() - 5000,
                          .started_wall_s = 1699999995, .readiness = READY_YES};
     log_set_level(LOG_LEVEL_ERROR);
+    tracer_init(&view.tracer, &control);
     return view.cache ? survey_init(&view.survey, &control) : -1;
 }
 
@@ -51,6 +52,8 @@ static int teardown(void **state)
             fake_open(w);
     survey_close(&view.survey);
     survey_fini(&view.survey);
+    tracer_close(&view.tracer);
+    tracer_fini(&view.tracer);
     cache_free(view.cache);
     fake_end();
     return 0;

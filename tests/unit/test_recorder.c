@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "base/mem.h"
 #include "fake_client.h"
+#include "resolve/trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -254,6 +255,117 @@ static void ids_begin_anew_and_are_never_zero(void **state)
     assert_int_equal(recorder_next_id(&recorder), 1);
 }
 
+/* --- traces --- */
+
+static struct trace trace;
+static unsigned traces_done;
+
+static void trace_is_done(struct trace *done)
+{
+    assert_ptr_equal(done, &trace);
+    traces_done++;
+}
+
+static void trace_name(const char *name)
+{
+    memset(&trace, 0, sizeof trace);
+    trace.key = (struct key){.type = TYPE_A, .class = CLASS_IN, .name_len = (uint8_t)(strlen(name) + 1)};
+    memcpy(trace.key.name, name, trace.key.name_len);
+    trace.done = trace_is_done;
+    traces_done = 0;
+    trace_begin(&trace, &resolver);
+}
+
+static struct prefix anybody[] = {{.bits = 96, .bytes = {[10] = 0xff, [11] = 0xff, [12] = 192}}};
+
+static void begin_for_traces(void)
+{
+    resolver_begin(1, 1);
+    config->access.allow = anybody;
+    config->access.allow_count = 1;
+}
+
+static void a_trace_asks_and_tells_how_it_went(void **state)
+{
+    (void)state;
+    begin_for_traces();
+    trace_name("\1a\4test");
+    fake_pass(30);
+    assert_int_equal(traces_done, 0);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(traces_done, 1);
+    assert_string_equal(trace.step, "lookup");
+    assert_true(trace.looked && trace.cached == CACHE_MISS && trace.waited);
+    assert_int_equal(trace.record.total_ms, 30);
+    assert_int_equal(trace.record.phase_ms[PHASE_ANSWER], 30);
+    assert_int_equal(trace.record.id, 0); /* neither slow nor failed: kept by nobody */
+    assert_int_equal(read_u16(trace.answer + 6), 1);
+    assert_true(books_hold());
+    look();
+    assert_int_equal(kept, 0);
+    unsigned asked = fake_conn(0)->written;
+    trace_name("\1a\4test"); /* what is kept is told, and asked all the same */
+    fake_turn();
+    assert_int_equal(traces_done, 1);
+    assert_true(trace.cached == CACHE_HIT && trace.ttl > 0);
+    assert_int_equal(fake_conn(0)->written, asked + 1);
+}
+
+static void a_trace_joins_who_asks_already(void **state)
+{
+    (void)state;
+    begin_for_traces();
+    client_ask(&clients[0], "a.test");
+    fake_pass(20);
+    trace_name("\1a\4test");
+    fake_pass(30);
+    fake.serve = serve;
+    fake_turn();
+    assert_int_equal(traces_done, 1);
+    assert_true(trace.record.joined);
+    assert_int_equal(trace.record.total_ms, 30);
+    assert_int_equal(fake_conn(0)->written, 1);
+}
+
+static void a_trace_that_fails_is_kept(void **state)
+{
+    (void)state;
+    begin_for_traces();
+    fake.dial[1] = FAKE_REFUSES;
+    trace_name("\1a\4test");
+    fake_pass(3000);
+    assert_int_equal(traces_done, 1);
+    look();
+    assert_int_equal(kept, 1);
+    assert_int_equal(trace.record.id, records[0].id);
+    assert_int_equal(trace.answer[3] & 15, RCODE_SERVFAIL);
+}
+
+static void a_trace_ends_with_the_worker(void **state)
+{
+    (void)state;
+    begin_for_traces();
+    trace_name("\1a\4test");
+    fake_turn();
+    resolver_stop(&resolver);
+    assert_int_equal(traces_done, 1);
+    trace_name("\1a\4test");
+    assert_int_equal(traces_done, 1);
+    assert_false(trace.waited);
+}
+
+static void where_nobody_may_ask_a_trace_says_so(void **state)
+{
+    (void)state;
+    begin_for_traces();
+    config->access.allow_count = 0;
+    trace_name("\1a\4test");
+    assert_int_equal(traces_done, 1);
+    assert_string_equal(trace.step, "refuse");
+    assert_int_equal(trace.len, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -267,6 +379,11 @@ int main(void)
         TEST(who_comes_late_is_told_so),
         TEST(the_newest_are_kept),
         TEST(failures_do_not_push_out_what_was_slow),
+        TEST(a_trace_asks_and_tells_how_it_went),
+        TEST(a_trace_joins_who_asks_already),
+        TEST(a_trace_that_fails_is_kept),
+        TEST(a_trace_ends_with_the_worker),
+        TEST(where_nobody_may_ask_a_trace_says_so),
         TEST(ids_begin_anew_and_are_never_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,10 +65,24 @@ static void a_question_is_explained(void **state)
         "\"phases\": [{\"phase\": \"handshake\", \"ms\": 300}, {\"phase\": \"new\", \"ms\": 12}],"
         "\"server\": {\"upstream\": \"a\", \"address\": \"192.0.2.1@853\"}, \"session\": \"opened\", \"joined\": true, \"stale\": true,"
         "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"messages_sent\": 2, \"sessions_ended\": 1, \"queries\": 3}]}"), 0);
-    assert_shows("a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n");
+    assert_shows("a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n  it was being asked already\n");
     assert_shows("  TLS handshake              300 ms\n  new                         12 ms\n");
-    assert_shows("  server a 192.0.2.1@853, session opened\n  extended error 23 why\n  it was being asked already\n"
+    assert_shows("  server a 192.0.2.1@853, session opened\n  extended error 23 why\n"
                  "  what was given had expired\n  asked 2 times, 1 sessions ended under it\n  3 queries waited for it\n");
+}
+
+static void a_trace_is_shown(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_trace,
+        "{\"name\": \"a.test.\", \"type\": \"A\", \"rcode\": \"NOERROR\", \"answer_records\": 2, \"answer_octets\": 68, \"total_ms\": 12.25,"
+        "\"step\": \"lookup\", \"cache\": {\"found\": \"hit\", \"ms\": 0.01, \"ttl\": 61, \"expired_s_ago\": null},"
+        "\"asked\": {\"joined\": false, \"phases\": [{\"phase\": \"answer\", \"ms\": 12}]}}"), 0);
+    assert_shows("a.test. A: NOERROR, 2 records, 68 octets, after 12.2 ms, by the step lookup\n");
+    assert_shows("  the cache                  0.0 ms  hit, for 1 min 1 s more; asked all the same\n");
+    assert_shows("  in flight                          no: asked now\n  waiting for the answer      12 ms\n");
+    assert_int_equal(shown(show_trace, "{\"name\": \"localhost.\", \"type\": \"A\", \"step\": \"special\", \"cache\": null, \"asked\": null}"), 0);
+    assert_shows("by the step special\n");
 }
 
 static void many_questions_are_a_table(void **state)
@@ -135,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(status_is_a_table, end),
         cmocka_unit_test_teardown(a_question_is_explained, end),
+        cmocka_unit_test_teardown(a_trace_is_shown, end),
         cmocka_unit_test_teardown(many_questions_are_a_table, end),
         cmocka_unit_test_teardown(what_is_missing_is_no_failure, end),
         cmocka_unit_test_teardown(the_others_are_shown, end),

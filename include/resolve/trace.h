@@ -1,0 +1,36 @@
+/* A question asked on purpose, to see what becomes of it.
+ *
+ * Does:    walks the steps as a client's question over TCP does, but looks at the cache only to tell what it holds: it is asked
+ *          upstream, or joins who asks already.
+ * Owns:    nothing; a trace belongs to who asks, and to the worker from trace_begin until `done`.
+ * Threads: the worker's.
+ */
+#ifndef DOTSTUB_RESOLVE_TRACE_H
+#define DOTSTUB_RESOLVE_TRACE_H
+
+#include "cache/cache.h"
+#include "dns/key.h"
+#include "resolve/recorder.h"
+
+struct resolver;
+
+struct trace {
+    /* Set by who asks: */
+    struct key key;                /* name in lower case, type, class; no flags */
+    void (*done)(struct trace *trace); /* the last that the worker does with it */
+    /* What came of it: */
+    const char *step;              /* the step that answered or asked; a constant */
+    bool looked;                   /* into the cache, and found: */
+    enum cache_result cached;
+    uint32_t ttl;                  /* seconds left */
+    uint64_t expired_ms;           /* ago */
+    uint64_t begun_us, cache_us, total_us;
+    bool waited;                   /* it was asked upstream, and how that went: */
+    struct record record;
+    size_t len;                    /* of the answer; 0: there was none */
+    uint8_t answer[MESSAGE_MAX];
+};
+
+void trace_begin(struct trace *trace, struct resolver *resolver);
+
+#endif

@@ -1,0 +1,37 @@
+/* Traces under way: each is a letter to one worker, which comes back when the question has its answer.
+ *
+ * Does:    the workers take turns; at most TRACER_MOST at a time; who asks is told within TRACER_PATIENCE_MS that a worker hangs.
+ * Owns:    the letters with what is traced in them; a request belongs to who asks until `told`.
+ * Threads: the main thread's; a letter is opened on its worker's.
+ */
+#ifndef DOTSTUB_CONTROL_TRACER_H
+#define DOTSTUB_CONTROL_TRACER_H
+
+#include "control/ops.h"
+
+enum {
+    TRACER_MOST = 8,
+    TRACER_PATIENCE_MS = 35000, /* longer than limits.answer-by can be */
+};
+
+struct tracer {
+    struct mailbox *home;
+    const struct control_ops *ops;
+    void *context;
+    unsigned workers, next_worker;
+    struct timeouts patience;
+    struct list errands;
+    bool closed;
+};
+
+void tracer_init(struct tracer *tracer, const struct control_setup *setup);
+/* `told` runs once with what came of the question, or with NULL: nothing will; perhaps at once. -EBUSY: too many are under way;
+ * -ENOMEM. */
+int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace), void *context)
+    MUST_CHECK;
+/* Tells all who wait that nothing comes; no letter is posted any more. */
+void tracer_close(struct tracer *tracer);
+/* All letters are back, which is asserted. */
+void tracer_fini(struct tracer *tracer);
+
+#endif

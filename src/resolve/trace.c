@@ -1,0 +1,86 @@
+/* Invariant: once the answer is in its room the trace is its owner's again: nothing here touches it after a step has run. */
+#include <string.h>
+#include "resolve/resolver.h"
+#include "resolve/trace.h"
+
+static uint8_t *trace_room(struct query *query, size_t cap)
+{
+    struct trace *trace = query->origin.owner;
+    (void)cap;
+    return trace->answer;
+}
+
+static void trace_end(struct trace *trace, size_t len)
+{
+    trace->len = len;
+    trace->total_us = clock_us() - trace->begun_us;
+    trace->done(trace);
+}
+
+static void trace_reply(struct query *query, size_t len)
+{
+    trace_end(query->origin.owner, len);
+}
+
+static void trace_recorded(struct query *query, const struct record *record)
+{
+    struct trace *trace = query->origin.owner;
+    trace->record = *record;
+    trace->waited = true;
+}
+
+static const struct origin_ops trace_ops = {.room = trace_room, .reply = trace_reply, .recorded = trace_recorded};
+
+/* As from the first client that access.allow names: whoever may ask this way is not refused for their address. */
+static struct origin origin_of(struct trace *trace, const struct config *config)
+{
+    struct origin origin = {.ops = &trace_ops, .owner = trace, .tcp = true};
+    origin.client.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+    memcpy(&origin.client.in6.sin6_addr, config->access.allow[0].bytes, sizeof origin.client.in6.sin6_addr);
+    return origin;
+}
+
+static void look_into_cache(struct trace *trace, const struct query *query)
+{
+    struct resolver *resolver = query->resolver;
+    struct cache_found found;
+    uint64_t begun_us = clock_us();
+    trace->cached = cache_look(resolver->cache, &query->key, query->hash, loop_now(resolver->loop), trace->answer, &found);
+    trace->cache_us = clock_us() - begun_us;
+    trace->looked = true;
+    if (trace->cached == CACHE_MISS)
+        return;
+    trace->ttl = found.answer.ttl;
+    trace->expired_ms = found.expired_ms;
+}
+
+static void walk(struct trace *trace, struct query *query)
+{
+    enum verdict verdict = NEXT;
+    for (const struct step *const *step = query->resolver->steps; *step && verdict == NEXT; step++) {
+        if (*step == &step_cache) {
+            look_into_cache(trace, query);
+            continue;
+        }
+        trace->step = (*step)->name;
+        verdict = (*step)->run(query);
+    }
+}
+
+void trace_begin(struct trace *trace, struct resolver *resolver)
+{
+    const struct config *config = resolver->config;
+    struct edit_ask ask = {.edns = true};
+    uint8_t wire[EDIT_QUESTION_MAX];
+    struct query query;
+    trace->begun_us = clock_us();
+    trace->step = "refuse";
+    if (config->access.allow_count == 0) { /* nobody may ask */
+        trace_end(trace, 0);
+        return;
+    }
+    struct origin origin = origin_of(trace, config);
+    size_t len = edit_question(wire, &trace->key, &ask);
+    if (query_take(&query, resolver, &origin, (struct bytes){wire, len}))
+        walk(trace, &query);
+}

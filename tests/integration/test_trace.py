@@ -1,0 +1,107 @@
+"""`dotstubctl trace`: a question asked now, and what it shows of each step."""
+import concurrent.futures
+import json
+import signal
+
+import pytest
+
+import lies
+import wire
+from test_control import control, post
+from test_ctl import OTHER, USAGE, call, ctl
+from test_explain import phases
+from test_upstream import ask_truly
+
+pytestmark = pytest.mark.threads
+
+
+def trace(daemon, *arguments):
+    return json.loads(ctl(daemon, "--json", "trace", *arguments))
+
+
+def test_a_new_session_then_the_same_one(daemon, server):
+    first = trace(daemon, "a.example")
+    assert first["rcode"] == "NOERROR" and first["answer_records"] == 1 and first["step"] == "lookup"
+    assert first["cache"]["found"] == "miss" and first["asked"]["session"] == "opened" and not first["asked"]["joined"]
+    assert first["asked"]["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
+    assert sum(phases(first["asked"]).values()) == first["asked"]["total_ms"]
+    second = trace(daemon, "b.example", "AAAA")
+    assert second["type"] == "AAAA" and second["asked"]["session"] == "reused"
+    assert len(server.connections) == 1 and len(server.asked("a.example")) == len(server.asked("b.example", "AAAA")) == 1
+
+
+@pytest.mark.parametrize("lie, phase", [({"delay": 0.3}, "answer"), ({"greet_after": 0.3}, "handshake")], ids=lambda value: str(value))
+def test_where_the_time_goes(daemon, server, lie, phase):
+    with server.lying(**lie):
+        told = trace(daemon, "a.example")
+    assert told["asked"]["longest"] == phase and phases(told["asked"])[phase] >= 240 and told["total_ms"] >= 240
+
+
+def test_what_the_cache_has_is_told_and_asked_anyway(daemon, server):
+    ask_truly(daemon, "a.example")
+    told = trace(daemon, "A.example.")
+    assert told["cache"]["found"] == "hit" and told["cache"]["ttl"] > 0 and told["asked"]
+    assert len(server.asked("a.example")) == 2
+    shown = ctl(daemon, "trace", "a.example")
+    assert shown.startswith("a.example. A: NOERROR, 1 records, ") and "asked all the same" in shown and "no: asked now" in shown
+
+
+def test_it_joins_who_asks_already(daemon, server):
+    with server.lying(delay=0.5), daemon.udp() as client:
+        client.send(wire.query("a.example"))
+        server.wait_asked("a.example")
+        assert trace(daemon, "a.example")["asked"]["joined"]
+
+
+def test_names_that_never_leave(daemon, server):
+    told = trace(daemon, "localhost")
+    assert told["step"] == "special" and told["rcode"] == "NOERROR" and told["asked"] is None and told["cache"] is None
+    assert not server.queries
+
+
+def test_a_failure(daemon, server):
+    server.refuse()
+    told = trace(daemon, "a.example")
+    assert told["rcode"] == "SERVFAIL" and "Connection refused" in told["asked"]["extended_error"]["text"]
+    assert "Connection refused" in ctl(daemon, "trace", "b.example")
+
+
+def test_a_large_answer(daemon, server):
+    with server.lying(twist=lies.large_failure):
+        told = trace(daemon, "a.example")
+    assert told["rcode"] == "SERVFAIL" and told["answer_octets"] > 4000
+
+
+def test_clients_need_not_be_on_this_machine(make_daemon, server):
+    daemon = make_daemon(server, access={"allow": ["192.0.2.0/24", "2001:db8::/32"]})
+    assert trace(daemon, "a.example")["rcode"] == "NOERROR"
+
+
+def test_many_at_a_time(daemon, server):
+    with server.lying(delay=1), concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda n: post(daemon, f"/trace?name=n{n}.example"), range(20)))
+    assert {answer.status for answer in answers} == {200, 503}
+    assert sum(answer.status == 200 for answer in answers) >= 8
+    assert post(daemon, "/trace?name=a.example").status == 200
+
+
+def test_the_daemon_ends_meanwhile(daemon, server):
+    server.silence = True
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(post, daemon, "/trace?name=a.example")
+        server.wait_asked("a.example")
+        daemon.signal(signal.SIGTERM)
+        assert waiting.result().status == 503
+    assert daemon.wait_exit() == 0
+
+
+@pytest.mark.parametrize("path", ["", "?name=", "?name=a..b", "?name=a&type=NONSENSE", "?nothing=1"])
+def test_what_is_refused(daemon, server, path):
+    assert post(daemon, "/trace" + path).status == 400
+    assert not server.queries
+
+
+def test_it_is_no_reading(daemon, server):
+    assert control(daemon, "/trace?name=a.example").status == 405 and not server.queries
+    assert "must be a record type" in ctl(daemon, "trace", "a.example", "NONSENSE", status=OTHER)
+    assert call("--socket", daemon.config["control"]["socket"], "trace").returncode == USAGE
