@@ -1,0 +1,81 @@
+/* A command that is one request to the control socket. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "client.h"
+#include "command.h"
+#include "locate.h"
+#include "show.h"
+
+static int explain(const char *path, int error)
+{
+    const char *remedy = "";
+    int status = EXIT_NO_DAEMON;
+    if (error == -ENOENT || error == -ECONNREFUSED)
+        remedy = "; is dotstub running?";
+    else if (error == -EACCES || error == -EPERM)
+        remedy = "; ask as root, as the daemon's user or as a member of its group";
+    if (error == -EACCES || error == -EPERM)
+        status = EXIT_NO_PERMISSION;
+    if (error == -EPROTO)
+        status = EXIT_PROTOCOL;
+    fprintf(stderr, "dotstubctl: %s: %s%s\n", path, error == -EAGAIN ? "no answer in time" : error_text(error), remedy);
+    return status;
+}
+
+static int print_reply(const struct options *options, const struct command *command, const struct client_reply *reply)
+{
+    char sentence[512];
+    if (reply->status != 200) {
+        fprintf(stderr, "dotstubctl: %s\n", show_error(reply->body, sentence, sizeof sentence));
+        return reply->status == 403 ? EXIT_NO_PERMISSION : EXIT_OTHER;
+    }
+    FILE *nowhere = options->json ? fopen("/dev/null", "w") : NULL; /* the exit status is the same */
+    int status = command->show(reply->body, options->json ? nowhere : stdout);
+    if (nowhere)
+        fclose(nowhere);
+    if (options->json)
+        fputs(reply->body, stdout);
+    if (status < 0) {
+        fputs("dotstubctl: the answer is not understood\n", stderr);
+        return EXIT_PROTOCOL;
+    }
+    return status ? EXIT_DEGRADED : EXIT_OK;
+}
+
+/* "3fa2c1" is an id; with a dot behind it, it is a name. */
+static const char *explain_name(const char *argument)
+{
+    if (strcmp(argument, "last-slow") == 0 || strcmp(argument, "last-failed") == 0)
+        return "which";
+    return strlen(argument) == 6 && strspn(argument, "0123456789abcdef") == 6 ? "id" : "name";
+}
+
+int ask_run(const struct options *options, const struct command *command, char **arguments, int count)
+{
+    char target[2048], path[PATH_MAX];
+    struct client_reply reply;
+    bool fits = true;
+    snprintf(target, sizeof target, "%s", command->path);
+    for (int i = 0; i < count; i++)
+        fits = fits && client_add_argument(target, sizeof target, command->names[i] ? command->names[i] : explain_name(arguments[i]),
+                                           arguments[i]);
+    if (options->value[OWN_SUFFIX])
+        fits = fits && client_add_argument(target, sizeof target, "suffix", options->value[OWN_SUFFIX]);
+    if (!fits) {
+        fputs("dotstubctl: an argument is too long\n", stderr);
+        return EXIT_USAGE;
+    }
+    int status = locate_socket(options, path);
+    if (status != EXIT_OK)
+        return status;
+    status = client_ask(&reply, path, command->verb, target);
+    if (status < 0)
+        return explain(path, status);
+    status = print_reply(options, command, &reply);
+    free(reply.body);
+    return fflush(stdout) == 0 ? status : EXIT_OTHER;
+}

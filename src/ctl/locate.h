@@ -1,0 +1,16 @@
+/* Where the daemon is.
+ *
+ * Threads: the program's only one.
+ */
+#ifndef DOTSTUB_CTL_LOCATE_H
+#define DOTSTUB_CTL_LOCATE_H
+
+#include <limits.h>
+#include "base/check.h"
+#include "command.h"
+
+/* What was said on the command line, else what the configuration says, as far as it can be read. 0, or an exit status after a line
+ * that says what is wrong. */
+int locate_socket(const struct options *options, char out[PATH_MAX]) MUST_CHECK;
+
+#endif
