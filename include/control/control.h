@@ -18,6 +18,11 @@ struct control;
  * or negative after one line that says what is wrong and what to do: -EACCES, -EADDRINUSE, ... A default control socket that
  * cannot be had is one line of information and no error. */
 int control_open(struct control **out, const struct control_setup *setup) MUST_CHECK;
+/* Its listening sockets, for the next process: their number. Borrowed. */
+#define CONTROL_SOCKETS 2
+size_t control_sockets(const struct control *control, int out[CONTROL_SOCKETS]);
+/* The next process listens on them now: this one closes its own, and leaves the unix socket's file there. After control_stopping. */
+void control_hand_over(struct control *control);
 /* How many descriptors it may hold at once. */
 unsigned control_descriptors(const struct config *config);
 /* The workers run. Before: not ready. */

@@ -49,6 +49,8 @@ struct control_setup {
     gid_t gid;
     const struct control_ops *ops;
     void *context;
+    int *taken;                    /* listening sockets of the process before; those that fit are used, and -1 then */
+    size_t taken_count;
 };
 
 #endif

@@ -26,6 +26,7 @@ struct control {
     struct view view;
     struct config *config;
     struct http_server *socket, *metrics; /* NULL: not served */
+    int socket_fd, metrics_fd; /* what they listen on: theirs */
     gid_t group; /* of the socket's file */
     struct log_limit refusals;
 };
@@ -78,9 +79,12 @@ static int open_socket(struct control *control, const struct control_setup *setu
     struct stat stat;
     if (!config->control_socket)
         return 0;
-    int fd = listener_unix(config->control_socket, setup->uid, setup->gid);
+    int fd = listener_taken(setup->taken, setup->taken_count, config->control_socket, NULL);
+    if (fd < 0)
+        fd = listener_unix(config->control_socket, setup->uid, setup->gid);
     if (fd < 0)
         return explain_socket(config, fd);
+    control->socket_fd = fd;
     control->group = lstat(config->control_socket, &stat) == 0 ? stat.st_gid : setup->gid;
     return http_server_open(&control->socket, setup->loop, fd, &control_http, control, CONTROL_CONNECTIONS);
 }
@@ -101,7 +105,10 @@ static int open_metrics(struct control *control, const struct control_setup *set
     char text[ADDR_TEXT];
     if (!config->has_metrics)
         return 0;
-    int fd = listener_tcp(&config->metrics_listen);
+    int fd = listener_taken(setup->taken, setup->taken_count, NULL, &config->metrics_listen);
+    if (fd < 0)
+        fd = listener_tcp(&config->metrics_listen);
+    control->metrics_fd = fd;
     if (fd < 0) {
         log_error("control", "cannot serve metrics on %s: %s; choose another address with metrics.listen",
                   addr_format(&config->metrics_listen, true, text), error_text(fd));
@@ -159,6 +166,16 @@ int control_open(struct control **out, const struct control_setup *setup)
     return status;
 }
 
+size_t control_sockets(const struct control *control, int out[CONTROL_SOCKETS])
+{
+    size_t count = 0;
+    if (control->socket)
+        out[count++] = control->socket_fd;
+    if (control->metrics)
+        out[count++] = control->metrics_fd;
+    return count;
+}
+
 unsigned control_descriptors(const struct config *config)
 {
     unsigned count = OTHER_DESCRIPTORS;
@@ -191,15 +208,20 @@ void control_stopping(struct control *control)
     tracer_close(&control->view.tracer);
 }
 
-void control_close(struct control *control)
+void control_hand_over(struct control *control)
 {
-    if (control->socket) {
-        (void)unlink(control->config->control_socket); /* not possible in a directory of root's; the next start replaces it */
+    if (control->socket)
         http_server_close(control->socket);
-    }
     if (control->metrics)
         http_server_close(control->metrics);
     control->socket = control->metrics = NULL;
+}
+
+void control_close(struct control *control)
+{
+    if (control->socket)
+        (void)unlink(control->config->control_socket); /* not possible in a directory of root's; the next start replaces it */
+    control_hand_over(control);
 }
 
 void control_free(struct control *control)

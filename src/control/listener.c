@@ -89,3 +89,27 @@ int listener_tcp(const struct addr *addr)
     close(fd);
     return status;
 }
+
+static bool listens_at(int fd, const char *path, const struct addr *addr)
+{
+    struct addr found = {.sa = {.sa_family = AF_UNSPEC}};
+    struct sockaddr_un name = {.sun_family = AF_UNSPEC};
+    socklen_t len = path ? (socklen_t)sizeof name - 1 : (socklen_t)sizeof found;
+    if (getsockname(fd, path ? (struct sockaddr *)&name : &found.sa, &len) < 0)
+        return false;
+    if (path)
+        return name.sun_family == AF_UNIX && strcmp(name.sun_path, path) == 0;
+    return found.sa.sa_family == addr->sa.sa_family && addr_equal(&found, addr);
+}
+
+int listener_taken(int *fds, size_t count, const char *path, const struct addr *addr)
+{
+    for (size_t i = 0; i < count; i++) {
+        int fd = fds[i];
+        if (fd < 0 || !listens_at(fd, path, addr))
+            continue;
+        fds[i] = -1;
+        return fd;
+    }
+    return -ENOENT;
+}

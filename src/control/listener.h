@@ -13,6 +13,8 @@
  * CAP_CHOWN it stays root's). A socket that nobody listens on any more is replaced. The descriptor, or negative: -EADDRINUSE: somebody listens, -EEXIST: there
  * is something else of that name, -ENOENT: its directory is missing, ... */
 int listener_unix(const char *path, uid_t uid, gid_t gid) MUST_CHECK;
+/* The one of these descriptors that listens at this path, or (path NULL) at this address; its place becomes -1. -ENOENT: none does. */
+int listener_taken(int *fds, size_t count, const char *path, const struct addr *addr);
 /* A listening TCP socket. The descriptor or a negative errno. */
 int listener_tcp(const struct addr *addr) MUST_CHECK;
 

@@ -1,30 +1,12 @@
 /* A command that is one request to the control socket. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/errors.h"
 #include "client.h"
 #include "command.h"
 #include "locate.h"
 #include "show.h"
-
-static int explain(const char *path, int error)
-{
-    const char *remedy = "";
-    int status = EXIT_NO_DAEMON;
-    if (error == -ENOENT || error == -ECONNREFUSED)
-        remedy = "; is dotstub running?";
-    else if (error == -EACCES || error == -EPERM)
-        remedy = "; ask as root, as the daemon's user or as a member of its group";
-    if (error == -EACCES || error == -EPERM)
-        status = EXIT_NO_PERMISSION;
-    if (error == -EPROTO)
-        status = EXIT_PROTOCOL;
-    fprintf(stderr, "dotstubctl: %s: %s%s\n", path, error == -EAGAIN ? "no answer in time" : error_text(error), remedy);
-    return status;
-}
 
 static int print_reply(const struct options *options, const struct command *command, const struct client_reply *reply)
 {
@@ -74,7 +56,7 @@ int ask_run(const struct options *options, const struct command *command, char *
         return status;
     status = client_ask(&reply, path, command->verb, target);
     if (status < 0)
-        return explain(path, status);
+        return locate_explain(path, status);
     status = print_reply(options, command, &reply);
     free(reply.body);
     return fflush(stdout) == 0 ? status : EXIT_OTHER;

@@ -46,6 +46,8 @@ struct command {
 
 /* One request to the daemon. */
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Starts another daemon in the place of the one that runs. */
+int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Asks no daemon: runs dotstub --check, the program that lies beside this one, so that both always agree. */
 int check_run(const struct options *options, const struct command *command, char **arguments, int count);
 

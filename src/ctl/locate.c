@@ -1,5 +1,7 @@
 #include "locate.h"
+#include <errno.h>
 #include <string.h>
+#include "base/errors.h"
 #include "config/config.h"
 
 #define DEFAULT_SOCKET "/run/dotstub/control.sock"
@@ -29,4 +31,20 @@ int locate_socket(const struct options *options, char out[PATH_MAX])
     if (status < 0 && options->config)
         return EXIT_CONFIGURATION;
     return off ? EXIT_NO_DAEMON : EXIT_OK;
+}
+
+int locate_explain(const char *path, int error)
+{
+    const char *remedy = "";
+    int status = EXIT_NO_DAEMON;
+    if (error == -ENOENT || error == -ECONNREFUSED)
+        remedy = "; is dotstub running?";
+    else if (error == -EACCES || error == -EPERM)
+        remedy = "; ask as root, as the daemon's user or as a member of its group";
+    if (error == -EACCES || error == -EPERM)
+        status = EXIT_NO_PERMISSION;
+    if (error == -EPROTO)
+        status = EXIT_PROTOCOL;
+    fprintf(stderr, "dotstubctl: %s: %s%s\n", path, error == -EAGAIN ? "no answer in time" : error_text(error), remedy);
+    return status;
 }

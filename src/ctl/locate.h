@@ -12,5 +12,7 @@
 /* What was said on the command line, else what the configuration says, as far as it can be read. 0, or an exit status after a line
  * that says what is wrong. */
 int locate_socket(const struct options *options, char out[PATH_MAX]) MUST_CHECK;
+/* Why the daemon at this socket could not be asked, in one line; gives the exit status. */
+int locate_explain(const char *path, int error);
 
 #endif

@@ -23,6 +23,8 @@ static const struct command commands[] = {
      {"level", "module"}, show_log},
     {"drain", "[SECONDS]", "fail health checks for so long (drain.time unless given), then stop", ask_run, 0, 1, 0, "POST", "/drain",
      {"seconds"}, show_drain},
+    {"upgrade", "[PROGRAM]", "put a new process in the daemon's place, of the same program unless another is given", upgrade_run, 0, 1, 0,
+     NULL, NULL, {NULL}, NULL},
     {"check", "[FILE]", "look for mistakes in a configuration; asks no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -111,7 +111,7 @@ static void write_over(uv_work_t *work, int status)
     struct cachefile *file = container_of(work, struct cachefile, work);
     if (status == 0)
         status = file->status;
-    if (status == 0 && file->epoch != cache_epoch(file->cache)) {
+    if (status == 0 && (file->epoch != cache_epoch(file->cache) || file->gave_up)) {
         file_draft_drop(&file->draft);
         status = -ECANCELED;
     } else if (status == 0) {
@@ -150,39 +150,54 @@ static void wait_some(struct cachefile *file)
     uv_mutex_unlock(&file->lock);
 }
 
-void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache)
+int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config, const atomic_bool *stop)
 {
-    if (!config->cache.save || config_define_upstreams(config, file->group.definition) < 0)
-        return;
-    file->path = config->cache.save_file;
-    file->cache = cache;
-    file->terms = (struct dump_terms){
-        .groups = &file->group,
+    *group = (struct dump_group){.id = 0};
+    *out = (struct dump_terms){
+        .groups = group,
         .group_count = 1,
         .limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl},
         .stale = config->cache.serve_stale,
-        .stop = &file->stop,
+        .stop = stop,
     };
+    return config_define_upstreams(config, group->definition);
+}
+
+void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache, bool read)
+{
+    if (!config->cache.save || cachefile_terms(&file->terms, &file->group, config, &file->stop) < 0)
+        return;
+    file->path = config->cache.save_file;
+    file->cache = cache;
+    if (!read)
+        return;
     job_begin(file, CACHEFILE_READING, read_job, read_over);
     wait_some(file);
 }
 
 void cachefile_save(struct cachefile *file)
 {
-    if (file->path && file->state == CACHEFILE_IDLE)
+    if (file->path && file->state == CACHEFILE_IDLE && !file->gave_up)
         write_begin(file);
 }
 
 /* The file is gone until the next save: until then what else is in it is lost with a crash, but not what was flushed kept. */
 void cachefile_flushed(struct cachefile *file)
 {
-    if (!file->path)
+    if (!file->path || file->gave_up)
         return;
     if (unlink(file->path) < 0 && errno != ENOENT)
         log_warning("cache", "%s still holds what was flushed and cannot be removed: %s", file->path, error_text(-errno));
     file->known = 0;
     if (file->state == CACHEFILE_WRITING)
         file->again = true; /* the job notices by itself */
+}
+
+void cachefile_give_up(struct cachefile *file)
+{
+    atomic_store(&file->stop, true);
+    file->again = false;
+    file->gave_up = true;
 }
 
 void cachefile_wait(struct cachefile *file)

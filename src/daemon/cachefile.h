@@ -25,6 +25,7 @@ struct cachefile {
     enum cachefile_state state;
     atomic_bool stop;   /* the job is to give up */
     bool again;         /* write once more when it has */
+    bool gave_up;
     atomic_bool ending; /* no need to wait for the disk */
     uint64_t epoch;     /* of the cache, when the job began */
     uint64_t known;     /* what cache_changes was when the file was read or written last */
@@ -40,13 +41,17 @@ struct cachefile {
 
 /* 0 or negative (libuv's numbers). */
 int cachefile_init(struct cachefile *file, struct loop *loop) MUST_CHECK;
-/* Reads the file; what takes longer than CACHEFILE_PATIENCE_MS goes on while questions are answered. */
+/* What is written and read with this configuration; they borrow `group` and `stop`. 0 or -ENOMEM. */
+int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config, const atomic_bool *stop) MUST_CHECK;
+/* Reads the file, if `read` is set; what takes longer than CACHEFILE_PATIENCE_MS goes on while questions are answered. */
 #define CACHEFILE_PATIENCE_MS 300
-void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache);
+void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache, bool read);
 /* Begins to write, if anything has changed. */
 void cachefile_save(struct cachefile *file);
 /* Something in the cache was flushed. */
 void cachefile_flushed(struct cachefile *file);
+/* Begins nothing any more; a job under way leaves no file. */
+void cachefile_give_up(struct cachefile *file);
 /* Returns when no job is under way; the loop runs meanwhile. */
 void cachefile_wait(struct cachefile *file);
 /* Writes for the last time, and returns when that is done. */

@@ -17,10 +17,13 @@
 #include <config.h>
 #include "control/control.h"
 #include "exits.h"
+#include "handover.h"
+#include "inherited.h"
 #include "kept.h"
 #include "net/notify.h"
 #include "privileges.h"
 #include "sockets.h"
+#include "takeover.h"
 #include "trusts.h"
 #include "watchdog.h"
 #include "worker.h"
@@ -41,6 +44,9 @@ struct daemon {
     uv_signal_t on_term, on_int, on_hup;
     struct kept kept;
     struct watchdog watchdog;
+    struct handover handover; /* to the next process */
+    struct takeover takeover; /* from the one before, */
+    bool takes_over;          /* unless it is over, or there is none */
 };
 
 /* Static, so that what a failed start leaves behind is still reachable. */
@@ -63,7 +69,7 @@ static unsigned tcp_limit(void)
         servers += config->upstreams[i].address_count;
     if (servers * config->tls.sessions > 12)
         servers = 12 / config->tls.sessions + 1; /* more are not open at once */
-    unsigned long reserve = 16 + control_descriptors(config) + config->workers * (8 + 2 * self.sockets.per_worker + servers * config->tls.sessions);
+    unsigned long reserve = 16 + control_descriptors(config) + config->workers * (8 + 4 * self.sockets.per_worker + servers * config->tls.sessions);
     unsigned long left = limit.rlim_cur > reserve ? (limit.rlim_cur - reserve) / config->workers : 0;
     if (left < 4)
         left = 4;
@@ -116,7 +122,8 @@ static const struct control_ops control_ops = {counters_of, post_to, worker_repo
 static int open_control(const char *user)
 {
     struct control_setup setup = {
-        .loop = &self.loop, .mailbox = &self.mailbox, .config = self.config, .cache = self.cache, .ops = &control_ops};
+        .loop = &self.loop, .mailbox = &self.mailbox, .config = self.config, .cache = self.cache, .ops = &control_ops,
+        .taken = self.takeover.control, .taken_count = self.takeover.control_count};
     struct addr *listening = mem_zalloc(self.sockets.addresses, sizeof *listening);
     int status = listening ? privileges_identity(user, &setup.uid, &setup.gid) : -ENOMEM;
     for (size_t i = 0; listening && i < self.sockets.addresses; i++)
@@ -157,9 +164,41 @@ static void stop_workers(void)
         return;
     self.stopping = true;
     watchdog_stop(&self.watchdog);
+    handover_close(&self.handover);
+    if (!handover_busy(&self.handover))
+        sockets_let_go(&self.sockets);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
+}
+
+/* --- the next process --- */
+
+/* The manager looks after it from now on. */
+static void handed_over(pid_t to)
+{
+    char assignment[32];
+    snprintf(assignment, sizeof assignment, "MAINPID=%ld", (long)to);
+    tell_manager(assignment);
+    kept_hand_over(&self.kept);
+    stop_workers();
+    control_hand_over(self.control);
+}
+
+static void await_next(void)
+{
+    handover_open(&self.handover, &(struct handover_setup){
+                                      .loop = &self.loop,
+                                      .mailbox = &self.mailbox,
+                                      .sockets = self.sockets.copies,
+                                      .socket_count = self.sockets.copy_count,
+                                      .control = self.control,
+                                      .cache = self.cache,
+                                      .config = self.config,
+                                      .workers = self.workers,
+                                      .worker_count = self.config->workers,
+                                      .given = handed_over,
+                                  });
 }
 
 /* --- draining: load balancers get the time to look elsewhere --- */
@@ -270,8 +309,14 @@ static int run_workers(void)
             self.running++;
     }
     unsigned started = self.running;
+    if (status == 0 && self.takes_over && (status = takeover_finish(&self.takeover)) == 0) {
+        self.takes_over = false;
+        takeover_end(&self.takeover);
+        sockets_keep(&self.sockets);
+    }
     if (status == 0) {
         control_started(self.control);
+        await_next();
         announce();
         tell_manager("READY=1");
         watchdog_start(&self.watchdog, self.workers, started);
@@ -300,14 +345,57 @@ static void clean_up(void)
 
 /* --- all of it --- */
 
+/* Of the process before, of the service manager, or bound. 0 or an exit status. */
+static int open_sockets(const struct daemon_setup *setup)
+{
+    struct inherited taken;
+    uid_t uid;
+    gid_t gid;
+    if (setup->take_over > 0) {
+        if (privileges_identity(setup->user, &uid, &gid) < 0 || takeover_begin(&self.takeover, setup->take_over, uid) < 0)
+            return EXIT_OTHER;
+        self.takes_over = true;
+        size_t count = self.takeover.listening_count;
+        self.takeover.listening_count = 0;
+        if (inherited_from(&taken, self.takeover.listening, count) < 0)
+            return EXIT_OTHER;
+    }
+    int status = sockets_open(&self.sockets, self.config, self.takes_over ? &taken : NULL);
+    if (status < 0)
+        return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
+    if (!self.takes_over)
+        sockets_keep(&self.sockets);
+    return EXIT_OK;
+}
+
+/* The file of a unix socket that is still another's stays. */
+static void close_control(void)
+{
+    if (self.takes_over)
+        control_hand_over(self.control);
+    else
+        control_close(self.control);
+}
+
+/* What was known before. 0 or negative, after a line. */
+static int fill(void)
+{
+    if (!self.takes_over) {
+        kept_read(&self.kept, self.config, self.cache, self.workers);
+        return 0;
+    }
+    kept_begin(&self.kept, self.config, self.cache, self.workers);
+    return takeover_fill(&self.takeover, self.config, self.cache, self.workers);
+}
+
 int daemon_serve(const struct daemon_setup *setup)
 {
     self.config = setup->config;
     self.trusts = setup->trusts;
     privileges_raise();
-    int status = sockets_open(&self.sockets, self.config);
-    if (status < 0)
-        return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
+    int status = open_sockets(setup);
+    if (status != EXIT_OK)
+        return status;
     if (watch_signals() < 0)
         return EXIT_OTHER;
     status = make_workers();
@@ -318,15 +406,17 @@ int daemon_serve(const struct daemon_setup *setup)
     status = open_control(setup->user);
     if (status != EXIT_OK)
         return status;
-    if (privileges_drop(setup->user) < 0) {
+    if (privileges_drop(setup->user) < 0 || fill() < 0) {
         control_stopping(self.control);
-        control_close(self.control); /* its file goes */
-        return EXIT_PRIVILEGES;
+        close_control(); /* its file goes */
+        return self.takes_over ? EXIT_OTHER : EXIT_PRIVILEGES;
     }
-    kept_read(&self.kept, self.config, self.cache, self.workers);
     status = run_workers();
+    if (self.takes_over)
+        kept_hand_over(&self.kept);
     kept_write(&self.kept);
-    control_close(self.control);
+    handover_wait(&self.handover);
+    close_control();
     unwatch_signals();
     clean_up();
     return status == 0 ? EXIT_OK : EXIT_OTHER;

@@ -7,12 +7,14 @@
 
 #include "config/config.h"
 #include "net/tls.h"
+#include <sys/types.h>
 
 /* What the command line and the configuration came to; daemon_serve takes over configuration and trusts. */
 struct daemon_setup {
     struct config *config;
     struct tls_trust **trusts; /* trusts[i] belongs to config->upstreams[i] */
     const char *user;          /* to run as, when started as root; NULL: the default one */
+    pid_t take_over;           /* the process to take over from; 0: none */
 };
 
 /* Binds, gives up privileges, serves until SIGTERM or SIGINT. Gives the status to exit with; what is wrong has been said. */

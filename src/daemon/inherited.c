@@ -122,6 +122,24 @@ int inherited_read(struct inherited *out)
     return status;
 }
 
+int inherited_from(struct inherited *out, const int *fds, size_t count)
+{
+    struct inherited inherited = {.opened = {.count = 0}};
+    struct addr addr;
+    int type;
+    inherited.kept.pairs = mem_zalloc(count + 1, sizeof *inherited.kept.pairs);
+    for (size_t i = 0; i < count; i++) {
+        if (inherited.kept.pairs && socket_adopt(fds[i], &addr, &type) == 0)
+            place_kept(&inherited.kept, fds[i], &addr, type);
+        else
+            close(fds[i]);
+    }
+    if (!inherited.kept.pairs)
+        return -ENOMEM;
+    *out = inherited;
+    return 0;
+}
+
 int inherited_copy(struct socket_pair *out, const struct socket_pair *pair)
 {
     *out = (struct socket_pair){pair->addr, fcntl(pair->udp, F_DUPFD_CLOEXEC, 0), fcntl(pair->tcp, F_DUPFD_CLOEXEC, 0), true};
@@ -164,7 +182,7 @@ static void close_pair(struct socket_pair *pair)
 }
 
 /* Before anything is bound: a socket that is open somewhere still has its port. The manager gets those that are used again. */
-void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, size_t count)
+void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, size_t count, bool forget)
 {
     bool closed = false;
     int status = 0;
@@ -178,9 +196,10 @@ void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, 
             closed = true;
         }
     }
-    if (inherited->kept.count > 0)
+    forget = forget && inherited->kept.count > 0;
+    if (forget)
         status = notify_forget(INHERITED_NAME);
-    if (closed && status == 0)
+    if (forget && closed && status == 0)
         status = notify_wait(FORGET_MS);
     if (status < 0)
         log_warning("daemon", "the service manager still holds sockets that are not listened on any more: %s", error_text(status));

@@ -39,8 +39,10 @@ int inherited_read(struct inherited *out) MUST_CHECK;
 const struct socket_pair *inherited_find(const struct inherited *inherited, const struct addr *addr);
 /* Copies of both descriptors: 0 or a negative errno; what was copied is in `out` all the same. */
 int inherited_copy(struct socket_pair *out, const struct socket_pair *pair) MUST_CHECK;
-/* Of those that were kept only these addresses' stay; the manager is told to forget all of them. */
-void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, size_t count);
+/* The same of descriptors that another process gave away: all count as kept. They are this function's. 0 or -ENOMEM. */
+int inherited_from(struct inherited *out, const int *fds, size_t count) MUST_CHECK;
+/* Of those that were kept only these addresses' stay. `forget`: the manager keeps them, and is told to forget all of them. */
+void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, size_t count, bool forget);
 /* How many were kept for this address; and the next of them, which is the caller's now: false: there is none. */
 size_t inherited_count_kept(const struct inherited *inherited, const struct addr *addr);
 bool inherited_take_kept(struct inherited *inherited, struct socket_pair *out, const struct addr *addr);

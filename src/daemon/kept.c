@@ -42,19 +42,36 @@ int kept_init(struct kept *kept, struct loop *loop)
     return status < 0 ? status : uv_timer_init(&loop->uv, &kept->timer);
 }
 
-void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers)
+static void begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers, bool read)
 {
     kept->workers = workers;
     kept->worker_count = config->workers;
     find_file(kept->verified_file, config, "last-verified");
     if (config->cache.save)
         find_file(kept->ticket_file, config, "tickets");
-    if (kept->ticket_file[0])
-        ticketfile_read(kept->ticket_file, workers, config->workers);
     if (kept->verified_file[0])
         verifytime_load(kept->verified_file);
-    cachefile_open(&kept->cachefile, config, cache);
+    if (kept->ticket_file[0] && read)
+        ticketfile_read(kept->ticket_file, workers, config->workers);
+    cachefile_open(&kept->cachefile, config, cache, read);
     uv_timer_start(&kept->timer, write_due, WRITE_EVERY_MS, WRITE_EVERY_MS);
+}
+
+void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers)
+{
+    begin(kept, config, cache, workers, true);
+}
+
+void kept_begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers)
+{
+    begin(kept, config, cache, workers, false);
+}
+
+void kept_hand_over(struct kept *kept)
+{
+    kept->handed_over = true;
+    uv_timer_stop(&kept->timer);
+    cachefile_give_up(&kept->cachefile);
 }
 
 void kept_flushed(struct kept *kept)
@@ -64,6 +81,10 @@ void kept_flushed(struct kept *kept)
 
 void kept_write(struct kept *kept)
 {
+    if (kept->handed_over) {
+        cachefile_wait(&kept->cachefile);
+        return;
+    }
     write_verified(kept);
     if (kept->ticket_file[0])
         ticketfile_write(kept->ticket_file, kept->workers, kept->worker_count);

@@ -19,6 +19,7 @@ struct kept {
     struct cachefile cachefile;
     struct worker **workers;
     unsigned worker_count;
+    bool handed_over;
     char verified_file[PATH_MAX], ticket_file[PATH_MAX]; /* "": nowhere */
 };
 
@@ -26,6 +27,10 @@ struct kept {
 int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
 /* Once privileges are what they will be, before the workers run; they are borrowed until kept_write. The cache may be read on while the workers run already. */
 void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
+/* The same where cache and tickets came from the process before, which still runs: the files are from before it. */
+void kept_begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
+/* Another process has them now: nothing is written any more. */
+void kept_hand_over(struct kept *kept);
 /* Something in the cache was flushed. */
 void kept_flushed(struct kept *kept);
 /* The workers have ended. Returns when all is written. */

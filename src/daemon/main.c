@@ -4,8 +4,10 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "base/hash.h"
 #include "base/log.h"
@@ -18,6 +20,7 @@
 
 struct command {
     const char *file, *user;
+    pid_t take_over;
     bool check, print_config, print_default;
 };
 
@@ -27,7 +30,7 @@ extern char **environ;
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: dotstub [-c FILE] [--user NAME] [--check | --print-config | --print-default-config]\n"
+    fputs("usage: dotstub [-c FILE] [--user NAME] [--take-over PID | --check | --print-config | --print-default-config]\n"
           "       dotstub --version | --help\n"
           "\n"
           "A stub resolver: answers DNS over UDP and TCP from its cache, asks over DNS-over-TLS.\n"
@@ -35,6 +38,7 @@ static void print_usage(FILE *out)
           "\n"
           "  -c, --config FILE        read FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
           "      --user NAME          when started as root, run as NAME (default: " PRIVILEGES_DEFAULT_USER ")\n"
+          "      --take-over PID      begin with the sockets and the cache of a dotstub that runs, and take its place\n"
           "      --check              read the configuration, report all mistakes, exit\n"
           "      --print-config       print the configuration in force and where each value came from\n"
           "      --print-default-config  print the annotated default configuration file\n"
@@ -43,13 +47,22 @@ static void print_usage(FILE *out)
           out);
 }
 
+/* 0: it is none. */
+static pid_t read_process(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    return *end == '\0' && number > 1 && number <= INT_MAX ? (pid_t)number : 0;
+}
+
 /* Gives an exit status to leave with at once, or -1 to go on. */
 static int read_command(struct command *command, int argc, char **argv)
 {
-    enum { OPTION_USER = 256, OPTION_CHECK, OPTION_PRINT, OPTION_PRINT_DEFAULT, OPTION_VERSION };
+    enum { OPTION_USER = 256, OPTION_TAKE_OVER, OPTION_CHECK, OPTION_PRINT, OPTION_PRINT_DEFAULT, OPTION_VERSION };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"user", required_argument, NULL, OPTION_USER},
+        {"take-over", required_argument, NULL, OPTION_TAKE_OVER},
         {"check", no_argument, NULL, OPTION_CHECK},
         {"print-config", no_argument, NULL, OPTION_PRINT},
         {"print-default-config", no_argument, NULL, OPTION_PRINT_DEFAULT},
@@ -66,6 +79,11 @@ static int read_command(struct command *command, int argc, char **argv)
         case OPTION_USER:
             command->user = optarg;
             break;
+        case OPTION_TAKE_OVER:
+            if ((command->take_over = read_process(optarg)) > 0)
+                break;
+            fprintf(stderr, "dotstub: --take-over wants the number of a process, not '%s'\n", optarg);
+            return EXIT_USAGE;
         case OPTION_CHECK:
             command->check = true;
             break;
@@ -114,7 +132,7 @@ int main(int argc, char **argv)
         return status;
     if (command.print_default)
         return config_print_annotated(stdout) == 0 ? EXIT_OK : EXIT_OTHER;
-    struct daemon_setup setup = {.user = command.user};
+    struct daemon_setup setup = {.user = command.user, .take_over = command.take_over};
     if (config_load(&setup.config, command.file, environ, stderr) < 0)
         return EXIT_CONFIGURATION;
     logging_open(setup.config);

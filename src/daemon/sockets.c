@@ -163,31 +163,48 @@ static int open_all(struct sockets *sockets, const struct addr *addrs, struct in
     return status;
 }
 
-/* Copies for the next process. */
-static void give_to_manager(const struct sockets *sockets)
+/* One of each socket that only we have. */
+static int make_copies(struct sockets *sockets)
 {
-    size_t count = 0, all = sockets->workers * sockets->per_worker;
-    int *fds = mem_zalloc(2 * all + 1, sizeof *fds);
-    for (size_t i = 0; fds && i < all; i++) {
-        if (sockets->pairs[i].udp < 0 || sockets->pairs[i].shared)
+    size_t all = sockets->workers * sockets->per_worker;
+    sockets->copies = mem_zalloc(2 * all + 1, sizeof *sockets->copies);
+    if (!sockets->copies)
+        return -ENOMEM;
+    for (size_t i = 0; i < all; i++) {
+        const struct socket_pair *pair = &sockets->pairs[i];
+        struct socket_pair copy;
+        if (pair->udp < 0 || pair->shared)
             continue;
-        fds[count++] = sockets->pairs[i].udp;
-        fds[count++] = sockets->pairs[i].tcp;
+        int status = inherited_copy(&copy, pair);
+        sockets->copies[sockets->copy_count++] = copy.udp;
+        sockets->copies[sockets->copy_count++] = copy.tcp;
+        if (status < 0)
+            return status;
     }
-    int status = fds ? notify_keep(INHERITED_NAME, fds, count) : -ENOMEM;
-    if (status < 0)
-        log_warning("daemon", "the service manager cannot keep the sockets over a restart: %s", error_text(status));
-    mem_free(fds);
+    return 0;
 }
 
-int sockets_open(struct sockets *out, const struct config *config)
+void sockets_keep(const struct sockets *sockets)
+{
+    int status = notify_forget(INHERITED_NAME);
+    if (status == 0)
+        status = notify_keep(INHERITED_NAME, sockets->copies, sockets->copy_count);
+    if (status < 0)
+        log_warning("daemon", "the service manager cannot keep the sockets over a restart: %s", error_text(status));
+}
+
+int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken)
 {
     struct sockets sockets = {.workers = config->workers};
-    struct inherited inherited;
-    int status = inherited_read(&inherited);
+    struct inherited inherited = {.opened = {.count = 0}};
+    int status = taken ? 0 : inherited_read(&inherited);
     if (status < 0)
         return status;
-    inherited_keep_only(&inherited, config->listen, config->listen_count);
+    if (taken) {
+        inherited = *taken;
+        *taken = (struct inherited){.opened = {.count = 0}};
+    }
+    inherited_keep_only(&inherited, config->listen, config->listen_count, !taken);
     struct addr *addrs = mem_zalloc(config->listen_count + inherited.opened.count + 1, sizeof *addrs);
     ssize_t count = addrs ? choose_addresses(addrs, &inherited, config) : -ENOMEM;
     if (count == 0) {
@@ -198,13 +215,20 @@ int sockets_open(struct sockets *out, const struct config *config)
     status = count > 0 ? open_all(&sockets, addrs, &inherited) : (int)count;
     mem_free(addrs);
     inherited_close(&inherited);
-    if (status < 0) {
+    if (status == 0 && (status = make_copies(&sockets)) < 0)
+        log_error("daemon", "cannot copy the sockets: %s", error_text(status));
+    if (status < 0)
         sockets_close(&sockets);
-        return status;
-    }
-    give_to_manager(&sockets);
-    *out = sockets;
-    return 0;
+    else
+        *out = sockets;
+    return status;
+}
+
+void sockets_let_go(struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->copy_count; i++)
+        close_one(&sockets->copies[i]);
+    sockets->copy_count = 0;
 }
 
 void sockets_close(struct sockets *sockets)
@@ -213,6 +237,9 @@ void sockets_close(struct sockets *sockets)
         close_one(&sockets->pairs[i].udp);
         close_one(&sockets->pairs[i].tcp);
     }
+    sockets_let_go(sockets);
+    mem_free(sockets->copies);
     mem_free(sockets->pairs);
+    sockets->copies = NULL;
     sockets->pairs = NULL;
 }

@@ -12,11 +12,17 @@ struct sockets {
     size_t addresses;
     size_t per_worker;
     unsigned workers;
+    int *copies; /* of all of them, for the next process */
+    size_t copy_count;
 };
 
-/* What the service manager has handed to us is not bound again; unless `listen` is set, it is all that is listened on.
+/* `taken`: those of the process before, NULL: what the service manager has for us. They are not bound again; unless `listen` is set, it is all that is listened on.
  * 0, or negative after one line that says what is wrong and what to do: -EADDRINUSE, -EACCES, ... */
-int sockets_open(struct sockets *out, const struct config *config) MUST_CHECK;
+int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken) MUST_CHECK;
+/* Gives copies to the service manager to keep, in place of those that it has. */
+void sockets_keep(const struct sockets *sockets);
+/* Closes the copies: whoever asks from now on is not to wait for us. */
+void sockets_let_go(struct sockets *sockets);
 /* Closes what no listener has taken over. */
 void sockets_close(struct sockets *sockets);
 

@@ -19,14 +19,15 @@ enum {
     FILE_MAX = 1 << 20,
     TICKET_MAX = 65535,
     RECORD_FIXED = 2 + DIGEST_LEN + 4,
+    EMPTY = TITLE_LEN + 8 + DIGEST_LEN, /* without a ticket */
 };
 
 /* --- writing --- */
 
 struct writing {
-    struct buffer all;
+    struct buffer *all;
+    size_t start; /* of what is written, in `all` */
     uint64_t now_ms;
-    unsigned count;
 };
 
 /* One for which there is no room, or no memory, costs a full handshake. */
@@ -35,9 +36,9 @@ static void append_ticket(void *context, const struct ticket *ticket)
     struct writing *writing = context;
     uint64_t left_ms = ticket->expires_ms > writing->now_ms ? ticket->expires_ms - writing->now_ms : 0;
     size_t len = RECORD_FIXED + ticket->data.len;
-    if (left_ms == 0 || ticket->data.len > TICKET_MAX || writing->all.len + len + DIGEST_LEN > FILE_MAX)
+    if (left_ms == 0 || ticket->data.len > TICKET_MAX || writing->all->len - writing->start + len + DIGEST_LEN > FILE_MAX)
         return;
-    uint8_t *room = buffer_reserve(&writing->all, len);
+    uint8_t *room = buffer_reserve(writing->all, len);
     if (!room)
         return;
     struct writer writer = writer_over(room, len);
@@ -45,8 +46,7 @@ static void append_ticket(void *context, const struct ticket *ticket)
     writer_bytes(&writer, ticket->server, DIGEST_LEN);
     writer_u32(&writer, left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX);
     writer_bytes(&writer, ticket->data.data, ticket->data.len);
-    buffer_commit(&writing->all, len);
-    writing->count++;
+    buffer_commit(writing->all, len);
 }
 
 static int append_head(struct buffer *all)
@@ -59,17 +59,26 @@ static int append_head(struct buffer *all)
     return status < 0 ? status : buffer_append(all, time, sizeof time);
 }
 
-static int write_file(const char *path, struct buffer *all)
+int tickets_pack(struct buffer *out, struct worker *const *workers, unsigned count)
 {
-    struct file_draft draft;
+    struct writing writing = {.all = out, .start = out->len, .now_ms = clock_ms()};
     uint8_t digest[DIGEST_LEN];
-    digest_bytes(digest, buffer_bytes(all).data, all->len);
-    int status = buffer_append(all, digest, DIGEST_LEN);
-    if (status == 0)
-        status = file_draft_open(&draft, path);
+    int status = append_head(out);
+    for (unsigned i = 0; status == 0 && i < count; i++)
+        worker_each_ticket(workers[i], append_ticket, &writing);
     if (status < 0)
         return status;
-    status = file_write(draft.fd, buffer_bytes(all).data, all->len);
+    digest_bytes(digest, buffer_bytes(out).data + writing.start, out->len - writing.start);
+    return buffer_append(out, digest, DIGEST_LEN);
+}
+
+static int write_file(const char *path, struct bytes all)
+{
+    struct file_draft draft;
+    int status = file_draft_open(&draft, path);
+    if (status < 0)
+        return status;
+    status = file_write(draft.fd, all.data, all.len);
     if (status == 0)
         return file_draft_keep(&draft);
     file_draft_drop(&draft);
@@ -78,15 +87,13 @@ static int write_file(const char *path, struct buffer *all)
 
 void ticketfile_write(const char *path, struct worker **workers, unsigned count)
 {
-    struct writing writing = {.now_ms = clock_ms()};
-    int status = append_head(&writing.all);
-    for (unsigned i = 0; status == 0 && i < count; i++)
-        worker_each_ticket(workers[i], append_ticket, &writing);
-    if (status == 0 && writing.count > 0)
-        status = write_file(path, &writing.all);
+    struct buffer all = {NULL, 0, 0, 0};
+    int status = tickets_pack(&all, workers, count);
+    if (status == 0 && all.len > EMPTY)
+        status = write_file(path, buffer_bytes(&all));
     if (status < 0)
         log_warning("tls", "tickets cannot be kept in %s: %s", path, error_text(status));
-    buffer_free(&writing.all);
+    buffer_free(&all);
 }
 
 /* --- reading --- */
@@ -117,7 +124,7 @@ static int read_file(const char *path, struct buffer *out)
 static int check(struct bytes all, struct bytes *out)
 {
     uint8_t digest[DIGEST_LEN];
-    if (all.len < TITLE_LEN + 8 + DIGEST_LEN || memcmp(all.data, TITLE, TITLE_LEN) != 0)
+    if (all.len < EMPTY || memcmp(all.data, TITLE, TITLE_LEN) != 0)
         return ERROR_MALFORMED;
     digest_bytes(digest, all.data, all.len - DIGEST_LEN);
     if (memcmp(digest, all.data + all.len - DIGEST_LEN, DIGEST_LEN) != 0)
@@ -158,16 +165,22 @@ static void share_out(struct bytes records, struct worker **workers, unsigned co
     }
 }
 
+int tickets_unpack(struct bytes packed, struct worker **workers, unsigned count)
+{
+    struct bytes records;
+    int status = check(packed, &records);
+    if (status == 0)
+        share_out(records, workers, count);
+    return status;
+}
+
 void ticketfile_read(const char *path, struct worker **workers, unsigned count)
 {
     struct buffer all = {NULL, 0, 0, 0};
-    struct bytes records;
     int status = read_file(path, &all);
     if (status == 0)
-        status = check(buffer_bytes(&all), &records);
-    if (status == 0)
-        share_out(records, workers, count);
-    else if (status == ERROR_MALFORMED)
+        status = tickets_unpack(buffer_bytes(&all), workers, count);
+    if (status == ERROR_MALFORMED)
         log_warning("tls", "%s is damaged, or not this user's alone, and is ignored", path);
     else if (status != -ENOENT)
         log_warning("tls", "%s cannot be read and is ignored: %s", path, error_text(status));

@@ -10,6 +10,12 @@
 
 #include "worker.h"
 
+/* All tickets of these workers in the format of the file, appended to `out`: 0 or -ENOMEM. On the workers' threads, or where these
+ * do not run. */
+int tickets_pack(struct buffer *out, struct worker *const *workers, unsigned count) MUST_CHECK;
+/* Shares them out among the workers, before these run; the first gets the first. 0 or ERROR_MALFORMED. */
+int tickets_unpack(struct bytes packed, struct worker **workers, unsigned count) MUST_CHECK;
+
 /* Shares them out among the workers, before these run. */
 void ticketfile_read(const char *path, struct worker **workers, unsigned count);
 /* After they have ended. Without tickets there is no file. */

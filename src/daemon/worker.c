@@ -175,6 +175,11 @@ void worker_each_ticket(const struct worker *worker, void (*each)(void *context,
     group_each_ticket(worker->group, each, context);
 }
 
+void worker_drop_tickets(struct worker *worker)
+{
+    group_drop_tickets(worker->group);
+}
+
 bool worker_take_ticket(struct worker *worker, const struct ticket *ticket)
 {
     return group_take_ticket(worker->group, ticket);

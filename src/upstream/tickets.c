@@ -29,6 +29,12 @@ void group_each_ticket(const struct group *group, void (*each)(void *context, co
         each_of_server(group->servers[i], each, context);
 }
 
+void group_drop_tickets(struct group *group)
+{
+    for (size_t i = 0; i < group->server_count; i++)
+        tls_tickets_clear(&group->servers[i]->tickets);
+}
+
 bool group_take_ticket(struct group *group, const struct ticket *ticket)
 {
     uint8_t identity[DIGEST_LEN];

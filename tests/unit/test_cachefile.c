@@ -62,7 +62,7 @@ static bool has(unsigned number)
 
 static void open_it(void)
 {
-    cachefile_open(&file, &config, cache);
+    cachefile_open(&file, &config, cache, true);
     cachefile_wait(&file);
 }
 

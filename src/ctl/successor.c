@@ -1,0 +1,254 @@
+/* The service manager believes only in processes of the service's control group, so where the daemon has a manager the successor must
+ * get there, or it is not started: a restart by the manager loses nothing either. */
+#include "successor.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "base/file.h"
+
+enum { WORDS_MAX = 4096, TEXT_MAX = 1 << 20 };
+
+int running_read(struct running *out, const char *json)
+{
+    json_t *root = json_loads(json, 0, NULL);
+    const char *version = json_string_value(json_object_get(root, "version"));
+    json_int_t pid = json_integer_value(json_object_get(root, "pid"));
+    int status = version && pid > 1 && pid <= INT_MAX ? 0 : -EPROTO;
+    if (status == 0) {
+        out->pid = (pid_t)pid;
+        snprintf(out->version, sizeof out->version, "%s", version);
+    }
+    json_decref(root);
+    return status;
+}
+
+/* --- what the daemon is --- */
+
+/* A file of /proc/PID, with a NUL behind it; NULL after a line. */
+static char *read_about(pid_t pid, const char *name, size_t *len)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+    FILE *file = fopen(path, "r");
+    char *text = file ? malloc(TEXT_MAX) : NULL;
+    *len = text ? fread(text, 1, TEXT_MAX - 1, file) : 0;
+    if (!text)
+        fprintf(stderr, "dotstubctl: cannot read %s: %s; ask as root\n", path, error_text(-errno));
+    else
+        text[*len] = '\0';
+    if (file)
+        fclose(file);
+    return text;
+}
+
+/* Words that end with NULs, as a list that ends with NULL, with room for three more. */
+static char **split(char *text, size_t len)
+{
+    char **words = calloc(WORDS_MAX + 4, sizeof *words);
+    size_t count = 0;
+    for (char *at = text; words && at < text + len && count < WORDS_MAX; at += strlen(at) + 1)
+        words[count++] = at;
+    return words;
+}
+
+static void drop_word(char **at)
+{
+    do
+        at[0] = at[1];
+    while (*at++);
+}
+
+/* "--take-over PID", of a daemon that has taken over itself. */
+static void drop_take_over(char **words)
+{
+    for (char **at = words; *at;) {
+        if (strcmp(*at, "--take-over") == 0 && at[1])
+            drop_word(at + 1);
+        if (strncmp(*at, "--take-over", strlen("--take-over")) == 0)
+            drop_word(at);
+        else
+            at++;
+    }
+}
+
+static void append_word(char **words, char *word)
+{
+    while (*words)
+        words++;
+    words[0] = word;
+    words[1] = NULL;
+}
+
+static const char *value_of(char *const *variables, const char *name)
+{
+    size_t len = strlen(name);
+    for (; *variables; variables++)
+        if (strncmp(*variables, name, len) == 0 && (*variables)[len] == '=')
+            return *variables + len + 1;
+    return NULL;
+}
+
+/* Descriptors and the watchdog's process are the daemon's own. */
+static void adapt_environment(char **variables)
+{
+    static char watchdog[48];
+    bool watched = value_of(variables, "WATCHDOG_PID");
+    for (char **at = variables; *at;) {
+        if (strncmp(*at, "LISTEN_", strlen("LISTEN_")) == 0 || strncmp(*at, "WATCHDOG_PID=", strlen("WATCHDOG_PID=")) == 0)
+            drop_word(at);
+        else
+            at++;
+    }
+    snprintf(watchdog, sizeof watchdog, "WATCHDOG_PID=%ld", (long)getpid());
+    if (watched)
+        append_word(variables, watchdog);
+}
+
+static bool find_binary(char out[PATH_MAX], pid_t pid)
+{
+    static const char deleted[] = " (deleted)";
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
+    ssize_t len = readlink(path, out, PATH_MAX - 1);
+    if (len < 0) {
+        fprintf(stderr, "dotstubctl: cannot read %s: %s; ask as root, or name the program\n", path, error_text(-errno));
+        return false;
+    }
+    out[len] = '\0';
+    size_t tail = sizeof deleted - 1;
+    if ((size_t)len > tail && strcmp(out + (size_t)len - tail, deleted) == 0)
+        out[(size_t)len - tail] = '\0';
+    return true;
+}
+
+/* --- where the daemon is: on the successor's side of the fork --- */
+
+/* The control group of version 2, "/system.slice/dotstub.service"; "": none. */
+static void find_group(char out[PATH_MAX], const char *process)
+{
+    char path[64], line[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%s/cgroup", process);
+    FILE *file = fopen(path, "r");
+    out[0] = '\0';
+    while (file && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "0::", 3) == 0)
+            snprintf(out, PATH_MAX, "%s", line + 3);
+    }
+    if (file)
+        fclose(file);
+}
+
+/* True if it is there now. */
+static bool join_group(const char *process)
+{
+    char wanted[PATH_MAX], own[PATH_MAX], path[PATH_MAX + 64];
+    find_group(wanted, process);
+    find_group(own, "self");
+    if (!wanted[0])
+        return false;
+    if (strcmp(wanted, own) == 0)
+        return true;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/cgroup.procs", wanted);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool joined = fd >= 0 && file_write(fd, "0", 1) == 0;
+    if (fd >= 0)
+        close(fd);
+    return joined;
+}
+
+static bool shares(const char *process, const char *space)
+{
+    char path[64], own[64];
+    struct stat theirs, ours;
+    snprintf(path, sizeof path, "/proc/%s/ns/%s", process, space);
+    snprintf(own, sizeof own, "/proc/self/ns/%s", space);
+    return stat(path, &theirs) == 0 && stat(own, &ours) == 0 && theirs.st_ino == ours.st_ino;
+}
+
+/* What it sees of files and networks. 0 or a negative errno. */
+static int join_spaces(pid_t pid, const char *process)
+{
+    int spaces = (shares(process, "mnt") ? 0 : CLONE_NEWNS) | (shares(process, "net") ? 0 : CLONE_NEWNET) |
+                 (shares(process, "uts") ? 0 : CLONE_NEWUTS) | (shares(process, "ipc") ? 0 : CLONE_NEWIPC);
+    if (!spaces)
+        return 0;
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int status = fd < 0 || setns(fd, spaces) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+static void take_limits(pid_t pid)
+{
+    static const enum __rlimit_resource which[] = {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_MEMLOCK};
+    struct rlimit limit;
+    for (size_t i = 0; i < sizeof which / sizeof *which; i++)
+        if (prlimit(pid, which[i], NULL, &limit) == 0)
+            (void)setrlimit(which[i], &limit);
+}
+
+static void become(const struct running *daemon, const char *binary, char **words, char **variables)
+{
+    char process[24];
+    snprintf(process, sizeof process, "%ld", (long)daemon->pid);
+    if (!join_group(process) && value_of(variables, "NOTIFY_SOCKET")) {
+        fputs("dotstubctl: the daemon's control group cannot be joined, so its service manager would not know the new one; ask as root, or "
+              "restart the service: the manager keeps its sockets\n", stderr);
+        _exit(EX_NOPERM);
+    }
+    take_limits(daemon->pid);
+    int status = join_spaces(daemon->pid, process);
+    if (status < 0) {
+        fprintf(stderr, "dotstubctl: the daemon's namespaces cannot be joined: %s; ask as root\n", error_text(status));
+        _exit(EX_NOPERM);
+    }
+    adapt_environment(variables);
+    setsid();
+    if (chdir("/") == 0)
+        execve(binary, words, variables);
+    fprintf(stderr, "dotstubctl: cannot run %s: %s\n", binary, error_text(-errno));
+    _exit(EX_UNAVAILABLE);
+}
+
+pid_t successor_start(const struct running *daemon, const char *binary)
+{
+    char found[PATH_MAX], number[24], option[] = "--take-over";
+    size_t command_len, environ_len;
+    pid_t child = -1;
+    if (!binary && !find_binary(found, daemon->pid))
+        return -1;
+    char *command = read_about(daemon->pid, "cmdline", &command_len);
+    char *environment = command ? read_about(daemon->pid, "environ", &environ_len) : NULL;
+    char **words = environment ? split(command, command_len) : NULL;
+    char **variables = words ? split(environment, environ_len) : NULL;
+    if (variables && words[0]) {
+        drop_take_over(words);
+        snprintf(number, sizeof number, "%ld", (long)daemon->pid);
+        append_word(words, option);
+        append_word(words, number);
+        child = fork();
+        if (child == 0)
+            become(daemon, binary ? binary : found, words, variables);
+        if (child < 0)
+            fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(-errno));
+    }
+    free(variables);
+    free(words);
+    free(environment);
+    free(command);
+    return child;
+}

@@ -1,0 +1,76 @@
+/* Another dotstub in the place of the one that runs, without a question lost: starts it, and waits until the control socket is that
+ * process's, or it has ended; then the daemon goes on as before. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "client.h"
+#include "command.h"
+#include "locate.h"
+#include "successor.h"
+
+enum { PATIENCE_MS = 30000, STEP_MS = 20 };
+
+/* Who answers at the control socket. 0 or an exit status. */
+static int read_daemon(struct running *out, const char *path)
+{
+    struct client_reply reply;
+    int status = client_ask(&reply, path, "GET", "/status");
+    if (status < 0)
+        return locate_explain(path, status);
+    status = reply.status == 200 ? running_read(out, reply.body) : -EPROTO;
+    free(reply.body);
+    if (status == 0)
+        return EXIT_OK;
+    fputs("dotstubctl: the answer is not understood\n", stderr);
+    return EXIT_PROTOCOL;
+}
+
+/* The socket is one and the same all the time; what tells both apart is their number. */
+static int await_successor(struct running *out, pid_t child, const char *path)
+{
+    int ended;
+    for (unsigned ms = 0; ms < PATIENCE_MS; ms += STEP_MS) {
+        if (waitpid(child, &ended, WNOHANG) == child) {
+            fprintf(stderr, "dotstubctl: the new process ended (%s %d) and the daemon goes on; its log says why\n",
+                    WIFEXITED(ended) ? "exit status" : "signal", WIFEXITED(ended) ? WEXITSTATUS(ended) : WTERMSIG(ended));
+            return EXIT_OTHER;
+        }
+        int status = read_daemon(out, path);
+        if (status != EXIT_OK || out->pid == child)
+            return status;
+        usleep(STEP_MS * 1000);
+    }
+    fputs("dotstubctl: the new process did not take over in time\n", stderr);
+    kill(child, SIGTERM);
+    return EXIT_OTHER;
+}
+
+int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count)
+{
+    const char *program = count > 0 ? arguments[0] : NULL;
+    struct running before, after;
+    char path[PATH_MAX], absolute[PATH_MAX];
+    (void)command;
+    int status = locate_socket(options, path);
+    if (status == EXIT_OK)
+        status = read_daemon(&before, path);
+    if (status == EXIT_OK && program && !realpath(program, absolute)) {
+        fprintf(stderr, "dotstubctl: %s: %s\n", program, error_text(-errno));
+        status = EXIT_USAGE;
+    }
+    if (status != EXIT_OK)
+        return status;
+    pid_t child = successor_start(&before, program ? absolute : NULL);
+    if (child < 0)
+        return EXIT_NO_PERMISSION;
+    status = await_successor(&after, child, path);
+    if (status == EXIT_OK)
+        printf(options->json ? "{\"before\": {\"pid\": %ld, \"version\": \"%s\"}, \"after\": {\"pid\": %ld, \"version\": \"%s\"}}\n"
+                             : "pid %ld, version %s, was followed by pid %ld, version %s\n",
+               (long)before.pid, before.version, (long)after.pid, after.version);
+    return status;
+}

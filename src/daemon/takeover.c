@@ -1,0 +1,215 @@
+/* Invariant: what comes is another dotstub's, but is looked at like any stranger's: numbers are bounded, tickets and cache are read by
+ * what reads them from files. */
+#include "takeover.h"
+#include <errno.h>
+#include <stdalign.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "handover.h"
+#include "ticketfile.h"
+
+enum {
+    DESCRIPTORS_MAX = 4096,
+    WORKERS_MAX = 1024,
+    TICKETS_MAX = 1 << 21, /* octets of one worker's */
+};
+
+static int failed(const char *what, int status)
+{
+    status = status == -EAGAIN ? -ETIMEDOUT : status;
+    log_error("daemon", "cannot take over: %s: %s", what, error_text(status));
+    return status;
+}
+
+/* --- octets and descriptors --- */
+
+static int read_octets(int fd, void *out, size_t len)
+{
+    for (uint8_t *at = out; len > 0;) {
+        ssize_t got = recv(fd, at, len, 0);
+        if (got == 0)
+            return ERROR_CLOSED;
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        at += got > 0 ? got : 0;
+        len -= got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+static int read_number(int fd, size_t most, size_t *out)
+{
+    uint8_t octets[4];
+    int status = read_octets(fd, octets, sizeof octets);
+    if (status < 0)
+        return status;
+    *out = read_u32(octets);
+    return *out <= most ? 0 : ERROR_MALFORMED;
+}
+
+/* One message: what they are, and how many. */
+static int read_message(int fd, char *kind, int fds[HANDOVER_FDS], size_t *count)
+{
+    alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(HANDOVER_FDS * sizeof(int))];
+    struct iovec octet = {kind, 1};
+    struct msghdr message = {.msg_iov = &octet, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    if (got <= 0)
+        return got == 0 ? ERROR_CLOSED : -errno;
+    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+        return ERROR_MALFORMED;
+    *count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(fds, CMSG_DATA(head), *count * sizeof(int));
+    return 0;
+}
+
+/* Where its log goes ours does from now on. False: there is no room for it. */
+static bool place(struct takeover *takeover, char kind, int fd, size_t room)
+{
+    if (kind == HANDOVER_OUTPUT && takeover->output_count < 2) {
+        (void)dup2(fd, STDOUT_FILENO + (int)takeover->output_count++);
+        return false;
+    }
+    if (kind == HANDOVER_LISTEN && takeover->listening_count < room)
+        takeover->listening[takeover->listening_count++] = fd;
+    else if (kind == HANDOVER_CONTROL && takeover->control_count < CONTROL_SOCKETS)
+        takeover->control[takeover->control_count++] = fd;
+    else
+        return false;
+    return true;
+}
+
+static int read_descriptors(struct takeover *takeover)
+{
+    int fds[HANDOVER_FDS];
+    size_t all = 0, count = 0;
+    char kind = 0;
+    int status = read_number(takeover->fd, DESCRIPTORS_MAX, &all);
+    takeover->listening = status == 0 ? mem_zalloc(all + 1, sizeof *takeover->listening) : NULL;
+    if (status == 0 && !takeover->listening)
+        status = -ENOMEM;
+    for (size_t left = all; status == 0 && left > 0;) {
+        status = read_message(takeover->fd, &kind, fds, &count);
+        for (size_t i = 0; status == 0 && i < count; i++)
+            if (!place(takeover, kind, fds[i], all))
+                close(fds[i]);
+        if (status == 0)
+            left -= count < left ? count : left;
+    }
+    return status;
+}
+
+/* --- the talk --- */
+
+/* Somebody else could have taken the name. */
+static int check_peer(int fd, pid_t pid, uid_t uid)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+        return -errno;
+    return who.pid == pid && (who.uid == 0 || who.uid == uid) ? 0 : -EPERM;
+}
+
+static int connect_to(pid_t pid, uid_t uid)
+{
+    const struct timeval patience = {.tv_sec = HANDOVER_PATIENCE_S};
+    struct sockaddr_un name;
+    socklen_t len = handover_name(&name, pid);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    int status = connect(fd, (struct sockaddr *)&name, len) < 0 ? -errno : check_peer(fd, pid, uid);
+    if (status == 0)
+        return fd;
+    close(fd);
+    return status;
+}
+
+int takeover_begin(struct takeover *out, pid_t pid, uid_t uid)
+{
+    char title[sizeof HANDOVER_TITLE - 1];
+    *out = (struct takeover){.fd = connect_to(pid, uid)};
+    if (out->fd < 0)
+        return failed("the process that runs cannot be asked", out->fd);
+    int status = file_write(out->fd, HANDOVER_TITLE, sizeof title);
+    if (status == 0)
+        status = read_octets(out->fd, title, sizeof title);
+    if (status == 0 && memcmp(title, HANDOVER_TITLE, sizeof title) != 0)
+        status = ERROR_MALFORMED;
+    if (status == 0)
+        status = read_descriptors(out);
+    if (status == 0)
+        return 0;
+    takeover_end(out);
+    return failed("its sockets do not come", status);
+}
+
+static int read_tickets(const struct takeover *takeover, struct worker **workers, unsigned count)
+{
+    size_t givers = 0, len = 0;
+    int status = read_number(takeover->fd, WORKERS_MAX, &givers);
+    for (size_t i = 0; status == 0 && i < givers; i++) {
+        struct buffer packed = {NULL, 0, 0, 0};
+        status = read_number(takeover->fd, TICKETS_MAX, &len);
+        uint8_t *room = status == 0 ? buffer_reserve(&packed, len + 1) : NULL;
+        if (status == 0)
+            status = room ? read_octets(takeover->fd, room, len) : -ENOMEM;
+        if (status == 0)
+            buffer_commit(&packed, len);
+        if (status == 0 && len > 0) /* of one worker to one, where there are as many */
+            status = tickets_unpack(buffer_bytes(&packed), &workers[i % count], 1);
+        buffer_free(&packed);
+    }
+    return status;
+}
+
+int takeover_fill(struct takeover *takeover, const struct config *config, struct cache *cache, struct worker **workers)
+{
+    atomic_bool never = false;
+    struct dump_group group;
+    struct dump_terms terms;
+    struct dump_count count = {0};
+    int status = read_tickets(takeover, workers, config->workers);
+    if (status < 0)
+        return failed("tickets do not come", status);
+    status = cachefile_terms(&terms, &group, config, &never);
+    if (status == 0)
+        status = dump_read(cache, &terms, takeover->fd, &count);
+    if (status < 0)
+        return failed("the cache does not come", status);
+    log_info("daemon", "%llu answers taken from the process before, %llu left out: too old, or of other upstreams",
+             (unsigned long long)count.taken, (unsigned long long)count.left_out);
+    return 0;
+}
+
+int takeover_finish(struct takeover *takeover)
+{
+    char word = HANDOVER_READY;
+    int status = file_write(takeover->fd, &word, 1);
+    if (status == 0)
+        status = read_octets(takeover->fd, &word, 1);
+    if (status == 0 && word != HANDOVER_ACCEPTED)
+        status = ERROR_MALFORMED;
+    return status < 0 ? failed("the process before goes on", status) : 0;
+}
+
+void takeover_end(struct takeover *takeover)
+{
+    for (size_t i = 0; i < takeover->listening_count; i++)
+        close(takeover->listening[i]);
+    for (size_t i = 0; i < takeover->control_count; i++)
+        if (takeover->control[i] >= 0)
+            close(takeover->control[i]);
+    mem_free(takeover->listening);
+    close(takeover->fd);
+    *takeover = (struct takeover){.fd = -1};
+}
