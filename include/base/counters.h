@@ -58,6 +58,8 @@
     X(sessions_reset, "sessions that ended by a reset, an error or a broken frame")                          \
     X(sessions_closed_idle, "sessions closed by us after their idle time")                                   \
     X(sessions_retired, "sessions retired: silent, out of ids")                                              \
+    X(query_lines_written, "lines of the query log written")                                                 \
+    X(query_lines_lost, "lines of the query log lost because nobody read them in time")                      \
     X(memory_failed, "allocations of our own that failed")
 
 enum counter {

@@ -105,6 +105,7 @@ struct config {
     enum log_format log_format;
     enum config_output log_output;
     bool log_queries;
+    unsigned log_queries_sample; /* one in so many */
     uint64_t log_slow_ms;    /* a query that waits longer is kept by the flight recorder */
 };
 

@@ -14,6 +14,7 @@
 #include "dns/edit.h"
 #include "dns/name.h"
 #include "net/loop.h"
+#include "resolve/querylog.h"
 #include "resolve/recorder.h"
 #include "resolve/tally.h"
 #include "upstream/upstream.h"
@@ -55,6 +56,7 @@ struct resolver {
     bool draining;                   /* health checks fail, all else is answered */
     struct recorder recorder;
     struct tally tally;
+    struct querylog querylog;
     bool stopping;
 };
 

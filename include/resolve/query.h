@@ -53,10 +53,12 @@ struct query {
     const uint8_t *question; /* as the client wrote it: in the borrowed wire, then in `kept` */
     struct query *parked_as; /* set by query_park in the original */
     bool parked;             /* lies in the slab, waits */
+    uint8_t how;             /* enum how, of what it gets: a hit unless somebody knows better */
     /* While parked: */
     struct list_link in_owner;  /* the listener's list of its waiting queries, if it keeps one */
     struct list_link in_lookup;
     struct lookup *lookup;
+    const struct server *server; /* who was asked for it last; set before its answer is given */
     struct table_link by_client; /* finds retransmissions */
     struct timeout answer_by;
     uint8_t kept[NAME_MAX_WIRE + 4];

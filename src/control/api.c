@@ -27,7 +27,7 @@
 struct route {
     const char *path;
     enum http_verb verb;
-    const char *arguments[3]; /* known; NULL behind them */
+    const char *arguments[4]; /* known; NULL behind them */
     void (*answer)(struct view *view, struct http_request *request);
     void (*report)(struct view *view, struct http_request *request, const struct survey_sum *sum);
     bool with_records; /* the workers are asked for them, too */
@@ -221,10 +221,10 @@ static void post_flush(struct view *view, struct http_request *request)
 
 static void post_log(struct view *view, struct http_request *request)
 {
-    const struct logset wanted = {.level = argument(request, "level"), .module = argument(request, "module")};
+    const struct logset wanted = {.level = argument(request, "level"), .module = argument(request, "module"),
+                                  .queries = argument(request, "queries"), .sample = argument(request, "sample")};
     char why[LOGSET_WHY];
-    (void)view;
-    if (logset_change(&wanted, why))
+    if (logset_change(&wanted, view->config->log_queries_sample, why))
         reply_json(request, HTTP_OK, status_log());
     else
         refuse(request, HTTP_BAD_REQUEST, why);
@@ -308,7 +308,7 @@ static const struct route control_routes[] = {
     {"/explain", HTTP_GET, {"which", "name", "id"}, .report = get_explain, .with_records = true},
     {"/trace", HTTP_POST, {"name", "type"}, .answer = post_trace},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
-    {"/log", HTTP_POST, {"level", "module"}, .answer = post_log},
+    {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .answer = post_log},
     {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},
     {.path = NULL},
 };
@@ -322,7 +322,7 @@ static const struct route metrics_routes[] = {
 
 static bool is_known(const struct route *route, const char *name)
 {
-    for (size_t i = 0; i < 3 && route->arguments[i]; i++)
+    for (size_t i = 0; i < sizeof route->arguments / sizeof *route->arguments && route->arguments[i]; i++)
         if (strcmp(route->arguments[i], name) == 0)
             return true;
     return false;

@@ -1,8 +1,10 @@
 /* Invariant: nothing is changed before everything was found good. */
 #include "logset.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "resolve/querylog.h"
 
 enum { LEVEL_COUNT = LOG_LEVEL_DEBUG + 1 };
 
@@ -14,21 +16,57 @@ static int find_level(const char *name)
     return level;
 }
 
-bool logset_change(const struct logset *wanted, char why[LOGSET_WHY])
+static bool complain(char why[LOGSET_WHY], const char *sentence, const char *list)
 {
-    int level = wanted->level ? find_level(wanted->level) : LEVEL_COUNT;
-    unsigned module = wanted->module ? log_find_module(wanted->module) : LOG_MODULE_COUNT;
-    if (level == LEVEL_COUNT) {
-        snprintf(why, LOGSET_WHY, "the argument \"level\" must be error, warning, info or debug");
+    snprintf(why, LOGSET_WHY, "%s%s", sentence, list);
+    return false;
+}
+
+struct change {
+    int level;
+    unsigned module, sample;
+};
+
+/* What the log's level becomes, LEVEL_COUNT: as it is; and of which module, LOG_MODULE_COUNT: of all. */
+static bool read_level(struct change *out, const struct logset *wanted, char why[LOGSET_WHY])
+{
+    out->level = wanted->level ? find_level(wanted->level) : LEVEL_COUNT;
+    out->module = wanted->module ? log_find_module(wanted->module) : LOG_MODULE_COUNT;
+    if (out->level == LEVEL_COUNT && (wanted->level || wanted->module || !wanted->queries))
+        return complain(why, "the argument \"level\" must be error, warning, info or debug", "");
+    if (wanted->module && out->module == LOG_MODULE_COUNT)
+        return complain(why, "there is no such module; there are ", log_module_list());
+    return true;
+}
+
+/* One query in how many is logged from now on. */
+static bool read_queries(struct change *out, const struct logset *wanted, unsigned sample, char why[LOGSET_WHY])
+{
+    enum { SAMPLE_MOST = 1000000 };
+    const char *text = wanted->sample;
+    bool on = wanted->queries && strcmp(wanted->queries, "yes") == 0;
+    out->sample = on ? sample : 0;
+    if (wanted->queries && !on && strcmp(wanted->queries, "no") != 0)
+        return complain(why, "the argument \"queries\" must be yes or no", "");
+    if (!text)
+        return true;
+    bool plain = *text >= '1' && *text <= '9' && strlen(text) <= 7 && strspn(text, "0123456789") == strlen(text);
+    out->sample = plain ? (unsigned)strtoul(text, NULL, 10) : 0;
+    if (!on || !plain || out->sample > SAMPLE_MOST)
+        return complain(why, "the argument \"sample\" must be a number from 1 to 1000000, with queries=yes", "");
+    return true;
+}
+
+bool logset_change(const struct logset *wanted, unsigned sample, char why[LOGSET_WHY])
+{
+    struct change change;
+    if (!read_level(&change, wanted, why) || !read_queries(&change, wanted, sample, why))
         return false;
-    }
-    if (wanted->module && module == LOG_MODULE_COUNT) {
-        snprintf(why, LOGSET_WHY, "there is no such module; there are %s", log_module_list());
-        return false;
-    }
     if (wanted->module)
-        log_set_module_level(module, (enum log_level)level);
-    else
-        log_set_level((enum log_level)level);
+        log_set_module_level(change.module, (enum log_level)change.level);
+    else if (wanted->level)
+        log_set_level((enum log_level)change.level);
+    if (wanted->queries)
+        querylog_set(change.sample);
     return true;
 }

@@ -12,7 +12,8 @@
 #define LOGSET_WHY 256
 struct logset {
     const char *level, *module;
+    const char *queries, *sample; /* "yes" or "no"; a number, else `sample` */
 };
-bool logset_change(const struct logset *wanted, char why[LOGSET_WHY]);
+bool logset_change(const struct logset *wanted, unsigned sample, char why[LOGSET_WHY]);
 
 #endif

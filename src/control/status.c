@@ -8,6 +8,7 @@
 #include "dns/records.h"
 #include "health.h"
 #include "json.h"
+#include "resolve/querylog.h"
 
 /* --- status --- */
 
@@ -207,6 +208,7 @@ char *status_log(void)
             put_text(modules, log_module_name(i), log_level_name(log_module_level(i)));
     put_text(root, "level", log_level_name(log_level()));
     put(root, "modules", modules);
+    put_number(root, "queries_one_in", querylog_sample());
     return print(root);
 }
 

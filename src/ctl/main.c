@@ -21,6 +21,8 @@ static const struct command commands[] = {
     {"config", "", "the settings in force and where each came from", ask_run, 0, 0, 0, "GET", "/config", {NULL}, show_config},
     {"log", "LEVEL [MODULE]", "set the log's level, or one module's: error, warning, info or debug", ask_run, 1, 2, 0, "POST", "/log",
      {"level", "module"}, show_log},
+    {"queries", "yes|no [N]", "log every question that is answered, or one in N", ask_run, 1, 2, 0, "POST", "/log",
+     {"queries", "sample"}, show_log},
     {"drain", "[SECONDS]", "fail health checks for so long (drain.time unless given), then stop", ask_run, 0, 1, 0, "POST", "/drain",
      {"seconds"}, show_drain},
     {"upgrade", "[PROGRAM]", "put a new process in the daemon's place, of the same program unless another is given", upgrade_run, 0, 1, 0,

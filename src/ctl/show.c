@@ -147,6 +147,8 @@ static int print_log(const json_t *root, FILE *out)
     fprintf(out, "log level %s", table_field(root, "level", cell));
     json_object_foreach(json_object_get(root, "modules"), name, level)
         fprintf(out, ", %s %s", name, table_text(level, cell));
+    if (table_number(root, "queries_one_in") > 0)
+        fprintf(out, "; one query in %s", table_field(root, "queries_one_in", cell));
     fputc('\n', out);
     return 0;
 }

@@ -6,7 +6,7 @@
 
 /* Once, before there is another thread: where lines go and how they look; then as logging_set. */
 void logging_open(const struct config *config);
-/* What may change at any time: levels. Undoes what was set by POST /log. */
+/* What may change at any time: levels and the query log. Undoes what was set by POST /log. */
 void logging_set(const struct config *config);
 
 #endif

@@ -13,6 +13,7 @@ enum verdict local_answer(struct query *query, uint16_t rcode, const struct reco
         return ANSWERED;
     }
     counter_add(resolver->counters, COUNTER_answers_local, 1);
+    query->how = HOW_LOCAL;
     query_answer(query, &local);
     return ANSWERED;
 }

@@ -65,6 +65,8 @@ static bool answer_stale(struct query *query)
         return false;
     if (lookup_is_worth_it(query, found.answer.rcode))
         lookup_record_answer(query, &found.answer, true);
+    query->how = HOW_STALE;
+    query->server = lookup_last_try(query->lookup)->server;
     query_answer(query, &found.answer);
     return true;
 }
@@ -127,6 +129,7 @@ static void fail_query(struct query *query)
     lookup_explain(query->lookup, &outcome.ede_code, text);
     outcome.text_len = strlen(text);
     lookup_record(query, &outcome);
+    query->server = lookup_last_try(query->lookup)->server;
     query_error(query, RCODE_SERVFAIL, outcome.ede_code, text);
 }
 
@@ -233,6 +236,7 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     while ((query = lookup_next_waiter(lookup))) {
         if (lookup_is_worth_it(query, answer->rcode))
             lookup_record_answer(query, answer, false);
+        query->server = lookup->answered->server;
         query_answer(query, answer);
     }
     lookup_store(lookup, answer); /* last: what it will read is on its way meanwhile */

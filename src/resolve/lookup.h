@@ -70,6 +70,8 @@ static inline bool lookup_is_worth_it(const struct query *query, uint16_t rcode)
 {
     return lookup_is_slow(query) || lookup_is_failure(rcode) || query->origin.ops->recorded;
 }
+/* The try that answered, else the one that is under way for the longest. */
+const struct exchange *lookup_last_try(const struct lookup *lookup);
 /* Puts the id of the lookup's record behind an extended error's text, " [3fa2c1]", if all of it fits into EDE_TEXT octets. */
 void lookup_add_id(struct lookup *lookup, char text[EDE_TEXT + 1]);
 

@@ -11,8 +11,7 @@
 
 /* --- putting it together --- */
 
-/* The try that answered, else the one that is under way for the longest. */
-static const struct exchange *try_of(const struct lookup *lookup)
+const struct exchange *lookup_last_try(const struct lookup *lookup)
 {
     const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
     if (lookup->answered)
@@ -79,7 +78,7 @@ static void make_record(struct record *record, const struct query *query, const 
         .queries = 1,
     };
     note_outcome(record, outcome);
-    note_phases(record, try_of(lookup), received_ms);
+    note_phases(record, lookup_last_try(lookup), received_ms);
 }
 
 /* --- keeping it --- */

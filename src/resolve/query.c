@@ -33,7 +33,7 @@ void query_drop(struct query *query)
     query_end(query, COUNTER_queries_dropped);
 }
 
-static void query_reply(struct query *query, size_t len, uint16_t rcode)
+static inline void query_send(struct query *query, size_t len, uint16_t rcode)
 {
     struct resolver *resolver = query->resolver;
     if (rcode == RCODE_SERVFAIL)
@@ -44,6 +44,38 @@ static void query_reply(struct query *query, size_t len, uint16_t rcode)
         resolver->tally.other_rcode++;
     query->origin.ops->reply(query, len);
     query_end(query, COUNTER_queries_finished);
+}
+
+static void query_log(const struct query *query, uint16_t rcode, const struct ede_list *ede)
+{
+    struct resolver *resolver = query->resolver;
+    const struct querylog_entry entry = {
+        .client = &query->origin.client,
+        .tcp = query->origin.tcp,
+        .name = query->request.has_question ? query->question : NULL,
+        .type = query->request.type,
+        .rcode = rcode,
+        .how = query->how,
+        .ms = query->parked ? loop_now(resolver->loop) - query_received(query) : 0,
+        .server = query->parked ? query->server : NULL,
+        .ede = ede,
+    };
+    querylog_note(&resolver->querylog, &entry);
+}
+
+/* Apart, so that registers need not be saved for it where nothing is logged. */
+static __attribute__((noinline, cold)) void query_log_and_send(struct query *query, size_t len, uint16_t rcode, const struct ede_list *ede)
+{
+    query_log(query, rcode, ede);
+    query_send(query, len, rcode);
+}
+
+static void query_reply(struct query *query, size_t len, uint16_t rcode, const struct ede_list *ede)
+{
+    if (querylog_sample())
+        query_log_and_send(query, len, rcode, ede);
+    else
+        query_send(query, len, rcode);
 }
 
 /* Largest answer that this client takes (RFC 6891 section 6.2.3; RFC 1035 section 4.2.2). */
@@ -76,7 +108,7 @@ void query_finish(struct query *query, uint8_t *room, size_t cap, const struct a
     size_t len = edit_finish(room, cap, answer, &client, &truncated);
     if (truncated)
         counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
-    query_reply(query, len, answer->rcode);
+    query_reply(query, len, answer->rcode, &answer->ede);
 }
 
 /* An answer that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
@@ -98,7 +130,7 @@ static void query_answer_big(struct query *query, const struct answer *answer)
     memcpy(room, resolver->big, len);
     if (truncated)
         counter_add(resolver->counters, COUNTER_answers_truncated, 1);
-    query_reply(query, len, answer->rcode);
+    query_reply(query, len, answer->rcode, &answer->ede);
 }
 
 void query_answer(struct query *query, const struct answer *answer)
@@ -136,11 +168,13 @@ void query_error(struct query *query, uint16_t rcode, int ede_code, const char *
         query_drop(query);
         return;
     }
-    if (ede_code != EDE_NONE && query->request.edns)
+    if (ede_code != EDE_NONE)
         ede_add(&ede, (uint16_t)ede_code, text, text ? strlen(text) : 0);
     size_t len = edit_error(room, ERROR_ROOM, rcode, true, &ede, &client);
     count_error(query->resolver->counters, rcode);
-    query_reply(query, len, rcode);
+    if (!query->parked)
+        query->how = HOW_LOCAL;
+    query_reply(query, len, rcode, &ede);
 }
 
 /* --- waiting --- */
@@ -206,6 +240,8 @@ struct query *query_park(struct query *query)
     parked->question = parked->kept;
     parked->wire = (struct bytes){NULL, 0};
     parked->parked = true;
+    parked->how = HOW_MISS;
+    parked->server = NULL;
     table_insert(&resolver->queries_by_client, &parked->by_client, hash);
     timeout_start(&resolver->answer_by, &parked->answer_by);
     query->parked_as = parked;
@@ -263,6 +299,7 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
     query->wire = wire;
     query->question = wire.data + MESSAGE_HEADER;
     query->parked = false;
+    query->how = HOW_HIT;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
     resolver->tally.tcp += origin->tcp;

@@ -46,6 +46,7 @@ bool stale_answer(struct query *query)
     struct cache_found found;
     if (!stale_find(query, &found))
         return false;
+    query->how = HOW_STALE;
     query_answer(query, &found.answer);
     return true;
 }

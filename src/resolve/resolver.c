@@ -51,6 +51,7 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     /* Lookups may outlive their waiters by an exchange's time. */
     slab_init(&resolver->lookups, sizeof(struct lookup), 2 * (size_t)queries);
     set_health(resolver, config->health_name);
+    querylog_init(&resolver->querylog, loop, counters);
     timeouts_init(&resolver->answer_by, loop, config->limits.answer_by_ms, answer_by_expired);
     timeouts_init(&resolver->stale_after, loop, config->cache.stale_answer_after_ms, lookup_stale_due);
     for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
@@ -81,6 +82,7 @@ void resolver_stop(struct resolver *resolver)
 
 void resolver_fini(struct resolver *resolver)
 {
+    querylog_fini(&resolver->querylog);
     timeouts_fini(&resolver->answer_by);
     timeouts_fini(&resolver->stale_after);
     for (unsigned i = 0; i < RESOLVER_AGAIN; i++)

@@ -203,7 +203,7 @@ def test_flushing_a_full_cache_delays_nobody(make_daemon, server):
 
 
 def test_log_level(daemon):
-    assert post(daemon, "/log?level=debug").json == {"level": "debug", "modules": {}}
+    assert post(daemon, "/log?level=debug").json == {"level": "debug", "modules": {}, "queries_one_in": 0}
     assert control(daemon, "/status").json["log_level"] == "debug"
     ask_truly(daemon, "a.example")
     post(daemon, "/log?level=error")
@@ -213,12 +213,13 @@ def test_log_level(daemon):
 
 
 def test_log_level_of_a_module(daemon):
-    assert post(daemon, "/log?level=debug&module=upstream").json == {"level": "info", "modules": {"upstream": "debug"}}
+    assert post(daemon, "/log?level=debug&module=upstream").json == {"level": "info", "modules": {"upstream": "debug"},
+                                                                      "queries_one_in": 0}
     post(daemon, "/log?level=error&module=control")
     post(daemon, "/flush")
     answer = post(daemon, "/log?level=debug&module=upstraem")
     assert answer.status == 400 and answer.json["error"].startswith("there is no such module; there are cache, config, control, daemon")
-    assert post(daemon, "/log?level=warning").json == {"level": "warning", "modules": {}}
+    assert post(daemon, "/log?level=warning").json == {"level": "warning", "modules": {}, "queries_one_in": 0}
     assert not daemon.matching("flushed")
 
 

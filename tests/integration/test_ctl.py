@@ -82,6 +82,8 @@ def test_config(daemon):
 def test_log(daemon):
     assert ctl(daemon, "log", "debug", "tls") == "log level info, tls debug\n"
     assert ctl(daemon, "log", "debug") == "log level debug\n"
+    assert ctl(daemon, "queries", "yes", "3") == "log level debug; one query in 3\n"
+    assert ctl(daemon, "queries", "no") == "log level debug\n"
     assert "log       debug" in ctl(daemon, "status")
 
 

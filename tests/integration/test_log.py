@@ -7,6 +7,7 @@ import pytest
 
 from daemon import SLACK
 from processes import eventually
+from test_ctl import ctl
 from test_upstream import ask_truly
 
 pytestmark = pytest.mark.threads
@@ -59,13 +60,40 @@ def test_modules(make_daemon, server):
     assert daemon.matching("debug upstream: session to .* ends")
 
 
+def test_queries(make_daemon, server):
+    daemon = make_daemon(server, log={"queries": True, "format": "json"}, wait=False)
+    daemon.wait_line('"message": "ready: version')
+    ask_truly(daemon, "a.example")
+    daemon.ask("a.example", tcp=True)
+    daemon.ask("localhost")
+    daemon.wait_line('"module": "query"', times=3)
+    miss, hit, local = [json.loads(line) for line in daemon.matching('"module": "query"')]
+    asked = {"client": "127.0.0.1", "transport": "udp", "name": "a.example.", "type": "A", "rcode": "NOERROR"}
+    assert asked.items() <= miss.items() and miss["how"] == "miss" and miss["server"] == f"{server.address}@{server.port}"
+    assert {**asked, "transport": "tcp", "how": "hit", "ms": 0}.items() <= hit.items()
+    assert local["name"] == "localhost." and local["how"] == "local"
+
+
+def test_queries_at_run_time(daemon):
+    daemon.ask("localhost")
+    ctl(daemon, "queries", "yes", "2")
+    for _ in range(6):
+        daemon.ask("localhost")
+    daemon.wait_line(" query: ", times=3)
+    ctl(daemon, "queries", "no")
+    daemon.ask("localhost")
+    daemon.stop()
+    assert len(daemon.matching(" query: client=127.0.0.1 transport=udp name=localhost. type=A rcode=NOERROR how=local ms=0")) == 3
+
+
 def test_a_pipe_that_nobody_reads(make_daemon, server, full_pipe):
-    daemon = make_daemon(server, log={"level": "debug"}, wait=False, options={"read": "stdout", "stderr": full_pipe})
+    daemon = make_daemon(server, log={"level": "debug", "queries": True}, wait=False, options={"read": "stdout", "stderr": full_pipe})
     eventually(lambda: answers(daemon), what="an answer")
     for number in range(50):
         ask_truly(daemon, f"n{number}.example")
     daemon.signal(signal.SIGHUP)
     ask_truly(daemon, "a.example")
+    assert json.loads(ctl(daemon, "--json", "stats"))["counters"]["query_lines_lost"] > 50
     assert daemon.end(10 * SLACK) == 0
 
 

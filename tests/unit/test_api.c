@@ -11,6 +11,7 @@
 #include "dns/codes.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/fake_workers.h"
+#include "resolve/querylog.h"
 
 static struct view view;
 static struct http_request request;
@@ -320,6 +321,28 @@ static void the_level_of_the_log_is_set(void **state)
     assert_int_equal(log_module_level(log_find_module("upstream")), LOG_LEVEL_ERROR);
 }
 
+static void the_query_log_is_set(void **state)
+{
+    (void)state;
+    static const char *const wrong[][7] = {
+        {"queries", "1"}, {"queries", ""}, {"sample", "5"}, {"queries", "no", "sample", "5"}, {"queries", "yes", "sample", "0"},
+        {"queries", "yes", "sample", "05"}, {"queries", "yes", "sample", "1000001"}, {"queries", "yes", "sample", "99999999999999999999"},
+        {"queries", "yes", "level", "loud"}, {"queries", "yes", "module", "tls"}};
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("queries", "yes", "sample", "1000000"));
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_says("\"queries_one_in\": 1000000");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ask(api_control, HTTP_POST, "/log", wrong[i]);
+        assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    }
+    assert_int_equal(querylog_sample(), 1000000);
+    fake.config.log_queries_sample = 7;
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("queries", "yes"));
+    assert_int_equal(querylog_sample(), 7);
+    ask(api_control, HTTP_POST, "/log", ARGUMENTS("queries", "no"));
+    assert_int_equal(querylog_sample(), 0);
+}
+
 /* Nothing is done on a misunderstanding. */
 static void wrong_arguments_change_nothing(void **state)
 {
@@ -419,6 +442,7 @@ int main(void)
         TEST(what_is_kept_for_a_key_is_told),
         TEST(names_are_flushed_one_by_one_below_and_all),
         TEST(the_level_of_the_log_is_set),
+        TEST(the_query_log_is_set),
         TEST(wrong_arguments_change_nothing),
         TEST(wrong_verbs_and_paths_are_told_the_right_ones),
         TEST(ready_only_while_questions_are_taken),

@@ -62,7 +62,11 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_string_equal(c->control_socket, "/run/dotstub/control.sock");
     assert_false(c->has_metrics);
     assert_int_equal(c->log_level, LOG_LEVEL_INFO);
+    assert_int_equal(c->log_module_count, 0);
+    assert_int_equal(c->log_format, LOG_FORMAT_TEXT);
+    assert_int_equal(c->log_output, OUTPUT_STDERR);
     assert_false(c->log_queries);
+    assert_int_equal(c->log_queries_sample, 1);
     assert_int_equal(c->log_slow_ms, 500);
     end(&r);
 }

@@ -113,8 +113,8 @@ static void the_others_are_shown(void **state)
     assert_string_equal(text, "3 answers flushed\n");
     assert_int_equal(shown(show_log, "{\"level\": \"debug\"}"), 0);
     assert_string_equal(text, "log level debug\n");
-    assert_int_equal(shown(show_log, "{\"level\": \"info\", \"modules\": {\"tls\": \"debug\", \"link\": \"error\"}}"), 0);
-    assert_string_equal(text, "log level info, tls debug, link error\n");
+    assert_int_equal(shown(show_log, "{\"level\": \"info\", \"modules\": {\"tls\": \"debug\", \"link\": \"error\"}, \"queries_one_in\": 10}"), 0);
+    assert_string_equal(text, "log level info, tls debug, link error; one query in 10\n");
     assert_int_equal(shown(show_cache, "{\"name\": \"a.\", \"type\": \"A\", \"answers\": []}"), 0);
     assert_string_equal(text, "a. A: nothing is kept\n");
     assert_int_equal(shown(show_cache,

@@ -1,0 +1,55 @@
+/* The query log: a line for each query that is answered, or for one in so many, once it is asked for (log.queries, POST /log).
+ *
+ * Does:    gathers the lines of a turn and writes them before the loop sleeps; what is not taken at once is lost and counted.
+ * Owns:    the lines that were not written yet.
+ * Threads: the worker's; querylog_set and querylog_sample from any.
+ */
+#ifndef DOTSTUB_RESOLVE_QUERYLOG_H
+#define DOTSTUB_RESOLVE_QUERYLOG_H
+
+#include <stdatomic.h>
+#include "base/addr.h"
+#include "base/counters.h"
+#include "base/log.h"
+#include "dns/message.h"
+#include "net/loop.h"
+
+struct server;
+
+/* Where an answer came from. */
+enum how { HOW_HIT, HOW_MISS, HOW_STALE, HOW_LOCAL };
+
+struct querylog_entry {
+    const struct addr *client;
+    bool tcp;
+    const uint8_t *name; /* in wire form, letter case as it was asked; NULL: it could not be read */
+    uint16_t type, rcode;
+    enum how how;
+    uint64_t ms;         /* that it waited */
+    const struct server *server; /* asked last; NULL: none */
+    const struct ede_list *ede;
+};
+
+struct querylog {
+    struct loop *loop;
+    struct counters *counters;
+    struct loop_flush flush; /* registered while there are lines */
+    unsigned passed;         /* since the last one that got a line */
+    size_t len;
+    char lines[LOG_BATCH];
+};
+
+void querylog_init(struct querylog *log, struct loop *loop, struct counters *counters);
+/* Writes what there is. */
+void querylog_fini(struct querylog *log);
+void querylog_note(struct querylog *log, const struct querylog_entry *entry);
+
+/* One in so many is logged; 0: none. For all workers. */
+void querylog_set(unsigned sample);
+extern _Atomic unsigned querylog_one_in;
+static inline unsigned querylog_sample(void)
+{
+    return atomic_load_explicit(&querylog_one_in, memory_order_relaxed);
+}
+
+#endif
