@@ -40,6 +40,7 @@ const struct option options[] = {
      IN_LIST(listen, listen_count),
      .max = 64,
      .port = 53,
+     .at_start = true,
      .unset = "127.0.0.1,::1",
      .help = "Addresses for questions over UDP and TCP, ADDR or ADDR@PORT; port 53 unless named. By "
              "default a missing address family is one line of information; an address named here must "
@@ -50,6 +51,7 @@ const struct option options[] = {
      .min = 1,
      .max = 64,
      .word = "auto",
+     .at_start = true,
      .unset = "1",
      .help = "Threads, 1 to 64. One core answers over 200,000 hits a second; at low rates several "
              "workers would each keep sessions that grow cold. auto: processors by affinity and cgroup "
@@ -95,6 +97,7 @@ const struct option options[] = {
      IN(cache.size),
      .min = MIB,
      .max = MIB << 20,
+     .at_start = true,
      .unset = "64MiB",
      .help = "Memory for answers. Lowered to a quarter of the memory that the machine or the cgroup "
              "allows, if that is less."},
@@ -143,12 +146,14 @@ const struct option options[] = {
     {.key = "cache.save",
      .type = OPTION_BOOLEAN,
      IN(cache.save),
+     .at_start = true,
      .unset = "no",
      .help = "Keep the cache over a restart, in cache.save-file: written at the stop and every five minutes."},
     {.key = "cache.save-file",
      .type = OPTION_PATH,
      IN(cache.save_file),
      .max = LONGEST_PATH,
+     .at_start = true,
      .unset = "/var/lib/dotstub/cache",
      .help = "The file for it."},
 
@@ -242,6 +247,7 @@ const struct option options[] = {
      IN(control_socket),
      .max = LONGEST_SOCKET_PATH,
      .word = "off",
+     .at_start = true,
      .unset = "/run/dotstub/control.sock",
      .help = "Unix socket for dotstubctl; off: none."},
 
@@ -250,6 +256,7 @@ const struct option options[] = {
      IN_LIST(metrics_listen, has_metrics),
      .port = PORT_WANTED,
      .word = "off",
+     .at_start = true,
      .unset = "off",
      .help = "ADDR@PORT for /metrics, /healthz and /readyz, read-only, never a query name; off: none."},
 

@@ -186,24 +186,13 @@ static int fill_upstreams(struct snapshot *snapshot, const struct draft *draft)
     return 0;
 }
 
-/* Adds a remark to where a value came from. */
-static int remark(struct snapshot *snapshot, const char *key, const char *text)
-{
-    const char **origin = &snapshot->origins[option_index(options, option_count, key)];
-    const char *longer = arena_print(&snapshot->arena, "%s, %s", *origin, text);
-    if (!longer)
-        return -ENOMEM;
-    *origin = longer;
-    return 0;
-}
-
 static int fit_workers(struct snapshot *snapshot, const struct machine *machine)
 {
     if (snapshot->config.workers != 0)
         return 0;
     snapshot->config.workers =
         machine->processors < WORKERS_AUTO_MAX ? machine->processors : WORKERS_AUTO_MAX;
-    return remark(snapshot, "workers", "auto");
+    return snapshot_remark(snapshot, "workers", "auto");
 }
 
 static int fit_cache(struct snapshot *snapshot, const struct machine *machine)
@@ -221,7 +210,7 @@ static int fit_cache(struct snapshot *snapshot, const struct machine *machine)
     config->cache.size = quarter;
     if (config->log_level >= LOG_LEVEL_INFO)
         log_info("config", "cache.size is %s instead of %s: a quarter of the memory there is", after, before);
-    return remark(snapshot, "cache.size", "lowered to a quarter of the memory there is");
+    return snapshot_remark(snapshot, "cache.size", "lowered to a quarter of the memory there is");
 }
 
 int settle_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)

@@ -2,6 +2,7 @@
 #include "config/snapshot.h"
 
 #include <assert.h>
+#include <errno.h>
 #include "base/mem.h"
 #include "config/options.h"
 
@@ -16,8 +17,19 @@ void config_unref(struct config *config)
     if (!config || __atomic_sub_fetch(&config->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     struct snapshot *snapshot = container_of(config, struct snapshot, config);
+    config_unref(snapshot->started);
     arena_free(&snapshot->arena);
     mem_free(snapshot);
+}
+
+int snapshot_remark(struct snapshot *snapshot, const char *key, const char *text)
+{
+    const char **origin = &snapshot->origins[option_index(options, option_count, key)];
+    const char *longer = arena_print(&snapshot->arena, "%s, %s", *origin, text);
+    if (!longer)
+        return -ENOMEM;
+    *origin = longer;
+    return 0;
 }
 
 const char *config_origin(const struct config *config, const char *key)

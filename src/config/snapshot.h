@@ -14,6 +14,7 @@
 struct snapshot {
     struct config config;
     struct arena arena;
+    struct config *started;         /* whose settings were carried over; NULL: nobody's */
     const char **origins;           /* as options: "default", "file:line", or the variable */
     const char ***upstream_origins; /* of each upstream: as upstream_options */
 };
@@ -22,5 +23,8 @@ static inline const struct snapshot *snapshot_of(const struct config *config)
 {
     return container_of(config, const struct snapshot, config);
 }
+
+/* Adds a remark to where a value came from. 0 or -ENOMEM. */
+int snapshot_remark(struct snapshot *snapshot, const char *key, const char *text) MUST_CHECK;
 
 #endif

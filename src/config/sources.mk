@@ -1,5 +1,5 @@
 noinst_LIBRARIES += libconfig.a
-libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/definition.c src/config/draft.c src/config/draft.h \
+libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/carry.c src/config/definition.c src/config/draft.c src/config/draft.h \
   src/config/environment.c src/config/environment.h src/config/file.c src/config/file.h src/config/guard.c src/config/guard.h src/config/load.c src/config/load.h \
   src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/options.c \
   src/config/options.h src/config/print.c src/config/reader.c src/config/reader.h src/config/report.c \

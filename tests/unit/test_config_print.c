@@ -55,6 +55,43 @@ static void every_printed_value_says_where_it_came_from(void **state)
     end(&r);
 }
 
+static void note_key(void *context, const char *key)
+{
+    char *keys = context;
+    strcat(strcat(keys, key), " ");
+}
+
+static void what_takes_effect_at_the_start_is_carried_over(void **state)
+{
+    char keys[256] = "";
+    struct result started = loaded("cache: {size: 4MiB}\ncontrol: {socket: /a}\n"), read = loaded(full);
+    (void)state;
+    assert_int_equal(config_carry_over(read.config, started.config, note_key, keys), 0);
+    end(&started); /* the other one has it still */
+    assert_string_equal(keys, "listen workers cache.size cache.save cache.save-file control.socket metrics.listen ");
+    assert_int_equal(read.config->workers, 1);
+    assert_int_equal(read.config->cache.size, 4 << 20);
+    assert_int_equal(read.config->listen_count, 2);
+    assert_true(read.config->listen_is_default);
+    assert_string_equal(read.config->control_socket, "/a");
+    assert_false(read.config->has_metrics);
+    assert_int_equal(read.config->limits.udp_size, 4096); /* as read */
+    assert_string_equal(config_origin(read.config, "workers"), "f:2, from the next start");
+    end(&read);
+}
+
+static void what_is_as_it_was_is_not_told(void **state)
+{
+    char keys[256] = "";
+    struct result started = loaded(full), read = loaded(full);
+    (void)state;
+    assert_int_equal(config_carry_over(read.config, started.config, note_key, keys), 0);
+    assert_string_equal(keys, "");
+    assert_string_equal(config_origin(read.config, "workers"), "f:2");
+    end(&read);
+    end(&started);
+}
+
 struct told {
     unsigned count, found;
 };
@@ -190,6 +227,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_printed_is_read_back),
         cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory,
                                         remove_directory),
+        cmocka_unit_test(what_takes_effect_at_the_start_is_carried_over),
+        cmocka_unit_test(what_is_as_it_was_is_not_told),
         cmocka_unit_test(settings_are_told_one_by_one),
         cmocka_unit_test(the_annotated_file_is_up_to_date),
         cmocka_unit_test(the_annotated_file_says_nothing_but_the_defaults),
