@@ -13,6 +13,7 @@ enum {
     RCODE_NXDOMAIN = 3,
     RCODE_NOTIMP = 4,
     RCODE_REFUSED = 5,
+    RCODE_YXDOMAIN = 6, /* a DNAME made a name too long (RFC 6672 section 2.2) */
     RCODE_BADVERS = 16,
 };
 

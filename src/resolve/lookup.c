@@ -376,7 +376,14 @@ static void lookup_try_failed(struct lookup *lookup, struct exchange *try, int s
         lookup_fail(lookup, status);
 }
 
-/* True if the answer is not the last word and the question was asked again. */
+/* Of these a client can make something; any other is about what we made of its question (RFC 1035 section 4.1.1, RFC 6891). */
+static bool is_for_clients(uint16_t rcode)
+{
+    return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN || rcode == RCODE_YXDOMAIN || rcode == RCODE_NOTIMP ||
+           lookup_is_failure(rcode);
+}
+
+/* True if the answer is not the last word: the question was asked again, or has failed. */
 static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, const struct answer *answer)
 {
     if (answer->truncated) { /* over TCP: the server is broken; never given to a client */
@@ -385,7 +392,7 @@ static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, c
     }
     if (answer->rcode == RCODE_REFUSED)
         upstream_refused(try->server);
-    if (answer->rcode == RCODE_FORMERR && !try->without_edns) {
+    if (!is_for_clients(answer->rcode)) {
         lookup_try_failed(lookup, try, ERROR_UPSTREAM_ANSWER);
         return true;
     }
