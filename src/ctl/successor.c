@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include "base/errors.h"
@@ -135,38 +136,60 @@ static bool find_binary(char out[PATH_MAX], pid_t pid)
 
 /* --- where the daemon is: on the successor's side of the fork --- */
 
-/* The control group of version 2, "/system.slice/dotstub.service"; "": none. */
-static void find_group(char out[PATH_MAX], const char *process)
+/* The hierarchies that service managers use: version 2, alone or beside version 1, and that of systemd in version 1. */
+static const struct hierarchy {
+    const char *name;   /* in /proc/PID/cgroup, behind a number */
+    const char *mounts[2];
+} hierarchies[] = {
+    {"::", {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}},
+    {":name=systemd:", {"/sys/fs/cgroup/systemd", NULL}},
+};
+
+/* "/system.slice/dotstub.service"; "": none. */
+static void find_group(char out[PATH_MAX], const char *process, const struct hierarchy *hierarchy)
 {
     char path[64], line[PATH_MAX];
     snprintf(path, sizeof path, "/proc/%s/cgroup", process);
     FILE *file = fopen(path, "r");
     out[0] = '\0';
     while (file && fgets(line, sizeof line, file)) {
+        const char *name = line + strspn(line, "0123456789");
         line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "0::", 3) == 0)
-            snprintf(out, PATH_MAX, "%s", line + 3);
+        if (strncmp(name, hierarchy->name, strlen(hierarchy->name)) == 0)
+            snprintf(out, PATH_MAX, "%s", name + strlen(hierarchy->name));
     }
     if (file)
         fclose(file);
 }
 
-/* True if it is there now. */
-static bool join_group(const char *process)
+static bool join_by(const char *mount, const char *group)
 {
-    char wanted[PATH_MAX], own[PATH_MAX], path[PATH_MAX + 64];
-    find_group(wanted, process);
-    find_group(own, "self");
-    if (!wanted[0])
-        return false;
-    if (strcmp(wanted, own) == 0)
-        return true;
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/cgroup.procs", wanted);
+    char path[2 * PATH_MAX];
+    snprintf(path, sizeof path, "%s%s/cgroup.procs", mount, group);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool joined = fd >= 0 && file_write(fd, "0", 1) == 0;
     if (fd >= 0)
         close(fd);
     return joined;
+}
+
+/* True if it is there now, in each hierarchy that there is. */
+static bool join_group(const char *process)
+{
+    bool there = false;
+    for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies; i++) {
+        const struct hierarchy *hierarchy = &hierarchies[i];
+        char wanted[PATH_MAX], own[PATH_MAX];
+        find_group(wanted, process, hierarchy);
+        find_group(own, "self", hierarchy);
+        if (!wanted[0])
+            continue;
+        if (strcmp(wanted, own) != 0 && !join_by(hierarchy->mounts[0], wanted) &&
+            !(hierarchy->mounts[1] && join_by(hierarchy->mounts[1], wanted)))
+            return false;
+        there = true;
+    }
+    return there;
 }
 
 static bool shares(const char *process, const char *space)
@@ -201,7 +224,7 @@ static void take_limits(pid_t pid)
             (void)setrlimit(which[i], &limit);
 }
 
-static void become(const struct running *daemon, const char *binary, char **words, char **variables)
+_Noreturn static void become(const struct running *daemon, const char *binary, char **words, char **variables)
 {
     char process[24];
     snprintf(process, sizeof process, "%ld", (long)daemon->pid);
@@ -224,11 +247,46 @@ static void become(const struct running *daemon, const char *binary, char **word
     _exit(EX_UNAVAILABLE);
 }
 
+/* The service manager waits only for its own children at a stop, so the successor is to be one: what starts it is gone before it
+ * becomes anything. It writes its number to `told`, and goes on at the end of `go`. */
+_Noreturn static void begin(int told[2], int go[2], const struct running *daemon, const char *binary, char **words, char **variables)
+{
+    pid_t own = fork() == 0 ? getpid() : 0;
+    if (!own)
+        _exit(0);
+    char nothing;
+    close(go[1]);
+    if (file_write(told[1], &own, sizeof own) == 0)
+        (void)!read(go[0], &nothing, 1);
+    close(told[1]);
+    become(daemon, binary, words, variables);
+}
+
+static pid_t start(const struct running *daemon, const char *binary, char **words, char **variables)
+{
+    int told[2] = {-1, -1}, go[2] = {-1, -1};
+    pid_t successor = -1;
+    pid_t starter = pipe2(told, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0 ? fork() : -1;
+    if (starter == 0)
+        begin(told, go, daemon, binary, words, variables);
+    close(told[1]);
+    if (starter > 0)
+        (void)waitpid(starter, NULL, 0);
+    if (starter < 0 || read(told[0], &successor, sizeof successor) != sizeof successor) {
+        successor = -1;
+        fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(-errno));
+    }
+    close(told[0]);
+    close(go[0]);
+    close(go[1]);
+    return successor;
+}
+
 pid_t successor_start(const struct running *daemon, const char *binary)
 {
     char found[PATH_MAX], number[24], option[] = "--take-over";
     size_t command_len, environ_len;
-    pid_t child = -1;
+    pid_t successor = -1;
     if (!binary && !find_binary(found, daemon->pid))
         return -1;
     char *command = read_about(daemon->pid, "cmdline", &command_len);
@@ -240,15 +298,11 @@ pid_t successor_start(const struct running *daemon, const char *binary)
         snprintf(number, sizeof number, "%ld", (long)daemon->pid);
         append_word(words, option);
         append_word(words, number);
-        child = fork();
-        if (child == 0)
-            become(daemon, binary ? binary : found, words, variables);
-        if (child < 0)
-            fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(-errno));
+        successor = start(daemon, binary ? binary : found, words, variables);
     }
     free(variables);
     free(words);
     free(environment);
     free(command);
-    return child;
+    return successor;
 }

@@ -18,8 +18,8 @@ struct running {
 /* Reads an answer to /status: 0 or -EPROTO. */
 int running_read(struct running *out, const char *json) MUST_CHECK;
 
-/* Begins the successor of `daemon`; `binary` NULL: the program that the daemon was started from, as it is now. Its number, or
- * negative after a line that says what is wrong. */
+/* Begins the successor of `daemon`; `binary` NULL: the program that the daemon was started from, as it is now. Its number (it is
+ * no child of ours), or negative after a line that says what is wrong. */
 pid_t successor_start(const struct running *daemon, const char *binary) MUST_CHECK;
 
 #endif

@@ -1,10 +1,11 @@
 /* Another dotstub in the place of the one that runs, without a question lost: starts it, and waits until the control socket is that
  * process's, or it has ended; then the daemon goes on as before. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "client.h"
@@ -30,23 +31,27 @@ static int read_daemon(struct running *out, const char *path)
 }
 
 /* The socket is one and the same all the time; what tells both apart is their number. */
-static int await_successor(struct running *out, pid_t child, const char *path)
+static int await_successor(struct running *out, pid_t successor, const char *path)
 {
-    int ended;
-    for (unsigned ms = 0; ms < PATIENCE_MS; ms += STEP_MS) {
-        if (waitpid(child, &ended, WNOHANG) == child) {
-            fprintf(stderr, "dotstubctl: the new process ended (%s %d) and the daemon goes on; its log says why\n",
-                    WIFEXITED(ended) ? "exit status" : "signal", WIFEXITED(ended) ? WEXITSTATUS(ended) : WTERMSIG(ended));
-            return EXIT_OTHER;
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, successor, 0), .events = POLLIN};
+    int status = EXIT_OK;
+    out->pid = 0;
+    for (unsigned ms = 0; status == EXIT_OK && out->pid != successor && ms < PATIENCE_MS; ms += STEP_MS) {
+        if (end.fd < 0 || poll(&end, 1, STEP_MS) > 0) {
+            fputs("dotstubctl: the new process ended and the daemon goes on; see its log\n", stderr);
+            status = EXIT_OTHER;
+        } else {
+            status = read_daemon(out, path);
         }
-        int status = read_daemon(out, path);
-        if (status != EXIT_OK || out->pid == child)
-            return status;
-        usleep(STEP_MS * 1000);
     }
-    fputs("dotstubctl: the new process did not take over in time\n", stderr);
-    kill(child, SIGTERM);
-    return EXIT_OTHER;
+    if (status == EXIT_OK && out->pid != successor) {
+        fputs("dotstubctl: the new process did not take over in time\n", stderr);
+        kill(successor, SIGTERM);
+        status = EXIT_OTHER;
+    }
+    if (end.fd >= 0)
+        close(end.fd);
+    return status;
 }
 
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count)
@@ -64,10 +69,10 @@ int upgrade_run(const struct options *options, const struct command *command, ch
     }
     if (status != EXIT_OK)
         return status;
-    pid_t child = successor_start(&before, program ? absolute : NULL);
-    if (child < 0)
+    pid_t successor = successor_start(&before, program ? absolute : NULL);
+    if (successor < 0)
         return EXIT_NO_PERMISSION;
-    status = await_successor(&after, child, path);
+    status = await_successor(&after, successor, path);
     if (status == EXIT_OK)
         printf(options->json ? "{\"before\": {\"pid\": %ld, \"version\": \"%s\"}, \"after\": {\"pid\": %ld, \"version\": \"%s\"}}\n"
                              : "pid %ld, version %s, was followed by pid %ld, version %s\n",

@@ -294,12 +294,12 @@ def test_ctl_upgrades_what_a_manager_looks_after(make_daemon, server, cleanup):
     assert gone(service.daemon) == 0
 
 
-@pytest.mark.parametrize("crash, sentence", [("exit 3", "exit status 3"), ("kill -SEGV $$", "signal 11")])
-def test_ctl_upgrade_to_a_program_that_crashes(daemon, server, tmp_path, crash, sentence):
+@pytest.mark.parametrize("crash", ["exit 3", "kill -SEGV $$"])
+def test_ctl_upgrade_to_a_program_that_crashes(daemon, server, tmp_path, crash):
     program = tmp_path / "crashes"
     program.write_text(f"#!/bin/sh\n{crash}\n")
     program.chmod(0o755)
-    assert f"the new process ended ({sentence}) and the daemon goes on" in ctl(daemon, "upgrade", program, status=OTHER)
+    assert "the new process ended and the daemon goes on" in ctl(daemon, "upgrade", program, status=OTHER)
     still_answers(daemon)
     program.chmod(0o644)
     assert "cannot run" in ctl(daemon, "upgrade", program, status=OTHER)
