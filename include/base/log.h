@@ -77,4 +77,10 @@ struct log_limit {
 };
 bool log_allowed(struct log_limit *limit, uint64_t now_ms, uint64_t *suppressed);
 
+/* The same for what several threads see at once: one of them gets true. Any thread. */
+struct log_shared_limit {
+    _Atomic uint64_t next_ms;
+};
+bool log_allowed_shared(struct log_shared_limit *limit, uint64_t now_ms);
+
 #endif

@@ -57,6 +57,7 @@ struct resolver {
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;
+    struct log_limit stale_limit;    /* of lines that say that expired answers are given */
     bool stopping;
 };
 

@@ -290,3 +290,9 @@ bool log_allowed(struct log_limit *limit, uint64_t now_ms, uint64_t *suppressed)
     *limit = (struct log_limit){.next_ms = now_ms + LIMIT_MS};
     return true;
 }
+
+bool log_allowed_shared(struct log_shared_limit *limit, uint64_t now_ms)
+{
+    uint64_t next_ms = atomic_load_explicit(&limit->next_ms, memory_order_relaxed);
+    return now_ms >= next_ms && atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + LIMIT_MS);
+}

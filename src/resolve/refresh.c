@@ -23,6 +23,14 @@ static void recheck_note(struct recheck *slots, uint64_t hash, uint64_t until_ms
     slots[hash % RESOLVER_RECHECKS] = (struct recheck){hash, until_ms};
 }
 
+static void tell_of_stale(struct resolver *resolver)
+{
+    uint64_t suppressed;
+    if (log_allowed(&resolver->stale_limit, loop_now(resolver->loop), &suppressed))
+        log_warning("resolve", "expired answers are given, because fresh ones are not had in time%s",
+                    suppressed ? " (and more of the same)" : "");
+}
+
 bool stale_find(const struct query *query, struct cache_found *found)
 {
     struct resolver *resolver = query->resolver;
@@ -38,6 +46,7 @@ bool stale_find(const struct query *query, struct cache_found *found)
     found->answer.authenticated = false; /* its signatures may be past their time as well */
     ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
     counter_add(resolver->counters, COUNTER_stale_answers, 1);
+    tell_of_stale(resolver);
     return true;
 }
 

@@ -70,6 +70,7 @@ struct budget {
     uint32_t limit, rate;     /* questions a second: as configured (0: any number), and what the upstream bears now */
     uint64_t milli_tokens;
     uint64_t filled_ms, changed_ms;
+    struct log_limit log_limit;
 };
 
 struct server {
@@ -111,6 +112,8 @@ struct server {
     uint64_t rest_ms;         /* for how long the last session that rested was kept; 0: none was */
     uint8_t returns;          /* one bit for each pause longer than that, the latest lowest: it was over before twice the time */
     struct log_limit log_limit;
+    uint64_t failing_since_ms; /* 0: it is not; for people only, */
+    bool told_failing;        /* who know of it */
     struct {                  /* for people only, see report.c */
         int last_error;
         uint64_t failed_ms, opened_ms, opened, resumed;
@@ -273,6 +276,16 @@ void group_notice_sleep(struct group *group);
 
 /* Frees the plans that were left and that nobody needs any more. */
 void group_end_plans(struct group *group);
+
+/* --- news.c: state changes, a line each --- */
+
+enum machine_news { NEWS_NETWORK, NEWS_SLEEP, NEWS_CLOCK };
+void news_opened(const struct server *server, const struct tls_facts *facts);
+/* `what`: half a sentence, to which the server's name is the end. */
+void news_failed(struct server *server, const char *what, int reason);
+void news_answers(struct server *server);
+void news_throttled(struct server *server);
+void news_of_machine(struct group *group, enum machine_news news);
 
 /* --- report.c: what is told of a server --- */
 

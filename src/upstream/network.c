@@ -86,8 +86,10 @@ void group_network_changed(struct group *group, bool slept)
         for (size_t i = 0; i < plan->server_count; i++)
             concerned |= server_network_changed(plan->servers[i], slept);
     }
-    if (concerned)
-        group_try_again(group);
+    if (!concerned)
+        return;
+    news_of_machine(group, slept ? NEWS_SLEEP : NEWS_NETWORK);
+    group_try_again(group);
 }
 
 /* A sleep longer than this has outlived the sessions' state in NATs and servers, or may have. */
@@ -104,6 +106,7 @@ void group_notice_sleep(struct group *group)
 
 void group_clock_changed(struct group *group)
 {
+    news_of_machine(group, NEWS_CLOCK);
     group_notice_sleep(group);
     group_try_again(group);
 }

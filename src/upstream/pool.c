@@ -396,7 +396,6 @@ static uint64_t backoff(unsigned failures)
 static void server_failed(struct server *server, uint64_t retry_at_ms, int reason, const char *what)
 {
     struct group *group = server->group;
-    uint64_t now_ms = loop_now(group->loop), suppressed;
     if (!server->left) {
         group->last_error = reason;
         group->last_failed = server;
@@ -405,11 +404,7 @@ static void server_failed(struct server *server, uint64_t retry_at_ms, int reaso
         server->retry_at_ms = retry_at_ms;
     server->failures++;
     report_note_failed(server, reason);
-    if (log_allowed(&server->log_limit, now_ms, &suppressed)) {
-        char addr[ADDR_TEXT];
-        log_warning("upstream", "%s %s %s: %s%s", what, server->entry->name, addr_format(&server->addr, true, addr),
-                    error_text(reason), suppressed ? " (and more of the same)" : "");
-    }
+    news_failed(server, what, reason);
     pool_connect(group);
 }
 

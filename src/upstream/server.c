@@ -188,6 +188,7 @@ void budget_halve(struct server *server)
     budget->rate = budget->rate / 2 ? budget->rate / 2 : 1;
     budget->changed_ms = now_ms;
     counter_add(server->group->counters, COUNTER_upstream_throttled, 1);
+    news_throttled(server);
 }
 
 /* --- when it closes resting sessions --- */

@@ -232,6 +232,8 @@ static void session_answer(struct session *session, struct exchange *exchange, u
     session_release(session, exchange);
     session->answered++;
     session->server->failures = 0;
+    if (session->server->failing_since_ms)
+        news_answers(session->server);
     if (exchange->sent_ms > session->server->answered_sent_ms)
         session->server->answered_sent_ms = exchange->sent_ms;
     session->server->probes = 0;
@@ -285,12 +287,9 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
 static void session_log_facts(struct session *session)
 {
     struct tls_facts facts;
-    char addr[ADDR_TEXT];
     if (!stream_facts(&session->stream, &facts))
         return;
-    log_info("upstream", "session to %s %s: %s, %s, certificate %s%s%s%s", session->server->entry->name,
-             addr_format(&session->server->addr, true, addr), facts.version, facts.cipher, facts.certificate_name,
-             facts.resumed ? ", resumed" : "", facts.alpn[0] ? ", ALPN " : "", facts.alpn);
+    news_opened(session->server, &facts);
     report_note_opened(session->server, &facts);
     if (facts.resumed)
         counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);

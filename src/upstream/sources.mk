@@ -1,12 +1,14 @@
 noinst_LIBRARIES += libupstream.a
-libupstream_a_SOURCES = src/upstream/group.h src/upstream/ids.c src/upstream/ids.h src/upstream/network.c \
+libupstream_a_SOURCES = src/upstream/group.h src/upstream/ids.c src/upstream/ids.h src/upstream/network.c src/upstream/news.c \
   src/upstream/plan.c src/upstream/pool.c src/upstream/report.c src/upstream/server.c src/upstream/session.c src/upstream/session_watch.c src/upstream/tickets.c src/upstream/upstream.c
 noinst_HEADERS += include/upstream/exchange.h include/upstream/report.h include/upstream/tickets.h include/upstream/upstream.h
 
 # These run on a net/ without sockets.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
-check_PROGRAMS += tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_session tests/unit/test_upstream
+check_PROGRAMS += tests/unit/test_news tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_session tests/unit/test_upstream
+tests_unit_test_news_SOURCES = tests/unit/test_news.c $(fake_net_sources)
+tests_unit_test_news_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_upstream_SOURCES = tests/unit/test_upstream.c $(fake_net_sources)
 tests_unit_test_upstream_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(fake_net_sources)

@@ -368,6 +368,16 @@ static void a_limit_lets_one_through_each_ten_seconds(void **state)
     assert_int_equal(suppressed, 0);
 }
 
+static void a_shared_limit_lets_one_through_each_ten_seconds(void **state)
+{
+    (void)state;
+    struct log_shared_limit limit = {0};
+    assert_true(log_allowed_shared(&limit, 5));
+    assert_false(log_allowed_shared(&limit, 5));
+    assert_false(log_allowed_shared(&limit, 10004));
+    assert_true(log_allowed_shared(&limit, 10005));
+}
+
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, catch_stderr, give_stderr_back)
 
 int main(void)
@@ -392,6 +402,7 @@ int main(void)
         LOG_TEST(a_full_pipe_does_not_block),
         LOG_TEST(a_full_terminal_does_not_block),
         LOG_TEST(lost_lines_are_told_of),
+        cmocka_unit_test(a_shared_limit_lets_one_through_each_ten_seconds),
         cmocka_unit_test(a_limit_lets_one_through_each_ten_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,77 @@
+/* One line for each change of state that an operator asks for in the night: a server is there, fails, and answers again; the network or the clock
+ * is another; an upstream asks for less.
+ *
+ * Invariant: what is told here serves no decision. Nothing that a network can cause at will is told more often than log_allowed lets it; what
+ * all workers see at the same moment is told by one of them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/errors.h"
+#include "group.h"
+
+static const char *name_of(const struct server *server, char text[ADDR_TEXT + 256])
+{
+    char addr[ADDR_TEXT];
+    snprintf(text, ADDR_TEXT + 256, "%.254s %s", server->entry->name, addr_format(&server->addr, true, addr));
+    return text;
+}
+
+static uint64_t failing_s(const struct server *server)
+{
+    return (loop_now(server->group->loop) - server->failing_since_ms) / 1000;
+}
+
+void news_failed(struct server *server, const char *what, int reason)
+{
+    char name[ADDR_TEXT + 256], since[64] = "";
+    uint64_t now_ms = loop_now(server->group->loop), suppressed;
+    if (!server->failing_since_ms)
+        server->failing_since_ms = now_ms;
+    if (!log_allowed(&server->log_limit, now_ms, &suppressed))
+        return;
+    server->told_failing = true;
+    if (failing_s(server) > 0)
+        snprintf(since, sizeof since, " (for %" PRIu64 " s now)", failing_s(server));
+    log_warning("upstream", "%s %s: %s%s", what, name_of(server, name), error_text(reason), since);
+}
+
+void news_answers(struct server *server)
+{
+    char name[ADDR_TEXT + 256];
+    if (server->told_failing)
+        log_info("upstream", "%s answers again after %" PRIu64 " s", name_of(server, name), failing_s(server));
+    server->failing_since_ms = 0;
+    server->told_failing = false;
+}
+
+void news_throttled(struct server *server)
+{
+    uint64_t suppressed;
+    if (log_allowed(&server->budget->log_limit, loop_now(server->group->loop), &suppressed))
+        log_warning("upstream", "%s refuses under load: it is asked %u questions a second at most for now", server->entry->name,
+                    (unsigned)server->budget->rate);
+}
+
+/* All workers are told of it at once. */
+void news_of_machine(struct group *group, enum machine_news news)
+{
+    static const char *const sentences[] = {
+        [NEWS_NETWORK] = "the network changed: sessions whose way is another now are opened anew, servers that failed are tried at once",
+        [NEWS_SLEEP] = "the machine slept: all sessions are opened anew",
+        [NEWS_CLOCK] = "the clock was set: servers that failed are tried at once",
+    };
+    static struct log_shared_limit limits[sizeof sentences / sizeof *sentences];
+    if (log_allowed_shared(&limits[news], loop_now(group->loop)))
+        log_info("upstream", "%s", sentences[news]);
+}
+
+/* The first one, and the first after a failure; a session that follows one that rested too long is none. */
+void news_opened(const struct server *server, const struct tls_facts *facts)
+{
+    char name[ADDR_TEXT + 256];
+    const bool is_news = server->noted.opened == 0 || server->told_failing;
+    const enum log_level level = is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+    if (log_enabled(level, "upstream"))
+        log_write(level, "upstream", "session to %s: %s, %s, certificate %s%s%s%s", name_of(server, name), facts->version, facts->cipher,
+                  facts->certificate_name, facts->resumed ? ", resumed" : "", facts->alpn[0] ? ", ALPN " : "", facts->alpn);
+}
