@@ -89,6 +89,8 @@ struct timeouts {
 };
 /* A length of 0 counts as 1 ms. */
 void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *));
+/* Those that run end at so much after their start, too. */
+void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms);
 /* Stops those that run. */
 void timeouts_fini(struct timeouts *timeouts);
 /* Starts, or starts again from now. */

@@ -410,6 +410,19 @@ int tcp_clients_new(struct tcp_clients **out, struct resolver *resolver, unsigne
     return 0;
 }
 
+void tcp_clients_configure(struct tcp_clients *clients, unsigned limit)
+{
+    uint64_t idle_ms = clients->resolver->config->limits.tcp_idle_ms;
+    clients->limit = limit;
+    clients->slab.limit = (size_t)limit + CLOSING_MAX;
+    timeouts_set_length(&clients->idle, idle_ms);
+    for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link)) {
+        struct client *client = container_of(link, struct client, in_all);
+        if (!client->last) /* else it is told to go */
+            client->origin.keepalive_100ms = (uint16_t)(idle_ms / 100);
+    }
+}
+
 void tcp_clients_drain(struct tcp_clients *clients)
 {
     for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link)) {

@@ -247,6 +247,18 @@ void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length
     list_push_back(&loop->timeouts, &timeouts->link);
 }
 
+/* All are moved by as much, so they stay in order. */
+void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms)
+{
+    uint64_t length = length_ms ? length_ms : 1;
+    for (struct list_link *link = list_first(&timeouts->running); link; link = list_next(&timeouts->running, link)) {
+        struct timeout *timeout = container_of(link, struct timeout, link);
+        timeout->at_ms = timeout->at_ms - timeouts->length_ms + length;
+    }
+    timeouts->length_ms = length;
+    timeouts->loop->expire_at = earliest_timeout(timeouts->loop);
+}
+
 void timeouts_fini(struct timeouts *timeouts)
 {
     while (list_pop(&timeouts->running))

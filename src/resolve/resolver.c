@@ -32,12 +32,22 @@ static void set_health(struct resolver *resolver, const char *name)
     resolver->health_len = len > 0 ? (uint8_t)len : 0;
 }
 
+void resolver_configure(struct resolver *resolver, const struct config *config)
+{
+    unsigned queries = config->limits.queries_in_flight;
+    resolver->config = config;
+    resolver->queries.limit = queries;
+    resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an exchange's time */
+    set_health(resolver, config->health_name);
+    timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms);
+    timeouts_set_length(&resolver->stale_after, config->cache.stale_answer_after_ms);
+}
+
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
                   struct cache *cache, struct group *group, const struct step *const *steps)
 {
-    unsigned queries = config->limits.queries_in_flight;
     *resolver = (struct resolver){
-        .loop = loop, .counters = counters, .config = config, .cache = cache, .group = group, .steps = steps};
+        .loop = loop, .counters = counters, .cache = cache, .group = group, .steps = steps};
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
     resolver->failing = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->failing);
@@ -47,15 +57,14 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)
         goto fail_table;
-    slab_init(&resolver->queries, sizeof(struct query), queries);
-    /* Lookups may outlive their waiters by an exchange's time. */
-    slab_init(&resolver->lookups, sizeof(struct lookup), 2 * (size_t)queries);
-    set_health(resolver, config->health_name);
+    slab_init(&resolver->queries, sizeof(struct query), 0);
+    slab_init(&resolver->lookups, sizeof(struct lookup), 0);
     querylog_init(&resolver->querylog, loop, counters);
-    timeouts_init(&resolver->answer_by, loop, config->limits.answer_by_ms, answer_by_expired);
-    timeouts_init(&resolver->stale_after, loop, config->cache.stale_answer_after_ms, lookup_stale_due);
+    timeouts_init(&resolver->answer_by, loop, 0, answer_by_expired);
+    timeouts_init(&resolver->stale_after, loop, 0, lookup_stale_due);
     for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
         timeouts_init(&resolver->again[i], loop, again_lengths[i], lookup_ask_again);
+    resolver_configure(resolver, config);
     return 0;
 fail_table:
     table_fini(&resolver->queries_by_client);

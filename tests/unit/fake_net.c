@@ -74,6 +74,12 @@ void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length
     list_push_back(&loop->timeouts, &timeouts->link);
 }
 
+void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms)
+{
+    assert(list_empty(&timeouts->running));
+    timeouts->length_ms = length_ms ? length_ms : 1;
+}
+
 void timeouts_fini(struct timeouts *timeouts)
 {
     while (list_pop(&timeouts->running))

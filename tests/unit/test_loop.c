@@ -304,6 +304,31 @@ static void test_timeouts_of_a_longer_length_do_not_hold_up_shorter_ones(void **
     timeouts_fini(&shorter);
 }
 
+static void test_another_length_holds_for_those_that_run(void **state)
+{
+    struct timeouts timeouts;
+    struct alarm early = {.expired = 0}, late = {.expired = 0};
+    timeouts_init(&timeouts, *state, 1000, alarm_expired);
+    timeout_start(&timeouts, &early.timeout);
+    turns_at(*state, START_MS + 50);
+    timeout_start(&timeouts, &late.timeout);
+    timeouts_set_length(&timeouts, 100);
+    turns_at(*state, START_MS + 100);
+    assert_int_equal(early.expired, 1);
+    assert_int_equal(late.expired, 0);
+    timeouts_set_length(&timeouts, 300);
+    turns_at(*state, START_MS + 349);
+    assert_int_equal(late.expired, 0);
+    turns_at(*state, START_MS + 350);
+    assert_int_equal(late.expired, 1);
+    timeout_start(&timeouts, &early.timeout);
+    turns_at(*state, START_MS + 500);
+    timeouts_set_length(&timeouts, 20); /* over already */
+    turns_at(*state, START_MS + 501);
+    assert_int_equal(early.expired, 2);
+    timeouts_fini(&timeouts);
+}
+
 static void test_a_stopped_timeout_does_not_expire(void **state)
 {
     struct timeouts timeouts;
@@ -628,6 +653,7 @@ int main(void)
         IN_LOOP(test_a_timeout_expires_once_and_not_before_its_time),
         IN_LOOP(test_only_those_timeouts_expire_whose_time_has_come),
         IN_LOOP(test_timeouts_of_a_longer_length_do_not_hold_up_shorter_ones),
+        IN_LOOP(test_another_length_holds_for_those_that_run),
         IN_LOOP(test_a_stopped_timeout_does_not_expire),
         IN_LOOP(test_a_timeout_started_again_counts_from_now),
         IN_LOOP(test_an_expiring_timeout_may_stop_the_next_and_start_itself),

@@ -339,6 +339,27 @@ static void test_idle_clients_are_closed(void **state)
     close(busy);
 }
 
+static void test_another_configuration_holds_for_those_that_are_there(void **state)
+{
+    int fd = client();
+    (void)state;
+    pass_time(5000);
+    server.config.limits.tcp_idle_ms = 20000;
+    tcp_clients_configure(clients, LIMIT);
+    pass_time(14000);
+    assert_false(has_ended(fd));
+    server.config.limits.tcp_idle_ms = 10000;
+    tcp_clients_configure(clients, LIMIT);
+    assert_true(TURN_UNTIL(has_ended(fd)));
+    close(fd);
+    int first = client();
+    tcp_clients_configure(clients, 1);
+    int second = client();
+    assert_true(TURN_UNTIL(has_ended(first)));
+    close(first);
+    close(second);
+}
+
 static void test_what_is_met_with_silence_does_not_count(void **state)
 {
     int fd = client();
@@ -700,6 +721,7 @@ int main(void)
         TEST(test_a_half_close_amid_a_message_ends_it),
         TEST(test_a_client_that_is_gone_is_not_waited_for),
         TEST(test_idle_clients_are_closed),
+        TEST(test_another_configuration_holds_for_those_that_are_there),
         TEST(test_what_is_met_with_silence_does_not_count),
         TEST(test_a_message_that_makes_no_progress_is_given_up),
         TEST(test_who_does_not_read_is_not_read_and_then_reset),
