@@ -27,6 +27,10 @@ void control_hand_over(struct control *control);
 unsigned control_descriptors(const struct config *config);
 /* The workers run. Before: not ready. */
 void control_started(struct control *control);
+/* Another configuration is in force (kept by reference); its letters have been posted to the workers. */
+void control_configure(struct control *control, struct config *config);
+/* The configuration was read again; all is copied. */
+void control_reloaded(struct control *control, const struct reload_result *result);
 /* They answer still, but not for long: not ready any more. */
 void control_draining(struct control *control);
 /* They are about to be stopped: no letter is posted any more, those who wait for one are told. Not ready any more. */

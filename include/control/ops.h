@@ -18,10 +18,23 @@
 /* What a worker tells. */
 struct worker_report {
     size_t waiting;                /* queries that wait for an answer */
-    struct server_report *servers; /* room for one for each address of each upstream entry, in the configuration's order */
+    struct server_report *servers; /* room for `server_count` */
+    size_t server_count;           /* one for each address of each upstream entry, in the configuration's order */
     bool with_records;             /* asked for: */
     struct record *records;        /* room for RECORDER_ALL, as recorder_copy gives them */
     unsigned record_count;
+};
+
+/* What came of reading the configuration again. */
+struct reload_result {
+    int status;            /* 0, or negative: the configuration that was in force before is in force still */
+    const char *mistakes;  /* then: why, in lines */
+    const char *postponed; /* else: settings that differ and take effect at the next start, each with a newline; "" */
+};
+/* One who wants to know. */
+struct reload_wait {
+    struct list_link link;
+    void (*done)(struct reload_wait *wait, const struct reload_result *result);
 };
 
 /* Filled from above: how to reach the workers. */
@@ -36,6 +49,8 @@ struct control_ops {
     void (*flushed)(void *context);
     /* Health checks shall fail from now on, and the daemon stop after so long. */
     void (*drain)(void *context, uint64_t ms);
+    /* The configuration shall be read again; `done` comes when all workers have gone over to it, or when it cannot be used. */
+    void (*reload)(void *context, struct reload_wait *wait);
 };
 
 struct control_setup {

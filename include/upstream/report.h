@@ -1,7 +1,7 @@
 /* What is known of each server of a group, for people: a copy at one moment.
  *
  * Does:    counts and names; changes nothing.
- * Owns:    nothing; `upstream` points into the configuration that the group was made of.
+ * Owns:    nothing.
  * Threads: group_report on the worker's; the copy is anybody's.
  */
 #ifndef DOTSTUB_UPSTREAM_REPORT_H
@@ -17,8 +17,10 @@ enum server_state {
     SERVER_FAILING,    /* none could be opened, or the last one ended before it answered anything */
 };
 
+#define UPSTREAM_NAME 256 /* octets, the longest with its NUL */
+
 struct server_report {
-    const char *upstream;     /* the name of its entry */
+    char upstream[UPSTREAM_NAME]; /* the name of its entry */
     struct addr addr;
     enum server_state state;
     bool avoided;             /* failed to answer what others could: asked only where no other can be, for a while */
@@ -43,8 +45,8 @@ struct exchange_times {
     const struct server *dialed; /* by which most of that was spent; NULL: there was none */
 };
 
-/* Fills one for each address of each upstream entry, in the order of the configuration. */
-void group_report(const struct group *group, struct server_report *out);
+/* Fills one for each address of each upstream entry, in the order of the configuration, `room` at most. Gives their number. */
+size_t group_report(const struct group *group, struct server_report *out, size_t room);
 
 /* From `from_ms` or its beginning, whichever was later, until now: all of that time. Of a live exchange or of one that has just ended. */
 void exchange_report(const struct exchange *exchange, uint64_t from_ms, struct exchange_times *out);

@@ -230,6 +230,30 @@ static void post_log(struct view *view, struct http_request *request)
         refuse(request, HTTP_BAD_REQUEST, why);
 }
 
+/* A request that waits for the configuration to be in force. */
+struct reloading {
+    struct reload_wait wait;
+    struct http_request *request;
+};
+
+static void reload_done(struct reload_wait *wait, const struct reload_result *result)
+{
+    struct reloading *reloading = container_of(wait, struct reloading, wait);
+    reply_json(reloading->request, result->status < 0 ? HTTP_BAD_REQUEST : HTTP_OK, status_reloaded(result));
+    mem_free(reloading);
+}
+
+static void post_reload(struct view *view, struct http_request *request)
+{
+    struct reloading *reloading = mem_zalloc(1, sizeof *reloading);
+    if (!reloading) {
+        reply_json(request, HTTP_INTERNAL_ERROR, NULL);
+        return;
+    }
+    *reloading = (struct reloading){.wait.done = reload_done, .request = request};
+    view->ops->reload(view->context, &reloading->wait);
+}
+
 /* Seconds, with or without a fraction; -1: that is no such number, or beyond an hour. */
 static int64_t milliseconds(const char *text)
 {
@@ -309,6 +333,7 @@ static const struct route control_routes[] = {
     {"/trace", HTTP_POST, {"name", "type"}, .answer = post_trace},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
     {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .answer = post_log},
+    {"/reload", HTTP_POST, {NULL}, .answer = post_reload},
     {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},
     {.path = NULL},
 };

@@ -196,6 +196,20 @@ void control_started(struct control *control)
         log_info("control", "metrics on %s", addr_format(&control->config->metrics_listen, true, text));
 }
 
+void control_configure(struct control *control, struct config *config)
+{
+    struct config *before = control->config;
+    control->config = config_ref(config);
+    control->view.config = config;
+    survey_configure(&control->view.survey, config);
+    config_unref(before);
+}
+
+void control_reloaded(struct control *control, const struct reload_result *result)
+{
+    reloads_note(&control->view.reloads, result);
+}
+
 void control_draining(struct control *control)
 {
     control->view.readiness = READY_DRAINING;
@@ -230,6 +244,7 @@ void control_free(struct control *control)
         return;
     survey_fini(&control->view.survey);
     tracer_fini(&control->view.tracer);
+    reloads_fini(&control->view.reloads);
     mem_free(control->view.listening);
     config_unref(control->config);
     mem_free(control);

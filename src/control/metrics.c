@@ -104,6 +104,18 @@ static void ignore(void *context, const char *sentence)
     (void)sentence;
 }
 
+static void configuration(FILE *out, const struct view *view)
+{
+    const struct reloads *reloads = &view->reloads;
+    gauge(out, "dotstub_config_last_reload_successful", "1 unless the configuration could not be used when it was read last",
+          !reloads->last_failed);
+    gauge(out, "dotstub_config_last_reload_timestamp_seconds", "when it was read last, seconds since 1970",
+          (uint64_t)(reloads->last_wall_s ? reloads->last_wall_s : view->started_wall_s));
+    family(out, "dotstub_config_reloads_total", "counter", "how often it was read again");
+    fprintf(out, "dotstub_config_reloads_total{result=\"good\"} %" PRIu64 "\ndotstub_config_reloads_total{result=\"failed\"} %" PRIu64 "\n",
+            reloads->good, reloads->failed);
+}
+
 static void process(FILE *out, const struct view *view)
 {
     family(out, "dotstub_build_info", "gauge", "always 1; the version is in the label");
@@ -128,6 +140,7 @@ char *metrics_text(const struct view *view, const struct survey_sum *sum)
     by_server(out, sum, "dotstub_server_failing", "1 while no session can be opened", failing_of);
     latencies(out, sum);
     cache(out, view);
+    configuration(out, view);
     process(out, view);
     if (fclose(out) == 0)
         return text;

@@ -62,6 +62,30 @@ static void add_sentence(void *context, const char *sentence)
     (void)json_array_append_new(context, text_of(sentence, strlen(sentence)));
 }
 
+/* NULL has no lines. */
+static json_t *lines_of(const char *text)
+{
+    json_t *array = json_array();
+    for (const char *end; text && *text; text = *end ? end + 1 : end) {
+        end = text + strcspn(text, "\n");
+        (void)json_array_append_new(array, text_of(text, (size_t)(end - text)));
+    }
+    return array;
+}
+
+static json_t *reloads_object(const struct reloads *reloads)
+{
+    json_t *object = json_object();
+    bool any = reloads->last_wall_s != 0;
+    put_number(object, "reloads", reloads->good);
+    put_number(object, "reloads_failed", reloads->failed);
+    put(object, "last_reload", any ? json_string(reloads->last_failed ? "failed" : "good") : json_null());
+    put(object, "last_reload_s_ago", any ? json_integer((json_int_t)seconds_since(reloads->last_ms)) : json_null());
+    put(object, "mistakes", lines_of(reloads->mistakes));
+    put(object, "at_next_start", lines_of(reloads->postponed));
+    return object;
+}
+
 char *status_text(const struct view *view, const struct survey_sum *sum)
 {
     json_t *root = json_object(), *listening = json_array(), *servers = json_array(), *degraded = json_array();
@@ -80,6 +104,7 @@ char *status_text(const struct view *view, const struct survey_sum *sum)
     put_number(root, "queries_waiting", sum->waiting);
     put(root, "servers", servers);
     put(root, "cache", cache_object(view));
+    put(root, "configuration", reloads_object(&view->reloads));
     put_text(root, "log_level", log_level_name(log_level()));
     return print(root);
 }
@@ -209,6 +234,19 @@ char *status_log(void)
     put_text(root, "level", log_level_name(log_level()));
     put(root, "modules", modules);
     put_number(root, "queries_one_in", querylog_sample());
+    return print(root);
+}
+
+char *status_reloaded(const struct reload_result *result)
+{
+    json_t *root = json_object();
+    if (result->status < 0) {
+        put_text(root, "error", "the configuration cannot be used; the one that was in force stays in force");
+        put(root, "mistakes", lines_of(result->mistakes));
+    } else {
+        put_flag(root, "reloaded", true);
+        put(root, "at_next_start", lines_of(result->postponed));
+    }
     return print(root);
 }
 

@@ -15,6 +15,8 @@ char *status_config(const struct view *view);
 char *status_cache(const struct view *view, const struct key *question);
 char *status_flushed(uint64_t entries);
 char *status_log(void);
+/* To whoever asked for a reload. */
+char *status_reloaded(const struct reload_result *result);
 char *status_draining(uint64_t ms);
 /* {"error": sentence}, and with `paths` (ends with NULL) what there is. */
 char *status_error(const char *sentence, const char *const *paths);

@@ -99,9 +99,38 @@ static bool any_wants_records(const struct survey *survey)
     return any;
 }
 
+static int enlarge(struct server_report **servers, size_t count)
+{
+    struct server_report *larger = mem_resize(*servers, count * sizeof *larger);
+    if (!larger)
+        return -ENOMEM;
+    *servers = larger;
+    return 0;
+}
+
+/* Between rounds all of it is ours. */
+static int survey_make_room(struct survey *survey)
+{
+    if (survey->room >= survey->servers)
+        return 0;
+    int status = enlarge(&survey->sum.servers, survey->servers);
+    for (unsigned w = 0; status == 0 && w < survey->workers; w++)
+        status = enlarge(&survey->parts[w].report.servers, survey->servers);
+    if (status == 0)
+        survey->room = survey->servers;
+    return status;
+}
+
 static void survey_begin_round(struct survey *survey)
 {
     list_move_all(&survey->next, &survey->waiting);
+    if (survey_make_room(survey) < 0) {
+        tell(&survey->waiting, NULL);
+        return;
+    }
+    survey->sum.server_count = survey->servers;
+    for (unsigned w = 0; w < survey->workers; w++)
+        survey->parts[w].report.server_count = survey->servers;
     survey->letters = survey->workers;
     bool with_records = any_wants_records(survey);
     for (unsigned w = 0; w < survey->workers; w++) {
@@ -155,9 +184,15 @@ static int part_init(struct survey_part *part, struct survey *survey)
     part->survey = survey;
     part->there.open = open_there;
     part->back.open = open_back;
-    part->report.servers = mem_zalloc(survey->sum.server_count, sizeof *part->report.servers);
     part->report.records = mem_zalloc(RECORDER_ALL, sizeof *part->report.records);
-    return part->report.servers && part->report.records ? 0 : -ENOMEM;
+    return part->report.records ? 0 : -ENOMEM;
+}
+
+void survey_configure(struct survey *survey, const struct config *config)
+{
+    survey->servers = 0;
+    for (size_t i = 0; i < config->upstream_count; i++)
+        survey->servers += config->upstreams[i].address_count;
 }
 
 static void free_memory(struct survey *survey)
@@ -175,14 +210,12 @@ int survey_init(struct survey *survey, const struct control_setup *setup)
 {
     *survey = (struct survey){
         .home = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
-    for (size_t i = 0; i < setup->config->upstream_count; i++)
-        survey->sum.server_count += setup->config->upstreams[i].address_count;
+    survey_configure(survey, setup->config);
     list_init(&survey->waiting);
     list_init(&survey->next);
     survey->parts = mem_zalloc(survey->workers, sizeof *survey->parts);
-    survey->sum.servers = mem_zalloc(survey->sum.server_count, sizeof *survey->sum.servers);
     survey->sum.records = mem_zalloc((size_t)survey->workers * RECORDER_ALL, sizeof(struct record *));
-    int status = survey->parts && survey->sum.servers && survey->sum.records ? 0 : -ENOMEM;
+    int status = survey->parts && survey->sum.records ? survey_make_room(survey) : -ENOMEM;
     for (unsigned w = 0; status == 0 && w < survey->workers; w++)
         status = part_init(&survey->parts[w], survey);
     if (status < 0)

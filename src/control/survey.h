@@ -40,11 +40,15 @@ struct survey {
     struct list waiting, next; /* for the end of this round; for the next one */
     struct timeouts patience;
     struct survey_sum sum;
+    size_t room;               /* servers that fit in sum and parts */
+    size_t servers;            /* servers there are */
     bool closed;
 };
 
 /* 0 or -ENOMEM. */
 int survey_init(struct survey *survey, const struct control_setup *setup) MUST_CHECK;
+/* The next rounds are of another configuration; the letters that bring it to the workers have been posted. */
+void survey_configure(struct survey *survey, const struct config *config);
 /* `done` runs later, or, when the survey is closed, at once. */
 void survey_ask(struct survey *survey, struct survey_wait *wait);
 /* Tells all who wait that nothing comes; no letter is posted any more. */

@@ -7,6 +7,7 @@
 #define DOTSTUB_CONTROL_VIEW_H
 
 #include "control/ops.h"
+#include "reloads.h"
 #include "survey.h"
 #include "tracer.h"
 
@@ -24,6 +25,7 @@ struct view {
     enum readiness readiness;
     struct survey survey;
     struct tracer tracer;
+    struct reloads reloads;
 };
 
 /* A counter, summed over the workers. */

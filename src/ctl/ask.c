@@ -13,6 +13,8 @@ static int print_reply(const struct options *options, const struct command *comm
     char sentence[512];
     if (reply->status != 200) {
         fprintf(stderr, "dotstubctl: %s\n", show_error(reply->body, sentence, sizeof sentence));
+        if (show_mistakes(reply->body, stderr))
+            return EXIT_CONFIGURATION;
         return reply->status == 403 ? EXIT_NO_PERMISSION : EXIT_OTHER;
     }
     FILE *nowhere = options->json ? fopen("/dev/null", "w") : NULL; /* the exit status is the same */

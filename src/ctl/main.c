@@ -23,6 +23,7 @@ static const struct command commands[] = {
      {"level", "module"}, show_log},
     {"queries", "yes|no [N]", "log every question that is answered, or one in N", ask_run, 1, 2, 0, "POST", "/log",
      {"queries", "sample"}, show_log},
+    {"reload", "", "read the configuration again", ask_run, 0, 0, 0, "POST", "/reload", {NULL}, show_reload},
     {"drain", "[SECONDS]", "fail health checks for so long (drain.time unless given), then stop", ask_run, 0, 1, 0, "POST", "/drain",
      {"seconds"}, show_drain},
     {"upgrade", "[PROGRAM]", "put a new process in the daemon's place, of the same program unless another is given", upgrade_run, 0, 1, 0,

@@ -17,6 +17,29 @@ static void print_degraded(const json_t *root, FILE *out)
         fprintf(out, "  %s\n", table_text(sentence, cell));
 }
 
+static void print_lines(const json_t *lines, const char *before, const char *after, FILE *out)
+{
+    char cell[TABLE_CELL];
+    size_t i;
+    json_t *line;
+    json_array_foreach(lines, i, line)
+        fprintf(out, "%s%s%s\n", before, table_text(line, cell), after);
+}
+
+/* Nothing, where it was read at the start only. */
+static void print_configuration(const json_t *configuration, FILE *out)
+{
+    char a[TABLE_CELL], b[TABLE_CELL];
+    const json_t *last = json_object_get(configuration, "last_reload");
+    if (!json_is_string(last))
+        return;
+    bool failed = strcmp(json_string_value(last), "failed") == 0;
+    fprintf(out, "reload    %s, %s ago%s\n", table_text(last, a), table_duration(table_number(configuration, "last_reload_s_ago"), b),
+            failed ? ": the configuration from before stays in force" : "");
+    print_lines(json_object_get(configuration, "mistakes"), "  ", "", out);
+    print_lines(json_object_get(configuration, "at_next_start"), "  ", ": takes effect at the next start", out);
+}
+
 static void print_daemon(const json_t *root, FILE *out)
 {
     const json_t *listening = json_object_get(root, "listen"), *cache = json_object_get(root, "cache");
@@ -32,7 +55,9 @@ static void print_daemon(const json_t *root, FILE *out)
     fprintf(out, "\nqueries   %s waiting\n", table_field(root, "queries_waiting", a));
     fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", a), (double)table_number(cache, "used_bytes") / 1048576,
             (double)table_number(cache, "size_bytes") / 1048576);
-    fprintf(out, "log       %s\n\n", table_field(root, "log_level", a));
+    fprintf(out, "log       %s\n", table_field(root, "log_level", a));
+    print_configuration(json_object_get(root, "configuration"), out);
+    fputc('\n', out);
 }
 
 static void print_session(const json_t *server, FILE *out)
@@ -153,6 +178,15 @@ static int print_log(const json_t *root, FILE *out)
     return 0;
 }
 
+static int print_reload(const json_t *root, FILE *out)
+{
+    if (!json_is_true(json_object_get(root, "reloaded")))
+        return -EPROTO;
+    fputs("reloaded\n", out);
+    print_lines(json_object_get(root, "at_next_start"), "", ": takes effect at the next start", out);
+    return 0;
+}
+
 static int print_drain(const json_t *root, FILE *out)
 {
     json_t *seconds = json_object_get(root, "draining_s");
@@ -192,6 +226,11 @@ int show_log(const char *json, FILE *out)
     return table_show(json, out, print_log);
 }
 
+int show_reload(const char *json, FILE *out)
+{
+    return table_show(json, out, print_reload);
+}
+
 int show_drain(const char *json, FILE *out)
 {
     return table_show(json, out, print_drain);
@@ -205,4 +244,14 @@ const char *show_error(const char *body, char *out, size_t cap)
     table_make_plain(out);
     json_decref(root);
     return out;
+}
+
+bool show_mistakes(const char *body, FILE *out)
+{
+    json_t *root = json_loads(body, 0, NULL);
+    const json_t *mistakes = json_object_get(root, "mistakes");
+    bool any = json_array_size(mistakes) > 0;
+    print_lines(mistakes, "", "", out);
+    json_decref(root);
+    return any;
 }

@@ -5,6 +5,7 @@
 #ifndef DOTSTUB_CTL_SHOW_H
 #define DOTSTUB_CTL_SHOW_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include "base/check.h"
 
@@ -15,11 +16,14 @@ int show_config(const char *json, FILE *out) MUST_CHECK;
 int show_cache(const char *json, FILE *out) MUST_CHECK;
 int show_flush(const char *json, FILE *out) MUST_CHECK;
 int show_log(const char *json, FILE *out) MUST_CHECK;
+int show_reload(const char *json, FILE *out) MUST_CHECK;
 int show_drain(const char *json, FILE *out) MUST_CHECK;
 int show_explain(const char *json, FILE *out) MUST_CHECK;
 int show_trace(const char *json, FILE *out) MUST_CHECK;
 
 /* The sentence of an error's JSON, or of any other text its first line; in `out`, of `cap` octets. */
 const char *show_error(const char *body, char *out, size_t cap);
+/* The mistakes of a configuration that such an error names, a line each. False: there are none. */
+bool show_mistakes(const char *body, FILE *out);
 
 #endif

@@ -22,6 +22,7 @@
 #include "kept.h"
 #include "net/notify.h"
 #include "privileges.h"
+#include "reload.h"
 #include "sockets.h"
 #include "takeover.h"
 #include "trusts.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct handover handover; /* to the next process */
     struct takeover takeover; /* from the one before, */
     bool takes_over;          /* unless it is over, or there is none */
+    struct reload reload;
 };
 
 /* Static, so that what a failed start leaves behind is still reachable. */
@@ -55,9 +57,8 @@ static struct daemon self;
 /* --- the workers --- */
 
 /* As many descriptors as we may have; each worker's TCP clients get what listeners and upstream sessions leave. */
-static unsigned tcp_limit(void)
+static unsigned tcp_limit(const struct config *config)
 {
-    const struct config *config = self.config;
     struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
@@ -83,7 +84,7 @@ static unsigned tcp_limit(void)
 static int make_workers(void)
 {
     const struct config *config = self.config;
-    unsigned limit = tcp_limit();
+    unsigned limit = tcp_limit(config);
     self.workers = mem_zalloc(config->workers, sizeof(struct worker *));
     self.ended = mem_zalloc(config->workers, sizeof(struct letter));
     self.cache = cache_new(config->cache.size);
@@ -115,8 +116,9 @@ static void cache_flushed(void *context)
 }
 
 static void drain_for(void *context, uint64_t ms);
+static void reload_for(void *context, struct reload_wait *wait);
 
-static const struct control_ops control_ops = {counters_of, post_to, worker_report, worker_trace, cache_flushed, drain_for};
+static const struct control_ops control_ops = {counters_of, post_to, worker_report, worker_trace, cache_flushed, drain_for, reload_for};
 
 /* After make_workers; may be the first to want the user. 0 or an exit status. */
 static int open_control(const char *user)
@@ -167,6 +169,7 @@ static void stop_workers(void)
     handover_close(&self.handover);
     if (!handover_busy(&self.handover))
         sockets_let_go(&self.sockets);
+    reload_stop(&self.reload);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
@@ -227,6 +230,32 @@ static void drain_for(void *context, uint64_t ms)
     uv_timer_start(&self.drain, drain_over, ms, 0);
 }
 
+/* --- reading the configuration again --- */
+
+/* Once it knows of our end it is told nothing else. */
+static void tell_of_reload(const char *assignments)
+{
+    if (!self.draining && !self.stopping)
+        tell_manager(assignments);
+}
+
+static void reload_for(void *context, struct reload_wait *wait)
+{
+    (void)context;
+    reload_ask(&self.reload, wait);
+}
+
+static void prepare_reload(const char *file)
+{
+    reload_init(&self.reload, &(struct reload_setup){.file = file,
+                                                     .config = &self.config,
+                                                     .workers = self.workers,
+                                                     .count = self.config->workers,
+                                                     .control = self.control,
+                                                     .tcp_limit = tcp_limit,
+                                                     .tell = tell_of_reload});
+}
+
 /* --- signals --- */
 
 /* Who asks a second time, or from a terminal, does not want to wait. */
@@ -246,7 +275,7 @@ static void reload_asked(uv_signal_t *signal, int number)
 {
     (void)signal;
     (void)number;
-    log_warning("daemon", "SIGHUP: the configuration is not read again while running; restart to change it");
+    reload_for(NULL, NULL);
 }
 
 static int watch_signals(void)
@@ -338,8 +367,8 @@ static void clean_up(void)
     mem_free(self.ended);
     control_free(self.control);
     cache_free(self.cache);
-    trusts_free(self.trusts, self.config->upstream_count);
     sockets_close(&self.sockets);
+    reload_fini(&self.reload);
     config_unref(self.config);
 }
 
@@ -399,6 +428,7 @@ int daemon_serve(const struct daemon_setup *setup)
     if (watch_signals() < 0)
         return EXIT_OTHER;
     status = make_workers();
+    trusts_free(self.trusts, self.config->upstream_count);
     if (status < 0) {
         log_error("daemon", "cannot start: %s", error_text(status));
         return status == -EADDRINUSE ? EXIT_PORT : EXIT_OTHER;
@@ -411,6 +441,7 @@ int daemon_serve(const struct daemon_setup *setup)
         close_control(); /* its file goes */
         return self.takes_over ? EXIT_OTHER : EXIT_PRIVILEGES;
     }
+    prepare_reload(setup->file);
     status = run_workers();
     if (self.takes_over)
         kept_hand_over(&self.kept);

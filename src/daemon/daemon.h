@@ -13,6 +13,7 @@
 struct daemon_setup {
     struct config *config;
     struct tls_trust **trusts; /* trusts[i] belongs to config->upstreams[i] */
+    const char *file;          /* to read the configuration from again; NULL: the default one */
     const char *user;          /* to run as, when started as root; NULL: the default one */
     pid_t take_over;           /* the process to take over from; 0: none */
 };

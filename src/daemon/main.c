@@ -132,7 +132,7 @@ int main(int argc, char **argv)
         return status;
     if (command.print_default)
         return config_print_annotated(stdout) == 0 ? EXIT_OK : EXIT_OTHER;
-    struct daemon_setup setup = {.user = command.user, .take_over = command.take_over};
+    struct daemon_setup setup = {.file = command.file, .user = command.user, .take_over = command.take_over};
     if (config_load(&setup.config, command.file, environ, stderr) < 0)
         return EXIT_CONFIGURATION;
     logging_open(setup.config);
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
         log_error("daemon", "the system gives no random numbers");
         return EXIT_OTHER;
     }
-    if (trusts_load(&setup.trusts, setup.config) < 0)
+    if (trusts_load(&setup.trusts, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (command.check) {
         puts("dotstub: the configuration is good");

@@ -2,24 +2,23 @@
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 /* The operator named the file, or the system has no store. */
-static void explain_trust(const struct config *config, size_t index, const char *file, int status)
+static void explain_trust(FILE *errors, const struct config *config, size_t index, const char *file, int status)
 {
     const struct config_upstream *upstream = &config->upstreams[index];
     const char *origin =
         upstream->ca_file ? config_upstream_origin(config, index, "ca-file") : config_origin(config, "tls.ca-file");
     if (strcmp(file, "system") == 0)
-        log_error("daemon", "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file",
+        fprintf(errors, "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file\n",
                   upstream->name, error_text(status));
     else
-        log_error("daemon", "%s: upstream %s: cannot load the certificates in ca-file %s: %s; name a file in PEM that can be read",
+        fprintf(errors, "%s: upstream %s: cannot load the certificates in ca-file %s: %s; name a file in PEM that can be read\n",
                   origin, upstream->name, file, error_text(status));
 }
 
-static int load_trust(struct tls_trust **out, const struct config *config, size_t index)
+static int load_trust(struct tls_trust **out, const struct config *config, size_t index, FILE *errors)
 {
     _Static_assert(sizeof(struct config_pin) == sizeof(struct tls_pin), "both are one SHA-256");
     const struct config_upstream *upstream = &config->upstreams[index];
@@ -32,16 +31,16 @@ static int load_trust(struct tls_trust **out, const struct config *config, size_
     };
     int status = tls_trust_new(out, &options);
     if (status < 0)
-        explain_trust(config, index, options.ca_file, status);
+        explain_trust(errors, config, index, options.ca_file, status);
     return status;
 }
 
-int trusts_load(struct tls_trust ***out, const struct config *config)
+int trusts_load(struct tls_trust ***out, const struct config *config, FILE *errors)
 {
     struct tls_trust **trusts = mem_zalloc(config->upstream_count, sizeof(struct tls_trust *));
     int status = trusts ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < config->upstream_count; i++)
-        status = load_trust(&trusts[i], config, i);
+        status = load_trust(&trusts[i], config, i, errors);
     if (status == 0)
         *out = trusts;
     else

@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "net/tls.h"
 
-/* (*out)[i] belongs to config->upstreams[i]. 0, or negative after one line that says what is wrong and what to do. */
-int trusts_load(struct tls_trust ***out, const struct config *config) MUST_CHECK;
+/* (*out)[i] belongs to config->upstreams[i]. 0, or negative after one line to `errors` that says what is wrong and what to do. */
+int trusts_load(struct tls_trust ***out, const struct config *config, FILE *errors) MUST_CHECK;
 /* NULL does nothing. */
 void trusts_free(struct tls_trust **trusts, size_t count);
 

@@ -39,6 +39,7 @@ struct worker {
     struct letter drain, stop, sign;
     atomic_bool asked; /* for a sign of life, which has not come yet */
     struct counters counters;
+    struct config *config;
     struct resolver resolver;
     struct group *group;
     struct tcp_clients *tcp_clients;
@@ -118,6 +119,27 @@ void worker_stop(struct worker *worker)
     mailbox_post(&worker->mailbox, &worker->stop);
 }
 
+/* --- another configuration --- */
+
+static void change_letter(struct letter *letter, void *reader)
+{
+    struct worker_change *change = container_of(letter, struct worker_change, there);
+    struct worker *worker = reader;
+    struct config *before = worker->config;
+    worker->config = change->config;
+    resolver_configure(&worker->resolver, worker->config);
+    tcp_clients_configure(worker->tcp_clients, change->tcp_limit);
+    group_apply(worker->group, change->plan);
+    config_unref(before);
+    mailbox_post(worker->home, &change->back);
+}
+
+void worker_configure(struct worker *worker, struct worker_change *change)
+{
+    change->there.open = change_letter;
+    mailbox_post(&worker->mailbox, &change->there);
+}
+
 /* --- signs of life --- */
 
 static void sign_letter(struct letter *letter, void *reader)
@@ -165,7 +187,7 @@ void worker_report(void *reader, struct worker_report *out)
 {
     const struct worker *worker = reader;
     out->waiting = resolver_waiting(&worker->resolver);
-    group_report(worker->group, out->servers);
+    out->server_count = group_report(worker->group, out->servers, out->server_count);
     if (out->with_records)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
 }
@@ -241,6 +263,7 @@ static int worker_listen(struct worker *worker, struct socket_pair *pair)
 static int worker_build(struct worker *worker, struct config *config, struct cache *cache,
                         struct tls_trust *const *trusts, struct socket_pair *pairs, size_t count, unsigned tcp_limit)
 {
+    worker->config = config_ref(config);
     int status = group_new(&worker->group, &worker->loop, &worker->counters, config, trusts);
     if (status < 0)
         return status;
@@ -301,6 +324,7 @@ void worker_free(struct worker *worker)
     group_free(worker->group);
     loop_remove_tick(&worker->stopping);
     loop_fini(&worker->loop);
+    config_unref(worker->config);
     mem_free(worker->udp);
     mem_free(worker->tcp);
     mem_free(worker);

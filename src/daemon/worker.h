@@ -1,7 +1,7 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when
- *          worker_join returns. worker_drain, worker_stop, worker_post and worker_counters may be called from the main thread.
+ *          worker_join returns. worker_configure, worker_drain, worker_stop, worker_post and worker_counters may be called from the main thread.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
 #define DOTSTUB_DAEMON_WORKER_H
@@ -14,6 +14,15 @@
 #include "upstream/tickets.h"
 
 struct worker;
+struct group_plan;
+
+/* Going over to another configuration: made by the main thread, so that nothing can fail. */
+struct worker_change {
+    struct letter there, back; /* the latter comes home when it is done */
+    struct config *config;     /* a reference for the worker */
+    struct group_plan *plan;   /* likewise taken over */
+    unsigned tcp_limit;        /* most TCP clients */
+};
 
 /* Takes over the descriptors of its `count` pairs as it goes (each taken one is set to -1). `tcp_limit`: most TCP clients. 0 or
  * negative: then the process must end, what was built so far is in *out and cannot be torn down. */
@@ -23,6 +32,8 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
 int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; asks it for the next time. Not after worker_stop. */
 bool worker_lives(struct worker *worker);
+/* Questions that wait and those that come are the new configuration's; what the old one has in common with it goes on. */
+void worker_configure(struct worker *worker, struct worker_change *change);
 /* From now on health checks over DNS fail; all else is answered. Once. */
 void worker_drain(struct worker *worker);
 /* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */

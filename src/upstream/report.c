@@ -2,6 +2,7 @@
  *
  * Invariant: what is noted here serves no decision; it is only read by group_report.
  */
+#include <stdio.h>
 #include "group.h"
 #include "upstream/report.h"
 
@@ -147,7 +148,6 @@ static unsigned server_in_flight(const struct server *server)
 static void server_report(const struct server *server, struct server_report *out)
 {
     *out = (struct server_report){
-        .upstream = server->entry->name,
         .addr = server->addr,
         .state = server_state(server),
         .avoided = loop_now(server->group->loop) < server->shunned_until_ms,
@@ -166,10 +166,13 @@ static void server_report(const struct server *server, struct server_report *out
         .handshake = server->noted.handshake,
         .answer = server->noted.answer,
     };
+    snprintf(out->upstream, sizeof out->upstream, "%s", server->entry->name);
 }
 
-void group_report(const struct group *group, struct server_report *out)
+size_t group_report(const struct group *group, struct server_report *out, size_t room)
 {
-    for (size_t i = 0; i < group->server_count; i++)
+    size_t count = group->server_count < room ? group->server_count : room;
+    for (size_t i = 0; i < count; i++)
         server_report(group->servers[i], &out[i]);
+    return count;
 }

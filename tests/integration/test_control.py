@@ -248,7 +248,7 @@ def test_other_paths_are_told_which_there_are(daemon):
     for path in ("/", "/nothing", "/status/", "/readyz", "//status"):
         answer = control(daemon, path)
         assert answer.status == 404
-        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/drain"} == set(answer.json["paths"])
+        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain"} == set(answer.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",

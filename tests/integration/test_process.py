@@ -332,7 +332,7 @@ def test_a_ca_file_that_cannot_be_read(make_daemon, server, tmp_path):
             path.write_text(content)
         daemon = make_daemon(server, ca_file=path, wait=False)
         assert daemon.wait_exit() == CONFIGURATION
-        assert name in daemon.wait_line("error")
+        assert name in daemon.wait_line("cannot load the certificates")
 
 
 # Resting.

@@ -41,6 +41,7 @@ static void fake_report(void *reader, struct worker_report *out)
 {
     const struct worker_report *report = reader;
     out->waiting = report->waiting;
+    assert(out->server_count == SERVERS);
     memcpy(out->servers, report->servers, SERVERS * sizeof *out->servers);
     if (out->with_records && report->records)
         memcpy(out->records, report->records, report->record_count * sizeof *out->records);
@@ -74,7 +75,15 @@ static void fake_trace(void *reader, struct trace *trace)
     fake_traces++;
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_trace, fake_flushed, fake_drain};
+static struct reload_result fake_result;
+
+static void fake_reload(void *context, struct reload_wait *wait)
+{
+    (void)context;
+    wait->done(wait, &fake_result);
+}
+
+static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_trace, fake_flushed, fake_drain, fake_reload};
 
 static inline void fake_turn(void)
 {
@@ -101,7 +110,7 @@ static inline void fake_name_servers(void)
         int status = addr_parse(&fake.addrs[i], text, 0);
         assert(status == 0);
         for (unsigned w = 0; w < WORKERS; w++) {
-            fake.servers[w][i].upstream = names[i / 2];
+            strcpy(fake.servers[w][i].upstream, names[i / 2]);
             fake.servers[w][i].addr = fake.addrs[i];
             fake.servers[w][i].state = SERVER_IDLE;
         }

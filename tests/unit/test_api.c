@@ -250,7 +250,7 @@ static void counters_are_summed(void **state)
 static void labels_are_escaped(void **state)
 {
     (void)state;
-    fake.servers[0][0].upstream = "a\"b\\c\nd";
+    strcpy(fake.servers[0][0].upstream, "a\"b\\c\nd");
     get("/metrics");
     assert_says("upstream=\"a\\\"b\\\\c\\nd\"");
 }
@@ -281,6 +281,20 @@ static void what_is_kept_for_a_key_is_told(void **state)
     assert_says("\"expired_s_ago\": 10");
     ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example.", "type", "TXT"));
     assert_says("\"answers\": []");
+}
+
+static void a_reload_is_told(void **state)
+{
+    (void)state;
+    fake_result = (struct reload_result){.status = 0, .postponed = "workers\nlisten\n"};
+    ask(api_control, HTTP_POST, "/reload", NULL);
+    assert_says("\"reloaded\": true");
+    assert_says("\"workers\",");
+    fake_result = (struct reload_result){.status = -1, .mistakes = "f:1:1: wrong\n  \xff\xfe\n"};
+    ask(api_control, HTTP_POST, "/reload", NULL);
+    assert_says("f:1:1: wrong");
+    assert_says("  ??");
+    assert_says("stays in force");
 }
 
 static void names_are_flushed_one_by_one_below_and_all(void **state)
@@ -440,6 +454,7 @@ int main(void)
         TEST(counters_are_summed),
         TEST(labels_are_escaped),
         TEST(what_is_kept_for_a_key_is_told),
+        TEST(a_reload_is_told),
         TEST(names_are_flushed_one_by_one_below_and_all),
         TEST(the_level_of_the_log_is_set),
         TEST(the_query_log_is_set),

@@ -18,7 +18,7 @@ static int setup(void **state)
     (void)state;
     memset(servers, 0, sizeof servers);
     for (unsigned i = 0; i < 4; i++) {
-        servers[i].upstream = i < 3 ? "one" : "two";
+        strcpy(servers[i].upstream, i < 3 ? "one" : "two");
         servers[i].state = SERVER_IDLE;
         if (addr_parse(&servers[i].addr, "192.0.2.1@853", 0) < 0)
             return -1;

@@ -1,0 +1,246 @@
+/* Invariants:
+ *   - until reload_commit nothing has changed, and what was made is freed by whoever made it; from there on nothing can fail;
+ *   - `changes` lie still until the last worker's letter is back; so there is one reload at a time;
+ *   - the old configuration ends with its last reference: ours goes at once, a worker's when it has gone over, a plan's when the last
+ *     answer has come that was asked for under it.
+ */
+#include "reload.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "logging.h"
+#include "trusts.h"
+#include "upstream/upstream.h"
+
+extern char **environ;
+
+struct change {
+    struct worker_change worker;
+    struct reload *reload;
+};
+
+/* --- what came of it --- */
+
+static void each_line(const char *lines, void (*each)(const char *line, size_t len))
+{
+    for (const char *end; *lines; lines = *end ? end + 1 : end) {
+        end = lines + strcspn(lines, "\n");
+        each(lines, (size_t)(end - lines));
+    }
+}
+
+static void log_mistake(const char *line, size_t len)
+{
+    log_error("config", "%.*s", (int)len, line);
+}
+
+static void log_postponed(const char *key, size_t len)
+{
+    log_warning("config", "%.*s: takes effect at the next start", (int)len, key);
+}
+
+static void log_result(const struct reload *reload, const struct reload_result *result)
+{
+    if (result->status < 0) {
+        each_line(result->mistakes, log_mistake);
+        log_error("daemon", "the configuration cannot be used; the one that was in force stays in force");
+        return;
+    }
+    size_t upstreams = (*reload->setup.config)->upstream_count;
+    each_line(result->postponed, log_postponed);
+    log_info("daemon", "reloaded: %zu upstream%s", upstreams, upstreams == 1 ? "" : "s");
+}
+
+static void tell_waiting(struct list *waiting, const struct reload_result *result)
+{
+    struct list_link *link;
+    while ((link = list_pop(waiting))) {
+        struct reload_wait *wait = container_of(link, struct reload_wait, link);
+        wait->done(wait, result);
+    }
+}
+
+/* For the service manager, which goes by the time of both (sd_notify(3)). */
+static void tell_begin(struct reload *reload)
+{
+    char assignments[80];
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    snprintf(assignments, sizeof assignments, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, us);
+    reload->setup.tell(assignments);
+}
+
+static void reload_run(struct reload *reload);
+
+static void reload_end(struct reload *reload, const struct reload_result *result)
+{
+    log_result(reload, result);
+    control_reloaded(reload->setup.control, result);
+    tell_waiting(&reload->waiting, result);
+    reload->setup.tell("READY=1");
+    if (reload->again && !reload->stopped)
+        reload_run(reload);
+}
+
+/* --- the workers --- */
+
+static void changes_free(struct change *changes, unsigned count)
+{
+    for (unsigned i = 0; changes && i < count; i++) {
+        group_plan_free(changes[i].worker.plan);
+        config_unref(changes[i].worker.config);
+    }
+    mem_free(changes);
+}
+
+/* On the main thread: a worker has gone over. */
+static void change_back(struct letter *letter, void *reader)
+{
+    struct reload *reload = container_of(letter, struct change, worker.back)->reload;
+    (void)reader;
+    if (--reload->outstanding > 0)
+        return;
+    mem_free(reload->changes);
+    reload->changes = NULL;
+    char *postponed = reload->postponed;
+    reload->postponed = NULL;
+    reload_end(reload, &(struct reload_result){.status = 0, .postponed = postponed});
+    free(postponed);
+}
+
+/* 0 or -ENOMEM. */
+static int changes_new(struct change **out, struct reload *reload, struct config *config, struct tls_trust *const *trusts)
+{
+    unsigned count = reload->setup.count, limit = reload->setup.tcp_limit(config);
+    struct change *changes = mem_zalloc(count, sizeof *changes);
+    int status = changes ? 0 : -ENOMEM;
+    for (unsigned i = 0; status == 0 && i < count; i++) {
+        changes[i] = (struct change){.worker = {.config = config_ref(config), .tcp_limit = limit}, .reload = reload};
+        changes[i].worker.back.open = change_back;
+        status = group_plan_new(&changes[i].worker.plan, config, trusts);
+    }
+    if (status == 0)
+        *out = changes;
+    else
+        changes_free(changes, count);
+    return status;
+}
+
+/* --- reading --- */
+
+static void note_postponed(void *context, const char *key)
+{
+    fprintf(context, "%s\n", key);
+}
+
+/* What is postponed comes from malloc. */
+static int carry_over(struct reload *reload, struct config *config, char **postponed)
+{
+    size_t len;
+    FILE *out = open_memstream(postponed, &len);
+    if (!out)
+        return -ENOMEM;
+    int status = config_carry_over(config, reload->started, note_postponed, out);
+    return fclose(out) == 0 ? status : -ENOMEM;
+}
+
+/* All that can fail. 0, or negative with the mistakes in `errors`, and then *config is NULL. */
+static int reload_prepare(struct reload *reload, struct config **config, FILE *errors)
+{
+    struct tls_trust **trusts = NULL;
+    int status = config_load(config, reload->setup.file, environ, errors);
+    if (status == 0)
+        status = carry_over(reload, *config, &reload->postponed);
+    if (status == 0)
+        status = trusts_load(&trusts, *config, errors);
+    if (status == 0) {
+        status = changes_new(&reload->changes, reload, *config, trusts);
+        trusts_free(trusts, (*config)->upstream_count);
+    }
+    if (status == -ENOMEM)
+        fputs("out of memory\n", errors);
+    if (status < 0) {
+        config_unref(*config);
+        *config = NULL;
+    }
+    return status;
+}
+
+/* Nothing can fail any more. */
+static void reload_commit(struct reload *reload, struct config *config)
+{
+    struct config *before = *reload->setup.config;
+    reload->outstanding = reload->setup.count;
+    for (unsigned i = 0; i < reload->setup.count; i++)
+        worker_configure(reload->setup.workers[i], &reload->changes[i].worker);
+    *reload->setup.config = config;
+    control_configure(reload->setup.control, config);
+    logging_change(config, before);
+    config_unref(before);
+}
+
+static void reload_fail(struct reload *reload, int status, const char *mistakes)
+{
+    free(reload->postponed);
+    reload->postponed = NULL;
+    reload_end(reload, &(struct reload_result){.status = status, .mistakes = mistakes});
+}
+
+static void reload_run(struct reload *reload)
+{
+    struct config *config = NULL;
+    char *mistakes = NULL;
+    size_t len;
+    reload->again = false;
+    list_move_all(&reload->next, &reload->waiting);
+    tell_begin(reload);
+    FILE *errors = open_memstream(&mistakes, &len);
+    int status = errors ? reload_prepare(reload, &config, errors) : -ENOMEM;
+    if (errors)
+        fclose(errors);
+    if (status == 0)
+        reload_commit(reload, config);
+    else
+        reload_fail(reload, status, mistakes ? mistakes : "out of memory\n");
+    free(mistakes);
+}
+
+void reload_ask(struct reload *reload, struct reload_wait *wait)
+{
+    if (wait)
+        list_push_back(&reload->next, &wait->link);
+    if (reload->stopped)
+        tell_waiting(&reload->next, &(struct reload_result){.status = ERROR_STOPPING, .mistakes = "stopping\n"});
+    else if (reload->changes)
+        reload->again = true;
+    else
+        reload_run(reload);
+}
+
+/* --- birth and end --- */
+
+void reload_init(struct reload *reload, const struct reload_setup *setup)
+{
+    *reload = (struct reload){.setup = *setup, .started = config_ref(*setup->config)};
+    list_init(&reload->waiting);
+    list_init(&reload->next);
+}
+
+void reload_stop(struct reload *reload)
+{
+    reload->stopped = true;
+    tell_waiting(&reload->next, &(struct reload_result){.status = ERROR_STOPPING, .mistakes = "stopping\n"});
+}
+
+void reload_fini(struct reload *reload)
+{
+    free(reload->postponed);
+    config_unref(reload->started);
+}
