@@ -21,3 +21,8 @@ tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
 tests_unit_test_peer_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_survey_SOURCES = tests/unit/test_survey.c tests/unit/fake_workers.h
 tests_unit_test_survey_LDADD = $(control_libs) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_control
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c tests/fuzz/fuzz.h tests/unit/fake_workers.h $(fuzz_main)
+tests_fuzz_fuzz_control_LDADD = $(control_libs)
+tests_fuzz_fuzz_control_LDFLAGS = $(fuzz_ldflags)

@@ -11,3 +11,8 @@ tests_unit_test_client_SOURCES = tests/unit/test_client.c
 tests_unit_test_client_LDADD = $(ctl_libs) $(CMOCKA_LIBS)
 tests_unit_test_show_SOURCES = tests/unit/test_show.c
 tests_unit_test_show_LDADD = $(ctl_libs) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_show
+tests_fuzz_fuzz_show_SOURCES = tests/fuzz/fuzz_show.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_show_LDADD = $(ctl_libs)
+tests_fuzz_fuzz_show_LDFLAGS = $(fuzz_ldflags)

@@ -7,7 +7,7 @@
 void table_make_plain(char *text)
 {
     for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+        if (*text < ' ' || *text > '~') /* among what UTF-8 writes are controls too */
             *text = '?';
 }
 
