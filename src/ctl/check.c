@@ -6,28 +6,26 @@
 #include "base/errors.h"
 #include "command.h"
 
-/* "/usr/sbin/dotstub" of "/usr/sbin/dotstubctl". */
-static bool find_daemon(char out[PATH_MAX])
+/* Beside dotstubctl, as where they were built; else where both were installed. */
+static const char *find_daemon(char beside[PATH_MAX])
 {
-    ssize_t len = readlink("/proc/self/exe", out, PATH_MAX - 1);
-    if (len < 0)
-        return false;
-    out[len] = '\0';
-    char *name = strrchr(out, '/');
-    if (!name || name + sizeof "/dotstub" > out + PATH_MAX)
-        return false;
+    ssize_t len = readlink("/proc/self/exe", beside, PATH_MAX - 1);
+    beside[len > 0 ? len : 0] = '\0';
+    char *name = strrchr(beside, '/');
+    if (!name || name + sizeof "/dotstub" > beside + PATH_MAX)
+        return SBINDIR "/dotstub";
     memcpy(name, "/dotstub", sizeof "/dotstub");
-    return true;
+    return access(beside, X_OK) == 0 ? beside : SBINDIR "/dotstub";
 }
 
 int check_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
-    char daemon[PATH_MAX] = "dotstub";
-    const char *config = count > 0 ? arguments[0] : options->config;
+    char beside[PATH_MAX];
+    const char *daemon = find_daemon(beside), *config = count > 0 ? arguments[0] : options->config;
     (void)command;
-    if (find_daemon(daemon) && config)
+    if (config)
         execl(daemon, daemon, "--check", "-c", config, (char *)NULL);
-    else if (*daemon == '/')
+    else
         execl(daemon, daemon, "--check", (char *)NULL);
     fprintf(stderr, "dotstubctl: cannot run %s: %s\n", daemon, error_text(-errno));
     return EXIT_OTHER;

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h src/ctl/show_explain.c src/ctl/table.c src/ctl/table.h
-sbin_PROGRAMS += dotstubctl
+bin_PROGRAMS += dotstubctl
 dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/check.c src/ctl/command.h src/ctl/locate.c src/ctl/locate.h \
   src/ctl/successor.c src/ctl/successor.h src/ctl/upgrade.c
 dotstubctl_LDADD = $(ctl_libs)
