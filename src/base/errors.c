@@ -1,7 +1,13 @@
 /* Invariant: every text is a constant in the C locale; nothing is formatted, so any thread may ask. */
 #include "base/errors.h"
 
+#include <config.h>
 #include <string.h>
+
+/* Only glibc's strerror translates and formats; that of others gives constants. */
+#ifndef HAVE_STRERRORDESC_NP
+#define strerrordesc_np strerror
+#endif
 
 enum { TEXT_MOST = 48, ERRNO_LOWEST = -1999 };
 

@@ -217,7 +217,7 @@ static int join_spaces(pid_t pid, const char *process)
 
 static void take_limits(pid_t pid)
 {
-    static const enum __rlimit_resource which[] = {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_MEMLOCK};
+    static const int which[] = {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_MEMLOCK};
     struct rlimit limit;
     for (size_t i = 0; i < sizeof which / sizeof *which; i++)
         if (prlimit(pid, which[i], NULL, &limit) == 0)

@@ -42,7 +42,7 @@ static bool is_live(const struct stream *stream)
 }
 
 /* All clear bytes into the fewest records. */
-static int encrypt(struct stream *stream)
+static int encrypt_out(struct stream *stream)
 {
     if (stream->state != STREAM_OPEN || stream->out.len == 0)
         return 0;
@@ -99,7 +99,7 @@ static void say_goodbye(struct stream *stream)
         send_last(stream, &stream->out);
         return;
     }
-    if (encrypt(stream) == 0)
+    if (encrypt_out(stream) == 0)
         tls_bye(stream->tls);
     send_last(stream, tls_output(stream->tls));
 }
@@ -161,7 +161,7 @@ void stream_flush(struct stream *stream)
     if (!is_live(stream) || stream->writing)
         return;
     if (stream->tls) {
-        result = encrypt(stream);
+        result = encrypt_out(stream);
         bytes = tls_output(stream->tls);
     }
     if (result == 0 && bytes->len > 0)
