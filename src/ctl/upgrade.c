@@ -15,43 +15,36 @@
 
 enum { PATIENCE_MS = 30000, STEP_MS = 20 };
 
-/* Who answers at the control socket. 0 or an exit status. */
+/* Who answers at the control socket. 0, -EPROTO, or negative as client_ask. */
 static int read_daemon(struct running *out, const char *path)
 {
     struct client_reply reply;
     int status = client_ask(&reply, path, "GET", "/status");
     if (status < 0)
-        return locate_explain(path, status);
+        return status;
     status = reply.status == 200 ? running_read(out, reply.body) : -EPROTO;
     free(reply.body);
-    if (status == 0)
-        return EXIT_OK;
-    fputs("dotstubctl: the answer is not understood\n", stderr);
-    return EXIT_PROTOCOL;
+    return status;
 }
 
-/* The socket is one and the same all the time; what tells both apart is their number. */
+/* The socket is one and the same all the time; what tells both apart is their number. While one follows the other neither need
+ * answer. */
 static int await_successor(struct running *out, pid_t successor, const char *path)
 {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, successor, 0), .events = POLLIN};
-    int status = EXIT_OK;
-    out->pid = 0;
-    for (unsigned ms = 0; status == EXIT_OK && out->pid != successor && ms < PATIENCE_MS; ms += STEP_MS) {
-        if (end.fd < 0 || poll(&end, 1, STEP_MS) > 0) {
-            fputs("dotstubctl: the new process ended and the daemon goes on; see its log\n", stderr);
-            status = EXIT_OTHER;
-        } else {
-            status = read_daemon(out, path);
-        }
-    }
-    if (status == EXIT_OK && out->pid != successor) {
-        fputs("dotstubctl: the new process did not take over in time\n", stderr);
-        kill(successor, SIGTERM);
-        status = EXIT_OTHER;
+    bool ended = end.fd < 0, follows = false;
+    for (unsigned ms = 0; !ended && !follows && ms < PATIENCE_MS; ms += STEP_MS) {
+        ended = poll(&end, 1, STEP_MS) > 0;
+        follows = !ended && read_daemon(out, path) == 0 && out->pid == successor;
     }
     if (end.fd >= 0)
         close(end.fd);
-    return status;
+    if (follows)
+        return EXIT_OK;
+    if (!ended)
+        kill(successor, SIGTERM);
+    fprintf(stderr, "dotstubctl: the new process %s and the daemon goes on; see its log\n", ended ? "ended" : "did not take over in time");
+    return EXIT_OTHER;
 }
 
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count)
@@ -61,8 +54,8 @@ int upgrade_run(const struct options *options, const struct command *command, ch
     char path[PATH_MAX], absolute[PATH_MAX];
     (void)command;
     int status = locate_socket(options, path);
-    if (status == EXIT_OK)
-        status = read_daemon(&before, path);
+    if (status == EXIT_OK && (status = read_daemon(&before, path)) < 0)
+        status = locate_explain(path, status);
     if (status == EXIT_OK && program && !realpath(program, absolute)) {
         fprintf(stderr, "dotstubctl: %s: %s\n", program, error_text(-errno));
         status = EXIT_USAGE;
