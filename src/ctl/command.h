@@ -23,7 +23,7 @@ enum {
 };
 
 /* Options that only some commands have. */
-enum own_option { OWN_SUFFIX, OWN_COUNT };
+enum own_option { OWN_SUFFIX, OWN_DRY_RUN, OWN_ROOT, OWN_TRUST_AD, OWN_COUNT };
 #define OWN(option) (1u << (option))
 
 struct options {
@@ -50,5 +50,7 @@ int ask_run(const struct options *options, const struct command *command, char *
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Asks no daemon: runs dotstub --check, the program that lies beside this one, so that both always agree. */
 int check_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Makes the machine's programs ask dotstub, and undoes that. */
+int system_run(const struct options *options, const struct command *command, char **arguments, int count);
 
 #endif

@@ -48,3 +48,37 @@ int locate_explain(const char *path, int error)
     fprintf(stderr, "dotstubctl: %s: %s%s\n", path, error == -EAGAIN ? "no answer in time" : error_text(error), remedy);
     return status;
 }
+
+/* --- its address --- */
+
+/* A wildcard is asked at its family's loopback address. */
+static struct addr as_asked(const struct addr *listening)
+{
+    struct addr asked = *listening;
+    if (addr_is_wildcard(listening) && listening->sa.sa_family == AF_INET)
+        asked.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (addr_is_wildcard(listening))
+        asked.in6.sin6_addr = in6addr_loopback;
+    return asked;
+}
+
+static unsigned fitness(const struct addr *addr)
+{
+    return (addr_port(addr) == 53) * 4 + addr_is_loopback(addr) * 2 + (addr->sa.sa_family == AF_INET);
+}
+
+int locate_server(const struct options *options, struct addr *out)
+{
+    struct config *config = NULL;
+    int status = config_load(&config, options->config, environ, stderr);
+    if (status < 0)
+        return EXIT_CONFIGURATION;
+    *out = as_asked(&config->listen[0]);
+    for (size_t i = 1; i < config->listen_count; i++) {
+        struct addr other = as_asked(&config->listen[i]);
+        if (fitness(&other) > fitness(out))
+            *out = other;
+    }
+    config_unref(config);
+    return EXIT_OK;
+}

@@ -28,6 +28,8 @@ static const struct command commands[] = {
      {"seconds"}, show_drain},
     {"upgrade", "[PROGRAM]", "put a new process in the daemon's place, of the same program unless another is given", upgrade_run, 0, 1, 0,
      NULL, NULL, {NULL}, NULL},
+    {"system", "status | enable | disable", "make this machine's programs ask dotstub, or undo that; exit status 2: they do not", system_run,
+     1, 1, OWN(OWN_DRY_RUN) | OWN(OWN_ROOT) | OWN(OWN_TRUST_AD), NULL, NULL, {NULL}, NULL},
     {"check", "[FILE]", "look for mistakes in a configuration; asks no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -43,6 +45,9 @@ static void print_usage(FILE *out)
           "  -s, --socket PATH  the daemon's control socket (default: what the configuration says)\n"
           "  -c, --config FILE  read control.socket from FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
           "  -j, --json         print what the daemon says, as JSON\n"
+          "      --dry-run      system: only say what would be done\n"
+          "      --root DIR     system: change the files below DIR, and tell nobody\n"
+          "      --trust-ad     system: have programs believe the AD flag, that an upstream has validated an answer\n"
           "      --version      print the version\n"
           "  -h, --help         print this\n",
           out);
@@ -57,6 +62,9 @@ static int read_options(struct options *out, int argc, char **argv)
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},
         {"suffix", required_argument, NULL, FIRST_OWN + OWN_SUFFIX},
+        {"dry-run", no_argument, NULL, FIRST_OWN + OWN_DRY_RUN},
+        {"root", required_argument, NULL, FIRST_OWN + OWN_ROOT},
+        {"trust-ad", no_argument, NULL, FIRST_OWN + OWN_TRUST_AD},
         {"version", no_argument, NULL, SAY_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

@@ -1,0 +1,139 @@
+/* Lines are read as glibc reads them: a keyword at the start of a line, then blanks, then words; a line that begins with # or ; is
+ * a comment. */
+#include "resolv.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BLANKS " \t\r"
+
+enum { TEXT_MAX = 65536 };
+
+/* --- reading --- */
+
+/* What stands behind the keyword, or NULL: the line begins with another. */
+static const char *behind(const char *line, const char *keyword)
+{
+    size_t len = strlen(keyword);
+    if (strncmp(line, keyword, len) != 0 || !line[len] || !strchr(BLANKS, line[len]))
+        return NULL;
+    return line + len + strspn(line + len, BLANKS);
+}
+
+/* Appends the words up to the line's end; those for which there is no room are left out. */
+static void add_words(char out[RESOLV_WORDS], const char *line)
+{
+    size_t at = strlen(out), len;
+    for (; *line && *line != '\n'; line += len + strspn(line + len, BLANKS)) {
+        len = strcspn(line, BLANKS "\n");
+        if (len > 0 && at + len + 2 <= RESOLV_WORDS)
+            at += (size_t)snprintf(out + at, RESOLV_WORDS - at, "%s%.*s", at ? " " : "", (int)len, line);
+    }
+}
+
+static void add_server(struct resolv *out, const char *line)
+{
+    char text[ADDR_TEXT];
+    size_t len = strcspn(line, BLANKS "\n");
+    if (out->server_count == RESOLV_SERVERS || len >= sizeof text || memchr(line, '@', len))
+        return;
+    snprintf(text, sizeof text, "%.*s", (int)len, line);
+    if (addr_parse(&out->servers[out->server_count], text, 53) == 0)
+        out->server_count++;
+}
+
+static const char *next_line(const char *line)
+{
+    line += strcspn(line, "\n");
+    return *line ? line + 1 : line;
+}
+
+static void read_lines(struct resolv *out)
+{
+    const char *words;
+    for (const char *line = out->text; *line; line = next_line(line)) {
+        if ((words = behind(line, "nameserver")))
+            add_server(out, words);
+        else if ((words = behind(line, "options")))
+            add_words(out->options, words);
+        else if ((words = behind(line, "search")) || (words = behind(line, "domain"))) {
+            out->searches[0] = '\0';
+            add_words(out->searches, words);
+        }
+    }
+}
+
+static int read_text(struct resolv *out, int fd)
+{
+    size_t len = 0;
+    ssize_t more = 1;
+    out->text = calloc(1, TEXT_MAX + 1);
+    if (!out->text)
+        return -ENOMEM;
+    while (len < TEXT_MAX && (more = read(fd, out->text + len, TEXT_MAX - len)) > 0)
+        len += (size_t)more;
+    return more < 0 ? -errno : len == TEXT_MAX ? -EFBIG : 0;
+}
+
+int resolv_read(struct resolv *out, const char *root)
+{
+    char path[PATH_MAX];
+    *out = (struct resolv){.text = NULL};
+    snprintf(path, sizeof path, "%s" RESOLV_CONF, root);
+    if (readlink(path, out->target, sizeof out->target - 1) < 0)
+        out->target[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT)
+        return -errno;
+    int status = fd < 0 ? 0 : read_text(out, fd);
+    if (fd >= 0)
+        close(fd);
+    if (status == 0 && !out->text && !(out->text = strdup("")))
+        status = -ENOMEM;
+    if (status == 0)
+        read_lines(out);
+    else
+        resolv_free(out);
+    return status;
+}
+
+void resolv_free(struct resolv *resolv)
+{
+    free(resolv->text);
+    resolv->text = NULL;
+}
+
+bool resolv_has_option(const struct resolv *resolv, const char *option)
+{
+    size_t len = strlen(option);
+    const char *at = resolv->options;
+    for (; *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strncmp(at, option, len) == 0 && (at[len] == ' ' || !at[len]))
+            return true;
+    return false;
+}
+
+/* --- writing --- */
+
+char *resolv_with_server(const struct resolv *resolv, const struct addr *server, bool trust_ad)
+{
+    char *text = NULL, address[ADDR_TEXT];
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    fputs("# Written by dotstubctl system enable; dotstubctl system disable puts back what was here.\n", out);
+    fprintf(out, "nameserver %s\n", addr_format(server, false, address));
+    for (const char *line = resolv->text; *line; line = next_line(line))
+        if (!behind(line, "nameserver"))
+            fprintf(out, "%.*s\n", (int)strcspn(line, "\n"), line);
+    if (trust_ad && !resolv_has_option(resolv, "trust-ad"))
+        fputs("options trust-ad\n", out);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}

@@ -1,0 +1,362 @@
+/* system status, enable, disable: whether this machine's programs ask dotstub.
+ *
+ * Invariant: enable leaves the machine either asking a dotstub that has answered, or as it was. What is not confirmed in the journal is
+ * undone before anything else is done.
+ */
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "command.h"
+#include "dns/codes.h"
+#include "locate.h"
+#include "plan.h"
+#include "probe.h"
+#include "table.h"
+
+enum {
+    PRESENT_MS = 1000, /* for a name that the daemon answers by itself */
+    FIRST_MS = 5000,   /* for the first lookup */
+    AGAIN_MS = 200,
+};
+#define FIRST_NAME "example.com"
+
+extern char **environ;
+
+struct system {
+    const char *root;
+    bool dry, json;
+    struct resolv resolv;
+    struct plan_wish wish;
+    enum change_state state;
+    char name[CHANGE_NAME];
+};
+
+/* --- commands of others --- */
+
+static int run_command(const char *const *words)
+{
+    char *arguments[PLAN_WORDS + 1] = {NULL};
+    pid_t child;
+    int status = 0;
+    for (unsigned i = 0; i < PLAN_WORDS && words[i]; i++)
+        arguments[i] = (char *)words[i];
+    int error = posix_spawnp(&child, words[0], NULL, NULL, arguments, environ);
+    if (error) {
+        fprintf(stderr, "dotstubctl: cannot run %s: %s\n", words[0], error_text(-error));
+        return -error;
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    fprintf(stderr, "dotstubctl: `%s %s` has failed\n", words[0], words[1] ? words[1] : "");
+    return -ECHILD;
+}
+
+/* All of them; 0 or the last failure. Under another root nobody runs who could be told. */
+static int run_commands(const struct system *system, const char *const (*commands)[PLAN_WORDS])
+{
+    int worst = 0, status;
+    for (unsigned i = 0; i < PLAN_COMMANDS && commands[i][0] && !*system->root; i++) {
+        status = run_command(commands[i]);
+        worst = status < 0 ? status : worst;
+    }
+    return worst;
+}
+
+static void explain_commands(const struct system *system, const char *const (*commands)[PLAN_WORDS])
+{
+    for (unsigned i = 0; i < PLAN_COMMANDS && commands[i][0] && !*system->root; i++) {
+        fputs("would run:", stdout);
+        for (unsigned word = 0; word < PLAN_WORDS && commands[i][word]; word++)
+            printf(" %s", commands[i][word]);
+        fputc('\n', stdout);
+    }
+}
+
+/* --- does it answer? --- */
+
+static int first_lookup(const struct addr *server, uint64_t deadline_ms)
+{
+    struct probe_answer answer = {.rcode = RCODE_SERVFAIL};
+    int status = -ETIMEDOUT;
+    for (uint64_t now; (now = clock_ms()) < deadline_ms; usleep(AGAIN_MS * 1000)) {
+        status = probe_ask(&answer, server, FIRST_NAME, TYPE_A, false, (unsigned)(deadline_ms - now));
+        if (status == 0 && probe_is_good(&answer))
+            return 0;
+    }
+    char address[ADDR_TEXT];
+    fprintf(stderr, "dotstubctl: %s has not answered for " FIRST_NAME " within 5 s (%s)\n", addr_format(server, true, address),
+            status < 0 ? error_text(status) : "it answered, with an error; see dotstubctl status");
+    return -ETIMEDOUT;
+}
+
+/* Through dotstub, then on the way that programs take now. */
+static int try_system(const struct system *system)
+{
+    struct resolv now;
+    uint64_t deadline_ms = clock_ms() + FIRST_MS;
+    int status = first_lookup(&system->wish.server, deadline_ms);
+    if (status < 0 || *system->root)
+        return status;
+    status = resolv_read(&now, "");
+    if (status == 0 && now.server_count == 0)
+        status = -ENOENT;
+    if (status < 0)
+        fputs("dotstubctl: " RESOLV_CONF " names no nameserver\n", stderr);
+    else
+        status = first_lookup(&now.servers[0], deadline_ms);
+    resolv_free(&now);
+    return status;
+}
+
+static bool is_present(const struct addr *server)
+{
+    struct probe_answer answer;
+    return probe_ask(&answer, server, "localhost", TYPE_A, false, PRESENT_MS) == 0 && answer.rcode == RCODE_NOERROR;
+}
+
+/* --- undoing --- */
+
+/* What enable did, as far as it came. */
+static int undo(const struct system *system)
+{
+    char name[CHANGE_NAME];
+    (void)change_state(system->root, name);
+    const struct manager *manager = plan_manager_named(name);
+    if (manager)
+        (void)run_commands(system, manager->undo_before);
+    int status = change_undo(system->root);
+    if (manager && run_commands(system, manager->undo_after) < 0 && status == 0)
+        status = -ECHILD;
+    return status;
+}
+
+static int disable(const struct system *system)
+{
+    const struct manager *manager = plan_manager_named(system->name);
+    if (system->state == CHANGE_OFF) {
+        puts("off: nothing to undo");
+        return EXIT_OK;
+    }
+    if (system->dry) {
+        if (manager)
+            explain_commands(system, manager->undo_before);
+        change_explain_undo(system->root, stdout);
+        if (manager)
+            explain_commands(system, manager->undo_after);
+        return EXIT_OK;
+    }
+    if (undo(system) < 0)
+        return EXIT_OTHER;
+    puts("off: everything is as it was");
+    return EXIT_OK;
+}
+
+/* --- enabling --- */
+
+/* Confirmed, or undone. */
+static int carry_out(const struct system *system, const struct plan *plan)
+{
+    int status = change_apply(&plan->changes);
+    if (status == 0)
+        status = run_commands(system, plan->manager->apply);
+    if (status == 0)
+        status = try_system(system);
+    if (status == 0)
+        status = change_confirm(system->root);
+    if (status == 0)
+        return EXIT_OK;
+    fputs(undo(system) == 0 ? "dotstubctl: all is as it was before\n" : "dotstubctl: not all could be undone: run `dotstubctl system disable`\n",
+          stderr);
+    return EXIT_OTHER;
+}
+
+static int explain(const struct system *system, const struct plan *plan)
+{
+    char address[ADDR_TEXT];
+    printf("# %s decides what programs ask here\n", plan->manager->title);
+    change_explain(&plan->changes, stdout);
+    explain_commands(system, plan->manager->apply);
+    printf("would ask %s for " FIRST_NAME ", and undo all of it unless the answer comes within 5 s\n",
+           addr_format(&system->wish.server, true, address));
+    return EXIT_OK;
+}
+
+/* What was cut short is undone first; then the machine is looked at anew. 0 or an exit status. */
+static int recover(struct system *system)
+{
+    if (system->state != CHANGE_INTERRUPTED)
+        return EXIT_OK;
+    if (system->dry) {
+        puts("would first undo what an earlier call has left unfinished:");
+        return disable(system);
+    }
+    if (undo(system) < 0)
+        return EXIT_OTHER;
+    resolv_free(&system->resolv);
+    return resolv_read(&system->resolv, system->root) < 0 ? EXIT_OTHER : EXIT_OK;
+}
+
+static bool first_is(const struct resolv *resolv, const struct addr *server)
+{
+    struct addr wanted = *server;
+    addr_set_port(&wanted, 53);
+    return resolv->server_count > 0 && addr_equal(&resolv->servers[0], &wanted);
+}
+
+/* Does what programs ask lead to dotstub, as far as can be seen in files? */
+static bool is_in_force(const struct system *system)
+{
+    bool by_resolved = strcmp(system->name, "resolved") == 0;
+    return system->state == CHANGE_ON && (by_resolved || first_is(&system->resolv, &system->wish.server));
+}
+
+static int already_on(const struct system *system)
+{
+    if (is_in_force(system)) {
+        puts("on already");
+        return EXIT_OK;
+    }
+    fputs("dotstubctl: it is on, but somebody has written " RESOLV_CONF " since: run `dotstubctl system disable`, then enable it again\n",
+          stderr);
+    return EXIT_OTHER;
+}
+
+static int enable(struct system *system)
+{
+    struct plan plan;
+    char address[ADDR_TEXT];
+    addr_format(&system->wish.server, true, address);
+    if (system->state == CHANGE_ON)
+        return already_on(system);
+    int status = recover(system);
+    if (status != EXIT_OK)
+        return status;
+    const struct manager *manager = plan_find_manager(&system->resolv, system->root);
+    if (!manager->any_port && addr_port(&system->wish.server) != 53) {
+        fprintf(stderr, "dotstubctl: dotstub listens at %s, and %s can ask at port 53 only\n", address, manager->title);
+        return EXIT_OTHER;
+    }
+    if (!system->dry && !is_present(&system->wish.server)) {
+        fprintf(stderr, "dotstubctl: dotstub does not answer at %s: start it first. Nothing was changed\n", address);
+        return EXIT_NO_DAEMON;
+    }
+    if (plan_make(&plan, manager, &system->resolv, &system->wish) < 0)
+        return EXIT_OTHER;
+    status = system->dry ? explain(system, &plan) : carry_out(system, &plan);
+    if (status == EXIT_OK && !system->dry)
+        printf("on: programs ask dotstub at %s, by way of %s; `dotstubctl system disable` undoes it\n", address, manager->title);
+    change_free(&plan.changes);
+    return status;
+}
+
+/* --- status --- */
+
+static json_t *addresses(const struct resolv *resolv)
+{
+    json_t *array = json_array();
+    char address[ADDR_TEXT];
+    for (unsigned i = 0; i < resolv->server_count; i++)
+        (void)json_array_append_new(array, json_string(addr_format(&resolv->servers[i], false, address)));
+    return array;
+}
+
+static json_t *describe(const struct system *system)
+{
+    static const char *const states[] = {[CHANGE_OFF] = "off", [CHANGE_INTERRUPTED] = "interrupted", [CHANGE_ON] = "on"};
+    const struct manager *manager = plan_manager_named(system->name);
+    char address[ADDR_TEXT];
+    if (!manager)
+        manager = plan_find_manager(&system->resolv, system->root);
+    json_t *root = json_object();
+    (void)json_object_set_new(root, "state", json_string(states[system->state]));
+    (void)json_object_set_new(root, "in_force", json_boolean(is_in_force(system)));
+    (void)json_object_set_new(root, "manager", json_string(manager->title));
+    (void)json_object_set_new(root, "nameservers", addresses(&system->resolv));
+    (void)json_object_set_new(root, "dotstub", json_string(addr_format(&system->wish.server, true, address)));
+    (void)json_object_set_new(root, "answers", json_boolean(is_present(&system->wish.server)));
+    return root;
+}
+
+static void print_status(const json_t *root)
+{
+    char text[TABLE_CELL];
+    size_t i;
+    json_t *server;
+    bool on = strcmp(table_field(root, "state", text), "on") == 0;
+    printf("system    %s", text);
+    if (strcmp(text, "interrupted") == 0)
+        fputs(": enable or disable was cut short; call it again", stdout);
+    if (on && !json_is_true(json_object_get(root, "in_force")))
+        fputs(", but somebody has written " RESOLV_CONF " since", stdout);
+    printf("\nmanager   %s\nprograms ask ", table_field(root, "manager", text));
+    json_array_foreach(json_object_get(root, "nameservers"), i, server)
+        printf("%s%s", i ? ", " : "", table_text(server, text));
+    printf("\ndotstub   %s at %s\n", json_is_true(json_object_get(root, "answers")) ? "answers" : "does not answer",
+           table_field(root, "dotstub", text));
+}
+
+static int status(const struct system *system)
+{
+    json_t *root = describe(system);
+    bool good = json_is_true(json_object_get(root, "in_force")) && json_is_true(json_object_get(root, "answers"));
+    if (!root)
+        return EXIT_OTHER;
+    if (system->json) {
+        json_dumpf(root, stdout, JSON_INDENT(2));
+        fputc('\n', stdout);
+    } else {
+        print_status(root);
+    }
+    json_decref(root);
+    return good ? EXIT_OK : EXIT_DEGRADED;
+}
+
+/* --- the command --- */
+
+/* To disable it needs no configuration that can be read. */
+static int look(struct system *system, const struct options *options, bool disables)
+{
+    int status = disables ? EXIT_OK : locate_server(options, &system->wish.server);
+    if (status != EXIT_OK)
+        return status;
+    status = resolv_read(&system->resolv, system->root);
+    if (status < 0) {
+        fprintf(stderr, "dotstubctl: cannot read %s" RESOLV_CONF ": %s\n", system->root, error_text(status));
+        return EXIT_OTHER;
+    }
+    system->state = change_state(system->root, system->name);
+    return EXIT_OK;
+}
+
+int system_run(const struct options *options, const struct command *command, char **arguments, int count)
+{
+    struct system system = {.root = options->value[OWN_ROOT] ? options->value[OWN_ROOT] : "",
+                            .dry = options->given & OWN(OWN_DRY_RUN), .json = options->json};
+    bool enables = strcmp(arguments[0], "enable") == 0, disables = strcmp(arguments[0], "disable") == 0;
+    bool changes = (enables || disables) && !system.dry;
+    system.wish = (struct plan_wish){.root = system.root, .trust_ad = options->given & OWN(OWN_TRUST_AD)};
+    (void)count;
+    if (!enables && !disables && strcmp(arguments[0], "status") != 0) {
+        fprintf(stderr, "usage: dotstubctl %s %s\n", command->name, command->arguments);
+        return EXIT_USAGE;
+    }
+    if (changes && geteuid() != 0) {
+        fputs("dotstubctl: only root may change what the system asks; --dry-run shows what would be done\n", stderr);
+        return EXIT_NO_PERMISSION;
+    }
+    if (changes && change_lock(system.root) < 0)
+        return EXIT_OTHER;
+    int result = look(&system, options, disables);
+    if (result == EXIT_OK)
+        result = enables ? enable(&system) : disables ? disable(&system) : status(&system);
+    resolv_free(&system.resolv);
+    return result;
+}

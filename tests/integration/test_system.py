@@ -1,0 +1,297 @@
+"""dotstubctl system: what programs ask becomes dotstub, and becomes what it was; with a real daemon at port 53 of a network of its own."""
+import json
+import os
+import pathlib
+import re
+import signal
+import stat
+import subprocess
+
+import pytest
+
+from daemon import BINARY, PREFIX, environment
+from processes import PATIENCE
+
+CTL = BINARY.with_name("dotstubctl")
+OTHER, DEGRADED, USAGE, NO_DAEMON, NO_PERMISSION = 1, 2, 64, 69, 77
+# Where this build keeps its configuration, and so its journal.
+SYSCONFDIR = re.search(r"instead of (\S+)/dotstub/dotstub.yaml", subprocess.run([CTL, "--help"], capture_output=True, text=True).stdout)[1]
+BEFORE = "# mine\nsearch corp.example lan\nnameserver 192.0.2.1\noptions ndots:2 timeout:3\nnameserver 192.0.2.2\nsortlist 10.0.0.0"
+
+
+class Machine:
+    """A root directory of its own. With `real` the command sees its /etc as /etc, without it is told with --root."""
+
+    def __init__(self, path, namespace, config_file):
+        self.path, self.namespace, self.config_file = path, namespace, config_file
+        self.journal = path / SYSCONFDIR.lstrip("/") / "dotstub/system.state"
+        self.journal.parent.mkdir(parents=True)
+        (path / "etc").mkdir(exist_ok=True)
+
+    def file(self, name, text=""):
+        path = self.path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def system(self, *arguments, status=0, real=False, before="", prefix=(), **variables):
+        """`before`: a line of shell, in the mount namespace of a real one."""
+        command = [str(CTL), "-c", str(self.config_file), *([] if real else ["--root", str(self.path)]), "system", *arguments]
+        if real:
+            mounts = [f'mount --bind "$0/{directory}" /{directory}' for directory in ("etc", SYSCONFDIR.lstrip("/"))
+                      if directory == "etc" or not SYSCONFDIR.startswith("/etc")]
+            command = ["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, before, 'exec "$@"']), str(self.path), *command]
+        done = subprocess.run([*PREFIX, *self.namespace.prefix, *prefix, *command], env=environment(**variables), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=3 * PATIENCE)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout if status in (0, DEGRADED) else done.stderr
+
+    def snapshot(self):
+        """Every path with all that can be told of it but the times of directories."""
+        out = {}
+        for path in sorted(self.path.rglob("*")):
+            facts = path.lstat()
+            what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+            times = None if stat.S_ISDIR(facts.st_mode) else (facts.st_mtime_ns, facts.st_ino, facts.st_nlink)
+            out[str(path)] = (stat.filemode(facts.st_mode), facts.st_uid, facts.st_gid, times, what)
+        return out
+
+    @property
+    def resolv(self):
+        return self.path / "etc/resolv.conf"
+
+
+@pytest.fixture
+def dot(make_namespace, make_server, make_daemon):
+    """A namespace, a server in it and a daemon at its port 53."""
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    return namespace, server, make_daemon(server, namespace=namespace, port=53)
+
+
+@pytest.fixture
+def machine(dot, public_path):
+    out = Machine(public_path / "root", dot[0], dot[2].config_file)
+    out.file("/etc/resolv.conf", BEFORE)
+    return out
+
+
+def test_plain(machine):
+    before = machine.snapshot()
+    shown = machine.system("enable")
+    assert "on: programs ask dotstub at 127.0.0.1@53" in shown
+    assert machine.resolv.read_text().splitlines()[1:] == [
+        "nameserver 127.0.0.1", "# mine", "search corp.example lan", "options ndots:2 timeout:3", "sortlist 10.0.0.0"]
+    assert stat.S_IMODE(machine.resolv.stat().st_mode) == 0o644
+    assert machine.system("enable") == "on already\n"
+    status = json.loads(machine.system("--json", "status"))
+    assert status == {"state": "on", "in_force": True, "manager": "/etc/resolv.conf", "nameservers": ["127.0.0.1"],
+                      "dotstub": "127.0.0.1@53", "answers": True}
+    assert "everything is as it was" in machine.system("disable")
+    assert machine.snapshot() == before
+    assert machine.system("disable") == "off: nothing to undo\n"
+    assert machine.system("status", status=DEGRADED).startswith("system    off\n")
+
+
+def test_the_machines_own_file(machine):
+    before = machine.snapshot()
+    machine.system("enable", real=True)
+    asked = machine.namespace.run("unshare", "--mount", "sh", "-ec", f"mount --bind {machine.path}/etc /etc; dig +short anything.example")
+    assert asked.stdout.strip()
+    machine.system("disable", real=True)
+    assert machine.snapshot() == before
+
+
+def test_trust_ad(machine):
+    machine.system("--trust-ad", "enable")
+    assert machine.resolv.read_text().endswith("options trust-ad\n")
+    machine.system("disable")
+    machine.resolv.write_text("options edns0 trust-ad\nnameserver 192.0.2.1\n")
+    machine.system("--trust-ad", "enable")
+    assert machine.resolv.read_text().count("trust-ad") == 1
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "nothing", "mode", "binary"])
+def test_what_was_there_comes_back(machine, kind):
+    if kind == "mode":
+        machine.resolv.chmod(0o600)
+        os.chown(machine.resolv, 12, 34)
+    elif kind == "binary":
+        machine.resolv.write_bytes(b"nameserver 192.0.2.1\n\xff\xfe\x00\x01" + bytes(range(256)))
+    else:
+        machine.resolv.unlink()
+    if "link" in kind:
+        machine.resolv.symlink_to("resolv.conf.real")
+    if kind == "link":
+        machine.file("/etc/resolv.conf.real", BEFORE)
+    before = machine.snapshot()
+    machine.system("enable")
+    assert not machine.resolv.is_symlink() and b"nameserver 127.0.0.1" in machine.resolv.read_bytes()
+    machine.system("disable")
+    assert machine.snapshot() == before
+
+
+def test_dhclient_is_held_off(machine):
+    hooks = machine.file("/etc/dhcp/dhclient-enter-hooks.d/other").parent
+    before = machine.snapshot()
+    machine.system("enable")
+    script = f'make_resolv_conf() {{ echo written; }}; . "{hooks}/zz-dotstub"; make_resolv_conf'
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == ""
+    machine.system("disable")
+    assert machine.snapshot() == before
+
+
+def test_dry_run_changes_nothing(machine):
+    before = machine.snapshot()
+    shown = machine.system("--dry-run", "enable")
+    assert "would replace" in shown and "    nameserver 127.0.0.1\n" in shown and "within 5 s" in shown
+    assert machine.snapshot() == before
+    machine.system("enable")
+    on = machine.snapshot()
+    assert "would put back" in machine.system("--dry-run", "disable")
+    assert machine.snapshot() == on
+
+
+def test_it_is_taken_back_when_the_first_lookup_fails(machine, dot):
+    before = machine.snapshot()
+    dot[1].refuse()
+    said = machine.system("enable", status=OTHER)
+    assert "has not answered for example.com within 5 s" in said and "all is as it was before" in said
+    assert machine.snapshot() == before
+
+
+def test_without_a_daemon_nothing_is_changed(machine, dot):
+    before = machine.snapshot()
+    dot[2].stop()
+    assert "Nothing was changed" in machine.system("enable", status=NO_DAEMON)
+    assert machine.snapshot() == before
+    assert "does not answer" in machine.system("status", status=DEGRADED)
+
+
+def test_undoing_needs_neither_daemon_nor_configuration(machine, dot):
+    before = machine.snapshot()
+    machine.system("enable")
+    dot[2].stop()
+    machine.config_file.write_text("no: such: thing\n")
+    machine.system("disable")
+    assert machine.snapshot() == before
+
+
+def calls(machine, tmp_path):
+    """Those by which enable changes files: each one's name, and how many of its kind it is."""
+    log = tmp_path / "calls"
+    machine.system("enable", prefix=["strace", "-f", "-o", str(log), "-e", "trace=linkat,rename,mkdir,unlink"])
+    machine.system("disable")
+    names = re.findall(r"^\d+ +(linkat|rename|mkdir|unlink)\(", log.read_text(), re.M)
+    return [(name, names[:number].count(name) + 1) for number, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("then", ["enable", "disable"])
+def test_interrupted_at_any_place(machine, tmp_path, then):
+    """Killed at each system call that changes a file, one after the other."""
+    machine.file("/etc/dhcp/dhclient-enter-hooks.d/other")
+    before = machine.snapshot()
+    places = calls(machine, tmp_path)
+    assert len(places) >= 8
+    for name, number in places:
+        machine.system("enable", status=-signal.SIGKILL, prefix=[
+            "strace", "-f", "-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}"])
+        machine.system(then)
+        if then == "enable":
+            assert machine.system("enable") == "on already\n"
+            machine.system("disable")
+        left = {path: facts for path, facts in machine.snapshot().items() if not path.endswith("system.state.new")}
+        assert left == before, (name, number)
+
+
+def test_somebody_else_writes_the_file(machine):
+    before = machine.snapshot()
+    machine.system("enable")
+    machine.file("/etc/resolv.conf", "nameserver 192.0.2.7\n")
+    assert "somebody has written" in machine.system("enable", status=OTHER)
+    assert "somebody has written" in machine.system("status", status=DEGRADED)
+    machine.system("disable")
+    assert machine.snapshot() == before
+
+
+@pytest.mark.parametrize("trouble, sentence", [
+    ("mount --bind $0/etc/resolv.conf /etc/resolv.conf", "a mount of its own, as in a container"),
+    ("mount -o remount,bind,ro /etc", "make it writable"),
+])
+def test_a_file_that_cannot_be_changed(machine, trouble, sentence):
+    before = machine.snapshot()
+    said = machine.system("enable", real=True, before=trouble, status=OTHER)
+    assert sentence in said and "all is as it was before" in said
+    assert machine.snapshot() == before
+
+
+def test_an_immutable_file(machine):
+    if subprocess.run(["chattr", "+i", machine.resolv], capture_output=True).returncode:
+        pytest.skip("this filesystem knows no immutable files")
+    try:
+        said = machine.system("enable", status=OTHER)
+    finally:
+        subprocess.run(["chattr", "-i", machine.resolv], check=True)
+    assert "immutable" in said and "all is as it was before" in said
+    assert machine.resolv.read_text() == BEFORE and not machine.journal.exists()
+
+
+@pytest.mark.parametrize("files, manager, written", [
+    ({"/run/systemd/resolve/stub-resolv.conf": "nameserver 127.0.0.53\n", "link": "../run/systemd/resolve/stub-resolv.conf"},
+     "systemd-resolved", {"/etc/systemd/resolved.conf.d/zz-dotstub.conf": "[Resolve]\nDNS=\nDNS=127.0.0.1:53\nDomains=~.\n"}),
+    ({"/run/systemd/resolve/resolv.conf": "nameserver 192.0.2.1\n", "/run/systemd/resolve/stub-resolv.conf": "nameserver 127.0.0.53\n",
+      "link": "/run/systemd/resolve/resolv.conf"},
+     "systemd-resolved", {"/etc/systemd/resolved.conf.d/zz-dotstub.conf": "Domains=~.\n", "link": "../run/systemd/resolve/stub-resolv.conf"}),
+    ({"/etc/resolv.conf": "# Generated by NetworkManager\nsearch a.example b.example\nnameserver 192.0.2.1\noptions ndots:2\n"},
+     "NetworkManager", {"/etc/NetworkManager/conf.d/zz-dotstub.conf":
+                        "[global-dns]\nsearches=a.example,b.example\noptions=ndots:2\n\n[global-dns-domain-*]\nservers=127.0.0.1\n"}),
+    ({"/lib/resolvconf/list-records": "", "/run/resolvconf/resolv.conf": "nameserver 192.0.2.1\n", "link": "../run/resolvconf/resolv.conf"},
+     "resolvconf", {"/etc/systemd/system/dotstub-resolvconf.service": "'printf \"nameserver 127.0.0.1\\\\n\" | /sbin/resolvconf -a lo.dotstub'"}),
+    ({"/etc/resolv.conf": "# Generated by resolvconf\nnameserver 192.0.2.1\n", "/etc/resolvconf.conf": "resolv_conf=/etc/resolv.conf\n"},
+     "openresolv", {"/etc/resolvconf.conf": "name_servers=127.0.0.1\nresolv_conf_local_only=YES\n"}),
+])
+def test_each_manager(machine, files, manager, written):
+    machine.resolv.unlink()
+    for path, text in files.items():
+        if path == "link":
+            machine.resolv.symlink_to(text)
+        else:
+            machine.file(path, text)
+    if files.get("link", "").startswith("/run"):  # absolute: to where the root is
+        machine.resolv.unlink()
+        machine.resolv.symlink_to(str(machine.path) + files["link"])
+    before = machine.snapshot()
+    assert f"by way of {manager};" in machine.system("enable")
+    for path, text in written.items():
+        if path == "link":
+            assert os.readlink(machine.resolv) == text
+        else:
+            assert text in (machine.path / path.lstrip("/")).read_text()
+    machine.system("disable")
+    assert machine.snapshot() == before
+
+
+def test_another_port_and_other_addresses(make_namespace, make_server, make_daemon, public_path):
+    namespace = make_namespace().up("192.0.2.99", "192.0.2.50")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace, port=5300)
+    machine = Machine(public_path / "root", namespace, daemon.config_file)
+    machine.file("/etc/resolv.conf", BEFORE)
+    assert "can ask at port 53 only" in machine.system("enable", status=OTHER)
+    machine.resolv.unlink()
+    machine.file("/run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n")
+    machine.resolv.symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    machine.system("enable")
+    assert "DNS=127.0.0.1:5300\n" in (machine.path / "etc/systemd/resolved.conf.d/zz-dotstub.conf").read_text()
+    shown = json.loads(machine.system("--json", "--dry-run", "status"))
+    assert shown["dotstub"] == "127.0.0.1@5300"
+
+
+def test_who_may_and_what_is_said_wrong(machine):
+    stranger = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    machine.config_file.parent.chmod(0o755)
+    probe = subprocess.run([*stranger, str(CTL), "-c", machine.config_file, "--version"], capture_output=True)
+    if probe.returncode == 0:
+        assert "only root" in machine.system("enable", status=NO_PERMISSION, prefix=stranger)
+    assert "usage" in machine.system("on", status=USAGE)
+    assert "usage" in machine.system(status=USAGE)
