@@ -20,6 +20,7 @@
 #include "upstream/upstream.h"
 
 struct step;
+#define STEPS_MAX 16
 
 /* Any answer and an OPT of ours. */
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
@@ -40,7 +41,8 @@ struct resolver {
     const struct config *config;
     struct cache *cache;
     struct group *group;
-    const struct step *const *steps; /* ends with NULL */
+    const struct step *const *all_steps; /* ends with NULL, */
+    const struct step *steps[STEPS_MAX + 1]; /* and so do those that the configuration wants */
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
     struct timeouts answer_by;       /* of waiting queries */

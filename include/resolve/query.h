@@ -70,6 +70,8 @@ enum verdict { NEXT, ANSWERED, WAITING };
 struct step {
     const char *name;
     enum verdict (*run)(struct query *query);
+    /* NULL: always; false: with this configuration it has nothing to do and is left out. */
+    bool (*wanted)(const struct config *config);
 };
 
 /* For batches: query_take takes a client's message in; true if `out` is now a query to be run, false if it has ended (silence,

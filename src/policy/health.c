@@ -25,4 +25,9 @@ static enum verdict run(struct query *query)
     return ANSWERED;
 }
 
-const struct step step_health = {"health", run};
+static bool wanted(const struct config *config)
+{
+    return config->health_name != NULL;
+}
+
+const struct step step_health = {"health", run, wanted};

@@ -97,4 +97,4 @@ static enum verdict run(struct query *query)
     return NEXT;
 }
 
-const struct step step_refuse = {"refuse", run};
+const struct step step_refuse = {"refuse", run, NULL};

@@ -241,4 +241,4 @@ static enum verdict run(struct query *query)
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));
 }
 
-const struct step step_special = {"special", run};
+const struct step step_special = {"special", run, NULL};

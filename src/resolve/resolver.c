@@ -1,4 +1,5 @@
 /* Birth and end of what the queries of one worker share. */
+#include <assert.h>
 #include <errno.h>
 #include "base/errors.h"
 #include "base/mem.h"
@@ -32,6 +33,17 @@ static void set_health(struct resolver *resolver, const char *name)
     resolver->health_len = len > 0 ? (uint8_t)len : 0;
 }
 
+static void choose_steps(struct resolver *resolver, const struct config *config)
+{
+    unsigned count = 0;
+    for (const struct step *const *step = resolver->all_steps; *step; step++) {
+        assert(count < STEPS_MAX);
+        if (!(*step)->wanted || (*step)->wanted(config))
+            resolver->steps[count++] = *step;
+    }
+    resolver->steps[count] = NULL;
+}
+
 void resolver_configure(struct resolver *resolver, const struct config *config)
 {
     unsigned queries = config->limits.queries_in_flight;
@@ -39,6 +51,7 @@ void resolver_configure(struct resolver *resolver, const struct config *config)
     resolver->queries.limit = queries;
     resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an exchange's time */
     set_health(resolver, config->health_name);
+    choose_steps(resolver, config);
     timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms);
     timeouts_set_length(&resolver->stale_after, config->cache.stale_answer_after_ms);
 }
@@ -47,7 +60,7 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
                   struct cache *cache, struct group *group, const struct step *const *steps)
 {
     *resolver = (struct resolver){
-        .loop = loop, .counters = counters, .cache = cache, .group = group, .steps = steps};
+        .loop = loop, .counters = counters, .cache = cache, .group = group, .all_steps = steps};
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
     resolver->failing = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->failing);

@@ -84,4 +84,4 @@ static enum verdict run(struct query *query)
     }
 }
 
-const struct step step_cache = {"cache", run};
+const struct step step_cache = {"cache", run, NULL};

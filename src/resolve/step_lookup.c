@@ -22,4 +22,4 @@ static enum verdict run(struct query *query)
     return lookup_join(query) ? WAITING : ANSWERED;
 }
 
-const struct step step_lookup = {"lookup", run};
+const struct step step_lookup = {"lookup", run, NULL};

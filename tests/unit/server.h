@@ -116,7 +116,7 @@ static inline void server_answer_waiting(void)
 
 static inline void server_open(void)
 {
-    static const struct step step = {"answer", server_step};
+    static const struct step step = {"answer", server_step, NULL};
     static const struct step *const steps[] = {&step, NULL};
     static const uint8_t key[16] = "0123456789abcde";
     hash_init_fixed(key);
