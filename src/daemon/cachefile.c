@@ -1,5 +1,6 @@
 /* Invariants:
- * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path, the terms and the cache do not change.
+ * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path and the cache do not change.
+ * - The terms are made anew for each job that writes, on this thread.
  * - A new file takes the old one's place on this thread, which flushes are made on, and only if there was none since the job began.
  *
  * At the end the disk is not waited for: the file is in the system's memory, which outlives this process, and others wait for the
@@ -128,7 +129,7 @@ static void write_begin(struct cachefile *file)
 {
     file->again = false;
     file->writing = cache_changes(file->cache);
-    if (file->writing != file->known)
+    if (file->writing != file->known && cachefile_terms(&file->terms, &file->group, file->config, &file->stop) == 0)
         job_begin(file, CACHEFILE_WRITING, write_job, write_over);
 }
 
@@ -167,12 +168,20 @@ void cachefile_open(struct cachefile *file, const struct config *config, struct 
 {
     if (!config->cache.save || cachefile_terms(&file->terms, &file->group, config, &file->stop) < 0)
         return;
+    file->config = config;
     file->path = config->cache.save_file;
     file->cache = cache;
     if (!read)
         return;
     job_begin(file, CACHEFILE_READING, read_job, read_over);
     wait_some(file);
+}
+
+void cachefile_configure(struct cachefile *file, const struct config *config)
+{
+    file->config = config;
+    file->known = 0; /* what was written before names other upstreams, perhaps */
+    file->again |= file->state == CACHEFILE_WRITING;
 }
 
 void cachefile_save(struct cachefile *file)

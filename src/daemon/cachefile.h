@@ -18,6 +18,7 @@ enum cachefile_state { CACHEFILE_IDLE, CACHEFILE_READING, CACHEFILE_WRITING };
 struct cachefile {
     struct loop *loop;
     const char *path; /* NULL: not to be saved */
+    const struct config *config; /* in force */
     struct cache *cache;
     struct dump_group group;
     struct dump_terms terms;
@@ -46,6 +47,8 @@ int cachefile_terms(struct dump_terms *out, struct dump_group *group, const stru
 /* Reads the file, if `read` is set; what takes longer than CACHEFILE_PATIENCE_MS goes on while questions are answered. */
 #define CACHEFILE_PATIENCE_MS 300
 void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache, bool read);
+/* The answers are those of this configuration's upstreams from now on; borrowed until the next one, or the end. */
+void cachefile_configure(struct cachefile *file, const struct config *config);
 /* Begins to write, if anything has changed. */
 void cachefile_save(struct cachefile *file);
 /* Something in the cache was flushed. */

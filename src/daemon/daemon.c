@@ -245,6 +245,12 @@ static void reload_for(void *context, struct reload_wait *wait)
     reload_ask(&self.reload, wait);
 }
 
+static void configuration_changed(const struct config *config)
+{
+    kept_configure(&self.kept, config);
+    self.handover.setup.config = config;
+}
+
 static void prepare_reload(const char *file)
 {
     reload_init(&self.reload, &(struct reload_setup){.file = file,
@@ -253,7 +259,8 @@ static void prepare_reload(const char *file)
                                                      .count = self.config->workers,
                                                      .control = self.control,
                                                      .tcp_limit = tcp_limit,
-                                                     .tell = tell_of_reload});
+                                                     .tell = tell_of_reload,
+                                                     .changed = configuration_changed});
 }
 
 /* --- signals --- */

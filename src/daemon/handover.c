@@ -163,7 +163,8 @@ static void tickets_came(struct letter *letter, void *reader)
     if (--handover->outstanding > 0)
         return;
     handover->state = HANDOVER_TALKING;
-    if (handover->closing || uv_queue_work(&handover->setup.loop->uv, &handover->work, talk, talked) < 0)
+    if (handover->closing || cachefile_terms(&handover->terms, &handover->group, handover->setup.config, &handover->stop) < 0 ||
+        uv_queue_work(&handover->setup.loop->uv, &handover->work, talk, talked) < 0)
         hang_up(handover);
 }
 
@@ -237,9 +238,7 @@ static int listen_for(struct handover *handover)
 void handover_open(struct handover *handover, const struct handover_setup *setup)
 {
     *handover = (struct handover){.setup = *setup, .fd = -1, .peer_fd = -1};
-    int status = cachefile_terms(&handover->terms, &handover->group, setup->config, &handover->stop);
-    if (status == 0)
-        status = listen_for(handover);
+    int status = listen_for(handover);
     handover->open = status == 0;
     if (status == 0)
         return;

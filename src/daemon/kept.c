@@ -74,6 +74,11 @@ void kept_hand_over(struct kept *kept)
     cachefile_give_up(&kept->cachefile);
 }
 
+void kept_configure(struct kept *kept, const struct config *config)
+{
+    cachefile_configure(&kept->cachefile, config);
+}
+
 void kept_flushed(struct kept *kept)
 {
     cachefile_flushed(&kept->cachefile);

@@ -31,6 +31,8 @@ void kept_read(struct kept *kept, const struct config *config, struct cache *cac
 void kept_begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
 /* Another process has them now: nothing is written any more. */
 void kept_hand_over(struct kept *kept);
+/* Another configuration is in force; borrowed until the next one, or the end. */
+void kept_configure(struct kept *kept, const struct config *config);
 /* Something in the cache was flushed. */
 void kept_flushed(struct kept *kept);
 /* The workers have ended. Returns when all is written. */

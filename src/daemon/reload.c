@@ -183,6 +183,7 @@ static void reload_commit(struct reload *reload, struct config *config)
     *reload->setup.config = config;
     control_configure(reload->setup.control, config);
     logging_change(config, before);
+    reload->setup.changed(config);
     config_unref(before);
 }
 

@@ -20,6 +20,7 @@ struct reload_setup {
     struct control *control;
     unsigned (*tcp_limit)(const struct config *config);
     void (*tell)(const char *assignments); /* the service manager */
+    void (*changed)(const struct config *config); /* another one is in force; borrowed until the next time */
 };
 
 struct change;

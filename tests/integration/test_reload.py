@@ -15,6 +15,7 @@ from processes import eventually, free_port
 from test_control import control, curl, parse_metrics, post
 from test_ctl import CONFIGURATION, ctl
 from test_notify import heard, manager, variables  # noqa: F401
+from test_saved import saving  # noqa: F401
 from test_tcp import keepalive_of
 from test_upstream import ask_truly
 
@@ -280,6 +281,20 @@ def test_what_takes_effect_at_the_next_start_says_so(reloadable, server, public_
     shown = ctl(reloadable, "reload")
     assert shown == "reloaded\n" + "".join(f"{key}: takes effect at the next start\n" for key in keys)
     assert "workers: takes effect at the next start" in ctl(reloadable, "status")
+
+
+@pytest.mark.threads
+def test_what_is_saved_is_of_the_servers_that_were_asked_last(make_reloadable, make_server, saving):  # noqa: F811
+    old, new = make_server(), make_server(address="127.0.0.2")
+    first = make_reloadable(old, **saving)
+    ask_truly(first, "a.example")
+    first.reload(upstreams=[new.upstream()])
+    ask_truly(first, "b.example")
+    first.stop()
+    second = make_reloadable(new, **saving)
+    assert "2 answers taken from" in second.wait_line("answers taken from")
+    ask_truly(second, "b.example")
+    assert len(new.asked("b.example")) == 1
 
 
 # A broken file.
