@@ -23,7 +23,11 @@
     X(queries_received, "queries taken in")                                                                  \
     X(queries_finished, "queries answered")                                                                  \
     X(queries_dropped, "queries given up without an answer: client gone, policy, memory")                    \
-    X(queries_retransmitted, "retransmissions that joined the query they repeat")                            \
+    X(drops_policy, "of these, because access.deny says so")                                                 \
+    X(drops_client_gone, "of these, because their TCP client was gone")                                      \
+    X(drops_no_room, "of these, because there was no memory for their answer")                               \
+    X(queries_retransmitted, "of these, retransmissions: the query they repeat goes on")                     \
+    X(queries_slow, "queries that waited longer than log.slow")                                              \
     X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                    \
     X(answers_local, "answers made here: errors, special names, refusals")                                   \
     X(answers_servfail, "SERVFAIL answers")                                                                  \
@@ -41,6 +45,7 @@
     X(lookups_failed, "questions that no server answered")                                                   \
     X(deadlines_hit, "queries whose time (limits.answer-by) was over before their answer came")              \
     X(exchanges_sent, "messages sent to upstream servers")                                                   \
+    X(exchanges_reused, "of these, on a session that had not to be opened for them")                         \
     X(exchanges_resent, "messages sent again because their session died")                                    \
     X(hedges_sent, "late questions asked a second time elsewhere")                                           \
     X(hedges_won, "of these, answered first")                                                                \

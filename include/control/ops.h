@@ -12,12 +12,16 @@
 #include "config/config.h"
 #include "net/mailbox.h"
 #include "resolve/recorder.h"
+#include "resolve/tally.h"
 #include "resolve/trace.h"
 #include "upstream/report.h"
 
 /* What a worker tells. */
 struct worker_report {
     size_t waiting;                /* queries that wait for an answer */
+    uint64_t counters[COUNTER_COUNT]; /* of the same moment: received = finished + dropped + waiting */
+    struct tally tally;
+    unsigned tcp_clients;
     struct server_report *servers; /* room for `server_count` */
     size_t server_count;           /* one for each address of each upstream entry, in the configuration's order */
     bool with_records;             /* asked for: */

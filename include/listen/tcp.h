@@ -18,6 +18,8 @@ struct tcp_listener;
 int tcp_clients_new(struct tcp_clients **out, struct resolver *resolver, unsigned limit) MUST_CHECK;
 /* The resolver's configuration is another one now, and `limit` the most clients at once (those that are there stay). */
 void tcp_clients_configure(struct tcp_clients *clients, unsigned limit);
+/* How many clients there are. */
+unsigned tcp_clients_count(const struct tcp_clients *clients);
 /* Lets each client go that waits for nothing; the others when they have been answered. */
 void tcp_clients_drain(struct tcp_clients *clients);
 /* Lets all go: flushes what the kernel takes at once and closes. */

@@ -61,6 +61,7 @@ struct query {
     const struct server *server; /* who was asked for it last; set before its answer is given */
     struct table_link by_client; /* finds retransmissions */
     struct timeout answer_by;
+    uint64_t received_ms;
     uint8_t kept[NAME_MAX_WIRE + 4];
 };
 
@@ -84,12 +85,6 @@ void query_run_all(struct query *queries, unsigned count);
  * listener may link in_owner), else NULL: it has been answered or dropped. */
 struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire);
 
-/* When a query that waits was taken in. */
-static inline uint64_t query_received(const struct query *query)
-{
-    return query->answer_by.at_ms - query->resolver->answer_by.length_ms;
-}
-
 /* True if the client is within access.allow. */
 bool query_client_allowed(const struct query *query);
 
@@ -100,8 +95,8 @@ void query_answer(struct query *query, const struct answer *answer);
 void query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
 /* Answers with an error: header and question only; ede_code below 0: no extended error; `text` may be NULL. */
 void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
-/* The client is gone, or memory is: no answer. */
-void query_drop(struct query *query);
+/* No answer. `why`: COUNTER_drops_policy and its like. */
+void query_drop(struct query *query, enum counter why);
 
 /* Copies the query to the slab so that it can wait; the copy is the query from now on. NULL: it has ended: answered because the
  * limit is reached or memory is gone, or it repeats one that waits already (same address, port, id and question). */

@@ -17,10 +17,10 @@ struct tally {
     uint64_t type[TALLY_TYPES];    /* queries that could be read */
     uint64_t rcode[TALLY_RCODES];  /* answers */
     uint64_t other_rcode;
-    struct histogram hits;         /* tens of microseconds, of one batch of datagrams in TALLY_SAMPLED */
+    struct histogram hits;         /* tens of microseconds; of one batch of datagrams in TALLY_SAMPLED */
     struct histogram misses;       /* ms, of all that waited and were answered */
 };
-#define TALLY_SAMPLED 16
+#define TALLY_SAMPLED 17 /* odd, since clients that ask for two types at once come in pairs */
 
 void tally_merge(struct tally *tally, const struct tally *other);
 

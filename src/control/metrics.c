@@ -1,101 +1,175 @@
-/* Invariant: each family is written once, HELP and TYPE before its samples, as the format wants it. */
+/* Invariant: each family is written once, HELP and TYPE before its samples, as the format wants it. What workers count is of one moment
+ * of each, so the books of every scrape are even: received = finished + dropped + waiting. */
 #include "metrics.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <config.h>
+#include "dns/records.h"
 #include "health.h"
+#include "process.h"
+#include "prometheus.h"
 
-static void family(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
+/* --- queries --- */
 
-static void gauge(FILE *out, const char *name, const char *help, uint64_t value)
-{
-    family(out, name, "gauge", help);
-    fprintf(out, "%s %" PRIu64 "\n", name, value);
-}
-
-/* The names in the list are the operator's or ours: letters, digits and points only. */
-static void counters(FILE *out, const struct view *view)
+/* The names in the list are ours: letters, digits and underscores only. */
+static void counters(FILE *out, const struct survey_sum *sum)
 {
     char name[96];
     for (unsigned i = 0; i < COUNTER_COUNT; i++) {
         snprintf(name, sizeof name, "dotstub_%s_total", counter_name(i));
-        family(out, name, "counter", counter_help(i));
-        fprintf(out, "%s %" PRIu64 "\n", name, view_counter(view, i));
+        prometheus_counter(out, name, counter_help(i), sum->counters[i]);
     }
 }
 
-/* A label's value: backslash, quote and newline are escaped (an upstream's name is the operator's text). */
-static void label(FILE *out, const char *name, const char *text)
+static void by_transport(FILE *out, const struct survey_sum *sum)
 {
-    fprintf(out, "%s=\"", name);
-    for (; *text; text++) {
-        if (*text == '\n')
-            fputs("\\n", out);
-        else if (*text == '"' || *text == '\\')
-            fprintf(out, "\\%c", *text);
-        else
-            fputc(*text, out);
-    }
-    fputc('"', out);
+    const char *name = "dotstub_queries_by_transport_total";
+    prometheus_family(out, name, "counter", "queries taken in");
+    prometheus_sample(out, name, (const char *const[]){"transport", "udp", NULL},
+                      sum->counters[COUNTER_queries_received] - sum->tally.tcp);
+    prometheus_sample(out, name, (const char *const[]){"transport", "tcp", NULL}, sum->tally.tcp);
 }
 
-static uint64_t sessions_of(const struct server_report *server)
+/* Only those that were asked for. */
+static void by_type(FILE *out, const struct survey_sum *sum)
 {
-    return server->open;
+    const char *name = "dotstub_queries_by_type_total";
+    char text[TYPE_TEXT];
+    prometheus_family(out, name, "counter", "queries that could be read, by the type asked for");
+    prometheus_sample(out, name, (const char *const[]){"type", "other", NULL}, sum->tally.type[0]);
+    for (uint16_t type = 1; type < TALLY_TYPES; type++)
+        if (sum->tally.type[type] > 0)
+            prometheus_sample(out, name, (const char *const[]){"type", records_type_text(type, text), NULL}, sum->tally.type[type]);
 }
 
-static uint64_t in_flight_of(const struct server_report *server)
+static void by_rcode(FILE *out, const struct survey_sum *sum)
 {
-    return server->in_flight;
+    const char *name = "dotstub_answers_by_rcode_total";
+    char text[RCODE_TEXT];
+    prometheus_family(out, name, "counter", "answers given, by response code");
+    for (uint16_t rcode = 0; rcode < TALLY_RCODES; rcode++)
+        if (sum->tally.rcode[rcode] > 0 || rcode <= 5)
+            prometheus_sample(out, name, (const char *const[]){"rcode", records_rcode_text(rcode, text), NULL}, sum->tally.rcode[rcode]);
+    prometheus_sample(out, name, (const char *const[]){"rcode", "other", NULL}, sum->tally.other_rcode);
 }
 
-static uint64_t failing_of(const struct server_report *server)
+static void times(FILE *out, const struct survey_sum *sum)
 {
-    return server->state == SERVER_FAILING;
+    prometheus_family(out, "dotstub_hit_duration_seconds", "histogram",
+                      "from reading a batch of UDP queries to sending its answers, for each hit in it; one batch in 17");
+    prometheus_histogram(out, "dotstub_hit_duration_seconds", NULL, &sum->tally.hits, 10);
+    prometheus_family(out, "dotstub_miss_duration_seconds", "histogram", "from query to answer, of queries that waited for one");
+    prometheus_histogram(out, "dotstub_miss_duration_seconds", NULL, &sum->tally.misses, 1000);
 }
 
-static void by_server(FILE *out, const struct survey_sum *sum, const char *name, const char *help,
-                      uint64_t (*value)(const struct server_report *server))
+static void books(FILE *out, const struct survey_sum *sum)
 {
-    family(out, name, "gauge", help);
-    for (size_t i = 0; i < sum->server_count; i++) {
-        char addr[ADDR_TEXT];
-        fprintf(out, "%s{", name);
-        label(out, "upstream", sum->servers[i].upstream);
-        fputc(',', out);
-        label(out, "address", addr_format(&sum->servers[i].addr, true, addr));
-        fprintf(out, "} %" PRIu64 "\n", value(&sum->servers[i]));
-    }
+    uint64_t left = sum->counters[COUNTER_queries_received] - sum->counters[COUNTER_queries_finished] -
+                    sum->counters[COUNTER_queries_dropped] - sum->waiting;
+    prometheus_gauge(out, "dotstub_queries_waiting", "queries that wait for an answer", sum->waiting);
+    prometheus_gauge(out, "dotstub_queries_unaccounted", "received, neither finished nor dropped nor waiting: always 0", left);
+    prometheus_gauge(out, "dotstub_tcp_clients", "TCP connections of clients", sum->tcp_clients);
+}
+
+/* --- servers --- */
+
+/* What one family says of each server. */
+struct server_family {
+    const char *name, *type, *help;
+    void (*write)(FILE *out, const char *name, const char *const *labels, const struct server_report *server);
+};
+
+static void write_open(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_sample(out, name, labels, server->open);
+}
+
+static void write_in_flight(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_sample(out, name, labels, server->in_flight);
+}
+
+static void write_failing(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_sample(out, name, labels, server->state == SERVER_FAILING);
 }
 
 /* Only where it is known. */
-static void latencies(FILE *out, const struct survey_sum *sum)
+static void write_latency(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
 {
-    const char *name = "dotstub_server_latency_seconds";
-    family(out, name, "gauge", "smoothed time that the server's answers take");
-    for (size_t i = 0; i < sum->server_count; i++) {
-        char addr[ADDR_TEXT];
-        if (!sum->servers[i].latency_us)
-            continue;
-        fprintf(out, "%s{", name);
-        label(out, "upstream", sum->servers[i].upstream);
-        fputc(',', out);
-        label(out, "address", addr_format(&sum->servers[i].addr, true, addr));
-        fprintf(out, "} %u.%06u\n", sum->servers[i].latency_us / 1000000, sum->servers[i].latency_us % 1000000);
+    if (server->latency_us)
+        prometheus_seconds(out, name, labels, server->latency_us);
+}
+
+static void write_opened(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_sample(out, name, labels, server->opened);
+}
+
+static void write_resumed(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_sample(out, name, labels, server->resumed);
+}
+
+/* Of the last session; only where there was one. */
+static void write_expires(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    if (server->opened_ms)
+        prometheus_sample(out, name, labels, (uint64_t)server->tls.certificate_expires);
+}
+
+static void write_connect(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_histogram(out, name, labels, &server->connect, 1000);
+}
+
+static void write_handshake(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_histogram(out, name, labels, &server->handshake, 1000);
+}
+
+static void write_answer(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+{
+    prometheus_histogram(out, name, labels, &server->answer, 1000);
+}
+
+static const struct server_family server_families[] = {
+    {"dotstub_sessions_open", "gauge", "sessions that take questions", write_open},
+    {"dotstub_questions_in_flight", "gauge", "questions on sessions, not answered yet", write_in_flight},
+    {"dotstub_server_failing", "gauge", "1 while no session can be opened", write_failing},
+    {"dotstub_server_latency_seconds", "gauge", "smoothed time that the server's answers take", write_latency},
+    {"dotstub_server_sessions_opened_total", "counter", "sessions opened", write_opened},
+    {"dotstub_server_sessions_resumed_total", "counter", "of these, resumed by ticket", write_resumed},
+    {"dotstub_server_certificate_expires_seconds", "gauge", "when the certificate of the last session ends, seconds since 1970",
+     write_expires},
+    {"dotstub_server_connect_seconds", "histogram", "TCP's part of opening sessions", write_connect},
+    {"dotstub_server_handshake_seconds", "histogram", "TLS's part of opening sessions", write_handshake},
+    {"dotstub_server_answer_seconds", "histogram", "from sending a question to its answer", write_answer},
+};
+
+static void servers(FILE *out, const struct survey_sum *sum)
+{
+    for (size_t f = 0; f < sizeof server_families / sizeof *server_families; f++) {
+        const struct server_family *family = &server_families[f];
+        prometheus_family(out, family->name, family->type, family->help);
+        for (size_t i = 0; i < sum->server_count; i++) {
+            const struct server_report *server = &sum->servers[i];
+            char addr[ADDR_TEXT];
+            const char *const labels[] = {"upstream", server->upstream, "address", addr_format(&server->addr, true, addr), NULL};
+            family->write(out, family->name, labels, server);
+        }
     }
 }
+
+/* --- the rest --- */
 
 static void cache(FILE *out, const struct view *view)
 {
     struct cache_stats stats;
     cache_stats(view->cache, &stats);
-    gauge(out, "dotstub_cache_entries", "answers in the cache, those that expired included", stats.entries);
-    gauge(out, "dotstub_cache_used_bytes", "memory of the cache that is taken by answers", stats.used);
-    gauge(out, "dotstub_cache_size_bytes", "memory that the cache may take", stats.bytes);
+    prometheus_gauge(out, "dotstub_cache_entries", "answers in the cache, those that expired included", stats.entries);
+    prometheus_gauge(out, "dotstub_cache_used_bytes", "memory of the cache that is taken by answers", stats.used);
+    prometheus_gauge(out, "dotstub_cache_size_bytes", "memory that the cache may take", stats.bytes);
+    prometheus_counter(out, "dotstub_cache_evictions_total", "answers that went to make room for others", stats.evicted);
 }
 
 static void ignore(void *context, const char *sentence)
@@ -107,22 +181,23 @@ static void ignore(void *context, const char *sentence)
 static void configuration(FILE *out, const struct view *view)
 {
     const struct reloads *reloads = &view->reloads;
-    gauge(out, "dotstub_config_last_reload_successful", "1 unless the configuration could not be used when it was read last",
-          !reloads->last_failed);
-    gauge(out, "dotstub_config_last_reload_timestamp_seconds", "when it was read last, seconds since 1970",
-          (uint64_t)(reloads->last_wall_s ? reloads->last_wall_s : view->started_wall_s));
-    family(out, "dotstub_config_reloads_total", "counter", "how often it was read again");
-    fprintf(out, "dotstub_config_reloads_total{result=\"good\"} %" PRIu64 "\ndotstub_config_reloads_total{result=\"failed\"} %" PRIu64 "\n",
-            reloads->good, reloads->failed);
+    const char *name = "dotstub_config_reloads_total";
+    prometheus_gauge(out, "dotstub_config_last_reload_successful",
+                     "1 unless the configuration could not be used when it was read last", !reloads->last_failed);
+    prometheus_gauge(out, "dotstub_config_last_reload_timestamp_seconds", "when it was read last, seconds since 1970",
+                     (uint64_t)(reloads->last_wall_s ? reloads->last_wall_s : view->started_wall_s));
+    prometheus_family(out, name, "counter", "how often it was read again");
+    prometheus_sample(out, name, (const char *const[]){"result", "good", NULL}, reloads->good);
+    prometheus_sample(out, name, (const char *const[]){"result", "failed", NULL}, reloads->failed);
 }
 
-static void process(FILE *out, const struct view *view)
+static void daemon_itself(FILE *out, const struct view *view, const struct survey_sum *sum)
 {
-    family(out, "dotstub_build_info", "gauge", "always 1; the version is in the label");
-    fputs("dotstub_build_info{version=\"" PACKAGE_VERSION "\"} 1\n", out);
-    gauge(out, "dotstub_workers", "worker threads", view->config->workers);
-    family(out, "process_start_time_seconds", "gauge", "when the process started, seconds since 1970");
-    fprintf(out, "process_start_time_seconds %" PRId64 "\n", view->started_wall_s);
+    const char *name = "dotstub_build_info";
+    prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams none of whose servers can be asked", health_each(sum, ignore, NULL));
+    prometheus_gauge(out, "dotstub_workers", "worker threads", view->config->workers);
+    prometheus_family(out, name, "gauge", "always 1; the version is in the label");
+    prometheus_sample(out, name, (const char *const[]){"version", PACKAGE_VERSION, NULL}, 1);
 }
 
 char *metrics_text(const struct view *view, const struct survey_sum *sum)
@@ -132,16 +207,17 @@ char *metrics_text(const struct view *view, const struct survey_sum *sum)
     FILE *out = open_memstream(&text, &len);
     if (!out)
         return NULL;
-    counters(out, view);
-    gauge(out, "dotstub_queries_waiting", "queries that wait for an answer", sum->waiting);
-    gauge(out, "dotstub_degraded_upstreams", "upstreams none of whose servers can be asked", health_each(sum, ignore, NULL));
-    by_server(out, sum, "dotstub_sessions_open", "sessions that take questions", sessions_of);
-    by_server(out, sum, "dotstub_questions_in_flight", "questions on sessions, not answered yet", in_flight_of);
-    by_server(out, sum, "dotstub_server_failing", "1 while no session can be opened", failing_of);
-    latencies(out, sum);
+    counters(out, sum);
+    by_transport(out, sum);
+    by_type(out, sum);
+    by_rcode(out, sum);
+    times(out, sum);
+    books(out, sum);
+    servers(out, sum);
     cache(out, view);
     configuration(out, view);
-    process(out, view);
+    daemon_itself(out, view, sum);
+    process_metrics(out, view->started_wall_s);
     if (fclose(out) == 0)
         return text;
     free(text);

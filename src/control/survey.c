@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/mem.h"
 
 struct survey_part {
@@ -42,6 +43,9 @@ void survey_merge(struct server_report *sum, const struct server_report *one)
         sum->failed_ms = one->failed_ms;
         sum->last_error = one->last_error;
     }
+    histogram_merge(&sum->connect, &one->connect);
+    histogram_merge(&sum->handshake, &one->handshake);
+    histogram_merge(&sum->answer, &one->answer);
     sum->opened += one->opened;
     sum->resumed += one->resumed;
     if (one->opened_ms > sum->opened_ms) {
@@ -60,11 +64,18 @@ static void survey_add_up(struct survey *survey)
 {
     struct survey_sum *sum = &survey->sum;
     sum->waiting = sum->record_count = 0;
+    sum->tcp_clients = 0;
+    sum->tally = (struct tally){.tcp = 0};
+    memset(sum->counters, 0, sizeof sum->counters);
     for (unsigned w = 0; w < survey->workers; w++) {
         const struct worker_report *report = &survey->parts[w].report;
         for (unsigned i = 0; i < report->record_count; i++)
             sum->records[sum->record_count++] = &report->records[i];
         sum->waiting += report->waiting;
+        sum->tcp_clients += report->tcp_clients;
+        tally_merge(&sum->tally, &report->tally);
+        for (unsigned i = 0; i < COUNTER_COUNT; i++)
+            sum->counters[i] += report->counters[i];
         for (size_t i = 0; i < sum->server_count; i++) {
             if (w == 0)
                 sum->servers[i] = report->servers[i];

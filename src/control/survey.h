@@ -15,6 +15,9 @@
 /* The sum over all workers. */
 struct survey_sum {
     size_t waiting;
+    uint64_t counters[COUNTER_COUNT];
+    struct tally tally;
+    unsigned tcp_clients;
     struct server_report *servers;
     size_t server_count;
     const struct record **records; /* where they were asked for: of all workers, the newest first */

@@ -187,6 +187,10 @@ void worker_report(void *reader, struct worker_report *out)
 {
     const struct worker *worker = reader;
     out->waiting = resolver_waiting(&worker->resolver);
+    for (unsigned i = 0; i < COUNTER_COUNT; i++)
+        out->counters[i] = counter_read(&worker->counters, i);
+    out->tally = worker->resolver.tally;
+    out->tcp_clients = tcp_clients_count(worker->tcp_clients);
     out->server_count = group_report(worker->group, out->servers, out->server_count);
     if (out->with_records)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);

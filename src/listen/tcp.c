@@ -93,7 +93,7 @@ static void client_end(struct client *client)
     timeout_stop(&client->stalled);
     list_remove(&client->in_dirty);
     while ((link = list_first(&client->queries)))
-        query_drop(container_of(link, struct query, in_owner));
+        query_drop(container_of(link, struct query, in_owner), COUNTER_drops_client_gone);
 }
 
 static void client_close(struct client *client, int reason)
@@ -421,6 +421,11 @@ void tcp_clients_configure(struct tcp_clients *clients, unsigned limit)
         if (!client->last) /* else it is told to go */
             client->origin.keepalive_100ms = (uint16_t)(idle_ms / 100);
     }
+}
+
+unsigned tcp_clients_count(const struct tcp_clients *clients)
+{
+    return clients->count;
 }
 
 void tcp_clients_drain(struct tcp_clients *clients)

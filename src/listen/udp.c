@@ -57,7 +57,7 @@ struct udp_listener {
     struct resolver *resolver;
     int fd;
     bool wildcard, stopped, blocked, flooded;
-    unsigned rounds;
+    unsigned untimed; /* so many rounds until one is timed */
     uint64_t begun_us, begun_hits; /* of a round that is timed: when, and how many hits there had been */
     unsigned first, count;
     size_t used; /* of `answers` */
@@ -251,6 +251,7 @@ static void ready_in(struct udp_listener *listener, unsigned slots)
 /* The hits of this round took the time until note_time. */
 static void start_watch(struct udp_listener *listener)
 {
+    listener->untimed = TALLY_SAMPLED - 1;
     listener->begun_us = clock_us();
     listener->begun_hits = counter_read(listener->resolver->counters, COUNTER_cache_hits);
 }
@@ -269,7 +270,7 @@ static int receive_round(struct udp_listener *listener, struct origin *origin)
     int received = recvmmsg(listener->fd, listener->in.message, BATCH, MSG_DONTWAIT, NULL);
     if (received <= 0)
         return 0;
-    bool timed = listener->rounds++ % TALLY_SAMPLED == 0;
+    bool timed = listener->untimed-- == 0;
     if (timed)
         start_watch(listener);
     counter_add(listener->resolver->counters, COUNTER_udp_received, (uint64_t)received);

@@ -22,7 +22,7 @@ static enum verdict refuse_client(struct query *query)
 {
     if (query->resolver->config->access.deny == DENY_REFUSE)
         return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
-    query_drop(query);
+    query_drop(query, COUNTER_drops_policy);
     return ANSWERED;
 }
 

@@ -58,7 +58,7 @@ void lookup_record(struct query *query, const struct outcome *outcome);
 void lookup_record_answer(struct query *query, const struct answer *answer, bool stale);
 static inline bool lookup_is_slow(const struct query *query)
 {
-    return loop_now(query->resolver->loop) >= query_received(query) + query->resolver->config->log_slow_ms;
+    return loop_now(query->resolver->loop) >= query->received_ms + query->resolver->config->log_slow_ms;
 }
 /* What counts as failed. */
 static inline bool lookup_is_failure(uint16_t rcode)

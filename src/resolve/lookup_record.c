@@ -64,7 +64,7 @@ static void note_outcome(struct record *record, const struct outcome *outcome)
 static void make_record(struct record *record, const struct query *query, const struct outcome *outcome)
 {
     const struct lookup *lookup = query->lookup;
-    uint64_t now_ms = loop_now(query->resolver->loop), received_ms = query_received(query);
+    uint64_t now_ms = loop_now(query->resolver->loop), received_ms = query->received_ms;
     *record = (struct record){
         .id = lookup->record_id,
         .kind = lookup_is_failure(outcome->rcode) ? RECORD_FAILED : RECORD_SLOW,
@@ -120,6 +120,7 @@ void lookup_record(struct query *query, const struct outcome *outcome)
 {
     struct record record;
     bool kept = lookup_is_failure(outcome->rcode) || lookup_is_slow(query);
+    counter_add(query->resolver->counters, COUNTER_queries_slow, lookup_is_slow(query));
     if (kept)
         lookup_id(query->lookup);
     make_record(&record, query, outcome);

@@ -20,7 +20,7 @@ static void query_end(struct query *query, enum counter how)
     if (!query->parked)
         return;
     if (how == COUNTER_queries_finished)
-        histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query_received(query), 1);
+        histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query->received_ms, 1);
     timeout_stop(&query->answer_by);
     list_remove(&query->in_lookup);
     list_remove(&query->in_owner);
@@ -28,8 +28,9 @@ static void query_end(struct query *query, enum counter how)
     slab_give(&resolver->queries, query);
 }
 
-void query_drop(struct query *query)
+void query_drop(struct query *query, enum counter why)
 {
+    counter_add(query->resolver->counters, why, 1);
     query_end(query, COUNTER_queries_dropped);
 }
 
@@ -56,7 +57,7 @@ static void query_log(const struct query *query, uint16_t rcode, const struct ed
         .type = query->request.type,
         .rcode = rcode,
         .how = query->how,
-        .ms = query->parked ? loop_now(resolver->loop) - query_received(query) : 0,
+        .ms = query->parked ? loop_now(resolver->loop) - query->received_ms : 0,
         .server = query->parked ? query->server : NULL,
         .ede = ede,
     };
@@ -124,7 +125,7 @@ static void query_answer_big(struct query *query, const struct answer *answer)
     size_t len = edit_finish(resolver->big, RESOLVER_BIG, &copy, &client, &truncated);
     uint8_t *room = query->origin.ops->room(query, len);
     if (!room) {
-        query_drop(query);
+        query_drop(query, COUNTER_drops_no_room);
         return;
     }
     memcpy(room, resolver->big, len);
@@ -142,7 +143,7 @@ void query_answer(struct query *query, const struct answer *answer)
     }
     uint8_t *room = query->origin.ops->room(query, cap);
     if (!room) {
-        query_drop(query);
+        query_drop(query, COUNTER_drops_no_room);
         return;
     }
     memcpy(room, answer->wire, answer->len);
@@ -165,7 +166,7 @@ void query_error(struct query *query, uint16_t rcode, int ede_code, const char *
     struct ede_list ede = {.count = 0};
     uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
     if (!room) {
-        query_drop(query);
+        query_drop(query, COUNTER_drops_no_room);
         return;
     }
     if (ede_code != EDE_NONE)
@@ -214,8 +215,7 @@ static void query_replace(struct query *waiting, struct query *repeated)
 {
     waiting->request = repeated->request;
     memcpy(waiting->kept, repeated->question, repeated->request.question_end - MESSAGE_HEADER);
-    counter_add(waiting->resolver->counters, COUNTER_queries_retransmitted, 1);
-    query_drop(repeated);
+    query_drop(repeated, COUNTER_queries_retransmitted);
 }
 
 struct query *query_park(struct query *query)
@@ -243,6 +243,7 @@ struct query *query_park(struct query *query)
     parked->how = HOW_MISS;
     parked->server = NULL;
     table_insert(&resolver->queries_by_client, &parked->by_client, hash);
+    parked->received_ms = loop_now(resolver->loop);
     timeout_start(&resolver->answer_by, &parked->answer_by);
     query->parked_as = parked;
     return parked;
@@ -263,7 +264,7 @@ bool query_client_allowed(const struct query *query)
 static void query_refuse_malformed(struct query *query, enum request_verdict verdict)
 {
     if (!query_client_allowed(query))
-        query_drop(query);
+        query_drop(query, COUNTER_drops_policy);
     else if (verdict == REQUEST_NOTIMP)
         query_error(query, RCODE_NOTIMP, EDE_NOT_SUPPORTED, NULL);
     else if (verdict == REQUEST_BADVERS)

@@ -67,7 +67,7 @@ static enum verdict run(struct query *query)
     struct cache_found found;
     uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);
     if (!room) {
-        query_drop(query);
+        query_drop(query, COUNTER_drops_no_room);
         return ANSWERED;
     }
     switch (cache_get(resolver->cache, &query->key, query->hash, now_ms, false, 0, room, CACHE_ROOM - EDIT_OPT_MAX,

@@ -187,6 +187,7 @@ static bool session_write(struct session *session, struct exchange *exchange)
     exchange->state = EXCHANGE_SENT;
     exchange->sent_ms = loop_now(group->loop);
     counter_add(group->counters, COUNTER_exchanges_sent, 1);
+    counter_add(group->counters, COUNTER_exchanges_reused, !exchange->opened);
     return true;
 }
 

@@ -4,7 +4,6 @@ import grp
 import json
 import os
 import pwd
-import re
 import signal
 import socket
 import stat
@@ -13,6 +12,7 @@ import time
 
 import pytest
 
+import exposition
 import wire
 import zone
 from daemon import PREFIX, SLACK, USER, run
@@ -404,37 +404,12 @@ def test_requests_during_a_stop(metrics_daemon, server):
 
 # Metrics.
 
-NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-SAMPLE = re.compile(rf'({NAME})(\{{(?:{NAME}="(?:[^"\\\n]|\\[\\"n])*",?)*\}})? (-?[0-9]+(?:\.[0-9]+)?)\Z')
-
-
-def parse_metrics(text):
-    """{name: {labels: value}} of a text that keeps to every rule of the format (version 0.0.4)."""
-    assert text.endswith("\n")
-    families, samples, current = {}, {}, None
-    for line in text[:-1].split("\n"):
-        if found := re.match(rf"# HELP ({NAME}) (.+)\Z", line):
-            current = found[1]
-            assert current not in families, f"{current} stands twice"
-            families[current] = None
-        elif found := re.match(rf"# TYPE ({NAME}) (counter|gauge)\Z", line):
-            assert found[1] == current and families[current] is None
-            families[current] = found[2]
-        else:
-            found = SAMPLE.match(line)
-            assert found and found[1] == current and families[current], f"a bad line: {line}"
-            assert families[current] != "counter" or current.endswith("_total")
-            assert (found[2] or "") not in samples.setdefault(current, {}), f"a sample stands twice: {line}"
-            samples[current][found[2] or ""] = float(found[3])
-    return samples
-
-
 def test_metrics(metrics_daemon, server):
     ask_truly(metrics_daemon, "secret.example")
     metrics_daemon.ask("secret.example")
     for answer in (metrics(metrics_daemon, "/metrics"), control(metrics_daemon, "/metrics")):
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-        found = parse_metrics(answer.body)
+        found = exposition.parse(answer.body)
         assert found["dotstub_queries_received_total"] == {"": 2}
         assert found["dotstub_cache_hits_total"] == {"": 1}
         assert found["dotstub_sessions_open"] == {f'{{upstream="liar",address="127.0.0.1@{server.port}"}}': 1}

@@ -8,11 +8,12 @@ import time
 
 import pytest
 
+import exposition
 import wire
 from clients import Silence
 from daemon import SLACK, Daemon, merged, write_config
 from processes import eventually, free_port
-from test_control import control, curl, parse_metrics, post
+from test_control import control, curl, post
 from test_ctl import CONFIGURATION, ctl
 from test_notify import heard, manager, variables  # noqa: F401
 from test_saved import saving  # noqa: F401
@@ -306,7 +307,7 @@ MISTAKE = "unknown key \"sise\" in cache; did you mean \"size\"?"
 def test_a_broken_file_changes_nothing(make_reloadable, server):
     port = free_port("127.0.0.1")
     daemon = make_reloadable(server, metrics={"listen": f"127.0.0.1@{port}"})
-    metrics = lambda: parse_metrics(curl(f"http://127.0.0.1:{port}/metrics").body)  # noqa: E731
+    metrics = lambda: exposition.parse(curl(f"http://127.0.0.1:{port}/metrics").body)  # noqa: E731
     value = lambda name, label="": metrics()[name][label]  # noqa: E731
     ask_truly(daemon, "a.example")
     assert value("dotstub_config_last_reload_successful") == 1

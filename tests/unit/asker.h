@@ -48,7 +48,7 @@ static inline enum verdict asker_pass(struct query *query)
 {
     struct asker *asker = query->origin.owner;
     asker->passed++;
-    query_drop(query);
+    query_drop(query, COUNTER_drops_policy);
     return ANSWERED;
 }
 

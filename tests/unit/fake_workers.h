@@ -41,6 +41,10 @@ static void fake_report(void *reader, struct worker_report *out)
 {
     const struct worker_report *report = reader;
     out->waiting = report->waiting;
+    out->tally = report->tally;
+    out->tcp_clients = report->tcp_clients;
+    for (unsigned i = 0; i < COUNTER_COUNT; i++)
+        out->counters[i] = counter_read(&fake.counters[report - fake.report], i);
     assert(out->server_count == SERVERS);
     memcpy(out->servers, report->servers, SERVERS * sizeof *out->servers);
     if (out->with_records && report->records)

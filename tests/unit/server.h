@@ -80,7 +80,7 @@ static inline void answer_by_name(struct query *query)
     if (*name == 'b')
         answer_records(query, (unsigned)atoi(name + 1));
     else if (*name == 's')
-        query_drop(query);
+        query_drop(query, COUNTER_drops_policy);
     else
         query_error(query, RCODE_NXDOMAIN, EDE_NONE, NULL);
 }

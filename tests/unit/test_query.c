@@ -214,7 +214,7 @@ static void dropped_query_leaves_its_lookup_to_the_cache(void **state)
     (void)state;
     resolver_begin(1, 1);
     client_ask(&clients[0], "a.test");
-    query_drop(clients[0].waiting);
+    query_drop(clients[0].waiting, COUNTER_drops_client_gone);
     fake.serve = serve;
     fake_turn();
     assert_int_equal(clients[0].replies, 0);
@@ -387,7 +387,7 @@ static void random_query(struct client *client)
 {
     char name[32];
     if (client->waiting && !client->replies && below(2)) {
-        query_drop(client->waiting);
+        query_drop(client->waiting, COUNTER_drops_client_gone);
         client->waiting = NULL;
         client->replies = 1; /* it wants none */
         return;

@@ -1,0 +1,222 @@
+"""What /metrics says of what was done; and that the alert rules and the dashboard ask for nothing else."""
+import json
+import pathlib
+import re
+
+import pytest
+import yaml
+
+import exposition
+import lies
+import wire
+from daemon import SLACK
+from processes import eventually, free_port
+from test_control import control, metrics, metrics_daemon  # noqa: F401, a fixture
+from test_upstream import ask_truly
+
+pytestmark = pytest.mark.threads
+
+SHIPPED = pathlib.Path(__file__).parents[2] / "packaging" / "prometheus"
+# Of the Prometheus server itself.
+FOREIGN = {"up"}
+
+
+def scrape(daemon):
+    answer = control(daemon, "/metrics")
+    assert answer.status == 200 and exposition.promtool("check", "metrics", input=answer.body) == ""
+    return exposition.parse(answer.body)
+
+
+def of_server(server):
+    return f'{{upstream="liar",address="127.0.0.1@{server.port}"}}'
+
+
+def books_are_even(found):
+    received, finished, dropped = (found[f"dotstub_queries_{what}_total"][""] for what in ("received", "finished", "dropped"))
+    return received == finished + dropped + found["dotstub_queries_waiting"][""] and found["dotstub_queries_unaccounted"] == {"": 0}
+
+
+def test_queries_by_kind(daemon, server):
+    ask_truly(daemon, "a.example")
+    daemon.ask("a.example", "AAAA")
+    daemon.ask("a.example", "HTTPS")
+    daemon.ask("a.example", "CAA")
+    daemon.ask("nothing.test")
+    with daemon.tcp() as client:
+        client.send(wire.query("a.example"))
+        client.receive()
+        found = scrape(daemon)
+        assert found["dotstub_tcp_clients"] == {"": 1}
+    assert found["dotstub_queries_by_transport_total"] == {'{transport="udp"}': 5, '{transport="tcp"}': 1}
+    assert found["dotstub_queries_by_type_total"] == {'{type="A"}': 3, '{type="AAAA"}': 1, '{type="HTTPS"}': 1, '{type="other"}': 1}
+    rcodes = found["dotstub_answers_by_rcode_total"]
+    assert sum(rcodes.values()) == 6 and rcodes['{rcode="NXDOMAIN"}'] >= 1 and rcodes['{rcode="SERVFAIL"}'] == 0
+    assert books_are_even(found)
+    eventually(lambda: scrape(daemon)["dotstub_tcp_clients"] == {"": 0}, what="the end of the client")
+
+
+def test_times_of_misses(daemon, server):
+    for n in range(10):
+        ask_truly(daemon, f"n{n}.example")
+    with server.lying(delay=0.3):
+        daemon.ask("slow.example")
+    buckets, total, count = scrape(daemon)["dotstub_miss_duration_seconds"][""]
+    assert count == 11 and buckets[0.2] <= 10 and 0.3 <= total < 5 * SLACK
+    buckets, total, count = scrape(daemon)["dotstub_server_answer_seconds"][of_server(server)]
+    assert count >= 11 and total >= 0.3
+
+
+def test_times_of_hits_are_sampled(daemon):
+    ask_truly(daemon, "a.example")
+    for _ in range(17 * 4):
+        daemon.ask("a.example")
+    buckets, total, count = scrape(daemon)["dotstub_hit_duration_seconds"][""]
+    assert count == 4 and 0 < total < 1 * SLACK
+
+
+def test_times_of_sessions(daemon, server):
+    with server.lying(greet_after=0.3):
+        ask_truly(daemon, "a.example")
+    found = scrape(daemon)
+    assert found["dotstub_server_handshake_seconds"][of_server(server)][1] >= 0.3
+    assert found["dotstub_server_connect_seconds"][of_server(server)][2] == 1
+    assert found["dotstub_server_sessions_opened_total"] == {of_server(server): 1}
+    assert found["dotstub_server_certificate_expires_seconds"][of_server(server)] > 1.7e9
+
+
+def test_reuse_and_resumption(daemon, server):
+    for n in range(5):
+        ask_truly(daemon, f"n{n}.example")
+    found = scrape(daemon)
+    assert found["dotstub_exchanges_sent_total"][""] - found["dotstub_exchanges_reused_total"][""] == 1
+    server.kill("fin")
+    server.wait_for(lambda: not server.open)
+    ask_truly(daemon, "again.example")
+    found = scrape(daemon)
+    assert found["dotstub_exchanges_sent_total"][""] - found["dotstub_exchanges_reused_total"][""] == 2
+    assert found["dotstub_server_sessions_resumed_total"] == {of_server(server): 1}
+    assert found["dotstub_sessions_closed_by_server_total"][""] == 1
+
+
+def test_drops_by_reason(make_daemon, server):
+    daemon = make_daemon(server, access={"allow": ["::1"], "deny": "drop"})
+    with daemon.udp() as stranger, daemon.tcp("::1") as client:
+        stranger.send(wire.query("a.example"))
+        server.silence = True
+        client.send(wire.query("b.example"))
+        server.wait_asked("b.example")
+        client.reset()
+    eventually(lambda: scrape(daemon)["dotstub_drops_client_gone_total"] == {"": 1}, what="a query dropped")
+    found = scrape(daemon)
+    assert found["dotstub_drops_policy_total"] == {"": 1} and found["dotstub_queries_dropped_total"] == {"": 2}
+    assert books_are_even(found)
+
+
+def test_retransmissions_and_what_waits(daemon, server):
+    server.silence = True
+    with daemon.udp() as client:
+        message = wire.query("a.example")
+        client.send(message)
+        server.wait_asked("a.example")
+        client.send(message)
+        eventually(lambda: scrape(daemon)["dotstub_queries_retransmitted_total"] == {"": 1}, what="the retransmission")
+        found = scrape(daemon)
+    assert found["dotstub_queries_waiting"] == {"": 1} and found["dotstub_queries_dropped_total"] == {"": 1} and books_are_even(found)
+
+
+def test_slow_and_failed(make_daemon, server):
+    daemon = make_daemon(server, log={"slow": "250ms"})
+    with server.lying(delay=0.3):
+        daemon.ask("slow.example")
+    with server.lying(twist=lies.rcode(2)):
+        daemon.ask("fails.example")
+    found = scrape(daemon)
+    assert found["dotstub_queries_slow_total"] == {"": 1}
+    assert found["dotstub_answers_by_rcode_total"]['{rcode="SERVFAIL"}'] == found["dotstub_answers_servfail_total"][""] == 1
+
+
+def test_evictions(make_daemon, server):
+    daemon = make_daemon(server, cache={"size": "1MiB"})
+    assert scrape(daemon)["dotstub_cache_evictions_total"] == {"": 0}
+    daemon.load(questions=1500, distinct=1500, name="n%u.many200.example", edns=True).result()
+    found = scrape(daemon)
+    assert found["dotstub_cache_evictions_total"][""] > 0
+    assert 0 < found["dotstub_cache_used_bytes"][""] <= found["dotstub_cache_size_bytes"][""]
+
+
+def test_books_in_every_scrape(make_daemon, server):
+    daemon = make_daemon(server, workers=3)
+    server.delay = 0.05
+    with daemon.udp() as client:
+        for n in range(300):
+            client.send(wire.query(f"n{n}.example"))
+            if n % 30 == 0:
+                assert books_are_even(scrape(daemon))
+    assert books_are_even(scrape(daemon))
+
+
+def test_the_process(daemon):
+    found = scrape(daemon)
+    assert 1e6 < found["process_resident_memory_bytes"][""] < found["process_virtual_memory_bytes"][""]
+    assert 5 < found["process_open_fds"][""] < found["process_max_fds"][""]
+    assert found["process_cpu_seconds_total"][""] > 0
+
+
+# What is shipped.
+
+def expressions_of_rules():
+    groups = yaml.safe_load((SHIPPED / "dotstub.rules.yaml").read_text())["groups"]
+    return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+
+
+def dashboard():
+    return json.loads((SHIPPED / "dotstub-dashboard.json").read_text())
+
+
+def expressions_of_dashboard():
+    return {f"{panel['title']} {target['refId']}": target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]}
+
+
+def names_in(expression):
+    """Metrics: what stands before a selector, or alone, and is neither a function nor a word of the language nor a label."""
+    plain = re.sub(r'"[^"]*"', '""', expression)
+    plain = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", plain)
+    plain = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", plain)
+    return set(re.findall(r"\b[a-z_][a-z0-9_]*\b(?!\s*\()", plain)) - {"and", "or", "unless", "by", "sum", "max"}
+
+
+@pytest.mark.parametrize("expressions", [expressions_of_rules, expressions_of_dashboard])
+def test_they_ask_for_what_there_is(daemon, server, expressions):
+    ask_truly(daemon, "a.example")
+    there = exposition.names(control(daemon, "/metrics").body) | FOREIGN
+    asked = {where: names_in(expression) for where, expression in expressions().items()}
+    assert all(asked.values()) and len(asked) > 15
+    assert {where: missing for where, names in asked.items() if (missing := names - there)} == {}
+
+
+def test_they_can_be_read(tmp_path):
+    rules = SHIPPED / "dotstub.rules.yaml"
+    assert exposition.promtool("check", "rules", rules) == ""
+    made = {"groups": [{"name": "dashboard", "rules": [
+        {"record": f"r{n}", "expr": expression.replace("$__rate_interval", "1m").replace("$instance", ".*")}
+        for n, expression in enumerate(expressions_of_dashboard().values())]}]}
+    copy = tmp_path / "dashboard.yaml"
+    copy.write_text(json.dumps(made))
+    assert exposition.promtool("check", "rules", copy) == ""
+
+
+def test_each_alert_says_what_to_do():
+    for group in yaml.safe_load((SHIPPED / "dotstub.rules.yaml").read_text())["groups"]:
+        for rule in group["rules"]:
+            assert rule["annotations"]["summary"] and rule["annotations"]["description"].endswith("."), rule["alert"]
+            assert rule["labels"]["severity"] in ("critical", "warning", "info")
+
+
+def test_the_panels_lie_side_by_side():
+    taken, ids = set(), set()
+    for panel in dashboard()["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken and max(x for x, _ in cells) < 24 and panel["id"] not in ids
+        taken |= cells
+        ids.add(panel["id"])
