@@ -43,11 +43,11 @@ static void print_configuration(const json_t *configuration, FILE *out)
 static void print_daemon(const json_t *root, FILE *out)
 {
     const json_t *listening = json_object_get(root, "listen"), *cache = json_object_get(root, "cache");
-    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL];
+    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL];
     size_t i;
     json_t *addr;
     fprintf(out, "dotstub %s, pid %s, up %s: %s\n", table_field(root, "version", a), table_field(root, "pid", b),
-            table_duration(table_number(root, "uptime_s"), c), json_string_value(json_object_get(root, "state")));
+            table_duration(table_number(root, "uptime_s"), c), table_field(root, "state", d));
     print_degraded(root, out);
     fprintf(out, "workers   %s\nlisten   ", table_field(root, "workers", a));
     json_array_foreach(listening, i, addr)
@@ -99,11 +99,11 @@ static int print_stats(const json_t *root, FILE *out)
 {
     json_t *counters = json_object_get(root, "counters"), *value;
     const char *name;
-    char cell[TABLE_CELL];
+    char a[TABLE_CELL], b[TABLE_CELL];
     if (!json_is_object(counters))
         return -EPROTO;
     json_object_foreach(counters, name, value)
-        fprintf(out, "%-26s %s\n", name, table_text(value, cell));
+        fprintf(out, "%-26s %s\n", table_key(name, a), table_text(value, b));
     return 0;
 }
 
@@ -166,14 +166,14 @@ static int print_log(const json_t *root, FILE *out)
 {
     const char *name;
     json_t *level;
-    char cell[TABLE_CELL];
+    char a[TABLE_CELL], b[TABLE_CELL];
     if (!json_is_string(json_object_get(root, "level")))
         return -EPROTO;
-    fprintf(out, "log level %s", table_field(root, "level", cell));
+    fprintf(out, "log level %s", table_field(root, "level", a));
     json_object_foreach(json_object_get(root, "modules"), name, level)
-        fprintf(out, ", %s %s", name, table_text(level, cell));
+        fprintf(out, ", %s %s", table_key(name, a), table_text(level, b));
     if (table_number(root, "queries_one_in") > 0)
-        fprintf(out, "; one query in %s", table_field(root, "queries_one_in", cell));
+        fprintf(out, "; one query in %s", table_field(root, "queries_one_in", a));
     fputc('\n', out);
     return 0;
 }

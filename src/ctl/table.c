@@ -11,6 +11,13 @@ void table_make_plain(char *text)
             *text = '?';
 }
 
+const char *table_key(const char *key, char out[TABLE_CELL])
+{
+    snprintf(out, TABLE_CELL, "%s", key);
+    table_make_plain(out);
+    return out;
+}
+
 const char *table_text(const json_t *value, char out[TABLE_CELL])
 {
     if (json_is_string(value))

@@ -1,6 +1,6 @@
 /* Values of JSON as text, and rows of objects as tables.
  *
- * Does:    what is missing or of another type is "-"; texts of strangers are without control characters.
+ * Does:    what is missing or of another type is "-"; of the texts of strangers nothing is left but printable ASCII.
  * Threads: the program's only one.
  */
 #ifndef DOTSTUB_CTL_TABLE_H
@@ -14,6 +14,7 @@
 enum { TABLE_CELL = 512 };
 
 void table_make_plain(char *text);
+const char *table_key(const char *key, char out[TABLE_CELL]);
 const char *table_text(const json_t *value, char out[TABLE_CELL]);
 const char *table_field(const json_t *object, const char *key, char out[TABLE_CELL]);
 /* 0 for what is none. */
