@@ -109,6 +109,7 @@ int listener_taken(int *fds, size_t count, const char *path, const struct addr *
         if (fd < 0 || !listens_at(fd, path, addr))
             continue;
         fds[i] = -1;
+        (void)listen(fd, BACKLOG); /* who connects is told that it is this process that listens */
         return fd;
     }
     return -ENOENT;

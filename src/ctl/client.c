@@ -28,6 +28,18 @@ static int connect_to(const char *path)
     return error;
 }
 
+int client_find_process(const char *socket_path)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+    int fd = connect_to(socket_path);
+    if (fd < 0)
+        return fd;
+    int status = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 ? -errno : who.pid;
+    close(fd);
+    return status;
+}
+
 /* A daemon that refuses at once may close before it has read everything: its answer is there all the same. */
 static int send_request(int fd, const char *verb, const char *target)
 {

@@ -23,6 +23,9 @@ struct client_reply {
  * what answered is no dotstub, -ENOMEM. */
 int client_ask(struct client_reply *out, const char *socket_path, const char *verb, const char *target) MUST_CHECK;
 
+/* The process that listens there, as it is seen from here; or negative as above. */
+int client_find_process(const char *socket_path) MUST_CHECK;
+
 /* Appends "name=value" to a target, after "?" or "&", with all that is no plain letter as %XX. False: there is no room. */
 bool client_add_argument(char *target, size_t cap, const char *name, const char *value);
 /* Reads an answer's head. 0 with the place where the body begins, or -EPROTO. */

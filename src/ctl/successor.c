@@ -26,7 +26,7 @@ int running_read(struct running *out, const char *json)
     json_t *root = json_loads(json, 0, NULL);
     const char *version = json_string_value(json_object_get(root, "version"));
     json_int_t pid = json_integer_value(json_object_get(root, "pid"));
-    int status = version && pid > 1 && pid <= INT_MAX ? 0 : -EPROTO;
+    int status = version && pid > 0 && pid <= INT_MAX ? 0 : -EPROTO;
     if (status == 0) {
         out->pid = (pid_t)pid;
         snprintf(out->version, sizeof out->version, "%s", version);

@@ -47,6 +47,18 @@ static int await_successor(struct running *out, pid_t successor, const char *pat
     return EXIT_OTHER;
 }
 
+/* Its number is another's here if it lives in a container, and where it is process 1 its end is the container's. */
+static int check_place(const struct running *daemon, const char *path)
+{
+    if (daemon->pid == 1)
+        fputs("dotstubctl: the daemon is process 1, with whose end its container ends: replace the container\n", stderr);
+    else if (client_find_process(path) != daemon->pid)
+        fputs("dotstubctl: the daemon runs in a container: upgrade it there, or replace the container\n", stderr);
+    else
+        return EXIT_OK;
+    return EXIT_OTHER;
+}
+
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
     const char *program = count > 0 ? arguments[0] : NULL;
@@ -56,6 +68,8 @@ int upgrade_run(const struct options *options, const struct command *command, ch
     int status = locate_socket(options, path);
     if (status == EXIT_OK && (status = read_daemon(&before, path)) < 0)
         status = locate_explain(path, status);
+    if (status == EXIT_OK)
+        status = check_place(&before, path);
     if (status == EXIT_OK && program && !realpath(program, absolute)) {
         fprintf(stderr, "dotstubctl: %s: %s\n", program, error_text(-errno));
         status = EXIT_USAGE;

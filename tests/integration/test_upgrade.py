@@ -16,8 +16,8 @@ import pytest
 from clients import TcpClient, UdpClient
 from daemon import BINARY, PREFIX, SLACK, USER, environment
 from manager import Manager, Service
-from processes import PATIENCE, Process, eventually
-from test_ctl import ctl
+from processes import PATIENCE, Process, eventually, free_port
+from test_ctl import call, ctl
 from test_restart import Asker
 from test_saved import saving, tickets  # noqa: F401
 from test_upstream import ask_truly
@@ -305,6 +305,22 @@ def test_ctl_upgrade_to_a_program_that_crashes(daemon, server, tmp_path, crash):
     assert "cannot run" in ctl(daemon, "upgrade", program, status=OTHER)
     assert "No such file" in ctl(daemon, "upgrade", tmp_path / "nothing", status=USAGE)
     still_answers(daemon)
+
+
+def test_ctl_does_not_upgrade_a_container(daemon, server, cleanup, tmp_path):
+    """From outside its number is another's, and nothing may be made of that one; and the first process must not end."""
+    path = tmp_path / "inside.yaml"
+    path.write_text(json.dumps({**daemon.config, "listen": [f"127.0.0.1@{free_port()}"], "control": {"socket": str(tmp_path / "inside")}}))
+    for command in (["sh", "-c", '"$@"; :', "sh"], []):
+        inside = Process(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *command, *PREFIX, str(BINARY), "--user", USER, "-c",
+                          str(path)], env=environment())
+        cleanup.callback(lambda process=inside: process.running and process.end())
+        inside.wait_line("daemon: ready")
+        done = call("--socket", tmp_path / "inside", "upgrade")
+        assert done.returncode == OTHER and "container" in done.stderr and not done.stdout
+        assert not inside.matching("did not take over")
+        inside.signal(signal.SIGKILL)
+        inside.wait_exit()
 
 
 # Under load.
