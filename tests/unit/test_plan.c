@@ -4,6 +4,7 @@
 #include <string.h>
 #include "fake_net.h"
 #include "upstream/group.h"
+#include "upstream/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -201,6 +202,24 @@ static void a_failure_of_a_server_that_left_is_forgotten(void **state)
     assert_int_equal(asked[1].answered, 1);
 }
 
+static void a_dial_of_a_server_that_is_gone_has_its_time_and_no_name(void **state)
+{
+    struct exchange_times times;
+    (void)state;
+    begin(1);
+    fake.dial[1] = FAKE_HANGS;
+    ask(0, "a.test");
+    fake_pass(200);
+    name_entry(1);
+    apply_with(&fake.trusts[1]);
+    fake_pass(10);
+    assert_int_equal(first->refs, 1); /* it is gone */
+    exchange_report(&asked[0].exchange, 0, &times);
+    assert_int_equal(times.connect, 200);
+    assert_null(times.dialed);
+    assert_int_equal(times.answer, 10);
+}
+
 static void a_session_that_was_left_may_die(void **state)
 {
     (void)state;
@@ -245,6 +264,7 @@ int main(void)
         TEST(waiting_questions_go_to_the_new_servers),
         TEST(what_a_lookup_remembers_stays),
         TEST(a_failure_of_a_server_that_left_is_forgotten),
+        TEST(a_dial_of_a_server_that_is_gone_has_its_time_and_no_name),
         TEST(a_session_that_was_left_may_die),
         TEST(rest_is_limited_at_once),
     };
