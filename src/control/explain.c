@@ -42,6 +42,8 @@ static json_t *sentence(const struct record *record)
     enum record_phase phase = longest_phase(record);
     bool dialed = phase == PHASE_CONNECT || phase == PHASE_HANDSHAKE, somewhere = phase >= PHASE_CONNECT;
     char place[PLACE_TEXT];
+    if (record->total_ms == 0)
+        return json_string("within a millisecond");
     return json_sprintf("%d of %d ms: %s%s", (int)record->phase_ms[phase], (int)record->total_ms, reasons[phase],
                         somewhere ? place_text(dialed ? &record->dialed : &record->asked, place) : "");
 }
@@ -103,7 +105,7 @@ static json_t *explain_object(const struct record *record)
     put_text(object, "rcode", records_rcode_text(record->rcode, rcode));
     put(object, "extended_error", error_of(record));
     put_number(object, "total_ms", record->total_ms);
-    put_text(object, "longest", phase_names[longest_phase(record)]);
+    put(object, "longest", record->total_ms > 0 ? json_string(phase_names[longest_phase(record)]) : json_null());
     put(object, "explanation", sentence(record));
     put(object, "phases", phases_of(record));
     put(object, "server", server_of(&record->asked));

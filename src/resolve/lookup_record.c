@@ -90,12 +90,13 @@ static uint32_t lookup_id(struct lookup *lookup)
     return lookup->record_id;
 }
 
-static void log_failure(struct recorder *recorder, const struct record *record)
+/* What a server said of a name is the name's owner's affair, and common; that none could be asked is the operator's. */
+static void log_failure(struct recorder *recorder, const struct record *record, bool answered)
 {
     char id[RECORD_ID_TEXT];
     uint64_t suppressed;
     record_id_text(record->id, id);
-    if (log_allowed(&recorder->log_limit, record->ended_ms, &suppressed))
+    if (!answered && log_allowed(&recorder->log_limit, record->ended_ms, &suppressed))
         log_info("resolve", "a question failed after %u ms: %s; dotstubctl explain %s says more%s", (unsigned)record->total_ms,
                  record->ede_text, id, suppressed ? " (and more of the same)" : "");
     else
@@ -113,7 +114,7 @@ static void keep(struct lookup *lookup, const struct record *record)
     lookup->record = recorder_take(recorder, record->kind);
     *lookup->record = *record;
     if (record->kind == RECORD_FAILED)
-        log_failure(recorder, record);
+        log_failure(recorder, record, lookup->answered != NULL);
 }
 
 void lookup_record(struct query *query, const struct outcome *outcome)

@@ -36,7 +36,10 @@ def phases(record):
 def only(daemon, *arguments):
     (record,) = explain(daemon, *arguments)
     assert sum(phases(record).values()) == record["total_ms"]
-    assert record["explanation"].startswith(f"{phases(record)[record['longest']]} of {record['total_ms']} ms: ")
+    if record["total_ms"]:
+        assert record["explanation"].startswith(f"{phases(record)[record['longest']]} of {record['total_ms']} ms: ")
+    else:
+        assert record["longest"] is None and record["explanation"] == "within a millisecond"
     return record
 
 
@@ -98,7 +101,8 @@ def test_a_delay_is_named(recording, server, inject, phase, words):
     record = only(recording, "slow.example")
     assert record["longest"] == phase and words in record["explanation"], record
     assert phases(record)[phase] >= 0.8 * 1000 * DELAY
-    assert record["kind"] == "slow" and record["rcode"] == "NOERROR" and record["session"] in (session, "resumed")
+    assert record["kind"] == "slow" and record["rcode"] == "NOERROR"
+    assert record["session"] in (session, "opened", "resumed")  # a late question may be asked again, on a session of its own
     assert record["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
     shown = ctl(recording, "explain", "slow.example")
     assert shown.startswith("slow.example. A, NOERROR, over UDP, ") and words in shown
@@ -146,6 +150,7 @@ def test_the_word_of_a_server_bears_an_id(recording, server):
     (error,) = wire.extended_errors(answer)
     identity = re.search(r"liar: the server answered SERVFAIL \[([0-9a-f]{6})\]$", error[1])[1]
     assert only(recording, identity)["name"] == "fails.example."
+    assert not [line for line in recording.log() if "a question failed" in line]  # no affair of the operator's
     again = wire.extended_errors(recording.ask("fails.example", edns=True))  # kept for a while: it leads to the first one
     assert again[-1][1] == error[1] and len(explain(recording)) == 1
 
