@@ -1,5 +1,5 @@
-/* The service manager believes only in processes of the service's control group, so where the daemon has a manager the successor must
- * get there, or it is not started: a restart by the manager loses nothing either. */
+/* The service manager believes only in processes of the service's control group, so where the daemon has a manager the successor
+ * must get there, or it is not started: a restart by the manager loses nothing either. */
 #include "successor.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* The process that is to follow the daemon.
  *
- * Does:    starts a program with the command line, the environment, the limits, the control group and the namespaces of the daemon,
- *          and --take-over.
+ * Does:    starts a program with the command line, the environment, the limits, the control group and the namespaces of the
+ *          daemon, and --take-over.
  * Threads: the program's only one.
  */
 #ifndef DOTSTUB_CTL_SUCCESSOR_H

@@ -1,5 +1,5 @@
-/* Another dotstub in the place of the one that runs, without a question lost: starts it, and waits until the control socket is that
- * process's, or it has ended; then the daemon goes on as before. */
+/* Another dotstub in the place of the one that runs, without a question lost: starts it, and waits until the control socket is
+ * that process's, or it has ended; then the daemon goes on as before. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -43,7 +43,8 @@ static int await_successor(struct running *out, pid_t successor, const char *pat
         return EXIT_OK;
     if (!ended)
         kill(successor, SIGTERM);
-    fprintf(stderr, "dotstubctl: the new process %s and the daemon goes on; see its log\n", ended ? "ended" : "did not take over in time");
+    fprintf(stderr, "dotstubctl: the new process %s and the daemon goes on; see its log\n",
+            ended ? "ended" : "did not take over in time");
     return EXIT_OTHER;
 }
 
@@ -81,7 +82,8 @@ int upgrade_run(const struct options *options, const struct command *command, ch
         return EXIT_NO_PERMISSION;
     status = await_successor(&after, successor, path);
     if (status == EXIT_OK)
-        printf(options->json ? "{\"before\": {\"pid\": %ld, \"version\": \"%s\"}, \"after\": {\"pid\": %ld, \"version\": \"%s\"}}\n"
+        printf(options->json ? "{\"before\": {\"pid\": %ld, \"version\": \"%s\"}, "
+                               "\"after\": {\"pid\": %ld, \"version\": \"%s\"}}\n"
                              : "pid %ld, version %s, was followed by pid %ld, version %s\n",
                (long)before.pid, before.version, (long)after.pid, after.version);
     return status;

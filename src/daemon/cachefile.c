@@ -1,7 +1,7 @@
 /* Invariants:
  * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path and the cache do not change.
  * - The terms are made anew for each job that writes, on this thread.
- * - A new file takes the old one's place on this thread, which flushes are made on, and only if there was none since the job began.
+ * - A new file takes the old one's place on this thread, which flushes are made on, if there was none since the job began.
  *
  * At the end the disk is not waited for: the file is in the system's memory, which outlives this process, and others wait for the
  * next one. A loss of power right after may leave a file that is not whole; it is not read then.
@@ -97,8 +97,8 @@ static void read_over(uv_work_t *work, int status)
     if (status == 0)
         status = file->status;
     if (status == 0)
-        log_info("cache", "%llu answers taken from %s, %llu left out: too old, or of other upstreams", (unsigned long long)file->count.taken,
-                 file->path, (unsigned long long)file->count.left_out);
+        log_info("cache", "%llu answers taken from %s, %llu left out: too old, or of other upstreams",
+                 (unsigned long long)file->count.taken, file->path, (unsigned long long)file->count.left_out);
     else if (status == ERROR_MALFORMED)
         log_warning("cache", "%s is damaged, cut, or no saved cache of this version, and is ignored", file->path);
     else if (status != -ENOENT && status != -ECANCELED)

@@ -43,7 +43,8 @@ struct cachefile {
 /* 0 or negative (libuv's numbers). */
 int cachefile_init(struct cachefile *file, struct loop *loop) MUST_CHECK;
 /* What is written and read with this configuration; they borrow `group` and `stop`. 0 or -ENOMEM. */
-int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config, const atomic_bool *stop) MUST_CHECK;
+int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config,
+                    const atomic_bool *stop) MUST_CHECK;
 /* Reads the file, if `read` is set; what takes longer than CACHEFILE_PATIENCE_MS goes on while questions are answered. */
 #define CACHEFILE_PATIENCE_MS 300
 void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache, bool read);

@@ -1,8 +1,8 @@
 /* The side that gives.
  *
  * Invariants:
- * - The name is in the abstract space: there is no file to be left behind, nor a directory to be allowed to write to. So anybody can
- *   connect, and take a name that is not his; each side looks at who the other is: root, or the daemon's own user.
+ * - The name is in the abstract space: there is no file to be left behind, nor a directory to be allowed to write to. So anybody
+ *   can connect, and take a name that is not his; each side looks at who the other is: root, or the daemon's own user.
  * - One connection at a time.
  */
 #include "handover.h"

@@ -5,10 +5,10 @@
  *          stops: what was asked of it is answered, the rest is the other's. If it does not say so, nothing has happened but that
  *          tickets are spent.
  * Owns:    the listening socket and at most one connection; what is given stays its owner's.
- * Threads: the main thread's loop; the talk itself is a job on libuv's pool, which waits at most HANDOVER_PATIENCE_S for each step.
+ * Threads: the main thread's loop; the talk itself is a job on libuv's pool, with HANDOVER_PATIENCE_S for each step.
  *
- * The talk, over a unix stream: HANDOVER_TITLE and back, with the number of descriptors; these, in messages of one octet that says
- * what they are; for each worker its tickets, with their length before them; the cache as in its file; then back: 'R' when
+ * The talk, over a unix stream: HANDOVER_TITLE and back, with the number of descriptors; these, in messages of one octet that
+ * says what they are; for each worker its tickets, with their length before them; the cache as in its file; then back: 'R' when
  * questions are answered; 'A' when the first one has stopped taking them in.
  */
 #ifndef DOTSTUB_DAEMON_HANDOVER_H
@@ -23,7 +23,13 @@
 #define HANDOVER_PATIENCE_S 5
 #define HANDOVER_FDS        250 /* in one message */
 
-enum handover_kind { HANDOVER_OUTPUT = 'O', HANDOVER_LISTEN = 'L', HANDOVER_CONTROL = 'C', HANDOVER_READY = 'R', HANDOVER_ACCEPTED = 'A' };
+enum handover_kind {
+    HANDOVER_OUTPUT = 'O',
+    HANDOVER_LISTEN = 'L',
+    HANDOVER_CONTROL = 'C',
+    HANDOVER_READY = 'R',
+    HANDOVER_ACCEPTED = 'A',
+};
 /* HANDOVER_OUTPUT: standard output and standard error, in this order: where its log goes. */
 
 struct handover_setup {

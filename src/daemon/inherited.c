@@ -3,7 +3,7 @@
  * Invariants:
  * - Every address has both sockets: answers that do not fit into UDP come over TCP.
  * - Workers share a socket that the manager opened. More of them with SO_REUSEPORT cannot be bound beside it: the kernel asks for
- *   the same owner, and that one's is the manager. Those that were kept have been a process's like this one: each worker has its own.
+ *   the same owner, and that one's is the manager. Those that were kept have been a process's like this one: each worker has one.
  * - A socket that was kept and is of no use is closed, and no mistake of anybody's.
  */
 #include "inherited.h"

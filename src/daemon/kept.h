@@ -25,7 +25,8 @@ struct kept {
 
 /* 0 or negative (libuv's numbers). */
 int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
-/* Once privileges are what they will be, before the workers run; they are borrowed until kept_write. The cache may be read on while the workers run already. */
+/* Once privileges are what they will be, before the workers run; they are borrowed until kept_write. The cache may be read on while
+ * the workers run already. */
 void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
 /* The same where cache and tickets came from the process before, which still runs: the files are from before it. */
 void kept_begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);

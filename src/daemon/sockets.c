@@ -163,17 +163,13 @@ static int open_all(struct sockets *sockets, const struct addr *addrs, struct in
     return status;
 }
 
-/* One of each socket that only we have. */
-static int make_copies(struct sockets *sockets)
+/* Of those that are shared, or of those that are not. */
+static int copy_some(struct sockets *sockets, bool shared)
 {
-    size_t all = sockets->workers * sockets->per_worker;
-    sockets->copies = mem_zalloc(2 * all + 1, sizeof *sockets->copies);
-    if (!sockets->copies)
-        return -ENOMEM;
-    for (size_t i = 0; i < all; i++) {
+    for (size_t i = 0; i < sockets->workers * sockets->per_worker; i++) {
         const struct socket_pair *pair = &sockets->pairs[i];
         struct socket_pair copy;
-        if (pair->udp < 0 || pair->shared)
+        if (pair->udp < 0 || pair->shared != shared)
             continue;
         int status = inherited_copy(&copy, pair);
         sockets->copies[sockets->copy_count++] = copy.udp;
@@ -184,11 +180,19 @@ static int make_copies(struct sockets *sockets)
     return 0;
 }
 
+static int make_copies(struct sockets *sockets)
+{
+    sockets->copies = mem_zalloc(2 * sockets->workers * sockets->per_worker + 1, sizeof *sockets->copies);
+    int status = sockets->copies ? copy_some(sockets, false) : -ENOMEM;
+    sockets->own_count = sockets->copy_count;
+    return status < 0 ? status : copy_some(sockets, true);
+}
+
 void sockets_keep(const struct sockets *sockets)
 {
     int status = notify_forget(INHERITED_NAME);
     if (status == 0)
-        status = notify_keep(INHERITED_NAME, sockets->copies, sockets->copy_count);
+        status = notify_keep(INHERITED_NAME, sockets->copies, sockets->own_count);
     if (status < 0)
         log_warning("daemon", "the service manager cannot keep the sockets over a restart: %s", error_text(status));
 }
@@ -228,7 +232,7 @@ void sockets_let_go(struct sockets *sockets)
 {
     for (size_t i = 0; i < sockets->copy_count; i++)
         close_one(&sockets->copies[i]);
-    sockets->copy_count = 0;
+    sockets->copy_count = sockets->own_count = 0;
 }
 
 void sockets_close(struct sockets *sockets)

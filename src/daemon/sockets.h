@@ -1,6 +1,6 @@
 /* The listening sockets of all workers: bound, or taken from the service manager, together or not at all, before privileges
- * are dropped. The manager keeps copies over a restart, so that what is asked meanwhile waits in them; if fewer workers come back,
- * these take the others' sockets as well: closing one would lose what waits in it. */
+ * are dropped. The manager keeps copies over a restart, so that what is asked meanwhile waits in them; if fewer workers come
+ * back, these take the others' sockets as well: closing one would lose what waits in it. */
 #ifndef DOTSTUB_DAEMON_SOCKETS_H
 #define DOTSTUB_DAEMON_SOCKETS_H
 
@@ -12,12 +12,13 @@ struct sockets {
     size_t addresses;
     size_t per_worker;
     unsigned workers;
-    int *copies; /* of all of them, for the next process */
-    size_t copy_count;
+    int *copies; /* of all of them, for the next process: first those that only we have */
+    size_t copy_count, own_count;
 };
 
-/* `taken`: those of the process before, NULL: what the service manager has for us. They are not bound again; unless `listen` is set, it is all that is listened on.
- * 0, or negative after one line that says what is wrong and what to do: -EADDRINUSE, -EACCES, ... */
+/* `taken`: those of the process before, NULL: what the service manager has for us. They are not bound again; unless `listen` is
+ * set, it is all that is listened on. 0, or negative after one line that says what is wrong and what to do: -EADDRINUSE,
+ * -EACCES, ... */
 int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken) MUST_CHECK;
 /* Gives copies to the service manager to keep, in place of those that it has. */
 void sockets_keep(const struct sockets *sockets);

@@ -1,5 +1,5 @@
-/* Invariant: what comes is another dotstub's, but is looked at like any stranger's: numbers are bounded, tickets and cache are read by
- * what reads them from files. */
+/* Invariant: what comes is another dotstub's, but is looked at like any stranger's: numbers are bounded, tickets and cache are
+ * read by what reads them from files. */
 #include "takeover.h"
 #include <errno.h>
 #include <stdalign.h>

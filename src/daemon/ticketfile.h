@@ -1,7 +1,7 @@
 /* TLS tickets on the disk, beside the saved cache: the first session after a restart is resumed.
  *
- * Does:    writes them at the end, when the workers have ended; reads them at the start and removes the file, so that each is used
- *          once. A ticket is a secret: the file is its owner's alone (0600), and one that is not is ignored.
+ * Does:    writes them at the end, when the workers have ended; reads them at the start and removes the file, so that each is
+ *          used once. A ticket is a secret: the file is its owner's alone (0600), and one that is not is ignored.
  * Owns:    nothing.
  * Threads: the main thread.
  */
@@ -10,8 +10,8 @@
 
 #include "worker.h"
 
-/* All tickets of these workers in the format of the file, appended to `out`: 0 or -ENOMEM. On the workers' threads, or where these
- * do not run. */
+/* All tickets of these workers in the format of the file, appended to `out`: 0 or -ENOMEM. On the workers' threads, or where
+ * these do not run. */
 int tickets_pack(struct buffer *out, struct worker *const *workers, unsigned count) MUST_CHECK;
 /* Shares them out among the workers, before these run; the first gets the first. 0 or ERROR_MALFORMED. */
 int tickets_unpack(struct bytes packed, struct worker **workers, unsigned count) MUST_CHECK;

@@ -18,6 +18,7 @@ from daemon import BINARY, PREFIX, SLACK, USER, environment
 from manager import Manager, Service
 from processes import PATIENCE, Process, eventually, free_port
 from test_ctl import call, ctl
+from test_notify import activate, bound  # noqa: F401
 from test_restart import Asker
 from test_saved import saving, tickets  # noqa: F401
 from test_upstream import ask_truly
@@ -25,6 +26,11 @@ from test_upstream import ask_truly
 OTHER, USAGE, PORT, CONFIGURATION = 1, 64, 71, 78
 RATE = 4000 // min(SLACK, 8)
 TITLE = b"dotstub handover 1\n"
+
+
+def gone(process):
+    """Its exit status; its log goes on, as the next one's."""
+    return process.child.wait(PATIENCE)
 
 
 def successor(daemon, *, config_file=None, user=USER, binary=(*PREFIX, str(BINARY)), **variables):
@@ -38,12 +44,8 @@ def take_over(daemon, **options):
     child = successor(daemon, **options)
     daemon.wait_line(f"process {child.pid} answers now: stopping")
     assert daemon.wait_line("daemon: ready", 2)
+    assert gone(daemon) == 0
     return child
-
-
-def gone(process):
-    """Its exit status; its log goes on, as the next one's."""
-    return process.child.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -65,7 +67,6 @@ def test_a_process_takes_over(make_daemon, server, ended, tmp_path, counts):
     path = tmp_path / "successor.yaml"
     path.write_text(json.dumps(daemon.config))
     child = ended(take_over(daemon, config_file=path))
-    assert gone(daemon) == 0
     assert daemon.wait_line("answers taken from the process before").count("20 answers") == 1
     for number in range(20):
         ask_truly(daemon, f"n{number}.example")
@@ -111,6 +112,20 @@ def test_by_the_same_user(daemon, server, certs, ended, public_path):
     ask_truly(daemon, "a.example")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sockets_that_the_manager_has_opened(activate, cleanup, ended, tmp_path, workers):
+    port = free_port()
+    child = activate([cleanup.enter_context(one) for one in bound(port)], workers=workers)
+    child.wait_line("daemon: ready")
+    path = tmp_path / "successor.yaml"
+    path.write_text(json.dumps({**json.loads((tmp_path / "activated.yaml").read_text()), "listen": [f"127.0.0.1@{port}"], "workers": 2}))
+    after = ended(Process([*PREFIX, str(BINARY), "--user", USER, "-c", str(path), "--take-over", str(child.pid)], env=environment()))
+    child.wait_line(f"process {after.pid} answers now: stopping")
+    assert gone(child) == 0
+    with UdpClient("127.0.0.1", port) as udp, TcpClient("127.0.0.1", port) as tcp:
+        assert udp.ask("a.example").rcode() == 0 and tcp.ask("b.example").rcode() == 0
+
+
 def test_the_manager_is_told(make_daemon, server, cleanup, ended):
     manager = Manager()
     cleanup.callback(manager.close)
@@ -119,7 +134,6 @@ def test_the_manager_is_told(make_daemon, server, cleanup, ended):
     manager.wait_heard(f"MAINPID={child.pid}")
     manager.wait_heard("READY=1", 2)
     assert "STOPPING=1" not in manager.heard
-    assert gone(service.daemon) == 0
     assert len(manager.names()) == 4, "the sockets are to be kept for the next one"
     child.end()
     service.start()
@@ -130,7 +144,6 @@ def test_what_is_saved_is_the_successors(make_daemon, server, saving, ended):  #
     daemon = make_daemon(server, **saving)
     ask_truly(daemon, "a.example")
     child = ended(take_over(daemon))
-    assert gone(daemon) == 0
     assert not os.path.exists(saving["cache"]["save-file"]) and not os.path.exists(tickets(saving))
     ask_truly(daemon, "b.example")
     assert child.end() == 0

@@ -1,0 +1,258 @@
+/* Invariants:
+ * - A lock is held for one entry that is put in.
+ * - Nothing is used of a block before its digest was right, and nothing of a record before the strict walk has accepted the
+ *   message, its own fields were read inside their bounds, and ttl_apply has lowered its life.
+ */
+#include "dump_format.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/mem.h"
+
+#define AGE_MAX_MS    (UINT64_C(1) << 39) /* more is not told apart by an entry */
+#define GROUP_FOREIGN UINT32_MAX
+
+struct dump_reader {
+    struct dump_job job;
+    uint32_t group_ids[DUMP_GROUPS_MAX]; /* of the file's definitions; or GROUP_FOREIGN */
+    size_t group_count;
+    uint64_t elapsed_ms; /* since it was written; */
+    bool elapsed_known;
+    struct dump_chain chain;
+    uint8_t wire[MESSAGE_MAX];
+    struct answer_scratch scratch;
+    struct key key;
+};
+
+/* All of it, or ERROR_MALFORMED, or a negative errno. */
+static int read_whole(int fd, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        ssize_t got = read(fd, out, len);
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        if (got == 0)
+            return ERROR_MALFORMED;
+        out += got > 0 ? got : 0;
+        len -= got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+/* The next block, if its digest is right. */
+static int read_block(struct dump_reader *dump, struct bytes *out)
+{
+    uint8_t prefix[BLOCK_PREFIX], digest[DIGEST_LEN];
+    int status = read_whole(dump->job.fd, prefix, sizeof(prefix));
+    size_t len = status == 0 ? read_u32(prefix) : 0;
+
+    if (status == 0)
+        status = len <= DUMP_BLOCK ? read_whole(dump->job.fd, dump->chain.octets, len) : ERROR_MALFORMED;
+    if (status < 0)
+        return status;
+    digest_bytes(digest, &dump->chain, DIGEST_LEN + len);
+    if (memcmp(digest, prefix + 4, DIGEST_LEN) != 0)
+        return ERROR_MALFORMED;
+    memcpy(dump->chain.before, digest, DIGEST_LEN);
+    *out = (struct bytes){dump->chain.octets, len};
+    return 0;
+}
+
+static uint32_t group_for(const struct dump_terms *terms, const uint8_t *definition)
+{
+    for (size_t i = 0; i < terms->group_count; i++)
+        if (memcmp(terms->groups[i].definition, definition, DIGEST_LEN) == 0)
+            return terms->groups[i].id;
+    return GROUP_FOREIGN;
+}
+
+/* A clock that is behind this release, or behind what it was when the file was written, tells nothing. A second is added, since
+ * both times were rounded down. */
+static void note_time(struct dump_reader *dump, int64_t saved_s)
+{
+    int64_t now_s = clock_wall_s();
+    dump->elapsed_known = saved_s >= BUILD_DATE_S && now_s >= saved_s;
+    dump->elapsed_ms = dump->elapsed_known ? (uint64_t)(now_s - saved_s + 1) * 1000 : 0;
+}
+
+static int read_head(struct dump_reader *dump)
+{
+    uint8_t title[DUMP_TITLE_LEN];
+    struct bytes block;
+    int status = read_whole(dump->job.fd, title, DUMP_TITLE_LEN);
+
+    if (status == 0 && memcmp(title, DUMP_TITLE, DUMP_TITLE_LEN) != 0)
+        status = ERROR_MALFORMED;
+    memset(dump->chain.before, 0, DIGEST_LEN);
+    if (status == 0)
+        status = read_block(dump, &block);
+    if (status < 0)
+        return status;
+    struct cursor cursor = cursor_over(block);
+    uint64_t saved_s = (uint64_t)cursor_u32(&cursor) << 32;
+    saved_s |= cursor_u32(&cursor);
+    dump->group_count = cursor_u16(&cursor);
+    if (dump->group_count > DUMP_GROUPS_MAX || cursor_left(&cursor) != dump->group_count * DIGEST_LEN || saved_s > INT64_MAX)
+        return ERROR_MALFORMED;
+    for (size_t i = 0; i < dump->group_count; i++)
+        dump->group_ids[i] = group_for(dump->job.terms, cursor_take(&cursor, DIGEST_LEN));
+    note_time(dump, (int64_t)saved_s);
+    return 0;
+}
+
+struct record {
+    uint16_t len, group, rcode;
+    uint8_t known; /* RECORD_... */
+    uint32_t ttl, age_s;
+    struct ede_list ede;
+    const uint8_t *wire;
+};
+
+static int read_record(struct cursor *cursor, struct record *out)
+{
+    out->len = cursor_u16(cursor);
+    out->group = cursor_u16(cursor);
+    out->known = cursor_u8(cursor);
+    out->ttl = cursor_u32(cursor);
+    out->age_s = cursor_u32(cursor);
+    out->rcode = cursor_u16(cursor);
+    unsigned count = cursor_u8(cursor);
+    out->ede.count = 0;
+    if (count > EDE_MAX)
+        return ERROR_MALFORMED;
+    for (unsigned i = 0; i < count; i++) {
+        uint16_t code = cursor_u16(cursor);
+        uint8_t len = cursor_u8(cursor);
+        const uint8_t *text = cursor_take(cursor, len);
+        if (!text)
+            return ERROR_MALFORMED;
+        ede_add(&out->ede, code, (const char *)text, len);
+    }
+    out->wire = cursor_take(cursor, out->len);
+    return out->wire && out->len >= MESSAGE_HEADER ? 0 : ERROR_MALFORMED;
+}
+
+/* Makes an answer and its key of what the file says, as if it came from a server: 0 or ERROR_MALFORMED. */
+static int walk_record(struct dump_reader *dump, const struct record *record, struct answer *answer)
+{
+    struct answer_transport transport;
+    struct request question = {.has_question = true};
+    uint16_t low = record->wire[MESSAGE_FLAGS + 1] & 0x0f;
+
+    memcpy(dump->wire, record->wire, record->len);
+    int status = message_walk_answer(dump->wire, record->len, &dump->scratch, answer, &transport);
+    if (status < 0)
+        return status;
+    if ((record->rcode & ~0xfffu) != 0 || (record->rcode & 0x0f) != low)
+        return ERROR_MALFORMED;
+    question.name_len = (uint8_t)name_len((struct bytes){answer->wire + MESSAGE_HEADER, answer->len - MESSAGE_HEADER});
+    if (question.name_len == 0)
+        return ERROR_MALFORMED;
+    question.type = read_u16(answer->wire + MESSAGE_HEADER + question.name_len);
+    question.class = read_u16(answer->wire + MESSAGE_HEADER + question.name_len + 2);
+    message_request_key((struct bytes){answer->wire, answer->len}, &question, &dump->key);
+    dump->key.group = dump->group_ids[record->group];
+    dump->key.flags = record->known & (KEY_DO | KEY_CD);
+    answer->rcode = record->rcode;
+    answer->authenticated = record->known & RECORD_AD;
+    answer->ede = record->ede;
+    ttl_apply(answer, dump->key.type, &dump->job.terms->limits);
+    if (answer->ttl > record->ttl)
+        answer->ttl = record->ttl;
+    return 0;
+}
+
+/* How old it is now; or AGE_MAX_MS: too old. */
+static uint64_t age_of(const struct dump_reader *dump, const struct record *record, const struct answer *answer)
+{
+    uint64_t life_ms = (uint64_t)answer->ttl * 1000;
+    uint64_t age_ms = (uint64_t)record->age_s * 1000 + dump->elapsed_ms;
+
+    if (!dump->elapsed_known && age_ms < life_ms)
+        age_ms = life_ms;
+    return age_ms < life_ms + (uint64_t)dump->job.terms->stale * 1000 && age_ms < AGE_MAX_MS ? age_ms : AGE_MAX_MS;
+}
+
+/* A flush between makes it -ECANCELED: nothing from before it comes back. */
+static int restore(struct dump_reader *dump, const struct record *record, const struct answer *answer, struct dump_count *count)
+{
+    uint64_t hash = key_hash(&dump->key), age_ms = age_of(dump, record, answer);
+    struct shard *shard = shard_of(dump->job.cache, hash);
+    bool taken = false;
+
+    if (answer->ttl > 0 && age_ms < AGE_MAX_MS) {
+        pthread_mutex_lock(&shard->lock);
+        bool flushed = cache_epoch(dump->job.cache) != dump->job.epoch;
+        if (!flushed)
+            taken = shard_restore(shard, &dump->key, hash, answer, record->known & RECORD_MAIN,
+                                  record->known >> RECORD_HITS & ENTRY_HITS_MAX, clock_ms() - age_ms);
+        pthread_mutex_unlock(&shard->lock);
+        if (flushed)
+            return -ECANCELED;
+    }
+    count->taken += taken;
+    count->left_out += !taken;
+    return 0;
+}
+
+static int read_records(struct dump_reader *dump, struct bytes block, struct dump_count *count)
+{
+    struct cursor cursor = cursor_over(block);
+    struct record record;
+    struct answer answer;
+    int status = 0;
+
+    while (status == 0 && cursor_left(&cursor) > 0) {
+        status = read_record(&cursor, &record);
+        if (status == 0 && record.group >= dump->group_count)
+            status = ERROR_MALFORMED;
+        if (status < 0)
+            break;
+        bool ours = dump->group_ids[record.group] != GROUP_FOREIGN;
+        count->left_out += !ours;
+        if (ours)
+            status = walk_record(dump, &record, &answer);
+        if (ours && status == 0)
+            status = restore(dump, &record, &answer, count);
+    }
+    return status;
+}
+
+/* Without `count` the file is only looked through. */
+static int read_all(struct dump_reader *dump, struct dump_count *count)
+{
+    struct bytes block = {NULL, 1};
+    int status = read_head(dump);
+
+    while (status == 0 && block.len > 0) {
+        status = dump_given_up(&dump->job) ? -ECANCELED : read_block(dump, &block);
+        if (status == 0 && count)
+            status = read_records(dump, block, count);
+    }
+    return status;
+}
+
+int dump_read(struct cache *cache, const struct dump_terms *terms, int fd, struct dump_count *count)
+{
+    struct dump_reader *dump = mem_zalloc(1, sizeof(*dump));
+    int status = 0;
+
+    *count = (struct dump_count){0};
+    if (!dump)
+        return -ENOMEM;
+    dump->job = dump_job_of(cache, terms, fd);
+    if (lseek(fd, 0, SEEK_SET) == 0) {
+        status = read_all(dump, NULL);
+        if (status == 0 && lseek(fd, 0, SEEK_SET) < 0)
+            status = -errno;
+    }
+    if (status == 0)
+        status = read_all(dump, count);
+    mem_free(dump);
+    return status;
+}
