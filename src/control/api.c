@@ -11,16 +11,14 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
-#include "dns/codes.h"
 #include "dns/name.h"
-#include "dns/records.h"
-#include "explain.h"
 #include "health.h"
 #include "logset.h"
 #include "metrics.h"
+#include "questions.h"
+#include "request.h"
 #include "status.h"
 
-#define JSON_TYPE "application/json"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
 /* One of `answer` (at once) and `report` (when the workers have answered; `sum` NULL: they have not) is set. */
@@ -41,48 +39,24 @@ struct asking {
     const struct route *route;
 };
 
-static void reply_json(struct http_request *request, unsigned status, char *text)
-{
-    http_reply(request, status, JSON_TYPE, text, NULL);
-}
-
-static void refuse(struct http_request *request, unsigned status, const char *sentence)
-{
-    reply_json(request, status, status_error(sentence, NULL));
-}
-
-/* NULL: it was not given. "name" and "name=" are an empty text. */
-static const char *argument(const struct http_request *request, const char *name)
-{
-    for (unsigned i = 0; i < request->argument_count; i++)
-        if (strcmp(request->argument[i].name, name) == 0)
-            return request->argument[i].value ? request->argument[i].value : "";
-    return NULL;
-}
-
 /* --- reading --- */
-
-static void no_report(struct view *view, struct http_request *request)
-{
-    refuse(request, HTTP_UNAVAILABLE, view->readiness == READY_STOPPING ? "stopping" : "a worker does not answer");
-}
 
 static void get_status(struct view *view, struct http_request *request, const struct survey_sum *sum)
 {
     if (sum)
-        reply_json(request, HTTP_OK, status_text(view, sum));
+        request_reply(request, HTTP_OK, status_text(view, sum));
     else
-        no_report(view, request);
+        request_no_report(view, request);
 }
 
 static void get_stats(struct view *view, struct http_request *request)
 {
-    reply_json(request, HTTP_OK, status_counters(view));
+    request_reply(request, HTTP_OK, status_counters(view));
 }
 
 static void get_config(struct view *view, struct http_request *request)
 {
-    reply_json(request, HTTP_OK, status_config(view));
+    request_reply(request, HTTP_OK, status_config(view));
 }
 
 static void get_metrics(struct view *view, struct http_request *request, const struct survey_sum *sum)
@@ -90,93 +64,7 @@ static void get_metrics(struct view *view, struct http_request *request, const s
     if (sum)
         http_reply(request, HTTP_OK, METRICS_TYPE, metrics_text(view, sum), NULL);
     else
-        no_report(view, request);
-}
-
-/* "name" and "type" (A unless given), class IN; false after a refusal. */
-static bool read_question(struct http_request *request, struct key *out)
-{
-    const char *name = argument(request, "name"), *type_name = argument(request, "type");
-    int len = name && *name ? name_from_text(out->name, name) : -EINVAL;
-    int type = type_name ? records_type_number(type_name) : TYPE_A;
-    out->name_len = (uint8_t)len;
-    out->type = (uint16_t)type;
-    out->class = CLASS_IN;
-    if (len < 0)
-        refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" must be a domain name");
-    else if (type < 0)
-        refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" must be a record type");
-    return len >= 0 && type >= 0;
-}
-
-static void get_cache(struct view *view, struct http_request *request)
-{
-    struct key key = {.flags = 0};
-    if (read_question(request, &key))
-        reply_json(request, HTTP_OK, status_cache(view, &key));
-}
-
-/* "3fa2c1"; 0: it is none. */
-static uint32_t read_id(const char *text)
-{
-    size_t len = strlen(text);
-    return len > 0 && len <= 6 && strspn(text, "0123456789abcdefABCDEF") == len ? (uint32_t)strtoul(text, NULL, 16) : 0;
-}
-
-/* False after a refusal. */
-static bool read_wanted(struct http_request *request, struct explain_wanted *out)
-{
-    const char *which = argument(request, "which"), *name = argument(request, "name"), *id = argument(request, "id");
-    const char *mistake = NULL;
-    if ((which != NULL) + (name != NULL) + (id != NULL) > 1)
-        mistake = "one of \"which\", \"name\" and \"id\"";
-    else if (which && strcmp(which, "last-slow") != 0 && strcmp(which, "last-failed") != 0)
-        mistake = "the argument \"which\" must be last-slow or last-failed";
-    else if (name && (!*name || name_from_text(out->name, name) < 0))
-        mistake = "the argument \"name\" must be a domain name";
-    else if (id && !read_id(id))
-        mistake = "the argument \"id\" must be up to six digits, as in [3fa2c1]";
-    out->last = which != NULL;
-    out->kind = which && strcmp(which, "last-failed") == 0 ? RECORD_FAILED : RECORD_SLOW;
-    out->by_name = name != NULL;
-    out->id = id ? read_id(id) : 0;
-    if (mistake)
-        refuse(request, HTTP_BAD_REQUEST, mistake);
-    return !mistake;
-}
-
-static void get_explain(struct view *view, struct http_request *request, const struct survey_sum *sum)
-{
-    struct explain_wanted wanted;
-    if (!read_wanted(request, &wanted))
-        return;
-    if (sum)
-        reply_json(request, HTTP_OK, explain_text(sum, &wanted));
-    else
-        no_report(view, request);
-}
-
-/* --- asking --- */
-
-static void traced(void *context, const struct trace *trace)
-{
-    struct http_request *request = context;
-    if (trace)
-        reply_json(request, HTTP_OK, explain_trace(trace));
-    else
-        refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not answer");
-}
-
-static void post_trace(struct view *view, struct http_request *request)
-{
-    struct key key = {.flags = 0};
-    if (!read_question(request, &key))
-        return;
-    int status = tracer_ask(&view->tracer, &key, traced, request);
-    if (status == -EBUSY)
-        refuse(request, HTTP_UNAVAILABLE, "many questions are being traced already");
-    else if (status < 0)
-        reply_json(request, HTTP_INTERNAL_ERROR, NULL);
+        request_no_report(view, request);
 }
 
 /* --- changing --- */
@@ -195,12 +83,12 @@ static void flush_all(struct view *view, struct http_request *request)
     cache_flush(view->cache);
     tell_flushed(view);
     log_info("control", "the cache was flushed");
-    reply_json(request, HTTP_OK, status_flushed(stats.entries));
+    request_reply(request, HTTP_OK, status_flushed(stats.entries));
 }
 
 static void post_flush(struct view *view, struct http_request *request)
 {
-    const char *name = argument(request, "name"), *suffix = argument(request, "suffix");
+    const char *name = request_argument(request, "name"), *suffix = request_argument(request, "suffix");
     const char *text = name ? name : suffix;
     uint8_t wire[NAME_MAX_WIRE];
     if (!text) {
@@ -209,25 +97,25 @@ static void post_flush(struct view *view, struct http_request *request)
     }
     int len = *text ? name_from_text(wire, text) : -EINVAL;
     if (name && suffix)
-        refuse(request, HTTP_BAD_REQUEST, "one of \"name\" and \"suffix\", not both");
+        request_refuse(request, HTTP_BAD_REQUEST, "one of \"name\" and \"suffix\", not both");
     else if (len < 0)
-        refuse(request, HTTP_BAD_REQUEST, "the name to flush must be a domain name");
+        request_refuse(request, HTTP_BAD_REQUEST, "the name to flush must be a domain name");
     if (len < 0 || (name && suffix))
         return;
     uint64_t removed = cache_flush_name(view->cache, wire, (size_t)len, suffix != NULL);
     tell_flushed(view);
-    reply_json(request, HTTP_OK, status_flushed(removed));
+    request_reply(request, HTTP_OK, status_flushed(removed));
 }
 
 static void post_log(struct view *view, struct http_request *request)
 {
-    const struct logset wanted = {.level = argument(request, "level"), .module = argument(request, "module"),
-                                  .queries = argument(request, "queries"), .sample = argument(request, "sample")};
+    const struct logset wanted = {.level = request_argument(request, "level"), .module = request_argument(request, "module"),
+                                  .queries = request_argument(request, "queries"), .sample = request_argument(request, "sample")};
     char why[LOGSET_WHY];
     if (logset_change(&wanted, view->config->log_queries_sample, why))
-        reply_json(request, HTTP_OK, status_log());
+        request_reply(request, HTTP_OK, status_log());
     else
-        refuse(request, HTTP_BAD_REQUEST, why);
+        request_refuse(request, HTTP_BAD_REQUEST, why);
 }
 
 /* A request that waits for the configuration to be in force. */
@@ -239,7 +127,7 @@ struct reloading {
 static void reload_done(struct reload_wait *wait, const struct reload_result *result)
 {
     struct reloading *reloading = container_of(wait, struct reloading, wait);
-    reply_json(reloading->request, result->status < 0 ? HTTP_BAD_REQUEST : HTTP_OK, status_reloaded(result));
+    request_reply(reloading->request, result->status < 0 ? HTTP_BAD_REQUEST : HTTP_OK, status_reloaded(result));
     mem_free(reloading);
 }
 
@@ -247,7 +135,7 @@ static void post_reload(struct view *view, struct http_request *request)
 {
     struct reloading *reloading = mem_zalloc(1, sizeof *reloading);
     if (!reloading) {
-        reply_json(request, HTTP_INTERNAL_ERROR, NULL);
+        request_reply(request, HTTP_INTERNAL_ERROR, NULL);
         return;
     }
     *reloading = (struct reloading){.wait.done = reload_done, .request = request};
@@ -265,15 +153,15 @@ static int64_t milliseconds(const char *text)
 
 static void post_drain(struct view *view, struct http_request *request)
 {
-    const char *seconds = argument(request, "seconds");
+    const char *seconds = request_argument(request, "seconds");
     int64_t ms = seconds ? milliseconds(seconds) : (int64_t)view->config->drain_ms;
     if (ms < 0) {
-        refuse(request, HTTP_BAD_REQUEST, "the argument \"seconds\" must be a number, 3600 at most");
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"seconds\" must be a number, 3600 at most");
     } else if (view->readiness == READY_STOPPING) {
-        no_report(view, request);
+        request_no_report(view, request);
     } else {
         view->ops->drain(view->context, (uint64_t)ms);
-        reply_json(request, HTTP_OK, status_draining((uint64_t)ms));
+        request_reply(request, HTTP_OK, status_draining((uint64_t)ms));
     }
 }
 
@@ -328,9 +216,9 @@ static const struct route control_routes[] = {
     {"/stats", HTTP_GET, {NULL}, .answer = get_stats},
     {"/config", HTTP_GET, {NULL}, .answer = get_config},
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
-    {"/cache", HTTP_GET, {"name", "type"}, .answer = get_cache},
-    {"/explain", HTTP_GET, {"which", "name", "id"}, .report = get_explain, .with_records = true},
-    {"/trace", HTTP_POST, {"name", "type"}, .answer = post_trace},
+    {"/cache", HTTP_GET, {"name", "type"}, .answer = questions_cache},
+    {"/explain", HTTP_GET, {"which", "name", "id"}, .report = questions_explain, .with_records = true},
+    {"/trace", HTTP_POST, {"name", "type"}, .answer = questions_trace},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
     {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .answer = post_log},
     {"/reload", HTTP_POST, {NULL}, .answer = post_reload},
@@ -379,7 +267,7 @@ static void ask_workers(struct view *view, struct http_request *request, const s
 {
     struct asking *asking = mem_zalloc(1, sizeof *asking);
     if (!asking) {
-        http_reply(request, HTTP_INTERNAL_ERROR, JSON_TYPE, NULL, NULL);
+        http_reply(request, HTTP_INTERNAL_ERROR, REQUEST_JSON, NULL, NULL);
         return;
     }
     *asking = (struct asking){.wait.done = workers_answered, .wait.with_records = route->with_records, .view = view, .request = request, .route = route};
@@ -393,7 +281,7 @@ static void not_found(struct http_request *request, const struct route *routes)
     for (size_t i = 0; routes[i].path; i++)
         paths[i] = routes[i].path;
     snprintf(sentence, sizeof sentence, "there is no %s", request->path);
-    reply_json(request, HTTP_NOT_FOUND, status_error(sentence, paths));
+    request_reply(request, HTTP_NOT_FOUND, status_error(sentence, paths));
 }
 
 static void dispatch(struct view *view, struct http_request *request, const struct route *routes)
@@ -404,11 +292,11 @@ static void dispatch(struct view *view, struct http_request *request, const stru
     if (!route->path)
         not_found(request, routes);
     else if (request->verb != route->verb)
-        http_reply(request, HTTP_WRONG_VERB, JSON_TYPE,
+        http_reply(request, HTTP_WRONG_VERB, REQUEST_JSON,
                    status_error(route->verb == HTTP_POST ? "this is done by POST" : "this is read by GET", NULL),
                    route->verb == HTTP_POST ? "POST" : "GET, HEAD");
     else if (!arguments_are_good(route, request))
-        refuse(request, HTTP_BAD_REQUEST, "an argument is unknown here, or stands twice");
+        request_refuse(request, HTTP_BAD_REQUEST, "an argument is unknown here, or stands twice");
     else if (route->answer)
         route->answer(view, request);
     else
@@ -427,7 +315,7 @@ void api_metrics(struct view *view, struct http_request *request)
     if (api_host_is_ours(request->host, machine))
         dispatch(view, request, metrics_routes);
     else
-        refuse(request, HTTP_FORBIDDEN, "ask by address, by localhost or by this machine's name");
+        request_refuse(request, HTTP_FORBIDDEN, "ask by address, by localhost or by this machine's name");
 }
 
 /* --- whose name was asked for --- */

@@ -1,0 +1,94 @@
+#include "questions.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "dns/codes.h"
+#include "dns/name.h"
+#include "dns/records.h"
+#include "explain.h"
+#include "request.h"
+#include "status.h"
+
+/* "name" and "type" (A unless given), class IN; false after a refusal. */
+static bool read_question(struct http_request *request, struct key *out)
+{
+    const char *name = request_argument(request, "name"), *type_name = request_argument(request, "type");
+    int len = name && *name ? name_from_text(out->name, name) : -EINVAL;
+    int type = type_name ? records_type_number(type_name) : TYPE_A;
+    out->name_len = (uint8_t)len;
+    out->type = (uint16_t)type;
+    out->class = CLASS_IN;
+    if (len < 0)
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" must be a domain name");
+    else if (type < 0)
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" must be a record type");
+    return len >= 0 && type >= 0;
+}
+
+void questions_cache(struct view *view, struct http_request *request)
+{
+    struct key key = {.flags = 0};
+    if (read_question(request, &key))
+        request_reply(request, HTTP_OK, status_cache(view, &key));
+}
+
+/* "3fa2c1"; 0: it is none. */
+static uint32_t read_id(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= 6 && strspn(text, "0123456789abcdefABCDEF") == len ? (uint32_t)strtoul(text, NULL, 16) : 0;
+}
+
+/* False after a refusal. */
+static bool read_wanted(struct http_request *request, struct explain_wanted *out)
+{
+    const char *which = request_argument(request, "which"), *name = request_argument(request, "name"), *id = request_argument(request, "id");
+    const char *mistake = NULL;
+    if ((which != NULL) + (name != NULL) + (id != NULL) > 1)
+        mistake = "one of \"which\", \"name\" and \"id\"";
+    else if (which && strcmp(which, "last-slow") != 0 && strcmp(which, "last-failed") != 0)
+        mistake = "the argument \"which\" must be last-slow or last-failed";
+    else if (name && (!*name || name_from_text(out->name, name) < 0))
+        mistake = "the argument \"name\" must be a domain name";
+    else if (id && !read_id(id))
+        mistake = "the argument \"id\" must be up to six digits, as in [3fa2c1]";
+    out->last = which != NULL;
+    out->kind = which && strcmp(which, "last-failed") == 0 ? RECORD_FAILED : RECORD_SLOW;
+    out->by_name = name != NULL;
+    out->id = id ? read_id(id) : 0;
+    if (mistake)
+        request_refuse(request, HTTP_BAD_REQUEST, mistake);
+    return !mistake;
+}
+
+void questions_explain(struct view *view, struct http_request *request, const struct survey_sum *sum)
+{
+    struct explain_wanted wanted;
+    if (!read_wanted(request, &wanted))
+        return;
+    if (sum)
+        request_reply(request, HTTP_OK, explain_text(sum, &wanted));
+    else
+        request_no_report(view, request);
+}
+
+static void traced(void *context, const struct trace *trace)
+{
+    struct http_request *request = context;
+    if (trace)
+        request_reply(request, HTTP_OK, explain_trace(trace));
+    else
+        request_refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not answer");
+}
+
+void questions_trace(struct view *view, struct http_request *request)
+{
+    struct key key = {.flags = 0};
+    if (!read_question(request, &key))
+        return;
+    int status = tracer_ask(&view->tracer, &key, traced, request);
+    if (status == -EBUSY)
+        request_refuse(request, HTTP_UNAVAILABLE, "many questions are being traced already");
+    else if (status < 0)
+        request_reply(request, HTTP_INTERNAL_ERROR, NULL);
+}

@@ -1,0 +1,16 @@
+/* What is asked about names, on the control socket only: what is kept of them, what became of them, and what does now.
+ *
+ * Threads: the main thread's.
+ */
+#ifndef DOTSTUB_CONTROL_QUESTIONS_H
+#define DOTSTUB_CONTROL_QUESTIONS_H
+
+#include "server.h"
+#include "view.h"
+
+void questions_cache(struct view *view, struct http_request *request);
+/* `sum` with records, or NULL. */
+void questions_explain(struct view *view, struct http_request *request, const struct survey_sum *sum);
+void questions_trace(struct view *view, struct http_request *request);
+
+#endif
