@@ -36,11 +36,27 @@ bool lookup_join(struct query *query);
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Expired data, or SERVFAIL and why, to one that waits and cannot wait any longer. */
 void lookup_give_up(struct query *query);
-/* The timeouts by which waiting clients get expired data, and a second question is due. */
+/* The timeout by which waiting clients get expired data. */
 void lookup_stale_due(struct timeout *timeout);
-void lookup_ask_again(struct timeout *timeout);
 /* SERVFAIL to all waiters; ends it. */
 void lookup_abandon(struct lookup *lookup, int reason);
+/* The ends, which are asked for by the tries: the answer, or why there is none, to all who wait. */
+void lookup_finish(struct lookup *lookup, struct answer *answer);
+void lookup_fail(struct lookup *lookup, int reason);
+/* Bears an extended error that another server of any operator would give as well: policy and validation. */
+bool lookup_is_verdict(const struct answer *answer);
+/* Says how things are; anything else is a failure to find out (RFC 8767 section 4). */
+bool lookup_is_news(const struct answer *answer);
+
+/* --- lookup_tries.c: asking --- */
+
+void lookup_init_tries(struct lookup *lookup);
+/* Asks for the first time. */
+void lookup_ask(struct lookup *lookup);
+/* Everybody who waited has given up, and another one comes: is not left to questions that were in vain. Their answers still count. */
+void lookup_ask_anew(struct lookup *lookup);
+/* The timeout by which a second question is due. */
+void lookup_ask_again(struct timeout *timeout);
 
 /* --- lookup_record.c: what is kept of slow and failed queries --- */
 
