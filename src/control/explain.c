@@ -131,7 +131,7 @@ static bool is_wanted(const struct record *record, const struct explain_wanted *
 char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted)
 {
     json_t *root = json_object(), *records = json_array();
-    for (size_t i = 0; i < sum->record_count; i++) {
+    for (size_t i = 0; i < sum->record_count && json_array_size(records) < EXPLAIN_MOST; i++) {
         if (!is_wanted(sum->records[i], wanted))
             continue;
         (void)json_array_append_new(records, explain_object(sum->records[i]));

@@ -8,6 +8,9 @@
 #include "resolve/trace.h"
 #include "survey.h"
 
+/* Records in one answer, the newest: many workers keep thousands. */
+#define EXPLAIN_MOST 256
+
 /* Which records; of several members at most one is set, none: all. */
 struct explain_wanted {
     bool last;             /* the newest of this kind: */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "control/api.h"
+#include "control/explain.h"
 #include "dns/codes.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/fake_workers.h"
@@ -159,6 +160,24 @@ static void explain_finds_what_is_asked_for(void **state)
     assert_says("\"c.example.\"");
     ask(api_control, HTTP_GET, "/explain", ARGUMENTS("id", "123456"));
     assert_says("\"records\": []");
+}
+
+static void explain_is_bounded(void **state)
+{
+    (void)state;
+    static const struct record *many[EXPLAIN_MOST + 44];
+    struct explain_wanted wanted = {.last = false};
+    struct record record = record_of(0xabc, RECORD_SLOW, "a.example", clock_ms());
+    struct survey_sum sum = {.records = many, .record_count = EXPLAIN_MOST + 44};
+    for (size_t i = 0; i < sum.record_count; i++)
+        many[i] = &record;
+    char *text = explain_text(&sum, &wanted);
+    unsigned count = 0;
+    assert_non_null(text);
+    for (const char *at = text; (at = strstr(at, "\"id\"")); at++)
+        count++;
+    assert_int_equal(count, EXPLAIN_MOST);
+    free(text);
 }
 
 static void explain_refuses_what_it_does_not_know(void **state)
@@ -446,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(explain_tells_the_newest_first),
         TEST(explain_finds_what_is_asked_for),
+        TEST(explain_is_bounded),
         TEST(explain_refuses_what_it_does_not_know),
         TEST(names_stay_on_the_socket),
         TEST(status_tells_what_workers_know),
