@@ -65,6 +65,8 @@
     X(sessions_retired, "sessions retired: silent, out of ids")                                              \
     X(query_lines_written, "lines of the query log written")                                                 \
     X(query_lines_lost, "lines of the query log lost because nobody read them in time")                      \
+    X(dnstap_queued, "messages given to dnstap")                                                             \
+    X(dnstap_lost, "messages that dnstap had no place for")                                                  \
     X(memory_failed, "allocations of our own that failed")
 
 enum counter {

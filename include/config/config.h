@@ -99,6 +99,8 @@ struct config {
     bool has_metrics;
     struct addr metrics_listen;
 
+    char *dnstap_socket;     /* NULL: off */
+
     enum log_level log_level;
     struct config_log_level *log_modules;
     size_t log_module_count;

@@ -59,6 +59,7 @@ struct resolver {
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;
+    struct tap_queue *tap;           /* NULL: no copies of messages are wanted */
     struct log_limit stale_limit;    /* of lines that say that expired answers are given */
     bool stopping;
 };

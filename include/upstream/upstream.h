@@ -27,6 +27,11 @@ void group_plan_free(struct group_plan *plan);
 int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
               struct tls_trust *const *trusts) MUST_CHECK;
 
+#ifdef ENABLE_DNSTAP
+struct tap_queue;
+/* Copies of its messages go there. */
+void group_tap(struct group *group, struct tap_queue *tap);
+#endif
 /* From now on these servers are asked; takes the plan over and cannot fail. Servers that were there before, with the same address, source and
  * trust, keep their sessions, tickets and all that is known of them; the others answer what they were asked, and go. Waiting exchanges
  * go to the new ones. Calls nobody back. */

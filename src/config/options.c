@@ -260,6 +260,16 @@ const struct option options[] = {
      .unset = "off",
      .help = "ADDR@PORT for /metrics, /healthz and /readyz, read-only, never a query name; off: none."},
 
+    {.key = "dnstap.socket",
+     .type = OPTION_PATH,
+     IN(dnstap_socket),
+     .max = LONGEST_SOCKET_PATH,
+     .word = "off",
+     .unset = "off",
+     .at_start = true,
+     .help = "A unix socket on which a program takes copies of questions and answers (dnstap), those of clients and those of "
+             "upstreams; off: none. For builds with --enable-dnstap."},
+
     {.key = "log.level",
      .type = OPTION_CHOICE,
      IN(log_level),

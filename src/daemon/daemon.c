@@ -24,6 +24,7 @@
 #include "privileges.h"
 #include "reload.h"
 #include "sockets.h"
+#include "tapping.h"
 #include "takeover.h"
 #include "trusts.h"
 #include "watchdog.h"
@@ -443,13 +444,14 @@ int daemon_serve(const struct daemon_setup *setup)
     status = open_control(setup->user);
     if (status != EXIT_OK)
         return status;
-    if (privileges_drop(setup->user) < 0 || fill() < 0) {
+    if (privileges_drop(setup->user) < 0 || tapping_open(self.config, self.workers) < 0 || fill() < 0) {
         control_stopping(self.control);
         close_control(); /* its file goes */
         return self.takes_over ? EXIT_OTHER : EXIT_PRIVILEGES;
     }
     prepare_reload(setup->file);
     status = run_workers();
+    tapping_close();
     if (self.takes_over)
         kept_hand_over(&self.kept);
     kept_write(&self.kept);

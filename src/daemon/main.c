@@ -16,6 +16,7 @@
 #include "exits.h"
 #include "logging.h"
 #include "privileges.h"
+#include "tapping.h"
 #include "trusts.h"
 
 struct command {
@@ -142,6 +143,8 @@ int main(int argc, char **argv)
         log_error("daemon", "the system gives no random numbers");
         return EXIT_OTHER;
     }
+    if (!tapping_can(setup.config))
+        return EXIT_CONFIGURATION;
     if (trusts_load(&setup.trusts, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (command.check) {

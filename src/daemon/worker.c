@@ -15,6 +15,7 @@
 #include "listen/udp.h"
 #include "net/link.h"
 #include "net/mailbox.h"
+#include "net/tap.h"
 #include "net/wallclock.h"
 #include "resolve/resolver.h"
 #include "steps.h"
@@ -139,6 +140,14 @@ void worker_configure(struct worker *worker, struct worker_change *change)
     change->there.open = change_letter;
     mailbox_post(&worker->mailbox, &change->there);
 }
+
+#ifdef ENABLE_DNSTAP
+void worker_tap(struct worker *worker, struct tap *tap, unsigned queue)
+{
+    worker->resolver.tap = tap_queue(tap, queue, &worker->counters);
+    group_tap(worker->group, worker->resolver.tap);
+}
+#endif
 
 /* --- signs of life --- */
 

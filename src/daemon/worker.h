@@ -34,6 +34,11 @@ int worker_start(struct worker *worker, struct mailbox *home, struct letter *end
 bool worker_lives(struct worker *worker);
 /* Questions that wait and those that come are the new configuration's; what the old one has in common with it goes on. */
 void worker_configure(struct worker *worker, struct worker_change *change);
+#ifdef ENABLE_DNSTAP
+struct tap;
+/* Before worker_start: copies of its messages go to this queue of the tap. */
+void worker_tap(struct worker *worker, struct tap *tap, unsigned queue);
+#endif
 /* From now on health checks over DNS fail; all else is answered. Once. */
 void worker_drain(struct worker *worker);
 /* Asks it to end: waiting queries get their answer within a second, or SERVFAIL. */

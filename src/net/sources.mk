@@ -3,8 +3,11 @@ libnet_a_SOURCES = src/net/link.c src/net/loop.c src/net/mailbox.c src/net/notif
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
   src/net/tls_trust.c src/net/tls_verify.c \
   src/net/verifytime.c src/net/wallclock.c
-noinst_HEADERS += include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/socket.h include/net/stream.h include/net/tls.h \
+noinst_HEADERS += include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h \
   include/net/verifytime.h include/net/wallclock.h
+if DNSTAP
+libnet_a_SOURCES += src/net/tap.c
+endif
 
 check_PROGRAMS += tests/unit/test_link tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_notify tests/unit/test_socket
 tests_unit_test_link_SOURCES = tests/unit/test_link.c

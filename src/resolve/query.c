@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "dns/codes.h"
 #include "dns/records.h"
+#include "net/tap.h"
 #include "resolve/query.h"
 
 /* --- the end --- */
@@ -64,17 +65,48 @@ static void query_log(const struct query *query, uint16_t rcode, const struct ed
     querylog_note(&resolver->querylog, &entry);
 }
 
-/* Apart, so that registers need not be saved for it where nothing is logged. */
-static __attribute__((noinline, cold)) void query_log_and_send(struct query *query, size_t len, uint16_t rcode, const struct ede_list *ede)
+#ifdef ENABLE_DNSTAP
+static bool query_is_tapped(const struct resolver *resolver)
 {
-    query_log(query, rcode, ede);
-    query_send(query, len, rcode);
+    return resolver->tap != NULL;
 }
 
-static void query_reply(struct query *query, size_t len, uint16_t rcode, const struct ede_list *ede)
+static __attribute__((noinline, cold)) void query_tap(const struct query *query, enum tap_kind kind, struct bytes message)
+{
+    const struct tap_event event = {
+        .kind = kind,
+        .transport = query->origin.tcp ? TAP_TCP : TAP_UDP,
+        .asker = &query->origin.client,
+        .answerer = query->origin.tcp ? NULL : &query->origin.local,
+        .message = message,
+    };
+    tap_message(query->resolver->tap, &event);
+}
+#else
+static bool query_is_tapped(const struct resolver *resolver)
+{
+    (void)resolver;
+    return false;
+}
+#define query_tap(query, kind, message) ((void)(message))
+#endif
+
+/* Apart, so that registers need not be saved for it where nobody looks on. */
+static __attribute__((noinline, cold)) void query_send_watched(struct query *query, struct bytes message, uint16_t rcode,
+                                                               const struct ede_list *ede)
 {
     if (querylog_sample())
-        query_log_and_send(query, len, rcode, ede);
+        query_log(query, rcode, ede);
+    if (query_is_tapped(query->resolver))
+        query_tap(query, TAP_CLIENT_RESPONSE, message);
+    query_send(query, message.len, rcode);
+}
+
+/* The answer lies in the query's room, which is also at `room`. */
+static void query_reply(struct query *query, const uint8_t *room, size_t len, uint16_t rcode, const struct ede_list *ede)
+{
+    if (querylog_sample() || query_is_tapped(query->resolver))
+        query_send_watched(query, (struct bytes){room, len}, rcode, ede);
     else
         query_send(query, len, rcode);
 }
@@ -109,7 +141,7 @@ void query_finish(struct query *query, uint8_t *room, size_t cap, const struct a
     size_t len = edit_finish(room, cap, answer, &client, &truncated);
     if (truncated)
         counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
-    query_reply(query, len, answer->rcode, &answer->ede);
+    query_reply(query, room, len, answer->rcode, &answer->ede);
 }
 
 /* An answer that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
@@ -131,7 +163,7 @@ static void query_answer_big(struct query *query, const struct answer *answer)
     memcpy(room, resolver->big, len);
     if (truncated)
         counter_add(resolver->counters, COUNTER_answers_truncated, 1);
-    query_reply(query, len, answer->rcode, &answer->ede);
+    query_reply(query, room, len, answer->rcode, &answer->ede);
 }
 
 void query_answer(struct query *query, const struct answer *answer)
@@ -175,7 +207,7 @@ void query_error(struct query *query, uint16_t rcode, int ede_code, const char *
     count_error(query->resolver->counters, rcode);
     if (!query->parked)
         query->how = HOW_LOCAL;
-    query_reply(query, len, rcode, &ede);
+    query_reply(query, room, len, rcode, &ede);
 }
 
 /* --- waiting --- */
@@ -303,6 +335,8 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
     query->how = HOW_HIT;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
+    if (query_is_tapped(resolver))
+        query_tap(query, TAP_CLIENT_QUERY, wire);
     resolver->tally.tcp += origin->tcp;
     if (verdict == REQUEST_OK && !query->request.simple && !records_agree(wire, &query->request))
         verdict = REQUEST_FORMERR;

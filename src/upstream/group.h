@@ -153,6 +153,7 @@ struct group {
     size_t sessions;          /* in any state */
     struct dial dials[DIALS_NOTED]; /* the latest that are over */
     unsigned dial_count;      /* all that there ever were */
+    struct tap_queue *tap;    /* NULL: nobody wants copies of messages */
     bool connect_due;         /* pool_connect was asked for; done at the next flush */
     bool stopping;
     void (*closed)(void *context);

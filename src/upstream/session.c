@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "group.h"
+#include "net/tap.h"
 #include "upstream/upstream.h"
 
 static struct session *session_of(struct stream *stream)
@@ -162,6 +163,17 @@ static void session_fail_all(struct session *session, int reason, bool explained
         exchange_finish(container_of(link, struct exchange, link), reason, NULL);
 }
 
+#ifdef ENABLE_DNSTAP
+static void session_tap(const struct session *session, enum tap_kind kind, const uint8_t *message, size_t len)
+{
+    const struct tap_event event = {
+        .kind = kind, .transport = TAP_DOT, .answerer = &session->server->addr, .message = {message, len}};
+    tap_message(session->server->group->tap, &event);
+}
+#else
+#define session_tap(session, kind, message, len) ((void)0)
+#endif
+
 /* --- writing --- */
 
 static bool session_write(struct session *session, struct exchange *exchange)
@@ -181,6 +193,7 @@ static bool session_write(struct session *session, struct exchange *exchange)
     };
     size_t len = edit_question(message, exchange->key, &ask);
     edit_set_id(message, exchange->id);
+    session_tap(session, TAP_FORWARDER_QUERY, message, len);
     stream_commit(&session->stream, len);
     list_remove(&exchange->link);
     list_push_back(&session->sent, &exchange->link);
@@ -268,6 +281,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         session_close(session, ERROR_MALFORMED);
         return;
     }
+    session_tap(session, TAP_FORWARDER_RESPONSE, message, len);
     uint16_t id = read_u16(message);
     struct exchange *exchange = ids_find(&session->ids, id);
     if (!exchange) { /* the late answer to a tombstone, or nothing of ours */

@@ -244,6 +244,13 @@ static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
     return next;
 }
 
+#ifdef ENABLE_DNSTAP
+void group_tap(struct group *group, struct tap_queue *tap)
+{
+    group->tap = tap;
+}
+#endif
+
 int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
               struct tls_trust *const *trusts)
 {
