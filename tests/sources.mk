@@ -7,8 +7,4 @@ tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/to
   tests/tools/options.h tests/tools/question.c tests/tools/question.h
 tests_tools_dnsload_LDADD = -lm
 
-EXTRA_DIST += packaging/build-container packaging/container packaging/helm packaging/kubernetes packaging/stand-in \
-  packaging/test-container packaging/test-fleet packaging/test-kubernetes
-EXTRA_DIST += packaging/build-deb packaging/debian packaging/dependencies packaging/prometheus packaging/quickstart packaging/systemd packaging/test-deb
-EXTRA_DIST += .ci/run tests/faults tests/integration tests/live tests/run tests/tools/fault-table \
-  tests/tools/tally
+EXTRA_DIST += packaging .ci/run tests/faults tests/integration tests/live tests/run tests/tools/fault-table tests/tools/tally
