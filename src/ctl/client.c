@@ -9,23 +9,28 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int connect_to(const char *path)
+static int connect_at(const struct sockaddr *name, socklen_t len)
 {
     const struct timeval patience = {.tv_sec = CLIENT_PATIENCE_S};
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof name.sun_path)
-        return -ENAMETOOLONG;
-    memcpy(name.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&name, sizeof name) == 0)
+    if (connect(fd, name, len) == 0)
         return fd;
     int error = -errno;
     close(fd);
     return error;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof name.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    return connect_at((struct sockaddr *)&name, sizeof name);
 }
 
 int client_find_process(const char *socket_path)
@@ -44,7 +49,7 @@ int client_find_process(const char *socket_path)
 static int send_request(int fd, const char *verb, const char *target)
 {
     char text[4096];
-    int len = snprintf(text, sizeof text, "%s %s HTTP/1.0\r\nHost: dotstub\r\n\r\n", verb, target);
+    int len = snprintf(text, sizeof text, "%s %s HTTP/1.0\r\nHost: localhost\r\n\r\n", verb, target);
     if (len < 0 || (size_t)len >= sizeof text)
         return -EINVAL;
     for (ssize_t sent, at = 0; at < len; at += sent)
@@ -94,10 +99,9 @@ static int read_reply(struct client_reply *out, struct buffer *received)
     return out->body ? 0 : -ENOMEM;
 }
 
-int client_ask(struct client_reply *out, const char *socket_path, const char *verb, const char *target)
+static int ask_on(struct client_reply *out, int fd, const char *verb, const char *target)
 {
     struct buffer received = {0};
-    int fd = connect_to(socket_path);
     if (fd < 0)
         return fd;
     int status = send_request(fd, verb, target);
@@ -108,6 +112,16 @@ int client_ask(struct client_reply *out, const char *socket_path, const char *ve
     buffer_free(&received);
     close(fd);
     return status;
+}
+
+int client_ask(struct client_reply *out, const char *socket_path, const char *verb, const char *target)
+{
+    return ask_on(out, connect_to(socket_path), verb, target);
+}
+
+int client_ask_addr(struct client_reply *out, const struct addr *addr, const char *verb, const char *target)
+{
+    return ask_on(out, connect_at(&addr->sa, addr_len(addr)), verb, target);
 }
 
 bool client_add_argument(char *target, size_t cap, const char *name, const char *value)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/addr.h"
 #include "base/bytes.h"
 
 #define CLIENT_PATIENCE_S 10
@@ -25,6 +26,9 @@ int client_ask(struct client_reply *out, const char *socket_path, const char *ve
 
 /* The process that listens there, as it is seen from here; or negative as above. */
 int client_find_process(const char *socket_path) MUST_CHECK;
+
+/* The same over TCP: metrics.listen. */
+int client_ask_addr(struct client_reply *out, const struct addr *addr, const char *verb, const char *target) MUST_CHECK;
 
 /* Appends "name=value" to a target, after "?" or "&", with all that is no plain letter as %XX. False: there is no room. */
 bool client_add_argument(char *target, size_t cap, const char *name, const char *value);

@@ -23,7 +23,7 @@ enum {
 };
 
 /* Options that only some commands have. */
-enum own_option { OWN_SUFFIX, OWN_DRY_RUN, OWN_ROOT, OWN_TRUST_AD, OWN_COUNT };
+enum own_option { OWN_SUFFIX, OWN_DRY_RUN, OWN_ROOT, OWN_TRUST_AD, OWN_WATCH, OWN_QUICK, OWN_BUNDLE, OWN_COUNT };
 #define OWN(option) (1u << (option))
 
 struct options {
@@ -52,5 +52,9 @@ int upgrade_run(const struct options *options, const struct command *command, ch
 int check_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Makes the machine's programs ask dotstub, and undoes that. */
 int system_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* All counters, or what is counted in each second. */
+int stats_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Looks for what could be wrong, and says what to do. */
+int doctor_run(const struct options *options, const struct command *command, char **arguments, int count);
 
 #endif

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
-#include "config/config.h"
 
 #define DEFAULT_SOCKET "/run/dotstub/control.sock"
 
@@ -51,8 +50,7 @@ int locate_explain(const char *path, int error)
 
 /* --- its address --- */
 
-/* A wildcard is asked at its family's loopback address. */
-static struct addr as_asked(const struct addr *listening)
+struct addr locate_asked(const struct addr *listening)
 {
     struct addr asked = *listening;
     if (addr_is_wildcard(listening) && listening->sa.sa_family == AF_INET)
@@ -67,18 +65,18 @@ static unsigned fitness(const struct addr *addr)
     return (addr_port(addr) == 53) * 4 + addr_is_loopback(addr) * 2 + (addr->sa.sa_family == AF_INET);
 }
 
-int locate_server(const struct options *options, struct addr *out)
+struct addr locate_listener(const struct config *config)
 {
-    struct config *config = NULL;
-    int status = config_load(&config, options->config, environ, stderr);
-    if (status < 0)
-        return EXIT_CONFIGURATION;
-    *out = as_asked(&config->listen[0]);
+    struct addr best = locate_asked(&config->listen[0]);
     for (size_t i = 1; i < config->listen_count; i++) {
-        struct addr other = as_asked(&config->listen[i]);
-        if (fitness(&other) > fitness(out))
-            *out = other;
+        struct addr other = locate_asked(&config->listen[i]);
+        if (fitness(&other) > fitness(&best))
+            best = other;
     }
-    config_unref(config);
-    return EXIT_OK;
+    return best;
+}
+
+int locate_config(const struct options *options, struct config **out)
+{
+    return config_load(out, options->config, environ, stderr) < 0 ? EXIT_CONFIGURATION : EXIT_OK;
 }

@@ -9,7 +9,7 @@
 static const struct command commands[] = {
     {"status", "", "how the daemon, its upstreams and its cache are; exit status 2: degraded", ask_run, 0, 0, 0, "GET", "/status",
      {NULL}, show_status},
-    {"stats", "", "all counters since the start", ask_run, 0, 0, 0, "GET", "/stats", {NULL}, show_stats},
+    {"stats", "[--watch]", "all counters since the start, or a line each second", stats_run, 0, 0, OWN(OWN_WATCH), "GET", "/stats", {NULL}, show_stats},
     {"flush", "[NAME | --suffix NAME]", "forget everything, or a name, or all names below one", ask_run, 0, 1, OWN(OWN_SUFFIX), "POST",
      "/flush", {"name"}, show_flush},
     {"cache", "NAME [TYPE]", "what the cache keeps for a name (type A unless given)", ask_run, 1, 2, 0, "GET", "/cache",
@@ -30,6 +30,8 @@ static const struct command commands[] = {
      NULL, NULL, {NULL}, NULL},
     {"system", "status | enable | disable", "make this machine's programs ask dotstub, or undo that; exit status 2: they do not", system_run,
      1, 1, OWN(OWN_DRY_RUN) | OWN(OWN_ROOT) | OWN(OWN_TRUST_AD), NULL, NULL, {NULL}, NULL},
+    {"doctor", "[--quick] [--bundle FILE]", "what is wrong with DNS on this machine, and what to do; exit status 2: something", doctor_run,
+     0, 0, OWN(OWN_QUICK) | OWN(OWN_BUNDLE), NULL, NULL, {NULL}, NULL},
     {"check", "[FILE]", "look for mistakes in a configuration; asks no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -48,6 +50,8 @@ static void print_usage(FILE *out)
           "      --dry-run      system: only say what would be done\n"
           "      --root DIR     system: change the files below DIR, and tell nobody\n"
           "      --trust-ad     system: have programs believe the AD flag, that an upstream has validated an answer\n"
+          "      --quick        doctor: only whether the daemon answers, for a container's health check\n"
+          "      --bundle FILE  doctor: write a report, without names and addresses, to FILE\n"
           "      --version      print the version\n"
           "  -h, --help         print this\n",
           out);
@@ -65,6 +69,9 @@ static int read_options(struct options *out, int argc, char **argv)
         {"dry-run", no_argument, NULL, FIRST_OWN + OWN_DRY_RUN},
         {"root", required_argument, NULL, FIRST_OWN + OWN_ROOT},
         {"trust-ad", no_argument, NULL, FIRST_OWN + OWN_TRUST_AD},
+        {"watch", no_argument, NULL, FIRST_OWN + OWN_WATCH},
+        {"quick", no_argument, NULL, FIRST_OWN + OWN_QUICK},
+        {"bundle", required_argument, NULL, FIRST_OWN + OWN_BUNDLE},
         {"version", no_argument, NULL, SAY_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

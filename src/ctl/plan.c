@@ -30,8 +30,11 @@
 enum { RESOLVED, NETWORKMANAGER, RESOLVCONF, OPENRESOLV, PLAIN };
 
 static const struct manager managers[] = {
-    [RESOLVED] = {"resolved", "systemd-resolved", true, {{"systemctl", "restart", "systemd-resolved.service"}}, {{NULL}},
-                  {{"systemctl", "restart", "systemd-resolved.service"}}},
+    /* The manager would refuse a restart that is one too many in 10 s. */
+    [RESOLVED] = {"resolved", "systemd-resolved", true,
+                  {{"systemctl", "reset-failed", "systemd-resolved.service"}, {"systemctl", "restart", "systemd-resolved.service"}},
+                  {{NULL}},
+                  {{"systemctl", "reset-failed", "systemd-resolved.service"}, {"systemctl", "restart", "systemd-resolved.service"}}},
     [NETWORKMANAGER] = {"networkmanager", "NetworkManager", false, {{"nmcli", "general", "reload", "conf"}}, {{NULL}},
                         {{"nmcli", "general", "reload", "conf"}}},
     [RESOLVCONF] = {"resolvconf", "resolvconf", false,

@@ -324,9 +324,13 @@ static int status(const struct system *system)
 /* To disable it needs no configuration that can be read. */
 static int look(struct system *system, const struct options *options, bool disables)
 {
-    int status = disables ? EXIT_OK : locate_server(options, &system->wish.server);
+    struct config *config = NULL;
+    int status = disables ? EXIT_OK : locate_config(options, &config);
     if (status != EXIT_OK)
         return status;
+    if (config)
+        system->wish.server = locate_listener(config);
+    config_unref(config);
     status = resolv_read(&system->resolv, system->root);
     if (status < 0) {
         fprintf(stderr, "dotstubctl: cannot read %s" RESOLV_CONF ": %s\n", system->root, error_text(status));

@@ -1,0 +1,87 @@
+/* doctor: each check's finding on one line, problems with what to do. */
+#include "doctor.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "locate.h"
+#include "table.h"
+
+enum { SENTENCE = 400 };
+
+void doctor_say(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
+{
+    char says[SENTENCE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(says, sizeof says, format, arguments);
+    va_end(arguments);
+    table_make_plain(says);
+    json_t *finding = json_pack("{s:s, s:b, s:s, s:s?}", "check", check, "ok", !remedy, "says", says, "remedy", remedy);
+    (void)json_array_append_new(doctor->findings, finding);
+    doctor->problems += remedy != NULL;
+}
+
+static void print_findings(const struct doctor *doctor)
+{
+    char check[TABLE_CELL], says[TABLE_CELL], remedy[TABLE_CELL];
+    size_t i;
+    json_t *finding;
+    json_array_foreach(doctor->findings, i, finding) {
+        bool ok = json_is_true(json_object_get(finding, "ok"));
+        printf("%-8s %-10s %s\n", ok ? "ok" : "PROBLEM", table_field(finding, "check", check), table_field(finding, "says", says));
+        if (!ok)
+            printf("%19s-> %s\n", "", table_field(finding, "remedy", remedy));
+    }
+}
+
+static void print_json(const struct doctor *doctor)
+{
+    json_t *root = json_pack("{s:s, s:O}", "state", doctor->problems ? "problems" : "ok", "checks", doctor->findings);
+    json_dumpf(root, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+    json_decref(root);
+}
+
+static void make_checks(struct doctor *doctor, bool quick)
+{
+    static void (*const checks[])(struct doctor *) = {
+        doctor_check_daemon, doctor_check_health, doctor_check_tcp,   doctor_check_port,    doctor_check_control,
+        doctor_check_resolv, doctor_check_leaks,  doctor_check_clock, doctor_check_servers, doctor_check_families};
+    enum { QUICK = 2 };
+    for (size_t i = 0; i < (quick ? QUICK : sizeof checks / sizeof *checks); i++)
+        checks[i](doctor);
+}
+
+/* 0 or a negative errno. */
+static int tell(const struct doctor *doctor)
+{
+    const char *bundle = doctor->options->value[OWN_BUNDLE];
+    int status = 0;
+    if (doctor->options->json)
+        print_json(doctor);
+    else
+        print_findings(doctor);
+    if (bundle && (status = doctor_write_bundle(doctor, bundle)) < 0)
+        fprintf(stderr, "dotstubctl: cannot write %s: %s\n", bundle, error_text(status));
+    return status;
+}
+
+int doctor_run(const struct options *options, const struct command *command, char **arguments, int count)
+{
+    struct config *config = NULL;
+    (void)command;
+    (void)arguments;
+    (void)count;
+    int status = locate_config(options, &config);
+    if (status != EXIT_OK)
+        return status;
+    struct doctor doctor = {.options = options, .config = config, .server = locate_listener(config), .findings = json_array()};
+    make_checks(&doctor, options->given & OWN(OWN_QUICK));
+    status = tell(&doctor) < 0 ? EXIT_OTHER : doctor.problems ? EXIT_DEGRADED : EXIT_OK;
+    json_decref(doctor.findings);
+    json_decref(doctor.status);
+    json_decref(doctor.stats);
+    config_unref(config);
+    return status;
+}

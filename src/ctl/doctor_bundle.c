@@ -1,0 +1,111 @@
+/* The bundle is read by strangers.
+ *
+ * Invariant: a setting that is not known to be harmless leaves with its value. What names a client, a question or a person is left out;
+ * counters and the state of servers hold none of it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include "base/file.h"
+#include <config.h>
+#include "doctor.h"
+
+#define REDACTED "(left out)"
+
+static bool is_private(const char *setting)
+{
+    static const char *const words[] = {"access.", "identity.", "health.name", "listen", ".source", "token", "secret", "password", "key"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(setting, words[i]))
+            return true;
+    return false;
+}
+
+/* The first label of a server's name may be an account: "*.dns.nextdns.io". */
+static json_t *without_account(const char *name)
+{
+    const char *rest = strchr(name, '.');
+    return rest && strchr(rest + 1, '.') ? json_sprintf("*%s", rest) : json_string(name);
+}
+
+static void add_setting(void *context, const char *key, const char *value, const char *origin)
+{
+    size_t len = strlen(key);
+    bool is_name = len >= 8 && strcmp(key + len - 8, "tls-name") == 0;
+    json_t *shown = is_private(key) ? json_string(REDACTED) : is_name ? without_account(value) : json_string(value);
+    (void)json_array_append_new(context, json_pack("{s:s, s:o, s:s}", "setting", key, "value", shown, "origin", origin));
+}
+
+static json_t *settings(const struct config *config)
+{
+    json_t *array = json_array();
+    if (config_each(config, add_setting, array) == 0)
+        return array;
+    json_decref(array);
+    return json_null();
+}
+
+static json_t *versions(void)
+{
+    struct utsname system;
+    if (uname(&system) < 0)
+        return json_pack("{s:s}", "dotstubctl", PACKAGE_VERSION);
+    return json_pack("{s:s, s:s, s:s}", "dotstubctl", PACKAGE_VERSION, "kernel", system.release, "machine", system.machine);
+}
+
+static void redact_member(json_t *object, const char *key)
+{
+    const char *name = json_string_value(json_object_get(object, key));
+    if (name)
+        (void)json_object_set_new(object, key, without_account(name));
+}
+
+/* Where it listens may be an address of the operator's; a certificate's name that of an account. */
+static json_t *redacted_status(const struct doctor *doctor)
+{
+    json_t *status = json_deep_copy(doctor->status), *server;
+    size_t i;
+    if (!status)
+        return json_null();
+    (void)json_object_del(status, "listen");
+    json_array_foreach(json_object_get(status, "servers"), i, server)
+        redact_member(json_object_get(server, "last_session"), "certificate");
+    return status;
+}
+
+/* Sentences name what programs ask, who has a port, and the certificates of strangers: only which were well is told of those. */
+static json_t *redacted_findings(const struct doctor *doctor)
+{
+    static const char *const kept[] = {"tcp", "control", "throttling", "clock", "mtu", "ipv6", "nat64"};
+    json_t *findings = json_deep_copy(doctor->findings), *finding;
+    size_t i, k;
+    json_array_foreach(findings, i, finding) {
+        const char *check = json_string_value(json_object_get(finding, "check"));
+        for (k = 0; k < sizeof kept / sizeof *kept && strcmp(kept[k], check) != 0;)
+            k++;
+        if (k == sizeof kept / sizeof *kept)
+            (void)json_object_set_new(finding, "says", json_string(REDACTED));
+    }
+    return findings;
+}
+
+int doctor_write_bundle(const struct doctor *doctor, const char *path)
+{
+    struct file_draft draft;
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor), "status",
+                             redacted_status(doctor), "stats", doctor->stats ? json_incref(doctor->stats) : json_null(), "settings",
+                             settings(doctor->config));
+    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    int status = text ? file_draft_open(&draft, path) : -ENOMEM;
+    if (status == 0) {
+        status = file_write(draft.fd, text, strlen(text));
+        if (status == 0)
+            status = file_draft_keep(&draft);
+        else
+            file_draft_drop(&draft);
+    }
+    json_decref(root);
+    free(text);
+    return status;
+}
