@@ -127,8 +127,9 @@ int config_define_upstreams(const struct config *config, uint8_t out[DIGEST_LEN]
 const char *config_origin(const struct config *config, const char *key);
 const char *config_upstream_origin(const struct config *config, size_t upstream, const char *key);
 
-/* For a snapshot that is not in use yet, while the daemon that started with `started` runs on: settings that take effect at the start only
- * get that one's values; of those that differ the key is told, and where it came from says so. 0 or -ENOMEM: of no use then. */
+/* For a snapshot that is not in use yet, while the daemon that started with `started` runs on: settings that take effect at the
+ * start only get that one's values; of those that differ the key is told, and where it came from says so. 0, or -ENOMEM: it is of
+ * no use then. */
 int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key),
                       void *context) MUST_CHECK;
 

@@ -11,7 +11,8 @@
 /* 0 or -ENOMEM. */
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
                   struct cache *cache, struct group *group, const struct step *const *steps) MUST_CHECK;
-/* Another configuration holds from now on, for what waits as well; the one before is not looked at any more. The group is not touched. */
+/* Another configuration holds from now on, for what waits as well; the one before is not looked at any more. The group is not
+ * touched. */
 void resolver_configure(struct resolver *resolver, const struct config *config);
 /* SERVFAIL to every query that waits, and the end of all lookups; new ones fail at once. */
 void resolver_stop(struct resolver *resolver);

@@ -7,20 +7,20 @@
  */
 #include "daemon.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include <config.h>
 #include "control/control.h"
+#include "descriptors.h"
+#include "drain.h"
 #include "exits.h"
 #include "handover.h"
 #include "inherited.h"
 #include "kept.h"
-#include "net/notify.h"
+#include "manager.h"
 #include "privileges.h"
 #include "reload.h"
 #include "sockets.h"
@@ -40,8 +40,8 @@ struct daemon {
     struct mailbox mailbox;
     struct letter *ended;   /* one for each worker */
     unsigned running;       /* workers whose end was not told yet */
-    bool draining, stopping;
-    uv_timer_t drain;       /* while draining */
+    bool stopping;
+    struct drain drain;
     struct control *control;
     uv_signal_t on_term, on_int, on_hup;
     struct kept kept;
@@ -57,35 +57,15 @@ static struct daemon self;
 
 /* --- the workers --- */
 
-/* As many descriptors as we may have; each worker's TCP clients get what listeners and upstream sessions leave. */
-static unsigned tcp_limit(const struct config *config)
+static unsigned client_limit(const struct config *config)
 {
-    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
-            limit = raised;
-    }
-    size_t servers = 0;
-    for (size_t i = 0; i < config->upstream_count; i++)
-        servers += config->upstreams[i].address_count;
-    if (servers * config->tls.sessions > 12)
-        servers = 12 / config->tls.sessions + 1; /* more are not open at once */
-    unsigned long reserve = 16 + control_descriptors(config) + config->workers * (8 + 4 * self.sockets.per_worker + servers * config->tls.sessions);
-    unsigned long left = limit.rlim_cur > reserve ? (limit.rlim_cur - reserve) / config->workers : 0;
-    if (left < 4)
-        left = 4;
-    if (left >= config->limits.tcp_clients)
-        return config->limits.tcp_clients;
-    log_warning("daemon", "at most %lu TCP clients per worker: the limit of open files is %lu; raise it (ulimit -n, LimitNOFILE=)",
-                left, (unsigned long)limit.rlim_cur);
-    return (unsigned)left;
+    return descriptors_for_clients(config, self.sockets.per_worker);
 }
 
 static int make_workers(void)
 {
     const struct config *config = self.config;
-    unsigned limit = tcp_limit(config);
+    unsigned limit = client_limit(config);
     self.workers = mem_zalloc(config->workers, sizeof(struct worker *));
     self.ended = mem_zalloc(config->workers, sizeof(struct letter));
     self.cache = cache_new(config->cache.size);
@@ -119,7 +99,8 @@ static void cache_flushed(void *context)
 static void drain_for(void *context, uint64_t ms);
 static void reload_for(void *context, struct reload_wait *wait);
 
-static const struct control_ops control_ops = {counters_of, post_to, worker_report, worker_trace, cache_flushed, drain_for, reload_for};
+static const struct control_ops control_ops = {counters_of, post_to, worker_report, worker_trace, cache_flushed, drain_for,
+                                                reload_for};
 
 /* After make_workers; may be the first to want the user. 0 or an exit status. */
 static int open_control(const char *user)
@@ -139,15 +120,6 @@ static int open_control(const char *user)
     if (status == 0)
         return EXIT_OK;
     return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
-}
-
-/* --- the service manager --- */
-
-static void tell_manager(const char *assignments)
-{
-    int status = notify_send(assignments);
-    if (status < 0)
-        log_warning("daemon", "the service manager (NOTIFY_SOCKET) cannot be told: %s", error_text(status));
 }
 
 /* --- the end of the workers --- */
@@ -183,7 +155,7 @@ static void handed_over(pid_t to)
 {
     char assignment[32];
     snprintf(assignment, sizeof assignment, "MAINPID=%ld", (long)to);
-    tell_manager(assignment);
+    manager_tell(assignment);
     kept_hand_over(&self.kept);
     stop_workers();
     control_hand_over(self.control);
@@ -205,30 +177,13 @@ static void await_next(void)
                                   });
 }
 
-/* --- draining: load balancers get the time to look elsewhere --- */
-
-static void drain_over(uv_timer_t *timer)
-{
-    (void)timer;
-    log_info("daemon", "drained: stopping");
-    stop_workers();
-}
+/* --- draining --- */
 
 static void drain_for(void *context, uint64_t ms)
 {
-    enum { STOP_MS = 5000 };
-    char assignments[80];
     (void)context;
-    if (self.stopping)
-        return;
-    for (unsigned i = 0; !self.draining && i < self.running; i++)
-        worker_drain(self.workers[i]);
-    self.draining = true;
-    control_draining(self.control);
-    snprintf(assignments, sizeof assignments, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, (ms + STOP_MS) * 1000);
-    tell_manager(assignments);
-    log_info("daemon", "draining for %" PRIu64 ".%" PRIu64 " s: /readyz and health.name say no, all else is answered", ms / 1000, ms % 1000 / 100);
-    uv_timer_start(&self.drain, drain_over, ms, 0);
+    if (!self.stopping)
+        drain_begin(&self.drain, ms, self.control, self.workers, self.running);
 }
 
 /* --- reading the configuration again --- */
@@ -236,8 +191,8 @@ static void drain_for(void *context, uint64_t ms)
 /* Once it knows of our end it is told nothing else. */
 static void tell_of_reload(const char *assignments)
 {
-    if (!self.draining && !self.stopping)
-        tell_manager(assignments);
+    if (!self.drain.begun && !self.stopping)
+        manager_tell(assignments);
 }
 
 static void reload_for(void *context, struct reload_wait *wait)
@@ -259,7 +214,7 @@ static void prepare_reload(const char *file)
                                                      .workers = self.workers,
                                                      .count = self.config->workers,
                                                      .control = self.control,
-                                                     .tcp_limit = tcp_limit,
+                                                     .tcp_limit = client_limit,
                                                      .tell = tell_of_reload,
                                                      .changed = configuration_changed});
 }
@@ -270,12 +225,12 @@ static void prepare_reload(const char *file)
 static void stop_asked(uv_signal_t *signal, int number)
 {
     (void)signal;
-    if (number == SIGTERM && self.config->drain_ms > 0 && !self.draining) {
+    if (number == SIGTERM && self.config->drain_ms > 0 && !self.drain.begun) {
         drain_for(NULL, self.config->drain_ms);
         return;
     }
     log_info("daemon", "stopping on signal %d", number);
-    tell_manager("STOPPING=1");
+    manager_tell("STOPPING=1");
     stop_workers();
 }
 
@@ -304,7 +259,7 @@ static int watch_signals(void)
     if (status == 0)
         status = uv_signal_start(&self.on_hup, reload_asked, SIGHUP);
     if (status == 0)
-        status = uv_timer_init(&self.loop.uv, &self.drain);
+        status = drain_init(&self.drain, &self.loop, stop_workers);
     if (status == 0)
         status = kept_init(&self.kept, &self.loop);
     if (status == 0)
@@ -318,7 +273,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_term, NULL);
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
-    uv_close((uv_handle_t *)&self.drain, NULL);
+    drain_close(&self.drain);
     kept_close(&self.kept);
     watchdog_close(&self.watchdog);
     loop_drain(&self.loop, 100);
@@ -355,7 +310,7 @@ static int run_workers(void)
         control_started(self.control);
         await_next();
         announce();
-        tell_manager("READY=1");
+        manager_tell("READY=1");
         watchdog_start(&self.watchdog, self.workers, started);
     } else {
         stop_workers();

@@ -1,8 +1,8 @@
 /* Invariants:
  *   - until reload_commit nothing has changed, and what was made is freed by whoever made it; from there on nothing can fail;
  *   - `changes` lie still until the last worker's letter is back; so there is one reload at a time;
- *   - the old configuration ends with its last reference: ours goes at once, a worker's when it has gone over, a plan's when the last
- *     answer has come that was asked for under it.
+ *   - the old configuration ends with its last reference: ours goes at once, a worker's when it has gone over, a plan's when the
+ *     last answer has come that was asked for under it.
  */
 #include "reload.h"
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Reading the configuration again while questions are answered.
  *
- * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets a letter with what it needs, and
- *          goes over to it between two turns of its loop. Sockets and cache stay. What is asked for while one is under way
+ * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets a letter with what it needs,
+ *          and goes over to it between two turns of its loop. Sockets and cache stay. What is asked for while one is under way
  *          is done once more after it.
  * Owns:    what is on its way to the workers; *config, whose reference it exchanges, is the daemon's.
  * Threads: the main thread.

@@ -1,7 +1,8 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when
- *          worker_join returns. worker_configure, worker_drain, worker_stop, worker_post and worker_counters may be called from the main thread.
+ *          worker_join returns. worker_configure, worker_drain, worker_stop, worker_post and worker_counters may be called from the
+ *          main thread.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
 #define DOTSTUB_DAEMON_WORKER_H

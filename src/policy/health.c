@@ -1,6 +1,7 @@
 /* A name for health checks over DNS.
  *
- * The answer is the worker's own, so that a check sees this process and no upstream: an address that nobody would use, or no data.
+ * The answer is the worker's own, so that a check sees this process and no upstream: an address that nobody would use, or no
+ * data.
  */
 #include <string.h>
 #include "dns/codes.h"

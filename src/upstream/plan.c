@@ -1,12 +1,12 @@
 /* What a group asks, as one configuration says; and how it goes over to another.
  *
- * A plan owns servers. When the next one is applied, those that are the same in both (address, source, and all that is trusted) go over
- * to it with their sessions, tickets and all that was learned; the others stay behind and leave: nothing more is asked of them, what is
- * under way is answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun under it or under
- * an older one lives, and as long as a server of it has a session.
+ * A plan owns servers. When the next one is applied, those that are the same in both (address, source, and all that is trusted)
+ * go over to it with their sessions, tickets and all that was learned; the others stay behind and leave: nothing more is asked of
+ * them, what is under way is answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun
+ * under it or under an older one lives, and as long as a server of it has a session.
  *
- * Invariants: group->plans has the current plan last; servers of the others are `left`; plans end oldest first, from the group's flush,
- * where nobody is in the middle of anything.
+ * Invariants: group->plans has the current plan last; servers of the others are `left`; plans end oldest first, from the group's
+ * flush, where nobody is in the middle of anything.
  */
 #include <errno.h>
 #include <string.h>

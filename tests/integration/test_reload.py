@@ -265,8 +265,8 @@ def test_tcp_clients_are_told_of_another_idle_time(reloadable):
 
 @pytest.mark.threads
 def test_what_takes_effect_at_the_next_start_says_so(reloadable, server, public_path):
-    changes = {"workers": 3, "cache": {"size": "8MiB", "save": "yes", "max-ttl": "5s"}, "metrics": {"listen": f"127.0.0.1@{free_port()}"},
-               "listen": [f"127.0.0.1@{reloadable.port}"]}
+    changes = {"workers": 3, "cache": {"size": "8MiB", "save": "yes", "max-ttl": "5s"},
+               "metrics": {"listen": f"127.0.0.1@{free_port()}"}, "listen": [f"127.0.0.1@{reloadable.port}"]}
     keys = ["listen", "workers", "cache.size", "cache.save", "metrics.listen"]
     assert reloadable.reload(**changes) == keys
     assert reloadable.ask("a.example").answer[0].ttl <= 5  # the rest is in force

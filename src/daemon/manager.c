@@ -1,0 +1,11 @@
+#include "manager.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "net/notify.h"
+
+void manager_tell(const char *assignments)
+{
+    int status = notify_send(assignments);
+    if (status < 0)
+        log_warning("daemon", "the service manager (NOTIFY_SOCKET) cannot be told: %s", error_text(status));
+}
