@@ -8,6 +8,13 @@ dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/check.c src/ctl/comman
 dotstubctl_LDADD = $(ctl_libs)
 dist_man_MANS += docs/man/dotstubctl.8
 
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = completions/bash/dotstubctl
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = completions/zsh/_dotstubctl
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+dist_fishcompletion_DATA = completions/fish/dotstubctl.fish
+
 check_PROGRAMS += tests/unit/test_client tests/unit/test_show
 tests_unit_test_client_SOURCES = tests/unit/test_client.c
 tests_unit_test_client_LDADD = $(ctl_libs) $(CMOCKA_LIBS)
