@@ -137,6 +137,16 @@ def test_quick_needs_neither_socket_nor_network(patient, dot):
     assert set(patient.problems("--quick")) == {"daemon", "health"}
 
 
+def test_quick_is_content_with_a_refusal(patient, dot, make_daemon):
+    """As in a container that answers its network, and not itself."""
+    namespace, server, daemon = dot
+    daemon.stop()
+    strict = make_daemon(server, namespace=namespace, port=53, access={"allow": ["192.0.2.0/24"]})
+    patient.config_file = strict.config_file
+    assert set(patient.doctor("--quick")) == {"daemon"}
+    assert "another answer" in patient.problems()["daemon"]
+
+
 def test_the_bundle_holds_nothing_private(patient, dot, tmp_path):
     config = json.loads(patient.config_file.read_text())
     config |= {"access": {"allow": ["127.0.0.0/8", "::1", "198.51.100.0/24"]}, "identity": {"hostname": "secret-host"},
