@@ -98,6 +98,8 @@ struct config {
     bool control_socket_is_default; /* where it cannot be, that is no error then */
     bool has_metrics;
     struct addr metrics_listen;
+    bool metrics_names;      /* shown there, to who has the token */
+    char *metrics_token_file; /* NULL: off */
 
     char *dnstap_socket;     /* NULL: off */
 

@@ -115,6 +115,14 @@ static void check_ttls(struct draft *draft)
         report_at(draft->report, min->named ? min->mark : max->mark, "cache.min-ttl is above cache.max-ttl");
 }
 
+static void check_names(struct draft *draft)
+{
+    const struct setting *names = draft_setting(draft, "metrics.names"), *token = draft_setting(draft, "metrics.token-file");
+    if (!names->broken && !token->broken && names->first->number && token->first->none)
+        report_at(draft->report, names->mark, "metrics.names: anybody could read who asks for what; name a file with a secret in "
+                  "metrics.token-file");
+}
+
 void settle_check(struct draft *draft)
 {
     if (draft->partial)
@@ -122,6 +130,7 @@ void settle_check(struct draft *draft)
     check_listen(draft);
     check_upstreams(draft);
     check_ttls(draft);
+    check_names(draft);
 }
 
 /* -- The snapshot -- */

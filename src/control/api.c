@@ -15,6 +15,7 @@
 #include "health.h"
 #include "logset.h"
 #include "metrics.h"
+#include "page.h"
 #include "questions.h"
 #include "request.h"
 #include "status.h"
@@ -212,6 +213,8 @@ static void get_readyz(struct view *view, struct http_request *request, const st
 /* --- the tables --- */
 
 static const struct route control_routes[] = {
+    {"/", HTTP_GET, {NULL}, .answer = page_send},
+    {"/status.json", HTTP_GET, {NULL}, .report = page_status_private, .with_records = true},
     {"/status", HTTP_GET, {NULL}, .report = get_status},
     {"/stats", HTTP_GET, {NULL}, .answer = get_stats},
     {"/config", HTTP_GET, {NULL}, .answer = get_config},
@@ -227,6 +230,8 @@ static const struct route control_routes[] = {
 };
 
 static const struct route metrics_routes[] = {
+    {"/", HTTP_GET, {"token"}, .answer = page_send},
+    {"/status.json", HTTP_GET, {"token"}, .report = page_status_public, .with_records = true},
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
     {"/healthz", HTTP_GET, {NULL}, .report = get_healthz},
     {"/readyz", HTTP_GET, {NULL}, .report = get_readyz},
@@ -303,9 +308,17 @@ static void dispatch(struct view *view, struct http_request *request, const stru
         ask_workers(view, request, route);
 }
 
+/* The socket's file keeps strangers out, but the page may be looked at through a forwarded port, where other pages in the same browser
+ * would get in: by a name of their own that points there, or with a form. Programs write any word they like for a host. */
 void api_control(struct view *view, struct http_request *request)
 {
-    dispatch(view, request, control_routes);
+    bool word = request->host && !strchr(request->host, '.');
+    if (!word && !api_host_is_ours(request->host, ""))
+        request_refuse(request, HTTP_FORBIDDEN, "ask by address, by localhost or by a word for a host");
+    else if (request->verb != HTTP_GET && request->origin)
+        request_refuse(request, HTTP_FORBIDDEN, "pages in a browser change nothing here");
+    else
+        dispatch(view, request, control_routes);
 }
 
 void api_metrics(struct view *view, struct http_request *request)

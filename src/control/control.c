@@ -99,12 +99,26 @@ static void handle_metrics(void *context, struct http_request *request)
 
 static const struct http_ops metrics_http = {NULL, handle_metrics};
 
+static int read_token(struct token *token, const char *path)
+{
+    int status = path ? token_read(token, path) : 0;
+    if (status == -EINVAL)
+        log_error("control", "metrics.token-file %s: its first line must be %d to %d visible characters; write a random one, as from "
+                  "`openssl rand -hex 16`", path, TOKEN_MIN, TOKEN_MAX);
+    else if (status < 0)
+        log_error("control", "cannot read metrics.token-file %s: %s", path, error_text(status));
+    return status;
+}
+
 static int open_metrics(struct control *control, const struct control_setup *setup)
 {
     const struct config *config = setup->config;
     char text[ADDR_TEXT];
     if (!config->has_metrics)
         return 0;
+    int status = read_token(&control->view.token, config->metrics_token_file);
+    if (status < 0)
+        return status;
     int fd = listener_taken(setup->taken, setup->taken_count, NULL, &config->metrics_listen);
     if (fd < 0)
         fd = listener_tcp(&config->metrics_listen);

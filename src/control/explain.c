@@ -89,9 +89,10 @@ static void put_question(json_t *object, const struct key *key)
     put_flag(object, "checking_disabled", key->flags & KEY_CD);
 }
 
+static const char *const kinds[] = {[RECORD_SLOW] = "slow", [RECORD_FAILED] = "failed"};
+
 static json_t *explain_object(const struct record *record)
 {
-    static const char *const kinds[] = {[RECORD_SLOW] = "slow", [RECORD_FAILED] = "failed"};
     static const char *const sessions[] = {
         [RECORD_NO_SESSION] = NULL, [RECORD_REUSED] = "reused", [RECORD_OPENED] = "opened", [RECORD_RESUMED] = "resumed"};
     const char *session = sessions[record->session];
@@ -140,6 +141,35 @@ char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wa
     }
     put(root, "records", records);
     return print(root);
+}
+
+/* --- in short --- */
+
+/* The text of an extended error may name what was asked. */
+static json_t *recent_object(const struct record *record, bool with_names)
+{
+    char id[RECORD_ID_TEXT], name[NAME_MAX_TEXT], type[TYPE_TEXT], rcode[RCODE_TEXT];
+    json_t *object = json_object();
+    put_text(object, "id", record_id_text(record->id, id));
+    put_text(object, "kind", kinds[record->kind]);
+    put_number(object, "ended_s_ago", seconds_since(record->ended_ms));
+    put(object, "name", with_names ? json_string(name_text(record->key.name, name)) : json_null());
+    put_text(object, "type", records_type_text(record->key.type, type));
+    put_text(object, "rcode", records_rcode_text(record->rcode, rcode));
+    put(object, "extended_error", with_names ? error_of(record) : json_null());
+    put_number(object, "total_ms", record->total_ms);
+    put(object, "explanation", sentence(record));
+    put_number(object, "queries", record->queries);
+    put_flag(object, "stale", record->stale);
+    return object;
+}
+
+json_t *explain_recent(const struct survey_sum *sum, size_t most, bool with_names)
+{
+    json_t *records = json_array();
+    for (size_t i = 0; i < sum->record_count && i < most; i++)
+        (void)json_array_append_new(records, recent_object(sum->records[i], with_names));
+    return records;
 }
 
 /* --- a trace --- */

@@ -22,6 +22,8 @@ struct explain_wanted {
 
 /* As status_text. */
 char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted);
+/* The newest `most`, in short; what may hold a name only `with_names`. */
+struct json_t *explain_recent(const struct survey_sum *sum, size_t most, bool with_names);
 char *explain_trace(const struct trace *trace);
 
 #endif

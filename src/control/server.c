@@ -121,37 +121,72 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 /* --- replies --- */
 
+/* What no reply may be without: NULL is an end of the connection. */
+static struct MHD_Response *with_headers(struct MHD_Response *response, const char *type)
+{
+    if (!response)
+        return NULL;
+    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES &&
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES)
+        return response;
+    MHD_destroy_response(response);
+    return NULL;
+}
+
 static struct MHD_Response *make_response(const char *type, char *body, const char *allow)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
+    if (!response)
         free(body);
+    response = with_headers(response, type);
+    if (!response)
         return NULL;
-    }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (allow)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
     return response;
 }
 
-void http_reply(struct http_request *http, unsigned status, const char *type, char *body, const char *allow)
+static struct MHD_Response *make_page(const unsigned char *page, size_t len, const char *policy)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(len, (void *)(uintptr_t)page, MHD_RESPMEM_PERSISTENT);
+    response = with_headers(response, "text/html; charset=utf-8");
+    if (!response)
+        return NULL;
+    if (MHD_add_response_header(response, "Content-Security-Policy", policy) == MHD_YES &&
+        MHD_add_response_header(response, "Referrer-Policy", "no-referrer") == MHD_YES)
+        return response;
+    MHD_destroy_response(response);
+    return NULL;
+}
+
+static void replied(struct http_request *http, unsigned status, struct MHD_Response *response)
 {
     struct request *request = container_of(http, struct request, http);
-    if (!body) {
-        status = HTTP_INTERNAL_ERROR;
-        body = strdup("out of memory\n");
-        type = "text/plain";
-    }
     request->state = REQUEST_REPLIED;
     request->status = status;
-    request->response = body ? make_response(type, body, allow) : NULL;
+    request->response = response;
     if (!request->suspended)
         return;
     request->suspended = false;
     MHD_resume_connection(request->connection);
     uv_timer_start(&http->server->timer, on_timer, 0, 0);
+}
+
+void http_reply(struct http_request *http, unsigned status, const char *type, char *body, const char *allow)
+{
+    if (!body) {
+        status = HTTP_INTERNAL_ERROR;
+        body = strdup("out of memory\n");
+        type = "text/plain";
+    }
+    replied(http, status, body ? make_response(type, body, allow) : NULL);
+}
+
+void http_reply_page(struct http_request *http, const unsigned char *page, size_t len, const char *policy)
+{
+    replied(http, HTTP_OK, make_page(page, len, policy));
 }
 
 /* Without memory for a reply the connection ends. */
@@ -181,11 +216,24 @@ static enum MHD_Result take_argument(void *context, enum MHD_ValueKind kind, con
     return MHD_YES;
 }
 
+/* What would be cut short by a NUL in it stays as it came: "/%00x" is not "/". */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 static enum http_verb verb_of(const char *method)
 {
     if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
         return HTTP_GET;
     return strcmp(method, MHD_HTTP_METHOD_POST) == 0 ? HTTP_POST : HTTP_OTHER_VERB;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
 static struct request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *path,
@@ -198,7 +246,9 @@ static struct request *request_new(struct http_server *server, struct MHD_Connec
     request->http.server = server;
     request->http.path = path;
     request->http.verb = verb_of(method);
-    request->http.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    request->http.host = header(connection, MHD_HTTP_HEADER_HOST);
+    request->http.origin = header(connection, MHD_HTTP_HEADER_ORIGIN);
+    request->http.authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     return request;
 }
 
@@ -207,7 +257,7 @@ static enum MHD_Result request_begins(struct http_server *server, struct request
 {
     const struct connection *own =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    const char *length = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *length = header(request->connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (!own)
         return MHD_NO;
     if (server->ops->admits && !server->ops->admits(server->context, own->fd))
@@ -278,7 +328,7 @@ static struct MHD_Daemon *start(struct http_server *server, int fd, unsigned con
                             MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
                             MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            server, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+                            server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -33,7 +33,7 @@ struct http_request {
     struct http_server *server;
     enum http_verb verb;
     const char *path;             /* without the arguments */
-    const char *host;             /* the Host header; NULL: none */
+    const char *host, *origin, *authorization; /* headers; NULL: none */
     unsigned argument_count;      /* HTTP_ARGUMENTS + 1: there were more */
     struct {
         const char *name, *value; /* decoded; value NULL: there was no "=" */
@@ -57,5 +57,7 @@ void http_server_close(struct http_server *server);
 /* `body` comes from malloc and is taken over; NULL (memory is gone): a short text with HTTP_INTERNAL_ERROR. `allow`: for
  * HTTP_WRONG_VERB, else NULL. The request is gone after it. */
 void http_reply(struct http_request *request, unsigned status, const char *type, char *body, const char *allow);
+/* A page of HTML that lives for ever, with its Content-Security-Policy; the request is gone as well. */
+void http_reply_page(struct http_request *request, const unsigned char *page, size_t len, const char *policy);
 
 #endif

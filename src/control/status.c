@@ -6,6 +6,7 @@
 #include <config.h>
 #include "base/errors.h"
 #include "dns/records.h"
+#include "explain.h"
 #include "health.h"
 #include "json.h"
 #include "resolve/querylog.h"
@@ -86,36 +87,65 @@ static json_t *reloads_object(const struct reloads *reloads)
     return object;
 }
 
-char *status_text(const struct view *view, const struct survey_sum *sum)
+/* What anybody may know. */
+static json_t *overview(const struct view *view, const struct survey_sum *sum)
 {
-    json_t *root = json_object(), *listening = json_array(), *servers = json_array(), *degraded = json_array();
-    for (size_t i = 0; i < view->listening_count; i++)
-        (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
+    json_t *root = json_object(), *servers = json_array(), *degraded = json_array();
     for (size_t i = 0; i < sum->server_count; i++)
         (void)json_array_append_new(servers, server_object(&sum->servers[i]));
     bool is_degraded = health_each(sum, add_sentence, degraded) > 0;
     put_text(root, "state", view->readiness == READY_DRAINING ? "draining" : is_degraded ? "degraded" : "ok");
     put(root, "degraded", degraded);
     put_text(root, "version", PACKAGE_VERSION);
-    put_number(root, "pid", (uint64_t)getpid());
     put_number(root, "uptime_s", seconds_since(view->started_ms));
     put_number(root, "workers", view->config->workers);
-    put(root, "listen", listening);
     put_number(root, "queries_waiting", sum->waiting);
     put(root, "servers", servers);
     put(root, "cache", cache_object(view));
+    return root;
+}
+
+char *status_text(const struct view *view, const struct survey_sum *sum)
+{
+    json_t *root = overview(view, sum), *listening = json_array();
+    for (size_t i = 0; i < view->listening_count; i++)
+        (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
+    put_number(root, "pid", (uint64_t)getpid());
+    put(root, "listen", listening);
     put(root, "configuration", reloads_object(&view->reloads));
     put_text(root, "log_level", log_level_name(log_level()));
     return print(root);
 }
 
-char *status_counters(const struct view *view)
+static json_t *counters_object(const struct view *view)
 {
-    json_t *root = json_object(), *counters = json_object();
+    json_t *counters = json_object();
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         put_number(counters, counter_name(i), view_counter(view, i));
+    return counters;
+}
+
+char *status_counters(const struct view *view)
+{
+    json_t *root = json_object();
     put_number(root, "uptime_s", seconds_since(view->started_ms));
-    put(root, "counters", counters);
+    put(root, "counters", counters_object(view));
+    return print(root);
+}
+
+enum { PAGE_RECORDS = 20 };
+
+char *status_page(const struct view *view, const struct survey_sum *sum, enum status_names names)
+{
+    static const char *const words[] = {[NAMES_HIDDEN] = "hidden", [NAMES_FOR_TOKEN] = "token", [NAMES_SHOWN] = "shown"};
+    json_t *root = overview(view, sum);
+    put(root, "time", json_integer(clock_wall_s()));
+    put_number(root, "clock_ms", clock_ms());
+    put_number(root, "slow_ms", view->config->log_slow_ms);
+    put_text(root, "names", words[names]);
+    put_flag(root, "reload_failed", view->reloads.last_failed);
+    put(root, "counters", counters_object(view));
+    put(root, "recent", explain_recent(sum, PAGE_RECORDS, names == NAMES_SHOWN));
     return print(root);
 }
 

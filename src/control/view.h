@@ -9,6 +9,7 @@
 #include "control/ops.h"
 #include "reloads.h"
 #include "survey.h"
+#include "token.h"
 #include "tracer.h"
 
 enum readiness { READY_NOT_YET, READY_YES, READY_DRAINING, READY_STOPPING };
@@ -23,6 +24,7 @@ struct view {
     uint64_t started_ms;     /* boot-time clock */
     int64_t started_wall_s;
     enum readiness readiness;
+    struct token token;      /* for names on metrics.listen */
     struct survey survey;
     struct tracer tracer;
     struct reloads reloads;

@@ -91,12 +91,13 @@ def real_server(request, certs, tmp_path_factory):
 
 
 def pytest_addoption(parser):
+    parser.addoption("--browser", action="store_true", help="the status page in a real browser, too")
     parser.addoption("--faults", action="store_true", help="the table of faults under steady traffic too, and the storms whole")
 
 
 def pytest_collection_modifyitems(config, items):
     assert os.geteuid() == 0, "the integration tests need root: namespaces, port 53, users"
-    unwanted = set() if config.getoption("--faults") else {"faults"}
+    unwanted = {mark for mark in ("browser", "faults") if not config.getoption(mark)}
     if FLAVOUR != "plain":
         unwanted.add("plain")
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]

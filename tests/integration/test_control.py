@@ -245,10 +245,10 @@ def test_changes_are_made_by_post(daemon, path):
 
 
 def test_other_paths_are_told_which_there_are(daemon):
-    for path in ("/", "/nothing", "/status/", "/readyz", "//status"):
+    for path in ("/index.html", "/nothing", "/status/", "/readyz", "//status"):
         answer = control(daemon, path)
         assert answer.status == 404
-        assert {"/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain"} == set(answer.json["paths"])
+        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain"} == set(answer.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
@@ -276,7 +276,8 @@ def test_too_large(daemon):
 
 
 def test_what_is_no_http(daemon):
-    for octets in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n"):
+    for octets in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n",
+                   b"GET /status%00x HTTP/1.0\r\n\r\n"):
         with raw(daemon, octets) as client:
             client.shutdown(socket.SHUT_WR)
             assert b" 200 " not in read_all(client)

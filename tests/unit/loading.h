@@ -149,7 +149,7 @@ static const char full[] __attribute__((unused)) =
     "health: {name: health.example}\n"
     "drain: {time: 9s}\n"
     "control: {socket: off}\n"
-    "metrics: {listen: 127.0.0.1@9153}\n"
+    "metrics: {listen: 127.0.0.1@9153, names: yes, token-file: /etc/dotstub/token}\n"
     "log: {level: debug, queries: yes}\n";
 
 /* -- A directory for one test -- */

@@ -33,6 +33,13 @@ void __wrap_http_reply(struct http_request *to, unsigned status, const char *typ
     free(body);
 }
 
+void __wrap_http_reply_page(struct http_request *to, const unsigned char *page, size_t len, const char *policy);
+void __wrap_http_reply_page(struct http_request *to, const unsigned char *page, size_t len, const char *policy)
+{
+    assert_int_equal(page[len], '\0');
+    __wrap_http_reply(to, HTTP_OK, policy, strdup((const char *)page), NULL);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -199,6 +206,58 @@ static void names_stay_on_the_socket(void **state)
     assert_int_equal(reply.status, HTTP_NOT_FOUND);
     ask(api_metrics, HTTP_GET, "/metrics", NULL);
     assert_null(strstr(reply.body, "example"));
+}
+
+static void names_need_the_token_elsewhere(void **state)
+{
+    (void)state;
+    static const char secret[] = "0123456789abcdef";
+    keep_some();
+    ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", secret));
+    assert_says("\"names\": \"hidden\"");
+    assert_null(strstr(reply.body, "example"));
+    assert_null(strstr(reply.body, "Connection refused")); /* such texts may hold names */
+    fake.config.metrics_names = view.token.set = true;
+    digest_bytes(view.token.digest, secret, strlen(secret));
+    ask(api_metrics, HTTP_GET, "/status.json", NULL);
+    assert_says("\"names\": \"token\"");
+    assert_null(strstr(reply.body, "example"));
+    ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", "0123456789abcdeg"));
+    assert_int_equal(reply.status, HTTP_FORBIDDEN);
+    assert_null(strstr(reply.body, "example"));
+    ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", secret));
+    assert_says("\"a.example.\"");
+    assert_says("Connection refused");
+    fake.config.metrics_names = false; /* as by a reload */
+    ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", secret));
+    assert_null(strstr(reply.body, "example"));
+}
+
+static void the_page_is_sent_under_its_policy(void **state)
+{
+    (void)state;
+    ask(api_metrics, HTTP_GET, "/", NULL);
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_non_null(strstr(reply.body, "<!doctype html>"));
+    assert_int_equal(strncmp(reply.type, "default-src 'none'; script-src 'sha256-", 39), 0);
+    get("/");
+    assert_int_equal(reply.status, HTTP_OK);
+}
+
+static void pages_of_others_get_nothing_from_the_socket(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"x", "dotstub", "localhost:8080", "127.0.0.1", "evil.example", "evil.example:8080", "localhost.evil"};
+    for (unsigned i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        reply.count = 0;
+        request = (struct http_request){.verb = HTTP_GET, .path = "/stats", .host = hosts[i]};
+        api_control(&view, &request);
+        assert_int_equal(reply.status, i < 4 ? HTTP_OK : HTTP_FORBIDDEN);
+    }
+    request = (struct http_request){.verb = HTTP_POST, .path = "/flush", .host = "localhost:8080", .origin = "http://localhost:8080"};
+    api_control(&view, &request);
+    assert_int_equal(reply.status, HTTP_FORBIDDEN);
+    assert_int_equal(fake_flushes, 0);
 }
 
 /* The answers of workers are copied when they are asked. */
@@ -408,7 +467,7 @@ static void wrong_verbs_and_paths_are_told_the_right_ones(void **state)
     assert_string_equal(reply.allow, "GET, HEAD");
     ask(api_control, HTTP_OTHER_VERB, "/log", NULL);
     assert_int_equal(reply.status, HTTP_WRONG_VERB);
-    get("/");
+    get("/nothing");
     assert_int_equal(reply.status, HTTP_NOT_FOUND);
     assert_says("\"/flush\"");
     ask(api_metrics, HTTP_POST, "/flush", NULL);
@@ -468,6 +527,9 @@ int main(void)
         TEST(explain_is_bounded),
         TEST(explain_refuses_what_it_does_not_know),
         TEST(names_stay_on_the_socket),
+        TEST(names_need_the_token_elsewhere),
+        TEST(the_page_is_sent_under_its_policy),
+        TEST(pages_of_others_get_nothing_from_the_socket),
         TEST(status_tells_what_workers_know),
         TEST(status_says_why_it_is_degraded),
         TEST(a_worker_that_does_not_answer_is_told),

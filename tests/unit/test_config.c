@@ -60,7 +60,8 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_null(c->identity.version);
     assert_null(c->identity.hostname);
     assert_string_equal(c->control_socket, "/run/dotstub/control.sock");
-    assert_false(c->has_metrics);
+    assert_false(c->has_metrics || c->metrics_names);
+    assert_null(c->metrics_token_file);
     assert_int_equal(c->log_level, LOG_LEVEL_INFO);
     assert_int_equal(c->log_module_count, 0);
     assert_int_equal(c->log_format, LOG_FORMAT_TEXT);
@@ -136,6 +137,8 @@ static void every_setting_is_read(void **state)
     assert_null(c->control_socket);
     assert_true(c->has_metrics);
     same_addr(&c->metrics_listen, "127.0.0.1@9153");
+    assert_true(c->metrics_names);
+    assert_string_equal(c->metrics_token_file, "/etc/dotstub/token");
     assert_int_equal(c->log_level, LOG_LEVEL_DEBUG);
     assert_true(c->log_queries);
     end(&r);

@@ -68,7 +68,7 @@ static void what_takes_effect_at_the_start_is_carried_over(void **state)
     (void)state;
     assert_int_equal(config_carry_over(read.config, started.config, note_key, keys), 0);
     end(&started); /* the other one has it still */
-    assert_string_equal(keys, "listen workers cache.size cache.save cache.save-file control.socket metrics.listen ");
+    assert_string_equal(keys, "listen workers cache.size cache.save cache.save-file control.socket metrics.listen metrics.token-file ");
     assert_int_equal(read.config->workers, 1);
     assert_int_equal(read.config->cache.size, 4 << 20);
     assert_int_equal(read.config->listen_count, 2);

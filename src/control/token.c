@@ -1,0 +1,47 @@
+/* Invariant: how long a comparison takes tells nothing but the length of what was given: digests are compared. */
+#include "token.h"
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_visible(const char *text)
+{
+    while (*text > ' ' && *text <= '~')
+        text++;
+    return !*text;
+}
+
+static int token_take(struct token *out, char *line)
+{
+    size_t len = strlen(line);
+    while (len > 0 && strchr(" \t\r\n", line[len - 1]))
+        line[--len] = '\0';
+    if (len < TOKEN_MIN || len > TOKEN_MAX || !is_visible(line))
+        return -EINVAL;
+    digest_bytes(out->digest, line, len);
+    out->set = true;
+    return 0;
+}
+
+int token_read(struct token *out, const char *path)
+{
+    char line[TOKEN_MAX + 3] = ""; /* one too many, so that it is noticed; a newline */
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return -errno;
+    (void)fgets(line, sizeof line, file);
+    int status = ferror(file) ? -errno : token_take(out, line);
+    fclose(file);
+    sodium_memzero(line, sizeof line);
+    return status;
+}
+
+bool token_fits(const struct token *token, const char *given)
+{
+    uint8_t digest[DIGEST_LEN];
+    if (!token->set || !given)
+        return false;
+    digest_bytes(digest, given, strlen(given));
+    return sodium_memcmp(digest, token->digest, sizeof digest) == 0;
+}

@@ -1,0 +1,144 @@
+"""The status page in a real Chromium: what is seen, in light, dark and on a phone, and what is asked of whom. Run by tests/page."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import threading
+
+import pytest
+
+from processes import eventually, free_port
+from test_page import TOKEN, token_file
+
+pytestmark = pytest.mark.browser
+
+PICTURES = pathlib.Path(os.environ.get("TEST_PICTURES", "/tmp"))
+WIDE, PHONE = (1100, 1080), (320, 1800)
+
+
+@pytest.fixture
+def browser():
+    from selenium import webdriver
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
+                     "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(service=webdriver.chrome.service.Service("/usr/bin/chromedriver"), options=options)
+    driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "UTC"})
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def busy(make_daemon, make_server, public_path):
+    """A daemon with two upstreams, one of them gone, that is asked all the time; one name was slow."""
+    quick, gone = make_server(), make_server()
+    gone.refuse()
+    upstreams = [{**quick.upstream(), "name": "google"}, {**gone.upstream(), "name": "elsewhere", "role": "backup"}]
+    port = free_port("127.0.0.1")
+    daemon = make_daemon(*upstreams, log={"slow": "200ms"},
+                         metrics={"listen": f"127.0.0.1@{port}", "names": True, "token-file": str(token_file(public_path))})
+    daemon.url = f"http://127.0.0.1:{port}/"
+    with quick.lying(delay=0.25):
+        daemon.ask("slow.example", "AAAA")
+    with steadily(lambda n: daemon.ask(f"n{n * n % 12}.example" if n % 4 else f"new{n}.example")):
+        yield daemon
+
+
+@contextlib.contextmanager
+def steadily(ask):
+    over = threading.Event()
+
+    def run():
+        n = 0
+        while not over.wait(0.05):
+            n += 1
+            with contextlib.suppress(Exception):  # the test may have stopped the daemon
+                ask(n)
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def dress(browser, size, scheme):
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                            {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+
+def picture(browser, name):
+    PICTURES.mkdir(exist_ok=True)
+    browser.save_screenshot(str(PICTURES / f"{name}.png"))
+
+
+def seen(browser, selector):
+    return browser.find_element("css selector", selector).text
+
+
+def number(browser, selector):
+    found = re.search(r"[\d,.]+", seen(browser, selector))
+    return float(found.group().replace(",", "")) if found else None
+
+
+def asked(browser):
+    """The addresses of all requests since this was called last."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [event["params"]["request"] for event in events if event["method"] == "Network.requestWillBeSent"]
+
+
+def complaints(browser):
+    return [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+def open_page(browser, url):
+    browser.get(url)
+    eventually(lambda: number(browser, "#rate") is not None, what="a rate", timeout=20)
+
+
+@pytest.mark.parametrize("size, form", [(WIDE, "wide"), (PHONE, "phone")])
+def test_what_is_seen(browser, busy, size, form):
+    """Numbers that change, servers, the slow question with its name; in both schemes, and nothing wider than the window."""
+    dress(browser, size, "light")
+    open_page(browser, busy.url + "?token=" + TOKEN)
+    before = number(browser, "#totals dd")
+    eventually(lambda: number(browser, "#totals dd") > before, what="another number", timeout=20)
+    eventually(lambda: len(browser.find_element("css selector", "#all").get_attribute("d")) > 40, what="a graph", timeout=30)
+    assert "slow.example." in seen(browser, "#recent") and "google" in seen(browser, "#servers")
+    assert "All is well" in seen(browser, "#state")
+    grounds = set()
+    for scheme in ("light", "dark"):
+        dress(browser, size, scheme)
+        grounds.add(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        picture(browser, f"{form}-{scheme}")
+    assert len(grounds) == 2 and not complaints(browser)
+
+
+def test_nothing_is_asked_of_others_and_the_token_leaves_the_address(browser, busy):
+    dress(browser, WIDE, "light")
+    open_page(browser, busy.url + "?token=" + TOKEN)
+    assert TOKEN not in browser.current_url
+    requests = asked(browser)
+    assert len(requests) > 1 and all(request["url"].startswith(busy.url) for request in requests)
+    assert not complaints(browser)
+
+
+def test_without_the_token_there_are_no_names(browser, busy):
+    dress(browser, WIDE, "light")
+    open_page(browser, busy.url)
+    eventually(lambda: "slow" in seen(browser, "#recent"), what="the slow question", timeout=20)
+    assert "slow.example." not in browser.page_source
+    browser.find_element("css selector", "#token").send_keys(TOKEN + "\n")
+    eventually(lambda: "slow.example." in seen(browser, "#recent"), what="its name", timeout=20)
+
+
+def test_a_daemon_that_is_gone_is_said_to_be(browser, busy):
+    dress(browser, WIDE, "light")
+    open_page(browser, busy.url)
+    busy.stop()
+    eventually(lambda: "Not reachable since" in seen(browser, "#state"), what="the trouble", timeout=20)
