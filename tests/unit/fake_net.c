@@ -11,6 +11,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "net/tap.h"
 #include "upstream/group.h"
 
 /* More rounds or steps than this without time passing are a loop without end. */
@@ -26,6 +27,15 @@ struct tls_trust {
 struct tls {
     uint8_t unused;
 };
+
+#ifdef ENABLE_DNSTAP
+/* No group of a test has a tap. */
+void tap_message(struct tap_queue *queue, const struct tap_event *event)
+{
+    (void)event;
+    assert(!queue);
+}
+#endif
 
 /* --- time --- */
 
