@@ -135,6 +135,26 @@ char *status_counters(const struct view *view)
 
 enum { PAGE_RECORDS = 20 };
 
+static json_t *buckets(const struct histogram *histogram)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        (void)json_array_append_new(list, json_integer((json_int_t)histogram->bucket[i]));
+    return list;
+}
+
+/* How many of each length: hits in tens of microseconds, misses in milliseconds; the last is what is beyond all bounds. */
+static json_t *latency_object(const struct tally *tally)
+{
+    json_t *object = json_object(), *bounds = json_array();
+    for (unsigned i = 0; i < HISTOGRAM_BOUNDS; i++)
+        (void)json_array_append_new(bounds, json_integer(histogram_bounds[i]));
+    put(object, "bounds", bounds);
+    put(object, "hits", buckets(&tally->hits));
+    put(object, "misses", buckets(&tally->misses));
+    return object;
+}
+
 char *status_page(const struct view *view, const struct survey_sum *sum, enum status_names names)
 {
     static const char *const words[] = {[NAMES_HIDDEN] = "hidden", [NAMES_FOR_TOKEN] = "token", [NAMES_SHOWN] = "shown"};
@@ -145,6 +165,7 @@ char *status_page(const struct view *view, const struct survey_sum *sum, enum st
     put_text(root, "names", words[names]);
     put_flag(root, "reload_failed", view->reloads.last_failed);
     put(root, "counters", counters_object(view));
+    put(root, "latency", latency_object(&sum->tally));
     put(root, "recent", explain_recent(sum, PAGE_RECORDS, names == NAMES_SHOWN));
     return print(root);
 }

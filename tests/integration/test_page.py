@@ -94,6 +94,8 @@ def test_what_is_polled(shown, server):
     (record,) = status["recent"]
     assert record["kind"] == "slow" and record["type"] == "A" and record["rcode"] == "NOERROR" and 150 <= record["total_ms"]
     assert "waiting for the answer of liar" in record["explanation"]
+    latency = status["latency"]
+    assert sum(latency["misses"]) == 1 and len(latency["misses"]) == len(latency["hits"]) == len(latency["bounds"]) + 1
     again = metrics(shown, "/status.json").json
     assert again["clock_ms"] >= status["clock_ms"] and abs(again["time"] - status["time"]) <= 60
 
