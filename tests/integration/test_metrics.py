@@ -85,17 +85,21 @@ def test_times_of_sessions(daemon, server):
 
 
 def test_reuse_and_resumption(daemon, server):
+    """Of all messages the first on each session; on a busy machine a late answer is asked for on a second one."""
+    def first_ones(found):
+        first = found["dotstub_exchanges_sent_total"][""] - found["dotstub_exchanges_reused_total"][""]
+        assert 1 <= first <= found["dotstub_sessions_opened_total"][""] <= 3
+        return first
     for n in range(5):
         ask_truly(daemon, f"n{n}.example")
-    found = scrape(daemon)
-    assert found["dotstub_exchanges_sent_total"][""] - found["dotstub_exchanges_reused_total"][""] == 1
+    before = first_ones(scrape(daemon))
     server.kill("fin")
     server.wait_for(lambda: not server.open)
     ask_truly(daemon, "again.example")
     found = scrape(daemon)
-    assert found["dotstub_exchanges_sent_total"][""] - found["dotstub_exchanges_reused_total"][""] == 2
-    assert found["dotstub_server_sessions_resumed_total"] == {of_server(server): 1}
-    assert found["dotstub_sessions_closed_by_server_total"][""] == 1
+    assert first_ones(found) > before
+    assert found["dotstub_server_sessions_resumed_total"][of_server(server)] >= 1
+    assert found["dotstub_sessions_closed_by_server_total"][""] >= 1
 
 
 def test_drops_by_reason(make_daemon, server):
