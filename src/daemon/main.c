@@ -133,7 +133,8 @@ int main(int argc, char **argv)
         return status;
     if (command.print_default)
         return config_print_annotated(stdout) == 0 ? EXIT_OK : EXIT_OTHER;
-    struct daemon_setup setup = {.file = command.file, .user = command.user, .take_over = command.take_over};
+    static struct daemon_setup setup; /* what it has at an early end is still reachable */
+    setup = (struct daemon_setup){.file = command.file, .user = command.user, .take_over = command.take_over};
     if (config_load(&setup.config, command.file, environ, stderr) < 0)
         return EXIT_CONFIGURATION;
     logging_open(setup.config);

@@ -186,6 +186,7 @@ def calls(machine, tmp_path):
     return [(name, names[:number].count(name) + 1) for number, name in enumerate(names)]
 
 
+@pytest.mark.plain  # it runs under strace, which the leak sanitizer does not bear
 @pytest.mark.parametrize("then", ["enable", "disable"])
 def test_interrupted_at_any_place(machine, tmp_path, then):
     """Killed at each system call that changes a file, one after the other."""
