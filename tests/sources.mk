@@ -1,5 +1,5 @@
-dist_check_SCRIPTS = tests/lint/layers tests/lint/version
-TESTS += tests/lint/layers tests/lint/version
+dist_check_SCRIPTS = tests/lint/layers tests/lint/manuals tests/lint/version
+TESTS += tests/lint/layers tests/lint/manuals tests/lint/version
 
 # The load generator of the integration tests. Not a check program, since those are tests.
 noinst_PROGRAMS = tests/tools/dnsload
