@@ -70,11 +70,11 @@ unsigned session_load(const struct session *session)
 void session_take(struct session *session, struct exchange *exchange)
 {
     struct group *group = session->server->group;
+    exchange->opened = exchange->state == EXCHANGE_WAITING && session->opened_ms >= exchange->asked_ms;
     exchange->state = EXCHANGE_QUEUED;
     exchange->session = session;
     exchange->server = session->server;
     exchange->taken_ms = loop_now(group->loop);
-    exchange->opened = session->opened_ms >= exchange->asked_ms;
     exchange->resumed = session->resumed;
     list_push_back(&session->queued, &exchange->link);
     if (session->given >= server_allowance(session->server) && session->used == 0)

@@ -71,6 +71,22 @@ static void answer_reaches_its_question(void **state)
     assert_int_equal(conn->written, 1);
 }
 
+/* Also when all of it falls into one millisecond. */
+static void only_who_waited_for_the_session_opened_it(void **state)
+{
+    (void)state;
+    struct fake_conn *conn;
+    struct fake_ask asked;
+    for (unsigned i = 0; i < 3; i++) {
+        struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
+        assert_int_equal(asked.exchange.opened, i == 0);
+        assert_int_equal(counter_read(group->counters, COUNTER_exchanges_reused), i);
+        fake_reply(conn, frame, NULL);
+        free(frame);
+    }
+    assert_int_equal(counter_read(group->counters, COUNTER_sessions_opened), 1);
+}
+
 static void question_is_padded_and_carries_keepalive(void **state)
 {
     (void)state;
@@ -683,6 +699,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(answer_reaches_its_question),
+        TEST(only_who_waited_for_the_session_opened_it),
         TEST(question_is_padded_and_carries_keepalive),
         TEST(one_flush_carries_all_questions_of_a_turn),
         TEST(answers_out_of_order_find_their_questions),
