@@ -2,7 +2,7 @@
  *
  * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks until none has anything
  *          left to do; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
- *          that an idle loop sleeps. Deadlines run never early, and late by about one step; those that a suspend
+ *          that an idle loop sleeps, and one that came to rest is not woken by what it waited for. Deadlines run never early, and late by about one step; those that a suspend
  *          passed over run with the first event after it, or when the timer, which stood still meanwhile, fires.
  * Owns:    the uv loop, its prepare and timer handles and the read scratch shared by all its streams.
  * Threads: all calls on the loop's own thread.
@@ -28,8 +28,9 @@ struct loop_flush {
     bool (*flush)(struct loop_flush *hook);
 };
 
-/* Registered from above. `tick` runs when a deadline of any tick has come and gives its next one (clock_ms, LOOP_NEVER:
- * none; one that has passed: the next step); it first runs when loop_wake_by asks for it. It may add and remove hooks. */
+/* Registered from above. `tick` runs when a deadline of any tick has come, or when the loop comes to rest, and gives its next one
+ * (clock_ms, LOOP_NEVER: none; one that has passed: the next step); it first runs when loop_wake_by asks for it. It may add and
+ * remove hooks. */
 struct loop_tick {
     struct list_link link;
     uint64_t (*tick)(struct loop_tick *hook, uint64_t now_ms);
@@ -43,6 +44,8 @@ struct loop {
     uint64_t armed_at; /* what the timer is armed for, LOOP_NEVER: stopped */
     uint64_t wake_at;  /* the earliest deadline of the ticks, */
     uint64_t expire_at; /* and of the timeouts */
+    uint64_t rested_ms; /* when deadlines were last asked for anew */
+    bool rests;         /* they shall be */
     struct list flush_hooks, tick_hooks, timeouts;
     uint8_t *read_scratch;  /* LOOP_SCRATCH bytes each: what one read gave, */
     uint8_t *clear_scratch; /* and what it was after decryption */
@@ -73,6 +76,9 @@ void loop_add_tick(struct loop *loop, struct loop_tick *hook);
 void loop_remove_tick(struct loop_tick *hook);
 /* Makes sure that the ticks run at or shortly after `at_ms`. */
 void loop_wake_by(struct loop *loop, uint64_t at_ms);
+/* Nothing is waited for any more: before the loop sleeps, though not twice in one step, the ticks run to give their next deadlines
+ * anew, so that those of what is over wake nobody. */
+void loop_rest(struct loop *loop);
 
 /* Timeouts of one constant length: a FIFO, so starting and stopping are O(1). `expired` runs with the timeout already
  * stopped; it may start and stop any timeout. */

@@ -8,7 +8,8 @@
  *   than the wake-up; the timer's callback, which may run after a long turn, reads it anew.
  * - The timer is set in one place, loop_arm, right before the sleep. It is never armed for later than the
  *   earliest deadline rounded up to its step. It may be armed for an earlier one that has been stopped since:
- *   then it fires in vain, once.
+ *   under load each question stops some, and to fire in vain once a step is cheaper than to follow them all.
+ *   Who says that the loop rests has it armed for what is left.
  * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend
  *   is noticed by loop_arm at the end of the first turn after it.
  * - expire_at is not later than any deadline of the timeouts; it may be earlier by those that were stopped.
@@ -88,7 +89,24 @@ static uint64_t rounded_up(uint64_t at_ms)
     return at_ms > LOOP_NEVER - STEP_MS ? LOOP_NEVER : (at_ms + STEP_MS - 1) / STEP_MS * STEP_MS;
 }
 
-static void loop_arm(struct loop *loop)
+/* True: wake_at and expire_at are what is left. */
+static bool loop_settle(struct loop *loop)
+{
+    if (!loop->rests || loop_now(loop) < loop->rested_ms + STEP_MS)
+        return false;
+    loop->rests = false;
+    loop->rested_ms = loop_now(loop);
+    loop->expire_at = earliest_timeout(loop);
+    loop_run_ticks(loop, loop->rested_ms);
+    return true;
+}
+
+static bool loop_is_armed(struct loop *loop, uint64_t at_ms, bool settled)
+{
+    return loop->armed_at > loop_now(loop) && (settled ? loop->armed_at == at_ms : loop->armed_at <= at_ms);
+}
+
+static void loop_arm(struct loop *loop, bool settled)
 {
     uint64_t at_ms = rounded_up(loop->wake_at < loop->expire_at ? loop->wake_at : loop->expire_at);
     if (at_ms == LOOP_NEVER) {
@@ -96,7 +114,7 @@ static void loop_arm(struct loop *loop)
         loop->armed_at = LOOP_NEVER;
         return;
     }
-    if (loop->armed_at <= at_ms && loop->armed_at > loop_now(loop))
+    if (loop_is_armed(loop, at_ms, settled))
         return;
     uint64_t now_ms = clock_ms();
     uv_update_time(&loop->uv);
@@ -109,6 +127,11 @@ void loop_wake_by(struct loop *loop, uint64_t at_ms)
 {
     if (at_ms < loop->wake_at)
         loop->wake_at = at_ms;
+}
+
+void loop_rest(struct loop *loop)
+{
+    loop->rests = true;
 }
 
 /* --- turns --- */
@@ -133,8 +156,9 @@ static void loop_flush(struct loop *loop)
 static void loop_before_sleep(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
+    bool settled = loop_settle(loop);
     loop_flush(loop);
-    loop_arm(loop);
+    loop_arm(loop, settled);
     loop->now_ms = 0;
 }
 

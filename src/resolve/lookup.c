@@ -19,8 +19,11 @@
 
 static void lookup_free(struct lookup *lookup)
 {
+    struct resolver *resolver = lookup->resolver;
     upstream_release(lookup->plan);
-    slab_give(&lookup->resolver->lookups, lookup);
+    slab_give(&resolver->lookups, lookup);
+    if (resolver->lookups.in_use == 0)
+        loop_rest(resolver->loop);
 }
 
 /* Out of the table, nothing live: from here on it only has waiters. */

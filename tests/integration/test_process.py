@@ -365,6 +365,19 @@ def test_an_idle_session_costs_nothing(make_daemon, server):
 
 
 @pytest.mark.alone
+def test_a_miss_wakes_twice(make_daemon, server):
+    """For the question and for the answer, and not again for what would have been done without one."""
+    daemon = make_daemon(server)
+    ask_truly(daemon, "first.example")
+    stays(daemon, 0.5)
+    before = daemon.wakeups()
+    for n in range(6):
+        ask_truly(daemon, f"n{n}.example")
+        stays(daemon, 0.4)
+    assert daemon.wakeups() - before <= (6 * 2 + 4 if FLAVOUR == "plain" else 80)
+
+
+@pytest.mark.alone
 def test_it_starts_fast_and_small(make_daemon, server):
     if FLAVOUR == "plain":
         times = []

@@ -77,6 +77,11 @@ void loop_wake_by(struct loop *loop, uint64_t at_ms)
         loop->wake_at = at_ms;
 }
 
+void loop_rest(struct loop *loop)
+{
+    loop->rests = true;
+}
+
 void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *))
 {
     *timeouts = (struct timeouts){.loop = loop, .length_ms = length_ms ? length_ms : 1, .expired = expired};
@@ -140,8 +145,9 @@ static void run_deadlines(void)
     struct loop *loop = &fake.loop;
     for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link))
         run_timeouts(container_of(link, struct timeouts, link));
-    if (loop->wake_at > now_ms)
+    if (loop->wake_at > now_ms && !loop->rests)
         return;
+    loop->rests = false;
     loop->wake_at = LOOP_NEVER;
     for (struct list_link *link = list_first(&loop->tick_hooks); link; link = list_next(&loop->tick_hooks, link)) {
         struct loop_tick *hook = container_of(link, struct loop_tick, link);

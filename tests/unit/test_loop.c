@@ -462,6 +462,63 @@ static void test_ticks_do_not_run_for_a_timeout(void **state)
     timeouts_fini(&timeouts);
 }
 
+/* What was waited for is over: the timer is for what is left, be that later or nothing. */
+static void test_a_loop_at_rest_is_armed_for_what_is_left(void **state)
+{
+    struct loop *loop = *state;
+    struct ticker ticker = {.hook.tick = ticker_tick, .next = START_MS + 5000};
+    struct timeouts timeouts;
+    struct alarm alarm = {.expired = 0};
+    loop_add_tick(loop, &ticker.hook);
+    timeouts_init(&timeouts, loop, 100, alarm_expired);
+    timeout_start(&timeouts, &alarm.timeout);
+    loop_wake_by(loop, START_MS + 300);
+    turn(loop);
+    assert_int_equal(loop->armed_at, START_MS + 100);
+    timeout_stop(&alarm.timeout);
+    turn(loop);
+    assert_int_equal(loop->armed_at, START_MS + 100);
+    loop_rest(loop);
+    turn(loop);
+    assert_int_equal(loop->armed_at, START_MS + 5000);
+    ticker.next = LOOP_NEVER;
+    set_clock(START_MS + 10);
+    loop_rest(loop);
+    turn(loop);
+    assert_int_equal(loop->armed_at, LOOP_NEVER);
+    assert_int_equal(ticker.ticks, 2);
+    timeouts_fini(&timeouts);
+}
+
+static void test_deadlines_are_asked_for_anew_once_a_step(void **state)
+{
+    struct loop *loop = *state;
+    struct ticker ticker = {.hook.tick = ticker_tick, .next = LOOP_NEVER};
+    loop_add_tick(loop, &ticker.hook);
+    for (int i = 0; i < 100; i++) {
+        set_clock(START_MS + (uint64_t)i);
+        loop_rest(loop);
+        turn(loop);
+    }
+    assert_int_equal(ticker.ticks, 10);
+}
+
+/* What is asked for while it comes to rest counts. */
+static void test_a_deadline_of_the_last_flush_is_kept_at_rest(void **state)
+{
+    struct loop *loop = *state;
+    struct ticker ticker = {.hook.tick = ticker_tick, .next = START_MS + 5000};
+    loop_add_tick(loop, &ticker.hook);
+    loop_rest(loop);
+    turn(loop);
+    set_clock(START_MS + 20);
+    loop_rest(loop);
+    loop_wake_by(loop, START_MS + 50);
+    ticker.next = START_MS + 50;
+    turn(loop);
+    assert_int_equal(loop->armed_at, START_MS + 50);
+}
+
 static void test_a_tick_may_remove_itself_and_the_next(void **state)
 {
     struct ticker first = {.hook.tick = ticker_tick, .next = LOOP_NEVER};
@@ -662,6 +719,9 @@ int main(void)
         IN_LOOP(test_ticks_run_when_asked_for_and_at_the_deadline_they_gave),
         IN_LOOP(test_a_later_wake_does_not_put_off_an_earlier_one),
         IN_LOOP(test_ticks_do_not_run_for_a_timeout),
+        IN_LOOP(test_a_loop_at_rest_is_armed_for_what_is_left),
+        IN_LOOP(test_deadlines_are_asked_for_anew_once_a_step),
+        IN_LOOP(test_a_deadline_of_the_last_flush_is_kept_at_rest),
         IN_LOOP(test_a_tick_may_remove_itself_and_the_next),
         IN_LOOP(test_a_tick_that_is_always_late_does_not_spin),
         IN_LOOP(test_after_a_suspend_passed_deadlines_run_with_the_first_event),
