@@ -1,5 +1,8 @@
 /* A position counts the units (8 octets) appended since the ring was made; it is 64 bits wide and only grows.
- * A link is the low 32 bits of a position.
+ * A link is 32 bits wide and has three parts: from below, as many bits of a position as tell 4 * size positions apart; a tag, which is
+ * what the hash has in the bits above those; and, in the highest bit, that nothing was behind the entry when it was linked. A small
+ * ring has a long tag, the largest one has none and no highest bit. Memory is dearer than instructions here: without tags each search
+ * in vain, and so each miss and each put, would read an entry of somebody else in every second bucket.
  *
  * Invariants:
  * - tail <= head <= tail + size. What lies in [tail, head) is a gapless row of entries and gaps. A link is
@@ -9,8 +12,9 @@
  * - No link is taken for a newer one: each link in reach is less than 3 * size units behind the head,
  *   because a link is live or "just dead" (tail - 1) when it is written, an entry and the link in it stay
  *   for at most `size` units, and the sweep refreshes each bucket once in `size` units (it does a bucket
- *   for at most 8 units appended, and there are at most size / 10). With size <= 2^30 a dead link is thus 1
- *   to 2^32 - 2^30 units behind the tail, so the difference modulo 2^32 is never below size.
+ *   for at most 8 units appended, and there are at most size / 10). A dead link is thus 1 to 3 * size units
+ *   behind the tail, so the difference modulo 4 * size or more is never below size.
+ * - What is behind an entry only gets less: what is linked as the last of its bucket stays the last.
  * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long
  *   as the largest entry, and the next begins at the start. Two rounds never share the slack: the head
  *   reaches the end only after the tail has passed the last entry of the round before.
@@ -51,7 +55,13 @@ static void link_set(_Atomic uint32_t *link, uint32_t to)
 
 static uint32_t dead_link(const struct ring *ring)
 {
-    return (uint32_t)ring->tail - 1;
+    return ((uint32_t)ring->tail - 1) & ring->position_mask;
+}
+
+/* The lowest 2^n - 1 that is not below `value`, which is above 0. */
+static uint32_t mask_over(uint32_t value)
+{
+    return UINT32_MAX >> __builtin_clz(value);
 }
 
 void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint32_t size, uint64_t start)
@@ -63,6 +73,9 @@ void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint
                           .tail = start,
                           .size = size,
                           .bucket_max = size / UNITS_PER_BUCKET};
+    ring->position_mask = size > RING_SIZE_MAX / 2 ? UINT32_MAX : 4 * mask_over(size) + 3;
+    ring->last_bit = ~ring->position_mask & UINT32_C(1) << 31;
+    ring->tag_mask = ~ring->position_mask & ~ring->last_bit;
     atomic_init(&ring->bucket_count, 1);
     atomic_init(&ring->round, (uint32_t)start);
     link_set(&buckets[0], dead_link(ring));
@@ -76,7 +89,7 @@ static struct entry *entry_at(const struct ring *ring, uint32_t place)
 /* The entry a link leads to, or NULL if the link is dead. */
 static struct entry *follow(const struct ring *ring, uint32_t link)
 {
-    uint32_t behind_tail = link - (uint32_t)ring->tail;
+    uint32_t behind_tail = (link - (uint32_t)ring->tail) & ring->position_mask;
     uint32_t place = ring->tail_place + behind_tail;
 
     if (behind_tail >= ring_used(ring))
@@ -95,10 +108,20 @@ static uint32_t bucket_count(const struct ring *ring)
     return atomic_load_explicit(&ring->bucket_count, memory_order_relaxed);
 }
 
-/* The lowest 2^n - 1 that is not below `value`, which is above 0. */
-static uint32_t mask_over(uint32_t value)
+/* The link to the entry at the head, which is not linked yet. */
+static uint32_t link_to_head(const struct ring *ring, uint32_t hash, bool alone)
 {
-    return UINT32_MAX >> __builtin_clz(value);
+    return ((uint32_t)ring->head & ring->position_mask) | (hash & ring->tag_mask) | (alone ? ring->last_bit : 0);
+}
+
+static bool has_tag_of(const struct ring *ring, uint32_t link, uint32_t hash)
+{
+    return ((link ^ hash) & ring->tag_mask) == 0;
+}
+
+static bool is_last(const struct ring *ring, uint32_t link)
+{
+    return link & ring->last_bit;
 }
 
 /* Buckets from bucket_count up to the next power of two are not split off yet. */
@@ -160,11 +183,17 @@ static void index_sweep(struct ring *ring, uint32_t units)
 
 struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t hash)
 {
-    struct entry *entry = follow(ring, link_get(bucket_of(ring, (uint32_t)hash)));
+    uint32_t link = link_get(bucket_of(ring, (uint32_t)hash));
+    struct entry *entry;
 
-    while (entry && (entry->hash != (uint32_t)hash || !entry_matches(entry, key)))
-        entry = follow(ring, link_get(&entry->next));
-    return entry;
+    while ((entry = follow(ring, link))) {
+        if (has_tag_of(ring, link, (uint32_t)hash) && entry->hash == (uint32_t)hash && entry_matches(entry, key))
+            return entry;
+        if (is_last(ring, link))
+            return NULL;
+        link = link_get(&entry->next);
+    }
+    return NULL;
 }
 
 void ring_prefetch_bucket(const struct ring *ring, uint64_t hash)
@@ -176,10 +205,12 @@ void ring_prefetch_bucket(const struct ring *ring, uint64_t hash)
 void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
 {
     uint32_t link = link_get(bucket_of(ring, (uint32_t)hash));
-    uint32_t place = link - atomic_load_explicit(&ring->round, memory_order_relaxed);
+    uint32_t place = (link - atomic_load_explicit(&ring->round, memory_order_relaxed)) & ring->position_mask;
 
+    if (is_last(ring, link) && !has_tag_of(ring, link, (uint32_t)hash))
+        return;
     if (place >= ring->size)
-        place += ring->size; /* of the round before */
+        place = (place + ring->size) & ring->position_mask; /* of the round before */
     if (place >= ring->size)
         return; /* long dead */
     __builtin_prefetch(entry_at(ring, place));
@@ -213,15 +244,16 @@ struct entry *ring_slot(const struct ring *ring)
 void ring_append(struct ring *ring)
 {
     struct entry *entry = ring_slot(ring);
-    uint32_t units = entry_units(entry);
+    uint32_t units = entry_units(entry), next;
     _Atomic uint32_t *bucket;
 
     assert(ring_has_room(ring, units));
     index_grow(ring);
     index_sweep(ring, units);
     bucket = bucket_of(ring, entry->hash);
-    link_set(&entry->next, refreshed(ring, link_get(bucket)));
-    link_set(bucket, (uint32_t)ring->head);
+    next = refreshed(ring, link_get(bucket));
+    link_set(&entry->next, next);
+    link_set(bucket, link_to_head(ring, entry->hash, !follow(ring, next)));
     advance(ring, &ring->head, &ring->head_place, units);
     link_set(&ring->round, (uint32_t)ring->head - ring->head_place);
     ring->live++;

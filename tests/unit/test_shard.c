@@ -91,8 +91,18 @@ static void fill_main(void)
     flood_until(something_was_evicted);
 }
 
-/* Walks the index of a ring: what it leads to is linked once, newer before older, and no link is so old that
- * it could be taken for a newer one. */
+static uint32_t units_behind(const struct ring *ring, uint32_t link)
+{
+    return ((uint32_t)ring->head - link) & ring->position_mask;
+}
+
+static bool is_live(const struct ring *ring, uint32_t link)
+{
+    return units_behind(ring, link) <= ring_used(ring);
+}
+
+/* Walks the index of a ring: what it leads to is linked once, newer before older, under a tag of its hash, nothing comes behind what
+ * is said to be the last, and no link is so old that it could be taken for a newer one. */
 static void check_ring(const struct ring *ring)
 {
     uint64_t linked = 0;
@@ -102,14 +112,16 @@ static void check_ring(const struct ring *ring)
     for (uint32_t i = 0; i < ring->bucket_count; i++) {
         uint32_t link = ring->buckets[i], newer = 0;
         for (;; linked++) {
-            uint32_t behind = (uint32_t)ring->head - link;
+            uint32_t behind = units_behind(ring, link);
             uint32_t place = ring->head_place + ring->size - behind % ring->size;
             const struct entry *entry =
                 (const void *)(ring->data + (size_t)(place % ring->size) * ENTRY_UNIT);
             assert_true(behind > newer && behind < 3 * ring->size);
-            if (behind > ring_used(ring))
+            if (!is_live(ring, link))
                 break;
             assert_false(entry->gap);
+            assert_int_equal(link & ring->tag_mask, entry->hash & ring->tag_mask);
+            assert_false((link & ring->last_bit) && is_live(ring, entry->next));
             newer = behind;
             link = entry->next;
         }
@@ -467,7 +479,44 @@ static void links_may_wrap(void **state)
     assert_true(shard->small.tail > UINT64_C(1) << 32);
 }
 
-/* A bucket that nobody uses for 2^32 units would lead to whatever lies there by then. */
+static void take_tags_away(struct ring *ring)
+{
+    ring->position_mask = UINT32_MAX;
+    ring->tag_mask = ring->last_bit = 0;
+}
+
+/* As the largest rings are. */
+static void a_ring_may_have_no_tags(void **state)
+{
+    (void)state;
+    shard_free(shard);
+    shard = shard_new(SHARD_MIN, (UINT64_C(1) << 32) - 100000);
+    take_tags_away(&shard->main);
+    take_tags_away(&shard->small);
+    assert_true(model_run(60000) > 15000);
+    assert_true(shard->small.tail > UINT64_C(1) << 32);
+}
+
+static void the_parts_of_a_link_follow_from_the_size(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t size, position_mask, last_bit;
+    } cases[] = {{1 << 19, (1u << 22) - 1, 1u << 31},           {(1 << 19) - 1, (1u << 21) - 1, 1u << 31},
+                 {(1 << 29) - 1, UINT32_MAX >> 1, 1u << 31},    {1 << 29, UINT32_MAX, 0},
+                 {RING_SIZE_MAX, UINT32_MAX, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        _Atomic uint32_t bucket;
+        struct ring ring;
+        ring_init(&ring, NULL, &bucket, cases[i].size, 1);
+        assert_int_equal(ring.position_mask, cases[i].position_mask);
+        assert_true((uint64_t)ring.position_mask + 1 >= 4 * (uint64_t)ring.size);
+        assert_int_equal(ring.last_bit, cases[i].last_bit);
+        assert_int_equal(ring.position_mask ^ ring.tag_mask ^ ring.last_bit, UINT32_MAX);
+    }
+}
+
+/* A bucket that nobody uses for so long would lead to whatever lies there by then. */
 static void old_links_are_refreshed_in_time(void **state)
 {
     (void)state;
@@ -524,6 +573,8 @@ int main(void)
         TEST(a_walk_in_slices_misses_nothing),
         TEST(what_is_found_is_what_was_put_last),
         TEST(links_may_wrap),
+        TEST(a_ring_may_have_no_tags),
+        TEST(the_parts_of_a_link_follow_from_the_size),
         TEST(old_links_are_refreshed_in_time),
         TEST(pages_not_used_cost_nothing),
     };
