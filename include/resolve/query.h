@@ -47,7 +47,6 @@ struct query {
     struct resolver *resolver;
     struct origin origin;
     struct request request;
-    struct key key;
     uint64_t hash;           /* of the key; set before the steps run, again by a step that changes the key */
     struct bytes wire;       /* the whole message; until it waits */
     const uint8_t *question; /* as the client wrote it: in the borrowed wire, then in `kept` */
@@ -62,6 +61,8 @@ struct query {
     struct table_link by_client; /* finds retransmissions */
     struct timeout answer_by;
     uint64_t received_ms;
+    /* Last, for they are mostly empty, and only their part in use is copied: */
+    struct key key;
     uint8_t kept[NAME_MAX_WIRE + 4];
 };
 

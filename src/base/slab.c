@@ -41,12 +41,13 @@ struct chunk {
     _Alignas(ALIGNMENT) uint8_t objects[];
 };
 
-void slab_init(struct slab *slab, size_t object_size, size_t limit)
+void slab_init(struct slab *slab, size_t object_size, size_t zeroed, size_t limit)
 {
+    assert(zeroed <= object_size);
     assert(object_size > 0 && object_size <= CHUNK_SIZE - sizeof(struct chunk) - ALIGNMENT);
     const size_t size = (object_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     *slab = (struct slab){
-        .object_size = size, .per_chunk = (CHUNK_SIZE - sizeof(struct chunk)) / size, .limit = limit};
+        .object_size = size, .zeroed = zeroed, .per_chunk = (CHUNK_SIZE - sizeof(struct chunk)) / size, .limit = limit};
     list_init(&slab->with_room);
     list_init(&slab->full);
 }
@@ -100,7 +101,7 @@ void *slab_take(struct slab *slab)
         list_remove(&chunk->link);
         list_push_back(&slab->full, &chunk->link);
     }
-    return memset(object, 0, slab->object_size);
+    return memset(object, 0, slab->zeroed);
 }
 
 /* A turn of the loop may give back all that it took: what it needs again in the next one stays. */

@@ -398,7 +398,7 @@ int tcp_clients_new(struct tcp_clients **out, struct resolver *resolver, unsigne
         return -ENOMEM;
     clients->resolver = resolver;
     clients->limit = limit;
-    slab_init(&clients->slab, sizeof(struct client), (size_t)limit + CLOSING_MAX);
+    slab_init(&clients->slab, sizeof(struct client), sizeof(struct client), (size_t)limit + CLOSING_MAX);
     list_init(&clients->all);
     list_init(&clients->dirty);
     timeouts_init(&clients->idle, resolver->loop, resolver->config->limits.tcp_idle_ms, idle_expired);

@@ -252,7 +252,7 @@ static struct lookup *lookup_new(struct resolver *resolver, const struct key *ke
         return NULL;
     lookup->resolver = resolver;
     lookup->plan = upstream_hold(resolver->group);
-    lookup->key = *key;
+    key_copy(&lookup->key, key);
     lookup->epoch = cache_epoch(resolver->cache);
     lookup->begun_ms = loop_now(resolver->loop);
     list_init(&lookup->waiters);

@@ -10,7 +10,6 @@ struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
     struct group_plan *plan;    /* held */
-    struct key key;
     uint64_t epoch;             /* of the cache, when it was begun: its answer is not stored after a flush */
     uint64_t begun_ms;
     struct list waiters;        /* parked queries */
@@ -27,6 +26,7 @@ struct lookup {
     bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;
     struct server *last_server; /* where that happened; for its name */
+    struct key key;             /* last: large, and mostly empty */
 };
 
 /* Joins the lookup of this query's key, starting one if there is none; true: the query waits now.

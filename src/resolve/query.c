@@ -215,19 +215,13 @@ void query_error(struct query *query, uint16_t rcode, int ede_code, const char *
 static uint64_t client_hash(const struct query *query)
 {
     struct {
-        uint64_t key;
         uint16_t id, port;
         uint8_t address[16];
-    } identity;
-    memset(&identity, 0, sizeof identity);
-    identity.key = query->hash;
-    identity.id = query->request.id;
-    identity.port = addr_port(&query->origin.client);
-    if (query->origin.client.sa.sa_family == AF_INET)
-        memcpy(identity.address, &query->origin.client.in.sin_addr, 4);
-    else
-        memcpy(identity.address, &query->origin.client.in6.sin6_addr, 16);
-    return hash_bytes(&identity, sizeof identity);
+    } identity = {.id = query->request.id, .port = addr_port(&query->origin.client)};
+    bool v4 = query->origin.client.sa.sa_family == AF_INET;
+    size_t octets = v4 ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+    memcpy(identity.address, v4 ? (const void *)&query->origin.client.in.sin_addr : &query->origin.client.in6.sin6_addr, octets);
+    return hash_bytes(&identity, offsetof(__typeof__(identity), address) + octets) ^ query->hash;
 }
 
 static struct query *find_repeated(const struct query *query, uint64_t hash)
@@ -265,7 +259,8 @@ struct query *query_park(struct query *query)
         query_error(query, RCODE_SERVFAIL, EDE_OTHER, "too many queries wait");
         return NULL;
     }
-    *parked = *query;
+    memcpy(parked, query, offsetof(struct query, key));
+    key_copy(&parked->key, &query->key);
     parked->in_owner = parked->in_lookup = (struct list_link){NULL, NULL};
     parked->answer_by = (struct timeout){{NULL, NULL}, 0};
     memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);

@@ -17,7 +17,7 @@ static struct slab slab;
 static int fresh_slab(void **state)
 {
     (void)state;
-    slab_init(&slab, OBJECT_SIZE, MANY);
+    slab_init(&slab, OBJECT_SIZE, OBJECT_SIZE, MANY);
     mem_fail_at(0);
     return 0;
 }
@@ -83,6 +83,21 @@ static void a_used_object_comes_back_zeroed(void **state)
     void *second = slab_take(&slab);
     assert_ptr_equal(second, first);
     assert_memory_equal(second, zeroes, OBJECT_SIZE);
+}
+
+static void only_the_beginning_is_zeroed_if_so_asked(void **state)
+{
+    (void)state;
+    static const uint8_t zeroes[100];
+    slab_fini(&slab);
+    slab_init(&slab, OBJECT_SIZE, sizeof zeroes, MANY);
+    uint8_t *object = slab_take(&slab);
+    memset(object, 0xff, OBJECT_SIZE);
+    slab_give(&slab, object);
+    assert_ptr_equal(slab_take(&slab), object);
+    assert_memory_equal(object, zeroes, sizeof zeroes);
+    assert_int_equal(object[sizeof zeroes], 0xff);
+    slab_give(&slab, object);
 }
 
 static void the_limit_is_a_limit(void **state)
@@ -163,7 +178,7 @@ static void scattered_room_is_found_again(void **state)
 static void the_largest_object_has_a_chunk_of_its_own(void **state)
 {
     (void)state;
-    slab_init(&slab, 60 * 1024, 3);
+    slab_init(&slab, 60 * 1024, 60 * 1024, 3);
     assert_int_equal(slab.per_chunk, 1);
     take_many(0, 3);
     for (int i = 0; i < 3; ++i)
@@ -193,7 +208,7 @@ static void a_flood_gives_its_memory_back_to_the_system(void **state)
     static void *flood[FLOOD];
     void *volatile large = mem_alloc((size_t)4 * 1024 * 1024);
     mem_free(large);
-    slab_init(&slab, 1024, FLOOD);
+    slab_init(&slab, 1024, 1024, FLOOD);
     for (size_t i = 0; i < FLOOD; ++i) {
         flood[i] = slab_take(&slab);
         assert_non_null(flood[i]);
@@ -214,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SLAB_TEST(objects_are_aligned_and_do_not_overlap),
         SLAB_TEST(a_used_object_comes_back_zeroed),
+        SLAB_TEST(only_the_beginning_is_zeroed_if_so_asked),
         SLAB_TEST(the_limit_is_a_limit),
         SLAB_TEST(without_memory_there_is_no_object_but_later_there_is),
         SLAB_TEST(a_steady_load_does_not_allocate),
