@@ -1,6 +1,7 @@
 """How costs grow: with entries, records in an answer, names' lengths, clients, workers, the share of hits, the rate of misses; and hit
 ratios. For `tests/bench/run growth`."""
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -22,9 +23,31 @@ RATES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 OCTETS_EACH = 250  # of memory, generously, for an entry of cachecost
 
 
+CACHE_NOTE = """Octets: the smallest cache pays for whole pages, since each of its shards touches some of its own; from 10,000 names on that is \
+little beside the entries. Nanoseconds: from some 10,000 names on they are more than the processor's caches hold, and then more than its TLB; a \
+hit alone waits for that memory, those of a batch wait for it together. A put finds the place of its name in the index of both rings, moves an \
+older entry from one to the other and, while the index grows, splits two of its buckets; the thousandth name still pays for pages that are \
+touched for the first time. With the records of an answer grows what is copied, and each has a TTL to be aged."""
+
+NAMES_NOTE = """More names than the processor's caches hold: the same waits for memory, most of them shared by the questions of a batch."""
+
+CLIENTS_NOTE = """With one client each question is a wake-up. With a thousand, each of them a connection of its own in the kernel, what is kept for \
+them is more than the processor's caches hold; the floor, which keeps nothing, bends as well."""
+
+LENGTH_NOTE = """A name is read, lower-cased, hashed, compared and copied, and so costs more if it is longer; the floor echoes it."""
+
+RATE_NOTE = """Both fall: up to some thousand a second each question is a turn of the loop of its own, with two wake-ups, and the rarer they are \
+the colder is what they need, in the kernel as well; above that questions share turns, system calls and TLS records, and what remains is what \
+is done for each."""
+
+SHARE_NOTE = """The floor asks for all of them. A hit among misses costs more than one among hits, because fewer of them share a turn, and because \
+misses take what it needs out of the processor's caches."""
+
 WORKERS_NOTE = """Instructions are counted in user space by callgrind, which runs one thread at a time; waits for locks (calls of futex, in and \
-out) while all run on the cores there are. The CPU that several workers take together is not shown: generator, upstream and workers would \
-share so few cores that the figure would be theirs."""
+out) while all run on the cores there are. Instructions rise a little since the same load comes to each worker in smaller batches, and what is \
+done once a turn is shared by fewer questions. The waits of misses are for the lock of a shard whose holder was put off its core: with more \
+workers than cores that happens more often. The CPU that several workers take together is not shown: generator, upstream and workers would share \
+so few cores that the figure would be theirs."""
 
 
 class UdpNames(rows.Hit):
@@ -72,7 +95,7 @@ class MissRate(rows.Miss):
 
 class HitShare(rows.Miss):
     """Each name is asked for the first time, or again, in turn at random; so many of the questions find it there."""
-    name, floor = "share", None
+    name = "share"
 
     def __init__(self, scale, share):
         super().__init__(scale)
@@ -86,6 +109,10 @@ class HitShare(rows.Miss):
 def table(head, lines):
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---:|" * len(head),
                       *("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)])
+
+
+def section(title, head, lines, note):
+    return f"## {title}\n\n{table(head, lines)}\n\n{note}"
 
 
 def cache_costs(place, pairs):
@@ -172,19 +199,18 @@ def document(place, chosen, scale, measure_row):
     largest = 10000000 if scale == 1 else 100000
     cache_head = ("entries", "records", "octets an entry", "ns a hit alone", "in a batch of 16", "ns a put")
     daemon_head = ("", "dotstub us", "floor us", "x floor")
+    costs = functools.partial(daemon_costs, chosen, measure_row)
     pairs = [(entries, 1) for entries in ENTRIES if entries <= largest] + [(10000, records) for records in RECORDS]
-    yield "# Growth"
-    yield "## The cache alone, names at random\n\n" + table(cache_head, cache_costs(place, pairs))
-    yield "## UDP hits, names by Zipf's law (0.5)\n\n" + table(daemon_head, daemon_costs(
-        chosen, measure_row, [UdpNames(scale / 3, names) for names in NAMES if names <= largest]))
-    yield "## TCP hits, 1 in flight on each connection\n\n" + table(daemon_head, daemon_costs(
-        chosen, measure_row, [TcpClients(scale / 3, clients) for clients in CLIENTS]))
-    yield "## UDP hits, long names\n\n" + table(daemon_head, daemon_costs(
-        chosen, measure_row, [NameLength(scale / 3, octets) for octets in LENGTHS]))
-    yield "## Misses by rate\n\n" + table(daemon_head, daemon_costs(
-        chosen, measure_row, [MissRate(scale, rate) for rate in (*RATES, 0)]))
-    yield "## Hits among misses, 100 in flight\n\n" + table(daemon_head[:2], (line[:2] for line in daemon_costs(
-        chosen, measure_row, [HitShare(scale / 3, share) for share in HIT_SHARES])))
-    yield "## Workers\n\n" + table(("workers", "instructions a hit", "a miss", "futex calls a thousand hits", "misses"),
-                                   worker_costs(place)) + "\n\n" + WORKERS_NOTE
+    yield "# Growth\n\nWritten by `tests/bench/run growth`; do not edit. CPU in microseconds a question, as in benchmarks.md."
+    yield section("The cache alone, names at random", cache_head, cache_costs(place, pairs), CACHE_NOTE)
+    yield section("UDP hits, names by Zipf's law (0.5)", daemon_head, costs(UdpNames(scale / 3, names) for names in NAMES if names <= largest),
+                  NAMES_NOTE)
+    yield section("TCP hits, 1 in flight on each connection", daemon_head, costs(TcpClients(scale / 3, clients) for clients in CLIENTS),
+                  CLIENTS_NOTE)
+    yield section("UDP hits, long names", daemon_head, costs(NameLength(scale / 3, octets) for octets in LENGTHS), LENGTH_NOTE)
+    yield section("Misses by rate", daemon_head, costs(MissRate(scale, rate) for rate in (*RATES, 0)), RATE_NOTE)
+    yield section("Hits among misses, 100 in flight", daemon_head, costs(HitShare(scale / 3, share) for share in HIT_SHARES), SHARE_NOTE)
+    yield section("Workers", ("workers", "instructions a hit", "a miss", "futex calls a thousand hits", "misses"), worker_costs(place),
+                  WORKERS_NOTE)
     yield "## Hit ratios\n\n" + hit_ratios(place)
+    yield f"{report.machine()} Commit {report.commit()}."
