@@ -2,8 +2,9 @@
  *
  * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks until none has anything
  *          left to do; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
- *          that an idle loop sleeps, and one that came to rest is not woken by what it waited for. Deadlines run never early, and late by about one step; those that a suspend
- *          passed over run with the first event after it, or when the timer, which stood still meanwhile, fires.
+ *          that an idle loop sleeps, and is not woken by deadlines of work that is done. Deadlines run never early, and late
+ *          by about one step; those that a suspend passed over run with the first event after it, or when the timer, which
+ *          stood still meanwhile, fires.
  * Owns:    the uv loop, its prepare and timer handles and the read scratch shared by all its streams.
  * Threads: all calls on the loop's own thread.
  */
@@ -28,9 +29,9 @@ struct loop_flush {
     bool (*flush)(struct loop_flush *hook);
 };
 
-/* Registered from above. `tick` runs when a deadline of any tick has come, or when the loop comes to rest, and gives its next one
- * (clock_ms, LOOP_NEVER: none; one that has passed: the next step); it first runs when loop_wake_by asks for it. It may add and
- * remove hooks. */
+/* Registered from above. `tick` runs when a deadline of any tick has come, or that of loop_wake_by, or when the loop comes to rest;
+ * so at any time, and maybe twice in one millisecond. It does what is due, gives its next deadline (clock_ms, LOOP_NEVER: none; one
+ * that has passed: the next step), and may add and remove hooks. */
 struct loop_tick {
     struct list_link link;
     uint64_t (*tick)(struct loop_tick *hook, uint64_t now_ms);
@@ -44,8 +45,9 @@ struct loop {
     uint64_t armed_at; /* what the timer is armed for, LOOP_NEVER: stopped */
     uint64_t wake_at;  /* the earliest deadline of the ticks, */
     uint64_t expire_at; /* and of the timeouts */
-    uint64_t rested_ms; /* when deadlines were last asked for anew */
-    bool rests;         /* they shall be */
+    uint64_t drained_by; /* the end of loop_drain's patience, LOOP_NEVER: it does not run */
+    uint64_t settled_ms; /* when deadlines were last asked for anew */
+    bool settle_due;     /* they are to be, before the next sleep a step later */
     struct list flush_hooks, tick_hooks, timeouts;
     uint8_t *read_scratch;  /* LOOP_SCRATCH bytes each: what one read gave, */
     uint8_t *clear_scratch; /* and what it was after decryption */
@@ -74,10 +76,10 @@ void loop_add_flush(struct loop *loop, struct loop_flush *hook);
 void loop_remove_flush(struct loop_flush *hook);
 void loop_add_tick(struct loop *loop, struct loop_tick *hook);
 void loop_remove_tick(struct loop_tick *hook);
-/* Makes sure that the ticks run at or shortly after `at_ms`. */
+/* Makes sure that the ticks run at or shortly after `at_ms`, or before: they then have to give that deadline again. */
 void loop_wake_by(struct loop *loop, uint64_t at_ms);
-/* Nothing is waited for any more: before the loop sleeps, though not twice in one step, the ticks run to give their next deadlines
- * anew, so that those of what is over wake nobody. */
+/* What deadlines were set for is done: before the loop sleeps, or with the first wake-up after this step if it was done in it before,
+ * the ticks run and give their next deadlines anew, so that those of what is done wake nobody. */
 void loop_rest(struct loop *loop);
 
 /* Timeouts of one constant length: a FIFO, so starting and stopping are O(1). `expired` runs with the timeout already

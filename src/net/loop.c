@@ -89,15 +89,15 @@ static uint64_t rounded_up(uint64_t at_ms)
     return at_ms > LOOP_NEVER - STEP_MS ? LOOP_NEVER : (at_ms + STEP_MS - 1) / STEP_MS * STEP_MS;
 }
 
-/* True: wake_at and expire_at are what is left. */
+/* True: wake_at and expire_at are what is left. Before the flush, whose hooks ask for what they need anyway. */
 static bool loop_settle(struct loop *loop)
 {
-    if (!loop->rests || loop_now(loop) < loop->rested_ms + STEP_MS)
+    if (!loop->settle_due || loop_now(loop) < loop->settled_ms + STEP_MS)
         return false;
-    loop->rests = false;
-    loop->rested_ms = loop_now(loop);
+    loop->settle_due = false;
+    loop->settled_ms = loop_now(loop);
     loop->expire_at = earliest_timeout(loop);
-    loop_run_ticks(loop, loop->rested_ms);
+    loop_run_ticks(loop, loop->settled_ms);
     return true;
 }
 
@@ -106,9 +106,14 @@ static bool loop_is_armed(struct loop *loop, uint64_t at_ms, bool settled)
     return loop->armed_at > loop_now(loop) && (settled ? loop->armed_at == at_ms : loop->armed_at <= at_ms);
 }
 
+static uint64_t earlier(uint64_t one_ms, uint64_t other_ms)
+{
+    return one_ms < other_ms ? one_ms : other_ms;
+}
+
 static void loop_arm(struct loop *loop, bool settled)
 {
-    uint64_t at_ms = rounded_up(loop->wake_at < loop->expire_at ? loop->wake_at : loop->expire_at);
+    uint64_t at_ms = rounded_up(earlier(loop->drained_by, earlier(loop->wake_at, loop->expire_at)));
     if (at_ms == LOOP_NEVER) {
         uv_timer_stop(&loop->timer);
         loop->armed_at = LOOP_NEVER;
@@ -131,7 +136,7 @@ void loop_wake_by(struct loop *loop, uint64_t at_ms)
 
 void loop_rest(struct loop *loop)
 {
-    loop->rests = true;
+    loop->settle_due = true;
 }
 
 /* --- turns --- */
@@ -191,15 +196,13 @@ static bool loop_is_alone(struct loop *loop)
 
 bool loop_drain(struct loop *loop, uint64_t ms)
 {
-    uint64_t until_ms = clock_ms() + ms;
+    bool alone;
+    loop->drained_by = clock_ms() + ms;
     loop->now_ms = 0;
-    while (!loop_is_alone(loop)) {
-        if (clock_ms() >= until_ms)
-            return false;
-        loop_wake_by(loop, until_ms);
+    while (!(alone = loop_is_alone(loop)) && clock_ms() < loop->drained_by)
         uv_run(&loop->uv, UV_RUN_ONCE);
-    }
-    return true;
+    loop->drained_by = LOOP_NEVER;
+    return alone;
 }
 
 /* --- life --- */
@@ -207,7 +210,7 @@ bool loop_drain(struct loop *loop, uint64_t ms)
 int loop_init(struct loop *loop)
 {
     int status = UV_ENOMEM;
-    *loop = (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER};
+    *loop = (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER, .drained_by = LOOP_NEVER};
     loop->read_scratch = mem_alloc(LOOP_SCRATCH);
     loop->clear_scratch = mem_alloc(LOOP_SCRATCH);
     if (!loop->read_scratch || !loop->clear_scratch)

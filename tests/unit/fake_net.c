@@ -79,7 +79,7 @@ void loop_wake_by(struct loop *loop, uint64_t at_ms)
 
 void loop_rest(struct loop *loop)
 {
-    loop->rests = true;
+    loop->settle_due = true;
 }
 
 void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *))
@@ -145,9 +145,9 @@ static void run_deadlines(void)
     struct loop *loop = &fake.loop;
     for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link))
         run_timeouts(container_of(link, struct timeouts, link));
-    if (loop->wake_at > now_ms && !loop->rests)
+    if (loop->wake_at > now_ms && !loop->settle_due) /* each time, not once a step: ticks have to bear it */
         return;
-    loop->rests = false;
+    loop->settle_due = false;
     loop->wake_at = LOOP_NEVER;
     for (struct list_link *link = list_first(&loop->tick_hooks); link; link = list_next(&loop->tick_hooks, link)) {
         struct loop_tick *hook = container_of(link, struct loop_tick, link);

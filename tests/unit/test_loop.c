@@ -503,19 +503,29 @@ static void test_deadlines_are_asked_for_anew_once_a_step(void **state)
     assert_int_equal(ticker.ticks, 10);
 }
 
-/* What is asked for while it comes to rest counts. */
-static void test_a_deadline_of_the_last_flush_is_kept_at_rest(void **state)
+struct asking_flusher {
+    struct loop_flush hook;
+    struct loop *loop;
+    uint64_t at_ms;
+};
+
+static bool flush_asks_for_a_deadline(struct loop_flush *hook)
+{
+    struct asking_flusher *flusher = container_of(hook, struct asking_flusher, hook);
+    loop_wake_by(flusher->loop, flusher->at_ms);
+    return false;
+}
+
+static void test_what_the_flush_asks_for_counts_at_rest(void **state)
 {
     struct loop *loop = *state;
     struct ticker ticker = {.hook.tick = ticker_tick, .next = START_MS + 5000};
+    struct asking_flusher flusher = {.hook.flush = flush_asks_for_a_deadline, .loop = loop, .at_ms = START_MS + 50};
     loop_add_tick(loop, &ticker.hook);
+    loop_add_flush(loop, &flusher.hook);
     loop_rest(loop);
     turn(loop);
-    set_clock(START_MS + 20);
-    loop_rest(loop);
-    loop_wake_by(loop, START_MS + 50);
-    ticker.next = START_MS + 50;
-    turn(loop);
+    assert_int_equal(ticker.ticks, 1);
     assert_int_equal(loop->armed_at, START_MS + 50);
 }
 
@@ -674,6 +684,8 @@ static void test_drain_gives_up_on_a_handle_that_stays(void **state)
     uv_async_init(&loop->uv, &async, stop_from_async);
     uv_unref((uv_handle_t *)&async);
     assert_false(loop_drain(loop, 20));
+    loop_rest(loop); /* no tick gives the end of its patience again */
+    assert_false(loop_drain(loop, 20));
     uv_close((uv_handle_t *)&async, NULL);
     assert_true(loop_drain(loop, 1000));
 }
@@ -721,7 +733,7 @@ int main(void)
         IN_LOOP(test_ticks_do_not_run_for_a_timeout),
         IN_LOOP(test_a_loop_at_rest_is_armed_for_what_is_left),
         IN_LOOP(test_deadlines_are_asked_for_anew_once_a_step),
-        IN_LOOP(test_a_deadline_of_the_last_flush_is_kept_at_rest),
+        IN_LOOP(test_what_the_flush_asks_for_counts_at_rest),
         IN_LOOP(test_a_tick_may_remove_itself_and_the_next),
         IN_LOOP(test_a_tick_that_is_always_late_does_not_spin),
         IN_LOOP(test_after_a_suspend_passed_deadlines_run_with_the_first_event),
