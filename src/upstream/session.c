@@ -139,6 +139,7 @@ static void session_requeue(struct session *session)
         session->used--;
         session->given--;
         exchange->session = NULL;
+        exchange->state = EXCHANGE_WAITING;
         exchange_wait(session->server->group, exchange);
     }
 }
