@@ -109,9 +109,9 @@ static uint32_t bucket_count(const struct ring *ring)
 }
 
 /* The link to the entry at the head, which is not linked yet. */
-static uint32_t link_to_head(const struct ring *ring, uint32_t hash, bool alone)
+static uint32_t link_to_head(const struct ring *ring, uint32_t hash, bool last)
 {
-    return ((uint32_t)ring->head & ring->position_mask) | (hash & ring->tag_mask) | (alone ? ring->last_bit : 0);
+    return ((uint32_t)ring->head & ring->position_mask) | (hash & ring->tag_mask) | (last ? ring->last_bit : 0);
 }
 
 static bool has_tag_of(const struct ring *ring, uint32_t link, uint32_t hash)

@@ -17,7 +17,7 @@ struct ring {
     uint32_t head_place, tail_place; /* where they lie in `data`, in units */
     _Atomic uint32_t round;          /* low half of the position where the head began its round, at the start of `data` */
     uint32_t size;                   /* units */
-    uint32_t position_mask, tag_mask, last_bit; /* the parts of a link */
+    uint32_t position_mask, tag_mask, last_bit; /* the parts of a link; the latter two are 0 in the largest rings */
     _Atomic uint32_t bucket_count;   /* in use: the index starts small and grows to bucket_max */
     uint32_t bucket_max;
     uint32_t swept; /* the bucket that was refreshed last */
@@ -33,7 +33,7 @@ void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint
 
 /* The entry with this key, or NULL. */
 struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t hash);
-/* Brings the bucket of this hash nearer; when it is there, the newest entry in it. */
+/* Brings the bucket of this hash nearer; when it is there, the newest entry in it, unless that is another's and the last. */
 void ring_prefetch_bucket(const struct ring *ring, uint64_t hash);
 void ring_prefetch_entry(const struct ring *ring, uint64_t hash);
 
