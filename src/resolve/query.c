@@ -212,16 +212,25 @@ void query_error(struct query *query, uint16_t rcode, int ede_code, const char *
 
 /* --- waiting --- */
 
+/* Without padding before the address, of which IPv4 uses the beginning. */
+struct client_identity {
+    uint64_t key;
+    uint16_t id, port;
+    uint8_t address[16];
+};
+
 static uint64_t client_hash(const struct query *query)
 {
-    struct {
-        uint16_t id, port;
-        uint8_t address[16];
-    } identity = {.id = query->request.id, .port = addr_port(&query->origin.client)};
-    bool v4 = query->origin.client.sa.sa_family == AF_INET;
-    size_t octets = v4 ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-    memcpy(identity.address, v4 ? (const void *)&query->origin.client.in.sin_addr : &query->origin.client.in6.sin6_addr, octets);
-    return hash_bytes(&identity, offsetof(__typeof__(identity), address) + octets) ^ query->hash;
+    const struct addr *client = &query->origin.client;
+    struct client_identity identity = {query->hash, query->request.id, addr_port(client), {0}};
+    size_t octets = sizeof client->in6.sin6_addr;
+    if (client->sa.sa_family == AF_INET) {
+        octets = sizeof client->in.sin_addr;
+        memcpy(identity.address, &client->in.sin_addr, octets);
+    } else {
+        memcpy(identity.address, &client->in6.sin6_addr, octets);
+    }
+    return hash_bytes(&identity, offsetof(struct client_identity, address) + octets);
 }
 
 static struct query *find_repeated(const struct query *query, uint64_t hash)

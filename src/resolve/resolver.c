@@ -70,7 +70,7 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)
         goto fail_table;
-    slab_init(&resolver->queries, sizeof(struct query), 0, 0); /* copies */
+    slab_init(&resolver->queries, sizeof(struct query), 0, 0); /* query_park writes all that is read */
     slab_init(&resolver->lookups, sizeof(struct lookup), offsetof(struct lookup, key), 0);
     querylog_init(&resolver->querylog, loop, counters);
     timeouts_init(&resolver->answer_by, loop, 0, answer_by_expired);
