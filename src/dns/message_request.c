@@ -70,6 +70,7 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
     enum request_verdict verdict = REQUEST_OK;
     bool is_signed = false;
     walk_start(&walk, wire, name_at);
+    walk.may_be_empty = request->opcode != LDNS_PACKET_QUERY;
     if (!walk_name(&walk, wire.len, false))
         return REQUEST_FORMERR;
     walk.at = request->question_end;

@@ -33,7 +33,7 @@ static size_t pointer_target(const uint8_t *at)
 void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
 {
     memset(name_at, 0, wire.len * sizeof(*name_at));
-    *walk = (struct walk){wire.data, wire.len, MESSAGE_HEADER, name_at, SIZE_MAX, SIZE_MAX};
+    *walk = (struct walk){wire.data, wire.len, MESSAGE_HEADER, name_at, SIZE_MAX, SIZE_MAX, false};
 }
 
 /* Where the reading of one name stands: the next octet, the bounds of its chunk, and what was counted. */
@@ -149,7 +149,9 @@ bool walk_record(struct walk *walk, struct record *out)
     walk->at = rdata;
     for (size_t at = out->fixed + 4; at < out->fixed + 8; at++)
         walk->name_at[at] = TTL_OCTET;
-    return out->type == LDNS_RR_TYPE_OPT ? enter_opt(walk, out) : walk_rdata(walk, out->type, out->end);
+    if (out->type == LDNS_RR_TYPE_OPT)
+        return enter_opt(walk, out);
+    return (walk->may_be_empty && rdlength == 0) || walk_rdata(walk, out->type, out->end);
 }
 
 bool record_signs_message(const struct walk *walk, const struct record *record)
