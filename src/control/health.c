@@ -5,6 +5,13 @@
 #include <string.h>
 #include "base/errors.h"
 
+/* At rest after it was of use: nothing is known against it. One that was never asked is no hope where another fails, since it would be
+ * asked then. */
+static bool is_usable(const struct server_report *server)
+{
+    return server->state == SERVER_OPEN || (server->state == SERVER_IDLE && server->opened > 0);
+}
+
 /* One entry's servers from `first` on: their number, the failure seen last, and whether any could be asked. */
 struct entry_health {
     size_t count;
@@ -18,7 +25,7 @@ static struct entry_health look(const struct survey_sum *sum, size_t first)
     const char *name = sum->servers[first].upstream;
     for (size_t i = first; i < sum->server_count && strcmp(sum->servers[i].upstream, name) == 0; i++, health.count++) {
         const struct server_report *server = &sum->servers[i];
-        health.usable |= server->state == SERVER_OPEN;
+        health.usable |= is_usable(server);
         if (server->state == SERVER_FAILING && (!health.failed || server->failed_ms > health.failed->failed_ms))
             health.failed = server;
     }

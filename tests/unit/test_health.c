@@ -56,6 +56,17 @@ static void one_open_server_is_enough_for_its_entry(void **state)
     assert_int_equal(health_each(&sum, say, NULL), 0);
 }
 
+/* Sessions close when they are idle; the other server is not dialled meanwhile, so its failure stays. */
+static void a_server_at_rest_that_was_of_use_is_enough(void **state)
+{
+    (void)state;
+    failed(0, -ECONNREFUSED, 1);
+    servers[1].opened = 1;
+    assert_int_equal(health_each(&sum, say, NULL), 0);
+    failed(1, -ECONNREFUSED, 2);
+    assert_int_equal(health_each(&sum, say, NULL), 1);
+}
+
 static void the_latest_failure_of_an_entry_is_told(void **state)
 {
     (void)state;
@@ -80,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(servers_at_rest_are_no_reason, setup),
         cmocka_unit_test_setup(one_open_server_is_enough_for_its_entry, setup),
+        cmocka_unit_test_setup(a_server_at_rest_that_was_of_use_is_enough, setup),
         cmocka_unit_test_setup(the_latest_failure_of_an_entry_is_told, setup),
         cmocka_unit_test_setup(each_entry_is_told, setup),
     };
