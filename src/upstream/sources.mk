@@ -19,3 +19,8 @@ tests_unit_test_pool_SOURCES = tests/unit/test_pool.c $(fake_net_sources)
 tests_unit_test_pool_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(fake_net_sources)
 tests_unit_test_session_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_session
+tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c tests/fuzz/fuzz.h $(fake_net_sources) $(fuzz_main)
+tests_fuzz_fuzz_session_LDADD = $(fake_upstream_libs)
+tests_fuzz_fuzz_session_LDFLAGS = $(fuzz_ldflags)

@@ -55,3 +55,8 @@ fuzz_targets += tests/fuzz/fuzz_dump
 tests_fuzz_fuzz_dump_SOURCES = tests/fuzz/fuzz_dump.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_dump_LDADD = $(cache_libs)
 tests_fuzz_fuzz_dump_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_cache
+tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_cache_LDADD = $(cache_libs)
+tests_fuzz_fuzz_cache_LDFLAGS = $(fuzz_ldflags)

@@ -1,0 +1,118 @@
+/* Puts any answer that the walk accepts into a cache that lives on from input to input, and so throws out older ones, and gets it back:
+ * all of it is as it was but its id, the letter case of its question, and its TTLs, which are less by its age. The input's first octets
+ * choose the key's flags, the age, and what is tried besides. */
+#include "cache/cache.h"
+#include "dns/ttl.h"
+#include "fuzz.h"
+
+#define STALE_TTL 30
+#define ROOM      (4u << 20)
+
+static struct cache *cache;
+static struct answer_scratch scratch;
+static struct answer_transport transport;
+static uint8_t original[MESSAGE_MAX], out[MESSAGE_MAX];
+static uint64_t now_ms = 1;
+
+enum { WANT_STALE = 4, FLUSH_NAME = 8, FLUSH_ALL = 16 };
+
+static void make_key(struct key *key, const struct answer *answer, uint8_t bits)
+{
+    size_t name = name_len((struct bytes){answer->wire + MESSAGE_HEADER, answer->len - MESSAGE_HEADER});
+    const uint8_t *fixed = answer->wire + MESSAGE_HEADER + name;
+    struct request request = {.name_len = (uint8_t)name,
+                              .type = read_u16(fixed),
+                              .class = read_u16(fixed + 2),
+                              .dnssec_ok = bits & KEY_DO,
+                              .flags = bits & KEY_CD ? FLAG_CD : 0};
+    message_request_key((struct bytes){answer->wire, answer->len}, &request, key);
+    MUST(message_answers((struct bytes){answer->wire, answer->len}, key));
+}
+
+static uint32_t aged(uint32_t ttl, uint32_t seconds, bool expired)
+{
+    return expired ? STALE_TTL : ttl > seconds ? ttl - seconds : 0;
+}
+
+/* Octet for octet. */
+static void check_same(const struct answer *answer, const struct cache_found *found, uint32_t seconds, bool expired)
+{
+    MUST(found->answer.len == answer->len && found->answer.rcode == answer->rcode);
+    MUST(found->answer.additional == answer->additional && found->answer.authenticated == answer->authenticated);
+    MUST(found->answer.truncated == answer->truncated && found->original_ttl == answer->ttl);
+    MUST(found->answer.ttl == (expired ? 0 : answer->ttl - seconds));
+    MUST(found->answer.ede.count == answer->ede.count);
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        const struct ede *was = &answer->ede.item[i], *is = &found->answer.ede.item[i];
+        MUST(is->code == was->code && is->len == was->len && memcmp(is->text, was->text, was->len) == 0);
+    }
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        uint16_t at = answer->ttl_offsets[i];
+        MUST(read_u32(out + at) == aged(read_u32(original + at), seconds, expired));
+        memcpy(out + at, original + at, 4);
+    }
+    MUST(memcmp(out + 2, original + 2, answer->len - 2) == 0);
+}
+
+static void get_back(const struct key *key, const struct answer *answer, uint32_t seconds, bool want_stale)
+{
+    struct cache_found found;
+    uint64_t then_ms = now_ms + (uint64_t)seconds * 1000, hash = key_hash(key);
+    bool expired = seconds >= answer->ttl;
+    enum cache_result result = cache_get(cache, key, hash, then_ms, want_stale, STALE_TTL, out, MESSAGE_MAX, &found);
+    MUST(result == (!expired ? CACHE_HIT : want_stale ? CACHE_EXPIRED : CACHE_MISS));
+    if (result == CACHE_MISS)
+        return;
+    check_same(answer, &found, seconds, expired);
+    MUST(cache_get(cache, key, hash, then_ms, want_stale, STALE_TTL, out, answer->len - 1, &found) == CACHE_TOO_BIG);
+}
+
+static void forget(const struct key *key, bool all)
+{
+    struct cache_found found;
+    if (all)
+        cache_flush(cache);
+    else
+        MUST(cache_flush_name(cache, key->name, key->name_len, false) > 0);
+    MUST(cache_get(cache, key, key_hash(key), now_ms, true, STALE_TTL, out, MESSAGE_MAX, &found) == CACHE_MISS);
+}
+
+static void keep(struct answer *answer, uint8_t bits, uint32_t seconds)
+{
+    static const struct ttl_limits limits = {0, 7 * 86400, 86400};
+    struct key key;
+    make_key(&key, answer, bits);
+    ttl_apply(answer, key.type, &limits);
+    answer->ttl += answer->ttl == 0;
+    memcpy(original, answer->wire, answer->len);
+    memcpy(original + MESSAGE_HEADER, key.name, key.name_len); /* its question is kept in lower case */
+    uint64_t epoch = cache_epoch(cache);
+    MUST(cache_put(cache, &key, key_hash(&key), answer, now_ms, epoch) == 0);
+    get_back(&key, answer, seconds, bits & WANT_STALE);
+    if (!(bits & (FLUSH_NAME | FLUSH_ALL)))
+        return;
+    forget(&key, bits & FLUSH_ALL);
+    MUST(cache_put(cache, &key, key_hash(&key), answer, now_ms, epoch) != 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cursor cursor = cursor_over((struct bytes){data, size});
+    uint8_t bits = cursor_u8(&cursor);
+    uint32_t seconds = cursor_u32(&cursor) >> 8; /* half a year */
+    size_t len = cursor_left(&cursor);
+    struct answer answer;
+    if (cursor.failed || len > MESSAGE_MAX)
+        return 0;
+    if (!cache) {
+        MUST(hash_init() == 0);
+        cache = cache_new(ROOM);
+        MUST(cache);
+    }
+    uint8_t *wire = exact_copy(cursor.at, len);
+    if (message_walk_answer(wire, len, &scratch, &answer, &transport) == 0)
+        keep(&answer, bits, seconds);
+    free(wire);
+    now_ms += 1000;
+    return 0;
+}
