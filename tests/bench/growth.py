@@ -65,7 +65,7 @@ class TcpClients(rows.Hit):
 
     def __init__(self, scale, clients):
         super().__init__(scale)
-        self.names, self.title = 100, f"{clients} clients"
+        self.names, self.title = 100, f"{clients} client{'s' if clients > 1 else ''}"
         self.load = ("-t", "-c", clients, "-m", 1)
 
 
