@@ -140,7 +140,7 @@ class Miss(CpuRow):
 class MissPaced(Miss):
     name, title = "miss-2000", "miss at 2,000/s"
     target, bounds = "<= 1.2 x floor", {"floor": 1.2}
-    whole, load = 60000, ("-r", 2000, "-m", 2000)
+    whole, load = 40000, ("-r", 2000, "-m", 2000)
 
 
 class MissLatency(Miss):
