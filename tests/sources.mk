@@ -7,4 +7,4 @@ tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/to
   tests/tools/options.h tests/tools/question.c tests/tools/question.h
 tests_tools_dnsload_LDADD = -lm
 
-EXTRA_DIST += packaging .ci/run tests/faults tests/integration tests/live tests/run tests/tools/fault-table tests/tools/tally
+EXTRA_DIST += packaging .ci/run tests/faults tests/integration tests/live tests/page tests/run tests/tools/fault-table tests/tools/tally

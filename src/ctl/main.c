@@ -51,7 +51,7 @@ static void print_usage(FILE *out)
           "      --root DIR     system: change the files below DIR, and tell nobody\n"
           "      --trust-ad     system: have programs believe the AD flag, that an upstream has validated an answer\n"
           "      --quick        doctor: only whether the daemon answers, for a container's health check\n"
-          "      --bundle FILE  doctor: write a report, without names and addresses, to FILE\n"
+          "      --bundle FILE  doctor: write a report to FILE, without names asked and clients' addresses\n"
           "      --version      print the version\n"
           "  -h, --help         print this\n",
           out);
