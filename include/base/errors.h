@@ -29,7 +29,8 @@
     X(ERROR_SLOW_READER, -2021, "client does not read its answers")                                          \
     X(ERROR_SLOW_WRITER, -2022, "message makes no progress")                                                 \
     X(ERROR_CONFIG, -2030, "configuration error")                                                            \
-    X(ERROR_UPSTREAM_ANSWER, -2031, "unusable answer from the server")
+    X(ERROR_UPSTREAM_ANSWER, -2031, "unusable answer from the server")                                       \
+    X(ERROR_UPSTREAM_FORMERR, -2032, "the server rejects our message")
 
 enum {
 #define ERRORS_ENUM(name, number, text) name = number,

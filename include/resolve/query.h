@@ -96,6 +96,8 @@ void query_answer(struct query *query, const struct answer *answer);
 void query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
 /* Answers with an error: header and question only; ede_code below 0: no extended error; `text` may be NULL. */
 void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
+/* The same with any number of extended errors. */
+void query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede);
 /* No answer. `why`: COUNTER_drops_policy and its like. */
 void query_drop(struct query *query, enum counter why);
 

@@ -60,6 +60,8 @@ bool upstream_is_lost(const struct exchange *exchange);
 bool upstream_may_probe(const struct exchange *exchange);
 /* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
 int upstream_last_error(const struct group *group, struct server **where);
+/* In the first minute, until a server has answered. */
+bool upstream_is_starting(const struct group *group);
 /* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */
 void upstream_disproved(struct server *server);
 /* The server's answer was of use. */

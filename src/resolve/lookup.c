@@ -15,6 +15,7 @@
 #include "lookup.h"
 #include "refresh.h"
 
+#define SOURCE_MOST 32 /* octets of an upstream's name in the text of an extended error: what is wrong must fit behind it */
 #define FAILURE_TTL 2 /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
 
 static void lookup_free(struct lookup *lookup)
@@ -81,10 +82,13 @@ static int ede_of(int error)
 {
     switch (error) {
     case ERROR_NO_SERVER:
+    case ERROR_THROTTLED:
         return EDE_NO_REACHABLE_AUTHORITY;
     case ERROR_MALFORMED:
     case ERROR_UPSTREAM_ANSWER:
+    case ERROR_UPSTREAM_FORMERR:
         return EDE_INVALID_DATA;
+    case -ENOMEM:
     case ERROR_LIMIT:
     case ERROR_STOPPING:
         return EDE_OTHER;
@@ -93,19 +97,27 @@ static int ede_of(int error)
     }
 }
 
+/* One that is out, or NULL. */
+static const struct exchange *lookup_sent_try(const struct lookup *lookup)
+{
+    const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    return first->state == EXCHANGE_SENT ? first : second->state == EXCHANGE_SENT ? second : NULL;
+}
+
 static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_TEXT + 1])
 {
     int error = lookup->last_error;
     struct server *where = lookup->last_server;
-    if (!error && lookup->tries[0].state == EXCHANGE_SENT) {
+    const struct exchange *sent = lookup_sent_try(lookup);
+    if (!error && sent) {
         error = -ETIMEDOUT; /* asked, and not answered in time */
-        where = lookup->tries[0].server;
+        where = sent->server;
     } else if (!error) {
         error = upstream_last_error(lookup->resolver->group, &where);
     }
     const char *name = upstream_name(where);
     *ede_code = ede_of(error);
-    snprintf(text, EDE_TEXT + 1, "%s%s%s", name, name[0] ? ": " : "", error_text(error));
+    snprintf(text, EDE_TEXT + 1, "%.*s%s%s", SOURCE_MOST, name, name[0] ? ": " : "", error_text(error));
     lookup_add_id(lookup, text);
 }
 
@@ -117,7 +129,11 @@ static void fail_query(struct query *query)
     outcome.text_len = strlen(text);
     lookup_record(query, &outcome);
     query->server = lookup_last_try(query->lookup)->server;
-    query_error(query, RCODE_SERVFAIL, outcome.ede_code, text);
+    struct ede_list ede = {.count = 0};
+    ede_add(&ede, (uint16_t)outcome.ede_code, text, outcome.text_len);
+    if (upstream_is_starting(query->resolver->group))
+        ede_add(&ede, EDE_NOT_READY, NULL, 0);
+    query_error_with(query, RCODE_SERVFAIL, &ede);
 }
 
 void lookup_give_up(struct query *query)
@@ -159,7 +175,7 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
 static void add_named(struct lookup *lookup, struct ede_list *named, const struct ede *ede, const char *source, bool with_id)
 {
     char text[EDE_TEXT * 2];
-    snprintf(text, sizeof text, "%.32s%s%.*s", source, ede->len ? ": " : "", ede->len, ede->text);
+    snprintf(text, sizeof text, "%.*s%s%.*s", SOURCE_MOST, source, ede->len ? ": " : "", ede->len, ede->text);
     if (with_id && strlen(text) <= EDE_TEXT)
         lookup_add_id(lookup, text);
     ede_add(named, ede->code, text, strlen(text));
@@ -208,6 +224,15 @@ static bool lookup_finish_stale(struct lookup *lookup, const struct answer *answ
     return true;
 }
 
+/* What else comes with a failure helps nobody, and an error is no amplifier. Its question is the key, not compressed. */
+static void strip_to_question(struct answer *answer, const struct key *key)
+{
+    memset(answer->wire + MESSAGE_HEADER - 6, 0, 6); /* ANCOUNT, NSCOUNT, ARCOUNT */
+    answer->len = MESSAGE_HEADER + key->name_len + 4u;
+    answer->additional = (uint16_t)answer->len;
+    answer->ttl_count = 0;
+}
+
 void lookup_finish(struct lookup *lookup, struct answer *answer)
 {
     const struct config *config = lookup->resolver->config;
@@ -216,6 +241,8 @@ void lookup_finish(struct lookup *lookup, struct answer *answer)
     if (lookup_finish_stale(lookup, answer))
         return;
     lookup_name_source(lookup, answer);
+    if (lookup_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
+        strip_to_question(answer, &lookup->key);
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
     ttl_apply(answer, lookup->key.type, &limits);
     if (lookup_is_failure(answer->rcode))

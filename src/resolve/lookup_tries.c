@@ -92,7 +92,8 @@ static bool lookup_reask_other_entry(struct lookup *lookup, struct exchange *try
 /* Not a failure of the question alone. */
 static bool is_end_of_session(int status)
 {
-    return status != -ETIMEDOUT && status != ERROR_MALFORMED && status != ERROR_UPSTREAM_ANSWER && status != ERROR_SILENT;
+    return status != -ETIMEDOUT && status != ERROR_MALFORMED && status != ERROR_UPSTREAM_ANSWER &&
+           status != ERROR_UPSTREAM_FORMERR && status != ERROR_SILENT;
 }
 
 /* Whether a try that came to nothing is made again, and how. True: it is live again. */
@@ -104,11 +105,12 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
     case -ETIMEDOUT:
         return false; /* it had all the time there is */
     case ERROR_MALFORMED:
-        return lookup_reask(lookup, try);
     case ERROR_UPSTREAM_ANSWER:
-        if (try->without_edns)
-            return lookup_reask(lookup, try);
-        try->without_edns = true; /* a server that knows no EDNS (RFC 6891 section 7) */
+        return lookup_reask(lookup, try);
+    case ERROR_UPSTREAM_FORMERR:
+        try->without_edns = !try->without_edns; /* it may know no EDNS (RFC 6891 section 7); else another server may */
+        if (!try->without_edns)
+            return upstream_has_other(lookup->resolver->group, try->server) && lookup_reask(lookup, try);
         break;
     case ERROR_SILENT:
         break;

@@ -191,23 +191,28 @@ static void count_error(struct counters *counters, uint16_t rcode)
         counter_add(counters, COUNTER_answers_formerr, 1);
 }
 
-void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
+void query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
     enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
     struct edit_client client = query_client(query, false);
-    struct ede_list ede = {.count = 0};
     uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
     if (!room) {
         query_drop(query, COUNTER_drops_no_room);
         return;
     }
-    if (ede_code != EDE_NONE)
-        ede_add(&ede, (uint16_t)ede_code, text, text ? strlen(text) : 0);
-    size_t len = edit_error(room, ERROR_ROOM, rcode, true, &ede, &client);
+    size_t len = edit_error(room, ERROR_ROOM, rcode, true, ede, &client);
     count_error(query->resolver->counters, rcode);
     if (!query->parked)
         query->how = HOW_LOCAL;
-    query_reply(query, room, len, rcode, &ede);
+    query_reply(query, room, len, rcode, ede);
+}
+
+void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
+{
+    struct ede_list ede = {.count = 0};
+    if (ede_code != EDE_NONE)
+        ede_add(&ede, (uint16_t)ede_code, text, text ? strlen(text) : 0);
+    query_error_with(query, rcode, &ede);
 }
 
 /* --- waiting --- */

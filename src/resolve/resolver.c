@@ -27,6 +27,8 @@ static void free_memory(struct resolver *resolver)
     recorder_fini(&resolver->recorder);
 }
 
+enum { TIMER_GRAIN_MS = 20 }; /* so late may a deadline run; a client is answered by its own all the same */
+
 static void set_health(struct resolver *resolver, const char *name)
 {
     int len = name ? name_from_text(resolver->health, name) : 0; /* the option takes host names only */
@@ -52,7 +54,7 @@ void resolver_configure(struct resolver *resolver, const struct config *config)
     resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an exchange's time */
     set_health(resolver, config->health_name);
     choose_steps(resolver, config);
-    timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms);
+    timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms - TIMER_GRAIN_MS);
     timeouts_set_length(&resolver->stale_after, config->cache.stale_answer_after_ms);
 }
 

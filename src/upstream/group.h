@@ -26,7 +26,8 @@ enum {
     DIAL_STAGGER = 250,        /* RFC 8305 section 5: the next server is tried beside one that has not answered */
     BACKOFF_FIRST = 50,
     BACKOFF_MAX = 700,
-    GRACE = 1500,              /* so long after the last success, or the start, questions wait instead of failing */
+    GRACE = 1500,              /* so long after the last success, the start or a change of the network, questions wait instead of failing */
+    STARTING = 60000,          /* so long after its start a worker that has reached no server is only starting */
     STALL_TIMEOUT = 2000,      /* a partial frame that makes no progress for this long */
     SILENCE_MIN = 300,         /* a session that delivers nothing for 4 round trips, but at least and at most so long, */
     SILENCE_MAX = 1000,        /* while questions are under way, may be half open: see session_check */
@@ -147,6 +148,8 @@ struct group {
     unsigned alone;           /* live exchanges that must be alone */
     struct answer_scratch *scratch;
     uint64_t grace_until_ms;
+    uint64_t begun_ms;
+    bool reached;             /* a server has answered since then */
     uint64_t slept_ms;        /* how long the machine had slept when we last looked */
     int last_error;
     struct server *last_failed; /* where that was; NULL: nowhere */

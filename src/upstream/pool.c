@@ -10,7 +10,8 @@
  * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
  * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
  * (the kernel's SYN retry is too slow). A server that failed rests for its back-off. When every server rests, exchanges fail with
- * the last error, except within GRACE of the last success or the start: then they wait for the first server that may be tried.
+ * the last error, except within GRACE of the last success, the start or a change of the network: then they wait for the first server that
+ * may be tried.
  */
 #include <errno.h>
 #include <string.h>
@@ -171,6 +172,8 @@ bool pool_place(struct group *group, struct exchange *exchange)
     struct session *session = pool_pick(group, exchange);
     if (!session || !budget_take(session->server))
         return false;
+    if (group->last_error == ERROR_THROTTLED)
+        group->last_error = 0;
     list_remove(&exchange->link);
     session_take(session, exchange);
     if (session_load(session) >= SESSION_BUSY)

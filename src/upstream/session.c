@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "dns/codes.h"
 #include "group.h"
 #include "net/tap.h"
 #include "upstream/upstream.h"
@@ -256,6 +257,9 @@ static void session_answer(struct session *session, struct exchange *exchange, u
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else
         session_note_transport(session, &transport);
+    if (status == 0 && answer.rcode == RCODE_FORMERR && !transport.edns)
+        status = ERROR_UPSTREAM_FORMERR;
+    group->reached = true;
     pool_note_success(group);
     exchange_finish(exchange, status, status < 0 ? NULL : &answer);
     session_relieved(session);
@@ -265,6 +269,12 @@ static void session_answer(struct session *session, struct exchange *exchange, u
 static bool session_is_bare_error(const uint8_t *message, size_t len)
 {
     return len >= MESSAGE_HEADER && read_u16(message + 4) == 0 && (message[2] & 0x80) && (message[3] & 0x0f) != 0;
+}
+
+static int bare_error(const uint8_t *message)
+{
+    unsigned rcode = message[3] & 0x0f;
+    return rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP ? ERROR_UPSTREAM_FORMERR : ERROR_UPSTREAM_ANSWER;
 }
 
 static void session_frame(struct stream *stream, uint8_t *message, size_t len)
@@ -289,7 +299,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
     } else if (session_is_bare_error(message, len)) {
         session_release(session, exchange);
-        exchange_finish(exchange, ERROR_UPSTREAM_ANSWER, NULL);
+        exchange_finish(exchange, bare_error(message), NULL);
         session_relieved(session);
     } else if (!message_answers((struct bytes){message, len}, exchange->key)) {
         counter_add(group->counters, COUNTER_upstream_ignored_question, 1);

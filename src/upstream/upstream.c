@@ -133,6 +133,11 @@ int upstream_last_error(const struct group *group, struct server **where)
     return group->last_error ? group->last_error : ERROR_NO_SERVER;
 }
 
+bool upstream_is_starting(const struct group *group)
+{
+    return !group->reached && loop_now(group->loop) < group->begun_ms + STARTING;
+}
+
 void upstream_disproved(struct server *server)
 {
     uint64_t now_ms = loop_now(server->group->loop);
@@ -267,6 +272,7 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     group->loop = loop;
     group->counters = counters;
     group->slept_ms = clock_slept_ms();
+    group->begun_ms = loop_now(loop);
     list_init(&group->waiting);
     list_init(&group->dirty);
     list_init(&group->plans);

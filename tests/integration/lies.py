@@ -147,6 +147,15 @@ def no_edns(query, truth):
                          question=wire.question_section(query.octets))]
 
 
+def understands_nothing(query, truth):
+    """FORMERR without an OPT for every question."""
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1, question=wire.question_section(query.octets))]
+
+
+def bare_formerr(query, truth):
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1, question=b"", counts=(0, 0, 0, 0))]
+
+
 def off_chain(query, truth):
     """A record for a name that nobody asked for lies beside the answer."""
     section = wire.question_section(query.octets)

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+import lies
 import wire
 import zone
 from processes import eventually
@@ -142,6 +143,30 @@ def test_ttls_count_down_to_a_new_question(make_daemon, server):
     assert 2.9 > server.queries[1].time - server.queries[0].time > 1.9
     assert sorted(set(seen), reverse=True) in ([2, 1], [2, 1, 0])
     assert seen[-1] == 2
+
+
+def test_expired_data_is_for_those_who_want_recursion(make_daemon, server):
+    """And it is not authentic any more, while it was before."""
+    daemon = make_daemon(server, cache={"prefetch": False})
+
+    def authentic_for_a_second(query, truth):
+        octets = lies.ttl(1)(query, truth)[0]
+        return [octets[:3] + bytes([octets[3] | 0x20]) + octets[4:]]
+
+    with server.lying(twist=authentic_for_a_second):
+        assert daemon.ask("a.example", flags=wire.RD | wire.AD).flags & wire.AD
+        assert wire.addresses(daemon.ask("a.example", flags=0)) == [zone.address("a.example")]
+    server.refuse()
+    server.kill()
+
+    def expired():
+        answer = daemon.ask("a.example", edns=True, flags=wire.RD | wire.AD)
+        return answer if 3 in [code for code, _ in wire.extended_errors(answer)] else None
+
+    stale = eventually(expired, what="an expired answer")
+    assert wire.ttls(stale) == [30] and not stale.flags & wire.AD
+    answer = daemon.ask("a.example", flags=0, edns=True)
+    assert answer.rcode() == 5 and [code for code, _ in wire.extended_errors(answer)] == [20]
 
 
 def test_a_cached_answer_is_the_answer(daemon, server):

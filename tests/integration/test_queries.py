@@ -4,6 +4,7 @@ import struct
 
 import dns.flags
 import dns.rcode
+import dns.update
 import pytest
 
 import wire
@@ -62,6 +63,19 @@ def test_a_notification_with_an_opt_gets_an_opt(daemon):
     soa = wire.rr("a.example", "SOA", wire.name_wire("ns.example") + wire.name_wire("host.example") + b"\0" * 20, 0)
     answer = daemon.ask("a.example", "SOA", flags=4 << 11 | wire.AA, answers=[soa], do=True)
     assert answer.rcode() == NOTIMP and answer.edns == 0 and answer.ednsflags & dns.flags.DO and not answer.answer
+
+
+def test_an_update_with_an_opt_gets_an_opt(daemon):
+    """Some of its records have no data, of whatever type (RFC 2136 sections 2.4 and 2.5)."""
+    update = dns.update.UpdateMessage("example")
+    update.present("a", "A")
+    update.absent("b")
+    update.delete("a", "A")
+    update.add("b", 60, "A", "192.0.2.1")
+    update.use_edns(0)
+    with daemon.udp() as client:
+        answer = wire.parse(client.exchange(update.to_wire()))
+    assert answer.rcode() == NOTIMP and answer.edns == 0 and 21 in [code for code, _ in wire.extended_errors(answer)]
 
 
 def test_another_opcode_says_so_in_an_extended_error(daemon):

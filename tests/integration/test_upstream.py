@@ -337,6 +337,7 @@ def test_swapped_ids(daemon, server):
 def test_a_malformed_answer_is_never_given(daemon, server, kind):
     with server.lying(twist=lies.malformed(kind)):
         _, codes = servfail(daemon, "bad.example")
+    assert codes[0] == 24
     assert recovery(daemon) < 1.5 * SLACK
 
 
@@ -415,6 +416,23 @@ def test_a_server_from_before_edns(daemon, server):
     ask_truly(daemon, "a.example")
     queries = server.asked("a.example")
     assert [bool(query.question.edns) for query in queries] == [True, False]
+
+
+@pytest.mark.parametrize("twist", [lies.understands_nothing, lies.bare_formerr, lies.rcode(1)])
+def test_a_server_that_understands_nothing_is_asked_twice(daemon, server, twist):
+    """Without EDNS, if it may know none, and then it is enough."""
+    server.twist = twist
+    _, codes = servfail(daemon)
+    assert codes[0] == 24 and len(server.asked("failing.example")) == 2
+
+
+def test_a_failure_brings_nothing_along(daemon, server):
+    server.twist = lies.large_failure
+    octets = wire.query("a.example")
+    with daemon.udp() as client:
+        for _ in range(2):  # from upstream, from the cache
+            answer = client.exchange(octets)
+            assert answer[3] & 15 == SERVFAIL and not answer[2] & 2 and len(answer) == len(octets)
 
 
 def test_an_extended_rcode_is_no_success(daemon, server):
@@ -496,10 +514,21 @@ def test_starting_before_the_server(make_daemon, make_server):
     server = make_server()
     server.refuse()
     daemon = make_daemon(server)
-    answer = daemon.ask("a.example", edns=True)
-    assert answer.rcode() == SERVFAIL and wire.extended_errors(answer)
+    _, codes = servfail(daemon)
+    assert codes[0] in (22, 23) and codes[1:] == [14]  # why, and that it never was otherwise
     server.restore()
     assert recovery(daemon) < 1 + 0.5 * SLACK
+    server.refuse()
+    server.kill()
+    _, codes = servfail(daemon)
+    assert len(codes) == 1
+
+
+def test_the_reason_is_told_behind_a_long_name(make_daemon, server):
+    daemon = make_daemon(server.upstream(name="the-name-of-an-upstream-that-takes-all-of-the-sixty-four-octets"))
+    server.refuse()
+    answer = daemon.ask("a.example", edns=True)
+    assert "refused" in wire.extended_errors(answer)[0][1].lower()
 
 
 def test_a_long_outage_leaves_no_mark(daemon, server):

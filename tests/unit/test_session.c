@@ -299,7 +299,7 @@ static void bare_error_header_answers_its_id(void **state)
     struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
     uint8_t header[MESSAGE_HEADER] = {frame->data[0], frame->data[1], 0x81, 0x80 | RCODE_FORMERR};
     fake_deliver(conn, header, sizeof header);
-    assert_int_equal(asked.status, ERROR_UPSTREAM_ANSWER);
+    assert_int_equal(asked.status, ERROR_UPSTREAM_FORMERR);
     free(frame);
     frame = ask_frame(&asked, "a.test", &conn);
     fake_reply(conn, frame, NULL);
