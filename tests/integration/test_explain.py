@@ -134,7 +134,7 @@ def test_a_failure_bears_an_id(recording, server):
     server.refuse()
     answer = recording.ask("fails.example", edns=True)
     assert answer.rcode() == 2
-    (error,) = wire.extended_errors(answer)
+    error = wire.extended_errors(answer)[0]
     identity = re.search(r"liar: Connection refused \[([0-9a-f]{6})\]$", error[1])[1]
     record = only(recording, identity)
     assert record["kind"] == "failed" and record["name"] == "fails.example." and record["rcode"] == "SERVFAIL"
