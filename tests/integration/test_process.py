@@ -366,15 +366,19 @@ def test_an_idle_session_costs_nothing(make_daemon, server):
 
 @pytest.mark.alone
 def test_a_miss_wakes_twice(make_daemon, server):
-    """For the question and for the answer, and not again for what would have been done without one."""
+    """For the question and for the answer, and not again for what would have been done without one. A machine that is busy for a
+    moment has questions asked twice, so the best of some rounds counts."""
     daemon = make_daemon(server)
     ask_truly(daemon, "first.example")
-    stays(daemon, 0.5)
-    before = daemon.wakeups()
-    for n in range(6):
-        ask_truly(daemon, f"n{n}.example")
-        stays(daemon, 0.4)
-    assert daemon.wakeups() - before <= (6 * 2 + 4 if FLAVOUR == "plain" else 80)
+
+    def wakeups(number):
+        before = daemon.wakeups()
+        for n in range(6):
+            ask_truly(daemon, f"n{n}.round{number}.example")
+            stays(daemon, 0.4)
+        return daemon.wakeups() - before
+
+    assert any(wakeups(number) <= (6 * 2 if FLAVOUR == "plain" else 80) for number in range(4))
 
 
 @pytest.mark.alone
