@@ -11,10 +11,14 @@ import time
 PATIENCE = 10 * (1 if os.environ.get("TEST_FLAVOUR", "plain") == "plain" else 3)
 
 
+# Tests that run side by side choose among ports of their own: between the choice and its use another one could take it.
+SIDE, SIDES = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
 def free_port(*addresses):
     """A port that nobody has, neither for UDP nor for TCP, at each address; never one that the system hands out."""
     while True:
-        port = random.SystemRandom().randrange(10000, 32768)
+        port = random.SystemRandom().randrange(10000 + SIDE, 32768, SIDES)
         try:
             for address in addresses or ("127.0.0.1", "::1"):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
