@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 dist_check_SCRIPTS = tests/lint/layers tests/lint/manuals tests/lint/version
 TESTS += tests/lint/layers tests/lint/manuals tests/lint/version
 

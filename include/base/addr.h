@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Socket addresses and prefixes.
  *
  * Does:    parses and prints ADDR, ADDR@PORT, [ADDR]:PORT is not accepted; IPv6 with %zone; compares; matches

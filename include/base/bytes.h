@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Byte ranges: a borrowed view, a bounds-checked reader and writer, and an owning buffer.
  *
  * Does:    keeps every access to wire data inside its bounds; errors are sticky, so a walk checks once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* MUST_CHECK: the caller may not ignore what the function gives. */
 #ifndef DOTSTUB_BASE_CHECK_H
 #define DOTSTUB_BASE_CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time. Everything that measures a duration or an age uses the boot-time clock, which counts suspend and is
  * not moved by settimeofday; the wall clock is for log lines, certificates and files only.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* All counters of the program, in one list: name and help. A new counter is one line here.
  *
  * Does:    one block of counters per worker; relaxed atomics, written by their worker only, read by anyone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Error numbers: 0 or negative. Negative errno values (libuv's numbers too) and our own from -2000 down.
  *
  * Does:    one short text per error, fit for a log line and for the text of an extended DNS error

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A file that is replaced as a whole: whoever reads it finds the old one or the new one, never a part.
  *
  * Does:    writes beside it, PATH.new, and puts that in its place. What a write that was cut short left there is removed;

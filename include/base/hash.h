@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keyed hashing (SipHash-2-4 from libsodium), so that nobody outside can choose colliding keys.
  *
  * Does:    one random key per process, made by hash_init; also random numbers for ids and jitter, and digests without a key

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How long things take, in buckets.
  *
  * Does:    counts values of one unit (each histogram's own: milliseconds, tens of microseconds) and their sum.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Intrusive doubly linked list: the link lies in the object, so joining and leaving never allocate.
  *
  * Does:    FIFO and LIFO order, removal from the middle in O(1).
@@ -81,6 +82,10 @@ static inline struct list_link *list_previous(const struct list *list, const str
 {
     return link->prev == &list->head ? NULL : link->prev;
 }
+
+/* Visits each link in order. The body may not remove `link`. */
+#define list_for_each(link, list)                                                                            \
+    for (struct list_link *link = list_first(list); link; link = list_next(list, link))
 
 /* Takes the first link out and gives it, or NULL. */
 static inline struct list_link *list_pop(struct list *list)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Log lines: "level module: sentence" with the time, or with sd-daemon priority prefixes when they go to the journal (JOURNAL_STREAM names
  * it); or as JSON, one object a line. A closed or full reader is never an error and never blocks: what it does not take at once is lost, and
  * the next line that it takes says how many were.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The only way our own code gets memory, so that tests can make any allocation fail.
  *
  * Does:    malloc, calloc, realloc, posix_memalign and free with a hook that fails the n-th allocation.

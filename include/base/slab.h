@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects of one size in chunks: taking and giving back are a few instructions, and a limit is a limit.
  *
  * Does:    hands out objects of one size, their beginning zeroed, at most `limit` at once; frees chunks that have become

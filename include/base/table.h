@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Intrusive hash table, chained; the caller compares keys.
  *
  * Does:    finds objects by a 64-bit hash that the caller made with a keyed hash.

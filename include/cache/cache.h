@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The answer cache: whole answers in wire form, in shards of two rings each (S3-FIFO).
  *
  * Does:    stores answers, copies them out aged, forgets the unpopular ones. Time is the boot-time clock in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cache in a file: written from one that is in use, read into one that is.
  *
  * Does:    streams entries out and in by slices of 64 KiB a lock, so that no worker waits for it and hardly any memory is

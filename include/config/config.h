@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration in force: an immutable snapshot in native units.
  *
  * Does:    reads defaults, file, drop-ins and environment (in this order, the later wins) through the one table of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The control side: what people and their tools ask of a running daemon, over HTTP.
  *
  * Does:    on the unix socket control.socket (root, the daemon's user, the socket's group): status, counters, configuration,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the control side is given: how to reach the workers, and what it shows.
  *
  * Owns:    nothing; see each member.

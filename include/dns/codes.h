@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The numbers of the DNS that the floors above dns/ need: response codes, extended errors, types, classes.
  * src/dns/codes.c holds them against ldns's at compile time.
  *

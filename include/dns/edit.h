@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writing messages on the wire: the client's view of an answer, error answers, the question we ask upstream.
  *
  * Does:    works without any allocation, so that SERVFAIL can be said when memory is gone.

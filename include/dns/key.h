@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The identity of an answer: what the cache and the table of lookups find it by.
  *
  * Does:    holds a lower-cased question with what else changes the answer (DO, CD, the group of servers asked).

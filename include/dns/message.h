@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The strict walk over messages from the network: queries from clients, answers from servers.
  *
  * Does:    checks everything before anybody uses it: one question, counts that fit the length, compression pointers

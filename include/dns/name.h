@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Domain names in wire form (RFC 1035 section 3.1), uncompressed, and their text form.
  *
  * Does:    measures, lower-cases, compares and prints names whose bounds are already known to be good.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building answers of our own and reading messages with ldns, where speed does not count.
  *
  * Does:    holds the second reader of a query, and builds local answers (special names, ANY, CHAOS) from records in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Times to live: how long an answer may be kept, what the client is shown.
  *
  * RFC:     1035, 2181 section 8 (range), 2308 (negative), 8767 section 4 (high bit), 9520 (failures are not kept here).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Queries over TCP.
  *
  * Does:    accepts clients; queries of one connection are pipelined and answered in any order; idle connections close after a

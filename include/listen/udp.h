@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Queries over UDP.
  *
  * Does:    reads a batch with one recvmmsg, walks each query, sends the answers of the batch with one sendmmsg; answers from

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The machine's own network: when it changes, and which way leads to a peer.
  *
  * Does:    hears of changes of links, addresses, routes and routing rules from the kernel (rtnetlink),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One event loop: turns, flushes, deadlines.
  *
  * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks until none has anything

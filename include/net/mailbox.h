@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The only way to another thread: a locked list and a wake-up.
  *
  * Does:    a letter posted from any thread is opened on the loop's thread, in the order of posting; none is lost and none

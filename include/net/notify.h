@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Talk with the service manager (sd_notify(3), sd_listen_fds(3), sd_pid_notify_with_fds(3)), without its library.
  *
  * Does:    tells the manager that started us how we are, by the socket that NOTIFY_SOCKET names; reads how often

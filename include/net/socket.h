@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Making and binding listening sockets.
  *
  * Does:    non-blocking, close-on-exec sockets; IPV6_V6ONLY always; SO_REUSEADDR for TCP; IP_FREEBIND so that an address

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* DNS messages framed by a two-octet length (RFC 1035 section 4.2.2) on one TCP connection, plain or TLS.
  *
  * Does:    connects or accepts; one read into the loop's scratch, one write per flush; keeps only a partial frame; calls

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dnstap: copies of questions and answers for a program that listens on a unix socket, by Frame Streams.
  *
  * Does:    hands messages to libfstrm's thread, through a queue for each worker. What the queue has no place for is lost and counted; while

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TLS for client sessions over byte buffers: the only file that knows GnuTLS.
  *
  * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified, and

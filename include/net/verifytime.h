@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The time that certificates are verified with.
  *
  * Does:    gives the latest of the system's clock, the date of this build and the time of the last verified

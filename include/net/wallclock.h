@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Hears that the wall clock was set.
  *
  * Does:    calls `was_set` when someone sets the wall clock (settimeofday, a step of NTP; not its slewing,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The steps that need no upstream: each is one file.
  *
  * Threads: the worker's.

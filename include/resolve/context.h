@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What all queries and lookups of one worker share.
  *
  * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, group and steps.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The life of one client's question, from the listener to its answer.
  *
  * Does:    parses, runs the steps, finishes. Each query that is taken in ends in exactly one of query_finish (answered) and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The query log: a line for each query that is answered, or for one in so many, once it is asked for (log.queries, POST /log).
  *
  * Does:    gathers the lines of a turn and writes them before the loop sleeps; what is not taken at once is lost and counted.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The flight recorder: where the time of the latest slow and failed queries of one worker went.
  *
  * Does:    keeps a record of each query that waited longer than log.slow or that failed, the latest RECORDER_KEPT of either kind.

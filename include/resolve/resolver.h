@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Birth and end of a worker's resolver, and the steps that it brings.
  *
  * Owns:    see context.h.

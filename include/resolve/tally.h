@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What one worker has counted of its queries, for the metrics.
  *
  * Owns:    nothing; a value.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A question asked on purpose, to see what becomes of it.
  *
  * Does:    walks the steps as a client's question over TCP does, but looks at the cache only to tell what it holds: it is asked

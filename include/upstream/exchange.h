@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An exchange: one try at one server for one question.
  *
  * Does:    carries a key down to a session and the answer (or the reason why there is none) back up.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is known of each server of a group, for people: a copy at one moment.
  *
  * Does:    counts and names; changes nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tickets that go from one process to the next.
  *
  * Does:    gives and takes those of TLS 1.3, each with the digest of the server that it is for: address, port and all that was

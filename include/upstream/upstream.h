@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups of upstream servers: what a question is routed to.
  *
  * Does:    chooses a server and a session for each exchange, opens sessions when they are needed, goes on to the next server when

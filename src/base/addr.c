@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a struct addr is AF_INET or AF_INET6, and every byte of its sockaddr that has no meaning is
  * zero, so it can be handed to the kernel as it is. A struct prefix has no bit set behind its length. */
 #include "base/addr.h"

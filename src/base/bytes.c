@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants of a buffer: start + len <= cap; start is 0 when len is; data is NULL exactly when cap is 0. */
 #include "base/bytes.h"
 

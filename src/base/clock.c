@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: while `fake.on` is set nothing here asks the system. */
 #include "base/clock.h"
 

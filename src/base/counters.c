@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: both tables are made from the one list, so they have a line for every counter, in its place. */
 #include "base/counters.h"
 

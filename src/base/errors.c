@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: every text is a constant in the C locale; nothing is formatted, so any thread may ask. */
 #include "base/errors.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: the key does not change once `ready` is set, except by a test. */
 #include "base/hash.h"
 

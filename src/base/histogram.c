@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/histogram.h"
 
 const uint16_t histogram_bounds[HISTOGRAM_BOUNDS] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: the links of a list form a ring through its head, so that neither end is a special case. */
 #include "base/list.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a line is at most LINE_MOST bytes with its newline, or LOG_LINE_MAX where it is JSON or made of fields; it holds printable ASCII only
  * and leaves in one write. errno is as before after every call. `highest` is never below the level of any module, so that most lines
  * that are not wanted cost one comparison. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: nothing here waits for the reader. A socket is written with MSG_DONTWAIT. A pipe that says it has room takes PIPE_BUF bytes
  * whole, which is why nobody puts more at once. A terminal promises nothing, so it is opened once more, without blocking. */
 #include "logsink.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where log lines go.
  *
  * Owns:    a description of its own of a terminal; else it borrows the descriptor.

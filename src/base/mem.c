@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: every allocation passes allowed() once, so the n-th one is the same in each run of a test. */
 #include "base/mem.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants
  *   - a chunk starts at a multiple of CHUNK_SPAN and is no longer: masking an object's address finds it;
  *   - a chunk with used == per_chunk is in `full`, any other in `with_room`; those with used == 0 are the last

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = src/base/addr.c src/base/bytes.c src/base/clock.c src/base/counters.c src/base/errors.c src/base/file.c \
   src/base/hash.c src/base/histogram.c src/base/list.c src/base/log.c src/base/logsink.c src/base/logsink.h src/base/mem.c src/base/slab.c src/base/table.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: mask + 1 buckets, a power of two; a link lies in the chain of buckets[hash & mask]. */
 #include "base/table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: the high bits of a hash choose the shard and nothing else, so its low half is as good inside a
  * shard as in the whole; a shard is touched with its lock held only, and a caller's memory is written only
  * under that lock, so what is copied out is one answer as it was put.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The format of a dump, for who writes it and who reads it (dump.h says what it is).
  *
  * Threads: none.

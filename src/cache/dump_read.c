@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - A lock is held for one entry that is put in.
  * - Nothing is used of a block before its digest was right, and nothing of a record before the strict walk has accepted the

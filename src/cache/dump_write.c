@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - A lock is held for one slice.
  * - The small rings come first: an entry that is carried into a main ring while the walk goes on may come twice (the second is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - The stored question is the key's name, so it is in lower case, and the octets behind it are the key's
  *   type and class: an entry is found by exactly the question it answers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One stored answer, as it lies in a ring.
  *
  * Does:    packs an answer into as few octets as it can, compares it with a key, unpacks it.

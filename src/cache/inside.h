@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cache's insides, for its files: shards and the epoch.
  *
  * Owns:    see cache.h.

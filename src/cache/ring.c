@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A position counts the units (8 octets) appended since the ring was made; it is 64 bits wide and only grows.
  * A link is 32 bits wide and has three parts: from below, as many bits of a position as tell 4 * size positions apart; a tag, which is
  * what the hash has in the bits above those; and, in the highest bit, that nothing was behind the entry when it was linked. A small

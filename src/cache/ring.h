@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A ring of entries of different sizes with an index: first in, first out, found by hash.
  *
  * Does:    appends at the head, gives up from the tail, finds by key. The index grows with the entries.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023) over two rings.
  *
  *   new name          -> small ring                    name among the ghosts -> main ring

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One shard of the cache: two rings of entries under S3-FIFO and the memory they lie in.
  *
  * Does:    finds, stores, makes room. New entries go to the small ring; what is asked for there again is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: `used` is a multiple of the alignment; only the first block has room that is still handed
  * out. */
 #include "config/arena.h"

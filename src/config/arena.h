@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory that is freed all at once: what belongs to one snapshot, or to one reading of the files, lies in one
  * arena.
  *

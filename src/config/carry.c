@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Settings that take effect at the start only.
  *
  * Invariant: texts and lists that were carried over lie in the arena of the start's snapshot, which therefore lives as long.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What makes answers those of these upstreams and of no others. Each part has its length before it, so that no two sets give the
  * same octets. */
 #include <string.h>

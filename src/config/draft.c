@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a setting that is not named has the values of its default; `count` counts the values from
  * `first` to `last`. */
 #include "config/draft.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration while it is being read: every setting's values with their places, later ones over earlier
  * ones.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a variable's value takes the place of whatever the files said, lists included. */
 #include "config/environment.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From DOTSTUB_... variables to the draft.
  *
  * Does:    takes each as the setting of that name; reports unknown ones. DOTSTUB_TEST_... belong to the tests

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a path never makes us wait (no FIFO, no device without end), and no more than FILE_SIZE_MAX
  * + 1 bytes of it are held. */
 #include "config/file.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Configuration files as texts in memory.
  *
  * Does:    reads a file that is a regular one, at most 1 MiB, clean UTF-8; lists the drop-ins beside it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: `at` never passes `end`; a node may begin where `fresh` is set: at the start of a line,
  * behind an indicator, a bracket or a comma. Elsewhere only what ends or follows a node may stand. */
 #include "config/guard.h"

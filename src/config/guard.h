@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The part of YAML that a configuration is written in, held to before libfyaml sees the text.
  *
  * Does:    walks the text once: keys, values, "- " items, [ ], { }, quotes within one line, comments. All

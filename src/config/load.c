@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a snapshot is handed out only when there was no mistake at all; all else that reading needs
  * lies in one arena, which is gone when config_load returns. */
 #include "config/load.h"

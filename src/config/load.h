@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The inside of config_load, for tests and fuzzers.
  *
  * Does:    reads a text as if it were the only file.

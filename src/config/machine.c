@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a limit only ever lowers; whatever stands in /proc and /sys, at least one processor is left. */
 #include "config/machine.h"
 

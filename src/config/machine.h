@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the machine, the affinity mask and the cgroup leave to this process.
  *
  * Does:    counts processors and memory; cgroup v2, the process's own group and those above it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: what is written has the size that the table names; what is printed is read back as the same
  * member. */
 #include "config/member.h"

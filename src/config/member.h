@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The members of the snapshot, reached through the table of settings.
  *
  * Does:    writes parsed values into struct config or struct config_upstream; prints a member as YAML.

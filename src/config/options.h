@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* THE table of settings: what can be set, by which name, in which unit and range, what holds when nobody says
  * anything, and where it lies in the snapshot. Reading files and environment, checking, printing and the
  * annotated file all walk it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: both prints follow the table, line by line; what config_print prints is read back as the
  * same snapshot. */
 #include <errno.h>

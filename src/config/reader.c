@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a mapping's keys are different words (yaml.c sees to it); a mistake in one value never hides
  * the next one. */
 #include "config/reader.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From a file's tree to the draft.
  *
  * Does:    walks the tree along the table of settings; reports unknown keys and wrong types.

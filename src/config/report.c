@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: whatever the source text is, one mistake prints three lines of bounded length. */
 #include "config/report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mistakes of the operator, told so that they can be found and mended.
  *
  * Does:    prints "file:line:column: sentence", the source line and a caret under the place; counts the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a setting of which a value was refused gives rise to no second report; while a file could
  * not be read, nothing is said about the whole. */
 #include "config/settle.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From the draft to the snapshot.
  *
  * Does:    checks what only the whole can show; fills a snapshot.

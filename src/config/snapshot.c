@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: nothing but the number of references changes after a snapshot was handed out. */
 #include "config/snapshot.h"
 

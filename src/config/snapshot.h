@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What stands behind a struct config.
  *
  * Does:    keeps the memory of a snapshot and where each of its values came from.

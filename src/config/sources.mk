@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/carry.c src/config/definition.c src/config/draft.c src/config/draft.h \
   src/config/environment.c src/config/environment.h src/config/file.c src/config/file.h src/config/guard.c src/config/guard.h src/config/load.c src/config/load.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: nothing behind `len` is read, and a character is either taken whole or not at all. */
 #include "config/text.h"
 

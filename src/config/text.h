@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What counts as text: UTF-8 without control characters, so that it can be shown on any terminal.
  *
  * Does:    checks bytes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a text is either read to its end or refused; numbers are decimal, without sign, leading
  * zeros or underscores, so that nothing means something else than it seems to. */
 #include "config/value.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One value of a setting: from text to native units.
  *
  * Does:    parses by the setting's line in the table and says in half a sentence what is wrong.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: the tree is built from libfyaml's events, never from its documents, so that nothing is
  * expanded and reading stops at our limits; the stack holds the collections that are open; a collection's
  * `last` is its last member. */

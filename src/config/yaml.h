@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* YAML text as a small tree; the only place that knows libfyaml.
  *
  * Does:    reads one document of mappings, lists and scalars, each with its place. What a configuration has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A table of paths for each of the two sockets.
  *
  * Invariant: what changes something is a POST, takes only arguments that it knows, and checks all of them before it does anything:

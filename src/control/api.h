@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The paths: what each one takes, and who answers it.
  *
  * Threads: the main thread's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two HTTP servers over one view of the daemon; each may be missing.
  *
  * Its end: control_stopping tells those who wait for workers, control_close ends the sockets, and control_free comes when the last

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "explain.h"
 #include "dns/codes.h"
 #include "dns/name.h"

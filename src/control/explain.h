@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the time of slow, failed and traced queries went, as JSON; docs/man/dotstubctl.8 says what is in it.
  *
  * Threads: the main thread's.

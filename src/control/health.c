@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: servers of one upstream entry stand together, in the configuration's order; entries are told apart by their names,
  * which are unique. */
 #include "health.h"

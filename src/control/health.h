@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether the daemon can do its work, in words.
  *
  * Threads: any; values only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building JSON with jansson, which only those that include this know.
  *
  * Invariant: objects are built with the functions that take a reference over, and these take NULL for a failure; so a failed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: a unix socket can be connected to only once it has its mode and owner: it is made under a narrow umask, given away,
  * and listened on last. */
 #include "listener.h"

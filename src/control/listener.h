@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The listening sockets of the control side.
  *
  * Owns:    nothing; the caller owns the descriptors. The file of a unix socket stays until the caller removes it.

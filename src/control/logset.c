@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: nothing is changed before everything was found good. */
 #include "logset.h"
 #include <stdio.h>

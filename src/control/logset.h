@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Changes of the log while the daemon runs (POST /log).
  *
  * Owns:    nothing; the levels are the process's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: each family is written once, HELP and TYPE before its samples, as the format wants it. What workers count is of one moment
  * of each, so the books of every scrape are even: received = finished + dropped + waiting. */
 #include "metrics.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counters and gauges in Prometheus' text format, version 0.0.4. No name of a question is in it.
  *
  * Threads: the main thread's.

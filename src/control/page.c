@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: the page's script and style run by their hashes alone, which are taken of the very octets that are sent. So nothing that is
  * put into the page by mistake would run, and nothing is fetched from elsewhere.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The status page: one file of HTML, src/control/page.html, and the JSON that it polls.
  *
  * Does:    sends both. The page holds nothing of the daemon's; /status.json is /status without what is private, for whom names are.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: in doubt nobody is admitted; groups that the kernel does not tell are none. */
 #include "peer.h"
 #include <errno.h>

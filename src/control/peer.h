@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who is at the other end of a unix socket, and whether that is somebody who may ask.
  *
  * Threads: any.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the system says of this process, under the names that all exporters use.
  *
  * Threads: the main thread's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "prometheus.h"
 #include <inttypes.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Prometheus' text format, version 0.0.4: a family's HELP and TYPE, then its samples.
  *
  * Threads: the main thread's.

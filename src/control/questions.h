@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is asked about names, on the control socket only: what is kept of them, what became of them, and what does now.
  *
  * Threads: the main thread's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "reloads.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What came of reading the configuration again, for those who ask later.
  *
  * Owns:    copies of the sentences.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What those who answer requests share: arguments and replies.
  *
  * Threads: the main thread's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The only file that knows libmicrohttpd.
  *
  * It runs in "external" mode: its epoll descriptor is watched by the loop, and each time it is readable, or the library's own

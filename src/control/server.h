@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HTTP on one listening socket, for few and small requests.
  *
  * Does:    reads a request whole, hands it up, sends the reply; one request a connection. Bounds: connections at once, octets

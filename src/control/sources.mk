@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libcontrol.a
 libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c src/control/explain.c src/control/explain.h src/control/health.c \
   src/control/health.h src/control/json.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the daemon is and has counted. */
 #include "status.h"
 #include <stdlib.h>

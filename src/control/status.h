@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The answers that are JSON, as text; docs/man/dotstubctl.8 says what is in them.
  *
  * Owns:    nothing; what is returned comes from malloc and is the caller's, NULL: memory is gone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A round: a letter to each worker, each of which fills its part and posts the answer back; when the last one is back the parts
  * are summed and all who wait are told.
  *
@@ -105,7 +106,7 @@ static void tell(struct list *waiting, const struct survey_sum *sum)
 static bool any_wants_records(const struct survey *survey)
 {
     bool any = false;
-    for (struct list_link *link = list_first(&survey->waiting); link; link = list_next(&survey->waiting, link))
+    list_for_each(link, &survey->waiting)
         any |= container_of(link, struct survey_wait, link)->with_records;
     return any;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asking all workers at once what they know, by letter.
  *
  * Does:    one round of letters at a time; whoever asks gets the sum of a round that began after it asked, or is told after

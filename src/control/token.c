@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: how long a comparison takes tells nothing but the length of what was given: digests are compared. */
 #include "token.h"
 #include <errno.h>

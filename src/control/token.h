@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The secret that opens names on metrics.listen.
  *
  * Does:    reads it from a file, so that neither settings nor their print hold it; compares in constant time.

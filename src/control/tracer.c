@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants:
  *   - an errand is in the list from the posting of its letter until that is back, whoever still waits for it;
  *   - its trace is touched by its worker only in between.
@@ -56,7 +57,7 @@ static void open_back(struct letter *letter, void *reader)
 static unsigned errands_under_way(const struct tracer *tracer)
 {
     unsigned count = 0;
-    for (struct list_link *link = list_first(&tracer->errands); link; link = list_next(&tracer->errands, link))
+    list_for_each(link, &tracer->errands)
         count++;
     return count;
 }
@@ -96,7 +97,7 @@ void tracer_init(struct tracer *tracer, const struct control_setup *setup)
 void tracer_close(struct tracer *tracer)
 {
     tracer->closed = true;
-    for (struct list_link *link = list_first(&tracer->errands); link; link = list_next(&tracer->errands, link))
+    list_for_each(link, &tracer->errands)
         errand_tell(container_of(link, struct errand, in_tracer), NULL);
 }
 

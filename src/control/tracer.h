@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Traces under way: each is a letter to one worker, which comes back when the question has its answer.
  *
  * Does:    the workers take turns; at most TRACER_MOST at a time; who asks is told within TRACER_PATIENCE_MS that a worker hangs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the control side sees of the daemon without asking a worker: shared by its answers.
  *
  * Owns:    see control.c, which fills it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A command that is one request to the control socket. */
 #include <limits.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: a step stands in the journal before it is taken. The journal's steps are undone from the last to the first, each of them
  * whether it was taken or not: a second name that is not there means that the first is untouched.
  *

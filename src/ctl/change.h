@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Changes to the system's files that can be undone exactly.
  *
  * Does:    before anything is changed the journal says what will be. What is replaced keeps existing under a second name beside it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: what comes back is read to its end before anything is looked at, and is never longer than CLIENT_BODY_MAX. */
 #include "client.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One HTTP request over the unix socket of a running daemon.
  *
  * Owns:    the body that it gives comes from malloc and is the caller's.

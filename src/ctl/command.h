@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a command of dotstubctl is, and each of them; the table is in main.c.
  *
  * Does:    each prints its answer on standard output or one sentence on standard error, and gives an exit status.

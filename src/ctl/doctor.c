@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* doctor: each check's finding on one line, problems with what to do. */
 #include "doctor.h"
 #include <stdarg.h>

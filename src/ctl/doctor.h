@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What could be wrong with DNS on this machine, looked at one by one.
  *
  * Does:    each check tells of one thing whether it is well, and if not, what to do. Nothing is changed; nothing is asked of the network

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The bundle is read by strangers.
  *
  * Invariant: a setting that is not known to be harmless leaves with its value. What names a client, a question or a person is left out;

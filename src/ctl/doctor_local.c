@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks of this machine. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks of the way to the servers: a handshake with each of them, as the daemon makes it, all at once.
  *
  * Invariant: a dial ends once, in dial_closed; the loop runs until all have, or the time is over and the rest are closed.

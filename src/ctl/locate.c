@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "locate.h"
 #include <errno.h>
 #include <string.h>

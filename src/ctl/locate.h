@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the daemon is.
  *
  * Threads: the program's only one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dotstubctl: the table of commands, and the command line. */
 #include <getopt.h>
 #include <stdio.h>

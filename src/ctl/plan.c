@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is chosen for each, and why:
  *
  *   resolved     a drop-in with our address and the routing domain "~.": /etc/resolv.conf stays what it was, so search domains,

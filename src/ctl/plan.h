@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who decides which nameserver this machine's programs ask, and what makes that dotstub.
  *
  * Does:    looks at files only; changes nothing. For each kind of system there is one row in the table of plan.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One DNS question of our own to a nameserver.
  *
  * Does:    takes nothing for an answer that does not belong to the question, and looks at it strictly.

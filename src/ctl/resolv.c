@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lines are read as glibc reads them: a keyword at the start of a line, then blanks, then words; a line that begins with # or ; is
  * a comment. */
 #include "resolv.h"

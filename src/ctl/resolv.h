@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resolv.conf(5): what programs on this machine ask.
  *
  * Owns:    its text, from a successful resolv_read until resolv_free.

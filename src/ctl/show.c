@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: a field that is missing or of another type is shown as "-" and is no failure, so that a newer daemon can be asked; only
  * what is no JSON, or lacks its main part, is. Texts of strangers are printed without control characters. */
 #include "show.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The daemon's JSON as tables for people.
  *
  * Threads: the program's only one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the time of questions went: many as a table, some one by one. */
 #include <errno.h>
 #include <string.h>

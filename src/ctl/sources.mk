@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h src/ctl/show_explain.c src/ctl/table.c src/ctl/table.h \
   src/ctl/change.c src/ctl/change.h src/ctl/plan.c src/ctl/plan.h src/ctl/probe.c src/ctl/probe.h src/ctl/resolv.c src/ctl/resolv.h

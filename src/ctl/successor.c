@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The service manager believes only in processes of the service's control group, so where the daemon has a manager the successor
  * must get there, or it is not started: a restart by the manager loses nothing either. */
 #include "successor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The process that is to follow the daemon.
  *
  * Does:    starts a program with the command line, the environment, the limits, the control group and the namespaces of the

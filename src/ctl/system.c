@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* system status, enable, disable: whether this machine's programs ask dotstub.
  *
  * Invariant: enable leaves the machine either asking a dotstub that has answered, or as it was. What is not confirmed in the journal is

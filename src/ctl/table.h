@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Values of JSON as text, and rows of objects as tables.
  *
  * Does:    what is missing or of another type is "-"; of the texts of strangers nothing is left but printable ASCII.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Another dotstub in the place of the one that runs, without a question lost: starts it, and waits until the control socket is
  * that process's, or it has ended; then the daemon goes on as before. */
 #include <errno.h>

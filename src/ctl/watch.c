@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats --watch: what was counted in each second, a line a second, until it is stopped or the daemon is gone. */
 #include <errno.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path and the cache do not change.
  * - The terms are made anew for each job that writes, on this thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cache on the disk (cache.save, cache.save-file).
  *
  * Does:    reads the file at the start, writes it now and then and at the end, on a thread of libuv's pool, one job at a time;

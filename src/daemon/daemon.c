@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The daemon's life: sockets, workers, control, privileges, signals, stop.
  *
  * The order of the start: sockets, workers, control side, privileges, then the threads. What can fail because of the operator fails

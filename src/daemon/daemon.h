@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The running daemon: from the bound sockets to the end.
  *
  * Threads: the main thread; workers are threads of their own.

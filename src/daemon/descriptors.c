@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "descriptors.h"
 #include <sys/resource.h>
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors, of which there are only so many.
  *
  * Threads: the main thread.

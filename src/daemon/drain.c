@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "drain.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Before the end: load balancers get the time to look elsewhere.
  *
  * Does:    makes health checks fail for a while, during which all else is answered; tells the service manager that this takes so long.

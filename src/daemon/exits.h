@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Exit statuses, as in dotstub(8): sysexits.h numbers. */
 #ifndef DOTSTUB_DAEMON_EXITS_H
 #define DOTSTUB_DAEMON_EXITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The side that gives.
  *
  * Invariants:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From one process to the next while both run: an upgrade that no client notices.
  *
  * Does:    the process that runs listens on a socket with a name made of its number. One that is started with --take-over asks

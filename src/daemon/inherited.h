@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The listening sockets that the service manager has for us: those it opened (socket activation), and those that it kept for a
  * process before us.
  *

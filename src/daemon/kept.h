@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is kept from one run to the next: the time of the last verified handshake, for a machine that starts without a clock, and
  * with cache.save the cache and the TLS tickets.
  *

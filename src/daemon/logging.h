@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the configuration says of the log. */
 #ifndef DOTSTUB_DAEMON_LOGGING_H
 #define DOTSTUB_DAEMON_LOGGING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dotstub: the command line.
  *
  * In order: standard descriptors, command line, configuration, trust; then the daemon serves (daemon.c).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "manager.h"
 #include "base/errors.h"
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the service manager is told, and a line if that fails.
  *
  * Threads: the main thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "privileges.h"
 #include <cap-ng.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From root to a user that can do nothing but run. */
 #ifndef DOTSTUB_DAEMON_PRIVILEGES_H
 #define DOTSTUB_DAEMON_PRIVILEGES_H

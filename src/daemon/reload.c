@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants:
  *   - until reload_commit nothing has changed, and what was made is freed by whoever made it; from there on nothing can fail;
  *   - `changes` lie still until the last worker's letter is back; so there is one reload at a time;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading the configuration again while questions are answered.
  *
  * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets a letter with what it needs,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The listening sockets of all workers: bound, or taken from the service manager, together or not at all, before privileges
  * are dropped. The manager keeps copies over a restart, so that what is asked meanwhile waits in them; if fewer workers come
  * back, these take the others' sockets as well: closing one would lose what waits in it. */

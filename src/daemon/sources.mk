@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libdaemon.a
 libdaemon_a_SOURCES = src/daemon/cachefile.c src/daemon/cachefile.h src/daemon/daemon.c src/daemon/daemon.h src/daemon/descriptors.c src/daemon/descriptors.h src/daemon/drain.c src/daemon/drain.h src/daemon/exits.h src/daemon/handover.c src/daemon/handover.h src/daemon/inherited.c src/daemon/inherited.h src/daemon/kept.c src/daemon/kept.h \
   src/daemon/manager.c src/daemon/manager.h src/daemon/logging.c src/daemon/logging.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "steps.h"
 #include "policy/steps.h"
 #include "resolve/resolver.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* THE order of the steps that every query walks. */
 #ifndef DOTSTUB_DAEMON_STEPS_H
 #define DOTSTUB_DAEMON_STEPS_H

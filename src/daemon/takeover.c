@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: what comes is another dotstub's, but is looked at like any stranger's: numbers are bounded, tickets and cache are
  * read by what reads them from files. */
 #include "takeover.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The side that takes: a process that is started with --take-over, while another still answers (handover.h).
  *
  * Owns:    the connection and what came by it until that is taken over by others.

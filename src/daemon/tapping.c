@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tapping.h"
 #include <unistd.h>
 #include <config.h>

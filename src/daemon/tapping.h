@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dnstap: from dnstap.socket to the workers.
  *
  * Owns:    the tap, from tapping_open to tapping_close.

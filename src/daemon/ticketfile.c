@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The file: a line with its name and version; the time by the wall clock; tickets, each with its length, the digest of its server
  * and the milliseconds that it had left; a digest of all that. It is read whole, so it is bounded. */
 #include "ticketfile.h"

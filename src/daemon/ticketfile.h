@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TLS tickets on the disk, beside the saved cache: the first session after a restart is resumed.
  *
  * Does:    writes them at the end, when the workers have ended; reads them at the start and removes the file, so that each is

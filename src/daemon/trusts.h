@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is trusted for each upstream entry of a configuration.
  *
  * Threads: the main thread; the trusts themselves are ref-counted and read from any.

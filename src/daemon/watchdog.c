@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: a sign of life goes out only when every worker's loop has turned since the one before. A worker that hangs is so
  * noticed within the time the manager allows, counted from its last turn, and never by a machine that merely slept: the
  * timer and the manager's stand still together. */

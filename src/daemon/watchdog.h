@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signs of life for the service manager (WatchdogSec= of systemd).
  *
  * Does:    tells it, four times in the time it allows, that all is well: but only if every worker has answered since. Where

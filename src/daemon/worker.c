@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The life of a worker.
  *
  * Its end, all on its own thread: the stop letter stops taking in; from then on a tick waits until no query waits or WAIT_MS

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when

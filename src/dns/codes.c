@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Holds our numbers against ldns's, so that a typing error does not build. */
 #include <ldns/ldns.h>
 #include "dns/codes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Extended errors (RFC 8914) as kept with an answer.
  *
  * Invariant: a text in a list is whole UTF-8 of at most EDE_TEXT octets, so it can be sent on as it is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: an answer's question is as long as its client's, so a question is replaced in place and no
  * offset moves. The OPT stands last, and its length is known before it is written: what does not fit is given
  * up in a fixed order, and an OPT without options always fits beside a question. Nothing here allocates or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys compare as one range of octets, in the order of `struct key`: no padding lies before the name. */
 #include "dns/key.h"
 

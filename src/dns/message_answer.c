@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading a server's message, and taking the OPT out of it.
  *
  * Invariants:

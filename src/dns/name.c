@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names in wire form.
  *
  * Invariant: length octets are at most 63 and so no letters: changing the case of every octet of a name

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The data of records: what each type's consists of, and the check that it fills RDLENGTH exactly.
  *
  * Invariants:

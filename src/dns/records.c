@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: ldns reads only what our own walk has accepted, and only a message's question and EDNS are
  * given to it, record by record: reading a whole message takes it eight allocations more. Of presentation
  * form ldns makes rdata; the message around it is written here, so nothing depends on what ldns says of its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names and records on the wire.
  *
  * Invariants:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The walk that queries and answers share: names, records, the data of records, EDNS options.
  *
  * Does:    steps through a message from front to back, checks every octet it steps over, and remembers where

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What ldns, linked statically, is given in place of each function of OpenSSL (configure.ac). Only its DNSSEC would call one,
  * and nobody here calls that. */
 #include <stdlib.h>

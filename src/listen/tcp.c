@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TCP clients.
  *
  * A client is in at most one of two timeouts: `stalled` while octets of it are in between (a message begun and not complete, or
@@ -416,7 +417,7 @@ void tcp_clients_configure(struct tcp_clients *clients, unsigned limit)
     clients->limit = limit;
     clients->slab.limit = (size_t)limit + CLOSING_MAX;
     timeouts_set_length(&clients->idle, idle_ms);
-    for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link)) {
+    list_for_each(link, &clients->all) {
         struct client *client = container_of(link, struct client, in_all);
         if (!client->last) /* else it is told to go */
             client->origin.keepalive_100ms = (uint16_t)(idle_ms / 100);
@@ -430,10 +431,10 @@ unsigned tcp_clients_count(const struct tcp_clients *clients)
 
 void tcp_clients_drain(struct tcp_clients *clients)
 {
-    for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link)) {
+    list_for_each(link, &clients->all) {
         struct client *client = container_of(link, struct client, in_all);
         client->origin.keepalive_100ms = 0; /* RFC 7828 section 3.2.2: close now */
-        for (struct list_link *query = list_first(&client->queries); query; query = list_next(&client->queries, query))
+        list_for_each(query, &client->queries)
             container_of(query, struct query, in_owner)->origin.keepalive_100ms = 0;
         client_drain(client);
     }
@@ -441,7 +442,7 @@ void tcp_clients_drain(struct tcp_clients *clients)
 
 void tcp_clients_close(struct tcp_clients *clients)
 {
-    for (struct list_link *link = list_first(&clients->all); link; link = list_next(&clients->all, link))
+    list_for_each(link, &clients->all)
         client_close(container_of(link, struct client, in_all), ERROR_STOPPING);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* UDP in batches.
  *
  * Invariants:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The machine's own network: when it changes, and which way leads to a peer.
  *
  * Invariants:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One event loop: turns, flushes, deadlines.
  *
  * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of what woke it, close
@@ -278,7 +279,7 @@ void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length
 void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms)
 {
     uint64_t length = length_ms ? length_ms : 1;
-    for (struct list_link *link = list_first(&timeouts->running); link; link = list_next(&timeouts->running, link)) {
+    list_for_each(link, &timeouts->running) {
         struct timeout *timeout = container_of(link, struct timeout, link);
         timeout->at_ms = timeout->at_ms - timeouts->length_ms + length;
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The only way to another thread: a locked list and a wake-up.
  *
  * Invariants:

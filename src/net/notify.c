@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Talk with the service manager (sd_notify(3), sd_listen_fds(3)).
  *
  * Invariants:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A connection's life and its output.
  *
  * CONNECTING -> HANDSHAKE   connected, with TLS

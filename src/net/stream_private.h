@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of net/stream share among themselves. */
 #ifndef DOTSTUB_NET_STREAM_PRIVATE_H
 #define DOTSTUB_NET_STREAM_PRIVATE_H

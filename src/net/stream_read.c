@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A connection's input: octets in, whole messages out.
  *
  * Invariants: messages are delivered in the order of arrival, from the scratch where they are whole in it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: a worker only ever makes a message in memory of its own and offers it to its queue.
  *
  * Protocol Buffers need no library here: a message is a row of fields, each a tag (number and kind) and a number, four octets, or a length

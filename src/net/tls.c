@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One client session over byte buffers.
  *
  * begun     the handshake

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of net/tls share among themselves; GnuTLS's types are seen no further than here. */
 #ifndef DOTSTUB_NET_TLS_PRIVATE_H
 #define DOTSTUB_NET_TLS_PRIVATE_H

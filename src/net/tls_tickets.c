@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: item[0 .. count) are full, oldest first; a ticket leaves the store when it is taken, so it is
  * used once. */
 #include "net/tls.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is trusted: loaded CA files, and the name, pins and versions of one upstream.
  *
  * Invariants: a trust is not written to once tls_trust_new gave it. `stores` holds every loaded CA file that
@@ -148,7 +149,7 @@ fail:
 
 static struct tls_store *store_find(const char *ca_file, const struct stat *file)
 {
-    for (struct list_link *link = list_first(&stores); link; link = list_next(&stores, link)) {
+    list_for_each(link, &stores) {
         struct tls_store *store = container_of(link, struct tls_store, link);
         if (strcmp(store->ca_file, ca_file) == 0 && same_file(&store->file, file))
             return store;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who the peer is. Resumption skips GnuTLS's verification and GnuTLS takes a common name for a host name, so
  * all of it is asked for here, after every handshake, full or resumed (the resumed session carries the
  * certificate).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The time that certificates are verified with.
  *
  * Invariants:

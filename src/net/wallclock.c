@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Hears that the wall clock was set.
  *
  * Invariant: the timer is set once, for the end of time; the kernel cancels the wait for it (ECANCELED) each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A name for health checks over DNS.
  *
  * The answer is the worker's own, so that a check sees this process and no upstream: an address that nobody would use, or no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "local.h"
 #include "base/errors.h"
 #include "dns/codes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Answers made here, for all steps of policy/. */
 #ifndef DOTSTUB_POLICY_LOCAL_H
 #define DOTSTUB_POLICY_LOCAL_H

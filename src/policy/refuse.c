@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who may ask, and questions that are never asked upstream.
  *
  * The order: who asks; types that mean nothing in any class; the class (only IN goes further); ANY; RD=0.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = src/policy/health.c src/policy/local.c src/policy/local.h src/policy/refuse.c src/policy/special.c
 noinst_HEADERS += include/policy/steps.h

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Special-use names: answered here, never sent anywhere.
  *
  * The kinds of zones:

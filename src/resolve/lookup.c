@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Questions under way: asked once, answered to everybody who waits for them.
  *
  * Invariants:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A lookup: the work shared by all queries with one key. */
 #ifndef DOTSTUB_RESOLVE_LOOKUP_H
 #define DOTSTUB_RESOLVE_LOOKUP_H

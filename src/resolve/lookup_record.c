@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Records of queries that wait, made when they end.
  *
  * Invariant: nothing here decides anything about a query; what is noted on the way (in lookups, exchanges and dials) is put together only

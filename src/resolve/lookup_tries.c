@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A question's tries: the first, those made again because one failed, and a second one beside it when an answer is late.
  *
  * Invariants:

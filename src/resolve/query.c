@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The walk of one query.
  *
  * Invariants:

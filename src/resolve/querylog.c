@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: `lines` holds whole lines, and the hook is registered exactly while there are some. */
 #include "resolve/querylog.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two rings, so that many failures do not push out what was slow. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Expired answers are still in the cache until something overwrites them, so serve-stale is a comparison.
  *
  * Invariant: `failing` and `refreshed` are hints of fixed size; a slot that another key took over costs one wait or one question

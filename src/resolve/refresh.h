@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data at the end of its life and beyond: prefetch and serve-stale.
  *
  * RFC:     8767.

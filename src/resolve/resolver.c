@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Birth and end of what the queries of one worker share. */
 #include <assert.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The step that answers from the cache: copied straight into the client's room, nothing allocated. */
 #include "dns/codes.h"
 #include "lookup.h"

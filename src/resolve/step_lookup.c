@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The last step: the question is asked upstream, and the query waits. */
 #include "base/errors.h"
 #include "dns/codes.h"

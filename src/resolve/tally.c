@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "resolve/tally.h"
 
 void tally_merge(struct tally *tally, const struct tally *other)

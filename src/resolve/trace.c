@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: once the answer is in its room the trace is its owner's again: nothing here touches it after a step has run. */
 #include <string.h>
 #include "resolve/resolver.h"

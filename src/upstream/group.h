@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The insides shared by the files of upstream/: a group, its servers, their sessions.
  *
  *   plan     the servers of one configuration

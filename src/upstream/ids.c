@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariant: a slot is live (exchange set), a tombstone, or free; only free ones are in the FIFO. */
 #include <assert.h>
 #include <errno.h>

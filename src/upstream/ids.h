@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The message ids of one session: which question each stands for.
  *
  * Does:    gives each question under way an id of its own. The id of a question that was given up stays taken (a tombstone) until its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Changes of the machine's network and clock, as far as they touch sessions.
  *
  * Invariant: a change elsewhere (addresses and interfaces of others come and go) ends nothing: a session ends only if the way from its own
@@ -81,7 +82,7 @@ static bool server_network_changed(struct server *server, bool slept)
 void group_network_changed(struct group *group, bool slept)
 {
     bool concerned = slept;
-    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+    list_for_each(link, &group->plans) {
         const struct group_plan *plan = container_of(link, struct group_plan, in_group);
         for (size_t i = 0; i < plan->server_count; i++)
             concerned |= server_network_changed(plan->servers[i], slept);

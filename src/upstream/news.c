@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One line for each change of state that an operator asks for in the night: a server is there, fails, and answers again; the network or the clock
  * is another; an upstream asks for less.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a group asks, as one configuration says; and how it goes over to another.
  *
  * A plan owns servers. When the next one is applied, those that are the same in both (address, source, and all that is trusted)
@@ -114,7 +115,7 @@ static void server_limit_rest(struct server *server)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
     uint64_t limit_ms = server->group->config->tls.idle_ms;
-    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+    list_for_each(link, open) {
         struct session *session = container_of(link, struct session, in_state);
         if (session->idle_ms > limit_ms)
             session->idle_ms = limit_ms;

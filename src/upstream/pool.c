@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which session takes a question, and how sessions come to be.
  *
  * Choice: open sessions only. A server whose failures others could answer comes last; servers of primary entries come before those
@@ -64,7 +65,7 @@ static struct places server_places(const struct server *server, const struct exc
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
     struct places places = {0, 0, 0};
-    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+    list_for_each(link, open) {
         const struct session *session = container_of(link, struct session, in_state);
         if (session_is_silent(session))
             continue;
@@ -92,7 +93,7 @@ static struct session *server_session(struct server *server, const struct exchan
     struct session *best = NULL, *doubtful = NULL;
     if (exchange->alone && server_places(server, exchange).held >= server->group->config->tls.sessions)
         return NULL;
-    for (struct list_link *link = list_first(open); link; link = list_next(open, link)) {
+    list_for_each(link, open) {
         struct session *session = container_of(link, struct session, in_state);
         if (!session_has_room(session, exchange) || session == exchange->avoid_session)
             continue;
@@ -189,7 +190,7 @@ enum { KIND_PLAIN, KIND_SECOND, KIND_ALONE, KINDS };
 static void pool_kinds(const struct group *group, const struct exchange *first[KINDS])
 {
     memset(first, 0, KINDS * sizeof first[0]);
-    for (struct list_link *link = list_first(&group->waiting); link; link = list_next(&group->waiting, link)) {
+    list_for_each(link, &group->waiting) {
         const struct exchange *exchange = container_of(link, struct exchange, link);
         int kind = exchange->alone ? KIND_ALONE : exchange->avoid_session ? KIND_SECOND : KIND_PLAIN;
         if (!first[kind])

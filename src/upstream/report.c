@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What people may want to know of a server.
  *
  * Invariant: what is noted here serves no decision; it is only read by group_report.
@@ -139,7 +140,7 @@ static unsigned server_in_flight(const struct server *server)
     unsigned count = 0;
     for (int state = SESSION_OPEN; state <= SESSION_RETIRING; state++) {
         const struct list *sessions = &server->sessions[state];
-        for (struct list_link *link = list_first(sessions); link; link = list_next(sessions, link))
+        list_for_each(link, sessions)
             count += session_load(container_of(link, struct session, in_state));
     }
     return count;

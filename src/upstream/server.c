@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is known of a server: how long answers take, and when one is late; what it bears; when it closes resting sessions.
  *
  * Two views: a smoothed time, to choose between servers; and the latest SAMPLES times, whose quantiles say how long a session may be silent

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One persistent connection to one server.
  *
  * State table (session_set_state is the only writer; the state is also the list that the session is in):

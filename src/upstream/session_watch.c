@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What time says about a session: late, silent, stalled, spent, idle.
  *
  * Silence alone is no fault, a name may be slow. A silent session ends when our octets are not even acknowledged, or another session

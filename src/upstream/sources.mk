@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/group.h src/upstream/ids.c src/upstream/ids.h src/upstream/network.c src/upstream/news.c \
   src/upstream/plan.c src/upstream/pool.c src/upstream/report.c src/upstream/server.c src/upstream/session.c src/upstream/session_watch.c src/upstream/tickets.c src/upstream/upstream.c

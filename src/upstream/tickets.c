@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "upstream/tickets.h"
 #include <string.h>
 #include "group.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A group of servers and the exchanges sent to it.
  *
  * Invariant: a live exchange is in exactly one list: the group's `waiting` (no session), or its session's `queued` or `sent`;
@@ -239,7 +240,7 @@ static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
 {
     struct group *group = container_of(hook, struct group, tick);
     uint64_t next = LOOP_NEVER;
-    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+    list_for_each(link, &group->plans) {
         uint64_t deadline = plan_check(container_of(link, struct group_plan, in_group), now_ms);
         if (deadline < next)
             next = deadline;
@@ -299,7 +300,7 @@ void group_stop(struct group *group, void (*closed)(void *context), void *contex
     group->stopping = true;
     group->closed = closed;
     group->closed_context = context;
-    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+    list_for_each(link, &group->plans) {
         const struct group_plan *plan = container_of(link, struct group_plan, in_group);
         for (size_t i = 0; i < plan->server_count; i++)
             server_close_sessions(plan->servers[i]);

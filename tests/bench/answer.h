@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The answers of the benchmark's server: the address that dnsload expects. */
 #ifndef DOTSTUB_BENCH_ANSWER_H
 #define DOTSTUB_BENCH_ANSWER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the cache itself costs as it grows: nanoseconds a put, a hit alone and a hit in a batch, octets an entry.
  *
  *     cachecost ENTRIES RECORDS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Counting under callgrind: on one machine it gives the same each time, whatever else runs there."""
 import getpass
 import pathlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The floor of a forwarder from UDP to DNS-over-TLS on libuv and GnuTLS: no cache, no checks, one session
  * that is never renewed. A turn of the loop makes at most one recvmmsg and one recv, and sends what came of
  * them with one TLS record, one send and one sendmmsg.

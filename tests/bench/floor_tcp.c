@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The floor of a TCP server on libuv: whatever one read brings goes back with one write.
  *
  *     floor_tcp PORT

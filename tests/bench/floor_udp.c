@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The floor of a UDP server: receives in batches, flips the QR bit, sends in batches. Nothing that answers
  * questions over UDP with these two system calls can cost less.
  *

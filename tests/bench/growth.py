@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How costs grow: with entries, records in an answer, names' lengths, clients, workers, the share of hits, the rate of misses; and hit
 ratios. For `tests/bench/run growth`."""
 import contextlib

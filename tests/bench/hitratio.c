@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Hit ratios of the cache, the real one, next to other policies' with room for as many names.
  *
  *     hitratio [ROW]      ROW: only rows whose name begins so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: a name is in at most one list, the one its node names; a list's `count` is the number of nodes that name it. */
 #include "policies.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Eviction policies to hold the cache against, each over traces of numbered names.
  *
  * Does:    LRU, SIEVE (Zhang et al., NSDI 2024), S3-FIFO (Yang et al., SOSP 2023) as published, and what cannot be beaten:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From measurements to tables: lines for the terminal while it runs, and docs/benchmarks.md."""
 import datetime
 import operator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rows of the table. Each prepares a running subject once and measures it several times, in turn with the others."""
 import subprocess
 import time

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Answers to put into a cache: the name of a number with so many addresses. */
 #ifndef DOTSTUB_BENCH_SAMPLES_H
 #define DOTSTUB_BENCH_SAMPLES_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
 
 Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss) and maybe `packages`, and has

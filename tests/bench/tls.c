@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: in[in_from..in_to) was received and not yet read by GnuTLS; out[0..out_len) was encrypted and
  * not yet sent. */
 #include "tls.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Does: a TLS session over a socket that the caller polls: one recv fills, one send drains, whatever number
  * of records that is. For the benchmark's own server and floor. Owns: the socket, the GnuTLS session, both
  * buffers of ciphertext.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A DNS-over-TLS server that is no limit: every A question is answered with the address that dnsload expects,
  * all answers of a turn to one connection in one record and one send. It can be late, slow for some, silent
  * for some, and reset all connections at an interval. It counts, and prints a JSON object at SIGUSR1 and at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What fuzz targets share.
  *
  * Does:    the entry point, and a check that holds in every build.

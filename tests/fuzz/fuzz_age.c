@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Limits and ages the TTLs of any answer that the walk accepts: no TTL leaves its range or rises with age,
  * nothing but TTLs changes, and the message still walks. The input's first octets choose type, limits and
  * age. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Servers' messages: what the walk accepts ldns accepts, with the same records, before and after the OPT was
  * taken out; what it refuses it leaves alone. */
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Puts any answer that the walk accepts into a cache that lives on from input to input, and so throws out older ones, and gets it back:
  * all of it is as it was but its id, the letter case of its question, and its TTLs, which are less by its age. The input's first octets
  * choose the key's flags, the age, and what is tried besides. */

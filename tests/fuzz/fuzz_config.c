@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bytes as a configuration file: it is loaded or refused with clean text that says why, quickly; and what
  * was loaded is the same after it was printed and read again. */
 #include "config/load.h"

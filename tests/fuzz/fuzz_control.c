@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A connection to the control socket (the first octet is even) or to metrics.listen (odd) on which anything at all is said. It gets one
  * whole answer of HTTP or none, JSON where that is said; who says half a request waits for its timeout. The workers' letters come back,
  * whatever was asked. */

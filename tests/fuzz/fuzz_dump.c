@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads a saved cache that a stranger wrote: as it is, and with the digests that would let it in (the input is then blocks, each
  * two octets of length and its content). What gets in can be saved again and read again, whole. */
 #include "cache/dump.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finishes any answer that the walk accepts for a client made of the input's first octets: the result stays
  * within the limit, still walks, has the client's question, and is cut only when it must be. So does an error
  * answer. */

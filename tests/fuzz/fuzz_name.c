@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names as wire and as text: what is read as a name stays the same name through text and back. */
 #include <ctype.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clients' messages: what is read stays inside the message, and ldns reads the same. */
 #include "dns/message.h"
 #include "dns/records.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A server that says anything at any time: what it sends, and when it resets, closes, hangs or refuses, lies in the input. Each question
  * that was asked ends once, or is there to be cancelled; what is given as its answer answers it; and in the end nothing is left.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What dotstubctl is told by whatever listens on a socket: the head of an answer, and JSON that may be anything. The first octet says
  * which table is made of it. What is printed holds nothing that a terminal would obey. */
 #include "ctl/client.h"

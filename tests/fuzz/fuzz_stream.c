@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A stream fed in pieces, paused, resumed and closed at any place: it delivers just the frames that were fed,
  * each once, in order, none while paused and none after its end. What is to be done lies in the input:
  *

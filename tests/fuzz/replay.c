@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a fuzz target over files instead of a fuzzer's inventions: over those named as arguments, or over its
  * corpus, tests/fuzz/corpus/TARGET, if there are none. The file that is at work is the last one printed. */
 #include <dirent.h>

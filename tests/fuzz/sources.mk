@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Fuzz targets: each is an LLVMFuzzerTestOneInput in a file of its own, with seeds in tests/fuzz/corpus/TARGET.
 # Configured with --enable-fuzzers (and CC=clang), `make fuzzers` links them with libFuzzer; else each replays its corpus
 # in `make check`. One more target is these lines and its folder of seeds:

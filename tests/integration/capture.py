@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every packet that passes the loopback of a namespace, as seen from a packet socket."""
 import collections
 import ipaddress

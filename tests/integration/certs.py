@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A throwaway CA and certificates for dns.google, good ones and every kind of bad one, made when first asked for."""
 import base64
 import datetime

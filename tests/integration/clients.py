@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clients that send each question once and show what came back, octet for octet."""
 import json
 import os

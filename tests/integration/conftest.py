@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every test may have: certificates, servers that lie, real ones, daemons. All of it ends with the test."""
 import contextlib
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dotstub itself, started for a test: Daemon(server.upstream(), ...) is running and answers when it is made."""
 import json
 import os

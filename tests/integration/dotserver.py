@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A DNS-over-TLS server that tells the truth (zone.py) until it is told to lie.
 
     server = DotServer(certs.good)              on a free port of 127.0.0.1, in a thread of its own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Prometheus' text format, version 0.0.4, read strictly; and promtool where the machine has it."""
 import math
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Steady traffic through a fault and its end: each question is one datagram, asked once, and all that becomes of it is kept.
 
     traffic = Traffic(daemon)              misses under names of their own, and one cached name

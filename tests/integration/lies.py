@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Twists: what a server may say instead of the truth. Each takes (query, true answer) and gives the messages to send."""
 import random
 import struct

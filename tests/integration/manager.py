@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A service manager with a store of descriptors, as systemd is one: what it is given it hands to the next process."""
 import array
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Network namespaces of a test's own: nothing in them but what the test puts there."""
 import ctypes
 import os

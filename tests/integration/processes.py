@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Child processes whose lines are read as they come and can be waited for."""
 import errno
 import os

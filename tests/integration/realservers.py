@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two real DNS-over-TLS servers on loopback: Debian's unbound, and dnsdist in front of another unbound."""
 import shutil
 import socket

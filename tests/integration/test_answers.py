@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dig and kdig through the daemon get what the DNS-over-TLS server holds: two real servers, and the liar's truth."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The status page in a real Chromium: what is seen, in light, dark and on a phone, and what is asked of whom. Run by tests/page."""
 import contextlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A bad certificate gets not one question, while the same server with a good one gets them all, before and after."""
 import ssl
 import struct

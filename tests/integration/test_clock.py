@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A wall clock that is wrong or jumps (libfaketime moves it, and leaves the clocks that count alone)."""
 import glob
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Completion in bash, zsh and fish knows every command and option of dotstubctl --help; and the shells take the files."""
 import pathlib
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command line and the configuration file, as an operator meets them."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The control socket and metrics.listen, asked with curl: every path and verb, misuse, and what they say of a running daemon."""
 import contextlib
 import grp

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dotstubctl against a running daemon: every command, its tables and JSON, and every exit status."""
 import json
 import pwd

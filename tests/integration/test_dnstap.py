@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dnstap, as fstrm_capture takes it; and what a build without it says. Only one of the two can be tried with one build."""
 import socket
 import struct

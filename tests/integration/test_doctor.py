@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dotstubctl doctor: each thing that can be wrong, made wrong; and stats --watch."""
 import json
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Taking leave: health checks fail for a while and nothing else does, then the end."""
 import signal
 import time

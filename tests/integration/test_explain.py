@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The flight recorder: a delay put into each phase of a question is named by `dotstubctl explain`, and what fails bears an id."""
 import contextlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Servers that cannot be had, for a while: said soon, over soon. And answers that are slow, wrong, or surplus."""
 import threading
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two servers, the first with any fault; networks that change; limits: under steady traffic."""
 import signal
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sessions that end, fall silent or break under steady traffic: nobody notices."""
 import random
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Three minutes of questions, 500 a second, and a fault every two seconds: everything is answered, at the first try."""
 import itertools
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tests/live says what a server does; the real one is out of reach, so here against servers whose answers are known."""
 import pathlib
 import subprocess

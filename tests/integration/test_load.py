@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ten thousand names at once, and sessions that die meanwhile: every question is counted, one datagram each."""
 import pytest
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The log: its formats, where it goes, and that nobody who does not read it can hurt."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What /metrics says of what was done; and that the alert rules and the dashboard ask for nothing else."""
 import json
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Networks that are not all there: no IPv6, no route, routes that come later; and getent through the daemon."""
 import ipaddress
 import re

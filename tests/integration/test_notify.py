@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service manager: what it is told, and the sockets that it hands over. Its part is played here."""
 import contextlib
 import ctypes

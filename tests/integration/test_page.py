@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The status page and what it polls, asked with curl: headers, what is shown to whom, the token. test_browser.py looks at it."""
 import base64
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What leaves the machine, packet by packet: TLS to the configured addresses, and nothing else."""
 import pytest
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The process: how it starts, what stops it, what it leaves to others."""
 import os
 import resource

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What clients may send, and what they get for it: the first half of a query's life."""
 import random
 import struct

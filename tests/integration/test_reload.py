@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reading the configuration again: all or nothing, and nothing is lost."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A restart loses nothing: the manager keeps the sockets, and with cache.save the cache is there at once."""
 import os
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What outlives the daemon: with cache.save the cache and the tickets."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names that never leave this machine (RFC 6761, 6303, 7686, 8375, 9462, 9476)."""
 import dns.name
 import dns.rdatatype

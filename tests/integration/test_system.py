@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dotstubctl system: what programs ask becomes dotstub, and becomes what it was; with a real daemon at port 53 of a network of its own."""
 import json
 import os

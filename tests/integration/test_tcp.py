@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """TCP (RFC 7766, RFC 7828): pipelines, order, ends, limits, and clients that behave badly."""
 import random
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`dotstubctl trace`: a question asked now, and what it shows of each step."""
 import concurrent.futures
 import json

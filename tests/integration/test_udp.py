@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """UDP: sizes and truncation, source addresses, crowds and floods."""
 import socket
 import struct

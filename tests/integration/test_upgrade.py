@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One process takes the place of another while clients ask: nothing is lost, whatever the new one does."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What upstream servers do to us: each lie, and what the client sees of it (nothing, or a SERVFAIL that says why)."""
 import time
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """DNS messages as octets: what the tests send when a library would refuse to, and the servers when one would be slow."""
 import collections
 import random

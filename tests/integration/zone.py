@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the lying server's truth is: an answer to every question, made from its name alone.
 
 Labels of a name are directives, anywhere in it:

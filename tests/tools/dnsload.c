@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A load generator for DNS over UDP and TCP that believes nothing: every question is one datagram or one
  * frame, sent once; id, question, rcode and the A record of every answer are checked; what never comes is
  * counted. Datagrams go and come in batches.

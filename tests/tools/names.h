@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The names that dnsload asks for: a pattern with one %u, and which number stands there in each question. */
 #ifndef DOTSTUB_TESTS_NAMES_H
 #define DOTSTUB_TESTS_NAMES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What dnsload is told on its command line. */
 #ifndef DOTSTUB_TESTS_OPTIONS_H
 #define DOTSTUB_TESTS_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The questions that dnsload asks, and whether an answer is right. The address of a name is made from a hash
  * of it, the same as in tests/integration/zone.py. */
 #ifndef DOTSTUB_TESTS_QUESTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Answers made up for tests of the cache: a key, and a message of A records that tells who put it. */
 #ifndef DOTSTUB_TESTS_ANSWERS_H
 #define DOTSTUB_TESTS_ANSWERS_H

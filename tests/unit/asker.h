@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asks the steps of policy/ a question: a listener that catches the answer, a last step that notes what came through, and ldns
  * as a reader of its own. */
 #ifndef DOTSTUB_TESTS_ASKER_H

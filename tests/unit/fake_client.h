@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A resolver over the fake net, and clients that ask it: what they asked and what came back. */
 #ifndef DOTSTUB_TESTS_FAKE_CLIENT_H
 #define DOTSTUB_TESTS_FAKE_CLIENT_H

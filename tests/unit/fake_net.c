@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Invariants: what the code under test allocates through a stream comes from base/mem.h, so that it can be made to fail;
  * what the test itself needs comes from malloc. As in net/, no stream calls back from within stream_connect, stream_flush or
  * stream_close, and `closed` comes in a later step of the turn. */
@@ -123,7 +124,7 @@ static struct timeout *first_timeout(const struct timeouts *timeouts)
 static uint64_t next_deadline(void)
 {
     uint64_t at_ms = fake.loop.wake_at;
-    for (struct list_link *link = list_first(&fake.loop.timeouts); link; link = list_next(&fake.loop.timeouts, link)) {
+    list_for_each(link, &fake.loop.timeouts) {
         struct timeout *first = first_timeout(container_of(link, struct timeouts, link));
         if (first && first->at_ms < at_ms)
             at_ms = first->at_ms;
@@ -143,13 +144,13 @@ static void run_timeouts(struct timeouts *timeouts)
 static void run_deadlines(void)
 {
     struct loop *loop = &fake.loop;
-    for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link))
+    list_for_each(link, &loop->timeouts)
         run_timeouts(container_of(link, struct timeouts, link));
     if (loop->wake_at > now_ms && !loop->settle_due) /* each time, not once a step: ticks have to bear it */
         return;
     loop->settle_due = false;
     loop->wake_at = LOOP_NEVER;
-    for (struct list_link *link = list_first(&loop->tick_hooks); link; link = list_next(&loop->tick_hooks, link)) {
+    list_for_each(link, &loop->tick_hooks) {
         struct loop_tick *hook = container_of(link, struct loop_tick, link);
         loop_wake_by(loop, hook->tick(hook, now_ms));
     }
@@ -161,7 +162,7 @@ static void run_deadlines(void)
 
 static struct fake_conn *conn_of(const struct stream *stream)
 {
-    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link)) {
+    list_for_each(link, &fake.conns) {
         struct fake_conn *conn = container_of(link, struct fake_conn, link);
         if (conn->stream == stream)
             return conn;
@@ -327,7 +328,7 @@ static bool flush_round(void)
 {
     struct loop *loop = &fake.loop;
     bool any = false;
-    for (struct list_link *link = list_first(&loop->flush_hooks); link; link = list_next(&loop->flush_hooks, link)) {
+    list_for_each(link, &loop->flush_hooks) {
         struct loop_flush *hook = container_of(link, struct loop_flush, link);
         any |= hook->flush(hook);
     }
@@ -377,7 +378,7 @@ static bool conn_step(struct fake_conn *conn)
 static bool conns_step(void)
 {
     bool any = false;
-    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link))
+    list_for_each(link, &fake.conns)
         any |= conn_step(container_of(link, struct fake_conn, link));
     return any;
 }
@@ -448,7 +449,7 @@ void fake_end(void)
 
 struct fake_conn *fake_conn(unsigned n)
 {
-    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link))
+    list_for_each(link, &fake.conns)
         if (n-- == 0)
             return container_of(link, struct fake_conn, link);
     return NULL;
@@ -465,7 +466,7 @@ unsigned fake_dials(void)
 unsigned fake_open(void)
 {
     unsigned open = 0;
-    for (struct list_link *link = list_first(&fake.conns); link; link = list_next(&fake.conns, link)) {
+    list_for_each(link, &fake.conns) {
         struct fake_conn *conn = container_of(link, struct fake_conn, link);
         open += conn->stream && conn->stream->state == STREAM_OPEN;
     }

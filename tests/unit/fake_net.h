@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A net/ without sockets: time stands still until the test moves it, and the test is the server of every connection.
  *
  * Does:    implements what upstream/ and resolve/ use of net/loop.h, net/stream.h and net/tls.h. A turn runs the flush

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two workers that are no threads: their letters lie here until the test opens them. */
 #ifndef DOTSTUB_TESTS_FAKE_WORKERS_H
 #define DOTSTUB_TESTS_FAKE_WORKERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the tests of the configuration share: loading a text, files in a directory of the test's own, and a
  * look at what came of it. */
 #ifndef DOTSTUB_TESTS_LOADING_H

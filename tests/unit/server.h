@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A resolver with one step that answers by the first letter of the name: for tests of listeners with real sockets on loopback. The
  * test turns the loop by hand; time stands still unless it is moved.
  *

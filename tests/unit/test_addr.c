@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/addr: what is accepted, what is printed, what a prefix holds. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Real answers, tests/data/answers (made by tests/tools/make-answers): all are accepted, with every record. */
 #include <dirent.h>
 #include <limits.h>

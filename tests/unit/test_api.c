@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/api: paths, verbs and arguments, and what the answers say. http_reply is the test's. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/bytes: nothing is read or written outside, and a buffer survives lack of memory. */
 #include <setjmp.h>
 #include <stdarg.h>

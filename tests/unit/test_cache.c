@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cache/cache: what comes out is what was put in, aged; what is not the same question is not found; bounds.
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* daemon/cachefile: what is written now and then, what a flush makes of it, files that cannot be used. */
 #include <setjmp.h>
 #include <stdarg.h>

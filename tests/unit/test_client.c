@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ctl/client: targets, heads. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/clock: which of the system's clocks is asked (clock_gettime is replaced by the linker), and the fake.
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From texts and variables to a snapshot, and the mistakes on the way. */
 #include "loading.h"
 

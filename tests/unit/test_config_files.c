@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files, drop-ins and the machine: where a snapshot comes from and what it is fitted to. */
 #include "loading.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A snapshot as text, the annotated file and the manual. */
 #include "loading.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/counters: adding, reading, and the texts of the list. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cache/dump: what is saved comes back as it was, as old as it has become; what is damaged, cut or foreign does not; a flush holds. */
 #include <setjmp.h>
 #include <stdarg.h>

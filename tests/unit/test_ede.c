@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Extended errors: how many are kept, and how much of their texts. */
 #include <setjmp.h>
 #include <stdarg.h>

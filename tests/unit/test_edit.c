@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "dns/edit.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/errors: every number has a short text. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/hash: the key, SipHash's published vector, and random numbers (sodium_init is replaced by the linker).
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/health: what counts as degraded, and how it is said. */
 #include <setjmp.h>
 #include <stdarg.h>

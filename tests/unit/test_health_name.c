@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* health.name: what is answered while there is one, and while the daemon drains. */
 #include <setjmp.h>
 #include <stdarg.h>

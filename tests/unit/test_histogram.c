@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/histogram: what falls into which bucket, and merging. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys: what tells two questions apart, and what does not. */
 #include <setjmp.h>
 #include <stdarg.h>

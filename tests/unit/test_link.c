@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* News of the network, and ways through it. Each test has a network namespace of its own, with real links;
  * without the right to have one, what loopback can show is tested. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/list: order, removal from anywhere, moving all. */
 #include <setjmp.h>
 #include <stdarg.h>

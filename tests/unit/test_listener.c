@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/listener: the file of a unix socket, what is replaced and what is not. */
 #include <setjmp.h>
 #include <stdarg.h>

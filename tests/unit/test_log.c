@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/log: what one line looks like, and that nothing about stderr can hurt. */
 #include <setjmp.h>
 #include <stdarg.h>

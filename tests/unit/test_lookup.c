@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Questions under way: shared, asked again, given up, kept. */
 #include <errno.h>
 #include <stdio.h>

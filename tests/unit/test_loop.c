@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The loop: turns, flushes, deadlines. Most tests move a fake clock and make single turns; two use the real
  * one. */
 #include <setjmp.h>

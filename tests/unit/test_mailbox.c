@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The mailbox: order, nothing lost, closing. Worth a run with -fsanitize=thread. */
 #include <setjmp.h>
 #include <stdarg.h>

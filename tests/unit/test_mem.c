@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/mem: each way to allocate can be made to fail. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Servers' messages: what is read of a good one, how the OPT is taken out, and what is malformed. */
 #include <setjmp.h>
 #include <stdarg.h>

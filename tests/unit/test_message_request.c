@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clients' messages: what is read of a good one, and the verdict on each kind of bad one. */
 #include <setjmp.h>
 #include <stdarg.h>

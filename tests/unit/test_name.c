@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names: measuring, case, comparison, text. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* upstream/news: which changes of state get a line, what it says, and that nothing is told too often. */
 #include <stdio.h>
 #include <stdlib.h>

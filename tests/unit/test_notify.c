@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The service manager's part is played by this test: its socket, its variables, its descriptors. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Single values: what each type takes, what it refuses, and that the table holds together. */
 #include <arpa/inet.h>
 #include <setjmp.h>

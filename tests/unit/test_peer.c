@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/peer: who may ask. */
 #include <setjmp.h>
 #include <stdarg.h>

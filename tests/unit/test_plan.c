@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From one configuration to the next: what goes over, what leaves, and when it is gone. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which session takes a question; when connections are begun, and what their failure does. */
 #include <errno.h>
 #include <stdlib.h>

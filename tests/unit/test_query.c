@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The walk of a query: what is refused, what is shown to whom, and that the books hold whatever happens. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resolve/querylog: what a line says of each way to be answered, one in so many, and that a reader who does not read costs lines only. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The data of records: every type's fills RDLENGTH exactly, and names in it are compressed only where that is
  * allowed. */
 #include <setjmp.h>

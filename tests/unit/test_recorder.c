@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* resolve/recorder and lookup_record: which queries are kept, where their time went, and the id that is told. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "dns/records.h"
 
 #include <errno.h>

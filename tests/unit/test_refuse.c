@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who may ask, and what is never asked upstream. */
 #include <setjmp.h>
 #include <stdarg.h>

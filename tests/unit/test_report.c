@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* upstream/report: what is told of servers. */
 #include <errno.h>
 #include <string.h>

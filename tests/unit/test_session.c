@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One session: ids, matching, ends, deadlines. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cache/shard: what stays and what goes, links near and over their wrap, the memory a shard takes. */
 #include <setjmp.h>
 #include <stdarg.h>

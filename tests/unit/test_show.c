@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ctl/show: tables; what is missing; what is no answer. */
 #include <setjmp.h>
 #include <stdarg.h>

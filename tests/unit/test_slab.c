@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/slab: zeroed objects, a hard limit, and memory that comes back. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +48,7 @@ static void give_many(size_t from, size_t to)
 static size_t list_count(const struct list *list)
 {
     size_t count = 0;
-    for (struct list_link *link = list_first(list); link; link = list_next(list, link))
+    list_for_each(link, list)
         ++count;
     return count;
 }

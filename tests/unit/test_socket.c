@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Listening sockets: options, sharing, probing, and who holds a port. Loopback only, ports chosen by the
  * kernel. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Special-use names: what is answered here, with which data, and what is none of them. */
 #include <setjmp.h>
 #include <stdarg.h>

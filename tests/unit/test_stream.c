@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Streams over loopback TCP, plain and TLS: the loop and the other end are turned by hand in one thread. */
 #include <arpa/inet.h>
 #include <errno.h>

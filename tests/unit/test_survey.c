@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/survey: rounds, who gets which, patience, the end. */
 #include <setjmp.h>
 #include <stdarg.h>

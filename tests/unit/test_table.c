@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/table: finding by hash, growth, and life without memory for growth. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TCP clients over real sockets on loopback. */
 #include <errno.h>
 #include <fcntl.h>

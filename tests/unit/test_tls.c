@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TLS sessions against a GnuTLS server over memory: who is trusted, what is resumed, what the bytes look
  * like. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/token: what is taken for a token, and what fits it. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* control/tracer: letters there and back, turns, bounds, patience, the end. */
 #include <setjmp.h>
 #include <stdarg.h>

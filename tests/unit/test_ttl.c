@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "dns/ttl.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* UDP listeners over real sockets on loopback. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups and exchanges: their ends, what callbacks may do, budgets, and that nothing is ever lost between the lists. */
 #include <errno.h>
 #include <stdio.h>
@@ -64,14 +65,14 @@ static void answer_all(struct fake_conn *conn)
 static unsigned list_len(const struct list *list)
 {
     unsigned len = 0;
-    for (struct list_link *link = list_first(list); link; link = list_next(list, link))
+    list_for_each(link, list)
         len++;
     return len;
 }
 
 static unsigned check_exchanges(const struct list *list, enum exchange_state state, const struct session *session)
 {
-    for (struct list_link *link = list_first(list); link; link = list_next(list, link)) {
+    list_for_each(link, list) {
         const struct exchange *exchange = container_of(link, const struct exchange, link);
         assert_int_equal(exchange->state, state);
         assert_ptr_equal(exchange->session, session);
@@ -132,7 +133,7 @@ static unsigned check_server(const struct server *server, unsigned *sessions)
 static void check_group(void)
 {
     unsigned found = check_exchanges(&group->waiting, EXCHANGE_WAITING, NULL), live = 0, sessions = 0;
-    for (struct list_link *link = list_first(&group->plans); link; link = list_next(&group->plans, link)) {
+    list_for_each(link, &group->plans) {
         const struct group_plan *plan = container_of(link, struct group_plan, in_group);
         for (size_t i = 0; i < plan->server_count; i++)
             found += check_server(plan->servers[i], &sessions);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The time of verification: which of the three times it is, how it is kept, and what certificates make of it.
  */
 #include "config.h"

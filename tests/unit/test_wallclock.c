@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The wall clock's setting. The machine's clock is left alone: the timer is made to expire, and what the
  * kernel says when it is read is the test's word. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tree that is made of YAML text, and what is refused on the way. */
 #include <errno.h>
 #include <setjmp.h>

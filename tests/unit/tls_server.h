@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For tests: certificates of every kind, and the server end of a TLS session over two buffers. */
 #ifndef DOTSTUB_TESTS_TLS_SERVER_H
 #define DOTSTUB_TESTS_TLS_SERVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Hand-made messages for tests: written front to back, as wrong as a test wants them. */
 #ifndef DOTSTUB_TESTS_WIRE_H
 #define DOTSTUB_TESTS_WIRE_H
