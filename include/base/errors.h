@@ -9,28 +9,28 @@
 #define DOTSTUB_BASE_ERRORS_H
 
 /* X(name, number, text) */
-#define ERRORS(X)                                                                                            \
-    X(ERROR_MALFORMED, -2000, "malformed message")                                                           \
-    X(ERROR_CLOSED, -2001, "connection closed by the server")                                                \
-    X(ERROR_STOPPING, -2002, "shutting down")                                                                \
-    X(ERROR_LIMIT, -2003, "limit reached")                                                                   \
-    X(ERROR_NO_SERVER, -2004, "no server available")                                                         \
-    X(ERROR_SILENT, -2005, "session is silent")                                                              \
-    X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                   \
-    X(ERROR_THROTTLED, -2006, "more is asked than max-qps allows")                                           \
-    X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                              \
-    X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                   \
-    X(ERROR_TLS_NOT_YET, -2012, "certificate is not valid yet")                                              \
-    X(ERROR_TLS_UNTRUSTED, -2013, "certificate is not trusted")                                              \
-    X(ERROR_TLS_PIN, -2014, "key does not match any pin")                                                    \
-    X(ERROR_TLS_ALERT, -2015, "TLS alert from the server")                                                   \
-    X(ERROR_TLS_PROTOCOL, -2016, "TLS protocol error")                                                       \
-    X(ERROR_TLS_WEAK, -2017, "certificate or key is too weak")                                               \
-    X(ERROR_IDLE, -2020, "idle")                                                                             \
-    X(ERROR_SLOW_READER, -2021, "client does not read its answers")                                          \
-    X(ERROR_SLOW_WRITER, -2022, "message makes no progress")                                                 \
-    X(ERROR_CONFIG, -2030, "configuration error")                                                            \
-    X(ERROR_UPSTREAM_ANSWER, -2031, "unusable answer from the server")                                       \
+#define ERRORS(X)                                                                                                      \
+    X(ERROR_MALFORMED, -2000, "malformed message")                                                                     \
+    X(ERROR_CLOSED, -2001, "connection closed by the server")                                                          \
+    X(ERROR_STOPPING, -2002, "shutting down")                                                                          \
+    X(ERROR_LIMIT, -2003, "limit reached")                                                                             \
+    X(ERROR_NO_SERVER, -2004, "no server available")                                                                   \
+    X(ERROR_SILENT, -2005, "session is silent")                                                                        \
+    X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                             \
+    X(ERROR_THROTTLED, -2006, "more is asked than max-qps allows")                                                     \
+    X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                                        \
+    X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                             \
+    X(ERROR_TLS_NOT_YET, -2012, "certificate is not valid yet")                                                        \
+    X(ERROR_TLS_UNTRUSTED, -2013, "certificate is not trusted")                                                        \
+    X(ERROR_TLS_PIN, -2014, "key does not match any pin")                                                              \
+    X(ERROR_TLS_ALERT, -2015, "TLS alert from the server")                                                             \
+    X(ERROR_TLS_PROTOCOL, -2016, "TLS protocol error")                                                                 \
+    X(ERROR_TLS_WEAK, -2017, "certificate or key is too weak")                                                         \
+    X(ERROR_IDLE, -2020, "idle")                                                                                       \
+    X(ERROR_SLOW_READER, -2021, "client does not read its answers")                                                    \
+    X(ERROR_SLOW_WRITER, -2022, "message makes no progress")                                                           \
+    X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
+    X(ERROR_UPSTREAM_ANSWER, -2031, "unusable answer from the server")                                                 \
     X(ERROR_UPSTREAM_FORMERR, -2032, "the server rejects our message")
 
 enum {

@@ -84,8 +84,7 @@ static inline struct list_link *list_previous(const struct list *list, const str
 }
 
 /* Visits each link in order. The body may not remove `link`. */
-#define list_for_each(link, list)                                                                            \
-    for (struct list_link *link = list_first(list); link; link = list_next(list, link))
+#define list_for_each(link, list) for (struct list_link *link = list_first(list); link; link = list_next(list, link))
 
 /* Takes the first link out and gives it, or NULL. */
 static inline struct list_link *list_pop(struct list *list)

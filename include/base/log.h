@@ -18,8 +18,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* The modules that lines come from; tests/lint/layers holds the calls against this list. */
-#define LOG_MODULES(X)                                                                                                                \
-    X(cache) X(config) X(control) X(daemon) X(link) X(log) X(resolve) X(tls) X(upstream) X(verifytime) X(wallclock) X(worker)
+#define LOG_MODULES(X)                                                                                                 \
+    X(cache)                                                                                                           \
+    X(config) X(control) X(daemon) X(link) X(log) X(resolve) X(tls) X(upstream) X(verifytime) X(wallclock) X(worker)
 enum {
 #define LOG_MODULES_ENUM(name) LOG_MODULE_##name,
     LOG_MODULES(LOG_MODULES_ENUM)
@@ -46,16 +47,15 @@ void log_set_output(int fd, enum log_format format);
 
 /* `module` is the source module's name, as in "tls". A line of text is cut at 1,000 bytes with its newline; all but
  * printable ASCII is escaped as \xNN; errno is kept. */
-void log_write(enum log_level level, const char *module, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void log_write(enum log_level level, const char *module, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)    log_write(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(module, ...)                                                                               \
-    do {                                                                                                     \
-        if (log_enabled(LOG_LEVEL_DEBUG, module))                                                            \
-            log_write(LOG_LEVEL_DEBUG, module, __VA_ARGS__);                                                 \
+#define log_debug(module, ...)                                                                                         \
+    do {                                                                                                               \
+        if (log_enabled(LOG_LEVEL_DEBUG, module))                                                                      \
+            log_write(LOG_LEVEL_DEBUG, module, __VA_ARGS__);                                                           \
     } while (0)
 
 /* "level subject: key=text key=7" or {..., "key": "text", "key": 7}: all of a field or nothing of it. */
@@ -65,7 +65,8 @@ struct log_field {
 };
 #define LOG_LINE_MAX 2500
 /* Writes no more than LOG_LINE_MAX, newline included, and gives the length. Whoever calls asks first whether the line is wanted. */
-size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subject, const struct log_field *fields, size_t count);
+size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subject, const struct log_field *fields,
+                size_t count);
 /* Whole lines, LOG_BATCH bytes at most, in one write. False: they are lost. */
 #define LOG_BATCH 4096
 bool log_put(const char *lines, size_t len);

@@ -28,9 +28,9 @@ enum cache_result {
 };
 
 struct cache_found {
-    struct answer answer;     /* wire is the caller's `out`; ttl: whole seconds left (0 for CACHE_EXPIRED); no offsets */
-    uint32_t original_ttl;    /* seconds, as stored */
-    uint64_t expired_ms;      /* CACHE_EXPIRED: milliseconds since it expired */
+    struct answer answer;  /* wire is the caller's `out`; ttl: whole seconds left (0 for CACHE_EXPIRED); no offsets */
+    uint32_t original_ttl; /* seconds, as stored */
+    uint64_t expired_ms;   /* CACHE_EXPIRED: milliseconds since it expired */
 };
 
 /* Looks for a live entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down). With
@@ -54,8 +54,8 @@ uint64_t cache_epoch(const struct cache *cache);
 /* Stores a copy of `answer` (its ttl must be above 0, its question must fit the key) for answer->ttl seconds from
  * now_ms, replacing what is there. `epoch`: when the question was asked. 0, -ECANCELED: there was a flush since, or
  * -ENOSPC: larger than a shard takes. */
-int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
-              uint64_t now_ms, uint64_t epoch) MUST_CHECK;
+int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms,
+              uint64_t epoch) MUST_CHECK;
 
 /* Makes everything unfindable at once. */
 void cache_flush(struct cache *cache);
@@ -65,8 +65,8 @@ uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_
 
 /* Counted over all shards. */
 struct cache_stats {
-    size_t bytes;             /* mapped, bookkeeping included */
-    size_t used;              /* of these, taken by entries */
+    size_t bytes; /* mapped, bookkeeping included */
+    size_t used;  /* of these, taken by entries */
     uint64_t entries, evicted, replaced;
 };
 void cache_stats(struct cache *cache, struct cache_stats *out);

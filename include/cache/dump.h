@@ -32,7 +32,7 @@ struct dump_terms {
     const struct dump_group *groups; /* of whose answers only is written and read; at most DUMP_GROUPS_MAX */
     size_t group_count;
     struct ttl_limits limits;
-    uint32_t stale; /* seconds: what expired longer ago is left out */
+    uint32_t stale;          /* seconds: what expired longer ago is left out */
     const atomic_bool *stop; /* true: give up soon, with -ECANCELED */
 };
 

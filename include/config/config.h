@@ -30,17 +30,17 @@ enum config_deny { DENY_REFUSE, DENY_DROP };
 
 struct config_upstream {
     char *name;
-    char *tls_name;          /* NULL: pins alone decide */
-    struct addr *addresses;  /* with their ports */
+    char *tls_name;         /* NULL: pins alone decide */
+    struct addr *addresses; /* with their ports */
     size_t address_count;
     uint16_t port;
     struct config_pin *pins;
     size_t pin_count;
     enum config_role role;
     enum config_ecs ecs;
-    uint32_t max_qps;        /* 0: no limit */
-    char *ca_file;           /* NULL: as tls.ca-file */
-    unsigned min_version;    /* 12 or 13: TLS 1.2, TLS 1.3; 0: as tls.min-version */
+    uint32_t max_qps;     /* 0: no limit */
+    char *ca_file;        /* NULL: as tls.ca-file */
+    unsigned min_version; /* 12 or 13: TLS 1.2, TLS 1.3; 0: as tls.min-version */
     bool has_source;
     struct addr source;
 };
@@ -50,21 +50,21 @@ struct config {
 
     struct addr *listen;
     size_t listen_count;
-    bool listen_is_default;  /* a family that the machine lacks is no error then */
-    unsigned workers;        /* auto is resolved already */
+    bool listen_is_default; /* a family that the machine lacks is no error then */
+    unsigned workers;       /* auto is resolved already */
 
     struct config_upstream *upstreams;
     size_t upstream_count;
 
     struct {
-        char *ca_file;       /* "system" or a path */
+        char *ca_file; /* "system" or a path */
         unsigned min_version;
         unsigned sessions;
         uint64_t idle_ms;
     } tls;
 
     struct {
-        uint64_t size;       /* bytes, already lowered to what the machine allows */
+        uint64_t size;                               /* bytes, already lowered to what the machine allows */
         uint32_t min_ttl, max_ttl, negative_max_ttl; /* seconds */
         bool prefetch;
         uint32_t serve_stale; /* seconds; 0: off */
@@ -87,22 +87,22 @@ struct config {
         enum config_deny deny;
     } access;
 
-    struct {                 /* CHAOS answers (identity.*); NULL: refused */
-        char *version;       /* version.bind and version.server */
-        char *hostname;      /* hostname.bind and id.server */
+    struct {            /* CHAOS answers (identity.*); NULL: refused */
+        char *version;  /* version.bind and version.server */
+        char *hostname; /* hostname.bind and id.server */
     } identity;
 
-    char *health_name;       /* NULL: off */
-    uint64_t drain_ms;       /* on SIGTERM */
+    char *health_name; /* NULL: off */
+    uint64_t drain_ms; /* on SIGTERM */
 
-    char *control_socket;    /* NULL: off */
+    char *control_socket;           /* NULL: off */
     bool control_socket_is_default; /* where it cannot be, that is no error then */
     bool has_metrics;
     struct addr metrics_listen;
-    bool metrics_names;      /* shown there, to who has the token */
+    bool metrics_names;       /* shown there, to who has the token */
     char *metrics_token_file; /* NULL: off */
 
-    char *dnstap_socket;     /* NULL: off */
+    char *dnstap_socket; /* NULL: off */
 
     enum log_level log_level;
     struct config_log_level *log_modules;
@@ -111,7 +111,7 @@ struct config {
     enum config_output log_output;
     bool log_queries;
     unsigned log_queries_sample; /* one in so many */
-    uint64_t log_slow_ms;    /* a query that waits longer is kept by the flight recorder */
+    uint64_t log_slow_ms;        /* a query that waits longer is kept by the flight recorder */
 };
 
 /* Reads everything. `path` NULL: SYSCONFDIR/dotstub/dotstub.yaml if it exists, else defaults; a path that was given must
@@ -142,7 +142,8 @@ int config_print(const struct config *config, FILE *out) MUST_CHECK;
 /* Tells every setting of such a snapshot, in the same order: its key ("cache.size", "upstreams.google.port"), its value as
  * config_print prints it, and where it came from. 0 or -ENOMEM. */
 int config_each(const struct config *config,
-                void (*tell)(void *context, const char *key, const char *value, const char *origin), void *context) MUST_CHECK;
+                void (*tell)(void *context, const char *key, const char *value, const char *origin),
+                void *context) MUST_CHECK;
 /* Prints the annotated default file: conf/dotstub.yaml is its output. */
 int config_print_annotated(FILE *out) MUST_CHECK;
 

@@ -19,7 +19,7 @@
 
 /* What a worker tells. */
 struct worker_report {
-    size_t waiting;                /* queries that wait for an answer */
+    size_t waiting;                   /* queries that wait for an answer */
     uint64_t counters[COUNTER_COUNT]; /* of the same moment: received = finished + dropped + waiting */
     struct tally tally;
     unsigned tcp_clients;
@@ -60,16 +60,16 @@ struct control_ops {
 
 struct control_setup {
     struct loop *loop;
-    struct mailbox *mailbox;       /* of that loop: for the workers' answers */
-    struct config *config;         /* kept by reference */
+    struct mailbox *mailbox; /* of that loop: for the workers' answers */
+    struct config *config;   /* kept by reference */
     struct cache *cache;
-    const struct addr *listening;  /* where questions are answered; copied */
+    const struct addr *listening; /* where questions are answered; copied */
     size_t listening_count;
-    uid_t uid;                     /* whom the socket is for */
+    uid_t uid; /* whom the socket is for */
     gid_t gid;
     const struct control_ops *ops;
     void *context;
-    int *taken;                    /* listening sockets of the process before; those that fit are used, and -1 then */
+    int *taken; /* listening sockets of the process before; those that fit are used, and -1 then */
     size_t taken_count;
 };
 

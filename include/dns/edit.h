@@ -18,9 +18,9 @@ struct edit_client {
     size_t limit;            /* largest answer: for UDP min(client's size, ours), for TCP MESSAGE_MAX */
     uint16_t our_udp_size;   /* shown in our OPT */
     bool tcp;
-    bool keepalive;          /* put an edns-tcp-keepalive option into the OPT: */
+    bool keepalive; /* put an edns-tcp-keepalive option into the OPT: */
     uint16_t keepalive_100ms;
-    bool authenticated;      /* the stored AD; shown only if the request had AD or DO */
+    bool authenticated; /* the stored AD; shown only if the request had AD or DO */
 };
 
 /* The longest OPT that edit_finish or edit_error appends: 11 octets, a keepalive option, and the EDEs with their texts. */
@@ -47,7 +47,7 @@ size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, 
 /* The question we ask upstream: built from the key, never relayed. RD=1, AD=1, CD and DO from the key; OPT with UDP
  * size 1232 and, as told, keepalive (empty, RFC 7828 section 3.2.1), client subnet 0.0.0.0/0, padding to 128 octets. */
 struct edit_ask {
-    bool edns;        /* false: no OPT at all (and nothing of the following) */
+    bool edns; /* false: no OPT at all (and nothing of the following) */
     bool keepalive;
     bool subnet_none; /* family 1, source prefix length 0 */
     bool pad;

@@ -17,8 +17,8 @@
 #include "dns/key.h"
 
 #define MESSAGE_HEADER 12
-#define MESSAGE_MAX 65535
-#define MESSAGE_FLAGS 2 /* offset of the flags word in the header */
+#define MESSAGE_MAX    65535
+#define MESSAGE_FLAGS  2 /* offset of the flags word in the header */
 
 /* Bits of the flags word. */
 #define FLAG_QR 0x8000
@@ -45,15 +45,15 @@ struct request {
     uint16_t id, flags; /* flags: the whole word as received */
     uint8_t opcode;
     bool has_question;
-    uint8_t name_len;         /* octets of the name at offset MESSAGE_HEADER, as the client wrote it */
+    uint8_t name_len; /* octets of the name at offset MESSAGE_HEADER, as the client wrote it */
     uint16_t type, class;
-    uint16_t question_end;    /* offset behind the question */
-    bool edns;                /* had an OPT; the following are 0 otherwise */
+    uint16_t question_end; /* offset behind the question */
+    bool edns;             /* had an OPT; the following are 0 otherwise */
     bool dnssec_ok;
-    bool wants_keepalive;     /* edns-tcp-keepalive option present (RFC 7828) */
-    bool simple;              /* one question and at most an OPT: the two readers need not be compared on a cache hit */
-    uint16_t opt_at;          /* offset of the OPT */
-    uint16_t udp_size;        /* as sent; 512 if none or less (RFC 6891 section 6.2.3) */
+    bool wants_keepalive; /* edns-tcp-keepalive option present (RFC 7828) */
+    bool simple;          /* one question and at most an OPT: the two readers need not be compared on a cache hit */
+    uint16_t opt_at;      /* offset of the OPT */
+    uint16_t udp_size;    /* as sent; 512 if none or less (RFC 6891 section 6.2.3) */
 };
 
 enum request_verdict message_parse_request(struct bytes wire, struct request *out);
@@ -62,7 +62,7 @@ enum request_verdict message_parse_request(struct bytes wire, struct request *ou
 void message_request_key(struct bytes wire, const struct request *request, struct key *out);
 
 /* Extended DNS errors (RFC 8914): at most three are kept of a message, each text cut at a UTF-8 boundary. */
-#define EDE_MAX 3
+#define EDE_MAX  3
 #define EDE_TEXT 64
 struct ede {
     uint16_t code;
@@ -84,13 +84,13 @@ void ede_add_first(struct ede_list *list, uint16_t code);
 
 /* An upstream answer, or any message to give to a client: what is known of it. `wire` has no OPT. */
 struct answer {
-    uint8_t *wire;            /* writable, borrowed */
+    uint8_t *wire; /* writable, borrowed */
     size_t len;
-    uint16_t rcode;           /* 12 bits: the OPT's upper 8 included */
-    uint16_t additional;      /* offset of the additional section (== len when it is empty) */
-    bool authenticated;       /* AD */
-    bool truncated;           /* TC */
-    uint32_t ttl;             /* seconds it may be kept; 0: for the queries waiting for it only. Set by ttl_apply */
+    uint16_t rcode;              /* 12 bits: the OPT's upper 8 included */
+    uint16_t additional;         /* offset of the additional section (== len when it is empty) */
+    bool authenticated;          /* AD */
+    bool truncated;              /* TC */
+    uint32_t ttl;                /* seconds it may be kept; 0: for the queries waiting for it only. Set by ttl_apply */
     const uint16_t *ttl_offsets; /* where each record's TTL lies in `wire` */
     unsigned ttl_count;
     struct ede_list ede;
@@ -100,14 +100,14 @@ struct answer {
  * reused by each walk. */
 struct answer_scratch {
     uint16_t ttl_offsets[MESSAGE_MAX_RECORDS];
-    uint16_t section_end[4];  /* offsets behind question, answer, authority, additional of the last walk */
+    uint16_t section_end[4];       /* offsets behind question, answer, authority, additional of the last walk */
     uint16_t name_at[MESSAGE_MAX]; /* private to the walk: the names known to start at each offset */
 };
 
 /* What else an upstream message said, for the session that carried it. */
 struct answer_transport {
-    bool edns;                /* there was an OPT */
-    bool keepalive;           /* edns-tcp-keepalive option (RFC 7828), its timeout: */
+    bool edns;      /* there was an OPT */
+    bool keepalive; /* edns-tcp-keepalive option (RFC 7828), its timeout: */
     uint32_t keepalive_ms;
 };
 

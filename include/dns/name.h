@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include "base/bytes.h"
 
-#define NAME_MAX_WIRE 255 /* RFC 1035 section 3.1, root label included */
+#define NAME_MAX_WIRE 255  /* RFC 1035 section 3.1, root label included */
 #define NAME_MAX_TEXT 1024 /* every octet as \DDD, dots, NUL */
 
 /* Length in octets of the uncompressed name at the start of `bytes`, root label included; 0 if it is not one. */

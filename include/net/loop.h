@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 
-#define LOOP_NEVER UINT64_MAX
+#define LOOP_NEVER   UINT64_MAX
 #define LOOP_SCRATCH 65536
 
 /* Registered from above; lives in its owner. `flush` runs before each sleep, in the order of registration, round after
@@ -42,10 +42,10 @@ struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_timer_t timer;
-    uint64_t now_ms;   /* the boot-time clock of this turn, 0: not read yet */
-    uint64_t armed_at; /* what the timer is armed for, LOOP_NEVER: stopped */
-    uint64_t wake_at;  /* the earliest deadline of the ticks, */
-    uint64_t expire_at; /* and of the timeouts */
+    uint64_t now_ms;     /* the boot-time clock of this turn, 0: not read yet */
+    uint64_t armed_at;   /* what the timer is armed for, LOOP_NEVER: stopped */
+    uint64_t wake_at;    /* the earliest deadline of the ticks, */
+    uint64_t expire_at;  /* and of the timeouts */
     uint64_t drained_by; /* the end of loop_drain's patience, LOOP_NEVER: it does not run */
     uint64_t settled_ms; /* when deadlines were last asked for anew */
     bool settle_due;     /* they are to be, before the next sleep a step later */

@@ -12,7 +12,8 @@
 
 #include "base/addr.h"
 
-#define SOCKET_RECEIVE_BUFFER (8 * 1024 * 1024) /* wanted; what the kernel allows is taken: 20,000 questions that wait for a restart */
+#define SOCKET_RECEIVE_BUFFER                                                                                          \
+    (8 * 1024 * 1024) /* wanted; what the kernel allows is taken: 20,000 questions that wait for a restart */
 
 /* A bound UDP socket with SO_REUSEPORT; on a wildcard address with IP_PKTINFO or IPV6_RECVPKTINFO. The descriptor or
  * a negative errno. */

@@ -58,8 +58,8 @@ struct stream {
     struct buffer in;  /* a partial frame, or frames not delivered because of a pause */
     struct buffer out; /* clear frames (with prefixes) not yet written (plain) or not yet encrypted (TLS) */
     struct buffer out_writing;
-    uint64_t connected_ms; /* of ours: when TCP was, 0: not yet */
-    uint64_t received; /* octets read from the network so far: progress, even when no frame is whole */
+    uint64_t connected_ms;      /* of ours: when TCP was, 0: not yet */
+    uint64_t received;          /* octets read from the network so far: progress, even when no frame is whole */
     struct loop_flush turn_end; /* registered while there is something to do before the loop sleeps */
 };
 
@@ -69,7 +69,8 @@ struct stream {
 int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
                    const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets) MUST_CHECK;
 /* Accepts one client from a listening handle and starts to read. As stream_connect. */
-int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener) MUST_CHECK;
+int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                  uv_stream_t *listener) MUST_CHECK;
 
 /* Room for one message of at most `cap` octets (its prefix is kept in front); write into it, then commit the true length,
  * with no other call on this stream between. Before the stream is open frames wait. NULL when memory is gone or the stream is

@@ -22,11 +22,11 @@ struct tls_pin {
 };
 
 struct tls_trust_options {
-    const char *ca_file;      /* "system" or a PEM file */
-    const char *tls_name;     /* host name or address literal; NULL: only the pins are looked at */
+    const char *ca_file;  /* "system" or a PEM file */
+    const char *tls_name; /* host name or address literal; NULL: only the pins are looked at */
     const struct tls_pin *pins;
     unsigned pin_count;
-    unsigned min_version;     /* 12 or 13 */
+    unsigned min_version; /* 12 or 13 */
 };
 
 /* What is trusted for one upstream. A CA file is loaded once for all trusts that name it (while one is alive and the file

@@ -42,26 +42,26 @@ struct resolver {
     const struct config *config;
     struct cache *cache;
     struct group *group;
-    const struct step *const *all_steps; /* ends with NULL, */
+    const struct step *const *all_steps;     /* ends with NULL, */
     const struct step *steps[STEPS_MAX + 1]; /* and so do those that the configuration wants */
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
-    struct timeouts answer_by;       /* of waiting queries */
+    struct timeouts answer_by;             /* of waiting queries */
     struct timeouts again[RESOLVER_AGAIN]; /* of lookups: when to ask a second time; by length */
-    struct timeouts stale_after;     /* of lookups: when waiting clients get what has expired */
-    struct recheck *failing;         /* RESOLVER_RECHECKS slots by hash: answered stale at once until then */
-    struct recheck *refreshed;       /* likewise: not refreshed again until then */
-    unsigned hedge_debt;             /* in hundredths of a second question: spent and not yet earned again */
-    uint8_t *big;                    /* RESOLVER_BIG octets: an answer that does not fit the client's room */
-    struct answer_scratch *scratch;  /* for walks of our own answers */
-    uint8_t health[NAME_MAX_WIRE];   /* health.name in lower case, */
-    uint8_t health_len;              /* and its length; 0: there is none */
-    bool draining;                   /* health checks fail, all else is answered */
+    struct timeouts stale_after;           /* of lookups: when waiting clients get what has expired */
+    struct recheck *failing;               /* RESOLVER_RECHECKS slots by hash: answered stale at once until then */
+    struct recheck *refreshed;             /* likewise: not refreshed again until then */
+    unsigned hedge_debt;                   /* in hundredths of a second question: spent and not yet earned again */
+    uint8_t *big;                          /* RESOLVER_BIG octets: an answer that does not fit the client's room */
+    struct answer_scratch *scratch;        /* for walks of our own answers */
+    uint8_t health[NAME_MAX_WIRE];         /* health.name in lower case, */
+    uint8_t health_len;                    /* and its length; 0: there is none */
+    bool draining;                         /* health checks fail, all else is answered */
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;
-    struct tap_queue *tap;           /* NULL: no copies of messages are wanted */
-    struct log_limit stale_limit;    /* of lines that say that expired answers are given */
+    struct tap_queue *tap;        /* NULL: no copies of messages are wanted */
+    struct log_limit stale_limit; /* of lines that say that expired answers are given */
     bool stopping;
 };
 

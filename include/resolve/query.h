@@ -35,12 +35,12 @@ struct origin_ops {
 /* Who asked, how, and where the answer goes. */
 struct origin {
     const struct origin_ops *ops;
-    void *owner;            /* the listener's: its socket or its client */
+    void *owner; /* the listener's: its socket or its client */
     struct addr client;
-    struct addr local;      /* the address asked, where the socket is bound to a wildcard; else unset */
-    unsigned interface;     /* with it */
+    struct addr local;  /* the address asked, where the socket is bound to a wildcard; else unset */
+    unsigned interface; /* with it */
     bool tcp;
-    bool keepalive;         /* TCP: tell how long idle connections are kept, if asked (RFC 7828) */
+    bool keepalive; /* TCP: tell how long idle connections are kept, if asked (RFC 7828) */
     uint16_t keepalive_100ms;
 };
 
@@ -55,7 +55,7 @@ struct query {
     bool parked;             /* lies in the slab, waits */
     uint8_t how;             /* enum how, of what it gets: a hit unless somebody knows better */
     /* While parked: */
-    struct list_link in_owner;  /* the listener's list of its waiting queries, if it keeps one */
+    struct list_link in_owner; /* the listener's list of its waiting queries, if it keeps one */
     struct list_link in_lookup;
     struct lookup *lookup;
     const struct server *server; /* who was asked for it last; set before its answer is given */
@@ -80,7 +80,8 @@ struct step {
 /* For batches: query_take takes a client's message in; true if `out` is now a query to be run, false if it has ended (silence,
  * malformed). query_run_all walks those taken, memory being fetched for all of them at once; a query that waits has been
  * copied by then. `wire` is borrowed until the walk. */
-bool query_take(struct query *out, struct resolver *resolver, const struct origin *origin, struct bytes wire) MUST_CHECK;
+bool query_take(struct query *out, struct resolver *resolver, const struct origin *origin,
+                struct bytes wire) MUST_CHECK;
 void query_run_all(struct query *queries, unsigned count);
 
 /* Takes a client's message in and walks it. `wire` is borrowed until the return. Gives the parked query if it waits now (its

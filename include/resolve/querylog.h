@@ -26,7 +26,7 @@ struct querylog_entry {
     const uint8_t *name; /* in wire form, letter case as it was asked; NULL: it could not be read */
     uint16_t type, rcode;
     enum how how;
-    uint64_t ms;         /* that it waited */
+    uint64_t ms;                 /* that it waited */
     const struct server *server; /* asked last; NULL: none */
     const struct ede_list *ede;
 };

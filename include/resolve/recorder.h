@@ -21,42 +21,42 @@ enum record_kind { RECORD_SLOW, RECORD_FAILED, RECORD_KINDS };
 
 /* They follow each other, and together they are all of a query's time. */
 enum record_phase {
-    PHASE_RETRIES,   /* tries before the one that is told of */
-    PHASE_PLACE,     /* for a session: none could take it and none was dialled */
-    PHASE_CONNECT,   /* while sessions were dialled */
+    PHASE_RETRIES, /* tries before the one that is told of */
+    PHASE_PLACE,   /* for a session: none could take it and none was dialled */
+    PHASE_CONNECT, /* while sessions were dialled */
     PHASE_HANDSHAKE,
-    PHASE_WRITE,     /* on a session, until the kernel took it */
-    PHASE_ANSWER,    /* for the server */
+    PHASE_WRITE,  /* on a session, until the kernel took it */
+    PHASE_ANSWER, /* for the server */
     PHASES,
 };
 
 enum record_session { RECORD_NO_SESSION, RECORD_REUSED, RECORD_OPENED, RECORD_RESUMED /* opened, by ticket */ };
 
 struct record_server {
-    char upstream[48];  /* cut if need be; "": none */
+    char upstream[48]; /* cut if need be; "": none */
     struct addr addr;
 };
 
 struct record {
-    uint32_t id;        /* 0: there is none */
+    uint32_t id; /* 0: there is none */
     enum record_kind kind;
-    uint64_t ended_ms;  /* boot-time clock */
+    uint64_t ended_ms; /* boot-time clock */
     uint32_t total_ms, phase_ms[PHASES];
     struct key key;
     bool tcp;
-    bool joined;        /* it was being asked already */
-    bool stale;         /* what was given had expired */
+    bool joined; /* it was being asked already */
+    bool stale;  /* what was given had expired */
     uint16_t rcode;
-    int ede_code;       /* EDE_NONE: none */
+    int ede_code; /* EDE_NONE: none */
     char ede_text[EDE_TEXT + 1];
     struct record_server asked, dialed; /* the last one asked; where most time of dials was spent */
     enum record_session session;
     unsigned tries, deaths; /* messages sent for it, sessions that ended under it */
-    unsigned queries;   /* that shared it, the first included */
+    unsigned queries;       /* that shared it, the first included */
 };
 
 struct recorder {
-    struct record *records; /* RECORDER_KEPT of each kind */
+    struct record *records;       /* RECORDER_KEPT of each kind */
     unsigned count[RECORD_KINDS]; /* all that there ever were */
     uint32_t last_id;
     struct log_limit log_limit;

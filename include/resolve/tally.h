@@ -14,12 +14,12 @@
 #define TALLY_RCODES 24 /* up to BADCOOKIE */
 
 struct tally {
-    uint64_t tcp;                  /* queries that came over TCP */
-    uint64_t type[TALLY_TYPES];    /* queries that could be read */
-    uint64_t rcode[TALLY_RCODES];  /* answers */
+    uint64_t tcp;                 /* queries that came over TCP */
+    uint64_t type[TALLY_TYPES];   /* queries that could be read */
+    uint64_t rcode[TALLY_RCODES]; /* answers */
     uint64_t other_rcode;
-    struct histogram hits;         /* tens of microseconds; of one batch of datagrams in TALLY_SAMPLED */
-    struct histogram misses;       /* ms, of all that waited and were answered */
+    struct histogram hits;   /* tens of microseconds; of one batch of datagrams in TALLY_SAMPLED */
+    struct histogram misses; /* ms, of all that waited and were answered */
 };
 #define TALLY_SAMPLED 17 /* odd, since clients that ask for two types at once come in pairs */
 

@@ -17,18 +17,18 @@ struct resolver;
 
 struct trace {
     /* Set by who asks: */
-    struct key key;                /* name in lower case, type, class; no flags */
+    struct key key;                    /* name in lower case, type, class; no flags */
     void (*done)(struct trace *trace); /* the last that the worker does with it */
     /* What came of it: */
-    const char *step;              /* the step that answered or asked; a constant */
-    bool looked;                   /* into the cache, and found: */
+    const char *step; /* the step that answered or asked; a constant */
+    bool looked;      /* into the cache, and found: */
     enum cache_result cached;
-    uint32_t ttl;                  /* seconds left */
-    uint64_t expired_ms;           /* ago */
+    uint32_t ttl;        /* seconds left */
+    uint64_t expired_ms; /* ago */
     uint64_t begun_us, cache_us, total_us;
-    bool waited;                   /* it was asked upstream, and how that went: */
+    bool waited; /* it was asked upstream, and how that went: */
     struct record record;
-    size_t len;                    /* of the answer; 0: there was none */
+    size_t len; /* of the answer; 0: there was none */
     uint8_t answer[MESSAGE_MAX];
 };
 

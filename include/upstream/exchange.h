@@ -25,24 +25,24 @@ enum exchange_state {
 };
 
 struct exchange {
-    struct list_link link;     /* the group's waiting list, or its session's list */
-    struct timeout timeout;    /* runs while it is live */
+    struct list_link link;  /* the group's waiting list, or its session's list */
+    struct timeout timeout; /* runs while it is live */
     enum exchange_state state;
-    const struct key *key;     /* borrowed from the lookup */
+    const struct key *key;      /* borrowed from the lookup */
     uint64_t asked_ms, sent_ms; /* upstream_send; when it left after that, 0: it has not */
-    uint64_t taken_ms;         /* when a session took it; before sent_ms only where the kernel took nothing */
-    bool opened, resumed;      /* its session was opened while it waited; was resumed by ticket */
+    uint64_t taken_ms;          /* when a session took it; before sent_ms only where the kernel took nothing */
+    bool opened, resumed;       /* its session was opened while it waited; was resumed by ticket */
     uint16_t id;
-    bool blamed;               /* after its session died: it may have died of this question */
-    uint64_t died_ms;          /* when it did; 0: none */
-    bool without_edns;         /* set by the owner: ask without OPT */
-    bool alone;                /* set by the owner, while it is idle: on a session with nothing else on it */
-    struct server *avoid_server; /* set by the owner: not this server if there is another (that does not fail) */
-    bool avoid_entry;          /* set by the owner: nor any other address of its upstream entry */
+    bool blamed;                   /* after its session died: it may have died of this question */
+    uint64_t died_ms;              /* when it did; 0: none */
+    bool without_edns;             /* set by the owner: ask without OPT */
+    bool alone;                    /* set by the owner, while it is idle: on a session with nothing else on it */
+    struct server *avoid_server;   /* set by the owner: not this server if there is another (that does not fail) */
+    bool avoid_entry;              /* set by the owner: nor any other address of its upstream entry */
     struct session *avoid_session; /* set by the owner: not this session; compared, never followed */
-    struct group *group;       /* while live */
-    struct session *session;   /* while queued or sent */
-    struct server *server;     /* that it went to last; stays after the end, as long as its owner holds the plan */
+    struct group *group;           /* while live */
+    struct session *session;       /* while queued or sent */
+    struct server *server;         /* that it went to last; stays after the end, as long as its owner holds the plan */
     /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer
      * NULL. The exchange is idle again: it may be sent again from within. */
     void (*done)(struct exchange *exchange, int status, struct answer *answer);

@@ -39,7 +39,7 @@ struct server_report {
 
 /* Where the time of an exchange went, ms. */
 struct exchange_times {
-    uint64_t place;              /* no session could take it and none was dialled: a back-off, a budget, all were full */
+    uint64_t place; /* no session could take it and none was dialled: a back-off, a budget, all were full */
     uint64_t connect, handshake; /* while sessions were dialled: TCP, TLS */
     uint64_t write;              /* on a session, until the kernel took it */
     uint64_t answer;             /* under way */

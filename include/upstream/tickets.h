@@ -18,7 +18,8 @@ struct ticket {
 };
 
 /* The oldest of each server first. */
-void group_each_ticket(const struct group *group, void (*each)(void *context, const struct ticket *ticket), void *context);
+void group_each_ticket(const struct group *group, void (*each)(void *context, const struct ticket *ticket),
+                       void *context);
 /* Where they go elsewhere: each is used once. */
 void group_drop_tickets(struct group *group);
 /* As the newest of its server. False: it is for none of this group's. */

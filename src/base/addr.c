@@ -141,8 +141,7 @@ bool addr_equal(const struct addr *a, const struct addr *b)
         return false;
     if (a->sa.sa_family == AF_INET)
         return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
-    return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
-           a->in6.sin6_scope_id == b->in6.sin6_scope_id;
+    return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) && a->in6.sin6_scope_id == b->in6.sin6_scope_id;
 }
 
 /* An address as IPv6, IPv4 in its mapped form (RFC 4291, section 2.5.5.2), as two numbers. */
@@ -207,8 +206,7 @@ int prefix_parse(struct prefix *out, const char *text)
     const char *slash = strchr(text, '/');
     if (strchr(text, '%'))
         return -EINVAL;
-    if (copy_text(host, text, slash ? (size_t)(slash - text) : strlen(text)) < 0 ||
-        parse_host(&addr, host) < 0)
+    if (copy_text(host, text, slash ? (size_t)(slash - text) : strlen(text)) < 0 || parse_host(&addr, host) < 0)
         return -EINVAL;
     const unsigned skipped = addr.sa.sa_family == AF_INET ? MAPPED_BITS : 0;
     uint32_t bits = 128 - skipped;

@@ -21,8 +21,8 @@ static const char *system_text(int error)
 const char *error_text(int error)
 {
     switch (error) {
-#define ERRORS_CASE(name, number, text)                                                                      \
-    case name:                                                                                               \
+#define ERRORS_CASE(name, number, text)                                                                                \
+    case name:                                                                                                         \
         return text;
         ERRORS(ERRORS_CASE)
 #undef ERRORS_CASE

@@ -163,8 +163,8 @@ static size_t format_head(char *out, size_t cap, enum log_level level, const cha
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
     int len;
     if (json)
-        len = snprintf(out, cap, "%s{\"time\": \"%s\", \"level\": \"%s\", \"module\": \"%.32s\"", journal ? levels[level].priority : "",
-                       when, levels[level].name, subject);
+        len = snprintf(out, cap, "%s{\"time\": \"%s\", \"level\": \"%s\", \"module\": \"%.32s\"",
+                       journal ? levels[level].priority : "", when, levels[level].name, subject);
     else if (journal)
         len = snprintf(out, cap, "%s%s %.32s:", levels[level].priority, levels[level].name, subject);
     else
@@ -210,7 +210,8 @@ static size_t format_text(char *out, size_t cap, const char *text)
 /* 0 if it does not fit whole. */
 static size_t format_field(char *out, size_t cap, const struct log_field *field)
 {
-    const char *before = line_format == LOG_FORMAT_JSON ? ", \"" : " ", *behind = line_format == LOG_FORMAT_JSON ? "\": " : "=";
+    const char *before = line_format == LOG_FORMAT_JSON ? ", \"" : " ",
+               *behind = line_format == LOG_FORMAT_JSON ? "\": " : "=";
     char number[24];
     snprintf(number, sizeof(number), "%" PRIu64, field->number);
     const int head = snprintf(out, cap, "%s%s%s%s", before, field->key, behind, field->text ? "" : number);
@@ -222,7 +223,8 @@ static size_t format_field(char *out, size_t cap, const struct log_field *field)
     return len ? (size_t)head + len : 0;
 }
 
-size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subject, const struct log_field *fields, size_t count)
+size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subject, const struct log_field *fields,
+                size_t count)
 {
     const char *behind = line_format == LOG_FORMAT_JSON ? "}\n" : "\n";
     size_t len = format_head(out, LOG_LINE_MAX, level, subject);

@@ -50,8 +50,10 @@ void cache_free(struct cache *cache)
 }
 
 /* What the found entry gives to the caller. Inlined, since it is on the path of every hit. */
-static inline __attribute__((always_inline)) enum cache_result copy_out(struct entry *entry, uint64_t now_ms, bool want_stale, uint32_t stale_ttl,
-                                  uint8_t *out, size_t cap, struct cache_found *found)
+static inline __attribute__((always_inline)) enum cache_result copy_out(struct entry *entry, uint64_t now_ms,
+                                                                        bool want_stale, uint32_t stale_ttl,
+                                                                        uint8_t *out, size_t cap,
+                                                                        struct cache_found *found)
 {
     uint64_t age = entry_age(entry, now_ms), life = (uint64_t)entry->ttl * 1000;
     uint32_t seconds = (uint32_t)(age / 1000);
@@ -76,9 +78,8 @@ static inline __attribute__((always_inline)) enum cache_result copy_out(struct e
     return expired ? CACHE_EXPIRED : CACHE_HIT;
 }
 
-enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
-                            bool want_stale, uint32_t stale_ttl, uint8_t *out, size_t cap,
-                            struct cache_found *found)
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, bool want_stale,
+                            uint32_t stale_ttl, uint8_t *out, size_t cap, struct cache_found *found)
 {
     struct shard *shard = shard_of(cache, hash);
     enum cache_result result = CACHE_MISS;
@@ -125,8 +126,8 @@ uint64_t cache_epoch(const struct cache *cache)
     return atomic_load_explicit(&cache->epoch, memory_order_relaxed);
 }
 
-int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
-              uint64_t now_ms, uint64_t epoch)
+int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms,
+              uint64_t epoch)
 {
     struct shard *shard = shard_of(cache, hash);
     int status = -ECANCELED;

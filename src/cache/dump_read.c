@@ -98,7 +98,8 @@ static int read_head(struct dump_reader *dump)
     uint64_t saved_s = (uint64_t)cursor_u32(&cursor) << 32;
     saved_s |= cursor_u32(&cursor);
     dump->group_count = cursor_u16(&cursor);
-    if (dump->group_count > DUMP_GROUPS_MAX || cursor_left(&cursor) != dump->group_count * DIGEST_LEN || saved_s > INT64_MAX)
+    if (dump->group_count > DUMP_GROUPS_MAX || cursor_left(&cursor) != dump->group_count * DIGEST_LEN ||
+        saved_s > INT64_MAX)
         return ERROR_MALFORMED;
     for (size_t i = 0; i < dump->group_count; i++)
         dump->group_ids[i] = group_for(dump->job.terms, cursor_take(&cursor, DIGEST_LEN));
@@ -180,7 +181,8 @@ static uint64_t age_of(const struct dump_reader *dump, const struct record *reco
 }
 
 /* A flush between makes it -ECANCELED: nothing from before it comes back. */
-static int restore(struct dump_reader *dump, const struct record *record, const struct answer *answer, struct dump_count *count)
+static int restore(struct dump_reader *dump, const struct record *record, const struct answer *answer,
+                   struct dump_count *count)
 {
     uint64_t hash = key_hash(&dump->key), age_ms = age_of(dump, record, answer);
     struct shard *shard = shard_of(dump->job.cache, hash);

@@ -56,7 +56,8 @@ static int write_head(struct dump_writer *dump)
 }
 
 /* The age is rounded up: nothing grows younger by being saved. */
-static void write_record(struct dump_writer *dump, const struct entry *entry, size_t group, bool from_main, uint64_t now_ms)
+static void write_record(struct dump_writer *dump, const struct entry *entry, size_t group, bool from_main,
+                         uint64_t now_ms)
 {
     struct writer *block = &dump->block;
     struct answer answer;
@@ -124,8 +125,9 @@ static int write_rings(struct dump_writer *dump, bool from_main)
     while (status == 0 && more) {
         more = false;
         for (unsigned i = 0; status == 0 && i < dump->job.cache->count; i++)
-            status = dump_given_up(&dump->job) ? -ECANCELED
-                                               : write_slice(dump, dump->job.cache->shard[i], from_main, &positions[i], &more);
+            status = dump_given_up(&dump->job)
+                         ? -ECANCELED
+                         : write_slice(dump, dump->job.cache->shard[i], from_main, &positions[i], &more);
     }
     return status;
 }

@@ -41,8 +41,7 @@ static size_t extra_len(const struct answer *answer)
 
 static uint32_t units_of(size_t ttl_count, size_t len, size_t extra)
 {
-    size_t octets =
-        offsetof(struct entry, ttl_offsets) + ttl_count * sizeof(uint16_t) + (len - ID_LEN) + extra;
+    size_t octets = offsetof(struct entry, ttl_offsets) + ttl_count * sizeof(uint16_t) + (len - ID_LEN) + extra;
     return (uint32_t)((octets + ENTRY_UNIT - 1) / ENTRY_UNIT);
 }
 
@@ -80,8 +79,8 @@ static void write_extra(uint8_t *at, size_t len, const struct answer *answer)
     assert(!writer.failed);
 }
 
-void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer,
-                 unsigned hits, uint64_t now_ms)
+void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer, unsigned hits,
+                 uint64_t now_ms)
 {
     size_t extra = extra_len(answer);
     uint8_t *message;
@@ -127,8 +126,7 @@ bool entry_matches(const struct entry *entry, const struct key *key)
 {
     const uint8_t *name;
 
-    if (entry->group != key->group || entry->flags != key->flags ||
-        entry->len < MESSAGE_HEADER + key->name_len + 4u)
+    if (entry->group != key->group || entry->flags != key->flags || entry->len < MESSAGE_HEADER + key->name_len + 4u)
         return false;
     name = octet_at(entry, MESSAGE_HEADER);
     return memcmp(name, key->name, key->name_len) == 0 && read_u16(name + key->name_len) == key->type &&

@@ -30,7 +30,7 @@ struct entry {
     uint64_t truncated : 1;
     uint64_t extra : 1;
     _Atomic uint32_t next; /* link to the next older entry of the bucket */
-    uint32_t hash; /* the low half: the high bits chose the shard */
+    uint32_t hash;         /* the low half: the high bits chose the shard */
     uint32_t group;
     uint32_t ttl;
     uint16_t ttl_count;
@@ -43,13 +43,12 @@ uint32_t entry_units_for(const struct answer *answer);
 uint32_t entry_units(const struct entry *entry);
 /* The largest entry there can be. */
 #define ENTRY_EXTRA_MAX (6 + EDE_MAX * (3 + EDE_TEXT))
-#define ENTRY_UNITS_MAX                                                                                      \
-    ((sizeof(struct entry) + 2 * MESSAGE_MAX_RECORDS + MESSAGE_MAX + ENTRY_EXTRA_MAX + ENTRY_UNIT - 1) /     \
-     ENTRY_UNIT)
+#define ENTRY_UNITS_MAX                                                                                                \
+    ((sizeof(struct entry) + 2 * MESSAGE_MAX_RECORDS + MESSAGE_MAX + ENTRY_EXTRA_MAX + ENTRY_UNIT - 1) / ENTRY_UNIT)
 
 /* Fills the place in, all but `next`. */
-void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer,
-                 unsigned hits, uint64_t now_ms);
+void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer, unsigned hits,
+                 uint64_t now_ms);
 void entry_write_gap(struct entry *entry, uint32_t units);
 /* Makes what an entry rewritten in a place of `units` left of it a gap. */
 void entry_trim(struct entry *entry, uint32_t units);

@@ -16,10 +16,10 @@ struct ring {
     uint8_t *data;
     uint64_t head, tail;             /* positions: units, only growing */
     uint32_t head_place, tail_place; /* where they lie in `data`, in units */
-    _Atomic uint32_t round;          /* low half of the position where the head began its round, at the start of `data` */
-    uint32_t size;                   /* units */
+    _Atomic uint32_t round; /* low half of the position where the head began its round, at the start of `data` */
+    uint32_t size;          /* units */
     uint32_t position_mask, tag_mask, last_bit; /* the parts of a link; the latter two are 0 in the largest rings */
-    _Atomic uint32_t bucket_count;   /* in use: the index starts small and grows to bucket_max */
+    _Atomic uint32_t bucket_count;              /* in use: the index starts small and grows to bucket_max */
     uint32_t bucket_max;
     uint32_t swept; /* the bucket that was refreshed last */
     uint64_t live;  /* entries that can be found */

@@ -20,12 +20,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALL_SHARE   20 /* one part in so many; with 10, hit ratios are 0.1 to 0.4 points lower (bench/hitratio) */
-#define TYPICAL_UNITS 11 /* of an entry: one address */
-#define CARRY_MAX     16 /* with 8, 0.05 to 0.25 points lower */
-#define CARRY_UNITS   8 /* of an answer, for each of which one more is carried on: it pushes out as many */
-#define COPY_ENTRIES 1000 /* copied or, if they are gaps, passed over in one slice of a copy */
-#define SLICE_ENTRIES 200 /* looked at in one slice of a walk */
+#define SMALL_SHARE   20   /* one part in so many; with 10, hit ratios are 0.1 to 0.4 points lower (bench/hitratio) */
+#define TYPICAL_UNITS 11   /* of an entry: one address */
+#define CARRY_MAX     16   /* with 8, 0.05 to 0.25 points lower */
+#define CARRY_UNITS   8    /* of an answer, for each of which one more is carried on: it pushes out as many */
+#define COPY_ENTRIES  1000 /* copied or, if they are gaps, passed over in one slice of a copy */
+#define SLICE_ENTRIES 200  /* looked at in one slice of a walk */
 
 /* How a block is divided: this structure, the index of both rings, ghosts, the data of both rings. */
 struct layout {
@@ -212,8 +212,7 @@ static void make_room(struct shard *shard, const struct ring *ring, uint32_t uni
         small_make_room(shard, units, &carries);
 }
 
-void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer,
-               uint64_t now_ms)
+void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms)
 {
     uint32_t units = entry_units_for(answer), old_units;
     struct ring *ring = &shard->main;
@@ -277,7 +276,8 @@ static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *re
 }
 
 /* The small ring first: what leaves it before it was looked at is appended to the main ring, which comes after. */
-bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets, bool below)
+bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets,
+                       bool below)
 {
     if (flush_ring_slice(&shard->small, &walk->small, &walk->removed, name, name_octets, below))
         return true;

@@ -39,8 +39,7 @@ struct entry *shard_find(const struct shard *shard, const struct key *key, uint6
 void shard_prefetch(const struct shard *shard, uint64_t hash);
 void shard_prefetch_entry(const struct shard *shard, uint64_t hash);
 /* As cache_put. */
-void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer,
-               uint64_t now_ms);
+void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms);
 /* Stores what was taken from another cache, as old and as popular as it was there, in the ring it was in. False: the key has an
  * answer already, which is newer. */
 bool shard_restore(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, bool in_main,
@@ -53,11 +52,12 @@ struct shard_walk {
     uint64_t removed;
 };
 /* As cache_flush_name, for the next entries of the walk; false: that was the last slice. The lock may be given back in between. */
-bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets, bool below);
+bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets,
+                       bool below);
 
 /* Copies the next entries of the small or the main ring, whole and one behind the other, and moves *position, which begins at 0.
  * *len: the octets copied, at most SHARD_COPY, or one entry that is larger. False: that was all. */
-#define SHARD_COPY ((size_t)64 << 10)
+#define SHARD_COPY     ((size_t)64 << 10)
 #define SHARD_COPY_MAX (ENTRY_UNITS_MAX * ENTRY_UNIT)
 bool shard_copy_slice(const struct shard *shard, bool from_main, uint64_t *position, uint8_t *out, size_t *len);
 

@@ -21,8 +21,7 @@ void *arena_take(struct arena *arena, size_t size) MUST_CHECK;
 /* The first `len` bytes of `text` as a string of its own. */
 char *arena_text(struct arena *arena, const char *text, size_t len) MUST_CHECK;
 /* A string from a format. */
-char *arena_print(struct arena *arena, const char *format, ...) MUST_CHECK
-    __attribute__((format(printf, 2, 3)));
+char *arena_print(struct arena *arena, const char *format, ...) MUST_CHECK __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena);
 
 #endif

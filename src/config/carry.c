@@ -41,7 +41,8 @@ static void copy_member(struct config *to, const struct config *from, const stru
     memcpy((char *)to + option->beside, (const char *)from + option->beside, beside);
 }
 
-int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key), void *context)
+int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key),
+                      void *context)
 {
     struct snapshot *snapshot = container_of(config, struct snapshot, config);
     int status = 0;

@@ -20,7 +20,8 @@ static void add_text(struct buffer *out, const char *text, int *status)
     add(out, text, text ? strlen(text) : 0, status);
 }
 
-static void add_upstream(struct buffer *out, const struct config *config, const struct config_upstream *upstream, int *status)
+static void add_upstream(struct buffer *out, const struct config *config, const struct config_upstream *upstream,
+                         int *status)
 {
     uint8_t ecs = upstream->ecs == ECS_OFF;
     uint8_t count[4];

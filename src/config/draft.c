@@ -79,8 +79,8 @@ bool draft_next_item(struct item *item, char separator, struct arena *arena)
     return true;
 }
 
-int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option,
-                    const char *text, char separator, struct mark mark)
+int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
+                    char separator, struct mark mark)
 {
     struct item item = {.rest = *text ? text : NULL, .mark = mark};
     int error = 0;
@@ -89,8 +89,7 @@ int draft_add_items(struct draft *draft, struct setting *setting, const struct o
     return error;
 }
 
-static int set_default(struct draft *draft, struct setting *setting, const struct option *option,
-                       const char *text)
+static int set_default(struct draft *draft, struct setting *setting, const struct option *option, const char *text)
 {
     struct mark nowhere = {0};
     draft_begin(setting, nowhere, false);

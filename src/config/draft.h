@@ -47,8 +47,8 @@ void draft_begin(struct setting *setting, struct mark mark, bool keep);
 int draft_add(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
               struct mark mark) MUST_CHECK;
 /* Adds what stands between separators, as in "127.0.0.1, ::1"; an empty text has no items. */
-int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option,
-                    const char *text, char separator, struct mark mark) MUST_CHECK;
+int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
+                    char separator, struct mark mark) MUST_CHECK;
 /* Counts a value that is no text for the setting. */
 void draft_refuse(struct draft *draft, struct setting *setting, const struct option *option, struct mark mark,
                   const char *why);

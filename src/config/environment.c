@@ -50,8 +50,7 @@ static void report_unknown(struct draft *draft, const struct source *source)
     if (least == UINT_MAX)
         report_at(draft->report, mark, "no setting is called like this variable");
     else
-        report_at(draft->report, mark, "no setting is called like this variable; did you mean \"%s\"?",
-                  nearest);
+        report_at(draft->report, mark, "no setting is called like this variable; did you mean \"%s\"?", nearest);
 }
 
 /* NAME=ADDR+ADDR, where NAME is both the upstream's and the certificate's. */
@@ -60,8 +59,7 @@ static int read_upstream(struct draft *draft, struct item *item)
     char quoted[QUOTED_TEXT];
     char *equals = strchr(item->text, '=');
     if (!equals) {
-        report_at(draft->report, item->at, "upstreams: %s is not NAME=ADDR+ADDR",
-                  report_quote(item->text, quoted));
+        report_at(draft->report, item->at, "upstreams: %s is not NAME=ADDR+ADDR", report_quote(item->text, quoted));
         draft_setting(draft, "upstreams")->broken = true;
         return 0;
     }

@@ -46,8 +46,7 @@ static size_t room_for(struct report *report, const char *path, int fd)
     return 0;
 }
 
-static int read_source(const struct source **out, struct arena *arena, struct report *report,
-                       const char *path, int fd)
+static int read_source(const struct source **out, struct arena *arena, struct report *report, const char *path, int fd)
 {
     size_t room = room_for(report, path, fd);
     if (room == 0)
@@ -163,8 +162,7 @@ static int list_names(const char **names, size_t *count, struct arena *arena, st
     return 0;
 }
 
-int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report,
-                 const char *path)
+int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report, const char *path)
 {
     *count = 0;
     const char *directory = dropin_directory(arena, path);

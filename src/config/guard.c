@@ -193,8 +193,8 @@ static bool take_node(struct walk *walk)
 static bool is_document_marker(const struct walk *walk)
 {
     char byte = look(walk, 0);
-    return walk->mark.column == 1 && (byte == '-' || byte == '.') && look(walk, 1) == byte &&
-           look(walk, 2) == byte && is_white(look(walk, 3));
+    return walk->mark.column == 1 && (byte == '-' || byte == '.') && look(walk, 1) == byte && look(walk, 2) == byte &&
+           is_white(look(walk, 3));
 }
 
 static bool take_document_marker(struct walk *walk)

@@ -64,8 +64,7 @@ static bool find_group(const char *root, char *text, char mount[PATH_TEXT], char
     size_t hidden = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
     bool below = strncmp(line + 3, mounted, hidden) == 0;
     int written = snprintf(relative, sizeof(relative), "%s", below ? line + 3 + hidden : "");
-    return written >= 0 && written < PATH_TEXT &&
-           is_path(snprintf(group, PATH_TEXT, "%s%s", mount, relative));
+    return written >= 0 && written < PATH_TEXT && is_path(snprintf(group, PATH_TEXT, "%s%s", mount, relative));
 }
 
 /* cpu.max is "max 100000" or "150000 100000": so many microseconds in each period. */

@@ -29,10 +29,7 @@ static void store_number(void *member, size_t size, uint64_t number)
     uint8_t narrow = (uint8_t)number;
     uint16_t half = (uint16_t)number;
     uint32_t word = (uint32_t)number;
-    const void *from = size == 1   ? &narrow
-                       : size == 2 ? (void *)&half
-                       : size == 4 ? (void *)&word
-                                   : (void *)&number;
+    const void *from = size == 1 ? &narrow : size == 2 ? (void *)&half : size == 4 ? (void *)&word : (void *)&number;
     assert(size == 1 || size == 2 || size == 4 || size == 8);
     memcpy(member, from, size);
 }
@@ -86,8 +83,7 @@ static int store_text(void *member, const struct value *value, struct arena *are
     return 0;
 }
 
-int member_store(void *base, const struct option *option, const struct value *values, size_t count,
-                 struct arena *arena)
+int member_store(void *base, const struct option *option, const struct value *values, size_t count, struct arena *arena)
 {
     char *member = (char *)base + option->at;
     if (option_is_list(option))

@@ -135,8 +135,7 @@ const struct option options[] = {
      .grain = SECOND,
      .max = 30 * DAY,
      .unset = "1d",
-     .help =
-         "When no server answers, give answers that expired up to this long ago (RFC 8767); 0 turns it off."},
+     .help = "When no server answers, give answers that expired up to this long ago (RFC 8767); 0 turns it off."},
     {.key = "cache.stale-answer-after",
      .type = OPTION_DURATION,
      IN(cache.stale_answer_after_ms),
@@ -165,8 +164,7 @@ const struct option options[] = {
      .min = 100,
      .max = 30 * SECOND,
      .unset = "4s",
-     .help =
-         "Every accepted question is answered by then: fresh, stale, or SERVFAIL with an extended error."},
+     .help = "Every accepted question is answered by then: fresh, stale, or SERVFAIL with an extended error."},
     {.key = "limits.queries-in-flight",
      .type = OPTION_INTEGER,
      IN(limits.queries_in_flight),
@@ -281,8 +279,9 @@ const struct option options[] = {
      .word = "off",
      .unset = "off",
      .at_start = true,
-     .help = "A unix socket on which a program takes copies of questions and answers (dnstap), those of clients and those of "
-             "upstreams; off: none. For builds with --enable-dnstap."},
+     .help =
+         "A unix socket on which a program takes copies of questions and answers (dnstap), those of clients and those of "
+         "upstreams; off: none. For builds with --enable-dnstap."},
 
     {.key = "log.level",
      .type = OPTION_CHOICE,
@@ -295,7 +294,8 @@ const struct option options[] = {
      IN_LIST(log_modules, log_module_count),
      .max = 64,
      .unset = "",
-     .help = "Modules with a level of their own, MODULE=LEVEL, as in tls=debug; the modules are named in dotstub.yaml(5)."},
+     .help =
+         "Modules with a level of their own, MODULE=LEVEL, as in tls=debug; the modules are named in dotstub.yaml(5)."},
     {.key = "log.format",
      .type = OPTION_CHOICE,
      IN(log_format),
@@ -329,7 +329,8 @@ const struct option options[] = {
      .min = 1,
      .max = 30 * SECOND,
      .unset = "500ms",
-     .help = "Where the time of a question went that waited longer than this is kept for dotstubctl explain; so it is of one that failed."},
+     .help =
+         "Where the time of a question went that waited longer than this is kept for dotstubctl explain; so it is of one that failed."},
 };
 const size_t option_count = sizeof(options) / sizeof(*options);
 
@@ -378,15 +379,13 @@ const struct option upstream_options[] = {
      OF(ecs),
      .choices = ecs_ways,
      .unset = "off",
-     .help =
-         "off: sends 0.0.0.0/0 (RFC 7871), so that the upstream adds no client subnet. default: sends none."},
+     .help = "off: sends 0.0.0.0/0 (RFC 7871), so that the upstream adds no client subnet. default: sends none."},
     {.key = "max-qps",
      .type = OPTION_INTEGER,
      OF(max_qps),
      .max = 1000000,
      .unset = "0",
-     .help =
-         "Questions a second; 0: no limit. The built-in google has 1000: it throttles a client above that."},
+     .help = "Questions a second; 0: no limit. The built-in google has 1000: it throttles a client above that."},
     {.key = "ca-file",
      .type = OPTION_TEXT,
      OF(ca_file),

@@ -44,14 +44,14 @@ struct choice {
 };
 
 struct option {
-    const char *key;   /* "cache.size" */
-    const char *unset; /* the default, a list's items with commas between; NULL: it must be named */
-    const char *help;  /* sentences for the annotated file */
-    const char *word;  /* also taken; stands for 0 or for none. NULL: there is no such word */
+    const char *key;              /* "cache.size" */
+    const char *unset;            /* the default, a list's items with commas between; NULL: it must be named */
+    const char *help;             /* sentences for the annotated file */
+    const char *word;             /* also taken; stands for 0 or for none. NULL: there is no such word */
     const struct choice *choices; /* OPTION_CHOICE; ends with a NULL word */
     /* Numbers: the range, durations in milliseconds. Texts: the longest length. Lists: the most items. */
     uint64_t min, max;
-    bool at_start;     /* takes effect at the start of the daemon only */
+    bool at_start;  /* takes effect at the start of the daemon only */
     uint32_t grain; /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
     int port;        /* addresses: a port or an enum option_port */

@@ -27,8 +27,8 @@ static const char *leaf(const struct option *option)
 static bool print_section(FILE *out, const struct option *option, const char *before)
 {
     size_t len = option_section(option);
-    bool begins = option == options || option_section(option - 1) != len ||
-                  strncmp(option[-1].key, option->key, len) != 0;
+    bool begins =
+        option == options || option_section(option - 1) != len || strncmp(option[-1].key, option->key, len) != 0;
     if (len > 0 && begins)
         fprintf(out, "%s%.*s:\n", before, (int)len, option->key);
     return len > 0;
@@ -186,8 +186,7 @@ int config_print_annotated(FILE *out)
           "# Each can also be set by a variable: cache.size is DOTSTUB_CACHE_SIZE.\n",
           out);
     for (size_t i = 0; i < option_count; i++) {
-        if (option_section(&options[i]) == 0 ||
-            option_section(&options[i]) != option_section(&options[i - 1]) ||
+        if (option_section(&options[i]) == 0 || option_section(&options[i]) != option_section(&options[i - 1]) ||
             strncmp(options[i].key, options[i - 1].key, option_section(&options[i])) != 0)
             fputc('\n', out);
         bool set_in = print_section(out, &options[i], "#");

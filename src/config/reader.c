@@ -77,8 +77,7 @@ static void report_unknown(struct draft *draft, const struct level *level, const
     const char *in = level->name ? " in " : "", *name = level->name ? level->name : "";
     report_quote(key->text, quoted);
     if (meant)
-        report_at(draft->report, key->mark, "unknown key %s%s%s; did you mean \"%s\"?", quoted, in, name,
-                  meant);
+        report_at(draft->report, key->mark, "unknown key %s%s%s; did you mean \"%s\"?", quoted, in, name, meant);
     else
         report_at(draft->report, key->mark, "unknown key %s%s%s", quoted, in, name);
 }
@@ -130,8 +129,8 @@ static int read_upstreams(struct draft *draft, const struct yaml_node *node);
 static int read_key(struct draft *draft, const struct level *level, const struct yaml_node *node)
 {
     char key[KEY_TEXT];
-    int len = snprintf(key, sizeof(key), "%s%s%s", level->section ? level->section : "",
-                       level->section ? "." : "", node->key->text);
+    int len = snprintf(key, sizeof(key), "%s%s%s", level->section ? level->section : "", level->section ? "." : "",
+                       node->key->text);
     size_t i = len < KEY_TEXT ? option_index(level->table, level->count, key) : level->count;
     if (i == level->count || !is_in_section(&level->table[i], level->section)) {
         report_unknown(draft, level, node->key);
@@ -151,8 +150,7 @@ static int read_keys(struct draft *draft, const struct level *level, const struc
 }
 
 /* Reads an upstream whose name is known or cannot be known. */
-static int read_upstream(struct draft *draft, struct draft_upstream *upstream,
-                         const struct yaml_node *mapping)
+static int read_upstream(struct draft *draft, struct draft_upstream *upstream, const struct yaml_node *mapping)
 {
     struct level level = {.table = upstream_options,
                           .count = upstream_option_count,
@@ -209,8 +207,7 @@ static int read_upstreams(struct draft *draft, const struct yaml_node *node)
     draft_begin_upstreams(draft, node->mark, node->kind == YAML_LIST && node->count > 0);
     if (node->kind != YAML_LIST) {
         if (node->kind != YAML_REFUSED)
-            report_at(draft->report, node->mark,
-                      "upstreams: a list of upstreams is wanted here, as in - name: google");
+            report_at(draft->report, node->mark, "upstreams: a list of upstreams is wanted here, as in - name: google");
         setting->broken = true;
     }
     int error = 0;
@@ -242,8 +239,7 @@ static int read_top_key(struct draft *draft, const struct level *top, const stru
     if (node->kind == YAML_MAPPING)
         return read_keys(draft, &level, node);
     if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
-        report_at(draft->report, node->mark, "%s: settings are wanted here, one a line and indented",
-                  level.name);
+        report_at(draft->report, node->mark, "%s: settings are wanted here, one a line and indented", level.name);
     return 0;
 }
 

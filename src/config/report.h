@@ -37,8 +37,7 @@ struct report {
 #define REPORT_SHOWN 100
 
 /* Counts a mistake and prints it with its place. */
-void report_at(struct report *report, struct mark mark, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void report_at(struct report *report, struct mark mark, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Counts a mistake that concerns a whole file or directory. */
 void report_file(struct report *report, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

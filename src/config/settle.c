@@ -25,8 +25,7 @@ static void check_duplicates(struct draft *draft, const struct setting *setting,
 
 static void check_listen(struct draft *draft)
 {
-    const struct setting *listen = draft_setting(draft, "listen"),
-                         *allow = draft_setting(draft, "access.allow");
+    const struct setting *listen = draft_setting(draft, "listen"), *allow = draft_setting(draft, "access.allow");
     if (listen->count == 0 && !listen->broken)
         report_at(draft->report, listen->mark, "listen: no address is left, so nobody could ask");
     check_duplicates(draft, listen, "listen");
@@ -78,8 +77,8 @@ static void check_source(struct draft *draft, const struct draft_upstream *upstr
     if (!source || source->none || addresses->count == 0 || addresses->broken)
         return;
     if (!has_family(addresses, source->addr.sa.sa_family))
-        report_at(draft->report, source->mark, "source: no address of %s can be reached from an %s address", upstream->name,
-                  source->addr.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
+        report_at(draft->report, source->mark, "source: no address of %s can be reached from an %s address",
+                  upstream->name, source->addr.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
 }
 
 static void check_trust(struct draft *draft, const struct draft_upstream *upstream)
@@ -88,10 +87,9 @@ static void check_trust(struct draft *draft, const struct draft_upstream *upstre
     const struct setting *pins = draft_upstream_setting(upstream, "pins");
     bool has_name = name->broken || (name->first && !name->first->none);
     if (!has_name && pins->count == 0 && !pins->broken)
-        report_at(
-            draft->report, name->named ? name->mark : upstream->mark,
-            "upstreams: %s has neither tls-name nor pins, so any certificate would do; name one of them",
-            upstream->name);
+        report_at(draft->report, name->named ? name->mark : upstream->mark,
+                  "upstreams: %s has neither tls-name nor pins, so any certificate would do; name one of them",
+                  upstream->name);
 }
 
 static void check_upstreams(struct draft *draft)
@@ -110,17 +108,18 @@ static void check_upstreams(struct draft *draft)
 
 static void check_ttls(struct draft *draft)
 {
-    const struct setting *min = draft_setting(draft, "cache.min-ttl"),
-                         *max = draft_setting(draft, "cache.max-ttl");
+    const struct setting *min = draft_setting(draft, "cache.min-ttl"), *max = draft_setting(draft, "cache.max-ttl");
     if (!min->broken && !max->broken && min->first->number > max->first->number)
         report_at(draft->report, min->named ? min->mark : max->mark, "cache.min-ttl is above cache.max-ttl");
 }
 
 static void check_names(struct draft *draft)
 {
-    const struct setting *names = draft_setting(draft, "metrics.names"), *token = draft_setting(draft, "metrics.token-file");
+    const struct setting *names = draft_setting(draft, "metrics.names"),
+                         *token = draft_setting(draft, "metrics.token-file");
     if (!names->broken && !token->broken && names->first->number && token->first->none)
-        report_at(draft->report, names->mark, "metrics.names: anybody could read who asks for what; name a file with a secret in "
+        report_at(draft->report, names->mark,
+                  "metrics.names: anybody could read who asks for what; name a file with a secret in "
                   "metrics.token-file");
 }
 
@@ -159,8 +158,8 @@ static const char *origins_of(struct arena *arena, const struct setting *setting
 }
 
 /* Fills the struct at `base`, and the places of its values, from the settings of one table. */
-static int fill(void *base, const char **origins, struct arena *arena, const struct option *table,
-                size_t count, const struct setting *settings)
+static int fill(void *base, const char **origins, struct arena *arena, const struct option *table, size_t count,
+                const struct setting *settings)
 {
     for (size_t i = 0; i < count; i++) {
         if (table[i].type == OPTION_UPSTREAMS)
@@ -200,8 +199,7 @@ static int fit_workers(struct snapshot *snapshot, const struct machine *machine)
 {
     if (snapshot->config.workers != 0)
         return 0;
-    snapshot->config.workers =
-        machine->processors < WORKERS_AUTO_MAX ? machine->processors : WORKERS_AUTO_MAX;
+    snapshot->config.workers = machine->processors < WORKERS_AUTO_MAX ? machine->processors : WORKERS_AUTO_MAX;
     return snapshot_remark(snapshot, "workers", "auto");
 }
 
@@ -228,8 +226,7 @@ int settle_fill(struct snapshot *snapshot, const struct draft *draft, const stru
     snapshot->origins = arena_take(&snapshot->arena, option_count * sizeof(*snapshot->origins));
     if (!snapshot->origins)
         return -ENOMEM;
-    int error =
-        fill(&snapshot->config, snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
+    int error = fill(&snapshot->config, snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
     if (!error)
         error = fill_upstreams(snapshot, draft);
     if (!error)

@@ -16,7 +16,6 @@
 void settle_check(struct draft *draft);
 /* Fills the empty snapshot from a draft that has no mistakes and fits it to the machine; nothing of the
  * draft is needed afterwards. 0 or -ENOMEM. */
-int settle_fill(struct snapshot *snapshot, const struct draft *draft,
-                const struct machine *machine) MUST_CHECK;
+int settle_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
 
 #endif

@@ -9,12 +9,7 @@
 static size_t decode(const uint8_t *at, size_t len, uint32_t *code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t size = at[0] < 0x80   ? 1
-                  : at[0] < 0xc0 ? 0
-                  : at[0] < 0xe0 ? 2
-                  : at[0] < 0xf0 ? 3
-                  : at[0] < 0xf8 ? 4
-                                 : 0;
+    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf8 ? 4 : 0;
     if (size == 0 || size > len)
         return 0;
     if (size == 1) {

@@ -15,8 +15,7 @@ struct unit {
 };
 
 /* The largest first, so that printing takes the first that divides. */
-static const struct unit durations[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000},
-                                        {"s", 1000},     {"ms", 1},      {0}};
+static const struct unit durations[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {0}};
 static const struct unit sizes[] = {
     {"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", 1024}, {"", 1}, {0}};
 static const struct unit plain[] = {{"", 1}, {0}};
@@ -81,11 +80,9 @@ static bool fail_shape(char why[VALUE_WHY], const struct option *option, const c
     char quoted[QUOTED_TEXT];
     report_quote(text, quoted);
     if (option->type == OPTION_DURATION)
-        return fail(why, "%s is not a duration; write a number and its unit, as in 500ms, 30s, 5m, 1h or 1d",
-                    quoted);
+        return fail(why, "%s is not a duration; write a number and its unit, as in 500ms, 30s, 5m, 1h or 1d", quoted);
     if (option->type == OPTION_SIZE)
-        return fail(why, "%s is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB",
-                    quoted);
+        return fail(why, "%s is not a size; write a number and its unit, as in 512KiB, 64MiB or 1GiB", quoted);
     return fail(why, "%s is not a whole number%s%s", quoted, or_text(option), word_text(option));
 }
 
@@ -93,8 +90,8 @@ static bool fail_range(char why[VALUE_WHY], const struct option *option, const c
 {
     char quoted[QUOTED_TEXT], min[NUMBER_TEXT], max[NUMBER_TEXT];
     return fail(why, "%s is out of range; it goes from %s to %s%s%s", report_quote(text, quoted),
-                value_number(option, option->min, min), value_number(option, option->max, max),
-                or_text(option), word_text(option));
+                value_number(option, option->min, min), value_number(option, option->max, max), or_text(option),
+                word_text(option));
 }
 
 static bool parse_number(uint64_t *out, const struct option *option, const char *text, char why[VALUE_WHY])
@@ -182,8 +179,7 @@ static bool parse_text(struct bytes *out, const struct option *option, const cha
         return fail(why, "%s is not an absolute path%s%s", quoted, or_text(option), word_text(option));
     for (size_t i = 0; option->type == OPTION_NAME && i < len; i++)
         if (!is_alphanumeric(text[i]) && !strchr("-._", text[i]))
-            return fail(why, "%s is no name; letters, digits, dots, hyphens and underscores make one",
-                        quoted);
+            return fail(why, "%s is no name; letters, digits, dots, hyphens and underscores make one", quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
     return true;
 }
@@ -214,15 +210,12 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
         at += step;
     bool ends_in_number = at > 0 && strspn(text + at - step, "0123456789.") >= step;
     if (len == 0 || len > option->max || at != len || text[len - 1] == '.' || ends_in_number)
-        return fail(why,
-                    "%s is not a host name in ASCII letters, digits, hyphens and dots, as in dns.example",
-                    quoted);
+        return fail(why, "%s is not a host name in ASCII letters, digits, hyphens and dots, as in dns.example", quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
     return true;
 }
 
-static bool parse_address(struct addr *out, const struct option *option, const char *text,
-                          char why[VALUE_WHY])
+static bool parse_address(struct addr *out, const struct option *option, const char *text, char why[VALUE_WHY])
 {
     char quoted[QUOTED_TEXT];
     struct addr addr;

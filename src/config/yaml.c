@@ -62,8 +62,7 @@ static int node_new(struct yaml_node **out, struct builder *builder, enum yaml_k
 }
 
 /* Reports a key that cannot be used, or gives true. */
-static bool key_is_usable(struct builder *builder, const struct yaml_node *mapping,
-                          const struct yaml_node *key)
+static bool key_is_usable(struct builder *builder, const struct yaml_node *mapping, const struct yaml_node *key)
 {
     char quoted[QUOTED_TEXT];
     if (key->kind != YAML_SCALAR) {
@@ -287,11 +286,9 @@ static int parse(struct builder *builder, const char *text, size_t len)
     return error;
 }
 
-int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report,
-               const struct source *source)
+int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report, const struct source *source)
 {
-    struct builder builder = {
-        .arena = arena, .report = report, .source = source, .last_mark = {source, 1, 1}};
+    struct builder builder = {.arena = arena, .report = report, .source = source, .last_mark = {source, 1, 1}};
     size_t len;
     *root = NULL;
     if (source->len == 0 || !guard_check(report, source))

@@ -111,8 +111,10 @@ static void post_flush(struct view *view, struct http_request *request)
 
 static void post_log(struct view *view, struct http_request *request)
 {
-    const struct logset wanted = {.level = request_argument(request, "level"), .module = request_argument(request, "module"),
-                                  .queries = request_argument(request, "queries"), .sample = request_argument(request, "sample")};
+    const struct logset wanted = {.level = request_argument(request, "level"),
+                                  .module = request_argument(request, "module"),
+                                  .queries = request_argument(request, "queries"),
+                                  .sample = request_argument(request, "sample")};
     char why[LOGSET_WHY];
     if (logset_change(&wanted, view->config->log_queries_sample, why))
         request_reply(request, HTTP_OK, status_log());
@@ -276,7 +278,11 @@ static void ask_workers(struct view *view, struct http_request *request, const s
         http_reply(request, HTTP_INTERNAL_ERROR, REQUEST_JSON, NULL, NULL);
         return;
     }
-    *asking = (struct asking){.wait.done = workers_answered, .wait.with_records = route->with_records, .view = view, .request = request, .route = route};
+    *asking = (struct asking){.wait.done = workers_answered,
+                              .wait.with_records = route->with_records,
+                              .view = view,
+                              .request = request,
+                              .route = route};
     survey_ask(&view->survey, &asking->wait);
 }
 
@@ -354,5 +360,6 @@ bool api_host_is_ours(const char *host, const char *machine)
         return true; /* no browser leaves it out */
     if (!host_alone(name, sizeof name, host))
         return false;
-    return addr_parse(&addr, name, 1) == 0 || strcasecmp(name, "localhost") == 0 || (*machine && strcasecmp(name, machine) == 0);
+    return addr_parse(&addr, name, 1) == 0 || strcasecmp(name, "localhost") == 0 ||
+           (*machine && strcasecmp(name, machine) == 0);
 }

@@ -27,8 +27,8 @@ struct control {
     struct view view;
     struct config *config;
     struct http_server *socket, *metrics; /* NULL: not served */
-    int socket_fd, metrics_fd; /* what they listen on: theirs */
-    gid_t group; /* of the socket's file */
+    int socket_fd, metrics_fd;            /* what they listen on: theirs */
+    gid_t group;                          /* of the socket's file */
     struct log_limit refusals;
 };
 
@@ -42,7 +42,8 @@ static bool admits(void *context, int fd)
     if (peer_read(&peer, fd) == 0 && peer_may_ask(&peer, geteuid(), control->group))
         return true;
     if (log_allowed(&control->refusals, clock_ms(), &suppressed))
-        log_warning("control", "a process of user %u was refused%s", (unsigned)peer.uid, suppressed ? " (and more of the same)" : "");
+        log_warning("control", "a process of user %u was refused%s", (unsigned)peer.uid,
+                    suppressed ? " (and more of the same)" : "");
     return false;
 }
 
@@ -104,8 +105,11 @@ static int read_token(struct token *token, const char *path)
 {
     int status = path ? token_read(token, path) : 0;
     if (status == -EINVAL)
-        log_error("control", "metrics.token-file %s: its first line must be %d to %d visible characters; write a random one, as from "
-                  "`openssl rand -hex 16`", path, TOKEN_MIN, TOKEN_MAX);
+        log_error(
+            "control",
+            "metrics.token-file %s: its first line must be %d to %d visible characters; write a random one, as from "
+            "`openssl rand -hex 16`",
+            path, TOKEN_MIN, TOKEN_MAX);
     else if (status < 0)
         log_error("control", "cannot read metrics.token-file %s: %s", path, error_text(status));
     return status;
@@ -249,7 +253,8 @@ void control_hand_over(struct control *control)
 void control_close(struct control *control)
 {
     if (control->socket)
-        (void)unlink(control->config->control_socket); /* not possible in a directory of root's; the next start replaces it */
+        (void)unlink(
+            control->config->control_socket); /* not possible in a directory of root's; the next start replaces it */
     control_hand_over(control);
 }
 

@@ -94,8 +94,10 @@ static const char *const kinds[] = {[RECORD_SLOW] = "slow", [RECORD_FAILED] = "f
 
 static json_t *explain_object(const struct record *record)
 {
-    static const char *const sessions[] = {
-        [RECORD_NO_SESSION] = NULL, [RECORD_REUSED] = "reused", [RECORD_OPENED] = "opened", [RECORD_RESUMED] = "resumed"};
+    static const char *const sessions[] = {[RECORD_NO_SESSION] = NULL,
+                                           [RECORD_REUSED] = "reused",
+                                           [RECORD_OPENED] = "opened",
+                                           [RECORD_RESUMED] = "resumed"};
     const char *session = sessions[record->session];
     char id[RECORD_ID_TEXT], rcode[RCODE_TEXT];
     json_t *object = json_object();
@@ -185,7 +187,8 @@ static json_t *cache_of(const struct trace *trace)
     put_text(object, "found", found[trace->cached]);
     put(object, "ms", json_real((double)trace->cache_us / 1000));
     put(object, "ttl", trace->cached == CACHE_HIT ? json_integer(trace->ttl) : json_null());
-    put(object, "expired_s_ago", trace->cached == CACHE_EXPIRED ? json_integer((json_int_t)(trace->expired_ms / 1000)) : json_null());
+    put(object, "expired_s_ago",
+        trace->cached == CACHE_EXPIRED ? json_integer((json_int_t)(trace->expired_ms / 1000)) : json_null());
     return object;
 }
 

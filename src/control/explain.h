@@ -14,9 +14,9 @@
 
 /* Which records; of several members at most one is set, none: all. */
 struct explain_wanted {
-    bool last;             /* the newest of this kind: */
+    bool last; /* the newest of this kind: */
     enum record_kind kind;
-    bool by_name;          /* those of this name: */
+    bool by_name; /* those of this name: */
     uint8_t name[NAME_MAX_WIRE];
     uint32_t id;
 };

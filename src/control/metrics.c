@@ -39,7 +39,8 @@ static void by_type(FILE *out, const struct survey_sum *sum)
     prometheus_sample(out, name, (const char *const[]){"type", "other", NULL}, sum->tally.type[0]);
     for (uint16_t type = 1; type < TALLY_TYPES; type++)
         if (sum->tally.type[type] > 0)
-            prometheus_sample(out, name, (const char *const[]){"type", records_type_text(type, text), NULL}, sum->tally.type[type]);
+            prometheus_sample(out, name, (const char *const[]){"type", records_type_text(type, text), NULL},
+                              sum->tally.type[type]);
 }
 
 static void by_rcode(FILE *out, const struct survey_sum *sum)
@@ -49,16 +50,19 @@ static void by_rcode(FILE *out, const struct survey_sum *sum)
     prometheus_family(out, name, "counter", "answers given, by response code");
     for (uint16_t rcode = 0; rcode < TALLY_RCODES; rcode++)
         if (sum->tally.rcode[rcode] > 0 || rcode <= 5)
-            prometheus_sample(out, name, (const char *const[]){"rcode", records_rcode_text(rcode, text), NULL}, sum->tally.rcode[rcode]);
+            prometheus_sample(out, name, (const char *const[]){"rcode", records_rcode_text(rcode, text), NULL},
+                              sum->tally.rcode[rcode]);
     prometheus_sample(out, name, (const char *const[]){"rcode", "other", NULL}, sum->tally.other_rcode);
 }
 
 static void times(FILE *out, const struct survey_sum *sum)
 {
-    prometheus_family(out, "dotstub_hit_duration_seconds", "histogram",
-                      "from reading a batch of UDP queries to sending its answers, for each hit in it; one batch in 17");
+    prometheus_family(
+        out, "dotstub_hit_duration_seconds", "histogram",
+        "from reading a batch of UDP queries to sending its answers, for each hit in it; one batch in 17");
     prometheus_histogram(out, "dotstub_hit_duration_seconds", NULL, &sum->tally.hits, 10);
-    prometheus_family(out, "dotstub_miss_duration_seconds", "histogram", "from query to answer, of queries that waited for one");
+    prometheus_family(out, "dotstub_miss_duration_seconds", "histogram",
+                      "from query to answer, of queries that waited for one");
     prometheus_histogram(out, "dotstub_miss_duration_seconds", NULL, &sum->tally.misses, 1000);
 }
 
@@ -67,7 +71,8 @@ static void books(FILE *out, const struct survey_sum *sum)
     uint64_t left = sum->counters[COUNTER_queries_received] - sum->counters[COUNTER_queries_finished] -
                     sum->counters[COUNTER_queries_dropped] - sum->waiting;
     prometheus_gauge(out, "dotstub_queries_waiting", "queries that wait for an answer", sum->waiting);
-    prometheus_gauge(out, "dotstub_queries_unaccounted", "received, neither finished nor dropped nor waiting: always 0", left);
+    prometheus_gauge(out, "dotstub_queries_unaccounted", "received, neither finished nor dropped nor waiting: always 0",
+                     left);
     prometheus_gauge(out, "dotstub_tcp_clients", "TCP connections of clients", sum->tcp_clients);
 }
 
@@ -140,8 +145,8 @@ static const struct server_family server_families[] = {
     {"dotstub_server_latency_seconds", "gauge", "smoothed time that the server's answers take", write_latency},
     {"dotstub_server_sessions_opened_total", "counter", "sessions opened", write_opened},
     {"dotstub_server_sessions_resumed_total", "counter", "of these, resumed by ticket", write_resumed},
-    {"dotstub_server_certificate_expires_seconds", "gauge", "when the certificate of the last session ends, seconds since 1970",
-     write_expires},
+    {"dotstub_server_certificate_expires_seconds", "gauge",
+     "when the certificate of the last session ends, seconds since 1970", write_expires},
     {"dotstub_server_connect_seconds", "histogram", "TCP's part of opening sessions", write_connect},
     {"dotstub_server_handshake_seconds", "histogram", "TLS's part of opening sessions", write_handshake},
     {"dotstub_server_answer_seconds", "histogram", "from sending a question to its answer", write_answer},
@@ -155,7 +160,8 @@ static void servers(FILE *out, const struct survey_sum *sum)
         for (size_t i = 0; i < sum->server_count; i++) {
             const struct server_report *server = &sum->servers[i];
             char addr[ADDR_TEXT];
-            const char *const labels[] = {"upstream", server->upstream, "address", addr_format(&server->addr, true, addr), NULL};
+            const char *const labels[] = {"upstream", server->upstream, "address",
+                                          addr_format(&server->addr, true, addr), NULL};
             family->write(out, family->name, labels, server);
         }
     }
@@ -170,7 +176,8 @@ static void cache(FILE *out, const struct view *view)
     prometheus_gauge(out, "dotstub_cache_entries", "answers in the cache, those that expired included", stats.entries);
     prometheus_gauge(out, "dotstub_cache_used_bytes", "memory of the cache that is taken by answers", stats.used);
     prometheus_gauge(out, "dotstub_cache_size_bytes", "memory that the cache may take", stats.bytes);
-    prometheus_counter(out, "dotstub_cache_evictions_total", "answers that went to make room for others", stats.evicted);
+    prometheus_counter(out, "dotstub_cache_evictions_total", "answers that went to make room for others",
+                       stats.evicted);
 }
 
 static void ignore(void *context, const char *sentence)
@@ -195,7 +202,8 @@ static void configuration(FILE *out, const struct view *view)
 static void daemon_itself(FILE *out, const struct view *view, const struct survey_sum *sum)
 {
     const char *name = "dotstub_build_info";
-    prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams none of whose servers can be asked", health_each(sum, ignore, NULL));
+    prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams none of whose servers can be asked",
+                     health_each(sum, ignore, NULL));
     prometheus_gauge(out, "dotstub_workers", "worker threads", view->config->workers);
     prometheus_family(out, name, "gauge", "always 1; the version is in the label");
     prometheus_sample(out, name, (const char *const[]){"version", PACKAGE_VERSION, NULL}, 1);

@@ -36,7 +36,8 @@ void page_send(struct view *view, struct http_request *request)
 
 /* --- what it polls --- */
 
-static void reply_status(struct view *view, struct http_request *request, const struct survey_sum *sum, enum status_names names)
+static void reply_status(struct view *view, struct http_request *request, const struct survey_sum *sum,
+                         enum status_names names)
 {
     if (sum)
         request_reply(request, HTTP_OK, status_page(view, sum, names));

@@ -47,7 +47,8 @@ static void descriptors(FILE *out)
 
 void process_metrics(FILE *out, int64_t started_wall_s)
 {
-    prometheus_gauge(out, "process_start_time_seconds", "when the process started, seconds since 1970", (uint64_t)started_wall_s);
+    prometheus_gauge(out, "process_start_time_seconds", "when the process started, seconds since 1970",
+                     (uint64_t)started_wall_s);
     cpu(out);
     memory(out);
     descriptors(out);

@@ -57,7 +57,8 @@ void prometheus_seconds(FILE *out, const char *name, const char *const *labels, 
     write_seconds(out, microseconds);
 }
 
-void prometheus_histogram(FILE *out, const char *name, const char *const *labels, const struct histogram *histogram, unsigned unit_us)
+void prometheus_histogram(FILE *out, const char *name, const char *const *labels, const struct histogram *histogram,
+                          unsigned unit_us)
 {
     uint64_t count = 0;
     char le[32];

@@ -16,7 +16,8 @@ void prometheus_family(FILE *out, const char *name, const char *type, const char
 void prometheus_sample(FILE *out, const char *name, const char *const *labels, uint64_t value);
 void prometheus_seconds(FILE *out, const char *name, const char *const *labels, uint64_t microseconds);
 /* `unit_us`: how many microseconds one of the histogram's values is. */
-void prometheus_histogram(FILE *out, const char *name, const char *const *labels, const struct histogram *histogram, unsigned unit_us);
+void prometheus_histogram(FILE *out, const char *name, const char *const *labels, const struct histogram *histogram,
+                          unsigned unit_us);
 /* Family and only sample. */
 void prometheus_gauge(FILE *out, const char *name, const char *help, uint64_t value);
 void prometheus_counter(FILE *out, const char *name, const char *help, uint64_t value);

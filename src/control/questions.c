@@ -43,7 +43,8 @@ static uint32_t read_id(const char *text)
 /* False after a refusal. */
 static bool read_wanted(struct http_request *request, struct explain_wanted *out)
 {
-    const char *which = request_argument(request, "which"), *name = request_argument(request, "name"), *id = request_argument(request, "id");
+    const char *which = request_argument(request, "which"), *name = request_argument(request, "name"),
+               *id = request_argument(request, "id");
     const char *mistake = NULL;
     if ((which != NULL) + (name != NULL) + (id != NULL) > 1)
         mistake = "one of \"which\", \"name\" and \"id\"";

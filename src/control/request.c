@@ -23,5 +23,6 @@ const char *request_argument(const struct http_request *request, const char *nam
 
 void request_no_report(struct view *view, struct http_request *request)
 {
-    request_refuse(request, HTTP_UNAVAILABLE, view->readiness == READY_STOPPING ? "stopping" : "a worker does not answer");
+    request_refuse(request, HTTP_UNAVAILABLE,
+                   view->readiness == READY_STOPPING ? "stopping" : "a worker does not answer");
 }

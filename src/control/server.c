@@ -27,14 +27,15 @@
 #include "base/mem.h"
 
 enum {
-    HEAD_MAX = 8192,  /* octets of memory for a connection's head: longer ones are refused by the library */
+    HEAD_MAX = 8192, /* octets of memory for a connection's head: longer ones are refused by the library */
     BODY_MAX = 1024,
     LIFE_MS = 10000,
 };
 
-_Static_assert(HTTP_OK == MHD_HTTP_OK && HTTP_BAD_REQUEST == MHD_HTTP_BAD_REQUEST && HTTP_FORBIDDEN == MHD_HTTP_FORBIDDEN &&
-                   HTTP_NOT_FOUND == MHD_HTTP_NOT_FOUND && HTTP_WRONG_VERB == MHD_HTTP_METHOD_NOT_ALLOWED &&
-                   HTTP_TOO_LARGE == MHD_HTTP_CONTENT_TOO_LARGE && HTTP_INTERNAL_ERROR == MHD_HTTP_INTERNAL_SERVER_ERROR &&
+_Static_assert(HTTP_OK == MHD_HTTP_OK && HTTP_BAD_REQUEST == MHD_HTTP_BAD_REQUEST &&
+                   HTTP_FORBIDDEN == MHD_HTTP_FORBIDDEN && HTTP_NOT_FOUND == MHD_HTTP_NOT_FOUND &&
+                   HTTP_WRONG_VERB == MHD_HTTP_METHOD_NOT_ALLOWED && HTTP_TOO_LARGE == MHD_HTTP_CONTENT_TOO_LARGE &&
+                   HTTP_INTERNAL_ERROR == MHD_HTTP_INTERNAL_SERVER_ERROR &&
                    HTTP_UNAVAILABLE == MHD_HTTP_SERVICE_UNAVAILABLE,
                "the library's numbers");
 
@@ -151,7 +152,8 @@ static struct MHD_Response *make_response(const char *type, char *body, const ch
 
 static struct MHD_Response *make_page(const unsigned char *page, size_t len, const char *policy)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(len, (void *)(uintptr_t)page, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)page, MHD_RESPMEM_PERSISTENT);
     response = with_headers(response, "text/html; charset=utf-8");
     if (!response)
         return NULL;
@@ -281,8 +283,9 @@ static enum MHD_Result request_complete(struct http_server *server, struct reque
 }
 
 /* Called when the head is read, for each piece of the body, at its end, and again when the connection was resumed. */
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
-                                  const char *version, const char *body, size_t *body_len, void **own)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *body, size_t *body_len,
+                                  void **own)
 {
     struct request *request = *own;
     (void)version;
@@ -299,7 +302,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return request->state == REQUEST_REPLIED ? send_reply(request) : request_complete(context, request);
 }
 
-static void on_completed(void *context, struct MHD_Connection *connection, void **own, enum MHD_RequestTerminationCode how)
+static void on_completed(void *context, struct MHD_Connection *connection, void **own,
+                         enum MHD_RequestTerminationCode how)
 {
     struct request *request = *own;
     (void)context;
@@ -325,11 +329,12 @@ static void __attribute__((format(printf, 2, 0))) on_message(void *context, cons
 
 static struct MHD_Daemon *start(struct http_server *server, int fd, unsigned connections)
 {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-                            MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-                            MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+                            server, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+                            MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)HEAD_MAX, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
+                            NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -359,7 +364,8 @@ int http_server_open(struct http_server **out, struct loop *loop, int fd, const 
     server->daemon = start(server, fd, connections);
     if (!server->daemon)
         goto fail;
-    int status = uv_poll_init(&loop->uv, &server->poll, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+    int status =
+        uv_poll_init(&loop->uv, &server->poll, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     if (status < 0)
         goto fail_poll;
     uv_timer_init(&loop->uv, &server->timer); /* cannot fail, nor can the start of a poll just made */

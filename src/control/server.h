@@ -33,9 +33,9 @@ struct http_server;
 struct http_request {
     struct http_server *server;
     enum http_verb verb;
-    const char *path;             /* without the arguments */
+    const char *path;                          /* without the arguments */
     const char *host, *origin, *authorization; /* headers; NULL: none */
-    unsigned argument_count;      /* HTTP_ARGUMENTS + 1: there were more */
+    unsigned argument_count;                   /* HTTP_ARGUMENTS + 1: there were more */
     struct {
         const char *name, *value; /* decoded; value NULL: there was no "=" */
     } argument[HTTP_ARGUMENTS];

@@ -29,8 +29,10 @@ static json_t *server_tls(const struct server_report *server)
 
 static json_t *server_object(const struct server_report *server)
 {
-    static const char *const states[] = {
-        [SERVER_OPEN] = "open", [SERVER_CONNECTING] = "connecting", [SERVER_IDLE] = "idle", [SERVER_FAILING] = "failing"};
+    static const char *const states[] = {[SERVER_OPEN] = "open",
+                                         [SERVER_CONNECTING] = "connecting",
+                                         [SERVER_IDLE] = "idle",
+                                         [SERVER_FAILING] = "failing"};
     json_t *object = json_object();
     put_text(object, "upstream", server->upstream);
     put(object, "address", text_of_addr(&server->addr));
@@ -42,7 +44,8 @@ static json_t *server_object(const struct server_report *server)
     put_number(object, "sessions_resumed", server->resumed);
     put_number(object, "failures_in_a_row", server->failures);
     put(object, "last_error", server->last_error ? json_string(error_text(server->last_error)) : json_null());
-    put(object, "last_error_s_ago", server->last_error ? json_integer((json_int_t)seconds_since(server->failed_ms)) : json_null());
+    put(object, "last_error_s_ago",
+        server->last_error ? json_integer((json_int_t)seconds_since(server->failed_ms)) : json_null());
     put(object, "last_session", server->opened_ms ? server_tls(server) : json_null());
     return object;
 }
@@ -158,7 +161,8 @@ static json_t *latency_object(const struct tally *tally)
 
 char *status_page(const struct view *view, const struct survey_sum *sum, enum status_names names)
 {
-    static const char *const words[] = {[NAMES_HIDDEN] = "hidden", [NAMES_FOR_TOKEN] = "token", [NAMES_SHOWN] = "shown"};
+    static const char *const words[] = {
+        [NAMES_HIDDEN] = "hidden", [NAMES_FOR_TOKEN] = "token", [NAMES_SHOWN] = "shown"};
     json_t *root = overview(view, sum);
     put(root, "time", json_integer(clock_wall_s()));
     put_number(root, "clock_ms", clock_ms());

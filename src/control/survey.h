@@ -44,8 +44,8 @@ struct survey {
     struct list waiting, next; /* for the end of this round; for the next one */
     struct timeouts patience;
     struct survey_sum sum;
-    size_t room;               /* servers that fit in sum and parts */
-    size_t servers;            /* servers there are */
+    size_t room;    /* servers that fit in sum and parts */
+    size_t servers; /* servers there are */
     bool closed;
 };
 

@@ -62,7 +62,8 @@ static unsigned errands_under_way(const struct tracer *tracer)
     return count;
 }
 
-int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace), void *context)
+int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace),
+               void *context)
 {
     if (tracer->closed) {
         told(context, NULL);

@@ -28,8 +28,8 @@ struct tracer {
 void tracer_init(struct tracer *tracer, const struct control_setup *setup);
 /* `told` runs once with what came of the question, or with NULL: nothing will; perhaps at once. -EBUSY: too many are under way;
  * -ENOMEM. */
-int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace), void *context)
-    MUST_CHECK;
+int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace),
+               void *context) MUST_CHECK;
 /* Tells all who wait that nothing comes; no letter is posted any more. */
 void tracer_close(struct tracer *tracer);
 /* All letters are back, which is asserted. */

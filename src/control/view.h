@@ -22,10 +22,10 @@ struct view {
     void *context;
     struct addr *listening;
     size_t listening_count;
-    uint64_t started_ms;     /* boot-time clock */
+    uint64_t started_ms; /* boot-time clock */
     int64_t started_wall_s;
     enum readiness readiness;
-    struct token token;      /* for names on metrics.listen */
+    struct token token; /* for names on metrics.listen */
     struct survey survey;
     struct tracer tracer;
     struct reloads reloads;

@@ -46,8 +46,9 @@ int ask_run(const struct options *options, const struct command *command, char *
     bool fits = true;
     snprintf(target, sizeof target, "%s", command->path);
     for (int i = 0; i < count; i++)
-        fits = fits && client_add_argument(target, sizeof target, command->names[i] ? command->names[i] : explain_name(arguments[i]),
-                                           arguments[i]);
+        fits = fits &&
+               client_add_argument(target, sizeof target,
+                                   command->names[i] ? command->names[i] : explain_name(arguments[i]), arguments[i]);
     if (options->value[OWN_SUFFIX])
         fits = fits && client_add_argument(target, sizeof target, "suffix", options->value[OWN_SUFFIX]);
     if (!fits) {

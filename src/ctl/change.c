@@ -36,7 +36,8 @@ static void complain(const char *what, const char *path, int error)
 {
     const char *remedy = "";
     if (error == -EXDEV || error == -EBUSY)
-        remedy = ": it is a mount of its own, as in a container; set the nameserver where that is made (podman run --dns 127.0.0.1)";
+        remedy =
+            ": it is a mount of its own, as in a container; set the nameserver where that is made (podman run --dns 127.0.0.1)";
     else if (error == -EROFS)
         remedy = "; make it writable, or change it where the image is made";
     else if (error == -EPERM)
@@ -363,8 +364,9 @@ void change_explain(const struct changes *changes, FILE *out)
     for (unsigned i = 0; i < journal.count; i++) {
         const struct step *step = &journal.step[i];
         bool replaces = strcmp(step->verb, "replace") == 0;
-        fprintf(out, "would %s %s%s%s%s\n", step->verb[0] == 'd' ? "make the directory" : step->verb, changes->root, step->path,
-                replaces ? ", and keep what is there as *" CHANGE_BEFORE : "", step->verb[0] == 'd' ? "" : ":");
+        fprintf(out, "would %s %s%s%s%s\n", step->verb[0] == 'd' ? "make the directory" : step->verb, changes->root,
+                step->path, replaces ? ", and keep what is there as *" CHANGE_BEFORE : "",
+                step->verb[0] == 'd' ? "" : ":");
         if (step->verb[0] != 'd')
             print_text(&changes->item[change++], out);
     }
@@ -377,8 +379,11 @@ void change_explain_undo(const char *root, FILE *out)
         return;
     for (unsigned i = journal.count; i-- > 0;) {
         const char *verb = journal.step[i].verb;
-        fprintf(out, "would %s %s%s\n", *verb == 'r' ? "put back" : *verb == 'c' ? "remove" : "remove the directory", root,
-                journal.step[i].path);
+        fprintf(out, "would %s %s%s\n",
+                *verb == 'r'   ? "put back"
+                : *verb == 'c' ? "remove"
+                               : "remove the directory",
+                root, journal.step[i].path);
     }
 }
 

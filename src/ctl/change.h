@@ -17,19 +17,19 @@
 #include "base/check.h"
 
 #define CHANGE_DIRECTORY SYSCONFDIR "/dotstub"
-#define CHANGE_JOURNAL CHANGE_DIRECTORY "/system.state"
-#define CHANGE_BEFORE ".before-dotstub"
+#define CHANGE_JOURNAL   CHANGE_DIRECTORY "/system.state"
+#define CHANGE_BEFORE    ".before-dotstub"
 
 enum { CHANGES_MAX = 4, CHANGE_NAME = 32 };
 
 struct change {
     const char *path; /* absolute, as the system sees it; static */
     bool is_link;
-    char *text;       /* from malloc: what the file will say, or where the link points to */
+    char *text; /* from malloc: what the file will say, or where the link points to */
 };
 
 struct changes {
-    const char *root; /* "" or a directory that stands for "/" */
+    const char *root;       /* "" or a directory that stands for "/" */
     char name[CHANGE_NAME]; /* of the plan, kept in the journal */
     struct change item[CHANGES_MAX];
     unsigned count;

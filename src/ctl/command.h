@@ -16,11 +16,11 @@ enum {
     EXIT_OK = 0,
     EXIT_OTHER = 1,
     EXIT_DEGRADED = 2,
-    EXIT_USAGE = EX_USAGE,             /* 64 */
-    EXIT_NO_DAEMON = EX_UNAVAILABLE,   /* 69 */
-    EXIT_PROTOCOL = EX_PROTOCOL,       /* 76 */
-    EXIT_NO_PERMISSION = EX_NOPERM,    /* 77 */
-    EXIT_CONFIGURATION = EX_CONFIG,    /* 78 */
+    EXIT_USAGE = EX_USAGE,           /* 64 */
+    EXIT_NO_DAEMON = EX_UNAVAILABLE, /* 69 */
+    EXIT_PROTOCOL = EX_PROTOCOL,     /* 76 */
+    EXIT_NO_PERMISSION = EX_NOPERM,  /* 77 */
+    EXIT_CONFIGURATION = EX_CONFIG,  /* 78 */
 };
 
 /* Options that only some commands have. */

@@ -28,9 +28,11 @@ static void print_findings(const struct doctor *doctor)
     char check[TABLE_CELL], says[TABLE_CELL], remedy[TABLE_CELL];
     size_t i;
     json_t *finding;
-    json_array_foreach(doctor->findings, i, finding) {
+    json_array_foreach(doctor->findings, i, finding)
+    {
         bool ok = json_is_true(json_object_get(finding, "ok"));
-        printf("%-8s %-10s %s\n", ok ? "ok" : "PROBLEM", table_field(finding, "check", check), table_field(finding, "says", says));
+        printf("%-8s %-10s %s\n", ok ? "ok" : "PROBLEM", table_field(finding, "check", check),
+               table_field(finding, "says", says));
         if (!ok)
             printf("%19s-> %s\n", "", table_field(finding, "remedy", remedy));
     }
@@ -77,7 +79,8 @@ int doctor_run(const struct options *options, const struct command *command, cha
     int status = locate_config(options, &config);
     if (status != EXIT_OK)
         return status;
-    struct doctor doctor = {.options = options, .config = config, .server = locate_listener(config), .findings = json_array()};
+    struct doctor doctor = {
+        .options = options, .config = config, .server = locate_listener(config), .findings = json_array()};
     make_checks(&doctor, options->given & OWN(OWN_QUICK));
     status = tell(&doctor) < 0 ? EXIT_OTHER : doctor.problems ? EXIT_DEGRADED : EXIT_OK;
     json_decref(doctor.findings);

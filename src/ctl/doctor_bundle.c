@@ -16,7 +16,8 @@
 
 static bool is_private(const char *setting)
 {
-    static const char *const words[] = {"access.", "identity.", "health.name", "listen", ".source", "token", "secret", "password", "key"};
+    static const char *const words[] = {"access.", "identity.", "health.name", "listen", ".source",
+                                        "token",   "secret",    "password",    "key"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strstr(setting, words[i]))
             return true;
@@ -35,7 +36,8 @@ static void add_setting(void *context, const char *key, const char *value, const
     size_t len = strlen(key);
     bool is_name = len >= 8 && strcmp(key + len - 8, "tls-name") == 0;
     json_t *shown = is_private(key) ? json_string(REDACTED) : is_name ? without_account(value) : json_string(value);
-    (void)json_array_append_new(context, json_pack("{s:s, s:o, s:s}", "setting", key, "value", shown, "origin", origin));
+    (void)json_array_append_new(context,
+                                json_pack("{s:s, s:o, s:s}", "setting", key, "value", shown, "origin", origin));
 }
 
 static json_t *settings(const struct config *config)
@@ -52,7 +54,8 @@ static json_t *versions(void)
     struct utsname system;
     if (uname(&system) < 0)
         return json_pack("{s:s}", "dotstubctl", PACKAGE_VERSION);
-    return json_pack("{s:s, s:s, s:s}", "dotstubctl", PACKAGE_VERSION, "kernel", system.release, "machine", system.machine);
+    return json_pack("{s:s, s:s, s:s}", "dotstubctl", PACKAGE_VERSION, "kernel", system.release, "machine",
+                     system.machine);
 }
 
 static void redact_member(json_t *object, const char *key)
@@ -81,7 +84,8 @@ static json_t *redacted_findings(const struct doctor *doctor)
     static const char *const kept[] = {"tcp", "control", "throttling", "clock", "mtu", "ipv6", "nat64"};
     json_t *findings = json_deep_copy(doctor->findings), *finding;
     size_t i, k;
-    json_array_foreach(findings, i, finding) {
+    json_array_foreach(findings, i, finding)
+    {
         const char *check = json_string_value(json_object_get(finding, "check"));
         for (k = 0; k < sizeof kept / sizeof *kept && strcmp(kept[k], check) != 0;)
             k++;
@@ -94,9 +98,10 @@ static json_t *redacted_findings(const struct doctor *doctor)
 int doctor_write_bundle(const struct doctor *doctor, const char *path)
 {
     struct file_draft draft;
-    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor), "status",
-                             redacted_status(doctor), "stats", doctor->stats ? json_incref(doctor->stats) : json_null(), "settings",
-                             settings(doctor->config));
+    json_t *root =
+        json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor), "status",
+                  redacted_status(doctor), "stats", doctor->stats ? json_incref(doctor->stats) : json_null(),
+                  "settings", settings(doctor->config));
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
     int status = text ? file_draft_open(&draft, path) : -ENOMEM;
     if (status == 0) {

@@ -32,11 +32,13 @@ static bool check_transport(struct doctor *doctor, const char *check, bool tcp)
     int status = probe_ask(&answer, &doctor->server, "localhost", TYPE_A, tcp, PATIENCE_MS);
     addr_format(&doctor->server, true, address);
     if (status == 0 && is_answer(doctor, &answer)) {
-        doctor_say(doctor, check, NULL, "dotstub answers at %s over %s (%u ms)", address, tcp ? "TCP" : "UDP", answer.ms);
+        doctor_say(doctor, check, NULL, "dotstub answers at %s over %s (%u ms)", address, tcp ? "TCP" : "UDP",
+                   answer.ms);
         return true;
     }
-    doctor_say(doctor, check, "start it (systemctl start dotstub) and see its log (journalctl -u dotstub)", "nobody answers at %s over %s as dotstub does (%s)",
-               address, tcp ? "TCP" : "UDP", status < 0 ? error_text(status) : "another answer");
+    doctor_say(doctor, check, "start it (systemctl start dotstub) and see its log (journalctl -u dotstub)",
+               "nobody answers at %s over %s as dotstub does (%s)", address, tcp ? "TCP" : "UDP",
+               status < 0 ? error_text(status) : "another answer");
     return false;
 }
 
@@ -61,8 +63,8 @@ void doctor_check_health(struct doctor *doctor)
     if (status < 0)
         doctor_say(doctor, "health", "see the daemon's log", "/healthz: %s", error_text(status));
     else
-        doctor_say(doctor, "health", reply.status == 200 ? NULL : "restart it and see its log", "/healthz: %u %.*s", reply.status,
-                   (int)strcspn(reply.body, "\n"), reply.body);
+        doctor_say(doctor, "health", reply.status == 200 ? NULL : "restart it and see its log", "/healthz: %u %.*s",
+                   reply.status, (int)strcspn(reply.body, "\n"), reply.body);
     if (status == 0)
         free(reply.body);
 }
@@ -79,8 +81,10 @@ void doctor_check_port(struct doctor *doctor)
     else if (strstr(holder, "dotstub") || doctor->answers)
         doctor_say(doctor, "port", NULL, "%s belongs to %s", address, holder);
     else
-        doctor_say(doctor, "port", "stop that one, have it listen elsewhere (dnsmasq: bind-interfaces and listen-address), or set listen",
-                   "%s belongs to %s", address, holder);
+        doctor_say(
+            doctor, "port",
+            "stop that one, have it listen elsewhere (dnsmasq: bind-interfaces and listen-address), or set listen",
+            "%s belongs to %s", address, holder);
 }
 
 /* --- what it says of itself --- */
@@ -116,13 +120,15 @@ void doctor_check_control(struct doctor *doctor)
     doctor->status = ask_control(path, "/status");
     doctor->stats = ask_control(path, "/stats");
     if (!json_is_object(doctor->status) || !json_is_object(doctor->stats)) {
-        doctor_say(doctor, "control", "ask as root; is dotstub running?", "%s: the daemon cannot be asked how it is", path);
+        doctor_say(doctor, "control", "ask as root; is dotstub running?", "%s: the daemon cannot be asked how it is",
+                   path);
         return;
     }
     json_array_foreach(json_object_get(doctor->status, "degraded"), i, sentence)
         doctor_say(doctor, "control", "see dotstubctl status", "degraded: %s", json_string_value(sentence));
     if (json_array_size(json_object_get(doctor->status, "degraded")) == 0)
-        doctor_say(doctor, "control", NULL, "dotstub %s says it is %s", json_string_value(json_object_get(doctor->status, "version")),
+        doctor_say(doctor, "control", NULL, "dotstub %s says it is %s",
+                   json_string_value(json_object_get(doctor->status, "version")),
                    json_string_value(json_object_get(doctor->status, "state")));
     check_throttling(doctor);
 }
@@ -149,7 +155,8 @@ static void check_servers_of(struct doctor *doctor, const struct resolv *resolv)
         doctor_say(doctor, "resolv", "run dotstubctl system enable", "programs ask %s and not dotstub",
                    addr_format(&resolv->servers[0], false, address));
     else
-        doctor_say(doctor, "resolv", NULL, "programs ask dotstub at %s", addr_format(&resolv->servers[0], false, address));
+        doctor_say(doctor, "resolv", NULL, "programs ask dotstub at %s",
+                   addr_format(&resolv->servers[0], false, address));
     for (unsigned i = 1; i < resolv->server_count; i++)
         others += !is_ours(doctor, &resolv->servers[i]);
     if (others && is_ours(doctor, &resolv->servers[0]))
@@ -213,7 +220,8 @@ void doctor_check_leaks(struct doctor *doctor)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         count += count_outside(tables[i], &uid);
     if (count > 0)
-        doctor_say(doctor, "leaks", "`ss -apn dport = 53` as root names it; a firewall can refuse port 53 to all but loopback",
+        doctor_say(doctor, "leaks",
+                   "`ss -apn dport = 53` as root names it; a firewall can refuse port 53 to all but loopback",
                    "%u sockets speak to port 53 of other machines now, one of user id %u", count, uid);
     else
         doctor_say(doctor, "leaks", NULL, "nobody speaks to port 53 of another machine at this moment");

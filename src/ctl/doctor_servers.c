@@ -27,7 +27,7 @@ struct dial {
     struct tls_facts facts;
     int result; /* 0: verified */
     bool live;
-    int mtu;    /* of the path, as far as the kernel knows; 0: it does not */
+    int mtu; /* of the path, as far as the kernel knows; 0: it does not */
 };
 
 struct dials {
@@ -91,12 +91,13 @@ static void out_of_time(struct timeout *timeout)
             stream_close(&all->dial[i].stream, -ETIMEDOUT);
 }
 
-static void start_dial(struct dials *all, const struct config_upstream *upstream, const struct addr *addr, struct tls_trust *trust)
+static void start_dial(struct dials *all, const struct config_upstream *upstream, const struct addr *addr,
+                       struct tls_trust *trust)
 {
     struct dial *dial = &all->dial[all->count++];
     *dial = (struct dial){.all = all, .upstream = upstream, .addr = addr};
-    dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, addr, upstream->has_source ? &upstream->source : NULL, trust,
-                                  &dial->tickets);
+    dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, addr,
+                                  upstream->has_source ? &upstream->source : NULL, trust, &dial->tickets);
     dial->live = dial->result == 0;
     all->live += dial->live;
 }
@@ -118,8 +119,9 @@ static const char *remedy_for(const struct dial *dial)
     case ERROR_CLOSED:
         return "a firewall or captive portal on the way refuses the port (log in, or ask for it to be allowed), or nobody serves it there";
     case -ETIMEDOUT:
-        return dial->stream.connected_ms ? "TCP is connected and TLS stalls: large packets are lost (path MTU), or a middlebox waits"
-                                         : "a firewall on the way drops it: have outgoing TCP to that port allowed";
+        return dial->stream.connected_ms
+                   ? "TCP is connected and TLS stalls: large packets are lost (path MTU), or a middlebox waits"
+                   : "a firewall on the way drops it: have outgoing TCP to that port allowed";
     default:
         return "see the sentence; other servers are used meanwhile";
     }
@@ -136,13 +138,14 @@ static void tell_dial(struct doctor *doctor, const struct dial *dial, bool any_g
     char address[ADDR_TEXT];
     addr_format(dial->addr, true, address);
     if (dial->result == 0)
-        doctor_say(doctor, "server", NULL, "%s %s: %s, %s, certificate %s", dial->upstream->name, address, dial->facts.version,
-                   dial->facts.cipher, dial->facts.certificate_name);
+        doctor_say(doctor, "server", NULL, "%s %s: %s, %s, certificate %s", dial->upstream->name, address,
+                   dial->facts.version, dial->facts.cipher, dial->facts.certificate_name);
     else if (is_unreachable(dial->result))
-        doctor_say(doctor, "server", any_good ? NULL : "no way leads there: connect this machine to a network", "%s %s: %s",
-                   dial->upstream->name, address, error_text(dial->result));
+        doctor_say(doctor, "server", any_good ? NULL : "no way leads there: connect this machine to a network",
+                   "%s %s: %s", dial->upstream->name, address, error_text(dial->result));
     else
-        doctor_say(doctor, "server", remedy_for(dial), "%s %s: %s", dial->upstream->name, address, error_text(dial->result));
+        doctor_say(doctor, "server", remedy_for(dial), "%s %s: %s", dial->upstream->name, address,
+                   error_text(dial->result));
 }
 
 static void tell_mtu(struct doctor *doctor, const struct dials *all)
@@ -152,7 +155,9 @@ static void tell_mtu(struct doctor *doctor, const struct dials *all)
         if (all->dial[i].mtu > 0 && (least == 0 || all->dial[i].mtu < least))
             least = all->dial[i].mtu;
     if (least > 0)
-        doctor_say(doctor, "mtu", least >= MTU_LEAST ? NULL : "look at the tunnel or link on the way: 1280 is the least that IPv6 allows",
+        doctor_say(doctor, "mtu",
+                   least >= MTU_LEAST ? NULL
+                                      : "look at the tunnel or link on the way: 1280 is the least that IPv6 allows",
                    "the smallest path MTU to a server is %d", least);
 }
 
@@ -180,10 +185,11 @@ static void start_upstream(struct doctor *doctor, struct dials *all, const struc
     struct tls_trust *trust = NULL;
     int status = tls_trust_new(&trust, &options);
     if (status < 0)
-        doctor_say(doctor, "ca", "install ca-certificates, or set tls.ca-file to a file in PEM that can be read", "%s: no CAs from %s: %s",
-                   upstream->name, options.ca_file, error_text(status));
+        doctor_say(doctor, "ca", "install ca-certificates, or set tls.ca-file to a file in PEM that can be read",
+                   "%s: no CAs from %s: %s", upstream->name, options.ca_file, error_text(status));
     else
-        doctor_say(doctor, "ca", NULL, "%s: trusted by %s", upstream->name, upstream->tls_name ? options.ca_file : "pins");
+        doctor_say(doctor, "ca", NULL, "%s: trusted by %s", upstream->name,
+                   upstream->tls_name ? options.ca_file : "pins");
     for (size_t i = 0; i < upstream->address_count && status == 0; i++)
         start_dial(all, upstream, &upstream->addresses[i], trust);
     tls_trust_unref(trust);
@@ -239,7 +245,11 @@ void doctor_check_families(struct doctor *doctor)
 {
     bool v4 = has_way("198.51.100.1"), v6 = has_way("2001:db8::1");
     struct probe_answer answer = {.records = 0};
-    doctor_say(doctor, "ipv6", NULL, "a way leads to %s", v4 && v6 ? "IPv4 and IPv6" : v4 ? "IPv4 only" : v6 ? "IPv6 only" : "neither family");
+    doctor_say(doctor, "ipv6", NULL, "a way leads to %s",
+               v4 && v6 ? "IPv4 and IPv6"
+               : v4     ? "IPv4 only"
+               : v6     ? "IPv6 only"
+                        : "neither family");
     if (v4 || !v6)
         return;
     int status = probe_ask(&answer, &doctor->server, "ipv4only.arpa", TYPE_AAAA, false, NAT64_MS);

@@ -7,6 +7,7 @@
 #include <config.h>
 #include "show.h"
 
+/* clang-format off */
 static const struct command commands[] = {
     {"status", "", "how the daemon, its upstreams and its cache are; exit status 2: degraded", ask_run, 0, 0, 0, "GET", "/status",
      {NULL}, show_status},
@@ -35,6 +36,7 @@ static const struct command commands[] = {
      0, 0, OWN(OWN_QUICK) | OWN(OWN_BUNDLE), NULL, NULL, {NULL}, NULL},
     {"check", "[FILE]", "look for mistakes in a configuration; asks no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
 };
+/* clang-format on */
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* --- command line --- */
@@ -115,7 +117,8 @@ static const struct command *find_command(const struct options *options, int cou
         i++;
     const struct command *command = count > 0 && i < COMMANDS ? &commands[i] : NULL;
     if (!command) {
-        fprintf(stderr, count > 0 ? "dotstubctl: there is no command '%s'\n" : "dotstubctl: a command is missing\n", arguments[0]);
+        fprintf(stderr, count > 0 ? "dotstubctl: there is no command '%s'\n" : "dotstubctl: a command is missing\n",
+                arguments[0]);
         print_usage(stderr);
         return NULL;
     }

@@ -18,27 +18,37 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NOTE "# Written by dotstubctl system enable; dotstubctl system disable removes it.\n"
-#define RESOLVED_DROPIN "/etc/systemd/resolved.conf.d/zz-dotstub.conf"
-#define RESOLVED_STUB "../run/systemd/resolve/stub-resolv.conf"
-#define NETWORKMANAGER_CONF "/etc/NetworkManager/conf.d/zz-dotstub.conf"
-#define RESOLVCONF_UNIT "dotstub-resolvconf.service"
+#define NOTE                 "# Written by dotstubctl system enable; dotstubctl system disable removes it.\n"
+#define RESOLVED_DROPIN      "/etc/systemd/resolved.conf.d/zz-dotstub.conf"
+#define RESOLVED_STUB        "../run/systemd/resolve/stub-resolv.conf"
+#define NETWORKMANAGER_CONF  "/etc/NetworkManager/conf.d/zz-dotstub.conf"
+#define RESOLVCONF_UNIT      "dotstub-resolvconf.service"
 #define RESOLVCONF_UNIT_PATH "/etc/systemd/system/" RESOLVCONF_UNIT
-#define RESOLVCONF_WANTS "/etc/systemd/system/multi-user.target.wants/" RESOLVCONF_UNIT
-#define OPENRESOLV_CONF "/etc/resolvconf.conf"
-#define DHCLIENT_HOOKS "/etc/dhcp/dhclient-enter-hooks.d"
+#define RESOLVCONF_WANTS     "/etc/systemd/system/multi-user.target.wants/" RESOLVCONF_UNIT
+#define OPENRESOLV_CONF      "/etc/resolvconf.conf"
+#define DHCLIENT_HOOKS       "/etc/dhcp/dhclient-enter-hooks.d"
 
 enum { RESOLVED, NETWORKMANAGER, RESOLVCONF, OPENRESOLV, PLAIN };
 
 static const struct manager managers[] = {
     /* The manager would refuse a restart that is one too many in 10 s. */
-    [RESOLVED] = {"resolved", "systemd-resolved", true,
-                  {{"systemctl", "reset-failed", "systemd-resolved.service"}, {"systemctl", "restart", "systemd-resolved.service"}},
+    [RESOLVED] = {"resolved",
+                  "systemd-resolved",
+                  true,
+                  {{"systemctl", "reset-failed", "systemd-resolved.service"},
+                   {"systemctl", "restart", "systemd-resolved.service"}},
                   {{NULL}},
-                  {{"systemctl", "reset-failed", "systemd-resolved.service"}, {"systemctl", "restart", "systemd-resolved.service"}}},
-    [NETWORKMANAGER] = {"networkmanager", "NetworkManager", false, {{"nmcli", "general", "reload", "conf"}}, {{NULL}},
+                  {{"systemctl", "reset-failed", "systemd-resolved.service"},
+                   {"systemctl", "restart", "systemd-resolved.service"}}},
+    [NETWORKMANAGER] = {"networkmanager",
+                        "NetworkManager",
+                        false,
+                        {{"nmcli", "general", "reload", "conf"}},
+                        {{NULL}},
                         {{"nmcli", "general", "reload", "conf"}}},
-    [RESOLVCONF] = {"resolvconf", "resolvconf", false,
+    [RESOLVCONF] = {"resolvconf",
+                    "resolvconf",
+                    false,
                     {{"systemctl", "daemon-reload"}, {"systemctl", "start", RESOLVCONF_UNIT}},
                     {{"systemctl", "stop", RESOLVCONF_UNIT}},
                     {{"systemctl", "daemon-reload"}}},
@@ -116,8 +126,8 @@ static int plan_resolved(struct plan *plan, const struct resolv *resolv, const s
     bool v6 = wish->server.sa.sa_family == AF_INET6;
     addr_format(&wish->server, false, address);
     int status = add(plan, RESOLVED_DROPIN, false,
-                     format(NOTE "[Resolve]\nDNS=\nDNS=%s%s%s:%u\nDomains=~.\nDNSOverTLS=no\n", v6 ? "[" : "", address, v6 ? "]" : "",
-                            addr_port(&wish->server)));
+                     format(NOTE "[Resolve]\nDNS=\nDNS=%s%s%s:%u\nDomains=~.\nDNSOverTLS=no\n", v6 ? "[" : "", address,
+                            v6 ? "]" : "", addr_port(&wish->server)));
     if (status == 0 && strstr(resolv->target, "systemd/resolve/resolv.conf"))
         status = add(plan, RESOLV_CONF, true, strdup(RESOLVED_STUB));
     return status;
@@ -134,25 +144,27 @@ static int plan_networkmanager(struct plan *plan, const struct resolv *resolv, c
     char address[ADDR_TEXT], searches[RESOLV_WORDS], options[RESOLV_WORDS + 16];
     bool more = wish->trust_ad && !resolv_has_option(resolv, "trust-ad");
     snprintf(searches, sizeof searches, "%s", resolv->searches);
-    snprintf(options, sizeof options, "%s%s%s", resolv->options, more && *resolv->options ? " " : "", more ? "trust-ad" : "");
+    snprintf(options, sizeof options, "%s%s%s", resolv->options, more && *resolv->options ? " " : "",
+             more ? "trust-ad" : "");
     replace_blanks(searches, ',');
     replace_blanks(options, ',');
     return add(plan, NETWORKMANAGER_CONF, false,
-               format(NOTE "[global-dns]\nsearches=%s\noptions=%s\n\n[global-dns-domain-*]\nservers=%s\n", searches, options,
-                      addr_format(&wish->server, false, address)));
+               format(NOTE "[global-dns]\nsearches=%s\noptions=%s\n\n[global-dns-domain-*]\nservers=%s\n", searches,
+                      options, addr_format(&wish->server, false, address)));
 }
 
 static int plan_resolvconf(struct plan *plan, const struct resolv *resolv, const struct plan_wish *wish)
 {
     char address[ADDR_TEXT];
     (void)resolv;
-    int status = add(plan, RESOLVCONF_UNIT_PATH, false,
-                     format(NOTE "[Unit]\nDescription=dotstub in resolvconf's list of nameservers\nDocumentation=man:dotstubctl(8)\n"
-                                 "After=resolvconf.service\n\n"
-                                 "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
-                                 "ExecStart=/bin/sh -c 'printf \"nameserver %s\\\\n%s\" | /sbin/resolvconf -a lo.dotstub'\n"
-                                 "ExecStop=/sbin/resolvconf -d lo.dotstub\n",
-                            addr_format(&wish->server, false, address), wish->trust_ad ? "options trust-ad\\\\n" : ""));
+    int status = add(
+        plan, RESOLVCONF_UNIT_PATH, false,
+        format(NOTE "[Unit]\nDescription=dotstub in resolvconf's list of nameservers\nDocumentation=man:dotstubctl(8)\n"
+                    "After=resolvconf.service\n\n"
+                    "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+                    "ExecStart=/bin/sh -c 'printf \"nameserver %s\\\\n%s\" | /sbin/resolvconf -a lo.dotstub'\n"
+                    "ExecStop=/sbin/resolvconf -d lo.dotstub\n",
+               addr_format(&wish->server, false, address), wish->trust_ad ? "options trust-ad\\\\n" : ""));
     return status < 0 ? status : add(plan, RESOLVCONF_WANTS, true, strdup(RESOLVCONF_UNIT_PATH));
 }
 
@@ -183,11 +195,15 @@ static int plan_plain(struct plan *plan, const struct resolv *resolv, const stru
     return status;
 }
 
-int plan_make(struct plan *out, const struct manager *manager, const struct resolv *resolv, const struct plan_wish *wish)
+int plan_make(struct plan *out, const struct manager *manager, const struct resolv *resolv,
+              const struct plan_wish *wish)
 {
-    static int (*const makers[])(struct plan *, const struct resolv *, const struct plan_wish *) = {
-        [RESOLVED] = plan_resolved,     [NETWORKMANAGER] = plan_networkmanager, [RESOLVCONF] = plan_resolvconf,
-        [OPENRESOLV] = plan_openresolv, [PLAIN] = plan_plain};
+    static int (*const makers[])(struct plan *, const struct resolv *,
+                                 const struct plan_wish *) = {[RESOLVED] = plan_resolved,
+                                                              [NETWORKMANAGER] = plan_networkmanager,
+                                                              [RESOLVCONF] = plan_resolvconf,
+                                                              [OPENRESOLV] = plan_openresolv,
+                                                              [PLAIN] = plan_plain};
     *out = (struct plan){.manager = manager, .changes.root = wish->root};
     snprintf(out->changes.name, sizeof out->changes.name, "%s", manager->name);
     int status = makers[manager - managers](out, resolv, wish);

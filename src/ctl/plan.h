@@ -14,10 +14,10 @@
 enum { PLAN_COMMANDS = 3, PLAN_WORDS = 5 };
 
 struct manager {
-    const char *name;  /* "resolved": stands in the journal */
-    const char *title; /* "systemd-resolved" */
-    bool any_port;     /* it can ask at other ports than 53 */
-    const char *apply[PLAN_COMMANDS][PLAN_WORDS];      /* run when the files are written; NULL ends words and commands */
+    const char *name;                             /* "resolved": stands in the journal */
+    const char *title;                            /* "systemd-resolved" */
+    bool any_port;                                /* it can ask at other ports than 53 */
+    const char *apply[PLAN_COMMANDS][PLAN_WORDS]; /* run when the files are written; NULL ends words and commands */
     const char *undo_before[PLAN_COMMANDS][PLAN_WORDS]; /* and around their restoration */
     const char *undo_after[PLAN_COMMANDS][PLAN_WORDS];
 };
@@ -38,6 +38,7 @@ const struct manager *plan_find_manager(const struct resolv *resolv, const char 
 /* By the name in a journal; NULL: there is none of that name. */
 const struct manager *plan_manager_named(const char *name);
 /* 0, -ENOMEM, or another negative errno after a line that says what is wrong. */
-int plan_make(struct plan *out, const struct manager *manager, const struct resolv *resolv, const struct plan_wish *wish) MUST_CHECK;
+int plan_make(struct plan *out, const struct manager *manager, const struct resolv *resolv,
+              const struct plan_wish *wish) MUST_CHECK;
 
 #endif

@@ -17,11 +17,12 @@
 enum { RESOLV_SERVERS = 8, RESOLV_WORDS = 1024 };
 
 struct resolv {
-    char *text;            /* "" where there is no file */
-    char target[PATH_MAX]; /* what it links to; "": it is no link */
+    char *text;                          /* "" where there is no file */
+    char target[PATH_MAX];               /* what it links to; "": it is no link */
     struct addr servers[RESOLV_SERVERS]; /* port 53; only those that are understood */
     unsigned server_count;
-    char searches[RESOLV_WORDS], options[RESOLV_WORDS]; /* words, a blank between them; the last `search` or `domain`, all `options` */
+    char searches[RESOLV_WORDS],
+        options[RESOLV_WORDS]; /* words, a blank between them; the last `search` or `domain`, all `options` */
 };
 
 /* Reads `root` + RESOLV_CONF. 0, or a negative errno: it is there and cannot be read; -EFBIG: it is none. */

@@ -23,8 +23,7 @@ static void print_lines(const json_t *lines, const char *before, const char *aft
     char cell[TABLE_CELL];
     size_t i;
     json_t *line;
-    json_array_foreach(lines, i, line)
-        fprintf(out, "%s%s%s\n", before, table_text(line, cell), after);
+    json_array_foreach(lines, i, line) fprintf(out, "%s%s%s\n", before, table_text(line, cell), after);
 }
 
 /* Nothing, where it was read at the start only. */
@@ -35,7 +34,8 @@ static void print_configuration(const json_t *configuration, FILE *out)
     if (!json_is_string(last))
         return;
     bool failed = strcmp(json_string_value(last), "failed") == 0;
-    fprintf(out, "reload    %s, %s ago%s\n", table_text(last, a), table_duration(table_number(configuration, "last_reload_s_ago"), b),
+    fprintf(out, "reload    %s, %s ago%s\n", table_text(last, a),
+            table_duration(table_number(configuration, "last_reload_s_ago"), b),
             failed ? ": the configuration from before stays in force" : "");
     print_lines(json_object_get(configuration, "mistakes"), "  ", "", out);
     print_lines(json_object_get(configuration, "at_next_start"), "  ", ": takes effect at the next start", out);
@@ -51,11 +51,10 @@ static void print_daemon(const json_t *root, FILE *out)
             table_duration(table_number(root, "uptime_s"), c), table_field(root, "state", d));
     print_degraded(root, out);
     fprintf(out, "workers   %s\nlisten   ", table_field(root, "workers", a));
-    json_array_foreach(listening, i, addr)
-        fprintf(out, " %s", table_text(addr, a));
+    json_array_foreach(listening, i, addr) fprintf(out, " %s", table_text(addr, a));
     fprintf(out, "\nqueries   %s waiting\n", table_field(root, "queries_waiting", a));
-    fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", a), (double)table_number(cache, "used_bytes") / 1048576,
-            (double)table_number(cache, "size_bytes") / 1048576);
+    fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", a),
+            (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
     fprintf(out, "log       %s\n", table_field(root, "log_level", a));
     print_configuration(json_object_get(root, "configuration"), out);
     fputc('\n', out);
@@ -69,19 +68,25 @@ static void print_session(const json_t *server, FILE *out)
     if (told)
         fprintf(out, "\n%s %s\n", table_field(server, "upstream", a), table_field(server, "address", b));
     if (json_is_object(session))
-        fprintf(out, "  last session: %s, %s, certificate %s%s, %s ago\n", table_field(session, "version", a), table_field(session, "cipher", b),
-                table_field(session, "certificate", c), json_is_true(json_object_get(session, "resumed")) ? ", resumed" : "",
+        fprintf(out, "  last session: %s, %s, certificate %s%s, %s ago\n", table_field(session, "version", a),
+                table_field(session, "cipher", b), table_field(session, "certificate", c),
+                json_is_true(json_object_get(session, "resumed")) ? ", resumed" : "",
                 table_duration(table_number(session, "opened_s_ago"), d));
     if (json_is_string(error))
-        fprintf(out, "  last error:   %s, %s ago\n", table_text(error, a), table_duration(table_number(server, "last_error_s_ago"), e));
+        fprintf(out, "  last error:   %s, %s ago\n", table_text(error, a),
+                table_duration(table_number(server, "last_error_s_ago"), e));
 }
 
 static int print_status(const json_t *root, FILE *out)
 {
-    static const struct table_column columns[] = {
-        {"UPSTREAM", "upstream", false},      {"ADDRESS", "address", false},         {"STATE", "state", false},
-        {"SESSIONS", "sessions_open", true},  {"IN FLIGHT", "in_flight", true},      {"MS", "latency_ms", true},
-        {"FAILURES", "failures_in_a_row", true}, {.title = NULL}};
+    static const struct table_column columns[] = {{"UPSTREAM", "upstream", false},
+                                                  {"ADDRESS", "address", false},
+                                                  {"STATE", "state", false},
+                                                  {"SESSIONS", "sessions_open", true},
+                                                  {"IN FLIGHT", "in_flight", true},
+                                                  {"MS", "latency_ms", true},
+                                                  {"FAILURES", "failures_in_a_row", true},
+                                                  {.title = NULL}};
     const json_t *servers = json_object_get(root, "servers"), *state = json_object_get(root, "state");
     size_t i;
     json_t *server;
@@ -89,8 +94,7 @@ static int print_status(const json_t *root, FILE *out)
         return -EPROTO;
     print_daemon(root, out);
     table_print(out, servers, columns);
-    json_array_foreach(servers, i, server)
-        print_session(server, out);
+    json_array_foreach(servers, i, server) print_session(server, out);
     return strcmp(json_string_value(state), "ok") != 0;
 }
 
@@ -103,8 +107,7 @@ static int print_stats(const json_t *root, FILE *out)
     char a[TABLE_CELL], b[TABLE_CELL];
     if (!json_is_object(counters))
         return -EPROTO;
-    json_object_foreach(counters, name, value)
-        fprintf(out, "%-26s %s\n", table_key(name, a), table_text(value, b));
+    json_object_foreach(counters, name, value) fprintf(out, "%-26s %s\n", table_key(name, a), table_text(value, b));
     return 0;
 }
 
@@ -123,10 +126,12 @@ static void print_answer(const json_t *answer, FILE *out)
 {
     static const struct table_column columns[] = {{"  TYPE", "type", false}, {"TTL", "ttl", true}, {.title = NULL}};
     char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL];
-    const json_t *expired = json_object_get(answer, "expired_s_ago"), *errors = json_object_get(answer, "extended_errors");
+    const json_t *expired = json_object_get(answer, "expired_s_ago"),
+                 *errors = json_object_get(answer, "extended_errors");
     size_t i;
     json_t *error;
-    fprintf(out, "%s%s%s: ", table_field(answer, "rcode", a), json_is_true(json_object_get(answer, "dnssec_ok")) ? ", DO" : "",
+    fprintf(out, "%s%s%s: ", table_field(answer, "rcode", a),
+            json_is_true(json_object_get(answer, "dnssec_ok")) ? ", DO" : "",
             json_is_true(json_object_get(answer, "checking_disabled")) ? ", CD" : "");
     if (json_is_integer(expired))
         fprintf(out, "expired %s ago", table_duration(json_integer_value(expired), b));
@@ -150,8 +155,7 @@ static int print_cache(const json_t *root, FILE *out)
         return -EPROTO;
     fprintf(out, "%s %s%s\n", table_field(root, "name", name), table_field(root, "type", type),
             json_array_size(answers) ? "" : ": nothing is kept");
-    json_array_foreach(answers, i, answer)
-        print_answer(answer, out);
+    json_array_foreach(answers, i, answer) print_answer(answer, out);
     return 0;
 }
 
@@ -241,7 +245,8 @@ const char *show_error(const char *body, char *out, size_t cap)
 {
     json_t *root = json_loads(body, 0, NULL);
     const char *sentence = json_string_value(json_object_get(root, "error"));
-    snprintf(out, cap, "%.*s", sentence ? (int)strlen(sentence) : (int)strcspn(body, "\r\n"), sentence ? sentence : body);
+    snprintf(out, cap, "%.*s", sentence ? (int)strlen(sentence) : (int)strcspn(body, "\r\n"),
+             sentence ? sentence : body);
     table_make_plain(out);
     json_decref(root);
     return out;

@@ -11,8 +11,12 @@ static const char *phase_title(const char *phase)
 {
     static const struct {
         const char *phase, *title;
-    } titles[] = {{"retries", "earlier tries"},   {"place", "waiting for a session"}, {"connect", "connecting (TCP)"},
-                  {"handshake", "TLS handshake"}, {"write", "writing"},               {"answer", "waiting for the answer"}};
+    } titles[] = {{"retries", "earlier tries"},
+                  {"place", "waiting for a session"},
+                  {"connect", "connecting (TCP)"},
+                  {"handshake", "TLS handshake"},
+                  {"write", "writing"},
+                  {"answer", "waiting for the answer"}};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (strcmp(titles[i].phase, phase) == 0)
             return titles[i].title;
@@ -75,8 +79,9 @@ static void print_record(const json_t *record, FILE *out)
 static int print_explain(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {
-        {"ID", "id", false},    {"KIND", "kind", false},       {"S AGO", "ended_s_ago", true}, {"MS", "total_ms", true},
-        {"RCODE", "rcode", false}, {"LONGEST", "longest", false}, {"TYPE", "type", false}, {"NAME", "name", false}, {.title = NULL}};
+        {"ID", "id", false},      {"KIND", "kind", false},   {"S AGO", "ended_s_ago", true},
+        {"MS", "total_ms", true}, {"RCODE", "rcode", false}, {"LONGEST", "longest", false},
+        {"TYPE", "type", false},  {"NAME", "name", false},   {.title = NULL}};
     const json_t *records = json_object_get(root, "records");
     size_t i;
     json_t *record;
@@ -88,8 +93,7 @@ static int print_explain(const json_t *root, FILE *out)
         table_print(out, records, columns);
         return 0;
     }
-    json_array_foreach(records, i, record)
-        print_record(record, out);
+    json_array_foreach(records, i, record) print_record(record, out);
     return 0;
 }
 
@@ -125,7 +129,8 @@ static int print_trace(const json_t *root, FILE *out)
     if (!json_is_string(json_object_get(root, "name")))
         return -EPROTO;
     fprintf(out, "%s %s: %s, %s records, %s octets", table_field(root, "name", a), table_field(root, "type", b),
-            table_field(root, "rcode", c), table_field(root, "answer_records", d), table_field(root, "answer_octets", e));
+            table_field(root, "rcode", c), table_field(root, "answer_records", d),
+            table_field(root, "answer_octets", e));
     fprintf(out, ", after %s ms, by the step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
     print_cache(json_object_get(root, "cache"), out);
     print_asked(json_object_get(root, "asked"), out);

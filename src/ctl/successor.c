@@ -108,7 +108,8 @@ static void adapt_environment(char **variables)
     static char watchdog[48];
     bool watched = value_of(variables, "WATCHDOG_PID");
     for (char **at = variables; *at;) {
-        if (strncmp(*at, "LISTEN_", strlen("LISTEN_")) == 0 || strncmp(*at, "WATCHDOG_PID=", strlen("WATCHDOG_PID=")) == 0)
+        if (strncmp(*at, "LISTEN_", strlen("LISTEN_")) == 0 ||
+            strncmp(*at, "WATCHDOG_PID=", strlen("WATCHDOG_PID=")) == 0)
             drop_word(at);
         else
             at++;
@@ -139,7 +140,7 @@ static bool find_binary(char out[PATH_MAX], pid_t pid)
 
 /* The hierarchies that service managers use: version 2, alone or beside version 1, and that of systemd in version 1. */
 static const struct hierarchy {
-    const char *name;   /* in /proc/PID/cgroup, behind a number */
+    const char *name; /* in /proc/PID/cgroup, behind a number */
     const char *mounts[2];
 } hierarchies[] = {
     {"::", {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}},
@@ -230,8 +231,10 @@ _Noreturn static void become(const struct running *daemon, const char *binary, c
     char process[24];
     snprintf(process, sizeof process, "%ld", (long)daemon->pid);
     if (!join_group(process) && value_of(variables, "NOTIFY_SOCKET")) {
-        fputs("dotstubctl: the daemon's control group cannot be joined, so its service manager would not know the new one; ask as root, or "
-              "restart the service: the manager keeps its sockets\n", stderr);
+        fputs(
+            "dotstubctl: the daemon's control group cannot be joined, so its service manager would not know the new one; ask as root, or "
+            "restart the service: the manager keeps its sockets\n",
+            stderr);
         _exit(EX_NOPERM);
     }
     take_limits(daemon->pid);
@@ -250,7 +253,8 @@ _Noreturn static void become(const struct running *daemon, const char *binary, c
 
 /* The service manager waits only for its own children at a stop, so the successor is to be one: what starts it is gone before it
  * becomes anything. It writes its number to `told`, and goes on at the end of `go`. */
-_Noreturn static void begin(int told[2], int go[2], const struct running *daemon, const char *binary, char **words, char **variables)
+_Noreturn static void begin(int told[2], int go[2], const struct running *daemon, const char *binary, char **words,
+                            char **variables)
 {
     pid_t own = fork() == 0 ? getpid() : 0;
     if (!own)

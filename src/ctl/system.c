@@ -93,7 +93,8 @@ static int first_lookup(const struct addr *server, uint64_t deadline_ms)
             return 0;
     }
     char address[ADDR_TEXT];
-    fprintf(stderr, "dotstubctl: %s has not answered for " FIRST_NAME " within 5 s (%s)\n", addr_format(server, true, address),
+    fprintf(stderr, "dotstubctl: %s has not answered for " FIRST_NAME " within 5 s (%s)\n",
+            addr_format(server, true, address),
             status < 0 ? error_text(status) : "it answered, with an error; see dotstubctl status");
     return -ETIMEDOUT;
 }
@@ -174,7 +175,8 @@ static int carry_out(const struct system *system, const struct plan *plan)
         status = change_confirm(system->root);
     if (status == 0)
         return EXIT_OK;
-    fputs(undo(system) == 0 ? "dotstubctl: all is as it was before\n" : "dotstubctl: not all could be undone: run `dotstubctl system disable`\n",
+    fputs(undo(system) == 0 ? "dotstubctl: all is as it was before\n"
+                            : "dotstubctl: not all could be undone: run `dotstubctl system disable`\n",
           stderr);
     return EXIT_OTHER;
 }
@@ -225,7 +227,8 @@ static int already_on(const struct system *system)
         puts("on already");
         return EXIT_OK;
     }
-    fputs("dotstubctl: it is on, but somebody has written " RESOLV_CONF " since: run `dotstubctl system disable`, then enable it again\n",
+    fputs("dotstubctl: it is on, but somebody has written " RESOLV_CONF
+          " since: run `dotstubctl system disable`, then enable it again\n",
           stderr);
     return EXIT_OTHER;
 }
@@ -253,7 +256,8 @@ static int enable(struct system *system)
         return EXIT_OTHER;
     status = system->dry ? explain(system, &plan) : carry_out(system, &plan);
     if (status == EXIT_OK && !system->dry)
-        printf("on: programs ask dotstub at %s, by way of %s; `dotstubctl system disable` undoes it\n", address, manager->title);
+        printf("on: programs ask dotstub at %s, by way of %s; `dotstubctl system disable` undoes it\n", address,
+               manager->title);
     change_free(&plan.changes);
     return status;
 }
@@ -271,7 +275,8 @@ static json_t *addresses(const struct resolv *resolv)
 
 static json_t *describe(const struct system *system)
 {
-    static const char *const states[] = {[CHANGE_OFF] = "off", [CHANGE_INTERRUPTED] = "interrupted", [CHANGE_ON] = "on"};
+    static const char *const states[] = {
+        [CHANGE_OFF] = "off", [CHANGE_INTERRUPTED] = "interrupted", [CHANGE_ON] = "on"};
     const struct manager *manager = plan_manager_named(system->name);
     char address[ADDR_TEXT];
     if (!manager)
@@ -344,7 +349,8 @@ static int look(struct system *system, const struct options *options, bool disab
 int system_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
     struct system system = {.root = options->value[OWN_ROOT] ? options->value[OWN_ROOT] : "",
-                            .dry = options->given & OWN(OWN_DRY_RUN), .json = options->json};
+                            .dry = options->given & OWN(OWN_DRY_RUN),
+                            .json = options->json};
     bool enables = strcmp(arguments[0], "enable") == 0, disables = strcmp(arguments[0], "disable") == 0;
     bool changes = (enables || disables) && !system.dry;
     system.wish = (struct plan_wish){.root = system.root, .trust_ad = options->given & OWN(OWN_TRUST_AD)};

@@ -48,11 +48,14 @@ json_int_t table_number(const json_t *object, const char *key)
 const char *table_duration(json_int_t seconds, char out[TABLE_CELL])
 {
     if (seconds >= 86400)
-        snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " d %" JSON_INTEGER_FORMAT " h", seconds / 86400, seconds / 3600 % 24);
+        snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " d %" JSON_INTEGER_FORMAT " h", seconds / 86400,
+                 seconds / 3600 % 24);
     else if (seconds >= 3600)
-        snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " h %" JSON_INTEGER_FORMAT " min", seconds / 3600, seconds / 60 % 60);
+        snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " h %" JSON_INTEGER_FORMAT " min", seconds / 3600,
+                 seconds / 60 % 60);
     else if (seconds >= 60)
-        snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " min %" JSON_INTEGER_FORMAT " s", seconds / 60, seconds % 60);
+        snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " min %" JSON_INTEGER_FORMAT " s", seconds / 60,
+                 seconds % 60);
     else
         snprintf(out, TABLE_CELL, "%" JSON_INTEGER_FORMAT " s", seconds);
     return out;
@@ -68,7 +71,8 @@ static int width_of(const json_t *rows, const struct table_column *column)
     size_t width = strlen(column->title), i;
     json_t *row;
     char cell[TABLE_CELL];
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         size_t len = strlen(table_field(row, column->key, cell));
         width = len > width ? len : width;
     }
@@ -98,9 +102,8 @@ void table_print(FILE *out, const json_t *rows, const struct table_column *colum
         widths[c] = width_of(rows, &columns[c]);
     for (unsigned c = 0; columns[c].title; c++)
         print_cell(out, &columns[c], widths[c], columns[c].title);
-    json_array_foreach(rows, i, row)
-        for (unsigned c = 0; columns[c].title; c++)
-            print_cell(out, &columns[c], widths[c], table_field(row, columns[c].key, cell));
+    json_array_foreach(rows, i, row) for (unsigned c = 0; columns[c].title; c++)
+        print_cell(out, &columns[c], widths[c], table_field(row, columns[c].key, cell));
 }
 
 int table_show(const char *json, FILE *out, int (*print)(const json_t *root, FILE *out))

@@ -53,7 +53,8 @@ static int await_successor(struct running *out, pid_t successor, const char *pat
 static int check_place(const struct running *daemon, const char *path)
 {
     if (daemon->pid == 1)
-        fputs("dotstubctl: the daemon is process 1, with whose end its container ends: replace the container\n", stderr);
+        fputs("dotstubctl: the daemon is process 1, with whose end its container ends: replace the container\n",
+              stderr);
     else if (client_find_process(path) != daemon->pid)
         fputs("dotstubctl: the daemon runs in a container: upgrade it there, or replace the container\n", stderr);
     else

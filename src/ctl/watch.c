@@ -14,7 +14,7 @@ enum { HEADER_EVERY = 20 };
 
 static const struct {
     const char *title, *counter;
-} columns[] = {{"QUERIES", "queries_received"}, {"HITS", "cache_hits"},       {"MISSES", "cache_misses"},
+} columns[] = {{"QUERIES", "queries_received"}, {"HITS", "cache_hits"},           {"MISSES", "cache_misses"},
                {"STALE", "stale_answers"},      {"SERVFAIL", "answers_servfail"}, {"ASKED", "exchanges_sent"},
                {"SESSIONS", "sessions_opened"}, {"DROPPED", "queries_dropped"}};
 #define COLUMNS (sizeof columns / sizeof *columns)

@@ -152,7 +152,8 @@ static void wait_some(struct cachefile *file)
     uv_mutex_unlock(&file->lock);
 }
 
-int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config, const atomic_bool *stop)
+int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config,
+                    const atomic_bool *stop)
 {
     *group = (struct dump_group){.id = 0};
     *out = (struct dump_terms){
@@ -197,7 +198,8 @@ void cachefile_flushed(struct cachefile *file)
     if (!file->path || file->gave_up)
         return;
     if (unlink(file->path) < 0 && errno != ENOENT)
-        log_warning("cache", "%s still holds what was flushed and cannot be removed: %s", file->path, error_text(-errno));
+        log_warning("cache", "%s still holds what was flushed and cannot be removed: %s", file->path,
+                    error_text(-errno));
     file->known = 0;
     if (file->state == CACHEFILE_WRITING)
         file->again = true; /* the job notices by itself */

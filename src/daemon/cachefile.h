@@ -18,15 +18,15 @@ enum cachefile_state { CACHEFILE_IDLE, CACHEFILE_READING, CACHEFILE_WRITING };
 
 struct cachefile {
     struct loop *loop;
-    const char *path; /* NULL: not to be saved */
+    const char *path;            /* NULL: not to be saved */
     const struct config *config; /* in force */
     struct cache *cache;
     struct dump_group group;
     struct dump_terms terms;
     uv_work_t work;
     enum cachefile_state state;
-    atomic_bool stop;   /* the job is to give up */
-    bool again;         /* write once more when it has */
+    atomic_bool stop; /* the job is to give up */
+    bool again;       /* write once more when it has */
     bool gave_up;
     atomic_bool ending; /* no need to wait for the disk */
     uint64_t epoch;     /* of the cache, when the job began */

@@ -39,8 +39,8 @@ struct daemon {
     struct sockets sockets;
     struct loop loop;
     struct mailbox mailbox;
-    struct letter *ended;   /* one for each worker */
-    unsigned running;       /* workers whose end was not told yet */
+    struct letter *ended; /* one for each worker */
+    unsigned running;     /* workers whose end was not told yet */
     bool stopping;
     struct drain drain;
     struct control *control;
@@ -100,15 +100,19 @@ static void cache_flushed(void *context)
 static void drain_for(void *context, uint64_t ms);
 static void reload_for(void *context, struct reload_wait *wait);
 
-static const struct control_ops control_ops = {counters_of, post_to, worker_report, worker_trace, cache_flushed, drain_for,
-                                                reload_for};
+static const struct control_ops control_ops = {counters_of,   post_to,   worker_report, worker_trace,
+                                               cache_flushed, drain_for, reload_for};
 
 /* After make_workers; may be the first to want the user. 0 or an exit status. */
 static int open_control(const char *user)
 {
-    struct control_setup setup = {
-        .loop = &self.loop, .mailbox = &self.mailbox, .config = self.config, .cache = self.cache, .ops = &control_ops,
-        .taken = self.takeover.control, .taken_count = self.takeover.control_count};
+    struct control_setup setup = {.loop = &self.loop,
+                                  .mailbox = &self.mailbox,
+                                  .config = self.config,
+                                  .cache = self.cache,
+                                  .ops = &control_ops,
+                                  .taken = self.takeover.control,
+                                  .taken_count = self.takeover.control_count};
     struct addr *listening = mem_zalloc(self.sockets.addresses, sizeof *listening);
     int status = listening ? privileges_identity(user, &setup.uid, &setup.gid) : -ENOMEM;
     for (size_t i = 0; listening && i < self.sockets.addresses; i++)
@@ -289,7 +293,8 @@ static void announce(void)
     for (size_t i = 0; i < self.sockets.addresses; i++)
         log_info("daemon", "listening on %s, UDP and TCP", addr_format(&self.sockets.pairs[i].addr, true, text));
     log_info("daemon", "ready: version %s, %u worker%s, %zu upstream%s", PACKAGE_VERSION, self.config->workers,
-             self.config->workers == 1 ? "" : "s", self.config->upstream_count, self.config->upstream_count == 1 ? "" : "s");
+             self.config->workers == 1 ? "" : "s", self.config->upstream_count,
+             self.config->upstream_count == 1 ? "" : "s");
 }
 
 static int run_workers(void)
@@ -345,7 +350,8 @@ static int open_sockets(const struct daemon_setup *setup)
     uid_t uid;
     gid_t gid;
     if (setup->take_over > 0) {
-        if (privileges_identity(setup->user, &uid, &gid) < 0 || takeover_begin(&self.takeover, setup->take_over, uid) < 0)
+        if (privileges_identity(setup->user, &uid, &gid) < 0 ||
+            takeover_begin(&self.takeover, setup->take_over, uid) < 0)
             return EXIT_OTHER;
         self.takes_over = true;
         size_t count = self.takeover.listening_count;

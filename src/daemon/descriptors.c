@@ -31,14 +31,17 @@ static size_t count_sessions(const struct config *config)
 unsigned descriptors_for_clients(const struct config *config, size_t listeners)
 {
     unsigned long limit = raise_limit();
-    unsigned long of_worker = OWN_OF_WORKER + 4 * listeners + count_sessions(config); /* each address: UDP and TCP, and copies of them */
+    unsigned long of_worker =
+        OWN_OF_WORKER + 4 * listeners + count_sessions(config); /* each address: UDP and TCP, and copies of them */
     unsigned long reserve = OWN + control_descriptors(config) + config->workers * of_worker;
     unsigned long left = limit > reserve ? (limit - reserve) / config->workers : 0;
     if (left < LEAST_CLIENTS)
         left = LEAST_CLIENTS;
     if (left >= config->limits.tcp_clients)
         return config->limits.tcp_clients;
-    log_warning("daemon", "at most %lu TCP clients per worker: the limit of open files is %lu; raise it (ulimit -n, LimitNOFILE=)",
-                left, limit);
+    log_warning(
+        "daemon",
+        "at most %lu TCP clients per worker: the limit of open files is %lu; raise it (ulimit -n, LimitNOFILE=)", left,
+        limit);
     return (unsigned)left;
 }

@@ -50,7 +50,8 @@ static int send_some(int fd, char kind, const int *fds, size_t count)
     struct msghdr message = {
         .msg_iov = &octet, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     struct cmsghdr *head = (struct cmsghdr *)(void *)control;
-    *head = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
+    *head =
+        (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
     memcpy(CMSG_DATA(head), fds, count * sizeof(int));
     return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
@@ -150,7 +151,8 @@ static void talked(uv_work_t *work, int status)
         handover->setup.given(handover->peer);
         (void)send(handover->peer_fd, &accepted, 1, MSG_NOSIGNAL);
     } else {
-        log_warning("daemon", "process %ld did not take over: %s; this one goes on", (long)handover->peer, error_text(status));
+        log_warning("daemon", "process %ld did not take over: %s; this one goes on", (long)handover->peer,
+                    error_text(status));
     }
     hang_up(handover);
 }
@@ -164,7 +166,8 @@ static void tickets_came(struct letter *letter, void *reader)
     if (--handover->outstanding > 0)
         return;
     handover->state = HANDOVER_TALKING;
-    if (handover->closing || cachefile_terms(&handover->terms, &handover->group, handover->setup.config, &handover->stop) < 0 ||
+    if (handover->closing ||
+        cachefile_terms(&handover->terms, &handover->group, handover->setup.config, &handover->stop) < 0 ||
         uv_queue_work(&handover->setup.loop->uv, &handover->work, talk, talked) < 0)
         hang_up(handover);
 }

@@ -35,15 +35,15 @@ enum handover_kind {
 
 struct handover_setup {
     struct loop *loop;
-    struct mailbox *mailbox;          /* of that loop */
-    const int *sockets;               /* that questions come by */
+    struct mailbox *mailbox; /* of that loop */
+    const int *sockets;      /* that questions come by */
     size_t socket_count;
     const struct control *control;
     struct cache *cache;
     const struct config *config;
     struct worker **workers;
     unsigned worker_count;
-    void (*given)(pid_t to);          /* the process `to` has all of it and answers: time to stop */
+    void (*given)(pid_t to); /* the process `to` has all of it and answers: time to stop */
 };
 
 enum handover_state {
@@ -56,13 +56,13 @@ struct handover {
     struct handover_setup setup;
     enum handover_state state;
     uv_poll_t poll;
-    int fd, peer_fd;  /* -1: none */
+    int fd, peer_fd; /* -1: none */
     pid_t peer;
     struct handover_tickets *tickets; /* one for each worker, under way while `outstanding` */
     unsigned outstanding;
     uv_work_t work;
     bool open, closing;
-    int status;       /* of the job */
+    int status; /* of the job */
     struct dump_group group;
     struct dump_terms terms;
     atomic_bool stop;

@@ -51,8 +51,10 @@ static int place_opened(struct socket_pairs *list, int fd, const struct addr *at
     if (!pair)
         pair = append(list, at);
     if (*half_of(pair, type) >= 0) {
-        log_error("daemon", "the service manager gave two sockets of one kind for %s: one Listen*= line in its socket unit is too many",
-                  addr_format(at, true, text));
+        log_error(
+            "daemon",
+            "the service manager gave two sockets of one kind for %s: one Listen*= line in its socket unit is too many",
+            addr_format(at, true, text));
         return -EADDRINUSE;
     }
     *half_of(pair, type) = fd;
@@ -81,8 +83,11 @@ static int add(struct inherited *inherited, int i)
     else if (kept)
         close(fd);
     else
-        log_error("daemon", "descriptor %d of the service manager is no socket that can be used: %s; see Listen*= and BindIPv6Only= in its "
-                  "socket unit", fd, error_text(status));
+        log_error(
+            "daemon",
+            "descriptor %d of the service manager is no socket that can be used: %s; see Listen*= and BindIPv6Only= in its "
+            "socket unit",
+            fd, error_text(status));
     return kept ? 0 : status;
 }
 
@@ -94,8 +99,10 @@ static int check_opened(const struct socket_pairs *opened)
         const struct socket_pair *pair = &opened->pairs[i];
         if (pair->udp >= 0 && pair->tcp >= 0)
             continue;
-        log_error("daemon", "the service manager gave no %s socket for %s: its socket unit needs ListenDatagram= and ListenStream= for it",
-                  pair->udp < 0 ? "UDP" : "TCP", addr_format(&pair->addr, true, text));
+        log_error(
+            "daemon",
+            "the service manager gave no %s socket for %s: its socket unit needs ListenDatagram= and ListenStream= for it",
+            pair->udp < 0 ? "UDP" : "TCP", addr_format(&pair->addr, true, text));
         return -EADDRNOTAVAIL;
     }
     return 0;
@@ -143,7 +150,8 @@ int inherited_from(struct inherited *out, const int *fds, size_t count)
 
 int inherited_copy(struct socket_pair *out, const struct socket_pair *pair)
 {
-    *out = (struct socket_pair){pair->addr, fcntl(pair->udp, F_DUPFD_CLOEXEC, 0), fcntl(pair->tcp, F_DUPFD_CLOEXEC, 0), true};
+    *out = (struct socket_pair){pair->addr, fcntl(pair->udp, F_DUPFD_CLOEXEC, 0), fcntl(pair->tcp, F_DUPFD_CLOEXEC, 0),
+                                true};
     return out->udp < 0 || out->tcp < 0 ? -errno : 0;
 }
 
@@ -203,7 +211,8 @@ void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, 
     if (forget && closed && status == 0)
         status = notify_wait(FORGET_MS);
     if (status < 0)
-        log_warning("daemon", "the service manager still holds sockets that are not listened on any more: %s", error_text(status));
+        log_warning("daemon", "the service manager still holds sockets that are not listened on any more: %s",
+                    error_text(status));
 }
 
 static void close_pairs(struct socket_pairs *list)

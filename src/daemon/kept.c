@@ -43,7 +43,8 @@ int kept_init(struct kept *kept, struct loop *loop)
     return status < 0 ? status : uv_timer_init(&loop->uv, &kept->timer);
 }
 
-static void begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers, bool read)
+static void begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers,
+                  bool read)
 {
     kept->workers = workers;
     kept->worker_count = config->workers;

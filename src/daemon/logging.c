@@ -16,7 +16,8 @@ static bool same_log(const struct config *a, const struct config *b)
 {
     bool same = a->log_level == b->log_level && a->log_module_count == b->log_module_count;
     for (size_t i = 0; same && i < a->log_module_count; i++)
-        same = a->log_modules[i].module == b->log_modules[i].module && a->log_modules[i].level == b->log_modules[i].level;
+        same =
+            a->log_modules[i].module == b->log_modules[i].module && a->log_modules[i].level == b->log_modules[i].level;
     return same && a->log_queries == b->log_queries && a->log_queries_sample == b->log_queries_sample;
 }
 

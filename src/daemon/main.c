@@ -32,21 +32,22 @@ extern char **environ;
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: dotstub [-c FILE] [--user NAME] [--take-over PID | --check | --print-config | --print-default-config]\n"
-          "       dotstub --version | --help\n"
-          "\n"
-          "A stub resolver: answers DNS over UDP and TCP from its cache, asks over DNS-over-TLS.\n"
-          "It runs in the foreground and logs on standard error.\n"
-          "\n"
-          "  -c, --config FILE        read FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
-          "      --user NAME          when started as root, run as NAME (default: " PRIVILEGES_DEFAULT_USER ")\n"
-          "      --take-over PID      begin with the sockets and the cache of a dotstub that runs, and take its place\n"
-          "      --check              read the configuration, report all mistakes, exit\n"
-          "      --print-config       print the configuration in force and where each value came from\n"
-          "      --print-default-config  print the annotated default configuration file\n"
-          "      --version            print the version\n"
-          "  -h, --help               print this\n",
-          out);
+    fputs(
+        "usage: dotstub [-c FILE] [--user NAME] [--take-over PID | --check | --print-config | --print-default-config]\n"
+        "       dotstub --version | --help\n"
+        "\n"
+        "A stub resolver: answers DNS over UDP and TCP from its cache, asks over DNS-over-TLS.\n"
+        "It runs in the foreground and logs on standard error.\n"
+        "\n"
+        "  -c, --config FILE        read FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
+        "      --user NAME          when started as root, run as NAME (default: " PRIVILEGES_DEFAULT_USER ")\n"
+        "      --take-over PID      begin with the sockets and the cache of a dotstub that runs, and take its place\n"
+        "      --check              read the configuration, report all mistakes, exit\n"
+        "      --print-config       print the configuration in force and where each value came from\n"
+        "      --print-default-config  print the annotated default configuration file\n"
+        "      --version            print the version\n"
+        "  -h, --help               print this\n",
+        out);
 }
 
 /* 0: it is none. */

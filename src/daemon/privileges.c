@@ -13,7 +13,8 @@ static const struct passwd *find_user(const char *user)
     const char *name = user ? user : PRIVILEGES_DEFAULT_USER;
     const struct passwd *entry = getpwnam(name);
     if (!entry)
-        log_error("daemon", "user %s does not exist: create it (useradd --system %s) or name another with --user", name, name);
+        log_error("daemon", "user %s does not exist: create it (useradd --system %s) or name another with --user", name,
+                  name);
     return entry;
 }
 
@@ -63,8 +64,10 @@ static int become(const struct passwd *entry)
                                  CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT);
     if (status == 0)
         return 0;
-    log_error("daemon", "cannot become user %s (step %d failed): the container or service manager forbids it; start as that user instead",
-              entry->pw_name, -status);
+    log_error(
+        "daemon",
+        "cannot become user %s (step %d failed): the container or service manager forbids it; start as that user instead",
+        entry->pw_name, -status);
     return -EPERM;
 }
 

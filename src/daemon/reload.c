@@ -117,7 +117,8 @@ static void change_back(struct letter *letter, void *reader)
 }
 
 /* 0 or -ENOMEM. */
-static int changes_new(struct change **out, struct reload *reload, struct config *config, struct tls_trust *const *trusts)
+static int changes_new(struct change **out, struct reload *reload, struct config *config,
+                       struct tls_trust *const *trusts)
 {
     unsigned count = reload->setup.count, limit = reload->setup.tcp_limit(config);
     struct change *changes = mem_zalloc(count, sizeof *changes);

@@ -14,13 +14,13 @@
 #include "worker.h"
 
 struct reload_setup {
-    const char *file;          /* as on the command line; NULL: the default */
-    struct config **config;    /* in force */
+    const char *file;       /* as on the command line; NULL: the default */
+    struct config **config; /* in force */
     struct worker **workers;
-    unsigned count;            /* of workers */
+    unsigned count; /* of workers */
     struct control *control;
     unsigned (*tcp_limit)(const struct config *config);
-    void (*tell)(const char *assignments); /* the service manager */
+    void (*tell)(const char *assignments);        /* the service manager */
     void (*changed)(const struct config *config); /* another one is in force; borrowed until the next time */
 };
 

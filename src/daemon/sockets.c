@@ -14,15 +14,18 @@ static void explain(const struct addr *addr, int error)
     addr_format(addr, true, text);
     socket_port_holder(addr, holder, sizeof holder);
     if (error == -EADDRINUSE)
-        log_error("daemon",
-                  "cannot listen on %s: the port is in use%s%s; stop that program or choose another address with `listen`", text,
-                  holder[0] ? " by " : "", holder);
+        log_error(
+            "daemon",
+            "cannot listen on %s: the port is in use%s%s; stop that program or choose another address with `listen`",
+            text, holder[0] ? " by " : "", holder);
     else if (error == -EACCES || error == -EPERM)
-        log_error("daemon",
-                  "cannot listen on %s: no permission; start as root, give CAP_NET_BIND_SERVICE, or use a port above 1023", text);
+        log_error(
+            "daemon",
+            "cannot listen on %s: no permission; start as root, give CAP_NET_BIND_SERVICE, or use a port above 1023",
+            text);
     else if (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT)
-        log_error("daemon", "cannot listen on %s: %s; take the address out of `listen` or set it up on this machine", text,
-                  error_text(error));
+        log_error("daemon", "cannot listen on %s: %s; take the address out of `listen` or set it up on this machine",
+                  text, error_text(error));
     else
         log_error("daemon", "cannot listen on %s: %s", text, error_text(error));
 }
@@ -66,8 +69,11 @@ static int check_named(const struct inherited *inherited, const struct config *c
             at++;
         if (at < config->listen_count)
             continue;
-        log_error("daemon", "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
-                  "socket unit", addr_format(&inherited->opened.pairs[i].addr, true, text));
+        log_error(
+            "daemon",
+            "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
+            "socket unit",
+            addr_format(&inherited->opened.pairs[i].addr, true, text));
         return -EADDRNOTAVAIL;
     }
     return 0;
@@ -102,7 +108,8 @@ static void close_one(int *fd)
 
 /* The pair of one worker for one address. `first`: another worker's, which is shared where a socket of our own cannot be bound
  * beside those that were kept, because those are of another user's. */
-static int open_one(struct socket_pair *out, const struct addr *addr, struct inherited *inherited, const struct socket_pair *first)
+static int open_one(struct socket_pair *out, const struct addr *addr, struct inherited *inherited,
+                    const struct socket_pair *first)
 {
     const struct socket_pair *opened = inherited_find(inherited, addr);
     if (opened)
@@ -122,7 +129,8 @@ static int open_addresses(struct sockets *sockets, const struct addr *addrs, str
     int status = 0;
     for (size_t i = 0; status == 0 && i < sockets->workers * sockets->addresses; i++) {
         size_t worker = i / sockets->addresses, at = i % sockets->addresses;
-        status = open_one(&sockets->pairs[worker * sockets->per_worker + at], &addrs[at], inherited, &sockets->pairs[at]);
+        status =
+            open_one(&sockets->pairs[worker * sockets->per_worker + at], &addrs[at], inherited, &sockets->pairs[at]);
         if (status < 0)
             explain(&addrs[at], status);
     }
@@ -135,7 +143,8 @@ static void take_spare(struct sockets *sockets, const struct addr *addrs, struct
     size_t spare = 0;
     for (size_t at = 0; at < sockets->addresses; at++) {
         for (struct socket_pair pair; inherited_take_kept(inherited, &pair, &addrs[at]); spare++)
-            sockets->pairs[spare % sockets->workers * sockets->per_worker + sockets->addresses + spare / sockets->workers] = pair;
+            sockets->pairs[spare % sockets->workers * sockets->per_worker + sockets->addresses +
+                           spare / sockets->workers] = pair;
     }
 }
 
@@ -151,7 +160,8 @@ static size_t count_spare(const struct sockets *sockets, const struct addr *addr
 
 static int open_all(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
 {
-    sockets->per_worker = sockets->addresses + (count_spare(sockets, addrs, inherited) + sockets->workers - 1) / sockets->workers;
+    sockets->per_worker =
+        sockets->addresses + (count_spare(sockets, addrs, inherited) + sockets->workers - 1) / sockets->workers;
     size_t count = sockets->workers * sockets->per_worker;
     sockets->pairs = mem_zalloc(count + 1, sizeof *sockets->pairs);
     if (!sockets->pairs)

@@ -9,7 +9,8 @@
 #include "inherited.h"
 
 struct sockets {
-    struct socket_pair *pairs; /* [worker * per_worker + i]: one for each address, in their order; what is behind is to spare */
+    struct socket_pair
+        *pairs; /* [worker * per_worker + i]: one for each address, in their order; what is behind is to spare */
     size_t addresses;
     size_t per_worker;
     unsigned workers;

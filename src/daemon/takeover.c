@@ -58,7 +58,8 @@ static int read_message(int fd, char *kind, int fds[HANDOVER_FDS], size_t *count
 {
     alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(HANDOVER_FDS * sizeof(int))];
     struct iovec octet = {kind, 1};
-    struct msghdr message = {.msg_iov = &octet, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &octet, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     if (got <= 0)
         return got == 0 ? ERROR_CLOSED : -errno;

@@ -9,8 +9,10 @@ bool tapping_can(const struct config *config)
 {
     if (!config->dnstap_socket || TAP_IS_BUILT)
         return true;
-    log_error("config", "dnstap.socket is set, and this dotstub was built without dnstap: build it with ./configure --enable-dnstap, or "
-                        "take the setting out");
+    log_error(
+        "config",
+        "dnstap.socket is set, and this dotstub was built without dnstap: build it with ./configure --enable-dnstap, or "
+        "take the setting out");
     return false;
 }
 

@@ -37,7 +37,8 @@ static void append_ticket(void *context, const struct ticket *ticket)
     struct writing *writing = context;
     uint64_t left_ms = ticket->expires_ms > writing->now_ms ? ticket->expires_ms - writing->now_ms : 0;
     size_t len = RECORD_FIXED + ticket->data.len;
-    if (left_ms == 0 || ticket->data.len > TICKET_MAX || writing->all->len - writing->start + len + DIGEST_LEN > FILE_MAX)
+    if (left_ms == 0 || ticket->data.len > TICKET_MAX ||
+        writing->all->len - writing->start + len + DIGEST_LEN > FILE_MAX)
         return;
     uint8_t *room = buffer_reserve(writing->all, len);
     if (!room)
@@ -107,7 +108,8 @@ static int read_file(const char *path, struct buffer *out)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & 077 || stat.st_size > FILE_MAX)
+    if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & 077 ||
+        stat.st_size > FILE_MAX)
         status = ERROR_MALFORMED;
     uint8_t *room = status == 0 ? buffer_reserve(out, FILE_MAX) : NULL;
     if (status == 0 && !room)

@@ -12,11 +12,14 @@ static void explain_trust(FILE *errors, const struct config *config, size_t inde
     const char *origin =
         upstream->ca_file ? config_upstream_origin(config, index, "ca-file") : config_origin(config, "tls.ca-file");
     if (strcmp(file, "system") == 0)
-        fprintf(errors, "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file\n",
-                  upstream->name, error_text(status));
+        fprintf(errors,
+                "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file\n",
+                upstream->name, error_text(status));
     else
-        fprintf(errors, "%s: upstream %s: cannot load the certificates in ca-file %s: %s; name a file in PEM that can be read\n",
-                  origin, upstream->name, file, error_text(status));
+        fprintf(
+            errors,
+            "%s: upstream %s: cannot load the certificates in ca-file %s: %s; name a file in PEM that can be read\n",
+            origin, upstream->name, file, error_text(status));
 }
 
 static int load_trust(struct tls_trust **out, const struct config *config, size_t index, FILE *errors)

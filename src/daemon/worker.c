@@ -23,9 +23,9 @@
 #include "upstream/upstream.h"
 
 enum {
-    WAIT_MS = 1000,       /* how long waiting queries may still wait at the end */
+    WAIT_MS = 1000, /* how long waiting queries may still wait at the end */
     WAIT_STEP_MS = 20,
-    CLOSE_MS = 300,        /* for close callbacks after the loop has stopped */
+    CLOSE_MS = 300, /* for close callbacks after the loop has stopped */
 };
 
 enum worker_state { WORKER_RUNNING, WORKER_STOPPING, WORKER_CLOSING };
@@ -206,7 +206,8 @@ void worker_report(void *reader, struct worker_report *out)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
 }
 
-void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket), void *context)
+void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket),
+                        void *context)
 {
     group_each_ticket(worker->group, each, context);
 }
@@ -283,7 +284,8 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
         return status;
     link_open(&worker->link, &worker->loop, network_changed);
     wallclock_open(&worker->wallclock, &worker->loop, wallclock_set);
-    status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
+    status =
+        resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
     if (status < 0)
         return status;
     status = tcp_clients_new(&worker->tcp_clients, &worker->resolver, tcp_limit);

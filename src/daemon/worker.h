@@ -53,7 +53,8 @@ void worker_report(void *reader, struct worker_report *out);
 void worker_trace(void *reader, struct trace *trace);
 /* Tickets to take to the next process, or from the last: on its thread (`worker` is what its mailbox gives to letters), or before
  * worker_start and after worker_join. */
-void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket), void *context);
+void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket),
+                        void *context);
 void worker_drop_tickets(struct worker *worker);
 bool worker_take_ticket(struct worker *worker, const struct ticket *ticket);
 /* After worker_join; one that was never started, or whose connections did not close, is left to the end of the process. */

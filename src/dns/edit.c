@@ -127,8 +127,7 @@ static void set_counts(uint8_t *wire, bool question, bool opt)
 
 /* Makes an answer that is too big fit `room`, and gives the length that is left of it, without the OPT. */
 static __attribute__((noinline)) size_t shrink(uint8_t *wire, size_t room, const struct answer *answer,
-                                               const struct request *request, struct opt_plan *plan,
-                                               bool *truncated)
+                                               const struct request *request, struct opt_plan *plan, bool *truncated)
 {
     write_u16(wire + LDNS_ARCOUNT_OFF, 0);
     if (answer->additional <= room && shrink_opt(plan, &answer->ede, room - answer->additional))

@@ -66,8 +66,7 @@ static bool read_record(struct reading *reading, enum section section)
     if (record.type == LDNS_RR_TYPE_OPT)
         return section == ADDITIONAL && read_opt(reading, &record);
     assert(reading->answer.ttl_count < MESSAGE_MAX_RECORDS);
-    reading->scratch->ttl_offsets[reading->answer.ttl_count++] =
-        (uint16_t)(record.fixed + 4 - opt_len(&reading->walk));
+    reading->scratch->ttl_offsets[reading->answer.ttl_count++] = (uint16_t)(record.fixed + 4 - opt_len(&reading->walk));
     return true;
 }
 
@@ -112,8 +111,7 @@ static size_t take_opt_out(const struct walk *walk, uint8_t *wire)
 int message_walk_answer(uint8_t *wire, size_t len, struct answer_scratch *scratch, struct answer *out,
                         struct answer_transport *transport)
 {
-    if (len < MESSAGE_HEADER || len > MESSAGE_MAX || !LDNS_QR_WIRE(wire) ||
-        LDNS_OPCODE_WIRE(wire) != LDNS_PACKET_QUERY)
+    if (len < MESSAGE_HEADER || len > MESSAGE_MAX || !LDNS_QR_WIRE(wire) || LDNS_OPCODE_WIRE(wire) != LDNS_PACKET_QUERY)
         return ERROR_MALFORMED;
     struct reading reading = {.scratch = scratch};
     reading.answer.rcode = LDNS_RCODE_WIRE(wire);
@@ -140,8 +138,7 @@ int message_own_answer(uint8_t *wire, size_t len, struct answer_scratch *scratch
 bool message_answers(struct bytes wire, const struct key *key)
 {
     uint8_t name[NAME_MAX_WIRE];
-    if (wire.len < MESSAGE_HEADER + key->name_len + (size_t)QUESTION_FIXED ||
-        section_count(wire.data, QUESTION) == 0)
+    if (wire.len < MESSAGE_HEADER + key->name_len + (size_t)QUESTION_FIXED || section_count(wire.data, QUESTION) == 0)
         return false;
     const uint8_t *fixed = wire.data + MESSAGE_HEADER + key->name_len;
     if (read_u16(fixed) != key->type || read_u16(fixed + 2) != key->class)

@@ -176,8 +176,7 @@ int name_from_text(uint8_t out[NAME_MAX_WIRE], const char *text)
     while (*text) {
         if (len + 2 > NAME_MAX_WIRE)
             return -EINVAL;
-        int label =
-            take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* the root needs an octet, too */
+        int label = take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* the root needs an octet, too */
         if (label < 0)
             return label;
         name[len] = (uint8_t)label;

@@ -13,7 +13,7 @@
 
 #define LINE_MAX_TEXT       4096 /* one record in presentation form */
 #define POINTER_TO_QUESTION (0xc000 | MESSAGE_HEADER)
-#define OPT_FIXED           11 /* root, TYPE, CLASS, TTL, RDLENGTH */
+#define OPT_FIXED           11     /* root, TYPE, CLASS, TTL, RDLENGTH */
 #define OPT_DO              0x8000 /* in the TTL (RFC 6891 section 6.1.3) */
 
 /* ldns calls a failed push into one of its lists an internal error. */
@@ -34,8 +34,8 @@ static bool same_question(const ldns_rr *question, struct bytes wire, const stru
 {
     const ldns_rdf *name = ldns_rr_owner(question);
     return ldns_rr_get_type(question) == (ldns_rr_type)request->type &&
-           ldns_rr_get_class(question) == (ldns_rr_class)request->class &&
-           ldns_rdf_size(name) == request->name_len && wire.len >= MESSAGE_HEADER + ldns_rdf_size(name) &&
+           ldns_rr_get_class(question) == (ldns_rr_class)request->class && ldns_rdf_size(name) == request->name_len &&
+           wire.len >= MESSAGE_HEADER + ldns_rdf_size(name) &&
            memcmp(ldns_rdf_data(name), wire.data + MESSAGE_HEADER, ldns_rdf_size(name)) == 0;
 }
 
@@ -137,8 +137,7 @@ static int write_record(struct writer *writer, const struct record_text *record,
     return 0;
 }
 
-static int write_section(struct writer *writer, const struct record_text *records, unsigned count,
-                         uint16_t class)
+static int write_section(struct writer *writer, const struct record_text *records, unsigned count, uint16_t class)
 {
     for (unsigned i = 0; i < count; i++) {
         int error = write_record(writer, &records[i], class);
@@ -148,9 +147,8 @@ static int write_section(struct writer *writer, const struct record_text *record
     return 0;
 }
 
-int records_answer(uint8_t *out, size_t cap, const struct key *key, uint16_t rcode,
-                   const struct record_text *answer, unsigned answers, const struct record_text *authority,
-                   unsigned authorities)
+int records_answer(uint8_t *out, size_t cap, const struct key *key, uint16_t rcode, const struct record_text *answer,
+                   unsigned answers, const struct record_text *authority, unsigned authorities)
 {
     struct writer writer = writer_over(out, cap < MESSAGE_MAX ? cap : MESSAGE_MAX);
     assert(rcode <= 15);

@@ -47,8 +47,7 @@ struct name_reading {
 /* From a pointer to the chunk it leads to, if it may lead there. */
 static bool follow_pointer(const struct walk *walk, struct name_reading *name)
 {
-    if (walk->wire[name->at] < POINTER || name->end - name->at < 2 ||
-        walk->name_at[name->at + 1] == TTL_OCTET)
+    if (walk->wire[name->at] < POINTER || name->end - name->at < 2 || walk->name_at[name->at + 1] == TTL_OCTET)
         return false;
     size_t target = pointer_target(walk->wire + name->at);
     if (target < MESSAGE_HEADER || target >= name->chunk)

@@ -36,18 +36,18 @@ struct client {
     struct stream stream;
     struct tcp_clients *clients;
     struct list_link in_all;
-    struct list_link in_dirty;     /* something happened to it in this turn */
+    struct list_link in_dirty; /* something happened to it in this turn */
     struct timeout idle, stalled;
-    struct list queries;           /* parked ones */
+    struct list queries; /* parked ones */
     unsigned waiting;
-    unsigned messages;             /* in this turn */
-    uint64_t answered;             /* octets of answers appended so far */
-    uint64_t moved;                /* octets that had moved when `stalled` was started */
-    size_t held;                   /* as counted in clients->held */
-    uint64_t useful_ms;            /* when it was accepted, or last waited for or was given an answer */
-    bool last;                     /* closes when all is answered: FIN was seen, or we drain */
-    bool gone;                     /* client_end was here */
-    struct origin origin;          /* of its queries */
+    unsigned messages;    /* in this turn */
+    uint64_t answered;    /* octets of answers appended so far */
+    uint64_t moved;       /* octets that had moved when `stalled` was started */
+    size_t held;          /* as counted in clients->held */
+    uint64_t useful_ms;   /* when it was accepted, or last waited for or was given an answer */
+    bool last;            /* closes when all is answered: FIN was seen, or we drain */
+    bool gone;            /* client_end was here */
+    struct origin origin; /* of its queries */
 };
 
 struct tcp_clients {
@@ -57,8 +57,8 @@ struct tcp_clients {
     struct timeouts idle, stalled, rest;
     struct loop_flush flush;
     unsigned limit;
-    unsigned count;                /* clients not gone */
-    size_t held;                   /* octets in messages begun and answers unsent */
+    unsigned count; /* clients not gone */
+    size_t held;    /* octets in messages begun and answers unsent */
 };
 
 struct tcp_listener {

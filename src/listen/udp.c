@@ -24,11 +24,12 @@
 
 enum {
     BATCH = 64,
-    GROUP = 16,         /* queries walked at once: enough to wait for memory once, few enough to stay in the first-level cache */
-    QUERY_SIZE = 2048,  /* a longer datagram is no query, whatever it begins with */
-    ANSWER_SIZE = 4352, /* the largest limits.udp-size and an OPT */
-    ROUNDS = 8,         /* receive rounds before other handles get their turn */
-    FLOOD = 2 * BATCH,  /* datagrams in one turn: they come faster than they are taken */
+    GROUP =
+        16, /* queries walked at once: enough to wait for memory once, few enough to stay in the first-level cache */
+    QUERY_SIZE = 2048,             /* a longer datagram is no query, whatever it begins with */
+    ANSWER_SIZE = 4352,            /* the largest limits.udp-size and an OPT */
+    ROUNDS = 8,                    /* receive rounds before other handles get their turn */
+    FLOOD = 2 * BATCH,             /* datagrams in one turn: they come faster than they are taken */
     BACKLOG_MAX = 4 * 1024 * 1024, /* octets: thousands of clients may get one answer at once */
 };
 
@@ -58,7 +59,7 @@ struct udp_listener {
     struct resolver *resolver;
     int fd;
     bool wildcard, stopped, blocked, flooded;
-    unsigned untimed; /* so many rounds until one is timed */
+    unsigned untimed;              /* so many rounds until one is timed */
     uint64_t begun_us, begun_hits; /* of a round that is timed: when, and how many hits there had been */
     unsigned first, count;
     size_t used; /* of `answers` */
@@ -87,7 +88,8 @@ static size_t put_source(union packet_info *info, const struct origin *origin)
         struct in6_pktinfo v6 = {.ipi6_addr = origin->local.in6.sin6_addr};
         if (IN6_IS_ADDR_LINKLOCAL(&v6.ipi6_addr))
             v6.ipi6_ifindex = origin->interface;
-        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v6), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
+        *header =
+            (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof v6), .cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO};
         memcpy(CMSG_DATA(header), &v6, sizeof v6);
         return CMSG_SPACE(sizeof v6);
     }
@@ -134,7 +136,8 @@ static void refill(struct udp_listener *listener)
 static void send_batch(struct udp_listener *listener)
 {
     while (listener->first < listener->count) {
-        int sent = sendmmsg(listener->fd, &listener->out.message[listener->first], listener->count - listener->first, 0);
+        int sent =
+            sendmmsg(listener->fd, &listener->out.message[listener->first], listener->count - listener->first, 0);
         if (sent > 0) {
             listener->first += (unsigned)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {

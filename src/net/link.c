@@ -22,8 +22,8 @@
 
 /* What rtnetlink(7) has no old name for. Links are watched since routes of IPv4 go with them silently. */
 #define GROUP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
-#define GROUPS                                                                                               \
-    (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR |          \
+#define GROUPS                                                                                                         \
+    (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR |                    \
      RTMGRP_IPV6_ROUTE | GROUP_IPV6_RULE)
 
 /* Messages thrown away in one go; the next burst takes the others. */
@@ -193,8 +193,7 @@ static bool is_verdict(int error)
 }
 
 /* `type` is RTN_UNICAST, RTN_LOCAL, ... and written for LINK_WAY only. */
-static void look_up(struct link_route *out, unsigned char *type, const struct addr *from,
-                    const struct addr *to)
+static void look_up(struct link_route *out, unsigned char *type, const struct addr *from, const struct addr *to)
 {
     struct question question;
     struct reply reply;

@@ -62,8 +62,7 @@ static void loop_run_ticks(struct loop *loop, uint64_t now_ms)
 static uint64_t earliest_timeout(const struct loop *loop)
 {
     uint64_t at_ms = LOOP_NEVER;
-    for (struct list_link *link = list_first(&loop->timeouts); link;
-         link = list_next(&loop->timeouts, link)) {
+    for (struct list_link *link = list_first(&loop->timeouts); link; link = list_next(&loop->timeouts, link)) {
         struct list_link *first = list_first(&container_of(link, struct timeouts, link)->running);
         if (first && container_of(first, struct timeout, link)->at_ms < at_ms)
             at_ms = container_of(first, struct timeout, link)->at_ms;
@@ -211,7 +210,8 @@ bool loop_drain(struct loop *loop, uint64_t ms)
 int loop_init(struct loop *loop)
 {
     int status = UV_ENOMEM;
-    *loop = (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER, .drained_by = LOOP_NEVER};
+    *loop =
+        (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER, .drained_by = LOOP_NEVER};
     loop->read_scratch = mem_alloc(LOOP_SCRATCH);
     loop->clear_scratch = mem_alloc(LOOP_SCRATCH);
     if (!loop->read_scratch || !loop->clear_scratch)
@@ -267,8 +267,7 @@ void loop_remove_tick(struct loop_tick *hook)
 
 /* --- timeouts of one length --- */
 
-void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms,
-                   void (*expired)(struct timeout *))
+void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *))
 {
     *timeouts = (struct timeouts){.loop = loop, .length_ms = length_ms ? length_ms : 1, .expired = expired};
     list_init(&timeouts->running);

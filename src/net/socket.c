@@ -237,15 +237,13 @@ static bool stands_in_the_way(const struct addr *held, const struct addr *wanted
 }
 
 /* Reads "sl: local:port remote:port state queues timer retransmits uid timeout inode". */
-static void holders_add_row(struct holders *holders, const char *row, const struct addr *wanted,
-                            bool listening_only)
+static void holders_add_row(struct holders *holders, const char *row, const struct addr *wanted, bool listening_only)
 {
     char hex[33];
     unsigned port, state;
     unsigned long inode;
     struct addr held;
-    if (sscanf(row, " %*u: %32[0-9A-Fa-f]:%4x %*s %2x %*s %*s %*s %*s %*s %lu", hex, &port, &state, &inode) !=
-        4)
+    if (sscanf(row, " %*u: %32[0-9A-Fa-f]:%4x %*s %2x %*s %*s %*s %*s %*s %lu", hex, &port, &state, &inode) != 4)
         return;
     if (!inode || (listening_only && state != 0x0A /* TCP_LISTEN */) || holders->count == HOLDER_INODES)
         return;
@@ -253,8 +251,7 @@ static void holders_add_row(struct holders *holders, const char *row, const stru
         holders->inodes[holders->count++] = inode;
 }
 
-static void holders_read(struct holders *holders, const char *path, const struct addr *wanted,
-                         bool listening_only)
+static void holders_read(struct holders *holders, const char *path, const struct addr *wanted, bool listening_only)
 {
     char row[512];
     FILE *table = fopen(path, "re");
@@ -330,8 +327,7 @@ void socket_port_holder(const struct addr *addr, char *out, size_t cap)
     if (!processes)
         return;
     for (struct dirent *entry; !found && (entry = readdir(processes));) {
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-            !holders_hold(&holders, entry->d_name, &links))
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !holders_hold(&holders, entry->d_name, &links))
             continue;
         describe_process(entry->d_name, out, cap);
         found = true;

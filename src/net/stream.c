@@ -148,8 +148,8 @@ static int write_bytes(struct stream *stream, struct buffer *bytes)
     struct buffer emptied = stream->out_writing;
     stream->out_writing = *bytes;
     *bytes = emptied;
-    chunk = uv_buf_init((char *)stream->out_writing.data + stream->out_writing.start,
-                        (unsigned)stream->out_writing.len);
+    chunk =
+        uv_buf_init((char *)stream->out_writing.data + stream->out_writing.start, (unsigned)stream->out_writing.len);
     int status = uv_write(&stream->write, tcp, &chunk, 1, on_written);
     stream->writing = status == 0;
     return status;
@@ -249,8 +249,7 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
     if (!source)
         return fd;
-    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT,
-               1); /* the port is chosen with the destination known */
+    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1); /* the port is chosen with the destination known */
     if (bind(fd, &source->sa, addr_len(source)) < 0) {
         int error = -errno;
         close(fd);
@@ -297,9 +296,8 @@ static void on_connected(uv_connect_t *connect, int status)
         stream->ops->ready(stream);
 }
 
-int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
-                   const struct addr *to, const struct addr *source, struct tls_trust *trust,
-                   struct tls_tickets *tickets)
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
+                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets)
 {
     int fd = outgoing_socket(to, source);
     if (fd < 0)
@@ -322,8 +320,7 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     return 0;
 }
 
-int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
-                  uv_stream_t *listener)
+int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener)
 {
     stream_init(stream, loop, ops);
     stream->state = STREAM_OPEN;
@@ -361,8 +358,8 @@ bool stream_unacknowledged(const struct stream *stream)
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
     uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 ||
-        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return false;
-    return info.tcpi_unacked > 0 && info.tcpi_retransmits > 0; /* what left a moment ago is acknowledged by nobody yet */
+    return info.tcpi_unacked > 0 &&
+           info.tcpi_retransmits > 0; /* what left a moment ago is acknowledged by nobody yet */
 }

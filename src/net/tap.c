@@ -128,7 +128,8 @@ void tap_message(struct tap_queue *queue, const struct tap_event *event)
     size_t most = HEAD_MOST + event->message.len;
     uint8_t *frame = malloc(2 * most); /* the thread frees it */
     size_t len = frame ? put_dnstap(frame, frame + most, queue->tap, event) : 0;
-    if (frame && fstrm_iothr_submit(queue->tap->thread, queue->queue, frame, len, fstrm_free_wrapper, NULL) == fstrm_res_success) {
+    if (frame && fstrm_iothr_submit(queue->tap->thread, queue->queue, frame, len, fstrm_free_wrapper, NULL) ==
+                     fstrm_res_success) {
         counter_add(queue->counters, COUNTER_dnstap_queued, 1);
         return;
     }

@@ -84,7 +84,8 @@ static void keep_ticket(struct tls *tls, uint64_t expires_ms)
     if (tls->tickets_left == 0 || gnutls_session_get_data2(tls->session, &data) < 0)
         return;
     tls->tickets_left--;
-    tls_tickets_put(tls->tickets, data.data, data.size, expires_ms, gnutls_protocol_get_version(tls->session) >= GNUTLS_TLS1_3);
+    tls_tickets_put(tls->tickets, data.data, data.size, expires_ms,
+                    gnutls_protocol_get_version(tls->session) >= GNUTLS_TLS1_3);
     gnutls_free(data.data);
 }
 
@@ -111,8 +112,7 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
     (void)incoming;
     if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET)
         on_ticket(gnutls_session_get_ptr(session), when == GNUTLS_HOOK_POST, message);
-    bool key_is_used =
-        type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE;
+    bool key_is_used = type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE;
     if (key_is_used && when == GNUTLS_HOOK_PRE && tls_peer_key_is_costly(session))
         return GNUTLS_E_CONSTRAINT_ERROR;
     return 0;
@@ -134,8 +134,7 @@ static void keep_tls12_session(struct tls *tls)
     if (gnutls_session_is_resumed(tls->session))
         keep_ticket(tls, tls->used_expires_ms);
     else if (is_resumable(tls->session))
-        keep_ticket(
-            tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
+        keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s > 0 ? tls->ticket_life_s : TICKET_LIFETIME_UNKNOWN_S));
 }
 
 /* RFC 6066 section 3: no address literals. */

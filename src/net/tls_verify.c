@@ -62,8 +62,7 @@ bool tls_peer_key_is_costly(gnutls_session_t session)
         gnutls_pubkey_deinit(key);
     }
     gnutls_x509_crt_deinit(leaf);
-    bool costly =
-        result < 0 || modulus.size > RSA_MODULUS_MAX_OCTETS || exponent.size > RSA_EXPONENT_MAX_OCTETS;
+    bool costly = result < 0 || modulus.size > RSA_MODULUS_MAX_OCTETS || exponent.size > RSA_EXPONENT_MAX_OCTETS;
     gnutls_free(modulus.data);
     gnutls_free(exponent.data);
     return costly;

@@ -69,8 +69,7 @@ static bool parse(const char *text, size_t len, int64_t *out)
 {
     const size_t word = strlen(WORD);
     int64_t value = 0;
-    if (len < word + 2 || len > word + DIGITS_MOST + 1 || memcmp(text, WORD, word) != 0 ||
-        text[len - 1] != '\n')
+    if (len < word + 2 || len > word + DIGITS_MOST + 1 || memcmp(text, WORD, word) != 0 || text[len - 1] != '\n')
         return false;
     for (size_t i = word; i < len - 1; i++) {
         if (text[i] < '0' || text[i] > '9')
@@ -87,10 +86,9 @@ static void warn_if_behind(void)
 {
     int64_t behind_s = verifytime_now() - clock_wall_s();
     if (behind_s > 0)
-        log_warning(
-            "verifytime",
-            "the system's clock is at least %lld s behind; certificates are verified with a later time",
-            (long long)behind_s);
+        log_warning("verifytime",
+                    "the system's clock is at least %lld s behind; certificates are verified with a later time",
+                    (long long)behind_s);
 }
 
 void verifytime_load(const char *path)

@@ -13,13 +13,15 @@ static enum verdict answer(struct query *query)
 {
     struct record_text record = {.type = query->key.type == TYPE_A ? "A" : "AAAA"};
     record.rdata = query->key.type == TYPE_A ? "127.0.0.1" : "::1";
-    return local_answer(query, RCODE_NOERROR, &record, query->key.type == TYPE_A || query->key.type == TYPE_AAAA, NULL, 0);
+    return local_answer(query, RCODE_NOERROR, &record, query->key.type == TYPE_A || query->key.type == TYPE_AAAA, NULL,
+                        0);
 }
 
 static enum verdict run(struct query *query)
 {
     const struct resolver *resolver = query->resolver;
-    if (query->key.name_len != resolver->health_len || memcmp(query->key.name, resolver->health, resolver->health_len) != 0)
+    if (query->key.name_len != resolver->health_len ||
+        memcmp(query->key.name, resolver->health, resolver->health_len) != 0)
         return NEXT;
     if (!resolver->draining)
         return answer(query);

@@ -10,8 +10,8 @@
 #include "policy/steps.h"
 
 #define RFC8482_TTL 3600
-#define STRING_MAX 255 /* octets of a character string (RFC 1035 section 3.3) */
-#define QUOTED_MAX (4 * STRING_MAX + 3)
+#define STRING_MAX  255 /* octets of a character string (RFC 1035 section 3.3) */
+#define QUOTED_MAX  (4 * STRING_MAX + 3)
 
 static enum verdict refuse(struct query *query, uint16_t rcode, int ede_code)
 {
@@ -40,7 +40,8 @@ static const char *chaos_text(const struct query *query)
     static const struct {
         const char *name;
         bool version;
-    } names[] = {{"\7version\4bind", true}, {"\7version\6server", true}, {"\10hostname\4bind", false}, {"\2id\6server", false}};
+    } names[] = {
+        {"\7version\4bind", true}, {"\7version\6server", true}, {"\10hostname\4bind", false}, {"\2id\6server", false}};
     const struct config *config = query->resolver->config;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (name_equal(query->key.name, (const uint8_t *)names[i].name))

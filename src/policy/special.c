@@ -26,6 +26,7 @@ struct zone {
     enum kind kind;
 };
 
+/* clang-format off */
 /* Digits stand apart from the length before them, else they would be part of the octal number. */
 #define LABEL_0_X4 "\1" "0" "\1" "0" "\1" "0" "\1" "0"
 #define LABEL_0_X16 LABEL_0_X4 LABEL_0_X4 LABEL_0_X4 LABEL_0_X4
@@ -62,14 +63,19 @@ static const struct zone arpa[] = {
     {"\1" "b" "\1" "e" "\1" "f" V6, EMPTY},
     {"\1" "8" "\1" "b" "\1" "d" "\1" "0" "\1" "1" "\1" "0" "\1" "0" "\1" "2" V6, EMPTY},
 };
+/* clang-format on */
 
 /* Runs of EMPTY zones: 172.16.0.0/12 (RFC 1918), 100.64.0.0/10 (RFC 6598). */
 static const struct range {
     const char *parent;
     int first, last;
 } ranges[] = {
-    {"\3" "172" V4, 16, 31},
-    {"\3" "100" V4, 64, 127},
+    {"\3"
+     "172" V4,
+     16, 31},
+    {"\3"
+     "100" V4,
+     64, 127},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -89,7 +95,8 @@ static size_t literal_len(const char *name)
 static const uint8_t *end_that_is(const struct key *key, const char *suffix)
 {
     size_t len = literal_len(suffix);
-    return name_is_under(key->name, key->name_len, (const uint8_t *)suffix, len) ? key->name + key->name_len - len : NULL;
+    return name_is_under(key->name, key->name_len, (const uint8_t *)suffix, len) ? key->name + key->name_len - len
+                                                                                 : NULL;
 }
 
 static bool find_in(const struct key *key, const struct zone *zones, size_t count, struct place *out)

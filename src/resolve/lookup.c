@@ -16,7 +16,8 @@
 #include "lookup.h"
 #include "refresh.h"
 
-#define SOURCE_MOST 32 /* octets of an upstream's name in the text of an extended error: what is wrong must fit behind it */
+#define SOURCE_MOST                                                                                                    \
+    32 /* octets of an upstream's name in the text of an extended error: what is wrong must fit behind it */
 #define FAILURE_TTL 2 /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
 
 static void lookup_free(struct lookup *lookup)
@@ -148,8 +149,8 @@ void lookup_fail(struct lookup *lookup, int reason)
     struct query *query;
     lookup->last_error = reason;
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
-    log_debug("resolve", "a question came to nothing after %u tries, %u sessions ended: %s", lookup->sent, lookup->deaths,
-              error_text(reason));
+    log_debug("resolve", "a question came to nothing after %u tries, %u sessions ended: %s", lookup->sent,
+              lookup->deaths, error_text(reason));
     lookup_close(lookup);
     lookup_answer_stale(lookup);
     while ((query = lookup_next_waiter(lookup)))
@@ -173,7 +174,8 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
 }
 
 /* One of them with the server's name; the first one of a failure bears the record's id, too. */
-static void add_named(struct lookup *lookup, struct ede_list *named, const struct ede *ede, const char *source, bool with_id)
+static void add_named(struct lookup *lookup, struct ede_list *named, const struct ede *ede, const char *source,
+                      bool with_id)
 {
     char text[EDE_TEXT * 2];
     snprintf(text, sizeof text, "%.*s%s%.*s", SOURCE_MOST, source, ede->len ? ": " : "", ede->len, ede->text);

@@ -10,21 +10,22 @@
 struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
-    struct group_plan *plan;    /* held */
-    uint64_t epoch;             /* of the cache, when it was begun: its answer is not stored after a flush */
+    struct group_plan *plan; /* held */
+    uint64_t epoch;          /* of the cache, when it was begun: its answer is not stored after a flush */
     uint64_t begun_ms;
-    struct list waiters;        /* parked queries */
-    struct exchange tries[2];   /* the second one is the hedge */
+    struct list waiters;      /* parked queries */
+    struct exchange tries[2]; /* the second one is the hedge */
     struct timeout again;
     struct timeout stale_after; /* runs while clients wait and the cache holds an expired answer */
     unsigned sent;              /* tries so far, the first included */
     unsigned deaths;            /* sessions that may have died of the question */
-    struct exchange *on_trial;  /* its session died with nothing else on it: `again` runs until it is known whether others died too */
-    bool second_lost;           /* with others, see server_lost */
+    struct exchange *
+        on_trial; /* its session died with nothing else on it: `again` runs until it is known whether others died too */
+    bool second_lost;                /* with others, see server_lost */
     const struct exchange *answered; /* the try that did; for records */
-    struct record *record;      /* of those who waited, if it still bears this id: */
-    uint32_t record_id;         /* 0: none was given out */
-    bool reasked;               /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
+    struct record *record;           /* of those who waited, if it still bears this id: */
+    uint32_t record_id;              /* 0: none was given out */
+    bool reasked;                    /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;
     struct server *last_server; /* where that happened; for its name */
     struct key key;             /* last: large, and mostly empty */
@@ -67,7 +68,7 @@ struct outcome {
     int ede_code;     /* EDE_NONE: none */
     const char *text; /* of so many octets: */
     size_t text_len;
-    bool stale;       /* it had expired */
+    bool stale; /* it had expired */
 };
 
 /* Keeps a record of the query if it was slow or fails, and tells an origin that wants to know. */

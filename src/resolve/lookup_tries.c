@@ -14,15 +14,16 @@
 enum {
     TRIES_MAX = 12,
     DEATHS_BEFORE_ALONE = 2,
-    UNSENT_STEP = 50,         /* ms between looks at a question that still waits for a session */
+    UNSENT_STEP = 50, /* ms between looks at a question that still waits for a session */
     TRIES_OF_THE_SLOW = 3,
-    LOST_AFTER = 300,         /* ms: the earliest moment at which losses show, see server_lost */
+    LOST_AFTER = 300, /* ms: the earliest moment at which losses show, see server_lost */
     LOST_STEP = 100,
-    RESCUE_AFTER = 1000,      /* ms after which a question that was passed over is asked again, whatever the budget */
-    THIRD_AFTER = 2500,       /* ms after the second question, if both were lost with others: a slow server has answered by then; */
-    THIRD_AT_LAST = 3200,     /* and if both were passed over: just in time for a client that waits for limits.answer-by */
-    HEDGE_COST = 100,         /* in hundredths: a second question */
-    HEDGE_EARNED = 8,         /* by each lookup: at most 8 % more questions */
+    RESCUE_AFTER = 1000, /* ms after which a question that was passed over is asked again, whatever the budget */
+    THIRD_AFTER =
+        2500, /* ms after the second question, if both were lost with others: a slow server has answered by then; */
+    THIRD_AT_LAST = 3200, /* and if both were passed over: just in time for a client that waits for limits.answer-by */
+    HEDGE_COST = 100,     /* in hundredths: a second question */
+    HEDGE_EARNED = 8,     /* by each lookup: at most 8 % more questions */
     HEDGE_BURST = 20 * HEDGE_COST,
 };
 

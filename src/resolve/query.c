@@ -72,7 +72,8 @@ static bool query_is_tapped(const struct resolver *resolver)
     return resolver->tap != NULL;
 }
 
-static __attribute__((noinline, cold)) void query_tap(const struct query *query, enum tap_kind kind, struct bytes message)
+static __attribute__((noinline, cold)) void query_tap(const struct query *query, enum tap_kind kind,
+                                                      struct bytes message)
 {
     const struct tap_event event = {
         .kind = kind,
@@ -93,8 +94,8 @@ static bool query_is_tapped(const struct resolver *resolver)
 #endif
 
 /* Apart, so that registers need not be saved for it where nobody looks on. */
-static __attribute__((noinline, cold)) void query_send_watched(struct query *query, struct bytes message, uint16_t rcode,
-                                                               const struct ede_list *ede)
+static __attribute__((noinline, cold)) void query_send_watched(struct query *query, struct bytes message,
+                                                               uint16_t rcode, const struct ede_list *ede)
 {
     if (querylog_sample())
         query_log(query, rcode, ede);
@@ -104,7 +105,8 @@ static __attribute__((noinline, cold)) void query_send_watched(struct query *que
 }
 
 /* The answer lies in the query's room, which is also at `room`. */
-static void query_reply(struct query *query, const uint8_t *room, size_t len, uint16_t rcode, const struct ede_list *ede)
+static void query_reply(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
+                        const struct ede_list *ede)
 {
     if (querylog_sample() || query_is_tapped(query->resolver))
         query_send_watched(query, (struct bytes){room, len}, rcode, ede);

@@ -22,7 +22,8 @@ static void write_lines(struct querylog *log)
     uint64_t lines = 0;
     for (size_t i = 0; i < log->len; i++)
         lines += log->lines[i] == '\n';
-    counter_add(log->counters, log_put(log->lines, log->len) ? COUNTER_query_lines_written : COUNTER_query_lines_lost, lines);
+    counter_add(log->counters, log_put(log->lines, log->len) ? COUNTER_query_lines_written : COUNTER_query_lines_lost,
+                lines);
     log->len = 0;
 }
 
@@ -53,7 +54,8 @@ void querylog_fini(struct querylog *log)
 
 static const char *how_text(const struct querylog_entry *entry)
 {
-    static const char *const texts[] = {[HOW_HIT] = "hit", [HOW_MISS] = "miss", [HOW_STALE] = "stale", [HOW_LOCAL] = "local"};
+    static const char *const texts[] = {
+        [HOW_HIT] = "hit", [HOW_MISS] = "miss", [HOW_STALE] = "stale", [HOW_LOCAL] = "local"};
     return entry->how == HOW_LOCAL && entry->rcode == RCODE_REFUSED ? "refused" : texts[entry->how];
 }
 
@@ -72,7 +74,8 @@ static void add_line(struct querylog *log, const struct log_field *fields, size_
 static void make_line(struct querylog *log, const struct querylog_entry *entry)
 {
     enum { MOST = 11 };
-    char client[ADDR_TEXT], name[NAME_MAX_TEXT], type[TYPE_TEXT], rcode[RCODE_TEXT], server[ADDR_TEXT], text[EDE_TEXT + 1] = "";
+    char client[ADDR_TEXT], name[NAME_MAX_TEXT], type[TYPE_TEXT], rcode[RCODE_TEXT], server[ADDR_TEXT],
+        text[EDE_TEXT + 1] = "";
     const struct ede *ede = entry->ede->count > 0 ? &entry->ede->item[0] : NULL;
     struct log_field fields[MOST] = {
         {"client", addr_format(entry->client, false, client), 0},

@@ -11,7 +11,8 @@
 
 int recorder_init(struct recorder *recorder)
 {
-    *recorder = (struct recorder){.records = mem_zalloc(RECORDER_ALL, sizeof(struct record)), .last_id = random_below(IDS)};
+    *recorder =
+        (struct recorder){.records = mem_zalloc(RECORDER_ALL, sizeof(struct record)), .last_id = random_below(IDS)};
     return recorder->records ? 0 : -ENOMEM;
 }
 

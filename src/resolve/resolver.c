@@ -62,8 +62,8 @@ void resolver_configure(struct resolver *resolver, const struct config *config)
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
                   struct cache *cache, struct group *group, const struct step *const *steps)
 {
-    *resolver = (struct resolver){
-        .loop = loop, .counters = counters, .cache = cache, .group = group, .all_steps = steps};
+    *resolver =
+        (struct resolver){.loop = loop, .counters = counters, .cache = cache, .group = group, .all_steps = steps};
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
     resolver->failing = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->failing);

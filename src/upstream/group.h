@@ -21,29 +21,31 @@
 
 /* Limits and times of the upstream side; milliseconds. */
 enum {
-    EXCHANGE_TIMEOUT = 10000,  /* an answer that comes later than this is of no use even to the cache */
-    DIAL_TIMEOUT = 4000,       /* connect and handshake together */
-    DIAL_OVERLAP = 500,        /* a dial that hangs is overlapped by another to the same server after this */
-    DIAL_STAGGER = 250,        /* RFC 8305 section 5: the next server is tried beside one that has not answered */
+    EXCHANGE_TIMEOUT = 10000, /* an answer that comes later than this is of no use even to the cache */
+    DIAL_TIMEOUT = 4000,      /* connect and handshake together */
+    DIAL_OVERLAP = 500,       /* a dial that hangs is overlapped by another to the same server after this */
+    DIAL_STAGGER = 250,       /* RFC 8305 section 5: the next server is tried beside one that has not answered */
     BACKOFF_FIRST = 50,
     BACKOFF_MAX = 700,
-    GRACE = 1500,              /* so long after the last success, the start or a change of the network, questions wait instead of failing */
-    STARTING = 60000,          /* so long after its start a worker that has reached no server is only starting */
-    STALL_TIMEOUT = 2000,      /* a partial frame that makes no progress for this long */
-    SILENCE_MIN = 300,         /* a session that delivers nothing for 4 round trips, but at least and at most so long, */
-    SILENCE_MAX = 1000,        /* while questions are under way, may be half open: see session_check */
-    UNKNOWN_RTT_MS = 200,      /* what a server that never answered is thought to need */
-    PATIENCE_UNKNOWN = 400,    /* when to ask a second time while nothing is known of the server's times */
+    GRACE =
+        1500, /* so long after the last success, the start or a change of the network, questions wait instead of failing */
+    STARTING = 60000,       /* so long after its start a worker that has reached no server is only starting */
+    STALL_TIMEOUT = 2000,   /* a partial frame that makes no progress for this long */
+    SILENCE_MIN = 300,      /* a session that delivers nothing for 4 round trips, but at least and at most so long, */
+    SILENCE_MAX = 1000,     /* while questions are under way, may be half open: see session_check */
+    UNKNOWN_RTT_MS = 200,   /* what a server that never answered is thought to need */
+    PATIENCE_UNKNOWN = 400, /* when to ask a second time while nothing is known of the server's times */
     PATIENCE_MIN = 10,
-    SAMPLES = 64,              /* answer times that a server's quantiles are taken of */
-    MEMORY_RETRY = 10,         /* what no memory was there for is tried again */
-    ALLOWANCE_PROOF = 10,      /* a session that lives on for so long after its last answer was not closed by that */
-    ALLOWANCE_DOUBLES = 250,   /* an allowance that nothing confirms is worth twice as much after this */
-    RETEST = 5000,             /* so often a server that failed and would be preferred is dialled beside the one in use */
-    PROBES = 2,                /* second questions at a time to a server that answers nothing at all: more would be lost with the first ones */
-    LOSS_SPAN = 100,           /* ms: so close together were they sent, */
-    LOSS_MIN = 5,              /* and so many at least are unanswered, if it was a loss and not slow names */
-    ALONE_MAX = 32,            /* questions that must be alone, at a time: two sessions are through with them in a second or so */
+    SAMPLES = 64,            /* answer times that a server's quantiles are taken of */
+    MEMORY_RETRY = 10,       /* what no memory was there for is tried again */
+    ALLOWANCE_PROOF = 10,    /* a session that lives on for so long after its last answer was not closed by that */
+    ALLOWANCE_DOUBLES = 250, /* an allowance that nothing confirms is worth twice as much after this */
+    RETEST = 5000,           /* so often a server that failed and would be preferred is dialled beside the one in use */
+    PROBES =
+        2, /* second questions at a time to a server that answers nothing at all: more would be lost with the first ones */
+    LOSS_SPAN = 100, /* ms: so close together were they sent, */
+    LOSS_MIN = 5,    /* and so many at least are unanswered, if it was a loss and not slow names */
+    ALONE_MAX = 32,  /* questions that must be alone, at a time: two sessions are through with them in a second or so */
     NOTICE_SPAN = 20,          /* ms: ends of the same moment are noticed within this */
     MANY_ENDS = 3,             /* so many at a time are no question's doing, whatever was on them */
     SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
@@ -63,13 +65,13 @@ enum session_state {
 
 /* A dial that is over, for people. */
 struct dial {
-    const struct server *server; /* NULL: it is gone */
+    const struct server *server;               /* NULL: it is gone */
     uint64_t begun_ms, connected_ms, ended_ms; /* connected: TCP, 0: it never was */
 };
 
 /* What one upstream entry may be asked per second (max-qps); shared by its servers. */
 struct budget {
-    uint32_t limit, rate;     /* questions a second: as configured (0: any number), and what the upstream bears now */
+    uint32_t limit, rate; /* questions a second: as configured (0: any number), and what the upstream bears now */
     uint64_t milli_tokens;
     uint64_t filled_ms, changed_ms;
     struct log_limit log_limit;
@@ -78,45 +80,46 @@ struct budget {
 struct server {
     struct group *group;
     const struct config_upstream *entry; /* in its plan's config */
-    bool left;                /* the configuration names it no more */
+    bool left;                           /* the configuration names it no more */
     struct budget *budget;
     struct tls_trust *trust;
     struct tls_tickets tickets;
     struct addr addr;
-    struct link_route route;  /* the way to it, when the network was last looked at */
+    struct link_route route;                   /* the way to it, when the network was last looked at */
     struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the newest used first */
     unsigned open, dialing;
-    unsigned failures;        /* failed dials, and sessions that ended before they answered anything, since the last answer */
-    uint64_t retry_at_ms;     /* no dial before */
-    unsigned allowance;       /* questions that a session gets before it has shown that it outlives them; 0: any number */
-    uint64_t allowance_ms;    /* when that was found */
-    unsigned last_life;       /* answers of the session that ended last with questions on it */
+    unsigned failures; /* failed dials, and sessions that ended before they answered anything, since the last answer */
+    uint64_t retry_at_ms;  /* no dial before */
+    unsigned allowance;    /* questions that a session gets before it has shown that it outlives them; 0: any number */
+    uint64_t allowance_ms; /* when that was found */
+    unsigned last_life;    /* answers of the session that ended last with questions on it */
     uint64_t answered_sent_ms; /* of all questions that it answered the latest was sent then */
-    unsigned probes;          /* second questions asked of it since the last answer, */
-    uint64_t probe_at_ms;     /* and when more may be */
-    uint64_t lost_from_ms, lost_to_ms; /* what was sent in between it lost: many at once, and it answered later ones; 0: nothing */
-    uint64_t shared_end_ms;   /* when the server last ended a session that was not held by one question; 0: never */
+    unsigned probes;           /* second questions asked of it since the last answer, */
+    uint64_t probe_at_ms;      /* and when more may be */
+    uint64_t lost_from_ms,
+        lost_to_ms;         /* what was sent in between it lost: many at once, and it answered later ones; 0: nothing */
+    uint64_t shared_end_ms; /* when the server last ended a session that was not held by one question; 0: never */
     uint64_t end_ms[MANY_ENDS]; /* when it ended the latest sessions and dials of any kind */
-    unsigned ends;            /* of these, all that there ever were */
-    unsigned disproved;       /* failures in a row that another entry knew an answer for */
-    uint64_t shunned_until_ms; /* for these: the others are asked first until then */
-    uint64_t dialed_ms;       /* the latest dial */
-    uint32_t rtt_ms16;        /* smoothed answer time in sixteenths of a millisecond; 0: unknown */
-    uint64_t sampled_ms;      /* when it was last changed, */
-    uint64_t recomputed_ms;   /* and the median and patience */
-    uint16_t samples[SAMPLES]; /* the latest answer times, ms */
+    unsigned ends;              /* of these, all that there ever were */
+    unsigned disproved;         /* failures in a row that another entry knew an answer for */
+    uint64_t shunned_until_ms;  /* for these: the others are asked first until then */
+    uint64_t dialed_ms;         /* the latest dial */
+    uint32_t rtt_ms16;          /* smoothed answer time in sixteenths of a millisecond; 0: unknown */
+    uint64_t sampled_ms;        /* when it was last changed, */
+    uint64_t recomputed_ms;     /* and the median and patience */
+    uint16_t samples[SAMPLES];  /* the latest answer times, ms */
     unsigned sample_count;
-    uint16_t median_ms, patience_ms; /* of them; from them: when an answer is late. 0: unknown */
-    uint64_t idle_limit_ms;   /* learned: the server closes a session that rests for so long; 0: unknown */
-    uint64_t idle_closes[3];  /* after how long it did, the latest three times */
+    uint16_t median_ms, patience_ms;      /* of them; from them: when an answer is late. 0: unknown */
+    uint64_t idle_limit_ms;               /* learned: the server closes a session that rests for so long; 0: unknown */
+    uint64_t idle_closes[3];              /* after how long it did, the latest three times */
     unsigned idle_close_count, idle_good; /* idle_good: sessions since that we could end first */
-    uint64_t asked_ms;        /* the latest question; 0: none */
-    uint64_t rest_ms;         /* for how long the last session that rested was kept; 0: none was */
-    uint8_t returns;          /* one bit for each pause longer than that, the latest lowest: it was over before twice the time */
+    uint64_t asked_ms;                    /* the latest question; 0: none */
+    uint64_t rest_ms;                     /* for how long the last session that rested was kept; 0: none was */
+    uint8_t returns; /* one bit for each pause longer than that, the latest lowest: it was over before twice the time */
     struct log_limit log_limit;
     uint64_t failing_since_ms; /* 0: it is not; for people only, */
-    bool told_failing;        /* who know of it */
-    struct {                  /* for people only, see report.c */
+    bool told_failing;         /* who know of it */
+    struct {                   /* for people only, see report.c */
         int last_error;
         uint64_t failed_ms, opened_ms, opened, resumed;
         struct tls_facts tls;
@@ -127,38 +130,38 @@ struct server {
 struct group_plan {
     struct list_link in_group;
     struct config *config;
-    struct server **servers;  /* owned; of a plan that was left: those that no later one has */
+    struct server **servers; /* owned; of a plan that was left: those that no later one has */
     size_t server_count;
-    struct budget *budgets;   /* one per upstream entry */
-    unsigned lookups;         /* that were begun under it and live */
+    struct budget *budgets; /* one per upstream entry */
+    unsigned lookups;       /* that were begun under it and live */
 };
 
 struct group {
     struct loop *loop;
     struct counters *counters;
-    struct list plans;        /* the oldest first; the last one is */
-    struct group_plan *plan;  /* in force, and these are of it: */
+    struct list plans;       /* the oldest first; the last one is */
+    struct group_plan *plan; /* in force, and these are of it: */
     struct config *config;
     struct server **servers;
     size_t server_count;
     struct loop_flush flush;
     struct loop_tick tick;
     struct timeouts exchange_timeouts;
-    struct list waiting;      /* exchanges without a session */
-    struct list dirty;        /* sessions with questions to write */
-    unsigned alone;           /* live exchanges that must be alone */
+    struct list waiting; /* exchanges without a session */
+    struct list dirty;   /* sessions with questions to write */
+    unsigned alone;      /* live exchanges that must be alone */
     struct answer_scratch *scratch;
     uint64_t grace_until_ms;
     uint64_t begun_ms;
-    bool reached;             /* a server has answered since then */
-    uint64_t slept_ms;        /* how long the machine had slept when we last looked */
+    bool reached;      /* a server has answered since then */
+    uint64_t slept_ms; /* how long the machine had slept when we last looked */
     int last_error;
-    struct server *last_failed; /* where that was; NULL: nowhere */
-    size_t sessions;          /* in any state */
+    struct server *last_failed;     /* where that was; NULL: nowhere */
+    size_t sessions;                /* in any state */
     struct dial dials[DIALS_NOTED]; /* the latest that are over */
-    unsigned dial_count;      /* all that there ever were */
-    struct tap_queue *tap;    /* NULL: nobody wants copies of messages */
-    bool connect_due;         /* pool_connect was asked for; done at the next flush */
+    unsigned dial_count;            /* all that there ever were */
+    struct tap_queue *tap;          /* NULL: nobody wants copies of messages */
+    bool connect_due;               /* pool_connect was asked for; done at the next flush */
     bool stopping;
     void (*closed)(void *context);
     void *closed_context;
@@ -170,19 +173,19 @@ struct session {
     struct list_link in_state; /* server->sessions[state] */
     struct list_link in_dirty; /* group->dirty */
     enum session_state state;
-    struct list queued, sent;  /* exchanges */
-    struct ids ids;            /* of those in `sent` */
-    unsigned used;             /* exchanges in both lists */
-    unsigned given, answered;  /* questions, in all */
-    bool resumed;              /* by ticket */
-    bool reserved;             /* holds a question that must be alone (it was outstanding at two deaths) */
+    struct list queued, sent; /* exchanges */
+    struct ids ids;           /* of those in `sent` */
+    unsigned used;            /* exchanges in both lists */
+    unsigned given, answered; /* questions, in all */
+    bool resumed;             /* by ticket */
+    bool reserved;            /* holds a question that must be alone (it was outstanding at two deaths) */
     uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */
-    uint64_t heard_ms;         /* last message of any kind */
-    uint64_t suspect_ms;       /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
+    uint64_t heard_ms;                       /* last message of any kind */
+    uint64_t suspect_ms; /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
-    uint64_t idle_ms;          /* closed by us after this long without a question */
-    struct link_route route;   /* the way to its server when it was dialled, then from its own address */
-    bool tls12;                /* its tickets could be linked to this network (RFC 8446 appendix C.4): not taken to another */
+    uint64_t idle_ms;                       /* closed by us after this long without a question */
+    struct link_route route;                /* the way to its server when it was dialled, then from its own address */
+    bool tls12; /* its tickets could be linked to this network (RFC 8446 appendix C.4): not taken to another */
 };
 
 /* --- pool.c: which session; dialling --- */

@@ -49,15 +49,16 @@ void news_throttled(struct server *server)
 {
     uint64_t suppressed;
     if (log_allowed(&server->budget->log_limit, loop_now(server->group->loop), &suppressed))
-        log_warning("upstream", "%s refuses under load: it is asked %u questions a second at most for now", server->entry->name,
-                    (unsigned)server->budget->rate);
+        log_warning("upstream", "%s refuses under load: it is asked %u questions a second at most for now",
+                    server->entry->name, (unsigned)server->budget->rate);
 }
 
 /* All workers are told of it at once. */
 void news_of_machine(struct group *group, enum machine_news news)
 {
     static const char *const sentences[] = {
-        [NEWS_NETWORK] = "the network changed: sessions whose way is another now are opened anew, servers that failed are tried at once",
+        [NEWS_NETWORK] =
+            "the network changed: sessions whose way is another now are opened anew, servers that failed are tried at once",
         [NEWS_SLEEP] = "the machine slept: all sessions are opened anew",
         [NEWS_CLOCK] = "the clock was set: servers that failed are tried at once",
     };
@@ -73,6 +74,7 @@ void news_opened(const struct server *server, const struct tls_facts *facts)
     const bool is_news = server->noted.opened == 0 || server->told_failing;
     const enum log_level level = is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     if (log_enabled(level, "upstream"))
-        log_write(level, "upstream", "session to %s: %s, %s, certificate %s%s%s%s", name_of(server, name), facts->version, facts->cipher,
-                  facts->certificate_name, facts->resumed ? ", resumed" : "", facts->alpn[0] ? ", ALPN " : "", facts->alpn);
+        log_write(level, "upstream", "session to %s: %s, %s, certificate %s%s%s%s", name_of(server, name),
+                  facts->version, facts->cipher, facts->certificate_name, facts->resumed ? ", resumed" : "",
+                  facts->alpn[0] ? ", ALPN " : "", facts->alpn);
 }

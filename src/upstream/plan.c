@@ -160,7 +160,8 @@ static void plan_begin(struct group_plan *plan, struct group *group, struct grou
     uint64_t now_ms = loop_now(group->loop);
     for (size_t i = 0; i < plan->config->upstream_count; i++) {
         uint32_t limit = plan->config->upstreams[i].max_qps;
-        plan->budgets[i] = (struct budget){.limit = limit, .rate = limit, .milli_tokens = limit * 1000ull, .filled_ms = now_ms};
+        plan->budgets[i] =
+            (struct budget){.limit = limit, .rate = limit, .milli_tokens = limit * 1000ull, .filled_ms = now_ms};
     }
     for (size_t i = 0; i < plan->server_count; i++) {
         struct server *old = before ? plan_take(before, plan->servers[i]) : NULL;
@@ -219,7 +220,8 @@ static bool plan_is_over(const struct group_plan *plan)
 void group_end_plans(struct group *group)
 {
     struct group_plan *oldest;
-    while ((oldest = container_of(list_first(&group->plans), struct group_plan, in_group)) != group->plan && plan_is_over(oldest)) {
+    while ((oldest = container_of(list_first(&group->plans), struct group_plan, in_group)) != group->plan &&
+           plan_is_over(oldest)) {
         list_remove(&oldest->in_group);
         for (size_t i = 0; i < oldest->server_count; i++)
             report_forget(group, oldest->servers[i]);

@@ -47,7 +47,8 @@ static bool server_is_avoided(const struct server *server, const struct exchange
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = group->servers[i];
-        if (!server_is_unwanted(other, exchange) && (other->open || other->failures == 0) && loop_now(group->loop) >= other->retry_at_ms)
+        if (!server_is_unwanted(other, exchange) && (other->open || other->failures == 0) &&
+            loop_now(group->loop) >= other->retry_at_ms)
             return true;
     }
     return false;
@@ -161,8 +162,8 @@ static void pool_seek_better(struct group *group, const struct server *used)
         if (server->open || server->failures == 0)
             continue;
         bool backup_used = used->entry->role == ROLE_BACKUP && server->entry->role == ROLE_PRIMARY;
-        bool faster = used->entry->role == server->entry->role &&
-                      server_expected(server, now_ms) < server_expected(used, now_ms);
+        bool faster =
+            used->entry->role == server->entry->role && server_expected(server, now_ms) < server_expected(used, now_ms);
         if (backup_used || (faster && now_ms >= server->dialed_ms + RETEST))
             server_relieve(server);
     }

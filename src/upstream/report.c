@@ -93,7 +93,8 @@ static void add_dials(struct exchange_times *out, const struct group *group, uin
     for (unsigned i = 0; i < count; i++) {
         const struct dial *dial = &dials[i];
         uint64_t connected_ms = dial->connected_ms ? dial->connected_ms : dial->ended_ms;
-        uint64_t connect = common(from, to, dial->begun_ms, connected_ms), shake = common(from, to, connected_ms, dial->ended_ms);
+        uint64_t connect = common(from, to, dial->begun_ms, connected_ms),
+                 shake = common(from, to, connected_ms, dial->ended_ms);
         out->connect += connect;
         out->handshake += shake;
         if (connect + shake > longest) {

@@ -10,9 +10,9 @@
 #include <string.h>
 #include "group.h"
 
-#define RECOMPUTE_EVERY 16 /* samples, at low rates; */
-#define RECOMPUTE_MS 50    /* at high ones */
-#define FORGET_HALF_MS 60000 /* a time this old counts half */
+#define RECOMPUTE_EVERY 16    /* samples, at low rates; */
+#define RECOMPUTE_MS    50    /* at high ones */
+#define FORGET_HALF_MS  60000 /* a time this old counts half */
 
 static int compare(const void *a, const void *b)
 {
@@ -44,7 +44,8 @@ void server_note_time(struct server *server, uint64_t took_ms, bool lost)
     if (lost)
         return;
     server->samples[server->sample_count++ % SAMPLES] = (uint16_t)capped;
-    bool due = server->sample_count % RECOMPUTE_EVERY == 0 && server->sampled_ms >= server->recomputed_ms + RECOMPUTE_MS;
+    bool due =
+        server->sample_count % RECOMPUTE_EVERY == 0 && server->sampled_ms >= server->recomputed_ms + RECOMPUTE_MS;
     if (due || server->sample_count == 4)
         recompute_patience(server);
 }
@@ -100,7 +101,8 @@ bool server_lost(struct server *server, const struct exchange *exchange)
         return false;
     if (neighbours(exchange, false) + 1 + neighbours(exchange, true) >= LOSS_MIN)
         server_note_loss(server, sent_ms);
-    return server->lost_to_ms && sent_ms + LOSS_SPAN >= server->lost_from_ms && sent_ms <= server->lost_to_ms + LOSS_SPAN;
+    return server->lost_to_ms && sent_ms + LOSS_SPAN >= server->lost_from_ms &&
+           sent_ms <= server->lost_to_ms + LOSS_SPAN;
 }
 
 /* --- how many questions a session of it outlives --- */
@@ -195,7 +197,7 @@ void budget_halve(struct server *server)
 /* --- when it closes resting sessions --- */
 
 #define IDLE_MARGIN_MIN_MS 50
-#define IDLE_GOOD_RAISES 10
+#define IDLE_GOOD_RAISES   10
 
 /* Ended so much earlier: a twentieth, so that hardly a dial more is needed, and time for the last question to arrive. */
 static uint64_t before(uint64_t limit_ms)

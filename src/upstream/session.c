@@ -220,7 +220,8 @@ bool session_flush(struct session *session)
     if (wrote)
         stream_flush(&session->stream);
     /* What is left behind for want of memory is written at the next opportunity. */
-    loop_wake_by(loop, loop_now(loop) + (list_empty(&session->queued) ? server_silence(session->server) : MEMORY_RETRY));
+    loop_wake_by(loop,
+                 loop_now(loop) + (list_empty(&session->queued) ? server_silence(session->server) : MEMORY_RETRY));
     return wrote;
 }
 
@@ -382,7 +383,8 @@ static bool session_note_rest(struct session *session, int reason)
 /* Ended by nothing that we did or learned elsewhere. */
 static bool is_servers_doing(int reason)
 {
-    return reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED && reason != ERROR_SILENT;
+    return reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED &&
+           reason != ERROR_SILENT;
 }
 
 /* What an end of the server's doing says: of its habits, and of the questions on it. True: none of them need have caused it. */
@@ -457,8 +459,8 @@ int session_dial(struct server *server)
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
     link_find_route(&session->route, source, &server->addr);
-    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &server->addr, source, server->trust,
-                                &server->tickets);
+    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &server->addr, source,
+                                server->trust, &server->tickets);
     if (status < 0) {
         mem_free(session);
         return status;

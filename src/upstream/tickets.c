@@ -11,7 +11,8 @@ static void identify(const struct server *server, uint8_t out[DIGEST_LEN])
     digest_bytes(out, all, sizeof all);
 }
 
-static void each_of_server(const struct server *server, void (*each)(void *context, const struct ticket *ticket), void *context)
+static void each_of_server(const struct server *server, void (*each)(void *context, const struct ticket *ticket),
+                           void *context)
 {
     struct ticket ticket;
     identify(server, ticket.server);
@@ -24,7 +25,8 @@ static void each_of_server(const struct server *server, void (*each)(void *conte
     }
 }
 
-void group_each_ticket(const struct group *group, void (*each)(void *context, const struct ticket *ticket), void *context)
+void group_each_ticket(const struct group *group, void (*each)(void *context, const struct ticket *ticket),
+                       void *context)
 {
     for (size_t i = 0; i < group->server_count; i++)
         each_of_server(group->servers[i], each, context);

@@ -157,7 +157,8 @@ bool upstream_lost_others(const struct exchange *exchange)
 {
     const struct server *server = exchange->server;
     uint64_t shared_ms = server->shared_end_ms;
-    uint64_t many_ms = server->ends >= MANY_ENDS ? server->end_ms[server->ends % MANY_ENDS] : 0; /* the last so many since then */
+    uint64_t many_ms =
+        server->ends >= MANY_ENDS ? server->end_ms[server->ends % MANY_ENDS] : 0; /* the last so many since then */
     uint64_t lost_ms = shared_ms > many_ms ? shared_ms : many_ms;
     return lost_ms > exchange->asked_ms && lost_ms + NOTICE_SPAN >= exchange->sent_ms;
 }

@@ -54,7 +54,8 @@ static double fill(void)
             sample_make(&samples[i], at + i, records, 86400);
         double before = now_ns();
         for (unsigned i = 0; i < BATCH; i++)
-            must(cache_put(cache, &samples[i].key, samples[i].hash, &samples[i].answer, 1, cache_epoch(cache)) == 0, "no room");
+            must(cache_put(cache, &samples[i].key, samples[i].hash, &samples[i].answer, 1, cache_epoch(cache)) == 0,
+                 "no room");
         spent += now_ns() - before;
     }
     return spent / entries;
@@ -83,7 +84,8 @@ static double ask(bool fetched)
         if (fetched)
             fetch_all();
         for (unsigned i = 0; i < BATCH; i++)
-            must(cache_get(cache, &samples[i].key, samples[i].hash, 1001, false, 0, out, sizeof out, &found) == CACHE_HIT,
+            must(cache_get(cache, &samples[i].key, samples[i].hash, 1001, false, 0, out, sizeof out, &found) ==
+                     CACHE_HIT,
                  "a name was lost");
         spent += now_ns() - before;
     }
@@ -103,7 +105,8 @@ int main(int argc, char **argv)
     double put_ns = fill();
     double octets = (double)(resident() - before) / entries;
     double alone_ns = ask(false), batch_ns = ask(true);
-    printf("{\"put_ns\": %.0f, \"alone_ns\": %.0f, \"batch_ns\": %.0f, \"octets\": %.1f}\n", put_ns, alone_ns, batch_ns, octets);
+    printf("{\"put_ns\": %.0f, \"alone_ns\": %.0f, \"batch_ns\": %.0f, \"octets\": %.1f}\n", put_ns, alone_ns, batch_ns,
+           octets);
     cache_free(cache);
     return 0;
 }

@@ -139,9 +139,8 @@ static void flush(uv_prepare_t *prepare)
 
 static struct sockaddr_in loopback(const char *port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)atoi(port)),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 static void listen_on(const char *port)
@@ -162,8 +161,7 @@ static void connect_to(const char *port, const char *ca_file)
     must(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "cannot connect");
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     must(gnutls_certificate_allocate_credentials(&credentials) == 0, "no memory");
-    must(gnutls_certificate_set_x509_trust_file(credentials, ca_file, GNUTLS_X509_FMT_PEM) == 1,
-         "no CA file");
+    must(gnutls_certificate_set_x509_trust_file(credentials, ca_file, GNUTLS_X509_FMT_PEM) == 1, "no CA file");
     must(tls_init(&tls, fd, GNUTLS_CLIENT, credentials) == 0, "no session");
     must(gnutls_server_name_set(tls.session, GNUTLS_NAME_DNS, name, strlen(name)) == 0, "no session");
     gnutls_session_set_verify_cert(tls.session, name, 0);
@@ -191,8 +189,7 @@ int main(int argc, char **argv)
              uv_prepare_init(loop, &prepare) == 0,
          "no loop");
     must(uv_poll_start(&udp, UV_READABLE, udp_readable) == 0 &&
-             uv_poll_start(&session, UV_READABLE, session_readable) == 0 &&
-             uv_prepare_start(&prepare, flush) == 0,
+             uv_poll_start(&session, UV_READABLE, session_readable) == 0 && uv_prepare_start(&prepare, flush) == 0,
          "no loop");
     return uv_run(loop, UV_RUN_DEFAULT);
 }

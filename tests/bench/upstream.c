@@ -25,14 +25,7 @@
 #include "answer.h"
 #include "tls.h"
 
-enum {
-    CONNECTIONS = 1024,
-    PLAIN = 1 << 17,
-    RECORD = 16384,
-    QUEUE = 1 << 17,
-    LISTENER = CONNECTIONS,
-    SIGNALS
-};
+enum { CONNECTIONS = 1024, PLAIN = 1 << 17, RECORD = 16384, QUEUE = 1 << 17, LISTENER = CONNECTIONS, SIGNALS };
 
 static struct {
     const char *certificate, *key;
@@ -43,8 +36,7 @@ static struct {
 } options = {.ttl = 86400};
 
 static struct {
-    uint64_t connections, handshakes, resumed, alpn, queries, records, padded, answers, slow, dropped, resets,
-        bad;
+    uint64_t connections, handshakes, resumed, alpn, queries, records, padded, answers, slow, dropped, resets, bad;
 } totals;
 
 struct connection {
@@ -99,10 +91,9 @@ static uint64_t clock_ns(void)
 
 static void print_totals(void)
 {
-    printf("{\"connections\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64
-           ", \"alpn\": %" PRIu64 ", \"queries\": %" PRIu64 ", \"records\": %" PRIu64 ", \"padded\": %" PRIu64
-           ", \"answers\": %" PRIu64 ", \"slow\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"resets\": %" PRIu64
-           ", \"bad\": %" PRIu64 "}\n",
+    printf("{\"connections\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64 ", \"alpn\": %" PRIu64
+           ", \"queries\": %" PRIu64 ", \"records\": %" PRIu64 ", \"padded\": %" PRIu64 ", \"answers\": %" PRIu64
+           ", \"slow\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"bad\": %" PRIu64 "}\n",
            totals.connections, totals.handshakes, totals.resumed, totals.alpn, totals.queries, totals.records,
            totals.padded, totals.answers, totals.slow, totals.dropped, totals.resets, totals.bad);
     fflush(stdout);
@@ -174,8 +165,8 @@ static void give(struct connection *connection, const uint8_t *frame, size_t len
     mark_dirty(connection);
 }
 
-static void queue_put(struct queue *queue, uint64_t delay, struct connection *connection,
-                      const uint8_t *frame, size_t len)
+static void queue_put(struct queue *queue, uint64_t delay, struct connection *connection, const uint8_t *frame,
+                      size_t len)
 {
     struct late *entry = &queue->entries[queue->tail % QUEUE];
     if (queue->tail - queue->head == QUEUE)
@@ -366,15 +357,13 @@ static void set_up(void)
     late.entries = need(QUEUE * sizeof *late.entries);
     slow.entries = need(QUEUE * sizeof *slow.entries);
     if (gnutls_certificate_allocate_credentials(&credentials) ||
-        gnutls_certificate_set_x509_key_file(credentials, options.certificate, options.key,
-                                             GNUTLS_X509_FMT_PEM) < 0 ||
+        gnutls_certificate_set_x509_key_file(credentials, options.certificate, options.key, GNUTLS_X509_FMT_PEM) < 0 ||
         gnutls_session_ticket_key_generate(&ticket_key))
         die("certificate");
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     (void)setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (epoll_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof address) ||
-        listen(listen_fd, 512))
+    if (epoll_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof address) || listen(listen_fd, 512))
         die("listen");
     sigemptyset(&signals);
     sigaddset(&signals, SIGUSR1);

@@ -88,8 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = cursor_left(&cursor);
     struct answer answer;
     uint8_t *wire = exact_copy(cursor.at, len);
-    if (!cursor.failed && len <= MESSAGE_MAX &&
-        message_walk_answer(wire, len, &scratch, &answer, &transport) == 0)
+    if (!cursor.failed && len <= MESSAGE_MAX && message_walk_answer(wire, len, &scratch, &answer, &transport) == 0)
         age_answer(&answer, &choice);
     free(wire);
     return 0;

@@ -39,9 +39,7 @@ static bool ldns_can_read(const struct answer *answer)
 
 static ldns_rr_list *section(const ldns_pkt *packet, int which)
 {
-    return which == 1   ? ldns_pkt_answer(packet)
-           : which == 2 ? ldns_pkt_authority(packet)
-                        : ldns_pkt_additional(packet);
+    return which == 1 ? ldns_pkt_answer(packet) : which == 2 ? ldns_pkt_authority(packet) : ldns_pkt_additional(packet);
 }
 
 static void compare_with_ldns(const struct answer *answer, const uint8_t *original, size_t size)
@@ -51,8 +49,8 @@ static void compare_with_ldns(const struct answer *answer, const uint8_t *origin
     MUST(ldns_wire2pkt(&before, original, size) == LDNS_STATUS_OK);
     MUST(ldns_wire2pkt(&after, answer->wire, answer->len) == LDNS_STATUS_OK);
     MUST(!ldns_pkt_edns(after));
-    MUST(ldns_rr_compare(ldns_rr_list_rr(ldns_pkt_question(before), 0),
-                         ldns_rr_list_rr(ldns_pkt_question(after), 0)) == 0);
+    MUST(ldns_rr_compare(ldns_rr_list_rr(ldns_pkt_question(before), 0), ldns_rr_list_rr(ldns_pkt_question(after), 0)) ==
+         0);
     for (int which = 1; which < 4; which++) {
         ldns_rr_list *old = section(before, which), *new = section(after, which);
         size_t count = read_u16(answer->wire + 4 + 2 * which);

@@ -51,12 +51,18 @@ static void begin(void)
     hash_init_fixed((const uint8_t *)"0123456789abcdef");
     struct control_setup setup = fake_begin();
     clock_real();
-    static char workers[] = "DOTSTUB_WORKERS=2", upstreams[] = "DOTSTUB_UPSTREAMS=first=192.0.2.1+192.0.2.2,second=192.0.2.3";
+    static char workers[] = "DOTSTUB_WORKERS=2",
+                upstreams[] = "DOTSTUB_UPSTREAMS=first=192.0.2.1+192.0.2.2,second=192.0.2.3";
     static char *const settings[] = {workers, upstreams, NULL};
     MUST(config_load(&setup.config, "/dev/null", settings, stderr) == 0); /* what fake_workers has, from its source */
     setup.cache = cache_new(0);
-    view = (struct view){.config = setup.config, .cache = setup.cache, .ops = &fake_ops, .context = &fake,
-                         .listening = fake.addrs, .listening_count = 1, .readiness = READY_YES};
+    view = (struct view){.config = setup.config,
+                         .cache = setup.cache,
+                         .ops = &fake_ops,
+                         .context = &fake,
+                         .listening = fake.addrs,
+                         .listening_count = 1,
+                         .readiness = READY_YES};
     log_set_level(LOG_LEVEL_ERROR);
     tracer_init(&view.tracer, &setup);
     MUST(view.cache && survey_init(&view.survey, &setup) == 0);

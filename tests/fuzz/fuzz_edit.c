@@ -58,8 +58,7 @@ static void check_flags(const uint8_t *wire, const struct visitor *visitor, bool
     MUST(read_u16(wire) == request->id);
     MUST((flags & (FLAG_QR | FLAG_RA)) == (FLAG_QR | FLAG_RA) && !(flags & (FLAG_AA | 0x0040)));
     MUST((flags & (FLAG_RD | FLAG_CD)) == (request->flags & (FLAG_RD | FLAG_CD)));
-    MUST(!(flags & FLAG_AD) ||
-         (visitor->client.authenticated && (request->dnssec_ok || (request->flags & FLAG_AD))));
+    MUST(!(flags & FLAG_AD) || (visitor->client.authenticated && (request->dnssec_ok || (request->flags & FLAG_AD))));
     MUST(!(flags & FLAG_TC) == !truncated);
 }
 
@@ -142,8 +141,7 @@ static void ask_ourselves(const struct answer *answer, const struct visitor *vis
     message_request_key(question, &visitor->request, &key);
     size_t len = edit_question(wire, &key, &ask);
     enum request_verdict verdict = message_parse_request((struct bytes){wire, len}, &asked);
-    MUST(verdict == REQUEST_OK && asked.edns == ask.edns &&
-         asked.wants_keepalive == (ask.edns && ask.keepalive));
+    MUST(verdict == REQUEST_OK && asked.edns == ask.edns && asked.wants_keepalive == (ask.edns && ask.keepalive));
     MUST(message_answers((struct bytes){wire, len}, &key));
     MUST(!(ask.edns && ask.pad) || len % 128 == 0);
     free(wire);
@@ -157,8 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = cursor_left(&cursor);
     struct answer answer;
     uint8_t *wire = exact_copy(cursor.at, len);
-    if (!cursor.failed && len <= MESSAGE_MAX &&
-        message_walk_answer(wire, len, &scratch, &answer, &transport) == 0) {
+    if (!cursor.failed && len <= MESSAGE_MAX && message_walk_answer(wire, len, &scratch, &answer, &transport) == 0) {
         ask_in_capitals(&visitor, &answer);
         finish_answer(&answer, &visitor);
         refuse(&answer, &visitor);

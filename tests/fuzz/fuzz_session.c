@@ -125,7 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         act(cursor_u8(&cursor), &cursor);
     fake_turn();
     for (unsigned i = 0; i < PLACES; i++) {
-        MUST(exchange_live(&places[i].exchange) || places[i].ended == places[i].sent || places[i].ended + 1 == places[i].sent);
+        MUST(exchange_live(&places[i].exchange) || places[i].ended == places[i].sent ||
+             places[i].ended + 1 == places[i].sent);
         exchange_cancel(&places[i].exchange);
     }
     fake_group_end(group);

@@ -5,7 +5,7 @@
 #include "ctl/show.h"
 #include "fuzz.h"
 
-static int (*const tables[])(const char *, FILE *) = {show_status, show_stats, show_config, show_cache,   show_flush,
+static int (*const tables[])(const char *, FILE *) = {show_status, show_stats, show_config,  show_cache, show_flush,
                                                       show_log,    show_drain, show_explain, show_trace};
 
 static void check_text(const char *text, size_t len)

@@ -192,8 +192,7 @@ static void tcp_take_frames(struct connection *connection)
 static void tcp_readable(struct connection *connection)
 {
     for (;;) {
-        ssize_t got =
-            recv(connection->fd, connection->in + connection->in_len, FRAME_MAX - connection->in_len, 0);
+        ssize_t got = recv(connection->fd, connection->in + connection->in_len, FRAME_MAX - connection->in_len, 0);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got <= 0) {

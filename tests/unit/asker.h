@@ -20,7 +20,7 @@ struct asker {
     struct prefix allowed;
     struct addr client;
     bool tcp, no_room;
-    uint16_t flags;   /* of the next question */
+    uint16_t flags; /* of the next question */
     uint16_t class;
     bool edns, dnssec_ok;
     uint16_t id;

@@ -21,7 +21,7 @@ struct client {
     unsigned replies;
     uint64_t replied_ms;
     uint16_t reply_id, flags, rcode, answers;
-    int ede;               /* the first one's code, EDE_NONE: none */
+    int ede; /* the first one's code, EDE_NONE: none */
     char ede_text[65];
     bool case_kept;
     uint8_t asked[300];
@@ -96,9 +96,8 @@ static inline void resolver_begin(unsigned entries, unsigned addresses)
 /* received = finished + dropped + waiting */
 static inline bool books_hold(void)
 {
-    return fake_counted(COUNTER_queries_received) == fake_counted(COUNTER_queries_finished) +
-                                                         fake_counted(COUNTER_queries_dropped) +
-                                                         resolver_waiting(&resolver);
+    return fake_counted(COUNTER_queries_received) ==
+           fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped) + resolver_waiting(&resolver);
 }
 
 static inline void resolver_end(void)

@@ -31,19 +31,19 @@ struct fake_conn {
     struct stream *stream; /* NULL: gone */
     struct addr to;
     uint64_t dialed_ms;
-    struct list frames;    /* written and not taken by the test or its server */
-    size_t written;        /* frames, all of them */
-    unsigned flushes;      /* writes that carried something */
-    bool mid_frame;        /* set by the test: a partial frame lies in it */
-    bool unacknowledged;   /* set by the test: the peer's kernel is not heard of */
-    bool blocked;          /* set by the test: the kernel takes nothing more */
+    struct list frames;  /* written and not taken by the test or its server */
+    size_t written;      /* frames, all of them */
+    unsigned flushes;    /* writes that carried something */
+    bool mid_frame;      /* set by the test: a partial frame lies in it */
+    bool unacknowledged; /* set by the test: the peer's kernel is not heard of */
+    bool blocked;        /* set by the test: the kernel takes nothing more */
     bool was_open, closed_by_us;
     int close_reason;
 };
 
 struct fake_net {
     struct loop loop;
-    struct list conns; /* in the order in which they were begun */
+    struct list conns;       /* in the order in which they were begun */
     enum fake_dial dial[16]; /* by the last octet of the address */
     /* The server: called for each frame in a turn after everything was flushed; NULL: frames lie until they are taken. The
      * frame is gone after it. */
@@ -90,11 +90,11 @@ void fake_deliver(struct fake_conn *conn, const void *message, size_t len);
 /* --- answers --- */
 
 struct fake_answer {
-    uint16_t rcode;     /* 12 bits */
+    uint16_t rcode; /* 12 bits */
     bool truncated;
-    bool no_record;     /* else: one A record, 192.0.2.1, when the rcode is 0 */
-    uint32_t ttl;       /* 0: 300 */
-    int ede;            /* EDE_NONE: none */
+    bool no_record;      /* else: one A record, 192.0.2.1, when the rcode is 0 */
+    uint32_t ttl;        /* 0: 300 */
+    int ede;             /* EDE_NONE: none */
     int keepalive_100ms; /* -1: none */
 };
 #define FAKE_ANSWER ((struct fake_answer){.ede = -1, .keepalive_100ms = -1})

@@ -88,7 +88,8 @@ static void fake_reload(void *context, struct reload_wait *wait)
     wait->done(wait, &fake_result);
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post, fake_report, fake_trace, fake_flushed, fake_drain, fake_reload};
+static const struct control_ops fake_ops = {fake_counters, fake_post,  fake_report, fake_trace,
+                                            fake_flushed,  fake_drain, fake_reload};
 
 static inline void fake_turn(void)
 {

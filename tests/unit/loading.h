@@ -21,10 +21,10 @@
 #include "config/load.h"
 #include "config/options.h"
 
-#define VARIABLES(...)                                                                                       \
-    (char *const *)(const char *const[])                                                                     \
-    {                                                                                                        \
-        __VA_ARGS__, NULL                                                                                    \
+#define VARIABLES(...)                                                                                                 \
+    (char *const *)(const char *const[])                                                                               \
+    {                                                                                                                  \
+        __VA_ARGS__, NULL                                                                                              \
     }
 
 static const struct machine large = {.processors = 4, .memory = UINT64_C(64) << 30};

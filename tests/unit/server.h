@@ -22,7 +22,7 @@
 #include "net/socket.h"
 #include "resolve/resolver.h"
 
-#define START_MS 1000000
+#define START_MS    1000000
 #define PATIENCE_MS 10000 /* of the real clock: only a test that fails takes so long */
 
 struct server {

@@ -62,8 +62,7 @@ static void the_longest_text_fits(void **state)
     (void)state;
     char out[ADDR_TEXT];
     struct addr addr = parsed("fe80:1111:2222:3333:4444:5555:6666:7777%4294967295@65535");
-    assert_string_equal(addr_format(&addr, true, out),
-                        "fe80:1111:2222:3333:4444:5555:6666:7777%4294967295@65535");
+    assert_string_equal(addr_format(&addr, true, out), "fe80:1111:2222:3333:4444:5555:6666:7777%4294967295@65535");
 }
 
 static void garbage_is_refused_and_leaves_the_output_alone(void **state)

@@ -46,9 +46,15 @@ static int setup(void **state)
     (void)state;
     hash_init_fixed((const uint8_t *)"0123456789abcdef");
     struct control_setup control = fake_begin();
-    view = (struct view){.config = &fake.config, .cache = cache_new(0), .ops = &fake_ops, .context = &fake,
-                         .listening = fake.addrs, .listening_count = 1, .started_ms = clock_ms() - 5000,
-                         .started_wall_s = 1699999995, .readiness = READY_YES};
+    view = (struct view){.config = &fake.config,
+                         .cache = cache_new(0),
+                         .ops = &fake_ops,
+                         .context = &fake,
+                         .listening = fake.addrs,
+                         .listening_count = 1,
+                         .started_ms = clock_ms() - 5000,
+                         .started_wall_s = 1699999995,
+                         .readiness = READY_YES};
     log_set_level(LOG_LEVEL_ERROR);
     tracer_init(&view.tracer, &control);
     return view.cache ? survey_init(&view.survey, &control) : -1;
@@ -85,7 +91,11 @@ static void ask(void (*api)(struct view *, struct http_request *), enum http_ver
             fake_open(w);
     assert_int_equal(reply.count, 1);
 }
-#define ARGUMENTS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define ARGUMENTS(...)                                                                                                 \
+    (const char *const[])                                                                                              \
+    {                                                                                                                  \
+        __VA_ARGS__, NULL                                                                                              \
+    }
 
 static void get(const char *path)
 {
@@ -104,8 +114,17 @@ static struct record kept[WORKERS][3];
 
 static struct record record_of(uint32_t id, enum record_kind kind, const char *name, uint64_t ended_ms)
 {
-    struct record record = {.id = id, .kind = kind, .ended_ms = ended_ms, .total_ms = 312, .ede_code = EDE_NONE, .key.type = TYPE_A,
-                            .session = RECORD_OPENED, .queries = 1, .tries = 1, .asked.upstream = "first", .dialed.upstream = "first"};
+    struct record record = {.id = id,
+                            .kind = kind,
+                            .ended_ms = ended_ms,
+                            .total_ms = 312,
+                            .ede_code = EDE_NONE,
+                            .key.type = TYPE_A,
+                            .session = RECORD_OPENED,
+                            .queries = 1,
+                            .tries = 1,
+                            .asked.upstream = "first",
+                            .dialed.upstream = "first"};
     record.key.name_len = (uint8_t)name_from_text(record.key.name, name);
     record.phase_ms[PHASE_HANDSHAKE] = 300;
     record.phase_ms[PHASE_ANSWER] = 12;
@@ -142,7 +161,8 @@ static void explain_tells_the_newest_first(void **state)
     keep_some();
     get("/explain");
     assert_int_equal(told("\"id\""), 3);
-    const char *b = strstr(reply.body, "b.example."), *c = strstr(reply.body, "c.example."), *a = strstr(reply.body, "a.example.");
+    const char *b = strstr(reply.body, "b.example."), *c = strstr(reply.body, "c.example."),
+               *a = strstr(reply.body, "a.example.");
     assert_true(b && c && a && b < c && c < a);
 }
 
@@ -191,7 +211,12 @@ static void explain_is_bounded(void **state)
 static void explain_refuses_what_it_does_not_know(void **state)
 {
     (void)state;
-    static const char *const wrong[][4] = {{"which", "last"}, {"name", ""}, {"name", "a..b"}, {"id", ""}, {"id", "xyz"}, {"id", "1234567"},
+    static const char *const wrong[][4] = {{"which", "last"},
+                                           {"name", ""},
+                                           {"name", "a..b"},
+                                           {"id", ""},
+                                           {"id", "xyz"},
+                                           {"id", "1234567"},
                                            {"which", "last-slow", "id", "1"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ask(api_control, HTTP_GET, "/explain", ARGUMENTS(wrong[i][0], wrong[i][1], wrong[i][2], wrong[i][3]));
@@ -248,14 +273,16 @@ static void the_page_is_sent_under_its_policy(void **state)
 static void pages_of_others_get_nothing_from_the_socket(void **state)
 {
     (void)state;
-    static const char *const hosts[] = {"x", "dotstub", "localhost:8080", "127.0.0.1", "evil.example", "evil.example:8080", "localhost.evil"};
+    static const char *const hosts[] = {
+        "x", "dotstub", "localhost:8080", "127.0.0.1", "evil.example", "evil.example:8080", "localhost.evil"};
     for (unsigned i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         reply.count = 0;
         request = (struct http_request){.verb = HTTP_GET, .path = "/stats", .host = hosts[i]};
         api_control(&view, &request);
         assert_int_equal(reply.status, i < 4 ? HTTP_OK : HTTP_FORBIDDEN);
     }
-    request = (struct http_request){.verb = HTTP_POST, .path = "/flush", .host = "localhost:8080", .origin = "http://localhost:8080"};
+    request = (struct http_request){
+        .verb = HTTP_POST, .path = "/flush", .host = "localhost:8080", .origin = "http://localhost:8080"};
     api_control(&view, &request);
     assert_int_equal(reply.status, HTTP_FORBIDDEN);
     assert_int_equal(fake_flushes, 0);
@@ -267,16 +294,34 @@ static void status_tells_what_workers_know(void **state)
     (void)state;
     fake.report[0].waiting = 2;
     fake.servers[1][0] = (struct server_report){
-        .upstream = "first", .addr = fake.addrs[0], .state = SERVER_OPEN, .open = 1, .in_flight = 3, .latency_us = 12500,
-        .opened = 4, .resumed = 3, .opened_ms = clock_ms() - 2000,
+        .upstream = "first",
+        .addr = fake.addrs[0],
+        .state = SERVER_OPEN,
+        .open = 1,
+        .in_flight = 3,
+        .latency_us = 12500,
+        .opened = 4,
+        .resumed = 3,
+        .opened_ms = clock_ms() - 2000,
         .tls = {.version = "TLS1.3", .cipher = "some cipher", .certificate_name = "not \xff utf-8", .resumed = true}};
     get("/status");
     assert_int_equal(reply.status, HTTP_OK);
     assert_string_equal(reply.type, "application/json");
-    static const char *const said[] = {
-        "\"state\": \"ok\"", "\"queries_waiting\": 2", "\"uptime_s\": 5", "\"workers\": 2", "192.0.2.1@853", "\"state\": \"open\"",
-        "\"in_flight\": 3", "\"latency_ms\": 12.5", "\"version\": \"TLS1.3\"", "some cipher", "not ? utf-8", "\"opened_s_ago\": 2",
-        "\"sessions_resumed\": 3", "\"last_error\": null", "\"entries\": 0"};
+    static const char *const said[] = {"\"state\": \"ok\"",
+                                       "\"queries_waiting\": 2",
+                                       "\"uptime_s\": 5",
+                                       "\"workers\": 2",
+                                       "192.0.2.1@853",
+                                       "\"state\": \"open\"",
+                                       "\"in_flight\": 3",
+                                       "\"latency_ms\": 12.5",
+                                       "\"version\": \"TLS1.3\"",
+                                       "some cipher",
+                                       "not ? utf-8",
+                                       "\"opened_s_ago\": 2",
+                                       "\"sessions_resumed\": 3",
+                                       "\"last_error\": null",
+                                       "\"entries\": 0"};
     for (unsigned i = 0; i < sizeof said / sizeof *said; i++)
         assert_says(said[i]);
 }
@@ -340,7 +385,8 @@ static void store(unsigned number)
 {
     sample_key(&sample, number);
     sample_answer(&sample, 2, 7, 300);
-    assert_int_equal(cache_put(view.cache, &sample.key, sample.hash, &sample.answer, clock_ms(), cache_epoch(view.cache)), 0);
+    assert_int_equal(
+        cache_put(view.cache, &sample.key, sample.hash, &sample.answer, clock_ms(), cache_epoch(view.cache)), 0);
 }
 
 static void what_is_kept_for_a_key_is_told(void **state)
@@ -417,10 +463,16 @@ static void the_level_of_the_log_is_set(void **state)
 static void the_query_log_is_set(void **state)
 {
     (void)state;
-    static const char *const wrong[][7] = {
-        {"queries", "1"}, {"queries", ""}, {"sample", "5"}, {"queries", "no", "sample", "5"}, {"queries", "yes", "sample", "0"},
-        {"queries", "yes", "sample", "05"}, {"queries", "yes", "sample", "1000001"}, {"queries", "yes", "sample", "99999999999999999999"},
-        {"queries", "yes", "level", "loud"}, {"queries", "yes", "module", "tls"}};
+    static const char *const wrong[][7] = {{"queries", "1"},
+                                           {"queries", ""},
+                                           {"sample", "5"},
+                                           {"queries", "no", "sample", "5"},
+                                           {"queries", "yes", "sample", "0"},
+                                           {"queries", "yes", "sample", "05"},
+                                           {"queries", "yes", "sample", "1000001"},
+                                           {"queries", "yes", "sample", "99999999999999999999"},
+                                           {"queries", "yes", "level", "loud"},
+                                           {"queries", "yes", "module", "tls"}};
     ask(api_control, HTTP_POST, "/log", ARGUMENTS("queries", "yes", "sample", "1000000"));
     assert_int_equal(reply.status, HTTP_OK);
     assert_says("\"queries_one_in\": 1000000");
@@ -440,9 +492,14 @@ static void the_query_log_is_set(void **state)
 static void wrong_arguments_change_nothing(void **state)
 {
     (void)state;
-    static const char *const wrong[][5] = {
-        {"nmae", "n0000001.example"}, {"name", ""}, {"name", NULL}, {"suffix", ""}, {"name", "a..b"}, {"name", "a", "suffix", "b"},
-        {"name", "n0000001.example", "name", "n0000001.example"}, {"name", "n0000001.example", "force", "1"}};
+    static const char *const wrong[][5] = {{"nmae", "n0000001.example"},
+                                           {"name", ""},
+                                           {"name", NULL},
+                                           {"suffix", ""},
+                                           {"name", "a..b"},
+                                           {"name", "a", "suffix", "b"},
+                                           {"name", "n0000001.example", "name", "n0000001.example"},
+                                           {"name", "n0000001.example", "force", "1"}};
     store(1);
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ask(api_control, HTTP_POST, "/flush", wrong[i]);
@@ -499,10 +556,10 @@ static void ready_only_while_questions_are_taken(void **state)
 static void only_our_own_names_are_hosts(void **state)
 {
     (void)state;
-    static const char *const ours[] = {NULL, "127.0.0.1", "127.0.0.1:9153", "[::1]:9153", "[fe80::1]", "localhost:1", "LOCALHOST",
-                                       "box", "Box:9153"};
-    static const char *const others[] = {"", "evil.example", "127.0.0.1.evil.example:9153", "box.evil.example", "localhost.evil",
-                                         "[evil]:1", "::1"};
+    static const char *const ours[] = {
+        NULL, "127.0.0.1", "127.0.0.1:9153", "[::1]:9153", "[fe80::1]", "localhost:1", "LOCALHOST", "box", "Box:9153"};
+    static const char *const others[] = {
+        "", "evil.example", "127.0.0.1.evil.example:9153", "box.evil.example", "localhost.evil", "[evil]:1", "::1"};
     for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++)
         assert_true(api_host_is_ours(ours[i], "box"));
     for (unsigned i = 0; i < sizeof others / sizeof *others; i++)

@@ -104,8 +104,7 @@ static void what_the_wire_does_not_say_comes_back_too(void **state)
     sample.answer.authenticated = sample.answer.truncated = true;
     ede_add(&sample.answer.ede, 22, "one", 3);
     ede_add(&sample.answer.ede, 23, NULL, 0);
-    ede_add(&sample.answer.ede, 24, "0123456789012345678901234567890123456789012345678901234567890123",
-            EDE_TEXT);
+    ede_add(&sample.answer.ede, 24, "0123456789012345678901234567890123456789012345678901234567890123", EDE_TEXT);
     put_sample(0);
     assert_int_equal(get(1, 1000), CACHE_HIT);
     assert_int_equal(found.answer.rcode, 0xabc);
@@ -276,17 +275,15 @@ static void an_expired_answer_is_given_only_to_who_wants_it_stale(void **state)
     (void)state;
     put(1, 2, 7, 60, 1000);
     assert_int_equal(get(1, 61000), CACHE_MISS);
-    assert_int_equal(
-        cache_get(cache, &sample.key, sample.hash, 61000 + 12345, true, 30, out, sizeof(out), &found),
-        CACHE_EXPIRED);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 61000 + 12345, true, 30, out, sizeof(out), &found),
+                     CACHE_EXPIRED);
     assert_int_equal(found.expired_ms, 12345);
     assert_int_equal(found.answer.ttl, 0);
     assert_int_equal(found.original_ttl, 60);
     assert_int_equal(sample_ttl(&sample.key, out, 0), 30);
     assert_int_equal(sample_ttl(&sample.key, out, 1), 30);
     assert_int_equal(sample_mark(&sample.key, out, 1), 7);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60999, true, 30, out, sizeof(out), &found),
-                     CACHE_HIT);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60999, true, 30, out, sizeof(out), &found), CACHE_HIT);
     assert_int_equal(sample_ttl(&sample.key, out, 0), 1);
     assert_int_equal(found.expired_ms, 0);
 }
@@ -324,9 +321,8 @@ static void what_does_not_fit_the_room_is_not_copied(void **state)
 {
     (void)state;
     put(1, 10, 1, 60, 0);
-    assert_int_equal(
-        cache_get(cache, &sample.key, sample.hash, 0, false, 0, out, sample.answer.len - 1, &found),
-        CACHE_TOO_BIG);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, false, 0, out, sample.answer.len - 1, &found),
+                     CACHE_TOO_BIG);
     assert_int_equal(found.answer.len, sample.answer.len);
     assert_int_equal(out[0], 0xee);
     assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, false, 0, out, sample.answer.len, &found),
@@ -337,8 +333,7 @@ static void an_expired_answer_that_does_not_fit_is_a_miss(void **state)
 {
     (void)state;
     put(1, 10, 1, 60, 0);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60000, false, 0, out, 12, &found),
-                     CACHE_MISS);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60000, false, 0, out, 12, &found), CACHE_MISS);
 }
 
 static void store_the_largest_answers(size_t bytes)

@@ -33,8 +33,13 @@ static void an_argument_that_does_not_fit_is_told(void **state)
 static void heads_are_read(void **state)
 {
     (void)state;
-    static const char *const broken[] = {"", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/x.1 200\r\n\r\n",
-                                         "HTTP/1.1 9\r\n\r\n", "HTTP/1.1 -20 OK\r\n\r\n"};
+    static const char *const broken[] = {"",
+                                         "HTTP/1.1 200 OK\r\n",
+                                         "SSH-2.0-x\r\n\r\n",
+                                         "HTTP/1.1\r\n\r\n",
+                                         "HTTP/x.1 200\r\n\r\n",
+                                         "HTTP/1.1 9\r\n\r\n",
+                                         "HTTP/1.1 -20 OK\r\n\r\n"};
     unsigned status;
     const char *body;
     assert_int_equal(client_read_head("HTTP/1.1 404 Not Found\r\nA: b\r\n\r\nbody\r\n\r\n", &status, &body), 0);

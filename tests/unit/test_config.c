@@ -180,8 +180,7 @@ static void wrong_types_are_refused(void **state)
 {
     (void)state;
     refused("workers: [1]\n", "f:1:10: workers: a single value is wanted here\nworkers: [1]\n         ^\n");
-    refused("workers: {a: 1}\n",
-            "f:1:10: workers: a single value is wanted here\nworkers: {a: 1}\n         ^\n");
+    refused("workers: {a: 1}\n", "f:1:10: workers: a single value is wanted here\nworkers: {a: 1}\n         ^\n");
     refused("workers:\n", "f:1:1: workers: a value is missing here\nworkers:\n^\n");
     refused("listen: 127.0.0.1\n",
             "f:1:9: listen: a list is wanted here, as in [a, b]\nlisten: 127.0.0.1\n        ^\n");
@@ -258,15 +257,13 @@ static void a_file_that_is_not_text_is_refused(void **state)
 static void an_upstream_needs_a_name_or_a_pin_for_its_certificate(void **state)
 {
     (void)state;
-    refused(
-        "upstreams:\n  - name: a\n    addresses: [192.0.2.1]\n",
-        "f:2:5: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
-        "  - name: a\n    ^\n");
-    refused(
-        "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n",
-        "f:1:33: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
-        "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n                                "
-        "^\n");
+    refused("upstreams:\n  - name: a\n    addresses: [192.0.2.1]\n",
+            "f:2:5: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
+            "  - name: a\n    ^\n");
+    refused("upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n",
+            "f:1:33: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
+            "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n                                "
+            "^\n");
 }
 
 static void an_upstream_needs_an_address(void **state)
@@ -323,11 +320,9 @@ static void an_upstream_needs_a_name(void **state)
 static void some_upstream_and_some_listener_must_be_left(void **state)
 {
     (void)state;
-    refused(
-        "upstreams: []\n",
-        "f:1:12: upstreams: no upstream is left, so nobody could be asked\nupstreams: []\n           ^\n");
-    refused("listen: []\n",
-            "f:1:9: listen: no address is left, so nobody could ask\nlisten: []\n        ^\n");
+    refused("upstreams: []\n",
+            "f:1:12: upstreams: no upstream is left, so nobody could be asked\nupstreams: []\n           ^\n");
+    refused("listen: []\n", "f:1:9: listen: no address is left, so nobody could ask\nlisten: []\n        ^\n");
 }
 
 static void nothing_may_stand_twice(void **state)
@@ -350,8 +345,7 @@ static void nothing_may_stand_twice(void **state)
 static void listening_beyond_loopback_needs_access_allow(void **state)
 {
     (void)state;
-    static const char *const beyond[] = {"0.0.0.0", "\"::\"", "192.0.2.1", "\"2001:db8::1\"",
-                                         "\"::ffff:192.0.2.1\""};
+    static const char *const beyond[] = {"0.0.0.0", "\"::\"", "192.0.2.1", "\"2001:db8::1\"", "\"::ffff:192.0.2.1\""};
     for (size_t i = 0; i < sizeof(beyond) / sizeof(*beyond); i++) {
         char text[200];
         snprintf(text, sizeof(text), "listen: [127.0.0.1, %s]\n", beyond[i]);
@@ -404,11 +398,10 @@ static void lists_have_a_limit(void **state)
 static void each_scalar_and_list_can_be_set_by_environment(void **state)
 {
     (void)state;
-    struct result r =
-        loaded_with("cache: {size: 8MiB}\nlisten: [127.0.0.3]\n",
-                    VARIABLES("PATH=/bin", "DOTSTUB_CACHE_SIZE=16MiB",
-                              "DOTSTUB_LISTEN=0.0.0.0, ::", "DOTSTUB_ACCESS_ALLOW=127.0.0.0/8,::1",
-                              "DOTSTUB_TLS_MIN_VERSION=1.3", "DOTSTUB_TEST_ANYTHING=1", "DOTSTUB"));
+    struct result r = loaded_with("cache: {size: 8MiB}\nlisten: [127.0.0.3]\n",
+                                  VARIABLES("PATH=/bin", "DOTSTUB_CACHE_SIZE=16MiB",
+                                            "DOTSTUB_LISTEN=0.0.0.0, ::", "DOTSTUB_ACCESS_ALLOW=127.0.0.0/8,::1",
+                                            "DOTSTUB_TLS_MIN_VERSION=1.3", "DOTSTUB_TEST_ANYTHING=1", "DOTSTUB"));
     assert_int_equal(r.config->cache.size, 16 << 20);
     assert_int_equal(r.config->listen_count, 2);
     assert_false(r.config->listen_is_default);
@@ -422,9 +415,8 @@ static void each_scalar_and_list_can_be_set_by_environment(void **state)
 static void upstreams_by_environment_replace_all(void **state)
 {
     (void)state;
-    struct result r =
-        loaded_with("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1]}]\n",
-                    VARIABLES("DOTSTUB_UPSTREAMS=dns.google=8.8.8.8+8.8.4.4@8853,dns.quad9.net=9.9.9.9"));
+    struct result r = loaded_with("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1]}]\n",
+                                  VARIABLES("DOTSTUB_UPSTREAMS=dns.google=8.8.8.8+8.8.4.4@8853,dns.quad9.net=9.9.9.9"));
     assert_int_equal(r.config->upstream_count, 2);
     const struct config_upstream *google = &r.config->upstreams[0], *quad9 = &r.config->upstreams[1];
     assert_string_equal(google->name, "dns.google");
@@ -445,9 +437,9 @@ static void service_links_of_kubernetes_are_no_settings(void **state)
     struct result r = loaded_with(
         "", VARIABLES("DOTSTUB_SERVICE_HOST=10.96.0.10", "DOTSTUB_SERVICE_PORT=53", "DOTSTUB_SERVICE_PORT_DNS_TCP=53",
                       "DOTSTUB_PORT=udp://10.96.0.10:53", "DOTSTUB_PORT_53_UDP=udp://10.96.0.10:53",
-                      "DOTSTUB_PORT_53_UDP_PROTO=udp", "DOTSTUB_PORT_53_UDP_PORT=53", "DOTSTUB_PORT_53_UDP_ADDR=10.96.0.10",
-                      "DOTSTUB_METRICS_SERVICE_HOST=10.96.0.11", "DOTSTUB_METRICS_PORT=tcp://10.96.0.11:9353",
-                      "DOTSTUB_METRICS_PORT_9353_TCP_ADDR=10.96.0.11"));
+                      "DOTSTUB_PORT_53_UDP_PROTO=udp", "DOTSTUB_PORT_53_UDP_PORT=53",
+                      "DOTSTUB_PORT_53_UDP_ADDR=10.96.0.10", "DOTSTUB_METRICS_SERVICE_HOST=10.96.0.11",
+                      "DOTSTUB_METRICS_PORT=tcp://10.96.0.11:9353", "DOTSTUB_METRICS_PORT_9353_TCP_ADDR=10.96.0.11"));
     end(&r);
     refused_with("", VARIABLES("DOTSTUB_PORT=5353"),
                  "environment: no setting is called like this variable\nDOTSTUB_PORT=5353\n^\n");
@@ -460,10 +452,9 @@ static void mistakes_in_the_environment_show_the_variable(void **state)
                  "environment: cache.size: \"64MB\" is not a size; write a number and its unit, as in "
                  "512KiB, 64MiB or 1GiB\n"
                  "DOTSTUB_CACHE_SIZE=64MB\n                   ^\n");
-    refused_with(
-        "", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
-        "environment: no setting is called like this variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
-        "DOTSTUB_CACHESIZE=64MiB\n^\n");
+    refused_with("", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
+                 "environment: no setting is called like this variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
+                 "DOTSTUB_CACHESIZE=64MiB\n^\n");
     refused_with("", VARIABLES("DOTSTUB_LISTEN=127.0.0.1,x"),
                  "environment: listen: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or "
                  "\"2001:db8::1\"\n"

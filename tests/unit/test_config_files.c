@@ -180,11 +180,9 @@ static void a_list_in_a_drop_in_replaces_the_default(void **state)
 static void an_empty_list_in_a_drop_in_resets(void **state)
 {
     (void)state;
-    put("dotstub.yaml",
-        "listen: [127.0.0.1]\nupstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]\n");
+    put("dotstub.yaml", "listen: [127.0.0.1]\nupstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]\n");
     put("conf.d/a.yaml", "listen: []\nupstreams: []\n");
-    put("conf.d/b.yaml",
-        "listen: [127.0.0.2]\nupstreams: [{name: b, tls-name: b.example, addresses: [192.0.2.2]}]\n");
+    put("conf.d/b.yaml", "listen: [127.0.0.2]\nupstreams: [{name: b, tls-name: b.example, addresses: [192.0.2.2]}]\n");
     struct result r = load_file(path_of("dotstub.yaml"));
     assert_string_equal(r.said, "");
     assert_int_equal(r.config->listen_count, 1);
@@ -201,8 +199,7 @@ static void a_mistake_in_a_drop_in_names_it(void **state)
     put("dotstub.yaml", "");
     put("conf.d/a.yaml", "workers: x\n");
     struct result r = load_file(path_of("dotstub.yaml"));
-    snprintf(said, sizeof(said),
-             "%s:1:10: workers: \"x\" is not a whole number or auto\nworkers: x\n         ^\n",
+    snprintf(said, sizeof(said), "%s:1:10: workers: \"x\" is not a whole number or auto\nworkers: x\n         ^\n",
              path_of("conf.d/a.yaml"));
     assert_int_equal(r.error, ERROR_CONFIG);
     assert_string_equal(r.said, said);
@@ -314,20 +311,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(cgroup_limits_count_up_the_tree, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_cgroup_that_is_the_root_of_its_mount_is_found, make_directory,
                                         remove_directory),
-        cmocka_unit_test_setup_teardown(without_cgroups_the_machine_is_the_limit, make_directory,
-                                        remove_directory),
+        cmocka_unit_test_setup_teardown(without_cgroups_the_machine_is_the_limit, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(drop_ins_add_to_the_file_in_the_order_of_their_names, make_directory,
                                         remove_directory),
-        cmocka_unit_test_setup_teardown(a_list_in_a_drop_in_replaces_the_default, make_directory,
-                                        remove_directory),
+        cmocka_unit_test_setup_teardown(a_list_in_a_drop_in_replaces_the_default, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(an_empty_list_in_a_drop_in_resets, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_mistake_in_a_drop_in_names_it, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(nothing_is_said_to_be_missing_while_a_file_cannot_be_read,
-                                        make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(files_that_cannot_be_one_are_refused, make_directory,
+        cmocka_unit_test_setup_teardown(nothing_is_said_to_be_missing_while_a_file_cannot_be_read, make_directory,
                                         remove_directory),
-        cmocka_unit_test_setup_teardown(a_directory_full_of_drop_ins_is_refused, make_directory,
-                                        remove_directory),
+        cmocka_unit_test_setup_teardown(files_that_cannot_be_one_are_refused, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(a_directory_full_of_drop_ins_is_refused, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(each_failed_allocation_is_survived, make_directory, remove_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,7 @@ static void every_printed_value_says_where_it_came_from(void **state)
     assert_int_equal(config_print(r.config, out), 0);
     fclose(out);
 
-    snprintf(line, sizeof(line), "listen: [\"127.0.0.1@53\", \"127.0.0.2@53\"] # %s:1, %s:2\n", main_path,
-             dropin);
+    snprintf(line, sizeof(line), "listen: [\"127.0.0.1@53\", \"127.0.0.2@53\"] # %s:1, %s:2\n", main_path, dropin);
     assert_non_null(strstr(text, line));
     snprintf(line, sizeof(line), "    port: 8853 # %s:3\n", dropin);
     assert_non_null(strstr(text, line));
@@ -69,7 +68,8 @@ static void what_takes_effect_at_the_start_is_carried_over(void **state)
     (void)state;
     assert_int_equal(config_carry_over(read.config, started.config, note_key, keys), 0);
     end(&started); /* the other one has it still */
-    assert_string_equal(keys, "listen workers cache.size cache.save cache.save-file control.socket metrics.listen metrics.token-file ");
+    assert_string_equal(
+        keys, "listen workers cache.size cache.save cache.save-file control.socket metrics.listen metrics.token-file ");
     assert_int_equal(read.config->workers, 1);
     assert_int_equal(read.config->cache.size, 4 << 20);
     assert_int_equal(read.config->listen_count, 2);
@@ -226,8 +226,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_printed_is_read_back),
-        cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory,
-                                        remove_directory),
+        cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory, remove_directory),
         cmocka_unit_test(what_takes_effect_at_the_start_is_carried_over),
         cmocka_unit_test(what_is_as_it_was_is_not_told),
         cmocka_unit_test(settings_are_told_one_by_one),

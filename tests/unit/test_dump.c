@@ -18,8 +18,8 @@
 #include "cache/dump.h"
 #include "tests/unit/answers.h"
 
-#define MIB  ((size_t)1 << 20)
-#define WALL (BUILD_DATE_S + 1000)
+#define MIB     ((size_t)1 << 20)
+#define WALL    (BUILD_DATE_S + 1000)
 #define BOOT_MS UINT64_C(5000000)
 
 static struct cache *before, *after;
@@ -149,7 +149,8 @@ static void what_the_wire_does_not_say_comes_back_too(void **state)
     assert_int_equal(cache_put(before, &sample.key, sample.hash, &sample.answer, clock_ms(), 0), 0);
     save();
     load(1, 0);
-    assert_int_equal(cache_get(after, &sample.key, sample.hash, clock_ms(), false, 0, out, sizeof out, &found), CACHE_HIT);
+    assert_int_equal(cache_get(after, &sample.key, sample.hash, clock_ms(), false, 0, out, sizeof out, &found),
+                     CACHE_HIT);
     assert_int_equal(found.answer.rcode, 3);
     assert_true(found.answer.authenticated);
     assert_int_equal(found.answer.ede.count, 2);
@@ -239,7 +240,8 @@ static void a_group_is_known_by_its_definition(void **state)
     load(1, 0);
     assert_int_equal(get(after, 1), CACHE_MISS);
     sample.key.group = 7;
-    assert_int_equal(cache_get(after, &sample.key, key_hash(&sample.key), clock_ms(), false, 0, out, sizeof out, &found), CACHE_HIT);
+    assert_int_equal(
+        cache_get(after, &sample.key, key_hash(&sample.key), clock_ms(), false, 0, out, sizeof out, &found), CACHE_HIT);
     cache_flush(before);
     assert_int_equal(ftruncate(file, 0), 0);
     put(1, 1, 300);
@@ -404,7 +406,8 @@ static void the_hit_ratio_stays(void **state)
     restart(WALL + 1);
     assert_int_equal(dump_read(after, &terms, file, &count), 0);
     double with = ratio(after, ASKED);
-    print_message("hit ratio without a restart %.4f, after it %.4f, of %llu answers\n", without, with, (unsigned long long)count.taken);
+    print_message("hit ratio without a restart %.4f, after it %.4f, of %llu answers\n", without, with,
+                  (unsigned long long)count.taken);
     assert_true(without > 0.3 && without < 0.9);
     assert_true(fabs(with - without) < 0.01);
 }

@@ -40,19 +40,15 @@ static void set(struct scene *scene)
                                       .class = 1,
                                       .question_end = QUESTION_END,
                                       .udp_size = 512};
-    scene->client = (struct edit_client){.request = &scene->request,
-                                         .question = as_asked,
-                                         .limit = 512,
-                                         .our_udp_size = 1232,
-                                         .keepalive_100ms = 100};
+    scene->client = (struct edit_client){
+        .request = &scene->request, .question = as_asked, .limit = 512, .our_udp_size = 1232, .keepalive_100ms = 100};
     struct writer writer = writer_over(scene->wire, sizeof(scene->wire));
     writer_bytes(&writer, "\xab\xcd\xff\xff\0\1\0\2\0\0\0\1", MESSAGE_HEADER);
     writer_bytes(&writer, as_stored, QUESTION_LEN);
     for (int i = 0; i < 3; i++)
         writer_bytes(&writer, record, RECORD_LEN);
-    scene->answer = (struct answer){.wire = scene->wire,
-                                    .len = writer_len(&writer),
-                                    .additional = (uint16_t)(QUESTION_END + 2 * RECORD_LEN)};
+    scene->answer = (struct answer){
+        .wire = scene->wire, .len = writer_len(&writer), .additional = (uint16_t)(QUESTION_END + 2 * RECORD_LEN)};
 }
 
 static void set_edns(struct scene *scene)
@@ -231,8 +227,7 @@ static void check_shrunk(size_t limit, size_t expected, uint16_t answers, uint16
         set_big(&scene);
         scene.client.limit = by_cap ? MESSAGE_MAX : limit;
         size_t cap = by_cap ? limit : sizeof(scene.wire);
-        assert_int_equal(edit_finish(scene.wire, cap, &scene.answer, &scene.client, &scene.truncated),
-                         expected);
+        assert_int_equal(edit_finish(scene.wire, cap, &scene.answer, &scene.client, &scene.truncated), expected);
         assert_int_equal(scene.truncated, answers == 0);
         assert_int_equal(!!(flags_of(&scene) & FLAG_TC), answers == 0);
         check_counts(scene.wire, 1, answers, additionals);
@@ -413,8 +408,7 @@ static void our_question_is_built_from_the_key(void **state)
     static const uint8_t expected[] = {0, 0, 0x01, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 28, 0, 1};
     uint8_t out[EDIT_QUESTION_MAX];
     struct key key = key_of_len(3, 0);
-    assert_int_equal(edit_question(out, &key, &(struct edit_ask){.pad = true, .keepalive = true}),
-                     sizeof(expected));
+    assert_int_equal(edit_question(out, &key, &(struct edit_ask){.pad = true, .keepalive = true}), sizeof(expected));
     assert_memory_equal(out, expected, sizeof(expected));
     key.flags = KEY_CD | KEY_DO;
     edit_question(out, &key, &(struct edit_ask){0});
@@ -433,9 +427,8 @@ static void our_question_has_an_opt_with_what_was_told(void **state)
     assert_memory_equal(out + QUESTION_END, plain, OPT);
     check_counts(out, 1, 0, 1);
     key.flags = KEY_DO;
-    assert_int_equal(
-        edit_question(out, &key, &(struct edit_ask){.edns = true, .keepalive = true, .subnet_none = true}),
-        QUESTION_END + sizeof(full));
+    assert_int_equal(edit_question(out, &key, &(struct edit_ask){.edns = true, .keepalive = true, .subnet_none = true}),
+                     QUESTION_END + sizeof(full));
     assert_memory_equal(out + QUESTION_END, full, sizeof(full));
 }
 

@@ -13,8 +13,8 @@
 static void our_errors_have_the_text_of_the_list(void **state)
 {
     (void)state;
-#define CHECK(name, number, text)                                                                            \
-    assert_int_equal(name, number);                                                                          \
+#define CHECK(name, number, text)                                                                                      \
+    assert_int_equal(name, number);                                                                                    \
     assert_string_equal(error_text(name), text);
     ERRORS(CHECK)
 #undef CHECK

@@ -330,9 +330,9 @@ static void strange_address_has_no_way(void **state)
 /* The kernel makes an interface's routes usable some time after it came up, and tells nobody when IPv6 is ready: asked until it is. */
 static void wait_for_carriers(void)
 {
-    static const char *const ways[][2] = {
-        {"10.1.0.2", "10.1.0.1"}, {"10.2.0.2", "10.2.0.1"},         {"fd01::2", "fd01::1"},
-        {"fd02::2", "fd02::1"},   {"fe80::2%one", "fe80::1%one"}, {NULL, "fe80::1%two"}};
+    static const char *const ways[][2] = {{"10.1.0.2", "10.1.0.1"},       {"10.2.0.2", "10.2.0.1"},
+                                          {"fd01::2", "fd01::1"},         {"fd02::2", "fd02::1"},
+                                          {"fe80::2%one", "fe80::1%one"}, {NULL, "fe80::1%two"}};
     for (unsigned i = 0, tries = 0; i < sizeof(ways) / sizeof(ways[0]); tries++) {
         assert_true(tries < 5000);
         if (way(ways[i][0], ways[i][1]).reach == LINK_WAY)

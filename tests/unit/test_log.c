@@ -73,8 +73,7 @@ static void set_journal_stream(int inode_offset)
     struct stat stat;
     char text[64];
     assert_int_equal(fstat(STDERR_FILENO, &stat), 0);
-    snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)stat.st_dev,
-             (uintmax_t)stat.st_ino + (uintmax_t)inode_offset);
+    snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino + (uintmax_t)inode_offset);
     setenv("JOURNAL_STREAM", text, 1);
 }
 
@@ -229,8 +228,7 @@ static void strange_bytes_are_escaped(void **state)
 {
     (void)state;
     log_error("tls", "a\nb\tc\x1b[1m\x7f\xc2\x9b\r~ \\");
-    assert_string_equal(logged(),
-                        "2023-11-14T22:13:20Z error tls: a\\x0ab\\x09c\\x1b[1m\\x7f\\xc2\\x9b\\x0d~ \\\n");
+    assert_string_equal(logged(), "2023-11-14T22:13:20Z error tls: a\\x0ab\\x09c\\x1b[1m\\x7f\\xc2\\x9b\\x0d~ \\\n");
 }
 
 static void a_long_line_is_cut_at_1000_bytes(void **state)
@@ -342,8 +340,9 @@ static void lost_lines_are_told_of(void **state)
         ;
     log_error("tls", "third");
     got[read(ends[0], got, sizeof(got) - 1)] = '\0';
-    assert_string_equal(got, "2023-11-14T22:13:20Z warning log: 3 lines before this one are lost: nobody read them in time\n"
-                             "2023-11-14T22:13:20Z error tls: third\n");
+    assert_string_equal(got,
+                        "2023-11-14T22:13:20Z warning log: 3 lines before this one are lost: nobody read them in time\n"
+                        "2023-11-14T22:13:20Z error tls: third\n");
     log_error("tls", "fourth");
     got[read(ends[0], got, sizeof(got) - 1)] = '\0';
     assert_string_equal(got, "2023-11-14T22:13:20Z error tls: fourth\n");

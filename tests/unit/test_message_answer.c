@@ -44,8 +44,7 @@ static void assert_malformed(void)
     untouched = answer;
     quiet = transport;
     before = wire;
-    assert_int_equal(message_walk_answer(wire.data, wire.len, &scratch, &answer, &transport),
-                     ERROR_MALFORMED);
+    assert_int_equal(message_walk_answer(wire.data, wire.len, &scratch, &answer, &transport), ERROR_MALFORMED);
     assert_memory_equal(&answer, &untouched, sizeof(answer));
     assert_memory_equal(&transport, &quiet, sizeof(transport));
     assert_memory_equal(wire.data, before.data, wire.len);

@@ -85,8 +85,7 @@ static void test_udp_size_below_512_counts_as_512(void **state)
 
 static void test_keepalive_is_seen_among_unknown_and_repeated_options(void **state)
 {
-    static const char options[] =
-        "\0\12\0\10cookie..\0\12\0\10cookie..\377\377\0\1x\0\13\0\0\0\13\0\0\0\14\0\0";
+    static const char options[] = "\0\12\0\10cookie..\0\12\0\10cookie..\377\377\0\1x\0\13\0\0\0\13\0\0\0\14\0\0";
     (void)state;
     assert_verdict_with_options(REQUEST_OK, options, sizeof(options) - 1);
     assert_true(request.wants_keepalive && request.simple);
@@ -336,8 +335,7 @@ static void test_signed_queries_are_notimp(void **state)
     wire_fixed(&wire, 24, 0, sizeof(sig_covering_0) - 1);
     wire_raw(&wire, sig_covering_0, sizeof(sig_covering_0) - 1);
     assert_int_equal(parse(), REQUEST_NOTIMP);
-    wire.data[wire.len - sizeof(sig_covering_0) + 2] =
-        1; /* it covers A records: no signature of the message */
+    wire.data[wire.len - sizeof(sig_covering_0) + 2] = 1; /* it covers A records: no signature of the message */
     assert_int_equal(parse(), REQUEST_OK);
 }
 

@@ -92,8 +92,8 @@ static void test_equal_ignores_letter_case(void **state)
 static void test_under_looks_at_whole_labels(void **state)
 {
     (void)state;
-    struct bytes suffix = BYTES("\7example\0"), below = BYTES("\3www\7example\0"),
-                 inside = BYTES("\12wwwexample\0"), fake = BYTES("\13www\7example\0");
+    struct bytes suffix = BYTES("\7example\0"), below = BYTES("\3www\7example\0"), inside = BYTES("\12wwwexample\0"),
+                 fake = BYTES("\13www\7example\0");
     assert_true(name_is_under(below.data, below.len, suffix.data, suffix.len));
     assert_true(name_is_under(suffix.data, suffix.len, suffix.data, suffix.len));
     assert_true(name_is_under(below.data, below.len, BYTES("\0").data, 1));
@@ -175,11 +175,9 @@ static void test_from_text_keeps_the_limits_of_labels_and_names(void **state)
     uint8_t name[NAME_MAX_WIRE];
     char text[400];
     (void)state;
-    snprintf(text, sizeof(text), "%.*s", 63,
-             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    snprintf(text, sizeof(text), "%.*s", 63, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     assert_int_equal(name_from_text(name, text), 65);
-    snprintf(text, sizeof(text), "%.*s", 64,
-             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    snprintf(text, sizeof(text), "%.*s", 64, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     assert_int_equal(name_from_text(name, text), -EINVAL);
     for (size_t label = 60; label <= 63; label++) { /* behind 192 octets of labels */
         size_t at = 0;

@@ -69,11 +69,13 @@ static void a_server_fails_and_answers_again(void **state)
     fake.serve = fake_serve_all;
     fake.dial[1] = FAKE_REFUSES;
     ask(0);
-    assert_string_equal(logged(), "warning upstream: cannot open a session to entry0 192.0.2.1@853: Connection refused");
+    assert_string_equal(logged(),
+                        "warning upstream: cannot open a session to entry0 192.0.2.1@853: Connection refused");
     fake_pass(12000);
     assert_string_equal(logged(), "");
     ask(1);
-    assert_string_equal(logged(), "warning upstream: cannot open a session to entry0 192.0.2.1@853: Connection refused (for 12 s now)");
+    assert_string_equal(
+        logged(), "warning upstream: cannot open a session to entry0 192.0.2.1@853: Connection refused (for 12 s now)");
     fake_pass(3000);
     fake.dial[1] = FAKE_ACCEPTS;
     ask(2);
@@ -120,7 +122,8 @@ static void an_upstream_that_refuses_under_load_is_named(void **state)
     while (*logged())
         ;
     upstream_refused(asks[0].exchange.server);
-    assert_string_equal(logged(), "warning upstream: entry0 refuses under load: it is asked 50 questions a second at most for now");
+    assert_string_equal(
+        logged(), "warning upstream: entry0 refuses under load: it is asked 50 questions a second at most for now");
 }
 
 static void the_clock_is_told_of_once_for_all_workers(void **state)

@@ -182,7 +182,8 @@ static size_t take(int manager, char text[128], int fds[256])
 {
     _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(256 * sizeof(int))];
     struct iovec vector = {text, 127};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     ssize_t len = recvmsg(manager, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     assert_true(len > 0 && !(message.msg_flags & MSG_CTRUNC));
     text[len] = '\0';

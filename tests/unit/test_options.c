@@ -53,8 +53,7 @@ static void integers_are_decimal_and_in_range(void **state)
     refused("limits.udp-size", "511", "out of range; it goes from 512 to 4096");
     refused("limits.udp-size", "4097", "out of range");
     refused("limits.udp-size", "18446744073709551617", "out of range");
-    static const char *const odd[] = {"0512", "0x200", "1_000", "1e3",  "+600",
-                                      "-1",   "600.0", " 600",  "600 ", ""};
+    static const char *const odd[] = {"0512", "0x200", "1_000", "1e3", "+600", "-1", "600.0", " 600", "600 ", ""};
     for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
         refused("limits.udp-size", odd[i], "is not a whole number");
 }
@@ -86,8 +85,7 @@ static void durations_need_a_unit(void **state)
     assert_int_equal(taken("cache.max-ttl", "1d").number, 86400000);
     assert_int_equal(taken("cache.max-ttl", "1h").number, 3600000);
     assert_int_equal(taken("cache.serve-stale", "0").number, 0);
-    static const char *const odd[] = {"30",  "1w",  "1.5s", "1h30m", "s", "30 s",
-                                      "30S", "-1s", "01s",  "0x1s",  ""};
+    static const char *const odd[] = {"30", "1w", "1.5s", "1h30m", "s", "30 s", "30S", "-1s", "01s", "0x1s", ""};
     for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
         refused("tls.idle", odd[i], "is not a duration");
     refused("cache.max-ttl", "1500ms", "no whole number of seconds");
@@ -114,8 +112,7 @@ static void sizes_are_binary(void **state)
 static void booleans_are_yes_and_no_in_three_ways(void **state)
 {
     (void)state;
-    static const char *const yes[] = {"yes", "true", "on", "Yes", "TRUE"}, *const no[] = {"no", "false",
-                                                                                          "off", "No"};
+    static const char *const yes[] = {"yes", "true", "on", "Yes", "TRUE"}, *const no[] = {"no", "false", "off", "No"};
     for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++)
         assert_int_equal(taken("cache.save", yes[i]).number, 1);
     for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++)
@@ -223,9 +220,9 @@ static void addresses_and_their_ports(void **state)
     assert_int_equal(value.addr.sa.sa_family, AF_INET);
     refused("metrics.listen", "127.0.0.1", "has no port");
     refused("source", "192.0.2.7@53", "has a port");
-    static const char *const odd[] = {
-        "localhost",       "127.0.0.1:53", "[::1]:53",    "[::1]", "127.0.0.1@", "127.0.0.1@0",
-        "127.0.0.1@65536", "127.1",        "127.0.0.1/8", "",      "010.0.0.1"};
+    static const char *const odd[] = {"localhost",   "127.0.0.1:53",    "[::1]:53", "[::1]",       "127.0.0.1@",
+                                      "127.0.0.1@0", "127.0.0.1@65536", "127.1",    "127.0.0.1/8", "",
+                                      "010.0.0.1"};
     for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
         refused("listen", odd[i], "is not an address");
 }
@@ -314,8 +311,7 @@ static void each_setting_has_a_variable_of_its_own(void **state)
 {
     (void)state;
     char name[OPTION_VARIABLE_TEXT];
-    assert_string_equal(option_variable(option_of("cache.negative-max-ttl"), name),
-                        "DOTSTUB_CACHE_NEGATIVE_MAX_TTL");
+    assert_string_equal(option_variable(option_of("cache.negative-max-ttl"), name), "DOTSTUB_CACHE_NEGATIVE_MAX_TTL");
     for (size_t i = 0; i < option_count; i++)
         assert_int_equal(option_by_variable(option_variable(&options[i], name)), i);
     assert_int_equal(option_by_variable("DOTSTUB_SIZE"), option_count);
@@ -327,8 +323,8 @@ static void settings_of_one_section_stand_together(void **state)
     for (size_t i = 1; i < option_count; i++)
         for (size_t j = 0; j + 1 < i; j++) {
             size_t len = option_section(&options[i]);
-            bool same = len > 0 && option_section(&options[j]) == len &&
-                        memcmp(options[i].key, options[j].key, len) == 0;
+            bool same =
+                len > 0 && option_section(&options[j]) == len && memcmp(options[i].key, options[j].key, len) == 0;
             if (same)
                 assert_int_equal(strncmp(options[i - 1].key, options[i].key, len + 1), 0);
         }

@@ -115,7 +115,8 @@ static void stale_data_is_called_so(void **state)
     fake_pass(5000);
     char line[LOG_LINE_MAX] = "";
     assert_true(recv(reader, line, sizeof line - 1, MSG_DONTWAIT) > 0);
-    assert_non_null(strstr(line, "warning resolve: expired answers are given, because fresh ones are not had in time\n"));
+    assert_non_null(
+        strstr(line, "warning resolve: expired answers are given, because fresh ones are not had in time\n"));
     assert_non_null(strstr(logged(), "rcode=NOERROR how=stale ms="));
     client_ask(&clients[2], "a.test"); /* at once, now that it is known to fail */
     fake_turn();
@@ -131,7 +132,8 @@ static void what_is_answered_here_is_local_or_refused(void **state)
     clients[0].no_rd = true;
     client_ask(&clients[0], "a.test");
     fake_turn();
-    assert_string_equal(logged(), "client=198.51.100.1 transport=udp name=a.test. type=A rcode=REFUSED how=refused ms=0 ede=20\n");
+    assert_string_equal(
+        logged(), "client=198.51.100.1 transport=udp name=a.test. type=A rcode=REFUSED how=refused ms=0 ede=20\n");
     client_send(&clients[1], "\0\1\1\0\0\0\0\0\0\0\0\0", 12);
     fake_turn();
     assert_string_equal(logged(), "client=198.51.100.1 transport=udp rcode=FORMERR how=local ms=0\n");

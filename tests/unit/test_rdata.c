@@ -35,9 +35,9 @@ static bool accepted(unsigned type, const void *rdata, size_t rdlength)
 #define FIXED8 FIXED4 FIXED4
 #define SIGNED "\0\1\5\2" FIXED8 FIXED4 "\1\2" /* type covered to key tag */
 
-#define SAMPLE(type, shortest, open, literal)                                                                \
-    {                                                                                                        \
-        type, shortest, open, sizeof(literal) - 1, literal                                                   \
+#define SAMPLE(type, shortest, open, literal)                                                                          \
+    {                                                                                                                  \
+        type, shortest, open, sizeof(literal) - 1, literal                                                             \
     }
 
 /* Data of each type; `shortest` octets of it are good, fewer are not. Open data may go on behind that: the

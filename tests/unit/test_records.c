@@ -11,8 +11,10 @@
 /* What ldns_wire2rr says instead of reading: the linker puts this in its place. */
 static ldns_status status_instead;
 static size_t len_given; /* in all */
-ldns_status __real_ldns_wire2rr(ldns_rr **record, const uint8_t *wire, size_t len, size_t *at, ldns_pkt_section section);
-ldns_status __wrap_ldns_wire2rr(ldns_rr **record, const uint8_t *wire, size_t len, size_t *at, ldns_pkt_section section);
+ldns_status __real_ldns_wire2rr(ldns_rr **record, const uint8_t *wire, size_t len, size_t *at,
+                                ldns_pkt_section section);
+ldns_status __wrap_ldns_wire2rr(ldns_rr **record, const uint8_t *wire, size_t len, size_t *at,
+                                ldns_pkt_section section);
 
 ldns_status __wrap_ldns_wire2rr(ldns_rr **record, const uint8_t *wire, size_t len, size_t *at, ldns_pkt_section section)
 {
@@ -151,10 +153,9 @@ static void an_answer_is_built_from_presentation_form(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
-        0,    0,   0x80, 0,   0,   1,   0,   1,   0,    0,    0, 0, /* header */
-        1,    'a', 0,    0,   255, 0,   1,                          /* question */
-        0xc0, 12,  0,    13,  0,   1,   0,   0,   0x0e, 0x10, 0, 9,
-        7,    'R', 'F',  'C', '8', '4', '8', '2', 0, /* RFC 8482 */
+        0,    0,   0x80, 0,  0,   1, 0, 1, 0,    0,    0, 0,                                          /* header */
+        1,    'a', 0,    0,  255, 0, 1,                                                               /* question */
+        0xc0, 12,  0,    13, 0,   1, 0, 0, 0x0e, 0x10, 0, 9, 7, 'R', 'F', 'C', '8', '4', '8', '2', 0, /* RFC 8482 */
     };
     static const struct record_text hinfo = {NULL, "HINFO", 3600, "\"RFC8482\" \"\""};
     uint8_t out[512];
@@ -179,10 +180,8 @@ static void every_record_has_the_class_of_the_key(void **state)
 static void authority_records_come_with_their_own_owner(void **state)
 {
     (void)state;
-    static const struct record_text soa = {"LocalHost.", "SOA", 86400,
-                                           ". nobody.invalid. 1 3600 1200 604800 10800"};
-    static const uint8_t owner[] = {9, 'l', 'o', 'c', 'a', 'l', 'h', 'o',  's', 't',
-                                    0, 0,   6,   0,   1,   0,   1,   0x51, 0x80};
+    static const struct record_text soa = {"LocalHost.", "SOA", 86400, ". nobody.invalid. 1 3600 1200 604800 10800"};
+    static const uint8_t owner[] = {9, 'l', 'o', 'c', 'a', 'l', 'h', 'o', 's', 't', 0, 0, 6, 0, 1, 0, 1, 0x51, 0x80};
     uint8_t out[512];
     struct answer_scratch *scratch = test_calloc(1, sizeof(*scratch));
     struct answer answer;
@@ -222,8 +221,7 @@ static void what_is_no_record_is_refused(void **state)
     for (size_t i = 0; i < 5000; i++)
         endless[i] = i % 2 ? ' ' : 'x';
     endless[4999] = 0;
-    assert_int_equal(answer_one(out, sizeof(out), &asked, &(struct record_text){NULL, "TXT", 60, endless}),
-                     -EINVAL);
+    assert_int_equal(answer_one(out, sizeof(out), &asked, &(struct record_text){NULL, "TXT", 60, endless}), -EINVAL);
     test_free(endless);
 }
 

@@ -121,7 +121,8 @@ static void test_meta_types_are_not_implemented_in_any_class(void **state)
 static void test_chaos_is_refused_unless_turned_on(void **state)
 {
     struct asker *asker = *state;
-    static const char *const names[] = {"version.bind.", "version.server.", "hostname.bind.", "id.server.", "authors.bind.", ""};
+    static const char *const names[] = {"version.bind.", "version.server.", "hostname.bind.",
+                                        "id.server.",    "authors.bind.",   ""};
     asker->class = CLASS_CH;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         expect_refused(asker, names[i], TYPE_TXT, RCODE_REFUSED, -1);

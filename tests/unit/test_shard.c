@@ -115,8 +115,7 @@ static void check_ring(const struct ring *ring)
         for (;; linked++) {
             uint32_t behind = units_behind(ring, link);
             uint32_t place = ring->head_place + ring->size - behind % ring->size;
-            const struct entry *entry =
-                (const void *)(ring->data + (size_t)(place % ring->size) * ENTRY_UNIT);
+            const struct entry *entry = (const void *)(ring->data + (size_t)(place % ring->size) * ENTRY_UNIT);
             assert_true(behind > newer && behind < 3 * ring->size);
             if (!is_live(ring, link))
                 break;
@@ -503,8 +502,10 @@ static void the_parts_of_a_link_follow_from_the_size(void **state)
     (void)state;
     static const struct {
         uint32_t size, position_mask, last_bit;
-    } cases[] = {{1 << 19, (1u << 22) - 1, 1u << 31},           {(1 << 19) - 1, (1u << 21) - 1, 1u << 31},
-                 {(1 << 29) - 1, UINT32_MAX >> 1, 1u << 31},    {1 << 29, UINT32_MAX, 0},
+    } cases[] = {{1 << 19, (1u << 22) - 1, 1u << 31},
+                 {(1 << 19) - 1, (1u << 21) - 1, 1u << 31},
+                 {(1 << 29) - 1, UINT32_MAX >> 1, 1u << 31},
+                 {1 << 29, UINT32_MAX, 0},
                  {RING_SIZE_MAX, UINT32_MAX, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         _Atomic uint32_t bucket;

@@ -40,14 +40,17 @@ static void assert_shows(const char *part)
 static void status_is_a_table(void **state)
 {
     (void)state;
-    assert_int_equal(shown(show_status,
-        "{\"state\": \"degraded\", \"degraded\": [\"upstream a cannot be asked\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
-        "\"workers\": 1, \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
-        "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
-        "\"servers\": [{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"
-        "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","
-        "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"cipher\": \"c\", \"certificate\": \"d\\u001be\","
-        "\"resumed\": true, \"opened_s_ago\": 3600}}]}"), 1);
+    assert_int_equal(
+        shown(
+            show_status,
+            "{\"state\": \"degraded\", \"degraded\": [\"upstream a cannot be asked\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
+            "\"workers\": 1, \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
+            "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
+            "\"servers\": [{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"
+            "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","
+            "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"cipher\": \"c\", \"certificate\": \"d\\u001be\","
+            "\"resumed\": true, \"opened_s_ago\": 3600}}]}"),
+        1);
     assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: degraded\n  upstream a cannot be asked\n");
     assert_shows("listen    127.0.0.1@53 ::1@53\n");
     assert_shows("cache     5 entries, 1.0 of 64.0 MiB\n");
@@ -60,29 +63,40 @@ static void status_is_a_table(void **state)
 static void a_question_is_explained(void **state)
 {
     (void)state;
-    assert_int_equal(shown(show_explain,
-        "{\"records\": [{\"id\": \"3fa2c1\", \"kind\": \"failed\", \"ended_s_ago\": 61, \"name\": \"a\\u001b.test.\", \"type\": \"A\","
-        "\"rcode\": \"SERVFAIL\", \"transport\": \"UDP\", \"total_ms\": 312, \"explanation\": \"300 of 312 ms: the handshake\","
-        "\"phases\": [{\"phase\": \"handshake\", \"ms\": 300}, {\"phase\": \"new\", \"ms\": 12}],"
-        "\"server\": {\"upstream\": \"a\", \"address\": \"192.0.2.1@853\"}, \"session\": \"opened\", \"joined\": true, \"stale\": true,"
-        "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"messages_sent\": 2, \"sessions_ended\": 1, \"queries\": 3}]}"), 0);
-    assert_shows("a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n  it was being asked already\n");
+    assert_int_equal(
+        shown(
+            show_explain,
+            "{\"records\": [{\"id\": \"3fa2c1\", \"kind\": \"failed\", \"ended_s_ago\": 61, \"name\": \"a\\u001b.test.\", \"type\": \"A\","
+            "\"rcode\": \"SERVFAIL\", \"transport\": \"UDP\", \"total_ms\": 312, \"explanation\": \"300 of 312 ms: the handshake\","
+            "\"phases\": [{\"phase\": \"handshake\", \"ms\": 300}, {\"phase\": \"new\", \"ms\": 12}],"
+            "\"server\": {\"upstream\": \"a\", \"address\": \"192.0.2.1@853\"}, \"session\": \"opened\", \"joined\": true, \"stale\": true,"
+            "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"messages_sent\": 2, \"sessions_ended\": 1, \"queries\": 3}]}"),
+        0);
+    assert_shows(
+        "a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n  it was being asked already\n");
     assert_shows("  TLS handshake              300 ms\n  new                         12 ms\n");
-    assert_shows("  server a 192.0.2.1@853, session opened\n  extended error 23 why\n"
-                 "  what was given had expired\n  asked 2 times, 1 sessions ended under it\n  3 queries waited for it\n");
+    assert_shows(
+        "  server a 192.0.2.1@853, session opened\n  extended error 23 why\n"
+        "  what was given had expired\n  asked 2 times, 1 sessions ended under it\n  3 queries waited for it\n");
 }
 
 static void a_trace_is_shown(void **state)
 {
     (void)state;
-    assert_int_equal(shown(show_trace,
-        "{\"name\": \"a.test.\", \"type\": \"A\", \"rcode\": \"NOERROR\", \"answer_records\": 2, \"answer_octets\": 68, \"total_ms\": 12.25,"
-        "\"step\": \"lookup\", \"cache\": {\"found\": \"hit\", \"ms\": 0.01, \"ttl\": 61, \"expired_s_ago\": null},"
-        "\"asked\": {\"joined\": false, \"phases\": [{\"phase\": \"answer\", \"ms\": 12}]}}"), 0);
+    assert_int_equal(
+        shown(
+            show_trace,
+            "{\"name\": \"a.test.\", \"type\": \"A\", \"rcode\": \"NOERROR\", \"answer_records\": 2, \"answer_octets\": 68, \"total_ms\": 12.25,"
+            "\"step\": \"lookup\", \"cache\": {\"found\": \"hit\", \"ms\": 0.01, \"ttl\": 61, \"expired_s_ago\": null},"
+            "\"asked\": {\"joined\": false, \"phases\": [{\"phase\": \"answer\", \"ms\": 12}]}}"),
+        0);
     assert_shows("a.test. A: NOERROR, 2 records, 68 octets, after 12.2 ms, by the step lookup\n");
     assert_shows("  the cache                  0.0 ms  hit, for 1 min 1 s more; asked all the same\n");
     assert_shows("  in flight                          no: asked now\n  waiting for the answer      12 ms\n");
-    assert_int_equal(shown(show_trace, "{\"name\": \"localhost.\", \"type\": \"A\", \"step\": \"special\", \"cache\": null, \"asked\": null}"), 0);
+    assert_int_equal(
+        shown(show_trace,
+              "{\"name\": \"localhost.\", \"type\": \"A\", \"step\": \"special\", \"cache\": null, \"asked\": null}"),
+        0);
     assert_shows("by the step special\n");
 }
 
@@ -91,7 +105,9 @@ static void many_questions_are_a_table(void **state)
     (void)state;
     assert_int_equal(shown(show_explain, "{\"records\": []}"), 0);
     assert_shows("nothing of the kind has been kept\n");
-    assert_int_equal(shown(show_explain, "{\"records\": [{}, {}, {}, {\"id\": \"3fa2c1\", \"total_ms\": 7, \"name\": \"a.test.\"}]}"), 0);
+    assert_int_equal(shown(show_explain,
+                           "{\"records\": [{}, {}, {}, {\"id\": \"3fa2c1\", \"total_ms\": 7, \"name\": \"a.test.\"}]}"),
+                     0);
     assert_shows("ID      KIND  S AGO  MS  RCODE  LONGEST  TYPE  NAME\n");
     assert_shows("3fa2c1  -         -   7  -      -        -     a.test.\n");
 }
@@ -114,23 +130,32 @@ static void the_others_are_shown(void **state)
     assert_string_equal(text, "3 answers flushed\n");
     assert_int_equal(shown(show_log, "{\"level\": \"debug\"}"), 0);
     assert_string_equal(text, "log level debug\n");
-    assert_int_equal(shown(show_log, "{\"level\": \"info\", \"modules\": {\"tls\": \"debug\", \"link\": \"error\"}, \"queries_one_in\": 10}"), 0);
+    assert_int_equal(
+        shown(show_log,
+              "{\"level\": \"info\", \"modules\": {\"tls\": \"debug\", \"link\": \"error\"}, \"queries_one_in\": 10}"),
+        0);
     assert_string_equal(text, "log level info, tls debug, link error; one query in 10\n");
     assert_int_equal(shown(show_cache, "{\"name\": \"a.\", \"type\": \"A\", \"answers\": []}"), 0);
     assert_string_equal(text, "a. A: nothing is kept\n");
-    assert_int_equal(shown(show_cache,
-        "{\"name\": \"a.\", \"type\": \"A\", \"answers\": [{\"rcode\": \"NOERROR\", \"dnssec_ok\": true, \"ttl\": 5, \"original_ttl\": 9,"
-        "\"expired_s_ago\": null, \"size\": 60, \"authenticated\": true, \"extended_errors\": [{\"code\": 3, \"text\": \"x\"}],"
-        "\"records\": [{\"type\": \"A\", \"ttl\": 5}]}]}"), 0);
-    assert_string_equal(text, "a. A\nNOERROR, DO: 5 of 9 s left, 60 octets, authenticated\n  extended error 3 x\n  TYPE  TTL\n"
-                              "A         5\n");
+    assert_int_equal(
+        shown(
+            show_cache,
+            "{\"name\": \"a.\", \"type\": \"A\", \"answers\": [{\"rcode\": \"NOERROR\", \"dnssec_ok\": true, \"ttl\": 5, \"original_ttl\": 9,"
+            "\"expired_s_ago\": null, \"size\": 60, \"authenticated\": true, \"extended_errors\": [{\"code\": 3, \"text\": \"x\"}],"
+            "\"records\": [{\"type\": \"A\", \"ttl\": 5}]}]}"),
+        0);
+    assert_string_equal(
+        text, "a. A\nNOERROR, DO: 5 of 9 s left, 60 octets, authenticated\n  extended error 3 x\n  TYPE  TTL\n"
+              "A         5\n");
 }
 
 static void what_is_no_answer_is_told(void **state)
 {
     (void)state;
-    static int (*const all[])(const char *, FILE *) = {show_status, show_stats, show_config, show_cache, show_flush, show_log};
-    static const char *const wrong[] = {"", "x", "[]", "{}", "{\"servers\": 1}", "\"text\"", "{\"state\": null, \"servers\": []}"};
+    static int (*const all[])(const char *, FILE *) = {show_status, show_stats, show_config,
+                                                       show_cache,  show_flush, show_log};
+    static const char *const wrong[] = {
+        "", "x", "[]", "{}", "{\"servers\": 1}", "\"text\"", "{\"state\": null, \"servers\": []}"};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         for (unsigned j = 0; j < sizeof wrong / sizeof *wrong; j++)
             assert_int_equal(shown(all[i], wrong[j]), -EPROTO);

@@ -11,7 +11,7 @@
 
 #define REVERSED_1 "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa."
 #define REVERSED_0 "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa."
-#define SOA_REST " nobody.invalid. 1 3600 1200 604800 10800\n"
+#define SOA_REST   " nobody.invalid. 1 3600 1200 604800 10800\n"
 
 static const struct step step_pass = {"pass", asker_pass, NULL};
 static const struct step *const steps[] = {&step_special, &step_pass, NULL};
@@ -203,7 +203,8 @@ static void test_names_on_the_way_to_127_0_0_1_exist_and_their_neighbours_do_not
 
 static void test_there_are_no_designated_resolvers(void **state)
 {
-    static const char *const names[] = {"resolver.arpa.", "_dns.resolver.arpa.", "_5353._dns.resolver.arpa.", "x.resolver.arpa."};
+    static const char *const names[] = {"resolver.arpa.", "_dns.resolver.arpa.", "_5353._dns.resolver.arpa.",
+                                        "x.resolver.arpa."};
     for (size_t i = 0; i < COUNT(names); i++) {
         asker_ask(*state, names[i], TYPE_SVCB);
         expect_no_data(*state, RCODE_NOERROR, "resolver.arpa.");

@@ -235,14 +235,14 @@ static void turn(struct peer *peer)
         peer_turn(peer);
 }
 
-#define until(peer, condition)                                                                               \
-    do {                                                                                                     \
-        uint64_t give_up = clock_ms() + 5000;                                                                \
-        while (!(condition)) {                                                                               \
-            if (clock_ms() > give_up)                                                                        \
-                fail_msg("%s:%d: never: %s", __FILE__, __LINE__, #condition);                                \
-            turn(peer);                                                                                      \
-        }                                                                                                    \
+#define until(peer, condition)                                                                                         \
+    do {                                                                                                               \
+        uint64_t give_up = clock_ms() + 5000;                                                                          \
+        while (!(condition)) {                                                                                         \
+            if (clock_ms() > give_up)                                                                                  \
+                fail_msg("%s:%d: never: %s", __FILE__, __LINE__, #condition);                                          \
+            turn(peer);                                                                                                \
+        }                                                                                                              \
     } while (0)
 
 /* Whatever is under way on loopback has arrived after a few turns. */
@@ -252,8 +252,7 @@ static void settle(struct peer *peer)
         turn(peer);
 }
 
-static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with,
-                       struct tls_tickets *tickets)
+static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with, struct tls_tickets *tickets)
 {
     assert_int_equal(stream_connect(&end->stream, &loop, &ops, &peer->addr, NULL, with, tickets), 0);
 }
@@ -963,8 +962,7 @@ static void a_tls_stream_opens_and_carries_frames_both_ways(void **state)
     assert_frames(&end, "\0\2hi\0\1!", 7);
     stream_close(&end.stream, ERROR_IDLE);
     until(&peer, peer.eof);
-    assert_int_equal(tls_server_receive(&peer.server, (uint8_t[8]){0}, 8),
-                     0); /* close_notify came before the FIN */
+    assert_int_equal(tls_server_receive(&peer.server, (uint8_t[8]){0}, 8), 0); /* close_notify came before the FIN */
     finish(&end, &peer);
     assert_true(tickets.count > 0);
     tls_tickets_clear(&tickets);
@@ -1222,8 +1220,8 @@ static void without_memory_a_dial_starts_nothing(void **state)
     struct peer peer;
     peer_listen(&peer);
     mem_fail_at(1);
-    assert_int_equal(
-        stream_connect(&end.stream, &loop, &ops, &peer.addr, NULL, trust, &(struct tls_tickets){0}), -ENOMEM);
+    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &peer.addr, NULL, trust, &(struct tls_tickets){0}),
+                     -ENOMEM);
     mem_fail_at(0);
     settle(&peer);
     assert_int_equal(end.closed, 0);

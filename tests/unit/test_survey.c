@@ -124,9 +124,18 @@ static void the_end_tells_all_who_wait_and_posts_no_more(void **state)
 static void servers_are_summed_over_workers(void **state)
 {
     (void)state;
-    struct server_report sum = {.state = SERVER_FAILING, .failures = 3, .failed_ms = 50, .last_error = -ETIMEDOUT, .opened = 1};
-    struct server_report one = {.state = SERVER_OPEN, .open = 2, .in_flight = 5, .latency_us = 900, .failures = 1,
-                                .failed_ms = 40, .last_error = -EPIPE, .opened = 2, .resumed = 1, .opened_ms = 60,
+    struct server_report sum = {
+        .state = SERVER_FAILING, .failures = 3, .failed_ms = 50, .last_error = -ETIMEDOUT, .opened = 1};
+    struct server_report one = {.state = SERVER_OPEN,
+                                .open = 2,
+                                .in_flight = 5,
+                                .latency_us = 900,
+                                .failures = 1,
+                                .failed_ms = 40,
+                                .last_error = -EPIPE,
+                                .opened = 2,
+                                .resumed = 1,
+                                .opened_ms = 60,
                                 .tls.version = "TLS1.3"};
     survey_merge(&sum, &one);
     assert_int_equal(sum.state, SERVER_OPEN);
@@ -149,7 +158,8 @@ static void memory_that_is_gone_is_told(void **state)
 {
     (void)state;
     struct survey other;
-    struct control_setup control = {.loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .ops = &fake_ops};
+    struct control_setup control = {
+        .loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .ops = &fake_ops};
     for (unsigned n = 1; n <= 4; n++) {
         mem_fail_at(n);
         assert_int_equal(survey_init(&other, &control), -ENOMEM);

@@ -31,8 +31,7 @@ static int make_world(void **state)
 {
     (void)state;
     authority = certificate_make(&(struct certificate_spec){.common_name = "authority", .ca = true});
-    good =
-        certificate_make(&(struct certificate_spec){.sans = {"other.example", NAME}, .issuer = &authority});
+    good = certificate_make(&(struct certificate_spec){.sans = {"other.example", NAME}, .issuer = &authority});
     ca_file = certificate_file(&authority, 1);
     return gnutls_session_ticket_key_generate(&ticket_key);
 }
@@ -56,8 +55,7 @@ struct link {
     int result; /* of the client's last call */
 };
 
-static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins, unsigned pin_count,
-                                    unsigned version)
+static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins, unsigned pin_count, unsigned version)
 {
     struct tls_trust *trust = NULL;
     const struct tls_trust_options options = {
@@ -68,8 +66,7 @@ static struct tls_trust *trust_with(const char *name, const struct tls_pin *pins
 
 static struct tls_server_options serving(const struct certificate *chain, unsigned len)
 {
-    return (struct tls_server_options){
-        .chain = chain, .chain_len = len, .ticket_key = &ticket_key, .alpn = "dot"};
+    return (struct tls_server_options){.chain = chain, .chain_len = len, .ticket_key = &ticket_key, .alpn = "dot"};
 }
 
 static void to_server(struct link *link)
@@ -421,12 +418,8 @@ static void bad_certificates_are_refused(void **state)
         {"good, for servers", 0, {.sans = {NAME}, .issuer = &authority, .purpose = GNUTLS_KP_TLS_WWW_SERVER}},
         {"good, RSA 2048", 0, {.sans = {NAME}, .issuer = &authority, .rsa_bits = 2048}},
         {"another name", ERROR_TLS_NAME, {.sans = {"other.example"}, .issuer = &authority}},
-        {"expired",
-         ERROR_TLS_EXPIRED,
-         {.sans = {NAME}, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}},
-        {"not yet valid",
-         ERROR_TLS_NOT_YET,
-         {.sans = {NAME}, .issuer = &authority, .from_s = DAY, .until_s = 2 * DAY}},
+        {"expired", ERROR_TLS_EXPIRED, {.sans = {NAME}, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}},
+        {"not yet valid", ERROR_TLS_NOT_YET, {.sans = {NAME}, .issuer = &authority, .from_s = DAY, .until_s = 2 * DAY}},
         {"self-signed", ERROR_TLS_UNTRUSTED, {.sans = {NAME}}},
         {"another authority", ERROR_TLS_UNTRUSTED, {.sans = {NAME}, .issuer = &stranger}},
         {"for clients only",
@@ -465,12 +458,11 @@ static void bad_issuers_are_refused(void **state)
     assert_int_equal(outcome_below(&(struct certificate_spec){
                          .ca = true, .issuer = &authority, .from_s = -2 * DAY, .until_s = -DAY}),
                      ERROR_TLS_EXPIRED);
-    assert_int_equal(outcome_below(&(struct certificate_spec){
-                         .ca = true, .issuer = &authority, .permitted = "test.example"}),
-                     0);
-    assert_int_equal(outcome_below(&(struct certificate_spec){
-                         .ca = true, .issuer = &authority, .permitted = "else.example"}),
-                     ERROR_TLS_UNTRUSTED);
+    assert_int_equal(
+        outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .permitted = "test.example"}), 0);
+    assert_int_equal(
+        outcome_below(&(struct certificate_spec){.ca = true, .issuer = &authority, .permitted = "else.example"}),
+        ERROR_TLS_UNTRUSTED);
 }
 
 /* The key is used, for as long as it takes, before it is known whose it is. */
@@ -495,8 +487,8 @@ static void keys_are_exchanged_on_curves_only(void **state)
 {
     (void)state;
     static const char *const finite[] = {"NORMAL:-GROUP-EC-ALL", TLS12 ":-KX-ALL:+DHE-RSA:+RSA:+DHE-DSS"};
-    struct certificate rsa = certificate_make(&(struct certificate_spec){
-        .sans = {NAME}, .issuer = &authority, .rsa_bits = 2048, .enciphers = true});
+    struct certificate rsa = certificate_make(
+        &(struct certificate_spec){.sans = {NAME}, .issuer = &authority, .rsa_bits = 2048, .enciphers = true});
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
     struct tls_server_options options = serving(&rsa, 1);
     assert_int_equal(outcome(trust, &options), 0);
@@ -534,20 +526,18 @@ static void names_must_match_strictly(void **state)
         {"192.0.2.1", "192.0.2.1", ERROR_TLS_NAME}, /* an address as a DNS name is none */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int result = outcome_named(cases[i].name,
-                                   &(struct certificate_spec){.sans = {cases[i].san}, .issuer = &authority});
+        int result =
+            outcome_named(cases[i].name, &(struct certificate_spec){.sans = {cases[i].san}, .issuer = &authority});
         if (result != cases[i].expected)
-            fail_msg("%s against %s: %d, expected %d", cases[i].name, cases[i].san, result,
-                     cases[i].expected);
+            fail_msg("%s against %s: %d, expected %d", cases[i].name, cases[i].san, result, cases[i].expected);
     }
 }
 
 static void a_common_name_is_not_enough(void **state)
 {
     (void)state;
-    assert_int_equal(
-        outcome_named(NAME, &(struct certificate_spec){.common_name = NAME, .issuer = &authority}),
-        ERROR_TLS_NAME);
+    assert_int_equal(outcome_named(NAME, &(struct certificate_spec){.common_name = NAME, .issuer = &authority}),
+                     ERROR_TLS_NAME);
 }
 
 static void odd_alternative_names_are_refused(void **state)
@@ -583,8 +573,8 @@ static void an_address_as_name_needs_an_address_in_the_certificate(void **state)
 static void a_pin_alone_asks_for_the_key_only(void **state)
 {
     (void)state;
-    struct certificate odd = certificate_make(
-        &(struct certificate_spec){.sans = {"nobody.example"}, .from_s = -2 * DAY, .until_s = -DAY});
+    struct certificate odd =
+        certificate_make(&(struct certificate_spec){.sans = {"nobody.example"}, .from_s = -2 * DAY, .until_s = -DAY});
     struct tls_pin pins[2] = {{{1}}, certificate_pin(&odd)};
     struct tls_trust *right = trust_with(NULL, pins, 2, 12), *wrong = trust_with(NULL, pins, 1, 12);
     const struct tls_server_options options = serving(&odd, 1);
@@ -665,14 +655,15 @@ static void what_is_trusted_has_one_identity(void **state)
     const struct tls_pin pins[] = {{{1}}, {{2}}};
     const struct tls_trust_options base = {ca_file, NAME, pins, 1, 12};
     const struct tls_trust_options different[] = {
-        {others, NAME, pins, 1, 12},         {ca_file, "else.example", pins, 1, 12}, {ca_file, NAME, pins, 2, 12},
-        {ca_file, NAME, pins + 1, 1, 12},    {ca_file, NAME, NULL, 0, 12},           {ca_file, NAME, pins, 1, 13},
+        {others, NAME, pins, 1, 12},      {ca_file, "else.example", pins, 1, 12}, {ca_file, NAME, pins, 2, 12},
+        {ca_file, NAME, pins + 1, 1, 12}, {ca_file, NAME, NULL, 0, 12},           {ca_file, NAME, pins, 1, 13},
         {ca_file, NULL, pins, 1, 12},
     };
     uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
     (void)state;
     identity_of(first, &base);
-    identity_of(second, &(struct tls_trust_options){same, NAME, pins, 1, 12}); /* the same certificates in another file */
+    identity_of(second,
+                &(struct tls_trust_options){same, NAME, pins, 1, 12}); /* the same certificates in another file */
     assert_memory_equal(first, second, DIGEST_LEN);
     for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
         identity_of(second, &different[i]);
@@ -772,8 +763,7 @@ static void a_resumed_session_is_judged_again(const char *priority)
 {
     struct tls_pin wrong_pin = {{1}};
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
-    struct tls_trust *others[] = {trust_with(NAME, &wrong_pin, 1, 12),
-                                  trust_with("else.example", NULL, 0, 12)};
+    struct tls_trust *others[] = {trust_with(NAME, &wrong_pin, 1, 12), trust_with("else.example", NULL, 0, 12)};
     static const int expected[] = {ERROR_TLS_PIN, ERROR_TLS_NAME};
     struct tls_server_options options = serving(&good, 1);
     options.priority = priority;
@@ -888,8 +878,8 @@ static void a_ticket_lives_as_long_as_the_server_says_and_seven_days_at_most(voi
 static int trust_result(const char *file, const char *name)
 {
     struct tls_trust *trust = NULL;
-    int result = tls_trust_new(
-        &trust, &(struct tls_trust_options){.ca_file = file, .tls_name = name, .min_version = 12});
+    int result =
+        tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = file, .tls_name = name, .min_version = 12});
     assert_true((result == 0) == (trust != NULL));
     tls_trust_unref(trust);
     return result;
@@ -914,8 +904,7 @@ static void a_pin_alone_needs_no_ca(void **state)
     (void)state;
     struct tls_trust *trust = NULL;
     struct tls_pin pin = {{0}};
-    const struct tls_trust_options options = {
-        .ca_file = "/nowhere", .pins = &pin, .pin_count = 1, .min_version = 12};
+    const struct tls_trust_options options = {.ca_file = "/nowhere", .pins = &pin, .pin_count = 1, .min_version = 12};
     assert_int_equal(tls_trust_new(&trust, &options), 0);
     tls_trust_unref(trust);
 }

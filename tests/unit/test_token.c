@@ -39,7 +39,8 @@ static int remove_file(void **state)
 static void the_first_line_is_the_token(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"0123456789abcdef", "0123456789abcdef\n", "0123456789abcdef \t\r\n", "0123456789abcdef\nmore\n"};
+    static const char *const texts[] = {"0123456789abcdef", "0123456789abcdef\n", "0123456789abcdef \t\r\n",
+                                        "0123456789abcdef\nmore\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct token token = {.set = false};
         assert_int_equal(read_text(&token, texts[i]), 0);
@@ -70,7 +71,12 @@ static void lengths_are_bounded(void **state)
 static void what_is_no_token(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "\n0123456789abcdef", "0123456789 abcdefg", "0123456789\tabcdefg", " 0123456789abcdef", "0123456789abcde\x7f",
+    static const char *const texts[] = {"",
+                                        "\n0123456789abcdef",
+                                        "0123456789 abcdefg",
+                                        "0123456789\tabcdefg",
+                                        " 0123456789abcdef",
+                                        "0123456789abcde\x7f",
                                         "0123456789abcde\xc3\xa4"};
     struct token token = {.set = false};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

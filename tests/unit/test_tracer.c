@@ -130,12 +130,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_a_worker_finds_is_told_once),
-        TEST(workers_take_turns),
-        TEST(there_are_not_too_many),
-        TEST(a_worker_that_hangs_is_told),
-        TEST(at_the_end_all_are_told),
-        TEST(memory_may_be_gone),
+        TEST(what_a_worker_finds_is_told_once), TEST(workers_take_turns),      TEST(there_are_not_too_many),
+        TEST(a_worker_that_hangs_is_told),      TEST(at_the_end_all_are_told), TEST(memory_may_be_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,12 +28,10 @@ static void begin(struct sample *sample, uint16_t rcode)
     memset(sample, 0, sizeof(*sample));
     sample->writer = writer_over(sample->wire, sizeof(sample->wire));
     writer_bytes(&sample->writer, question, sizeof(question));
-    sample->answer =
-        (struct answer){.wire = sample->wire, .rcode = rcode, .ttl = 77, .ttl_offsets = sample->offsets};
+    sample->answer = (struct answer){.wire = sample->wire, .rcode = rcode, .ttl = 77, .ttl_offsets = sample->offsets};
 }
 
-static void add(struct sample *sample, int section, uint16_t type, uint32_t ttl, const void *rdata,
-                uint16_t len)
+static void add(struct sample *sample, int section, uint16_t type, uint32_t ttl, const void *rdata, uint16_t len)
 {
     struct writer *writer = &sample->writer;
     writer_u8(writer, 0);
@@ -195,8 +193,7 @@ static void cname_and_any_take_what_there_is(void **state)
     assert_int_equal(apply(&sample, ANY, &wide), 0);
 }
 
-static void check_negative(uint16_t rcode, uint32_t soa_ttl, uint32_t minimum, uint32_t most,
-                           uint32_t expected)
+static void check_negative(uint16_t rcode, uint32_t soa_ttl, uint32_t minimum, uint32_t most, uint32_t expected)
 {
     struct sample sample;
     begin(&sample, rcode);

@@ -17,8 +17,8 @@ static struct addr at; /* where it listens */
 
 /* --- the system's sendmmsg, with faults --- */
 
-static int send_error;          /* if not 0: what each send fails with */
-static unsigned errors_left;    /* how many sends fail */
+static int send_error;                 /* if not 0: what each send fails with */
+static unsigned errors_left;           /* how many sends fail */
 static unsigned send_calls, send_most; /* calls that sent, and the most that one call was given */
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)

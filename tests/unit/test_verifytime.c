@@ -401,8 +401,7 @@ static int outcome_of(int64_t from_s, int64_t until_s)
 {
     struct certificate leaf = certificate_make(&(struct certificate_spec){
         .sans = {NAME}, .issuer = &authority, .from_s = from_now(from_s), .until_s = from_now(until_s)});
-    int result =
-        outcome(&(struct tls_trust_options){.ca_file = ca_file, .tls_name = NAME, .min_version = 12}, &leaf);
+    int result = outcome(&(struct tls_trust_options){.ca_file = ca_file, .tls_name = NAME, .min_version = 12}, &leaf);
     certificate_free(&leaf);
     return result;
 }
@@ -454,8 +453,7 @@ static void handshake_verified_by_pins_alone_says_nothing_of_the_time(void **sta
     struct certificate leaf = certificate_make(&(struct certificate_spec){.sans = {NAME}});
     const struct tls_pin pin = certificate_pin(&leaf);
     set_clock(BUILD + 9 * YEAR, 1000);
-    assert_int_equal(
-        outcome(&(struct tls_trust_options){.pins = &pin, .pin_count = 1, .min_version = 12}, &leaf), 0);
+    assert_int_equal(outcome(&(struct tls_trust_options){.pins = &pin, .pin_count = 1, .min_version = 12}, &leaf), 0);
     certificate_free(&leaf);
     set_clock(0, 1000);
     assert_int_equal(verifytime_now(), BUILD);

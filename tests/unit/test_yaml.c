@@ -105,17 +105,15 @@ static void a_syntax_error_has_its_place_and_caret(void **state)
 {
     (void)state;
     refused("a: b: c\n", "f:1:5: invalid nested block mapping on the same line\na: b: c\n    ^\n");
-    refused("a: 1\nb: \"x\\q\"\n",
-            "f:2:6: invalid escape 'q' in double-quoted string\nb: \"x\\q\"\n     ^\n");
+    refused("a: 1\nb: \"x\\q\"\n", "f:2:6: invalid escape 'q' in double-quoted string\nb: \"x\\q\"\n     ^\n");
 }
 
 /* libfyaml looks behind its input, or asserts, where these end. */
 static void texts_that_end_amid_something_are_read_to_their_end_only(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"a: \"x\\", "a: \"x\\u1", "a: \"x", "a: 'x",   "a: #",
-                                        "a: |",     "- &",        "- *",    "- !",     "? ",
-                                        "a: [",     "%YAML",      "---",    "\303\251"};
+    static const char *const texts[] = {"a: \"x\\", "a: \"x\\u1", "a: \"x", "a: 'x", "a: #",  "a: |", "- &",
+                                        "- *",      "- !",        "? ",     "a: [",  "%YAML", "---",  "\303\251"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         struct reading r;
         char *exact = malloc(strlen(texts[i]));
@@ -130,8 +128,7 @@ static void texts_that_end_amid_something_are_read_to_their_end_only(void **stat
 static void columns_count_characters_and_tabs_keep_the_caret_in_place(void **state)
 {
     (void)state;
-    refused("\"\303\251\303\251\": &x 1\n",
-            "f:1:7: anchors are not used here\n\"\303\251\303\251\": &x 1\n      ^\n");
+    refused("\"\303\251\303\251\": &x 1\n", "f:1:7: anchors are not used here\n\"\303\251\303\251\": &x 1\n      ^\n");
     refused("a:\t&x 1\n", "f:1:4: anchors are not used here\na:\t&x 1\n  \t^\n");
 }
 
@@ -162,8 +159,7 @@ static void a_key_that_is_no_word_is_refused(void **state)
     (void)state;
     refused("~: b\n", "f:1:1: a key must be a word\n~: b\n^\n");
     refused("? a\n: b\n", "f:1:1: a key is written as key: value\n? a\n^\n");
-    refused("[a]: b\n",
-            "f:1:4: no key stands before this \":\"; put an IPv6 address in quotes\n[a]: b\n   ^\n");
+    refused("[a]: b\n", "f:1:4: no key stands before this \":\"; put an IPv6 address in quotes\n[a]: b\n   ^\n");
     refused(": b\n", "f:1:1: no key stands before this \":\"; put an IPv6 address in quotes\n: b\n^\n");
 }
 
@@ -180,8 +176,8 @@ static void a_value_stands_in_one_line(void **state)
     refused("a: b\n  c\n", "f:1:4: a value stands in one line\na: b\n   ^\n");
     refused("a: |\n  b\n", "f:1:4: a value stands in one line\na: |\n   ^\n");
     refused("a: >-\n  b\n", "f:1:4: a value stands in one line\na: >-\n   ^\n");
-    static const char *const quoted[] = {"a: \"b\n  c\"\n", "a: 'b\n  c'\n", "a: \"b\\\n  c\"\n",
-                                         "a: \"b\\\"\n", "a: 'b''\n"};
+    static const char *const quoted[] = {"a: \"b\n  c\"\n", "a: 'b\n  c'\n", "a: \"b\\\n  c\"\n", "a: \"b\\\"\n",
+                                         "a: 'b''\n"};
     for (size_t i = 0; i < sizeof(quoted) / sizeof(*quoted); i++) {
         struct reading r;
         begin(&r, quoted[i]);
@@ -202,8 +198,7 @@ static void brackets_must_match(void **state)
 static void nothing_follows_a_value_in_its_line(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"a: \"b\" c\n", "a: [b] c\n", "a: \"b\"#c\n", "a: \"b\":c\n",
-                                        "a: [[b]c]\n"};
+    static const char *const texts[] = {"a: \"b\" c\n", "a: [b] c\n", "a: \"b\"#c\n", "a: \"b\":c\n", "a: [[b]c]\n"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         struct reading r;
         begin(&r, texts[i]);
@@ -242,9 +237,7 @@ static void what_looks_like_more_inside_a_text_is_text(void **state)
 {
     (void)state;
     struct reading r;
-    begin(
-        &r,
-        "\xef\xbb\xbf---\na: b#c &d *e !f ?g |h [i] {j}\r\nk: \"[{&*#\"\nl: -m\nn: :o\np: [q:r, s#t]\n...\n");
+    begin(&r, "\xef\xbb\xbf---\na: b#c &d *e !f ?g |h [i] {j}\r\nk: \"[{&*#\"\nl: -m\nn: :o\np: [q:r, s#t]\n...\n");
     assert_string_equal(r.said, "");
     const struct yaml_node *node = r.root->first;
     assert_string_equal(node->text, "b#c &d *e !f ?g |h [i] {j}");

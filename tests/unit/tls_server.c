@@ -46,8 +46,7 @@ static void set_alternative_names(gnutls_x509_crt_t crt, const struct certificat
     const uint8_t header[] = {0x30, 0x82, (uint8_t)(names.len >> 8), (uint8_t)names.len};
     must(buffer_append(&extension, header, sizeof header) == 0, "buffer_append");
     must(buffer_append(&extension, names.data + names.start, names.len) == 0, "buffer_append");
-    MUST(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", extension.data + extension.start,
-                                              extension.len, 0));
+    MUST(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", extension.data + extension.start, extension.len, 0));
     buffer_free(&names);
     buffer_free(&extension);
 }
@@ -118,8 +117,8 @@ struct certificate certificate_make(const struct certificate_spec *spec)
     if (spec->rsa_bits)
         MUST(gnutls_x509_privkey_generate(made.key, GNUTLS_PK_RSA, spec->rsa_bits, 0));
     else
-        MUST(gnutls_x509_privkey_generate(made.key, GNUTLS_PK_ECDSA,
-                                          GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+        MUST(gnutls_x509_privkey_generate(made.key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
+                                          0));
     if (spec->swapped_exponents)
         made.key = with_swapped_exponents(made.key);
     MUST(gnutls_x509_crt_init(&made.crt));
@@ -225,8 +224,7 @@ void tls_server_init(struct tls_server *server, const struct tls_server_options 
     for (unsigned i = 0; i < options->chain_len; i++)
         chain[i] = options->chain[i].crt;
     MUST(gnutls_certificate_allocate_credentials(&server->credentials));
-    MUST(gnutls_certificate_set_x509_key(server->credentials, chain, (int)options->chain_len,
-                                         options->chain[0].key));
+    MUST(gnutls_certificate_set_x509_key(server->credentials, chain, (int)options->chain_len, options->chain[0].key));
     MUST(gnutls_init(&server->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL));
     MUST(gnutls_priority_set_direct(server->session, options->priority ? options->priority : "NORMAL", NULL));
     MUST(gnutls_credentials_set(server->session, GNUTLS_CRD_CERTIFICATE, server->credentials));

@@ -91,8 +91,7 @@ static inline void wire_fixed(struct wire *wire, unsigned type, uint32_t ttl, si
 }
 
 /* A record of the name asked. */
-static inline void wire_record(struct wire *wire, unsigned type, uint32_t ttl, const void *rdata,
-                               size_t rdlength)
+static inline void wire_record(struct wire *wire, unsigned type, uint32_t ttl, const void *rdata, size_t rdlength)
 {
     wire_octets(wire, AT_QUESTION);
     wire_fixed(wire, type, ttl, rdlength);
@@ -105,8 +104,7 @@ static inline void wire_a(struct wire *wire, uint32_t ttl)
 }
 
 /* `ttl` is upper rcode, version and flags. */
-static inline void wire_opt(struct wire *wire, unsigned udp_size, uint32_t ttl, const void *options,
-                            size_t len)
+static inline void wire_opt(struct wire *wire, unsigned udp_size, uint32_t ttl, const void *options, size_t len)
 {
     wire_u8(wire, 0);
     wire_u16(wire, 41);
