@@ -115,7 +115,7 @@ static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_T
         error = -ETIMEDOUT; /* asked, and not answered in time */
         where = sent->server;
     } else if (!error) {
-        error = upstream_last_error(lookup->resolver->group, &where);
+        error = upstream_last_error(lookup->group, &where);
     }
     const char *name = upstream_name(where);
     *ede_code = ede_of(error);
@@ -133,7 +133,7 @@ static void fail_query(struct query *query)
     query->server = lookup_last_try(query->lookup)->server;
     struct ede_list ede = {.count = 0};
     ede_add(&ede, (uint16_t)outcome.ede_code, text, outcome.text_len);
-    if (upstream_is_starting(query->resolver->group))
+    if (upstream_is_starting(query->lookup->group))
         ede_add(&ede, EDE_NOT_READY, NULL, 0);
     query_error_with(query, RCODE_SERVFAIL, &ede);
 }
@@ -281,7 +281,8 @@ static struct lookup *lookup_new(struct resolver *resolver, const struct key *ke
     if (!lookup)
         return NULL;
     lookup->resolver = resolver;
-    lookup->plan = upstream_hold(resolver->group);
+    lookup->group = resolver->group;
+    lookup->plan = upstream_hold(lookup->group);
     key_copy(&lookup->key, key);
     lookup->epoch = cache_epoch(resolver->cache);
     lookup->begun_ms = loop_now(resolver->loop);

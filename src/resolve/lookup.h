@@ -10,6 +10,7 @@
 struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
+    struct group *group;     /* that serves it, from its birth to its end */
     struct group_plan *plan; /* held */
     uint64_t epoch;          /* of the cache, when it was begun: its answer is not stored after a flush */
     uint64_t begun_ms;

@@ -62,7 +62,7 @@ static bool lookup_has_live_try(const struct lookup *lookup)
 static void lookup_send(struct lookup *lookup, struct exchange *try)
 {
     lookup->sent++;
-    upstream_send(lookup->resolver->group, try);
+    upstream_send(lookup->group, try);
 }
 
 static bool lookup_may_try(const struct lookup *lookup)
@@ -84,7 +84,7 @@ static bool lookup_reask(struct lookup *lookup, struct exchange *try)
 /* Another operator may know better; other addresses of this one say the same. */
 static bool lookup_reask_other_entry(struct lookup *lookup, struct exchange *try)
 {
-    if (lookup->reasked || !upstream_has_other(lookup->resolver->group, try->server) || !lookup_may_try(lookup) ||
+    if (lookup->reasked || !upstream_has_other(lookup->group, try->server) || !lookup_may_try(lookup) ||
         !hedge_allowed(lookup->resolver))
         return false;
     try->avoid_entry = true;
@@ -112,7 +112,7 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
     case ERROR_UPSTREAM_FORMERR:
         try->without_edns = !try->without_edns; /* it may know no EDNS (RFC 6891 section 7); else another server may */
         if (!try->without_edns)
-            return upstream_has_other(lookup->resolver->group, try->server) && lookup_reask(lookup, try);
+            return upstream_has_other(lookup->group, try->server) && lookup_reask(lookup, try);
         break;
     case ERROR_SILENT:
         break;
@@ -120,7 +120,7 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
         if (try->alone)
             return false; /* see lookup_try_failed */
         lookup->deaths += try->blamed;
-        try->alone = lookup->deaths >= DEATHS_BEFORE_ALONE && upstream_may_be_alone(lookup->resolver->group);
+        try->alone = lookup->deaths >= DEATHS_BEFORE_ALONE && upstream_may_be_alone(lookup->group);
         try->avoid_server = try->alone ? try->server : NULL;
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
     }
@@ -144,7 +144,7 @@ static void lookup_judge(struct lookup *lookup)
     if (upstream_lost_others(try) && lookup_may_try(lookup)) {
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
         lookup_send(lookup, try);
-        again_start(lookup, upstream_patience(lookup->resolver->group, try));
+        again_start(lookup, upstream_patience(lookup->group, try));
     } else if (!lookup_has_live_try(lookup)) {
         lookup_fail(lookup, lookup->last_error);
     }
@@ -229,7 +229,7 @@ static void hedge_send(struct lookup *lookup)
 {
     struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
     second->without_edns = first->without_edns;
-    second->alone = first->alone && upstream_may_be_alone(lookup->resolver->group);
+    second->alone = first->alone && upstream_may_be_alone(lookup->group);
     second->avoid_server = first->server;
     second->avoid_session = first->session;
     counter_add(lookup->resolver->counters, COUNTER_hedges_sent, 1);
@@ -286,7 +286,7 @@ void lookup_ask_again(struct timeout *timeout)
     struct lookup *lookup = container_of(timeout, struct lookup, again);
     struct resolver *resolver = lookup->resolver;
     struct exchange *first = &lookup->tries[0];
-    uint64_t patience = upstream_patience(resolver->group, first);
+    uint64_t patience = upstream_patience(lookup->group, first);
     if (lookup->on_trial) {
         lookup_judge(lookup);
         return;
@@ -324,7 +324,7 @@ void lookup_ask(struct lookup *lookup)
     struct resolver *resolver = lookup->resolver;
     hedge_earn(resolver);
     lookup_send(lookup, &lookup->tries[0]);
-    again_start(lookup, upstream_patience(resolver->group, &lookup->tries[0]));
+    again_start(lookup, upstream_patience(lookup->group, &lookup->tries[0]));
 }
 
 void lookup_ask_anew(struct lookup *lookup)
