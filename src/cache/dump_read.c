@@ -107,7 +107,7 @@ static int read_head(struct dump_reader *dump)
     return 0;
 }
 
-struct record {
+struct dump_record {
     uint16_t len, group, rcode;
     uint8_t known; /* RECORD_... */
     uint32_t ttl, age_s;
@@ -115,7 +115,7 @@ struct record {
     const uint8_t *wire;
 };
 
-static int read_record(struct cursor *cursor, struct record *out)
+static int read_record(struct cursor *cursor, struct dump_record *out)
 {
     out->len = cursor_u16(cursor);
     out->group = cursor_u16(cursor);
@@ -140,7 +140,7 @@ static int read_record(struct cursor *cursor, struct record *out)
 }
 
 /* Makes an answer and its key of what the file says, as if it came from a server: 0 or ERROR_MALFORMED. */
-static int walk_record(struct dump_reader *dump, const struct record *record, struct answer *answer)
+static int walk_record(struct dump_reader *dump, const struct dump_record *record, struct answer *answer)
 {
     struct answer_transport transport;
     struct request question = {.has_question = true};
@@ -170,7 +170,7 @@ static int walk_record(struct dump_reader *dump, const struct record *record, st
 }
 
 /* How old it is now; or AGE_MAX_MS: too old. */
-static uint64_t age_of(const struct dump_reader *dump, const struct record *record, const struct answer *answer)
+static uint64_t age_of(const struct dump_reader *dump, const struct dump_record *record, const struct answer *answer)
 {
     uint64_t life_ms = (uint64_t)answer->ttl * 1000;
     uint64_t age_ms = (uint64_t)record->age_s * 1000 + dump->elapsed_ms;
@@ -181,7 +181,7 @@ static uint64_t age_of(const struct dump_reader *dump, const struct record *reco
 }
 
 /* A flush between makes it -ECANCELED: nothing from before it comes back. */
-static int restore(struct dump_reader *dump, const struct record *record, const struct answer *answer,
+static int restore(struct dump_reader *dump, const struct dump_record *record, const struct answer *answer,
                    struct dump_count *count)
 {
     uint64_t hash = key_hash(&dump->key), age_ms = age_of(dump, record, answer);
@@ -206,7 +206,7 @@ static int restore(struct dump_reader *dump, const struct record *record, const 
 static int read_records(struct dump_reader *dump, struct bytes block, struct dump_count *count)
 {
     struct cursor cursor = cursor_over(block);
-    struct record record;
+    struct dump_record record;
     struct answer answer;
     int status = 0;
 

@@ -23,13 +23,13 @@ static bool complain(char why[LOGSET_WHY], const char *sentence, const char *lis
     return false;
 }
 
-struct change {
+struct log_change {
     int level;
     unsigned module, sample;
 };
 
 /* What the log's level becomes, LEVEL_COUNT: as it is; and of which module, LOG_MODULE_COUNT: of all. */
-static bool read_level(struct change *out, const struct logset *wanted, char why[LOGSET_WHY])
+static bool read_level(struct log_change *out, const struct logset *wanted, char why[LOGSET_WHY])
 {
     out->level = wanted->level ? find_level(wanted->level) : LEVEL_COUNT;
     out->module = wanted->module ? log_find_module(wanted->module) : LOG_MODULE_COUNT;
@@ -41,7 +41,7 @@ static bool read_level(struct change *out, const struct logset *wanted, char why
 }
 
 /* One query in how many is logged from now on. */
-static bool read_queries(struct change *out, const struct logset *wanted, unsigned sample, char why[LOGSET_WHY])
+static bool read_queries(struct log_change *out, const struct logset *wanted, unsigned sample, char why[LOGSET_WHY])
 {
     enum { SAMPLE_MOST = 1000000 };
     const char *text = wanted->sample;
@@ -60,7 +60,7 @@ static bool read_queries(struct change *out, const struct logset *wanted, unsign
 
 bool logset_change(const struct logset *wanted, unsigned sample, char why[LOGSET_WHY])
 {
-    struct change change;
+    struct log_change change;
     if (!read_level(&change, wanted, why) || !read_queries(&change, wanted, sample, why))
         return false;
     if (wanted->module)

@@ -57,7 +57,7 @@ struct connection {
 
 enum request_state { REQUEST_BEGUN, REQUEST_HANDLED, REQUEST_REPLIED };
 
-struct request {
+struct server_request {
     struct http_request http;
     struct MHD_Connection *connection;
     struct MHD_Response *response;
@@ -166,7 +166,7 @@ static struct MHD_Response *make_page(const unsigned char *page, size_t len, con
 
 static void replied(struct http_request *http, unsigned status, struct MHD_Response *response)
 {
-    struct request *request = container_of(http, struct request, http);
+    struct server_request *request = container_of(http, struct server_request, http);
     request->state = REQUEST_REPLIED;
     request->status = status;
     request->response = response;
@@ -193,12 +193,12 @@ void http_reply_page(struct http_request *http, const unsigned char *page, size_
 }
 
 /* Without memory for a reply the connection ends. */
-static enum MHD_Result send_reply(struct request *request)
+static enum MHD_Result send_reply(struct server_request *request)
 {
     return request->response ? MHD_queue_response(request->connection, request->status, request->response) : MHD_NO;
 }
 
-static enum MHD_Result refuse(struct request *request, unsigned status, const char *why)
+static enum MHD_Result refuse(struct server_request *request, unsigned status, const char *why)
 {
     http_reply(&request->http, status, "text/plain", strdup(why), NULL);
     return send_reply(request);
@@ -239,10 +239,10 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static struct request *request_new(struct http_server *server, struct MHD_Connection *connection, const char *path,
-                                   const char *method)
+static struct server_request *request_new(struct http_server *server, struct MHD_Connection *connection,
+                                          const char *path, const char *method)
 {
-    struct request *request = mem_zalloc(1, sizeof *request);
+    struct server_request *request = mem_zalloc(1, sizeof *request);
     if (!request)
         return NULL;
     request->connection = connection;
@@ -256,7 +256,7 @@ static struct request *request_new(struct http_server *server, struct MHD_Connec
 }
 
 /* The head is there; what can be refused by it is. */
-static enum MHD_Result request_begins(struct http_server *server, struct request *request)
+static enum MHD_Result request_begins(struct http_server *server, struct server_request *request)
 {
     const struct connection *own =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -270,7 +270,7 @@ static enum MHD_Result request_begins(struct http_server *server, struct request
     return MHD_YES;
 }
 
-static enum MHD_Result request_complete(struct http_server *server, struct request *request)
+static enum MHD_Result request_complete(struct http_server *server, struct server_request *request)
 {
     request->state = REQUEST_HANDLED;
     (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, take_argument, &request->http);
@@ -287,7 +287,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   const char *method, const char *version, const char *body, size_t *body_len,
                                   void **own)
 {
-    struct request *request = *own;
+    struct server_request *request = *own;
     (void)version;
     (void)body;
     if (!request) {
@@ -305,7 +305,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 static void on_completed(void *context, struct MHD_Connection *connection, void **own,
                          enum MHD_RequestTerminationCode how)
 {
-    struct request *request = *own;
+    struct server_request *request = *own;
     (void)context;
     (void)connection;
     (void)how;

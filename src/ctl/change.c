@@ -21,13 +21,13 @@
 
 enum { STEPS_MAX = 4 * CHANGES_MAX };
 
-struct step {
+struct journal_step {
     char verb[16], path[PATH_MAX];
 };
 
 struct journal {
     char name[CHANGE_NAME];
-    struct step step[STEPS_MAX];
+    struct journal_step step[STEPS_MAX];
     unsigned count;
     bool confirmed;
 };
@@ -75,7 +75,7 @@ static bool read_line(struct journal *out, char *line)
     }
     if (out->count == STEPS_MAX || path[0] != '/' || strlen(path) >= PATH_MAX)
         return false;
-    struct step *step = &out->step[out->count++];
+    struct journal_step *step = &out->step[out->count++];
     snprintf(step->verb, sizeof step->verb, "%.15s", line);
     snprintf(step->path, sizeof step->path, "%s", path);
     return true;
@@ -183,7 +183,7 @@ static void add_step(struct journal *journal, const char *verb, const char *path
 {
     if (journal->count == STEPS_MAX)
         return;
-    struct step *step = &journal->step[journal->count++];
+    struct journal_step *step = &journal->step[journal->count++];
     snprintf(step->verb, sizeof step->verb, "%s", verb);
     snprintf(step->path, sizeof step->path, "%.*s", (int)path_len, path);
 }
@@ -305,7 +305,7 @@ static int put_back(const char *path, const char *before)
     return unlink(before) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-static int undo_step(const struct step *step, const char *root)
+static int undo_step(const struct journal_step *step, const char *root)
 {
     char path[PATH_MAX], before[PATH_MAX], draft[PATH_MAX];
     int status = 0;
@@ -362,7 +362,7 @@ void change_explain(const struct changes *changes, FILE *out)
     unsigned change = 0;
     plan_steps(&journal, changes);
     for (unsigned i = 0; i < journal.count; i++) {
-        const struct step *step = &journal.step[i];
+        const struct journal_step *step = &journal.step[i];
         bool replaces = strcmp(step->verb, "replace") == 0;
         fprintf(out, "would %s %s%s%s%s\n", step->verb[0] == 'd' ? "make the directory" : step->verb, changes->root,
                 step->path, replaces ? ", and keep what is there as *" CHANGE_BEFORE : "",

@@ -18,7 +18,7 @@
 
 enum { DIAL_MS = 5000, NAT64_MS = 3000, MTU_LEAST = 1280 };
 
-struct dial {
+struct verified_dial {
     struct stream stream;
     struct tls_tickets tickets;
     struct dials *all;
@@ -34,7 +34,7 @@ struct dials {
     struct loop loop;
     struct timeouts patience;
     struct timeout deadline;
-    struct dial *dial;
+    struct verified_dial *dial;
     size_t count, live;
 };
 
@@ -57,7 +57,7 @@ static int path_mtu(const struct addr *to)
 
 static void dial_ready(struct stream *stream)
 {
-    struct dial *dial = container_of(stream, struct dial, stream);
+    struct verified_dial *dial = container_of(stream, struct verified_dial, stream);
     (void)stream_facts(stream, &dial->facts);
     dial->mtu = path_mtu(dial->addr);
     dial->result = 0;
@@ -73,7 +73,7 @@ static void dial_frame(struct stream *stream, uint8_t *message, size_t len)
 
 static void dial_closed(struct stream *stream, int reason)
 {
-    struct dial *dial = container_of(stream, struct dial, stream);
+    struct verified_dial *dial = container_of(stream, struct verified_dial, stream);
     if (!dial->facts.version[0])
         dial->result = reason;
     dial->live = false;
@@ -94,8 +94,8 @@ static void out_of_time(struct timeout *timeout)
 static void start_dial(struct dials *all, const struct config_upstream *upstream, const struct addr *addr,
                        struct tls_trust *trust)
 {
-    struct dial *dial = &all->dial[all->count++];
-    *dial = (struct dial){.all = all, .upstream = upstream, .addr = addr};
+    struct verified_dial *dial = &all->dial[all->count++];
+    *dial = (struct verified_dial){.all = all, .upstream = upstream, .addr = addr};
     dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, addr,
                                   upstream->has_source ? &upstream->source : NULL, trust, &dial->tickets);
     dial->live = dial->result == 0;
@@ -104,7 +104,7 @@ static void start_dial(struct dials *all, const struct config_upstream *upstream
 
 /* --- what came of it --- */
 
-static const char *remedy_for(const struct dial *dial)
+static const char *remedy_for(const struct verified_dial *dial)
 {
     switch (dial->result) {
     case ERROR_TLS_NAME:
@@ -133,7 +133,7 @@ static bool is_unreachable(int result)
 }
 
 /* A family that this machine has no way for is no problem as long as a server of the other was reached. */
-static void tell_dial(struct doctor *doctor, const struct dial *dial, bool any_good)
+static void tell_dial(struct doctor *doctor, const struct verified_dial *dial, bool any_good)
 {
     char address[ADDR_TEXT];
     addr_format(dial->addr, true, address);

@@ -13,7 +13,7 @@
 
 enum { AGAIN_MS = 1000 };
 
-struct question {
+struct probe_query {
     struct key key;
     uint16_t id;
     uint8_t wire[2 + EDIT_QUESTION_MAX]; /* TCP's length in front */
@@ -21,7 +21,7 @@ struct question {
     uint64_t deadline_ms;
 };
 
-static int make_question(struct question *out, const char *name, uint16_t type)
+static int make_question(struct probe_query *out, const char *name, uint16_t type)
 {
     int len = name_from_text(out->key.name, name);
     if (len < 0 || getrandom(&out->id, sizeof out->id, 0) != sizeof out->id)
@@ -43,7 +43,7 @@ static unsigned count_records(const struct answer *answer, const struct answer_s
     return count;
 }
 
-static int read_answer(struct probe_answer *out, const struct question *question, uint8_t *wire, size_t len)
+static int read_answer(struct probe_answer *out, const struct probe_query *question, uint8_t *wire, size_t len)
 {
     static struct answer_scratch scratch;
     struct answer_transport transport;
@@ -61,7 +61,7 @@ static int read_answer(struct probe_answer *out, const struct question *question
 }
 
 /* Waits for an event, at most until the deadline or `most_ms`. */
-static int wait_for(int fd, short events, const struct question *question, uint64_t most_ms)
+static int wait_for(int fd, short events, const struct probe_query *question, uint64_t most_ms)
 {
     struct pollfd poll_fd = {.fd = fd, .events = events};
     uint64_t now = clock_ms(), left = question->deadline_ms > now ? question->deadline_ms - now : 0;
@@ -70,7 +70,7 @@ static int wait_for(int fd, short events, const struct question *question, uint6
 }
 
 /* What does not belong to the question is passed over. */
-static int ask_udp(struct probe_answer *out, const struct question *question, int fd)
+static int ask_udp(struct probe_answer *out, const struct probe_query *question, int fd)
 {
     static uint8_t wire[MESSAGE_MAX];
     while (clock_ms() < question->deadline_ms) {
@@ -88,7 +88,7 @@ static int ask_udp(struct probe_answer *out, const struct question *question, in
     return -ETIMEDOUT;
 }
 
-static int receive(const struct question *question, int fd, uint8_t *out, size_t len)
+static int receive(const struct probe_query *question, int fd, uint8_t *out, size_t len)
 {
     for (size_t at = 0; at < len;) {
         int status = wait_for(fd, POLLIN, question, INT32_MAX);
@@ -102,7 +102,7 @@ static int receive(const struct question *question, int fd, uint8_t *out, size_t
     return 0;
 }
 
-static int ask_tcp(struct probe_answer *out, const struct question *question, int fd)
+static int ask_tcp(struct probe_answer *out, const struct probe_query *question, int fd)
 {
     static uint8_t wire[2 + MESSAGE_MAX];
     int error = 0;
@@ -123,7 +123,7 @@ static int ask_tcp(struct probe_answer *out, const struct question *question, in
 int probe_ask(struct probe_answer *out, const struct addr *server, const char *name, uint16_t type, bool tcp,
               unsigned patience_ms)
 {
-    struct question question = {.deadline_ms = clock_ms() + patience_ms};
+    struct probe_query question = {.deadline_ms = clock_ms() + patience_ms};
     struct probe_answer answer = {.rcode = 0};
     uint64_t start_ms = clock_ms();
     int status = make_question(&question, name, type);

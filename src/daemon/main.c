@@ -20,7 +20,7 @@
 #include "tapping.h"
 #include "trusts.h"
 
-struct command {
+struct command_line {
     const char *file, *user;
     pid_t take_over;
     bool check, print_config, print_default;
@@ -59,7 +59,7 @@ static pid_t read_process(const char *text)
 }
 
 /* Gives an exit status to leave with at once, or -1 to go on. */
-static int read_command(struct command *command, int argc, char **argv)
+static int read_command(struct command_line *command, int argc, char **argv)
 {
     enum { OPTION_USER = 256, OPTION_TAKE_OVER, OPTION_CHECK, OPTION_PRINT, OPTION_PRINT_DEFAULT, OPTION_VERSION };
     static const struct option options[] = {
@@ -127,7 +127,7 @@ static void fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-    struct command command = {.file = NULL};
+    struct command_line command = {.file = NULL};
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     int status = read_command(&command, argc, argv);

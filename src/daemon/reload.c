@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-struct change {
+struct reload_change {
     struct worker_change worker;
     struct reload *reload;
 };
@@ -92,7 +92,7 @@ static void reload_end(struct reload *reload, const struct reload_result *result
 
 /* --- the workers --- */
 
-static void changes_free(struct change *changes, unsigned count)
+static void changes_free(struct reload_change *changes, unsigned count)
 {
     for (unsigned i = 0; changes && i < count; i++) {
         group_plan_free(changes[i].worker.plan);
@@ -104,7 +104,7 @@ static void changes_free(struct change *changes, unsigned count)
 /* On the main thread: a worker has gone over. */
 static void change_back(struct letter *letter, void *reader)
 {
-    struct reload *reload = container_of(letter, struct change, worker.back)->reload;
+    struct reload *reload = container_of(letter, struct reload_change, worker.back)->reload;
     (void)reader;
     if (--reload->outstanding > 0)
         return;
@@ -117,14 +117,15 @@ static void change_back(struct letter *letter, void *reader)
 }
 
 /* 0 or -ENOMEM. */
-static int changes_new(struct change **out, struct reload *reload, struct config *config,
+static int changes_new(struct reload_change **out, struct reload *reload, struct config *config,
                        struct tls_trust *const *trusts)
 {
     unsigned count = reload->setup.count, limit = reload->setup.tcp_limit(config);
-    struct change *changes = mem_zalloc(count, sizeof *changes);
+    struct reload_change *changes = mem_zalloc(count, sizeof *changes);
     int status = changes ? 0 : -ENOMEM;
     for (unsigned i = 0; status == 0 && i < count; i++) {
-        changes[i] = (struct change){.worker = {.config = config_ref(config), .tcp_limit = limit}, .reload = reload};
+        changes[i] =
+            (struct reload_change){.worker = {.config = config_ref(config), .tcp_limit = limit}, .reload = reload};
         changes[i].worker.back.open = change_back;
         status = group_plan_new(&changes[i].worker.plan, config, trusts);
     }

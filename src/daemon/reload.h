@@ -24,14 +24,14 @@ struct reload_setup {
     void (*changed)(const struct config *config); /* another one is in force; borrowed until the next time */
 };
 
-struct change;
+struct reload_change;
 struct reload {
     struct reload_setup setup;
-    struct config *started;    /* that the daemon started with */
-    struct change *changes;    /* one for each worker; NULL: nothing is under way */
-    unsigned outstanding;      /* workers that have not gone over yet */
-    char *postponed;           /* of the one that is under way */
-    struct list waiting, next; /* who waits for this one, and for the next */
+    struct config *started;        /* that the daemon started with */
+    struct reload_change *changes; /* one for each worker; NULL: nothing is under way */
+    unsigned outstanding;          /* workers that have not gone over yet */
+    char *postponed;               /* of the one that is under way */
+    struct list waiting, next;     /* who waits for this one, and for the next */
     bool again, stopped;
 };
 

@@ -45,7 +45,7 @@ static void read_option(struct reading *reading, uint16_t code, struct bytes dat
     }
 }
 
-static bool read_opt(struct reading *reading, const struct record *record)
+static bool read_opt(struct reading *reading, const struct record_offsets *record)
 {
     const uint8_t *wire = reading->walk.wire;
     struct cursor cursor = cursor_over((struct bytes){wire + record->rdata, record->end - record->rdata});
@@ -60,7 +60,7 @@ static bool read_opt(struct reading *reading, const struct record *record)
 
 static bool read_record(struct reading *reading, enum section section)
 {
-    struct record record;
+    struct record_offsets record;
     if (!walk_record(&reading->walk, &record) || record_signs_message(&reading->walk, &record))
         return false;
     if (record.type == LDNS_RR_TYPE_OPT)

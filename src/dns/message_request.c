@@ -67,7 +67,7 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
 {
     uint16_t name_at[MESSAGE_MAX];
     struct walk walk;
-    struct record record;
+    struct record_offsets record;
     enum request_verdict verdict = REQUEST_OK;
     bool is_signed = false;
     walk_start(&walk, wire, name_at);

@@ -18,21 +18,21 @@ static inline uint32_t lower_of(uint32_t a, uint32_t b)
 }
 
 /* The offsets of one section's TTLs. */
-struct section {
+struct ttl_section {
     const uint16_t *at, *end;
 };
 
 /* The section that begins at `from` and has the count at `count_offset` in the header. */
-static struct section section_from(const struct answer *answer, const uint16_t *from, unsigned count_offset)
+static struct ttl_section section_from(const struct answer *answer, const uint16_t *from, unsigned count_offset)
 {
     size_t left = (size_t)(answer->ttl_offsets + answer->ttl_count - from);
     size_t count = read_u16(answer->wire + count_offset);
-    return (struct section){from, from + (count < left ? count : left)};
+    return (struct ttl_section){from, from + (count < left ? count : left)};
 }
 
 /* Brings the section's TTLs into range (RFC 8767 section 4: the high bit means large) and gives the lowest.
  */
-static uint32_t limit_section(uint8_t *wire, struct section section, uint32_t min, uint32_t max)
+static uint32_t limit_section(uint8_t *wire, struct ttl_section section, uint32_t min, uint32_t max)
 {
     uint32_t lowest = TTL_NONE;
     for (; section.at < section.end; section.at++) {
@@ -52,7 +52,7 @@ static uint16_t record_type(const uint8_t *wire, uint16_t ttl_offset)
 }
 
 /* True if the chain ends in what was asked: CNAME and DNAME records lead on, RRSIGs only go with others. */
-static bool is_positive(const uint8_t *wire, struct section answers, uint16_t qtype)
+static bool is_positive(const uint8_t *wire, struct ttl_section answers, uint16_t qtype)
 {
     if (qtype == LDNS_RR_TYPE_CNAME || qtype == LDNS_RR_TYPE_ANY)
         return answers.at < answers.end;
@@ -72,7 +72,7 @@ static uint32_t soa_minimum(const struct answer *answer, uint16_t ttl_offset)
 
 /* RFC 2308 section 5: a negative answer is kept for the lowest of its SOA's TTL and MINIMUM, at most for
  * `most`, and its SOA shows that. Without SOA it is not kept. */
-static uint32_t limit_negative(const struct answer *answer, struct section authority, uint32_t most)
+static uint32_t limit_negative(const struct answer *answer, struct ttl_section authority, uint32_t most)
 {
     uint32_t ttl = TTL_NONE;
     for (const uint16_t *at = authority.at; at < authority.end; at++) {
@@ -91,9 +91,9 @@ static uint32_t limit_negative(const struct answer *answer, struct section autho
 
 void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits)
 {
-    struct section answers = section_from(answer, answer->ttl_offsets, LDNS_ANCOUNT_OFF);
-    struct section authority = section_from(answer, answers.end, LDNS_NSCOUNT_OFF);
-    struct section additional = {authority.end, answer->ttl_offsets + answer->ttl_count};
+    struct ttl_section answers = section_from(answer, answer->ttl_offsets, LDNS_ANCOUNT_OFF);
+    struct ttl_section authority = section_from(answer, answers.end, LDNS_NSCOUNT_OFF);
+    struct ttl_section additional = {authority.end, answer->ttl_offsets + answer->ttl_count};
     bool positive = answer->rcode == LDNS_RCODE_NOERROR && is_positive(answer->wire, answers, qtype);
     uint32_t min = positive ? limits->min : 0, max = lower_of(limits->max, TTL_LARGEST);
     uint32_t lowest = limit_section(answer->wire, answers, min, max);

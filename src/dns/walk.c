@@ -127,7 +127,7 @@ bool walk_name(struct walk *walk, size_t end, bool may_point)
 
 /* The owner must be the root in one octet (RFC 6891 section 6.1.2), and there is one OPT at most
  * (section 6.1.1). */
-static bool enter_opt(struct walk *walk, const struct record *record)
+static bool enter_opt(struct walk *walk, const struct record_offsets *record)
 {
     if (record->fixed != record->owner + 1 || walk->opt_start != SIZE_MAX)
         return false;
@@ -136,7 +136,7 @@ static bool enter_opt(struct walk *walk, const struct record *record)
     return true;
 }
 
-bool walk_record(struct walk *walk, struct record *out)
+bool walk_record(struct walk *walk, struct record_offsets *out)
 {
     size_t owner = walk->at;
     if (!walk_name(walk, walk->len, true) || walk->len - walk->at < RECORD_FIXED)
@@ -145,7 +145,7 @@ bool walk_record(struct walk *walk, struct record *out)
     size_t rdata = walk->at + RECORD_FIXED, rdlength = read_u16(fixed + 8);
     if (walk->len - rdata < rdlength)
         return false;
-    *out = (struct record){owner, walk->at, rdata, rdata + rdlength, read_u16(fixed), read_u16(fixed + 2)};
+    *out = (struct record_offsets){owner, walk->at, rdata, rdata + rdlength, read_u16(fixed), read_u16(fixed + 2)};
     walk->at = rdata;
     for (size_t at = out->fixed + 4; at < out->fixed + 8; at++)
         walk->name_at[at] = TTL_OCTET;
@@ -154,7 +154,7 @@ bool walk_record(struct walk *walk, struct record *out)
     return (walk->may_be_empty && rdlength == 0) || walk_rdata(walk, out->type, out->end);
 }
 
-bool record_signs_message(const struct walk *walk, const struct record *record)
+bool record_signs_message(const struct walk *walk, const struct record_offsets *record)
 {
     return record->type == LDNS_RR_TYPE_TSIG ||
            (record->type == LDNS_RR_TYPE_SIG && read_u16(walk->wire + record->rdata) == 0);

@@ -27,7 +27,7 @@ struct walk {
     bool may_be_empty;         /* records of any type may have no data, as in updates (RFC 2136 sections 2.4 and 2.5) */
 };
 
-struct record {
+struct record_offsets {
     size_t owner, fixed, rdata,
         end; /* offsets: owner name, type and the rest of the fixed part, data, behind the data */
     uint16_t type, class;
@@ -42,10 +42,10 @@ bool walk_name(struct walk *walk, size_t end, bool may_point) MUST_CHECK;
 
 /* Steps over one record and checks its data. An OPT must have the root as owner and be the only one; its
  * options are left to the caller. False: malformed. */
-bool walk_record(struct walk *walk, struct record *out) MUST_CHECK;
+bool walk_record(struct walk *walk, struct record_offsets *out) MUST_CHECK;
 
 /* True if the record signs the message, not the zone: TSIG (RFC 8945) or SIG(0) (RFC 2931 section 3). */
-bool record_signs_message(const struct walk *walk, const struct record *record);
+bool record_signs_message(const struct walk *walk, const struct record_offsets *record);
 
 /* Steps over the data of a record of this type, which must fill the walk up to offset `end` exactly. Data of
  * a type not known here is opaque (RFC 3597 section 3). */

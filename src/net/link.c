@@ -101,7 +101,7 @@ void link_close(struct link *link)
 
 /* --- routes --- */
 
-struct question {
+struct route_request {
     struct nlmsghdr head;
     struct rtmsg route;
     uint8_t attributes[64]; /* a destination, a source, an interface */
@@ -115,7 +115,7 @@ struct reply {
     size_t len;
 };
 
-static void question_add(struct question *question, unsigned short type, const void *data, size_t len)
+static void question_add(struct route_request *question, unsigned short type, const void *data, size_t len)
 {
     struct rtattr *attribute = (void *)((char *)question + NLMSG_ALIGN(question->head.nlmsg_len));
     attribute->rta_type = type;
@@ -124,7 +124,7 @@ static void question_add(struct question *question, unsigned short type, const v
     question->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(question->head.nlmsg_len) + RTA_SPACE(len));
 }
 
-static void question_add_addr(struct question *question, unsigned short type, const struct addr *addr)
+static void question_add_addr(struct route_request *question, unsigned short type, const struct addr *addr)
 {
     if (addr->sa.sa_family == AF_INET)
         question_add(question, type, &addr->in.sin_addr, sizeof(addr->in.sin_addr));
@@ -132,10 +132,10 @@ static void question_add_addr(struct question *question, unsigned short type, co
         question_add(question, type, &addr->in6.sin6_addr, sizeof(addr->in6.sin6_addr));
 }
 
-static void question_make(struct question *question, const struct addr *from, const struct addr *to)
+static void question_make(struct route_request *question, const struct addr *from, const struct addr *to)
 {
     unsigned char bits = to->sa.sa_family == AF_INET ? 32 : 128;
-    *question = (struct question){
+    *question = (struct route_request){
         .head = {.nlmsg_len = NLMSG_LENGTH(sizeof(question->route)),
                  .nlmsg_type = RTM_GETROUTE,
                  .nlmsg_flags = NLM_F_REQUEST},
@@ -151,7 +151,7 @@ static void question_make(struct question *question, const struct addr *from, co
 }
 
 /* The kernel has answered when the question is sent. 0 or a negative errno. */
-static int exchange(const struct question *question, struct reply *reply)
+static int exchange(const struct route_request *question, struct reply *reply)
 {
     ssize_t len = -1;
     int fd = netlink_socket(0);
@@ -195,7 +195,7 @@ static bool is_verdict(int error)
 /* `type` is RTN_UNICAST, RTN_LOCAL, ... and written for LINK_WAY only. */
 static void look_up(struct link_route *out, unsigned char *type, const struct addr *from, const struct addr *to)
 {
-    struct question question;
+    struct route_request question;
     struct reply reply;
     question_make(&question, from, to);
     *out = (struct link_route){.reach = LINK_UNKNOWN};

@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "base/mem.h"
@@ -121,19 +120,26 @@ static size_t put_dnstap(uint8_t *out, uint8_t *inner, const struct tap *tap, co
 
 /* --- a message --- */
 
+/* Called by the library's thread, too. */
+static void frame_free(void *frame, void *context)
+{
+    (void)context;
+    mem_free(frame);
+}
+
 void tap_message(struct tap_queue *queue, const struct tap_event *event)
 {
     if (!queue)
         return;
     size_t most = HEAD_MOST + event->message.len;
-    uint8_t *frame = malloc(2 * most); /* the thread frees it */
+    uint8_t *frame = mem_alloc(2 * most);
     size_t len = frame ? put_dnstap(frame, frame + most, queue->tap, event) : 0;
-    if (frame && fstrm_iothr_submit(queue->tap->thread, queue->queue, frame, len, fstrm_free_wrapper, NULL) ==
-                     fstrm_res_success) {
+    if (frame &&
+        fstrm_iothr_submit(queue->tap->thread, queue->queue, frame, len, frame_free, NULL) == fstrm_res_success) {
         counter_add(queue->counters, COUNTER_dnstap_queued, 1);
         return;
     }
-    free(frame);
+    mem_free(frame);
     counter_add(queue->counters, COUNTER_dnstap_lost, 1);
 }
 
