@@ -4,6 +4,7 @@
 #include "config/value.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,26 +247,12 @@ static bool parse_prefix(struct prefix *out, const char *text, char why[VALUE_WH
                 report_quote(text, quoted));
 }
 
-/* RFC 4648 section 4: 32 bytes are 43 characters and one "=", and the last two bits are zero. */
+/* Strict: a "=" at the end, no blanks, and the bits that are left over are zero. */
 static bool decode_base64(uint8_t out[32], const char *text)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (strlen(text) != 44 || text[43] != '=')
-        return false;
-    uint32_t bits = 0;
-    unsigned have = 0, len = 0;
-    for (unsigned i = 0; i < 43; i++) {
-        const char *found = strchr(alphabet, text[i]);
-        if (!found)
-            return false;
-        bits = (bits << 6 | (uint32_t)(found - alphabet)) & 0xffff;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out[len++] = (uint8_t)(bits >> have);
-        }
-    }
-    return (bits & 3) == 0;
+    size_t len;
+    return sodium_base642bin(out, 32, text, strlen(text), NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
+           len == 32;
 }
 
 static bool parse_pin(struct config_pin *out, const char *text, char why[VALUE_WHY])

@@ -253,6 +253,9 @@ static void pins_are_32_bytes_of_base64(void **state)
         "sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv9=",     /* bits behind the last byte */
         "sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd_v8=",     /* another alphabet */
         "sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gIQ==", /* 34 bytes */
+        "sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==",     /* 31 bytes */
+        "sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8= ",    /* a blank */
+        "sha256/AAECAwQFBgcICQoLDA0O\nDxAREhMUFRYXGBkaGxwdHv8=",   /* in two lines */
         "sha256/",
         "",
     };
