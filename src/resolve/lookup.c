@@ -35,8 +35,8 @@ static void lookup_close(struct lookup *lookup)
     table_remove(&lookup->resolver->lookups_by_key, &lookup->by_key);
     timeout_stop(&lookup->again);
     timeout_stop(&lookup->stale_after);
-    exchange_cancel(&lookup->tries[0]);
-    exchange_cancel(&lookup->tries[1]);
+    attempt_cancel(&lookup->tries[0]);
+    attempt_cancel(&lookup->tries[1]);
 }
 
 static struct query *lookup_next_waiter(struct lookup *lookup)
@@ -100,17 +100,17 @@ static int ede_of(int error)
 }
 
 /* One that is out, or NULL. */
-static const struct exchange *lookup_sent_try(const struct lookup *lookup)
+static const struct attempt *lookup_sent_try(const struct lookup *lookup)
 {
-    const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
-    return first->state == EXCHANGE_SENT ? first : second->state == EXCHANGE_SENT ? second : NULL;
+    const struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
+    return first->state == ATTEMPT_SENT ? first : second->state == ATTEMPT_SENT ? second : NULL;
 }
 
 static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_TEXT + 1])
 {
     int error = lookup->last_error;
     struct server *where = lookup->last_server;
-    const struct exchange *sent = lookup_sent_try(lookup);
+    const struct attempt *sent = lookup_sent_try(lookup);
     if (!error && sent) {
         error = -ETIMEDOUT; /* asked, and not answered in time */
         where = sent->server;

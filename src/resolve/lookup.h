@@ -5,7 +5,7 @@
 
 #include "dns/codes.h"
 #include "resolve/query.h"
-#include "upstream/exchange.h"
+#include "upstream/attempt.h"
 
 struct lookup {
     struct resolver *resolver;
@@ -14,19 +14,19 @@ struct lookup {
     struct group_plan *plan; /* held */
     uint64_t epoch;          /* of the cache, when it was begun: its answer is not stored after a flush */
     uint64_t begun_ms;
-    struct list waiters;      /* parked queries */
-    struct exchange tries[2]; /* the second one is the hedge */
+    struct list waiters;     /* parked queries */
+    struct attempt tries[2]; /* the second one is the hedge */
     struct timeout again;
     struct timeout stale_after; /* runs while clients wait and the cache holds an expired answer */
     unsigned sent;              /* tries so far, the first included */
     unsigned deaths;            /* sessions that may have died of the question */
-    struct exchange *
+    struct attempt *
         on_trial; /* its session died with nothing else on it: `again` runs until it is known whether others died too */
-    bool second_lost;                /* with others, see server_lost */
-    const struct exchange *answered; /* the try that did; for records */
-    struct record *record;           /* of those who waited, if it still bears this id: */
-    uint32_t record_id;              /* 0: none was given out */
-    bool reasked;                    /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
+    bool second_lost;               /* with others, see server_lost */
+    const struct attempt *answered; /* the try that did; for records */
+    struct record *record;          /* of those who waited, if it still bears this id: */
+    uint32_t record_id;             /* 0: none was given out */
+    bool reasked;                   /* once: the answer was unusable (TC, malformed, SERVFAIL, REFUSED) */
     int last_error;
     struct server *last_server; /* where that happened; for its name */
     struct key key;             /* last: large, and mostly empty */
@@ -90,7 +90,7 @@ static inline bool lookup_is_worth_it(const struct query *query, uint16_t rcode)
     return lookup_is_slow(query) || lookup_is_failure(rcode) || query->origin.ops->recorded;
 }
 /* The try that answered, else the one that is under way for the longest. */
-const struct exchange *lookup_last_try(const struct lookup *lookup);
+const struct attempt *lookup_last_try(const struct lookup *lookup);
 /* Puts the id of the lookup's record behind an extended error's text, " [3fa2c1]", if all of it fits into EDE_TEXT octets. */
 void lookup_add_id(struct lookup *lookup, char text[EDE_TEXT + 1]);
 

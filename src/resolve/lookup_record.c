@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Records of queries that wait, made when they end.
  *
- * Invariant: nothing here decides anything about a query; what is noted on the way (in lookups, exchanges and dials) is put together only
+ * Invariant: nothing here decides anything about a query; what is noted on the way (in lookups, attempts and dials) is put together only
  * once a query is known to be slow or failed.
  */
 #include <stdio.h>
@@ -12,12 +12,12 @@
 
 /* --- putting it together --- */
 
-const struct exchange *lookup_last_try(const struct lookup *lookup)
+const struct attempt *lookup_last_try(const struct lookup *lookup)
 {
-    const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    const struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
     if (lookup->answered)
         return lookup->answered;
-    return exchange_live(second) && !exchange_live(first) ? second : first;
+    return attempt_live(second) && !attempt_live(first) ? second : first;
 }
 
 static void note_server(struct record_server *out, const struct server *server)
@@ -28,7 +28,7 @@ static void note_server(struct record_server *out, const struct server *server)
     out->addr = *server_address(server);
 }
 
-static enum record_session session_of(const struct exchange *try)
+static enum record_session session_of(const struct attempt *try)
 {
     if (!try->sent_ms)
         return RECORD_NO_SESSION;
@@ -37,10 +37,10 @@ static enum record_session session_of(const struct exchange *try)
     return try->resumed ? RECORD_RESUMED : RECORD_OPENED;
 }
 
-static void note_phases(struct record *record, const struct exchange *try, uint64_t received_ms)
+static void note_phases(struct record *record, const struct attempt *try, uint64_t received_ms)
 {
-    struct exchange_times times;
-    exchange_report(try, received_ms, &times);
+    struct attempt_times times;
+    attempt_report(try, received_ms, &times);
     record->phase_ms[PHASE_RETRIES] = (uint32_t)(try->asked_ms > received_ms ? try->asked_ms - received_ms : 0);
     record->phase_ms[PHASE_PLACE] = (uint32_t)times.place;
     record->phase_ms[PHASE_CONNECT] = (uint32_t)times.connect;

@@ -56,10 +56,10 @@ static void again_start(struct lookup *lookup, uint64_t ms)
 
 static bool lookup_has_live_try(const struct lookup *lookup)
 {
-    return exchange_live(&lookup->tries[0]) || exchange_live(&lookup->tries[1]);
+    return attempt_live(&lookup->tries[0]) || attempt_live(&lookup->tries[1]);
 }
 
-static void lookup_send(struct lookup *lookup, struct exchange *try)
+static void lookup_send(struct lookup *lookup, struct attempt *try)
 {
     lookup->sent++;
     upstream_send(lookup->group, try);
@@ -71,7 +71,7 @@ static bool lookup_may_try(const struct lookup *lookup)
 }
 
 /* Asks once more because what came back is of no use: another server if there is one. */
-static bool lookup_reask(struct lookup *lookup, struct exchange *try)
+static bool lookup_reask(struct lookup *lookup, struct attempt *try)
 {
     if (lookup->reasked || !lookup_may_try(lookup))
         return false;
@@ -82,7 +82,7 @@ static bool lookup_reask(struct lookup *lookup, struct exchange *try)
 }
 
 /* Another operator may know better; other addresses of this one say the same. */
-static bool lookup_reask_other_entry(struct lookup *lookup, struct exchange *try)
+static bool lookup_reask_other_entry(struct lookup *lookup, struct attempt *try)
 {
     if (lookup->reasked || !upstream_has_other(lookup->group, try->server) || !lookup_may_try(lookup) ||
         !hedge_allowed(lookup->resolver))
@@ -99,7 +99,7 @@ static bool is_end_of_session(int status)
 }
 
 /* Whether a try that came to nothing is made again, and how. True: it is live again. */
-static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int status)
+static bool lookup_try_again(struct lookup *lookup, struct attempt *try, int status)
 {
     if (try->sent_ms == 0 || !lookup_may_try(lookup))
         return false; /* it never left: no server could be asked */
@@ -130,7 +130,7 @@ static bool lookup_try_again(struct lookup *lookup, struct exchange *try, int st
 }
 
 /* With nothing else on its session: this question is what the server cannot bear, unless it ended other sessions as well. */
-static void lookup_put_on_trial(struct lookup *lookup, struct exchange *try)
+static void lookup_put_on_trial(struct lookup *lookup, struct attempt *try)
 {
     lookup->on_trial = try;
     timeout_stop(&lookup->again);
@@ -139,7 +139,7 @@ static void lookup_put_on_trial(struct lookup *lookup, struct exchange *try)
 
 static void lookup_judge(struct lookup *lookup)
 {
-    struct exchange *try = lookup->on_trial;
+    struct attempt *try = lookup->on_trial;
     lookup->on_trial = NULL;
     if (upstream_lost_others(try) && lookup_may_try(lookup)) {
         counter_add(lookup->resolver->counters, COUNTER_exchanges_resent, 1);
@@ -150,7 +150,7 @@ static void lookup_judge(struct lookup *lookup)
     }
 }
 
-static void lookup_try_failed(struct lookup *lookup, struct exchange *try, int status)
+static void lookup_try_failed(struct lookup *lookup, struct attempt *try, int status)
 {
     lookup->last_error = status;
     lookup->last_server = try->server;
@@ -170,7 +170,7 @@ static bool is_for_clients(uint16_t rcode)
 }
 
 /* True if the answer is not the last word: the question was asked again, or has failed. */
-static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, const struct answer *answer)
+static bool lookup_answer_reasked(struct lookup *lookup, struct attempt *try, const struct answer *answer)
 {
     if (answer->truncated) { /* over TCP: the server is broken; never given to a client */
         lookup_try_failed(lookup, try, ERROR_MALFORMED);
@@ -186,7 +186,7 @@ static bool lookup_answer_reasked(struct lookup *lookup, struct exchange *try, c
 }
 
 /* What an answer says about the server that gave it, and about one that had failed to. */
-static void lookup_judge_servers(const struct exchange *try, const struct answer *answer)
+static void lookup_judge_servers(const struct attempt *try, const struct answer *answer)
 {
     if (!lookup_is_news(answer))
         return;
@@ -195,9 +195,9 @@ static void lookup_judge_servers(const struct exchange *try, const struct answer
         upstream_disproved(try->avoid_server);
 }
 
-static void lookup_done(struct lookup *lookup, struct exchange *try, int status, struct answer *answer)
+static void lookup_done(struct lookup *lookup, struct attempt *try, int status, struct answer *answer)
 {
-    struct exchange *other = try == &lookup->tries[0] ? &lookup->tries[1] : &lookup->tries[0];
+    struct attempt *other = try == &lookup->tries[0] ? &lookup->tries[1] : &lookup->tries[0];
     if (status < 0) {
         lookup_try_failed(lookup, try, status);
         return;
@@ -213,12 +213,12 @@ static void lookup_done(struct lookup *lookup, struct exchange *try, int status,
     lookup_finish(lookup, answer);
 }
 
-static void lookup_first_done(struct exchange *try, int status, struct answer *answer)
+static void lookup_first_done(struct attempt *try, int status, struct answer *answer)
 {
     lookup_done(container_of(try, struct lookup, tries[0]), try, status, answer);
 }
 
-static void lookup_second_done(struct exchange *try, int status, struct answer *answer)
+static void lookup_second_done(struct attempt *try, int status, struct answer *answer)
 {
     lookup_done(container_of(try, struct lookup, tries[1]), try, status, answer);
 }
@@ -227,7 +227,7 @@ static void lookup_second_done(struct exchange *try, int status, struct answer *
 
 static void hedge_send(struct lookup *lookup)
 {
-    struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
     second->without_edns = first->without_edns;
     second->alone = first->alone && upstream_may_be_alone(lookup->group);
     second->avoid_server = first->server;
@@ -248,9 +248,9 @@ static void again_later(struct lookup *lookup, uint64_t waited)
 /* Both were asked: one may be of those that the server lost, with the other. The first place is taken for a third question. */
 static void lookup_ask_third(struct lookup *lookup)
 {
-    struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
+    struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
     uint64_t waited = loop_now(lookup->resolver->loop) - second->sent_ms;
-    if (second->state != EXCHANGE_SENT || lookup->sent >= TRIES_OF_THE_SLOW || !lookup_may_try(lookup))
+    if (second->state != ATTEMPT_SENT || lookup->sent >= TRIES_OF_THE_SLOW || !lookup_may_try(lookup))
         return;
     lookup->second_lost |= upstream_is_lost(second);
     if ((waited < THIRD_AFTER || !lookup->second_lost) &&
@@ -258,7 +258,7 @@ static void lookup_ask_third(struct lookup *lookup)
         again_later(lookup, waited);
         return;
     }
-    exchange_cancel(first);
+    attempt_cancel(first);
     first->avoid_session = second->session;
     lookup_send(lookup, first);
 }
@@ -268,7 +268,7 @@ static void lookup_ask_third(struct lookup *lookup)
 static bool lookup_may_hedge(struct lookup *lookup, uint64_t waited)
 {
     struct resolver *resolver = lookup->resolver;
-    const struct exchange *first = &lookup->tries[0];
+    const struct attempt *first = &lookup->tries[0];
     bool passed_over = upstream_is_passed_over(first, 0);
     if (!passed_over && !upstream_may_probe(first))
         return false;
@@ -285,17 +285,17 @@ void lookup_ask_again(struct timeout *timeout)
 {
     struct lookup *lookup = container_of(timeout, struct lookup, again);
     struct resolver *resolver = lookup->resolver;
-    struct exchange *first = &lookup->tries[0];
+    struct attempt *first = &lookup->tries[0];
     uint64_t patience = upstream_patience(lookup->group, first);
     if (lookup->on_trial) {
         lookup_judge(lookup);
         return;
     }
-    if (exchange_live(&lookup->tries[1])) {
+    if (attempt_live(&lookup->tries[1])) {
         lookup_ask_third(lookup);
         return;
     }
-    if (first->state != EXCHANGE_SENT) {
+    if (first->state != ATTEMPT_SENT) {
         again_start(lookup, patience > UNSENT_STEP ? patience : UNSENT_STEP);
         return;
     }
@@ -330,12 +330,12 @@ void lookup_ask(struct lookup *lookup)
 void lookup_ask_anew(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->resolver;
-    const struct exchange *first = &lookup->tries[0], *second = &lookup->tries[1];
-    uint64_t sent_ms = exchange_live(second) && second->sent_ms > first->sent_ms ? second->sent_ms : first->sent_ms;
-    if (!list_empty(&lookup->waiters) || first->state != EXCHANGE_SENT || !lookup_may_try(lookup) ||
+    const struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
+    uint64_t sent_ms = attempt_live(second) && second->sent_ms > first->sent_ms ? second->sent_ms : first->sent_ms;
+    if (!list_empty(&lookup->waiters) || first->state != ATTEMPT_SENT || !lookup_may_try(lookup) ||
         loop_now(resolver->loop) < sent_ms + resolver->config->limits.answer_by_ms)
         return;
-    exchange_cancel(&lookup->tries[1]);
+    attempt_cancel(&lookup->tries[1]);
     timeout_stop(&lookup->again);
     hedge_send(lookup);
     again_start(lookup, LOST_AFTER);

@@ -52,7 +52,7 @@ void resolver_configure(struct resolver *resolver, const struct config *config)
     unsigned queries = config->limits.queries_in_flight;
     resolver->config = config;
     resolver->queries.limit = queries;
-    resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an exchange's time */
+    resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an attempt's time */
     set_health(resolver, config->health_name);
     choose_steps(resolver, config);
     timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms - TIMER_GRAIN_MS);

@@ -2,10 +2,10 @@
 /* The insides shared by the files of upstream/: a group, its servers, their sessions.
  *
  *   plan     the servers of one configuration
- *   group    what exchanges are sent to: a list of those that wait for a session, and a connector that goes on dialling
+ *   group    what attempts are sent to: a list of those that wait for a session, and a connector that goes on dialling
  *            while there are any
  *   server   one address of one upstream entry: health, tickets, sessions by state
- *   session  one connection: ids, frames, the exchanges on it
+ *   session  one connection: ids, frames, the attempts on it
  */
 #ifndef DOTSTUB_UPSTREAM_GROUP_H
 #define DOTSTUB_UPSTREAM_GROUP_H
@@ -17,14 +17,14 @@
 #include "net/link.h"
 #include "net/stream.h"
 #include "ids.h"
-#include "upstream/exchange.h"
+#include "upstream/attempt.h"
 
 /* Limits and times of the upstream side; milliseconds. */
 enum {
-    EXCHANGE_TIMEOUT = 10000, /* an answer that comes later than this is of no use even to the cache */
-    DIAL_TIMEOUT = 4000,      /* connect and handshake together */
-    DIAL_OVERLAP = 500,       /* a dial that hangs is overlapped by another to the same server after this */
-    DIAL_STAGGER = 250,       /* RFC 8305 section 5: the next server is tried beside one that has not answered */
+    ATTEMPT_TIMEOUT = 10000, /* an answer that comes later than this is of no use even to the cache */
+    DIAL_TIMEOUT = 4000,     /* connect and handshake together */
+    DIAL_OVERLAP = 500,      /* a dial that hangs is overlapped by another to the same server after this */
+    DIAL_STAGGER = 250,      /* RFC 8305 section 5: the next server is tried beside one that has not answered */
     BACKOFF_FIRST = 50,
     BACKOFF_MAX = 700,
     GRACE =
@@ -57,10 +57,10 @@ enum {
 };
 
 enum session_state {
-    SESSION_DIALING,  /* connect or handshake under way; no exchange on it */
+    SESSION_DIALING,  /* connect or handshake under way; no attempt on it */
     SESSION_OPEN,     /* takes questions */
     SESSION_RETIRING, /* takes no more; ends when its last question is answered */
-    SESSION_CLOSING,  /* waits for its handle; no exchange on it */
+    SESSION_CLOSING,  /* waits for its handle; no attempt on it */
 };
 
 /* A dial that is over, for people. */
@@ -146,10 +146,10 @@ struct group {
     size_t server_count;
     struct loop_flush flush;
     struct loop_tick tick;
-    struct timeouts exchange_timeouts;
-    struct list waiting; /* exchanges without a session */
+    struct timeouts attempt_timeouts;
+    struct list waiting; /* attempts without a session */
     struct list dirty;   /* sessions with questions to write */
-    unsigned alone;      /* live exchanges that must be alone */
+    unsigned alone;      /* live attempts that must be alone */
     struct answer_scratch *scratch;
     uint64_t grace_until_ms;
     uint64_t begun_ms;
@@ -173,9 +173,9 @@ struct session {
     struct list_link in_state; /* server->sessions[state] */
     struct list_link in_dirty; /* group->dirty */
     enum session_state state;
-    struct list queued, sent; /* exchanges */
+    struct list queued, sent; /* attempts */
     struct ids ids;           /* of those in `sent` */
-    unsigned used;            /* exchanges in both lists */
+    unsigned used;            /* attempts in both lists */
     unsigned given, answered; /* questions, in all */
     bool resumed;             /* by ticket */
     bool reserved;            /* holds a question that must be alone (it was outstanding at two deaths) */
@@ -190,11 +190,11 @@ struct session {
 
 /* --- pool.c: which session; dialling --- */
 
-/* Puts an exchange on the best session that can take it; false: there is none. */
-bool pool_place(struct group *group, struct exchange *exchange);
-/* Exchanges may be waiting and something changed: asks for pool_run at the next flush. Nobody is called back from here, so it is safe at any time. */
+/* Puts an attempt on the best session that can take it; false: there is none. */
+bool pool_place(struct group *group, struct attempt *attempt);
+/* Attempts may be waiting and something changed: asks for pool_run at the next flush. Nobody is called back from here, so it is safe at any time. */
 void pool_connect(struct group *group);
-/* Gives waiting exchanges to sessions with room; dials while some are left; fails them when nothing is left to try. True if it did anything. */
+/* Gives waiting attempts to sessions with room; dials while some are left; fails them when nothing is left to try. True if it did anything. */
 bool pool_run(struct group *group);
 /* Opens a session that no question waits for, if there is none. */
 void pool_open_ahead(struct server *server);
@@ -210,22 +210,22 @@ void pool_note_success(struct group *group);
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;
-bool session_has_room(const struct session *session, const struct exchange *exchange);
+bool session_has_room(const struct session *session, const struct attempt *attempt);
 /* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
  * are put elsewhere, those that are on it stay. */
 bool session_is_silent(const struct session *session);
 /* Silent; or late, for a second question (avoid_session): that is to tell a slow name from a silent session; or used before, for
  * one that must be alone: it may be about to end for another's sake. */
-bool session_is_doubtful(const struct session *session, const struct exchange *exchange);
+bool session_is_doubtful(const struct session *session, const struct attempt *attempt);
 /* Nothing is on it, and it was not ended by what was on it last. */
 bool session_has_outlived(const struct session *session);
 /* It got as many questions as it is good for, as far as is known. Not if it answered far more, or all that it was given and lives on. */
 bool session_is_spent(const struct session *session);
 unsigned session_load(const struct session *session);
-/* Puts an exchange on an open session that has room. */
-void session_take(struct session *session, struct exchange *exchange);
+/* Puts an attempt on an open session that has room. */
+void session_take(struct session *session, struct attempt *attempt);
 /* Takes it off again; a sent one leaves a tombstone. */
-void session_forget(struct session *session, struct exchange *exchange);
+void session_forget(struct session *session, struct attempt *attempt);
 /* Writes queued questions; true if it wrote. */
 bool session_flush(struct session *session);
 /* Takes no more questions; closes when nothing is under way. */
@@ -243,8 +243,8 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 void server_note_time(struct server *server, uint64_t took_ms, bool lost);
 /* What an answer of it is likely to take, sixteenths of a millisecond; what is long past counts less. */
 uint32_t server_expected(const struct server *server, uint64_t now_ms);
-/* True if the exchange is one of many that the server lost, while it answered what was sent to it later. */
-bool server_lost(struct server *server, const struct exchange *exchange);
+/* True if the attempt is one of many that the server lost, while it answered what was sent to it later. */
+bool server_lost(struct server *server, const struct attempt *attempt);
 /* How many questions a session of it gets before it has shown that it outlives them: a server may close each after a few. */
 unsigned server_allowance(const struct server *server);
 /* It ended a session that had been given so many questions and had answered so many. True: it ended the one before at the same number:
@@ -306,7 +306,7 @@ void report_note_failed(struct server *server, int reason);
 void report_forget(struct group *group, const struct server *server);
 
 /* --- upstream.c --- */
-void exchange_finish(struct exchange *exchange, int status, struct answer *answer);
-void exchange_wait(struct group *group, struct exchange *exchange);
+void attempt_finish(struct attempt *attempt, int status, struct answer *answer);
+void attempt_wait(struct group *group, struct attempt *attempt);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a slot is live (exchange set), a tombstone, or free; only free ones are in the FIFO. */
+/* Invariant: a slot is live (attempt set), a tombstone, or free; only free ones are in the FIFO. */
 #include <assert.h>
 #include <errno.h>
 #include "base/errors.h"
@@ -47,7 +47,7 @@ static int grow(struct ids *ids)
     return 0;
 }
 
-int ids_take(struct ids *ids, struct exchange *exchange, uint16_t *id)
+int ids_take(struct ids *ids, struct attempt *attempt, uint16_t *id)
 {
     int status = ids->free_first == NO_SLOT ? grow(ids) : 0;
     if (status < 0)
@@ -56,30 +56,30 @@ int ids_take(struct ids *ids, struct exchange *exchange, uint16_t *id)
     ids->free_first = ids->slots[slot].next_free;
     if (ids->free_first == NO_SLOT)
         ids->free_last = NO_SLOT;
-    ids->slots[slot].exchange = exchange;
+    ids->slots[slot].attempt = attempt;
     *id = slot ^ ids->salt;
     return 0;
 }
 
-struct exchange *ids_find(const struct ids *ids, uint16_t id)
+struct attempt *ids_find(const struct ids *ids, uint16_t id)
 {
     uint16_t slot = id ^ ids->salt;
-    return slot < ids->count ? ids->slots[slot].exchange : NULL;
+    return slot < ids->count ? ids->slots[slot].attempt : NULL;
 }
 
 void ids_give(struct ids *ids, uint16_t id)
 {
     uint16_t slot = id ^ ids->salt;
-    assert(slot < ids->count && ids->slots[slot].exchange);
-    ids->slots[slot].exchange = NULL;
+    assert(slot < ids->count && ids->slots[slot].attempt);
+    ids->slots[slot].attempt = NULL;
     slot_release(ids, slot);
 }
 
 void ids_bury(struct ids *ids, uint16_t id)
 {
     uint16_t slot = id ^ ids->salt;
-    assert(slot < ids->count && ids->slots[slot].exchange);
-    ids->slots[slot].exchange = NULL;
+    assert(slot < ids->count && ids->slots[slot].attempt);
+    ids->slots[slot].attempt = NULL;
     ids->slots[slot].tombstone = true;
     ids->tombstones++;
 }

@@ -3,7 +3,7 @@
  *
  * Does:    gives each question under way an id of its own. The id of a question that was given up stays taken (a tombstone) until its
  *          answer came, so that this cannot be mistaken for another's; a free one rests as long as possible.
- * Owns:    the slots; exchanges are borrowed.
+ * Owns:    the slots; attempts are borrowed.
  * Threads: the worker's.
  * RFC:     7766 section 7 (ids must not be reused while an answer can come).
  */
@@ -14,12 +14,12 @@
 #include <stdint.h>
 #include "base/check.h"
 
-struct exchange;
+struct attempt;
 
 #define IDS_MAX 4096 /* of one session, tombstones included */
 
 struct id_slot {
-    struct exchange *exchange; /* NULL: free or a tombstone */
+    struct attempt *attempt; /* NULL: free or a tombstone */
     uint16_t next_free;
     bool tombstone;
 };
@@ -33,10 +33,10 @@ struct ids {
 
 void ids_init(struct ids *ids);
 void ids_free(struct ids *ids);
-/* Takes an id for the exchange; 0, -ENOMEM, or ERROR_LIMIT when all are taken. */
-int ids_take(struct ids *ids, struct exchange *exchange, uint16_t *id) MUST_CHECK;
-/* The exchange that has the id; NULL: none. */
-struct exchange *ids_find(const struct ids *ids, uint16_t id);
+/* Takes an id for the attempt; 0, -ENOMEM, or ERROR_LIMIT when all are taken. */
+int ids_take(struct ids *ids, struct attempt *attempt, uint16_t *id) MUST_CHECK;
+/* The attempt that has the id; NULL: none. */
+struct attempt *ids_find(const struct ids *ids, uint16_t id);
 /* Its answer came: the id is free. */
 void ids_give(struct ids *ids, uint16_t id);
 /* It was given up: the id becomes a tombstone. */

@@ -8,9 +8,9 @@
  * Fairness: who comes while others wait, waits behind them until the flush. Questions that must be alone get the first choice of
  * empty sessions then. A server has tls.sessions open at most, and one more where one is doubtful, spent, or held by one question.
  *
- * The connector: while exchanges wait in the group, one dial is begun at once and a further one, to the next server, each
+ * The connector: while attempts wait in the group, one dial is begun at once and a further one, to the next server, each
  * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
- * (the kernel's SYN retry is too slow). A server that failed rests for its back-off. When every server rests, exchanges fail with
+ * (the kernel's SYN retry is too slow). A server that failed rests for its back-off. When every server rests, attempts fail with
  * the last error, except within GRACE of the last success, the start or a change of the network: then they wait for the first server that
  * may be tried.
  */
@@ -32,22 +32,22 @@ static uint64_t server_rank(const struct server *server)
     return rank;
 }
 
-/* Of the kind that the exchange would rather not be sent to. */
-static bool server_is_unwanted(const struct server *server, const struct exchange *exchange)
+/* Of the kind that the attempt would rather not be sent to. */
+static bool server_is_unwanted(const struct server *server, const struct attempt *attempt)
 {
-    const struct server *avoided = exchange->avoid_server;
-    return avoided && (server == avoided || (exchange->avoid_entry && server->entry == avoided->entry));
+    const struct server *avoided = attempt->avoid_server;
+    return avoided && (server == avoided || (attempt->avoid_entry && server->entry == avoided->entry));
 }
 
-/* True if the exchange would rather wait for another server than take this one: there is another that is up or may be dialled. */
-static bool server_is_avoided(const struct server *server, const struct exchange *exchange)
+/* True if the attempt would rather wait for another server than take this one: there is another that is up or may be dialled. */
+static bool server_is_avoided(const struct server *server, const struct attempt *attempt)
 {
     const struct group *group = server->group;
-    if (!server_is_unwanted(server, exchange))
+    if (!server_is_unwanted(server, attempt))
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = group->servers[i];
-        if (!server_is_unwanted(other, exchange) && (other->open || other->failures == 0) &&
+        if (!server_is_unwanted(other, attempt) && (other->open || other->failures == 0) &&
             loop_now(group->loop) >= other->retry_at_ms)
             return true;
     }
@@ -55,14 +55,14 @@ static bool server_is_avoided(const struct server *server, const struct exchange
 }
 
 /* The open sessions of a server as a question sees them. Silent ones (under suspicion or mute) are in no column: they are being
- * replaced. There are never many: one retires after EXCHANGE_TIMEOUT, and the next one is mute after SILENCE_MAX. */
+ * replaced. There are never many: one retires after ATTEMPT_TIMEOUT, and the next one is mute after SILENCE_MAX. */
 struct places {
     unsigned open;   /* all others; */
     unsigned held;   /* of these, by one question that must be alone, */
     unsigned common; /* and those that the question could be put on, but for their load */
 };
 
-static struct places server_places(const struct server *server, const struct exchange *exchange)
+static struct places server_places(const struct server *server, const struct attempt *attempt)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
     struct places places = {0, 0, 0};
@@ -72,52 +72,52 @@ static struct places server_places(const struct server *server, const struct exc
             continue;
         places.open++;
         places.held += session->reserved;
-        places.common += !session->reserved && !session_is_spent(session) && !session_is_doubtful(session, exchange);
+        places.common += !session->reserved && !session_is_spent(session) && !session_is_doubtful(session, attempt);
     }
     return places;
 }
 
 /* May a session be opened for the question's sake? One more than tls.sessions where one is late, spent, or held by one question. A
  * hanging dial takes no place, it is overlapped. Second questions alone replace no silent session: names may be slow. */
-static bool server_may_grow(const struct server *server, const struct exchange *exchange)
+static bool server_may_grow(const struct server *server, const struct attempt *attempt)
 {
     unsigned limit = server->group->config->tls.sessions;
-    struct places places = server_places(server, exchange);
-    unsigned open = exchange->avoid_session ? server->open : places.open;
-    return open <= limit && (exchange->alone ? places.held : places.common) < limit;
+    struct places places = server_places(server, attempt);
+    unsigned open = attempt->avoid_session ? server->open : places.open;
+    return open <= limit && (attempt->alone ? places.held : places.common) < limit;
 }
 
 /* The session used last that has room and is not crowded. A doubtful one only where no other can be had. */
-static struct session *server_session(struct server *server, const struct exchange *exchange)
+static struct session *server_session(struct server *server, const struct attempt *attempt)
 {
     struct list *open = &server->sessions[SESSION_OPEN];
     struct session *best = NULL, *doubtful = NULL;
-    if (exchange->alone && server_places(server, exchange).held >= server->group->config->tls.sessions)
+    if (attempt->alone && server_places(server, attempt).held >= server->group->config->tls.sessions)
         return NULL;
     list_for_each(link, open) {
         struct session *session = container_of(link, struct session, in_state);
-        if (!session_has_room(session, exchange) || session == exchange->avoid_session)
+        if (!session_has_room(session, attempt) || session == attempt->avoid_session)
             continue;
-        if (session_is_doubtful(session, exchange))
+        if (session_is_doubtful(session, attempt))
             doubtful = doubtful ? doubtful : session;
         else if (session_load(session) < SESSION_BUSY)
             return session;
         else if (!best || session_load(session) < session_load(best))
             best = session;
     }
-    return best || server_may_grow(server, exchange) ? best : doubtful;
+    return best || server_may_grow(server, attempt) ? best : doubtful;
 }
 
-static struct session *pool_pick(struct group *group, const struct exchange *exchange)
+static struct session *pool_pick(struct group *group, const struct attempt *attempt)
 {
     struct session *best = NULL;
     uint64_t best_rank = UINT64_MAX;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
         uint64_t rank = server_rank(server);
-        if (!server->open || rank >= best_rank || server_is_avoided(server, exchange) || !budget_has(server))
+        if (!server->open || rank >= best_rank || server_is_avoided(server, attempt) || !budget_has(server))
             continue;
-        struct session *session = server_session(server, exchange);
+        struct session *session = server_session(server, attempt);
         if (session) {
             best = session;
             best_rank = rank;
@@ -169,15 +169,15 @@ static void pool_seek_better(struct group *group, const struct server *used)
     }
 }
 
-bool pool_place(struct group *group, struct exchange *exchange)
+bool pool_place(struct group *group, struct attempt *attempt)
 {
-    struct session *session = pool_pick(group, exchange);
+    struct session *session = pool_pick(group, attempt);
     if (!session || !budget_take(session->server))
         return false;
     if (group->last_error == ERROR_THROTTLED)
         group->last_error = 0;
-    list_remove(&exchange->link);
-    session_take(session, exchange);
+    list_remove(&attempt->link);
+    session_take(session, attempt);
     if (session_load(session) >= SESSION_BUSY)
         server_relieve(session->server);
     pool_seek_better(group, session->server);
@@ -187,19 +187,19 @@ bool pool_place(struct group *group, struct exchange *exchange)
 /* The kinds of questions that sessions are opened for. */
 enum { KIND_PLAIN, KIND_SECOND, KIND_ALONE, KINDS };
 
-/* The first waiting exchange of each kind, NULL if there is none. */
-static void pool_kinds(const struct group *group, const struct exchange *first[KINDS])
+/* The first waiting attempt of each kind, NULL if there is none. */
+static void pool_kinds(const struct group *group, const struct attempt *first[KINDS])
 {
     memset(first, 0, KINDS * sizeof first[0]);
     list_for_each(link, &group->waiting) {
-        const struct exchange *exchange = container_of(link, struct exchange, link);
-        int kind = exchange->alone ? KIND_ALONE : exchange->avoid_session ? KIND_SECOND : KIND_PLAIN;
+        const struct attempt *attempt = container_of(link, struct attempt, link);
+        int kind = attempt->alone ? KIND_ALONE : attempt->avoid_session ? KIND_SECOND : KIND_PLAIN;
         if (!first[kind])
-            first[kind] = exchange;
+            first[kind] = attempt;
     }
 }
 
-static bool server_may_grow_for_any(const struct server *server, const struct exchange *const first[KINDS])
+static bool server_may_grow_for_any(const struct server *server, const struct attempt *const first[KINDS])
 {
     for (int kind = 0; kind < KINDS; kind++)
         if (first[kind] && server_may_grow(server, first[kind]))
@@ -211,8 +211,8 @@ static bool server_may_grow_for_any(const struct server *server, const struct ex
 static struct server *pool_candidate(struct group *group, uint64_t now_ms)
 {
     struct list_link *link = list_first(&group->waiting);
-    const struct exchange *first = link ? container_of(link, struct exchange, link) : NULL;
-    const struct exchange *kinds[KINDS];
+    const struct attempt *first = link ? container_of(link, struct attempt, link) : NULL;
+    const struct attempt *kinds[KINDS];
     struct server *best = NULL;
     uint64_t best_rank = UINT64_MAX;
     pool_kinds(group, kinds);
@@ -287,13 +287,13 @@ static void pool_fail_waiting(struct group *group)
     list_init(&failed);
     list_move_all(&group->waiting, &failed);
     while ((link = list_pop(&failed))) {
-        struct exchange *exchange = container_of(link, struct exchange, link);
-        exchange->server = where;
-        exchange_finish(exchange, reason, NULL);
+        struct attempt *attempt = container_of(link, struct attempt, link);
+        attempt->server = where;
+        attempt_finish(attempt, reason, NULL);
     }
 }
 
-/* Exchanges wait and no server may be dialled: wait for a dial or a busy session, for a resting server, or give up. */
+/* Attempts wait and no server may be dialled: wait for a dial or a busy session, for a resting server, or give up. */
 static bool pool_stuck(struct group *group, uint64_t now_ms)
 {
     uint64_t retry_at = pool_retry_at(group);
@@ -322,11 +322,11 @@ static void pool_feed(struct group *group, bool alone)
     struct list_link *link = list_first(&group->waiting), *after;
     bool full = false;
     for (; link; link = after) {
-        struct exchange *exchange = container_of(link, struct exchange, link);
-        bool anywhere = !exchange->alone && !exchange->avoid_server && !exchange->avoid_session;
+        struct attempt *attempt = container_of(link, struct attempt, link);
+        bool anywhere = !attempt->alone && !attempt->avoid_server && !attempt->avoid_session;
         after = list_next(&group->waiting, link);
-        if (exchange->alone == alone && !(anywhere && full))
-            full |= !pool_place(group, exchange) && anywhere;
+        if (attempt->alone == alone && !(anywhere && full))
+            full |= !pool_place(group, attempt) && anywhere;
     }
 }
 

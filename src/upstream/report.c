@@ -52,7 +52,7 @@ void report_forget(struct group *group, const struct server *server)
             group->dials[i].server = NULL;
 }
 
-/* --- where the time of an exchange went --- */
+/* --- where the time of an attempt went --- */
 
 /* How much of [from, to] lies within [begun, ended]. */
 static uint64_t common(uint64_t from, uint64_t to, uint64_t begun, uint64_t ended)
@@ -84,8 +84,8 @@ static unsigned collect_dials(const struct group *group, struct dial out[2 * DIA
     return count;
 }
 
-/* An exchange waited from `from` to `to`: what of that were dials? Where they overlap it is the earlier one's time. */
-static void add_dials(struct exchange_times *out, const struct group *group, uint64_t from, uint64_t to)
+/* An attempt waited from `from` to `to`: what of that were dials? Where they overlap it is the earlier one's time. */
+static void add_dials(struct attempt_times *out, const struct group *group, uint64_t from, uint64_t to)
 {
     struct dial dials[2 * DIALS_NOTED];
     unsigned count = collect_dials(group, dials);
@@ -107,17 +107,17 @@ static void add_dials(struct exchange_times *out, const struct group *group, uin
     out->place -= out->connect + out->handshake;
 }
 
-void exchange_report(const struct exchange *exchange, uint64_t from_ms, struct exchange_times *out)
+void attempt_report(const struct attempt *attempt, uint64_t from_ms, struct attempt_times *out)
 {
-    uint64_t now_ms = loop_now(exchange->group->loop);
-    bool sent = exchange->sent_ms > 0, taken = sent || exchange->state == EXCHANGE_QUEUED;
-    uint64_t taken_ms = taken ? exchange->taken_ms : now_ms, sent_ms = sent ? exchange->sent_ms : now_ms;
-    *out = (struct exchange_times){
-        .place = common(from_ms, now_ms, exchange->asked_ms, taken_ms),
+    uint64_t now_ms = loop_now(attempt->group->loop);
+    bool sent = attempt->sent_ms > 0, taken = sent || attempt->state == ATTEMPT_QUEUED;
+    uint64_t taken_ms = taken ? attempt->taken_ms : now_ms, sent_ms = sent ? attempt->sent_ms : now_ms;
+    *out = (struct attempt_times){
+        .place = common(from_ms, now_ms, attempt->asked_ms, taken_ms),
         .write = common(from_ms, now_ms, taken_ms, sent_ms),
         .answer = common(from_ms, now_ms, sent_ms, now_ms),
     };
-    add_dials(out, exchange->group, from_ms > exchange->asked_ms ? from_ms : exchange->asked_ms, taken_ms);
+    add_dials(out, attempt->group, from_ms > attempt->asked_ms ? from_ms : attempt->asked_ms, taken_ms);
 }
 
 const struct addr *server_address(const struct server *server)

@@ -66,15 +66,15 @@ uint64_t server_silence(const struct server *server)
 
 /* --- what it lost --- */
 
-/* How many exchanges next to this one on its session, in one direction, were sent at about the same time; counted up to LOSS_MIN. */
-static unsigned neighbours(const struct exchange *exchange, bool later)
+/* How many attempts next to this one on its session, in one direction, were sent at about the same time; counted up to LOSS_MIN. */
+static unsigned neighbours(const struct attempt *attempt, bool later)
 {
-    const struct list *sent = &exchange->session->sent;
-    const struct list_link *link = &exchange->link;
+    const struct list *sent = &attempt->session->sent;
+    const struct list_link *link = &attempt->link;
     unsigned count = 0;
     while (count < LOSS_MIN && (link = later ? list_next(sent, link) : list_previous(sent, link))) {
-        uint64_t other_ms = container_of(link, const struct exchange, link)->sent_ms;
-        if (other_ms > exchange->sent_ms + LOSS_SPAN || other_ms + LOSS_SPAN < exchange->sent_ms)
+        uint64_t other_ms = container_of(link, const struct attempt, link)->sent_ms;
+        if (other_ms > attempt->sent_ms + LOSS_SPAN || other_ms + LOSS_SPAN < attempt->sent_ms)
             break;
         count++;
     }
@@ -93,13 +93,13 @@ static void server_note_loss(struct server *server, uint64_t sent_ms)
         server->lost_to_ms = sent_ms;
 }
 
-bool server_lost(struct server *server, const struct exchange *exchange)
+bool server_lost(struct server *server, const struct attempt *attempt)
 {
-    uint64_t sent_ms = exchange->sent_ms;
-    if (exchange->state != EXCHANGE_SENT || server->answered_sent_ms <= sent_ms ||
+    uint64_t sent_ms = attempt->sent_ms;
+    if (attempt->state != ATTEMPT_SENT || server->answered_sent_ms <= sent_ms ||
         loop_now(server->group->loop) < sent_ms + server_silence(server))
         return false;
-    if (neighbours(exchange, false) + 1 + neighbours(exchange, true) >= LOSS_MIN)
+    if (neighbours(attempt, false) + 1 + neighbours(attempt, true) >= LOSS_MIN)
         server_note_loss(server, sent_ms);
     return server->lost_to_ms && sent_ms + LOSS_SPAN >= server->lost_from_ms &&
            sent_ms <= server->lost_to_ms + LOSS_SPAN;

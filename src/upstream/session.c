@@ -10,9 +10,9 @@
  *   CLOSING  -> freed     in the stream's closed callback
  *
  * Invariants:
- *   - an exchange is on a session only in OPEN and RETIRING, and is in exactly one of its lists `queued` and `sent`;
- *   - an answer reaches an exchange only if its id names a live slot and its question is that exchange's question;
- *   - when a session fails its exchanges are taken off first, then told: nobody called can meet a half-dead session.
+ *   - an attempt is on a session only in OPEN and RETIRING, and is in exactly one of its lists `queued` and `sent`;
+ *   - an answer reaches an attempt only if its id names a live slot and its question is that attempt's question;
+ *   - when a session fails its attempts are taken off first, then told: nobody called can meet a half-dead session.
  */
 #include <assert.h>
 #include <errno.h>
@@ -41,27 +41,27 @@ static void session_set_state(struct session *session, enum session_state state)
 }
 
 /* For a question that must be alone: what ended its last session has not ended this one, or may have without our knowing it. */
-static bool session_is_safe(const struct session *session, const struct exchange *exchange)
+static bool session_is_safe(const struct session *session, const struct attempt *attempt)
 {
     if (session->given == 0)
-        return session->created_ms >= exchange->died_ms;
-    bool since = session->heard_ms > exchange->died_ms ||
-                 loop_now(session->server->group->loop) > exchange->died_ms + UPSTREAM_COINCIDENCE;
+        return session->created_ms >= attempt->died_ms;
+    bool since = session->heard_ms > attempt->died_ms ||
+                 loop_now(session->server->group->loop) > attempt->died_ms + UPSTREAM_COINCIDENCE;
     return session_has_outlived(session) && since;
 }
 
-bool session_has_room(const struct session *session, const struct exchange *exchange)
+bool session_has_room(const struct session *session, const struct attempt *attempt)
 {
     if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
         return false;
     if (session_is_spent(session))
         return false;
-    if (exchange->alone)
-        return session_is_safe(session, exchange);
+    if (attempt->alone)
+        return session_is_safe(session, attempt);
     return !session->reserved && session->used + session->ids.tombstones < IDS_MAX;
 }
 
-/* --- exchanges on it --- */
+/* --- attempts on it --- */
 
 /* Questions queued or sent. */
 unsigned session_load(const struct session *session)
@@ -69,23 +69,23 @@ unsigned session_load(const struct session *session)
     return session->used;
 }
 
-void session_take(struct session *session, struct exchange *exchange)
+void session_take(struct session *session, struct attempt *attempt)
 {
     struct group *group = session->server->group;
-    exchange->opened = exchange->state == EXCHANGE_WAITING && session->opened_ms >= exchange->asked_ms;
-    exchange->state = EXCHANGE_QUEUED;
-    exchange->session = session;
-    exchange->server = session->server;
-    exchange->taken_ms = loop_now(group->loop);
-    exchange->resumed = session->resumed;
-    list_push_back(&session->queued, &exchange->link);
+    attempt->opened = attempt->state == ATTEMPT_WAITING && session->opened_ms >= attempt->asked_ms;
+    attempt->state = ATTEMPT_QUEUED;
+    attempt->session = session;
+    attempt->server = session->server;
+    attempt->taken_ms = loop_now(group->loop);
+    attempt->resumed = session->resumed;
+    list_push_back(&session->queued, &attempt->link);
     if (session->given >= server_allowance(session->server) && session->used == 0)
         server_outlived(session->server, session->given);
     session->given++;
     server_note_question(session->server);
     session->used++;
-    session->reserved = exchange->alone;
-    session->used_ms = exchange->taken_ms;
+    session->reserved = attempt->alone;
+    session->used_ms = attempt->taken_ms;
     if (!list_linked(&session->in_dirty))
         list_push_back(&group->dirty, &session->in_dirty);
 }
@@ -108,28 +108,28 @@ static void session_relieved(struct session *session)
     pool_connect(session->server->group);
 }
 
-void session_forget(struct session *session, struct exchange *exchange)
+void session_forget(struct session *session, struct attempt *attempt)
 {
-    list_remove(&exchange->link);
+    list_remove(&attempt->link);
     session->used--;
-    if (exchange->state == EXCHANGE_SENT) {
-        ids_bury(&session->ids, exchange->id);
+    if (attempt->state == ATTEMPT_SENT) {
+        ids_bury(&session->ids, attempt->id);
         if (session->ids.tombstones > SESSION_TOMBSTONES)
             session_retire(session);
     }
-    exchange->session = NULL;
-    exchange->state = EXCHANGE_IDLE;
+    attempt->session = NULL;
+    attempt->state = ATTEMPT_IDLE;
     session_relieved(session);
 }
 
-/* Ends a sent exchange whose answer has come: its id is free again. */
-static void session_release(struct session *session, struct exchange *exchange)
+/* Ends a sent attempt whose answer has come: its id is free again. */
+static void session_release(struct session *session, struct attempt *attempt)
 {
-    list_remove(&exchange->link);
+    list_remove(&attempt->link);
     session->used--;
-    ids_give(&session->ids, exchange->id);
-    exchange->session = NULL;
-    exchange->state = EXCHANGE_IDLE;
+    ids_give(&session->ids, attempt->id);
+    attempt->session = NULL;
+    attempt->state = ATTEMPT_IDLE;
 }
 
 /* What has not left yet goes to another session: that is no failed try. */
@@ -137,16 +137,16 @@ static void session_requeue(struct session *session)
 {
     struct list_link *link;
     while ((link = list_pop(&session->queued))) {
-        struct exchange *exchange = container_of(link, struct exchange, link);
+        struct attempt *attempt = container_of(link, struct attempt, link);
         session->used--;
         session->given--;
-        exchange->session = NULL;
-        exchange->state = EXCHANGE_WAITING;
-        exchange_wait(session->server->group, exchange);
+        attempt->session = NULL;
+        attempt->state = ATTEMPT_WAITING;
+        attempt_wait(session->server->group, attempt);
     }
 }
 
-/* Takes all exchanges off; tells those that were sent why. `explained`: no question need have caused it. */
+/* Takes all attempts off; tells those that were sent why. `explained`: no question need have caused it. */
 static void session_fail_all(struct session *session, int reason, bool explained)
 {
     struct list failed;
@@ -154,16 +154,16 @@ static void session_fail_all(struct session *session, int reason, bool explained
     list_init(&failed);
     session_requeue(session);
     while ((link = list_pop(&session->sent))) {
-        struct exchange *exchange = container_of(link, struct exchange, link);
-        exchange->session = NULL;
-        exchange->blamed = !explained;
-        exchange->died_ms = loop_now(session->server->group->loop);
-        exchange->state = EXCHANGE_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
+        struct attempt *attempt = container_of(link, struct attempt, link);
+        attempt->session = NULL;
+        attempt->blamed = !explained;
+        attempt->died_ms = loop_now(session->server->group->loop);
+        attempt->state = ATTEMPT_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
         list_push_back(&failed, link);
     }
     session->used = 0;
     while ((link = list_pop(&failed)))
-        exchange_finish(container_of(link, struct exchange, link), reason, NULL);
+        attempt_finish(container_of(link, struct attempt, link), reason, NULL);
 }
 
 #ifdef ENABLE_DNSTAP
@@ -179,31 +179,31 @@ static void session_tap(const struct session *session, enum tap_kind kind, const
 
 /* --- writing --- */
 
-static bool session_write(struct session *session, struct exchange *exchange)
+static bool session_write(struct session *session, struct attempt *attempt)
 {
     struct group *group = session->server->group;
     uint8_t *message = stream_reserve(&session->stream, EDIT_QUESTION_MAX);
-    int status = message ? ids_take(&session->ids, exchange, &exchange->id) : -ENOMEM;
+    int status = message ? ids_take(&session->ids, attempt, &attempt->id) : -ENOMEM;
     if (status < 0) {
         counter_add(group->counters, COUNTER_memory_failed, status == -ENOMEM);
         return false;
     }
     struct edit_ask ask = {
-        .edns = !exchange->without_edns,
+        .edns = !attempt->without_edns,
         .keepalive = true,
         .subnet_none = session->server->entry->ecs == ECS_OFF,
         .pad = true,
     };
-    size_t len = edit_question(message, exchange->key, &ask);
-    edit_set_id(message, exchange->id);
+    size_t len = edit_question(message, attempt->key, &ask);
+    edit_set_id(message, attempt->id);
     session_tap(session, TAP_FORWARDER_QUERY, message, len);
     stream_commit(&session->stream, len);
-    list_remove(&exchange->link);
-    list_push_back(&session->sent, &exchange->link);
-    exchange->state = EXCHANGE_SENT;
-    exchange->sent_ms = loop_now(group->loop);
+    list_remove(&attempt->link);
+    list_push_back(&session->sent, &attempt->link);
+    attempt->state = ATTEMPT_SENT;
+    attempt->sent_ms = loop_now(group->loop);
     counter_add(group->counters, COUNTER_exchanges_sent, 1);
-    counter_add(group->counters, COUNTER_exchanges_reused, !exchange->opened);
+    counter_add(group->counters, COUNTER_exchanges_reused, !attempt->opened);
     return true;
 }
 
@@ -215,7 +215,7 @@ bool session_flush(struct session *session)
     struct list_link *link;
     if (!stream_drained(&session->stream))
         return false;
-    while ((link = list_first(&session->queued)) && session_write(session, container_of(link, struct exchange, link)))
+    while ((link = list_first(&session->queued)) && session_write(session, container_of(link, struct attempt, link)))
         wrote = true;
     if (wrote)
         stream_flush(&session->stream);
@@ -238,22 +238,22 @@ static void session_note_transport(struct session *session, const struct answer_
     session->idle_ms = server_idle_limit(session->server, transport->keepalive_ms);
 }
 
-static void session_answer(struct session *session, struct exchange *exchange, uint8_t *message, size_t len)
+static void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
 {
     struct group *group = session->server->group;
     struct answer answer;
     struct answer_transport transport;
     int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
-    uint64_t took_ms = loop_now(group->loop) - exchange->sent_ms;
+    uint64_t took_ms = loop_now(group->loop) - attempt->sent_ms;
     server_note_time(session->server, took_ms, false);
     report_note_answer(session->server, took_ms);
-    session_release(session, exchange);
+    session_release(session, attempt);
     session->answered++;
     session->server->failures = 0;
     if (session->server->failing_since_ms)
         news_answers(session->server);
-    if (exchange->sent_ms > session->server->answered_sent_ms)
-        session->server->answered_sent_ms = exchange->sent_ms;
+    if (attempt->sent_ms > session->server->answered_sent_ms)
+        session->server->answered_sent_ms = attempt->sent_ms;
     session->server->probes = 0;
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
@@ -263,7 +263,7 @@ static void session_answer(struct session *session, struct exchange *exchange, u
         status = ERROR_UPSTREAM_FORMERR;
     group->reached = true;
     pool_note_success(group);
-    exchange_finish(exchange, status, status < 0 ? NULL : &answer);
+    attempt_finish(attempt, status, status < 0 ? NULL : &answer);
     session_relieved(session);
 }
 
@@ -296,17 +296,17 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     }
     session_tap(session, TAP_FORWARDER_RESPONSE, message, len);
     uint16_t id = read_u16(message);
-    struct exchange *exchange = ids_find(&session->ids, id);
-    if (!exchange) { /* the late answer to a tombstone, or nothing of ours */
+    struct attempt *attempt = ids_find(&session->ids, id);
+    if (!attempt) { /* the late answer to a tombstone, or nothing of ours */
         counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
     } else if (session_is_bare_error(message, len)) {
-        session_release(session, exchange);
-        exchange_finish(exchange, bare_error(message), NULL);
+        session_release(session, attempt);
+        attempt_finish(attempt, bare_error(message), NULL);
         session_relieved(session);
-    } else if (!message_answers((struct bytes){message, len}, exchange->key)) {
+    } else if (!message_answers((struct bytes){message, len}, attempt->key)) {
         counter_add(group->counters, COUNTER_upstream_ignored_question, 1);
     } else {
-        session_answer(session, exchange, message, len);
+        session_answer(session, attempt, message, len);
     }
 }
 
@@ -405,7 +405,7 @@ static bool session_note_end(struct session *session, int reason)
     return !at_rest && !session->reserved && server_note_early_end(server, session->given, session->answered);
 }
 
-/* Out of service, whoever ended it: exchanges are told, the pool goes on. */
+/* Out of service, whoever ended it: attempts are told, the pool goes on. */
 static void session_end(struct session *session, int reason)
 {
     struct server *server = session->server;

@@ -12,8 +12,8 @@ static uint64_t session_silent_since(const struct session *session)
 {
     struct list_link *oldest = list_first(&session->sent);
     uint64_t since = session->suspect_ms;
-    if (oldest && (!since || container_of(oldest, struct exchange, link)->sent_ms < since))
-        since = container_of(oldest, struct exchange, link)->sent_ms;
+    if (oldest && (!since || container_of(oldest, struct attempt, link)->sent_ms < since))
+        since = container_of(oldest, struct attempt, link)->sent_ms;
     return since && since < session->heard_ms ? session->heard_ms : since;
 }
 
@@ -24,7 +24,7 @@ static bool session_is_mute(const struct session *session, uint64_t now_ms)
     const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
     if (!second)
         return false;
-    uint64_t since_ms = container_of(second, const struct exchange, link)->sent_ms;
+    uint64_t since_ms = container_of(second, const struct attempt, link)->sent_ms;
     return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
 }
 
@@ -41,10 +41,10 @@ bool session_is_silent(const struct session *session)
     return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
 }
 
-bool session_is_doubtful(const struct session *session, const struct exchange *exchange)
+bool session_is_doubtful(const struct session *session, const struct attempt *attempt)
 {
-    return session_is_silent(session) || (exchange->alone && session->given > 0) ||
-           (exchange->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
+    return session_is_silent(session) || (attempt->alone && session->given > 0) ||
+           (attempt->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
 }
 
 bool session_has_outlived(const struct session *session)

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/group.h src/upstream/ids.c src/upstream/ids.h src/upstream/network.c src/upstream/news.c \
   src/upstream/plan.c src/upstream/pool.c src/upstream/report.c src/upstream/server.c src/upstream/session.c src/upstream/session_watch.c src/upstream/tickets.c src/upstream/upstream.c
-noinst_HEADERS += include/upstream/exchange.h include/upstream/report.h include/upstream/tickets.h include/upstream/upstream.h
+noinst_HEADERS += include/upstream/attempt.h include/upstream/report.h include/upstream/tickets.h include/upstream/upstream.h
 
 # These run on a net/ without sockets.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h

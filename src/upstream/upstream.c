@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A group of servers and the exchanges sent to it.
+/* A group of servers and the attempts sent to it.
  *
- * Invariant: a live exchange is in exactly one list: the group's `waiting` (no session), or its session's `queued` or `sent`;
- * and its timeout runs. exchange_finish and exchange_cancel are the only ends: both take it out of everything first.
+ * Invariant: a live attempt is in exactly one list: the group's `waiting` (no session), or its session's `queued` or `sent`;
+ * and its timeout runs. attempt_finish and attempt_cancel are the only ends: both take it out of everything first.
  */
 #include <assert.h>
 #include <errno.h>
@@ -11,60 +11,60 @@
 #include "group.h"
 #include "upstream/upstream.h"
 
-/* --- exchanges --- */
+/* --- attempts --- */
 
-static void exchange_detach(struct exchange *exchange)
+static void attempt_detach(struct attempt *attempt)
 {
-    timeout_stop(&exchange->timeout);
-    exchange->group->alone -= exchange->alone;
-    if (exchange->session)
-        session_forget(exchange->session, exchange);
-    list_remove(&exchange->link);
-    exchange->state = EXCHANGE_IDLE;
+    timeout_stop(&attempt->timeout);
+    attempt->group->alone -= attempt->alone;
+    if (attempt->session)
+        session_forget(attempt->session, attempt);
+    list_remove(&attempt->link);
+    attempt->state = ATTEMPT_IDLE;
 }
 
-void exchange_finish(struct exchange *exchange, int status, struct answer *answer)
+void attempt_finish(struct attempt *attempt, int status, struct answer *answer)
 {
-    exchange_detach(exchange);
-    exchange->done(exchange, status, answer);
+    attempt_detach(attempt);
+    attempt->done(attempt, status, answer);
 }
 
-void exchange_cancel(struct exchange *exchange)
+void attempt_cancel(struct attempt *attempt)
 {
-    if (exchange_live(exchange))
-        exchange_detach(exchange);
+    if (attempt_live(attempt))
+        attempt_detach(attempt);
 }
 
-static void exchange_timed_out(struct timeout *timeout)
+static void attempt_timed_out(struct timeout *timeout)
 {
-    struct exchange *exchange = container_of(timeout, struct exchange, timeout);
-    if (exchange->state == EXCHANGE_SENT && exchange->session->heard_ms <= exchange->sent_ms)
-        session_retire(exchange->session); /* not a word in all that time */
-    if (exchange->server)
-        counter_add(exchange->server->group->counters, COUNTER_exchanges_timeout, 1);
-    exchange_finish(exchange, -ETIMEDOUT, NULL);
+    struct attempt *attempt = container_of(timeout, struct attempt, timeout);
+    if (attempt->state == ATTEMPT_SENT && attempt->session->heard_ms <= attempt->sent_ms)
+        session_retire(attempt->session); /* not a word in all that time */
+    if (attempt->server)
+        counter_add(attempt->server->group->counters, COUNTER_exchanges_timeout, 1);
+    attempt_finish(attempt, -ETIMEDOUT, NULL);
 }
 
 /* To a session if one can take it and nobody waits already, else into the waiting list. */
-void exchange_wait(struct group *group, struct exchange *exchange)
+void attempt_wait(struct group *group, struct attempt *attempt)
 {
-    if (list_empty(&group->waiting) && pool_place(group, exchange))
+    if (list_empty(&group->waiting) && pool_place(group, attempt))
         return;
-    exchange->state = EXCHANGE_WAITING;
-    list_push_back(&group->waiting, &exchange->link);
+    attempt->state = ATTEMPT_WAITING;
+    list_push_back(&group->waiting, &attempt->link);
     pool_connect(group);
 }
 
-void upstream_send(struct group *group, struct exchange *exchange)
+void upstream_send(struct group *group, struct attempt *attempt)
 {
-    assert(!exchange_live(exchange));
-    exchange->session = NULL;
-    exchange->sent_ms = 0;
-    exchange->asked_ms = loop_now(group->loop);
-    exchange->group = group;
-    group->alone += exchange->alone;
-    timeout_start(&group->exchange_timeouts, &exchange->timeout);
-    exchange_wait(group, exchange);
+    assert(!attempt_live(attempt));
+    attempt->session = NULL;
+    attempt->sent_ms = 0;
+    attempt->asked_ms = loop_now(group->loop);
+    attempt->group = group;
+    group->alone += attempt->alone;
+    timeout_start(&group->attempt_timeouts, &attempt->timeout);
+    attempt_wait(group, attempt);
 }
 
 /* --- what lookups ask about servers --- */
@@ -82,48 +82,48 @@ bool upstream_has_other(const struct group *group, const struct server *server)
     return false;
 }
 
-void upstream_overtaken(struct exchange *exchange)
+void upstream_overtaken(struct attempt *attempt)
 {
-    struct session *session = exchange->session;
-    bool sent = session && exchange->state == EXCHANGE_SENT;
-    uint64_t sent_ms = exchange->sent_ms;
+    struct session *session = attempt->session;
+    bool sent = session && attempt->state == ATTEMPT_SENT;
+    uint64_t sent_ms = attempt->sent_ms;
     if (sent)
         server_note_time(session->server, loop_now(session->server->group->loop) - sent_ms, true);
-    exchange_cancel(exchange);
+    attempt_cancel(attempt);
     if (sent)
         session_suspect(session, sent_ms);
 }
 
-uint64_t upstream_patience(const struct group *group, const struct exchange *exchange)
+uint64_t upstream_patience(const struct group *group, const struct attempt *attempt)
 {
-    const struct server *server = exchange->server;
+    const struct server *server = attempt->server;
     for (size_t i = 0; !server && i < group->server_count; i++)
         if (group->servers[i]->open)
             server = group->servers[i];
     return server && server->patience_ms ? server->patience_ms : PATIENCE_UNKNOWN;
 }
 
-bool upstream_is_passed_over(const struct exchange *exchange, uint64_t later_ms)
+bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms)
 {
-    return exchange->state == EXCHANGE_SENT && exchange->server->answered_sent_ms > exchange->sent_ms + later_ms;
+    return attempt->state == ATTEMPT_SENT && attempt->server->answered_sent_ms > attempt->sent_ms + later_ms;
 }
 
-bool upstream_is_lost(const struct exchange *exchange)
+bool upstream_is_lost(const struct attempt *attempt)
 {
-    return exchange->server && server_lost(exchange->server, exchange);
+    return attempt->server && server_lost(attempt->server, attempt);
 }
 
 /* A few at a time, the next ones when these are late as well, and twice as late each time. */
-bool upstream_may_probe(const struct exchange *exchange)
+bool upstream_may_probe(const struct attempt *attempt)
 {
-    struct server *server = exchange->server;
+    struct server *server = attempt->server;
     uint64_t now_ms = loop_now(server->group->loop);
     if (server->group->server_count > 1)
         return true;
     if (server->probes > 0 && server->probes % PROBES == 0 && now_ms < server->probe_at_ms)
         return false;
     unsigned doublings = server->probes / PROBES;
-    server->probe_at_ms = now_ms + (upstream_patience(server->group, exchange) << (doublings < 8 ? doublings : 8));
+    server->probe_at_ms = now_ms + (upstream_patience(server->group, attempt) << (doublings < 8 ? doublings : 8));
     server->probes++;
     return true;
 }
@@ -153,14 +153,14 @@ void upstream_proved(struct server *server)
     server->disproved = 0;
 }
 
-bool upstream_lost_others(const struct exchange *exchange)
+bool upstream_lost_others(const struct attempt *attempt)
 {
-    const struct server *server = exchange->server;
+    const struct server *server = attempt->server;
     uint64_t shared_ms = server->shared_end_ms;
     uint64_t many_ms =
         server->ends >= MANY_ENDS ? server->end_ms[server->ends % MANY_ENDS] : 0; /* the last so many since then */
     uint64_t lost_ms = shared_ms > many_ms ? shared_ms : many_ms;
-    return lost_ms > exchange->asked_ms && lost_ms + NOTICE_SPAN >= exchange->sent_ms;
+    return lost_ms > attempt->asked_ms && lost_ms + NOTICE_SPAN >= attempt->sent_ms;
 }
 
 bool upstream_may_be_alone(const struct group *group)
@@ -278,7 +278,7 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     list_init(&group->waiting);
     list_init(&group->dirty);
     list_init(&group->plans);
-    timeouts_init(&group->exchange_timeouts, loop, EXCHANGE_TIMEOUT, exchange_timed_out);
+    timeouts_init(&group->attempt_timeouts, loop, ATTEMPT_TIMEOUT, attempt_timed_out);
     group->flush.flush = group_flush;
     loop_add_flush(loop, &group->flush);
     group->tick.tick = group_tick;
@@ -317,7 +317,7 @@ void group_free(struct group *group)
         return;
     loop_remove_flush(&group->flush);
     loop_remove_tick(&group->tick);
-    timeouts_fini(&group->exchange_timeouts);
+    timeouts_fini(&group->attempt_timeouts);
     while ((link = list_pop(&group->plans)))
         group_plan_free(container_of(link, struct group_plan, in_group));
     mem_free(group->scratch);

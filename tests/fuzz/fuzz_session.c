@@ -18,7 +18,7 @@
 enum { PLACES = 16 };
 
 struct place {
-    struct exchange exchange;
+    struct attempt attempt;
     struct key key;
     unsigned sent, ended;
 };
@@ -26,10 +26,10 @@ struct place {
 static struct place places[PLACES];
 static struct group *group;
 
-static void done(struct exchange *exchange, int status, struct answer *answer)
+static void done(struct attempt *attempt, int status, struct answer *answer)
 {
-    struct place *place = container_of(exchange, struct place, exchange);
-    MUST(!exchange_live(exchange) && place->ended < place->sent);
+    struct place *place = container_of(attempt, struct place, attempt);
+    MUST(!attempt_live(attempt) && place->ended < place->sent);
     place->ended++;
     MUST((status == 0) == (answer != NULL) && status <= 0);
     MUST(!answer || message_answers((struct bytes){answer->wire, answer->len}, &place->key));
@@ -38,16 +38,16 @@ static void done(struct exchange *exchange, int status, struct answer *answer)
 static void ask(struct place *place)
 {
     unsigned number = (unsigned)(place - places);
-    if (exchange_live(&place->exchange))
+    if (attempt_live(&place->attempt))
         return;
     place->key = (struct key){.type = TYPE_A, .class = CLASS_IN, .name_len = 8};
     memcpy(place->key.name, "\2na\3tst", 8);
     place->key.name[2] = (uint8_t)('a' + number);
-    place->exchange.key = &place->key;
-    place->exchange.done = done;
-    place->exchange.without_edns = number == 3;
+    place->attempt.key = &place->key;
+    place->attempt.done = done;
+    place->attempt.without_edns = number == 3;
     place->sent = place->ended + 1;
-    upstream_send(group, &place->exchange);
+    upstream_send(group, &place->attempt);
 }
 
 static struct fake_conn *latest(void)
@@ -99,7 +99,7 @@ static void act(uint8_t what, struct cursor *cursor)
     if (what < 32)
         ask(&places[what % PLACES]);
     else if (what < 48)
-        exchange_cancel(&places[what % PLACES].exchange);
+        attempt_cancel(&places[what % PLACES].attempt);
     else if (what < 64)
         fake_pass(spans[what % 4]);
     else if (what < 80 && conn)
@@ -125,9 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         act(cursor_u8(&cursor), &cursor);
     fake_turn();
     for (unsigned i = 0; i < PLACES; i++) {
-        MUST(exchange_live(&places[i].exchange) || places[i].ended == places[i].sent ||
+        MUST(attempt_live(&places[i].attempt) || places[i].ended == places[i].sent ||
              places[i].ended + 1 == places[i].sent);
-        exchange_cancel(&places[i].exchange);
+        attempt_cancel(&places[i].attempt);
     }
     fake_group_end(group);
     fake_end();

@@ -622,7 +622,7 @@ struct config *fake_config(unsigned entries, unsigned addresses)
     return &config;
 }
 
-/* --- groups and exchanges of the test's own --- */
+/* --- groups and attempts of the test's own --- */
 
 static unsigned groups_closed;
 
@@ -653,17 +653,17 @@ void fake_group_end(struct group *group)
 
 static struct group *asked_of;
 
-static void ask_done(struct exchange *exchange, int status, struct answer *answer)
+static void ask_done(struct attempt *attempt, int status, struct answer *answer)
 {
-    struct fake_ask *ask = container_of(exchange, struct fake_ask, exchange);
-    assert(!exchange_live(exchange) && !answer == (status < 0));
+    struct fake_ask *ask = container_of(attempt, struct fake_ask, attempt);
+    assert(!attempt_live(attempt) && !answer == (status < 0));
     ask->ended++;
     ask->answered += status == 0;
     ask->status = status;
     ask->rcode = answer ? answer->rcode : 0;
     ask->ended_ms = now_ms;
     if (status < 0 && ask->insists && ask->ended < 20)
-        upstream_send(asked_of, exchange);
+        upstream_send(asked_of, attempt);
 }
 
 void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
@@ -673,8 +673,8 @@ void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
     ask->key.name_len = (uint8_t)len;
     ask->key.type = TYPE_A;
     ask->key.class = CLASS_IN;
-    ask->exchange.key = &ask->key;
-    ask->exchange.done = ask_done;
+    ask->attempt.key = &ask->key;
+    ask->attempt.done = ask_done;
     asked_of = group;
-    upstream_send(group, &ask->exchange);
+    upstream_send(group, &ask->attempt);
 }

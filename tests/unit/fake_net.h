@@ -112,7 +112,7 @@ void fake_serve_all(struct fake_conn *conn, const struct fake_frame *frame);
  * sessions a server, answer-by 4 s. Valid until the next call; `refs` is 1. */
 struct config *fake_config(unsigned entries, unsigned addresses);
 
-/* --- groups and exchanges of the test's own --- */
+/* --- groups and attempts of the test's own --- */
 
 /* A group of all upstreams of the configuration, counting into fake.counters. */
 struct group *fake_group(struct config *config);
@@ -120,7 +120,7 @@ struct group *fake_group(struct config *config);
 void fake_group_end(struct group *group);
 
 struct fake_ask {
-    struct exchange exchange;
+    struct attempt attempt;
     struct key key;
     bool insists;      /* set by the test: sent again when it failed, up to 20 times */
     unsigned ended;    /* how often `done` ran */

@@ -121,7 +121,7 @@ static void an_upstream_that_refuses_under_load_is_named(void **state)
         ask(i);
     while (*logged())
         ;
-    upstream_refused(asks[0].exchange.server);
+    upstream_refused(asks[0].attempt.server);
     assert_string_equal(
         logged(), "warning upstream: entry0 refuses under load: it is asked 50 questions a second at most for now");
 }

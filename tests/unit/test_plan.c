@@ -40,7 +40,7 @@ static int teardown(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 8; i++)
-        exchange_cancel(&asked[i].exchange);
+        attempt_cancel(&asked[i].attempt);
     fake_group_end(group);
     assert_int_equal(first->refs, 1);
     assert_int_equal(second.refs, 1);
@@ -82,7 +82,7 @@ static void the_same_server_keeps_its_session(void **state)
     begin(2);
     ask(0, "a.test");
     fake_turn();
-    struct server *server = asked[0].exchange.server;
+    struct server *server = asked[0].attempt.server;
     static char name[] = "renamed";
     unsigned entry = server == group->servers[0] ? 0 : 1;
     struct config_upstream *upstream = name_entry(entry);
@@ -145,8 +145,8 @@ static void waiting_questions_go_to_the_new_servers(void **state)
     name_entry(1);
     apply_with(&fake.trusts[1]);
     fake_turn();
-    assert_int_equal(asked[0].exchange.state, EXCHANGE_SENT);
-    assert_ptr_equal(asked[0].exchange.server, group->servers[0]);
+    assert_int_equal(asked[0].attempt.state, ATTEMPT_SENT);
+    assert_ptr_equal(asked[0].attempt.server, group->servers[0]);
     answer(fake_conn(fake_dials() - 1));
     assert_int_equal(asked[0].answered, 1);
     fake_pass(1);
@@ -161,7 +161,7 @@ static void what_a_lookup_remembers_stays(void **state)
     ask(0, "a.test");
     fake_turn();
     answer(fake_conn(0));
-    const struct server *server = asked[0].exchange.server;
+    const struct server *server = asked[0].attempt.server;
     name_entry(1);
     apply_with(&fake.trusts[1]);
     fake_pass(100000);
@@ -205,7 +205,7 @@ static void a_failure_of_a_server_that_left_is_forgotten(void **state)
 
 static void a_dial_of_a_server_that_is_gone_has_its_time_and_no_name(void **state)
 {
-    struct exchange_times times;
+    struct attempt_times times;
     (void)state;
     begin(1);
     fake.dial[1] = FAKE_HANGS;
@@ -215,7 +215,7 @@ static void a_dial_of_a_server_that_is_gone_has_its_time_and_no_name(void **stat
     apply_with(&fake.trusts[1]);
     fake_pass(10);
     assert_int_equal(first->refs, 1); /* it is gone */
-    exchange_report(&asked[0].exchange, 0, &times);
+    attempt_report(&asked[0].attempt, 0, &times);
     assert_int_equal(times.connect, 200);
     assert_null(times.dialed);
     assert_int_equal(times.answer, 10);
@@ -236,7 +236,7 @@ static void a_session_that_was_left_may_die(void **state)
     assert_int_equal(first->refs, 1);
     ask(0, "a.test");
     fake_turn();
-    assert_ptr_equal(asked[0].exchange.server, group->servers[0]);
+    assert_ptr_equal(asked[0].attempt.server, group->servers[0]);
 }
 
 static void rest_is_limited_at_once(void **state)

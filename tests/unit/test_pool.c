@@ -47,7 +47,7 @@ static void ask(struct fake_ask *one, const char *name)
 static void cancel_all(void)
 {
     for (unsigned i = 0; i < sizeof asked / sizeof asked[0]; i++)
-        exchange_cancel(&asked[i].exchange);
+        attempt_cancel(&asked[i].attempt);
 }
 
 static unsigned last_octet(const struct fake_conn *conn)
@@ -162,7 +162,7 @@ static void hanging_dial_is_given_up(void **state)
     fake.dial[1] = FAKE_HANGS;
     ask(&asked[0], "a.test");
     fake_turn();
-    exchange_cancel(&asked[0].exchange);
+    attempt_cancel(&asked[0].attempt);
     fake_pass(DIAL_TIMEOUT - 10);
     assert_non_null(fake_conn(0)->stream);
     fake_pass(20);
@@ -286,7 +286,7 @@ static void refusing_servers_are_spared(void **state)
     for (unsigned t = 0; t < 1000; t++) {
         ask(&asked[t % 200], "a.test");
         fake_pass(5);
-        exchange_cancel(&asked[t % 200].exchange);
+        attempt_cancel(&asked[t % 200].attempt);
     }
     struct fake_conn *from;
     unsigned dials = fake_dials();
@@ -378,7 +378,7 @@ static void second_session_comes_above_the_busy_mark_only(void **state)
     fake_turn();
     assert_int_equal(fake_conn(1)->written, 1);
     for (unsigned i = 0; i <= SESSION_BUSY; i++)
-        exchange_cancel(&many[i].exchange);
+        attempt_cancel(&many[i].attempt);
 }
 
 static void sessions_of_a_server_are_limited(void **state)
@@ -394,7 +394,7 @@ static void sessions_of_a_server_are_limited(void **state)
     fake_pass(250);
     assert_int_equal(fake_open(), 3);
     for (unsigned i = 0; i < 4 * SESSION_BUSY; i++)
-        exchange_cancel(&many[i].exchange);
+        attempt_cancel(&many[i].attempt);
 }
 
 static void surplus_sessions_grow_idle(void **state)
@@ -424,7 +424,7 @@ static void question_sent_alone_shares_its_session_with_none(void **state)
 {
     (void)state;
     begin(1, 1);
-    asked[0].exchange.alone = true;
+    asked[0].attempt.alone = true;
     fake_ask(group, &asked[0], "bad.test");
     fake_turn();
     for (unsigned i = 1; i < 10; i++)
@@ -443,7 +443,7 @@ static void question_to_be_alone_is_not_starved(void **state)
     config->tls.sessions = 1;
     ask(&asked[0], "a.test");
     fake_turn();
-    asked[199].exchange.alone = true;
+    asked[199].attempt.alone = true;
     fake_ask(group, &asked[199], "bad.test");
     for (unsigned i = 1; i < 100; i++) {
         struct fake_frame *frame = fake_take(fake_conn(0));
@@ -453,7 +453,7 @@ static void question_to_be_alone_is_not_starved(void **state)
             fake_reply(fake_conn(0), frame, NULL);
         free(frame);
     }
-    assert_int_equal(asked[199].exchange.state, EXCHANGE_SENT);
+    assert_int_equal(asked[199].attempt.state, ATTEMPT_SENT);
     assert_int_equal(fake_conn(1)->written, 1);
     assert_int_equal(asked[97].answered, 1);
     cancel_all();
@@ -466,14 +466,14 @@ static void fresh_session_is_for_the_one_who_waited(void **state)
     ask(&asked[0], "a.test");
     fake_turn();
     fake.dial[1] = FAKE_HANGS;
-    asked[1].exchange.alone = true;
+    asked[1].attempt.alone = true;
     fake_ask(group, &asked[1], "bad.test");
     fake_turn();
     fake_accept(fake_conn(1));
     ask(&asked[2], "a.test"); /* in the same turn, before the flush */
     fake_turn();
-    assert_ptr_equal(asked[2].exchange.session, asked[0].exchange.session);
-    assert_int_equal(asked[1].exchange.state, EXCHANGE_SENT);
+    assert_ptr_equal(asked[2].attempt.session, asked[0].attempt.session);
+    assert_int_equal(asked[1].attempt.state, ATTEMPT_SENT);
     cancel_all();
 }
 
@@ -483,16 +483,16 @@ static void questions_to_be_alone_leave_a_place_for_others(void **state)
     begin(1, 1);
     config->tls.sessions = 1;
     for (unsigned i = 0; i < 10; i++) {
-        asked[i].exchange.alone = true;
+        asked[i].attempt.alone = true;
         fake_ask(group, &asked[i], "bad.test");
     }
     ask(&asked[10], "a.test");
     fake_turn();
     fake_pass(2000);
     assert_int_equal(fake_open(), 2);
-    assert_int_equal(asked[0].exchange.state, EXCHANGE_SENT);
-    assert_int_equal(asked[1].exchange.state, EXCHANGE_WAITING);
-    assert_int_equal(asked[10].exchange.state, EXCHANGE_SENT);
+    assert_int_equal(asked[0].attempt.state, ATTEMPT_SENT);
+    assert_int_equal(asked[1].attempt.state, ATTEMPT_WAITING);
+    assert_int_equal(asked[10].attempt.state, ATTEMPT_SENT);
     cancel_all();
 }
 
@@ -503,11 +503,11 @@ static void tombstones_do_not_keep_a_question_from_being_alone(void **state)
     config->tls.sessions = 1;
     ask(&asked[0], "a.test");
     fake_turn();
-    exchange_cancel(&asked[0].exchange);
-    asked[1].exchange.alone = true;
+    attempt_cancel(&asked[0].attempt);
+    asked[1].attempt.alone = true;
     fake_ask(group, &asked[1], "bad.test");
     fake_turn();
-    assert_int_equal(asked[1].exchange.state, EXCHANGE_SENT);
+    assert_int_equal(asked[1].attempt.state, ATTEMPT_SENT);
     cancel_all();
 }
 
@@ -524,7 +524,7 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
     fake.serve = close_after_answer;
     for (unsigned i = 0; i < 100; i++) {
         asked[i].insists = true;
-        asked[i].exchange.alone = true; /* as lookups ask after two deaths */
+        asked[i].attempt.alone = true; /* as lookups ask after two deaths */
         fake_ask(group, &asked[i], "a.test");
     }
     fake_pass(1000);
@@ -540,17 +540,17 @@ static void few_questions_are_alone_at_a_time(void **state)
     fake.dial[1] = FAKE_HANGS;
     for (unsigned i = 0; i < ALONE_MAX; i++) {
         assert_true(upstream_may_be_alone(group));
-        asked[i].exchange.alone = true;
+        asked[i].attempt.alone = true;
         fake_ask(group, &asked[i], "bad.test");
     }
     assert_false(upstream_may_be_alone(group));
-    exchange_cancel(&asked[0].exchange);
+    attempt_cancel(&asked[0].attempt);
     assert_true(upstream_may_be_alone(group));
     cancel_all();
     assert_int_equal(group->alone, 0);
 }
 
-static unsigned deaths; /* exchanges told of the end of their session */
+static unsigned deaths; /* attempts told of the end of their session */
 
 /* Each session is closed after its fifth answer, whatever else is on it. */
 static void close_after_five(struct fake_conn *conn, const struct fake_frame *frame)
@@ -622,7 +622,7 @@ static void session_that_ends_unanswered_is_a_failure_of_its_server(void **state
             if (fake_conn(c)->stream)
                 fake_kill(fake_conn(c), ERROR_CLOSED);
         fake_pass(10);
-        exchange_cancel(&asked[0].exchange);
+        attempt_cancel(&asked[0].attempt);
     }
     assert_in_range(fake_dials(), 3, 20); /* in a second */
 }
@@ -636,11 +636,11 @@ static void avoided_session_is_not_used(void **state)
     ask(&asked[0], "a.test");
     fake_turn();
     memset(&asked[1], 0, sizeof asked[1]);
-    asked[1].exchange.avoid_session = asked[0].exchange.session;
+    asked[1].attempt.avoid_session = asked[0].attempt.session;
     fake_ask(group, &asked[1], "a.test");
     fake_turn();
     assert_int_equal(fake_dials(), 2);
-    assert_ptr_not_equal(asked[1].exchange.session, asked[0].exchange.session);
+    assert_ptr_not_equal(asked[1].attempt.session, asked[0].attempt.session);
     cancel_all();
 }
 
@@ -650,11 +650,11 @@ static void avoided_server_is_not_used_if_there_is_another(void **state)
     begin(1, 2);
     ask(&asked[0], "a.test");
     fake_turn();
-    asked[1].exchange.avoid_server = asked[0].exchange.server;
+    asked[1].attempt.avoid_server = asked[0].attempt.server;
     fake_ask(group, &asked[1], "a.test");
     fake_turn();
     assert_int_equal(fake_dials(), 2);
-    assert_ptr_not_equal(asked[1].exchange.server, asked[0].exchange.server);
+    assert_ptr_not_equal(asked[1].attempt.server, asked[0].attempt.server);
     cancel_all();
 }
 
@@ -665,8 +665,8 @@ static void no_session_after_the_other_is_opened_for_one_who_avoids_them(void **
     ask(&asked[0], "a.test");
     fake_turn();
     fake.dial[2] = FAKE_HANGS;
-    asked[1].exchange.avoid_server = asked[0].exchange.server;
-    asked[1].exchange.alone = true;
+    asked[1].attempt.avoid_server = asked[0].attempt.server;
+    asked[1].attempt.alone = true;
     fake_ask(group, &asked[1], "a.test");
     fake_pass(3000);
     assert_in_range(fake_open(), 1, 3);
@@ -682,7 +682,7 @@ static void avoided_server_is_used_if_there_is_no_other(void **state)
     fake.serve = fake_serve_all;
     ask(&asked[0], "a.test");
     fake_turn();
-    asked[1].exchange.avoid_server = asked[0].exchange.server;
+    asked[1].attempt.avoid_server = asked[0].attempt.server;
     fake_ask(group, &asked[1], "a.test");
     fake_pass(50);
     assert_int_equal(asked[1].answered, 1);
@@ -698,7 +698,7 @@ static void silent_sessions_do_not_keep_new_questions_for_ever(void **state)
     for (unsigned i = 0; i < 4; i++) {
         ask(&asked[i], "a.test");
         if (i % 2)
-            asked[i].exchange.avoid_session = asked[i - 1].exchange.session;
+            asked[i].attempt.avoid_session = asked[i - 1].attempt.session;
         fake_pass(500);
     }
     unsigned silent = fake_dials();
@@ -722,10 +722,10 @@ static void silent_sessions_do_not_pile_up(void **state)
     (void)state;
     begin(1, 1);
     for (unsigned i = 0; i < 600; i++) {
-        exchange_cancel(&asked[i % 200].exchange);
+        attempt_cancel(&asked[i % 200].attempt);
         ask(&asked[i % 200], "a.test");
         fake_pass(100);
-        assert_in_range(fake_open(), 1, config->tls.sessions + EXCHANGE_TIMEOUT / SILENCE_MAX + 1);
+        assert_in_range(fake_open(), 1, config->tls.sessions + ATTEMPT_TIMEOUT / SILENCE_MAX + 1);
     }
     assert_true(fake_dials() > 20); /* but new ones are tried all the time */
     cancel_all();
@@ -740,13 +740,13 @@ static void second_question_goes_past_sessions_that_are_late(void **state)
         ask(&asked[i], "a.test");
         fake_turn();
         memset(&asked[10 + i], 0, sizeof asked[0]);
-        asked[10 + i].exchange.avoid_session = asked[i].exchange.session;
+        asked[10 + i].attempt.avoid_session = asked[i].attempt.session;
         fake_pass(PATIENCE_UNKNOWN + 10);
         fake_ask(group, &asked[10 + i], "a.test");
         fake_turn();
     }
     assert_int_equal(fake_conn(2)->written, 1);
-    assert_ptr_equal(&asked[11].exchange.session->stream, fake_conn(2)->stream);
+    assert_ptr_equal(&asked[11].attempt.session->stream, fake_conn(2)->stream);
     assert_in_range(fake_open(), 1, config->tls.sessions + 1);
     cancel_all();
 }
@@ -801,7 +801,7 @@ static void stop_closes_what_is_dialling_open_and_retiring(void **state)
     free(frame);
     ask(&asked[2], "a.test");
     fake_turn();
-    asked[3].exchange.avoid_server = asked[2].exchange.server;
+    asked[3].attempt.avoid_server = asked[2].attempt.server;
     fake_ask(group, &asked[3], "a.test");
     fake_turn();
     cancel_all();

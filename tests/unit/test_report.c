@@ -30,7 +30,7 @@ static int teardown(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        exchange_cancel(&asked[i].exchange);
+        attempt_cancel(&asked[i].attempt);
     fake_group_end(group);
     fake_end();
     return 0;
@@ -107,11 +107,11 @@ static void a_hanging_dial_is_connecting(void **state)
 
 /* --- where time goes --- */
 
-static struct exchange_times times_of(const struct fake_ask *ask)
+static struct attempt_times times_of(const struct fake_ask *ask)
 {
-    struct exchange_times times;
+    struct attempt_times times;
     memset(&times, 0xee, sizeof times);
-    exchange_report(&ask->exchange, 0, &times);
+    attempt_report(&ask->attempt, 0, &times);
     return times;
 }
 
@@ -131,20 +131,20 @@ static void each_part_of_the_way_has_its_time(void **state)
     fake_pass(50);
     fake_accept(fake_conn(0));
     fake_pass(70);
-    struct exchange_times times = times_of(&asked[0]);
+    struct attempt_times times = times_of(&asked[0]);
     assert_int_equal(times.connect, 30);
     assert_int_equal(times.handshake, 50);
     assert_int_equal(times.answer, 70);
     assert_int_equal(times.place + times.write, 0);
     assert_true(addr_equal(server_address(times.dialed), &config->upstreams[0].addresses[0]));
-    assert_true(asked[0].exchange.opened);
+    assert_true(asked[0].attempt.opened);
     take_report();
     assert_int_equal(report[0].connect.sum, 30);
     assert_int_equal(report[0].handshake.sum, 50);
     assert_int_equal(histogram_count(&report[0].answer), 0);
     fake_ask(group, &asked[1], "b.test");
     fake_pass(10);
-    assert_false(asked[1].exchange.opened);
+    assert_false(asked[1].attempt.opened);
     assert_int_equal(times_of(&asked[1]).answer, 10);
     fake.serve = fake_serve_all;
     fake_turn();
@@ -163,7 +163,7 @@ static void what_still_waits_is_told_of_the_dial_that_it_waits_for(void **state)
     assert_int_equal(times_of(&asked[0]).connect, 40);
     connect_tcp(fake_conn(0));
     fake_pass(60);
-    struct exchange_times times = times_of(&asked[0]);
+    struct attempt_times times = times_of(&asked[0]);
     assert_int_equal(times.connect, 40);
     assert_int_equal(times.handshake, 60);
     assert_int_equal(times.place + times.write + times.answer, 0);
@@ -181,7 +181,7 @@ static void a_dial_that_hung_and_was_overlapped_counts(void **state)
     fake_accept(fake_conn(fake_dials() - 1)); /* the youngest one: the others are dropped */
     fake_turn();
     fake_pass(10);
-    struct exchange_times times = times_of(&asked[0]);
+    struct attempt_times times = times_of(&asked[0]);
     assert_int_equal(times.connect, 900);
     assert_int_equal(times.place + times.handshake + times.write, 0);
     assert_int_equal(times.answer, 10);
@@ -194,7 +194,7 @@ static void a_back_off_is_waiting_for_a_place(void **state)
         fake.dial[i] = FAKE_REFUSES;
     fake_ask(group, &asked[0], "a.test");
     fake_pass(1000);
-    struct exchange_times times = times_of(&asked[0]);
+    struct attempt_times times = times_of(&asked[0]);
     assert_int_equal(times.place, 1000);
     assert_int_equal(times.connect + times.handshake + times.write + times.answer, 0);
 }
@@ -209,7 +209,7 @@ static void what_the_kernel_does_not_take_is_writing(void **state)
     fake_turn();
     fake_ask(group, &asked[2], "c.test");
     fake_pass(90);
-    struct exchange_times times = times_of(&asked[2]);
+    struct attempt_times times = times_of(&asked[2]);
     assert_int_equal(times.write, 90);
     assert_int_equal(times.place + times.connect + times.handshake + times.answer, 0);
     fake_unblock(fake_conn(0));

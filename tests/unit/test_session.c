@@ -80,7 +80,7 @@ static void only_who_waited_for_the_session_opened_it(void **state)
     struct fake_ask asked;
     for (unsigned i = 0; i < 3; i++) {
         struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
-        assert_int_equal(asked.exchange.opened, i == 0);
+        assert_int_equal(asked.attempt.opened, i == 0);
         assert_int_equal(counter_read(group->counters, COUNTER_exchanges_reused), i);
         fake_reply(conn, frame, NULL);
         free(frame);
@@ -95,7 +95,7 @@ static void question_is_padded_and_carries_keepalive(void **state)
     struct fake_ask asked;
     struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
     assert_int_equal(frame->len % 128, 0);
-    exchange_cancel(&asked.exchange);
+    attempt_cancel(&asked.attempt);
     free(frame);
 }
 
@@ -141,7 +141,7 @@ static void id_of_a_cancelled_question_is_not_given_again(void **state)
     struct fake_ask asked;
     struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
     uint16_t tombstone = frame_id(frame);
-    exchange_cancel(&asked.exchange);
+    attempt_cancel(&asked.attempt);
     for (unsigned i = 0; i < 300; i++) {
         struct fake_frame *other = ask_frame(&asked, "a.test", &conn);
         assert_int_not_equal(frame_id(other), tombstone);
@@ -160,7 +160,7 @@ static void late_answer_frees_the_id(void **state)
     struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
     uint16_t tombstone = frame_id(frame);
     bool given = false;
-    exchange_cancel(&asked.exchange);
+    attempt_cancel(&asked.attempt);
     fake_reply(conn, frame, NULL);
     free(frame);
     assert_int_equal(asked.ended, 0);
@@ -219,7 +219,7 @@ static void other_question_is_ignored_and_counted(void **state)
     fake_reply(conn, frame, NULL);
     assert_int_equal(asked.ended, 0);
     assert_int_equal(fake_counted(COUNTER_upstream_ignored_question), 2);
-    exchange_cancel(&asked.exchange);
+    attempt_cancel(&asked.attempt);
     free(frame);
     assert_int_equal(fake_open(), 1);
 }
@@ -250,8 +250,8 @@ static void swapped_ids_answer_nobody(void **state)
     fake_reply(conn, two, NULL);
     assert_int_equal(first.ended + second.ended, 0);
     assert_int_equal(fake_counted(COUNTER_upstream_ignored_question), 2);
-    exchange_cancel(&first.exchange);
-    exchange_cancel(&second.exchange);
+    attempt_cancel(&first.attempt);
+    attempt_cancel(&second.attempt);
     free(one);
     free(two);
 }
@@ -318,7 +318,7 @@ static void bare_header_without_error_answers_nobody(void **state)
     uint8_t header[MESSAGE_HEADER] = {frame->data[0], frame->data[1], 0x81, 0x80};
     fake_deliver(conn, header, sizeof header);
     assert_int_equal(asked.ended, 0);
-    exchange_cancel(&asked.exchange);
+    attempt_cancel(&asked.attempt);
     free(frame);
 }
 
@@ -364,7 +364,7 @@ static void unsent_questions_of_a_dead_session_move(void **state)
         ask(&queued[i], "b.test");
     fake_turn();
     for (unsigned i = 0; i < 10; i++) /* the first flush blocked with them in it; these stay behind */
-        exchange_cancel(&queued[i].exchange);
+        attempt_cancel(&queued[i].attempt);
     for (unsigned i = 0; i < 10; i++)
         ask(&queued[i], "c.test");
     fake_turn();
@@ -389,13 +389,13 @@ static void questions_wait_while_the_kernel_takes_nothing(void **state)
     fake_turn();
     ask(&third, "c.test");
     fake_turn();
-    assert_int_equal(third.exchange.state, EXCHANGE_QUEUED);
+    assert_int_equal(third.attempt.state, ATTEMPT_QUEUED);
     fake_unblock(conn);
     fake_turn();
-    assert_int_equal(third.exchange.state, EXCHANGE_SENT);
-    exchange_cancel(&first.exchange);
-    exchange_cancel(&second.exchange);
-    exchange_cancel(&third.exchange);
+    assert_int_equal(third.attempt.state, ATTEMPT_SENT);
+    attempt_cancel(&first.attempt);
+    attempt_cancel(&second.attempt);
+    attempt_cancel(&third.attempt);
 }
 
 /* --- deadlines --- */
@@ -474,7 +474,7 @@ static void session_that_was_never_asked_is_closed_in_time(void **state)
     fake.dial[1] = FAKE_HANGS;
     ask(&asked, "a.test");
     fake_turn();
-    exchange_cancel(&asked.exchange);
+    attempt_cancel(&asked.attempt);
     fake_pass(100);
     fake_accept(fake_conn(0));
     fake_pass(990);
@@ -629,7 +629,7 @@ static void ids_grow_to_their_bound_and_no_further(void **state)
         ask(&asked[i], "a.test");
     fake_turn();
     assert_int_equal(fake_conn(0)->written, IDS_MAX);
-    assert_int_equal(asked[IDS_MAX].exchange.state, EXCHANGE_WAITING);
+    assert_int_equal(asked[IDS_MAX].attempt.state, ATTEMPT_WAITING);
     fake.serve = fake_serve_all;
     fake_turn();
     for (unsigned i = 0; i < IDS_MAX + 10; i++)
@@ -652,7 +652,7 @@ static void ids_are_all_different(void **state)
         free(frame);
     }
     for (unsigned i = 0; i < IDS_MAX; i++)
-        exchange_cancel(&asked[i].exchange);
+        attempt_cancel(&asked[i].attempt);
 }
 
 static void too_many_tombstones_retire_the_session(void **state)
@@ -662,7 +662,7 @@ static void too_many_tombstones_retire_the_session(void **state)
     struct fake_ask asked;
     for (unsigned i = 0; i <= SESSION_TOMBSTONES; i++) {
         free(ask_frame(&asked, "a.test", &conn));
-        exchange_cancel(&asked.exchange);
+        attempt_cancel(&asked.attempt);
     }
     fake_turn();
     assert_int_equal(fake_open(), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Groups and exchanges: their ends, what callbacks may do, budgets, and that nothing is ever lost between the lists. */
+/* Groups and attempts: their ends, what callbacks may do, budgets, and that nothing is ever lost between the lists. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static int teardown(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < ASKED; i++)
-        exchange_cancel(&asked[i].exchange);
+        attempt_cancel(&asked[i].attempt);
     fake_group_end(group);
     fake_end();
     return 0;
@@ -70,15 +70,15 @@ static unsigned list_len(const struct list *list)
     return len;
 }
 
-static unsigned check_exchanges(const struct list *list, enum exchange_state state, const struct session *session)
+static unsigned check_attempts(const struct list *list, enum attempt_state state, const struct session *session)
 {
     list_for_each(link, list) {
-        const struct exchange *exchange = container_of(link, const struct exchange, link);
-        assert_int_equal(exchange->state, state);
-        assert_ptr_equal(exchange->session, session);
-        assert_true(list_linked(&exchange->timeout.link));
-        if (state == EXCHANGE_SENT)
-            assert_ptr_equal(ids_find(&session->ids, exchange->id), exchange);
+        const struct attempt *attempt = container_of(link, const struct attempt, link);
+        assert_int_equal(attempt->state, state);
+        assert_ptr_equal(attempt->session, session);
+        assert_true(list_linked(&attempt->timeout.link));
+        if (state == ATTEMPT_SENT)
+            assert_ptr_equal(ids_find(&session->ids, attempt->id), attempt);
     }
     return list_len(list);
 }
@@ -87,12 +87,12 @@ static void check_slots(const struct session *session, unsigned sent)
 {
     unsigned live = 0, tombstones = 0, unused = 0;
     for (unsigned i = 0; i < session->ids.count; i++) {
-        live += session->ids.slots[i].exchange != NULL;
+        live += session->ids.slots[i].attempt != NULL;
         tombstones += session->ids.slots[i].tombstone;
-        assert_false(session->ids.slots[i].exchange && session->ids.slots[i].tombstone);
+        assert_false(session->ids.slots[i].attempt && session->ids.slots[i].tombstone);
     }
     for (uint16_t slot = session->ids.free_first; slot != UINT16_MAX; slot = session->ids.slots[slot].next_free) {
-        assert_false(session->ids.slots[slot].exchange || session->ids.slots[slot].tombstone);
+        assert_false(session->ids.slots[slot].attempt || session->ids.slots[slot].tombstone);
         unused++;
     }
     assert_int_equal(live, sent);
@@ -103,8 +103,8 @@ static void check_slots(const struct session *session, unsigned sent)
 static unsigned check_session(const struct session *session, int state)
 {
     assert_int_equal(session->state, state);
-    unsigned queued = check_exchanges(&session->queued, EXCHANGE_QUEUED, session);
-    unsigned sent = check_exchanges(&session->sent, EXCHANGE_SENT, session);
+    unsigned queued = check_attempts(&session->queued, ATTEMPT_QUEUED, session);
+    unsigned sent = check_attempts(&session->sent, ATTEMPT_SENT, session);
     assert_int_equal(session->used, queued + sent);
     if (state == SESSION_DIALING || state == SESSION_CLOSING)
         assert_int_equal(queued + sent, 0);
@@ -115,7 +115,7 @@ static unsigned check_session(const struct session *session, int state)
     return queued + sent;
 }
 
-/* How many exchanges are on its sessions. */
+/* How many attempts are on its sessions. */
 static unsigned check_server(const struct server *server, unsigned *sessions)
 {
     unsigned found = 0;
@@ -129,41 +129,41 @@ static unsigned check_server(const struct server *server, unsigned *sessions)
     return found;
 }
 
-/* Every live exchange is in exactly one list, and every count is what it counts. */
+/* Every live attempt is in exactly one list, and every count is what it counts. */
 static void check_group(void)
 {
-    unsigned found = check_exchanges(&group->waiting, EXCHANGE_WAITING, NULL), live = 0, sessions = 0;
+    unsigned found = check_attempts(&group->waiting, ATTEMPT_WAITING, NULL), live = 0, sessions = 0;
     list_for_each(link, &group->plans) {
         const struct group_plan *plan = container_of(link, struct group_plan, in_group);
         for (size_t i = 0; i < plan->server_count; i++)
             found += check_server(plan->servers[i], &sessions);
     }
     for (unsigned i = 0; i < ASKED; i++)
-        live += exchange_live(&asked[i].exchange);
+        live += attempt_live(&asked[i].attempt);
     assert_int_equal(found, live);
     assert_int_equal(sessions, group->sessions);
 }
 
 /* --- ends --- */
 
-static void exchange_can_be_cancelled_in_any_state(void **state)
+static void attempt_can_be_cancelled_in_any_state(void **state)
 {
     (void)state;
     begin(1, 1);
-    exchange_cancel(&asked[0].exchange); /* idle */
+    attempt_cancel(&asked[0].attempt); /* idle */
     fake.dial[1] = FAKE_HANGS;
     ask(0);
     fake_turn();
-    exchange_cancel(&asked[0].exchange); /* waiting */
+    attempt_cancel(&asked[0].attempt); /* waiting */
     fake_accept(fake_conn(0));
     ask(0);
-    assert_int_equal(asked[0].exchange.state, EXCHANGE_QUEUED);
-    exchange_cancel(&asked[0].exchange);
+    assert_int_equal(asked[0].attempt.state, ATTEMPT_QUEUED);
+    attempt_cancel(&asked[0].attempt);
     check_group();
     ask(0);
     fake_turn();
-    assert_int_equal(asked[0].exchange.state, EXCHANGE_SENT);
-    exchange_cancel(&asked[0].exchange);
+    assert_int_equal(asked[0].attempt.state, ATTEMPT_SENT);
+    attempt_cancel(&asked[0].attempt);
     check_group();
     answer_all(fake_conn(0));
     fake_pass(20000);
@@ -195,9 +195,9 @@ static void new_group_survives_failed_allocations(void **state)
 
 static void (*on_done)(struct fake_ask *ask);
 
-static void call_on_done(struct exchange *exchange, int status, struct answer *answer)
+static void call_on_done(struct attempt *attempt, int status, struct answer *answer)
 {
-    struct fake_ask *ask = container_of(exchange, struct fake_ask, exchange);
+    struct fake_ask *ask = container_of(attempt, struct fake_ask, attempt);
     (void)answer;
     ask->ended++;
     ask->status = status;
@@ -208,14 +208,14 @@ static void cancel_the_others(struct fake_ask *ask)
 {
     for (unsigned i = 0; i < ASKED; i++)
         if (&asked[i] != ask)
-            exchange_cancel(&asked[i].exchange);
+            attempt_cancel(&asked[i].attempt);
 }
 
 static void cancel_one_and_send_again(struct fake_ask *ask)
 {
-    exchange_cancel(&asked[(ask - asked + 7) % ASKED].exchange);
+    attempt_cancel(&asked[(ask - asked + 7) % ASKED].attempt);
     if (ask->ended < 3)
-        upstream_send(group, &ask->exchange);
+        upstream_send(group, &ask->attempt);
 }
 
 static void ask_all_with(void (*done)(struct fake_ask *ask))
@@ -223,7 +223,7 @@ static void ask_all_with(void (*done)(struct fake_ask *ask))
     on_done = done;
     for (unsigned i = 0; i < ASKED; i++) {
         ask(i);
-        asked[i].exchange.done = call_on_done;
+        asked[i].attempt.done = call_on_done;
     }
 }
 
@@ -276,14 +276,14 @@ static void done_at_a_check_may_cancel_the_last_question_of_another_session(void
     begin(1, 1);
     ask_all_with(cancel_the_others);
     for (unsigned i = 1; i < ASKED; i++)
-        exchange_cancel(&asked[i].exchange);
+        attempt_cancel(&asked[i].attempt);
     fake_turn();
-    asked[1].exchange.avoid_session = asked[0].exchange.session;
-    upstream_send(group, &asked[1].exchange);
+    asked[1].attempt.avoid_session = asked[0].attempt.session;
+    upstream_send(group, &asked[1].attempt);
     fake_turn();
     assert_int_equal(fake_open(), 2);
-    session_retire(asked[0].exchange.session); /* both retire, one is checked after the other */
-    session_retire(asked[1].exchange.session);
+    session_retire(asked[0].attempt.session); /* both retire, one is checked after the other */
+    session_retire(asked[1].attempt.session);
     fake_conn(0)->mid_frame = fake_conn(1)->mid_frame = true;
     fake_pass(5000);
     check_group();
@@ -300,7 +300,7 @@ static void session_that_is_overtaken_and_stays_silent_ends(void **state)
     ask(0);
     ask(1);
     fake_turn();
-    upstream_overtaken(&asked[0].exchange);
+    upstream_overtaken(&asked[0].attempt);
     assert_int_equal(asked[0].ended, 0);
     ask(2); /* goes elsewhere */
     fake_turn();
@@ -317,7 +317,7 @@ static void session_that_is_overtaken_and_speaks_lives(void **state)
     ask(0);
     ask(1);
     fake_turn();
-    upstream_overtaken(&asked[0].exchange);
+    upstream_overtaken(&asked[0].attempt);
     fake_pass(100);
     answer_all(fake_conn(0));
     fake_pass(5000);
@@ -332,14 +332,14 @@ static void patience_follows_the_servers_times(void **state)
 {
     (void)state;
     begin(1, 1);
-    assert_int_equal(upstream_patience(group, &asked[0].exchange), PATIENCE_UNKNOWN);
+    assert_int_equal(upstream_patience(group, &asked[0].attempt), PATIENCE_UNKNOWN);
     for (unsigned i = 0; i < ASKED; i++) {
         ask(i);
         fake_turn();
         fake_pass(40);
         answer_all(fake_conn(0));
     }
-    assert_in_range(upstream_patience(group, &asked[0].exchange), 50, 80);
+    assert_in_range(upstream_patience(group, &asked[0].attempt), 50, 80);
 }
 
 static void other_entries_are_told_from_other_addresses(void **state)
@@ -489,18 +489,18 @@ static void speak(struct fake_conn *conn)
 static void random_ask(void)
 {
     struct fake_ask *one = &asked[below(ASKED)];
-    if (exchange_live(&one->exchange)) {
+    if (attempt_live(&one->attempt)) {
         if (below(2))
-            exchange_cancel(&one->exchange);
+            attempt_cancel(&one->attempt);
         else
-            upstream_overtaken(&one->exchange);
+            upstream_overtaken(&one->attempt);
         return;
     }
     memset(one, 0, sizeof *one);
     one->insists = below(2);
-    one->exchange.alone = below(8) == 0;
-    one->exchange.avoid_server = below(4) ? NULL : group->servers[below((unsigned)group->server_count)];
-    one->exchange.avoid_entry = below(2);
+    one->attempt.alone = below(8) == 0;
+    one->attempt.avoid_server = below(4) ? NULL : group->servers[below((unsigned)group->server_count)];
+    one->attempt.avoid_entry = below(2);
     fake_ask(group, one, "a.test");
 }
 
@@ -557,7 +557,7 @@ static void anything_in_any_order_loses_nothing(void **state)
         config->upstreams[0].role = below(2) ? ROLE_BACKUP : ROLE_PRIMARY;
         config->upstreams[0].max_qps = below(3) ? 0 : 20;
         group = fake_group(config);
-        struct group_plan *held = upstream_hold(group); /* exchanges remember servers */
+        struct group_plan *held = upstream_hold(group); /* attempts remember servers */
         if (below(3) == 0)
             mem_fail_every(5 + below(50));
         for (unsigned i = 0; i < 300; i++) {
@@ -570,7 +570,7 @@ static void anything_in_any_order_loses_nothing(void **state)
         fake.serve = fake_serve_all;
         fake_pass(21 * 10000); /* everything has ended, whatever it was */
         for (unsigned i = 0; i < ASKED; i++)
-            assert_false(exchange_live(&asked[i].exchange));
+            assert_false(attempt_live(&asked[i].attempt));
         upstream_release(held);
         fake_pass(40000);
         assert_ptr_equal(container_of(list_first(&group->plans), struct group_plan, in_group), group->plan);
@@ -588,7 +588,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(exchange_can_be_cancelled_in_any_state),
+        TEST(attempt_can_be_cancelled_in_any_state),
         TEST(group_without_sessions_stops_at_once),
         TEST(new_group_survives_failed_allocations),
         TEST(done_of_a_dying_session_may_cancel_others_on_it),

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* An exchange: one try at one server for one question.
+/* An attempt: one try at one server for one question.
  *
  * Does:    carries a key down to a session and the answer (or the reason why there is none) back up.
  * Owns:    nothing. It lies in a lookup's slot; while it is live the upstream floor has links to it, and the lookup may
- *          neither move nor free it. It ends with `done` or with exchange_cancel.
+ *          neither move nor free it. It ends with `done` or with attempt_cancel.
  * Threads: the worker's.
  */
-#ifndef DOTSTUB_UPSTREAM_EXCHANGE_H
-#define DOTSTUB_UPSTREAM_EXCHANGE_H
+#ifndef DOTSTUB_UPSTREAM_ATTEMPT_H
+#define DOTSTUB_UPSTREAM_ATTEMPT_H
 
 #include "dns/edit.h"
 #include "dns/message.h"
@@ -17,17 +17,17 @@ struct group;
 struct server;
 struct session;
 
-enum exchange_state {
-    EXCHANGE_IDLE,    /* not live: never sent, done or cancelled */
-    EXCHANGE_WAITING, /* live: no session can take it yet; in the group's list */
-    EXCHANGE_QUEUED,  /* live: on a session, its frame leaves at the next flush */
-    EXCHANGE_SENT,    /* live: on a session, under an id */
+enum attempt_state {
+    ATTEMPT_IDLE,    /* not live: never sent, done or cancelled */
+    ATTEMPT_WAITING, /* live: no session can take it yet; in the group's list */
+    ATTEMPT_QUEUED,  /* live: on a session, its frame leaves at the next flush */
+    ATTEMPT_SENT,    /* live: on a session, under an id */
 };
 
-struct exchange {
+struct attempt {
     struct list_link link;  /* the group's waiting list, or its session's list */
     struct timeout timeout; /* runs while it is live */
-    enum exchange_state state;
+    enum attempt_state state;
     const struct key *key;      /* borrowed from the lookup */
     uint64_t asked_ms, sent_ms; /* upstream_send; when it left after that, 0: it has not */
     uint64_t taken_ms;          /* when a session took it; before sent_ms only where the kernel took nothing */
@@ -44,16 +44,16 @@ struct exchange {
     struct session *session;       /* while queued or sent */
     struct server *server;         /* that it went to last; stays after the end, as long as its owner holds the plan */
     /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer
-     * NULL. The exchange is idle again: it may be sent again from within. */
-    void (*done)(struct exchange *exchange, int status, struct answer *answer);
+     * NULL. The attempt is idle again: it may be sent again from within. */
+    void (*done)(struct attempt *attempt, int status, struct answer *answer);
 };
 
-/* Ends a live exchange without `done`; the id stays reserved until its answer came. An idle one: does nothing. */
-void exchange_cancel(struct exchange *exchange);
+/* Ends a live attempt without `done`; the id stays reserved until its answer came. An idle one: does nothing. */
+void attempt_cancel(struct attempt *attempt);
 
-static inline bool exchange_live(const struct exchange *exchange)
+static inline bool attempt_live(const struct attempt *attempt)
 {
-    return exchange->state != EXCHANGE_IDLE;
+    return attempt->state != ATTEMPT_IDLE;
 }
 
 #endif
