@@ -20,8 +20,6 @@ struct file_draft {
 
 /* 0 or a negative errno. */
 int file_draft_open(struct file_draft *draft, const char *path) MUST_CHECK;
-/* Writes all of it to any descriptor. 0 or a negative errno. */
-int file_write(int fd, const void *data, size_t len) MUST_CHECK;
 /* Waits until the disk has it: else a loss of power may leave an empty file in the old one's place. */
 int file_draft_sync(struct file_draft *draft) MUST_CHECK;
 /* Puts it in its place. 0, or a negative errno: the old one stays. */

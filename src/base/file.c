@@ -16,20 +16,6 @@ int file_draft_open(struct file_draft *draft, const char *path)
     return draft->fd < 0 ? -errno : 0;
 }
 
-int file_write(int fd, const void *data, size_t len)
-{
-    for (const char *at = data; len > 0;) {
-        ssize_t written = write(fd, at, len);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        if (written == 0)
-            return -ENOSPC;
-        at += written > 0 ? written : 0;
-        len -= written > 0 ? (size_t)written : 0;
-    }
-    return 0;
-}
-
 int file_draft_sync(struct file_draft *draft)
 {
     return fsync(draft->fd) < 0 ? -errno : 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/io.h"
 #include "base/mem.h"
 
 #define AGE_MAX_MS    (UINT64_C(1) << 39) /* more is not told apart by an entry */
@@ -30,19 +31,11 @@ struct dump_reader {
     struct key key;
 };
 
-/* All of it, or ERROR_MALFORMED, or a negative errno. */
+/* 0, ERROR_MALFORMED: there is less, or a negative errno. */
 static int read_whole(int fd, uint8_t *out, size_t len)
 {
-    while (len > 0) {
-        ssize_t got = read(fd, out, len);
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (got == 0)
-            return ERROR_MALFORMED;
-        out += got > 0 ? got : 0;
-        len -= got > 0 ? (size_t)got : 0;
-    }
-    return 0;
+    int status = read_full(fd, out, len);
+    return status == ERROR_CLOSED ? ERROR_MALFORMED : status;
 }
 
 /* The next block, if its digest is right. */

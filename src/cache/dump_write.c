@@ -12,7 +12,7 @@
 #include <stdalign.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/io.h"
 #include "base/mem.h"
 
 struct dump_writer {
@@ -31,9 +31,9 @@ static int block_end(struct dump_writer *dump)
     assert(!dump->block.failed);
     write_u32(prefix, (uint32_t)len);
     digest_bytes(prefix + 4, &dump->chain, DIGEST_LEN + len);
-    int status = file_write(dump->job.fd, prefix, sizeof(prefix));
+    int status = write_full(dump->job.fd, prefix, sizeof(prefix));
     if (status == 0)
-        status = file_write(dump->job.fd, dump->chain.octets, len);
+        status = write_full(dump->job.fd, dump->chain.octets, len);
     memcpy(dump->chain.before, prefix + 4, DIGEST_LEN);
     dump->block = writer_over(dump->chain.octets, DUMP_BLOCK);
     return status;
@@ -43,7 +43,7 @@ static int write_head(struct dump_writer *dump)
 {
     const struct dump_terms *terms = dump->job.terms;
     uint64_t now_s = (uint64_t)clock_wall_s();
-    int status = file_write(dump->job.fd, DUMP_TITLE, DUMP_TITLE_LEN);
+    int status = write_full(dump->job.fd, DUMP_TITLE, DUMP_TITLE_LEN);
 
     if (status < 0)
         return status;

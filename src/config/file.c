@@ -11,23 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/errors.h"
+#include "base/io.h"
 #include "config/text.h"
-
-/* Fills `data` until the end of the file; the number of bytes, or negative. */
-static ssize_t read_all(int fd, char *data, size_t cap)
-{
-    size_t len = 0;
-    while (len < cap) {
-        ssize_t got = read(fd, data + len, cap - len);
-        if (got == 0)
-            break;
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (got > 0)
-            len += (size_t)got;
-    }
-    return (ssize_t)len;
-}
 
 /* The size to make room for, or 0 after a report. /dev/null is an empty file. */
 static size_t room_for(struct report *report, const char *path, int fd)
@@ -57,7 +42,7 @@ static int read_source(const struct source **out, struct arena *arena, struct re
     char *text = arena_take(arena, room);
     if (!source || !name || !text)
         return -ENOMEM;
-    ssize_t len = read_all(fd, text, room);
+    ssize_t len = read_to_end(fd, text, room);
     if (len < 0) {
         report_file(report, path, "cannot be read: %s", error_text((int)len));
         return 0;

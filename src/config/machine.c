@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/io.h"
 
 #define TEXT_MAX  65536
 #define PATH_TEXT 4352
@@ -17,12 +18,9 @@
 /* The start of a file as a string; "" if it cannot be read. */
 static void read_text(const char *path, char *out, size_t cap)
 {
-    ssize_t got = -1;
-    size_t len = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && len < cap - 1 && (got = read(fd, out + len, cap - 1 - len)) > 0)
-        len += (size_t)got;
-    out[len] = '\0';
+    ssize_t len = fd < 0 ? 0 : read_to_end(fd, out, cap - 1);
+    out[len > 0 ? len : 0] = '\0';
     if (fd >= 0)
         close(fd);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/file.h"
+#include "base/io.h"
 
 enum { STEPS_MAX = 4 * CHANGES_MAX };
 
@@ -114,7 +115,7 @@ static int write_whole(const char *path, const char *text, mode_t mode)
     int status = file_draft_open(&draft, path);
     if (status < 0)
         return status;
-    status = file_write(draft.fd, text, strlen(text));
+    status = write_full(draft.fd, text, strlen(text));
     if (status == 0 && fchmod(draft.fd, mode) < 0)
         status = -errno;
     if (status == 0)

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "base/io.h"
 
 static int connect_at(const struct sockaddr *name, socklen_t len)
 {
@@ -53,10 +54,8 @@ static int send_request(int fd, const char *verb, const char *target)
     int len = snprintf(text, sizeof text, "%s %s HTTP/1.0\r\nHost: localhost\r\n\r\n", verb, target);
     if (len < 0 || (size_t)len >= sizeof text)
         return -EINVAL;
-    for (ssize_t sent, at = 0; at < len; at += sent)
-        if ((sent = send(fd, text + at, (size_t)(len - at), MSG_NOSIGNAL)) < 0)
-            return errno == EPIPE ? 0 : -errno;
-    return 0;
+    int status = write_full(fd, text, (size_t)len);
+    return status == -EPIPE ? 0 : status;
 }
 
 static int receive_all(int fd, struct buffer *out)

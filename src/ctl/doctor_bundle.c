@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include "base/file.h"
+#include "base/io.h"
 #include <config.h>
 #include "doctor.h"
 
@@ -105,7 +106,7 @@ int doctor_write_bundle(const struct doctor *doctor, const char *path)
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
     int status = text ? file_draft_open(&draft, path) : -ENOMEM;
     if (status == 0) {
-        status = file_write(draft.fd, text, strlen(text));
+        status = write_full(draft.fd, text, strlen(text));
         if (status == 0)
             status = file_draft_keep(&draft);
         else

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/io.h"
 
 #define BLANKS " \t\r"
 
@@ -69,14 +70,11 @@ static void read_lines(struct resolv *out)
 
 static int read_text(struct resolv *out, int fd)
 {
-    size_t len = 0;
-    ssize_t more = 1;
     out->text = calloc(1, TEXT_MAX + 1);
     if (!out->text)
         return -ENOMEM;
-    while (len < TEXT_MAX && (more = read(fd, out->text + len, TEXT_MAX - len)) > 0)
-        len += (size_t)more;
-    return more < 0 ? -errno : len == TEXT_MAX ? -EFBIG : 0;
+    ssize_t len = read_to_end(fd, out->text, TEXT_MAX);
+    return len < 0 ? (int)len : len == TEXT_MAX ? -EFBIG : 0;
 }
 
 int resolv_read(struct resolv *out, const char *root)

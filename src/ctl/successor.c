@@ -18,7 +18,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 #include "base/errors.h"
-#include "base/file.h"
+#include "base/io.h"
 
 enum { WORDS_MAX = 4096, TEXT_MAX = 1 << 20 };
 
@@ -169,7 +169,7 @@ static bool join_by(const char *mount, const char *group)
     char path[2 * PATH_MAX];
     snprintf(path, sizeof path, "%s%s/cgroup.procs", mount, group);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool joined = fd >= 0 && file_write(fd, "0", 1) == 0;
+    bool joined = fd >= 0 && write_full(fd, "0", 1) == 0;
     if (fd >= 0)
         close(fd);
     return joined;
@@ -261,7 +261,7 @@ _Noreturn static void begin(int told[2], int go[2], const struct running *daemon
         _exit(0);
     char nothing;
     close(go[1]);
-    if (file_write(told[1], &own, sizeof own) == 0)
+    if (write_full(told[1], &own, sizeof own) == 0)
         (void)!read(go[0], &nothing, 1);
     close(told[1]);
     become(daemon, binary, words, variables);
@@ -277,9 +277,10 @@ static pid_t start(const struct running *daemon, const char *binary, char **word
     close(told[1]);
     if (starter > 0)
         (void)waitpid(starter, NULL, 0);
-    if (starter < 0 || read(told[0], &successor, sizeof successor) != sizeof successor) {
+    int status = starter < 0 ? -errno : read_full(told[0], &successor, sizeof successor);
+    if (status < 0) {
         successor = -1;
-        fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(-errno));
+        fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(status));
     }
     close(told[0]);
     close(go[0]);

@@ -8,14 +8,13 @@
  */
 #include "handover.h"
 #include <errno.h>
-#include <stdalign.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/errors.h"
-#include "base/file.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ticketfile.h"
@@ -32,43 +31,21 @@ socklen_t handover_name(struct sockaddr_un *out, pid_t pid)
 static int expect(int fd, const char *words, size_t len)
 {
     char heard[sizeof HANDOVER_TITLE];
-    for (size_t at = 0; at < len;) {
-        ssize_t got = recv(fd, heard + at, len - at, 0);
-        if (got == 0)
-            return ERROR_CLOSED;
-        if (got < 0 && errno != EINTR)
-            return errno == EAGAIN ? -ETIMEDOUT : -errno;
-        at += got > 0 ? (size_t)got : 0;
-    }
-    return memcmp(heard, words, len) == 0 ? 0 : ERROR_MALFORMED;
+    int status = read_full(fd, heard, len);
+    return status < 0 ? status : memcmp(heard, words, len) == 0 ? 0 : ERROR_MALFORMED;
 }
 
-static int send_some(int fd, char kind, const int *fds, size_t count)
-{
-    alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(HANDOVER_FDS * sizeof(int))] = {0};
-    struct iovec octet = {&kind, 1};
-    struct msghdr message = {
-        .msg_iov = &octet, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-    struct cmsghdr *head = (struct cmsghdr *)(void *)control;
-    *head =
-        (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
-    memcpy(CMSG_DATA(head), fds, count * sizeof(int));
-    return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
+/* What kind they are of goes with each message. */
 static int send_descriptors(int fd, char kind, const int *fds, size_t count)
 {
-    int status = 0;
-    for (size_t sent = 0; status == 0 && sent < count; sent += HANDOVER_FDS)
-        status = send_some(fd, kind, fds + sent, count - sent < HANDOVER_FDS ? count - sent : HANDOVER_FDS);
-    return status;
+    return send_fds(fd, &kind, 1, fds, count);
 }
 
 static int send_number(int fd, size_t number)
 {
     uint8_t octets[4];
     write_u32(octets, (uint32_t)number);
-    return file_write(fd, octets, sizeof octets);
+    return write_full(fd, octets, sizeof octets);
 }
 
 static int send_sockets(const struct handover *handover)
@@ -77,7 +54,7 @@ static int send_sockets(const struct handover *handover)
     const int output[] = {STDOUT_FILENO, STDERR_FILENO};
     int control[CONTROL_SOCKETS];
     size_t control_count = control_sockets(setup->control, control);
-    int status = file_write(handover->peer_fd, HANDOVER_TITLE, sizeof HANDOVER_TITLE - 1);
+    int status = write_full(handover->peer_fd, HANDOVER_TITLE, sizeof HANDOVER_TITLE - 1);
     if (status == 0)
         status = send_number(handover->peer_fd, 2 + setup->socket_count + control_count);
     if (status == 0)
@@ -100,7 +77,7 @@ static int send_tickets(const struct handover *handover)
         struct bytes packed = buffer_bytes(&handover->tickets[i].packed);
         status = send_number(handover->peer_fd, packed.len);
         if (status == 0)
-            status = file_write(handover->peer_fd, packed.data, packed.len);
+            status = write_full(handover->peer_fd, packed.data, packed.len);
     }
     return status;
 }

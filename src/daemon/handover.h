@@ -22,7 +22,6 @@
 
 #define HANDOVER_TITLE      "dotstub handover 1\n"
 #define HANDOVER_PATIENCE_S 5
-#define HANDOVER_FDS        250 /* in one message */
 
 enum handover_kind {
     HANDOVER_OUTPUT = 'O',

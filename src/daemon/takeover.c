@@ -3,12 +3,11 @@
  * read by what reads them from files. */
 #include "takeover.h"
 #include <errno.h>
-#include <stdalign.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/errors.h"
-#include "base/file.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "handover.h"
@@ -27,48 +26,16 @@ static int failed(const char *what, int status)
     return status;
 }
 
-/* --- octets and descriptors --- */
-
-static int read_octets(int fd, void *out, size_t len)
-{
-    for (uint8_t *at = out; len > 0;) {
-        ssize_t got = recv(fd, at, len, 0);
-        if (got == 0)
-            return ERROR_CLOSED;
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        at += got > 0 ? got : 0;
-        len -= got > 0 ? (size_t)got : 0;
-    }
-    return 0;
-}
+/* --- numbers and descriptors --- */
 
 static int read_number(int fd, size_t most, size_t *out)
 {
     uint8_t octets[4];
-    int status = read_octets(fd, octets, sizeof octets);
+    int status = read_full(fd, octets, sizeof octets);
     if (status < 0)
         return status;
     *out = read_u32(octets);
     return *out <= most ? 0 : ERROR_MALFORMED;
-}
-
-/* One message: what they are, and how many. */
-static int read_message(int fd, char *kind, int fds[HANDOVER_FDS], size_t *count)
-{
-    alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(HANDOVER_FDS * sizeof(int))];
-    struct iovec octet = {kind, 1};
-    struct msghdr message = {
-        .msg_iov = &octet, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    if (got <= 0)
-        return got == 0 ? ERROR_CLOSED : -errno;
-    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
-        return ERROR_MALFORMED;
-    *count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(fds, CMSG_DATA(head), *count * sizeof(int));
-    return 0;
 }
 
 /* Where its log goes ours does from now on. False: there is no room for it. */
@@ -89,7 +56,7 @@ static bool place(struct takeover *takeover, char kind, int fd, size_t room)
 
 static int read_descriptors(struct takeover *takeover)
 {
-    int fds[HANDOVER_FDS];
+    int fds[IO_FDS];
     size_t all = 0, count = 0;
     char kind = 0;
     int status = read_number(takeover->fd, DESCRIPTORS_MAX, &all);
@@ -97,7 +64,9 @@ static int read_descriptors(struct takeover *takeover)
     if (status == 0 && !takeover->listening)
         status = -ENOMEM;
     for (size_t left = all; status == 0 && left > 0;) {
-        status = read_message(takeover->fd, &kind, fds, &count);
+        status = recv_fds(takeover->fd, &kind, 1, fds, &count);
+        if (status == 0 && count == 0)
+            status = ERROR_MALFORMED;
         for (size_t i = 0; status == 0 && i < count; i++)
             if (!place(takeover, kind, fds[i], all))
                 close(fds[i]);
@@ -142,9 +111,9 @@ int takeover_begin(struct takeover *out, pid_t pid, uid_t uid)
     *out = (struct takeover){.fd = connect_to(pid, uid)};
     if (out->fd < 0)
         return failed("the process that runs cannot be asked", out->fd);
-    int status = file_write(out->fd, HANDOVER_TITLE, sizeof title);
+    int status = write_full(out->fd, HANDOVER_TITLE, sizeof title);
     if (status == 0)
-        status = read_octets(out->fd, title, sizeof title);
+        status = read_full(out->fd, title, sizeof title);
     if (status == 0 && memcmp(title, HANDOVER_TITLE, sizeof title) != 0)
         status = ERROR_MALFORMED;
     if (status == 0)
@@ -164,7 +133,7 @@ static int read_tickets(const struct takeover *takeover, struct worker **workers
         status = read_number(takeover->fd, TICKETS_MAX, &len);
         uint8_t *room = status == 0 ? buffer_reserve(&packed, len + 1) : NULL;
         if (status == 0)
-            status = room ? read_octets(takeover->fd, room, len) : -ENOMEM;
+            status = room ? read_full(takeover->fd, room, len) : -ENOMEM;
         if (status == 0)
             buffer_commit(&packed, len);
         if (status == 0 && len > 0) /* of one worker to one, where there are as many */
@@ -196,9 +165,9 @@ int takeover_fill(struct takeover *takeover, const struct config *config, struct
 int takeover_finish(struct takeover *takeover)
 {
     char word = HANDOVER_READY;
-    int status = file_write(takeover->fd, &word, 1);
+    int status = write_full(takeover->fd, &word, 1);
     if (status == 0)
-        status = read_octets(takeover->fd, &word, 1);
+        status = read_full(takeover->fd, &word, 1);
     if (status == 0 && word != HANDOVER_ACCEPTED)
         status = ERROR_MALFORMED;
     return status < 0 ? failed("the process before goes on", status) : 0;

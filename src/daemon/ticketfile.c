@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -80,7 +81,7 @@ static int write_file(const char *path, struct bytes all)
     int status = file_draft_open(&draft, path);
     if (status < 0)
         return status;
-    status = file_write(draft.fd, all.data, all.len);
+    status = write_full(draft.fd, all.data, all.len);
     if (status == 0)
         return file_draft_keep(&draft);
     file_draft_drop(&draft);
@@ -114,9 +115,9 @@ static int read_file(const char *path, struct buffer *out)
     uint8_t *room = status == 0 ? buffer_reserve(out, FILE_MAX) : NULL;
     if (status == 0 && !room)
         status = -ENOMEM;
-    ssize_t got = room ? read(fd, room, FILE_MAX) : 0;
+    ssize_t got = room ? read_to_end(fd, room, FILE_MAX) : 0;
     if (got < 0)
-        status = -errno;
+        status = (int)got;
     else
         buffer_commit(out, (size_t)got);
     close(fd);

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,9 +18,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "base/io.h"
 #include "net/notify.h"
-
-#define FDS_MAX ((size_t)253) /* in one message: what the kernel takes */
 
 /* Digits and nothing else. */
 static bool read_number(const char *name, unsigned long long *out)
@@ -48,31 +46,32 @@ static socklen_t manager_address(struct sockaddr_un *out, const char *name)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 }
 
-/* With at most FDS_MAX descriptors. */
-static int send_with(const char *assignments, const int *fds, size_t count)
+/* A socket connected to the manager's; -ENOTCONN: there is no manager. */
+static int connect_to_manager(void)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address;
-    alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(FDS_MAX * sizeof(int))] = {0};
-    struct iovec text = {.iov_base = (void *)(uintptr_t)assignments, .iov_len = strlen(assignments)};
-    struct msghdr message = {.msg_name = &address, .msg_iov = &text, .msg_iovlen = 1};
     if (!name || !name[0])
-        return 0;
-    message.msg_namelen = manager_address(&address, name);
-    if (!message.msg_namelen)
+        return -ENOTCONN;
+    socklen_t len = manager_address(&address, name);
+    if (!len)
         return -EINVAL;
-    if (count > 0) {
-        struct cmsghdr *head = (struct cmsghdr *)(void *)control;
-        *head = (struct cmsghdr){
-            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
-        memcpy(CMSG_DATA(head), fds, count * sizeof(int));
-        message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    }
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, len) == 0)
+        return fd < 0 ? -errno : fd;
+    int status = -errno;
+    close(fd);
+    return status;
+}
+
+/* Without descriptors the assignments alone. */
+static int send_with(const char *assignments, const int *fds, size_t count)
+{
+    size_t len = strlen(assignments);
+    int fd = connect_to_manager();
     if (fd < 0)
-        return -errno;
-    int status = sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return fd == -ENOTCONN ? 0 : fd;
+    int status = count > 0 ? send_fds(fd, assignments, len, fds, count) : write_full(fd, assignments, len);
     close(fd);
     return status;
 }
@@ -86,12 +85,9 @@ int notify_send(const char *assignments)
 int notify_keep(const char *name, const int *fds, size_t count)
 {
     char assignments[128];
-    int status = 0;
     if (snprintf(assignments, sizeof assignments, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name) >= (int)sizeof assignments)
         return -ENAMETOOLONG;
-    for (size_t sent = 0; status == 0 && sent < count; sent += FDS_MAX)
-        status = send_with(assignments, fds + sent, count - sent < FDS_MAX ? count - sent : FDS_MAX);
-    return status;
+    return count > 0 ? send_with(assignments, fds, count) : 0;
 }
 
 int notify_forget(const char *name)

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/file.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "net/verifytime.h"
 
@@ -58,9 +59,7 @@ static ssize_t read_start(const char *path, char *out, size_t cap)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    ssize_t len = read(fd, out, cap);
-    if (len < 0)
-        len = -errno;
+    ssize_t len = read_to_end(fd, out, cap);
     close(fd);
     return len;
 }
@@ -112,7 +111,7 @@ static int replace(const char *path, const char *text, size_t len)
     int status = file_draft_open(&draft, path);
     if (status < 0)
         return status;
-    status = file_write(draft.fd, text, len);
+    status = write_full(draft.fd, text, len);
     if (status == 0)
         status = file_draft_sync(&draft);
     if (status == 0)

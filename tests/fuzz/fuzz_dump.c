@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "base/file.h"
+#include "base/io.h"
 
 #define TITLE "dotstub cache 1\n"
 
@@ -19,7 +19,7 @@ static const struct dump_terms terms = {
 
 static void write_all(int fd, const void *data, size_t len)
 {
-    MUST(file_write(fd, data, len) == 0);
+    MUST(write_full(fd, data, len) == 0);
 }
 
 static void write_block(int fd, uint8_t *before, const uint8_t *data, size_t len)
