@@ -32,16 +32,17 @@ struct origin_ops {
     void (*recorded)(struct query *query, const struct record *record);
 };
 
-/* Who asked, how, and where the answer goes. */
+/* Who asked, how, and where the response goes. Policy looks at `client` alone: access, limits, logs, taps. The transport looks at
+ * `peer`: where to send, which ports cannot be answered. They differ only where a trusted proxy says for whom it asks. A UDP query
+ * repeats another one only if both are the same: the peer could not tell two responses apart, but each client has its own policy. */
 struct origin {
     const struct origin_ops *ops;
     void *owner; /* the listener's: its socket or its client */
-    struct addr client;
+    struct addr client, peer;
     struct addr local;  /* the address asked, where the socket is bound to a wildcard; else unset */
     unsigned interface; /* with it */
     bool tcp;
-    bool keepalive; /* TCP: tell how long idle connections are kept, if asked (RFC 7828) */
-    uint16_t keepalive_100ms;
+    uint16_t keepalive_100ms; /* TCP: for how long idle connections are kept, told if asked (RFC 7828) */
 };
 
 struct query {
@@ -77,11 +78,10 @@ struct step {
     bool (*wanted)(const struct config *config);
 };
 
-/* For batches: query_take takes a client's message in; true if `out` is now a query to be run, false if it has ended (silence,
- * malformed). query_run_all walks those taken, memory being fetched for all of them at once; a query that waits has been
- * copied by then. `wire` is borrowed until the walk. */
-bool query_take(struct query *out, struct resolver *resolver, const struct origin *origin,
-                struct bytes wire) MUST_CHECK;
+/* For batches: query_take takes a client's message in, whose origin is set already; true if it is now a query to be run, false if it
+ * has ended (silence, malformed). query_run_all walks those taken, memory being fetched for all of them at once; a query that waits
+ * has been copied by then. `wire` is borrowed until the walk. */
+bool query_take(struct query *query, struct resolver *resolver, struct bytes wire) MUST_CHECK;
 void query_run_all(struct query *queries, unsigned count);
 
 /* Takes a client's message in and walks it. `wire` is borrowed until the return. Gives the parked query if it waits now (its

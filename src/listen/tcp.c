@@ -190,8 +190,12 @@ static void client_update(struct client *client)
 
 static void client_touch(struct client *client)
 {
-    if (!list_linked(&client->in_dirty) && !client->gone)
-        list_push_back(&client->clients->dirty, &client->in_dirty);
+    struct tcp_clients *clients = client->clients;
+    if (list_linked(&client->in_dirty) || client->gone)
+        return;
+    list_push_back(&clients->dirty, &client->in_dirty);
+    if (!list_linked(&clients->flush.link))
+        loop_add_flush(clients->resolver->loop, &clients->flush);
 }
 
 static void idle_expired(struct timeout *timeout)
@@ -238,7 +242,7 @@ static bool clients_flush(struct loop_flush *hook)
 {
     struct tcp_clients *clients = container_of(hook, struct tcp_clients, flush);
     struct list_link *link;
-    bool busy = !list_empty(&clients->dirty);
+    loop_remove_flush(hook);
     while ((link = list_pop(&clients->dirty))) {
         struct client *client = container_of(link, struct client, in_dirty);
         stream_flush(&client->stream);
@@ -246,7 +250,7 @@ static bool clients_flush(struct loop_flush *hook)
     }
     while (clients->held > HELD_MAX && evict_stalled(clients))
         ;
-    return busy;
+    return true;
 }
 
 /* --- queries --- */
@@ -346,7 +350,6 @@ static struct client *client_new(struct tcp_clients *clients)
         .ops = &tcp_ops,
         .owner = client,
         .tcp = true,
-        .keepalive = true,
         .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
     };
     list_init(&client->queries);
@@ -369,10 +372,13 @@ static void accept_one(struct tcp_listener *listener)
     clients->count++;
     list_push_back(&clients->all, &client->in_all);
     counter_add(clients->resolver->counters, COUNTER_tcp_accepted, 1);
-    if (stream_peer(&client->stream, &client->origin.client, false) < 0)
+    struct origin *origin = &client->origin;
+    if (stream_peer(&client->stream, &origin->peer, false) < 0) {
         client_reset(client, ERROR_CLOSED); /* gone already */
-    else
-        timeout_start(&clients->idle, &client->idle);
+        return;
+    }
+    origin->client = origin->peer;
+    timeout_start(&clients->idle, &client->idle);
 }
 
 static void rest_expired(struct timeout *timeout)
@@ -406,7 +412,6 @@ int tcp_clients_new(struct tcp_clients **out, struct resolver *resolver, unsigne
     timeouts_init(&clients->stalled, resolver->loop, STALL_MS, stalled_expired);
     timeouts_init(&clients->rest, resolver->loop, REST_MS, rest_expired);
     clients->flush.flush = clients_flush;
-    loop_add_flush(resolver->loop, &clients->flush);
     *out = clients;
     return 0;
 }

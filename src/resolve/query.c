@@ -131,7 +131,7 @@ static struct edit_client query_client(const struct query *query, bool authentic
         .limit = query_limit(query),
         .our_udp_size = (uint16_t)query->resolver->config->limits.udp_size,
         .tcp = query->origin.tcp,
-        .keepalive = query->origin.tcp && query->origin.keepalive && query->request.wants_keepalive,
+        .keepalive = query->origin.tcp && query->request.wants_keepalive,
         .keepalive_100ms = query->origin.keepalive_100ms,
         .authenticated = authenticated,
     };
@@ -229,14 +229,14 @@ struct client_identity {
 
 static uint64_t client_hash(const struct query *query)
 {
-    const struct addr *client = &query->origin.client;
-    struct client_identity identity = {query->hash, query->request.id, addr_port(client), {0}};
-    size_t octets = sizeof client->in6.sin6_addr;
-    if (client->sa.sa_family == AF_INET) {
-        octets = sizeof client->in.sin_addr;
-        memcpy(identity.address, &client->in.sin_addr, octets);
+    const struct addr *peer = &query->origin.peer;
+    struct client_identity identity = {query->hash, query->request.id, addr_port(peer), {0}};
+    size_t octets = sizeof peer->in6.sin6_addr;
+    if (peer->sa.sa_family == AF_INET) {
+        octets = sizeof peer->in.sin_addr;
+        memcpy(identity.address, &peer->in.sin_addr, octets);
     } else {
-        memcpy(identity.address, &client->in6.sin6_addr, octets);
+        memcpy(identity.address, &peer->in6.sin6_addr, octets);
     }
     return hash_bytes(&identity, offsetof(struct client_identity, address) + octets);
 }
@@ -247,6 +247,7 @@ static struct query *find_repeated(const struct query *query, uint64_t hash)
     for (; link; link = table_next(link)) {
         struct query *other = container_of(link, struct query, by_client);
         if (other->request.id == query->request.id && other->origin.owner == query->origin.owner &&
+            addr_equal(&other->origin.peer, &query->origin.peer) &&
             addr_equal(&other->origin.client, &query->origin.client) && key_equal(&other->key, &query->key))
             return other;
     }
@@ -332,7 +333,7 @@ static struct query *query_run(struct query *query)
 }
 
 /* A query is not zeroed: it is large, and this is on the path of every hit. */
-bool query_take(struct query *query, struct resolver *resolver, const struct origin *origin, struct bytes wire)
+bool query_take(struct query *query, struct resolver *resolver, struct bytes wire)
 {
     enum request_verdict verdict = message_parse_request(wire, &query->request);
     if (verdict == REQUEST_SILENT) {
@@ -340,7 +341,6 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
         return false;
     }
     query->resolver = resolver;
-    query->origin = *origin;
     query->wire = wire;
     query->question = wire.data + MESSAGE_HEADER;
     query->parked = false;
@@ -349,7 +349,7 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
     counter_add(resolver->counters, COUNTER_queries_received, 1);
     if (query_is_tapped(resolver))
         query_tap(query, TAP_CLIENT_QUERY, wire);
-    resolver->tally.tcp += origin->tcp;
+    resolver->tally.tcp += query->origin.tcp;
     if (verdict == REQUEST_OK && !query->request.simple && !records_agree(wire, &query->request))
         verdict = REQUEST_FORMERR;
     if (verdict != REQUEST_OK) {
@@ -365,7 +365,8 @@ bool query_take(struct query *query, struct resolver *resolver, const struct ori
 struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire)
 {
     struct query query;
-    return query_take(&query, resolver, origin, wire) ? query_run(&query) : NULL;
+    query.origin = *origin;
+    return query_take(&query, resolver, wire) ? query_run(&query) : NULL;
 }
 
 static void fetch_all(const struct query *queries, unsigned count)

@@ -81,8 +81,8 @@ void trace_begin(struct trace *trace, struct resolver *resolver)
         trace_end(trace, 0);
         return;
     }
-    struct origin origin = origin_of(trace, config);
+    query.origin = origin_of(trace, config);
     size_t len = edit_question(wire, &trace->key, &ask);
-    if (query_take(&query, resolver, &origin, (struct bytes){wire, len}))
+    if (query_take(&query, resolver, (struct bytes){wire, len}))
         walk(trace, &query);
 }

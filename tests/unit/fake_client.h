@@ -121,6 +121,8 @@ static inline void client_init_origin(struct client *client)
         int status = addr_parse(&client->origin.client, "198.51.100.1", 4000);
         assert(status == 0);
     }
+    if (!client->origin.peer.sa.sa_family)
+        client->origin.peer = client->origin.client;
 }
 
 /* Takes a message in as from this client. */
@@ -170,7 +172,8 @@ static inline void client_ask(struct client *client, const char *name)
 static inline bool client_take(struct client *client, struct query *query)
 {
     client_init_origin(client);
-    return query_take(query, &resolver, &client->origin, (struct bytes){client->asked, client->asked_len});
+    query->origin = client->origin;
+    return query_take(query, &resolver, (struct bytes){client->asked, client->asked_len});
 }
 
 #endif

@@ -157,23 +157,25 @@ static void repeated_query_gets_one_answer(void **state)
     assert_true(clients[0].case_kept); /* as the repetition had it */
 }
 
-static void other_id_port_or_connection_is_no_repetition(void **state)
+static void other_id_client_peer_or_connection_is_no_repetition(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
     client_ask(&clients[0], "a.test");
     clients[0].id = 1;
     client_ask(&clients[0], "a.test");
-    addr_set_port(&clients[0].origin.client, 4001);
+    addr_set_port(&clients[0].origin.client, 4001); /* another client behind the same proxy */
+    client_ask(&clients[0], "a.test");
+    addr_set_port(&clients[0].origin.peer, 4001);
     client_ask(&clients[0], "a.test");
     client_ask(&clients[1], "a.test");
     clients[2].origin.tcp = true; /* on a connection nothing is lost, so nothing is repeated */
     client_ask(&clients[2], "a.test");
     client_ask(&clients[2], "a.test");
-    assert_int_equal(resolver_waiting(&resolver), 6);
+    assert_int_equal(resolver_waiting(&resolver), 7);
     fake.serve = serve;
     fake_turn();
-    assert_int_equal(clients[0].replies, 3);
+    assert_int_equal(clients[0].replies, 4);
     assert_int_equal(clients[2].replies, 2);
 }
 
@@ -466,7 +468,7 @@ int main(void)
         TEST(query_without_rd_is_answered_from_the_cache_only),
         TEST(each_gets_its_own_question_and_opt),
         TEST(repeated_query_gets_one_answer),
-        TEST(other_id_port_or_connection_is_no_repetition),
+        TEST(other_id_client_peer_or_connection_is_no_repetition),
         TEST(too_many_queries_are_told_so),
         TEST(client_without_room_is_dropped),
         TEST(dropped_query_leaves_its_lookup_to_the_cache),
