@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Counting under callgrind: on one machine it gives the same each time, whatever else runs there."""
+import collections
 import getpass
 import pathlib
 import re
@@ -8,15 +9,15 @@ import subprocess
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"}
 
 
-def under_callgrind(subject):
-    """The subject's command is run under callgrind from now on."""
+def under_callgrind(subject, *options):
+    """The subject's command is run under callgrind, with these options, from now on."""
     shell = subject.shell
 
     def wrapped(command, directory="/", **variables):
         output = shell(command, directory, **variables)
         if not command.startswith("configure"):
             return output
-        tool = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={directory}/count", "--combine-dumps=no"]
+        tool = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={directory}/count", "--combine-dumps=no", *options]
         return "\0".join(tool) + "\0" + output.replace("--user\0nobody", f"--user\0{getpass.getuser()}")
 
     subject.shell = wrapped
@@ -33,18 +34,37 @@ class Counter:
         subprocess.run(["vgdb", f"--pid={self.running.pid}", "dump"], check=True, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20)
         self.looks += 1
-        return self.read(pathlib.Path(f"{self.running.directory}/count.{self.looks}"))
+        instructions, calls = read(pathlib.Path(f"{self.running.directory}/count.{self.looks}"))
+        self.counted = calls
+        return instructions, sum(count for (_, function), count in calls.items() if function in ALLOCATORS)
 
-    @staticmethod
-    def read(path):
-        names, called, instructions, allocations = {}, "", 0, 0
-        for line in path.read_text().splitlines():
-            if found := re.match(r"c?fn=\((\d+)\)(?: (.*))?$", line):
-                number, name = found.groups()
-                names[number] = name or names[number]
-                called = names[number]
-            elif found := re.match(r"calls=(\d+)", line):
-                allocations += int(found.group(1)) * (called.split("'")[0] in ALLOCATORS)
-            elif found := re.match(r"totals: (\d+)", line):
-                instructions = int(found.group(1))
-        return instructions, allocations
+    def calls(self):
+        """{(file, function): calls} between the last two looks; the file is "???" where there is no debug information."""
+        return self.counted
+
+
+def read(path):
+    """(instructions, {(file, function): calls}) of one dump. Names are written once and then referred to by number; functions of one name in
+    several files have numbers of their own, and a recursion's inner calls have a name of their own."""
+    files, names, homes, calls, instructions = {}, {}, {}, collections.Counter(), 0
+    file = called = ""
+    for line in path.read_text().splitlines():
+        if found := re.match(r"(fl|fi|fe|cfi|cfl|fn|cfn)=\((\d+)\)(?: (.*))?$", line):
+            what, number, name = found.groups()
+            known = names if what.endswith("fn") else files
+            if name:
+                known[number] = name
+            if what == "fl":
+                file = files[number]
+            elif what == "fn":
+                homes[number] = file
+            elif what == "cfn":
+                called = number
+        elif found := re.match(r"calls=(\d+)", line):
+            calls[called] += int(found.group(1))
+        elif found := re.match(r"totals: (\d+)", line):
+            instructions = int(found.group(1))
+    summed = collections.Counter()
+    for number, count in calls.items():
+        summed[homes.get(number, "???"), names[number].split("'")[0]] += count
+    return instructions, summed
