@@ -68,7 +68,7 @@ static inline void list_remove(struct list_link *link)
 /* The first link, or NULL. */
 static inline struct list_link *list_first(const struct list *list)
 {
-    return list_empty(list) ? NULL : list->head.next;
+    return list->head.next == &list->head ? NULL : list->head.next;
 }
 
 /* The link behind `link`, or NULL at the end. */

@@ -83,44 +83,8 @@ static void loop_on_timer(uv_timer_t *timer)
         loop_run_ticks(loop, loop->now_ms);
 }
 
-/* Deadlines within one step share one wake-up. */
-static uint64_t rounded_up(uint64_t at_ms)
+static void loop_arm(struct loop *loop, uint64_t at_ms)
 {
-    return at_ms > LOOP_NEVER - STEP_MS ? LOOP_NEVER : (at_ms + STEP_MS - 1) / STEP_MS * STEP_MS;
-}
-
-/* True: wake_at and expire_at are what is left. Before the flush, whose hooks ask for what they need anyway. */
-static bool loop_settle(struct loop *loop)
-{
-    if (!loop->settle_due || loop_now(loop) < loop->settled_ms + STEP_MS)
-        return false;
-    loop->settle_due = false;
-    loop->settled_ms = loop_now(loop);
-    loop->expire_at = earliest_timeout(loop);
-    loop_run_ticks(loop, loop->settled_ms);
-    return true;
-}
-
-static bool loop_is_armed(struct loop *loop, uint64_t at_ms, bool settled)
-{
-    return loop->armed_at > loop_now(loop) && (settled ? loop->armed_at == at_ms : loop->armed_at <= at_ms);
-}
-
-static uint64_t earlier(uint64_t one_ms, uint64_t other_ms)
-{
-    return one_ms < other_ms ? one_ms : other_ms;
-}
-
-static void loop_arm(struct loop *loop, bool settled)
-{
-    uint64_t at_ms = rounded_up(earlier(loop->drained_by, earlier(loop->wake_at, loop->expire_at)));
-    if (at_ms == LOOP_NEVER) {
-        uv_timer_stop(&loop->timer);
-        loop->armed_at = LOOP_NEVER;
-        return;
-    }
-    if (loop_is_armed(loop, at_ms, settled))
-        return;
     uint64_t now_ms = clock_ms();
     uv_update_time(&loop->uv);
     /* Both clocks are cut to milliseconds: one more, or the timer could fire before the deadline. */
@@ -141,29 +105,44 @@ void loop_rest(struct loop *loop)
 
 /* --- turns --- */
 
-static bool loop_flush_round(struct loop *loop)
-{
-    struct list_link marker = {0}, *link;
-    bool any = false;
-    while ((link = walk(&loop->flush_hooks, &marker))) {
-        struct loop_flush *hook = container_of(link, struct loop_flush, link);
-        any |= hook->flush(hook);
-    }
-    return any;
-}
-
 static void loop_flush(struct loop *loop)
 {
-    while (loop_flush_round(loop))
-        ;
+    bool any;
+    do {
+        struct list_link marker = {0}, *link;
+        any = false;
+        while ((link = walk(&loop->flush_hooks, &marker))) {
+            struct loop_flush *hook = container_of(link, struct loop_flush, link);
+            any |= hook->flush(hook);
+        }
+    } while (any);
 }
 
+/* What has settled is asked for anew before the flush, whose hooks ask for what they need anyway. Then the timer is armed for the next
+ * deadline; those within one step share one wake-up. */
 static void loop_before_sleep(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
-    bool settled = loop_settle(loop);
+    uint64_t now_ms = loop_now(loop), at_ms;
+    bool settled =
+        loop->settle_due && now_ms >= loop->settled_ms + STEP_MS; /* wake_at and expire_at are what is left */
+    if (settled) {
+        loop->settle_due = false;
+        loop->settled_ms = now_ms;
+        loop->expire_at = earliest_timeout(loop);
+        loop_run_ticks(loop, now_ms);
+    }
     loop_flush(loop);
-    loop_arm(loop, settled);
+    at_ms = loop->wake_at < loop->expire_at ? loop->wake_at : loop->expire_at;
+    at_ms = loop->drained_by < at_ms ? loop->drained_by : at_ms;
+    if (at_ms > LOOP_NEVER - STEP_MS) {
+        uv_timer_stop(&loop->timer);
+        loop->armed_at = LOOP_NEVER;
+    } else {
+        at_ms = (at_ms + STEP_MS - 1) / STEP_MS * STEP_MS;
+        if (loop->armed_at <= now_ms || (settled ? loop->armed_at != at_ms : loop->armed_at > at_ms))
+            loop_arm(loop, at_ms);
+    }
     loop->now_ms = 0;
 }
 
