@@ -33,7 +33,7 @@ static inline size_t key_len(const struct key *key)
 
 static inline uint64_t key_hash(const struct key *key)
 {
-    return hash_bytes(key, key_len(key));
+    return hash_bytes(key, offsetof(struct key, name) + key->name_len);
 }
 
 bool key_equal(const struct key *a, const struct key *b);

@@ -221,11 +221,19 @@ int prefix_parse(struct prefix *out, const char *text)
     return 0;
 }
 
+/* In one piece, since each query is asked for it. Both halves stay in network order until their difference is shifted. */
 bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
 {
-    struct halves ours = halves_of_bytes(prefix->bytes), theirs = halves_of(addr), mask = mask_of(prefix->bits);
+    unsigned high_bits = prefix->bits < 64 ? prefix->bits : 64, low_bits = prefix->bits - high_bits;
+    uint64_t ours[2], theirs[2] = {0, htobe64(MAPPED_LOW)};
+    memcpy(ours, prefix->bytes, sizeof ours);
+    if (addr->sa.sa_family == AF_INET)
+        memcpy((uint8_t *)theirs + 12, &addr->in.sin_addr, 4);
+    else
+        memcpy(theirs, &addr->in6.sin6_addr, sizeof theirs);
     /* ::/0 is all of IPv6; only a prefix within ::ffff:0:0/96 speaks of IPv4. */
-    if (is_ipv4(theirs) && prefix->bits < MAPPED_BITS)
+    if (prefix->bits < MAPPED_BITS && theirs[0] == 0 && be64toh(theirs[1]) >> 32 == MAPPED_LOW >> 32)
         return false;
-    return !((ours.high ^ theirs.high) & mask.high) && !((ours.low ^ theirs.low) & mask.low);
+    return (high_bits == 0 || be64toh(ours[0] ^ theirs[0]) >> (64 - high_bits) == 0) &&
+           (low_bits == 0 || be64toh(ours[1] ^ theirs[1]) >> (64 - low_bits) == 0);
 }

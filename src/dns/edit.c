@@ -12,9 +12,9 @@
 #include <ldns/wire2host.h>
 
 #define FLAG_OPCODE   0x7800
-#define OPT_DO        0x8000 /* RFC 6891 section 6.1.4, the lower half of the OPT's TTL */
-#define OPT_FIXED     11     /* root, TYPE, CLASS, TTL, RDLENGTH */
-#define OPTION_FIXED  4      /* code, length */
+#define OPT_DO        0x80 /* RFC 6891 section 6.1.4, in the third octet of the OPT's TTL */
+#define OPT_FIXED     11   /* root, TYPE, CLASS, TTL, RDLENGTH */
+#define OPTION_FIXED  4    /* code, length */
 #define KEEPALIVE_LEN 2
 #define ASK_UDP_SIZE  1232
 #define ASK_BLOCK     128 /* RFC 8467 section 4.1 */
@@ -26,24 +26,21 @@ struct opt_plan {
     bool texts;    /* with their texts */
 };
 
-static size_t ede_len(const struct opt_plan *plan, const struct ede *ede)
-{
-    return OPTION_FIXED + 2 + (plan->texts ? ede->len : 0u);
-}
-
 static size_t opt_len(const struct opt_plan *plan, const struct ede_list *ede)
 {
     size_t len = OPT_FIXED + (plan->keepalive ? OPTION_FIXED + KEEPALIVE_LEN : 0);
+    if (!plan->present)
+        return 0;
     for (unsigned i = 0; i < plan->edes; i++)
-        len += ede_len(plan, &ede->item[i]);
-    return plan->present ? len : 0;
+        len += OPTION_FIXED + 2 + (plan->texts ? ede->item[i].len : 0u);
+    return len;
 }
 
 static struct opt_plan plan_opt(const struct edit_client *client, const struct ede_list *ede)
 {
-    if (!client->request->edns)
-        return (struct opt_plan){.present = false};
-    return (struct opt_plan){true, client->tcp && client->keepalive, ede ? ede->count : 0, true};
+    bool present = client->request->edns;
+    return (struct opt_plan){present, present && client->tcp && client->keepalive, present && ede ? ede->count : 0,
+                             present};
 }
 
 /* Gives up EDE texts, then EDEs, then keepalive, until the OPT fits. False if it does not even so. */
@@ -56,64 +53,65 @@ static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, size_t
     return opt_len(plan, ede) <= room;
 }
 
-static uint8_t *put_u16(uint8_t *at, uint16_t value)
-{
-    write_u16(at, value);
-    return at + 2;
-}
-
 static uint8_t *put_option(uint8_t *at, uint16_t code, size_t len)
 {
-    return put_u16(put_u16(at, code), (uint16_t)len);
+    const uint8_t head[OPTION_FIXED] = {code >> 8, (uint8_t)code, (uint8_t)(len >> 8), (uint8_t)len};
+    memcpy(at, head, sizeof head);
+    return at + sizeof head;
 }
 
-/* The OPT's fixed part (RFC 6891 section 6.1.2), EDNS version 0. */
+/* The OPT's fixed part (RFC 6891 section 6.1.2): the root, TYPE, the UDP size as CLASS; as TTL the upper rcode, EDNS version 0, DO;
+ * RDLENGTH. */
 static uint8_t *put_opt(uint8_t *at, uint16_t udp_size, uint16_t rcode, bool dnssec_ok, size_t options_len)
 {
-    *at++ = 0;
-    at = put_u16(at, LDNS_RR_TYPE_OPT);
-    at = put_u16(at, udp_size);
-    at = put_u16(at, (uint16_t)(rcode >> 4 << 8));
-    at = put_u16(at, dnssec_ok ? OPT_DO : 0);
-    return put_u16(at, (uint16_t)options_len);
+    const uint8_t fixed[OPT_FIXED] = {0,
+                                      0,
+                                      LDNS_RR_TYPE_OPT,
+                                      udp_size >> 8,
+                                      (uint8_t)udp_size,
+                                      (uint8_t)(rcode >> 4),
+                                      0,
+                                      dnssec_ok ? OPT_DO : 0,
+                                      0,
+                                      (uint8_t)(options_len >> 8),
+                                      (uint8_t)options_len};
+    memcpy(at, fixed, sizeof fixed);
+    return at + sizeof fixed;
 }
 
-/* RFC 8914 section 2. */
-static uint8_t *put_ede(uint8_t *at, const struct opt_plan *plan, const struct ede *ede)
-{
-    size_t len = ede_len(plan, ede) - OPTION_FIXED;
-    at = put_u16(put_option(at, LDNS_EDNS_EDE, len), ede->code);
-    memcpy(at, ede->text, len - 2);
-    return at + len - 2;
-}
-
-/* Appends the planned OPT at `at` and counts it in the header. Gives the end. */
+/* Appends the planned OPT at `at` and counts it in the header. Gives the end. An EDE: RFC 8914 section 2. */
 static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const struct opt_plan *plan,
                            const struct ede_list *ede, const struct edit_client *client)
 {
-    if (!plan->present)
-        return at;
     at = put_opt(at, client->our_udp_size, rcode, client->request->dnssec_ok, opt_len(plan, ede) - OPT_FIXED);
-    if (plan->keepalive)
-        at = put_u16(put_option(at, LDNS_EDNS_KEEPALIVE, KEEPALIVE_LEN), client->keepalive_100ms);
-    for (unsigned i = 0; i < plan->edes; i++)
-        at = put_ede(at, plan, &ede->item[i]);
+    if (plan->keepalive) {
+        at = put_option(at, LDNS_EDNS_KEEPALIVE, KEEPALIVE_LEN);
+        write_u16(at, client->keepalive_100ms);
+        at += KEEPALIVE_LEN;
+    }
+    for (unsigned i = 0; i < plan->edes; i++) {
+        size_t text = plan->texts ? ede->item[i].len : 0;
+        at = put_option(at, LDNS_EDNS_EDE, 2 + text);
+        write_u16(at, ede->item[i].code);
+        memcpy(at + 2, ede->item[i].text, text);
+        at += 2 + text;
+    }
     write_u16(wire + LDNS_ARCOUNT_OFF, (uint16_t)(read_u16(wire + LDNS_ARCOUNT_OFF) + 1));
     return at;
 }
 
-/* The rcode that this client can be told: the upper eight bits need an OPT. */
-static uint16_t shown_rcode(uint16_t rcode, const struct request *request)
-{
-    return rcode > 15 && !request->edns ? LDNS_RCODE_SERVFAIL : rcode;
-}
-
-/* QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as asked; AD to who knows what it means (RFC 6840 section 5.8). */
-static uint16_t answer_flags(const struct request *request, uint16_t rcode, bool authenticated)
+/* Writes id and flags: QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as asked; AD to who knows what it means (RFC 6840 section 5.8). Gives
+ * the rcode that this client can be told: the upper eight bits need an OPT. */
+static uint16_t put_header(uint8_t *wire, const struct request *request, uint16_t rcode, bool authenticated)
 {
     bool show_ad = authenticated && (request->dnssec_ok || (request->flags & FLAG_AD));
-    return (uint16_t)(FLAG_QR | FLAG_RA | (request->flags & (FLAG_OPCODE | FLAG_RD | FLAG_CD)) |
-                      (show_ad ? FLAG_AD : 0) | (rcode & 15));
+    if (rcode > 15 && !request->edns)
+        rcode = LDNS_RCODE_SERVFAIL;
+    uint16_t flags = (uint16_t)(FLAG_QR | FLAG_RA | (request->flags & (FLAG_OPCODE | FLAG_RD | FLAG_CD)) |
+                                (show_ad ? FLAG_AD : 0) | (rcode & 15));
+    write_u16(wire, request->id);
+    write_u16(wire + MESSAGE_FLAGS, flags);
+    return rcode;
 }
 
 /* Counts of a message without answer and authority records. */
@@ -145,19 +143,21 @@ size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const
                    bool *truncated)
 {
     const struct request *request = client->request;
-    size_t room = client->limit < cap ? client->limit : cap;
-    uint16_t rcode = shown_rcode(answer->rcode, request);
-    struct opt_plan plan = plan_opt(client, &answer->ede);
-    size_t len = answer->len;
+    size_t room = client->limit < cap ? client->limit : cap, len = answer->len;
+    uint16_t rcode = put_header(wire, request, answer->rcode, client->authenticated);
+    struct opt_plan plan = {false, false, 0, false};
+    size_t opt = 0;
     assert(request->question_end <= answer->additional && answer->additional <= len);
 
     *truncated = false;
-    edit_set_id(wire, request->id);
-    write_u16(wire + MESSAGE_FLAGS, answer_flags(request, rcode, client->authenticated));
     memmove(wire + MESSAGE_HEADER, client->question, (size_t)request->question_end - MESSAGE_HEADER);
-    if (len + opt_len(&plan, &answer->ede) > room)
+    if (request->edns) {
+        plan = plan_opt(client, &answer->ede);
+        opt = opt_len(&plan, &answer->ede);
+    }
+    if (len + opt > room)
         len = shrink(wire, room, answer, request, &plan, truncated);
-    return (size_t)(append_opt(wire, wire + len, rcode, &plan, &answer->ede, client) - wire);
+    return plan.present ? (size_t)(append_opt(wire, wire + len, rcode, &plan, &answer->ede, client) - wire) : len;
 }
 
 size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, const struct ede_list *ede,
@@ -171,57 +171,43 @@ size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, 
     bool fits = len <= room && shrink_opt(&plan, ede, room - len);
     assert(fits);
 
-    rcode = shown_rcode(rcode, request);
-    edit_set_id(out, request->id);
-    write_u16(out + MESSAGE_FLAGS, answer_flags(request, rcode, false));
+    rcode = put_header(out, request, rcode, false);
     set_counts(out, question, false);
     if (question)
         memmove(out + MESSAGE_HEADER, client->question, len - MESSAGE_HEADER);
-    return (size_t)(append_opt(out, out + len, rcode, &plan, ede, client) - out);
+    return plan.present ? (size_t)(append_opt(out, out + len, rcode, &plan, ede, client) - out) : len;
 }
 
-/* RFC 7871 section 7.1.2: a client that wants nothing of its address told says so with a source prefix of 0.
- */
-static uint8_t *put_subnet_none(uint8_t *at)
-{
-    at = put_option(at, LDNS_EDNS_CLIENT_SUBNET, 4);
-    at = put_u16(at, 1); /* IPv4 */
-    return put_u16(at, 0);
-}
-
-/* Zeros up to the next multiple of ASK_BLOCK octets of the message (RFC 7830, RFC 8467 section 4.1). */
-static uint8_t *put_padding(uint8_t *at, const uint8_t *message)
-{
-    size_t end = (size_t)(at - message) + OPTION_FIXED;
-    size_t len = (ASK_BLOCK - end % ASK_BLOCK) % ASK_BLOCK;
-    at = put_option(at, LDNS_EDNS_PADDING, len);
-    memset(at, 0, len);
-    return at + len;
-}
-
-static uint8_t *put_question(uint8_t *at, const struct key *key)
-{
-    memcpy(at, key->name, key->name_len);
-    return put_u16(put_u16(at + key->name_len, key->type), key->class);
-}
-
+/* The options: keepalive; RFC 7871 section 7.1.2: a client that wants nothing of its address told says so with a source prefix of 0;
+ * padding with zeros up to the next multiple of ASK_BLOCK octets of the message (RFC 7830, RFC 8467 section 4.1). */
 size_t edit_question(uint8_t out[EDIT_QUESTION_MAX], const struct key *key, const struct edit_ask *ask)
 {
-    edit_set_id(out, 0);
-    write_u16(out + MESSAGE_FLAGS, FLAG_RD | FLAG_AD | (key->flags & KEY_CD ? FLAG_CD : 0));
-    set_counts(out, true, ask->edns);
-    uint8_t *at = put_question(out + MESSAGE_HEADER, key);
+    static const uint8_t subnet_none[] = {0, 1 /* IPv4 */, 0, 0};
+    const uint8_t header[MESSAGE_HEADER] = {
+        0, 0, FLAG_RD >> 8, FLAG_AD | (key->flags & KEY_CD ? FLAG_CD : 0), 0, 1, 0, 0, 0, 0, 0, ask->edns};
+    const uint8_t type_and_class[] = {key->type >> 8, (uint8_t)key->type, key->class >> 8, (uint8_t)key->class};
+    uint8_t *at = out + sizeof header;
+    memcpy(out, header, sizeof header);
+    memcpy(at, key->name, key->name_len);
+    memcpy(at + key->name_len, type_and_class, sizeof type_and_class);
+    at += key->name_len + sizeof type_and_class;
     if (!ask->edns)
         return (size_t)(at - out);
 
-    uint8_t *options = put_opt(at, ASK_UDP_SIZE, 0, key->flags & KEY_DO, 0);
-    at = options;
+    uint8_t *options = at = put_opt(at, ASK_UDP_SIZE, 0, key->flags & KEY_DO, 0);
     if (ask->keepalive)
         at = put_option(at, LDNS_EDNS_KEEPALIVE, 0);
-    if (ask->subnet_none)
-        at = put_subnet_none(at);
-    if (ask->pad)
-        at = put_padding(at, out);
+    if (ask->subnet_none) {
+        at = put_option(at, LDNS_EDNS_CLIENT_SUBNET, sizeof subnet_none);
+        memcpy(at, subnet_none, sizeof subnet_none);
+        at += sizeof subnet_none;
+    }
+    if (ask->pad) {
+        size_t padding = (ASK_BLOCK - ((size_t)(at - out) + OPTION_FIXED) % ASK_BLOCK) % ASK_BLOCK;
+        at = put_option(at, LDNS_EDNS_PADDING, padding);
+        memset(at, 0, padding);
+        at += padding;
+    }
     write_u16(options - 2, (uint16_t)(at - options));
     return (size_t)(at - out);
 }

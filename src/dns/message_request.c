@@ -8,6 +8,7 @@
  *   additional section goes through the same walk as answers do.
  * - The name of a question is not compressed: no name stands before it.
  */
+#include <endian.h>
 #include <ldns/ldns.h>
 #include <string.h>
 
@@ -50,20 +51,17 @@ static enum request_verdict read_opt(struct request *request, const uint8_t *wir
     return opt.version ? REQUEST_BADVERS : REQUEST_OK;
 }
 
-/* How many records stand behind the question, and how many of them before the additional section. */
-struct record_counts {
-    unsigned all, before_additional;
-};
+/* The four counts of a header as one number, that of the questions uppermost. */
+enum { COUNT_QUESTIONS = 48, COUNT_ANSWERS = 32, COUNT_AUTHORITIES = 16, COUNT_ADDITIONAL = 0 };
 
-static struct record_counts count_records(const uint8_t *wire)
+static unsigned count_of(uint64_t counts, unsigned section)
 {
-    unsigned before = (unsigned)read_u16(wire + 6) + read_u16(wire + 8);
-    return (struct record_counts){before + read_u16(wire + 10), before};
+    return counts >> section & 0xffff;
 }
 
 /* Any records, in any section: rare, so the table lies on the stack. */
 static __attribute__((noinline)) enum request_verdict read_records(struct bytes wire, struct request *request,
-                                                                   struct record_counts counts)
+                                                                   uint64_t counts)
 {
     uint16_t name_at[MESSAGE_MAX];
     struct walk walk;
@@ -75,8 +73,9 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
     if (!walk_name(&walk, wire.len, false))
         return REQUEST_FORMERR;
     walk.at = request->question_end;
-    for (unsigned i = 0; i < counts.all; i++) {
-        if (!walk_record(&walk, &record) || (record.type == LDNS_RR_TYPE_OPT && i < counts.before_additional))
+    unsigned before_additional = count_of(counts, COUNT_ANSWERS) + count_of(counts, COUNT_AUTHORITIES);
+    for (unsigned i = 0; i < before_additional + count_of(counts, COUNT_ADDITIONAL); i++) {
+        if (!walk_record(&walk, &record) || (record.type == LDNS_RR_TYPE_OPT && i < before_additional))
             return REQUEST_FORMERR;
         if (record.type == LDNS_RR_TYPE_OPT)
             verdict = read_opt(request, wire.data, record.owner,
@@ -96,26 +95,21 @@ static bool only_opt_follows(struct bytes rest)
            read_u16(rest.data + 9) == rest.len - 1 - RECORD_FIXED;
 }
 
-/* A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995 section 3). What other
- * opcodes have is their own affair. */
-static bool sections_are_right(const uint8_t *wire, const struct request *request)
-{
-    bool is_query = request->opcode == LDNS_PACKET_QUERY;
-    return !is_query || (read_u16(wire + 6) == 0 && (read_u16(wire + 8) == 0 || request->type == LDNS_RR_TYPE_IXFR));
-}
-
-/* Reads everything behind the question. */
-static enum request_verdict read_rest(struct bytes wire, struct request *request)
+/* Reads everything behind the question. A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995
+ * section 3). What other opcodes have is their own affair. */
+static enum request_verdict read_rest(struct bytes wire, struct request *request, uint64_t counts)
 {
     struct bytes rest = {wire.data + request->question_end, wire.len - request->question_end};
-    struct record_counts counts = count_records(wire.data);
-    if (read_u16(wire.data + 4) != 1 || !sections_are_right(wire.data, request))
-        return REQUEST_FORMERR;
-    if (counts.all == 0)
+    uint64_t records = counts & ~(UINT64_C(0xffff) << COUNT_QUESTIONS);
+    if (records == 0)
         return rest.len ? REQUEST_FORMERR : REQUEST_OK;
-    if (counts.all == 1 && counts.before_additional == 0 && only_opt_follows(rest))
+    if (records == UINT64_C(1) << COUNT_ADDITIONAL && only_opt_follows(rest))
         return read_opt(request, wire.data, request->question_end,
                         (struct bytes){rest.data + 1 + RECORD_FIXED, rest.len - 1 - RECORD_FIXED});
+    if (request->opcode == LDNS_PACKET_QUERY &&
+        (count_of(counts, COUNT_ANSWERS) > 0 ||
+         (count_of(counts, COUNT_AUTHORITIES) > 0 && request->type != LDNS_RR_TYPE_IXFR)))
+        return REQUEST_FORMERR;
     return read_records(wire, request, counts);
 }
 
@@ -128,8 +122,12 @@ static void forget_edns(struct request *request)
 
 enum request_verdict message_parse_request(struct bytes wire, struct request *out)
 {
+    enum request_verdict verdict = REQUEST_FORMERR;
     if (wire.len < MESSAGE_HEADER || wire.len > MESSAGE_MAX || LDNS_QR_WIRE(wire.data))
         return REQUEST_SILENT;
+    uint64_t counts;
+    memcpy(&counts, wire.data + 4, sizeof counts);
+    counts = be64toh(counts);
     *out = (struct request){
         .id = read_u16(wire.data),
         .flags = read_u16(wire.data + MESSAGE_FLAGS),
@@ -137,8 +135,9 @@ enum request_verdict message_parse_request(struct bytes wire, struct request *ou
         .udp_size = UDP_SIZE_MIN,
         .simple = true,
     };
-    out->has_question = read_u16(wire.data + 4) > 0 && read_question(wire, out);
-    enum request_verdict verdict = out->has_question ? read_rest(wire, out) : REQUEST_FORMERR;
+    out->has_question = counts >> COUNT_QUESTIONS > 0 && read_question(wire, out);
+    if (out->has_question && counts >> COUNT_QUESTIONS == 1)
+        verdict = read_rest(wire, out, counts);
     if (verdict == REQUEST_FORMERR)
         forget_edns(out);
     return out->opcode == LDNS_PACKET_QUERY ? verdict : REQUEST_NOTIMP;

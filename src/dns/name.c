@@ -11,18 +11,6 @@
 
 #define LABEL_MAX 63
 
-/* ASCII letters in lower case, eight octets at once: the upper bit of each octet of `letters` says "A to Z"
- * there. */
-static uint64_t lower_8(uint64_t octets)
-{
-    const uint64_t each = 0x0101010101010101;
-    uint64_t low_bits = octets & (each * 0x7F);
-    uint64_t from_a = low_bits + each * (0x80 - 'A');
-    uint64_t past_z = low_bits + each * (0x7F - 'Z');
-    uint64_t letters = (from_a ^ past_z) & ~octets & (each * 0x80);
-    return octets | letters >> 2;
-}
-
 static uint8_t lower_1(uint8_t octet)
 {
     return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
@@ -40,25 +28,28 @@ size_t name_len(struct bytes bytes)
     return 0;
 }
 
-static void put_lower_8(uint8_t *out, const uint8_t *wire)
-{
-    uint64_t octets;
-    memcpy(&octets, wire, 8);
-    octets = lower_8(octets);
-    memcpy(out, &octets, 8);
-}
-
-/* The last eight octets overlap those before: lowering twice does nothing. */
+/* Eight octets at once: the upper bit of each octet of `letters` says "A to Z" there. The last eight overlap those before: lowering
+ * twice does nothing. */
 void name_lower(uint8_t *out, const uint8_t *wire, size_t len)
 {
+    const uint64_t each = 0x0101010101010101;
     if (len < 8) {
         for (size_t at = 0; at < len; at++)
             out[at] = lower_1(wire[at]);
         return;
     }
-    for (size_t at = 0; at < len - 8; at += 8)
-        put_lower_8(out + at, wire + at);
-    put_lower_8(out + len - 8, wire + len - 8);
+    for (size_t at = 0, last = len - 8;; at = at + 8 < last ? at + 8 : last) {
+        uint64_t octets;
+        memcpy(&octets, wire + at, 8);
+        uint64_t low_bits = octets & (each * 0x7F);
+        uint64_t from_a = low_bits + each * (0x80 - 'A');
+        uint64_t past_z = low_bits + each * (0x7F - 'Z');
+        uint64_t letters = (from_a ^ past_z) & ~octets & (each * 0x80);
+        octets |= letters >> 2;
+        memcpy(out + at, &octets, 8);
+        if (at == last)
+            return;
+    }
 }
 
 bool name_equal(const uint8_t *a, const uint8_t *b)
