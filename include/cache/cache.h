@@ -23,7 +23,7 @@ void cache_free(struct cache *cache);
 enum cache_result {
     CACHE_MISS,
     CACHE_HIT,
-    CACHE_EXPIRED, /* found, but its TTL is over: only with want_stale */
+    CACHE_EXPIRED, /* found, but its TTL is over: only if that is wanted */
     CACHE_TOO_BIG, /* found, but longer than `cap`: found.answer.len says how long; nothing was copied */
 };
 
@@ -33,20 +33,23 @@ struct cache_found {
     uint64_t expired_ms;   /* CACHE_EXPIRED: milliseconds since it expired */
 };
 
-/* Looks for a live entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down). With
- * `want_stale` an expired entry is copied too, its TTLs set to `stale_ttl`. `hash` is key_hash(key). */
-enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, bool want_stale,
-                            uint32_t stale_ttl, uint8_t *out, size_t cap, struct cache_found *found);
+/* What a search is for. */
+enum cache_want {
+    CACHE_FRESH, /* a live entry */
+    CACHE_STALE, /* or an expired one */
+    CACHE_PEEK,  /* as CACHE_STALE, without counting as a query for it: for people who look */
+};
+
+/* Looks for an entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down); those of an expired one are
+ * `stale_ttl`. `hash` is key_hash(key). */
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
+                            enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
+                            struct cache_found *found);
 
 /* For batches: the first brings what leads to the entry with this hash into the processor's cache, the second, called when
  * that has come, the entry. Without a lock, and nothing but time depends on them. */
 void cache_prefetch(const struct cache *cache, uint64_t hash);
 void cache_prefetch_entry(const struct cache *cache, uint64_t hash);
-
-/* What cache_get would find, expired or not (its TTLs are 0 then), without counting as a question for it: for people who
- * look. `out` takes MESSAGE_MAX octets. */
-enum cache_result cache_look(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, uint8_t *out,
-                             struct cache_found *found);
 
 /* Each flush begins an epoch: an answer that was asked for in an earlier one is not stored any more. */
 uint64_t cache_epoch(const struct cache *cache);

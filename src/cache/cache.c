@@ -49,64 +49,39 @@ void cache_free(struct cache *cache)
     mem_free(cache);
 }
 
-/* What the found entry gives to the caller. Inlined, since it is on the path of every hit. */
-static inline __attribute__((always_inline)) enum cache_result copy_out(struct entry *entry, uint64_t now_ms,
-                                                                        bool want_stale, uint32_t stale_ttl,
-                                                                        uint8_t *out, size_t cap,
-                                                                        struct cache_found *found)
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
+                            enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
+                            struct cache_found *found)
 {
-    uint64_t age = entry_age(entry, now_ms), life = (uint64_t)entry->ttl * 1000;
-    uint32_t seconds = (uint32_t)(age / 1000);
-    bool expired = age >= life;
+    struct shard *shard = shard_of(cache, hash);
+    enum cache_result result = CACHE_MISS;
 
-    if (expired && !want_stale)
-        return CACHE_MISS;
-    if (entry->hits < ENTRY_HITS_MAX) /* a popular entry is not written to */
+    pthread_mutex_lock(&shard->lock);
+    struct entry *entry = ring_find(&shard->main, key, hash);
+    if (!entry)
+        entry = ring_find(&shard->small, key, hash);
+    if (!entry)
+        goto out;
+    uint64_t age = entry_age(entry, now_ms), life = (uint64_t)entry->ttl * 1000;
+    bool expired = age >= life;
+    if (expired && want == CACHE_FRESH)
+        goto out;
+    if (entry->hits < ENTRY_HITS_MAX && want != CACHE_PEEK) /* a popular entry is not written to */
         entry->hits++;
-    if (entry->len > cap) {
-        found->answer.len = entry->len;
-        return CACHE_TOO_BIG;
-    }
-    entry_read(entry, out, &found->answer);
+    found->answer.len = entry->len;
+    result = CACHE_TOO_BIG;
+    if (entry->len > cap)
+        goto out;
+    result = expired ? CACHE_EXPIRED : CACHE_HIT;
     found->original_ttl = entry->ttl;
     found->expired_ms = expired ? age - life : 0;
-    found->answer.ttl = expired ? 0 : entry->ttl - seconds;
+    entry_read(entry, out, &found->answer);
+    found->answer.ttl = expired ? 0 : entry->ttl - (uint32_t)(age / 1000);
     if (expired)
         ttl_set(out, entry->ttl_offsets, entry->ttl_count, stale_ttl);
-    else if (seconds > 0)
-        ttl_age(out, entry->ttl_offsets, entry->ttl_count, seconds);
-    return expired ? CACHE_EXPIRED : CACHE_HIT;
-}
-
-enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, bool want_stale,
-                            uint32_t stale_ttl, uint8_t *out, size_t cap, struct cache_found *found)
-{
-    struct shard *shard = shard_of(cache, hash);
-    enum cache_result result = CACHE_MISS;
-    struct entry *entry;
-
-    pthread_mutex_lock(&shard->lock);
-    entry = shard_find(shard, key, hash);
-    if (entry)
-        result = copy_out(entry, now_ms, want_stale, stale_ttl, out, cap, found);
-    pthread_mutex_unlock(&shard->lock);
-    return result;
-}
-
-enum cache_result cache_look(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, uint8_t *out,
-                             struct cache_found *found)
-{
-    struct shard *shard = shard_of(cache, hash);
-    enum cache_result result = CACHE_MISS;
-    struct entry *entry;
-
-    pthread_mutex_lock(&shard->lock);
-    entry = shard_find(shard, key, hash);
-    if (entry) {
-        unsigned hits = entry->hits;
-        result = copy_out(entry, now_ms, true, 0, out, MESSAGE_MAX, found);
-        entry->hits = hits & ENTRY_HITS_MAX;
-    }
+    else if (age >= 1000)
+        ttl_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
+out:
     pthread_mutex_unlock(&shard->lock);
     return result;
 }

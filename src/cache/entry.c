@@ -124,13 +124,12 @@ void entry_trim(struct entry *entry, uint32_t units)
 
 bool entry_matches(const struct entry *entry, const struct key *key)
 {
-    const uint8_t *name;
+    const uint8_t *name = (const uint8_t *)(entry->ttl_offsets + entry->ttl_count) + MESSAGE_HEADER - ID_LEN;
 
     if (entry->group != key->group || entry->flags != key->flags || entry->len < MESSAGE_HEADER + key->name_len + 4u)
         return false;
-    name = octet_at(entry, MESSAGE_HEADER);
-    return memcmp(name, key->name, key->name_len) == 0 && read_u16(name + key->name_len) == key->type &&
-           read_u16(name + key->name_len + 2) == key->class;
+    return memcmp(name, key->name, key->name_len) == 0 &&
+           read_u32(name + key->name_len) == ((uint32_t)key->type << 16 | key->class);
 }
 
 bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below)
@@ -166,8 +165,9 @@ static void read_extra(const uint8_t *at, struct answer *answer)
 
 void entry_read(const struct entry *entry, uint8_t *out, struct answer *answer)
 {
-    write_u16(out, 0);
-    memcpy(out + ID_LEN, octet_at(entry, ID_LEN), entry->len - ID_LEN);
+    const uint8_t *message = (const uint8_t *)(entry->ttl_offsets + entry->ttl_count);
+    out[0] = out[1] = 0;
+    memcpy(out + ID_LEN, message, entry->len - ID_LEN);
     answer->wire = out;
     answer->len = entry->len;
     answer->rcode = out[MESSAGE_FLAGS + 1] & 0x0f;
@@ -178,5 +178,5 @@ void entry_read(const struct entry *entry, uint8_t *out, struct answer *answer)
     answer->ttl_count = 0;
     answer->ede.count = 0;
     if (entry->extra)
-        read_extra(octet_at(entry, entry->len), answer);
+        read_extra(message + entry->len - ID_LEN, answer);
 }

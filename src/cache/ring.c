@@ -93,49 +93,24 @@ static struct entry *follow(const struct ring *ring, uint32_t link)
     uint32_t behind_tail = (link - (uint32_t)ring->tail) & ring->position_mask;
     uint32_t place = ring->tail_place + behind_tail;
 
-    if (behind_tail >= ring_used(ring))
+    if (behind_tail >= ring->head - ring->tail)
         return NULL;
-    return entry_at(ring, place < ring->size ? place : place - ring->size);
-}
-
-/* The link as it may be written now. */
-static uint32_t refreshed(const struct ring *ring, uint32_t link)
-{
-    return follow(ring, link) ? link : dead_link(ring);
-}
-
-static uint32_t bucket_count(const struct ring *ring)
-{
-    return atomic_load_explicit(&ring->bucket_count, memory_order_relaxed);
-}
-
-/* The link to the entry at the head, which is not linked yet. */
-static uint32_t link_to_head(const struct ring *ring, uint32_t hash, bool last)
-{
-    return ((uint32_t)ring->head & ring->position_mask) | (hash & ring->tag_mask) | (last ? ring->last_bit : 0);
-}
-
-static bool has_tag_of(const struct ring *ring, uint32_t link, uint32_t hash)
-{
-    return ((link ^ hash) & ring->tag_mask) == 0;
-}
-
-static bool is_last(const struct ring *ring, uint32_t link)
-{
-    return link & ring->last_bit;
+    place = place < ring->size ? place : place - ring->size;
+    return (struct entry *)(void *)(ring->data + (size_t)place * ENTRY_UNIT);
 }
 
 /* Buckets from bucket_count up to the next power of two are not split off yet. */
 static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
 {
-    uint32_t count = bucket_count(ring), mask = mask_over(count), bucket = hash & mask;
+    uint32_t count = atomic_load_explicit(&ring->bucket_count, memory_order_relaxed);
+    uint32_t mask = UINT32_MAX >> __builtin_clz(count), bucket = hash & mask;
     return &ring->buckets[bucket < count ? bucket : hash & (mask >> 1)];
 }
 
 /* Splits one bucket: those of its entries whose next bit of the hash is set go to a new one at the end. */
-static void index_split(struct ring *ring)
+static void index_split(struct ring *ring, uint32_t fresh)
 {
-    uint32_t fresh = bucket_count(ring), mask = mask_over(fresh);
+    uint32_t mask = mask_over(fresh), dead = dead_link(ring);
     _Atomic uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
     uint32_t link = link_get(end[0]);
     struct entry *entry;
@@ -145,56 +120,48 @@ static void index_split(struct ring *ring)
         link_set(end[moves], link);
         end[moves] = &entry->next;
     }
-    link_set(end[0], dead_link(ring));
-    link_set(end[1], dead_link(ring));
+    link_set(end[0], dead);
+    link_set(end[1], dead);
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
-}
-
-/* The bucket that is split in a while is known, and so is what its entry has to be asked for. */
-static void index_prefetch_split(const struct ring *ring)
-{
-    uint32_t fresh = bucket_count(ring) + SPLITS_AHEAD, mask = mask_over(fresh);
-    const struct entry *entry = follow(ring, link_get(&ring->buckets[fresh & (mask >> 1)]));
+    /* The bucket that is split in a while is known, and so is what its entry has to be asked for. */
+    fresh += 1 + SPLITS_AHEAD;
+    entry = follow(ring, link_get(&ring->buckets[fresh & (mask_over(fresh) >> 1)]));
     if (entry)
         __builtin_prefetch(entry);
 }
 
-static void index_grow(struct ring *ring)
+/* Before an entry of so many units is appended: a bucket or two are split off, and some are refreshed in turn. */
+static void index_prepare(struct ring *ring, uint32_t units)
 {
-    for (unsigned i = 0; i < BUCKETS_PER_ENTRY; i++) {
-        uint32_t count = bucket_count(ring);
-        if (count >= ring->bucket_max || count > BUCKETS_PER_ENTRY * ring->live)
-            return;
-        index_split(ring);
-        index_prefetch_split(ring);
-    }
-}
+    uint32_t count = atomic_load_explicit(&ring->bucket_count, memory_order_relaxed), dead = dead_link(ring);
 
-static void index_sweep(struct ring *ring, uint32_t units)
-{
-    uint32_t count = bucket_count(ring);
-
+    for (unsigned i = 0; i < BUCKETS_PER_ENTRY && count < ring->bucket_max && count <= BUCKETS_PER_ENTRY * ring->live;
+         i++)
+        index_split(ring, count++);
     for (uint32_t left = units / UNITS_PER_SWEEP + 1; left > 0; left--) {
         if (++ring->swept >= count)
             ring->swept = 0;
-        _Atomic uint32_t *bucket = &ring->buckets[ring->swept];
-        link_set(bucket, refreshed(ring, link_get(bucket)));
+        if (!follow(ring, link_get(&ring->buckets[ring->swept])))
+            link_set(&ring->buckets[ring->swept], dead);
     }
 }
 
 struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t hash)
 {
-    uint32_t link = link_get(bucket_of(ring, (uint32_t)hash));
-    struct entry *entry;
+    const _Atomic uint32_t *next = bucket_of(ring, (uint32_t)hash);
 
-    while ((entry = follow(ring, link))) {
-        if (has_tag_of(ring, link, (uint32_t)hash) && entry->hash == (uint32_t)hash && entry_matches(entry, key))
-            return entry;
-        if (is_last(ring, link))
+    for (;;) {
+        uint32_t link = atomic_load_explicit(next, memory_order_relaxed);
+        struct entry *entry = follow(ring, link);
+        if (!entry)
             return NULL;
-        link = link_get(&entry->next);
+        if (((link ^ (uint32_t)hash) & ring->tag_mask) == 0 && entry->hash == (uint32_t)hash &&
+            entry_matches(entry, key))
+            return entry;
+        if (link & ring->last_bit)
+            return NULL;
+        next = &entry->next;
     }
-    return NULL;
 }
 
 void ring_prefetch_bucket(const struct ring *ring, uint64_t hash)
@@ -208,7 +175,7 @@ void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
     uint32_t link = link_get(bucket_of(ring, (uint32_t)hash));
     uint32_t place = (link - atomic_load_explicit(&ring->round, memory_order_relaxed)) & ring->position_mask;
 
-    if (is_last(ring, link) && !has_tag_of(ring, link, (uint32_t)hash))
+    if ((link & ring->last_bit) && ((link ^ (uint32_t)hash) & ring->tag_mask) != 0)
         return;
     if (place >= ring->size)
         place = (place + ring->size) & ring->position_mask; /* of the round before */
@@ -245,16 +212,20 @@ struct entry *ring_slot(const struct ring *ring)
 void ring_append(struct ring *ring)
 {
     struct entry *entry = ring_slot(ring);
-    uint32_t units = entry_units(entry), next;
+    uint32_t units = entry_units(entry), next, link;
     _Atomic uint32_t *bucket;
 
     assert(ring_has_room(ring, units));
-    index_grow(ring);
-    index_sweep(ring, units);
+    index_prepare(ring, units);
     bucket = bucket_of(ring, entry->hash);
-    next = refreshed(ring, link_get(bucket));
+    next = link_get(bucket);
+    link = ((uint32_t)ring->head & ring->position_mask) | (entry->hash & ring->tag_mask);
+    if (!follow(ring, next)) {
+        next = dead_link(ring);
+        link |= ring->last_bit;
+    }
     link_set(&entry->next, next);
-    link_set(bucket, link_to_head(ring, entry->hash, !follow(ring, next)));
+    link_set(bucket, link);
     advance(ring, &ring->head, &ring->head_place, units);
     link_set(&ring->round, (uint32_t)ring->head - ring->head_place);
     ring->live++;
@@ -309,7 +280,8 @@ void ring_kill(struct ring *ring, struct entry *entry)
 
     for (struct entry *at; (at = follow(ring, link_get(link))) != entry; link = &at->next)
         assert(at);
-    link_set(link, refreshed(ring, link_get(&entry->next)));
+    uint32_t next = link_get(&entry->next);
+    link_set(link, follow(ring, next) ? next : dead_link(ring));
     entry_write_gap(entry, entry_units(entry));
     ring->live--;
 }

@@ -262,7 +262,8 @@ char *status_cache(const struct view *view, const struct key *question)
         return NULL;
     }
     for (key.flags = 0; key.flags <= (KEY_DO | KEY_CD); key.flags++)
-        if (cache_look(view->cache, &key, key_hash(&key), clock_ms(), room->message, &found) != CACHE_MISS)
+        if (cache_get(view->cache, &key, key_hash(&key), clock_ms(), CACHE_PEEK, 0, room->message, MESSAGE_MAX,
+                      &found) != CACHE_MISS)
             (void)json_array_append_new(answers, answer_object(&key, &found, &room->scratch));
     free(room);
     put_text(root, "name", name_text(key.name, text));

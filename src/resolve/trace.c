@@ -46,8 +46,8 @@ static void look_into_cache(struct trace *trace, const struct query *query)
     struct resolver *resolver = query->resolver;
     struct cache_found found;
     uint64_t begun_us = clock_us();
-    trace->cached =
-        cache_look(resolver->cache, &query->key, query->hash, loop_now(resolver->loop), trace->answer, &found);
+    trace->cached = cache_get(resolver->cache, &query->key, query->hash, loop_now(resolver->loop), CACHE_PEEK, 0,
+                              trace->answer, MESSAGE_MAX, &found);
     trace->cache_us = clock_us() - begun_us;
     trace->looked = true;
     if (trace->cached == CACHE_MISS)

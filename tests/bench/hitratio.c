@@ -34,7 +34,7 @@ static bool ask(struct cache *cache, struct sample *sample, uint64_t now_ms)
 {
     uint8_t out[512];
     struct cache_found found;
-    if (cache_get(cache, &sample->key, sample->hash, now_ms, false, 0, out, sizeof out, &found) == CACHE_HIT)
+    if (cache_get(cache, &sample->key, sample->hash, now_ms, CACHE_FRESH, 0, out, sizeof out, &found) == CACHE_HIT)
         return true;
     if (cache_put(cache, &sample->key, sample->hash, &sample->answer, now_ms, cache_epoch(cache)) < 0)
         exit(2);

@@ -55,17 +55,17 @@ static void check_same(const struct answer *answer, const struct cache_found *fo
     MUST(memcmp(out + 2, original + 2, answer->len - 2) == 0);
 }
 
-static void get_back(const struct key *key, const struct answer *answer, uint32_t seconds, bool want_stale)
+static void get_back(const struct key *key, const struct answer *answer, uint32_t seconds, enum cache_want want)
 {
     struct cache_found found;
     uint64_t then_ms = now_ms + (uint64_t)seconds * 1000, hash = key_hash(key);
     bool expired = seconds >= answer->ttl;
-    enum cache_result result = cache_get(cache, key, hash, then_ms, want_stale, STALE_TTL, out, MESSAGE_MAX, &found);
-    MUST(result == (!expired ? CACHE_HIT : want_stale ? CACHE_EXPIRED : CACHE_MISS));
+    enum cache_result result = cache_get(cache, key, hash, then_ms, want, STALE_TTL, out, MESSAGE_MAX, &found);
+    MUST(result == (!expired ? CACHE_HIT : want != CACHE_FRESH ? CACHE_EXPIRED : CACHE_MISS));
     if (result == CACHE_MISS)
         return;
     check_same(answer, &found, seconds, expired);
-    MUST(cache_get(cache, key, hash, then_ms, want_stale, STALE_TTL, out, answer->len - 1, &found) == CACHE_TOO_BIG);
+    MUST(cache_get(cache, key, hash, then_ms, want, STALE_TTL, out, answer->len - 1, &found) == CACHE_TOO_BIG);
 }
 
 static void forget(const struct key *key, bool all)
@@ -75,7 +75,7 @@ static void forget(const struct key *key, bool all)
         cache_flush(cache);
     else
         MUST(cache_flush_name(cache, key->name, key->name_len, false) > 0);
-    MUST(cache_get(cache, key, key_hash(key), now_ms, true, STALE_TTL, out, MESSAGE_MAX, &found) == CACHE_MISS);
+    MUST(cache_get(cache, key, key_hash(key), now_ms, CACHE_STALE, STALE_TTL, out, MESSAGE_MAX, &found) == CACHE_MISS);
 }
 
 static void keep(struct answer *answer, uint8_t bits, uint32_t seconds)

@@ -57,7 +57,7 @@ static void put(unsigned number, unsigned records, uint32_t mark, uint32_t ttl, 
 
 static enum cache_result get_sample(uint64_t now_ms)
 {
-    return cache_get(cache, &sample.key, sample.hash, now_ms, false, 0, out, sizeof(out), &found);
+    return cache_get(cache, &sample.key, sample.hash, now_ms, CACHE_FRESH, 0, out, sizeof(out), &found);
 }
 
 static enum cache_result get(unsigned number, uint64_t now_ms)
@@ -176,7 +176,7 @@ static void the_stored_question_is_in_lower_case(void **state)
 /* Under one hash, so that only the comparison tells them apart. */
 static void assert_other_question(void)
 {
-    assert_int_equal(cache_get(cache, &sample.key, 7, 0, true, 0, out, sizeof(out), &found), CACHE_MISS);
+    assert_int_equal(cache_get(cache, &sample.key, 7, 0, CACHE_STALE, 0, out, sizeof(out), &found), CACHE_MISS);
     sample_key(&sample, 1);
 }
 
@@ -201,7 +201,7 @@ static void another_question_is_not_answered(void **state)
     sample.key.name[8] = 0; /* the name cut after its first label, the next octets as type and class */
     sample.key.name_len = 9;
     assert_other_question();
-    assert_int_equal(cache_get(cache, &sample.key, 7, 0, false, 0, out, sizeof(out), &found), CACHE_HIT);
+    assert_int_equal(cache_get(cache, &sample.key, 7, 0, CACHE_FRESH, 0, out, sizeof(out), &found), CACHE_HIT);
 }
 
 static void a_key_longer_than_the_message_is_not_answered(void **state)
@@ -275,15 +275,17 @@ static void an_expired_answer_is_given_only_to_who_wants_it_stale(void **state)
     (void)state;
     put(1, 2, 7, 60, 1000);
     assert_int_equal(get(1, 61000), CACHE_MISS);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 61000 + 12345, true, 30, out, sizeof(out), &found),
-                     CACHE_EXPIRED);
+    assert_int_equal(
+        cache_get(cache, &sample.key, sample.hash, 61000 + 12345, CACHE_STALE, 30, out, sizeof(out), &found),
+        CACHE_EXPIRED);
     assert_int_equal(found.expired_ms, 12345);
     assert_int_equal(found.answer.ttl, 0);
     assert_int_equal(found.original_ttl, 60);
     assert_int_equal(sample_ttl(&sample.key, out, 0), 30);
     assert_int_equal(sample_ttl(&sample.key, out, 1), 30);
     assert_int_equal(sample_mark(&sample.key, out, 1), 7);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60999, true, 30, out, sizeof(out), &found), CACHE_HIT);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60999, CACHE_STALE, 30, out, sizeof(out), &found),
+                     CACHE_HIT);
     assert_int_equal(sample_ttl(&sample.key, out, 0), 1);
     assert_int_equal(found.expired_ms, 0);
 }
@@ -321,11 +323,11 @@ static void what_does_not_fit_the_room_is_not_copied(void **state)
 {
     (void)state;
     put(1, 10, 1, 60, 0);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, false, 0, out, sample.answer.len - 1, &found),
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, CACHE_FRESH, 0, out, sample.answer.len - 1, &found),
                      CACHE_TOO_BIG);
     assert_int_equal(found.answer.len, sample.answer.len);
     assert_int_equal(out[0], 0xee);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, false, 0, out, sample.answer.len, &found),
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, CACHE_FRESH, 0, out, sample.answer.len, &found),
                      CACHE_HIT);
 }
 
@@ -333,7 +335,7 @@ static void an_expired_answer_that_does_not_fit_is_a_miss(void **state)
 {
     (void)state;
     put(1, 10, 1, 60, 0);
-    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60000, false, 0, out, 12, &found), CACHE_MISS);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 60000, CACHE_FRESH, 0, out, 12, &found), CACHE_MISS);
 }
 
 static void store_the_largest_answers(size_t bytes)
@@ -472,14 +474,17 @@ static void names_below_a_suffix_are_flushed(void **state)
 static void a_look_shows_what_expired_and_counts_for_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(cache_look(cache, &sample.key, sample.hash, 0, out, &found), CACHE_MISS);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, CACHE_PEEK, 0, out, MESSAGE_MAX, &found),
+                     CACHE_MISS);
     put(1, 2, 7, 60, 0);
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(cache_look(cache, &sample.key, sample.hash, 1500, out, &found), CACHE_HIT);
+        assert_int_equal(cache_get(cache, &sample.key, sample.hash, 1500, CACHE_PEEK, 0, out, MESSAGE_MAX, &found),
+                         CACHE_HIT);
     assert_int_equal(found.answer.ttl, 59);
     assert_int_equal(found.original_ttl, 60);
     assert_int_equal(sample_mark(&sample.key, out, 1), 7);
-    assert_int_equal(cache_look(cache, &sample.key, sample.hash, 61000, out, &found), CACHE_EXPIRED);
+    assert_int_equal(cache_get(cache, &sample.key, sample.hash, 61000, CACHE_PEEK, 0, out, MESSAGE_MAX, &found),
+                     CACHE_EXPIRED);
     assert_int_equal(found.expired_ms, 1000);
     for (unsigned n = 2; n < 100000; n++)
         put(n, 1, n, 60, 0);
@@ -700,7 +705,7 @@ static void *visit(void *arg)
         sample_key(mine, (unsigned)(next_random(&self->random) % THREAD_NAMES));
         cache_prefetch(cache, mine->hash);
         cache_prefetch_entry(cache, mine->hash);
-        if (cache_get(cache, &mine->key, mine->hash, 1000, false, 0, wire, MESSAGE_MAX, &got) == CACHE_HIT) {
+        if (cache_get(cache, &mine->key, mine->hash, 1000, CACHE_FRESH, 0, wire, MESSAGE_MAX, &got) == CACHE_HIT) {
             self->hits++;
             if (!is_whole(mine, wire, &got))
                 abort();

@@ -58,7 +58,7 @@ static void put(unsigned number)
 static bool has(unsigned number)
 {
     sample_key(&sample, number);
-    return cache_get(cache, &sample.key, sample.hash, clock_ms(), false, 0, out, sizeof out, &found) == CACHE_HIT;
+    return cache_get(cache, &sample.key, sample.hash, clock_ms(), CACHE_FRESH, 0, out, sizeof out, &found) == CACHE_HIT;
 }
 
 static void open_it(void)

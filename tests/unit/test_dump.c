@@ -72,7 +72,7 @@ static void put(unsigned number, unsigned records, uint32_t ttl)
 static enum cache_result get(struct cache *cache, unsigned number)
 {
     sample_key(&sample, number);
-    return cache_get(cache, &sample.key, sample.hash, clock_ms(), true, 0, out, sizeof out, &found);
+    return cache_get(cache, &sample.key, sample.hash, clock_ms(), CACHE_STALE, 0, out, sizeof out, &found);
 }
 
 static void save(void)
@@ -149,7 +149,7 @@ static void what_the_wire_does_not_say_comes_back_too(void **state)
     assert_int_equal(cache_put(before, &sample.key, sample.hash, &sample.answer, clock_ms(), 0), 0);
     save();
     load(1, 0);
-    assert_int_equal(cache_get(after, &sample.key, sample.hash, clock_ms(), false, 0, out, sizeof out, &found),
+    assert_int_equal(cache_get(after, &sample.key, sample.hash, clock_ms(), CACHE_FRESH, 0, out, sizeof out, &found),
                      CACHE_HIT);
     assert_int_equal(found.answer.rcode, 3);
     assert_true(found.answer.authenticated);
@@ -241,7 +241,8 @@ static void a_group_is_known_by_its_definition(void **state)
     assert_int_equal(get(after, 1), CACHE_MISS);
     sample.key.group = 7;
     assert_int_equal(
-        cache_get(after, &sample.key, key_hash(&sample.key), clock_ms(), false, 0, out, sizeof out, &found), CACHE_HIT);
+        cache_get(after, &sample.key, key_hash(&sample.key), clock_ms(), CACHE_FRESH, 0, out, sizeof out, &found),
+        CACHE_HIT);
     cache_flush(before);
     assert_int_equal(ftruncate(file, 0), 0);
     put(1, 1, 300);
