@@ -51,7 +51,6 @@ struct request {
     bool edns;             /* had an OPT; the following are 0 otherwise */
     bool dnssec_ok;
     bool wants_keepalive; /* edns-tcp-keepalive option present (RFC 7828) */
-    bool simple;          /* one question and at most an OPT: the two readers need not be compared on a cache hit */
     uint16_t opt_at;      /* offset of the OPT */
     uint16_t udp_size;    /* as sent; 512 if none or less (RFC 6891 section 6.2.3) */
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Building answers of our own and reading messages with ldns, where speed does not count.
+/* Building answers of our own with ldns, where speed does not count.
  *
- * Does:    holds the second reader of a query, and builds local answers (special names, ANY, CHAOS) from records in
- *          presentation form.
+ * Does:    builds local answers (special names, ANY, CHAOS) from records in presentation form; names of types and rcodes.
  * Threads: any.
  * RFC:     1035, 2308 (negative answers), 8482 (ANY).
  */
@@ -10,11 +9,6 @@
 #define DOTSTUB_DNS_RECORDS_H
 
 #include "dns/message.h"
-
-/* True unless ldns reads other counts, another question or DO bit than `request` says, or refuses either record. It is given the
- * question and the OPT without its options: nobody uses the rest, and what it costs ldns is the sender's choice. A failed
- * allocation inside ldns is no verdict: true. */
-bool records_agree(struct bytes wire, const struct request *request);
 
 /* One record of an answer: `owner` NULL means the name asked. */
 struct record_text {

@@ -84,7 +84,6 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
     }
     if (walk.at != wire.len)
         return REQUEST_FORMERR;
-    request->simple = false;
     return verdict == REQUEST_OK && is_signed ? REQUEST_NOTIMP : verdict;
 }
 
@@ -133,7 +132,6 @@ enum request_verdict message_parse_request(struct bytes wire, struct request *ou
         .flags = read_u16(wire.data + MESSAGE_FLAGS),
         .opcode = LDNS_OPCODE_WIRE(wire.data),
         .udp_size = UDP_SIZE_MIN,
-        .simple = true,
     };
     out->has_question = counts >> COUNT_QUESTIONS > 0 && read_question(wire, out);
     if (out->has_question && counts >> COUNT_QUESTIONS == 1)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: ldns reads only what our own walk has accepted, and only a message's question and EDNS are
- * given to it, record by record: reading a whole message takes it eight allocations more. Of presentation
- * form ldns makes rdata; the message around it is written here, so nothing depends on what ldns says of its
- * own buffers. Whatever ldns gave is freed on each path. */
+/* Invariant: of presentation form ldns makes rdata; the message around it is written here, so nothing depends on what ldns says of
+ * its own buffers. Whatever ldns gave is freed on each path. */
 #include "dns/records.h"
 
 #include <assert.h>
@@ -13,70 +11,11 @@
 
 #define LINE_MAX_TEXT       4096 /* one record in presentation form */
 #define POINTER_TO_QUESTION (0xc000 | MESSAGE_HEADER)
-#define OPT_FIXED           11     /* root, TYPE, CLASS, TTL, RDLENGTH */
-#define OPT_DO              0x8000 /* in the TTL (RFC 6891 section 6.1.3) */
 
 /* ldns calls a failed push into one of its lists an internal error. */
 static bool memory_was_gone(ldns_status status)
 {
     return status == LDNS_STATUS_MEM_ERR || status == LDNS_STATUS_INTERNAL_ERR;
-}
-
-/* The record at `at`; NULL: ldns refuses it, or has no memory. */
-static ldns_rr *read_record(struct bytes wire, size_t at, ldns_pkt_section section, ldns_status *status)
-{
-    ldns_rr *record = NULL;
-    *status = ldns_wire2rr(&record, wire.data, wire.len, &at, section);
-    return *status == LDNS_STATUS_OK ? record : NULL;
-}
-
-static bool same_question(const ldns_rr *question, struct bytes wire, const struct request *request)
-{
-    const ldns_rdf *name = ldns_rr_owner(question);
-    return ldns_rr_get_type(question) == (ldns_rr_type)request->type &&
-           ldns_rr_get_class(question) == (ldns_rr_class)request->class && ldns_rdf_size(name) == request->name_len &&
-           wire.len >= MESSAGE_HEADER + ldns_rdf_size(name) &&
-           memcmp(ldns_rdf_data(name), wire.data + MESSAGE_HEADER, ldns_rdf_size(name)) == 0;
-}
-
-static bool agree_on_question(struct bytes wire, const struct request *request)
-{
-    ldns_status status;
-    if (wire.len > request->question_end)
-        wire.len = request->question_end;
-    ldns_rr *question = read_record(wire, MESSAGE_HEADER, LDNS_SECTION_QUESTION, &status);
-    bool agree = question ? same_question(question, wire, request) : memory_was_gone(status);
-    ldns_rr_free(question);
-    return agree;
-}
-
-/* The options are not ldns's business. */
-static bool agree_on_opt(struct bytes wire, const struct request *request)
-{
-    uint8_t fixed[OPT_FIXED];
-    ldns_status status;
-    if (wire.len < request->opt_at + sizeof fixed)
-        return false;
-    memcpy(fixed, wire.data + request->opt_at, sizeof fixed - 2);
-    write_u16(fixed + sizeof fixed - 2, 0);
-    ldns_rr *opt = read_record((struct bytes){fixed, sizeof fixed}, 0, LDNS_SECTION_ADDITIONAL, &status);
-    bool agree = opt ? ldns_rr_get_type(opt) == LDNS_RR_TYPE_OPT && !(ldns_rr_ttl(opt) & OPT_DO) == !request->dnssec_ok
-                     : memory_was_gone(status);
-    ldns_rr_free(opt);
-    return agree;
-}
-
-static bool agree_on_counts(struct bytes wire, const struct request *request)
-{
-    return wire.len >= MESSAGE_HEADER && LDNS_QDCOUNT(wire.data) == 1 &&
-           (!request->simple ||
-            (LDNS_ANCOUNT(wire.data) == 0 && LDNS_NSCOUNT(wire.data) == 0 && LDNS_ARCOUNT(wire.data) == request->edns));
-}
-
-bool records_agree(struct bytes wire, const struct request *request)
-{
-    return agree_on_counts(wire, request) && agree_on_question(wire, request) &&
-           (!request->edns || agree_on_opt(wire, request));
 }
 
 /* Reads type and rdata; owner, TTL and class are not ldns's business. */

@@ -9,7 +9,6 @@
 #include <string.h>
 #include "base/errors.h"
 #include "dns/codes.h"
-#include "dns/records.h"
 #include "net/tap.h"
 #include "resolve/query.h"
 
@@ -350,8 +349,6 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     if (query_is_tapped(resolver))
         query_tap(query, TAP_CLIENT_QUERY, wire);
     resolver->tally.tcp += query->origin.tcp;
-    if (verdict == REQUEST_OK && !query->request.simple && !records_agree(wire, &query->request))
-        verdict = REQUEST_FORMERR;
     if (verdict != REQUEST_OK) {
         query_refuse_malformed(query, verdict);
         return false;

@@ -2,7 +2,6 @@
 /* The last step: the question is asked upstream, and the query waits. */
 #include "base/errors.h"
 #include "dns/codes.h"
-#include "dns/records.h"
 #include "lookup.h"
 #include "resolve/resolver.h"
 
@@ -10,10 +9,6 @@ static enum verdict run(struct query *query)
 {
     if (!(query->request.flags & FLAG_RD)) { /* never upstream for it */
         query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
-        return ANSWERED;
-    }
-    if (query->request.simple && !records_agree(query->wire, &query->request)) {
-        query_error(query, RCODE_FORMERR, EDE_NONE, NULL);
         return ANSWERED;
     }
     if (query->resolver->stopping) {

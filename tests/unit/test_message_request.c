@@ -57,7 +57,6 @@ static void test_plain_query_is_read(void **state)
     assert_int_equal(request.class, 1);
     assert_int_equal(request.question_end, wire.len);
     assert_false(request.edns || request.dnssec_ok || request.wants_keepalive);
-    assert_true(request.simple);
     assert_int_equal(request.udp_size, 512);
 }
 
@@ -67,7 +66,7 @@ static void test_opt_is_read(void **state)
     begin(QUERY_FLAGS, 1);
     wire_opt(&wire, 1232, DO, "", 0);
     assert_int_equal(parse(), REQUEST_OK);
-    assert_true(request.edns && request.dnssec_ok && request.simple);
+    assert_true(request.edns && request.dnssec_ok);
     assert_false(request.wants_keepalive);
     assert_int_equal(request.udp_size, 1232);
 }
@@ -88,7 +87,7 @@ static void test_keepalive_is_seen_among_unknown_and_repeated_options(void **sta
     static const char options[] = "\0\12\0\10cookie..\0\12\0\10cookie..\377\377\0\1x\0\13\0\0\0\13\0\0\0\14\0\0";
     (void)state;
     assert_verdict_with_options(REQUEST_OK, options, sizeof(options) - 1);
-    assert_true(request.wants_keepalive && request.simple);
+    assert_true(request.wants_keepalive);
     assert_verdict_with_options(REQUEST_OK, "\0\13\0\2\0\1", 6);
     assert_false(request.wants_keepalive);
 }
@@ -188,7 +187,7 @@ static void test_an_ixfr_brings_its_soa(void **state)
     wire_record(&wire, 6, 0, "\0\0....................", 22);
     wire_opt(&wire, 1232, DO, "", 0);
     assert_int_equal(parse(), REQUEST_OK);
-    assert_true(request.edns && request.dnssec_ok && !request.simple);
+    assert_true(request.edns && request.dnssec_ok);
     wire_header(&wire, QUERY_FLAGS, 1, 0, 1, 0); /* an OPT in its place */
     wire_question(&wire, "a", 251);
     wire_opt(&wire, 1232, DO, "", 0);
@@ -329,7 +328,6 @@ static void test_signed_queries_are_notimp(void **state)
     wire_record(&wire, 250, 0, tsig, sizeof(tsig) - 1);
     assert_int_equal(parse(), REQUEST_NOTIMP);
     assert_true(request.has_question && request.edns && request.dnssec_ok);
-    assert_false(request.simple);
     begin(QUERY_FLAGS, 1);
     wire_u8(&wire, 0);
     wire_fixed(&wire, 24, 0, sizeof(sig_covering_0) - 1);
@@ -353,7 +351,7 @@ static void test_format_and_version_come_before_signatures(void **state)
     assert_formerr_without_edns(true);
 }
 
-static void test_other_additional_records_are_walked_and_not_simple(void **state)
+static void test_other_additional_records_are_walked(void **state)
 {
     (void)state;
     begin(QUERY_FLAGS, 3);
@@ -364,7 +362,6 @@ static void test_other_additional_records_are_walked_and_not_simple(void **state
     wire_octets(&wire, AT_QUESTION);
     assert_int_equal(parse(), REQUEST_OK);
     assert_true(request.edns && request.dnssec_ok);
-    assert_false(request.simple);
     begin(QUERY_FLAGS, 1);
     wire_record(&wire, 1, 1, "", 0);
     assert_formerr_without_edns(true);
@@ -425,7 +422,7 @@ int main(void)
         cmocka_unit_test(test_version_above_0_is_badvers),
         cmocka_unit_test(test_signed_queries_are_notimp),
         cmocka_unit_test(test_format_and_version_come_before_signatures),
-        cmocka_unit_test(test_other_additional_records_are_walked_and_not_simple),
+        cmocka_unit_test(test_other_additional_records_are_walked),
         cmocka_unit_test(test_pointers_in_additional_records_lead_backwards),
         cmocka_unit_test(test_key_is_lower_case_with_do_and_cd),
     };
