@@ -185,7 +185,7 @@ static json_t *cache_of(const struct trace *trace)
         return json_null();
     json_t *object = json_object();
     put_text(object, "found", found[trace->cached]);
-    put(object, "ms", json_real((double)trace->cache_us / 1000));
+    put(object, "ms", thousandths(trace->cache_us));
     put(object, "ttl", trace->cached == CACHE_HIT ? json_integer(trace->ttl) : json_null());
     put(object, "expired_s_ago",
         trace->cached == CACHE_EXPIRED ? json_integer((json_int_t)(trace->expired_ms / 1000)) : json_null());
@@ -206,7 +206,7 @@ char *explain_trace(const struct trace *trace)
     json_t *root = json_object();
     put_question(root, &trace->key);
     put_answer(root, trace);
-    put(root, "total_ms", json_real((double)trace->total_us / 1000));
+    put(root, "total_ms", thousandths(trace->total_us));
     put_text(root, "step", trace->step);
     put(root, "cache", cache_of(trace));
     put(root, "asked", trace->waited ? explain_object(&trace->record) : json_null());

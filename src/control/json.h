@@ -14,14 +14,20 @@
 #include "base/addr.h"
 #include "base/clock.h"
 
+/* Digits of a number that is no integer: it was one of thousandths, so it is printed with three decimals at most. */
+enum { REAL_DIGITS = 15 };
+
 /* With a newline at its end, for people. */
 static inline char *print(json_t *root)
 {
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL, *line = NULL;
+    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;
+    size_t len = text ? strlen(text) : 0;
+    char *line = text ? realloc(text, len + 2) : NULL;
     json_decref(root);
-    if (text && asprintf(&line, "%s\n", text) < 0)
-        line = NULL;
-    free(text);
+    if (line)
+        memcpy(line + len, "\n", 2);
+    else
+        free(text);
     return line;
 }
 
@@ -33,6 +39,12 @@ static inline void put(json_t *object, const char *key, json_t *value)
 static inline void put_number(json_t *object, const char *key, uint64_t value)
 {
     put(object, key, json_integer((json_int_t)value));
+}
+
+/* Milliseconds of a number of microseconds, seconds of one of milliseconds. */
+static inline json_t *thousandths(uint64_t count)
+{
+    return json_real((double)count / 1000);
 }
 
 /* Texts of strangers (certificates, extended errors) need not be UTF-8: then all but ASCII becomes "?". */

@@ -39,7 +39,7 @@ static json_t *server_object(const struct server_report *server)
     put_text(object, "state", server->avoided ? "avoided" : states[server->state]);
     put_number(object, "sessions_open", server->open);
     put_number(object, "in_flight", server->in_flight);
-    put(object, "latency_ms", server->latency_us ? json_real(server->latency_us / 1000.0) : json_null());
+    put(object, "latency_ms", server->latency_us ? thousandths(server->latency_us) : json_null());
     put_number(object, "sessions_opened", server->opened);
     put_number(object, "sessions_resumed", server->resumed);
     put_number(object, "failures_in_a_row", server->failures);
@@ -310,7 +310,7 @@ char *status_reloaded(const struct reload_result *result)
 char *status_draining(uint64_t ms)
 {
     json_t *root = json_object();
-    put(root, "draining_s", json_real((double)ms / 1000));
+    put(root, "draining_s", thousandths(ms));
     return print(root);
 }
 

@@ -38,12 +38,10 @@ static void print_findings(const struct doctor *doctor)
     }
 }
 
-static void print_json(const struct doctor *doctor)
+static int print_json(const struct doctor *doctor)
 {
     json_t *root = json_pack("{s:s, s:O}", "state", doctor->problems ? "problems" : "ok", "checks", doctor->findings);
-    json_dumpf(root, stdout, JSON_INDENT(2));
-    fputc('\n', stdout);
-    json_decref(root);
+    return table_print_json(root, stdout, TABLE_INDENT);
 }
 
 static void make_checks(struct doctor *doctor, bool quick)
@@ -62,7 +60,7 @@ static int tell(const struct doctor *doctor)
     const char *bundle = doctor->options->value[OWN_BUNDLE];
     int status = 0;
     if (doctor->options->json)
-        print_json(doctor);
+        status = print_json(doctor);
     else
         print_findings(doctor);
     if (bundle && (status = doctor_write_bundle(doctor, bundle)) < 0)

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include <config.h>
 #include "doctor.h"
+#include "table.h"
 
 #define REDACTED "(left out)"
 
@@ -103,7 +104,7 @@ int doctor_write_bundle(const struct doctor *doctor, const char *path)
         json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor), "status",
                   redacted_status(doctor), "stats", doctor->stats ? json_incref(doctor->stats) : json_null(),
                   "settings", settings(doctor->config));
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *text = root ? json_dumps(root, TABLE_INDENT) : NULL;
     int status = text ? file_draft_open(&draft, path) : -ENOMEM;
     if (status == 0) {
         status = write_full(draft.fd, text, strlen(text));

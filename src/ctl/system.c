@@ -315,12 +315,10 @@ static int status(const struct system *system)
     bool good = json_is_true(json_object_get(root, "in_force")) && json_is_true(json_object_get(root, "answers"));
     if (!root)
         return EXIT_OTHER;
-    if (system->json) {
-        json_dumpf(root, stdout, JSON_INDENT(2));
-        fputc('\n', stdout);
-    } else {
+    if (!system->json)
         print_status(root);
-    }
+    else if (table_print_json(json_incref(root), stdout, TABLE_INDENT) < 0)
+        good = false;
     json_decref(root);
     return good ? EXIT_OK : EXIT_DEGRADED;
 }

@@ -113,3 +113,10 @@ int table_show(const char *json, FILE *out, int (*print)(const json_t *root, FIL
     json_decref(root);
     return status;
 }
+
+int table_print_json(json_t *root, FILE *out, size_t flags)
+{
+    int status = !root ? -ENOMEM : json_dumpf(root, out, flags) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+    json_decref(root);
+    return status;
+}

@@ -33,4 +33,8 @@ void table_print(FILE *out, const json_t *rows, const struct table_column *colum
 /* Reads the text and prints it. What `print` gives, or -EPROTO: it is no JSON. */
 int table_show(const char *json, FILE *out, int (*print)(const json_t *root, FILE *out)) MUST_CHECK;
 
+enum { TABLE_INDENT = JSON_INDENT(2) | JSON_REAL_PRECISION(15) }; /* thousandths are not printed with 17 digits */
+/* Prints it, in one line or as TABLE_INDENT, and a newline; takes the reference over. 0, -ENOMEM: `root` is NULL, or -EIO. */
+int table_print_json(json_t *root, FILE *out, size_t flags) MUST_CHECK;
+
 #endif

@@ -13,6 +13,7 @@
 #include "command.h"
 #include "locate.h"
 #include "successor.h"
+#include "table.h"
 
 enum { PATIENCE_MS = 30000, STEP_MS = 20 };
 
@@ -62,6 +63,13 @@ static int check_place(const struct running *daemon, const char *path)
     return EXIT_OTHER;
 }
 
+static int print_json(const struct running *before, const struct running *after)
+{
+    json_t *root = json_pack("{s:{s:I, s:s}, s:{s:I, s:s}}", "before", "pid", (json_int_t)before->pid, "version",
+                             before->version, "after", "pid", (json_int_t)after->pid, "version", after->version);
+    return table_print_json(root, stdout, 0);
+}
+
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
     const char *program = count > 0 ? arguments[0] : NULL;
@@ -83,10 +91,12 @@ int upgrade_run(const struct options *options, const struct command *command, ch
     if (successor < 0)
         return EXIT_NO_PERMISSION;
     status = await_successor(&after, successor, path);
-    if (status == EXIT_OK)
-        printf(options->json ? "{\"before\": {\"pid\": %ld, \"version\": \"%s\"}, "
-                               "\"after\": {\"pid\": %ld, \"version\": \"%s\"}}\n"
-                             : "pid %ld, version %s, was followed by pid %ld, version %s\n",
-               (long)before.pid, before.version, (long)after.pid, after.version);
-    return status;
+    if (status != EXIT_OK)
+        return status;
+    if (!options->json)
+        printf("pid %ld, version %s, was followed by pid %ld, version %s\n", (long)before.pid, before.version,
+               (long)after.pid, after.version);
+    else if (print_json(&before, &after) < 0)
+        return EXIT_OTHER;
+    return EXIT_OK;
 }

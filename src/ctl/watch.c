@@ -46,16 +46,19 @@ static void print_header(void)
     fputc('\n', stdout);
 }
 
-static void print_difference(const json_int_t before[COLUMNS], const json_int_t now[COLUMNS], bool as_json)
+static int print_difference(const json_int_t before[COLUMNS], const json_int_t now[COLUMNS])
 {
-    for (size_t i = 0; i < COLUMNS; i++) {
-        json_int_t more = now[i] - before[i];
-        if (as_json)
-            printf("%s\"%s\": %" JSON_INTEGER_FORMAT, i ? ", " : "{", columns[i].counter, more);
-        else
-            printf("%10" JSON_INTEGER_FORMAT, more);
-    }
-    puts(as_json ? "}" : "");
+    for (size_t i = 0; i < COLUMNS; i++)
+        printf("%10" JSON_INTEGER_FORMAT, now[i] - before[i]);
+    return fputc('\n', stdout) == EOF ? -EIO : 0;
+}
+
+static int print_json(const json_int_t before[COLUMNS], const json_int_t now[COLUMNS])
+{
+    json_t *root = json_object();
+    for (size_t i = 0; i < COLUMNS; i++)
+        (void)json_object_set_new(root, columns[i].counter, json_integer(now[i] - before[i]));
+    return table_print_json(root, stdout, 0);
 }
 
 static int watch(const struct options *options, const char *path)
@@ -69,8 +72,8 @@ static int watch(const struct options *options, const char *path)
             return EXIT_OTHER;
         sleep(1);
         status = read_counters(path, now);
-        if (status == EXIT_OK)
-            print_difference(before, now, options->json);
+        if (status == EXIT_OK && (options->json ? print_json : print_difference)(before, now) < 0)
+            status = EXIT_OTHER;
         memcpy(before, now, sizeof before);
     }
     return status;

@@ -195,3 +195,13 @@ def test_watch(daemon):
         assert watching.wait_exit() == 69
     finally:
         watching.end()
+
+
+def test_watch_json(daemon):
+    path = daemon.config["control"]["socket"]
+    watching = Process([*PREFIX, str(CTL), "--json", "--socket", path, "stats", "--watch"], read="stdout", env=environment())
+    try:
+        line = json.loads(watching.wait_line(r"^\{.*\}$"))
+        assert list(line)[:2] == ["queries_received", "cache_hits"] and all(type(more) is int for more in line.values())
+    finally:
+        watching.end()

@@ -324,6 +324,9 @@ static void status_tells_what_workers_know(void **state)
                                        "\"entries\": 0"};
     for (unsigned i = 0; i < sizeof said / sizeof *said; i++)
         assert_says(said[i]);
+    fake.servers[1][0].latency_us = 16411; /* no double is 16.411 */
+    get("/status");
+    assert_says("\"latency_ms\": 16.411,");
 }
 
 static void status_says_why_it_is_degraded(void **state)
