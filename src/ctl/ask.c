@@ -8,6 +8,7 @@
 #include "command.h"
 #include "locate.h"
 #include "show.h"
+#include "table.h"
 
 static int print_reply(const struct options *options, const struct command *command, const struct client_reply *reply)
 {
@@ -19,7 +20,7 @@ static int print_reply(const struct options *options, const struct command *comm
         return reply->status == 403 ? EXIT_NO_PERMISSION : EXIT_OTHER;
     }
     FILE *nowhere = options->json ? fopen("/dev/null", "w") : NULL; /* the exit status is the same */
-    int status = command->show(reply->body, options->json ? nowhere : stdout);
+    int status = table_show(reply->body, options->json ? nowhere : stdout, command->show);
     if (nowhere)
         fclose(nowhere);
     if (options->json)

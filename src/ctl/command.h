@@ -7,6 +7,7 @@
 #ifndef DOTSTUB_CTL_COMMAND_H
 #define DOTSTUB_CTL_COMMAND_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -42,7 +43,7 @@ struct command {
     /* for ask_run: */
     const char *verb, *path;
     const char *names[2]; /* what the arguments are called in the request; NULL: see explain_name */
-    int (*show)(const char *json, FILE *out);
+    int (*show)(const json_t *root, FILE *out);
 };
 
 /* One request to the daemon. */

@@ -77,7 +77,7 @@ static void print_session(const json_t *server, FILE *out)
                 table_duration(table_number(server, "last_error_s_ago"), e));
 }
 
-static int print_status(const json_t *root, FILE *out)
+int show_status(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {{"UPSTREAM", "upstream", false},
                                                   {"ADDRESS", "address", false},
@@ -100,7 +100,7 @@ static int print_status(const json_t *root, FILE *out)
 
 /* --- the others --- */
 
-static int print_stats(const json_t *root, FILE *out)
+int show_stats(const json_t *root, FILE *out)
 {
     json_t *counters = json_object_get(root, "counters"), *value;
     const char *name;
@@ -111,7 +111,7 @@ static int print_stats(const json_t *root, FILE *out)
     return 0;
 }
 
-static int print_config(const json_t *root, FILE *out)
+int show_config(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {
         {"SETTING", "setting", false}, {"VALUE", "value", false}, {"FROM", "origin", false}, {.title = NULL}};
@@ -145,7 +145,7 @@ static void print_answer(const json_t *answer, FILE *out)
         table_print(out, json_object_get(answer, "records"), columns);
 }
 
-static int print_cache(const json_t *root, FILE *out)
+int show_cache(const json_t *root, FILE *out)
 {
     const json_t *answers = json_object_get(root, "answers");
     char name[TABLE_CELL], type[TABLE_CELL];
@@ -159,7 +159,7 @@ static int print_cache(const json_t *root, FILE *out)
     return 0;
 }
 
-static int print_flush(const json_t *root, FILE *out)
+int show_flush(const json_t *root, FILE *out)
 {
     if (!json_is_integer(json_object_get(root, "flushed")))
         return -EPROTO;
@@ -167,7 +167,7 @@ static int print_flush(const json_t *root, FILE *out)
     return 0;
 }
 
-static int print_log(const json_t *root, FILE *out)
+int show_log(const json_t *root, FILE *out)
 {
     const char *name;
     json_t *level;
@@ -183,7 +183,7 @@ static int print_log(const json_t *root, FILE *out)
     return 0;
 }
 
-static int print_reload(const json_t *root, FILE *out)
+int show_reload(const json_t *root, FILE *out)
 {
     if (!json_is_true(json_object_get(root, "reloaded")))
         return -EPROTO;
@@ -192,53 +192,13 @@ static int print_reload(const json_t *root, FILE *out)
     return 0;
 }
 
-static int print_drain(const json_t *root, FILE *out)
+int show_drain(const json_t *root, FILE *out)
 {
     json_t *seconds = json_object_get(root, "draining_s");
     if (!json_is_number(seconds))
         return -EPROTO;
     fprintf(out, "draining for %g s, then stopping\n", json_number_value(seconds));
     return 0;
-}
-
-int show_status(const char *json, FILE *out)
-{
-    return table_show(json, out, print_status);
-}
-
-int show_stats(const char *json, FILE *out)
-{
-    return table_show(json, out, print_stats);
-}
-
-int show_config(const char *json, FILE *out)
-{
-    return table_show(json, out, print_config);
-}
-
-int show_cache(const char *json, FILE *out)
-{
-    return table_show(json, out, print_cache);
-}
-
-int show_flush(const char *json, FILE *out)
-{
-    return table_show(json, out, print_flush);
-}
-
-int show_log(const char *json, FILE *out)
-{
-    return table_show(json, out, print_log);
-}
-
-int show_reload(const char *json, FILE *out)
-{
-    return table_show(json, out, print_reload);
-}
-
-int show_drain(const char *json, FILE *out)
-{
-    return table_show(json, out, print_drain);
 }
 
 const char *show_error(const char *body, char *out, size_t cap)

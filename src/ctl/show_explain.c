@@ -76,7 +76,7 @@ static void print_record(const json_t *record, FILE *out)
     print_remarks(record, out);
 }
 
-static int print_explain(const json_t *root, FILE *out)
+int show_explain(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {
         {"ID", "id", false},      {"KIND", "kind", false},   {"S AGO", "ended_s_ago", true},
@@ -123,7 +123,7 @@ static void print_asked(const json_t *asked, FILE *out)
     print_remarks(asked, out);
 }
 
-static int print_trace(const json_t *root, FILE *out)
+int show_trace(const json_t *root, FILE *out)
 {
     char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL], e[TABLE_CELL];
     if (!json_is_string(json_object_get(root, "name")))
@@ -135,14 +135,4 @@ static int print_trace(const json_t *root, FILE *out)
     print_cache(json_object_get(root, "cache"), out);
     print_asked(json_object_get(root, "asked"), out);
     return 0;
-}
-
-int show_trace(const char *json, FILE *out)
-{
-    return table_show(json, out, print_trace);
-}
-
-int show_explain(const char *json, FILE *out)
-{
-    return table_show(json, out, print_explain);
 }

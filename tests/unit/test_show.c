@@ -9,16 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ctl/show.h"
+#include "ctl/table.h"
 
 static char *text;
 
-static int shown(int (*show)(const char *, FILE *), const char *json)
+static int shown(int (*show)(const json_t *, FILE *), const char *json)
 {
     size_t len;
     free(text);
     FILE *out = open_memstream(&text, &len);
     assert_non_null(out);
-    int status = show(json, out);
+    int status = table_show(json, out, show);
     fclose(out);
     return status;
 }
@@ -152,8 +153,8 @@ static void the_others_are_shown(void **state)
 static void what_is_no_answer_is_told(void **state)
 {
     (void)state;
-    static int (*const all[])(const char *, FILE *) = {show_status, show_stats, show_config,
-                                                       show_cache,  show_flush, show_log};
+    static int (*const all[])(const json_t *, FILE *) = {show_status, show_stats, show_config,
+                                                         show_cache,  show_flush, show_log};
     static const char *const wrong[] = {
         "", "x", "[]", "{}", "{\"servers\": 1}", "\"text\"", "{\"state\": null, \"servers\": []}"};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
