@@ -10,7 +10,9 @@
 #define DOTSTUB_BASE_FILE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include "base/check.h"
 
 struct file_draft {
@@ -25,5 +27,9 @@ int file_draft_sync(struct file_draft *draft) MUST_CHECK;
 /* Puts it in its place. 0, or a negative errno: the old one stays. */
 int file_draft_keep(struct file_draft *draft) MUST_CHECK;
 void file_draft_drop(struct file_draft *draft);
+
+/* All of it at once. `mode` is as it is given, whatever the umask; `sync` as file_draft_sync. 0 or a negative errno: the old one
+ * stays. */
+int file_replace(const char *path, const void *data, size_t len, mode_t mode, bool sync) MUST_CHECK;
 
 #endif

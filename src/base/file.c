@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "base/io.h"
 
 int file_draft_open(struct file_draft *draft, const char *path)
 {
@@ -35,4 +37,25 @@ void file_draft_drop(struct file_draft *draft)
 {
     close(draft->fd);
     unlink(draft->new_path);
+}
+
+int file_replace(const char *path, const void *data, size_t len, mode_t mode, bool sync)
+{
+    struct file_draft draft;
+    int status = file_draft_open(&draft, path);
+    if (status < 0)
+        return status;
+    status = write_full(draft.fd, data, len);
+    if (status < 0)
+        goto fail;
+    status = fchmod(draft.fd, mode) < 0 ? -errno : 0;
+    if (status < 0)
+        goto fail;
+    status = sync ? file_draft_sync(&draft) : 0;
+    if (status < 0)
+        goto fail;
+    return file_draft_keep(&draft);
+fail:
+    file_draft_drop(&draft);
+    return status;
 }

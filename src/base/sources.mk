@@ -7,7 +7,7 @@ noinst_HEADERS += include/base/addr.h include/base/bytes.h include/base/check.h 
   include/base/mem.h include/base/slab.h include/base/table.h
 
 check_PROGRAMS += tests/unit/test_addr tests/unit/test_bytes tests/unit/test_clock tests/unit/test_counters \
-  tests/unit/test_errors tests/unit/test_hash tests/unit/test_histogram tests/unit/test_io tests/unit/test_list tests/unit/test_log tests/unit/test_mem \
+  tests/unit/test_errors tests/unit/test_file tests/unit/test_hash tests/unit/test_histogram tests/unit/test_io tests/unit/test_list tests/unit/test_log tests/unit/test_mem \
   tests/unit/test_slab tests/unit/test_table
 tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
 tests_unit_test_addr_LDADD = $(base_libs) $(CMOCKA_LIBS)
@@ -19,6 +19,8 @@ tests_unit_test_counters_SOURCES = tests/unit/test_counters.c
 tests_unit_test_counters_LDADD = $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_errors_SOURCES = tests/unit/test_errors.c
 tests_unit_test_errors_LDADD = $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_file_SOURCES = tests/unit/test_file.c
+tests_unit_test_file_LDADD = $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_hash_SOURCES = tests/unit/test_hash.c
 tests_unit_test_hash_LDADD = $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c

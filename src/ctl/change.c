@@ -18,7 +18,6 @@
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/file.h"
-#include "base/io.h"
 
 enum { STEPS_MAX = 4 * CHANGES_MAX };
 
@@ -109,23 +108,6 @@ static void print_journal(const struct journal *journal, FILE *out)
         fputs("confirmed\n", out);
 }
 
-static int write_whole(const char *path, const char *text, mode_t mode)
-{
-    struct file_draft draft;
-    int status = file_draft_open(&draft, path);
-    if (status < 0)
-        return status;
-    status = write_full(draft.fd, text, strlen(text));
-    if (status == 0 && fchmod(draft.fd, mode) < 0)
-        status = -errno;
-    if (status == 0)
-        status = file_draft_sync(&draft);
-    if (status == 0)
-        return file_draft_keep(&draft);
-    file_draft_drop(&draft);
-    return status;
-}
-
 static int write_journal(const struct journal *journal, const char *root)
 {
     char path[PATH_MAX], *text = NULL;
@@ -136,7 +118,7 @@ static int write_journal(const struct journal *journal, const char *root)
     print_journal(journal, out);
     int status = fclose(out) != 0 ? -ENOMEM : path_in(path, root, CHANGE_JOURNAL, "") ? 0 : -ENAMETOOLONG;
     if (status == 0)
-        status = write_whole(path, text, 0644);
+        status = file_replace(path, text, strlen(text), 0644, true);
     if (status < 0)
         complain("write", CHANGE_JOURNAL, status);
     free(text);
@@ -276,7 +258,8 @@ static int make_change(const char *root, const struct change *change)
     int status = keep_before(root, change->path);
     if (status < 0)
         return status;
-    status = change->is_link ? put_link(path, change->text) : write_whole(path, change->text, 0644);
+    status = change->is_link ? put_link(path, change->text)
+                             : file_replace(path, change->text, strlen(change->text), 0644, true);
     if (status < 0)
         complain("write", path, status);
     return status;

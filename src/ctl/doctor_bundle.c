@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include "base/file.h"
-#include "base/io.h"
 #include <config.h>
 #include "doctor.h"
 #include "table.h"
@@ -99,20 +98,12 @@ static json_t *redacted_findings(const struct doctor *doctor)
 
 int doctor_write_bundle(const struct doctor *doctor, const char *path)
 {
-    struct file_draft draft;
     json_t *root =
         json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor), "status",
                   redacted_status(doctor), "stats", doctor->stats ? json_incref(doctor->stats) : json_null(),
                   "settings", settings(doctor->config));
     char *text = root ? json_dumps(root, TABLE_INDENT) : NULL;
-    int status = text ? file_draft_open(&draft, path) : -ENOMEM;
-    if (status == 0) {
-        status = write_full(draft.fd, text, strlen(text));
-        if (status == 0)
-            status = file_draft_keep(&draft);
-        else
-            file_draft_drop(&draft);
-    }
+    int status = text ? file_replace(path, text, strlen(text), 0600, false) : -ENOMEM;
     json_decref(root);
     free(text);
     return status;

@@ -75,25 +75,12 @@ int tickets_pack(struct buffer *out, struct worker *const *workers, unsigned cou
     return buffer_append(out, digest, DIGEST_LEN);
 }
 
-static int write_file(const char *path, struct bytes all)
-{
-    struct file_draft draft;
-    int status = file_draft_open(&draft, path);
-    if (status < 0)
-        return status;
-    status = write_full(draft.fd, all.data, all.len);
-    if (status == 0)
-        return file_draft_keep(&draft);
-    file_draft_drop(&draft);
-    return status;
-}
-
 void ticketfile_write(const char *path, struct worker **workers, unsigned count)
 {
     struct buffer all = {NULL, 0, 0, 0};
     int status = tickets_pack(&all, workers, count);
     if (status == 0 && all.len > EMPTY)
-        status = write_file(path, buffer_bytes(&all));
+        status = file_replace(path, buffer_bytes(&all).data, all.len, 0600, false);
     if (status < 0)
         log_warning("tls", "tickets cannot be kept in %s: %s", path, error_text(status));
     buffer_free(&all);
@@ -105,21 +92,22 @@ void ticketfile_write(const char *path, struct worker **workers, unsigned count)
 static int read_file(const char *path, struct buffer *out)
 {
     struct stat stat;
-    int status = 0;
+    int status = ERROR_MALFORMED;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & 077 ||
         stat.st_size > FILE_MAX)
-        status = ERROR_MALFORMED;
-    uint8_t *room = status == 0 ? buffer_reserve(out, FILE_MAX) : NULL;
-    if (status == 0 && !room)
-        status = -ENOMEM;
-    ssize_t got = room ? read_to_end(fd, room, FILE_MAX) : 0;
-    if (got < 0)
-        status = (int)got;
-    else
-        buffer_commit(out, (size_t)got);
+        goto end;
+    status = -ENOMEM;
+    uint8_t *room = buffer_reserve(out, FILE_MAX);
+    if (!room)
+        goto end;
+    ssize_t len = read_to_end(fd, room, FILE_MAX);
+    status = len < 0 ? (int)len : 0;
+    if (len > 0)
+        buffer_commit(out, (size_t)len);
+end:
     close(fd);
     return status;
 }

@@ -105,21 +105,6 @@ void verifytime_load(const char *path)
     warn_if_behind();
 }
 
-static int replace(const char *path, const char *text, size_t len)
-{
-    struct file_draft draft;
-    int status = file_draft_open(&draft, path);
-    if (status < 0)
-        return status;
-    status = write_full(draft.fd, text, len);
-    if (status == 0)
-        status = file_draft_sync(&draft);
-    if (status == 0)
-        return file_draft_keep(&draft);
-    file_draft_drop(&draft);
-    return status;
-}
-
 void verifytime_save(const char *path)
 {
     char text[64];
@@ -128,7 +113,7 @@ void verifytime_save(const char *path)
         return;
     next_save_ms = clock_ms() + SAVE_EVERY_MS;
     int len = snprintf(text, sizeof(text), WORD "%lld\n", (long long)now_s);
-    int status = replace(path, text, (size_t)len);
+    int status = file_replace(path, text, (size_t)len, 0600, true);
     if (status < 0)
         log_warning("verifytime", "cannot keep the time of the last verified handshake in %s: %s", path,
                     error_text(status));

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/file.h"
+#include "base/io.h"
+
+static char folder[] = "/tmp/test_file.XXXXXX", path[64], new_path[64], other[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(new_path, sizeof new_path, "%s/file.new", folder);
+    snprintf(other, sizeof other, "%s/other", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(new_path);
+    unlink(other);
+    if (unlink(path) < 0)
+        rmdir(path);
+    return rmdir(folder);
+}
+
+static void assert_holds(const char *file, const char *text, mode_t mode)
+{
+    char found[64];
+    struct stat stat;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    ssize_t len = read_to_end(fd, found, sizeof found);
+    assert_int_equal(len, strlen(text));
+    assert_memory_equal(found, text, strlen(text));
+    assert_int_equal(fstat(fd, &stat), 0);
+    assert_int_equal(stat.st_mode & 07777, mode);
+    close(fd);
+}
+
+static void put(const char *file, const char *text)
+{
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write_full(fd, text, strlen(text)), 0);
+    close(fd);
+}
+
+static void a_file_is_made_and_replaced(void **state)
+{
+    (void)state;
+    mode_t before = umask(0077);
+    assert_int_equal(file_replace(path, "one", 3, 0644, true), 0);
+    assert_holds(path, "one", 0644);
+    assert_int_equal(file_replace(path, "another", 7, 0600, false), 0);
+    assert_holds(path, "another", 0600);
+    assert_int_equal(access(new_path, F_OK), -1);
+    umask(before);
+}
+
+static void no_link_is_followed(void **state)
+{
+    (void)state;
+    put(other, "other's");
+    assert_int_equal(symlink(other, new_path), 0);
+    assert_int_equal(symlink(other, path), 0);
+    assert_int_equal(file_replace(path, "ours", 4, 0600, false), 0);
+    assert_holds(path, "ours", 0600);
+    assert_holds(other, "other's", 0644);
+}
+
+static void what_was_cut_short_is_removed(void **state)
+{
+    (void)state;
+    put(new_path, "the first half");
+    assert_int_equal(file_replace(path, "all", 3, 0600, false), 0);
+    assert_holds(path, "all", 0600);
+    assert_int_equal(access(new_path, F_OK), -1);
+}
+
+static void a_failure_leaves_the_old_one(void **state)
+{
+    struct file_draft draft;
+    char nowhere[128];
+    (void)state;
+    put(path, "old");
+    assert_int_equal(file_draft_open(&draft, path), 0);
+    assert_int_equal(write_full(draft.fd, "new", 3), 0);
+    assert_holds(path, "old", 0644);
+    file_draft_drop(&draft);
+    assert_holds(path, "old", 0644);
+    assert_int_equal(access(new_path, F_OK), -1);
+
+    snprintf(nowhere, sizeof nowhere, "%s/none/file", folder);
+    assert_int_equal(file_replace(nowhere, "x", 1, 0600, false), -ENOENT);
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(file_replace(path, "x", 1, 0600, false), -EISDIR);
+    assert_int_equal(access(new_path, F_OK), -1);
+}
+
+static void a_path_may_be_too_long(void **state)
+{
+    static char text[PATH_MAX + 8];
+    (void)state;
+    memset(text, 'x', PATH_MAX - 4); /* ".new" does not fit */
+    assert_int_equal(file_replace(text, "x", 1, 0600, false), -ENAMETOOLONG);
+    memset(text, 'x', sizeof text - 1);
+    assert_int_equal(file_replace(text, "x", 1, 0600, false), -ENAMETOOLONG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_file_is_made_and_replaced, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(no_link_is_followed, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_cut_short_is_removed, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_failure_leaves_the_old_one, make_folder, remove_folder),
+        cmocka_unit_test(a_path_may_be_too_long),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
