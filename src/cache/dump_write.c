@@ -142,16 +142,20 @@ int dump_write(struct cache *cache, const struct dump_terms *terms, int fd)
     dump->job = dump_job_of(cache, terms, fd);
     dump->block = writer_over(dump->chain.octets, DUMP_BLOCK);
     int status = write_head(dump);
-    if (status == 0)
-        status = write_rings(dump, false);
-    if (status == 0)
-        status = write_rings(dump, true);
-    if (status == 0 && writer_len(&dump->block) > 0)
-        status = block_end(dump);
-    if (status == 0)
-        status = block_end(dump); /* empty: nothing is missing */
+    if (status < 0)
+        goto end;
+    status = write_rings(dump, false);
+    if (status < 0)
+        goto end;
+    status = write_rings(dump, true);
+    if (status < 0)
+        goto end;
+    if (writer_len(&dump->block) > 0 && (status = block_end(dump)) < 0)
+        goto end;
+    status = block_end(dump); /* empty: nothing is missing */
     if (status == 0 && dump_given_up(&dump->job))
         status = -ECANCELED;
+end:
     mem_free(dump);
     return status;
 }

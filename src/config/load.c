@@ -76,14 +76,14 @@ static int finish(struct config **out, struct loading *loading, int error, char 
                   const struct machine *machine)
 {
     struct report *report = &loading->report;
-    if (!error)
-        error = environment_apply(&loading->draft, variables);
-    if (!error)
-        settle_check(&loading->draft);
-    if (!error && report->mistakes == 0)
-        error = make_snapshot(out, &loading->draft, machine);
-    else if (!error)
-        error = ERROR_CONFIG;
+    if (error)
+        goto end;
+    error = environment_apply(&loading->draft, variables);
+    if (error)
+        goto end;
+    settle_check(&loading->draft);
+    error = report->mistakes == 0 ? make_snapshot(out, &loading->draft, machine) : ERROR_CONFIG;
+end:
     report_end(report);
     arena_free(&loading->arena);
     return error;

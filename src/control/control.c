@@ -167,21 +167,24 @@ int control_open(struct control **out, const struct control_setup *setup)
     if (!control)
         return -ENOMEM;
     int status = view_init(&control->view, setup);
-    if (status < 0) {
-        mem_free(control);
-        return status;
-    }
+    if (status < 0)
+        goto fail;
     control->config = config_ref(setup->config);
     status = open_socket(control, setup);
-    if (status == 0)
-        status = open_metrics(control, setup);
-    if (status == 0) {
-        *out = control;
-        return 0;
-    }
+    if (status < 0)
+        goto fail_open;
+    status = open_metrics(control, setup);
+    if (status < 0)
+        goto fail_open;
+    *out = control;
+    return 0;
+fail_open:
     control_stopping(control);
     control_close(control);
     control_free(control);
+    return status;
+fail:
+    mem_free(control);
     return status;
 }
 

@@ -105,10 +105,13 @@ static int ask_on(struct client_reply *out, int fd, const char *verb, const char
     if (fd < 0)
         return fd;
     int status = send_request(fd, verb, target);
-    if (status == 0)
-        status = receive_all(fd, &received);
-    if (status == 0)
-        status = read_reply(out, &received);
+    if (status < 0)
+        goto end;
+    status = receive_all(fd, &received);
+    if (status < 0)
+        goto end;
+    status = read_reply(out, &received);
+end:
     buffer_free(&received);
     close(fd);
     return status;

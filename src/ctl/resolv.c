@@ -68,12 +68,13 @@ static void read_lines(struct resolv *out)
     }
 }
 
+/* No file (-1) is an empty one. */
 static int read_text(struct resolv *out, int fd)
 {
     out->text = calloc(1, TEXT_MAX + 1);
     if (!out->text)
         return -ENOMEM;
-    ssize_t len = read_to_end(fd, out->text, TEXT_MAX);
+    ssize_t len = fd < 0 ? 0 : read_to_end(fd, out->text, TEXT_MAX);
     return len < 0 ? (int)len : len == TEXT_MAX ? -EFBIG : 0;
 }
 
@@ -87,11 +88,9 @@ int resolv_read(struct resolv *out, const char *root)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
         return -errno;
-    int status = fd < 0 ? 0 : read_text(out, fd);
+    int status = read_text(out, fd);
     if (fd >= 0)
         close(fd);
-    if (status == 0 && !out->text && !(out->text = strdup("")))
-        status = -ENOMEM;
     if (status == 0)
         read_lines(out);
     else

@@ -295,17 +295,23 @@ pid_t successor_start(const struct running *daemon, const char *binary)
     pid_t successor = -1;
     if (!binary && !find_binary(found, daemon->pid))
         return -1;
+    char *environment = NULL, **words = NULL, **variables = NULL;
     char *command = read_about(daemon->pid, "cmdline", &command_len);
-    char *environment = command ? read_about(daemon->pid, "environ", &environ_len) : NULL;
-    char **words = environment ? split(command, command_len) : NULL;
-    char **variables = words ? split(environment, environ_len) : NULL;
-    if (variables && words[0]) {
-        drop_take_over(words);
-        snprintf(number, sizeof number, "%ld", (long)daemon->pid);
-        append_word(words, option);
-        append_word(words, number);
-        successor = start(daemon, binary ? binary : found, words, variables);
-    }
+    if (!command)
+        goto end;
+    environment = read_about(daemon->pid, "environ", &environ_len);
+    if (!environment)
+        goto end;
+    words = split(command, command_len);
+    variables = split(environment, environ_len);
+    if (!words || !variables || !words[0])
+        goto end;
+    drop_take_over(words);
+    snprintf(number, sizeof number, "%ld", (long)daemon->pid);
+    append_word(words, option);
+    append_word(words, number);
+    successor = start(daemon, binary ? binary : found, words, variables);
+end:
     free(variables);
     free(words);
     free(environment);

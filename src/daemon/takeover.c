@@ -112,34 +112,49 @@ int takeover_begin(struct takeover *out, pid_t pid, uid_t uid)
     if (out->fd < 0)
         return failed("the process that runs cannot be asked", out->fd);
     int status = write_full(out->fd, HANDOVER_TITLE, sizeof title);
-    if (status == 0)
-        status = read_full(out->fd, title, sizeof title);
-    if (status == 0 && memcmp(title, HANDOVER_TITLE, sizeof title) != 0)
-        status = ERROR_MALFORMED;
-    if (status == 0)
-        status = read_descriptors(out);
-    if (status == 0)
-        return 0;
+    if (status < 0)
+        goto fail;
+    status = read_full(out->fd, title, sizeof title);
+    if (status < 0)
+        goto fail;
+    status = memcmp(title, HANDOVER_TITLE, sizeof title) == 0 ? read_descriptors(out) : ERROR_MALFORMED;
+    if (status < 0)
+        goto fail;
+    return 0;
+fail:
     takeover_end(out);
     return failed("its sockets do not come", status);
 }
 
+/* One worker's, for one of ours. */
+static int read_ticket_pack(const struct takeover *takeover, struct worker **worker)
+{
+    struct buffer packed = {NULL, 0, 0, 0};
+    size_t len = 0;
+    int status = read_number(takeover->fd, TICKETS_MAX, &len);
+    if (status < 0)
+        return status;
+    uint8_t *room = buffer_reserve(&packed, len + 1);
+    if (!room)
+        return -ENOMEM;
+    status = read_full(takeover->fd, room, len);
+    if (status < 0)
+        goto end;
+    buffer_commit(&packed, len);
+    if (len > 0)
+        status = tickets_unpack(buffer_bytes(&packed), worker, 1);
+end:
+    buffer_free(&packed);
+    return status;
+}
+
+/* Of one worker to one, where there are as many. */
 static int read_tickets(const struct takeover *takeover, struct worker **workers, unsigned count)
 {
-    size_t givers = 0, len = 0;
+    size_t givers = 0;
     int status = read_number(takeover->fd, WORKERS_MAX, &givers);
-    for (size_t i = 0; status == 0 && i < givers; i++) {
-        struct buffer packed = {NULL, 0, 0, 0};
-        status = read_number(takeover->fd, TICKETS_MAX, &len);
-        uint8_t *room = status == 0 ? buffer_reserve(&packed, len + 1) : NULL;
-        if (status == 0)
-            status = room ? read_full(takeover->fd, room, len) : -ENOMEM;
-        if (status == 0)
-            buffer_commit(&packed, len);
-        if (status == 0 && len > 0) /* of one worker to one, where there are as many */
-            status = tickets_unpack(buffer_bytes(&packed), &workers[i % count], 1);
-        buffer_free(&packed);
-    }
+    for (size_t i = 0; status == 0 && i < givers; i++)
+        status = read_ticket_pack(takeover, &workers[i % count]);
     return status;
 }
 

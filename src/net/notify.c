@@ -108,10 +108,11 @@ int notify_wait(int ms)
         return -errno;
     int status = send_with("BARRIER=1", &ends[1], 1);
     close(ends[1]);
-    if (status == 0) {
-        int ready = poll(&(struct pollfd){.fd = ends[0]}, 1, ms);
-        status = ready > 0 ? 0 : ready < 0 ? -errno : -ETIMEDOUT;
-    }
+    if (status < 0)
+        goto end;
+    int ready = poll(&(struct pollfd){.fd = ends[0]}, 1, ms);
+    status = ready > 0 ? 0 : ready < 0 ? -errno : -ETIMEDOUT;
+end:
     close(ends[0]);
     return status;
 }

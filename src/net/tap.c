@@ -184,21 +184,26 @@ static struct fstrm_iothr *make_thread(struct fstrm_writer **writer, unsigned qu
 int tap_open(struct tap **out, const char *path, unsigned queues, const char *identity, const char *version)
 {
     struct tap *tap = mem_zalloc(1, sizeof *tap + queues * sizeof *tap->queues);
-    struct fstrm_writer *writer = tap ? make_writer(path) : NULL;
-    if (writer)
-        tap->thread = make_thread(&writer, queues);
-    if (!tap || !tap->thread) {
-        if (writer)
-            fstrm_writer_destroy(&writer);
-        mem_free(tap);
+    if (!tap)
         return -ENOMEM;
-    }
+    struct fstrm_writer *writer = make_writer(path);
+    if (!writer)
+        goto fail;
+    tap->thread = make_thread(&writer, queues); /* takes the writer over, unless it fails */
+    if (!tap->thread)
+        goto fail_writer;
     memcpy(tap->identity, identity, strnlen(identity, TEXT_MOST));
     memcpy(tap->version, version, strnlen(version, TEXT_MOST));
     for (unsigned i = 0; i < queues; i++)
         tap->queues[i] = (struct tap_queue){.tap = tap, .queue = fstrm_iothr_get_input_queue(tap->thread)};
     *out = tap;
     return 0;
+fail_writer:
+    if (writer)
+        fstrm_writer_destroy(&writer);
+fail:
+    mem_free(tap);
+    return -ENOMEM;
 }
 
 static void *destroy(void *context)
