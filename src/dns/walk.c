@@ -157,7 +157,8 @@ bool walk_record(struct walk *walk, struct record_offsets *out)
 bool record_signs_message(const struct walk *walk, const struct record_offsets *record)
 {
     return record->type == LDNS_RR_TYPE_TSIG ||
-           (record->type == LDNS_RR_TYPE_SIG && read_u16(walk->wire + record->rdata) == 0);
+           (record->type == LDNS_RR_TYPE_SIG && record->end - record->rdata >= 2 && /* in an update it may be empty */
+            read_u16(walk->wire + record->rdata) == 0);
 }
 
 struct opt opt_read(const uint8_t *fixed)
