@@ -75,17 +75,6 @@ static void chunk_free(struct chunk *chunk)
     mem_free(chunk);
 }
 
-static void *chunk_take(struct slab *slab, struct chunk *chunk)
-{
-    void *object = chunk->free;
-    if (!object)
-        object = chunk->objects + chunk->carved++ * slab->object_size;
-    ASAN_UNPOISON_MEMORY_REGION(object, slab->object_size);
-    if (object == chunk->free)
-        chunk->free = chunk->free->next;
-    return object;
-}
-
 void *slab_take(struct slab *slab)
 {
     if (slab->in_use >= slab->limit)
@@ -94,7 +83,12 @@ void *slab_take(struct slab *slab)
     struct chunk *chunk = first ? container_of(first, struct chunk, link) : chunk_new(slab);
     if (!chunk)
         return NULL;
-    void *object = chunk_take(slab, chunk);
+    void *object = chunk->free;
+    if (!object)
+        object = chunk->objects + chunk->carved++ * slab->object_size;
+    ASAN_UNPOISON_MEMORY_REGION(object, slab->object_size);
+    if (object == chunk->free)
+        chunk->free = chunk->free->next;
     ++slab->in_use;
     if (chunk->used++ == 0)
         --slab->empty_chunks;
@@ -103,18 +97,6 @@ void *slab_take(struct slab *slab)
         list_push_back(&slab->full, &chunk->link);
     }
     return memset(object, 0, slab->zeroed);
-}
-
-/* A turn of the loop may give back all that it took: what it needs again in the next one stays. */
-static void chunk_emptied(struct slab *slab, struct chunk *chunk)
-{
-    if (slab->empty_chunks == SLAB_SPARE_CHUNKS) {
-        chunk_free(chunk);
-        return;
-    }
-    ++slab->empty_chunks;
-    list_remove(&chunk->link);
-    list_push_back(&slab->with_room, &chunk->link);
 }
 
 void slab_give(struct slab *slab, void *object)
@@ -130,8 +112,16 @@ void slab_give(struct slab *slab, void *object)
         list_remove(&chunk->link);
         list_push_front(&slab->with_room, &chunk->link);
     }
-    if (chunk->used == 0)
-        chunk_emptied(slab, chunk);
+    if (chunk->used > 0)
+        return;
+    /* A turn of the loop may give back all that it took: what it needs again in the next one stays. */
+    if (slab->empty_chunks == SLAB_SPARE_CHUNKS) {
+        chunk_free(chunk);
+        return;
+    }
+    ++slab->empty_chunks;
+    list_remove(&chunk->link);
+    list_push_back(&slab->with_room, &chunk->link);
 }
 
 static void free_all(struct list *chunks)

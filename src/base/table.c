@@ -27,13 +27,6 @@ void table_fini(struct table *table)
     *table = (struct table){0};
 }
 
-static void put(struct table *table, struct table_link *link)
-{
-    struct table_link **bucket = &table->buckets[link->hash & table->mask];
-    link->next = *bucket;
-    *bucket = link;
-}
-
 /* Where memory for more buckets is gone the chains get longer, and the next insertion tries again. */
 static void grow(struct table *table)
 {
@@ -44,8 +37,9 @@ static void grow(struct table *table)
     for (size_t i = 0; i <= table->mask; ++i) {
         struct table_link *link = table->buckets[i];
         while (link) {
-            struct table_link *next = link->next;
-            put(&larger, link);
+            struct table_link *next = link->next, **bucket = &larger.buckets[link->hash & larger.mask];
+            link->next = *bucket;
+            *bucket = link;
             link = next;
         }
     }
@@ -55,8 +49,9 @@ static void grow(struct table *table)
 
 void table_insert(struct table *table, struct table_link *link, uint64_t hash)
 {
-    link->hash = hash;
-    put(table, link);
+    struct table_link **bucket = &table->buckets[hash & table->mask];
+    *link = (struct table_link){*bucket, hash};
+    *bucket = link;
     if (++table->count > table->mask + 1)
         grow(table);
 }
@@ -73,20 +68,18 @@ void table_remove(struct table *table, struct table_link *link)
     --table->count;
 }
 
-/* `link` itself or the first behind it that has this hash. */
-static struct table_link *with_hash(struct table_link *link, uint64_t hash)
+struct table_link *table_first(const struct table *table, uint64_t hash)
 {
+    struct table_link *link = table->buckets[hash & table->mask];
     while (link && link->hash != hash)
         link = link->next;
     return link;
 }
 
-struct table_link *table_first(const struct table *table, uint64_t hash)
-{
-    return with_hash(table->buckets[hash & table->mask], hash);
-}
-
 struct table_link *table_next(const struct table_link *link)
 {
-    return with_hash(link->next, link->hash);
+    struct table_link *next = link->next;
+    while (next && next->hash != link->hash)
+        next = next->next;
+    return next;
 }

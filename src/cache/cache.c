@@ -88,12 +88,18 @@ out:
 
 void cache_prefetch(const struct cache *cache, uint64_t hash)
 {
-    shard_prefetch(shard_of(cache, hash), hash);
+    const struct shard *shard = shard_of(cache, hash);
+
+    ring_prefetch_bucket(&shard->main, hash);
+    ring_prefetch_bucket(&shard->small, hash);
 }
 
 void cache_prefetch_entry(const struct cache *cache, uint64_t hash)
 {
-    shard_prefetch_entry(shard_of(cache, hash), hash);
+    const struct shard *shard = shard_of(cache, hash);
+
+    ring_prefetch_entry(&shard->main, hash);
+    ring_prefetch_entry(&shard->small, hash);
 }
 
 uint64_t cache_epoch(const struct cache *cache)

@@ -44,15 +44,9 @@ size_t ring_index_octets(uint32_t size)
     return (size_t)size / UNITS_PER_BUCKET * sizeof(uint32_t);
 }
 
-static uint32_t link_get(const _Atomic uint32_t *link)
-{
-    return atomic_load_explicit(link, memory_order_relaxed);
-}
-
-static void link_set(_Atomic uint32_t *link, uint32_t to)
-{
-    atomic_store_explicit(link, to, memory_order_relaxed);
-}
+/* Links are atomic for the sake of the prefetches alone. */
+#define link_get(link)     atomic_load_explicit(link, memory_order_relaxed)
+#define link_set(link, to) atomic_store_explicit(link, to, memory_order_relaxed)
 
 static uint32_t dead_link(const struct ring *ring)
 {
@@ -151,7 +145,7 @@ struct entry *ring_find(const struct ring *ring, const struct key *key, uint64_t
     const _Atomic uint32_t *next = bucket_of(ring, (uint32_t)hash);
 
     for (;;) {
-        uint32_t link = atomic_load_explicit(next, memory_order_relaxed);
+        uint32_t link = link_get(next);
         struct entry *entry = follow(ring, link);
         if (!entry)
             return NULL;
@@ -185,23 +179,18 @@ void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
     __builtin_prefetch((const uint8_t *)entry_at(ring, place) + 64); /* a plain answer is that long */
 }
 
-/* How far a position moves over something that long: it never passes the end of the round. */
-static uint32_t stride(const struct ring *ring, uint32_t place, uint32_t units)
-{
-    uint32_t left = ring->size - place;
-    return units < left ? units : left;
-}
-
+/* A position never moves past the end of the round. */
 static void advance(const struct ring *ring, uint64_t *position, uint32_t *place, uint32_t units)
 {
-    uint32_t moved = stride(ring, *place, units);
-    *position += moved;
-    *place = *place + moved < ring->size ? *place + moved : 0;
+    uint32_t left = ring->size - *place;
+    *position += units < left ? units : left;
+    *place = units < left ? *place + units : 0;
 }
 
 bool ring_has_room(const struct ring *ring, uint32_t units)
 {
-    return ring_used(ring) + stride(ring, ring->head_place, units) <= ring->size;
+    uint32_t left = ring->size - ring->head_place;
+    return ring->head - ring->tail + (units < left ? units : left) <= ring->size;
 }
 
 struct entry *ring_slot(const struct ring *ring)

@@ -97,18 +97,6 @@ struct entry *shard_find(const struct shard *shard, const struct key *key, uint6
     return entry ? entry : ring_find(&shard->small, key, hash);
 }
 
-void shard_prefetch(const struct shard *shard, uint64_t hash)
-{
-    ring_prefetch_bucket(&shard->main, hash);
-    ring_prefetch_bucket(&shard->small, hash);
-}
-
-void shard_prefetch_entry(const struct shard *shard, uint64_t hash)
-{
-    ring_prefetch_entry(&shard->main, hash);
-    ring_prefetch_entry(&shard->small, hash);
-}
-
 /* The upper bits of the 32 choose the set, the lower ones are the tag. A false tag costs nothing but a place
  * in main. */
 static uint16_t *ghost_set(const struct shard *shard, uint32_t hash)

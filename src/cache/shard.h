@@ -5,7 +5,7 @@
  *          carried into the main ring; what leaves the small ring unasked is remembered as a ghost and goes
  *          to main if it returns.
  * Owns:    one mapped block, this structure included.
- * Threads: `lock` is the cache's to take; every function but new, free and the prefetches wants it held.
+ * Threads: `lock` is the cache's to take; every function but new and free wants it held.
  */
 #ifndef DOTSTUB_CACHE_SHARD_H
 #define DOTSTUB_CACHE_SHARD_H
@@ -35,9 +35,6 @@ void shard_free(struct shard *shard);
 
 /* The entry with this key or NULL; valid until the next put. */
 struct entry *shard_find(const struct shard *shard, const struct key *key, uint64_t hash);
-/* As cache_prefetch and cache_prefetch_entry. */
-void shard_prefetch(const struct shard *shard, uint64_t hash);
-void shard_prefetch_entry(const struct shard *shard, uint64_t hash);
 /* As cache_put. */
 void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms);
 /* Stores what was taken from another cache, as old and as popular as it was there, in the ring it was in. False: the key has an

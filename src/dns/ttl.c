@@ -39,9 +39,11 @@ static uint32_t limit_section(uint8_t *wire, struct ttl_section section, uint32_
         uint32_t ttl = read_u32(wire + *section.at);
         if (ttl > 0 && ttl < min)
             ttl = min;
-        ttl = lower_of(ttl, max);
+        if (ttl > max)
+            ttl = max;
         write_u32(wire + *section.at, ttl);
-        lowest = lower_of(lowest, ttl);
+        if (ttl < lowest)
+            lowest = ttl;
     }
     return lowest;
 }

@@ -26,11 +26,6 @@
 /* In name_at: this octet changes as the message ages, so no name may stand on it. No name has length 0. */
 #define TTL_OCTET 0x0100
 
-static size_t pointer_target(const uint8_t *at)
-{
-    return read_u16(at) & 0x3FFF;
-}
-
 void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
 {
     memset(name_at, 0, wire.len * sizeof(*name_at));
@@ -49,7 +44,7 @@ static bool follow_pointer(const struct walk *walk, struct name_reading *name)
 {
     if (walk->wire[name->at] < POINTER || name->end - name->at < 2 || walk->name_at[name->at + 1] == TTL_OCTET)
         return false;
-    size_t target = pointer_target(walk->wire + name->at);
+    size_t target = read_u16(walk->wire + name->at) & 0x3FFF;
     if (target < MESSAGE_HEADER || target >= name->chunk)
         return false;
     if (target >= walk->opt_start && (target < walk->opt_end || !walk->name_at[target]))
@@ -77,28 +72,6 @@ static bool step_over_label(const struct walk *walk, struct name_reading *name)
     return true;
 }
 
-/* Reads up to the root, or to where a name is known. */
-static bool measure(const struct walk *walk, struct name_reading *name, bool may_point)
-{
-    while (name->at < name->end && name->length < NAME_MAX_WIRE && name->pointers <= POINTERS_MAX) {
-        unsigned known = walk->name_at[name->at], octet = walk->wire[name->at];
-        if (known == TTL_OCTET)
-            return false;
-        if (known || octet == 0) {
-            name->length += known ? known & 0xFF : 1;
-            name->pointers += known >> 8;
-            return name->length <= NAME_MAX_WIRE && name->pointers <= POINTERS_MAX;
-        }
-        if (octet <= LABEL_MAX) {
-            if (!step_over_label(walk, name))
-                return false;
-        } else if (!may_point || !follow_pointer(walk, name)) {
-            return false;
-        }
-    }
-    return false;
-}
-
 /* Enters all labels and pointers of a name that was found good, up to what is known already. */
 static void remember(struct walk *walk, size_t at, unsigned length, unsigned pointers)
 {
@@ -106,7 +79,7 @@ static void remember(struct walk *walk, size_t at, unsigned length, unsigned poi
         unsigned octet = walk->wire[at];
         walk->name_at[at] = (uint16_t)(pointers << 8 | length);
         if (octet >= POINTER) {
-            at = pointer_target(walk->wire + at);
+            at = read_u16(walk->wire + at) & 0x3FFF;
             pointers--;
         } else if (octet > 0) {
             at += 1 + octet;
@@ -115,24 +88,29 @@ static void remember(struct walk *walk, size_t at, unsigned length, unsigned poi
     }
 }
 
+/* Reads up to the root, or to where a name is known. */
 bool walk_name(struct walk *walk, size_t end, bool may_point)
 {
     struct name_reading name = {.at = walk->at, .chunk = walk->at, .end = end};
-    if (!measure(walk, &name, may_point))
+    unsigned known, octet;
+    for (;;) {
+        if (name.at >= name.end || name.length >= NAME_MAX_WIRE || name.pointers > POINTERS_MAX)
+            return false;
+        known = walk->name_at[name.at];
+        octet = walk->wire[name.at];
+        if (known == TTL_OCTET)
+            return false;
+        if (known || octet == 0)
+            break;
+        if (octet <= LABEL_MAX ? !step_over_label(walk, &name) : !may_point || !follow_pointer(walk, &name))
+            return false;
+    }
+    name.length += known ? known & 0xFF : 1;
+    name.pointers += known >> 8;
+    if (name.length > NAME_MAX_WIRE || name.pointers > POINTERS_MAX)
         return false;
     remember(walk, walk->at, name.length, name.pointers);
     walk->at = name.after ? name.after : name.at + 1;
-    return true;
-}
-
-/* The owner must be the root in one octet (RFC 6891 section 6.1.2), and there is one OPT at most
- * (section 6.1.1). */
-static bool enter_opt(struct walk *walk, const struct record_offsets *record)
-{
-    if (record->fixed != record->owner + 1 || walk->opt_start != SIZE_MAX)
-        return false;
-    walk->opt_start = record->owner;
-    walk->opt_end = walk->at = record->end;
     return true;
 }
 
@@ -149,8 +127,14 @@ bool walk_record(struct walk *walk, struct record_offsets *out)
     walk->at = rdata;
     for (size_t at = out->fixed + 4; at < out->fixed + 8; at++)
         walk->name_at[at] = TTL_OCTET;
-    if (out->type == LDNS_RR_TYPE_OPT)
-        return enter_opt(walk, out);
+    if (out->type == LDNS_RR_TYPE_OPT) {
+        /* Its owner must be the root in one octet (RFC 6891 section 6.1.2), and there is one at most (section 6.1.1). */
+        if (out->fixed != owner + 1 || walk->opt_start != SIZE_MAX)
+            return false;
+        walk->opt_start = owner;
+        walk->opt_end = walk->at = out->end;
+        return true;
+    }
     return (walk->may_be_empty && rdlength == 0) || walk_rdata(walk, out->type, out->end);
 }
 
