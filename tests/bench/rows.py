@@ -91,30 +91,30 @@ class Hit(CpuRow):
 
 class UdpHitOne(Hit):
     name, title, floor, serves = "udp-one", "UDP hit, one name", "floor_udp", "udp"
-    target, bounds = "<= 1.06 x floor", {"floor": 1.06}
+    target, bounds = "<= 1.02 x floor", {"floor": 1.02}
 
 
 class UdpHitZipf(Hit):
     name, title, floor, serves = "udp-zipf", "UDP hit, 10k names, Zipf 1.0", "floor_udp", "udp"
-    target, bounds = "<= 1.08 x floor", {"floor": 1.08}
+    target, bounds = "<= 1.05 x floor", {"floor": 1.05}
     names, load = 10000, ("-m", 128, "-z", 1.0)
 
 
 class TcpHitOne(Hit):
     name, title, floor, serves = "tcp-1x100", "TCP hit, 1 in flight on each of 100 connections", "floor_tcp", "tcp"
-    target, bounds = "<= 1.12 x floor", {"floor": 1.12}
+    target, bounds = "<= 1.08 x floor", {"floor": 1.08}
     names, load = 100, ("-t", "-c", 100, "-m", 1)
 
 
 class TcpHitTen(Hit):
     name, title, floor, serves = "tcp-10x100", "TCP hit, 10 in flight on each of 100 connections", "floor_tcp", "tcp"
-    target, bounds = "<= 1.5 x floor", {"floor": 1.5}
+    target, bounds = "<= 1.35 x floor", {"floor": 1.35}
     names, load = 100, ("-t", "-c", 100, "-m", 10)
 
 
 class Miss(CpuRow):
     name, title, floor = "miss-100", "miss over DoT, 100 in flight", "floor_dot"
-    target, bounds = "<= 1.3 x floor", {"floor": 1.3}
+    target, bounds = "<= 1.2 x floor", {"floor": 1.2}
     whole, load = 100000, ("-m", 100)
 
     def prepare(self, running):
@@ -140,7 +140,7 @@ class Miss(CpuRow):
 
 class MissPaced(Miss):
     name, title = "miss-2000", "miss at 2,000/s"
-    target, bounds = "<= 1.2 x floor", {"floor": 1.2}
+    target, bounds = "<= 0.95 x floor", {"floor": 0.95}
     whole, load = 40000, ("-r", 2000, "-m", 2000)
 
 
@@ -153,8 +153,8 @@ class MissLatency(Miss):
 
 class Slow(Miss):
     name, title, unit, value = "slow", "upstream 20 ms, 5 % at 300 ms, 0.1 % dropped, 2,000/s", "ms", "p99"
-    target, bounds = "none lost, p99 <= 60, p99.9 <= 330, asked <= 1.08", {
-        "lost": 0, "p99": 60, "p999": 330, "asked": 1.08}
+    target, bounds = "none lost, p99 <= 55, p99.9 <= 330, asked <= 1.08", {
+        "lost": 0, "p99": 55, "p999": 330, "asked": 1.08}
     upstream = ("-d", 20, "-s", 0.05, "-S", 300, "-x", 0.001)
     whole, load, floor, repetitions = 20000, ("-r", 2000, "-m", 20000, "-w", 6000), None, 3
 
@@ -205,7 +205,7 @@ class OneMiss(Miss):
 
 class Memory(Row):
     name, title, unit = "memory", "memory per A entry, 1M names", "bytes"
-    target, bounds = "<= 110", {"value": 110}
+    target, bounds = "<= 100", {"value": 100}
     serves, restarts, repetitions = "udp", True, 1
     whole, cache_mb, entries = 1000000, 256, 1100000
 
@@ -249,7 +249,7 @@ class Idle(Row):
 
 class Start(Row):
     name, title, unit = "start", "exec to first answered miss", "ms"
-    target, bounds = "<= 12", {"value": 12}
+    target, bounds = "<= 1.25 x floor", {"floor": 1.25}
     floor, restarts = "floor_dot", True
 
     def measure(self, running):
