@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One event loop: turns, flushes, deadlines.
  *
- * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks until none has anything
- *          left to do; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
+ * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks that were added until none is
+ *          left; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
  *          that an idle loop sleeps, and is not woken by deadlines of work that is done. Deadlines run never early, and late
  *          by about one step; those that a suspend passed over run with the first event after it, or when the timer, which
  *          stood still meanwhile, fires.
@@ -22,12 +22,12 @@
 #define LOOP_NEVER   UINT64_MAX
 #define LOOP_SCRATCH 65536
 
-/* Registered from above; lives in its owner. `flush` runs before each sleep, in the order of registration, round after
- * round until a whole round of all hooks gave false ("I had nothing to do, or cannot go on now"). It may add and remove
- * hooks, its own too; one added runs in the same round. */
+/* Lives in its owner. `flush` runs once before the next sleep after loop_add_flush: who has nothing to do is not called. It may add and
+ * remove hooks; those added meanwhile, its own too, run before the same sleep. */
 struct loop_flush {
     struct list_link link;
-    bool (*flush)(struct loop_flush *hook);
+    bool last; /* runs when all others have: what they leave goes out together with what it has */
+    void (*flush)(struct loop_flush *hook);
 };
 
 /* Registered from above. `tick` runs when a deadline of any tick has come, or that of loop_wake_by, or when the loop comes to rest;
@@ -42,14 +42,15 @@ struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_timer_t timer;
-    uint64_t now_ms;     /* the boot-time clock of this turn, 0: not read yet */
-    uint64_t armed_at;   /* what the timer is armed for, LOOP_NEVER: stopped */
-    uint64_t wake_at;    /* the earliest deadline of the ticks, */
-    uint64_t expire_at;  /* and of the timeouts */
-    uint64_t drained_by; /* the end of loop_drain's patience, LOOP_NEVER: it does not run */
-    uint64_t settled_ms; /* when deadlines were last asked for anew */
-    bool settle_due;     /* they are to be, before the next sleep a step later */
-    struct list flush_hooks, tick_hooks, timeouts;
+    uint64_t now_ms;                           /* the boot-time clock of this turn, 0: not read yet */
+    uint64_t armed_at;                         /* what the timer is armed for, LOOP_NEVER: stopped */
+    uint64_t wake_at;                          /* the earliest deadline of the ticks, */
+    uint64_t expire_at;                        /* and of the timeouts */
+    uint64_t drained_by;                       /* the end of loop_drain's patience, LOOP_NEVER: it does not run */
+    uint64_t settled_ms;                       /* when deadlines were last asked for anew */
+    bool settle_due;                           /* they are to be, before the next sleep a step later */
+    struct list flush_hooks, last_flush_hooks; /* that are to run */
+    struct list tick_hooks, timeouts;
     uint8_t *read_scratch;  /* LOOP_SCRATCH bytes each: what one read gave, */
     uint8_t *clear_scratch; /* and what it was after decryption */
 };
@@ -73,6 +74,7 @@ static inline uint64_t loop_now(struct loop *loop)
     return loop->now_ms;
 }
 
+/* Adding one that is to run already does nothing, and so does removing one that is not. */
 void loop_add_flush(struct loop *loop, struct loop_flush *hook);
 void loop_remove_flush(struct loop_flush *hook);
 void loop_add_tick(struct loop *loop, struct loop_tick *hook);

@@ -60,7 +60,7 @@ struct stream {
     struct buffer out_writing;
     uint64_t connected_ms;      /* of ours: when TCP was, 0: not yet */
     uint64_t received;          /* octets read from the network so far: progress, even when no frame is whole */
-    struct loop_flush turn_end; /* registered while there is something to do before the loop sleeps */
+    struct loop_flush turn_end; /* added while there is something to do before the loop sleeps */
 };
 
 /* Starts connecting to `to` (from `source` if not NULL; with TLS if `trust` is not NULL). 0: `closed` will be called, even

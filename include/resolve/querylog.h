@@ -34,7 +34,7 @@ struct querylog_entry {
 struct querylog {
     struct loop *loop;
     struct counters *counters;
-    struct loop_flush flush; /* registered while there are lines */
+    struct loop_flush flush; /* added while there are lines */
     unsigned passed;         /* since the last one that got a line */
     size_t len;
     char lines[LOG_BATCH];

@@ -194,8 +194,7 @@ static void client_touch(struct client *client)
     if (list_linked(&client->in_dirty) || client->gone)
         return;
     list_push_back(&clients->dirty, &client->in_dirty);
-    if (!list_linked(&clients->flush.link))
-        loop_add_flush(clients->resolver->loop, &clients->flush);
+    loop_add_flush(clients->resolver->loop, &clients->flush);
 }
 
 static void idle_expired(struct timeout *timeout)
@@ -238,11 +237,10 @@ static bool evict_stalled(struct tcp_clients *clients)
 }
 
 /* Writes each client's answers of this turn with one call. */
-static bool clients_flush(struct loop_flush *hook)
+static void clients_flush(struct loop_flush *hook)
 {
     struct tcp_clients *clients = container_of(hook, struct tcp_clients, flush);
     struct list_link *link;
-    loop_remove_flush(hook);
     while ((link = list_pop(&clients->dirty))) {
         struct client *client = container_of(link, struct client, in_dirty);
         stream_flush(&client->stream);
@@ -250,7 +248,6 @@ static bool clients_flush(struct loop_flush *hook)
     }
     while (clients->held > HELD_MAX && evict_stalled(clients))
         ;
-    return true;
 }
 
 /* --- queries --- */

@@ -8,7 +8,7 @@
  *   - while it is flooded (from a turn that brings FLOOD datagrams to one that brings none) the socket is not watched but read once
  *     a turn, and the loop does not sleep: a watched socket pays for a wake-up with each datagram that comes and each response that
  *     leaves;
- *   - responses given while a batch is walked leave with the batch; for the others the flush hook is registered;
+ *   - responses given while a batch is walked leave with the batch; for the others the flush hook is added;
  *   - the received datagrams are valid only within one round; queries that wait have copied what they need.
  */
 #include <assert.h>
@@ -79,14 +79,11 @@ static void send_responses(struct udp_listener *listener)
     poll_update(listener);
 }
 
-static bool udp_flush(struct loop_flush *hook)
+static void udp_flush(struct loop_flush *hook)
 {
     struct udp_listener *listener = container_of(hook, struct udp_listener, flush);
-    loop_remove_flush(hook);
-    if (listener->blocked)
-        return false;
-    send_responses(listener);
-    return true;
+    if (!listener->blocked)
+        send_responses(listener);
 }
 
 /* Room in the backlog, behind the struct late. */
@@ -109,12 +106,6 @@ static __attribute__((noinline, cold)) void backlog_put(struct buffer *backlog, 
     buffer_commit(backlog, sizeof late + len);
 }
 
-static __attribute__((noinline, cold)) void flush_later(struct udp_listener *listener)
-{
-    if (!list_linked(&listener->flush.link))
-        loop_add_flush(listener->resolver->loop, &listener->flush);
-}
-
 static uint8_t *udp_room(struct query *query, size_t cap)
 {
     struct udp_listener *listener = query->origin.owner;
@@ -132,7 +123,7 @@ static void udp_reply(struct query *query, size_t len)
         return;
     }
     if (!listener->walking)
-        flush_later(listener);
+        loop_add_flush(listener->resolver->loop, &listener->flush);
     udp_io_put(listener->io, &query->origin, len);
 }
 

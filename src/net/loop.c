@@ -107,15 +107,11 @@ void loop_rest(struct loop *loop)
 
 static void loop_flush(struct loop *loop)
 {
-    bool any;
-    do {
-        struct list_link marker = {0}, *link;
-        any = false;
-        while ((link = walk(&loop->flush_hooks, &marker))) {
-            struct loop_flush *hook = container_of(link, struct loop_flush, link);
-            any |= hook->flush(hook);
-        }
-    } while (any);
+    struct list_link *link;
+    while ((link = list_pop(&loop->flush_hooks)) || (link = list_pop(&loop->last_flush_hooks))) {
+        struct loop_flush *hook = container_of(link, struct loop_flush, link);
+        hook->flush(hook);
+    }
 }
 
 /* What has settled is asked for anew before the flush, whose hooks ask for what they need anyway. Then the timer is armed for the next
@@ -199,6 +195,7 @@ int loop_init(struct loop *loop)
     if (status < 0)
         goto fail;
     list_init(&loop->flush_hooks);
+    list_init(&loop->last_flush_hooks);
     list_init(&loop->tick_hooks);
     list_init(&loop->timeouts);
     loop->uv.data = loop->prepare.data = loop->timer.data = loop;
@@ -226,7 +223,8 @@ void loop_fini(struct loop *loop)
 
 void loop_add_flush(struct loop *loop, struct loop_flush *hook)
 {
-    list_push_back(&loop->flush_hooks, &hook->link);
+    if (!list_linked(&hook->link))
+        list_push_back(hook->last ? &loop->last_flush_hooks : &loop->flush_hooks, &hook->link);
 }
 
 void loop_remove_flush(struct loop_flush *hook)

@@ -210,21 +210,17 @@ size_t stream_unsent(const struct stream *stream)
 
 /* --- before the loop sleeps --- */
 
-/* Runs after the owner's hook, which was there before: what the handshake left goes out in one write with
- * what the owner appended. */
-static bool turn_end(struct loop_flush *hook)
+/* Runs after the owner's hook: what the handshake left goes out in one write with what the owner appended. */
+static void turn_end(struct loop_flush *hook)
 {
     struct stream *stream = container_of(hook, struct stream, turn_end);
-    loop_remove_flush(hook);
     stream_go_on_reading(stream);
     stream_flush(stream);
-    return true;
 }
 
 void stream_work_at_turn_end(struct stream *stream)
 {
-    if (!list_linked(&stream->turn_end.link))
-        loop_add_flush(stream->loop, &stream->turn_end);
+    loop_add_flush(stream->loop, &stream->turn_end);
 }
 
 /* --- the beginning --- */
@@ -260,7 +256,7 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
 
 static void stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops)
 {
-    *stream = (struct stream){.loop = loop, .ops = ops, .turn_end.flush = turn_end};
+    *stream = (struct stream){.loop = loop, .ops = ops, .turn_end = {.last = true, .flush = turn_end}};
     int status = uv_tcp_init(&loop->uv, &stream->tcp);
     assert(status == 0); /* it makes no socket yet */
 }

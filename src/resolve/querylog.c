@@ -27,12 +27,9 @@ static void write_lines(struct querylog *log)
     log->len = 0;
 }
 
-static bool flush(struct loop_flush *hook)
+static void flush(struct loop_flush *hook)
 {
-    struct querylog *log = container_of(hook, struct querylog, flush);
-    loop_remove_flush(hook);
-    write_lines(log);
-    return false; /* nobody else has more to do for it */
+    write_lines(container_of(hook, struct querylog, flush));
 }
 
 void querylog_init(struct querylog *log, struct loop *loop, struct counters *counters)
@@ -46,8 +43,9 @@ void querylog_init(struct querylog *log, struct loop *loop, struct counters *cou
 
 void querylog_fini(struct querylog *log)
 {
+    loop_remove_flush(&log->flush);
     if (log->len > 0)
-        flush(&log->flush);
+        write_lines(log);
 }
 
 /* --- a line --- */

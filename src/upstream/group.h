@@ -129,6 +129,7 @@ struct server {
 
 struct group_plan {
     struct list_link in_group;
+    struct group *group; /* once it was applied */
     struct config *config;
     struct server **servers; /* owned; of a plan that was left: those that no later one has */
     size_t server_count;
@@ -194,8 +195,8 @@ struct session {
 bool pool_place(struct group *group, struct attempt *attempt);
 /* Attempts may be waiting and something changed: asks for pool_run at the next flush. Nobody is called back from here, so it is safe at any time. */
 void pool_connect(struct group *group);
-/* Gives waiting attempts to sessions with room; dials while some are left; fails them when nothing is left to try. True if it did anything. */
-bool pool_run(struct group *group);
+/* Gives waiting attempts to sessions with room; dials while some are left; fails them when nothing is left to try. */
+void pool_run(struct group *group);
 /* Opens a session that no question waits for, if there is none. */
 void pool_open_ahead(struct server *server);
 /* What a dial came to. */
@@ -226,8 +227,8 @@ unsigned session_load(const struct session *session);
 void session_take(struct session *session, struct attempt *attempt);
 /* Takes it off again; a sent one leaves a tombstone. */
 void session_forget(struct session *session, struct attempt *attempt);
-/* Writes queued questions; true if it wrote. */
-bool session_flush(struct session *session);
+/* Writes queued questions. */
+void session_flush(struct session *session);
 /* Takes no more questions; closes when nothing is under way. */
 void session_retire(struct session *session);
 void session_close(struct session *session, int reason);

@@ -158,6 +158,7 @@ static void server_leave(struct server *server)
 static void plan_begin(struct group_plan *plan, struct group *group, struct group_plan *before)
 {
     uint64_t now_ms = loop_now(group->loop);
+    plan->group = group;
     for (size_t i = 0; i < plan->config->upstream_count; i++) {
         uint32_t limit = plan->config->upstreams[i].max_qps;
         plan->budgets[i] =
@@ -198,7 +199,10 @@ struct group_plan *upstream_hold(struct group *group)
 
 void upstream_release(struct group_plan *plan)
 {
+    struct group *group = plan->group;
     plan->lookups--;
+    if (plan != group->plan)
+        loop_add_flush(group->loop, &group->flush);
 }
 
 static bool server_has_sessions(const struct server *server)

@@ -332,33 +332,35 @@ static void pool_feed(struct group *group, bool alone)
 
 void pool_connect(struct group *group)
 {
+    if (list_empty(&group->waiting))
+        return;
     group->connect_due = true;
+    loop_add_flush(group->loop, &group->flush);
 }
 
-bool pool_run(struct group *group)
+void pool_run(struct group *group)
 {
     uint64_t now_ms = loop_now(group->loop);
     if (!group->connect_due)
-        return false;
+        return;
     group->connect_due = false;
     pool_feed(group, true); /* first, or a stream of others would never leave them an empty session */
     pool_feed(group, false);
     if (list_empty(&group->waiting) || group->stopping)
-        return true;
+        return;
     uint64_t next_dial = pool_latest_dial(group);
     if (next_dial && now_ms < next_dial + DIAL_STAGGER) {
         loop_wake_by(group->loop, next_dial + DIAL_STAGGER);
-        return true;
+        return;
     }
     struct server *server;
     while ((server = pool_candidate(group, now_ms))) {
         if (server_dial(server)) {
             loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
-            return true;
+            return;
         }
     }
     pool_stuck(group, now_ms);
-    return true;
 }
 
 void pool_open_ahead(struct server *server)

@@ -88,6 +88,7 @@ void session_take(struct session *session, struct attempt *attempt)
     session->used_ms = attempt->taken_ms;
     if (!list_linked(&session->in_dirty))
         list_push_back(&group->dirty, &session->in_dirty);
+    loop_add_flush(group->loop, &group->flush);
 }
 
 /* Nothing is under way: from here on it is idle. */
@@ -208,13 +209,13 @@ static bool session_write(struct session *session, struct attempt *attempt)
 }
 
 /* Encrypts only when the last ciphertext is out, so that questions not yet sent can still move to another session. */
-bool session_flush(struct session *session)
+void session_flush(struct session *session)
 {
     struct loop *loop = session->server->group->loop;
     bool wrote = false;
     struct list_link *link;
     if (!stream_drained(&session->stream))
-        return false;
+        return;
     while ((link = list_first(&session->queued)) && session_write(session, container_of(link, struct attempt, link)))
         wrote = true;
     if (wrote)
@@ -222,7 +223,13 @@ bool session_flush(struct session *session)
     /* What is left behind for want of memory is written at the next opportunity. */
     loop_wake_by(loop,
                  loop_now(loop) + (list_empty(&session->queued) ? server_silence(session->server) : MEMORY_RETRY));
-    return wrote;
+}
+
+/* What waited for the last ciphertext to leave can go. */
+static void session_drained(struct stream *stream)
+{
+    struct group *group = session_of(stream)->server->group;
+    loop_add_flush(group->loop, &group->flush);
 }
 
 /* --- reading --- */
@@ -433,6 +440,7 @@ static void session_closed(struct stream *stream, int reason)
     list_remove(&session->in_state);
     ids_free(&session->ids);
     mem_free(session);
+    loop_add_flush(group->loop, &group->flush); /* it may have been the last one of a plan */
     group->sessions--;
     if (group->stopping && group->sessions == 0)
         group->closed(group->closed_context);
@@ -441,6 +449,7 @@ static void session_closed(struct stream *stream, int reason)
 static const struct stream_ops session_stream_ops = {
     .ready = session_ready,
     .frame = session_frame,
+    .drained = session_drained,
     .closed = session_closed,
 };
 

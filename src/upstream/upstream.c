@@ -175,25 +175,25 @@ void upstream_refused(struct server *server)
 
 /* --- the group --- */
 
-static bool group_flush(struct loop_flush *hook)
+/* Added by whoever has work for it: pool_connect, session_take, a session that drained, a plan that ended, each tick. */
+static void group_flush(struct loop_flush *hook)
 {
     struct group *group = container_of(hook, struct group, flush);
     group_end_plans(group);
     if (!list_empty(&group->dirty)) /* before a question goes onto a session that a sleep has killed */
         group_notice_sleep(group);
-    bool busy = pool_run(group);
+    pool_run(group);
     struct list later;
     struct list_link *link;
     list_init(&later);
     while ((link = list_pop(&group->dirty))) {
         struct session *session = container_of(link, struct session, in_dirty);
-        busy |= session_flush(session);
+        session_flush(session);
         if (!list_empty(&session->queued))
             list_push_back(&later, link);
     }
     while ((link = list_pop(&later)))
         list_push_back(&group->dirty, link);
-    return busy;
 }
 
 /* The next deadline of the sessions of one state, LOOP_NEVER if none has one; *closed when a check closed its session: whoever was
@@ -246,8 +246,8 @@ static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
         if (deadline < next)
             next = deadline;
     }
-    if (!list_empty(&group->waiting))
-        pool_connect(group);
+    pool_connect(group);
+    loop_add_flush(group->loop, &group->flush);
     return next;
 }
 
@@ -280,7 +280,6 @@ int group_new(struct group **out, struct loop *loop, struct counters *counters, 
     list_init(&group->plans);
     timeouts_init(&group->attempt_timeouts, loop, ATTEMPT_TIMEOUT, attempt_timed_out);
     group->flush.flush = group_flush;
-    loop_add_flush(loop, &group->flush);
     group->tick.tick = group_tick;
     loop_add_tick(loop, &group->tick);
     group_apply(group, plan);

@@ -54,7 +54,8 @@ uint64_t fake_now(void)
 
 void loop_add_flush(struct loop *loop, struct loop_flush *hook)
 {
-    list_push_back(&loop->flush_hooks, &hook->link);
+    if (!list_linked(&hook->link))
+        list_push_back(&loop->flush_hooks, &hook->link);
 }
 
 void loop_remove_flush(struct loop_flush *hook)
@@ -324,15 +325,15 @@ void tls_tickets_clear(struct tls_tickets *tickets)
 
 /* --- what happens in a turn --- */
 
-static bool flush_round(void)
+static void flush_all(void)
 {
-    struct loop *loop = &fake.loop;
-    bool any = false;
-    list_for_each(link, &loop->flush_hooks) {
+    struct list_link *link;
+    fake.flushes = 0;
+    while ((link = list_pop(&fake.loop.flush_hooks))) {
         struct loop_flush *hook = container_of(link, struct loop_flush, link);
-        any |= hook->flush(hook);
+        hook->flush(hook);
+        assert(++fake.flushes < ENDLESS);
     }
-    return any;
 }
 
 static void conn_finish(struct fake_conn *conn)
@@ -387,9 +388,7 @@ void fake_turn(void)
 {
     unsigned steps = 0;
     do {
-        fake.flush_rounds = 0;
-        while (flush_round())
-            assert(++fake.flush_rounds < ENDLESS);
+        flush_all();
         assert(++steps < ENDLESS);
     } while (conns_step());
     fake.loop.now_ms = 0;
@@ -497,6 +496,8 @@ void fake_unblock(struct fake_conn *conn)
         return;
     conn->stream->writing = false;
     write_frames(conn, &conn->stream->out);
+    if (conn->stream->ops->drained)
+        conn->stream->ops->drained(conn->stream);
 }
 
 struct fake_frame *fake_take(struct fake_conn *conn)

@@ -49,7 +49,7 @@ struct fake_net {
      * frame is gone after it. */
     void (*serve)(struct fake_conn *conn, const struct fake_frame *frame);
     struct tls_trust *trusts[8];
-    unsigned flush_rounds; /* of the latest turn */
+    unsigned flushes; /* of the latest turn */
     struct counters counters;
 };
 

@@ -53,7 +53,7 @@ struct flusher {
     struct loop *loop;
     char name;
     char **log_end; /* all write into one log */
-    unsigned busy_rounds;
+    unsigned again; /* so many times it adds itself */
     struct flusher *remove, *add;
 };
 
@@ -62,7 +62,7 @@ struct flushers {
     char log[64], *log_end;
 };
 
-static bool flusher_flush(struct loop_flush *hook)
+static void flusher_flush(struct loop_flush *hook)
 {
     struct flusher *flusher = container_of(hook, struct flusher, hook);
     *(*flusher->log_end)++ = flusher->name;
@@ -71,7 +71,8 @@ static bool flusher_flush(struct loop_flush *hook)
     if (flusher->add)
         loop_add_flush(flusher->loop, &flusher->add->hook);
     flusher->add = NULL;
-    return flusher->busy_rounds && flusher->busy_rounds--;
+    if (flusher->again && flusher->again--)
+        loop_add_flush(flusher->loop, hook);
 }
 
 static void flushers_init(struct flushers *all, struct loop *loop)
@@ -83,26 +84,45 @@ static void flushers_init(struct flushers *all, struct loop *loop)
             .hook.flush = flusher_flush, .loop = loop, .name = (char)('a' + i), .log_end = &all->log_end};
 }
 
-static void test_hooks_flush_in_the_order_of_registration(void **state)
+static void test_hooks_flush_once_in_the_order_in_which_they_were_added(void **state)
 {
     struct flushers all;
     flushers_init(&all, *state);
     loop_add_flush(*state, &all.b.hook);
     loop_add_flush(*state, &all.a.hook);
+    loop_add_flush(*state, &all.b.hook);
     turn(*state);
     assert_string_equal(all.log, "ba");
+    turn(*state);
+    assert_string_equal(all.log, "ba");
+    loop_add_flush(*state, &all.a.hook);
+    turn(*state);
+    assert_string_equal(all.log, "baa");
 }
 
-static void test_rounds_go_on_until_no_hook_has_anything(void **state)
+static void test_hooks_that_are_added_again_run_before_the_sleep(void **state)
 {
     struct flushers all;
     flushers_init(&all, *state);
-    all.a.busy_rounds = 1;
-    all.b.busy_rounds = 3;
+    all.a.again = 1;
+    all.b.again = 3;
     loop_add_flush(*state, &all.a.hook);
     loop_add_flush(*state, &all.b.hook);
     turn(*state);
-    assert_string_equal(all.log, "abababab");
+    assert_string_equal(all.log, "ababbb");
+}
+
+static void test_last_hooks_run_when_all_others_have(void **state)
+{
+    struct flushers all;
+    flushers_init(&all, *state);
+    all.a.hook.last = true;
+    all.a.add = &all.c;
+    all.b.again = 1;
+    loop_add_flush(*state, &all.a.hook);
+    loop_add_flush(*state, &all.b.hook);
+    turn(*state);
+    assert_string_equal(all.log, "bbac");
 }
 
 static void test_a_hook_may_remove_itself(void **state)
@@ -110,7 +130,7 @@ static void test_a_hook_may_remove_itself(void **state)
     struct flushers all;
     flushers_init(&all, *state);
     all.a.remove = &all.a;
-    all.b.busy_rounds = 1;
+    all.b.again = 1;
     loop_add_flush(*state, &all.a.hook);
     loop_add_flush(*state, &all.b.hook);
     turn(*state);
@@ -122,8 +142,9 @@ static void test_a_hook_may_remove_the_next_and_the_one_before(void **state)
     struct flushers all;
     flushers_init(&all, *state);
     all.a.remove = &all.b;
+    all.a.again = 1;
     all.c.remove = &all.a;
-    all.c.busy_rounds = 1;
+    all.c.again = 1;
     loop_add_flush(*state, &all.a.hook);
     loop_add_flush(*state, &all.b.hook);
     loop_add_flush(*state, &all.c.hook);
@@ -131,7 +152,7 @@ static void test_a_hook_may_remove_the_next_and_the_one_before(void **state)
     assert_string_equal(all.log, "acc");
 }
 
-static void test_a_hook_added_while_flushing_runs_in_the_same_round(void **state)
+static void test_a_hook_added_while_flushing_runs_before_the_sleep(void **state)
 {
     struct flushers all;
     flushers_init(&all, *state);
@@ -161,17 +182,23 @@ static void stop_from_async(uv_async_t *async)
     uv_close((uv_handle_t *)async, NULL);
 }
 
+static void add_hook_and_stop(uv_async_t *async)
+{
+    loop_add_flush(async->loop->data, async->data);
+    stop_from_async(async);
+}
+
 static void test_stop_from_a_callback_flushes_once_more(void **state)
 {
     struct loop *loop = *state;
     struct flushers all;
-    uv_async_t async;
+    uv_async_t async = {.data = &all.a.hook};
     flushers_init(&all, loop);
     loop_add_flush(loop, &all.a.hook);
-    uv_async_init(&loop->uv, &async, stop_from_async);
+    uv_async_init(&loop->uv, &async, add_hook_and_stop);
     uv_async_send(&async);
     loop_run(loop);
-    assert_string_equal(all.log, "aa");
+    assert_string_equal(all.log, "aa"); /* before the sleep and when it was stopped */
     assert_true(loop_drain(loop, 1000));
 }
 
@@ -189,12 +216,11 @@ struct sleeper {
 };
 
 /* The clock moves right before the sleep, as if the sleep had taken that long. */
-static bool sleep_for_five_seconds(struct loop_flush *hook)
+static void sleep_for_five_seconds(struct loop_flush *hook)
 {
     struct sleeper *sleeper = container_of(hook, struct sleeper, hook);
     sleeper->before_sleep = loop_now(sleeper->loop);
     set_clock(START_MS + 5000);
-    return false;
 }
 
 static void read_clock_after_sleep(uv_async_t *async)
@@ -220,11 +246,10 @@ static void test_the_clock_is_read_once_after_the_sleep(void **state)
     assert_int_equal(sleeper.later_in_turn, START_MS + 5000);
 }
 
-static bool read_clock_in_flush(struct loop_flush *hook)
+static void read_clock_in_flush(struct loop_flush *hook)
 {
     struct sleeper *sleeper = container_of(hook, struct sleeper, hook);
     sleeper->before_sleep = loop_now(sleeper->loop);
-    return false;
 }
 
 static void test_a_run_does_not_start_with_an_old_clock(void **state)
@@ -510,11 +535,10 @@ struct asking_flusher {
     uint64_t at_ms;
 };
 
-static bool flush_asks_for_a_deadline(struct loop_flush *hook)
+static void flush_asks_for_a_deadline(struct loop_flush *hook)
 {
     struct asking_flusher *flusher = container_of(hook, struct asking_flusher, hook);
     loop_wake_by(flusher->loop, flusher->at_ms);
-    return false;
 }
 
 static void test_what_the_flush_asks_for_counts_at_rest(void **state)
@@ -623,15 +647,14 @@ struct counted_run {
     struct loop *loop;
     struct timeouts timeouts;
     struct alarm alarm;
-    struct loop_flush hook;
+    uv_prepare_t prepare;
     unsigned turns;
     uint64_t ended_us;
 };
 
-static bool count_turn(struct loop_flush *hook)
+static void count_turn(uv_prepare_t *prepare)
 {
-    container_of(hook, struct counted_run, hook)->turns++;
-    return false;
+    container_of(prepare, struct counted_run, prepare)->turns++;
 }
 
 static void end_counted_run(struct timeout *timeout)
@@ -643,17 +666,19 @@ static void end_counted_run(struct timeout *timeout)
 
 static void test_a_loop_with_one_deadline_wakes_once_and_never_early(void **state)
 {
-    struct counted_run run = {.loop = *state, .hook.flush = count_turn};
+    struct counted_run run = {.loop = *state};
     clock_real();
     timeouts_init(&run.timeouts, *state, 30, end_counted_run);
-    loop_add_flush(*state, &run.hook);
+    uv_prepare_init(&run.loop->uv, &run.prepare);
+    uv_prepare_start(&run.prepare, count_turn);
     timeout_start(&run.timeouts, &run.alarm.timeout);
     uint64_t due_ms = run.alarm.timeout.at_ms;
     loop_run(*state);
-    /* Before the sleep, with the timer, and after the stop. */
-    assert_int_equal(run.turns, 3);
+    assert_int_equal(run.turns, 2); /* before the sleep and with the timer */
     assert_true(run.ended_us >= due_ms * 1000);
     assert_true(run.ended_us < (due_ms + 1000) * 1000);
+    uv_close((uv_handle_t *)&run.prepare, NULL);
+    assert_true(loop_drain(run.loop, 1000));
     timeouts_fini(&run.timeouts);
 }
 
@@ -710,11 +735,12 @@ static void test_init_survives_each_failed_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_LOOP(test_hooks_flush_in_the_order_of_registration),
-        IN_LOOP(test_rounds_go_on_until_no_hook_has_anything),
+        IN_LOOP(test_hooks_flush_once_in_the_order_in_which_they_were_added),
+        IN_LOOP(test_hooks_that_are_added_again_run_before_the_sleep),
+        IN_LOOP(test_last_hooks_run_when_all_others_have),
         IN_LOOP(test_a_hook_may_remove_itself),
         IN_LOOP(test_a_hook_may_remove_the_next_and_the_one_before),
-        IN_LOOP(test_a_hook_added_while_flushing_runs_in_the_same_round),
+        IN_LOOP(test_a_hook_added_while_flushing_runs_before_the_sleep),
         IN_LOOP(test_stop_before_run_returns_at_once_but_flushes),
         IN_LOOP(test_stop_from_a_callback_flushes_once_more),
         IN_LOOP(test_a_stop_after_the_run_does_not_hinder_the_end),
