@@ -22,7 +22,7 @@ struct lookup {
     unsigned deaths;            /* sessions that may have died of the question */
     struct attempt *
         on_trial; /* its session died with nothing else on it: `again` runs until it is known whether others died too */
-    bool second_lost;               /* with others, see server_lost */
+    bool second_lost;               /* with others, see upstream_is_lost */
     const struct attempt *answered; /* the try that did; for records */
     struct record *record;          /* of those who waited, if it still bears this id: */
     uint32_t record_id;             /* 0: none was given out */

@@ -16,7 +16,7 @@ enum {
     DEATHS_BEFORE_ALONE = 2,
     UNSENT_STEP = 50, /* ms between looks at a question that still waits for a session */
     TRIES_OF_THE_SLOW = 3,
-    LOST_AFTER = 300, /* ms: the earliest moment at which losses show, see server_lost */
+    LOST_AFTER = 300, /* ms: the earliest moment at which losses show, see upstream_is_lost */
     LOST_STEP = 100,
     RESCUE_AFTER = 1000, /* ms after which a question that was passed over is asked again, whatever the budget */
     THIRD_AFTER =

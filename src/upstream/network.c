@@ -43,19 +43,15 @@ static bool server_end_lost(struct server *server, enum session_state state, boo
 /* What was learned of this server on the old network does not hold on the new one. */
 static void server_forget(struct server *server)
 {
-    server->idle_limit_ms = 0;
-    server->idle_close_count = server->idle_good = 0;
-    server->rtt_ms16 = 0;
-    server->median_ms = server->patience_ms = 0;
-    server->sample_count = 0;
+    idle_forget_server(&server->idle);
+    server->rtt = (struct rtt){.smoothed_ms16 = 0};
 }
 
 /* Questions wait for a while instead of failing, and every server may be dialled now. */
 static void group_try_again(struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++) {
-        group->servers[i]->retry_at_ms = 0;
-        group->servers[i]->failures = 0;
+        group->servers[i]->backoff = (struct backoff){.failures = 0};
     }
     group->grace_until_ms = loop_now(group->loop) + GRACE;
     pool_connect(group);

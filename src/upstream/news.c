@@ -19,18 +19,14 @@ static const char *name_of(const struct server *server, char text[ADDR_TEXT + 25
 
 static uint64_t failing_s(const struct server *server)
 {
-    return (loop_now(server->group->loop) - server->failing_since_ms) / 1000;
+    return (loop_now(server->group->loop) - server->notes.failing_since_ms) / 1000;
 }
 
 void news_failed(struct server *server, const char *what, int reason)
 {
     char name[ADDR_TEXT + 256], since[64] = "";
-    uint64_t now_ms = loop_now(server->group->loop), suppressed;
-    if (!server->failing_since_ms)
-        server->failing_since_ms = now_ms;
-    if (!log_allowed(&server->log_limit, now_ms, &suppressed))
+    if (!notes_add_failure(&server->notes, loop_now(server->group->loop), reason))
         return;
-    server->told_failing = true;
     if (failing_s(server) > 0)
         snprintf(since, sizeof since, " (for %" PRIu64 " s now)", failing_s(server));
     log_warning("upstream", "%s %s: %s%s", what, name_of(server, name), error_text(reason), since);
@@ -39,10 +35,9 @@ void news_failed(struct server *server, const char *what, int reason)
 void news_answers(struct server *server)
 {
     char name[ADDR_TEXT + 256];
-    if (server->told_failing)
-        log_info("upstream", "%s answers again after %" PRIu64 " s", name_of(server, name), failing_s(server));
-    server->failing_since_ms = 0;
-    server->told_failing = false;
+    uint64_t failed_s = failing_s(server);
+    if (notes_add_recovery(&server->notes))
+        log_info("upstream", "%s answers again after %" PRIu64 " s", name_of(server, name), failed_s);
 }
 
 void news_throttled(struct server *server)
@@ -71,7 +66,7 @@ void news_of_machine(struct group *group, enum machine_news news)
 void news_opened(const struct server *server, const struct tls_facts *facts)
 {
     char name[ADDR_TEXT + 256];
-    const bool is_news = server->noted.opened == 0 || server->told_failing;
+    const bool is_news = server->notes.opened == 0 || server->notes.told_failing;
     const enum log_level level = is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     if (log_enabled(level, "upstream"))
         log_write(level, "upstream", "session to %s: %s, %s, certificate %s%s%s%s", name_of(server, name),

@@ -159,11 +159,8 @@ static void plan_begin(struct group_plan *plan, struct group *group, struct grou
 {
     uint64_t now_ms = loop_now(group->loop);
     plan->group = group;
-    for (size_t i = 0; i < plan->config->upstream_count; i++) {
-        uint32_t limit = plan->config->upstreams[i].max_qps;
-        plan->budgets[i] =
-            (struct budget){.limit = limit, .rate = limit, .milli_tokens = limit * 1000ull, .filled_ms = now_ms};
-    }
+    for (size_t i = 0; i < plan->config->upstream_count; i++)
+        budget_init(&plan->budgets[i], plan->config->upstreams[i].max_qps, now_ms);
     for (size_t i = 0; i < plan->server_count; i++) {
         struct server *old = before ? plan_take(before, plan->servers[i]) : NULL;
         if (old)

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
-#include "base/hash.h"
 #include "group.h"
 #include "upstream/upstream.h"
 
@@ -25,10 +24,10 @@
 static uint64_t server_rank(const struct server *server)
 {
     uint64_t now_ms = loop_now(server->group->loop);
-    uint64_t rank = server_expected(server, now_ms);
-    rank |= (uint64_t)(server->failures > 0 && !server->open) << 32;
+    uint64_t rank = rtt_expected(&server->rtt, now_ms);
+    rank |= (uint64_t)(server->backoff.failures > 0 && !server->open) << 32;
     rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
-    rank |= (uint64_t)(now_ms < server->shunned_until_ms) << 34;
+    rank |= (uint64_t)(priority_is_low(&server->priority, now_ms)) << 34;
     return rank;
 }
 
@@ -47,8 +46,8 @@ static bool server_is_avoided(const struct server *server, const struct attempt 
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = group->servers[i];
-        if (!server_is_unwanted(other, attempt) && (other->open || other->failures == 0) &&
-            loop_now(group->loop) >= other->retry_at_ms)
+        if (!server_is_unwanted(other, attempt) && (other->open || other->backoff.failures == 0) &&
+            loop_now(group->loop) >= other->backoff.retry_at_ms)
             return true;
     }
     return false;
@@ -115,7 +114,8 @@ static struct session *pool_pick(struct group *group, const struct attempt *atte
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
         uint64_t rank = server_rank(server);
-        if (!server->open || rank >= best_rank || server_is_avoided(server, attempt) || !budget_has(server))
+        if (!server->open || rank >= best_rank || server_is_avoided(server, attempt) ||
+            !budget_has(server->budget, loop_now(group->loop)))
             continue;
         struct session *session = server_session(server, attempt);
         if (session) {
@@ -130,7 +130,7 @@ static struct session *pool_pick(struct group *group, const struct attempt *atte
 
 static bool server_rests(const struct server *server, uint64_t now_ms)
 {
-    return now_ms < server->retry_at_ms || budget_wait(server) > 0 ||
+    return now_ms < server->backoff.retry_at_ms || budget_wait(server->budget, now_ms) > 0 ||
            (server->dialing && now_ms < server->dialed_ms + DIAL_OVERLAP);
 }
 
@@ -159,11 +159,11 @@ static void pool_seek_better(struct group *group, const struct server *used)
     uint64_t now_ms = loop_now(group->loop);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        if (server->open || server->failures == 0)
+        if (server->open || server->backoff.failures == 0)
             continue;
         bool backup_used = used->entry->role == ROLE_BACKUP && server->entry->role == ROLE_PRIMARY;
-        bool faster =
-            used->entry->role == server->entry->role && server_expected(server, now_ms) < server_expected(used, now_ms);
+        bool faster = used->entry->role == server->entry->role &&
+                      rtt_expected(&server->rtt, now_ms) < rtt_expected(&used->rtt, now_ms);
         if (backup_used || (faster && now_ms >= server->dialed_ms + RETEST))
             server_relieve(server);
     }
@@ -172,7 +172,7 @@ static void pool_seek_better(struct group *group, const struct server *used)
 bool pool_place(struct group *group, struct attempt *attempt)
 {
     struct session *session = pool_pick(group, attempt);
-    if (!session || !budget_take(session->server))
+    if (!session || !budget_take(session->server->budget, loop_now(group->loop)))
         return false;
     if (group->last_error == ERROR_THROTTLED)
         group->last_error = 0;
@@ -244,8 +244,8 @@ static uint64_t pool_retry_at(const struct group *group)
 {
     uint64_t at = LOOP_NEVER;
     for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i]->retry_at_ms < at)
-            at = group->servers[i]->retry_at_ms;
+        if (group->servers[i]->backoff.retry_at_ms < at)
+            at = group->servers[i]->backoff.retry_at_ms;
     return at;
 }
 
@@ -254,7 +254,7 @@ static uint64_t pool_budget_at(const struct group *group, uint64_t now_ms)
 {
     uint64_t at = LOOP_NEVER;
     for (size_t i = 0; i < group->server_count; i++) {
-        uint64_t wait = budget_wait(group->servers[i]);
+        uint64_t wait = budget_wait(group->servers[i]->budget, now_ms);
         if (wait > 0 && now_ms + wait < at)
             at = now_ms + wait;
     }
@@ -273,7 +273,7 @@ static bool pool_has_session_for_any(const struct group *group)
 static bool pool_failed_once(const struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i]->failures == 1)
+        if (group->servers[i]->backoff.failures == 1)
             return true;
     return false;
 }
@@ -381,7 +381,7 @@ static void server_drop_surplus_dials(struct server *server)
 
 void pool_dial_succeeded(struct server *server)
 {
-    server->retry_at_ms = 0;
+    server->backoff.retry_at_ms = 0;
     server->group->last_error = 0;
     server->group->last_failed = NULL;
     server_drop_surplus_dials(server);
@@ -392,38 +392,25 @@ void pool_note_success(struct group *group)
     group->grace_until_ms = loop_now(group->loop) + GRACE;
 }
 
-static uint64_t backoff(unsigned failures)
-{
-    uint64_t base = BACKOFF_MAX;
-    if (failures < 5 && (BACKOFF_FIRST << failures) < BACKOFF_MAX)
-        base = BACKOFF_FIRST << failures;
-    return base - random_below((uint32_t)(base / 4) + 1);
-}
-
-static void server_failed(struct server *server, uint64_t retry_at_ms, int reason, const char *what)
+static void server_failed(struct server *server, int reason, const char *what)
 {
     struct group *group = server->group;
     if (!server->left) {
         group->last_error = reason;
         group->last_failed = server;
     }
-    if (retry_at_ms > server->retry_at_ms)
-        server->retry_at_ms = retry_at_ms;
-    server->failures++;
-    report_note_failed(server, reason);
     news_failed(server, what, reason);
     pool_connect(group);
 }
 
-/* The back-off counts from the dial's beginning: one that hung for longer has waited enough, and must not delay those that overlap it. */
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
 {
-    server_failed(server, begun_ms + backoff(server->failures), reason, "cannot open a session to");
+    backoff_note_dial(&server->backoff, begun_ms);
+    server_failed(server, reason, "cannot open a session to");
 }
 
-/* Once is no habit: what was on it is asked again at once. */
 void pool_session_failed(struct server *server, uint64_t begun_ms, int reason)
 {
-    uint64_t retry_at_ms = server->failures ? begun_ms + backoff(server->failures - 1) : 0;
-    server_failed(server, retry_at_ms, reason, "no answer before the end of a session to");
+    backoff_note_session(&server->backoff, begun_ms);
+    server_failed(server, reason, "no answer before the end of a session to");
 }

@@ -1,30 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What people may want to know of a server.
+/* Reports of servers and of where the time of an attempt went.
  *
- * Invariant: what is noted here serves no decision; it is only read by group_report.
+ * Invariant: what is noted here serves no decision.
  */
 #include <stdio.h>
 #include "group.h"
 #include "upstream/report.h"
-
-void report_note_opened(struct server *server, const struct tls_facts *facts)
-{
-    server->noted.opened++;
-    server->noted.resumed += facts->resumed;
-    server->noted.opened_ms = loop_now(server->group->loop);
-    server->noted.tls = *facts;
-}
-
-void report_note_failed(struct server *server, int reason)
-{
-    server->noted.last_error = reason;
-    server->noted.failed_ms = loop_now(server->group->loop);
-}
-
-void report_note_answer(struct server *server, uint64_t took_ms)
-{
-    histogram_add(&server->noted.answer, took_ms, 1);
-}
 
 static struct dial dial_of(const struct session *session)
 {
@@ -41,8 +22,7 @@ void report_note_dial(const struct session *session)
     server->group->dials[server->group->dial_count++ % DIALS_NOTED] = dial;
     if (session->state != SESSION_OPEN)
         return;
-    histogram_add(&server->noted.connect, dial.connected_ms - dial.begun_ms, 1);
-    histogram_add(&server->noted.handshake, dial.ended_ms - dial.connected_ms, 1);
+    notes_add_dial(&server->notes, dial.connected_ms - dial.begun_ms, dial.ended_ms - dial.connected_ms);
 }
 
 void report_forget(struct group *group, const struct server *server)
@@ -131,7 +111,7 @@ static enum server_state server_state(const struct server *server)
 {
     if (server->open > 0)
         return SERVER_OPEN;
-    if (server->failures > 0)
+    if (server->backoff.failures > 0)
         return SERVER_FAILING;
     return server->dialing > 0 ? SERVER_CONNECTING : SERVER_IDLE;
 }
@@ -152,21 +132,21 @@ static void server_report(const struct server *server, struct server_report *out
     *out = (struct server_report){
         .addr = server->addr,
         .state = server_state(server),
-        .avoided = loop_now(server->group->loop) < server->shunned_until_ms,
+        .avoided = priority_is_low(&server->priority, loop_now(server->group->loop)),
         .open = server->open,
         .dialing = server->dialing,
         .in_flight = server_in_flight(server),
-        .latency_us = (uint32_t)((uint64_t)server->rtt_ms16 * 1000 / 16),
-        .failures = server->failures,
-        .last_error = server->noted.last_error,
-        .failed_ms = server->noted.failed_ms,
-        .opened = server->noted.opened,
-        .resumed = server->noted.resumed,
-        .opened_ms = server->noted.opened_ms,
-        .tls = server->noted.tls,
-        .connect = server->noted.connect,
-        .handshake = server->noted.handshake,
-        .answer = server->noted.answer,
+        .latency_us = (uint32_t)((uint64_t)server->rtt.smoothed_ms16 * 1000 / 16),
+        .failures = server->backoff.failures,
+        .last_error = server->notes.last_error,
+        .failed_ms = server->notes.failed_ms,
+        .opened = server->notes.opened,
+        .resumed = server->notes.resumed,
+        .opened_ms = server->notes.opened_ms,
+        .tls = server->notes.tls,
+        .connect = server->notes.connect,
+        .handshake = server->notes.handshake,
+        .answer = server->notes.answer,
     };
     snprintf(out->upstream, sizeof out->upstream, "%s", server->entry->name);
 }

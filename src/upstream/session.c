@@ -79,10 +79,12 @@ void session_take(struct session *session, struct attempt *attempt)
     attempt->taken_ms = loop_now(group->loop);
     attempt->resumed = session->resumed;
     list_push_back(&session->queued, &attempt->link);
-    if (session->given >= server_allowance(session->server) && session->used == 0)
-        server_outlived(session->server, session->given);
+    struct server *server = session->server;
+    uint64_t now_ms = attempt->taken_ms;
+    if (session->given >= allowance_now(&server->allowance, now_ms) && session->used == 0)
+        allowance_note_outlived(&server->allowance, now_ms, session->given);
     session->given++;
-    server_note_question(session->server);
+    idle_note_query(&server->idle, now_ms);
     session->used++;
     session->reserved = attempt->alone;
     session->used_ms = attempt->taken_ms;
@@ -222,7 +224,7 @@ void session_flush(struct session *session)
         stream_flush(&session->stream);
     /* What is left behind for want of memory is written at the next opportunity. */
     loop_wake_by(loop,
-                 loop_now(loop) + (list_empty(&session->queued) ? server_silence(session->server) : MEMORY_RETRY));
+                 loop_now(loop) + (list_empty(&session->queued) ? rtt_silence(&session->server->rtt) : MEMORY_RETRY));
 }
 
 /* What waited for the last ciphertext to leave can go. */
@@ -242,26 +244,26 @@ static void session_note_transport(struct session *session, const struct answer_
         session_retire(session);
         return;
     }
-    session->idle_ms = server_idle_limit(session->server, transport->keepalive_ms);
+    session->idle_ms =
+        idle_lifetime(&session->server->idle, session->server->group->config->tls.idle_ms, transport->keepalive_ms);
 }
 
 static void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
 {
-    struct group *group = session->server->group;
+    struct server *server = session->server;
+    struct group *group = server->group;
+    uint64_t now_ms = loop_now(group->loop);
     struct answer answer;
     struct answer_transport transport;
     int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
-    uint64_t took_ms = loop_now(group->loop) - attempt->sent_ms;
-    server_note_time(session->server, took_ms, false);
-    report_note_answer(session->server, took_ms);
+    rtt_note(&server->rtt, now_ms, now_ms - attempt->sent_ms);
+    losses_note_response(&server->losses, attempt->sent_ms);
+    server->backoff.failures = 0;
+    histogram_add(&server->notes.answer, now_ms - attempt->sent_ms, 1);
+    if (server->notes.failing_since_ms)
+        news_answers(server);
     session_release(session, attempt);
     session->answered++;
-    session->server->failures = 0;
-    if (session->server->failing_since_ms)
-        news_answers(session->server);
-    if (attempt->sent_ms > session->server->answered_sent_ms)
-        session->server->answered_sent_ms = attempt->sent_ms;
-    session->server->probes = 0;
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else
@@ -325,7 +327,7 @@ static void session_log_facts(struct session *session)
     if (!stream_facts(&session->stream, &facts))
         return;
     news_opened(session->server, &facts);
-    report_note_opened(session->server, &facts);
+    notes_add_opened(&session->server->notes, session->opened_ms, &facts);
     if (facts.resumed)
         counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);
     session->resumed = facts.resumed;
@@ -379,12 +381,12 @@ static bool session_note_rest(struct session *session, int reason)
     if (session->state != SESSION_OPEN || session->used > 0)
         return false;
     if (reason == ERROR_CLOSED && session->stream.clean_end)
-        server_note_idle_close(session->server, rested_ms);
+        idle_note_close(&session->server->idle, rested_ms);
     else if (reason == ERROR_IDLE)
-        server_note_idle_end(session->server);
+        idle_note_end(&session->server->idle);
     else
         return false;
-    return session->given > 0 && server_note_rest(session->server, rested_ms);
+    return session->given > 0 && idle_wanted_again(&session->server->idle, rested_ms);
 }
 
 /* Ended by nothing that we did or learned elsewhere. */
@@ -399,17 +401,19 @@ static bool session_note_end(struct session *session, int reason)
 {
     struct server *server = session->server;
     uint64_t now_ms = loop_now(server->group->loop);
-    server->end_ms[server->ends++ % MANY_ENDS] = now_ms;
+    losses_note_end(&server->losses, now_ms);
     if (session->state == SESSION_DIALING) {
         pool_dial_failed(server, session->created_ms, reason);
         return false;
     }
     if (!session->reserved)
-        server->shared_end_ms = now_ms;
+        losses_note_shared_end(&server->losses, now_ms);
     if (session->given > 0 && session->answered == 0)
         pool_session_failed(server, session->created_ms, reason);
     bool at_rest = session->used == 0 && now_ms > session->heard_ms + ALLOWANCE_PROOF;
-    return !at_rest && !session->reserved && server_note_early_end(server, session->given, session->answered);
+    return !at_rest && !session->reserved &&
+           allowance_note_end(&server->allowance, now_ms, session->given, session->answered,
+                              server->backoff.failures > 1);
 }
 
 /* Out of service, whoever ended it: attempts are told, the pool goes on. */
@@ -463,7 +467,7 @@ int session_dial(struct server *server)
     session->state = SESSION_CLOSING; /* not counted anywhere until it is in a list */
     ids_init(&session->ids);
     session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
-    session->idle_ms = server_idle_limit(server, 0);
+    session->idle_ms = idle_lifetime(&server->idle, group->config->tls.idle_ms, 0);
     list_init(&session->queued);
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;

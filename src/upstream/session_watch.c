@@ -32,8 +32,27 @@ static bool session_is_mute(const struct session *session, uint64_t now_ms)
 static bool session_is_late(const struct session *session, uint64_t now_ms)
 {
     uint64_t since_ms = session_silent_since(session);
-    unsigned patience_ms = session->server->patience_ms ? session->server->patience_ms : PATIENCE_UNKNOWN;
-    return since_ms && now_ms > since_ms + patience_ms;
+    return since_ms && now_ms > since_ms + rtt_patience(&session->server->rtt);
+}
+
+/* How many attempts next to this one in its session's list, in one direction, were sent at about the same time; counted up to LOSS_MIN. */
+static unsigned count_near(const struct attempt *attempt, bool later)
+{
+    const struct list *sent = &attempt->session->sent;
+    const struct list_link *link = &attempt->link;
+    unsigned count = 0;
+    while (count < LOSS_MIN && (link = later ? list_next(sent, link) : list_previous(sent, link))) {
+        uint64_t other_ms = container_of(link, const struct attempt, link)->sent_ms;
+        if (other_ms > attempt->sent_ms + LOSS_SPAN || other_ms + LOSS_SPAN < attempt->sent_ms)
+            break;
+        count++;
+    }
+    return count;
+}
+
+unsigned session_count_near(const struct attempt *attempt)
+{
+    return count_near(attempt, false) + 1 + count_near(attempt, true);
 }
 
 bool session_is_silent(const struct session *session)
@@ -54,7 +73,7 @@ bool session_has_outlived(const struct session *session)
 
 bool session_is_spent(const struct session *session)
 {
-    unsigned allowance = server_allowance(session->server);
+    unsigned allowance = allowance_now(&session->server->allowance, loop_now(session->server->group->loop));
     return session->given >= allowance && session->answered / 2 < allowance && !session_has_outlived(session);
 }
 
@@ -71,7 +90,7 @@ void session_suspect(struct session *session, uint64_t sent_ms)
     if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
         return;
     session->suspect_ms = sent_ms;
-    loop_wake_by(session->server->group->loop, sent_ms + server_silence(session->server));
+    loop_wake_by(session->server->group->loop, sent_ms + rtt_silence(&session->server->rtt));
 }
 
 /* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
@@ -79,7 +98,7 @@ void session_suspect(struct session *session, uint64_t sent_ms)
 static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
 {
     uint64_t since = session_silent_since(session);
-    uint64_t limit = server_silence(session->server);
+    uint64_t limit = rtt_silence(&session->server->rtt);
     if (!since)
         return LOOP_NEVER;
     if (now_ms < since + limit)

@@ -87,8 +87,10 @@ void upstream_overtaken(struct attempt *attempt)
     struct session *session = attempt->session;
     bool sent = session && attempt->state == ATTEMPT_SENT;
     uint64_t sent_ms = attempt->sent_ms;
-    if (sent)
-        server_note_time(session->server, loop_now(session->server->group->loop) - sent_ms, true);
+    if (sent) {
+        uint64_t now_ms = loop_now(attempt->group->loop);
+        rtt_note_overtaken(&session->server->rtt, now_ms, now_ms - sent_ms);
+    }
     attempt_cancel(attempt);
     if (sent)
         session_suspect(session, sent_ms);
@@ -100,32 +102,33 @@ uint64_t upstream_patience(const struct group *group, const struct attempt *atte
     for (size_t i = 0; !server && i < group->server_count; i++)
         if (group->servers[i]->open)
             server = group->servers[i];
-    return server && server->patience_ms ? server->patience_ms : PATIENCE_UNKNOWN;
+    return server ? rtt_patience(&server->rtt) : PATIENCE_UNKNOWN;
 }
 
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms)
 {
-    return attempt->state == ATTEMPT_SENT && attempt->server->answered_sent_ms > attempt->sent_ms + later_ms;
+    return attempt->state == ATTEMPT_SENT && attempt->server->losses.answered_sent_ms > attempt->sent_ms + later_ms;
 }
 
+/* One that is silent for too long, while later ones were answered: is it one of many? */
 bool upstream_is_lost(const struct attempt *attempt)
 {
-    return attempt->server && server_lost(attempt->server, attempt);
+    if (attempt->state != ATTEMPT_SENT)
+        return false;
+    struct server *server = attempt->server;
+    uint64_t sent_ms = attempt->sent_ms;
+    if (server->losses.answered_sent_ms <= sent_ms ||
+        loop_now(server->group->loop) < sent_ms + rtt_silence(&server->rtt))
+        return false;
+    losses_note_unanswered(&server->losses, sent_ms, session_count_near(attempt));
+    return losses_cover(&server->losses, sent_ms);
 }
 
-/* A few at a time, the next ones when these are late as well, and twice as late each time. */
 bool upstream_may_probe(const struct attempt *attempt)
 {
     struct server *server = attempt->server;
-    uint64_t now_ms = loop_now(server->group->loop);
-    if (server->group->server_count > 1)
-        return true;
-    if (server->probes > 0 && server->probes % PROBES == 0 && now_ms < server->probe_at_ms)
-        return false;
-    unsigned doublings = server->probes / PROBES;
-    server->probe_at_ms = now_ms + (upstream_patience(server->group, attempt) << (doublings < 8 ? doublings : 8));
-    server->probes++;
-    return true;
+    return server->group->server_count > 1 ||
+           losses_may_probe(&server->losses, loop_now(server->group->loop), rtt_patience(&server->rtt));
 }
 
 int upstream_last_error(const struct group *group, struct server **where)
@@ -141,26 +144,17 @@ bool upstream_is_starting(const struct group *group)
 
 void upstream_disproved(struct server *server)
 {
-    uint64_t now_ms = loop_now(server->group->loop);
-    if (now_ms < server->shunned_until_ms || ++server->disproved < DISPROVED_MAX)
-        return;
-    unsigned doublings = server->disproved - DISPROVED_MAX;
-    server->shunned_until_ms = now_ms + (doublings < 3 ? SHUN_FIRST << doublings : SHUN_MAX);
+    priority_note_failure(&server->priority, loop_now(server->group->loop));
 }
 
 void upstream_proved(struct server *server)
 {
-    server->disproved = 0;
+    priority_note_success(&server->priority);
 }
 
 bool upstream_lost_others(const struct attempt *attempt)
 {
-    const struct server *server = attempt->server;
-    uint64_t shared_ms = server->shared_end_ms;
-    uint64_t many_ms =
-        server->ends >= MANY_ENDS ? server->end_ms[server->ends % MANY_ENDS] : 0; /* the last so many since then */
-    uint64_t lost_ms = shared_ms > many_ms ? shared_ms : many_ms;
-    return lost_ms > attempt->asked_ms && lost_ms + NOTICE_SPAN >= attempt->sent_ms;
+    return losses_coincide(&attempt->server->losses, attempt->asked_ms, attempt->sent_ms);
 }
 
 bool upstream_may_be_alone(const struct group *group)
@@ -170,7 +164,10 @@ bool upstream_may_be_alone(const struct group *group)
 
 void upstream_refused(struct server *server)
 {
-    budget_halve(server);
+    if (!budget_halve(server->budget, loop_now(server->group->loop)))
+        return;
+    counter_add(server->group->counters, COUNTER_upstream_throttled, 1);
+    news_throttled(server);
 }
 
 /* --- the group --- */

@@ -600,15 +600,15 @@ static void server_whose_failures_others_can_answer_is_asked_last(void **state)
         fake_turn();
         assert_int_equal(clients[i].rcode + clients[i].replies, 1);
     }
-    assert_int_equal(written(), 100 + DISPROVED_MAX);
-    fake_pass(SHUN_FIRST + 1);
+    assert_int_equal(written(), 100 + DEPRIORITIZED_AFTER);
+    fake_pass(DEPRIORITIZED_FIRST + 1);
     ask_nth(100); /* goes to it again */
     fake_turn();
-    assert_int_equal(fake_conn(0)->written, DISPROVED_MAX + 1);
-    fake_pass(SHUN_FIRST + 1);
+    assert_int_equal(fake_conn(0)->written, DEPRIORITIZED_AFTER + 1);
+    fake_pass(DEPRIORITIZED_FIRST + 1);
     ask_nth(101); /* shunned for longer this time */
     fake_turn();
-    assert_int_equal(fake_conn(0)->written, DISPROVED_MAX + 1);
+    assert_int_equal(fake_conn(0)->written, DEPRIORITIZED_AFTER + 1);
 }
 
 static void server_that_fails_now_and_then_is_not_shunned(void **state)

@@ -270,7 +270,7 @@ static void one_failure_is_forgotten_with_success(void **state)
     fake.dial[1] = FAKE_ACCEPTS;
     fake_pass(BACKOFF_MAX);
     assert_int_equal(asked[0].answered, 1);
-    assert_int_equal(group->servers[0]->failures, 0);
+    assert_int_equal(group->servers[0]->backoff.failures, 0);
     struct server *where;
     assert_int_equal(upstream_last_error(group, &where), ERROR_NO_SERVER);
     assert_null(where);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "backoff.h"
+#include "base/hash.h"
+
+/* A random quarter is taken off, so that workers and clients of one server do not return together. */
+static uint64_t backoff_length(unsigned failures)
+{
+    uint64_t base = BACKOFF_MAX;
+    if (failures < 5 && (BACKOFF_FIRST << failures) < BACKOFF_MAX)
+        base = BACKOFF_FIRST << failures;
+    return base - random_below((uint32_t)(base / 4) + 1);
+}
+
+static void backoff_fail(struct backoff *backoff, uint64_t retry_at_ms)
+{
+    if (retry_at_ms > backoff->retry_at_ms)
+        backoff->retry_at_ms = retry_at_ms;
+    backoff->failures++;
+}
+
+void backoff_note_dial(struct backoff *backoff, uint64_t begun_ms)
+{
+    backoff_fail(backoff, begun_ms + backoff_length(backoff->failures));
+}
+
+void backoff_note_session(struct backoff *backoff, uint64_t begun_ms)
+{
+    backoff_fail(backoff, backoff->failures ? begun_ms + backoff_length(backoff->failures - 1) : 0);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What people may want to know of one server.
+ *
+ * Does:    remembers what the reports (report.c) and the log (news.c) say of it. Invariant: no decision depends on it.
+ * Owns:    nothing; a value, all zero at first.
+ * Threads: the worker's.
+ */
+#ifndef DOTSTUB_UPSTREAM_NOTES_H
+#define DOTSTUB_UPSTREAM_NOTES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/histogram.h"
+#include "base/log.h"
+#include "net/tls.h"
+
+struct notes {
+    int last_error;
+    uint64_t failed_ms, opened_ms, opened, resumed;
+    struct tls_facts tls;                        /* of the session that was opened last */
+    struct histogram connect, handshake, answer; /* ms */
+    uint64_t failing_since_ms;                   /* 0: it is not failing, */
+    bool told_failing;                           /* and the log says that it is */
+    struct log_limit log_limit;
+};
+
+void notes_add_opened(struct notes *notes, uint64_t now_ms, const struct tls_facts *facts);
+/* The phases of a dial that succeeded. */
+void notes_add_dial(struct notes *notes, uint64_t connect_ms, uint64_t handshake_ms);
+/* The server failed. True: the log may say so now, and is taken to do it. */
+bool notes_add_failure(struct notes *notes, uint64_t now_ms, int reason);
+/* It answers again. True: the log said that it failed. */
+bool notes_add_recovery(struct notes *notes);
+
+#endif
