@@ -7,6 +7,26 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
   src/upstream/session.c src/upstream/session_watch.c src/upstream/tickets.c src/upstream/upstream.c
 noinst_HEADERS += include/upstream/attempt.h include/upstream/report.h include/upstream/tickets.h include/upstream/upstream.h
 
+# Parts of what is known of a server: values that need no group, no session and no loop.
+check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_idle \
+  tests/unit/test_losses tests/unit/test_notes tests/unit/test_priority tests/unit/test_rtt
+tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
+tests_unit_test_allowance_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
+tests_unit_test_backoff_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_budget_SOURCES = tests/unit/test_budget.c
+tests_unit_test_budget_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
+tests_unit_test_idle_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_losses_SOURCES = tests/unit/test_losses.c
+tests_unit_test_losses_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_notes_SOURCES = tests/unit/test_notes.c
+tests_unit_test_notes_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_priority_SOURCES = tests/unit/test_priority.c
+tests_unit_test_priority_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_rtt_SOURCES = tests/unit/test_rtt.c
+tests_unit_test_rtt_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+
 # These run on a net/ without sockets.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)

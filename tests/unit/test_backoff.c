@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* upstream/backoff: when a server that failed may be dialled again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "base/hash.h"
+#include "upstream/backoff.h"
+
+static void it_doubles_up_to_its_limit_less_a_random_quarter(void **state)
+{
+    (void)state;
+    static const unsigned lengths[] = {50, 100, 200, 400, 700, 700, 700};
+    for (unsigned round = 0; round < 200; round++) {
+        struct backoff backoff = {.failures = 0};
+        for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+            uint64_t begun_ms = 10000 * (i + 1);
+            backoff_note_dial(&backoff, begun_ms);
+            assert_int_equal(backoff.failures, i + 1);
+            assert_in_range(backoff.retry_at_ms, begun_ms + lengths[i] - lengths[i] / 4, begun_ms + lengths[i]);
+        }
+    }
+}
+
+static void workers_do_not_return_together(void **state)
+{
+    (void)state;
+    uint64_t earliest = UINT64_MAX, latest = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        struct backoff backoff = {.failures = 4};
+        backoff_note_dial(&backoff, 0);
+        earliest = backoff.retry_at_ms < earliest ? backoff.retry_at_ms : earliest;
+        latest = backoff.retry_at_ms > latest ? backoff.retry_at_ms : latest;
+    }
+    assert_true(latest - earliest > BACKOFF_MAX / 8);
+}
+
+/* Dials overlap: an earlier one that fails later does not bring the next dial forward. */
+static void it_is_never_shortened(void **state)
+{
+    (void)state;
+    struct backoff backoff = {.failures = 3};
+    backoff_note_dial(&backoff, 5000);
+    uint64_t retry_at_ms = backoff.retry_at_ms;
+    backoff_note_dial(&backoff, 1000);
+    assert_int_equal(backoff.retry_at_ms, retry_at_ms);
+    assert_int_equal(backoff.failures, 5);
+}
+
+static void the_first_session_without_a_response_delays_nothing(void **state)
+{
+    (void)state;
+    struct backoff backoff = {.failures = 0};
+    backoff_note_session(&backoff, 1000);
+    assert_int_equal(backoff.retry_at_ms, 0);
+    assert_int_equal(backoff.failures, 1);
+    backoff_note_session(&backoff, 1000);
+    assert_in_range(backoff.retry_at_ms, 1000 + BACKOFF_FIRST * 3 / 4, 1000 + BACKOFF_FIRST);
+    backoff_note_session(&backoff, 2000);
+    assert_in_range(backoff.retry_at_ms, 2000 + 2 * BACKOFF_FIRST * 3 / 4, 2000 + 2 * BACKOFF_FIRST);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return hash_init();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_doubles_up_to_its_limit_less_a_random_quarter),
+        cmocka_unit_test(workers_do_not_return_together),
+        cmocka_unit_test(it_is_never_shortened),
+        cmocka_unit_test(the_first_session_without_a_response_delays_nothing),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

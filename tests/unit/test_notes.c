@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* upstream/notes: what reports and the log say of a server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include "upstream/notes.h"
+
+static void sessions_are_counted_and_the_last_one_described(void **state)
+{
+    (void)state;
+    struct notes notes = {.opened = 0};
+    const struct tls_facts first = {.version = "TLS1.2"}, second = {.version = "TLS1.3", .resumed = true};
+    notes_add_opened(&notes, 1000, &first);
+    notes_add_opened(&notes, 2000, &second);
+    assert_int_equal(notes.opened, 2);
+    assert_int_equal(notes.resumed, 1);
+    assert_int_equal(notes.opened_ms, 2000);
+    assert_string_equal(notes.tls.version, "TLS1.3");
+}
+
+static void phases_of_dials_are_counted_apart(void **state)
+{
+    (void)state;
+    struct notes notes = {.opened = 0};
+    notes_add_dial(&notes, 3, 40);
+    notes_add_dial(&notes, 5, 60);
+    assert_int_equal(histogram_count(&notes.connect), 2);
+    assert_int_equal(notes.connect.sum, 8);
+    assert_int_equal(notes.handshake.sum, 100);
+}
+
+static void a_failure_is_remembered_and_told_no_more_often_than_the_log_allows(void **state)
+{
+    (void)state;
+    struct notes notes = {.opened = 0};
+    assert_true(notes_add_failure(&notes, 1000, -ECONNREFUSED));
+    assert_false(notes_add_failure(&notes, 1001, -ETIMEDOUT));
+    assert_int_equal(notes.last_error, -ETIMEDOUT);
+    assert_int_equal(notes.failed_ms, 1001);
+    assert_int_equal(notes.failing_since_ms, 1000);
+}
+
+static void a_recovery_is_told_only_if_the_failure_was(void **state)
+{
+    (void)state;
+    struct notes notes = {.opened = 0};
+    notes_add_failure(&notes, 1000, -ECONNREFUSED);
+    assert_true(notes_add_recovery(&notes));
+    assert_int_equal(notes.failing_since_ms, 0);
+    notes_add_failure(&notes, 1002, -ECONNREFUSED); /* within the log's limit: not told */
+    assert_int_equal(notes.failing_since_ms, 1002);
+    assert_false(notes_add_recovery(&notes));
+    assert_int_equal(notes.failed_ms, 1002); /* what failed last stays known */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_are_counted_and_the_last_one_described),
+        cmocka_unit_test(phases_of_dials_are_counted_apart),
+        cmocka_unit_test(a_failure_is_remembered_and_told_no_more_often_than_the_log_allows),
+        cmocka_unit_test(a_recovery_is_told_only_if_the_failure_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
