@@ -162,18 +162,10 @@ void pool_note_success(struct group *group);
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;
-bool session_has_room(const struct session *session, const struct attempt *attempt);
-/* Under suspicion, or mute: several questions wait for long and nothing comes at all. It may be half open, or just slow: new questions
- * are put elsewhere, those that are on it stay. */
-bool session_is_silent(const struct session *session);
-/* Silent; or late, for a second question (avoid_session): that is to tell a slow name from a silent session; or used before, for
- * one that must be alone: it may be about to end for another's sake. */
-bool session_is_doubtful(const struct session *session, const struct attempt *attempt);
+/* Since when it should have been heard: the oldest query under way, or the one that was answered elsewhere. 0: not at all. */
+uint64_t session_silent_since(const struct session *session);
 /* Nothing is on it, and it was not ended by what was on it last. */
-bool session_has_outlived(const struct session *session);
-/* It got as many questions as it is good for, as far as is known. Not if it answered far more, or all that it was given and lives on. */
-bool session_is_spent(const struct session *session);
-unsigned session_load(const struct session *session);
+bool session_has_outlived(const struct session *session, uint64_t now_ms);
 /* How many attempts on its session were sent at about the same time as this one, it included; a few more than LOSS_MIN at most. */
 unsigned session_count_near(const struct attempt *attempt);
 /* Puts an attempt on an open session that has room. */

@@ -17,17 +17,18 @@
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
-#include "group.h"
+#include "fitness.h"
 #include "upstream/upstream.h"
 
+/* --- which server --- */
+
 /* Lower is better. */
-static uint64_t server_rank(const struct server *server)
+static uint64_t server_rank(const struct server *server, uint64_t now_ms)
 {
-    uint64_t now_ms = loop_now(server->group->loop);
     uint64_t rank = rtt_expected(&server->rtt, now_ms);
     rank |= (uint64_t)(server->backoff.failures > 0 && !server->open) << 32;
     rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
-    rank |= (uint64_t)(priority_is_low(&server->priority, now_ms)) << 34;
+    rank |= (uint64_t)priority_is_low(&server->priority, now_ms) << 34;
     return rank;
 }
 
@@ -53,69 +54,62 @@ static bool server_is_avoided(const struct server *server, const struct attempt 
     return false;
 }
 
-/* The open sessions of a server as a question sees them. Silent ones (under suspicion or mute) are in no column: they are being
- * replaced. There are never many: one retires after ATTEMPT_TIMEOUT, and the next one is mute after SILENCE_MAX. */
-struct places {
-    unsigned open;   /* all others; */
-    unsigned held;   /* of these, by one question that must be alone, */
-    unsigned common; /* and those that the question could be put on, but for their load */
+/* --- which session --- */
+
+/* What the open sessions of one server are to an attempt. */
+struct offer {
+    struct session *best[FITNESSES]; /* of each fitness; NULL: none */
+    unsigned places[PLACES];
 };
 
-static struct places server_places(const struct server *server, const struct attempt *attempt)
+/* Of those that are fit the one used last, of busy ones the one with the least load. */
+static void server_offer(const struct server *server, const struct attempt *attempt, struct offer *offer)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
-    struct places places = {0, 0, 0};
+    uint64_t now_ms = loop_now(server->group->loop);
+    *offer = (struct offer){.places = {0}};
     list_for_each(link, open) {
-        const struct session *session = container_of(link, struct session, in_state);
-        if (session_is_silent(session))
-            continue;
-        places.open++;
-        places.held += session->reserved;
-        places.common += !session->reserved && !session_is_spent(session) && !session_is_doubtful(session, attempt);
+        struct session *session = container_of(link, struct session, in_state), **best;
+        enum session_place place;
+        enum fitness fitness = session_fitness(session, attempt, now_ms, &place);
+        offer->places[place]++;
+        best = &offer->best[fitness];
+        if (!*best || (fitness == FITNESS_BUSY && session->used < (*best)->used))
+            *best = session;
     }
-    return places;
 }
 
-/* May a session be opened for the question's sake? One more than tls.sessions where one is late, spent, or held by one question. A
- * hanging dial takes no place, it is overlapped. Second questions alone replace no silent session: names may be slow. */
-static bool server_may_grow(const struct server *server, const struct attempt *attempt)
+/* May a session be opened for the attempt's sake? One more than tls.sessions where one is late, spent, or held by an isolated attempt. A
+ * dial that hangs takes no place, it is overlapped. Hedges alone replace no silent session: names may be slow. */
+static bool server_may_grow(const struct server *server, const struct attempt *attempt, const struct offer *offer)
 {
     unsigned limit = server->group->config->tls.sessions;
-    struct places places = server_places(server, attempt);
-    unsigned open = attempt->avoid_session ? server->open : places.open;
-    return open <= limit && (attempt->alone ? places.held : places.common) < limit;
+    unsigned open = attempt->avoid_session ? server->open : server->open - offer->places[PLACE_NONE];
+    return open <= limit && offer->places[attempt->alone ? PLACE_HELD : PLACE_COMMON] < limit;
 }
 
-/* The session used last that has room and is not crowded. A doubtful one only where no other can be had. */
-static struct session *server_session(struct server *server, const struct attempt *attempt)
+static struct session *server_session(const struct server *server, const struct attempt *attempt)
 {
-    struct list *open = &server->sessions[SESSION_OPEN];
-    struct session *best = NULL, *doubtful = NULL;
-    if (attempt->alone && server_places(server, attempt).held >= server->group->config->tls.sessions)
+    struct offer offer;
+    server_offer(server, attempt, &offer);
+    if (attempt->alone && offer.places[PLACE_HELD] >= server->group->config->tls.sessions)
         return NULL;
-    list_for_each(link, open) {
-        struct session *session = container_of(link, struct session, in_state);
-        if (!session_has_room(session, attempt) || session == attempt->avoid_session)
-            continue;
-        if (session_is_doubtful(session, attempt))
-            doubtful = doubtful ? doubtful : session;
-        else if (session_load(session) < SESSION_BUSY)
-            return session;
-        else if (!best || session_load(session) < session_load(best))
-            best = session;
-    }
-    return best || server_may_grow(server, attempt) ? best : doubtful;
+    if (offer.best[FITNESS_FIT])
+        return offer.best[FITNESS_FIT];
+    if (offer.best[FITNESS_BUSY] || server_may_grow(server, attempt, &offer))
+        return offer.best[FITNESS_BUSY];
+    return offer.best[FITNESS_LAST_RESORT];
 }
 
 static struct session *pool_pick(struct group *group, const struct attempt *attempt)
 {
     struct session *best = NULL;
-    uint64_t best_rank = UINT64_MAX;
+    uint64_t best_rank = UINT64_MAX, now_ms = loop_now(group->loop);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        uint64_t rank = server_rank(server);
+        uint64_t rank = server_rank(server, now_ms);
         if (!server->open || rank >= best_rank || server_is_avoided(server, attempt) ||
-            !budget_has(server->budget, loop_now(group->loop)))
+            !budget_has(server->budget, now_ms))
             continue;
         struct session *session = server_session(server, attempt);
         if (session) {
@@ -178,7 +172,7 @@ bool pool_place(struct group *group, struct attempt *attempt)
         group->last_error = 0;
     list_remove(&attempt->link);
     session_take(session, attempt);
-    if (session_load(session) >= SESSION_BUSY)
+    if (session->used >= SESSION_BUSY)
         server_relieve(session->server);
     pool_seek_better(group, session->server);
     return true;
@@ -201,9 +195,14 @@ static void pool_kinds(const struct group *group, const struct attempt *first[KI
 
 static bool server_may_grow_for_any(const struct server *server, const struct attempt *const first[KINDS])
 {
-    for (int kind = 0; kind < KINDS; kind++)
-        if (first[kind] && server_may_grow(server, first[kind]))
+    struct offer offer;
+    for (int kind = 0; kind < KINDS; kind++) {
+        if (!first[kind])
+            continue;
+        server_offer(server, first[kind], &offer);
+        if (server_may_grow(server, first[kind], &offer))
             return true;
+    }
     return false;
 }
 
@@ -218,7 +217,7 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
     pool_kinds(group, kinds);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        uint64_t rank = server_rank(server) | (uint64_t)(server->dialing > 0) << 36;
+        uint64_t rank = server_rank(server, now_ms) | (uint64_t)(server->dialing > 0) << 36;
         rank |= (uint64_t)(first && server_is_avoided(server, first)) << 35;
         if (rank >= best_rank || server_rests(server, now_ms))
             continue;
@@ -239,43 +238,28 @@ static uint64_t pool_latest_dial(const struct group *group)
     return latest;
 }
 
-/* When the first server that rests may be tried again. */
-static uint64_t pool_retry_at(const struct group *group)
-{
-    uint64_t at = LOOP_NEVER;
-    for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i]->backoff.retry_at_ms < at)
-            at = group->servers[i]->backoff.retry_at_ms;
-    return at;
-}
+/* What attempts that found no session may wait for. */
+struct prospect {
+    uint64_t retry_at_ms;  /* the first server in back-off may be dialled */
+    uint64_t budget_at_ms; /* the first spent budget holds a query again; LOOP_NEVER: none is spent */
+    bool session;          /* one is open or being dialled */
+    bool failed_once;      /* some server: it may have been closing or starting just then */
+};
 
-/* When the first spent budget holds a question again; LOOP_NEVER: none is spent. */
-static uint64_t pool_budget_at(const struct group *group, uint64_t now_ms)
+static struct prospect pool_prospect(const struct group *group, uint64_t now_ms)
 {
-    uint64_t at = LOOP_NEVER;
+    struct prospect prospect = {.retry_at_ms = LOOP_NEVER, .budget_at_ms = LOOP_NEVER};
     for (size_t i = 0; i < group->server_count; i++) {
-        uint64_t wait = budget_wait(group->servers[i]->budget, now_ms);
-        if (wait > 0 && now_ms + wait < at)
-            at = now_ms + wait;
+        const struct server *server = group->servers[i];
+        uint64_t wait_ms = budget_wait(server->budget, now_ms);
+        if (wait_ms > 0 && now_ms + wait_ms < prospect.budget_at_ms)
+            prospect.budget_at_ms = now_ms + wait_ms;
+        if (server->backoff.retry_at_ms < prospect.retry_at_ms)
+            prospect.retry_at_ms = server->backoff.retry_at_ms;
+        prospect.session |= server->open || server->dialing;
+        prospect.failed_once |= server->backoff.failures == 1;
     }
-    return at;
-}
-
-static bool pool_has_session_for_any(const struct group *group)
-{
-    for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i]->open || group->servers[i]->dialing)
-            return true;
-    return false;
-}
-
-/* True if some server failed only once: it may have been closing or starting just then. */
-static bool pool_failed_once(const struct group *group)
-{
-    for (size_t i = 0; i < group->server_count; i++)
-        if (group->servers[i]->backoff.failures == 1)
-            return true;
-    return false;
+    return prospect;
 }
 
 static void pool_fail_waiting(struct group *group)
@@ -293,26 +277,21 @@ static void pool_fail_waiting(struct group *group)
     }
 }
 
-/* Attempts wait and no server may be dialled: wait for a dial or a busy session, for a resting server, or give up. */
-static bool pool_stuck(struct group *group, uint64_t now_ms)
+/* Attempts wait and no server may be dialled: wait for a budget, a dial or a busy session, or a server in back-off; or give up. */
+static void pool_stuck(struct group *group, uint64_t now_ms)
 {
-    uint64_t retry_at = pool_retry_at(group);
-    uint64_t budget_at = pool_budget_at(group, now_ms);
-    if (budget_at != LOOP_NEVER) { /* more is asked than max-qps allows: it waits as long as its clients do */
+    struct prospect prospect = pool_prospect(group, now_ms);
+    if (prospect.budget_at_ms !=
+        LOOP_NEVER) { /* more is asked than max-qps allows: it waits as long as its clients do */
         group->last_error = ERROR_THROTTLED;
-        loop_wake_by(group->loop, budget_at);
-        return false;
-    }
-    if (pool_has_session_for_any(group)) {
+        loop_wake_by(group->loop, prospect.budget_at_ms);
+    } else if (prospect.session) {
         loop_wake_by(group->loop, now_ms + ALLOWANCE_PROOF);
-        return false;
+    } else if (prospect.retry_at_ms != LOOP_NEVER && (now_ms < group->grace_until_ms || prospect.failed_once)) {
+        loop_wake_by(group->loop, prospect.retry_at_ms > now_ms ? prospect.retry_at_ms : now_ms + 1);
+    } else {
+        pool_fail_waiting(group);
     }
-    if (retry_at != LOOP_NEVER && (now_ms < group->grace_until_ms || pool_failed_once(group))) {
-        loop_wake_by(group->loop, retry_at > now_ms ? retry_at : now_ms + 1);
-        return false;
-    }
-    pool_fail_waiting(group);
-    return true;
 }
 
 /* Gives what waits to sessions that have room meanwhile. Where one that would go anywhere finds no place, its like find none either:

@@ -122,7 +122,7 @@ static unsigned server_in_flight(const struct server *server)
     for (int state = SESSION_OPEN; state <= SESSION_RETIRING; state++) {
         const struct list *sessions = &server->sessions[state];
         list_for_each(link, sessions)
-            count += session_load(container_of(link, struct session, in_state));
+            count += container_of(link, struct session, in_state)->used;
     }
     return count;
 }

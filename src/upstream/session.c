@@ -40,34 +40,7 @@ static void session_set_state(struct session *session, enum session_state state)
     list_push_front(&server->sessions[state], &session->in_state);
 }
 
-/* For a question that must be alone: what ended its last session has not ended this one, or may have without our knowing it. */
-static bool session_is_safe(const struct session *session, const struct attempt *attempt)
-{
-    if (session->given == 0)
-        return session->created_ms >= attempt->died_ms;
-    bool since = session->heard_ms > attempt->died_ms ||
-                 loop_now(session->server->group->loop) > attempt->died_ms + UPSTREAM_COINCIDENCE;
-    return session_has_outlived(session) && since;
-}
-
-bool session_has_room(const struct session *session, const struct attempt *attempt)
-{
-    if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
-        return false;
-    if (session_is_spent(session))
-        return false;
-    if (attempt->alone)
-        return session_is_safe(session, attempt);
-    return !session->reserved && session->used + session->ids.tombstones < IDS_MAX;
-}
-
 /* --- attempts on it --- */
-
-/* Questions queued or sent. */
-unsigned session_load(const struct session *session)
-{
-    return session->used;
-}
 
 void session_take(struct session *session, struct attempt *attempt)
 {
@@ -410,8 +383,7 @@ static bool session_note_end(struct session *session, int reason)
         losses_note_shared_end(&server->losses, now_ms);
     if (session->given > 0 && session->answered == 0)
         pool_session_failed(server, session->created_ms, reason);
-    bool at_rest = session->used == 0 && now_ms > session->heard_ms + ALLOWANCE_PROOF;
-    return !at_rest && !session->reserved &&
+    return !session_has_outlived(session, now_ms) && !session->reserved &&
            allowance_note_end(&server->allowance, now_ms, session->given, session->answered,
                               server->backoff.failures > 1);
 }

@@ -7,32 +7,13 @@
 #include "base/errors.h"
 #include "group.h"
 
-/* Since when it should have been heard: the oldest question under way, or the one that was answered elsewhere. 0: not at all. */
-static uint64_t session_silent_since(const struct session *session)
+uint64_t session_silent_since(const struct session *session)
 {
     struct list_link *oldest = list_first(&session->sent);
     uint64_t since = session->suspect_ms;
     if (oldest && (!since || container_of(oldest, struct attempt, link)->sent_ms < since))
         since = container_of(oldest, struct attempt, link)->sent_ms;
     return since && since < session->heard_ms ? session->heard_ms : since;
-}
-
-/* One slow name is no sign of anything, therefore the second question counts. */
-static bool session_is_mute(const struct session *session, uint64_t now_ms)
-{
-    const struct list_link *first = list_first(&session->sent);
-    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
-    if (!second)
-        return false;
-    uint64_t since_ms = container_of(second, const struct attempt, link)->sent_ms;
-    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
-}
-
-/* Its oldest question should have been answered by now. */
-static bool session_is_late(const struct session *session, uint64_t now_ms)
-{
-    uint64_t since_ms = session_silent_since(session);
-    return since_ms && now_ms > since_ms + rtt_patience(&session->server->rtt);
 }
 
 /* How many attempts next to this one in its session's list, in one direction, were sent at about the same time; counted up to LOSS_MIN. */
@@ -55,26 +36,9 @@ unsigned session_count_near(const struct attempt *attempt)
     return count_near(attempt, false) + 1 + count_near(attempt, true);
 }
 
-bool session_is_silent(const struct session *session)
+bool session_has_outlived(const struct session *session, uint64_t now_ms)
 {
-    return session->suspect_ms || session_is_mute(session, loop_now(session->server->group->loop));
-}
-
-bool session_is_doubtful(const struct session *session, const struct attempt *attempt)
-{
-    return session_is_silent(session) || (attempt->alone && session->given > 0) ||
-           (attempt->avoid_session && session_is_late(session, loop_now(session->server->group->loop)));
-}
-
-bool session_has_outlived(const struct session *session)
-{
-    return session->used == 0 && loop_now(session->server->group->loop) >= session->heard_ms + ALLOWANCE_PROOF;
-}
-
-bool session_is_spent(const struct session *session)
-{
-    unsigned allowance = allowance_now(&session->server->allowance, loop_now(session->server->group->loop));
-    return session->given >= allowance && session->answered / 2 < allowance && !session_has_outlived(session);
+    return session->used == 0 && now_ms >= session->heard_ms + ALLOWANCE_PROOF;
 }
 
 static void session_note_progress(struct session *session, uint64_t now_ms)

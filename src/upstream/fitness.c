@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Reasons against putting an attempt on a session. None: it is fit, and fills a common place. Several: the lowest fitness and the lowest place
+ * of them count.
+ */
+#include "fitness.h"
+
+enum reason {
+    CLOSING, /* takes no more, or its stream has ended and nobody was told yet */
+    AVOIDED, /* the attempt is a hedge of another on this session */
+    HELD,    /* an isolated attempt is on it */
+    SPENT,   /* it was given as many queries as sessions of its server outlive, as far as is known */
+    FULL,    /* no id is free */
+    UNSAFE,  /* the attempt is isolated: what ended its last session may be about to end this one */
+    SILENT,  /* suspect or mute: it may be half open, or just slow */
+    LATE, /* the attempt is a hedge: it is to tell a slow name from a silent session, and this one may be silent as well */
+    USED,    /* the attempt is isolated: this session may be about to end for an earlier query's sake */
+    CROWDED, /* another session is worth its handshake */
+    REASONS
+};
+
+static const struct {
+    enum fitness fitness;
+    enum session_place place;
+} table[REASONS] = {
+    [CLOSING] = {FITNESS_UNFIT, PLACE_COMMON},     [AVOIDED] = {FITNESS_UNFIT, PLACE_COMMON},
+    [HELD] = {FITNESS_UNFIT, PLACE_HELD},          [SPENT] = {FITNESS_UNFIT, PLACE_SURPLUS},
+    [FULL] = {FITNESS_UNFIT, PLACE_COMMON},        [UNSAFE] = {FITNESS_UNFIT, PLACE_COMMON},
+    [SILENT] = {FITNESS_LAST_RESORT, PLACE_NONE},  [LATE] = {FITNESS_LAST_RESORT, PLACE_SURPLUS},
+    [USED] = {FITNESS_LAST_RESORT, PLACE_SURPLUS}, [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
+};
+
+/* Several queries wait for long and nothing comes at all. One slow name is no sign of anything, therefore the second one counts. */
+static bool is_mute(const struct session *session, uint64_t now_ms)
+{
+    const struct list_link *first = list_first(&session->sent);
+    const struct list_link *second = first ? list_next(&session->sent, first) : NULL;
+    if (!second)
+        return false;
+    uint64_t since_ms = container_of(second, const struct attempt, link)->sent_ms;
+    return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
+}
+
+/* The oldest query should have been answered by now. */
+static bool is_late(const struct session *session, uint64_t now_ms)
+{
+    uint64_t since_ms = session_silent_since(session);
+    return since_ms && now_ms > since_ms + rtt_patience(&session->server->rtt);
+}
+
+/* Not if it answered far more than the allowance, or all that it was given and lives on. */
+static bool is_spent(const struct session *session, uint64_t now_ms)
+{
+    unsigned allowance = allowance_now(&session->server->allowance, now_ms);
+    return session->given >= allowance && session->answered / 2 < allowance && !session_has_outlived(session, now_ms);
+}
+
+/* Opened since the attempt's last session ended; or idle, and heard since then or so much later that it would have ended by now. */
+static bool is_safe(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
+{
+    if (session->given == 0)
+        return session->created_ms >= attempt->died_ms;
+    return session_has_outlived(session, now_ms) &&
+           (session->heard_ms > attempt->died_ms || now_ms > attempt->died_ms + UPSTREAM_COINCIDENCE);
+}
+
+static unsigned session_reasons(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
+{
+    unsigned reasons = 0;
+    if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
+        reasons |= 1u << CLOSING;
+    if (session->reserved)
+        reasons |= 1u << HELD;
+    if (is_spent(session, now_ms))
+        reasons |= 1u << SPENT;
+    if (session->used + session->ids.tombstones >= IDS_MAX)
+        reasons |= 1u << FULL;
+    if (session->suspect_ms || is_mute(session, now_ms))
+        reasons |= 1u << SILENT;
+    if (session->used >= SESSION_BUSY)
+        reasons |= 1u << CROWDED;
+    if (attempt->avoid_session == session)
+        reasons |= 1u << AVOIDED;
+    if (attempt->avoid_session && is_late(session, now_ms))
+        reasons |= 1u << LATE;
+    if (attempt->alone && session->given > 0)
+        reasons |= 1u << USED;
+    if (attempt->alone && !is_safe(session, attempt, now_ms))
+        reasons |= 1u << UNSAFE;
+    return reasons;
+}
+
+enum fitness session_fitness(const struct session *session, const struct attempt *attempt, uint64_t now_ms,
+                             enum session_place *place)
+{
+    enum fitness fitness = FITNESS_FIT;
+    unsigned reasons = session_reasons(session, attempt, now_ms);
+    *place = PLACE_COMMON;
+    for (unsigned reason = 0; reasons >> reason; reason++) {
+        if (!(reasons >> reason & 1))
+            continue;
+        if (table[reason].fitness < fitness)
+            fitness = table[reason].fitness;
+        if (table[reason].place < *place)
+            *place = table[reason].place;
+    }
+    return fitness;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* upstream/fitness: each row of its table, and what several of them come to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "upstream/fitness.h"
+
+#define NOW       100000
+#define ALLOWANCE 10
+
+/* A session that nothing is known against: open, idle, heard a second ago. */
+static struct server server;
+static struct session session;
+static struct attempt plain, hedge, isolated, sent[2];
+static struct session other;
+
+static int setup(void **state)
+{
+    (void)state;
+    server = (struct server){.open = 1};
+    session = (struct session){.server = &server, .state = SESSION_OPEN, .stream.state = STREAM_OPEN};
+    session.created_ms = session.opened_ms = NOW - 5000;
+    session.heard_ms = NOW - 1000;
+    list_init(&session.queued);
+    list_init(&session.sent);
+    plain = (struct attempt){.state = ATTEMPT_WAITING};
+    hedge = (struct attempt){.state = ATTEMPT_WAITING, .avoid_session = &other};
+    isolated = (struct attempt){.state = ATTEMPT_WAITING, .alone = true, .died_ms = NOW - 6000};
+    return 0;
+}
+
+static void send_at(unsigned which, uint64_t sent_ms)
+{
+    sent[which] = (struct attempt){.state = ATTEMPT_SENT, .sent_ms = sent_ms, .session = &session};
+    list_push_back(&session.sent, &sent[which].link);
+    session.used++;
+    session.given++;
+}
+
+static void allow(unsigned queries)
+{
+    server.allowance = (struct allowance){.queries = queries, .set_ms = NOW};
+}
+
+static enum session_place place_for(const struct attempt *attempt)
+{
+    enum session_place place;
+    (void)session_fitness(&session, attempt, NOW, &place);
+    return place;
+}
+
+static void assert_fitness(const struct attempt *attempt, enum fitness expected_fitness,
+                           enum session_place expected_place)
+{
+    enum session_place place;
+    assert_int_equal(session_fitness(&session, attempt, NOW, &place), expected_fitness);
+    assert_int_equal(place, expected_place);
+}
+
+static void assert_all(enum fitness fitness, enum session_place place)
+{
+    assert_fitness(&plain, fitness, place);
+    assert_fitness(&hedge, fitness, place);
+    assert_fitness(&isolated, fitness, place);
+}
+
+/* --- rows --- */
+
+static void a_session_without_a_reason_is_fit(void **state)
+{
+    (void)state;
+    assert_all(FITNESS_FIT, PLACE_COMMON);
+    send_at(0, NOW - 10);
+    session.given = 500;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void closing_is_unfit(void **state)
+{
+    (void)state;
+    for (int i = SESSION_DIALING; i <= SESSION_CLOSING; i++) {
+        session.state = (enum session_state)i;
+        if (i != SESSION_OPEN)
+            assert_all(FITNESS_UNFIT, PLACE_COMMON);
+    }
+    session.state = SESSION_OPEN;
+    session.stream.state = STREAM_CLOSING;
+    assert_all(FITNESS_UNFIT, PLACE_COMMON);
+}
+
+static void avoided_is_unfit_for_its_hedge(void **state)
+{
+    (void)state;
+    hedge.avoid_session = &session;
+    assert_fitness(&hedge, FITNESS_UNFIT, PLACE_COMMON);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void held_is_unfit(void **state)
+{
+    (void)state;
+    session.reserved = true;
+    assert_all(FITNESS_UNFIT, PLACE_HELD);
+}
+
+static void spent_is_unfit(void **state)
+{
+    (void)state;
+    allow(ALLOWANCE);
+    send_at(0, NOW - 10);
+    session.given = ALLOWANCE - 1;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.given = ALLOWANCE;
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_SURPLUS);
+    assert_fitness(&hedge, FITNESS_UNFIT, PLACE_SURPLUS);
+}
+
+static void who_answered_far_more_or_outlived_its_queries_is_not_spent(void **state)
+{
+    (void)state;
+    allow(ALLOWANCE);
+    send_at(0, NOW - 10);
+    session.given = session.answered = 2 * ALLOWANCE;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    setup(NULL);
+    allow(ALLOWANCE);
+    session.given = session.answered = ALLOWANCE;
+    session.heard_ms = NOW - ALLOWANCE_PROOF;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.heard_ms++;
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_SURPLUS);
+}
+
+static void full_is_unfit(void **state)
+{
+    (void)state;
+    session.ids.tombstones = IDS_MAX - 1;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    send_at(0, NOW - 10);
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_COMMON);
+    assert_fitness(&hedge, FITNESS_UNFIT, PLACE_COMMON);
+}
+
+static void unsafe_is_unfit_for_isolated_attempts(void **state)
+{
+    (void)state;
+    session.created_ms = isolated.died_ms - 1; /* older than the loss */
+    assert_fitness(&isolated, FITNESS_UNFIT, PLACE_COMMON);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.created_ms++;
+    assert_fitness(&isolated, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void used_is_a_last_resort_for_isolated_attempts(void **state)
+{
+    (void)state;
+    session.given = session.answered = 1;
+    assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.heard_ms = isolated.died_ms; /* nothing since the loss, but that is long ago */
+    assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+}
+
+static void used_is_unsafe_until_the_loss_is_over(void **state)
+{
+    (void)state;
+    session.given = session.answered = 1;
+    session.heard_ms = isolated.died_ms = NOW - UPSTREAM_COINCIDENCE;
+    assert_fitness(&isolated, FITNESS_UNFIT, PLACE_SURPLUS);
+    session.heard_ms = isolated.died_ms = NOW - UPSTREAM_COINCIDENCE - 1;
+    assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+    isolated.died_ms = NOW - 100;
+    session.heard_ms = NOW - 99;
+    assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+    send_at(0, NOW - 99); /* with something on it nobody knows */
+    assert_fitness(&isolated, FITNESS_UNFIT, PLACE_SURPLUS);
+}
+
+static void suspect_is_a_last_resort(void **state)
+{
+    (void)state;
+    session.suspect_ms = NOW - 10;
+    assert_all(FITNESS_LAST_RESORT, PLACE_NONE);
+}
+
+static void mute_is_a_last_resort(void **state)
+{
+    (void)state;
+    send_at(0, NOW - SILENCE_MAX);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON); /* one slow name */
+    send_at(1, NOW - SILENCE_MAX);
+    assert_fitness(&plain, FITNESS_LAST_RESORT, PLACE_NONE);
+    assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_NONE);
+    session.heard_ms = NOW - SILENCE_MAX + 1;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void late_is_a_last_resort_for_hedges(void **state)
+{
+    (void)state;
+    send_at(0, NOW - PATIENCE_UNKNOWN);
+    assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
+    sent[0].sent_ms--;
+    assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    server.rtt.patience_ms = 500;
+    assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void crowded_is_busy(void **state)
+{
+    (void)state;
+    session.used = SESSION_BUSY - 1;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.used++;
+    assert_fitness(&plain, FITNESS_BUSY, PLACE_COMMON);
+    assert_fitness(&hedge, FITNESS_BUSY, PLACE_COMMON);
+}
+
+/* --- several --- */
+
+static void the_lowest_fitness_and_the_lowest_place_count(void **state)
+{
+    (void)state;
+    session.used = SESSION_BUSY;
+    session.suspect_ms = NOW - 10;
+    assert_fitness(&plain, FITNESS_LAST_RESORT, PLACE_NONE);
+    session.reserved = true;
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_NONE);
+    session.suspect_ms = 0;
+    allow(ALLOWANCE);
+    session.given = SESSION_BUSY;
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_HELD);
+    session.reserved = false;
+    assert_int_equal(place_for(&plain), PLACE_SURPLUS);
+    hedge.avoid_session = &session;
+    assert_fitness(&hedge, FITNESS_UNFIT, PLACE_SURPLUS);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_session_without_a_reason_is_fit),
+        TEST(closing_is_unfit),
+        TEST(avoided_is_unfit_for_its_hedge),
+        TEST(held_is_unfit),
+        TEST(spent_is_unfit),
+        TEST(who_answered_far_more_or_outlived_its_queries_is_not_spent),
+        TEST(full_is_unfit),
+        TEST(unsafe_is_unfit_for_isolated_attempts),
+        TEST(used_is_a_last_resort_for_isolated_attempts),
+        TEST(used_is_unsafe_until_the_loss_is_over),
+        TEST(suspect_is_a_last_resort),
+        TEST(mute_is_a_last_resort),
+        TEST(late_is_a_last_resort_for_hedges),
+        TEST(crowded_is_busy),
+        TEST(the_lowest_fitness_and_the_lowest_place_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
