@@ -24,9 +24,9 @@ int socket_tcp(const struct addr *addr) MUST_CHECK;
  * Gives what it is bound to, and SOCK_DGRAM or SOCK_STREAM. -ENOTSOCK, -EPROTOTYPE, -EAFNOSUPPORT: not one for DNS;
  * -EADDRNOTAVAIL: an IPv6 wildcard that takes IPv4 too (no IPV6_V6ONLY). */
 int socket_adopt(int fd, struct addr *addr, int *type) MUST_CHECK;
-/* Binds UDP and TCP without SO_REUSEPORT and lets go again: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... A second
+/* Binds a socket of this type without SO_REUSEPORT and lets go again: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... A second
  * daemon would share the port silently otherwise. TCP connections still in TIME_WAIT do not count. */
-int socket_probe(const struct addr *addr) MUST_CHECK;
+int socket_probe(const struct addr *addr, int type) MUST_CHECK;
 /* True if the machine can make sockets of this family and, for loopback addresses, has the address; in doubt
  * (no descriptor left) true, so that binding says why. */
 bool socket_family_works(const struct addr *addr);

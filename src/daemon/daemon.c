@@ -73,7 +73,7 @@ static int make_workers(void)
     int status = self.workers && self.ended && self.cache ? 0 : -ENOMEM;
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
         status = worker_new(&self.workers[i], self.config, self.cache, self.trusts,
-                            &self.sockets.pairs[i * self.sockets.per_worker], self.sockets.per_worker, limit);
+                            &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
 }
 
@@ -113,14 +113,13 @@ static int open_control(const char *user)
                                   .ops = &control_ops,
                                   .taken = self.takeover.control,
                                   .taken_count = self.takeover.control_count};
-    struct addr *listening = mem_zalloc(self.sockets.addresses, sizeof *listening);
+    struct addr *listening = mem_zalloc(self.sockets.specs, sizeof *listening);
     int status = listening ? privileges_identity(user, &setup.uid, &setup.gid) : -ENOMEM;
-    for (size_t i = 0; listening && i < self.sockets.addresses; i++)
-        listening[i] = self.sockets.pairs[i].addr;
     setup.listening = listening;
-    setup.listening_count = self.sockets.addresses;
-    if (status == 0)
+    if (status == 0) {
+        setup.listening_count = sockets_addresses(&self.sockets, listening);
         status = control_open(&self.control, &setup);
+    }
     mem_free(listening);
     if (status == 0)
         return EXIT_OK;
@@ -219,7 +218,7 @@ static void prepare_reload(const char *file)
                                                      .workers = self.workers,
                                                      .count = self.config->workers,
                                                      .control = self.control,
-                                                     .tcp_limit = client_limit,
+                                                     .client_limit = client_limit,
                                                      .tell = tell_of_reload,
                                                      .changed = configuration_changed});
 }
@@ -289,9 +288,7 @@ static void unwatch_signals(void)
 
 static void announce(void)
 {
-    char text[ADDR_TEXT];
-    for (size_t i = 0; i < self.sockets.addresses; i++)
-        log_info("daemon", "listening on %s, UDP and TCP", addr_format(&self.sockets.pairs[i].addr, true, text));
+    sockets_announce(&self.sockets);
     log_info("daemon", "ready: version %s, %u worker%s, %zu upstream%s", PACKAGE_VERSION, self.config->workers,
              self.config->workers == 1 ? "" : "s", self.config->upstream_count,
              self.config->upstream_count == 1 ? "" : "s");

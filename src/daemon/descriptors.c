@@ -32,7 +32,7 @@ unsigned descriptors_for_clients(const struct config *config, size_t listeners)
 {
     unsigned long limit = raise_limit();
     unsigned long of_worker =
-        OWN_OF_WORKER + 4 * listeners + count_sessions(config); /* each address: UDP and TCP, and copies of them */
+        OWN_OF_WORKER + 2 * listeners + count_sessions(config); /* each listener has a socket and a copy of it */
     unsigned long reserve = OWN + control_descriptors(config) + config->workers * of_worker;
     unsigned long left = limit > reserve ? (limit - reserve) / config->workers : 0;
     if (left < LEAST_CLIENTS)

@@ -10,7 +10,7 @@
 #include "config/config.h"
 
 /* Raises the limit to what is allowed, and gives how many TCP clients a worker may have: limits.tcp-clients, or, after a line, what the
- * `listeners` addresses of each worker, upstream sessions and the control side leave. */
+ * `listeners` of each worker, upstream sessions and the control side leave. */
 unsigned descriptors_for_clients(const struct config *config, size_t listeners);
 
 #endif

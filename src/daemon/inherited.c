@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening sockets that the service manager has for us.
- *
- * Invariants:
- * - Every address has both sockets: answers that do not fit into UDP come over TCP.
+/* Invariants:
  * - Workers share a socket that the manager opened. More of them with SO_REUSEPORT cannot be bound beside it: the kernel asks for
  *   the same owner, and that one's is the manager. Those that were kept have been a process's like this one: each worker has one.
  * - A socket that was kept and is of no use is closed, and no mistake of anybody's.
  */
 #include "inherited.h"
 #include <errno.h>
-#include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/log.h"
@@ -19,92 +16,64 @@
 
 enum { FORGET_MS = 1000 }; /* what the manager gets to close what it kept */
 
-static struct socket_pair *find(const struct socket_pairs *list, const struct addr *addr)
+static bool is_for(const struct inherited_socket *socket, const struct listener_spec *spec)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (addr_equal(&list->pairs[i].addr, addr))
-            return &list->pairs[i];
+    return socket->type == spec->kind->type && addr_equal(&socket->addr, &spec->addr);
+}
+
+static bool is_named(const struct inherited_socket *socket, const struct listener_spec *specs, size_t count)
+{
+    size_t i = 0;
+    while (i < count && !is_for(socket, &specs[i]))
+        i++;
+    return i < count;
+}
+
+const struct inherited_socket *inherited_find(const struct inherited *inherited, const struct listener_spec *spec)
+{
+    for (size_t i = 0; i < inherited->opened.count; i++)
+        if (is_for(&inherited->opened.sockets[i], spec))
+            return &inherited->opened.sockets[i];
     return NULL;
 }
 
-const struct socket_pair *inherited_find(const struct inherited *inherited, const struct addr *addr)
-{
-    return find(&inherited->opened, addr);
-}
+/* --- reading --- */
 
-static int *half_of(struct socket_pair *pair, int type)
+static bool is_there(const struct inherited_list *list, const struct inherited_socket *socket)
 {
-    return type == SOCK_DGRAM ? &pair->udp : &pair->tcp;
-}
-
-static struct socket_pair *append(struct socket_pairs *list, const struct addr *at)
-{
-    struct socket_pair *pair = &list->pairs[list->count++];
-    *pair = (struct socket_pair){*at, -1, -1, false};
-    return pair;
-}
-
-static int place_opened(struct socket_pairs *list, int fd, const struct addr *at, int type)
-{
-    char text[ADDR_TEXT];
-    struct socket_pair *pair = find(list, at);
-    if (!pair)
-        pair = append(list, at);
-    if (*half_of(pair, type) >= 0) {
-        log_error(
-            "daemon",
-            "the service manager gave two sockets of one kind for %s: one Listen*= line in its socket unit is too many",
-            addr_format(at, true, text));
-        return -EADDRINUSE;
-    }
-    *half_of(pair, type) = fd;
-    return 0;
-}
-
-/* Any two of an address make a pair. */
-static void place_kept(struct socket_pairs *list, int fd, const struct addr *at, int type)
-{
-    size_t i = 0;
-    while (i < list->count && (!addr_equal(&list->pairs[i].addr, at) || *half_of(&list->pairs[i], type) >= 0))
-        i++;
-    *half_of(i < list->count ? &list->pairs[i] : append(list, at), type) = fd;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->sockets[i].type == socket->type && addr_equal(&list->sockets[i].addr, &socket->addr))
+            return true;
+    return false;
 }
 
 static int add(struct inherited *inherited, int i)
 {
-    struct addr addr;
-    int type, fd = NOTIFY_FIRST_SOCKET + i;
+    char text[ADDR_TEXT];
+    struct inherited_socket socket = {.fd = NOTIFY_FIRST_SOCKET + i};
     bool kept = notify_socket_is(i, INHERITED_NAME);
-    int status = socket_adopt(fd, &addr, &type);
-    if (status == 0 && !kept)
-        return place_opened(&inherited->opened, fd, &addr, type);
-    if (status == 0)
-        place_kept(&inherited->kept, fd, &addr, type);
-    else if (kept)
-        close(fd);
-    else
+    struct inherited_list *list = kept ? &inherited->kept : &inherited->opened;
+    int status = socket_adopt(socket.fd, &socket.addr, &socket.type);
+    if (status < 0 && kept) {
+        close(socket.fd);
+        return 0;
+    }
+    if (status < 0) {
         log_error(
             "daemon",
             "descriptor %d of the service manager is no socket that can be used: %s; see Listen*= and BindIPv6Only= in its "
             "socket unit",
-            fd, error_text(status));
-    return kept ? 0 : status;
-}
-
-/* Every address needs both. */
-static int check_opened(const struct socket_pairs *opened)
-{
-    char text[ADDR_TEXT];
-    for (size_t i = 0; i < opened->count; i++) {
-        const struct socket_pair *pair = &opened->pairs[i];
-        if (pair->udp >= 0 && pair->tcp >= 0)
-            continue;
+            socket.fd, error_text(status));
+        return status;
+    }
+    if (!kept && is_there(list, &socket)) {
         log_error(
             "daemon",
-            "the service manager gave no %s socket for %s: its socket unit needs ListenDatagram= and ListenStream= for it",
-            pair->udp < 0 ? "UDP" : "TCP", addr_format(&pair->addr, true, text));
-        return -EADDRNOTAVAIL;
+            "the service manager gave two sockets of one kind for %s: one Listen*= line in its socket unit is too many",
+            addr_format(&socket.addr, true, text));
+        return -EADDRINUSE;
     }
+    list->sockets[list->count++] = socket;
     return 0;
 }
 
@@ -116,13 +85,11 @@ int inherited_read(struct inherited *out)
         log_error("daemon", "the sockets of the service manager (LISTEN_FDS) are not there: %s", error_text(count));
         return count;
     }
-    inherited.opened.pairs = mem_zalloc((size_t)count + 1, sizeof *inherited.opened.pairs);
-    inherited.kept.pairs = mem_zalloc((size_t)count + 1, sizeof *inherited.kept.pairs);
-    int status = inherited.opened.pairs && inherited.kept.pairs ? 0 : -ENOMEM;
+    inherited.opened.sockets = mem_zalloc((size_t)count + 1, sizeof *inherited.opened.sockets);
+    inherited.kept.sockets = mem_zalloc((size_t)count + 1, sizeof *inherited.kept.sockets);
+    int status = inherited.opened.sockets && inherited.kept.sockets ? 0 : -ENOMEM;
     for (int i = 0; status == 0 && i < count; i++)
         status = add(&inherited, i);
-    if (status == 0)
-        status = check_opened(&inherited.opened);
     if (status < 0)
         inherited_close(&inherited);
     else
@@ -133,77 +100,96 @@ int inherited_read(struct inherited *out)
 int inherited_from(struct inherited *out, const int *fds, size_t count)
 {
     struct inherited inherited = {.opened = {.count = 0}};
-    struct addr addr;
-    int type;
-    inherited.kept.pairs = mem_zalloc(count + 1, sizeof *inherited.kept.pairs);
+    struct inherited_list *kept = &inherited.kept;
+    kept->sockets = mem_zalloc(count + 1, sizeof *kept->sockets);
     for (size_t i = 0; i < count; i++) {
-        if (inherited.kept.pairs && socket_adopt(fds[i], &addr, &type) == 0)
-            place_kept(&inherited.kept, fds[i], &addr, type);
+        struct inherited_socket socket = {.fd = fds[i]};
+        if (kept->sockets && socket_adopt(fds[i], &socket.addr, &socket.type) == 0)
+            kept->sockets[kept->count++] = socket;
         else
             close(fds[i]);
     }
-    if (!inherited.kept.pairs)
+    if (!kept->sockets)
         return -ENOMEM;
     *out = inherited;
     return 0;
 }
 
-int inherited_copy(struct socket_pair *out, const struct socket_pair *pair)
+/* --- do they fit? --- */
+
+static const char *directive(const struct listener_kind *kind)
 {
-    *out = (struct socket_pair){pair->addr, fcntl(pair->udp, F_DUPFD_CLOEXEC, 0), fcntl(pair->tcp, F_DUPFD_CLOEXEC, 0),
-                                true};
-    return out->udp < 0 || out->tcp < 0 ? -errno : 0;
+    return kind->type == SOCK_DGRAM ? "ListenDatagram=" : "ListenStream=";
 }
 
-static bool is_whole(const struct socket_pair *pair)
+static bool is_opened_at(const struct inherited *inherited, const struct addr *addr)
 {
-    return pair->udp >= 0 && pair->tcp >= 0;
-}
-
-size_t inherited_count_kept(const struct inherited *inherited, const struct addr *addr)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < inherited->kept.count; i++)
-        count += addr_equal(&inherited->kept.pairs[i].addr, addr) && is_whole(&inherited->kept.pairs[i]);
-    return count;
-}
-
-bool inherited_take_kept(struct inherited *inherited, struct socket_pair *out, const struct addr *addr)
-{
-    for (size_t i = 0; i < inherited->kept.count; i++) {
-        struct socket_pair *pair = &inherited->kept.pairs[i];
-        if (!addr_equal(&pair->addr, addr) || !is_whole(pair))
-            continue;
-        *out = *pair;
-        pair->udp = pair->tcp = -1;
-        return true;
-    }
+    for (size_t i = 0; i < inherited->opened.count; i++)
+        if (addr_equal(&inherited->opened.sockets[i].addr, addr))
+            return true;
     return false;
 }
 
-static void close_pair(struct socket_pair *pair)
+int inherited_check(const struct inherited *inherited, const struct listener_spec *specs, size_t count)
 {
-    if (pair->udp >= 0)
-        close(pair->udp);
-    if (pair->tcp >= 0)
-        close(pair->tcp);
-    pair->udp = pair->tcp = -1;
+    char text[ADDR_TEXT];
+    for (size_t i = 0; i < inherited->opened.count; i++) {
+        const struct inherited_socket *socket = &inherited->opened.sockets[i];
+        if (is_named(socket, specs, count))
+            continue;
+        /* its clients would be left without a word */
+        log_error(
+            "daemon",
+            "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
+            "socket unit",
+            addr_format(&socket->addr, true, text));
+        return -EADDRNOTAVAIL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (inherited_find(inherited, &specs[i]) || !is_opened_at(inherited, &specs[i].addr))
+            continue;
+        log_error("daemon", "the service manager gave no %s socket for %s: its socket unit needs %s for it, too",
+                  specs[i].kind->name, addr_format(&specs[i].addr, true, text), directive(specs[i].kind));
+        return -EADDRNOTAVAIL;
+    }
+    return 0;
+}
+
+/* --- those that were kept --- */
+
+size_t inherited_count_kept(const struct inherited *inherited, const struct listener_spec *spec)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < inherited->kept.count; i++)
+        count += inherited->kept.sockets[i].fd >= 0 && is_for(&inherited->kept.sockets[i], spec);
+    return count;
+}
+
+int inherited_take_kept(struct inherited *inherited, const struct listener_spec *spec)
+{
+    for (size_t i = 0; i < inherited->kept.count; i++) {
+        struct inherited_socket *socket = &inherited->kept.sockets[i];
+        int fd = socket->fd;
+        if (fd < 0 || !is_for(socket, spec))
+            continue;
+        socket->fd = -1;
+        return fd;
+    }
+    return -1;
 }
 
 /* Before anything is bound: a socket that is open somewhere still has its port. The manager gets those that are used again. */
-void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, size_t count, bool forget)
+void inherited_keep_only(struct inherited *inherited, const struct listener_spec *specs, size_t count, bool forget)
 {
     bool closed = false;
     int status = 0;
     for (size_t i = 0; i < inherited->kept.count; i++) {
-        struct socket_pair *pair = &inherited->kept.pairs[i];
-        size_t at = 0;
-        while (at < count && !addr_equal(&addrs[at], &pair->addr))
-            at++;
-        if (at == count || find(&inherited->opened, &pair->addr) || !is_whole(pair)) {
-            close_pair(pair);
-            closed = true;
-        }
+        struct inherited_socket *socket = &inherited->kept.sockets[i];
+        if (is_named(socket, specs, count) && !is_there(&inherited->opened, socket))
+            continue;
+        close(socket->fd);
+        socket->fd = -1;
+        closed = true;
     }
     forget = forget && inherited->kept.count > 0;
     if (forget)
@@ -215,16 +201,17 @@ void inherited_keep_only(struct inherited *inherited, const struct addr *addrs, 
                     error_text(status));
 }
 
-static void close_pairs(struct socket_pairs *list)
+static void close_list(struct inherited_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        close_pair(&list->pairs[i]);
-    mem_free(list->pairs);
-    *list = (struct socket_pairs){.count = 0};
+        if (list->sockets[i].fd >= 0)
+            close(list->sockets[i].fd);
+    mem_free(list->sockets);
+    *list = (struct inherited_list){.count = 0};
 }
 
 void inherited_close(struct inherited *inherited)
 {
-    close_pairs(&inherited->opened);
-    close_pairs(&inherited->kept);
+    close_list(&inherited->opened);
+    close_list(&inherited->kept);
 }

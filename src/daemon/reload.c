@@ -120,12 +120,12 @@ static void change_back(struct letter *letter, void *reader)
 static int changes_new(struct reload_change **out, struct reload *reload, struct config *config,
                        struct tls_trust *const *trusts)
 {
-    unsigned count = reload->setup.count, limit = reload->setup.tcp_limit(config);
+    unsigned count = reload->setup.count, limit = reload->setup.client_limit(config);
     struct reload_change *changes = mem_zalloc(count, sizeof *changes);
     int status = changes ? 0 : -ENOMEM;
     for (unsigned i = 0; status == 0 && i < count; i++) {
         changes[i] =
-            (struct reload_change){.worker = {.config = config_ref(config), .tcp_limit = limit}, .reload = reload};
+            (struct reload_change){.worker = {.config = config_ref(config), .client_limit = limit}, .reload = reload};
         changes[i].worker.back.open = change_back;
         status = group_plan_new(&changes[i].worker.plan, config, trusts);
     }

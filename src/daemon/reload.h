@@ -19,7 +19,7 @@ struct reload_setup {
     struct worker **workers;
     unsigned count; /* of workers */
     struct control *control;
-    unsigned (*tcp_limit)(const struct config *config);
+    unsigned (*client_limit)(const struct config *config);
     void (*tell)(const char *assignments);        /* the service manager */
     void (*changed)(const struct config *config); /* another one is in force; borrowed until the next time */
 };

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/* Invariant: nothing pairs sockets: each is opened, kept, shared and spared by itself, known by protocol and address. */
 #include "sockets.h"
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/mem.h"
+#include "listen/listeners.h"
 #include "net/notify.h"
 #include "net/socket.h"
 
@@ -37,67 +43,116 @@ static bool is_missing(int error)
 
 /* Nobody may have the port already: with SO_REUSEPORT another dotstub would share it silently. An address of the built-in
  * default whose family this machine lacks is left out. */
-static int probe(const struct config *config, const struct addr *addr, bool *left_out)
+static int probe(const struct config *config, const struct listener_spec *spec, bool *left_out)
 {
-    char text[ADDR_TEXT];
-    int status = config->listen_is_default && !socket_family_works(addr) ? -EAFNOSUPPORT : socket_probe(addr);
-    *left_out = config->listen_is_default && is_missing(status);
-    if (*left_out)
-        log_info("daemon", "not listening on %s: this machine has no such address", addr_format(addr, true, text));
-    else if (status < 0)
-        explain(addr, status);
+    bool is_default = spec->kind->addresses(config).is_default;
+    int status =
+        is_default && !socket_family_works(&spec->addr) ? -EAFNOSUPPORT : socket_probe(&spec->addr, spec->kind->type);
+    *left_out = is_default && is_missing(status);
+    if (status < 0 && !*left_out)
+        explain(&spec->addr, status);
     return *left_out ? 0 : status;
 }
 
-static int open_pair(struct socket_pair *pair, const struct addr *addr)
+/* --- what is to be listened on --- */
+
+struct specs {
+    struct listener_spec *list;
+    size_t count, room;
+};
+
+static bool has_address(const struct specs *specs, size_t count, const struct addr *addr)
 {
-    *pair = (struct socket_pair){*addr, -1, -1, false};
-    pair->udp = socket_udp(addr);
-    if (pair->udp < 0)
-        return pair->udp;
-    pair->tcp = socket_tcp(addr);
-    return pair->tcp < 0 ? pair->tcp : 0;
+    size_t i = 0;
+    while (i < count && !addr_equal(&specs->list[i].addr, addr))
+        i++;
+    return i < count;
 }
 
-/* What is handed to us and never listened on would leave its clients without a word. */
-static int check_named(const struct inherited *inherited, const struct config *config)
+static bool is_named(const struct config *config, const struct addr *addr)
 {
-    char text[ADDR_TEXT];
-    for (size_t i = 0; i < inherited->opened.count; i++) {
-        size_t at = 0;
-        while (at < config->listen_count && !addr_equal(&config->listen[at], &inherited->opened.pairs[i].addr))
-            at++;
-        if (at < config->listen_count)
-            continue;
-        log_error(
-            "daemon",
-            "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
-            "socket unit",
-            addr_format(&inherited->opened.pairs[i].addr, true, text));
-        return -EADDRNOTAVAIL;
+    for (size_t kind = 0; listener_kinds[kind]; kind++) {
+        struct listener_addresses named = listener_kinds[kind]->addresses(config);
+        for (size_t i = 0; !named.is_default && i < named.count; i++)
+            if (addr_equal(&named.list[i], addr))
+                return true;
     }
+    return false;
+}
+
+static void add_spec(struct specs *specs, const struct listener_kind *kind, const struct addr *addr)
+{
+    assert(specs->count < specs->room);
+    specs->list[specs->count++] = (struct listener_spec){kind, *addr};
+}
+
+/* In place of the default: wherever the manager has opened a socket that no option names. */
+static void add_opened(struct specs *specs, const struct listener_kind *kind, const struct config *config,
+                       const struct inherited_list *opened)
+{
+    for (size_t i = 0; i < opened->count; i++) {
+        const struct addr *addr = &opened->sockets[i].addr;
+        size_t other = 0;
+        while (other < i && !addr_equal(&opened->sockets[other].addr, addr))
+            other++;
+        if (other == i && !is_named(config, addr))
+            add_spec(specs, kind, addr);
+    }
+}
+
+static int specs_find(struct specs *out, const struct config *config, const struct inherited *inherited)
+{
+    struct specs specs = {.room = 0};
+    for (size_t kind = 0; listener_kinds[kind]; kind++)
+        specs.room += listener_kinds[kind]->addresses(config).count + inherited->opened.count;
+    specs.list = mem_zalloc(specs.room + 1, sizeof *specs.list);
+    if (!specs.list)
+        return -ENOMEM;
+    for (size_t kind = 0; listener_kinds[kind]; kind++) {
+        struct listener_addresses wanted = listener_kinds[kind]->addresses(config);
+        if (wanted.is_default && inherited->opened.count > 0) {
+            add_opened(&specs, listener_kinds[kind], config, &inherited->opened);
+            continue;
+        }
+        for (size_t i = 0; i < wanted.count; i++)
+            add_spec(&specs, listener_kinds[kind], &wanted.list[i]);
+    }
+    *out = specs;
     return 0;
 }
 
-/* Gives the addresses in `out`, which has room for all, and their number; or negative after a line. */
-static ssize_t choose_addresses(struct addr *out, const struct inherited *inherited, const struct config *config)
+/* Leaves out what this machine cannot have. 0, or negative after a line. */
+static int specs_probe(struct specs *specs, const struct config *config, const struct inherited *inherited)
 {
+    char text[ADDR_TEXT];
+    struct specs missing = {.list = mem_zalloc(specs->count + 1, sizeof *missing.list), .room = specs->count};
+    int status = missing.list ? 0 : -ENOMEM;
     size_t count = 0;
-    if (inherited->opened.count > 0 && config->listen_is_default) {
-        for (; count < inherited->opened.count; count++)
-            out[count] = inherited->opened.pairs[count].addr;
-        return (ssize_t)count;
-    }
-    int status = check_named(inherited, config);
-    for (size_t i = 0; status == 0 && i < config->listen_count; i++) {
+    for (size_t i = 0; status == 0 && i < specs->count; i++) {
+        const struct listener_spec spec = specs->list[i];
         bool left_out = false;
-        if (!inherited_find(inherited, &config->listen[i]) && inherited_count_kept(inherited, &config->listen[i]) == 0)
-            status = probe(config, &config->listen[i], &left_out);
-        if (status == 0 && !left_out)
-            out[count++] = config->listen[i];
+        if (!inherited_find(inherited, &spec) && inherited_count_kept(inherited, &spec) == 0)
+            status = probe(config, &spec, &left_out);
+        if (!left_out) {
+            specs->list[count++] = spec;
+            continue;
+        }
+        if (!has_address(&missing, missing.count, &spec.addr))
+            log_info("daemon", "not listening on %s: this machine has no such address",
+                     addr_format(&spec.addr, true, text));
+        add_spec(&missing, spec.kind, &spec.addr);
     }
-    return status < 0 ? status : (ssize_t)count;
+    mem_free(missing.list);
+    if (status == 0)
+        specs->count = count;
+    if (status == 0 && count == 0) {
+        log_error("daemon", "there is no address to listen on");
+        return -EADDRNOTAVAIL;
+    }
+    return status;
 }
+
+/* --- opening --- */
 
 static void close_one(int *fd)
 {
@@ -106,71 +161,72 @@ static void close_one(int *fd)
     *fd = -1;
 }
 
-/* The pair of one worker for one address. `first`: another worker's, which is shared where a socket of our own cannot be bound
- * beside those that were kept, because those are of another user's. */
-static int open_one(struct socket_pair *out, const struct addr *addr, struct inherited *inherited,
-                    const struct socket_pair *first)
+static int copy_of(int fd)
 {
-    const struct socket_pair *opened = inherited_find(inherited, addr);
-    if (opened)
-        return inherited_copy(out, opened);
-    if (inherited_take_kept(inherited, out, addr))
-        return 0;
-    int status = open_pair(out, addr);
-    if (status == 0 || first == out)
-        return status;
-    close_one(&out->udp);
-    close_one(&out->tcp);
-    return inherited_copy(out, first);
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? -errno : copy;
 }
 
-static int open_addresses(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
+/* The socket of one worker. `first`: another worker's, which is shared where one of our own cannot be bound beside those that
+ * were kept, because those are of another user's. */
+static int open_one(struct listening_socket *out, const struct listener_spec *spec, struct inherited *inherited,
+                    const struct listening_socket *first)
 {
-    int status = 0;
-    for (size_t i = 0; status == 0 && i < sockets->workers * sockets->addresses; i++) {
-        size_t worker = i / sockets->addresses, at = i % sockets->addresses;
-        status =
-            open_one(&sockets->pairs[worker * sockets->per_worker + at], &addrs[at], inherited, &sockets->pairs[at]);
-        if (status < 0)
-            explain(&addrs[at], status);
+    const struct inherited_socket *opened = inherited_find(inherited, spec);
+    int fd = opened ? copy_of(opened->fd) : inherited_take_kept(inherited, spec);
+    bool shared = opened != NULL;
+    if (!opened && fd < 0)
+        fd = spec->kind->type == SOCK_DGRAM ? socket_udp(&spec->addr) : socket_tcp(&spec->addr);
+    if (!opened && fd < 0 && first != out) {
+        fd = copy_of(first->fd);
+        shared = true;
     }
-    return status;
+    *out = (struct listening_socket){*spec, fd < 0 ? -1 : fd, shared};
+    return fd < 0 ? fd : 0;
 }
 
 /* What was kept of workers that are not any more. */
-static void take_spare(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
+static void take_spare(struct sockets *sockets, const struct specs *specs, struct inherited *inherited)
 {
     size_t spare = 0;
-    for (size_t at = 0; at < sockets->addresses; at++) {
-        for (struct socket_pair pair; inherited_take_kept(inherited, &pair, &addrs[at]); spare++)
-            sockets->pairs[spare % sockets->workers * sockets->per_worker + sockets->addresses +
-                           spare / sockets->workers] = pair;
+    for (size_t at = 0; at < specs->count; at++) {
+        for (int fd; (fd = inherited_take_kept(inherited, &specs->list[at])) >= 0; spare++)
+            sockets->list[spare % sockets->workers * sockets->per_worker + specs->count + spare / sockets->workers] =
+                (struct listening_socket){specs->list[at], fd, false};
     }
 }
 
-static size_t count_spare(const struct sockets *sockets, const struct addr *addrs, const struct inherited *inherited)
+static size_t count_spare(const struct sockets *sockets, const struct specs *specs, const struct inherited *inherited)
 {
     size_t spare = 0;
-    for (size_t at = 0; at < sockets->addresses; at++) {
-        size_t kept = inherited_count_kept(inherited, &addrs[at]);
+    for (size_t at = 0; at < specs->count; at++) {
+        size_t kept = inherited_count_kept(inherited, &specs->list[at]);
         spare += kept > sockets->workers ? kept - sockets->workers : 0;
     }
     return spare;
 }
 
-static int open_all(struct sockets *sockets, const struct addr *addrs, struct inherited *inherited)
+static int open_all(struct sockets *sockets, const struct specs *specs, struct inherited *inherited)
 {
+    int status = 0;
+    sockets->specs = specs->count;
     sockets->per_worker =
-        sockets->addresses + (count_spare(sockets, addrs, inherited) + sockets->workers - 1) / sockets->workers;
+        specs->count + (count_spare(sockets, specs, inherited) + sockets->workers - 1) / sockets->workers;
     size_t count = sockets->workers * sockets->per_worker;
-    sockets->pairs = mem_zalloc(count + 1, sizeof *sockets->pairs);
-    if (!sockets->pairs)
+    sockets->list = mem_zalloc(count, sizeof *sockets->list);
+    if (!sockets->list)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
-        sockets->pairs[i].udp = sockets->pairs[i].tcp = -1;
-    int status = open_addresses(sockets, addrs, inherited);
+        sockets->list[i].fd = -1;
+    for (size_t i = 0; status == 0 && i < sockets->workers * specs->count; i++) {
+        size_t worker = i / specs->count, at = i % specs->count;
+        status = open_one(&sockets->list[worker * sockets->per_worker + at], &specs->list[at], inherited,
+                          &sockets->list[at]);
+        if (status < 0)
+            explain(&specs->list[at].addr, status);
+    }
     if (status == 0)
-        take_spare(sockets, addrs, inherited);
+        take_spare(sockets, specs, inherited);
     return status;
 }
 
@@ -178,25 +234,27 @@ static int open_all(struct sockets *sockets, const struct addr *addrs, struct in
 static int copy_some(struct sockets *sockets, bool shared)
 {
     for (size_t i = 0; i < sockets->workers * sockets->per_worker; i++) {
-        const struct socket_pair *pair = &sockets->pairs[i];
-        struct socket_pair copy;
-        if (pair->udp < 0 || pair->shared != shared)
+        const struct listening_socket *socket = &sockets->list[i];
+        if (socket->fd < 0 || socket->shared != shared)
             continue;
-        int status = inherited_copy(&copy, pair);
-        sockets->copies[sockets->copy_count++] = copy.udp;
-        sockets->copies[sockets->copy_count++] = copy.tcp;
-        if (status < 0)
-            return status;
+        int copy = copy_of(socket->fd);
+        if (copy < 0)
+            return copy;
+        sockets->copies[sockets->copy_count++] = copy;
     }
     return 0;
 }
 
 static int make_copies(struct sockets *sockets)
 {
-    sockets->copies = mem_zalloc(2 * sockets->workers * sockets->per_worker + 1, sizeof *sockets->copies);
+    sockets->copies = mem_zalloc(sockets->workers * sockets->per_worker, sizeof *sockets->copies);
     int status = sockets->copies ? copy_some(sockets, false) : -ENOMEM;
     sockets->own_count = sockets->copy_count;
-    return status < 0 ? status : copy_some(sockets, true);
+    if (status == 0)
+        status = copy_some(sockets, true);
+    if (status < 0)
+        log_error("daemon", "cannot copy the sockets: %s", error_text(status));
+    return status;
 }
 
 void sockets_keep(const struct sockets *sockets)
@@ -212,32 +270,71 @@ int sockets_open(struct sockets *out, const struct config *config, struct inheri
 {
     struct sockets sockets = {.workers = config->workers};
     struct inherited inherited = {.opened = {.count = 0}};
-    int status = taken ? 0 : inherited_read(&inherited);
-    if (status < 0)
-        return status;
+    struct specs specs = {.count = 0};
+    int status = 0;
     if (taken) {
         inherited = *taken;
         *taken = (struct inherited){.opened = {.count = 0}};
+    } else if ((status = inherited_read(&inherited)) < 0) {
+        return status;
     }
-    inherited_keep_only(&inherited, config->listen, config->listen_count, !taken);
-    struct addr *addrs = mem_zalloc(config->listen_count + inherited.opened.count + 1, sizeof *addrs);
-    ssize_t count = addrs ? choose_addresses(addrs, &inherited, config) : -ENOMEM;
-    if (count == 0) {
-        log_error("daemon", "there is no address to listen on");
-        count = -EADDRNOTAVAIL;
-    }
-    sockets.addresses = count > 0 ? (size_t)count : 0;
-    status = count > 0 ? open_all(&sockets, addrs, &inherited) : (int)count;
-    mem_free(addrs);
-    inherited_close(&inherited);
-    if (status == 0 && (status = make_copies(&sockets)) < 0)
-        log_error("daemon", "cannot copy the sockets: %s", error_text(status));
+    status = specs_find(&specs, config, &inherited);
+    if (status < 0)
+        goto end;
+    inherited_keep_only(&inherited, specs.list, specs.count, !taken);
+    if ((status = inherited_check(&inherited, specs.list, specs.count)) < 0 ||
+        (status = specs_probe(&specs, config, &inherited)) < 0)
+        goto end;
+    status = open_all(&sockets, &specs, &inherited);
+    if (status == 0)
+        status = make_copies(&sockets);
     if (status < 0)
         sockets_close(&sockets);
     else
         *out = sockets;
+end:
+    mem_free(specs.list);
+    inherited_close(&inherited);
     return status;
 }
+
+/* --- what is listened on --- */
+
+/* True if no specification before has this one's address. */
+static bool is_first(const struct sockets *sockets, size_t at)
+{
+    size_t i = 0;
+    while (!addr_equal(&sockets->list[i].spec.addr, &sockets->list[at].spec.addr))
+        i++;
+    return i == at;
+}
+
+size_t sockets_addresses(const struct sockets *sockets, struct addr *out)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < sockets->specs; at++)
+        if (is_first(sockets, at))
+            out[count++] = sockets->list[at].spec.addr;
+    return count;
+}
+
+void sockets_announce(const struct sockets *sockets)
+{
+    for (size_t at = 0; at < sockets->specs; at++) {
+        char text[ADDR_TEXT], names[64] = "";
+        const struct listener_spec *spec = &sockets->list[at].spec;
+        if (!is_first(sockets, at))
+            continue;
+        for (size_t i = at; i < sockets->specs; i++) {
+            size_t len = strlen(names);
+            if (addr_equal(&sockets->list[i].spec.addr, &spec->addr))
+                snprintf(names + len, sizeof names - len, "%s%s", len ? " and " : "", sockets->list[i].spec.kind->name);
+        }
+        log_info("daemon", "listening on %s, %s", addr_format(&spec->addr, true, text), names);
+    }
+}
+
+/* --- the end --- */
 
 void sockets_let_go(struct sockets *sockets)
 {
@@ -248,13 +345,11 @@ void sockets_let_go(struct sockets *sockets)
 
 void sockets_close(struct sockets *sockets)
 {
-    for (size_t i = 0; sockets->pairs && i < sockets->workers * sockets->per_worker; i++) {
-        close_one(&sockets->pairs[i].udp);
-        close_one(&sockets->pairs[i].tcp);
-    }
+    for (size_t i = 0; sockets->list && i < sockets->workers * sockets->per_worker; i++)
+        close_one(&sockets->list[i].fd);
     sockets_let_go(sockets);
     mem_free(sockets->copies);
-    mem_free(sockets->pairs);
+    mem_free(sockets->list);
     sockets->copies = NULL;
-    sockets->pairs = NULL;
+    sockets->list = NULL;
 }

@@ -8,10 +8,16 @@
 #include "config/config.h"
 #include "inherited.h"
 
+struct listening_socket {
+    struct listener_spec spec;
+    int fd;      /* -1: none, or taken over by a listener */
+    bool shared; /* others have a copy, too: it need not be kept for the next process */
+};
+
 struct sockets {
-    struct socket_pair
-        *pairs; /* [worker * per_worker + i]: one for each address, in their order; what is behind is to spare */
-    size_t addresses;
+    struct listening_socket
+        *list; /* [worker * per_worker + i]: one for each specification, in their order; those behind are spare */
+    size_t specs;
     size_t per_worker;
     unsigned workers;
     int *copies; /* of all of them, for the next process: first those that only we have */
@@ -24,6 +30,10 @@ struct sockets {
 int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken) MUST_CHECK;
 /* Gives copies to the service manager to keep, in place of those that it has. */
 void sockets_keep(const struct sockets *sockets);
+/* Writes the addresses that are listened on to `out`, which has room for `specs` of them, and gives their number. */
+size_t sockets_addresses(const struct sockets *sockets, struct addr *out);
+/* One line in the log for each address. */
+void sockets_announce(const struct sockets *sockets);
 /* Closes the copies: whoever asks from now on is not to wait for us. */
 void sockets_let_go(struct sockets *sockets);
 /* Closes what no listener has taken over. */

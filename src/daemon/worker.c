@@ -12,8 +12,7 @@
 #include <stdatomic.h>
 #include "base/errors.h"
 #include "base/mem.h"
-#include "listen/tcp.h"
-#include "listen/udp.h"
+#include "listen/listeners.h"
 #include "net/link.h"
 #include "net/mailbox.h"
 #include "net/tap.h"
@@ -44,10 +43,7 @@ struct worker {
     struct config *config;
     struct resolver resolver;
     struct group *group;
-    struct tcp_clients *tcp_clients;
-    struct udp_listener **udp;
-    struct tcp_listener **tcp;
-    size_t udp_count, tcp_count;
+    struct listeners *listeners;
     struct loop_tick stopping;
     uint64_t wait_until_ms;
     enum worker_state state;
@@ -59,9 +55,7 @@ struct worker {
 static void sessions_closed(void *context)
 {
     struct worker *worker = context;
-    for (size_t i = 0; i < worker->udp_count; i++)
-        udp_close(worker->udp[i]);
-    worker->udp_count = 0;
+    listeners_close(worker->listeners);
     link_close(&worker->link);
     wallclock_close(&worker->wallclock);
     mailbox_close(&worker->mailbox);
@@ -72,7 +66,6 @@ static void worker_close(struct worker *worker)
 {
     worker->state = WORKER_CLOSING;
     resolver_stop(&worker->resolver);
-    tcp_clients_close(worker->tcp_clients);
     group_stop(worker->group, sessions_closed, worker);
 }
 
@@ -95,12 +88,8 @@ static void stop_letter(struct letter *letter, void *reader)
         return;
     worker->state = WORKER_STOPPING;
     worker->wait_until_ms = loop_now(&worker->loop) + WAIT_MS;
-    for (size_t i = 0; i < worker->tcp_count; i++)
-        tcp_close(worker->tcp[i]);
-    worker->tcp_count = 0;
-    for (size_t i = 0; i < worker->udp_count; i++)
-        udp_stop(worker->udp[i]);
-    tcp_clients_drain(worker->tcp_clients);
+    listeners_stop(worker->listeners);
+    listeners_drain(worker->listeners);
     loop_wake_by(&worker->loop, loop_now(&worker->loop));
 }
 
@@ -130,7 +119,7 @@ static void change_letter(struct letter *letter, void *reader)
     struct config *before = worker->config;
     worker->config = change->config;
     resolver_configure(&worker->resolver, worker->config);
-    tcp_clients_configure(worker->tcp_clients, change->tcp_limit);
+    listeners_configure(worker->listeners, change->client_limit);
     group_apply(worker->group, change->plan);
     config_unref(before);
     mailbox_post(worker->home, &change->back);
@@ -200,7 +189,7 @@ void worker_report(void *reader, struct worker_report *out)
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         out->counters[i] = counter_read(&worker->counters, i);
     out->tally = worker->resolver.tally;
-    out->tcp_clients = tcp_clients_count(worker->tcp_clients);
+    out->tcp_clients = listeners_clients(worker->listeners);
     out->server_count = group_report(worker->group, out->servers, out->server_count);
     if (out->with_records)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
@@ -260,23 +249,26 @@ void worker_join(struct worker *worker)
 
 /* --- birth --- */
 
-static int worker_listen(struct worker *worker, struct socket_pair *pair)
+static int worker_listen(struct worker *worker, struct listening_socket *sockets, size_t count)
 {
-    int status = udp_listen(&worker->udp[worker->udp_count], &worker->resolver, pair->udp, &pair->addr);
-    if (status < 0)
-        return status;
-    pair->udp = -1;
-    worker->udp_count++;
-    status = tcp_listen(&worker->tcp[worker->tcp_count], worker->tcp_clients, pair->tcp);
-    if (status < 0)
-        return status;
-    pair->tcp = -1;
-    worker->tcp_count++;
+    char text[ADDR_TEXT];
+    for (size_t i = 0; i < count; i++) {
+        const struct listener_spec *spec = &sockets[i].spec;
+        if (sockets[i].fd < 0)
+            continue; /* nothing to spare */
+        int status = listeners_open(worker->listeners, spec, sockets[i].fd);
+        if (status < 0) {
+            log_error("daemon", "cannot listen on %s: %s", addr_format(&spec->addr, true, text), error_text(status));
+            return status;
+        }
+        sockets[i].fd = -1;
+    }
     return 0;
 }
 
 static int worker_build(struct worker *worker, struct config *config, struct cache *cache,
-                        struct tls_trust *const *trusts, struct socket_pair *pairs, size_t count, unsigned tcp_limit)
+                        struct tls_trust *const *trusts, struct listening_socket *sockets, size_t count,
+                        unsigned client_limit)
 {
     worker->config = config_ref(config);
     int status = group_new(&worker->group, &worker->loop, &worker->counters, config, trusts);
@@ -288,25 +280,12 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
         resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
     if (status < 0)
         return status;
-    status = tcp_clients_new(&worker->tcp_clients, &worker->resolver, tcp_limit);
-    if (status < 0)
-        return status;
-    worker->udp = mem_zalloc(count, sizeof *worker->udp);
-    worker->tcp = mem_zalloc(count, sizeof *worker->tcp);
-    status = worker->udp && worker->tcp ? 0 : -ENOMEM;
-    for (size_t i = 0; status == 0 && i < count; i++) {
-        char text[ADDR_TEXT];
-        if (pairs[i].udp < 0)
-            continue; /* nothing to spare */
-        status = worker_listen(worker, &pairs[i]);
-        if (status < 0)
-            log_error("daemon", "cannot listen on %s: %s", addr_format(&pairs[i].addr, true, text), error_text(status));
-    }
-    return status;
+    status = listeners_new(&worker->listeners, &worker->resolver, client_limit);
+    return status < 0 ? status : worker_listen(worker, sockets, count);
 }
 
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
-               struct socket_pair *pairs, size_t count, unsigned tcp_limit)
+               struct listening_socket *sockets, size_t count, unsigned client_limit)
 {
     struct worker *worker = mem_zalloc(1, sizeof *worker);
     if (!worker)
@@ -328,20 +307,18 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     worker->stopping.tick = stop_tick;
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
-    return worker_build(worker, config, cache, trusts, pairs, count, tcp_limit);
+    return worker_build(worker, config, cache, trusts, sockets, count, client_limit);
 }
 
 void worker_free(struct worker *worker)
 {
     if (!worker || !worker->drained)
         return; /* handles are open still: the process ends with them */
-    tcp_clients_free(worker->tcp_clients);
+    listeners_free(worker->listeners);
     resolver_fini(&worker->resolver);
     group_free(worker->group);
     loop_remove_tick(&worker->stopping);
     loop_fini(&worker->loop);
     config_unref(worker->config);
-    mem_free(worker->udp);
-    mem_free(worker->tcp);
     mem_free(worker);
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += liblisten.a
-liblisten_a_SOURCES = src/listen/tcp.c src/listen/udp.c src/listen/udp_io.h src/listen/udp_mmsg.c
-noinst_HEADERS += include/listen/tcp.h include/listen/udp.h
+liblisten_a_SOURCES = src/listen/clients.c src/listen/clients.h src/listen/listener.h src/listen/listeners.c src/listen/tcp.c src/listen/udp.c src/listen/udp_io.h src/listen/udp_mmsg.c
+noinst_HEADERS += include/listen/kind.h include/listen/listeners.h
 
-check_PROGRAMS += tests/unit/test_tcp tests/unit/test_udp tests/unit/test_udp_io
+check_PROGRAMS += tests/unit/test_listeners tests/unit/test_tcp tests/unit/test_udp tests/unit/test_udp_io
 tests_unit_test_tcp_SOURCES = tests/unit/test_tcp.c tests/unit/server.h
 tests_unit_test_tcp_LDADD = $(listen_libs) $(CMOCKA_LIBS)
 tests_unit_test_udp_SOURCES = tests/unit/test_udp.c tests/unit/server.h
 tests_unit_test_udp_LDADD = $(listen_libs) $(CMOCKA_LIBS)
 tests_unit_test_udp_io_SOURCES = tests/unit/test_udp_io.c tests/unit/server.h
 tests_unit_test_udp_io_LDADD = $(listen_libs) $(CMOCKA_LIBS)
+tests_unit_test_listeners_SOURCES = tests/unit/test_listeners.c tests/unit/server.h
+tests_unit_test_listeners_LDADD = $(listen_libs) $(CMOCKA_LIBS)

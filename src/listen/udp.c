@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* UDP in batches: receive, walk, send. What it needs of the system is udp_io.h.
+/* Plain DNS over UDP (RFC 1035 section 4.2.1), in batches: receive, walk, send. What it needs of the system is udp_io.h.
  *
  * Invariants:
  *   - `backlog` holds the responses behind those in the back end, each after a struct late; there are some only while the socket is
@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <uv.h>
 #include "base/mem.h"
-#include "listen/udp.h"
+#include "listener.h"
 #include "resolve/query.h"
 #include "udp_io.h"
 
@@ -36,6 +36,7 @@ struct late {
 };
 
 struct udp_listener {
+    struct listener listener;
     uv_poll_t poll;
     uv_idle_t turn; /* runs while flooded */
     struct loop_flush flush;
@@ -241,8 +242,9 @@ static void poll_update(struct udp_listener *listener)
         uv_poll_stop(&listener->poll);
 }
 
-int udp_listen(struct udp_listener **out, struct resolver *resolver, int fd, const struct addr *addr)
+static int udp_open(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr)
 {
+    struct resolver *resolver = listeners->resolver;
     struct udp_listener *listener = mem_zalloc(1, sizeof *listener);
     int status = listener ? udp_io_open(&listener->io, fd, addr, resolver->counters) : -ENOMEM;
     if (status < 0)
@@ -255,7 +257,7 @@ int udp_listen(struct udp_listener **out, struct resolver *resolver, int fd, con
     listener->fd = fd;
     listener->flush.flush = udp_flush;
     poll_update(listener);
-    *out = listener;
+    *out = &listener->listener;
     return 0;
 fail_io:
     udp_io_free(listener->io);
@@ -264,8 +266,9 @@ fail:
     return status;
 }
 
-void udp_stop(struct udp_listener *listener)
+static void udp_stop(struct listener *base)
 {
+    struct udp_listener *listener = container_of(base, struct udp_listener, listener);
     listener->stopped = true;
     poll_update(listener);
 }
@@ -285,10 +288,20 @@ static void poll_closed(uv_handle_t *handle)
     uv_close((uv_handle_t *)&listener->turn, udp_closed);
 }
 
-void udp_close(struct udp_listener *listener)
+static void udp_close(struct listener *base)
 {
+    struct udp_listener *listener = container_of(base, struct udp_listener, listener);
     send_responses(listener);
     loop_remove_flush(&listener->flush);
     uv_idle_stop(&listener->turn);
     uv_close((uv_handle_t *)&listener->poll, poll_closed);
 }
+
+const struct listener_kind listener_kind_udp = {
+    .name = "UDP",
+    .type = SOCK_DGRAM,
+    .addresses = listener_addresses_plain,
+    .open = udp_open,
+    .stop = udp_stop,
+    .close = udp_close,
+};

@@ -153,19 +153,13 @@ int socket_adopt(int fd, struct addr *addr, int *type)
 
 /* --- is a port free, a family there? --- */
 
-static int probe_one(const struct addr *addr, int type)
+int socket_probe(const struct addr *addr, int type)
 {
     int fd = socket_bound(addr, type, EXCLUSIVE);
     if (fd < 0)
         return fd;
     close(fd);
     return 0;
-}
-
-int socket_probe(const struct addr *addr)
-{
-    int status = probe_one(addr, SOCK_DGRAM);
-    return status < 0 ? status : probe_one(addr, SOCK_STREAM);
 }
 
 bool socket_family_works(const struct addr *addr)

@@ -83,6 +83,24 @@ def test_a_manager_that_keeps_nothing(make_daemon, server, manager):
     ask_truly(service.daemon, "a.example")
 
 
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_a_manager_that_keeps_some(make_daemon, server, manager, kind):
+    """UDP and TCP are no pair: what was kept is used, what was not is bound again."""
+    keep = manager.keep
+    manager.keep = lambda name, fd: keep(name, fd) if socket.socket(fileno=os.dup(fd)).type == kind else os.close(fd)
+    service = Service(make_daemon, manager, server, workers=2)
+    manager.wait_heard("READY=1")
+    assert manager.names() == [NAME] * 4
+    service.daemon.stop()
+    with (UdpClient if kind == socket.SOCK_DGRAM else TcpClient)("127.0.0.1", service.daemon.port) as client:
+        client.send(wire.query("a.example"))
+        service.start()
+        assert wire.parse(client.receive()).rcode() == 0
+    ask_truly(service.daemon, "b.example")
+    manager.wait_heard("READY=1", 2)
+    assert manager.names() == [NAME] * 4
+
+
 def test_a_kept_socket_that_is_of_no_use(make_daemon, server, manager, cleanup):
     """It is closed, and in nobody's way."""
     for one in (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)):

@@ -19,6 +19,7 @@
 #include <time.h>
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "listen/listeners.h"
 #include "net/socket.h"
 #include "resolve/resolver.h"
 
@@ -209,6 +210,15 @@ static inline struct addr address(const char *text)
     assert(status == 0);
     addr_set_port(&addr, strchr(text, '@') ? addr_port(&addr) : 0);
     return addr;
+}
+
+/* A line of the table of listeners. */
+static inline const struct listener_kind *kind_named(const char *name)
+{
+    for (size_t i = 0; listener_kinds[i]; i++)
+        if (strcmp(listener_kinds[i]->name, name) == 0)
+            return listener_kinds[i];
+    return NULL;
 }
 
 /* Where a socket is bound. */

@@ -10,13 +10,12 @@
 #include <stdint.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "listen/tcp.h"
+#include "listen/listeners.h"
 #include "server.h"
 
 enum { LIMIT = 8 };
 
-static struct tcp_clients *clients;
-static struct tcp_listener *listener;
+static struct listeners *listeners;
 static struct addr at;
 
 /* --- listener and clients --- */
@@ -27,8 +26,8 @@ static void listen_with(unsigned limit)
     int fd = socket_tcp(&any);
     assert_true(fd >= 0);
     at = bound_at(fd);
-    assert_int_equal(tcp_clients_new(&clients, &server.resolver, limit), 0);
-    assert_int_equal(tcp_listen(&listener, clients, fd), 0);
+    assert_int_equal(listeners_new(&listeners, &server.resolver, limit), 0);
+    assert_int_equal(listeners_open(listeners, &(struct listener_spec){kind_named("TCP"), at}, fd), 0);
 }
 
 static int setup(void **state)
@@ -42,22 +41,20 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    if (listener)
-        tcp_close(listener);
-    tcp_clients_close(clients);
+    listeners_close(listeners);
     assert_int_equal(resolver_waiting(&server.resolver), 0);
     for (int i = 0; i < 4; i++)
         turn();
-    tcp_clients_free(clients);
+    listeners_free(listeners);
     server_close();
     return 0;
 }
 
 static void limit_to(unsigned limit)
 {
-    tcp_close(listener);
+    listeners_close(listeners);
     turn();
-    tcp_clients_free(clients);
+    listeners_free(listeners);
     listen_with(limit);
 }
 
@@ -346,15 +343,15 @@ static void test_another_configuration_holds_for_those_that_are_there(void **sta
     (void)state;
     pass_time(5000);
     server.config.limits.tcp_idle_ms = 20000;
-    tcp_clients_configure(clients, LIMIT);
+    listeners_configure(listeners, LIMIT);
     pass_time(14000);
     assert_false(has_ended(fd));
     server.config.limits.tcp_idle_ms = 10000;
-    tcp_clients_configure(clients, LIMIT);
+    listeners_configure(listeners, LIMIT);
     assert_true(TURN_UNTIL(has_ended(fd)));
     close(fd);
     int first = client();
-    tcp_clients_configure(clients, 1);
+    listeners_configure(listeners, 1);
     int second = client();
     assert_true(TURN_UNTIL(has_ended(first)));
     close(first);
@@ -645,9 +642,8 @@ static void test_a_drain_lets_idle_clients_go_and_waits_for_the_others(void **st
     (void)state;
     ask(busy, 1, "w.example");
     assert_true(TURN_UNTIL(server.waiting_count == 1));
-    tcp_close(listener);
-    listener = NULL;
-    tcp_clients_drain(clients);
+    listeners_stop(listeners);
+    listeners_drain(listeners);
     assert_true(TURN_UNTIL(has_ended(idle)));
     assert_false(has_ended(busy));
     server_answer_waiting();
@@ -670,9 +666,8 @@ static void test_a_drain_answers_all_that_was_read(void **state)
     assert_int_equal(send(fd, frames, len, MSG_NOSIGNAL), len);
     uint64_t before = counted(COUNTER_queries_received);
     assert_true(TURN_UNTIL(counted(COUNTER_queries_received) > before));
-    tcp_close(listener);
-    listener = NULL;
-    tcp_clients_drain(clients);
+    listeners_stop(listeners);
+    listeners_drain(listeners);
     for (uint16_t id = 0; id < MANY; id++)
         assert_int_equal(answer(fd), id);
     assert_true(TURN_UNTIL(has_ended(fd)));
@@ -686,7 +681,7 @@ static void test_a_close_sends_what_there_is(void **state)
     ask(fd, 1, "w.example");
     assert_true(TURN_UNTIL(server.waiting_count == 1));
     server_answer_waiting();
-    tcp_clients_close(clients);
+    listeners_close(listeners);
     assert_int_equal(answer(fd), 1);
     assert_true(TURN_UNTIL(has_ended(fd)));
     close(fd);
@@ -694,14 +689,12 @@ static void test_a_close_sends_what_there_is(void **state)
 
 static void test_a_listener_that_cannot_listen_leaves_the_descriptor(void **state)
 {
-    struct tcp_listener *none = NULL;
-    struct addr any = address("127.0.0.1");
+    struct listener_spec spec = {kind_named("TCP"), address("127.0.0.1")};
     (void)state;
-    int fd = socket_tcp(&any);
+    int fd = socket_tcp(&spec.addr);
     mem_fail_at(1);
-    assert_int_equal(tcp_listen(&none, clients, fd), -ENOMEM);
+    assert_int_equal(listeners_open(listeners, &spec, fd), -ENOMEM);
     mem_fail_at(0);
-    assert_null(none);
     assert_int_equal(close(fd), 0);
 }
 

@@ -8,10 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "listen/udp.h"
+#include "listen/listeners.h"
 #include "server.h"
 
-static struct udp_listener *listener;
+static struct listeners *listeners;
 static int listener_fd;
 static struct addr at; /* where it listens */
 
@@ -48,7 +48,14 @@ static void listen_at(const char *text)
     listener_fd = socket_udp(&addr);
     assert_true(listener_fd >= 0);
     at = bound_at(listener_fd);
-    assert_int_equal(udp_listen(&listener, &server.resolver, listener_fd, &at), 0);
+    assert_int_equal(listeners_new(&listeners, &server.resolver, 1), 0);
+    assert_int_equal(listeners_open(listeners, &(struct listener_spec){kind_named("UDP"), at}, listener_fd), 0);
+}
+
+static void close_listener(void)
+{
+    listeners_close(listeners);
+    listeners_free(listeners);
 }
 
 static int setup(void **state)
@@ -66,7 +73,7 @@ static int teardown(void **state)
     (void)state;
     send_error = 0;
     server_answer_waiting();
-    udp_close(listener);
+    close_listener();
     server_close();
     return 0;
 }
@@ -74,7 +81,7 @@ static int teardown(void **state)
 /* Another listener in place of the one on 127.0.0.1. */
 static void listen_instead(const char *text)
 {
-    udp_close(listener);
+    close_listener();
     listen_at(text);
 }
 
@@ -231,7 +238,7 @@ static void test_a_flooded_listener_can_be_stopped_and_closed(void **state)
     (void)state;
     int fd = client_from("127.0.0.1");
     flood(fd);
-    udp_stop(listener);
+    listeners_stop(listeners);
     turn();
     assert_int_equal(counted(COUNTER_udp_received), 512);
     assert_false(is_awake());
@@ -519,7 +526,7 @@ static void test_a_stopped_listener_still_answers(void **state)
     int fd = client_from("127.0.0.1");
     ask(fd, &at, 1, "w.example");
     assert_true(TURN_UNTIL(server.waiting_count == 1));
-    udp_stop(listener);
+    listeners_stop(listeners);
     ask(fd, &at, 2, "now.example");
     for (int i = 0; i < 5; i++)
         turn();
@@ -544,13 +551,13 @@ static void test_what_is_unsent_leaves_with_the_close(void **state)
 static void test_without_memory_there_is_no_listener(void **state)
 {
     (void)state;
-    struct udp_listener *none = NULL;
-    struct addr addr = address("127.0.0.1");
-    int fd = socket_udp(&addr);
-    mem_fail_at(1);
-    assert_int_equal(udp_listen(&none, &server.resolver, fd, &addr), -ENOMEM);
-    mem_fail_at(0);
-    assert_null(none);
+    struct listener_spec spec = {kind_named("UDP"), address("127.0.0.1")};
+    int fd = socket_udp(&spec.addr);
+    for (unsigned i = 1; i <= 2; i++) {
+        mem_fail_at(i);
+        assert_int_equal(listeners_open(listeners, &spec, fd), -ENOMEM);
+        mem_fail_at(0);
+    }
     assert_int_equal(close(fd), 0); /* still ours */
 }
 

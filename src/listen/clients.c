@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients on connections.
+ *
+ * A client is in at most one of two timeouts: `stalled` while octets of it are in between (a message begun and not complete, or
+ * answers that it does not read), started again by each octet that moves; `idle` while nothing is. While its queries wait it may
+ * be in none: they have their own limit. Invariants:
+ *   - reading pauses while UNSENT_MAX octets of answers are unsent or WAITING_MAX of its queries wait, and till the end of the turn
+ *     after TURN_MAX messages: what one client can make us do and hold is bounded;
+ *   - what is met with silence keeps nobody from being idle;
+ *   - what all clients hold together is at most HELD_MAX at the end of a turn: those without progress for the longest go;
+ *   - a listener that finds no place for its client rests (libuv reads no further clients then) until one is free;
+ *   - a client ends (client_end) before its memory goes: its waiting queries are dropped first, so no answer comes for it;
+ *   - a listener's memory goes when it was closed, its handle is gone and so is its last client.
+ */
+#include <errno.h>
+#include <unistd.h>
+#include <uv.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "base/slab.h"
+#include "clients.h"
+#include "listener.h"
+#include "resolve/query.h"
+
+enum {
+    UNSENT_MAX = 64 * 1024,
+    WAITING_MAX = 512,
+    TURN_MAX = 1024,
+    HELD_MAX = 6 * 1024 * 1024,
+    STALL_MS = 5000, /* no progress for this long: reset */
+    REST_MS = 20,    /* a listener without place tries again */
+    BACKLOG = 1024,
+    CLOSING_MAX = 64, /* handles close asynchronously: so many may exist besides those of clients */
+};
+
+struct client {
+    struct stream stream;
+    struct clients *clients;
+    struct stream_listener *listener; /* that accepted it */
+    struct list_link in_listener;
+    struct list_link in_dirty; /* something happened to it in this turn */
+    struct timeout idle, stalled;
+    struct list queries; /* parked ones */
+    unsigned waiting;
+    unsigned messages;    /* in this turn */
+    uint64_t answered;    /* octets of answers appended so far */
+    uint64_t moved;       /* octets that had moved when `stalled` was started */
+    size_t held;          /* as counted in clients->held */
+    uint64_t useful_ms;   /* when it was accepted, or last waited for or was given an answer */
+    bool last;            /* closes when all is answered: FIN was seen, or we drain */
+    bool gone;            /* client_end was here */
+    struct origin origin; /* of its queries */
+};
+
+struct clients {
+    struct resolver *resolver;
+    struct slab slab;
+    struct list dirty;
+    struct timeouts idle, stalled, rest;
+    struct loop_flush flush;
+    unsigned limit;
+    unsigned count; /* clients not gone */
+    size_t held;    /* octets in messages begun and answers unsent */
+};
+
+struct stream_listener {
+    struct listener listener;
+    uv_tcp_t handle;
+    struct clients *clients;
+    stream_acceptor *accept;
+    struct timeout rest;
+    struct list accepted; /* clients */
+    bool stopped;         /* the handle is closing, */
+    bool handle_gone;     /* or gone */
+    bool closed;          /* it has left its worker's list */
+};
+
+static void accept_one(struct stream_listener *listener);
+
+static void listener_free_if_gone(struct stream_listener *listener)
+{
+    if (listener->closed && listener->handle_gone && list_empty(&listener->accepted))
+        mem_free(listener);
+}
+
+static struct client *client_of(struct stream *stream)
+{
+    return container_of(stream, struct client, stream);
+}
+
+/* --- the end of a client --- */
+
+static void client_count_held(struct client *client, size_t held)
+{
+    client->clients->held += held - client->held;
+    client->held = held;
+}
+
+static void client_end(struct client *client)
+{
+    struct list_link *link;
+    if (client->gone)
+        return;
+    client->gone = true;
+    client->clients->count--;
+    client_count_held(client, 0);
+    timeout_stop(&client->idle);
+    timeout_stop(&client->stalled);
+    list_remove(&client->in_dirty);
+    while ((link = list_first(&client->queries)))
+        query_drop(container_of(link, struct query, in_owner), COUNTER_drops_client_gone);
+}
+
+static void client_close(struct client *client, int reason)
+{
+    client_end(client);
+    stream_close(&client->stream, reason);
+}
+
+static void client_reset(struct client *client, int reason)
+{
+    client_end(client);
+    stream_reset(&client->stream, reason);
+}
+
+static void client_closed(struct stream *stream, int reason)
+{
+    struct client *client = client_of(stream);
+    struct clients *clients = client->clients;
+    struct stream_listener *listener = client->listener;
+    (void)reason;
+    client_end(client);
+    list_remove(&client->in_listener);
+    slab_give(&clients->slab, client);
+    listener_free_if_gone(listener);
+    struct list_link *resting = list_first(&clients->rest.running);
+    if (resting)
+        accept_one(container_of(resting, struct stream_listener, rest.link));
+}
+
+/* --- its state after something happened --- */
+
+/* Octets that moved either way. */
+static uint64_t client_moved(const struct client *client)
+{
+    return client->stream.received + client->answered - stream_unsent(&client->stream);
+}
+
+/* The timeout that fits; only progress starts `stalled` again. */
+static void client_time(struct client *client, bool in_between)
+{
+    struct clients *clients = client->clients;
+    if (in_between) {
+        timeout_stop(&client->idle);
+        if (list_linked(&client->stalled.link) && client->moved == client_moved(client))
+            return;
+        client->moved = client_moved(client);
+        timeout_start(&clients->stalled, &client->stalled);
+        return;
+    }
+    timeout_stop(&client->stalled);
+    if (client->waiting == 0)
+        timeout_start(&clients->idle, &client->idle);
+    else
+        timeout_stop(&client->idle);
+}
+
+static bool client_has_enough(const struct client *client)
+{
+    return client->waiting >= WAITING_MAX || client->messages >= TURN_MAX ||
+           stream_unsent(&client->stream) >= UNSENT_MAX;
+}
+
+/* All that was read is answered, and no more is read. What was kept during a pause was read, too. */
+static bool client_is_done(const struct client *client, size_t unsent)
+{
+    const struct stream *stream = &client->stream;
+    return client->last && client->waiting == 0 && unsent == 0 && (stream->in.len == 0 || stream_mid_frame(stream));
+}
+
+/* It sends, but nothing that is answered. */
+static bool client_is_useless(struct client *client, size_t unsent)
+{
+    struct clients *clients = client->clients;
+    uint64_t now_ms = loop_now(clients->resolver->loop);
+    if (unsent > 0 || client->waiting > 0)
+        client->useful_ms = now_ms;
+    return client->stream.in.len == 0 && now_ms >= client->useful_ms + clients->idle.length_ms;
+}
+
+/* At the end of a turn: closes a client that is done, pauses or resumes reading. */
+static void client_update(struct client *client)
+{
+    struct stream *stream = &client->stream;
+    size_t unsent = stream_unsent(stream);
+    client->messages = 0;
+    if (client_is_done(client, unsent) || client_is_useless(client, unsent)) {
+        client_close(client, client->last ? ERROR_CLOSED : ERROR_IDLE);
+        return;
+    }
+    if (!client_has_enough(client))
+        stream_resume(stream);
+    client_count_held(client, unsent + stream->in.len);
+    client_time(client, unsent > 0 || (!stream->paused && stream_mid_frame(stream)));
+}
+
+static void client_touch(struct client *client)
+{
+    struct clients *clients = client->clients;
+    if (list_linked(&client->in_dirty) || client->gone)
+        return;
+    list_push_back(&clients->dirty, &client->in_dirty);
+    loop_add_flush(clients->resolver->loop, &clients->flush);
+}
+
+static void idle_expired(struct timeout *timeout)
+{
+    client_close(container_of(timeout, struct client, idle), ERROR_IDLE);
+}
+
+/* Octets that the kernel took without a word are progress, too. */
+static void stalled_expired(struct timeout *timeout)
+{
+    struct client *client = container_of(timeout, struct client, stalled);
+    if (client->moved != client_moved(client)) {
+        client_time(client, true);
+        return;
+    }
+    counter_add(client->clients->resolver->counters, COUNTER_tcp_stalled, 1);
+    client_reset(client, stream_unsent(&client->stream) ? ERROR_SLOW_READER : ERROR_SLOW_WRITER);
+}
+
+/* --- making room --- */
+
+static bool evict_idle(struct clients *clients)
+{
+    struct list_link *longest = list_first(&clients->idle.running);
+    if (!longest)
+        return false;
+    counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
+    client_close(container_of(longest, struct client, idle.link), ERROR_LIMIT);
+    return true;
+}
+
+static bool evict_stalled(struct clients *clients)
+{
+    struct list_link *longest = list_first(&clients->stalled.running);
+    if (!longest)
+        return false;
+    counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
+    client_reset(container_of(longest, struct client, stalled.link), ERROR_LIMIT);
+    return true;
+}
+
+/* Writes each client's answers of this turn with one call. */
+static void clients_flush(struct loop_flush *hook)
+{
+    struct clients *clients = container_of(hook, struct clients, flush);
+    struct list_link *link;
+    while ((link = list_pop(&clients->dirty))) {
+        struct client *client = container_of(link, struct client, in_dirty);
+        stream_flush(&client->stream);
+        client_update(client);
+    }
+    while (clients->held > HELD_MAX && evict_stalled(clients))
+        ;
+}
+
+/* --- queries --- */
+
+static uint8_t *client_room(struct query *query, size_t cap)
+{
+    struct client *client = query->origin.owner;
+    uint8_t *room = stream_reserve(&client->stream, cap);
+    if (!room && query->parked) { /* it will be dropped */
+        client->waiting--;
+        client_touch(client);
+    }
+    return room;
+}
+
+static void client_reply(struct query *query, size_t len)
+{
+    struct client *client = query->origin.owner;
+    stream_commit(&client->stream, len);
+    client->answered += 2 + len;
+    client->useful_ms = loop_now(client->clients->resolver->loop);
+    if (query->parked)
+        client->waiting--;
+    client_touch(client);
+}
+
+static const struct origin_ops client_origin_ops = {.room = client_room, .reply = client_reply};
+
+static void client_frame(struct stream *stream, uint8_t *message, size_t len)
+{
+    struct client *client = client_of(stream);
+    struct query *waiting = query_start(client->clients->resolver, &client->origin, (struct bytes){message, len});
+    if (waiting) {
+        list_push_back(&client->queries, &waiting->in_owner);
+        client->waiting++;
+    }
+    client->messages++;
+    if (client_has_enough(client))
+        stream_pause(stream);
+    client_touch(client);
+}
+
+/* A message has begun, or the kernel has room again. */
+static void client_moves(struct stream *stream)
+{
+    client_touch(client_of(stream));
+}
+
+/* No further queries will come; the answers still go out. */
+static void client_drain(struct client *client)
+{
+    client->last = true;
+    client_touch(client);
+}
+
+/* libuv tells a reset that comes with data as a plain end, upon which answers would still be owed. */
+static bool was_reset(const struct stream *stream)
+{
+    uv_os_fd_t fd;
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error != 0;
+}
+
+static void client_ended(struct stream *stream)
+{
+    if (was_reset(stream))
+        client_reset(client_of(stream), -ECONNRESET);
+    else
+        client_drain(client_of(stream));
+}
+
+static const struct stream_ops client_ops = {
+    .frame = client_frame,
+    .partial = client_moves,
+    .ended = client_ended,
+    .drained = client_moves,
+    .closed = client_closed,
+};
+
+/* --- accepting --- */
+
+/* NULL: all places are taken by clients that wait for their answers, memory is gone, or many handles are closing. */
+static struct client *client_new(struct stream_listener *listener)
+{
+    struct clients *clients = listener->clients;
+    const struct config *config = clients->resolver->config;
+    if (clients->count >= clients->limit && !evict_idle(clients) && !evict_stalled(clients))
+        return NULL;
+    struct client *client = slab_take(&clients->slab);
+    if (!client)
+        return NULL;
+    client->clients = clients;
+    client->listener = listener;
+    client->useful_ms = loop_now(clients->resolver->loop);
+    client->origin = (struct origin){
+        .ops = &client_origin_ops,
+        .owner = client,
+        .tcp = true,
+        .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
+    };
+    list_init(&client->queries);
+    return client;
+}
+
+static void accept_one(struct stream_listener *listener)
+{
+    struct clients *clients = listener->clients;
+    struct client *client = client_new(listener);
+    if (!client) {
+        timeout_start(&clients->rest, &listener->rest);
+        return;
+    }
+    timeout_stop(&listener->rest);
+    if (listener->accept(&client->stream, clients->resolver->loop, &client_ops, (uv_stream_t *)&listener->handle) < 0) {
+        slab_give(&clients->slab, client);
+        return;
+    }
+    clients->count++;
+    list_push_back(&listener->accepted, &client->in_listener);
+    counter_add(clients->resolver->counters, COUNTER_tcp_accepted, 1);
+    struct origin *origin = &client->origin;
+    if (stream_peer(&client->stream, &origin->peer, false) < 0) {
+        client_reset(client, ERROR_CLOSED); /* gone already */
+        return;
+    }
+    origin->client = origin->peer;
+    timeout_start(&clients->idle, &client->idle);
+}
+
+static void rest_expired(struct timeout *timeout)
+{
+    accept_one(container_of(timeout, struct stream_listener, rest));
+}
+
+static void client_waits(uv_stream_t *stream, int status)
+{
+    struct stream_listener *listener = container_of((uv_tcp_t *)stream, struct stream_listener, handle);
+    if (status < 0)
+        return; /* libuv tries again */
+    accept_one(listener);
+    if (list_linked(&listener->rest.link))
+        counter_add(listener->clients->resolver->counters, COUNTER_tcp_held, 1);
+}
+
+/* --- listeners --- */
+
+static struct stream_listener *stream_listener_of(struct listener *listener)
+{
+    return container_of(listener, struct stream_listener, listener);
+}
+
+static int listen_on(struct stream_listener *listener, int fd)
+{
+    int own = dup(fd); /* the handle closes its own descriptor also when this fails half way */
+    if (own < 0)
+        return -errno;
+    int status = uv_tcp_open(&listener->handle, own);
+    if (status < 0) {
+        close(own);
+        return status;
+    }
+    return uv_listen((uv_stream_t *)&listener->handle, BACKLOG, client_waits);
+}
+
+int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, stream_acceptor *accept)
+{
+    struct stream_listener *listener = mem_zalloc(1, sizeof *listener);
+    if (!listener)
+        return -ENOMEM;
+    listener->clients = listeners->clients;
+    listener->accept = accept;
+    list_init(&listener->accepted);
+    int status = uv_tcp_init(&listeners->resolver->loop->uv, &listener->handle);
+    if (status < 0) {
+        mem_free(listener);
+        return status;
+    }
+    status = listen_on(listener, fd);
+    if (status < 0) {
+        stream_listener_close(&listener->listener);
+        return status;
+    }
+    close(fd);
+    *out = &listener->listener;
+    return 0;
+}
+
+void stream_listener_configure(struct listener *base)
+{
+    const struct stream_listener *listener = stream_listener_of(base);
+    list_for_each(link, &listener->accepted) {
+        struct client *client = container_of(link, struct client, in_listener);
+        if (!client->last) /* else it is told to go */
+            client->origin.keepalive_100ms = (uint16_t)(listener->clients->idle.length_ms / 100);
+    }
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct stream_listener *listener = container_of((uv_tcp_t *)handle, struct stream_listener, handle);
+    listener->handle_gone = true;
+    listener_free_if_gone(listener);
+}
+
+void stream_listener_stop(struct listener *base)
+{
+    struct stream_listener *listener = stream_listener_of(base);
+    if (listener->stopped)
+        return;
+    listener->stopped = true;
+    timeout_stop(&listener->rest);
+    uv_close((uv_handle_t *)&listener->handle, handle_closed);
+}
+
+void stream_listener_drain(struct listener *base)
+{
+    list_for_each(link, &stream_listener_of(base)->accepted) {
+        struct client *client = container_of(link, struct client, in_listener);
+        client->origin.keepalive_100ms = 0; /* RFC 7828 section 3.2.2: close now */
+        list_for_each(query, &client->queries)
+            container_of(query, struct query, in_owner)->origin.keepalive_100ms = 0;
+        client_drain(client);
+    }
+}
+
+void stream_listener_close(struct listener *base)
+{
+    struct stream_listener *listener = stream_listener_of(base);
+    stream_listener_stop(base);
+    list_for_each(link, &listener->accepted)
+        client_close(container_of(link, struct client, in_listener), ERROR_STOPPING);
+    listener->closed = true;
+    listener_free_if_gone(listener);
+}
+
+/* --- places --- */
+
+int clients_new(struct clients **out, struct resolver *resolver, unsigned limit)
+{
+    struct clients *clients = mem_zalloc(1, sizeof *clients);
+    if (!clients)
+        return -ENOMEM;
+    clients->resolver = resolver;
+    clients->limit = limit;
+    slab_init(&clients->slab, sizeof(struct client), sizeof(struct client), (size_t)limit + CLOSING_MAX);
+    list_init(&clients->dirty);
+    timeouts_init(&clients->idle, resolver->loop, resolver->config->limits.tcp_idle_ms, idle_expired);
+    timeouts_init(&clients->stalled, resolver->loop, STALL_MS, stalled_expired);
+    timeouts_init(&clients->rest, resolver->loop, REST_MS, rest_expired);
+    clients->flush.flush = clients_flush;
+    *out = clients;
+    return 0;
+}
+
+void clients_configure(struct clients *clients, unsigned limit)
+{
+    clients->limit = limit;
+    clients->slab.limit = (size_t)limit + CLOSING_MAX;
+    timeouts_set_length(&clients->idle, clients->resolver->config->limits.tcp_idle_ms);
+}
+
+unsigned clients_count(const struct clients *clients)
+{
+    return clients->count;
+}
+
+void clients_free(struct clients *clients)
+{
+    loop_remove_flush(&clients->flush);
+    timeouts_fini(&clients->idle);
+    timeouts_fini(&clients->stalled);
+    timeouts_fini(&clients->rest);
+    slab_fini(&clients->slab);
+    mem_free(clients);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kinds of listeners see of each other: nothing but what they share. */
+#ifndef DOTSTUB_LISTEN_LISTENER_H
+#define DOTSTUB_LISTEN_LISTENER_H
+
+#include "listen/kind.h"
+#include "resolve/context.h"
+
+struct clients;
+
+/* Each kind embeds it. */
+struct listener {
+    const struct listener_kind *kind;
+    struct list_link link; /* in `all` */
+};
+
+struct listeners {
+    struct resolver *resolver;
+    struct clients *clients; /* places for clients on connections */
+    struct list all;
+};
+
+extern const struct listener_kind listener_kind_udp, listener_kind_tcp;
+
+/* The addresses of `listen`, for kinds that speak plain DNS. */
+struct listener_addresses listener_addresses_plain(const struct config *config);
+
+#endif

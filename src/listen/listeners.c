@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include "base/mem.h"
+#include "clients.h"
+#include "listen/listeners.h"
+#include "listener.h"
+
+const struct listener_kind *const listener_kinds[] = {&listener_kind_udp, &listener_kind_tcp, NULL};
+
+struct listener_addresses listener_addresses_plain(const struct config *config)
+{
+    return (struct listener_addresses){config->listen, config->listen_count, config->listen_is_default};
+}
+
+int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit)
+{
+    struct listeners *listeners = mem_zalloc(1, sizeof *listeners);
+    if (!listeners)
+        return -ENOMEM;
+    listeners->resolver = resolver;
+    list_init(&listeners->all);
+    int status = clients_new(&listeners->clients, resolver, client_limit);
+    if (status < 0)
+        mem_free(listeners);
+    else
+        *out = listeners;
+    return status;
+}
+
+int listeners_open(struct listeners *listeners, const struct listener_spec *spec, int fd)
+{
+    struct listener *listener;
+    int status = spec->kind->open(&listener, listeners, fd, &spec->addr);
+    if (status < 0)
+        return status;
+    listener->kind = spec->kind;
+    list_push_back(&listeners->all, &listener->link);
+    return 0;
+}
+
+void listeners_configure(struct listeners *listeners, unsigned client_limit)
+{
+    clients_configure(listeners->clients, client_limit);
+    list_for_each(link, &listeners->all) {
+        struct listener *listener = container_of(link, struct listener, link);
+        if (listener->kind->configure)
+            listener->kind->configure(listener);
+    }
+}
+
+void listeners_stop(struct listeners *listeners)
+{
+    list_for_each(link, &listeners->all) {
+        struct listener *listener = container_of(link, struct listener, link);
+        listener->kind->stop(listener);
+    }
+}
+
+void listeners_drain(struct listeners *listeners)
+{
+    list_for_each(link, &listeners->all) {
+        struct listener *listener = container_of(link, struct listener, link);
+        if (listener->kind->drain)
+            listener->kind->drain(listener);
+    }
+}
+
+void listeners_close(struct listeners *listeners)
+{
+    struct list_link *link;
+    while ((link = list_pop(&listeners->all))) {
+        struct listener *listener = container_of(link, struct listener, link);
+        listener->kind->close(listener);
+    }
+}
+
+unsigned listeners_clients(const struct listeners *listeners)
+{
+    return clients_count(listeners->clients);
+}
+
+void listeners_free(struct listeners *listeners)
+{
+    if (!listeners)
+        return;
+    clients_free(listeners->clients);
+    mem_free(listeners);
+}
