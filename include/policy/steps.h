@@ -6,14 +6,17 @@
 #ifndef DOTSTUB_POLICY_STEPS_H
 #define DOTSTUB_POLICY_STEPS_H
 
-#include "resolve/query.h"
+#include "resolve/step.h"
 
 /* Who may ask, and what is never asked upstream: clients outside access.allow, RD=0 from beyond loopback, meta types and
  * classes, ANY (RFC 8482), CHAOS. */
 extern const struct step step_refuse;
-/* health.name: answered while this process takes questions, REFUSED while it drains. */
+/* health.name: answered while this process takes queries, REFUSED while it drains. */
 extern const struct step step_health;
 /* Special-use names, which never leave (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
+
+/* From now on health checks over DNS fail on this worker, whatever configurations come. step_health must be in its order. */
+void health_drain(struct resolver *resolver);
 
 #endif

@@ -17,6 +17,7 @@
 #include "dns/message.h"
 #include "net/loop.h"
 #include "resolve/context.h"
+#include "resolve/step.h"
 
 struct query;
 struct lookup;
@@ -53,6 +54,7 @@ struct query {
     struct bytes wire;       /* the whole message; until it waits */
     const uint8_t *question; /* as the client wrote it: in the borrowed wire, then in `kept` */
     struct query *parked_as; /* set by query_park in the original */
+    uint8_t step;            /* the index in the full order of the step that it has come to */
     bool parked;             /* lies in the slab, waits */
     uint8_t how;             /* enum how, of what it gets: a hit unless somebody knows better */
     /* While parked: */
@@ -68,16 +70,6 @@ struct query {
     uint8_t kept[NAME_MAX_WIRE + 4];
 };
 
-enum verdict { NEXT, ANSWERED, WAITING };
-
-/* One step of the walk; the order is daemon/steps. */
-struct step {
-    const char *name;
-    enum verdict (*run)(struct query *query);
-    /* NULL: always; false: with this configuration it has nothing to do and is left out. */
-    bool (*wanted)(const struct config *config);
-};
-
 /* For batches: query_take takes a client's message in, whose origin is set already; true if it is now a query to be run, false if it
  * has ended (silence, malformed). query_run_all walks those taken, memory being fetched for all of them at once; a query that waits
  * has been copied by then. `wire` is borrowed until the walk. */
@@ -91,17 +83,18 @@ struct query *query_start(struct resolver *resolver, const struct origin *origin
 /* True if the client is within access.allow. */
 bool query_client_allowed(const struct query *query);
 
-/* Answers with a copy of `answer` (no OPT in it), finished for this client; the query is gone after it. `ede` may be NULL:
- * an extended error of ours beside the answer's own. */
-void query_answer(struct query *query, const struct answer *answer);
+/* The ends of a query. Each gives the verdict that a step says upon it; the query is gone unless that is WAITING. */
+
+/* Answers with a copy of `answer` (no OPT in it), finished for this client. */
+enum verdict query_answer(struct query *query, const struct answer *answer);
 /* Answers with `answer` that was built in the query's room already. `cap`: of the room. */
-void query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
+enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
 /* Answers with an error: header and question only; ede_code below 0: no extended error; `text` may be NULL. */
-void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
+enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
 /* The same with any number of extended errors. */
-void query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede);
+enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede);
 /* No answer. `why`: COUNTER_drops_policy and its like. */
-void query_drop(struct query *query, enum counter why);
+enum verdict query_drop(struct query *query, enum counter why);
 
 /* Copies the query to the slab so that it can wait; the copy is the query from now on. NULL: it has ended: answered because the
  * limit is reached or memory is gone, or it repeats one that waits already (same address, port, id and question). */

@@ -35,6 +35,7 @@ struct daemon {
     struct config *config;
     struct cache *cache;
     struct tls_trust **trusts;
+    struct step_set *steps; /* until the workers are made */
     struct worker **workers;
     struct sockets sockets;
     struct loop loop;
@@ -72,7 +73,7 @@ static int make_workers(void)
     self.cache = cache_new(config->cache.size);
     int status = self.workers && self.ended && self.cache ? 0 : -ENOMEM;
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
-        status = worker_new(&self.workers[i], self.config, self.cache, self.trusts,
+        status = worker_new(&self.workers[i], self.config, self.cache, self.trusts, self.steps,
                             &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
 }
@@ -388,6 +389,7 @@ int daemon_serve(const struct daemon_setup *setup)
 {
     self.config = setup->config;
     self.trusts = setup->trusts;
+    self.steps = setup->steps;
     privileges_raise();
     int status = open_sockets(setup);
     if (status != EXIT_OK)
@@ -396,6 +398,7 @@ int daemon_serve(const struct daemon_setup *setup)
         return EXIT_OTHER;
     status = make_workers();
     trusts_free(self.trusts, self.config->upstream_count);
+    step_set_unref(self.steps);
     if (status < 0) {
         log_error("daemon", "cannot start: %s", error_text(status));
         return status == -EADDRINUSE ? EXIT_PORT : EXIT_OTHER;

@@ -17,6 +17,7 @@
 #include "exits.h"
 #include "logging.h"
 #include "privileges.h"
+#include "steps.h"
 #include "tapping.h"
 #include "trusts.h"
 
@@ -149,6 +150,8 @@ int main(int argc, char **argv)
     if (!tapping_can(setup.config))
         return EXIT_CONFIGURATION;
     if (trusts_load(&setup.trusts, setup.config, stderr) < 0)
+        return EXIT_CONFIGURATION;
+    if (step_set_new(&setup.steps, daemon_steps, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (command.check) {
         puts("dotstub: the configuration is good");

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "logging.h"
+#include "steps.h"
 #include "trusts.h"
 #include "upstream/upstream.h"
 
@@ -96,6 +97,7 @@ static void changes_free(struct reload_change *changes, unsigned count)
 {
     for (unsigned i = 0; changes && i < count; i++) {
         group_plan_free(changes[i].worker.plan);
+        step_set_unref(changes[i].worker.steps);
         config_unref(changes[i].worker.config);
     }
     mem_free(changes);
@@ -118,14 +120,16 @@ static void change_back(struct letter *letter, void *reader)
 
 /* 0 or -ENOMEM. */
 static int changes_new(struct reload_change **out, struct reload *reload, struct config *config,
-                       struct tls_trust *const *trusts)
+                       struct tls_trust *const *trusts, struct step_set *steps)
 {
     unsigned count = reload->setup.count, limit = reload->setup.client_limit(config);
     struct reload_change *changes = mem_zalloc(count, sizeof *changes);
     int status = changes ? 0 : -ENOMEM;
     for (unsigned i = 0; status == 0 && i < count; i++) {
-        changes[i] =
-            (struct reload_change){.worker = {.config = config_ref(config), .client_limit = limit}, .reload = reload};
+        changes[i] = (struct reload_change){
+            .worker = {.config = config_ref(config), .steps = step_set_ref(steps), .client_limit = limit},
+            .reload = reload,
+        };
         changes[i].worker.back.open = change_back;
         status = group_plan_new(&changes[i].worker.plan, config, trusts);
     }
@@ -158,13 +162,17 @@ static int carry_over(struct reload *reload, struct config *config, char **postp
 static int reload_prepare(struct reload *reload, struct config **config, FILE *errors)
 {
     struct tls_trust **trusts = NULL;
+    struct step_set *steps = NULL;
     int status = config_load(config, reload->setup.file, environ, errors);
     if (status == 0)
         status = carry_over(reload, *config, &reload->postponed);
     if (status == 0)
         status = trusts_load(&trusts, *config, errors);
     if (status == 0) {
-        status = changes_new(&reload->changes, reload, *config, trusts);
+        status = step_set_new(&steps, daemon_steps, *config, errors);
+        if (status == 0)
+            status = changes_new(&reload->changes, reload, *config, trusts, steps);
+        step_set_unref(steps);
         trusts_free(trusts, (*config)->upstream_count);
     }
     if (status == -ENOMEM)

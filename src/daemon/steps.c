@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "steps.h"
 #include "policy/steps.h"
-#include "resolve/resolver.h"
 
 const struct step *const daemon_steps[] = {
     &step_refuse,  /* who may not ask, what is never asked */

@@ -3,7 +3,7 @@
 #ifndef DOTSTUB_DAEMON_STEPS_H
 #define DOTSTUB_DAEMON_STEPS_H
 
-#include "resolve/query.h"
+#include "resolve/step.h"
 
 extern const struct step *const daemon_steps[]; /* ends with NULL */
 

@@ -17,8 +17,8 @@
 #include "net/mailbox.h"
 #include "net/tap.h"
 #include "net/wallclock.h"
+#include "policy/steps.h"
 #include "resolve/resolver.h"
-#include "steps.h"
 #include "upstream/upstream.h"
 
 enum {
@@ -97,7 +97,7 @@ static void drain_letter(struct letter *letter, void *reader)
 {
     struct worker *worker = reader;
     (void)letter;
-    worker->resolver.draining = true;
+    health_drain(&worker->resolver);
 }
 
 void worker_drain(struct worker *worker)
@@ -118,9 +118,10 @@ static void change_letter(struct letter *letter, void *reader)
     struct worker *worker = reader;
     struct config *before = worker->config;
     worker->config = change->config;
-    resolver_configure(&worker->resolver, worker->config);
+    resolver_configure(&worker->resolver, worker->config, change->steps);
     listeners_configure(worker->listeners, change->client_limit);
     group_apply(worker->group, change->plan);
+    step_set_unref(change->steps);
     config_unref(before);
     mailbox_post(worker->home, &change->back);
 }
@@ -267,8 +268,8 @@ static int worker_listen(struct worker *worker, struct listening_socket *sockets
 }
 
 static int worker_build(struct worker *worker, struct config *config, struct cache *cache,
-                        struct tls_trust *const *trusts, struct listening_socket *sockets, size_t count,
-                        unsigned client_limit)
+                        struct tls_trust *const *trusts, struct step_set *steps, struct listening_socket *sockets,
+                        size_t count, unsigned client_limit)
 {
     worker->config = config_ref(config);
     int status = group_new(&worker->group, &worker->loop, &worker->counters, config, trusts);
@@ -276,8 +277,7 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
         return status;
     link_open(&worker->link, &worker->loop, network_changed);
     wallclock_open(&worker->wallclock, &worker->loop, wallclock_set);
-    status =
-        resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, daemon_steps);
+    status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, steps);
     if (status < 0)
         return status;
     status = listeners_new(&worker->listeners, &worker->resolver, client_limit);
@@ -285,7 +285,7 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
 }
 
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
-               struct listening_socket *sockets, size_t count, unsigned client_limit)
+               struct step_set *steps, struct listening_socket *sockets, size_t count, unsigned client_limit)
 {
     struct worker *worker = mem_zalloc(1, sizeof *worker);
     if (!worker)
@@ -307,7 +307,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     worker->stopping.tick = stop_tick;
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
-    return worker_build(worker, config, cache, trusts, sockets, count, client_limit);
+    return worker_build(worker, config, cache, trusts, steps, sockets, count, client_limit);
 }
 
 void worker_free(struct worker *worker)

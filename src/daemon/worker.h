@@ -17,19 +17,22 @@
 
 struct worker;
 struct group_plan;
+struct step_set;
 
 /* Going over to another configuration: made by the main thread, so that nothing can fail. */
 struct worker_change {
     struct letter there, back; /* the latter comes home when it is done */
     struct config *config;     /* a reference for the worker */
     struct group_plan *plan;   /* likewise taken over */
+    struct step_set *steps;    /* likewise */
     unsigned client_limit;     /* most clients on connections */
 };
 
 /* Takes over the descriptors of its `count` sockets as it goes (each taken one is set to -1). `client_limit`: as above. 0 or
  * negative: then the process must end, what was built so far is in *out and cannot be torn down. */
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
-               struct listening_socket *sockets, size_t count, unsigned client_limit) MUST_CHECK;
+               struct step_set *steps, struct listening_socket *sockets, size_t count,
+               unsigned client_limit) MUST_CHECK;
 /* At the end of the thread `ended` is posted to `home`. 0 or a negative errno: the thread could not be made. */
 int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; asks it for the next time. Not after worker_stop. */

@@ -4,10 +4,62 @@
  * The answer is the worker's own, so that a check sees this process and no upstream: an address that nobody would use, or no
  * data.
  */
+#include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include "base/mem.h"
 #include "dns/codes.h"
 #include "local.h"
 #include "policy/steps.h"
+
+/* The snapshot: health.name in lower case. */
+struct health_name {
+    uint8_t len;
+    uint8_t wire[NAME_MAX_WIRE];
+};
+
+struct health {
+    const struct health_name *name; /* NULL only while the step is left out */
+    bool draining;
+};
+
+static int prepare(const struct config *config, void **snapshot, FILE *errors)
+{
+    (void)errors;
+    if (!config->health_name)
+        return 0;
+    struct health_name *name = mem_alloc(sizeof *name);
+    if (!name)
+        return -ENOMEM;
+    int len = name_from_text(name->wire, config->health_name);
+    assert(len > 0); /* the option takes host names only */
+    name->len = (uint8_t)len;
+    *snapshot = name;
+    return 0;
+}
+
+static bool wanted(const void *snapshot)
+{
+    return snapshot != NULL;
+}
+
+static int init(void **state)
+{
+    *state = mem_zalloc(1, sizeof(struct health));
+    return *state ? 0 : -ENOMEM;
+}
+
+static void configure(void *state, const void *snapshot)
+{
+    struct health *health = state;
+    health->name = snapshot;
+}
+
+void health_drain(struct resolver *resolver)
+{
+    struct health *health = resolver_step_state(resolver, &step_health);
+    health->draining = true;
+}
 
 static enum verdict answer(struct query *query)
 {
@@ -17,21 +69,22 @@ static enum verdict answer(struct query *query)
                         0);
 }
 
-static enum verdict run(struct query *query)
+static enum verdict run(struct query *query, void *state)
 {
-    const struct resolver *resolver = query->resolver;
-    if (query->key.name_len != resolver->health_len ||
-        memcmp(query->key.name, resolver->health, resolver->health_len) != 0)
+    const struct health *health = state;
+    const struct health_name *name = health->name;
+    if (query->key.name_len != name->len || memcmp(query->key.name, name->wire, name->len) != 0)
         return NEXT;
-    if (!resolver->draining)
-        return answer(query);
-    query_error(query, RCODE_REFUSED, EDE_OTHER, "draining");
-    return ANSWERED;
+    return health->draining ? query_error(query, RCODE_REFUSED, EDE_OTHER, "draining") : answer(query);
 }
 
-static bool wanted(const struct config *config)
-{
-    return config->health_name != NULL;
-}
-
-const struct step step_health = {"health", run, wanted};
+const struct step step_health = {
+    .name = "health",
+    .prepare = prepare,
+    .release = mem_free,
+    .wanted = wanted,
+    .init = init,
+    .configure = configure,
+    .run = run,
+    .fini = mem_free,
+};

@@ -9,12 +9,9 @@ enum verdict local_answer(struct query *query, uint16_t rcode, const struct reco
     struct resolver *resolver = query->resolver;
     struct answer local;
     int len = records_answer(resolver->big, RESOLVER_BIG, &query->key, rcode, answer, answers, authority, authorities);
-    if (len < 0 || message_own_answer(resolver->big, (size_t)len, resolver->scratch, &local) < 0) {
-        query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
-        return ANSWERED;
-    }
+    if (len < 0 || message_own_answer(resolver->big, (size_t)len, resolver->scratch, &local) < 0)
+        return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
     counter_add(resolver->counters, COUNTER_answers_local, 1);
     query->how = HOW_LOCAL;
-    query_answer(query, &local);
-    return ANSWERED;
+    return query_answer(query, &local);
 }

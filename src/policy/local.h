@@ -6,7 +6,7 @@
 #include "dns/records.h"
 #include "resolve/query.h"
 
-/* Answers with these records; SERVFAIL when memory is gone. Always ANSWERED. */
+/* Answers with these records; SERVFAIL when memory is gone. Gives the verdict of that. */
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities);
 

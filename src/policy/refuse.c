@@ -3,8 +3,10 @@
  *
  * The order: who asks; types that mean nothing in any class; the class (only IN goes further); ANY; RD=0.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/mem.h"
 #include "dns/codes.h"
 #include "local.h"
 #include "policy/steps.h"
@@ -13,44 +15,21 @@
 #define STRING_MAX  255 /* octets of a character string (RFC 1035 section 3.3) */
 #define QUOTED_MAX  (4 * STRING_MAX + 3)
 
-static enum verdict refuse(struct query *query, uint16_t rcode, int ede_code)
-{
-    query_error(query, rcode, ede_code, NULL);
-    return ANSWERED;
-}
+/* The snapshot. */
+struct refuse_rules {
+    enum config_deny deny;
+    /* What the operator lets be told about this server (RFC 4892) as TXT data; "": nothing. */
+    char version[QUOTED_MAX], hostname[QUOTED_MAX];
+};
 
-static enum verdict refuse_client(struct query *query)
-{
-    if (query->resolver->config->access.deny == DENY_REFUSE)
-        return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
-    query_drop(query, COUNTER_drops_policy);
-    return ANSWERED;
-}
+struct refuse {
+    const struct refuse_rules *rules;
+};
 
-/* Zone transfers, transaction types, pseudo types, and what IANA has not assigned among the Q and Meta types (RFC 6895
- * section 3.1). */
-static bool type_is_meta(uint16_t type)
-{
-    return type == 0 || type == TYPE_OPT || (type > TYPE_NXNAME && type < TYPE_ANY);
-}
-
-/* What the operator lets be told about this server (RFC 4892); NULL: nothing. */
-static const char *chaos_text(const struct query *query)
-{
-    static const struct {
-        const char *name;
-        bool version;
-    } names[] = {
-        {"\7version\4bind", true}, {"\7version\6server", true}, {"\10hostname\4bind", false}, {"\2id\6server", false}};
-    const struct config *config = query->resolver->config;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (name_equal(query->key.name, (const uint8_t *)names[i].name))
-            return names[i].version ? config->identity.version : config->identity.hostname;
-    return NULL;
-}
+/* --- the rules --- */
 
 /* A character string in presentation form: every octet that is not plain as \DDD. */
-static const char *quote(const char *text, char out[QUOTED_MAX])
+static void quote(const char *text, char out[QUOTED_MAX])
 {
     char *at = out;
     *at++ = '"';
@@ -60,16 +39,76 @@ static const char *quote(const char *text, char out[QUOTED_MAX])
         at += sprintf(at, plain ? "%c" : "\\%03u", octet);
     }
     memcpy(at, "\"", 2);
-    return out;
 }
 
-static enum verdict answer_chaos(struct query *query)
+static int prepare(const struct config *config, void **snapshot, FILE *errors)
 {
-    char quoted[QUOTED_MAX];
-    const char *text = chaos_text(query);
-    if (!text || query->key.type != TYPE_TXT)
+    (void)errors;
+    struct refuse_rules *rules = mem_zalloc(1, sizeof *rules);
+    if (!rules)
+        return -ENOMEM;
+    rules->deny = config->access.deny;
+    if (config->identity.version)
+        quote(config->identity.version, rules->version);
+    if (config->identity.hostname)
+        quote(config->identity.hostname, rules->hostname);
+    *snapshot = rules;
+    return 0;
+}
+
+static int init(void **state)
+{
+    *state = mem_zalloc(1, sizeof(struct refuse));
+    return *state ? 0 : -ENOMEM;
+}
+
+static void configure(void *state, const void *snapshot)
+{
+    struct refuse *refuse = state;
+    refuse->rules = snapshot;
+}
+
+/* --- the walk --- */
+
+static enum verdict refuse(struct query *query, uint16_t rcode, int ede_code)
+{
+    return query_error(query, rcode, ede_code, NULL);
+}
+
+static enum verdict refuse_client(struct query *query, const struct refuse_rules *rules)
+{
+    if (rules->deny == DENY_REFUSE)
+        return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
+    return query_drop(query, COUNTER_drops_policy);
+}
+
+/* Zone transfers, transaction types, pseudo types, and what IANA has not assigned among the Q and Meta types (RFC 6895
+ * section 3.1). */
+static bool type_is_meta(uint16_t type)
+{
+    return type == 0 || type == TYPE_OPT || (type > TYPE_NXNAME && type < TYPE_ANY);
+}
+
+/* "": the name tells nothing. */
+static const char *chaos_text(const struct query *query, const struct refuse_rules *rules)
+{
+    static const struct {
+        const char *name;
+        bool version;
+    } names[] = {
+        {"\7version\4bind", true}, {"\7version\6server", true}, {"\10hostname\4bind", false}, {"\2id\6server", false}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (name_equal(query->key.name, (const uint8_t *)names[i].name))
+            return names[i].version ? rules->version : rules->hostname;
+    return "";
+}
+
+static enum verdict answer_chaos(struct query *query, const struct refuse_rules *rules)
+{
+    const char *text = chaos_text(query, rules);
+    if (!*text || query->key.type != TYPE_TXT)
         return refuse(query, RCODE_REFUSED, EDE_NONE);
-    struct record_text txt = {NULL, "TXT", 0, quote(text, quoted)};
+    struct record_text txt = {NULL, "TXT", 0, text};
     return local_answer(query, RCODE_NOERROR, &txt, 1, NULL, 0);
 }
 
@@ -79,17 +118,18 @@ static enum verdict answer_any(struct query *query)
     return local_answer(query, RCODE_NOERROR, &hinfo, 1, NULL, 0);
 }
 
-static enum verdict run(struct query *query)
+static enum verdict run(struct query *query, void *state)
 {
+    const struct refuse_rules *rules = ((const struct refuse *)state)->rules;
     const struct key *key = &query->key;
     if (!query_client_allowed(query))
-        return refuse_client(query);
+        return refuse_client(query, rules);
     if (type_is_meta(key->type))
         return refuse(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
     if (key->type == TYPE_NXNAME) /* RFC 9824 section 3.4 */
         return refuse(query, RCODE_FORMERR, EDE_INVALID_QUERY_TYPE);
     if (key->class == CLASS_CH)
-        return answer_chaos(query);
+        return answer_chaos(query, rules);
     if (key->class != CLASS_IN)
         return refuse(query, RCODE_REFUSED, EDE_NONE);
     if (key->type == TYPE_ANY)
@@ -99,4 +139,12 @@ static enum verdict run(struct query *query)
     return NEXT;
 }
 
-const struct step step_refuse = {"refuse", run, NULL};
+const struct step step_refuse = {
+    .name = "refuse",
+    .prepare = prepare,
+    .release = mem_free,
+    .init = init,
+    .configure = configure,
+    .run = run,
+    .fini = mem_free,
+};

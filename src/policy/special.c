@@ -234,8 +234,9 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
     return answer_negative(query, exists ? RCODE_NOERROR : RCODE_NXDOMAIN, apex);
 }
 
-static enum verdict run(struct query *query)
+static enum verdict run(struct query *query, void *state)
 {
+    (void)state;
     const struct key *key = &query->key;
     struct place place = {ABSENT, NULL};
     char apex[NAME_MAX_TEXT];
@@ -249,4 +250,4 @@ static enum verdict run(struct query *query)
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));
 }
 
-const struct step step_special = {"special", run, NULL};
+const struct step step_special = {.name = "special", .run = run};

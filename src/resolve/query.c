@@ -29,13 +29,14 @@ static void query_end(struct query *query, enum counter how)
     slab_give(&resolver->queries, query);
 }
 
-void query_drop(struct query *query, enum counter why)
+enum verdict query_drop(struct query *query, enum counter why)
 {
     counter_add(query->resolver->counters, why, 1);
     query_end(query, COUNTER_queries_dropped);
+    return DROPPED;
 }
 
-static inline void query_send(struct query *query, size_t len, uint16_t rcode)
+static inline enum verdict query_send(struct query *query, size_t len, uint16_t rcode)
 {
     struct resolver *resolver = query->resolver;
     if (rcode == RCODE_SERVFAIL)
@@ -46,6 +47,7 @@ static inline void query_send(struct query *query, size_t len, uint16_t rcode)
         resolver->tally.other_rcode++;
     query->origin.ops->reply(query, len);
     query_end(query, COUNTER_queries_finished);
+    return ANSWERED;
 }
 
 static void query_log(const struct query *query, uint16_t rcode, const struct ede_list *ede)
@@ -93,24 +95,23 @@ static bool query_is_tapped(const struct resolver *resolver)
 #endif
 
 /* Apart, so that registers need not be saved for it where nobody looks on. */
-static __attribute__((noinline, cold)) void query_send_watched(struct query *query, struct bytes message,
-                                                               uint16_t rcode, const struct ede_list *ede)
+static __attribute__((noinline, cold)) enum verdict query_send_watched(struct query *query, struct bytes message,
+                                                                       uint16_t rcode, const struct ede_list *ede)
 {
     if (querylog_sample())
         query_log(query, rcode, ede);
     if (query_is_tapped(query->resolver))
         query_tap(query, TAP_CLIENT_RESPONSE, message);
-    query_send(query, message.len, rcode);
+    return query_send(query, message.len, rcode);
 }
 
 /* The answer lies in the query's room, which is also at `room`. */
-static void query_reply(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
-                        const struct ede_list *ede)
+static enum verdict query_reply(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
+                                const struct ede_list *ede)
 {
     if (querylog_sample() || query_is_tapped(query->resolver))
-        query_send_watched(query, (struct bytes){room, len}, rcode, ede);
-    else
-        query_send(query, len, rcode);
+        return query_send_watched(query, (struct bytes){room, len}, rcode, ede);
+    return query_send(query, len, rcode);
 }
 
 /* Largest answer that this client takes (RFC 6891 section 6.2.3; RFC 1035 section 4.2.2). */
@@ -136,18 +137,18 @@ static struct edit_client query_client(const struct query *query, bool authentic
     };
 }
 
-void query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
+enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
 {
     struct edit_client client = query_client(query, answer->authenticated);
     bool truncated = false;
     size_t len = edit_finish(room, cap, answer, &client, &truncated);
     if (truncated)
         counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
-    query_reply(query, room, len, answer->rcode, &answer->ede);
+    return query_reply(query, room, len, answer->rcode, &answer->ede);
 }
 
 /* An answer that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
-static void query_answer_big(struct query *query, const struct answer *answer)
+static enum verdict query_answer_big(struct query *query, const struct answer *answer)
 {
     struct resolver *resolver = query->resolver;
     struct edit_client client = query_client(query, answer->authenticated);
@@ -158,30 +159,24 @@ static void query_answer_big(struct query *query, const struct answer *answer)
     copy.wire = resolver->big;
     size_t len = edit_finish(resolver->big, RESOLVER_BIG, &copy, &client, &truncated);
     uint8_t *room = query->origin.ops->room(query, len);
-    if (!room) {
-        query_drop(query, COUNTER_drops_no_room);
-        return;
-    }
+    if (!room)
+        return query_drop(query, COUNTER_drops_no_room);
     memcpy(room, resolver->big, len);
     if (truncated)
         counter_add(resolver->counters, COUNTER_answers_truncated, 1);
-    query_reply(query, room, len, answer->rcode, &answer->ede);
+    return query_reply(query, room, len, answer->rcode, &answer->ede);
 }
 
-void query_answer(struct query *query, const struct answer *answer)
+enum verdict query_answer(struct query *query, const struct answer *answer)
 {
     size_t cap = answer->len + EDIT_OPT_MAX;
-    if (cap > query_limit(query) || answer->wire == query->resolver->big) {
-        query_answer_big(query, answer);
-        return;
-    }
+    if (cap > query_limit(query) || answer->wire == query->resolver->big)
+        return query_answer_big(query, answer);
     uint8_t *room = query->origin.ops->room(query, cap);
-    if (!room) {
-        query_drop(query, COUNTER_drops_no_room);
-        return;
-    }
+    if (!room)
+        return query_drop(query, COUNTER_drops_no_room);
     memcpy(room, answer->wire, answer->len);
-    query_finish(query, room, cap, answer);
+    return query_finish(query, room, cap, answer);
 }
 
 static void count_error(struct counters *counters, uint16_t rcode)
@@ -193,28 +188,26 @@ static void count_error(struct counters *counters, uint16_t rcode)
         counter_add(counters, COUNTER_answers_formerr, 1);
 }
 
-void query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede)
+enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
     enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
     struct edit_client client = query_client(query, false);
     uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
-    if (!room) {
-        query_drop(query, COUNTER_drops_no_room);
-        return;
-    }
+    if (!room)
+        return query_drop(query, COUNTER_drops_no_room);
     size_t len = edit_error(room, ERROR_ROOM, rcode, true, ede, &client);
     count_error(query->resolver->counters, rcode);
     if (!query->parked)
         query->how = HOW_LOCAL;
-    query_reply(query, room, len, rcode, ede);
+    return query_reply(query, room, len, rcode, ede);
 }
 
-void query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
+enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
 {
     struct ede_list ede = {.count = 0};
     if (ede_code != EDE_NONE)
         ede_add(&ede, (uint16_t)ede_code, text, text ? strlen(text) : 0);
-    query_error_with(query, rcode, &ede);
+    return query_error_with(query, rcode, &ede);
 }
 
 /* --- waiting --- */
@@ -317,18 +310,17 @@ static void query_refuse_malformed(struct query *query, enum request_verdict ver
         query_error(query, RCODE_FORMERR, EDE_NONE, NULL);
 }
 
-static struct query *query_run(struct query *query)
+/* Gives the parked query if it waits now. */
+static struct query *query_walk(struct query *query)
 {
-    const struct step *const *step = query->resolver->steps;
-    while (*step) {
-        enum verdict verdict = (*step++)->run(query);
-        if (verdict == WAITING)
-            return query->parked_as;
-        if (verdict == ANSWERED)
-            return NULL;
-    }
-    query_error(query, RCODE_REFUSED, EDE_PROHIBITED, NULL);
-    return NULL;
+    const struct step_active *step = query->resolver->active;
+    enum verdict verdict;
+    do {
+        query->step = step->index;
+        verdict = step->run(query, step->state);
+        step++;
+    } while (verdict == NEXT); /* the last one never says so */
+    return verdict == WAITING ? query->parked_as : NULL;
 }
 
 /* A query is not zeroed: it is large, and this is on the path of every hit. */
@@ -342,6 +334,7 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     query->resolver = resolver;
     query->wire = wire;
     query->question = wire.data + MESSAGE_HEADER;
+    query->step = 0;
     query->parked = false;
     query->how = HOW_HIT;
     query->parked_as = NULL;
@@ -363,7 +356,7 @@ struct query *query_start(struct resolver *resolver, const struct origin *origin
 {
     struct query query;
     query.origin = *origin;
-    return query_take(&query, resolver, wire) ? query_run(&query) : NULL;
+    return query_take(&query, resolver, wire) ? query_walk(&query) : NULL;
 }
 
 static void fetch_all(const struct query *queries, unsigned count)
@@ -379,5 +372,5 @@ void query_run_all(struct query *queries, unsigned count)
     if (count > 1) /* one alone waits no less for being fetched first */
         fetch_all(queries, count);
     for (unsigned i = 0; i < count; i++)
-        query_run(&queries[i]);
+        query_walk(&queries[i]);
 }

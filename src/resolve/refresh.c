@@ -4,6 +4,7 @@
  * Invariant: `failing` and `refreshed` are hints of fixed size; a slot that another key took over costs one wait or one question
  * more, never a wrong answer.
  */
+#include <assert.h>
 #include "dns/codes.h"
 #include "refresh.h"
 
@@ -13,21 +14,28 @@ enum {
     REFRESHED_MS = 10000, /* a refresh that failed is not begun again within this */
 };
 
+static struct refresh *refresh_of(const struct resolver *resolver)
+{
+    struct refresh *refresh = resolver_step_state(resolver, &step_cache);
+    assert(refresh); /* who asks upstream looks into the cache before */
+    return refresh;
+}
+
 static bool recheck_holds(const struct recheck *slots, uint64_t hash, uint64_t now_ms)
 {
-    const struct recheck *slot = &slots[hash % RESOLVER_RECHECKS];
+    const struct recheck *slot = &slots[hash % REFRESH_SLOTS];
     return slot->hash == hash && now_ms < slot->until_ms;
 }
 
 static void recheck_note(struct recheck *slots, uint64_t hash, uint64_t until_ms)
 {
-    slots[hash % RESOLVER_RECHECKS] = (struct recheck){hash, until_ms};
+    slots[hash % REFRESH_SLOTS] = (struct recheck){hash, until_ms};
 }
 
 static void tell_of_stale(struct resolver *resolver)
 {
     uint64_t suppressed;
-    if (log_allowed(&resolver->stale_limit, loop_now(resolver->loop), &suppressed))
+    if (log_allowed(&refresh_of(resolver)->stale_limit, loop_now(resolver->loop), &suppressed))
         log_warning("resolve", "expired answers are given, because fresh ones are not had in time%s",
                     suppressed ? " (and more of the same)" : "");
 }
@@ -51,31 +59,31 @@ bool stale_find(const struct query *query, struct cache_found *found)
     return true;
 }
 
-bool stale_answer(struct query *query)
+enum verdict stale_answer(struct query *query)
 {
     struct cache_found found;
     if (!stale_find(query, &found))
-        return false;
+        return NEXT;
     query->how = HOW_STALE;
-    query_answer(query, &found.answer);
-    return true;
+    return query_answer(query, &found.answer);
 }
 
 void stale_note_failure(struct resolver *resolver, uint64_t hash)
 {
-    recheck_note(resolver->failing, hash, loop_now(resolver->loop) + FAILING_MS);
+    recheck_note(refresh_of(resolver)->failing, hash, loop_now(resolver->loop) + FAILING_MS);
 }
 
 bool stale_is_failing(struct resolver *resolver, uint64_t hash)
 {
-    return recheck_holds(resolver->failing, hash, loop_now(resolver->loop));
+    return recheck_holds(refresh_of(resolver)->failing, hash, loop_now(resolver->loop));
 }
 
 bool refresh_is_due(struct resolver *resolver, uint64_t hash)
 {
+    struct recheck *refreshed = refresh_of(resolver)->refreshed;
     uint64_t now_ms = loop_now(resolver->loop);
-    if (recheck_holds(resolver->refreshed, hash, now_ms))
+    if (recheck_holds(refreshed, hash, now_ms))
         return false;
-    recheck_note(resolver->refreshed, hash, now_ms + REFRESHED_MS);
+    recheck_note(refreshed, hash, now_ms + REFRESHED_MS);
     return true;
 }

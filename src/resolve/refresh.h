@@ -8,10 +8,24 @@
 
 #include "resolve/query.h"
 
+/* A name that could not be refreshed (RFC 8767 section 5: failure recheck timer), or whose refresh was begun. */
+struct recheck {
+    uint64_t hash;
+    uint64_t until_ms;
+};
+#define REFRESH_SLOTS 1024
+
+/* The state of step_cache. */
+struct refresh {
+    struct recheck failing[REFRESH_SLOTS];   /* by hash: answered stale at once until then */
+    struct recheck refreshed[REFRESH_SLOTS]; /* likewise: not refreshed again until then */
+    struct log_limit stale_limit;            /* of lines that say that expired answers are given */
+};
+
 /* An expired answer of the cache that may still be given to this query, in the resolver's room, counted as given. */
 bool stale_find(const struct query *query, struct cache_found *found);
-/* Answers the query with it. True: the query is gone. */
-bool stale_answer(struct query *query);
+/* Answers the query with it; NEXT: there is none. */
+enum verdict stale_answer(struct query *query);
 /* Says that this key could not be refreshed: for a while it is answered stale at once. */
 void stale_note_failure(struct resolver *resolver, uint64_t hash);
 /* True while that holds. */

@@ -23,56 +23,85 @@ static void free_memory(struct resolver *resolver)
 {
     mem_free(resolver->big);
     mem_free(resolver->scratch);
-    mem_free(resolver->failing);
-    mem_free(resolver->refreshed);
     recorder_fini(&resolver->recorder);
 }
 
 enum { TIMER_GRAIN_MS = 20 }; /* so late may a deadline run; a client is answered by its own all the same */
 
-static void set_health(struct resolver *resolver, const char *name)
+/* --- steps --- */
+
+/* No step wanted the query. */
+static enum verdict refuse(struct query *query, void *state)
 {
-    int len = name ? name_from_text(resolver->health, name) : 0; /* the option takes host names only */
-    resolver->health_len = len > 0 ? (uint8_t)len : 0;
+    (void)state;
+    return query_error(query, RCODE_REFUSED, EDE_PROHIBITED, NULL);
 }
 
-static void choose_steps(struct resolver *resolver, const struct config *config)
+static void configure_steps(struct resolver *resolver, const struct step_set *set)
 {
-    unsigned count = 0;
-    for (const struct step *const *step = resolver->all_steps; *step; step++) {
-        assert(count < STEPS_MAX);
-        if (!(*step)->wanted || (*step)->wanted(config))
-            resolver->steps[count++] = *step;
+    struct step_active *active = resolver->active;
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct step *step = set->order[i];
+        if (step->configure)
+            step->configure(resolver->step_state[i], set->snapshot[i]);
+        if (!step->wanted || step->wanted(set->snapshot[i]))
+            *active++ = (struct step_active){step->run, resolver->step_state[i], (uint8_t)i};
     }
-    resolver->steps[count] = NULL;
+    *active = (struct step_active){refuse, NULL, (uint8_t)set->count};
 }
 
-void resolver_configure(struct resolver *resolver, const struct config *config)
+/* Of the first `count` steps. */
+static void fini_steps(struct resolver *resolver, const struct step_set *set, unsigned count)
 {
+    for (unsigned i = 0; i < count; i++)
+        if (set->order[i]->fini)
+            set->order[i]->fini(resolver->step_state[i]);
+}
+
+static int init_steps(struct resolver *resolver, const struct step_set *set)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        int status = set->order[i]->init ? set->order[i]->init(&resolver->step_state[i]) : 0;
+        if (status < 0) {
+            fini_steps(resolver, set, i);
+            return status;
+        }
+    }
+    return 0;
+}
+
+/* --- birth --- */
+
+void resolver_configure(struct resolver *resolver, const struct config *config, struct step_set *steps)
+{
+    struct step_set *before = resolver->steps;
+    assert(!before || before->order == steps->order); /* a waiting query's position and the states go by it */
+    resolver->steps = step_set_ref(steps);
+    configure_steps(resolver, steps);
+    step_set_unref(before);
     unsigned queries = config->limits.queries_in_flight;
     resolver->config = config;
     resolver->queries.limit = queries;
     resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an attempt's time */
-    set_health(resolver, config->health_name);
-    choose_steps(resolver, config);
     timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms - TIMER_GRAIN_MS);
     timeouts_set_length(&resolver->stale_after, config->cache.stale_answer_after_ms);
 }
 
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
-                  struct cache *cache, struct group *group, const struct step *const *steps)
+                  struct cache *cache, struct group *group, struct step_set *steps)
 {
-    *resolver =
-        (struct resolver){.loop = loop, .counters = counters, .cache = cache, .group = group, .all_steps = steps};
+    *resolver = (struct resolver){.loop = loop, .counters = counters, .cache = cache, .group = group};
+    int status = -ENOMEM;
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
-    resolver->failing = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->failing);
-    resolver->refreshed = mem_zalloc(RESOLVER_RECHECKS, sizeof *resolver->refreshed);
-    if (!resolver->big || !resolver->scratch || !resolver->failing || !resolver->refreshed ||
-        recorder_init(&resolver->recorder) < 0 || table_init(&resolver->queries_by_client, 256) < 0)
+    if (!resolver->big || !resolver->scratch || recorder_init(&resolver->recorder) < 0 ||
+        table_init(&resolver->queries_by_client, 256) < 0)
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)
-        goto fail_table;
+        goto fail_queries;
+    status = init_steps(resolver, steps);
+    if (status < 0)
+        goto fail_lookups;
     slab_init(&resolver->queries, sizeof(struct query), 0, 0); /* query_park writes all that is read */
     slab_init(&resolver->lookups, sizeof(struct lookup), offsetof(struct lookup, key), 0);
     querylog_init(&resolver->querylog, loop, counters);
@@ -80,13 +109,15 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     timeouts_init(&resolver->stale_after, loop, 0, lookup_stale_due);
     for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
         timeouts_init(&resolver->again[i], loop, again_lengths[i], lookup_ask_again);
-    resolver_configure(resolver, config);
+    resolver_configure(resolver, config, steps);
     return 0;
-fail_table:
+fail_lookups:
+    table_fini(&resolver->lookups_by_key);
+fail_queries:
     table_fini(&resolver->queries_by_client);
 fail:
     free_memory(resolver);
-    return -ENOMEM;
+    return status;
 }
 
 static struct lookup *any_lookup(const struct resolver *resolver)
@@ -107,6 +138,8 @@ void resolver_stop(struct resolver *resolver)
 
 void resolver_fini(struct resolver *resolver)
 {
+    fini_steps(resolver, resolver->steps, resolver->steps->count);
+    step_set_unref(resolver->steps);
     querylog_fini(&resolver->querylog);
     timeouts_fini(&resolver->answer_by);
     timeouts_fini(&resolver->stale_after);

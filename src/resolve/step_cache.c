@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The step that answers from the cache: copied straight into the client's room, nothing allocated. */
+#include <errno.h>
+#include "base/mem.h"
 #include "dns/codes.h"
 #include "lookup.h"
 #include "refresh.h"
-#include "resolve/resolver.h"
 
 /* What a hit is built in first: most answers and their OPT fit. */
 #define CACHE_ROOM 2048
@@ -42,8 +43,7 @@ static enum verdict answer_big(struct query *query, uint64_t now_ms)
         CACHE_HIT)
         return NEXT; /* evicted in between by another worker */
     note_hit(query, &found);
-    query_answer(query, &found.answer);
-    return ANSWERED;
+    return query_answer(query, &found.answer);
 }
 
 /* A name that could not be renewed a moment ago is not waited for again: expired data at once, one try in the background. */
@@ -54,29 +54,32 @@ static enum verdict answer_stale(struct query *query)
         return NEXT;
     struct key key = query->key;
     uint64_t hash = query->hash;
-    if (!stale_answer(query))
-        return NEXT;
-    if (refresh_is_due(resolver, hash))
+    enum verdict verdict = stale_answer(query);
+    if (verdict != NEXT && refresh_is_due(resolver, hash))
         lookup_refresh(resolver, &key, hash);
-    return ANSWERED;
+    return verdict;
 }
 
-static enum verdict run(struct query *query)
+static int init(void **state)
 {
+    *state = mem_zalloc(1, sizeof(struct refresh));
+    return *state ? 0 : -ENOMEM;
+}
+
+static enum verdict run(struct query *query, void *state)
+{
+    (void)state;
     struct resolver *resolver = query->resolver;
     uint64_t now_ms = loop_now(resolver->loop);
     struct cache_found found;
     uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);
-    if (!room) {
-        query_drop(query, COUNTER_drops_no_room);
-        return ANSWERED;
-    }
+    if (!room)
+        return query_drop(query, COUNTER_drops_no_room);
     switch (cache_get(resolver->cache, &query->key, query->hash, now_ms, false, 0, room, CACHE_ROOM - EDIT_OPT_MAX,
                       &found)) {
     case CACHE_HIT:
         note_hit(query, &found);
-        query_finish(query, room, CACHE_ROOM, &found.answer);
-        return ANSWERED;
+        return query_finish(query, room, CACHE_ROOM, &found.answer);
     case CACHE_TOO_BIG:
         return answer_big(query, now_ms);
     default:
@@ -85,4 +88,4 @@ static enum verdict run(struct query *query)
     }
 }
 
-const struct step step_cache = {"cache", run, NULL};
+const struct step step_cache = {.name = "cache", .init = init, .run = run, .fini = mem_free};

@@ -3,19 +3,16 @@
 #include "base/errors.h"
 #include "dns/codes.h"
 #include "lookup.h"
-#include "resolve/resolver.h"
+#include "resolve/query.h"
 
-static enum verdict run(struct query *query)
+static enum verdict run(struct query *query, void *state)
 {
-    if (!(query->request.flags & FLAG_RD)) { /* never upstream for it */
-        query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
-        return ANSWERED;
-    }
-    if (query->resolver->stopping) {
-        query_error(query, RCODE_SERVFAIL, EDE_OTHER, error_text(ERROR_STOPPING));
-        return ANSWERED;
-    }
+    (void)state;
+    if (!(query->request.flags & FLAG_RD)) /* never upstream for it */
+        return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
+    if (query->resolver->stopping)
+        return query_error(query, RCODE_SERVFAIL, EDE_OTHER, error_text(ERROR_STOPPING));
     return lookup_join(query) ? WAITING : ANSWERED;
 }
 
-const struct step step_lookup = {"lookup", run, NULL};
+const struct step step_lookup = {.name = "lookup", .run = run};

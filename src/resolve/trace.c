@@ -58,14 +58,16 @@ static void look_into_cache(struct trace *trace, const struct query *query)
 
 static void walk(struct trace *trace, struct query *query)
 {
+    const struct resolver *resolver = query->resolver;
     enum verdict verdict = NEXT;
-    for (const struct step *const *step = query->resolver->steps; *step && verdict == NEXT; step++) {
-        if (*step == &step_cache) {
+    for (const struct step_active *active = resolver->active; verdict == NEXT; active++) {
+        const struct step *step = resolver->steps->order[active->index];
+        if (step == &step_cache) {
             look_into_cache(trace, query);
             continue;
         }
-        trace->step = (*step)->name;
-        verdict = (*step)->run(query);
+        trace->step = step->name;
+        verdict = active->run(query, active->state);
     }
 }
 

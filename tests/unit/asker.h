@@ -15,7 +15,7 @@
 struct asker {
     struct loop loop;
     struct counters counters;
-    struct config config;
+    struct config config, configured; /* as the test has it, and as the resolver was last told */
     struct resolver resolver;
     struct prefix allowed;
     struct addr client;
@@ -45,15 +45,34 @@ static inline void asker_reply(struct query *query, size_t len)
     asker->len = len;
 }
 
-static inline enum verdict asker_pass(struct query *query)
+static inline enum verdict asker_pass(struct query *query, void *state)
 {
+    (void)state;
     struct asker *asker = query->origin.owner;
     asker->passed++;
-    query_drop(query, COUNTER_drops_policy);
-    return ANSWERED;
+    return query_drop(query, COUNTER_drops_policy);
 }
 
-static inline void asker_open(struct asker *asker, const struct step *const *steps)
+/* The steps as the configuration that is now the asker's wants them. */
+static inline struct step_set *asker_steps(const struct asker *asker, const struct step *const *order)
+{
+    struct step_set *steps;
+    int status = step_set_new(&steps, order, &asker->config, stderr);
+    assert(status == 0);
+    return steps;
+}
+
+static inline void asker_configure(struct asker *asker)
+{
+    if (memcmp(&asker->config, &asker->configured, sizeof asker->config) == 0)
+        return;
+    struct step_set *steps = asker_steps(asker, asker->resolver.steps->order);
+    resolver_configure(&asker->resolver, &asker->config, steps);
+    asker->configured = asker->config;
+    step_set_unref(steps);
+}
+
+static inline void asker_open(struct asker *asker, const struct step *const *order)
 {
     *asker = (struct asker){.flags = FLAG_RD, .class = CLASS_IN};
     int status = loop_init(&asker->loop);
@@ -68,8 +87,11 @@ static inline void asker_open(struct asker *asker, const struct step *const *ste
     assert(status == 0);
     status = addr_parse(&asker->client, "127.0.0.1@5353", 53);
     assert(status == 0);
+    struct step_set *steps = asker_steps(asker, order);
     status = resolver_init(&asker->resolver, &asker->loop, &asker->counters, &asker->config, NULL, NULL, steps);
     assert(status == 0);
+    step_set_unref(steps);
+    asker->configured = asker->config;
 }
 
 static inline void asker_close(struct asker *asker)
@@ -113,6 +135,7 @@ static inline void asker_ask(struct asker *asker, const char *name, uint16_t typ
     static const struct origin_ops ops = {.room = asker_room, .reply = asker_reply};
     struct origin origin = {.ops = &ops, .owner = asker, .client = asker->client, .tcp = asker->tcp};
     uint8_t question[512];
+    asker_configure(asker);
     asker->id++;
     size_t len = asker_write_question(asker, question, name, type);
     asker->replies = asker->passed = 0;

@@ -89,8 +89,12 @@ static inline void resolver_begin(unsigned entries, unsigned addresses)
     group = fake_group(config);
     cache = cache_new(4 << 20);
     assert(cache);
-    int status = resolver_init(&resolver, &fake.loop, &fake.counters, config, cache, group, client_steps);
+    struct step_set *steps;
+    int status = step_set_new(&steps, client_steps, config, stderr);
     assert(status == 0);
+    status = resolver_init(&resolver, &fake.loop, &fake.counters, config, cache, group, steps);
+    assert(status == 0);
+    step_set_unref(steps);
 }
 
 /* received = finished + dropped + waiting */

@@ -87,8 +87,9 @@ static inline void answer_by_name(struct query *query)
         query_error(query, RCODE_NXDOMAIN, EDE_NONE, NULL);
 }
 
-static inline enum verdict server_step(struct query *query)
+static inline enum verdict server_step(struct query *query, void *state)
 {
+    (void)state;
     struct query *parked = NULL;
     if (query->key.name[1] != 'w') {
         answer_by_name(query);
@@ -118,8 +119,8 @@ static inline void server_answer_waiting(void)
 
 static inline void server_open(void)
 {
-    static const struct step step = {"answer", server_step, NULL};
-    static const struct step *const steps[] = {&step, NULL};
+    static const struct step step = {.name = "answer", .run = server_step};
+    static const struct step *const order[] = {&step, NULL};
     static const uint8_t key[16] = "0123456789abcde";
     hash_init_fixed(key);
     server_set_clock(START_MS);
@@ -137,8 +138,12 @@ static inline void server_open(void)
     assert(status == 0);
     struct cache *cache = cache_new(0);
     assert(cache);
+    struct step_set *steps;
+    status = step_set_new(&steps, order, &server.config, stderr);
+    assert(status == 0);
     status = resolver_init(&server.resolver, &server.loop, &server.counters, &server.config, cache, NULL, steps);
     assert(status == 0);
+    step_set_unref(steps);
 }
 
 static inline void server_close(void)

@@ -9,7 +9,7 @@
 #include "asker.h"
 #include "policy/steps.h"
 
-static const struct step step_pass = {"pass", asker_pass, NULL};
+static const struct step step_pass = {.name = "pass", .run = asker_pass};
 static const struct step *const steps[] = {&step_health, &step_pass, NULL};
 
 static int setup(void **state)
@@ -28,12 +28,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void name_it(struct asker *asker, char *name)
-{
-    asker->config.health_name = name;
-    resolver_configure(&asker->resolver, &asker->config);
-}
-
 static void test_without_a_name_all_pass(void **state)
 {
     struct asker *asker = *state;
@@ -47,7 +41,7 @@ static void test_it_is_answered(void **state)
 {
     struct asker *asker = *state;
     char name[] = "health.example";
-    name_it(asker, name);
+    asker->config.health_name = name;
     asker_ask(asker, "Health.example", TYPE_A);
     assert_true(asker_was_answered(asker, RCODE_NOERROR));
     assert_string_equal(asker_section(asker, LDNS_SECTION_ANSWER), "Health.example. 0 IN A 127.0.0.1\n");
@@ -66,8 +60,8 @@ static void test_draining_refuses_it_alone(void **state)
 {
     struct asker *asker = *state;
     char name[] = "health.example";
-    name_it(asker, name);
-    asker->resolver.draining = true;
+    asker->config.health_name = name;
+    health_drain(&asker->resolver);
     asker_ask(asker, "health.example", TYPE_A);
     assert_true(asker_was_answered(asker, RCODE_REFUSED));
     assert_int_equal(asker_ede(asker), EDE_OTHER);

@@ -11,7 +11,7 @@
 
 enum { TYPE_TKEY = 249, TYPE_TSIG = 250, TYPE_IXFR = 251, TYPE_AXFR = 252, TYPE_MAILB = 253, TYPE_MAILA = 254 };
 
-static const struct step step_pass = {"pass", asker_pass, NULL};
+static const struct step step_pass = {.name = "pass", .run = asker_pass};
 static const struct step *const steps[] = {&step_refuse, &step_pass, NULL};
 
 static int setup(void **state)

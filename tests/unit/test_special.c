@@ -13,7 +13,7 @@
 #define REVERSED_0 "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa."
 #define SOA_REST   " nobody.invalid. 1 3600 1200 604800 10800\n"
 
-static const struct step step_pass = {"pass", asker_pass, NULL};
+static const struct step step_pass = {.name = "pass", .run = asker_pass};
 static const struct step *const steps[] = {&step_special, &step_pass, NULL};
 
 /* Names at the top that do not exist. */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* A step: one thing that may become of a query. The steps stand in one full order (daemon/steps.c), which each query walks.
+ *
+ * Does:    a step is one constant table entry. What it needs of the configuration is prepared once, as an immutable snapshot that
+ *          all workers share; what it remembers is its state, one for each worker, which nobody else touches.
+ * Owns:    a step set owns the snapshots and ends with its last reference; a resolver owns the states.
+ * Threads: `prepare` runs on the main thread, `release` on that which gives the last reference back, all else on the worker's.
+ */
+#ifndef DOTSTUB_RESOLVE_STEP_H
+#define DOTSTUB_RESOLVE_STEP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include "base/check.h"
+
+struct config;
+struct query;
+struct resolver;
+
+enum verdict {
+    NEXT,     /* not this step's affair: the walk goes on */
+    ANSWERED, /* the response was sent */
+    DROPPED,  /* there is no response */
+    WAITING,  /* the query is parked (query_park) */
+};
+
+/* Members may be NULL where a step has nothing to do; only `name` and `run` are always there. */
+struct step {
+    const char *name;
+    /* Makes the snapshot of the configuration, of which it keeps no pointer. 0 and *snapshot (NULL: with this configuration there
+     * is nothing to do), or negative after a sentence for the operator in `errors` (-ENOMEM: without one). */
+    int (*prepare)(const struct config *config, void **snapshot, FILE *errors);
+    void (*release)(void *snapshot);
+    /* False: the step is left out of the walk. */
+    bool (*wanted)(const void *snapshot);
+    /* Makes a worker's state. 0, or negative and nothing is left behind. */
+    int (*init)(void **state);
+    /* `snapshot` holds from now on; the one before is not looked at any more. First called after `init`. */
+    void (*configure)(void *state, const void *snapshot);
+    enum verdict (*run)(struct query *query, void *state);
+    void (*fini)(void *state);
+};
+
+#define STEPS_MAX 16
+
+/* All steps of an order, prepared for one configuration. */
+struct step_set {
+    atomic_uint references;
+    const struct step *const *order; /* ends with NULL */
+    unsigned count;
+    void *snapshot[STEPS_MAX]; /* by the step's index in the order */
+};
+
+/* Prepares the steps of `order` (constant, ends with NULL). 0 and one reference in *out, or negative after what the step that
+ * failed has said. */
+int step_set_new(struct step_set **out, const struct step *const *order, const struct config *config,
+                 FILE *errors) MUST_CHECK;
+struct step_set *step_set_ref(struct step_set *set);
+/* NULL is fine. */
+void step_set_unref(struct step_set *set);
+
+/* The last two of daemon/steps.c: answered from the cache; asked upstream. */
+extern const struct step step_cache, step_lookup;
+
+#endif
