@@ -29,6 +29,8 @@ struct origin_ops {
     uint8_t *(*room)(struct query *query, size_t cap);
     /* The answer of `len` octets lies in the room: send it. */
     void (*reply)(struct query *query, size_t len);
+    /* There is no answer, and the query is gone after this. NULL: nobody wants to know. */
+    void (*dropped)(struct query *query);
     /* It waited, and where its time went; the reply follows. NULL: nobody wants to know. */
     void (*recorded)(struct query *query, const struct record *record);
 };
@@ -59,8 +61,9 @@ struct query {
     uint8_t how;             /* enum how, of what it gets: a hit unless somebody knows better */
     /* While parked: */
     struct list_link in_owner; /* the listener's list of its waiting queries, if it keeps one */
+    struct list_link in_step;  /* the list of the step that lets it wait, if that keeps one */
     struct list_link in_lookup;
-    struct lookup *lookup;
+    struct lookup *lookup;       /* NULL: it does not wait for one */
     const struct server *server; /* who was asked for it last; set before its answer is given */
     struct table_link by_client; /* finds retransmissions */
     struct timeout answer_by;
@@ -80,6 +83,13 @@ void query_run_all(struct query *queries, unsigned count);
  * listener may link in_owner), else NULL: it has been answered or dropped. */
 struct query *query_start(struct resolver *resolver, const struct origin *origin, struct bytes wire);
 
+/* The step that the query has come to. */
+static inline const char *query_step_name(const struct query *query)
+{
+    const struct step_set *set = query->resolver->steps;
+    return query->step < set->count ? set->order[query->step]->name : "end";
+}
+
 /* True if the client is within access.allow. */
 bool query_client_allowed(const struct query *query);
 
@@ -96,8 +106,16 @@ enum verdict query_error_with(struct query *query, uint16_t rcode, const struct 
 /* No answer. `why`: COUNTER_drops_policy and its like. */
 enum verdict query_drop(struct query *query, enum counter why);
 
-/* Copies the query to the slab so that it can wait; the copy is the query from now on. NULL: it has ended: answered because the
- * limit is reached or memory is gone, or it repeats one that waits already (same address, port, id and question). */
+/* Answers SERVFAIL to a query that cannot be helped: memory, its time or the daemon's is over. */
+enum verdict query_give_up(struct query *query, const char *text);
+
+/* For a step that lets the query wait, and says WAITING then. What it gives is the query from now on, and lies in the slab; it waits for
+ * nothing yet. The step links it into a list of its own by in_step, which the query leaves when it ends for whatever reason: its time is
+ * over, its client is gone, the resolver stops. NULL: it has ended, and the step says DROPPED: the limit is reached, memory is gone, the
+ * resolver stops, or it repeats one that waits already (same address, port, id and question). */
 struct query *query_park(struct query *query);
+/* Goes on with a query that waits in a step, as if that step had said NEXT: at the next one that takes part, be the configuration another
+ * one by now. The query may be gone then. Not from within the step that parked it. */
+void query_resume(struct query *query);
 
 #endif

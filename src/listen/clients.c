@@ -271,12 +271,20 @@ static void clients_flush(struct loop_flush *hook)
 static uint8_t *client_room(struct query *query, size_t cap)
 {
     struct client *client = query->origin.owner;
-    uint8_t *room = stream_reserve(&client->stream, cap);
-    if (!room && query->parked) { /* it will be dropped */
+    return stream_reserve(&client->stream, cap);
+}
+
+/* A query that has ended before client_frame knew of it was not counted. */
+static void client_waits_less(struct client *client, const struct query *query)
+{
+    if (query->parked && list_linked(&query->in_owner))
         client->waiting--;
-        client_touch(client);
-    }
-    return room;
+    client_touch(client);
+}
+
+static void client_dropped(struct query *query)
+{
+    client_waits_less(query->origin.owner, query);
 }
 
 static void client_reply(struct query *query, size_t len)
@@ -285,12 +293,11 @@ static void client_reply(struct query *query, size_t len)
     stream_commit(&client->stream, len);
     client->answered += 2 + len;
     client->useful_ms = loop_now(client->clients->resolver->loop);
-    if (query->parked)
-        client->waiting--;
-    client_touch(client);
+    client_waits_less(client, query);
 }
 
-static const struct origin_ops client_origin_ops = {.room = client_room, .reply = client_reply};
+static const struct origin_ops client_origin_ops = {
+    .room = client_room, .reply = client_reply, .dropped = client_dropped};
 
 static void client_frame(struct stream *stream, uint8_t *message, size_t len)
 {

@@ -298,20 +298,19 @@ static void lookup_start(struct lookup *lookup, enum counter why)
     lookup_ask(lookup);
 }
 
-bool lookup_join(struct query *query)
+enum verdict lookup_join(struct query *query)
 {
     struct resolver *resolver = query->resolver;
     struct query *parked = query_park(query);
     if (!parked)
-        return false;
+        return DROPPED;
+    parked->how = HOW_MISS;
     struct lookup *lookup = lookup_find(resolver, &parked->key, parked->hash);
     bool joined = lookup != NULL;
     if (!joined)
         lookup = lookup_new(resolver, &parked->key, parked->hash);
-    if (!lookup) {
-        query_error(parked, RCODE_SERVFAIL, EDE_OTHER, error_text(ERROR_LIMIT));
-        return false;
-    }
+    if (!lookup)
+        return query_give_up(parked, error_text(ERROR_LIMIT));
     if (joined)
         lookup_ask_anew(lookup);
     parked->lookup = lookup;
@@ -322,7 +321,7 @@ bool lookup_join(struct query *query)
         lookup_start(lookup, COUNTER_lookups_started);
     if (!list_linked(&lookup->stale_after.link))
         timeout_start(&resolver->stale_after, &lookup->stale_after);
-    return true;
+    return WAITING;
 }
 
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)

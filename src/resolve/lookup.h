@@ -32,9 +32,8 @@ struct lookup {
     struct key key;             /* last: large, and mostly empty */
 };
 
-/* Joins the lookup of this query's key, starting one if there is none; true: the query waits now.
- * False: it has ended (limit, memory, retransmission). */
-bool lookup_join(struct query *query);
+/* Joins the lookup of this query's key, starting one if there is none. WAITING, unless it has ended (limit, memory, retransmission). */
+enum verdict lookup_join(struct query *query);
 /* Asks for this key with nobody waiting, unless it is being asked already. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Expired data, or SERVFAIL and why, to one that waits and cannot wait any longer. */

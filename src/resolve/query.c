@@ -4,8 +4,10 @@
  * Invariants:
  *   - received = finished + dropped + waiting: query_start counts the first, query_end exactly one of the others, and a query
  *     waits exactly while it is parked;
- *   - query_end takes a parked query out of everything (lookup, owner's list, table, timeout) before anybody is called.
+ *   - query_end takes a parked query out of everything (what it waits for, owner's list, table, timeout);
+ *   - `step` only grows, so a query that waited goes on behind the step that let it wait.
  */
+#include <assert.h>
 #include <string.h>
 #include "base/errors.h"
 #include "dns/codes.h"
@@ -23,6 +25,7 @@ static void query_end(struct query *query, enum counter how)
     if (how == COUNTER_queries_finished)
         histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query->received_ms, 1);
     timeout_stop(&query->answer_by);
+    list_remove(&query->in_step);
     list_remove(&query->in_lookup);
     list_remove(&query->in_owner);
     table_remove(&resolver->queries_by_client, &query->by_client);
@@ -32,6 +35,8 @@ static void query_end(struct query *query, enum counter how)
 enum verdict query_drop(struct query *query, enum counter why)
 {
     counter_add(query->resolver->counters, why, 1);
+    if (query->origin.ops->dropped)
+        query->origin.ops->dropped(query);
     query_end(query, COUNTER_queries_dropped);
     return DROPPED;
 }
@@ -197,7 +202,7 @@ enum verdict query_error_with(struct query *query, uint16_t rcode, const struct 
         return query_drop(query, COUNTER_drops_no_room);
     size_t len = edit_error(room, ERROR_ROOM, rcode, true, ede, &client);
     count_error(query->resolver->counters, rcode);
-    if (!query->parked)
+    if (query->how == HOW_HIT)
         query->how = HOW_LOCAL;
     return query_reply(query, room, len, rcode, ede);
 }
@@ -208,6 +213,11 @@ enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, cons
     if (ede_code != EDE_NONE)
         ede_add(&ede, (uint16_t)ede_code, text, text ? strlen(text) : 0);
     return query_error_with(query, rcode, &ede);
+}
+
+enum verdict query_give_up(struct query *query, const char *text)
+{
+    return query_error(query, RCODE_SERVFAIL, EDE_OTHER, text);
 }
 
 /* --- waiting --- */
@@ -254,7 +264,8 @@ static void query_replace(struct query *waiting, struct query *repeated)
     query_drop(repeated, COUNTER_queries_retransmitted);
 }
 
-struct query *query_park(struct query *query)
+/* One that is not parked yet; NULL: it has ended. */
+static struct query *query_copy(struct query *query)
 {
     struct resolver *resolver = query->resolver;
     uint64_t hash = client_hash(query);
@@ -266,24 +277,37 @@ struct query *query_park(struct query *query)
     struct query *parked = slab_take(&resolver->queries);
     if (!parked) {
         counter_add(resolver->counters, COUNTER_queries_over_limit, 1);
-        query_error(query, RCODE_SERVFAIL, EDE_OTHER, "too many queries wait");
+        query_give_up(query, "too many queries wait");
         return NULL;
     }
     memcpy(parked, query, offsetof(struct query, key));
     key_copy(&parked->key, &query->key);
-    parked->in_owner = parked->in_lookup = (struct list_link){NULL, NULL};
+    parked->in_owner = parked->in_step = parked->in_lookup = (struct list_link){NULL, NULL};
+    parked->lookup = NULL;
     parked->answer_by = (struct timeout){{NULL, NULL}, 0};
     memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);
     parked->question = parked->kept;
     parked->wire = (struct bytes){NULL, 0};
     parked->parked = true;
-    parked->how = HOW_MISS;
     parked->server = NULL;
     table_insert(&resolver->queries_by_client, &parked->by_client, hash);
     parked->received_ms = loop_now(resolver->loop);
     timeout_start(&resolver->answer_by, &parked->answer_by);
     query->parked_as = parked;
     return parked;
+}
+
+struct query *query_park(struct query *query)
+{
+    if (query->resolver->stopping) {
+        query_give_up(query, error_text(ERROR_STOPPING));
+        return NULL;
+    }
+    if (query->parked) {
+        list_remove(&query->in_step);
+        return query;
+    }
+    return query_copy(query);
 }
 
 /* --- the beginning --- */
@@ -311,9 +335,8 @@ static void query_refuse_malformed(struct query *query, enum request_verdict ver
 }
 
 /* Gives the parked query if it waits now. */
-static struct query *query_walk(struct query *query)
+static struct query *query_walk(struct query *query, const struct step_active *step)
 {
-    const struct step_active *step = query->resolver->active;
     enum verdict verdict;
     do {
         query->step = step->index;
@@ -321,6 +344,16 @@ static struct query *query_walk(struct query *query)
         step++;
     } while (verdict == NEXT); /* the last one never says so */
     return verdict == WAITING ? query->parked_as : NULL;
+}
+
+void query_resume(struct query *query)
+{
+    const struct step_active *step = query->resolver->active;
+    assert(query->parked);
+    list_remove(&query->in_step);
+    while (step->index <= query->step)
+        step++;
+    query_walk(query, step);
 }
 
 /* A query is not zeroed: it is large, and this is on the path of every hit. */
@@ -356,7 +389,7 @@ struct query *query_start(struct resolver *resolver, const struct origin *origin
 {
     struct query query;
     query.origin = *origin;
-    return query_take(&query, resolver, wire) ? query_walk(&query) : NULL;
+    return query_take(&query, resolver, wire) ? query_walk(&query, resolver->active) : NULL;
 }
 
 static void fetch_all(const struct query *queries, unsigned count)
@@ -372,5 +405,5 @@ void query_run_all(struct query *queries, unsigned count)
     if (count > 1) /* one alone waits no less for being fetched first */
         fetch_all(queries, count);
     for (unsigned i = 0; i < count; i++)
-        query_walk(&queries[i]);
+        query_walk(&queries[i], queries[i].resolver->active);
 }

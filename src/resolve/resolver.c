@@ -2,6 +2,7 @@
 /* Birth and end of what the queries of one worker share. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
@@ -11,12 +12,19 @@
 /* Lengths in ms, ascending; the loop's step is 10 ms. */
 static const uint64_t again_lengths[RESOLVER_AGAIN] = {10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 250, 400, 700, 1000};
 
-/* The client's time is over: it is told why; the lookup goes on for the cache. */
+/* The client's time is over: it is told why; a lookup goes on for the cache. No expired data for one that waits in a step: what that
+ * step would have said of the query is not known. */
 static void answer_by_expired(struct timeout *timeout)
 {
     struct query *query = container_of(timeout, struct query, answer_by);
+    char text[EDE_TEXT + 1];
     counter_add(query->resolver->counters, COUNTER_deadlines_hit, 1);
-    lookup_give_up(query);
+    if (query->lookup) {
+        lookup_give_up(query);
+        return;
+    }
+    snprintf(text, sizeof text, "%s: no answer in time", query_step_name(query));
+    query_give_up(query, text);
 }
 
 static void free_memory(struct resolver *resolver)
@@ -120,20 +128,16 @@ fail:
     return status;
 }
 
-static struct lookup *any_lookup(const struct resolver *resolver)
-{
-    for (size_t i = 0; i <= resolver->lookups_by_key.mask; i++)
-        if (resolver->lookups_by_key.buckets[i])
-            return container_of(resolver->lookups_by_key.buckets[i], struct lookup, by_key);
-    return NULL;
-}
-
 void resolver_stop(struct resolver *resolver)
 {
-    struct lookup *lookup;
+    const struct table *lookups = &resolver->lookups_by_key, *queries = &resolver->queries_by_client;
     resolver->stopping = true;
-    while ((lookup = any_lookup(resolver)))
-        lookup_abandon(lookup, ERROR_STOPPING);
+    for (size_t i = 0; i <= lookups->mask; i++)
+        while (lookups->buckets[i])
+            lookup_abandon(container_of(lookups->buckets[i], struct lookup, by_key), ERROR_STOPPING);
+    for (size_t i = 0; i <= queries->mask; i++) /* those that wait in steps */
+        while (queries->buckets[i])
+            query_give_up(container_of(queries->buckets[i], struct query, by_client), error_text(ERROR_STOPPING));
 }
 
 void resolver_fini(struct resolver *resolver)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The last step: the question is asked upstream, and the query waits. */
-#include "base/errors.h"
 #include "dns/codes.h"
 #include "lookup.h"
 #include "resolve/query.h"
@@ -10,9 +9,7 @@ static enum verdict run(struct query *query, void *state)
     (void)state;
     if (!(query->request.flags & FLAG_RD)) /* never upstream for it */
         return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
-    if (query->resolver->stopping)
-        return query_error(query, RCODE_SERVFAIL, EDE_OTHER, error_text(ERROR_STOPPING));
-    return lookup_join(query) ? WAITING : ANSWERED;
+    return lookup_join(query);
 }
 
 const struct step step_lookup = {.name = "lookup", .run = run};

@@ -93,8 +93,12 @@ void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length
 
 void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms)
 {
-    assert(list_empty(&timeouts->running));
-    timeouts->length_ms = length_ms ? length_ms : 1;
+    uint64_t length = length_ms ? length_ms : 1;
+    list_for_each(link, &timeouts->running) {
+        struct timeout *timeout = container_of(link, struct timeout, link);
+        timeout->at_ms = timeout->at_ms - timeouts->length_ms + length;
+    }
+    timeouts->length_ms = length;
 }
 
 void timeouts_fini(struct timeouts *timeouts)

@@ -31,7 +31,7 @@ struct server {
     struct counters counters;
     struct config config;
     struct resolver resolver;
-    struct list waiting; /* queries, by in_lookup */
+    struct list waiting; /* queries, by in_step */
     unsigned waiting_count;
     uint64_t now_ms;
 };
@@ -97,8 +97,8 @@ static inline enum verdict server_step(struct query *query, void *state)
     }
     parked = query_park(query);
     if (!parked)
-        return ANSWERED;
-    list_push_back(&server.waiting, &parked->in_lookup);
+        return DROPPED;
+    list_push_back(&server.waiting, &parked->in_step);
     server.waiting_count++;
     return WAITING;
 }
@@ -107,7 +107,7 @@ static inline enum verdict server_step(struct query *query, void *state)
 static inline void server_answer_waiting(void)
 {
     while (!list_empty(&server.waiting)) {
-        struct query *query = container_of(server.waiting.head.prev, struct query, in_lookup);
+        struct query *query = container_of(server.waiting.head.prev, struct query, in_step);
         const char *name = (const char *)query->key.name + 1;
         if (name[1] == 'b')
             answer_records(query, (unsigned)atoi(name + 2));
