@@ -31,6 +31,13 @@ struct step_active {
     uint8_t index; /* in the full order */
 };
 
+/* One that looks at responses. */
+struct step_answering {
+    enum verdict (*answer)(struct query *query, struct answer *response, void *state);
+    void *state;
+    uint8_t index;
+};
+
 /* How long a question may take before it is asked again differs by server: a few constant lengths, so that each stays a FIFO. */
 #define RESOLVER_AGAIN 14
 
@@ -40,9 +47,11 @@ struct resolver {
     const struct config *config;
     struct cache *cache;
     struct group *group;
-    struct step_set *steps;                   /* held; as the configuration wants them */
-    void *step_state[STEPS_MAX];              /* by index in the full order */
-    struct step_active active[STEPS_MAX + 1]; /* those that are wanted; the last one refuses */
+    struct step_set *steps;                     /* held; as the configuration wants them */
+    void *step_state[STEPS_MAX];                /* by index in the full order */
+    struct step_active active[STEPS_MAX + 1];   /* those that are wanted; the last one refuses */
+    struct step_answering answering[STEPS_MAX]; /* likewise, from the last to the first */
+    unsigned answering_count;
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
     struct timeouts answer_by;             /* of waiting queries */

@@ -56,16 +56,18 @@ struct query {
     struct bytes wire;       /* the whole message; until it waits */
     const uint8_t *question; /* as the client wrote it: in the borrowed wire, then in `kept` */
     struct query *parked_as; /* set by query_park in the original */
-    uint8_t step;            /* the index in the full order of the step that it has come to */
+    uint8_t step;            /* the index in the full order of the step that it has come to, */
+    uint8_t answer_step;     /* and, on the way back, that its response has come to */
     bool parked;             /* lies in the slab, waits */
     uint8_t how;             /* enum how, of what it gets: a hit unless somebody knows better */
     /* While parked: */
     struct list_link in_owner; /* the listener's list of its waiting queries, if it keeps one */
     struct list_link in_step;  /* the list of the step that lets it wait, if that keeps one */
     struct list_link in_lookup;
-    struct lookup *lookup;       /* NULL: it does not wait for one */
-    const struct server *server; /* who was asked for it last; set before its answer is given */
-    struct table_link by_client; /* finds retransmissions */
+    struct lookup *lookup;                /* NULL: it does not wait for one */
+    struct query_response *kept_response; /* while it waits in a step's `answer`; else NULL */
+    const struct server *server;          /* who was asked for it last; set before its answer is given */
+    struct table_link by_client;          /* finds retransmissions */
     struct timeout answer_by;
     uint64_t received_ms;
     /* Last, for they are mostly empty, and only their part in use is copied: */
@@ -98,7 +100,7 @@ bool query_client_allowed(const struct query *query);
 /* Answers with a copy of `answer` (no OPT in it), finished for this client. */
 enum verdict query_answer(struct query *query, const struct answer *answer);
 /* Answers with `answer` that was built in the query's room already. `cap`: of the room. */
-enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
+enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, struct answer *answer);
 /* Answers with an error: header and question only; ede_code below 0: no extended error; `text` may be NULL. */
 enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
 /* The same with any number of extended errors. */
@@ -106,7 +108,7 @@ enum verdict query_error_with(struct query *query, uint16_t rcode, const struct 
 /* No answer. `why`: COUNTER_drops_policy and its like. */
 enum verdict query_drop(struct query *query, enum counter why);
 
-/* Answers SERVFAIL to a query that cannot be helped: memory, its time or the daemon's is over. */
+/* Answers SERVFAIL to a query that cannot be helped: memory, its time or the daemon's is over. No step sees it. */
 enum verdict query_give_up(struct query *query, const char *text);
 
 /* For a step that lets the query wait, and says WAITING then. What it gives is the query from now on, and lies in the slab; it waits for
@@ -117,5 +119,7 @@ struct query *query_park(struct query *query);
 /* Goes on with a query that waits in a step, as if that step had said NEXT: at the next one that takes part, be the configuration another
  * one by now. The query may be gone then. Not from within the step that parked it. */
 void query_resume(struct query *query);
+/* For a step's `answer`: the message of `response` is the step's to change from now on, up to RESOLVER_BIG octets of it. */
+void query_own_response(struct query *query, struct answer *response);
 
 #endif

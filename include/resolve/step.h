@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include "base/check.h"
 
+struct answer;
 struct config;
 struct query;
 struct resolver;
@@ -23,6 +24,7 @@ enum verdict {
     ANSWERED, /* the response was sent */
     DROPPED,  /* there is no response */
     WAITING,  /* the query is parked (query_park) */
+    REPLACED, /* of `answer`: there is another response now, and the pass goes on with it */
 };
 
 /* Members may be NULL where a step has nothing to do; only `name` and `run` are always there. */
@@ -39,6 +41,11 @@ struct step {
     /* `snapshot` holds from now on; the one before is not looked at any more. First called after `init`. */
     void (*configure)(void *state, const void *snapshot);
     enum verdict (*run)(struct query *query, void *state);
+    /* Looks at a response about to be sent, for each query that is past this step. `response` is as it goes to the cache: without OPT, TTLs
+     * lowered, whole (ttl_offsets are not there). The message itself is not the step's to change; query_own_response makes it so, and then
+     * the step says REPLACED. WAITING keeps the response; query_resume lets it go on, query_answer or query_error send another one instead,
+     * all through the steps before this one only. ANSWERED and DROPPED as of `run`. No other query may end meanwhile. */
+    enum verdict (*answer)(struct query *query, struct answer *response, void *state);
     void (*fini)(void *state);
 };
 

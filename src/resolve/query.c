@@ -5,11 +5,13 @@
  *   - received = finished + dropped + waiting: query_start counts the first, query_end exactly one of the others, and a query
  *     waits exactly while it is parked;
  *   - query_end takes a parked query out of everything (what it waits for, owner's list, table, timeout);
- *   - `step` only grows, so a query that waited goes on behind the step that let it wait.
+ *   - `step` only grows, so a query that waited goes on behind the step that let it wait; `answer_step` only shrinks, so no step sees a
+ *     response twice, nor the one that it made itself.
  */
 #include <assert.h>
 #include <string.h>
 #include "base/errors.h"
+#include "base/mem.h"
 #include "dns/codes.h"
 #include "net/tap.h"
 #include "resolve/query.h"
@@ -29,6 +31,7 @@ static void query_end(struct query *query, enum counter how)
     list_remove(&query->in_lookup);
     list_remove(&query->in_owner);
     table_remove(&resolver->queries_by_client, &query->by_client);
+    mem_free(query->kept_response);
     slab_give(&resolver->queries, query);
 }
 
@@ -119,6 +122,67 @@ static enum verdict query_reply(struct query *query, const uint8_t *room, size_t
     return query_send(query, len, rcode);
 }
 
+/* --- the way back: steps look at the response --- */
+
+struct query_response {
+    struct answer answer;
+    uint8_t wire[];
+};
+
+void query_own_response(struct query *query, struct answer *response)
+{
+    uint8_t *big = query->resolver->big;
+    if (response->wire != big)
+        memcpy(big, response->wire, response->len);
+    response->wire = big;
+}
+
+/* What it waited for before is over: its server may be gone before it is answered. */
+static enum verdict query_keep_response(struct query *query, const struct answer *response)
+{
+    struct query_response *kept = NULL;
+    assert(query && query->parked);
+    query->server = NULL;
+    mem_free(query->kept_response); /* the step before this one sent another */
+    query->kept_response = NULL;
+    if (list_linked(&query->answer_by.link)) /* else its time was over already */
+        kept = mem_alloc(sizeof *kept + response->len);
+    if (!kept)
+        return query_give_up(query, "no time or memory to wait");
+    kept->answer = *response;
+    kept->answer.wire = kept->wire;
+    kept->answer.ttl_offsets = NULL;
+    kept->answer.ttl_count = 0;
+    memcpy(kept->wire, response->wire, response->len);
+    query->kept_response = kept;
+    return WAITING;
+}
+
+/* NEXT: the response may be sent as it is; REPLACED: as it is now, in resolver->big. */
+static __attribute__((noinline)) enum verdict query_show(struct query *query, struct answer *response)
+{
+    const struct resolver *resolver = query->resolver;
+    const uint8_t *before = response->wire;
+    enum verdict all = NEXT;
+    for (unsigned i = 0; i < resolver->answering_count; i++) {
+        const struct step_answering *step = &resolver->answering[i];
+        if (step->index >= query->step || step->index >= query->answer_step)
+            continue;
+        query->answer_step = step->index;
+        enum verdict verdict = step->answer(query, response, step->state);
+        if (verdict == WAITING)
+            return query_keep_response(query->parked ? query : query->parked_as, response);
+        if (verdict == ANSWERED || verdict == DROPPED)
+            return verdict;
+        if (verdict == REPLACED)
+            all = REPLACED;
+    }
+    assert(response->wire == (all == REPLACED ? resolver->big : before));
+    return all;
+}
+
+/* --- responses --- */
+
 /* Largest answer that this client takes (RFC 6891 section 6.2.3; RFC 1035 section 4.2.2). */
 static size_t query_limit(const struct query *query)
 {
@@ -142,7 +206,7 @@ static struct edit_client query_client(const struct query *query, bool authentic
     };
 }
 
-enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
+static enum verdict query_finish_shown(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
 {
     struct edit_client client = query_client(query, answer->authenticated);
     bool truncated = false;
@@ -172,7 +236,7 @@ static enum verdict query_answer_big(struct query *query, const struct answer *a
     return query_reply(query, room, len, answer->rcode, &answer->ede);
 }
 
-enum verdict query_answer(struct query *query, const struct answer *answer)
+static enum verdict query_answer_shown(struct query *query, const struct answer *answer)
 {
     size_t cap = answer->len + EDIT_OPT_MAX;
     if (cap > query_limit(query) || answer->wire == query->resolver->big)
@@ -181,7 +245,24 @@ enum verdict query_answer(struct query *query, const struct answer *answer)
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);
     memcpy(room, answer->wire, answer->len);
-    return query_finish(query, room, cap, answer);
+    return query_finish_shown(query, room, cap, answer);
+}
+
+enum verdict query_answer(struct query *query, const struct answer *answer)
+{
+    if (query->resolver->answering_count == 0)
+        return query_answer_shown(query, answer);
+    struct answer shown = *answer;
+    enum verdict verdict = query_show(query, &shown);
+    return verdict == NEXT || verdict == REPLACED ? query_answer_shown(query, &shown) : verdict;
+}
+
+enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, struct answer *answer)
+{
+    enum verdict verdict = query->resolver->answering_count > 0 ? query_show(query, answer) : NEXT;
+    if (verdict == NEXT)
+        return query_finish_shown(query, room, cap, answer);
+    return verdict == REPLACED ? query_answer_big(query, answer) : verdict;
 }
 
 static void count_error(struct counters *counters, uint16_t rcode)
@@ -193,17 +274,35 @@ static void count_error(struct counters *counters, uint16_t rcode)
         counter_add(counters, COUNTER_answers_formerr, 1);
 }
 
+/* An error as steps see it: header and question, in resolver->big. */
+static struct answer query_error_response(const struct query *query, uint16_t rcode, const struct ede_list *ede)
+{
+    uint8_t *big = query->resolver->big;
+    uint16_t len = query->request.question_end;
+    memset(big, 0, MESSAGE_HEADER);
+    write_u16(big + MESSAGE_FLAGS, FLAG_QR | (rcode & 15));
+    write_u16(big + MESSAGE_FLAGS + 2, 1); /* QDCOUNT */
+    memcpy(big + MESSAGE_HEADER, query->question, len - MESSAGE_HEADER);
+    return (struct answer){.wire = big, .len = len, .rcode = rcode, .additional = len, .ede = *ede};
+}
+
 enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
     enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
+    count_error(query->resolver->counters, rcode);
+    if (query->how == HOW_HIT)
+        query->how = HOW_LOCAL;
+    if (query->resolver->answering_count > 0 && query->step > 0) {
+        struct answer shown = query_error_response(query, rcode, ede);
+        enum verdict verdict = query_show(query, &shown);
+        if (verdict != NEXT)
+            return verdict == REPLACED ? query_answer_big(query, &shown) : verdict;
+    }
     struct edit_client client = query_client(query, false);
     uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);
     size_t len = edit_error(room, ERROR_ROOM, rcode, true, ede, &client);
-    count_error(query->resolver->counters, rcode);
-    if (query->how == HOW_HIT)
-        query->how = HOW_LOCAL;
     return query_reply(query, room, len, rcode, ede);
 }
 
@@ -217,6 +316,7 @@ enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, cons
 
 enum verdict query_give_up(struct query *query, const char *text)
 {
+    query->answer_step = 0;
     return query_error(query, RCODE_SERVFAIL, EDE_OTHER, text);
 }
 
@@ -284,6 +384,7 @@ static struct query *query_copy(struct query *query)
     key_copy(&parked->key, &query->key);
     parked->in_owner = parked->in_step = parked->in_lookup = (struct list_link){NULL, NULL};
     parked->lookup = NULL;
+    parked->kept_response = NULL;
     parked->answer_by = (struct timeout){{NULL, NULL}, 0};
     memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);
     parked->question = parked->kept;
@@ -305,6 +406,8 @@ struct query *query_park(struct query *query)
     }
     if (query->parked) {
         list_remove(&query->in_step);
+        list_remove(&query->in_lookup);
+        query->lookup = NULL;
         return query;
     }
     return query_copy(query);
@@ -349,8 +452,15 @@ static struct query *query_walk(struct query *query, const struct step_active *s
 void query_resume(struct query *query)
 {
     const struct step_active *step = query->resolver->active;
+    struct query_response *kept = query->kept_response;
     assert(query->parked);
     list_remove(&query->in_step);
+    if (kept) {
+        query->kept_response = NULL;
+        query_answer(query, &kept->answer);
+        mem_free(kept);
+        return;
+    }
     while (step->index <= query->step)
         step++;
     query_walk(query, step);
@@ -368,6 +478,7 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     query->wire = wire;
     query->question = wire.data + MESSAGE_HEADER;
     query->step = 0;
+    query->answer_step = STEPS_MAX;
     query->parked = false;
     query->how = HOW_HIT;
     query->parked_as = NULL;

@@ -48,6 +48,7 @@ static enum verdict refuse(struct query *query, void *state)
 static void configure_steps(struct resolver *resolver, const struct step_set *set)
 {
     struct step_active *active = resolver->active;
+    resolver->answering_count = 0;
     for (unsigned i = 0; i < set->count; i++) {
         const struct step *step = set->order[i];
         if (step->configure)
@@ -56,6 +57,12 @@ static void configure_steps(struct resolver *resolver, const struct step_set *se
             *active++ = (struct step_active){step->run, resolver->step_state[i], (uint8_t)i};
     }
     *active = (struct step_active){refuse, NULL, (uint8_t)set->count};
+    while (active-- > resolver->active) {
+        const struct step *step = set->order[active->index];
+        if (step->answer)
+            resolver->answering[resolver->answering_count++] =
+                (struct step_answering){step->answer, active->state, active->index};
+    }
 }
 
 /* Of the first `count` steps. */

@@ -16,7 +16,7 @@ struct client {
     struct origin origin;
     uint16_t id, type;
     bool no_edns, no_rd, no_room;
-    struct query *waiting; /* as query_start gave it */
+    struct query *waiting; /* as query_start gave it; NULL again if it is dropped */
     /* What came back: */
     unsigned replies;
     uint64_t replied_ms;
@@ -80,7 +80,14 @@ static void take_reply(struct query *query, size_t len)
     read_ede(client, len);
 }
 
-static const struct origin_ops client_ops = {.room = give_room, .reply = take_reply};
+static void take_drop(struct query *query)
+{
+    struct client *client = query->origin.owner;
+    if (client->waiting == query)
+        client->waiting = NULL;
+}
+
+static const struct origin_ops client_ops = {.room = give_room, .reply = take_reply, .dropped = take_drop};
 static const struct step *const client_steps[] = {&step_cache, &step_lookup, NULL};
 static const struct step *const *client_order = client_steps; /* of the resolvers that begin from now on */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of steps: preparing, configuring, waiting and resuming.
+/* The table of steps: preparing, configuring, waiting and resuming, and the way back of responses.
  *
  * Three steps that do as they are told stand around the cache: a, b, cache, c, lookup. What they see is written down, a letter for each
- * run.
+ * run, a capital one for each response.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,9 @@ enum { A, B, C, PLAYS };
 
 /* What a step is told, and what became of it. */
 struct play {
-    enum verdict run;
-    bool left_out; /* by the next configuration */
+    enum verdict run, answer;
+    unsigned records; /* that it adds to responses, with its number in the address */
+    bool left_out;    /* by the next configuration */
     int prepare_fails, init_fails;
     struct list waiting;
     const int *snapshot;
@@ -27,12 +28,14 @@ struct play {
 
 static struct play plays[PLAYS];
 static char seen[64];
+static bool see_responses;
 static struct client clients[20];
 
 static void note(char letter)
 {
     size_t len = strlen(seen);
-    assert_true(len + 1 < sizeof seen);
+    if (len + 1 == sizeof seen)
+        return;
     seen[len] = letter;
     seen[len + 1] = '\0';
 }
@@ -121,6 +124,44 @@ static enum verdict play_run(struct query *query, void *state)
     }
 }
 
+static void add_records(struct play *play, struct query *query, struct answer *response)
+{
+    query_own_response(query, response);
+    struct writer writer = writer_over(response->wire + response->len, MESSAGE_MAX - response->len);
+    for (unsigned i = 0; i < play->records; i++) {
+        writer_u16(&writer, 0xC00C);
+        writer_u32(&writer, 0x00010001);
+        writer_u32(&writer, 60);
+        writer_u16(&writer, 4);
+        writer_u32(&writer, (uint32_t)(play - plays));
+    }
+    assert_false(writer.failed);
+    response->len += writer_len(&writer);
+    response->additional = (uint16_t)response->len;
+    write_u16(response->wire + 6, (uint16_t)(read_u16(response->wire + 6) + play->records));
+}
+
+static enum verdict play_answer(struct query *query, struct answer *response, void *state)
+{
+    struct play *play = state;
+    assert_true(response->len >= query->request.question_end && response->additional <= response->len);
+    if (see_responses)
+        note((char)('A' + (play - plays)));
+    switch (play->answer) {
+    case ANSWERED:
+        return query_error(query, RCODE_REFUSED, EDE_PROHIBITED, NULL);
+    case DROPPED:
+        return query_drop(query, COUNTER_drops_policy);
+    case WAITING:
+        return play_wait(play, query);
+    case REPLACED:
+        add_records(play, query, response);
+        return REPLACED;
+    default:
+        return NEXT;
+    }
+}
+
 #define PLAY(letter, number)                                                                                           \
     static int prepare_##letter(const struct config *c, void **snapshot, FILE *errors)                                 \
     {                                                                                                                  \
@@ -143,6 +184,7 @@ static enum verdict play_run(struct query *query, void *state)
         .init = init_##letter,                                                                                         \
         .configure = play_configure,                                                                                   \
         .run = play_run,                                                                                               \
+        .answer = play_answer,                                                                                         \
         .fini = play_fini,                                                                                             \
     };
 
@@ -167,6 +209,7 @@ static int setup(void **state)
     for (unsigned i = 0; i < PLAYS; i++)
         list_init(&plays[i].waiting);
     seen[0] = '\0';
+    see_responses = false;
     fake_begin();
     fake.serve = serve;
     client_order = order;
@@ -539,6 +582,412 @@ static void waiting_queries_are_limited(void **state)
     assert_true(books_hold());
 }
 
+/* --- the way back --- */
+
+/* Asks a second time what is in the cache then. */
+static void ask_for_hit(unsigned client, const char *name)
+{
+    client_ask(&clients[client], name);
+    fake_turn();
+    assert_int_equal(clients[client].replies, 1);
+    memset(&clients[client], 0, sizeof clients[client]);
+    seen[0] = '\0';
+    client_ask(&clients[client], name);
+}
+
+static void passed_steps_see_each_response_from_the_last_to_the_first(void **state)
+{
+    (void)state;
+    see_responses = true;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_true(saw("abcCBA"));
+    client_ask(&clients[1], "a.test");
+    assert_true(saw("abBA"));
+    plays[C].run = ANSWERED;
+    client_ask(&clients[2], "b.test");
+    assert_true(saw("abcBA"));
+    plays[A].run = ANSWERED;
+    client_ask(&clients[3], "b.test");
+    assert_true(saw("a"));
+    plays[A].run = NEXT;
+    plays[B].left_out = true;
+    reload();
+    client_ask(&clients[4], "b.test");
+    assert_true(saw("acA"));
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(clients[i].replies, 1);
+}
+
+static void response_may_be_replaced_and_the_cache_keeps_what_came(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < PLAYS; i++) {
+        plays[i].answer = REPLACED;
+        plays[i].records = 1;
+    }
+    clients[0].id = 77;
+    client_ask(&clients[0], "A.test");
+    fake_turn();
+    assert_int_equal(clients[0].answers, 4);
+    assert_true(clients[0].case_kept);
+    assert_int_equal(clients[0].reply_id, 77);
+    const uint8_t *last = client_room + clients[0].reply_len - 11; /* behind it the OPT */
+    assert_int_equal(last[-1], A);
+    assert_int_equal(last[-1 - 16], B);
+    assert_int_equal(last[-1 - 32], C);
+    client_ask(&clients[1], "a.TEST");
+    assert_int_equal(clients[1].answers, 3); /* c is behind the cache */
+    assert_true(clients[1].case_kept);
+    for (unsigned i = 0; i < PLAYS; i++)
+        plays[i].answer = NEXT;
+    client_ask(&clients[2], "a.test");
+    assert_int_equal(clients[2].answers, 1);
+}
+
+static void each_client_of_a_lookup_gets_its_own_response(void **state)
+{
+    (void)state;
+    plays[A].records = 2;
+    client_ask(&clients[0], "a.test");
+    client_ask(&clients[1], "a.test");
+    client_ask(&clients[2], "a.test");
+    plays[A].answer = REPLACED;
+    fake_turn();
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(clients[i].answers, 3);
+}
+
+static void what_replaces_a_response_is_truncated_after(void **state)
+{
+    (void)state;
+    plays[A].answer = REPLACED;
+    plays[A].records = 60;
+    clients[0].no_edns = true;
+    client_ask(&clients[0], "a.test");
+    clients[1].origin.tcp = true;
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_true(clients[0].flags & FLAG_TC);
+    assert_int_equal(clients[0].answers, 0);
+    assert_int_equal(clients[0].reply_len, clients[0].asked_len);
+    assert_false(clients[1].flags & FLAG_TC);
+    assert_int_equal(clients[1].answers, 61);
+    clients[2].no_edns = true;
+    client_ask(&clients[2], "a.test"); /* a hit */
+    assert_true(clients[2].flags & FLAG_TC);
+    assert_int_equal(clients[2].reply_len, clients[2].asked_len);
+    assert_int_equal(fake_counted(COUNTER_answers_truncated), 2);
+}
+
+static void error_may_be_replaced(void **state)
+{
+    (void)state;
+    plays[C].run = ANSWERED;
+    plays[B].answer = REPLACED;
+    plays[B].records = 1;
+    client_ask(&clients[0], "A.test");
+    assert_int_equal(clients[0].rcode, RCODE_NXDOMAIN);
+    assert_int_equal(clients[0].answers, 1);
+    assert_true(clients[0].case_kept);
+}
+
+static void step_may_refuse_or_drop_a_response(void **state)
+{
+    (void)state;
+    see_responses = true;
+    plays[B].answer = ANSWERED;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_true(saw("abcCBA")); /* the last one of the refusal */
+    assert_int_equal(clients[0].rcode, RCODE_REFUSED);
+    assert_int_equal(clients[0].replies, 1);
+    plays[B].answer = DROPPED;
+    client_ask(&clients[1], "a.test");
+    assert_true(saw("abB"));
+    assert_int_equal(clients[1].replies, 0);
+    assert_true(books_hold());
+}
+
+static void response_waits_and_goes_on(void **state)
+{
+    (void)state;
+    see_responses = true;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "A.test");
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_true(saw("abcabcCBCB"));
+    assert_int_equal(resolver_waiting(&resolver), 2);
+    assert_int_equal(resolver.lookups.in_use, 0);
+    assert_true(books_hold());
+    plays[A].answer = REPLACED;
+    plays[A].records = 1;
+    resume(B);
+    resume(B);
+    assert_true(saw("AA"));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(clients[i].replies, 1);
+        assert_int_equal(clients[i].answers, 2);
+        assert_true(clients[i].case_kept);
+    }
+}
+
+static void hit_waits_and_goes_on(void **state)
+{
+    (void)state;
+    ask_for_hit(0, "a.test");
+    see_responses = true;
+    plays[B].answer = WAITING;
+    clients[1].id = 5;
+    client_ask(&clients[1], "A.test");
+    assert_true(saw("ababB"));
+    assert_non_null(clients[1].waiting); /* its listener knows */
+    assert_ptr_equal(clients[1].waiting, first_waiting(B));
+    assert_true(books_hold());
+    resume(B);
+    assert_true(saw("A"));
+    assert_int_equal(clients[1].replies + clients[1].answers, 2);
+    assert_int_equal(clients[1].reply_id, 5);
+    assert_true(clients[1].case_kept);
+}
+
+static void response_may_wait_in_one_step_after_the_other(void **state)
+{
+    (void)state;
+    plays[C].answer = plays[B].answer = plays[A].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    resume(C);
+    resume(B);
+    assert_int_equal(clients[0].replies, 0);
+    resume(A);
+    assert_int_equal(clients[0].replies + clients[0].answers, 2);
+}
+
+static void error_waits_and_goes_on(void **state)
+{
+    (void)state;
+    plays[C].run = ANSWERED;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(clients[0].replies, 0);
+    resume(B);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].rcode, RCODE_NXDOMAIN);
+}
+
+static void another_response_takes_the_place_of_one_that_waits(void **state)
+{
+    (void)state;
+    see_responses = true;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_true(saw("abcCB"));
+    query_error(first_waiting(B), RCODE_REFUSED, EDE_PROHIBITED, NULL);
+    assert_true(saw("A"));
+    assert_int_equal(clients[0].rcode, RCODE_REFUSED);
+    assert_int_equal(clients[0].replies, 1);
+    client_ask(&clients[1], "a.test");
+    assert_true(saw("abB"));
+    plays[A].answer = WAITING;
+    query_error(first_waiting(B), RCODE_NXDOMAIN, EDE_NONE, NULL); /* waits as well */
+    resume(A);
+    assert_int_equal(clients[1].rcode, RCODE_NXDOMAIN);
+    assert_int_equal(clients[1].replies, 1);
+}
+
+static void reload_removes_the_step_that_a_response_waits_in(void **state)
+{
+    (void)state;
+    see_responses = true;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    plays[B].left_out = true;
+    reload();
+    seen[0] = '\0';
+    resume(B);
+    assert_true(saw("A"));
+    assert_int_equal(clients[0].replies + clients[0].answers, 2);
+}
+
+static void time_of_a_waiting_response_ends(void **state)
+{
+    (void)state;
+    see_responses = true;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_true(saw("abcCB"));
+    fake_pass(4010);
+    assert_true(saw(""));
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_null(first_waiting(B));
+}
+
+/* The failure is the response then, and it cannot wait. */
+static void nothing_waits_when_the_time_is_over(void **state)
+{
+    (void)state;
+    fake.serve = NULL;
+    plays[A].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_pass(4010);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(resolver_waiting(&resolver), 0);
+    assert_null(first_waiting(A));
+}
+
+static void client_is_gone_while_its_response_waits(void **state)
+{
+    (void)state;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    query_drop(clients[0].waiting, COUNTER_drops_client_gone);
+    assert_null(first_waiting(B));
+    assert_true(books_hold());
+    assert_int_equal(clients[0].replies, 0);
+}
+
+static void retransmission_while_the_response_waits(void **state)
+{
+    (void)state;
+    ask_for_hit(0, "a.test");
+    plays[B].answer = WAITING;
+    clients[1].id = 5;
+    client_ask(&clients[1], "a.test");
+    client_ask(&clients[1], "A.test");
+    assert_null(clients[1].waiting);
+    assert_int_equal(fake_counted(COUNTER_queries_retransmitted), 1);
+    assert_true(books_hold());
+    resume(B);
+    assert_int_equal(clients[1].replies, 1);
+    assert_true(clients[1].case_kept);
+}
+
+static void waiting_responses_end_with_the_resolver(void **state)
+{
+    (void)state;
+    plays[B].answer = WAITING;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    client_ask(&clients[1], "b.test"); /* in its lookup still */
+    resolver_stop(&resolver);
+    assert_int_equal(clients[0].replies + clients[1].replies, 2);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[1].rcode, RCODE_SERVFAIL);
+}
+
+static void no_memory_to_keep_a_response(void **state)
+{
+    (void)state;
+    ask_for_hit(0, "a.test");
+    plays[B].answer = WAITING;
+    client_ask(&clients[1], "b.test"); /* makes room in the slab */
+    mem_fail_every(1);
+    client_ask(&clients[2], "a.test");
+    fake_turn();
+    mem_fail_every(0);
+    assert_int_equal(clients[2].replies, 1);
+    assert_int_equal(clients[2].rcode, RCODE_SERVFAIL);
+    assert_null(clients[2].waiting);
+    assert_true(books_hold());
+    fake_pass(4010);
+    assert_int_equal(clients[1].replies, 1);
+}
+
+/* --- anything in any order --- */
+
+static uint64_t random_state;
+
+static unsigned below(unsigned bound)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random_state >> 33) % bound;
+}
+
+static void random_query(struct client *client)
+{
+    char name[32];
+    struct query *waiting = client->waiting;
+    if (waiting && !client->replies) {
+        if (below(2)) {
+            query_drop(waiting, COUNTER_drops_client_gone);
+            return;
+        }
+        client_send(client, client->asked, client->asked_len); /* again */
+        if (client->replies == 0 && !client->waiting)
+            client->waiting = waiting;
+        if (below(2))
+            return;
+    }
+    memset(client, 0, sizeof *client);
+    client->id = (uint16_t)random_state;
+    client->origin.tcp = below(4) == 0;
+    snprintf(name, sizeof name, "n%u.test", below(10));
+    client_ask(client, name);
+}
+
+static void random_play(struct play *play)
+{
+    static const enum verdict run[] = {NEXT, NEXT, WAITING, WAITING, WAITING, ANSWERED, DROPPED};
+    static const enum verdict answer[] = {NEXT, NEXT, WAITING, WAITING, REPLACED, REPLACED, ANSWERED, DROPPED};
+    play->run = run[below(sizeof run / sizeof *run)];
+    play->answer = answer[below(sizeof answer / sizeof *answer)];
+    play->records = below(40);
+    play->left_out = below(4) == 0;
+}
+
+static void random_event(void)
+{
+    unsigned what = below(40), play = below(PLAYS);
+    if (what < 3)
+        random_play(&plays[play]);
+    else if (what == 3)
+        fake_pass(below(3000));
+    else if (what < 8)
+        fake_pass(below(60));
+    else if (what == 8)
+        mem_fail_every(0), reload();
+    else if (what == 9)
+        fake.serve = fake.serve ? NULL : serve;
+    else if (what < 25 && first_waiting(play))
+        query_resume(first_waiting(play));
+    else if (what == 25 && first_waiting(play))
+        query_error(first_waiting(play), RCODE_NXDOMAIN, EDE_NONE, NULL);
+    else
+        random_query(&clients[below(20)]);
+}
+
+static void anything_in_any_order_keeps_the_books(void **state)
+{
+    unsigned seeds = getenv("SEEDS") ? (unsigned)atoi(getenv("SEEDS")) : 100;
+    for (unsigned seed = 1; seed <= seeds; seed++) {
+        teardown(state);
+        setup(state);
+        random_state = seed;
+        for (unsigned i = 0; i < 1000; i++) {
+            if (below(20) == 0)
+                mem_fail_every(below(2) ? 1 + below(20) : 0);
+            if (below(20) == 0)
+                mem_fail_every(0);
+            random_event();
+            assert_true(books_hold());
+        }
+        mem_fail_every(0);
+        fake_pass(4010);
+        assert_int_equal(resolver_waiting(&resolver), 0);
+        assert_true(books_hold());
+        for (unsigned i = 0; i < PLAYS; i++)
+            assert_true(list_empty(&plays[i].waiting));
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -564,6 +1013,25 @@ int main(void)
         TEST(client_is_gone_while_its_query_waits),
         TEST(waiting_queries_are_answered_at_the_end),
         TEST(waiting_queries_are_limited),
+        TEST(passed_steps_see_each_response_from_the_last_to_the_first),
+        TEST(response_may_be_replaced_and_the_cache_keeps_what_came),
+        TEST(each_client_of_a_lookup_gets_its_own_response),
+        TEST(what_replaces_a_response_is_truncated_after),
+        TEST(error_may_be_replaced),
+        TEST(step_may_refuse_or_drop_a_response),
+        TEST(response_waits_and_goes_on),
+        TEST(hit_waits_and_goes_on),
+        TEST(response_may_wait_in_one_step_after_the_other),
+        TEST(error_waits_and_goes_on),
+        TEST(another_response_takes_the_place_of_one_that_waits),
+        TEST(reload_removes_the_step_that_a_response_waits_in),
+        TEST(time_of_a_waiting_response_ends),
+        TEST(nothing_waits_when_the_time_is_over),
+        TEST(client_is_gone_while_its_response_waits),
+        TEST(retransmission_while_the_response_waits),
+        TEST(waiting_responses_end_with_the_resolver),
+        TEST(no_memory_to_keep_a_response),
+        TEST(anything_in_any_order_keeps_the_books),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
