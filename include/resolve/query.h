@@ -29,6 +29,8 @@ struct origin_ops {
     uint8_t *(*room)(struct query *query, size_t cap);
     /* The answer of `len` octets lies in the room: send it. */
     void (*reply)(struct query *query, size_t len);
+    /* For who asks to see what becomes of a query: it has come to the cache, which does not answer it. NULL: it may. */
+    void (*look)(struct query *query);
     /* There is no answer, and the query is gone after this. NULL: nobody wants to know. */
     void (*dropped)(struct query *query);
     /* It waited, and where its time went; the reply follows. NULL: nobody wants to know. */

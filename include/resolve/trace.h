@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A question asked on purpose, to see what becomes of it.
  *
- * Does:    walks the steps as a client's question over TCP does, but looks at the cache only to tell what it holds: it is asked
- *          upstream, or joins who asks already.
+ * Does:    walks the steps as a client's query over TCP does, and watches it by its origin's callbacks; the cache only tells what it
+ *          holds, so the query goes on, is asked upstream or joins who asks already.
  * Owns:    nothing; a trace belongs to who asks, and to the worker from trace_begin until `done`.
  * Threads: the worker's.
  */
@@ -20,7 +20,7 @@ struct trace {
     struct key key;                    /* name in lower case, type, class; no flags */
     void (*done)(struct trace *trace); /* the last that the worker does with it */
     /* What came of it: */
-    const char *step; /* the step that answered or asked; a constant */
+    const char *step; /* the step that answered, asked or dropped it; a constant */
     bool looked;      /* into the cache, and found: */
     enum cache_result cached;
     uint32_t ttl;        /* seconds left */

@@ -72,6 +72,10 @@ static enum verdict run(struct query *query, void *state)
     struct resolver *resolver = query->resolver;
     uint64_t now_ms = loop_now(resolver->loop);
     struct cache_found found;
+    if (query->origin.ops->look) {
+        query->origin.ops->look(query);
+        return NEXT;
+    }
     uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);

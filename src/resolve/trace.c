@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: once the answer is in its room the trace is its owner's again: nothing here touches it after a step has run. */
+/* Invariant: after `done` the trace is its owner's again; that is called once, by whichever end the query comes to. */
 #include <string.h>
 #include "resolve/resolver.h"
 #include "resolve/trace.h"
@@ -20,7 +20,14 @@ static void trace_end(struct trace *trace, size_t len)
 
 static void trace_reply(struct query *query, size_t len)
 {
-    trace_end(query->origin.owner, len);
+    struct trace *trace = query->origin.owner;
+    trace->step = query_step_name(query);
+    trace_end(trace, len);
+}
+
+static void trace_dropped(struct query *query)
+{
+    trace_reply(query, 0);
 }
 
 static void trace_recorded(struct query *query, const struct record *record)
@@ -30,19 +37,9 @@ static void trace_recorded(struct query *query, const struct record *record)
     trace->waited = true;
 }
 
-static const struct origin_ops trace_ops = {.room = trace_room, .reply = trace_reply, .recorded = trace_recorded};
-
-/* As from the first client that access.allow names: whoever may ask this way is not refused for their address. */
-static struct origin origin_of(struct trace *trace, const struct config *config)
+static void trace_look(struct query *query)
 {
-    struct origin origin = {.ops = &trace_ops, .owner = trace, .tcp = true};
-    origin.client.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
-    memcpy(&origin.client.in6.sin6_addr, config->access.allow[0].bytes, sizeof origin.client.in6.sin6_addr);
-    return origin;
-}
-
-static void look_into_cache(struct trace *trace, const struct query *query)
-{
+    struct trace *trace = query->origin.owner;
     struct resolver *resolver = query->resolver;
     struct cache_found found;
     uint64_t begun_us = clock_us();
@@ -56,19 +53,21 @@ static void look_into_cache(struct trace *trace, const struct query *query)
     trace->expired_ms = found.expired_ms;
 }
 
-static void walk(struct trace *trace, struct query *query)
+static const struct origin_ops trace_ops = {
+    .room = trace_room,
+    .reply = trace_reply,
+    .look = trace_look,
+    .dropped = trace_dropped,
+    .recorded = trace_recorded,
+};
+
+/* As from the first client that access.allow names: whoever may ask this way is not refused for their address. */
+static struct origin origin_of(struct trace *trace, const struct config *config)
 {
-    const struct resolver *resolver = query->resolver;
-    enum verdict verdict = NEXT;
-    for (const struct step_active *active = resolver->active; verdict == NEXT; active++) {
-        const struct step *step = resolver->steps->order[active->index];
-        if (step == &step_cache) {
-            look_into_cache(trace, query);
-            continue;
-        }
-        trace->step = step->name;
-        verdict = active->run(query, active->state);
-    }
+    struct origin origin = {.ops = &trace_ops, .owner = trace, .tcp = true};
+    origin.client.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+    memcpy(&origin.client.in6.sin6_addr, config->access.allow[0].bytes, sizeof origin.client.in6.sin6_addr);
+    return origin;
 }
 
 void trace_begin(struct trace *trace, struct resolver *resolver)
@@ -76,15 +75,13 @@ void trace_begin(struct trace *trace, struct resolver *resolver)
     const struct config *config = resolver->config;
     struct edit_ask ask = {.edns = true};
     uint8_t wire[EDIT_QUESTION_MAX];
-    struct query query;
     trace->begun_us = clock_us();
-    trace->step = "refuse";
     if (config->access.allow_count == 0) { /* nobody may ask */
+        trace->step = resolver->steps->order[0]->name;
         trace_end(trace, 0);
         return;
     }
-    query.origin = origin_of(trace, config);
+    struct origin origin = origin_of(trace, config);
     size_t len = edit_question(wire, &trace->key, &ask);
-    if (query_take(&query, resolver, (struct bytes){wire, len}))
-        walk(trace, &query);
+    (void)query_start(resolver, &origin, (struct bytes){wire, len}); /* told by the origin's callbacks */
 }
