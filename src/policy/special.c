@@ -8,11 +8,13 @@
  *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375, 9665)
  *   LOOPBACK   as EMPTY, with one PTR record for 127.0.0.1 or ::1
  *   DISCOVERY  resolver.arpa: any name in it exists, without data: no designated resolvers here (RFC 9462 section 6.4)
- * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). The walk to the last label is all that an ordinary name
- * pays.
+ * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). The walk to the last label and a look at its first letter are
+ * all that most ordinary names pay.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/mem.h"
 #include "dns/codes.h"
 #include "local.h"
 #include "policy/steps.h"
@@ -161,9 +163,8 @@ static bool find_toplevel(const uint8_t *last, struct place *out)
     return false;
 }
 
-static bool find_place(const struct key *key, struct place *out)
+static bool find_place(const struct key *key, const uint8_t *last, struct place *out)
 {
-    const uint8_t *last = last_label(key);
     if (*last != 4 || memcmp(last + 1, "arpa", 4) != 0)
         return find_toplevel(last, out);
     return find_in(key, arpa, COUNT(arpa), out) || find_in_range(key, &ranges[0], out) ||
@@ -234,13 +235,37 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
     return answer_negative(query, exists ? RCODE_NOERROR : RCODE_NXDOMAIN, apex);
 }
 
+/* --- the step --- */
+
+struct special {
+    uint32_t initials; /* letter_bit of each top-level name that there is a zone in */
+};
+
+static uint32_t letter_bit(uint8_t letter)
+{
+    return UINT32_C(1) << (letter & 31);
+}
+
+static int init(void **state)
+{
+    struct special *special = mem_zalloc(1, sizeof *special);
+    if (!special)
+        return -ENOMEM;
+    for (size_t i = 0; i < COUNT(toplevel); i++)
+        special->initials |= letter_bit((uint8_t)toplevel[i].apex[1]);
+    special->initials |= letter_bit('a'); /* arpa */
+    *state = special;
+    return 0;
+}
+
 static enum verdict run(struct query *query, void *state)
 {
-    (void)state;
+    const struct special *special = state;
     const struct key *key = &query->key;
+    const uint8_t *last = last_label(key);
     struct place place = {ABSENT, NULL};
     char apex[NAME_MAX_TEXT];
-    if (!find_place(key, &place))
+    if (*last == 0 || !(special->initials & letter_bit(last[1])) || !find_place(key, last, &place))
         return NEXT;
     bool at_apex = place.apex == key->name;
     /* Whether a zone is signed is its parent's to say, which a validating client must hear (RFC 4035 section 3.1.4.1, RFC 8375
@@ -250,4 +275,4 @@ static enum verdict run(struct query *query, void *state)
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));
 }
 
-const struct step step_special = {.name = "special", .run = run};
+const struct step step_special = {.name = "special", .init = init, .run = run, .fini = mem_free};
