@@ -5,7 +5,7 @@
  *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked after every handshake,
  *          full or resumed; ALPN "dot" offered, not required; tickets taken as they come, each used once, bound to the
  *          store they lie in. No 0-RTT, no renegotiation.
- * Owns:    struct tls_trust is immutable and ref-counted; struct tls belongs to its stream; a ticket store to its server.
+ * Owns:    struct tls_trust is immutable and ref-counted; struct tls belongs to its byte layer; a ticket store to its server.
  * Threads: trust from any; the rest on one loop's thread.
  * RFC:     7858, 8310 (strict profile), 8446, 5077, 6125, 7301.
  */
@@ -64,16 +64,21 @@ struct tls_facts {
     bool resumed;
 };
 
+/* What a client session needs: whom to trust (kept by reference), and where its tickets come from and go to. */
+struct tls_client {
+    struct tls_trust *trust;
+    struct tls_tickets *tickets; /* must outlive the session */
+};
+
 struct tls;
 /* A client session before its handshake, which will take a ticket out of `tickets` if there is one; it puts new ones in as
- * long as it lives; `tickets` must outlive it. NULL when memory is gone. */
-struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets) MUST_CHECK;
+ * long as it lives. What is to be sent to the peer is appended to `output`; both must outlive it. NULL when memory is gone. */
+struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets, struct buffer *output) MUST_CHECK;
 void tls_free(struct tls *tls);
 
 /* The ciphertext side: bytes from the peer are borrowed until tls_read or tls_handshake returned -EAGAIN (all of them are
- * consumed then); what is to be sent to the peer is appended to tls_output. */
+ * consumed then). */
 void tls_input(struct tls *tls, struct bytes ciphertext);
-struct buffer *tls_output(struct tls *tls);
 
 /* Goes on with the handshake: 0 when it is done AND the peer is verified; -EAGAIN: needs more input; else the reason
  * (ERROR_TLS_..., -ENOMEM): an alert may lie in the output; the session is over. */
@@ -81,7 +86,8 @@ int tls_handshake(struct tls *tls) MUST_CHECK;
 /* Reads clear bytes: > 0 the number; -EAGAIN: the input is used up; 0: the peer closed cleanly (close_notify); else the
  * reason. Call until it says other than > 0. */
 int tls_read(struct tls *tls, uint8_t *out, size_t cap) MUST_CHECK;
-/* Encrypts all of it (as few records as fit) into the output. 0 or the reason. */
+/* Encrypts all of it as one record, or as several where it is longer than TLS_RECORD, into the output. 0 or the reason. */
+#define TLS_RECORD 16384
 int tls_write(struct tls *tls, const uint8_t *data, size_t len) MUST_CHECK;
 /* Appends close_notify to the output. */
 void tls_bye(struct tls *tls);

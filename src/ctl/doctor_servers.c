@@ -14,6 +14,7 @@
 #include "doctor.h"
 #include "net/link.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "probe.h"
 
 enum { DIAL_MS = 5000, NAT64_MS = 3000, MTU_LEAST = 1280 };
@@ -96,8 +97,10 @@ static void start_dial(struct dials *all, const struct config_upstream *upstream
 {
     struct verified_dial *dial = &all->dial[all->count++];
     *dial = (struct verified_dial){.all = all, .upstream = upstream, .addr = addr};
-    dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, addr,
-                                  upstream->has_source ? &upstream->source : NULL, trust, &dial->tickets);
+    const struct tls_client client = {.trust = trust, .tickets = &dial->tickets};
+    const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client};
+    dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, &form, addr,
+                                  upstream->has_source ? &upstream->source : NULL);
     dial->live = dial->result == 0;
     all->live += dial->live;
 }

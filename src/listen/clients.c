@@ -67,7 +67,7 @@ struct stream_listener {
     struct listener listener;
     uv_tcp_t handle;
     struct clients *clients;
-    stream_acceptor *accept;
+    const struct stream_form *form;
     struct timeout rest;
     struct list accepted; /* clients */
     bool stopped;         /* the handle is closing, */
@@ -387,7 +387,8 @@ static void accept_one(struct stream_listener *listener)
         return;
     }
     timeout_stop(&listener->rest);
-    if (listener->accept(&client->stream, clients->resolver->loop, &client_ops, (uv_stream_t *)&listener->handle) < 0) {
+    if (stream_accept(&client->stream, clients->resolver->loop, &client_ops, listener->form,
+                      (uv_stream_t *)&listener->handle) < 0) {
         slab_give(&clients->slab, client);
         return;
     }
@@ -438,13 +439,13 @@ static int listen_on(struct stream_listener *listener, int fd)
     return uv_listen((uv_stream_t *)&listener->handle, BACKLOG, client_waits);
 }
 
-int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, stream_acceptor *accept)
+int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, const struct stream_form *form)
 {
     struct stream_listener *listener = mem_zalloc(1, sizeof *listener);
     if (!listener)
         return -ENOMEM;
     listener->clients = listeners->clients;
-    listener->accept = accept;
+    listener->form = form;
     list_init(&listener->accepted);
     int status = uv_tcp_init(&listeners->resolver->loop->uv, &listener->handle);
     if (status < 0) {

@@ -2,8 +2,8 @@
 /* Clients on connections: what all listeners for streams have in common.
  *
  * Does:    queries of one connection are pipelined and answered in any order; idle connections close after a while, the oldest
- *          first when all places are taken; nobody holds memory by not reading or not writing. A kind of listener adds how a client
- *          is accepted: the byte layer below its messages.
+ *          first when all places are taken; nobody holds memory by not reading or not writing. A kind of listener adds the
+ *          framing and the byte layer of its clients.
  * Owns:    places for clients: one set for each worker, shared by its listeners; clients; listening handles with their descriptors.
  * Threads: the worker's.
  * RFC:     7766, 7828 (keepalive), 9210.
@@ -26,13 +26,9 @@ unsigned clients_count(const struct clients *clients);
 /* All handles are closed. */
 void clients_free(struct clients *clients);
 
-/* Accepts one client from a listening handle, as stream_accept does. */
-typedef int stream_acceptor(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
-                            uv_stream_t *handle);
-
-/* A listener for streams: a kind's open, but for how its clients are accepted; and the rest of a line of the table. */
+/* A listener for streams: a kind's open, but for the framing and byte layer of its clients; and the rest of a line of the table. */
 int stream_listener_open(struct listener **out, struct listeners *listeners, int fd,
-                         stream_acceptor *accept) MUST_CHECK;
+                         const struct stream_form *form) MUST_CHECK;
 void stream_listener_configure(struct listener *listener);
 void stream_listener_stop(struct listener *listener);
 void stream_listener_drain(struct listener *listener);

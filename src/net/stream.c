@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection's life and its output.
  *
- * CONNECTING -> HANDSHAKE   connected, with TLS
- * CONNECTING -> OPEN        connected, plain (an accepted stream begins here)
+ * CONNECTING -> HANDSHAKE   connected, and the byte layer has a handshake (an accepted stream begins here)
+ * CONNECTING -> OPEN        connected, and it has none (an accepted stream begins here)
  * HANDSHAKE  -> OPEN        handshake done and peer verified
  * any        -> CLOSING     stream_close, stream_reset or a failure; begin_close is the only way
  * CLOSING    -> UNUSED      the handle is gone; `closed` is told
  *
  * Invariants: memory stays as it is in CLOSING, since the close may have come from within a callback that
  * still uses it; it is freed in on_closed. While `writing`, the kernel may read out_writing, and nothing else
- * is written. Clear bytes are encrypted only when no ciphertext waits, so at most one flush's worth of it is
+ * is written. Clear bytes are packed only when nothing packed waits, so at most one flush's worth of that is
  * held. */
 #include "net/stream.h"
 
@@ -42,28 +42,16 @@ static bool is_live(const struct stream *stream)
     return stream->state == STREAM_HANDSHAKE || stream->state == STREAM_OPEN;
 }
 
-/* All clear bytes into the fewest records. */
-static int encrypt_out(struct stream *stream)
-{
-    if (stream->state != STREAM_OPEN || stream->out.len == 0)
-        return 0;
-    int result = tls_write(stream->tls, stream->out.data + stream->out.start, stream->out.len);
-    if (result == 0) {
-        buffer_consume(&stream->out, stream->out.len);
-        stream_trim(&stream->out);
-    }
-    return result;
-}
-
 /* --- the end --- */
 
 static void on_closed(uv_handle_t *handle)
 {
     struct stream *stream = container_of((uv_tcp_t *)handle, struct stream, tcp);
-    tls_free(stream->tls);
-    stream->tls = NULL;
+    if (stream->layer->stop)
+        stream->layer->stop(stream);
     buffer_free(&stream->in);
     buffer_free(&stream->out);
+    buffer_free(&stream->wire);
     buffer_free(&stream->out_writing);
     stream->state = STREAM_UNUSED;
     stream->ops->closed(stream, stream->reason);
@@ -94,15 +82,12 @@ static void send_last(struct stream *stream, const struct buffer *bytes)
 
 static void say_goodbye(struct stream *stream)
 {
+    struct buffer *ready;
     if (stream->state != STREAM_OPEN)
         return;
-    if (!stream->tls) {
-        send_last(stream, &stream->out);
-        return;
-    }
-    if (encrypt_out(stream) == 0)
-        tls_bye(stream->tls);
-    send_last(stream, tls_output(stream->tls));
+    if (stream->layer->pack(stream, &ready) == 0 && stream->layer->bye)
+        stream->layer->bye(stream);
+    send_last(stream, ready);
 }
 
 void stream_close(struct stream *stream, int reason)
@@ -123,8 +108,8 @@ void stream_fail(struct stream *stream, int reason)
 {
     if (is_ending(stream))
         return;
-    if (stream->tls && is_live(stream))
-        send_last(stream, tls_output(stream->tls)); /* an alert */
+    if (is_live(stream))
+        send_last(stream, &stream->wire); /* an alert */
     begin_close(stream, reason, false);
 }
 
@@ -157,16 +142,12 @@ static int write_bytes(struct stream *stream, struct buffer *bytes)
 
 void stream_flush(struct stream *stream)
 {
-    struct buffer *bytes = &stream->out;
-    int result = 0;
+    struct buffer *ready;
     if (!is_live(stream) || stream->writing)
         return;
-    if (stream->tls) {
-        result = encrypt_out(stream);
-        bytes = tls_output(stream->tls);
-    }
-    if (result == 0 && bytes->len > 0)
-        result = write_bytes(stream, bytes);
+    int result = stream->layer->pack(stream, &ready);
+    if (result == 0 && ready->len > 0)
+        result = write_bytes(stream, ready);
     if (result < 0)
         stream_fail(stream, result);
 }
@@ -190,22 +171,24 @@ static void on_written(uv_write_t *write, int status)
 
 uint8_t *stream_reserve(struct stream *stream, size_t cap)
 {
-    assert(cap <= UINT16_MAX);
-    uint8_t *room = is_ending(stream) ? NULL : buffer_reserve(&stream->out, 2 + cap);
-    return room ? room + 2 : NULL;
+    const struct framing *framing = stream->framing;
+    assert(cap <= framing->max);
+    uint8_t *room = is_ending(stream) ? NULL : buffer_reserve(&stream->out, framing->header + cap);
+    return room ? room + framing->header : NULL;
 }
 
 void stream_commit(struct stream *stream, size_t len)
 {
-    assert(len <= UINT16_MAX);
-    write_u16(stream->out.data + stream->out.start + stream->out.len, (uint16_t)len);
-    buffer_commit(&stream->out, 2 + len);
+    const struct framing *framing = stream->framing;
+    assert(len <= framing->max);
+    if (framing->seal)
+        framing->seal(stream->out.data + stream->out.start + stream->out.len, len);
+    buffer_commit(&stream->out, framing->header + len);
 }
 
 size_t stream_unsent(const struct stream *stream)
 {
-    size_t encrypted = stream->tls ? tls_output(stream->tls)->len : 0;
-    return stream->out.len + encrypted + uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
+    return stream->out.len + stream->wire.len + uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
 }
 
 /* --- before the loop sleeps --- */
@@ -254,16 +237,25 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
     return fd;
 }
 
-static void stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops)
+static int stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                       const struct stream_form *form)
 {
-    *stream = (struct stream){.loop = loop, .ops = ops, .turn_end = {.last = true, .flush = turn_end}};
-    int status = uv_tcp_init(&loop->uv, &stream->tcp);
+    *stream = (struct stream){.loop = loop,
+                              .ops = ops,
+                              .framing = form->framing,
+                              .layer = form->layer,
+                              .turn_end = {.last = true, .flush = turn_end}};
+    int status = form->layer->start ? form->layer->start(stream, form->layer_config) : 0;
+    if (status < 0)
+        return status;
+    status = uv_tcp_init(&loop->uv, &stream->tcp);
     assert(status == 0); /* it makes no socket yet */
+    return 0;
 }
 
 void stream_shake_hands(struct stream *stream)
 {
-    int result = tls_handshake(stream->tls);
+    int result = stream->layer->handshake(stream);
     if (result == -EAGAIN) {
         stream_flush(stream);
     } else if (result < 0) {
@@ -272,6 +264,11 @@ void stream_shake_hands(struct stream *stream)
         stream->state = STREAM_OPEN;
         stream->ops->ready(stream);
     }
+}
+
+static enum stream_state connected_state(const struct stream *stream)
+{
+    return stream->layer->handshake ? STREAM_HANDSHAKE : STREAM_OPEN;
 }
 
 static void on_connected(uv_connect_t *connect, int status)
@@ -284,7 +281,7 @@ static void on_connected(uv_connect_t *connect, int status)
         return;
     }
     stream->connected_ms = loop_now(stream->loop);
-    stream->state = stream->tls ? STREAM_HANDSHAKE : STREAM_OPEN;
+    stream->state = connected_state(stream);
     stream_start_reading(stream);
     if (stream->state == STREAM_HANDSHAKE)
         stream_shake_hands(stream);
@@ -292,21 +289,19 @@ static void on_connected(uv_connect_t *connect, int status)
         stream->ops->ready(stream);
 }
 
-int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
-                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets)
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                   const struct stream_form *form, const struct addr *to, const struct addr *source)
 {
     int fd = outgoing_socket(to, source);
     if (fd < 0)
         return fd;
-    struct tls *tls = trust ? tls_new(trust, tickets) : NULL;
-    if (trust && !tls) {
+    int status = stream_init(stream, loop, ops, form);
+    if (status < 0) {
         close(fd);
-        return -ENOMEM;
+        return status;
     }
-    stream_init(stream, loop, ops);
-    stream->tls = tls;
     stream->state = STREAM_CONNECTING;
-    int status = uv_tcp_open(&stream->tcp, fd);
+    status = uv_tcp_open(&stream->tcp, fd);
     if (status < 0)
         close(fd);
     else
@@ -316,11 +311,14 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     return 0;
 }
 
-int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops, uv_stream_t *listener)
+int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                  const struct stream_form *form, uv_stream_t *listener)
 {
-    stream_init(stream, loop, ops);
-    stream->state = STREAM_OPEN;
-    int status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
+    int status = stream_init(stream, loop, ops, form);
+    if (status < 0)
+        return status;
+    stream->state = connected_state(stream);
+    status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
     if (status < 0) {
         stream_fail(stream, status);
         return 0;
@@ -334,10 +332,7 @@ int stream_accept(struct stream *stream, struct loop *loop, const struct stream_
 
 bool stream_facts(struct stream *stream, struct tls_facts *out)
 {
-    if (!stream->tls || stream->state != STREAM_OPEN)
-        return false;
-    tls_get_facts(stream->tls, out);
-    return true;
+    return stream->state == STREAM_OPEN && stream->layer->facts && stream->layer->facts(stream, out);
 }
 
 int stream_peer(const struct stream *stream, struct addr *out, bool local)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection's input: octets in, whole messages out.
+/* A connection's input: bytes in, whole messages out.
  *
  * Invariants: messages are delivered in the order of arrival, from the scratch where they are whole in it.
  * `in` holds part of one message, or, while paused and until stream_go_on_reading, all that came behind the
@@ -17,29 +17,30 @@ static bool may_deliver(const struct stream *stream)
     return stream->state == STREAM_OPEN && !stream->paused;
 }
 
-/* How many octets more make the first frame, or its prefix, whole; 0: the frame is. */
-static size_t frame_lacks(struct bytes bytes)
+/* How many bytes more make the first unit, or what tells its length, whole; 0: the unit is. */
+static size_t unit_lacks(const struct stream *stream, struct bytes bytes)
 {
-    if (bytes.len < 2)
-        return 2 - bytes.len;
-    size_t size = 2 + (size_t)read_u16(bytes.data);
-    return bytes.len < size ? size - bytes.len : 0;
+    size_t unit = stream->framing->unit(bytes);
+    return unit > bytes.len ? unit - bytes.len : 0;
 }
 
 bool stream_mid_frame(const struct stream *stream)
 {
-    return stream->in.len > 0 && frame_lacks(buffer_bytes(&stream->in)) > 0;
+    return stream->in.len > 0 && unit_lacks(stream, buffer_bytes(&stream->in)) > 0;
 }
 
-/* Delivers the whole frames at the front; gives the number of octets they took. */
+/* Delivers the whole units at the front; gives the number of bytes they took. */
 static size_t deliver(struct stream *stream, uint8_t *data, size_t len)
 {
+    const size_t header = stream->framing->header;
     size_t at = 0;
-    while (may_deliver(stream) && frame_lacks((struct bytes){data + at, len - at}) == 0) {
-        uint8_t *message = data + at + 2;
-        size_t size = read_u16(data + at);
-        at += 2 + size;
-        stream->ops->frame(stream, message, size);
+    while (at < len && may_deliver(stream)) {
+        size_t unit = stream->framing->unit((struct bytes){data + at, len - at});
+        if (unit > len - at)
+            break;
+        uint8_t *message = data + at + header;
+        at += unit;
+        stream->ops->frame(stream, message, unit - header);
     }
     return at;
 }
@@ -59,11 +60,11 @@ static void keep(struct stream *stream, const uint8_t *data, size_t len)
         stream_fail(stream, result);
 }
 
-/* Adds to the partial frame what it lacks and no more; gives the number of octets used. */
+/* Adds to the partial unit what it lacks and no more; gives the number of bytes used. */
 static size_t complete_partial(struct stream *stream, const uint8_t *data, size_t len)
 {
     size_t used = 0, lacks;
-    while (used < len && (lacks = frame_lacks(buffer_bytes(&stream->in))) > 0) {
+    while (used < len && (lacks = unit_lacks(stream, buffer_bytes(&stream->in))) > 0) {
         size_t part = lacks < len - used ? lacks : len - used;
         keep(stream, data + used, part);
         used += part;
@@ -71,7 +72,7 @@ static size_t complete_partial(struct stream *stream, const uint8_t *data, size_
     return used;
 }
 
-static void take_clear(struct stream *stream, uint8_t *data, size_t len)
+void stream_take_clear(struct stream *stream, uint8_t *data, size_t len)
 {
     size_t used = 0;
     if (stream->in.len > 0 && may_deliver(stream)) {
@@ -98,7 +99,7 @@ static void tell_end(struct stream *stream)
         stream_close(stream, ERROR_CLOSED);
 }
 
-static void take_end(struct stream *stream, bool clean)
+void stream_take_end(struct stream *stream, bool clean)
 {
     stream->ended = true;
     stream->clean_end = clean;
@@ -108,31 +109,6 @@ static void take_end(struct stream *stream, bool clean)
 }
 
 /* --- reading --- */
-
-static void read_clear(struct stream *stream)
-{
-    uint8_t *clear = stream->loop->clear_scratch;
-    int count = -EAGAIN;
-    while (stream->state == STREAM_OPEN && (count = tls_read(stream->tls, clear, LOOP_SCRATCH)) > 0)
-        take_clear(stream, clear, (size_t)count);
-    if (stream->state != STREAM_OPEN)
-        return;
-    if (count == 0)
-        take_end(stream, true);
-    else if (count != -EAGAIN)
-        stream_fail(stream, count);
-    else if (tls_output(stream->tls)->len > 0)
-        stream_work_at_turn_end(stream); /* the end of our handshake, the answer to a key update */
-}
-
-static void take_ciphertext(struct stream *stream, const uint8_t *data, size_t len)
-{
-    tls_input(stream->tls, (struct bytes){data, len});
-    if (stream->state == STREAM_HANDSHAKE)
-        stream_shake_hands(stream);
-    if (stream->state == STREAM_OPEN)
-        read_clear(stream);
-}
 
 static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
@@ -145,15 +121,12 @@ static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buf)
 {
     struct stream *stream = container_of((uv_tcp_t *)tcp, struct stream, tcp);
     if (count == UV_EOF && stream->state == STREAM_OPEN) {
-        take_end(stream, false);
+        stream_take_end(stream, false);
     } else if (count < 0) {
         stream_fail(stream, count == UV_EOF ? ERROR_CLOSED : (int)count);
     } else if (count > 0) {
         stream->received += (uint64_t)count;
-        if (stream->tls)
-            take_ciphertext(stream, (const uint8_t *)buf->base, (size_t)count);
-        else
-            take_clear(stream, (uint8_t *)buf->base, (size_t)count);
+        stream->layer->take(stream, (uint8_t *)buf->base, (size_t)count);
     }
 }
 

@@ -32,8 +32,8 @@ struct tls {
     struct tls_trust *trust;
     struct tls_tickets *tickets;
     struct bytes input;
-    struct buffer output;
-    bool begun; /* the handshake */
+    struct buffer *output; /* not ours */
+    bool begun;            /* the handshake */
     bool verified;
     bool over;
     int reason;
@@ -70,7 +70,7 @@ static int pull_timeout(gnutls_transport_ptr_t transport, unsigned ms)
 static ssize_t push(gnutls_transport_ptr_t transport, const void *data, size_t len)
 {
     struct tls *tls = transport;
-    if (buffer_append(&tls->output, data, len) < 0) {
+    if (buffer_append(tls->output, data, len) < 0) {
         tls->no_memory = true;
         gnutls_transport_set_errno(tls->session, ENOMEM);
         return -1;
@@ -170,13 +170,14 @@ static int set_up_session(struct tls *tls)
     return gnutls_alpn_set_protocols(tls->session, &dot, 1, 0);
 }
 
-struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets)
+struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets, struct buffer *output)
 {
     struct tls *tls = mem_zalloc(1, sizeof *tls);
     if (!tls)
         return NULL;
     tls->trust = tls_trust_ref(trust);
     tls->tickets = tickets;
+    tls->output = output;
     tls->tickets_left = TICKETS_A_SESSION;
     if (set_up_session(tls) < 0) {
         tls_free(tls);
@@ -191,7 +192,6 @@ void tls_free(struct tls *tls)
         return;
     if (tls->session)
         gnutls_deinit(tls->session);
-    buffer_free(&tls->output);
     tls_trust_unref(tls->trust);
     mem_free(tls);
 }
@@ -199,11 +199,6 @@ void tls_free(struct tls *tls)
 void tls_input(struct tls *tls, struct bytes ciphertext)
 {
     tls->input = ciphertext;
-}
-
-struct buffer *tls_output(struct tls *tls)
-{
-    return &tls->output;
 }
 
 /* What the library reports on the way and goes on after. */

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "net/link.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "allowance.h"
 #include "backoff.h"
 #include "budget.h"

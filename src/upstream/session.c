@@ -444,8 +444,9 @@ int session_dial(struct server *server)
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
     link_find_route(&session->route, source, &server->addr);
-    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &server->addr, source,
-                                server->trust, &server->tickets);
+    const struct tls_client client = {.trust = server->trust, .tickets = &server->tickets};
+    const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client};
+    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &form, &server->addr, source);
     if (status < 0) {
         mem_free(session);
         return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The floor of a forwarder from UDP to DNS-over-TLS on libuv and GnuTLS: no cache, no checks, one session
  * that is never renewed. A turn of the loop makes at most one recvmmsg and one recv, and sends what came of
- * them with one TLS record, one send and one sendmmsg.
+ * them with a TLS record for each question, one send and one sendmmsg.
  *
  *     floor_dot PORT UPSTREAM_PORT CA_FILE
  *
@@ -130,8 +130,10 @@ static void session_readable(uv_poll_t *poll, int status, int events)
 static void flush(uv_prepare_t *prepare)
 {
     (void)prepare;
-    if (questions_len)
-        must(tls_write(&tls, questions, questions_len) == 0, "the session is over");
+    for (size_t at = 0, frame; at < questions_len; at += frame) {
+        frame = 2 + (size_t)(questions[at] << 8 | questions[at + 1]);
+        must(tls_write(&tls, questions + at, frame) == 0, "the session is over");
+    }
     questions_len = 0;
     while (tls_flush(&tls) == 1)
         (void)poll(&(struct pollfd){tls.fd, POLLOUT, 0}, 1, -1);

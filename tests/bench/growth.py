@@ -38,7 +38,7 @@ them is more than the processor's caches hold; the floor, which keeps nothing, b
 LENGTH_NOTE = """A name is read, lower-cased, hashed, compared and copied, and so costs more if it is longer; the floor echoes it."""
 
 RATE_NOTE = """Both fall: up to some thousand a second each question is a turn of the loop of its own, with two wake-ups, and the rarer they are \
-the colder is what they need, in the kernel as well; above that questions share turns, system calls and TLS records, and what remains is what \
+the colder is what they need, in the kernel as well; above that questions share turns and system calls, and what remains is what \
 is done for each."""
 
 SHARE_NOTE = """The floor asks for all of them. A hit among misses costs more than one among hits, because fewer of them share a turn, and because \

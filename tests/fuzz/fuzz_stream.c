@@ -68,11 +68,12 @@ static const struct stream_ops checks = {.frame = check_frame, .ended = check_en
 
 static void begin(struct model *model)
 {
+    static const struct stream_form form = {.framing = &framing_dns, .layer = &byte_layer_plain};
     int ends[2];
     *model = (struct model){0};
     MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     model->fd = ends[0];
-    stream_init(&model->stream, &loop, &checks);
+    MUST(stream_init(&model->stream, &loop, &checks, &form) == 0);
     model->stream.state = STREAM_OPEN;
     MUST(uv_tcp_open(&model->stream.tcp, ends[1]) == 0);
     stream_start_reading(&model->stream);

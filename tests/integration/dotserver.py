@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self.server_name = None
         self.established = self.resumed = self.greeted = False
         self.version = self.cipher = self.alpn = None
+        self.reads = self.records = 0  # what came after the handshake
         self.queries, self.answers = 0, 0
         self.end = None  # how the client ended it: "close_notify", "fin", "error: ..."
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -102,6 +103,8 @@ class Connection(asyncio.Protocol):
         try:
             if not self.established:
                 self.shake_hands()
+            elif not self.server.deaf:
+                self.reads += 1
             if self.established and not self.server.deaf:
                 self.read()
         except ssl.SSLZeroReturnError:
@@ -142,9 +145,12 @@ class Connection(asyncio.Protocol):
     def read(self):
         with contextlib.suppress(ssl.SSLWantReadError):
             while True:
-                octets = self.tls.read(65536)
+                octets = self.tls.read(65536)  # never more than one record
                 if not octets:
                     raise ssl.SSLZeroReturnError(6, "close_notify")
+                self.records += 1
+                if self.server.one_of_a_record:
+                    octets = octets[:2 + int.from_bytes(octets[:2], "big")]
                 self.clear += octets
         for payload in wire.frames(self.clear):
             self.take(payload)
@@ -274,6 +280,7 @@ class DotServer:
         "accept": None,      # rst, fin: at once; silent: reads, says nothing; deaf: reads nothing; bytes: says these
         "greet_after": 0,    # seconds, then it takes part in the handshake
         "deaf": False,       # reads nothing after the handshake
+        "one_of_a_record": False,  # reads the first query of each record and loses the rest
         "silence": False,    # True, or of a query: not answered
         "delay": 0,          # seconds, or a function of the query
         "twist": None,       # (query, true answer) -> messages to send instead (lies.py)

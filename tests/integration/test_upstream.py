@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What upstream servers do to us: each lie, and what the client sees of it (nothing, or a SERVFAIL that says why)."""
+import signal
 import time
 
 import pytest
@@ -73,11 +74,40 @@ def test_sessions_are_kept_and_used_again(daemon, server):
     assert session.server is server and session.alpn == "dot" and session.version == "TLSv1.3"
 
 
-def test_many_questions_share_one_write(daemon, server):
-    """The turn's questions leave in one record: seen as few reads by the server."""
+def ask_in_one_turn(daemon, prefix, count):
+    """As ask_many, but all queries are there when the daemon wakes."""
+    with daemon.udp() as client:
+        daemon.signal(signal.SIGSTOP)
+        for number in range(count):
+            client.send(wire.query(f"{prefix}{number}.example", id=number))
+        daemon.signal(signal.SIGCONT)
+        for _ in range(count):
+            answer = wire.parse(client.receive())
+            truth(answer, f"{prefix}{answer.id}.example")
+
+
+def test_many_queries_share_one_write(make_daemon, server):
+    """A turn takes a batch of up to 64 queries: each is a record of its own, and all leave in one write."""
+    daemon = make_daemon(server, workers=1)
     ask_truly(daemon, "first.example")
-    ask_many(daemon, "n", 100)
-    assert len(server.open) <= 2
+    session = server.connections[0]
+    reads, records = session.reads, session.records
+    ask_in_one_turn(daemon, "n", 60)
+    assert len(server.queries) == 61 and len(server.connections) == 1
+    assert session.records - records == 60
+    assert session.reads - reads <= 2  # one write; the server may see it in two parts
+
+
+def test_a_server_that_reads_one_query_of_each_record(make_daemon, server):
+    daemon = make_daemon(server, workers=1)
+    ask_truly(daemon, "first.example")
+    with server.lying(one_of_a_record=True, delay=0.02):
+        for burst in range(10):
+            begun = time.monotonic()
+            ask_in_one_turn(daemon, f"burst{burst}n", 24)
+            assert time.monotonic() - begun < 0.5 * SLACK
+    assert len(server.queries) == 241  # none was lost, so none was asked for twice
+    assert len(server.connections) == 1
 
 
 def test_an_idle_session_is_closed_and_a_new_one_resumed(make_daemon, server):

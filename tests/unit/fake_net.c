@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "net/tap.h"
+#include "net/tls.h"
 #include "upstream/group.h"
 
 /* More rounds or steps than this without time passing are a loop without end. */
@@ -25,9 +26,12 @@ struct tls_trust {
     unsigned refs;
 };
 
-struct tls {
-    uint8_t unused;
+/* No byte goes over a network here, so the layers are only told apart. */
+struct byte_layer {
+    bool tls;
 };
+const struct byte_layer byte_layer_plain = {.tls = false}, byte_layer_tls_client = {.tls = true};
+const struct framing framing_dns = {.name = "dns"};
 
 #ifdef ENABLE_DNSTAP
 /* No group of a test has a tap. */
@@ -183,19 +187,22 @@ static enum fake_dial dial_of(const struct addr *to)
     return fake.dial[last];
 }
 
-int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops, const struct addr *to,
-                   const struct addr *source, struct tls_trust *trust, struct tls_tickets *tickets)
+int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                   const struct stream_form *form, const struct addr *to, const struct addr *source)
 {
+    const struct tls_client *client = form->layer_config;
     (void)source;
-    assert(loop == &fake.loop && trust && tickets);
+    assert(loop == &fake.loop && form->framing == &framing_dns);
+    assert(form->layer->tls ? client->trust && client->tickets : !client);
     if (dial_of(to) == FAKE_FAILS_AT_ONCE)
         return -ENETUNREACH;
-    struct tls *tls = mem_alloc(sizeof *tls);
-    if (!tls)
+    void *layer_state = mem_alloc(1);
+    if (!layer_state)
         return -ENOMEM;
     struct fake_conn *conn = calloc(1, sizeof *conn);
     assert(conn);
-    *stream = (struct stream){.loop = loop, .ops = ops, .state = STREAM_CONNECTING, .tls = tls};
+    *stream = (struct stream){
+        .loop = loop, .ops = ops, .layer = form->layer, .layer_state = layer_state, .state = STREAM_CONNECTING};
     conn->stream = stream;
     conn->to = *to;
     conn->dialed_ms = now_ms;
@@ -270,7 +277,7 @@ void stream_reset(struct stream *stream, int reason)
 bool stream_facts(struct stream *stream, struct tls_facts *out)
 {
     *out = (struct tls_facts){.version = "TLS1.3", .cipher = "fake", .certificate_name = "fake"};
-    return stream->state == STREAM_OPEN;
+    return stream->state == STREAM_OPEN && stream->layer->tls;
 }
 
 bool stream_unacknowledged(const struct stream *stream)
@@ -345,7 +352,7 @@ static void conn_finish(struct fake_conn *conn)
     struct stream *stream = conn->stream;
     conn->stream = NULL;
     conn->close_reason = stream->reason;
-    mem_free(stream->tls);
+    mem_free(stream->layer_state);
     buffer_free(&stream->out);
     stream->state = STREAM_UNUSED;
     stream->ops->closed(stream, stream->reason);

@@ -18,6 +18,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "tls_server.h"
 
 #define NAME "dns.test.example"
@@ -129,6 +130,8 @@ struct peer {
     struct tls_server server;
     bool alerted;   /* the stream gave up with an alert */
     unsigned reads; /* that gave something */
+    unsigned records;
+    size_t record[64]; /* the clear bytes of the first ones */
 };
 
 static void peer_listen(struct peer *peer)
@@ -187,8 +190,12 @@ static void peer_take_tls(struct peer *peer, const uint8_t *data, size_t len)
     assert_int_equal(buffer_append(&peer->server.in, data, len), 0);
     tls_server_step(&peer->server);
     ssize_t count = 0;
-    while (peer->server.done && (count = tls_server_receive(&peer->server, clear, sizeof clear)) > 0)
+    while (peer->server.done && (count = tls_server_receive(&peer->server, clear, sizeof clear)) > 0) {
         assert_int_equal(buffer_append(&peer->got, clear, (size_t)count), 0);
+        if (peer->records < sizeof peer->record / sizeof peer->record[0])
+            peer->record[peer->records] = (size_t)count; /* the library gives one at a time */
+        peer->records++;
+    }
     peer->alerted = peer->alerted || count == GNUTLS_E_FATAL_ALERT_RECEIVED;
 }
 
@@ -252,9 +259,14 @@ static void settle(struct peer *peer)
         turn(peer);
 }
 
+static const struct stream_form plain_form = {.framing = &framing_dns, .layer = &byte_layer_plain};
+
+/* With TLS if `with` is not NULL. */
 static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with, struct tls_tickets *tickets)
 {
-    assert_int_equal(stream_connect(&end->stream, &loop, &ops, &peer->addr, NULL, with, tickets), 0);
+    const struct tls_client client = {with, tickets};
+    const struct stream_form tls_form = {&framing_dns, &byte_layer_tls_client, &client};
+    assert_int_equal(stream_connect(&end->stream, &loop, &ops, with ? &tls_form : &plain_form, &peer->addr, NULL), 0);
 }
 
 static void open_plain(struct end *end, struct peer *peer)
@@ -382,7 +394,7 @@ static void a_stream_connects_from_a_source(void **state)
     socklen_t len = sizeof from;
     peer_listen(&peer);
     assert_int_equal(addr_parse(&source, "127.0.0.9", 0), 0);
-    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &peer.addr, &source, NULL, NULL), 0);
+    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &plain_form, &peer.addr, &source), 0);
     until(&peer, end.readies == 1 && peer.fd >= 0);
     assert_int_equal(getpeername(peer.fd, &from.sa, &len), 0);
     assert_int_equal(from.in.sin_addr.s_addr, source.in.sin_addr.s_addr);
@@ -396,7 +408,7 @@ static void a_source_that_is_not_ours_starts_nothing(void **state)
     struct addr to, source;
     assert_int_equal(addr_parse(&to, "127.0.0.1@9", 0), 0);
     assert_int_equal(addr_parse(&source, "192.0.2.1", 0), 0);
-    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &to, &source, NULL, NULL), -EADDRNOTAVAIL);
+    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &plain_form, &to, &source), -EADDRNOTAVAIL);
     settle(NULL);
     assert_int_equal(end.closed, 0);
 }
@@ -424,7 +436,7 @@ static void an_impossible_destination_is_told_asynchronously(void **state)
     struct end end = {0};
     struct addr to;
     assert_int_equal(addr_parse(&to, "255.255.255.255@53", 0), 0);
-    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &to, NULL, NULL, NULL), 0);
+    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &plain_form, &to, NULL), 0);
     assert_int_equal(end.closed, 0);
     until(NULL, end.closed == 1);
     assert_true(end.reason < 0 && end.reason > -2000);
@@ -728,7 +740,7 @@ static void without_ended_a_stream_closes_itself(void **state)
     struct end end = {0};
     struct peer peer;
     peer_listen(&peer);
-    assert_int_equal(stream_connect(&end.stream, &loop, &ops_without_end, &peer.addr, NULL, NULL, NULL), 0);
+    assert_int_equal(stream_connect(&end.stream, &loop, &ops_without_end, &plain_form, &peer.addr, NULL), 0);
     until(&peer, end.readies == 1 && peer.fd >= 0);
     shutdown(peer.fd, SHUT_WR);
     until(&peer, end.closed == 1);
@@ -889,7 +901,7 @@ static void on_knock(uv_stream_t *listener, int status)
 {
     struct door *door = container_of((uv_tcp_t *)listener, struct door, listener);
     assert_int_equal(status, 0);
-    assert_int_equal(stream_accept(&door->end->stream, &loop, &ops, listener), 0);
+    assert_int_equal(stream_accept(&door->end->stream, &loop, &ops, &plain_form, listener), 0);
     assert_int_equal(door->end->stream.state, STREAM_OPEN);
 }
 
@@ -933,7 +945,7 @@ static void accepting_nobody_closes(void **state)
     uv_tcp_init(&loop.uv, &listener);
     assert_int_equal(addr_parse(&addr, "127.0.0.1", 0), 0);
     assert_int_equal(uv_tcp_bind(&listener, &addr.sa, 0), 0);
-    assert_int_equal(stream_accept(&end.stream, &loop, &ops, (uv_stream_t *)&listener), 0);
+    assert_int_equal(stream_accept(&end.stream, &loop, &ops, &plain_form, (uv_stream_t *)&listener), 0);
     assert_int_equal(end.closed, 0);
     uv_close((uv_handle_t *)&listener, NULL);
     until(NULL, end.closed == 1);
@@ -983,6 +995,131 @@ static void the_first_frames_leave_with_the_end_of_the_handshake(void **state)
     assert_int_equal(peer.got.len, 15);
     finish(&end, &peer);
     tls_tickets_clear(&tickets);
+}
+
+/* Some servers read only the first message of a record. */
+static void each_message_is_a_record_and_all_leave_in_one_write(void **state)
+{
+    (void)state;
+    struct end end = {0};
+    struct tls_tickets tickets = {0};
+    struct buffer frames = many_frames(40, 200);
+    struct peer peer;
+    open_tls(&end, &peer, &tickets);
+    settle(&peer);
+    unsigned reads = peer.reads;
+    assert_int_equal(peer.records, 0);
+    for (size_t at = 0; at < frames.len; at += 2 + read_u16(frames.data + at))
+        put_frame(&end.stream, frames.data + at + 2, read_u16(frames.data + at));
+    stream_flush(&end.stream);
+    until(&peer, peer.got.len == frames.len);
+    assert_memory_equal(buffer_bytes(&peer.got).data, frames.data, frames.len);
+    assert_int_equal(peer.reads, reads + 1);
+    assert_int_equal(peer.records, 40);
+    for (size_t at = 0, i = 0; i < 40; at += peer.record[i++])
+        assert_int_equal(peer.record[i], 2 + read_u16(frames.data + at));
+    buffer_free(&frames);
+    finish(&end, &peer);
+    tls_tickets_clear(&tickets);
+}
+
+static void a_message_longer_than_a_record_takes_several(void **state)
+{
+    (void)state;
+    struct end end = {0};
+    struct tls_tickets tickets = {0};
+    struct peer peer;
+    open_tls(&end, &peer, &tickets);
+    put_frame(&end.stream, "before", 6);
+    memset(stream_reserve(&end.stream, 40000), 1, 40000);
+    stream_commit(&end.stream, 40000);
+    memset(stream_reserve(&end.stream, TLS_RECORD - 2), 2, TLS_RECORD - 2);
+    stream_commit(&end.stream, TLS_RECORD - 2);
+    put_frame(&end.stream, "after", 5);
+    stream_flush(&end.stream);
+    until(&peer, peer.got.len == 8 + 40002 + TLS_RECORD + 7);
+    assert_int_equal(peer.records, 6);
+    const size_t expected[] = {8, TLS_RECORD, TLS_RECORD, 40002 - 2 * TLS_RECORD, TLS_RECORD, 7};
+    assert_memory_equal(peer.record, expected, sizeof expected);
+    finish(&end, &peer);
+    tls_tickets_clear(&tickets);
+}
+
+/* What is unsent when a stream closes is packed likewise. */
+static void the_last_messages_are_records_too(void **state)
+{
+    (void)state;
+    struct end end = {0};
+    struct tls_tickets tickets = {0};
+    struct peer peer;
+    open_tls(&end, &peer, &tickets);
+    for (int i = 0; i < 3; i++)
+        put_frame(&end.stream, "last", 4);
+    stream_close(&end.stream, ERROR_IDLE);
+    until(&peer, peer.eof);
+    assert_int_equal(peer.records, 3);
+    assert_int_equal(peer.got.len, 18);
+    finish(&end, &peer);
+    tls_tickets_clear(&tickets);
+}
+
+/* --- framings --- */
+
+static void a_dns_unit_is_its_prefix_and_message(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0, 3, 'a', 'b', 'c', 0xff, 0xff};
+    const size_t expected[] = {2, 2, 5, 5, 5, 5, 5, 5};
+    for (size_t len = 0; len <= sizeof bytes; len++)
+        assert_int_equal(framing_dns.unit((struct bytes){bytes, len}), expected[len]);
+    assert_int_equal(framing_dns.unit((struct bytes){bytes + 5, 2}), 65537);
+}
+
+/* One without a header, and whose length shows only at its end: a line. */
+static size_t line_unit(struct bytes bytes)
+{
+    const uint8_t *end = bytes.len > 0 ? memchr(bytes.data, '\n', bytes.len) : NULL;
+    return end ? (size_t)(end - bytes.data) + 1 : bytes.len + 1;
+}
+
+static const struct framing framing_line = {.name = "line", .max = 4096, .unit = line_unit};
+
+static void connect_lines(struct end *end, struct peer *peer, struct tls_tickets *tickets)
+{
+    const struct tls_client client = {trust, tickets};
+    const struct stream_form form = {&framing_line, peer->tls ? &byte_layer_tls_client : &byte_layer_plain, &client};
+    assert_int_equal(stream_connect(&end->stream, &loop, &ops, &form, &peer->addr, NULL), 0);
+    until(peer, end->readies == 1 && (!peer->tls || peer->server.done));
+    settle(peer);
+}
+
+static void another_framing_goes_over_each_byte_layer(void **state)
+{
+    (void)state;
+    for (int tls = 0; tls < 2; tls++) {
+        static const char lines[] = "one\n\nthree\n";
+        struct end end = {0};
+        struct tls_tickets tickets = {0};
+        const struct tls_server_options options = serving(&good);
+        struct peer peer;
+        tls ? peer_listen_tls(&peer, &options) : peer_listen(&peer);
+        connect_lines(&end, &peer, &tickets);
+        put_frame(&end.stream, "ask\n", 4);
+        put_frame(&end.stream, "again\n", 6);
+        stream_flush(&end.stream);
+        until(&peer, peer.got.len == 10);
+        assert_memory_equal(buffer_bytes(&peer.got).data, "ask\nagain\n", 10);
+        assert_int_equal(peer.records, tls ? 2 : 0);
+        for (size_t i = 0; i < sizeof lines - 1; i++) {
+            uint64_t before = end.stream.received;
+            tls ? tls_server_send(&peer.server, &lines[i], 1) : peer_write(&peer, &lines[i], 1);
+            until(&peer, end.stream.received > before);
+            assert_int_equal(stream_mid_frame(&end.stream), lines[i] != '\n');
+        }
+        assert_frames(&end, "\0\4one\n\0\1\n\0\6three\n", 17);
+        finish(&end, &peer);
+        tls_tickets_clear(&tickets);
+    }
 }
 
 static void an_end_of_the_handshake_leaves_without_frames_too(void **state)
@@ -1057,7 +1194,7 @@ static void the_largest_frame_passes_through_tls(void **state)
     stream_flush(&end.stream);
     until(&peer, peer.got.len == 65537);
     assert_memory_equal(buffer_bytes(&peer.got).data, message, 65537);
-    assert_true(end.stream.out.cap <= 16384 && tls_output(end.stream.tls)->cap <= 16384);
+    assert_true(end.stream.out.cap <= 16384 && end.stream.wire.cap <= 16384);
     free(message);
     finish(&end, &peer);
     tls_tickets_clear(&tickets);
@@ -1219,9 +1356,10 @@ static void without_memory_a_dial_starts_nothing(void **state)
     struct end end = {0};
     struct peer peer;
     peer_listen(&peer);
+    const struct tls_client client = {trust, &(struct tls_tickets){.count = 0}};
+    const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client};
     mem_fail_at(1);
-    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &peer.addr, NULL, trust, &(struct tls_tickets){0}),
-                     -ENOMEM);
+    assert_int_equal(stream_connect(&end.stream, &loop, &ops, &form, &peer.addr, NULL), -ENOMEM);
     mem_fail_at(0);
     settle(&peer);
     assert_int_equal(end.closed, 0);
@@ -1367,6 +1505,11 @@ int main(void)
         cmocka_unit_test(accepting_nobody_closes),
         cmocka_unit_test(a_tls_stream_opens_and_carries_frames_both_ways),
         cmocka_unit_test(the_first_frames_leave_with_the_end_of_the_handshake),
+        cmocka_unit_test(each_message_is_a_record_and_all_leave_in_one_write),
+        cmocka_unit_test(a_message_longer_than_a_record_takes_several),
+        cmocka_unit_test(the_last_messages_are_records_too),
+        cmocka_unit_test(a_dns_unit_is_its_prefix_and_message),
+        cmocka_unit_test(another_framing_goes_over_each_byte_layer),
         cmocka_unit_test(an_end_of_the_handshake_leaves_without_frames_too),
         cmocka_unit_test(tls_frames_come_whole_from_records_of_any_size),
         cmocka_unit_test(tls_bytes_may_come_one_at_a_time),
