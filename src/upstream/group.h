@@ -19,11 +19,11 @@
 #include "backoff.h"
 #include "budget.h"
 #include "idle.h"
-#include "ids.h"
 #include "losses.h"
 #include "notes.h"
 #include "priority.h"
 #include "rtt.h"
+#include "upstream/transport/ids.h"
 #include "upstream/attempt.h"
 
 /* Limits and times of the upstream side; milliseconds. */
@@ -159,7 +159,7 @@ void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: questions wait again, for a while, when they cannot be sent. */
 void pool_note_success(struct group *group);
 
-/* --- session.c, session_watch.c: one connection --- */
+/* --- transport/session.c, transport/session_watch.c: one connection --- */
 
 /* Starts a dial; 0 or negative (nothing was begun). */
 int session_dial(struct server *server) MUST_CHECK;

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/upstream/backoff.c src/upstream/backoff.h \
-  src/upstream/budget.c src/upstream/budget.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/idle.c src/upstream/idle.h src/upstream/ids.c src/upstream/ids.h \
+  src/upstream/budget.c src/upstream/budget.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/idle.c src/upstream/idle.h \
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/news.c src/upstream/notes.c src/upstream/notes.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/rtt.c src/upstream/rtt.h \
-  src/upstream/session.c src/upstream/session_watch.c src/upstream/tickets.c src/upstream/upstream.c
+  src/upstream/tickets.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
+  src/upstream/transport/session_watch.c src/upstream/upstream.c
 noinst_HEADERS += include/upstream/attempt.h include/upstream/report.h include/upstream/tickets.h include/upstream/upstream.h
 
 # Parts of what is known of a server: values that need no group, no session and no loop.

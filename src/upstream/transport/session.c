@@ -21,7 +21,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "dns/codes.h"
-#include "group.h"
+#include "upstream/group.h"
 #include "net/tap.h"
 #include "upstream/upstream.h"
 

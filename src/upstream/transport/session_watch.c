@@ -5,7 +5,7 @@
  * had the answer to what was asked on it; until then new questions are put elsewhere.
  */
 #include "base/errors.h"
-#include "group.h"
+#include "upstream/group.h"
 
 uint64_t session_silent_since(const struct session *session)
 {
