@@ -77,7 +77,7 @@ void trace_begin(struct trace *trace, struct resolver *resolver)
     uint8_t wire[EDIT_QUESTION_MAX];
     trace->begun_us = clock_us();
     if (config->access.allow_count == 0) { /* nobody may ask */
-        trace->step = resolver->steps->order[0]->name;
+        trace->step = "refuse";            /* the step that would say so */
         trace_end(trace, 0);
         return;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "allowance.h"
 #include <limits.h>
-#include "ids.h"
+#include "upstream/transport/ids.h"
 
 unsigned allowance_now(const struct allowance *allowance, uint64_t now_ms)
 {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <limits.h>
 #include "upstream/allowance.h"
-#include "upstream/ids.h"
+#include "upstream/transport/ids.h"
 
 static void any_number_at_first(void **state)
 {
