@@ -291,16 +291,11 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     if (!worker)
         return -ENOMEM;
     int status = loop_init(&worker->loop);
-    if (status < 0) {
-        mem_free(worker);
-        return status;
-    }
+    if (status < 0)
+        goto fail;
     status = mailbox_init(&worker->mailbox, &worker->loop, worker);
-    if (status < 0) {
-        loop_fini(&worker->loop);
-        mem_free(worker);
-        return status;
-    }
+    if (status < 0)
+        goto fail_loop;
     worker->drain.open = drain_letter;
     worker->stop.open = stop_letter;
     worker->sign.open = sign_letter;
@@ -308,6 +303,11 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
     return worker_build(worker, config, cache, trusts, steps, sockets, count, client_limit);
+fail_loop:
+    loop_fini(&worker->loop);
+fail:
+    mem_free(worker);
+    return status;
 }
 
 void worker_free(struct worker *worker)
