@@ -102,7 +102,7 @@ bool query_client_allowed(const struct query *query);
 /* Answers with a copy of `answer` (no OPT in it), finished for this client. */
 enum verdict query_answer(struct query *query, const struct answer *answer);
 /* Answers with `answer` that was built in the query's room already. `cap`: of the room. */
-enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, struct answer *answer);
+enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer);
 /* Answers with an error: header and question only; ede_code below 0: no extended error; `text` may be NULL. */
 enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
 /* The same with any number of extended errors. */

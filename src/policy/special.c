@@ -238,13 +238,8 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
 /* --- the step --- */
 
 struct special {
-    uint32_t initials; /* letter_bit of each top-level name that there is a zone in */
+    bool initials[32]; /* by the low bits of the letter: there is a zone in a top-level name that begins so */
 };
-
-static uint32_t letter_bit(uint8_t letter)
-{
-    return UINT32_C(1) << (letter & 31);
-}
 
 static int init(void **state)
 {
@@ -252,8 +247,8 @@ static int init(void **state)
     if (!special)
         return -ENOMEM;
     for (size_t i = 0; i < COUNT(toplevel); i++)
-        special->initials |= letter_bit((uint8_t)toplevel[i].apex[1]);
-    special->initials |= letter_bit('a'); /* arpa */
+        special->initials[toplevel[i].apex[1] & 31] = true;
+    special->initials['a' & 31] = true; /* arpa */
     *state = special;
     return 0;
 }
@@ -265,7 +260,7 @@ static enum verdict run(struct query *query, void *state)
     const uint8_t *last = last_label(key);
     struct place place = {ABSENT, NULL};
     char apex[NAME_MAX_TEXT];
-    if (*last == 0 || !(special->initials & letter_bit(last[1])) || !find_place(key, last, &place))
+    if (*last == 0 || !special->initials[last[1] & 31] || !find_place(key, last, &place))
         return NEXT;
     bool at_apex = place.apex == key->name;
     /* Whether a zone is signed is its parent's to say, which a validating client must hear (RFC 4035 section 3.1.4.1, RFC 8375

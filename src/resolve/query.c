@@ -44,20 +44,6 @@ enum verdict query_drop(struct query *query, enum counter why)
     return DROPPED;
 }
 
-static inline enum verdict query_send(struct query *query, size_t len, uint16_t rcode)
-{
-    struct resolver *resolver = query->resolver;
-    if (rcode == RCODE_SERVFAIL)
-        counter_add(resolver->counters, COUNTER_answers_servfail, 1);
-    if (rcode < TALLY_RCODES)
-        resolver->tally.rcode[rcode]++;
-    else
-        resolver->tally.other_rcode++;
-    query->origin.ops->reply(query, len);
-    query_end(query, COUNTER_queries_finished);
-    return ANSWERED;
-}
-
 static void query_log(const struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
     struct resolver *resolver = query->resolver;
@@ -76,10 +62,7 @@ static void query_log(const struct query *query, uint16_t rcode, const struct ed
 }
 
 #ifdef ENABLE_DNSTAP
-static bool query_is_tapped(const struct resolver *resolver)
-{
-    return resolver->tap != NULL;
-}
+#define IS_TAPPED(resolver) ((resolver)->tap != NULL)
 
 static __attribute__((noinline, cold)) void query_tap(const struct query *query, enum tap_kind kind,
                                                       struct bytes message)
@@ -94,35 +77,39 @@ static __attribute__((noinline, cold)) void query_tap(const struct query *query,
     tap_message(query->resolver->tap, &event);
 }
 #else
-static bool query_is_tapped(const struct resolver *resolver)
-{
-    (void)resolver;
-    return false;
-}
+#define IS_TAPPED(resolver)             false
 #define query_tap(query, kind, message) ((void)(message))
 #endif
 
 /* Apart, so that registers need not be saved for it where nobody looks on. */
-static __attribute__((noinline, cold)) enum verdict query_send_watched(struct query *query, struct bytes message,
-                                                                       uint16_t rcode, const struct ede_list *ede)
+static __attribute__((noinline, cold)) void query_watch(const struct query *query, struct bytes message, uint16_t rcode,
+                                                        const struct ede_list *ede)
 {
     if (querylog_sample())
         query_log(query, rcode, ede);
-    if (query_is_tapped(query->resolver))
+    if (IS_TAPPED(query->resolver))
         query_tap(query, TAP_CLIENT_RESPONSE, message);
-    return query_send(query, message.len, rcode);
 }
 
 /* The answer lies in the query's room, which is also at `room`. */
-static enum verdict query_reply(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
-                                const struct ede_list *ede)
+static enum verdict query_send(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
+                               const struct ede_list *ede)
 {
-    if (querylog_sample() || query_is_tapped(query->resolver))
-        return query_send_watched(query, (struct bytes){room, len}, rcode, ede);
-    return query_send(query, len, rcode);
+    struct resolver *resolver = query->resolver;
+    if (querylog_sample() || IS_TAPPED(resolver))
+        query_watch(query, (struct bytes){room, len}, rcode, ede);
+    if (rcode == RCODE_SERVFAIL)
+        counter_add(resolver->counters, COUNTER_answers_servfail, 1);
+    if (rcode < TALLY_RCODES)
+        resolver->tally.rcode[rcode]++;
+    else
+        resolver->tally.other_rcode++;
+    query->origin.ops->reply(query, len);
+    query_end(query, COUNTER_queries_finished);
+    return ANSWERED;
 }
 
-/* --- the way back: steps look at the response --- */
+/* --- responses, and the steps that see them on their way back --- */
 
 struct query_response {
     struct answer answer;
@@ -158,47 +145,17 @@ static enum verdict query_keep_response(struct query *query, const struct answer
     return WAITING;
 }
 
-/* NEXT: the response may be sent as it is; REPLACED: as it is now, in resolver->big. */
-static __attribute__((noinline)) enum verdict query_show(struct query *query, struct answer *response)
-{
-    const struct resolver *resolver = query->resolver;
-    const uint8_t *before = response->wire;
-    enum verdict all = NEXT;
-    for (unsigned i = 0; i < resolver->answering_count; i++) {
-        const struct step_answering *step = &resolver->answering[i];
-        if (step->index >= query->step || step->index >= query->answer_step)
-            continue;
-        query->answer_step = step->index;
-        enum verdict verdict = step->answer(query, response, step->state);
-        if (verdict == WAITING)
-            return query_keep_response(query->parked ? query : query->parked_as, response);
-        if (verdict == ANSWERED || verdict == DROPPED)
-            return verdict;
-        if (verdict == REPLACED)
-            all = REPLACED;
-    }
-    assert(response->wire == (all == REPLACED ? resolver->big : before));
-    return all;
-}
-
-/* --- responses --- */
-
-/* Largest answer that this client takes (RFC 6891 section 6.2.3; RFC 1035 section 4.2.2). */
-static size_t query_limit(const struct query *query)
-{
-    unsigned ours = query->resolver->config->limits.udp_size;
-    if (query->origin.tcp)
-        return MESSAGE_MAX;
-    return query->request.udp_size < ours ? query->request.udp_size : ours;
-}
-
 static struct edit_client query_client(const struct query *query, bool authenticated)
 {
+    unsigned ours = query->resolver->config->limits.udp_size, theirs = query->request.udp_size;
     return (struct edit_client){
         .request = &query->request,
         .question = query->question,
-        .limit = query_limit(query),
-        .our_udp_size = (uint16_t)query->resolver->config->limits.udp_size,
+        /* RFC 6891 section 6.2.3; RFC 1035 section 4.2.2 */
+        .limit = query->origin.tcp ? MESSAGE_MAX
+                 : theirs < ours   ? theirs
+                                   : ours,
+        .our_udp_size = (uint16_t)ours,
         .tcp = query->origin.tcp,
         .keepalive = query->origin.tcp && query->request.wants_keepalive,
         .keepalive_100ms = query->origin.keepalive_100ms,
@@ -206,17 +163,7 @@ static struct edit_client query_client(const struct query *query, bool authentic
     };
 }
 
-static enum verdict query_finish_shown(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
-{
-    struct edit_client client = query_client(query, answer->authenticated);
-    bool truncated = false;
-    size_t len = edit_finish(room, cap, answer, &client, &truncated);
-    if (truncated)
-        counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
-    return query_reply(query, room, len, answer->rcode, &answer->ede);
-}
-
-/* An answer that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
+/* A response that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
 static enum verdict query_answer_big(struct query *query, const struct answer *answer)
 {
     struct resolver *resolver = query->resolver;
@@ -233,36 +180,61 @@ static enum verdict query_answer_big(struct query *query, const struct answer *a
     memcpy(room, resolver->big, len);
     if (truncated)
         counter_add(resolver->counters, COUNTER_answers_truncated, 1);
-    return query_reply(query, room, len, answer->rcode, &answer->ede);
+    return query_send(query, room, len, answer->rcode, &answer->ede);
 }
 
-static enum verdict query_answer_shown(struct query *query, const struct answer *answer)
+/* NEXT: the response may be sent as it is. Else what has become of the query. */
+static __attribute__((noinline)) enum verdict query_show(struct query *query, const struct answer *response)
+{
+    const struct resolver *resolver = query->resolver;
+    struct answer shown = *response;
+    bool replaced = false;
+    for (unsigned i = 0; i < resolver->answering_count; i++) {
+        const struct step_answering *step = &resolver->answering[i];
+        if (step->index >= query->step || step->index >= query->answer_step)
+            continue;
+        query->answer_step = step->index;
+        enum verdict verdict = step->answer(query, &shown, step->state);
+        if (verdict == WAITING)
+            return query_keep_response(query->parked ? query : query->parked_as, &shown);
+        if (verdict == ANSWERED || verdict == DROPPED)
+            return verdict;
+        replaced |= verdict == REPLACED;
+    }
+    assert(shown.wire == (replaced ? resolver->big : response->wire));
+    return replaced ? query_answer_big(query, &shown) : NEXT;
+}
+
+enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const struct answer *answer)
+{
+    bool truncated = false;
+    if (query->resolver->answering_count > 0) {
+        enum verdict verdict = query_show(query, answer);
+        if (verdict != NEXT)
+            return verdict;
+    }
+    struct edit_client client = query_client(query, answer->authenticated);
+    size_t len = edit_finish(room, cap, answer, &client, &truncated);
+    if (truncated)
+        counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
+    return query_send(query, room, len, answer->rcode, &answer->ede);
+}
+
+enum verdict query_answer(struct query *query, const struct answer *answer)
 {
     size_t cap = answer->len + EDIT_OPT_MAX;
-    if (cap > query_limit(query) || answer->wire == query->resolver->big)
+    if (query->resolver->answering_count > 0) {
+        enum verdict verdict = query_show(query, answer);
+        if (verdict != NEXT)
+            return verdict;
+    }
+    if (cap > query_client(query, false).limit || answer->wire == query->resolver->big)
         return query_answer_big(query, answer);
     uint8_t *room = query->origin.ops->room(query, cap);
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);
     memcpy(room, answer->wire, answer->len);
-    return query_finish_shown(query, room, cap, answer);
-}
-
-enum verdict query_answer(struct query *query, const struct answer *answer)
-{
-    if (query->resolver->answering_count == 0)
-        return query_answer_shown(query, answer);
-    struct answer shown = *answer;
-    enum verdict verdict = query_show(query, &shown);
-    return verdict == NEXT || verdict == REPLACED ? query_answer_shown(query, &shown) : verdict;
-}
-
-enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, struct answer *answer)
-{
-    enum verdict verdict = query->resolver->answering_count > 0 ? query_show(query, answer) : NEXT;
-    if (verdict == NEXT)
-        return query_finish_shown(query, room, cap, answer);
-    return verdict == REPLACED ? query_answer_big(query, answer) : verdict;
+    return query_finish(query, room, cap, answer); /* no step is left to see it */
 }
 
 static void count_error(struct counters *counters, uint16_t rcode)
@@ -293,17 +265,17 @@ enum verdict query_error_with(struct query *query, uint16_t rcode, const struct 
     if (query->how == HOW_HIT)
         query->how = HOW_LOCAL;
     if (query->resolver->answering_count > 0 && query->step > 0) {
-        struct answer shown = query_error_response(query, rcode, ede);
-        enum verdict verdict = query_show(query, &shown);
+        struct answer response = query_error_response(query, rcode, ede);
+        enum verdict verdict = query_show(query, &response);
         if (verdict != NEXT)
-            return verdict == REPLACED ? query_answer_big(query, &shown) : verdict;
+            return verdict;
     }
     struct edit_client client = query_client(query, false);
     uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);
     size_t len = edit_error(room, ERROR_ROOM, rcode, true, ede, &client);
-    return query_reply(query, room, len, rcode, ede);
+    return query_send(query, room, len, rcode, ede);
 }
 
 enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
@@ -483,7 +455,7 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     query->how = HOW_HIT;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
-    if (query_is_tapped(resolver))
+    if (IS_TAPPED(resolver))
         query_tap(query, TAP_CLIENT_QUERY, wire);
     resolver->tally.tcp += query->origin.tcp;
     if (verdict != REQUEST_OK) {

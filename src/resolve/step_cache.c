@@ -9,20 +9,13 @@
 /* What a hit is built in first: most answers and their OPT fit. */
 #define CACHE_ROOM 2048
 
-/* A failure that is kept (RFC 9520) says so (RFC 8914 section 4.14). */
-static void note_kept_failure(struct answer *answer)
-{
-    if (answer->rcode == RCODE_SERVFAIL || answer->rcode == RCODE_REFUSED)
-        ede_add_first(&answer->ede, EDE_CACHED_ERROR);
-}
-
-/* A name asked again in the last tenth of its life is renewed before it ends. */
+/* In the last tenth of its life: a name that is asked for still is renewed before it ends. */
 static void prefetch(struct query *query, const struct cache_found *found)
 {
     enum { PREFETCH_MIN_TTL = 10 };
     struct resolver *resolver = query->resolver;
-    if (found->answer.ttl * 10 > found->original_ttl || found->original_ttl < PREFETCH_MIN_TTL ||
-        !resolver->config->cache.prefetch || !(query->request.flags & FLAG_RD) || found->answer.rcode == RCODE_SERVFAIL)
+    if (found->original_ttl < PREFETCH_MIN_TTL || !resolver->config->cache.prefetch ||
+        !(query->request.flags & FLAG_RD) || found->answer.rcode == RCODE_SERVFAIL)
         return;
     if (refresh_is_due(resolver, query->hash))
         lookup_refresh(resolver, &query->key, query->hash);
@@ -30,9 +23,12 @@ static void prefetch(struct query *query, const struct cache_found *found)
 
 static void note_hit(struct query *query, struct cache_found *found)
 {
+    uint16_t rcode = found->answer.rcode;
     counter_add(query->resolver->counters, COUNTER_cache_hits, 1);
-    prefetch(query, found);
-    note_kept_failure(&found->answer);
+    if (found->answer.ttl * 10 <= found->original_ttl)
+        prefetch(query, found);
+    if (rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED) /* kept (RFC 9520), which is said (RFC 8914 section 4.14) */
+        ede_add_first(&found->answer.ede, EDE_CACHED_ERROR);
 }
 
 static enum verdict answer_big(struct query *query, uint64_t now_ms)
