@@ -76,8 +76,8 @@ void trace_begin(struct trace *trace, struct resolver *resolver)
     struct edit_ask ask = {.edns = true};
     uint8_t wire[EDIT_QUESTION_MAX];
     trace->begun_us = clock_us();
-    if (config->access.allow_count == 0) { /* nobody may ask */
-        trace->step = "refuse";            /* the step that would say so */
+    if (config->access.allow_count == 0) {             /* nobody may ask */
+        trace->step = resolver->steps->order[0]->name; /* says who may ask */
         trace_end(trace, 0);
         return;
     }
