@@ -136,21 +136,19 @@ static const struct origin_ops udp_ops = {.room = udp_room, .reply = udp_reply};
 static void walk_group(struct udp_listener *listener, unsigned slot, unsigned end)
 {
     struct resolver *resolver = listener->resolver;
-    struct query queries[GROUP];
-    unsigned count = 0;
+    struct query queries[GROUP], *query = queries;
     for (; slot < end; slot++) {
-        struct query *query = &queries[count];
         struct bytes wire = udp_io_query(listener->io, slot, &query->origin);
         query->origin.ops = &udp_ops;
         query->origin.owner = listener;
         query->origin.tcp = false;
         query->origin.keepalive_100ms = 0;
         if (addr_port(&query->origin.peer) != 0)
-            count += query_take(query, resolver, wire);
+            query += query_take(query, resolver, wire);
         else /* cannot be answered; reflection (RFC 5452 section 9.1) */
             counter_add(resolver->counters, COUNTER_udp_ignored, 1);
     }
-    query_run_all(queries, count);
+    query_run_all(queries, (unsigned)(query - queries));
 }
 
 /* The hits of this round took the time until note_time. */

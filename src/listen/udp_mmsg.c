@@ -4,7 +4,7 @@
  * Invariants:
  *   - slots [first, count) of `out` hold the unsent responses; they lie one behind the other in `responses`, so that a batch of them
  *     touches few pages, and `room` is the space behind them;
- *   - the first `received` slots of `in` are in use; all others are ready to receive.
+ *   - all slots of `in` but the first `received` are ready to receive; those are made ready before the next call.
  */
 #include <errno.h>
 #include <string.h>
@@ -38,11 +38,6 @@ struct udp_mmsg {
     uint8_t responses[UDP_BATCH * UDP_RESPONSE_MAX];
 };
 
-static struct udp_mmsg *mmsg_of(struct udp_io *io)
-{
-    return container_of(io, struct udp_mmsg, io);
-}
-
 /* --- receiving --- */
 
 /* Apart, as put_source: their buffers would put a guard on the stack of each query. */
@@ -64,7 +59,7 @@ static __attribute__((noinline)) void take_local(struct origin *origin, struct m
 
 struct bytes udp_io_query(struct udp_io *io, unsigned slot, struct origin *origin)
 {
-    struct udp_mmsg *mmsg = mmsg_of(io);
+    struct udp_mmsg *mmsg = container_of(io, struct udp_mmsg, io);
     struct mmsghdr *message = &mmsg->in.message[slot];
     origin->client = origin->peer = mmsg->in.addr[slot];
     origin->local.sa.sa_family = AF_UNSPEC;
@@ -76,19 +71,14 @@ struct bytes udp_io_query(struct udp_io *io, unsigned slot, struct origin *origi
     return (struct bytes){mmsg->query[slot], MESSAGE_HEADER};
 }
 
-static void make_ready(struct udp_mmsg *mmsg, unsigned slots)
+unsigned udp_io_receive(struct udp_io *io)
 {
-    for (unsigned slot = 0; slot < slots; slot++) {
+    struct udp_mmsg *mmsg = container_of(io, struct udp_mmsg, io);
+    for (unsigned slot = 0; slot < mmsg->received; slot++) {
         struct msghdr *header = &mmsg->in.message[slot].msg_hdr;
         header->msg_namelen = sizeof mmsg->in.addr[slot];
         header->msg_controllen = mmsg->wildcard ? sizeof mmsg->in.info[slot] : 0;
     }
-}
-
-unsigned udp_io_receive(struct udp_io *io)
-{
-    struct udp_mmsg *mmsg = mmsg_of(io);
-    make_ready(mmsg, mmsg->received);
     int received = recvmmsg(mmsg->fd, mmsg->in.message, UDP_BATCH, MSG_DONTWAIT, NULL);
     mmsg->received = received > 0 ? (unsigned)received : 0;
     counter_add(mmsg->counters, COUNTER_udp_received, mmsg->received);
@@ -121,7 +111,7 @@ static __attribute__((noinline)) void put_source(union packet_info *info, struct
 
 void udp_io_put(struct udp_io *io, const struct origin *origin, size_t len)
 {
-    struct udp_mmsg *mmsg = mmsg_of(io);
+    struct udp_mmsg *mmsg = container_of(io, struct udp_mmsg, io);
     unsigned slot = mmsg->count++;
     mmsg->out.addr[slot] = origin->peer;
     mmsg->out.vector[slot] = (struct iovec){io->room, len};
@@ -132,7 +122,7 @@ void udp_io_put(struct udp_io *io, const struct origin *origin, size_t len)
 
 bool udp_io_send(struct udp_io *io)
 {
-    struct udp_mmsg *mmsg = mmsg_of(io);
+    struct udp_mmsg *mmsg = container_of(io, struct udp_mmsg, io);
     while (mmsg->first < mmsg->count) {
         int sent = sendmmsg(mmsg->fd, &mmsg->out.message[mmsg->first], mmsg->count - mmsg->first, 0);
         if (sent > 0) {
@@ -153,7 +143,7 @@ bool udp_io_send(struct udp_io *io)
 
 void udp_io_clear_errors(struct udp_io *io)
 {
-    const struct udp_mmsg *mmsg = mmsg_of(io);
+    const struct udp_mmsg *mmsg = container_of(io, struct udp_mmsg, io);
     int error;
     socklen_t len = sizeof error;
     struct msghdr nothing = {.msg_name = NULL};
@@ -186,7 +176,7 @@ int udp_io_open(struct udp_io **out, int fd, const struct addr *addr, struct cou
         batch_init(&mmsg->out, slot);
         mmsg->in.vector[slot] = (struct iovec){mmsg->query[slot], UDP_QUERY_MAX};
     }
-    make_ready(mmsg, UDP_BATCH);
+    mmsg->received = UDP_BATCH;
     *out = &mmsg->io;
     return 0;
 }
@@ -194,5 +184,5 @@ int udp_io_open(struct udp_io **out, int fd, const struct addr *addr, struct cou
 void udp_io_free(struct udp_io *io)
 {
     if (io)
-        mem_free(mmsg_of(io));
+        mem_free(container_of(io, struct udp_mmsg, io));
 }
