@@ -12,3 +12,6 @@ dotstub_LDADD = $(daemon_libs)
 check_PROGRAMS += tests/unit/test_cachefile
 tests_unit_test_cachefile_SOURCES = tests/unit/test_cachefile.c tests/unit/answers.h
 tests_unit_test_cachefile_LDADD = $(daemon_libs) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_sockets
+tests_unit_test_sockets_SOURCES = tests/unit/test_sockets.c
+tests_unit_test_sockets_LDADD = $(daemon_libs) $(CMOCKA_LIBS)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "server.h"
-#include "../../src/listen/listener.h"
+#include "listen/listener.h"
 
 static struct listeners *listeners;
 

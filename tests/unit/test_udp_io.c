@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "server.h"
-#include "../../src/listen/udp_io.h"
+#include "listen/udp_io.h"
 
 static struct counters counters;
 static struct udp_io *io;
