@@ -24,7 +24,7 @@ struct listener_addresses {
 struct listener_kind {
     const char *name; /* in the log */
     int type; /* of its sockets: SOCK_DGRAM or SOCK_STREAM; with the address it says what a kept socket is for */
-    /* Where the configuration wants listeners of this kind. */
+    /* Where the configuration wants listeners of this kind. No two kinds want one address for sockets of one type. */
     struct listener_addresses (*addresses)(const struct config *config);
     /* Takes over a bound, non-blocking descriptor. 0, or negative (-EADDRINUSE may come here; the descriptor is still the
      * caller's). */
