@@ -20,16 +20,10 @@
 #include "cache/cache.h"
 #include "dns/ttl.h"
 
-/* Numbers of groups are this process's own; files know what a group is by the digest of its definition. */
-struct dump_group {
-    uint32_t id;
-    uint8_t definition[DIGEST_LEN];
-};
-
 #define DUMP_GROUPS_MAX 1000
 
 struct dump_terms {
-    const struct dump_group *groups; /* of whose answers only is written and read; at most DUMP_GROUPS_MAX */
+    const struct key_group *groups; /* of whose answers only is written and read; at most DUMP_GROUPS_MAX */
     size_t group_count;
     struct ttl_limits limits;
     uint32_t stale;          /* seconds: what expired longer ago is left out */

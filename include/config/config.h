@@ -122,9 +122,10 @@ int config_load(struct config **out, const char *path, char *const *environ_list
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* A digest of what makes answers those of these upstreams: names, addresses, trust, client subnet. The same in every process. 0 or
- * -ENOMEM. */
-int config_define_upstreams(const struct config *config, uint8_t out[DIGEST_LEN]) MUST_CHECK;
+/* A digest of all that may change an answer of a group of these upstreams of `config` (definition.c): the same in every process. 0
+ * or -ENOMEM. */
+int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
+                        uint8_t out[DIGEST_LEN]) MUST_CHECK;
 
 /* Where a value of a snapshot that config_load made came from: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);

@@ -28,8 +28,8 @@ void control_hand_over(struct control *control);
 unsigned control_descriptors(const struct config *config);
 /* The workers run. Before: not ready. */
 void control_started(struct control *control);
-/* Another configuration is in force (kept by reference); its letters have been posted to the workers. */
-void control_configure(struct control *control, struct config *config);
+/* Another configuration and other routes are in force (kept by reference); their letters have been posted to the workers. */
+void control_configure(struct control *control, struct config *config, struct routes *routes);
 /* The configuration was read again; all is copied. */
 void control_reloaded(struct control *control, const struct reload_result *result);
 /* They answer still, but not for long: not ready any more. */

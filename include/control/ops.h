@@ -16,6 +16,7 @@
 #include "resolve/tally.h"
 #include "resolve/trace.h"
 #include "upstream/report.h"
+#include "upstream/routes.h"
 
 /* What a worker tells. */
 struct worker_report {
@@ -24,7 +25,7 @@ struct worker_report {
     struct tally tally;
     unsigned tcp_clients;
     struct server_report *servers; /* room for `server_count` */
-    size_t server_count;           /* one for each address of each upstream entry, in the configuration's order */
+    size_t server_count;           /* one for each address of each upstream entry of each group, in the routes' order */
     bool with_records;             /* asked for: */
     struct record *records;        /* room for RECORDER_ALL, as recorder_copy gives them */
     unsigned record_count;
@@ -61,7 +62,8 @@ struct control_ops {
 struct control_setup {
     struct loop *loop;
     struct mailbox *mailbox; /* of that loop: for the workers' answers */
-    struct config *config;   /* kept by reference */
+    struct config *config;   /* kept by reference, */
+    struct routes *routes;   /* and these */
     struct cache *cache;
     const struct addr *listening; /* where questions are answered; copied */
     size_t listening_count;

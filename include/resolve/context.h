@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What all queries and lookups of one worker share.
  *
- * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, group and steps.
+ * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, groups and steps.
  * Threads: the worker's; the cache is shared by all workers.
  */
 #ifndef DOTSTUB_RESOLVE_CONTEXT_H
@@ -19,7 +19,7 @@
 #include "resolve/recorder.h"
 #include "resolve/step.h"
 #include "resolve/tally.h"
-#include "upstream/upstream.h"
+#include "upstream/groups.h"
 
 /* Any answer and an OPT of ours. */
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
@@ -46,7 +46,7 @@ struct resolver {
     struct counters *counters;
     const struct config *config;
     struct cache *cache;
-    struct group *group;
+    struct groups *groups;
     struct step_set *steps;                     /* held; as the configuration wants them */
     void *step_state[STEPS_MAX];                /* by index in the full order */
     struct step_active active[STEPS_MAX + 1];   /* those that are wanted; the last one refuses */

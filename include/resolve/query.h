@@ -54,7 +54,7 @@ struct query {
     struct resolver *resolver;
     struct origin origin;
     struct request request;
-    uint64_t hash;           /* of the key; set before the steps run, again by a step that changes the key */
+    uint64_t hash;           /* of the key */
     struct bytes wire;       /* the whole message; until it waits */
     const uint8_t *question; /* as the client wrote it: in the borrowed wire, then in `kept` */
     struct query *parked_as; /* set by query_park in the original */
@@ -93,6 +93,9 @@ static inline const char *query_step_name(const struct query *query)
     const struct step_set *set = query->resolver->steps;
     return query->step < set->count ? set->order[query->step]->name : "end";
 }
+
+/* Chooses the group that serves the query's name and hashes the key, before the steps run: none of them changes the group. */
+void query_route(struct query *query);
 
 /* True if the client is within access.allow. */
 bool query_client_allowed(const struct query *query);

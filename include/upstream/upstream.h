@@ -16,30 +16,50 @@
 #include "upstream/attempt.h"
 
 struct group;
+struct group_definition;
 
-/* The servers that a configuration names, made ready by the main thread. */
+/* The servers of one definition, made ready by the main thread. */
 struct group_plan;
-/* trusts[i] belongs to config->upstreams[i] (both kept by reference). 0 or -ENOMEM. */
-int group_plan_new(struct group_plan **out, struct config *config, struct tls_trust *const *trusts) MUST_CHECK;
+/* What the definition holds is kept by reference. 0 or -ENOMEM. */
+int group_plan_new(struct group_plan **out, const struct group_definition *definition) MUST_CHECK;
 /* One that was not applied; NULL does nothing. */
 void group_plan_free(struct group_plan *plan);
 
-/* A group of all upstreams of `config` (kept by reference); trusts[i] belongs to config->upstreams[i]. 0 or -ENOMEM. */
-int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
-              struct tls_trust *const *trusts) MUST_CHECK;
+/* What all groups of a worker share. */
+struct group_worker {
+    struct loop *loop;
+    struct counters *counters;
+    struct answer_scratch *scratch;
+    struct tap_queue *tap; /* NULL: nobody wants copies of messages */
+};
+
+/* A group with this definition that nothing is asked of yet: made ready by the main thread. 0 or -ENOMEM. */
+int group_new(struct group **out, const struct group_definition *definition) MUST_CHECK;
+/* From now on it is this worker's; cannot fail. */
+void group_begin(struct group *group, const struct group_worker *worker);
+/* Of one that was not begun: its plan, for another group; it is to be freed then. */
+struct group_plan *group_take_plan(struct group *group);
+/* What it was last defined as. */
+const char *group_name(const struct group *group);
+uint32_t group_id(const struct group *group);
+/* No lookup that was begun with it lives. */
+bool group_is_idle(const struct group *group);
 
 #ifdef ENABLE_DNSTAP
 struct tap_queue;
 /* Copies of its messages go there. */
 void group_tap(struct group *group, struct tap_queue *tap);
 #endif
-/* From now on these servers are asked; takes the plan over and cannot fail. Servers that were there before, with the same address, source and
+/* Defined anew: from now on these servers are asked; takes the plan over and cannot fail. Servers that were there before, with the same address, source and
  * trust, keep their sessions, tickets and all that is known of them; the others answer what they were asked, and go. Waiting attempts
  * go to the new ones. Calls nobody back. */
 void group_apply(struct group *group, struct group_plan *plan);
 /* Whoever has attempts holds the plan from before the first to after the last: the servers that they went to stay. */
 struct group_plan *upstream_hold(struct group *group);
 void upstream_release(struct group_plan *plan);
+/* True if the group has been defined otherwise since this plan came into force (there and back counts as well): what is answered now
+ * need not be what the plan's id stands for. */
+bool upstream_was_redefined(const struct group *group, const struct group_plan *plan);
 
 /* Makes an idle attempt live. Never calls back before it returns. */
 void upstream_send(struct group *group, struct attempt *attempt);

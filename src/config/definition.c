@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes answers those of these upstreams and of no others. Each part has its length before it, so that no two sets give the
- * same octets. */
+/* What makes answers those of one group of upstreams and of no other.
+ *
+ * Counted is all that may change an answer: whom we talk to (the name in the certificate, pins, the name of the CA file, addresses
+ * with their ports), whether encrypted, client subnet, and the DNSSEC mode. Not counted is what only decides who is asked, how often and
+ * from where: order, labels, roles, max-qps, source, versions of TLS.
+ *
+ * Each part has its length before it, so that no two definitions give the same bytes. Where order does not count, the parts are
+ * sorted.
+ */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "config/config.h"
+
+enum { TRANSPORT_TLS = 1, DNSSEC_NOT_VALIDATED = 0 };
 
 static void add(struct buffer *out, const void *data, size_t len, int *status)
 {
@@ -20,30 +32,88 @@ static void add_text(struct buffer *out, const char *text, int *status)
     add(out, text, text ? strlen(text) : 0, status);
 }
 
-static void add_upstream(struct buffer *out, const struct config *config, const struct config_upstream *upstream,
-                         int *status)
+static void add_byte(struct buffer *out, uint8_t byte, int *status)
 {
-    uint8_t ecs = upstream->ecs == ECS_OFF;
-    uint8_t count[4];
-    char text[ADDR_TEXT];
-    write_u32(count, (uint32_t)upstream->address_count);
-    add_text(out, upstream->tls_name, status);
-    add_text(out, upstream->ca_file ? upstream->ca_file : config->tls.ca_file, status);
-    add(out, upstream->pins, upstream->pin_count * sizeof *upstream->pins, status);
-    add(out, &ecs, sizeof ecs, status);
-    add(out, count, sizeof count, status);
-    for (size_t i = 0; i < upstream->address_count; i++)
-        add_text(out, addr_format(&upstream->addresses[i], true, text), status);
+    add(out, &byte, sizeof byte, status);
 }
 
-int config_define_upstreams(const struct config *config, uint8_t out[DIGEST_LEN])
+static int compare_texts(const void *a, const void *b)
 {
+    return strcmp(a, b);
+}
+
+static int compare_pins(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct config_pin));
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+    return memcmp(a, b, DIGEST_LEN);
+}
+
+static void add_addresses(struct buffer *out, const struct config_upstream *upstream, int *status)
+{
+    char(*texts)[ADDR_TEXT] = mem_zalloc(upstream->address_count + 1, sizeof *texts);
+    if (!texts) {
+        *status = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < upstream->address_count; i++)
+        addr_format(&upstream->addresses[i], true, texts[i]);
+    qsort(texts, upstream->address_count, sizeof *texts, compare_texts);
+    add_byte(out, 0, status); /* by address, not by host name */
+    for (size_t i = 0; i < upstream->address_count; i++)
+        add_text(out, texts[i], status);
+    mem_free(texts);
+}
+
+static void add_pins(struct buffer *out, const struct config_upstream *upstream, int *status)
+{
+    size_t len = upstream->pin_count * sizeof *upstream->pins;
+    struct config_pin *pins = mem_alloc(len + 1);
+    if (!pins) {
+        *status = -ENOMEM;
+        return;
+    }
+    if (len > 0)
+        memcpy(pins, upstream->pins, len);
+    qsort(pins, upstream->pin_count, sizeof *pins, compare_pins);
+    add(out, pins, len, status);
+    mem_free(pins);
+}
+
+/* A CA file is known by its name: an update of the system's certificates does not make answers another operator's. Where pins alone
+ * decide none is looked at. */
+static int define_upstream(const struct config *config, const struct config_upstream *upstream, uint8_t out[DIGEST_LEN])
+{
+    const char *ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file;
     struct buffer all = {NULL, 0, 0, 0};
     int status = 0;
-    for (size_t i = 0; i < config->upstream_count; i++)
-        add_upstream(&all, config, &config->upstreams[i], &status);
+    add_byte(&all, TRANSPORT_TLS, &status);
+    add_text(&all, upstream->tls_name, &status);
+    add_text(&all, upstream->tls_name ? ca_file : NULL, &status);
+    add_pins(&all, upstream, &status);
+    add_byte(&all, upstream->ecs == ECS_OFF, &status);
+    add_addresses(&all, upstream, &status);
     if (status == 0)
         digest_bytes(out, buffer_bytes(&all).data, all.len);
     buffer_free(&all);
+    return status;
+}
+
+int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
+                        uint8_t out[DIGEST_LEN])
+{
+    uint8_t(*digests)[DIGEST_LEN] = mem_zalloc(count + 1, DIGEST_LEN); /* the last one: of what holds for all of them */
+    int status = digests ? 0 : -ENOMEM;
+    for (size_t i = 0; status == 0 && i < count; i++)
+        status = define_upstream(config, &upstreams[i], digests[i]);
+    if (status == 0) {
+        digests[count][0] = DNSSEC_NOT_VALIDATED;
+        qsort(digests, count, DIGEST_LEN, compare_digests);
+        digest_bytes(out, digests, (count + 1) * DIGEST_LEN);
+    }
+    mem_free(digests);
     return status;
 }

@@ -26,6 +26,7 @@ enum {
 struct control {
     struct view view;
     struct config *config;
+    struct routes *routes;
     struct http_server *socket, *metrics; /* NULL: not served */
     int socket_fd, metrics_fd;            /* what they listen on: theirs */
     gid_t group;                          /* of the socket's file */
@@ -142,6 +143,7 @@ static int view_init(struct view *view, const struct control_setup *setup)
 {
     *view = (struct view){
         .config = setup->config,
+        .routes = setup->routes,
         .cache = setup->cache,
         .ops = setup->ops,
         .context = setup->context,
@@ -170,6 +172,7 @@ int control_open(struct control **out, const struct control_setup *setup)
     if (status < 0)
         goto fail;
     control->config = config_ref(setup->config);
+    control->routes = routes_ref(setup->routes);
     status = open_socket(control, setup);
     if (status < 0)
         goto fail_open;
@@ -218,13 +221,17 @@ void control_started(struct control *control)
         log_info("control", "metrics on %s", addr_format(&control->config->metrics_listen, true, text));
 }
 
-void control_configure(struct control *control, struct config *config)
+void control_configure(struct control *control, struct config *config, struct routes *routes)
 {
     struct config *before = control->config;
+    struct routes *routes_before = control->routes;
     control->config = config_ref(config);
+    control->routes = routes_ref(routes);
     control->view.config = config;
-    survey_configure(&control->view.survey, config);
+    control->view.routes = routes;
+    survey_configure(&control->view.survey, routes);
     config_unref(before);
+    routes_unref(routes_before);
 }
 
 void control_reloaded(struct control *control, const struct reload_result *result)
@@ -270,5 +277,6 @@ void control_free(struct control *control)
     reloads_fini(&control->view.reloads);
     mem_free(control->view.listening);
     config_unref(control->config);
+    routes_unref(control->routes);
     mem_free(control);
 }

@@ -261,10 +261,13 @@ char *status_cache(const struct view *view, const struct key *question)
         json_decref(answers);
         return NULL;
     }
-    for (key.flags = 0; key.flags <= (KEY_DO | KEY_CD); key.flags++)
+    for (size_t i = 0; i < 4 * view->routes->group_count; i++) {
+        key.group = view->routes->ids[i / 4].id;
+        key.flags = i % 4; /* KEY_DO, KEY_CD */
         if (cache_get(view->cache, &key, key_hash(&key), clock_ms(), CACHE_PEEK, 0, room->message, MESSAGE_MAX,
                       &found) != CACHE_MISS)
             (void)json_array_append_new(answers, answer_object(&key, &found, &room->scratch));
+    }
     free(room);
     put_text(root, "name", name_text(key.name, text));
     put_text(root, "type", records_type_text(key.type, type_text));

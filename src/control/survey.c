@@ -200,11 +200,9 @@ static int part_init(struct survey_part *part, struct survey *survey)
     return part->report.records ? 0 : -ENOMEM;
 }
 
-void survey_configure(struct survey *survey, const struct config *config)
+void survey_configure(struct survey *survey, const struct routes *routes)
 {
-    survey->servers = 0;
-    for (size_t i = 0; i < config->upstream_count; i++)
-        survey->servers += config->upstreams[i].address_count;
+    survey->servers = routes->server_count;
 }
 
 static void free_memory(struct survey *survey)
@@ -222,7 +220,7 @@ int survey_init(struct survey *survey, const struct control_setup *setup)
 {
     *survey = (struct survey){
         .home = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
-    survey_configure(survey, setup->config);
+    survey_configure(survey, setup->routes);
     list_init(&survey->waiting);
     list_init(&survey->next);
     survey->parts = mem_zalloc(survey->workers, sizeof *survey->parts);

@@ -51,8 +51,8 @@ struct survey {
 
 /* 0 or -ENOMEM. */
 int survey_init(struct survey *survey, const struct control_setup *setup) MUST_CHECK;
-/* The next rounds are of another configuration; the letters that bring it to the workers have been posted. */
-void survey_configure(struct survey *survey, const struct config *config);
+/* The next rounds are of other routes; the letters that bring them to the workers have been posted. */
+void survey_configure(struct survey *survey, const struct routes *routes);
 /* `done` runs later, or, when the survey is closed, at once. */
 void survey_ask(struct survey *survey, struct survey_wait *wait);
 /* Tells all who wait that nothing comes; no letter is posted any more. */

@@ -17,6 +17,7 @@ enum readiness { READY_NOT_YET, READY_YES, READY_DRAINING, READY_STOPPING };
 
 struct view {
     const struct config *config;
+    const struct routes *routes;
     struct cache *cache;
     const struct control_ops *ops;
     void *context;

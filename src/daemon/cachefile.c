@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path and the cache do not change.
- * - The terms are made anew for each job that writes, on this thread.
+ * - The terms are made anew for each job, on this thread, and what they borrow is held until the job is over.
  * - A new file takes the old one's place on this thread, which flushes are made on, if there was none since the job began.
  *
  * At the end the disk is not waited for: the file is in the system's memory, which outlives this process, and others wait for the
@@ -79,8 +79,12 @@ static void job_begin(struct cachefile *file, enum cachefile_state state, uv_wor
     file->is_over = false;
     file->epoch = cache_epoch(file->cache);
     atomic_store(&file->stop, false);
-    if (uv_queue_work(&file->loop->uv, &file->work, run, after) < 0)
-        file->state = CACHEFILE_IDLE;
+    file->written = routes_ref(file->routes);
+    file->terms = cachefile_terms(file->config, file->written, &file->stop);
+    if (uv_queue_work(&file->loop->uv, &file->work, run, after) == 0)
+        return;
+    file->state = CACHEFILE_IDLE;
+    routes_unref(file->written);
 }
 
 static void write_begin(struct cachefile *file);
@@ -88,6 +92,7 @@ static void write_begin(struct cachefile *file);
 static void job_ended(struct cachefile *file)
 {
     file->state = CACHEFILE_IDLE;
+    routes_unref(file->written);
     if (file->again)
         write_begin(file);
 }
@@ -120,7 +125,7 @@ static void write_over(uv_work_t *work, int status)
         status = file_draft_keep(&file->draft);
     }
     if (status == 0)
-        file->known = file->writing;
+        file->known = file->again ? 0 : file->writing; /* again: it is of groups that are not in force any more */
     else if (status != -ECANCELED)
         log_warning("cache", "the cache cannot be saved in %s: %s", file->path, error_text(status));
     job_ended(file);
@@ -130,7 +135,7 @@ static void write_begin(struct cachefile *file)
 {
     file->again = false;
     file->writing = cache_changes(file->cache);
-    if (file->writing != file->known && cachefile_terms(&file->terms, &file->group, file->config, &file->stop) == 0)
+    if (file->writing != file->known)
         job_begin(file, CACHEFILE_WRITING, write_job, write_over);
 }
 
@@ -152,25 +157,25 @@ static void wait_some(struct cachefile *file)
     uv_mutex_unlock(&file->lock);
 }
 
-int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config,
-                    const atomic_bool *stop)
+struct dump_terms cachefile_terms(const struct config *config, const struct routes *routes, const atomic_bool *stop)
 {
-    *group = (struct dump_group){.id = 0};
-    *out = (struct dump_terms){
-        .groups = group,
-        .group_count = 1,
+    _Static_assert(ROUTES_GROUPS_MAX <= DUMP_GROUPS_MAX, "all groups that there may be can be saved");
+    return (struct dump_terms){
+        .groups = routes->ids,
+        .group_count = routes->group_count,
         .limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl},
         .stale = config->cache.serve_stale,
         .stop = stop,
     };
-    return config_define_upstreams(config, group->definition);
 }
 
-void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache, bool read)
+void cachefile_open(struct cachefile *file, const struct config *config, struct routes *routes, struct cache *cache,
+                    bool read)
 {
-    if (!config->cache.save || cachefile_terms(&file->terms, &file->group, config, &file->stop) < 0)
+    if (!config->cache.save)
         return;
     file->config = config;
+    file->routes = routes_ref(routes);
     file->path = config->cache.save_file;
     file->cache = cache;
     if (!read)
@@ -179,10 +184,15 @@ void cachefile_open(struct cachefile *file, const struct config *config, struct 
     wait_some(file);
 }
 
-void cachefile_configure(struct cachefile *file, const struct config *config)
+void cachefile_configure(struct cachefile *file, const struct config *config, struct routes *routes)
 {
+    struct routes *before = file->routes;
+    if (!before)
+        return;
     file->config = config;
-    file->known = 0; /* what was written before names other upstreams, perhaps */
+    file->routes = routes_ref(routes);
+    routes_unref(before);
+    file->known = 0; /* what was written before is other groups', perhaps */
     file->again |= file->state == CACHEFILE_WRITING;
 }
 
@@ -232,6 +242,8 @@ void cachefile_end(struct cachefile *file)
 
 void cachefile_close(struct cachefile *file)
 {
+    routes_unref(file->routes);
+    file->routes = NULL;
     uv_cond_destroy(&file->over);
     uv_mutex_destroy(&file->lock);
 }

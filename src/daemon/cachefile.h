@@ -13,6 +13,7 @@
 #include "cache/dump.h"
 #include "config/config.h"
 #include "net/loop.h"
+#include "upstream/routes.h"
 
 enum cachefile_state { CACHEFILE_IDLE, CACHEFILE_READING, CACHEFILE_WRITING };
 
@@ -21,8 +22,9 @@ struct cachefile {
     const char *path;            /* NULL: not to be saved */
     const struct config *config; /* in force */
     struct cache *cache;
-    struct dump_group group;
+    struct routes *routes; /* in force */
     struct dump_terms terms;
+    struct routes *written; /* held while a job goes by `terms` */
     uv_work_t work;
     enum cachefile_state state;
     atomic_bool stop; /* the job is to give up */
@@ -43,14 +45,15 @@ struct cachefile {
 
 /* 0 or negative (libuv's numbers). */
 int cachefile_init(struct cachefile *file, struct loop *loop) MUST_CHECK;
-/* What is written and read with this configuration; they borrow `group` and `stop`. 0 or -ENOMEM. */
-int cachefile_terms(struct dump_terms *out, struct dump_group *group, const struct config *config,
-                    const atomic_bool *stop) MUST_CHECK;
+/* What is written and read with this configuration and these routes, whose groups they borrow, as `stop`. */
+struct dump_terms cachefile_terms(const struct config *config, const struct routes *routes, const atomic_bool *stop);
 /* Reads the file, if `read` is set; what takes longer than CACHEFILE_PATIENCE_MS goes on while questions are answered. */
 #define CACHEFILE_PATIENCE_MS 300
-void cachefile_open(struct cachefile *file, const struct config *config, struct cache *cache, bool read);
-/* The answers are those of this configuration's upstreams from now on; borrowed until the next one, or the end. */
-void cachefile_configure(struct cachefile *file, const struct config *config);
+void cachefile_open(struct cachefile *file, const struct config *config, struct routes *routes, struct cache *cache,
+                    bool read);
+/* The answers to save are those of these groups from now on; the configuration is borrowed until the next one, or the end, the routes
+ * are kept by reference. */
+void cachefile_configure(struct cachefile *file, const struct config *config, struct routes *routes);
 /* Begins to write, if anything has changed. */
 void cachefile_save(struct cachefile *file);
 /* Something in the cache was flushed. */

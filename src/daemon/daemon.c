@@ -24,6 +24,7 @@
 #include "manager.h"
 #include "privileges.h"
 #include "reload.h"
+#include "routing.h"
 #include "sockets.h"
 #include "tapping.h"
 #include "takeover.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct cache *cache;
     struct tls_trust **trusts;
     struct step_set *steps; /* until the workers are made */
+    struct routing routing;
     struct worker **workers;
     struct sockets sockets;
     struct loop loop;
@@ -72,8 +74,10 @@ static int make_workers(void)
     self.ended = mem_zalloc(config->workers, sizeof(struct letter));
     self.cache = cache_new(config->cache.size);
     int status = self.workers && self.ended && self.cache ? 0 : -ENOMEM;
+    if (status == 0)
+        status = routing_init(&self.routing, self.config, self.trusts);
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
-        status = worker_new(&self.workers[i], self.config, self.cache, self.trusts, self.steps,
+        status = worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps,
                             &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
 }
@@ -110,6 +114,7 @@ static int open_control(const char *user)
     struct control_setup setup = {.loop = &self.loop,
                                   .mailbox = &self.mailbox,
                                   .config = self.config,
+                                  .routes = self.routing.routes,
                                   .cache = self.cache,
                                   .ops = &control_ops,
                                   .taken = self.takeover.control,
@@ -176,6 +181,7 @@ static void await_next(void)
                                       .control = self.control,
                                       .cache = self.cache,
                                       .config = self.config,
+                                      .routes = self.routing.routes,
                                       .workers = self.workers,
                                       .worker_count = self.config->workers,
                                       .given = handed_over,
@@ -206,18 +212,21 @@ static void reload_for(void *context, struct reload_wait *wait)
     reload_ask(&self.reload, wait);
 }
 
-static void configuration_changed(const struct config *config)
+static void configuration_changed(const struct config *config, struct routes *routes)
 {
-    kept_configure(&self.kept, config);
+    kept_configure(&self.kept, config, routes);
     self.handover.setup.config = config;
+    self.handover.setup.routes = routes;
 }
 
 static void prepare_reload(const char *file)
 {
+    routing_start(&self.routing, self.workers, self.config->workers);
     reload_init(&self.reload, &(struct reload_setup){.file = file,
                                                      .config = &self.config,
                                                      .workers = self.workers,
                                                      .count = self.config->workers,
+                                                     .routing = &self.routing,
                                                      .control = self.control,
                                                      .client_limit = client_limit,
                                                      .tell = tell_of_reload,
@@ -336,6 +345,7 @@ static void clean_up(void)
     cache_free(self.cache);
     sockets_close(&self.sockets);
     reload_fini(&self.reload);
+    routing_fini(&self.routing);
     config_unref(self.config);
 }
 
@@ -378,11 +388,11 @@ static void close_control(void)
 static int fill(void)
 {
     if (!self.takes_over) {
-        kept_read(&self.kept, self.config, self.cache, self.workers);
+        kept_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
         return 0;
     }
-    kept_begin(&self.kept, self.config, self.cache, self.workers);
-    return takeover_fill(&self.takeover, self.config, self.cache, self.workers);
+    kept_begin(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
+    return takeover_fill(&self.takeover, self.config, self.routing.routes, self.cache, self.workers);
 }
 
 int daemon_serve(const struct daemon_setup *setup)

@@ -111,6 +111,8 @@ static void free_tickets(struct handover *handover)
 static void hang_up(struct handover *handover)
 {
     free_tickets(handover);
+    routes_unref(handover->routes);
+    handover->routes = NULL;
     close(handover->peer_fd);
     handover->peer_fd = -1;
     handover->state = HANDOVER_IDLE;
@@ -143,9 +145,9 @@ static void tickets_came(struct letter *letter, void *reader)
     if (--handover->outstanding > 0)
         return;
     handover->state = HANDOVER_TALKING;
-    if (handover->closing ||
-        cachefile_terms(&handover->terms, &handover->group, handover->setup.config, &handover->stop) < 0 ||
-        uv_queue_work(&handover->setup.loop->uv, &handover->work, talk, talked) < 0)
+    handover->routes = routes_ref(handover->setup.routes);
+    handover->terms = cachefile_terms(handover->setup.config, handover->routes, &handover->stop);
+    if (handover->closing || uv_queue_work(&handover->setup.loop->uv, &handover->work, talk, talked) < 0)
         hang_up(handover);
 }
 

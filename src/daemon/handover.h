@@ -40,6 +40,7 @@ struct handover_setup {
     const struct control *control;
     struct cache *cache;
     const struct config *config;
+    struct routes *routes; /* in force */
     struct worker **workers;
     unsigned worker_count;
     void (*given)(pid_t to); /* the process `to` has all of it and answers: time to stop */
@@ -61,8 +62,8 @@ struct handover {
     unsigned outstanding;
     uv_work_t work;
     bool open, closing;
-    int status; /* of the job */
-    struct dump_group group;
+    int status;            /* of the job */
+    struct routes *routes; /* held while the job goes by `terms` */
     struct dump_terms terms;
     atomic_bool stop;
 };

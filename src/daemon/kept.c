@@ -43,8 +43,8 @@ int kept_init(struct kept *kept, struct loop *loop)
     return status < 0 ? status : uv_timer_init(&loop->uv, &kept->timer);
 }
 
-static void begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers,
-                  bool read)
+static void begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                  struct worker **workers, bool read)
 {
     kept->workers = workers;
     kept->worker_count = config->workers;
@@ -55,18 +55,20 @@ static void begin(struct kept *kept, const struct config *config, struct cache *
         verifytime_load(kept->verified_file);
     if (kept->ticket_file[0] && read)
         ticketfile_read(kept->ticket_file, workers, config->workers);
-    cachefile_open(&kept->cachefile, config, cache, read);
+    cachefile_open(&kept->cachefile, config, routes, cache, read);
     uv_timer_start(&kept->timer, write_due, WRITE_EVERY_MS, WRITE_EVERY_MS);
 }
 
-void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers)
+void kept_read(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+               struct worker **workers)
 {
-    begin(kept, config, cache, workers, true);
+    begin(kept, config, routes, cache, workers, true);
 }
 
-void kept_begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers)
+void kept_begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                struct worker **workers)
 {
-    begin(kept, config, cache, workers, false);
+    begin(kept, config, routes, cache, workers, false);
 }
 
 void kept_hand_over(struct kept *kept)
@@ -76,9 +78,9 @@ void kept_hand_over(struct kept *kept)
     cachefile_give_up(&kept->cachefile);
 }
 
-void kept_configure(struct kept *kept, const struct config *config)
+void kept_configure(struct kept *kept, const struct config *config, struct routes *routes)
 {
-    cachefile_configure(&kept->cachefile, config);
+    cachefile_configure(&kept->cachefile, config, routes);
 }
 
 void kept_flushed(struct kept *kept)

@@ -28,13 +28,15 @@ struct kept {
 int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
 /* Once privileges are what they will be, before the workers run; they are borrowed until kept_write. The cache may be read on while
  * the workers run already. */
-void kept_read(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
+void kept_read(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+               struct worker **workers);
 /* The same where cache and tickets came from the process before, which still runs: the files are from before it. */
-void kept_begin(struct kept *kept, const struct config *config, struct cache *cache, struct worker **workers);
+void kept_begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                struct worker **workers);
 /* Another process has them now: nothing is written any more. */
 void kept_hand_over(struct kept *kept);
-/* Another configuration is in force; borrowed until the next one, or the end. */
-void kept_configure(struct kept *kept, const struct config *config);
+/* Another configuration and other routes are in force; the former is borrowed until the next one, or the end. */
+void kept_configure(struct kept *kept, const struct config *config, struct routes *routes);
 /* Something in the cache was flushed. */
 void kept_flushed(struct kept *kept);
 /* The workers have ended. Returns when all is written. */

@@ -18,7 +18,6 @@
 #include "logging.h"
 #include "steps.h"
 #include "trusts.h"
-#include "upstream/upstream.h"
 
 extern char **environ;
 
@@ -93,21 +92,8 @@ static void reload_end(struct reload *reload, const struct reload_result *result
 
 /* --- the workers --- */
 
-static void changes_free(struct reload_change *changes, unsigned count)
+static void one_done(struct reload *reload)
 {
-    for (unsigned i = 0; changes && i < count; i++) {
-        group_plan_free(changes[i].worker.plan);
-        step_set_unref(changes[i].worker.steps);
-        config_unref(changes[i].worker.config);
-    }
-    mem_free(changes);
-}
-
-/* On the main thread: a worker has gone over. */
-static void change_back(struct letter *letter, void *reader)
-{
-    struct reload *reload = container_of(letter, struct reload_change, worker.back)->reload;
-    (void)reader;
     if (--reload->outstanding > 0)
         return;
     mem_free(reload->changes);
@@ -118,26 +104,34 @@ static void change_back(struct letter *letter, void *reader)
     free(postponed);
 }
 
+/* On the main thread: a worker has gone over. */
+static void change_back(struct letter *letter, void *reader)
+{
+    (void)reader;
+    one_done(container_of(letter, struct reload_change, worker.back)->reload);
+}
+
+static void routes_done(void *context)
+{
+    one_done(context);
+}
+
 /* 0 or -ENOMEM. */
-static int changes_new(struct reload_change **out, struct reload *reload, struct config *config,
-                       struct tls_trust *const *trusts, struct step_set *steps)
+static int changes_new(struct reload_change **out, struct reload *reload, struct config *config, struct step_set *steps)
 {
     unsigned count = reload->setup.count, limit = reload->setup.client_limit(config);
     struct reload_change *changes = mem_zalloc(count, sizeof *changes);
-    int status = changes ? 0 : -ENOMEM;
-    for (unsigned i = 0; status == 0 && i < count; i++) {
+    if (!changes)
+        return -ENOMEM;
+    for (unsigned i = 0; i < count; i++) {
         changes[i] = (struct reload_change){
             .worker = {.config = config_ref(config), .steps = step_set_ref(steps), .client_limit = limit},
             .reload = reload,
         };
         changes[i].worker.back.open = change_back;
-        status = group_plan_new(&changes[i].worker.plan, config, trusts);
     }
-    if (status == 0)
-        *out = changes;
-    else
-        changes_free(changes, count);
-    return status;
+    *out = changes;
+    return 0;
 }
 
 /* --- reading --- */
@@ -169,15 +163,20 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     if (status == 0)
         status = trusts_load(&trusts, *config, errors);
     if (status == 0) {
-        status = step_set_new(&steps, daemon_steps, *config, errors);
-        if (status == 0)
-            status = changes_new(&reload->changes, reload, *config, trusts, steps);
-        step_set_unref(steps);
+        status = routing_prepare(&reload->routes, reload->setup.routing, *config, trusts);
         trusts_free(trusts, (*config)->upstream_count);
+    }
+    if (status == 0)
+        status = step_set_new(&steps, daemon_steps, *config, errors);
+    if (status == 0) {
+        status = changes_new(&reload->changes, reload, *config, steps);
+        step_set_unref(steps);
     }
     if (status == -ENOMEM)
         fputs("out of memory\n", errors);
     if (status < 0) {
+        routing_drop(reload->routes);
+        reload->routes = NULL;
         config_unref(*config);
         *config = NULL;
     }
@@ -188,13 +187,16 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
 static void reload_commit(struct reload *reload, struct config *config)
 {
     struct config *before = *reload->setup.config;
-    reload->outstanding = reload->setup.count;
+    struct routing *routing = reload->setup.routing;
+    reload->outstanding = reload->setup.count + 1;
     for (unsigned i = 0; i < reload->setup.count; i++)
         worker_configure(reload->setup.workers[i], &reload->changes[i].worker);
+    routing_commit(routing, reload->routes, routes_done, reload);
+    reload->routes = NULL;
     *reload->setup.config = config;
-    control_configure(reload->setup.control, config);
+    control_configure(reload->setup.control, config, routing->routes);
     logging_change(config, before);
-    reload->setup.changed(config);
+    reload->setup.changed(config, routing->routes);
     config_unref(before);
 }
 

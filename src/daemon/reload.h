@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading the configuration again while questions are answered.
  *
- * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets a letter with what it needs,
- *          and goes over to it between two turns of its loop. Sockets and cache stay. What is asked for while one is under way
+ * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets two letters, with the
+ *          configuration and with the routes that follow from it, and goes over to them between two turns of its loop. Sockets and cache stay. What is asked for while one is under way
  *          is done once more after it.
  * Owns:    what is on its way to the workers; *config, whose reference it exchanges, is the daemon's.
  * Threads: the main thread.
@@ -11,17 +11,19 @@
 #define DOTSTUB_DAEMON_RELOAD_H
 
 #include "control/control.h"
-#include "worker.h"
+#include "routing.h"
 
 struct reload_setup {
     const char *file;       /* as on the command line; NULL: the default */
     struct config **config; /* in force */
     struct worker **workers;
     unsigned count; /* of workers */
+    struct routing *routing;
     struct control *control;
     unsigned (*client_limit)(const struct config *config);
-    void (*tell)(const char *assignments);        /* the service manager */
-    void (*changed)(const struct config *config); /* another one is in force; borrowed until the next time */
+    void (*tell)(const char *assignments); /* the service manager */
+    /* Others are in force; borrowed until the next time. */
+    void (*changed)(const struct config *config, struct routes *routes);
 };
 
 struct reload_change;
@@ -29,7 +31,8 @@ struct reload {
     struct reload_setup setup;
     struct config *started;        /* that the daemon started with */
     struct reload_change *changes; /* one for each worker; NULL: nothing is under way */
-    unsigned outstanding;          /* workers that have not gone over yet */
+    struct routing_change *routes; /* prepared and not committed */
+    unsigned outstanding;          /* workers that have not gone over yet, and the routes */
     char *postponed;               /* of the one that is under way */
     struct list waiting, next;     /* who waits for this one, and for the next */
     bool again, stopped;

@@ -158,18 +158,16 @@ static int read_tickets(const struct takeover *takeover, struct worker **workers
     return status;
 }
 
-int takeover_fill(struct takeover *takeover, const struct config *config, struct cache *cache, struct worker **workers)
+int takeover_fill(struct takeover *takeover, const struct config *config, const struct routes *routes,
+                  struct cache *cache, struct worker **workers)
 {
     atomic_bool never = false;
-    struct dump_group group;
-    struct dump_terms terms;
+    struct dump_terms terms = cachefile_terms(config, routes, &never);
     struct dump_count count = {0};
     int status = read_tickets(takeover, workers, config->workers);
     if (status < 0)
         return failed("tickets do not come", status);
-    status = cachefile_terms(&terms, &group, config, &never);
-    if (status == 0)
-        status = dump_read(cache, &terms, takeover->fd, &count);
+    status = dump_read(cache, &terms, takeover->fd, &count);
     if (status < 0)
         return failed("the cache does not come", status);
     log_info("daemon", "%llu answers taken from the process before, %llu left out: too old, or of other upstreams",

@@ -24,8 +24,8 @@ struct takeover {
  * log goes. 0, or negative after one line that says what is wrong. */
 int takeover_begin(struct takeover *out, pid_t pid, uid_t uid) MUST_CHECK;
 /* Tickets and cache, into what does not run yet. As above. */
-int takeover_fill(struct takeover *takeover, const struct config *config, struct cache *cache,
-                  struct worker **workers) MUST_CHECK;
+int takeover_fill(struct takeover *takeover, const struct config *config, const struct routes *routes,
+                  struct cache *cache, struct worker **workers) MUST_CHECK;
 /* Questions are answered. 0: the other process has stopped taking them in; negative, after a line: it goes on, this one is to end. */
 int takeover_finish(struct takeover *takeover) MUST_CHECK;
 void takeover_end(struct takeover *takeover);

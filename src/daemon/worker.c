@@ -42,7 +42,7 @@ struct worker {
     struct counters counters;
     struct config *config;
     struct resolver resolver;
-    struct group *group;
+    struct groups groups;
     struct listeners *listeners;
     struct loop_tick stopping;
     uint64_t wait_until_ms;
@@ -66,7 +66,7 @@ static void worker_close(struct worker *worker)
 {
     worker->state = WORKER_CLOSING;
     resolver_stop(&worker->resolver);
-    group_stop(worker->group, sessions_closed, worker);
+    groups_stop(&worker->groups, sessions_closed, worker);
 }
 
 static uint64_t stop_tick(struct loop_tick *hook, uint64_t now_ms)
@@ -120,7 +120,6 @@ static void change_letter(struct letter *letter, void *reader)
     worker->config = change->config;
     resolver_configure(&worker->resolver, worker->config, change->steps);
     listeners_configure(worker->listeners, change->client_limit);
-    group_apply(worker->group, change->plan);
     step_set_unref(change->steps);
     config_unref(before);
     mailbox_post(worker->home, &change->back);
@@ -132,11 +131,27 @@ void worker_configure(struct worker *worker, struct worker_change *change)
     mailbox_post(&worker->mailbox, &change->there);
 }
 
+/* --- other routes --- */
+
+static void routes_letter(struct letter *letter, void *reader)
+{
+    struct worker_routes *routes = container_of(letter, struct worker_routes, there);
+    struct worker *worker = reader;
+    groups_apply(&worker->groups, &routes->change);
+    mailbox_post(worker->home, &routes->back);
+}
+
+void worker_route(struct worker *worker, struct worker_routes *routes)
+{
+    routes->there.open = routes_letter;
+    mailbox_post(&worker->mailbox, &routes->there);
+}
+
 #ifdef ENABLE_DNSTAP
 void worker_tap(struct worker *worker, struct tap *tap, unsigned queue)
 {
     worker->resolver.tap = tap_queue(tap, queue, &worker->counters);
-    group_tap(worker->group, worker->resolver.tap);
+    groups_tap(&worker->groups, worker->resolver.tap);
 }
 #endif
 
@@ -163,12 +178,12 @@ bool worker_lives(struct worker *worker)
 
 static void network_changed(struct link *link)
 {
-    group_network_changed(container_of(link, struct worker, link)->group, false);
+    groups_network_changed(&container_of(link, struct worker, link)->groups);
 }
 
 static void wallclock_set(struct wallclock *wallclock)
 {
-    group_clock_changed(container_of(wallclock, struct worker, wallclock)->group);
+    groups_clock_changed(&container_of(wallclock, struct worker, wallclock)->groups);
 }
 
 /* --- what it tells --- */
@@ -191,7 +206,7 @@ void worker_report(void *reader, struct worker_report *out)
         out->counters[i] = counter_read(&worker->counters, i);
     out->tally = worker->resolver.tally;
     out->tcp_clients = listeners_clients(worker->listeners);
-    out->server_count = group_report(worker->group, out->servers, out->server_count);
+    out->server_count = groups_report(&worker->groups, out->servers, out->server_count);
     if (out->with_records)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
 }
@@ -199,17 +214,17 @@ void worker_report(void *reader, struct worker_report *out)
 void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket),
                         void *context)
 {
-    group_each_ticket(worker->group, each, context);
+    groups_each_ticket(&worker->groups, each, context);
 }
 
 void worker_drop_tickets(struct worker *worker)
 {
-    group_drop_tickets(worker->group);
+    groups_drop_tickets(&worker->groups);
 }
 
 bool worker_take_ticket(struct worker *worker, const struct ticket *ticket)
 {
-    return group_take_ticket(worker->group, ticket);
+    return groups_take_ticket(&worker->groups, ticket);
 }
 
 void worker_trace(void *reader, struct trace *trace)
@@ -267,24 +282,23 @@ static int worker_listen(struct worker *worker, struct listening_socket *sockets
     return 0;
 }
 
-static int worker_build(struct worker *worker, struct config *config, struct cache *cache,
-                        struct tls_trust *const *trusts, struct step_set *steps, struct listening_socket *sockets,
-                        size_t count, unsigned client_limit)
+static int worker_build(struct worker *worker, struct config *config, struct cache *cache, struct routes *routes,
+                        struct step_set *steps, struct listening_socket *sockets, size_t count, unsigned client_limit)
 {
     worker->config = config_ref(config);
-    int status = group_new(&worker->group, &worker->loop, &worker->counters, config, trusts);
+    int status = groups_init(&worker->groups, &worker->loop, &worker->counters, routes);
     if (status < 0)
         return status;
     link_open(&worker->link, &worker->loop, network_changed);
     wallclock_open(&worker->wallclock, &worker->loop, wallclock_set);
-    status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, worker->group, steps);
+    status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, &worker->groups, steps);
     if (status < 0)
         return status;
     status = listeners_new(&worker->listeners, &worker->resolver, client_limit);
     return status < 0 ? status : worker_listen(worker, sockets, count);
 }
 
-int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
+int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
                struct step_set *steps, struct listening_socket *sockets, size_t count, unsigned client_limit)
 {
     struct worker *worker = mem_zalloc(1, sizeof *worker);
@@ -302,7 +316,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     worker->stopping.tick = stop_tick;
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
-    return worker_build(worker, config, cache, trusts, steps, sockets, count, client_limit);
+    return worker_build(worker, config, cache, routes, steps, sockets, count, client_limit);
 fail_loop:
     loop_fini(&worker->loop);
 fail:
@@ -316,7 +330,7 @@ void worker_free(struct worker *worker)
         return; /* handles are open still: the process ends with them */
     listeners_free(worker->listeners);
     resolver_fini(&worker->resolver);
-    group_free(worker->group);
+    groups_fini(&worker->groups);
     loop_remove_tick(&worker->stopping);
     loop_fini(&worker->loop);
     config_unref(worker->config);

@@ -2,7 +2,7 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: born and freed on the main thread; worker_start hands everything in it to its own thread, which gives it back when
- *          worker_join returns. worker_configure, worker_drain, worker_stop, worker_post and worker_counters may be called from the
+ *          worker_join returns. worker_configure, worker_route, worker_drain, worker_stop, worker_post and worker_counters may be called from the
  *          main thread.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
@@ -12,33 +12,38 @@
 #include "config/config.h"
 #include "control/control.h"
 #include "sockets.h"
-#include "net/tls.h"
-#include "upstream/tickets.h"
+#include "upstream/groups.h"
 
 struct worker;
-struct group_plan;
 struct step_set;
 
 /* Going over to another configuration: made by the main thread, so that nothing can fail. */
 struct worker_change {
     struct letter there, back; /* the latter comes home when it is done */
     struct config *config;     /* a reference for the worker */
-    struct group_plan *plan;   /* likewise taken over */
-    struct step_set *steps;    /* likewise */
+    struct step_set *steps;    /* likewise taken over */
     unsigned client_limit;     /* most clients on connections */
+};
+
+/* Going over to other routes, likewise. */
+struct worker_routes {
+    struct letter there, back;
+    struct groups_change change; /* taken over */
 };
 
 /* Takes over the descriptors of its `count` sockets as it goes (each taken one is set to -1). `client_limit`: as above. 0 or
  * negative: then the process must end, what was built so far is in *out and cannot be torn down. */
-int worker_new(struct worker **out, struct config *config, struct cache *cache, struct tls_trust *const *trusts,
+int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
                struct step_set *steps, struct listening_socket *sockets, size_t count,
                unsigned client_limit) MUST_CHECK;
 /* At the end of the thread `ended` is posted to `home`. 0 or a negative errno: the thread could not be made. */
 int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; asks it for the next time. Not after worker_stop. */
 bool worker_lives(struct worker *worker);
-/* Questions that wait and those that come are the new configuration's; what the old one has in common with it goes on. */
+/* Limits and times of queries that wait and of those that come are the new configuration's. */
 void worker_configure(struct worker *worker, struct worker_change *change);
+/* Queries that come are routed so; servers that the routes before have in common with these keep their sessions. */
+void worker_route(struct worker *worker, struct worker_routes *routes);
 #ifdef ENABLE_DNSTAP
 struct tap;
 /* Before worker_start: copies of its messages go to this queue of the tap. */

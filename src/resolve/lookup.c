@@ -168,8 +168,9 @@ void lookup_abandon(struct lookup *lookup, int reason)
 static void lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
-    bool stored = answer->ttl > 0 && cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer,
-                                               loop_now(resolver->loop), lookup->epoch) == 0;
+    bool wanted = answer->ttl > 0 && !upstream_was_redefined(lookup->group, lookup->plan);
+    bool stored = wanted && cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer,
+                                      loop_now(resolver->loop), lookup->epoch) == 0;
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
 }
 
@@ -275,14 +276,14 @@ static struct lookup *lookup_find(struct resolver *resolver, const struct key *k
     return NULL;
 }
 
-static struct lookup *lookup_new(struct resolver *resolver, const struct key *key, uint64_t hash)
+static struct lookup *lookup_new(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash)
 {
     struct lookup *lookup = slab_take(&resolver->lookups);
     if (!lookup)
         return NULL;
     lookup->resolver = resolver;
-    lookup->group = resolver->group;
-    lookup->plan = upstream_hold(lookup->group);
+    lookup->group = group;
+    lookup->plan = upstream_hold(group);
     key_copy(&lookup->key, key);
     lookup->epoch = cache_epoch(resolver->cache);
     lookup->begun_ms = loop_now(resolver->loop);
@@ -298,9 +299,21 @@ static void lookup_start(struct lookup *lookup, enum counter why)
     lookup_ask(lookup);
 }
 
+/* The group that serves the query. The routes may have changed since it came: then it is for whoever serves its name now. */
+static struct group *find_group(struct query *query)
+{
+    const struct groups *groups = query->resolver->groups;
+    struct group *group = groups_find(groups, query->key.group);
+    if (group)
+        return group;
+    query_route(query);
+    return groups_find(groups, query->key.group);
+}
+
 enum verdict lookup_join(struct query *query)
 {
     struct resolver *resolver = query->resolver;
+    struct group *group = find_group(query);
     struct query *parked = query_park(query);
     if (!parked)
         return DROPPED;
@@ -308,7 +321,7 @@ enum verdict lookup_join(struct query *query)
     struct lookup *lookup = lookup_find(resolver, &parked->key, parked->hash);
     bool joined = lookup != NULL;
     if (!joined)
-        lookup = lookup_new(resolver, &parked->key, parked->hash);
+        lookup = lookup_new(resolver, group, &parked->key, parked->hash);
     if (!lookup)
         return query_give_up(parked, error_text(ERROR_LIMIT));
     if (joined)
@@ -330,7 +343,8 @@ void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t h
     if (lookup_find(resolver, key, hash) || resolver->stopping ||
         resolver->lookups.in_use >= resolver->lookups.limit / 2)
         return;
-    struct lookup *lookup = lookup_new(resolver, key, hash);
+    struct group *group = groups_find(resolver->groups, key->group);
+    struct lookup *lookup = group ? lookup_new(resolver, group, key, hash) : NULL;
     if (lookup)
         lookup_start(lookup, COUNTER_refreshes);
 }

@@ -438,6 +438,12 @@ void query_resume(struct query *query)
     query_walk(query, step);
 }
 
+void query_route(struct query *query)
+{
+    query->key.group = groups_route(query->resolver->groups, query->key.name, query->key.name_len);
+    query->hash = key_hash(&query->key);
+}
+
 /* A query is not zeroed: it is large, and this is on the path of every hit. */
 bool query_take(struct query *query, struct resolver *resolver, struct bytes wire)
 {
@@ -463,7 +469,7 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
         return false;
     }
     message_request_key(wire, &query->request, &query->key);
-    query->hash = key_hash(&query->key);
+    query_route(query);
     resolver->tally.type[query->key.type < TALLY_TYPES ? query->key.type : 0]++;
     return true;
 }

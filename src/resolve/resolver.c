@@ -103,9 +103,9 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
 }
 
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
-                  struct cache *cache, struct group *group, struct step_set *steps)
+                  struct cache *cache, struct groups *groups, struct step_set *steps)
 {
-    *resolver = (struct resolver){.loop = loop, .counters = counters, .cache = cache, .group = group};
+    *resolver = (struct resolver){.loop = loop, .counters = counters, .cache = cache, .groups = groups};
     int status = -ENOMEM;
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);

@@ -81,8 +81,13 @@ struct server {
 
 struct group_plan {
     struct list_link in_group;
-    struct group *group; /* once it was applied */
-    struct config *config;
+    struct group *group;   /* once it was applied */
+    const char *name;      /* of the group */
+    uint32_t id;           /* of its definition */
+    unsigned redefined;    /* group->redefined, when the plan came into force */
+    struct config *config; /* that the name and the upstreams lie in */
+    const struct config_upstream *upstreams;
+    size_t upstream_count;
     struct server **servers; /* owned; of a plan that was left: those that no later one has */
     size_t server_count;
     struct budget *budgets; /* one per upstream entry */
@@ -90,20 +95,23 @@ struct group_plan {
 };
 
 struct group {
-    struct loop *loop;
+    struct loop *loop; /* NULL: not begun */
     struct counters *counters;
     struct list plans;       /* the oldest first; the last one is */
     struct group_plan *plan; /* in force, and these are of it: */
     struct config *config;
     struct server **servers;
     size_t server_count;
+    unsigned redefined;          /* how often another definition came into force */
+    struct loop_flush *leaving;  /* no route leads to it: to run when it may be idle; NULL: one does */
+    struct list_link in_leaving; /* the worker's groups that no route leads to */
     struct loop_flush flush;
     struct loop_tick tick;
     struct timeouts attempt_timeouts;
-    struct list waiting; /* attempts without a session */
-    struct list dirty;   /* sessions with questions to write */
-    unsigned alone;      /* live attempts that must be alone */
-    struct answer_scratch *scratch;
+    struct list waiting;            /* attempts without a session */
+    struct list dirty;              /* sessions with questions to write */
+    unsigned alone;                 /* live attempts that must be alone */
+    struct answer_scratch *scratch; /* of all groups of the worker */
     uint64_t grace_until_ms;
     uint64_t begun_ms;
     bool reached;      /* a server has answered since then */

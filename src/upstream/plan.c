@@ -6,6 +6,8 @@
  * them, what is under way is answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun
  * under it or under an older one lives, and as long as a server of it has a session.
  *
+ * A lookup stays with the group that it was begun with, however that is defined anew; what comes of it is not put into the cache then.
+ *
  * Invariants: group->plans has the current plan last; servers of the others are `left`; plans end oldest first, from the group's
  * flush, where nobody is in the middle of anything.
  */
@@ -14,15 +16,16 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "group.h"
+#include "upstream/routes.h"
 #include "upstream/upstream.h"
 
 /* --- made by the main thread --- */
 
-static size_t count_servers(const struct config *config)
+static size_t count_servers(const struct group_definition *definition)
 {
     size_t count = 0;
-    for (size_t i = 0; i < config->upstream_count; i++)
-        count += config->upstreams[i].address_count;
+    for (size_t i = 0; i < definition->upstream_count; i++)
+        count += definition->upstreams[i].address_count;
     return count;
 }
 
@@ -47,7 +50,7 @@ void group_plan_free(struct group_plan *plan)
 
 static int plan_add_server(struct group_plan *plan, size_t upstream, size_t address, struct tls_trust *trust)
 {
-    const struct config_upstream *entry = &plan->config->upstreams[upstream];
+    const struct config_upstream *entry = &plan->upstreams[upstream];
     struct server *server = mem_zalloc(1, sizeof *server);
     if (!server)
         return -ENOMEM;
@@ -61,18 +64,22 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, size_t addr
     return 0;
 }
 
-int group_plan_new(struct group_plan **out, struct config *config, struct tls_trust *const *trusts)
+int group_plan_new(struct group_plan **out, const struct group_definition *definition)
 {
     struct group_plan *plan = mem_zalloc(1, sizeof *plan);
     if (!plan)
         return -ENOMEM;
-    plan->config = config_ref(config);
-    plan->servers = mem_zalloc(count_servers(config), sizeof(struct server *));
-    plan->budgets = mem_zalloc(config->upstream_count, sizeof *plan->budgets);
+    plan->name = definition->name;
+    plan->id = definition->id;
+    plan->config = config_ref(definition->config);
+    plan->upstreams = definition->upstreams;
+    plan->upstream_count = definition->upstream_count;
+    plan->servers = mem_zalloc(count_servers(definition), sizeof(struct server *));
+    plan->budgets = mem_zalloc(plan->upstream_count, sizeof *plan->budgets);
     int status = plan->servers && plan->budgets ? 0 : -ENOMEM;
-    for (size_t i = 0; status == 0 && i < config->upstream_count; i++)
-        for (size_t a = 0; status == 0 && a < config->upstreams[i].address_count; a++)
-            status = plan_add_server(plan, i, a, trusts[i]);
+    for (size_t i = 0; status == 0 && i < plan->upstream_count; i++)
+        for (size_t a = 0; status == 0 && a < plan->upstreams[i].address_count; a++)
+            status = plan_add_server(plan, i, a, definition->trusts[i]);
     if (status == 0)
         *out = plan;
     else
@@ -159,8 +166,8 @@ static void plan_begin(struct group_plan *plan, struct group *group, struct grou
 {
     uint64_t now_ms = loop_now(group->loop);
     plan->group = group;
-    for (size_t i = 0; i < plan->config->upstream_count; i++)
-        budget_init(&plan->budgets[i], plan->config->upstreams[i].max_qps, now_ms);
+    for (size_t i = 0; i < plan->upstream_count; i++)
+        budget_init(&plan->budgets[i], plan->upstreams[i].max_qps, now_ms);
     for (size_t i = 0; i < plan->server_count; i++) {
         struct server *old = before ? plan_take(before, plan->servers[i]) : NULL;
         if (old)
@@ -173,6 +180,8 @@ static void plan_begin(struct group_plan *plan, struct group *group, struct grou
 void group_apply(struct group *group, struct group_plan *plan)
 {
     struct group_plan *before = group->plan;
+    group->redefined += before && before->id != plan->id;
+    plan->redefined = group->redefined;
     group->plan = plan;
     group->config = plan->config;
     group->servers = plan->servers;
@@ -200,6 +209,13 @@ void upstream_release(struct group_plan *plan)
     plan->lookups--;
     if (plan != group->plan)
         loop_add_flush(group->loop, &group->flush);
+    if (group->leaving)
+        loop_add_flush(group->loop, group->leaving);
+}
+
+bool upstream_was_redefined(const struct group *group, const struct group_plan *plan)
+{
+    return group->redefined != plan->redefined;
 }
 
 static bool server_has_sessions(const struct server *server)

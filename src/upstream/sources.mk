@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/upstream/backoff.c src/upstream/backoff.h \
-  src/upstream/budget.c src/upstream/budget.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/idle.c src/upstream/idle.h \
+  src/upstream/budget.c src/upstream/budget.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/news.c src/upstream/notes.c src/upstream/notes.h \
-  src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/rtt.c src/upstream/rtt.h \
+  src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
   src/upstream/tickets.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
   src/upstream/transport/session_watch.c src/upstream/upstream.c
-noinst_HEADERS += include/upstream/attempt.h include/upstream/report.h include/upstream/tickets.h include/upstream/upstream.h
+noinst_HEADERS += include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/tickets.h \
+  include/upstream/upstream.h
 
 # Parts of what is known of a server: values that need no group, no session and no loop.
 check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_idle \

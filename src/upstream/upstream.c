@@ -255,33 +255,62 @@ void group_tap(struct group *group, struct tap_queue *tap)
 }
 #endif
 
-int group_new(struct group **out, struct loop *loop, struct counters *counters, struct config *config,
-              struct tls_trust *const *trusts)
+int group_new(struct group **out, const struct group_definition *definition)
 {
     struct group_plan *plan = NULL;
     struct group *group = mem_zalloc(1, sizeof *group);
     if (!group)
         return -ENOMEM;
-    group->scratch = mem_zalloc(1, sizeof *group->scratch);
-    if (!group->scratch || group_plan_new(&plan, config, trusts) < 0) {
-        mem_free(group->scratch);
-        mem_free(group);
-        return -ENOMEM;
-    }
-    group->loop = loop;
-    group->counters = counters;
-    group->slept_ms = clock_slept_ms();
-    group->begun_ms = loop_now(loop);
     list_init(&group->waiting);
     list_init(&group->dirty);
     list_init(&group->plans);
-    timeouts_init(&group->attempt_timeouts, loop, ATTEMPT_TIMEOUT, attempt_timed_out);
-    group->flush.flush = group_flush;
-    group->tick.tick = group_tick;
-    loop_add_tick(loop, &group->tick);
-    group_apply(group, plan);
+    if (group_plan_new(&plan, definition) < 0) {
+        mem_free(group);
+        return -ENOMEM;
+    }
+    list_push_back(&group->plans, &plan->in_group);
     *out = group;
     return 0;
+}
+
+struct group_plan *group_take_plan(struct group *group)
+{
+    assert(!group->plan);
+    return container_of(list_pop(&group->plans), struct group_plan, in_group);
+}
+
+void group_begin(struct group *group, const struct group_worker *worker)
+{
+    struct group_plan *plan = group_take_plan(group);
+    group->loop = worker->loop;
+    group->counters = worker->counters;
+    group->scratch = worker->scratch;
+    group->tap = worker->tap;
+    group->slept_ms = clock_slept_ms();
+    group->begun_ms = loop_now(group->loop);
+    timeouts_init(&group->attempt_timeouts, group->loop, ATTEMPT_TIMEOUT, attempt_timed_out);
+    group->flush.flush = group_flush;
+    group->tick.tick = group_tick;
+    loop_add_tick(group->loop, &group->tick);
+    group_apply(group, plan);
+}
+
+const char *group_name(const struct group *group)
+{
+    return group->plan->name;
+}
+
+uint32_t group_id(const struct group *group)
+{
+    return group->plan->id;
+}
+
+bool group_is_idle(const struct group *group)
+{
+    list_for_each(link, &group->plans)
+        if (container_of(link, struct group_plan, in_group)->lookups > 0)
+            return false;
+    return true;
 }
 
 static void server_close_sessions(struct server *server)
@@ -311,11 +340,12 @@ void group_free(struct group *group)
     struct list_link *link;
     if (!group)
         return;
-    loop_remove_flush(&group->flush);
-    loop_remove_tick(&group->tick);
-    timeouts_fini(&group->attempt_timeouts);
+    if (group->loop) {
+        loop_remove_flush(&group->flush);
+        loop_remove_tick(&group->tick);
+        timeouts_fini(&group->attempt_timeouts);
+    }
     while ((link = list_pop(&group->plans)))
         group_plan_free(container_of(link, struct group_plan, in_group));
-    mem_free(group->scratch);
     mem_free(group);
 }

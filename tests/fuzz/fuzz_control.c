@@ -57,6 +57,7 @@ static void begin(void)
     MUST(config_load(&setup.config, "/dev/null", settings, stderr) == 0); /* what fake_workers has, from its source */
     setup.cache = cache_new(0);
     view = (struct view){.config = setup.config,
+                         .routes = setup.routes,
                          .cache = setup.cache,
                          .ops = &fake_ops,
                          .context = &fake,

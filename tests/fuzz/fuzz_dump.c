@@ -13,7 +13,7 @@
 
 static struct cache *first, *second;
 static atomic_bool stop;
-static const struct dump_group group = {0, "0123456789abcde"};
+static const struct key_group group = {0, "0123456789abcde"};
 static const struct dump_terms terms = {
     &group, 1, {.min = 0, .max = 86400, .negative_max = 3600}, UINT32_C(30) * 86400, &stop};
 

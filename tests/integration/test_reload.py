@@ -133,14 +133,72 @@ def test_many_ask_at_once(reloadable, server):
 @pytest.mark.threads
 def test_sessions_and_cache_stay(reloadable, server):
     ask_truly(reloadable, "a.example")
-    entry = {**server.upstream(), "name": "renamed", "max-qps": 1000, "ecs": "default"}
+    entry = {**server.upstream(), "name": "renamed", "max-qps": 1000}
     assert reloadable.reload(upstreams=[entry]) == []
     ask_truly(reloadable, "a.example")
     ask_truly(reloadable, "b.example")
     assert len(server.connections) == 1 and len(server.asked("a.example")) == 1
     reported, = control(reloadable, "/status").json["servers"]
     assert reported["upstream"] == "renamed" and reported["sessions_open"] == 1
-    assert wire.ECS not in dict(server.asked("b.example")[0].question.options)
+
+
+@pytest.mark.threads
+def test_client_subnet_may_change_answers(reloadable, server):
+    """The session stays, the cache does not."""
+    ask_truly(reloadable, "a.example")
+    reloadable.reload(upstreams=[{**server.upstream(), "ecs": "default"}])
+    ask_truly(reloadable, "a.example")
+    assert len(server.connections) == 1
+    asked = server.asked("a.example")
+    assert [wire.ECS in dict(query.question.options) for query in asked] == [True, False]
+
+
+@pytest.mark.threads
+def test_order_and_policy_keep_the_cache(make_reloadable, make_server):
+    entries = [{**make_server(address=f"127.0.0.{n}").upstream(), "name": f"entry{n}"} for n in (1, 2)]
+    daemon = make_reloadable(*entries)
+    ask_truly(daemon, "a.example")
+    for upstreams in (entries[::-1], [{**entry, "max-qps": 1000} for entry in entries], [entries[0], {**entries[1], "role": "backup"}],
+                      [{**entry, "source": "127.0.0.1"} for entry in entries]):
+        daemon.reload(upstreams=upstreams)
+        ask_truly(daemon, "a.example")
+    counters = control(daemon, "/stats").json["counters"]
+    assert counters["cache_hits"] == 4 and counters["lookups_started"] == 1
+
+
+# What does not.
+
+@pytest.mark.threads
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_answer_of_the_servers_before(make_reloadable, make_server, workers):
+    """An answer is those servers' that gave it: others do not give it, and it is there when they are asked again."""
+    old, new = make_server(), make_server(address="127.0.0.2")
+    daemon = make_reloadable(old, workers=workers)
+    names = [f"n{number}.example" for number in range(20)]
+    for name in names:
+        ask_truly(daemon, name)
+    daemon.reload(upstreams=[new.upstream()])
+    assert "nothing is kept" in ctl(daemon, "cache", names[0])
+    for name in names:
+        ask_truly(daemon, name)
+    assert all(len(server.asked(name)) == 1 for server in (old, new) for name in names)
+    daemon.reload(upstreams=[old.upstream()])
+    for name in names:
+        ask_truly(daemon, name)
+    assert all(len(server.asked(name)) == 1 for server in (old, new) for name in names)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("flush", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
+def test_a_flush_is_of_all_that_was_ever_kept(make_reloadable, make_server, flush):
+    old, new = make_server(), make_server(address="127.0.0.2")
+    daemon = make_reloadable(old)
+    ask_truly(daemon, "a.example")
+    daemon.reload(upstreams=[new.upstream()])
+    assert post(daemon, flush).json["flushed"] == 1
+    daemon.reload(upstreams=[old.upstream()])
+    ask_truly(daemon, "a.example")
+    assert len(old.asked("a.example")) == 2
 
 
 @pytest.mark.threads
@@ -181,6 +239,9 @@ def test_a_server_that_goes_answers_what_it_was_asked(make_reloadable, make_serv
         ask_truly(daemon, "b.example")
         assert [query.name for query in new.queries] == ["b.example"]
         assert wire.parse(client.receive()).id == 1
+    asked = len(new.asked("a.example"))  # it may have been, since the other one was late
+    ask_truly(daemon, "a.example")
+    assert len(new.asked("a.example")) == asked + 1, "what was asked before the reload was kept"
     eventually(lambda: not old.open)
     assert old.established[0].end == "close_notify"
 
@@ -196,6 +257,10 @@ def test_what_waits_goes_to_the_new_servers(make_reloadable, make_server):
         daemon.reload(upstreams=[new.upstream(name="new")])
         answer = wire.parse(client.receive())
         assert answer.id == 1 and answer.rcode() == 0
+    third = make_server(address="127.0.0.3")
+    daemon.reload(upstreams=[third.upstream(name="third")])
+    ask_truly(daemon, "a.example")
+    assert len(third.asked("a.example")) == 1
 
 
 # What takes effect.
@@ -294,9 +359,10 @@ def test_what_is_saved_is_of_the_servers_that_were_asked_last(make_reloadable, m
     ask_truly(first, "b.example")
     first.stop()
     second = make_reloadable(new, **saving)
-    assert "2 answers taken from" in second.wait_line("answers taken from")
+    assert "1 answers taken from" in second.wait_line("answers taken from")
+    ask_truly(second, "a.example")
     ask_truly(second, "b.example")
-    assert len(new.asked("b.example")) == 1
+    assert len(new.asked("b.example")) == 1 and len(new.asked("a.example")) == 1
 
 
 # A broken file.

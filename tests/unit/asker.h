@@ -16,6 +16,7 @@ struct asker {
     struct loop loop;
     struct counters counters;
     struct config config, configured; /* as the test has it, and as the resolver was last told */
+    struct groups groups;             /* none: nothing is asked upstream */
     struct resolver resolver;
     struct prefix allowed;
     struct addr client;
@@ -88,7 +89,8 @@ static inline void asker_open(struct asker *asker, const struct step *const *ord
     status = addr_parse(&asker->client, "127.0.0.1@5353", 53);
     assert(status == 0);
     struct step_set *steps = asker_steps(asker, order);
-    status = resolver_init(&asker->resolver, &asker->loop, &asker->counters, &asker->config, NULL, NULL, steps);
+    status =
+        resolver_init(&asker->resolver, &asker->loop, &asker->counters, &asker->config, NULL, &asker->groups, steps);
     assert(status == 0);
     step_set_unref(steps);
     asker->configured = asker->config;

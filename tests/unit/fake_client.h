@@ -30,7 +30,9 @@ struct client {
 
 static struct resolver resolver;
 static struct cache *cache;
-static struct group *group;
+static struct groups groups;
+static struct group *group; /* the root's */
+static struct group_ids group_ids;
 static struct config *config;
 static uint8_t *client_room;
 
@@ -94,13 +96,19 @@ static const struct step *const *client_order = client_steps; /* of the resolver
 static inline void resolver_begin(unsigned entries, unsigned addresses)
 {
     config = fake_config(entries, addresses);
-    group = fake_group(config);
+    struct routes *routes = NULL;
+    int status = routes_of_config(&routes, &group_ids, config, fake.trusts);
+    assert(status == 0);
+    status = groups_init(&groups, &fake.loop, &fake.counters, routes);
+    assert(status == 0);
+    routes_unref(routes);
+    group = groups.in_force[0];
     cache = cache_new(4 << 20);
     assert(cache);
     struct step_set *steps;
-    int status = step_set_new(&steps, client_order, config, stderr);
+    status = step_set_new(&steps, client_order, config, stderr);
     assert(status == 0);
-    status = resolver_init(&resolver, &fake.loop, &fake.counters, config, cache, group, steps);
+    status = resolver_init(&resolver, &fake.loop, &fake.counters, config, cache, &groups, steps);
     assert(status == 0);
     step_set_unref(steps);
 }
@@ -112,13 +120,24 @@ static inline bool books_hold(void)
            fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped) + resolver_waiting(&resolver);
 }
 
+static void count_closed(void *context)
+{
+    ++*(unsigned *)context;
+}
+
 static inline void resolver_end(void)
 {
     assert(books_hold());
     resolver_stop(&resolver);
     assert(resolver_waiting(&resolver) == 0 && resolver.lookups.in_use == 0);
     assert(books_hold());
-    fake_group_end(group);
+    unsigned closed = 0;
+    groups_stop(&groups, count_closed, &closed);
+    fake_turn();
+    assert(closed == 1);
+    groups_fini(&groups);
+    group_ids_fini(&group_ids);
+    assert(config->refs == 1);
     resolver_fini(&resolver);
     cache_free(cache);
     free(client_room);

@@ -14,6 +14,7 @@
 #include "base/counters.h"
 #include "config/config.h"
 #include "net/stream.h"
+#include "upstream/routes.h"
 #include "upstream/upstream.h"
 
 /* A frame that was written into a connection. */
@@ -114,8 +115,12 @@ struct config *fake_config(unsigned entries, unsigned addresses);
 
 /* --- groups and attempts of the test's own --- */
 
+/* All upstreams of the configuration as the root's group, with id 0; trusts[i] belongs to its i-th upstream. */
+struct group_definition fake_definition(struct config *config, struct tls_trust *const *trusts);
 /* A group of all upstreams of the configuration, counting into fake.counters. */
 struct group *fake_group(struct config *config);
+/* That takes a group over. */
+extern const struct group_worker fake_worker;
 /* Stops it, asserts that it says so exactly once and keeps no reference, and frees it. */
 void fake_group_end(struct group *group);
 

@@ -17,6 +17,8 @@ static struct {
     struct mailbox mailbox;
     struct config config;
     struct config_upstream upstreams[2];
+    struct routes routes;
+    struct key_group ids[2];
     struct addr addrs[SERVERS];
     struct counters counters[WORKERS];
     struct worker_report report[WORKERS]; /* what they would say now */
@@ -134,14 +136,20 @@ static inline struct control_setup fake_begin(void)
     clock_fake(1000000000, 1700000000);
     fake_name_servers();
     fake.config = (struct config){.refs = 1, .workers = WORKERS, .upstreams = fake.upstreams, .upstream_count = 2};
+    fake.ids[1].id = 7;
+    fake.routes = (struct routes){.refs = 1, .ids = fake.ids, .group_count = 2, .server_count = SERVERS};
     for (unsigned w = 0; w < WORKERS; w++)
         fake.report[w].servers = fake.servers[w];
     int status = loop_init(&fake.loop);
     assert(status == 0);
     status = mailbox_init(&fake.mailbox, &fake.loop, NULL);
     assert(status == 0);
-    return (struct control_setup){
-        .loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .ops = &fake_ops, .context = &fake};
+    return (struct control_setup){.loop = &fake.loop,
+                                  .mailbox = &fake.mailbox,
+                                  .config = &fake.config,
+                                  .routes = &fake.routes,
+                                  .ops = &fake_ops,
+                                  .context = &fake};
 }
 
 static inline void fake_end(void)

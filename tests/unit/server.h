@@ -30,6 +30,7 @@ struct server {
     struct loop loop;
     struct counters counters;
     struct config config;
+    struct groups groups; /* none: nothing is asked upstream */
     struct resolver resolver;
     struct list waiting; /* queries, by in_step */
     unsigned waiting_count;
@@ -141,7 +142,8 @@ static inline void server_open(void)
     struct step_set *steps;
     status = step_set_new(&steps, order, &server.config, stderr);
     assert(status == 0);
-    status = resolver_init(&server.resolver, &server.loop, &server.counters, &server.config, cache, NULL, steps);
+    status =
+        resolver_init(&server.resolver, &server.loop, &server.counters, &server.config, cache, &server.groups, steps);
     assert(status == 0);
     step_set_unref(steps);
 }

@@ -47,6 +47,7 @@ static int setup(void **state)
     hash_init_fixed((const uint8_t *)"0123456789abcdef");
     struct control_setup control = fake_begin();
     view = (struct view){.config = &fake.config,
+                         .routes = &fake.routes,
                          .cache = cache_new(0),
                          .ops = &fake_ops,
                          .context = &fake,
@@ -384,12 +385,18 @@ static void labels_are_escaped(void **state)
 
 static struct sample sample;
 
+static void store_sample(void)
+{
+    assert_int_equal(
+        cache_put(view.cache, &sample.key, key_hash(&sample.key), &sample.answer, clock_ms(), cache_epoch(view.cache)),
+        0);
+}
+
 static void store(unsigned number)
 {
     sample_key(&sample, number);
     sample_answer(&sample, 2, 7, 300);
-    assert_int_equal(
-        cache_put(view.cache, &sample.key, sample.hash, &sample.answer, clock_ms(), cache_epoch(view.cache)), 0);
+    store_sample();
 }
 
 static void what_is_kept_for_a_key_is_told(void **state)
@@ -404,6 +411,17 @@ static void what_is_kept_for_a_key_is_told(void **state)
     assert_says("\"ttl\": 290");
     assert_says("\"original_ttl\": 300");
     assert_says("\"expired_s_ago\": null");
+    assert_null(strstr(reply.body, "\"ttl\": 100"));
+    sample.key.group = 7; /* another group in force; not one that was */
+    sample.answer.ttl = 100;
+    store_sample();
+    sample.key.group = 3;
+    sample.answer.ttl = 200;
+    store_sample();
+    ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example", "type", "A"));
+    assert_says("\"ttl\": 290");
+    assert_says("\"ttl\": 100");
+    assert_null(strstr(reply.body, "\"ttl\": 200"));
     fake_pass(300000);
     ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example."));
     assert_says("\"expired_s_ago\": 10");

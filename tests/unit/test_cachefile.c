@@ -17,6 +17,8 @@ static struct loop loop;
 static struct cache *cache;
 static struct cachefile file;
 static struct config config;
+static struct key_group ids[2];
+static struct routes routes, other_routes;
 static char folder[64], path[128], new_path[128];
 static struct sample sample;
 static uint8_t out[MESSAGE_MAX];
@@ -32,6 +34,10 @@ static int fresh(void **state)
     snprintf(path, sizeof path, "%s/cache", folder);
     snprintf(new_path, sizeof new_path, "%s/cache.new", folder);
     config = (struct config){.cache = {.max_ttl = 86400, .negative_max_ttl = 3600, .save = true, .save_file = path}};
+    ids[0] = (struct key_group){0, "one definition"};
+    ids[1] = (struct key_group){1, "another one"};
+    routes = (struct routes){.refs = 1, .ids = &ids[0], .group_count = 1};
+    other_routes = (struct routes){.refs = 1, .ids = &ids[1], .group_count = 1};
     cache = cache_new(4 << 20);
     return cache && loop_init(&loop) == 0 && cachefile_init(&file, &loop) == 0 ? 0 : -1;
 }
@@ -41,6 +47,8 @@ static int end(void **state)
     (void)state;
     cachefile_wait(&file);
     cachefile_close(&file);
+    assert_int_equal(routes.refs, 1);
+    assert_int_equal(other_routes.refs, 1);
     assert_true(loop_drain(&loop, 1000));
     loop_fini(&loop);
     cache_free(cache);
@@ -63,7 +71,7 @@ static bool has(unsigned number)
 
 static void open_it(void)
 {
-    cachefile_open(&file, &config, cache, true);
+    cachefile_open(&file, &config, &routes, cache, true);
     cachefile_wait(&file);
 }
 
@@ -177,6 +185,27 @@ static void the_last_save_has_the_newest(void **state)
     assert_true(has(1) && has(2));
 }
 
+/* Of those asked before nothing is written, unless they are asked again. */
+static void groups_in_force_are_saved(void **state)
+{
+    (void)state;
+    open_it();
+    put(1);
+    cachefile_save(&file);
+    cachefile_configure(&file, &config, &other_routes);
+    cachefile_wait(&file); /* also what was being written then */
+    assert_int_not_equal(inode(), 0);
+    read_again();
+    assert_false(has(1));
+    put(1);
+    cachefile_configure(&file, &config, &other_routes);
+    save();
+    cachefile_configure(&file, &config, &routes);
+    save();
+    read_again();
+    assert_true(has(1));
+}
+
 static void a_damaged_file_is_ignored_and_replaced(void **state)
 {
     (void)state;
@@ -226,6 +255,7 @@ int main(void)
         TEST(what_was_flushed_does_not_come_back),
         TEST(a_flush_while_it_is_written),
         TEST(the_last_save_has_the_newest),
+        TEST(groups_in_force_are_saved),
         TEST(a_damaged_file_is_ignored_and_replaced),
         TEST(what_is_no_file_is_ignored),
         TEST(a_folder_that_is_not_there),

@@ -494,7 +494,8 @@ static void define(uint8_t out[DIGEST_LEN], const char *text)
 {
     struct result result = load(text);
     assert_int_equal(result.error, 0);
-    assert_int_equal(config_define_upstreams(result.config, out), 0);
+    assert_int_equal(config_define_group(result.config, result.config->upstreams, result.config->upstream_count, out),
+                     0);
     end(&result);
 }
 

@@ -28,7 +28,7 @@ static uint8_t out[MESSAGE_MAX];
 static struct cache_found found;
 static struct dump_count count;
 static atomic_bool stop;
-static struct dump_group group;
+static struct key_group group;
 static struct dump_terms terms;
 static int file;
 
@@ -42,7 +42,7 @@ static int fresh(void **state)
     (void)state;
     hash_init_fixed((const uint8_t *)"0123456789abcdef");
     at(BOOT_MS, WALL);
-    group = (struct dump_group){0, "the first group"};
+    group = (struct key_group){0, "the first group"};
     stop = false;
     terms = (struct dump_terms){&group, 1, {.min = 0, .max = 86400, .negative_max = 3600}, 3600, &stop};
     before = cache_new(4 * MIB);

@@ -58,8 +58,9 @@ static struct config_upstream *name_entry(unsigned entry)
 /* trusts[i]: for the second configuration's i-th entry. */
 static void apply_with(struct tls_trust *const *trusts)
 {
+    struct group_definition definition = fake_definition(&second, trusts);
     struct group_plan *plan = NULL;
-    assert_int_equal(group_plan_new(&plan, &second, trusts), 0);
+    assert_int_equal(group_plan_new(&plan, &definition), 0);
     group_apply(group, plan);
 }
 

@@ -339,7 +339,7 @@ static void new_resolver_survives_failed_allocations(void **state)
     int status;
     do {
         mem_fail_at(n++);
-        status = resolver_init(&other, &fake.loop, &fake.counters, config, cache, group, resolver.steps);
+        status = resolver_init(&other, &fake.loop, &fake.counters, config, cache, &groups, resolver.steps);
         mem_fail_at(0);
         assert_true(status == 0 || status == -ENOMEM);
     } while (status < 0);

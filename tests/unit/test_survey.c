@@ -159,7 +159,7 @@ static void memory_that_is_gone_is_told(void **state)
     (void)state;
     struct survey other;
     struct control_setup control = {
-        .loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .ops = &fake_ops};
+        .loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .routes = &fake.routes, .ops = &fake_ops};
     for (unsigned n = 1; n <= 4; n++) {
         mem_fail_at(n);
         assert_int_equal(survey_init(&other, &control), -ENOMEM);

@@ -180,15 +180,17 @@ static void new_group_survives_failed_allocations(void **state)
 {
     (void)state;
     config = fake_config(3, 2);
+    struct group_definition definition = fake_definition(config, fake.trusts);
     unsigned long n = 1;
     int status;
     do {
         mem_fail_at(n++);
-        status = group_new(&group, &fake.loop, &fake.counters, config, fake.trusts);
+        status = group_new(&group, &definition);
         mem_fail_at(0);
         assert_true(status == 0 || status == -ENOMEM);
     } while (status < 0);
     assert_true(n > 3);
+    group_begin(group, &fake_worker);
 }
 
 /* --- what callbacks may do --- */
@@ -511,7 +513,8 @@ static void random_plan(void)
     struct group_plan *plan = NULL;
     for (unsigned i = 0; i < 3; i++)
         trusts[i] = fake.trusts[below(2) ? i : 3 + i];
-    if (group_plan_new(&plan, config, trusts) == 0)
+    struct group_definition definition = fake_definition(config, trusts);
+    if (group_plan_new(&plan, &definition) == 0)
         group_apply(group, plan);
 }
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The groups of one worker: one for each group of the routes in force, and those that no route leads to any more, while lookups that
+ * were begun with them live.
+ *
+ * Does:    goes over from one snapshot of routes to the next; says which group serves a name.
+ * Owns:    the groups with their servers and sessions; holds the routes by reference.
+ * Threads: the worker's; a change is made by the main thread.
+ */
+#ifndef DOTSTUB_UPSTREAM_GROUPS_H
+#define DOTSTUB_UPSTREAM_GROUPS_H
+
+#include "upstream/report.h"
+#include "upstream/routes.h"
+#include "upstream/tickets.h"
+#include "upstream/upstream.h"
+
+/* All that a worker needs to go over to other routes, so that nothing can fail there. */
+struct groups_change {
+    struct routes *routes;
+    struct group **groups; /* one for each of the routes, not begun */
+};
+
+struct groups {
+    uint32_t root_id;                    /* of routes->groups[0], */
+    const struct suffix_table *suffixes; /* and routes->suffixes: what each query looks at */
+    struct group_worker worker;
+    struct routes *routes;
+    struct group **in_force; /* one for each of the routes */
+    struct list leaving;
+    struct loop_flush flush; /* to run when one of those may be idle or closed */
+    unsigned open;           /* groups that have not closed their sessions */
+    bool stopping;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* 0 or -ENOMEM. */
+int groups_change_new(struct groups_change *out, struct routes *routes) MUST_CHECK;
+/* One that was not applied; does nothing to zeroed memory. */
+void groups_change_free(struct groups_change *change);
+
+/* 0 or -ENOMEM. */
+int groups_init(struct groups *groups, struct loop *loop, struct counters *counters, struct routes *routes) MUST_CHECK;
+/* Takes the change over; cannot fail and calls nobody back. A group of the same name is defined anew (group_apply); one whose name is
+ * gone serves the lookups that were begun with it, and ends with the last of them. */
+void groups_apply(struct groups *groups, struct groups_change *change);
+/* Closes all sessions; no lookup may live. `closed` runs when the last one is gone; groups_fini then. */
+void groups_stop(struct groups *groups, void (*closed)(void *context), void *context);
+/* Does nothing to zeroed memory. */
+void groups_fini(struct groups *groups);
+
+uint32_t groups_route_name(const struct groups *groups, const uint8_t *name, size_t len);
+/* The id of the group that serves a name (in lower case). */
+static inline uint32_t groups_route(const struct groups *groups, const uint8_t *name, size_t len)
+{
+    return groups->suffixes ? groups_route_name(groups, name, len) : groups->root_id;
+}
+/* The group in force with this id; NULL: the routes have changed since. */
+struct group *groups_find(const struct groups *groups, uint32_t id);
+
+#ifdef ENABLE_DNSTAP
+void groups_tap(struct groups *groups, struct tap_queue *tap);
+#endif
+void groups_network_changed(struct groups *groups);
+void groups_clock_changed(struct groups *groups);
+/* As group_report, of one group in force after the other. */
+size_t groups_report(const struct groups *groups, struct server_report *out, size_t room);
+/* As of one group; of groups with the same server the first one takes a ticket. */
+void groups_each_ticket(const struct groups *groups, void (*each)(void *context, const struct ticket *ticket),
+                        void *context);
+void groups_drop_tickets(struct groups *groups);
+bool groups_take_ticket(struct groups *groups, const struct ticket *ticket);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Invariants:
+ *   - in_force[i] is defined as routes->groups[i];
+ *   - a group that is leaving is asked by the lookups that hold one of its plans, until the last one lets go; then its sessions are
+ *     closed, and when they are gone it is freed, from the flush, where nobody is in the middle of anything.
+ */
+#include "upstream/groups.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/mem.h"
+#include "group.h"
+
+/* --- made by the main thread --- */
+
+void groups_change_free(struct groups_change *change)
+{
+    for (size_t i = 0; change->groups && i < change->routes->group_count; i++)
+        group_free(change->groups[i]);
+    mem_free(change->groups);
+    routes_unref(change->routes);
+    *change = (struct groups_change){.routes = NULL};
+}
+
+int groups_change_new(struct groups_change *out, struct routes *routes)
+{
+    *out = (struct groups_change){.routes = routes_ref(routes),
+                                  .groups = mem_zalloc(routes->group_count, sizeof(struct group *))};
+    int status = out->groups ? 0 : -ENOMEM;
+    for (size_t i = 0; status == 0 && i < routes->group_count; i++)
+        status = group_new(&out->groups[i], &routes->groups[i]);
+    if (status < 0)
+        groups_change_free(out);
+    return status;
+}
+
+/* --- the end of a group --- */
+
+static void one_closed(void *context)
+{
+    struct groups *groups = context;
+    groups->open--;
+    if (!groups->stopping)
+        loop_add_flush(groups->worker.loop, &groups->flush);
+    else if (groups->open == 0)
+        groups->closed(groups->closed_context);
+}
+
+static void leaving_flush(struct loop_flush *hook)
+{
+    struct groups *groups = container_of(hook, struct groups, flush);
+    struct list later;
+    struct list_link *link;
+    list_init(&later);
+    while ((link = list_pop(&groups->leaving))) {
+        struct group *group = container_of(link, struct group, in_leaving);
+        if (!group->stopping && group_is_idle(group))
+            group_stop(group, one_closed, groups);
+        if (group->stopping && group->sessions == 0)
+            group_free(group);
+        else
+            list_push_back(&later, link);
+    }
+    list_move_all(&later, &groups->leaving);
+}
+
+static void group_leave(struct groups *groups, struct group *group)
+{
+    group->leaving = &groups->flush;
+    list_push_back(&groups->leaving, &group->in_leaving);
+    loop_add_flush(groups->worker.loop, &groups->flush);
+}
+
+/* --- from one snapshot to the next --- */
+
+/* Takes the group of this name out of those in force; NULL: there is none. */
+static struct group *take_by_name(struct groups *groups, const char *name)
+{
+    for (size_t i = 0; groups->routes && i < groups->routes->group_count; i++) {
+        struct group *group = groups->in_force[i];
+        if (!group || strcmp(group_name(group), name) != 0)
+            continue;
+        groups->in_force[i] = NULL;
+        return group;
+    }
+    return NULL;
+}
+
+/* The group that `fresh` defines: one that is there already, if possible. */
+static struct group *define(struct groups *groups, struct group *fresh, const char *name)
+{
+    struct group *known = take_by_name(groups, name);
+    if (!known) {
+        groups->open++;
+        group_begin(fresh, &groups->worker);
+        return fresh;
+    }
+    group_apply(known, group_take_plan(fresh));
+    group_free(fresh);
+    return known;
+}
+
+void groups_apply(struct groups *groups, struct groups_change *change)
+{
+    struct routes *before = groups->routes;
+    for (size_t i = 0; i < change->routes->group_count; i++)
+        change->groups[i] = define(groups, change->groups[i], change->routes->groups[i].name);
+    for (size_t i = 0; before && i < before->group_count; i++)
+        if (groups->in_force[i])
+            group_leave(groups, groups->in_force[i]);
+    mem_free(groups->in_force);
+    groups->in_force = change->groups;
+    groups->routes = change->routes;
+    groups->root_id = groups->routes->groups[0].id;
+    groups->suffixes = groups->routes->suffixes;
+    *change = (struct groups_change){.routes = NULL};
+    routes_unref(before);
+}
+
+/* --- birth and end --- */
+
+int groups_init(struct groups *groups, struct loop *loop, struct counters *counters, struct routes *routes)
+{
+    struct groups_change change;
+    *groups = (struct groups){.worker = {.loop = loop, .counters = counters}, .flush.flush = leaving_flush};
+    list_init(&groups->leaving);
+    int status = groups_change_new(&change, routes);
+    if (status < 0)
+        return status;
+    groups->worker.scratch = mem_zalloc(1, sizeof *groups->worker.scratch);
+    if (!groups->worker.scratch) {
+        groups_change_free(&change);
+        return -ENOMEM;
+    }
+    groups_apply(groups, &change);
+    return 0;
+}
+
+void groups_stop(struct groups *groups, void (*closed)(void *context), void *context)
+{
+    groups->closed = closed;
+    groups->closed_context = context;
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        group_stop(groups->in_force[i], one_closed, groups);
+    list_for_each(link, &groups->leaving) {
+        struct group *group = container_of(link, struct group, in_leaving);
+        if (!group->stopping)
+            group_stop(group, one_closed, groups);
+    }
+    groups->stopping = true;
+    if (groups->open == 0)
+        closed(context);
+}
+
+void groups_fini(struct groups *groups)
+{
+    struct list_link *link;
+    if (!groups->routes)
+        return;
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        group_free(groups->in_force[i]);
+    while ((link = list_pop(&groups->leaving)))
+        group_free(container_of(link, struct group, in_leaving));
+    loop_remove_flush(&groups->flush);
+    mem_free(groups->in_force);
+    mem_free(groups->worker.scratch);
+    routes_unref(groups->routes);
+    groups->routes = NULL;
+}
+
+/* --- which one --- */
+
+uint32_t groups_route_name(const struct groups *groups, const uint8_t *name, size_t len)
+{
+    uint32_t place;
+    return suffix_table_find(groups->suffixes, name, len, &place) ? groups->routes->groups[place].id : groups->root_id;
+}
+
+struct group *groups_find(const struct groups *groups, uint32_t id)
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        if (groups->routes->groups[i].id == id)
+            return groups->in_force[i];
+    return NULL;
+}
+
+/* --- of all of them --- */
+
+/* Those that leave have sessions as well. */
+static void each_group(struct groups *groups, void (*each)(struct group *group))
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        each(groups->in_force[i]);
+    list_for_each(link, &groups->leaving)
+        each(container_of(link, struct group, in_leaving));
+}
+
+#ifdef ENABLE_DNSTAP
+void groups_tap(struct groups *groups, struct tap_queue *tap)
+{
+    groups->worker.tap = tap;
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        group_tap(groups->in_force[i], tap);
+}
+#endif
+
+static void network_changed(struct group *group)
+{
+    group_network_changed(group, false);
+}
+
+void groups_network_changed(struct groups *groups)
+{
+    each_group(groups, network_changed);
+}
+
+void groups_clock_changed(struct groups *groups)
+{
+    each_group(groups, group_clock_changed);
+}
+
+size_t groups_report(const struct groups *groups, struct server_report *out, size_t room)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        count += group_report(groups->in_force[i], out + count, room - count);
+    return count;
+}
+
+void groups_each_ticket(const struct groups *groups, void (*each)(void *context, const struct ticket *ticket),
+                        void *context)
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        group_each_ticket(groups->in_force[i], each, context);
+}
+
+void groups_drop_tickets(struct groups *groups)
+{
+    each_group(groups, group_drop_tickets);
+}
+
+bool groups_take_ticket(struct groups *groups, const struct ticket *ticket)
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        if (group_take_ticket(groups->in_force[i], ticket))
+            return true;
+    return false;
+}
