@@ -32,7 +32,7 @@ tests_unit_test_rtt_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 # These run on a net/ without sockets.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
-check_PROGRAMS += tests/unit/test_fitness tests/unit/test_news tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_session tests/unit/test_upstream
+check_PROGRAMS += tests/unit/test_fitness tests/unit/test_news tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_upstream
 tests_unit_test_fitness_SOURCES = tests/unit/test_fitness.c $(fake_net_sources)
 tests_unit_test_fitness_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_news_SOURCES = tests/unit/test_news.c $(fake_net_sources)
@@ -41,6 +41,8 @@ tests_unit_test_upstream_SOURCES = tests/unit/test_upstream.c $(fake_net_sources
 tests_unit_test_upstream_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(fake_net_sources)
 tests_unit_test_report_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
+tests_unit_test_routes_SOURCES = tests/unit/test_routes.c $(fake_net_sources)
+tests_unit_test_routes_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c $(fake_net_sources)
 tests_unit_test_plan_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_pool_SOURCES = tests/unit/test_pool.c $(fake_net_sources)

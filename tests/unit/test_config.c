@@ -499,6 +499,40 @@ static void define(uint8_t out[DIGEST_LEN], const char *text)
     end(&result);
 }
 
+static void assert_one_definition(const char *text, const char *other)
+{
+    uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
+    define(first, text);
+    define(second, other);
+    assert_memory_equal(first, second, DIGEST_LEN);
+}
+
+static void the_order_of_a_definition_does_not_count(void **state)
+{
+    (void)state;
+    assert_one_definition("upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 2001:db8::1]},"
+                          " {name: b, tls-name: b.example, addresses: [192.0.2.3]}]",
+                          "upstreams: [{name: b, tls-name: b.example, addresses: [192.0.2.3]},"
+                          " {name: a, tls-name: a.example, addresses: [2001:db8::1, 192.0.2.1]}]");
+    assert_one_definition(
+        "upstreams: [{name: a, addresses: [192.0.2.1], pins:"
+        " [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, sha256/BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=]}]",
+        "upstreams: [{name: a, addresses: [192.0.2.1], pins:"
+        " [sha256/BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=, sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]");
+}
+
+static void what_is_not_looked_at_does_not_count(void **state)
+{
+    (void)state;
+    assert_one_definition(
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1], source: 192.0.2.9, min-version: '1.3'}]");
+    assert_one_definition(
+        "upstreams: [{name: a, addresses: [192.0.2.1], pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]",
+        "upstreams: [{name: a, addresses: [192.0.2.1], pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]\n"
+        "tls: {ca-file: /ca}");
+}
+
 static void upstreams_are_known_by_their_definition(void **state)
 {
     static const char base[] = "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2]}]";
@@ -558,6 +592,8 @@ int main(void)
         cmocka_unit_test(mistakes_in_the_environment_show_the_variable),
         cmocka_unit_test(an_empty_variable_empties_a_list_and_is_no_scalar),
         cmocka_unit_test(upstreams_are_known_by_their_definition),
+        cmocka_unit_test(the_order_of_a_definition_does_not_count),
+        cmocka_unit_test(what_is_not_looked_at_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

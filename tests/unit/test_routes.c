@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes and the groups of a worker: which group serves a name, what ids stand for, and from one snapshot to the next. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/mem.h"
+#include "fake_net.h"
+#include "upstream/group.h"
+#include "upstream/groups.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define ENTRIES 6
+
+static struct config *config;
+static struct group_ids ids;
+static struct groups groups;
+static unsigned closed;
+static struct group_definition wanted[8]; /* the next snapshot */
+static size_t wanted_count;
+static struct name_route leads[8];
+static uint8_t suffixes[8][NAME_MAX_WIRE];
+static size_t lead_count;
+static struct fake_ask asked[16];
+
+static void count_closed(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_begin();
+    config = fake_config(ENTRIES, 1);
+    memset(asked, 0, sizeof asked);
+    closed = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (groups.routes) {
+        for (unsigned i = 0; i < 16; i++)
+            attempt_cancel(&asked[i].attempt);
+        groups_stop(&groups, count_closed, &closed);
+        fake_turn();
+        assert_int_equal(closed, 1);
+        groups_fini(&groups);
+    }
+    group_ids_fini(&ids);
+    assert_int_equal(config->refs, 1);
+    fake_end(); /* no hook and no reference to a trust is left */
+    return 0;
+}
+
+/* --- making snapshots --- */
+
+static void want_nothing(void)
+{
+    wanted_count = lead_count = 0;
+}
+
+/* A group of the entries from `first` on. Gives its place. */
+static size_t want(const char *name, unsigned first, unsigned count)
+{
+    wanted[wanted_count] = (struct group_definition){
+        .name = name, .upstreams = &config->upstreams[first], .upstream_count = count, .trusts = &fake.trusts[first]};
+    return wanted_count++;
+}
+
+static void lead(const char *suffix, size_t group)
+{
+    assert_true(name_from_text(suffixes[lead_count], suffix) > 0);
+    leads[lead_count] = (struct name_route){suffixes[lead_count], group};
+    lead_count++;
+}
+
+static int make(struct routes **out)
+{
+    return routes_new(out, &ids, config, wanted, wanted_count, leads, lead_count);
+}
+
+static void apply(void)
+{
+    struct groups_change change;
+    struct routes *routes = NULL;
+    assert_int_equal(make(&routes), 0);
+    if (groups.routes) {
+        assert_int_equal(groups_change_new(&change, routes), 0);
+        groups_apply(&groups, &change);
+        groups_change_free(&change); /* nothing is left of it */
+    } else {
+        assert_int_equal(groups_init(&groups, &fake.loop, &fake.counters, routes), 0);
+    }
+    routes_unref(routes);
+}
+
+/* The root's and two more. */
+static void apply_three(void)
+{
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    lead("corp.test", want("corp", 1, 1));
+    lead("lab.corp.test", want("lab", 2, 1));
+    apply();
+}
+
+static uint32_t route(const char *text)
+{
+    uint8_t name[NAME_MAX_WIRE];
+    int len = name_from_text(name, text);
+    assert_true(len > 0);
+    return groups_route(&groups, name, (size_t)len);
+}
+
+/* Asks whoever serves the name. */
+static void ask(unsigned i, const char *name)
+{
+    fake_ask(groups_find(&groups, route(name)), &asked[i], name);
+}
+
+/* That the n-th connection goes to. */
+static unsigned entry_of(unsigned n)
+{
+    return (unsigned)((const uint8_t *)&fake_conn(n)->to.in.sin_addr)[3] - 1;
+}
+
+/* --- ids --- */
+
+static void an_id_is_one_definitions_for_ever(void **state)
+{
+    uint32_t id = 0;
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint32_t n = 1; n <= 100; n++) {
+            uint8_t definition[DIGEST_LEN] = {0};
+            memcpy(definition, &n, sizeof n);
+            assert_int_equal(group_ids_find(&ids, definition, &id), 0);
+            assert_int_equal(id, n); /* never 0 */
+        }
+    }
+    assert_int_equal(ids.count, 100);
+}
+
+static void without_memory_there_is_no_id(void **state)
+{
+    static const uint8_t definition[DIGEST_LEN] = {1};
+    uint32_t id = 0;
+    (void)state;
+    mem_fail_at(1);
+    assert_int_equal(group_ids_find(&ids, definition, &id), -ENOMEM);
+    mem_fail_at(0);
+    assert_int_equal(group_ids_find(&ids, definition, &id), 0);
+    assert_int_equal(id, 1);
+}
+
+/* --- a snapshot --- */
+
+static void a_configuration_is_one_route(void **state)
+{
+    struct routes *routes = NULL;
+    (void)state;
+    assert_int_equal(routes_of_config(&routes, &ids, config, fake.trusts), 0);
+    assert_int_equal(routes->group_count, 1);
+    assert_int_equal(routes->server_count, ENTRIES);
+    assert_string_equal(routes->groups[0].name, GROUP_ROOT);
+    assert_int_equal(routes->groups[0].id, 1);
+    assert_int_equal(routes->ids[0].id, 1);
+    assert_null(routes->suffixes);
+    assert_int_equal(config->refs, 2);
+    routes_unref(routes);
+}
+
+static void groups_of_one_definition_have_one_id(void **state)
+{
+    struct routes *routes = NULL;
+    (void)state;
+    want_nothing();
+    want(GROUP_ROOT, 0, 2);
+    want("other", 2, 2);
+    want("same", 0, 2);
+    assert_int_equal(make(&routes), 0);
+    assert_int_equal(routes->groups[0].id, routes->groups[2].id);
+    assert_int_not_equal(routes->groups[0].id, routes->groups[1].id);
+    assert_int_equal(routes->server_count, 6);
+    routes_unref(routes);
+}
+
+static void what_is_no_snapshot(void **state)
+{
+    static struct group_definition many[ROUTES_GROUPS_MAX + 1];
+    struct routes *routes = NULL;
+    (void)state;
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    want("twice", 1, 1);
+    want("twice", 2, 1);
+    assert_int_equal(make(&routes), -EEXIST);
+    wanted_count = 2;
+    lead("corp.test", 1);
+    lead("CORP.test", 0);
+    assert_int_equal(make(&routes), -EEXIST);
+    assert_int_equal(routes_new(&routes, &ids, config, many, ROUTES_GROUPS_MAX + 1, NULL, 0), -E2BIG);
+    assert_null(routes);
+}
+
+static void failed_allocations_leave_nothing(void **state)
+{
+    struct routes *routes = NULL;
+    struct groups_change change;
+    int status = -ENOMEM;
+    unsigned failures = 0;
+    (void)state;
+    want_nothing();
+    want(GROUP_ROOT, 0, 2);
+    lead("corp.test", want("corp", 2, 2));
+    for (unsigned long n = 1; status < 0; n++) {
+        mem_fail_at(n);
+        status = make(&routes);
+        mem_fail_at(0);
+        assert_true(status == 0 || (status == -ENOMEM && config->refs == 1));
+        failures += status < 0;
+    }
+    assert_true(failures > 8);
+    status = -ENOMEM;
+    for (unsigned long n = 1; status < 0; n++) {
+        mem_fail_at(n);
+        status = groups_change_new(&change, routes);
+        mem_fail_at(0);
+        assert_true(status == 0 || (status == -ENOMEM && routes->refs == 1));
+    }
+    groups_change_free(&change);
+    status = -ENOMEM;
+    for (unsigned long n = 1; status < 0; n++) {
+        mem_fail_at(n);
+        status = groups_init(&groups, &fake.loop, &fake.counters, routes);
+        mem_fail_at(0);
+        assert_true(status == 0 || (status == -ENOMEM && routes->refs == 1));
+        if (status < 0)
+            groups_fini(&groups); /* as a worker that was not born */
+    }
+    routes_unref(routes);
+}
+
+/* --- the groups of a worker --- */
+
+static void a_name_is_its_longest_suffixes_groups(void **state)
+{
+    (void)state;
+    apply_three();
+    assert_int_equal(route("a.test"), 1);
+    assert_int_equal(route("."), 1);
+    assert_int_equal(route("corp.test"), 2);
+    assert_int_equal(route("www.corp.test"), 2);
+    assert_int_equal(route("mycorp.test"), 1);
+    assert_int_equal(route("lab.corp.test"), 3);
+    assert_int_equal(route("www.lab.corp.test"), 3);
+    static const char *const names[] = {"a.test", "a.corp.test", "a.lab.corp.test"};
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 3; i++) {
+        ask(i, names[i]);
+        fake_turn();
+        assert_int_equal(asked[i].answered, 1);
+        assert_int_equal(entry_of(i), i);
+    }
+    struct server_report report[4];
+    assert_int_equal(groups_report(&groups, report, 4), 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_string_equal(report[i].upstream, config->upstreams[i].name);
+    assert_int_equal(groups_report(&groups, report, 2), 2);
+}
+
+static void groups_are_found_by_id_while_they_are_in_force(void **state)
+{
+    (void)state;
+    apply_three();
+    struct group *corp = groups_find(&groups, 2);
+    assert_string_equal(group_name(corp), "corp");
+    assert_int_equal(group_id(corp), 2);
+    assert_null(groups_find(&groups, 0));
+    assert_null(groups_find(&groups, 4));
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    lead("corp.test", want("corp", 3, 1)); /* defined anew */
+    apply();
+    assert_null(groups_find(&groups, 2));
+    assert_null(groups_find(&groups, 3)); /* gone */
+    assert_ptr_equal(groups_find(&groups, 4), corp);
+    apply_three();
+    assert_ptr_equal(groups_find(&groups, 2), corp); /* its earlier id */
+    assert_string_equal(group_name(groups_find(&groups, 3)), "lab");
+}
+
+/* In another order, beside others, with another route: sessions stay. */
+static void a_group_of_the_same_name_keeps_its_servers(void **state)
+{
+    (void)state;
+    fake.serve = fake_serve_all;
+    apply_three();
+    ask(0, "a.corp.test");
+    fake_turn();
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    want("new", 3, 1);
+    lead("elsewhere.test", want("corp", 1, 2)); /* and one more server */
+    apply();
+    ask(1, "b.elsewhere.test");
+    fake_turn();
+    assert_int_equal(asked[1].answered, 1);
+    assert_int_equal(fake_dials(), 1);
+    ask(2, "b.corp.test");
+    fake_turn();
+    assert_int_equal(entry_of(1), 0); /* the root's now */
+}
+
+static void a_group_that_is_gone_serves_its_lookups(void **state)
+{
+    (void)state;
+    apply_three();
+    struct group *corp = groups_find(&groups, 2);
+    struct group_plan *held = upstream_hold(corp);
+    ask(0, "a.corp.test");
+    fake_turn();
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    apply();
+    fake_turn();
+    assert_int_equal(route("a.corp.test"), 1);
+    groups_network_changed(&groups); /* it hears of these as well */
+    groups_clock_changed(&groups);
+    assert_int_equal(asked[0].ended, 0);
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    assert_non_null(frame);
+    fake_reply(fake_conn(0), frame, NULL);
+    free(frame);
+    fake_turn();
+    assert_int_equal(asked[0].answered, 1);
+    fake.serve = fake_serve_all;
+    fake_ask(corp, &asked[1], "a.corp.test"); /* the lookup asks once more */
+    fake_turn();
+    assert_int_equal(asked[1].answered, 1);
+    assert_int_equal(fake_open(), 1);
+    assert_false(upstream_was_redefined(corp, held));
+    upstream_release(held);
+    fake_turn();
+    assert_int_equal(fake_open(), 0);
+    assert_true(list_empty(&groups.leaving)); /* and it is freed */
+    assert_int_equal(groups.open, 1);
+}
+
+static void one_that_comes_back_while_it_leaves_is_another_one(void **state)
+{
+    (void)state;
+    fake.serve = fake_serve_all;
+    apply_three();
+    struct group *before = groups_find(&groups, 2);
+    struct group_plan *held = upstream_hold(before);
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    apply();
+    apply_three();
+    assert_ptr_not_equal(groups_find(&groups, 2), before);
+    ask(0, "a.corp.test");
+    fake_ask(before, &asked[1], "a.corp.test");
+    fake_turn();
+    assert_int_equal(asked[0].answered + asked[1].answered, 2);
+    assert_int_equal(fake_dials(), 2);
+    upstream_release(held);
+    fake_turn();
+    assert_int_equal(fake_open(), 1);
+}
+
+static void all_groups_stop_at_once(void **state)
+{
+    (void)state;
+    fake.serve = fake_serve_all;
+    apply_three();
+    struct group_plan *held = upstream_hold(groups_find(&groups, 2));
+    ask(0, "a.corp.test");
+    ask(1, "a.test");
+    fake_turn();
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    apply();
+    fake_turn();
+    assert_int_equal(fake_open(), 2);
+    upstream_release(held); /* the rest is teardown's: one is in force, one leaves, one has been gone for long */
+}
+
+static void there_and_back_is_redefined(void **state)
+{
+    (void)state;
+    apply_three();
+    struct group *root = groups_find(&groups, 1);
+    struct group_plan *held = upstream_hold(root);
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    apply(); /* the same definition */
+    assert_false(upstream_was_redefined(root, held));
+    want_nothing();
+    want(GROUP_ROOT, 3, 1);
+    apply();
+    assert_true(upstream_was_redefined(root, held));
+    want_nothing();
+    want(GROUP_ROOT, 0, 1);
+    apply();
+    assert_int_equal(group_id(root), held->id);
+    assert_true(upstream_was_redefined(root, held));
+    upstream_release(held);
+}
+
+/* --- at random --- */
+
+static unsigned below(unsigned bound)
+{
+    return (unsigned)rand() % bound;
+}
+
+static void random_snapshot(void)
+{
+    static const char *const names[] = {"a", "b", "c", "d"}, *const domains[] = {"a.test", "b.test", "c.a.test",
+                                                                                 "test"};
+    want_nothing();
+    want(GROUP_ROOT, below(4), 1 + below(3));
+    for (unsigned i = 0; i < 4; i++)
+        if (below(2))
+            want(names[i], below(4), 1 + below(3));
+    for (unsigned i = 0; i < 4; i++)
+        if (below(2))
+            lead(domains[i], below((unsigned)wanted_count));
+    apply();
+}
+
+/* Lookups live on with the group that they were begun with, whatever becomes of that. */
+static void snapshots_at_random(void **state)
+{
+    static const char *const names[] = {"x.a.test", "b.test", "y.c.a.test", "z.test", "org"};
+    struct {
+        struct group *group;
+        struct group_plan *plan;
+    } lookup[16] = {{NULL, NULL}};
+    unsigned seed = getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : (unsigned)time(NULL);
+    (void)state;
+    print_message("SEED=%u\n", seed);
+    srand(seed);
+    fake.serve = fake_serve_all;
+    random_snapshot();
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned i = below(16);
+        if (below(20) == 0)
+            random_snapshot();
+        if (below(50) == 0)
+            groups_network_changed(&groups);
+        if (!lookup[i].group) {
+            lookup[i].group = groups_find(&groups, route(names[below(5)]));
+            lookup[i].plan = upstream_hold(lookup[i].group);
+            asked[i] = (struct fake_ask){.ended = 0};
+            fake_ask(lookup[i].group, &asked[i], "a.test");
+        } else if (!attempt_live(&asked[i].attempt) && below(3) == 0) {
+            fake_ask(lookup[i].group, &asked[i], "a.test");
+        } else {
+            attempt_cancel(&asked[i].attempt);
+            upstream_release(lookup[i].plan);
+            lookup[i].group = NULL;
+        }
+        if (below(2))
+            fake_turn();
+        if (below(100) == 0)
+            fake_pass(below(2000));
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        attempt_cancel(&asked[i].attempt);
+        if (lookup[i].group)
+            upstream_release(lookup[i].plan);
+    }
+    fake_turn();
+    assert_true(list_empty(&groups.leaving));
+    assert_int_equal(groups.open, groups.routes->group_count);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_id_is_one_definitions_for_ever),
+        TEST(without_memory_there_is_no_id),
+        TEST(a_configuration_is_one_route),
+        TEST(groups_of_one_definition_have_one_id),
+        TEST(what_is_no_snapshot),
+        TEST(failed_allocations_leave_nothing),
+        TEST(a_name_is_its_longest_suffixes_groups),
+        TEST(groups_are_found_by_id_while_they_are_in_force),
+        TEST(a_group_of_the_same_name_keeps_its_servers),
+        TEST(a_group_that_is_gone_serves_its_lookups),
+        TEST(one_that_comes_back_while_it_leaves_is_another_one),
+        TEST(all_groups_stop_at_once),
+        TEST(there_and_back_is_redefined),
+        TEST(snapshots_at_random),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
