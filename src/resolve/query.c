@@ -438,10 +438,16 @@ void query_resume(struct query *query)
     query_walk(query, step);
 }
 
+/* Inlined, since it is on the path of every hit. */
+static inline __attribute__((always_inline)) void choose_route(struct query *query, const struct groups *groups)
+{
+    query->key.group = groups_route(groups, query->key.name, query->key.name_len);
+    query->hash = key_hash(&query->key);
+}
+
 void query_route(struct query *query)
 {
-    query->key.group = groups_route(query->resolver->groups, query->key.name, query->key.name_len);
-    query->hash = key_hash(&query->key);
+    choose_route(query, query->resolver->groups);
 }
 
 /* A query is not zeroed: it is large, and this is on the path of every hit. */
@@ -469,7 +475,7 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
         return false;
     }
     message_request_key(wire, &query->request, &query->key);
-    query_route(query);
+    choose_route(query, resolver->groups);
     resolver->tally.type[query->key.type < TALLY_TYPES ? query->key.type : 0]++;
     return true;
 }

@@ -7,7 +7,7 @@ noinst_HEADERS += include/resolve/context.h include/resolve/query.h include/reso
 
 # These run on the net without sockets of src/upstream/sources.mk.
 fake_resolve_libs = libresolve.a libcache.a $(fake_upstream_libs)
-check_PROGRAMS += tests/unit/test_lookup tests/unit/test_query tests/unit/test_querylog tests/unit/test_recorder tests/unit/test_steps tests/unit/test_trace
+check_PROGRAMS += tests/unit/test_lookup tests/unit/test_query tests/unit/test_querylog tests/unit/test_recorder tests/unit/test_routing tests/unit/test_steps tests/unit/test_trace
 tests_unit_test_recorder_SOURCES = tests/unit/test_recorder.c tests/unit/fake_client.h $(fake_net_sources)
 tests_unit_test_recorder_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)
 tests_unit_test_query_SOURCES = tests/unit/test_query.c tests/unit/fake_client.h $(fake_net_sources)
@@ -20,3 +20,5 @@ tests_unit_test_trace_SOURCES = tests/unit/test_trace.c tests/unit/fake_client.h
 tests_unit_test_trace_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)
 tests_unit_test_lookup_SOURCES = tests/unit/test_lookup.c tests/unit/fake_client.h $(fake_net_sources)
 tests_unit_test_lookup_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)
+tests_unit_test_routing_SOURCES = tests/unit/test_routing.c tests/unit/fake_client.h $(fake_net_sources)
+tests_unit_test_routing_LDADD = $(fake_resolve_libs) $(CMOCKA_LIBS)
