@@ -20,6 +20,7 @@ from manager import Manager, Service
 from processes import PATIENCE, Process, eventually, free_port
 from test_ctl import call, ctl
 from test_notify import activate, bound  # noqa: F401
+from test_reload import make_reloadable  # noqa: F401
 from test_restart import Asker
 from test_saved import saving, tickets  # noqa: F401
 from test_upstream import ask_truly
@@ -149,6 +150,21 @@ def test_what_is_saved_is_the_successors(make_daemon, server, saving, ended):  #
     ask_truly(daemon, "b.example")
     assert child.end() == 0
     make_daemon(server, **saving).wait_line("2 answers taken from")
+
+
+@pytest.mark.threads
+def test_answers_go_over_with_those_who_gave_them(make_reloadable, make_server, ended):  # noqa: F811
+    """Both processes number their groups by themselves; what goes over are the answers of those that are asked now."""
+    old, new = make_server(), make_server(address="127.0.0.2")
+    daemon = make_reloadable(old)
+    ask_truly(daemon, "a.example")
+    daemon.reload(upstreams=[new.upstream()])
+    ask_truly(daemon, "b.example")
+    ended(take_over(daemon))
+    assert "1 answers taken from the process before" in daemon.wait_line("answers taken from the process before")
+    ask_truly(daemon, "a.example")
+    ask_truly(daemon, "b.example")
+    assert [query.name for query in new.queries] == ["b.example", "a.example"] and len(old.queries) == 1
 
 
 # What goes wrong.

@@ -358,7 +358,7 @@ static void failed_init_leaves_nothing_behind(void **state)
     (void)state;
     struct resolver other;
     plays[C].init_fails = -EIO;
-    assert_int_equal(resolver_init(&other, &fake.loop, &fake.counters, config, cache, group, resolver.steps), -EIO);
+    assert_int_equal(resolver_init(&other, &fake.loop, &fake.counters, config, cache, &groups, resolver.steps), -EIO);
     for (unsigned i = 0; i < PLAYS; i++)
         assert_int_equal(plays[i].alive, 1);
 }
