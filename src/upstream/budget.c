@@ -29,13 +29,10 @@ bool budget_has(struct budget *budget, uint64_t now_ms)
     return budget->milli_tokens >= 1000;
 }
 
-bool budget_take(struct budget *budget, uint64_t now_ms)
+void budget_take(struct budget *budget)
 {
-    if (!budget_has(budget, now_ms))
-        return false;
     if (budget->limit)
         budget->milli_tokens -= 1000;
-    return true;
 }
 
 uint64_t budget_wait(struct budget *budget, uint64_t now_ms)

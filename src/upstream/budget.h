@@ -23,8 +23,8 @@ struct budget {
 /* Full. */
 void budget_init(struct budget *budget, uint32_t limit, uint64_t now_ms);
 bool budget_has(struct budget *budget, uint64_t now_ms);
-/* Takes one query off; false: nothing left, see budget_wait. */
-bool budget_take(struct budget *budget, uint64_t now_ms);
+/* Takes one query off; budget_has was true just before. */
+void budget_take(struct budget *budget);
 /* ms until there will be one again. */
 uint64_t budget_wait(struct budget *budget, uint64_t now_ms);
 /* The upstream refused a query. True: the rate was halved; not when too little was asked for the load to be the reason. */

@@ -70,11 +70,11 @@ static unsigned session_reasons(const struct session *session, const struct atte
         reasons |= 1u << CLOSING;
     if (session->reserved)
         reasons |= 1u << HELD;
-    if (is_spent(session, now_ms))
+    if (session->server->allowance.queries && is_spent(session, now_ms))
         reasons |= 1u << SPENT;
     if (session->used + session->ids.tombstones >= IDS_MAX)
         reasons |= 1u << FULL;
-    if (session->suspect_ms || is_mute(session, now_ms))
+    if (session->suspect_ms || (session->used > 1 && is_mute(session, now_ms)))
         reasons |= 1u << SILENT;
     if (session->used >= SESSION_BUSY)
         reasons |= 1u << CROWDED;

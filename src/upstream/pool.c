@@ -63,10 +63,10 @@ struct offer {
 };
 
 /* Of those that are fit the one used last, of busy ones the one with the least load. */
-static void server_offer(const struct server *server, const struct attempt *attempt, struct offer *offer)
+static void server_offer(const struct server *server, const struct attempt *attempt, uint64_t now_ms,
+                         struct offer *offer)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
-    uint64_t now_ms = loop_now(server->group->loop);
     *offer = (struct offer){.places = {0}};
     list_for_each(link, open) {
         struct session *session = container_of(link, struct session, in_state), **best;
@@ -88,10 +88,10 @@ static bool server_may_grow(const struct server *server, const struct attempt *a
     return open <= limit && offer->places[attempt->alone ? PLACE_HELD : PLACE_COMMON] < limit;
 }
 
-static struct session *server_session(const struct server *server, const struct attempt *attempt)
+static struct session *server_session(const struct server *server, const struct attempt *attempt, uint64_t now_ms)
 {
     struct offer offer;
-    server_offer(server, attempt, &offer);
+    server_offer(server, attempt, now_ms, &offer);
     if (attempt->alone && offer.places[PLACE_HELD] >= server->group->config->tls.sessions)
         return NULL;
     if (offer.best[FITNESS_FIT])
@@ -107,11 +107,12 @@ static struct session *pool_pick(struct group *group, const struct attempt *atte
     uint64_t best_rank = UINT64_MAX, now_ms = loop_now(group->loop);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        uint64_t rank = server_rank(server, now_ms);
-        if (!server->open || rank >= best_rank || server_is_avoided(server, attempt) ||
-            !budget_has(server->budget, now_ms))
+        if (!server->open)
             continue;
-        struct session *session = server_session(server, attempt);
+        uint64_t rank = server_rank(server, now_ms);
+        if (rank >= best_rank || server_is_avoided(server, attempt) || !budget_has(server->budget, now_ms))
+            continue;
+        struct session *session = server_session(server, attempt, now_ms);
         if (session) {
             best = session;
             best_rank = rank;
@@ -166,8 +167,9 @@ static void pool_seek_better(struct group *group, const struct server *used)
 bool pool_place(struct group *group, struct attempt *attempt)
 {
     struct session *session = pool_pick(group, attempt);
-    if (!session || !budget_take(session->server->budget, loop_now(group->loop)))
+    if (!session)
         return false;
+    budget_take(session->server->budget);
     if (group->last_error == ERROR_THROTTLED)
         group->last_error = 0;
     list_remove(&attempt->link);
@@ -193,13 +195,14 @@ static void pool_kinds(const struct group *group, const struct attempt *first[KI
     }
 }
 
-static bool server_may_grow_for_any(const struct server *server, const struct attempt *const first[KINDS])
+static bool server_may_grow_for_any(const struct server *server, const struct attempt *const first[KINDS],
+                                    uint64_t now_ms)
 {
     struct offer offer;
     for (int kind = 0; kind < KINDS; kind++) {
         if (!first[kind])
             continue;
-        server_offer(server, first[kind], &offer);
+        server_offer(server, first[kind], now_ms, &offer);
         if (server_may_grow(server, first[kind], &offer))
             return true;
     }
@@ -221,7 +224,7 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
         rank |= (uint64_t)(first && server_is_avoided(server, first)) << 35;
         if (rank >= best_rank || server_rests(server, now_ms))
             continue;
-        if (server->dialing || server_may_grow_for_any(server, kinds)) {
+        if (server->dialing || server_may_grow_for_any(server, kinds, now_ms)) {
             best = server;
             best_rank = rank;
         }
