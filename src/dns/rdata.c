@@ -12,6 +12,7 @@
 #include "walk.h"
 
 #include <ldns/ldns.h>
+#include <string.h>
 
 /* One letter for each field:
  *   1 ... 8  that many octets
@@ -257,4 +258,29 @@ bool walk_rdata(struct walk *walk, uint16_t type, size_t end)
             return false;
     }
     return walk->at == end;
+}
+
+size_t name_end(const uint8_t *wire, size_t at)
+{
+    while (wire[at] && wire[at] < 0xC0)
+        at += 1 + (size_t)wire[at];
+    return wire[at] ? at + 2 : at + 1;
+}
+
+/* In every layout only fields of fixed length and strings lie before a name that may be compressed. */
+unsigned rdata_names(const uint8_t *wire, uint16_t type, size_t rdata, size_t names[RDATA_NAMES])
+{
+    const char *layout = layout_of(type), *last = strrchr(layout, 'N');
+    unsigned count = 0;
+    for (const char *field = layout; last && field <= last; field++) {
+        if (*field == 'N') {
+            names[count++] = rdata;
+            rdata = name_end(wire, rdata);
+        } else if (*field == 's') {
+            rdata += 1 + (size_t)wire[rdata];
+        } else {
+            rdata += (size_t)(*field - '0');
+        }
+    }
+    return count;
 }

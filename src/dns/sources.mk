@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libdns.a
-libdns_a_SOURCES = src/dns/codes.c src/dns/ede.c src/dns/edit.c src/dns/key.c src/dns/message_answer.c \
-  src/dns/message_request.c src/dns/name.c src/dns/rdata.c src/dns/records.c src/dns/suffixes.c src/dns/ttl.c src/dns/walk.c src/dns/walk.h \
+libdns_a_SOURCES = src/dns/chain.c src/dns/codes.c src/dns/ede.c src/dns/edit.c src/dns/key.c src/dns/message_answer.c \
+  src/dns/message_request.c src/dns/name.c src/dns/rdata.c src/dns/records.c src/dns/rewrite.c src/dns/suffixes.c src/dns/ttl.c src/dns/walk.c src/dns/walk.h \
   src/dns/without_openssl.c
 # Without this ldns makes bool a signed char wherever its headers come before stdbool.h.
 libdns_a_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_STDBOOL_H
-noinst_HEADERS += include/dns/codes.h include/dns/edit.h include/dns/key.h include/dns/message.h include/dns/name.h \
-  include/dns/records.h include/dns/suffixes.h include/dns/ttl.h
+noinst_HEADERS += include/dns/chain.h include/dns/codes.h include/dns/edit.h include/dns/key.h include/dns/message.h include/dns/name.h \
+  include/dns/records.h include/dns/rewrite.h include/dns/suffixes.h include/dns/ttl.h
 
 check_PROGRAMS += tests/unit/test_edit tests/unit/test_records tests/unit/test_ttl
 tests_unit_test_edit_SOURCES = tests/unit/test_edit.c
@@ -16,11 +16,13 @@ tests_unit_test_records_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_ttl_SOURCES = tests/unit/test_ttl.c
 tests_unit_test_ttl_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_answers tests/unit/test_ede tests/unit/test_key tests/unit/test_message_answer \
+check_PROGRAMS += tests/unit/test_answers tests/unit/test_chain tests/unit/test_ede tests/unit/test_key tests/unit/test_message_answer \
   tests/unit/test_message_request tests/unit/test_name tests/unit/test_rdata
 EXTRA_DIST += tests/data/answers tests/tools/make-answers
 tests_unit_test_answers_SOURCES = tests/unit/test_answers.c
 tests_unit_test_answers_LDADD = $(dns_libs) $(CMOCKA_LIBS)
+tests_unit_test_chain_SOURCES = tests/unit/test_chain.c tests/unit/wire.h
+tests_unit_test_chain_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_ede_SOURCES = tests/unit/test_ede.c
 tests_unit_test_ede_LDADD = $(dns_libs) $(CMOCKA_LIBS)
 tests_unit_test_key_SOURCES = tests/unit/test_key.c

@@ -51,6 +51,12 @@ bool record_signs_message(const struct walk *walk, const struct record_offsets *
  * a type not known here is opaque (RFC 3597 section 3). */
 bool walk_rdata(struct walk *walk, uint16_t type, size_t end) MUST_CHECK;
 
+/* Finds the names in the data of a record of this type that may be compressed, in a message that was walked. Gives their number. */
+#define RDATA_NAMES 2 /* at most */
+unsigned rdata_names(const uint8_t *wire, uint16_t type, size_t rdata, size_t names[RDATA_NAMES]);
+/* The offset behind the name at `at` in a message that was walked. */
+size_t name_end(const uint8_t *wire, size_t at);
+
 /* What the fixed part of an OPT says (RFC 6891 section 6.1.3). */
 struct opt {
     uint16_t udp_size;

@@ -61,3 +61,8 @@ fuzz_targets += tests/fuzz/fuzz_cache
 tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c tests/fuzz/fuzz.h $(fuzz_main)
 tests_fuzz_fuzz_cache_LDADD = $(cache_libs)
 tests_fuzz_fuzz_cache_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_chain
+tests_fuzz_fuzz_chain_SOURCES = tests/fuzz/fuzz_chain.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_chain_LDADD = $(dns_libs)
+tests_fuzz_fuzz_chain_LDFLAGS = $(fuzz_ldflags)

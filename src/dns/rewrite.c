@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Invariants:
+ * - The source was walked: pointers lead strictly backwards to good names, RDLENGTH is consumed exactly.
+ * - moved_to only holds offsets of labels that were written, so every pointer written leads backwards.
+ */
+#include "dns/rewrite.h"
+
+#include <ldns/ldns.h>
+#include <string.h>
+
+#include "base/errors.h"
+#include "walk.h"
+
+#define POINTER 0xC0
+
+void rewrite_list(struct rewrite *rewrite, const struct answer *answer)
+{
+    const uint8_t *wire = answer->wire;
+    unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF), authorities = read_u16(wire + LDNS_NSCOUNT_OFF);
+    size_t owner =
+        MESSAGE_HEADER + name_len((struct bytes){wire + MESSAGE_HEADER, answer->len - MESSAGE_HEADER}) + QUESTION_FIXED;
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        size_t fixed = answer->ttl_offsets[i] - (size_t)RECORD_TTL;
+        size_t end = fixed + RECORD_FIXED + read_u16(wire + fixed + RECORD_FIXED - 2);
+        rewrite->record[i] =
+            (struct message_record){(uint16_t)owner, (uint16_t)fixed, (uint16_t)end, read_u16(wire + fixed), false};
+        owner = end;
+    }
+    rewrite->section_start[0] = 0;
+    rewrite->section_start[1] = answers;
+    rewrite->section_start[2] = answers + authorities;
+    rewrite->section_start[3] = answer->ttl_count;
+}
+
+struct rewriting {
+    struct rewrite *rewrite;
+    const uint8_t *wire;
+    struct writer writer;
+};
+
+static void note_moved(struct rewriting *job, size_t from)
+{
+    size_t to = writer_len(&job->writer);
+    if (from < REWRITE_REACH && to < REWRITE_REACH)
+        job->rewrite->moved_to[from] = (uint16_t)to;
+}
+
+static void put_name(struct rewriting *job, size_t at, bool compress)
+{
+    for (;;) {
+        const uint8_t *label = job->wire + at;
+        if (*label >= POINTER) {
+            at = read_u16(label) & (REWRITE_REACH - 1);
+        } else if (*label == 0) {
+            writer_u8(&job->writer, 0);
+            return;
+        } else if (compress && at < REWRITE_REACH && job->rewrite->moved_to[at]) {
+            writer_u16(&job->writer, (uint16_t)(POINTER << 8 | job->rewrite->moved_to[at]));
+            return;
+        } else {
+            note_moved(job, at);
+            writer_bytes(&job->writer, label, 1 + (size_t)*label);
+            at += 1 + (size_t)*label;
+        }
+    }
+}
+
+static void put_question(struct rewriting *job)
+{
+    size_t at = MESSAGE_HEADER;
+    writer_bytes(&job->writer, job->wire, MESSAGE_HEADER);
+    put_name(job, at, false);
+    while (job->wire[at])
+        at += 1 + (size_t)job->wire[at];
+    writer_bytes(&job->writer, job->wire + at + 1, QUESTION_FIXED);
+}
+
+/* RFC 3597 section 4: only names in these types may be compressed. */
+static bool may_compress(uint16_t type)
+{
+    return type <= LDNS_RR_TYPE_MX && type != LDNS_RR_TYPE_A;
+}
+
+/* The data up to each compressible name as it is, the name, and what follows the last one. */
+static void put_data(struct rewriting *job, const struct message_record *record)
+{
+    size_t at = record->fixed + (size_t)RECORD_RDATA, names[RDATA_NAMES];
+    unsigned count = rdata_names(job->wire, record->type, at, names);
+    for (unsigned i = 0; i < count; i++) {
+        writer_bytes(&job->writer, job->wire + at, names[i] - at);
+        put_name(job, names[i], may_compress(record->type));
+        at = name_end(job->wire, names[i]);
+    }
+    writer_bytes(&job->writer, job->wire + at, record->end - at);
+}
+
+/* Gives the offset of its TTL. */
+static uint16_t put_record(struct rewriting *job, const struct message_record *record)
+{
+    put_name(job, record->owner, true);
+    size_t ttl = writer_len(&job->writer) + RECORD_TTL;
+    writer_bytes(&job->writer, job->wire + record->fixed, RECORD_FIXED);
+    size_t start = writer_len(&job->writer);
+    put_data(job, record);
+    if (!job->writer.failed)
+        write_u16(job->writer.start + start - 2, (uint16_t)(writer_len(&job->writer) - start));
+    return (uint16_t)ttl;
+}
+
+int rewrite_chosen(struct rewrite *rewrite, struct answer *answer)
+{
+    struct rewriting job = {rewrite, answer->wire, writer_over(rewrite->out, sizeof rewrite->out)};
+    size_t reached = answer->len < REWRITE_REACH ? answer->len : REWRITE_REACH, additional = 0;
+    unsigned count = 0;
+    memset(rewrite->moved_to, 0, reached * sizeof *rewrite->moved_to);
+    put_question(&job);
+    for (unsigned section = 0; section < 3; section++) {
+        unsigned end = count + rewrite->chosen_count[section];
+        additional = writer_len(&job.writer);
+        for (; count < end; count++)
+            rewrite->ttl_offsets[count] = put_record(&job, &rewrite->record[rewrite->chosen[count]]);
+    }
+    if (job.writer.failed)
+        return ERROR_MALFORMED;
+    for (unsigned section = 0; section < 3; section++)
+        write_u16(rewrite->out + LDNS_ANCOUNT_OFF + 2 * section, (uint16_t)rewrite->chosen_count[section]);
+    answer->wire = rewrite->out;
+    answer->len = writer_len(&job.writer);
+    answer->additional = (uint16_t)additional;
+    answer->ttl_offsets = rewrite->ttl_offsets;
+    answer->ttl_count = count;
+    return 0;
+}
