@@ -110,9 +110,10 @@ struct answer_transport {
     uint32_t keepalive_ms;
 };
 
-/* Walks a server's message of 12 to MESSAGE_MAX octets and takes its OPT out (in place: `wire` is rewritten, pointers
- * behind the OPT are adjusted). 0, or ERROR_MALFORMED: QR=0, opcode other than QUERY, not exactly one question, or any
- * breach of the format. On success `out` is filled (ttl 0) and lives as long as `wire` and `scratch` are left alone. */
+/* Walks a server's message of 12 to MESSAGE_MAX bytes and takes its OPT out (in place: `wire` is rewritten, pointers
+ * behind the OPT are adjusted). A broken record or second OPT behind the answer section ends the message, if there are answers or the
+ * OPT was read; bytes behind the last record are ignored. 0, or ERROR_MALFORMED: QR=0, opcode other than QUERY, not exactly one
+ * question, or any other breach of the format. On success `out` is filled (ttl 0) and lives as long as `wire` and `scratch` are left alone. */
 int message_walk_answer(uint8_t *wire, size_t len, struct answer_scratch *scratch, struct answer *out,
                         struct answer_transport *transport) MUST_CHECK;
 

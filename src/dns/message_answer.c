@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a server's message, and taking the OPT out of it.
+/* Reading a server's message, and taking out of it the OPT and what cannot be read.
  *
  * Invariants:
- * - Nothing is written, neither to the message nor to the results, before the whole message was found good.
+ * - Nothing is written, neither to the message nor to the results, before the message was found usable.
  * - TTL offsets and section ends are those of the message without its OPT: whatever stands behind the OPT is
  *   entered with the OPT's length taken off.
  */
@@ -22,6 +22,7 @@ struct reading {
     struct answer_scratch *scratch;
     struct answer answer;
     struct answer_transport transport;
+    uint16_t count[ADDITIONAL + 1]; /* records read, the OPT not counted */
 };
 
 /* An extended error without a code, or a timeout of another length than its own, says nothing. */
@@ -48,32 +49,42 @@ static bool read_opt(struct reading *reading, const struct record_offsets *recor
     return !cursor.failed;
 }
 
-/* `counts`: the header's four, the first uppermost. */
+/* Reads the question and the records. A broken record in the authority or additional section ends the message, if there are answers or
+ * the OPT was read: an OPT that is lost may hide an extended response code. So does what lies behind the last record.
+ * `counts`: the header's four, the first uppermost. */
 static bool read_sections(struct reading *reading, uint64_t counts)
 {
     struct walk *walk = &reading->walk;
     struct answer_scratch *scratch = reading->scratch;
+    unsigned *read = &reading->answer.ttl_count;
+    bool whole = true;
     if (counts >> 48 != 1 || !walk_name(walk, walk->len, false) || walk->len - walk->at < QUESTION_FIXED)
         return false;
     walk->at += QUESTION_FIXED;
     scratch->section_end[QUESTION] = (uint16_t)walk->at;
     for (enum section section = ANSWER; section <= ADDITIONAL; section++) {
-        for (unsigned left = counts >> (48 - 16 * section) & 0xffff; left; left--) {
+        unsigned before = *read;
+        for (unsigned left = counts >> (48 - 16 * section) & 0xffff; whole && left; left--) {
             struct record_offsets record;
-            if (!walk_record(walk, &record) || record_signs_message(walk, &record))
-                return false;
-            if (record.type == LDNS_RR_TYPE_OPT) {
-                if (section != ADDITIONAL || !read_opt(reading, &record))
-                    return false;
-                continue;
+            size_t start = walk->at;
+            bool good = walk_record(walk, &record) && !record_signs_message(walk, &record);
+            if (good && record.type != LDNS_RR_TYPE_OPT) {
+                assert(*read < MESSAGE_MAX_RECORDS);
+                scratch->ttl_offsets[(*read)++] = (uint16_t)(record.fixed + 4 - (walk->opt_end - walk->opt_start));
+            } else if (!good || section != ADDITIONAL || !read_opt(reading, &record)) {
+                if (walk->opt_start == start) /* this one */
+                    walk->opt_start = walk->opt_end = SIZE_MAX;
+                walk->at = start;
+                whole = false;
             }
-            assert(reading->answer.ttl_count < MESSAGE_MAX_RECORDS);
-            scratch->ttl_offsets[reading->answer.ttl_count++] =
-                (uint16_t)(record.fixed + 4 - (walk->opt_end - walk->opt_start));
         }
+        reading->count[section] = (uint16_t)(*read - before);
+        if (!whole && (section == ANSWER || (reading->count[ANSWER] == 0 && !reading->transport.edns)))
+            return false;
         scratch->section_end[section] = (uint16_t)(walk->at - (walk->opt_end - walk->opt_start));
     }
-    return walk->at == walk->len;
+    walk->len = walk->at;
+    return true;
 }
 
 /* Moves what follows the OPT over it. Pointers that lead behind the OPT are shortened first; there are some
@@ -88,7 +99,6 @@ static size_t take_opt_out(const struct walk *walk, uint8_t *wire)
             write_u16(wire + at, (uint16_t)(read_u16(wire + at) - opt_len));
     }
     memmove(wire + walk->opt_start, wire + walk->opt_end, walk->len - walk->opt_end);
-    write_u16(wire + LDNS_ARCOUNT_OFF, (uint16_t)(read_u16(wire + LDNS_ARCOUNT_OFF) - 1));
     return walk->len - opt_len;
 }
 
@@ -106,6 +116,8 @@ int message_walk_answer(uint8_t *wire, size_t len, struct answer_scratch *scratc
         return ERROR_MALFORMED;
     reading.answer.wire = wire;
     reading.answer.len = take_opt_out(&reading.walk, wire);
+    write_u16(wire + LDNS_NSCOUNT_OFF, reading.count[AUTHORITY]);
+    write_u16(wire + LDNS_ARCOUNT_OFF, reading.count[ADDITIONAL]);
     reading.answer.additional = scratch->section_end[AUTHORITY];
     reading.answer.authenticated = LDNS_AD_WIRE(wire);
     reading.answer.truncated = LDNS_TC_WIRE(wire);

@@ -6,6 +6,8 @@
  *   field ended, not where RDLENGTH says. Two that it reads wrongly are not read its way: NSAP-PTR is a name
  *   (RFC 1706 section 6), SINK is opaque. Every other type is opaque (RFC 3597 section 3), so that a type not
  *   yet invented passes.
+ * - Data that is shorter than its type says, as some servers send it, passes where no name lies in it: a TXT without
+ *   strings, a HINFO of one, a LOC or digest cut short.
  * - A layout is read from left to right; no field reads behind the end of the data.
  * - The class is not looked at, as in ldns.
  */
@@ -22,7 +24,7 @@
  *   r        such names up to the end
  *   s        a character string
  *   o        another one, or nothing
- *   S        character strings up to the end, at least one
+ *   S        character strings up to the end
  *   d        a length in two octets, and that many
  *   *  +     what is left; at least one octet of it
  *   b        type bitmaps up to the end
@@ -44,7 +46,7 @@ static const char layouts[][12] = {
     [LDNS_RR_TYPE_MR] = "N",
     [LDNS_RR_TYPE_WKS] = "41*",
     [LDNS_RR_TYPE_PTR] = "N",
-    [LDNS_RR_TYPE_HINFO] = "ss",
+    [LDNS_RR_TYPE_HINFO] = "so",
     [LDNS_RR_TYPE_MINFO] = "NN",
     [LDNS_RR_TYPE_MX] = "2N",
     [LDNS_RR_TYPE_TXT] = "S",
@@ -53,14 +55,14 @@ static const char layouts[][12] = {
     [LDNS_RR_TYPE_X25] = "s",
     [LDNS_RR_TYPE_ISDN] = "so",
     [LDNS_RR_TYPE_RT] = "2N",
-    [LDNS_RR_TYPE_NSAP] = "+",
+    [LDNS_RR_TYPE_NSAP] = "*",
     [LDNS_RR_TYPE_NSAP_PTR] = "N",
     [LDNS_RR_TYPE_SIG] = "2114442N+",
     [LDNS_RR_TYPE_KEY] = "211*",
     [LDNS_RR_TYPE_PX] = "2NN",
     [LDNS_RR_TYPE_GPOS] = "sss",
     [LDNS_RR_TYPE_AAAA] = "88",
-    [LDNS_RR_TYPE_LOC] = "88",
+    [LDNS_RR_TYPE_LOC] = "*",
     [LDNS_RR_TYPE_NXT] = "N*",
     [LDNS_RR_TYPE_SRV] = "222N",
     [LDNS_RR_TYPE_NAPTR] = "22sssN",
@@ -68,13 +70,13 @@ static const char layouts[][12] = {
     [LDNS_RR_TYPE_CERT] = "221*",
     [LDNS_RR_TYPE_DNAME] = "N",
     [LDNS_RR_TYPE_APL] = "a",
-    [LDNS_RR_TYPE_DS] = "211+",
-    [LDNS_RR_TYPE_SSHFP] = "11+",
+    [LDNS_RR_TYPE_DS] = "211*",
+    [LDNS_RR_TYPE_SSHFP] = "11*",
     [LDNS_RR_TYPE_IPSECKEY] = "111g*",
     [LDNS_RR_TYPE_RRSIG] = "2114442n+",
     [LDNS_RR_TYPE_NSEC] = "nb",
     [LDNS_RR_TYPE_DNSKEY] = "211*",
-    [LDNS_RR_TYPE_DHCID] = "+",
+    [LDNS_RR_TYPE_DHCID] = "*",
     [LDNS_RR_TYPE_NSEC3] = "112ssb",
     [LDNS_RR_TYPE_NSEC3PARAM] = "112s",
     [LDNS_RR_TYPE_TLSA] = "111*",
@@ -82,9 +84,9 @@ static const char layouts[][12] = {
     [LDNS_RR_TYPE_HIP] = "hr",
     [LDNS_RR_TYPE_NINFO] = "S",
     [LDNS_RR_TYPE_TALINK] = "nn",
-    [LDNS_RR_TYPE_CDS] = "211+",
+    [LDNS_RR_TYPE_CDS] = "211*",
     [LDNS_RR_TYPE_CDNSKEY] = "211*",
-    [LDNS_RR_TYPE_OPENPGPKEY] = "+",
+    [LDNS_RR_TYPE_OPENPGPKEY] = "*",
     [LDNS_RR_TYPE_CSYNC] = "42b",
     [LDNS_RR_TYPE_ZONEMD] = "411*",
     [LDNS_RR_TYPE_SVCB] = "2np",
@@ -108,7 +110,7 @@ static const char *layout_of(uint16_t type)
 {
     if (type < sizeof(layouts) / sizeof(layouts[0]) && layouts[type][0])
         return layouts[type];
-    return type == LDNS_RR_TYPE_DLV ? "211+" : "*";
+    return type == LDNS_RR_TYPE_DLV ? "211*" : "*";
 }
 
 static bool skip(struct walk *walk, size_t end, size_t octets)
@@ -200,10 +202,10 @@ static bool skip_names(struct walk *walk, size_t end)
 
 static bool skip_strings(struct walk *walk, size_t end)
 {
-    do {
+    while (walk->at < end) {
         if (!skip_string(walk, end))
             return false;
-    } while (walk->at < end);
+    }
     return true;
 }
 

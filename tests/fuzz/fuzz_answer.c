@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers' messages: what the walk accepts ldns accepts, with the same records, before and after the OPT was
- * taken out; what it refuses it leaves alone. */
+/* Servers' messages: what the walk leaves of a message ldns reads, with the records that it read before; what the walk refuses it
+ * leaves alone. */
 #include "base/errors.h"
 #include "dns/message.h"
 #include "fuzz.h"
 
-#include <ldns/ldns.h> /* last: before stdbool.h it has a bool of its own */
+#include "ldns_reads.h" /* last: before stdbool.h ldns has a bool of its own */
 
 static struct answer_scratch scratch;
 
@@ -26,35 +26,44 @@ static void check_offsets(const struct answer *answer)
     MUST(answer->additional == scratch.section_end[2]);
 }
 
-/* NSAP-PTR and SINK are read by ldns in a way of its own. */
-static bool ldns_can_read(const struct answer *answer)
-{
-    for (unsigned i = 0; i < answer->ttl_count; i++) {
-        uint16_t type = read_u16(answer->wire + answer->ttl_offsets[i] - 4);
-        if (type == LDNS_RR_TYPE_NSAP_PTR || type == LDNS_RR_TYPE_SINK)
-            return false;
-    }
-    return true;
-}
-
 static ldns_rr_list *section(const ldns_pkt *packet, int which)
 {
     return which == 1 ? ldns_pkt_answer(packet) : which == 2 ? ldns_pkt_authority(packet) : ldns_pkt_additional(packet);
+}
+
+/* ldns leaks what it read of a message that it then refuses. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
+/* True if the message is used as it came. */
+static bool is_whole(const struct answer *answer, const uint8_t *original, size_t size)
+{
+    unsigned records = 0;
+    for (int which = 1; which < 4; which++)
+        records += read_u16(original + 4 + 2 * which);
+    return records == answer->ttl_count && size == answer->len;
 }
 
 static void compare_with_ldns(const struct answer *answer, const uint8_t *original, size_t size)
 {
     ldns_pkt *before = NULL, *after = NULL;
     unsigned ttl = 0;
-    MUST(ldns_wire2pkt(&before, original, size) == LDNS_STATUS_OK);
     MUST(ldns_wire2pkt(&after, answer->wire, answer->len) == LDNS_STATUS_OK);
+    if (ldns_wire2pkt(&before, original, size) != LDNS_STATUS_OK) { /* there is a broken record in it */
+        MUST(!is_whole(answer, original, size));
+        ldns_pkt_free(after);
+        return;
+    }
     MUST(!ldns_pkt_edns(after));
     MUST(ldns_rr_compare(ldns_rr_list_rr(ldns_pkt_question(before), 0), ldns_rr_list_rr(ldns_pkt_question(after), 0)) ==
          0);
     for (int which = 1; which < 4; which++) {
         ldns_rr_list *old = section(before, which), *new = section(after, which);
         size_t count = read_u16(answer->wire + 4 + 2 * which);
-        MUST(ldns_rr_list_rr_count(old) == count);
+        MUST(ldns_rr_list_rr_count(old) >= count);
         MUST(ldns_rr_list_rr_count(new) == count);
         for (size_t i = 0; i < count; i++) {
             MUST(ldns_rr_compare(ldns_rr_list_rr(old, i), ldns_rr_list_rr(new, i)) == 0);

@@ -23,7 +23,7 @@ check_PROGRAMS += $(fuzz_targets)
 endif
 
 fuzz_targets += tests/fuzz/fuzz_answer
-tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c tests/fuzz/fuzz.h tests/fuzz/ldns_reads.h $(fuzz_main)
 tests_fuzz_fuzz_answer_LDADD = $(dns_libs)
 tests_fuzz_fuzz_answer_LDFLAGS = $(fuzz_ldflags)
 
@@ -63,6 +63,6 @@ tests_fuzz_fuzz_cache_LDADD = $(cache_libs)
 tests_fuzz_fuzz_cache_LDFLAGS = $(fuzz_ldflags)
 
 fuzz_targets += tests/fuzz/fuzz_chain
-tests_fuzz_fuzz_chain_SOURCES = tests/fuzz/fuzz_chain.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_chain_SOURCES = tests/fuzz/fuzz_chain.c tests/fuzz/fuzz.h tests/fuzz/ldns_reads.h $(fuzz_main)
 tests_fuzz_fuzz_chain_LDADD = $(dns_libs)
 tests_fuzz_fuzz_chain_LDFLAGS = $(fuzz_ldflags)

@@ -50,6 +50,16 @@ static void assert_malformed(void)
     assert_memory_equal(wire.data, before.data, wire.len);
 }
 
+/* The message is used up to the offset `end` of the wire, which is before the OPT, if there is one. */
+static void assert_cut_at(size_t end, unsigned records)
+{
+    assert_good();
+    assert_int_equal(answer.len, end);
+    assert_int_equal(answer.ttl_count, records);
+    assert_memory_equal(answer.wire + MESSAGE_HEADER, before.data + MESSAGE_HEADER, end - MESSAGE_HEADER);
+    assert_int_equal(read_u16(answer.wire + 6) + read_u16(answer.wire + 8) + read_u16(answer.wire + 10), records);
+}
+
 static void test_answer_without_opt_is_left_as_it_is(void **state)
 {
     (void)state;
@@ -135,7 +145,7 @@ static void test_pointers_behind_the_opt_are_moved(void **state)
     assert_int_equal(answer.len, total - opt_len);
 }
 
-static void test_pointers_into_the_opt_are_malformed(void **state)
+static void test_pointers_into_the_opt_end_the_message(void **state)
 {
     (void)state;
     for (size_t inside = 0; inside < 11 + 7; inside++) {
@@ -145,35 +155,36 @@ static void test_pointers_into_the_opt_are_malformed(void **state)
         wire_pointer(&wire, opt + inside);
         wire_fixed(&wire, 1, 1, 4);
         wire_u32(&wire, 0);
-        assert_malformed();
+        assert_cut_at(opt, 0);
     }
 }
 
 /* A label in opaque data before the OPT that runs over it; without the OPT it would be another name. */
-static void test_names_across_the_opt_are_malformed(void **state)
+static void test_names_across_the_opt_end_the_message(void **state)
 {
     (void)state;
     begin(0, 1, 2);
     wire_record(&wire, 65280, 1, "\14", 1);
-    size_t label = wire.len - 1;
+    size_t label = wire.len - 1, opt = wire.len;
     wire_opt(&wire, 512, 0, "", 0);
     wire_octets(&wire, "\1x\0");
     wire.data[label] = (uint8_t)(wire.len - 2 - label);
     wire_fixed(&wire, 5, 1, 2);
     wire_pointer(&wire, label);
-    assert_malformed();
+    assert_cut_at(opt, 1);
     begin(0, 1, 2);
     wire_record(&wire, 65280, 1, "\1x", 2); /* its root would be the owner of the OPT */
     label = wire.len - 2;
+    opt = wire.len;
     wire_opt(&wire, 512, 0, "", 0);
     wire_pointer(&wire, label);
     wire_fixed(&wire, 1, 1, 4);
     wire_u32(&wire, 0);
-    assert_malformed();
+    assert_cut_at(opt, 1);
 }
 
 /* Data behind the OPT that nobody read as a name is not searched for pointers, so nothing may point there. */
-static void test_pointers_to_opaque_data_behind_the_opt_are_malformed(void **state)
+static void test_pointers_to_opaque_data_behind_the_opt_end_the_message(void **state)
 {
     (void)state;
     for (int opt_first = 0; opt_first <= 1; opt_first++) {
@@ -186,7 +197,8 @@ static void test_pointers_to_opaque_data_behind_the_opt_are_malformed(void **sta
         wire_fixed(&wire, 1, 1, 4);
         wire_u32(&wire, 0);
         if (opt_first) {
-            assert_malformed();
+            assert_good();
+            assert_int_equal(answer.ttl_count, 1);
             continue;
         }
         wire_opt(&wire, 512, 0, "", 0);
@@ -205,13 +217,66 @@ static void test_opt_elsewhere_than_in_additional_is_malformed(void **state)
     assert_malformed();
 }
 
-static void test_two_opts_are_malformed(void **state)
+static void test_a_second_opt_ends_the_message(void **state)
 {
     (void)state;
+    begin(0, 0, 3);
+    size_t opt = wire.len;
+    wire_opt(&wire, 512, 0x01000000, "", 0);
+    wire_opt(&wire, 512, 0, "", 0);
+    wire_a(&wire, 60);
+    assert_cut_at(opt, 0);
+    assert_int_equal(answer.rcode, 16);
+}
+
+/* A broken record behind the answers ends the message; without answers only if the OPT was read, for that may say what the
+ * response is. */
+static void test_a_broken_record_behind_the_answers_ends_the_message(void **state)
+{
+    (void)state;
+    for (int with_answer = 0; with_answer <= 1; with_answer++) {
+        for (int section = 2; section <= 3; section++) {
+            begin(with_answer, 0, 0);
+            if (with_answer)
+                wire_a(&wire, 60);
+            size_t end = wire.len;
+            wire_record(&wire, 1, 60, "\1\2\3", 3);
+            wire_record(&wire, 1, 60, "\1\2\3\4", 4);
+            write_u16(wire.data + 4 + 2 * section, 2);
+            if (with_answer)
+                assert_cut_at(end, 1);
+            else
+                assert_malformed();
+        }
+    }
     begin(0, 0, 2);
-    wire_opt(&wire, 512, 0, "", 0);
-    wire_opt(&wire, 512, 0, "", 0);
+    size_t end = wire.len;
+    wire_opt(&wire, 512, 0x01000000, "", 0);
+    wire_record(&wire, 1, 60, "\1\2\3", 3);
+    assert_cut_at(end, 0);
+    assert_int_equal(answer.rcode, 16);
+    begin(2, 0, 0);
+    wire_a(&wire, 60);
+    wire_record(&wire, 1, 60, "\1\2\3", 3);
     assert_malformed();
+}
+
+static void test_bytes_behind_the_last_record_are_ignored(void **state)
+{
+    (void)state;
+    begin(1, 0, 1);
+    wire_a(&wire, 60);
+    size_t end = wire.len;
+    wire_opt(&wire, 512, 0, "", 0);
+    for (size_t more = 0; more < 468; more += 13) {
+        wire.len += more;
+        assert_cut_at(end, 1);
+        wire = before;
+        wire.len -= more;
+    }
+    begin(0, 0, 0);
+    wire_u8(&wire, 0);
+    assert_cut_at(wire.len - 1, 0);
 }
 
 static void test_opt_with_an_owner_is_malformed(void **state)
@@ -226,17 +291,22 @@ static void test_opt_with_an_owner_is_malformed(void **state)
     assert_malformed();
 }
 
-static void test_broken_options_are_malformed(void **state)
+/* What its fixed part says counts all the same. */
+static void test_broken_options_end_the_message(void **state)
 {
     (void)state;
     static const char options[] = "\0\17\0\4\0\26ab";
     for (size_t len = 0; len < sizeof(options); len++) {
-        begin(0, 0, 1);
-        wire_opt(&wire, 512, 0, options, len);
+        begin(0, 0, 2);
+        size_t opt = wire.len;
+        wire_opt(&wire, 512, 0x01000000, options, len);
+        wire_a(&wire, 60);
         if (len == 0 || len == sizeof(options) - 1)
             assert_good();
         else
-            assert_malformed();
+            assert_cut_at(opt, 0);
+        assert_int_equal(answer.rcode, 16);
+        assert_true(transport.edns);
     }
 }
 
@@ -333,22 +403,26 @@ static void test_qdcount_other_than_1_is_malformed(void **state)
     }
 }
 
-static void test_every_cut_and_every_octet_more_is_malformed(void **state)
+static void test_every_cut_of_the_answers_is_malformed(void **state)
 {
     (void)state;
     begin(2, 1, 2);
     wire_a(&wire, 60);
     wire_record(&wire, 5, 60, "\1b" AT_QUESTION, 4);
+    size_t answers = wire.len;
     wire_record(&wire, 2, 120, "\2ns" AT_QUESTION, 5);
     wire_opt(&wire, 512, 0, "\0\14\0\0", 4);
     wire_a(&wire, 1);
-    size_t whole = wire.len;
-    for (wire.len = 0; wire.len < whole; wire.len++)
+    struct wire all = wire;
+    for (wire.len = 0; wire.len < answers; wire.len++)
         assert_malformed();
-    assert_good();
-    wire = before;
-    wire_u8(&wire, 0);
-    assert_malformed();
+    for (size_t len = answers; len <= all.len; len++) {
+        wire = all;
+        wire.len = len;
+        assert_good();
+        assert_true(answer.ttl_count >= 2 && answer.len <= len);
+    }
+    assert_int_equal(answer.ttl_count, 4);
 }
 
 static void test_counts_that_lie_are_malformed(void **state)
@@ -362,7 +436,10 @@ static void test_counts_that_lie_are_malformed(void **state)
         write_u16(wire.data + 4 + 2 * section, 65535);
         assert_malformed();
         write_u16(wire.data + 4 + 2 * section, 0);
-        assert_malformed();
+        assert_good();
+        assert_int_equal(answer.ttl_count, 0);
+        begin(0, 0, 0);
+        wire_a(&wire, 60);
         write_u16(wire.data + 4 + 2 * section, 1);
         assert_good();
     }
@@ -634,20 +711,22 @@ int main(void)
         cmocka_unit_test(test_truncated_answer_says_so),
         cmocka_unit_test(test_last_opt_is_cut_off),
         cmocka_unit_test(test_pointers_behind_the_opt_are_moved),
-        cmocka_unit_test(test_pointers_into_the_opt_are_malformed),
-        cmocka_unit_test(test_names_across_the_opt_are_malformed),
-        cmocka_unit_test(test_pointers_to_opaque_data_behind_the_opt_are_malformed),
+        cmocka_unit_test(test_pointers_into_the_opt_end_the_message),
+        cmocka_unit_test(test_names_across_the_opt_end_the_message),
+        cmocka_unit_test(test_pointers_to_opaque_data_behind_the_opt_end_the_message),
         cmocka_unit_test(test_opt_elsewhere_than_in_additional_is_malformed),
-        cmocka_unit_test(test_two_opts_are_malformed),
+        cmocka_unit_test(test_a_second_opt_ends_the_message),
+        cmocka_unit_test(test_a_broken_record_behind_the_answers_ends_the_message),
+        cmocka_unit_test(test_bytes_behind_the_last_record_are_ignored),
         cmocka_unit_test(test_opt_with_an_owner_is_malformed),
-        cmocka_unit_test(test_broken_options_are_malformed),
+        cmocka_unit_test(test_broken_options_end_the_message),
         cmocka_unit_test(test_rcode_has_12_bits),
         cmocka_unit_test(test_extended_errors_are_kept),
         cmocka_unit_test(test_keepalive_timeout_is_read_in_units_of_100_ms),
         cmocka_unit_test(test_signed_answers_are_malformed),
         cmocka_unit_test(test_headers_that_are_no_answer_are_malformed),
         cmocka_unit_test(test_qdcount_other_than_1_is_malformed),
-        cmocka_unit_test(test_every_cut_and_every_octet_more_is_malformed),
+        cmocka_unit_test(test_every_cut_of_the_answers_is_malformed),
         cmocka_unit_test(test_counts_that_lie_are_malformed),
         cmocka_unit_test(test_pointers_lead_to_names_strictly_backwards),
         cmocka_unit_test(test_names_that_read_a_ttl_are_malformed),

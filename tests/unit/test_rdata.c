@@ -61,7 +61,7 @@ static const struct {
     SAMPLE(LDNS_RR_TYPE_NULL, 0, true, "anything"),
     SAMPLE(LDNS_RR_TYPE_WKS, 5, true, FIXED4 "\6\1\2\3"),
     SAMPLE(LDNS_RR_TYPE_PTR, 6, false, NAME),
-    SAMPLE(LDNS_RR_TYPE_HINFO, 9, false, "\3cpu\4unix"),
+    SAMPLE(LDNS_RR_TYPE_HINFO, 4, false, "\3cpu\4unix"),
     SAMPLE(LDNS_RR_TYPE_MINFO, 12, false, NAME NAME),
     SAMPLE(LDNS_RR_TYPE_MX, 8, false, "\0\12" NAME),
     SAMPLE(LDNS_RR_TYPE_TXT, 4, false, "\3one"),
@@ -70,14 +70,14 @@ static const struct {
     SAMPLE(LDNS_RR_TYPE_X25, 5, false, "\0041234"),
     SAMPLE(LDNS_RR_TYPE_ISDN, 5, false, "\0041234"),
     SAMPLE(LDNS_RR_TYPE_RT, 8, false, "\0\1" NAME),
-    SAMPLE(LDNS_RR_TYPE_NSAP, 1, true, "\107\0\5"),
+    SAMPLE(LDNS_RR_TYPE_NSAP, 0, true, "\107\0\5"),
     SAMPLE(LDNS_RR_TYPE_NSAP_PTR, 6, false, NAME),
     SAMPLE(LDNS_RR_TYPE_SIG, 25, true, SIGNED NAME "signature"),
     SAMPLE(LDNS_RR_TYPE_KEY, 4, true, "\1\0\3\5key"),
     SAMPLE(LDNS_RR_TYPE_PX, 14, false, "\0\1" NAME NAME),
     SAMPLE(LDNS_RR_TYPE_GPOS, 12, false, "\3-32\0037.5\003250"),
     SAMPLE(LDNS_RR_TYPE_AAAA, 16, false, FIXED8 FIXED8),
-    SAMPLE(LDNS_RR_TYPE_LOC, 16, false, "\0\22\26\23" FIXED8 FIXED4),
+    SAMPLE(LDNS_RR_TYPE_LOC, 0, true, "\0\22\26\23" FIXED8 FIXED4),
     SAMPLE(LDNS_RR_TYPE_NXT, 6, true, NAME "\100\1"),
     SAMPLE(LDNS_RR_TYPE_EID, 0, true, "\1\2"),
     SAMPLE(LDNS_RR_TYPE_NIMLOC, 0, true, "\1\2"),
@@ -90,13 +90,13 @@ static const struct {
     SAMPLE(LDNS_RR_TYPE_DNAME, 6, false, NAME),
     SAMPLE(LDNS_RR_TYPE_SINK, 0, true, "\1\2\3"),
     SAMPLE(LDNS_RR_TYPE_APL, 0, false, "\0\1\30\203\300\0\2"),
-    SAMPLE(LDNS_RR_TYPE_DS, 5, true, "\1\2\10\2digest"),
-    SAMPLE(LDNS_RR_TYPE_SSHFP, 3, true, "\1\2print"),
+    SAMPLE(LDNS_RR_TYPE_DS, 4, true, "\1\2\10\2digest"),
+    SAMPLE(LDNS_RR_TYPE_SSHFP, 2, true, "\1\2print"),
     SAMPLE(LDNS_RR_TYPE_IPSECKEY, 9, true, "\12\3\2" NAME "key"),
     SAMPLE(LDNS_RR_TYPE_RRSIG, 25, true, SIGNED NAME "signature"),
     SAMPLE(LDNS_RR_TYPE_NSEC, 6, false, NAME "\0\1\100"),
     SAMPLE(LDNS_RR_TYPE_DNSKEY, 4, true, "\1\1\3\10key"),
-    SAMPLE(LDNS_RR_TYPE_DHCID, 1, true, "\0\2\1digest"),
+    SAMPLE(LDNS_RR_TYPE_DHCID, 0, true, "\0\2\1digest"),
     SAMPLE(LDNS_RR_TYPE_NSEC3, 12, false, "\1\0\0\12\2ab\4hash\0\1\100"),
     SAMPLE(LDNS_RR_TYPE_NSEC3PARAM, 7, false, "\1\0\0\12\2ab"),
     SAMPLE(LDNS_RR_TYPE_TLSA, 3, true, "\3\1\1data"),
@@ -104,9 +104,9 @@ static const struct {
     SAMPLE(LDNS_RR_TYPE_HIP, 10, false, "\2\2\0\4hhkkkk"),
     SAMPLE(LDNS_RR_TYPE_NINFO, 4, false, "\3one"),
     SAMPLE(LDNS_RR_TYPE_TALINK, 12, false, NAME NAME),
-    SAMPLE(LDNS_RR_TYPE_CDS, 5, true, "\0\0\0\0\0"),
+    SAMPLE(LDNS_RR_TYPE_CDS, 4, true, "\0\0\0\0\0"),
     SAMPLE(LDNS_RR_TYPE_CDNSKEY, 4, true, "\0\0\3\0\0"),
-    SAMPLE(LDNS_RR_TYPE_OPENPGPKEY, 1, true, "key"),
+    SAMPLE(LDNS_RR_TYPE_OPENPGPKEY, 0, true, "key"),
     SAMPLE(LDNS_RR_TYPE_CSYNC, 6, false, FIXED4 "\0\1\0\1\100"),
     SAMPLE(LDNS_RR_TYPE_ZONEMD, 6, true, FIXED4 "\1\1digest"),
     SAMPLE(LDNS_RR_TYPE_SVCB, 8, false, "\0\1" NAME "\0\3\0\2\1\273"),
@@ -123,7 +123,7 @@ static const struct {
     SAMPLE(LDNS_RR_TYPE_CAA, 7, true, "\0\5issueca"),
     SAMPLE(LDNS_RR_TYPE_AVC, 4, false, "\3one"),
     SAMPLE(LDNS_RR_TYPE_AMTRELAY, 8, false, "\12\203" NAME),
-    SAMPLE(LDNS_RR_TYPE_DLV, 5, true, "\1\2\10\2digest"),
+    SAMPLE(LDNS_RR_TYPE_DLV, 4, true, "\1\2\10\2digest"),
     SAMPLE(65280, 0, true, "anything"),
 };
 
@@ -151,6 +151,12 @@ static void test_every_type_that_ldns_reads_by_fields_has_a_sample(void **state)
     }
 }
 
+static bool holds_strings_only(unsigned type)
+{
+    return type == LDNS_RR_TYPE_TXT || type == LDNS_RR_TYPE_SPF || type == LDNS_RR_TYPE_AVC ||
+           type == LDNS_RR_TYPE_NINFO;
+}
+
 static void test_data_too_short_or_too_long_is_malformed(void **state)
 {
     char longer[64];
@@ -158,6 +164,7 @@ static void test_data_too_short_or_too_long_is_malformed(void **state)
     for (size_t i = 0; i < SAMPLES; i++) {
         for (size_t len = 0; len < samples[i].len; len++) {
             bool good = samples[i].open ? len >= samples[i].shortest : len == samples[i].shortest;
+            good = good || (len == 0 && holds_strings_only(samples[i].type));
             if (accepted(samples[i].type, samples[i].rdata, len) != good)
                 fail_msg("type %u, %zu octets", samples[i].type, len);
         }
