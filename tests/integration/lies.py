@@ -93,12 +93,8 @@ class swapped_ids:
 
 
 def cut(query, truth):
-    """The last octet is missing; the frame is whole."""
-    return [truth[:-1]]
-
-
-def left_over(query, truth):
-    return [truth + b"\0"]
+    """The message ends within its first record; the frame is whole."""
+    return [truth[:12 + len(wire.question_section(query.octets)) + 8]]
 
 
 def rcode(number):
@@ -205,22 +201,29 @@ MALFORMED = {
     "CNAME whose name ends early": lambda at: (OWNER + b"\0\5\0\1\0\0\1\x2c\0\5\1a\0\0\0", 1, 0),
     "CNAME to itself by pointer": lambda at: (OWNER + b"\0\5\0\1\0\0\1\x2c\0\2" + pointer(at + 12), 1, 0),
     "more records counted than there are": lambda at: (OWNER + A_RECORD, 5, 0),
-    "fewer records counted than there are": lambda at: (OWNER + A_RECORD + OWNER + A_RECORD, 1, 0),
     "65,535 records counted": lambda at: (OWNER + A_RECORD, 65535, 0),
+    "OPT as an answer": lambda at: (OWNER + A_RECORD + wire.opt(), 2, 0),
+    "half a record": lambda at: (OWNER + A_RECORD[:6], 1, 0),
+    "no record": lambda at: (b"", 1, 0),
+}
+
+# The same, where the answer can be read all the same: one address, 11.0.0.1.
+READABLE = {
+    "fewer records counted than there are": lambda at: (OWNER + A_RECORD + OWNER + A_RECORD, 1, 0),
     "two OPTs": lambda at: (OWNER + A_RECORD + wire.opt() + wire.opt(), 1, 2),
     "OPT of another owner": lambda at: (OWNER + A_RECORD + wire.opt(owner=OWNER), 1, 1),
     "OPT whose option is longer than it": lambda at: (
         OWNER + A_RECORD + b"\0\0\x29\4\xd0\0\0\0\0\0\4\0\x0f\0\xff", 1, 1),
-    "OPT as an answer": lambda at: (OWNER + A_RECORD + wire.opt(), 2, 0),
-    "half a record": lambda at: (OWNER + A_RECORD[:6], 1, 0),
-    "no record": lambda at: (b"", 1, 0),
+    "additional record counted that is not there": lambda at: (OWNER + A_RECORD, 1, 1),
+    "broken additional record": lambda at: (OWNER + A_RECORD + OWNER + b"\0\1\0\1\0\0\1\x2c\0\3\x0b\0\0", 1, 1),
+    "468 bytes of zeros behind the answer": lambda at: (OWNER + A_RECORD + bytes(468), 1, 0),
 }
 
 
 def malformed(kind):
     def twist(query, truth):
         section = wire.question_section(query.octets)
-        body, answers, additional = MALFORMED[kind](12 + len(section))
+        body, answers, additional = {**MALFORMED, **READABLE}[kind](12 + len(section))
         return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 1, answers, 0, additional) +
                 section + body]
     return twist

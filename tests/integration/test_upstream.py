@@ -333,7 +333,7 @@ def test_surplus_answers_are_ignored(daemon, server, twist):
 
 
 WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.two_questions,
-         lies.not_a_response, lies.other_opcode, lies.echo, lies.cut, lies.left_over]
+         lies.not_a_response, lies.other_opcode, lies.echo, lies.cut]
 
 
 @pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
@@ -370,6 +370,15 @@ def test_a_malformed_answer_is_never_given(daemon, server, kind):
         _, codes = servfail(daemon, "bad.example")
     assert codes[0] == 24
     assert recovery(daemon) < 1.5 * SLACK
+
+
+@pytest.mark.parametrize("kind", lies.READABLE)
+def test_a_broken_record_behind_the_answer_costs_only_what_follows_it(daemon, server, kind):
+    with server.lying(twist=lies.malformed(kind)):
+        for tcp in (False, True):
+            answer = daemon.ask("odd.example", tcp=tcp)
+            assert answer.rcode() == 0 and wire.addresses(answer) == ["11.0.0.1"]
+            assert not answer.authority and not answer.additional
 
 
 def test_a_chain_of_pointers_costs_little(daemon, server):
