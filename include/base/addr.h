@@ -9,9 +9,11 @@
 #ifndef DOTSTUB_BASE_ADDR_H
 #define DOTSTUB_BASE_ADDR_H
 
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "base/check.h"
 
@@ -47,6 +49,10 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *addr);
 bool addr_is_wildcard(const struct addr *addr);
 
+#define ADDR_MAPPED                                                                                                    \
+    UINT64_C(0xffff00000000) /* the lower half of ::ffff:0:0/96, where IPv4 lies in IPv6 (RFC 4291 section 2.5.5.2) */
+#define ADDR_MAPPED_BITS 96
+
 /* A network, kept as IPv6 (IPv4 as ::ffff:a.b.c.d with 96 added to its length). */
 struct prefix {
     uint8_t bytes[16];
@@ -55,7 +61,21 @@ struct prefix {
 
 /* "10.0.0.0/8", "::1" (a whole address). Bits behind the length must be zero: -EINVAL otherwise. */
 int prefix_parse(struct prefix *out, const char *text) MUST_CHECK;
-/* ::/0 holds all of IPv6 and nothing of IPv4; that is 0.0.0.0/0. */
-bool prefix_holds(const struct prefix *prefix, const struct addr *addr);
+/* ::/0 holds all of IPv6 and nothing of IPv4 (that is 0.0.0.0/0): only a prefix within ::ffff:0:0/96 speaks of IPv4. Both halves stay in
+ * network order until their difference is shifted. */
+static inline bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
+{
+    unsigned high_bits = prefix->bits < 64 ? prefix->bits : 64, low_bits = prefix->bits - high_bits;
+    uint64_t ours[2], theirs[2] = {0, htobe64(ADDR_MAPPED)};
+    memcpy(ours, prefix->bytes, sizeof ours);
+    if (addr->sa.sa_family == AF_INET)
+        memcpy((uint8_t *)theirs + 12, &addr->in.sin_addr, 4);
+    else
+        memcpy(theirs, &addr->in6.sin6_addr, sizeof theirs);
+    if (prefix->bits < ADDR_MAPPED_BITS && theirs[0] == 0 && be64toh(theirs[1]) >> 32 == ADDR_MAPPED >> 32)
+        return false;
+    return (high_bits == 0 || be64toh(ours[0] ^ theirs[0]) >> (64 - high_bits) == 0) &&
+           (low_bits == 0 || be64toh(ours[1] ^ theirs[1]) >> (64 - low_bits) == 0);
+}
 
 #endif

@@ -38,8 +38,10 @@ static inline void write_u16(uint8_t *at, uint16_t value)
 
 static inline void write_u32(uint8_t *at, uint32_t value)
 {
-    write_u16(at, (uint16_t)(value >> 16));
-    write_u16(at + 2, (uint16_t)value);
+    at[0] = (uint8_t)(value >> 24);
+    at[1] = (uint8_t)(value >> 16);
+    at[2] = (uint8_t)(value >> 8);
+    at[3] = (uint8_t)value;
 }
 
 /* Reads forward through bytes. After the first read past the end `failed` stays set; every read gives 0. */

@@ -23,9 +23,4 @@ struct ttl_limits {
  * - any other rcode, and TC: 0. */
 void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits);
 
-/* Lowers each TTL by `elapsed` seconds, not below 0. */
-void ttl_age(uint8_t *wire, const uint16_t *offsets, unsigned count, uint32_t elapsed);
-/* Sets each TTL to `seconds` (stale answers, RFC 8767 section 4). */
-void ttl_set(uint8_t *wire, const uint16_t *offsets, unsigned count, uint32_t seconds);
-
 #endif

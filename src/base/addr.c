@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAPPED_LOW UINT64_C(0xffff00000000) /* the lower half of ::ffff:0:0/96 */
-enum { MAPPED_BITS = 96 };
-
 /* Decimal digits and nothing else, no leading zeros. */
 static int parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
 {
@@ -165,13 +162,13 @@ static void write_halves(uint8_t out[16], struct halves halves)
 static struct halves halves_of(const struct addr *addr)
 {
     if (addr->sa.sa_family == AF_INET)
-        return (struct halves){0, MAPPED_LOW | ntohl(addr->in.sin_addr.s_addr)};
+        return (struct halves){0, ADDR_MAPPED | ntohl(addr->in.sin_addr.s_addr)};
     return halves_of_bytes(addr->in6.sin6_addr.s6_addr);
 }
 
 static bool is_ipv4(struct halves halves)
 {
-    return halves.high == 0 && halves.low >> 32 == MAPPED_LOW >> 32;
+    return halves.high == 0 && halves.low >> 32 == ADDR_MAPPED >> 32;
 }
 
 bool addr_is_loopback(const struct addr *addr)
@@ -208,7 +205,7 @@ int prefix_parse(struct prefix *out, const char *text)
         return -EINVAL;
     if (copy_text(host, text, slash ? (size_t)(slash - text) : strlen(text)) < 0 || parse_host(&addr, host) < 0)
         return -EINVAL;
-    const unsigned skipped = addr.sa.sa_family == AF_INET ? MAPPED_BITS : 0;
+    const unsigned skipped = addr.sa.sa_family == AF_INET ? ADDR_MAPPED_BITS : 0;
     uint32_t bits = 128 - skipped;
     if (slash && parse_number(slash + 1, 0, bits, &bits) < 0)
         return -EINVAL;
@@ -219,21 +216,4 @@ int prefix_parse(struct prefix *out, const char *text)
     prefix.bits = (uint8_t)(bits + skipped);
     *out = prefix;
     return 0;
-}
-
-/* In one piece, since each query is asked for it. Both halves stay in network order until their difference is shifted. */
-bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
-{
-    unsigned high_bits = prefix->bits < 64 ? prefix->bits : 64, low_bits = prefix->bits - high_bits;
-    uint64_t ours[2], theirs[2] = {0, htobe64(MAPPED_LOW)};
-    memcpy(ours, prefix->bytes, sizeof ours);
-    if (addr->sa.sa_family == AF_INET)
-        memcpy((uint8_t *)theirs + 12, &addr->in.sin_addr, 4);
-    else
-        memcpy(theirs, &addr->in6.sin6_addr, sizeof theirs);
-    /* ::/0 is all of IPv6; only a prefix within ::ffff:0:0/96 speaks of IPv4. */
-    if (prefix->bits < MAPPED_BITS && theirs[0] == 0 && be64toh(theirs[1]) >> 32 == MAPPED_LOW >> 32)
-        return false;
-    return (high_bits == 0 || be64toh(ours[0] ^ theirs[0]) >> (64 - high_bits) == 0) &&
-           (low_bits == 0 || be64toh(ours[1] ^ theirs[1]) >> (64 - low_bits) == 0);
 }

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include "base/mem.h"
 #include "cache/inside.h"
-#include "dns/ttl.h"
+#include "dns/edit.h"
 
 static unsigned shards_for(size_t bytes)
 {
@@ -78,9 +78,9 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     entry_read(entry, out, &found->answer);
     found->answer.ttl = expired ? 0 : entry->ttl - (uint32_t)(age / 1000);
     if (expired)
-        ttl_set(out, entry->ttl_offsets, entry->ttl_count, stale_ttl);
+        edit_set_ttls(out, entry->ttl_offsets, entry->ttl_count, stale_ttl);
     else if (age >= 1000)
-        ttl_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
+        edit_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
 out:
     pthread_mutex_unlock(&shard->lock);
     return result;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One stored answer, as it lies in a ring.
  *
- * Does:    packs an answer into as few octets as it can, compares it with a key, unpacks it.
+ * Does:    packs an answer into as few octets as it can, compares it with a key, unpacks it (in ring.c).
  * Owns:    nothing; an entry is a place in a ring.
  * Threads: none; the shard's lock is held.
  */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libcache.a
-libcache_a_SOURCES = src/cache/cache.c src/cache/dump_format.h src/cache/dump_read.c src/cache/dump_write.c src/cache/entry.c src/cache/entry.h src/cache/inside.h src/cache/ring.c \
+libcache_a_SOURCES = src/cache/cache.c src/cache/dump_format.h src/cache/dump_read.c src/cache/dump_write.c src/cache/entry.h src/cache/inside.h src/cache/ring.c \
   src/cache/ring.h src/cache/shard.c src/cache/shard.h
 noinst_HEADERS += include/cache/cache.h include/cache/dump.h
 

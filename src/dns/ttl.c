@@ -110,17 +110,3 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
     else
         answer->ttl = limit_negative(answer, authority, lower_of(lowest, limits->negative_max));
 }
-
-void ttl_age(uint8_t *wire, const uint16_t *offsets, unsigned count, uint32_t elapsed)
-{
-    for (const uint16_t *end = offsets + count; offsets < end; offsets++) {
-        uint32_t ttl = read_u32(wire + *offsets);
-        write_u32(wire + *offsets, ttl > elapsed ? ttl - elapsed : 0);
-    }
-}
-
-void ttl_set(uint8_t *wire, const uint16_t *offsets, unsigned count, uint32_t seconds)
-{
-    for (const uint16_t *end = offsets + count; offsets < end; offsets++)
-        write_u32(wire + *offsets, seconds);
-}

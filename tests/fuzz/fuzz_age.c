@@ -2,6 +2,7 @@
 /* Limits and ages the TTLs of any answer that the walk accepts: no TTL leaves its range or rises with age,
  * nothing but TTLs changes, and the message still walks. The input's first octets choose type, limits and
  * age. */
+#include "dns/edit.h"
 #include "dns/ttl.h"
 #include "fuzz.h"
 
@@ -65,8 +66,8 @@ static void check_only_ttls_changed(struct answer *answer)
     MUST(!error && !transport.edns && again.len == answer->len && again.ttl_count == answer->ttl_count);
     MUST(memcmp(scratch.ttl_offsets, scratch_again.ttl_offsets, answer->ttl_count * 2) == 0);
     memcpy(masked, original, answer->len);
-    ttl_set(masked, scratch.ttl_offsets, answer->ttl_count, 0);
-    ttl_set(answer->wire, scratch.ttl_offsets, answer->ttl_count, 0);
+    edit_set_ttls(masked, scratch.ttl_offsets, answer->ttl_count, 0);
+    edit_set_ttls(answer->wire, scratch.ttl_offsets, answer->ttl_count, 0);
     MUST(memcmp(masked, answer->wire, answer->len) == 0);
 }
 
@@ -76,7 +77,7 @@ static void age_answer(struct answer *answer, const struct choice *choice)
     ttl_apply(answer, choice->qtype, &choice->limits);
     check_limited(answer, &choice->limits);
     memcpy(masked, answer->wire, answer->len);
-    ttl_age(answer->wire, answer->ttl_offsets, answer->ttl_count, choice->elapsed);
+    edit_age(answer->wire, answer->ttl_offsets, answer->ttl_count, choice->elapsed);
     check_aged(answer, masked, choice->elapsed);
     check_only_ttls_changed(answer);
 }

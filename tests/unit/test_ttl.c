@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "dns/edit.h"
 #include "dns/ttl.h"
 
 #include <setjmp.h>
@@ -315,7 +316,7 @@ static void ageing_lowers_each_ttl_and_stops_at_0(void **state)
     add_plain(&sample, ANSWER, A, 99);
     add_plain(&sample, ADDITIONAL, A, 0);
     before = sample;
-    ttl_age(sample.wire, sample.offsets, 4, 100);
+    edit_age(sample.wire, sample.offsets, 4, 100);
     assert_int_equal(shown(&sample, 0), 200);
     assert_int_equal(shown(&sample, 1), 0);
     assert_int_equal(shown(&sample, 2), 0);
@@ -332,7 +333,7 @@ static void setting_writes_each_ttl(void **state)
     begin(&sample, NOERROR);
     add_plain(&sample, ANSWER, A, 300);
     add_plain(&sample, ADDITIONAL, A, 0);
-    ttl_set(sample.wire, sample.offsets, 2, 30);
+    edit_set_ttls(sample.wire, sample.offsets, 2, 30);
     assert_int_equal(shown(&sample, 0), 30);
     assert_int_equal(shown(&sample, 1), 30);
 }
