@@ -7,6 +7,9 @@
 #ifndef DOTSTUB_DNS_CODES_H
 #define DOTSTUB_DNS_CODES_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum {
     RCODE_NOERROR = 0,
     RCODE_FORMERR = 1,
@@ -17,6 +20,12 @@ enum {
     RCODE_YXDOMAIN = 6, /* a DNAME made a name too long (RFC 6672 section 2.2) */
     RCODE_BADVERS = 16,
 };
+
+/* The server failed to find out, or would not. */
+static inline bool rcode_is_failure(uint16_t rcode)
+{
+    return rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;
+}
 
 /* RFC 8914 section 4. EDE_NONE: no extended error. */
 enum {

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include "base/bytes.h"
+#include "dns/codes.h"
 #include "dns/key.h"
 
 #define MESSAGE_HEADER 12
@@ -94,6 +95,14 @@ struct answer {
     unsigned ttl_count;
     struct ede_list ede;
 };
+
+/* Bears an extended error that a server of any other operator would give as well: policy and validation. */
+bool answer_is_verdict(const struct answer *answer);
+/* Says how things are; anything else is a failure to find out (RFC 8767 section 4). */
+static inline bool answer_is_conclusive(const struct answer *answer)
+{
+    return answer->rcode == RCODE_NOERROR || answer->rcode == RCODE_NXDOMAIN;
+}
 
 /* What a walk needs besides: one per thread (about 140 KiB, of which a walk touches little more than twice its message),
  * reused by each walk. */

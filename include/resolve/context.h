@@ -38,9 +38,6 @@ struct step_answering {
     uint8_t index;
 };
 
-/* How long a question may take before it is asked again differs by server: a few constant lengths, so that each stays a FIFO. */
-#define RESOLVER_AGAIN 14
-
 struct resolver {
     struct loop *loop;
     struct counters *counters;
@@ -54,12 +51,10 @@ struct resolver {
     unsigned answering_count;
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
-    struct timeouts answer_by;             /* of waiting queries */
-    struct timeouts again[RESOLVER_AGAIN]; /* of lookups: when to ask a second time; by length */
-    struct timeouts stale_after;           /* of lookups: when waiting clients get what has expired */
-    unsigned hedge_debt;                   /* in hundredths of a second question: spent and not yet earned again */
-    uint8_t *big;                          /* RESOLVER_BIG octets: an answer that does not fit the client's room */
-    struct answer_scratch *scratch;        /* for walks of our own answers */
+    struct timeouts answer_by;      /* of waiting queries */
+    struct timeouts stale_after;    /* of lookups: when waiting clients get what has expired */
+    uint8_t *big;                   /* RESOLVER_BIG octets: an answer that does not fit the client's room */
+    struct answer_scratch *scratch; /* for walks of our own answers */
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;

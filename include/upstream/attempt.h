@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* An attempt: one try at one server for one question.
+/* An attempt: one transmission of a lookup to one server.
  *
- * Does:    carries a key down to a session and the answer (or the reason why there is none) back up.
- * Owns:    nothing. It lies in a lookup's slot; while it is live the upstream floor has links to it, and the lookup may
- *          neither move nor free it. It ends with `done` or with attempt_cancel.
+ * Does:    carries a key down to a session, and the response (or the reason why there is none) back up.
+ * Owns:    nothing. It lies in an ask's slot; while it is live the upstream layer has links to it, and it may neither move nor be freed.
+ *          It ends with `done` or with attempt_cancel.
  * Threads: the worker's.
  */
 #ifndef DOTSTUB_UPSTREAM_ATTEMPT_H
@@ -13,6 +13,7 @@
 #include "dns/message.h"
 #include "net/loop.h"
 
+struct ask;
 struct group;
 struct server;
 struct session;
@@ -24,32 +25,45 @@ enum attempt_state {
     ATTEMPT_SENT,    /* live: on a session, under an id */
 };
 
+/* What became of an attempt. */
+enum outcome {
+    OUTCOME_NONE,           /* nothing yet */
+    OUTCOME_DROPPED,        /* nothing yet, but the server dropped it together with others: see losses */
+    OUTCOME_RESPONSE,       /* a response that can be given to clients */
+    OUTCOME_FAILURE,        /* SERVFAIL or REFUSED; another upstream may know better */
+    OUTCOME_UNUSABLE,       /* malformed, truncated, or an RCODE that is about our message */
+    OUTCOME_NO_EDNS,        /* FORMERR to a query with an OPT: the server may not know EDNS */
+    OUTCOME_FORMERR,        /* FORMERR to a query without one */
+    OUTCOME_LOST,           /* its session ended, maybe because of this query */
+    OUTCOME_LOST_EXPLAINED, /* its session ended as the server's sessions do */
+    OUTCOME_LOST_ISOLATED,  /* its session ended, with no other query on it */
+    OUTCOME_SILENT,         /* we ended its session, because the server was silent */
+    OUTCOME_TIMEOUT,        /* no response came in ATTEMPT_TIMEOUT */
+    OUTCOME_UNSENT,         /* no session could be had */
+    OUTCOME_GIVEN_UP,       /* by us, for another attempt or because nobody wants the response */
+    OUTCOMES,
+};
+
 struct attempt {
     struct list_link link;  /* the group's waiting list, or its session's list */
     struct timeout timeout; /* runs while it is live */
     enum attempt_state state;
+    enum outcome outcome;       /* of the latest transmission */
     const struct key *key;      /* borrowed from the lookup */
-    uint64_t asked_ms, sent_ms; /* upstream_send; when it left after that, 0: it has not */
+    struct ask *ask;            /* whose history says which servers and sessions to avoid; NULL: none to avoid */
+    uint64_t asked_ms, sent_ms; /* attempt_send; when it left after that, 0: it has not */
     uint64_t taken_ms;          /* when a session took it; before sent_ms only where the kernel took nothing */
     bool opened, resumed;       /* its session was opened while it waited; was resumed by ticket */
+    bool isolated;              /* set by the owner, while it is idle: on a session with nothing else on it */
+    bool without_edns;          /* set by the owner: ask without OPT */
     uint16_t id;
-    bool blamed;                   /* after its session died: it may have died of this question */
-    uint64_t died_ms;              /* when it did; 0: none */
-    bool without_edns;             /* set by the owner: ask without OPT */
-    bool alone;                    /* set by the owner, while it is idle: on a session with nothing else on it */
-    struct server *avoid_server;   /* set by the owner: not this server if there is another (that does not fail) */
-    bool avoid_entry;              /* set by the owner: nor any other address of its upstream entry */
-    struct session *avoid_session; /* set by the owner: not this session; compared, never followed */
-    struct group *group;           /* while live */
-    struct session *session;       /* while queued or sent */
-    struct server *server;         /* that it went to last; stays after the end, as long as its owner holds the plan */
+    struct group *group;     /* while live */
+    struct session *session; /* while queued or sent */
+    struct server *server;   /* that it went to last; stays after the end, as long as its owner holds the plan */
     /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer
      * NULL. The attempt is idle again: it may be sent again from within. */
     void (*done)(struct attempt *attempt, int status, struct answer *answer);
 };
-
-/* Ends a live attempt without `done`; the id stays reserved until its answer came. An idle one: does nothing. */
-void attempt_cancel(struct attempt *attempt);
 
 static inline bool attempt_live(const struct attempt *attempt)
 {

@@ -37,20 +37,9 @@ struct server_report {
     struct histogram connect, handshake, answer; /* ms: TCP and TLS of dials that succeeded; from question to answer */
 };
 
-/* Where the time of an attempt went, ms. */
-struct attempt_times {
-    uint64_t place; /* no session could take it and none was dialled: a back-off, a budget, all were full */
-    uint64_t connect, handshake; /* while sessions were dialled: TCP, TLS */
-    uint64_t write;              /* on a session, until the kernel took it */
-    uint64_t answer;             /* under way */
-    const struct server *dialed; /* by which most of that was spent; NULL: there was none */
-};
-
 /* Fills one for each address of each upstream entry, in the order of the configuration, `room` at most. Gives their number. */
 size_t group_report(const struct group *group, struct server_report *out, size_t room);
 
-/* From `from_ms` or its beginning, whichever was later, until now: all of that time. Of a live attempt or of one that has just ended. */
-void attempt_report(const struct attempt *attempt, uint64_t from_ms, struct attempt_times *out);
 /* The address of a server; its upstream's name is upstream_name. */
 const struct addr *server_address(const struct server *server);
 

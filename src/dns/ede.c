@@ -69,3 +69,13 @@ void ede_add_first(struct ede_list *list, uint16_t code)
     memmove(&list->item[1], &list->item[0], (list->count - 1) * sizeof(list->item[0]));
     list->item[0] = (struct ede){.code = code};
 }
+
+bool answer_is_verdict(const struct answer *answer)
+{
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        uint16_t code = answer->ede.item[i].code;
+        if (code == 1 || code == 2 || (code >= 5 && code <= 12) || (code >= 15 && code <= 18) || code == 27)
+            return true;
+    }
+    return false;
+}

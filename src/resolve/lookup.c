@@ -2,7 +2,7 @@
 /* Questions under way: asked once, answered to everybody who waits for them.
  *
  * Invariants:
- *   - a lookup is in the table from its birth to lookup_finish or lookup_fail, and is being asked in between (lookup_tries.c);
+ *   - a lookup is in the table from its birth to lookup_finish or lookup_fail, and its ask is under way in between;
  *   - it may lose its waiters (answered late with SERVFAIL, or gone) and go on: its answer still fills the cache;
  *   - lookup_finish takes it out of the table first, then answers, then stores: a waiter never joins a lookup that is over.
  */
@@ -29,14 +29,12 @@ static void lookup_free(struct lookup *lookup)
         loop_rest(resolver->loop);
 }
 
-/* Out of the table, nothing live: from here on it only has waiters. */
+/* Out of the table, nothing under way: from here on it only has waiters. */
 static void lookup_close(struct lookup *lookup)
 {
     table_remove(&lookup->resolver->lookups_by_key, &lookup->by_key);
-    timeout_stop(&lookup->again);
     timeout_stop(&lookup->stale_after);
-    attempt_cancel(&lookup->tries[0]);
-    attempt_cancel(&lookup->tries[1]);
+    ask_cancel(&lookup->ask);
 }
 
 static struct query *lookup_next_waiter(struct lookup *lookup)
@@ -56,7 +54,7 @@ static bool answer_stale(struct query *query)
     if (lookup_is_worth_it(query, found.answer.rcode))
         lookup_record_answer(query, &found.answer, true);
     query->how = HOW_STALE;
-    query->server = lookup_last_try(query->lookup)->server;
+    query->server = ask_server(&query->lookup->ask);
     query_answer(query, &found.answer);
     return true;
 }
@@ -99,25 +97,12 @@ static int ede_of(int error)
     }
 }
 
-/* One that is out, or NULL. */
-static const struct attempt *lookup_sent_try(const struct lookup *lookup)
-{
-    const struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
-    return first->state == ATTEMPT_SENT ? first : second->state == ATTEMPT_SENT ? second : NULL;
-}
-
 static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_TEXT + 1])
 {
-    int error = lookup->last_error;
-    struct server *where = lookup->last_server;
-    const struct attempt *sent = lookup_sent_try(lookup);
-    if (!error && sent) {
-        error = -ETIMEDOUT; /* asked, and not answered in time */
-        where = sent->server;
-    } else if (!error) {
-        error = upstream_last_error(lookup->group, &where);
-    }
-    const char *name = upstream_name(where);
+    struct ask_report report;
+    ask_report(&lookup->ask, 0, &report);
+    int error = lookup->abandoned ? lookup->abandoned : report.error;
+    const char *name = upstream_name(report.where);
     *ede_code = ede_of(error);
     snprintf(text, EDE_TEXT + 1, "%.*s%s%s", SOURCE_MOST, name, name[0] ? ": " : "", error_text(error));
     lookup_add_id(lookup, text);
@@ -126,11 +111,11 @@ static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_T
 static void fail_query(struct query *query)
 {
     char text[EDE_TEXT + 1];
-    struct outcome outcome = {.rcode = RCODE_SERVFAIL, .text = text};
+    struct query_outcome outcome = {.rcode = RCODE_SERVFAIL, .text = text};
     lookup_explain(query->lookup, &outcome.ede_code, text);
     outcome.text_len = strlen(text);
     lookup_record(query, &outcome);
-    query->server = lookup_last_try(query->lookup)->server;
+    query->server = ask_server(&query->lookup->ask);
     struct ede_list ede = {.count = 0};
     ede_add(&ede, (uint16_t)outcome.ede_code, text, outcome.text_len);
     if (upstream_is_starting(query->lookup->group))
@@ -144,13 +129,10 @@ void lookup_give_up(struct query *query)
         fail_query(query);
 }
 
-void lookup_fail(struct lookup *lookup, int reason)
+static void lookup_fail(struct lookup *lookup)
 {
     struct query *query;
-    lookup->last_error = reason;
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
-    log_debug("resolve", "a question came to nothing after %u tries, %u sessions ended: %s", lookup->sent,
-              lookup->deaths, error_text(reason));
     lookup_close(lookup);
     lookup_answer_stale(lookup);
     while ((query = lookup_next_waiter(lookup)))
@@ -160,7 +142,8 @@ void lookup_fail(struct lookup *lookup, int reason)
 
 void lookup_abandon(struct lookup *lookup, int reason)
 {
-    lookup_fail(lookup, reason);
+    lookup->abandoned = reason;
+    lookup_fail(lookup);
 }
 
 /* --- an answer --- */
@@ -188,7 +171,7 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
 /* Extended errors of the upstream bear its name. */
 static void lookup_name_source(struct lookup *lookup, struct answer *answer)
 {
-    bool failed = lookup_is_failure(answer->rcode);
+    bool failed = rcode_is_failure(answer->rcode);
     struct ede_list named;
     if (!failed && answer->ede.count == 0)
         return;
@@ -199,29 +182,14 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
                                                     answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
     }
     for (unsigned i = 0; i < answer->ede.count; i++)
-        add_named(lookup, &named, &answer->ede.item[i], upstream_name(lookup->answered->server), failed && i == 0);
+        add_named(lookup, &named, &answer->ede.item[i], upstream_name(ask_server(&lookup->ask)), failed && i == 0);
     answer->ede = named;
-}
-
-bool lookup_is_verdict(const struct answer *answer)
-{
-    for (unsigned i = 0; i < answer->ede.count; i++) {
-        uint16_t code = answer->ede.item[i].code;
-        if (code == 1 || code == 2 || (code >= 5 && code <= 12) || (code >= 15 && code <= 18) || code == 27)
-            return true;
-    }
-    return false;
-}
-
-bool lookup_is_news(const struct answer *answer)
-{
-    return answer->rcode == RCODE_NOERROR || answer->rcode == RCODE_NXDOMAIN;
 }
 
 /* What is kept rather than a failure, and not overwritten by it, be it asked for by nobody; but a failed validation is a verdict. */
 static bool lookup_finish_stale(struct lookup *lookup, const struct answer *answer)
 {
-    if (lookup_is_news(answer) || lookup_is_verdict(answer) || !lookup_answer_stale(lookup))
+    if (answer_is_conclusive(answer) || answer_is_verdict(answer) || !lookup_answer_stale(lookup))
         return false;
     lookup_close(lookup);
     lookup_free(lookup);
@@ -237,7 +205,7 @@ static void strip_to_question(struct answer *answer, const struct key *key)
     answer->ttl_count = 0;
 }
 
-void lookup_finish(struct lookup *lookup, struct answer *answer)
+static void lookup_finish(struct lookup *lookup, struct answer *answer)
 {
     const struct config *config = lookup->resolver->config;
     struct ttl_limits limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl};
@@ -245,22 +213,31 @@ void lookup_finish(struct lookup *lookup, struct answer *answer)
     if (lookup_finish_stale(lookup, answer))
         return;
     lookup_name_source(lookup, answer);
-    if (lookup_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
+    if (rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
         strip_to_question(answer, &lookup->key);
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
     ttl_apply(answer, lookup->key.type, &limits);
-    if (lookup_is_failure(answer->rcode))
+    if (rcode_is_failure(answer->rcode))
         answer->ttl = FAILURE_TTL;
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     while ((query = lookup_next_waiter(lookup))) {
         if (lookup_is_worth_it(query, answer->rcode))
             lookup_record_answer(query, answer, false);
-        query->server = lookup->answered->server;
+        query->server = ask_server(&lookup->ask);
         query_answer(query, answer);
     }
     lookup_store(lookup, answer); /* last: what it will read is on its way meanwhile */
     lookup_free(lookup);
+}
+
+static void lookup_done(struct ask *ask, int status, struct answer *answer)
+{
+    struct lookup *lookup = container_of(ask, struct lookup, ask);
+    if (status < 0)
+        lookup_fail(lookup);
+    else
+        lookup_finish(lookup, answer);
 }
 
 /* --- birth --- */
@@ -288,7 +265,7 @@ static struct lookup *lookup_new(struct resolver *resolver, struct group *group,
     lookup->epoch = cache_epoch(resolver->cache);
     lookup->begun_ms = loop_now(resolver->loop);
     list_init(&lookup->waiters);
-    lookup_init_tries(lookup);
+    lookup->ask.done = lookup_done;
     table_insert(&resolver->lookups_by_key, &lookup->by_key, hash);
     return lookup;
 }
@@ -296,7 +273,7 @@ static struct lookup *lookup_new(struct resolver *resolver, struct group *group,
 static void lookup_start(struct lookup *lookup, enum counter why)
 {
     counter_add(lookup->resolver->counters, why, 1);
-    lookup_ask(lookup);
+    ask_start(&lookup->ask, lookup->group, &lookup->key);
 }
 
 /* The group that serves the query. The routes may have changed since it came: then it is for whoever serves its name now. */
@@ -324,8 +301,8 @@ enum verdict lookup_join(struct query *query)
         lookup = lookup_new(resolver, group, &parked->key, parked->hash);
     if (!lookup)
         return query_give_up(parked, error_text(ERROR_LIMIT));
-    if (joined)
-        lookup_ask_anew(lookup);
+    if (joined && list_empty(&lookup->waiters))
+        ask_join(&lookup->ask);
     parked->lookup = lookup;
     list_push_back(&lookup->waiters, &parked->in_lookup);
     if (joined)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Records of queries that wait, made when they end.
  *
- * Invariant: nothing here decides anything about a query; what is noted on the way (in lookups, attempts and dials) is put together only
+ * Invariant: nothing here decides anything about a query; what is noted on the way (in asks, attempts and dials) is put together only
  * once a query is known to be slow or failed.
  */
 #include <stdio.h>
@@ -12,14 +12,6 @@
 
 /* --- putting it together --- */
 
-const struct attempt *lookup_last_try(const struct lookup *lookup)
-{
-    const struct attempt *first = &lookup->tries[0], *second = &lookup->tries[1];
-    if (lookup->answered)
-        return lookup->answered;
-    return attempt_live(second) && !attempt_live(first) ? second : first;
-}
-
 static void note_server(struct record_server *out, const struct server *server)
 {
     if (!server)
@@ -28,31 +20,30 @@ static void note_server(struct record_server *out, const struct server *server)
     out->addr = *server_address(server);
 }
 
-static enum record_session session_of(const struct attempt *try)
+static void note_ask(struct record *record, const struct ask *ask, uint64_t received_ms)
 {
-    if (!try->sent_ms)
-        return RECORD_NO_SESSION;
-    if (!try->opened)
-        return RECORD_REUSED;
-    return try->resumed ? RECORD_RESUMED : RECORD_OPENED;
+    static const enum record_session sessions[] = {
+        [ASK_NO_SESSION] = RECORD_NO_SESSION,
+        [ASK_REUSED] = RECORD_REUSED,
+        [ASK_OPENED] = RECORD_OPENED,
+        [ASK_RESUMED] = RECORD_RESUMED,
+    };
+    struct ask_report report;
+    ask_report(ask, received_ms, &report);
+    record->tries = report.attempts;
+    record->deaths = report.session_losses;
+    record->phase_ms[PHASE_RETRIES] = (uint32_t)(report.begun_ms > received_ms ? report.begun_ms - received_ms : 0);
+    record->phase_ms[PHASE_PLACE] = (uint32_t)report.times.place;
+    record->phase_ms[PHASE_CONNECT] = (uint32_t)report.times.connect;
+    record->phase_ms[PHASE_HANDSHAKE] = (uint32_t)report.times.handshake;
+    record->phase_ms[PHASE_WRITE] = (uint32_t)report.times.write;
+    record->phase_ms[PHASE_ANSWER] = (uint32_t)report.times.answer;
+    note_server(&record->dialed, report.times.dialed);
+    note_server(&record->asked, ask_server(ask));
+    record->session = sessions[report.session];
 }
 
-static void note_phases(struct record *record, const struct attempt *try, uint64_t received_ms)
-{
-    struct attempt_times times;
-    attempt_report(try, received_ms, &times);
-    record->phase_ms[PHASE_RETRIES] = (uint32_t)(try->asked_ms > received_ms ? try->asked_ms - received_ms : 0);
-    record->phase_ms[PHASE_PLACE] = (uint32_t)times.place;
-    record->phase_ms[PHASE_CONNECT] = (uint32_t)times.connect;
-    record->phase_ms[PHASE_HANDSHAKE] = (uint32_t)times.handshake;
-    record->phase_ms[PHASE_WRITE] = (uint32_t)times.write;
-    record->phase_ms[PHASE_ANSWER] = (uint32_t)times.answer;
-    note_server(&record->dialed, times.dialed);
-    note_server(&record->asked, try->server);
-    record->session = session_of(try);
-}
-
-static void note_outcome(struct record *record, const struct outcome *outcome)
+static void note_outcome(struct record *record, const struct query_outcome *outcome)
 {
     size_t len = outcome->text_len < EDE_TEXT ? outcome->text_len : EDE_TEXT;
     record->rcode = outcome->rcode;
@@ -62,24 +53,22 @@ static void note_outcome(struct record *record, const struct outcome *outcome)
         memcpy(record->ede_text, outcome->text, len);
 }
 
-static void make_record(struct record *record, const struct query *query, const struct outcome *outcome)
+static void make_record(struct record *record, const struct query *query, const struct query_outcome *outcome)
 {
     const struct lookup *lookup = query->lookup;
     uint64_t now_ms = loop_now(query->resolver->loop), received_ms = query->received_ms;
     *record = (struct record){
         .id = lookup->record_id,
-        .kind = lookup_is_failure(outcome->rcode) ? RECORD_FAILED : RECORD_SLOW,
+        .kind = rcode_is_failure(outcome->rcode) ? RECORD_FAILED : RECORD_SLOW,
         .ended_ms = now_ms,
         .total_ms = (uint32_t)(now_ms - received_ms),
         .key = query->key,
         .tcp = query->origin.tcp,
         .joined = lookup->begun_ms < received_ms,
-        .tries = lookup->sent,
-        .deaths = lookup->deaths,
         .queries = 1,
     };
     note_outcome(record, outcome);
-    note_phases(record, lookup_last_try(lookup), received_ms);
+    note_ask(record, &lookup->ask, received_ms);
 }
 
 /* --- keeping it --- */
@@ -116,13 +105,13 @@ static void keep(struct lookup *lookup, const struct record *record)
     lookup->record = recorder_take(recorder, record->kind);
     *lookup->record = *record;
     if (record->kind == RECORD_FAILED)
-        log_failure(recorder, record, lookup->answered != NULL);
+        log_failure(recorder, record, lookup->ask.answered != NULL);
 }
 
-void lookup_record(struct query *query, const struct outcome *outcome)
+void lookup_record(struct query *query, const struct query_outcome *outcome)
 {
     struct record record;
-    bool kept = lookup_is_failure(outcome->rcode) || lookup_is_slow(query);
+    bool kept = rcode_is_failure(outcome->rcode) || lookup_is_slow(query);
     counter_add(query->resolver->counters, COUNTER_queries_slow, lookup_is_slow(query));
     if (kept)
         lookup_id(query->lookup);
@@ -135,7 +124,7 @@ void lookup_record(struct query *query, const struct outcome *outcome)
 
 void lookup_record_answer(struct query *query, const struct answer *answer, bool stale)
 {
-    struct outcome outcome = {.rcode = answer->rcode, .ede_code = EDE_NONE, .stale = stale};
+    struct query_outcome outcome = {.rcode = answer->rcode, .ede_code = EDE_NONE, .stale = stale};
     if (answer->ede.count > 0) {
         outcome.ede_code = answer->ede.item[0].code;
         outcome.text = answer->ede.item[0].text;

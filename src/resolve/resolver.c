@@ -9,9 +9,6 @@
 #include "lookup.h"
 #include "resolve/resolver.h"
 
-/* Lengths in ms, ascending; the loop's step is 10 ms. */
-static const uint64_t again_lengths[RESOLVER_AGAIN] = {10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 250, 400, 700, 1000};
-
 /* The client's time is over: it is told why; a lookup goes on for the cache. No expired data for one that waits in a step: what that
  * step would have said of the query is not known. */
 static void answer_by_expired(struct timeout *timeout)
@@ -118,12 +115,10 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     if (status < 0)
         goto fail_lookups;
     slab_init(&resolver->queries, sizeof(struct query), 0, 0); /* query_park writes all that is read */
-    slab_init(&resolver->lookups, sizeof(struct lookup), offsetof(struct lookup, key), 0);
+    slab_init(&resolver->lookups, sizeof(struct lookup), offsetof(struct lookup, ask) + offsetof(struct ask, past), 0);
     querylog_init(&resolver->querylog, loop, counters);
     timeouts_init(&resolver->answer_by, loop, 0, answer_by_expired);
     timeouts_init(&resolver->stale_after, loop, 0, lookup_stale_due);
-    for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
-        timeouts_init(&resolver->again[i], loop, again_lengths[i], lookup_ask_again);
     resolver_configure(resolver, config, steps);
     return 0;
 fail_lookups:
@@ -154,8 +149,6 @@ void resolver_fini(struct resolver *resolver)
     querylog_fini(&resolver->querylog);
     timeouts_fini(&resolver->answer_by);
     timeouts_fini(&resolver->stale_after);
-    for (unsigned i = 0; i < RESOLVER_AGAIN; i++)
-        timeouts_fini(&resolver->again[i]);
     slab_fini(&resolver->queries);
     slab_fini(&resolver->lookups);
     table_fini(&resolver->queries_by_client);

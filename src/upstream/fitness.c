@@ -58,9 +58,9 @@ static bool is_spent(const struct session *session, uint64_t now_ms)
 static bool is_safe(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
 {
     if (session->given == 0)
-        return session->created_ms >= attempt->died_ms;
+        return session->created_ms >= attempt_lost_ms(attempt);
     return session_has_outlived(session, now_ms) &&
-           (session->heard_ms > attempt->died_ms || now_ms > attempt->died_ms + UPSTREAM_COINCIDENCE);
+           (session->heard_ms > attempt_lost_ms(attempt) || now_ms > attempt_lost_ms(attempt) + COINCIDENCE);
 }
 
 static unsigned session_reasons(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
@@ -78,13 +78,14 @@ static unsigned session_reasons(const struct session *session, const struct atte
         reasons |= 1u << SILENT;
     if (session->used >= SESSION_BUSY)
         reasons |= 1u << CROWDED;
-    if (attempt->avoid_session == session)
+    const struct attempt *beside = attempt_beside(attempt);
+    if (beside && beside->session == session)
         reasons |= 1u << AVOIDED;
-    if (attempt->avoid_session && is_late(session, now_ms))
+    if (beside && is_late(session, now_ms))
         reasons |= 1u << LATE;
-    if (attempt->alone && session->given > 0)
+    if (attempt->isolated && session->given > 0)
         reasons |= 1u << USED;
-    if (attempt->alone && !is_safe(session, attempt, now_ms))
+    if (attempt->isolated && !is_safe(session, attempt, now_ms))
         reasons |= 1u << UNSAFE;
     return reasons;
 }

@@ -38,9 +38,11 @@ enum {
     STALL_TIMEOUT = 2000, /* a partial frame that makes no progress for this long */
     MEMORY_RETRY = 10,    /* what no memory was there for is tried again */
     RETEST = 5000,        /* so often a server that failed and would be preferred is dialled beside the one in use */
-    ALONE_MAX = 32, /* questions that must be alone, at a time: two sessions are through with them in a second or so */
-    SESSION_BUSY = 512,        /* from here on a second session is worth its handshake */
-    DIALS_NOTED = 16,          /* the latest dials of a group, for people */
+    ISOLATED_MAX = 32,    /* isolated attempts at a time: two sessions are through with them in a second or so */
+    COINCIDENCE = 150,    /* ms after the end of a session it is known whether others ended with it */
+    ASK_LOOKS = 14,       /* lengths of the timeouts of asks: a few constant ones, so that each stays a FIFO */
+    SESSION_BUSY = 512,   /* from here on a second session is worth its handshake */
+    DIALS_NOTED = 16,     /* the latest dials of a group, for people */
     SESSION_TOMBSTONES = 1024, /* more of these retire the session */
 };
 
@@ -94,6 +96,8 @@ struct group_plan {
     unsigned lookups;       /* that were begun under it and live */
 };
 
+struct attempt_times; /* upstream/ask.h */
+
 struct group {
     struct loop *loop; /* NULL: not begun */
     struct counters *counters;
@@ -108,10 +112,12 @@ struct group {
     struct loop_flush flush;
     struct loop_tick tick;
     struct timeouts attempt_timeouts;
-    struct list waiting;            /* attempts without a session */
-    struct list dirty;              /* sessions with questions to write */
-    unsigned alone;                 /* live attempts that must be alone */
-    struct answer_scratch *scratch; /* of all groups of the worker */
+    struct list waiting;              /* attempts without a session */
+    struct list dirty;                /* sessions with questions to write */
+    unsigned isolated;                /* live attempts that are */
+    unsigned hedge_debt;              /* in hundredths of a hedge: spent and not yet earned again */
+    struct timeouts looks[ASK_LOOKS]; /* of asks, by length */
+    struct answer_scratch *scratch;   /* of all groups of the worker */
     uint64_t grace_until_ms;
     uint64_t begun_ms;
     bool reached;      /* a server has answered since then */
@@ -134,12 +140,12 @@ struct session {
     struct list_link in_state; /* server->sessions[state] */
     struct list_link in_dirty; /* group->dirty */
     enum session_state state;
-    struct list queued, sent; /* attempts */
-    struct ids ids;           /* of those in `sent` */
-    unsigned used;            /* attempts in both lists */
-    unsigned given, answered; /* questions, in all */
-    bool resumed;             /* by ticket */
-    bool reserved;            /* holds a question that must be alone (it was outstanding at two deaths) */
+    struct list queued, sent;                /* attempts */
+    struct ids ids;                          /* of those in `sent` */
+    unsigned used;                           /* attempts in both lists */
+    unsigned given, answered;                /* questions, in all */
+    bool resumed;                            /* by ticket */
+    bool reserved;                           /* holds an isolated attempt */
     uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;                       /* last message of any kind */
     uint64_t suspect_ms; /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
@@ -222,8 +228,57 @@ void report_note_dial(const struct session *session);
 /* The server is about to go. */
 void report_forget(struct group *group, const struct server *server);
 
-/* --- upstream.c --- */
-void attempt_finish(struct attempt *attempt, int status, struct answer *answer);
+/* --- ask.c: what an attempt avoids, from the history of its ask --- */
+
+/* Not this server if there is another that can be asked. */
+bool attempt_avoids_server(const struct attempt *attempt, const struct server *server);
+/* The other live attempt of its ask, whose session it avoids; NULL: it is no hedge. */
+const struct attempt *attempt_beside(const struct attempt *attempt);
+/* It avoids nothing. */
+bool attempt_goes_anywhere(const struct attempt *attempt);
+/* When a session of its ask ended last; 0: never. */
+uint64_t attempt_lost_ms(const struct attempt *attempt);
+void ask_look_due(struct timeout *timeout);
+
+/* --- upstream.c: attempts, and what asks want to know of servers --- */
+
+/* Makes an idle attempt live. Never calls back before it returns. */
+void attempt_send(struct group *group, struct attempt *attempt);
+/* Ends a live attempt without `done`; the id stays reserved until its answer came. An idle one: does nothing. */
+void attempt_cancel(struct attempt *attempt);
+/* Ends a live attempt with `done`. */
+void attempt_finish(struct attempt *attempt, enum outcome outcome, int status, struct answer *answer);
+/* To a session if one can take it and nobody waits already, else into the waiting list. */
 void attempt_wait(struct group *group, struct attempt *attempt);
+
+/* True if an upstream entry other than this server's could be asked instead. */
+bool upstream_has_other(const struct group *group, const struct server *server);
+/* For a question that was answered elsewhere meanwhile: ends this attempt without `done`. If its session has delivered nothing
+ * since, it is under suspicion: nothing more is asked on it, and if it stays silent it ends with ERROR_SILENT. */
+void upstream_overtaken(struct attempt *attempt);
+/* How long, in ms, an answer to this attempt may take before it is late for its server (or for one that is open, while it waits). */
+uint64_t upstream_patience(const struct group *group, const struct attempt *attempt);
+/* True if its server has answered a question that was sent more than so much later: this one is slow, or lost. */
+bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
+/* True if it was lost together with others. */
+bool upstream_is_lost(const struct attempt *attempt);
+/* Its server may just have fallen silent: is a second question worth it? A few are, or any number where there is another server. */
+bool upstream_may_probe(const struct attempt *attempt);
+/* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
+int upstream_last_error(const struct group *group, const struct server **where);
+/* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */
+void upstream_disproved(struct server *server);
+/* The server's answer was of use. */
+void upstream_proved(struct server *server);
+/* Since an attempt was begun (and about when it was sent, or later) the server ended a session that other questions shared, or several
+ * of any kind: the end of its own need not be its fault. That is known COINCIDENCE ms after it. */
+bool upstream_lost_others(const struct server *server, uint64_t asked_ms, uint64_t sent_ms);
+/* The server said REFUSED: under load it is asked less. */
+void upstream_refused(struct server *server);
+
+/* --- report.c: where the time of an attempt went --- */
+
+/* From `from_ms` or its beginning, whichever was later, until now: all of that time. Of a live attempt or of one that has just ended. */
+void attempt_report(const struct attempt *attempt, uint64_t from_ms, struct attempt_times *out);
 
 #endif

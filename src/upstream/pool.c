@@ -5,7 +5,7 @@
  * of backups, healthy before failing ones, then the shortest expected answer time; within a server the session used last, so that
  * surplus ones grow idle and close. While a backup is in use, primaries are dialled again beside it as their back-off allows.
  *
- * Fairness: who comes while others wait, waits behind them until the flush. Questions that must be alone get the first choice of
+ * Fairness: who comes while others wait, waits behind them until the flush. Isolated attempts get the first choice of
  * empty sessions then. A server has tls.sessions open at most, and one more where one is doubtful, spent, or held by one question.
  *
  * The connector: while attempts wait in the group, one dial is begun at once and a further one, to the next server, each
@@ -32,22 +32,16 @@ static uint64_t server_rank(const struct server *server, uint64_t now_ms)
     return rank;
 }
 
-/* Of the kind that the attempt would rather not be sent to. */
-static bool server_is_unwanted(const struct server *server, const struct attempt *attempt)
-{
-    const struct server *avoided = attempt->avoid_server;
-    return avoided && (server == avoided || (attempt->avoid_entry && server->entry == avoided->entry));
-}
-
-/* True if the attempt would rather wait for another server than take this one: there is another that is up or may be dialled. */
+/* True if the attempt would rather wait for another server than take this one: there is another that is up or may be dialled. Once is no
+ * habit: one that failed a single time may be. */
 static bool server_is_avoided(const struct server *server, const struct attempt *attempt)
 {
     const struct group *group = server->group;
-    if (!server_is_unwanted(server, attempt))
+    if (!attempt_avoids_server(attempt, server))
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = group->servers[i];
-        if (!server_is_unwanted(other, attempt) && (other->open || other->backoff.failures == 0) &&
+        if (!attempt_avoids_server(attempt, other) && (other->open || other->backoff.failures < 2) &&
             loop_now(group->loop) >= other->backoff.retry_at_ms)
             return true;
     }
@@ -84,15 +78,15 @@ static void server_offer(const struct server *server, const struct attempt *atte
 static bool server_may_grow(const struct server *server, const struct attempt *attempt, const struct offer *offer)
 {
     unsigned limit = server->group->config->tls.sessions;
-    unsigned open = attempt->avoid_session ? server->open : server->open - offer->places[PLACE_NONE];
-    return open <= limit && offer->places[attempt->alone ? PLACE_HELD : PLACE_COMMON] < limit;
+    unsigned open = attempt_beside(attempt) ? server->open : server->open - offer->places[PLACE_NONE];
+    return open <= limit && offer->places[attempt->isolated ? PLACE_HELD : PLACE_COMMON] < limit;
 }
 
 static struct session *server_session(const struct server *server, const struct attempt *attempt, uint64_t now_ms)
 {
     struct offer offer;
     server_offer(server, attempt, now_ms, &offer);
-    if (attempt->alone && offer.places[PLACE_HELD] >= server->group->config->tls.sessions)
+    if (attempt->isolated && offer.places[PLACE_HELD] >= server->group->config->tls.sessions)
         return NULL;
     if (offer.best[FITNESS_FIT])
         return offer.best[FITNESS_FIT];
@@ -181,7 +175,7 @@ bool pool_place(struct group *group, struct attempt *attempt)
 }
 
 /* The kinds of questions that sessions are opened for. */
-enum { KIND_PLAIN, KIND_SECOND, KIND_ALONE, KINDS };
+enum { KIND_PLAIN, KIND_HEDGE, KIND_ISOLATED, KINDS };
 
 /* The first waiting attempt of each kind, NULL if there is none. */
 static void pool_kinds(const struct group *group, const struct attempt *first[KINDS])
@@ -189,7 +183,7 @@ static void pool_kinds(const struct group *group, const struct attempt *first[KI
     memset(first, 0, KINDS * sizeof first[0]);
     list_for_each(link, &group->waiting) {
         const struct attempt *attempt = container_of(link, struct attempt, link);
-        int kind = attempt->alone ? KIND_ALONE : attempt->avoid_session ? KIND_SECOND : KIND_PLAIN;
+        int kind = attempt->isolated ? KIND_ISOLATED : attempt_beside(attempt) ? KIND_HEDGE : KIND_PLAIN;
         if (!first[kind])
             first[kind] = attempt;
     }
@@ -269,14 +263,13 @@ static void pool_fail_waiting(struct group *group)
 {
     struct list failed;
     struct list_link *link;
-    struct server *where;
-    int reason = upstream_last_error(group, &where);
+    int reason = group->last_error ? group->last_error : ERROR_NO_SERVER;
     list_init(&failed);
     list_move_all(&group->waiting, &failed);
     while ((link = list_pop(&failed))) {
         struct attempt *attempt = container_of(link, struct attempt, link);
-        attempt->server = where;
-        attempt_finish(attempt, reason, NULL);
+        attempt->server = group->last_failed;
+        attempt_finish(attempt, OUTCOME_UNSENT, reason, NULL);
     }
 }
 
@@ -299,15 +292,15 @@ static void pool_stuck(struct group *group, uint64_t now_ms)
 
 /* Gives what waits to sessions that have room meanwhile. Where one that would go anywhere finds no place, its like find none either:
  * thousands may wait. */
-static void pool_feed(struct group *group, bool alone)
+static void pool_feed(struct group *group, bool isolated)
 {
     struct list_link *link = list_first(&group->waiting), *after;
     bool full = false;
     for (; link; link = after) {
         struct attempt *attempt = container_of(link, struct attempt, link);
-        bool anywhere = !attempt->alone && !attempt->avoid_server && !attempt->avoid_session;
+        bool anywhere = attempt_goes_anywhere(attempt);
         after = list_next(&group->waiting, link);
-        if (attempt->alone == alone && !(anywhere && full))
+        if (attempt->isolated == isolated && !(anywhere && full))
             full |= !pool_place(group, attempt) && anywhere;
     }
 }

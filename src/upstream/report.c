@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include "group.h"
+#include "upstream/ask.h"
 #include "upstream/report.h"
 
 static struct dial dial_of(const struct session *session)

@@ -16,16 +16,17 @@
 static void attempt_detach(struct attempt *attempt)
 {
     timeout_stop(&attempt->timeout);
-    attempt->group->alone -= attempt->alone;
+    attempt->group->isolated -= attempt->isolated;
     if (attempt->session)
         session_forget(attempt->session, attempt);
     list_remove(&attempt->link);
     attempt->state = ATTEMPT_IDLE;
 }
 
-void attempt_finish(struct attempt *attempt, int status, struct answer *answer)
+void attempt_finish(struct attempt *attempt, enum outcome outcome, int status, struct answer *answer)
 {
     attempt_detach(attempt);
+    attempt->outcome = outcome;
     attempt->done(attempt, status, answer);
 }
 
@@ -42,10 +43,9 @@ static void attempt_timed_out(struct timeout *timeout)
         session_retire(attempt->session); /* not a word in all that time */
     if (attempt->server)
         counter_add(attempt->server->group->counters, COUNTER_exchanges_timeout, 1);
-    attempt_finish(attempt, -ETIMEDOUT, NULL);
+    attempt_finish(attempt, OUTCOME_TIMEOUT, -ETIMEDOUT, NULL);
 }
 
-/* To a session if one can take it and nobody waits already, else into the waiting list. */
 void attempt_wait(struct group *group, struct attempt *attempt)
 {
     if (list_empty(&group->waiting) && pool_place(group, attempt))
@@ -55,19 +55,20 @@ void attempt_wait(struct group *group, struct attempt *attempt)
     pool_connect(group);
 }
 
-void upstream_send(struct group *group, struct attempt *attempt)
+void attempt_send(struct group *group, struct attempt *attempt)
 {
     assert(!attempt_live(attempt));
+    attempt->outcome = OUTCOME_NONE;
     attempt->session = NULL;
     attempt->sent_ms = 0;
     attempt->asked_ms = loop_now(group->loop);
     attempt->group = group;
-    group->alone += attempt->alone;
+    group->isolated += attempt->isolated;
     timeout_start(&group->attempt_timeouts, &attempt->timeout);
     attempt_wait(group, attempt);
 }
 
-/* --- what lookups ask about servers --- */
+/* --- what is known of servers, for asks --- */
 
 const char *upstream_name(const struct server *server)
 {
@@ -131,7 +132,7 @@ bool upstream_may_probe(const struct attempt *attempt)
            losses_may_probe(&server->losses, loop_now(server->group->loop), rtt_patience(&server->rtt));
 }
 
-int upstream_last_error(const struct group *group, struct server **where)
+int upstream_last_error(const struct group *group, const struct server **where)
 {
     *where = group->last_failed;
     return group->last_error ? group->last_error : ERROR_NO_SERVER;
@@ -152,14 +153,9 @@ void upstream_proved(struct server *server)
     priority_note_success(&server->priority);
 }
 
-bool upstream_lost_others(const struct attempt *attempt)
+bool upstream_lost_others(const struct server *server, uint64_t asked_ms, uint64_t sent_ms)
 {
-    return losses_coincide(&attempt->server->losses, attempt->asked_ms, attempt->sent_ms);
-}
-
-bool upstream_may_be_alone(const struct group *group)
-{
-    return group->alone < ALONE_MAX;
+    return losses_coincide(&server->losses, asked_ms, sent_ms);
 }
 
 void upstream_refused(struct server *server)
@@ -279,6 +275,9 @@ struct group_plan *group_take_plan(struct group *group)
     return container_of(list_pop(&group->plans), struct group_plan, in_group);
 }
 
+/* In ms, ascending; the loop's step is 10 ms. */
+static const uint64_t look_lengths[ASK_LOOKS] = {10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 250, 400, 700, 1000};
+
 void group_begin(struct group *group, const struct group_worker *worker)
 {
     struct group_plan *plan = group_take_plan(group);
@@ -289,6 +288,8 @@ void group_begin(struct group *group, const struct group_worker *worker)
     group->slept_ms = clock_slept_ms();
     group->begun_ms = loop_now(group->loop);
     timeouts_init(&group->attempt_timeouts, group->loop, ATTEMPT_TIMEOUT, attempt_timed_out);
+    for (unsigned i = 0; i < ASK_LOOKS; i++)
+        timeouts_init(&group->looks[i], group->loop, look_lengths[i], ask_look_due);
     group->flush.flush = group_flush;
     group->tick.tick = group_tick;
     loop_add_tick(group->loop, &group->tick);
@@ -344,6 +345,8 @@ void group_free(struct group *group)
         loop_remove_flush(&group->flush);
         loop_remove_tick(&group->tick);
         timeouts_fini(&group->attempt_timeouts);
+        for (unsigned i = 0; i < ASK_LOOKS; i++)
+            timeouts_fini(&group->looks[i]);
     }
     while ((link = list_pop(&group->plans)))
         group_plan_free(container_of(link, struct group_plan, in_group));

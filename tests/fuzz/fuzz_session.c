@@ -47,7 +47,7 @@ static void ask(struct place *place)
     place->attempt.done = done;
     place->attempt.without_edns = number == 3;
     place->sent = place->ended + 1;
-    upstream_send(group, &place->attempt);
+    attempt_send(group, &place->attempt);
 }
 
 static struct fake_conn *latest(void)

@@ -621,6 +621,28 @@ def test_two_servers_the_first_with_a_fault(make_server, make_daemon, certs, fau
     check_two_servers(make_server, make_daemon, certs, fault, when)
 
 
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_lost_session_does_not_lead_back_to_a_server_that_failed(make_server, make_daemon, before):
+    """The first server answers SERVFAIL, the second one's session is reset once under the query: it is dialled again, and answers."""
+    first, second = make_server(), make_server(address="127.0.0.2")
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two", role="backup"))
+    first.twist = lies.rcode(2)
+    resets = []
+
+    def twist(query, answer):
+        if query.name == "reset.example" and not resets:
+            resets.append(query)
+            second.loop.call_soon(query.connection.close, "rst")
+            return []
+        return [answer]
+    second.twist = twist
+    for number in range(before):  # some answers on the session that is reset later, or none
+        ask_truly(daemon, f"n{number % 2}.example")
+    ask_truly(daemon, "reset.example")
+    assert resets and len(second.asked("reset.example")) == 2
+    assert len(first.asked("reset.example")) <= 1
+
+
 def test_a_backup_is_used_only_when_no_primary_answers(make_server, make_daemon):
     primary, backup = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(primary.upstream(name="one"), backup.upstream(name="two", role="backup"))

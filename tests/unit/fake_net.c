@@ -700,7 +700,20 @@ static void ask_done(struct attempt *attempt, int status, struct answer *answer)
     ask->rcode = answer ? answer->rcode : 0;
     ask->ended_ms = now_ms;
     if (status < 0 && ask->insists && ask->ended < 20)
-        upstream_send(asked_of, attempt);
+        attempt_send(asked_of, attempt);
+}
+
+void fake_avoid(struct fake_ask *ask, struct server *server, enum outcome outcome)
+{
+    ask->attempt.ask = &ask->history;
+    ask->history.past[ask->history.past_count++] = (struct past_attempt){.server = server, .outcome = (uint8_t)outcome};
+}
+
+void fake_hedge(struct fake_ask *ask, const struct fake_ask *other)
+{
+    ask->attempt.ask = &ask->history;
+    ask->history.attempts[0] =
+        (struct attempt){.state = ATTEMPT_SENT, .session = other->attempt.session, .server = other->attempt.server};
 }
 
 void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
@@ -713,5 +726,5 @@ void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
     ask->attempt.key = &ask->key;
     ask->attempt.done = ask_done;
     asked_of = group;
-    upstream_send(group, &ask->attempt);
+    attempt_send(group, &ask->attempt);
 }

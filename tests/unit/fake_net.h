@@ -14,6 +14,7 @@
 #include "base/counters.h"
 #include "config/config.h"
 #include "net/stream.h"
+#include "upstream/ask.h"
 #include "upstream/routes.h"
 #include "upstream/upstream.h"
 
@@ -126,6 +127,7 @@ void fake_group_end(struct group *group);
 
 struct fake_ask {
     struct attempt attempt;
+    struct ask history; /* that the attempt looks at, see fake_avoid */
     struct key key;
     bool insists;      /* set by the test: sent again when it failed, up to 20 times */
     unsigned ended;    /* how often `done` ran */
@@ -134,6 +136,9 @@ struct fake_ask {
     uint16_t rcode;
     uint64_t ended_ms;
 };
+/* Before it is sent: an earlier attempt of the same ask had this outcome at that server; the other one is live, as far as this one knows. */
+void fake_avoid(struct fake_ask *ask, struct server *server, enum outcome outcome);
+void fake_hedge(struct fake_ask *ask, const struct fake_ask *other);
 /* Prepares a question for A of `name`, and sends it. */
 void fake_ask(struct group *group, struct fake_ask *ask, const char *name);
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "upstream/ask.h"
 #include "upstream/fitness.h"
 
 #define NOW       100000
@@ -15,6 +16,8 @@ static struct server server;
 static struct session session;
 static struct attempt plain, hedge, isolated, sent[2];
 static struct session other;
+static struct ask hedge_ask, isolated_ask; /* theirs: another attempt is on `other`; a session was lost */
+static uint32_t *const lost = &isolated_ask.past[0].ended; /* at this moment */
 
 static int setup(void **state)
 {
@@ -25,9 +28,11 @@ static int setup(void **state)
     session.heard_ms = NOW - 1000;
     list_init(&session.queued);
     list_init(&session.sent);
+    hedge_ask = (struct ask){.attempts[0] = {.state = ATTEMPT_SENT, .session = &other}};
+    isolated_ask = (struct ask){.past_count = 1, .past[0] = {.outcome = OUTCOME_LOST, .ended = NOW - 6000}};
     plain = (struct attempt){.state = ATTEMPT_WAITING};
-    hedge = (struct attempt){.state = ATTEMPT_WAITING, .avoid_session = &other};
-    isolated = (struct attempt){.state = ATTEMPT_WAITING, .alone = true, .died_ms = NOW - 6000};
+    hedge = (struct attempt){.state = ATTEMPT_WAITING, .ask = &hedge_ask};
+    isolated = (struct attempt){.state = ATTEMPT_WAITING, .isolated = true, .ask = &isolated_ask};
     return 0;
 }
 
@@ -94,7 +99,7 @@ static void closing_is_unfit(void **state)
 static void avoided_is_unfit_for_its_hedge(void **state)
 {
     (void)state;
-    hedge.avoid_session = &session;
+    hedge_ask.attempts[0].session = &session;
     assert_fitness(&hedge, FITNESS_UNFIT, PLACE_COMMON);
     assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
 }
@@ -147,7 +152,7 @@ static void full_is_unfit(void **state)
 static void unsafe_is_unfit_for_isolated_attempts(void **state)
 {
     (void)state;
-    session.created_ms = isolated.died_ms - 1; /* older than the loss */
+    session.created_ms = *lost - 1; /* older than the loss */
     assert_fitness(&isolated, FITNESS_UNFIT, PLACE_COMMON);
     assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
     session.created_ms++;
@@ -160,7 +165,7 @@ static void used_is_a_last_resort_for_isolated_attempts(void **state)
     session.given = session.answered = 1;
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
     assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
-    session.heard_ms = isolated.died_ms; /* nothing since the loss, but that is long ago */
+    session.heard_ms = *lost; /* nothing since the loss, but that is long ago */
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
 }
 
@@ -168,11 +173,11 @@ static void used_is_unsafe_until_the_loss_is_over(void **state)
 {
     (void)state;
     session.given = session.answered = 1;
-    session.heard_ms = isolated.died_ms = NOW - UPSTREAM_COINCIDENCE;
+    session.heard_ms = *lost = NOW - COINCIDENCE;
     assert_fitness(&isolated, FITNESS_UNFIT, PLACE_SURPLUS);
-    session.heard_ms = isolated.died_ms = NOW - UPSTREAM_COINCIDENCE - 1;
+    session.heard_ms = *lost = NOW - COINCIDENCE - 1;
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
-    isolated.died_ms = NOW - 100;
+    *lost = NOW - 100;
     session.heard_ms = NOW - 99;
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
     send_at(0, NOW - 99); /* with something on it nobody knows */
@@ -236,7 +241,7 @@ static void the_lowest_fitness_and_the_lowest_place_count(void **state)
     assert_fitness(&plain, FITNESS_UNFIT, PLACE_HELD);
     session.reserved = false;
     assert_int_equal(place_for(&plain), PLACE_SURPLUS);
-    hedge.avoid_session = &session;
+    hedge_ask.attempts[0].session = &session;
     assert_fitness(&hedge, FITNESS_UNFIT, PLACE_SURPLUS);
 }
 

@@ -463,7 +463,7 @@ static void question_that_dies_alone_when_others_die_too_is_asked_again(void **s
         for (unsigned i = 0; i < fake_dials(); i++)
             if (fake_conn(i)->stream)
                 fake_kill(fake_conn(i), -ECONNRESET);
-        fake_pass(UPSTREAM_COINCIDENCE + 10);
+        fake_pass(COINCIDENCE + 10);
     }
     assert_int_equal(clients[4000].replies, 0);
     fake.serve = serve;
@@ -649,6 +649,38 @@ static void failure_is_the_answer_when_the_other_entry_is_down(void **state)
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
 }
 
+/* The first entry fails; the second one's session is lost once, before it was of any use or after. */
+static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void **state)
+{
+    resolver_begin(2, 1);
+    for (unsigned useful = 0; useful < 2; useful++) {
+        teardown(state);
+        setup(state);
+        resolver_begin(2, 1);
+        served.rcode = RCODE_SERVFAIL;
+        if (useful) {
+            fake.serve = serve_by_octet;
+            ask_nth(1);
+            fake_turn();
+            assert_int_equal(clients[1].rcode + clients[1].replies, 1);
+        }
+        fake.serve = NULL;
+        ask_nth(0);
+        fake_turn();
+        struct fake_frame *frame = fake_take(fake_conn(0));
+        fake_reply(fake_conn(0), frame, &served);
+        free(frame);
+        fake_turn();
+        assert_int_equal(fake_conn(1)->written, 1 + useful);
+        fake_kill(fake_conn(1), -ECONNRESET);
+        fake.serve = serve_by_octet;
+        fake_pass(100);
+        assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+        assert_int_equal(fake_conn(0)->written, 1 + useful);
+        assert_int_equal(last_octet(fake_conn(2)), 2);
+    }
+}
+
 static void verdict_is_not_asked_for_again(void **state)
 {
     (void)state;
@@ -805,6 +837,7 @@ int main(void)
         TEST(server_that_fails_now_and_then_is_not_shunned),
         TEST(failure_is_not_asked_of_another_address_of_the_entry),
         TEST(failure_is_the_answer_when_the_other_entry_is_down),
+        TEST(failed_server_is_not_asked_again_when_the_other_loses_a_session),
         TEST(verdict_is_not_asked_for_again),
         TEST(failure_is_kept_for_a_moment),
         TEST(ttl_of_zero_serves_those_who_wait_only),

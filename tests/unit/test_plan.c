@@ -5,6 +5,7 @@
 #include <string.h>
 #include "fake_net.h"
 #include "upstream/group.h"
+#include "upstream/ask.h"
 #include "upstream/report.h"
 
 #include <setjmp.h>
@@ -184,7 +185,7 @@ static void what_a_lookup_remembers_stays(void **state)
 
 static void a_failure_of_a_server_that_left_is_forgotten(void **state)
 {
-    struct server *where;
+    const struct server *where;
     (void)state;
     begin(1);
     fake.dial[1] = FAKE_REFUSES;

@@ -271,7 +271,7 @@ static void one_failure_is_forgotten_with_success(void **state)
     fake_pass(BACKOFF_MAX);
     assert_int_equal(asked[0].answered, 1);
     assert_int_equal(group->servers[0]->backoff.failures, 0);
-    struct server *where;
+    const struct server *where;
     assert_int_equal(upstream_last_error(group, &where), ERROR_NO_SERVER);
     assert_null(where);
 }
@@ -424,7 +424,7 @@ static void question_sent_alone_shares_its_session_with_none(void **state)
 {
     (void)state;
     begin(1, 1);
-    asked[0].attempt.alone = true;
+    asked[0].attempt.isolated = true;
     fake_ask(group, &asked[0], "bad.test");
     fake_turn();
     for (unsigned i = 1; i < 10; i++)
@@ -443,7 +443,7 @@ static void question_to_be_alone_is_not_starved(void **state)
     config->tls.sessions = 1;
     ask(&asked[0], "a.test");
     fake_turn();
-    asked[199].attempt.alone = true;
+    asked[199].attempt.isolated = true;
     fake_ask(group, &asked[199], "bad.test");
     for (unsigned i = 1; i < 100; i++) {
         struct fake_frame *frame = fake_take(fake_conn(0));
@@ -466,7 +466,7 @@ static void fresh_session_is_for_the_one_who_waited(void **state)
     ask(&asked[0], "a.test");
     fake_turn();
     fake.dial[1] = FAKE_HANGS;
-    asked[1].attempt.alone = true;
+    asked[1].attempt.isolated = true;
     fake_ask(group, &asked[1], "bad.test");
     fake_turn();
     fake_accept(fake_conn(1));
@@ -483,7 +483,7 @@ static void questions_to_be_alone_leave_a_place_for_others(void **state)
     begin(1, 1);
     config->tls.sessions = 1;
     for (unsigned i = 0; i < 10; i++) {
-        asked[i].attempt.alone = true;
+        asked[i].attempt.isolated = true;
         fake_ask(group, &asked[i], "bad.test");
     }
     ask(&asked[10], "a.test");
@@ -504,7 +504,7 @@ static void tombstones_do_not_keep_a_question_from_being_alone(void **state)
     ask(&asked[0], "a.test");
     fake_turn();
     attempt_cancel(&asked[0].attempt);
-    asked[1].attempt.alone = true;
+    asked[1].attempt.isolated = true;
     fake_ask(group, &asked[1], "bad.test");
     fake_turn();
     assert_int_equal(asked[1].attempt.state, ATTEMPT_SENT);
@@ -524,7 +524,7 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
     fake.serve = close_after_answer;
     for (unsigned i = 0; i < 100; i++) {
         asked[i].insists = true;
-        asked[i].attempt.alone = true; /* as lookups ask after two deaths */
+        asked[i].attempt.isolated = true; /* as lookups ask after two deaths */
         fake_ask(group, &asked[i], "a.test");
     }
     fake_pass(1000);
@@ -532,22 +532,22 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
         assert_int_equal(asked[i].answered, 1);
 }
 
-/* Where many are suspected, none of them is what ends the sessions: the others are not made to wait for their turn. */
-static void few_questions_are_alone_at_a_time(void **state)
+/* Asks look at that number before they isolate one more. */
+static void isolated_attempts_are_counted(void **state)
 {
     (void)state;
     begin(1, 1);
     fake.dial[1] = FAKE_HANGS;
-    for (unsigned i = 0; i < ALONE_MAX; i++) {
-        assert_true(upstream_may_be_alone(group));
-        asked[i].attempt.alone = true;
+    for (unsigned i = 0; i < ISOLATED_MAX; i++) {
+        assert_int_equal(group->isolated, i);
+        asked[i].attempt.isolated = true;
         fake_ask(group, &asked[i], "bad.test");
     }
-    assert_false(upstream_may_be_alone(group));
+    assert_int_equal(group->isolated, ISOLATED_MAX);
     attempt_cancel(&asked[0].attempt);
-    assert_true(upstream_may_be_alone(group));
+    assert_int_equal(group->isolated, ISOLATED_MAX - 1);
     cancel_all();
-    assert_int_equal(group->alone, 0);
+    assert_int_equal(group->isolated, 0);
 }
 
 static unsigned deaths; /* attempts told of the end of their session */
@@ -636,7 +636,7 @@ static void avoided_session_is_not_used(void **state)
     ask(&asked[0], "a.test");
     fake_turn();
     memset(&asked[1], 0, sizeof asked[1]);
-    asked[1].attempt.avoid_session = asked[0].attempt.session;
+    fake_hedge(&asked[1], &asked[0]);
     fake_ask(group, &asked[1], "a.test");
     fake_turn();
     assert_int_equal(fake_dials(), 2);
@@ -650,7 +650,7 @@ static void avoided_server_is_not_used_if_there_is_another(void **state)
     begin(1, 2);
     ask(&asked[0], "a.test");
     fake_turn();
-    asked[1].attempt.avoid_server = asked[0].attempt.server;
+    fake_avoid(&asked[1], asked[0].attempt.server, OUTCOME_UNUSABLE);
     fake_ask(group, &asked[1], "a.test");
     fake_turn();
     assert_int_equal(fake_dials(), 2);
@@ -665,8 +665,8 @@ static void no_session_after_the_other_is_opened_for_one_who_avoids_them(void **
     ask(&asked[0], "a.test");
     fake_turn();
     fake.dial[2] = FAKE_HANGS;
-    asked[1].attempt.avoid_server = asked[0].attempt.server;
-    asked[1].attempt.alone = true;
+    fake_avoid(&asked[1], asked[0].attempt.server, OUTCOME_UNUSABLE);
+    asked[1].attempt.isolated = true;
     fake_ask(group, &asked[1], "a.test");
     fake_pass(3000);
     assert_in_range(fake_open(), 1, 3);
@@ -682,7 +682,7 @@ static void avoided_server_is_used_if_there_is_no_other(void **state)
     fake.serve = fake_serve_all;
     ask(&asked[0], "a.test");
     fake_turn();
-    asked[1].attempt.avoid_server = asked[0].attempt.server;
+    fake_avoid(&asked[1], asked[0].attempt.server, OUTCOME_UNUSABLE);
     fake_ask(group, &asked[1], "a.test");
     fake_pass(50);
     assert_int_equal(asked[1].answered, 1);
@@ -698,7 +698,7 @@ static void silent_sessions_do_not_keep_new_questions_for_ever(void **state)
     for (unsigned i = 0; i < 4; i++) {
         ask(&asked[i], "a.test");
         if (i % 2)
-            asked[i].attempt.avoid_session = asked[i - 1].attempt.session;
+            fake_hedge(&asked[i], &asked[i - 1]);
         fake_pass(500);
     }
     unsigned silent = fake_dials();
@@ -740,7 +740,7 @@ static void second_question_goes_past_sessions_that_are_late(void **state)
         ask(&asked[i], "a.test");
         fake_turn();
         memset(&asked[10 + i], 0, sizeof asked[0]);
-        asked[10 + i].attempt.avoid_session = asked[i].attempt.session;
+        fake_hedge(&asked[10 + i], &asked[i]);
         fake_pass(PATIENCE_UNKNOWN + 10);
         fake_ask(group, &asked[10 + i], "a.test");
         fake_turn();
@@ -801,7 +801,7 @@ static void stop_closes_what_is_dialling_open_and_retiring(void **state)
     free(frame);
     ask(&asked[2], "a.test");
     fake_turn();
-    asked[3].attempt.avoid_server = asked[2].attempt.server;
+    fake_avoid(&asked[3], asked[2].attempt.server, OUTCOME_UNUSABLE);
     fake_ask(group, &asked[3], "a.test");
     fake_turn();
     cancel_all();
@@ -865,7 +865,7 @@ int main(void)
         TEST(fresh_session_is_for_the_one_who_waited),
         TEST(questions_to_be_alone_leave_a_place_for_others),
         TEST(tombstones_do_not_keep_a_question_from_being_alone),
-        TEST(few_questions_are_alone_at_a_time),
+        TEST(isolated_attempts_are_counted),
         TEST(server_that_closes_after_a_few_answers_is_given_no_more),
         TEST(allowance_grows_with_what_sessions_outlive),
         TEST(session_that_ends_unanswered_is_a_failure_of_its_server),

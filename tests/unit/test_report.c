@@ -4,6 +4,8 @@
 #include <string.h>
 #include "base/errors.h"
 #include "fake_net.h"
+#include "upstream/group.h"
+#include "upstream/ask.h"
 #include "upstream/report.h"
 
 #include <setjmp.h>

@@ -217,7 +217,7 @@ static void cancel_one_and_send_again(struct fake_ask *ask)
 {
     attempt_cancel(&asked[(ask - asked + 7) % ASKED].attempt);
     if (ask->ended < 3)
-        upstream_send(group, &ask->attempt);
+        attempt_send(group, &ask->attempt);
 }
 
 static void ask_all_with(void (*done)(struct fake_ask *ask))
@@ -280,8 +280,8 @@ static void done_at_a_check_may_cancel_the_last_question_of_another_session(void
     for (unsigned i = 1; i < ASKED; i++)
         attempt_cancel(&asked[i].attempt);
     fake_turn();
-    asked[1].attempt.avoid_session = asked[0].attempt.session;
-    upstream_send(group, &asked[1].attempt);
+    fake_hedge(&asked[1], &asked[0]);
+    attempt_send(group, &asked[1].attempt);
     fake_turn();
     assert_int_equal(fake_open(), 2);
     session_retire(asked[0].attempt.session); /* both retire, one is checked after the other */
@@ -500,9 +500,10 @@ static void random_ask(void)
     }
     memset(one, 0, sizeof *one);
     one->insists = below(2);
-    one->attempt.alone = below(8) == 0;
-    one->attempt.avoid_server = below(4) ? NULL : group->servers[below((unsigned)group->server_count)];
-    one->attempt.avoid_entry = below(2);
+    one->attempt.isolated = below(8) == 0;
+    if (below(4) == 0)
+        fake_avoid(one, group->servers[below((unsigned)group->server_count)],
+                   below(2) ? OUTCOME_UNUSABLE : OUTCOME_FAILURE);
     fake_ask(group, one, "a.test");
 }
 

@@ -59,7 +59,7 @@ void session_take(struct session *session, struct attempt *attempt)
     session->given++;
     idle_note_query(&server->idle, now_ms);
     session->used++;
-    session->reserved = attempt->alone;
+    session->reserved = attempt->isolated;
     session->used_ms = attempt->taken_ms;
     if (!list_linked(&session->in_dirty))
         list_push_back(&group->dirty, &session->in_dirty);
@@ -122,6 +122,15 @@ static void session_requeue(struct session *session)
     }
 }
 
+static enum outcome outcome_of_end(const struct attempt *attempt, int reason, bool explained)
+{
+    if (reason == ERROR_SILENT)
+        return OUTCOME_SILENT;
+    if (attempt->isolated)
+        return OUTCOME_LOST_ISOLATED;
+    return explained ? OUTCOME_LOST_EXPLAINED : OUTCOME_LOST;
+}
+
 /* Takes all attempts off; tells those that were sent why. `explained`: no question need have caused it. */
 static void session_fail_all(struct session *session, int reason, bool explained)
 {
@@ -132,14 +141,14 @@ static void session_fail_all(struct session *session, int reason, bool explained
     while ((link = list_pop(&session->sent))) {
         struct attempt *attempt = container_of(link, struct attempt, link);
         attempt->session = NULL;
-        attempt->blamed = !explained;
-        attempt->died_ms = loop_now(session->server->group->loop);
         attempt->state = ATTEMPT_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
         list_push_back(&failed, link);
     }
     session->used = 0;
-    while ((link = list_pop(&failed)))
-        attempt_finish(container_of(link, struct attempt, link), reason, NULL);
+    while ((link = list_pop(&failed))) {
+        struct attempt *attempt = container_of(link, struct attempt, link);
+        attempt_finish(attempt, outcome_of_end(attempt, reason, explained), reason, NULL);
+    }
 }
 
 #ifdef ENABLE_DNSTAP
@@ -221,6 +230,13 @@ static void session_note_transport(struct session *session, const struct answer_
         idle_lifetime(&session->server->idle, session->server->group->config->tls.idle_ms, transport->keepalive_ms);
 }
 
+static enum outcome outcome_of_message(const struct attempt *attempt, int status)
+{
+    if (status == ERROR_UPSTREAM_FORMERR)
+        return attempt->without_edns ? OUTCOME_FORMERR : OUTCOME_NO_EDNS;
+    return status < 0 ? OUTCOME_UNUSABLE : OUTCOME_RESPONSE;
+}
+
 static void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
 {
     struct server *server = session->server;
@@ -245,7 +261,7 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
         status = ERROR_UPSTREAM_FORMERR;
     group->reached = true;
     pool_note_success(group);
-    attempt_finish(attempt, status, status < 0 ? NULL : &answer);
+    attempt_finish(attempt, outcome_of_message(attempt, status), status, status < 0 ? NULL : &answer);
     session_relieved(session);
 }
 
@@ -283,7 +299,8 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
     } else if (session_is_bare_error(message, len)) {
         session_release(session, attempt);
-        attempt_finish(attempt, bare_error(message), NULL);
+        int status = bare_error(message);
+        attempt_finish(attempt, outcome_of_message(attempt, status), status, NULL);
         session_relieved(session);
     } else if (!message_answers((struct bytes){message, len}, attempt->key)) {
         counter_add(group->counters, COUNTER_upstream_ignored_question, 1);

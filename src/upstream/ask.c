@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: MIT */
+/* Asking for one key: the first attempt, retries, hedges, isolation.
+ *
+ * Invariants:
+ *   - ask_event is the only function that changes the state; the state says how many attempts are live;
+ *   - each attempt that ends gets one entry in the history, but for the one that brings the response; what the next one avoids follows from
+ *     the history and from the attempt that is live beside it;
+ *   - hedges are paid for, 8 in a hundred lookups, except those that rescue what a server or a session dropped.
+ */
+#include <assert.h>
+#include <errno.h>
+#include "ask_rows.h"
+#include "base/errors.h"
+#include "dns/codes.h"
+#include "group.h"
+#include "upstream/ask.h"
+#include "upstream/upstream.h"
+
+/* --- the state table --- */
+
+const struct ask_row ask_rows[] = {
+    {ASK_IDLE, EVENT_START, ACTION_SEND, ASK_ONE},
+
+    {ASK_ONE, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE},
+    {ASK_ONE, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_ONE},
+    {ASK_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE},
+    {ASK_ONE, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_ONE},
+    {ASK_ONE, OUTCOME_UNUSABLE, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_ONE}, /* without EDNS (RFC 6891 section 7) */
+    {ASK_ONE, OUTCOME_NO_EDNS, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_ONE},
+    {ASK_ONE, OUTCOME_FORMERR, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_ONE}, /* isolated after the second time */
+    {ASK_ONE, OUTCOME_LOST, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_ONE},
+    {ASK_ONE, OUTCOME_LOST_EXPLAINED, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT},
+    {ASK_ONE, OUTCOME_SILENT, ACTION_RETRY, ASK_ONE},
+    {ASK_ONE, OUTCOME_SILENT, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, OUTCOME_TIMEOUT, ACTION_FAIL, ASK_IDLE}, /* it had all the time there is */
+    {ASK_ONE, OUTCOME_UNSENT, ACTION_FAIL, ASK_IDLE},
+    {ASK_ONE, EVENT_LOOK, ACTION_HEDGE, ASK_TWO},
+    {ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE},
+    {ASK_ONE, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO},
+    {ASK_ONE, EVENT_JOIN, ACTION_STAY, ASK_ONE},
+    {ASK_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE},
+
+    {ASK_TWO, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE},
+    {ASK_TWO, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_TWO},
+    {ASK_TWO, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE},
+    {ASK_TWO, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_TWO},
+    {ASK_TWO, OUTCOME_UNUSABLE, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_TWO},
+    {ASK_TWO, OUTCOME_NO_EDNS, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_TWO},
+    {ASK_TWO, OUTCOME_FORMERR, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_LOST, ACTION_RESEND, ASK_TWO},
+    {ASK_TWO, OUTCOME_LOST, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_TWO},
+    {ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT_ONE},
+    {ASK_TWO, OUTCOME_SILENT, ACTION_RETRY, ASK_TWO},
+    {ASK_TWO, OUTCOME_SILENT, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_TIMEOUT, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, OUTCOME_UNSENT, ACTION_STAY, ASK_ONE},
+    {ASK_TWO, EVENT_LOOK, ACTION_HEDGE_AGAIN, ASK_TWO},
+    {ASK_TWO, EVENT_LOOK, ACTION_LOOK, ASK_TWO},
+    {ASK_TWO, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO},
+    {ASK_TWO, EVENT_JOIN, ACTION_STAY, ASK_TWO},
+    {ASK_TWO, EVENT_CANCEL, ACTION_END, ASK_IDLE},
+
+    {ASK_SUSPECT, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_ONE},
+    {ASK_SUSPECT, EVENT_LOOK, ACTION_FAIL, ASK_IDLE}, /* the server cannot bear this query */
+    {ASK_SUSPECT, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT, EVENT_CANCEL, ACTION_END, ASK_IDLE},
+
+    {ASK_SUSPECT_ONE, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE},
+    {ASK_SUSPECT_ONE, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE},
+    {ASK_SUSPECT_ONE, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_UNUSABLE, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_NO_EDNS, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_FORMERR, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_LOST, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_LOST_ISOLATED, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_SILENT, ACTION_RETRY, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, OUTCOME_SILENT, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_TIMEOUT, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, OUTCOME_UNSENT, ACTION_STAY, ASK_SUSPECT},
+    {ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_TWO},
+    {ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE},
+    {ASK_SUSPECT_ONE, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT_ONE},
+    {ASK_SUSPECT_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE},
+};
+const unsigned ask_row_count = sizeof ask_rows / sizeof *ask_rows;
+
+enum {
+    LOSSES_BEFORE_ISOLATION = 2,
+    UNSENT_STEP = 50, /* ms between looks at an attempt that still waits for a session */
+    ATTEMPTS_WHEN_LATE = 3,
+    DROPPED_AFTER = 300, /* ms: the earliest moment at which drops show, see server_lost */
+    DROPPED_STEP = 100,
+    RESCUE_AFTER = 1000,  /* ms after which an attempt that was passed over is hedged, whatever the budget */
+    AGAIN_AFTER = 2500,   /* ms after the hedge, if it was dropped with others: a slow server has responded by then; */
+    AGAIN_AT_LAST = 3200, /* and if it was passed over: just in time for a client that waits for limits.answer-by */
+    HEDGE_COST = 100,     /* in hundredths of a hedge */
+    HEDGE_EARNED = 8,     /* by each lookup: at most 8 % more queries */
+    HEDGE_BURST = 20 * HEDGE_COST,
+};
+
+/* --- the history, and what follows from it --- */
+
+#define OUTCOME_BIT(outcome) (1u << (outcome))
+static const unsigned useless_bits =
+    OUTCOME_BIT(OUTCOME_FAILURE) | OUTCOME_BIT(OUTCOME_UNUSABLE) | OUTCOME_BIT(OUTCOME_FORMERR);
+static const unsigned lost_bits =
+    OUTCOME_BIT(OUTCOME_LOST) | OUTCOME_BIT(OUTCOME_LOST_EXPLAINED) | OUTCOME_BIT(OUTCOME_LOST_ISOLATED);
+
+static void ask_note(struct ask *ask, const struct attempt *attempt, enum outcome outcome, int status)
+{
+    assert(ask->past_count < ASK_ATTEMPTS);
+    ask->past[ask->past_count++] = (struct past_attempt){
+        .server = attempt->server,
+        .asked = (uint32_t)(attempt->asked_ms - ask->begun_ms),
+        .sent = (uint32_t)(attempt->sent_ms - ask->begun_ms),
+        .ended = (uint32_t)(loop_now(ask->group->loop) - ask->begun_ms),
+        .status = (int16_t)status,
+        .outcome = (uint8_t)outcome,
+    };
+}
+
+/* The latest with one of these outcomes, or NULL. */
+static const struct past_attempt *ask_latest(const struct ask *ask, unsigned bits)
+{
+    for (unsigned i = ask->past_count; i-- > 0;)
+        if (bits & OUTCOME_BIT(ask->past[i].outcome))
+            return &ask->past[i];
+    return NULL;
+}
+
+static unsigned ask_count(const struct ask *ask, unsigned bits)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < ask->past_count; i++)
+        count += (bits & OUTCOME_BIT(ask->past[i].outcome)) != 0;
+    return count;
+}
+
+const struct attempt *attempt_beside(const struct attempt *attempt)
+{
+    const struct ask *ask = attempt->ask;
+    if (!ask)
+        return NULL;
+    for (unsigned i = 0; i < 2; i++)
+        if (&ask->attempts[i] != attempt && attempt_live(&ask->attempts[i]))
+            return &ask->attempts[i];
+    return NULL;
+}
+
+/* Other addresses of an upstream fail as well; what else is wrong may be one server's matter. */
+static bool past_rules_out(const struct past_attempt *past, const struct server *server, bool is_latest_loss)
+{
+    switch (past->outcome) {
+    case OUTCOME_FAILURE:
+        return past->server && past->server->entry == server->entry;
+    case OUTCOME_UNUSABLE:
+    case OUTCOME_FORMERR:
+    case OUTCOME_GIVEN_UP:
+        return past->server == server;
+    case OUTCOME_LOST: /* for an isolated attempt */
+        return is_latest_loss && past->server == server;
+    default:
+        return false;
+    }
+}
+
+bool attempt_avoids_server(const struct attempt *attempt, const struct server *server)
+{
+    const struct ask *ask = attempt->ask;
+    if (!ask)
+        return false;
+    const struct attempt *beside = attempt_beside(attempt);
+    if (beside && beside->session && beside->server == server)
+        return true;
+    const struct past_attempt *loss = attempt->isolated ? ask_latest(ask, OUTCOME_BIT(OUTCOME_LOST)) : NULL;
+    for (unsigned i = 0; i < ask->past_count; i++)
+        if (past_rules_out(&ask->past[i], server, &ask->past[i] == loss))
+            return true;
+    return false;
+}
+
+bool attempt_goes_anywhere(const struct attempt *attempt)
+{
+    const unsigned avoiding = useless_bits | OUTCOME_BIT(OUTCOME_GIVEN_UP);
+    return !attempt->isolated && !attempt_beside(attempt) && (!attempt->ask || !ask_latest(attempt->ask, avoiding));
+}
+
+uint64_t attempt_lost_ms(const struct attempt *attempt)
+{
+    const struct past_attempt *loss =
+        attempt->ask ? ask_latest(attempt->ask, lost_bits | OUTCOME_BIT(OUTCOME_SILENT)) : NULL;
+    return loss ? attempt->ask->begun_ms + loss->ended : 0;
+}
+
+/* Whether the next attempt does without EDNS: the server of the latest one did not know it. */
+static bool ask_without_edns(const struct ask *ask)
+{
+    const struct past_attempt *latest = ask_latest(ask, OUTCOME_BIT(OUTCOME_NO_EDNS) | useless_bits);
+    return latest && latest->outcome == OUTCOME_NO_EDNS;
+}
+
+/* --- live attempts --- */
+
+static unsigned ask_live(const struct ask *ask)
+{
+    return (unsigned)attempt_live(&ask->attempts[0]) + (unsigned)attempt_live(&ask->attempts[1]);
+}
+
+/* Of the live ones, that which was begun first; NULL: none is live. */
+static const struct attempt *ask_oldest(const struct ask *ask)
+{
+    const struct attempt *first = &ask->attempts[0], *second = &ask->attempts[1];
+    if (!attempt_live(first))
+        return attempt_live(second) ? second : NULL;
+    return attempt_live(second) && second->asked_ms < first->asked_ms ? second : first;
+}
+
+static struct attempt *ask_idle_slot(struct ask *ask)
+{
+    return attempt_live(&ask->attempts[0]) ? &ask->attempts[1] : &ask->attempts[0];
+}
+
+static bool ask_has_attempts(const struct ask *ask)
+{
+    return ask->past_count + ask_live(ask) < ASK_ATTEMPTS;
+}
+
+static void ask_send(struct ask *ask)
+{
+    struct attempt *attempt = ask_idle_slot(ask);
+    attempt->isolated =
+        ask_count(ask, OUTCOME_BIT(OUTCOME_LOST)) >= LOSSES_BEFORE_ISOLATION && ask->group->isolated < ISOLATED_MAX;
+    attempt->without_edns = ask_without_edns(ask);
+    attempt_send(ask->group, attempt);
+}
+
+static void ask_give_up(struct ask *ask, struct attempt *attempt, void (*end)(struct attempt *attempt))
+{
+    if (!attempt_live(attempt))
+        return;
+    ask_note(ask, attempt, OUTCOME_GIVEN_UP, 0);
+    end(attempt);
+}
+
+/* --- when to look at it again --- */
+
+/* Starts the timeout whose length is the shortest that is not below `ms`. */
+static void ask_look_after(struct ask *ask, uint64_t ms)
+{
+    struct timeouts *looks = ask->group->looks;
+    unsigned i = 0;
+    while (i < ASK_LOOKS - 1 && looks[i].length_ms < ms)
+        i++;
+    timeout_start(&looks[i], &ask->look);
+}
+
+/* When it has waited twice as long, and, when drops show, more often. */
+static void ask_look_later(struct ask *ask, uint64_t waited)
+{
+    if (waited >= DROPPED_AFTER)
+        ask_look_after(ask, DROPPED_STEP);
+    else
+        ask_look_after(ask, 2 * waited > DROPPED_AFTER ? DROPPED_AFTER - waited : waited);
+}
+
+/* One that has not left yet is the pool's matter, and one that left later than the timeout was started (it waited, or was sent again) gets
+ * its full time. */
+static void ask_look_at_one(struct ask *ask)
+{
+    const struct attempt *one = ask_oldest(ask);
+    uint64_t patience = upstream_patience(ask->group, one), waited = loop_now(ask->group->loop) - one->sent_ms;
+    if (one->state != ATTEMPT_SENT)
+        ask_look_after(ask, patience > UNSENT_STEP ? patience : UNSENT_STEP);
+    else if (waited < patience)
+        ask_look_after(ask, patience - waited);
+    else
+        ask_look_later(ask, waited);
+}
+
+/* The later of the two while it may still be hedged, or NULL. */
+static struct attempt *ask_hedge_of_two(struct ask *ask)
+{
+    struct attempt *later = ask_oldest(ask) == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
+    bool may_be = later->state == ATTEMPT_SENT && ask->past_count + ask_live(ask) < ATTEMPTS_WHEN_LATE;
+    return may_be ? later : NULL;
+}
+
+static void ask_look_again(struct ask *ask)
+{
+    const struct attempt *later;
+    if (ask->state == ASK_ONE)
+        ask_look_at_one(ask);
+    else if ((later = ask_hedge_of_two(ask)))
+        ask_look_later(ask, loop_now(ask->group->loop) - later->sent_ms);
+}
+
+/* --- what an action needs --- */
+
+static bool budget_has_hedge(const struct group *group)
+{
+    return group->hedge_debt + HEDGE_COST <= HEDGE_BURST;
+}
+
+static void budget_pay_hedge(struct group *group)
+{
+    if (budget_has_hedge(group))
+        group->hedge_debt += HEDGE_COST;
+}
+
+/* Out of the budget, if the server answers others, or to find out whether it does. Whatever the budget, if the attempt was dropped: it is
+ * one of many, or was passed over for long. */
+static bool ask_may_hedge(struct ask *ask)
+{
+    const struct attempt *one = ask_oldest(ask);
+    uint64_t waited = loop_now(ask->group->loop) - one->sent_ms;
+    if (one->state != ATTEMPT_SENT || waited < upstream_patience(ask->group, one) || !ask_has_attempts(ask))
+        return false;
+    if (!upstream_is_passed_over(one, 0) && !upstream_may_probe(one))
+        return false;
+    if (budget_has_hedge(ask->group) || upstream_is_lost(one) ||
+        (waited >= RESCUE_AFTER && upstream_is_passed_over(one, RESCUE_AFTER / 2)))
+        return true;
+    counter_add(ask->group->counters, COUNTER_hedges_denied, 1);
+    return false;
+}
+
+/* Both are late: the server may have dropped the hedge as well, with others. */
+static bool ask_may_hedge_again(struct ask *ask)
+{
+    struct attempt *later = ask_hedge_of_two(ask);
+    if (!later)
+        return false;
+    uint64_t waited = loop_now(ask->group->loop) - later->sent_ms;
+    if (upstream_is_lost(later))
+        later->outcome = OUTCOME_DROPPED;
+    return (waited >= AGAIN_AFTER && later->outcome == OUTCOME_DROPPED) ||
+           (waited >= AGAIN_AT_LAST && upstream_is_passed_over(later, RESCUE_AFTER));
+}
+
+/* Everything that was sent was sent so long ago that clients gave it up. */
+static bool ask_may_hedge_anew(const struct ask *ask)
+{
+    uint64_t sent_ms = 0;
+    for (unsigned i = 0; i < 2; i++)
+        if (ask->attempts[i].state == ATTEMPT_SENT && ask->attempts[i].sent_ms > sent_ms)
+            sent_ms = ask->attempts[i].sent_ms;
+    return sent_ms && ask_has_attempts(ask) &&
+           loop_now(ask->group->loop) >= sent_ms + ask->group->config->limits.answer_by_ms;
+}
+
+static bool ask_is_cleared(const struct ask *ask)
+{
+    const struct past_attempt *loss = ask_latest(ask, OUTCOME_BIT(OUTCOME_LOST_ISOLATED));
+    return upstream_lost_others(loss->server, ask->begun_ms + loss->asked, ask->begun_ms + loss->sent);
+}
+
+/* The history holds this response already. */
+static bool ask_may_retry_once(const struct ask *ask)
+{
+    return ask_has_attempts(ask) && ask_count(ask, useless_bits) == 1;
+}
+
+static bool ask_may(struct ask *ask, enum ask_action action, const struct attempt *attempt)
+{
+    switch (action) {
+    case ACTION_RETRY:
+    case ACTION_RESEND:
+        return ask_has_attempts(ask);
+    case ACTION_RETRY_ONCE:
+        return ask_may_retry_once(ask);
+    case ACTION_RETRY_ELSEWHERE:
+        return ask_may_retry_once(ask) && upstream_has_other(ask->group, attempt->server);
+    case ACTION_RETRY_PAID:
+        return ask_may_retry_once(ask) && upstream_has_other(ask->group, attempt->server) &&
+               budget_has_hedge(ask->group);
+    case ACTION_RESEND_CLEARED:
+        return ask_has_attempts(ask) && ask_is_cleared(ask);
+    case ACTION_HEDGE:
+        return ask_may_hedge(ask);
+    case ACTION_HEDGE_AGAIN:
+        return ask_may_hedge_again(ask);
+    case ACTION_HEDGE_ANEW:
+        return ask_may_hedge_anew(ask);
+    default:
+        return true;
+    }
+}
+
+/* --- actions --- */
+
+/* Beside what is live; where two are, in the place of the one that has not left, or left first. */
+static void ask_hedge(struct ask *ask)
+{
+    struct attempt *first = &ask->attempts[0], *second = &ask->attempts[1];
+    bool second_goes =
+        second->state != ATTEMPT_SENT || (first->state == ATTEMPT_SENT && second->sent_ms < first->sent_ms);
+    if (ask_live(ask) == 2)
+        ask_give_up(ask, second_goes ? second : first, attempt_cancel);
+    counter_add(ask->group->counters, COUNTER_hedges_sent, 1);
+    ask_send(ask);
+    ask_look_after(ask, DROPPED_AFTER);
+}
+
+/* It was begun while another attempt was live. */
+static bool ask_was_hedge(const struct ask *ask, const struct attempt *attempt)
+{
+    const struct attempt *beside = attempt_beside(attempt);
+    if (beside && beside->asked_ms < attempt->asked_ms)
+        return true;
+    uint64_t asked = attempt->asked_ms - ask->begun_ms;
+    for (unsigned i = 0; i < ask->past_count; i++)
+        if (ask->past[i].asked < asked && ask->past[i].ended > asked)
+            return true;
+    return false;
+}
+
+/* The response did not come to the first attempt: what that says of the others. */
+static void ask_compare(struct ask *ask, struct attempt *attempt, const struct answer *answer)
+{
+    struct attempt *other = attempt == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
+    const struct past_attempt *failure = ask_latest(ask, OUTCOME_BIT(OUTCOME_FAILURE));
+    if (failure && failure->server->entry != attempt->server->entry && answer_is_conclusive(answer))
+        upstream_disproved(failure->server);
+    if (ask_was_hedge(ask, attempt))
+        counter_add(ask->group->counters, COUNTER_hedges_won, 1);
+    if (other->sent_ms < attempt->sent_ms) /* sent later it need not be silent: the name is slow */
+        ask_give_up(ask, other, upstream_overtaken);
+    else
+        ask_give_up(ask, other, attempt_cancel);
+}
+
+static void ask_deliver(struct ask *ask, struct attempt *attempt, struct answer *answer)
+{
+    ask->answered = attempt;
+    if (answer_is_conclusive(answer))
+        upstream_proved(attempt->server);
+    if (ask->past_count > 0 || ask_live(ask) > 0)
+        ask_compare(ask, attempt, answer);
+    timeout_stop(&ask->look);
+    ask->done(ask, 0, answer);
+}
+
+static void ask_stop(struct ask *ask)
+{
+    timeout_stop(&ask->look);
+    ask_give_up(ask, &ask->attempts[0], attempt_cancel);
+    ask_give_up(ask, &ask->attempts[1], attempt_cancel);
+}
+
+/* Those that end the ask come last: it may be gone after them. */
+static void ask_act(struct ask *ask, enum ask_action action, struct attempt *attempt, struct answer *answer)
+{
+    switch (action) {
+    case ACTION_RESEND_CLEARED:
+    case ACTION_SEND:
+        counter_add(ask->group->counters, COUNTER_exchanges_resent, action == ACTION_RESEND_CLEARED);
+        ask_send(ask);
+        ask_look_after(ask, upstream_patience(ask->group, ask_oldest(ask)));
+        break;
+    case ACTION_RESEND:
+        counter_add(ask->group->counters, COUNTER_exchanges_resent, 1);
+        ask_send(ask);
+        break;
+    case ACTION_RETRY_PAID:
+        budget_pay_hedge(ask->group);
+        ask_send(ask);
+        break;
+    case ACTION_RETRY:
+    case ACTION_RETRY_ONCE:
+    case ACTION_RETRY_ELSEWHERE:
+        ask_send(ask);
+        break;
+    case ACTION_SUSPECT:
+        ask_look_after(ask, COINCIDENCE);
+        break;
+    case ACTION_HEDGE:
+        budget_pay_hedge(ask->group);
+        ask_hedge(ask);
+        break;
+    case ACTION_HEDGE_AGAIN:
+    case ACTION_HEDGE_ANEW:
+        ask_hedge(ask);
+        break;
+    case ACTION_LOOK:
+        ask_look_again(ask);
+        break;
+    case ACTION_STAY:
+        break;
+    case ACTION_END:
+        ask_stop(ask);
+        break;
+    case ACTION_FAIL:
+        ask_stop(ask);
+        ask->done(ask, ask->past[ask->past_count - 1].status, NULL);
+        break;
+    case ACTION_DELIVER:
+        ask_deliver(ask, attempt, answer);
+        break;
+    }
+}
+
+static void ask_event(struct ask *ask, unsigned event, struct attempt *attempt, struct answer *answer)
+{
+    const struct ask_row *row = ask_rows;
+    while (row->state != ask->state || row->event != event ||
+           (row->action < ACTIONS_THAT_MAY && !ask_may(ask, row->action, attempt)))
+        row++;
+    assert(row < ask_rows + ask_row_count);
+    ask->state = row->next;
+    ask->row = (uint8_t)(row - ask_rows);
+    ask_act(ask, row->action, attempt, answer);
+}
+
+/* --- what came back --- */
+
+/* Of these a client can make something; any other is about what we made of its question (RFC 1035 section 4.1.1, RFC 6891). */
+static bool is_for_clients(uint16_t rcode)
+{
+    return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN || rcode == RCODE_YXDOMAIN || rcode == RCODE_NOTIMP ||
+           rcode_is_failure(rcode);
+}
+
+static enum outcome outcome_of(const struct attempt *attempt, const struct answer *answer, int *status)
+{
+    if (answer->truncated) { /* over TCP: the server is broken; never given to a client */
+        *status = ERROR_MALFORMED;
+        return OUTCOME_UNUSABLE;
+    }
+    if (answer->rcode == RCODE_REFUSED)
+        upstream_refused(attempt->server);
+    if (!is_for_clients(answer->rcode)) {
+        *status = ERROR_UPSTREAM_ANSWER;
+        return OUTCOME_UNUSABLE;
+    }
+    return rcode_is_failure(answer->rcode) && !answer_is_verdict(answer) ? OUTCOME_FAILURE : OUTCOME_RESPONSE;
+}
+
+static void ask_attempt_done(struct attempt *attempt, int status, struct answer *answer)
+{
+    struct ask *ask = attempt->ask;
+    enum outcome outcome = answer ? outcome_of(attempt, answer, &status) : attempt->outcome;
+    if (attempt->sent_ms == 0)
+        outcome = OUTCOME_UNSENT;
+    if (outcome != OUTCOME_RESPONSE) /* which is the end */
+        ask_note(ask, attempt, outcome, status);
+    ask_event(ask, outcome, attempt, answer);
+}
+
+void ask_look_due(struct timeout *timeout)
+{
+    ask_event(container_of(timeout, struct ask, look), EVENT_LOOK, NULL, NULL);
+}
+
+/* --- the owner's side --- */
+
+void ask_start(struct ask *ask, struct group *group, const struct key *key)
+{
+    ask->group = group;
+    ask->begun_ms = loop_now(group->loop);
+    for (unsigned i = 0; i < 2; i++) {
+        ask->attempts[i].ask = ask;
+        ask->attempts[i].key = key;
+        ask->attempts[i].done = ask_attempt_done;
+    }
+    group->hedge_debt -= group->hedge_debt < HEDGE_EARNED ? group->hedge_debt : HEDGE_EARNED;
+    ask_event(ask, EVENT_START, NULL, NULL);
+}
+
+void ask_join(struct ask *ask)
+{
+    ask_event(ask, EVENT_JOIN, NULL, NULL);
+}
+
+void ask_cancel(struct ask *ask)
+{
+    if (ask->state != ASK_IDLE)
+        ask_event(ask, EVENT_CANCEL, NULL, NULL);
+}
+
+/* --- what is told of it --- */
+
+/* Brought the response, else is live for the longest, else was the latest. */
+static const struct attempt *ask_attempt(const struct ask *ask)
+{
+    const struct attempt *oldest = ask->answered ? ask->answered : ask_oldest(ask);
+    if (oldest)
+        return oldest;
+    return ask->attempts[1].asked_ms > ask->attempts[0].asked_ms ? &ask->attempts[1] : &ask->attempts[0];
+}
+
+const struct server *ask_server(const struct ask *ask)
+{
+    return ask_attempt(ask)->server;
+}
+
+static enum ask_session session_of(const struct attempt *attempt)
+{
+    if (!attempt->sent_ms)
+        return ASK_NO_SESSION;
+    if (!attempt->opened)
+        return ASK_REUSED;
+    return attempt->resumed ? ASK_RESUMED : ASK_OPENED;
+}
+
+/* The latest failure; else an attempt that is out and late; else what keeps attempts from being sent. */
+static int ask_error(const struct ask *ask, const struct server **where)
+{
+    for (unsigned i = ask->past_count; i-- > 0;) {
+        if (ask->past[i].status == 0)
+            continue;
+        *where = ask->past[i].server;
+        return ask->past[i].status;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (ask->attempts[i].state != ATTEMPT_SENT)
+            continue;
+        *where = ask->attempts[i].server;
+        return -ETIMEDOUT;
+    }
+    return upstream_last_error(ask->group, where);
+}
+
+void ask_report(const struct ask *ask, uint64_t from_ms, struct ask_report *out)
+{
+    const struct attempt *attempt = ask_attempt(ask);
+    *out = (struct ask_report){
+        .attempts = ask->past_count + ask_live(ask) + (ask->answered && ask->answered->outcome == OUTCOME_RESPONSE),
+        .session_losses = ask_count(ask, OUTCOME_BIT(OUTCOME_LOST) | OUTCOME_BIT(OUTCOME_LOST_ISOLATED)),
+        .session = session_of(attempt),
+        .begun_ms = attempt->asked_ms,
+    };
+    attempt_report(attempt, from_ms, &out->times);
+    out->error = ask_error(ask, &out->where);
+}

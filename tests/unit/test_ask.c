@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks: every row of the state table, and what attempts avoid. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "dns/codes.h"
+#include "fake_net.h"
+#include "upstream/ask_rows.h"
+#include "upstream/group.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define OTHERS 16
+static struct config *config;
+static struct group *group;
+static struct fake_ask others[OTHERS]; /* what else is asked of the group */
+static unsigned other_count;
+
+struct asked {
+    struct ask ask;
+    struct key key;
+    unsigned ended;
+    int status;
+    uint16_t rcode;
+};
+static struct asked asked, more[ISOLATED_MAX + 1];
+
+static void note_done(struct ask *ask, int status, struct answer *answer)
+{
+    struct asked *one = container_of(ask, struct asked, ask);
+    assert_true(!answer == (status < 0));
+    one->ended++;
+    one->status = status;
+    one->rcode = answer ? answer->rcode : 0;
+}
+
+static void start(struct asked *one)
+{
+    memset(one, 0, sizeof *one);
+    one->ask.done = note_done;
+    one->key = (struct key){.type = TYPE_A, .class = CLASS_IN, .name_len = 8};
+    memcpy(one->key.name, "\1a\4test", 8);
+    ask_start(&one->ask, group, &one->key);
+    fake_turn();
+}
+
+static void begin(unsigned entries)
+{
+    fake_begin();
+    config = fake_config(entries, 1);
+    group = fake_group(config);
+    memset(&asked, 0, sizeof asked);
+    memset(more, 0, sizeof more);
+    memset(others, 0, sizeof others);
+    other_count = 0;
+}
+
+static void end(void)
+{
+    ask_cancel(&asked.ask);
+    for (unsigned i = 0; i <= ISOLATED_MAX; i++)
+        ask_cancel(&more[i].ask);
+    for (unsigned i = 0; i < OTHERS; i++)
+        attempt_cancel(&others[i].attempt);
+    assert_int_equal(group->isolated, 0);
+    fake_group_end(group);
+    fake_end();
+}
+
+/* --- scripts --- */
+
+static unsigned live(const struct ask *ask)
+{
+    return (unsigned)attempt_live(&ask->attempts[0]) + (unsigned)attempt_live(&ask->attempts[1]);
+}
+
+static struct attempt *live_attempt(bool oldest)
+{
+    struct attempt *first = &asked.ask.attempts[0], *second = &asked.ask.attempts[1];
+    if (!attempt_live(first) || !attempt_live(second))
+        return attempt_live(first) ? first : second;
+    return (first->asked_ms <= second->asked_ms) == oldest ? first : second;
+}
+
+static struct fake_conn *conn_of(const struct session *session)
+{
+    for (unsigned i = 0; i < fake_dials(); i++)
+        if (fake_conn(i)->stream == &session->stream)
+            return fake_conn(i);
+    fail();
+    return NULL;
+}
+
+/* Another query goes to the group; gives the connection that it is on. */
+static struct fake_conn *ask_other(void)
+{
+    struct fake_ask *other = &others[other_count++];
+    fake_ask(group, other, "other.test");
+    fake_turn();
+    assert_int_equal(other->attempt.state, ATTEMPT_SENT);
+    return conn_of(other->attempt.session);
+}
+
+static void answer_other(void)
+{
+    struct fake_conn *conn = ask_other();
+    struct fake_frame *frame;
+    while ((frame = fake_take(conn))) {
+        if (frame->data[13] == 'o')
+            fake_reply(conn, frame, NULL);
+        free(frame);
+    }
+    assert_int_equal(others[other_count - 1].answered, 1);
+}
+
+/* From here on new connections hang, and there is no session but those of this ask's attempts. */
+static void hang(void)
+{
+    for (unsigned i = 1; i < 5; i++)
+        fake.dial[i] = FAKE_HANGS;
+    for (unsigned i = 0; i < fake_dials(); i++) {
+        struct fake_conn *conn = fake_conn(i);
+        const struct session *first = asked.ask.attempts[0].session, *second = asked.ask.attempts[1].session;
+        if (conn->stream && (!first || conn->stream != &first->stream) && (!second || conn->stream != &second->stream))
+            fake_kill(conn, ERROR_CLOSED);
+    }
+}
+
+static void use_up_attempts(void)
+{
+    struct ask *ask = &asked.ask;
+    int16_t status = ask->past_count ? ask->past[ask->past_count - 1].status : 0;
+    while (ask->past_count + live(ask) < ASK_ATTEMPTS)
+        ask->past[ask->past_count++] = (struct past_attempt){.status = status, .outcome = OUTCOME_GIVEN_UP};
+}
+
+static void finish(struct attempt *attempt, enum outcome outcome)
+{
+    static uint8_t wire[MESSAGE_HEADER];
+    struct answer answer = {.wire = wire, .len = sizeof wire};
+    answer.rcode = outcome == OUTCOME_FAILURE ? RCODE_SERVFAIL : RCODE_NOERROR;
+    bool answered = outcome == OUTCOME_RESPONSE || outcome == OUTCOME_FAILURE;
+    assert_int_equal(attempt->state == ATTEMPT_SENT, outcome != OUTCOME_UNSENT);
+    if (outcome == OUTCOME_LOST_ISOLATED || outcome == OUTCOME_LOST)
+        assert_int_equal(attempt->isolated, outcome == OUTCOME_LOST_ISOLATED);
+    attempt_finish(attempt, answered ? OUTCOME_RESPONSE : outcome, answered ? 0 : -1000 - (int)outcome,
+                   answered ? &answer : NULL);
+    fake_turn();
+}
+
+/* One letter is one event; those that end an attempt end the newest one, or after '<' the oldest. */
+static void play(const char *script)
+{
+    bool oldest = false;
+    for (; *script; script++) {
+        struct attempt *attempt = live_attempt(oldest);
+        oldest = *script == '<';
+        switch (*script) {
+        case 'S':
+            start(&asked);
+            break;
+        case 'a':
+            finish(attempt, OUTCOME_RESPONSE);
+            break;
+        case 'f':
+            finish(attempt, OUTCOME_FAILURE);
+            break;
+        case 'u':
+            finish(attempt, OUTCOME_UNUSABLE);
+            break;
+        case 'n':
+            finish(attempt, OUTCOME_NO_EDNS);
+            break;
+        case 'F':
+            finish(attempt, OUTCOME_FORMERR);
+            break;
+        case 'l':
+            finish(attempt, attempt->isolated ? OUTCOME_LOST_ISOLATED : OUTCOME_LOST);
+            break;
+        case 'e':
+            finish(attempt, OUTCOME_LOST_EXPLAINED);
+            break;
+        case 's':
+            finish(attempt, OUTCOME_SILENT);
+            break;
+        case 't':
+            finish(attempt, OUTCOME_TIMEOUT);
+            break;
+        case '0':
+            finish(attempt, OUTCOME_UNSENT);
+            break;
+        case 'h':
+            fake_pass(PATIENCE_UNKNOWN + 10);
+            break;
+        case '1':
+            fake_pass(COINCIDENCE + 10);
+            break;
+        case '3':
+            fake_pass(410);
+            break;
+        case '9':
+            fake_pass(1100);
+            break;
+        case '4':
+            fake_pass(config->limits.answer_by_ms);
+            break;
+        case 'j':
+            ask_join(&asked.ask);
+            break;
+        case 'x':
+            ask_cancel(&asked.ask);
+            break;
+        case 'b':
+            group->hedge_debt = 2000;
+            break; /* the budget is spent */
+        case 'z':
+            use_up_attempts();
+            break;
+        case 'd':
+            hang();
+            break;
+        case 'k':
+            fake_pass(10); /* after the attempts were begun */
+            fake_kill(ask_other(), -ECONNRESET);
+            fake_turn();
+            break;
+        case 'o':
+            answer_other();
+            break;
+        case '<':
+            break;
+        default:
+            fail_msg("no such event: %c", *script);
+        }
+    }
+}
+
+/* --- every row --- */
+
+#define ONE_ISOLATED "Sll"
+#define TWO_ISOLATED "Sllh"
+#define SUSPECTED    "Slll"
+#define SUSPECT_ONE  "Sllhl"
+
+static const struct scenario {
+    struct ask_row row; /* that the last event of the script takes */
+    unsigned upstreams;
+    const char *script;
+} scenarios[] = {
+    {{ASK_IDLE, EVENT_START, ACTION_SEND, ASK_ONE}, 1, "S"},
+
+    {{ASK_ONE, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE}, 1, "Sa"},
+    {{ASK_ONE, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_ONE}, 2, "Sf"},
+    {{ASK_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE}, 1, "Sf"},
+    {{ASK_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE}, 2, "Sbf"},
+    {{ASK_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE}, 2, "Sff"},
+    {{ASK_ONE, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_ONE}, 1, "Su"},
+    {{ASK_ONE, OUTCOME_UNUSABLE, ACTION_FAIL, ASK_IDLE}, 1, "Suu"},
+    {{ASK_ONE, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_ONE}, 1, "Sn"},
+    {{ASK_ONE, OUTCOME_NO_EDNS, ACTION_FAIL, ASK_IDLE}, 1, "Szn"},
+    {{ASK_ONE, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_ONE}, 2, "SnF"},
+    {{ASK_ONE, OUTCOME_FORMERR, ACTION_FAIL, ASK_IDLE}, 1, "SnF"},
+    {{ASK_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_ONE}, 1, "Sl"},
+    {{ASK_ONE, OUTCOME_LOST, ACTION_FAIL, ASK_IDLE}, 1, "Szl"},
+    {{ASK_ONE, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_ONE}, 1, "See"},
+    {{ASK_ONE, OUTCOME_LOST_EXPLAINED, ACTION_FAIL, ASK_IDLE}, 1, "Sze"},
+    {{ASK_ONE, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT}, 1, ONE_ISOLATED "l"},
+    {{ASK_ONE, OUTCOME_SILENT, ACTION_RETRY, ASK_ONE}, 1, "Ss"},
+    {{ASK_ONE, OUTCOME_SILENT, ACTION_FAIL, ASK_IDLE}, 1, "Szs"},
+    {{ASK_ONE, OUTCOME_TIMEOUT, ACTION_FAIL, ASK_IDLE}, 1, "St"},
+    {{ASK_ONE, OUTCOME_UNSENT, ACTION_FAIL, ASK_IDLE}, 1, "dS0"},
+    {{ASK_ONE, EVENT_LOOK, ACTION_HEDGE, ASK_TWO}, 1, "Sh"},
+    {{ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE}, 1, "Sbh"},
+    {{ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE}, 1, "dSh"},
+    {{ASK_ONE, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO}, 1, "Sb4j"},
+    {{ASK_ONE, EVENT_JOIN, ACTION_STAY, ASK_ONE}, 1, "Sj"},
+    {{ASK_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE}, 1, "Sx"},
+
+    {{ASK_TWO, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE}, 1, "Sha"},
+    {{ASK_TWO, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE}, 1, "Sh<a"},
+    {{ASK_TWO, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_TWO}, 2, "Shf"},
+    {{ASK_TWO, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE}, 1, "Shf"},
+    {{ASK_TWO, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_TWO}, 1, "Shu"},
+    {{ASK_TWO, OUTCOME_UNUSABLE, ACTION_STAY, ASK_ONE}, 1, "Shzu"},
+    {{ASK_TWO, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_TWO}, 1, "Shn"},
+    {{ASK_TWO, OUTCOME_NO_EDNS, ACTION_STAY, ASK_ONE}, 1, "Shzn"},
+    {{ASK_TWO, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_TWO}, 2, "ShnF"},
+    {{ASK_TWO, OUTCOME_FORMERR, ACTION_STAY, ASK_ONE}, 1, "ShnF"},
+    {{ASK_TWO, OUTCOME_LOST, ACTION_RESEND, ASK_TWO}, 1, "Shl"},
+    {{ASK_TWO, OUTCOME_LOST, ACTION_STAY, ASK_ONE}, 1, "Shzl"},
+    {{ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_TWO}, 1, "She"},
+    {{ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_ONE}, 1, "Shze"},
+    {{ASK_TWO, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT_ONE}, 1, TWO_ISOLATED "l"},
+    {{ASK_TWO, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT_ONE}, 1, TWO_ISOLATED "<l"},
+    {{ASK_TWO, OUTCOME_SILENT, ACTION_RETRY, ASK_TWO}, 1, "Shs"},
+    {{ASK_TWO, OUTCOME_SILENT, ACTION_STAY, ASK_ONE}, 1, "Shzs"},
+    {{ASK_TWO, OUTCOME_TIMEOUT, ACTION_STAY, ASK_ONE}, 1, "Sh<t"},
+    {{ASK_TWO, OUTCOME_UNSENT, ACTION_STAY, ASK_ONE}, 1, "Sdh0"},
+    {{ASK_TWO, EVENT_LOOK, ACTION_HEDGE_AGAIN, ASK_TWO}, 1, "Sh9o99"},
+    {{ASK_TWO, EVENT_LOOK, ACTION_LOOK, ASK_TWO}, 1, "Sh3"},
+    {{ASK_TWO, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO}, 1, "Sh4j"},
+    {{ASK_TWO, EVENT_JOIN, ACTION_STAY, ASK_TWO}, 1, "Shj"},
+    {{ASK_TWO, EVENT_CANCEL, ACTION_END, ASK_IDLE}, 1, "Shx"},
+
+    {{ASK_SUSPECT, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_ONE}, 1, SUSPECTED "k1"},
+    {{ASK_SUSPECT, EVENT_LOOK, ACTION_FAIL, ASK_IDLE}, 1, SUSPECTED "1"},
+    {{ASK_SUSPECT, EVENT_LOOK, ACTION_FAIL, ASK_IDLE}, 1, SUSPECTED "kz1"},
+    {{ASK_SUSPECT, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECTED "j"},
+    {{ASK_SUSPECT, EVENT_CANCEL, ACTION_END, ASK_IDLE}, 1, SUSPECTED "x"},
+
+    {{ASK_SUSPECT_ONE, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE}, 1, SUSPECT_ONE "a"},
+    {{ASK_SUSPECT_ONE, OUTCOME_FAILURE, ACTION_RETRY_PAID, ASK_SUSPECT_ONE}, 2, SUSPECT_ONE "f"},
+    {{ASK_SUSPECT_ONE, OUTCOME_FAILURE, ACTION_DELIVER, ASK_IDLE}, 1, SUSPECT_ONE "f"},
+    {{ASK_SUSPECT_ONE, OUTCOME_UNUSABLE, ACTION_RETRY_ONCE, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "u"},
+    {{ASK_SUSPECT_ONE, OUTCOME_UNUSABLE, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "zu"},
+    {{ASK_SUSPECT_ONE, OUTCOME_NO_EDNS, ACTION_RETRY, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "n"},
+    {{ASK_SUSPECT_ONE, OUTCOME_NO_EDNS, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "zn"},
+    {{ASK_SUSPECT_ONE, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_SUSPECT_ONE}, 2, SUSPECT_ONE "F"},
+    {{ASK_SUSPECT_ONE, OUTCOME_FORMERR, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "F"},
+    {{ASK_SUSPECT_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_SUSPECT_ONE}, 1, "Shllll"}, /* the oldest is not isolated */
+    {{ASK_SUSPECT_ONE, OUTCOME_LOST, ACTION_STAY, ASK_SUSPECT}, 1, "Shlllzl"},
+    {{ASK_SUSPECT_ONE, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "e"},
+    {{ASK_SUSPECT_ONE, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "ze"},
+    {{ASK_SUSPECT_ONE, OUTCOME_LOST_ISOLATED, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "l"},
+    {{ASK_SUSPECT_ONE, OUTCOME_SILENT, ACTION_RETRY, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "s"},
+    {{ASK_SUSPECT_ONE, OUTCOME_SILENT, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "zs"},
+    {{ASK_SUSPECT_ONE, OUTCOME_TIMEOUT, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "t"},
+    {{ASK_SUSPECT_ONE, OUTCOME_UNSENT, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "du0"},
+    {{ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_TWO}, 1, SUSPECT_ONE "k1"},
+    {{ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE}, 1, SUSPECT_ONE "1"},
+    {{ASK_SUSPECT_ONE, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "j"},
+    {{ASK_SUSPECT_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE}, 1, SUSPECT_ONE "x"},
+};
+
+static bool same_row(const struct ask_row *a, const struct ask_row *b)
+{
+    return a->state == b->state && a->event == b->event && a->action == b->action && a->next == b->next;
+}
+
+static void check_end(const struct scenario *scenario)
+{
+    switch (scenario->row.action) {
+    case ACTION_DELIVER:
+        assert_int_equal(asked.ended, 1);
+        assert_int_equal(asked.status, 0);
+        assert_int_equal(asked.rcode, scenario->row.event == OUTCOME_FAILURE ? RCODE_SERVFAIL : RCODE_NOERROR);
+        assert_non_null(ask_server(&asked.ask));
+        break;
+    case ACTION_FAIL: /* the latest reason is told */
+        assert_int_equal(asked.ended, 1);
+        assert_int_equal(asked.status,
+                         scenario->row.event < OUTCOMES ? -1000 - scenario->row.event : -1000 - OUTCOME_LOST_ISOLATED);
+        break;
+    default:
+        assert_int_equal(asked.ended, 0);
+    }
+}
+
+static void play_scenario(const struct scenario *scenario)
+{
+    static const unsigned live_in[ASK_STATES] = {[ASK_ONE] = 1, [ASK_TWO] = 2, [ASK_SUSPECT_ONE] = 1};
+    begin(scenario->upstreams);
+    play(scenario->script);
+    if (!same_row(&ask_rows[asked.ask.row], &scenario->row))
+        fail_msg("\"%s\" takes row %u (state %u, event %u, action %u)", scenario->script, asked.ask.row,
+                 ask_rows[asked.ask.row].state, ask_rows[asked.ask.row].event, ask_rows[asked.ask.row].action);
+    assert_int_equal(asked.ask.state, scenario->row.next);
+    assert_int_equal(live(&asked.ask), live_in[scenario->row.next]);
+    assert_true(asked.ask.past_count + live(&asked.ask) <= ASK_ATTEMPTS);
+    check_end(scenario);
+    if (asked.ask.state == ASK_IDLE)
+        assert_false(list_linked(&asked.ask.look.link));
+    end();
+}
+
+static void every_row_is_taken(void **state)
+{
+    (void)state;
+    bool taken[256] = {false};
+    for (unsigned i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+        play_scenario(&scenarios[i]);
+        for (unsigned row = 0; row < ask_row_count; row++)
+            taken[row] |= same_row(&ask_rows[row], &scenarios[i].row);
+    }
+    for (unsigned row = 0; row < ask_row_count; row++)
+        if (!taken[row])
+            fail_msg("no scenario for row %u (state %u, event %u, action %u)", row, ask_rows[row].state,
+                     ask_rows[row].event, ask_rows[row].action);
+}
+
+static bool needs_nothing(unsigned action)
+{
+    return action >= ACTIONS_THAT_MAY;
+}
+
+/* Whatever happens in a state has a row that may be taken, and none is behind one that always may. */
+static void every_event_has_its_last_row(void **state)
+{
+    (void)state;
+    for (unsigned in = ASK_ONE; in < ASK_STATES; in++) {
+        for (unsigned event = OUTCOME_RESPONSE; event <= EVENT_CANCEL; event++) {
+            unsigned last = 0;
+            for (unsigned row = 0; row < ask_row_count; row++) {
+                if (ask_rows[row].state != in || ask_rows[row].event != event)
+                    continue;
+                assert_int_equal(last, 0);
+                last = needs_nothing(ask_rows[row].action);
+            }
+            bool happens =
+                event != OUTCOME_GIVEN_UP && event != EVENT_START && (in != ASK_SUSPECT || event > EVENT_START);
+            assert_int_equal(last, happens);
+        }
+    }
+}
+
+/* --- what attempts avoid --- */
+
+static void server_of_a_failure_stays_avoided_after_a_loss(void **state)
+{
+    (void)state;
+    begin(2);
+    play("Sf");
+    struct server *failed = asked.ask.past[0].server;
+    assert_ptr_not_equal(asked.ask.attempts[0].server, failed);
+    for (unsigned i = 0; i < 2; i++) {
+        fake_kill(conn_of(asked.ask.attempts[0].session), -ECONNRESET);
+        fake_pass(100);
+        assert_int_equal(asked.ask.attempts[0].state, ATTEMPT_SENT);
+        if (i == 0) /* the second loss isolates it, and then there is no other server left */
+            assert_ptr_not_equal(asked.ask.attempts[0].server, failed);
+    }
+    end();
+}
+
+static void hedge_goes_to_another_server_and_session(void **state)
+{
+    (void)state;
+    begin(2);
+    play("Sh");
+    assert_ptr_not_equal(asked.ask.attempts[0].server, asked.ask.attempts[1].server);
+    end();
+    begin(1);
+    play("Sh");
+    assert_ptr_equal(asked.ask.attempts[0].server, asked.ask.attempts[1].server);
+    assert_ptr_not_equal(asked.ask.attempts[0].session, asked.ask.attempts[1].session);
+    end();
+}
+
+static void edns_is_left_away_until_another_server_is_asked(void **state)
+{
+    (void)state;
+    begin(2);
+    play("Sn");
+    struct server *without = asked.ask.past[0].server;
+    assert_true(asked.ask.attempts[0].without_edns);
+    assert_ptr_equal(asked.ask.attempts[0].server, without);
+    play("h");
+    assert_true(asked.ask.attempts[1].without_edns);
+    play("<F");
+    assert_false(asked.ask.attempts[0].without_edns);
+    end();
+}
+
+static void two_losses_isolate(void **state)
+{
+    (void)state;
+    begin(1);
+    play("Slee");
+    assert_false(asked.ask.attempts[0].isolated);
+    play("l");
+    assert_true(asked.ask.attempts[0].isolated);
+    assert_true(asked.ask.attempts[0].session->reserved);
+    play("s"); /* and so it stays */
+    assert_true(asked.ask.attempts[0].isolated);
+    end();
+}
+
+/* Where many are suspected, none of them is what ends the sessions: the others are not made to wait for their turn. */
+static void few_are_isolated_at_a_time(void **state)
+{
+    (void)state;
+    begin(1);
+    for (unsigned i = 0; i <= ISOLATED_MAX; i++) {
+        start(&more[i]);
+        for (unsigned loss = 0; loss < 2; loss++) {
+            assert_int_equal(more[i].ask.attempts[0].state, ATTEMPT_SENT);
+            attempt_finish(&more[i].ask.attempts[0], OUTCOME_LOST, -ECONNRESET, NULL);
+            fake_turn();
+        }
+        assert_int_equal(more[i].ask.attempts[0].isolated, i < ISOLATED_MAX);
+    }
+    assert_int_equal(group->isolated, ISOLATED_MAX);
+    end();
+}
+
+/* --- what is told --- */
+
+static void report_counts_attempts_and_losses(void **state)
+{
+    (void)state;
+    struct ask_report report;
+    begin(1);
+    play("Slesl");
+    ask_report(&asked.ask, 0, &report);
+    assert_int_equal(report.attempts, 5);
+    assert_int_equal(report.session_losses, 2);
+    assert_int_equal(report.error, -1000 - OUTCOME_LOST);
+    assert_ptr_equal(report.where, group->servers[0]);
+    end();
+    begin(1);
+    play("S");
+    ask_report(&asked.ask, 0, &report);
+    assert_int_equal(report.error, -ETIMEDOUT); /* out, and no response so far */
+    assert_int_equal(report.session, ASK_OPENED);
+    end();
+    begin(1);
+    play("dS");
+    ask_report(&asked.ask, 0, &report);
+    assert_int_equal(report.error, ERROR_NO_SERVER);
+    assert_int_equal(report.session, ASK_NO_SESSION);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_is_taken),
+        cmocka_unit_test(every_event_has_its_last_row),
+        cmocka_unit_test(server_of_a_failure_stays_avoided_after_a_loss),
+        cmocka_unit_test(hedge_goes_to_another_server_and_session),
+        cmocka_unit_test(edns_is_left_away_until_another_server_is_asked),
+        cmocka_unit_test(two_losses_isolate),
+        cmocka_unit_test(few_are_isolated_at_a_time),
+        cmocka_unit_test(report_counts_attempts_and_losses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
