@@ -21,6 +21,8 @@
 #include "resolve/tally.h"
 #include "upstream/groups.h"
 
+struct lookup_stage;
+
 /* Any answer and an OPT of ours. */
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
 
@@ -51,10 +53,12 @@ struct resolver {
     unsigned answering_count;
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
-    struct timeouts answer_by;      /* of waiting queries */
-    struct timeouts stale_after;    /* of lookups: when waiting clients get what has expired */
-    uint8_t *big;                   /* RESOLVER_BIG octets: an answer that does not fit the client's room */
-    struct answer_scratch *scratch; /* for walks of our own answers */
+    size_t dependent_lookups;          /* that were begun for another one: a quarter of the places is kept for them */
+    const struct lookup_stage *stages; /* STAGE_DONE of them */
+    struct timeouts answer_by;         /* of waiting queries */
+    struct timeouts stale_after;       /* of lookups: when waiting clients get what has expired */
+    uint8_t *big;                      /* RESOLVER_BIG octets: an answer that does not fit the client's room */
+    struct answer_scratch *scratch;    /* for walks of our own answers */
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;

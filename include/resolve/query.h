@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "resolve/context.h"
 #include "resolve/step.h"
+#include "resolve/waiter.h"
 
 struct query;
 struct lookup;
@@ -63,10 +64,9 @@ struct query {
     bool parked;             /* lies in the slab, waits */
     uint8_t how;             /* enum how, of what it gets: a hit unless somebody knows better */
     /* While parked: */
-    struct list_link in_owner; /* the listener's list of its waiting queries, if it keeps one */
-    struct list_link in_step;  /* the list of the step that lets it wait, if that keeps one */
-    struct list_link in_lookup;
-    struct lookup *lookup;                /* NULL: it does not wait for one */
+    struct list_link in_owner;            /* the listener's list of its waiting queries, if it keeps one */
+    struct list_link in_step;             /* the list of the step that lets it wait, if that keeps one */
+    struct waiter waiter;                 /* for its lookup, if it waits for one */
     struct query_response *kept_response; /* while it waits in a step's `answer`; else NULL */
     const struct server *server;          /* who was asked for it last; set before its answer is given */
     struct table_link by_client;          /* finds retransmissions */

@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions under way: asked once, answered to everybody who waits for them.
+/* Lookups: stage after stage, and one response for everybody who waits for it.
  *
  * Invariants:
- *   - a lookup is in the table from its birth to lookup_finish or lookup_fail, and its ask is under way in between;
+ *   - a lookup is in the table from its birth to lookup_finish or lookup_fail, and one of its stages waits in between;
  *   - it may lose its waiters (answered late with SERVFAIL, or gone) and go on: its answer still fills the cache;
- *   - lookup_finish takes it out of the table first, then answers, then stores: a waiter never joins a lookup that is over.
+ *   - lookup_finish takes it out of the table first, then calls the waiters, then stores: nobody joins a lookup that is over;
+ *   - its depth is greater than that of each lookup that waits for it, so no waits form a circle.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/errors.h"
-#include "base/log.h"
+#include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
 
-#define SOURCE_MOST                                                                                                    \
-    32 /* octets of an upstream's name in the text of an extended error: what is wrong must fit behind it */
 #define FAILURE_TTL 2 /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
 
 static void lookup_free(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->resolver;
     upstream_release(lookup->plan);
+    resolver->dependent_lookups -= lookup->dependent;
+    if (lookup->kept)
+        mem_free(lookup->kept);
     slab_give(&resolver->lookups, lookup);
     if (resolver->lookups.in_use == 0)
         loop_rest(resolver->loop);
@@ -32,121 +34,63 @@ static void lookup_free(struct lookup *lookup)
 /* Out of the table, nothing under way: from here on it only has waiters. */
 static void lookup_close(struct lookup *lookup)
 {
+    struct list_link *link;
     table_remove(&lookup->resolver->lookups_by_key, &lookup->by_key);
     timeout_stop(&lookup->stale_after);
+    while ((link = list_first(&lookup->waits)))
+        lookup_stop_waiting(container_of(link, struct lookup_wait, in_parent));
     ask_cancel(&lookup->ask);
-}
-
-static struct query *lookup_next_waiter(struct lookup *lookup)
-{
-    struct list_link *link = list_first(&lookup->waiters);
-    return link ? container_of(link, struct query, in_lookup) : NULL;
 }
 
 /* --- instead of fresh data --- */
 
-/* As stale_answer, of one that waits. */
-static bool answer_stale(struct query *query)
+static struct waiter *next_for_stale(const struct lookup *lookup)
 {
-    struct cache_found found;
-    if (!stale_find(query, &found))
-        return false;
-    if (lookup_is_worth_it(query, found.answer.rcode))
-        lookup_record_answer(query, &found.answer, true);
-    query->how = HOW_STALE;
-    query->server = ask_server(&query->lookup->ask);
-    query_answer(query, &found.answer);
-    return true;
+    list_for_each(link, &lookup->waiters) {
+        struct waiter *waiter = container_of(link, struct waiter, link);
+        if (waiter->take_stale)
+            return waiter;
+    }
+    return NULL;
 }
 
 /* Gives expired data to those who wait; true if nobody waits any more. The key is answered so at once from now on, for a while. */
-static bool lookup_answer_stale(struct lookup *lookup)
+static bool lookup_give_stale(struct lookup *lookup)
 {
-    struct query *query = lookup_next_waiter(lookup);
-    if (query)
+    struct waiter *waiter = next_for_stale(lookup);
+    if (waiter)
         stale_note_failure(lookup->resolver, lookup->by_key.hash);
-    while (query && answer_stale(query))
-        query = lookup_next_waiter(lookup);
-    return !query;
+    while (waiter && waiter->take_stale(waiter))
+        waiter = next_for_stale(lookup);
+    return list_empty(&lookup->waiters);
 }
 
 /* The clients have waited long enough for fresh data; the lookup goes on. */
 void lookup_stale_due(struct timeout *timeout)
 {
-    (void)lookup_answer_stale(container_of(timeout, struct lookup, stale_after));
+    (void)lookup_give_stale(container_of(timeout, struct lookup, stale_after));
 }
 
-/* --- why it failed --- */
+/* --- the end --- */
 
-static int ede_of(int error)
+static void lookup_call_waiters(struct lookup *lookup, const struct answer *answer)
 {
-    switch (error) {
-    case ERROR_NO_SERVER:
-    case ERROR_THROTTLED:
-        return EDE_NO_REACHABLE_AUTHORITY;
-    case ERROR_MALFORMED:
-    case ERROR_UPSTREAM_ANSWER:
-    case ERROR_UPSTREAM_FORMERR:
-        return EDE_INVALID_DATA;
-    case -ENOMEM:
-    case ERROR_LIMIT:
-    case ERROR_STOPPING:
-        return EDE_OTHER;
-    default:
-        return EDE_NETWORK_ERROR;
+    struct list_link *link;
+    while ((link = list_pop(&lookup->waiters))) {
+        struct waiter *waiter = container_of(link, struct waiter, link);
+        waiter->done(waiter, answer);
     }
 }
 
-static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_TEXT + 1])
+void lookup_fail(struct lookup *lookup, int reason)
 {
-    struct ask_report report;
-    ask_report(&lookup->ask, 0, &report);
-    int error = lookup->abandoned ? lookup->abandoned : report.error;
-    const char *name = upstream_name(report.where);
-    *ede_code = ede_of(error);
-    snprintf(text, EDE_TEXT + 1, "%.*s%s%s", SOURCE_MOST, name, name[0] ? ": " : "", error_text(error));
-    lookup_add_id(lookup, text);
-}
-
-static void fail_query(struct query *query)
-{
-    char text[EDE_TEXT + 1];
-    struct query_outcome outcome = {.rcode = RCODE_SERVFAIL, .text = text};
-    lookup_explain(query->lookup, &outcome.ede_code, text);
-    outcome.text_len = strlen(text);
-    lookup_record(query, &outcome);
-    query->server = ask_server(&query->lookup->ask);
-    struct ede_list ede = {.count = 0};
-    ede_add(&ede, (uint16_t)outcome.ede_code, text, outcome.text_len);
-    if (upstream_is_starting(query->lookup->group))
-        ede_add(&ede, EDE_NOT_READY, NULL, 0);
-    query_error_with(query, RCODE_SERVFAIL, &ede);
-}
-
-void lookup_give_up(struct query *query)
-{
-    if (!answer_stale(query))
-        fail_query(query);
-}
-
-static void lookup_fail(struct lookup *lookup)
-{
-    struct query *query;
+    lookup->error = reason;
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
     lookup_close(lookup);
-    lookup_answer_stale(lookup);
-    while ((query = lookup_next_waiter(lookup)))
-        fail_query(query);
+    lookup_give_stale(lookup);
+    lookup_call_waiters(lookup, NULL);
     lookup_free(lookup);
 }
-
-void lookup_abandon(struct lookup *lookup, int reason)
-{
-    lookup->abandoned = reason;
-    lookup_fail(lookup);
-}
-
-/* --- an answer --- */
 
 static void lookup_store(struct lookup *lookup, const struct answer *answer)
 {
@@ -162,7 +106,7 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
                       bool with_id)
 {
     char text[EDE_TEXT * 2];
-    snprintf(text, sizeof text, "%.*s%s%.*s", SOURCE_MOST, source, ede->len ? ": " : "", ede->len, ede->text);
+    snprintf(text, sizeof text, "%.*s%s%.*s", LOOKUP_SOURCE, source, ede->len ? ": " : "", ede->len, ede->text);
     if (with_id && strlen(text) <= EDE_TEXT)
         lookup_add_id(lookup, text);
     ede_add(named, ede->code, text, strlen(text));
@@ -189,7 +133,7 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
 /* What is kept rather than a failure, and not overwritten by it, be it asked for by nobody; but a failed validation is a verdict. */
 static bool lookup_finish_stale(struct lookup *lookup, const struct answer *answer)
 {
-    if (answer_is_conclusive(answer) || answer_is_verdict(answer) || !lookup_answer_stale(lookup))
+    if (answer_is_conclusive(answer) || answer_is_verdict(answer) || !lookup_give_stale(lookup))
         return false;
     lookup_close(lookup);
     lookup_free(lookup);
@@ -209,7 +153,6 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
 {
     const struct config *config = lookup->resolver->config;
     struct ttl_limits limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl};
-    struct query *query;
     if (lookup_finish_stale(lookup, answer))
         return;
     lookup_name_source(lookup, answer);
@@ -221,28 +164,78 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
         answer->ttl = FAILURE_TTL;
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
-    while ((query = lookup_next_waiter(lookup))) {
-        if (lookup_is_worth_it(query, answer->rcode))
-            lookup_record_answer(query, answer, false);
-        query->server = ask_server(&lookup->ask);
-        query_answer(query, answer);
-    }
+    lookup_call_waiters(lookup, answer);
     lookup_store(lookup, answer); /* last: what it will read is on its way meanwhile */
     lookup_free(lookup);
 }
 
-static void lookup_done(struct ask *ask, int status, struct answer *answer)
+/* --- stages --- */
+
+static bool ask_is_wanted(const struct lookup *lookup)
+{
+    return !lookup->answer;
+}
+
+static bool ask_begin(struct lookup *lookup)
+{
+    ask_start(&lookup->ask, lookup->group, &lookup->key);
+    return true;
+}
+
+const struct lookup_stage lookup_stages[STAGE_DONE] = {
+    [STAGE_ASK] = {ask_is_wanted, ask_begin},
+};
+
+bool lookup_advance(struct lookup *lookup, enum stage stage)
+{
+    for (; stage < STAGE_DONE; stage++) {
+        const struct lookup_stage *next = &lookup->resolver->stages[stage];
+        lookup->stage = stage;
+        if (next->begin && (!next->wanted || next->wanted(lookup)) && next->begin(lookup))
+            return true;
+    }
+    lookup->stage = STAGE_DONE;
+    lookup_finish(lookup, lookup->answer);
+    return false;
+}
+
+/* A response that outlives the session's buffer. */
+struct kept_response {
+    struct answer answer;
+    uint16_t ttl_offsets[]; /* and the message behind them */
+};
+
+static bool lookup_keep(struct lookup *lookup)
+{
+    const struct answer *answer = lookup->answer;
+    size_t offsets = answer->ttl_count * sizeof *answer->ttl_offsets;
+    struct kept_response *kept = mem_alloc(sizeof *kept + offsets + answer->len);
+    if (!kept)
+        return false;
+    kept->answer = *answer;
+    kept->answer.wire = (uint8_t *)kept->ttl_offsets + offsets;
+    kept->answer.ttl_offsets = kept->ttl_offsets;
+    memcpy(kept->ttl_offsets, answer->ttl_offsets, offsets);
+    memcpy(kept->answer.wire, answer->wire, answer->len);
+    lookup->kept = kept;
+    lookup->answer = &kept->answer;
+    return true;
+}
+
+/* Only where a later stage waits the response is copied. */
+static void lookup_asked(struct ask *ask, int status, struct answer *answer)
 {
     struct lookup *lookup = container_of(ask, struct lookup, ask);
+    lookup->answer = answer;
     if (status < 0)
-        lookup_fail(lookup);
-    else
-        lookup_finish(lookup, answer);
+        lookup_fail(lookup, 0);
+    else if (lookup_advance(lookup, STAGE_ASK + 1) && !lookup_keep(lookup))
+        lookup_fail(lookup, -ENOMEM);
 }
 
 /* --- birth --- */
 
-static struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash)
+struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
     struct table_link *link = table_first(&resolver->lookups_by_key, hash);
     for (; link; link = table_next(link)) {
@@ -253,75 +246,73 @@ static struct lookup *lookup_find(struct resolver *resolver, const struct key *k
     return NULL;
 }
 
-static struct lookup *lookup_new(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash)
+/* The others are kept for lookups that lookups wait for. */
+static size_t places_for_clients(const struct resolver *resolver)
 {
-    struct lookup *lookup = slab_take(&resolver->lookups);
+    return resolver->lookups.limit - resolver->lookups.limit / 4;
+}
+
+struct lookup *lookup_new(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
+                          unsigned depth)
+{
+    bool full = resolver->lookups.in_use - resolver->dependent_lookups >= places_for_clients(resolver);
+    struct lookup *lookup = depth == 0 && full ? NULL : slab_take(&resolver->lookups);
     if (!lookup)
         return NULL;
     lookup->resolver = resolver;
     lookup->group = group;
     lookup->plan = upstream_hold(group);
+    lookup->depth = (uint8_t)depth;
+    lookup->dependent = depth > 0;
+    resolver->dependent_lookups += lookup->dependent;
     key_copy(&lookup->key, key);
     lookup->epoch = cache_epoch(resolver->cache);
     lookup->begun_ms = loop_now(resolver->loop);
     list_init(&lookup->waiters);
-    lookup->ask.done = lookup_done;
+    list_init(&lookup->waits);
+    lookup->ask.done = lookup_asked;
     table_insert(&resolver->lookups_by_key, &lookup->by_key, hash);
     return lookup;
 }
 
-static void lookup_start(struct lookup *lookup, enum counter why)
+/* As good as begun for the one who joins: whoever waited before has given up. */
+static void lookup_renew(struct lookup *lookup)
 {
-    counter_add(lookup->resolver->counters, why, 1);
-    ask_start(&lookup->ask, lookup->group, &lookup->key);
-}
-
-/* The group that serves the query. The routes may have changed since it came: then it is for whoever serves its name now. */
-static struct group *find_group(struct query *query)
-{
-    const struct groups *groups = query->resolver->groups;
-    struct group *group = groups_find(groups, query->key.group);
-    if (group)
-        return group;
-    query_route(query);
-    return groups_find(groups, query->key.group);
-}
-
-enum verdict lookup_join(struct query *query)
-{
-    struct resolver *resolver = query->resolver;
-    struct group *group = find_group(query);
-    struct query *parked = query_park(query);
-    if (!parked)
-        return DROPPED;
-    parked->how = HOW_MISS;
-    struct lookup *lookup = lookup_find(resolver, &parked->key, parked->hash);
-    bool joined = lookup != NULL;
-    if (!joined)
-        lookup = lookup_new(resolver, group, &parked->key, parked->hash);
-    if (!lookup)
-        return query_give_up(parked, error_text(ERROR_LIMIT));
-    if (joined && list_empty(&lookup->waiters))
+    if (lookup->stage == STAGE_ASK && list_empty(&lookup->waiters))
         ask_join(&lookup->ask);
-    parked->lookup = lookup;
-    list_push_back(&lookup->waiters, &parked->in_lookup);
+}
+
+bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
+                 struct waiter *waiter)
+{
+    struct lookup *lookup = lookup_find(resolver, key, hash);
+    bool joined = lookup != NULL;
     if (joined)
-        counter_add(resolver->counters, COUNTER_lookups_joined, 1);
+        lookup_renew(lookup);
     else
-        lookup_start(lookup, COUNTER_lookups_started);
+        lookup = lookup_new(resolver, group, key, hash, 0);
+    if (!lookup)
+        return false;
+    waiter->lookup = lookup;
+    list_push_back(&lookup->waiters, &waiter->link);
+    counter_add(resolver->counters, joined ? COUNTER_lookups_joined : COUNTER_lookups_started, 1);
     if (!list_linked(&lookup->stale_after.link))
         timeout_start(&resolver->stale_after, &lookup->stale_after);
-    return WAITING;
+    if (!joined)
+        (void)lookup_advance(lookup, STAGE_STORE);
+    return true;
 }
 
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
-    /* Refreshes never crowd out clients: they get the first half of the places. */
+    /* Refreshes never crowd out clients: they get the first half of their places. */
     if (lookup_find(resolver, key, hash) || resolver->stopping ||
-        resolver->lookups.in_use >= resolver->lookups.limit / 2)
+        resolver->lookups.in_use - resolver->dependent_lookups >= places_for_clients(resolver) / 2)
         return;
     struct group *group = groups_find(resolver->groups, key->group);
-    struct lookup *lookup = group ? lookup_new(resolver, group, key, hash) : NULL;
-    if (lookup)
-        lookup_start(lookup, COUNTER_refreshes);
+    struct lookup *lookup = group ? lookup_new(resolver, group, key, hash, 0) : NULL;
+    if (!lookup)
+        return;
+    counter_add(resolver->counters, COUNTER_refreshes, 1);
+    (void)lookup_advance(lookup, STAGE_STORE);
 }

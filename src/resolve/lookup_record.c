@@ -55,7 +55,7 @@ static void note_outcome(struct record *record, const struct query_outcome *outc
 
 static void make_record(struct record *record, const struct query *query, const struct query_outcome *outcome)
 {
-    const struct lookup *lookup = query->lookup;
+    const struct lookup *lookup = query->waiter.lookup;
     uint64_t now_ms = loop_now(query->resolver->loop), received_ms = query->received_ms;
     *record = (struct record){
         .id = lookup->record_id,
@@ -114,10 +114,10 @@ void lookup_record(struct query *query, const struct query_outcome *outcome)
     bool kept = rcode_is_failure(outcome->rcode) || lookup_is_slow(query);
     counter_add(query->resolver->counters, COUNTER_queries_slow, lookup_is_slow(query));
     if (kept)
-        lookup_id(query->lookup);
+        lookup_id(query->waiter.lookup);
     make_record(&record, query, outcome);
     if (kept)
-        keep(query->lookup, &record);
+        keep(query->waiter.lookup, &record);
     if (query->origin.ops->recorded)
         query->origin.ops->recorded(query, &record);
 }

@@ -28,7 +28,7 @@ static void query_end(struct query *query, enum counter how)
         histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query->received_ms, 1);
     timeout_stop(&query->answer_by);
     list_remove(&query->in_step);
-    list_remove(&query->in_lookup);
+    list_remove(&query->waiter.link);
     list_remove(&query->in_owner);
     table_remove(&resolver->queries_by_client, &query->by_client);
     mem_free(query->kept_response);
@@ -354,8 +354,7 @@ static struct query *query_copy(struct query *query)
     }
     memcpy(parked, query, offsetof(struct query, key));
     key_copy(&parked->key, &query->key);
-    parked->in_owner = parked->in_step = parked->in_lookup = (struct list_link){NULL, NULL};
-    parked->lookup = NULL;
+    parked->in_owner = parked->in_step = parked->waiter.link = (struct list_link){NULL, NULL};
     parked->kept_response = NULL;
     parked->answer_by = (struct timeout){{NULL, NULL}, 0};
     memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);
@@ -378,8 +377,7 @@ struct query *query_park(struct query *query)
     }
     if (query->parked) {
         list_remove(&query->in_step);
-        list_remove(&query->in_lookup);
-        query->lookup = NULL;
+        list_remove(&query->waiter.link);
         return query;
     }
     return query_copy(query);

@@ -16,7 +16,7 @@ static void answer_by_expired(struct timeout *timeout)
     struct query *query = container_of(timeout, struct query, answer_by);
     char text[EDE_TEXT + 1];
     counter_add(query->resolver->counters, COUNTER_deadlines_hit, 1);
-    if (query->lookup) {
+    if (list_linked(&query->waiter.link)) {
         lookup_give_up(query);
         return;
     }
@@ -94,7 +94,8 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
     unsigned queries = config->limits.queries_in_flight;
     resolver->config = config;
     resolver->queries.limit = queries;
-    resolver->lookups.limit = 2 * (size_t)queries; /* they may outlive their waiters by an attempt's time */
+    /* A quarter is kept for lookups that lookups wait for; the others may outlive their waiters by an attempt's time. */
+    resolver->lookups.limit = 8 * (size_t)queries / 3;
     timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms - TIMER_GRAIN_MS);
     timeouts_set_length(&resolver->stale_after, config->cache.stale_answer_after_ms);
 }
@@ -102,7 +103,8 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
                   struct cache *cache, struct groups *groups, struct step_set *steps)
 {
-    *resolver = (struct resolver){.loop = loop, .counters = counters, .cache = cache, .groups = groups};
+    *resolver = (struct resolver){
+        .loop = loop, .counters = counters, .cache = cache, .groups = groups, .stages = lookup_stages};
     int status = -ENOMEM;
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
@@ -136,7 +138,7 @@ void resolver_stop(struct resolver *resolver)
     resolver->stopping = true;
     for (size_t i = 0; i <= lookups->mask; i++)
         while (lookups->buckets[i])
-            lookup_abandon(container_of(lookups->buckets[i], struct lookup, by_key), ERROR_STOPPING);
+            lookup_fail(container_of(lookups->buckets[i], struct lookup, by_key), ERROR_STOPPING);
     for (size_t i = 0; i <= queries->mask; i++) /* those that wait in steps */
         while (queries->buckets[i])
             query_give_up(container_of(queries->buckets[i], struct query, by_client), error_text(ERROR_STOPPING));

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Whoever waits for a lookup: a query (of a client or of a trace), or another lookup. Nobody waits for a refresh.
+ *
+ * Does:    links its owner to the lookup.
+ * Owns:    nothing; it lies in its owner, who may leave at any time by removing `link`.
+ * Threads: the worker's.
+ */
+#ifndef DOTSTUB_RESOLVE_WAITER_H
+#define DOTSTUB_RESOLVE_WAITER_H
+
+#include <stdbool.h>
+#include "base/list.h"
+
+struct answer;
+struct lookup;
+
+struct waiter {
+    struct list_link link; /* the lookup's waiters */
+    struct lookup *lookup; /* while it waits and while it is called */
+    /* The lookup is over, and the waiter has left it. `answer` is borrowed until the return; NULL: there is none, the lookup knows why. */
+    void (*done)(struct waiter *waiter, const struct answer *answer);
+    /* Fresh data is slow or cannot be had: true if the waiter took expired data and left. NULL: it wants fresh data only. */
+    bool (*take_stale)(struct waiter *waiter);
+};
+
+#endif

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT */
+/* Lookups as such: their stages, who waits for them, and lookups that wait for lookups. */
+#include <errno.h>
+#include <stdio.h>
+#include "resolve/lookup.h"
+#include "base/mem.h"
+#include "fake_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define CLIENTS 64
+static struct client clients[CLIENTS];
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(clients, 0, sizeof clients);
+    fake_begin();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resolver_end();
+    assert_int_equal(resolver.dependent_lookups, 0);
+    fake_end();
+    return 0;
+}
+
+static struct key key_of(const char *name)
+{
+    struct key key = {.type = TYPE_A, .class = CLASS_IN, .group = group_id(group)};
+    int len = name_from_text(key.name, name);
+    assert_true(len > 0);
+    key.name_len = (uint8_t)len;
+    return key;
+}
+
+static struct lookup *find(const char *name)
+{
+    struct key key = key_of(name);
+    return lookup_find(&resolver, &key, key_hash(&key));
+}
+
+/* --- stages --- */
+
+static struct lookup_stage stages[STAGE_DONE];
+static bool store_is_wanted, validate_waits;
+static unsigned began[STAGE_DONE];
+
+static bool store_wanted(const struct lookup *lookup)
+{
+    (void)lookup;
+    return store_is_wanted;
+}
+
+static bool store_begin(struct lookup *lookup)
+{
+    (void)lookup;
+    began[STAGE_STORE]++;
+    return true;
+}
+
+static bool validate_begin(struct lookup *lookup)
+{
+    assert_non_null(lookup->answer);
+    began[STAGE_VALIDATE]++;
+    return validate_waits;
+}
+
+static void begin_staged(void)
+{
+    resolver_begin(1, 1);
+    memcpy(stages, lookup_stages, sizeof stages);
+    memset(began, 0, sizeof began);
+    stages[STAGE_STORE] = (struct lookup_stage){store_wanted, store_begin};
+    stages[STAGE_VALIDATE] = (struct lookup_stage){NULL, validate_begin};
+    store_is_wanted = validate_waits = false;
+    resolver.stages = stages;
+    fake.serve = fake_serve_all;
+}
+
+static void stages_that_have_nothing_to_do_are_passed_over(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    assert_null(lookup_stages[STAGE_STORE].begin);
+    assert_null(lookup_stages[STAGE_VALIDATE].begin);
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(find("a.test")->stage, STAGE_ASK);
+}
+
+static void stage_that_is_not_wanted_is_passed_over(void **state)
+{
+    (void)state;
+    begin_staged();
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(began[STAGE_STORE], 0);
+    assert_int_equal(began[STAGE_VALIDATE], 1);
+}
+
+static void response_of_the_store_is_not_asked_for(void **state)
+{
+    (void)state;
+    static struct answer_scratch scratch;
+    static struct answer answer;
+    uint8_t wire[2048], frame_room[sizeof(struct fake_frame) + 512];
+    struct fake_frame *frame = (struct fake_frame *)(void *)frame_room;
+    begin_staged();
+    store_is_wanted = true;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(clients[0].replies + fake_dials(), 0);
+    memcpy(frame->data, clients[0].asked, clients[0].asked_len);
+    size_t len = fake_build(wire, frame, &FAKE_ANSWER);
+    assert_int_equal(message_own_answer(wire, len, &scratch, &answer), 0);
+    struct lookup *lookup = find("a.test");
+    lookup->answer = &answer;
+    assert_false(lookup_advance(lookup, STAGE_ASK));
+    assert_int_equal(clients[0].answers, 1);
+    fake_turn();
+    assert_int_equal(fake_dials(), 0);
+    assert_int_equal(began[STAGE_VALIDATE], 1);
+}
+
+static void response_outlives_the_buffer_that_it_came_in(void **state)
+{
+    (void)state;
+    begin_staged();
+    validate_waits = true;
+    client_ask(&clients[0], "a.test");
+    client_ask(&clients[1], "b.test");
+    fake_pass(100); /* both messages were freed by then */
+    assert_int_equal(clients[0].replies, 0);
+    struct lookup *lookup = find("a.test");
+    assert_int_equal(lookup->stage, STAGE_VALIDATE);
+    assert_ptr_equal(lookup->answer->wire >= (uint8_t *)lookup->kept, true);
+    client_ask(&clients[2], "a.test"); /* joins what has its response already */
+    assert_false(lookup_advance(lookup, STAGE_DONE));
+    assert_null(find("a.test"));
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(clients[2].answers, 1);
+    assert_int_equal(clients[1].replies, 0);
+    assert_false(lookup_advance(find("b.test"), STAGE_DONE));
+    assert_int_equal(clients[1].answers, 1);
+    client_ask(&clients[3], "a.test");
+    assert_int_equal(clients[3].answers, 1); /* from the cache */
+    assert_int_equal(fake_conn(0)->written, 2);
+}
+
+/* Who joins when everybody has given up a lookup that is not being asked any more, waits for its last stages. */
+static void late_stage_is_joined_after_its_waiters_gave_up(void **state)
+{
+    (void)state;
+    begin_staged();
+    validate_waits = true;
+    client_ask(&clients[0], "a.test");
+    fake_pass(4100);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    client_ask(&clients[1], "a.test");
+    fake_turn();
+    assert_false(lookup_advance(find("a.test"), STAGE_DONE));
+    assert_int_equal(clients[1].answers, 1);
+}
+
+static void stage_may_fail(void **state)
+{
+    (void)state;
+    begin_staged();
+    validate_waits = true;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    lookup_fail(find("a.test"), ERROR_LIMIT);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_non_null(strstr(clients[0].ede_text, "limit reached"));
+    validate_waits = false;
+    client_ask(&clients[1], "a.test"); /* and nothing is kept */
+    fake_turn();
+    assert_int_equal(clients[1].answers, 1);
+}
+
+static void nothing_is_copied_where_no_stage_waits(void **state)
+{
+    (void)state;
+    begin_staged();
+    client_ask(&clients[0], "warm.test");
+    fake_turn();
+    unsigned long counts[2];
+    for (unsigned i = 0; i < 2; i++) {
+        validate_waits = i == 1;
+        mem_fail_at(1000000); /* counts */
+        client_ask(&clients[1 + i], i ? "b.test" : "a.test");
+        fake_turn();
+        counts[i] = mem_asked();
+        mem_fail_at(0);
+    }
+    assert_int_equal(counts[1], counts[0] + 1);
+    assert_false(lookup_advance(find("b.test"), STAGE_DONE));
+}
+
+static void response_that_cannot_be_kept_fails(void **state)
+{
+    (void)state;
+    begin_staged();
+    client_ask(&clients[0], "warm.test");
+    fake_turn();
+    validate_waits = true;
+    client_ask(&clients[1], "a.test");
+    mem_fail_every(1);
+    fake_turn();
+    mem_fail_every(0);
+    assert_int_equal(clients[1].replies, 1);
+    assert_int_equal(clients[1].rcode, RCODE_SERVFAIL);
+    assert_int_equal(resolver.lookups.in_use, 0);
+}
+
+/* --- the order at the end --- */
+
+static struct {
+    struct waiter waiter;
+    unsigned done;
+    bool answered, found, cached;
+} watcher;
+
+static void watch_done(struct waiter *waiter, const struct answer *answer)
+{
+    struct key key = key_of("a.test");
+    struct cache_found found;
+    static uint8_t room[MESSAGE_MAX];
+    watcher.done++;
+    watcher.answered = answer != NULL;
+    watcher.found = find("a.test") == waiter->lookup;
+    watcher.cached =
+        cache_get(cache, &key, key_hash(&key), fake_now(), CACHE_PEEK, 0, room, sizeof room, &found) != CACHE_MISS;
+}
+
+static void lookup_leaves_the_table_then_calls_then_stores(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    struct key key = key_of("a.test");
+    fake.serve = fake_serve_all;
+    memset(&watcher, 0, sizeof watcher);
+    watcher.waiter.done = watch_done;
+    assert_true(lookup_join(&resolver, group, &key, key_hash(&key), &watcher.waiter));
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(watcher.done, 1);
+    assert_true(watcher.answered && !watcher.found && !watcher.cached);
+    client_ask(&clients[1], "a.test");
+    assert_int_equal(clients[0].answers + clients[1].answers, 2);
+}
+
+/* Expired data is for those who take it. */
+static void waiter_for_fresh_data_stays_when_clients_take_stale(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    struct key key = key_of("a.test");
+    config->cache.serve_stale = 86400;
+    fake.serve = fake_serve_all;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    fake.serve = NULL;
+    fake_pass(400000);
+    memset(&watcher, 0, sizeof watcher);
+    watcher.waiter.done = watch_done;
+    assert_true(lookup_join(&resolver, group, &key, key_hash(&key), &watcher.waiter));
+    client_ask(&clients[1], "a.test");
+    fake_pass(config->cache.stale_answer_after_ms + 20);
+    assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
+    assert_int_equal(watcher.done, 0);
+    for (unsigned i = 0; i < fake_dials(); i++)
+        for (struct fake_frame *frame; (frame = fake_take(fake_conn(i))); free(frame))
+            fake_reply(fake_conn(i), frame, NULL);
+    assert_int_equal(watcher.done, 1);
+    assert_true(watcher.answered);
+}
+
+/* --- lookups that wait for lookups --- */
+
+struct test_wait {
+    struct lookup_wait wait;
+    unsigned done, answered;
+};
+static struct test_wait waits[64];
+
+static void note_wait(struct lookup_wait *wait, const struct answer *answer)
+{
+    struct test_wait *one = container_of(wait, struct test_wait, wait);
+    one->done++;
+    one->answered += answer != NULL;
+}
+
+static void advance_parent(struct lookup_wait *wait, const struct answer *answer)
+{
+    note_wait(wait, answer);
+    (void)lookup_advance(wait->parent, STAGE_DONE);
+}
+
+static int await(struct lookup *parent, unsigned n, const char *name)
+{
+    struct key key = key_of(name);
+    if (n >= sizeof waits / sizeof *waits)
+        fail();
+    waits[n] = (struct test_wait){.wait.done = note_wait};
+    return lookup_await(parent, &waits[n].wait, &key);
+}
+
+static void parent_goes_on_when_its_child_has_a_response(void **state)
+{
+    (void)state;
+    begin_staged();
+    validate_waits = true;
+    client_ask(&clients[0], "parent.test");
+    fake_turn();
+    fake.serve = NULL;
+    struct lookup *parent = find("parent.test");
+    assert_int_equal(await(parent, 0, "child.test"), 0);
+    waits[0].wait.done = advance_parent;
+    assert_int_equal(find("child.test")->depth, 1);
+    client_ask(&clients[1], "child.test"); /* a client joins it */
+    fake_turn();
+    assert_int_equal(waits[0].done, 0);
+    validate_waits = false;
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    fake_reply(fake_conn(0), frame, NULL);
+    free(frame);
+    assert_int_equal(waits[0].answered, 1);
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(clients[1].answers, 1);
+    assert_int_equal(resolver.lookups.in_use, 0);
+}
+
+static void parent_is_told_that_its_child_failed(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "parent.test");
+    assert_int_equal(await(find("parent.test"), 0, "child.test"), 0);
+    lookup_fail(find("child.test"), ERROR_LIMIT);
+    assert_int_equal(waits[0].done, 1);
+    assert_int_equal(waits[0].answered, 0);
+    assert_true(list_empty(&find("parent.test")->waits));
+}
+
+static void parent_that_ends_leaves_its_child(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = fake_serve_all;
+    client_ask(&clients[0], "parent.test");
+    assert_int_equal(await(find("parent.test"), 0, "child.test"), 0);
+    assert_int_equal(await(find("parent.test"), 1, "other.test"), 0);
+    lookup_stop_waiting(&waits[1].wait);
+    assert_true(list_empty(&find("other.test")->waiters));
+    lookup_fail(find("parent.test"), ERROR_LIMIT);
+    assert_true(list_empty(&find("child.test")->waiters));
+    fake_turn(); /* the child goes on, for the cache */
+    assert_int_equal(waits[0].done + waits[1].done, 0);
+    client_ask(&clients[1], "child.test");
+    assert_int_equal(clients[1].answers, 1);
+}
+
+static void name_at(char out[32], unsigned n)
+{
+    snprintf(out, 32, "depth%u.test", n);
+}
+
+static void chain(unsigned length)
+{
+    char above[32], below[32];
+    client_ask(&clients[0], "depth0.test");
+    for (unsigned i = 0; i < length; i++) {
+        name_at(above, i);
+        name_at(below, i + 1);
+        assert_int_equal(await(find(above), i, below), 0);
+    }
+}
+
+static void chain_is_sixteen_deep_at_most(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    chain(LOOKUP_DEPTH);
+    assert_int_equal(find("depth16.test")->depth, LOOKUP_DEPTH);
+    assert_int_equal(await(find("depth16.test"), 20, "depth17.test"), ERROR_LIMIT);
+    assert_null(find("depth17.test"));
+    client_ask(&clients[1], "above.test"); /* nor from above */
+    assert_int_equal(await(find("above.test"), 20, "depth1.test"), 0);
+    assert_int_equal(await(find("above.test"), 21, "depth0.test"), ERROR_LIMIT);
+    assert_int_equal(find("depth0.test")->depth, 0);
+}
+
+static void what_is_waited_for_from_deeper_down_gets_deeper(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    chain(3);
+    client_ask(&clients[1], "a.test");
+    assert_int_equal(await(find("a.test"), 10, "b.test"), 0);
+    assert_int_equal(await(find("depth3.test"), 11, "a.test"), 0);
+    assert_int_equal(find("a.test")->depth, 4);
+    assert_int_equal(find("b.test")->depth, 5);
+    assert_int_equal(await(find("depth1.test"), 12, "b.test"), 0); /* two ways to it */
+    assert_int_equal(find("b.test")->depth, 5);
+}
+
+static void wait_that_closes_a_circle_fails_at_once(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    chain(5);
+    assert_int_equal(await(find("depth5.test"), 20, "depth0.test"), ERROR_LIMIT);
+    assert_int_equal(await(find("depth5.test"), 20, "depth4.test"), ERROR_LIMIT);
+    assert_int_equal(await(find("depth5.test"), 20, "depth5.test"), ERROR_LIMIT);
+    for (unsigned i = 0; i <= 5; i++) {
+        char name[32];
+        name_at(name, i);
+        assert_int_equal(find(name)->depth, i); /* nothing was changed */
+    }
+    assert_int_equal(await(find("depth5.test"), 20, "other.test"), 0);
+}
+
+static void places_are_kept_for_what_lookups_wait_for(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    resolver.lookups.limit = 40;
+    for (unsigned i = 0; i < 32; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "name%u.test", i);
+        clients[i].id = (uint16_t)i;
+        client_ask(&clients[i], name);
+        assert_int_equal(clients[i].replies, i >= 30);
+    }
+    assert_int_equal(clients[31].rcode, RCODE_SERVFAIL);
+    for (unsigned i = 0; i < 12; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "dependent%u.test", i);
+        assert_int_equal(await(find("name0.test"), i, name), i < 10 ? 0 : ERROR_LIMIT);
+    }
+    assert_int_equal(resolver.dependent_lookups, 10);
+}
+
+static void no_lookup_is_awaited_while_stopping(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "parent.test");
+    resolver.stopping = true;
+    assert_int_equal(await(find("parent.test"), 0, "child.test"), ERROR_LIMIT);
+}
+
+/* --- anything in any order --- */
+
+static uint64_t random_state = 1;
+
+static unsigned below(unsigned bound)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random_state >> 33) % bound;
+}
+
+static void check_depths(void)
+{
+    for (size_t i = 0; i <= resolver.lookups_by_key.mask; i++)
+        for (struct table_link *link = resolver.lookups_by_key.buckets[i]; link; link = link->next) {
+            const struct lookup *lookup = container_of(link, struct lookup, by_key);
+            assert_true(lookup->depth <= LOOKUP_DEPTH);
+            list_for_each(wait, &lookup->waits)
+                assert_true(container_of(wait, struct lookup_wait, in_parent)->waiter.lookup->depth > lookup->depth);
+        }
+}
+
+static void waits_in_any_order_form_no_circle(void **state)
+{
+    (void)state;
+    unsigned refused = 0;
+    begin_staged();
+    fake.serve = NULL;
+    validate_waits = true;
+    for (unsigned i = 0; i < 20000; i++) {
+        char name[32], other[32];
+        name_at(name, below(24));
+        name_at(other, below(24));
+        struct lookup *lookup = find(name);
+        struct test_wait *wait = &waits[below(64)];
+        if (!lookup) {
+            struct client *client = &clients[below(CLIENTS)];
+            if (!client->waiting || client->replies) {
+                memset(client, 0, sizeof *client);
+                client->id = (uint16_t)i;
+                client_ask(client, name);
+            }
+        } else if (below(20) == 0) {
+            lookup_fail(lookup, ERROR_LIMIT);
+        } else if (list_linked(&wait->wait.in_parent)) {
+            lookup_stop_waiting(&wait->wait);
+        } else {
+            refused += await(lookup, (unsigned)(wait - waits), other) < 0;
+        }
+        check_depths();
+        if (i % 100 == 0)
+            fake_pass(500);
+    }
+    assert_true(refused > 100);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(stages_that_have_nothing_to_do_are_passed_over),
+        TEST(stage_that_is_not_wanted_is_passed_over),
+        TEST(response_of_the_store_is_not_asked_for),
+        TEST(response_outlives_the_buffer_that_it_came_in),
+        TEST(late_stage_is_joined_after_its_waiters_gave_up),
+        TEST(stage_may_fail),
+        TEST(nothing_is_copied_where_no_stage_waits),
+        TEST(response_that_cannot_be_kept_fails),
+        TEST(lookup_leaves_the_table_then_calls_then_stores),
+        TEST(waiter_for_fresh_data_stays_when_clients_take_stale),
+        TEST(parent_goes_on_when_its_child_has_a_response),
+        TEST(parent_is_told_that_its_child_failed),
+        TEST(parent_that_ends_leaves_its_child),
+        TEST(chain_is_sixteen_deep_at_most),
+        TEST(what_is_waited_for_from_deeper_down_gets_deeper),
+        TEST(wait_that_closes_a_circle_fails_at_once),
+        TEST(places_are_kept_for_what_lookups_wait_for),
+        TEST(no_lookup_is_awaited_while_stopping),
+        TEST(waits_in_any_order_form_no_circle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
