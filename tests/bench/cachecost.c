@@ -38,7 +38,7 @@ static double now_ns(void)
 
 static size_t resident(void)
 {
-    unsigned long size, pages;
+    unsigned long size, pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     must(file && fscanf(file, "%lu %lu", &size, &pages) == 2, "no /proc");
     fclose(file);

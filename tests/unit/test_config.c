@@ -548,8 +548,8 @@ static void upstreams_are_known_by_their_definition(void **state)
         "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2], ca-file: /ca}]",
         "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2]}]\ntls: {ca-file: /ca}",
         "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}, {name: b, tls-name: a.example, addresses: [192.0.2.2]}]",
-        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2],"
-        " pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]"};
+        ("upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2],"
+         " pins: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]")};
     uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
     (void)state;
     define(first, base);

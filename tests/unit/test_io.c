@@ -226,19 +226,20 @@ static void more_than_fit_are_refused_and_closed(void **state)
 {
     (void)state;
     enum { MOST = 253 };
-    struct {
-        struct cmsghdr head;
-        int fds[MOST];
-    } control = {.head = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof control.fds)}};
+    int many[MOST];
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof many)];
+    struct cmsghdr *head = (struct cmsghdr *)(void *)control;
+    *head = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof many)};
     struct iovec data = {(char[]){"x"}, 1};
     struct msghdr message = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof control.fds)};
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_LEN(sizeof many)};
     int ends[2], fds[IO_FDS];
     size_t count;
     char byte;
     make_pair(ends);
     for (unsigned i = 0; i < MOST; i++)
-        control.fds[i] = STDERR_FILENO;
+        many[i] = STDERR_FILENO;
+    memcpy(CMSG_DATA(head), many, sizeof many);
     int before = open_count();
     assert_int_equal(sendmsg(ends[1], &message, 0), 1);
     assert_int_equal(recv_fds(ends[0], &byte, 1, fds, &count), ERROR_MALFORMED);
