@@ -3,6 +3,7 @@
  * test turns the loop by hand; time stands still unless it is moved.
  *
  *   w...     waits until server_answer_waiting
+ *   e...     is to wait, and is answered in the same moment
  *   b10...   ten A records
  *   s...     silence
  *   others   NXDOMAIN
@@ -92,13 +93,16 @@ static inline enum verdict server_step(struct query *query, void *state)
 {
     (void)state;
     struct query *parked = NULL;
-    if (query->key.name[1] != 'w') {
+    char first = (char)query->key.name[1];
+    if (first != 'w' && first != 'e') {
         answer_by_name(query);
         return ANSWERED;
     }
     parked = query_park(query);
     if (!parked)
         return DROPPED;
+    if (first == 'e')
+        return query_error(parked, RCODE_NXDOMAIN, EDE_NONE, NULL);
     list_push_back(&server.waiting, &parked->in_step);
     server.waiting_count++;
     return WAITING;

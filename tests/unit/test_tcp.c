@@ -337,6 +337,36 @@ static void test_idle_clients_are_closed(void **state)
     close(busy);
 }
 
+static void test_a_client_whose_query_was_dropped_is_idle(void **state)
+{
+    int fd = client();
+    (void)state;
+    ask(fd, 1, "w.example");
+    ask(fd, 2, "w.example");
+    assert_true(TURN_UNTIL(server.waiting_count == 2));
+    query_drop(container_of(list_first(&server.waiting), struct query, in_step), COUNTER_drops_policy);
+    pass_time(10100);
+    assert_false(has_ended(fd)); /* the other one waits */
+    query_drop(container_of(list_first(&server.waiting), struct query, in_step), COUNTER_drops_policy);
+    turn();
+    pass_time(10100);
+    assert_true(TURN_UNTIL(has_ended(fd)));
+    close(fd);
+}
+
+static void test_a_query_that_ends_while_it_is_parked_does_not_count(void **state)
+{
+    int fd = client();
+    (void)state;
+    for (uint16_t id = 0; id < 3; id++) {
+        ask(fd, id, "e.example");
+        assert_int_equal(answer(fd), id);
+    }
+    pass_time(10100);
+    assert_true(TURN_UNTIL(has_ended(fd)));
+    close(fd);
+}
+
 static void test_another_configuration_holds_for_those_that_are_there(void **state)
 {
     int fd = client();
@@ -715,6 +745,8 @@ int main(void)
         TEST(test_a_half_close_amid_a_message_ends_it),
         TEST(test_a_client_that_is_gone_is_not_waited_for),
         TEST(test_idle_clients_are_closed),
+        TEST(test_a_client_whose_query_was_dropped_is_idle),
+        TEST(test_a_query_that_ends_while_it_is_parked_does_not_count),
         TEST(test_another_configuration_holds_for_those_that_are_there),
         TEST(test_what_is_met_with_silence_does_not_count),
         TEST(test_a_message_that_makes_no_progress_is_given_up),
