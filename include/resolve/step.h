@@ -36,8 +36,8 @@ struct step {
     void (*release)(void *snapshot);
     /* False: the step is left out of the walk. */
     bool (*wanted)(const void *snapshot);
-    /* Makes a worker's state. 0, or negative and nothing is left behind. */
-    int (*init)(void **state);
+    /* Makes a worker's state; of the resolver there are its loop, counters and cache by then. 0, or negative and nothing is left behind. */
+    int (*init)(struct resolver *resolver, void **state);
     /* `snapshot` holds from now on; the one before is not looked at any more. First called after `init`. */
     void (*configure)(void *state, const void *snapshot);
     enum verdict (*run)(struct query *query, void *state);

@@ -43,8 +43,9 @@ static bool wanted(const void *snapshot)
     return snapshot != NULL;
 }
 
-static int init(void **state)
+static int init(struct resolver *resolver, void **state)
 {
+    (void)resolver;
     *state = mem_zalloc(1, sizeof(struct health));
     return *state ? 0 : -ENOMEM;
 }

@@ -56,8 +56,9 @@ static int prepare(const struct config *config, void **snapshot, FILE *errors)
     return 0;
 }
 
-static int init(void **state)
+static int init(struct resolver *resolver, void **state)
 {
+    (void)resolver;
     *state = mem_zalloc(1, sizeof(struct refuse));
     return *state ? 0 : -ENOMEM;
 }

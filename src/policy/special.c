@@ -241,8 +241,9 @@ struct special {
     bool initials[32]; /* by the low bits of the letter: there is a zone in a top-level name that begins so */
 };
 
-static int init(void **state)
+static int init(struct resolver *resolver, void **state)
 {
+    (void)resolver;
     struct special *special = mem_zalloc(1, sizeof *special);
     if (!special)
         return -ENOMEM;

@@ -73,7 +73,7 @@ static void fini_steps(struct resolver *resolver, const struct step_set *set, un
 static int init_steps(struct resolver *resolver, const struct step_set *set)
 {
     for (unsigned i = 0; i < set->count; i++) {
-        int status = set->order[i]->init ? set->order[i]->init(&resolver->step_state[i]) : 0;
+        int status = set->order[i]->init ? set->order[i]->init(resolver, &resolver->step_state[i]) : 0;
         if (status < 0) {
             fini_steps(resolver, set, i);
             return status;

@@ -56,8 +56,9 @@ static enum verdict answer_stale(struct query *query)
     return verdict;
 }
 
-static int init(void **state)
+static int init(struct resolver *resolver, void **state)
 {
+    (void)resolver;
     *state = mem_zalloc(1, sizeof(struct refresh));
     return *state ? 0 : -ENOMEM;
 }

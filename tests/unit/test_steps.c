@@ -77,8 +77,9 @@ static bool play_wanted(const void *snapshot)
     return *(const int *)snapshot;
 }
 
-static int play_init(struct play *play, void **state)
+static int play_init(struct play *play, struct resolver *of, void **state)
 {
+    assert_ptr_equal(of->loop, &fake.loop);
     if (play->init_fails)
         return play->init_fails;
     play->alive++;
@@ -172,9 +173,9 @@ static enum verdict play_answer(struct query *query, struct answer *response, vo
     {                                                                                                                  \
         play_release(&plays[number], snapshot);                                                                        \
     }                                                                                                                  \
-    static int init_##letter(void **state)                                                                             \
+    static int init_##letter(struct resolver *of, void **state)                                                        \
     {                                                                                                                  \
-        return play_init(&plays[number], state);                                                                       \
+        return play_init(&plays[number], of, state);                                                                   \
     }                                                                                                                  \
     static const struct step step_##letter = {                                                                         \
         .name = #letter,                                                                                               \
