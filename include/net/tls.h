@@ -3,7 +3,7 @@
  *
  * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified, and
  *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked after every handshake,
- *          full or resumed; ALPN "dot" offered, not required; tickets taken as they come, each used once, bound to the
+ *          full or resumed; ALPN offered, not required; tickets taken as they come, each used once, bound to the
  *          store they lie in. No 0-RTT, no renegotiation.
  * Owns:    struct tls_trust is immutable and ref-counted; struct tls belongs to its byte layer; a ticket store to its server.
  * Threads: trust from any; the rest on one loop's thread.
@@ -54,6 +54,8 @@ struct tls_tickets {
     unsigned count;
 };
 void tls_tickets_clear(struct tls_tickets *tickets);
+/* Drops those that could be linked to this network. */
+void tls_tickets_drop_linkable(struct tls_tickets *tickets);
 /* Keeps a copy, as the newest; without memory the ticket is lost, which costs one full handshake. */
 void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms, bool tls13);
 
@@ -64,16 +66,17 @@ struct tls_facts {
     bool resumed;
 };
 
-/* What a client session needs: whom to trust (kept by reference), and where its tickets come from and go to. */
+/* What a client session needs. */
 struct tls_client {
-    struct tls_trust *trust;
-    struct tls_tickets *tickets; /* must outlive the session */
+    struct tls_trust *trust;     /* kept by reference */
+    struct tls_tickets *tickets; /* where tickets come from and go to; must outlive the session */
+    const char *alpn;            /* the protocol to offer (RFC 7301); NULL: none */
 };
 
 struct tls;
-/* A client session before its handshake, which will take a ticket out of `tickets` if there is one; it puts new ones in as
- * long as it lives. What is to be sent to the peer is appended to `output`; both must outlive it. NULL when memory is gone. */
-struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets, struct buffer *output) MUST_CHECK;
+/* A client session before its handshake, which will take a ticket if there is one; it puts new ones in as long as it lives. What
+ * is to be sent to the peer is appended to `output`, which must outlive it. NULL when memory is gone. */
+struct tls *tls_new(const struct tls_client *client, struct buffer *output) MUST_CHECK;
 void tls_free(struct tls *tls);
 
 /* The ciphertext side: bytes from the peer are borrowed until tls_read or tls_handshake returned -EAGAIN (all of them are

@@ -9,6 +9,7 @@
 #define DOTSTUB_UPSTREAM_REPORT_H
 
 #include "base/histogram.h"
+#include "net/tls.h"
 #include "upstream/upstream.h"
 
 enum server_state {
@@ -33,7 +34,8 @@ struct server_report {
     uint64_t failed_ms;       /* and when */
     uint64_t opened, resumed; /* sessions in all */
     uint64_t opened_ms;       /* when the last one was opened; 0: never */
-    struct tls_facts tls;     /* of that one */
+    bool has_tls;             /* its transport has TLS, and a session was opened: */
+    struct tls_facts tls;     /* of the last one */
     struct histogram connect, handshake, answer; /* ms: TCP and TLS of dials that succeeded; from question to answer */
 };
 

@@ -13,7 +13,6 @@
 #include "base/counters.h"
 #include "config/config.h"
 #include "net/loop.h"
-#include "net/tls.h"
 
 struct group;
 struct group_definition;

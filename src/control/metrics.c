@@ -116,10 +116,10 @@ static void write_resumed(FILE *out, const char *name, const char *const *labels
     prometheus_sample(out, name, labels, server->resumed);
 }
 
-/* Of the last session; only where there was one. */
+/* Of the last session; only where there was one with TLS. */
 static void write_expires(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
 {
-    if (server->opened_ms)
+    if (server->has_tls)
         prometheus_sample(out, name, labels, (uint64_t)server->tls.certificate_expires);
 }
 

@@ -46,7 +46,7 @@ static json_t *server_object(const struct server_report *server)
     put(object, "last_error", server->last_error ? json_string(error_text(server->last_error)) : json_null());
     put(object, "last_error_s_ago",
         server->last_error ? json_integer((json_int_t)seconds_since(server->failed_ms)) : json_null());
-    put(object, "last_session", server->opened_ms ? server_tls(server) : json_null());
+    put(object, "last_session", server->has_tls ? server_tls(server) : json_null());
     return object;
 }
 

@@ -51,6 +51,7 @@ void survey_merge(struct server_report *sum, const struct server_report *one)
     sum->resumed += one->resumed;
     if (one->opened_ms > sum->opened_ms) {
         sum->opened_ms = one->opened_ms;
+        sum->has_tls = one->has_tls;
         sum->tls = one->tls;
     }
 }

@@ -97,7 +97,7 @@ static void start_dial(struct dials *all, const struct config_upstream *upstream
 {
     struct verified_dial *dial = &all->dial[all->count++];
     *dial = (struct verified_dial){.all = all, .upstream = upstream, .addr = addr};
-    const struct tls_client client = {.trust = trust, .tickets = &dial->tickets};
+    const struct tls_client client = {.trust = trust, .tickets = &dial->tickets, .alpn = "dot"};
     const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client};
     dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, &form, addr,
                                   upstream->has_source ? &upstream->source : NULL);

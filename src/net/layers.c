@@ -23,8 +23,7 @@ const struct byte_layer byte_layer_plain = {.name = "plain", .take = stream_take
 
 static int client_start(struct stream *stream, const void *config)
 {
-    const struct tls_client *client = config;
-    stream->layer_state = tls_new(client->trust, client->tickets, &stream->wire);
+    stream->layer_state = tls_new(config, &stream->wire);
     return stream->layer_state ? 0 : -ENOMEM;
 }
 

@@ -146,9 +146,14 @@ static int name_server(gnutls_session_t session, const char *name)
     return gnutls_server_name_set(session, GNUTLS_NAME_DNS, name, strlen(name));
 }
 
-static int set_up_session(struct tls *tls)
+static int offer_protocol(gnutls_session_t session, const char *alpn)
 {
-    static const gnutls_datum_t dot = {.data = (unsigned char *)"dot", .size = 3};
+    const gnutls_datum_t protocol = {.data = (unsigned char *)alpn, .size = alpn ? (unsigned)strlen(alpn) : 0};
+    return alpn ? gnutls_alpn_set_protocols(session, &protocol, 1, 0) : 0;
+}
+
+static int set_up_session(struct tls *tls, const char *alpn)
+{
     int result = gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
     if (result < 0) {
         tls->session = NULL;
@@ -167,19 +172,19 @@ static int set_up_session(struct tls *tls)
         return result;
     if ((result = name_server(tls->session, tls->trust->name)) < 0)
         return result;
-    return gnutls_alpn_set_protocols(tls->session, &dot, 1, 0);
+    return offer_protocol(tls->session, alpn);
 }
 
-struct tls *tls_new(struct tls_trust *trust, struct tls_tickets *tickets, struct buffer *output)
+struct tls *tls_new(const struct tls_client *client, struct buffer *output)
 {
     struct tls *tls = mem_zalloc(1, sizeof *tls);
     if (!tls)
         return NULL;
-    tls->trust = tls_trust_ref(trust);
-    tls->tickets = tickets;
+    tls->trust = tls_trust_ref(client->trust);
+    tls->tickets = client->tickets;
     tls->output = output;
     tls->tickets_left = TICKETS_A_SESSION;
-    if (set_up_session(tls) < 0) {
+    if (set_up_session(tls, client->alpn) < 0) {
         tls_free(tls);
         return NULL;
     }

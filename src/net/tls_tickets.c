@@ -15,6 +15,18 @@ void tls_tickets_clear(struct tls_tickets *tickets)
     *tickets = (struct tls_tickets){0};
 }
 
+void tls_tickets_drop_linkable(struct tls_tickets *tickets)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < tickets->count; i++) {
+        if (tickets->item[i].tls13)
+            tickets->item[kept++] = tickets->item[i];
+        else
+            mem_free(tickets->item[i].data);
+    }
+    tickets->count = kept;
+}
+
 static void drop_oldest(struct tls_tickets *tickets)
 {
     mem_free(tickets->item[0].data);

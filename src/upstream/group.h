@@ -14,7 +14,6 @@
 #include "config/config.h"
 #include "net/link.h"
 #include "net/stream.h"
-#include "net/tls.h"
 #include "allowance.h"
 #include "backoff.h"
 #include "budget.h"
@@ -24,6 +23,7 @@
 #include "priority.h"
 #include "rtt.h"
 #include "upstream/transport/ids.h"
+#include "upstream/transport/transport.h"
 #include "upstream/attempt.h"
 
 /* Limits and times of the upstream side; milliseconds. */
@@ -64,8 +64,8 @@ struct server {
     struct group *group;
     const struct config_upstream *entry; /* in its plan's config */
     bool left;                           /* the configuration names it no more */
-    struct tls_trust *trust;
-    struct tls_tickets tickets;
+    const struct transport *transport;
+    void *transport_state; /* the transport's own */
     struct addr addr;
     struct link_route route;                   /* the way to it, when the network was last looked at */
     struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the newest used first */
@@ -152,7 +152,6 @@ struct session {
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
     uint64_t idle_ms;                       /* closed by us after this long without a question */
     struct link_route route;                /* the way to its server when it was dialled, then from its own address */
-    bool tls12; /* its tickets could be linked to this network (RFC 8446 appendix C.4): not taken to another */
 };
 
 /* --- pool.c: which session; dialling --- */
@@ -173,10 +172,11 @@ void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: questions wait again, for a while, when they cannot be sent. */
 void pool_note_success(struct group *group);
 
-/* --- transport/session.c, transport/session_watch.c: one connection --- */
+/* --- transport/session.c, transport/session_watch.c: sessions over a stream. What server->transport has a function for is called through
+ * that, by all but transports --- */
 
-/* Starts a dial; 0 or negative (nothing was begun). */
-int session_dial(struct server *server) MUST_CHECK;
+/* Starts a dial over a stream of this form; 0 or negative (nothing was begun). */
+int session_dial(struct server *server, const struct stream_form *form) MUST_CHECK;
 /* Since when it should have been heard: the oldest query under way, or the one that was answered elsewhere. 0: not at all. */
 uint64_t session_silent_since(const struct session *session);
 /* Nothing is on it, and it was not ended by what was on it last. */
@@ -208,13 +208,16 @@ void group_notice_sleep(struct group *group);
 
 /* --- plan.c --- */
 
+/* Gives a new server its transport. 0 or -ENOMEM. */
+int server_prepare(struct server *server, const struct transport *transport, struct tls_trust *trust) MUST_CHECK;
 /* Frees the plans that were left and that nobody needs any more. */
 void group_end_plans(struct group *group);
 
 /* --- news.c: state changes, a line each --- */
 
 enum machine_news { NEWS_NETWORK, NEWS_SLEEP, NEWS_CLOCK };
-void news_opened(const struct server *server, const struct tls_facts *facts);
+/* `words`: what was agreed on. */
+void news_opened(const struct server *server, const char *words);
 /* Notes the failure as well. `what`: half a sentence, to which the server's name is the end. */
 void news_failed(struct server *server, const char *what, int reason);
 void news_answers(struct server *server);

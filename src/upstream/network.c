@@ -32,9 +32,7 @@ static bool server_end_lost(struct server *server, enum session_state state, boo
         if (!slept && !session_lost_its_way(session))
             continue;
         lost = true;
-        if (session->tls12)
-            tls_tickets_clear(&server->tickets);
-        session_close(session, ERROR_NETWORK_CHANGED);
+        server->transport->stop(session, ERROR_NETWORK_CHANGED);
     }
     list_move_all(&kept, &server->sessions[state]);
     return lost;
@@ -70,6 +68,8 @@ static bool server_network_changed(struct server *server, bool slept)
     bool changed = server_find_way(server), lost = false;
     for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
         lost |= server_end_lost(server, (enum session_state)state, slept);
+    if (lost && server->transport->moved)
+        server->transport->moved(server);
     if (lost)
         server_forget(server);
     return changed || lost;

@@ -63,13 +63,11 @@ void news_of_machine(struct group *group, enum machine_news news)
 }
 
 /* The first one, and the first after a failure; a session that follows one that rested too long is none. */
-void news_opened(const struct server *server, const struct tls_facts *facts)
+void news_opened(const struct server *server, const char *words)
 {
     char name[ADDR_TEXT + 256];
     const bool is_news = server->notes.opened == 0 || server->notes.told_failing;
     const enum log_level level = is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     if (log_enabled(level, "upstream"))
-        log_write(level, "upstream", "session to %s: %s, %s, certificate %s%s%s%s", name_of(server, name),
-                  facts->version, facts->cipher, facts->certificate_name, facts->resumed ? ", resumed" : "",
-                  facts->alpn[0] ? ", ALPN " : "", facts->alpn);
+        log_write(level, "upstream", "session to %s: %s", name_of(server, name), words);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "notes.h"
 
-void notes_add_opened(struct notes *notes, uint64_t now_ms, const struct tls_facts *facts)
+void notes_add_opened(struct notes *notes, uint64_t now_ms, bool resumed)
 {
     notes->opened++;
-    notes->resumed += facts->resumed;
+    notes->resumed += resumed;
     notes->opened_ms = now_ms;
-    notes->tls = *facts;
 }
 
 void notes_add_dial(struct notes *notes, uint64_t connect_ms, uint64_t handshake_ms)

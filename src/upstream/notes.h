@@ -12,19 +12,17 @@
 #include <stdint.h>
 #include "base/histogram.h"
 #include "base/log.h"
-#include "net/tls.h"
 
 struct notes {
     int last_error;
     uint64_t failed_ms, opened_ms, opened, resumed;
-    struct tls_facts tls;                        /* of the session that was opened last */
     struct histogram connect, handshake, answer; /* ms */
     uint64_t failing_since_ms;                   /* 0: it is not failing, */
     bool told_failing;                           /* and the log says that it is */
     struct log_limit log_limit;
 };
 
-void notes_add_opened(struct notes *notes, uint64_t now_ms, const struct tls_facts *facts);
+void notes_add_opened(struct notes *notes, uint64_t now_ms, bool resumed);
 /* The phases of a dial that succeeded. */
 void notes_add_dial(struct notes *notes, uint64_t connect_ms, uint64_t handshake_ms);
 /* The server failed. True: the log may say so now, and is taken to do it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a group asks, as one configuration says; and how it goes over to another.
  *
- * A plan owns servers. When the next one is applied, those that are the same in both (address, source, and all that is trusted)
+ * A plan owns servers. When the next one is applied, those that are the same in both (address, source, transport, and all that is trusted)
  * go over to it with their sessions, tickets and all that was learned; the others stay behind and leave: nothing more is asked of
  * them, what is under way is answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun
  * under it or under an older one lives, and as long as a server of it has a session.
@@ -31,8 +31,8 @@ static size_t count_servers(const struct group_definition *definition)
 
 static void server_free(struct server *server)
 {
-    tls_tickets_clear(&server->tickets);
-    tls_trust_unref(server->trust);
+    if (server->transport)
+        server->transport->discard(server);
     mem_free(server);
 }
 
@@ -48,6 +48,17 @@ void group_plan_free(struct group_plan *plan)
     mem_free(plan);
 }
 
+int server_prepare(struct server *server, const struct transport *transport, struct tls_trust *trust)
+{
+    int status = transport->prepare(server, trust);
+    if (status < 0)
+        return status;
+    server->transport = transport;
+    if (addr_port(&server->addr) == 0)
+        addr_set_port(&server->addr, transport->port);
+    return 0;
+}
+
 static int plan_add_server(struct group_plan *plan, size_t upstream, size_t address, struct tls_trust *trust)
 {
     const struct config_upstream *entry = &plan->upstreams[upstream];
@@ -56,12 +67,11 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, size_t addr
         return -ENOMEM;
     server->entry = entry;
     server->budget = &plan->budgets[upstream];
-    server->trust = tls_trust_ref(trust);
     server->addr = entry->addresses[address];
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
     plan->servers[plan->server_count++] = server;
-    return 0;
+    return server_prepare(server, &transport_dot, trust);
 }
 
 int group_plan_new(struct group_plan **out, const struct group_definition *definition)
@@ -96,12 +106,8 @@ static bool same_source(const struct config_upstream *a, const struct config_ups
 
 static bool server_is_same(const struct server *a, const struct server *b)
 {
-    uint8_t trusted_a[DIGEST_LEN], trusted_b[DIGEST_LEN];
-    if (!addr_equal(&a->addr, &b->addr) || !same_source(a->entry, b->entry))
-        return false;
-    tls_trust_identity(a->trust, trusted_a);
-    tls_trust_identity(b->trust, trusted_b);
-    return memcmp(trusted_a, trusted_b, DIGEST_LEN) == 0;
+    return addr_equal(&a->addr, &b->addr) && same_source(a->entry, b->entry) && a->transport == b->transport &&
+           (!a->transport->same || a->transport->same(a, b));
 }
 
 /* Takes the server that is the same as `wanted` out of the plan that is being left; NULL: there is none. */
@@ -153,7 +159,7 @@ static void server_leave(struct server *server)
     struct list_link *link;
     server->left = true;
     while ((link = list_first(&server->sessions[SESSION_DIALING])))
-        session_close(container_of(link, struct session, in_state), ERROR_STOPPING);
+        server->transport->stop(container_of(link, struct session, in_state), ERROR_STOPPING);
     while ((link = list_first(&server->sessions[SESSION_OPEN])))
         session_retire(container_of(link, struct session, in_state));
     if (server->group->last_failed != server)

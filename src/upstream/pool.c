@@ -125,7 +125,7 @@ static bool server_rests(const struct server *server, uint64_t now_ms)
 
 static bool server_dial(struct server *server)
 {
-    int status = session_dial(server);
+    int status = server->transport->start(server);
     if (status < 0)
         pool_dial_failed(server, loop_now(server->group->loop), status);
     else
@@ -167,7 +167,7 @@ bool pool_place(struct group *group, struct attempt *attempt)
     if (group->last_error == ERROR_THROTTLED)
         group->last_error = 0;
     list_remove(&attempt->link);
-    session_take(session, attempt);
+    session->server->transport->submit(session, attempt);
     if (session->used >= SESSION_BUSY)
         server_relieve(session->server);
     pool_seek_better(group, session->server);
@@ -351,7 +351,7 @@ static void server_drop_surplus_dials(struct server *server)
 {
     struct list *dialing = &server->sessions[SESSION_DIALING];
     while (server->dialing > 0 && server->open + server->dialing > server->group->config->tls.sessions)
-        session_close(container_of(dialing->head.prev, struct session, in_state), ERROR_IDLE);
+        server->transport->stop(container_of(dialing->head.prev, struct session, in_state), ERROR_IDLE);
 }
 
 void pool_dial_succeeded(struct server *server)

@@ -144,11 +144,11 @@ static void server_report(const struct server *server, struct server_report *out
         .opened = server->notes.opened,
         .resumed = server->notes.resumed,
         .opened_ms = server->notes.opened_ms,
-        .tls = server->notes.tls,
         .connect = server->notes.connect,
         .handshake = server->notes.handshake,
         .answer = server->notes.answer,
     };
+    out->has_tls = server->transport->facts && server->transport->facts(server, &out->tls);
     snprintf(out->upstream, sizeof out->upstream, "%s", server->entry->name);
 }
 

@@ -18,7 +18,7 @@ static void attempt_detach(struct attempt *attempt)
     timeout_stop(&attempt->timeout);
     attempt->group->isolated -= attempt->isolated;
     if (attempt->session)
-        session_forget(attempt->session, attempt);
+        attempt->server->transport->cancel(attempt->session, attempt);
     list_remove(&attempt->link);
     attempt->state = ATTEMPT_IDLE;
 }
@@ -181,7 +181,7 @@ static void group_flush(struct loop_flush *hook)
     list_init(&later);
     while ((link = list_pop(&group->dirty))) {
         struct session *session = container_of(link, struct session, in_dirty);
-        session_flush(session);
+        session->server->transport->flush(session);
         if (!list_empty(&session->queued))
             list_push_back(&later, link);
     }
@@ -198,7 +198,7 @@ static uint64_t server_check_once(struct server *server, enum session_state stat
     *closed = false;
     for (struct list_link *link = list_first(sessions); link; link = *closed ? NULL : list_next(sessions, link)) {
         struct session *session = container_of(link, struct session, in_state);
-        uint64_t deadline = session_check(session, now_ms);
+        uint64_t deadline = server->transport->tick(session, now_ms);
         *closed = session->state == SESSION_CLOSING;
         if (deadline < next)
             next = deadline;
@@ -319,7 +319,7 @@ static void server_close_sessions(struct server *server)
     struct list_link *link;
     for (int state = SESSION_DIALING; state < SESSION_CLOSING; state++)
         while ((link = list_first(&server->sessions[state])))
-            session_close(container_of(link, struct session, in_state), ERROR_STOPPING);
+            server->transport->stop(container_of(link, struct session, in_state), ERROR_STOPPING);
 }
 
 void group_stop(struct group *group, void (*closed)(void *context), void *context)

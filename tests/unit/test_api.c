@@ -304,6 +304,7 @@ static void status_tells_what_workers_know(void **state)
         .opened = 4,
         .resumed = 3,
         .opened_ms = clock_ms() - 2000,
+        .has_tls = true,
         .tls = {.version = "TLS1.3", .cipher = "some cipher", .certificate_name = "not \xff utf-8", .resumed = true}};
     get("/status");
     assert_int_equal(reply.status, HTTP_OK);

@@ -54,6 +54,7 @@ static void servers_come_in_the_order_of_the_configuration(void **state)
         assert_int_equal(report[i].state, SERVER_IDLE);
         assert_int_equal(report[i].latency_us, 0);
         assert_int_equal(report[i].opened_ms, 0);
+        assert_false(report[i].has_tls);
         assert_int_equal(report[i].last_error, 0);
     }
 }
@@ -70,6 +71,7 @@ static void an_open_session_and_its_questions_are_told(void **state)
     assert_int_equal(report[0].in_flight, 3);
     assert_int_equal(report[0].opened, 1);
     assert_int_equal(report[0].opened_ms, fake_now());
+    assert_true(report[0].has_tls);
     assert_string_equal(report[0].tls.version, "TLS1.3");
     fake_pass(20);
     fake.serve = fake_serve_all;

@@ -136,6 +136,7 @@ static void servers_are_summed_over_workers(void **state)
                                 .opened = 2,
                                 .resumed = 1,
                                 .opened_ms = 60,
+                                .has_tls = true,
                                 .tls.version = "TLS1.3"};
     survey_merge(&sum, &one);
     assert_int_equal(sum.state, SERVER_OPEN);
@@ -145,6 +146,7 @@ static void servers_are_summed_over_workers(void **state)
     assert_int_equal(sum.failures, 3);
     assert_int_equal(sum.last_error, -ETIMEDOUT);
     assert_int_equal(sum.opened, 3);
+    assert_true(sum.has_tls);
     assert_string_equal(sum.tls.version, "TLS1.3");
     one = (struct server_report){.state = SERVER_IDLE, .latency_us = 700, .failed_ms = 70, .last_error = -EPIPE};
     survey_merge(&sum, &one);

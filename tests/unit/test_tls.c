@@ -110,7 +110,7 @@ static void link_begin(struct link *link, struct tls_trust *trust, struct tls_ti
 {
     *link = (struct link){0};
     tls_server_init(&link->server, options);
-    link->tls = tls_new(trust, tickets, &link->output);
+    link->tls = tls_new(&(struct tls_client){trust, tickets, "dot"}, &link->output);
     assert_non_null(link->tls);
 }
 
@@ -357,7 +357,7 @@ static int answered_with(const void *bytes, size_t len)
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
     struct tls_tickets tickets = {0};
     struct buffer output = {0};
-    struct tls *tls = tls_new(trust, &tickets, &output);
+    struct tls *tls = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
     assert_int_equal(tls_handshake(tls), -EAGAIN);
     tls_input(tls, (struct bytes){bytes, len});
     int result = tls_handshake(tls);
@@ -651,6 +651,22 @@ static void resumes(const char *priority, unsigned tickets_after_one)
     tls_trust_unref(trust);
 }
 
+static void what_could_be_linked_is_dropped_and_the_rest_stays_in_order(void **state)
+{
+    (void)state;
+    struct tls_tickets tickets = {0};
+    for (int i = 0; i < 4; i++)
+        tls_tickets_put(&tickets, &(char){(char)('a' + i)}, 1, UINT64_MAX, i % 2 == 1);
+    tls_tickets_drop_linkable(&tickets);
+    assert_int_equal(tickets.count, 2);
+    assert_true(tickets.item[0].tls13 && tickets.item[0].data[0] == 'b');
+    assert_true(tickets.item[1].tls13 && tickets.item[1].data[0] == 'd');
+    tls_tickets_clear(&tickets);
+    tls_tickets_put(&tickets, "x", 1, UINT64_MAX, false);
+    tls_tickets_drop_linkable(&tickets);
+    assert_int_equal(tickets.count, 0);
+}
+
 static void identity_of(uint8_t out[DIGEST_LEN], const struct tls_trust_options *options)
 {
     struct tls_trust *trust = NULL;
@@ -741,7 +757,7 @@ static void a_ticket_is_used_once(void **state)
     session_resumes(trust, &tickets, &options);
     unsigned before = tickets.count;
     struct buffer output = {0};
-    struct tls *first = tls_new(trust, &tickets, &output);
+    struct tls *first = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
     assert_int_equal(tickets.count, before); /* a dial that never connects costs none */
     assert_int_equal(tls_handshake(first), -EAGAIN);
     assert_int_equal(tickets.count, before - 1);
@@ -988,7 +1004,7 @@ static void a_session_without_memory_fails_as_such(void **state)
     for (unsigned long n = 1; failed; n++) {
         struct buffer output = {0};
         mem_fail_at(n);
-        struct tls *tls = tls_new(trust, &tickets, &output);
+        struct tls *tls = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
         int result = tls ? tls_handshake(tls) : -ENOMEM;
         failed = mem_asked() >= n;
         mem_fail_at(0);
@@ -1044,6 +1060,7 @@ static void without_memory_a_ticket_is_lost_and_nothing_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_could_be_linked_is_dropped_and_the_rest_stays_in_order),
         cmocka_unit_test(talks_tls13),
         cmocka_unit_test(talks_tls12),
         cmocka_unit_test(alpn_is_not_required),

@@ -385,7 +385,7 @@ static int outcome(const struct tls_trust_options *options, const struct certifi
     struct tls_server server;
     assert_int_equal(tls_trust_new(&trust, options), 0);
     struct buffer output = {0};
-    struct tls *tls = tls_new(trust, &tickets, &output);
+    struct tls *tls = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
     assert_non_null(tls);
     tls_server_init(&server, &(struct tls_server_options){.chain = leaf, .chain_len = 1});
     int result = handshake(tls, &output, &server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One persistent connection to one server.
+/* A session over a stream: one persistent connection to one server. Shared by the transports that have connections.
  *
  * State table (session_set_state is the only writer; the state is also the list that the session is in):
  *   DIALING  -> OPEN      stream ready: the peer is verified
@@ -154,8 +154,10 @@ static void session_fail_all(struct session *session, int reason, bool explained
 #ifdef ENABLE_DNSTAP
 static void session_tap(const struct session *session, enum tap_kind kind, const uint8_t *message, size_t len)
 {
-    const struct tap_event event = {
-        .kind = kind, .transport = TAP_DOT, .answerer = &session->server->addr, .message = {message, len}};
+    const struct tap_event event = {.kind = kind,
+                                    .transport = session->server->transport->tap,
+                                    .answerer = &session->server->addr,
+                                    .message = {message, len}};
     tap_message(session->server->group->tap, &event);
 }
 #else
@@ -177,7 +179,7 @@ static bool session_write(struct session *session, struct attempt *attempt)
         .edns = !attempt->without_edns,
         .keepalive = true,
         .subnet_none = session->server->entry->ecs == ECS_OFF,
-        .pad = true,
+        .pad = session->server->transport->encrypted,
     };
     size_t len = edit_question(message, attempt->key, &ask);
     edit_set_id(message, attempt->id);
@@ -311,17 +313,14 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
 
 /* --- birth and end --- */
 
-static void session_log_facts(struct session *session)
+static void session_tell_opened(struct session *session)
 {
-    struct tls_facts facts;
-    if (!stream_facts(&session->stream, &facts))
-        return;
-    news_opened(session->server, &facts);
-    notes_add_opened(&session->server->notes, session->opened_ms, &facts);
-    if (facts.resumed)
-        counter_add(session->server->group->counters, COUNTER_sessions_resumed, 1);
-    session->resumed = facts.resumed;
-    session->tls12 = strcmp(facts.version, "TLS1.2") == 0;
+    struct server *server = session->server;
+    char words[TRANSPORT_TEXT];
+    server->transport->opened(session, words);
+    news_opened(server, words);
+    notes_add_opened(&server->notes, session->opened_ms, session->resumed);
+    counter_add(server->group->counters, COUNTER_sessions_resumed, session->resumed);
 }
 
 /* From now on it is its own address whose way to the server counts. */
@@ -343,7 +342,7 @@ static void session_ready(struct stream *stream)
     report_note_dial(session);
     session_rest(session);
     counter_add(group->counters, COUNTER_sessions_opened, 1);
-    session_log_facts(session);
+    session_tell_opened(session);
     session_note_way(session);
     pool_dial_succeeded(session->server);
     pool_connect(group);
@@ -446,7 +445,7 @@ static const struct stream_ops session_stream_ops = {
     .closed = session_closed,
 };
 
-int session_dial(struct server *server)
+int session_dial(struct server *server, const struct stream_form *form)
 {
     struct group *group = server->group;
     struct session *session = mem_zalloc(1, sizeof *session);
@@ -461,9 +460,7 @@ int session_dial(struct server *server)
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
     link_find_route(&session->route, source, &server->addr);
-    const struct tls_client client = {.trust = server->trust, .tickets = &server->tickets};
-    const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client};
-    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, &form, &server->addr, source);
+    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, form, &server->addr, source);
     if (status < 0) {
         mem_free(session);
         return status;

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* DNS over TLS: all that upstream/ knows of TLS.
+ *
+ * Invariant: a ticket lies with the server that it came from and under what was trusted then, and is used once. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "net/tls.h"
+#include "transport.h"
+#include "upstream/group.h"
+#include "upstream/tickets.h"
+
+/* Of a server. */
+struct dot {
+    struct tls_trust *trust;
+    struct tls_tickets tickets;
+    bool opened; /* a session was, with these facts: */
+    struct tls_facts facts;
+};
+
+static struct dot *dot_of(const struct server *server)
+{
+    return server->transport_state;
+}
+
+static int dot_prepare(struct server *server, struct tls_trust *trust)
+{
+    struct dot *dot = mem_zalloc(1, sizeof *dot);
+    if (!dot)
+        return -ENOMEM;
+    dot->trust = tls_trust_ref(trust);
+    server->transport_state = dot;
+    return 0;
+}
+
+static void dot_discard(struct server *server)
+{
+    struct dot *dot = dot_of(server);
+    tls_tickets_clear(&dot->tickets);
+    tls_trust_unref(dot->trust);
+    mem_free(dot);
+}
+
+static bool dot_same(const struct server *a, const struct server *b)
+{
+    uint8_t trusted_a[DIGEST_LEN], trusted_b[DIGEST_LEN];
+    tls_trust_identity(dot_of(a)->trust, trusted_a);
+    tls_trust_identity(dot_of(b)->trust, trusted_b);
+    return memcmp(trusted_a, trusted_b, DIGEST_LEN) == 0;
+}
+
+/* --- sessions --- */
+
+static int dot_start(struct server *server)
+{
+    struct dot *dot = dot_of(server);
+    const struct tls_client client = {.trust = dot->trust, .tickets = &dot->tickets, .alpn = "dot"};
+    return session_dial(server, &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client});
+}
+
+static void dot_opened(struct session *session, char words[TRANSPORT_TEXT])
+{
+    struct dot *dot = dot_of(session->server);
+    struct tls_facts *facts = &dot->facts;
+    dot->opened = stream_facts(&session->stream, facts);
+    session->resumed = facts->resumed;
+    snprintf(words, TRANSPORT_TEXT, "%s, %s, certificate %s%s%s%s", facts->version, facts->cipher,
+             facts->certificate_name, facts->resumed ? ", resumed" : "", facts->alpn[0] ? ", ALPN " : "", facts->alpn);
+}
+
+static bool dot_facts(const struct server *server, struct tls_facts *out)
+{
+    *out = dot_of(server)->facts;
+    return dot_of(server)->opened;
+}
+
+/* --- tickets --- */
+
+/* The server that a ticket is for: address, port and all that was trusted. */
+static void identify(const struct server *server, uint8_t out[DIGEST_LEN])
+{
+    char all[ADDR_TEXT + DIGEST_LEN] = "";
+    addr_format(&server->addr, true, all);
+    tls_trust_identity(dot_of(server)->trust, (uint8_t *)all + ADDR_TEXT);
+    digest_bytes(out, all, sizeof all);
+}
+
+static void dot_each_ticket(const struct server *server, void (*each)(void *context, const struct ticket *ticket),
+                            void *context)
+{
+    const struct tls_tickets *tickets = &dot_of(server)->tickets;
+    struct ticket ticket;
+    identify(server, ticket.server);
+    for (unsigned i = 0; i < tickets->count; i++) {
+        if (!tickets->item[i].tls13)
+            continue;
+        ticket.data = (struct bytes){tickets->item[i].data, tickets->item[i].len};
+        ticket.expires_ms = tickets->item[i].expires_ms;
+        each(context, &ticket);
+    }
+}
+
+static bool dot_take_ticket(struct server *server, const struct ticket *ticket)
+{
+    uint8_t identity[DIGEST_LEN];
+    identify(server, identity);
+    if (memcmp(identity, ticket->server, DIGEST_LEN) != 0)
+        return false;
+    tls_tickets_put(&dot_of(server)->tickets, ticket->data.data, ticket->data.len, ticket->expires_ms, true);
+    return true;
+}
+
+static void dot_drop_tickets(struct server *server)
+{
+    tls_tickets_clear(&dot_of(server)->tickets);
+}
+
+/* Those of TLS 1.2 can be recognized by whoever watches both networks (RFC 8446 appendix C.4). */
+static void dot_moved(struct server *server)
+{
+    tls_tickets_drop_linkable(&dot_of(server)->tickets);
+}
+
+const struct transport transport_dot = {
+    .name = "dot",
+    .port = 853,
+    .tap = TAP_DOT,
+    .encrypted = true,
+    .prepare = dot_prepare,
+    .discard = dot_discard,
+    .same = dot_same,
+    .start = dot_start,
+    .submit = session_take,
+    .cancel = session_forget,
+    .flush = session_flush,
+    .tick = session_check,
+    .stop = session_close,
+    .opened = dot_opened,
+    .moved = dot_moved,
+    .facts = dot_facts,
+    .each_ticket = dot_each_ticket,
+    .take_ticket = dot_take_ticket,
+    .drop_tickets = dot_drop_tickets,
+};

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* The seam between the pool and its transports: a group asks over plain TCP as it does over TLS. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/errors.h"
+#include "dns/codes.h"
+#include "fake_net.h"
+#include "upstream/group.h"
+#include "upstream/report.h"
+#include "upstream/tickets.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct config *config;
+static struct group *group;
+static struct fake_ask asked[4];
+static struct server_report report[4];
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_begin();
+    config = fake_config(1, 2);
+    memset(asked, 0, sizeof asked);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        attempt_cancel(&asked[i].attempt);
+    fake_group_end(group);
+    fake_end();
+    return 0;
+}
+
+/* From now on the group asks over TCP; the configuration cannot say so. */
+static void go_over_to_tcp(void)
+{
+    const struct group_definition definition = fake_definition(config, fake.trusts);
+    struct group_plan *plan = NULL;
+    assert_int_equal(group_plan_new(&plan, &definition), 0);
+    for (size_t i = 0; i < plan->server_count; i++) {
+        struct server *server = plan->servers[i];
+        server->transport->discard(server);
+        server->transport_state = NULL;
+        addr_set_port(&server->addr, 0);
+        assert_int_equal(server_prepare(server, &transport_tcp, NULL), 0);
+    }
+    group_apply(group, plan);
+    fake_turn();
+}
+
+static void begin_over_tcp(void)
+{
+    group = fake_group(config);
+    go_over_to_tcp();
+}
+
+static void ask(unsigned i, const char *name)
+{
+    fake_ask(group, &asked[i], name);
+    fake_turn();
+}
+
+static void take_report(void)
+{
+    memset(report, 0xee, sizeof report);
+    assert_int_equal(group_report(group, report, 4), 2);
+}
+
+/* --- the tables --- */
+
+static void every_transport_is_whole(void **state)
+{
+    (void)state;
+    static const struct transport *const all[] = {&transport_dot, &transport_tcp};
+    group = fake_group(config);
+    for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const struct transport *one = all[i];
+        assert_true(one->name && one->name[0] && one->port > 0 && one->tap > 0);
+        assert_true(one->prepare && one->discard);
+        assert_true(one->start && one->submit && one->cancel && one->flush && one->tick && one->stop && one->opened);
+        assert_true(!one->each_ticket == !one->take_ticket && !one->each_ticket == !one->drop_tickets);
+    }
+}
+
+static void what_a_plan_names_goes_over_tls(void **state)
+{
+    (void)state;
+    group = fake_group(config);
+    for (size_t i = 0; i < group->server_count; i++) {
+        assert_ptr_equal(group->servers[i]->transport, &transport_dot);
+        assert_int_equal(addr_port(&group->servers[i]->addr), 853);
+    }
+}
+
+/* --- over TCP --- */
+
+static void a_query_is_answered_over_tcp(void **state)
+{
+    (void)state;
+    begin_over_tcp();
+    ask(0, "a.test");
+    struct fake_conn *conn = fake_conn(0);
+    assert_ptr_equal(conn->stream->layer, &byte_layer_plain);
+    assert_int_equal(addr_port(&conn->to), 53);
+    struct fake_frame *frame = fake_take(conn);
+    assert_non_null(frame);
+    assert_int_not_equal(frame->len % 128, 0); /* padding would hide nothing */
+    fake_reply(conn, frame, NULL);
+    free(frame);
+    assert_int_equal(asked[0].answered, 1);
+    assert_int_equal(asked[0].rcode, RCODE_NOERROR);
+}
+
+static void a_query_over_tls_is_padded(void **state)
+{
+    (void)state;
+    group = fake_group(config);
+    ask(0, "a.test");
+    assert_ptr_equal(fake_conn(0)->stream->layer, &byte_layer_tls_client);
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    assert_int_equal(frame->len % 128, 0);
+    free(frame);
+}
+
+static void sessions_over_tcp_are_kept_and_end_when_idle(void **state)
+{
+    (void)state;
+    fake.serve = fake_serve_all;
+    begin_over_tcp();
+    for (unsigned i = 0; i < 3; i++) {
+        ask(i, "a.test");
+        assert_int_equal(asked[i].answered, 1);
+    }
+    assert_int_equal(fake_dials(), 1);
+    fake_pass(config->tls.idle_ms + 100);
+    assert_int_equal(fake_open(), 0);
+    assert_int_equal(fake_conn(0)->close_reason, ERROR_IDLE);
+}
+
+static void an_attempt_over_tcp_can_be_cancelled(void **state)
+{
+    (void)state;
+    begin_over_tcp();
+    ask(0, "a.test");
+    ask(1, "b.test");
+    struct fake_frame *first = fake_take(fake_conn(0)), *second = fake_take(fake_conn(0));
+    attempt_cancel(&asked[0].attempt);
+    fake_reply(fake_conn(0), first, NULL);
+    fake_reply(fake_conn(0), second, NULL);
+    assert_int_equal(asked[0].ended, 0);
+    assert_int_equal(asked[1].answered, 1);
+    free(first);
+    free(second);
+}
+
+static void a_lost_session_over_tcp_is_told(void **state)
+{
+    (void)state;
+    begin_over_tcp();
+    ask(0, "a.test");
+    fake_kill(fake_conn(0), -ECONNRESET);
+    fake_turn();
+    assert_int_equal(asked[0].ended, 1);
+    assert_int_equal(asked[0].status, -ECONNRESET);
+}
+
+static void a_server_over_tcp_has_no_tls_to_tell_of(void **state)
+{
+    (void)state;
+    begin_over_tcp();
+    ask(0, "a.test");
+    take_report();
+    assert_int_equal(report[0].state, SERVER_OPEN);
+    assert_int_equal(report[0].opened, 1);
+    assert_int_equal(report[0].resumed, 0);
+    assert_false(report[0].has_tls);
+}
+
+static void must_not_be_called(void *context, const struct ticket *ticket)
+{
+    (void)context;
+    (void)ticket;
+    fail();
+}
+
+static void a_server_over_tcp_has_no_tickets(void **state)
+{
+    (void)state;
+    begin_over_tcp();
+    group_each_ticket(group, must_not_be_called, NULL);
+    assert_false(group_take_ticket(group, &(struct ticket){.expires_ms = 1}));
+    group_drop_tickets(group);
+}
+
+/* --- from one to the other --- */
+
+static void the_same_address_over_another_transport_is_another_server(void **state)
+{
+    (void)state;
+    group = fake_group(config);
+    ask(0, "a.test");
+    struct server *over_tls = asked[0].attempt.server;
+    struct group_plan *held = upstream_hold(group); /* the attempt remembers the server */
+    go_over_to_tcp();
+    assert_true(over_tls->left);
+    ask(1, "b.test");
+    assert_int_equal(fake_dials(), 2);
+    assert_ptr_equal(asked[1].attempt.server->transport, &transport_tcp);
+    fake.serve = fake_serve_all;
+    fake_turn();
+    assert_int_equal(asked[0].answered, 1); /* what was asked before is answered there */
+    assert_int_equal(asked[1].answered, 1);
+    upstream_release(held);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_transport_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_plan_names_goes_over_tls, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_query_is_answered_over_tcp, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_query_over_tls_is_padded, setup, teardown),
+        cmocka_unit_test_setup_teardown(sessions_over_tcp_are_kept_and_end_when_idle, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_attempt_over_tcp_can_be_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_session_over_tcp_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tls_to_tell_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tickets, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_address_over_another_transport_is_another_server, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
