@@ -10,11 +10,11 @@ dotstubctl_LDADD = $(ctl_libs)
 dist_man_MANS += docs/man/dotstubctl.8
 
 bashcompletiondir = $(datadir)/bash-completion/completions
-dist_bashcompletion_DATA = completions/bash/dotstubctl
+dist_bashcompletion_DATA = packaging/completions/bash/dotstubctl
 zshcompletiondir = $(datadir)/zsh/site-functions
-dist_zshcompletion_DATA = completions/zsh/_dotstubctl
+dist_zshcompletion_DATA = packaging/completions/zsh/_dotstubctl
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
-dist_fishcompletion_DATA = completions/fish/dotstubctl.fish
+dist_fishcompletion_DATA = packaging/completions/fish/dotstubctl.fish
 
 check_PROGRAMS += tests/unit/test_client tests/unit/test_show
 tests_unit_test_client_SOURCES = tests/unit/test_client.c

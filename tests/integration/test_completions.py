@@ -8,7 +8,7 @@ import pytest
 
 from test_ctl import CTL
 
-TOP = pathlib.Path(__file__).parents[2] / "completions"
+TOP = pathlib.Path(__file__).parents[2] / "packaging/completions"
 BASH, ZSH, FISH = TOP / "bash/dotstubctl", TOP / "zsh/_dotstubctl", TOP / "fish/dotstubctl.fish"
 HELP = subprocess.run([CTL, "--help"], capture_output=True, text=True).stdout
 COMMANDS = re.findall(r"^  ([a-z]+) ", HELP, re.M)
