@@ -5,7 +5,7 @@
  *          the cache, flushing, the level of the log; on metrics.listen (anybody who reaches it): metrics and health, read-only.
  *          What a worker knows is asked of it by letter and answered with a copy; nothing here waits for a worker, nor makes
  *          one wait.
- * Owns:    its sockets and connections, and letters under way.
+ * Owns:    its sockets and connections, and items under way.
  * Threads: the main thread's, but for control_ops.report.
  */
 #ifndef DOTSTUB_CONTROL_CONTROL_H
@@ -28,17 +28,17 @@ void control_hand_over(struct control *control);
 unsigned control_descriptors(const struct config *config);
 /* The workers run. Before: not ready. */
 void control_started(struct control *control);
-/* Another configuration and other routes are in force (kept by reference); their letters have been posted to the workers. */
+/* Another configuration and other routes are in force (kept by reference); their items have been posted to the workers. */
 void control_configure(struct control *control, struct config *config, struct routes *routes);
 /* The configuration was read again; all is copied. */
 void control_reloaded(struct control *control, const struct reload_result *result);
 /* They answer still, but not for long: not ready any more. */
 void control_draining(struct control *control);
-/* They are about to be stopped: no letter is posted any more, those who wait for one are told. Not ready any more. */
+/* They are about to be stopped: no item is posted any more, those who wait for one are told. Not ready any more. */
 void control_stopping(struct control *control);
 /* Closes the sockets; after control_stopping, or where no worker was ever started. */
 void control_close(struct control *control);
-/* When all letters are back: the workers have ended and the mailbox was closed. NULL does nothing. */
+/* When all items are back: the workers have ended and the mailbox was closed. NULL does nothing. */
 void control_free(struct control *control);
 
 #endif

@@ -46,8 +46,8 @@ struct reload_wait {
 /* Filled from above: how to reach the workers. */
 struct control_ops {
     const struct counters *(*counters)(void *context, unsigned worker);
-    void (*post)(void *context, unsigned worker, struct letter *letter);
-    /* On the worker's thread; `reader` is what its mailbox gives to letters. */
+    void (*post)(void *context, unsigned worker, struct mailbox_item *item);
+    /* On the worker's thread; `reader` is what its mailbox gives to items. */
     void (*report)(void *reader, struct worker_report *out);
     /* Likewise; `done` is called there, now or later. */
     void (*trace)(void *reader, struct trace *trace);

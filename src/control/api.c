@@ -176,7 +176,7 @@ static void reply_text(struct http_request *request, unsigned status, const char
     http_reply(request, status, TEXT_TYPE, strdup(text), NULL);
 }
 
-/* Alive: every worker answers a letter. */
+/* Alive: every worker answers an item. */
 static void get_healthz(struct view *view, struct http_request *request, const struct survey_sum *sum)
 {
     if (sum || view->readiness == READY_STOPPING)

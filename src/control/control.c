@@ -2,7 +2,7 @@
 /* Two HTTP servers over one view of the daemon; each may be missing.
  *
  * Its end: control_stopping tells those who wait for workers, control_close ends the sockets, and control_free comes when the last
- * letter is back.
+ * item is back.
  */
 #include "control/control.h"
 #include <errno.h>

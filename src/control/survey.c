@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A round: a letter to each worker, each of which fills its part and posts the answer back; when the last one is back the parts
+/* A round: an item to each worker, each of which fills its part and posts the answer back; when the last one is back the parts
  * are summed and all who wait are told.
  *
  * Invariants:
- *   - a part is touched by its worker from the posting of its letter to that of the answer, else by the main thread only;
- *   - `letters` > 0 while a round is under way; then nobody but the opener of an answer starts another;
+ *   - a part is touched by its worker from the posting of its item to that of the answer, else by the main thread only;
+ *   - `items` > 0 while a round is under way; then nobody but the opener of an answer starts another;
  *   - a wait is in exactly one list, and its patience runs, until `done`.
  */
 #include "survey.h"
@@ -15,7 +15,7 @@
 #include "base/mem.h"
 
 struct survey_part {
-    struct letter there, back;
+    struct mailbox_item request, reply;
     struct survey *survey;
     struct worker_report report;
 };
@@ -144,28 +144,28 @@ static void survey_begin_round(struct survey *survey)
     survey->sum.server_count = survey->servers;
     for (unsigned w = 0; w < survey->workers; w++)
         survey->parts[w].report.server_count = survey->servers;
-    survey->letters = survey->workers;
+    survey->items = survey->workers;
     bool with_records = any_wants_records(survey);
     for (unsigned w = 0; w < survey->workers; w++) {
         survey->parts[w].report.with_records = with_records;
         survey->parts[w].report.record_count = 0;
-        survey->ops->post(survey->context, w, &survey->parts[w].there);
+        survey->ops->post(survey->context, w, &survey->parts[w].request);
     }
 }
 
 /* On the worker's thread. */
-static void open_there(struct letter *letter, void *reader)
+static void open_request(struct mailbox_item *item, void *reader)
 {
-    struct survey_part *part = container_of(letter, struct survey_part, there);
+    struct survey_part *part = container_of(item, struct survey_part, request);
     part->survey->ops->report(reader, &part->report);
-    mailbox_post(part->survey->home, &part->back);
+    mailbox_post(part->survey->reply_to, &part->reply);
 }
 
-static void open_back(struct letter *letter, void *reader)
+static void open_reply(struct mailbox_item *item, void *reader)
 {
-    struct survey *survey = container_of(letter, struct survey_part, back)->survey;
+    struct survey *survey = container_of(item, struct survey_part, reply)->survey;
     (void)reader;
-    if (--survey->letters > 0)
+    if (--survey->items > 0)
         return;
     survey_add_up(survey);
     tell(&survey->waiting, &survey->sum);
@@ -186,7 +186,7 @@ void survey_ask(struct survey *survey, struct survey_wait *wait)
     }
     list_push_back(&survey->next, &wait->link);
     timeout_start(&survey->patience, &wait->patience);
-    if (survey->letters == 0)
+    if (survey->items == 0)
         survey_begin_round(survey);
 }
 
@@ -195,8 +195,8 @@ void survey_ask(struct survey *survey, struct survey_wait *wait)
 static int part_init(struct survey_part *part, struct survey *survey)
 {
     part->survey = survey;
-    part->there.open = open_there;
-    part->back.open = open_back;
+    part->request.open = open_request;
+    part->reply.open = open_reply;
     part->report.records = mem_zalloc(RECORDER_ALL, sizeof *part->report.records);
     return part->report.records ? 0 : -ENOMEM;
 }
@@ -220,7 +220,7 @@ static void free_memory(struct survey *survey)
 int survey_init(struct survey *survey, const struct control_setup *setup)
 {
     *survey = (struct survey){
-        .home = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
+        .reply_to = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
     survey_configure(survey, setup->routes);
     list_init(&survey->waiting);
     list_init(&survey->next);
@@ -245,7 +245,7 @@ void survey_close(struct survey *survey)
 
 void survey_fini(struct survey *survey)
 {
-    assert(survey->letters == 0 && list_empty(&survey->waiting) && list_empty(&survey->next));
+    assert(survey->items == 0 && list_empty(&survey->waiting) && list_empty(&survey->next));
     timeouts_fini(&survey->patience);
     free_memory(survey);
 }

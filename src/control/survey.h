@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking all workers at once what they know, by letter.
+/* Asking all workers at once what they know, by item.
  *
- * Does:    one round of letters at a time; whoever asks gets the sum of a round that began after it asked, or is told after
+ * Does:    one round of items at a time; whoever asks gets the sum of a round that began after it asked, or is told after
  *          SURVEY_PATIENCE_MS that some worker does not answer.
  * Owns:    the letters and the copies that the workers fill; a wait belongs to who asks.
- * Threads: the main thread's; a letter is opened on its worker's.
+ * Threads: the main thread's; an item is opened on its worker's.
  */
 #ifndef DOTSTUB_CONTROL_SURVEY_H
 #define DOTSTUB_CONTROL_SURVEY_H
@@ -35,12 +35,12 @@ struct survey_wait {
 
 struct survey_part;
 struct survey {
-    struct mailbox *home;
+    struct mailbox *reply_to;
     const struct control_ops *ops;
     void *context;
     unsigned workers;
     struct survey_part *parts;
-    unsigned letters;          /* not back yet */
+    unsigned items;            /* not back yet */
     struct list waiting, next; /* for the end of this round; for the next one */
     struct timeouts patience;
     struct survey_sum sum;
@@ -55,9 +55,9 @@ int survey_init(struct survey *survey, const struct control_setup *setup) MUST_C
 void survey_configure(struct survey *survey, const struct routes *routes);
 /* `done` runs later, or, when the survey is closed, at once. */
 void survey_ask(struct survey *survey, struct survey_wait *wait);
-/* Tells all who wait that nothing comes; no letter is posted any more. */
+/* Tells all who wait that nothing comes; no item is posted any more. */
 void survey_close(struct survey *survey);
-/* All letters are back, which is asserted. */
+/* All items are back, which is asserted. */
 void survey_fini(struct survey *survey);
 
 /* Adds what one worker knows of a server to what others know of it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- *   - an errand is in the list from the posting of its letter until that is back, whoever still waits for it;
+ *   - an errand is in the list from the posting of its item until that is back, whoever still waits for it;
  *   - its trace is touched by its worker only in between.
  */
 #include "tracer.h"
@@ -11,7 +11,7 @@
 struct errand {
     struct list_link in_tracer;
     struct tracer *tracer;
-    struct letter there, back;
+    struct mailbox_item request, reply;
     struct timeout patience;
     void (*told)(void *context, const struct trace *trace); /* NULL: it was */
     void *context;
@@ -36,18 +36,18 @@ static void patience_over(struct timeout *timeout)
 static void traced(struct trace *trace)
 {
     struct errand *errand = container_of(trace, struct errand, trace);
-    mailbox_post(errand->tracer->home, &errand->back);
+    mailbox_post(errand->tracer->reply_to, &errand->reply);
 }
 
-static void open_there(struct letter *letter, void *reader)
+static void open_request(struct mailbox_item *item, void *reader)
 {
-    struct errand *errand = container_of(letter, struct errand, there);
+    struct errand *errand = container_of(item, struct errand, request);
     errand->tracer->ops->trace(reader, &errand->trace);
 }
 
-static void open_back(struct letter *letter, void *reader)
+static void open_reply(struct mailbox_item *item, void *reader)
 {
-    struct errand *errand = container_of(letter, struct errand, back);
+    struct errand *errand = container_of(item, struct errand, reply);
     (void)reader;
     list_remove(&errand->in_tracer);
     errand_tell(errand, &errand->trace);
@@ -75,22 +75,22 @@ int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *
     if (!errand)
         return -ENOMEM;
     errand->tracer = tracer;
-    errand->there.open = open_there;
-    errand->back.open = open_back;
+    errand->request.open = open_request;
+    errand->reply.open = open_reply;
     errand->told = told;
     errand->context = context;
     errand->trace.key = *key;
     errand->trace.done = traced;
     list_push_back(&tracer->errands, &errand->in_tracer);
     timeout_start(&tracer->patience, &errand->patience);
-    tracer->ops->post(tracer->context, tracer->next_worker++ % tracer->workers, &errand->there);
+    tracer->ops->post(tracer->context, tracer->next_worker++ % tracer->workers, &errand->request);
     return 0;
 }
 
 void tracer_init(struct tracer *tracer, const struct control_setup *setup)
 {
     *tracer = (struct tracer){
-        .home = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
+        .reply_to = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
     list_init(&tracer->errands);
     timeouts_init(&tracer->patience, setup->loop, TRACER_PATIENCE_MS, patience_over);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Traces under way: each is a letter to one worker, which comes back when the question has its answer.
+/* Traces under way: each is an item to one worker, which comes back when the question has its answer.
  *
  * Does:    the workers take turns; at most TRACER_MOST at a time; who asks is told within TRACER_PATIENCE_MS that a worker hangs.
- * Owns:    the letters with what is traced in them; a request belongs to who asks until `told`.
- * Threads: the main thread's; a letter is opened on its worker's.
+ * Owns:    the items with what is traced in them; a request belongs to who asks until `told`.
+ * Threads: the main thread's; an item is opened on its worker's.
  */
 #ifndef DOTSTUB_CONTROL_TRACER_H
 #define DOTSTUB_CONTROL_TRACER_H
@@ -16,7 +16,7 @@ enum {
 };
 
 struct tracer {
-    struct mailbox *home;
+    struct mailbox *reply_to;
     const struct control_ops *ops;
     void *context;
     unsigned workers, next_worker;
@@ -30,9 +30,9 @@ void tracer_init(struct tracer *tracer, const struct control_setup *setup);
  * -ENOMEM. */
 int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace),
                void *context) MUST_CHECK;
-/* Tells all who wait that nothing comes; no letter is posted any more. */
+/* Tells all who wait that nothing comes; no item is posted any more. */
 void tracer_close(struct tracer *tracer);
-/* All letters are back, which is asserted. */
+/* All items are back, which is asserted. */
 void tracer_fini(struct tracer *tracer);
 
 #endif

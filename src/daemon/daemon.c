@@ -42,8 +42,8 @@ struct daemon {
     struct sockets sockets;
     struct loop loop;
     struct mailbox mailbox;
-    struct letter *ended; /* one for each worker */
-    unsigned running;     /* workers whose end was not told yet */
+    struct mailbox_item *ended; /* one for each worker */
+    unsigned running;           /* workers whose end was not told yet */
     bool stopping;
     struct drain drain;
     struct control *control;
@@ -71,7 +71,7 @@ static int make_workers(void)
     const struct config *config = self.config;
     unsigned limit = client_limit(config);
     self.workers = mem_zalloc(config->workers, sizeof(struct worker *));
-    self.ended = mem_zalloc(config->workers, sizeof(struct letter));
+    self.ended = mem_zalloc(config->workers, sizeof(struct mailbox_item));
     self.cache = cache_new(config->cache.size);
     int status = self.workers && self.ended && self.cache ? 0 : -ENOMEM;
     if (status == 0)
@@ -90,10 +90,10 @@ static const struct counters *counters_of(void *context, unsigned worker)
     return worker_counters(self.workers[worker]);
 }
 
-static void post_to(void *context, unsigned worker, struct letter *letter)
+static void post_to(void *context, unsigned worker, struct mailbox_item *item)
 {
     (void)context;
-    worker_post(self.workers[worker], letter);
+    worker_post(self.workers[worker], item);
 }
 
 static void cache_flushed(void *context)
@@ -134,9 +134,9 @@ static int open_control(const char *user)
 
 /* --- the end of the workers --- */
 
-static void worker_ended(struct letter *letter, void *reader)
+static void worker_ended(struct mailbox_item *item, void *reader)
 {
-    (void)letter;
+    (void)item;
     (void)reader;
     if (--self.running == 0)
         loop_stop(&self.loop);
@@ -308,7 +308,7 @@ static int run_workers(void)
 {
     int status = 0;
     while (status == 0 && self.running < self.config->workers) {
-        struct letter *ended = &self.ended[self.running];
+        struct mailbox_item *ended = &self.ended[self.running];
         ended->open = worker_ended;
         if ((status = worker_start(self.workers[self.running], &self.mailbox, ended)) == 0)
             self.running++;

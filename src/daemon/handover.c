@@ -65,7 +65,7 @@ static int send_sockets(const struct handover *handover)
 }
 
 struct handover_tickets {
-    struct letter letter;
+    struct mailbox_item item;
     struct handover *handover;
     struct buffer packed;
 };
@@ -138,9 +138,9 @@ static void talked(uv_work_t *work, int status)
 
 /* --- its beginning: tickets come from the workers --- */
 
-static void tickets_came(struct letter *letter, void *reader)
+static void tickets_came(struct mailbox_item *item, void *reader)
 {
-    struct handover *handover = container_of(letter, struct handover_tickets, letter)->handover;
+    struct handover *handover = container_of(item, struct handover_tickets, item)->handover;
     (void)reader;
     if (--handover->outstanding > 0)
         return;
@@ -152,15 +152,15 @@ static void tickets_came(struct letter *letter, void *reader)
 }
 
 /* On the worker's thread. Without memory they are lost, which costs full handshakes. */
-static void pack_tickets(struct letter *letter, void *reader)
+static void pack_tickets(struct mailbox_item *item, void *reader)
 {
     struct worker *worker = reader;
-    struct handover_tickets *tickets = container_of(letter, struct handover_tickets, letter);
+    struct handover_tickets *tickets = container_of(item, struct handover_tickets, item);
     if (tickets_pack(&tickets->packed, &worker, 1) < 0)
         buffer_free(&tickets->packed);
     worker_drop_tickets(worker);
-    letter->open = tickets_came;
-    mailbox_post(tickets->handover->setup.mailbox, letter);
+    item->open = tickets_came;
+    mailbox_post(tickets->handover->setup.mailbox, item);
 }
 
 static void begin(struct handover *handover, int fd)
@@ -176,8 +176,8 @@ static void begin(struct handover *handover, int fd)
     handover->outstanding = setup->worker_count;
     for (unsigned i = 0; i < setup->worker_count; i++) {
         handover->tickets[i].handover = handover;
-        handover->tickets[i].letter.open = pack_tickets;
-        worker_post(setup->workers[i], &handover->tickets[i].letter);
+        handover->tickets[i].item.open = pack_tickets;
+        worker_post(setup->workers[i], &handover->tickets[i].item);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
  *   - until reload_commit nothing has changed, and what was made is freed by whoever made it; from there on nothing can fail;
- *   - `changes` lie still until the last worker's letter is back; so there is one reload at a time;
+ *   - `changes` lie still until the last worker's item is back; so there is one reload at a time;
  *   - the old configuration ends with its last reference: ours goes at once, a worker's when it has gone over, a plan's when the
  *     last answer has come that was asked for under it.
  */
@@ -105,10 +105,10 @@ static void one_done(struct reload *reload)
 }
 
 /* On the main thread: a worker has gone over. */
-static void change_back(struct letter *letter, void *reader)
+static void change_reply(struct mailbox_item *item, void *reader)
 {
     (void)reader;
-    one_done(container_of(letter, struct reload_change, worker.back)->reload);
+    one_done(container_of(item, struct reload_change, worker.reply)->reload);
 }
 
 static void routes_done(void *context)
@@ -128,7 +128,7 @@ static int changes_new(struct reload_change **out, struct reload *reload, struct
             .worker = {.config = config_ref(config), .steps = step_set_ref(steps), .client_limit = limit},
             .reload = reload,
         };
-        changes[i].worker.back.open = change_back;
+        changes[i].worker.reply.open = change_reply;
     }
     *out = changes;
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading the configuration again while questions are answered.
  *
- * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets two letters, with the
+ * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets two items, with the
  *          configuration and with the routes that follow from it, and goes over to them between two turns of its loop. Sockets and cache stay. What is asked for while one is under way
  *          is done once more after it.
  * Owns:    what is on its way to the workers; *config, whose reference it exchanges, is the daemon's.

@@ -31,9 +31,9 @@ void routing_start(struct routing *routing, struct worker *const *workers, unsig
 }
 
 /* On the main thread: a worker has gone over. */
-static void item_back(struct letter *letter, void *reader)
+static void item_reply(struct mailbox_item *item, void *reader)
 {
-    struct routing_change *change = container_of(letter, struct routing_item, worker.back)->change;
+    struct routing_change *change = container_of(item, struct routing_item, worker.reply)->change;
     (void)reader;
     if (--change->outstanding > 0)
         return;
@@ -64,7 +64,7 @@ int routing_prepare(struct routing_change **out, struct routing *routing, struct
     for (; status == 0 && change->count < count; change->count++) {
         struct routing_item *item = &change->items[change->count];
         item->change = change;
-        item->worker.back.open = item_back;
+        item->worker.reply.open = item_reply;
         status = groups_change_new(&item->worker.change, change->routes);
     }
     if (status == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a worker.
  *
- * Its end, all on its own thread: the stop letter stops taking in; from then on a tick waits until no query waits or WAIT_MS
+ * Its end, all on its own thread: the stop item stops taking in; from then on a tick waits until no query waits or WAIT_MS
  * are over; then resolver_stop answers the rest, one more flush sends that, and everything is closed; when the last session
  * is gone the loop stops.
  */
@@ -35,9 +35,9 @@ struct worker {
     struct mailbox mailbox;
     struct link link;
     struct wallclock wallclock;
-    struct mailbox *home; /* where the end is told, */
-    struct letter *ended; /* and by which letter */
-    struct letter drain, stop, sign;
+    struct mailbox *reply_to;   /* where the end is told, */
+    struct mailbox_item *ended; /* and by which item */
+    struct mailbox_item drain, stop, heartbeat;
     atomic_bool asked; /* for a sign of life, which has not come yet */
     struct counters counters;
     struct config *config;
@@ -80,10 +80,10 @@ static uint64_t stop_tick(struct loop_tick *hook, uint64_t now_ms)
     return LOOP_NEVER;
 }
 
-static void stop_letter(struct letter *letter, void *reader)
+static void stop_item(struct mailbox_item *item, void *reader)
 {
     struct worker *worker = reader;
-    (void)letter;
+    (void)item;
     if (worker->state != WORKER_RUNNING)
         return;
     worker->state = WORKER_STOPPING;
@@ -93,10 +93,10 @@ static void stop_letter(struct letter *letter, void *reader)
     loop_wake_by(&worker->loop, loop_now(&worker->loop));
 }
 
-static void drain_letter(struct letter *letter, void *reader)
+static void drain_item(struct mailbox_item *item, void *reader)
 {
     struct worker *worker = reader;
-    (void)letter;
+    (void)item;
     health_drain(&worker->resolver);
 }
 
@@ -112,9 +112,9 @@ void worker_stop(struct worker *worker)
 
 /* --- another configuration --- */
 
-static void change_letter(struct letter *letter, void *reader)
+static void change_item(struct mailbox_item *item, void *reader)
 {
-    struct worker_change *change = container_of(letter, struct worker_change, there);
+    struct worker_change *change = container_of(item, struct worker_change, request);
     struct worker *worker = reader;
     struct config *before = worker->config;
     worker->config = change->config;
@@ -122,29 +122,29 @@ static void change_letter(struct letter *letter, void *reader)
     listeners_configure(worker->listeners, change->client_limit);
     step_set_unref(change->steps);
     config_unref(before);
-    mailbox_post(worker->home, &change->back);
+    mailbox_post(worker->reply_to, &change->reply);
 }
 
 void worker_configure(struct worker *worker, struct worker_change *change)
 {
-    change->there.open = change_letter;
-    mailbox_post(&worker->mailbox, &change->there);
+    change->request.open = change_item;
+    mailbox_post(&worker->mailbox, &change->request);
 }
 
 /* --- other routes --- */
 
-static void routes_letter(struct letter *letter, void *reader)
+static void routes_item(struct mailbox_item *item, void *reader)
 {
-    struct worker_routes *routes = container_of(letter, struct worker_routes, there);
+    struct worker_routes *routes = container_of(item, struct worker_routes, request);
     struct worker *worker = reader;
     groups_apply(&worker->groups, &routes->change);
-    mailbox_post(worker->home, &routes->back);
+    mailbox_post(worker->reply_to, &routes->reply);
 }
 
 void worker_route(struct worker *worker, struct worker_routes *routes)
 {
-    routes->there.open = routes_letter;
-    mailbox_post(&worker->mailbox, &routes->there);
+    routes->request.open = routes_item;
+    mailbox_post(&worker->mailbox, &routes->request);
 }
 
 #ifdef ENABLE_DNSTAP
@@ -157,20 +157,20 @@ void worker_tap(struct worker *worker, struct tap *tap, unsigned queue)
 
 /* --- signs of life --- */
 
-static void sign_letter(struct letter *letter, void *reader)
+static void heartbeat_item(struct mailbox_item *item, void *reader)
 {
     struct worker *worker = reader;
-    (void)letter;
+    (void)item;
     atomic_store(&worker->asked, false);
 }
 
-/* The letter is ours again when `asked` is false. */
+/* The item is ours again when `asked` is false. */
 bool worker_lives(struct worker *worker)
 {
     if (atomic_load(&worker->asked))
         return false;
     atomic_store(&worker->asked, true);
-    mailbox_post(&worker->mailbox, &worker->sign);
+    mailbox_post(&worker->mailbox, &worker->heartbeat);
     return true;
 }
 
@@ -193,9 +193,9 @@ const struct counters *worker_counters(const struct worker *worker)
     return &worker->counters;
 }
 
-void worker_post(struct worker *worker, struct letter *letter)
+void worker_post(struct worker *worker, struct mailbox_item *item)
 {
-    mailbox_post(&worker->mailbox, letter);
+    mailbox_post(&worker->mailbox, item);
 }
 
 void worker_report(void *reader, struct worker_report *out)
@@ -242,13 +242,13 @@ static void *worker_main(void *context)
     worker->drained = loop_drain(&worker->loop, CLOSE_MS);
     if (!worker->drained)
         log_warning("worker", "some connections did not close in time");
-    mailbox_post(worker->home, worker->ended);
+    mailbox_post(worker->reply_to, worker->ended);
     return NULL;
 }
 
-int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended)
+int worker_start(struct worker *worker, struct mailbox *reply_to, struct mailbox_item *ended)
 {
-    worker->home = home;
+    worker->reply_to = reply_to;
     worker->ended = ended;
     sigset_t all, before;
     sigfillset(&all); /* signals are the main thread's */
@@ -310,9 +310,9 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     status = mailbox_init(&worker->mailbox, &worker->loop, worker);
     if (status < 0)
         goto fail_loop;
-    worker->drain.open = drain_letter;
-    worker->stop.open = stop_letter;
-    worker->sign.open = sign_letter;
+    worker->drain.open = drain_item;
+    worker->stop.open = stop_item;
+    worker->heartbeat.open = heartbeat_item;
     worker->stopping.tick = stop_tick;
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;

@@ -19,15 +19,15 @@ struct step_set;
 
 /* Going over to another configuration: made by the main thread, so that nothing can fail. */
 struct worker_change {
-    struct letter there, back; /* the latter comes home when it is done */
-    struct config *config;     /* a reference for the worker */
-    struct step_set *steps;    /* likewise taken over */
-    unsigned client_limit;     /* most clients on connections */
+    struct mailbox_item request, reply; /* the latter comes home when it is done */
+    struct config *config;              /* a reference for the worker */
+    struct step_set *steps;             /* likewise taken over */
+    unsigned client_limit;              /* most clients on connections */
 };
 
 /* Going over to other routes, likewise. */
 struct worker_routes {
-    struct letter there, back;
+    struct mailbox_item request, reply;
     struct groups_change change; /* taken over */
 };
 
@@ -37,7 +37,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
                struct step_set *steps, struct listening_socket *sockets, size_t count,
                unsigned client_limit) MUST_CHECK;
 /* At the end of the thread `ended` is posted to `home`. 0 or a negative errno: the thread could not be made. */
-int worker_start(struct worker *worker, struct mailbox *home, struct letter *ended) MUST_CHECK;
+int worker_start(struct worker *worker, struct mailbox *reply_to, struct mailbox_item *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; asks it for the next time. Not after worker_stop. */
 bool worker_lives(struct worker *worker);
 /* Limits and times of queries that wait and of those that come are the new configuration's. */
@@ -56,10 +56,10 @@ void worker_stop(struct worker *worker);
 void worker_join(struct worker *worker);
 /* For the control side: its counters; its mailbox, until worker_stop; what it tells on its own thread. */
 const struct counters *worker_counters(const struct worker *worker);
-void worker_post(struct worker *worker, struct letter *letter);
+void worker_post(struct worker *worker, struct mailbox_item *item);
 void worker_report(void *reader, struct worker_report *out);
 void worker_trace(void *reader, struct trace *trace);
-/* Tickets to take to the next process, or from the last: on its thread (`worker` is what its mailbox gives to letters), or before
+/* Tickets to take to the next process, or from the last: on its thread (`worker` is what its mailbox gives to items), or before
  * worker_start and after worker_join. */
 void worker_each_ticket(const struct worker *worker, void (*each)(void *context, const struct ticket *ticket),
                         void *context);

@@ -2,13 +2,13 @@
 /* The only way to another thread: a locked list and a wake-up.
  *
  * Invariants:
- * - `letters` is touched under the lock only, `opening` on the loop's thread only. `closing` is set under the
+ * - `items` is touched under the lock only, `opening` on the loop's thread only. `closing` is set under the
  *   lock on the loop's thread, which therefore may read it without; it is all that is looked at once the lock
  *   is gone.
- * - The lock is never held while a letter is opened: a poster waits for a few instructions at most.
+ * - The lock is never held while an item is opened: a poster waits for a few instructions at most.
  * - A wake-up is sent under the lock and not once `closing` is set, so never to a closed handle.
  * - Letters are opened from the front of `opening`, and new ones are fetched only when it is empty: the order
- *   of posting holds even when a letter closes the mailbox.
+ *   of posting holds even when an item closes the mailbox.
  */
 #include "net/mailbox.h"
 
@@ -16,8 +16,8 @@ static void mailbox_open(struct mailbox *mailbox)
 {
     struct list_link *link;
     while ((link = list_pop(&mailbox->opening))) {
-        struct letter *letter = container_of(link, struct letter, link);
-        letter->open(letter, mailbox->reader);
+        struct mailbox_item *item = container_of(link, struct mailbox_item, link);
+        item->open(item, mailbox->reader);
     }
 }
 
@@ -25,7 +25,7 @@ static void mailbox_open(struct mailbox *mailbox)
 static bool mailbox_fetch(struct mailbox *mailbox)
 {
     pthread_mutex_lock(&mailbox->lock);
-    list_move_all(&mailbox->letters, &mailbox->opening);
+    list_move_all(&mailbox->items, &mailbox->opening);
     pthread_mutex_unlock(&mailbox->lock);
     return !list_empty(&mailbox->opening);
 }
@@ -41,7 +41,7 @@ static void mailbox_on_wakeup(uv_async_t *async)
 int mailbox_init(struct mailbox *mailbox, struct loop *loop, void *reader)
 {
     *mailbox = (struct mailbox){.reader = reader};
-    list_init(&mailbox->letters);
+    list_init(&mailbox->items);
     list_init(&mailbox->opening);
     int status = -pthread_mutex_init(&mailbox->lock, NULL);
     if (status < 0)
@@ -56,10 +56,10 @@ fail:
     return status;
 }
 
-void mailbox_post(struct mailbox *mailbox, struct letter *letter)
+void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item)
 {
     pthread_mutex_lock(&mailbox->lock);
-    list_push_back(&mailbox->letters, &letter->link);
+    list_push_back(&mailbox->items, &item->link);
     if (!mailbox->closing)
         uv_async_send(&mailbox->async);
     pthread_mutex_unlock(&mailbox->lock);

@@ -435,7 +435,7 @@ static void ask_compare(struct ask *ask, struct attempt *attempt, const struct a
     struct attempt *other = attempt == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
     const struct past_attempt *failure = ask_latest(ask, OUTCOME_BIT(OUTCOME_FAILURE));
     if (failure && failure->server->entry != attempt->server->entry && answer_is_conclusive(answer))
-        upstream_disproved(failure->server);
+        upstream_deprioritize(failure->server);
     if (ask_was_hedge(ask, attempt))
         counter_add(ask->group->counters, COUNTER_hedges_won, 1);
     if (other->sent_ms < attempt->sent_ms) /* sent later it need not be silent: the name is slow */
@@ -448,7 +448,7 @@ static void ask_deliver(struct ask *ask, struct attempt *attempt, struct answer 
 {
     ask->answered = attempt;
     if (answer_is_conclusive(answer))
-        upstream_proved(attempt->server);
+        upstream_note_useful(attempt->server);
     if (ask->past_count > 0 || ask_live(ask) > 0)
         ask_compare(ask, attempt, answer);
     timeout_stop(&ask->look);

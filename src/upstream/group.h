@@ -270,9 +270,9 @@ bool upstream_may_probe(const struct attempt *attempt);
 /* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
 int upstream_last_error(const struct group *group, const struct server **where);
 /* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */
-void upstream_disproved(struct server *server);
+void upstream_deprioritize(struct server *server);
 /* The server's answer was of use. */
-void upstream_proved(struct server *server);
+void upstream_note_useful(struct server *server);
 /* Since an attempt was begun (and about when it was sent, or later) the server ended a session that other questions shared, or several
  * of any kind: the end of its own need not be its fault. That is known COINCIDENCE ms after it. */
 bool upstream_lost_others(const struct server *server, uint64_t asked_ms, uint64_t sent_ms);

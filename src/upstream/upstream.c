@@ -143,12 +143,12 @@ bool upstream_is_starting(const struct group *group)
     return !group->reached && loop_now(group->loop) < group->begun_ms + STARTING;
 }
 
-void upstream_disproved(struct server *server)
+void upstream_deprioritize(struct server *server)
 {
     priority_note_failure(&server->priority, loop_now(server->group->loop));
 }
 
-void upstream_proved(struct server *server)
+void upstream_note_useful(struct server *server)
 {
     priority_note_success(&server->priority);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection to the control socket (the first octet is even) or to metrics.listen (odd) on which anything at all is said. It gets one
- * whole answer of HTTP or none, JSON where that is said; who says half a request waits for its timeout. The workers' letters come back,
+ * whole answer of HTTP or none, JSON where that is said; who says half a request waits for its timeout. The workers' items come back,
  * whatever was asked. */
 #include <fcntl.h>
 #include <jansson.h>
@@ -76,7 +76,7 @@ static void work(void)
 {
     fake_turn();
     for (unsigned w = 0; w < WORKERS; w++)
-        if (fake.letter[w])
+        if (fake.item[w])
             fake_open(w);
     if (fake_traced) {
         struct trace *trace = fake_traced;

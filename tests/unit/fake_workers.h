@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two workers that are no threads: their letters lie here until the test opens them. */
+/* Two workers that are no threads: their items lie here until the test opens them. */
 #ifndef DOTSTUB_TESTS_FAKE_WORKERS_H
 #define DOTSTUB_TESTS_FAKE_WORKERS_H
 
@@ -23,7 +23,7 @@ static struct {
     struct counters counters[WORKERS];
     struct worker_report report[WORKERS]; /* what they would say now */
     struct server_report servers[WORKERS][SERVERS];
-    struct letter *letter[WORKERS]; /* posted, not opened */
+    struct mailbox_item *item[WORKERS]; /* posted, not opened */
     unsigned posted;
 } fake;
 
@@ -33,10 +33,10 @@ static const struct counters *fake_counters(void *context, unsigned worker)
     return &fake.counters[worker];
 }
 
-static void fake_post(void *context, unsigned worker, struct letter *letter)
+static void fake_post(void *context, unsigned worker, struct mailbox_item *item)
 {
-    assert(context == &fake && !fake.letter[worker]);
-    fake.letter[worker] = letter;
+    assert(context == &fake && !fake.item[worker]);
+    fake.item[worker] = item;
     fake.posted++;
 }
 
@@ -99,13 +99,13 @@ static inline void fake_turn(void)
     fake.loop.now_ms = 0;
 }
 
-/* A worker opens its letter; the answer comes with the next turn. */
+/* A worker opens its item; the answer comes with the next turn. */
 static inline void fake_open(unsigned worker)
 {
-    struct letter *letter = fake.letter[worker];
-    assert(letter);
-    fake.letter[worker] = NULL;
-    letter->open(letter, &fake.report[worker]);
+    struct mailbox_item *item = fake.item[worker];
+    assert(item);
+    fake.item[worker] = NULL;
+    item->open(item, &fake.report[worker]);
     fake_turn();
 }
 

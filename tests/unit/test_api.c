@@ -65,7 +65,7 @@ static int teardown(void **state)
 {
     (void)state;
     for (unsigned w = 0; w < WORKERS; w++)
-        if (fake.letter[w])
+        if (fake.item[w])
             fake_open(w);
     survey_close(&view.survey);
     survey_fini(&view.survey);
@@ -88,7 +88,7 @@ static void ask(void (*api)(struct view *, struct http_request *), enum http_ver
     }
     api(&view, &request);
     for (unsigned w = 0; w < WORKERS; w++)
-        if (fake.letter[w])
+        if (fake.item[w])
             fake_open(w);
     assert_int_equal(reply.count, 1);
 }

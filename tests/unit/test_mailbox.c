@@ -15,35 +15,35 @@ struct office {
     struct loop loop;
     struct mailbox mailbox;
     char opened[16]; /* names in the order of opening */
-    bool closed;     /* the mailbox, by a letter */
+    bool closed;     /* the mailbox, by an item */
 };
 
 struct note {
-    struct letter letter;
+    struct mailbox_item item;
     char name;
     struct note *then; /* posted by the one that opens this */
 };
 
-static void note_open(struct letter *letter, void *reader)
+static void note_open(struct mailbox_item *item, void *reader)
 {
     struct office *office = reader;
-    struct note *note = container_of(letter, struct note, letter);
+    struct note *note = container_of(item, struct note, item);
     office->opened[strlen(office->opened)] = note->name;
     if (note->then)
-        mailbox_post(&office->mailbox, &note->then->letter);
+        mailbox_post(&office->mailbox, &note->then->item);
 }
 
-static void closing_note_open(struct letter *letter, void *reader)
+static void closing_note_open(struct mailbox_item *item, void *reader)
 {
     struct office *office = reader;
-    note_open(letter, reader);
+    note_open(item, reader);
     mailbox_close(&office->mailbox);
     office->closed = true;
 }
 
 static struct note note(char name)
 {
-    return (struct note){.letter.open = note_open, .name = name};
+    return (struct note){.item.open = note_open, .name = name};
 }
 
 static int setup(void **state)
@@ -72,9 +72,9 @@ static void test_letters_are_opened_in_the_order_of_posting(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
-    mailbox_post(&office->mailbox, &b.letter);
-    mailbox_post(&office->mailbox, &a.letter);
-    mailbox_post(&office->mailbox, &c.letter);
+    mailbox_post(&office->mailbox, &b.item);
+    mailbox_post(&office->mailbox, &a.item);
+    mailbox_post(&office->mailbox, &c.item);
     assert_string_equal(office->opened, "");
     turn(office);
     assert_string_equal(office->opened, "bac");
@@ -87,8 +87,8 @@ static void test_a_letter_posted_by_a_letter_waits_for_the_next_turn(void **stat
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
     a.then = &c;
-    mailbox_post(&office->mailbox, &a.letter);
-    mailbox_post(&office->mailbox, &b.letter);
+    mailbox_post(&office->mailbox, &a.item);
+    mailbox_post(&office->mailbox, &b.item);
     turn(office);
     assert_string_equal(office->opened, "ab");
     turn(office);
@@ -99,9 +99,9 @@ static void test_a_letter_may_be_posted_again_once_opened(void **state)
 {
     struct office *office = *state;
     struct note a = note('a');
-    mailbox_post(&office->mailbox, &a.letter);
+    mailbox_post(&office->mailbox, &a.item);
     turn(office);
-    mailbox_post(&office->mailbox, &a.letter);
+    mailbox_post(&office->mailbox, &a.item);
     turn(office);
     assert_string_equal(office->opened, "aa");
 }
@@ -111,8 +111,8 @@ static void test_closing_opens_what_is_inside(void **state)
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
     a.then = &c;
-    mailbox_post(&office->mailbox, &a.letter);
-    mailbox_post(&office->mailbox, &b.letter);
+    mailbox_post(&office->mailbox, &a.item);
+    mailbox_post(&office->mailbox, &b.item);
     mailbox_close(&office->mailbox);
     assert_string_equal(office->opened, "abc");
 }
@@ -121,10 +121,10 @@ static void test_a_letter_that_closes_the_mailbox_loses_none_behind_it(void **st
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
-    a.letter.open = closing_note_open;
+    a.item.open = closing_note_open;
     a.then = &c;
-    mailbox_post(&office->mailbox, &a.letter);
-    mailbox_post(&office->mailbox, &b.letter);
+    mailbox_post(&office->mailbox, &a.item);
+    mailbox_post(&office->mailbox, &b.item);
     turn(office);
     assert_true(office->closed);
     assert_string_equal(office->opened, "abc");
@@ -134,9 +134,9 @@ static void test_closing_twice_by_letters_is_closing_once(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b');
-    a.letter.open = b.letter.open = closing_note_open;
-    mailbox_post(&office->mailbox, &a.letter);
-    mailbox_post(&office->mailbox, &b.letter);
+    a.item.open = b.item.open = closing_note_open;
+    mailbox_post(&office->mailbox, &a.item);
+    mailbox_post(&office->mailbox, &b.item);
     mailbox_close(&office->mailbox);
     assert_string_equal(office->opened, "ab");
 }
@@ -146,7 +146,7 @@ static void test_a_letter_posted_while_closing_is_opened(void **state)
     struct office *office = *state;
     struct note a = note('a');
     mailbox_close(&office->mailbox);
-    mailbox_post(&office->mailbox, &a.letter);
+    mailbox_post(&office->mailbox, &a.item);
     assert_true(loop_drain(&office->loop, 10000));
     assert_string_equal(office->opened, "a");
 }
@@ -161,14 +161,14 @@ static void test_an_empty_mailbox_lets_the_loop_sleep(void **state)
 /* --- several threads --- */
 
 struct numbered {
-    struct letter letter;
+    struct mailbox_item item;
     unsigned poster, number;
 };
 
 struct poster {
     pthread_t thread;
     struct mailbox *mailbox;
-    struct numbered letters[LETTERS];
+    struct numbered items[LETTERS];
 };
 
 struct reader {
@@ -179,10 +179,10 @@ struct reader {
     bool in_order;
 };
 
-static void numbered_open(struct letter *letter, void *arg)
+static void numbered_open(struct mailbox_item *item, void *arg)
 {
     struct reader *reader = arg;
-    struct numbered *numbered = container_of(letter, struct numbered, letter);
+    struct numbered *numbered = container_of(item, struct numbered, item);
     if (numbered->number != reader->next[numbered->poster]++)
         reader->in_order = false;
     if (++reader->opened == POSTERS * LETTERS)
@@ -193,7 +193,7 @@ static void *post_all(void *arg)
 {
     struct poster *poster = arg;
     for (unsigned i = 0; i < LETTERS; i++)
-        mailbox_post(poster->mailbox, &poster->letters[i].letter);
+        mailbox_post(poster->mailbox, &poster->items[i].item);
     return NULL;
 }
 
@@ -202,7 +202,7 @@ static void start_poster(struct reader *reader, unsigned which)
     struct poster *poster = &reader->posters[which];
     poster->mailbox = &reader->mailbox;
     for (unsigned i = 0; i < LETTERS; i++)
-        poster->letters[i] = (struct numbered){.letter.open = numbered_open, .poster = which, .number = i};
+        poster->items[i] = (struct numbered){.item.open = numbered_open, .poster = which, .number = i};
     assert_int_equal(pthread_create(&poster->thread, NULL, post_all, poster), 0);
 }
 

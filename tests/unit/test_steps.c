@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of steps: preparing, configuring, waiting and resuming, and the way back of responses.
  *
- * Three steps that do as they are told stand around the cache: a, b, cache, c, lookup. What they see is written down, a letter for each
+ * Three steps that do as they are told stand around the cache: a, b, cache, c, lookup. What they see is written down, an item for each
  * run, a capital one for each response.
  */
 #include <errno.h>
@@ -31,18 +31,18 @@ static char seen[64];
 static bool see_responses;
 static struct client clients[20];
 
-static void note(char letter)
+static void note(char item)
 {
     size_t len = strlen(seen);
     if (len + 1 == sizeof seen)
         return;
-    seen[len] = letter;
+    seen[len] = item;
     seen[len + 1] = '\0';
 }
 
-static bool saw(const char *letters)
+static bool saw(const char *items)
 {
-    bool same = strcmp(seen, letters) == 0;
+    bool same = strcmp(seen, items) == 0;
     if (!same)
         print_error("seen: %s\n", seen);
     seen[0] = '\0';
@@ -163,26 +163,26 @@ static enum verdict play_answer(struct query *query, struct answer *response, vo
     }
 }
 
-#define PLAY(letter, number)                                                                                           \
-    static int prepare_##letter(const struct config *c, void **snapshot, FILE *errors)                                 \
+#define PLAY(item, number)                                                                                             \
+    static int prepare_##item(const struct config *c, void **snapshot, FILE *errors)                                   \
     {                                                                                                                  \
         (void)c;                                                                                                       \
         return play_prepare(&plays[number], snapshot, errors);                                                         \
     }                                                                                                                  \
-    static void release_##letter(void *snapshot)                                                                       \
+    static void release_##item(void *snapshot)                                                                         \
     {                                                                                                                  \
         play_release(&plays[number], snapshot);                                                                        \
     }                                                                                                                  \
-    static int init_##letter(struct resolver *of, void **state)                                                        \
+    static int init_##item(struct resolver *of, void **state)                                                          \
     {                                                                                                                  \
         return play_init(&plays[number], of, state);                                                                   \
     }                                                                                                                  \
-    static const struct step step_##letter = {                                                                         \
-        .name = #letter,                                                                                               \
-        .prepare = prepare_##letter,                                                                                   \
-        .release = release_##letter,                                                                                   \
+    static const struct step step_##item = {                                                                           \
+        .name = #item,                                                                                                 \
+        .prepare = prepare_##item,                                                                                     \
+        .release = release_##item,                                                                                     \
         .wanted = play_wanted,                                                                                         \
-        .init = init_##letter,                                                                                         \
+        .init = init_##item,                                                                                           \
         .configure = play_configure,                                                                                   \
         .run = play_run,                                                                                               \
         .answer = play_answer,                                                                                         \

@@ -1207,8 +1207,8 @@ static void a_pause_keeps_what_tls_had_read(void **state)
     struct tls_tickets tickets = {0};
     struct peer peer;
     open_tls(&end, &peer, &tickets);
-    for (char letter = 'a'; letter < 'f'; letter++)
-        tls_server_send(&peer.server, (char[]){0, 1, letter}, 3);
+    for (char item = 'a'; item < 'f'; item++)
+        tls_server_send(&peer.server, (char[]){0, 1, item}, 3);
     gnutls_bye(peer.server.session, GNUTLS_SHUT_WR);
     until(&peer, end.frame_count == 2);
     settle(&peer);

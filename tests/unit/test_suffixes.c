@@ -169,7 +169,7 @@ static unsigned below(unsigned bound)
     return (unsigned)rand() % bound;
 }
 
-/* Few labels of few letters, so that names share suffixes; now and then a long label. */
+/* Few labels of few items, so that names share suffixes; now and then a long label. */
 static size_t random_name(uint8_t out[NAME_MAX_WIRE])
 {
     size_t len = 0;

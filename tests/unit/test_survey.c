@@ -41,7 +41,7 @@ static int teardown(void **state)
 {
     (void)state;
     for (unsigned w = 0; w < WORKERS; w++)
-        if (fake.letter[w])
+        if (fake.item[w])
             fake_open(w);
     survey_close(&survey);
     survey_fini(&survey);

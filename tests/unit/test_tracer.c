@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/tracer: letters there and back, turns, bounds, patience, the end. */
+/* control/tracer: items there and back, turns, bounds, patience, the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
