@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "dns/name.h"
@@ -45,6 +46,9 @@ static inline uint64_t key_hash(const struct key *key)
 
 bool key_equal(const struct key *a, const struct key *b);
 /* The part in use: names are short, and there are many keys. */
-void key_copy(struct key *out, const struct key *key);
+static inline void key_copy(struct key *out, const struct key *key)
+{
+    memcpy(out, key, offsetof(struct key, name) + key->name_len);
+}
 
 #endif

@@ -37,10 +37,9 @@ uint64_t clock_slept_ms(void)
     struct timespec monotonic;
     if (fake.on)
         return 0;
-    uint64_t boot_us = clock_us();
     clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    uint64_t awake_us = (uint64_t)monotonic.tv_sec * 1000000 + (uint64_t)monotonic.tv_nsec / 1000;
-    return boot_us > awake_us ? (boot_us - awake_us) / 1000 : 0;
+    uint64_t awake_ms = (uint64_t)monotonic.tv_sec * 1000 + (uint64_t)monotonic.tv_nsec / 1000000, boot_ms = clock_ms();
+    return boot_ms > awake_ms ? boot_ms - awake_ms : 0;
 }
 
 int64_t clock_wall_s(void)

@@ -355,8 +355,9 @@ void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
         place = (place + ring->size) & ring->position_mask; /* of the round before */
     if (place >= ring->size)
         return; /* long dead */
-    __builtin_prefetch(entry_at(ring, place));
-    __builtin_prefetch((const uint8_t *)entry_at(ring, place) + 64); /* a plain answer is that long */
+    const uint8_t *entry = ring->data + (size_t)place * ENTRY_UNIT;
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 64); /* a plain answer is that long */
 }
 
 /* A position never moves past the end of the round. */

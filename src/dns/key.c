@@ -10,8 +10,3 @@ bool key_equal(const struct key *a, const struct key *b)
 {
     return a->name_len == b->name_len && memcmp(a, b, key_len(a)) == 0;
 }
-
-void key_copy(struct key *out, const struct key *key)
-{
-    memcpy(out, key, key_len(key));
-}

@@ -272,7 +272,7 @@ void timeouts_fini(struct timeouts *timeouts)
 
 void timeout_start(struct timeouts *timeouts, struct timeout *timeout)
 {
-    timeout_stop(timeout);
+    list_remove(&timeout->link);
     timeout->at_ms = loop_now(timeouts->loop) + timeouts->length_ms;
     if (timeout->at_ms < timeouts->loop->expire_at)
         timeouts->loop->expire_at = timeout->at_ms;

@@ -31,7 +31,8 @@ static void query_end(struct query *query, enum counter how)
     list_remove(&query->waiter.link);
     list_remove(&query->in_owner);
     table_remove(&resolver->queries_by_client, &query->by_client);
-    mem_free(query->kept_response);
+    if (query->kept_response)
+        mem_free(query->kept_response);
     slab_give(&resolver->queries, query);
 }
 
