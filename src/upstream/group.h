@@ -203,9 +203,6 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 /* Looks up the way to the server; true if it is another than it was. */
 bool server_find_way(struct server *server);
 
-/* If the machine slept meanwhile, every session is taken for dead. */
-void group_notice_sleep(struct group *group);
-
 /* --- plan.c --- */
 
 /* Gives a new server its transport. 0 or -ENOMEM. */
@@ -253,6 +250,9 @@ void attempt_cancel(struct attempt *attempt);
 void attempt_finish(struct attempt *attempt, enum outcome outcome, int status, struct answer *answer);
 /* To a session if one can take it and nobody waits already, else into the waiting list. */
 void attempt_wait(struct group *group, struct attempt *attempt);
+
+/* If the machine slept meanwhile, every session is taken for dead. */
+void group_notice_sleep(struct group *group);
 
 /* True if an upstream entry other than this server's could be asked instead. */
 bool upstream_has_other(const struct group *group, const struct server *server);

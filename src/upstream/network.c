@@ -89,18 +89,6 @@ void group_network_changed(struct group *group, bool slept)
     group_try_again(group);
 }
 
-/* A sleep longer than this has outlived the sessions' state in NATs and servers, or may have. */
-#define SLEEP_MS 1000
-
-void group_notice_sleep(struct group *group)
-{
-    uint64_t slept_ms = clock_slept_ms();
-    bool slept = slept_ms > group->slept_ms + SLEEP_MS;
-    group->slept_ms = slept_ms;
-    if (slept)
-        group_network_changed(group, true);
-}
-
 void group_clock_changed(struct group *group)
 {
     news_of_machine(group, NEWS_CLOCK);

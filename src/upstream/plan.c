@@ -203,27 +203,6 @@ void group_apply(struct group *group, struct group_plan *plan)
 
 /* --- the end of a plan --- */
 
-struct group_plan *upstream_hold(struct group *group)
-{
-    group->plan->lookups++;
-    return group->plan;
-}
-
-void upstream_release(struct group_plan *plan)
-{
-    struct group *group = plan->group;
-    plan->lookups--;
-    if (plan != group->plan)
-        loop_add_flush(group->loop, &group->flush);
-    if (group->leaving)
-        loop_add_flush(group->loop, group->leaving);
-}
-
-bool upstream_was_redefined(const struct group *group, const struct group_plan *plan)
-{
-    return group->redefined != plan->redefined;
-}
-
 static bool server_has_sessions(const struct server *server)
 {
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)

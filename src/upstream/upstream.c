@@ -166,13 +166,49 @@ void upstream_refused(struct server *server)
     news_throttled(server);
 }
 
+/* --- plans that lookups were begun under --- */
+
+struct group_plan *upstream_hold(struct group *group)
+{
+    group->plan->lookups++;
+    return group->plan;
+}
+
+void upstream_release(struct group_plan *plan)
+{
+    struct group *group = plan->group;
+    plan->lookups--;
+    if (plan != group->plan)
+        loop_add_flush(group->loop, &group->flush);
+    if (group->leaving)
+        loop_add_flush(group->loop, group->leaving);
+}
+
+bool upstream_was_redefined(const struct group *group, const struct group_plan *plan)
+{
+    return group->redefined != plan->redefined;
+}
+
 /* --- the group --- */
+
+/* A sleep longer than this has outlived the sessions' state in NATs and servers, or may have. */
+#define SLEEP_MS 1000
+
+void group_notice_sleep(struct group *group)
+{
+    uint64_t slept_ms = clock_slept_ms();
+    bool slept = slept_ms > group->slept_ms + SLEEP_MS;
+    group->slept_ms = slept_ms;
+    if (slept)
+        group_network_changed(group, true);
+}
 
 /* Added by whoever has work for it: pool_connect, session_take, a session that drained, a plan that ended, each tick. */
 static void group_flush(struct loop_flush *hook)
 {
     struct group *group = container_of(hook, struct group, flush);
-    group_end_plans(group);
+    if (list_first(&group->plans) != &group->plan->in_group)
+        group_end_plans(group);
     if (!list_empty(&group->dirty)) /* before a question goes onto a session that a sleep has killed */
         group_notice_sleep(group);
     pool_run(group);
