@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The walk of a query: what is refused, what is shown to whom, and that the books hold whatever happens. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
-#include "base/hash.h"
 #include "base/mem.h"
 #include "fake_client.h"
+#include "seeds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -352,14 +350,6 @@ static void new_resolver_survives_failed_allocations(void **state)
 
 /* --- anything in any order --- */
 
-static uint64_t random_state;
-
-static unsigned below(unsigned bound)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(random_state >> 33) % bound;
-}
-
 static void serve_anything(struct fake_conn *conn, const struct fake_frame *frame)
 {
     static const uint16_t rcodes[] = {0, 0, 0, 0, 1, 2, 3, 5, 23};
@@ -430,58 +420,37 @@ static void random_event(void)
         random_query(&clients[below(CLIENTS)]);
 }
 
-/* Another part of all there is each time: SEEDS of them from SEED on. What fails says how to repeat it. */
-static unsigned seed;
-
-static void tell_seed(int sig)
+static void random_events(void **state)
 {
-    char text[64];
-    int len = snprintf(text, sizeof text, "repeat with SEED=%u SEEDS=1\n", seed);
-    if (write(STDERR_FILENO, text, (size_t)len) < 0)
-        _exit(1);
-    signal(sig, SIG_DFL);
-    raise(sig);
-}
-
-static unsigned number_of(const char *variable, unsigned otherwise)
-{
-    const char *text = getenv(variable);
-    return text && *text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+    teardown(state);
+    setup(state);
+    resolver_begin(1 + below(2), 1 + below(2));
+    config->limits.answer_by_ms = below(2) ? 4000 : 100;
+    config->cache.serve_stale = below(2) ? 86400 : 0;
+    config->cache.prefetch = below(2);
+    resolver_configure(&resolver, config, resolver.steps);
+    fake.serve = serve_anything;
+    if (below(3) == 0)
+        mem_fail_every(5 + below(60));
+    for (unsigned i = 0; i < 1000; i++) {
+        random_event();
+        assert(books_hold());
+    }
+    mem_fail_every(0);
+    fake_pass(4010);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        assert(!clients[i].asked_len || clients[i].replies == 1);
+    assert(resolver_waiting(&resolver) == 0);
+    fake_pass(12 * 10000);
+    assert(resolver.lookups.in_use == 0);
+    assert(fake_counted(COUNTER_queries_received) ==
+           fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped));
 }
 
 static void anything_in_any_order_keeps_the_books(void **state)
 {
-    unsigned seeds = number_of("SEEDS", 60), first = number_of("SEED", random_below(1000000000));
     resolver_begin(1, 1);
-    printf("SEED=%u SEEDS=%u\n", first, seeds);
-    signal(SIGABRT, tell_seed);
-    for (seed = first; seed != first + seeds; seed++) {
-        teardown(state);
-        setup(state);
-        random_state = seed;
-        resolver_begin(1 + below(2), 1 + below(2));
-        config->limits.answer_by_ms = below(2) ? 4000 : 100;
-        config->cache.serve_stale = below(2) ? 86400 : 0;
-        config->cache.prefetch = below(2);
-        resolver_configure(&resolver, config, resolver.steps);
-        fake.serve = serve_anything;
-        if (below(3) == 0)
-            mem_fail_every(5 + below(60));
-        for (unsigned i = 0; i < 1000; i++) {
-            random_event();
-            assert(books_hold());
-        }
-        mem_fail_every(0);
-        fake_pass(4010);
-        for (unsigned i = 0; i < CLIENTS; i++)
-            assert(!clients[i].asked_len || clients[i].replies == 1);
-        assert(resolver_waiting(&resolver) == 0);
-        fake_pass(12 * 10000);
-        assert(resolver.lookups.in_use == 0);
-        assert(fake_counted(COUNTER_queries_received) ==
-               fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped));
-    }
-    signal(SIGABRT, SIG_DFL);
+    for_each_seed(60, random_events, state);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "base/mem.h"
 #include "fake_client.h"
+#include "seeds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -904,14 +905,6 @@ static void no_memory_to_keep_a_response(void **state)
 
 /* --- anything in any order --- */
 
-static uint64_t random_state;
-
-static unsigned below(unsigned bound)
-{
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(random_state >> 33) % bound;
-}
-
 static void random_query(struct client *client)
 {
     char name[32];
@@ -965,28 +958,28 @@ static void random_event(void)
         random_query(&clients[below(20)]);
 }
 
+static void random_events(void **state)
+{
+    teardown(state);
+    setup(state);
+    for (unsigned i = 0; i < 1000; i++) {
+        if (below(20) == 0)
+            mem_fail_every(below(2) ? 1 + below(20) : 0);
+        if (below(20) == 0)
+            mem_fail_every(0);
+        random_event();
+        assert(books_hold());
+    }
+    mem_fail_every(0);
+    fake_pass(4010);
+    assert(resolver_waiting(&resolver) == 0);
+    for (unsigned i = 0; i < PLAYS; i++)
+        assert(list_empty(&plays[i].waiting));
+}
+
 static void anything_in_any_order_keeps_the_books(void **state)
 {
-    unsigned seeds = getenv("SEEDS") ? (unsigned)atoi(getenv("SEEDS")) : 100;
-    for (unsigned seed = 1; seed <= seeds; seed++) {
-        teardown(state);
-        setup(state);
-        random_state = seed;
-        for (unsigned i = 0; i < 1000; i++) {
-            if (below(20) == 0)
-                mem_fail_every(below(2) ? 1 + below(20) : 0);
-            if (below(20) == 0)
-                mem_fail_every(0);
-            random_event();
-            assert_true(books_hold());
-        }
-        mem_fail_every(0);
-        fake_pass(4010);
-        assert_int_equal(resolver_waiting(&resolver), 0);
-        assert_true(books_hold());
-        for (unsigned i = 0; i < PLAYS; i++)
-            assert_true(list_empty(&plays[i].waiting));
-    }
+    for_each_seed(100, random_events, state);
 }
 
 int main(void)
