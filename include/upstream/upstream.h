@@ -30,6 +30,7 @@ struct group_worker {
     struct loop *loop;
     struct counters *counters;
     struct answer_scratch *scratch;
+    struct rewrite *rewrite;
     struct tap_queue *tap; /* NULL: nobody wants copies of messages */
 };
 

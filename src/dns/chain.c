@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two passes. The first follows the chain through the records in the order they came and checks that nothing else is there; it ends
- * most responses. The second chooses the records that stay and their order, and has them written.
+/* Two passes, after a glance that ends most responses. The first pass follows the chain through the records in the order they came and checks that nothing else is there. The second chooses the records that stay and their order, and has them written.
  *
  * Invariants:
  * - A name is a pointer to a label in the message, or into `made`, where names lie that a DNAME makes. Names at one place
@@ -415,10 +414,27 @@ static void chain_begin(struct chain *chain)
     chain->work = 0;
 }
 
+/* True if there are only answer records of the type asked, each with a pointer to the question's name as its owner: most responses. */
+static bool is_plain(const struct answer *answer, uint16_t qtype)
+{
+    const uint8_t *wire = answer->wire;
+    size_t at = message_question_end(answer);
+    if (read_u16(wire + LDNS_ANCOUNT_OFF) != answer->ttl_count)
+        return false;
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        if (answer->ttl_offsets[i] != at + 2 + RECORD_TTL ||
+            read_u32(wire + at) != ((uint32_t)(POINTER << 8 | MESSAGE_HEADER) << 16 | qtype))
+            return false;
+        at += 2 + RECORD_FIXED;
+        at += read_u16(wire + at - 2);
+    }
+    return true;
+}
+
 int chain_tidy(struct answer *answer, uint16_t qtype, struct rewrite *scratch)
 {
     struct chain chain;
-    if (answer->ttl_count == 0)
+    if (answer->ttl_count == 0 || is_plain(answer, qtype))
         return 0;
     chain.scratch = scratch;
     chain.wire = answer->wire;

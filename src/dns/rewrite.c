@@ -17,8 +17,7 @@ void rewrite_list(struct rewrite *rewrite, const struct answer *answer)
 {
     const uint8_t *wire = answer->wire;
     unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF), authorities = read_u16(wire + LDNS_NSCOUNT_OFF);
-    size_t owner =
-        MESSAGE_HEADER + name_len((struct bytes){wire + MESSAGE_HEADER, answer->len - MESSAGE_HEADER}) + QUESTION_FIXED;
+    size_t owner = message_question_end(answer);
     for (unsigned i = 0; i < answer->ttl_count; i++) {
         size_t fixed = answer->ttl_offsets[i] - (size_t)RECORD_TTL;
         size_t end = fixed + RECORD_FIXED + read_u16(wire + fixed + RECORD_FIXED - 2);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/bytes.h"
+#include "dns/message.h"
 
 #define QUESTION_FIXED 4  /* type, class */
 #define RECORD_FIXED   10 /* type, class, TTL, RDLENGTH */
@@ -56,6 +57,15 @@ bool walk_rdata(struct walk *walk, uint16_t type, size_t end) MUST_CHECK;
 unsigned rdata_names(const uint8_t *wire, uint16_t type, size_t rdata, size_t names[RDATA_NAMES]);
 /* The offset behind the name at `at` in a message that was walked. */
 size_t name_end(const uint8_t *wire, size_t at);
+
+/* The offset behind the question of a message that was walked. */
+static inline size_t message_question_end(const struct answer *answer)
+{
+    size_t at = MESSAGE_HEADER;
+    while (answer->wire[at])
+        at += 1 + (size_t)answer->wire[at];
+    return at + 1 + QUESTION_FIXED;
+}
 
 /* What the fixed part of an OPT says (RFC 6891 section 6.1.3). */
 struct opt {

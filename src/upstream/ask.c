@@ -11,6 +11,7 @@
 #include <errno.h>
 #include "ask_rows.h"
 #include "base/errors.h"
+#include "dns/chain.h"
 #include "dns/codes.h"
 #include "group.h"
 #include "upstream/ask.h"
@@ -535,7 +536,8 @@ static bool is_for_clients(uint16_t rcode)
            rcode_is_failure(rcode);
 }
 
-static enum outcome outcome_of(const struct attempt *attempt, const struct answer *answer, int *status)
+/* The response may be rewritten: then it lies in the group's rewrite. */
+static enum outcome outcome_of(const struct attempt *attempt, struct answer *answer, int *status)
 {
     if (answer->truncated) { /* over TCP: the server is broken; never given to a client */
         *status = ERROR_MALFORMED;
@@ -547,7 +549,10 @@ static enum outcome outcome_of(const struct attempt *attempt, const struct answe
         *status = ERROR_UPSTREAM_ANSWER;
         return OUTCOME_UNUSABLE;
     }
-    return rcode_is_failure(answer->rcode) && !answer_is_verdict(answer) ? OUTCOME_FAILURE : OUTCOME_RESPONSE;
+    if (rcode_is_failure(answer->rcode))
+        return answer_is_verdict(answer) ? OUTCOME_RESPONSE : OUTCOME_FAILURE;
+    *status = chain_tidy(answer, attempt->key->type, attempt->ask->group->rewrite);
+    return *status < 0 ? OUTCOME_UNUSABLE : OUTCOME_RESPONSE;
 }
 
 static void ask_attempt_done(struct attempt *attempt, int status, struct answer *answer)

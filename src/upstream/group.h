@@ -118,6 +118,7 @@ struct group {
     unsigned hedge_debt;              /* in hundredths of a hedge: spent and not yet earned again */
     struct timeouts looks[ASK_LOOKS]; /* of asks, by length */
     struct answer_scratch *scratch;   /* of all groups of the worker */
+    struct rewrite *rewrite;          /* likewise; responses that had to be tidied lie in it until they are delivered */
     uint64_t grace_until_ms;
     uint64_t begun_ms;
     bool reached;      /* a server has answered since then */

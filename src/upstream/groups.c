@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/mem.h"
+#include "dns/rewrite.h"
 #include "group.h"
 
 /* --- made by the main thread --- */
@@ -128,12 +129,16 @@ int groups_init(struct groups *groups, struct loop *loop, struct counters *count
     if (status < 0)
         return status;
     groups->worker.scratch = mem_zalloc(1, sizeof *groups->worker.scratch);
-    if (!groups->worker.scratch) {
-        groups_change_free(&change);
-        return -ENOMEM;
-    }
+    groups->worker.rewrite = mem_alloc(sizeof *groups->worker.rewrite);
+    if (!groups->worker.scratch || !groups->worker.rewrite)
+        goto fail;
     groups_apply(groups, &change);
     return 0;
+fail:
+    mem_free(groups->worker.scratch);
+    mem_free(groups->worker.rewrite);
+    groups_change_free(&change);
+    return -ENOMEM;
 }
 
 void groups_stop(struct groups *groups, void (*closed)(void *context), void *context)
@@ -164,6 +169,7 @@ void groups_fini(struct groups *groups)
     loop_remove_flush(&groups->flush);
     mem_free(groups->in_force);
     mem_free(groups->worker.scratch);
+    mem_free(groups->worker.rewrite);
     routes_unref(groups->routes);
     groups->routes = NULL;
 }

@@ -320,6 +320,7 @@ void group_begin(struct group *group, const struct group_worker *worker)
     group->loop = worker->loop;
     group->counters = worker->counters;
     group->scratch = worker->scratch;
+    group->rewrite = worker->rewrite;
     group->tap = worker->tap;
     group->slept_ms = clock_slept_ms();
     group->begun_ms = loop_now(group->loop);

@@ -168,6 +168,28 @@ def only_off_chain(query, truth):
                          answers=[wire.rr("victim.example", zone.A, b"\x0b\0\0\2")])]
 
 
+def records(spec, name, ttl=300):
+    """Records as octets: "q>t" is a CNAME, "t=1" an address 11.0.0.1; q is the query's name, any other is one below it, or a name
+    outside where it has a dot."""
+    def full(label):
+        return name if label == "q" else label if "." in label else f"{label}.{name}"
+    for word in spec.split():
+        if ">" in word:
+            yield wire.rr(full(word.split(">")[0]), zone.CNAME, wire.name_wire(full(word.split(">")[1])), ttl)
+        else:
+            yield wire.rr(full(word.split("=")[0]), zone.A, bytes([11, 0, 0, int(word.split("=")[1])]), ttl)
+
+
+def says(answers="", authority=(), additional="", *, rcode=0, ttl=300):
+    """These records (see there; the authority section as octets), whatever the query's type."""
+    def twist(query, truth):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | rcode,
+                             question=wire.question_section(query.octets), authority=authority,
+                             answers=list(records(answers, query.name, ttl)), additional=[
+                                 *records(additional, query.name, ttl), wire.opt()])]
+    return twist
+
+
 def ttl(number):
     """The right answer with any TTL, also those that no zone should have."""
     def twist(query, truth):

@@ -188,6 +188,73 @@ def test_answers_of_up_to_64_kib(daemon, server, size):
     assert len(server.queries) == 1
 
 
+# What belongs to the query's chain, in its order.
+
+CHAINS = {  # what the server says: what clients get
+    "q>t t=1": "q>t t=1",
+    "t=1 q>t": "q>t t=1",
+    "t3=1 t2>t3 t1>t2 q>t1": "q>t1 t1>t2 t2>t3 t3=1",
+    "t1>t2 q>t1 t2=1": "q>t1 t1>t2 t2=1",
+    "q>t1 t2=1 t1>t2": "q>t1 t1>t2 t2=1",
+    "stranger.example=66 q>t t=1": "q>t t=1",
+    "q>t stranger.example=66 t=1 u=66": "q>t t=1",
+    "q=1 stranger.example=66": "q=1",
+    "stranger.example=66 stranger.example>q q=1": "q=1",
+}
+
+
+def in_order(response, name, section="answer"):
+    """The records as in lies.records."""
+    def label(owner):
+        owner = owner.to_text().rstrip(".").lower()
+        return "q" if owner == name else owner.removesuffix("." + name)
+    return " ".join(f"{label(rrset.name)}>{label(record.target)}" if rrset.rdtype == zone.CNAME else
+                    f"{label(rrset.name)}={record.address.rsplit('.', 1)[1]}"
+                    for rrset in getattr(response, section) for record in rrset)
+
+
+@pytest.mark.parametrize("said, given", CHAINS.items())
+def test_records_leave_in_the_order_of_the_chain(make_daemon, server, said, given):
+    """Fresh, cached and stale."""
+    daemon = make_daemon(server, cache={"prefetch": False})
+    with server.lying(twist=lies.says(said, ttl=1)):
+        for tcp in (False, True):
+            for name in (f"udp{tcp:d}.example", f"tcp{tcp:d}.example"):
+                for _ in range(2):
+                    assert in_order(daemon.ask(name, tcp=tcp), name) == given
+    server.refuse()
+    server.kill()
+
+    def stale():
+        response = daemon.ask("udp0.example", edns=True)
+        return response if 3 in [code for code, _ in wire.extended_errors(response)] else None
+
+    assert in_order(eventually(stale, what="a stale response"), "udp0.example") == given
+    assert in_order(daemon.ask("udp0.example", tcp=True), "udp0.example") == given
+
+
+def test_a_negative_response_lives_as_long_as_its_soa_whatever_lies_beside_it(daemon, server):
+    """Strangers in the answer section make no response positive, and none lives longer or shorter by them."""
+    for rcode in (0, 3):
+        for said in ("stranger.example=66", "q>t stranger.example=66"):
+            name = f"r{rcode}{len(said)}.example"
+            with server.lying(twist=lies.says(said, [zone.soa(300, 40)], rcode=rcode, ttl=3)):
+                response = daemon.ask(name)
+                assert response.rcode() == rcode and in_order(response, name) == said.removesuffix("stranger.example=66").strip()
+            lives = 3 if ">" in said else 40
+            assert lives - 1 <= wire.ttls(daemon.ask(name), "authority")[0] <= lives
+            assert len(server.asked(name)) == 1
+
+
+def test_other_sections_hold_what_lies_in_the_bailiwick_of_the_chain(daemon, server):
+    authority = [wire.rr("example", "NS", wire.name_wire("ns.example")), wire.rr("victim.test", "NS", wire.name_wire("ns.evil.test"))]
+    with server.lying(twist=lies.says("q>t t=1", authority, "t=1 ns.example=2 ns.evil.test=66 stranger.example=66")):
+        for _ in range(2):
+            response = daemon.ask("beside.example", tcp=True)
+            assert wire.texts(response, "authority") == [("example.", "NS", "ns.example.")]
+            assert in_order(response, "beside.example", "additional") == "t=1 ns.example=2"
+
+
 def test_ttl_zero_is_not_kept(daemon, server):
     for number in range(3):
         assert wire.ttls(daemon.ask("ttl0.example")) == [0]

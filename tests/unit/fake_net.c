@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "net/tap.h"
 #include "net/tls.h"
 #include "upstream/group.h"
@@ -651,7 +652,9 @@ struct config *fake_config(unsigned entries, unsigned addresses)
 static unsigned groups_closed;
 
 static struct answer_scratch scratch;
-const struct group_worker fake_worker = {.loop = &fake.loop, .counters = &fake.counters, .scratch = &scratch};
+static struct rewrite rewrite;
+const struct group_worker fake_worker = {
+    .loop = &fake.loop, .counters = &fake.counters, .scratch = &scratch, .rewrite = &rewrite};
 
 struct group_definition fake_definition(struct config *config, struct tls_trust *const *trusts)
 {

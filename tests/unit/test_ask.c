@@ -9,6 +9,7 @@
 #include "fake_net.h"
 #include "upstream/ask_rows.h"
 #include "upstream/group.h"
+#include "wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -497,6 +498,40 @@ static void few_are_isolated_at_a_time(void **state)
     end();
 }
 
+/* A response of which it cannot be told within bounds what belongs to the query: 1,500 DNAMEs with long owners. */
+static void response_that_costs_too_much_is_unusable(void **state)
+{
+    (void)state;
+    static struct wire wire;
+    static struct answer_scratch scratch;
+    struct answer_transport unused;
+    struct answer answer;
+    enum { DNAMES = 1500, LABELS = 120 };
+    begin(1);
+    play("S");
+    wire_header(&wire, ANSWER_FLAGS, 1, DNAMES, 0, 0);
+    wire_question(&wire, "a.test", TYPE_A);
+    size_t owner = wire.len;
+    for (unsigned i = 0; i < DNAMES; i++) {
+        if (i == 0) {
+            for (unsigned label = 0; label < LABELS; label++)
+                wire_octets(&wire, "\1x");
+            wire_u8(&wire, 0);
+        } else {
+            wire_pointer(&wire, owner);
+        }
+        wire_fixed(&wire, 39, 60, 1);
+        wire_u8(&wire, 0);
+    }
+    assert_int_equal(message_walk_answer(wire.data, wire.len, &scratch, &answer, &unused), 0);
+    attempt_finish(&asked.ask.attempts[0], OUTCOME_RESPONSE, 0, &answer);
+    assert_int_equal(asked.ask.past[0].outcome, OUTCOME_UNUSABLE);
+    assert_int_equal(asked.ask.past[0].status, ERROR_MALFORMED);
+    assert_int_equal(asked.ask.state, ASK_ONE); /* asked once more */
+    fake_turn();
+    end();
+}
+
 /* --- what is told --- */
 
 static void report_counts_attempts_and_losses(void **state)
@@ -535,6 +570,7 @@ int main(void)
         cmocka_unit_test(edns_is_left_away_until_another_server_is_asked),
         cmocka_unit_test(two_losses_isolate),
         cmocka_unit_test(few_are_isolated_at_a_time),
+        cmocka_unit_test(response_that_costs_too_much_is_unusable),
         cmocka_unit_test(report_counts_attempts_and_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
