@@ -233,12 +233,6 @@ static uint32_t dead_link(const struct ring *ring)
     return ((uint32_t)ring->tail - 1) & ring->position_mask;
 }
 
-/* The lowest 2^n - 1 that is not below `value`, which is above 0. */
-static uint32_t mask_over(uint32_t value)
-{
-    return UINT32_MAX >> __builtin_clz(value);
-}
-
 void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint32_t size, uint64_t start)
 {
     assert(size > ENTRY_UNITS_MAX && size <= RING_SIZE_MAX && start > 0);
@@ -248,7 +242,7 @@ void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint
                           .tail = start,
                           .size = size,
                           .bucket_max = size / UNITS_PER_BUCKET};
-    ring->position_mask = size > RING_SIZE_MAX / 2 ? UINT32_MAX : 4 * mask_over(size) + 3;
+    ring->position_mask = size > RING_SIZE_MAX / 2 ? UINT32_MAX : 4 * (UINT32_MAX >> __builtin_clz(size)) + 3;
     ring->last_bit = ~ring->position_mask & UINT32_C(1) << 31;
     ring->tag_mask = ~ring->position_mask & ~ring->last_bit;
     atomic_init(&ring->bucket_count, 1);
@@ -282,9 +276,9 @@ static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
 }
 
 /* Splits one bucket: those of its entries whose next bit of the hash is set go to a new one at the end. */
-static void index_split(struct ring *ring, uint32_t fresh)
+static void index_split(struct ring *ring, uint32_t fresh, uint32_t dead)
 {
-    uint32_t mask = mask_over(fresh), dead = dead_link(ring);
+    uint32_t mask = UINT32_MAX >> __builtin_clz(fresh);
     _Atomic uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
     uint32_t link = link_get(end[0]);
     struct entry *entry;
@@ -299,7 +293,8 @@ static void index_split(struct ring *ring, uint32_t fresh)
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
     /* The bucket that is split in a while is known, and so is what its entry has to be asked for. */
     fresh += 1 + SPLITS_AHEAD;
-    entry = follow(ring, link_get(&ring->buckets[fresh & (mask_over(fresh) >> 1)]));
+    mask = UINT32_MAX >> __builtin_clz(fresh);
+    entry = follow(ring, link_get(&ring->buckets[fresh & (mask >> 1)]));
     if (entry)
         __builtin_prefetch(entry);
 }
@@ -311,7 +306,7 @@ static void index_prepare(struct ring *ring, uint32_t units)
 
     for (unsigned i = 0; i < BUCKETS_PER_ENTRY && count < ring->bucket_max && count <= BUCKETS_PER_ENTRY * ring->live;
          i++)
-        index_split(ring, count++);
+        index_split(ring, count++, dead);
     for (uint32_t left = units / UNITS_PER_SWEEP + 1; left > 0; left--) {
         if (++ring->swept >= count)
             ring->swept = 0;

@@ -59,7 +59,7 @@ static bool is_positive(const uint8_t *wire, struct ttl_section answers, uint16_
     if (qtype == LDNS_RR_TYPE_CNAME || qtype == LDNS_RR_TYPE_ANY)
         return answers.at < answers.end;
     for (; answers.at < answers.end; answers.at++) {
-        if (record_type(wire, *answers.at) == qtype)
+        if (read_u16(wire + *answers.at - 4) == qtype)
             return true;
     }
     return false;
@@ -97,7 +97,7 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
     struct ttl_section authority = section_from(answer, answers.end, LDNS_NSCOUNT_OFF);
     struct ttl_section additional = {authority.end, answer->ttl_offsets + answer->ttl_count};
     bool positive = answer->rcode == LDNS_RCODE_NOERROR && is_positive(answer->wire, answers, qtype);
-    uint32_t min = positive ? limits->min : 0, max = lower_of(limits->max, TTL_LARGEST);
+    uint32_t min = positive ? limits->min : 0, max = limits->max < TTL_LARGEST ? limits->max : TTL_LARGEST;
     uint32_t lowest = limit_section(answer->wire, answers, min, max);
     uint32_t authority_lowest = limit_section(answer->wire, authority, min, max);
     limit_section(answer->wire, additional, 0, max);
