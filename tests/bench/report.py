@@ -9,16 +9,16 @@ import subprocess
 
 from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
-DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
+DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "max": "longest ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
            "per_record": "queries a record", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
-           "kept": "kept"}
+           "kept": "kept", "per_reset": "sessions a reset"}
 
 METHOD = """\
 Each subject is started with a DNS-over-TLS server of its own behind it (`tests/bench/upstream`, TLS 1.3, AES-256-GCM, a
 throwaway CA, the name dns.google, one address), all on loopback. The subject is pinned to core {subject}; the load generator
 (`tests/tools/dnsload`, which checks id, question, rcode and address of every answer) and the upstream are pinned to core
 {other}. A row starts all subjects that can do it, warms them, and measures them in turn, {repetitions} times over.{share} A figure
-is the median; +- is half the distance from lowest to highest; a ratio is the median of the ratios of each repetition, whose
+is the median, or the worst where the target says so; +- is half the distance from lowest to highest; a ratio is the median of the ratios of each repetition, whose
 measurements lie side by side in time. CPU is user and system time of the subject, all its
 threads, from `/proc/PID/task/*/schedstat`, divided by the questions that were answered.
 
@@ -45,9 +45,10 @@ LIMITS = """\
 """
 
 
-def median(found, key):
+def median(row, found, key):
+    """Where the row says so, the worst instead."""
     values = [one[key] for one in found if key in one]
-    return statistics.median(values) if values else None
+    return (max if row.worst else statistics.median)(values) if values else None
 
 
 def spread(found, key):
@@ -65,7 +66,7 @@ def figure(value):
 
 
 def value_of(row, found, name):
-    return median(found.get(name) or [], row.value)
+    return median(row, found.get(name) or [], row.value)
 
 
 def compare(row, found, name, base, operation=operator.truediv):
@@ -92,7 +93,7 @@ def compared(row, found, key):
         return compare(row, found, "dotstub", row.floor)
     if key == "above":
         return compare(row, found, "dotstub", row.floor, operator.sub)
-    return median(found["dotstub"], key)
+    return median(row, found["dotstub"], key)
 
 
 def reached(row, found):
@@ -111,12 +112,12 @@ def reached(row, found):
 def row_lines(row, found):
     """One line for each subject: name, value, spread, ratios, details."""
     for name, measured in found.items():
-        value = median(measured, row.value)
+        value = median(row, measured, row.value)
         if value is None:
             yield name, "failed", "", "", "", ""
             continue
-        more = "; ".join(f"{label} {figure(median(measured, key))}" for key, label in DETAILS.items()
-                         if key != row.value and median(measured, key) is not None)
+        more = "; ".join(f"{label} {figure(median(row, measured, key))}" for key, label in DETAILS.items()
+                         if key != row.value and median(row, measured, key) is not None)
         yield (name, figure(value), f"{spread(measured, row.value):.0f}", ratio(row, found, name, row.floor),
                ratio(row, found, name, "dotstub"), more)
 

@@ -36,7 +36,8 @@ static struct {
 } options = {.ttl = 86400};
 
 static struct {
-    uint64_t connections, handshakes, resumed, alpn, queries, records, padded, answers, slow, dropped, resets, bad;
+    uint64_t connections, handshakes, resumed, alpn, queries, records, padded, answers, slow, dropped, resets, rounds,
+        bad; /* rounds: of resets */
 } totals;
 
 struct connection {
@@ -93,9 +94,10 @@ static void print_totals(void)
 {
     printf("{\"connections\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64 ", \"alpn\": %" PRIu64
            ", \"queries\": %" PRIu64 ", \"records\": %" PRIu64 ", \"padded\": %" PRIu64 ", \"answers\": %" PRIu64
-           ", \"slow\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"bad\": %" PRIu64 "}\n",
+           ", \"slow\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"rounds\": %" PRIu64
+           ", \"bad\": %" PRIu64 "}\n",
            totals.connections, totals.handshakes, totals.resumed, totals.alpn, totals.queries, totals.records,
-           totals.padded, totals.answers, totals.slow, totals.dropped, totals.resets, totals.bad);
+           totals.padded, totals.answers, totals.slow, totals.dropped, totals.resets, totals.rounds, totals.bad);
     fflush(stdout);
 }
 
@@ -284,6 +286,7 @@ static void flush(void)
 static void reset_all(void)
 {
     next_reset = now + options.reset_ns;
+    totals.rounds++;
     for (uint32_t i = 0; i < CONNECTIONS; i++) {
         if (connections[i].open && connections[i].shaken) {
             connection_close(&connections[i], true);
