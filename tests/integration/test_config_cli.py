@@ -92,7 +92,7 @@ cache:
   stale-answer-after: 1800ms
   save: no
 limits:
-  answer-by: 4s
+  answer-by: 3500ms
   queries-in-flight: 10000
   tcp-clients: 1000
   tcp-idle: 10s

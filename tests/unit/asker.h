@@ -79,7 +79,7 @@ static inline void asker_open(struct asker *asker, const struct step *const *ord
     int status = loop_init(&asker->loop);
     assert(status == 0);
     asker->config.limits.queries_in_flight = 10;
-    asker->config.limits.answer_by_ms = 4000;
+    asker->config.limits.answer_by_ms = 3500;
     asker->config.log_slow_ms = 500;
     asker->config.limits.udp_size = 1232;
     asker->config.access.allow = &asker->allowed;

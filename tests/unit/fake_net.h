@@ -111,7 +111,7 @@ void fake_serve_all(struct fake_conn *conn, const struct fake_frame *frame);
 /* --- configuration --- */
 
 /* A configuration with `entries` upstreams of `addresses` addresses each: 192.0.2.1, .2, ... on port 853, idle 30 s, two
- * sessions a server, answer-by 4 s. Valid until the next call; `refs` is 1. */
+ * sessions a server, answer-by 3.5 s. Valid until the next call; `refs` is 1. */
 struct config *fake_config(unsigned entries, unsigned addresses);
 
 /* --- groups and attempts of the test's own --- */

@@ -47,7 +47,7 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(c->cache.stale_answer_after_ms, 1800);
     assert_false(c->cache.save);
     assert_string_equal(c->cache.save_file, "/var/lib/dotstub/cache");
-    assert_int_equal(c->limits.answer_by_ms, 4000);
+    assert_int_equal(c->limits.answer_by_ms, 3500);
     assert_int_equal(c->limits.queries_in_flight, 10000);
     assert_int_equal(c->limits.tcp_clients, 1000);
     assert_int_equal(c->limits.tcp_idle_ms, 10000);

@@ -502,7 +502,7 @@ static void time_goes_on_behind_the_step(void **state)
     (void)state;
     fake.serve = NULL;
     ask_and_wait(0, "a.test");
-    fake_pass(3000);
+    fake_pass(2500);
     resume(B);
     fake_pass(900);
     assert_int_equal(clients[0].replies, 0);
