@@ -31,6 +31,7 @@ struct cache_found {
     struct answer answer;  /* wire is the caller's `out`; ttl: whole seconds left (0 for CACHE_EXPIRED); no offsets */
     uint32_t original_ttl; /* seconds, as stored */
     uint64_t expired_ms;   /* CACHE_EXPIRED: milliseconds since it expired */
+    bool partly_expired;   /* records beside the answer have expired; their TTL is 0, for ttl_drop_expired */
 };
 
 /* What a search is for. */

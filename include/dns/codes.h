@@ -53,6 +53,9 @@ enum {
     TYPE_AAAA = 28,
     TYPE_OPT = 41,
     TYPE_DS = 43,
+    TYPE_RRSIG = 46,
+    TYPE_NSEC = 47,
+    TYPE_NSEC3 = 50,
     TYPE_SVCB = 64,
     TYPE_NXNAME = 128, /* RFC 9824 */
     TYPE_ANY = 255,
@@ -65,5 +68,11 @@ enum {
     CLASS_NONE = 254,
     CLASS_ANY = 255,
 };
+
+/* Signatures and proofs, which are given only to those who ask for them (RFC 4035 section 3.2.1). */
+static inline bool type_is_dnssec(uint16_t type)
+{
+    return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;
+}
 
 #endif

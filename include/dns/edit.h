@@ -44,9 +44,8 @@ size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const
 size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, const struct ede_list *ede,
                   const struct edit_client *client);
 
-/* Lowers the TTLs at these offsets by `elapsed` seconds, not below 0; sets them (stale answers, RFC 8767 section 4). */
+/* Lowers the TTLs at these offsets by `elapsed` seconds, not below 0. */
 void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t elapsed);
-void edit_set_ttls(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t seconds);
 
 /* The question we ask upstream: built from the key, never relayed. RD=1, AD=1, CD and DO from the key; OPT with UDP
  * size 1232 and, as told, keepalive (empty, RFC 7828 section 3.2.1), client subnet 0.0.0.0/0, padding to 128 octets. */

@@ -29,14 +29,16 @@ struct rewrite {
     struct message_record record[MESSAGE_MAX_RECORDS];
     unsigned section_start[4]; /* indices of the first records of answer, authority and additional section; the end */
     uint16_t chosen[MESSAGE_MAX_RECORDS]; /* indices of the records to write, section by section */
-    unsigned chosen_count[3];
+    unsigned chosen_count[3];             /* by section: answer, authority, additional */
     uint16_t ttl_offsets[MESSAGE_MAX_RECORDS];
     uint16_t moved_to[REWRITE_REACH]; /* where the name at this offset of the old message was written; 0: nowhere yet */
     uint8_t out[MESSAGE_MAX];
 };
 
-/* Lists the records of a message that was walked. */
+/* Lists the records of a message that was walked. None is chosen. Without TTL offsets it reads the records one after the other. */
 void rewrite_list(struct rewrite *rewrite, const struct answer *answer);
+/* Chooses the record of this index; records are written in the order they are chosen, and sections are chosen in their order. */
+void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i);
 /* Writes header, question and the chosen records. 0: `answer` is the new message; or ERROR_MALFORMED: it would be longer than
  * MESSAGE_MAX; `answer` is as before. */
 int rewrite_chosen(struct rewrite *rewrite, struct answer *answer) MUST_CHECK;

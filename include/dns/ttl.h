@@ -8,6 +8,7 @@
 #define DOTSTUB_DNS_TTL_H
 
 #include "dns/message.h"
+#include "dns/rewrite.h"
 
 struct ttl_limits {
     uint32_t min, max, negative_max; /* seconds */
@@ -16,11 +17,19 @@ struct ttl_limits {
 /* Sets answer->ttl and rewrites the TTLs in its wire:
  * - a TTL with the high bit set is large and capped; every TTL is lowered to `max`; in a positive answer one above 0 is raised
  *   to `min` (a negative one ends when its zone says so);
- * - positive (a record of the type asked, or any answer record for CNAME and ANY, at the end of the chain): the lowest
- *   TTL of the answer and authority sections (additional records are only capped);
- * - negative (NXDOMAIN, or NOERROR without a record of the type asked): the lowest of the SOA's TTL, its MINIMUM, the
- *   TTLs of the chain's CNAMEs and `negative_max`; the SOA shown then carries it. Without SOA: 0;
+ * - positive (a record of the type asked, or any answer record for CNAME and ANY, at the end of the chain): the lowest TTL of the
+ *   answer section and of proofs in the authority section (NSEC, NSEC3, RRSIG); other records may expire before the response does;
+ * - negative (NXDOMAIN, or NOERROR without a record of the type asked): the lowest of the SOA's TTL, its MINIMUM, the TTLs of the
+ *   chain's CNAMEs and of proofs, and `negative_max`; the SOA shown then carries it. Without SOA: 0;
  * - any other rcode, and TC: 0. */
 void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits);
+
+/* Sets the TTLs of a stale response (RFC 8767 section 4): `seconds`, but 0 for records besides that have expired. `life`: the response's
+ * original TTL; `age`: seconds since. Gives true if there are records of TTL 0 besides. */
+bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t life, uint32_t age,
+                   uint32_t seconds);
+/* Leaves out the authority and additional records of TTL 0: they have expired. Where no room is left to write the response anew it
+ * stays as it is. */
+void ttl_drop_expired(struct answer *answer, struct rewrite *scratch);
 
 #endif

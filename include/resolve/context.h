@@ -59,6 +59,7 @@ struct resolver {
     struct timeouts stale_after;       /* of lookups: when waiting clients get what has expired */
     uint8_t *big;                      /* RESOLVER_BIG octets: an answer that does not fit the client's room */
     struct answer_scratch *scratch;    /* for walks of our own answers */
+    struct rewrite *rewrite;           /* for what the cache holds and not every client gets */
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;

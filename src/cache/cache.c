@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cache/inside.h"
 #include "dns/edit.h"
+#include "dns/ttl.h"
 
 static unsigned shards_for(size_t bytes)
 {
@@ -49,6 +50,14 @@ void cache_free(struct cache *cache)
     mem_free(cache);
 }
 
+static bool has_ttl_0(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (read_u32(wire + ttl_offsets[i]) == 0)
+            return true;
+    return false;
+}
+
 enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
                             enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
                             struct cache_found *found)
@@ -77,10 +86,14 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     found->expired_ms = expired ? age - life : 0;
     entry_read(entry, out, &found->answer);
     found->answer.ttl = expired ? 0 : entry->ttl - (uint32_t)(age / 1000);
+    found->partly_expired = false;
     if (expired)
-        edit_set_ttls(out, entry->ttl_offsets, entry->ttl_count, stale_ttl);
+        found->partly_expired =
+            ttl_set_stale(out, entry->ttl_offsets, entry->ttl_count, entry->ttl, (uint32_t)(age / 1000), stale_ttl);
     else if (age >= 1000)
         edit_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
+    if (entry->uneven && !expired)
+        found->partly_expired = has_ttl_0(out, entry->ttl_offsets, entry->ttl_count);
 out:
     pthread_mutex_unlock(&shard->lock);
     return result;

@@ -33,7 +33,8 @@ struct entry {
     uint32_t hash;         /* the low half: the high bits chose the shard */
     uint32_t group;
     uint32_t ttl;
-    uint16_t ttl_count;
+    uint16_t ttl_count : 13;
+    uint16_t uneven : 1; /* a record expires before the entry */
     uint16_t ttl_offsets[];
 };
 

@@ -42,6 +42,7 @@
 
 _Static_assert((KEY_DO | KEY_CD) == 3, "the flags of a key fit into two bits");
 _Static_assert(ENTRY_EXTRA_MAX <= UINT8_MAX, "one octet says how long the extra part is");
+_Static_assert(MESSAGE_MAX_RECORDS < 1 << 13, "13 bits count the records");
 _Static_assert(offsetof(struct entry, ttl_offsets) == 26, "the header has no padding before the offsets");
 
 /* The extra part: its own length, rcode, offset of the additional section, extended errors. */
@@ -123,6 +124,11 @@ void entry_write(struct entry *entry, const struct key *key, uint64_t hash, cons
     entry->ttl_count = (uint16_t)answer->ttl_count;
     if (answer->ttl_count > 0)
         memcpy(entry->ttl_offsets, answer->ttl_offsets, answer->ttl_count * sizeof(uint16_t));
+
+    entry->uneven = false;
+    for (unsigned i = 0; i < answer->ttl_count; i++)
+        if (read_u32(answer->wire + answer->ttl_offsets[i]) < answer->ttl)
+            entry->uneven = true;
 
     message = (uint8_t *)(entry->ttl_offsets + entry->ttl_count);
     memcpy(message, answer->wire + ID_LEN, answer->len - ID_LEN);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two passes, after a glance that ends most responses. The first pass follows the chain through the records in the order they came and checks that nothing else is there. The second chooses the records that stay and their order, and has them written.
+/* A glance ends most responses. Else there are two passes: the first follows the chain through the records in the order they came, and
+ * checks that nothing else is there; the second chooses the records that stay and their order, and has them written.
  *
  * Invariants:
  * - A name is a pointer to a label in the message, or into `made`, where names lie that a DNAME makes. Names at one place
@@ -167,12 +168,6 @@ static bool is_at_or_below_chain(struct chain *chain, const uint8_t *name)
     return false;
 }
 
-/* True if the record proves that something does not exist, or signs: its owner may be any name of the zone. */
-static bool is_proof(uint16_t type)
-{
-    return type == LDNS_RR_TYPE_NSEC || type == LDNS_RR_TYPE_NSEC3 || type == LDNS_RR_TYPE_RRSIG;
-}
-
 /* The apex of a zone, as an authority record tells it: a SOA, or a signature of what lies in its signer's zone. NULL: it tells none. */
 static const uint8_t *apex_told(struct chain *chain, unsigned i)
 {
@@ -197,10 +192,11 @@ static bool is_in_zone_of_chain(struct chain *chain, const uint8_t *name)
     return false;
 }
 
+/* A proof that something does not exist, or a signature, may have any owner in the zone. */
 static bool authority_stays(struct chain *chain, unsigned i)
 {
     const uint8_t *owner = owner_of(chain, i);
-    return is_above_chain(chain, owner) || (is_proof(type_of(chain, i)) && is_in_zone_of_chain(chain, owner));
+    return is_above_chain(chain, owner) || (type_is_dnssec(type_of(chain, i)) && is_in_zone_of_chain(chain, owner));
 }
 
 /* The name that the data of such a record refers to: one whose addresses belong into the additional section; NULL: none. */
@@ -287,12 +283,7 @@ static bool others_are_tidy(struct chain *chain)
 
 static void choose(struct chain *chain, enum chain_section section, unsigned i)
 {
-    struct rewrite *scratch = chain->scratch;
-    unsigned count =
-        scratch->chosen_count[ANSWER] + scratch->chosen_count[AUTHORITY] + scratch->chosen_count[ADDITIONAL];
-    scratch->chosen[count] = (uint16_t)i;
-    scratch->chosen_count[section]++;
-    scratch->record[i].chosen = true;
+    rewrite_choose(chain->scratch, section, i);
 }
 
 /* True if the record is still to be chosen, and of this name. */
@@ -444,7 +435,6 @@ int chain_tidy(struct answer *answer, uint16_t qtype, struct rewrite *scratch)
     if (answers_are_tidy(&chain) && others_are_tidy(&chain) && chain.work <= CHAIN_WORK)
         return 0;
     chain_begin(&chain);
-    memset(scratch->chosen_count, 0, sizeof scratch->chosen_count);
     choose_answers(&chain);
     choose_others(&chain);
     if (chain.work > CHAIN_WORK)

@@ -186,12 +186,6 @@ void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32
     }
 }
 
-void edit_set_ttls(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t seconds)
-{
-    for (const uint16_t *at = ttl_offsets; at < ttl_offsets + count; at++)
-        write_u32(wire + *at, seconds);
-}
-
 /* The options: keepalive; RFC 7871 section 7.1.2: a client that wants nothing of its address told says so with a source prefix of 0;
  * padding with zeros up to the next multiple of ASK_BLOCK octets of the message (RFC 7830, RFC 8467 section 4.1). */
 size_t edit_question(uint8_t out[EDIT_QUESTION_MAX], const struct key *key, const struct edit_ask *ask)

@@ -16,19 +16,27 @@
 void rewrite_list(struct rewrite *rewrite, const struct answer *answer)
 {
     const uint8_t *wire = answer->wire;
-    unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF), authorities = read_u16(wire + LDNS_NSCOUNT_OFF);
+    unsigned *start = rewrite->section_start;
+    start[0] = 0;
+    for (unsigned section = 0; section < 3; section++)
+        start[section + 1] = start[section] + read_u16(wire + LDNS_ANCOUNT_OFF + 2 * section);
     size_t owner = message_question_end(answer);
-    for (unsigned i = 0; i < answer->ttl_count; i++) {
-        size_t fixed = answer->ttl_offsets[i] - (size_t)RECORD_TTL;
+    for (unsigned i = 0; i < start[3]; i++) {
+        size_t fixed = answer->ttl_offsets ? answer->ttl_offsets[i] - (size_t)RECORD_TTL : name_end(wire, owner);
         size_t end = fixed + RECORD_FIXED + read_u16(wire + fixed + RECORD_FIXED - 2);
         rewrite->record[i] =
             (struct message_record){(uint16_t)owner, (uint16_t)fixed, (uint16_t)end, read_u16(wire + fixed), false};
         owner = end;
     }
-    rewrite->section_start[0] = 0;
-    rewrite->section_start[1] = answers;
-    rewrite->section_start[2] = answers + authorities;
-    rewrite->section_start[3] = answer->ttl_count;
+    memset(rewrite->chosen_count, 0, sizeof rewrite->chosen_count);
+}
+
+void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i)
+{
+    const unsigned *count = rewrite->chosen_count;
+    rewrite->chosen[count[0] + count[1] + count[2]] = (uint16_t)i;
+    rewrite->chosen_count[section]++;
+    rewrite->record[i].chosen = true;
 }
 
 struct rewriting {

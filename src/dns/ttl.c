@@ -91,6 +91,16 @@ static uint32_t limit_negative(const struct answer *answer, struct ttl_section a
     return ttl;
 }
 
+/* Without the whole proof a response cannot be validated, so it ends with the first record of it. */
+static uint32_t lowest_of_proofs(const uint8_t *wire, struct ttl_section authority)
+{
+    uint32_t lowest = TTL_NONE;
+    for (; authority.at < authority.end; authority.at++)
+        if (type_is_dnssec(record_type(wire, *authority.at)))
+            lowest = lower_of(lowest, read_u32(wire + *authority.at));
+    return lowest;
+}
+
 void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits)
 {
     struct ttl_section answers = section_from(answer, answer->ttl_offsets, LDNS_ANCOUNT_OFF);
@@ -99,14 +109,46 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
     bool positive = answer->rcode == LDNS_RCODE_NOERROR && is_positive(answer->wire, answers, qtype);
     uint32_t min = positive ? limits->min : 0, max = limits->max < TTL_LARGEST ? limits->max : TTL_LARGEST;
     uint32_t lowest = limit_section(answer->wire, answers, min, max);
-    uint32_t authority_lowest = limit_section(answer->wire, authority, min, max);
+    limit_section(answer->wire, authority, min, max);
     limit_section(answer->wire, additional, 0, max);
+    lowest = lower_of(lowest, lowest_of_proofs(answer->wire, authority));
 
     answer->ttl = 0;
     if (answer->truncated || (answer->rcode != LDNS_RCODE_NOERROR && answer->rcode != LDNS_RCODE_NXDOMAIN))
         return;
     if (positive)
-        answer->ttl = lower_of(lowest, authority_lowest);
+        answer->ttl = lowest;
     else
         answer->ttl = limit_negative(answer, authority, lower_of(lowest, limits->negative_max));
+}
+
+/* True if the response lives no longer than the record. */
+static bool is_lived_by(uint16_t type, uint32_t ttl, uint32_t life)
+{
+    return ttl >= life && (type_is_dnssec(type) || type == LDNS_RR_TYPE_SOA);
+}
+
+bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t life, uint32_t age,
+                   uint32_t seconds)
+{
+    unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF);
+    bool some_expired = false;
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t ttl = read_u32(wire + ttl_offsets[i]);
+        bool expired = i >= answers && ttl <= age && !is_lived_by(record_type(wire, ttl_offsets[i]), ttl, life);
+        write_u32(wire + ttl_offsets[i], expired ? 0 : seconds);
+        some_expired |= expired;
+    }
+    return some_expired;
+}
+
+void ttl_drop_expired(struct answer *answer, struct rewrite *scratch)
+{
+    rewrite_list(scratch, answer);
+    for (unsigned section = 0; section < 3; section++)
+        for (unsigned i = scratch->section_start[section]; i < scratch->section_start[section + 1]; i++)
+            if (section == 0 || read_u32(answer->wire + scratch->record[i].fixed + RECORD_TTL) > 0)
+                rewrite_choose(scratch, section, i);
+    int status = rewrite_chosen(scratch, answer);
+    (void)status;
 }

@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "lookup.h"
 #include "resolve/resolver.h"
 
@@ -28,6 +29,7 @@ static void free_memory(struct resolver *resolver)
 {
     mem_free(resolver->big);
     mem_free(resolver->scratch);
+    mem_free(resolver->rewrite);
     recorder_fini(&resolver->recorder);
 }
 
@@ -108,7 +110,8 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     int status = -ENOMEM;
     resolver->big = mem_alloc(RESOLVER_BIG);
     resolver->scratch = mem_zalloc(1, sizeof *resolver->scratch);
-    if (!resolver->big || !resolver->scratch || recorder_init(&resolver->recorder) < 0 ||
+    resolver->rewrite = mem_alloc(sizeof *resolver->rewrite);
+    if (!resolver->big || !resolver->scratch || !resolver->rewrite || recorder_init(&resolver->recorder) < 0 ||
         table_init(&resolver->queries_by_client, 256) < 0)
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
 
@@ -61,6 +62,8 @@ bool stale_find(const struct query *query, struct cache_found *found)
         return false;
     if (found->answer.rcode != RCODE_NOERROR && found->answer.rcode != RCODE_NXDOMAIN)
         return false;
+    if (found->partly_expired)
+        ttl_drop_expired(&found->answer, resolver->rewrite);
     found->answer.authenticated = false; /* its signatures may be past their time as well */
     ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
     counter_add(resolver->counters, COUNTER_stale_answers, 1);
@@ -121,6 +124,14 @@ static void note_hit(struct query *query, struct cache_found *found)
         ede_add_first(&found->answer.ede, EDE_CACHED_ERROR);
 }
 
+/* The copy is not in the client's room, or has to be written anew. */
+static enum verdict answer_copy(struct query *query, struct cache_found *found)
+{
+    if (found->partly_expired)
+        ttl_drop_expired(&found->answer, query->resolver->rewrite);
+    return query_answer(query, &found->answer);
+}
+
 static enum verdict answer_big(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;
@@ -129,7 +140,7 @@ static enum verdict answer_big(struct query *query, uint64_t now_ms)
                   &found) != CACHE_HIT)
         return NEXT; /* evicted in between by another worker */
     note_hit(query, &found);
-    return query_answer(query, &found.answer);
+    return answer_copy(query, &found);
 }
 
 /* A name that could not be renewed a moment ago is not waited for again: expired data at once, one try in the background. */
@@ -170,6 +181,8 @@ static enum verdict run(struct query *query, void *state)
                       CACHE_ROOM - EDIT_OPT_MAX, &found)) {
     case CACHE_HIT:
         note_hit(query, &found);
+        if (found.partly_expired)
+            return answer_copy(query, &found);
         return query_finish(query, room, CACHE_ROOM, &found.answer);
     case CACHE_TOO_BIG:
         return answer_big(query, now_ms);

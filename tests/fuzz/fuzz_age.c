@@ -66,8 +66,8 @@ static void check_only_ttls_changed(struct answer *answer)
     MUST(!error && !transport.edns && again.len == answer->len && again.ttl_count == answer->ttl_count);
     MUST(memcmp(scratch.ttl_offsets, scratch_again.ttl_offsets, answer->ttl_count * 2) == 0);
     memcpy(masked, original, answer->len);
-    edit_set_ttls(masked, scratch.ttl_offsets, answer->ttl_count, 0);
-    edit_set_ttls(answer->wire, scratch.ttl_offsets, answer->ttl_count, 0);
+    edit_age(masked, scratch.ttl_offsets, answer->ttl_count, UINT32_MAX);
+    edit_age(answer->wire, scratch.ttl_offsets, answer->ttl_count, UINT32_MAX);
     MUST(memcmp(masked, answer->wire, answer->len) == 0);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """dig and kdig through the daemon get what the DNS-over-TLS server holds: two real servers, and the liar's truth."""
 import re
+import struct
 
 import pytest
 
@@ -253,6 +254,39 @@ def test_other_sections_hold_what_lies_in_the_bailiwick_of_the_chain(daemon, ser
             response = daemon.ask("beside.example", tcp=True)
             assert wire.texts(response, "authority") == [("example.", "NS", "ns.example.")]
             assert in_order(response, "beside.example", "additional") == "t=1 ns.example=2"
+
+
+def test_records_beside_the_answer_are_left_out_when_they_expire(make_daemon, server):
+    """And they do not shorten its life. Each is given once, even with TTL 0."""
+    daemon = make_daemon(server, cache={"prefetch": False})
+    name = "host.example"
+    srv = wire.rr(name, "SRV", struct.pack("!3H", 1, 1, 443) + wire.name_wire("t." + name), 3)
+
+    def twist(query, truth):
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=wire.question_section(query.octets),
+                             answers=[srv], authority=[wire.rr("example", "NS", wire.name_wire("ns.example"), 0)],
+                             additional=[wire.rr("t." + name, "A", b"\x0b\0\0\1", 1), wire.rr("t." + name, "TXT", b"\1x", 100),
+                                         wire.rr("ns.example", "A", b"\x0b\0\0\2", 0), wire.opt()])]
+
+    def besides(**how):
+        response = daemon.ask(name, "SRV", edns=True, **how)
+        assert wire.texts(response) == [(name + ".", "SRV", f"1 1 443 t.{name}.")]
+        return [rdtype for section in ("authority", "additional") for _, rdtype, _ in wire.texts(response, section)], response
+
+    with server.lying(twist=twist):
+        assert sorted(besides()[0]) == ["A", "A", "NS", "TXT"]
+        assert besides()[0] == ["A", "TXT"]
+        eventually(lambda: besides()[0] == ["TXT"], what="the end of the address")
+        for tcp in (False, True):
+            found, response = besides(tcp=tcp)
+            assert found == ["TXT"] and 0 < wire.ttls(response)[0] < 3
+        assert len(server.queries) == 1
+    server.refuse()
+    server.kill()
+    eventually(lambda: 3 in [code for code, _ in wire.extended_errors(besides()[1])], what="a stale response")
+    for tcp in (False, True):
+        found, response = besides(tcp=tcp)
+        assert found == ["TXT"] and wire.ttls(response) == [30] and wire.ttls(response, "additional") == [30]
 
 
 def test_ttl_zero_is_not_kept(daemon, server):

@@ -7,7 +7,19 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { A = 1, NS = 2, CNAME = 5, SOA = 6, TXT = 16, AAAA = 28, DNAME = 39, RRSIG = 46, NSEC = 47, ANY = 255 };
+enum {
+    A = 1,
+    NS = 2,
+    CNAME = 5,
+    SOA = 6,
+    TXT = 16,
+    AAAA = 28,
+    DNAME = 39,
+    RRSIG = 46,
+    NSEC = 47,
+    NSEC3 = 50,
+    ANY = 255
+};
 enum { NOERROR = 0, SERVFAIL = 2, NXDOMAIN = 3, REFUSED = 5, YXDOMAIN = 6 };
 enum { ANSWER = 6, AUTHORITY = 8, ADDITIONAL = 10 }; /* where the header counts them */
 
@@ -69,22 +81,35 @@ static uint32_t apply(struct sample *sample, uint16_t qtype, const struct ttl_li
     return sample->answer.ttl;
 }
 
-static void positive_is_kept_for_the_lowest_of_answer_and_authority(void **state)
+static void positive_is_kept_for_the_lowest_of_answer_and_proof(void **state)
 {
     (void)state;
     struct sample sample;
     begin(&sample, NOERROR);
     add_plain(&sample, ANSWER, A, 300);
     add_plain(&sample, ANSWER, A, 200);
-    add_plain(&sample, AUTHORITY, NS, 100);
-    assert_int_equal(apply(&sample, A, &wide), 100);
-    begin(&sample, NOERROR);
-    add_plain(&sample, ANSWER, A, 300);
-    add_plain(&sample, ANSWER, A, 200);
-    add_plain(&sample, AUTHORITY, NS, 400);
+    add_plain(&sample, AUTHORITY, NS, 0);
     assert_int_equal(apply(&sample, A, &wide), 200);
     assert_int_equal(shown(&sample, 0), 300);
-    assert_int_equal(shown(&sample, 2), 400);
+    assert_int_equal(shown(&sample, 2), 0);
+    const uint16_t proofs[] = {RRSIG, NSEC, NSEC3};
+    for (unsigned i = 0; i < 3; i++) {
+        begin(&sample, NOERROR);
+        add_plain(&sample, ANSWER, A, 300);
+        add_plain(&sample, AUTHORITY, proofs[i], 100);
+        assert_int_equal(apply(&sample, A, &wide), 100);
+    }
+}
+
+static void negative_ends_with_its_proof(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NXDOMAIN);
+    add_soa(&sample, AUTHORITY, 300, 300);
+    add_plain(&sample, AUTHORITY, NSEC, 40);
+    assert_int_equal(apply(&sample, A, &wide), 40);
+    assert_int_equal(shown(&sample, 0), 40);
 }
 
 static void additional_records_are_only_capped(void **state)
@@ -198,7 +223,7 @@ static void check_negative(uint16_t rcode, uint32_t soa_ttl, uint32_t minimum, u
 {
     struct sample sample;
     begin(&sample, rcode);
-    add_plain(&sample, AUTHORITY, NSEC, 9);
+    add_plain(&sample, AUTHORITY, NS, 9);
     add_soa(&sample, AUTHORITY, soa_ttl, minimum);
     assert_int_equal(apply(&sample, A, &(struct ttl_limits){0, DAY, most}), expected);
     assert_int_equal(shown(&sample, 0), 9);
@@ -326,22 +351,56 @@ static void ageing_lowers_each_ttl_and_stops_at_0(void **state)
     assert_memory_equal(sample.wire, before.wire, sizeof(sample.wire));
 }
 
-static void setting_writes_each_ttl(void **state)
+static void stale_shows_what_has_expired_besides(void **state)
 {
     (void)state;
     struct sample sample;
     begin(&sample, NOERROR);
     add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, AUTHORITY, NSEC, 300);
+    add_plain(&sample, AUTHORITY, NS, 301);
+    add_plain(&sample, ADDITIONAL, A, 500);
     add_plain(&sample, ADDITIONAL, A, 0);
-    edit_set_ttls(sample.wire, sample.offsets, 2, 30);
-    assert_int_equal(shown(&sample, 0), 30);
-    assert_int_equal(shown(&sample, 1), 30);
+    struct sample before = sample;
+    assert_true(ttl_set_stale(sample.wire, sample.offsets, 5, 300, 301, 30));
+    const uint32_t expected[] = {30, 30, 0, 30, 0};
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(shown(&sample, i), expected[i]);
+    assert_false(ttl_set_stale(before.wire, before.offsets, 4, 300, 300, 30));
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(shown(&before, i), 30);
+}
+
+static void what_has_expired_besides_is_left_out(void **state)
+{
+    (void)state;
+    static struct rewrite scratch;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 0);
+    add_plain(&sample, AUTHORITY, NS, 0);
+    add_plain(&sample, AUTHORITY, TXT, 7);
+    add_plain(&sample, ADDITIONAL, A, 8);
+    add_plain(&sample, ADDITIONAL, AAAA, 0);
+    struct answer answer = sample.answer;
+    answer.ttl_offsets = NULL; /* as the cache gives it */
+    answer.ttl_count = 0;
+    ttl_drop_expired(&answer, &scratch);
+    assert_int_equal(answer.ttl_count, 3);
+    const uint32_t expected[] = {0, 7, 8};
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(read_u32(answer.wire + answer.ttl_offsets[i]), expected[i]);
+    assert_int_equal(read_u16(answer.wire + ANSWER), 1);
+    assert_int_equal(read_u16(answer.wire + AUTHORITY), 1);
+    assert_int_equal(read_u16(answer.wire + ADDITIONAL), 1);
+    assert_int_equal(answer.additional, answer.ttl_offsets[2] - 5);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(positive_is_kept_for_the_lowest_of_answer_and_authority),
+        cmocka_unit_test(positive_is_kept_for_the_lowest_of_answer_and_proof),
+        cmocka_unit_test(negative_ends_with_its_proof),
         cmocka_unit_test(additional_records_are_only_capped),
         cmocka_unit_test(the_high_bit_means_large_and_is_capped),
         cmocka_unit_test(no_limit_lets_a_ttl_leave_the_range),
@@ -358,7 +417,8 @@ int main(void)
         cmocka_unit_test(failures_and_truncated_answers_are_not_kept),
         cmocka_unit_test(counts_and_lengths_that_lie_are_survived),
         cmocka_unit_test(ageing_lowers_each_ttl_and_stops_at_0),
-        cmocka_unit_test(setting_writes_each_ttl),
+        cmocka_unit_test(stale_shows_what_has_expired_besides),
+        cmocka_unit_test(what_has_expired_besides_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
