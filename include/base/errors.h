@@ -26,6 +26,7 @@
     X(ERROR_TLS_ALERT, -2015, "TLS alert from the server")                                                             \
     X(ERROR_TLS_PROTOCOL, -2016, "TLS protocol error")                                                                 \
     X(ERROR_TLS_WEAK, -2017, "certificate or key is too weak")                                                         \
+    X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its answers")                                                    \
     X(ERROR_SLOW_WRITER, -2022, "message makes no progress")                                                           \

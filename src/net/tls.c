@@ -220,7 +220,7 @@ static int library_error(const struct tls *tls, int result)
     case GNUTLS_E_MEMORY_ERROR:
         return -ENOMEM;
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
-        return ERROR_TLS_ALERT;
+        return gnutls_alert_get(tls->session) == GNUTLS_A_NO_APPLICATION_PROTOCOL ? ERROR_TLS_ALPN : ERROR_TLS_ALERT;
     case GNUTLS_E_INSUFFICIENT_SECURITY:
         return ERROR_TLS_WEAK;
     case GNUTLS_E_CONSTRAINT_ERROR: /* from on_message */

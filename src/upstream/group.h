@@ -146,6 +146,7 @@ struct session {
     unsigned used;                           /* attempts in both lists */
     unsigned given, answered;                /* questions, in all */
     bool resumed;                            /* by ticket */
+    unsigned offered;                        /* the transport's own: what it offered the server */
     bool reserved;                           /* holds an isolated attempt */
     uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;                       /* last message of any kind */
@@ -176,8 +177,8 @@ void pool_note_success(struct group *group);
 /* --- transport/session.c, transport/session_watch.c: sessions over a stream. What server->transport has a function for is called through
  * that, by all but transports --- */
 
-/* Starts a dial over a stream of this form; 0 or negative (nothing was begun). */
-int session_dial(struct server *server, const struct stream_form *form) MUST_CHECK;
+/* Starts a dial over a stream of this form; 0 or negative (nothing was begun). `offered`: see struct session. */
+int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
 /* Since when it should have been heard: the oldest query under way, or the one that was answered elsewhere. 0: not at all. */
 uint64_t session_silent_since(const struct session *session);
 /* Nothing is on it, and it was not ended by what was on it last. */

@@ -85,6 +85,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, octets):
         if not self.client_hello:
             self.client_hello = octets
+        if self.server.refuse_alpn and b"\x03dot" in self.client_hello:
+            if self.server.refuse_alpn == "alert":
+                self.transport.write(bytes([21, 3, 3, 0, 2, 2, 120]))
+            self.close("rst" if self.server.refuse_alpn == "rst" else "fin")
+            return
         if isinstance(self.server.accept, bytes):  # says this instead of a handshake
             self.transport.write(self.server.accept)
             return
@@ -278,6 +283,7 @@ class DotServer:
     # The lies, and their truthful values.
     LIES = {
         "accept": None,      # rst, fin: at once; silent: reads, says nothing; deaf: reads nothing; bytes: says these
+        "refuse_alpn": None,  # alert, rst, fin: a ClientHello that offers ALPN "dot" gets this
         "greet_after": 0,    # seconds, then it takes part in the handshake
         "deaf": False,       # reads nothing after the handshake
         "one_of_a_record": False,  # reads the first query of each record and loses the rest

@@ -120,6 +120,21 @@ def test_an_idle_session_is_closed_and_a_new_one_resumed(make_daemon, server):
     assert len(server.connections) == 2 and server.connections[1].resumed
 
 
+@pytest.mark.parametrize("how", ["alert", "rst", "fin"])
+def test_a_server_that_refuses_alpn(make_server, make_daemon, how):
+    server = make_server(alpn=False)
+    with server.lying(refuse_alpn=how):
+        daemon = make_daemon(server)
+        start = time.monotonic()
+        ask_truly(daemon, f"alpn-{how}.example")
+        assert time.monotonic() - start < 1
+        offering = [b"\x03dot" in connection.client_hello for connection in server.connections]
+        assert offering == [True, False]
+        server.kill()
+        ask_truly(daemon, f"again-{how}.example")
+        assert [b"\x03dot" in connection.client_hello for connection in server.connections[2:]] == [False]
+
+
 @pytest.mark.parametrize("tls", [{"versions": ("TLSv1_2", "TLSv1_2")}, {"tickets": False}, {"alpn": False}])
 def test_plainer_servers(make_server, make_daemon, tls):
     import ssl

@@ -207,6 +207,7 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     conn->stream = stream;
     conn->to = *to;
     conn->dialed_ms = now_ms;
+    conn->alpn = client ? client->alpn : NULL;
     list_init(&conn->frames);
     list_push_back(&fake.conns, &conn->link);
     return 0;

@@ -39,6 +39,7 @@ struct fake_conn {
     bool mid_frame;      /* set by the test: a partial frame lies in it */
     bool unacknowledged; /* set by the test: the peer's kernel is not heard of */
     bool blocked;        /* set by the test: the kernel takes nothing more */
+    const char *alpn;    /* that TLS offers; NULL: none */
     bool was_open, closed_by_us;
     int close_reason;
 };

@@ -373,10 +373,12 @@ static void garbage_in_the_handshake_is_a_protocol_error(void **state)
     (void)state;
     static const char http[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     static const uint8_t plain_dns[] = {0, 12, 0x12, 0x34, 0x81, 0x80, 0, 0, 0, 0, 0, 0, 0, 0};
-    static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 40};
+    uint8_t alert[] = {21, 3, 3, 0, 2, 2, 40};
     assert_int_equal(answered_with(http, sizeof http - 1), ERROR_TLS_PROTOCOL);
     assert_int_equal(answered_with(plain_dns, sizeof plain_dns), ERROR_TLS_PROTOCOL);
     assert_int_equal(answered_with(alert, sizeof alert), ERROR_TLS_ALERT);
+    alert[6] = 120; /* no_application_protocol */
+    assert_int_equal(answered_with(alert, sizeof alert), ERROR_TLS_ALPN);
 }
 
 static void old_versions_are_refused(void **state)

@@ -198,6 +198,97 @@ static void a_server_over_tcp_has_no_tickets(void **state)
     group_drop_tickets(group);
 }
 
+/* --- what TLS offers --- */
+
+/* The server ends the latest dial after its TCP connection was made, and after `received` bytes. */
+static void refuse_hello(int reason, uint64_t received)
+{
+    struct fake_conn *conn = fake_conn(fake_dials() - 1);
+    conn->stream->connected_ms = fake_now();
+    conn->stream->received = received;
+    fake_kill(conn, reason);
+    fake_turn();
+}
+
+static void begin_with_dials_that_hang(void)
+{
+    config = fake_config(1, 1);
+    group = fake_group(config);
+    for (unsigned i = 0; i < 16; i++)
+        fake.dial[i] = FAKE_HANGS;
+}
+
+static bool offers_alpn(unsigned conn)
+{
+    return fake_conn(conn)->alpn != NULL;
+}
+
+static void a_server_that_refuses_alpn_is_dialled_without_it_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        int reason;
+        uint64_t received;
+    } refusals[] = {
+        {ERROR_TLS_ALPN, 7}, {ERROR_TLS_ALPN, 1000}, {ERROR_TLS_ALERT, 7}, {-ECONNRESET, 0}, {ERROR_CLOSED, 0}};
+    for (unsigned i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        begin_with_dials_that_hang();
+        unsigned before = fake_dials();
+        ask(0, "a.test");
+        assert_true(offers_alpn(before));
+        refuse_hello(refusals[i].reason, refusals[i].received);
+        assert_int_equal(fake_dials(), before + 2);
+        assert_false(offers_alpn(before + 1));
+        fake_accept(fake_conn(before + 1));
+        fake_turn();
+        fake_kill(fake_conn(before + 1), ERROR_CLOSED); /* remembered */
+        fake_turn();
+        fake_pass(1000);
+        ask(1, "b.test");
+        assert_false(offers_alpn(before + 2));
+        attempt_cancel(&asked[0].attempt);
+        attempt_cancel(&asked[1].attempt);
+        if (i + 1 < sizeof refusals / sizeof *refusals)
+            fake_group_end(group);
+    }
+}
+
+static void both_hellos_are_tried_in_turn_under_backoff(void **state)
+{
+    (void)state;
+    begin_with_dials_that_hang();
+    asked[0].insists = true;
+    ask(0, "a.test");
+    refuse_hello(-ECONNRESET, 0);
+    assert_int_equal(fake_dials(), 2);
+    for (unsigned dial = 1; dial < 6; dial++) {
+        assert_int_equal(offers_alpn(dial), dial % 2 == 0);
+        refuse_hello(-ECONNRESET, 0);
+        assert_int_equal(fake_dials(), dial + 1);
+        for (unsigned ms = 0; ms < 1000 && fake_dials() == dial + 1; ms += 10) {
+            fake_pass(10);
+            if (!attempt_live(&asked[0].attempt))
+                ask(0, "a.test");
+        }
+        assert_int_equal(fake_dials(), dial + 2);
+    }
+}
+
+static void an_end_after_the_server_hello_says_nothing_of_alpn(void **state)
+{
+    (void)state;
+    static const int reasons[] = {ERROR_TLS_ALERT, -ECONNRESET, ERROR_CLOSED, ERROR_TLS_NAME};
+    begin_with_dials_that_hang();
+    for (unsigned i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        ask(0, "a.test");
+        refuse_hello(reasons[i], 100);
+        attempt_cancel(&asked[0].attempt);
+        fake_pass(2000);
+        assert_int_equal(fake_dials(), i + 1);
+        assert_true(offers_alpn(i));
+    }
+}
+
 /* --- from one to the other --- */
 
 static void the_same_address_over_another_transport_is_another_server(void **state)
@@ -231,6 +322,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_session_over_tcp_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tls_to_tell_of, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tickets, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_that_refuses_alpn_is_dialled_without_it_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(both_hellos_are_tried_in_turn_under_backoff, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_end_after_the_server_hello_says_nothing_of_alpn, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_address_over_another_transport_is_another_server, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,15 +5,25 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/errors.h"
 #include "base/mem.h"
 #include "net/tls.h"
 #include "transport.h"
 #include "upstream/group.h"
 #include "upstream/tickets.h"
 
+/* What a hello offers. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858 asks for none. */
+enum { OFFERED_ALPN = 1 };
+
+enum {
+    ALPN_RETEST = 10 * 60 * 1000, /* ms after which a server that refused ALPN is offered it again */
+    HELLO_MIN = 42,               /* bytes: a ServerHello is longer, an alert is shorter */
+};
+
 /* Of a server. */
 struct dot {
     struct tls_trust *trust;
+    uint64_t plain_until_ms; /* the server ended a handshake that offered ALPN: none is offered until then */
     struct tls_tickets tickets;
     bool opened; /* a session was, with these facts: */
     struct tls_facts facts;
@@ -55,8 +65,34 @@ static bool dot_same(const struct server *a, const struct server *b)
 static int dot_start(struct server *server)
 {
     struct dot *dot = dot_of(server);
-    const struct tls_client client = {.trust = dot->trust, .tickets = &dot->tickets, .alpn = "dot"};
-    return session_dial(server, &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client});
+    unsigned offered = loop_now(server->group->loop) < dot->plain_until_ms ? 0 : OFFERED_ALPN;
+    const struct tls_client client = {
+        .trust = dot->trust, .tickets = &dot->tickets, .alpn = offered & OFFERED_ALPN ? "dot" : NULL};
+    return session_dial(server, &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client}, offered);
+}
+
+/* The server ended the handshake instead of sending a ServerHello. */
+static bool is_hello_refused(const struct session *session, int reason)
+{
+    if (reason == ERROR_TLS_ALERT)
+        return session->stream.received < HELLO_MIN;
+    return session->stream.received == 0 && (reason == ERROR_CLOSED || reason == -ECONNRESET || reason == -EPIPE);
+}
+
+/* After a refused hello the next one offers ALPN if that one did not: a server that refuses any hello gets both in turn, the second at
+ * once only when the first failure may be due to ALPN. */
+static bool dot_ended(struct session *session, int reason)
+{
+    struct server *server = session->server;
+    struct dot *dot = dot_of(server);
+    bool refuses_alpn = reason == ERROR_TLS_ALPN;
+    if (session->state != SESSION_DIALING || !session->stream.connected_ms)
+        return false;
+    if (!refuses_alpn && !is_hello_refused(session, reason))
+        return false;
+    bool offered = session->offered & OFFERED_ALPN;
+    dot->plain_until_ms = offered ? loop_now(server->group->loop) + ALPN_RETEST : 0;
+    return offered && (refuses_alpn || server->backoff.failures == 0);
 }
 
 static void dot_opened(struct session *session, char words[TRANSPORT_TEXT])
@@ -116,9 +152,11 @@ static void dot_drop_tickets(struct server *server)
     tls_tickets_clear(&dot_of(server)->tickets);
 }
 
-/* Those of TLS 1.2 can be recognized by whoever watches both networks (RFC 8446 appendix C.4). */
+/* Tickets of TLS 1.2 can be recognized by an observer of both networks (RFC 8446 appendix C.4). ALPN may have been refused by a
+ * middlebox of the network that was left. */
 static void dot_moved(struct server *server)
 {
+    dot_of(server)->plain_until_ms = 0;
     tls_tickets_drop_linkable(&dot_of(server)->tickets);
 }
 
@@ -137,6 +175,7 @@ const struct transport transport_dot = {
     .tick = session_check,
     .stop = session_close,
     .opened = dot_opened,
+    .ended = dot_ended,
     .moved = dot_moved,
     .facts = dot_facts,
     .each_ticket = dot_each_ticket,

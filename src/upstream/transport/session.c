@@ -385,6 +385,14 @@ static bool is_servers_doing(int reason)
            reason != ERROR_SILENT;
 }
 
+/* The transport opens the next session in another way: neither the server nor the queries need have caused this end. */
+static bool session_ends_differently(struct session *session, int reason)
+{
+    const struct transport *transport = session->server->transport;
+    return (is_servers_doing(reason) || reason == ERROR_SILENT) && transport->ended &&
+           transport->ended(session, reason);
+}
+
 /* What an end of the server's doing says: of its habits, and of the questions on it. True: none of them need have caused it. */
 static bool session_note_end(struct session *session, int reason)
 {
@@ -415,7 +423,8 @@ static void session_end(struct session *session, int reason)
         report_note_dial(session);
     bool wanted_again = session_note_rest(session, reason);
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
-    bool explained = is_servers_doing(reason) && session_note_end(session, reason);
+    bool explained =
+        session_ends_differently(session, reason) || (is_servers_doing(reason) && session_note_end(session, reason));
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
     session_fail_all(session, reason, explained);
@@ -445,13 +454,14 @@ static const struct stream_ops session_stream_ops = {
     .closed = session_closed,
 };
 
-int session_dial(struct server *server, const struct stream_form *form)
+int session_dial(struct server *server, const struct stream_form *form, unsigned offered)
 {
     struct group *group = server->group;
     struct session *session = mem_zalloc(1, sizeof *session);
     if (!session)
         return -ENOMEM;
     session->server = server;
+    session->offered = offered;
     session->state = SESSION_CLOSING; /* not counted anywhere until it is in a list */
     ids_init(&session->ids);
     session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);

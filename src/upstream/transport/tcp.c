@@ -18,7 +18,7 @@ static void tcp_discard(struct server *server)
 
 static int tcp_start(struct server *server)
 {
-    return session_dial(server, &(struct stream_form){.framing = &framing_dns, .layer = &byte_layer_plain});
+    return session_dial(server, &(struct stream_form){.framing = &framing_dns, .layer = &byte_layer_plain}, 0);
 }
 
 static void tcp_opened(struct session *session, char words[TRANSPORT_TEXT])

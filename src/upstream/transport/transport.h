@@ -54,6 +54,9 @@ struct transport {
 
     /* A session is open: notes what was agreed on, sets session->resumed, and says it in words, for the log. */
     void (*opened)(struct session *session, char words[TRANSPORT_TEXT]);
+    /* A session ended, not of our will, maybe while it was being opened. True: the next one will be opened in another way, and may be
+     * dialled at once. NULL: there is one way only. */
+    bool (*ended)(struct session *session, int reason);
     /* A session was ended because its network is gone: forgets what would link this machine's networks to each other. NULL: nothing. */
     void (*moved)(struct server *server);
     /* True with what was agreed on when a session was last opened, for people. NULL: nothing ever is. */
