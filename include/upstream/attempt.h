@@ -30,9 +30,9 @@ enum outcome {
     OUTCOME_NONE,           /* nothing yet */
     OUTCOME_DROPPED,        /* nothing yet, but the server dropped it together with others: see losses */
     OUTCOME_RESPONSE,       /* a response that can be given to clients */
-    OUTCOME_FAILURE,        /* SERVFAIL or REFUSED; another upstream may know better */
+    OUTCOME_FAILURE,        /* SERVFAIL, REFUSED or NOTIMP; another upstream may know better */
     OUTCOME_UNUSABLE,       /* malformed, truncated, or an RCODE that is about our message */
-    OUTCOME_NO_EDNS,        /* FORMERR to a query with an OPT: the server may not know EDNS */
+    OUTCOME_NO_EDNS,        /* an error to a query with an OPT that may be due to the OPT, see upstream/edns.h */
     OUTCOME_FORMERR,        /* FORMERR to a query without one */
     OUTCOME_LOST,           /* its session ended, maybe because of this query */
     OUTCOME_LOST_EXPLAINED, /* its session ended as the server's sessions do */
@@ -55,7 +55,7 @@ struct attempt {
     uint64_t taken_ms;          /* when a session took it; before sent_ms only where the kernel took nothing */
     bool opened, resumed;       /* its session was opened while it waited; was resumed by ticket */
     bool isolated;              /* set by the owner, while it is idle: on a session with nothing else on it */
-    bool without_edns;          /* set by the owner: ask without OPT */
+    bool without_edns;          /* set by the owner, and by a session whose server does not understand it: no OPT */
     uint16_t id;
     struct group *group;     /* while live */
     struct session *session; /* while queued or sent */

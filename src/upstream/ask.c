@@ -163,14 +163,14 @@ const struct attempt *attempt_beside(const struct attempt *attempt)
     return NULL;
 }
 
-/* Other addresses of an upstream fail as well; what else is wrong may be one server's matter. */
+/* Other addresses of an upstream fail as well, and read the query no better; what else is wrong may be one server's matter. */
 static bool past_rules_out(const struct past_attempt *past, const struct server *server, bool is_latest_loss)
 {
     switch (past->outcome) {
     case OUTCOME_FAILURE:
+    case OUTCOME_FORMERR:
         return past->server && past->server->entry == server->entry;
     case OUTCOME_UNUSABLE:
-    case OUTCOME_FORMERR:
     case OUTCOME_GIVEN_UP:
         return past->server == server;
     case OUTCOME_LOST: /* for an isolated attempt */
@@ -549,7 +549,7 @@ static enum outcome outcome_of(const struct attempt *attempt, struct answer *ans
         *status = ERROR_UPSTREAM_ANSWER;
         return OUTCOME_UNUSABLE;
     }
-    if (rcode_is_failure(answer->rcode))
+    if (rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
         return answer_is_verdict(answer) ? OUTCOME_RESPONSE : OUTCOME_FAILURE;
     *status = chain_tidy(answer, attempt->key->type, attempt->ask->group->rewrite);
     return *status < 0 ? OUTCOME_UNUSABLE : OUTCOME_RESPONSE;

@@ -17,6 +17,7 @@
 #include "allowance.h"
 #include "backoff.h"
 #include "budget.h"
+#include "edns.h"
 #include "idle.h"
 #include "losses.h"
 #include "notes.h"
@@ -77,6 +78,7 @@ struct server {
     struct allowance allowance;
     struct idle idle;
     struct losses losses;
+    struct edns edns;
     struct priority priority;
     struct notes notes;
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/upstream/ask.c src/upstream/ask_rows.h src/upstream/backoff.c src/upstream/backoff.h \
-  src/upstream/budget.c src/upstream/budget.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
+  src/upstream/budget.c src/upstream/budget.h src/upstream/edns.c src/upstream/edns.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/news.c src/upstream/notes.c src/upstream/notes.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
   src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
@@ -10,7 +10,7 @@ noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upst
   include/upstream/upstream.h
 
 # Parts of what is known of a server: values that need no group, no session and no loop.
-check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_idle \
+check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_edns tests/unit/test_idle \
   tests/unit/test_losses tests/unit/test_notes tests/unit/test_priority tests/unit/test_rtt
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
 tests_unit_test_allowance_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
@@ -18,6 +18,8 @@ tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
 tests_unit_test_backoff_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_budget_SOURCES = tests/unit/test_budget.c
 tests_unit_test_budget_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_edns_SOURCES = tests/unit/test_edns.c
+tests_unit_test_edns_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
 tests_unit_test_idle_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_losses_SOURCES = tests/unit/test_losses.c

@@ -144,6 +144,19 @@ def no_edns(query, truth):
                          question=wire.question_section(query.octets))]
 
 
+def refuses_opt(code, opt):
+    """An error to each query with an OPT; with it comes no OPT, one of the server's own, that of the query, or not even the question."""
+    def twist(query, truth):
+        if not query.question.edns:
+            return [truth]
+        section = wire.question_section(query.octets)
+        additional = {"own": [wire.opt(rcode=code >> 4)], "echoed": [wire.opt(rcode=code >> 4, options=[(8, bytes(4))])]}.get(opt, [])
+        bare = opt == "header only"
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | code & 15, question=b"" if bare else section,
+                             additional=additional, **({"counts": (0, 0, 0, 0)} if bare else {}))]
+    return twist
+
+
 def understands_nothing(query, truth):
     """FORMERR without an OPT for every question."""
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1, question=wire.question_section(query.octets))]

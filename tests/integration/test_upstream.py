@@ -425,7 +425,8 @@ def test_errors_of_the_server(daemon, server, code, name, given):
     with server.lying(twist=lies.rcode(code)):
         answer = daemon.ask(f"{name}1.example", edns=True)
     assert answer.rcode() == given
-    assert given == code or "unusable answer" in wire.extended_errors(answer)[0][1]
+    reason = "the server rejects our message" if code == 1 else "unusable answer"
+    assert given == code or reason in wire.extended_errors(answer)[0][1]
     ask_truly(daemon, "other.example")
     assert len(server.connections) <= 2
 
@@ -454,10 +455,11 @@ def test_a_failure_from_the_cache_says_so_whatever_upstream_said(daemon, server)
 
 
 def test_a_large_failure_from_the_cache_says_so_too(daemon, server):
+    ask_truly(daemon, "before.example")  # so the failure is not blamed on the OPT
     server.twist = lies.large_failure
     daemon.ask("a.example", tcp=True)
     assert 13 in [code for code, _ in wire.extended_errors(daemon.ask("a.example", tcp=True, edns=True))]
-    assert len(server.queries) == 1
+    assert len(server.queries) == 2
 
 
 def test_a_truncated_answer_is_not_given_to_tcp(daemon, server):
@@ -471,6 +473,29 @@ def test_a_server_from_before_edns(daemon, server):
     ask_truly(daemon, "a.example")
     queries = server.asked("a.example")
     assert [bool(query.question.edns) for query in queries] == [True, False]
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, 5, 16])
+@pytest.mark.parametrize("opt", ["none", "own", "echoed", "header only"])
+def test_a_server_that_does_not_bear_an_opt(daemon, server, code, opt):
+    """The query is sent once more without; later ones have none."""
+    if code == 16 and opt in ("none", "header only"):
+        pytest.skip("BADVERS needs an OPT")
+    server.twist = lies.refuses_opt(code, opt)
+    for name in ("a.example", "b.example", "c.example"):
+        ask_truly(daemon, name)
+    assert [bool(query.question.edns) for query in server.queries] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("code", [1, 4])
+def test_an_operator_who_refuses_a_query_is_not_the_last_word(make_daemon, make_server, code):
+    first, second = make_server(), make_server(address="127.0.0.2")
+    daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
+    ask_truly(daemon, "before.example")
+    first.twist = lies.rcode(code)
+    for name in ("a.example", "b.example"):
+        ask_truly(daemon, name)
+    assert second.asked("a.example")
 
 
 @pytest.mark.parametrize("twist", [lies.understands_nothing, lies.bare_formerr, lies.rcode(1)])
@@ -641,6 +666,7 @@ def test_a_lost_session_does_not_lead_back_to_a_server_that_failed(make_server, 
     """The first server answers SERVFAIL, the second one's session is reset once under the query: it is dialled again, and answers."""
     first, second = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two", role="backup"))
+    ask_truly(daemon, "before.example")  # so the failures are not blamed on the OPT
     first.twist = lies.rcode(2)
     resets = []
 

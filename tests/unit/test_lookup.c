@@ -49,6 +49,14 @@ static unsigned written(void)
     return count;
 }
 
+/* Servers that responded to a query with an OPT before: a failure is not blamed on the OPT. */
+static void begin_with_servers_that_understand_edns(unsigned entries, unsigned addresses)
+{
+    resolver_begin(entries, addresses);
+    for (size_t i = 0; i < group->server_count; i++)
+        group->servers[i]->edns.understood = true;
+}
+
 /* Asks a name of its own. */
 static void ask_nth(unsigned n)
 {
@@ -578,7 +586,7 @@ static void serve_by_octet(struct fake_conn *conn, const struct fake_frame *fram
 static void failure_is_asked_of_another_entry(void **state)
 {
     (void)state;
-    resolver_begin(2, 2);
+    begin_with_servers_that_understand_edns(2, 2);
     fake.serve = serve_by_entry;
     served.rcode = RCODE_SERVFAIL;
     client_ask(&clients[0], "a.test");
@@ -592,7 +600,7 @@ static void failure_is_asked_of_another_entry(void **state)
 static void server_whose_failures_others_can_answer_is_asked_last(void **state)
 {
     (void)state;
-    resolver_begin(2, 2);
+    begin_with_servers_that_understand_edns(2, 2);
     fake.serve = serve_by_entry;
     served.rcode = RCODE_SERVFAIL;
     for (unsigned i = 0; i < 100; i++) {
@@ -627,7 +635,7 @@ static void server_that_fails_now_and_then_is_not_shunned(void **state)
 static void failure_is_not_asked_of_another_address_of_the_entry(void **state)
 {
     (void)state;
-    resolver_begin(1, 4);
+    begin_with_servers_that_understand_edns(1, 4);
     fake.serve = serve;
     served.rcode = RCODE_REFUSED;
     client_ask(&clients[0], "a.test");
@@ -652,11 +660,11 @@ static void failure_is_the_answer_when_the_other_entry_is_down(void **state)
 /* The first entry fails; the second one's session is lost once, before it was of any use or after. */
 static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void **state)
 {
-    resolver_begin(2, 1);
+    begin_with_servers_that_understand_edns(2, 1);
     for (unsigned useful = 0; useful < 2; useful++) {
         teardown(state);
         setup(state);
-        resolver_begin(2, 1);
+        begin_with_servers_that_understand_edns(2, 1);
         served.rcode = RCODE_SERVFAIL;
         if (useful) {
             fake.serve = serve_by_octet;

@@ -175,6 +175,7 @@ static bool session_write(struct session *session, struct attempt *attempt)
         counter_add(group->counters, COUNTER_memory_failed, status == -ENOMEM);
         return false;
     }
+    attempt->without_edns |= !edns_is_sent(&session->server->edns, loop_now(group->loop));
     struct edit_ask ask = {
         .edns = !attempt->without_edns,
         .keepalive = true,
@@ -239,6 +240,17 @@ static enum outcome outcome_of_message(const struct attempt *attempt, int status
     return status < 0 ? OUTCOME_UNUSABLE : OUTCOME_RESPONSE;
 }
 
+/* 0, or ERROR_UPSTREAM_FORMERR: the server cannot read the query, or may not have understood its OPT. `explained`: by an extended error. */
+static int session_check_rcode(struct session *session, const struct attempt *attempt, uint16_t rcode, bool explained)
+{
+    struct edns *edns = &session->server->edns;
+    if (rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN)
+        edns_note_usable(edns, loop_now(session->server->group->loop), !attempt->without_edns);
+    else if (attempt->without_edns ? rcode == RCODE_FORMERR : edns_note_error(edns, rcode, explained))
+        return ERROR_UPSTREAM_FORMERR;
+    return 0;
+}
+
 static void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
 {
     struct server *server = session->server;
@@ -259,8 +271,8 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else
         session_note_transport(session, &transport);
-    if (status == 0 && answer.rcode == RCODE_FORMERR && !transport.edns)
-        status = ERROR_UPSTREAM_FORMERR;
+    if (status == 0)
+        status = session_check_rcode(session, attempt, answer.rcode, answer.ede.count > 0);
     group->reached = true;
     pool_note_success(group);
     attempt_finish(attempt, outcome_of_message(attempt, status), status, status < 0 ? NULL : &answer);
@@ -273,10 +285,13 @@ static bool session_is_bare_error(const uint8_t *message, size_t len)
     return len >= MESSAGE_HEADER && read_u16(message + 4) == 0 && (message[2] & 0x80) && (message[3] & 0x0f) != 0;
 }
 
-static int bare_error(const uint8_t *message)
+static int session_check_bare_error(struct session *session, const struct attempt *attempt, const uint8_t *message)
 {
-    unsigned rcode = message[3] & 0x0f;
-    return rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP ? ERROR_UPSTREAM_FORMERR : ERROR_UPSTREAM_ANSWER;
+    uint16_t rcode = message[3] & 0x0f;
+    int status = session_check_rcode(session, attempt, rcode, false);
+    if (status == 0)
+        status = rcode == RCODE_NOTIMP ? ERROR_UPSTREAM_FORMERR : ERROR_UPSTREAM_ANSWER;
+    return status;
 }
 
 static void session_frame(struct stream *stream, uint8_t *message, size_t len)
@@ -301,7 +316,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
     } else if (session_is_bare_error(message, len)) {
         session_release(session, attempt);
-        int status = bare_error(message);
+        int status = session_check_bare_error(session, attempt, message);
         attempt_finish(attempt, outcome_of_message(attempt, status), status, NULL);
         session_relieved(session);
     } else if (!message_answers((struct bytes){message, len}, attempt->key)) {

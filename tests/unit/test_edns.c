@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* upstream/edns: which servers are sent queries without OPT. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "dns/codes.h"
+#include "upstream/edns.h"
+
+static void a_server_that_responds_only_without_opt_is_remembered_for_a_while(void **state)
+{
+    (void)state;
+    struct edns edns = {.refusals = 0};
+    assert_true(edns_is_sent(&edns, 1000));
+    assert_true(edns_note_error(&edns, RCODE_FORMERR, false));
+    assert_true(edns_is_sent(&edns, 1000)); /* the query may be at fault */
+    edns_note_usable(&edns, 1000, false);
+    assert_false(edns_is_sent(&edns, 1000));
+    edns_note_usable(&edns, 2000, false);
+    assert_false(edns_is_sent(&edns, 1000 + EDNS_RETEST - 1));
+    assert_true(edns_is_sent(&edns, 1000 + EDNS_RETEST));
+}
+
+static void errors_that_may_be_due_to_an_opt(void **state)
+{
+    (void)state;
+    struct edns edns = {.refusals = 0};
+    assert_true(edns_note_error(&edns, RCODE_NOTIMP, true));
+    assert_true(edns_note_error(&edns, RCODE_BADVERS, true));
+    assert_true(edns_note_error(&edns, RCODE_SERVFAIL, false));
+    assert_true(edns_note_error(&edns, RCODE_REFUSED, false));
+    assert_false(edns_note_error(&edns, RCODE_SERVFAIL, true));
+    assert_false(edns_note_error(&edns, RCODE_NXDOMAIN, false));
+    edns_note_usable(&edns, 1000, true);
+    assert_false(edns_note_error(&edns, RCODE_SERVFAIL, false));
+    assert_false(edns_note_error(&edns, RCODE_REFUSED, false));
+    assert_true(edns_note_error(&edns, RCODE_FORMERR, false));
+}
+
+static void a_server_that_understands_opts_is_not_given_up_for_one_query(void **state)
+{
+    (void)state;
+    struct edns edns = {.refusals = 0};
+    edns_note_usable(&edns, 1000, true);
+    for (unsigned i = 1; i < EDNS_REFUSALS; i++) {
+        assert_true(edns_note_error(&edns, RCODE_FORMERR, false));
+        edns_note_usable(&edns, 1000, false);
+        assert_true(edns_is_sent(&edns, 1000));
+    }
+    edns_note_error(&edns, RCODE_FORMERR, false);
+    edns_note_usable(&edns, 1000, false);
+    assert_false(edns_is_sent(&edns, 1000));
+}
+
+static void a_response_without_opt_says_nothing_where_none_was_refused(void **state)
+{
+    (void)state;
+    struct edns edns = {.refusals = 0};
+    edns_note_usable(&edns, 1000, false);
+    assert_true(edns_is_sent(&edns, 1000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_that_responds_only_without_opt_is_remembered_for_a_while),
+        cmocka_unit_test(errors_that_may_be_due_to_an_opt),
+        cmocka_unit_test(a_server_that_understands_opts_is_not_given_up_for_one_query),
+        cmocka_unit_test(a_response_without_opt_says_nothing_where_none_was_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
