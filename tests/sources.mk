@@ -5,7 +5,7 @@ TESTS += tests/lint/english tests/lint/format tests/lint/layers tests/lint/manua
 # The load generator of the integration tests. Not a check program, since those are tests.
 noinst_PROGRAMS = tests/tools/dnsload
 tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/tools/names.h tests/tools/options.c \
-  tests/tools/options.h tests/tools/question.c tests/tools/question.h
+  tests/tools/options.h tests/tools/query.c tests/tools/query.h
 tests_tools_dnsload_LDADD = -lm
 
 EXTRA_DIST += tests/lint/english-exceptions packaging .ci/run tests/faults tests/integration tests/live tests/page tests/run tests/tools/fault-table tests/tools/tally

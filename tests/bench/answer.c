@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "answer.h"
 #include <string.h>
-#include "../tools/question.h"
+#include "../tools/query.h"
 
 enum { OPT = 41, OPT_LEN = 11, PADDING = 12, TYPE_AND_CLASS = 4, RECORD_LEN = 16 };
 
-/* The end of the question's name, which is put into `name` as text; 0: malformed. */
-static size_t read_name(const uint8_t *message, size_t len, char name[QUESTION_NAME])
+/* Writes the query's name as text; returns the offset behind it; 0: malformed. */
+static size_t read_name(const uint8_t *message, size_t len, char name[QUERY_NAME])
 {
-    size_t at = QUESTION_HEADER, text = 0;
+    size_t at = QUERY_HEADER, text = 0;
     while (at < len && message[at]) {
         size_t label = message[at++];
-        if (label > 63 || at + label >= len || text + label + 2 > QUESTION_NAME)
+        if (label > 63 || at + label >= len || text + label + 2 > QUERY_NAME)
             return 0;
         memcpy(name + text, message + at, label);
         text += label;
@@ -35,29 +35,29 @@ static bool has_padding(const uint8_t *opt, size_t len)
 
 static void put_record(uint8_t out[RECORD_LEN], const char *name, uint32_t ttl)
 {
-    static const uint8_t head[] = {0xc0, QUESTION_HEADER, 0, 1, 0, 1};
+    static const uint8_t head[] = {0xc0, QUERY_HEADER, 0, 1, 0, 1};
     memcpy(out, head, sizeof head);
     for (int i = 0; i < 4; i++)
         out[sizeof head + (size_t)i] = (uint8_t)(ttl >> (24 - 8 * i));
     out[10] = 0;
     out[11] = 4;
-    question_address(name, out + 12);
+    query_address(name, out + 12);
 }
 
-size_t answer_make(const uint8_t *question, size_t len, uint32_t ttl, uint8_t frame[ANSWER_MAX], bool *padded)
+size_t answer_make(const uint8_t *query, size_t len, uint32_t ttl, uint8_t frame[ANSWER_MAX], bool *padded)
 {
     static const uint8_t opt[OPT_LEN] = {0, 0, OPT, 4, 208};
-    char name[QUESTION_NAME];
+    char name[QUERY_NAME];
     uint8_t *message = frame + 2;
-    size_t end = len >= QUESTION_HEADER ? read_name(question, len, name) : 0;
+    size_t end = len >= QUERY_HEADER ? read_name(query, len, name) : 0;
     if (!end)
         return 0;
-    bool is_address = question[end] == 0 && question[end + 1] == 1;
+    bool is_address = query[end] == 0 && query[end + 1] == 1;
     end += TYPE_AND_CLASS;
-    bool has_opt = question[11] == 1 && len >= end + OPT_LEN && question[end + 2] == OPT;
-    *padded = has_opt && has_padding(question + end, len - end);
-    memcpy(message, question, end);
-    message[2] = 0x80 | (question[2] & 1);
+    bool has_opt = query[11] == 1 && len >= end + OPT_LEN && query[end + 2] == OPT;
+    *padded = has_opt && has_padding(query + end, len - end);
+    memcpy(message, query, end);
+    message[2] = 0x80 | (query[2] & 1);
     message[3] = 0x80;
     message[7] = is_address;
     message[8] = message[9] = message[10] = 0;

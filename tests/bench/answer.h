@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The answers of the benchmark's server: the address that dnsload expects. */
+/* The responses of the benchmark's server: the address that dnsload expects. */
 #ifndef DOTSTUB_BENCH_ANSWER_H
 #define DOTSTUB_BENCH_ANSWER_H
 
@@ -9,9 +9,9 @@
 
 enum { ANSWER_MAX = 512 };
 
-/* Makes the answer with two octets of length before it: one A record for a question of type A, none for
- * others, and an OPT without options if the question has one. Its length; 0: there is no answer to that.
- * `padded`: the question was. */
-size_t answer_make(const uint8_t *question, size_t len, uint32_t ttl, uint8_t frame[ANSWER_MAX], bool *padded);
+/* Writes the response, preceded by its length in two bytes: one A record for a query of type A, no record for others, and
+ * an OPT without options if the query has an OPT. Returns the length of all; 0: the query is malformed. Sets `padded` if
+ * the query has the padding option. */
+size_t answer_make(const uint8_t *query, size_t len, uint32_t ttl, uint8_t frame[ANSWER_MAX], bool *padded);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the cache itself costs as it grows: nanoseconds a put, a hit alone and a hit in a batch, octets an entry.
+/* Measures the costs of the cache as it grows: nanoseconds per put, per single hit and per hit in a batch, bytes per entry.
  *
  *     cachecost ENTRIES RECORDS
  *
- * Prints one JSON object. Names are asked for at random, so all but the smallest caches are memory that the processor does not have
- * at hand.
+ * Prints one JSON object. Names are drawn at random, so that all but the smallest caches miss the caches of the processor.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,7 +44,7 @@ static size_t resident(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Nanoseconds a put; each name once. */
+/* Puts each name once; returns nanoseconds per put. */
 static double fill(void)
 {
     double spent = 0;
@@ -69,8 +68,8 @@ static void fetch_all(void)
         cache_prefetch_entry(cache, samples[i].hash);
 }
 
-/* Nanoseconds a hit. */
-static double ask(bool fetched)
+/* Nanoseconds per hit. */
+static double hit(bool fetched)
 {
     struct draw draw;
     struct cache_found found;
@@ -103,10 +102,10 @@ int main(int argc, char **argv)
     must(cache, "no memory");
     size_t before = resident();
     double put_ns = fill();
-    double octets = (double)(resident() - before) / entries;
-    double alone_ns = ask(false), batch_ns = ask(true);
-    printf("{\"put_ns\": %.0f, \"alone_ns\": %.0f, \"batch_ns\": %.0f, \"octets\": %.1f}\n", put_ns, alone_ns, batch_ns,
-           octets);
+    double bytes = (double)(resident() - before) / entries;
+    double alone_ns = hit(false), batch_ns = hit(true);
+    printf("{\"put_ns\": %.0f, \"alone_ns\": %.0f, \"batch_ns\": %.0f, \"bytes\": %.1f}\n", put_ns, alone_ns, batch_ns,
+           bytes);
     cache_free(cache);
     return 0;
 }

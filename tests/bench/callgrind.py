@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Counting under callgrind: on one machine it gives the same each time, whatever else runs there."""
+"""Counts under callgrind, which are the same in each run on one machine, independent of its load."""
 import collections
 import getpass
 import pathlib
@@ -10,7 +10,7 @@ ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"}
 
 
 def under_callgrind(subject, *options):
-    """The subject's command is run under callgrind, with these options, from now on."""
+    """From now on the subject's command runs under callgrind, with these options."""
     shell = subject.shell
 
     def wrapped(command, directory="/", **variables):
@@ -24,7 +24,7 @@ def under_callgrind(subject, *options):
 
 
 class Counter:
-    """Reads what callgrind counted between two looks at a running subject."""
+    """Reads callgrind's counts of a running subject, between two looks."""
 
     def __init__(self, running):
         self.running, self.looks = running, 0
@@ -44,9 +44,9 @@ class Counter:
 
 
 def read(path):
-    """(instructions, {(file, function): calls}) of one dump. Names are written once and then referred to by number; functions of one name in
-    several files have numbers of their own, and a recursion's inner calls have a name of their own."""
-    files, names, homes, calls, instructions = {}, {}, {}, collections.Counter(), 0
+    """(instructions, {(file, function): calls}) of one dump. Callgrind writes each name once and then refers to it by number. Functions
+    with the same name in several files have different numbers; the inner calls of a recursion have a name of their own."""
+    files, names, files_of, calls, instructions = {}, {}, {}, collections.Counter(), 0
     file = called = ""
     for line in path.read_text().splitlines():
         if found := re.match(r"(fl|fi|fe|cfi|cfl|fn|cfn)=\((\d+)\)(?: (.*))?$", line):
@@ -57,7 +57,7 @@ def read(path):
             if what == "fl":
                 file = files[number]
             elif what == "fn":
-                homes[number] = file
+                files_of[number] = file
             elif what == "cfn":
                 called = number
         elif found := re.match(r"calls=(\d+)", line):
@@ -66,5 +66,5 @@ def read(path):
             instructions = int(found.group(1))
     summed = collections.Counter()
     for number, count in calls.items():
-        summed[homes.get(number, "???"), names[number].split("'")[0]] += count
+        summed[files_of.get(number, "???"), names[number].split("'")[0]] += count
     return instructions, summed

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The floor of a forwarder from UDP to DNS-over-TLS on libuv and GnuTLS: no cache, no checks, one session
- * that is never renewed. A turn of the loop makes at most one recvmmsg and one recv, and sends what came of
- * them with a TLS record for each question, one send and one sendmmsg.
+/* The least that a forwarder from UDP to DNS-over-TLS on libuv and GnuTLS must do: no cache, no checks, one session that is
+ * never replaced. A turn of the loop makes at most one recvmmsg and one recv; it sends the queries with one TLS record
+ * each in one send, and the responses in one sendmmsg.
  *
  *     floor_dot PORT UPSTREAM_PORT CA_FILE
  *
- * Invariants: clients[id] is who asked under this id upstream; an id is used again after 65,536 others.
+ * Invariants: clients[id] is the client whose query went upstream with this id; ids are reused after 65,536 others.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,8 +26,8 @@ static struct {
 static uint16_t next_id;
 static int udp_fd;
 static struct tls tls;
-static uint8_t questions[BATCH * (2 + ROOM)];
-static size_t questions_len;
+static uint8_t queries[BATCH * (2 + ROOM)];
+static size_t queries_len;
 
 static void must(int good, const char *what)
 {
@@ -53,7 +53,7 @@ static void udp_readable(uv_poll_t *poll, int status, int events)
     }
     int count = recvmmsg(udp_fd, messages, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
-        uint8_t *frame = questions + questions_len;
+        uint8_t *frame = queries + queries_len;
         uint16_t id = next_id++;
         unsigned len = messages[i].msg_len;
         clients[id].address = peers[i];
@@ -62,7 +62,7 @@ static void udp_readable(uv_poll_t *poll, int status, int events)
         frame[1] = (uint8_t)len;
         memcpy(frame + 2, rooms[i], len);
         memcpy(frame + 2, &id, 2);
-        questions_len += 2 + len;
+        queries_len += 2 + len;
     }
 }
 
@@ -87,7 +87,7 @@ static void reply(uint8_t *frames[], int count)
     }
 }
 
-/* Sends the whole frames among plain[0..len) to their clients; gives how many octets they were. */
+/* Sends the whole frames among plain[0..len) to their clients; returns their length. */
 static size_t deliver(uint8_t *plain, size_t len)
 {
     uint8_t *frames[BATCH];
@@ -130,11 +130,11 @@ static void session_readable(uv_poll_t *poll, int status, int events)
 static void flush(uv_prepare_t *prepare)
 {
     (void)prepare;
-    for (size_t at = 0, frame; at < questions_len; at += frame) {
-        frame = 2 + (size_t)(questions[at] << 8 | questions[at + 1]);
-        must(tls_write(&tls, questions + at, frame) == 0, "the session is over");
+    for (size_t at = 0, frame; at < queries_len; at += frame) {
+        frame = 2 + (size_t)(queries[at] << 8 | queries[at + 1]);
+        must(tls_write(&tls, queries + at, frame) == 0, "the session is over");
     }
-    questions_len = 0;
+    queries_len = 0;
     while (tls_flush(&tls) == 1)
         (void)poll(&(struct pollfd){tls.fd, POLLOUT, 0}, 1, -1);
 }

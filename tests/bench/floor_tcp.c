@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The floor of a TCP server on libuv: whatever one read brings goes back with one write.
+/* The least that a TCP server on libuv must do: it sends the bytes of each read back with one write.
  *
  *     floor_tcp PORT
  */
@@ -30,7 +30,7 @@ static void client_closed(uv_handle_t *handle)
     free(handle);
 }
 
-/* A client that reads too slowly for its own echo is no client of ours. */
+/* A client that does not read its echo is disconnected. */
 static void echo(uv_stream_t *client, ssize_t got, const uv_buf_t *buf)
 {
     uv_buf_t back = uv_buf_init(buf->base, (unsigned)(got > 0 ? got : 0));

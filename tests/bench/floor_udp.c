@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The floor of a UDP server: receives in batches, flips the QR bit, sends in batches. Nothing that answers
- * questions over UDP with these two system calls can cost less.
+/* The least that a UDP server must do: receives in batches, flips the QR bit, sends in batches. No server that
+ * answers over UDP with these two system calls can cost less.
  *
  *     floor_udp PORT
  */

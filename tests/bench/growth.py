@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How costs grow: with entries, records in an answer, names' lengths, clients, workers, the share of hits, the rate of misses; and hit
-ratios. For `tests/bench/run growth`."""
+"""Measures how costs grow with entries, records in a response, lengths of names, clients, workers, the share of hits and the rate of misses;
+and hit ratios. For `tests/bench/run growth`."""
 import contextlib
 import functools
 import json
@@ -21,34 +21,34 @@ LENGTHS = (10, 50, 100, 200)
 WORKERS = (1, 2, 3, 4)
 HIT_SHARES = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99, 1)
 RATES = (100, 500, 1000, 2000, 5000, 10000, 20000, 50000)
-OCTETS_EACH = 250  # of memory, generously, for an entry of cachecost
+BYTES_EACH = 250  # upper estimate of the memory that cachecost needs for an entry
 
 
-CACHE_NOTE = """Octets: the smallest cache pays for whole pages, since each of its shards touches some of its own; from 10,000 names on that is \
-little beside the entries. Nanoseconds: from some 10,000 names on they are more than the processor's caches hold, and then more than its TLB; a \
-hit alone waits for that memory, those of a batch wait for it together. A put finds the place of its name in the index of both rings, moves an \
-older entry from one to the other and, while the index grows, splits two of its buckets; the thousandth name still pays for pages that are \
-touched for the first time. With the records of an answer grows what is copied, and each has a TTL to be aged."""
+CACHE_NOTE = """Bytes: in the smallest cache whole pages dominate, since each shard touches pages of its own; from 10,000 names on they matter \
+little. Nanoseconds: from about 10,000 names on the entries exceed the processor's caches, and then its TLB; a single hit waits for that memory, \
+the hits of a batch wait for it together. A put searches the index of both rings, moves an older entry from one ring to the other and, while the \
+index grows, splits two of its buckets; with 1,000 names it still touches pages for the first time. A response with more records is longer to \
+copy, and each record has a TTL to be aged."""
 
-NAMES_NOTE = """More names than the processor's caches hold: the same waits for memory, most of them shared by the questions of a batch."""
+NAMES_NOTE = """The entries exceed the processor's caches: hits wait for memory, and the queries of a batch share most of these waits."""
 
-CLIENTS_NOTE = """With one client each question is a wake-up. With a thousand, each of them a connection of its own in the kernel, what is kept for \
-them is more than the processor's caches hold; the floor, which keeps nothing, bends as well."""
+CLIENTS_NOTE = """With one client each query is a wake-up. With a thousand clients, the state of their connections in dotstub and in the kernel exceeds \
+the processor's caches; the floor, which has no state of its own, becomes slower as well."""
 
-LENGTH_NOTE = """A name is read, lower-cased, hashed, compared and copied, and so costs more if it is longer; the floor echoes it."""
+LENGTH_NOTE = """dotstub reads, lower-cases, hashes, compares and copies a name, so that a longer name costs more; the floor echoes it."""
 
-RATE_NOTE = """Both fall: up to some thousand a second each question is a turn of the loop of its own, with two wake-ups, and the rarer they are \
-the colder is what they need, in the kernel as well; above that questions share turns and system calls, and what remains is what \
-is done for each."""
+RATE_NOTE = """Both fall with the rate. Up to some thousand queries a second each query has a turn of the loop of its own with two wake-ups, and at low \
+rates its code and data are no longer in the processor's caches. At higher rates queries share turns and system calls, and the cost of each query \
+itself remains."""
 
-SHARE_NOTE = """The floor asks for all of them. A hit among misses costs more than one among hits, because fewer of them share a turn, and because \
-misses take what it needs out of the processor's caches."""
+SHARE_NOTE = """The floor forwards all queries. A hit among misses costs more than one among hits, because fewer hits share a turn, and because misses \
+displace its data from the processor's caches."""
 
-WORKERS_NOTE = """Instructions are counted in user space by callgrind, which runs one thread at a time; waits for locks (calls of futex, in and \
-out) while all run on the cores there are. Instructions rise a little since the same load comes to each worker in smaller batches, and what is \
-done once a turn is shared by fewer questions. The waits of misses are for the lock of a shard whose holder was put off its core: with more \
-workers than cores that happens more often. The CPU that several workers take together is not shown: generator, upstream and workers would share \
-so few cores that the figure would be theirs."""
+WORKERS_NOTE = """callgrind counts the instructions in user space and runs one thread at a time; waits for locks (calls of futex, to wait and to wake) are \
+counted while the workers share all cores. Instructions rise a little, since the same load reaches each worker in smaller batches, and fewer \
+queries share the costs of a turn. Misses wait for the lock of a shard when the kernel has preempted its holder, which is more frequent with more \
+workers than cores. The total CPU of several workers is not shown: generator, upstream and workers share too few cores for a useful \
+figure."""
 
 
 class UdpNames(rows.Hit):
@@ -74,10 +74,10 @@ class NameLength(rows.Hit):
     name, floor, serves, unit = "length", "floor_udp", "udp", "us"
     pattern = "hit%u.example"
 
-    def __init__(self, scale, octets):
+    def __init__(self, scale, length):
         super().__init__(scale)
-        self.title = f"names of {octets} octets"
-        labels = ["n%u"] + ["x" * 19] * (octets // 20) + ["example"]
+        self.title = f"names of {length} bytes"
+        labels = ["n%u"] + ["x" * 19] * (length // 20) + ["example"]
         self.pattern = ".".join(labels)
 
 
@@ -95,7 +95,7 @@ class MissRate(rows.Miss):
 
 
 class HitShare(rows.Miss):
-    """Each name is asked for the first time, or again, in turn at random; so many of the questions find it there."""
+    """Names are drawn at random, so that `share` of the queries are hits."""
     name = "share"
 
     def __init__(self, scale, share):
@@ -120,13 +120,13 @@ def cache_costs(place, pairs):
     """One line for each pair of entries and records that fits into memory."""
     for entries, records in pairs:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if entries * (OCTETS_EACH + 20 * records) > free:
+        if entries * (BYTES_EACH + 20 * records) > free:
             continue
         with subjects.on_cores(subjects.SUBJECT_CORE):
             done = subprocess.run([place.program("bench/cachecost"), str(entries), str(records)], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, check=True)
         found = json.loads(done.stdout)
-        yield entries, records, found["octets"], found["alone_ns"], found["batch_ns"], found["put_ns"]
+        yield entries, records, found["bytes"], found["alone_ns"], found["batch_ns"], found["put_ns"]
 
 
 def daemon_costs(chosen, measure_row, grown):
@@ -139,7 +139,7 @@ def daemon_costs(chosen, measure_row, grown):
 
 @contextlib.contextmanager
 def workers(number):
-    """dotstub that is started in here has so many."""
+    """dotstub started within this context has `number` workers."""
     os.environ["DOTSTUB_WORKERS"] = str(number)
     try:
         yield
@@ -148,7 +148,7 @@ def workers(number):
 
 
 def instructions(place, number, load):
-    """In user space for each question, all threads."""
+    """Instructions in user space per query, all threads."""
     subject = subjects.Subject("dotstub", place)
     callgrind.under_callgrind(subject)
     with workers(number):
@@ -165,7 +165,7 @@ def instructions(place, number, load):
 
 
 def lock_waits(place, number, load):
-    """Calls of futex for each thousand questions, on as many cores as there are."""
+    """Calls of futex per 1,000 queries, on all cores."""
     with workers(number):
         running = subjects.Subject("dotstub", place).start(cores=subjects.CORES)
     try:
@@ -182,7 +182,7 @@ def lock_waits(place, number, load):
 
 
 def worker_costs(place):
-    """One line for each number of workers: instructions a hit and a miss, lock waits a thousand hits and misses."""
+    """One line for each number of workers: instructions per hit and per miss, lock waits per 1,000 hits and per 1,000 misses."""
     hit = ("-N", "hit%u.example", "-d", 100)
     for number in WORKERS:
         cells = [count(place, number, load) for count in (instructions, lock_waits)
@@ -196,22 +196,22 @@ def hit_ratios(place):
 
 
 def document(place, chosen, scale, measure_row):
-    """Markdown, one section after the other as they are measured. A scale below 1 leaves the largest out."""
+    """Yields Markdown sections as they are measured. A scale below 1 leaves out the largest sizes."""
     largest = 10000000 if scale == 1 else 100000
-    cache_head = ("entries", "records", "octets an entry", "ns a hit alone", "in a batch of 16", "ns a put")
+    cache_head = ("entries", "records", "bytes per entry", "ns per single hit", "ns per hit in a batch of 16", "ns per put")
     daemon_head = ("", "dotstub us", "floor us", "x floor")
     costs = functools.partial(daemon_costs, chosen, measure_row)
     pairs = [(entries, 1) for entries in ENTRIES if entries <= largest] + [(10000, records) for records in RECORDS]
-    yield "# Growth\n\nWritten by `tests/bench/run growth`; do not edit. CPU in microseconds a question, as in benchmarks.md."
+    yield "# Growth\n\nWritten by `tests/bench/run growth`; do not edit. CPU in microseconds per query, as in benchmarks.md."
     yield section("The cache alone, names at random", cache_head, cache_costs(place, pairs), CACHE_NOTE)
     yield section("UDP hits, names by Zipf's law (0.5)", daemon_head, costs(UdpNames(scale / 3, names) for names in NAMES if names <= largest),
                   NAMES_NOTE)
     yield section("TCP hits, 1 in flight on each connection", daemon_head, costs(TcpClients(scale / 3, clients) for clients in CLIENTS),
                   CLIENTS_NOTE)
-    yield section("UDP hits, long names", daemon_head, costs(NameLength(scale / 3, octets) for octets in LENGTHS), LENGTH_NOTE)
+    yield section("UDP hits, long names", daemon_head, costs(NameLength(scale / 3, length) for length in LENGTHS), LENGTH_NOTE)
     yield section("Misses by rate", daemon_head, costs(MissRate(scale, rate) for rate in (*RATES, 0)), RATE_NOTE)
     yield section("Hits among misses, 100 in flight", daemon_head, costs(HitShare(scale / 3, share) for share in HIT_SHARES), SHARE_NOTE)
-    yield section("Workers", ("workers", "instructions a hit", "a miss", "futex calls a thousand hits", "misses"), worker_costs(place),
+    yield section("Workers", ("workers", "instructions per hit", "per miss", "futex calls per 1,000 hits", "per 1,000 misses"), worker_costs(place),
                   WORKERS_NOTE)
     yield "## Hit ratios\n\n" + hit_ratios(place)
     yield f"{report.machine()} Commit {report.commit()}."

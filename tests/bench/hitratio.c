@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Hit ratios of the cache, the real one, next to other policies' with room for as many names.
+/* Hit ratios of the real cache, beside those of other policies with room for the same number of names.
  *
- *     hitratio [ROW]      ROW: only rows whose name begins so
+ *     hitratio [ROW]      ROW: only rows whose name begins with this
  *
- * Traces follow Zipf's law. "scans": each fifth request is for a name never asked before or again, in runs of half the cache.
+ * Traces follow Zipf's law. "scans": each fifth request is for a name that is requested only once, in runs of half the cache.
  * "TTLs": 1,000 requests a second, names live for 30 s, 5 min, an hour or a day. Fails where the cache is more than half a point
  * below the best of LRU, SIEVE and S3-FIFO, or is not better than LRU.
  */
@@ -29,7 +29,7 @@ static struct cache *new_cache(void)
     return cache;
 }
 
-/* True if it was there; it is now. */
+/* Looks the name up and stores it if it is missing; true: a hit. */
 static bool ask(struct cache *cache, struct sample *sample, uint64_t now_ms)
 {
     uint8_t out[512];
@@ -41,7 +41,7 @@ static bool ask(struct cache *cache, struct sample *sample, uint64_t now_ms)
     return false;
 }
 
-/* How many such names it holds. */
+/* Number of such names that the cache can hold. */
 static uint32_t capacity_of_cache(void)
 {
     struct cache *cache = new_cache();
@@ -56,7 +56,7 @@ static uint32_t capacity_of_cache(void)
     return (uint32_t)stats.entries;
 }
 
-/* As a policy. A request comes each millisecond. */
+/* Runs the cache over a trace, like a policy; one request each millisecond. */
 static double run_cache(const struct trace *trace)
 {
     struct cache *cache = new_cache();
@@ -86,7 +86,7 @@ static void make_ttls(struct trace *trace, struct draw *draw)
         trace->ttl[i] = lives[(unsigned)(draw_share(draw) * 4)];
 }
 
-/* Runs of names never asked again; gives how many of them there were. */
+/* Writes runs of names that are requested once; returns their number. */
 static void add_scans(struct trace *trace, uint32_t first, uint32_t run)
 {
     for (uint32_t at = 4 * run; at < trace->len; at += 4 * run)
@@ -118,7 +118,7 @@ static struct trace make_trace(const struct row *row, uint32_t capacity)
 
 /* --- the table --- */
 
-/* Prints a row; true if it is as it should be. */
+/* Prints a row; true if its hit ratio is as required. */
 static bool run_row(const char *name, const struct row *row, uint32_t capacity)
 {
     struct trace trace = make_trace(row, capacity);

@@ -37,7 +37,7 @@ struct state {
     uint32_t capacity, now;
     struct node *nodes; /* by name */
     struct list lists[LISTS];
-    uint32_t hand; /* SIEVE's: what it looks at next */
+    uint32_t hand; /* SIEVE's: the node that it examines next */
 };
 
 static void take_out(struct state *state, uint32_t name)
@@ -67,7 +67,7 @@ static bool is_fresh(const struct state *state, uint32_t name)
     return state->now - state->nodes[name].born < state->trace->ttl[name];
 }
 
-/* It is there: true if it was fresh; it is now. */
+/* A request for a stored name: true if it was fresh; otherwise renews it. */
 static bool renew(struct state *state, uint32_t name)
 {
     bool fresh = is_fresh(state, name);
@@ -147,7 +147,7 @@ static void s3_remember(struct state *state, uint32_t name)
     put_newest(state, name, GHOST);
 }
 
-/* Up to the first that was not asked for more than once. */
+/* Evicts from the small queue until a name with at most one request is found. */
 static void s3_evict_small(struct state *state)
 {
     while (state->lists[SMALL].count > 0) {
@@ -184,7 +184,7 @@ static bool s3_fifo(struct state *state, uint32_t name)
     return false;
 }
 
-/* --- those that know the past --- */
+/* --- online policies --- */
 
 static double run(const struct trace *trace, uint32_t capacity, bool (*ask)(struct state *, uint32_t name))
 {
@@ -214,13 +214,13 @@ static double run_s3_fifo(const struct trace *trace, uint32_t capacity)
     return run(trace, capacity, s3_fifo);
 }
 
-/* --- and the one that knows the future --- */
+/* --- Belady's offline optimum --- */
 
 struct needed {
-    uint32_t at, name; /* at: the next request that it can serve */
+    uint32_t at, name; /* at: the next request for the name */
 };
 
-/* The last needed is on top. What is no longer true of a name stays until it comes to the top. */
+/* The name that is needed last is on top. Outdated elements stay until they reach the top. */
 struct heap {
     struct needed *items;
     size_t count;
@@ -267,7 +267,7 @@ static double run_belady(const struct trace *trace, uint32_t capacity)
 {
     uint32_t *next = next_requests(trace), hits = 0, count = 0;
     uint32_t *born = policy_memory(trace->names, sizeof *born);
-    uint32_t *needed_at = policy_memory(trace->names, sizeof *needed_at); /* 0: not there */
+    uint32_t *needed_at = policy_memory(trace->names, sizeof *needed_at); /* 0: not stored */
     struct heap heap = {policy_memory(trace->len, sizeof *heap.items), 0};
     for (uint32_t now = 0; now < trace->len; now++) {
         uint32_t name = trace->requests[now];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From measurements to tables: lines for the terminal while it runs, and docs/benchmarks.md."""
+"""Formats measurements: lines for the terminal while the benchmark runs, and docs/benchmarks.md."""
 import datetime
 import operator
 import os
@@ -10,19 +10,19 @@ import subprocess
 from subjects import OTHER_CORE, SUBJECT_CORE, TOP
 
 DETAILS = {"p50": "p50 ms", "p99": "p99 ms", "p999": "p99.9 ms", "max": "longest ms", "lost": "lost %", "stalls": "stalls", "asked": "upstream queries each",
-           "per_record": "queries a record", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
-           "kept": "kept", "per_reset": "sessions a reset"}
+           "per_record": "queries per record", "handshakes": "handshakes", "full": "full handshakes", "padded": "padded",
+           "hit_ratio": "hit ratio", "per_reset": "sessions per reset"}
 
 METHOD = """\
-Each subject is started with a DNS-over-TLS server of its own behind it (`tests/bench/upstream`, TLS 1.3, AES-256-GCM, a
+Each subject has a DNS-over-TLS server of its own as upstream (`tests/bench/upstream`, TLS 1.3, AES-256-GCM, a
 throwaway CA, the name dns.google, one address), all on loopback. The subject is pinned to core {subject}; the load generator
-(`tests/tools/dnsload`, which checks id, question, rcode and address of every answer) and the upstream are pinned to core
-{other}. A row starts all subjects that can do it, warms them, and measures them in turn, {repetitions} times over.{share} A figure
-is the median, or the worst where the target says so; +- is half the distance from lowest to highest; a ratio is the median of the ratios of each repetition, whose
-measurements lie side by side in time. CPU is user and system time of the subject, all its
-threads, from `/proc/PID/task/*/schedstat`, divided by the questions that were answered.
+(`tests/tools/dnsload`, which checks id, Question section, rcode and address of every response) and the upstream are pinned to core
+{other}. A row starts all subjects that can take part, warms them up, and measures them in turn, {repetitions} times.{share} A figure
+is the median, or the worst if the target says so; +- is half the distance from lowest to highest; a ratio is the median of the ratios
+of the repetitions, since the measurements of a repetition are adjacent in time. CPU is user and system time of the subject, all its
+threads, from `/proc/PID/task/*/schedstat`, divided by the number of answered queries.
 
-The floors are programs that do the input and output and nothing else: `floor_udp` (recvmmsg, sendmmsg, 64 x 2 KiB), `floor_tcp`
+The floors are programs that only do the input and output: `floor_udp` (recvmmsg, sendmmsg, 64 x 2 KiB), `floor_tcp`
 (an echo over libuv's streams, one write for each read), `floor_dot` (UDP in, one TLS session out, libuv and GnuTLS, one
 record and one send for each turn of the loop, no cache, no checks).
 
@@ -31,17 +31,17 @@ configurations are in `tests/bench/peers`.
 """
 
 LIMITS = """\
-- Generator and upstream share a core, so in a row of misses they, not a fast subject, set the pace: the subject's CPU a
-  query is comparable, queries a second are not given.
-- On loopback the sender does most of the receiver's work in the kernel, and answers to the client are charged to the
-  subject. Between machines the kernel's share is another; the floors move with it, which is why ratios are given.
-- A subject that is faster than its load sees smaller batches; one that is slower sees full ones. At 2,000 queries a second every
-  query is a wake-up of its own, and the figure is mostly the price of one.
-- The upstream does not pad its answers, and answers nothing but A questions with records.
-- Percentiles in milliseconds suffer from whatever else runs on the machine; CPU a query much less.
-- dnsload counts latency from the moment a question was due. "lost" is without a good answer within the patience of the row
-  (1 s for hits, 5 or 6 s for misses). "stalls" counts when the generator itself could not run for 5 ms or more.
-- Memory is the growth of the resident set while the names are asked for the first time, so what was already there counts for nothing.
+- Generator and upstream share a core, so that in rows of misses they limit the rate of a fast subject: CPU per query is comparable,
+  queries per second are not, and are not given.
+- On loopback the sender does most of the receiver's work in the kernel, and the kernel charges responses to the client to the
+  subject. Between machines the kernel's share differs; the floors differ with it, which is why ratios are given.
+- A subject that is faster than its load sees smaller batches; a slower one sees full batches. At 2,000 queries a second each
+  query is a wake-up of its own, and the figure is mostly the cost of a wake-up.
+- The upstream does not pad its responses, and has records for A queries only.
+- Other load on the machine changes percentiles in milliseconds; it changes CPU per query much less.
+- dnsload measures latency from the time at which a query was due. "lost": without a good answer within the time limit of the row
+  (1 s for hits, 5 or 6 s for misses). "stalls": how often the generator itself could not run for 5 ms or more.
+- Memory is the growth of the resident set during the first query for each name; memory allocated earlier does not count.
 """
 
 
@@ -70,7 +70,7 @@ def value_of(row, found, name):
 
 
 def compare(row, found, name, base, operation=operator.truediv):
-    """The median of what each repetition says, since its measurements lie side by side in time; None: cannot be told."""
+    """The median over the repetitions, whose measurements are adjacent in time; None: not measured."""
     pairs = [(one[row.value], other[row.value]) for one, other in zip(found.get(name) or [], found.get(base) or [])]
     values = [operation(*pair) for pair in pairs if pair[1]]
     return statistics.median(values) if values else None
@@ -88,7 +88,7 @@ def peers_of(row, found, chosen):
 
 
 def compared(row, found, key):
-    """What a bound of this name holds for; None: it was not measured."""
+    """The value that a bound of this name limits; None: not measured."""
     if key == "floor":
         return compare(row, found, "dotstub", row.floor)
     if key == "above":
@@ -97,7 +97,7 @@ def compared(row, found, key):
 
 
 def reached(row, found):
-    """"yes", or what is missed and by how much; "" where that cannot be told."""
+    """"yes", or "no" with the values that exceed their bounds; "" if not all were measured."""
     names = {**DETAILS, "value": row.unit, "floor": "ratio to floor", "above": "above floor"}
     if not found.get("dotstub"):
         return ""
@@ -133,7 +133,7 @@ def row_in_short(row, found):
 def row_in_full(row, found):
     """The row as a section of the document."""
     return "\n".join([
-        f"### {row.name}: {row.title}", "", f"In {row.unit if row.unit != 'us' else 'microseconds of CPU a query'}. "
+        f"### {row.name}: {row.title}", "", f"In {row.unit if row.unit != 'us' else 'microseconds of CPU per query'}. "
         f"Target: {row.target}.", "",
         "| subject | value | +- % | x floor | x dotstub | more |", "|---|---:|---:|---:|---:|---|",
         *("| " + " | ".join(cells) + " |" for cells in row_lines(row, found))])
@@ -178,23 +178,23 @@ def machine():
     libraries = ", ".join(f"{name} {output('pkg-config', '--modversion', name)}" for name in ("libuv", "gnutls", "ldns"))
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (f"{model}, {os.cpu_count()} cores, {memory} GiB; {system}, Linux {platform.release()}; "
-            f"{output('gcc', '--version').splitlines()[0]}; {libraries}. Load average at the end: {load} (two of it are ours).")
+            f"{output('gcc', '--version').splitlines()[0]}; {libraries}. Load average at the end: {load} (the benchmark itself causes 2).")
 
 
 def commit():
-    """Without the document itself, which cannot be part of what it describes."""
+    """The commit; changes of the document itself are ignored."""
     changed = output("git", "status", "--porcelain", "--untracked-files=no", "--", ":!docs/benchmarks.md")
     return output("git", "rev-parse", "--short=12", "HEAD") + (" with changes not committed" if changed else "")
 
 
 def document(results, chosen, repetitions, scale):
     method = METHOD.format(subject=SUBJECT_CORE, other=OTHER_CORE, repetitions=repetitions,
-                           share="" if scale == 1 else f" This run asked {100 * scale:.0f} % of the questions that a whole one does.")
+                           share="" if scale == 1 else f" This run sent {100 * scale:.0f} % of the queries of a complete run.")
     versions = "\n".join(f"- {subject.name}: {subject.version}" for subject in chosen if subject.kind != "ours")
     return "\n\n".join([
         "# Benchmarks", "Written by `tests/bench/run`; do not edit.",
         f"{datetime.date.today()}, commit {commit()}.", "## Results", summary(results, chosen),
-        "Less is better in every row. `best peer / dotstub` above 1: dotstub is that many times better.",
+        "Less is better in every row. `best peer / dotstub` above 1: how many times better dotstub is.",
         "## Against each peer", by_peer(results, chosen), "## Machine", machine(), "## Method", method.rstrip(), versions,
         "## Limits of the method", LIMITS.rstrip(), "## Rows",
         "\n\n".join(row_in_full(row, found) for row, found in results)]) + "\n"

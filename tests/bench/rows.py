@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rows of the table. Each prepares a running subject once and measures it several times, in turn with the others."""
+"""The rows of the table. Each row prepares a running subject once and measures it several times, in turn with the other subjects."""
 import subprocess
 import time
 
@@ -13,23 +13,23 @@ class Unable(Exception):
 
 
 def fresh_numbers(count):
-    """The first of `count` numbers that made no name yet."""
+    """The first of `count` numbers that no name has used yet."""
     global next_number
     first, next_number = next_number, next_number + count
     return first
 
 
 class Row:
-    """`serves`: what a subject must do to take part. `floor`: whose figure the ratios are to. `value`: the figure that
-    ratios are made of. `target` says what dotstub must reach, `bounds` too: values by name, "floor" for
-    the ratio to the floor's value, "above" for the difference."""
+    """`serves`: the ability that a subject needs to take part. `floor`: the subject that ratios refer to. `value`: the figure for
+    ratios. `target`: text of the goal for dotstub; `bounds`: the same as values by name, with "floor" for the ratio to the floor's value and
+    "above" for the difference."""
 
     name = title = unit = target = ""
     floor, serves, value = None, "miss", "value"
     bounds = {}
     upstream = ()  # options of tests/bench/upstream
     cache_mb, entries = 64, 100000
-    restarts = False  # each measurement on a fresh start
+    restarts = False  # each measurement starts the subject anew
     repetitions = None  # at most
     worst = False  # the worst of all measurements counts, not the median
 
@@ -50,21 +50,21 @@ class Row:
 
 
 def lost(result):
-    """Percent of the questions without a good answer."""
+    """Percent of the queries without a good answer."""
     return 100 * (1 - result["good"] / result["sent"])
 
 
 def warm(running, *options):
-    """Asks until all is in the cache: some lose questions while they connect."""
+    """Sends queries until all names are in the cache: some subjects lose queries while they connect."""
     for _ in range(5):
         result = running.load(*options, "-w", 2000)
         if result["good"] == result["sent"]:
             return
-    raise Unable(f"loses questions each time: {result}")
+    raise Unable(f"loses queries each time: {result}")
 
 
 class CpuRow(Row):
-    """Microseconds of CPU, user and system, for each answered question."""
+    """Microseconds of CPU, user and system, per answered query."""
 
     unit = "us"
 
@@ -72,7 +72,7 @@ class CpuRow(Row):
         before = running.cpu()
         result = running.load(*options)
         if lost(result) > 20:
-            raise Unable(f"no figure where so many are lost: {result}")
+            raise Unable(f"too many queries lost for a figure: {result}")
         return 1e6 * (running.cpu() - before) / result["answered"], result
 
 
@@ -119,7 +119,7 @@ class Miss(CpuRow):
     whole, load = 100000, ("-m", 100)
 
     def prepare(self, running):
-        """Sessions are up, whatever their number."""
+        """Opens the sessions that the subject wants."""
         count = self.count(1000)
         running.load("-n", count, "-d", count, "-f", fresh_numbers(count), "-N", "m%u.example", "-r", 500, "-w", 2000)
 
@@ -154,14 +154,14 @@ class MissLatency(Miss):
 
 class Slow(Miss):
     name, title, unit, value = "slow", "upstream 20 ms, 5 % at 300 ms, 0.1 % dropped, 2,000/s", "ms", "p99"
-    target, bounds = "none lost, p99 <= 55, p99.9 <= 330, asked <= 1.08", {
+    target, bounds = "none lost, p99 <= 55, p99.9 <= 330, upstream queries <= 1.08", {
         "lost": 0, "p99": 55, "p999": 330, "asked": 1.08}
     upstream = ("-d", 20, "-s", 0.05, "-S", 300, "-x", 0.001)
     whole, load, floor, repetitions = 20000, ("-r", 2000, "-m", 20000, "-w", 6000), None, 3
 
 
 class Reset(Miss):
-    name, title, unit, value = "reset", "upstream 20 ms resets every session each second, 2,000/s", "ms", "p99"
+    name, title, unit, value = "reset", "upstream 20 ms resets all sessions each second, 2,000/s", "ms", "p99"
     target = "worst of five: none lost, p99 <= 36, longest <= 60, at most one new session for each reset, all resumed"
     bounds = {"lost": 0, "p99": 36, "max": 60, "per_reset": 1, "full": 0}
     upstream = ("-d", 20, "-r", 1000)
@@ -226,10 +226,10 @@ class Memory(Row):
         after = running.process.resident_kb()
         asked = running.upstream.counts()["queries"]
         running.load(*fill)
-        kept = 1 - (running.upstream.counts()["queries"] - asked) / count
-        if kept < 0.9:
-            raise Unable(f"keeps {100 * kept:.0f} % of {count} names")
-        return {"value": (after - before) * 1024 / count, "kept": kept}
+        hit_ratio = 1 - (running.upstream.counts()["queries"] - asked) / count
+        if hit_ratio < 0.9:
+            raise Unable(f"holds {100 * hit_ratio:.0f} % of {count} names")
+        return {"value": (after - before) * 1024 / count, "hit_ratio": hit_ratio}
 
 
 class Empty(Row):
@@ -247,7 +247,7 @@ class Idle(Row):
     target, bounds, repetitions = "0", {"value": 0}, 1
 
     def measure(self, running):
-        """Sessions are closed by then: subjects do that after up to 30 s."""
+        """Waits until all sessions are closed, which subjects do after up to 30 s."""
         full = self.scale > 0.1
         time.sleep(max(0, running.began + 40 * full - time.monotonic()))
         before, seconds = running.process.wakeups(), 15 if full else 1

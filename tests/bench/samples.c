@@ -14,7 +14,7 @@ static void put_record(struct sample *sample, struct writer *writer, unsigned in
 
 static void make_key(struct sample *sample, uint32_t number)
 {
-    char text[QUESTION_NAME];
+    char text[QUERY_NAME];
     name_put(text, "%u.example", 10000000 + number);
     sample->key.group = 1;
     sample->key.type = sample->key.class = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers to put into a cache: the name of a number with so many addresses. */
+/* Responses to put into a cache: the name of a number, with a number of addresses. */
 #ifndef DOTSTUB_BENCH_SAMPLES_H
 #define DOTSTUB_BENCH_SAMPLES_H
 
@@ -15,7 +15,7 @@ struct sample {
     uint16_t ttl_offsets[SAMPLE_RECORDS];
 };
 
-/* Points into itself: not to be copied. Names of all numbers below 90 million are equally long. */
+/* The sample points into itself: do not copy it. Names of all numbers below 90 million have the same length. */
 void sample_make(struct sample *sample, uint32_t number, unsigned records, uint32_t ttl_s);
 
 #endif

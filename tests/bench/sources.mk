@@ -7,12 +7,12 @@ tests_bench_floor_tcp_LDADD = $(LIBUV_LIBS)
 tests_bench_floor_dot_SOURCES = tests/bench/floor_dot.c tests/bench/tls.c tests/bench/tls.h
 tests_bench_floor_dot_LDADD = $(LIBUV_LIBS) $(GNUTLS_LIBS)
 tests_bench_upstream_SOURCES = tests/bench/upstream.c tests/bench/answer.c tests/bench/answer.h tests/bench/tls.c tests/bench/tls.h \
-  tests/tools/names.c tests/tools/names.h tests/tools/question.c tests/tools/question.h
+  tests/tools/names.c tests/tools/names.h tests/tools/query.c tests/tools/query.h
 tests_bench_upstream_LDADD = $(GNUTLS_LIBS) -lm
 EXTRA_DIST += tests/bench/callgrind.py tests/bench/costs tests/bench/growth.py tests/bench/outages tests/bench/path tests/bench/peers tests/bench/report.py tests/bench/rows.py tests/bench/run tests/bench/smoke tests/bench/subjects.py
 
 # Without a network: the cache itself.
-bench_samples = tests/bench/samples.c tests/bench/samples.h tests/tools/names.c tests/tools/names.h tests/tools/question.c tests/tools/question.h
+bench_samples = tests/bench/samples.c tests/bench/samples.h tests/tools/names.c tests/tools/names.h tests/tools/query.c tests/tools/query.h
 noinst_PROGRAMS += tests/bench/hitratio tests/bench/cachecost
 tests_bench_hitratio_SOURCES = tests/bench/hitratio.c tests/bench/policies.c tests/bench/policies.h $(bench_samples)
 tests_bench_hitratio_LDADD = $(cache_libs) -lm

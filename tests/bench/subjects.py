@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
+"""The subjects of the benchmark: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
 
-Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss) and maybe `packages`, and has
+Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss) and optionally `packages`. It defines
     version      prints one line
-    configure    writes configuration into the current directory; sets the array `run` to the command. It is given
-                 DIR, PORT (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB,
-                 ENTRIES (how many the cache must hold), BUILD, and UNPACKED (for what must not be installed)
-    prepare      maybe: fetches or unpacks what packages alone do not give, into UNPACKED
+    configure    writes configuration into the current directory; sets the array `run` to the command. Gets DIR, PORT
+                 (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB, ENTRIES
+                 (number that the cache must hold), BUILD, and UNPACKED (for files that must not be installed)
+    prepare      optional: fetches or unpacks into UNPACKED what no package installs
 """
 import contextlib
 import functools
@@ -37,7 +37,7 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 @contextlib.contextmanager
 def on_cores(*cores):
-    """What is started in here is pinned there."""
+    """Pins processes that are started within this context to these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -51,7 +51,7 @@ class Failure(Exception):
 
 
 class Place:
-    """Where things lie: the build, the throwaway certificates, a directory for each start."""
+    """The build, the throwaway certificates, and a directory for each start of a subject."""
 
     def __init__(self, build):
         self.build = pathlib.Path(build)
@@ -65,7 +65,7 @@ class Place:
 
     def directory(self):
         path = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
-        path.chmod(0o777)  # some of them give up root
+        path.chmod(0o777)  # some subjects drop root
         return path
 
     def close(self):
@@ -98,7 +98,7 @@ class Subject:
 
 
 class Upstream:
-    """tests/bench/upstream, running."""
+    """A running tests/bench/upstream."""
 
     def __init__(self, place, options):
         certificate = place.certificates.good
@@ -131,7 +131,7 @@ def wait_for_tcp(port, patience=10):
 
 
 class Running:
-    """A subject with an upstream of its own. `started` seconds after the first instruction it has answered a miss."""
+    """A running subject with an upstream of its own. `started`: seconds from exec to its first answered miss."""
 
     def __init__(self, subject, upstream_options, cache_mb, entries, cores):
         self.subject, self.place = subject, subject.place
@@ -154,13 +154,13 @@ class Running:
         if "tcp" in self.subject.serves and "udp" not in self.subject.serves:
             wait_for_tcp(self.port)
             return
-        end, question = time.monotonic() + 20, wire.query("first.example")
+        end, query = time.monotonic() + 20, wire.query("first.example")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
             while self.process.running and time.monotonic() < end:
                 try:
                     client.settimeout(0.1)
-                    client.send(question)
+                    client.send(query)
                     answer = client.recv(4096)
                     if answer[3] & 15 == 0:
                         return

@@ -43,7 +43,7 @@ static ssize_t push(gnutls_transport_ptr_t context, const void *data, size_t len
     return (ssize_t)len;
 }
 
-/* All that is asked for is in our buffer, or it is not there. */
+/* Nothing is waited for: tls_pull finds the bytes in the buffer, or fails with EAGAIN. */
 static int always_ready(gnutls_transport_ptr_t context, unsigned ms)
 {
     (void)context;
@@ -99,7 +99,7 @@ ssize_t tls_read(struct tls *tls, void *data, size_t size)
         if (got > 0)
             return got;
         if (got == 0 || (got != GNUTLS_E_AGAIN && gnutls_error_is_fatal((int)got)))
-            return -1; /* else that was a ticket or a part, and there may be more */
+            return -1; /* otherwise it was a ticket or part of a record, and more may be buffered */
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Does: a TLS session over a socket that the caller polls: one recv fills, one send drains, whatever number
- * of records that is. For the benchmark's own server and floor. Owns: the socket, the GnuTLS session, both
- * buffers of ciphertext.
+/* A TLS session over a socket that the caller polls, for the benchmark's server and floor.
+ *
+ * Does:    one recv and one send for any number of records.
+ * Owns:    the socket, the GnuTLS session, both buffers of ciphertext.
  */
 #ifndef DOTSTUB_BENCH_TLS_H
 #define DOTSTUB_BENCH_TLS_H
@@ -22,13 +23,13 @@ struct tls {
 int tls_init(struct tls *tls, int fd, unsigned flags, gnutls_certificate_credentials_t credentials);
 void tls_fini(struct tls *tls);
 
-/* One recv. 0: more may be read; -1: the connection is over. */
+/* Calls recv once. 0: success; -1: the connection is closed. */
 int tls_receive(struct tls *tls);
-/* What one record held: its length; 0: nothing whole was received; -1: the connection is over. */
+/* Reads the content of one record. Returns its length; 0: no complete record; -1: the connection is closed. */
 ssize_t tls_read(struct tls *tls, void *data, size_t size);
-/* Encrypts into the buffer, as few records as will do. */
+/* Encrypts into the buffer, in as few records as possible. */
 int tls_write(struct tls *tls, const void *data, size_t len);
-/* One send. 1: some of it is left, wait until the socket is writable. */
+/* Calls send once. 1: some bytes are left, wait until the socket is writable. */
 int tls_flush(struct tls *tls);
 
 #endif

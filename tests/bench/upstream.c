@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A DNS-over-TLS server that is no limit: every A question is answered with the address that dnsload expects,
- * all answers of a turn to one connection in one record and one send. It can be late, slow for some, silent
- * for some, and reset all connections at an interval. It counts, and prints a JSON object at SIGUSR1 and at
- * its end.
+/* A DNS-over-TLS server that is faster than any subject. It answers every A query with the address that dnsload expects, and
+ * sends all responses of a turn to one connection in one record and one send. Options delay all or some responses, drop
+ * some, and reset all connections at an interval. Prints its counters as JSON on SIGUSR1 and when it exits.
  *
- * Invariants: answers wait in two queues, of one delay each, so each queue is in the order of what is due; an
- * answer that waits names its connection by place and serial number, since connections end meanwhile.
+ * Invariants: delayed responses wait in two queues with one delay each, so each queue is in the order of due times; a
+ * waiting response names its connection by place and serial number, since the connection may end first.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -193,11 +192,11 @@ static void queue_give_due(struct queue *queue)
     }
 }
 
-static void take_question(struct connection *connection, const uint8_t *question, size_t len)
+static void take_query(struct connection *connection, const uint8_t *query, size_t len)
 {
     uint8_t frame[ANSWER_MAX];
     bool padded = false;
-    size_t answer = answer_make(question, len, options.ttl, frame, &padded);
+    size_t answer = answer_make(query, len, options.ttl, frame, &padded);
     totals.queries++;
     totals.padded += padded;
     if (!answer) {
@@ -214,7 +213,7 @@ static void take_question(struct connection *connection, const uint8_t *question
     }
 }
 
-/* How many whole frames there were. */
+/* Returns the number of whole frames. */
 static uint32_t take_frames(struct connection *connection)
 {
     size_t at = 0;
@@ -223,7 +222,7 @@ static uint32_t take_frames(struct connection *connection)
         size_t len = (size_t)(connection->in[at] << 8 | connection->in[at + 1]);
         if (connection->in_len - at - 2 < len)
             break;
-        take_question(connection, connection->in + at + 2, len);
+        take_query(connection, connection->in + at + 2, len);
         at += 2 + len;
         count++;
     }
@@ -319,7 +318,7 @@ static void take_event(const struct epoll_event *event)
     }
 }
 
-/* Nanoseconds until something is due; -1: nothing is. */
+/* Nanoseconds until the next response or reset is due; -1: none. */
 static int64_t until_due(void)
 {
     uint64_t due = options.reset_ns ? next_reset : UINT64_MAX;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What fuzz targets share.
+/* Declarations for all fuzz targets.
  *
  * Does:    the entry point, and a check that holds in every build.
  */
@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A finding: says what was expected and stops. */
+/* Prints the failed expectation and aborts: a finding of the fuzzer. */
 #define MUST(condition)                                                                                                \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
         }                                                                                                              \
     } while (0)
 
-/* A copy of its own size exactly, so that a sanitizer sees a read behind the end. */
+/* A copy in a block of exactly its size, so that a sanitizer detects a read behind the end. */
 static inline uint8_t *exact_copy(const void *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits and ages the TTLs of any answer that the walk accepts: no TTL leaves its range or rises with age,
- * nothing but TTLs changes, and the message still walks. The input's first octets choose type, limits and
- * age. */
+/* Limits and ages the TTLs of any response that the walk accepts: no TTL leaves its range or rises with age, only TTLs
+ * change, and the walk still accepts the message. The first bytes of the input choose type, limits and age. */
 #include "dns/edit.h"
 #include "dns/ttl.h"
 #include "fuzz.h"
@@ -32,7 +31,7 @@ static uint32_t ttl_of(const uint8_t *wire, unsigned record)
     return read_u32(wire + scratch.ttl_offsets[record]);
 }
 
-/* Lowest TTL shown in the answer section. */
+/* Lowest TTL in the Answer section. */
 static uint32_t lowest_answer(const struct answer *answer)
 {
     uint32_t lowest = UINT32_MAX;

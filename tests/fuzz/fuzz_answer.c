@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers' messages: what the walk leaves of a message ldns reads, with the records that it read before; what the walk refuses it
- * leaves alone. */
+/* Messages from servers: ldns reads each message that the walk accepts, with the same records as before the walk. The walk does not
+ * change a message that it refuses. */
 #include "base/errors.h"
 #include "dns/message.h"
 #include "fuzz.h"
@@ -31,14 +31,14 @@ static ldns_rr_list *section(const ldns_pkt *packet, int which)
     return which == 1 ? ldns_pkt_answer(packet) : which == 2 ? ldns_pkt_authority(packet) : ldns_pkt_additional(packet);
 }
 
-/* ldns leaks what it read of a message that it then refuses. */
+/* ldns leaks records of a message that it refuses. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
 }
 
-/* True if the message is used as it came. */
+/* True if the walk accepts the message without a change. */
 static bool is_whole(const struct answer *answer, const uint8_t *original, size_t size)
 {
     unsigned records = 0;
@@ -52,7 +52,7 @@ static void compare_with_ldns(const struct answer *answer, const uint8_t *origin
     ldns_pkt *before = NULL, *after = NULL;
     unsigned ttl = 0;
     MUST(ldns_wire2pkt(&after, answer->wire, answer->len) == LDNS_STATUS_OK);
-    if (ldns_wire2pkt(&before, original, size) != LDNS_STATUS_OK) { /* there is a broken record in it */
+    if (ldns_wire2pkt(&before, original, size) != LDNS_STATUS_OK) { /* a record is malformed */
         MUST(!is_whole(answer, original, size));
         ldns_pkt_free(after);
         return;
@@ -75,7 +75,7 @@ static void compare_with_ldns(const struct answer *answer, const uint8_t *origin
     ldns_pkt_free(after);
 }
 
-/* What was walked once is an answer of our own: walked again nothing changes. */
+/* A second walk changes nothing. */
 static void walk_again(const struct answer *answer)
 {
     struct answer again;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts any answer that the walk accepts into a cache that lives on from input to input, and so throws out older ones, and gets it back:
- * all of it is as it was but its id, the letter case of its question, and its TTLs, which are less by its age. The input's first octets
- * choose the key's flags, the age, and what is tried besides. */
+/* Puts any response that the walk accepts into a cache and gets it back: only its id, the letter case of its Question section and its
+ * TTLs, reduced by its age, differ. Inputs share the cache, so that it evicts older entries. The first bytes of the input choose the
+ * key's flags, the age, and further operations. */
 #include "cache/cache.h"
 #include "dns/ttl.h"
 #include "fuzz.h"
@@ -38,7 +38,6 @@ static bool is_aged(uint32_t shown, uint32_t ttl, uint32_t seconds, bool expired
     return shown == (ttl > seconds ? ttl - seconds : 0);
 }
 
-/* Octet for octet. */
 static void check_same(const struct answer *answer, const struct cache_found *found, uint32_t seconds, bool expired)
 {
     MUST(found->answer.len == answer->len && found->answer.rcode == answer->rcode);
@@ -92,7 +91,7 @@ static void keep(struct answer *answer, uint8_t bits, uint32_t seconds)
     ttl_apply(answer, key.type, &limits);
     answer->ttl += answer->ttl == 0;
     memcpy(original, answer->wire, answer->len);
-    memcpy(original + MESSAGE_HEADER, key.name, key.name_len); /* its question is kept in lower case */
+    memcpy(original + MESSAGE_HEADER, key.name, key.name_len); /* the cache stores the name in lower case */
     uint64_t epoch = cache_epoch(cache);
     MUST(cache_put(cache, &key, key_hash(&key), answer, now_ms, epoch) == 0);
     get_back(&key, answer, seconds, bits & WANT_STALE);

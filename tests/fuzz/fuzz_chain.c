@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers' messages that walked: what chain_tidy leaves of them walks again, is not changed by a second pass, and holds no record
- * that was not there before, as ldns reads both. */
+/* Messages from servers that the walk accepts: after chain_tidy the walk still accepts them, a second pass changes nothing, and ldns
+ * reads no record that the original does not have. */
 #include "base/errors.h"
 #include "dns/chain.h"
 #include "fuzz.h"

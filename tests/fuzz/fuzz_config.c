@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes as a configuration file: it is loaded or refused with clean text that says why, quickly; and what
- * was loaded is the same after it was printed and read again. */
+/* Bytes as a configuration file: config_load accepts it, or refuses it with a printable reason, in a short time. A loaded
+ * configuration is the same after it was printed and read again. */
 #include "config/load.h"
 
 #include "base/errors.h"
@@ -19,7 +19,7 @@ static char *printed(const struct config *config, size_t *len)
     return text;
 }
 
-/* Values only: comments say where they came from. */
+/* Values only: the comments name the source of each value. */
 static void drop_comments(char *text)
 {
     char *to = text;

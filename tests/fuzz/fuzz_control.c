@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection to the control socket (the first octet is even) or to metrics.listen (odd) on which anything at all is said. It gets one
- * whole answer of HTTP or none, JSON where that is said; who says half a request waits for its timeout. The workers' items come back,
- * whatever was asked. */
+/* A connection to the control socket (the first byte is even) or to metrics.listen (odd) that sends any bytes. It gets one complete
+ * HTTP response, JSON if its type says so, or none; an incomplete request waits for its timeout. The mailbox items of the workers come
+ * back in any case. */
 #include <fcntl.h>
 #include <jansson.h>
 #include <sys/socket.h>
@@ -36,7 +36,7 @@ static void handle_metrics(void *context, struct http_request *request)
 
 static const struct http_ops ops[2] = {{admits, handle_control}, {admits, handle_metrics}};
 
-/* In the abstract namespace: nothing is left behind. */
+/* In the abstract namespace, so that no file remains. */
 static void serve(int which)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -71,7 +71,7 @@ static void begin(void)
     serve(1);
 }
 
-/* What the workers do, at once. */
+/* The part of the workers, without delay. */
 static void work(void)
 {
     fake_turn();

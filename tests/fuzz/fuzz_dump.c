@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a saved cache that a stranger wrote: as it is, and with the digests that would let it in (the input is then blocks, each
- * two octets of length and its content). What gets in can be saved again and read again, whole. */
+/* Loads a saved cache from an untrusted file: unchanged, and with valid digests (then the input consists of blocks, each with two bytes
+ * of length and its content). All loaded entries can be saved and loaded again. */
 #include "cache/dump.h"
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Finishes any answer that the walk accepts for a client made of the input's first octets: the result stays
- * within the limit, still walks, has the client's question, and is cut only when it must be. So does an error
- * answer. */
+/* Finishes any response that the walk accepts for a client made of the input's first bytes: the result stays within the
+ * limit, the walk accepts it, it has the client's Question section, and it is truncated only if necessary. The same holds
+ * for an error response. */
 #include "dns/edit.h"
 #include "fuzz.h"
 
@@ -18,14 +18,14 @@ struct visitor {
     uint8_t question[NAME_MAX_WIRE + 4];
 };
 
-/* Everything but the question. */
+/* All fields except the Question section. */
 static void make_visitor(struct visitor *visitor, struct cursor *cursor)
 {
     uint8_t bits = cursor_u8(cursor);
     uint16_t limit = cursor_u16(cursor);
     memset(visitor, 0, sizeof(*visitor));
     visitor->request.id = cursor_u16(cursor);
-    visitor->request.flags = cursor_u16(cursor) & 0x07ff; /* opcode QUERY, else the walk refuses the result */
+    visitor->request.flags = cursor_u16(cursor) & 0x07ff; /* opcode QUERY: the walk refuses others */
     visitor->request.edns = bits & 1;
     visitor->request.dnssec_ok = (bits & 3) == 3;
     visitor->client = (struct edit_client){.request = &visitor->request,
@@ -38,7 +38,7 @@ static void make_visitor(struct visitor *visitor, struct cursor *cursor)
                                            .authenticated = bits & 16};
 }
 
-/* The answer's question in a letter case of the client's own. */
+/* The Question section of the response in the client's letter case. */
 static void ask_in_capitals(struct visitor *visitor, const struct answer *answer)
 {
     size_t name = name_len((struct bytes){answer->wire + MESSAGE_HEADER, answer->len - MESSAGE_HEADER});
@@ -62,7 +62,7 @@ static void check_flags(const uint8_t *wire, const struct visitor *visitor, bool
     MUST(!(flags & FLAG_TC) == !truncated);
 }
 
-/* Whatever was given to the client. `again` is what the walk makes of it. */
+/* Checks of every message to the client; `again` is the result of walking it. */
 static void check_message(uint8_t *wire, size_t len, const struct visitor *visitor, uint16_t rcode,
                           struct answer *again)
 {
@@ -83,7 +83,7 @@ static size_t full_opt(const struct visitor *visitor, const struct ede_list *ede
     return visitor->request.edns ? len : 0;
 }
 
-/* Given up is only what must be. */
+/* Records are dropped only if necessary. */
 static void check_what_is_left(const struct answer *before, const struct answer *after, size_t len,
                                const struct visitor *visitor, bool truncated)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names as wire and as text: what is read as a name stays the same name through text and back. */
+/* Names in wire format and as text: a valid name is the same after conversion to text and back. */
 #include <ctype.h>
 
 #include "dns/name.h"
@@ -7,7 +7,7 @@
 
 #include <ldns/ldns.h> /* last: before stdbool.h it has a bool of its own */
 
-/* Our text, read by ldns, must be our wire again. */
+/* ldns must read our text as our wire format. */
 static void compare_with_ldns(const char *text, const uint8_t *wire, size_t len)
 {
     ldns_rdf *name = ldns_dname_new_frm_str(text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients' messages: what is read stays inside the message, and ldns reads the same. */
+/* Messages from clients: all that the walk reads lies inside the message, and ldns reads the same. */
 #include "dns/message.h"
 #include "fuzz.h"
 
@@ -15,7 +15,7 @@ static void check_question(struct bytes wire, const struct request *request)
     MUST(message_answers(wire, &key));
 }
 
-/* NSAP-PTR and SINK are read by ldns in a way of its own; questions and OPTs of any type are not. */
+/* ldns reads NSAP-PTR and SINK records differently; types in the Question section and OPT do not matter. */
 static bool ldns_can_read(struct bytes wire, const struct request *request)
 {
     if (read_u16(wire.data + 6) == 0 && read_u16(wire.data + 8) == 0 && read_u16(wire.data + 10) == request->edns)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A server that says anything at any time: what it sends, and when it resets, closes, hangs or refuses, lies in the input. Each question
- * that was asked ends once, or is there to be cancelled; what is given as its answer answers it; and in the end nothing is left.
+/* A server that misbehaves: the input decides what it sends, and when it resets, closes, hangs or refuses. Each attempt ends once, or can
+ * be cancelled; the response that it gets fits its query; and at the end no object is left.
  *
  *       0..31    ask, if the place is free (16 places)         32..47   cancel
  *      48..63    time passes                                   64..79   the latest connection is reset, or closed
- *      80..95    the oldest question on it is answered truly   96..111  what dials come to from now on
- *     112..127   a turn                                       128..255  a message made of what follows, see say()
+ *      80..95    the oldest query on it is answered rightly   96..111  the outcome of dials from now on
+ *     112..127   a turn                                       128..255  a message made of the following bytes, see say()
  */
 #include <errno.h>
 #include "base/errors.h"
@@ -63,8 +63,8 @@ static void reply(struct fake_conn *conn)
     free(frame);
 }
 
-/* A message: how (1: under the id of the oldest question, 2: with its question, 4: a response), flags, three counts, how many octets,
- * these. */
+/* A message: kind (1: with the id of the oldest query, 2: with its Question section, 4: a response), flags, three counts, number of
+ * bytes, the bytes. */
 static void say(struct fake_conn *conn, struct cursor *cursor)
 {
     static uint8_t message[MESSAGE_HEADER + 512 + 255];

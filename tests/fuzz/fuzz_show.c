@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What dotstubctl is told by whatever listens on a socket: the head of an answer, and JSON that may be anything. The first octet says
- * which table is made of it. What is printed holds nothing that a terminal would obey. */
+/* dotstubctl reads from an untrusted socket: the head of an HTTP response, and arbitrary JSON. The first byte chooses the table to print.
+ * The output has no control characters that a terminal would interpret. */
 #include "ctl/client.h"
 #include "ctl/show.h"
 #include "ctl/table.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A stream fed in pieces, paused, resumed and closed at any place: it delivers just the frames that were fed,
- * each once, in order, none while paused and none after its end. What is to be done lies in the input:
+/* A stream that receives pieces and is paused, resumed and closed at any place: it delivers exactly the frames that were
+ * sent, each once, in order, none while paused and none after its end. Operations in the input:
  *
- *     0..199     feed that many of the following octets
- *     200..219   feed a filler of 300 octets for each above 199
+ *     0..199     send that many of the following bytes
+ *     200..219   send a filler of 300 bytes for each above 199
  *     220..229   pause         230..239   resume
- *     240..249   half-close    250..252   answer something and flush
+ *     240..249   half-close    250..252   send a response and flush
  *     253        reset         254, 255   close
  *
  * A message that begins with P pauses, R pauses and resumes, C closes the stream from within its callback. */
@@ -20,10 +20,10 @@
 static struct loop loop;
 static uint8_t fed[FED_MAX];
 
-/* What was done to the stream, and what of it came out. */
+/* The operations so far, and the frames delivered. */
 struct model {
     struct stream stream;
-    int fd; /* the other end */
+    int fd; /* of the peer */
     size_t fed, delivered;
     bool half_closed, ended, closing, closed;
 };
@@ -39,7 +39,7 @@ static void check_frame(struct stream *stream, uint8_t *message, size_t len)
     if (len == 0)
         return;
     uint8_t wish = message[0];
-    memset(message, 'C', len); /* the owner may write to it */
+    memset(message, 'C', len); /* the owner may overwrite it */
     if (wish == 'P' || wish == 'R')
         stream_pause(stream);
     if (wish == 'R')
@@ -85,7 +85,7 @@ static void turn(void)
     uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
-/* Everything that was fed has come out, unless it was stopped. */
+/* All sent frames were delivered, unless the stream was closed. */
 static void check_progress(const struct model *model)
 {
     size_t left = model->fed - model->delivered;
@@ -125,7 +125,7 @@ static void finish(struct model *model, bool reset)
     model->closing = true;
 }
 
-/* One wish of the input; gives how many octets it took. */
+/* Performs one operation; returns the number of bytes used. */
 static size_t obey(struct model *model, const uint8_t *data, size_t size)
 {
     static const uint8_t filler[20 * FILLER];
@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t took = obey(&model, data, size);
         data += took;
         size -= took;
-        for (int i = 0; i < 3 && !model.closed; i++) /* an end is read in the turn behind a resume */
+        for (int i = 0; i < 3 && !model.closed; i++) /* an end is read one turn after a resume */
             turn();
         check_progress(&model);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which messages ldns reads as they are meant. */
+/* Excludes messages that ldns reads wrongly. */
 #ifndef DOTSTUB_TESTS_LDNS_READS_H
 #define DOTSTUB_TESTS_LDNS_READS_H
 
@@ -7,7 +7,7 @@
 
 #include <ldns/ldns.h>
 
-/* Types that ldns reads in a way of its own, and data shorter than it takes. */
+/* Types that ldns reads differently, and data that is shorter than it accepts. */
 static inline bool ldns_can_read_type(uint16_t type, size_t rdlength)
 {
     switch (type) {

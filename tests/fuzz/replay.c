@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a fuzz target over files instead of a fuzzer's inventions: over those named as arguments, or over its
- * corpus, tests/fuzz/corpus/TARGET, if there are none. The file that is at work is the last one printed. */
+/* Runs a fuzz target over files instead of a fuzzer's inputs: the files given as arguments, or the corpus in
+ * tests/fuzz/corpus/TARGET. The last file printed is the one being run. */
 #include <dirent.h>
 #include <libgen.h>
 #include <limits.h>
@@ -33,7 +33,7 @@ static bool replay_file(const char *path)
     return true;
 }
 
-/* An empty folder is a mistake: it would test nothing for ever. */
+/* An empty folder is an error, since it would test nothing. */
 static bool replay_folder(const char *folder)
 {
     DIR *entries = opendir(folder);

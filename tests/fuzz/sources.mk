@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Fuzz targets: each is an LLVMFuzzerTestOneInput in a file of its own, with seeds in tests/fuzz/corpus/TARGET.
 # Configured with --enable-fuzzers (and CC=clang), `make fuzzers` links them with libFuzzer; else each replays its corpus
-# in `make check`. One more target is these lines and its folder of seeds:
+# in `make check`. A new target needs these lines and its folder of seeds:
 #
 #     fuzz_targets += tests/fuzz/fuzz_x
 #     tests_fuzz_fuzz_x_SOURCES = tests/fuzz/fuzz_x.c $(fuzz_main)

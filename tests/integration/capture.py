@@ -7,31 +7,31 @@ import struct
 import threading
 
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
-Packet = collections.namedtuple("Packet", "protocol source source_port target target_port flags payload octets")
+Packet = collections.namedtuple("Packet", "protocol source source_port target target_port flags payload data")
 SYN = 2
 
 
 def read_packet(frame):
     """An Ethernet frame of loopback; ports, flags and payload for UDP and TCP alone."""
     kind = struct.unpack_from("!H", frame, 12)[0]
-    octets = frame[14:]
+    data = frame[14:]
     if kind == 0x0800:
-        protocol, at = octets[9], (octets[0] & 15) * 4
-        source, target = octets[12:16], octets[16:20]
-        octets = octets[:struct.unpack_from("!H", octets, 2)[0]]
+        protocol, at = data[9], (data[0] & 15) * 4
+        source, target = data[12:16], data[16:20]
+        data = data[:struct.unpack_from("!H", data, 2)[0]]
     elif kind == 0x86DD:
-        protocol, at = octets[6], 40
-        source, target = octets[8:24], octets[24:40]
+        protocol, at = data[6], 40
+        source, target = data[8:24], data[24:40]
     else:
-        return Packet(f"ethernet {kind:#x}", None, 0, None, 0, 0, octets, octets)
+        return Packet(f"ethernet {kind:#x}", None, 0, None, 0, 0, data, data)
     source, target = str(ipaddress.ip_address(source)), str(ipaddress.ip_address(target))
     if protocol not in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
-        return Packet(f"ip {protocol}", source, 0, target, 0, 0, octets[at:], octets)
-    source_port, target_port = struct.unpack_from("!HH", octets, at)
+        return Packet(f"ip {protocol}", source, 0, target, 0, 0, data[at:], data)
+    source_port, target_port = struct.unpack_from("!HH", data, at)
     if protocol == socket.IPPROTO_UDP:
-        return Packet("udp", source, source_port, target, target_port, 0, octets[at + 8:], octets)
-    payload = octets[at + (octets[at + 12] >> 4) * 4:]
-    return Packet("tcp", source, source_port, target, target_port, octets[at + 13], payload, octets)
+        return Packet("udp", source, source_port, target, target_port, 0, data[at + 8:], data)
+    payload = data[at + (data[at + 12] >> 4) * 4:]
+    return Packet("tcp", source, source_port, target, target_port, data[at + 13], payload, data)
 
 
 class Capture:

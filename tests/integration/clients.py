@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients that send each question once and show what came back, octet for octet."""
+"""Clients that send each question once and show what came back, byte for byte."""
 import json
 import os
 import pathlib
@@ -25,8 +25,8 @@ class UdpClient:
             self.socket.bind(source)
         self.socket.connect((address, port))
 
-    def send(self, octets):
-        self.socket.send(octets)
+    def send(self, data):
+        self.socket.send(data)
 
     def receive(self, timeout=PATIENCE):
         self.socket.settimeout(timeout)
@@ -35,15 +35,15 @@ class UdpClient:
         except TimeoutError:
             raise Silence(f"no datagram in {timeout} s") from None
 
-    def exchange(self, octets, timeout=PATIENCE):
-        self.send(octets)
+    def exchange(self, data, timeout=PATIENCE):
+        self.send(data)
         return self.receive(timeout)
 
     def ask(self, name, rdtype="A", timeout=PATIENCE, **parts):
         """One question, one datagram: the answer as dnspython reads it. The id must fit."""
-        octets = wire.query(name, rdtype, **parts)
-        answer = self.exchange(octets, timeout)
-        assert answer[:2] == octets[:2], "an answer with another id"
+        data = wire.query(name, rdtype, **parts)
+        answer = self.exchange(data, timeout)
+        assert answer[:2] == data[:2], "an answer with another id"
         return wire.parse(answer)
 
     def close(self):
@@ -68,9 +68,9 @@ class TcpClient:
         self.socket.connect((address, port))
         self.buffer, self.ready = bytearray(), []
 
-    def write(self, octets):
+    def write(self, data):
         self.socket.settimeout(PATIENCE)
-        self.socket.sendall(octets)
+        self.socket.sendall(data)
 
     def send(self, *messages):
         """All of them in one write."""
@@ -82,13 +82,13 @@ class TcpClient:
         while not self.ready:
             self.socket.settimeout(max(0.001, end - time.monotonic()))
             try:
-                octets = self.socket.recv(65536)
+                data = self.socket.recv(65536)
             except TimeoutError:
                 raise Silence(f"no message in {timeout} s") from None
-            if not octets:
+            if not data:
                 assert not self.buffer, "the stream ends within a message"
                 return None
-            self.buffer += octets
+            self.buffer += data
             self.ready = wire.frames(self.buffer)
         return self.ready.pop(0)
 
@@ -102,11 +102,11 @@ class TcpClient:
         return found
 
     def ask(self, name, rdtype="A", timeout=PATIENCE, **parts):
-        octets = wire.query(name, rdtype, **parts)
-        self.send(octets)
+        data = wire.query(name, rdtype, **parts)
+        self.send(data)
         answer = self.receive(timeout)
         assert answer is not None, "the server closed"
-        assert answer[:2] == octets[:2], "an answer with another id"
+        assert answer[:2] == data[:2], "an answer with another id"
         return wire.parse(answer)
 
     def half_close(self):

@@ -44,7 +44,7 @@ class Query:
     name: str
     type: int
     question: wire.Question
-    octets: bytes
+    data: bytes
     connection: "Connection"
     time: float
     answered: bool = False
@@ -82,9 +82,9 @@ class Connection(asyncio.Protocol):
         elif self.server.accept == "deaf":
             self.server.loop.call_soon(self.server.loop.call_soon, transport.pause_reading)  # once asyncio has begun to read
 
-    def data_received(self, octets):
+    def data_received(self, data):
         if not self.client_hello:
-            self.client_hello = octets
+            self.client_hello = data
         if self.server.refuse_alpn and b"\x03dot" in self.client_hello:
             if self.server.refuse_alpn == "alert":
                 self.transport.write(bytes([21, 3, 3, 0, 2, 2, 120]))
@@ -97,14 +97,14 @@ class Connection(asyncio.Protocol):
             return
         if self.server.greet_after and not self.incoming.pending and not self.greeted:
             self.greeted = True
-            self.server.loop.call_later(self.server.greet_after, self.take_ciphertext, octets)
+            self.server.loop.call_later(self.server.greet_after, self.take_ciphertext, data)
             return
-        self.take_ciphertext(octets)
+        self.take_ciphertext(data)
 
-    def take_ciphertext(self, octets):
+    def take_ciphertext(self, data):
         if self.transport.is_closing():
             return
-        self.incoming.write(octets)
+        self.incoming.write(data)
         try:
             if not self.established:
                 self.shake_hands()
@@ -150,13 +150,13 @@ class Connection(asyncio.Protocol):
     def read(self):
         with contextlib.suppress(ssl.SSLWantReadError):
             while True:
-                octets = self.tls.read(65536)  # never more than one record
-                if not octets:
+                data = self.tls.read(65536)  # never more than one record
+                if not data:
                     raise ssl.SSLZeroReturnError(6, "close_notify")
                 self.records += 1
                 if self.server.one_of_a_record:
-                    octets = octets[:2 + int.from_bytes(octets[:2], "big")]
-                self.clear += octets
+                    data = data[:2 + int.from_bytes(data[:2], "big")]
+                self.clear += data
         for payload in wire.frames(self.clear):
             self.take(payload)
 
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
     def answer(self, query):
         if self.transport.is_closing():
             return
-        truth = zone.answer(query.question, query.octets, self.server.options)
+        truth = zone.answer(query.question, query.data, self.server.options)
         payloads = [truth] if self.server.twist is None else self.server.twist(query, truth)
         if self.server.reorder:
             self.hold(query, payloads)
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
             return
         shape = self.server.shape
         if shape == "byte records":
-            pieces = [bytes([octet]) for octet in b"".join(waiting)]
+            pieces = [bytes([byte]) for byte in b"".join(waiting)]
         elif shape == "record each":
             pieces = waiting
         else:
@@ -236,16 +236,16 @@ class Connection(asyncio.Protocol):
         self.wind_idle_timer()
 
     def flush_ciphertext(self):
-        octets = self.outgoing.read()
-        if not octets or self.transport.is_closing():
+        data = self.outgoing.read()
+        if not data or self.transport.is_closing():
             return
         if self.server.tamper:
-            octets = self.server.tamper(self, octets)
+            data = self.server.tamper(self, data)
         if self.server.shape == "byte writes":
-            for at in range(len(octets)):
-                self.transport.write(octets[at:at + 1])
-        elif octets:
-            self.transport.write(octets)
+            for at in range(len(data)):
+                self.transport.write(data[at:at + 1])
+        elif data:
+            self.transport.write(data)
 
     # Ends.
 
@@ -290,8 +290,8 @@ class DotServer:
         "silence": False,    # True, or of a query: not answered
         "delay": 0,          # seconds, or a function of the query
         "twist": None,       # (query, true answer) -> messages to send instead (lies.py)
-        "framing": None,     # (connection, message) -> octets instead of a frame
-        "tamper": None,      # (connection, ciphertext) -> octets to put on the wire
+        "framing": None,     # (connection, message) -> bytes instead of a frame
+        "tamper": None,      # (connection, ciphertext) -> bytes to put on the wire
         "shape": None,       # byte records, byte writes, record each; None: the turn's answers in one record
         "reorder": 0,        # so many answers are kept and sent newest first
         "close_after": 0,    # so many answers, then the connection ends

@@ -101,29 +101,29 @@ class Traffic:
         if not hit:
             self.number += 1
         name = self.hit_name if hit else self.pattern(self.number) if callable(self.pattern) else self.pattern.format(self.number)
-        octets = wire.query(name, id=number)
+        data = wire.query(name, id=number)
         asked = Asked(name, hit, time.time())
         self.asked.append(asked)
         with contextlib.suppress(ConnectionError):
-            self.socket.send(octets)
+            self.socket.send(data)
 
     def receive(self):
         with contextlib.suppress(BlockingIOError, ConnectionError):
             while True:
-                octets, ancillary, _, _ = self.socket.recvmsg(65535, 64)
+                data, ancillary, _, _ = self.socket.recvmsg(65535, 64)
                 came = time.time()
-                for level, kind, data in ancillary:
+                for level, kind, value in ancillary:
                     if kind == SO_TIMESTAMPNS:
-                        seconds, nanoseconds = struct.unpack("qq", data)
+                        seconds, nanoseconds = struct.unpack("qq", value)
                         came = seconds + nanoseconds / 1e9
-                self.note(octets, came)
+                self.note(data, came)
 
-    def note(self, octets, came):
-        number, flags = struct.unpack_from("!HH", octets)
+    def note(self, data, came):
+        number, flags = struct.unpack_from("!HH", data)
         asked = self.asked[number]
         assert asked.came is None, "answered twice"
         asked.rcode = flags & 15
-        asked.right = asked.rcode == 0 and wire.addresses(wire.parse(octets)) == [zone.address(asked.name)]
+        asked.right = asked.rcode == 0 and wire.addresses(wire.parse(data)) == [zone.address(asked.name)]
         asked.came = max(came, asked.sent)
 
     def unanswered(self):

@@ -7,13 +7,13 @@ import wire
 import zone
 
 
-def header(octets, *, id=None, set=0, clear=0, rcode=None):
+def header(data, *, id=None, set=0, clear=0, rcode=None):
     """The message with another header."""
-    old_id, flags = struct.unpack_from("!HH", octets)
+    old_id, flags = struct.unpack_from("!HH", data)
     flags = (flags | set) & ~clear
     if rcode is not None:
         flags = flags & ~15 | rcode
-    return struct.pack("!HH", old_id if id is None else id, flags) + octets[4:]
+    return struct.pack("!HH", old_id if id is None else id, flags) + data[4:]
 
 
 def wrong_id(query, truth):
@@ -27,8 +27,8 @@ def wrong_id_first(query, truth):
 def about(query, **different):
     """A true answer to another question, under this one's id."""
     question = query.question._replace(**different)
-    octets = wire.message(question.name, question.type, klass=question.klass, id=question.id)
-    return zone.answer(question, octets)
+    data = wire.message(question.name, question.type, klass=question.klass, id=question.id)
+    return zone.answer(question, data)
 
 
 def wrong_name(query, truth):
@@ -49,7 +49,7 @@ def no_question(query, truth):
 
 
 def two_questions(query, truth):
-    section = wire.question_section(query.octets)
+    section = wire.question_section(query.data)
     return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 2, 1, 0, 0) + section * 2 +
             wire.rr(query.name, zone.A, b"\x0b\0\0\1")]
 
@@ -63,7 +63,7 @@ def other_opcode(query, truth):
 
 
 def echo(query, truth):
-    return [query.octets]
+    return [query.data]
 
 
 def duplicate(query, truth):
@@ -73,8 +73,8 @@ def duplicate(query, truth):
 def unsolicited(query, truth):
     """Answers to questions nobody asked go first, one of them with an id that may be in use next."""
     other = query.question._replace(name="unasked.example", id=(query.question.id + 1) & 0xFFFF)
-    octets = wire.message(other.name, id=other.id)
-    return [zone.answer(other, octets), header(zone.answer(other, octets), id=random.randrange(65536)), truth]
+    data = wire.message(other.name, id=other.id)
+    return [zone.answer(other, data), header(zone.answer(other, data), id=random.randrange(65536)), truth]
 
 
 class swapped_ids:
@@ -94,12 +94,12 @@ class swapped_ids:
 
 def cut(query, truth):
     """The message ends within its first record; the frame is whole."""
-    return [truth[:12 + len(wire.question_section(query.octets)) + 8]]
+    return [truth[:12 + len(wire.question_section(query.data)) + 8]]
 
 
 def rcode(number):
     def twist(query, truth):
-        section = wire.question_section(query.octets)
+        section = wire.question_section(query.data)
         additional = [wire.opt()] if query.question.edns else []
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | number, question=section,
                              additional=additional)]
@@ -108,7 +108,7 @@ def rcode(number):
 
 def large_failure(query, truth):
     """SERVFAIL with more records than a datagram holds."""
-    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 2, question=wire.question_section(query.octets),
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 2, question=wire.question_section(query.data),
                          authority=[wire.rr(query.name, "TXT", zone.text_of(5000))], additional=[wire.opt()])]
 
 
@@ -116,7 +116,7 @@ def failure_with(*codes):
     """SERVFAIL and extended errors."""
     def twist(query, truth):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 2,
-                             question=wire.question_section(query.octets),
+                             question=wire.question_section(query.data),
                              additional=[wire.opt(options=[(wire.EDE, struct.pack("!H", code)) for code in codes])])]
     return twist
 
@@ -125,13 +125,13 @@ def refused_with(code):
     """REFUSED and an extended error."""
     def twist(query, truth):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 5,
-                             question=wire.question_section(query.octets),
+                             question=wire.question_section(query.data),
                              additional=[wire.opt(options=[(wire.EDE, struct.pack("!H", code))])])]
     return twist
 
 
 def truncated(query, truth):
-    section = wire.question_section(query.octets)
+    section = wire.question_section(query.data)
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | wire.TC, question=section,
                          additional=[wire.opt()] if query.question.edns else [])]
 
@@ -141,7 +141,7 @@ def no_edns(query, truth):
     if not query.question.edns:
         return [truth]
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1,
-                         question=wire.question_section(query.octets))]
+                         question=wire.question_section(query.data))]
 
 
 def refuses_opt(code, opt):
@@ -159,7 +159,7 @@ def refuses_opt(code, opt):
 
 def understands_nothing(query, truth):
     """FORMERR without an OPT for every question."""
-    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1, question=wire.question_section(query.octets))]
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1, question=wire.question_section(query.data))]
 
 
 def bare_formerr(query, truth):
@@ -168,7 +168,7 @@ def bare_formerr(query, truth):
 
 def off_chain(query, truth):
     """A record for a name that nobody asked for lies beside the answer."""
-    section = wire.question_section(query.octets)
+    section = wire.question_section(query.data)
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=section,
                          answers=[wire.rr(query.name, zone.A, b"\x0b\0\0\1"),
                                   wire.rr("victim.example", zone.A, b"\x0b\0\0\2")],
@@ -176,7 +176,7 @@ def off_chain(query, truth):
 
 
 def only_off_chain(query, truth):
-    section = wire.question_section(query.octets)
+    section = wire.question_section(query.data)
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=section,
                          answers=[wire.rr("victim.example", zone.A, b"\x0b\0\0\2")])]
 
@@ -207,7 +207,7 @@ def ttl(number):
     """The right answer with any TTL, also those that no zone should have."""
     def twist(query, truth):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
-                             question=wire.question_section(query.octets),
+                             question=wire.question_section(query.data),
                              answers=[wire.rr(query.name, query.type, value, number)
                                       for value in zone.data(query.name, query.type, {})])]
     return twist
@@ -220,7 +220,7 @@ def pointer(at):
 A_RECORD = b"\0\1\0\1\0\0\1\x2c\0\4\x0b\0\0\1"  # behind its owner
 OWNER = pointer(12)
 
-# Where records should be; each of the offset at which it begins: (octets, ANCOUNT, ARCOUNT).
+# Where records should be; each of the offset at which it begins: (bytes, ANCOUNT, ARCOUNT).
 MALFORMED = {
     "pointer to itself": lambda at: (pointer(at) + A_RECORD, 1, 0),
     "pointer forward": lambda at: (pointer(at + 16) + A_RECORD + b"\1a\0" + A_RECORD, 2, 0),
@@ -231,8 +231,8 @@ MALFORMED = {
     "label type 10": lambda at: (b"\x81a\0" + A_RECORD, 1, 0),
     "name over 255": lambda at: ((b"\x3f" + b"a" * 63) * 4 + b"\0" + A_RECORD, 1, 0),
     "RDLENGTH beyond the end": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\1\0\x0b\0\0\1", 1, 0),
-    "A of three octets": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\0\3\x0b\0\0", 1, 0),
-    "A of no octets": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\0\0", 1, 0),
+    "A of three bytes": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\0\3\x0b\0\0", 1, 0),
+    "A of no bytes": lambda at: (OWNER + b"\0\1\0\1\0\0\1\x2c\0\0", 1, 0),
     "CNAME whose name ends early": lambda at: (OWNER + b"\0\5\0\1\0\0\1\x2c\0\5\1a\0\0\0", 1, 0),
     "CNAME to itself by pointer": lambda at: (OWNER + b"\0\5\0\1\0\0\1\x2c\0\2" + pointer(at + 12), 1, 0),
     "more records counted than there are": lambda at: (OWNER + A_RECORD, 5, 0),
@@ -257,7 +257,7 @@ READABLE = {
 
 def malformed(kind):
     def twist(query, truth):
-        section = wire.question_section(query.octets)
+        section = wire.question_section(query.data)
         body, answers, additional = {**MALFORMED, **READABLE}[kind](12 + len(section))
         return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 1, answers, 0, additional) +
                 section + body]
@@ -265,8 +265,8 @@ def malformed(kind):
 
 
 def pointer_chain(query, truth):
-    """A legal answer of 60,000 octets, most of them pointers to pointers: dear to whoever follows them each time."""
-    section = wire.question_section(query.octets)
+    """A legal answer of 60,000 bytes, most of them pointers to pointers: dear to whoever follows them each time."""
+    section = wire.question_section(query.data)
     at = 12 + len(section)
     chain = b"".join(pointer(12) if number == 0 else pointer(at + 12 + 2 * (number - 1)) for number in range(7000))
     records = OWNER + struct.pack("!HHIH", 65280, 1, 300, len(chain)) + chain
@@ -293,22 +293,22 @@ def garbage(payload):
     return wire.frame(random.randbytes(len(payload)))
 
 
-def flip_bit(connection, octets):
+def flip_bit(connection, data):
     """Tampers with what is sent after the handshake: one bit of the ciphertext."""
     if not connection.established or not connection.queries:
-        return octets
-    return octets[:-3] + bytes([octets[-3] ^ 4]) + octets[-2:]
+        return data
+    return data[:-3] + bytes([data[-3] ^ 4]) + data[-2:]
 
 
-def inject_cleartext(connection, octets):
+def inject_cleartext(connection, data):
     """A DNS answer in the clear, put between the records."""
     if not connection.established or not connection.queries:
-        return octets
-    return wire.frame(wire.message("cleartext.example", flags=wire.QR | wire.RD | wire.RA)) + octets
+        return data
+    return wire.frame(wire.message("cleartext.example", flags=wire.QR | wire.RD | wire.RA)) + data
 
 
-def half_handshake(connection, octets):
-    return octets[:len(octets) // 2] if not connection.established else octets
+def half_handshake(connection, data):
+    return data[:len(data) // 2] if not connection.established else data
 
 
 HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"

@@ -26,9 +26,9 @@ class Manager:
             if said == b"END":
                 return
             fds = array.array("i")
-            for _, kind, octets in ancillary:
+            for _, kind, data in ancillary:
                 assert kind == socket.SCM_RIGHTS
-                fds.frombytes(octets)
+                fds.frombytes(data)
             with self.changed:
                 self.take(dict(line.split("=", 1) for line in said.decode().split("\n")), fds)
                 self.heard += said.decode().split("\n")

@@ -84,9 +84,9 @@ class Server(Process):
             stream.sendall(wire.frame(wire.query(name, rdtype, **parts)))
             buffer = bytearray()
             while not (found := wire.frames(buffer)):
-                octets = stream.recv(65536)
-                assert octets, f"{self.kind} closed"
-                buffer += octets
+                data = stream.recv(65536)
+                assert data, f"{self.kind} closed"
+                buffer += data
         return wire.parse(found[0])
 
 

@@ -152,8 +152,8 @@ def test_expired_data_is_for_those_who_want_recursion(make_daemon, server):
     daemon = make_daemon(server, cache={"prefetch": False})
 
     def authentic_for_a_second(query, truth):
-        octets = lies.ttl(1)(query, truth)[0]
-        return [octets[:3] + bytes([octets[3] | 0x20]) + octets[4:]]
+        data = lies.ttl(1)(query, truth)[0]
+        return [data[:3] + bytes([data[3] | 0x20]) + data[4:]]
 
     with server.lying(twist=authentic_for_a_second):
         assert daemon.ask("a.example", flags=wire.RD | wire.AD).flags & wire.AD

@@ -58,21 +58,21 @@ def socket_of(daemon):
 
 
 @contextlib.contextmanager
-def raw(daemon, octets=b""):
+def raw(daemon, data=b""):
     """A connection of our own to the control socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20 * SLACK)
         connection.connect(socket_of(daemon))
-        connection.sendall(octets)
+        connection.sendall(data)
         yield connection
 
 
 def read_all(connection):
-    octets = b""
+    data = b""
     with contextlib.suppress(ConnectionError):
         while more := connection.recv(65536):
-            octets += more
-    return octets
+            data += more
+    return data
 
 
 @pytest.fixture
@@ -277,9 +277,9 @@ def test_too_large(daemon):
 
 
 def test_what_is_no_http(daemon):
-    for octets in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n",
+    for data in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n",
                    b"GET /status%00x HTTP/1.0\r\n\r\n"):
-        with raw(daemon, octets) as client:
+        with raw(daemon, data) as client:
             client.shutdown(socket.SHUT_WR)
             assert b" 200 " not in read_all(client)
     assert control(daemon, "/status").status == 200

@@ -16,43 +16,43 @@ tapped = pytest.mark.skipif(not BUILT, reason="this build has no dnstap")
 CLIENT_QUERY, CLIENT_RESPONSE, FORWARDER_QUERY, FORWARDER_RESPONSE = 5, 6, 7, 8
 
 
-def fields(octets):
-    """A message of Protocol Buffers: {field: number or octets}."""
+def fields(data):
+    """A message of Protocol Buffers: {field: number or bytes}."""
     out, at = {}, 0
 
     def varint():
         nonlocal at
         number = shift = 0
         while True:
-            number |= (octets[at] & 0x7f) << shift
+            number |= (data[at] & 0x7f) << shift
             shift, at = shift + 7, at + 1
-            if octets[at - 1] < 0x80:
+            if data[at - 1] < 0x80:
                 return number
 
-    while at < len(octets):
+    while at < len(data):
         tag = varint()
         if tag & 7 == 0:
             value = varint()
         else:
             size = {2: varint, 5: lambda: 4}[tag & 7]()
-            value, at = octets[at:at + size], at + size
+            value, at = data[at:at + size], at + size
             assert len(value) == size
         assert tag >> 3 not in out
         out[tag >> 3] = value
     return out
 
 
-def frames(octets):
+def frames(data):
     """The data frames of a file of Frame Streams."""
     at = 0
-    while at < len(octets):
-        size, = struct.unpack_from(">I", octets, at)
+    while at < len(data):
+        size, = struct.unpack_from(">I", data, at)
         at += 4
         if size == 0:  # a control frame follows
-            size, = struct.unpack_from(">I", octets, at)
+            size, = struct.unpack_from(">I", data, at)
             at += 4
         else:
-            yield octets[at:at + size]
+            yield data[at:at + size]
         at += size
 
 

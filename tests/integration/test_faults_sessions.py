@@ -174,7 +174,7 @@ def test_broken_frames_of_one_session(daemon, server, kind):
             return [truth]
         changes = {"twist": twist, "framing": None}
     else:
-        changes = {"tamper": lambda connection, octets: value(connection, octets) if connection in victims else octets}
+        changes = {"tamper": lambda connection, data: value(connection, data) if connection in victims else data}
     with traffic.fault(), server.lying(**changes):
         traffic.go_on(4)
     traffic.end(f"broken frames on one session: {kind}", "141").loses_nothing(1 if kind != "garbage" else 4).recovers(1)

@@ -46,7 +46,7 @@ def fall_silent(server):
 
 def garble(server):
     victims = set(server.open)
-    with server.lying(tamper=lambda connection, octets: lies.flip_bit(connection, octets) if connection in victims else octets):
+    with server.lying(tamper=lambda connection, data: lies.flip_bit(connection, data) if connection in victims else data):
         pause(0.5)
 
 

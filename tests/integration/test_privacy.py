@@ -41,7 +41,7 @@ def ask_everything(daemon, tag=""):
 
 
 def check(packets, port=853, allowed=GOOGLE):
-    """Every packet that is not between a client and port 53 is TCP with one of the servers, speaks TLS from its first octet,
+    """Every packet that is not between a client and port 53 is TCP with one of the servers, speaks TLS from its first byte,
     and shows no name."""
     flows = {}
     for packet in packets:
@@ -51,7 +51,7 @@ def check(packets, port=853, allowed=GOOGLE):
         outward = packet.target_port == port
         server, client = ((packet.target, packet.source_port) if outward else (packet.source, packet.target_port))
         assert server in allowed and port in (packet.source_port, packet.target_port), packet
-        assert CANARY.encode() not in packet.octets.lower(), "a name in the clear"
+        assert CANARY.encode() not in packet.data.lower(), "a name in the clear"
         if packet.payload and outward and not packet.flags & SYN:
             flows.setdefault((server, client), packet.payload)
     for first in flows.values():

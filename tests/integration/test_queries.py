@@ -15,16 +15,16 @@ from clients import Silence
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
 
 
-def rcode_of(octets):
-    return octets[3] & 15
+def rcode_of(data):
+    return data[3] & 15
 
 
-def answered(client, octets):
-    """Sends octets that may be met with silence, then a good query: the answer to the former, or None."""
+def answered(client, data):
+    """Sends bytes that may be met with silence, then a good query: the answer to the former, or None."""
     marker = wire.query("marker.example")
-    while marker[:2] == octets[:2]:
+    while marker[:2] == data[:2]:
         marker = wire.query("marker.example")
-    client.send(octets)
+    client.send(data)
     client.send(marker)
     first = client.receive()
     if first[:2] == marker[:2]:
@@ -51,12 +51,12 @@ def test_a_response_is_met_with_silence(daemon):
 
 @pytest.mark.parametrize("opcode", [1, 2, 3, 4, 5, 6, 15])
 def test_another_opcode_is_not_implemented(daemon, server, opcode):
-    octets = wire.query("a.example", flags=opcode << 11 | wire.RD, edns=True)
+    data = wire.query("a.example", flags=opcode << 11 | wire.RD, edns=True)
     with daemon.udp() as client:
-        answer = client.exchange(octets)
+        answer = client.exchange(data)
     assert rcode_of(answer) == NOTIMP
-    assert answer[:2] == octets[:2] and answer[2] & 0x80 and answer[2] >> 3 & 15 == opcode
-    assert len(answer) <= len(octets) + 100
+    assert answer[:2] == data[:2] and answer[2] & 0x80 and answer[2] >> 3 & 15 == opcode
+    assert len(answer) <= len(data) + 100
     assert not server.queries
 
 
@@ -99,7 +99,7 @@ BROKEN = {
     "a pointer behind a label": wire.message(question=b"\1a\xc0\x0c\0\1\0\1"),
     "a label of type 01": wire.message(question=b"\x41a\0\0\1\0\1"),
     "a label of type 10": wire.message(question=b"\x81a\0\0\1\0\1"),
-    "a name of 256 octets": wire.message(question=(b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"a" * 62 + b"\0\0\1\0\1"),
+    "a name of 256 bytes": wire.message(question=(b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"a" * 62 + b"\0\0\1\0\1"),
     "an answer counted that is not there": wire.message("a.example", counts=(1, 1, 0, 0)),
     "an authority counted that is not there": wire.message("a.example", counts=(1, 0, 1, 0)),
     "an additional counted that is not there": wire.message("a.example", counts=(1, 0, 0, 1)),
@@ -111,19 +111,19 @@ BROKEN = {
     "an option longer than its OPT": wire.message(
         "a.example", additional=[wire.opt()[:-2] + b"\0\5\0\x0f\0\xff\0"]),
     "half an option": wire.message("a.example", additional=[wire.opt()[:-2] + b"\0\3\0\x0f\0"]),
-    "an octet left over": wire.message("a.example", tail=b"\0"),
-    "octets left over behind the OPT": wire.message("a.example", additional=[wire.opt()], tail=b"\0\0"),
+    "a byte left over": wire.message("a.example", tail=b"\0"),
+    "bytes left over behind the OPT": wire.message("a.example", additional=[wire.opt()], tail=b"\0\0"),
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_malformed_query_is_a_format_error(daemon, server, broken):
-    octets = BROKEN[broken]
+    data = BROKEN[broken]
     with daemon.udp() as client:
-        answer = answered(client, octets)
+        answer = answered(client, data)
     assert answer is not None and rcode_of(answer) == FORMERR
-    assert answer[:2] == octets[:2] and answer[2] & 0x80
-    assert len(answer) <= len(octets) + 11
+    assert answer[:2] == data[:2] and answer[2] & 0x80
+    assert len(answer) <= len(data) + 11
     assert not server.asked("a.example")
 
 
@@ -196,9 +196,9 @@ def test_a_signed_query_is_not_implemented(daemon, server, rdtype):
     data = wire.name_wire("hmac-sha256") + b"\0" * 6 + struct.pack("!HHHHH", 300, 0, 0, 0, 0)
     if rdtype == 24:
         data = struct.pack("!HBBIIIH", 0, 13, 0, 0, 0, 0, 1) + wire.name_wire("key.example") + b"signature"
-    octets = wire.message("a.example", additional=[wire.rr(name, rdtype, data, 0, 255)])
+    query = wire.message("a.example", additional=[wire.rr(name, rdtype, data, 0, 255)])
     with daemon.udp() as client:
-        assert rcode_of(client.exchange(octets)) == NOTIMP
+        assert rcode_of(client.exchange(query)) == NOTIMP
     assert not server.queries
 
 
@@ -219,20 +219,20 @@ def test_types_of_data_are_asked_upstream(daemon, server, rdtype):
 @pytest.mark.parametrize("name", ["", "x" * 63 + ".example", ".".join(["a"] * 123 + ["example"]), "a\0b.example",
                                   "_dns._udp.example", "a b.example", "\xff\xfe.example", "*.example"])
 def test_odd_names_are_names(daemon, server, name):
-    octets = wire.query(name)
+    data = wire.query(name)
     with daemon.udp() as client:
-        answer = client.exchange(octets)
+        answer = client.exchange(data)
     assert rcode_of(answer) == NOERROR
-    assert answer[12:12 + len(octets) - 12] == octets[12:]
+    assert answer[12:12 + len(data) - 12] == data[12:]
     assert wire.addresses(wire.parse(answer)) == [zone.address(name)]
 
 
 def test_letter_case_is_echoed_and_stays_here(daemon, server):
     with daemon.udp() as client:
         for name in ("MiXeD.eXample", "mixed.EXAMPLE", "mixed.example"):
-            octets = wire.query(name)
-            answer = client.exchange(octets)
-            assert answer[12:len(octets)] == octets[12:]
+            data = wire.query(name)
+            answer = client.exchange(data)
+            assert answer[12:len(data)] == data[12:]
             assert wire.addresses(wire.parse(answer)) == [zone.address("mixed.example")]
     assert [query.name for query in server.queries] == ["mixed.example"]
 
@@ -331,12 +331,12 @@ def test_without_recursion_desired_no_lookup_is_joined(daemon, server):
 
 def test_a_retransmission_gets_one_answer(daemon, server):
     server.delay = 0.3
-    octets = wire.query("a.example")
+    data = wire.query("a.example")
     with daemon.udp() as client:
         for _ in range(3):
-            client.send(octets)
-        assert client.receive()[:2] == octets[:2]
-        marker = wire.query("b.example", id=(octets[0] << 8 | octets[1]) ^ 1)
+            client.send(data)
+        assert client.receive()[:2] == data[:2]
+        marker = wire.query("b.example", id=(data[0] << 8 | data[1]) ^ 1)
         assert client.exchange(marker)[:2] == marker[:2]
     assert len(server.asked("a.example")) == 1
 
@@ -355,11 +355,11 @@ def test_clients_with_the_same_question_share_one_lookup(daemon, server):
     clients = [daemon.udp() for _ in range(50)]
     asked = [wire.query("Same.Example" if number % 2 else "same.example", edns=bool(number % 3))
              for number in range(50)]
-    for client, octets in zip(clients, asked):
-        client.send(octets)
-    for client, octets in zip(clients, asked):
+    for client, data in zip(clients, asked):
+        client.send(data)
+    for client, data in zip(clients, asked):
         answer = client.receive()
-        assert answer[:2] == octets[:2] and answer[12:26] == octets[12:26]
+        assert answer[:2] == data[:2] and answer[12:26] == data[12:26]
         client.close()
     assert len(server.queries) == 1
 
@@ -381,10 +381,10 @@ def test_mutated_queries_never_hurt(daemon):
              wire.query("a.test"), wire.query("localhost", "ANY"), wire.query("big900.example", "TXT", size=700)]
     with daemon.udp() as client:
         for number in range(3000):
-            octets = bytearray(choice.choice(seeds))
+            data = bytearray(choice.choice(seeds))
             for _ in range(choice.randrange(1, 6)):
-                octets[choice.randrange(len(octets))] = choice.choice((0, 1, 0xC0, 0xFF, choice.randrange(256)))
-            client.send(octets[:choice.randrange(1, len(octets) + 1)] if choice.random() < 0.3 else octets)
+                data[choice.randrange(len(data))] = choice.choice((0, 1, 0xC0, 0xFF, choice.randrange(256)))
+            client.send(data[:choice.randrange(1, len(data) + 1)] if choice.random() < 0.3 else data)
             if number % 50 == 49:
                 marker = wire.query("marker.example", id=0xFFFF)
                 client.send(marker)

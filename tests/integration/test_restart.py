@@ -123,9 +123,9 @@ class Asker(threading.Thread):
         client = None
         while not self.over:
             client = client or TcpClient("127.0.0.1", self.port)
-            octets = wire.query(f"n{self.asked % 100}.example")
+            data = wire.query(f"n{self.asked % 100}.example")
             try:
-                client.send(octets)
+                client.send(data)
                 answer = client.receive()
             except ConnectionError:
                 answer = None
@@ -133,7 +133,7 @@ class Asker(threading.Thread):
                 client.close()
                 client, self.again = None, self.again + 1
                 continue
-            if answer[:2] != octets[:2] or wire.parse(answer).rcode() != 0:
+            if answer[:2] != data[:2] or wire.parse(answer).rcode() != 0:
                 self.wrong.append(answer)
             self.asked += 1
         if client:

@@ -134,11 +134,11 @@ def test_tickets_of_tls12_stay_in_their_run(make_daemon, make_server, saving, ce
 def test_damaged_tickets_are_one_line(make_daemon, server, saving, damage):
     ended(make_daemon(server, **saving), "a.example")
     path = pathlib.Path(tickets(saving))
-    octets = path.read_bytes()
+    data = path.read_bytes()
     if damage == "cut":
-        path.write_bytes(octets[:-1])
+        path.write_bytes(data[:-1])
     elif damage == "wrong":
-        path.write_bytes(octets[:100] + bytes([octets[100] ^ 1]) + octets[101:])
+        path.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
     elif damage == "readable":
         path.chmod(0o644)
     else:

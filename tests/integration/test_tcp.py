@@ -33,8 +33,8 @@ def test_a_pipeline_is_answered_whole(daemon, server):
     with daemon.tcp() as client:
         client.send(*asked.values())
         answers = client.receive_all(300)
-    for number, octets in answers.items():
-        assert wire.addresses(wire.parse(octets)) == [zone.address(f"n{number}.example")]
+    for number, data in answers.items():
+        assert wire.addresses(wire.parse(data)) == [zone.address(f"n{number}.example")]
     assert len(server.queries) == 300
 
 
@@ -69,7 +69,7 @@ def test_half_closed_at_once(daemon):
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7])
-def test_octets_may_come_in_any_pieces(daemon, step):
+def test_bytes_may_come_in_any_pieces(daemon, step):
     stream = b"".join(wire.frame(wire.query(f"n{number}.example", id=number)) for number in range(5))
     with daemon.tcp() as client:
         for at in range(0, len(stream), step):
@@ -102,8 +102,8 @@ def test_connections_do_not_see_each_others_answers(daemon, server):
         for number, client in enumerate(clients):
             client.send(wire.query(f"c{number}r{round}.example", id=round))
     for number, client in enumerate(clients):
-        for round, octets in client.receive_all(5).items():
-            assert wire.addresses(wire.parse(octets)) == [zone.address(f"c{number}r{round}.example")]
+        for round, data in client.receive_all(5).items():
+            assert wire.addresses(wire.parse(data)) == [zone.address(f"c{number}r{round}.example")]
         client.close()
 
 
@@ -166,23 +166,23 @@ def test_a_response_over_tcp_is_not_answered(daemon):
 
 
 def test_a_message_that_makes_no_progress_ends_the_connection(daemon):
-    octets = wire.frame(wire.query("a.example"))
+    data = wire.frame(wire.query("a.example"))
     with daemon.tcp() as client:
         begun = time.monotonic()
-        client.write(octets[:10])
+        client.write(data[:10])
         client.wait_end(10 + 2 * SLACK)
         assert 4 < time.monotonic() - begun < 7 + SLACK
 
 
 def test_many_slow_writers_stop_nobody(daemon):
-    octets = wire.frame(wire.query("a.example"))
+    data = wire.frame(wire.query("a.example"))
     clients = [daemon.tcp() for _ in range(300)]
     for client in clients:
-        client.write(octets[:1])
+        client.write(data[:1])
     assert daemon.ask("b.example").rcode() == 0
     assert daemon.ask("c.example", tcp=True).rcode() == 0
     for client in clients:
-        client.write(octets[1:])
+        client.write(data[1:])
     for client in clients:
         assert wire.addresses(wire.parse(client.receive())) == [zone.address("a.example")]
         client.close()
@@ -193,11 +193,11 @@ def test_slow_readers_cost_little_memory(daemon):
     """40 clients ask for a large answer 40 times each and read nothing."""
     daemon.ask("big60000.example", "TXT", tcp=True)
     before = daemon.resident_kb()
-    octets = b"".join(wire.frame(wire.query("big60000.example", "TXT", id=number)) for number in range(40))
+    data = b"".join(wire.frame(wire.query("big60000.example", "TXT", id=number)) for number in range(40))
     clients = [daemon.tcp(receive_buffer=4096) for _ in range(40)]
     begun = time.monotonic()
     for client in clients:
-        client.write(octets)
+        client.write(data)
     while time.monotonic() - begun < 2:
         assert daemon.ask("hit.example").rcode() == 0
         assert daemon.ask("hit.example", tcp=True).rcode() == 0
@@ -269,6 +269,6 @@ def test_a_message_full_of_records_costs_no_more_than_its_length(daemon, rdtype)
     record = wire.rr("", rdtype, b"\0" * 64000)
     crowded = [wire.query("a.example", id=number, additional=[record]) for number in range(20)]
     with daemon.tcp() as client:
-        for octets in crowded:
-            client.send(octets)
+        for data in crowded:
+            client.send(data)
         assert sorted(client.receive_all(20)) == list(range(20))

@@ -60,9 +60,9 @@ def test_no_answer_is_longer_than_our_own_limit(make_daemon, server):
 
 def test_additional_data_goes_first_and_silently(daemon):
     with daemon.udp() as client:
-        octets = client.exchange(wire.query("glue.example"))
-        answer = wire.parse(octets)
-        assert not answer.flags & wire.TC and len(octets) <= 512
+        data = client.exchange(wire.query("glue.example"))
+        answer = wire.parse(data)
+        assert not answer.flags & wire.TC and len(data) <= 512
         assert wire.addresses(answer) == [zone.address("glue.example")]
         assert len(daemon.ask("glue.example", tcp=True).additional) > 0
 
@@ -70,9 +70,9 @@ def test_additional_data_goes_first_and_silently(daemon):
 def test_errors_are_not_longer_than_queries(daemon, server):
     server.refuse()
     for name, rdtype in (("servfail.example", "A"), ("a.example", "AXFR"), ("a.example", 0)):
-        octets = wire.query(name, rdtype)
+        data = wire.query(name, rdtype)
         with daemon.udp() as client:
-            assert len(client.exchange(octets)) <= len(octets) + 11
+            assert len(client.exchange(data)) <= len(data) + 11
 
 
 def test_a_large_query_is_read(daemon):
@@ -130,9 +130,9 @@ def test_source_port_zero_is_met_with_silence(make_daemon, make_server, make_nam
     namespace = make_namespace().up()
     daemon = make_daemon(make_server(namespace=namespace), namespace=namespace)
     capture = Capture(namespace)
-    octets = wire.query("a.example")
+    data = wire.query("a.example")
     with namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
-        raw.sendto(struct.pack("!4H", 0, daemon.port, 8 + len(octets), 0) + octets, ("127.0.0.1", 0))
+        raw.sendto(struct.pack("!4H", 0, daemon.port, 8 + len(data), 0) + data, ("127.0.0.1", 0))
     assert daemon.ask("b.example").rcode() == 0
     packets = capture.stop(namespace)
     assert [packet for packet in packets if packet.protocol == "udp" and packet.source_port == 0]
@@ -178,9 +178,9 @@ def test_misses_at_a_slow_server_do_not_slow_hits(daemon, server):
 def test_a_flood_of_junk_stops_nobody(daemon):
     daemon.ask("hit.example")
     with daemon.udp() as junk:
-        octets = [bytes([number]) * (number % 60) for number in range(250)]
+        data = [bytes([number]) * (number % 60) for number in range(250)]
         for number in range(300_000):
-            junk.send(octets[number % 250])
+            junk.send(data[number % 250])
         hits = daemon.load(questions=500, rate=1000, name="hit.example", in_flight=500, patience=500)
     result = hits.result()
     begun = time.monotonic()

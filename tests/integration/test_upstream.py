@@ -330,7 +330,7 @@ def test_a_broken_frame_costs_the_session_and_nothing_else(daemon, server, frami
 def test_broken_records_cost_the_session_and_nothing_else(daemon, server, tamper):
     ask_truly(daemon, "first.example")
     bad = server.connections[0]
-    server.tamper = lambda connection, octets: tamper(connection, octets) if connection is bad else octets
+    server.tamper = lambda connection, data: tamper(connection, data) if connection is bad else data
     assert ask_truly(daemon, "second.example") < 1 * SLACK
     ask_many(daemon, "n", 20)
     assert bad.closed
@@ -508,17 +508,17 @@ def test_a_server_that_understands_nothing_is_asked_twice(daemon, server, twist)
 
 def test_a_failure_brings_nothing_along(daemon, server):
     server.twist = lies.large_failure
-    octets = wire.query("a.example")
+    data = wire.query("a.example")
     with daemon.udp() as client:
         for _ in range(2):  # from upstream, from the cache
-            answer = client.exchange(octets)
-            assert answer[3] & 15 == SERVFAIL and not answer[2] & 2 and len(answer) == len(octets)
+            answer = client.exchange(data)
+            assert answer[3] & 15 == SERVFAIL and not answer[2] & 2 and len(answer) == len(data)
 
 
 def test_an_extended_rcode_is_no_success(daemon, server):
     def twist(query, answer):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
-                             question=wire.question_section(query.octets), additional=[wire.opt(rcode=1)])]
+                             question=wire.question_section(query.data), additional=[wire.opt(rcode=1)])]
     server.twist = twist
     for _ in range(2):
         assert daemon.ask("a.example").rcode() == SERVFAIL
@@ -605,7 +605,7 @@ def test_starting_before_the_server(make_daemon, make_server):
 
 
 def test_the_reason_is_told_behind_a_long_name(make_daemon, server):
-    daemon = make_daemon(server.upstream(name="the-name-of-an-upstream-that-takes-all-of-the-sixty-four-octets"))
+    daemon = make_daemon(server.upstream(name="the-name-of-an-upstream-that-takes-all-of-the-sixty-three-bytes"))
     server.refuse()
     answer = daemon.ask("a.example", edns=True)
     assert "refused" in wire.extended_errors(answer)[0][1].lower()

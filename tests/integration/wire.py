@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""DNS messages as octets: what the tests send when a library would refuse to, and the servers when one would be slow."""
+"""DNS messages as bytes: what the tests send when a library would refuse to, and the servers when one would be slow."""
 import collections
 import random
 import struct
@@ -18,7 +18,7 @@ Question = collections.namedtuple("Question", "id flags name type klass edns opt
 
 
 def name_wire(name):
-    """Labels as octets; `name` as text with or without its last dot, letter case kept."""
+    """Labels as bytes; `name` as text with or without its last dot, letter case kept."""
     labels = [label.encode("latin-1") for label in name.rstrip(".").split(".") if label]
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
@@ -58,41 +58,41 @@ def query(name, rdtype="A", *, edns=None, do=False, size=1232, options=(), versi
     return message(name, rdtype, **parts)
 
 
-def read_name(octets, at):
+def read_name(data, at):
     """An uncompressed name: (text as written, offset behind it)."""
     labels = []
-    while octets[at]:
-        labels.append(octets[at + 1:at + 1 + octets[at]].decode("latin-1"))
-        at += 1 + octets[at]
+    while data[at]:
+        labels.append(data[at + 1:at + 1 + data[at]].decode("latin-1"))
+        at += 1 + data[at]
     return ".".join(labels), at + 1
 
 
-def read_question(octets):
+def read_question(data):
     """What a server needs of a query: dotstub's own are read here, so oddities may raise."""
-    id, flags, questions, _, _, additional = struct.unpack_from("!6H", octets)
+    id, flags, questions, _, _, additional = struct.unpack_from("!6H", data)
     if questions != 1:
         raise ValueError("not one question")
-    name, at = read_name(octets, 12)
-    rdtype, klass = struct.unpack_from("!HH", octets, at)
+    name, at = read_name(data, 12)
+    rdtype, klass = struct.unpack_from("!HH", data, at)
     at += 4
     edns, options = None, []
     if additional:
-        _, size, ttl, length = struct.unpack_from("!HHIH", octets, at + 1)
+        _, size, ttl, length = struct.unpack_from("!HHIH", data, at + 1)
         edns, at = {"size": size, "do": bool(ttl & 0x8000), "version": ttl >> 16 & 255}, at + 11
         end = at + length
         while at < end:
-            code, length = struct.unpack_from("!HH", octets, at)
-            options.append((code, octets[at + 4:at + 4 + length]))
+            code, length = struct.unpack_from("!HH", data, at)
+            options.append((code, data[at + 4:at + 4 + length]))
             at += 4 + length
-    if at != len(octets):
-        raise ValueError(f"{len(octets) - at} octets left over")
-    return Question(id, flags, name, rdtype, klass, edns, options, len(octets))
+    if at != len(data):
+        raise ValueError(f"{len(data) - at} bytes left over")
+    return Question(id, flags, name, rdtype, klass, edns, options, len(data))
 
 
-def question_section(octets):
-    """The octets of the first question."""
-    _, at = read_name(octets, 12)
-    return octets[12:at + 4]
+def question_section(data):
+    """The bytes of the first question."""
+    _, at = read_name(data, 12)
+    return data[12:at + 4]
 
 
 def frame(payload):
@@ -111,9 +111,9 @@ def frames(buffer):
     return found
 
 
-def parse(octets):
-    """A dnspython message; trailing octets are an error."""
-    return dns.message.from_wire(octets, one_rr_per_rrset=False)
+def parse(data):
+    """A dnspython message; trailing bytes are an error."""
+    return dns.message.from_wire(data, one_rr_per_rrset=False)
 
 
 def texts(response, section="answer"):
@@ -138,7 +138,7 @@ def extended_errors(response):
 
 
 def option(response, code):
-    """The octets of one EDNS option of a response, or None."""
+    """The bytes of one EDNS option of a response, or None."""
     for found in response.options:
         if found.otype == code:
             return found.to_wire()

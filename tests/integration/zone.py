@@ -5,7 +5,7 @@ Labels of a name are directives, anywhere in it:
     ttlN        records have TTL N (else 300)          soaM-N    negative answers' SOA has TTL M and MINIMUM N
     nx          NXDOMAIN                               nodata    NOERROR without answers
     nosoa       a negative answer without SOA          cnameN    a chain of N aliases to the name without this label
-    bigN        TXT of about N octets                  manyN     N address records
+    bigN        TXT of about N bytes                  manyN     N address records
     servfail refused                                   that rcode
     ad          the AD flag is set                     glue      an additional section
     edeN        an extended error with info code N     httpsN    (HTTPS) N records
@@ -26,8 +26,8 @@ DIRECTIVE = re.compile(r"(ttl|big|many|cname|ede|https)(\d+)|soa(\d+)-(\d+)|nx|n
 def hash_of(name):
     """FNV-1a of the lower-case name without its last dot, as in tests/tools/question.c."""
     value = 2166136261
-    for octet in name.lower().rstrip(".").encode("latin-1"):
-        value = (value ^ octet) * 16777619 & 0xFFFFFFFF
+    for byte in name.lower().rstrip(".").encode("latin-1"):
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
     return value
 
 
@@ -61,7 +61,7 @@ def target_of(name):
 
 
 def text_of(size):
-    """Strings that fill a TXT record of `size` octets."""
+    """Strings that fill a TXT record of `size` bytes."""
     out = b""
     while size > 0:
         length = min(255, size - 1)
@@ -124,12 +124,10 @@ def chain(name, length, ttl):
     return records, name
 
 
-def answer(question, octets, options=()):
-    """The true answer to a question (as wire.read_question gives it, and its octets): a message.
-
-    `options` go into the OPT, if the question had one."""
+def answer(question, query, options=()):
+    """The true response to a query; `question` is what wire.read_question made of it. `options` go into the OPT, if the query has one."""
     found = directives(question.name)
-    section = wire.question_section(octets)
+    section = wire.question_section(query)
     if question.type == A and not found and not options:
         return plain_address(question, section)
     ttl, rcode, answers, authority, additional = found.get("ttl", 300), 0, [], [], []

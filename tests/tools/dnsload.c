@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A load generator for DNS over UDP and TCP that believes nothing: every question is one datagram or one
- * frame, sent once; id, question, rcode and the A record of every answer are checked; what never comes is
- * counted. Datagrams go and come in batches.
+/* A load generator for DNS over UDP and TCP that checks every response: id, Question section, rcode and A record. A query
+ * is one datagram or one frame, sent once; queries without a response are counted. Datagrams are sent and received in
+ * batches.
  *
- * Names come from a pattern with one %u, in turn or by Zipf's law; the right address is made from a hash of
- * the name, the same as in tests/integration/zone.py. At a given rate each question has its moment, and its
- * latency counts from there, however late the question left. Prints one JSON object.
+ * Names come from a pattern with one %u, in turn or by Zipf's law; the expected address is computed from a hash of the
+ * name, as in tests/integration/zone.py. At a given rate each query has a due time, and its latency is measured from
+ * there, even if it was sent later. Prints one JSON object.
  *
- * Invariants: questions are sent in the order of their numbers, so the unanswered ones time out in that order
- * too; connection.waiting[id] is the number + 1 of the question that waits under this id; sum of
- * connection.pending = sent - answered - silent.
+ * Invariants: queries are sent in the order of their numbers, so they time out in that order too;
+ * connection.waiting[id] is the number + 1 of the query that waits under this id; the sum of connection.pending is
+ * sent - answered - silent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,11 +25,10 @@
 #include <unistd.h>
 #include "names.h"
 #include "options.h"
-#include "question.h"
+#include "query.h"
 
 enum { LATE_NS = 5000000, FRAME_MAX = 65535 + 2, OUT_MAX = 1 << 20, BATCH = 64, DATAGRAM_MAX = 4096 };
 
-/* Parts of an answer's verdict. */
 static struct {
     uint32_t sent, answered, good, servfail, other_rcode, truncated, wrong, stray, silent, reconnects, stalls;
 } totals;
@@ -43,7 +42,7 @@ struct connection {
     size_t in_len, out_len;
 };
 
-struct question {
+struct query {
     uint64_t sent_ns;
     uint32_t connection, name;
     uint16_t id;
@@ -51,13 +50,13 @@ struct question {
 };
 
 static struct connection *connections;
-static struct question *questions;
+static struct query *queries;
 static uint32_t *latencies; /* in tenths of microseconds */
-static uint32_t oldest;     /* no question before this one waits */
+static uint32_t oldest;     /* all queries before this one are done */
 static int epoll_fd;
 static uint64_t start_ns, now_ns;
 
-static void die(const char *what)
+static void fail(const char *what)
 {
     fprintf(stderr, "dnsload: %s: %s\n", what, strerror(errno));
     exit(2);
@@ -67,18 +66,18 @@ static void *need(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size);
     if (!memory)
-        die("memory");
+        fail("memory");
     return memory;
 }
 
-static void look_at_the_clock(void)
+static void update_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void count_answer(const uint8_t *message, size_t len, size_t question_end, const char *name)
+static void count_answer(const uint8_t *message, size_t len, size_t query_end, const char *name)
 {
     unsigned rcode = message[3] & 15;
     totals.answered++;
@@ -88,26 +87,26 @@ static void count_answer(const uint8_t *message, size_t len, size_t question_end
         totals.servfail++;
     else if (rcode)
         totals.other_rcode++;
-    else if (options.echo || question_answered_right(message, len, question_end, name))
+    else if (options.echo || query_answered_right(message, len, query_end, name))
         totals.good++;
     else
         totals.wrong++;
 }
 
-static void question_over(uint32_t number)
+static void query_done(uint32_t number)
 {
-    struct question *question = &questions[number];
-    struct connection *connection = &connections[question->connection];
-    question->over = true;
-    connection->waiting[question->id] = 0;
+    struct query *query = &queries[number];
+    struct connection *connection = &connections[query->connection];
+    query->over = true;
+    connection->waiting[query->id] = 0;
     connection->pending--;
 }
 
 static void take_answer(struct connection *connection, const uint8_t *message, size_t len)
 {
-    uint8_t asked[QUESTION_MAX];
-    char name[QUESTION_NAME];
-    if (len < QUESTION_HEADER) {
+    uint8_t asked[QUERY_MAX];
+    char name[QUERY_NAME];
+    if (len < QUERY_HEADER) {
         totals.wrong++;
         return;
     }
@@ -117,17 +116,17 @@ static void take_answer(struct connection *connection, const uint8_t *message, s
         totals.stray++;
         return;
     }
-    name_put(name, options.pattern, options.first + questions[number].name);
-    size_t end = question_put(asked, id, name, false);
+    name_put(name, options.pattern, options.first + queries[number].name);
+    size_t end = query_put(asked, id, name, false);
     bool fits = len >= end && (options.echo || (message[2] & 0x80)) && !message[4] && message[5] == 1 &&
-                memcmp(message + QUESTION_HEADER, asked + QUESTION_HEADER, end - QUESTION_HEADER) == 0;
+                memcmp(message + QUERY_HEADER, asked + QUERY_HEADER, end - QUERY_HEADER) == 0;
     if (!fits) {
         totals.wrong++;
         return;
     }
-    latencies[totals.answered] = (uint32_t)((now_ns - questions[number].sent_ns) / 100);
+    latencies[totals.answered] = (uint32_t)((now_ns - queries[number].sent_ns) / 100);
     count_answer(message, len, end, name);
-    question_over(number);
+    query_done(number);
 }
 
 static void connection_open(struct connection *connection)
@@ -135,30 +134,30 @@ static void connection_open(struct connection *connection)
     int on = 1, size = 4 << 20;
     int fd = socket(options.server.ss_family, (options.tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        die("socket");
+        fail("socket");
     if (options.tcp)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     else
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     if (connect(fd, (struct sockaddr *)&options.server, options.server_len))
-        die("connect");
+        fail("connect");
     (void)fcntl(fd, F_SETFL, O_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event))
-        die("epoll_ctl");
+        fail("epoll_ctl");
     connection->fd = fd;
     connection->in_len = connection->out_len = 0;
 }
 
-/* The server closed: what it still owes is lost, and the next question opens a new connection. */
+/* The server closed the connection: its outstanding queries are lost, and the next query opens a new connection. */
 static void connection_lost(struct connection *connection)
 {
     close(connection->fd);
     connection->fd = -1;
     totals.reconnects++;
     for (uint32_t number = oldest; number < totals.sent && connection->pending; number++) {
-        if (!questions[number].over && &connections[questions[number].connection] == connection) {
-            question_over(number);
+        if (!queries[number].over && &connections[queries[number].connection] == connection) {
+            query_done(number);
             totals.silent++;
         }
     }
@@ -200,12 +199,12 @@ static void tcp_readable(struct connection *connection)
             return;
         }
         connection->in_len += (size_t)got;
-        look_at_the_clock();
+        update_now();
         tcp_take_frames(connection);
     }
 }
 
-/* Datagrams for which there is no room are lost, as on a network. */
+/* Datagrams that do not fit into the socket buffer are lost, as on a network. */
 static void udp_flush(struct connection *connection)
 {
     struct mmsghdr messages[BATCH];
@@ -220,7 +219,7 @@ static void udp_flush(struct connection *connection)
         }
         for (unsigned sent = 0; sent < count;) {
             int done = sendmmsg(connection->fd, messages + sent, count - sent, 0);
-            sent += done > 0 ? (unsigned)done : errno != ECONNREFUSED; /* that is of an earlier question */
+            sent += done > 0 ? (unsigned)done : errno != ECONNREFUSED; /* the error belongs to an earlier query */
         }
     }
     connection->out_len = 0;
@@ -238,55 +237,55 @@ static void udp_readable(struct connection *connection)
             messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
         }
         count = recvmmsg(connection->fd, messages, BATCH, MSG_DONTWAIT, NULL);
-        look_at_the_clock();
+        update_now();
         for (int i = 0; i < count; i++)
             take_answer(connection, datagrams[i], messages[i].msg_len);
     } while (count == BATCH || (count < 0 && errno == ECONNREFUSED));
 }
 
-/* The next connection, in turn, that has room for one more question; NULL: none has. */
+/* The next connection, in turn, that has room for one more query; NULL: all are full. */
 static struct connection *connection_with_room(void)
 {
     static uint32_t turn;
     for (uint32_t tried = 0; tried < options.connections; tried++) {
         struct connection *connection = &connections[turn++ % options.connections];
-        if (connection->pending < options.in_flight && connection->out_len < OUT_MAX - QUESTION_MAX)
+        if (connection->pending < options.in_flight && connection->out_len < OUT_MAX - QUERY_MAX)
             return connection;
     }
     return NULL;
 }
 
-/* When the question of this number is to leave. */
+/* The time at which the query of this number is due. */
 static uint64_t due_ns(uint32_t number)
 {
     return options.rate ? start_ns + (uint64_t)number * 1000000000 / options.rate : now_ns;
 }
 
-static void ask(struct connection *connection, uint32_t number)
+static void send_query(struct connection *connection, uint32_t number)
 {
-    char name[QUESTION_NAME];
-    struct question *question = &questions[number];
+    char name[QUERY_NAME];
+    struct query *query = &queries[number];
     if (connection->fd < 0)
         connection_open(connection);
     while (connection->waiting[connection->next_id])
         connection->next_id++;
-    question->sent_ns = due_ns(number);
-    question->connection = (uint32_t)(connection - connections);
-    question->id = connection->next_id++;
-    name_put(name, options.pattern, options.first + question->name);
+    query->sent_ns = due_ns(number);
+    query->connection = (uint32_t)(connection - connections);
+    query->id = connection->next_id++;
+    name_put(name, options.pattern, options.first + query->name);
     uint8_t *frame = connection->out + connection->out_len;
-    size_t len = question_put(frame + 2, question->id, name, options.edns);
+    size_t len = query_put(frame + 2, query->id, name, options.edns);
     frame[0] = (uint8_t)(len >> 8);
     frame[1] = (uint8_t)len;
     connection->out_len += 2 + len;
-    connection->waiting[question->id] = number + 1;
+    connection->waiting[query->id] = number + 1;
     connection->pending++;
     totals.sent++;
 }
 
-/* A generator that was kept from running must not send in a burst what it missed: that is another load. So
- * all that is still to be asked moves. It does not where the server left no room: that is latency. */
-static void forgive_lateness(void)
+/* If the generator did not get the CPU, it must not send the missed queries in a burst, which would be another load: the
+ * remaining schedule is delayed instead. If the server left no room, the schedule stays: that is latency. */
+static void delay_schedule(void)
 {
     uint64_t due = due_ns(totals.sent);
     if (now_ns > due + LATE_NS) {
@@ -295,16 +294,16 @@ static void forgive_lateness(void)
     }
 }
 
-static void ask_what_is_due(void)
+static void send_due(void)
 {
     static bool no_room;
     if (totals.sent < options.count && !no_room)
-        forgive_lateness();
+        delay_schedule();
     for (no_room = false; totals.sent < options.count && due_ns(totals.sent) <= now_ns && !no_room;) {
         struct connection *connection = connection_with_room();
         no_room = !connection;
         if (connection)
-            ask(connection, totals.sent);
+            send_query(connection, totals.sent);
     }
     for (uint32_t i = 0; i < options.connections; i++) {
         if (connections[i].fd >= 0 && connections[i].out_len)
@@ -312,19 +311,18 @@ static void ask_what_is_due(void)
     }
 }
 
-static void give_up_the_old(void)
+static void expire_old(void)
 {
-    while (oldest < totals.sent &&
-           (questions[oldest].over || now_ns > questions[oldest].sent_ns + options.patience_ns)) {
-        if (!questions[oldest].over) {
-            question_over(oldest);
+    while (oldest < totals.sent && (queries[oldest].over || now_ns > queries[oldest].sent_ns + options.patience_ns)) {
+        if (!queries[oldest].over) {
+            query_done(oldest);
             totals.silent++;
         }
         oldest++;
     }
 }
 
-/* Until the next question is due, a millisecond at most. */
+/* Time until the next query is due, at most a millisecond. */
 static struct timespec until_due(void)
 {
     uint64_t wait = 1000000;
@@ -338,10 +336,10 @@ static struct timespec until_due(void)
 static void run(void)
 {
     struct epoll_event events[64];
-    look_at_the_clock();
+    update_now();
     start_ns = now_ns;
     while (totals.sent < options.count || oldest < totals.sent) {
-        ask_what_is_due();
+        send_due();
         struct timespec wait = until_due();
         int count = epoll_pwait2(epoll_fd, events, 64, &wait, NULL);
         for (int i = 0; i < count; i++) {
@@ -349,8 +347,8 @@ static void run(void)
             if (connection->fd >= 0)
                 (options.tcp ? tcp_readable : udp_readable)(connection);
         }
-        look_at_the_clock();
-        give_up_the_old();
+        update_now();
+        expire_old();
     }
 }
 
@@ -384,8 +382,8 @@ int main(int argc, char **argv)
     options_read(argc, argv);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
-        die("epoll");
-    questions = need(options.count, sizeof *questions);
+        fail("epoll");
+    queries = need(options.count, sizeof *queries);
     latencies = need(options.count, sizeof *latencies);
     connections = need(options.connections, sizeof *connections);
     for (uint32_t i = 0; i < options.connections; i++) {
@@ -398,9 +396,9 @@ int main(int argc, char **argv)
     double *sums = need(options.distinct, sizeof *sums);
     draw_init(&draw, options.distinct, options.zipf, sums);
     for (uint32_t number = 0; number < options.count; number++)
-        questions[number].name = draw_next(&draw);
+        queries[number].name = draw_next(&draw);
     free(sums);
-    look_at_the_clock();
+    update_now();
     uint64_t begin_ns = now_ns;
     run();
     report((double)(now_ns - begin_ns) / 1e9);

@@ -49,7 +49,7 @@ static size_t put_number(char *text, uint32_t number)
     return count;
 }
 
-void name_put(char text[QUESTION_NAME], const char *pattern, uint32_t number)
+void name_put(char text[QUERY_NAME], const char *pattern, uint32_t number)
 {
     for (; *pattern && !(pattern[0] == '%' && pattern[1] == 'u'); pattern++)
         *text++ = *pattern;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The names that dnsload asks for: a pattern with one %u, and which number stands there in each question. */
+/* The names of dnsload's queries: a pattern with one %u, and the number that replaces it in each query. */
 #ifndef DOTSTUB_TESTS_NAMES_H
 #define DOTSTUB_TESTS_NAMES_H
 
 #include <stdint.h>
-#include "question.h"
+#include "query.h"
 
-/* Draws numbers below `distinct`: in turn if zipf is 0, else number n comes up in proportion to 1 / (n +
- * 1)^zipf. The same numbers in each run. `sums` is room for `distinct` values. */
+/* Draws numbers below `distinct`: in turn if zipf is 0, else n with a probability in proportion to 1 / (n + 1)^zipf.
+ * Each run draws the same numbers. `sums` has room for `distinct` values. */
 struct draw {
     uint32_t distinct, turn;
     uint64_t state;
@@ -16,10 +16,10 @@ struct draw {
 
 void draw_init(struct draw *draw, uint32_t distinct, double zipf, double *sums);
 uint32_t draw_next(struct draw *draw);
-/* Any share from 0 to below 1, all alike. */
+/* Uniformly distributed in [0, 1). */
 double draw_share(struct draw *draw);
 
-/* The pattern with the number in the place of its %u, if it has one. */
-void name_put(char text[QUESTION_NAME], const char *pattern, uint32_t number);
+/* Writes the pattern, with its %u (if any) replaced by the number. */
+void name_put(char text[QUERY_NAME], const char *pattern, uint32_t number);
 
 #endif

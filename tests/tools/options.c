@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "question.h"
+#include "query.h"
 
 struct options options = {.pattern = "n%u.example",
                           .distinct = 1,
@@ -28,14 +28,14 @@ static void set_server(const char *address, uint16_t port)
         v6->sin6_port = htons(port);
         options.server_len = sizeof *v6;
     } else {
-        fprintf(stderr, "dnsload: %s is no address\n", address);
+        fprintf(stderr, "dnsload: %s is not an address\n", address);
         exit(2);
     }
 }
 
 static void usage(void)
 {
-    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-E (ECHO)] [-n QUESTIONS] [-N "
+    fputs("usage: dnsload [-s ADDRESS] [-p PORT] [-t (TCP)] [-e (EDNS)] [-E (ECHO)] [-n QUERIES] [-N "
           "PATTERN with %u]\n"
           "               [-d DISTINCT NAMES] [-z ZIPF EXPONENT] [-f FIRST] [-c CONNECTIONS] [-m IN FLIGHT "
           "ON EACH] [-r PER "
@@ -99,7 +99,7 @@ void options_read(int argc, char **argv)
         }
     }
     bool sane = options.distinct && options.connections && options.in_flight && options.in_flight < 65536 &&
-                strlen(options.pattern) < QUESTION_NAME - 16;
+                strlen(options.pattern) < QUERY_NAME - 16;
     if (optind < argc || !sane)
         usage();
     set_server(address, port);

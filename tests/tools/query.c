@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "question.h"
+#include "query.h"
 #include <string.h>
 
-void question_address(const char *name, uint8_t address[4])
+void query_address(const char *name, uint8_t address[4])
 {
     uint32_t hash = 2166136261U;
     for (; *name; name++) {
-        uint8_t octet = (uint8_t)(*name >= 'A' && *name <= 'Z' ? *name + 32 : *name);
-        hash = (hash ^ octet) * 16777619U;
+        uint8_t byte = (uint8_t)(*name >= 'A' && *name <= 'Z' ? *name + 32 : *name);
+        hash = (hash ^ byte) * 16777619U;
     }
     address[0] = (uint8_t)(11 + (hash >> 24) % 100);
     address[1] = (uint8_t)(hash >> 16);
@@ -29,15 +29,15 @@ static size_t put_name(uint8_t *out, const char *text)
     return len;
 }
 
-size_t question_put(uint8_t out[QUESTION_MAX], uint16_t id, const char *name, bool edns)
+size_t query_put(uint8_t out[QUERY_MAX], uint16_t id, const char *name, bool edns)
 {
     static const uint8_t head[] = {1, 0, 0, 1, 0, 0, 0, 0, 0}, tail[] = {0, 1, 0, 1};
     static const uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0};
     out[0] = (uint8_t)(id >> 8);
     out[1] = (uint8_t)id;
     memcpy(out + 2, head, sizeof head);
-    out[QUESTION_HEADER - 1] = edns;
-    size_t len = QUESTION_HEADER + put_name(out + QUESTION_HEADER, name);
+    out[QUERY_HEADER - 1] = edns;
+    size_t len = QUERY_HEADER + put_name(out + QUERY_HEADER, name);
     memcpy(out + len, tail, sizeof tail);
     len += sizeof tail;
     if (edns) {
@@ -47,11 +47,11 @@ size_t question_put(uint8_t out[QUESTION_MAX], uint16_t id, const char *name, bo
     return len;
 }
 
-bool question_answered_right(const uint8_t *message, size_t len, size_t at, const char *name)
+bool query_answered_right(const uint8_t *message, size_t len, size_t at, const char *name)
 {
     uint8_t expected[4];
     unsigned count = (unsigned)(message[6] << 8 | message[7]), found = 0;
-    question_address(name, expected);
+    query_address(name, expected);
     for (; count; count--) {
         while (at < len && message[at] && message[at] < 192)
             at += message[at] + 1U;
