@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every packet that passes the loopback of a namespace, as seen from a packet socket."""
+"""Captures every packet on the loopback interface of a namespace with a packet socket."""
 import collections
 import ipaddress
 import socket
@@ -12,7 +12,7 @@ SYN = 2
 
 
 def read_packet(frame):
-    """An Ethernet frame of loopback; ports, flags and payload for UDP and TCP alone."""
+    """Parses an Ethernet frame of loopback; only UDP and TCP have ports, flags and a payload."""
     kind = struct.unpack_from("!H", frame, 12)[0]
     data = frame[14:]
     if kind == 0x0800:
@@ -60,7 +60,7 @@ class Capture:
     END = b"this is the end of the capture"
 
     def stop(self, namespace):
-        """Everything that was sent before this call, once it has all been seen."""
+        """Waits for all packets that were sent before this call, and returns them."""
         with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(self.END, ("127.0.0.1", 9))
         self.thread.join(10)

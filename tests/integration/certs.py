@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A throwaway CA and certificates for dns.google, good ones and every kind of bad one, made when first asked for."""
+"""A throwaway CA and certificates for dns.google, valid ones and every kind of invalid one, made on first use."""
 import base64
 import datetime
 import functools
@@ -18,7 +18,7 @@ ENCODING = serialization.Encoding
 
 
 class Certificate:
-    """A certificate with its key and issuer, and where the PEM files lie."""
+    """A certificate with its key, its issuer and the paths of its PEM files."""
 
     def __init__(self, directory, label, certificate, key, issuer):
         self.label, self.certificate, self.key, self.issuer = label, certificate, key, issuer
@@ -29,7 +29,7 @@ class Certificate:
         self.key_file.chmod(0o644)
 
     def chain(self):
-        """From the certificate up to, and without, the root."""
+        """The certificates from this one up to the root, without the root."""
         links = [self]
         while links[-1].issuer:
             links.append(links[-1].issuer)
@@ -63,7 +63,7 @@ class Certificates:
 
     def make(self, label, issuer=None, *, subject=NAME, names=None, ca=None, days=(-1, 30), key=None, usage=None,
              path_length=None, constraints=None, digest=None, signs=True):
-        """`names` None: no SAN; `ca` None: no basic constraints; `days`: valid from and to, from now."""
+        """`names` None: no SAN; `ca` None: no basic constraints; `days`: first and last day of validity, relative to now."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
@@ -86,7 +86,7 @@ class Certificates:
         if issuer:
             builder = builder.add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), False)
-        with warnings.catch_warnings():  # SHA-1 is on purpose
+        with warnings.catch_warnings():  # SHA-1 is intended
             warnings.simplefilter("ignore")
             signed = builder.sign(issuer.key if issuer else key, digest or hashes.SHA256())
         return Certificate(self.directory, label, signed, key, issuer)
@@ -115,7 +115,7 @@ def leaf(**parts):
 
 
 def below(**parts):
-    """A fine certificate below an intermediate that is not."""
+    """A valid certificate below an invalid intermediate."""
     def make(certs, label):
         between = certs.make(label + "-issuer", certs.authority,
                              **{"subject": "Intermediate", "ca": True, **parts})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients that send each question once and show what came back, byte for byte."""
+"""Clients that send each query once and return the response unchanged."""
 import json
 import os
 import pathlib
@@ -13,7 +13,7 @@ from processes import PATIENCE
 
 
 class Silence(AssertionError):
-    """Nothing came."""
+    """No response within the time limit."""
 
 
 class UdpClient:
@@ -40,7 +40,7 @@ class UdpClient:
         return self.receive(timeout)
 
     def ask(self, name, rdtype="A", timeout=PATIENCE, **parts):
-        """One question, one datagram: the answer as dnspython reads it. The id must fit."""
+        """Sends one query in one datagram; returns the response as dnspython reads it. The id must match."""
         data = wire.query(name, rdtype, **parts)
         answer = self.exchange(data, timeout)
         assert answer[:2] == data[:2], "an answer with another id"
@@ -73,7 +73,7 @@ class TcpClient:
         self.socket.sendall(data)
 
     def send(self, *messages):
-        """All of them in one write."""
+        """Sends all messages in one write."""
         self.write(b"".join(map(wire.frame, messages)))
 
     def receive(self, timeout=PATIENCE):
@@ -93,7 +93,7 @@ class TcpClient:
         return self.ready.pop(0)
 
     def receive_all(self, count, timeout=PATIENCE):
-        """So many messages, by id."""
+        """Receives `count` messages; returns them by id."""
         found = {}
         for _ in range(count):
             message = self.receive(timeout)
@@ -136,18 +136,18 @@ class TcpClient:
 
 
 class Load:
-    """tests/tools/dnsload, running: `.result()` is what it counted."""
+    """A running tests/tools/dnsload; `.result()` waits for its counts."""
 
     TOOLS = pathlib.Path(os.environ.get("TEST_TOOLS", "build/tests/tools"))
 
     def __init__(self, address, port, *, prefix=(), tcp=False, edns=False, **numbers):
-        """Numbers: questions, distinct, first, connections, in_flight, rate, patience (ms); name: a pattern with %u."""
-        letters = {"questions": "n", "distinct": "d", "first": "f", "connections": "c", "in_flight": "m", "rate": "r",
+        """Numbers: queries, distinct, first, connections, in_flight, rate, patience (ms); name: a pattern with %u."""
+        flags = {"queries": "n", "distinct": "d", "first": "f", "connections": "c", "in_flight": "m", "rate": "r",
                    "patience": "w", "name": "N"}
         command = [*prefix, str(self.TOOLS / "dnsload"), "-s", address, "-p", str(port)]
         command += ["-t"] * tcp + ["-e"] * edns
         for name, value in numbers.items():
-            command += ["-" + letters[name], str(value)]
+            command += ["-" + flags[name], str(value)]
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def result(self, timeout=60):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every test may have: certificates, servers that lie, real ones, daemons. All of it ends with the test."""
+"""Fixtures for all tests: certificates, lying servers, real servers, daemons. All of them stop with the test."""
 import contextlib
 import os
 import pathlib
@@ -41,7 +41,7 @@ def public_path():
 
 @pytest.fixture
 def make_server(certs, cleanup):
-    """make_server(certificate, address=..., ...): a DoT server that lies when told to."""
+    """make_server(certificate, address=..., ...): a DoT server that lies when the test makes it."""
     def make(certificate=None, **options):
         server = DotServer(certificate or certs.good, **options)
         cleanup.callback(server.stop)
@@ -56,8 +56,8 @@ def server(make_server):
 
 @pytest.fixture
 def make_daemon(certs, tmp_path, cleanup):
-    """make_daemon(server, ..., cache={...}): a daemon that asks these servers. At the end it must stop cleanly, if the
-    test has not stopped it already."""
+    """make_daemon(server, ..., cache={...}): a daemon with these servers as upstreams. At the end of the test it must
+    stop cleanly, unless the test has stopped it."""
     def make(*servers, **options):
         upstreams = [server.upstream() if hasattr(server, "upstream") else server for server in servers]
         options.setdefault("ca_file", certs.ca_file)
@@ -92,8 +92,8 @@ def real_server(request, certs, tmp_path_factory):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--browser", action="store_true", help="the status page in a real browser, too")
-    parser.addoption("--faults", action="store_true", help="the table of faults under steady traffic too, and the storms whole")
+    parser.addoption("--browser", action="store_true", help="also run the status page in a real browser")
+    parser.addoption("--faults", action="store_true", help="also run the table of faults under steady traffic, and the complete storms")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dotstub itself, started for a test: Daemon(server.upstream(), ...) is running and answers when it is made."""
+"""dotstub started for a test: Daemon(server.upstream(), ...) returns when it is ready."""
 import json
 import os
 import pathlib
@@ -12,18 +12,18 @@ from processes import PATIENCE, Process, free_port
 
 BINARY = pathlib.Path(os.environ.get("TEST_BINARY", pathlib.Path(__file__).parents[2] / "build" / "dotstub"))
 FLAVOUR = os.environ.get("TEST_FLAVOUR", "plain")
-USER = "nobody"  # what the daemon becomes: every system has it
-# Sanitizers make it slower: limits of time and memory are stretched by this.
+USER = "nobody"  # the user of the daemon; every system has it
+# Factor for limits of time and memory, since sanitizers make the daemon slower.
 SLACK = {"plain": 1, "address": 3, "thread": 8}[FLAVOUR]
 PREFIX = ["setarch", "-R"] if FLAVOUR == "thread" else []
 REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|[Aa]ssertion .*failed")
 
 
 def environment(**variables):
-    """The environment of a test's daemon: nothing of ours, and sanitizers that tell by the exit status."""
-    kept = {name: value for name, value in os.environ.items()
+    """The environment of a daemon: without our own settings, and with sanitizers that report by the exit status."""
+    inherited = {name: value for name, value in os.environ.items()
             if not name.startswith(("DOTSTUB_", "JOURNAL_", "LISTEN_", "NOTIFY_"))}
-    return {**kept, "ASAN_OPTIONS": "exitcode=99:detect_leaks=1:detect_stack_use_after_return=1",
+    return {**inherited, "ASAN_OPTIONS": "exitcode=99:detect_leaks=1:detect_stack_use_after_return=1",
             "UBSAN_OPTIONS": "print_stacktrace=1", "TSAN_OPTIONS": "exitcode=99:halt_on_error=0", **variables}
 
 
@@ -51,7 +51,7 @@ class Daemon(Process):
 
     def __init__(self, directory, upstreams, *, ca_file=None, addresses=("127.0.0.1", "::1"), port=None, namespace=None,
                  wait=True, file=True, arguments=(), variables=None, options=None, exec_as=(), **config):
-        """`config`: sections that are merged over the test's own. `file` False: started without a file. `exec_as`: put before its
+        """`config`: sections merged over the default ones of the tests. `file` False: started without a file. `exec_as`: prefix of the
         command."""
         self.namespace, self.addresses = namespace, addresses
         self.port = port or free_port(*addresses)
@@ -74,7 +74,7 @@ class Daemon(Process):
         self.wait_line(r"daemon: ready")
         return self
 
-    # Asking.
+    # Queries.
 
     def udp(self, address="127.0.0.1", **options):
         return UdpClient(address, self.port, **self.in_namespace(options))
@@ -88,12 +88,12 @@ class Daemon(Process):
         return options
 
     def ask(self, name, rdtype="A", *, tcp=False, address="127.0.0.1", **parts):
-        """One question from a client of its own."""
+        """Sends one query from a new client; returns the response."""
         with (self.tcp if tcp else self.udp)(address) as client:
             return client.ask(name, rdtype, **parts)
 
     def dig(self, *arguments, tool="dig"):
-        """The standard output of dig (kdig): one try, no fallback."""
+        """The standard output of dig or kdig, without retry and fallback."""
         once = ["+tries=1", "+timeout=10"] if tool == "dig" else ["+retry=0", "+timeout=10"]
         done = subprocess.run([*self.prefix, tool, "@127.0.0.1", "-p", str(self.port), *once, *map(str, arguments)],
                               capture_output=True, text=True, timeout=30)
@@ -106,7 +106,7 @@ class Daemon(Process):
     # Ending.
 
     def stop(self, timeout=PATIENCE):
-        """SIGTERM; a clean end and no report of a sanitizer."""
+        """Sends SIGTERM; the daemon must exit with status 0 and without a report of a sanitizer."""
         status = self.end(timeout)
         self.check_log()
         assert status == 0, f"exit status {status}:\n" + "\n".join(self.log()[-40:])

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A DNS-over-TLS server that tells the truth (zone.py) until it is told to lie.
+"""A DNS-over-TLS server that gives the true responses (zone.py) unless a test makes it lie.
 
     server = DotServer(certs.good)              on a free port of 127.0.0.1, in a thread of its own
-    server.delay = 0.3                          each lie is an attribute, to be set and changed at any time:
-    with server.lying(twist=lies.wrong_id):     ... or for a while
+    server.delay = 0.3                          each lie is an attribute that a test sets at any time:
+    with server.lying(twist=lies.wrong_id):     ... or for the duration of a block
     server.wait_for(lambda: len(server.queries) == 3)
-    server.queries, server.connections          what it saw
+    server.queries, server.connections          the queries and connections so far
 
-TLS runs over memory, so every record and every segment is the server's to shape.
+TLS runs over memory BIOs, so that the server controls each record and each segment.
 """
 import asyncio
 import contextlib
@@ -21,11 +21,11 @@ import time
 import wire
 import zone
 
-PATIENCE = 10  # seconds that a test waits for what must come
+PATIENCE = 10  # seconds that a test waits for an event
 
 
 def context(certificate, *, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), tickets=True, alpn=True):
-    """What the server brings to handshakes. A new one knows no ticket of an older one."""
+    """The TLS context of the server. A new context does not accept tickets of an older one."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.set_ciphers("DEFAULT@SECLEVEL=0")
     made.load_cert_chain(certificate.chain_file, certificate.key_file)
@@ -40,7 +40,7 @@ def context(certificate, *, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLS
 
 @dataclasses.dataclass
 class Query:
-    """One question as it came in."""
+    """A received query."""
     name: str
     type: int
     question: wire.Question
@@ -51,7 +51,7 @@ class Query:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: what was seen of it, and the machinery that answers on it."""
+    """The connection of one client: its observed state, and the protocol that answers on it."""
 
     def __init__(self, server):
         self.server = server
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self.server_name = None
         self.established = self.resumed = self.greeted = False
         self.version = self.cipher = self.alpn = None
-        self.reads = self.records = 0  # what came after the handshake
+        self.reads = self.records = 0  # counted after the handshake
         self.queries, self.answers = 0, 0
         self.end = None  # how the client ended it: "close_notify", "fin", "error: ..."
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self.clear, self.waiting, self.flushing, self.held = bytearray(), [], False, []
         self.idle_timer = None
 
-    # What asyncio tells.
+    # Callbacks of asyncio.
 
     def connection_made(self, transport):
         self.transport = transport
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         if self.server.accept in ("rst", "fin"):
             self.close(self.server.accept)
         elif self.server.accept == "deaf":
-            self.server.loop.call_soon(self.server.loop.call_soon, transport.pause_reading)  # once asyncio has begun to read
+            self.server.loop.call_soon(self.server.loop.call_soon, transport.pause_reading)  # after asyncio has begun to read
 
     def data_received(self, data):
         if not self.client_hello:
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
                 self.transport.write(bytes([21, 3, 3, 0, 2, 2, 120]))
             self.close("rst" if self.server.refuse_alpn == "rst" else "fin")
             return
-        if isinstance(self.server.accept, bytes):  # says this instead of a handshake
+        if isinstance(self.server.accept, bytes):  # sends this instead of a handshake
             self.transport.write(self.server.accept)
             return
         if self.server.accept in ("silent", "deaf"):
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         with self.server.noticing():
             self.closed = time.monotonic()
 
-    # Inwards.
+    # Receiving.
 
     def shake_hands(self):
         try:
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
         else:
             self.answer(query)
 
-    # Outwards.
+    # Sending.
 
     def answer(self, query):
         if self.transport.is_closing():
@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
             self.send(query, payloads)
 
     def hold(self, query, payloads):
-        """Keeps answers back until there are enough (or nothing came for a while), then gives the newest first."""
+        """Delays responses until `reorder` of them wait (or 50 ms have passed), then sends the newest first."""
         self.held.append((query, payloads))
         if len(self.held) >= self.server.reorder:
             self.release()
@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
             self.close(self.server.close_how)
 
     def flush(self):
-        """The turn's answers, as records and segments of the shape asked for."""
+        """Sends the responses of the turn as records and segments of the configured shape."""
         self.flushing = False
         waiting, self.waiting = self.waiting, []
         if not waiting or self.transport.is_closing():
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
         elif data:
             self.transport.write(data)
 
-    # Ends.
+    # Closing.
 
     def wind_idle_timer(self):
         if self.idle_timer:
@@ -280,24 +280,24 @@ class Connection(asyncio.Protocol):
 
 
 class DotServer:
-    # The lies, and their truthful values.
+    # The lies, and their values in a truthful server.
     LIES = {
-        "accept": None,      # rst, fin: at once; silent: reads, says nothing; deaf: reads nothing; bytes: says these
-        "refuse_alpn": None,  # alert, rst, fin: a ClientHello that offers ALPN "dot" gets this
-        "greet_after": 0,    # seconds, then it takes part in the handshake
+        "accept": None,      # rst, fin: closed at once; silent: reads, sends nothing; deaf: reads nothing; bytes: sends these
+        "refuse_alpn": None,  # alert, rst, fin: sent for a ClientHello that offers ALPN "dot"
+        "greet_after": 0,    # seconds before it continues the handshake
         "deaf": False,       # reads nothing after the handshake
         "one_of_a_record": False,  # reads the first query of each record and loses the rest
-        "silence": False,    # True, or of a query: not answered
+        "silence": False,    # True, or a function of the query: no response
         "delay": 0,          # seconds, or a function of the query
-        "twist": None,       # (query, true answer) -> messages to send instead (lies.py)
+        "twist": None,       # (query, true response) -> messages to send instead (lies.py)
         "framing": None,     # (connection, message) -> bytes instead of a frame
         "tamper": None,      # (connection, ciphertext) -> bytes to put on the wire
-        "shape": None,       # byte records, byte writes, record each; None: the turn's answers in one record
-        "reorder": 0,        # so many answers are kept and sent newest first
-        "close_after": 0,    # so many answers, then the connection ends
-        "close_idle": 0,     # seconds without a query or an answer, then it ends
+        "shape": None,       # byte records, byte writes, record each; None: all responses of a turn in one record
+        "reorder": 0,        # number of responses that are sent together, newest first
+        "close_after": 0,    # number of responses after which the connection ends
+        "close_idle": 0,     # seconds without a query or a response after which it ends
         "close_how": "notify",
-        "options": (),       # EDNS options of every answer: (code, data)
+        "options": (),       # EDNS options of every response: (code, data)
     }  # fmt: skip
 
     def __init__(self, certificate, address="127.0.0.1", port=0, *, namespace=None, **tls):
@@ -314,10 +314,10 @@ class DotServer:
         self.server = self.run(self.serve(self.listening))
         self.fillers = []
 
-    # Lying.
+    # The lies.
 
     def truth(self):
-        """Takes back every lie."""
+        """Ends all lies."""
         for lie, value in self.LIES.items():
             setattr(self, lie, value)
 
@@ -331,11 +331,11 @@ class DotServer:
             setattr(self, lie, value)
 
     def swap(self, certificate, **tls):
-        """Another certificate from the next connection on; tickets of before are worth nothing then."""
+        """Uses another certificate from the next connection on; earlier tickets become invalid."""
         self.context = context(certificate, **tls)
 
     def kill(self, how="rst", which=lambda connection: True):
-        """Ends connections that are open; gives their number."""
+        """Closes open connections; returns their number."""
         def do():
             chosen = [one for one in self.connections if one.closed is None and which(one)]
             for connection in chosen:
@@ -344,7 +344,7 @@ class DotServer:
         return self.do(do)
 
     def deafen(self):
-        """What is open is read no more, for good; gives its number."""
+        """Stops reading from the open connections for ever; returns their number."""
         def do():
             chosen = self.open
             for connection in chosen:
@@ -353,13 +353,13 @@ class DotServer:
         return self.do(do)
 
     def refuse(self):
-        """Connections are refused from now on, and those that are open are reset."""
+        """Refuses connections from now on, and resets the open ones."""
         self.do(self.server.close)
         self.kill("rst")
         self.unfill()
 
     def blackhole(self):
-        """SYNs are swallowed from now on: a listener that accepts nobody and whose queue is full."""
+        """Ignores SYNs from now on, with a listener that accepts no connection and whose queue is full."""
         self.refuse()
         self.listening = self.listener(self.port, backlog=0)
         while True:
@@ -382,20 +382,20 @@ class DotServer:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(PATIENCE)
 
-    # Seeing.
+    # Observing.
 
     @contextlib.contextmanager
     def noticing(self):
-        """Around a change that somebody may wait for."""
+        """Context of a change for which a test may wait."""
         with self.changed:
             yield
             self.changed.notify_all()
 
     def wait_for(self, condition, timeout=PATIENCE):
-        """Waits until the condition holds; gives its value."""
+        """Waits until the condition holds; returns its value."""
         with self.changed:
             value = self.changed.wait_for(condition, timeout)
-        assert value, f"waited {timeout} s in vain; {len(self.queries)} queries, {len(self.connections)} connections"
+        assert value, f"condition not met in {timeout} s; {len(self.queries)} queries, {len(self.connections)} connections"
         return value
 
     def asked(self, name, rdtype=None):
@@ -429,12 +429,12 @@ class DotServer:
         return most
 
     def forget(self):
-        """Starts the records anew (connections that are open stay known)."""
+        """Forgets all queries and the closed connections."""
         with self.changed:
             self.queries = []
             self.connections = [connection for connection in self.connections if connection.closed is None]
 
-    # Machinery.
+    # Internals.
 
     def socket(self):
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
@@ -467,5 +467,5 @@ class DotServer:
         self.fillers = []
 
     def upstream(self, **settings):
-        """Its entry for the daemon's configuration."""
+        """Its upstream for the daemon's configuration."""
         return {"name": "liar", "tls-name": "dns.google", "addresses": [self.address], "port": self.port, **settings}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prometheus' text format, version 0.0.4, read strictly; and promtool where the machine has it."""
+"""A strict parser of Prometheus' text format, version 0.0.4; and promtool, if it is installed."""
 import math
 import re
 import shutil
@@ -13,13 +13,13 @@ PROMTOOL = shutil.which("promtool")
 
 
 def parse(text):
-    """{family: {labels: value}} of a text that keeps to every rule of the format; of a histogram {labels: (buckets, sum, count)}."""
+    """{family: {labels: value}} of a text that must follow every rule of the format; of a histogram {labels: (buckets, sum, count)}."""
     assert text.endswith("\n")
     types, samples, current = {}, {}, None
     for line in text[:-1].split("\n"):
         if found := re.match(rf"# HELP ({NAME}) (.+)\Z", line):
             current = found[1]
-            assert current not in types, f"{current} stands twice"
+            assert current not in types, f"{current} is duplicated"
             types[current] = None
         elif found := re.match(rf"# TYPE ({NAME}) (counter|gauge|histogram)\Z", line):
             assert found[1] == current and types[current] is None
@@ -30,7 +30,7 @@ def parse(text):
             endings = ("_bucket", "_sum", "_count") if types[current] == "histogram" else ("",)
             assert found[1] in [current + ending for ending in endings], f"a sample of another family: {line}"
             key = (found[1][len(current):], found[2] or "")
-            assert key not in samples.setdefault(current, {}), f"a sample stands twice: {line}"
+            assert key not in samples.setdefault(current, {}), f"a duplicate sample: {line}"
             samples[current][key] = float(found[3])
     for name, type in types.items():
         assert name.endswith("_total") == (type == "counter"), name
@@ -57,14 +57,14 @@ def histograms(samples):
 
 
 def names(text):
-    """The names that queries can use."""
+    """The names that PromQL queries can use."""
     found = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE ")}
     return {name + ending for name, type in found.items()
             for ending in (("_bucket", "_sum", "_count") if type == "histogram" else ("",))}
 
 
 def promtool(*arguments, input=None):
-    """Its complaints; "" where there are none, or no promtool."""
+    """The errors that promtool reports; "" if there are none, or no promtool."""
     if not PROMTOOL:
         return ""
     done = subprocess.run([PROMTOOL, *map(str, arguments)], input=input, capture_output=True, text=True, timeout=60)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Steady traffic through a fault and its end: each question is one datagram, asked once, and all that becomes of it is kept.
+"""Steady traffic before, during and after a fault: each query is one datagram without retransmission, and its outcome is recorded.
 
-    traffic = Traffic(daemon)              misses under names of their own, and one cached name
-    with traffic.fault():                  2 s after it began
+    traffic = Traffic(daemon)              misses, each for a new name, and hits for one cached name
+    with traffic.fault():                  2 s after the traffic began
         server.refuse()
         traffic.go_on(4)
-        server.restore()                   the end of the fault is the end of this block
-    outcome = traffic.end(title)           after the recovery, when everything is answered or lost
+        server.restore()                   the fault ends with this block
+    outcome = traffic.end(title)           after the recovery, when every query is answered or lost
 """
 import contextlib
 import dataclasses
@@ -25,7 +25,7 @@ import zone
 from daemon import SLACK
 
 BEFORE, AFTER = 2, 2       # seconds of traffic before a fault and after its end
-LOST_AFTER = 6             # seconds; a client has asked again at 5
+LOST_AFTER = 6             # seconds; clients send a query again after 5
 SO_TIMESTAMPNS = 35
 HIT_LIMIT = 0.05
 GRACE = 1.5                # seconds after the last success in which misses wait instead of failing
@@ -47,7 +47,7 @@ class Asked:
 
 
 class Stalls(threading.Thread):
-    """How long this machine kept a thread from running that only wanted to wake: no daemon can answer sooner."""
+    """Measures the longest time for which the machine did not run a thread that was ready: the daemon cannot answer sooner."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -62,7 +62,7 @@ class Stalls(threading.Thread):
 
 
 class Traffic:
-    """Misses and hits at steady rates from one socket. Times are the kernel's where it can tell them."""
+    """Misses and hits at steady rates from one socket. Responses have the kernel's timestamps if available."""
 
     def __init__(self, daemon, *, misses=50, hits=20, name="m{}.example", tag="", before=BEFORE):
         self.daemon, self.pattern, self.hit_name = daemon, name, f"hit{tag}.example"
@@ -81,7 +81,7 @@ class Traffic:
         self.go_on(before)
         self.memory, self.descriptors = daemon.resident_kb(), self.open_descriptors()
 
-    # Asking.
+    # Sending.
 
     def run(self):
         due = {hit: self.begun for hit, rate in self.rates.items() if rate}
@@ -121,7 +121,7 @@ class Traffic:
     def note(self, data, came):
         number, flags = struct.unpack_from("!HH", data)
         asked = self.asked[number]
-        assert asked.came is None, "answered twice"
+        assert asked.came is None, "two responses to one query"
         asked.rcode = flags & 15
         asked.right = asked.rcode == 0 and wire.addresses(wire.parse(data)) == [zone.address(asked.name)]
         asked.came = max(came, asked.sent)
@@ -129,7 +129,7 @@ class Traffic:
     def unanswered(self):
         return any(asked.came is None for asked in self.asked) and time.time() < self.asked[-1].sent + LOST_AFTER
 
-    # Guiding.
+    # Control.
 
     def go_on(self, seconds):
         time.sleep(seconds)
@@ -139,7 +139,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def fault(self):
-        """Around the fault; between its end and the end of the traffic lies the recovery."""
+        """The context of the fault; the recovery lies between its end and the end of the traffic."""
         self.lines_before = len(self.daemon.log())
         self.from_time = time.time()
         yield self
@@ -156,7 +156,7 @@ class Traffic:
 
 
 class Outcome:
-    """What came of the traffic; numbers are of misses unless they say otherwise. Times in seconds."""
+    """The outcome of the traffic; numbers are of misses unless their name says otherwise. Times in seconds."""
 
     def __init__(self, title, row, traffic):
         misses = [asked for asked in traffic.asked if not asked.hit]
@@ -182,7 +182,7 @@ class Outcome:
         self.keep()
 
     def recovered(self):
-        """From the fault's end until the first right answer, or until the last question was asked that got none: the later."""
+        """Time from the end of the fault to the first right answer or to the last query without one, whichever is later."""
         after = [asked for asked in self.misses if asked.sent > self.ended]
         first = min((asked.came for asked in self.misses if asked.right and asked.came > self.ended), default=None)
         if first is None:
@@ -190,7 +190,7 @@ class Outcome:
         return max([first - self.ended] + [asked.sent - self.ended for asked in after if not asked.right])
 
     def during(self, since=0.0, until=None):
-        """The misses asked in a part of the fault."""
+        """The misses sent in a part of the fault."""
         end = self.ended if until is None else self.begun + until
         return [asked for asked in self.misses if self.begun + since <= asked.sent < end]
 
@@ -207,10 +207,10 @@ class Outcome:
             name = re.sub(r"\W+", "-", self.title)
             (RESULTS / f"{self.row or 'z'}-{name}.json").write_text(json.dumps({"row": self.row, "line": self.line()}))
 
-    # Demands.
+    # Requirements.
 
     def stretched(self, seconds):
-        """A limit of time as it is on this machine: sanitizers are slow, and neighbours take the processor."""
+        """A time limit, extended for sanitizers and for stalls of the machine."""
         return seconds * SLACK + self.stall
 
     def demand(self, condition, what):
@@ -223,23 +223,23 @@ class Outcome:
                 f"{'nothing' if asked.came is None else f'{asked.waited:.3f} s'}" for asked in bad[:12]]
 
     def lives(self):
-        """What holds in every fault: no silence, nothing wrong, hits at once, nothing leaked."""
-        self.demand(not self.silent and not self.late, "questions without an answer in time")
+        """Requirements for every fault: a response to each query, none of them wrong, fast hits, no leak."""
+        self.demand(not self.silent and not self.late, "queries without a response in time")
         self.demand(not self.wrong, "wrong answers")
-        self.demand(not self.hits_lost, "hits without an answer")
-        self.demand(self.hits_longest <= self.stretched(HIT_LIMIT), "a hit waited")
+        self.demand(not self.hits_lost, "hits without a right answer")
+        self.demand(self.hits_longest <= self.stretched(HIT_LIMIT), "a hit was slow")
         self.demand(self.descriptors <= 10, f"{self.descriptors} descriptors more than before")
         self.demand(SLACK > 1 or self.grown <= 4096, f"{self.grown} KiB more than before")
         return self
 
     def loses_nothing(self, longest):
         self.lives()
-        self.demand(self.answered == self.sent, "questions lost")
-        self.demand(self.longest <= self.stretched(longest), "a question waited for too long")
+        self.demand(self.answered == self.sent, "queries lost")
+        self.demand(self.longest <= self.stretched(longest), "a query waited for too long")
         return self
 
     def recovers(self, within):
-        self.demand(self.recovery is not None and self.recovery <= self.stretched(within), "recovery takes too long")
+        self.demand(self.recovery is not None and self.recovery <= self.stretched(within), "the recovery takes too long")
         return self
 
     def dials_at_most(self, rate):
@@ -247,14 +247,14 @@ class Outcome:
         return self
 
     def fails_fast(self, within=0.1, since=GRACE + 0.2):
-        """When nothing can be had, that is said soon."""
+        """While no server works, queries fail fast."""
         slow = [asked for asked in self.during(since=since, until=self.ended - self.begun - within)
                 if asked.waited is None or asked.waited > self.stretched(within)]
-        self.demand(not slow, f"{len(slow)} failures came late")
+        self.demand(not slow, f"{len(slow)} failures were late")
         return self
 
     def waits_in_grace(self):
-        """After the last success, misses are not failed at once."""
+        """In the grace period after the last success, misses wait instead of failing."""
         hasty = [asked for asked in self.during(until=GRACE) if asked.rcode == 2 and asked.came < self.begun + GRACE - 0.1]
-        self.demand(not hasty, f"{len(hasty)} failed within the grace")
+        self.demand(not hasty, f"{len(hasty)} failed within the grace period")
         return self

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Twists: what a server may say instead of the truth. Each takes (query, true answer) and gives the messages to send."""
+"""Twists: responses of a misbehaving server. Each takes (query, true response) and returns the messages to send instead."""
 import random
 import struct
 
@@ -8,7 +8,7 @@ import zone
 
 
 def header(data, *, id=None, set=0, clear=0, rcode=None):
-    """The message with another header."""
+    """The message with a changed header."""
     old_id, flags = struct.unpack_from("!HH", data)
     flags = (flags | set) & ~clear
     if rcode is not None:
@@ -25,7 +25,7 @@ def wrong_id_first(query, truth):
 
 
 def about(query, **different):
-    """A true answer to another question, under this one's id."""
+    """The true response to another query, with the id of this one."""
     question = query.question._replace(**different)
     data = wire.message(question.name, question.type, klass=question.klass, id=question.id)
     return zone.answer(question, data)
@@ -48,7 +48,7 @@ def no_question(query, truth):
     return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 0, 1, 0, 0) + record]
 
 
-def two_questions(query, truth):
+def question_twice(query, truth):
     section = wire.question_section(query.data)
     return [struct.pack("!6H", query.question.id, wire.QR | wire.RD | wire.RA, 2, 1, 0, 0) + section * 2 +
             wire.rr(query.name, zone.A, b"\x0b\0\0\1")]
@@ -71,29 +71,29 @@ def duplicate(query, truth):
 
 
 def unsolicited(query, truth):
-    """Answers to questions nobody asked go first, one of them with an id that may be in use next."""
+    """Responses without a query come first, one of them with an id that may be used next."""
     other = query.question._replace(name="unasked.example", id=(query.question.id + 1) & 0xFFFF)
     data = wire.message(other.name, id=other.id)
     return [zone.answer(other, data), header(zone.answer(other, data), id=random.randrange(65536)), truth]
 
 
 class swapped_ids:
-    """Keeps each first answer and sends it, with the second, under each other's id."""
+    """Delays every other response and sends it together with the next one, with their ids swapped."""
 
     def __init__(self):
-        self.kept = None
+        self.delayed = None
 
     def __call__(self, query, truth):
-        if self.kept is None:
-            self.kept = truth
+        if self.delayed is None:
+            self.delayed = truth
             return []
-        first, self.kept = self.kept, None
+        first, self.delayed = self.delayed, None
         (one,), (two,) = struct.unpack_from("!H", first), struct.unpack_from("!H", truth)
         return [header(first, id=two), header(truth, id=one)]
 
 
 def cut(query, truth):
-    """The message ends within its first record; the frame is whole."""
+    """The message ends within its first record; the frame is complete."""
     return [truth[:12 + len(wire.question_section(query.data)) + 8]]
 
 
@@ -107,7 +107,7 @@ def rcode(number):
 
 
 def large_failure(query, truth):
-    """SERVFAIL with more records than a datagram holds."""
+    """SERVFAIL with more records than fit into a datagram."""
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 2, question=wire.question_section(query.data),
                          authority=[wire.rr(query.name, "TXT", zone.text_of(5000))], additional=[wire.opt()])]
 
@@ -137,7 +137,7 @@ def truncated(query, truth):
 
 
 def no_edns(query, truth):
-    """A server from before EDNS: FORMERR without an OPT for every question that has one."""
+    """A server without EDNS: FORMERR without an OPT for every query that has one."""
     if not query.question.edns:
         return [truth]
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1,
@@ -158,7 +158,7 @@ def refuses_opt(code, opt):
 
 
 def understands_nothing(query, truth):
-    """FORMERR without an OPT for every question."""
+    """FORMERR without an OPT for every query."""
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | 1, question=wire.question_section(query.data))]
 
 
@@ -167,7 +167,7 @@ def bare_formerr(query, truth):
 
 
 def off_chain(query, truth):
-    """A record for a name that nobody asked for lies beside the answer."""
+    """The answer also has a record of a name that is not on the chain."""
     section = wire.question_section(query.data)
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=section,
                          answers=[wire.rr(query.name, zone.A, b"\x0b\0\0\1"),
@@ -204,7 +204,7 @@ def says(answers="", authority=(), additional="", *, rcode=0, ttl=300):
 
 
 def ttl(number):
-    """The right answer with any TTL, also those that no zone should have."""
+    """The right answer with any TTL, including invalid ones."""
     def twist(query, truth):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
                              question=wire.question_section(query.data),
@@ -220,11 +220,11 @@ def pointer(at):
 A_RECORD = b"\0\1\0\1\0\0\1\x2c\0\4\x0b\0\0\1"  # behind its owner
 OWNER = pointer(12)
 
-# Where records should be; each of the offset at which it begins: (bytes, ANCOUNT, ARCOUNT).
+# Malformed records by kind: function of their offset -> (bytes, ANCOUNT, ARCOUNT).
 MALFORMED = {
     "pointer to itself": lambda at: (pointer(at) + A_RECORD, 1, 0),
     "pointer forward": lambda at: (pointer(at + 16) + A_RECORD + b"\1a\0" + A_RECORD, 2, 0),
-    "two pointers in a circle": lambda at: (b"\1a" + pointer(at + 4) + pointer(at) + A_RECORD, 1, 0),
+    "two pointers in a loop": lambda at: (b"\1a" + pointer(at + 4) + pointer(at) + A_RECORD, 1, 0),
     "pointer beyond the end": lambda at: (pointer(0x3FFF) + A_RECORD, 1, 0),
     "pointer into the header": lambda at: (pointer(0) + A_RECORD, 1, 0),
     "label type 01": lambda at: (b"\x41a\0" + A_RECORD, 1, 0),
@@ -242,7 +242,7 @@ MALFORMED = {
     "no record": lambda at: (b"", 1, 0),
 }
 
-# The same, where the answer can be read all the same: one address, 11.0.0.1.
+# The same for messages whose Answer section is readable: one address, 11.0.0.1.
 READABLE = {
     "fewer records counted than there are": lambda at: (OWNER + A_RECORD + OWNER + A_RECORD, 1, 0),
     "two OPTs": lambda at: (OWNER + A_RECORD + wire.opt() + wire.opt(), 1, 2),
@@ -265,7 +265,7 @@ def malformed(kind):
 
 
 def pointer_chain(query, truth):
-    """A legal answer of 60,000 bytes, most of them pointers to pointers: dear to whoever follows them each time."""
+    """A valid response of 60,000 bytes, mostly pointers to pointers: expensive for a parser that follows each of them."""
     section = wire.question_section(query.data)
     at = 12 + len(section)
     chain = b"".join(pointer(12) if number == 0 else pointer(at + 12 + 2 * (number - 1)) for number in range(7000))
@@ -276,7 +276,7 @@ def pointer_chain(query, truth):
             (last + A_RECORD) * count]
 
 
-# Framings: how a message may be put on the stream instead of in a frame of its own length.
+# Framings: wrong ways to put a message on the stream.
 def length_zero(payload):
     return b"\0\0" + wire.frame(payload)
 
@@ -294,14 +294,14 @@ def garbage(payload):
 
 
 def flip_bit(connection, data):
-    """Tampers with what is sent after the handshake: one bit of the ciphertext."""
+    """Flips a bit of the ciphertext after the handshake."""
     if not connection.established or not connection.queries:
         return data
     return data[:-3] + bytes([data[-3] ^ 4]) + data[-2:]
 
 
 def inject_cleartext(connection, data):
-    """A DNS answer in the clear, put between the records."""
+    """Inserts an unencrypted DNS response between the records."""
     if not connection.established or not connection.queries:
         return data
     return wire.frame(wire.message("cleartext.example", flags=wire.QR | wire.RD | wire.RA)) + data

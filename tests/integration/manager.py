@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A service manager with a store of descriptors, as systemd is one: what it is given it hands to the next process."""
+"""A service manager that stores descriptors for the next process of the service, like systemd."""
 import array
 import os
 import socket
@@ -15,7 +15,7 @@ class Manager:
     def __init__(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(f"\0dotstub-manager-{os.getpid()}-{free_port()}")
-        self.kept, self.heard = [], []  # (name, descriptor), lines
+        self.stored, self.heard = [], []  # (name, descriptor), lines
         self.changed = threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -36,38 +36,38 @@ class Manager:
 
     def take(self, said, fds):
         if said.get("FDSTORE") == "1":
-            assert said["FDPOLL"] == "0", "an error on a socket would throw it out"
+            assert said["FDPOLL"] == "0", "systemd would drop the socket after an error"
             for fd in fds:
                 self.keep(said["FDNAME"], fd)
             return
         if said.get("FDSTOREREMOVE") == "1":
-            for name, fd in [one for one in self.kept if one[0] == said["FDNAME"]]:
+            for name, fd in [one for one in self.stored if one[0] == said["FDNAME"]]:
                 os.close(fd)
-                self.kept.remove((name, fd))
+                self.stored.remove((name, fd))
         for fd in fds:  # BARRIER
             os.close(fd)
 
     def keep(self, name, fd):
-        if any(os.path.sameopenfile(fd, other) for _, other in self.kept):
+        if any(os.path.sameopenfile(fd, other) for _, other in self.stored):
             os.close(fd)
         else:
-            self.kept.append((name, fd))
+            self.stored.append((name, fd))
 
     def names(self):
         with self.changed:
-            return [name for name, _ in self.kept]
+            return [name for name, _ in self.stored]
 
     def wait_heard(self, line, times=1):
         with self.changed:
             assert self.changed.wait_for(lambda: self.heard.count(line) >= times, PATIENCE), self.heard
 
     def variables(self):
-        return {"NOTIFY_SOCKET": "@" + self.socket.getsockname()[1:].decode(), "LISTEN_FDS": str(len(self.kept)),
-                "LISTEN_FDNAMES": ":".join(name for name, _ in self.kept)}
+        return {"NOTIFY_SOCKET": "@" + self.socket.getsockname()[1:].decode(), "LISTEN_FDS": str(len(self.stored)),
+                "LISTEN_FDNAMES": ":".join(name for name, _ in self.stored)}
 
     def options(self):
-        """For a child that gets what is kept."""
-        copies = [fd for _, fd in self.kept]
+        """Options for a child that inherits the stored descriptors."""
+        copies = [fd for _, fd in self.stored]
 
         def hand_over():
             high = [os.dup2(os.dup(fd), 500 + place) for place, fd in enumerate(copies)]
@@ -79,13 +79,13 @@ class Manager:
     def close(self):
         self.socket.sendto(b"END", self.socket.getsockname())
         self.reader.join()
-        for _, fd in self.kept:
+        for _, fd in self.stored:
             os.close(fd)
         self.socket.close()
 
 
 class Service:
-    """A daemon that the manager starts again as the same service."""
+    """A service whose daemon the manager can restart."""
 
     def __init__(self, make_daemon, manager, *servers, **settings):
         self.make, self.manager, self.servers, self.settings = make_daemon, manager, servers, settings

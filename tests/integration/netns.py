@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Network namespaces of a test's own: nothing in them but what the test puts there."""
+"""Network namespaces for tests, empty at first."""
 import ctypes
 import os
 import socket
@@ -11,12 +11,12 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Namespace:
-    """A fresh network with only a loopback interface, down."""
+    """A new network namespace, whose only interface, loopback, is down."""
 
     def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo there; exec cat"],
+        self.holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.holder.stdout.readline() == "there\n", "no namespace to be had"
+        assert self.holder.stdout.readline() == "ready\n", "cannot create a network namespace"
         self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", "--"]
 
     def run(self, *command, check=True, **options):
@@ -24,7 +24,7 @@ class Namespace:
                               timeout=30, **options)
 
     def up(self, *addresses):
-        """Loopback goes up, with more addresses if some are named."""
+        """Brings loopback up and adds the addresses to it."""
         self.run("ip", "link", "set", "lo", "up")
         self.add(*addresses)
         return self
@@ -39,7 +39,7 @@ class Namespace:
         return self
 
     def call(self, function):
-        """Runs a function in a thread that has entered the network: sockets made there stay there."""
+        """Runs a function in a thread inside the namespace; its sockets stay in the namespace."""
         out = []
 
         def enter():
@@ -48,7 +48,7 @@ class Namespace:
             os.close(descriptor)
             try:
                 out.append((None, OSError(ctypes.get_errno(), "setns")) if failed else (function(), None))
-            except BaseException as error:  # handed to the caller
+            except BaseException as error:  # raised again in the caller
                 out.append((None, error))
 
         thread = threading.Thread(target=enter)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Child processes whose lines are read as they come and can be waited for."""
+"""Child processes whose output lines can be waited for."""
 import errno
 import os
 import random
@@ -12,12 +12,12 @@ import time
 PATIENCE = 10 * (1 if os.environ.get("TEST_FLAVOUR", "plain") == "plain" else 3)
 
 
-# Tests that run side by side choose among ports of their own: between the choice and its use another one could take it.
+# Parallel test workers choose from disjoint sets of ports: another worker could bind a port between its choice and its use.
 SIDE, SIDES = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def free_port(*addresses):
-    """A port that nobody has, neither for UDP nor for TCP, at each address; never one that the system hands out."""
+    """A port that is free for UDP and TCP at each address, and outside the range of ephemeral ports."""
     while True:
         port = random.SystemRandom().randrange(10000 + SIDE, 32768, SIDES)
         try:
@@ -28,7 +28,7 @@ def free_port(*addresses):
             return port
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise  # no port would do: the address is not there
+                raise  # no port would be free: the address does not exist
 
 
 class Process:
@@ -59,7 +59,7 @@ class Process:
         return [line for line in self.log() if re.search(pattern, line)]
 
     def wait_line(self, pattern, times=1, timeout=PATIENCE):
-        """Waits for a line that matches; gives the last of them."""
+        """Waits until `times` lines match; returns the last of these lines."""
         over = lambda: len(self.matching(pattern)) >= times or self.lines and self.lines[-1] is None
         with self.changed:
             self.changed.wait_for(over, timeout)
@@ -109,10 +109,10 @@ class Process:
 
 
 def eventually(condition, timeout=PATIENCE, what="the condition"):
-    """For states that give no event (another process's counters, a kernel table): polled, at 10 ms."""
+    """Polls each 10 ms, for states without an event (counters of another process, tables of the kernel)."""
     end = time.monotonic() + timeout
     pause = threading.Event()
     while not (value := condition()):
-        assert time.monotonic() < end, f"waited {timeout} s in vain for {what}"
+        assert time.monotonic() < end, f"waited {timeout} s for {what}"
         pause.wait(0.01)
     return value

@@ -7,7 +7,7 @@ import ssl
 import wire
 from processes import Process, free_port
 
-# What both hold. Names end in real.example; the reverse zone is that of 8.8.8.0/24.
+# The zones of both servers: real.example, and the reverse zone of 8.8.8.0/24.
 ZONE = """\
 $ORIGIN real.example.
 $TTL 300
@@ -71,13 +71,13 @@ remote-control:
 
 
 class Server(Process):
-    """A server that answers over TLS when it is made."""
+    """A server that is ready for queries over TLS when its constructor returns."""
 
     def upstream(self, **settings):
         return {"name": self.kind, "tls-name": "dns.google", "addresses": ["127.0.0.1"], "port": self.port, **settings}
 
     def ask(self, name, rdtype, **parts):
-        """What it says over TLS, asked directly."""
+        """Sends a query to the server itself; returns the response."""
         trust = ssl.create_default_context(cafile=self.ca_file)
         with trust.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 5),
                                server_hostname="dns.google") as stream:
@@ -103,7 +103,7 @@ class Unbound(Server):
                  f'    tls-service-pem: "{certificate.chain_file}"') if tls else ""
         config = directory / "unbound.conf"
         config.write_text(UNBOUND.format(directory=directory, port=self.port, tls=lines))
-        # A copy, since Debian's AppArmor profile keeps the original to /etc/unbound.
+        # A copy, since Debian's AppArmor profile restricts the original to /etc/unbound.
         program = shutil.copy("/usr/sbin/unbound", directory / "unbound")
         super().__init__([program, "-d", "-p", "-c", str(config)])
         self.wait_line("start of service")

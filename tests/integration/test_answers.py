@@ -41,7 +41,7 @@ def sections(output):
 
 
 @pytest.mark.parametrize("name, rdtype", HELD)
-def test_answers_are_what_the_server_holds(real, name, rdtype):
+def test_responses_match_the_zone_of_the_server(real, name, rdtype):
     truth = real.server.ask(full(name), rdtype)
     for tcp in (True, False):
         for _ in range(2):  # from upstream, from the cache
@@ -68,7 +68,7 @@ def test_a_name_that_does_not_exist(real):
 @pytest.mark.parametrize("transport", [[], ["+tcp"]])
 @pytest.mark.parametrize("rdtype, data", [("A", "198.51.100.7"), ("AAAA", "2001:db8::7"), ("TXT", "some text"),
                                           ("HTTPS", "alpn")])
-def test_dig_shows_it(real, tool, transport, rdtype, data):
+def test_dig_prints_the_record(real, tool, transport, rdtype, data):
     for _ in range(2):
         output = real.dig("a.real.example", rdtype, *transport, tool=tool)
         assert "NOERROR" in output and data in output
@@ -92,7 +92,7 @@ def test_dig_without_edns(real):
     assert "OPT PSEUDOSECTION" not in output and "198.51.100.7" in output
 
 
-def test_a_large_answer_comes_over_tcp_after_truncation(real):
+def test_a_large_response_comes_over_tcp_after_truncation(real):
     held = wire.texts(real.server.ask("large.real.example", "TXT"))
     output = real.dig("+bufsize=512", "+ignore", "large.real.example", "TXT")
     assert re.search(r"flags: qr tc rd ra", output) and "ANSWER: 0" in output
@@ -102,7 +102,7 @@ def test_a_large_answer_comes_over_tcp_after_truncation(real):
     assert "0011yyyy" in output
 
 
-def test_a_large_answer_over_tcp_at_once(real):
+def test_a_large_response_over_tcp(real):
     output = real.dig("+tcp", "+bufsize=512", "large.real.example", "TXT")
     assert "0011yyyy" in output and "Truncated" not in output
 
@@ -133,7 +133,7 @@ def test_ttls_count_down(real):
 
 # The liar's truth, where every query can be counted.
 
-def test_ttls_count_down_to_a_new_question(make_daemon, server):
+def test_ttls_count_down_to_a_new_upstream_query(make_daemon, server):
     daemon = make_daemon(server, cache={"prefetch": False, "serve-stale": "0"})
     seen = []
 
@@ -147,7 +147,7 @@ def test_ttls_count_down_to_a_new_question(make_daemon, server):
     assert seen[-1] == 2
 
 
-def test_expired_data_is_for_those_who_want_recursion(make_daemon, server):
+def test_rd0_gets_no_stale_response(make_daemon, server):
     """And it is not authentic any more, while it was before."""
     daemon = make_daemon(server, cache={"prefetch": False})
 
@@ -171,7 +171,7 @@ def test_expired_data_is_for_those_who_want_recursion(make_daemon, server):
     assert answer.rcode() == 5 and [code for code, _ in wire.extended_errors(answer)] == [20]
 
 
-def test_a_cached_answer_is_the_answer(daemon, server):
+def test_a_cached_response_equals_the_first(daemon, server):
     for name, rdtype in [("a.example", "A"), ("cname5.a.example", "A"), ("many20.example", "A"), ("big3000.example", "TXT"),
                          ("https3.example", "HTTPS"), ("nx.example", "A"), ("nodata.example", "AAAA"), ("glue.example", "A")]:
         first, second = (daemon.ask(name, rdtype, tcp=True) for _ in range(2))
@@ -182,7 +182,7 @@ def test_a_cached_answer_is_the_answer(daemon, server):
 
 
 @pytest.mark.parametrize("size", [10_000, 30_000, 65_000])
-def test_answers_of_up_to_64_kib(daemon, server, size):
+def test_responses_of_up_to_64_kib(daemon, server, size):
     for _ in range(2):
         answer = daemon.ask(f"big{size}.example", "TXT", tcp=True)
         assert sum(len(text) + 1 for text in answer.answer[0][0].strings) == size
@@ -308,13 +308,13 @@ def test_ttl_limits(make_daemon, server):
 
 @pytest.mark.parametrize("name, ttl", [("nx.soa100-40.example", 40), ("nx.soa40-100.example", 40),
                                        ("nodata.soa100-40.example", 40), ("cname2.ttl20.nx.soa100-40.example", 20)])
-def test_a_negative_answer_lives_as_long_as_its_soa_says(daemon, server, name, ttl):
+def test_the_soa_limits_the_ttl_of_a_negative_response(daemon, server, name, ttl):
     for _ in range(2):
         assert ttl - 1 <= wire.ttls(daemon.ask(name), "authority")[0] <= ttl
     assert len(server.queries) == 1
 
 
-def test_a_negative_answer_without_soa_is_not_kept(daemon, server):
+def test_a_negative_response_without_soa_is_not_cached(daemon, server):
     for number in range(2):
         assert daemon.ask("nx.nosoa.example").rcode() == 3
         assert len(server.queries) == number + 1

@@ -27,7 +27,7 @@ def refused(daemon, server, name):
 
 
 @pytest.mark.parametrize("kind", certs_module.BAD)
-def test_a_bad_certificate_gets_not_one_question(daemon, server, certs, kind):
+def test_a_server_with_a_bad_certificate_gets_no_query(daemon, server, certs, kind):
     for number in range(3):
         ask_truly(daemon, f"before{number}.example")
     assert len(server.queries) == 3
@@ -48,7 +48,7 @@ def test_a_bad_certificate_gets_not_one_question(daemon, server, certs, kind):
 
 
 @pytest.mark.parametrize("kind", ["wrong-name", "expired", "not-yet-valid", "untrusted-ca"])
-def test_the_reason_is_told(make_daemon, make_server, certs, kind):
+def test_the_reason_is_in_the_extended_error(make_daemon, make_server, certs, kind):
     server = make_server(certs.bad(kind))
     daemon = make_daemon(server)
     text = refused(daemon, server, "a.example")
@@ -73,13 +73,13 @@ def test_versions(make_daemon, make_server, certs, versions, fits):
         refused(daemon, server, "a.example")
 
 
-def test_the_least_version_is_configured(make_daemon, make_server):
+def test_the_minimum_version_is_configurable(make_daemon, make_server):
     server = make_server(versions=(V1_2, V1_2))
     daemon = make_daemon(server, tls={"min-version": "1.3"})
     refused(daemon, server, "a.example")
 
 
-def test_the_least_version_of_one_upstream(make_daemon, make_server):
+def test_the_minimum_version_of_one_upstream(make_daemon, make_server):
     server = make_server(versions=(V1_2, V1_2))
     refused(make_daemon(server.upstream(**{"min-version": "1.3"})), server, "a.example")
 
@@ -95,7 +95,7 @@ def test_a_pin_and_a_name_must_both_hold(make_daemon, make_server, certs):
 
 
 @pytest.mark.parametrize("kind", ["wrong-name", "expired", "self-signed", "untrusted-ca"])
-def test_a_pin_alone_looks_at_nothing_but_the_key(make_daemon, make_server, certs, kind):
+def test_a_pin_without_a_name_checks_only_the_key(make_daemon, make_server, certs, kind):
     server = make_server(certs.bad(kind))
     entry = {"name": "pinned", "addresses": [server.address], "port": server.port}
     daemon = make_daemon({**entry, "pins": [certs.bad(kind).pin]})
@@ -149,7 +149,7 @@ def test_sessions_are_resumed_and_never_with_early_data(daemon, server):
     assert not any(EARLY_DATA in extensions(connection.client_hello) for connection in server.established)
 
 
-def test_a_ticket_that_is_not_accepted_costs_nothing(daemon, server, certs):
+def test_a_refused_ticket_does_no_harm(daemon, server, certs):
     for number in range(3):
         ask_truly(daemon, f"n{number}.example")
         server.swap(certs.good)
@@ -159,7 +159,7 @@ def test_a_ticket_that_is_not_accepted_costs_nothing(daemon, server, certs):
     assert not any(connection.resumed for connection in server.established)
 
 
-def test_tickets_of_one_server_are_not_shown_to_another(make_daemon, make_server):
+def test_tickets_are_not_sent_to_another_server(make_daemon, make_server):
     first = make_server()
     second = make_server(address="127.0.0.2", port=first.port)
     daemon = make_daemon(first.upstream(addresses=["127.0.0.1", "127.0.0.2"]))
@@ -172,7 +172,7 @@ def test_tickets_of_one_server_are_not_shown_to_another(make_daemon, make_server
     assert PSK not in extensions(second.established[0].client_hello)
 
 
-def test_a_certificate_swapped_in_mid_run_is_looked_at_despite_tickets(daemon, server, certs):
+def test_a_new_certificate_is_verified_despite_tickets(daemon, server, certs):
     ask_truly(daemon, "a.example")
     server.swap(certs.bad("expired"))
     server.kill("notify")
@@ -189,7 +189,7 @@ def test_a_server_that_is_bad_at_first(make_daemon, make_server, certs):
     assert time.monotonic() - begun < 6
 
 
-def test_the_facts_of_a_session_are_logged(daemon, server):
+def test_session_details_are_logged(daemon, server):
     ask_truly(daemon, "a.example")
     line = daemon.wait_line(r"upstream: session to")
     assert "TLS" in line and "1.3" in line and "dns.google" in line and server.connections[0].cipher.split("_")[1] in line

@@ -55,7 +55,7 @@ def started(make_daemon, make_server, clock, old_authority, leaf):
     return daemon, server
 
 
-def test_a_clock_at_its_beginning_weakens_nothing_and_prevents_nothing(make_daemon, make_server, clock, old_authority, certs):
+def test_a_clock_at_1970_neither_weakens_nor_prevents_verification(make_daemon, make_server, clock, old_authority, certs):
     clock.set(-FIFTY_YEARS)
     good = certs.make("long-valid", old_authority, names=["dns.google"], days=(-365, 365))
     daemon, server = started(make_daemon, make_server, clock, old_authority, good)
@@ -66,7 +66,7 @@ def test_a_clock_at_its_beginning_weakens_nothing_and_prevents_nothing(make_daem
     assert daemon.ask("b.example").rcode() == 2 and len(server.queries) == asked, "by the build's date it is expired"
 
 
-def test_answers_come_as_soon_as_the_clock_is_set(make_daemon, make_server, clock, old_authority, certs):
+def test_queries_are_answered_once_the_clock_is_set(make_daemon, make_server, clock, old_authority, certs):
     clock.set(-FIFTY_YEARS)
     fresh = certs.make("fresh", old_authority, names=["dns.google"], days=(-1 / 24, 30))  # younger than the build
     daemon, server = started(make_daemon, make_server, clock, old_authority, fresh)

@@ -25,7 +25,7 @@ def complete(line, shell):
     return set(done.stdout.split())
 
 
-def test_there_are_some():
+def test_help_lists_commands_and_options():
     assert len(COMMANDS) >= 13 and {"system", "doctor"} <= set(COMMANDS) and {"json", "dry-run", "help"} <= set(OPTIONS)
 
 

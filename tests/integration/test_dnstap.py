@@ -82,7 +82,7 @@ def capture(public_path, cleanup):
 
 
 @tapped
-def test_questions_and_answers_of_both_sides(make_daemon, server, capture):
+def test_queries_and_responses_of_both_sides(make_daemon, server, capture):
     daemon = make_daemon(server, dnstap={"socket": str(capture.socket)}, workers=2)
     capture.wait_line("accepted new connection")
     ask_truly(daemon, "a.example")
@@ -106,7 +106,7 @@ def test_questions_and_answers_of_both_sides(make_daemon, server, capture):
 
 
 @tapped
-def test_nobody_listens(make_daemon, server, tmp_path):
+def test_no_collector(make_daemon, server, tmp_path):
     daemon = make_daemon(server, dnstap={"socket": str(tmp_path / "nobody.sock")})
     for number in range(100):
         ask_truly(daemon, f"n{number}.example")
@@ -114,7 +114,7 @@ def test_nobody_listens(make_daemon, server, tmp_path):
 
 
 @tapped
-def test_who_listens_does_not_read(make_daemon, server, public_path, cleanup):
+def test_a_collector_that_does_not_read(make_daemon, server, public_path, cleanup):
     """Answers come as ever, what there is no room for is counted, and the stop does not wait."""
     path = public_path / "deaf.sock"
     listener = cleanup.enter_context(socket.socket(socket.AF_UNIX))
@@ -128,13 +128,13 @@ def test_who_listens_does_not_read(make_daemon, server, public_path, cleanup):
     content = b"protobuf:dnstap.Dnstap"
     accept = struct.pack(">III", 1, 1, len(content)) + content
     peer.sendall(struct.pack(">II", 0, len(accept)) + accept)
-    result = daemon.load(questions=20000, distinct=100, name="n%u.example", in_flight=50, patience=5000).result()
+    result = daemon.load(queries=20000, distinct=100, name="n%u.example", in_flight=50, patience=5000).result()
     assert result["good"] == 20000
     assert '"dnstap_lost": 0' not in ctl(daemon, "--json", "stats")
     assert daemon.end(10 * SLACK) == 0
 
 
 @pytest.mark.skipif(BUILT, reason="this build has dnstap")
-def test_a_build_without_it_says_so(tmp_path):
+def test_a_build_without_dnstap_refuses_the_option(tmp_path):
     done = run("--check", "-c", write_config(tmp_path / "dotstub.yaml", {"dnstap": {"socket": "/run/tap.sock"}}))
     assert done.returncode == 78 and "built without dnstap" in done.stderr

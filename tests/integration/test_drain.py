@@ -54,7 +54,7 @@ def test_drain_loses_nothing(make_checked, server):
     daemon = make_checked(workers=2)
     seconds, rate = 3, 500 // SLACK
     server.delay = 0.02
-    loads = [daemon.load(questions=2 * rate, distinct=distinct, rate=rate, name=name, connections=4, in_flight=500, tcp=tcp)
+    loads = [daemon.load(queries=2 * rate, distinct=distinct, rate=rate, name=name, connections=4, in_flight=500, tcp=tcp)
              for name, distinct in (("hit%u.example", 50), ("miss%u.example", 2 * rate)) for tcp in (False, True)]
     server.wait_asked("miss9.example")
     answer = post(daemon, f"/drain?seconds={seconds * SLACK}")

@@ -106,7 +106,7 @@ def test_certificate_swapped_for_a_bad_one(daemon, server, certs, kind):
     traffic.end(f"certificate: {kind}, 4 s", "150").lives().fails_fast().recovers(1).dials_at_most(20)
 
 
-def test_tickets_that_are_worth_nothing(daemon, server, certs):
+def test_tickets_that_the_server_refuses(daemon, server, certs):
     def renew():
         server.swap(certs.good)
         server.kill("fin")
@@ -121,7 +121,7 @@ def test_tickets_that_are_worth_nothing(daemon, server, certs):
 # Slow answers.
 
 @pytest.mark.parametrize("delay", [0.3, 2])
-def test_slow_answers(daemon, server, delay):
+def test_slow_responses(daemon, server, delay):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(delay=delay):
         traffic.go_on(5)
@@ -133,7 +133,7 @@ def test_slow_answers(daemon, server, delay):
     outcome.demand(sum(times.values()) <= outcome.sent * 1.08 + 25, f"{sum(times.values())} questions for {outcome.sent}")
 
 
-def test_answers_after_4_5_seconds(daemon, server):
+def test_responses_after_4_5_seconds(daemon, server):
     traffic = Traffic(daemon, misses=20)
     with traffic.fault(), server.lying(delay=4.5):
         traffic.go_on(5)
@@ -147,7 +147,7 @@ def test_answers_after_4_5_seconds(daemon, server):
 # Wrong answers.
 
 @pytest.mark.parametrize("twist", [lies.duplicate, lies.unsolicited, lies.wrong_id_first])
-def test_surplus_answers(daemon, server, twist):
+def test_surplus_responses(daemon, server, twist):
     traffic = Traffic(daemon)
     sessions = len(server.connections)
     with traffic.fault(), server.lying(twist=twist):
@@ -156,12 +156,12 @@ def test_surplus_answers(daemon, server, twist):
     outcome.demand(len(server.connections) <= sessions + 1, "sessions were given up")
 
 
-WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.two_questions,
+WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.question_twice,
          lies.not_a_response, lies.other_opcode, lies.echo, lies.cut, lies.truncated]
 
 
 @pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
-def test_wrong_answers(daemon, server, twist):
+def test_wrong_responses(daemon, server, twist):
     """One name in ten is answered wrongly: never given to a client, and the others do not notice."""
     traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
     with traffic.fault(), server.lying(twist=lambda query, truth: twist(query, truth) if query.name[0] == "b" else [truth]):
@@ -184,7 +184,7 @@ def test_swapped_ids(daemon, server):
     traffic.end("swapped ids", "143").lives().recovers(1)
 
 
-def test_malformed_answers(daemon, server):
+def test_malformed_responses(daemon, server):
     """Every kind in turn, one name in ten."""
     kinds = list(lies.MALFORMED)
     traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
@@ -199,7 +199,7 @@ def test_malformed_answers(daemon, server):
 
 
 @pytest.mark.parametrize("kind", ["pointer chains", "thousands of records", "64 KiB"])
-def test_costly_answers(daemon, server, kind):
+def test_expensive_responses(daemon, server, kind):
     names = {"pointer chains": "bad{}.example", "thousands of records": "many4000.bad{}.example", "64 KiB": "big64000.bad{}.example"}
     name = lambda number: (names[kind] if number % 10 == 0 else "good{}.example").format(number)
     twist = (lambda query, truth: lies.pointer_chain(query, truth) if query.name[0] == "b" else [truth])
@@ -212,7 +212,7 @@ def test_costly_answers(daemon, server, kind):
 
 
 @pytest.mark.parametrize("rcode, name", [(2, "SERVFAIL"), (5, "REFUSED"), (1, "FORMERR")])
-def test_error_answers(daemon, server, rcode, name):
+def test_error_responses(daemon, server, rcode, name):
     """One name in ten; each is told at once, for there is nobody else to ask."""
     traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
     twist = lies.rcode(rcode)
@@ -231,7 +231,7 @@ def test_off_chain(daemon, server):
     traffic.end("records off the chain", "147").recovers(0.5)
 
 
-def test_deadly_questions(daemon, server):
+def test_queries_whose_sessions_are_always_lost(daemon, server):
     """Twice a second one comes that kills its session each time: the others are answered, and it is asked at most 3 times."""
     def twist(query, truth):
         if query.name.startswith("deadly"):

@@ -25,7 +25,7 @@ def daemon_of(make_daemon, pair, **options):
 
 
 @pytest.mark.parametrize("fault", ["refused", "blackholed", *REFUSALS, *STALLS])
-def test_two_servers_the_first_cannot_be_had(make_daemon, pair, fault):
+def test_two_servers_the_first_is_unreachable(make_daemon, pair, fault):
     daemon = daemon_of(make_daemon, pair)
     traffic = Traffic(daemon)
     with traffic.fault():
@@ -89,7 +89,7 @@ def daemon_in(world, make_server, make_daemon):
     return make_daemon(server, log=DEBUG, namespace=world), server
 
 
-def test_addresses_of_others_come_and_go(world, daemon_in):
+def test_other_addresses_come_and_go(world, daemon_in):
     daemon, server = daemon_in
     traffic = Traffic(daemon)
     sessions = len(server.connections)
@@ -117,7 +117,7 @@ def test_the_route_goes_and_comes_back(world, daemon_in):
     traffic.end("no route for 6 s", "181").lives().recovers(1).dials_at_most(20)
 
 
-def test_the_packets_go_nowhere_for_a_while(world, daemon_in):
+def test_packets_are_dropped_for_a_while(world, daemon_in):
     daemon, server = daemon_in
     traffic = Traffic(daemon)
     world.run("ip", "rule", "add", "pref", "5", "lookup", "local")
@@ -144,7 +144,7 @@ def test_suspended(make_daemon, make_server):
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "prohibit", "blackhole"])
-def test_one_family_leads_nowhere(world, make_server, make_daemon, kind):
+def test_one_address_family_drops_packets(world, make_server, make_daemon, kind):
     server = make_server(address="8.8.8.8", port=853, namespace=world)
     other = make_server(address="2001:db8::1", port=853, namespace=world)
     server.delay = other.delay = BRISK

@@ -39,7 +39,7 @@ def test_killed(daemon, server, how):
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 @pytest.mark.parametrize("after", [1, 5])
-def test_closed_after_answers(daemon, server, how, after):
+def test_closed_after_responses(daemon, server, how, after):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(close_after=after, close_how=how):
         traffic.go_on(4)
@@ -56,7 +56,7 @@ def test_closed_when_idle(daemon, server, how):
 
 
 @pytest.mark.parametrize("how", ["rst", "fin"])
-def test_half_the_pipeline_unanswered(daemon, server, how):
+def test_half_of_the_pipeline_unanswered(daemon, server, how):
     """Every fourth connection leaves half of its questions unanswered until it ends."""
     traffic = Traffic(daemon)
     with traffic.fault():
@@ -86,7 +86,7 @@ def test_one_session_silent(daemon, server):
     traffic.end("one session silent, new ones work", "110").loses_nothing(1).recovers(0.5)
 
 
-def test_one_session_silent_and_few_questions(daemon, server):
+def test_one_session_silent_and_few_queries(daemon, server):
     traffic = Traffic(daemon, misses=1)
     victims = [(one, one.queries) for one in server.open]
     with traffic.fault(), server.lying(silence=lambda query: query.connection in dict(victims)):

@@ -60,7 +60,7 @@ def test_soak(make_daemon, server, faults, limit):
     server.delay = BRISK
     daemon = make_daemon(server, cache={"size": "4MiB"}, log={"level": "debug"})
     count = SECONDS * RATE
-    load = daemon.load(questions=count, distinct=count, rate=RATE, name="n%u.example", connections=4, in_flight=4000,
+    load = daemon.load(queries=count, distinct=count, rate=RATE, name="n%u.example", connections=4, in_flight=4000,
                        patience=6000)
     memory = []
     for number, fault in zip(range(SECONDS // EVERY - 1), itertools.cycle(faults)):

@@ -17,7 +17,7 @@ def live(port, certs, *arguments):
 
 
 @pytest.mark.parametrize("tickets", [True, False])
-def test_what_a_known_server_does(make_server, certs, tickets):
+def test_a_server_with_known_behaviour(make_server, certs, tickets):
     server = make_server(tickets=tickets)
     server.close_idle, server.options = 1.5, [(wire.KEEPALIVE, b"\0\x0f")]
     done, said = live(server.port, certs)

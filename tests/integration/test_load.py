@@ -14,8 +14,8 @@ def all_good(result):
 
 def both(daemon, udp_names, tcp_names, count=NAMES):
     """The same load over UDP and TCP at once."""
-    udp = daemon.load(questions=count, distinct=count, name=udp_names, connections=10, in_flight=50, patience=6000)
-    tcp = daemon.load(questions=count, distinct=count, name=tcp_names, connections=10, in_flight=50, patience=6000, tcp=True)
+    udp = daemon.load(queries=count, distinct=count, name=udp_names, connections=10, in_flight=50, patience=6000)
+    tcp = daemon.load(queries=count, distinct=count, name=tcp_names, connections=10, in_flight=50, patience=6000, tcp=True)
     return udp.result(120), tcp.result(120)
 
 
@@ -43,12 +43,12 @@ def test_several_workers(make_daemon, make_server):
 
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
-def test_killing_the_connections_under_load_loses_nothing(daemon, server, how):
+def test_resetting_all_sessions_under_load_loses_nothing(daemon, server, how):
     """Each time that 400 more questions were answered, every connection is killed with those that are on it."""
     server.delay = 0.02
     count, rate = 4000 // min(SLACK, 4), 1000 // min(SLACK, 4)
-    udp = daemon.load(questions=count, distinct=count, rate=rate, name="u%u.example", connections=4, in_flight=500)
-    tcp = daemon.load(questions=count, distinct=count, rate=rate, name="t%u.example", connections=4, in_flight=500, tcp=True)
+    udp = daemon.load(queries=count, distinct=count, rate=rate, name="u%u.example", connections=4, in_flight=500)
+    tcp = daemon.load(queries=count, distinct=count, rate=rate, name="t%u.example", connections=4, in_flight=500, tcp=True)
     kills = 0
     for answers in range(400, 2 * count, 400):
         server.wait_for(lambda: sum(connection.answers for connection in server.connections) >= answers)
@@ -60,16 +60,16 @@ def test_killing_the_connections_under_load_loses_nothing(daemon, server, how):
     assert len(full) <= 1 + 0.1 * kills, "full handshakes where a ticket would do"
 
 
-def test_sessions_that_close_after_few_answers_under_load(daemon, server):
+def test_sessions_that_close_after_few_responses_under_load(daemon, server):
     server.close_after = 50
-    result = daemon.load(questions=3000 // SLACK, distinct=3000, rate=1000 // SLACK, name="n%u.example", in_flight=500).result()
+    result = daemon.load(queries=3000 // SLACK, distinct=3000, rate=1000 // SLACK, name="n%u.example", in_flight=500).result()
     all_good(result)
 
 
-def test_two_servers_one_dies_under_load(make_daemon, make_server):
+def test_two_servers_one_stops_under_load(make_daemon, make_server):
     first, second = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
-    load = daemon.load(questions=3000 // SLACK, distinct=3000, rate=1000 // SLACK, name="n%u.example", in_flight=1000)
+    load = daemon.load(queries=3000 // SLACK, distinct=3000, rate=1000 // SLACK, name="n%u.example", in_flight=1000)
     first.wait_for(lambda: len(first.queries) + len(second.queries) > 500 // SLACK)
     first.refuse()
     result = load.result()
@@ -77,11 +77,11 @@ def test_two_servers_one_dies_under_load(make_daemon, make_server):
     assert result["max_ms"] < 700 * SLACK, result
 
 
-def test_hits_are_not_slowed_by_a_dead_server(daemon, server):
+def test_hits_are_not_slowed_by_a_stopped_server(daemon, server):
     daemon.ask("hit.example")
     server.blackhole()
-    misses = daemon.load(questions=300, distinct=300, rate=100, name="miss%u.example", in_flight=1000, patience=6000)
-    hits = daemon.load(questions=2000 // SLACK, rate=1000 // SLACK, name="hit.example", in_flight=200).result()
+    misses = daemon.load(queries=300, distinct=300, rate=100, name="miss%u.example", in_flight=1000, patience=6000)
+    hits = daemon.load(queries=2000 // SLACK, rate=1000 // SLACK, name="hit.example", in_flight=200).result()
     all_good(hits)
     assert hits["p99_ms"] < 50 * SLACK, hits
     misses = misses.result()

@@ -87,7 +87,7 @@ def test_queries_at_run_time(daemon):
     assert len(daemon.matching(" query: client=127.0.0.1 transport=udp name=localhost. type=A rcode=NOERROR how=local ms=0")) == 3
 
 
-def test_a_pipe_that_nobody_reads(make_daemon, server, full_pipe):
+def test_a_pipe_without_a_reader(make_daemon, server, full_pipe):
     daemon = make_daemon(server, log={"level": "debug", "queries": True}, wait=False, options={"read": "stdout", "stderr": full_pipe})
     eventually(lambda: answers(daemon), what="an answer")
     for number in range(50):
@@ -99,7 +99,7 @@ def test_a_pipe_that_nobody_reads(make_daemon, server, full_pipe):
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-def test_a_standard_error_that_takes_nothing(make_daemon, server, redirection):
+def test_a_standard_error_that_blocks(make_daemon, server, redirection):
     daemon = make_daemon(server, log={"level": "debug"}, wait=False, exec_as=["sh", "-c", f'exec "$@" {redirection}', "sh"])
     eventually(lambda: answers(daemon), what="an answer")
     ask_truly(daemon, "a.example")

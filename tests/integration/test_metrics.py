@@ -143,7 +143,7 @@ def test_slow_and_failed(make_daemon, server):
 def test_evictions(make_daemon, server):
     daemon = make_daemon(server, cache={"size": "1MiB"})
     assert scrape(daemon)["dotstub_cache_evictions_total"] == {"": 0}
-    daemon.load(questions=1500, distinct=1500, name="n%u.many200.example", edns=True).result()
+    daemon.load(queries=1500, distinct=1500, name="n%u.many200.example", edns=True).result()
     found = scrape(daemon)
     assert found["dotstub_cache_evictions_total"][""] > 0
     assert 0 < found["dotstub_cache_used_bytes"][""] <= found["dotstub_cache_size_bytes"][""]

@@ -26,14 +26,14 @@ def test_without_ipv6(make_namespace, make_server, make_daemon, certs):
     assert daemon.running
 
 
-def test_without_ipv6_an_address_that_was_named_is_an_error(make_namespace, make_daemon):
+def test_without_ipv6_a_configured_ipv6_address_is_an_error(make_namespace, make_daemon):
     namespace = make_namespace().without_ipv6().up()
     daemon = make_daemon({"name": "x", "tls-name": "dns.google", "addresses": ["8.8.8.8"]}, namespace=namespace, wait=False)
     assert daemon.wait_exit() not in (0, 1)
     assert daemon.matching("error .*::1")
 
 
-def test_without_any_route_it_starts_and_answers_as_soon_as_it_can(make_namespace, make_server, make_daemon, certs):
+def test_it_starts_without_a_route_and_answers_once_there_is_one(make_namespace, make_server, make_daemon, certs):
     namespace = make_namespace().up()
     daemon = make_daemon(file=False, port=53, namespace=namespace, variables={"DOTSTUB_TLS_CA_FILE": certs.ca_file})
     begun = time.monotonic()
@@ -63,7 +63,7 @@ def test_the_network_goes_and_comes_back(make_namespace, make_server, make_daemo
 
 
 @pytest.mark.parametrize("fault", ["blackhole", "unreachable", "prohibit"])
-def test_one_family_that_leads_nowhere(make_namespace, make_server, make_daemon, certs, fault):
+def test_an_unreachable_address_family(make_namespace, make_server, make_daemon, certs, fault):
     namespace = make_namespace().up("8.8.8.8", "2001:db8::1")
     namespace.run("ip", "-6", "route", "add", *([] if fault == "blackhole" else [fault]), "2001:4860::/32",
                   *(["via", "2001:db8::1"] if fault == "blackhole" else []), check=fault != "blackhole")

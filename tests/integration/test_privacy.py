@@ -59,7 +59,7 @@ def check(packets, port=853, allowed=GOOGLE):
     return flows
 
 
-def test_only_tls_leaves_and_only_to_the_servers(default_daemon, make_server, world):
+def test_only_tls_to_the_servers_leaves_the_host(default_daemon, make_server, world):
     servers = [make_server(address=address, port=853, namespace=world) for address in GOOGLE]
     capture = Capture(world)
     daemon = default_daemon()

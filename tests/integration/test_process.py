@@ -78,7 +78,7 @@ def test_queries_that_cannot_be_answered_are_servfail_at_a_stop(daemon, server):
 
 
 def test_a_stop_under_load(daemon):
-    load = daemon.load(questions=20000, distinct=20000, name="n%u.example", in_flight=100, patience=500)
+    load = daemon.load(queries=20000, distinct=20000, name="n%u.example", in_flight=100, patience=500)
     eventually(lambda: daemon.ask(fresh.name()).rcode() == 0)
     begun = time.monotonic()
     daemon.signal(signal.SIGTERM)

@@ -36,12 +36,12 @@ def answered(client, data):
 # Silence.
 
 @pytest.mark.parametrize("length", range(12))
-def test_a_datagram_shorter_than_a_header_is_met_with_silence(daemon, length):
+def test_a_datagram_shorter_than_a_header_gets_no_response(daemon, length):
     with daemon.udp() as client:
         assert answered(client, wire.query("a.example")[:length]) is None
 
 
-def test_a_response_is_met_with_silence(daemon):
+def test_a_response_to_us_gets_no_response(daemon):
     with daemon.udp() as client:
         assert answered(client, wire.query("a.example", flags=wire.QR | wire.RD)) is None
         assert answered(client, wire.message("a.example", flags=wire.QR | wire.RD | 5 << 11)) is None
@@ -79,7 +79,7 @@ def test_an_update_with_an_opt_gets_an_opt(daemon):
     assert answer.rcode() == NOTIMP and answer.edns == 0 and 21 in [code for code, _ in wire.extended_errors(answer)]
 
 
-def test_another_opcode_says_so_in_an_extended_error(daemon):
+def test_another_opcode_gets_an_extended_error(daemon):
     with daemon.udp() as client:
         answer = wire.parse(client.exchange(wire.query("a.example", flags=2 << 11, edns=True)))
     assert 21 in [code for code, _ in wire.extended_errors(answer)]
@@ -145,7 +145,7 @@ def test_a_later_edns_version_is_badvers(daemon, server, version):
 # Types and classes.
 
 @pytest.mark.parametrize("rdtype", [0, 41, 129, 200, 247, 248, 249, 250, 251, 252, 253, 254])
-def test_types_that_are_no_data_are_not_implemented(daemon, server, rdtype):
+def test_meta_types_are_not_implemented(daemon, server, rdtype):
     for tcp in (False, True):
         answer = daemon.ask("a.example", rdtype, tcp=tcp, edns=True)
         assert answer.rcode() == NOTIMP and not answer.answer
@@ -160,7 +160,7 @@ def test_an_incremental_transfer_with_its_soa_is_not_implemented(daemon, server)
     assert not server.queries
 
 
-def test_a_type_that_is_not_implemented_says_so(daemon):
+def test_a_meta_type_gets_an_extended_error(daemon):
     assert 30 in [code for code, _ in wire.extended_errors(daemon.ask("a.example", "AXFR", edns=True))]
 
 
@@ -185,7 +185,7 @@ def test_other_classes_are_refused(daemon, server, klass):
 
 
 @pytest.mark.parametrize("name", ["version.bind", "version.server", "hostname.bind", "id.server"])
-def test_identity_is_refused_unless_turned_on(daemon, server, name):
+def test_chaos_identity_is_refused_unless_enabled(daemon, server, name):
     assert daemon.ask(name, "TXT", klass=3).rcode() == REFUSED
     assert not server.queries
 
@@ -204,7 +204,7 @@ def test_a_signed_query_is_not_implemented(daemon, server, rdtype):
 
 @pytest.mark.parametrize("rdtype", ["A", "AAAA", "TXT", "MX", "SRV", "HTTPS", "NS", "PTR", "DS", "DNSKEY", "URI", "TYPE1234",
                                     "TYPE65280"])
-def test_types_of_data_are_asked_upstream(daemon, server, rdtype):
+def test_data_types_are_forwarded(daemon, server, rdtype):
     question = wire.read_question(wire.query("a.example", rdtype))
     answer = daemon.ask("a.example", rdtype)
     truth = wire.parse(zone.answer(question, wire.query("a.example", rdtype)))
@@ -218,7 +218,7 @@ def test_types_of_data_are_asked_upstream(daemon, server, rdtype):
 
 @pytest.mark.parametrize("name", ["", "x" * 63 + ".example", ".".join(["a"] * 123 + ["example"]), "a\0b.example",
                                   "_dns._udp.example", "a b.example", "\xff\xfe.example", "*.example"])
-def test_odd_names_are_names(daemon, server, name):
+def test_unusual_names_are_valid(daemon, server, name):
     data = wire.query(name)
     with daemon.udp() as client:
         answer = client.exchange(data)
@@ -227,7 +227,7 @@ def test_odd_names_are_names(daemon, server, name):
     assert wire.addresses(wire.parse(answer)) == [zone.address(name)]
 
 
-def test_letter_case_is_echoed_and_stays_here(daemon, server):
+def test_letter_case_is_echoed_and_not_forwarded(daemon, server):
     with daemon.udp() as client:
         for name in ("MiXeD.eXample", "mixed.EXAMPLE", "mixed.example"):
             data = wire.query(name)
@@ -251,7 +251,7 @@ def test_flags_of_answers(daemon, name, flags):
 
 
 @pytest.mark.parametrize("name", ["a.example", "nx.example", "servfail.example", "localhost", "a.test"])
-def test_an_opt_answers_an_opt_and_only_then(daemon, name):
+def test_a_response_has_an_opt_if_the_query_has(daemon, name):
     for _ in range(2):
         assert daemon.ask(name).edns == -1
         answer = daemon.ask(name, edns=True)
@@ -259,7 +259,7 @@ def test_an_opt_answers_an_opt_and_only_then(daemon, name):
         assert daemon.ask(name, do=True).ednsflags & dns.flags.DO
 
 
-def test_authenticated_data_is_shown_to_those_who_ask(daemon):
+def test_ad_is_set_for_clients_that_request_it(daemon):
     for _ in range(2):
         assert not daemon.ask("ad.example").flags & wire.AD
         assert daemon.ask("ad.example", flags=wire.RD | wire.AD).flags & wire.AD
@@ -288,7 +288,7 @@ def test_options_of_clients_are_neither_forwarded_nor_echoed(daemon, server):
     assert codes[wire.ECS] in (b"\0\1\0\0", )
 
 
-def test_the_question_upstream_is_our_own(daemon, server):
+def test_the_upstream_query_is_our_own(daemon, server):
     with daemon.udp() as client:
         client.ask("A.eXample", flags=wire.RD | wire.Z, options=[(65001, b"x")], size=4096)
     question = server.queries[0].question
@@ -341,7 +341,7 @@ def test_a_retransmission_gets_one_answer(daemon, server):
     assert len(server.asked("a.example")) == 1
 
 
-def test_the_same_id_with_another_question_is_another_query(daemon, server):
+def test_the_same_id_with_another_name_is_another_query(daemon, server):
     server.delay = 0.2
     with daemon.udp() as client:
         for name in ("a.example", "b.example"):
@@ -350,7 +350,7 @@ def test_the_same_id_with_another_question_is_another_query(daemon, server):
     assert names == ["a.example.", "b.example."]
 
 
-def test_clients_with_the_same_question_share_one_lookup(daemon, server):
+def test_clients_with_the_same_query_share_one_lookup(daemon, server):
     server.delay = 0.3
     clients = [daemon.udp() for _ in range(50)]
     asked = [wire.query("Same.Example" if number % 2 else "same.example", edns=bool(number % 3))
@@ -364,7 +364,7 @@ def test_clients_with_the_same_question_share_one_lookup(daemon, server):
     assert len(server.queries) == 1
 
 
-def test_do_and_cd_are_questions_of_their_own(daemon, server):
+def test_do_and_cd_are_part_of_the_key(daemon, server):
     for _ in range(2):
         for flags in (wire.RD, wire.RD | wire.CD):
             for do in (False, True):
@@ -375,7 +375,7 @@ def test_do_and_cd_are_questions_of_their_own(daemon, server):
 
 # Floods of the odd.
 
-def test_mutated_queries_never_hurt(daemon):
+def test_mutated_queries_do_no_harm(daemon):
     choice = random.Random(1)
     seeds = [wire.query("a.example", edns=True, do=True, options=[(wire.COOKIE, b"12345678")]), *BROKEN.values(),
              wire.query("a.test"), wire.query("localhost", "ANY"), wire.query("big900.example", "TXT", size=700)]

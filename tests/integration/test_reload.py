@@ -63,7 +63,7 @@ def reloadable(make_reloadable, server):
 def loads(daemon, seconds):
     """Hits and misses over UDP and TCP for about so long."""
     rate = 1000 // SLACK
-    return [daemon.load(questions=rate * seconds, distinct=distinct, rate=rate, name=name, connections=4, in_flight=500, tcp=tcp,
+    return [daemon.load(queries=rate * seconds, distinct=distinct, rate=rate, name=name, connections=4, in_flight=500, tcp=tcp,
                         patience=6000)
             for name, distinct in (("hit%u.example", 50), ("u-miss%u.example", rate * seconds)) for tcp in (False, True)]
 

@@ -73,7 +73,7 @@ def test_addresses_may_change(make_daemon, server, manager):
     ask_truly(service.daemon, "a.example")
     manager.wait_heard("READY=1", 2)
     assert manager.names() == [NAME] * 2
-    assert {socket.socket(fileno=os.dup(fd)).getsockname()[0] for _, fd in manager.kept} == {"0.0.0.0"}
+    assert {socket.socket(fileno=os.dup(fd)).getsockname()[0] for _, fd in manager.stored} == {"0.0.0.0"}
 
 
 def test_a_manager_that_keeps_nothing(make_daemon, server, manager):
@@ -104,7 +104,7 @@ def test_a_manager_that_keeps_some(make_daemon, server, manager, kind):
 def test_a_kept_socket_that_is_of_no_use(make_daemon, server, manager, cleanup):
     """It is closed, and in nobody's way."""
     for one in (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)):
-        manager.kept.append((NAME, one.detach()))
+        manager.stored.append((NAME, one.detach()))
     service = Service(make_daemon, manager, server)
     ask_truly(service.daemon, "a.example")
 
@@ -152,7 +152,7 @@ def test_restarts_under_load_lose_nothing(make_daemon, server, manager, saving, 
     service = Service(make_daemon, manager, server, workers=workers, **saving)
     for number in range(100):
         service.daemon.ask(f"n{number}.example")
-    load = service.daemon.load(questions=RATE * RESTARTS, distinct=5000, rate=RATE, name="u%u.example", connections=50, in_flight=20000,
+    load = service.daemon.load(queries=RATE * RESTARTS, distinct=5000, rate=RATE, name="u%u.example", connections=50, in_flight=20000,
                                patience=10000)
     askers = [Asker(service.daemon.port) for _ in range(4)]
     for restart in range(RESTARTS):  # the first ones come while new names are asked

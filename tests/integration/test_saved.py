@@ -33,7 +33,7 @@ def ttl_of(answer):
     return answer.answer[0].ttl
 
 
-def test_the_cache_outlives_the_daemon(make_daemon, server, saving):
+def test_the_cache_survives_a_restart(make_daemon, server, saving):
     first = make_daemon(server, **saving)
     names = [f"n{number}.example" for number in range(50)]
     before = {name: ttl_of(first.ask(name)) for name in names}
@@ -49,7 +49,7 @@ def test_the_cache_outlives_the_daemon(make_daemon, server, saving):
     assert not server.queries
 
 
-def test_a_damaged_file_is_one_line(make_daemon, server, saving):
+def test_a_damaged_file_is_one_log_line(make_daemon, server, saving):
     first = make_daemon(server, **saving)
     ask_truly(first, "a.example")
     first.stop()
@@ -63,7 +63,7 @@ def test_a_damaged_file_is_one_line(make_daemon, server, saving):
     assert len(second.matching("cache: ")) == 1
 
 
-def test_other_upstreams_do_not_answer_for_each_other(make_daemon, make_server, saving):
+def test_saved_responses_of_other_upstreams_are_not_used(make_daemon, make_server, saving):
     servers = make_server(), make_server()
     for server in servers:
         daemon = make_daemon(server, **saving)
@@ -72,7 +72,7 @@ def test_other_upstreams_do_not_answer_for_each_other(make_daemon, make_server, 
         assert len(server.asked("a.example")) == 1
 
 
-def test_a_flush_outlives_a_crash(make_daemon, server, saving):
+def test_a_flush_survives_a_crash(make_daemon, server, saving):
     first = make_daemon(server, **saving)
     ask_truly(first, "a.example")
     first.stop()
@@ -86,7 +86,7 @@ def test_a_flush_outlives_a_crash(make_daemon, server, saving):
     assert len(server.asked("a.example")) == 2
 
 
-def test_where_nothing_can_be_written(make_daemon, server, saving):
+def test_an_unwritable_folder(make_daemon, server, saving):
     settings = merged(saving, {"cache": {"save-file": "/proc/dotstub/cache"}})
     daemon = make_daemon(server, **settings)
     ask_truly(daemon, "a.example")
@@ -118,20 +118,20 @@ def test_the_first_session_after_a_restart_is_resumed(make_daemon, server, savin
 
 
 @pytest.mark.parametrize("change", [{"tls": {"min-version": "1.3"}}, {"cache": {"save": False}}])
-def test_tickets_of_another_trust_are_not_used(make_daemon, server, saving, change):
+def test_tickets_are_not_used_after_a_change_of_trust(make_daemon, server, saving, change):
     ended(make_daemon(server, **saving), "a.example")
     ask_truly(make_daemon(server, **merged(saving, change)), "b.example")
     assert [connection.resumed for connection in server.established] == [False, False]
 
 
-def test_tickets_of_tls12_stay_in_their_run(make_daemon, make_server, saving, certs):
+def test_tls12_tickets_are_not_saved(make_daemon, make_server, saving, certs):
     server = make_server(versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2))
     ended(make_daemon(server, **saving), "a.example")
     assert not os.path.exists(tickets(saving))
 
 
 @pytest.mark.parametrize("damage", ["cut", "wrong", "readable", "link"])
-def test_damaged_tickets_are_one_line(make_daemon, server, saving, damage):
+def test_damaged_tickets_are_one_log_line(make_daemon, server, saving, damage):
     ended(make_daemon(server, **saving), "a.example")
     path = pathlib.Path(tickets(saving))
     data = path.read_bytes()

@@ -29,7 +29,7 @@ def soa_of(answer):
 
 
 @pytest.mark.parametrize("name", ["localhost", "LocalHost", "a.b.localhost"])
-def test_localhost_is_this_host(daemon, server, name):
+def test_localhost_has_the_loopback_addresses(daemon, server, name):
     for tcp in (False, True):
         assert wire.addresses(daemon.ask(name, "A", tcp=tcp)) == ["127.0.0.1"]
         assert wire.addresses(daemon.ask(name, "AAAA", tcp=tcp)) == ["::1"]
@@ -40,7 +40,7 @@ def test_localhost_is_this_host(daemon, server, name):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_the_reverse_of_this_host_is_localhost(daemon, server, address):
+def test_loopback_addresses_have_the_name_localhost(daemon, server, address):
     name = dns.reversename.from_address(address).to_text()
     assert wire.texts(daemon.ask(name, "PTR")) == [(name, "PTR", "localhost.")]
     assert not server.queries
@@ -57,7 +57,7 @@ def test_names_below_special_domains_do_not_exist(daemon, server, domain, rdtype
 
 
 @pytest.mark.parametrize("domain", DOMAINS + ["resolver.arpa", "10.in-addr.arpa", "d.f.ip6.arpa"])
-def test_special_domains_themselves_stay_here(daemon, server, domain):
+def test_special_domains_themselves_are_not_forwarded(daemon, server, domain):
     answer = daemon.ask(domain, "A")
     assert answer.rcode() in (0, NXDOMAIN) and not answer.answer
     soa_of(answer)
@@ -65,7 +65,7 @@ def test_special_domains_themselves_stay_here(daemon, server, domain):
 
 
 @pytest.mark.parametrize("rdtype", ["SVCB", "A"])
-def test_resolver_arpa_stays_here(daemon, server, rdtype):
+def test_resolver_arpa_is_not_forwarded(daemon, server, rdtype):
     answer = daemon.ask("_dns.resolver.arpa", rdtype)
     assert not answer.answer
     soa_of(answer)
@@ -81,7 +81,7 @@ def test_reverse_names_of_private_addresses_do_not_exist(daemon, server, address
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_reverse_names_of_public_addresses_are_asked(daemon, server, address):
+def test_reverse_names_of_public_addresses_are_forwarded(daemon, server, address):
     name = dns.reversename.from_address(address).to_text()
     assert wire.texts(daemon.ask(name, "PTR")) == [(name, "PTR", "host.example.")]
     assert len(server.queries) == 1
@@ -89,12 +89,12 @@ def test_reverse_names_of_public_addresses_are_asked(daemon, server, address):
 
 @pytest.mark.parametrize("name", ["testing", "a.tests", "localhost.example", "mylocalhost", "a.test.example", "local.example",
                                   "internal.example", "arpa", "home.example", "in-addr.arpa", "notonion"])
-def test_names_that_only_look_special_are_asked(daemon, server, name):
+def test_names_that_only_look_special_are_forwarded(daemon, server, name):
     assert wire.addresses(daemon.ask(name)) == [zone.address(name)]
     assert len(server.asked(name)) == 1
 
 
-def test_special_names_are_answered_without_any_upstream(daemon, server):
+def test_special_names_are_answered_without_a_reachable_upstream(daemon, server):
     server.refuse()
     assert wire.addresses(daemon.ask("localhost")) == ["127.0.0.1"]
     assert daemon.ask("a.onion").rcode() == NXDOMAIN

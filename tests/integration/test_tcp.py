@@ -22,13 +22,13 @@ def keepalive_of(answer):
     return None
 
 
-def test_one_question_after_another(daemon):
+def test_one_query_after_another(daemon):
     with daemon.tcp() as client:
         for number in range(50):
             assert wire.addresses(client.ask(f"n{number}.example")) == [zone.address(f"n{number}.example")]
 
 
-def test_a_pipeline_is_answered_whole(daemon, server):
+def test_all_queries_of_a_pipeline_are_answered(daemon, server):
     asked = {number: wire.query(f"n{number}.example", id=number) for number in range(300)}
     with daemon.tcp() as client:
         client.send(*asked.values())
@@ -38,7 +38,7 @@ def test_a_pipeline_is_answered_whole(daemon, server):
     assert len(server.queries) == 300
 
 
-def test_answers_come_out_of_order(daemon, server):
+def test_responses_come_out_of_order(daemon, server):
     server.delay = lambda query: 0.5 if query.name == "slow.example" else 0
     with daemon.tcp() as client:
         client.send(wire.query("slow.example", id=1), wire.query("fast.example", id=2))
@@ -77,12 +77,12 @@ def test_bytes_may_come_in_any_pieces(daemon, step):
         assert sorted(client.receive_all(5)) == list(range(5))
 
 
-def test_a_thousand_questions_on_one_connection(daemon):
-    result = daemon.load(tcp=True, questions=1000, name="n%u.example", distinct=1000, in_flight=1000).result()
+def test_a_thousand_queries_on_one_connection(daemon):
+    result = daemon.load(tcp=True, queries=1000, name="n%u.example", distinct=1000, in_flight=1000).result()
     assert result["good"] == 1000 and result["reconnects"] == 0, result
 
 
-def test_sixty_five_thousand_questions_in_one_write(daemon):
+def test_sixty_five_thousand_queries_in_one_write(daemon):
     daemon.ask("hit.example")
     count = 65000
     with daemon.tcp() as client:
@@ -95,7 +95,7 @@ def test_sixty_five_thousand_questions_in_one_write(daemon):
     assert sorted(answers) == list(range(count))
 
 
-def test_connections_do_not_see_each_others_answers(daemon, server):
+def test_connections_do_not_see_each_others_responses(daemon, server):
     server.delay = lambda query: random.random() / 5
     clients = [daemon.tcp() for _ in range(30)]
     for round in range(5):
@@ -107,7 +107,7 @@ def test_connections_do_not_see_each_others_answers(daemon, server):
         client.close()
 
 
-def test_clients_that_leave_while_they_wait_do_no_harm(daemon, server):
+def test_clients_that_disconnect_while_waiting_do_no_harm(daemon, server):
     server.delay = 0.2
     for number in range(60):
         client = daemon.tcp()
@@ -119,7 +119,7 @@ def test_clients_that_leave_while_they_wait_do_no_harm(daemon, server):
 
 # Keepalive and idling.
 
-def test_keepalive_is_told_to_those_who_ask(make_daemon, server):
+def test_keepalive_is_sent_to_clients_that_request_it(make_daemon, server):
     daemon = make_daemon(server, limits={"tcp-idle": "7s"})
     for _ in range(2):
         answer = daemon.ask("a.example", tcp=True, options=[(wire.KEEPALIVE, b"")])
@@ -137,13 +137,13 @@ def test_an_idle_connection_is_closed(make_daemon, server):
         assert 0.9 < time.monotonic() - begun < 1.5 + 0.5 * SLACK
 
 
-def test_a_connection_that_never_asks_is_closed(make_daemon, server):
+def test_a_connection_without_a_query_is_closed(make_daemon, server):
     daemon = make_daemon(server, limits={"tcp-idle": "1s"})
     with daemon.tcp() as client:
         assert client.wait_end() == "fin"
 
 
-def test_a_connection_that_waits_is_not_idle(make_daemon, server):
+def test_a_connection_with_a_waiting_query_is_not_idle(make_daemon, server):
     server.delay = 2
     daemon = make_daemon(server, limits={"tcp-idle": "1s"})
     assert daemon.ask("a.example", tcp=True).rcode() == 0
@@ -152,7 +152,7 @@ def test_a_connection_that_waits_is_not_idle(make_daemon, server):
 # Bad manners.
 
 @pytest.mark.parametrize("length", [0, 1, 11])
-def test_a_frame_too_short_for_a_header_is_met_with_silence(daemon, length):
+def test_a_frame_shorter_than_a_header_gets_no_response(daemon, length):
     with daemon.tcp() as client:
         client.send(bytes(length), wire.query("a.example", id=5))
         assert client.receive()[:2] == b"\0\5"
@@ -174,7 +174,7 @@ def test_a_message_that_makes_no_progress_ends_the_connection(daemon):
         assert 4 < time.monotonic() - begun < 7 + SLACK
 
 
-def test_many_slow_writers_stop_nobody(daemon):
+def test_many_slow_writers_do_not_stop_other_clients(daemon):
     data = wire.frame(wire.query("a.example"))
     clients = [daemon.tcp() for _ in range(300)]
     for client in clients:
@@ -207,7 +207,7 @@ def test_slow_readers_cost_little_memory(daemon):
         client.close()
 
 
-def test_a_reader_that_wakes_up_in_time_gets_everything(daemon):
+def test_a_reader_that_resumes_in_time_gets_all_responses(daemon):
     daemon.ask("big60000.example", "TXT", tcp=True)
     with daemon.tcp(receive_buffer=4096) as client:
         client.send(*(wire.query("big60000.example", "TXT", id=number) for number in range(40)))
@@ -215,7 +215,7 @@ def test_a_reader_that_wakes_up_in_time_gets_everything(daemon):
         assert sorted(client.receive_all(40)) == list(range(40))
 
 
-def test_a_new_client_gets_in_when_all_places_are_taken(make_daemon, server):
+def test_at_the_limit_a_new_client_replaces_the_oldest_idle_one(make_daemon, server):
     daemon = make_daemon(server, limits={"tcp-clients": 20})
     clients = [daemon.tcp() for _ in range(20)]
     for number, client in enumerate(clients):
@@ -264,7 +264,7 @@ def test_garbage_over_tcp(daemon):
 
 
 @pytest.mark.parametrize("rdtype", ["TXT", "APL", "TYPE65280"])
-def test_a_message_full_of_records_costs_no_more_than_its_length(daemon, rdtype):
+def test_the_cost_of_a_message_is_linear_in_its_length(daemon, rdtype):
     """Empty strings cost some readers time by the square of their number."""
     record = wire.rr("", rdtype, b"\0" * 64000)
     crowded = [wire.query("a.example", id=number, additional=[record]) for number in range(20)]

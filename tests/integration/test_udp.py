@@ -81,13 +81,13 @@ def test_a_large_query_is_read(daemon):
     assert wire.addresses(answer) == [zone.address("a.example")]
 
 
-def test_a_query_too_large_to_be_one_does_no_harm(daemon):
+def test_an_oversized_datagram_does_no_harm(daemon):
     with daemon.udp() as client:
         client.send(wire.query("a.example") + bytes(60000))
     assert daemon.ask("b.example").rcode() == 0
 
 
-def test_answers_come_from_the_address_asked(make_daemon, server):
+def test_responses_come_from_the_queried_address(make_daemon, server):
     daemon = make_daemon(server, addresses=("0.0.0.0", "::"), access={"allow": ["127.0.0.0/8", "::1"]})
     for address in ("127.0.0.1", "127.0.0.5", "127.1.2.3", "::1"):
         with daemon.udp(address) as client:  # connected: takes nothing from elsewhere
@@ -112,7 +112,7 @@ def test_clients_that_are_not_allowed(make_daemon, server, deny):
     assert not server.asked("b.example")
 
 
-def test_beyond_loopback_the_cache_is_not_shown_to_who_wants_no_recursion(make_daemon, make_server, make_namespace):
+def test_rd0_from_beyond_loopback_does_not_see_the_cache(make_daemon, make_server, make_namespace):
     namespace = make_namespace().up("192.0.2.1", "2001:db8::1")
     server = make_server(namespace=namespace)
     daemon = make_daemon(server, namespace=namespace, addresses=("192.0.2.1", "2001:db8::1"), port=53,
@@ -126,7 +126,7 @@ def test_beyond_loopback_the_cache_is_not_shown_to_who_wants_no_recursion(make_d
     assert len(server.queries) == 1
 
 
-def test_source_port_zero_is_met_with_silence(make_daemon, make_server, make_namespace):
+def test_source_port_zero_gets_no_response(make_daemon, make_server, make_namespace):
     namespace = make_namespace().up()
     daemon = make_daemon(make_server(namespace=namespace), namespace=namespace)
     capture = Capture(namespace)
@@ -139,7 +139,7 @@ def test_source_port_zero_is_met_with_silence(make_daemon, make_server, make_nam
     assert not [packet for packet in packets if packet.protocol == "udp" and packet.target_port == 0]
 
 
-def test_a_client_that_is_gone_does_no_harm(daemon, server):
+def test_icmp_errors_of_closed_clients_do_no_harm(daemon, server):
     """Answers to closed sockets come back as ICMP errors."""
     server.delay = 0.2
     for number in range(100):
@@ -156,7 +156,7 @@ def test_a_client_that_is_gone_does_no_harm(daemon, server):
 @pytest.mark.threads
 def test_five_thousand_clients_ask_one_name_at_once(daemon, server):
     server.delay = 0.5
-    result = daemon.load(questions=5000, name="crowd.example", connections=250, in_flight=20).result()
+    result = daemon.load(queries=5000, name="crowd.example", connections=250, in_flight=20).result()
     assert result["good"] == 5000, result
     assert len(server.asked("crowd.example")) <= 2
 
@@ -165,9 +165,9 @@ def test_five_thousand_clients_ask_one_name_at_once(daemon, server):
 def test_misses_at_a_slow_server_do_not_slow_hits(daemon, server):
     daemon.ask("hit.example")
     server.delay = 1
-    misses = daemon.load(questions=12000 // SLACK, rate=2000 // SLACK, name="miss%u.example", distinct=12000,
+    misses = daemon.load(queries=12000 // SLACK, rate=2000 // SLACK, name="miss%u.example", distinct=12000,
                          connections=16, in_flight=1000, patience=8000)
-    hits = daemon.load(questions=3000 // SLACK, rate=600 // SLACK, name="hit.example", in_flight=1000)
+    hits = daemon.load(queries=3000 // SLACK, rate=600 // SLACK, name="hit.example", in_flight=1000)
     hits, misses = hits.result(), misses.result()
     assert hits["good"] == hits["sent"] and hits["p99_ms"] < 50 * SLACK, hits
     assert misses["silent"] == 0 and misses["wrong"] == 0, misses
@@ -175,13 +175,13 @@ def test_misses_at_a_slow_server_do_not_slow_hits(daemon, server):
 
 
 @pytest.mark.alone
-def test_a_flood_of_junk_stops_nobody(daemon):
+def test_a_flood_of_junk_does_not_stop_other_clients(daemon):
     daemon.ask("hit.example")
     with daemon.udp() as junk:
         data = [bytes([number]) * (number % 60) for number in range(250)]
         for number in range(300_000):
             junk.send(data[number % 250])
-        hits = daemon.load(questions=500, rate=1000, name="hit.example", in_flight=500, patience=500)
+        hits = daemon.load(queries=500, rate=1000, name="hit.example", in_flight=500, patience=500)
     result = hits.result()
     begun = time.monotonic()
     eventually(lambda: daemon.ask("hit.example").rcode() == 0)

@@ -66,7 +66,7 @@ def recovery(daemon):
 
 # Sessions.
 
-def test_sessions_are_kept_and_used_again(daemon, server):
+def test_sessions_are_reused(daemon, server):
     for number in range(20):
         ask_truly(daemon, f"n{number}.example")
     assert len(server.connections) == 1
@@ -136,7 +136,7 @@ def test_a_server_that_refuses_alpn(make_server, make_daemon, how):
 
 
 @pytest.mark.parametrize("tls", [{"versions": ("TLSv1_2", "TLSv1_2")}, {"tickets": False}, {"alpn": False}])
-def test_plainer_servers(make_server, make_daemon, tls):
+def test_servers_without_alpn_tickets_or_tls13(make_server, make_daemon, tls):
     import ssl
     if "versions" in tls:
         tls = {"versions": tuple(getattr(ssl.TLSVersion, version) for version in tls["versions"])}
@@ -168,7 +168,7 @@ def test_a_keepalive_of_zero_ends_the_session(daemon, server):
 
 @pytest.mark.parametrize("how", ["notify", "fin", "rst"])
 @pytest.mark.parametrize("after", [1, 5])
-def test_sessions_closed_after_a_few_answers(daemon, server, how, after):
+def test_sessions_closed_after_a_few_responses(daemon, server, how, after):
     server.close_after, server.close_how = after, how
     for number in range(25):
         assert ask_truly(daemon, f"n{number}.example") < 1 * SLACK
@@ -176,7 +176,7 @@ def test_sessions_closed_after_a_few_answers(daemon, server, how, after):
 
 @pytest.mark.parametrize("how", ["notify", "fin", "rst"])
 @pytest.mark.parametrize("after", [1, 5])
-def test_many_questions_to_a_server_that_closes_after_a_few_answers(daemon, server, how, after):
+def test_many_queries_to_a_server_that_closes_after_a_few_responses(daemon, server, how, after):
     server.close_after, server.close_how = after, how
     ask_many(daemon, "m", 100)
 
@@ -190,7 +190,7 @@ def test_sessions_closed_when_idle(daemon, server, how):
 
 
 @pytest.mark.parametrize("how", ["notify", "fin", "rst"])
-def test_questions_in_flight_survive_the_end_of_their_session(daemon, server, how):
+def test_outstanding_queries_survive_the_loss_of_their_session(daemon, server, how):
     ask_truly(daemon, "first.example")
     server.silence = True
     with daemon.udp() as client:
@@ -217,7 +217,7 @@ def test_half_a_pipeline_unanswered(daemon, server):
             truth(answer, f"n{answer.id}.example")
 
 
-def test_a_question_that_kills_its_session_each_time(daemon, server):
+def test_a_query_whose_sessions_are_always_lost(daemon, server):
     def twist(query, answer):
         if query.name == "deadly.example":
             server.loop.call_soon(query.connection.close, "rst")
@@ -239,7 +239,7 @@ def test_a_question_that_kills_its_session_each_time(daemon, server):
 
 
 @pytest.mark.alone
-def test_one_silent_session_is_left(daemon, server):
+def test_queries_leave_a_silent_session(daemon, server):
     ask_truly(daemon, "first.example")
     silent = server.connections[0]
     server.silence = lambda query: query.connection is silent
@@ -248,7 +248,7 @@ def test_one_silent_session_is_left(daemon, server):
     server.wait_for(lambda: silent.closed, 5)
 
 
-def test_a_slow_name_is_no_silent_session(daemon, server):
+def test_a_slow_name_does_not_make_a_session_silent(daemon, server):
     ask_truly(daemon, "first.example")
     server.delay = lambda query: 3 if query.name == "slow.example" else 0.02
     with daemon.udp() as client:
@@ -264,14 +264,14 @@ def test_a_slow_name_is_no_silent_session(daemon, server):
 # Slow answers.
 
 @pytest.mark.parametrize("delay", [0.3, 2])
-def test_slow_answers_are_waited_for(daemon, server, delay):
+def test_slow_responses_are_accepted(daemon, server, delay):
     server.delay = delay
     ask_many(daemon, "n", 30)
     for number in range(30):
         assert len(server.asked(f"n{number}.example")) <= 2
 
 
-def test_an_answer_that_comes_too_late_is_kept(daemon, server):
+def test_a_late_response_is_cached(daemon, server):
     server.delay = 4.5
     took, _ = servfail(daemon, "late.example")
     assert 3.2 < took
@@ -285,7 +285,7 @@ def test_the_limit_is_configured(make_daemon, server):
     assert took < 1.2 + 0.3 * SLACK and set(codes) & {22, 23}
 
 
-def test_an_answer_that_never_comes(daemon, server):
+def test_no_response(daemon, server):
     server.silence = True
     _, codes = servfail(daemon)
     assert set(codes) & {22, 23}
@@ -300,12 +300,12 @@ def test_shapes_of_records(daemon, server, shape):
     ask_many(daemon, "m", 20)
 
 
-def test_answers_out_of_order(daemon, server):
+def test_upstream_responses_out_of_order(daemon, server):
     server.reorder = 20
     ask_many(daemon, "n", 60)
 
 
-def test_a_large_answer_among_small_ones(daemon):
+def test_a_large_response_among_small_ones(daemon):
     with daemon.tcp() as client:
         client.send(wire.query("big60000.example", "TXT", id=1), *(wire.query(f"n{i}.example", id=i) for i in range(2, 30)))
         assert sorted(client.receive_all(29)) == list(range(1, 30))
@@ -316,7 +316,7 @@ FRAMINGS = {"length zero": lies.length_zero, "length below a header": lies.lengt
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_broken_frame_costs_the_session_and_nothing_else(daemon, server, framing):
+def test_a_broken_frame_ends_only_its_session(daemon, server, framing):
     ask_truly(daemon, "first.example")
     bad = server.connections[0]
     server.framing = lambda connection, payload: FRAMINGS[framing](payload) if connection is bad else wire.frame(payload)
@@ -327,7 +327,7 @@ def test_a_broken_frame_costs_the_session_and_nothing_else(daemon, server, frami
 
 
 @pytest.mark.parametrize("tamper", [lies.flip_bit, lies.inject_cleartext])
-def test_broken_records_cost_the_session_and_nothing_else(daemon, server, tamper):
+def test_broken_records_end_only_their_session(daemon, server, tamper):
     ask_truly(daemon, "first.example")
     bad = server.connections[0]
     server.tamper = lambda connection, data: tamper(connection, data) if connection is bad else data
@@ -339,7 +339,7 @@ def test_broken_records_cost_the_session_and_nothing_else(daemon, server, tamper
 # Wrong answers.
 
 @pytest.mark.parametrize("twist", [lies.duplicate, lies.unsolicited, lies.wrong_id_first])
-def test_surplus_answers_are_ignored(daemon, server, twist):
+def test_surplus_responses_are_ignored(daemon, server, twist):
     server.twist = twist
     ask_many(daemon, "n", 40)
     for number in range(10):
@@ -347,12 +347,12 @@ def test_surplus_answers_are_ignored(daemon, server, twist):
     assert len(server.connections) <= 2, "sessions were given up"
 
 
-WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.two_questions,
+WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.question_twice,
          lies.not_a_response, lies.other_opcode, lies.echo, lies.cut]
 
 
 @pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
-def test_a_wrong_answer_is_never_given(daemon, server, twist):
+def test_a_wrong_response_never_reaches_a_client(daemon, server, twist):
     with server.lying(twist=twist):
         servfail(daemon, "wrong.example")
     assert recovery(daemon) < 1.5 * SLACK
@@ -360,7 +360,7 @@ def test_a_wrong_answer_is_never_given(daemon, server, twist):
 
 
 @pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
-def test_a_wrong_answer_once_is_asked_again(daemon, server, twist):
+def test_a_single_wrong_response_is_retried(daemon, server, twist):
     """One name's answers are wrong: the others, in flight beside it, are answered."""
     server.twist = lambda query, answer: twist(query, answer) if query.name == "wrong.example" else [answer]
     with daemon.udp() as client:
@@ -380,7 +380,7 @@ def test_swapped_ids(daemon, server):
 
 
 @pytest.mark.parametrize("kind", lies.MALFORMED)
-def test_a_malformed_answer_is_never_given(daemon, server, kind):
+def test_a_malformed_response_never_reaches_a_client(daemon, server, kind):
     with server.lying(twist=lies.malformed(kind)):
         _, codes = servfail(daemon, "bad.example")
     assert codes[0] == 24
@@ -388,7 +388,7 @@ def test_a_malformed_answer_is_never_given(daemon, server, kind):
 
 
 @pytest.mark.parametrize("kind", lies.READABLE)
-def test_a_broken_record_behind_the_answer_costs_only_what_follows_it(daemon, server, kind):
+def test_a_broken_record_behind_the_answer_drops_only_the_rest(daemon, server, kind):
     with server.lying(twist=lies.malformed(kind)):
         for tcp in (False, True):
             answer = daemon.ask("odd.example", tcp=tcp)
@@ -396,7 +396,7 @@ def test_a_broken_record_behind_the_answer_costs_only_what_follows_it(daemon, se
             assert not answer.authority and not answer.additional
 
 
-def test_a_chain_of_pointers_costs_little(daemon, server):
+def test_a_chain_of_pointers_is_cheap(daemon, server):
     server.twist = lies.pointer_chain
     assert daemon.ask("chain.example", tcp=True).rcode() in (0, SERVFAIL)
     server.truth()
@@ -410,7 +410,7 @@ def test_thousands_of_records(daemon):
 
 
 @pytest.mark.parametrize("twist", [lies.off_chain, lies.only_off_chain])
-def test_records_of_other_names_poison_nothing(daemon, server, twist):
+def test_records_of_other_names_are_not_cached(daemon, server, twist):
     with server.lying(twist=twist):
         daemon.ask("bait.example")
     ask_truly(daemon, "victim.example")
@@ -432,7 +432,7 @@ def test_errors_of_the_server(daemon, server, code, name, given):
 
 
 @pytest.mark.parametrize("name", ["servfail.example", "refused.example"])
-def test_a_failure_is_kept_for_a_moment(daemon, server, name):
+def test_a_failure_is_cached_for_a_short_time(daemon, server, name):
     assert daemon.ask(name).rcode() in (SERVFAIL, 5)
     asked = len(server.asked(name))
     assert asked <= 2
@@ -443,18 +443,18 @@ def test_a_failure_is_kept_for_a_moment(daemon, server, name):
 
 
 @pytest.mark.parametrize("name", ["servfail.example", "refused.example"])
-def test_a_failure_from_the_cache_says_so(daemon, name):
+def test_a_cached_failure_has_ede_13(daemon, name):
     daemon.ask(name, edns=True)
     assert 13 in [code for code, _ in wire.extended_errors(daemon.ask(name, edns=True))]
 
 
-def test_a_failure_from_the_cache_says_so_whatever_upstream_said(daemon, server):
+def test_a_cached_failure_has_ede_13_whatever_the_upstream_sent(daemon, server):
     server.twist = lies.failure_with(6, 7, 8)
     daemon.ask("a.example")
     assert [code for code, _ in wire.extended_errors(daemon.ask("a.example", edns=True))] == [13, 6, 7]
 
 
-def test_a_large_failure_from_the_cache_says_so_too(daemon, server):
+def test_a_large_cached_failure_has_ede_13(daemon, server):
     ask_truly(daemon, "before.example")  # so the failure is not blamed on the OPT
     server.twist = lies.large_failure
     daemon.ask("a.example", tcp=True)
@@ -462,13 +462,13 @@ def test_a_large_failure_from_the_cache_says_so_too(daemon, server):
     assert len(server.queries) == 2
 
 
-def test_a_truncated_answer_is_not_given_to_tcp(daemon, server):
+def test_a_truncated_upstream_response_does_not_reach_tcp(daemon, server):
     server.twist = lies.truncated
     answer = daemon.ask("cut.example", tcp=True)
     assert answer.rcode() == SERVFAIL and not answer.flags & wire.TC
 
 
-def test_a_server_from_before_edns(daemon, server):
+def test_a_server_without_edns(daemon, server):
     server.twist = lies.no_edns
     ask_truly(daemon, "a.example")
     queries = server.asked("a.example")
@@ -499,14 +499,14 @@ def test_an_operator_who_refuses_a_query_is_not_the_last_word(make_daemon, make_
 
 
 @pytest.mark.parametrize("twist", [lies.understands_nothing, lies.bare_formerr, lies.rcode(1)])
-def test_a_server_that_understands_nothing_is_asked_twice(daemon, server, twist):
+def test_a_server_that_always_sends_formerr_gets_two_attempts(daemon, server, twist):
     """Without EDNS, if it may know none, and then it is enough."""
     server.twist = twist
     _, codes = servfail(daemon)
     assert codes[0] == 24 and len(server.asked("failing.example")) == 2
 
 
-def test_a_failure_brings_nothing_along(daemon, server):
+def test_a_failure_has_no_records(daemon, server):
     server.twist = lies.large_failure
     data = wire.query("a.example")
     with daemon.udp() as client:
@@ -515,7 +515,7 @@ def test_a_failure_brings_nothing_along(daemon, server):
             assert answer[3] & 15 == SERVFAIL and not answer[2] & 2 and len(answer) == len(data)
 
 
-def test_an_extended_rcode_is_no_success(daemon, server):
+def test_an_extended_rcode_is_a_failure(daemon, server):
     def twist(query, answer):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA,
                              question=wire.question_section(query.data), additional=[wire.opt(rcode=1)])]
@@ -543,7 +543,7 @@ ACCEPTS = {"rst": "rst", "fin": "fin", "garbage": lies.GARBAGE, "http": lies.HTT
 
 @pytest.mark.alone
 @pytest.mark.parametrize("fault", ["refused", *ACCEPTS])
-def test_an_outage_is_told_at_once_and_over_at_once(daemon, server, fault):
+def test_an_outage_fails_fast_and_ends_at_once(daemon, server, fault):
     ask_truly(daemon, "before.example")
     if fault == "refused":
         server.refuse()
@@ -573,7 +573,7 @@ def test_failed_dials_are_few(make_server, make_daemon):
 
 
 @pytest.mark.parametrize("fault", ["blackholed", "silent", "deaf", "half a handshake"])
-def test_a_stalled_server_is_told_in_time_and_over_soon(daemon, server, fault):
+def test_a_stalled_server_fails_in_time_and_recovers_soon(daemon, server, fault):
     ask_truly(daemon, "before.example")
     if fault == "blackholed":
         server.blackhole()
@@ -604,14 +604,14 @@ def test_starting_before_the_server(make_daemon, make_server):
     assert len(codes) == 1
 
 
-def test_the_reason_is_told_behind_a_long_name(make_daemon, server):
+def test_the_reason_follows_a_long_upstream_name(make_daemon, server):
     daemon = make_daemon(server.upstream(name="the-name-of-an-upstream-that-takes-all-of-the-sixty-three-bytes"))
     server.refuse()
     answer = daemon.ask("a.example", edns=True)
     assert "refused" in wire.extended_errors(answer)[0][1].lower()
 
 
-def test_a_long_outage_leaves_no_mark(daemon, server):
+def test_a_long_outage_has_no_after_effect(daemon, server):
     ask_truly(daemon, "before.example")
     server.refuse()
     begun = time.monotonic()
@@ -662,7 +662,7 @@ def test_two_servers_the_first_with_a_fault(make_server, make_daemon, certs, fau
 
 
 @pytest.mark.parametrize("before", [0, 5])
-def test_a_lost_session_does_not_lead_back_to_a_server_that_failed(make_server, make_daemon, before):
+def test_a_retry_after_a_lost_session_avoids_the_failed_server(make_server, make_daemon, before):
     """The first server answers SERVFAIL, the second one's session is reset once under the query: it is dialled again, and answers."""
     first, second = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two", role="backup"))

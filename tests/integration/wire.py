@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""DNS messages as bytes: what the tests send when a library would refuse to, and the servers when one would be slow."""
+"""DNS messages as bytes, for tests whose messages a library would refuse to write, and for servers, where a library would be slow."""
 import collections
 import random
 import struct
@@ -18,7 +18,7 @@ Question = collections.namedtuple("Question", "id flags name type klass edns opt
 
 
 def name_wire(name):
-    """Labels as bytes; `name` as text with or without its last dot, letter case kept."""
+    """The name in wire format, its letter case unchanged; `name` is text with or without the last dot."""
     labels = [label.encode("latin-1") for label in name.rstrip(".").split(".") if label]
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
@@ -41,7 +41,7 @@ def rr(name, rdtype, data, ttl=300, klass=1):
 
 def message(name="", rdtype="A", *, id=None, flags=RD, klass=1, question=None, answers=(), authority=(), additional=(),
             counts=None, tail=b""):
-    """A message of the parts given; `counts` lies about them, `question` replaces the question section whole."""
+    """A message of the parts given; `counts` overrides the counts in the header, `question` the Question section."""
     if question is None:
         question = name_wire(name) + struct.pack("!HH", type_number(rdtype), klass)
     if id is None:
@@ -52,14 +52,14 @@ def message(name="", rdtype="A", *, id=None, flags=RD, klass=1, question=None, a
 
 
 def query(name, rdtype="A", *, edns=None, do=False, size=1232, options=(), version=0, **parts):
-    """A question as a client asks it; with an OPT if `edns`, or if anything is said that needs one."""
+    """A query of a client; with an OPT if `edns`, or if another argument needs one."""
     if edns or (edns is None and (do or options or version or size != 1232)):
         parts["additional"] = (*parts.get("additional", ()), opt(size, version, do, options))
     return message(name, rdtype, **parts)
 
 
 def read_name(data, at):
-    """An uncompressed name: (text as written, offset behind it)."""
+    """Reads an uncompressed name: (text, offset behind it)."""
     labels = []
     while data[at]:
         labels.append(data[at + 1:at + 1 + data[at]].decode("latin-1"))
@@ -68,10 +68,10 @@ def read_name(data, at):
 
 
 def read_question(data):
-    """What a server needs of a query: dotstub's own are read here, so oddities may raise."""
+    """Parses a query of dotstub; raises if it is unusual."""
     id, flags, questions, _, _, additional = struct.unpack_from("!6H", data)
     if questions != 1:
-        raise ValueError("not one question")
+        raise ValueError("not exactly one question")
     name, at = read_name(data, 12)
     rdtype, klass = struct.unpack_from("!HH", data, at)
     at += 4
@@ -90,7 +90,7 @@ def read_question(data):
 
 
 def question_section(data):
-    """The bytes of the first question."""
+    """The Question section of a message with one question."""
     _, at = read_name(data, 12)
     return data[12:at + 4]
 
@@ -100,7 +100,7 @@ def frame(payload):
 
 
 def frames(buffer):
-    """Takes the whole frames out of a bytearray."""
+    """Removes the complete frames from a bytearray and returns their messages."""
     found = []
     while len(buffer) >= 2:
         length = buffer[0] << 8 | buffer[1]
@@ -138,7 +138,7 @@ def extended_errors(response):
 
 
 def option(response, code):
-    """The bytes of one EDNS option of a response, or None."""
+    """The data of an EDNS option of a response, or None."""
     for found in response.options:
         if found.otype == code:
             return found.to_wire()

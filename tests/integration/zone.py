@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What the lying server's truth is: an answer to every question, made from its name alone.
+"""The true responses of the lying server: the response to a query is computed from its name.
 
-Labels of a name are directives, anywhere in it:
+Labels anywhere in a name are directives:
     ttlN        records have TTL N (else 300)          soaM-N    negative answers' SOA has TTL M and MINIMUM N
     nx          NXDOMAIN                               nodata    NOERROR without answers
     nosoa       a negative answer without SOA          cnameN    a chain of N aliases to the name without this label
     bigN        TXT of about N bytes                  manyN     N address records
-    servfail refused                                   that rcode
+    servfail refused                                   this rcode
     ad          the AD flag is set                     glue      an additional section
     edeN        an extended error with info code N     httpsN    (HTTPS) N records
 Any other name has its A and AAAA, and a short TXT.
@@ -24,7 +24,7 @@ DIRECTIVE = re.compile(r"(ttl|big|many|cname|ede|https)(\d+)|soa(\d+)-(\d+)|nx|n
 
 
 def hash_of(name):
-    """FNV-1a of the lower-case name without its last dot, as in tests/tools/question.c."""
+    """FNV-1a of the lower-case name without its last dot, as in tests/tools/query.c."""
     value = 2166136261
     for byte in name.lower().rstrip(".").encode("latin-1"):
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
@@ -56,12 +56,12 @@ def directives(name):
 
 
 def target_of(name):
-    """Where the chain of a cnameN name ends."""
+    """The last name of the chain of a cnameN name."""
     return ".".join(label for label in name.split(".") if not re.fullmatch(r"cname\d+", label.lower()))
 
 
 def text_of(size):
-    """Strings that fill a TXT record of `size` bytes."""
+    """Strings of a TXT record with `size` bytes."""
     out = b""
     while size > 0:
         length = min(255, size - 1)
@@ -76,7 +76,7 @@ def soa(ttl=300, minimum=300):
 
 
 def https(name, priority):
-    """A ServiceMode record: alpn, port, an address hint and a key nobody knows."""
+    """A ServiceMode record: alpn, port, an address hint and an unknown key."""
     parameters = [(1, b"\2h3\2h2"), (3, struct.pack("!H", 8000 + priority)), (4, socket.inet_aton(address(name))),
                   (65280, b"unknown")]
     return struct.pack("!H", priority) + wire.name_wire("") + b"".join(
@@ -107,7 +107,7 @@ def data(name, rdtype, found):
 
 
 def plain_address(question, section):
-    """The common answer, quickly: one A record."""
+    """The most frequent response, made quickly: one A record."""
     flags = wire.QR | wire.RA | question.flags & (wire.RD | wire.CD)
     head = struct.pack("!6H", question.id, flags, 1, 1, 0, 1 if question.edns else 0)
     record = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4" + socket.inet_aton(address(question.name))
