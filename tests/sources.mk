@@ -2,7 +2,7 @@
 dist_check_SCRIPTS = tests/lint/english tests/lint/format tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
 TESTS += tests/lint/english tests/lint/format tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
 
-# The load generator of the integration tests. Not a check program, since those are tests.
+# The load generator of the integration tests. Not a check program, since check programs are tests.
 noinst_PROGRAMS = tests/tools/dnsload
 tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/tools/names.h tests/tools/options.c \
   tests/tools/options.h tests/tools/query.c tests/tools/query.h

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The benchmark (tests/bench/run) and what it measures with.
+# The programs of the benchmark (tests/bench/run).
 noinst_PROGRAMS += tests/bench/floor_udp tests/bench/floor_tcp tests/bench/floor_dot tests/bench/upstream
 tests_bench_floor_udp_SOURCES = tests/bench/floor_udp.c
 tests_bench_floor_tcp_SOURCES = tests/bench/floor_tcp.c

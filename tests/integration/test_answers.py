@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dig and kdig through the daemon get what the DNS-over-TLS server holds: two real servers, and the liar's truth."""
+"""Responses through the daemon equal those of the server: with dig and kdig, two real servers and the lying server."""
 import re
 import struct
 
@@ -35,7 +35,7 @@ def same_data(answer, truth):
 
 
 def sections(output):
-    """The records that dig printed, TTLs left out."""
+    """The records in the output of dig, without TTLs."""
     lines = [line.split(None, 4) for line in output.splitlines() if line and not line.startswith(";")]
     return sorted((owner.lower(), rdtype, re.sub(r'[\s"]+', " ", data).strip()) for owner, _, _, rdtype, data in lines)
 
@@ -44,7 +44,7 @@ def sections(output):
 def test_responses_match_the_zone_of_the_server(real, name, rdtype):
     truth = real.server.ask(full(name), rdtype)
     for tcp in (True, False):
-        for _ in range(2):  # from upstream, from the cache
+        for _ in range(2):  # from the upstream, then from the cache
             answer = real.ask(full(name), rdtype, tcp=tcp, size=4096)
             if not answer.flags & wire.TC:
                 same_data(answer, truth)
@@ -131,7 +131,7 @@ def test_ttls_count_down(real):
     assert first - 2 <= later[0] < first
 
 
-# The liar's truth, where every query can be counted.
+# With the lying server, which counts queries.
 
 def test_ttls_count_down_to_a_new_upstream_query(make_daemon, server):
     daemon = make_daemon(server, cache={"prefetch": False, "serve-stale": "0"})
@@ -148,7 +148,7 @@ def test_ttls_count_down_to_a_new_upstream_query(make_daemon, server):
 
 
 def test_rd0_gets_no_stale_response(make_daemon, server):
-    """And it is not authentic any more, while it was before."""
+    """Fresh, it has AD and is answered from the cache for RD=0; stale, it has no AD and is refused for RD=0."""
     daemon = make_daemon(server, cache={"prefetch": False})
 
     def authentic_for_a_second(query, truth):

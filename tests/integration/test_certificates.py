@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A bad certificate gets not one question, while the same server with a good one gets them all, before and after."""
+"""A server with a bad certificate gets no query; with a good one, before and after, it gets all of them."""
 import ssl
 import struct
 import time
@@ -17,11 +17,11 @@ V1_1, V1_2, V1_3 = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersio
 
 
 def refused(daemon, server, name):
-    """Asks what must fail: no question arrives; the extended errors' texts are given."""
+    """Sends a query that must fail without an upstream query; returns the texts of the extended errors."""
     before = len(server.queries)
     answer = daemon.ask(name, edns=True)
     assert answer.rcode() == 2
-    assert len(server.queries) == before, "a question went to an unverified server"
+    assert len(server.queries) == before, "a query went to an unverified server"
     server.wait_for(lambda: not server.open)
     return " ".join(text for _, text in wire.extended_errors(answer))
 
@@ -38,9 +38,9 @@ def test_a_server_with_a_bad_certificate_gets_no_query(daemon, server, certs, ki
             client.send(wire.query(f"during{number}.example", id=number))
         for _ in range(20):
             assert client.receive()[3] & 15 == 2
-    server.wait_for(lambda: not server.open)  # a dial begun meanwhile ends likewise
+    server.wait_for(lambda: not server.open)  # a dial that began meanwhile ends in the same way
     assert len(server.queries) == 3
-    assert ask_truly(daemon, "before0.example") < 0.5 * SLACK, "the cache goes on"
+    assert ask_truly(daemon, "before0.example") < 0.5 * SLACK, "the cache does not answer"
     server.swap(certs.good)
     assert recovery(daemon) < 1 + 0.5 * SLACK
     ask_truly(daemon, "after.example")

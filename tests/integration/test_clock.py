@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A wall clock that is wrong or jumps (libfaketime moves it, and leaves the clocks that count alone)."""
+"""A wall clock that is wrong or jumps (libfaketime changes it, but not the monotonic clocks)."""
 import glob
 import pathlib
 import tempfile
@@ -9,13 +9,13 @@ import pytest
 import wire
 from processes import eventually
 
-pytestmark = pytest.mark.plain  # the sanitizers and a preloaded library do not go together
+pytestmark = pytest.mark.plain  # sanitizers do not work with a preloaded library
 LIBRARY = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 DAY = 86400
 
 
 class WallClock:
-    """The wall clock of the daemons that are started with `variables`; `ahead` seconds before the true one."""
+    """The wall clock of daemons started with `variables`; it is `ahead` seconds ahead of the true time."""
 
     def __init__(self, directory):
         self.file = directory / "clock"
@@ -33,7 +33,7 @@ class WallClock:
 @pytest.fixture
 def clock():
     assert LIBRARY, "libfaketime is missing"
-    with tempfile.TemporaryDirectory() as directory:  # not below pytest's, which the daemon's user may not enter
+    with tempfile.TemporaryDirectory() as directory:  # not below the directory of pytest, which the daemon's user may not enter
         path = pathlib.Path(directory)
         path.chmod(0o755)
         yield WallClock(path)

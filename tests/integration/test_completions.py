@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Completion in bash, zsh and fish knows every command and option of dotstubctl --help; and the shells take the files."""
+"""Completions in bash, zsh and fish have every command and option of dotstubctl --help, and the shells accept the files."""
 import pathlib
 import re
 import subprocess

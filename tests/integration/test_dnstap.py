@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dnstap, as fstrm_capture takes it; and what a build without it says. Only one of the two can be tried with one build."""
+"""dnstap to a collector; a build without dnstap refuses the option. One build can run only one of these tests."""
 import socket
 import struct
 
@@ -17,7 +17,7 @@ CLIENT_QUERY, CLIENT_RESPONSE, FORWARDER_QUERY, FORWARDER_RESPONSE = 5, 6, 7, 8
 
 
 def fields(data):
-    """A message of Protocol Buffers: {field: number or bytes}."""
+    """Parses a message of Protocol Buffers: {field: number or bytes}."""
     out, at = {}, 0
 
     def varint():
@@ -64,7 +64,7 @@ class Capture(Process):
         self.socket.chmod(0o777)
 
     def messages(self):
-        """All that came, after the end."""
+        """All messages, after the end of the stream."""
         assert self.end() == 0
         out = []
         for frame in frames(self.file.read_bytes()):
@@ -115,7 +115,7 @@ def test_no_collector(make_daemon, server, tmp_path):
 
 @tapped
 def test_a_collector_that_does_not_read(make_daemon, server, public_path, cleanup):
-    """Answers come as ever, what there is no room for is counted, and the stop does not wait."""
+    """Queries are answered, messages that do not fit are counted as lost, and the daemon stops without delay."""
     path = public_path / "deaf.sock"
     listener = cleanup.enter_context(socket.socket(socket.AF_UNIX))
     listener.bind(str(path))

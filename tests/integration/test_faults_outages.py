@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers that cannot be had, for a while: said soon, over soon. And answers that are slow, wrong, or surplus."""
+"""Steady traffic while the server is unreachable, or sends slow, wrong or surplus responses."""
 import threading
 
 import pytest
@@ -61,7 +61,7 @@ def test_outage(daemon, server, fault):
 
 @pytest.mark.parametrize("fault", ["refused", *REFUSALS])
 def test_short_outage(daemon, server, fault):
-    """Shorter than the grace after a success: nobody is told."""
+    """Shorter than the grace period after a success: no client gets an error."""
     traffic = Traffic(daemon)
     with traffic.fault():
         begin(server, fault)
@@ -83,7 +83,7 @@ def test_stall(daemon, server, fault):
 
 @pytest.mark.parametrize("fault", ["refused", "blackholed"])
 def test_long_outage(daemon, server, fault, pytestconfig):
-    """Nothing outlives it that lengthens it."""
+    """Its length does not delay the recovery."""
     traffic = Traffic(daemon, misses=10)
     with traffic.fault():
         begin(server, fault)
@@ -94,7 +94,7 @@ def test_long_outage(daemon, server, fault, pytestconfig):
 
 @pytest.mark.parametrize("kind", ["wrong-name", "expired", "self-signed"])
 def test_certificate_swapped_for_a_bad_one(daemon, server, certs, kind):
-    """Not one question is sent while it lasts."""
+    """No query is sent to the unverified server."""
     traffic = Traffic(daemon)
     with traffic.fault():
         server.swap(certs.bad(kind))
@@ -118,7 +118,7 @@ def test_tickets_that_the_server_refuses(daemon, server, certs):
     traffic.end("tickets not accepted, twice a second", "151").loses_nothing(0.5)
 
 
-# Slow answers.
+# Slow responses.
 
 @pytest.mark.parametrize("delay", [0.3, 2])
 def test_slow_responses(daemon, server, delay):
@@ -144,7 +144,7 @@ def test_responses_after_4_5_seconds(daemon, server):
     eventually(lambda: all(daemon.ask(name, flags=0).rcode() == 0 for name in failed[:40]), 3 * SLACK, "late answers in the cache")
 
 
-# Wrong answers.
+# Wrong responses.
 
 @pytest.mark.parametrize("twist", [lies.duplicate, lies.unsolicited, lies.wrong_id_first])
 def test_surplus_responses(daemon, server, twist):
@@ -162,7 +162,7 @@ WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies
 
 @pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
 def test_wrong_responses(daemon, server, twist):
-    """One name in ten is answered wrongly: never given to a client, and the others do not notice."""
+    """The responses for one name in ten are wrong: they never reach a client, and other names are not affected."""
     traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
     with traffic.fault(), server.lying(twist=lambda query, truth: twist(query, truth) if query.name[0] == "b" else [truth]):
         traffic.go_on(4)
@@ -185,7 +185,7 @@ def test_swapped_ids(daemon, server):
 
 
 def test_malformed_responses(daemon, server):
-    """Every kind in turn, one name in ten."""
+    """Every kind in turn, for one name in ten."""
     kinds = list(lies.MALFORMED)
     traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
 
@@ -213,7 +213,7 @@ def test_expensive_responses(daemon, server, kind):
 
 @pytest.mark.parametrize("rcode, name", [(2, "SERVFAIL"), (5, "REFUSED"), (1, "FORMERR")])
 def test_error_responses(daemon, server, rcode, name):
-    """One name in ten; each is told at once, for there is nobody else to ask."""
+    """One name in ten: the error reaches the client at once, since there is no other server."""
     traffic = Traffic(daemon, name=lambda number: f"{'bad' if number % 10 == 0 else 'good'}{number}.example")
     twist = lies.rcode(rcode)
     with traffic.fault(), server.lying(twist=lambda query, truth: twist(query, truth) if query.name[0] == "b" else [truth]):
@@ -232,7 +232,7 @@ def test_off_chain(daemon, server):
 
 
 def test_queries_whose_sessions_are_always_lost(daemon, server):
-    """Twice a second one comes that kills its session each time: the others are answered, and it is asked at most 3 times."""
+    """Twice a second a query makes the server reset its session each time: the others are answered, and it gets at most 3 attempts."""
     def twist(query, truth):
         if query.name.startswith("deadly"):
             server.loop.call_soon(query.connection.close, "rst")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two servers, the first with any fault; networks that change; limits: under steady traffic."""
+"""Steady traffic while the first of two servers fails, the network changes, or a limit is exceeded."""
 import signal
 import threading
 
@@ -16,7 +16,7 @@ DEBUG = {"level": "debug"}
 @pytest.fixture
 def pair(make_server):
     first, second = make_server(), make_server(address="127.0.0.2")
-    first.delay, second.delay = BRISK, 2 * BRISK  # the first is preferred as long as it is well
+    first.delay, second.delay = BRISK, 2 * BRISK  # the first is preferred while it works
     return first, second
 
 
@@ -130,7 +130,7 @@ def test_packets_are_dropped_for_a_while(world, daemon_in):
 
 
 def test_suspended(make_daemon, make_server):
-    """SIGSTOP; meanwhile the server ends the sessions."""
+    """The daemon is stopped by SIGSTOP while the server ends its sessions."""
     server = make_server()
     daemon = make_daemon(server, log=DEBUG)
     traffic = Traffic(daemon, hits=0)
@@ -174,7 +174,7 @@ def test_max_qps_spills(make_daemon, pair):
 
 
 def test_refused_under_load(make_daemon, make_server):
-    """A server that throttles: above 30 questions in a second it says REFUSED."""
+    """A server that limits the rate: REFUSED above 30 queries in a second."""
     server, other = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(server.upstream(name="one", **{"max-qps": 60}), other.upstream(name="two"), log=DEBUG)
     other.delay = 2 * BRISK

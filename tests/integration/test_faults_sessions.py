@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sessions that end, fall silent or break under steady traffic: nobody notices."""
+"""Steady traffic while sessions end, fall silent or break: clients do not notice."""
 import random
 import threading
 import time
@@ -12,7 +12,7 @@ from daemon import SLACK
 from faults import Traffic
 
 pytestmark = pytest.mark.faults
-BRISK = 0.02  # seconds that an answer takes
+BRISK = 0.02  # seconds until the server responds
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def repeatedly(action, times, pause):
         threading.Event().wait(pause)
 
 
-# Ends.
+# Lost sessions.
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 def test_killed(daemon, server, how):
@@ -48,7 +48,7 @@ def test_closed_after_responses(daemon, server, how, after):
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 def test_closed_when_idle(daemon, server, how):
-    """One question a second and sessions that live half as long: each question meets the end or a dial."""
+    """One query a second, and sessions that end after half a second: each query meets a closing session or a dial."""
     traffic = Traffic(daemon, misses=2.1)
     with traffic.fault(), server.lying(close_idle=0.47, close_how=how):
         traffic.go_on(6)
@@ -57,7 +57,7 @@ def test_closed_when_idle(daemon, server, how):
 
 @pytest.mark.parametrize("how", ["rst", "fin"])
 def test_half_of_the_pipeline_unanswered(daemon, server, how):
-    """Every fourth connection leaves half of its questions unanswered until it ends."""
+    """Every fourth connection leaves half of its queries without a response until it ends."""
     traffic = Traffic(daemon)
     with traffic.fault():
         with server.lying(silence=lambda query: server.connections.index(query.connection) % 4 == 1 and query.question.id % 2):
@@ -75,7 +75,7 @@ def test_a_server_that_fails_once(daemon, server):
     traffic.end("fails once", "105").loses_nothing(0.5).recovers(0.3)
 
 
-# Silence.
+# Silent sessions.
 
 def test_one_session_silent(daemon, server):
     traffic = Traffic(daemon)
@@ -97,9 +97,9 @@ def test_one_session_silent_and_few_queries(daemon, server):
 
 @pytest.mark.parametrize("rate", [1, 50])
 def test_all_open_sessions_deaf(daemon, server, rate):
-    """They acknowledge what they are sent, read none of it, and new ones work."""
+    """The kernel acknowledges the queries, the server does not read them; new sessions work."""
     traffic = Traffic(daemon, misses=rate)
-    with server.lying(delay=lambda query: 0.5 if query.name == "slow.example" else BRISK):  # a second question, a second session
+    with server.lying(delay=lambda query: 0.5 if query.name == "slow.example" else BRISK):  # a second query opens a second session
         daemon.ask("slow.example")
     with traffic.fault():
         assert server.deafen() >= 2
@@ -108,7 +108,7 @@ def test_all_open_sessions_deaf(daemon, server, rate):
 
 
 def test_one_session_half_open(make_namespace, make_server, make_daemon):
-    """The packets of one session go nowhere: nothing is acknowledged."""
+    """The packets of one session are dropped, so that nothing is acknowledged."""
     namespace = make_namespace().up("8.8.8.8")
     server = make_server(address="8.8.8.8", port=853, namespace=namespace)
     server.delay = BRISK
@@ -130,7 +130,7 @@ def test_one_session_half_open(make_namespace, make_server, make_daemon):
 
 @pytest.mark.parametrize("rate", [1, 50])
 def test_a_slow_name(daemon, server, rate):
-    """It is hedged once, and no session is given up for it."""
+    """A slow name is hedged once, and no session is closed for it."""
     server.delay = lambda query: 3 if query.name.startswith("slow") else BRISK
     traffic = Traffic(daemon, misses=rate)
     with daemon.udp() as client:
@@ -144,7 +144,7 @@ def test_a_slow_name(daemon, server, rate):
     outcome = traffic.end(f"one name a second takes 3 s, others 20 ms, {rate} a second", "111").loses_nothing(0.5)
     assert all(len(server.asked(f"slow{number}.example")) <= 2 for number in range(4))
     outcome.demand(len(server.connections) <= before + 2, f"{len(server.connections) - before} sessions were dialled")
-    assert not [one for one in server.connections if one.closed], "a session was given up"
+    assert not [one for one in server.connections if one.closed], "a session was closed"
 
 
 # Broken streams.
@@ -156,7 +156,7 @@ FRAMES = {"length zero": {"framing": lies.length_zero}, "length below 12": {"fra
 
 @pytest.mark.parametrize("kind", FRAMES)
 def test_broken_frames(daemon, server, kind):
-    """As long as every session breaks there is nothing to be had; then all is well at once."""
+    """While every session breaks, queries fail; afterwards they are answered at once."""
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(**FRAMES[kind]):
         traffic.go_on(5)
@@ -192,7 +192,7 @@ def test_shapes(daemon, server, shape):
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "learned"])
 def test_idle_limits(daemon, server, told):
-    """Gaps about as long as the server's limit (2 s): nothing is written into a closing session."""
+    """With gaps of about the server's idle limit (2 s), no query is written into a closing session."""
     limit = 2
     server.options = [(wire.KEEPALIVE, bytes([0, limit * 10]))] if told else ()
     server.close_idle = limit
@@ -204,7 +204,7 @@ def test_idle_limits(daemon, server, told):
 
 
 def ask_after_pauses(daemon, server, pauses, at_once=1):
-    """Each time so many names; gives how many pauses were longer than `server.close_idle`, so that a dial was due."""
+    """Sends a burst of queries after each pause; returns the number of pauses longer than `server.close_idle`, after which a dial is needed."""
     longest = number = 0
     for pause in pauses:
         threading.Event().wait(pause)
@@ -223,7 +223,7 @@ def ask_after_pauses(daemon, server, pauses, at_once=1):
 
 @pytest.mark.parametrize("limit, factor", [(2, 1), (2, 3), (4, 1), (4, 3), (10, 1)])
 def test_pauses_by_chance(daemon, server, limit, factor):
-    """Pauses by Poisson's law, one and three times the server's limit."""
+    """Exponentially distributed pauses, with a mean of one and three times the server's limit."""
     server.close_idle = limit
     chance = random.Random(limit * 10 + factor)
     pauses = [chance.expovariate(1 / (limit * factor)) for _ in range(int(100 / (limit * factor)))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Three minutes of questions, 500 a second, and a fault every two seconds: everything is answered, at the first try."""
+"""Three minutes with 500 queries a second and a fault every two seconds: every query is answered without retransmission."""
 import itertools
 import threading
 
@@ -37,7 +37,7 @@ def reset_on_accept(server):
 
 
 def fall_silent(server):
-    """What is open answers nothing more."""
+    """The open sessions fall silent."""
     victims = set(server.open)
     with server.lying(silence=lambda query: query.connection in victims):
         pause(1)

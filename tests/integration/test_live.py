@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tests/live says what a server does; the real one is out of reach, so here against servers whose answers are known."""
+"""tests/live describes a real server. The tests cannot reach one, so they run it against servers with known behaviour."""
 import pathlib
 import subprocess
 
@@ -22,8 +22,8 @@ def test_a_server_with_known_behaviour(make_server, certs, tickets):
     server.close_idle, server.options = 1.5, [(wire.KEEPALIVE, b"\0\x0f")]
     done, said = live(server.port, certs)
     assert done.returncode == 0, done.stderr
-    assert said["TLS"].startswith("TLSv1.3") and said['ALPN "dot"'] == "taken"
-    assert said["ticket taken again"].startswith("yes" if tickets else "no")
+    assert said["TLS"].startswith("TLSv1.3") and said['ALPN "dot"'] == "accepted"
+    assert said["ticket accepted"].startswith("yes" if tickets else "no")
     assert "000f" in said["keepalive option (RFC 7828)"]
     assert 0.7 < float(said["idle connection closed after"].split()[0]) < 6
 

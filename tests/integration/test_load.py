@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ten thousand names at once, and sessions that die meanwhile: every question is counted, one datagram each."""
+"""Load with ten thousand names, also while sessions are lost: every query is one datagram, and is counted."""
 import pytest
 
 from daemon import SLACK
@@ -22,12 +22,12 @@ def both(daemon, udp_names, tcp_names, count=NAMES):
 def test_ten_thousand_names_over_udp_and_tcp(daemon, server):
     for result in both(daemon, "u%u.example", "t%u.example"):
         all_good(result)
-    assert server.most_open() <= 3, "two sessions, and one while one is replaced"
+    assert server.most_open() <= 3, "more than two sessions and a replacement"
     asked = len(server.queries)
     assert 2 * NAMES <= asked <= 2 * NAMES * 1.08
-    for result in both(daemon, "t%u.example", "u%u.example"):  # what the other transport asked
+    for result in both(daemon, "t%u.example", "u%u.example"):  # the names of the other transport
         all_good(result)
-    assert len(server.queries) == asked, "the second round was asked upstream"
+    assert len(server.queries) == asked, "the second round was not answered from the cache"
 
 
 def test_several_workers(make_daemon, make_server):
@@ -44,7 +44,7 @@ def test_several_workers(make_daemon, make_server):
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 def test_resetting_all_sessions_under_load_loses_nothing(daemon, server, how):
-    """Each time that 400 more questions were answered, every connection is killed with those that are on it."""
+    """After every 400 responses all sessions are reset, together with their outstanding queries."""
     server.delay = 0.02
     count, rate = 4000 // min(SLACK, 4), 1000 // min(SLACK, 4)
     udp = daemon.load(queries=count, distinct=count, rate=rate, name="u%u.example", connections=4, in_flight=500)
@@ -57,7 +57,7 @@ def test_resetting_all_sessions_under_load_loses_nothing(daemon, server, how):
         all_good(result)
     assert kills >= 2 * count // 400 - 1
     full = [connection for connection in server.established[1:] if not connection.resumed]
-    assert len(full) <= 1 + 0.1 * kills, "full handshakes where a ticket would do"
+    assert len(full) <= 1 + 0.1 * kills, "full handshakes in spite of tickets"
 
 
 def test_sessions_that_close_after_few_responses_under_load(daemon, server):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The log: its formats, where it goes, and that nobody who does not read it can hurt."""
+"""The log: its formats and targets; a reader that blocks does no harm."""
 import json
 import os
 import signal
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.threads
 
 @pytest.fixture
 def full_pipe(cleanup):
-    """The end for writing of a pipe that is full and that nobody reads."""
+    """The write end of a full pipe without a reader."""
     reader, writer = os.pipe()
     cleanup.callback(os.close, reader)
     cleanup.callback(os.close, writer)
@@ -29,7 +29,7 @@ def full_pipe(cleanup):
 
 
 def answers(daemon):
-    """Without a log nobody says that it is ready."""
+    """Waits until the daemon answers, without its log."""
     try:
         return daemon.dig("localhost", "+short") == "127.0.0.1\n"
     except AssertionError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Networks that are not all there: no IPv6, no route, routes that come later; and getent through the daemon."""
+"""Incomplete networks: no IPv6, no route, routes that come later; and getent through the daemon."""
 import ipaddress
 import re
 import shutil
@@ -76,8 +76,8 @@ def test_an_unreachable_address_family(make_namespace, make_server, make_daemon,
 
 @pytest.fixture
 def getent(world, tmp_path):  # noqa: F811
-    """getent(resolv.conf, database, name): in a root directory of its own, whose resolv.conf is the one given. glibc has its
-    DNS client built in, so getent, its libraries and two files are all that such a root needs."""
+    """getent(resolv.conf, database, name): runs in a root directory of its own with this resolv.conf. glibc has a built-in DNS client, so
+    that such a root needs only getent, its libraries and two files."""
     program = shutil.which("getent")
     libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], capture_output=True, text=True).stdout)
     for path in (program, *libraries):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What leaves the machine, packet by packet: TLS to the configured addresses, and nothing else."""
+"""Captures every packet: only TLS to the configured addresses leaves the host."""
 import pytest
 
 import lies
@@ -14,19 +14,19 @@ CANARY = "canaryx7q"
 
 @pytest.fixture
 def world(make_namespace):
-    """A network whose loopback has Google's addresses."""
+    """A network whose loopback interface has Google's addresses."""
     return make_namespace().up(*GOOGLE)
 
 
 @pytest.fixture
 def default_daemon(make_daemon, certs, world):
-    """Started as a user would without a file: port 53, dns.google. Only the CA is ours."""
+    """A daemon started without a configuration file: port 53, dns.google; only the CA is the tests' own."""
     return lambda **options: make_daemon(file=False, port=53, namespace=world,
                                          variables={"DOTSTUB_TLS_CA_FILE": certs.ca_file}, **options)
 
 
 def ask_everything(daemon, tag=""):
-    """Questions of many kinds, each with the canary; gives the rcodes."""
+    """Sends queries of many kinds, each with the canary in its name; returns the rcodes."""
     rcodes = []
     for number, (name, rdtype, parts) in enumerate([
         ("{}.example", "A", {}), ("{}.example", "AAAA", {"tcp": True}), ("UPPER{}.example", "A", {}),
@@ -41,8 +41,8 @@ def ask_everything(daemon, tag=""):
 
 
 def check(packets, port=853, allowed=GOOGLE):
-    """Every packet that is not between a client and port 53 is TCP with one of the servers, speaks TLS from its first byte,
-    and shows no name."""
+    """Every packet that is not between a client and port 53 must belong to a TCP connection with one of the servers that is TLS from its first
+    byte, and must not contain the canary."""
     flows = {}
     for packet in packets:
         if 53 in (packet.source_port, packet.target_port) and packet.source in ("127.0.0.1", "::1"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What clients may send, and what they get for it: the first half of a query's life."""
+"""Queries of every kind, valid and invalid, and their responses."""
 import random
 import struct
 
@@ -20,7 +20,7 @@ def rcode_of(data):
 
 
 def answered(client, data):
-    """Sends bytes that may be met with silence, then a good query: the answer to the former, or None."""
+    """Sends bytes, then a valid query; returns the response to the bytes, or None."""
     marker = wire.query("marker.example")
     while marker[:2] == data[:2]:
         marker = wire.query("marker.example")
@@ -33,7 +33,7 @@ def answered(client, data):
     return first
 
 
-# Silence.
+# No response.
 
 @pytest.mark.parametrize("length", range(12))
 def test_a_datagram_shorter_than_a_header_gets_no_response(daemon, length):
@@ -47,7 +47,7 @@ def test_a_response_to_us_gets_no_response(daemon):
         assert answered(client, wire.message("a.example", flags=wire.QR | wire.RD | 5 << 11)) is None
 
 
-# Refusals of the header.
+# Headers that are refused.
 
 @pytest.mark.parametrize("opcode", [1, 2, 3, 4, 5, 6, 15])
 def test_another_opcode_is_not_implemented(daemon, server, opcode):
@@ -67,7 +67,7 @@ def test_a_notification_with_an_opt_gets_an_opt(daemon):
 
 
 def test_an_update_with_an_opt_gets_an_opt(daemon):
-    """Some of its records have no data, of whatever type (RFC 2136 sections 2.4 and 2.5)."""
+    """An update may have records of any type without data (RFC 2136 sections 2.4 and 2.5)."""
     update = dns.update.UpdateMessage("example")
     update.present("a", "A")
     update.absent("b")
@@ -237,7 +237,7 @@ def test_letter_case_is_echoed_and_not_forwarded(daemon, server):
     assert [query.name for query in server.queries] == ["mixed.example"]
 
 
-# Every answer's header and OPT.
+# Header and OPT of responses.
 
 @pytest.mark.parametrize("name", ["a.example", "nx.example", "servfail.example", "localhost", "a.test"])
 @pytest.mark.parametrize("flags", [wire.RD, wire.RD | wire.CD, wire.RD | wire.AD, wire.RD | wire.AA | wire.Z | wire.RA | wire.TC])
@@ -272,12 +272,12 @@ def test_local_answers_are_never_authenticated(daemon):
 
 
 def test_an_extended_error_of_upstream_is_passed_on_with_its_name(daemon):
-    for _ in range(2):  # it is kept in the cache
+    for _ in range(2):  # the second one from the cache
         assert (15, "liar: said upstream") in wire.extended_errors(daemon.ask("ede15.example", edns=True))
         assert daemon.ask("ede15.example").edns == -1
 
 
-# What stays here.
+# Data of the client that is not forwarded.
 
 def test_options_of_clients_are_neither_forwarded_nor_echoed(daemon, server):
     options = [(wire.ECS, b"\0\1\x18\0\xc6\x33\x64"), (wire.COOKIE, b"12345678"), (65001, b"canary"), (3, b"")]
@@ -327,7 +327,7 @@ def test_without_recursion_desired_no_lookup_is_joined(daemon, server):
         assert rcode_of(asking.receive()) == NOERROR
 
 
-# Questions that are the same, and questions that are not.
+# Retransmissions and shared lookups.
 
 def test_a_retransmission_gets_one_answer(daemon, server):
     server.delay = 0.3
@@ -373,7 +373,7 @@ def test_do_and_cd_are_part_of_the_key(daemon, server):
     assert sorted(seen) == [(False, False), (False, True), (True, False), (True, True)]
 
 
-# Floods of the odd.
+# Mutated queries.
 
 def test_mutated_queries_do_no_harm(daemon):
     choice = random.Random(1)

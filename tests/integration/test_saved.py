@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What outlives the daemon: with cache.save the cache and the tickets."""
+"""With cache.save the cache and the tickets survive a restart."""
 import json
 import os
 import pathlib
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.threads
 
 @pytest.fixture
 def saving(public_path):
-    """The settings of a daemon that saves, in a folder of its user's own."""
+    """The settings of a daemon that saves its state in a folder of its user."""
     folder = public_path / "state"
     folder.mkdir(mode=0o700)
     os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
@@ -101,7 +101,7 @@ def tickets(settings):
 
 
 def ended(daemon, name):
-    """After a question whose session has given its tickets."""
+    """Sends a query, and waits until its session has got tickets."""
     ask_truly(daemon, name)
     daemon.stop()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names that never leave this machine (RFC 6761, 6303, 7686, 8375, 9462, 9476)."""
+"""Names that are never forwarded (RFC 6761, 6303, 7686, 8375, 9462, 9476)."""
 import dns.name
 import dns.rdatatype
 import dns.reversename
@@ -20,7 +20,7 @@ PUBLIC = ["8.8.8.8", "172.15.0.1", "172.32.0.1", "192.167.0.1", "100.63.0.1", "1
 
 
 def soa_of(answer):
-    """The one SOA of a negative answer: its owner must be the name or above it."""
+    """The only SOA of a negative response: its owner must be the name or a parent of it."""
     owners = [rrset for rrset in answer.authority if rrset.rdtype == dns.rdatatype.SOA]
     assert len(owners) == 1, f"no SOA in {answer}"
     assert answer.question[0].name.is_subdomain(owners[0].name)

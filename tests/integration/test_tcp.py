@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TCP (RFC 7766, RFC 7828): pipelines, order, ends, limits, and clients that behave badly."""
+"""TCP (RFC 7766, RFC 7828): pipelines, order, close, limits, and misbehaving clients."""
 import random
 import struct
 import threading
@@ -113,11 +113,11 @@ def test_clients_that_disconnect_while_waiting_do_no_harm(daemon, server):
         client = daemon.tcp()
         client.send(wire.query(f"gone{number}.example"))
         client.reset() if number % 2 else client.close()
-    server.wait_for(lambda: len(server.queries) >= 30)  # a reset may overtake its question
+    server.wait_for(lambda: len(server.queries) >= 30)  # a reset may overtake its query
     assert daemon.ask("after.example", tcp=True).rcode() == 0
 
 
-# Keepalive and idling.
+# Keepalive and idle connections.
 
 def test_keepalive_is_sent_to_clients_that_request_it(make_daemon, server):
     daemon = make_daemon(server, limits={"tcp-idle": "7s"})
@@ -149,7 +149,7 @@ def test_a_connection_with_a_waiting_query_is_not_idle(make_daemon, server):
     assert daemon.ask("a.example", tcp=True).rcode() == 0
 
 
-# Bad manners.
+# Misbehaving clients.
 
 @pytest.mark.parametrize("length", [0, 1, 11])
 def test_a_frame_shorter_than_a_header_gets_no_response(daemon, length):
@@ -190,7 +190,7 @@ def test_many_slow_writers_do_not_stop_other_clients(daemon):
 
 @pytest.mark.alone
 def test_slow_readers_cost_little_memory(daemon):
-    """40 clients ask for a large answer 40 times each and read nothing."""
+    """40 clients request a large response 40 times each and read nothing."""
     daemon.ask("big60000.example", "TXT", tcp=True)
     before = daemon.resident_kb()
     data = b"".join(wire.frame(wire.query("big60000.example", "TXT", id=number)) for number in range(40))
@@ -201,8 +201,8 @@ def test_slow_readers_cost_little_memory(daemon):
     while time.monotonic() - begun < 2:
         assert daemon.ask("hit.example").rcode() == 0
         assert daemon.ask("hit.example", tcp=True).rcode() == 0
-    assert SLACK > 1 or daemon.resident_kb() - before < 16 * 1024  # sanitizers hold on to what is freed
-    for client in clients:  # they did not read for too long: reset, not fed for ever
+    assert SLACK > 1 or daemon.resident_kb() - before < 16 * 1024  # sanitizers keep freed memory
+    for client in clients:  # clients that do not read are reset
         assert client.wait_end(15) in ("rst", "fin")
         client.close()
 
@@ -223,7 +223,7 @@ def test_at_the_limit_a_new_client_replaces_the_oldest_idle_one(make_daemon, ser
     begun = time.monotonic()
     assert daemon.ask("new.example", tcp=True).rcode() == 0
     assert time.monotonic() - begun < 1
-    assert clients[0].wait_end() in ("fin", "rst"), "the oldest idle one goes first"
+    assert clients[0].wait_end() in ("fin", "rst"), "the oldest idle connection is not closed first"
     assert clients[-1].ask("again.example").rcode() == 0
     for client in clients:
         client.close()
@@ -265,7 +265,7 @@ def test_garbage_over_tcp(daemon):
 
 @pytest.mark.parametrize("rdtype", ["TXT", "APL", "TYPE65280"])
 def test_the_cost_of_a_message_is_linear_in_its_length(daemon, rdtype):
-    """Empty strings cost some readers time by the square of their number."""
+    """With empty strings a naive parser takes quadratic time."""
     record = wire.rr("", rdtype, b"\0" * 64000)
     crowded = [wire.query("a.example", id=number, additional=[record]) for number in range(20)]
     with daemon.tcp() as client:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""UDP: sizes and truncation, source addresses, crowds and floods."""
+"""UDP: sizes and truncation, source addresses, many clients, floods."""
 import socket
 import struct
 import time
@@ -14,8 +14,8 @@ from processes import eventually
 
 
 def txt_name(size, edns):
-    """A name whose TXT answer is exactly so long, as the daemon's OPT-bearing (or bare) message without compression of
-    the owner: the server writes owners in full, so the length does not hang on who compresses."""
+    """A name whose TXT response has exactly `size` bytes, with or without an OPT. The owner is not compressed, as in the server's response,
+    so that the size does not depend on compression."""
     for rdata in range(size - 100, size):
         name = f"big{rdata}.example"
         length = 12 + 2 * (len(name) + 2) + 4 + 10 + rdata + (11 if edns else 0)
@@ -90,7 +90,7 @@ def test_an_oversized_datagram_does_no_harm(daemon):
 def test_responses_come_from_the_queried_address(make_daemon, server):
     daemon = make_daemon(server, addresses=("0.0.0.0", "::"), access={"allow": ["127.0.0.0/8", "::1"]})
     for address in ("127.0.0.1", "127.0.0.5", "127.1.2.3", "::1"):
-        with daemon.udp(address) as client:  # connected: takes nothing from elsewhere
+        with daemon.udp(address) as client:  # connected: receives only from this address
             assert client.ask("a.example").rcode() == 0
         assert daemon.ask("a.example", address=address, tcp=True).rcode() == 0
 
@@ -140,7 +140,7 @@ def test_source_port_zero_gets_no_response(make_daemon, make_server, make_namesp
 
 
 def test_icmp_errors_of_closed_clients_do_no_harm(daemon, server):
-    """Answers to closed sockets come back as ICMP errors."""
+    """Responses to closed sockets come back as ICMP errors."""
     server.delay = 0.2
     for number in range(100):
         with daemon.udp() as client:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What upstream servers do to us: each lie, and what the client sees of it (nothing, or a SERVFAIL that says why)."""
+"""Misbehaving upstream servers: each lie has no effect on the client, or a SERVFAIL with the reason."""
 import signal
 import time
 
@@ -20,14 +20,14 @@ def truth(answer, name):
 
 
 def ask_truly(daemon, name, **parts):
-    """Asks; the answer must be the truth. Gives how long it took."""
+    """Sends a query; the response must be true. Returns the time it took."""
     begun = time.monotonic()
     truth(daemon.ask(name, edns=True, **parts), name)
     return time.monotonic() - begun
 
 
 def ask_many(daemon, prefix, count):
-    """Asks `count` names at once; each must be answered with the truth."""
+    """Sends queries for `count` names at once; each response must be true."""
     with daemon.udp() as client:
         for number in range(count):
             client.send(wire.query(f"{prefix}{number}.example", id=number))
@@ -37,7 +37,7 @@ def ask_many(daemon, prefix, count):
 
 
 def servfail(daemon, name="failing.example"):
-    """Asks; it must be SERVFAIL with an extended error, in time. Gives how long it took, and the errors' codes."""
+    """Sends a query; it must fail in time, with SERVFAIL and an extended error. Returns the time it took, and the codes of the errors."""
     begun = time.monotonic()
     answer = daemon.ask(name, edns=True)
     took = time.monotonic() - begun
@@ -48,7 +48,7 @@ def servfail(daemon, name="failing.example"):
 
 
 class fresh:
-    """New names, as many as are wanted."""
+    """Makes new names."""
     number = 0
 
     @classmethod
@@ -75,7 +75,7 @@ def test_sessions_are_reused(daemon, server):
 
 
 def ask_in_one_turn(daemon, prefix, count):
-    """As ask_many, but all queries are there when the daemon wakes."""
+    """Like ask_many, but all queries wait in the socket when the daemon continues."""
     with daemon.udp() as client:
         daemon.signal(signal.SIGSTOP)
         for number in range(count):
@@ -87,7 +87,7 @@ def ask_in_one_turn(daemon, prefix, count):
 
 
 def test_many_queries_share_one_write(make_daemon, server):
-    """A turn takes a batch of up to 64 queries: each is a record of its own, and all leave in one write."""
+    """A turn reads a batch of up to 64 queries and sends all of them in one write, each in a TLS record of its own."""
     daemon = make_daemon(server, workers=1)
     ask_truly(daemon, "first.example")
     session = server.connections[0]
@@ -95,7 +95,7 @@ def test_many_queries_share_one_write(make_daemon, server):
     ask_in_one_turn(daemon, "n", 60)
     assert len(server.queries) == 61 and len(server.connections) == 1
     assert session.records - records == 60
-    assert session.reads - reads <= 2  # one write; the server may see it in two parts
+    assert session.reads - reads <= 2  # one write, which the server may read in two parts
 
 
 def test_a_server_that_reads_one_query_of_each_record(make_daemon, server):
@@ -106,7 +106,7 @@ def test_a_server_that_reads_one_query_of_each_record(make_daemon, server):
             begun = time.monotonic()
             ask_in_one_turn(daemon, f"burst{burst}n", 24)
             assert time.monotonic() - begun < 0.5 * SLACK
-    assert len(server.queries) == 241  # none was lost, so none was asked for twice
+    assert len(server.queries) == 241  # none was lost, so that none was sent again
     assert len(server.connections) == 1
 
 
@@ -164,7 +164,7 @@ def test_a_keepalive_of_zero_ends_the_session(daemon, server):
     server.wait_for(lambda: all(connection.closed for connection in server.connections))
 
 
-# Ends of sessions.
+# Lost sessions.
 
 @pytest.mark.parametrize("how", ["notify", "fin", "rst"])
 @pytest.mark.parametrize("after", [1, 5])
@@ -205,7 +205,7 @@ def test_outstanding_queries_survive_the_loss_of_their_session(daemon, server, h
 
 
 def test_half_a_pipeline_unanswered(daemon, server):
-    """Every second question of a session gets no answer, and then the session ends."""
+    """Every second query of a session gets no response, and then the session ends."""
     server.silence = lambda query: query.connection is server.connections[0] and query.question.id % 2
     with daemon.udp() as client:
         for number in range(40):
@@ -261,7 +261,7 @@ def test_a_slow_name_does_not_make_a_session_silent(daemon, server):
     assert server.connections[0].closed is None
 
 
-# Slow answers.
+# Slow responses.
 
 @pytest.mark.parametrize("delay", [0.3, 2])
 def test_slow_responses_are_accepted(daemon, server, delay):
@@ -322,7 +322,7 @@ def test_a_broken_frame_ends_only_its_session(daemon, server, framing):
     server.framing = lambda connection, payload: FRAMINGS[framing](payload) if connection is bad else wire.frame(payload)
     assert ask_truly(daemon, "second.example") < 3 + SLACK
     ask_many(daemon, "n", 20)
-    if framing != "garbage":  # which may look like an answer that nobody asked for
+    if framing != "garbage":  # which may look like a response without a query
         server.wait_for(lambda: bad.closed)
 
 
@@ -336,7 +336,7 @@ def test_broken_records_end_only_their_session(daemon, server, tamper):
     assert bad.closed
 
 
-# Wrong answers.
+# Wrong responses.
 
 @pytest.mark.parametrize("twist", [lies.duplicate, lies.unsolicited, lies.wrong_id_first])
 def test_surplus_responses_are_ignored(daemon, server, twist):
@@ -344,7 +344,7 @@ def test_surplus_responses_are_ignored(daemon, server, twist):
     ask_many(daemon, "n", 40)
     for number in range(10):
         ask_truly(daemon, f"m{number}.example")
-    assert len(server.connections) <= 2, "sessions were given up"
+    assert len(server.connections) <= 2, "sessions were closed"
 
 
 WRONG = [lies.wrong_id, lies.wrong_name, lies.wrong_type, lies.wrong_class, lies.no_question, lies.question_twice,
@@ -361,7 +361,7 @@ def test_a_wrong_response_never_reaches_a_client(daemon, server, twist):
 
 @pytest.mark.parametrize("twist", WRONG, ids=lambda twist: twist.__name__)
 def test_a_single_wrong_response_is_retried(daemon, server, twist):
-    """One name's answers are wrong: the others, in flight beside it, are answered."""
+    """The responses for one name are wrong: the queries beside it are answered."""
     server.twist = lambda query, answer: twist(query, answer) if query.name == "wrong.example" else [answer]
     with daemon.udp() as client:
         client.send(wire.query("wrong.example", id=999))
@@ -416,12 +416,12 @@ def test_records_of_other_names_are_not_cached(daemon, server, twist):
     ask_truly(daemon, "victim.example")
 
 
-# Answers that are errors, and odd TTLs.
+# Error responses and unusual TTLs.
 
 @pytest.mark.parametrize("code, name, given", [(2, "servfail", 2), (5, "refused", 5), (4, "notimp", 4), (6, "yxdomain", 6),
                                                (1, "formerr", 2), (9, "notauth", 2), (11, "dsotypeni", 2)])
 def test_errors_of_the_server(daemon, server, code, name, given):
-    """What the server says of our own message is not the client's business: SERVFAIL with the reason."""
+    """An error about our own query becomes SERVFAIL with the reason."""
     with server.lying(twist=lies.rcode(code)):
         answer = daemon.ask(f"{name}1.example", edns=True)
     assert answer.rcode() == given
@@ -500,7 +500,7 @@ def test_an_operator_who_refuses_a_query_is_not_the_last_word(make_daemon, make_
 
 @pytest.mark.parametrize("twist", [lies.understands_nothing, lies.bare_formerr, lies.rcode(1)])
 def test_a_server_that_always_sends_formerr_gets_two_attempts(daemon, server, twist):
-    """Without EDNS, if it may know none, and then it is enough."""
+    """The second attempt has no OPT; then the lookup fails."""
     server.twist = twist
     _, codes = servfail(daemon)
     assert codes[0] == 24 and len(server.asked("failing.example")) == 2
@@ -535,7 +535,7 @@ def test_huge_ttls_are_capped(daemon, server, ttl):
     assert len(server.queries) == 1
 
 
-# Servers that cannot be had.
+# Unreachable servers.
 
 ACCEPTS = {"rst": "rst", "fin": "fin", "garbage": lies.GARBAGE, "http": lies.HTTP, "alert": lies.ALERT,
            "plain dns": lies.PLAIN_DNS}
@@ -552,7 +552,7 @@ def test_an_outage_fails_fast_and_ends_at_once(daemon, server, fault):
         server.kill()
     took, codes = servfail(daemon)
     assert took < 2 + SLACK and set(codes) & {22, 23}
-    for _ in range(5):  # the grace after the last success is over
+    for _ in range(5):  # the grace period after the last success ends
         took, _ = servfail(daemon, fresh.name())
         assert took < 0.1 * SLACK
     truth(daemon.ask("before.example"), "before.example")
@@ -595,7 +595,7 @@ def test_starting_before_the_server(make_daemon, make_server):
     server.refuse()
     daemon = make_daemon(server)
     _, codes = servfail(daemon)
-    assert codes[0] in (22, 23) and codes[1:] == [14]  # why, and that it never was otherwise
+    assert codes[0] in (22, 23) and codes[1:] == [14]  # the reason, and that no server ever answered
     server.restore()
     assert recovery(daemon) < 1 + 0.5 * SLACK
     server.refuse()
@@ -624,7 +624,7 @@ def test_a_long_outage_has_no_after_effect(daemon, server):
 # Two servers.
 
 def faulty(server, fault, certs):
-    """Breaks a server in one of many ways."""
+    """Makes a server fail in the named way."""
     if fault == "refused":
         server.refuse()
     elif fault == "blackholed":
@@ -640,7 +640,7 @@ def faulty(server, fault, certs):
 
 
 def check_two_servers(make_server, make_daemon, certs, fault, when):
-    """The first of two servers has a fault: every question is answered, soon."""
+    """The first of two servers has a fault: every query is answered soon."""
     first, second = make_server(), make_server(address="127.0.0.2")
     if when == "from the start":
         faulty(first, fault, certs)
@@ -663,7 +663,7 @@ def test_two_servers_the_first_with_a_fault(make_server, make_daemon, certs, fau
 
 @pytest.mark.parametrize("before", [0, 5])
 def test_a_retry_after_a_lost_session_avoids_the_failed_server(make_server, make_daemon, before):
-    """The first server answers SERVFAIL, the second one's session is reset once under the query: it is dialled again, and answers."""
+    """The first server responds SERVFAIL; the second resets the session of the query once, is dialled again and answers."""
     first, second = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two", role="backup"))
     ask_truly(daemon, "before.example")  # so the failures are not blamed on the OPT
@@ -677,7 +677,7 @@ def test_a_retry_after_a_lost_session_avoids_the_failed_server(make_server, make
             return []
         return [answer]
     second.twist = twist
-    for number in range(before):  # some answers on the session that is reset later, or none
+    for number in range(before):  # responses on the session that is reset later
         ask_truly(daemon, f"n{number % 2}.example")
     ask_truly(daemon, "reset.example")
     assert resets and len(second.asked("reset.example")) == 2
