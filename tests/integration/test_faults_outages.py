@@ -25,7 +25,7 @@ REFUSALS = {"reset": "rst", "closed": "fin", "answered with garbage": lies.GARBA
             "answered with an alert": lies.ALERT, "answered with plain DNS": lies.PLAIN_DNS}
 STALLS = {"accepted, then silent": {"accept": "silent"}, "reads nothing": {"accept": "deaf"},
           "half a handshake": {"tamper": lies.half_handshake}, "reads nothing after the handshake": {"deaf": True},
-          "reads questions and answers none": {"silence": True}}
+          "reads queries and answers none": {"silence": True}}
 
 
 def begin(server, fault):
@@ -38,7 +38,7 @@ def begin(server, fault):
         server.kill()
     else:
         server.__dict__.update(STALLS[fault])
-        if fault != "reads questions and answers none":
+        if fault != "reads queries and answers none":
             server.kill()
 
 
@@ -125,23 +125,23 @@ def test_slow_responses(daemon, server, delay):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(delay=delay):
         traffic.go_on(5)
-    outcome = traffic.end(f"answers take {delay} s", "131").loses_nothing(delay + 0.5)
+    outcome = traffic.end(f"responses take {delay} s", "131").loses_nothing(delay + 0.5)
     times = {}
     for query in server.queries:
         times[query.name] = times.get(query.name, 0) + 1
     outcome.demand(max(times.values()) <= 2, "more than one hedge")
-    outcome.demand(sum(times.values()) <= outcome.sent * 1.08 + 25, f"{sum(times.values())} questions for {outcome.sent}")
+    outcome.demand(sum(times.values()) <= outcome.sent * 1.08 + 25, f"{sum(times.values())} queries for {outcome.sent}")
 
 
 def test_responses_after_4_5_seconds(daemon, server):
     traffic = Traffic(daemon, misses=20)
     with traffic.fault(), server.lying(delay=4.5):
         traffic.go_on(5)
-    outcome = traffic.end("answers take 4.5 s", "132").lives()
+    outcome = traffic.end("responses take 4.5 s", "132").lives()
     outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
     failed = [asked.name for asked in outcome.misses if asked.rcode == 2]
-    outcome.demand(len(failed) >= 40, "which questions failed?")
-    eventually(lambda: all(daemon.ask(name, flags=0).rcode() == 0 for name in failed[:40]), 3 * SLACK, "late answers in the cache")
+    outcome.demand(len(failed) >= 40, "too few queries failed")
+    eventually(lambda: all(daemon.ask(name, flags=0).rcode() == 0 for name in failed[:40]), 3 * SLACK, "late responses in the cache")
 
 
 # Wrong responses.
@@ -152,7 +152,7 @@ def test_surplus_responses(daemon, server, twist):
     sessions = len(server.connections)
     with traffic.fault(), server.lying(twist=twist):
         traffic.go_on(3)
-    outcome = traffic.end(f"{twist.__name__} answers", "142").loses_nothing(0.5)
+    outcome = traffic.end(f"{twist.__name__} responses", "142").loses_nothing(0.5)
     outcome.demand(len(server.connections) <= sessions + 1, "sessions were given up")
 
 
@@ -246,6 +246,6 @@ def test_queries_whose_sessions_are_always_lost(daemon, server):
                 traffic.go_on(0.5)
             for _ in range(8):
                 assert client.receive()[3] & 15 == 2
-    outcome = traffic.end("questions that kill their session", "148").loses_nothing(1)
+    outcome = traffic.end("queries whose sessions are always lost", "148").loses_nothing(1)
     for number in range(8):
         outcome.demand(len(server.asked(f"deadly{number}.example")) <= 3, "asked too often")

@@ -37,17 +37,17 @@ def test_two_servers_the_first_is_unreachable(make_daemon, pair, fault):
 
 LIES = {
     "one session silent": lambda server: {"silence": lambda query, open=tuple(server.open): query.connection in open},
-    "closed after each answer": lambda server: {"close_after": 1},
-    "answers take 300 ms": lambda server: {"delay": 0.3},
-    "answers take 2 s": lambda server: {"delay": 2},
-    "answers take 4.5 s": lambda server: {"delay": 4.5},
+    "closed after each response": lambda server: {"close_after": 1},
+    "responses take 300 ms": lambda server: {"delay": 0.3},
+    "responses take 2 s": lambda server: {"delay": 2},
+    "responses take 4.5 s": lambda server: {"delay": 4.5},
     "length zero": lambda server: {"framing": lies.length_zero},
     "length beyond what follows": lambda server: {"framing": lies.length_beyond},
     "garbage frames": lambda server: {"framing": lies.garbage},
     "a flipped bit": lambda server: {"tamper": lies.flip_bit},
     "wrong ids": lambda server: {"twist": lies.wrong_id},
     "wrong names": lambda server: {"twist": lies.wrong_name},
-    "questions echoed": lambda server: {"twist": lies.echo},
+    "queries echoed": lambda server: {"twist": lies.echo},
     "malformed": lambda server: {"twist": lies.malformed("pointer to itself")},
     "truncated": lambda server: {"twist": lies.truncated},
     "SERVFAIL": lambda server: {"twist": lies.rcode(2)},
@@ -140,7 +140,7 @@ def test_suspended(make_daemon, make_server):
         traffic.go_on(3)
         daemon.signal(signal.SIGCONT)
     outcome = traffic.end("stopped for 3 s, sessions reset meanwhile", "182").recovers(0.5)
-    outcome.demand(outcome.answered == outcome.sent, "questions lost")
+    outcome.demand(outcome.answered == outcome.sent, "queries lost")
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "prohibit", "blackhole"])
@@ -170,7 +170,7 @@ def test_max_qps_spills(make_daemon, pair):
         traffic.go_on(4)
         most = len(pair[0].queries) - asked
     outcome = traffic.end("max-qps of the first below what is asked", "190").loses_nothing(0.5)
-    outcome.demand(most <= 4 * 30 + 35, f"{most} questions in 4 s")
+    outcome.demand(most <= 4 * 30 + 35, f"{most} queries in 4 s")
 
 
 def test_refused_under_load(make_daemon, make_server):
@@ -186,4 +186,4 @@ def test_refused_under_load(make_daemon, make_server):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(twist=twist):
         traffic.go_on(5)
-    traffic.end("REFUSED above 30 questions a second, max-qps 60, another server", "190").loses_nothing(0.6)
+    traffic.end("REFUSED above 30 queries a second, max-qps 60, another server", "190").loses_nothing(0.6)

@@ -43,7 +43,7 @@ def test_closed_after_responses(daemon, server, how, after):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(close_after=after, close_how=how):
         traffic.go_on(4)
-    traffic.end(f"closed after each {after} answers, {how}", "102").loses_nothing(1).recovers(0.5)
+    traffic.end(f"closed after each {after} responses, {how}", "102").loses_nothing(1).recovers(0.5)
 
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
@@ -52,7 +52,7 @@ def test_closed_when_idle(daemon, server, how):
     traffic = Traffic(daemon, misses=2.1)
     with traffic.fault(), server.lying(close_idle=0.47, close_how=how):
         traffic.go_on(6)
-    traffic.end(f"closed after 0.47 s idle, a question each 0.48 s, {how}", "103").loses_nothing(0.5)
+    traffic.end(f"closed after 0.47 s idle, a query each 0.48 s, {how}", "103").loses_nothing(0.5)
 
 
 @pytest.mark.parametrize("how", ["rst", "fin"])
@@ -92,7 +92,7 @@ def test_one_session_silent_and_few_queries(daemon, server):
     with traffic.fault(), server.lying(silence=lambda query: query.connection in dict(victims)):
         traffic.go_on(4)
         assert all(victim.closed or victim.queries == asked for victim, asked in victims)
-    traffic.end("one session silent, one question a second", "110").loses_nothing(1)
+    traffic.end("one session silent, one query a second", "110").loses_nothing(1)
 
 
 @pytest.mark.parametrize("rate", [1, 50])
@@ -104,7 +104,7 @@ def test_all_open_sessions_deaf(daemon, server, rate):
     with traffic.fault():
         assert server.deafen() >= 2
         traffic.go_on(5)
-    traffic.end(f"all open sessions deaf, new ones work, {rate} questions a second", "110").loses_nothing(1.5)
+    traffic.end(f"all open sessions deaf, new ones work, {rate} queries a second", "110").loses_nothing(1.5)
 
 
 def test_one_session_half_open(make_namespace, make_server, make_daemon):
@@ -185,7 +185,7 @@ def test_shapes(daemon, server, shape):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(**({"reorder": 10} if shape == "out of order" else {"shape": shape})):
         traffic.go_on(3)
-    traffic.end(f"answers as {shape}", "130").loses_nothing(0.5)
+    traffic.end(f"responses as {shape}", "130").loses_nothing(0.5)
 
 
 # Idle limits.
@@ -199,7 +199,7 @@ def test_idle_limits(daemon, server, told):
     traffic = Traffic(daemon, misses=0.46)
     with traffic.fault():
         traffic.go_on(20)
-    outcome = traffic.end(f"idle limit of 2 s {'told' if told else 'learned'}, a question each 2.17 s", "160").loses_nothing(0.5)
+    outcome = traffic.end(f"idle limit of 2 s {'told' if told else 'learned'}, a query each 2.17 s", "160").loses_nothing(0.5)
     outcome.demand(all(one.resumed for one in server.established[1:]), "full handshakes")
 
 
