@@ -28,7 +28,7 @@ tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 
 dist_man_MANS += docs/man/dotstub.8 docs/man/dotstub.yaml.5
 
-# An operator's own file is never written over.
+# Installation never overwrites the operator's file.
 EXTRA_DIST += conf/dotstub.yaml
 dotstubconfdir = $(sysconfdir)/dotstub
 install-data-local:

@@ -33,5 +33,5 @@ tests_unit_test_verifytime_SOURCES = tests/unit/test_verifytime.c tests/unit/tls
 tests_unit_test_verifytime_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_wallclock_SOURCES = tests/unit/test_wallclock.c
 tests_unit_test_wallclock_LDADD = $(net_libs) $(CMOCKA_LIBS)
-# The linker puts the test's own functions in the place of the system's.
+# The linker replaces the system's functions by the test's own.
 tests_unit_test_wallclock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=timerfd_create -Wl,--wrap=timerfd_settime -Wl,--wrap=read

@@ -5,7 +5,7 @@ libresolve_a_SOURCES = src/resolve/lookup.c src/resolve/lookup.h src/resolve/loo
 noinst_HEADERS += include/resolve/context.h include/resolve/query.h include/resolve/querylog.h include/resolve/recorder.h include/resolve/resolver.h include/resolve/step.h include/resolve/waiter.h \
   include/resolve/tally.h include/resolve/trace.h
 
-# These run on the net without sockets of src/upstream/sources.mk.
+# Tests with the fake network of src/upstream/sources.mk.
 fake_resolve_libs = libresolve.a libcache.a $(fake_upstream_libs)
 check_PROGRAMS += tests/unit/test_lookup tests/unit/test_query tests/unit/test_querylog tests/unit/test_recorder tests/unit/test_routing tests/unit/test_stages tests/unit/test_steps tests/unit/test_trace
 tests_unit_test_recorder_SOURCES = tests/unit/test_recorder.c tests/unit/fake_client.h $(fake_net_sources)

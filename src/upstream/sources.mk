@@ -9,7 +9,7 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
 noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/tickets.h \
   include/upstream/upstream.h
 
-# Parts of what is known of a server: values that need no group, no session and no loop.
+# Parts of the state of a server: values that need no group, no session and no loop.
 check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_edns tests/unit/test_idle \
   tests/unit/test_losses tests/unit/test_notes tests/unit/test_priority tests/unit/test_rtt
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
@@ -31,7 +31,7 @@ tests_unit_test_priority_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_rtt_SOURCES = tests/unit/test_rtt.c
 tests_unit_test_rtt_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 
-# These run on a net/ without sockets.
+# Tests with a fake network instead of net/.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
 check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_news tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_upstream
