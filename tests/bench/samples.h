@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Responses to put into a cache: the name of a number, with a number of addresses. */
+/* Responses to put into a cache: A records of a numbered name. */
 #ifndef DOTSTUB_BENCH_SAMPLES_H
 #define DOTSTUB_BENCH_SAMPLES_H
 

@@ -54,7 +54,7 @@ static void begin(void)
     static char workers[] = "DOTSTUB_WORKERS=2",
                 upstreams[] = "DOTSTUB_UPSTREAMS=first=192.0.2.1+192.0.2.2,second=192.0.2.3";
     static char *const settings[] = {workers, upstreams, NULL};
-    MUST(config_load(&setup.config, "/dev/null", settings, stderr) == 0); /* what fake_workers has, from its source */
+    MUST(config_load(&setup.config, "/dev/null", settings, stderr) == 0); /* the configuration of fake_workers */
     setup.cache = cache_new(0);
     view = (struct view){.config = setup.config,
                          .routes = setup.routes,

@@ -83,7 +83,7 @@ def test_stall(daemon, server, fault):
 
 @pytest.mark.parametrize("fault", ["refused", "blackholed"])
 def test_long_outage(daemon, server, fault, pytestconfig):
-    """Its length does not delay the recovery."""
+    """The length of an outage does not delay the recovery."""
     traffic = Traffic(daemon, misses=10)
     with traffic.fault():
         begin(server, fault)
