@@ -182,7 +182,7 @@ def only_off_chain(query, truth):
 
 
 def records(spec, name, ttl=300):
-    """Records as octets: "q>t" is a CNAME, "t=1" an address 11.0.0.1; q is the query's name, any other is one below it, or a name
+    """Records in wire format: "q>t" is a CNAME, "t=1" an address 11.0.0.1; q is the query's name, any other is one below it, or a name
     outside where it has a dot."""
     def full(label):
         return name if label == "q" else label if "." in label else f"{label}.{name}"
@@ -194,10 +194,10 @@ def records(spec, name, ttl=300):
 
 
 def says(answers="", authority=(), additional="", *, rcode=0, ttl=300):
-    """These records (see there; the authority section as octets), whatever the query's type."""
+    """These records, whatever the type of the query; answers and additional as for records(), authority in wire format."""
     def twist(query, truth):
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | rcode,
-                             question=wire.question_section(query.octets), authority=authority,
+                             question=wire.question_section(query.data), authority=authority,
                              answers=list(records(answers, query.name, ttl)), additional=[
                                  *records(additional, query.name, ttl), wire.opt()])]
     return twist

@@ -189,9 +189,9 @@ def test_responses_of_up_to_64_kib(daemon, server, size):
     assert len(server.queries) == 1
 
 
-# What belongs to the query's chain, in its order.
+# Only the records of the query's chain, in its order.
 
-CHAINS = {  # what the server says: what clients get
+CHAINS = {  # records of the server: records for clients
     "q>t t=1": "q>t t=1",
     "t=1 q>t": "q>t t=1",
     "t3=1 t2>t3 t1>t2 q>t1": "q>t1 t1>t2 t2>t3 t3=1",
@@ -216,7 +216,7 @@ def in_order(response, name, section="answer"):
 
 @pytest.mark.parametrize("said, given", CHAINS.items())
 def test_records_leave_in_the_order_of_the_chain(make_daemon, server, said, given):
-    """Fresh, cached and stale."""
+    """In fresh, cached and stale responses."""
     daemon = make_daemon(server, cache={"prefetch": False})
     with server.lying(twist=lies.says(said, ttl=1)):
         for tcp in (False, True):
@@ -234,8 +234,8 @@ def test_records_leave_in_the_order_of_the_chain(make_daemon, server, said, give
     assert in_order(daemon.ask("udp0.example", tcp=True), "udp0.example") == given
 
 
-def test_a_negative_response_lives_as_long_as_its_soa_whatever_lies_beside_it(daemon, server):
-    """Strangers in the answer section make no response positive, and none lives longer or shorter by them."""
+def test_records_off_the_chain_do_not_change_a_negative_response(daemon, server):
+    """Records off the chain make no response positive, and do not change its TTL."""
     for rcode in (0, 3):
         for said in ("stranger.example=66", "q>t stranger.example=66"):
             name = f"r{rcode}{len(said)}.example"
@@ -247,7 +247,7 @@ def test_a_negative_response_lives_as_long_as_its_soa_whatever_lies_beside_it(da
             assert len(server.asked(name)) == 1
 
 
-def test_other_sections_hold_what_lies_in_the_bailiwick_of_the_chain(daemon, server):
+def test_other_sections_have_only_records_in_the_bailiwick_of_the_chain(daemon, server):
     authority = [wire.rr("example", "NS", wire.name_wire("ns.example")), wire.rr("victim.test", "NS", wire.name_wire("ns.evil.test"))]
     with server.lying(twist=lies.says("q>t t=1", authority, "t=1 ns.example=2 ns.evil.test=66 stranger.example=66")):
         for _ in range(2):
@@ -289,7 +289,7 @@ def test_records_beside_the_answer_are_left_out_when_they_expire(make_daemon, se
         assert found == ["TXT"] and wire.ttls(response) == [30] and wire.ttls(response, "additional") == [30]
 
 
-def test_ttl_zero_is_not_kept(daemon, server):
+def test_ttl_zero_is_not_cached(daemon, server):
     for number in range(3):
         assert wire.ttls(daemon.ask("ttl0.example")) == [0]
         assert len(server.queries) == number + 1
