@@ -30,14 +30,14 @@
     X(queries_retransmitted, "of these, retransmissions: the query they repeat goes on")                               \
     X(queries_slow, "queries that waited longer than log.slow")                                                        \
     X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                              \
-    X(answers_local, "answers made here: errors, special names, refusals")                                             \
-    X(answers_servfail, "SERVFAIL answers")                                                                            \
-    X(answers_refused, "REFUSED answers")                                                                              \
-    X(answers_formerr, "FORMERR answers")                                                                              \
-    X(answers_truncated, "UDP answers sent with TC")                                                                   \
+    X(responses_local, "answers made here: errors, special names, refusals")                                           \
+    X(responses_servfail, "SERVFAIL answers")                                                                          \
+    X(responses_refused, "REFUSED answers")                                                                            \
+    X(responses_formerr, "FORMERR answers")                                                                            \
+    X(responses_truncated, "UDP answers sent with TC")                                                                 \
     X(cache_hits, "queries answered from the cache")                                                                   \
     X(cache_misses, "queries that the cache could not answer")                                                         \
-    X(stale_answers, "queries answered with data past its TTL because fresh data was not to be had")                   \
+    X(responses_stale, "queries answered with data past its TTL because fresh data was not to be had")                 \
     X(refreshes, "questions asked to renew what is about to expire or has been answered stale")                        \
     X(cache_stored, "answers stored")                                                                                  \
     X(cache_not_stored, "answers that may not be stored: TTL 0, no SOA, too large, flushed meanwhile")                 \
@@ -45,13 +45,13 @@
     X(lookups_joined, "queries that joined a question already asked")                                                  \
     X(lookups_failed, "questions that no server answered")                                                             \
     X(deadlines_hit, "queries whose time (limits.answer-by) was over before their answer came")                        \
-    X(exchanges_sent, "messages sent to upstream servers")                                                             \
-    X(exchanges_reused, "of these, on a session that had not to be opened for them")                                   \
-    X(exchanges_resent, "messages sent again because their session died")                                              \
+    X(attempts_sent, "messages sent to upstream servers")                                                              \
+    X(attempts_reused, "of these, on a session that had not to be opened for them")                                    \
+    X(attempts_resent, "messages sent again because their session died")                                               \
     X(hedges_sent, "late questions asked a second time elsewhere")                                                     \
     X(hedges_won, "of these, answered first")                                                                          \
     X(hedges_denied, "late questions not asked again because the budget was spent")                                    \
-    X(exchanges_timeout, "messages that no answer came for in time")                                                   \
+    X(attempts_timeout, "messages that no answer came for in time")                                                    \
     X(upstream_ignored_id, "upstream answers ignored: no question with that id")                                       \
     X(upstream_ignored_question, "upstream answers ignored: another question")                                         \
     X(upstream_malformed, "upstream messages that break the format")                                                   \

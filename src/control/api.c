@@ -17,7 +17,7 @@
 #include "logset.h"
 #include "metrics.h"
 #include "page.h"
-#include "questions.h"
+#include "queries.h"
 #include "request.h"
 #include "status.h"
 
@@ -29,13 +29,13 @@ struct route {
     enum http_verb verb;
     const char *arguments[4]; /* known; NULL behind them */
     void (*answer)(struct view *view, struct http_request *request);
-    void (*report)(struct view *view, struct http_request *request, const struct survey_sum *sum);
+    void (*report)(struct view *view, struct http_request *request, const struct gather_sum *sum);
     bool with_records; /* the workers are asked for them, too */
 };
 
 /* A request that waits for the workers. */
 struct asking {
-    struct survey_wait wait;
+    struct gather_wait wait;
     struct view *view;
     struct http_request *request;
     const struct route *route;
@@ -43,7 +43,7 @@ struct asking {
 
 /* --- reading --- */
 
-static void get_status(struct view *view, struct http_request *request, const struct survey_sum *sum)
+static void get_status(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     if (sum)
         request_reply(request, HTTP_OK, status_text(view, sum));
@@ -61,7 +61,7 @@ static void get_config(struct view *view, struct http_request *request)
     request_reply(request, HTTP_OK, status_config(view));
 }
 
-static void get_metrics(struct view *view, struct http_request *request, const struct survey_sum *sum)
+static void get_metrics(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     if (sum)
         http_reply(request, HTTP_OK, METRICS_TYPE, metrics_text(view, sum), NULL);
@@ -177,7 +177,7 @@ static void reply_text(struct http_request *request, unsigned status, const char
 }
 
 /* Alive: every worker answers an item. */
-static void get_healthz(struct view *view, struct http_request *request, const struct survey_sum *sum)
+static void get_healthz(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     if (sum || view->readiness == READY_STOPPING)
         reply_text(request, HTTP_OK, "ok\n");
@@ -191,7 +191,7 @@ static void write_degraded(void *context, const char *sentence)
 }
 
 /* Ready as soon as questions are taken and until a drain or the stop: also while it can only answer from its cache. */
-static void get_readyz(struct view *view, struct http_request *request, const struct survey_sum *sum)
+static void get_readyz(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     static const char *const not_ready[] = {
         [READY_NOT_YET] = "starting\n", [READY_DRAINING] = "draining\n", [READY_STOPPING] = "stopping\n"};
@@ -222,9 +222,9 @@ static const struct route control_routes[] = {
     {"/stats", HTTP_GET, {NULL}, .answer = get_stats},
     {"/config", HTTP_GET, {NULL}, .answer = get_config},
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
-    {"/cache", HTTP_GET, {"name", "type"}, .answer = questions_cache},
-    {"/explain", HTTP_GET, {"which", "name", "id"}, .report = questions_explain, .with_records = true},
-    {"/trace", HTTP_POST, {"name", "type"}, .answer = questions_trace},
+    {"/cache", HTTP_GET, {"name", "type"}, .answer = queries_cache},
+    {"/explain", HTTP_GET, {"which", "name", "id"}, .report = queries_explain, .with_records = true},
+    {"/trace", HTTP_POST, {"name", "type"}, .answer = queries_trace},
     {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
     {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .answer = post_log},
     {"/reload", HTTP_POST, {NULL}, .answer = post_reload},
@@ -264,7 +264,7 @@ static bool arguments_are_good(const struct route *route, const struct http_requ
     return true;
 }
 
-static void workers_answered(struct survey_wait *wait, const struct survey_sum *sum)
+static void workers_answered(struct gather_wait *wait, const struct gather_sum *sum)
 {
     struct asking *asking = container_of(wait, struct asking, wait);
     asking->route->report(asking->view, asking->request, sum);
@@ -283,7 +283,7 @@ static void ask_workers(struct view *view, struct http_request *request, const s
                               .view = view,
                               .request = request,
                               .route = route};
-    survey_ask(&view->survey, &asking->wait);
+    gather_ask(&view->gather, &asking->wait);
 }
 
 static void not_found(struct http_request *request, const struct route *routes)

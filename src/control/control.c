@@ -155,7 +155,7 @@ static int view_init(struct view *view, const struct control_setup *setup)
     if (!view->listening)
         return -ENOMEM;
     memcpy(view->listening, setup->listening, setup->listening_count * sizeof *view->listening);
-    int status = survey_init(&view->survey, setup);
+    int status = gather_init(&view->gather, setup);
     if (status < 0)
         mem_free(view->listening);
     else
@@ -229,7 +229,7 @@ void control_configure(struct control *control, struct config *config, struct ro
     control->routes = routes_ref(routes);
     control->view.config = config;
     control->view.routes = routes;
-    survey_configure(&control->view.survey, routes);
+    gather_configure(&control->view.gather, routes);
     config_unref(before);
     routes_unref(routes_before);
 }
@@ -247,7 +247,7 @@ void control_draining(struct control *control)
 void control_stopping(struct control *control)
 {
     control->view.readiness = READY_STOPPING;
-    survey_close(&control->view.survey);
+    gather_close(&control->view.gather);
     tracer_close(&control->view.tracer);
 }
 
@@ -272,7 +272,7 @@ void control_free(struct control *control)
 {
     if (!control)
         return;
-    survey_fini(&control->view.survey);
+    gather_fini(&control->view.gather);
     tracer_fini(&control->view.tracer);
     reloads_fini(&control->view.reloads);
     mem_free(control->view.listening);

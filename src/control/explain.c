@@ -6,8 +6,8 @@
 #include "json.h"
 
 static const char *const phase_names[] = {
-    [PHASE_RETRIES] = "retries",     [PHASE_PLACE] = "place", [PHASE_CONNECT] = "connect",
-    [PHASE_HANDSHAKE] = "handshake", [PHASE_WRITE] = "write", [PHASE_ANSWER] = "answer"};
+    [PHASE_RETRIES] = "retries",     [PHASE_PLACE] = "queue", [PHASE_CONNECT] = "connect",
+    [PHASE_HANDSHAKE] = "handshake", [PHASE_WRITE] = "write", [PHASE_ANSWER] = "response"};
 
 static enum record_phase longest_phase(const struct record *record)
 {
@@ -117,8 +117,8 @@ static json_t *explain_object(const struct record *record)
     put(object, "session", session ? json_string(session) : json_null());
     put_flag(object, "joined", record->joined);
     put_flag(object, "stale", record->stale);
-    put_number(object, "messages_sent", record->tries);
-    put_number(object, "sessions_ended", record->deaths);
+    put_number(object, "attempts", record->tries);
+    put_number(object, "sessions_lost", record->deaths);
     put_number(object, "queries", record->queries);
     return object;
 }
@@ -132,7 +132,7 @@ static bool is_wanted(const struct record *record, const struct explain_wanted *
     return !wanted->id || record->id == wanted->id;
 }
 
-char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted)
+char *explain_text(const struct gather_sum *sum, const struct explain_wanted *wanted)
 {
     json_t *root = json_object(), *records = json_array();
     for (size_t i = 0; i < sum->record_count && json_array_size(records) < EXPLAIN_MOST; i++) {
@@ -167,7 +167,7 @@ static json_t *recent_object(const struct record *record, bool with_names)
     return object;
 }
 
-json_t *explain_recent(const struct survey_sum *sum, size_t most, bool with_names)
+json_t *explain_recent(const struct gather_sum *sum, size_t most, bool with_names)
 {
     json_t *records = json_array();
     for (size_t i = 0; i < sum->record_count && i < most; i++)
@@ -198,7 +198,7 @@ static void put_answer(json_t *root, const struct trace *trace)
     char rcode[RCODE_TEXT];
     put(root, "rcode", whole ? json_string(records_rcode_text(trace->answer[3] & 15, rcode)) : json_null());
     put_number(root, "answer_records", whole ? read_u16(trace->answer + 6) : 0);
-    put_number(root, "answer_octets", trace->len);
+    put_number(root, "response_bytes", trace->len);
 }
 
 char *explain_trace(const struct trace *trace)
@@ -209,6 +209,6 @@ char *explain_trace(const struct trace *trace)
     put(root, "total_ms", thousandths(trace->total_us));
     put_text(root, "step", trace->step);
     put(root, "cache", cache_of(trace));
-    put(root, "asked", trace->waited ? explain_object(&trace->record) : json_null());
+    put(root, "lookup", trace->waited ? explain_object(&trace->record) : json_null());
     return print(root);
 }

@@ -7,7 +7,7 @@
 #define DOTSTUB_CONTROL_EXPLAIN_H
 
 #include "resolve/trace.h"
-#include "survey.h"
+#include "gather.h"
 
 /* Records in one answer, the newest: many workers keep thousands. */
 #define EXPLAIN_MOST 256
@@ -22,9 +22,9 @@ struct explain_wanted {
 };
 
 /* As status_text. */
-char *explain_text(const struct survey_sum *sum, const struct explain_wanted *wanted);
+char *explain_text(const struct gather_sum *sum, const struct explain_wanted *wanted);
 /* The newest `most`, in short; what may hold a name only `with_names`. */
-struct json_t *explain_recent(const struct survey_sum *sum, size_t most, bool with_names);
+struct json_t *explain_recent(const struct gather_sum *sum, size_t most, bool with_names);
 char *explain_trace(const struct trace *trace);
 
 #endif

@@ -20,7 +20,7 @@ struct entry_health {
     bool usable;
 };
 
-static struct entry_health look(const struct survey_sum *sum, size_t first)
+static struct entry_health look(const struct gather_sum *sum, size_t first)
 {
     struct entry_health health = {.count = 0};
     const char *name = sum->servers[first].upstream;
@@ -33,7 +33,7 @@ static struct entry_health look(const struct survey_sum *sum, size_t first)
     return health;
 }
 
-unsigned health_each(const struct survey_sum *sum, void (*tell)(void *context, const char *sentence), void *context)
+unsigned health_each(const struct gather_sum *sum, void (*tell)(void *context, const char *sentence), void *context)
 {
     unsigned count = 0;
     struct entry_health health;

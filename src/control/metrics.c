@@ -12,7 +12,7 @@
 /* --- queries --- */
 
 /* The names in the list are ours: letters, digits and underscores only. */
-static void counters(FILE *out, const struct survey_sum *sum)
+static void counters(FILE *out, const struct gather_sum *sum)
 {
     char name[96];
     for (unsigned i = 0; i < COUNTER_COUNT; i++) {
@@ -21,7 +21,7 @@ static void counters(FILE *out, const struct survey_sum *sum)
     }
 }
 
-static void by_transport(FILE *out, const struct survey_sum *sum)
+static void by_transport(FILE *out, const struct gather_sum *sum)
 {
     const char *name = "dotstub_queries_by_transport_total";
     prometheus_family(out, name, "counter", "queries taken in");
@@ -31,7 +31,7 @@ static void by_transport(FILE *out, const struct survey_sum *sum)
 }
 
 /* Only those that were asked for. */
-static void by_type(FILE *out, const struct survey_sum *sum)
+static void by_type(FILE *out, const struct gather_sum *sum)
 {
     const char *name = "dotstub_queries_by_type_total";
     char text[TYPE_TEXT];
@@ -43,9 +43,9 @@ static void by_type(FILE *out, const struct survey_sum *sum)
                               sum->tally.type[type]);
 }
 
-static void by_rcode(FILE *out, const struct survey_sum *sum)
+static void by_rcode(FILE *out, const struct gather_sum *sum)
 {
-    const char *name = "dotstub_answers_by_rcode_total";
+    const char *name = "dotstub_responses_by_rcode_total";
     char text[RCODE_TEXT];
     prometheus_family(out, name, "counter", "answers given, by response code");
     for (uint16_t rcode = 0; rcode < TALLY_RCODES; rcode++)
@@ -55,7 +55,7 @@ static void by_rcode(FILE *out, const struct survey_sum *sum)
     prometheus_sample(out, name, (const char *const[]){"rcode", "other", NULL}, sum->tally.other_rcode);
 }
 
-static void times(FILE *out, const struct survey_sum *sum)
+static void times(FILE *out, const struct gather_sum *sum)
 {
     prometheus_family(
         out, "dotstub_hit_duration_seconds", "histogram",
@@ -66,7 +66,7 @@ static void times(FILE *out, const struct survey_sum *sum)
     prometheus_histogram(out, "dotstub_miss_duration_seconds", NULL, &sum->tally.misses, 1000);
 }
 
-static void books(FILE *out, const struct survey_sum *sum)
+static void books(FILE *out, const struct gather_sum *sum)
 {
     uint64_t left = sum->counters[COUNTER_queries_received] - sum->counters[COUNTER_queries_finished] -
                     sum->counters[COUNTER_queries_dropped] - sum->waiting;
@@ -140,7 +140,7 @@ static void write_answer(FILE *out, const char *name, const char *const *labels,
 
 static const struct server_family server_families[] = {
     {"dotstub_sessions_open", "gauge", "sessions that take questions", write_open},
-    {"dotstub_questions_in_flight", "gauge", "questions on sessions, not answered yet", write_in_flight},
+    {"dotstub_upstream_queries_in_flight", "gauge", "questions on sessions, not answered yet", write_in_flight},
     {"dotstub_server_failing", "gauge", "1 while no session can be opened", write_failing},
     {"dotstub_server_latency_seconds", "gauge", "smoothed time that the server's answers take", write_latency},
     {"dotstub_server_sessions_opened_total", "counter", "sessions opened", write_opened},
@@ -149,10 +149,10 @@ static const struct server_family server_families[] = {
      "when the certificate of the last session ends, seconds since 1970", write_expires},
     {"dotstub_server_connect_seconds", "histogram", "TCP's part of opening sessions", write_connect},
     {"dotstub_server_handshake_seconds", "histogram", "TLS's part of opening sessions", write_handshake},
-    {"dotstub_server_answer_seconds", "histogram", "from sending a question to its answer", write_answer},
+    {"dotstub_server_response_seconds", "histogram", "from sending a question to its answer", write_answer},
 };
 
-static void servers(FILE *out, const struct survey_sum *sum)
+static void servers(FILE *out, const struct gather_sum *sum)
 {
     for (size_t f = 0; f < sizeof server_families / sizeof *server_families; f++) {
         const struct server_family *family = &server_families[f];
@@ -199,7 +199,7 @@ static void configuration(FILE *out, const struct view *view)
     prometheus_sample(out, name, (const char *const[]){"result", "failed", NULL}, reloads->failed);
 }
 
-static void daemon_itself(FILE *out, const struct view *view, const struct survey_sum *sum)
+static void daemon_itself(FILE *out, const struct view *view, const struct gather_sum *sum)
 {
     const char *name = "dotstub_build_info";
     prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams none of whose servers can be asked",
@@ -209,7 +209,7 @@ static void daemon_itself(FILE *out, const struct view *view, const struct surve
     prometheus_sample(out, name, (const char *const[]){"version", PACKAGE_VERSION, NULL}, 1);
 }
 
-char *metrics_text(const struct view *view, const struct survey_sum *sum)
+char *metrics_text(const struct view *view, const struct gather_sum *sum)
 {
     char *text = NULL;
     size_t len;

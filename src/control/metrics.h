@@ -11,6 +11,6 @@
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* From malloc, the caller's; NULL: memory is gone. */
-char *metrics_text(const struct view *view, const struct survey_sum *sum);
+char *metrics_text(const struct view *view, const struct gather_sum *sum);
 
 #endif

@@ -36,7 +36,7 @@ void page_send(struct view *view, struct http_request *request)
 
 /* --- what it polls --- */
 
-static void reply_status(struct view *view, struct http_request *request, const struct survey_sum *sum,
+static void reply_status(struct view *view, struct http_request *request, const struct gather_sum *sum,
                          enum status_names names)
 {
     if (sum)
@@ -45,7 +45,7 @@ static void reply_status(struct view *view, struct http_request *request, const 
         request_no_report(view, request);
 }
 
-void page_status_private(struct view *view, struct http_request *request, const struct survey_sum *sum)
+void page_status_private(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     reply_status(view, request, sum, NAMES_SHOWN);
 }
@@ -59,7 +59,7 @@ static const char *token_given(const struct http_request *request)
     return request_argument(request, "token");
 }
 
-void page_status_public(struct view *view, struct http_request *request, const struct survey_sum *sum)
+void page_status_public(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     const char *given = token_given(request);
     if (!view->config->metrics_names || !view->token.set)

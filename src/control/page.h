@@ -18,7 +18,7 @@ extern const size_t page_html_len;
 void page_send(struct view *view, struct http_request *request);
 /* For the control socket, with names; for metrics.listen, where they need metrics.names and its token. `sum` NULL: some worker does
  * not answer. */
-void page_status_private(struct view *view, struct http_request *request, const struct survey_sum *sum);
-void page_status_public(struct view *view, struct http_request *request, const struct survey_sum *sum);
+void page_status_private(struct view *view, struct http_request *request, const struct gather_sum *sum);
+void page_status_public(struct view *view, struct http_request *request, const struct gather_sum *sum);
 
 #endif

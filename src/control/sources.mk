@@ -4,9 +4,9 @@ libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c
   src/control/health.h src/control/json.h \
   src/control/listener.c src/control/listener.h src/control/logset.c src/control/logset.h src/control/metrics.c src/control/metrics.h src/control/page.c src/control/page.h \
   src/control/peer.c src/control/peer.h src/control/process.c src/control/process.h src/control/prometheus.c src/control/prometheus.h \
-  src/control/questions.c src/control/questions.h src/control/request.c src/control/request.h \
+  src/control/queries.c src/control/queries.h src/control/request.c src/control/request.h \
   src/control/reloads.c src/control/reloads.h src/control/server.c src/control/server.h src/control/status.c src/control/status.h \
-  src/control/survey.c src/control/survey.h \
+  src/control/gather.c src/control/gather.h \
   src/control/token.c src/control/token.h src/control/tracer.c src/control/tracer.h src/control/view.h
 nodist_libcontrol_a_SOURCES = src/control/page_html.c
 EXTRA_DIST += src/control/page.html
@@ -22,7 +22,7 @@ src/control/page_html.c: $(srcdir)/src/control/page.html
 	  echo '0};' && \
 	  echo 'const size_t page_html_len = sizeof page_html - 1;'; } >$@.tmp && mv $@.tmp $@
 
-check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_survey tests/unit/test_token tests/unit/test_tracer
+check_PROGRAMS += tests/unit/test_api tests/unit/test_health tests/unit/test_listener tests/unit/test_peer tests/unit/test_gather tests/unit/test_token tests/unit/test_tracer
 tests_unit_test_token_SOURCES = tests/unit/test_token.c
 tests_unit_test_token_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_tracer_SOURCES = tests/unit/test_tracer.c tests/unit/fake_workers.h
@@ -37,8 +37,8 @@ tests_unit_test_listener_SOURCES = tests/unit/test_listener.c
 tests_unit_test_listener_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
 tests_unit_test_peer_LDADD = $(control_libs) $(CMOCKA_LIBS)
-tests_unit_test_survey_SOURCES = tests/unit/test_survey.c tests/unit/fake_workers.h
-tests_unit_test_survey_LDADD = $(control_libs) $(CMOCKA_LIBS)
+tests_unit_test_gather_SOURCES = tests/unit/test_gather.c tests/unit/fake_workers.h
+tests_unit_test_gather_LDADD = $(control_libs) $(CMOCKA_LIBS)
 
 fuzz_targets += tests/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c tests/fuzz/fuzz.h tests/unit/fake_workers.h $(fuzz_main)

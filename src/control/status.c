@@ -92,7 +92,7 @@ static json_t *reloads_object(const struct reloads *reloads)
 }
 
 /* What anybody may know. */
-static json_t *overview(const struct view *view, const struct survey_sum *sum)
+static json_t *overview(const struct view *view, const struct gather_sum *sum)
 {
     json_t *root = json_object(), *servers = json_array(), *degraded = json_array();
     for (size_t i = 0; i < sum->server_count; i++)
@@ -109,7 +109,7 @@ static json_t *overview(const struct view *view, const struct survey_sum *sum)
     return root;
 }
 
-char *status_text(const struct view *view, const struct survey_sum *sum)
+char *status_text(const struct view *view, const struct gather_sum *sum)
 {
     json_t *root = overview(view, sum), *listening = json_array();
     for (size_t i = 0; i < view->listening_count; i++)
@@ -159,7 +159,7 @@ static json_t *latency_object(const struct tally *tally)
     return object;
 }
 
-char *status_page(const struct view *view, const struct survey_sum *sum, enum status_names names)
+char *status_page(const struct view *view, const struct gather_sum *sum, enum status_names names)
 {
     static const char *const words[] = {
         [NAMES_HIDDEN] = "hidden", [NAMES_FOR_TOKEN] = "token", [NAMES_SHOWN] = "shown"};
@@ -228,7 +228,7 @@ static json_t *errors_of(const struct ede_list *list)
     return errors;
 }
 
-static json_t *answer_object(const struct key *key, struct cache_found *found, struct answer_scratch *scratch)
+static json_t *entry_object(const struct key *key, struct cache_found *found, struct answer_scratch *scratch)
 {
     char rcode[RCODE_TEXT];
     json_t *object = json_object();
@@ -253,12 +253,12 @@ char *status_cache(const struct view *view, const struct key *question)
         struct answer_scratch scratch;
         uint8_t message[MESSAGE_MAX];
     } *room = malloc(sizeof *room);
-    json_t *root = json_object(), *answers = json_array();
+    json_t *root = json_object(), *entries = json_array();
     char text[NAME_MAX_TEXT], type_text[TYPE_TEXT];
     struct cache_found found;
     if (!room) {
         json_decref(root);
-        json_decref(answers);
+        json_decref(entries);
         return NULL;
     }
     for (size_t i = 0; i < 4 * view->routes->group_count; i++) {
@@ -266,12 +266,12 @@ char *status_cache(const struct view *view, const struct key *question)
         key.flags = i % 4; /* KEY_DO, KEY_CD */
         if (cache_get(view->cache, &key, key_hash(&key), clock_ms(), CACHE_PEEK, 0, room->message, MESSAGE_MAX,
                       &found) != CACHE_MISS)
-            (void)json_array_append_new(answers, answer_object(&key, &found, &room->scratch));
+            (void)json_array_append_new(entries, entry_object(&key, &found, &room->scratch));
     }
     free(room);
     put_text(root, "name", name_text(key.name, text));
     put_text(root, "type", records_type_text(key.type, type_text));
-    put(root, "answers", answers);
+    put(root, "entries", entries);
     return print(root);
 }
 

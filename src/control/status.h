@@ -9,10 +9,10 @@
 
 #include "view.h"
 
-char *status_text(const struct view *view, const struct survey_sum *sum);
+char *status_text(const struct view *view, const struct gather_sum *sum);
 /* The same for the status page, without what is private, and with the latest slow and failed queries. */
 enum status_names { NAMES_HIDDEN, NAMES_FOR_TOKEN /* which was not given */, NAMES_SHOWN };
-char *status_page(const struct view *view, const struct survey_sum *sum, enum status_names names);
+char *status_page(const struct view *view, const struct gather_sum *sum, enum status_names names);
 char *status_counters(const struct view *view);
 char *status_config(const struct view *view);
 /* What is kept for the question (without flags), with and without DNSSEC. */

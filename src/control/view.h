@@ -9,7 +9,7 @@
 
 #include "control/ops.h"
 #include "reloads.h"
-#include "survey.h"
+#include "gather.h"
 #include "token.h"
 #include "tracer.h"
 
@@ -27,7 +27,7 @@ struct view {
     int64_t started_wall_s;
     enum readiness readiness;
     struct token token; /* for names on metrics.listen */
-    struct survey survey;
+    struct gather gather;
     struct tracer tracer;
     struct reloads reloads;
 };

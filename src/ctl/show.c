@@ -147,15 +147,15 @@ static void print_answer(const json_t *answer, FILE *out)
 
 int show_cache(const json_t *root, FILE *out)
 {
-    const json_t *answers = json_object_get(root, "answers");
+    const json_t *entries = json_object_get(root, "entries");
     char name[TABLE_CELL], type[TABLE_CELL];
     size_t i;
     json_t *answer;
-    if (!json_is_array(answers))
+    if (!json_is_array(entries))
         return -EPROTO;
     fprintf(out, "%s %s%s\n", table_field(root, "name", name), table_field(root, "type", type),
-            json_array_size(answers) ? "" : ": nothing is kept");
-    json_array_foreach(answers, i, answer) print_answer(answer, out);
+            json_array_size(entries) ? "" : ": nothing is kept");
+    json_array_foreach(entries, i, answer) print_answer(answer, out);
     return 0;
 }
 
@@ -163,7 +163,7 @@ int show_flush(const json_t *root, FILE *out)
 {
     if (!json_is_integer(json_object_get(root, "flushed")))
         return -EPROTO;
-    fprintf(out, "%" JSON_INTEGER_FORMAT " answers flushed\n", table_number(root, "flushed"));
+    fprintf(out, "%" JSON_INTEGER_FORMAT " entries flushed\n", table_number(root, "flushed"));
     return 0;
 }
 

@@ -12,11 +12,11 @@ static const char *phase_title(const char *phase)
     static const struct {
         const char *phase, *title;
     } titles[] = {{"retries", "earlier tries"},
-                  {"place", "waiting for a session"},
+                  {"queue", "waiting for a session"},
                   {"connect", "connecting (TCP)"},
                   {"handshake", "TLS handshake"},
                   {"write", "writing"},
-                  {"answer", "waiting for the answer"}};
+                  {"response", "waiting for the response"}};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (strcmp(titles[i].phase, phase) == 0)
             return titles[i].title;
@@ -53,9 +53,9 @@ static void print_remarks(const json_t *record, FILE *out)
         fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
     if (json_is_true(json_object_get(record, "stale")))
         fputs("  what was given had expired\n", out);
-    if (table_number(record, "messages_sent") > 1)
-        fprintf(out, "  asked %s times, %s sessions ended under it\n", table_field(record, "messages_sent", a),
-                table_field(record, "sessions_ended", b));
+    if (table_number(record, "attempts") > 1)
+        fprintf(out, "  asked %s times, %s sessions ended under it\n", table_field(record, "attempts", a),
+                table_field(record, "sessions_lost", b));
     if (table_number(record, "queries") > 1)
         fprintf(out, "  %s queries waited for it\n", table_field(record, "queries", a));
 }
@@ -130,9 +130,9 @@ int show_trace(const json_t *root, FILE *out)
         return -EPROTO;
     fprintf(out, "%s %s: %s, %s records, %s octets", table_field(root, "name", a), table_field(root, "type", b),
             table_field(root, "rcode", c), table_field(root, "answer_records", d),
-            table_field(root, "answer_octets", e));
+            table_field(root, "response_bytes", e));
     fprintf(out, ", after %s ms, by the step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
     print_cache(json_object_get(root, "cache"), out);
-    print_asked(json_object_get(root, "asked"), out);
+    print_asked(json_object_get(root, "lookup"), out);
     return 0;
 }

@@ -287,7 +287,7 @@ static json_t *describe(const struct system *system)
     (void)json_object_set_new(root, "manager", json_string(manager->title));
     (void)json_object_set_new(root, "nameservers", addresses(&system->resolv));
     (void)json_object_set_new(root, "dotstub", json_string(addr_format(&system->wish.server, true, address)));
-    (void)json_object_set_new(root, "answers", json_boolean(is_present(&system->wish.server)));
+    (void)json_object_set_new(root, "responding", json_boolean(is_present(&system->wish.server)));
     return root;
 }
 
@@ -305,14 +305,14 @@ static void print_status(const json_t *root)
     printf("\nmanager   %s\nprograms ask ", table_field(root, "manager", text));
     json_array_foreach(json_object_get(root, "nameservers"), i, server)
         printf("%s%s", i ? ", " : "", table_text(server, text));
-    printf("\ndotstub   %s at %s\n", json_is_true(json_object_get(root, "answers")) ? "answers" : "does not answer",
+    printf("\ndotstub   %s at %s\n", json_is_true(json_object_get(root, "responding")) ? "answers" : "does not answer",
            table_field(root, "dotstub", text));
 }
 
 static int status(const struct system *system)
 {
     json_t *root = describe(system);
-    bool good = json_is_true(json_object_get(root, "in_force")) && json_is_true(json_object_get(root, "answers"));
+    bool good = json_is_true(json_object_get(root, "in_force")) && json_is_true(json_object_get(root, "responding"));
     if (!root)
         return EXIT_OTHER;
     if (!system->json)

@@ -14,9 +14,10 @@ enum { HEADER_EVERY = 20 };
 
 static const struct {
     const char *title, *counter;
-} columns[] = {{"QUERIES", "queries_received"}, {"HITS", "cache_hits"},           {"MISSES", "cache_misses"},
-               {"STALE", "stale_answers"},      {"SERVFAIL", "answers_servfail"}, {"ASKED", "exchanges_sent"},
-               {"SESSIONS", "sessions_opened"}, {"DROPPED", "queries_dropped"}};
+} columns[] = {{"QUERIES", "queries_received"},    {"HITS", "cache_hits"},
+               {"MISSES", "cache_misses"},         {"STALE", "responses_stale"},
+               {"SERVFAIL", "responses_servfail"}, {"ASKED", "attempts_sent"},
+               {"SESSIONS", "sessions_opened"},    {"DROPPED", "queries_dropped"}};
 #define COLUMNS (sizeof columns / sizeof *columns)
 
 /* 0 or an exit status after a line that says what is wrong. */

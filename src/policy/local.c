@@ -11,7 +11,7 @@ enum verdict local_answer(struct query *query, uint16_t rcode, const struct reco
     int len = records_answer(resolver->big, RESOLVER_BIG, &query->key, rcode, answer, answers, authority, authorities);
     if (len < 0 || message_own_answer(resolver->big, (size_t)len, resolver->scratch, &local) < 0)
         return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
-    counter_add(resolver->counters, COUNTER_answers_local, 1);
+    counter_add(resolver->counters, COUNTER_responses_local, 1);
     query->how = HOW_LOCAL;
     return query_answer(query, &local);
 }

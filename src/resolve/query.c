@@ -100,7 +100,7 @@ static enum verdict query_send(struct query *query, const uint8_t *room, size_t 
     if (querylog_sample() || IS_TAPPED(resolver))
         query_watch(query, (struct bytes){room, len}, rcode, ede);
     if (rcode == RCODE_SERVFAIL)
-        counter_add(resolver->counters, COUNTER_answers_servfail, 1);
+        counter_add(resolver->counters, COUNTER_responses_servfail, 1);
     if (rcode < TALLY_RCODES)
         resolver->tally.rcode[rcode]++;
     else
@@ -180,7 +180,7 @@ static enum verdict query_answer_big(struct query *query, const struct answer *a
         return query_drop(query, COUNTER_drops_no_room);
     memcpy(room, resolver->big, len);
     if (truncated)
-        counter_add(resolver->counters, COUNTER_answers_truncated, 1);
+        counter_add(resolver->counters, COUNTER_responses_truncated, 1);
     return query_send(query, room, len, answer->rcode, &answer->ede);
 }
 
@@ -217,7 +217,7 @@ enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const 
     struct edit_client client = query_client(query, answer->authenticated);
     size_t len = edit_finish(room, cap, answer, &client, &truncated);
     if (truncated)
-        counter_add(query->resolver->counters, COUNTER_answers_truncated, 1);
+        counter_add(query->resolver->counters, COUNTER_responses_truncated, 1);
     return query_send(query, room, len, answer->rcode, &answer->ede);
 }
 
@@ -240,11 +240,11 @@ enum verdict query_answer(struct query *query, const struct answer *answer)
 
 static void count_error(struct counters *counters, uint16_t rcode)
 {
-    counter_add(counters, COUNTER_answers_local, 1);
+    counter_add(counters, COUNTER_responses_local, 1);
     if (rcode == RCODE_REFUSED)
-        counter_add(counters, COUNTER_answers_refused, 1);
+        counter_add(counters, COUNTER_responses_refused, 1);
     else if (rcode == RCODE_FORMERR)
-        counter_add(counters, COUNTER_answers_formerr, 1);
+        counter_add(counters, COUNTER_responses_formerr, 1);
 }
 
 /* An error as steps see it: header and question, in resolver->big. */

@@ -66,7 +66,7 @@ bool stale_find(const struct query *query, struct cache_found *found)
         ttl_drop_expired(&found->answer, resolver->rewrite);
     found->answer.authenticated = false; /* its signatures may be past their time as well */
     ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
-    counter_add(resolver->counters, COUNTER_stale_answers, 1);
+    counter_add(resolver->counters, COUNTER_responses_stale, 1);
     tell_of_stale(resolver);
     return true;
 }

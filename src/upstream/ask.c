@@ -469,12 +469,12 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
     switch (action) {
     case ACTION_RESEND_CLEARED:
     case ACTION_SEND:
-        counter_add(ask->group->counters, COUNTER_exchanges_resent, action == ACTION_RESEND_CLEARED);
+        counter_add(ask->group->counters, COUNTER_attempts_resent, action == ACTION_RESEND_CLEARED);
         ask_send(ask);
         ask_look_after(ask, upstream_patience(ask->group, ask_oldest(ask)));
         break;
     case ACTION_RESEND:
-        counter_add(ask->group->counters, COUNTER_exchanges_resent, 1);
+        counter_add(ask->group->counters, COUNTER_attempts_resent, 1);
         ask_send(ask);
         break;
     case ACTION_RETRY_PAID:

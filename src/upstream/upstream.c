@@ -42,7 +42,7 @@ static void attempt_timed_out(struct timeout *timeout)
     if (attempt->state == ATTEMPT_SENT && attempt->session->heard_ms <= attempt->sent_ms)
         session_retire(attempt->session); /* not a word in all that time */
     if (attempt->server)
-        counter_add(attempt->server->group->counters, COUNTER_exchanges_timeout, 1);
+        counter_add(attempt->server->group->counters, COUNTER_attempts_timeout, 1);
     attempt_finish(attempt, OUTCOME_TIMEOUT, -ETIMEDOUT, NULL);
 }
 

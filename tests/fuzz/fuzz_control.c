@@ -66,7 +66,7 @@ static void begin(void)
                          .readiness = READY_YES};
     log_set_level(LOG_LEVEL_ERROR);
     tracer_init(&view.tracer, &setup);
-    MUST(view.cache && survey_init(&view.survey, &setup) == 0);
+    MUST(view.cache && gather_init(&view.gather, &setup) == 0);
     serve(0);
     serve(1);
 }

@@ -143,13 +143,13 @@ def test_config_says_what_print_config_says(daemon):
 
 def test_cache_shows_what_is_kept(daemon):
     ask_truly(daemon, "a.example")
-    (kept,) = control(daemon, "/cache?name=A.example&type=A").json["answers"]
-    assert kept["rcode"] == "NOERROR" and 0 < kept["ttl"] <= kept["original_ttl"] and not kept["dnssec_ok"]
-    assert [record["type"] for record in kept["records"]] == ["A"]
+    (entry,) = control(daemon, "/cache?name=A.example&type=A").json["entries"]
+    assert entry["rcode"] == "NOERROR" and 0 < entry["ttl"] <= entry["original_ttl"] and not entry["dnssec_ok"]
+    assert [record["type"] for record in entry["records"]] == ["A"]
     daemon.ask("a.example", do=True)
-    assert len(control(daemon, "/cache?name=a.example").json["answers"]) == 2
-    assert control(daemon, "/cache?name=a.example&type=AAAA").json["answers"] == []
-    assert control(daemon, "/cache?name=b.example").json["answers"] == []
+    assert len(control(daemon, "/cache?name=a.example").json["entries"]) == 2
+    assert control(daemon, "/cache?name=a.example&type=AAAA").json["entries"] == []
+    assert control(daemon, "/cache?name=b.example").json["entries"] == []
 
 
 # What is changed.
@@ -176,11 +176,11 @@ def test_an_answer_asked_for_before_a_flush_is_given_and_not_kept(daemon, server
         server.wait_asked("a.example")
         post(daemon, path)
         assert wire.addresses(wire.parse(client.receive())) == [zone.address("a.example")]
-    assert control(daemon, "/cache?name=a.example").json["answers"] == []
+    assert control(daemon, "/cache?name=a.example").json["entries"] == []
     server.delay, asked = 0, len(server.asked("a.example"))
     ask_truly(daemon, "a.example")
     assert len(server.asked("a.example")) == asked + 1
-    assert len(control(daemon, "/cache?name=a.example").json["answers"]) == 1
+    assert len(control(daemon, "/cache?name=a.example").json["entries"]) == 1
 
 
 def test_flushed_data_is_not_served_stale(daemon, server):

@@ -58,11 +58,11 @@ def test_stats(daemon):
 def test_flush(daemon, server):
     for name in ("a.example", "b.example", "x.b.example"):
         ask_truly(daemon, name)
-    assert ctl(daemon, "flush", "A.Example.") == "1 answers flushed\n"
-    assert ctl(daemon, "flush", "--suffix", "b.example") == "2 answers flushed\n"
+    assert ctl(daemon, "flush", "A.Example.") == "1 entries flushed\n"
+    assert ctl(daemon, "flush", "--suffix", "b.example") == "2 entries flushed\n"
     ask_truly(daemon, "a.example")
     assert len(server.asked("a.example")) == 2
-    assert ctl(daemon, "flush") == "1 answers flushed\n"
+    assert ctl(daemon, "flush") == "1 entries flushed\n"
     assert json.loads(ctl(daemon, "--json", "flush")) == {"flushed": 0}
 
 

@@ -91,10 +91,10 @@ def delayed_by_a_dead_session(daemon, server):
 
 
 @pytest.mark.parametrize("inject, phase, words", [
-    (delayed_answer, "answer", "waiting for the answer of liar 127.0.0.1@"),
+    (delayed_answer, "response", "waiting for the answer of liar 127.0.0.1@"),
     (delayed_handshake, "handshake", "the TLS handshake with liar 127.0.0.1@"),
     (delayed_connect, "connect", "connecting to liar 127.0.0.1@"),
-    (delayed_place, "place", "waiting for a session"),
+    (delayed_place, "queue", "waiting for a session"),
     (delayed_by_a_dead_session, "retries", "earlier tries"),
 ], ids=lambda value: value if isinstance(value, str) and value.isalpha() else "")
 def test_a_delay_is_named(recording, server, inject, phase, words):
@@ -115,7 +115,7 @@ def test_each_time(recording, server):
     for n in range(5):
         with server.lying(delay=DELAY):
             recording.ask(f"answer{n}.example")
-        assert only(recording, "last-slow")["longest"] == "answer"
+        assert only(recording, "last-slow")["longest"] == "response"
         server.kill("fin")
         with server.lying(greet_after=DELAY):
             recording.ask(f"handshake{n}.example")

@@ -50,7 +50,7 @@ def test_queries_by_kind(daemon, server):
         assert found["dotstub_tcp_clients"] == {"": 1}
     assert found["dotstub_queries_by_transport_total"] == {'{transport="udp"}': 5, '{transport="tcp"}': 1}
     assert found["dotstub_queries_by_type_total"] == {'{type="A"}': 3, '{type="AAAA"}': 1, '{type="HTTPS"}': 1, '{type="other"}': 1}
-    rcodes = found["dotstub_answers_by_rcode_total"]
+    rcodes = found["dotstub_responses_by_rcode_total"]
     assert sum(rcodes.values()) == 6 and rcodes['{rcode="NXDOMAIN"}'] >= 1 and rcodes['{rcode="SERVFAIL"}'] == 0
     assert books_are_even(found)
     eventually(lambda: scrape(daemon)["dotstub_tcp_clients"] == {"": 0}, what="the end of the client")
@@ -63,7 +63,7 @@ def test_times_of_misses(daemon, server):
         daemon.ask("slow.example")
     buckets, total, count = scrape(daemon)["dotstub_miss_duration_seconds"][""]
     assert count == 11 and buckets[0.2] <= 10 and 0.3 <= total < 5 * SLACK
-    buckets, total, count = scrape(daemon)["dotstub_server_answer_seconds"][of_server(server)]
+    buckets, total, count = scrape(daemon)["dotstub_server_response_seconds"][of_server(server)]
     assert count >= 11 and total >= 0.3
 
 
@@ -88,7 +88,7 @@ def test_times_of_sessions(daemon, server):
 def test_reuse_and_resumption(daemon, server):
     """Of all messages the first on each session; on a busy machine a late answer is asked for on a second one."""
     def first_ones(found):
-        first = found["dotstub_exchanges_sent_total"][""] - found["dotstub_exchanges_reused_total"][""]
+        first = found["dotstub_attempts_sent_total"][""] - found["dotstub_attempts_reused_total"][""]
         assert 1 <= first <= found["dotstub_sessions_opened_total"][""] <= 3
         return first
     for n in range(5):
@@ -137,7 +137,7 @@ def test_slow_and_failed(make_daemon, server):
         daemon.ask("fails.example")
     found = scrape(daemon)
     assert found["dotstub_queries_slow_total"] == {"": 1}
-    assert found["dotstub_answers_by_rcode_total"]['{rcode="SERVFAIL"}'] == found["dotstub_answers_servfail_total"][""] == 1
+    assert found["dotstub_responses_by_rcode_total"]['{rcode="SERVFAIL"}'] == found["dotstub_responses_servfail_total"][""] == 1
 
 
 def test_evictions(make_daemon, server):

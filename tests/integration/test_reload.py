@@ -92,7 +92,7 @@ def test_a_hundred_reloads_lose_nothing(make_reloadable, make_server, workers):
         daemon.reload(**changes[number % len(changes)])
     all_good(running)
     assert daemon.reloads()["reloads"] == 100
-    assert control(daemon, "/stats").json["counters"]["answers_servfail"] == 0
+    assert control(daemon, "/stats").json["counters"]["responses_servfail"] == 0
 
 
 @pytest.mark.alone

@@ -87,7 +87,7 @@ def test_plain(machine):
     assert machine.system("enable") == "on already\n"
     status = json.loads(machine.system("--json", "status"))
     assert status == {"state": "on", "in_force": True, "manager": "/etc/resolv.conf", "nameservers": ["127.0.0.1"],
-                      "dotstub": "127.0.0.1@53", "answers": True}
+                      "dotstub": "127.0.0.1@53", "responding": True}
     assert "everything is as it was" in machine.system("disable")
     assert machine.snapshot() == before
     assert machine.system("disable") == "off: nothing to undo\n"

@@ -22,25 +22,25 @@ def trace(daemon, *arguments):
 def test_a_new_session_then_the_same_one(daemon, server):
     first = trace(daemon, "a.example")
     assert first["rcode"] == "NOERROR" and first["answer_records"] == 1 and first["step"] == "lookup"
-    assert first["cache"]["found"] == "miss" and first["asked"]["session"] == "opened" and not first["asked"]["joined"]
-    assert first["asked"]["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
-    assert sum(phases(first["asked"]).values()) == first["asked"]["total_ms"]
+    assert first["cache"]["found"] == "miss" and first["lookup"]["session"] == "opened" and not first["lookup"]["joined"]
+    assert first["lookup"]["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
+    assert sum(phases(first["lookup"]).values()) == first["lookup"]["total_ms"]
     second = trace(daemon, "b.example", "AAAA")
-    assert second["type"] == "AAAA" and second["asked"]["session"] == "reused"
+    assert second["type"] == "AAAA" and second["lookup"]["session"] == "reused"
     assert len(server.connections) == 1 and len(server.asked("a.example")) == len(server.asked("b.example", "AAAA")) == 1
 
 
-@pytest.mark.parametrize("lie, phase", [({"delay": 0.3}, "answer"), ({"greet_after": 0.3}, "handshake")], ids=lambda value: str(value))
+@pytest.mark.parametrize("lie, phase", [({"delay": 0.3}, "response"), ({"greet_after": 0.3}, "handshake")], ids=lambda value: str(value))
 def test_where_the_time_goes(daemon, server, lie, phase):
     with server.lying(**lie):
         told = trace(daemon, "a.example")
-    assert told["asked"]["longest"] == phase and phases(told["asked"])[phase] >= 240 and told["total_ms"] >= 240
+    assert told["lookup"]["longest"] == phase and phases(told["lookup"])[phase] >= 240 and told["total_ms"] >= 240
 
 
 def test_what_the_cache_has_is_told_and_asked_anyway(daemon, server):
     ask_truly(daemon, "a.example")
     told = trace(daemon, "A.example.")
-    assert told["cache"]["found"] == "hit" and told["cache"]["ttl"] > 0 and told["asked"]
+    assert told["cache"]["found"] == "hit" and told["cache"]["ttl"] > 0 and told["lookup"]
     assert len(server.asked("a.example")) == 2
     shown = ctl(daemon, "trace", "a.example")
     assert shown.startswith("a.example. A: NOERROR, 1 records, ") and "asked all the same" in shown and "no: asked now" in shown
@@ -50,25 +50,25 @@ def test_it_joins_who_asks_already(daemon, server):
     with server.lying(delay=0.5), daemon.udp() as client:
         client.send(wire.query("a.example"))
         server.wait_asked("a.example")
-        assert trace(daemon, "a.example")["asked"]["joined"]
+        assert trace(daemon, "a.example")["lookup"]["joined"]
 
 
 def test_names_that_never_leave(daemon, server):
     told = trace(daemon, "localhost")
-    assert told["step"] == "special" and told["rcode"] == "NOERROR" and told["asked"] is None and told["cache"] is None
+    assert told["step"] == "special" and told["rcode"] == "NOERROR" and told["lookup"] is None and told["cache"] is None
     assert not server.queries
 
 
 def test_a_failure(daemon, server):
     server.refuse()
     told = trace(daemon, "a.example")
-    assert told["rcode"] == "SERVFAIL" and "Connection refused" in told["asked"]["extended_error"]["text"]
+    assert told["rcode"] == "SERVFAIL" and "Connection refused" in told["lookup"]["extended_error"]["text"]
     assert "Connection refused" in ctl(daemon, "trace", "b.example")
 
 
 def test_a_large_answer(daemon):
     told = trace(daemon, "big5000.example", "TXT")
-    assert told["rcode"] == "NOERROR" and told["answer_octets"] > 5000
+    assert told["rcode"] == "NOERROR" and told["response_bytes"] > 5000
 
 
 def test_clients_need_not_be_on_this_machine(make_daemon, server):

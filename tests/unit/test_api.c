@@ -58,7 +58,7 @@ static int setup(void **state)
                          .readiness = READY_YES};
     log_set_level(LOG_LEVEL_ERROR);
     tracer_init(&view.tracer, &control);
-    return view.cache ? survey_init(&view.survey, &control) : -1;
+    return view.cache ? gather_init(&view.gather, &control) : -1;
 }
 
 static int teardown(void **state)
@@ -67,8 +67,8 @@ static int teardown(void **state)
     for (unsigned w = 0; w < WORKERS; w++)
         if (fake.item[w])
             fake_open(w);
-    survey_close(&view.survey);
-    survey_fini(&view.survey);
+    gather_close(&view.gather);
+    gather_fini(&view.gather);
     tracer_close(&view.tracer);
     tracer_fini(&view.tracer);
     cache_free(view.cache);
@@ -197,7 +197,7 @@ static void explain_is_bounded(void **state)
     static const struct record *many[EXPLAIN_MOST + 44];
     struct explain_wanted wanted = {.last = false};
     struct record record = record_of(0xabc, RECORD_SLOW, "a.example", clock_ms());
-    struct survey_sum sum = {.records = many, .record_count = EXPLAIN_MOST + 44};
+    struct gather_sum sum = {.records = many, .record_count = EXPLAIN_MOST + 44};
     for (size_t i = 0; i < sum.record_count; i++)
         many[i] = &record;
     char *text = explain_text(&sum, &wanted);
@@ -355,7 +355,7 @@ static void a_worker_that_does_not_answer_is_told(void **state)
     request = (struct http_request){.verb = HTTP_GET, .path = "/status"};
     api_control(&view, &request);
     assert_int_equal(reply.count, 0);
-    fake_pass(SURVEY_PATIENCE_MS + 20);
+    fake_pass(GATHER_PATIENCE_MS + 20);
     assert_int_equal(reply.count, 1);
     assert_int_equal(reply.status, HTTP_UNAVAILABLE);
     assert_says("a worker does not answer");
@@ -427,7 +427,7 @@ static void what_is_kept_for_a_key_is_told(void **state)
     ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example."));
     assert_says("\"expired_s_ago\": 10");
     ask(api_control, HTTP_GET, "/cache", ARGUMENTS("name", "n0000001.example.", "type", "TXT"));
-    assert_says("\"answers\": []");
+    assert_says("\"entries\": []");
 }
 
 static void a_reload_is_told(void **state)
@@ -565,7 +565,7 @@ static void ready_only_while_questions_are_taken(void **state)
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
     assert_int_equal(reply.status, HTTP_UNAVAILABLE);
     view.readiness = READY_STOPPING;
-    survey_close(&view.survey);
+    gather_close(&view.gather);
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
     assert_int_equal(reply.status, HTTP_UNAVAILABLE);
     assert_string_equal(reply.body, "stopping\n");

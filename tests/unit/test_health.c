@@ -11,7 +11,7 @@
 #include "control/health.h"
 
 static struct server_report servers[4];
-static struct survey_sum sum = {.servers = servers, .server_count = 4};
+static struct gather_sum sum = {.servers = servers, .server_count = 4};
 static char said[2048];
 
 static int setup(void **state)

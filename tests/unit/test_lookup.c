@@ -390,7 +390,7 @@ static void questions_of_a_dead_session_are_sent_again_at_once(void **state)
     fake_turn();
     for (unsigned i = 0; i < 100; i++)
         assert_int_equal(clients[i].rcode + clients[i].replies, 1);
-    assert_int_equal(fake_counted(COUNTER_exchanges_resent), 100);
+    assert_int_equal(fake_counted(COUNTER_attempts_resent), 100);
 }
 
 static void broken_frame_loses_no_question(void **state)

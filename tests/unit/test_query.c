@@ -282,7 +282,7 @@ static void failed_renewal_leaves_what_is_kept(void **state)
     fake_pass(92000);
     client_ask(&clients[1], "a.test");
     fake_turn();
-    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 2);
+    assert_int_equal(fake_counted(COUNTER_attempts_sent), 2);
     client_ask(&clients[2], "a.test");
     assert_int_equal(clients[2].rcode + clients[2].replies, 1);
     fake_pass(60000);
@@ -319,11 +319,11 @@ static void popular_name_is_renewed_before_it_expires(void **state)
     fake_pass(50000);
     client_ask(&clients[1], "a.test");
     fake_turn();
-    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 1);
+    assert_int_equal(fake_counted(COUNTER_attempts_sent), 1);
     fake_pass(42000);
     client_ask(&clients[2], "a.test");
     fake_turn();
-    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 2);
+    assert_int_equal(fake_counted(COUNTER_attempts_sent), 2);
     fake_pass(50000);
     client_ask(&clients[3], "a.test");
     assert_int_equal(clients[3].replies, 1); /* at once */

@@ -81,7 +81,7 @@ static void only_who_waited_for_the_session_opened_it(void **state)
     for (unsigned i = 0; i < 3; i++) {
         struct fake_frame *frame = ask_frame(&asked, "a.test", &conn);
         assert_int_equal(asked.attempt.opened, i == 0);
-        assert_int_equal(counter_read(group->counters, COUNTER_exchanges_reused), i);
+        assert_int_equal(counter_read(group->counters, COUNTER_attempts_reused), i);
         fake_reply(conn, frame, NULL);
         free(frame);
     }
@@ -600,7 +600,7 @@ static void question_without_answer_times_out(void **state)
     assert_int_equal(asked.ended, 0);
     fake_pass(20);
     assert_int_equal(asked.status, -ETIMEDOUT);
-    assert_int_equal(fake_counted(COUNTER_exchanges_timeout), 1);
+    assert_int_equal(fake_counted(COUNTER_attempts_timeout), 1);
     assert_true(conn->closed_by_us); /* not a word in all that time */
 }
 

@@ -71,7 +71,7 @@ static void a_question_is_explained(void **state)
             "\"rcode\": \"SERVFAIL\", \"transport\": \"UDP\", \"total_ms\": 312, \"explanation\": \"300 of 312 ms: the handshake\","
             "\"phases\": [{\"phase\": \"handshake\", \"ms\": 300}, {\"phase\": \"new\", \"ms\": 12}],"
             "\"server\": {\"upstream\": \"a\", \"address\": \"192.0.2.1@853\"}, \"session\": \"opened\", \"joined\": true, \"stale\": true,"
-            "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"messages_sent\": 2, \"sessions_ended\": 1, \"queries\": 3}]}"),
+            "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"attempts\": 2, \"sessions_lost\": 1, \"queries\": 3}]}"),
         0);
     assert_shows(
         "a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n  it was being asked already\n");
@@ -87,16 +87,16 @@ static void a_trace_is_shown(void **state)
     assert_int_equal(
         shown(
             show_trace,
-            "{\"name\": \"a.test.\", \"type\": \"A\", \"rcode\": \"NOERROR\", \"answer_records\": 2, \"answer_octets\": 68, \"total_ms\": 12.25,"
+            "{\"name\": \"a.test.\", \"type\": \"A\", \"rcode\": \"NOERROR\", \"answer_records\": 2, \"response_bytes\": 68, \"total_ms\": 12.25,"
             "\"step\": \"lookup\", \"cache\": {\"found\": \"hit\", \"ms\": 0.01, \"ttl\": 61, \"expired_s_ago\": null},"
-            "\"asked\": {\"joined\": false, \"phases\": [{\"phase\": \"answer\", \"ms\": 12}]}}"),
+            "\"lookup\": {\"joined\": false, \"phases\": [{\"phase\": \"response\", \"ms\": 12}]}}"),
         0);
     assert_shows("a.test. A: NOERROR, 2 records, 68 octets, after 12.2 ms, by the step lookup\n");
     assert_shows("  the cache                  0.0 ms  hit, for 1 min 1 s more; asked all the same\n");
-    assert_shows("  in flight                          no: asked now\n  waiting for the answer      12 ms\n");
+    assert_shows("  in flight                          no: asked now\n  waiting for the response    12 ms\n");
     assert_int_equal(
         shown(show_trace,
-              "{\"name\": \"localhost.\", \"type\": \"A\", \"step\": \"special\", \"cache\": null, \"asked\": null}"),
+              "{\"name\": \"localhost.\", \"type\": \"A\", \"step\": \"special\", \"cache\": null, \"lookup\": null}"),
         0);
     assert_shows("by the step special\n");
 }
@@ -117,7 +117,7 @@ static void what_is_missing_is_no_failure(void **state)
 {
     (void)state;
     assert_int_equal(shown(show_status, "{\"state\": \"ok\", \"servers\": [{}]}"), 0);
-    assert_int_equal(shown(show_cache, "{\"answers\": [{}]}"), 0);
+    assert_int_equal(shown(show_cache, "{\"entries\": [{}]}"), 0);
     assert_int_equal(shown(show_config, "{\"settings\": [{\"setting\": 1}]}"), 0);
     assert_shows("SETTING  VALUE  FROM\n1        -      -\n");
 }
@@ -128,7 +128,7 @@ static void the_others_are_shown(void **state)
     assert_int_equal(shown(show_stats, "{\"counters\": {\"cache_hits\": 12}}"), 0);
     assert_string_equal(text, "cache_hits                 12\n");
     assert_int_equal(shown(show_flush, "{\"flushed\": 3}"), 0);
-    assert_string_equal(text, "3 answers flushed\n");
+    assert_string_equal(text, "3 entries flushed\n");
     assert_int_equal(shown(show_log, "{\"level\": \"debug\"}"), 0);
     assert_string_equal(text, "log level debug\n");
     assert_int_equal(
@@ -136,12 +136,12 @@ static void the_others_are_shown(void **state)
               "{\"level\": \"info\", \"modules\": {\"tls\": \"debug\", \"link\": \"error\"}, \"queries_one_in\": 10}"),
         0);
     assert_string_equal(text, "log level info, tls debug, link error; one query in 10\n");
-    assert_int_equal(shown(show_cache, "{\"name\": \"a.\", \"type\": \"A\", \"answers\": []}"), 0);
+    assert_int_equal(shown(show_cache, "{\"name\": \"a.\", \"type\": \"A\", \"entries\": []}"), 0);
     assert_string_equal(text, "a. A: nothing is kept\n");
     assert_int_equal(
         shown(
             show_cache,
-            "{\"name\": \"a.\", \"type\": \"A\", \"answers\": [{\"rcode\": \"NOERROR\", \"dnssec_ok\": true, \"ttl\": 5, \"original_ttl\": 9,"
+            "{\"name\": \"a.\", \"type\": \"A\", \"entries\": [{\"rcode\": \"NOERROR\", \"dnssec_ok\": true, \"ttl\": 5, \"original_ttl\": 9,"
             "\"expired_s_ago\": null, \"size\": 60, \"authenticated\": true, \"extended_errors\": [{\"code\": 3, \"text\": \"x\"}],"
             "\"records\": [{\"type\": \"A\", \"ttl\": 5}]}]}"),
         0);

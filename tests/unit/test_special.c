@@ -343,7 +343,7 @@ static void test_answers_are_counted_as_local(void **state)
     asker_ask(asker, "a.test.", TYPE_A);
     asker_ask(asker, "localhost.", TYPE_A);
     asker_ask(asker, "www.example.", TYPE_A);
-    assert_int_equal(counter_read(&asker->counters, COUNTER_answers_local), 2);
+    assert_int_equal(counter_read(&asker->counters, COUNTER_responses_local), 2);
     assert_int_equal(counter_read(&asker->counters, COUNTER_queries_finished), 2);
     assert_int_equal(counter_read(&asker->counters, COUNTER_queries_dropped), 1);
 }

@@ -679,7 +679,7 @@ static void what_replaces_a_response_is_truncated_after(void **state)
     client_ask(&clients[2], "a.test"); /* a hit */
     assert_true(clients[2].flags & FLAG_TC);
     assert_int_equal(clients[2].reply_len, clients[2].asked_len);
-    assert_int_equal(fake_counted(COUNTER_answers_truncated), 2);
+    assert_int_equal(fake_counted(COUNTER_responses_truncated), 2);
 }
 
 static void error_may_be_replaced(void **state)

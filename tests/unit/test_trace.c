@@ -107,7 +107,7 @@ static void what_is_in_the_cache_is_asked_all_the_same(void **state)
     expect("lookup", RCODE_NOERROR);
     assert_int_equal(trace.cached, CACHE_HIT);
     assert_int_equal(trace.ttl, 300 - 5);
-    assert_int_equal(fake_counted(COUNTER_exchanges_sent), 2);
+    assert_int_equal(fake_counted(COUNTER_attempts_sent), 2);
     assert_int_equal(fake_counted(COUNTER_cache_hits), 0);
 }
 

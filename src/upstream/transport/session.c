@@ -190,8 +190,8 @@ static bool session_write(struct session *session, struct attempt *attempt)
     list_push_back(&session->sent, &attempt->link);
     attempt->state = ATTEMPT_SENT;
     attempt->sent_ms = loop_now(group->loop);
-    counter_add(group->counters, COUNTER_exchanges_sent, 1);
-    counter_add(group->counters, COUNTER_exchanges_reused, !attempt->opened);
+    counter_add(group->counters, COUNTER_attempts_sent, 1);
+    counter_add(group->counters, COUNTER_attempts_reused, !attempt->opened);
     return true;
 }
 

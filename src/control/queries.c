@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "questions.h"
+#include "queries.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static bool read_question(struct http_request *request, struct key *out)
     return len >= 0 && type >= 0;
 }
 
-void questions_cache(struct view *view, struct http_request *request)
+void queries_cache(struct view *view, struct http_request *request)
 {
     struct key key = {.flags = 0};
     if (read_question(request, &key))
@@ -63,7 +63,7 @@ static bool read_wanted(struct http_request *request, struct explain_wanted *out
     return !mistake;
 }
 
-void questions_explain(struct view *view, struct http_request *request, const struct survey_sum *sum)
+void queries_explain(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     struct explain_wanted wanted;
     if (!read_wanted(request, &wanted))
@@ -83,7 +83,7 @@ static void traced(void *context, const struct trace *trace)
         request_refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not answer");
 }
 
-void questions_trace(struct view *view, struct http_request *request)
+void queries_trace(struct view *view, struct http_request *request)
 {
     struct key key = {.flags = 0};
     if (!read_question(request, &key))

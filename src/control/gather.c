@@ -7,16 +7,16 @@
  *   - `items` > 0 while a round is under way; then nobody but the opener of an answer starts another;
  *   - a wait is in exactly one list, and its patience runs, until `done`.
  */
-#include "survey.h"
+#include "gather.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 
-struct survey_part {
+struct gather_part {
     struct mailbox_item request, reply;
-    struct survey *survey;
+    struct gather *gather;
     struct worker_report report;
 };
 
@@ -29,7 +29,7 @@ static enum server_state better(enum server_state a, enum server_state b)
     return rank[a] >= rank[b] ? a : b;
 }
 
-void survey_merge(struct server_report *sum, const struct server_report *one)
+void gather_merge(struct server_report *sum, const struct server_report *one)
 {
     sum->state = better(sum->state, one->state);
     sum->avoided |= one->avoided;
@@ -62,15 +62,15 @@ static int newest_first(const void *a, const void *b)
     return (one < other) - (one > other);
 }
 
-static void survey_add_up(struct survey *survey)
+static void gather_add_up(struct gather *gather)
 {
-    struct survey_sum *sum = &survey->sum;
+    struct gather_sum *sum = &gather->sum;
     sum->waiting = sum->record_count = 0;
     sum->tcp_clients = 0;
     sum->tally = (struct tally){.tcp = 0};
     memset(sum->counters, 0, sizeof sum->counters);
-    for (unsigned w = 0; w < survey->workers; w++) {
-        const struct worker_report *report = &survey->parts[w].report;
+    for (unsigned w = 0; w < gather->workers; w++) {
+        const struct worker_report *report = &gather->parts[w].report;
         for (unsigned i = 0; i < report->record_count; i++)
             sum->records[sum->record_count++] = &report->records[i];
         sum->waiting += report->waiting;
@@ -82,7 +82,7 @@ static void survey_add_up(struct survey *survey)
             if (w == 0)
                 sum->servers[i] = report->servers[i];
             else
-                survey_merge(&sum->servers[i], &report->servers[i]);
+                gather_merge(&sum->servers[i], &report->servers[i]);
         }
     }
     qsort(sum->records, sum->record_count, sizeof(struct record *), newest_first);
@@ -90,25 +90,25 @@ static void survey_add_up(struct survey *survey)
 
 /* --- a round --- */
 
-static void wait_end(struct survey_wait *wait, const struct survey_sum *sum)
+static void wait_end(struct gather_wait *wait, const struct gather_sum *sum)
 {
     timeout_stop(&wait->patience);
     list_remove(&wait->link);
     wait->done(wait, sum);
 }
 
-static void tell(struct list *waiting, const struct survey_sum *sum)
+static void tell(struct list *waiting, const struct gather_sum *sum)
 {
     struct list_link *link;
     while ((link = list_first(waiting)))
-        wait_end(container_of(link, struct survey_wait, link), sum);
+        wait_end(container_of(link, struct gather_wait, link), sum);
 }
 
-static bool any_wants_records(const struct survey *survey)
+static bool any_wants_records(const struct gather *gather)
 {
     bool any = false;
-    list_for_each(link, &survey->waiting)
-        any |= container_of(link, struct survey_wait, link)->with_records;
+    list_for_each(link, &gather->waiting)
+        any |= container_of(link, struct gather_wait, link)->with_records;
     return any;
 }
 
@@ -122,130 +122,130 @@ static int enlarge(struct server_report **servers, size_t count)
 }
 
 /* Between rounds all of it is ours. */
-static int survey_make_room(struct survey *survey)
+static int gather_make_room(struct gather *gather)
 {
-    if (survey->room >= survey->servers)
+    if (gather->room >= gather->servers)
         return 0;
-    int status = enlarge(&survey->sum.servers, survey->servers);
-    for (unsigned w = 0; status == 0 && w < survey->workers; w++)
-        status = enlarge(&survey->parts[w].report.servers, survey->servers);
+    int status = enlarge(&gather->sum.servers, gather->servers);
+    for (unsigned w = 0; status == 0 && w < gather->workers; w++)
+        status = enlarge(&gather->parts[w].report.servers, gather->servers);
     if (status == 0)
-        survey->room = survey->servers;
+        gather->room = gather->servers;
     return status;
 }
 
-static void survey_begin_round(struct survey *survey)
+static void gather_begin_round(struct gather *gather)
 {
-    list_move_all(&survey->next, &survey->waiting);
-    if (survey_make_room(survey) < 0) {
-        tell(&survey->waiting, NULL);
+    list_move_all(&gather->next, &gather->waiting);
+    if (gather_make_room(gather) < 0) {
+        tell(&gather->waiting, NULL);
         return;
     }
-    survey->sum.server_count = survey->servers;
-    for (unsigned w = 0; w < survey->workers; w++)
-        survey->parts[w].report.server_count = survey->servers;
-    survey->items = survey->workers;
-    bool with_records = any_wants_records(survey);
-    for (unsigned w = 0; w < survey->workers; w++) {
-        survey->parts[w].report.with_records = with_records;
-        survey->parts[w].report.record_count = 0;
-        survey->ops->post(survey->context, w, &survey->parts[w].request);
+    gather->sum.server_count = gather->servers;
+    for (unsigned w = 0; w < gather->workers; w++)
+        gather->parts[w].report.server_count = gather->servers;
+    gather->items = gather->workers;
+    bool with_records = any_wants_records(gather);
+    for (unsigned w = 0; w < gather->workers; w++) {
+        gather->parts[w].report.with_records = with_records;
+        gather->parts[w].report.record_count = 0;
+        gather->ops->post(gather->context, w, &gather->parts[w].request);
     }
 }
 
 /* On the worker's thread. */
 static void open_request(struct mailbox_item *item, void *reader)
 {
-    struct survey_part *part = container_of(item, struct survey_part, request);
-    part->survey->ops->report(reader, &part->report);
-    mailbox_post(part->survey->reply_to, &part->reply);
+    struct gather_part *part = container_of(item, struct gather_part, request);
+    part->gather->ops->report(reader, &part->report);
+    mailbox_post(part->gather->reply_to, &part->reply);
 }
 
 static void open_reply(struct mailbox_item *item, void *reader)
 {
-    struct survey *survey = container_of(item, struct survey_part, reply)->survey;
+    struct gather *gather = container_of(item, struct gather_part, reply)->gather;
     (void)reader;
-    if (--survey->items > 0)
+    if (--gather->items > 0)
         return;
-    survey_add_up(survey);
-    tell(&survey->waiting, &survey->sum);
-    if (!list_empty(&survey->next))
-        survey_begin_round(survey);
+    gather_add_up(gather);
+    tell(&gather->waiting, &gather->sum);
+    if (!list_empty(&gather->next))
+        gather_begin_round(gather);
 }
 
 static void patience_over(struct timeout *timeout)
 {
-    wait_end(container_of(timeout, struct survey_wait, patience), NULL);
+    wait_end(container_of(timeout, struct gather_wait, patience), NULL);
 }
 
-void survey_ask(struct survey *survey, struct survey_wait *wait)
+void gather_ask(struct gather *gather, struct gather_wait *wait)
 {
-    if (survey->closed) {
+    if (gather->closed) {
         wait->done(wait, NULL);
         return;
     }
-    list_push_back(&survey->next, &wait->link);
-    timeout_start(&survey->patience, &wait->patience);
-    if (survey->items == 0)
-        survey_begin_round(survey);
+    list_push_back(&gather->next, &wait->link);
+    timeout_start(&gather->patience, &wait->patience);
+    if (gather->items == 0)
+        gather_begin_round(gather);
 }
 
 /* --- birth and end --- */
 
-static int part_init(struct survey_part *part, struct survey *survey)
+static int part_init(struct gather_part *part, struct gather *gather)
 {
-    part->survey = survey;
+    part->gather = gather;
     part->request.open = open_request;
     part->reply.open = open_reply;
     part->report.records = mem_zalloc(RECORDER_ALL, sizeof *part->report.records);
     return part->report.records ? 0 : -ENOMEM;
 }
 
-void survey_configure(struct survey *survey, const struct routes *routes)
+void gather_configure(struct gather *gather, const struct routes *routes)
 {
-    survey->servers = routes->server_count;
+    gather->servers = routes->server_count;
 }
 
-static void free_memory(struct survey *survey)
+static void free_memory(struct gather *gather)
 {
-    for (unsigned w = 0; survey->parts && w < survey->workers; w++) {
-        mem_free(survey->parts[w].report.servers);
-        mem_free(survey->parts[w].report.records);
+    for (unsigned w = 0; gather->parts && w < gather->workers; w++) {
+        mem_free(gather->parts[w].report.servers);
+        mem_free(gather->parts[w].report.records);
     }
-    mem_free(survey->parts);
-    mem_free(survey->sum.servers);
-    mem_free(survey->sum.records);
+    mem_free(gather->parts);
+    mem_free(gather->sum.servers);
+    mem_free(gather->sum.records);
 }
 
-int survey_init(struct survey *survey, const struct control_setup *setup)
+int gather_init(struct gather *gather, const struct control_setup *setup)
 {
-    *survey = (struct survey){
+    *gather = (struct gather){
         .reply_to = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
-    survey_configure(survey, setup->routes);
-    list_init(&survey->waiting);
-    list_init(&survey->next);
-    survey->parts = mem_zalloc(survey->workers, sizeof *survey->parts);
-    survey->sum.records = mem_zalloc((size_t)survey->workers * RECORDER_ALL, sizeof(struct record *));
-    int status = survey->parts && survey->sum.records ? survey_make_room(survey) : -ENOMEM;
-    for (unsigned w = 0; status == 0 && w < survey->workers; w++)
-        status = part_init(&survey->parts[w], survey);
+    gather_configure(gather, setup->routes);
+    list_init(&gather->waiting);
+    list_init(&gather->next);
+    gather->parts = mem_zalloc(gather->workers, sizeof *gather->parts);
+    gather->sum.records = mem_zalloc((size_t)gather->workers * RECORDER_ALL, sizeof(struct record *));
+    int status = gather->parts && gather->sum.records ? gather_make_room(gather) : -ENOMEM;
+    for (unsigned w = 0; status == 0 && w < gather->workers; w++)
+        status = part_init(&gather->parts[w], gather);
     if (status < 0)
-        free_memory(survey);
+        free_memory(gather);
     else
-        timeouts_init(&survey->patience, setup->loop, SURVEY_PATIENCE_MS, patience_over);
+        timeouts_init(&gather->patience, setup->loop, GATHER_PATIENCE_MS, patience_over);
     return status;
 }
 
-void survey_close(struct survey *survey)
+void gather_close(struct gather *gather)
 {
-    survey->closed = true;
-    tell(&survey->waiting, NULL);
-    tell(&survey->next, NULL);
+    gather->closed = true;
+    tell(&gather->waiting, NULL);
+    tell(&gather->next, NULL);
 }
 
-void survey_fini(struct survey *survey)
+void gather_fini(struct gather *gather)
 {
-    assert(survey->items == 0 && list_empty(&survey->waiting) && list_empty(&survey->next));
-    timeouts_fini(&survey->patience);
-    free_memory(survey);
+    assert(gather->items == 0 && list_empty(&gather->waiting) && list_empty(&gather->next));
+    timeouts_fini(&gather->patience);
+    free_memory(gather);
 }

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* control/survey: rounds, who gets which, patience, the end. */
+/* control/gather: rounds, who gets which, patience, the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
-#include "control/survey.h"
+#include "control/gather.h"
 #include "base/mem.h"
 #include "tests/unit/fake_workers.h"
 
 struct asker {
-    struct survey_wait wait;
+    struct gather_wait wait;
     unsigned told;
     bool answered;
     size_t waiting;
 };
 
-static struct survey survey;
+static struct gather gather;
 static struct asker askers[3];
 
-static void take(struct survey_wait *wait, const struct survey_sum *sum)
+static void take(struct gather_wait *wait, const struct gather_sum *sum)
 {
     struct asker *asker = container_of(wait, struct asker, wait);
     asker->told++;
@@ -34,7 +34,7 @@ static int setup(void **state)
     struct control_setup control = fake_begin();
     for (unsigned i = 0; i < 3; i++)
         askers[i] = (struct asker){.wait.done = take};
-    return survey_init(&survey, &control);
+    return gather_init(&gather, &control);
 }
 
 static int teardown(void **state)
@@ -43,8 +43,8 @@ static int teardown(void **state)
     for (unsigned w = 0; w < WORKERS; w++)
         if (fake.item[w])
             fake_open(w);
-    survey_close(&survey);
-    survey_fini(&survey);
+    gather_close(&gather);
+    gather_fini(&gather);
     fake_end();
     return 0;
 }
@@ -54,7 +54,7 @@ static void the_sum_comes_when_all_workers_have_answered(void **state)
     (void)state;
     fake.report[0].waiting = 3;
     fake.report[1].waiting = 4;
-    survey_ask(&survey, &askers[0].wait);
+    gather_ask(&gather, &askers[0].wait);
     assert_int_equal(fake.posted, 2);
     fake_open(1);
     assert_int_equal(askers[0].told, 0);
@@ -67,10 +67,10 @@ static void the_sum_comes_when_all_workers_have_answered(void **state)
 static void who_asks_during_a_round_gets_the_next_one(void **state)
 {
     (void)state;
-    survey_ask(&survey, &askers[0].wait);
+    gather_ask(&gather, &askers[0].wait);
     fake_open(0);
-    survey_ask(&survey, &askers[1].wait);
-    survey_ask(&survey, &askers[2].wait);
+    gather_ask(&gather, &askers[1].wait);
+    gather_ask(&gather, &askers[2].wait);
     assert_int_equal(fake.posted, 2);
     fake_open(1);
     assert_int_equal(askers[0].told, 1);
@@ -87,10 +87,10 @@ static void who_asks_during_a_round_gets_the_next_one(void **state)
 static void a_worker_that_does_not_answer_is_not_waited_for_for_ever(void **state)
 {
     (void)state;
-    survey_ask(&survey, &askers[0].wait);
+    gather_ask(&gather, &askers[0].wait);
     fake_open(0);
-    fake_pass(SURVEY_PATIENCE_MS - 20);
-    survey_ask(&survey, &askers[1].wait);
+    fake_pass(GATHER_PATIENCE_MS - 20);
+    gather_ask(&gather, &askers[1].wait);
     assert_int_equal(askers[0].told, 0);
     fake_pass(40);
     assert_int_equal(askers[0].told, 1);
@@ -107,13 +107,13 @@ static void a_worker_that_does_not_answer_is_not_waited_for_for_ever(void **stat
 static void the_end_tells_all_who_wait_and_posts_no_more(void **state)
 {
     (void)state;
-    survey_ask(&survey, &askers[0].wait);
-    survey_ask(&survey, &askers[1].wait);
-    survey_close(&survey);
+    gather_ask(&gather, &askers[0].wait);
+    gather_ask(&gather, &askers[1].wait);
+    gather_close(&gather);
     assert_int_equal(askers[0].told, 1);
     assert_false(askers[0].answered);
     assert_int_equal(askers[1].told, 1);
-    survey_ask(&survey, &askers[2].wait);
+    gather_ask(&gather, &askers[2].wait);
     assert_int_equal(askers[2].told, 1);
     assert_int_equal(fake.posted, 2);
     fake_open(0);
@@ -138,7 +138,7 @@ static void servers_are_summed_over_workers(void **state)
                                 .opened_ms = 60,
                                 .has_tls = true,
                                 .tls.version = "TLS1.3"};
-    survey_merge(&sum, &one);
+    gather_merge(&sum, &one);
     assert_int_equal(sum.state, SERVER_OPEN);
     assert_int_equal(sum.open, 2);
     assert_int_equal(sum.in_flight, 5);
@@ -149,7 +149,7 @@ static void servers_are_summed_over_workers(void **state)
     assert_true(sum.has_tls);
     assert_string_equal(sum.tls.version, "TLS1.3");
     one = (struct server_report){.state = SERVER_IDLE, .latency_us = 700, .failed_ms = 70, .last_error = -EPIPE};
-    survey_merge(&sum, &one);
+    gather_merge(&sum, &one);
     assert_int_equal(sum.state, SERVER_OPEN);
     assert_int_equal(sum.latency_us, 700);
     assert_int_equal(sum.last_error, -EPIPE);
@@ -159,12 +159,12 @@ static void servers_are_summed_over_workers(void **state)
 static void memory_that_is_gone_is_told(void **state)
 {
     (void)state;
-    struct survey other;
+    struct gather other;
     struct control_setup control = {
         .loop = &fake.loop, .mailbox = &fake.mailbox, .config = &fake.config, .routes = &fake.routes, .ops = &fake_ops};
     for (unsigned n = 1; n <= 4; n++) {
         mem_fail_at(n);
-        assert_int_equal(survey_init(&other, &control), -ENOMEM);
+        assert_int_equal(gather_init(&other, &control), -ENOMEM);
     }
     mem_fail_at(0);
 }
