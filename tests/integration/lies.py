@@ -149,7 +149,7 @@ def refuses_opt(code, opt):
     def twist(query, truth):
         if not query.question.edns:
             return [truth]
-        section = wire.question_section(query.octets)
+        section = wire.question_section(query.data)
         additional = {"own": [wire.opt(rcode=code >> 4)], "echoed": [wire.opt(rcode=code >> 4, options=[(8, bytes(4))])]}.get(opt, [])
         bare = opt == "header only"
         return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | code & 15, question=b"" if bare else section,

@@ -263,7 +263,7 @@ def test_records_beside_the_answer_are_left_out_when_they_expire(make_daemon, se
     srv = wire.rr(name, "SRV", struct.pack("!3H", 1, 1, 443) + wire.name_wire("t." + name), 3)
 
     def twist(query, truth):
-        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=wire.question_section(query.octets),
+        return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA, question=wire.question_section(query.data),
                              answers=[srv], authority=[wire.rr("example", "NS", wire.name_wire("ns.example"), 0)],
                              additional=[wire.rr("t." + name, "A", b"\x0b\0\0\1", 1), wire.rr("t." + name, "TXT", b"\1x", 100),
                                          wire.rr("ns.example", "A", b"\x0b\0\0\2", 0), wire.opt()])]
