@@ -47,6 +47,9 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
                             enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
                             struct cache_found *found);
 
+/* Whether records of an RRset change places from copy to copy (dns/rotate); off at first. */
+void cache_set_rotation(struct cache *cache, bool on);
+
 /* For batches: the first brings what leads to the entry with this hash into the processor's cache, the second, called when
  * that has come, the entry. Without a lock, and nothing but time depends on them. */
 void cache_prefetch(const struct cache *cache, uint64_t hash);

@@ -67,6 +67,7 @@ struct config {
         uint64_t size;                               /* bytes, already lowered to what the machine allows */
         uint32_t min_ttl, max_ttl, negative_max_ttl; /* seconds */
         bool prefetch;
+        bool rotate;
         uint32_t serve_stale; /* seconds; 0: off */
         uint64_t stale_answer_after_ms;
         bool save;

@@ -50,6 +50,9 @@ void cache_free(struct cache *cache)
     mem_free(cache);
 }
 
+/* The golden ratio of 2^32: whichever of the shard's hits an RRset gets (each second one, say), its turns are spread evenly. */
+#define TURN UINT32_C(0x9E3779B9)
+
 static bool has_ttl_0(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -94,9 +97,16 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
         edit_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
     if (entry->uneven && !expired)
         found->partly_expired = has_ttl_0(out, entry->ttl_offsets, entry->ttl_count);
+    if (entry->rotates && atomic_load_explicit(&cache->rotate, memory_order_relaxed))
+        entry_rotate(entry, out, shard->turn += TURN);
 out:
     pthread_mutex_unlock(&shard->lock);
     return result;
+}
+
+void cache_set_rotation(struct cache *cache, bool on)
+{
+    atomic_store_explicit(&cache->rotate, on, memory_order_relaxed);
 }
 
 void cache_prefetch(const struct cache *cache, uint64_t hash)

@@ -34,7 +34,8 @@ struct entry {
     uint32_t group;
     uint32_t ttl;
     uint16_t ttl_count : 13;
-    uint16_t uneven : 1; /* a record expires before the entry */
+    uint16_t uneven : 1;  /* a record expires before the entry */
+    uint16_t rotates : 1; /* rotate_is_possible */
     uint16_t ttl_offsets[];
 };
 
@@ -60,6 +61,8 @@ bool entry_matches(const struct entry *entry, const struct key *key);
 bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below);
 /* Milliseconds since it was written; 0 if another thread read the clock later than the caller. */
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms);
+/* Writes the copy's RRset in another order, if it rotates. */
+void entry_rotate(const struct entry *entry, uint8_t *out, uint32_t turn);
 /* Copies the message to `out` (room for entry->len), with id 0 and TTLs as stored, and says what is known of
  * it: all but its TTL; no offsets. */
 void entry_read(const struct entry *entry, uint8_t *out, struct answer *answer);

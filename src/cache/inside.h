@@ -15,6 +15,7 @@
 struct cache {
     unsigned count; /* a power of two */
     _Atomic uint64_t epoch;
+    _Atomic bool rotate;
     struct shard *shard[SHARDS_MAX];
 };
 

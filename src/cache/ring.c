@@ -34,6 +34,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dns/rotate.h"
+
 /* --- entries --- */
 
 #define ID_LEN    2
@@ -125,6 +127,7 @@ void entry_write(struct entry *entry, const struct key *key, uint64_t hash, cons
     if (answer->ttl_count > 0)
         memcpy(entry->ttl_offsets, answer->ttl_offsets, answer->ttl_count * sizeof(uint16_t));
 
+    entry->rotates = rotate_is_possible(answer);
     entry->uneven = false;
     for (unsigned i = 0; i < answer->ttl_count; i++)
         if (read_u32(answer->wire + answer->ttl_offsets[i]) < answer->ttl)
@@ -209,6 +212,11 @@ void entry_read(const struct entry *entry, uint8_t *out, struct answer *answer)
     answer->ede.count = 0;
     if (entry->extra)
         read_extra(message + entry->len - ID_LEN, answer);
+}
+
+void entry_rotate(const struct entry *entry, uint8_t *out, uint32_t turn)
+{
+    rotate_rrset(out, octet_at(entry, 0), entry->ttl_offsets, turn);
 }
 
 /* --- the ring --- */

@@ -26,6 +26,7 @@ struct shard {
     bool went_round; /* the main ring has been full */
     size_t bytes;    /* of the block */
     uint64_t evicted, replaced;
+    uint32_t turn; /* of the RRset that is rotated next */
 };
 
 /* Maps a shard of `bytes`, SHARD_MIN to SHARD_MAX, rounded down to whole pages. `start` is the first position

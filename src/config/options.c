@@ -130,6 +130,12 @@ const struct option options[] = {
      IN(cache.prefetch),
      .unset = "yes",
      .help = "Refresh entries in use shortly before they expire."},
+    {.key = "cache.rotate",
+     .type = OPTION_BOOLEAN,
+     IN(cache.rotate),
+     .unset = "yes",
+     .help = "Change the order of the addresses of a name (and of its mail servers) from response to response, so that "
+             "clients that take the first one are spread over all."},
     {.key = "cache.serve-stale",
      .type = OPTION_DURATION,
      IN(cache.serve_stale),

@@ -95,6 +95,8 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
     step_set_unref(before);
     unsigned queries = config->limits.queries_in_flight;
     resolver->config = config;
+    if (resolver->cache)
+        cache_set_rotation(resolver->cache, config->cache.rotate);
     resolver->queries.limit = queries;
     /* A quarter is kept for lookups that lookups wait for; the others may outlive their waiters by an attempt's time. */
     resolver->lookups.limit = 8 * (size_t)queries / 3;

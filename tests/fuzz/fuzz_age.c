@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits and ages the TTLs of any response that the walk accepts: no TTL leaves its range or rises with age, only TTLs
- * change, and the walk still accepts the message. The first bytes of the input choose type, limits and age. */
+/* Limits and ages the TTLs of any response that the walk accepts, and rotates its RRset: no TTL leaves its range or rises with
+ * age, only TTLs change, and the walk still accepts the message. The first bytes of the input choose type, limits and age. */
 #include "dns/edit.h"
+#include "dns/rotate.h"
 #include "dns/ttl.h"
 #include "fuzz.h"
 
@@ -70,8 +71,22 @@ static void check_only_ttls_changed(struct answer *answer)
     MUST(memcmp(masked, answer->wire, answer->len) == 0);
 }
 
+/* Rotation moves no name: the message still walks, with records in the same places. */
+static void check_rotation(const struct answer *answer, uint32_t turn)
+{
+    struct answer again;
+    if (!rotate_is_possible(answer))
+        return;
+    memcpy(masked, answer->wire, answer->len);
+    rotate_rrset(masked, answer->wire, answer->ttl_offsets, turn);
+    MUST(message_walk_answer(masked, answer->len, &scratch_again, &again, &transport) == 0);
+    MUST(again.len == answer->len && again.ttl_count == answer->ttl_count);
+    MUST(memcmp(scratch.ttl_offsets, scratch_again.ttl_offsets, answer->ttl_count * 2) == 0);
+}
+
 static void age_answer(struct answer *answer, const struct choice *choice)
 {
+    check_rotation(answer, choice->elapsed);
     memcpy(original, answer->wire, answer->len);
     ttl_apply(answer, choice->qtype, &choice->limits);
     check_limited(answer, &choice->limits);

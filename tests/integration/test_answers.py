@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Responses through the daemon equal those of the server: with dig and kdig, two real servers and the lying server."""
+import collections
 import re
 import struct
 
@@ -254,6 +255,36 @@ def test_other_sections_have_only_records_in_the_bailiwick_of_the_chain(daemon, 
             response = daemon.ask("beside.example", tcp=True)
             assert wire.texts(response, "authority") == [("example.", "NS", "ns.example.")]
             assert in_order(response, "beside.example", "additional") == "t=1 ns.example=2"
+
+
+def test_records_of_a_set_change_places(make_daemon, server):
+    """Each is first in about as many responses as any other; other queries in between make no difference."""
+    daemon = make_daemon(server, cache={"prefetch": False})
+    with server.lying(twist=lies.says("q>t t=1 t=2 t=3 t=4")):
+        daemon.ask("alias.example")
+    with server.lying(twist=lies.says("q=1 q=2 q=3 q=4")):
+        for name in ("plain.example", "signed.example"):
+            daemon.ask(name, do=name.startswith("signed"))
+    for name in ("alias.example", "plain.example", "signed.example"):
+        for tcp in (False, True):
+            firsts = collections.Counter()
+            for _ in range(200):
+                response = daemon.ask(name, tcp=tcp, do=name.startswith("signed"))
+                daemon.ask("plain.example", tcp=tcp)
+                order = in_order(response, name)
+                assert order.startswith("q>t t=") == (name == "alias.example")
+                addresses = re.findall(r"=(\d)", order)
+                assert sorted(addresses) == ["1", "2", "3", "4"]
+                firsts[addresses[0]] += 1
+            assert len(firsts) == 4 and min(firsts.values()) >= 20
+    assert len(server.queries) == 3
+
+
+def test_rotation_can_be_turned_off(make_daemon, server):
+    daemon = make_daemon(server, cache={"rotate": False})
+    with server.lying(twist=lies.says("q=1 q=2 q=3")):
+        for _ in range(20):
+            assert in_order(daemon.ask("fixed.example"), "fixed.example") == "q=1 q=2 q=3"
 
 
 def test_records_beside_the_answer_are_left_out_when_they_expire(make_daemon, server):

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Invariants:
+ * - The message was walked: no name reads a TTL, so none that starts before the first record's RDLENGTH reaches its data.
+ * - The RRset is the first run of records of one rotating type; rotate_is_possible found that the run has one owner.
+ */
+#include "dns/rotate.h"
+
+#include <ldns/ldns.h>
+#include <string.h>
+
+#include "walk.h"
+
+enum {
+    DATA = 6,           /* from a TTL to the data */
+    POINTERS_MAX = 2000 /* followed in one message; a message with more of them is left as it is */
+};
+
+static uint16_t type_at(const uint8_t *wire, uint16_t ttl)
+{
+    return read_u16(wire + ttl - 4);
+}
+
+static size_t end_of(const uint8_t *wire, uint16_t ttl)
+{
+    return ttl + (size_t)DATA + read_u16(wire + ttl + 4);
+}
+
+static bool type_rotates(uint16_t type)
+{
+    return type == LDNS_RR_TYPE_A || type == LDNS_RR_TYPE_AAAA || type == LDNS_RR_TYPE_MX;
+}
+
+/* The run's first record; gives their number, 0: there is no run. */
+static unsigned find_run(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned *first)
+{
+    unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF), i = 0;
+    while (i < answers && !type_rotates(type_at(wire, ttl_offsets[i])))
+        i++;
+    *first = i;
+    while (i < answers && type_at(wire, ttl_offsets[i]) == type_at(wire, ttl_offsets[*first]))
+        i++;
+    return i - *first;
+}
+
+/* False: a pointer of the name leads to an offset from `from` to before `to`, or there are too many of them. */
+static bool name_avoids(const uint8_t *wire, size_t at, size_t from, size_t to, unsigned *pointers)
+{
+    for (;;) {
+        while (wire[at] > 0 && wire[at] < 0xC0)
+            at += 1 + (size_t)wire[at];
+        if (wire[at] == 0)
+            return true;
+        at = read_u16(wire + at) & 0x3FFF;
+        if ((at >= from && at < to) || ++*pointers > POINTERS_MAX)
+            return false;
+    }
+}
+
+static bool record_avoids(const uint8_t *wire, size_t owner, uint16_t ttl, size_t from, size_t to, unsigned *pointers)
+{
+    size_t names[RDATA_NAMES];
+    unsigned count = rdata_names(wire, type_at(wire, ttl), ttl + (size_t)DATA, names);
+    bool avoids = name_avoids(wire, owner, from, to, pointers);
+    for (unsigned i = 0; i < count && avoids; i++)
+        avoids = name_avoids(wire, names[i], from, to, pointers);
+    return avoids;
+}
+
+/* The same class and length of data, and an owner that is written in the same way or as a pointer to the first one. */
+static bool is_like(const uint8_t *wire, size_t owner, uint16_t ttl, size_t first_owner, uint16_t first_ttl)
+{
+    size_t len = ttl - 4 - owner, first_len = first_ttl - 4 - first_owner;
+    return read_u16(wire + ttl - 2) == read_u16(wire + first_ttl - 2) &&
+           read_u16(wire + ttl + 4) == read_u16(wire + first_ttl + 4) &&
+           ((len == first_len && memcmp(wire + owner, wire + first_owner, len) == 0) ||
+            (len == 2 && read_u16(wire + owner) == (0xC000 | first_owner)));
+}
+
+bool rotate_is_possible(const struct answer *answer)
+{
+    const uint8_t *wire = answer->wire;
+    const uint16_t *ttls = answer->ttl_offsets;
+    unsigned first, run = 0, pointers = 0;
+    if (answer->ttl_count > 1 && read_u16(wire + LDNS_ANCOUNT_OFF) <= answer->ttl_count)
+        run = find_run(wire, ttls, &first);
+    if (run < 2)
+        return false;
+    size_t first_owner = first > 0 ? end_of(wire, ttls[first - 1]) : message_question_end(answer);
+    size_t from = ttls[first] + 4u, to = end_of(wire, ttls[first + run - 1]);
+    for (unsigned i = first; i < answer->ttl_count; i++) {
+        size_t owner = i > first ? end_of(wire, ttls[i - 1]) : first_owner;
+        if ((i < first + run && !is_like(wire, owner, ttls[i], first_owner, ttls[first])) ||
+            !record_avoids(wire, owner, ttls[i], from, to, &pointers))
+            return false;
+    }
+    return true;
+}
+
+void rotate_rrset(uint8_t *out, const uint8_t *wire, const uint16_t *ttl_offsets, uint32_t turn)
+{
+    unsigned first, run = find_run(wire, ttl_offsets, &first), from = (unsigned)((uint64_t)turn * run >> 32);
+    const uint16_t *ttl = ttl_offsets + first;
+    size_t len = read_u16(wire + ttl[0] + 4);
+    for (unsigned to = 0; to < run; to++) {
+        memcpy(out + ttl[to] + DATA, wire + ttl[from] + DATA, len);
+        from = from + 1 < run ? from + 1 : 0;
+    }
+}
