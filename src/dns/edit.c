@@ -10,6 +10,7 @@
 #include <ldns/packet.h>
 #include <ldns/rr.h>
 #include <ldns/wire2host.h>
+#include "walk.h"
 
 #define FLAG_OPCODE   0x7800
 #define OPT_DO        0x80 /* RFC 6891 section 6.1.4, in the third octet of the OPT's TTL */
@@ -123,6 +124,24 @@ static void set_counts(uint8_t *wire, bool question, bool opt)
     write_u16(wire + LDNS_ARCOUNT_OFF, opt);
 }
 
+/* Leaves whole records of the answer section, then of the authority section, as far as they fit; clients that never use TCP find an
+ * address in them. Gives the length that is left. */
+static size_t keep_records(uint8_t *wire, size_t question_end, size_t room)
+{
+    size_t at = question_end, next;
+    bool fits = true;
+    for (unsigned offset = LDNS_ANCOUNT_OFF; offset <= LDNS_NSCOUNT_OFF; offset += 2) {
+        unsigned count = read_u16(wire + offset), kept = 0;
+        for (; fits && kept < count; kept += fits) {
+            next = record_end(wire, at);
+            fits = next <= room;
+            at = fits ? next : at;
+        }
+        write_u16(wire + offset, (uint16_t)kept);
+    }
+    return at;
+}
+
 /* Makes an answer that is too big fit `room`, and gives the length that is left of it, without the OPT. */
 static __attribute__((noinline)) size_t shrink(uint8_t *wire, size_t room, const struct answer *answer,
                                                const struct request *request, struct opt_plan *plan, bool *truncated)
@@ -132,11 +151,10 @@ static __attribute__((noinline)) size_t shrink(uint8_t *wire, size_t room, const
         return answer->additional;
     *truncated = true;
     wire[MESSAGE_FLAGS] |= FLAG_TC >> 8;
-    set_counts(wire, true, false);
     plan->edes = 0;
-    bool fits = request->question_end <= room && shrink_opt(plan, &answer->ede, room - request->question_end);
-    assert(fits);
-    return request->question_end;
+    plan->keepalive = false;
+    assert(request->question_end + opt_len(plan, &answer->ede) <= room);
+    return keep_records(wire, request->question_end, room - opt_len(plan, &answer->ede));
 }
 
 size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const struct edit_client *client,

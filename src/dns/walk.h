@@ -58,6 +58,13 @@ unsigned rdata_names(const uint8_t *wire, uint16_t type, size_t rdata, size_t na
 /* The offset behind the name at `at` in a message that was walked. */
 size_t name_end(const uint8_t *wire, size_t at);
 
+/* The offset behind the record at `at` in a message that was walked. */
+static inline size_t record_end(const uint8_t *wire, size_t at)
+{
+    at = name_end(wire, at);
+    return at + RECORD_FIXED + read_u16(wire + at + RECORD_FIXED - 2);
+}
+
 /* The offset behind the question of a message that was walked. */
 static inline size_t message_question_end(const struct answer *answer)
 {

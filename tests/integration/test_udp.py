@@ -58,6 +58,18 @@ def test_no_answer_is_longer_than_our_own_limit(make_daemon, server):
     assert answer.flags & wire.TC and answer.payload == 1000
 
 
+def test_a_truncated_response_holds_the_records_that_fit(daemon):
+    """For clients that never use TCP."""
+    question = len("many100.example") + 2 + 4
+    for size in (512, 1232):
+        for _ in range(2):
+            with daemon.udp() as client:
+                response = wire.parse(client.exchange(wire.query("many100.example", edns=True, size=size)))
+            assert response.flags & wire.TC
+            assert len(wire.addresses(response)) == (size - 12 - question - 11) // (question + 10)
+            assert set(wire.addresses(response)) < set(wire.addresses(daemon.ask("many100.example", tcp=True)))
+
+
 def test_additional_data_goes_first_and_silently(daemon):
     with daemon.udp() as client:
         data = client.exchange(wire.query("glue.example"))

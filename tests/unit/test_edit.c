@@ -228,8 +228,8 @@ static void check_shrunk(size_t limit, size_t expected, uint16_t answers, uint16
         scene.client.limit = by_cap ? MESSAGE_MAX : limit;
         size_t cap = by_cap ? limit : sizeof(scene.wire);
         assert_int_equal(edit_finish(scene.wire, cap, &scene.answer, &scene.client, &scene.truncated), expected);
-        assert_int_equal(scene.truncated, answers == 0);
-        assert_int_equal(!!(flags_of(&scene) & FLAG_TC), answers == 0);
+        assert_int_equal(scene.truncated, answers < 20);
+        assert_int_equal(!!(flags_of(&scene) & FLAG_TC), answers < 20);
         check_counts(scene.wire, 1, answers, additionals);
         assert_int_equal(scene.wire[limit > BIG + RECORD_LEN ? limit : BIG + RECORD_LEN], 0xee);
     }
@@ -257,11 +257,31 @@ static void extended_errors_go_before_tc(void **state)
     check_shrunk(BIG + OPT, BIG + OPT, 20, 1);
 }
 
-static void at_last_tc_with_question_and_opt(void **state)
+static void at_last_tc_with_whole_records_and_opt(void **state)
 {
     (void)state;
-    check_shrunk(BIG + OPT - 1, QUESTION_END + OPT, 0, 1);
-    check_shrunk(EDIT_ERROR_MIN, QUESTION_END + OPT, 0, 1);
+    enum { FIT = (EDIT_ERROR_MIN - QUESTION_END - OPT) / RECORD_LEN };
+    check_shrunk(BIG + OPT - 1, BIG - RECORD_LEN + OPT, 19, 1);
+    check_shrunk(BIG + OPT - RECORD_LEN, BIG - RECORD_LEN + OPT, 19, 1);
+    check_shrunk(BIG + OPT - RECORD_LEN - 1, BIG - 2 * RECORD_LEN + OPT, 18, 1);
+    check_shrunk(EDIT_ERROR_MIN, QUESTION_END + FIT * RECORD_LEN + OPT, FIT, 1);
+}
+
+static void authority_records_come_after_all_answers(void **state)
+{
+    (void)state;
+    for (unsigned cut = 0; cut < 2; cut++) {
+        struct scene scene;
+        set_big(&scene);
+        scene.request.edns = false;
+        write_u16(scene.wire + 6, 17);
+        write_u16(scene.wire + 8, 3);
+        scene.client.limit = BIG - 1 - cut * 3 * RECORD_LEN;
+        assert_int_equal(finish(&scene), BIG - RECORD_LEN - cut * 3 * RECORD_LEN);
+        assert_int_equal(read_u16(scene.wire + 6), cut ? 16 : 17);
+        assert_int_equal(read_u16(scene.wire + 8), cut ? 0 : 2);
+        assert_true(scene.truncated);
+    }
 }
 
 static void keepalive_goes_before_tc(void **state)
@@ -308,9 +328,9 @@ static void a_client_without_edns_is_truncated_too(void **state)
     set_big(&scene);
     scene.request.edns = false;
     scene.client.limit = BIG - 1;
-    assert_int_equal(finish(&scene), QUESTION_END);
+    assert_int_equal(finish(&scene), BIG - RECORD_LEN);
     assert_true(scene.truncated);
-    check_counts(scene.wire, 1, 0, 0);
+    check_counts(scene.wire, 1, 19, 0);
 }
 
 static void an_error_is_header_and_question(void **state)
@@ -466,7 +486,8 @@ int main(void)
         cmocka_unit_test(what_fits_exactly_is_left_alone),
         cmocka_unit_test(additional_data_goes_first_without_tc),
         cmocka_unit_test(extended_errors_go_before_tc),
-        cmocka_unit_test(at_last_tc_with_question_and_opt),
+        cmocka_unit_test(at_last_tc_with_whole_records_and_opt),
+        cmocka_unit_test(authority_records_come_after_all_answers),
         cmocka_unit_test(keepalive_goes_before_tc),
         cmocka_unit_test(the_longest_question_is_cut_to_the_least_room),
         cmocka_unit_test(a_client_without_edns_is_truncated_too),

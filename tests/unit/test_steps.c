@@ -671,14 +671,14 @@ static void what_replaces_a_response_is_truncated_after(void **state)
     client_ask(&clients[1], "a.test");
     fake_turn();
     assert_true(clients[0].flags & FLAG_TC);
-    assert_int_equal(clients[0].answers, 0);
-    assert_int_equal(clients[0].reply_len, clients[0].asked_len);
+    assert_true(clients[0].answers > 0 && clients[0].answers < 61);
+    assert_true(clients[0].reply_len <= 512);
     assert_false(clients[1].flags & FLAG_TC);
     assert_int_equal(clients[1].answers, 61);
     clients[2].no_edns = true;
     client_ask(&clients[2], "a.test"); /* a hit */
     assert_true(clients[2].flags & FLAG_TC);
-    assert_int_equal(clients[2].reply_len, clients[2].asked_len);
+    assert_int_equal(clients[2].reply_len, clients[0].reply_len);
     assert_int_equal(fake_counted(COUNTER_responses_truncated), 2);
 }
 
