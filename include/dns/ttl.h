@@ -28,6 +28,8 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
  * original TTL; `age`: seconds since. Gives true if there are records of TTL 0 besides. */
 bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t life, uint32_t age,
                    uint32_t seconds);
+/* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section 3.1.5). */
+bool ttl_signature_expired(const struct answer *answer, int64_t wall_s);
 /* Leaves out the authority and additional records of TTL 0: they have expired. Where no room is left to write the response anew it
  * stays as it is. */
 void ttl_drop_expired(struct answer *answer, struct rewrite *scratch);

@@ -8,6 +8,7 @@
 #include <ldns/rr.h>
 #include <ldns/packet.h>
 #include <ldns/wire2host.h>
+#include "walk.h"
 
 #define TTL_LARGEST 0x7fffffff /* RFC 2181 section 8 */
 #define TTL_NONE    UINT32_MAX /* no record seen yet */
@@ -140,6 +141,23 @@ bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, u
         some_expired |= expired;
     }
     return some_expired;
+}
+
+bool ttl_signature_expired(const struct answer *answer, int64_t wall_s)
+{
+    enum { EXPIRATION = 8 }; /* offset in the data */
+    const uint8_t *wire = answer->wire;
+    size_t owner = message_question_end(answer);
+    unsigned left = 0;
+    for (unsigned section = 0; section < 3; section++)
+        left += read_u16(wire + LDNS_ANCOUNT_OFF + 2 * section);
+    for (; left > 0; left--, owner = record_end(wire, owner)) {
+        size_t fixed = name_end(wire, owner);
+        if (read_u16(wire + fixed) == LDNS_RR_TYPE_RRSIG &&
+            (int32_t)(read_u32(wire + fixed + RECORD_FIXED + EXPIRATION) - (uint32_t)wall_s) < 0)
+            return true;
+    }
+    return false;
 }
 
 void ttl_drop_expired(struct answer *answer, struct rewrite *scratch)

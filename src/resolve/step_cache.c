@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/ttl.h"
@@ -62,9 +63,10 @@ bool stale_find(const struct query *query, struct cache_found *found)
         return false;
     if (found->answer.rcode != RCODE_NOERROR && found->answer.rcode != RCODE_NXDOMAIN)
         return false;
+    if (found->answer.authenticated && ttl_signature_expired(&found->answer, clock_wall_s()))
+        found->answer.authenticated = false;
     if (found->partly_expired)
         ttl_drop_expired(&found->answer, resolver->rewrite);
-    found->answer.authenticated = false; /* its signatures may be past their time as well */
     ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
     counter_add(resolver->counters, COUNTER_responses_stale, 1);
     tell_of_stale(resolver);

@@ -3,6 +3,7 @@
 import collections
 import re
 import struct
+import time
 
 import pytest
 
@@ -149,27 +150,63 @@ def test_ttls_count_down_to_a_new_upstream_query(make_daemon, server):
 
 
 def test_rd0_gets_no_stale_response(make_daemon, server):
-    """Fresh, it has AD and is answered from the cache for RD=0; stale, it has no AD and is refused for RD=0."""
     daemon = make_daemon(server, cache={"prefetch": False})
-
-    def authentic_for_a_second(query, truth):
-        data = lies.ttl(1)(query, truth)[0]
-        return [data[:3] + bytes([data[3] | 0x20]) + data[4:]]
-
-    with server.lying(twist=authentic_for_a_second):
-        assert daemon.ask("a.example", flags=wire.RD | wire.AD).flags & wire.AD
+    with server.lying(twist=lies.ttl(1)):
+        assert wire.addresses(daemon.ask("a.example")) == [zone.address("a.example")]
         assert wire.addresses(daemon.ask("a.example", flags=0)) == [zone.address("a.example")]
     server.refuse()
     server.kill()
 
     def expired():
-        answer = daemon.ask("a.example", edns=True, flags=wire.RD | wire.AD)
+        answer = daemon.ask("a.example", edns=True)
         return answer if 3 in [code for code, _ in wire.extended_errors(answer)] else None
 
     stale = eventually(expired, what="an expired answer")
-    assert wire.ttls(stale) == [30] and not stale.flags & wire.AD
+    assert wire.ttls(stale) == [30]
     answer = daemon.ask("a.example", flags=0, edns=True)
     assert answer.rcode() == 5 and [code for code, _ in wire.extended_errors(answer)] == [20]
+
+
+def rrsig(name, expires):
+    """A signature of an A record of this name, as to its form."""
+    data = struct.pack("!HBBIIIH", zone.A, 13, 2, 300, int(expires), int(expires) - 86400, 1) + wire.name_wire("example") + b"x" * 64
+    return wire.rr(name, "RRSIG", data, 1)
+
+
+def test_stale_responses_are_as_authentic_as_they_were(make_daemon, server):
+    """For clients with AD or DO; unless a signature has expired meanwhile."""
+    daemon = make_daemon(server, cache={"prefetch": False})
+    lasting, ending, plain, doubtful = "lasting.example", "ending.example", "plain.example", "doubtful.example"
+    end = time.time() + 1
+
+    def twist(query, truth):
+        octets = lies.says("q=1", ttl=1)(query, truth)[0]
+        if query.name == doubtful:
+            return [octets]
+        octets = octets[:3] + bytes([octets[3] | wire.AD]) + octets[4:]
+        if query.name == plain:
+            return [octets]
+        signature = rrsig(query.name, end if query.name == ending else end + 1000)
+        at = len(octets) - len(wire.opt())
+        return [octets[:6] + b"\0\2" + octets[8:at] + signature + octets[at:]]
+
+    names = {lasting: True, ending: True, plain: False, doubtful: False}
+    with server.lying(twist=twist):
+        for name, do in names.items():
+            assert bool(daemon.ask(name, do=do, edns=True, flags=wire.RD | wire.AD).flags & wire.AD) == (name != doubtful)
+    server.refuse()
+    server.kill()
+
+    def stale(name, **how):
+        response = daemon.ask(name, do=names[name], edns=True, **how)
+        return response if 3 in [code for code, _ in wire.extended_errors(response)] else None
+
+    eventually(lambda: time.time() > end + 1 and all(stale(name) for name in names), what="stale responses")
+    for tcp in (False, True):
+        for name in names:
+            authentic = bool(stale(name, flags=wire.RD | wire.AD, tcp=tcp).flags & wire.AD)
+            assert authentic == (name in (lasting, plain))
+        assert not stale(plain).flags & wire.AD and stale(lasting).flags & wire.AD
 
 
 def test_a_cached_response_equals_the_first(daemon, server):

@@ -371,6 +371,24 @@ static void stale_shows_what_has_expired_besides(void **state)
         assert_int_equal(shown(&before, i), 30);
 }
 
+static void expired_signatures_are_found_in_each_section(void **state)
+{
+    (void)state;
+    enum { NOW = 1000000 };
+    for (int section = ANSWER; section <= ADDITIONAL; section += 2) {
+        struct sample sample;
+        uint8_t rrsig[20] = {0, A, 5, 2};
+        begin(&sample, NOERROR);
+        write_u32(rrsig + 8, NOW);
+        add_plain(&sample, ANSWER, A, 300);
+        add(&sample, section, RRSIG, 300, rrsig, sizeof rrsig);
+        sample.answer.ttl_offsets = NULL;
+        assert_false(ttl_signature_expired(&sample.answer, NOW));
+        assert_true(ttl_signature_expired(&sample.answer, NOW + 1));
+        assert_false(ttl_signature_expired(&sample.answer, NOW + INT64_C(0x100000000))); /* serial numbers (RFC 1982) */
+    }
+}
+
 static void what_has_expired_besides_is_left_out(void **state)
 {
     (void)state;
@@ -418,6 +436,7 @@ int main(void)
         cmocka_unit_test(counts_and_lengths_that_lie_are_survived),
         cmocka_unit_test(ageing_lowers_each_ttl_and_stops_at_0),
         cmocka_unit_test(stale_shows_what_has_expired_besides),
+        cmocka_unit_test(expired_signatures_are_found_in_each_section),
         cmocka_unit_test(what_has_expired_besides_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
