@@ -31,7 +31,9 @@ struct cache_found {
     struct answer answer;  /* wire is the caller's `out`; ttl: whole seconds left (0 for CACHE_EXPIRED); no offsets */
     uint32_t original_ttl; /* seconds, as stored */
     uint64_t expired_ms;   /* CACHE_EXPIRED: milliseconds since it expired */
-    bool partly_expired;   /* records beside the answer have expired; their TTL is 0, for ttl_drop_expired */
+    uint8_t flags;         /* of the key that it was put with */
+    uint8_t
+        surplus; /* for rewrite_without: what is not for this key, or has expired beside the answer and shows TTL 0 */
 };
 
 /* What a search is for. */
@@ -42,7 +44,7 @@ enum cache_want {
 };
 
 /* Looks for an entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down); those of an expired one are
- * `stale_ttl`. `hash` is key_hash(key). */
+ * `stale_ttl`. `hash` is key_hash(key). An entry that was put for a key with DO serves the key without DO as well. */
 enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
                             enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
                             struct cache_found *found);

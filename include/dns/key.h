@@ -25,12 +25,14 @@ struct key_group {
     uint8_t definition[DIGEST_LEN];
 };
 
-/* Without padding before `name`, so that one contiguous range is hashed and compared; host byte order. */
+/* Without padding before `name`, so that one contiguous range is compared, and all of it behind the flags hashed; host byte order. An
+ * entry of the cache may serve keys that differ in the flags, so these have one hash. */
 struct key {
-    uint32_t group;
-    uint16_t type, class;
     uint8_t flags;
     uint8_t name_len;
+    uint16_t type;
+    uint32_t group;
+    uint16_t class;
     uint8_t name[NAME_MAX_WIRE];
 };
 
@@ -41,7 +43,7 @@ static inline size_t key_len(const struct key *key)
 
 static inline uint64_t key_hash(const struct key *key)
 {
-    return hash_bytes(key, offsetof(struct key, name) + key->name_len);
+    return hash_bytes(&key->name_len, key_len(key) - offsetof(struct key, name_len));
 }
 
 bool key_equal(const struct key *a, const struct key *b);

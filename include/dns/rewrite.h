@@ -43,4 +43,18 @@ void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i);
  * MESSAGE_MAX; `answer` is as before. */
 int rewrite_chosen(struct rewrite *rewrite, struct answer *answer) MUST_CHECK;
 
+/* True if a record of this type, in a response to a query of that, is only for clients with DO (RFC 4035 section 3.2.1). */
+static inline bool rewrite_needs_dnssec_ok(uint16_t type, uint16_t qtype)
+{
+    return type_is_dnssec(type) && type != qtype && qtype != TYPE_ANY;
+}
+
+/* What a copy of a stored response holds and its client is not to get. */
+enum {
+    SURPLUS_EXPIRED = 1, /* authority and additional records with TTL 0 */
+    SURPLUS_DNSSEC = 2,  /* what needs DO */
+};
+/* Leaves it out. Where no room is left to write the response anew it stays as it is. */
+void rewrite_without(struct answer *answer, unsigned surplus, struct rewrite *scratch);
+
 #endif

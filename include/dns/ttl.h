@@ -8,7 +8,6 @@
 #define DOTSTUB_DNS_TTL_H
 
 #include "dns/message.h"
-#include "dns/rewrite.h"
 
 struct ttl_limits {
     uint32_t min, max, negative_max; /* seconds */
@@ -30,8 +29,5 @@ bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, u
                    uint32_t seconds);
 /* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section 3.1.5). */
 bool ttl_signature_expired(const struct answer *answer, int64_t wall_s);
-/* Leaves out the authority and additional records of TTL 0: they have expired. Where no room is left to write the response anew it
- * stays as it is. */
-void ttl_drop_expired(struct answer *answer, struct rewrite *scratch);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cache/inside.h"
 #include "dns/edit.h"
+#include "dns/rewrite.h"
 #include "dns/ttl.h"
 
 static unsigned shards_for(size_t bytes)
@@ -89,14 +90,15 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     found->expired_ms = expired ? age - life : 0;
     entry_read(entry, out, &found->answer);
     found->answer.ttl = expired ? 0 : entry->ttl - (uint32_t)(age / 1000);
-    found->partly_expired = false;
-    if (expired)
-        found->partly_expired =
-            ttl_set_stale(out, entry->ttl_offsets, entry->ttl_count, entry->ttl, (uint32_t)(age / 1000), stale_ttl);
-    else if (age >= 1000)
+    found->flags = entry->flags;
+    found->surplus = entry->dnssec && !(key->flags & KEY_DO) ? SURPLUS_DNSSEC : 0;
+    if (expired &&
+        ttl_set_stale(out, entry->ttl_offsets, entry->ttl_count, entry->ttl, (uint32_t)(age / 1000), stale_ttl))
+        found->surplus |= SURPLUS_EXPIRED;
+    if (!expired && age >= 1000)
         edit_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
-    if (entry->uneven && !expired)
-        found->partly_expired = has_ttl_0(out, entry->ttl_offsets, entry->ttl_count);
+    if (!expired && entry->uneven && has_ttl_0(out, entry->ttl_offsets, entry->ttl_count))
+        found->surplus |= SURPLUS_EXPIRED;
     if (entry->rotates && atomic_load_explicit(&cache->rotate, memory_order_relaxed))
         entry_rotate(entry, out, shard->turn += TURN);
 out:

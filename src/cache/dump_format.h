@@ -9,7 +9,7 @@
 #include "cache/dump.h"
 #include "cache/inside.h"
 
-#define DUMP_TITLE     "dotstub cache 1\n"
+#define DUMP_TITLE     "dotstub cache 2\n"
 #define DUMP_TITLE_LEN (sizeof(DUMP_TITLE) - 1)
 
 #define DUMP_BLOCK   ((size_t)128 << 10)

@@ -25,7 +25,7 @@ struct entry {
     uint64_t len : 16;  /* of the message, the id counted */
     uint64_t gap : 1;
     uint64_t hits : 2;  /* times asked for, up to ENTRY_HITS_MAX; less one each time it is carried on */
-    uint64_t flags : 2; /* of the key */
+    uint64_t flags : 2; /* of the key it was asked with */
     uint64_t authenticated : 1;
     uint64_t truncated : 1;
     uint64_t extra : 1;
@@ -36,6 +36,7 @@ struct entry {
     uint16_t ttl_count : 13;
     uint16_t uneven : 1;  /* a record expires before the entry */
     uint16_t rotates : 1; /* rotate_is_possible */
+    uint16_t dnssec : 1;  /* has records that need DO */
     uint16_t ttl_offsets[];
 };
 
@@ -55,7 +56,7 @@ void entry_write_gap(struct entry *entry, uint32_t units);
 /* Makes what an entry rewritten in a place of `units` left of it a gap. */
 void entry_trim(struct entry *entry, uint32_t units);
 
-/* True if it answers this question; the hash was compared before. */
+/* True if it answers this question, or one that differs in having DO; the hash was compared before. */
 bool entry_matches(const struct entry *entry, const struct key *key);
 /* True if its question is about this name (in lower case), or with `below` about one under it. */
 bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below);

@@ -34,6 +34,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dns/rewrite.h"
 #include "dns/rotate.h"
 
 /* --- entries --- */
@@ -128,10 +129,12 @@ void entry_write(struct entry *entry, const struct key *key, uint64_t hash, cons
         memcpy(entry->ttl_offsets, answer->ttl_offsets, answer->ttl_count * sizeof(uint16_t));
 
     entry->rotates = rotate_is_possible(answer);
-    entry->uneven = false;
-    for (unsigned i = 0; i < answer->ttl_count; i++)
-        if (read_u32(answer->wire + answer->ttl_offsets[i]) < answer->ttl)
-            entry->uneven = true;
+    entry->uneven = entry->dnssec = false;
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        const uint8_t *ttl = answer->wire + answer->ttl_offsets[i];
+        entry->uneven |= read_u32(ttl) < answer->ttl;
+        entry->dnssec |= rewrite_needs_dnssec_ok(read_u16(ttl - 4), key->type);
+    }
 
     message = (uint8_t *)(entry->ttl_offsets + entry->ttl_count);
     memcpy(message, answer->wire + ID_LEN, answer->len - ID_LEN);
@@ -159,7 +162,8 @@ bool entry_matches(const struct entry *entry, const struct key *key)
 {
     const uint8_t *name = (const uint8_t *)(entry->ttl_offsets + entry->ttl_count) + MESSAGE_HEADER - ID_LEN;
 
-    if (entry->group != key->group || entry->flags != key->flags || entry->len < MESSAGE_HEADER + key->name_len + 4u)
+    if (entry->group != key->group || (key->flags & ~entry->flags & KEY_DO) || ((key->flags ^ entry->flags) & KEY_CD) ||
+        entry->len < MESSAGE_HEADER + key->name_len + 4u)
         return false;
     return memcmp(name, key->name, key->name_len) == 0 &&
            read_u32(name + key->name_len) == ((uint32_t)key->type << 16 | key->class);

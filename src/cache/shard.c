@@ -200,16 +200,26 @@ static void make_room(struct shard *shard, const struct ring *ring, uint32_t uni
         small_make_room(shard, units, &carries);
 }
 
+/* The key that an entry serves whether it was put with DO or without. */
+static struct key without_do(const struct key *key)
+{
+    struct key any;
+    key_copy(&any, key);
+    any.flags &= ~KEY_DO;
+    return any;
+}
+
 void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms)
 {
     uint32_t units = entry_units_for(answer), old_units;
     struct ring *ring = &shard->main;
-    struct entry *entry = ring_find(ring, key, hash);
+    struct key any = without_do(key);
+    struct entry *entry = ring_find(ring, &any, hash);
     unsigned hits = 0;
 
     if (!entry) {
         ring = &shard->small;
-        entry = ring_find(ring, key, hash);
+        entry = ring_find(ring, &any, hash);
     }
     if (entry) {
         shard->replaced++;
@@ -234,7 +244,9 @@ bool shard_restore(struct shard *shard, const struct key *key, uint64_t hash, co
 {
     struct ring *ring = in_main ? &shard->main : &shard->small;
 
-    if (shard_find(shard, key, hash))
+    struct key any = without_do(key);
+
+    if (shard_find(shard, &any, hash))
         return false;
     make_room(shard, ring, entry_units_for(answer));
     entry_write(ring_slot(ring), key, hash, answer, hits, born_ms);

@@ -232,7 +232,7 @@ static json_t *entry_object(const struct key *key, struct cache_found *found, st
 {
     char rcode[RCODE_TEXT];
     json_t *object = json_object();
-    put(object, "dnssec_ok", json_boolean(key->flags & KEY_DO));
+    put(object, "dnssec_ok", json_boolean(found->flags & KEY_DO));
     put(object, "checking_disabled", json_boolean(key->flags & KEY_CD));
     put_text(object, "rcode", records_rcode_text(found->answer.rcode, rcode));
     put_number(object, "ttl", found->answer.ttl);
@@ -261,9 +261,9 @@ char *status_cache(const struct view *view, const struct key *question)
         json_decref(entries);
         return NULL;
     }
-    for (size_t i = 0; i < 4 * view->routes->group_count; i++) {
-        key.group = view->routes->ids[i / 4].id;
-        key.flags = i % 4; /* KEY_DO, KEY_CD */
+    for (size_t i = 0; i < 2 * view->routes->group_count; i++) {
+        key.group = view->routes->ids[i / 2].id;
+        key.flags = i % 2 ? KEY_CD : 0; /* an entry with DO serves keys without */
         if (cache_get(view->cache, &key, key_hash(&key), clock_ms(), CACHE_PEEK, 0, room->message, MESSAGE_MAX,
                       &found) != CACHE_MISS)
             (void)json_array_append_new(entries, entry_object(&key, &found, &room->scratch));

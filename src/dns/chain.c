@@ -29,6 +29,7 @@ struct chain {
     struct rewrite *scratch;
     const uint8_t *wire;
     uint16_t qtype;
+    bool dnssec_ok;
     unsigned count, made_count;
     size_t work;
     const uint8_t *name[CHAIN_NAMES];
@@ -115,6 +116,12 @@ static uint16_t type_signed(const struct chain *chain, unsigned i)
 }
 
 #define RRSIG_SIGNER 18 /* offset in its data */
+
+/* A record that is only given to those who set DO or ask for its type. */
+static bool is_unwanted(const struct chain *chain, unsigned i)
+{
+    return !chain->dnssec_ok && rewrite_needs_dnssec_ok(type_of(chain, i), chain->qtype);
+}
 
 /* --- following the chain --- */
 
@@ -252,6 +259,8 @@ static bool answers_are_tidy(struct chain *chain)
 {
     unsigned below;
     for (unsigned i = 0; i < chain->scratch->section_start[AUTHORITY]; i++) {
+        if (is_unwanted(chain, i))
+            return false;
         if (same_name(chain, owner_of(chain, i), current(chain))) {
             if (leads_on(chain, i) && !go_on(chain, data_of(chain, i)))
                 return false;
@@ -266,15 +275,15 @@ static bool others_are_tidy(struct chain *chain)
 {
     struct rewrite *scratch = chain->scratch;
     for (unsigned i = scratch->section_start[AUTHORITY]; i < scratch->section_start[ADDITIONAL]; i++)
-        if (!authority_stays(chain, i))
+        if (is_unwanted(chain, i) || !authority_stays(chain, i))
             return false;
     if (scratch->section_start[ADDITIONAL] == scratch->section_start[3])
         return true;
     for (unsigned i = 0; i < scratch->section_start[3]; i++)
         scratch->chosen[i] = (uint16_t)i;
     for (unsigned i = scratch->section_start[ADDITIONAL]; i < scratch->section_start[3]; i++)
-        if (!is_referred_to(chain, owner_of(chain, i), scratch->chosen, i) &&
-            !is_at_or_below_chain(chain, owner_of(chain, i)))
+        if (is_unwanted(chain, i) || (!is_referred_to(chain, owner_of(chain, i), scratch->chosen, i) &&
+                                      !is_at_or_below_chain(chain, owner_of(chain, i))))
             return false;
     return true;
 }
@@ -289,7 +298,7 @@ static void choose(struct chain *chain, enum chain_section section, unsigned i)
 /* True if the record is still to be chosen, and of this name. */
 static bool is_left_of(struct chain *chain, unsigned i, const uint8_t *name)
 {
-    return !chain->scratch->record[i].chosen && same_name(chain, owner_of(chain, i), name);
+    return !chain->scratch->record[i].chosen && !is_unwanted(chain, i) && same_name(chain, owner_of(chain, i), name);
 }
 
 /* Chooses the RRset of a name and type, and the signatures of it. */
@@ -381,7 +390,7 @@ static void choose_others(struct chain *chain)
 {
     struct rewrite *scratch = chain->scratch;
     for (unsigned i = scratch->section_start[AUTHORITY]; i < scratch->section_start[ADDITIONAL]; i++)
-        if (authority_stays(chain, i))
+        if (!is_unwanted(chain, i) && authority_stays(chain, i))
             choose(chain, AUTHORITY, i);
 }
 
@@ -391,8 +400,8 @@ static void choose_additional(struct chain *chain)
     for (unsigned i = scratch->section_start[ADDITIONAL]; i < scratch->section_start[3]; i++) {
         unsigned chosen =
             scratch->chosen_count[ANSWER] + scratch->chosen_count[AUTHORITY] + scratch->chosen_count[ADDITIONAL];
-        if (is_referred_to(chain, owner_of(chain, i), scratch->chosen, chosen) ||
-            is_at_or_below_chain(chain, owner_of(chain, i)))
+        if (!is_unwanted(chain, i) && (is_referred_to(chain, owner_of(chain, i), scratch->chosen, chosen) ||
+                                       is_at_or_below_chain(chain, owner_of(chain, i))))
             choose(chain, ADDITIONAL, i);
     }
 }
@@ -422,7 +431,7 @@ static bool is_plain(const struct answer *answer, uint16_t qtype)
     return true;
 }
 
-int chain_tidy(struct answer *answer, uint16_t qtype, struct rewrite *scratch)
+int chain_tidy(struct answer *answer, uint16_t qtype, bool dnssec_ok, struct rewrite *scratch)
 {
     struct chain chain;
     if (answer->ttl_count == 0 || is_plain(answer, qtype))
@@ -430,6 +439,7 @@ int chain_tidy(struct answer *answer, uint16_t qtype, struct rewrite *scratch)
     chain.scratch = scratch;
     chain.wire = answer->wire;
     chain.qtype = qtype;
+    chain.dnssec_ok = dnssec_ok;
     chain_begin(&chain);
     rewrite_list(scratch, answer);
     if (answers_are_tidy(&chain) && others_are_tidy(&chain) && chain.work <= CHAIN_WORK)

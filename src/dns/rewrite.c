@@ -138,3 +138,24 @@ int rewrite_chosen(struct rewrite *rewrite, struct answer *answer)
     answer->ttl_count = count;
     return 0;
 }
+
+static bool is_surplus(const struct rewrite *rewrite, const uint8_t *wire, unsigned i, unsigned surplus, uint16_t qtype)
+{
+    const struct message_record *record = &rewrite->record[i];
+    if ((surplus & SURPLUS_DNSSEC) && rewrite_needs_dnssec_ok(record->type, qtype))
+        return true;
+    return (surplus & SURPLUS_EXPIRED) && i >= rewrite->section_start[1] &&
+           read_u32(wire + record->fixed + RECORD_TTL) == 0;
+}
+
+void rewrite_without(struct answer *answer, unsigned surplus, struct rewrite *scratch)
+{
+    uint16_t qtype = read_u16(answer->wire + message_question_end(answer) - QUESTION_FIXED);
+    rewrite_list(scratch, answer);
+    for (unsigned section = 0; section < 3; section++)
+        for (unsigned i = scratch->section_start[section]; i < scratch->section_start[section + 1]; i++)
+            if (!is_surplus(scratch, answer->wire, i, surplus, qtype))
+                rewrite_choose(scratch, section, i);
+    int status = rewrite_chosen(scratch, answer);
+    (void)status;
+}

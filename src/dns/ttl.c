@@ -159,14 +159,3 @@ bool ttl_signature_expired(const struct answer *answer, int64_t wall_s)
     }
     return false;
 }
-
-void ttl_drop_expired(struct answer *answer, struct rewrite *scratch)
-{
-    rewrite_list(scratch, answer);
-    for (unsigned section = 0; section < 3; section++)
-        for (unsigned i = scratch->section_start[section]; i < scratch->section_start[section + 1]; i++)
-            if (section == 0 || read_u32(answer->wire + scratch->record[i].fixed + RECORD_TTL) > 0)
-                rewrite_choose(scratch, section, i);
-    int status = rewrite_chosen(scratch, answer);
-    (void)status;
-}

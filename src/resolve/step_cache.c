@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
@@ -65,8 +66,8 @@ bool stale_find(const struct query *query, struct cache_found *found)
         return false;
     if (found->answer.authenticated && ttl_signature_expired(&found->answer, clock_wall_s()))
         found->answer.authenticated = false;
-    if (found->partly_expired)
-        ttl_drop_expired(&found->answer, resolver->rewrite);
+    if (found->surplus)
+        rewrite_without(&found->answer, found->surplus, resolver->rewrite);
     ede_add_first(&found->answer.ede, found->answer.rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER);
     counter_add(resolver->counters, COUNTER_responses_stale, 1);
     tell_of_stale(resolver);
@@ -112,8 +113,12 @@ static void prefetch(struct query *query, const struct cache_found *found)
     if (found->original_ttl < PREFETCH_MIN_TTL || !resolver->config->cache.prefetch ||
         !(query->request.flags & FLAG_RD) || found->answer.rcode == RCODE_SERVFAIL)
         return;
-    if (refresh_is_due(resolver, query->hash))
-        lookup_refresh(resolver, &query->key, query->hash);
+    if (!refresh_is_due(resolver, query->hash))
+        return;
+    struct key key;
+    key_copy(&key, &query->key);
+    key.flags = found->flags; /* so that the entry serves all that it served */
+    lookup_refresh(resolver, &key, query->hash);
 }
 
 static void note_hit(struct query *query, struct cache_found *found)
@@ -129,8 +134,8 @@ static void note_hit(struct query *query, struct cache_found *found)
 /* The copy is not in the client's room, or has to be written anew. */
 static enum verdict answer_copy(struct query *query, struct cache_found *found)
 {
-    if (found->partly_expired)
-        ttl_drop_expired(&found->answer, query->resolver->rewrite);
+    if (found->surplus)
+        rewrite_without(&found->answer, found->surplus, query->resolver->rewrite);
     return query_answer(query, &found->answer);
 }
 
@@ -183,7 +188,7 @@ static enum verdict run(struct query *query, void *state)
                       CACHE_ROOM - EDIT_OPT_MAX, &found)) {
     case CACHE_HIT:
         note_hit(query, &found);
-        if (found.partly_expired)
+        if (found.surplus)
             return answer_copy(query, &found);
         return query_finish(query, room, CACHE_ROOM, &found.answer);
     case CACHE_TOO_BIG:

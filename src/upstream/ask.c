@@ -551,7 +551,7 @@ static enum outcome outcome_of(const struct attempt *attempt, struct answer *ans
     }
     if (rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
         return answer_is_verdict(answer) ? OUTCOME_RESPONSE : OUTCOME_FAILURE;
-    *status = chain_tidy(answer, attempt->key->type, attempt->ask->group->rewrite);
+    *status = chain_tidy(answer, attempt->key->type, attempt->key->flags & KEY_DO, attempt->ask->group->rewrite);
     return *status < 0 ? OUTCOME_UNUSABLE : OUTCOME_RESPONSE;
 }
 

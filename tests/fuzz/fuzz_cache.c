@@ -3,6 +3,7 @@
  * TTLs, reduced by its age, differ. Inputs share the cache, so that it evicts older entries. The first bytes of the input choose the
  * key's flags, the age, and further operations. */
 #include "cache/cache.h"
+#include "dns/rewrite.h"
 #include "dns/ttl.h"
 #include "fuzz.h"
 
@@ -38,7 +39,8 @@ static bool is_aged(uint32_t shown, uint32_t ttl, uint32_t seconds, bool expired
     return shown == (ttl > seconds ? ttl - seconds : 0);
 }
 
-static void check_same(const struct answer *answer, const struct cache_found *found, uint32_t seconds, bool expired)
+static void check_same(const struct key *key, const struct answer *answer, const struct cache_found *found,
+                       uint32_t seconds, bool expired)
 {
     MUST(found->answer.len == answer->len && found->answer.rcode == answer->rcode);
     MUST(found->answer.additional == answer->additional && found->answer.authenticated == answer->authenticated);
@@ -56,7 +58,8 @@ static void check_same(const struct answer *answer, const struct cache_found *fo
         partly_expired |= read_u32(out + at) == 0;
         memcpy(out + at, original + at, 4);
     }
-    MUST(found->partly_expired == partly_expired);
+    MUST((found->surplus & SURPLUS_EXPIRED) == (partly_expired ? SURPLUS_EXPIRED : 0) && found->flags == key->flags);
+    MUST(!(found->surplus & SURPLUS_DNSSEC) || !(key->flags & KEY_DO));
     MUST(memcmp(out + 2, original + 2, answer->len - 2) == 0);
 }
 
@@ -69,7 +72,7 @@ static void get_back(const struct key *key, const struct answer *answer, uint32_
     MUST(result == (!expired ? CACHE_HIT : want != CACHE_FRESH ? CACHE_EXPIRED : CACHE_MISS));
     if (result == CACHE_MISS)
         return;
-    check_same(answer, &found, seconds, expired);
+    check_same(key, answer, &found, seconds, expired);
     MUST(cache_get(cache, key, hash, then_ms, want, STALE_TTL, out, answer->len - 1, &found) == CACHE_TOO_BIG);
 }
 

@@ -50,13 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t *before = exact_copy(wire, before_len);
         size_t name = name_len((struct bytes){wire + MESSAGE_HEADER, before_len - MESSAGE_HEADER});
         uint16_t type = read_u16(wire + MESSAGE_HEADER + name);
-        int status = chain_tidy(&answer, type, &rewrite);
+        bool dnssec_ok = !(wire[0] & 1);
+        int status = chain_tidy(&answer, type, dnssec_ok, &rewrite);
         if (status == 0) {
             uint8_t *copy = exact_copy(answer.wire, answer.len);
             MUST(message_own_answer(copy, answer.len, &again_scratch, &again) == 0);
             MUST(again.ttl_count == answer.ttl_count && again.additional == answer.additional);
             MUST(memcmp(again.ttl_offsets, answer.ttl_offsets, again.ttl_count * sizeof(uint16_t)) == 0);
-            if (chain_tidy(&again, type, &again_rewrite) == 0) {
+            if (chain_tidy(&again, type, dnssec_ok, &again_rewrite) == 0) {
                 MUST(again.ttl_count == answer.ttl_count);
                 MUST(again.len == answer.len && memcmp(again.wire, answer.wire, answer.len) == 0);
             }

@@ -173,6 +173,42 @@ def rrsig(name, expires):
     return wire.rr(name, "RRSIG", data, 1)
 
 
+def types(response):
+    return [rdtype for section in ("answer", "authority") for _, rdtype, _ in wire.texts(response, section)]
+
+
+def signed(query, truth):
+    """Signatures and a proof with each response, whether they were asked for or not."""
+    soa, nsec = zone.soa(), wire.rr("m.example", "NSEC", wire.name_wire("o.example") + b"\0\1\2")
+    answers = [wire.rr(query.name, query.type, data) for data in zone.data(query.name, query.type, {})]
+    negative = query.name.startswith("nx")
+    return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | (3 if negative else 0),
+                         question=wire.question_section(query.octets),
+                         answers=[] if negative else [*answers, rrsig(query.name, time.time() + 1000)],
+                         authority=[soa, nsec, rrsig("m.example", time.time() + 1000)] if negative else [],
+                         additional=[wire.opt()])]
+
+
+def test_one_entry_serves_clients_with_do_and_without(daemon, server):
+    with server.lying(twist=signed):
+        for tcp in (False, True):
+            names = {f"a{tcp:d}.example": (["A"], ["A", "RRSIG"]), f"nx{tcp:d}.example": (["SOA"], ["NSEC", "RRSIG", "SOA"])}
+            for name, (plain, full) in names.items():
+                for do in (True, False, True, False):
+                    assert sorted(types(daemon.ask(name, do=do, tcp=tcp))) == (full if do else plain)
+                assert len(server.asked(name)) == 1
+
+
+def test_an_entry_without_do_serves_those_without_only(daemon, server):
+    """And what the server sends unasked is left out."""
+    with server.lying(twist=signed):
+        for do, asked in ((False, 1), (False, 1), (True, 2), (False, 2), (True, 2)):
+            assert sorted(types(daemon.ask("a.example", do=do))) == (["A", "RRSIG"] if do else ["A"])
+            assert len(server.asked("a.example")) == asked
+        for _ in range(2):
+            assert types(daemon.ask("b.example", "RRSIG")) == ["RRSIG"]
+
+
 def test_stale_responses_are_as_authentic_as_they_were(make_daemon, server):
     """For clients with AD or DO; unless a signature has expired meanwhile."""
     daemon = make_daemon(server, cache={"prefetch": False})

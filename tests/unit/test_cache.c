@@ -216,10 +216,10 @@ static void a_key_longer_than_the_message_is_not_answered(void **state)
     assert_other_question();
 }
 
-static void keys_that_differ_in_flags_or_group_live_side_by_side(void **state)
+static void keys_that_differ_in_cd_or_group_live_side_by_side(void **state)
 {
     (void)state;
-    for (uint8_t flags = 0; flags < 4; flags++) {
+    for (uint8_t flags = 0; flags < 4; flags += KEY_CD) {
         for (uint32_t group = 0; group < 3; group++) {
             sample_key(&sample, 1);
             sample.key.flags = flags;
@@ -229,7 +229,7 @@ static void keys_that_differ_in_flags_or_group_live_side_by_side(void **state)
             put_sample(0);
         }
     }
-    for (uint8_t flags = 0; flags < 4; flags++) {
+    for (uint8_t flags = 0; flags < 4; flags += KEY_CD) {
         for (uint32_t group = 0; group < 3; group++) {
             sample.key.flags = flags;
             sample.key.group = group * 0x01000001;
@@ -238,6 +238,37 @@ static void keys_that_differ_in_flags_or_group_live_side_by_side(void **state)
             assert_int_equal(sample_mark(&sample.key, out, 0), group * 4 + flags);
         }
     }
+}
+
+static void entry_with_do_serves_both(void **state)
+{
+    (void)state;
+    struct cache_stats stats;
+    sample_key(&sample, 1);
+    sample_answer(&sample, 1, 1, 300);
+    put_sample(0);
+    sample.key.flags = KEY_DO;
+    assert_int_equal(get_sample(0), CACHE_MISS);
+    sample_answer(&sample, 2, 2, 300);
+    put_sample(0);
+    for (uint8_t flags = 0; flags < 2; flags++) {
+        sample.key.flags = flags;
+        assert_int_equal(get_sample(0), CACHE_HIT);
+        assert_int_equal(sample_mark(&sample.key, out, 0), 2);
+        assert_int_equal(found.flags, KEY_DO);
+        assert_int_equal(found.surplus, 0); /* nothing in it needs DO */
+    }
+    cache_stats(cache, &stats);
+    assert_int_equal(stats.entries, 1);
+    sample.key.flags = 0;
+    sample_answer(&sample, 1, 3, 300);
+    put_sample(0);
+    assert_int_equal(get_sample(0), CACHE_HIT);
+    assert_int_equal(sample_mark(&sample.key, out, 0), 3);
+    sample.key.flags = KEY_DO;
+    assert_int_equal(get_sample(0), CACHE_MISS);
+    cache_stats(cache, &stats);
+    assert_int_equal(stats.entries, 1);
 }
 
 static void ttls_go_down_by_whole_seconds(void **state)
@@ -757,7 +788,8 @@ int main(void)
         TEST(the_stored_question_is_in_lower_case),
         TEST(another_question_is_not_answered),
         TEST(a_key_longer_than_the_message_is_not_answered),
-        TEST(keys_that_differ_in_flags_or_group_live_side_by_side),
+        TEST(keys_that_differ_in_cd_or_group_live_side_by_side),
+        TEST(entry_with_do_serves_both),
         TEST(ttls_go_down_by_whole_seconds),
         TEST(an_answer_lives_for_its_ttl_to_the_millisecond),
         TEST(an_expired_answer_is_given_only_to_who_wants_it_stale),

@@ -23,6 +23,7 @@ static struct wire wire;
 static struct answer_scratch walk_scratch, again_scratch;
 static struct rewrite scratch, again_rewrite;
 static struct answer answer;
+static bool dnssec_ok = true;
 
 /* --- from text --- */
 
@@ -219,7 +220,7 @@ static void tidy(const char *name, const char *type, const char *text)
     struct answer_transport unused;
     size_t len = wire.len;
     assert_int_equal(message_walk_answer(wire.data, wire.len, &walk_scratch, &answer, &unused), 0);
-    assert_int_equal(chain_tidy(&answer, type_of(type), &scratch), 0);
+    assert_int_equal(chain_tidy(&answer, type_of(type), dnssec_ok, &scratch), 0);
     assert_true(answer.len <= len + 64);
     static uint8_t copy[MESSAGE_MAX];
     struct answer again;
@@ -228,7 +229,7 @@ static void tidy(const char *name, const char *type, const char *text)
     assert_int_equal(again.additional, answer.additional);
     assert_int_equal(again.ttl_count, answer.ttl_count);
     assert_memory_equal(again.ttl_offsets, answer.ttl_offsets, again.ttl_count * sizeof(uint16_t));
-    assert_int_equal(chain_tidy(&again, type_of(type), &again_rewrite), 0);
+    assert_int_equal(chain_tidy(&again, type_of(type), dnssec_ok, &again_rewrite), 0);
     assert_int_equal(again.len, answer.len);
     assert_memory_equal(again.wire, answer.wire, answer.len);
 }
@@ -314,6 +315,20 @@ static void test_proofs_stay(void **state)
     expect("m.nowhere.", "A", "/. SOA,b. NSEC c.,b. RRSIG NSEC:.,z A 1", "/. SOA,b. NSEC,b. RRSIG NSEC/");
 }
 
+static void test_what_needs_do_goes_without(void **state)
+{
+    (void)state;
+    dnssec_ok = false;
+    expect("m", "A", "m A 1,m RRSIG A/b NSEC,b RRSIG NSEC,example. NS b/b A 1,b RRSIG A", "m A 1/example. NS b/b A 1");
+    expect("m", "A", "m CNAME b,m RRSIG CNAME,b A 1", "m CNAME b,b A 1//");
+    expect("m", "A", "/example. SOA,example. RRSIG SOA,b NSEC/", "/example. SOA/");
+    expect_unchanged("m", "A", "m CNAME b,b A 1/example. NS ns/");
+    expect_unchanged("m", "ANY", "m A 1,m RRSIG A,m NSEC//");
+    expect("m", "NSEC", "m NSEC,m RRSIG NSEC", "m NSEC//");
+    expect_unchanged("m", "RRSIG", "m RRSIG A//");
+    dnssec_ok = true;
+}
+
 static void test_dname(void **state)
 {
     (void)state;
@@ -383,7 +398,7 @@ static void test_work_is_bounded(void **state)
     write_u16(wire.data + 6, (uint16_t)count);
     struct answer_transport unused;
     assert_int_equal(message_walk_answer(wire.data, wire.len, &walk_scratch, &answer, &unused), 0);
-    int status = chain_tidy(&answer, 1, &scratch);
+    int status = chain_tidy(&answer, 1, dnssec_ok, &scratch);
     assert_true(status == ERROR_MALFORMED || answer.ttl_count == 0);
 }
 
@@ -410,7 +425,7 @@ static void test_too_long_to_write_anew(void **state)
     write_u16(wire.data + 6, (uint16_t)count);
     struct answer_transport unused;
     assert_int_equal(message_walk_answer(wire.data, wire.len, &walk_scratch, &answer, &unused), 0);
-    assert_int_equal(chain_tidy(&answer, 1, &scratch), 0);
+    assert_int_equal(chain_tidy(&answer, 1, dnssec_ok, &scratch), 0);
     assert_int_equal(answer.ttl_count, count - 2);
 }
 
@@ -423,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_strangers_are_dropped),
         cmocka_unit_test(test_letter_case_is_ignored),
         cmocka_unit_test(test_proofs_stay),
+        cmocka_unit_test(test_what_needs_do_goes_without),
         cmocka_unit_test(test_dname),
         cmocka_unit_test(test_loops_end),
         cmocka_unit_test(test_long_chain),

@@ -57,7 +57,8 @@ static void test_each_field_counts(void **state)
     assert_different(&a, &b);
     b = a;
     b.flags = KEY_DO | KEY_CD;
-    assert_different(&a, &b);
+    assert_false(key_equal(&a, &b));
+    assert_int_equal(key_hash(&a), key_hash(&b)); /* one entry may serve both */
     b = a;
     b.name[1] = 'x';
     assert_different(&a, &b);

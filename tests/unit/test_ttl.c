@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "dns/edit.h"
+#include "dns/rewrite.h"
 #include "dns/ttl.h"
 
 #include <setjmp.h>
@@ -403,7 +404,7 @@ static void what_has_expired_besides_is_left_out(void **state)
     struct answer answer = sample.answer;
     answer.ttl_offsets = NULL; /* as the cache gives it */
     answer.ttl_count = 0;
-    ttl_drop_expired(&answer, &scratch);
+    rewrite_without(&answer, SURPLUS_EXPIRED, &scratch);
     assert_int_equal(answer.ttl_count, 3);
     const uint32_t expected[] = {0, 7, 8};
     for (unsigned i = 0; i < 3; i++)
