@@ -66,6 +66,8 @@ uint64_t cache_epoch(const struct cache *cache);
 int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms,
               uint64_t epoch) MUST_CHECK;
 
+/* Makes the entry of this key, if there is one, unfindable. */
+void cache_remove(struct cache *cache, const struct key *key, uint64_t hash);
 /* Makes everything unfindable at once. */
 void cache_flush(struct cache *cache);
 /* Makes all answers for a name (in lower case) unfindable, whatever their type, and with `below` those for all names under

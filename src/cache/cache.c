@@ -150,6 +150,15 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
     return status;
 }
 
+void cache_remove(struct cache *cache, const struct key *key, uint64_t hash)
+{
+    struct shard *shard = shard_of(cache, hash);
+
+    pthread_mutex_lock(&shard->lock);
+    shard_remove(shard, key, hash);
+    pthread_mutex_unlock(&shard->lock);
+}
+
 static void next_epoch(struct cache *cache)
 {
     atomic_fetch_add_explicit(&cache->epoch, 1, memory_order_relaxed);

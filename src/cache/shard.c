@@ -239,6 +239,17 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
     ring_append(ring);
 }
 
+void shard_remove(struct shard *shard, const struct key *key, uint64_t hash)
+{
+    struct entry *entry = ring_find(&shard->main, key, hash);
+    struct ring *ring = entry ? &shard->main : &shard->small;
+
+    if (!entry)
+        entry = ring_find(ring, key, hash);
+    if (entry)
+        ring_kill(ring, entry);
+}
+
 bool shard_restore(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, bool in_main,
                    unsigned hits, uint64_t born_ms)
 {

@@ -36,6 +36,8 @@ void shard_free(struct shard *shard);
 
 /* The entry with this key or NULL; valid until the next put. */
 struct entry *shard_find(const struct shard *shard, const struct key *key, uint64_t hash);
+/* Does nothing without an entry of this key. */
+void shard_remove(struct shard *shard, const struct key *key, uint64_t hash);
 /* As cache_put. */
 void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms);
 /* Stores what was taken from another cache, as old and as popular as it was there, in the ring it was in. False: the key has an

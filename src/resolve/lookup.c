@@ -17,8 +17,6 @@
 #include "lookup.h"
 #include "refresh.h"
 
-#define FAILURE_TTL 2 /* seconds a SERVFAIL or REFUSED is kept (RFC 9520 section 3.2: 1 s to 5 min) */
-
 static void lookup_free(struct lookup *lookup)
 {
     struct resolver *resolver = lookup->resolver;
@@ -73,6 +71,28 @@ void lookup_stale_due(struct timeout *timeout)
 
 /* --- the end --- */
 
+/* Not after a flush: what was asked before it need not hold any more. */
+static void lookup_note_failure(struct lookup *lookup, const struct answer *answer)
+{
+    struct resolver *resolver = lookup->resolver;
+    if (lookup->epoch == cache_epoch(resolver->cache))
+        failures_note(refresh_failures(resolver), &lookup->key, lookup->by_key.hash, loop_now(resolver->loop),
+                      lookup->epoch, answer);
+}
+
+/* Remembers that servers failed this key; that none could be reached is not the key's. */
+static void lookup_note_no_response(struct lookup *lookup)
+{
+    struct answer failure = {.rcode = RCODE_SERVFAIL};
+    char text[EDE_TEXT + 1];
+    int ede_code;
+    if (lookup->error || !ask_failed_for_key(&lookup->ask))
+        return;
+    lookup_explain(lookup, !list_empty(&lookup->waiters), &ede_code, text);
+    ede_add(&failure.ede, (uint16_t)ede_code, text, strlen(text));
+    lookup_note_failure(lookup, &failure);
+}
+
 static void lookup_call_waiters(struct lookup *lookup, const struct answer *answer)
 {
     struct list_link *link;
@@ -88,17 +108,22 @@ void lookup_fail(struct lookup *lookup, int reason)
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
     lookup_close(lookup);
     lookup_give_stale(lookup);
+    lookup_note_no_response(lookup);
     lookup_call_waiters(lookup, NULL);
     lookup_free(lookup);
 }
 
+/* A response that cannot be stored is newer than the entry all the same: that must not be given any more, not even as stale data. */
 static void lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
-    bool wanted = answer->ttl > 0 && !upstream_was_redefined(lookup->group, lookup->plan);
-    bool stored = wanted && cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer,
-                                      loop_now(resolver->loop), lookup->epoch) == 0;
+    bool current = !upstream_was_redefined(lookup->group, lookup->plan);
+    bool stored = answer->ttl > 0 && current &&
+                  cache_put(resolver->cache, &lookup->key, lookup->by_key.hash, answer, loop_now(resolver->loop),
+                            lookup->epoch) == 0;
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
+    if (!stored && current && lookup->epoch == cache_epoch(resolver->cache))
+        cache_remove(resolver->cache, &lookup->key, lookup->by_key.hash);
 }
 
 /* One of them with the server's name; the first one of a failure bears the record's id, too. */
@@ -115,7 +140,7 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
 /* Extended errors of the upstream bear its name. */
 static void lookup_name_source(struct lookup *lookup, struct answer *answer)
 {
-    bool failed = rcode_is_failure(answer->rcode);
+    bool failed = rcode_is_failure(answer->rcode), somebody_waits = !list_empty(&lookup->waiters);
     struct ede_list named;
     if (!failed && answer->ede.count == 0)
         return;
@@ -126,18 +151,9 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
                                                     answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
     }
     for (unsigned i = 0; i < answer->ede.count; i++)
-        add_named(lookup, &named, &answer->ede.item[i], upstream_name(ask_server(&lookup->ask)), failed && i == 0);
+        add_named(lookup, &named, &answer->ede.item[i], upstream_name(ask_server(&lookup->ask)),
+                  failed && somebody_waits && i == 0);
     answer->ede = named;
-}
-
-/* What is kept rather than a failure, and not overwritten by it, be it asked for by nobody; but a failed validation is a verdict. */
-static bool lookup_finish_stale(struct lookup *lookup, const struct answer *answer)
-{
-    if (answer_is_conclusive(answer) || answer_is_verdict(answer) || !lookup_give_stale(lookup))
-        return false;
-    lookup_close(lookup);
-    lookup_free(lookup);
-    return true;
 }
 
 /* What else comes with a failure helps nobody, and an error is no amplifier. Its question is the key, not compressed. */
@@ -149,19 +165,32 @@ static void strip_to_question(struct answer *answer, const struct key *key)
     answer->ttl_count = 0;
 }
 
+/* Stale data rather than a failure, but for those of policy and validation. Failures are never stored: an entry stays until a usable
+ * response takes its place. */
+static void lookup_finish_failed(struct lookup *lookup, struct answer *answer)
+{
+    if (!answer_is_verdict(answer))
+        lookup_give_stale(lookup);
+    lookup_name_source(lookup, answer);
+    strip_to_question(answer, &lookup->key);
+    lookup_note_failure(lookup, answer);
+    lookup_close(lookup);
+    lookup_call_waiters(lookup, answer);
+    lookup_free(lookup);
+}
+
 static void lookup_finish(struct lookup *lookup, struct answer *answer)
 {
     const struct config *config = lookup->resolver->config;
     struct ttl_limits limits = {config->cache.min_ttl, config->cache.max_ttl, config->cache.negative_max_ttl};
-    if (lookup_finish_stale(lookup, answer))
+    if (rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP) {
+        lookup_finish_failed(lookup, answer);
         return;
+    }
+    refresh_note_success(lookup->resolver, &lookup->key, lookup->by_key.hash);
     lookup_name_source(lookup, answer);
-    if (rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
-        strip_to_question(answer, &lookup->key);
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
     ttl_apply(answer, lookup->key.type, &limits);
-    if (rcode_is_failure(answer->rcode))
-        answer->ttl = FAILURE_TTL;
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     lookup_call_waiters(lookup, answer);
@@ -301,6 +330,14 @@ bool lookup_join(struct resolver *resolver, struct group *group, const struct ke
     if (!joined)
         (void)lookup_advance(lookup, STAGE_STORE);
     return true;
+}
+
+bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    struct lookup *lookup = lookup_find(resolver, key, hash);
+    if (lookup)
+        lookup_renew(lookup);
+    return lookup != NULL;
 }
 
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)

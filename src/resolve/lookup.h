@@ -47,6 +47,8 @@ struct lookup {
 /* Waits for the lookup of this key, beginning one in the key's group if there is none; false: limit or memory. Calls nobody before it returns. */
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
                  struct waiter *waiter);
+/* True if there is a lookup of this key: it goes on as if a client had joined it. */
+bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Begins one that nobody waits for, unless there is one. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Goes on from this stage. True: it waits; false: it is over and gone. */
@@ -83,6 +85,8 @@ struct lookup *lookup_new(struct resolver *resolver, struct group *group, const 
 
 /* --- step_lookup.c --- */
 
+/* Why a lookup that failed has no response. `with_id`: the text names the record of the queries that get it. */
+void lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1]);
 /* Expired data, or SERVFAIL and why, to one that waits and cannot wait any longer. */
 void lookup_give_up(struct query *query);
 

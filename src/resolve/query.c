@@ -247,8 +247,7 @@ static void count_error(struct counters *counters, uint16_t rcode)
         counter_add(counters, COUNTER_responses_formerr, 1);
 }
 
-/* An error as steps see it: header and question, in resolver->big. */
-static struct answer query_error_response(const struct query *query, uint16_t rcode, const struct ede_list *ede)
+struct answer query_error_response(const struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
     uint8_t *big = query->resolver->big;
     uint16_t len = query->request.question_end;

@@ -6,6 +6,7 @@
 #ifndef DOTSTUB_RESOLVE_REFRESH_H
 #define DOTSTUB_RESOLVE_REFRESH_H
 
+#include "failures.h"
 #include "resolve/query.h"
 
 /* A name that could not be refreshed (RFC 8767 section 5: failure recheck timer), or whose refresh was begun. */
@@ -19,6 +20,7 @@ struct recheck {
 struct refresh {
     struct recheck failing[REFRESH_SLOTS];   /* by hash: answered stale at once until then */
     struct recheck refreshed[REFRESH_SLOTS]; /* likewise: not refreshed again until then */
+    struct failures failures;                /* of lookups that servers failed */
     struct log_limit stale_limit;            /* of lines that say that expired answers are given */
 };
 
@@ -28,7 +30,11 @@ bool stale_find(const struct query *query, struct cache_found *found);
 enum verdict stale_answer(struct query *query);
 /* Says that this key could not be refreshed: for a while it is answered stale at once. */
 void stale_note_failure(struct resolver *resolver, uint64_t hash);
-/* True while that holds. */
+/* A usable response came for the key: it is neither failing nor failed. */
+void refresh_note_success(struct resolver *resolver, const struct key *key, uint64_t hash);
+/* The worker's failed lookups. */
+struct failures *refresh_failures(const struct resolver *resolver);
+/* True while the key is failing. */
 bool stale_is_failing(struct resolver *resolver, uint64_t hash);
 /* True if this key may be refreshed in the background now; notes that it is. */
 bool refresh_is_due(struct resolver *resolver, uint64_t hash);

@@ -93,6 +93,20 @@ bool stale_is_failing(struct resolver *resolver, uint64_t hash)
     return recheck_holds(refresh_of(resolver)->failing, hash, loop_now(resolver->loop));
 }
 
+struct failures *refresh_failures(const struct resolver *resolver)
+{
+    return &refresh_of(resolver)->failures;
+}
+
+void refresh_note_success(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    struct refresh *refresh = refresh_of(resolver);
+    struct recheck *failing = &refresh->failing[hash % REFRESH_SLOTS];
+    if (failing->hash == hash)
+        failing->until_ms = 0;
+    failures_clear(&refresh->failures, key, hash);
+}
+
 bool refresh_is_due(struct resolver *resolver, uint64_t hash)
 {
     struct recheck *refreshed = refresh_of(resolver)->refreshed;
@@ -111,7 +125,7 @@ static void prefetch(struct query *query, const struct cache_found *found)
     enum { PREFETCH_MIN_TTL = 10 };
     struct resolver *resolver = query->resolver;
     if (found->original_ttl < PREFETCH_MIN_TTL || !resolver->config->cache.prefetch ||
-        !(query->request.flags & FLAG_RD) || found->answer.rcode == RCODE_SERVFAIL)
+        !(query->request.flags & FLAG_RD))
         return;
     if (!refresh_is_due(resolver, query->hash))
         return;
@@ -121,14 +135,11 @@ static void prefetch(struct query *query, const struct cache_found *found)
     lookup_refresh(resolver, &key, query->hash);
 }
 
-static void note_hit(struct query *query, struct cache_found *found)
+static void note_hit(struct query *query, const struct cache_found *found)
 {
-    uint16_t rcode = found->answer.rcode;
     counter_add(query->resolver->counters, COUNTER_cache_hits, 1);
     if (found->answer.ttl * 10 <= found->original_ttl)
         prefetch(query, found);
-    if (rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED) /* kept (RFC 9520), which is said (RFC 8914 section 4.14) */
-        ede_add_first(&found->answer.ede, EDE_CACHED_ERROR);
 }
 
 /* The copy is not in the client's room, or has to be written anew. */
@@ -150,7 +161,8 @@ static enum verdict answer_big(struct query *query, uint64_t now_ms)
     return answer_copy(query, &found);
 }
 
-/* A name that could not be renewed a moment ago is not waited for again: expired data at once, one try in the background. */
+/* A key that could not be refreshed a moment ago is not waited for: stale data at once, one refresh in the background. A refresh
+ * in progress makes another attempt, as it would for a client that joins it. */
 static enum verdict answer_stale(struct query *query)
 {
     struct resolver *resolver = query->resolver;
@@ -159,16 +171,58 @@ static enum verdict answer_stale(struct query *query)
     struct key key = query->key;
     uint64_t hash = query->hash;
     enum verdict verdict = stale_answer(query);
-    if (verdict != NEXT && refresh_is_due(resolver, hash))
+    if (verdict != NEXT && !lookup_hurry(resolver, &key, hash) && refresh_is_due(resolver, hash))
         lookup_refresh(resolver, &key, hash);
     return verdict;
+}
+
+/* No server is asked while the failure is in force (RFC 9520); the response says so (RFC 8914 section 4.14). */
+static enum verdict answer_failure(struct query *query, const struct failure *failure)
+{
+    struct ede_list ede = failure->ede;
+    uint16_t rcode = failure->rcode;
+    enum verdict verdict = failure->verdict ? NEXT : stale_answer(query);
+    if (verdict != NEXT)
+        return verdict;
+    ede_add_first(&ede, EDE_CACHED_ERROR);
+    counter_add(query->resolver->counters, COUNTER_cache_hits, 1);
+    struct answer response = query_error_response(query, rcode, &ede);
+    return query_answer(query, &response);
+}
+
+/* Neither for RD=0, which is never told of what others asked for. */
+static enum verdict answer_miss(struct query *query, uint64_t now_ms)
+{
+    struct resolver *resolver = query->resolver;
+    const struct failure *failure = NULL;
+    if (query->request.flags & FLAG_RD)
+        failure =
+            failures_find(refresh_failures(resolver), &query->key, query->hash, now_ms, cache_epoch(resolver->cache));
+    if (failure)
+        return answer_failure(query, failure);
+    counter_add(resolver->counters, COUNTER_cache_misses, 1);
+    return answer_stale(query);
 }
 
 static int init(struct resolver *resolver, void **state)
 {
     (void)resolver;
-    *state = mem_zalloc(1, sizeof(struct refresh));
-    return *state ? 0 : -ENOMEM;
+    struct refresh *refresh = mem_zalloc(1, sizeof *refresh);
+    if (!refresh)
+        return -ENOMEM;
+    if (failures_init(&refresh->failures) < 0) {
+        mem_free(refresh);
+        return -ENOMEM;
+    }
+    *state = refresh;
+    return 0;
+}
+
+static void fini(void *state)
+{
+    struct refresh *refresh = state;
+    failures_fini(&refresh->failures);
+    mem_free(refresh);
 }
 
 static enum verdict run(struct query *query, void *state)
@@ -194,9 +248,8 @@ static enum verdict run(struct query *query, void *state)
     case CACHE_TOO_BIG:
         return answer_big(query, now_ms);
     default:
-        counter_add(resolver->counters, COUNTER_cache_misses, 1);
-        return answer_stale(query);
+        return answer_miss(query, now_ms);
     }
 }
 
-const struct step step_cache = {.name = "cache", .init = init, .run = run, .fini = mem_free};
+const struct step step_cache = {.name = "cache", .init = init, .run = run, .fini = fini};

@@ -43,7 +43,7 @@ static int ede_of(int error)
     }
 }
 
-static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_TEXT + 1])
+void lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1])
 {
     struct ask_report report;
     ask_report(&lookup->ask, 0, &report);
@@ -51,14 +51,15 @@ static void lookup_explain(struct lookup *lookup, int *ede_code, char text[EDE_T
     const char *name = upstream_name(report.where);
     *ede_code = ede_of(error);
     snprintf(text, EDE_TEXT + 1, "%.*s%s%s", LOOKUP_SOURCE, name, name[0] ? ": " : "", error_text(error));
-    lookup_add_id(lookup, text);
+    if (with_id)
+        lookup_add_id(lookup, text);
 }
 
 static void fail_query(struct query *query)
 {
     char text[EDE_TEXT + 1];
     struct query_outcome outcome = {.rcode = RCODE_SERVFAIL, .text = text};
-    lookup_explain(query->waiter.lookup, &outcome.ede_code, text);
+    lookup_explain(query->waiter.lookup, true, &outcome.ede_code, text);
     outcome.text_len = strlen(text);
     lookup_record(query, &outcome);
     query->server = ask_server(&query->waiter.lookup->ask);

@@ -622,6 +622,19 @@ static enum ask_session session_of(const struct attempt *attempt)
     return attempt->resumed ? ASK_RESUMED : ASK_OPENED;
 }
 
+bool ask_failed_for_key(const struct ask *ask)
+{
+    for (unsigned i = 0; i < ask->past_count; i++) {
+        const struct past_attempt *past = &ask->past[i];
+        unsigned bit = OUTCOME_BIT(past->outcome);
+        if (bit & (useless_bits | OUTCOME_BIT(OUTCOME_NO_EDNS)))
+            return true;
+        if (past->outcome == OUTCOME_TIMEOUT && upstream_answered_after(past->server, ask->begun_ms + past->sent))
+            return true;
+    }
+    return false;
+}
+
 /* The latest failure; else an attempt that is out and late; else what keeps attempts from being sent. */
 static int ask_error(const struct ask *ask, const struct server **where)
 {

@@ -265,6 +265,8 @@ bool upstream_has_other(const struct group *group, const struct server *server);
 void upstream_overtaken(struct attempt *attempt);
 /* How long, in ms, an answer to this attempt may take before it is late for its server (or for one that is open, while it waits). */
 uint64_t upstream_patience(const struct group *group, const struct attempt *attempt);
+/* The server has answered an attempt that was sent later than this. */
+bool upstream_answered_after(const struct server *server, uint64_t sent_ms);
 /* True if its server has answered a question that was sent more than so much later: this one is slow, or lost. */
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
 /* True if it was lost together with others. */

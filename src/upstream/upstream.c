@@ -111,6 +111,11 @@ bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms)
     return attempt->state == ATTEMPT_SENT && attempt->server->losses.answered_sent_ms > attempt->sent_ms + later_ms;
 }
 
+bool upstream_answered_after(const struct server *server, uint64_t sent_ms)
+{
+    return server && server->losses.answered_sent_ms > sent_ms;
+}
+
 /* One that is silent for too long, while later ones were answered: is it one of many? */
 bool upstream_is_lost(const struct attempt *attempt)
 {

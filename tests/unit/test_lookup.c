@@ -718,14 +718,254 @@ static void failure_is_kept_for_a_moment(void **state)
     client_ask(&clients[0], "a.test");
     fake_turn();
     served = FAKE_ANSWER;
-    fake_pass(1900);
+    fake_pass(900);
     client_ask(&clients[1], "a.test");
     assert_int_equal(clients[1].rcode, RCODE_SERVFAIL);
     assert_int_equal(clients[1].ede, EDE_CACHED_ERROR);
+    assert_int_equal(written(), 1);
     fake_pass(200);
     client_ask(&clients[2], "a.test");
     fake_turn();
     assert_int_equal(clients[2].rcode + clients[2].replies, 1);
+}
+
+/* The nth client asks; gives the number of queries that this sent upstream. */
+static unsigned ask_again(unsigned n, const char *name)
+{
+    unsigned before = written();
+    client_ask(&clients[n], name);
+    fake_turn();
+    assert_int_equal(clients[n].replies, 1);
+    return written() - before;
+}
+
+/* RFC 9520, whatever the server says. */
+static void failure_of_any_kind_is_remembered(void **state)
+{
+    static const uint16_t rcodes[] = {RCODE_SERVFAIL, RCODE_REFUSED, RCODE_NOTIMP, RCODE_FORMERR, 9, 0};
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    for (unsigned i = 0; i < sizeof rcodes / sizeof *rcodes; i++) {
+        char name[] = "a.test";
+        name[0] += (char)i;
+        served.rcode = rcodes[i];
+        served.truncated = rcodes[i] == 0; /* TC over TCP */
+        assert_in_range(ask_again(10 * i, name), 1, 2);
+        assert_int_equal(ask_again(10 * i + 1, name), 0);
+        assert_int_equal(clients[10 * i + 1].rcode, clients[10 * i].rcode);
+        assert_int_equal(clients[10 * i + 1].ede, EDE_CACHED_ERROR);
+        clients[10 * i + 2].no_rd = true; /* is not told */
+        assert_int_equal(ask_again(10 * i + 2, name), 0);
+        assert_int_equal(clients[10 * i + 2].rcode, RCODE_REFUSED);
+    }
+    fake.serve = serve_malformed;
+    assert_in_range(ask_again(100, "malformed.test"), 1, 2);
+    assert_int_equal(ask_again(101, "malformed.test"), 0);
+    assert_int_equal(clients[101].ede, EDE_CACHED_ERROR);
+}
+
+static void failure_is_remembered_for_longer_while_it_lasts(void **state)
+{
+    static const unsigned seconds[] = {1, 2, 4, 8, 8};
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    served.rcode = RCODE_SERVFAIL;
+    for (unsigned i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        assert_int_equal(ask_again(10 * i, "a.test"), 1);
+        fake_pass(seconds[i] * 1000 - 100);
+        assert_int_equal(ask_again(10 * i + 1, "a.test"), 0);
+        fake_pass(200);
+    }
+    served = FAKE_ANSWER;
+    assert_int_equal(ask_again(60, "a.test"), 1);
+    assert_int_equal(clients[60].rcode, RCODE_NOERROR);
+    fake_pass(301 * 1000);
+    served.rcode = RCODE_SERVFAIL; /* after a usable response it begins with one second */
+    assert_int_equal(ask_again(61, "a.test"), 1);
+    fake_pass(1100);
+    assert_int_equal(ask_again(62, "a.test"), 1);
+}
+
+static void flush_ends_what_is_remembered_of_failures(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    served.rcode = RCODE_SERVFAIL;
+    ask_again(0, "a.test");
+    cache_flush(cache);
+    assert_int_equal(ask_again(1, "a.test"), 1);
+}
+
+/* Answers every name but those that begin with "s". */
+static void serve_all_but_s(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    if (frame->data[13] != 's')
+        fake_reply(conn, frame, &served);
+}
+
+static void silence_for_one_name_is_its_failure_and_that_of_all_is_not(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_all_but_s;
+    client_ask(&clients[0], "silent.test");
+    for (unsigned i = 0; i < 150 && resolver.lookups.in_use > 0; i++) {
+        ask_nth(100 + i);
+        fake_pass(100);
+    }
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(resolver.lookups.in_use, 0);
+    assert_int_equal(ask_again(1, "silent.test"), 0);
+    assert_int_equal(clients[1].ede, EDE_CACHED_ERROR);
+
+    fake.serve = NULL; /* no name is answered */
+    client_ask(&clients[2], "a.test");
+    fake_pass(25000);
+    assert_int_equal(clients[2].rcode, RCODE_SERVFAIL);
+    assert_int_equal(resolver.lookups.in_use, 0);
+    fake.serve = serve;
+    assert_in_range(ask_again(3, "a.test"), 1, 2);
+    assert_int_equal(clients[3].rcode, RCODE_NOERROR);
+}
+
+static void failed_prefetch_leaves_the_entry(void **state)
+{
+    static const uint16_t rcodes[] = {RCODE_SERVFAIL, RCODE_REFUSED, RCODE_FORMERR, RCODE_NOTIMP, RCODE_SERVFAIL};
+    (void)state;
+    resolver_begin(1, 1);
+    config->cache.prefetch = true;
+    for (unsigned i = 0; i < sizeof rcodes / sizeof *rcodes; i++) {
+        char name[] = "a.test";
+        name[0] += (char)i;
+        served = FAKE_ANSWER;
+        fake.serve = serve;
+        ask_again(10 * i, name);
+        fake_pass(271 * 1000); /* of 300 */
+        served.rcode = rcodes[i];
+        served.ede = i < 4 ? 15 + (int)i : 6; /* filtered, or a failed validation: of failures that changes nothing */
+        assert_in_range(ask_again(10 * i + 1, name), 1, 2);
+        for (unsigned second = 0; second < 28; second++) {
+            clients[10 * i + 2].replies = 0;
+            ask_again(10 * i + 2, name);
+            assert_int_equal(clients[10 * i + 2].rcode, RCODE_NOERROR);
+            assert_int_equal(clients[10 * i + 2].answers, 1);
+            fake_pass(1000);
+        }
+    }
+}
+
+/* RFC 8914: filtered, in a response that answers. */
+static void filtered_response_replaces_the_entry(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    config->cache.prefetch = true;
+    fake.serve = serve;
+    ask_again(0, "a.test");
+    fake_pass(271 * 1000);
+    served.ede = 17;
+    assert_int_equal(ask_again(1, "a.test"), 1);
+    assert_int_equal(clients[1].ede, EDE_NONE);
+    ask_again(2, "a.test");
+    assert_int_equal(clients[2].ede, 17);
+}
+
+static void failure_of_another_worker_leaves_a_fresh_entry(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    uint8_t wire[2048];
+    static struct answer_scratch scratch;
+    struct answer answer;
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    assert_int_equal(message_own_answer(wire, fake_build(wire, frame, &FAKE_ANSWER), &scratch, &answer), 0);
+    answer.ttl = 300;
+    struct key key = clients[0].waiting->key;
+    assert_int_equal(cache_put(cache, &key, key_hash(&key), &answer, fake_now(), cache_epoch(cache)), 0);
+    served.rcode = RCODE_SERVFAIL;
+    fake_reply(fake_conn(0), frame, &served);
+    free(frame);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(ask_again(1, "a.test"), 0);
+    assert_int_equal(clients[1].rcode, RCODE_NOERROR);
+}
+
+/* --- stale data --- */
+
+static void begin_stale(void)
+{
+    resolver_begin(1, 1);
+    config->cache.serve_stale = 86400;
+    config->cache.stale_answer_after_ms = 1800;
+    resolver_configure(&resolver, config, resolver.steps);
+}
+
+/* A response that cannot be stored: a negative one without SOA. */
+static void response_that_is_not_stored_ends_the_expired_entry(void **state)
+{
+    (void)state;
+    begin_stale();
+    fake.serve = serve;
+    ask_again(0, "a.test");
+    fake_pass(301 * 1000);
+    served.no_record = true;
+    assert_int_equal(ask_again(1, "a.test"), 1);
+    assert_int_equal(clients[1].answers, 0);
+    served.rcode = RCODE_SERVFAIL;
+    ask_again(2, "a.test");
+    assert_int_equal(clients[2].rcode, RCODE_SERVFAIL);
+}
+
+static void stale_data_comes_before_a_failure(void **state)
+{
+    (void)state;
+    begin_stale();
+    fake.serve = serve;
+    ask_again(0, "a.test");
+    fake_pass(301 * 1000);
+    served.rcode = RCODE_SERVFAIL;
+    for (unsigned i = 1; i < 4; i++) {
+        assert_in_range(ask_again(i, "a.test"), 0, i == 1);
+        assert_int_equal(clients[i].ede, EDE_STALE_ANSWER);
+        fake_pass(10);
+    }
+    served.ede = 6; /* but not before a failed validation */
+    fake_pass(11000);
+    ask_again(4, "a.test"); /* refreshes in the background */
+    ask_again(5, "a.test");
+    assert_int_equal(clients[5].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[5].ede, EDE_CACHED_ERROR);
+}
+
+/* One response that comes late is no failure: the name is not stale for the next half minute. */
+static void late_response_ends_staleness(void **state)
+{
+    (void)state;
+    begin_stale();
+    served.ttl = 5;
+    fake.serve = serve;
+    ask_again(0, "a.test");
+    fake_pass(6000);
+    fake.serve = NULL;
+    client_ask(&clients[1], "a.test");
+    fake_pass(2200);
+    assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
+    ask_again(2, "a.test");
+    assert_int_equal(clients[2].ede, EDE_STALE_ANSWER);
+    for (struct fake_frame *frame; (frame = fake_take(fake_conn(0)));) {
+        fake_reply(fake_conn(0), frame, &served);
+        free(frame);
+    }
+    fake_pass(6000);
+    fake.serve = serve;
+    assert_int_equal(ask_again(3, "a.test"), 1);
+    assert_int_equal(clients[3].ede, EDE_NONE);
+    assert_int_equal(clients[3].answers, 1);
 }
 
 static void ttl_of_zero_serves_those_who_wait_only(void **state)
@@ -848,6 +1088,16 @@ int main(void)
         TEST(failed_server_is_not_asked_again_when_the_other_loses_a_session),
         TEST(verdict_is_not_asked_for_again),
         TEST(failure_is_kept_for_a_moment),
+        TEST(failure_of_any_kind_is_remembered),
+        TEST(failure_is_remembered_for_longer_while_it_lasts),
+        TEST(flush_ends_what_is_remembered_of_failures),
+        TEST(silence_for_one_name_is_its_failure_and_that_of_all_is_not),
+        TEST(failed_prefetch_leaves_the_entry),
+        TEST(filtered_response_replaces_the_entry),
+        TEST(failure_of_another_worker_leaves_a_fresh_entry),
+        TEST(response_that_is_not_stored_ends_the_expired_entry),
+        TEST(stale_data_comes_before_a_failure),
+        TEST(late_response_ends_staleness),
         TEST(ttl_of_zero_serves_those_who_wait_only),
         TEST(stop_answers_everybody),
         TEST(failed_allocations_lose_no_query),

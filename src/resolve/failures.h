@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Failed lookups, remembered for a short time per key.
+ *
+ * Does:    notes that servers failed to answer a key, so that its next queries get that failure at once and no server is asked meanwhile:
+ *          for 1 s, doubling to 8 s while the key goes on failing.
+ * Owns:    at most FAILURES_MAX failures; the oldest one makes room for a new one.
+ * Threads: the worker's.
+ * RFC:     9520.
+ */
+#ifndef DOTSTUB_RESOLVE_FAILURES_H
+#define DOTSTUB_RESOLVE_FAILURES_H
+
+#include "base/list.h"
+#include "base/slab.h"
+#include "base/table.h"
+#include "dns/key.h"
+#include "dns/message.h"
+
+#define FAILURES_MAX 1024
+
+enum {
+    FAILURE_FIRST_MS = 1000, /* RFC 9520 section 3.2: at least 1 s */
+    FAILURE_LONGEST_MS = 8000,
+    FAILURE_RECENT_MS = 8000, /* a failure this long after the end of the one before is the next of the same row */
+};
+
+struct failure {
+    struct table_link by_key;
+    struct list_link in_order;
+    uint64_t until_ms; /* the failure is in force before this time */
+    uint64_t epoch;    /* of the cache when the lookup began: a flush ends the failure */
+    uint32_t length_ms;
+    uint16_t rcode;
+    bool verdict; /* of a policy or a validation: stale data is not given instead */
+    struct ede_list ede;
+    struct key key;
+};
+
+struct failures {
+    struct slab slab;
+    struct table by_key;
+    struct list order; /* from the oldest note to the newest */
+};
+
+/* 0 or -ENOMEM. */
+int failures_init(struct failures *failures) MUST_CHECK;
+void failures_fini(struct failures *failures);
+/* A lookup of the key that began in this epoch of the cache got this response, or none that can be used. Without memory nothing is noted. */
+void failures_note(struct failures *failures, const struct key *key, uint64_t hash, uint64_t now_ms, uint64_t epoch,
+                   const struct answer *answer);
+/* A usable response came for the key. */
+void failures_clear(struct failures *failures, const struct key *key, uint64_t hash);
+/* The failure that is in force for the key, or NULL. Valid until the next call. */
+const struct failure *failures_find(const struct failures *failures, const struct key *key, uint64_t hash,
+                                    uint64_t now_ms, uint64_t epoch);
+
+#endif
