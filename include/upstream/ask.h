@@ -31,6 +31,7 @@ struct ask {
     uint8_t state; /* see the state table in ask.c; 0: not begun, or over */
     uint8_t row;   /* of the state table: the transition that led there */
     uint8_t past_count;
+    bool joined; /* a client joined after the latest attempt was made */
     /* Set by the owner. The end: `status` 0 and a response, borrowed until the return, or the reason why there is none and NULL. The owner
      * may free the ask from within. */
     void (*done)(struct ask *ask, int status, struct answer *answer);
@@ -39,7 +40,8 @@ struct ask {
 
 /* `ask` is all zero, but for `done` and `past`. Never calls back before it returns. */
 void ask_start(struct ask *ask, struct group *group, const struct key *key);
-/* Another client waits for an ask that nobody waited for: it is not left to attempts that were in vain. Their responses still count. */
+/* Another client waits: its query causes an attempt of its own if those before it bring no response within a second of being sent. The oldest
+ * one stays live, so a slow server's response still counts. */
 void ask_join(struct ask *ask);
 /* Ends it without `done`, if it is under way. */
 void ask_cancel(struct ask *ask);

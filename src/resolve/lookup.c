@@ -304,10 +304,10 @@ struct lookup *lookup_new(struct resolver *resolver, struct group *group, const 
     return lookup;
 }
 
-/* As good as begun for the one who joins: whoever waited before has given up. */
+/* The attempts of before may be lost: a client that joins need not wait for them alone. */
 static void lookup_renew(struct lookup *lookup)
 {
-    if (lookup->stage == STAGE_ASK && list_empty(&lookup->waiters))
+    if (lookup->stage == STAGE_ASK)
         ask_join(&lookup->ask);
 }
 

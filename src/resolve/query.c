@@ -13,6 +13,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "lookup.h"
 #include "net/tap.h"
 #include "resolve/query.h"
 
@@ -333,6 +334,8 @@ static void query_replace(struct query *waiting, struct query *repeated)
 {
     waiting->request = repeated->request;
     memcpy(waiting->kept, repeated->question, repeated->request.question_end - MESSAGE_HEADER);
+    if (list_linked(&waiting->waiter.link)) /* the client lacks a response: maybe an attempt was lost */
+        lookup_hurry(waiting->resolver, &waiting->key, waiting->hash);
     query_drop(repeated, COUNTER_queries_retransmitted);
 }
 

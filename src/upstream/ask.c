@@ -41,9 +41,10 @@ const struct ask_row ask_rows[] = {
     {ASK_ONE, OUTCOME_TIMEOUT, ACTION_FAIL, ASK_IDLE}, /* it had all the time there is */
     {ASK_ONE, OUTCOME_UNSENT, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, EVENT_LOOK, ACTION_HEDGE, ASK_TWO},
+    {ASK_ONE, EVENT_LOOK, ACTION_HEDGE_ANEW, ASK_TWO},
     {ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE},
     {ASK_ONE, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO},
-    {ASK_ONE, EVENT_JOIN, ACTION_STAY, ASK_ONE},
+    {ASK_ONE, EVENT_JOIN, ACTION_AWAIT, ASK_ONE},
     {ASK_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE},
 
     {ASK_TWO, OUTCOME_RESPONSE, ACTION_DELIVER, ASK_IDLE},
@@ -65,9 +66,10 @@ const struct ask_row ask_rows[] = {
     {ASK_TWO, OUTCOME_TIMEOUT, ACTION_STAY, ASK_ONE},
     {ASK_TWO, OUTCOME_UNSENT, ACTION_STAY, ASK_ONE},
     {ASK_TWO, EVENT_LOOK, ACTION_HEDGE_AGAIN, ASK_TWO},
+    {ASK_TWO, EVENT_LOOK, ACTION_HEDGE_ANEW, ASK_TWO},
     {ASK_TWO, EVENT_LOOK, ACTION_LOOK, ASK_TWO},
     {ASK_TWO, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO},
-    {ASK_TWO, EVENT_JOIN, ACTION_STAY, ASK_TWO},
+    {ASK_TWO, EVENT_JOIN, ACTION_AWAIT, ASK_TWO},
     {ASK_TWO, EVENT_CANCEL, ACTION_END, ASK_IDLE},
 
     {ASK_SUSPECT, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_ONE},
@@ -109,6 +111,7 @@ enum {
     RESCUE_AFTER = 1000,  /* ms after which an attempt that was passed over is hedged, whatever the budget */
     AGAIN_AFTER = 2500,   /* ms after the hedge, if it was dropped with others: a slow server has responded by then; */
     AGAIN_AT_LAST = 2800, /* and if it was passed over: just in time for a client that waits for limits.answer-by */
+    JOINED_AFTER = 1000,  /* ms that the latest attempt is given before a client that joined causes another one */
     HEDGE_COST = 100,     /* in hundredths of a hedge */
     HEDGE_EARNED = 8,     /* by each lookup: at most 8 % more queries */
     HEDGE_BURST = 20 * HEDGE_COST,
@@ -247,6 +250,7 @@ static void ask_send(struct ask *ask)
     attempt->isolated =
         ask_count(ask, OUTCOME_BIT(OUTCOME_LOST)) >= LOSSES_BEFORE_ISOLATION && ask->group->isolated < ISOLATED_MAX;
     attempt->without_edns = ask_without_edns(ask);
+    ask->joined = false;
     attempt_send(ask->group, attempt);
 }
 
@@ -270,27 +274,23 @@ static void ask_look_after(struct ask *ask, uint64_t ms)
     timeout_start(&looks[i], &ask->look);
 }
 
-/* When it has waited twice as long, and, when drops show, more often. */
-static void ask_look_later(struct ask *ask, uint64_t waited)
+/* In ms: when it has waited twice as long, and, when drops show, more often. */
+static uint64_t next_look(uint64_t waited)
 {
     if (waited >= DROPPED_AFTER)
-        ask_look_after(ask, DROPPED_STEP);
-    else
-        ask_look_after(ask, 2 * waited > DROPPED_AFTER ? DROPPED_AFTER - waited : waited);
+        return DROPPED_STEP;
+    return 2 * waited > DROPPED_AFTER ? DROPPED_AFTER - waited : waited;
 }
 
 /* One that has not left yet is the pool's matter, and one that left later than the timeout was started (it waited, or was sent again) gets
  * its full time. */
-static void ask_look_at_one(struct ask *ask)
+static uint64_t next_look_at_one(const struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
     uint64_t patience = upstream_patience(ask->group, one), waited = loop_now(ask->group->loop) - one->sent_ms;
     if (one->state != ATTEMPT_SENT)
-        ask_look_after(ask, patience > UNSENT_STEP ? patience : UNSENT_STEP);
-    else if (waited < patience)
-        ask_look_after(ask, patience - waited);
-    else
-        ask_look_later(ask, waited);
+        return patience > UNSENT_STEP ? patience : UNSENT_STEP;
+    return waited < patience ? patience - waited : next_look(waited);
 }
 
 /* The later of the two while it may still be hedged, or NULL. */
@@ -301,13 +301,32 @@ static struct attempt *ask_hedge_of_two(struct ask *ask)
     return may_be ? later : NULL;
 }
 
+/* For how many ms the latest live attempt has been under way; 0: one of them has not been sent. */
+static uint64_t ask_waited_for_latest(const struct ask *ask)
+{
+    uint64_t sent_ms = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct attempt *attempt = &ask->attempts[i];
+        if (attempt_live(attempt) && attempt->state != ATTEMPT_SENT)
+            return 0;
+        if (attempt_live(attempt) && attempt->sent_ms > sent_ms)
+            sent_ms = attempt->sent_ms;
+    }
+    return sent_ms ? loop_now(ask->group->loop) - sent_ms : 0;
+}
+
 static void ask_look_again(struct ask *ask)
 {
-    const struct attempt *later;
+    const struct attempt *later = NULL;
+    uint64_t ms = LOOP_NEVER, waited = ask_waited_for_latest(ask);
     if (ask->state == ASK_ONE)
-        ask_look_at_one(ask);
+        ms = next_look_at_one(ask);
     else if ((later = ask_hedge_of_two(ask)))
-        ask_look_later(ask, loop_now(ask->group->loop) - later->sent_ms);
+        ms = next_look(loop_now(ask->group->loop) - later->sent_ms);
+    if (ask->joined && ask_has_attempts(ask) && waited < JOINED_AFTER && ms > JOINED_AFTER - waited)
+        ms = JOINED_AFTER - waited;
+    if (ms != LOOP_NEVER)
+        ask_look_after(ask, ms);
 }
 
 /* --- what an action needs --- */
@@ -353,15 +372,9 @@ static bool ask_may_hedge_again(struct ask *ask)
            (waited >= AGAIN_AT_LAST && upstream_is_passed_over(later, RESCUE_AFTER));
 }
 
-/* Everything that was sent was sent so long ago that clients gave it up. */
 static bool ask_may_hedge_anew(const struct ask *ask)
 {
-    uint64_t sent_ms = 0;
-    for (unsigned i = 0; i < 2; i++)
-        if (ask->attempts[i].state == ATTEMPT_SENT && ask->attempts[i].sent_ms > sent_ms)
-            sent_ms = ask->attempts[i].sent_ms;
-    return sent_ms && ask_has_attempts(ask) &&
-           loop_now(ask->group->loop) >= sent_ms + ask->group->config->limits.answer_by_ms;
+    return ask->joined && ask_has_attempts(ask) && ask_waited_for_latest(ask) >= JOINED_AFTER;
 }
 
 static bool ask_is_cleared(const struct ask *ask)
@@ -404,14 +417,25 @@ static bool ask_may(struct ask *ask, enum ask_action action, const struct attemp
 
 /* --- actions --- */
 
-/* Beside what is live; where two are, in the place of the one that has not left, or left first. */
-static void ask_hedge(struct ask *ask)
+/* Of two live attempts. One that has not left counts as the first. */
+static struct attempt *ask_first_sent(struct ask *ask)
 {
     struct attempt *first = &ask->attempts[0], *second = &ask->attempts[1];
-    bool second_goes =
+    bool is_second =
         second->state != ATTEMPT_SENT || (first->state == ATTEMPT_SENT && second->sent_ms < first->sent_ms);
+    return is_second ? second : first;
+}
+
+static struct attempt *ask_last_sent(struct ask *ask)
+{
+    return ask_first_sent(ask) == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
+}
+
+/* Beside what is live; where two are, in the place of this one. */
+static void ask_hedge(struct ask *ask, struct attempt *replaced)
+{
     if (ask_live(ask) == 2)
-        ask_give_up(ask, second_goes ? second : first, attempt_cancel);
+        ask_give_up(ask, replaced, attempt_cancel);
     counter_add(ask->group->counters, COUNTER_hedges_sent, 1);
     ask_send(ask);
     ask_look_after(ask, DROPPED_AFTER);
@@ -491,11 +515,17 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
         break;
     case ACTION_HEDGE:
         budget_pay_hedge(ask->group);
-        ask_hedge(ask);
+        ask_hedge(ask, NULL);
         break;
     case ACTION_HEDGE_AGAIN:
-    case ACTION_HEDGE_ANEW:
-        ask_hedge(ask);
+        ask_hedge(ask, ask_first_sent(ask));
+        break;
+    case ACTION_HEDGE_ANEW: /* the oldest one stays: the server may be slow */
+        ask_hedge(ask, ask_last_sent(ask));
+        break;
+    case ACTION_AWAIT:
+        if (!list_linked(&ask->look.link))
+            ask_look_again(ask);
         break;
     case ACTION_LOOK:
         ask_look_again(ask);
@@ -588,6 +618,7 @@ void ask_start(struct ask *ask, struct group *group, const struct key *key)
 
 void ask_join(struct ask *ask)
 {
+    ask->joined = true;
     ask_event(ask, EVENT_JOIN, NULL, NULL);
 }
 

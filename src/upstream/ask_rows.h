@@ -31,11 +31,12 @@ enum ask_action {
     ACTION_RESEND_CLEARED,  /* once more, if other sessions ended as well: the query is not the reason */
     ACTION_HEDGE,           /* a second attempt beside the one that is late, if the server or the budget calls for it */
     ACTION_HEDGE_AGAIN,     /* a third one in the place of the first, if the server dropped both */
-    ACTION_HEDGE_ANEW,      /* another one for a client that came after all others had given up */
-    ACTIONS_THAT_MAY,       /* as ask_may says; all others always may: */
+    ACTION_HEDGE_ANEW, /* another one for a client that joined, if those before it have been under way for long enough */
+    ACTIONS_THAT_MAY,  /* as ask_may says; all others always may: */
     ACTION_SEND = ACTIONS_THAT_MAY, /* the first attempt */
     ACTION_SUSPECT,                 /* wait until it is known whether other sessions ended as well */
     ACTION_LOOK,                    /* look again later */
+    ACTION_AWAIT,                   /* the same, unless a look is to come */
     ACTION_STAY,                    /* nothing: another attempt or a verdict is waited for */
     ACTION_DELIVER,                 /* the end, with this response */
     ACTION_FAIL,                    /* the end, for the latest reason */

@@ -245,6 +245,48 @@ static void question_asked_again_after_its_waiters_gave_up_is_answered(void **st
     assert_int_equal(clients[1].rcode + clients[1].replies, 1);
 }
 
+/* The name's queries are lost, others are answered: a client that joins causes an attempt within a second. */
+static void client_that_joins_is_answered_within_a_second(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned wait_ms = 300; wait_ms < 3400; wait_ms += 300) {
+        teardown(state);
+        setup(state);
+        resolver_begin(1, 1);
+        client_ask(&clients[0], "a.test");
+        fake_pass(wait_ms);
+        for (unsigned i = 0; i < fake_dials(); i++)
+            for (struct fake_frame *lost; (lost = fake_take(fake_conn(i)));)
+                free(lost);
+        fake.serve = serve;
+        client_ask(&clients[1], "a.test");
+        fake_pass(1020);
+        assert_int_equal(clients[1].rcode + clients[1].replies, 1);
+        assert_int_equal(clients[0].rcode + clients[0].replies, 1);
+    }
+}
+
+/* The response takes 4.5 s, and a client asks each 300 ms: it is not given up for the attempts that they cause. */
+static void clients_that_join_do_not_drive_a_slow_response_away(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    for (unsigned i = 1; i < 15; i++) {
+        fake_pass(300);
+        client_ask(&clients[i], "a.test");
+    }
+    assert_in_range(written(), 3, 7);
+    fake_pass(300);
+    fake_reply(fake_conn(0), frame, NULL);
+    free(frame);
+    for (unsigned i = 5; i < 15; i++)
+        assert_int_equal(clients[i].rcode + clients[i].replies, 1);
+}
+
 static void server_that_answers_nothing_gets_few_second_questions(void **state)
 {
     (void)state;
@@ -1065,6 +1107,8 @@ int main(void)
         TEST(second_questions_have_a_budget),
         TEST(question_denied_a_second_try_gets_it_when_there_is_budget_again),
         TEST(question_asked_again_after_its_waiters_gave_up_is_answered),
+        TEST(client_that_joins_is_answered_within_a_second),
+        TEST(clients_that_join_do_not_drive_a_slow_response_away),
         TEST(server_that_answers_nothing_gets_few_second_questions),
         TEST(lost_questions_are_asked_again_whatever_the_budget),
         TEST(silent_session_is_replaced_and_its_questions_are_answered),
