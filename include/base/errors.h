@@ -18,6 +18,7 @@
     X(ERROR_SILENT, -2005, "session is silent")                                                                        \
     X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                             \
     X(ERROR_THROTTLED, -2006, "more is asked than max-qps allows")                                                     \
+    X(ERROR_UNANSWERED, -2008, "the server did not answer in time")                                                    \
     X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                                        \
     X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                             \
     X(ERROR_TLS_NOT_YET, -2012, "certificate is not valid yet")                                                        \

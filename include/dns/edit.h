@@ -31,8 +31,9 @@ struct edit_client {
 /* Turns the answer in `wire` (no OPT, its question as long as the client's; capacity `cap`, at least limit or
  * len + EDIT_OPT_MAX, whichever is less) into this client's: id, QR RA, AA=0 Z=0, opcode, RD and CD copied, AD, rcode,
  * question as the client wrote it, OPT if and only if the request had one, EDE only then. Too big for `limit` (at least
- * EDIT_ERROR_MIN): the additional section goes first, without TC, then EDE texts, EDEs and keepalive, then TC with an OPT without
- * options and the whole records that fit, those of the answer section first. An rcode above 15 becomes SERVFAIL for a client without EDNS. Gives the length; *truncated
+ * EDIT_ERROR_MIN): the additional section goes first, without TC, then EDE texts beyond 64 bytes, EDE texts, EDEs and
+ * keepalive, then TC with an OPT without options and the whole records that fit, those of the answer section first. An rcode
+ * above 15 becomes SERVFAIL for a client without EDNS. Gives the length; *truncated
  * tells if TC was set. `answer` gives len, rcode, additional, ede. Never fails. */
 size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const struct edit_client *client,
                    bool *truncated);

@@ -63,7 +63,7 @@ void message_request_key(struct bytes wire, const struct request *request, struc
 
 /* Extended DNS errors (RFC 8914): at most three are kept of a message, each text cut at a UTF-8 boundary. */
 #define EDE_MAX  3
-#define EDE_TEXT 64
+#define EDE_TEXT 200
 struct ede {
     uint16_t code;
     uint8_t len;

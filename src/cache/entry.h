@@ -45,7 +45,7 @@ uint32_t entry_units_for(const struct answer *answer);
 /* Units that this entry, or gap, takes. */
 uint32_t entry_units(const struct entry *entry);
 /* The largest entry there can be. */
-#define ENTRY_EXTRA_MAX (6 + EDE_MAX * (3 + EDE_TEXT))
+#define ENTRY_EXTRA_MAX (7 + EDE_MAX * (3 + EDE_TEXT))
 #define ENTRY_UNITS_MAX                                                                                                \
     ((sizeof(struct entry) + 2 * MESSAGE_MAX_RECORDS + MESSAGE_MAX + ENTRY_EXTRA_MAX + ENTRY_UNIT - 1) / ENTRY_UNIT)
 

@@ -44,12 +44,12 @@
 #define BORN_MASK ((UINT64_C(1) << BORN_BITS) - 1)
 
 _Static_assert((KEY_DO | KEY_CD) == 3, "the flags of a key fit into two bits");
-_Static_assert(ENTRY_EXTRA_MAX <= UINT8_MAX, "one octet says how long the extra part is");
+_Static_assert(ENTRY_EXTRA_MAX <= UINT16_MAX, "two bytes say how long the extra part is");
 _Static_assert(MESSAGE_MAX_RECORDS < 1 << 13, "13 bits count the records");
 _Static_assert(offsetof(struct entry, ttl_offsets) == 26, "the header has no padding before the offsets");
 
 /* The extra part: its own length, rcode, offset of the additional section, extended errors. */
-#define EXTRA_FIXED 6
+#define EXTRA_FIXED 7
 
 static size_t extra_len(const struct answer *answer)
 {
@@ -88,13 +88,13 @@ uint32_t entry_units(const struct entry *entry)
 {
     if (entry->gap)
         return (uint32_t)entry->born;
-    return units_of(entry->ttl_count, entry->len, entry->extra ? *octet_at(entry, entry->len) : 0);
+    return units_of(entry->ttl_count, entry->len, entry->extra ? read_u16(octet_at(entry, entry->len)) : 0);
 }
 
 static void write_extra(uint8_t *at, size_t len, const struct answer *answer)
 {
     struct writer writer = writer_over(at, len);
-    writer_u8(&writer, (uint8_t)len);
+    writer_u16(&writer, (uint16_t)len);
     writer_u16(&writer, answer->rcode);
     writer_u16(&writer, answer->additional);
     writer_u8(&writer, (uint8_t)answer->ede.count);
@@ -187,7 +187,7 @@ uint64_t entry_age(const struct entry *entry, uint64_t now_ms)
 
 static void read_extra(const uint8_t *at, struct answer *answer)
 {
-    struct cursor cursor = cursor_over((struct bytes){at + 1, *at - 1u});
+    struct cursor cursor = cursor_over((struct bytes){at + 2, read_u16(at) - 2u});
     answer->rcode = cursor_u16(&cursor);
     answer->additional = cursor_u16(&cursor);
     answer->ede.count = cursor_u8(&cursor);

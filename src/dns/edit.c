@@ -18,14 +18,25 @@
 #define OPTION_FIXED  4    /* code, length */
 #define KEEPALIVE_LEN 2
 #define ASK_UDP_SIZE  1232
+#define SHORT_TEXT    64
 #define ASK_BLOCK     128 /* RFC 8467 section 4.1 */
 
 /* What the OPT of one answer holds. */
 struct opt_plan {
     bool present, keepalive;
     unsigned edes; /* how many of the list */
-    bool texts;    /* with their texts */
+    size_t text;   /* bytes of each text, at most */
 };
+
+/* Of a text that is longer than `most` whole characters are left. */
+static size_t text_len(const struct ede *ede, size_t most)
+{
+    if (ede->len <= most)
+        return ede->len;
+    while (most > 0 && ((uint8_t)ede->text[most] & 0xC0) == 0x80)
+        most--;
+    return most;
+}
 
 static size_t opt_len(const struct opt_plan *plan, const struct ede_list *ede)
 {
@@ -33,7 +44,7 @@ static size_t opt_len(const struct opt_plan *plan, const struct ede_list *ede)
     if (!plan->present)
         return 0;
     for (unsigned i = 0; i < plan->edes; i++)
-        len += OPTION_FIXED + 2 + (plan->texts ? ede->item[i].len : 0u);
+        len += OPTION_FIXED + 2 + text_len(&ede->item[i], plan->text);
     return len;
 }
 
@@ -41,13 +52,16 @@ static struct opt_plan plan_opt(const struct edit_client *client, const struct e
 {
     bool present = client->request->edns;
     return (struct opt_plan){present, present && client->tcp && client->keepalive, present && ede ? ede->count : 0,
-                             present};
+                             EDE_TEXT};
 }
 
-/* Gives up EDE texts, then EDEs, then keepalive, until the OPT fits. False if it does not even so. */
+/* Gives up the ends of EDE texts, then the texts, then EDEs, then keepalive, until the OPT fits. False if it does not even so. */
 static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, size_t room)
 {
-    plan->texts = plan->texts && opt_len(plan, ede) <= room;
+    if (opt_len(plan, ede) > room)
+        plan->text = SHORT_TEXT;
+    if (opt_len(plan, ede) > room)
+        plan->text = 0;
     while (plan->edes > 0 && opt_len(plan, ede) > room)
         plan->edes--;
     plan->keepalive = plan->keepalive && opt_len(plan, ede) <= room;
@@ -91,7 +105,7 @@ static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const str
         at += KEEPALIVE_LEN;
     }
     for (unsigned i = 0; i < plan->edes; i++) {
-        size_t text = plan->texts ? ede->item[i].len : 0;
+        size_t text = text_len(&ede->item[i], plan->text);
         at = put_option(at, LDNS_EDNS_EDE, 2 + text);
         write_u16(at, ede->item[i].code);
         memcpy(at + 2, ede->item[i].text, text);
@@ -163,7 +177,7 @@ size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const
     const struct request *request = client->request;
     size_t room = client->limit < cap ? client->limit : cap, len = answer->len;
     uint16_t rcode = put_header(wire, request, answer->rcode, client->authenticated);
-    struct opt_plan plan = {false, false, 0, false};
+    struct opt_plan plan = {false, false, 0, 0};
     size_t opt = 0;
     assert(request->question_end <= answer->additional && answer->additional <= len);
 

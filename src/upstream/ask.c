@@ -679,7 +679,7 @@ static int ask_error(const struct ask *ask, const struct server **where)
         if (ask->attempts[i].state != ATTEMPT_SENT)
             continue;
         *where = ask->attempts[i].server;
-        return -ETIMEDOUT;
+        return ERROR_UNANSWERED;
     }
     return upstream_last_error(ask->group, where);
 }

@@ -263,12 +263,13 @@ static void pool_fail_waiting(struct group *group)
 {
     struct list failed;
     struct list_link *link;
-    int reason = group->last_error ? group->last_error : ERROR_NO_SERVER;
+    const struct server *where;
+    int reason = upstream_last_error(group, &where);
     list_init(&failed);
     list_move_all(&group->waiting, &failed);
     while ((link = list_pop(&failed))) {
         struct attempt *attempt = container_of(link, struct attempt, link);
-        attempt->server = group->last_failed;
+        attempt->server = (struct server *)where;
         attempt_finish(attempt, OUTCOME_UNSENT, reason, NULL);
     }
 }

@@ -43,7 +43,7 @@ static void attempt_timed_out(struct timeout *timeout)
         session_retire(attempt->session); /* not a word in all that time */
     if (attempt->server)
         counter_add(attempt->server->group->counters, COUNTER_attempts_timeout, 1);
-    attempt_finish(attempt, OUTCOME_TIMEOUT, -ETIMEDOUT, NULL);
+    attempt_finish(attempt, OUTCOME_TIMEOUT, ERROR_UNANSWERED, NULL);
 }
 
 void attempt_wait(struct group *group, struct attempt *attempt)
@@ -137,9 +137,17 @@ bool upstream_may_probe(const struct attempt *attempt)
            losses_may_probe(&server->losses, loop_now(server->group->loop), rtt_patience(&server->rtt));
 }
 
+/* Of several servers that fail the first in the order of the configuration is named: it is the one that should have been reached. */
 int upstream_last_error(const struct group *group, const struct server **where)
 {
     *where = group->last_failed;
+    for (size_t i = 0; group->last_failed && group->last_error != ERROR_THROTTLED && i < group->server_count; i++) {
+        const struct server *server = group->servers[i];
+        if (!server->notes.failing_since_ms)
+            continue;
+        *where = server;
+        return server->notes.last_error;
+    }
     return group->last_error ? group->last_error : ERROR_NO_SERVER;
 }
 

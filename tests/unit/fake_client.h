@@ -22,7 +22,7 @@ struct client {
     uint64_t replied_ms;
     uint16_t reply_id, flags, rcode, answers;
     int ede; /* the first one's code, EDE_NONE: none */
-    char ede_text[65];
+    char ede_text[EDE_TEXT + 1];
     bool case_kept;
     uint8_t asked[300];
     size_t asked_len, reply_len;

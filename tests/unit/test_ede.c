@@ -63,19 +63,19 @@ static void test_text_ends_at_a_nul(void **state)
     assert_kept("text\0more", 9, "text");
 }
 
-static void test_text_is_cut_at_64_octets_between_characters(void **state)
+static void test_text_is_cut_at_200_bytes_between_characters(void **state)
 {
-    char text[100], kept[100];
+    char text[300], kept[300];
     (void)state;
     memset(text, 'x', sizeof(text));
     memset(kept, 'x', sizeof(kept));
-    kept[64] = '\0';
+    kept[200] = '\0';
     assert_kept(text, sizeof(text), kept);
-    memcpy(text + 62, "\u20ac", 3); /* would end at 65 */
-    kept[62] = '\0';
+    memcpy(text + 198, "\u20ac", 3); /* would end at 201 */
+    kept[198] = '\0';
     assert_kept(text, sizeof(text), kept);
-    memcpy(text + 61, "\u20acx", 4); /* ends at 64 */
-    memcpy(kept + 61, "\u20ac", 4);
+    memcpy(text + 197, "\u20acx", 4); /* ends at 200 */
+    memcpy(kept + 197, "\u20ac", 4);
     assert_kept(text, sizeof(text), kept);
 }
 
@@ -111,7 +111,7 @@ int main(void)
         cmocka_unit_test(test_one_of_ours_goes_first_and_is_never_left_out),
         cmocka_unit_test(test_text_is_kept_as_it_is),
         cmocka_unit_test(test_text_ends_at_a_nul),
-        cmocka_unit_test(test_text_is_cut_at_64_octets_between_characters),
+        cmocka_unit_test(test_text_is_cut_at_200_bytes_between_characters),
         cmocka_unit_test(test_what_is_no_utf8_is_dropped_and_the_code_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -383,9 +383,31 @@ static void an_error_tells_why_to_edns_clients(void **state)
         add_ede(&three, code, EDE_TEXT);
     set_edns(&scene);
     scene.client.tcp = scene.client.keepalive = true;
+    scene.client.limit = 1024;
     assert_int_equal(fail_with(&scene, SERVFAIL, &three), QUESTION_END + EDIT_OPT_MAX);
     scene.request.edns = false;
     assert_int_equal(fail_with(&scene, SERVFAIL, &three), QUESTION_END);
+}
+
+/* Two texts of 200 bytes, the first with a character of three at byte 62: whole, else cut, else left out. */
+static void long_texts_are_cut_where_room_is_short(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t room, text[2];
+    } cases[] = {
+        {OPT + 12 + 400, {200, 200}}, {OPT + 12 + 399, {62, 64}}, {OPT + 12 + 126, {62, 64}}, {OPT + 12 + 125, {0, 0}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ede_list two = {0};
+        struct scene scene;
+        add_ede(&two, 22, 200);
+        add_ede(&two, 23, 200);
+        memcpy(two.item[0].text + 62, "\u20ac", 3);
+        set_edns(&scene);
+        scene.client.limit = QUESTION_END + cases[i].room;
+        assert_int_equal(fail_with(&scene, SERVFAIL, &two),
+                         QUESTION_END + OPT + 12 + cases[i].text[0] + cases[i].text[1]);
+    }
 }
 
 static void the_longest_question_fits_the_least_room(void **state)
@@ -495,6 +517,7 @@ int main(void)
         cmocka_unit_test(an_error_without_a_question_is_a_header),
         cmocka_unit_test(badvers_is_said_in_the_opt),
         cmocka_unit_test(an_error_tells_why_to_edns_clients),
+        cmocka_unit_test(long_texts_are_cut_where_room_is_short),
         cmocka_unit_test(the_longest_question_fits_the_least_room),
         cmocka_unit_test(our_question_is_built_from_the_key),
         cmocka_unit_test(our_question_has_an_opt_with_what_was_told),

@@ -169,6 +169,28 @@ static void refused_servers_are_named_in_the_answer(void **state)
     assert_int_equal(clients[1].rcode, RCODE_NOERROR);
 }
 
+static void of_several_servers_that_fail_the_first_is_named(void **state)
+{
+    (void)state;
+    resolver_begin(3, 1);
+    fake.dial[1] = fake.dial[2] = fake.dial[3] = FAKE_REFUSES;
+    fake_pass(2000);
+    client_ask(&clients[0], "a.test");
+    fake_pass(5000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_memory_equal(clients[0].ede_text, "entry0: ", 8);
+}
+
+static void silence_on_a_healthy_session_is_no_network_error(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(5000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_non_null(strstr(clients[0].ede_text, "did not answer in time"));
+}
+
 /* --- a second question --- */
 
 static void late_question_is_asked_once_more_on_another_session(void **state)
@@ -1103,6 +1125,8 @@ int main(void)
         TEST(what_is_under_way_at_a_flush_is_answered_and_not_kept),
         TEST(query_is_answered_by_its_time_and_the_late_answer_is_kept),
         TEST(refused_servers_are_named_in_the_answer),
+        TEST(of_several_servers_that_fail_the_first_is_named),
+        TEST(silence_on_a_healthy_session_is_no_network_error),
         TEST(late_question_is_asked_once_more_on_another_session),
         TEST(second_questions_have_a_budget),
         TEST(question_denied_a_second_try_gets_it_when_there_is_budget_again),
