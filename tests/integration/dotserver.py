@@ -144,6 +144,8 @@ class Connection(asyncio.Protocol):
             self.resumed = self.tls.session_reused
         self.flush_ciphertext()
         self.wind_idle_timer()
+        if self.resumed and self.server.resumed == "at once":
+            self.close("rst")
         if self.server.deaf:
             self.transport.pause_reading()
 
@@ -167,6 +169,10 @@ class Connection(asyncio.Protocol):
             self.queries += 1
             self.server.queries.append(query)
         self.wind_idle_timer()
+        if self.resumed and self.server.resumed:
+            if self.server.resumed != "silent":
+                self.close(self.server.resumed)
+            return
         if self.server.silence(query) if callable(self.server.silence) else self.server.silence:
             return
         delay = self.server.delay(query) if callable(self.server.delay) else self.server.delay
@@ -284,6 +290,7 @@ class DotServer:
     LIES = {
         "accept": None,      # rst, fin: closed at once; silent: reads, sends nothing; deaf: reads nothing; bytes: sends these
         "refuse_alpn": None,  # alert, rst, fin: sent for a ClientHello that offers ALPN "dot"
+        "resumed": None,     # a resumed session: at once, rst, fin, notify: ends then, or at its first query; silent
         "greet_after": 0,    # seconds before it continues the handshake
         "deaf": False,       # reads nothing after the handshake
         "one_of_a_record": False,  # reads the first query of each record and loses the rest

@@ -120,6 +120,21 @@ def test_an_idle_session_is_closed_and_a_new_one_resumed(make_daemon, server):
     assert len(server.connections) == 2 and server.connections[1].resumed
 
 
+@pytest.mark.parametrize("how", ["at once", "rst", "fin", "notify", "silent"])
+def test_resumed_sessions_that_are_of_no_use(make_daemon, server, how):
+    """Each is followed by a full handshake."""
+    daemon = make_daemon(server, workers=1)
+    ask_truly(daemon, "first.example")
+    with server.lying(resumed=how):
+        for number in range(10):
+            server.kill()
+            begun = time.monotonic()
+            ask_truly(daemon, f"n{number}.example")
+            assert time.monotonic() - begun < (2.5 if how == "silent" else 1)
+    resumed = [connection.resumed for connection in server.connections if connection.established]
+    assert resumed.count(True) >= 5 and not any(one and another for one, another in zip(resumed, resumed[1:]))
+
+
 @pytest.mark.parametrize("how", ["alert", "rst", "fin"])
 def test_a_server_that_refuses_alpn(make_server, make_daemon, how):
     server = make_server(alpn=False)

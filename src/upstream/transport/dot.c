@@ -13,9 +13,10 @@
 #include "upstream/tickets.h"
 
 /* What a hello offers. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858 asks for none. */
-enum { OFFERED_ALPN = 1 };
+enum { OFFERED_ALPN = 1, OFFERED_TICKET = 2 };
 
 enum {
+    RESUMED_PROOF = 1000, /* ms: a resumed session that no query was put on and that lives for so long is in order */
     ALPN_RETEST = 10 * 60 * 1000, /* ms after which a server that refused ALPN is offered it again */
     HELLO_MIN = 42,               /* bytes: a ServerHello is longer, an alert is shorter */
 };
@@ -62,10 +63,48 @@ static bool dot_same(const struct server *a, const struct server *b)
 
 /* --- sessions --- */
 
+static void dot_drop_tickets(struct server *server)
+{
+    tls_tickets_clear(&dot_of(server)->tickets);
+}
+
+/* A hello with a ticket was answered by nothing for so long that another dial is wanted. */
+static bool is_hanging_ticket(const struct session *session, uint64_t now_ms)
+{
+    return session->offered & OFFERED_TICKET && session->stream.connected_ms &&
+           now_ms >= session->created_ms + DIAL_OVERLAP;
+}
+
+/* The session was resumed, has responded to nothing yet, and is late with it. */
+static bool is_mute_since_resumed(const struct session *session, uint64_t now_ms)
+{
+    const struct list_link *oldest = list_first(&session->sent);
+    return session->resumed && session->answered == 0 && oldest &&
+           now_ms >= container_of(oldest, struct attempt, link)->sent_ms + rtt_patience(&session->server->rtt);
+}
+
+/* Another session is wanted beside one that a ticket may have made silent. */
+static bool tickets_are_doubtful(const struct server *server)
+{
+    uint64_t now_ms = loop_now(server->group->loop);
+    list_for_each(link, &server->sessions[SESSION_DIALING])
+        if (is_hanging_ticket(container_of(link, struct session, in_state), now_ms))
+            return true;
+    for (int state = SESSION_OPEN; state <= SESSION_RETIRING; state++)
+        list_for_each(link, &server->sessions[state])
+            if (is_mute_since_resumed(container_of(link, struct session, in_state), now_ms))
+                return true;
+    return false;
+}
+
 static int dot_start(struct server *server)
 {
     struct dot *dot = dot_of(server);
     unsigned offered = loop_now(server->group->loop) < dot->plain_until_ms ? 0 : OFFERED_ALPN;
+    if (dot->tickets.count > 0 && tickets_are_doubtful(server))
+        dot_drop_tickets(server);
+    if (dot->tickets.count > 0)
+        offered |= OFFERED_TICKET;
     const struct tls_client client = {
         .trust = dot->trust, .tickets = &dot->tickets, .alpn = offered & OFFERED_ALPN ? "dot" : NULL};
     return session_dial(server, &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client}, offered);
@@ -79,6 +118,25 @@ static bool is_hello_refused(const struct session *session, int reason)
     return session->stream.received == 0 && (reason == ERROR_CLOSED || reason == -ECONNRESET || reason == -EPIPE);
 }
 
+/* What a server does that gets no further with a session, whatever its certificate. */
+static bool is_abrupt(int reason)
+{
+    return reason == ERROR_CLOSED || reason == ERROR_SILENT || reason == -ECONNRESET || reason == -EPIPE ||
+           reason == -ETIMEDOUT || reason == ERROR_TLS_ALERT || reason == ERROR_TLS_PROTOCOL;
+}
+
+/* A ticket may be the reason: the session ended in the handshake that used one, or thereafter without a single response. */
+static bool is_ticket_refused(const struct session *session, int reason)
+{
+    uint64_t now_ms = loop_now(session->server->group->loop);
+    if (!is_abrupt(reason))
+        return false;
+    if (session->state == SESSION_DIALING)
+        return session->offered & OFFERED_TICKET && session->stream.connected_ms;
+    return session->resumed && session->answered == 0 &&
+           (session->given > 0 || now_ms < session->opened_ms + RESUMED_PROOF);
+}
+
 /* After a refused hello the next one offers ALPN if that one did not: a server that refuses any hello gets both in turn, the second at
  * once only when the first failure may be due to ALPN. */
 static bool dot_ended(struct session *session, int reason)
@@ -86,6 +144,10 @@ static bool dot_ended(struct session *session, int reason)
     struct server *server = session->server;
     struct dot *dot = dot_of(server);
     bool refuses_alpn = reason == ERROR_TLS_ALPN;
+    if (is_ticket_refused(session, reason)) { /* the next handshake is a full one */
+        dot_drop_tickets(server);
+        return server->backoff.failures == 0;
+    }
     if (session->state != SESSION_DIALING || !session->stream.connected_ms)
         return false;
     if (!refuses_alpn && !is_hello_refused(session, reason))
@@ -145,11 +207,6 @@ static bool dot_take_ticket(struct server *server, const struct ticket *ticket)
         return false;
     tls_tickets_put(&dot_of(server)->tickets, ticket->data.data, ticket->data.len, ticket->expires_ms, true);
     return true;
-}
-
-static void dot_drop_tickets(struct server *server)
-{
-    tls_tickets_clear(&dot_of(server)->tickets);
 }
 
 /* Tickets of TLS 1.2 can be recognized by an observer of both networks (RFC 8446 appendix C.4). ALPN may have been refused by a

@@ -126,9 +126,9 @@ static enum outcome outcome_of_end(const struct attempt *attempt, int reason, bo
 {
     if (reason == ERROR_SILENT)
         return OUTCOME_SILENT;
-    if (attempt->isolated)
-        return OUTCOME_LOST_ISOLATED;
-    return explained ? OUTCOME_LOST_EXPLAINED : OUTCOME_LOST;
+    if (explained)
+        return OUTCOME_LOST_EXPLAINED;
+    return attempt->isolated ? OUTCOME_LOST_ISOLATED : OUTCOME_LOST;
 }
 
 /* Takes all attempts off; tells those that were sent why. `explained`: no question need have caused it. */
