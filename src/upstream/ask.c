@@ -56,7 +56,7 @@ const struct ask_row ask_rows[] = {
     {ASK_TWO, OUTCOME_NO_EDNS, ACTION_STAY, ASK_ONE},
     {ASK_TWO, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_TWO},
     {ASK_TWO, OUTCOME_FORMERR, ACTION_STAY, ASK_ONE},
-    {ASK_TWO, OUTCOME_LOST, ACTION_RESEND, ASK_TWO},
+    {ASK_TWO, OUTCOME_LOST, ACTION_RESEND_BESIDE, ASK_TWO},
     {ASK_TWO, OUTCOME_LOST, ACTION_STAY, ASK_ONE},
     {ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_TWO},
     {ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_ONE},
@@ -155,6 +155,23 @@ static unsigned ask_count(const struct ask *ask, unsigned bits)
     return count;
 }
 
+/* How many events took sessions with its attempts away. One that takes those of an attempt and of its hedge is one event. */
+static unsigned ask_losses(const struct ask *ask)
+{
+    const struct past_attempt *event = NULL;
+    unsigned losses = 0;
+    for (unsigned i = 0; i < ask->past_count; i++) {
+        const struct past_attempt *past = &ask->past[i];
+        bool same_event = event && event->server == past->server && past->sent < event->ended &&
+                          past->ended <= event->ended + NOTICE_SPAN;
+        if (past->outcome != OUTCOME_LOST || same_event)
+            continue;
+        event = past;
+        losses++;
+    }
+    return losses;
+}
+
 const struct attempt *attempt_beside(const struct attempt *attempt)
 {
     const struct ask *ask = attempt->ask;
@@ -247,8 +264,7 @@ static bool ask_has_attempts(const struct ask *ask)
 static void ask_send(struct ask *ask)
 {
     struct attempt *attempt = ask_idle_slot(ask);
-    attempt->isolated =
-        ask_count(ask, OUTCOME_BIT(OUTCOME_LOST)) >= LOSSES_BEFORE_ISOLATION && ask->group->isolated < ISOLATED_MAX;
+    attempt->isolated = ask_losses(ask) >= LOSSES_BEFORE_ISOLATION && ask->group->isolated < ISOLATED_MAX;
     attempt->without_edns = ask_without_edns(ask);
     ask->joined = false;
     attempt_send(ask->group, attempt);
@@ -282,15 +298,15 @@ static uint64_t next_look(uint64_t waited)
     return 2 * waited > DROPPED_AFTER ? DROPPED_AFTER - waited : waited;
 }
 
-/* One that has not left yet is the pool's matter, and one that left later than the timeout was started (it waited, or was sent again) gets
- * its full time. */
+/* The pool dials for an attempt that waits. One that left later than the timeout was started (it waited, or was sent again) gets its
+ * full time. */
 static uint64_t next_look_at_one(const struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
-    uint64_t patience = upstream_patience(ask->group, one), waited = loop_now(ask->group->loop) - one->sent_ms;
+    uint64_t due = upstream_hedge_after(one), waited = loop_now(ask->group->loop) - one->sent_ms;
     if (one->state != ATTEMPT_SENT)
-        return patience > UNSENT_STEP ? patience : UNSENT_STEP;
-    return waited < patience ? patience - waited : next_look(waited);
+        return due > UNSENT_STEP ? due : UNSENT_STEP;
+    return waited < due ? due - waited : next_look(waited);
 }
 
 /* The later of the two while it may still be hedged, or NULL. */
@@ -348,7 +364,7 @@ static bool ask_may_hedge(struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
     uint64_t waited = loop_now(ask->group->loop) - one->sent_ms;
-    if (one->state != ATTEMPT_SENT || waited < upstream_patience(ask->group, one) || !ask_has_attempts(ask))
+    if (one->state != ATTEMPT_SENT || waited < upstream_hedge_after(one) || !ask_has_attempts(ask))
         return false;
     if (!upstream_is_passed_over(one, 0) && !upstream_may_probe(one))
         return false;
@@ -383,6 +399,14 @@ static bool ask_is_cleared(const struct ask *ask)
     return upstream_lost_others(loss->server, ask->begun_ms + loss->asked, ask->begun_ms + loss->sent);
 }
 
+/* The live attempt is late: it does not do for the one that was lost. */
+static bool ask_may_resend_beside(const struct ask *ask)
+{
+    const struct attempt *one = ask_oldest(ask);
+    return ask_has_attempts(ask) && one->state == ATTEMPT_SENT &&
+           loop_now(ask->group->loop) >= one->sent_ms + upstream_patience(ask->group, one);
+}
+
 /* The history holds this response already. */
 static bool ask_may_retry_once(const struct ask *ask)
 {
@@ -395,6 +419,8 @@ static bool ask_may(struct ask *ask, enum ask_action action, const struct attemp
     case ACTION_RETRY:
     case ACTION_RESEND:
         return ask_has_attempts(ask);
+    case ACTION_RESEND_BESIDE:
+        return ask_may_resend_beside(ask);
     case ACTION_RETRY_ONCE:
         return ask_may_retry_once(ask);
     case ACTION_RETRY_ELSEWHERE:
@@ -498,6 +524,7 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
         ask_look_after(ask, upstream_patience(ask->group, ask_oldest(ask)));
         break;
     case ACTION_RESEND:
+    case ACTION_RESEND_BESIDE:
         counter_add(ask->group->counters, COUNTER_attempts_resent, 1);
         ask_send(ask);
         break;

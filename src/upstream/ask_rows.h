@@ -25,6 +25,7 @@ enum ask_event {
 enum ask_action {
     ACTION_RETRY,           /* once more, if attempts are left */
     ACTION_RESEND,          /* the same, because a session ended */
+    ACTION_RESEND_BESIDE,   /* the same, unless the attempt beside it may still be answered in time */
     ACTION_RETRY_ONCE,      /* once more, if no response was of no use before */
     ACTION_RETRY_ELSEWHERE, /* the same, if there is another upstream */
     ACTION_RETRY_PAID,      /* the same, out of the hedge budget */

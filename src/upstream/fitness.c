@@ -13,8 +13,9 @@ enum reason {
     UNSAFE,  /* the attempt is isolated: what ended its last session may be about to end this one */
     SILENT,  /* suspect or mute: it may be half open, or just slow */
     LATE, /* the attempt is a hedge: it is to tell a slow name from a silent session, and this one may be silent as well */
-    USED,    /* the attempt is isolated: this session may be about to end for an earlier query's sake */
-    CROWDED, /* another session is worth its handshake */
+    USED,     /* the attempt is isolated: this session may be about to end for an earlier query's sake */
+    DOUBTFUL, /* another session of its server was lost a moment ago, and this one has given no sign of life since */
+    CROWDED,  /* another session is worth its handshake */
     REASONS
 };
 
@@ -26,7 +27,8 @@ static const struct {
     [HELD] = {FITNESS_UNFIT, PLACE_HELD},          [SPENT] = {FITNESS_UNFIT, PLACE_SURPLUS},
     [FULL] = {FITNESS_UNFIT, PLACE_COMMON},        [UNSAFE] = {FITNESS_UNFIT, PLACE_COMMON},
     [SILENT] = {FITNESS_LAST_RESORT, PLACE_NONE},  [LATE] = {FITNESS_LAST_RESORT, PLACE_SURPLUS},
-    [USED] = {FITNESS_LAST_RESORT, PLACE_SURPLUS}, [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
+    [USED] = {FITNESS_LAST_RESORT, PLACE_SURPLUS}, [DOUBTFUL] = {FITNESS_LAST_RESORT, PLACE_SURPLUS},
+    [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
 };
 
 /* Several queries wait for long and nothing comes at all. One slow name is no sign of anything, therefore the second one counts. */
@@ -76,6 +78,9 @@ static unsigned session_reasons(const struct session *session, const struct atte
         reasons |= 1u << FULL;
     if (session->suspect_ms || (session->used > 1 && is_mute(session, now_ms)))
         reasons |= 1u << SILENT;
+    if (losses_leave_doubt(&session->server->losses, session->created_ms, session->opened_ms, session->heard_ms,
+                           now_ms))
+        reasons |= 1u << DOUBTFUL;
     if (session->used >= SESSION_BUSY)
         reasons |= 1u << CROWDED;
     const struct attempt *beside = attempt_beside(attempt);

@@ -267,6 +267,9 @@ void upstream_overtaken(struct attempt *attempt);
 uint64_t upstream_patience(const struct group *group, const struct attempt *attempt);
 /* The server has answered an attempt that was sent later than this. */
 bool upstream_answered_after(const struct server *server, uint64_t sent_ms);
+/* After how many ms without a response a hedge is worth it: once the response is late, and where a hedge would have to wait for a dial,
+ * later by about the time that the dial takes. */
+uint64_t upstream_hedge_after(const struct attempt *attempt);
 /* True if its server has answered a question that was sent more than so much later: this one is slow, or lost. */
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
 /* True if it was lost together with others. */

@@ -28,6 +28,19 @@ bool losses_coincide(const struct losses *losses, uint64_t begun_ms, uint64_t se
     return lost_ms > begun_ms && lost_ms + NOTICE_SPAN >= sent_ms;
 }
 
+void losses_note_lost(struct losses *losses, uint64_t now_ms)
+{
+    losses->lost_ms = now_ms;
+}
+
+bool losses_leave_doubt(const struct losses *losses, uint64_t dialed_ms, uint64_t opened_ms, uint64_t heard_ms,
+                        uint64_t now_ms)
+{
+    uint64_t lost_ms = losses->lost_ms;
+    return lost_ms && now_ms < lost_ms + DOUBT_SPAN && dialed_ms < lost_ms && opened_ms <= lost_ms &&
+           heard_ms <= lost_ms + NOTICE_SPAN;
+}
+
 /* --- unanswered queries --- */
 
 void losses_note_unanswered(struct losses *losses, uint64_t sent_ms, unsigned count)

@@ -16,6 +16,7 @@ enum {
     LOSS_SPAN = 100,  /* ms: queries were lost together if they were sent so close together, */
     LOSS_MIN = 5,     /* and at least so many are unanswered; fewer may be slow names */
     NOTICE_SPAN = 20, /* ms: ends of the same moment are noticed within this */
+    DOUBT_SPAN = 150, /* ms: a session that outlives another one for so long did not end with it */
     MANY_ENDS = 3,    /* so many at a time are no query's doing, whatever was on them */
     PROBES =
         2, /* hedges at a time to a server that answers nothing at all: more would be lost with the first attempts */
@@ -25,6 +26,7 @@ struct losses {
     uint64_t answered_sent_ms;  /* of all queries that it answered the latest was sent then */
     uint64_t from_ms, to_ms;    /* what was sent in between was lost together; to_ms 0: nothing was */
     uint64_t shared_end_ms;     /* when it last ended a session that no isolated attempt held; 0: never */
+    uint64_t lost_ms;           /* when it last ended a session with queries on it, out of its habit; 0: never */
     uint64_t end_ms[MANY_ENDS]; /* when it ended the latest sessions and dials of any kind */
     unsigned ends;              /* all there ever were */
     unsigned probes;            /* hedges sent to it since its last response, */
@@ -40,6 +42,12 @@ void losses_note_shared_end(struct losses *losses, uint64_t now_ms);
 /* Since an attempt was begun (and about when it was sent, or later) the server ended a session that other attempts shared, or several of
  * any kind: the end of the attempt's own session need not be its fault. */
 bool losses_coincide(const struct losses *losses, uint64_t begun_ms, uint64_t sent_ms);
+
+/* The server ended a session with queries on it, and not as its sessions end. */
+void losses_note_lost(struct losses *losses, uint64_t now_ms);
+/* A session may have ended in the same moment: it was dialled before, and was neither opened nor heard since. */
+bool losses_leave_doubt(const struct losses *losses, uint64_t dialed_ms, uint64_t opened_ms, uint64_t heard_ms,
+                        uint64_t now_ms);
 
 /* So many queries, all sent at about this time, are unanswered. */
 void losses_note_unanswered(struct losses *losses, uint64_t sent_ms, unsigned count);

@@ -106,6 +106,23 @@ uint64_t upstream_patience(const struct group *group, const struct attempt *atte
     return server ? rtt_patience(&server->rtt) : PATIENCE_UNKNOWN;
 }
 
+/* A session other than the attempt's is open. */
+static bool group_has_other_session(const struct group *group, const struct attempt *attempt)
+{
+    unsigned open = 0;
+    for (size_t i = 0; i < group->server_count; i++)
+        open += group->servers[i]->open;
+    return open > (attempt->session != NULL);
+}
+
+uint64_t upstream_hedge_after(const struct attempt *attempt)
+{
+    uint64_t patience = upstream_patience(attempt->group, attempt);
+    if (!attempt->server || group_has_other_session(attempt->group, attempt))
+        return patience;
+    return patience + attempt->server->rtt.median_ms;
+}
+
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms)
 {
     return attempt->state == ATTEMPT_SENT && attempt->server->losses.answered_sent_ms > attempt->sent_ms + later_ms;

@@ -75,6 +75,19 @@ def test_a_server_that_fails_once(daemon, server):
     traffic.end("fails once", "105").loses_nothing(0.5).recovers(0.3)
 
 
+def test_all_sessions_reset_together(daemon, server):
+    """One event is one loss: one new session each time, and nothing is sent alone."""
+    traffic = Traffic(daemon, misses=300)
+    with server.lying(delay=lambda query: 0.5 if query.name == "slow.example" else BRISK):  # its hedge opens a second session
+        daemon.ask("slow.example")
+    with traffic.fault():
+        before = len(server.connections)
+        repeatedly(lambda: server.kill("rst"), 8, 0.5)
+        dialed = len(server.connections) - before
+    outcome = traffic.end("all sessions reset twice a second, 300 misses a second", "101").loses_nothing(0.25).recovers(0.3)
+    outcome.demand(dialed <= 8 * (1 if SLACK == 1 else 2) + 2, f"{dialed} sessions were dialled")
+
+
 # Silent sessions.
 
 def test_one_session_silent(daemon, server):

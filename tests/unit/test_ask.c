@@ -293,7 +293,8 @@ static const struct scenario {
     {{ASK_TWO, OUTCOME_NO_EDNS, ACTION_STAY, ASK_ONE}, 1, "Shzn"},
     {{ASK_TWO, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_TWO}, 2, "ShnF"},
     {{ASK_TWO, OUTCOME_FORMERR, ACTION_STAY, ASK_ONE}, 1, "ShnF"},
-    {{ASK_TWO, OUTCOME_LOST, ACTION_RESEND, ASK_TWO}, 1, "Shl"},
+    {{ASK_TWO, OUTCOME_LOST, ACTION_RESEND_BESIDE, ASK_TWO}, 1, "Shl"},
+    {{ASK_TWO, OUTCOME_LOST, ACTION_STAY, ASK_ONE}, 1, "Sh<l"}, /* the hedge was sent just now */
     {{ASK_TWO, OUTCOME_LOST, ACTION_STAY, ASK_ONE}, 1, "Shzl"},
     {{ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_TWO}, 1, "She"},
     {{ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_ONE}, 1, "Shze"},
@@ -483,6 +484,34 @@ static void two_losses_isolate(void **state)
     end();
 }
 
+/* The server resets all its sessions in the same moment, and that is noticed one by one: no attempt goes to a session that may end as well,
+ * one new session is opened, and nothing is isolated, not even where an attempt and its hedge were both lost. */
+static void a_reset_of_all_sessions_is_one_loss(void **state)
+{
+    (void)state;
+    begin(1);
+    play("Sh");
+    for (unsigned i = 0; i < 20; i++)
+        start(&more[i]);
+    assert_int_equal(fake_dials(), 2);
+    fake_pass(1);
+    for (unsigned n = 2; n-- > 0;) { /* the busy one first */
+        fake_kill(fake_conn(n), -ECONNRESET);
+        fake_turn();
+        fake_pass(1);
+    }
+    assert_int_equal(fake_dials(), 3);
+    assert_int_equal(group->isolated, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(more[i].ask.attempts[0].state, ATTEMPT_SENT);
+        assert_int_equal(more[i].ask.past_count, 1);
+    }
+    assert_int_equal(asked.ask.past_count, 2);
+    play("l"); /* another event */
+    assert_int_equal(group->isolated, 1);
+    end();
+}
+
 /* Where many are suspected, none of them is what ends the sessions: the others are not made to wait for their turn. */
 static void few_are_isolated_at_a_time(void **state)
 {
@@ -572,6 +601,7 @@ int main(void)
         cmocka_unit_test(hedge_goes_to_another_server_and_session),
         cmocka_unit_test(edns_is_left_away_until_another_server_is_asked),
         cmocka_unit_test(two_losses_isolate),
+        cmocka_unit_test(a_reset_of_all_sessions_is_one_loss),
         cmocka_unit_test(few_are_isolated_at_a_time),
         cmocka_unit_test(response_that_costs_too_much_is_unusable),
         cmocka_unit_test(report_counts_attempts_and_losses),

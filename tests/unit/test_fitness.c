@@ -215,6 +215,19 @@ static void late_is_a_last_resort_for_hedges(void **state)
     assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
 }
 
+static void doubtful_is_a_last_resort(void **state)
+{
+    (void)state;
+    server.losses.lost_ms = NOW - 10;
+    assert_fitness(&plain, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+    assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_SURPLUS);
+    session.created_ms = NOW - 10;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.created_ms = NOW - 5000;
+    server.losses.lost_ms = NOW - DOUBT_SPAN;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+}
+
 static void crowded_is_busy(void **state)
 {
     (void)state;
@@ -263,6 +276,7 @@ int main(void)
         TEST(suspect_is_a_last_resort),
         TEST(mute_is_a_last_resort),
         TEST(late_is_a_last_resort_for_hedges),
+        TEST(doubtful_is_a_last_resort),
         TEST(crowded_is_busy),
         TEST(the_lowest_fitness_and_the_lowest_place_count),
     };

@@ -42,6 +42,21 @@ static void many_ends_of_any_kind_explain_one_as_well(void **state)
     assert_true(losses_coincide(&losses, 2000, 2000));
 }
 
+static void a_lost_session_leaves_doubt_about_those_that_were_open_and_are_not_heard(void **state)
+{
+    (void)state;
+    struct losses losses = {.ends = 0};
+    assert_false(losses_leave_doubt(&losses, 0, 0, 0, 10));
+    losses_note_lost(&losses, 2000);
+    assert_true(losses_leave_doubt(&losses, 1000, 1050, 1900, 2000));
+    assert_true(losses_leave_doubt(&losses, 1000, 1050, 2000 + NOTICE_SPAN, 2050)); /* what it sent before the end */
+    assert_false(losses_leave_doubt(&losses, 1000, 1050, 2001 + NOTICE_SPAN, 2050));
+    assert_false(losses_leave_doubt(&losses, 1000, 2001, 0, 2050)); /* opened since */
+    assert_false(losses_leave_doubt(&losses, 2000, 2000, 0, 2050)); /* dialled since, and opened in no time */
+    assert_true(losses_leave_doubt(&losses, 1000, 1050, 1900, 1999 + DOUBT_SPAN));
+    assert_false(losses_leave_doubt(&losses, 1000, 1050, 1900, 2000 + DOUBT_SPAN));
+}
+
 /* --- unanswered queries --- */
 
 static void few_unanswered_queries_are_no_loss(void **state)
@@ -134,6 +149,7 @@ int main(void)
         cmocka_unit_test(no_end_coincides_with_nothing),
         cmocka_unit_test(an_end_that_others_shared_explains_those_begun_before),
         cmocka_unit_test(many_ends_of_any_kind_explain_one_as_well),
+        cmocka_unit_test(a_lost_session_leaves_doubt_about_those_that_were_open_and_are_not_heard),
         cmocka_unit_test(few_unanswered_queries_are_no_loss),
         cmocka_unit_test(many_are_and_cover_what_was_sent_at_about_that_time),
         cmocka_unit_test(a_loss_grows_in_both_directions),

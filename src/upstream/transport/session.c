@@ -438,8 +438,10 @@ static void session_end(struct session *session, int reason)
         report_note_dial(session);
     bool wanted_again = session_note_rest(session, reason);
     log_debug("upstream", "session to %s ends: %s", server->entry->name, error_text(reason));
-    bool explained =
-        session_ends_differently(session, reason) || (is_servers_doing(reason) && session_note_end(session, reason));
+    bool by_server = is_servers_doing(reason);
+    bool explained = session_ends_differently(session, reason) || (by_server && session_note_end(session, reason));
+    if (by_server && !explained && !session->reserved && !list_empty(&session->sent))
+        losses_note_lost(&server->losses, loop_now(server->group->loop));
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
     session_fail_all(session, reason, explained);
