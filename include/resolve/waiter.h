@@ -9,10 +9,13 @@
 #define DOTSTUB_RESOLVE_WAITER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "base/list.h"
 
 struct answer;
+struct key;
 struct lookup;
+struct resolver;
 
 struct waiter {
     struct list_link link; /* the lookup's waiters */
@@ -22,5 +25,8 @@ struct waiter {
     /* Fresh data is slow or cannot be had: true if the waiter took expired data and left. NULL: it wants fresh data only. */
     bool (*take_stale)(struct waiter *waiter);
 };
+
+/* True if there is a lookup of this key: it goes on as if a client had joined it, because a waiter's client has sent its query again. */
+bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);
 
 #endif

@@ -47,8 +47,6 @@ struct lookup {
 /* Waits for the lookup of this key, beginning one in the key's group if there is none; false: limit or memory. Calls nobody before it returns. */
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
                  struct waiter *waiter);
-/* True if there is a lookup of this key: it goes on as if a client had joined it. */
-bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Begins one that nobody waits for, unless there is one. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Goes on from this stage. True: it waits; false: it is over and gone. */

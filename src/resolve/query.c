@@ -13,7 +13,6 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
-#include "lookup.h"
 #include "net/tap.h"
 #include "resolve/query.h"
 

@@ -183,7 +183,7 @@ def signed(query, truth):
     answers = [wire.rr(query.name, query.type, data) for data in zone.data(query.name, query.type, {})]
     negative = query.name.startswith("nx")
     return [wire.message(id=query.question.id, flags=wire.QR | wire.RD | wire.RA | (3 if negative else 0),
-                         question=wire.question_section(query.octets),
+                         question=wire.question_section(query.data),
                          answers=[] if negative else [*answers, rrsig(query.name, time.time() + 1000)],
                          authority=[soa, nsec, rrsig("m.example", time.time() + 1000)] if negative else [],
                          additional=[wire.opt()])]
@@ -216,15 +216,15 @@ def test_stale_responses_are_as_authentic_as_they_were(make_daemon, server):
     end = time.time() + 1
 
     def twist(query, truth):
-        octets = lies.says("q=1", ttl=1)(query, truth)[0]
+        data = lies.says("q=1", ttl=1)(query, truth)[0]
         if query.name == doubtful:
-            return [octets]
-        octets = octets[:3] + bytes([octets[3] | wire.AD]) + octets[4:]
+            return [data]
+        data = data[:3] + bytes([data[3] | wire.AD]) + data[4:]
         if query.name == plain:
-            return [octets]
+            return [data]
         signature = rrsig(query.name, end if query.name == ending else end + 1000)
-        at = len(octets) - len(wire.opt())
-        return [octets[:6] + b"\0\2" + octets[8:at] + signature + octets[at:]]
+        at = len(data) - len(wire.opt())
+        return [data[:6] + b"\0\2" + data[8:at] + signature + data[at:]]
 
     names = {lasting: True, ending: True, plain: False, doubtful: False}
     with server.lying(twist=twist):

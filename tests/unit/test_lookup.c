@@ -776,7 +776,7 @@ static void verdict_is_not_asked_for_again(void **state)
 static void failure_is_kept_for_a_moment(void **state)
 {
     (void)state;
-    resolver_begin(1, 1);
+    begin_with_servers_that_understand_edns(1, 1);
     fake.serve = serve;
     served.rcode = RCODE_SERVFAIL;
     client_ask(&clients[0], "a.test");
@@ -833,7 +833,7 @@ static void failure_is_remembered_for_longer_while_it_lasts(void **state)
 {
     static const unsigned seconds[] = {1, 2, 4, 8, 8};
     (void)state;
-    resolver_begin(1, 1);
+    begin_with_servers_that_understand_edns(1, 1);
     fake.serve = serve;
     served.rcode = RCODE_SERVFAIL;
     for (unsigned i = 0; i < sizeof seconds / sizeof *seconds; i++) {
@@ -855,7 +855,7 @@ static void failure_is_remembered_for_longer_while_it_lasts(void **state)
 static void flush_ends_what_is_remembered_of_failures(void **state)
 {
     (void)state;
-    resolver_begin(1, 1);
+    begin_with_servers_that_understand_edns(1, 1);
     fake.serve = serve;
     served.rcode = RCODE_SERVFAIL;
     ask_again(0, "a.test");
