@@ -940,7 +940,7 @@ static void filtered_response_replaces_the_entry(void **state)
 static void failure_of_another_worker_leaves_a_fresh_entry(void **state)
 {
     (void)state;
-    resolver_begin(1, 1);
+    begin_with_servers_that_understand_edns(1, 1);
     client_ask(&clients[0], "a.test");
     fake_turn();
     uint8_t wire[2048];
