@@ -44,7 +44,8 @@ enum cache_want {
 };
 
 /* Looks for an entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down); those of an expired one are
- * `stale_ttl`. `hash` is key_hash(key). An entry that was put for a key with DO serves the key without DO as well. */
+ * `stale_ttl`. `hash` is key_hash(key). An entry that was put for a key with DO serves the key without DO as well; an NXDOMAIN without
+ * alias serves all types of its name, the type in the copy's question is 0 then. */
 enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
                             enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
                             struct cache_found *found);
@@ -66,7 +67,7 @@ uint64_t cache_epoch(const struct cache *cache);
 int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms,
               uint64_t epoch) MUST_CHECK;
 
-/* Makes the entry of this key, if there is one, unfindable. */
+/* Makes the entry of this key unfindable, and an NXDOMAIN for its name. */
 void cache_remove(struct cache *cache, const struct key *key, uint64_t hash);
 /* Makes everything unfindable at once. */
 void cache_flush(struct cache *cache);

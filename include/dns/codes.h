@@ -45,6 +45,7 @@ enum {
 };
 
 enum {
+    TYPE_NONE = 0, /* reserved: no record has it */
     TYPE_A = 1,
     TYPE_NS = 2,
     TYPE_SOA = 6,

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include "base/mem.h"
 #include "cache/inside.h"
+#include "dns/codes.h"
 #include "dns/edit.h"
 #include "dns/rewrite.h"
 #include "dns/ttl.h"
@@ -62,9 +63,9 @@ static bool has_ttl_0(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned
     return false;
 }
 
-enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
-                            enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
-                            struct cache_found *found)
+static enum cache_result get_one(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
+                                 enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
+                                 struct cache_found *found)
 {
     struct shard *shard = shard_of(cache, hash);
     enum cache_result result = CACHE_MISS;
@@ -106,6 +107,46 @@ out:
     return result;
 }
 
+/* --- names that do not exist --- */
+
+/* The key of the entry that says so, whatever the type (RFC 2308 section 5). */
+static uint64_t denial_key(const struct key *key, struct key *out)
+{
+    key_copy(out, key);
+    out->type = TYPE_NONE;
+    return key_hash(out);
+}
+
+/* True if the response says of its query's name, and not of a name that an alias leads to, that it does not exist. */
+static bool is_denial(const struct answer *answer)
+{
+    return answer->rcode == RCODE_NXDOMAIN && read_u16(answer->wire + MESSAGE_HEADER - 6) == 0;
+}
+
+static uint64_t age_of(const struct cache_found *found)
+{
+    return found->expired_ms + (uint64_t)found->original_ttl * 1000;
+}
+
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
+                            enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
+                            struct cache_found *found)
+{
+    enum cache_result result = get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found), denial;
+    if (result == CACHE_HIT || result == CACHE_TOO_BIG)
+        return result;
+    struct key denied;
+    uint64_t denied_hash = denial_key(key, &denied), age = result == CACHE_EXPIRED ? age_of(found) : UINT64_MAX;
+    denial = get_one(cache, &denied, denied_hash, now_ms, want, stale_ttl, out, cap, found);
+    if (denial == CACHE_MISS)
+        return result;
+    if (denial == CACHE_TOO_BIG ||
+        (found->answer.rcode == RCODE_NXDOMAIN && (denial == CACHE_HIT || age_of(found) < age)))
+        return denial;
+    /* What expired later than the denial is the newer of the two. */
+    return result == CACHE_EXPIRED ? get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found) : CACHE_MISS;
+}
+
 void cache_set_rotation(struct cache *cache, bool on)
 {
     atomic_store_explicit(&cache->rotate, on, memory_order_relaxed);
@@ -132,15 +173,22 @@ uint64_t cache_epoch(const struct cache *cache)
     return atomic_load_explicit(&cache->epoch, memory_order_relaxed);
 }
 
-int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms,
-              uint64_t epoch)
+/* The entry says something else than what is known now. */
+static void forget_one(struct cache *cache, const struct key *key, uint64_t hash)
+{
+    struct shard *shard = shard_of(cache, hash);
+
+    pthread_mutex_lock(&shard->lock);
+    shard_remove(shard, key, hash);
+    pthread_mutex_unlock(&shard->lock);
+}
+
+static int put_one(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer,
+                   uint64_t now_ms, uint64_t epoch)
 {
     struct shard *shard = shard_of(cache, hash);
     int status = -ECANCELED;
 
-    assert(answer->ttl > 0);
-    if (answer->len > MESSAGE_MAX || answer->ttl_count > MESSAGE_MAX_RECORDS)
-        return -ENOSPC;
     pthread_mutex_lock(&shard->lock);
     if (epoch == cache_epoch(cache)) {
         shard_put(shard, key, hash, answer, now_ms);
@@ -150,13 +198,30 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
     return status;
 }
 
+int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms,
+              uint64_t epoch)
+{
+    struct key denied;
+
+    assert(answer->ttl > 0);
+    if (answer->len > MESSAGE_MAX || answer->ttl_count > MESSAGE_MAX_RECORDS)
+        return -ENOSPC;
+    if (!is_denial(answer))
+        return put_one(cache, key, hash, answer, now_ms, epoch);
+    uint64_t denied_hash = denial_key(key, &denied);
+    int status = put_one(cache, &denied, denied_hash, answer, now_ms, epoch);
+    if (status == 0)
+        forget_one(cache, key, hash);
+    return status;
+}
+
 void cache_remove(struct cache *cache, const struct key *key, uint64_t hash)
 {
-    struct shard *shard = shard_of(cache, hash);
+    struct key denied;
+    uint64_t denied_hash = denial_key(key, &denied);
 
-    pthread_mutex_lock(&shard->lock);
-    shard_remove(shard, key, hash);
-    pthread_mutex_unlock(&shard->lock);
+    forget_one(cache, key, hash);
+    forget_one(cache, &denied, denied_hash);
 }
 
 static void next_epoch(struct cache *cache)

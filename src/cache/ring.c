@@ -139,6 +139,7 @@ void entry_write(struct entry *entry, const struct key *key, uint64_t hash, cons
     message = (uint8_t *)(entry->ttl_offsets + entry->ttl_count);
     memcpy(message, answer->wire + ID_LEN, answer->len - ID_LEN);
     memcpy(message + MESSAGE_HEADER - ID_LEN, key->name, key->name_len);
+    write_u16(message + MESSAGE_HEADER - ID_LEN + key->name_len, key->type);
     if (extra > 0)
         write_extra(message + answer->len - ID_LEN, extra, answer);
 }

@@ -241,11 +241,14 @@ void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const 
 
 void shard_remove(struct shard *shard, const struct key *key, uint64_t hash)
 {
-    struct entry *entry = ring_find(&shard->main, key, hash);
-    struct ring *ring = entry ? &shard->main : &shard->small;
+    struct key any = without_do(key);
+    struct ring *ring = &shard->main;
+    struct entry *entry = ring_find(ring, &any, hash);
 
-    if (!entry)
-        entry = ring_find(ring, key, hash);
+    if (!entry) {
+        ring = &shard->small;
+        entry = ring_find(ring, &any, hash);
+    }
     if (entry)
         ring_kill(ring, entry);
 }

@@ -40,6 +40,8 @@ struct entry *shard_find(const struct shard *shard, const struct key *key, uint6
 void shard_remove(struct shard *shard, const struct key *key, uint64_t hash);
 /* As cache_put. */
 void shard_put(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, uint64_t now_ms);
+/* Makes the entry that serves this key, or this key without DO, unfindable. */
+void shard_remove(struct shard *shard, const struct key *key, uint64_t hash);
 /* Stores what was taken from another cache, as old and as popular as it was there, in the ring it was in. False: the key has an
  * answer already, which is newer. */
 bool shard_restore(struct shard *shard, const struct key *key, uint64_t hash, const struct answer *answer, bool in_main,

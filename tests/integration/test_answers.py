@@ -189,6 +189,27 @@ def signed(query, truth):
                          additional=[wire.opt()])]
 
 
+def test_a_name_that_does_not_exist_has_no_type(make_daemon, server):
+    """One upstream query; but a name whose alias leads to one is asked for with each type. So with expired data."""
+    daemon = make_daemon(server, cache={"prefetch": False})
+    for tcp in (False, True):
+        for rdtype in ("A", "AAAA", "TXT", "DS", "A"):
+            for name in (f"t{tcp:d}.nx.soa1-1.example", f"cname1.t{tcp:d}.nx.example"):
+                response = daemon.ask(name, rdtype, tcp=tcp)
+                assert response.rcode() == 3 and response.question[0].rdtype == wire.type_number(rdtype)
+    assert len(server.asked("t1.nx.soa1-1.example")) <= 2
+    assert len(server.asked("cname1.t0.nx.example")) == len(server.asked("cname1.t1.nx.example")) == 4
+    server.refuse()
+    server.kill()
+
+    def stale():
+        response = daemon.ask("t0.nx.soa1-1.example", "MX", edns=True)
+        return response if 19 in [code for code, _ in wire.extended_errors(response)] else None
+
+    assert eventually(stale, what="a stale NXDOMAIN").rcode() == 3
+    assert {query.type for query in server.asked("t0.nx.soa1-1.example")} <= {zone.A, zone.AAAA, zone.TXT, zone.MX, 43}
+
+
 def test_one_entry_serves_clients_with_do_and_without(daemon, server):
     with server.lying(twist=signed):
         for tcp in (False, True):

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "dns/codes.h"
 #include "base/mem.h"
 #include "cache/cache.h"
 #include "tests/unit/answers.h"
@@ -269,6 +270,68 @@ static void entry_with_do_serves_both(void **state)
     assert_int_equal(get_sample(0), CACHE_MISS);
     cache_stats(cache, &stats);
     assert_int_equal(stats.entries, 1);
+}
+
+static enum cache_result get_type(uint16_t type, uint64_t now_ms, enum cache_want want)
+{
+    sample.key.type = type;
+    sample.hash = key_hash(&sample.key);
+    return cache_get(cache, &sample.key, sample.hash, now_ms, want, 30, out, sizeof(out), &found);
+}
+
+static void put_type(uint16_t type, uint16_t rcode, unsigned records, uint64_t now_ms)
+{
+    sample_key(&sample, 1);
+    sample.key.type = type;
+    sample.hash = key_hash(&sample.key);
+    sample_answer(&sample, records, rcode, 300);
+    sample.answer.rcode = rcode;
+    sample.answer.wire[3] = (uint8_t)((sample.answer.wire[3] & 0xf0) | rcode);
+    put_sample(now_ms);
+}
+
+static void name_that_does_not_exist_has_no_type(void **state)
+{
+    (void)state;
+    put_type(TYPE_AAAA, RCODE_NOERROR, 1, 0);
+    put_type(TYPE_A, RCODE_NOERROR, 1, 1000);
+    put_type(TYPE_A, RCODE_NXDOMAIN, 0, 2000);
+    assert_int_equal(get_type(TYPE_A, 2000, CACHE_FRESH), CACHE_HIT); /* the positive entry is gone */
+    assert_int_equal(found.answer.rcode, RCODE_NXDOMAIN);
+    assert_int_equal(get_type(TYPE_TXT, 2000, CACHE_FRESH), CACHE_HIT);
+    assert_int_equal(found.answer.rcode, RCODE_NXDOMAIN);
+    assert_int_equal(get_type(TYPE_AAAA, 2000, CACHE_FRESH), CACHE_HIT); /* still fresh */
+    assert_int_equal(found.answer.rcode, RCODE_NOERROR);
+    sample.key.flags = KEY_DO;
+    assert_int_equal(get_type(TYPE_TXT, 2000, CACHE_FRESH), CACHE_MISS);
+    sample.key.flags = KEY_CD;
+    assert_int_equal(get_type(TYPE_TXT, 2000, CACHE_FRESH), CACHE_MISS);
+    sample_key(&sample, 2);
+    assert_int_equal(get_type(TYPE_TXT, 2000, CACHE_FRESH), CACHE_MISS);
+}
+
+static void newer_of_two_expired_entries_is_given(void **state)
+{
+    (void)state;
+    enum { LATER = 10 * 300 * 1000 };
+    put_type(TYPE_AAAA, RCODE_NOERROR, 1, 0);
+    put_type(TYPE_A, RCODE_NXDOMAIN, 0, 1000);
+    assert_int_equal(get_type(TYPE_AAAA, LATER, CACHE_STALE), CACHE_EXPIRED);
+    assert_int_equal(found.answer.rcode, RCODE_NXDOMAIN);
+    put_type(TYPE_AAAA, RCODE_NOERROR, 1, 2000);
+    assert_int_equal(get_type(TYPE_AAAA, LATER, CACHE_STALE), CACHE_EXPIRED);
+    assert_int_equal(found.answer.rcode, RCODE_NOERROR);
+    assert_int_equal(get_type(TYPE_TXT, LATER, CACHE_STALE), CACHE_EXPIRED);
+    assert_int_equal(found.answer.rcode, RCODE_NXDOMAIN);
+    assert_int_equal(get_type(TYPE_TXT, LATER, CACHE_FRESH), CACHE_MISS);
+}
+
+static void alias_to_a_name_that_does_not_exist_is_of_one_type(void **state)
+{
+    (void)state;
+    put_type(TYPE_A, RCODE_NXDOMAIN, 1, 0);
+    assert_int_equal(get_type(TYPE_A, 0, CACHE_FRESH), CACHE_HIT);
+    assert_int_equal(get_type(TYPE_TXT, 0, CACHE_FRESH), CACHE_MISS);
 }
 
 static void ttls_go_down_by_whole_seconds(void **state)
@@ -790,6 +853,9 @@ int main(void)
         TEST(a_key_longer_than_the_message_is_not_answered),
         TEST(keys_that_differ_in_cd_or_group_live_side_by_side),
         TEST(entry_with_do_serves_both),
+        TEST(name_that_does_not_exist_has_no_type),
+        TEST(newer_of_two_expired_entries_is_given),
+        TEST(alias_to_a_name_that_does_not_exist_is_of_one_type),
         TEST(ttls_go_down_by_whole_seconds),
         TEST(an_answer_lives_for_its_ttl_to_the_millisecond),
         TEST(an_expired_answer_is_given_only_to_who_wants_it_stale),
