@@ -134,8 +134,9 @@ const struct option options[] = {
      .type = OPTION_BOOLEAN,
      IN(cache.rotate),
      .unset = "yes",
-     .help = "Change the order of the addresses of a name (and of its mail servers) from response to response, so that "
-             "clients that take the first one are spread over all."},
+     .help =
+         "Change the order of the A, AAAA and MX records of a name from response to response, so that clients that take "
+         "the first one are spread over all."},
     {.key = "cache.serve-stale",
      .type = OPTION_DURATION,
      IN(cache.serve_stale),

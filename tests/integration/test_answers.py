@@ -237,15 +237,15 @@ def test_stale_responses_are_as_authentic_as_they_were(make_daemon, server):
     end = time.time() + 1
 
     def twist(query, truth):
-        data = lies.says("q=1", ttl=1)(query, truth)[0]
+        message = lies.says("q=1", ttl=1)(query, truth)[0]
         if query.name == doubtful:
-            return [data]
-        data = data[:3] + bytes([data[3] | wire.AD]) + data[4:]
+            return [message]
+        message = message[:3] + bytes([message[3] | wire.AD]) + message[4:]
         if query.name == plain:
-            return [data]
+            return [message]
         signature = rrsig(query.name, end if query.name == ending else end + 1000)
-        at = len(data) - len(wire.opt())
-        return [data[:6] + b"\0\2" + data[8:at] + signature + data[at:]]
+        at = len(message) - len(wire.opt())
+        return [message[:6] + b"\0\2" + message[8:at] + signature + message[at:]]
 
     names = {lasting: True, ending: True, plain: False, doubtful: False}
     with server.lying(twist=twist):
