@@ -22,6 +22,7 @@
     X(tcp_held, "TCP clients that had to wait for a place because all others were busy")                               \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
     X(queries_received, "queries taken in")                                                                            \
+    X(queries_trailing, "queries with bytes after their last record, which were ignored")                              \
     X(queries_finished, "queries answered")                                                                            \
     X(queries_dropped, "queries given up without an answer: client gone, policy, memory")                              \
     X(drops_policy, "of these, because access.deny says so")                                                           \

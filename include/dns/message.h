@@ -33,9 +33,9 @@
 /* What to do with a client's message. */
 enum request_verdict {
     REQUEST_OK,
-    REQUEST_SILENT,  /* shorter than a header, or QR=1: no answer at all */
-    REQUEST_FORMERR, /* QDCOUNT not 1, answer or authority records (but for the SOA of an IXFR), bad name, lying counts, second OPT, bytes left over,
-                        a broken EDNS option */
+    REQUEST_SILENT, /* shorter than a header, or QR=1: no answer at all */
+    REQUEST_FORMERR, /* QDCOUNT not 1, answer or authority records (but for the SOA of an IXFR), bad name, lying counts, second OPT, a broken
+                        EDNS option */
     REQUEST_NOTIMP,  /* opcode other than QUERY, or a query with TSIG or SIG(0) */
     REQUEST_BADVERS, /* EDNS version above 0 (RFC 6891 section 6.1.3) */
 };
@@ -49,7 +49,8 @@ struct request {
     uint8_t name_len; /* octets of the name at offset MESSAGE_HEADER, as the client wrote it */
     uint16_t type, class;
     uint16_t question_end; /* offset behind the question */
-    bool edns;             /* had an OPT; the following are 0 otherwise */
+    bool trailing;         /* bytes follow the last record; they are ignored */
+    bool edns;             /* had an OPT, and the whole message could be read; the following are 0 otherwise */
     bool dnssec_ok;
     bool wants_keepalive; /* edns-tcp-keepalive option present (RFC 7828) */
     uint16_t opt_at;      /* offset of the OPT */

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * - Verdicts are found in one order: silence, opcode, format, EDNS version, signature. What was read of the
- *   EDNS part is given only if the whole message could be read.
+ *   EDNS part is given only if the whole message could be read, be its counts those of a query or not.
+ * - Bytes behind the last record are ignored.
  * - A plain query (one question, at most an OPT) is read without any table. Whatever else stands in the
  *   additional section goes through the same walk as answers do.
  * - The name of a question is not compressed: no name stands before it.
@@ -42,13 +43,13 @@ static enum request_verdict read_opt(struct request *request, const uint8_t *wir
     request->opt_at = (uint16_t)at;
     request->dnssec_ok = opt.dnssec_ok;
     request->udp_size = opt.udp_size < UDP_SIZE_MIN ? UDP_SIZE_MIN : opt.udp_size;
+    if (opt.version) /* its options may have another format */
+        return REQUEST_BADVERS;
     while (opt_next(&cursor, &code, &data)) {
         if (code == LDNS_EDNS_KEEPALIVE && data.len == 0)
             request->wants_keepalive = true;
     }
-    if (cursor.failed)
-        return REQUEST_FORMERR;
-    return opt.version ? REQUEST_BADVERS : REQUEST_OK;
+    return cursor.failed ? REQUEST_FORMERR : REQUEST_OK;
 }
 
 /* The four counts of a header as one number, that of the questions uppermost. */
@@ -59,7 +60,17 @@ static unsigned count_of(uint64_t counts, unsigned section)
     return counts >> section & 0xffff;
 }
 
-/* Any records, in any section: rare, so the table lies on the stack. */
+static bool walk_questions(struct walk *walk, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!walk_name(walk, walk->len, i > 0) || walk->len - walk->at < QUESTION_FIXED)
+            return false;
+        walk->at += QUESTION_FIXED;
+    }
+    return true;
+}
+
+/* Any questions and records, in any section: rare, so the table lies on the stack. */
 static __attribute__((noinline)) enum request_verdict read_records(struct bytes wire, struct request *request,
                                                                    uint64_t counts)
 {
@@ -70,9 +81,8 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
     bool is_signed = false;
     walk_start(&walk, wire, name_at);
     walk.may_be_empty = request->opcode != LDNS_PACKET_QUERY;
-    if (!walk_name(&walk, wire.len, false))
+    if (!walk_questions(&walk, count_of(counts, COUNT_QUESTIONS)))
         return REQUEST_FORMERR;
-    walk.at = request->question_end;
     unsigned before_additional = count_of(counts, COUNT_ANSWERS) + count_of(counts, COUNT_AUTHORITIES);
     for (unsigned i = 0; i < before_additional + count_of(counts, COUNT_ADDITIONAL); i++) {
         if (!walk_record(&walk, &record) || (record.type == LDNS_RR_TYPE_OPT && i < before_additional))
@@ -82,8 +92,7 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
                                (struct bytes){wire.data + record.rdata, record.end - record.rdata});
         is_signed = is_signed || record_signs_message(&walk, &record);
     }
-    if (walk.at != wire.len)
-        return REQUEST_FORMERR;
+    request->trailing = walk.at != wire.len;
     return verdict == REQUEST_OK && is_signed ? REQUEST_NOTIMP : verdict;
 }
 
@@ -94,21 +103,27 @@ static bool only_opt_follows(struct bytes rest)
            read_u16(rest.data + 9) == rest.len - 1 - RECORD_FIXED;
 }
 
-/* Reads everything behind the question. A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995
- * section 3). What other opcodes have is their own affair. */
+/* A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995 section 3). What other opcodes have is
+ * their own affair. */
+static bool has_sections_of_responses(const struct request *request, uint64_t counts)
+{
+    return request->opcode == LDNS_PACKET_QUERY &&
+           (count_of(counts, COUNT_ANSWERS) > 0 ||
+            (count_of(counts, COUNT_AUTHORITIES) > 0 && request->type != LDNS_RR_TYPE_IXFR));
+}
+
+/* Reads everything behind the question. */
 static enum request_verdict read_rest(struct bytes wire, struct request *request, uint64_t counts)
 {
     struct bytes rest = {wire.data + request->question_end, wire.len - request->question_end};
     uint64_t records = counts & ~(UINT64_C(0xffff) << COUNT_QUESTIONS);
-    if (records == 0)
-        return rest.len ? REQUEST_FORMERR : REQUEST_OK;
+    if (records == 0) {
+        request->trailing = rest.len > 0;
+        return REQUEST_OK;
+    }
     if (records == UINT64_C(1) << COUNT_ADDITIONAL && only_opt_follows(rest))
         return read_opt(request, wire.data, request->question_end,
                         (struct bytes){rest.data + 1 + RECORD_FIXED, rest.len - 1 - RECORD_FIXED});
-    if (request->opcode == LDNS_PACKET_QUERY &&
-        (count_of(counts, COUNT_ANSWERS) > 0 ||
-         (count_of(counts, COUNT_AUTHORITIES) > 0 && request->type != LDNS_RR_TYPE_IXFR)))
-        return REQUEST_FORMERR;
     return read_records(wire, request, counts);
 }
 
@@ -121,7 +136,6 @@ static void forget_edns(struct request *request)
 
 enum request_verdict message_parse_request(struct bytes wire, struct request *out)
 {
-    enum request_verdict verdict = REQUEST_FORMERR;
     if (wire.len < MESSAGE_HEADER || wire.len > MESSAGE_MAX || LDNS_QR_WIRE(wire.data))
         return REQUEST_SILENT;
     uint64_t counts;
@@ -134,10 +148,12 @@ enum request_verdict message_parse_request(struct bytes wire, struct request *ou
         .udp_size = UDP_SIZE_MIN,
     };
     out->has_question = counts >> COUNT_QUESTIONS > 0 && read_question(wire, out);
-    if (out->has_question && counts >> COUNT_QUESTIONS == 1)
-        verdict = read_rest(wire, out, counts);
+    bool one = out->has_question && counts >> COUNT_QUESTIONS == 1;
+    enum request_verdict verdict = one ? read_rest(wire, out, counts) : read_records(wire, out, counts);
     if (verdict == REQUEST_FORMERR)
         forget_edns(out);
+    else if (!one || has_sections_of_responses(out, counts))
+        verdict = REQUEST_FORMERR;
     return out->opcode == LDNS_PACKET_QUERY ? verdict : REQUEST_NOTIMP;
 }
 

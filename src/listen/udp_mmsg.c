@@ -34,7 +34,8 @@ struct udp_mmsg {
     unsigned received;
     unsigned first, count;
     struct batch in, out;
-    uint8_t query[UDP_BATCH][UDP_QUERY_MAX];
+    uint8_t query[UDP_BATCH]
+                 [UDP_QUERY_MAX + 64]; /* at multiples of 4,096 all would share few lines of the processor's cache */
     uint8_t responses[UDP_BATCH * UDP_RESPONSE_MAX];
 };
 

@@ -467,6 +467,8 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     query->how = HOW_HIT;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
+    if (query->request.trailing)
+        counter_add(resolver->counters, COUNTER_queries_trailing, 1);
     if (IS_TAPPED(resolver))
         query_tap(query, TAP_CLIENT_QUERY, wire);
     resolver->tally.tcp += query->origin.tcp;

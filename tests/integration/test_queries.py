@@ -111,8 +111,6 @@ BROKEN = {
     "an option longer than its OPT": wire.message(
         "a.example", additional=[wire.opt()[:-2] + b"\0\5\0\x0f\0\xff\0"]),
     "half an option": wire.message("a.example", additional=[wire.opt()[:-2] + b"\0\3\0\x0f\0"]),
-    "a byte left over": wire.message("a.example", tail=b"\0"),
-    "bytes left over behind the OPT": wire.message("a.example", additional=[wire.opt()], tail=b"\0\0"),
 }
 
 
@@ -133,6 +131,42 @@ def test_a_malformed_query_over_tcp_is_a_format_error(daemon, broken):
         client.send(BROKEN[broken])
         answer = client.receive()
         assert answer is not None and rcode_of(answer) == FORMERR
+
+
+@pytest.mark.parametrize("additional", [[], [wire.opt()]])
+def test_bytes_behind_the_last_record_are_ignored(daemon, additional):
+    sent = wire.message("a.example", additional=additional, tail=b"\0\0")
+    with daemon.udp() as client:
+        answer = answered(client, sent)
+        assert rcode_of(answer) == NOERROR and answer[7] == 1 and answer[11] == len(additional)
+    with daemon.tcp() as client:
+        client.send(sent)
+        assert rcode_of(client.receive()) == NOERROR
+
+
+@pytest.mark.parametrize("questions", [b"", QUESTION + QUESTION])
+def test_a_format_error_has_an_opt_if_the_query_had(daemon, questions):
+    count = len(questions) // len(QUESTION)
+    sent = wire.message(question=questions, additional=[wire.opt()], counts=(count, 0, 0, 1))
+    with daemon.udp() as client:
+        answer = answered(client, sent)
+    assert rcode_of(answer) == FORMERR and answer[11] == 1 and len(answer) <= len(sent)
+
+
+def test_a_later_edns_version_may_have_options_of_its_own(daemon):
+    opt = wire.opt(version=1)
+    with daemon.udp() as client:
+        answer = answered(client, wire.message("a.example", additional=[opt[:-2] + b"\0\1\0"]))
+    assert rcode_of(answer) == 0 and answer[11] == 1 and answer[-6] == 1  # BADVERS: the upper bits are in the OPT
+
+
+def test_a_query_of_4096_bytes_over_udp(daemon):
+    size = 4096 - len(wire.message("a.example", additional=[wire.opt()])) - 4
+    padded = wire.opt(options=[(12, bytes(size))])
+    sent = wire.message("a.example", additional=[padded])
+    assert len(sent) == 4096
+    with daemon.udp() as client:
+        assert rcode_of(answered(client, sent)) == NOERROR
 
 
 @pytest.mark.parametrize("version", [1, 2, 255])

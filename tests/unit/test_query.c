@@ -64,7 +64,7 @@ static void what_cannot_be_read_is_refused_by_kind(void **state)
     resolver_begin(1, 1);
     SEND(0, "\0\1\1\0\0\0\0\0\0\0\0\0");
     assert_int_equal(clients[0].rcode, RCODE_FORMERR);
-    SEND(1, "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1\0");
+    SEND(1, "\0\1\1\0\0\1\0\1\0\0\0\0\1a\0\0\1\0\1\0");
     assert_int_equal(clients[1].rcode, RCODE_FORMERR);
     SEND(2, "\0\1\21\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1");
     assert_int_equal(clients[2].rcode, RCODE_NOTIMP);
@@ -73,6 +73,18 @@ static void what_cannot_be_read_is_refused_by_kind(void **state)
     assert_int_equal(fake_counted(COUNTER_queries_finished), 4);
     fake_turn();
     assert_int_equal(fake_dials(), 0);
+}
+
+static void bytes_behind_a_query_are_ignored_and_counted(void **state)
+{
+    (void)state;
+    static const char query[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1\0";
+    resolver_begin(1, 1);
+    fake.serve = serve;
+    client_send(&clients[0], query, sizeof query - 1);
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(fake_counted(COUNTER_queries_trailing), 1);
 }
 
 static void batch_is_taken_in_before_it_is_walked(void **state)
@@ -459,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_no_query_gets_silence),
         TEST(what_cannot_be_read_is_refused_by_kind),
+        TEST(bytes_behind_a_query_are_ignored_and_counted),
         TEST(batch_is_taken_in_before_it_is_walked),
         TEST(query_without_rd_is_answered_from_the_cache_only),
         TEST(each_gets_its_own_question_and_opt),

@@ -497,7 +497,7 @@ static void test_junk_is_survived(void **state)
 /* It would be a good query if it ended where our room ends. */
 static void test_what_is_too_long_is_not_judged_by_its_beginning(void **state)
 {
-    uint8_t query[2049] = {0}, answer[512];
+    uint8_t query[4097] = {0}, answer[512];
     (void)state;
     int fd = client_from("127.0.0.1");
     size_t len = write_question(query, 3, "now.example");
@@ -505,14 +505,14 @@ static void test_what_is_too_long_is_not_judged_by_its_beginning(void **state)
     write_u16(query + 10, 1);
     memcpy(query + len, opt, sizeof opt);
     len += sizeof opt;
-    write_u16(query + len, (uint16_t)(2048 - len - 2));
+    write_u16(query + len, (uint16_t)(4096 - len - 2));
     write_u16(query + len + 2, 65001);
-    write_u16(query + len + 4, (uint16_t)(2048 - len - 6));
-    send_to(fd, &at, query, 2048);
+    write_u16(query + len + 4, (uint16_t)(4096 - len - 6));
+    send_to(fd, &at, query, 4096);
     assert_true(TURN_UNTIL(is_readable(fd)));
     assert_true(recv(fd, answer, sizeof answer, 0) > 12);
     assert_int_not_equal(answer[3] & 0xf, RCODE_FORMERR);
-    send_to(fd, &at, query, 2049);
+    send_to(fd, &at, query, 4097);
     assert_true(TURN_UNTIL(is_readable(fd)));
     assert_int_equal(recv(fd, answer, sizeof answer, 0), 12);
     assert_int_equal(answer[3] & 0xf, RCODE_FORMERR);
