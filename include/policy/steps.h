@@ -8,8 +8,7 @@
 
 #include "resolve/step.h"
 
-/* Who may ask, and what is never asked upstream: clients outside access.allow, RD=0 from beyond loopback, meta types and
- * classes, ANY (RFC 8482), CHAOS. */
+/* Clients outside access.allow; meta types and classes, CHAOS; ANY over UDP from beyond loopback, which is sent to TCP. */
 extern const struct step step_refuse;
 /* health.name: answered while this process takes queries, REFUSED while it drains. */
 extern const struct step step_health;

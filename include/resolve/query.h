@@ -110,6 +110,8 @@ enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const 
 enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text);
 /* The same with any number of extended errors. */
 enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede);
+/* Answers with header and question and TC=1: the client comes again over TCP. No step sees it. */
+enum verdict query_truncated(struct query *query);
 /* The response that query_error_with would send, for query_answer: header and question, in the resolver's room for big responses. */
 struct answer query_error_response(const struct query *query, uint16_t rcode, const struct ede_list *ede);
 /* No answer. `why`: COUNTER_drops_policy and its like. */

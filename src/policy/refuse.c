@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who may ask, and questions that are never asked upstream.
  *
- * The order: who asks; types that mean nothing in any class; the class (only IN goes further); ANY; RD=0.
+ * The order: the client; types that mean nothing in any class; the class (only IN goes further); ANY.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +11,8 @@
 #include "local.h"
 #include "policy/steps.h"
 
-#define RFC8482_TTL 3600
-#define STRING_MAX  255 /* octets of a character string (RFC 1035 section 3.3) */
-#define QUOTED_MAX  (4 * STRING_MAX + 3)
+#define STRING_MAX 255 /* octets of a character string (RFC 1035 section 3.3) */
+#define QUOTED_MAX (4 * STRING_MAX + 3)
 
 /* The snapshot. */
 struct refuse_rules {
@@ -113,12 +112,6 @@ static enum verdict answer_chaos(struct query *query, const struct refuse_rules 
     return local_answer(query, RCODE_NOERROR, &txt, 1, NULL, 0);
 }
 
-static enum verdict answer_any(struct query *query)
-{
-    struct record_text hinfo = {NULL, "HINFO", RFC8482_TTL, "\"RFC8482\" \"\""};
-    return local_answer(query, RCODE_NOERROR, &hinfo, 1, NULL, 0);
-}
-
 static enum verdict run(struct query *query, void *state)
 {
     const struct refuse_rules *rules = ((const struct refuse *)state)->rules;
@@ -133,10 +126,9 @@ static enum verdict run(struct query *query, void *state)
         return answer_chaos(query, rules);
     if (key->class != CLASS_IN)
         return refuse(query, RCODE_REFUSED, EDE_NONE);
-    if (key->type == TYPE_ANY)
-        return answer_any(query);
-    if (!(query->request.flags & FLAG_RD) && !addr_is_loopback(&query->origin.client)) /* cache snooping */
-        return refuse(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
+    /* The responses are large, and over UDP the address may be another's: over TCP it is the client's own. */
+    if (key->type == TYPE_ANY && !query->origin.tcp && !addr_is_loopback(&query->origin.peer))
+        return query_truncated(query);
     return NEXT;
 }
 

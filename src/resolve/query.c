@@ -258,9 +258,10 @@ struct answer query_error_response(const struct query *query, uint16_t rcode, co
     return (struct answer){.wire = big, .len = len, .rcode = rcode, .additional = len, .ede = *ede};
 }
 
+enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
+
 enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
-    enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
     count_error(query->resolver->counters, rcode);
     if (query->how == HOW_HIT)
         query->how = HOW_LOCAL;
@@ -276,6 +277,20 @@ enum verdict query_error_with(struct query *query, uint16_t rcode, const struct 
         return query_drop(query, COUNTER_drops_no_room);
     size_t len = edit_error(room, ERROR_ROOM, rcode, true, ede, &client);
     return query_send(query, room, len, rcode, ede);
+}
+
+enum verdict query_truncated(struct query *query)
+{
+    struct edit_client client = query_client(query, false);
+    uint8_t *room = query->origin.ops->room(query, ERROR_ROOM);
+    if (!room)
+        return query_drop(query, COUNTER_drops_no_room);
+    counter_add(query->resolver->counters, COUNTER_responses_truncated, 1);
+    query->how = HOW_LOCAL;
+    size_t len = edit_error(room, ERROR_ROOM, RCODE_NOERROR, true, NULL, &client);
+    room[MESSAGE_FLAGS] |= FLAG_TC >> 8;
+    const struct ede_list none = {.count = 0};
+    return query_send(query, room, len, RCODE_NOERROR, &none);
 }
 
 enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)

@@ -235,6 +235,9 @@ static enum verdict run(struct query *query, void *state)
         query->origin.ops->look(query);
         return NEXT;
     }
+    /* What the cache holds tells what others asked for (cache snooping). */
+    if (!(query->request.flags & FLAG_RD) && !addr_is_loopback(&query->origin.client))
+        return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
     uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);

@@ -149,7 +149,7 @@ static inline void client_init_origin(struct client *client)
     client->origin.ops = &client_ops;
     client->origin.owner = client;
     if (!client->origin.client.sa.sa_family) {
-        int status = addr_parse(&client->origin.client, "198.51.100.1", 4000);
+        int status = addr_parse(&client->origin.client, client->no_rd ? "127.0.0.1" : "198.51.100.1", 4000);
         assert(status == 0);
     }
     if (!client->origin.peer.sa.sa_family)

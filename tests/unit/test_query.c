@@ -116,6 +116,38 @@ static void batch_is_taken_in_before_it_is_walked(void **state)
     assert_int_equal(clients[1].answers, 1);
 }
 
+/* Only the cache is closed to it; what steps before it say goes out. */
+static enum verdict say_local(struct query *query, void *state)
+{
+    (void)state;
+    return query->key.name[1] == 'l' ? query_error(query, RCODE_NXDOMAIN, EDE_NONE, NULL) : NEXT;
+}
+
+static void query_without_rd_from_beyond_loopback_is_not_told_of_the_cache(void **state)
+{
+    (void)state;
+    static const struct step local = {.name = "local", .run = say_local};
+    static const struct step *const order[] = {&local, &step_cache, &step_lookup, NULL};
+    static const char *const addresses[] = {"198.51.100.1", "2001:db8::1", "127.9.9.9", "::1"};
+    client_order = order;
+    resolver_begin(1, 1);
+    client_order = client_steps;
+    fake.serve = serve;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    for (unsigned i = 0; i < 4; i++) {
+        struct client *cached = &clients[1 + 2 * i], *answered = &clients[2 + 2 * i];
+        cached->no_rd = answered->no_rd = true;
+        assert_int_equal(addr_parse(&cached->origin.client, addresses[i], 4000), 0);
+        answered->origin.client = cached->origin.client;
+        client_ask(cached, "a.test");
+        client_ask(answered, "local.test");
+        assert_int_equal(cached->rcode, i < 2 ? RCODE_REFUSED : RCODE_NOERROR);
+        assert_int_equal(cached->ede, i < 2 ? EDE_NOT_AUTHORITATIVE : EDE_NONE);
+        assert_int_equal(answered->rcode, RCODE_NXDOMAIN);
+    }
+}
+
 static void query_without_rd_is_answered_from_the_cache_only(void **state)
 {
     (void)state;
@@ -474,6 +506,7 @@ int main(void)
         TEST(bytes_behind_a_query_are_ignored_and_counted),
         TEST(batch_is_taken_in_before_it_is_walked),
         TEST(query_without_rd_is_answered_from_the_cache_only),
+        TEST(query_without_rd_from_beyond_loopback_is_not_told_of_the_cache),
         TEST(each_gets_its_own_question_and_opt),
         TEST(repeated_query_gets_one_answer),
         TEST(other_id_client_peer_or_connection_is_no_repetition),

@@ -132,8 +132,8 @@ static void what_is_answered_here_is_local_or_refused(void **state)
     clients[0].no_rd = true;
     client_ask(&clients[0], "a.test");
     fake_turn();
-    assert_string_equal(
-        logged(), "client=127.0.0.1 transport=udp name=a.test. type=A rcode=REFUSED how=refused ms=0 ede=20\n");
+    assert_string_equal(logged(),
+                        "client=127.0.0.1 transport=udp name=a.test. type=A rcode=REFUSED how=refused ms=0 ede=20\n");
     client_send(&clients[1], "\0\1\1\0\0\0\0\0\0\0\0\0", 12);
     fake_turn();
     assert_string_equal(logged(), "client=198.51.100.1 transport=udp rcode=FORMERR how=local ms=0\n");

@@ -78,13 +78,24 @@ static void test_nxname_is_a_format_error(void **state)
     expect_refused(*state, "www.example.", TYPE_NXNAME, RCODE_FORMERR, EDE_INVALID_QUERY_TYPE);
 }
 
-static void test_any_is_hinfo(void **state)
+/* Over UDP from beyond loopback the address may be forged. */
+static void test_any_goes_on_and_over_udp_to_tcp(void **state)
 {
     struct asker *asker = *state;
-    asker_ask(asker, "www.Example.", TYPE_ANY);
-    assert_true(asker_was_answered(asker, RCODE_NOERROR));
-    assert_string_equal(asker_section(asker, LDNS_SECTION_ANSWER), "www.Example. 3600 IN HINFO \"RFC8482\" \"\"\n");
-    assert_string_equal(asker_section(asker, LDNS_SECTION_AUTHORITY), "");
+    expect_passed(asker, "www.example.", TYPE_ANY);
+    asker->tcp = true;
+    from(asker, "192.0.2.1");
+    expect_passed(asker, "www.example.", TYPE_ANY);
+    asker->tcp = false;
+    for (int edns = 0; edns < 2; edns++) {
+        asker->edns = edns;
+        asker_ask(asker, "www.Example.", TYPE_ANY);
+        assert_int_equal(asker->replies, 1);
+        assert_int_equal(asker->len, MESSAGE_HEADER + 13 + 4 + 11 * (size_t)edns);
+        assert_true(ldns_pkt_tc(asker->packet));
+        assert_int_equal(ldns_pkt_get_rcode(asker->packet), RCODE_NOERROR);
+    }
+    assert_int_equal(counter_read(&asker->counters, COUNTER_responses_truncated), 2);
 }
 
 static void test_without_an_opt_there_is_no_extended_error(void **state)
@@ -92,8 +103,6 @@ static void test_without_an_opt_there_is_no_extended_error(void **state)
     struct asker *asker = *state;
     asker->edns = false;
     expect_refused(asker, "www.example.", TYPE_AXFR, RCODE_NOTIMP, -1);
-    asker_ask(asker, "www.example.", TYPE_ANY);
-    assert_true(asker_was_answered(asker, RCODE_NOERROR));
 }
 
 /* --- classes --- */
@@ -216,34 +225,15 @@ static void test_nobody_is_allowed_by_an_empty_list(void **state)
     expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_PROHIBITED);
 }
 
-static void test_rd_0_is_for_this_machine_only(void **state)
-{
-    struct asker *asker = *state;
-    struct prefix all[2];
-    assert_int_equal(prefix_parse(&all[0], "0.0.0.0/0"), 0);
-    assert_int_equal(prefix_parse(&all[1], "::/0"), 0);
-    asker->config.access.allow = all;
-    asker->config.access.allow_count = 2;
-    asker->flags = 0;
-    from(asker, "192.0.2.1");
-    expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
-    from(asker, "2001:db8::1");
-    expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE);
-    from(asker, "127.9.9.9");
-    expect_passed(asker, "www.example.", TYPE_A);
-    from(asker, "::1");
-    expect_passed(asker, "www.example.", TYPE_A);
-}
-
 static void test_answers_of_ours_need_none_of_our_memory(void **state)
 {
     struct asker *asker = *state;
     mem_fail_every(1);
-    asker_ask(asker, "www.example.", TYPE_ANY);
+    asker_ask(asker, "www.example.", TYPE_AXFR);
     unsigned long asked = mem_asked();
     mem_fail_every(0);
     assert_int_equal(asked, 0);
-    assert_true(asker_was_answered(asker, RCODE_NOERROR));
+    assert_true(asker_was_answered(asker, RCODE_NOTIMP));
 }
 
 int main(void)
@@ -255,7 +245,7 @@ int main(void)
         TEST(test_meta_types_are_not_implemented),
         TEST(test_types_of_data_go_on),
         TEST(test_nxname_is_a_format_error),
-        TEST(test_any_is_hinfo),
+        TEST(test_any_goes_on_and_over_udp_to_tcp),
         TEST(test_without_an_opt_there_is_no_extended_error),
         TEST(test_only_the_internet_goes_on),
         TEST(test_meta_types_are_not_implemented_in_any_class),
@@ -265,7 +255,6 @@ int main(void)
         TEST(test_strangers_are_refused_first),
         TEST(test_strangers_may_be_met_with_silence),
         TEST(test_nobody_is_allowed_by_an_empty_list),
-        TEST(test_rd_0_is_for_this_machine_only),
         TEST(test_answers_of_ours_need_none_of_our_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
