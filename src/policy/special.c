@@ -2,8 +2,9 @@
 /* Special-use names: answered here, never sent anywhere.
  *
  * The kinds of zones:
- *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below, with a SOA of the root
- *              (RFC 6761 sections 6.2 and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024)
+ *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below, with a SOA that the top-level name
+ *              owns: one of the root without a signature would make some validators take the root for unsigned (RFC 6761 sections 6.2
+ *              and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024)
  *   LOCALHOST  every name in it is this machine (RFC 6761 section 6.3)
  *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375, 9665)
  *   LOOPBACK   as EMPTY, with one PTR record for 127.0.0.1 or ::1
@@ -223,7 +224,7 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
     const struct key *key = &query->key;
     bool exists = at_apex || kind == LOCALHOST || kind == DISCOVERY || (kind == LOOPBACK && exists_in_loopback(key));
     if (kind == ABSENT)
-        return answer_negative(query, RCODE_NXDOMAIN, ".");
+        return answer_negative(query, RCODE_NXDOMAIN, apex);
     if (kind == LOCALHOST && key->type == TYPE_A)
         return answer_one(query, "A", "127.0.0.1");
     if (kind == LOCALHOST && key->type == TYPE_AAAA)
@@ -264,9 +265,9 @@ static enum verdict run(struct query *query, void *state)
     if (*last == 0 || !special->initials[last[1] & 31] || !find_place(key, last, &place))
         return NEXT;
     bool at_apex = place.apex == key->name;
-    /* Whether a zone is signed is its parent's to say, which a validating client must hear (RFC 4035 section 3.1.4.1, RFC 8375
-     * section 4). */
-    if (place.kind == EMPTY && at_apex && key->type == TYPE_DS)
+    /* The DS of a zone, or the proof that there is none, is in its parent, and a validating client needs it (RFC 4035 section 3.1.4.1,
+     * RFC 8375 section 4). The query tells nothing but the name of the zone. */
+    if (at_apex && key->type == TYPE_DS)
         return NEXT;
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));
 }

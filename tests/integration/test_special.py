@@ -19,6 +19,10 @@ PUBLIC = ["8.8.8.8", "172.15.0.1", "172.32.0.1", "192.167.0.1", "100.63.0.1", "1
           "2001:4860:4860::8888", "2001:db9::1", "fec0::1"]
 
 
+def soa_owner(answer):
+    return next(rrset.name.to_text() for rrset in answer.authority if rrset.rdtype == dns.rdatatype.SOA)
+
+
 def soa_of(answer):
     """The only SOA of a negative response: its owner must be the name or a parent of it."""
     owners = [rrset for rrset in answer.authority if rrset.rdtype == dns.rdatatype.SOA]
@@ -92,6 +96,15 @@ def test_reverse_names_of_public_addresses_are_forwarded(daemon, server, address
 def test_names_that_only_look_special_are_forwarded(daemon, server, name):
     assert wire.addresses(daemon.ask(name)) == [zone.address(name)]
     assert len(server.asked(name)) == 1
+
+
+@pytest.mark.parametrize("domain", ["test", "internal", "onion", "localhost", "10.in-addr.arpa"])
+def test_a_parent_is_asked_for_the_ds_of_special_domains(daemon, server, domain):
+    """Some validators take a root whose SOA has no signature for unsigned: the SOA is the domain's own."""
+    assert soa_owner(daemon.ask(f"a.{domain}", "TXT")) == f"{domain}."
+    assert not server.queries
+    daemon.ask(domain, "DS")
+    assert [query.name.lower() for query in server.queries] == [domain]
 
 
 def test_special_names_are_answered_without_a_reachable_upstream(daemon, server):
