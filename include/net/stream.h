@@ -69,6 +69,7 @@ struct stream {
     bool ended;         /* the peer's FIN or close_notify was seen */
     bool clean_end;     /* it was close_notify */
     bool end_told;      /* `ended` was called */
+    bool acknowledge;   /* stream_acknowledge was called during this read */
     struct buffer in;   /* a partial unit, or units not delivered because of a pause */
     struct buffer out;  /* clear units, appended and not yet packed by the layer */
     struct buffer wire; /* what the layer made, not yet given to the kernel; of a plain stream always empty */
@@ -107,6 +108,10 @@ void stream_flush(struct stream *stream);
  * kept frames before the loop sleeps, not from within this call. On a stream that is not open nothing happens. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+
+/* From within `frame`: what was read is acknowledged to the peer as soon as all of it is delivered. A peer with Nagle's algorithm sends no
+ * small segment before. */
+void stream_acknowledge(struct stream *stream);
 
 /* Begins the end, from within any callback too: what is unsent, and close_notify with TLS, is sent as far as the kernel
  * takes it at once, then the handle closes. `reset` sends RST instead. Calling it again does nothing. */

@@ -9,6 +9,8 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include "base/errors.h"
 #include "stream_private.h"
 
@@ -117,6 +119,19 @@ static void on_room_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init((char *)stream->loop->read_scratch, LOOP_SCRATCH);
 }
 
+static void acknowledge(struct stream *stream)
+{
+    int fd, on = 1;
+    stream->acknowledge = false;
+    if (stream->state == STREAM_OPEN && uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on); /* without it the rest comes later */
+}
+
+void stream_acknowledge(struct stream *stream)
+{
+    stream->acknowledge = true;
+}
+
 static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buf)
 {
     struct stream *stream = container_of((uv_tcp_t *)tcp, struct stream, tcp);
@@ -127,6 +142,8 @@ static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buf)
     } else if (count > 0) {
         stream->received += (uint64_t)count;
         stream->layer->take(stream, (uint8_t *)buf->base, (size_t)count);
+        if (stream->acknowledge)
+            acknowledge(stream);
     }
 }
 

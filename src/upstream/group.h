@@ -154,6 +154,7 @@ struct session {
     uint64_t heard_ms;                       /* last message of any kind */
     uint64_t suspect_ms; /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
+    uint64_t ack_ms;                        /* see session_acknowledge */
     uint64_t idle_ms;                       /* closed by us after this long without a question */
     struct link_route route;                /* the way to its server when it was dialled, then from its own address */
 };

@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         self.socket = transport.get_extra_info("socket")
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not self.server.nagle)
         self.peer = transport.get_extra_info("peername")
         with self.server.noticing():
             self.server.connections.append(self)
@@ -291,6 +291,7 @@ class DotServer:
         "accept": None,      # rst, fin: closed at once; silent: reads, sends nothing; deaf: reads nothing; bytes: sends these
         "refuse_alpn": None,  # alert, rst, fin: sent for a ClientHello that offers ALPN "dot"
         "resumed": None,     # a resumed session: at once, rst, fin, notify: ends then, or at its first query; silent
+        "nagle": False,      # TCP_NODELAY is not set
         "greet_after": 0,    # seconds before it continues the handshake
         "deaf": False,       # reads nothing after the handshake
         "one_of_a_record": False,  # reads the first query of each record and loses the rest

@@ -135,6 +135,23 @@ def test_resumed_sessions_that_are_of_no_use(make_daemon, server, how):
     assert resumed.count(True) >= 5 and not any(one and another for one, another in zip(resumed, resumed[1:]))
 
 
+def test_a_server_with_nagles_algorithm(make_daemon, server):
+    """The second of two responses is not withheld until a delayed acknowledgement."""
+    server.nagle, server.delay = True, lambda query: 0.005 if query.name.startswith("a") else 0.01
+    daemon = make_daemon(server, workers=1)
+    waits = []
+    for number in range(30):
+        begun = time.monotonic()
+        with daemon.udp() as client:
+            for first in "ab":
+                client.send(wire.query(f"{first}{number}.example"))
+            for _ in range(2):
+                assert client.receive()
+        waits.append(time.monotonic() - begun)
+    waits.sort()
+    assert waits[15] < 0.03 * SLACK
+
+
 @pytest.mark.parametrize("how", ["alert", "rst", "fin"])
 def test_a_server_that_refuses_alpn(make_server, make_daemon, how):
     server = make_server(alpn=False)

@@ -287,6 +287,11 @@ bool stream_unacknowledged(const struct stream *stream)
     return conn_of(stream)->unacknowledged;
 }
 
+void stream_acknowledge(struct stream *stream)
+{
+    conn_of(stream)->acknowledged++;
+}
+
 bool stream_mid_frame(const struct stream *stream)
 {
     return conn_of(stream)->mid_frame;

@@ -33,13 +33,14 @@ struct fake_conn {
     struct stream *stream; /* NULL: gone */
     struct addr to;
     uint64_t dialed_ms;
-    struct list frames;  /* written and not taken by the test or its server */
-    size_t written;      /* frames, all of them */
-    unsigned flushes;    /* writes that carried something */
-    bool mid_frame;      /* set by the test: a partial frame lies in it */
-    bool unacknowledged; /* set by the test: the peer's kernel is not heard of */
-    bool blocked;        /* set by the test: the kernel takes nothing more */
-    const char *alpn;    /* that TLS offers; NULL: none */
+    struct list frames;    /* written and not taken by the test or its server */
+    size_t written;        /* frames, all of them */
+    unsigned flushes;      /* writes that carried something */
+    bool mid_frame;        /* set by the test: a partial frame lies in it */
+    bool unacknowledged;   /* set by the test: the peer's kernel is not heard of */
+    bool blocked;          /* set by the test: the kernel takes nothing more */
+    const char *alpn;      /* that TLS offers; NULL: none */
+    unsigned acknowledged; /* calls of stream_acknowledge */
     bool was_open, closed_by_us;
     int close_reason;
 };

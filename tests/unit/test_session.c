@@ -72,6 +72,30 @@ static void answer_reaches_its_question(void **state)
     assert_int_equal(conn->written, 1);
 }
 
+static void responses_are_acknowledged_while_more_are_outstanding(void **state)
+{
+    (void)state;
+    static struct fake_ask asked[100];
+    for (unsigned i = 0; i < 100; i++)
+        ask(&asked[i], "a.test");
+    fake_turn();
+    struct fake_conn *conn = fake_conn(0);
+    for (unsigned i = 0; i < 100; i++) {
+        struct fake_frame *frame = fake_take(conn);
+        fake_reply(conn, frame, NULL);
+        free(frame);
+        if (i == 9)
+            assert_int_equal(conn->acknowledged, 10);
+    }
+    assert_in_range(conn->acknowledged, 30, 40); /* a burst; queries carry the rest where there are more */
+    struct fake_frame *frame = ask_frame(&asked[0], "b.test", &conn);
+    unsigned before = conn->acknowledged;
+    fake_pass(1000);
+    fake_reply(conn, frame, NULL);
+    free(frame);
+    assert_int_equal(conn->acknowledged, before); /* nothing is outstanding */
+}
+
 /* Also when all of it falls into one millisecond. */
 static void only_who_waited_for_the_session_opened_it(void **state)
 {
@@ -699,6 +723,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(responses_are_acknowledged_while_more_are_outstanding),
         TEST(answer_reaches_its_question),
         TEST(only_who_waited_for_the_session_opened_it),
         TEST(question_is_padded_and_carries_keepalive),

@@ -294,6 +294,19 @@ static int session_check_bare_error(struct session *session, const struct attemp
     return status;
 }
 
+enum { ACK_STEP = 4, ACK_BURST = 32 * ACK_STEP }; /* ms */
+
+/* More responses are outstanding and no query is about to carry an acknowledgement: a server that leaves Nagle's algorithm on would
+ * withhold the next response for 40 ms. At most one each ACK_STEP after a burst: where that is exceeded, queries leave as often. */
+static void session_acknowledge(struct session *session)
+{
+    uint64_t now_ms = loop_now(session->server->group->loop);
+    if (list_empty(&session->sent) || !list_empty(&session->queued) || session->ack_ms > now_ms + ACK_BURST)
+        return;
+    session->ack_ms = (session->ack_ms > now_ms ? session->ack_ms : now_ms) + ACK_STEP;
+    stream_acknowledge(&session->stream);
+}
+
 static void session_frame(struct stream *stream, uint8_t *message, size_t len)
 {
     struct session *session = session_of(stream);
@@ -324,6 +337,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     } else {
         session_answer(session, attempt, message, len);
     }
+    session_acknowledge(session);
 }
 
 /* --- birth and end --- */
