@@ -7,6 +7,7 @@
 #ifndef DOTSTUB_BASE_CLOCK_H
 #define DOTSTUB_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Milliseconds and microseconds of CLOCK_BOOTTIME (CLOCK_MONOTONIC where the kernel has none). */
@@ -18,8 +19,13 @@ int64_t clock_wall_s(void);
 /* Milliseconds that the machine has slept (been suspended) since it booted. */
 uint64_t clock_slept_ms(void);
 
+/* The kernel was told that the wall clock is right (adjtimex). Many machines never tell it; false as well where asking is forbidden. */
+bool clock_is_synchronised(void);
+
 /* From now on all three give what the test says: clock_us = us, clock_ms = us / 1000, and wall = wall_s. */
 void clock_fake(uint64_t us, int64_t wall_s);
+/* While the clocks are faked; at first they are synchronised. */
+void clock_fake_synchronised(bool synchronised);
 void clock_real(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS for client sessions over byte buffers: the only file that knows GnuTLS.
  *
- * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified, and
+ * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified (see net/verifytime.h), and
  *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked after every handshake,
  *          full or resumed; ALPN offered, not required; tickets taken as they come, each used once, bound to the
  *          store they lie in. No 0-RTT, no renegotiation.
@@ -64,6 +64,7 @@ struct tls_facts {
     char version[16], cipher[64], certificate_name[256], alpn[8];
     int64_t certificate_expires; /* wall clock seconds */
     bool resumed;
+    bool early; /* the certificate is not valid yet: accepted because the clock may be behind */
 };
 
 /* What a client session needs. */

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* The time that certificates are verified with.
  *
- * Does:    gives the latest of the system's clock, the date of this build and the time of the last verified
- * handshake, which a file carries over restarts. So a machine that boots without a clock can ask us for its
- * time servers, and a clock that is turned back makes no expired certificate good. Chain, name and pins do
- * not depend on it: nothing is ever accepted for want of a clock, and what has expired by this time is
- * refused.
+ * Does:    gives the system's clock, once that is past the date of this build; before, the later of the build's date and the time of the
+ *          last verified handshake, which a file carries over restarts. Says whether the clock may be behind, so that a chain that is not
+ *          valid yet is accepted: a machine that boots without a clock asks us for its time servers. Chain, name and pins do not
+ *          depend on the time, and an expired chain is refused.
  * Owns:    one time for the whole process.
- * Threads: verifytime_now and verifytime_note from any; the other two on one thread, the first call of
- * verifytime_load before there are others.
+ * Threads: verifytime_load and verifytime_save on one thread, all others from any;
+ *          the first call of verifytime_load before there are other threads.
  */
 #ifndef DOTSTUB_NET_VERIFYTIME_H
 #define DOTSTUB_NET_VERIFYTIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Seconds of the wall clock since 1970. */
 int64_t verifytime_now(void);
+/* The clock says a time before the build; or nothing has set it yet, as far as the kernel knows, and the machine booted less than ten minutes
+ * ago. */
+bool verifytime_may_be_behind(void);
 /* A certificate chain's dates were verified just now, and all else about the peer. */
 void verifytime_note(void);
+/* Until the call with 0, verifytime_now gives this time to the calling thread. */
+void verifytime_assume(int64_t time_s);
 
 /* Takes up what verifytime_save kept, and forgets what was noted before. A file that is not there is no
  * error; one that cannot be read or believed is ignored with one line in the log. Says in one line if the

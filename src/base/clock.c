@@ -2,13 +2,14 @@
 /* Invariant: while `fake.on` is set nothing here asks the system. */
 #include "base/clock.h"
 
-#include <stdbool.h>
+#include <sys/timex.h>
 #include <time.h>
 
 static struct {
     bool on;
     uint64_t us;
     int64_t wall_s;
+    bool unsynchronised;
 } fake;
 
 uint64_t clock_us(void)
@@ -51,6 +52,19 @@ int64_t clock_wall_s(void)
     return now.tv_sec;
 }
 
+bool clock_is_synchronised(void)
+{
+    struct timex state = {.modes = 0};
+    if (fake.on)
+        return !fake.unsynchronised;
+    return adjtimex(&state) >= 0 && !(state.status & STA_UNSYNC);
+}
+
+void clock_fake_synchronised(bool synchronised)
+{
+    fake.unsynchronised = !synchronised;
+}
+
 void clock_fake(uint64_t us, int64_t wall_s)
 {
     fake.on = true;
@@ -61,4 +75,5 @@ void clock_fake(uint64_t us, int64_t wall_s)
 void clock_real(void)
 {
     fake.on = false;
+    fake.unsynchronised = false;
 }

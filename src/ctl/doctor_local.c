@@ -2,6 +2,7 @@
 /* Checks of this machine. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/errors.h"
 #include "client.h"
@@ -227,14 +228,22 @@ void doctor_check_leaks(struct doctor *doctor)
         doctor_say(doctor, "leaks", NULL, "nobody speaks to port 53 of another machine at this moment");
 }
 
+/* Names the time that certificates are verified with. */
 void doctor_check_clock(struct doctor *doctor)
 {
     int64_t now_s = clock_wall_s();
+    char used[32];
+    time_t used_s = now_s < BUILD_DATE_S ? BUILD_DATE_S : now_s;
+    struct tm utc;
+    strftime(used, sizeof used, "%Y-%m-%d %H:%M UTC", gmtime_r(&used_s, &utc));
     if (now_s < BUILD_DATE_S)
-        doctor_say(doctor, "clock", "set it; until then certificates are verified with the date of this build",
-                   "the clock is behind: it says a time before this program was made");
+        doctor_say(
+            doctor, "clock", "set it; until then certificates that are not valid yet are accepted",
+            "the clock is behind this build: certificates are verified with %s, or the time of the last verified session",
+            used);
     else if (now_s > BUILD_DATE_S + YEARS_S)
-        doctor_say(doctor, "clock", "set it: certificates seem to have expired", "the clock is far ahead");
+        doctor_say(doctor, "clock", "set it: certificates seem to have expired",
+                   "the clock is far ahead: certificates are verified with %s", used);
     else
-        doctor_say(doctor, "clock", NULL, "the clock is later than this build");
+        doctor_say(doctor, "clock", NULL, "certificates are verified with the clock, %s", used);
 }

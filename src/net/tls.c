@@ -35,6 +35,7 @@ struct tls {
     struct buffer *output; /* not ours */
     bool begun;            /* the handshake */
     bool verified;
+    bool early; /* by a chain that is not valid yet */
     bool over;
     int reason;
     bool starved;             /* the library wanted input when there was none */
@@ -252,12 +253,14 @@ static int fail(struct tls *tls, int result)
 
 static int accept_peer(struct tls *tls)
 {
-    int result = tls_verify_peer(tls->session, tls->trust);
+    int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
     if (result < 0) {
         (void)gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
         return end(tls, result);
     }
     tls->verified = true;
+    if (tls->early)
+        tls->tickets_left = 0; /* a resumed session would not be verified again */
     keep_tls12_session(tls);
     return 0;
 }
@@ -341,7 +344,7 @@ void tls_bye(struct tls *tls)
 void tls_get_facts(struct tls *tls, struct tls_facts *out)
 {
     gnutls_datum_t alpn;
-    *out = (struct tls_facts){.resumed = gnutls_session_is_resumed(tls->session)};
+    *out = (struct tls_facts){.resumed = gnutls_session_is_resumed(tls->session), .early = tls->early};
     const char *version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
     const char *cipher = gnutls_cipher_get_name(gnutls_cipher_get(tls->session));
     snprintf(out->version, sizeof out->version, "%s", version ? version : "");

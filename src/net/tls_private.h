@@ -27,9 +27,10 @@ struct tls_trust {
     uint8_t identity[DIGEST_LEN];
 };
 
-/* tls_verify.c: judges the certificate of a session whose handshake is done, whether full or resumed: 0,
- * -ENOMEM or ERROR_TLS_... */
-int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust) __attribute__((warn_unused_result));
+/* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or ERROR_TLS_...
+ * `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
+int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust, bool *early)
+    __attribute__((warn_unused_result));
 /* Asked before the peer's key is used, and before it is known whose it is: using it would stop the loop for
  * long. */
 bool tls_peer_key_is_costly(gnutls_session_t session);

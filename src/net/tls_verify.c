@@ -112,6 +112,40 @@ static int check_chain(gnutls_session_t session, const struct tls_trust *trust)
     return result < 0 ? ERROR_TLS_UNTRUSTED : status_error(status);
 }
 
+/* When the last certificate of the peer's chain becomes valid; 0: the chain cannot be read. */
+static int64_t latest_activation(gnutls_session_t session)
+{
+    unsigned count = 0;
+    int64_t latest_s = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    for (unsigned i = 0; i < count; i++) {
+        gnutls_x509_crt_t certificate;
+        if (gnutls_x509_crt_init(&certificate) < 0)
+            return 0;
+        int64_t active_s = 0;
+        if (gnutls_x509_crt_import(certificate, &chain[i], GNUTLS_X509_FMT_DER) == 0)
+            active_s = gnutls_x509_crt_get_activation_time(certificate);
+        gnutls_x509_crt_deinit(certificate);
+        if (active_s <= 0)
+            return 0;
+        latest_s = active_s > latest_s ? active_s : latest_s;
+    }
+    return latest_s;
+}
+
+/* A chain that is not valid yet proves, where the clock may be behind, that it is that late: it must be good in every other respect at the
+ * moment in which all of it has become valid. */
+static int check_chain_early(gnutls_session_t session, const struct tls_trust *trust)
+{
+    int64_t active_s = latest_activation(session);
+    if (active_s <= verifytime_now())
+        return ERROR_TLS_NOT_YET;
+    verifytime_assume(active_s);
+    int result = check_chain(session, trust);
+    verifytime_assume(0);
+    return result;
+}
+
 static bool same_name(const char *a, const char *b, size_t len)
 {
     return strlen(b) == len && strncasecmp(a, b, len) == 0;
@@ -172,20 +206,25 @@ static int check_name(gnutls_x509_crt_t leaf, const char *name)
     }
 }
 
-int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust)
+int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust, bool *early)
 {
+    *early = false;
     gnutls_x509_crt_t leaf;
     int result = leaf_certificate(session, &leaf);
     if (result < 0)
         return result;
     if (trust->name)
         result = check_chain(session, trust);
+    if (result == ERROR_TLS_NOT_YET && verifytime_may_be_behind()) {
+        *early = true;
+        result = check_chain_early(session, trust);
+    }
     if (result == 0 && trust->name)
         result = check_name(leaf, trust->name);
     if (result == 0 && trust->pin_count > 0)
         result = check_pins(leaf, trust);
     gnutls_x509_crt_deinit(leaf);
-    if (result == 0 && trust->name) /* pins alone say nothing of the time */
+    if (result == 0 && trust->name && !*early) /* pins alone say nothing of the time */
         verifytime_note();
     return result;
 }

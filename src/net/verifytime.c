@@ -2,8 +2,8 @@
 /* The time that certificates are verified with.
  *
  * Invariants:
- * - verified_s only grows, but for verifytime_load. It is set only while a chain of certificates is good at
- * the time it is set to, so a clock that runs ahead cannot carry it past the end of that chain.
+ * - verified_s is a time that the clock told after the build, while a chain of certificates was good. It is believed only while the
+ *   clock is behind the build, so a clock that ran ahead for a while blocks nothing after it was set right.
  * - The file holds "verified SECONDS" and a newline, nothing else. One that says a time long after this build
  * is not believed: it would make every certificate expired for ever.
  */
@@ -28,7 +28,10 @@
 #define DIGITS_MOST   11
 #define BELIEVED_S    (10 * 365 * 86400ll) /* after this build */
 
+#define BOOTING_MS (10 * 60 * 1000) /* after the boot */
+
 static _Atomic int64_t verified_s;
+static _Thread_local int64_t assumed_s; /* 0: none */
 
 /* The saving thread's. */
 static int64_t saved_s;
@@ -38,17 +41,28 @@ int64_t verifytime_now(void)
 {
     int64_t now_s = clock_wall_s();
     int64_t noted_s = atomic_load_explicit(&verified_s, memory_order_relaxed);
-    if (now_s < BUILD_DATE_S)
-        now_s = BUILD_DATE_S;
-    return now_s < noted_s ? noted_s : now_s;
+    if (assumed_s)
+        return assumed_s;
+    if (now_s >= BUILD_DATE_S)
+        return now_s;
+    return noted_s > BUILD_DATE_S ? noted_s : BUILD_DATE_S;
+}
+
+void verifytime_assume(int64_t time_s)
+{
+    assumed_s = time_s;
+}
+
+bool verifytime_may_be_behind(void)
+{
+    return clock_wall_s() < BUILD_DATE_S || (clock_ms() < BOOTING_MS && !clock_is_synchronised());
 }
 
 void verifytime_note(void)
 {
-    int64_t now_s = verifytime_now();
-    int64_t before_s = atomic_load_explicit(&verified_s, memory_order_relaxed);
-    while (before_s < now_s && !atomic_compare_exchange_weak(&verified_s, &before_s, now_s))
-        ;
+    int64_t now_s = clock_wall_s();
+    if (now_s >= BUILD_DATE_S)
+        atomic_store_explicit(&verified_s, now_s, memory_order_relaxed);
 }
 
 /* --- the file --- */
@@ -109,7 +123,7 @@ void verifytime_save(const char *path)
 {
     char text[64];
     int64_t now_s = atomic_load_explicit(&verified_s, memory_order_relaxed);
-    if (now_s <= saved_s || clock_ms() < next_save_ms)
+    if (now_s == saved_s || clock_ms() < next_save_ms)
         return;
     next_save_ms = clock_ms() + SAVE_EVERY_MS;
     int len = snprintf(text, sizeof(text), WORD "%lld\n", (long long)now_s);

@@ -148,6 +148,7 @@ struct session {
     unsigned used;                           /* attempts in both lists */
     unsigned given, answered;                /* questions, in all */
     bool resumed;                            /* by ticket */
+    bool early;                              /* verified by a clock that may be behind */
     unsigned offered;                        /* the transport's own: what it offered the server */
     bool reserved;                           /* holds an isolated attempt */
     uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */

@@ -89,8 +89,30 @@ void group_network_changed(struct group *group, bool slept)
     group_try_again(group);
 }
 
+/* Sessions whose certificate was not valid yet are verified again: a new one takes the next queries. */
+static void server_retire_early(struct server *server)
+{
+    bool found;
+    do {
+        found = false;
+        list_for_each(link, &server->sessions[SESSION_OPEN]) {
+            struct session *session = container_of(link, struct session, in_state);
+            if (!session->early)
+                continue;
+            session_retire(session);
+            found = true;
+            break;
+        }
+    } while (found);
+}
+
 void group_clock_changed(struct group *group)
 {
+    list_for_each(link, &group->plans) {
+        const struct group_plan *plan = container_of(link, struct group_plan, in_group);
+        for (size_t i = 0; i < plan->server_count; i++)
+            server_retire_early(plan->servers[i]);
+    }
     news_of_machine(group, NEWS_CLOCK);
     group_notice_sleep(group);
     group_try_again(group);

@@ -66,14 +66,26 @@ def test_a_clock_at_1970_neither_weakens_nor_prevents_verification(make_daemon, 
     assert daemon.ask("b.example").rcode() == 2 and len(server.queries) == asked, "by the build's date it is expired"
 
 
-def test_queries_are_answered_once_the_clock_is_set(make_daemon, make_server, clock, old_authority, certs):
+def test_a_certificate_from_the_future_is_accepted_until_the_clock_is_set(make_daemon, make_server, clock, old_authority, certs):
+    """So that a name of a time server can be looked up; then it is verified again."""
     clock.set(-FIFTY_YEARS)
     fresh = certs.make("fresh", old_authority, names=["dns.google"], days=(-1 / 24, 30))  # younger than the build
     daemon, server = started(make_daemon, make_server, clock, old_authority, fresh)
+    assert daemon.ask("a.example").rcode() == 0
+    assert any("not valid yet" in line for line in daemon.log())
+    server.kill()
+    assert daemon.ask("b.example").rcode() == 0
+    assert not any(connection.resumed for connection in server.connections)
+
+
+def test_a_certificate_from_the_future_is_refused_by_a_clock_that_is_set(make_daemon, make_server, clock, old_authority, certs):
+    early = certs.make("early", old_authority, names=["dns.google"], days=(10, 30))
+    server = make_server(early)
+    daemon = make_daemon(server, ca_file=str(old_authority.chain_file), variables=clock.variables)
     answer = daemon.ask("a.example", edns=True)
     assert answer.rcode() == 2 and "not valid yet" in " ".join(text for _, text in wire.extended_errors(answer))
     assert not server.queries
-    clock.set(0)
+    clock.set(20 * DAY)
     eventually(lambda: daemon.ask("a.example").rcode() == 0, 5, "an answer after the clock was set")
 
 

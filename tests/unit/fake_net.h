@@ -54,6 +54,7 @@ struct fake_net {
     void (*serve)(struct fake_conn *conn, const struct fake_frame *frame);
     struct tls_trust *trusts[8];
     unsigned flushes; /* of the latest turn */
+    bool early;       /* certificates are not valid yet and accepted all the same */
     struct counters counters;
 };
 

@@ -289,6 +289,28 @@ static void an_end_after_the_server_hello_says_nothing_of_alpn(void **state)
     }
 }
 
+static void a_session_verified_early_is_verified_again_when_the_clock_is_set(void **state)
+{
+    (void)state;
+    group = fake_group(config);
+    fake.early = true;
+    ask(0, "a.test");
+    fake.early = false;
+    group_clock_changed(group);
+    ask(1, "b.test");
+    assert_int_equal(fake_dials(), 2);
+    assert_int_equal(fake_conn(1)->written, 1);
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    fake_reply(fake_conn(0), frame, NULL); /* what it carries is still answered */
+    free(frame);
+    fake_pass(10);
+    assert_int_equal(asked[0].answered, 1);
+    assert_null(fake_conn(0)->stream);
+    group_clock_changed(group);
+    fake_pass(10);
+    assert_non_null(fake_conn(1)->stream);
+}
+
 /* --- from one to the other --- */
 
 static void the_same_address_over_another_transport_is_another_server(void **state)
@@ -325,6 +347,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_that_refuses_alpn_is_dialled_without_it_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(both_hellos_are_tried_in_turn_under_backoff, setup, teardown),
         cmocka_unit_test_setup_teardown(an_end_after_the_server_hello_says_nothing_of_alpn, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_session_verified_early_is_verified_again_when_the_clock_is_set, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_same_address_over_another_transport_is_another_server, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,12 +22,13 @@
 #include "net/verifytime.h"
 #include "tls_server.h"
 
-#define NAME    "dns.test.example"
-#define BUILD   BUILD_DATE_S
-#define HOUR    3600
-#define HOUR_MS (HOUR * 1000ull)
-#define DAY     86400
-#define YEAR    (365ll * DAY)
+#define NAME           "dns.test.example"
+#define BUILD          BUILD_DATE_S
+#define HOUR           3600
+#define HOUR_MS        (HOUR * 1000ull)
+#define TEN_MINUTES_MS (600 * 1000ull)
+#define DAY            86400
+#define YEAR           (365ll * DAY)
 
 /* Each test has a directory of its own, and a process that has seen no handshake. */
 static char directory[] = "/tmp/dotstub-test-time-XXXXXX";
@@ -317,6 +318,7 @@ static void time_ten_years_after_the_build_is_not_believed(void **state)
     const char *text = kept(BUILD + 10 * YEAR + 1);
     is_ignored_with_one_line(text, strlen(text));
     write_file(kept(BUILD + 10 * YEAR), strlen(text));
+    set_clock(0, 1000);
     assert_non_null(strstr(load_and_listen(), "behind"));
     assert_int_equal(verifytime_now(), BUILD + 10 * YEAR);
 }
@@ -422,15 +424,70 @@ static void machine_without_a_clock_verifies_at_the_date_of_the_build(void **sta
     set_clock(0, 1000);
     assert_int_equal(outcome_of(BUILD - DAY, BUILD + DAY), 0);
     assert_int_equal(outcome_of(BUILD - 2 * DAY, BUILD - DAY), ERROR_TLS_EXPIRED);
-    assert_int_equal(outcome_of(BUILD + DAY, BUILD + 2 * DAY), ERROR_TLS_NOT_YET);
 }
 
-static void clock_turned_back_makes_no_expired_certificate_good(void **state)
+/* The chain proves that it is later. */
+static void chain_from_the_future_is_accepted_before_the_build(void **state)
+{
+    (void)state;
+    set_clock(0, 3600 * 1000);
+    assert_int_equal(outcome_of(BUILD + DAY, BUILD + 2 * DAY), 0);
+    assert_int_equal(outcome_of(BUILD - 2 * DAY, BUILD - DAY), ERROR_TLS_EXPIRED);
+    assert_int_equal(outcome_of(BUILD + 2 * DAY, BUILD + DAY), ERROR_TLS_EXPIRED); /* never valid */
+    assert_int_equal(verifytime_now(), BUILD);                                     /* not noted */
+}
+
+static void chain_from_the_future_is_accepted_for_ten_minutes_without_synchronisation(void **state)
+{
+    (void)state;
+    set_clock(BUILD + 30 * DAY, TEN_MINUTES_MS - 1);
+    assert_int_equal(outcome_of(BUILD + 31 * DAY, BUILD + 90 * DAY), ERROR_TLS_NOT_YET);
+    clock_fake_synchronised(false);
+    assert_int_equal(outcome_of(BUILD + 31 * DAY, BUILD + 90 * DAY), 0);
+    assert_int_equal(outcome_of(BUILD + DAY, BUILD + 29 * DAY), ERROR_TLS_EXPIRED);
+    set_clock(BUILD + 30 * DAY, TEN_MINUTES_MS);
+    assert_int_equal(outcome_of(BUILD + 31 * DAY, BUILD + 90 * DAY), ERROR_TLS_NOT_YET);
+    set_clock(0, 1000);
+    assert_int_equal(verifytime_now(), BUILD);
+}
+
+static void chain_from_the_future_must_be_good_otherwise(void **state)
+{
+    (void)state;
+    set_clock(0, 1000);
+    struct certificate other = certificate_make(&(struct certificate_spec){.sans = {"other.example"},
+                                                                           .issuer = &authority,
+                                                                           .from_s = from_now(BUILD + DAY),
+                                                                           .until_s = from_now(BUILD + YEAR)});
+    struct certificate alone = certificate_make(
+        &(struct certificate_spec){.sans = {NAME}, .from_s = from_now(BUILD + DAY), .until_s = from_now(BUILD + YEAR)});
+    const struct tls_trust_options options = {.ca_file = ca_file, .tls_name = NAME, .min_version = 12};
+    assert_int_equal(outcome(&options, &other), ERROR_TLS_NAME);
+    assert_int_equal(outcome(&options, &alone), ERROR_TLS_UNTRUSTED);
+    certificate_free(&other);
+    certificate_free(&alone);
+}
+
+static void clock_that_ran_ahead_blocks_nothing_after_it_was_set_right(void **state)
+{
+    (void)state;
+    set_clock(BUILD + 9 * YEAR, 1000);
+    assert_int_equal(outcome_of(BUILD + DAY, BUILD + 10 * YEAR), 0);
+    verifytime_save(path);
+    set_clock(BUILD + 10 * DAY, 1000);
+    assert_int_equal(verifytime_now(), BUILD + 10 * DAY);
+    verifytime_load(path);
+    assert_int_equal(outcome_of(BUILD + DAY, BUILD + 90 * DAY), 0);
+    set_clock(0, 1000); /* what was noted since is believed */
+    assert_int_equal(verifytime_now(), BUILD + 10 * DAY);
+}
+
+static void clock_behind_the_build_makes_no_expired_certificate_good(void **state)
 {
     (void)state;
     set_clock(BUILD + 60 * DAY, 1000);
     assert_int_equal(outcome_of(BUILD + DAY, BUILD + 90 * DAY), 0);
-    set_clock(BUILD + 10 * DAY, 1000);
+    set_clock(0, 1000);
     assert_int_equal(verifytime_now(), BUILD + 60 * DAY);
     assert_int_equal(outcome_of(BUILD + DAY, BUILD + 20 * DAY), ERROR_TLS_EXPIRED);
     verifytime_save(path);
@@ -483,7 +540,11 @@ int main(void)
         TEST(directory_or_pipe_in_its_place_is_one_line),
         TEST(certificate_is_judged_by_the_clock),
         TEST(machine_without_a_clock_verifies_at_the_date_of_the_build),
-        TEST(clock_turned_back_makes_no_expired_certificate_good),
+        TEST(chain_from_the_future_is_accepted_before_the_build),
+        TEST(chain_from_the_future_is_accepted_for_ten_minutes_without_synchronisation),
+        TEST(chain_from_the_future_must_be_good_otherwise),
+        TEST(clock_that_ran_ahead_blocks_nothing_after_it_was_set_right),
+        TEST(clock_behind_the_build_makes_no_expired_certificate_good),
         TEST(handshake_that_failed_says_nothing_of_the_time),
         TEST(handshake_verified_by_pins_alone_says_nothing_of_the_time),
     };

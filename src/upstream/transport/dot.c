@@ -163,8 +163,12 @@ static void dot_opened(struct session *session, char words[TRANSPORT_TEXT])
     struct tls_facts *facts = &dot->facts;
     dot->opened = stream_facts(&session->stream, facts);
     session->resumed = facts->resumed;
-    snprintf(words, TRANSPORT_TEXT, "%s, %s, certificate %s%s%s%s", facts->version, facts->cipher,
-             facts->certificate_name, facts->resumed ? ", resumed" : "", facts->alpn[0] ? ", ALPN " : "", facts->alpn);
+    session->early = facts->early;
+    if (facts->early)
+        dot_drop_tickets(session->server);
+    snprintf(words, TRANSPORT_TEXT, "%s, %s, certificate %s%s%s%s%s", facts->version, facts->cipher,
+             facts->certificate_name, facts->early ? " (not valid yet by this clock, which may be behind)" : "",
+             facts->resumed ? ", resumed" : "", facts->alpn[0] ? ", ALPN " : "", facts->alpn);
 }
 
 static bool dot_facts(const struct server *server, struct tls_facts *out)
