@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the control side is given: how to reach the workers, and what it shows.
+/* Interface from the daemon to the control side: callbacks to reach the workers, and the objects that it reports on.
  *
- * Owns:    nothing; see each member.
- * Threads: the main thread's, but for control_ops.report and control_ops.trace.
+ * Owns:    Nothing; see each member.
+ * Threads: Main thread, except control_ops.report and control_ops.trace.
  */
 #ifndef DOTSTUB_CONTROL_OPS_H
 #define DOTSTUB_CONTROL_OPS_H
@@ -18,60 +18,60 @@
 #include "upstream/report.h"
 #include "upstream/routes.h"
 
-/* What a worker tells. */
+/* The state of one worker at one moment. */
 struct worker_report {
-    size_t waiting;                   /* queries that wait for an answer */
-    uint64_t counters[COUNTER_COUNT]; /* of the same moment: received = finished + dropped + waiting */
+    size_t waiting;                   /* queries that wait for a response */
+    uint64_t counters[COUNTER_COUNT]; /* received = finished + dropped + waiting */
     struct tally tally;
     unsigned tcp_clients;
-    struct server_report *servers; /* room for `server_count` */
-    size_t server_count;           /* one for each address of each upstream entry of each group, in the routes' order */
-    bool with_records;             /* asked for: */
-    struct record *records;        /* room for RECORDER_ALL, as recorder_copy gives them */
+    struct server_report *servers; /* the caller's array of `server_count` */
+    size_t server_count;           /* one for each address of each upstream of each group, in the routes' order */
+    bool with_records;             /* set by the caller: also copy the records */
+    struct record *records;        /* the caller's array of RECORDER_ALL, filled by recorder_copy */
     unsigned record_count;
 };
 
-/* What came of reading the configuration again. */
+/* The result of a reload. */
 struct reload_result {
-    int status;            /* 0, or negative: the configuration that was in force before is in force still */
-    const char *mistakes;  /* then: why, in lines */
-    const char *postponed; /* else: settings that differ and take effect at the next start, each with a newline; "" */
+    int status;            /* 0, or negative: the previous configuration stays in force */
+    const char *mistakes;  /* if negative: one line for each mistake */
+    const char *postponed; /* if 0: names of changed settings that need a restart, one per line; may be "" */
 };
-/* One who wants to know. */
+/* A callback for the result of a reload. */
 struct reload_wait {
     struct list_link link;
     void (*done)(struct reload_wait *wait, const struct reload_result *result);
 };
 
-/* Filled from above: how to reach the workers. */
+/* Callbacks into the daemon. */
 struct control_ops {
     const struct counters *(*counters)(void *context, unsigned worker);
     void (*post)(void *context, unsigned worker, struct mailbox_item *item);
-    /* On the worker's thread; `reader` is what its mailbox gives to items. */
+    /* Runs on the worker's thread; `reader` is the context that its mailbox passes to items. */
     void (*report)(void *reader, struct worker_report *out);
-    /* Likewise; `done` is called there, now or later. */
+    /* Runs on the worker's thread; the trace's `done` is called there, now or later. */
     void (*trace)(void *reader, struct trace *trace);
-    /* Something was flushed. May be NULL. */
+    /* Entries of the cache were flushed. May be NULL. */
     void (*flushed)(void *context);
-    /* Health checks shall fail from now on, and the daemon stop after so long. */
+    /* Makes health checks fail from now on, and stops the daemon after `ms`. */
     void (*drain)(void *context, uint64_t ms);
-    /* The configuration shall be read again; `done` comes when all workers have gone over to it, or when it cannot be used. */
+    /* Reloads; `wait->done` runs when all workers use the new configuration, or when it was rejected. */
     void (*reload)(void *context, struct reload_wait *wait);
 };
 
 struct control_setup {
     struct loop *loop;
-    struct mailbox *mailbox; /* of that loop: for the workers' answers */
-    struct config *config;   /* kept by reference, */
-    struct routes *routes;   /* and these */
+    struct mailbox *mailbox; /* of that loop: for the workers' replies */
+    struct config *config;   /* control_open takes a reference */
+    struct routes *routes;   /* likewise */
     struct cache *cache;
-    const struct addr *listening; /* where questions are answered; copied */
+    const struct addr *listening; /* addresses of the DNS listeners; copied */
     size_t listening_count;
-    uid_t uid; /* whom the socket is for */
+    uid_t uid; /* owner of the unix socket */
     gid_t gid;
     const struct control_ops *ops;
     void *context;
-    int *taken; /* listening sockets of the process before; those that fit are used, and -1 then */
+    int *taken; /* listening descriptors from the previous process; each one that is used is set to -1 */
     size_t taken_count;
 };
 

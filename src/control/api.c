@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A table of paths for each of the two sockets.
  *
- * Invariant: what changes something is a POST, takes only arguments that it knows, and checks all of them before it does anything:
- * a misspelt `name` must not flush everything.
+ * Invariant: a request that changes something is a POST, and all its arguments are known and valid before anything
+ * changes: a misspelt `name` must not flush the whole cache.
  */
 #include "api.h"
 #include <errno.h>
@@ -23,18 +23,18 @@
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
-/* One of `answer` (at once) and `report` (when the workers have answered; `sum` NULL: they have not) is set. */
+/* Either `answer` is set and runs at once, or `report`, which runs with the workers' sum (NULL: no reply). */
 struct route {
     const char *path;
     enum http_verb verb;
-    const char *arguments[4]; /* known; NULL behind them */
+    const char *arguments[4]; /* accepted; ends with NULL */
     void (*answer)(struct view *view, struct http_request *request);
     void (*report)(struct view *view, struct http_request *request, const struct gather_sum *sum);
-    bool with_records; /* the workers are asked for them, too */
+    bool with_records; /* also gather the records */
 };
 
-/* A request that waits for the workers. */
-struct asking {
+/* A request that waits for the workers' reports. */
+struct pending {
     struct gather_wait wait;
     struct view *view;
     struct http_request *request;
@@ -71,7 +71,7 @@ static void get_metrics(struct view *view, struct http_request *request, const s
 
 /* --- changing --- */
 
-/* What was flushed must not come back by another way. */
+/* The daemon must drop its other copies too, so that a flushed entry does not return. */
 static void tell_flushed(const struct view *view)
 {
     if (view->ops->flushed)
@@ -84,7 +84,7 @@ static void flush_all(struct view *view, struct http_request *request)
     cache_stats(view->cache, &stats);
     cache_flush(view->cache);
     tell_flushed(view);
-    log_info("control", "the cache was flushed");
+    log_info("control", "cache flushed");
     request_reply(request, HTTP_OK, status_flushed(stats.entries));
 }
 
@@ -99,9 +99,9 @@ static void post_flush(struct view *view, struct http_request *request)
     }
     int len = *text ? name_from_text(wire, text) : -EINVAL;
     if (name && suffix)
-        request_refuse(request, HTTP_BAD_REQUEST, "one of \"name\" and \"suffix\", not both");
+        request_refuse(request, HTTP_BAD_REQUEST, "give either \"name\" or \"suffix\", not both");
     else if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the name to flush must be a domain name");
+        request_refuse(request, HTTP_BAD_REQUEST, "the name to flush is not a valid domain name");
     if (len < 0 || (name && suffix))
         return;
     uint64_t removed = cache_flush_name(view->cache, wire, (size_t)len, suffix != NULL);
@@ -122,7 +122,7 @@ static void post_log(struct view *view, struct http_request *request)
         request_refuse(request, HTTP_BAD_REQUEST, why);
 }
 
-/* A request that waits for the configuration to be in force. */
+/* A request that waits for the end of a reload. */
 struct reloading {
     struct reload_wait wait;
     struct http_request *request;
@@ -146,7 +146,7 @@ static void post_reload(struct view *view, struct http_request *request)
     view->ops->reload(view->context, &reloading->wait);
 }
 
-/* Seconds, with or without a fraction; -1: that is no such number, or beyond an hour. */
+/* Parses seconds, with or without a fraction. -1: not a number, or more than an hour. */
 static int64_t milliseconds(const char *text)
 {
     char *end = NULL;
@@ -160,7 +160,7 @@ static void post_drain(struct view *view, struct http_request *request)
     const char *seconds = request_argument(request, "seconds");
     int64_t ms = seconds ? milliseconds(seconds) : (int64_t)view->config->drain_ms;
     if (ms < 0) {
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"seconds\" must be a number, 3600 at most");
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"seconds\" must be a number from 0 to 3600");
     } else if (view->readiness == READY_STOPPING) {
         request_no_report(view, request);
     } else {
@@ -176,13 +176,13 @@ static void reply_text(struct http_request *request, unsigned status, const char
     http_reply(request, status, TEXT_TYPE, strdup(text), NULL);
 }
 
-/* Alive: every worker answers an item. */
+/* Live: every worker replies to a mailbox item. */
 static void get_healthz(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     if (sum || view->readiness == READY_STOPPING)
         reply_text(request, HTTP_OK, "ok\n");
     else
-        reply_text(request, HTTP_UNAVAILABLE, "a worker does not answer\n");
+        reply_text(request, HTTP_UNAVAILABLE, "a worker does not respond\n");
 }
 
 static void write_degraded(void *context, const char *sentence)
@@ -190,7 +190,7 @@ static void write_degraded(void *context, const char *sentence)
     fprintf(context, "degraded: %s\n", sentence);
 }
 
-/* Ready as soon as questions are taken and until a drain or the stop: also while it can only answer from its cache. */
+/* Ready from the start until a drain or the stop, even when upstreams fail: the cache still answers. */
 static void get_readyz(struct view *view, struct http_request *request, const struct gather_sum *sum)
 {
     static const char *const not_ready[] = {
@@ -205,7 +205,7 @@ static void get_readyz(struct view *view, struct http_request *request, const st
     if (out) {
         fputs("ready\n", out);
         if (!sum)
-            fputs("degraded: a worker does not answer\n", out);
+            fputs("degraded: a worker does not respond\n", out);
         else
             health_each(sum, write_degraded, out);
         fclose(out);
@@ -249,7 +249,7 @@ static bool is_known(const struct route *route, const char *name)
     return false;
 }
 
-/* Each one known, and given once. */
+/* Each argument is known and given once. */
 static bool arguments_are_good(const struct route *route, const struct http_request *request)
 {
     if (request->argument_count > HTTP_ARGUMENTS)
@@ -264,26 +264,26 @@ static bool arguments_are_good(const struct route *route, const struct http_requ
     return true;
 }
 
-static void workers_answered(struct gather_wait *wait, const struct gather_sum *sum)
+static void reports_gathered(struct gather_wait *wait, const struct gather_sum *sum)
 {
-    struct asking *asking = container_of(wait, struct asking, wait);
-    asking->route->report(asking->view, asking->request, sum);
-    mem_free(asking);
+    struct pending *pending = container_of(wait, struct pending, wait);
+    pending->route->report(pending->view, pending->request, sum);
+    mem_free(pending);
 }
 
-static void ask_workers(struct view *view, struct http_request *request, const struct route *route)
+static void gather_reports(struct view *view, struct http_request *request, const struct route *route)
 {
-    struct asking *asking = mem_zalloc(1, sizeof *asking);
-    if (!asking) {
+    struct pending *pending = mem_zalloc(1, sizeof *pending);
+    if (!pending) {
         http_reply(request, HTTP_INTERNAL_ERROR, REQUEST_JSON, NULL, NULL);
         return;
     }
-    *asking = (struct asking){.wait.done = workers_answered,
-                              .wait.with_records = route->with_records,
-                              .view = view,
-                              .request = request,
-                              .route = route};
-    gather_ask(&view->gather, &asking->wait);
+    *pending = (struct pending){.wait.done = reports_gathered,
+                                .wait.with_records = route->with_records,
+                                .view = view,
+                                .request = request,
+                                .route = route};
+    gather_ask(&view->gather, &pending->wait);
 }
 
 static void not_found(struct http_request *request, const struct route *routes)
@@ -292,7 +292,7 @@ static void not_found(struct http_request *request, const struct route *routes)
     char sentence[160];
     for (size_t i = 0; routes[i].path; i++)
         paths[i] = routes[i].path;
-    snprintf(sentence, sizeof sentence, "there is no %s", request->path);
+    snprintf(sentence, sizeof sentence, "%s does not exist", request->path);
     request_reply(request, HTTP_NOT_FOUND, status_error(sentence, paths));
 }
 
@@ -305,25 +305,27 @@ static void dispatch(struct view *view, struct http_request *request, const stru
         not_found(request, routes);
     else if (request->verb != route->verb)
         http_reply(request, HTTP_WRONG_VERB, REQUEST_JSON,
-                   status_error(route->verb == HTTP_POST ? "this is done by POST" : "this is read by GET", NULL),
+                   status_error(route->verb == HTTP_POST ? "use POST" : "use GET", NULL),
                    route->verb == HTTP_POST ? "POST" : "GET, HEAD");
     else if (!arguments_are_good(route, request))
-        request_refuse(request, HTTP_BAD_REQUEST, "an argument is unknown here, or stands twice");
+        request_refuse(request, HTTP_BAD_REQUEST, "unknown or duplicate argument");
     else if (route->answer)
         route->answer(view, request);
     else
-        ask_workers(view, request, route);
+        gather_reports(view, request, route);
 }
 
-/* The socket's file keeps strangers out, but the page may be looked at through a forwarded port, where other pages in the same browser
- * would get in: by a name of their own that points there, or with a form. Programs write any word they like for a host. */
+/* File permissions protect the socket. But a browser may reach the status page through a forwarded port, and then other
+ * pages in that browser could reach it too: by DNS rebinding or by posting a form. Hosts without a dot are allowed
+ * because tools such as curl need some host in the URL. */
 void api_control(struct view *view, struct http_request *request)
 {
     bool word = request->host && !strchr(request->host, '.');
     if (!word && !api_host_is_ours(request->host, ""))
-        request_refuse(request, HTTP_FORBIDDEN, "ask by address, by localhost or by a word for a host");
+        request_refuse(request, HTTP_FORBIDDEN,
+                       "the Host header must be an address, localhost or a name without a dot");
     else if (request->verb != HTTP_GET && request->origin)
-        request_refuse(request, HTTP_FORBIDDEN, "pages in a browser change nothing here");
+        request_refuse(request, HTTP_FORBIDDEN, "web pages may not send requests that change something");
     else
         dispatch(view, request, control_routes);
 }
@@ -335,12 +337,12 @@ void api_metrics(struct view *view, struct http_request *request)
     if (api_host_is_ours(request->host, machine))
         dispatch(view, request, metrics_routes);
     else
-        request_refuse(request, HTTP_FORBIDDEN, "ask by address, by localhost or by this machine's name");
+        request_refuse(request, HTTP_FORBIDDEN, "the Host header must be an address, localhost or this machine's name");
 }
 
-/* --- whose name was asked for --- */
+/* --- Host header --- */
 
-/* "[::1]:9153" and "127.0.0.1:9153" without port and brackets; false: too long. */
+/* Strips brackets and port, as in "[::1]:9153". False: too long. */
 static bool host_alone(char *out, size_t cap, const char *host)
 {
     bool bracketed = *host == '[';
@@ -357,7 +359,7 @@ bool api_host_is_ours(const char *host, const char *machine)
     char name[256];
     struct addr addr;
     if (!host)
-        return true; /* no browser leaves it out */
+        return true; /* browsers always send it */
     if (!host_alone(name, sizeof name, host))
         return false;
     return addr_parse(&addr, name, 1) == 0 || strcasecmp(name, "localhost") == 0 ||

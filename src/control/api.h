@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The paths: what each one takes, and who answers it.
+/* The paths of the HTTP interface, their arguments and handlers.
  *
- * Threads: the main thread's.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_API_H
 #define DOTSTUB_CONTROL_API_H
@@ -9,12 +9,12 @@
 #include "server.h"
 #include "view.h"
 
-/* Answers a request of the control socket; of metrics.listen. */
+/* Handle a request that came over the control socket, or over metrics.listen. */
 void api_control(struct view *view, struct http_request *request);
 void api_metrics(struct view *view, struct http_request *request);
 
-/* True if a request that came by TCP may bear this Host (NULL: none): an address, localhost or this machine's name. A page in some
- * browser that had its own name point here cannot read what is answered (DNS rebinding). */
+/* True if a request over TCP may have this Host header (NULL: none): an address, localhost or this machine's name. This
+ * stops DNS rebinding: a web page whose own name resolves to our address cannot read our replies. */
 bool api_host_is_ours(const char *host, const char *machine);
 
 #endif

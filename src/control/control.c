@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Two HTTP servers over one view of the daemon; each may be missing.
+/* Two optional HTTP servers over one view of the daemon.
  *
- * Its end: control_stopping tells those who wait for workers, control_close ends the sockets, and control_free comes when the last
- * item is back.
+ * Shutdown: control_stopping fails the requests that wait for workers, control_close closes the sockets, and
+ * control_free runs when the last mailbox item has returned.
  */
 #include "control/control.h"
 #include <errno.h>
@@ -20,7 +20,7 @@
 enum {
     CONTROL_CONNECTIONS = 128,
     METRICS_CONNECTIONS = 64,
-    OTHER_DESCRIPTORS = 8, /* of both: listening, epoll, wake-up */
+    OTHER_DESCRIPTORS = 8, /* of both servers: listening, epoll, wake-up */
 };
 
 struct control {
@@ -28,7 +28,7 @@ struct control {
     struct config *config;
     struct routes *routes;
     struct http_server *socket, *metrics; /* NULL: not served */
-    int socket_fd, metrics_fd;            /* what they listen on: theirs */
+    int socket_fd, metrics_fd;            /* listening descriptors, owned by the servers */
     gid_t group;                          /* of the socket's file */
     struct log_limit refusals;
 };
@@ -56,18 +56,18 @@ static void handle_control(void *context, struct http_request *request)
 
 static const struct http_ops control_http = {admits, handle_control};
 
-/* A default that cannot be had is no mistake of the operator's. */
+/* Fails only if the operator configured the path: the default may be impossible on this machine. */
 static int explain_socket(const struct config *config, int error)
 {
     const char *path = config->control_socket;
     const char *why = error_text(error);
-    const char *remedy = "choose another with control.socket, or `off`";
+    const char *remedy = "set control.socket to another path or to `off`";
     if (error == -EADDRINUSE)
-        why = "somebody listens there already";
+        why = "another process listens there";
     else if (error == -EEXIST)
-        why = "there is a file of that name which is no socket";
+        why = "the file exists and is not a socket";
     else if (error == -ENOENT)
-        remedy = "make its directory, or choose another with control.socket";
+        remedy = "create its directory, or set control.socket to another path";
     if (!config->control_socket_is_default) {
         log_error("control", "cannot listen on %s: %s; %s", path, why, remedy);
         return error;
@@ -106,11 +106,10 @@ static int read_token(struct token *token, const char *path)
 {
     int status = path ? token_read(token, path) : 0;
     if (status == -EINVAL)
-        log_error(
-            "control",
-            "metrics.token-file %s: its first line must be %d to %d visible characters; write a random one, as from "
-            "`openssl rand -hex 16`",
-            path, TOKEN_MIN, TOKEN_MAX);
+        log_error("control",
+                  "metrics.token-file %s: its first line must be %d to %d visible characters; generate one with "
+                  "`openssl rand -hex 16`",
+                  path, TOKEN_MIN, TOKEN_MAX);
     else if (status < 0)
         log_error("control", "cannot read metrics.token-file %s: %s", path, error_text(status));
     return status;
@@ -137,7 +136,7 @@ static int open_metrics(struct control *control, const struct control_setup *set
     return http_server_open(&control->metrics, setup->loop, fd, &metrics_http, control, METRICS_CONNECTIONS);
 }
 
-/* --- birth and end --- */
+/* --- start and stop --- */
 
 static int view_init(struct view *view, const struct control_setup *setup)
 {
@@ -218,7 +217,7 @@ void control_started(struct control *control)
     if (control->socket)
         log_info("control", "listening on %s", control->config->control_socket);
     if (control->metrics)
-        log_info("control", "metrics on %s", addr_format(&control->config->metrics_listen, true, text));
+        log_info("control", "metrics: listening on %s", addr_format(&control->config->metrics_listen, true, text));
 }
 
 void control_configure(struct control *control, struct config *config, struct routes *routes)
@@ -263,8 +262,7 @@ void control_hand_over(struct control *control)
 void control_close(struct control *control)
 {
     if (control->socket)
-        (void)unlink(
-            control->config->control_socket); /* not possible in a directory of root's; the next start replaces it */
+        (void)unlink(control->config->control_socket); /* fails in root's directory; the next start replaces the file */
     control_hand_over(control);
 }
 

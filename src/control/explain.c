@@ -30,21 +30,21 @@ static const char *place_text(const struct record_server *server, char out[PLACE
     return out;
 }
 
-/* What most of the time was spent with. */
+/* Says in which phase most of the time was spent. */
 static json_t *sentence(const struct record *record)
 {
     static const char *const reasons[] = {
-        [PHASE_RETRIES] = "earlier tries: their sessions ended, or their answers did not come or were of no use",
-        [PHASE_PLACE] = "waiting for a session: after a failure servers rest, max-qps was reached, or all were full",
+        [PHASE_RETRIES] = "earlier attempts: their sessions were lost, or their responses were late or unusable",
+        [PHASE_PLACE] = "waiting for a session: servers in back-off, max-qps reached, or all sessions full",
         [PHASE_CONNECT] = "connecting to ",
         [PHASE_HANDSHAKE] = "the TLS handshake with ",
-        [PHASE_WRITE] = "writing, since its connection took no more, to ",
-        [PHASE_ANSWER] = "waiting for the answer of "};
+        [PHASE_WRITE] = "waiting to write, the connection's buffer was full: ",
+        [PHASE_ANSWER] = "waiting for the response of "};
     enum record_phase phase = longest_phase(record);
     bool dialed = phase == PHASE_CONNECT || phase == PHASE_HANDSHAKE, somewhere = phase >= PHASE_CONNECT;
     char place[PLACE_TEXT];
     if (record->total_ms == 0)
-        return json_string("within a millisecond");
+        return json_string("less than a millisecond");
     return json_sprintf("%d of %d ms: %s%s", (int)record->phase_ms[phase], (int)record->total_ms, reasons[phase],
                         somewhere ? place_text(dialed ? &record->dialed : &record->asked, place) : "");
 }
@@ -81,7 +81,7 @@ static json_t *error_of(const struct record *record)
     return object;
 }
 
-static void put_question(json_t *object, const struct key *key)
+static void put_key(json_t *object, const struct key *key)
 {
     char name[NAME_MAX_TEXT], type[TYPE_TEXT];
     put_text(object, "name", name_text(key->name, name));
@@ -104,7 +104,7 @@ static json_t *explain_object(const struct record *record)
     put(object, "id", record->id ? json_string(record_id_text(record->id, id)) : json_null());
     put(object, "kind", record->id ? json_string(kinds[record->kind]) : json_null());
     put_number(object, "ended_s_ago", seconds_since(record->ended_ms));
-    put_question(object, &record->key);
+    put_key(object, &record->key);
     put_text(object, "transport", record->tcp ? "TCP" : "UDP");
     put_text(object, "rcode", records_rcode_text(record->rcode, rcode));
     put(object, "extended_error", error_of(record));
@@ -146,9 +146,9 @@ char *explain_text(const struct gather_sum *sum, const struct explain_wanted *wa
     return print(root);
 }
 
-/* --- in short --- */
+/* --- summaries --- */
 
-/* The text of an extended error may name what was asked. */
+/* The text of an extended error may contain the query's name. */
 static json_t *recent_object(const struct record *record, bool with_names)
 {
     char id[RECORD_ID_TEXT], name[NAME_MAX_TEXT], type[TYPE_TEXT], rcode[RCODE_TEXT];
@@ -204,7 +204,7 @@ static void put_answer(json_t *root, const struct trace *trace)
 char *explain_trace(const struct trace *trace)
 {
     json_t *root = json_object();
-    put_question(root, &trace->key);
+    put_key(root, &trace->key);
     put_answer(root, trace);
     put(root, "total_ms", thousandths(trace->total_us));
     put_text(root, "step", trace->step);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the time of slow, failed and traced queries went, as JSON; docs/man/dotstubctl.8 says what is in it.
+/* Where the time of slow, failed and traced queries went, as JSON; dotstubctl(8) documents it.
  *
- * Threads: the main thread's.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_EXPLAIN_H
 #define DOTSTUB_CONTROL_EXPLAIN_H
@@ -9,21 +9,21 @@
 #include "resolve/trace.h"
 #include "gather.h"
 
-/* Records in one answer, the newest: many workers keep thousands. */
+/* Limits one reply to the newest records: many workers may hold thousands. */
 #define EXPLAIN_MOST 256
 
-/* Which records; of several members at most one is set, none: all. */
+/* Selects records: by the newest of a kind, by name, or by id. None set: all. */
 struct explain_wanted {
-    bool last; /* the newest of this kind: */
+    bool last; /* only the newest of `kind` */
     enum record_kind kind;
-    bool by_name; /* those of this name: */
+    bool by_name; /* only those for `name` */
     uint8_t name[NAME_MAX_WIRE];
     uint32_t id;
 };
 
-/* As status_text. */
+/* Returns text as status_text does. */
 char *explain_text(const struct gather_sum *sum, const struct explain_wanted *wanted);
-/* The newest `most`, in short; what may hold a name only `with_names`. */
+/* A summary of the newest `most`. Without `with_names` it leaves out everything that may contain a name. */
 struct json_t *explain_recent(const struct gather_sum *sum, size_t most, bool with_names);
 char *explain_trace(const struct trace *trace);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A round: an item to each worker, each of which fills its part and posts the answer back; when the last one is back the parts
- * are summed and all who wait are told.
+/* A round: the main thread posts an item to each worker; each worker fills its part and posts a reply. After the last
+ * reply the parts are summed and all waits of the round end.
  *
  * Invariants:
- *   - a part is touched by its worker from the posting of its item to that of the answer, else by the main thread only;
- *   - `items` > 0 while a round is under way; then nobody but the opener of an answer starts another;
- *   - a wait is in exactly one list, and its patience runs, until `done`.
+ *   - a part belongs to its worker while its request item is posted and not yet replied to, else to the main thread;
+ *   - `items` > 0 during a round; only the last reply of a round may then start the next one;
+ *   - until `done` runs, a wait is in exactly one list and its timeout runs.
  */
 #include "gather.h"
 #include <assert.h>
@@ -22,7 +22,7 @@ struct gather_part {
 
 /* --- summing --- */
 
-/* The better state of the two: one worker that can ask is enough for its clients. */
+/* An open session on one worker outweighs failures on others. */
 static enum server_state better(enum server_state a, enum server_state b)
 {
     static const int rank[] = {[SERVER_OPEN] = 3, [SERVER_FAILING] = 2, [SERVER_CONNECTING] = 1, [SERVER_IDLE] = 0};
@@ -97,7 +97,7 @@ static void wait_end(struct gather_wait *wait, const struct gather_sum *sum)
     wait->done(wait, sum);
 }
 
-static void tell(struct list *waiting, const struct gather_sum *sum)
+static void end_all(struct list *waiting, const struct gather_sum *sum)
 {
     struct list_link *link;
     while ((link = list_first(waiting)))
@@ -121,7 +121,7 @@ static int enlarge(struct server_report **servers, size_t count)
     return 0;
 }
 
-/* Between rounds all of it is ours. */
+/* Call it between rounds only: during a round workers write to these arrays. */
 static int gather_make_room(struct gather *gather)
 {
     if (gather->room >= gather->servers)
@@ -138,7 +138,7 @@ static void gather_begin_round(struct gather *gather)
 {
     list_move_all(&gather->next, &gather->waiting);
     if (gather_make_room(gather) < 0) {
-        tell(&gather->waiting, NULL);
+        end_all(&gather->waiting, NULL);
         return;
     }
     gather->sum.server_count = gather->servers;
@@ -168,7 +168,7 @@ static void open_reply(struct mailbox_item *item, void *reader)
     if (--gather->items > 0)
         return;
     gather_add_up(gather);
-    tell(&gather->waiting, &gather->sum);
+    end_all(&gather->waiting, &gather->sum);
     if (!list_empty(&gather->next))
         gather_begin_round(gather);
 }
@@ -190,7 +190,7 @@ void gather_ask(struct gather *gather, struct gather_wait *wait)
         gather_begin_round(gather);
 }
 
-/* --- birth and end --- */
+/* --- start and stop --- */
 
 static int part_init(struct gather_part *part, struct gather *gather)
 {
@@ -239,8 +239,8 @@ int gather_init(struct gather *gather, const struct control_setup *setup)
 void gather_close(struct gather *gather)
 {
     gather->closed = true;
-    tell(&gather->waiting, NULL);
-    tell(&gather->next, NULL);
+    end_all(&gather->waiting, NULL);
+    end_all(&gather->next, NULL);
 }
 
 void gather_fini(struct gather *gather)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking all workers at once what they know, by item.
+/* Gathers reports from all workers by mailbox item and sums them.
  *
- * Does:    one round of items at a time; whoever asks gets the sum of a round that began after it asked, or is told after
- *          GATHER_PATIENCE_MS that some worker does not answer.
- * Owns:    the letters and the copies that the workers fill; a wait belongs to who asks.
- * Threads: the main thread's; an item is opened on its worker's.
+ * Does:    Runs one round of items at a time. A wait gets the sum of a round that began after gather_ask, or NULL if a
+ *          worker has not replied within GATHER_PATIENCE_MS.
+ * Owns:    The mailbox items and the reports that workers fill. The caller owns its wait.
+ * Threads: Main thread; a request item is opened on its worker's thread.
  */
 #ifndef DOTSTUB_CONTROL_GATHER_H
 #define DOTSTUB_CONTROL_GATHER_H
@@ -21,7 +21,7 @@ struct gather_sum {
     unsigned tcp_clients;
     struct server_report *servers;
     size_t server_count;
-    const struct record **records; /* where they were asked for: of all workers, the newest first */
+    const struct record **records; /* if a wait asked for them: of all workers, newest first */
     size_t record_count;
 };
 
@@ -29,7 +29,7 @@ struct gather_wait {
     struct list_link link;
     struct timeout patience;
     bool with_records;
-    /* NULL: no answer from some worker in time, or the daemon is stopping. */
+    /* `sum` NULL: a worker did not reply in time, or the daemon stops. */
     void (*done)(struct gather_wait *wait, const struct gather_sum *sum);
 };
 
@@ -40,27 +40,27 @@ struct gather {
     void *context;
     unsigned workers;
     struct gather_part *parts;
-    unsigned items;            /* not back yet */
-    struct list waiting, next; /* for the end of this round; for the next one */
+    unsigned items;            /* posted and not returned yet */
+    struct list waiting, next; /* waits served by this round; by the next one */
     struct timeouts patience;
     struct gather_sum sum;
-    size_t room;    /* servers that fit in sum and parts */
-    size_t servers; /* servers there are */
+    size_t room;    /* capacity of the arrays of servers in `sum` and `parts` */
+    size_t servers; /* servers in the current routes */
     bool closed;
 };
 
 /* 0 or -ENOMEM. */
 int gather_init(struct gather *gather, const struct control_setup *setup) MUST_CHECK;
-/* The next rounds are of other routes; the letters that bring them to the workers have been posted. */
+/* New routes apply from the next round on. Call it after their items were posted to the workers. */
 void gather_configure(struct gather *gather, const struct routes *routes);
-/* `done` runs later, or, when the gather is closed, at once. */
+/* wait->done runs later, or at once if `gather` is closed. */
 void gather_ask(struct gather *gather, struct gather_wait *wait);
-/* Tells all who wait that nothing comes; no item is posted any more. */
+/* Ends all waits with NULL, and posts no more items. */
 void gather_close(struct gather *gather);
-/* All items are back, which is asserted. */
+/* Asserts that all items have returned. */
 void gather_fini(struct gather *gather);
 
-/* Adds what one worker knows of a server to what others know of it. */
+/* Adds one worker's report of a server to the sum. */
 void gather_merge(struct server_report *sum, const struct server_report *one);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the daemon can do its work, in words.
+/* Reasons to call the daemon degraded.
  *
- * Threads: any; values only.
+ * Threads: Any; works on values only.
  */
 #ifndef DOTSTUB_CONTROL_HEALTH_H
 #define DOTSTUB_CONTROL_HEALTH_H
 
 #include "gather.h"
 
-/* Tells each reason for calling it degraded, a sentence; gives their number. An upstream entry is degraded when none of its servers
- * has a session and all that were tried fail; one that works less well than it could is not. */
+/* Calls `tell` with one sentence for each degraded upstream; returns their number. An upstream is degraded when one of
+ * its servers fails and none is open, or idle after it was used. */
 unsigned health_each(const struct gather_sum *sum, void (*tell)(void *context, const char *sentence), void *context);
 
 #endif

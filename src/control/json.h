@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Building JSON with jansson, which only those that include this know.
+/* Short names for building JSON with jansson.
  *
- * Invariant: objects are built with the functions that take a reference over, and these take NULL for a failure; so a failed
- * allocation anywhere makes the text at the end incomplete at worst, and print() gives NULL only when there is no root or no text.
+ * Invariant: objects are built only with functions that take over the reference and accept NULL. A failed allocation
+ * therefore leaves out a member at worst; print() returns NULL only without a root or without memory for the text.
  */
 #ifndef DOTSTUB_CONTROL_JSON_H
 #define DOTSTUB_CONTROL_JSON_H
@@ -14,10 +14,10 @@
 #include "base/addr.h"
 #include "base/clock.h"
 
-/* Digits of a number that is no integer: it was one of thousandths, so it is printed with three decimals at most. */
+/* Enough digits for values with three decimals, few enough to hide binary rounding. */
 enum { REAL_DIGITS = 15 };
 
-/* With a newline at its end, for people. */
+/* Prints and frees `root`; ends with a newline, so that curl's output reads well. */
 static inline char *print(json_t *root)
 {
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;
@@ -41,13 +41,13 @@ static inline void put_number(json_t *object, const char *key, uint64_t value)
     put(object, key, json_integer((json_int_t)value));
 }
 
-/* Milliseconds of a number of microseconds, seconds of one of milliseconds. */
+/* Microseconds to milliseconds, or milliseconds to seconds. */
 static inline json_t *thousandths(uint64_t count)
 {
     return json_real((double)count / 1000);
 }
 
-/* Texts of strangers (certificates, extended errors) need not be UTF-8: then all but ASCII becomes "?". */
+/* Text from the network (certificates, extended errors) may be invalid UTF-8: then non-ASCII bytes become "?". */
 static inline json_t *text_of(const char *text, size_t len)
 {
     json_t *value = json_stringn(text, len);

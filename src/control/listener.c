@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a unix socket can be connected to only once it has its mode and owner: it is made under a narrow umask, given away,
- * and listened on last. */
+/* Invariant: nobody can connect to the unix socket before it has its mode and owner: bind() under a narrow umask,
+ * lchown(), listen(). */
 #include "listener.h"
 #include <errno.h>
 #include <string.h>
@@ -8,17 +8,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 256 }; /* clients that do not wait are turned away by a full one */
+enum { BACKLOG = 256 }; /* a full backlog refuses clients with non-blocking sockets */
 
 static struct sockaddr_un name_of(const char *path)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    strncpy(name.sun_path, path, sizeof name.sun_path - 1); /* the configuration knows how long it may be */
+    strncpy(name.sun_path, path, sizeof name.sun_path - 1); /* the configuration limits its length */
     return name;
 }
 
-/* 0: nobody; -EADDRINUSE: somebody, or that cannot be told. */
-static int somebody_listens(const char *path)
+/* 0: no process listens; -EADDRINUSE: one does, or it is unknown. */
+static int check_unused(const char *path)
 {
     struct sockaddr_un name = name_of(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -29,7 +29,7 @@ static int somebody_listens(const char *path)
     return status;
 }
 
-/* What a daemon that was killed left behind must not keep the next one from starting. */
+/* Removes the socket file of a daemon that was killed. */
 static int remove_stale(const char *path)
 {
     struct stat stat;
@@ -37,7 +37,7 @@ static int remove_stale(const char *path)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(stat.st_mode))
         return -EEXIST;
-    int status = somebody_listens(path);
+    int status = check_unused(path);
     if (status == 0 && unlink(path) < 0 && errno != ENOENT)
         status = -errno;
     return status;
@@ -110,7 +110,7 @@ int listener_taken(int *fds, size_t count, const char *path, const struct addr *
         if (fd < 0 || !listens_at(fd, path, addr))
             continue;
         fds[i] = -1;
-        (void)listen(fd, BACKLOG); /* who connects is told that it is this process that listens */
+        (void)listen(fd, BACKLOG); /* SO_PEERCRED names the process that called listen() last */
         return fd;
     }
     return -ENOENT;

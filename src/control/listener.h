@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The listening sockets of the control side.
  *
- * Owns:    nothing; the caller owns the descriptors. The file of a unix socket stays until the caller removes it.
- * Threads: the main thread's, before there are others: the process's umask is changed for a moment.
+ * Owns:    Nothing; the caller owns the descriptors and removes the unix socket's file.
+ * Threads: Main thread, before other threads start: it changes the process's umask for a moment.
  */
 #ifndef DOTSTUB_CONTROL_LISTENER_H
 #define DOTSTUB_CONTROL_LISTENER_H
@@ -10,13 +10,15 @@
 #include <sys/types.h>
 #include "base/addr.h"
 
-/* A listening unix socket at `path`, mode 0660; root gives it to this user and group (where root may: in a container without
- * CAP_CHOWN it stays root's). A socket that nobody listens on any more is replaced. The descriptor, or negative: -EADDRINUSE: somebody listens, -EEXIST: there
- * is something else of that name, -ENOENT: its directory is missing, ... */
+/* Opens a listening unix socket at `path`, mode 0660. As root it sets owner and group (without CAP_CHOWN, as in some
+ * containers, the file stays root's). A socket file without a listener is replaced. Returns the descriptor, or a
+ * negative error: -EADDRINUSE: another process listens; -EEXIST: the file is not a socket; -ENOENT: the directory is
+ * missing; ... */
 int listener_unix(const char *path, uid_t uid, gid_t gid) MUST_CHECK;
-/* The one of these descriptors that listens at this path, or (path NULL) at this address; its place becomes -1. -ENOENT: none does. */
+/* Finds the descriptor that listens at `path`, or at `addr` if `path` is NULL, and sets its array element to -1.
+ * -ENOENT: none. */
 int listener_taken(int *fds, size_t count, const char *path, const struct addr *addr);
-/* A listening TCP socket. The descriptor or a negative errno. */
+/* Opens a listening TCP socket. Returns the descriptor or a negative error. */
 int listener_tcp(const struct addr *addr) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: nothing is changed before everything was found good. */
+/* Invariant: all arguments are valid before anything changes. */
 #include "logset.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ struct log_change {
     unsigned module, sample;
 };
 
-/* What the log's level becomes, LEVEL_COUNT: as it is; and of which module, LOG_MODULE_COUNT: of all. */
+/* Sets out->level (LEVEL_COUNT: unchanged) and out->module (LOG_MODULE_COUNT: all). */
 static bool read_level(struct log_change *out, const struct logset *wanted, char why[LOGSET_WHY])
 {
     out->level = wanted->level ? find_level(wanted->level) : LEVEL_COUNT;
@@ -36,11 +36,11 @@ static bool read_level(struct log_change *out, const struct logset *wanted, char
     if (out->level == LEVEL_COUNT && (wanted->level || wanted->module || !wanted->queries))
         return complain(why, "the argument \"level\" must be error, warning, info or debug", "");
     if (wanted->module && out->module == LOG_MODULE_COUNT)
-        return complain(why, "there is no such module; there are ", log_module_list());
+        return complain(why, "unknown module; the modules are ", log_module_list());
     return true;
 }
 
-/* One query in how many is logged from now on. */
+/* Sets out->sample: one query in `sample` is logged; 0: none. */
 static bool read_queries(struct log_change *out, const struct logset *wanted, unsigned sample, char why[LOGSET_WHY])
 {
     enum { SAMPLE_MOST = 1000000 };

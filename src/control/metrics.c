@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: each family is written once, HELP and TYPE before its samples, as the format wants it. What workers count is of one moment
- * of each, so the books of every scrape are even: received = finished + dropped + waiting. */
+/* Invariants:
+ *   - each family is written once, HELP and TYPE before its samples, as the format requires;
+ *   - the values of one worker are of one moment, so each scrape satisfies received = finished + dropped + waiting.
+ */
 #include "metrics.h"
 #include <stdlib.h>
 #include <config.h>
@@ -11,7 +13,7 @@
 
 /* --- queries --- */
 
-/* The names in the list are ours: letters, digits and underscores only. */
+/* Counter names need no escaping: they are letters, digits and underscores. */
 static void counters(FILE *out, const struct gather_sum *sum)
 {
     char name[96];
@@ -24,18 +26,18 @@ static void counters(FILE *out, const struct gather_sum *sum)
 static void by_transport(FILE *out, const struct gather_sum *sum)
 {
     const char *name = "dotstub_queries_by_transport_total";
-    prometheus_family(out, name, "counter", "queries taken in");
+    prometheus_family(out, name, "counter", "queries received from clients, by transport");
     prometheus_sample(out, name, (const char *const[]){"transport", "udp", NULL},
                       sum->counters[COUNTER_queries_received] - sum->tally.tcp);
     prometheus_sample(out, name, (const char *const[]){"transport", "tcp", NULL}, sum->tally.tcp);
 }
 
-/* Only those that were asked for. */
+/* Writes only types that were queried. */
 static void by_type(FILE *out, const struct gather_sum *sum)
 {
     const char *name = "dotstub_queries_by_type_total";
     char text[TYPE_TEXT];
-    prometheus_family(out, name, "counter", "queries that could be read, by the type asked for");
+    prometheus_family(out, name, "counter", "well-formed queries received from clients, by query type");
     prometheus_sample(out, name, (const char *const[]){"type", "other", NULL}, sum->tally.type[0]);
     for (uint16_t type = 1; type < TALLY_TYPES; type++)
         if (sum->tally.type[type] > 0)
@@ -47,7 +49,7 @@ static void by_rcode(FILE *out, const struct gather_sum *sum)
 {
     const char *name = "dotstub_responses_by_rcode_total";
     char text[RCODE_TEXT];
-    prometheus_family(out, name, "counter", "answers given, by response code");
+    prometheus_family(out, name, "counter", "responses sent to clients, by response code");
     for (uint16_t rcode = 0; rcode < TALLY_RCODES; rcode++)
         if (sum->tally.rcode[rcode] > 0 || rcode <= 5)
             prometheus_sample(out, name, (const char *const[]){"rcode", records_rcode_text(rcode, text), NULL},
@@ -59,26 +61,26 @@ static void times(FILE *out, const struct gather_sum *sum)
 {
     prometheus_family(
         out, "dotstub_hit_duration_seconds", "histogram",
-        "from reading a batch of UDP queries to sending its answers, for each hit in it; one batch in 17");
+        "time from reading a batch of UDP queries to sending the responses, per cache hit; one batch in 17 is measured");
     prometheus_histogram(out, "dotstub_hit_duration_seconds", NULL, &sum->tally.hits, 10);
     prometheus_family(out, "dotstub_miss_duration_seconds", "histogram",
-                      "from query to answer, of queries that waited for one");
+                      "time from query to response, for queries that waited for an upstream");
     prometheus_histogram(out, "dotstub_miss_duration_seconds", NULL, &sum->tally.misses, 1000);
 }
 
-static void books(FILE *out, const struct gather_sum *sum)
+static void accounting(FILE *out, const struct gather_sum *sum)
 {
     uint64_t left = sum->counters[COUNTER_queries_received] - sum->counters[COUNTER_queries_finished] -
                     sum->counters[COUNTER_queries_dropped] - sum->waiting;
-    prometheus_gauge(out, "dotstub_queries_waiting", "queries that wait for an answer", sum->waiting);
-    prometheus_gauge(out, "dotstub_queries_unaccounted", "received, neither finished nor dropped nor waiting: always 0",
-                     left);
-    prometheus_gauge(out, "dotstub_tcp_clients", "TCP connections of clients", sum->tcp_clients);
+    prometheus_gauge(out, "dotstub_queries_waiting", "queries waiting for an upstream's response", sum->waiting);
+    prometheus_gauge(out, "dotstub_queries_unaccounted",
+                     "queries received minus finished, dropped and waiting; anything but 0 is a bug", left);
+    prometheus_gauge(out, "dotstub_tcp_clients", "open TCP connections of clients", sum->tcp_clients);
 }
 
 /* --- servers --- */
 
-/* What one family says of each server. */
+/* A family with one sample, or histogram, per server. */
 struct server_family {
     const char *name, *type, *help;
     void (*write)(FILE *out, const char *name, const char *const *labels, const struct server_report *server);
@@ -99,7 +101,7 @@ static void write_failing(FILE *out, const char *name, const char *const *labels
     prometheus_sample(out, name, labels, server->state == SERVER_FAILING);
 }
 
-/* Only where it is known. */
+/* Leaves out servers without a measured latency. */
 static void write_latency(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
 {
     if (server->latency_us)
@@ -116,7 +118,7 @@ static void write_resumed(FILE *out, const char *name, const char *const *labels
     prometheus_sample(out, name, labels, server->resumed);
 }
 
-/* Of the last session; only where there was one with TLS. */
+/* Leaves out servers that never had a TLS session. */
 static void write_expires(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
 {
     if (server->has_tls)
@@ -139,17 +141,22 @@ static void write_answer(FILE *out, const char *name, const char *const *labels,
 }
 
 static const struct server_family server_families[] = {
-    {"dotstub_sessions_open", "gauge", "sessions that take questions", write_open},
-    {"dotstub_upstream_queries_in_flight", "gauge", "questions on sessions, not answered yet", write_in_flight},
-    {"dotstub_server_failing", "gauge", "1 while no session can be opened", write_failing},
-    {"dotstub_server_latency_seconds", "gauge", "smoothed time that the server's answers take", write_latency},
-    {"dotstub_server_sessions_opened_total", "counter", "sessions opened", write_opened},
-    {"dotstub_server_sessions_resumed_total", "counter", "of these, resumed by ticket", write_resumed},
+    {"dotstub_sessions_open", "gauge", "open sessions that accept queries, by server", write_open},
+    {"dotstub_upstream_queries_in_flight", "gauge", "queries sent to a server and not answered yet, by server",
+     write_in_flight},
+    {"dotstub_server_failing", "gauge", "1 while no session to the server can be opened, else 0", write_failing},
+    {"dotstub_server_latency_seconds", "gauge", "smoothed response time of the server, in seconds", write_latency},
+    {"dotstub_server_sessions_opened_total", "counter", "sessions opened to the server", write_opened},
+    {"dotstub_server_sessions_resumed_total", "counter", "sessions to the server opened by TLS resumption",
+     write_resumed},
     {"dotstub_server_certificate_expires_seconds", "gauge",
-     "when the certificate of the last session ends, seconds since 1970", write_expires},
-    {"dotstub_server_connect_seconds", "histogram", "TCP's part of opening sessions", write_connect},
-    {"dotstub_server_handshake_seconds", "histogram", "TLS's part of opening sessions", write_handshake},
-    {"dotstub_server_response_seconds", "histogram", "from sending a question to its answer", write_answer},
+     "expiry date of the server's certificate as of the last session, in seconds since 1970", write_expires},
+    {"dotstub_server_connect_seconds", "histogram", "time to establish the TCP connection of a session, by server",
+     write_connect},
+    {"dotstub_server_handshake_seconds", "histogram", "time of the TLS handshake of a session, by server",
+     write_handshake},
+    {"dotstub_server_response_seconds", "histogram", "time from sending a query to a server to its response, by server",
+     write_answer},
 };
 
 static void servers(FILE *out, const struct gather_sum *sum)
@@ -173,10 +180,10 @@ static void cache(FILE *out, const struct view *view)
 {
     struct cache_stats stats;
     cache_stats(view->cache, &stats);
-    prometheus_gauge(out, "dotstub_cache_entries", "answers in the cache, those that expired included", stats.entries);
-    prometheus_gauge(out, "dotstub_cache_used_bytes", "memory of the cache that is taken by answers", stats.used);
-    prometheus_gauge(out, "dotstub_cache_size_bytes", "memory that the cache may take", stats.bytes);
-    prometheus_counter(out, "dotstub_cache_evictions_total", "answers that went to make room for others",
+    prometheus_gauge(out, "dotstub_cache_entries", "entries in the cache, including expired ones", stats.entries);
+    prometheus_gauge(out, "dotstub_cache_used_bytes", "cache memory in use, in bytes", stats.used);
+    prometheus_gauge(out, "dotstub_cache_size_bytes", "size of the cache, in bytes", stats.bytes);
+    prometheus_counter(out, "dotstub_cache_evictions_total", "entries evicted from the cache to make room",
                        stats.evicted);
 }
 
@@ -191,10 +198,12 @@ static void configuration(FILE *out, const struct view *view)
     const struct reloads *reloads = &view->reloads;
     const char *name = "dotstub_config_reloads_total";
     prometheus_gauge(out, "dotstub_config_last_reload_successful",
-                     "1 unless the configuration could not be used when it was read last", !reloads->last_failed);
-    prometheus_gauge(out, "dotstub_config_last_reload_timestamp_seconds", "when it was read last, seconds since 1970",
+                     "1 if the last reload of the configuration succeeded or none was done, else 0",
+                     !reloads->last_failed);
+    prometheus_gauge(out, "dotstub_config_last_reload_timestamp_seconds",
+                     "time at which the configuration was read last, in seconds since 1970",
                      (uint64_t)(reloads->last_wall_s ? reloads->last_wall_s : view->started_wall_s));
-    prometheus_family(out, name, "counter", "how often it was read again");
+    prometheus_family(out, name, "counter", "reloads of the configuration, by result");
     prometheus_sample(out, name, (const char *const[]){"result", "good", NULL}, reloads->good);
     prometheus_sample(out, name, (const char *const[]){"result", "failed", NULL}, reloads->failed);
 }
@@ -202,10 +211,10 @@ static void configuration(FILE *out, const struct view *view)
 static void daemon_itself(FILE *out, const struct view *view, const struct gather_sum *sum)
 {
     const char *name = "dotstub_build_info";
-    prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams none of whose servers can be asked",
+    prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams without a reachable server",
                      health_each(sum, ignore, NULL));
-    prometheus_gauge(out, "dotstub_workers", "worker threads", view->config->workers);
-    prometheus_family(out, name, "gauge", "always 1; the version is in the label");
+    prometheus_gauge(out, "dotstub_workers", "number of worker threads", view->config->workers);
+    prometheus_family(out, name, "gauge", "always 1; the label has the version");
     prometheus_sample(out, name, (const char *const[]){"version", PACKAGE_VERSION, NULL}, 1);
 }
 
@@ -221,7 +230,7 @@ char *metrics_text(const struct view *view, const struct gather_sum *sum)
     by_type(out, sum);
     by_rcode(out, sum);
     times(out, sum);
-    books(out, sum);
+    accounting(out, sum);
     servers(out, sum);
     cache(out, view);
     configuration(out, view);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters and gauges in Prometheus' text format, version 0.0.4. No name of a question is in it.
+/* Counters, gauges and histograms in Prometheus' text format, version 0.0.4. They contain no query names.
  *
- * Threads: the main thread's.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_METRICS_H
 #define DOTSTUB_CONTROL_METRICS_H
@@ -10,7 +10,7 @@
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* From malloc, the caller's; NULL: memory is gone. */
+/* The caller frees the text. NULL: out of memory. */
 char *metrics_text(const struct view *view, const struct gather_sum *sum);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: the page's script and style run by their hashes alone, which are taken of the very octets that are sent. So nothing that is
- * put into the page by mistake would run, and nothing is fetched from elsewhere.
+/* Invariant: the Content-Security-Policy allows the page's script and style by their hashes, computed from the bytes
+ * that are sent. Injected script does not run, and nothing is fetched from other hosts.
  */
 #include "page.h"
 #include <sodium.h>
@@ -14,7 +14,7 @@
 
 enum { HASH_TEXT = sodium_base64_ENCODED_LEN(crypto_hash_sha256_BYTES, sodium_base64_VARIANT_ORIGINAL) };
 
-/* Of what stands between the first `begin` and the next `end`. */
+/* Hashes the text between the first `begin` and the next `end`. */
 static const char *hash_between(const char *begin, const char *end, char out[HASH_TEXT])
 {
     const char *from = strstr((const char *)page_html, begin) + strlen(begin);
@@ -34,7 +34,7 @@ void page_send(struct view *view, struct http_request *request)
     http_reply_page(request, page_html, page_html_len, policy);
 }
 
-/* --- what it polls --- */
+/* --- status.json --- */
 
 static void reply_status(struct view *view, struct http_request *request, const struct gather_sum *sum,
                          enum status_names names)
@@ -50,7 +50,7 @@ void page_status_private(struct view *view, struct http_request *request, const 
     reply_status(view, request, sum, NAMES_SHOWN);
 }
 
-/* `Authorization: Bearer TOKEN` or ?token=TOKEN; NULL: neither. */
+/* Returns the token of `Authorization: Bearer TOKEN` or of ?token=TOKEN, or NULL. */
 static const char *token_given(const struct http_request *request)
 {
     const char *header = request->authorization;
@@ -69,5 +69,5 @@ void page_status_public(struct view *view, struct http_request *request, const s
     else if (token_fits(&view->token, given))
         reply_status(view, request, sum, NAMES_SHOWN);
     else
-        request_refuse(request, HTTP_FORBIDDEN, "the token is not the one in metrics.token-file");
+        request_refuse(request, HTTP_FORBIDDEN, "wrong token: it differs from the one in metrics.token-file");
 }

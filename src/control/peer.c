@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: in doubt nobody is admitted; groups that the kernel does not tell are none. */
+/* Invariant: on any doubt access is denied. If the kernel does not return the groups, the peer has none. */
 #include "peer.h"
 #include <errno.h>
 #include <sys/socket.h>

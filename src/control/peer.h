@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is at the other end of a unix socket, and whether that is somebody who may ask.
+/* Credentials of the process at the other end of a unix socket, and whether they give access.
  *
- * Threads: any.
+ * Threads: Any.
  */
 #ifndef DOTSTUB_CONTROL_PEER_H
 #define DOTSTUB_CONTROL_PEER_H
@@ -11,7 +11,7 @@
 #include <sys/types.h>
 #include "base/check.h"
 
-#define PEER_GROUPS 256 /* more supplementary groups than that are not looked at */
+#define PEER_GROUPS 256 /* a peer with more supplementary groups counts as having none */
 
 struct peer {
     uid_t uid;
@@ -20,9 +20,9 @@ struct peer {
     size_t group_count;
 };
 
-/* As the kernel noted it when the other end connected. 0 or a negative errno. */
+/* Reads the credentials that the kernel recorded at connect(). 0 or a negative error. */
 int peer_read(struct peer *out, int fd) MUST_CHECK;
-/* Root, the user `own`, and members of `group`. */
+/* True for root, the user `own` and members of `group`. */
 bool peer_may_ask(const struct peer *peer, uid_t own, gid_t group);
 
 #endif

@@ -13,7 +13,8 @@ static void cpu(FILE *out)
         return;
     uint64_t us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
                   (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-    prometheus_family(out, "process_cpu_seconds_total", "counter", "processor time of all threads");
+    prometheus_family(out, "process_cpu_seconds_total", "counter",
+                      "user and system CPU time of all threads, in seconds");
     prometheus_seconds(out, "process_cpu_seconds_total", NULL, us);
 }
 
@@ -24,8 +25,8 @@ static void memory(FILE *out)
     if (!statm)
         return;
     if (fscanf(statm, "%" SCNu64 " %" SCNu64, &pages, &resident) == 2) {
-        prometheus_gauge(out, "process_virtual_memory_bytes", "address space", pages * page);
-        prometheus_gauge(out, "process_resident_memory_bytes", "memory in use", resident * page);
+        prometheus_gauge(out, "process_virtual_memory_bytes", "size of the address space, in bytes", pages * page);
+        prometheus_gauge(out, "process_resident_memory_bytes", "resident memory, in bytes", resident * page);
     }
     fclose(statm);
 }
@@ -39,15 +40,16 @@ static void descriptors(FILE *out)
         for (struct dirent *entry; (entry = readdir(folder));)
             open += entry->d_name[0] != '.';
         closedir(folder);
-        prometheus_gauge(out, "process_open_fds", "open descriptors", open - 1); /* but for the folder's own */
+        prometheus_gauge(out, "process_open_fds", "open file descriptors",
+                         open - 1); /* without that of the directory */
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        prometheus_gauge(out, "process_max_fds", "descriptors that may be open", limit.rlim_cur);
+        prometheus_gauge(out, "process_max_fds", "limit of open file descriptors", limit.rlim_cur);
 }
 
 void process_metrics(FILE *out, int64_t started_wall_s)
 {
-    prometheus_gauge(out, "process_start_time_seconds", "when the process started, seconds since 1970",
+    prometheus_gauge(out, "process_start_time_seconds", "start time of the process, in seconds since 1970",
                      (uint64_t)started_wall_s);
     cpu(out);
     memory(out);

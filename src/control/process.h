@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the system says of this process, under the names that all exporters use.
+/* The process_* metrics that every Prometheus exporter has.
  *
- * Threads: the main thread's.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_PROCESS_H
 #define DOTSTUB_CONTROL_PROCESS_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* What the system does not tell is left out. */
+/* Leaves out a metric if the system does not report it. */
 void process_metrics(FILE *out, int64_t started_wall_s);
 
 #endif

@@ -7,7 +7,7 @@ void prometheus_family(FILE *out, const char *name, const char *type, const char
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* Backslash, quote and newline are escaped: an upstream's name is the operator's text. */
+/* Escapes backslash, quote and newline: upstream names are free text. */
 static void write_label(FILE *out, const char *name, const char *text)
 {
     fprintf(out, "%s=\"", name);
@@ -22,7 +22,7 @@ static void write_label(FILE *out, const char *name, const char *text)
     fputc('"', out);
 }
 
-/* `le`: one more label of that name; NULL: none. */
+/* `le`: the value of an additional label "le"; NULL: none. */
 static void write_labels(FILE *out, const char *const *labels, const char *le)
 {
     const char *before = "{";

@@ -10,8 +10,8 @@
 #include "request.h"
 #include "status.h"
 
-/* "name" and "type" (A unless given), class IN; false after a refusal. */
-static bool read_question(struct http_request *request, struct key *out)
+/* Reads "name" and "type" (default A), class IN. False: the request was refused. */
+static bool read_key(struct http_request *request, struct key *out)
 {
     const char *name = request_argument(request, "name"), *type_name = request_argument(request, "type");
     int len = name && *name ? name_from_text(out->name, name) : -EINVAL;
@@ -20,40 +20,40 @@ static bool read_question(struct http_request *request, struct key *out)
     out->type = (uint16_t)type;
     out->class = CLASS_IN;
     if (len < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" must be a domain name");
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"name\" is not a valid domain name");
     else if (type < 0)
-        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" must be a record type");
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"type\" is not a known record type");
     return len >= 0 && type >= 0;
 }
 
 void queries_cache(struct view *view, struct http_request *request)
 {
     struct key key = {.flags = 0};
-    if (read_question(request, &key))
+    if (read_key(request, &key))
         request_reply(request, HTTP_OK, status_cache(view, &key));
 }
 
-/* "3fa2c1"; 0: it is none. */
+/* Parses an id such as "3fa2c1". 0: not an id. */
 static uint32_t read_id(const char *text)
 {
     size_t len = strlen(text);
     return len > 0 && len <= 6 && strspn(text, "0123456789abcdefABCDEF") == len ? (uint32_t)strtoul(text, NULL, 16) : 0;
 }
 
-/* False after a refusal. */
+/* False: the request was refused. */
 static bool read_wanted(struct http_request *request, struct explain_wanted *out)
 {
     const char *which = request_argument(request, "which"), *name = request_argument(request, "name"),
                *id = request_argument(request, "id");
     const char *mistake = NULL;
     if ((which != NULL) + (name != NULL) + (id != NULL) > 1)
-        mistake = "one of \"which\", \"name\" and \"id\"";
+        mistake = "give only one of \"which\", \"name\" and \"id\"";
     else if (which && strcmp(which, "last-slow") != 0 && strcmp(which, "last-failed") != 0)
         mistake = "the argument \"which\" must be last-slow or last-failed";
     else if (name && (!*name || name_from_text(out->name, name) < 0))
-        mistake = "the argument \"name\" must be a domain name";
+        mistake = "the argument \"name\" is not a valid domain name";
     else if (id && !read_id(id))
-        mistake = "the argument \"id\" must be up to six digits, as in [3fa2c1]";
+        mistake = "the argument \"id\" must be up to six hexadecimal digits, such as 3fa2c1";
     out->last = which != NULL;
     out->kind = which && strcmp(which, "last-failed") == 0 ? RECORD_FAILED : RECORD_SLOW;
     out->by_name = name != NULL;
@@ -80,17 +80,17 @@ static void traced(void *context, const struct trace *trace)
     if (trace)
         request_reply(request, HTTP_OK, explain_trace(trace));
     else
-        request_refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not answer");
+        request_refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not respond");
 }
 
 void queries_trace(struct view *view, struct http_request *request)
 {
     struct key key = {.flags = 0};
-    if (!read_question(request, &key))
+    if (!read_key(request, &key))
         return;
     int status = tracer_ask(&view->tracer, &key, traced, request);
     if (status == -EBUSY)
-        request_refuse(request, HTTP_UNAVAILABLE, "many questions are being traced already");
+        request_refuse(request, HTTP_UNAVAILABLE, "too many traces at once, try again later");
     else if (status < 0)
         request_reply(request, HTTP_INTERNAL_ERROR, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is asked about names, on the control socket only: what is kept of them, what became of them, and what does now.
+/* Requests about names, on the control socket only: cache entries, recorded queries, traces.
  *
- * Threads: the main thread's.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_QUERIES_H
 #define DOTSTUB_CONTROL_QUERIES_H
@@ -10,7 +10,7 @@
 #include "view.h"
 
 void queries_cache(struct view *view, struct http_request *request);
-/* `sum` with records, or NULL. */
+/* `sum` includes the records; NULL: a worker did not reply. */
 void queries_explain(struct view *view, struct http_request *request, const struct gather_sum *sum);
 void queries_trace(struct view *view, struct http_request *request);
 

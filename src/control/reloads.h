@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* What came of reading the configuration again, for those who ask later.
+/* Counts reloads and keeps the result of the last one for /status.
  *
- * Owns:    copies of the sentences.
- * Threads: the main thread's.
+ * Owns:    Copies of the texts.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_RELOADS_H
 #define DOTSTUB_CONTROL_RELOADS_H
 
 #include "control/ops.h"
 
-/* Zeroed memory: the configuration was read at the start only. */
+/* Zeroed: no reload since the start. */
 struct reloads {
     uint64_t good, failed;
     bool last_failed;
     uint64_t last_ms;    /* boot-time clock */
     int64_t last_wall_s; /* 0: never */
-    char *mistakes;      /* of the last one, in lines; NULL: none */
-    char *postponed;     /* by the last good one, likewise */
+    char *mistakes;      /* of the last reload, one per line; NULL: none */
+    char *postponed;     /* settings that the last successful reload left for the next start, likewise */
 };
 
 void reloads_note(struct reloads *reloads, const struct reload_result *result);

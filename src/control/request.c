@@ -24,5 +24,5 @@ const char *request_argument(const struct http_request *request, const char *nam
 void request_no_report(struct view *view, struct http_request *request)
 {
     request_refuse(request, HTTP_UNAVAILABLE,
-                   view->readiness == READY_STOPPING ? "stopping" : "a worker does not answer");
+                   view->readiness == READY_STOPPING ? "stopping" : "a worker does not respond");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What those who answer requests share: arguments and replies.
+/* Helpers for request handlers: arguments and JSON replies.
  *
- * Threads: the main thread's.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_REQUEST_H
 #define DOTSTUB_CONTROL_REQUEST_H
@@ -11,9 +11,9 @@
 
 #define REQUEST_JSON "application/json"
 
-/* NULL: it was not given. "name" and "name=" are an empty text. */
+/* Returns NULL if the argument is absent, "" for "name" and "name=". */
 const char *request_argument(const struct http_request *request, const char *name);
-/* As http_reply, with JSON; with the sentence of a mistake; because the workers have not answered. */
+/* Reply with JSON; with an error sentence; with 503 because a worker did not reply. Each ends the request. */
 void request_reply(struct http_request *request, unsigned status, char *text);
 void request_refuse(struct http_request *request, unsigned status, const char *sentence);
 void request_no_report(struct view *view, struct http_request *request);

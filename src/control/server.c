@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The only file that knows libmicrohttpd.
+/* The only file that uses libmicrohttpd.
  *
- * It runs in "external" mode: its epoll descriptor is watched by the loop, and each time it is readable, or the library's own
- * timeout is over, MHD_run does what is due. No thread but the loop's ever enters it.
+ * The library runs in "external" mode: the loop polls its epoll descriptor and calls MHD_run when that is readable or
+ * when the library's own timeout ends. Only the loop's thread enters the library.
  *
- * A request goes through these, in the library's callbacks:
- *   BEGUN     its head is read; a body, which nothing here needs, is thrown away up to BODY_MAX octets
- *   HANDLED   handed up; the connection is suspended unless the reply came at once
- *   REPLIED   the reply is made; the library has it, or takes it when the connection has been resumed
+ * The library's callbacks take a request through these states:
+ *   BEGUN     the head is read; up to BODY_MAX bytes of a body are read and discarded
+ *   HANDLED   the handler was called; the connection is suspended unless the handler replied at once
+ *   REPLIED   the response exists; the library has it, or takes it after the connection is resumed
  *
  * Invariants:
- *   - `life` runs from the connection's beginning to its end; when it is over the descriptor is shut down, which the library
- *     notices as an end of the client's doing. So neither a slow writer nor a slow reader keeps a place for longer;
- *   - a suspended connection ends only after http_reply: a handler's request cannot vanish under it.
+ *   - `life` runs from accept to close. When it ends, the descriptor is shut down, which looks to the library as if the
+ *     client had closed. A slow client therefore cannot hold a connection for longer than LIFE_MS;
+ *   - a suspended connection ends only after http_reply, so a handler's request stays valid until then.
  */
 #include "server.h"
 #include <errno.h>
@@ -27,7 +27,7 @@
 #include "base/mem.h"
 
 enum {
-    HEAD_MAX = 8192, /* octets of memory for a connection's head: longer ones are refused by the library */
+    HEAD_MAX = 8192, /* bytes; the library refuses a longer head */
     BODY_MAX = 1024,
     LIFE_MS = 10000,
 };
@@ -37,7 +37,7 @@ _Static_assert(HTTP_OK == MHD_HTTP_OK && HTTP_BAD_REQUEST == MHD_HTTP_BAD_REQUES
                    HTTP_WRONG_VERB == MHD_HTTP_METHOD_NOT_ALLOWED && HTTP_TOO_LARGE == MHD_HTTP_CONTENT_TOO_LARGE &&
                    HTTP_INTERNAL_ERROR == MHD_HTTP_INTERNAL_SERVER_ERROR &&
                    HTTP_UNAVAILABLE == MHD_HTTP_SERVICE_UNAVAILABLE,
-               "the library's numbers");
+               "libmicrohttpd's status codes");
 
 struct http_server {
     struct MHD_Daemon *daemon;
@@ -62,12 +62,12 @@ struct server_request {
     struct MHD_Connection *connection;
     struct MHD_Response *response;
     unsigned status;
-    size_t body; /* octets of it that came */
+    size_t body; /* bytes of the body received */
     enum request_state state;
     bool suspended;
 };
 
-/* --- the library's turns --- */
+/* --- running the library --- */
 
 static void server_run(struct http_server *server)
 {
@@ -102,7 +102,7 @@ static void connection_begins(struct http_server *server, struct MHD_Connection 
 {
     struct connection *own = mem_zalloc(1, sizeof *own);
     if (!own)
-        return; /* its requests are refused */
+        return; /* request_begins refuses it */
     own->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     timeout_start(&server->lives, &own->life);
     *context = own;
@@ -123,7 +123,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 /* --- replies --- */
 
-/* What no reply may be without: NULL is an end of the connection. */
+/* Adds the headers that every reply must have. NULL: out of memory, close the connection. */
 static struct MHD_Response *with_headers(struct MHD_Response *response, const char *type)
 {
     if (!response)
@@ -192,7 +192,7 @@ void http_reply_page(struct http_request *http, const unsigned char *page, size_
     replied(http, HTTP_OK, make_page(page, len, policy));
 }
 
-/* Without memory for a reply the connection ends. */
+/* Closes the connection if there was no memory for a reply. */
 static enum MHD_Result send_reply(struct server_request *request)
 {
     return request->response ? MHD_queue_response(request->connection, request->status, request->response) : MHD_NO;
@@ -219,7 +219,7 @@ static enum MHD_Result take_argument(void *context, enum MHD_ValueKind kind, con
     return MHD_YES;
 }
 
-/* What would be cut short by a NUL in it stays as it came: "/%00x" is not "/". */
+/* Leaves a text with "%00" as it is: a NUL would truncate it, and "/%00x" is not "/". */
 static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
 {
     (void)context;
@@ -255,7 +255,7 @@ static struct server_request *request_new(struct http_server *server, struct MHD
     return request;
 }
 
-/* The head is there; what can be refused by it is. */
+/* The head was read: refuses what can be refused without the body. */
 static enum MHD_Result request_begins(struct http_server *server, struct server_request *request)
 {
     const struct connection *own =
@@ -264,9 +264,10 @@ static enum MHD_Result request_begins(struct http_server *server, struct server_
     if (!own)
         return MHD_NO;
     if (server->ops->admits && !server->ops->admits(server->context, own->fd))
-        return refuse(request, HTTP_FORBIDDEN, "only root, the daemon's user and the socket's group may ask\n");
+        return refuse(request, HTTP_FORBIDDEN,
+                      "permission denied: only root, the daemon's user and the socket's group have access\n");
     if (length && strtoull(length, NULL, 10) > BODY_MAX)
-        return refuse(request, HTTP_TOO_LARGE, "the request is too large\n");
+        return refuse(request, HTTP_TOO_LARGE, "request too large\n");
     return MHD_YES;
 }
 
@@ -282,7 +283,7 @@ static enum MHD_Result request_complete(struct http_server *server, struct serve
     return MHD_YES;
 }
 
-/* Called when the head is read, for each piece of the body, at its end, and again when the connection was resumed. */
+/* The library calls this after the head, for each part of the body, at the end of the body, and after a resume. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *body, size_t *body_len,
                                   void **own)
@@ -325,7 +326,7 @@ static void __attribute__((format(printf, 2, 0))) on_message(void *context, cons
     log_debug("control", "%s", text);
 }
 
-/* --- birth and end --- */
+/* --- start and stop --- */
 
 static struct MHD_Daemon *start(struct http_server *server, int fd, unsigned connections)
 {
@@ -368,14 +369,14 @@ int http_server_open(struct http_server **out, struct loop *loop, int fd, const 
         uv_poll_init(&loop->uv, &server->poll, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     if (status < 0)
         goto fail_poll;
-    uv_timer_init(&loop->uv, &server->timer); /* cannot fail, nor can the start of a poll just made */
+    uv_timer_init(&loop->uv, &server->timer); /* cannot fail, nor can starting a new poll handle */
     server->timer.data = server->poll.data = server;
     uv_timer_start(&server->timer, on_timer, 0, 0);
     uv_poll_start(&server->poll, UV_READABLE, on_readable);
     *out = server;
     return 0;
 fail_poll:
-    MHD_stop_daemon(server->daemon); /* closes the descriptor */
+    MHD_stop_daemon(server->daemon); /* also closes fd */
     fd = -1;
 fail:
     if (fd >= 0)
@@ -387,7 +388,7 @@ fail:
 
 void http_server_close(struct http_server *server)
 {
-    (void)MHD_run(server->daemon); /* takes back what was resumed, sends what it can */
+    (void)MHD_run(server->daemon); /* processes resumed connections, sends what does not block */
     uv_poll_stop(&server->poll);
     MHD_stop_daemon(server->daemon);
     close_handles(server);

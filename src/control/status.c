@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon is and has counted. */
+/* JSON of the daemon's status, counters, configuration and cache entries. */
 #include "status.h"
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,7 @@ static void add_sentence(void *context, const char *sentence)
     (void)json_array_append_new(context, text_of(sentence, strlen(sentence)));
 }
 
-/* NULL has no lines. */
+/* One array element per line; none for NULL. */
 static json_t *lines_of(const char *text)
 {
     json_t *array = json_array();
@@ -91,7 +91,7 @@ static json_t *reloads_object(const struct reloads *reloads)
     return object;
 }
 
-/* What anybody may know. */
+/* The members that are not private. */
 static json_t *overview(const struct view *view, const struct gather_sum *sum)
 {
     json_t *root = json_object(), *servers = json_array(), *degraded = json_array();
@@ -147,7 +147,7 @@ static json_t *buckets(const struct histogram *histogram)
     return list;
 }
 
-/* How many of each length: hits in tens of microseconds, misses in milliseconds; the last is what is beyond all bounds. */
+/* Histograms: hits in units of 10 us, misses in ms; the last bucket counts values above all bounds. */
 static json_t *latency_object(const struct tally *tally)
 {
     json_t *object = json_object(), *bounds = json_array();
@@ -197,7 +197,7 @@ char *status_config(const struct view *view)
     return NULL;
 }
 
-/* --- one key of the cache --- */
+/* --- cache entries --- */
 
 static json_t *records_of(struct answer *answer, struct answer_scratch *scratch)
 {
@@ -206,7 +206,7 @@ static json_t *records_of(struct answer *answer, struct answer_scratch *scratch)
     if (message_own_answer(answer->wire, answer->len, scratch, &walked) < 0)
         return records;
     for (unsigned i = 0; i < walked.ttl_count; i++) {
-        const uint8_t *ttl = walked.wire + walked.ttl_offsets[i]; /* type and class stand before it */
+        const uint8_t *ttl = walked.wire + walked.ttl_offsets[i]; /* type and class precede the TTL */
         char type[TYPE_TEXT];
         json_t *record = json_object();
         put_text(record, "type", records_type_text(read_u16(ttl - 4), type));
@@ -246,9 +246,9 @@ static json_t *entry_object(const struct key *key, struct cache_found *found, st
     return object;
 }
 
-char *status_cache(const struct view *view, const struct key *question)
+char *status_cache(const struct view *view, const struct key *wanted)
 {
-    struct key key = *question;
+    struct key key = *wanted;
     struct {
         struct answer_scratch scratch;
         uint8_t message[MESSAGE_MAX];
@@ -275,7 +275,7 @@ char *status_cache(const struct view *view, const struct key *question)
     return print(root);
 }
 
-/* --- small ones --- */
+/* --- short replies --- */
 
 char *status_flushed(uint64_t entries)
 {
@@ -284,7 +284,7 @@ char *status_flushed(uint64_t entries)
     return print(root);
 }
 
-/* The modules whose level is another than the log's. */
+/* Lists only modules whose level differs from the log's. */
 char *status_log(void)
 {
     json_t *root = json_object(), *modules = json_object();
@@ -301,7 +301,7 @@ char *status_reloaded(const struct reload_result *result)
 {
     json_t *root = json_object();
     if (result->status < 0) {
-        put_text(root, "error", "the configuration cannot be used; the one that was in force stays in force");
+        put_text(root, "error", "the configuration has mistakes; the previous one stays in force");
         put(root, "mistakes", lines_of(result->mistakes));
     } else {
         put_flag(root, "reloaded", true);

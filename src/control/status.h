@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The answers that are JSON, as text; docs/man/dotstubctl.8 says what is in them.
+/* JSON replies as text; dotstubctl(8) documents them.
  *
- * Owns:    nothing; what is returned comes from malloc and is the caller's, NULL: memory is gone.
- * Threads: the main thread's.
+ * Owns:    Nothing; the caller frees the returned text. NULL: out of memory.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_STATUS_H
 #define DOTSTUB_CONTROL_STATUS_H
@@ -10,19 +10,19 @@
 #include "view.h"
 
 char *status_text(const struct view *view, const struct gather_sum *sum);
-/* The same for the status page, without what is private, and with the latest slow and failed queries. */
-enum status_names { NAMES_HIDDEN, NAMES_FOR_TOKEN /* which was not given */, NAMES_SHOWN };
+/* For the status page: status_text without private members, plus the latest slow and failed queries. */
+enum status_names { NAMES_HIDDEN, NAMES_FOR_TOKEN /* a token is needed and was not given */, NAMES_SHOWN };
 char *status_page(const struct view *view, const struct gather_sum *sum, enum status_names names);
 char *status_counters(const struct view *view);
 char *status_config(const struct view *view);
-/* What is kept for the question (without flags), with and without DNSSEC. */
-char *status_cache(const struct view *view, const struct key *question);
+/* The cache entries for name, type and class of `key`, for all combinations of DO and CD and all groups. */
+char *status_cache(const struct view *view, const struct key *key);
 char *status_flushed(uint64_t entries);
 char *status_log(void);
-/* To whoever asked for a reload. */
+/* The reply to POST /reload. */
 char *status_reloaded(const struct reload_result *result);
 char *status_draining(uint64_t ms);
-/* {"error": sentence}, and with `paths` (ends with NULL) what there is. */
+/* {"error": sentence}; if `paths` is given (ends with NULL), also the list of paths that exist. */
 char *status_error(const char *sentence, const char *const *paths);
 
 #endif

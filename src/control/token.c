@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: how long a comparison takes tells nothing but the length of what was given: digests are compared. */
+/* Compares digests in constant time, so that the time reveals nothing about the token. */
 #include "token.h"
 #include <errno.h>
 #include <sodium.h>
@@ -27,7 +27,7 @@ static int token_take(struct token *out, char *line)
 
 int token_read(struct token *out, const char *path)
 {
-    char line[TOKEN_MAX + 3] = ""; /* one too many, so that it is noticed; a newline */
+    char line[TOKEN_MAX + 3] = ""; /* a newline, a NUL, and one more to detect a token that is too long */
     FILE *file = fopen(path, "re");
     if (!file)
         return -errno;

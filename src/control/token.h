@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The secret that opens names on metrics.listen.
+/* The token that gives access to query names on metrics.listen.
  *
- * Does:    reads it from a file, so that neither settings nor their print hold it; compares in constant time.
- * Owns:    a digest of it; the secret itself is not kept.
- * Threads: any; a value.
+ * Does:    Reads it from a file, so that it never appears in the configuration or its output; compares in constant
+ *          time.
+ * Owns:    A digest of the token, not the token itself.
+ * Threads: Any; a value.
  */
 #ifndef DOTSTUB_CONTROL_TOKEN_H
 #define DOTSTUB_CONTROL_TOKEN_H
@@ -18,10 +19,10 @@ struct token {
     uint8_t digest[DIGEST_LEN];
 };
 
-/* The first line of the file, without white space at its end. 0 or a negative errno; -EINVAL: it is shorter than TOKEN_MIN, longer
- * than TOKEN_MAX, or has other than visible ASCII. */
+/* Reads the first line of the file without trailing white space. 0 or a negative error; -EINVAL: shorter than
+ * TOKEN_MIN, longer than TOKEN_MAX, or not visible ASCII. */
 int token_read(struct token *out, const char *path) MUST_CHECK;
-/* NULL fits nothing, and nothing fits a token that is not set. */
+/* False if `given` is NULL or the token is not set. */
 bool token_fits(const struct token *token, const char *given);
 
 #endif

@@ -1,63 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- *   - an errand is in the list from the posting of its item until that is back, whoever still waits for it;
- *   - its trace is touched by its worker only in between.
+ *   - an job is in the list from the posting of its item until the reply, even if its caller no longer waits;
+ *   - its trace belongs to the worker during that time.
  */
 #include "tracer.h"
 #include <assert.h>
 #include <errno.h>
 #include "base/mem.h"
 
-struct errand {
+struct job {
     struct list_link in_tracer;
     struct tracer *tracer;
     struct mailbox_item request, reply;
     struct timeout patience;
-    void (*told)(void *context, const struct trace *trace); /* NULL: it was */
+    void (*told)(void *context, const struct trace *trace); /* NULL: it has run */
     void *context;
     struct trace trace;
 };
 
-static void errand_tell(struct errand *errand, const struct trace *trace)
+static void job_tell(struct job *job, const struct trace *trace)
 {
-    void (*told)(void *context, const struct trace *trace) = errand->told;
-    timeout_stop(&errand->patience);
-    errand->told = NULL;
+    void (*told)(void *context, const struct trace *trace) = job->told;
+    timeout_stop(&job->patience);
+    job->told = NULL;
     if (told)
-        told(errand->context, trace);
+        told(job->context, trace);
 }
 
 static void patience_over(struct timeout *timeout)
 {
-    errand_tell(container_of(timeout, struct errand, patience), NULL);
+    job_tell(container_of(timeout, struct job, patience), NULL);
 }
 
 /* On the worker's thread. */
 static void traced(struct trace *trace)
 {
-    struct errand *errand = container_of(trace, struct errand, trace);
-    mailbox_post(errand->tracer->reply_to, &errand->reply);
+    struct job *job = container_of(trace, struct job, trace);
+    mailbox_post(job->tracer->reply_to, &job->reply);
 }
 
 static void open_request(struct mailbox_item *item, void *reader)
 {
-    struct errand *errand = container_of(item, struct errand, request);
-    errand->tracer->ops->trace(reader, &errand->trace);
+    struct job *job = container_of(item, struct job, request);
+    job->tracer->ops->trace(reader, &job->trace);
 }
 
 static void open_reply(struct mailbox_item *item, void *reader)
 {
-    struct errand *errand = container_of(item, struct errand, reply);
+    struct job *job = container_of(item, struct job, reply);
     (void)reader;
-    list_remove(&errand->in_tracer);
-    errand_tell(errand, &errand->trace);
-    mem_free(errand);
+    list_remove(&job->in_tracer);
+    job_tell(job, &job->trace);
+    mem_free(job);
 }
 
-static unsigned errands_under_way(const struct tracer *tracer)
+static unsigned count_jobs(const struct tracer *tracer)
 {
     unsigned count = 0;
-    list_for_each(link, &tracer->errands)
+    list_for_each(link, &tracer->jobs)
         count++;
     return count;
 }
@@ -69,21 +69,21 @@ int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *
         told(context, NULL);
         return 0;
     }
-    if (errands_under_way(tracer) >= TRACER_MOST)
+    if (count_jobs(tracer) >= TRACER_MOST)
         return -EBUSY;
-    struct errand *errand = mem_zalloc(1, sizeof *errand);
-    if (!errand)
+    struct job *job = mem_zalloc(1, sizeof *job);
+    if (!job)
         return -ENOMEM;
-    errand->tracer = tracer;
-    errand->request.open = open_request;
-    errand->reply.open = open_reply;
-    errand->told = told;
-    errand->context = context;
-    errand->trace.key = *key;
-    errand->trace.done = traced;
-    list_push_back(&tracer->errands, &errand->in_tracer);
-    timeout_start(&tracer->patience, &errand->patience);
-    tracer->ops->post(tracer->context, tracer->next_worker++ % tracer->workers, &errand->request);
+    job->tracer = tracer;
+    job->request.open = open_request;
+    job->reply.open = open_reply;
+    job->told = told;
+    job->context = context;
+    job->trace.key = *key;
+    job->trace.done = traced;
+    list_push_back(&tracer->jobs, &job->in_tracer);
+    timeout_start(&tracer->patience, &job->patience);
+    tracer->ops->post(tracer->context, tracer->next_worker++ % tracer->workers, &job->request);
     return 0;
 }
 
@@ -91,19 +91,19 @@ void tracer_init(struct tracer *tracer, const struct control_setup *setup)
 {
     *tracer = (struct tracer){
         .reply_to = setup->mailbox, .ops = setup->ops, .context = setup->context, .workers = setup->config->workers};
-    list_init(&tracer->errands);
+    list_init(&tracer->jobs);
     timeouts_init(&tracer->patience, setup->loop, TRACER_PATIENCE_MS, patience_over);
 }
 
 void tracer_close(struct tracer *tracer)
 {
     tracer->closed = true;
-    list_for_each(link, &tracer->errands)
-        errand_tell(container_of(link, struct errand, in_tracer), NULL);
+    list_for_each(link, &tracer->jobs)
+        job_tell(container_of(link, struct job, in_tracer), NULL);
 }
 
 void tracer_fini(struct tracer *tracer)
 {
-    assert(list_empty(&tracer->errands));
+    assert(list_empty(&tracer->jobs));
     timeouts_fini(&tracer->patience);
 }

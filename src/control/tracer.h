@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Traces under way: each is an item to one worker, which comes back when the question has its answer.
+/* Runs traces: each one is a mailbox item to a worker, which returns when the traced query has its response.
  *
- * Does:    the workers take turns; at most TRACER_MOST at a time; who asks is told within TRACER_PATIENCE_MS that a worker hangs.
- * Owns:    the items with what is traced in them; a request belongs to who asks until `told`.
- * Threads: the main thread's; an item is opened on its worker's.
+ * Does:    Picks workers in turn; runs at most TRACER_MOST traces at once; gives up on a worker after
+ *          TRACER_PATIENCE_MS.
+ * Owns:    The items and their traces.
+ * Threads: Main thread; a request item is opened on its worker's thread.
  */
 #ifndef DOTSTUB_CONTROL_TRACER_H
 #define DOTSTUB_CONTROL_TRACER_H
@@ -12,7 +13,7 @@
 
 enum {
     TRACER_MOST = 8,
-    TRACER_PATIENCE_MS = 35000, /* longer than limits.answer-by can be */
+    TRACER_PATIENCE_MS = 35000, /* above the largest limits.answer-by */
 };
 
 struct tracer {
@@ -21,18 +22,18 @@ struct tracer {
     void *context;
     unsigned workers, next_worker;
     struct timeouts patience;
-    struct list errands;
+    struct list jobs;
     bool closed;
 };
 
 void tracer_init(struct tracer *tracer, const struct control_setup *setup);
-/* `told` runs once with what came of the question, or with NULL: nothing will; perhaps at once. -EBUSY: too many are under way;
- * -ENOMEM. */
+/* `told` runs once, possibly before this returns: with the finished trace, or with NULL if the worker does not reply or
+ * the daemon stops. -EBUSY: TRACER_MOST traces run already; -ENOMEM. On error `told` does not run. */
 int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace),
                void *context) MUST_CHECK;
-/* Tells all who wait that nothing comes; no item is posted any more. */
+/* Calls `told` with NULL for all traces, and posts no more items. */
 void tracer_close(struct tracer *tracer);
-/* All items are back, which is asserted. */
+/* Asserts that all items have returned. */
 void tracer_fini(struct tracer *tracer);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the control side sees of the daemon without asking a worker: shared by its answers.
+/* The daemon's state as seen by request handlers.
  *
- * Owns:    see control.c, which fills it.
- * Threads: the main thread's.
+ * Owns:    Nothing by itself: control.c fills and frees it.
+ * Threads: Main thread.
  */
 #ifndef DOTSTUB_CONTROL_VIEW_H
 #define DOTSTUB_CONTROL_VIEW_H

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The control socket and metrics.listen, asked with curl: every path and verb, misuse, and what they say of a running daemon."""
+"""The control socket and metrics.listen over curl: every path and verb, misuse, and the state of a running daemon."""
 import contextlib
 import grp
 import json
@@ -26,7 +26,7 @@ READS = ("/status", "/stats", "/config", "/metrics", "/cache?name=a.example", "/
 CHANGES = ("/flush", "/log?level=info", "/trace?name=b.example", "/drain?seconds=3600")
 
 
-class Answer:
+class Reply:
     def __init__(self, text):
         head, _, self.body = text.partition("\r\n\r\n")
         lines = head.split("\r\n")
@@ -42,7 +42,7 @@ def curl(*arguments, user=None):
     command = ["curl", "-s", "-i", "--max-time", str(10 * SLACK), *arguments]
     if user:
         command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
-    return Answer(subprocess.run(command, capture_output=True, timeout=60).stdout.decode())
+    return Reply(subprocess.run(command, capture_output=True, timeout=60).stdout.decode())
 
 
 def control(daemon, path, *arguments, user=None):
@@ -59,7 +59,7 @@ def socket_of(daemon):
 
 @contextlib.contextmanager
 def raw(daemon, data=b""):
-    """A connection of our own to the control socket."""
+    """A raw connection to the control socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20 * SLACK)
         connection.connect(socket_of(daemon))
@@ -87,7 +87,7 @@ def metrics(daemon, path, *arguments):
     return curl(*arguments, f"http://127.0.0.1:{daemon.metrics_port}{path}")
 
 
-# What is said.
+# Reading.
 
 def test_status(daemon, server):
     ask_truly(daemon, "a.example")
@@ -103,7 +103,7 @@ def test_status(daemon, server):
     assert only["last_error"] is None
 
 
-def test_status_of_an_upstream_that_is_gone(daemon, server):
+def test_status_of_an_unreachable_upstream(daemon, server):
     server.refuse()
     daemon.ask("a.example")
     status = control(daemon, "/status").json
@@ -111,11 +111,11 @@ def test_status_of_an_upstream_that_is_gone(daemon, server):
     assert "liar" in status["degraded"][0] and "Connection refused" in status["degraded"][0]
     assert status["servers"][0]["state"] == "failing" and status["servers"][0]["last_error"] == "Connection refused"
     server.restore()
-    eventually(lambda: daemon.ask("b.example").rcode() == 0, what="an answer")
+    eventually(lambda: daemon.ask("b.example").rcode() == 0, what="a response")
     assert control(daemon, "/status").json["state"] == "ok"
 
 
-def test_status_counts_what_waits(daemon, server):
+def test_status_counts_waiting_queries(daemon, server):
     server.silence = True
     with daemon.udp() as client:
         client.send(wire.query("a.example"))
@@ -133,7 +133,7 @@ def test_stats_are_summed_over_workers(make_daemon, server):
     assert counters["udp_received"] == 30
 
 
-def test_config_says_what_print_config_says(daemon):
+def test_config_agrees_with_print_config(daemon):
     told = control(daemon, "/config").json["settings"]
     printed = run("-c", daemon.config_file, "--print-config").stdout
     for setting in told:
@@ -141,7 +141,7 @@ def test_config_says_what_print_config_says(daemon):
     assert {"cache.size", "upstreams.liar.port", "listen"} <= {setting["setting"] for setting in told}
 
 
-def test_cache_shows_what_is_kept(daemon):
+def test_cache_lists_entries(daemon):
     ask_truly(daemon, "a.example")
     (entry,) = control(daemon, "/cache?name=A.example&type=A").json["entries"]
     assert entry["rcode"] == "NOERROR" and 0 < entry["ttl"] <= entry["original_ttl"] and not entry["dnssec_ok"]
@@ -153,7 +153,7 @@ def test_cache_shows_what_is_kept(daemon):
     assert control(daemon, "/cache?name=b.example").json["entries"] == []
 
 
-# What is changed.
+# Changing.
 
 def test_flush(daemon, server):
     for name in ("a.example", "b.example", "x.b.example"):
@@ -169,7 +169,7 @@ def test_flush(daemon, server):
 
 
 @pytest.mark.parametrize("path", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
-def test_an_answer_asked_for_before_a_flush_is_given_and_not_kept(daemon, server, path):
+def test_a_response_to_a_query_from_before_a_flush_is_not_cached(daemon, server, path):
     ask_truly(daemon, "first.example")
     server.delay = 0.5
     with daemon.udp() as client:
@@ -191,7 +191,7 @@ def test_flushed_data_is_not_served_stale(daemon, server):
     assert daemon.ask("a.example").rcode() == 2
 
 
-def test_flushing_a_full_cache_delays_nobody(make_daemon, server):
+def test_flushing_a_full_cache_delays_no_query(make_daemon, server):
     daemon = make_daemon(server, workers=2)
     names = [f"n{n}.example" for n in range(400)]
     for name in names:
@@ -219,8 +219,8 @@ def test_log_level_of_a_module(daemon):
                                                                       "queries_one_in": 0}
     post(daemon, "/log?level=error&module=control")
     post(daemon, "/flush")
-    answer = post(daemon, "/log?level=debug&module=upstraem")
-    assert answer.status == 400 and answer.json["error"].startswith("there is no such module; there are cache, config, control, daemon")
+    reply = post(daemon, "/log?level=debug&module=upstraem")
+    assert reply.status == 400 and reply.json["error"].startswith("unknown module; the modules are cache, config, control, daemon")
     assert post(daemon, "/log?level=warning").json == {"level": "warning", "modules": {}, "queries_one_in": 0}
     assert not daemon.matching("flushed")
 
@@ -228,29 +228,29 @@ def test_log_level_of_a_module(daemon):
 # Misuse.
 
 @pytest.mark.parametrize("path", READS)
-def test_reading_is_done_by_get(daemon, path):
+def test_reading_needs_get(daemon, path):
     assert control(daemon, path).status == 200
     assert control(daemon, path, "--head").status == 200
     for verb in ("POST", "PUT", "DELETE", "OPTIONS", "NONSENSE"):
-        answer = control(daemon, path, "-X", verb)
-        assert answer.status == 405 and answer.headers["allow"] == "GET, HEAD" and "GET" in answer.json["error"]
+        reply = control(daemon, path, "-X", verb)
+        assert reply.status == 405 and reply.headers["allow"] == "GET, HEAD" and "GET" in reply.json["error"]
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_changes_are_made_by_post(daemon, path):
+def test_changes_need_post(daemon, path):
     ask_truly(daemon, "a.example")
     for verb in ("GET", "PUT", "DELETE"):
-        answer = control(daemon, path, "-X", verb)
-        assert answer.status == 405 and answer.headers["allow"] == "POST"
+        reply = control(daemon, path, "-X", verb)
+        assert reply.status == 405 and reply.headers["allow"] == "POST"
     assert control(daemon, "/status").json["cache"]["entries"] == 1
     assert post(daemon, path).status == 200
 
 
-def test_other_paths_are_told_which_there_are(daemon):
+def test_unknown_paths_list_the_known_ones(daemon):
     for path in ("/index.html", "/nothing", "/status/", "/readyz", "//status"):
-        answer = control(daemon, path)
-        assert answer.status == 404
-        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain"} == set(answer.json["paths"])
+        reply = control(daemon, path)
+        assert reply.status == 404
+        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain"} == set(reply.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
@@ -258,8 +258,8 @@ def test_other_paths_are_told_which_there_are(daemon):
                                   "/drain?seconds=0x1", "/drain?seconds=inf", "/drain?second=1"])
 def test_wrong_arguments_change_nothing(daemon, path):
     ask_truly(daemon, "a.example")
-    answer = post(daemon, path)
-    assert answer.status == 400 and answer.json["error"]
+    reply = post(daemon, path)
+    assert reply.status == 400 and reply.json["error"]
     status = control(daemon, "/status").json
     assert status["cache"]["entries"] == 1 and status["log_level"] == "info"
 
@@ -277,7 +277,7 @@ def test_too_large(daemon):
     assert control(daemon, "/status").status == 200
 
 
-def test_what_is_no_http(daemon):
+def test_invalid_http(daemon):
     for data in (b"\0" * 100, b"\r\n" * 50, b"GET\r\n\r\n", b"\xff\xfe /status HTTP/1.1\r\n\r\n", b"GET /%00%ff HTTP/1.0\r\n\r\n",
                    b"GET /status%00x HTTP/1.0\r\n\r\n"):
         with raw(daemon, data) as client:
@@ -286,7 +286,7 @@ def test_what_is_no_http(daemon):
     assert control(daemon, "/status").status == 200
 
 
-def test_a_slow_client_is_ended_and_delays_nobody(daemon):
+def test_a_slow_client_is_closed_and_delays_no_other(daemon):
     begun = time.monotonic()
     with raw(daemon, b"GET /status HT") as client, raw(daemon, b"GET /metrics HTTP/1.0\r\nX: ") as dripping:
         assert control(daemon, "/status").status == 200
@@ -310,31 +310,31 @@ def test_a_hundred_idle_clients(daemon):
     assert control(daemon, "/status").status == 200
 
 
-def test_clients_that_go_away_while_they_wait(daemon):
+def test_clients_that_disconnect_while_waiting(daemon):
     for _ in range(50):
         with raw(daemon, b"GET /status HTTP/1.1\r\nHost: d\r\n\r\n"):
             pass
     assert control(daemon, "/status").status == 200
 
 
-# Who may ask.
+# Access.
 
-def test_the_socket_is_for_the_user_and_the_group(daemon):
+def test_owner_and_mode_of_the_socket(daemon):
     entry = pwd.getpwnam(USER)
     facts = os.stat(socket_of(daemon))
     assert stat.S_ISSOCK(facts.st_mode) and stat.S_IMODE(facts.st_mode) == 0o660
     assert (facts.st_uid, facts.st_gid) == (entry.pw_uid, entry.pw_gid)
 
 
-def test_strangers_are_refused_whatever_the_mode(make_daemon, server, public_path):
+def test_other_users_are_refused_whatever_the_mode(make_daemon, server, public_path):
     path = public_path / "control.sock"
     daemon = make_daemon(server, control={"socket": str(path)})
     stranger = 54321
     assert control(daemon, "/status", user=stranger).status == 0
     path.chmod(0o666)
     for arguments in (["/status"], ["/flush", "-X", "POST"], ["/nothing"]):
-        answer = control(daemon, *arguments, user=stranger)
-        assert answer.status == 403 and "cache" not in answer.body
+        reply = control(daemon, *arguments, user=stranger)
+        assert reply.status == 403 and "cache" not in reply.body
     daemon.wait_line(r"a process of user 54321 was refused")
     assert control(daemon, "/status", user=pwd.getpwnam(USER).pw_uid).status == 200
     command = ["setpriv", "--reuid=54321", "--regid=54321", f"--groups={pwd.getpwnam(USER).pw_gid}", "curl", "-s", "--unix-socket",
@@ -342,7 +342,7 @@ def test_strangers_are_refused_whatever_the_mode(make_daemon, server, public_pat
     assert '"state"' in subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
-# The socket's file.
+# The socket file.
 
 def test_a_stale_socket_is_replaced(make_daemon, server, tmp_path):
     first = make_daemon(server)
@@ -354,9 +354,9 @@ def test_a_stale_socket_is_replaced(make_daemon, server, tmp_path):
 
 
 @pytest.mark.parametrize("how, sentence", [
-    ("live", "somebody listens there already"), ("file", "there is a file of that name which is no socket"),
-    ("missing", "No such file or directory; make its directory")])
-def test_a_named_socket_that_cannot_be_had_is_an_error(make_daemon, server, tmp_path, how, sentence):
+    ("live", "another process listens there"), ("file", "the file exists and is not a socket"),
+    ("missing", "No such file or directory; create its directory")])
+def test_a_configured_socket_that_cannot_be_opened_is_an_error(make_daemon, server, tmp_path, how, sentence):
     path = tmp_path / "wanted.sock"
     if how == "live":
         make_daemon(server, control={"socket": str(path)})
@@ -398,10 +398,10 @@ def test_requests_during_a_stop(metrics_daemon, server):
         server.wait_asked("a.example")
         daemon.signal(signal.SIGTERM)
         daemon.wait_line("stopping on signal")
-        answer = metrics(daemon, "/readyz")
-        assert answer.status == 503 and answer.body == "stopping\n"
-        answer = control(daemon, "/status")
-        assert answer.status == 503 and answer.json == {"error": "stopping"}
+        reply = metrics(daemon, "/readyz")
+        assert reply.status == 503 and reply.body == "stopping\n"
+        reply = control(daemon, "/status")
+        assert reply.status == 503 and reply.json == {"error": "stopping"}
     assert daemon.wait_exit() == 0
 
 
@@ -410,28 +410,28 @@ def test_requests_during_a_stop(metrics_daemon, server):
 def test_metrics(metrics_daemon, server):
     ask_truly(metrics_daemon, "secret.example")
     metrics_daemon.ask("secret.example")
-    for answer in (metrics(metrics_daemon, "/metrics"), control(metrics_daemon, "/metrics")):
-        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-        found = exposition.parse(answer.body)
+    for reply in (metrics(metrics_daemon, "/metrics"), control(metrics_daemon, "/metrics")):
+        assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        found = exposition.parse(reply.body)
         assert found["dotstub_queries_received_total"] == {"": 2}
         assert found["dotstub_cache_hits_total"] == {"": 1}
         assert found["dotstub_sessions_open"] == {f'{{upstream="liar",address="127.0.0.1@{server.port}"}}': 1}
         assert found["dotstub_cache_entries"] == {"": 1}
         assert abs(found["process_start_time_seconds"][""] - time.time()) < 60
         assert any("version=" in labels for labels in found["dotstub_build_info"])
-        assert "secret" not in answer.body
+        assert "secret" not in reply.body
     stats = control(metrics_daemon, "/stats").json["counters"]
     assert {f"dotstub_{name}_total" for name in stats} <= set(found)
 
 
 def test_health(metrics_daemon, server):
     assert metrics(metrics_daemon, "/healthz").body == "ok\n"
-    answer = metrics(metrics_daemon, "/readyz")
-    assert answer.status == 200 and answer.body == "ready\n"
+    reply = metrics(metrics_daemon, "/readyz")
+    assert reply.status == 200 and reply.body == "ready\n"
     server.refuse()
     metrics_daemon.ask("secret.example")
-    answer = metrics(metrics_daemon, "/readyz")
-    assert answer.status == 200 and "degraded: upstream liar" in answer.body and "secret" not in answer.body
+    reply = metrics(metrics_daemon, "/readyz")
+    assert reply.status == 200 and "degraded: upstream liar" in reply.body and "secret" not in reply.body
 
 
 def test_metrics_are_read_only(metrics_daemon):
@@ -452,7 +452,7 @@ def test_other_hosts_are_refused(metrics_daemon):
         assert metrics(metrics_daemon, "/metrics", "-H", f"Host: {host}").status == 200
 
 
-def test_a_taken_metrics_address_is_an_error(make_daemon, server):
+def test_a_metrics_address_in_use_is_an_error(make_daemon, server):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What /metrics says of what was done; and that the alert rules and the dashboard ask for nothing else."""
+"""/metrics after known queries; and the alert rules and the dashboard use only metrics that exist."""
 import json
 import pathlib
 import re
@@ -18,21 +18,21 @@ from test_upstream import ask_truly
 pytestmark = pytest.mark.threads
 
 SHIPPED = pathlib.Path(__file__).parents[2] / "packaging" / "prometheus"
-# Of the Prometheus server itself.
+# Metrics of the Prometheus server itself.
 FOREIGN = {"up"}
 
 
 def scrape(daemon):
-    answer = control(daemon, "/metrics")
-    assert answer.status == 200 and exposition.promtool("check", "metrics", input=answer.body) == ""
-    return exposition.parse(answer.body)
+    reply = control(daemon, "/metrics")
+    assert reply.status == 200 and exposition.promtool("check", "metrics", input=reply.body) == ""
+    return exposition.parse(reply.body)
 
 
 def of_server(server):
     return f'{{upstream="liar",address="127.0.0.1@{server.port}"}}'
 
 
-def books_are_even(found):
+def accounting_is_consistent(found):
     received, finished, dropped = (found[f"dotstub_queries_{what}_total"][""] for what in ("received", "finished", "dropped"))
     return received == finished + dropped + found["dotstub_queries_waiting"][""] and found["dotstub_queries_unaccounted"] == {"": 0}
 
@@ -52,11 +52,11 @@ def test_queries_by_kind(daemon, server):
     assert found["dotstub_queries_by_type_total"] == {'{type="A"}': 3, '{type="AAAA"}': 1, '{type="HTTPS"}': 1, '{type="other"}': 1}
     rcodes = found["dotstub_responses_by_rcode_total"]
     assert sum(rcodes.values()) == 6 and rcodes['{rcode="NXDOMAIN"}'] >= 1 and rcodes['{rcode="SERVFAIL"}'] == 0
-    assert books_are_even(found)
-    eventually(lambda: scrape(daemon)["dotstub_tcp_clients"] == {"": 0}, what="the end of the client")
+    assert accounting_is_consistent(found)
+    eventually(lambda: scrape(daemon)["dotstub_tcp_clients"] == {"": 0}, what="the client's end")
 
 
-def test_times_of_misses(daemon, server):
+def test_miss_times(daemon, server):
     for n in range(10):
         ask_truly(daemon, f"n{n}.example")
     with server.lying(delay=0.3):
@@ -67,7 +67,7 @@ def test_times_of_misses(daemon, server):
     assert count >= 11 and total >= 0.3
 
 
-def test_times_of_hits_are_sampled(daemon):
+def test_hit_times_are_sampled(daemon):
     ask_truly(daemon, "a.example")
     for _ in range(17 * 4):
         daemon.ask("a.example")
@@ -75,7 +75,7 @@ def test_times_of_hits_are_sampled(daemon):
     assert count == 4 and 0 < total < 1 * SLACK
 
 
-def test_times_of_sessions(daemon, server):
+def test_session_times(daemon, server):
     with server.lying(greet_after=0.3):
         ask_truly(daemon, "a.example")
     found = scrape(daemon)
@@ -86,7 +86,7 @@ def test_times_of_sessions(daemon, server):
 
 
 def test_reuse_and_resumption(daemon, server):
-    """Of all messages the first on each session; on a busy machine a late answer is asked for on a second one."""
+    """Counts the first query of each session; on a busy machine a late query is hedged on another session."""
     def first_ones(found):
         first = found["dotstub_attempts_sent_total"][""] - found["dotstub_attempts_reused_total"][""]
         assert 1 <= first <= found["dotstub_sessions_opened_total"][""] <= 3
@@ -114,10 +114,10 @@ def test_drops_by_reason(make_daemon, server):
     eventually(lambda: scrape(daemon)["dotstub_drops_client_gone_total"] == {"": 1}, what="a query dropped")
     found = scrape(daemon)
     assert found["dotstub_drops_policy_total"] == {"": 1} and found["dotstub_queries_dropped_total"] == {"": 2}
-    assert books_are_even(found)
+    assert accounting_is_consistent(found)
 
 
-def test_retransmissions_and_what_waits(daemon, server):
+def test_retransmissions_and_waiting_queries(daemon, server):
     server.silence = True
     with daemon.udp() as client:
         message = wire.query("a.example")
@@ -126,7 +126,7 @@ def test_retransmissions_and_what_waits(daemon, server):
         client.send(message)
         eventually(lambda: scrape(daemon)["dotstub_queries_retransmitted_total"] == {"": 1}, what="the retransmission")
         found = scrape(daemon)
-    assert found["dotstub_queries_waiting"] == {"": 1} and found["dotstub_queries_dropped_total"] == {"": 1} and books_are_even(found)
+    assert found["dotstub_queries_waiting"] == {"": 1} and found["dotstub_queries_dropped_total"] == {"": 1} and accounting_is_consistent(found)
 
 
 def test_slow_and_failed(make_daemon, server):
@@ -149,15 +149,15 @@ def test_evictions(make_daemon, server):
     assert 0 < found["dotstub_cache_used_bytes"][""] <= found["dotstub_cache_size_bytes"][""]
 
 
-def test_books_in_every_scrape(make_daemon, server):
+def test_accounting_in_every_scrape(make_daemon, server):
     daemon = make_daemon(server, workers=3)
     server.delay = 0.05
     with daemon.udp() as client:
         for n in range(300):
             client.send(wire.query(f"n{n}.example"))
             if n % 30 == 0:
-                assert books_are_even(scrape(daemon))
-    assert books_are_even(scrape(daemon))
+                assert accounting_is_consistent(scrape(daemon))
+    assert accounting_is_consistent(scrape(daemon))
 
 
 def test_the_process(daemon):
@@ -167,7 +167,7 @@ def test_the_process(daemon):
     assert found["process_cpu_seconds_total"][""] > 0
 
 
-# What is shipped.
+# Alert rules and dashboard.
 
 def expressions_of_rules():
     groups = yaml.safe_load((SHIPPED / "dotstub.rules.yaml").read_text())["groups"]
@@ -183,7 +183,7 @@ def expressions_of_dashboard():
 
 
 def names_in(expression):
-    """Metrics: what stands before a selector, or alone, and is neither a function nor a word of the language nor a label."""
+    """The metrics in an expression: identifiers that are not functions, keywords or labels."""
     plain = re.sub(r'"[^"]*"', '""', expression)
     plain = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", plain)
     plain = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", plain)
@@ -191,7 +191,7 @@ def names_in(expression):
 
 
 @pytest.mark.parametrize("expressions", [expressions_of_rules, expressions_of_dashboard])
-def test_they_ask_for_what_there_is(daemon, server, expressions):
+def test_expressions_use_existing_metrics(daemon, server, expressions):
     ask_truly(daemon, "a.example")
     there = exposition.names(control(daemon, "/metrics").body) | FOREIGN
     asked = {where: names_in(expression) for where, expression in expressions().items()}
@@ -199,7 +199,7 @@ def test_they_ask_for_what_there_is(daemon, server, expressions):
     assert {where: missing for where, names in asked.items() if (missing := names - there)} == {}
 
 
-def test_they_can_be_read(tmp_path):
+def test_promtool_accepts_them(tmp_path):
     rules = SHIPPED / "dotstub.rules.yaml"
     assert exposition.promtool("check", "rules", rules) == ""
     made = {"groups": [{"name": "dashboard", "rules": [
@@ -210,14 +210,14 @@ def test_they_can_be_read(tmp_path):
     assert exposition.promtool("check", "rules", copy) == ""
 
 
-def test_each_alert_says_what_to_do():
+def test_each_alert_has_a_remedy():
     for group in yaml.safe_load((SHIPPED / "dotstub.rules.yaml").read_text())["groups"]:
         for rule in group["rules"]:
             assert rule["annotations"]["summary"] and rule["annotations"]["description"].endswith("."), rule["alert"]
             assert rule["labels"]["severity"] in ("critical", "warning", "info")
 
 
-def test_the_panels_lie_side_by_side():
+def test_panels_do_not_overlap():
     taken, ids = set(), set()
     for panel in dashboard()["panels"]:
         place = panel["gridPos"]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two workers that are no threads: their items lie here until the test opens them. */
+/* Two workers without threads: their mailbox items stay here until the test opens them. */
 #ifndef DOTSTUB_TESTS_FAKE_WORKERS_H
 #define DOTSTUB_TESTS_FAKE_WORKERS_H
 
@@ -21,7 +21,7 @@ static struct {
     struct key_group ids[2];
     struct addr addrs[SERVERS];
     struct counters counters[WORKERS];
-    struct worker_report report[WORKERS]; /* what they would say now */
+    struct worker_report report[WORKERS]; /* their next report */
     struct server_report servers[WORKERS][SERVERS];
     struct mailbox_item *item[WORKERS]; /* posted, not opened */
     unsigned posted;
@@ -71,7 +71,7 @@ static void fake_drain(void *context, uint64_t ms)
     fake_drained_ms = ms;
 }
 
-/* Traces lie here until the test ends them. */
+/* The last trace; the test finishes it. */
 static struct trace *fake_traced;
 static unsigned fake_traces;
 
@@ -99,7 +99,7 @@ static inline void fake_turn(void)
     fake.loop.now_ms = 0;
 }
 
-/* A worker opens its item; the answer comes with the next turn. */
+/* A worker opens its item; the reply arrives in the next turn of the loop. */
 static inline void fake_open(unsigned worker)
 {
     struct mailbox_item *item = fake.item[worker];
@@ -161,7 +161,7 @@ static inline void fake_end(void)
     loop_fini(&fake.loop);
 }
 
-/* Time passes and what is due happens. */
+/* Advances the clock and runs what is due. */
 static inline void fake_pass(uint64_t ms)
 {
     static uint64_t now_us;

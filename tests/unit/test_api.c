@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/api: paths, verbs and arguments, and what the answers say. http_reply is the test's. */
+/* control/api: paths, verbs, arguments and the contents of replies. The test replaces http_reply. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,7 +76,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Asks; `arguments` are names and values in turn, ending with NULL. */
+/* Sends a request and opens the workers' items; `arguments` alternates names and values and ends with NULL. */
 static void ask(void (*api)(struct view *, struct http_request *), enum http_verb verb, const char *path,
                 const char *const *arguments)
 {
@@ -111,7 +111,7 @@ static void assert_says(const char *text)
 
 /* --- explain --- */
 
-static struct record kept[WORKERS][3];
+static struct record recorded[WORKERS][3];
 
 static struct record record_of(uint32_t id, enum record_kind kind, const char *name, uint64_t ended_ms)
 {
@@ -133,22 +133,22 @@ static struct record record_of(uint32_t id, enum record_kind kind, const char *n
     return record;
 }
 
-static void keep_some(void)
+static void record_some(void)
 {
     uint64_t now_ms = clock_ms();
-    kept[0][0] = record_of(0xabc, RECORD_SLOW, "a.example", now_ms - 5000);
-    kept[0][1] = record_of(0xabd, RECORD_FAILED, "b.example", now_ms - 1000);
-    kept[0][1].rcode = RCODE_SERVFAIL;
-    kept[0][1].ede_code = EDE_NETWORK_ERROR;
-    strcpy(kept[0][1].ede_text, "first: Connection refused [000abd]");
-    kept[1][0] = record_of(0xabe, RECORD_SLOW, "c.example", now_ms - 3000);
-    fake.report[0].records = kept[0];
+    recorded[0][0] = record_of(0xabc, RECORD_SLOW, "a.example", now_ms - 5000);
+    recorded[0][1] = record_of(0xabd, RECORD_FAILED, "b.example", now_ms - 1000);
+    recorded[0][1].rcode = RCODE_SERVFAIL;
+    recorded[0][1].ede_code = EDE_NETWORK_ERROR;
+    strcpy(recorded[0][1].ede_text, "first: Connection refused [000abd]");
+    recorded[1][0] = record_of(0xabe, RECORD_SLOW, "c.example", now_ms - 3000);
+    fake.report[0].records = recorded[0];
     fake.report[0].record_count = 2;
-    fake.report[1].records = kept[1];
+    fake.report[1].records = recorded[1];
     fake.report[1].record_count = 1;
 }
 
-static unsigned told(const char *text)
+static unsigned count_of(const char *text)
 {
     unsigned count = 0;
     for (const char *at = reply.body; (at = strstr(at, text)); at++)
@@ -156,23 +156,23 @@ static unsigned told(const char *text)
     return count;
 }
 
-static void explain_tells_the_newest_first(void **state)
+static void explain_lists_newest_first(void **state)
 {
     (void)state;
-    keep_some();
+    record_some();
     get("/explain");
-    assert_int_equal(told("\"id\""), 3);
+    assert_int_equal(count_of("\"id\""), 3);
     const char *b = strstr(reply.body, "b.example."), *c = strstr(reply.body, "c.example."),
                *a = strstr(reply.body, "a.example.");
     assert_true(b && c && a && b < c && c < a);
 }
 
-static void explain_finds_what_is_asked_for(void **state)
+static void explain_selects_by_kind_name_and_id(void **state)
 {
     (void)state;
-    keep_some();
+    record_some();
     ask(api_control, HTTP_GET, "/explain", ARGUMENTS("which", "last-slow"));
-    assert_int_equal(told("\"id\""), 1);
+    assert_int_equal(count_of("\"id\""), 1);
     assert_says("\"c.example.\"");
     assert_says("\"300 of 312 ms: the TLS handshake with first 192.0.2.1@853\"");
     assert_says("\"longest\": \"handshake\"");
@@ -182,16 +182,16 @@ static void explain_finds_what_is_asked_for(void **state)
     assert_says("\"code\": 23");
     assert_says("\"ended_s_ago\": 1");
     ask(api_control, HTTP_GET, "/explain", ARGUMENTS("name", "A.example"));
-    assert_int_equal(told("\"id\""), 1);
+    assert_int_equal(count_of("\"id\""), 1);
     assert_says("\"000abc\"");
     ask(api_control, HTTP_GET, "/explain", ARGUMENTS("id", "000ABE"));
-    assert_int_equal(told("\"id\""), 1);
+    assert_int_equal(count_of("\"id\""), 1);
     assert_says("\"c.example.\"");
     ask(api_control, HTTP_GET, "/explain", ARGUMENTS("id", "123456"));
     assert_says("\"records\": []");
 }
 
-static void explain_is_bounded(void **state)
+static void explain_is_limited(void **state)
 {
     (void)state;
     static const struct record *many[EXPLAIN_MOST + 44];
@@ -209,7 +209,7 @@ static void explain_is_bounded(void **state)
     free(text);
 }
 
-static void explain_refuses_what_it_does_not_know(void **state)
+static void explain_refuses_invalid_arguments(void **state)
 {
     (void)state;
     static const char *const wrong[][4] = {{"which", "last"},
@@ -225,25 +225,25 @@ static void explain_refuses_what_it_does_not_know(void **state)
     }
 }
 
-static void names_stay_on_the_socket(void **state)
+static void metrics_listen_has_no_names(void **state)
 {
     (void)state;
-    keep_some();
+    record_some();
     ask(api_metrics, HTTP_GET, "/explain", NULL);
     assert_int_equal(reply.status, HTTP_NOT_FOUND);
     ask(api_metrics, HTTP_GET, "/metrics", NULL);
     assert_null(strstr(reply.body, "example"));
 }
 
-static void names_need_the_token_elsewhere(void **state)
+static void status_json_shows_names_with_the_token_only(void **state)
 {
     (void)state;
     static const char secret[] = "0123456789abcdef";
-    keep_some();
+    record_some();
     ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", secret));
     assert_says("\"names\": \"hidden\"");
     assert_null(strstr(reply.body, "example"));
-    assert_null(strstr(reply.body, "Connection refused")); /* such texts may hold names */
+    assert_null(strstr(reply.body, "Connection refused")); /* error texts may contain names */
     fake.config.metrics_names = view.token.set = true;
     digest_bytes(view.token.digest, secret, strlen(secret));
     ask(api_metrics, HTTP_GET, "/status.json", NULL);
@@ -255,12 +255,12 @@ static void names_need_the_token_elsewhere(void **state)
     ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", secret));
     assert_says("\"a.example.\"");
     assert_says("Connection refused");
-    fake.config.metrics_names = false; /* as by a reload */
+    fake.config.metrics_names = false; /* as after a reload */
     ask(api_metrics, HTTP_GET, "/status.json", ARGUMENTS("token", secret));
     assert_null(strstr(reply.body, "example"));
 }
 
-static void the_page_is_sent_under_its_policy(void **state)
+static void the_page_has_a_content_security_policy(void **state)
 {
     (void)state;
     ask(api_metrics, HTTP_GET, "/", NULL);
@@ -271,7 +271,7 @@ static void the_page_is_sent_under_its_policy(void **state)
     assert_int_equal(reply.status, HTTP_OK);
 }
 
-static void pages_of_others_get_nothing_from_the_socket(void **state)
+static void other_web_pages_are_refused(void **state)
 {
     (void)state;
     static const char *const hosts[] = {
@@ -289,8 +289,7 @@ static void pages_of_others_get_nothing_from_the_socket(void **state)
     assert_int_equal(fake_flushes, 0);
 }
 
-/* The answers of workers are copied when they are asked. */
-static void status_tells_what_workers_know(void **state)
+static void status_sums_worker_reports(void **state)
 {
     (void)state;
     fake.report[0].waiting = 2;
@@ -326,12 +325,12 @@ static void status_tells_what_workers_know(void **state)
                                        "\"entries\": 0"};
     for (unsigned i = 0; i < sizeof said / sizeof *said; i++)
         assert_says(said[i]);
-    fake.servers[1][0].latency_us = 16411; /* no double is 16.411 */
+    fake.servers[1][0].latency_us = 16411; /* not representable as a double */
     get("/status");
     assert_says("\"latency_ms\": 16.411,");
 }
 
-static void status_says_why_it_is_degraded(void **state)
+static void status_has_the_reason_when_degraded(void **state)
 {
     (void)state;
     for (unsigned w = 0; w < WORKERS; w++) {
@@ -341,14 +340,14 @@ static void status_says_why_it_is_degraded(void **state)
     }
     get("/status");
     assert_says("\"state\": \"degraded\"");
-    assert_says("upstream second cannot be asked: 192.0.2.3@853: Connection refused");
+    assert_says("upstream second is unreachable: 192.0.2.3@853: Connection refused");
     assert_says("\"last_error_s_ago\": 3");
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
     assert_int_equal(reply.status, HTTP_OK);
     assert_says("degraded: upstream second");
 }
 
-static void a_worker_that_does_not_answer_is_told(void **state)
+static void a_worker_that_does_not_reply(void **state)
 {
     (void)state;
     memset(&reply, 0, sizeof reply);
@@ -358,7 +357,7 @@ static void a_worker_that_does_not_answer_is_told(void **state)
     fake_pass(GATHER_PATIENCE_MS + 20);
     assert_int_equal(reply.count, 1);
     assert_int_equal(reply.status, HTTP_UNAVAILABLE);
-    assert_says("a worker does not answer");
+    assert_says("a worker does not respond");
 }
 
 static void counters_are_summed(void **state)
@@ -400,7 +399,7 @@ static void store(unsigned number)
     store_sample();
 }
 
-static void what_is_kept_for_a_key_is_told(void **state)
+static void cache_lists_the_entries_of_a_name(void **state)
 {
     (void)state;
     store(1);
@@ -413,7 +412,7 @@ static void what_is_kept_for_a_key_is_told(void **state)
     assert_says("\"original_ttl\": 300");
     assert_says("\"expired_s_ago\": null");
     assert_null(strstr(reply.body, "\"ttl\": 100"));
-    sample.key.group = 7; /* another group in force; not one that was */
+    sample.key.group = 7; /* a group in force; group 3 is not */
     sample.answer.ttl = 100;
     store_sample();
     sample.key.group = 3;
@@ -430,7 +429,7 @@ static void what_is_kept_for_a_key_is_told(void **state)
     assert_says("\"entries\": []");
 }
 
-static void a_reload_is_told(void **state)
+static void reload_replies_with_the_result(void **state)
 {
     (void)state;
     fake_result = (struct reload_result){.status = 0, .postponed = "workers\nlisten\n"};
@@ -444,7 +443,7 @@ static void a_reload_is_told(void **state)
     assert_says("stays in force");
 }
 
-static void names_are_flushed_one_by_one_below_and_all(void **state)
+static void flush_of_a_name_a_suffix_and_everything(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 10; i++)
@@ -458,10 +457,10 @@ static void names_are_flushed_one_by_one_below_and_all(void **state)
     assert_says("\"flushed\": 1");
     ask(api_control, HTTP_POST, "/flush", NULL);
     assert_says("\"flushed\": 0");
-    assert_int_equal(fake_flushes, 4); /* each was told */
+    assert_int_equal(fake_flushes, 4); /* once for each flush */
 }
 
-static void the_level_of_the_log_is_set(void **state)
+static void log_levels_can_be_set(void **state)
 {
     (void)state;
     ask(api_control, HTTP_POST, "/log", ARGUMENTS("level", "debug"));
@@ -477,12 +476,12 @@ static void the_level_of_the_log_is_set(void **state)
     assert_says("\"upstream\": \"error\"");
     ask(api_control, HTTP_POST, "/log", ARGUMENTS("level", "info", "module", "upstraem"));
     assert_int_equal(reply.status, HTTP_BAD_REQUEST);
-    assert_says("there is no such module; there are cache, config");
+    assert_says("unknown module; the modules are cache, config");
     assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
     assert_int_equal(log_module_level(log_find_module("upstream")), LOG_LEVEL_ERROR);
 }
 
-static void the_query_log_is_set(void **state)
+static void the_query_log_can_be_set(void **state)
 {
     (void)state;
     static const char *const wrong[][7] = {{"queries", "1"},
@@ -510,7 +509,6 @@ static void the_query_log_is_set(void **state)
     assert_int_equal(querylog_sample(), 0);
 }
 
-/* Nothing is done on a misunderstanding. */
 static void wrong_arguments_change_nothing(void **state)
 {
     (void)state;
@@ -537,7 +535,7 @@ static void wrong_arguments_change_nothing(void **state)
     assert_says("\"flushed\": 1");
 }
 
-static void wrong_verbs_and_paths_are_told_the_right_ones(void **state)
+static void errors_list_the_allowed_verbs_and_paths(void **state)
 {
     (void)state;
     get("/flush");
@@ -555,7 +553,7 @@ static void wrong_verbs_and_paths_are_told_the_right_ones(void **state)
     assert_says("\"/readyz\"");
 }
 
-static void ready_only_while_questions_are_taken(void **state)
+static void not_ready_before_the_start_and_while_stopping(void **state)
 {
     (void)state;
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
@@ -575,7 +573,7 @@ static void ready_only_while_questions_are_taken(void **state)
     assert_int_equal(reply.status, HTTP_UNAVAILABLE);
 }
 
-static void only_our_own_names_are_hosts(void **state)
+static void only_our_names_are_accepted_as_host(void **state)
 {
     (void)state;
     static const char *const ours[] = {
@@ -589,7 +587,7 @@ static void only_our_own_names_are_hosts(void **state)
     assert_false(api_host_is_ours("", ""));
 }
 
-static void memory_that_is_gone_is_an_answer(void **state)
+static void out_of_memory_is_an_error_reply(void **state)
 {
     (void)state;
     mem_fail_at(1);
@@ -602,29 +600,29 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(explain_tells_the_newest_first),
-        TEST(explain_finds_what_is_asked_for),
-        TEST(explain_is_bounded),
-        TEST(explain_refuses_what_it_does_not_know),
-        TEST(names_stay_on_the_socket),
-        TEST(names_need_the_token_elsewhere),
-        TEST(the_page_is_sent_under_its_policy),
-        TEST(pages_of_others_get_nothing_from_the_socket),
-        TEST(status_tells_what_workers_know),
-        TEST(status_says_why_it_is_degraded),
-        TEST(a_worker_that_does_not_answer_is_told),
+        TEST(explain_lists_newest_first),
+        TEST(explain_selects_by_kind_name_and_id),
+        TEST(explain_is_limited),
+        TEST(explain_refuses_invalid_arguments),
+        TEST(metrics_listen_has_no_names),
+        TEST(status_json_shows_names_with_the_token_only),
+        TEST(the_page_has_a_content_security_policy),
+        TEST(other_web_pages_are_refused),
+        TEST(status_sums_worker_reports),
+        TEST(status_has_the_reason_when_degraded),
+        TEST(a_worker_that_does_not_reply),
         TEST(counters_are_summed),
         TEST(labels_are_escaped),
-        TEST(what_is_kept_for_a_key_is_told),
-        TEST(a_reload_is_told),
-        TEST(names_are_flushed_one_by_one_below_and_all),
-        TEST(the_level_of_the_log_is_set),
-        TEST(the_query_log_is_set),
+        TEST(cache_lists_the_entries_of_a_name),
+        TEST(reload_replies_with_the_result),
+        TEST(flush_of_a_name_a_suffix_and_everything),
+        TEST(log_levels_can_be_set),
+        TEST(the_query_log_can_be_set),
         TEST(wrong_arguments_change_nothing),
-        TEST(wrong_verbs_and_paths_are_told_the_right_ones),
-        TEST(ready_only_while_questions_are_taken),
-        TEST(only_our_own_names_are_hosts),
-        TEST(memory_that_is_gone_is_an_answer),
+        TEST(errors_list_the_allowed_verbs_and_paths),
+        TEST(not_ready_before_the_start_and_while_stopping),
+        TEST(only_our_names_are_accepted_as_host),
+        TEST(out_of_memory_is_an_error_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

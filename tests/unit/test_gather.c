@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/gather: rounds, who gets which, patience, the end. */
+/* control/gather: rounds, which round serves which wait, timeouts, closing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "tests/unit/fake_workers.h"
 
-struct asker {
+struct waiter {
     struct gather_wait wait;
     unsigned told;
     bool answered;
@@ -18,14 +18,14 @@ struct asker {
 };
 
 static struct gather gather;
-static struct asker askers[3];
+static struct waiter waits[3];
 
 static void take(struct gather_wait *wait, const struct gather_sum *sum)
 {
-    struct asker *asker = container_of(wait, struct asker, wait);
-    asker->told++;
-    asker->answered = sum != NULL;
-    asker->waiting = sum ? sum->waiting : 0;
+    struct waiter *waiter = container_of(wait, struct waiter, wait);
+    waiter->told++;
+    waiter->answered = sum != NULL;
+    waiter->waiting = sum ? sum->waiting : 0;
 }
 
 static int setup(void **state)
@@ -33,7 +33,7 @@ static int setup(void **state)
     (void)state;
     struct control_setup control = fake_begin();
     for (unsigned i = 0; i < 3; i++)
-        askers[i] = (struct asker){.wait.done = take};
+        waits[i] = (struct waiter){.wait.done = take};
     return gather_init(&gather, &control);
 }
 
@@ -49,72 +49,72 @@ static int teardown(void **state)
     return 0;
 }
 
-static void the_sum_comes_when_all_workers_have_answered(void **state)
+static void the_sum_comes_after_the_last_reply(void **state)
 {
     (void)state;
     fake.report[0].waiting = 3;
     fake.report[1].waiting = 4;
-    gather_ask(&gather, &askers[0].wait);
+    gather_ask(&gather, &waits[0].wait);
     assert_int_equal(fake.posted, 2);
     fake_open(1);
-    assert_int_equal(askers[0].told, 0);
+    assert_int_equal(waits[0].told, 0);
     fake_open(0);
-    assert_int_equal(askers[0].told, 1);
-    assert_true(askers[0].answered);
-    assert_int_equal(askers[0].waiting, 7);
+    assert_int_equal(waits[0].told, 1);
+    assert_true(waits[0].answered);
+    assert_int_equal(waits[0].waiting, 7);
 }
 
-static void who_asks_during_a_round_gets_the_next_one(void **state)
+static void a_wait_during_a_round_gets_the_next_one(void **state)
 {
     (void)state;
-    gather_ask(&gather, &askers[0].wait);
+    gather_ask(&gather, &waits[0].wait);
     fake_open(0);
-    gather_ask(&gather, &askers[1].wait);
-    gather_ask(&gather, &askers[2].wait);
+    gather_ask(&gather, &waits[1].wait);
+    gather_ask(&gather, &waits[2].wait);
     assert_int_equal(fake.posted, 2);
     fake_open(1);
-    assert_int_equal(askers[0].told, 1);
-    assert_int_equal(askers[1].told, 0);
+    assert_int_equal(waits[0].told, 1);
+    assert_int_equal(waits[1].told, 0);
     assert_int_equal(fake.posted, 4);
     fake.report[0].waiting = 5;
     fake_open(0);
     fake_open(1);
-    assert_int_equal(askers[1].waiting, 5);
-    assert_int_equal(askers[2].waiting, 5);
-    assert_int_equal(askers[0].told, 1);
+    assert_int_equal(waits[1].waiting, 5);
+    assert_int_equal(waits[2].waiting, 5);
+    assert_int_equal(waits[0].told, 1);
 }
 
-static void a_worker_that_does_not_answer_is_not_waited_for_for_ever(void **state)
+static void a_worker_that_does_not_reply_times_out(void **state)
 {
     (void)state;
-    gather_ask(&gather, &askers[0].wait);
+    gather_ask(&gather, &waits[0].wait);
     fake_open(0);
     fake_pass(GATHER_PATIENCE_MS - 20);
-    gather_ask(&gather, &askers[1].wait);
-    assert_int_equal(askers[0].told, 0);
+    gather_ask(&gather, &waits[1].wait);
+    assert_int_equal(waits[0].told, 0);
     fake_pass(40);
-    assert_int_equal(askers[0].told, 1);
-    assert_false(askers[0].answered);
-    assert_int_equal(askers[1].told, 0);
-    fake_open(1); /* it was only slow: the next round begins */
+    assert_int_equal(waits[0].told, 1);
+    assert_false(waits[0].answered);
+    assert_int_equal(waits[1].told, 0);
+    fake_open(1); /* the late reply starts the next round */
     assert_int_equal(fake.posted, 4);
     fake_open(0);
     fake_open(1);
-    assert_true(askers[1].answered);
-    assert_int_equal(askers[0].told, 1);
+    assert_true(waits[1].answered);
+    assert_int_equal(waits[0].told, 1);
 }
 
-static void the_end_tells_all_who_wait_and_posts_no_more(void **state)
+static void closing_ends_all_waits_and_posts_no_more(void **state)
 {
     (void)state;
-    gather_ask(&gather, &askers[0].wait);
-    gather_ask(&gather, &askers[1].wait);
+    gather_ask(&gather, &waits[0].wait);
+    gather_ask(&gather, &waits[1].wait);
     gather_close(&gather);
-    assert_int_equal(askers[0].told, 1);
-    assert_false(askers[0].answered);
-    assert_int_equal(askers[1].told, 1);
-    gather_ask(&gather, &askers[2].wait);
-    assert_int_equal(askers[2].told, 1);
+    assert_int_equal(waits[0].told, 1);
+    assert_false(waits[0].answered);
+    assert_int_equal(waits[1].told, 1);
+    gather_ask(&gather, &waits[2].wait);
+    assert_int_equal(waits[2].told, 1);
     assert_int_equal(fake.posted, 2);
     fake_open(0);
     fake_open(1);
@@ -156,7 +156,7 @@ static void servers_are_summed_over_workers(void **state)
     assert_string_equal(sum.tls.version, "TLS1.3");
 }
 
-static void memory_that_is_gone_is_told(void **state)
+static void out_of_memory_at_each_allocation(void **state)
 {
     (void)state;
     struct gather other;
@@ -173,12 +173,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_sum_comes_when_all_workers_have_answered),
-        TEST(who_asks_during_a_round_gets_the_next_one),
-        TEST(a_worker_that_does_not_answer_is_not_waited_for_for_ever),
-        TEST(the_end_tells_all_who_wait_and_posts_no_more),
-        TEST(servers_are_summed_over_workers),
-        TEST(memory_that_is_gone_is_told),
+        TEST(the_sum_comes_after_the_last_reply),     TEST(a_wait_during_a_round_gets_the_next_one),
+        TEST(a_worker_that_does_not_reply_times_out), TEST(closing_ends_all_waits_and_posts_no_more),
+        TEST(servers_are_summed_over_workers),        TEST(out_of_memory_at_each_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

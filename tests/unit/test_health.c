@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/health: what counts as degraded, and how it is said. */
+/* control/health: which upstreams are degraded, and the sentences. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void failed(unsigned i, int error, uint64_t at_ms)
     servers[i].failed_ms = at_ms;
 }
 
-static void servers_at_rest_are_no_reason(void **state)
+static void idle_servers_are_not_degraded(void **state)
 {
     (void)state;
     assert_int_equal(health_each(&sum, say, NULL), 0);
@@ -49,7 +49,7 @@ static void servers_at_rest_are_no_reason(void **state)
     assert_int_equal(health_each(&sum, say, NULL), 0);
 }
 
-static void one_open_server_is_enough_for_its_entry(void **state)
+static void one_open_server_is_enough(void **state)
 {
     (void)state;
     failed(0, -ECONNREFUSED, 1);
@@ -57,8 +57,8 @@ static void one_open_server_is_enough_for_its_entry(void **state)
     assert_int_equal(health_each(&sum, say, NULL), 0);
 }
 
-/* Sessions close when they are idle; the other server is not dialled meanwhile, so its failure stays. */
-static void a_server_at_rest_that_was_of_use_is_enough(void **state)
+/* An idle session was closed; the failing server was not dialed since, so its state stays "failing". */
+static void an_idle_server_that_was_used_is_enough(void **state)
 {
     (void)state;
     failed(0, -ECONNREFUSED, 1);
@@ -68,16 +68,16 @@ static void a_server_at_rest_that_was_of_use_is_enough(void **state)
     assert_int_equal(health_each(&sum, say, NULL), 1);
 }
 
-static void the_latest_failure_of_an_entry_is_told(void **state)
+static void the_sentence_has_the_latest_failure(void **state)
 {
     (void)state;
     failed(0, -ECONNREFUSED, 1);
     failed(1, ERROR_TLS_NAME, 2);
     assert_int_equal(health_each(&sum, say, NULL), 1);
-    assert_string_equal(said, "upstream one cannot be asked: 192.0.2.1@853: certificate is for another name\n");
+    assert_string_equal(said, "upstream one is unreachable: 192.0.2.1@853: certificate is for another name\n");
 }
 
-static void each_entry_is_told(void **state)
+static void each_degraded_upstream_has_a_sentence(void **state)
 {
     (void)state;
     failed(2, -ECONNREFUSED, 1);
@@ -90,11 +90,11 @@ static void each_entry_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(servers_at_rest_are_no_reason, setup),
-        cmocka_unit_test_setup(one_open_server_is_enough_for_its_entry, setup),
-        cmocka_unit_test_setup(a_server_at_rest_that_was_of_use_is_enough, setup),
-        cmocka_unit_test_setup(the_latest_failure_of_an_entry_is_told, setup),
-        cmocka_unit_test_setup(each_entry_is_told, setup),
+        cmocka_unit_test_setup(idle_servers_are_not_degraded, setup),
+        cmocka_unit_test_setup(one_open_server_is_enough, setup),
+        cmocka_unit_test_setup(an_idle_server_that_was_used_is_enough, setup),
+        cmocka_unit_test_setup(the_sentence_has_the_latest_failure, setup),
+        cmocka_unit_test_setup(each_degraded_upstream_has_a_sentence, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/listener: the file of a unix socket, what is replaced and what is not. */
+/* control/listener: mode of the socket file, which files it replaces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static void the_file_is_for_user_and_group_only(void **state)
     close(fd);
 }
 
-static void a_socket_that_nobody_listens_on_is_replaced(void **state)
+static void a_socket_without_a_listener_is_replaced(void **state)
 {
     (void)state;
     assert_int_equal(access(path, F_OK), 0);
@@ -74,7 +74,7 @@ static void another_file_is_left_alone(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-static void a_missing_directory_is_told(void **state)
+static void a_missing_directory_is_an_error(void **state)
 {
     (void)state;
     assert_int_equal(listener_unix("/tmp/no such directory/socket", 0, 0), -ENOENT);
@@ -100,9 +100,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_for_user_and_group_only),
-        cmocka_unit_test(a_socket_that_nobody_listens_on_is_replaced),
+        cmocka_unit_test(a_socket_without_a_listener_is_replaced),
         cmocka_unit_test(another_file_is_left_alone),
-        cmocka_unit_test(a_missing_directory_is_told),
+        cmocka_unit_test(a_missing_directory_is_an_error),
         cmocka_unit_test(tcp_listens_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/peer: who may ask. */
+/* control/peer: which credentials give access. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "control/peer.h"
 
-static void root_the_own_user_and_the_group_may_ask(void **state)
+static void root_our_user_and_the_group_have_access(void **state)
 {
     (void)state;
     const struct peer root = {.uid = 0, .gid = 77}, own = {.uid = 500, .gid = 77}, member = {.uid = 501, .gid = 600};
@@ -22,7 +22,7 @@ static void root_the_own_user_and_the_group_may_ask(void **state)
     assert_false(peer_may_ask(&other, 500, 600));
 }
 
-static void the_kernel_tells_who_connected(void **state)
+static void credentials_come_from_the_kernel(void **state)
 {
     (void)state;
     int fds[2];
@@ -40,8 +40,8 @@ static void the_kernel_tells_who_connected(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(root_the_own_user_and_the_group_may_ask),
-        cmocka_unit_test(the_kernel_tells_who_connected),
+        cmocka_unit_test(root_our_user_and_the_group_have_access),
+        cmocka_unit_test(credentials_come_from_the_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

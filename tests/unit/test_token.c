@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/token: what is taken for a token, and what fits it. */
+/* control/token: valid token files, and comparison. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ static void lengths_are_bounded(void **state)
     }
 }
 
-static void what_is_no_token(void **state)
+static void invalid_files(void **state)
 {
     (void)state;
     static const char *const texts[] = {"",
@@ -93,7 +93,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_is_the_token),
         cmocka_unit_test(lengths_are_bounded),
-        cmocka_unit_test(what_is_no_token),
+        cmocka_unit_test(invalid_files),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* control/tracer: items there and back, turns, bounds, patience, the end. */
+/* control/tracer: items and replies, choice of worker, limits, timeouts, closing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,26 +10,26 @@
 #include "control/tracer.h"
 #include "tests/unit/fake_workers.h"
 
-struct asker {
+struct caller {
     unsigned told, answered;
 };
 
 static struct tracer tracer;
-static struct asker askers[TRACER_MOST + 1];
+static struct caller callers[TRACER_MOST + 1];
 static const struct key key = {.type = 1, .class = 1, .name_len = 1};
 
 static void take(void *context, const struct trace *trace)
 {
-    struct asker *asker = context;
-    asker->told++;
-    asker->answered += trace != NULL && trace->len == 7;
+    struct caller *caller = context;
+    caller->told++;
+    caller->answered += trace != NULL && trace->len == 7;
 }
 
 static int setup(void **state)
 {
     (void)state;
     struct control_setup control = fake_begin();
-    memset(askers, 0, sizeof askers);
+    memset(callers, 0, sizeof callers);
     tracer_init(&tracer, &control);
     return 0;
 }
@@ -43,9 +43,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct trace *begin(unsigned asker, unsigned worker)
+static struct trace *begin(unsigned caller, unsigned worker)
 {
-    assert_int_equal(tracer_ask(&tracer, &key, take, &askers[asker]), 0);
+    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[caller]), 0);
     fake_open(worker);
     return fake_traced;
 }
@@ -57,16 +57,16 @@ static void finish(struct trace *trace)
     fake_turn();
 }
 
-static void what_a_worker_finds_is_told_once(void **state)
+static void a_finished_trace_is_reported_once(void **state)
 {
     (void)state;
     struct trace *trace = begin(0, 0);
     assert_int_equal(trace->key.type, 1);
     fake_turn();
-    assert_int_equal(askers[0].told, 0);
+    assert_int_equal(callers[0].told, 0);
     finish(trace);
-    assert_int_equal(askers[0].told, 1);
-    assert_int_equal(askers[0].answered, 1);
+    assert_int_equal(callers[0].told, 1);
+    assert_int_equal(callers[0].answered, 1);
 }
 
 static void workers_take_turns(void **state)
@@ -77,61 +77,62 @@ static void workers_take_turns(void **state)
     assert_int_equal(fake_traces, 4);
 }
 
-static void there_are_not_too_many(void **state)
+static void the_number_of_traces_is_limited(void **state)
 {
     (void)state;
     struct trace *traces[TRACER_MOST];
     for (unsigned i = 0; i < TRACER_MOST; i++)
         traces[i] = begin(i, i % WORKERS);
-    assert_int_equal(tracer_ask(&tracer, &key, take, &askers[TRACER_MOST]), -EBUSY);
+    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[TRACER_MOST]), -EBUSY);
     finish(traces[3]);
     traces[3] = begin(TRACER_MOST, 0);
     for (unsigned i = 0; i < TRACER_MOST; i++)
         finish(traces[i]);
     for (unsigned i = 0; i <= TRACER_MOST; i++)
-        assert_int_equal(askers[i].answered, 1);
+        assert_int_equal(callers[i].answered, 1);
 }
 
-static void a_worker_that_hangs_is_told(void **state)
+static void a_worker_that_does_not_reply_times_out(void **state)
 {
     (void)state;
     struct trace *trace = begin(0, 0);
     fake_pass(TRACER_PATIENCE_MS - 100);
-    assert_int_equal(askers[0].told, 0);
+    assert_int_equal(callers[0].told, 0);
     fake_pass(200);
-    assert_int_equal(askers[0].told, 1);
-    assert_int_equal(askers[0].answered, 0);
+    assert_int_equal(callers[0].told, 1);
+    assert_int_equal(callers[0].answered, 0);
     finish(trace);
-    assert_int_equal(askers[0].told, 1);
+    assert_int_equal(callers[0].told, 1);
 }
 
-static void at_the_end_all_are_told(void **state)
+static void closing_ends_all_traces(void **state)
 {
     (void)state;
     struct trace *trace = begin(0, 0);
     tracer_close(&tracer);
-    assert_int_equal(askers[0].told, 1);
-    assert_int_equal(tracer_ask(&tracer, &key, take, &askers[1]), 0);
-    assert_int_equal(askers[1].told, 1);
-    assert_int_equal(askers[0].answered + askers[1].answered, 0);
+    assert_int_equal(callers[0].told, 1);
+    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[1]), 0);
+    assert_int_equal(callers[1].told, 1);
+    assert_int_equal(callers[0].answered + callers[1].answered, 0);
     finish(trace);
 }
 
-static void memory_may_be_gone(void **state)
+static void out_of_memory(void **state)
 {
     (void)state;
     mem_fail_at(1);
-    assert_int_equal(tracer_ask(&tracer, &key, take, &askers[0]), -ENOMEM);
+    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[0]), -ENOMEM);
     mem_fail_at(0);
-    assert_int_equal(askers[0].told, 0);
+    assert_int_equal(callers[0].told, 0);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_a_worker_finds_is_told_once), TEST(workers_take_turns),      TEST(there_are_not_too_many),
-        TEST(a_worker_that_hangs_is_told),      TEST(at_the_end_all_are_told), TEST(memory_may_be_gone),
+        TEST(a_finished_trace_is_reported_once), TEST(workers_take_turns),
+        TEST(the_number_of_traces_is_limited),   TEST(a_worker_that_does_not_reply_times_out),
+        TEST(closing_ends_all_traces),           TEST(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
