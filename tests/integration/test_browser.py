@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The status page in a real Chromium: what is seen, in light, dark and on a phone, and what is asked of whom. Run by tests/page."""
+"""The status page in Chromium: contents, both colour schemes, phone width, and the requests that it sends. Run by tests/page."""
 import contextlib
 import json
 import os
@@ -35,7 +35,7 @@ def browser():
 
 @pytest.fixture
 def busy(make_daemon, make_server, public_path):
-    """A daemon with two upstreams, one of them gone, that is asked all the time; one name was slow."""
+    """A daemon with two upstreams, one of them unreachable, under steady queries; one query was slow."""
     quick, gone = make_server(), make_server()
     gone.refuse()
     upstreams = [{**quick.upstream(), "name": "google"}, {**gone.upstream(), "name": "elsewhere", "role": "backup"}]
@@ -87,12 +87,12 @@ def number(browser, selector):
 
 
 def asked(browser):
-    """The addresses of all requests since this was called last."""
+    """All requests since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [event["params"]["request"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
 
-def complaints(browser):
+def console_errors(browser):
     return [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
 
@@ -102,44 +102,44 @@ def open_page(browser, url):
 
 
 @pytest.mark.parametrize("size, form", [(WIDE, "wide"), (PHONE, "phone")])
-def test_what_is_seen(browser, busy, size, form):
-    """Numbers that change, servers, the slow question with its name; in both schemes, and nothing wider than the window."""
+def test_contents(browser, busy, size, form):
+    """Counters grow, upstreams and the slow query are listed, in both schemes; nothing is wider than the window."""
     dress(browser, size, "light")
     open_page(browser, busy.url + "?token=" + TOKEN)
     before = number(browser, "#totals dd")
     eventually(lambda: number(browser, "#totals dd") > before, what="another number", timeout=20)
     eventually(lambda: len(browser.find_element("css selector", "#all").get_attribute("d")) > 40, what="a graph", timeout=30)
     assert "slow.example." in seen(browser, "#recent") and "google" in seen(browser, "#servers")
-    assert "All is well" in seen(browser, "#state")
+    assert "OK" in seen(browser, "#state")
     grounds = set()
     for scheme in ("light", "dark"):
         dress(browser, size, scheme)
         grounds.add(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         picture(browser, f"{form}-{scheme}")
-    assert len(grounds) == 2 and not complaints(browser)
+    assert len(grounds) == 2 and not console_errors(browser)
 
 
-def test_nothing_is_asked_of_others_and_the_token_leaves_the_address(browser, busy):
+def test_no_requests_to_other_hosts_and_no_token_in_the_url(browser, busy):
     dress(browser, WIDE, "light")
     open_page(browser, busy.url + "?token=" + TOKEN)
     assert TOKEN not in browser.current_url
     requests = asked(browser)
     assert len(requests) > 1 and all(request["url"].startswith(busy.url) for request in requests)
-    assert not complaints(browser)
+    assert not console_errors(browser)
 
 
-def test_without_the_token_there_are_no_names(browser, busy):
+def test_no_names_without_the_token(browser, busy):
     dress(browser, WIDE, "light")
     open_page(browser, busy.url)
-    eventually(lambda: "slow" in seen(browser, "#recent"), what="the slow question", timeout=20)
+    eventually(lambda: "slow" in seen(browser, "#recent"), what="the slow query", timeout=20)
     assert "slow.example." not in browser.page_source
     browser.find_element("css selector", "#token").send_keys(TOKEN + "\n")
     eventually(lambda: "slow.example." in seen(browser, "#recent"), what="its name", timeout=20)
 
 
-def test_a_daemon_that_is_gone_is_said_to_be(browser, busy):
+def test_an_unreachable_daemon(browser, busy):
     dress(browser, WIDE, "light")
     open_page(browser, busy.url)
     busy.stop()
-    eventually(lambda: "Not reachable since" in seen(browser, "#state"), what="the trouble", timeout=20)
+    eventually(lambda: "Unreachable since" in seen(browser, "#state"), what="the error", timeout=20)
