@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A command that is one request to the control socket. */
+/* Commands that send one request to the control socket and print the reply. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,20 +19,20 @@ static int print_reply(const struct options *options, const struct command *comm
             return EXIT_CONFIGURATION;
         return reply->status == 403 ? EXIT_NO_PERMISSION : EXIT_OTHER;
     }
-    FILE *nowhere = options->json ? fopen("/dev/null", "w") : NULL; /* the exit status is the same */
+    FILE *nowhere = options->json ? fopen("/dev/null", "w") : NULL; /* table_show still computes the exit status */
     int status = table_show(reply->body, options->json ? nowhere : stdout, command->show);
     if (nowhere)
         fclose(nowhere);
     if (options->json)
         fputs(reply->body, stdout);
     if (status < 0) {
-        fputs("dotstubctl: the answer is not understood\n", stderr);
+        fputs("dotstubctl: invalid reply from the daemon\n", stderr);
         return EXIT_PROTOCOL;
     }
     return status ? EXIT_DEGRADED : EXIT_OK;
 }
 
-/* "3fa2c1" is an id; with a dot behind it, it is a name. */
+/* "3fa2c1" is an id; write "3fa2c1." for the name. */
 static const char *explain_name(const char *argument)
 {
     if (strcmp(argument, "last-slow") == 0 || strcmp(argument, "last-failed") == 0)
@@ -53,7 +53,7 @@ int ask_run(const struct options *options, const struct command *command, char *
     if (options->value[OWN_SUFFIX])
         fits = fits && client_add_argument(target, sizeof target, "suffix", options->value[OWN_SUFFIX]);
     if (!fits) {
-        fputs("dotstubctl: an argument is too long\n", stderr);
+        fputs("dotstubctl: argument too long\n", stderr);
         return EXIT_USAGE;
     }
     int status = locate_socket(options, path);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a step stands in the journal before it is taken. The journal's steps are undone from the last to the first, each of them
- * whether it was taken or not: a second name that is not there means that the first is untouched.
+/* Invariant: the journal names all steps before the first one is taken. Undo goes through them from last to first,
+ * including steps that were not taken: if PATH.before-dotstub does not exist, PATH was not changed.
  *
- *   plan NAME         the first line
- *   directory PATH    was made
- *   create PATH       was not there
- *   replace PATH      what was there is PATH.before-dotstub
- *   confirmed         all was done
+ *   plan NAME         first line
+ *   directory PATH    the directory was created
+ *   create PATH       the file did not exist
+ *   replace PATH      the previous file is PATH.before-dotstub
+ *   confirmed         all steps were taken and work
  */
 #include "change.h"
 #include <errno.h>
@@ -37,11 +37,11 @@ static void complain(const char *what, const char *path, int error)
     const char *remedy = "";
     if (error == -EXDEV || error == -EBUSY)
         remedy =
-            ": it is a mount of its own, as in a container; set the nameserver where that is made (podman run --dns 127.0.0.1)";
+            ": it is a mount point, as in a container; set the nameserver when creating the container (podman run --dns 127.0.0.1)";
     else if (error == -EROFS)
-        remedy = "; make it writable, or change it where the image is made";
+        remedy = "; make it writable, or change it when building the image";
     else if (error == -EPERM)
-        remedy = "; is it immutable (lsattr)? `chattr -i` allows changes";
+        remedy = "; if lsattr shows that it is immutable, run `chattr -i` on it";
     fprintf(stderr, "dotstubctl: cannot %s %s: %s%s\n", what, path, error_text(error), remedy);
 }
 
@@ -81,7 +81,7 @@ static bool read_line(struct journal *out, char *line)
     return true;
 }
 
-/* 0; -ENOENT: nothing was changed; -EINVAL: that is no journal of ours. */
+/* 0; -ENOENT: no journal, nothing was changed; -EINVAL: not our journal. */
 static int read_journal(struct journal *out, const char *root)
 {
     char path[PATH_MAX], line[PATH_MAX + 32];
@@ -100,7 +100,7 @@ static int read_journal(struct journal *out, const char *root)
 
 static void print_journal(const struct journal *journal, FILE *out)
 {
-    fputs("# Written by dotstubctl system enable. `dotstubctl system disable` needs it to undo that.\n", out);
+    fputs("# Written by `dotstubctl system enable`; `dotstubctl system disable` needs it.\n", out);
     fprintf(out, "plan %s\n", journal->name);
     for (unsigned i = 0; i < journal->count; i++)
         fprintf(out, "%s %s\n", journal->step[i].verb, journal->step[i].path);
@@ -151,10 +151,10 @@ int change_lock(const char *root)
     (void)mkdir(path, 0755);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0; /* the descriptor stays open */
+        return 0; /* the descriptor holds the lock until exit */
     int status = -errno;
     if (status == -EWOULDBLOCK)
-        fputs("dotstubctl: another `dotstubctl system` is at work\n", stderr);
+        fputs("dotstubctl: another `dotstubctl system` is running\n", stderr);
     else
         complain("open", path, status);
     return status;
@@ -180,7 +180,7 @@ static bool has_step(const struct journal *journal, const char *verb, const char
     return false;
 }
 
-/* The directories that a path needs and that are not there, the outermost first. */
+/* Adds a step for each missing parent directory, outermost first. */
 static void add_directories(struct journal *journal, const char *root, const char *path)
 {
     char parent[PATH_MAX];
@@ -205,7 +205,7 @@ static void plan_steps(struct journal *journal, const struct changes *changes)
     }
 }
 
-/* --- doing --- */
+/* --- applying --- */
 
 static int make_directories(const struct journal *journal, const char *root)
 {
@@ -238,7 +238,7 @@ static int put_link(const char *path, const char *target)
     return error;
 }
 
-static int keep_before(const char *root, const char *wanted)
+static int link_before(const char *root, const char *wanted)
 {
     char path[PATH_MAX], before[PATH_MAX];
     if (!path_in(path, root, wanted, "") || !path_in(before, root, wanted, CHANGE_BEFORE))
@@ -246,7 +246,7 @@ static int keep_before(const char *root, const char *wanted)
     if (!is_there(path) || linkat(AT_FDCWD, path, AT_FDCWD, before, 0) == 0)
         return 0;
     int error = -errno;
-    complain("keep", path, error);
+    complain("back up", path, error);
     return error;
 }
 
@@ -255,7 +255,7 @@ static int make_change(const char *root, const struct change *change)
     char path[PATH_MAX];
     if (!path_in(path, root, change->path, ""))
         return -ENAMETOOLONG;
-    int status = keep_before(root, change->path);
+    int status = link_before(root, change->path);
     if (status < 0)
         return status;
     status = change->is_link ? put_link(path, change->text)
@@ -279,7 +279,7 @@ int change_apply(const struct changes *changes)
 
 /* --- undoing --- */
 
-/* A rename of one name of a file to another does nothing and leaves both: the second name goes in any case. */
+/* rename() between two links to one file does nothing and leaves both, hence the unlink(). */
 static int put_back(const char *path, const char *before)
 {
     if (!is_there(before))
@@ -297,12 +297,12 @@ static int undo_step(const struct journal_step *step, const char *root)
         !path_in(draft, root, step->path, ".new"))
         return -ENAMETOOLONG;
     if (step->verb[0] != 'd')
-        unlink(draft); /* of a write that was cut short */
+        unlink(draft); /* left by an interrupted write */
     if (strcmp(step->verb, "replace") == 0)
         status = put_back(path, before);
     else if (strcmp(step->verb, "create") == 0)
         status = unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
-    else if (rmdir(path) < 0 && errno != ENOENT && errno != ENOTEMPTY) /* others may have put something there */
+    else if (rmdir(path) < 0 && errno != ENOENT && errno != ENOTEMPTY) /* others may have added files */
         status = -errno;
     if (status < 0)
         complain("undo the change of", path, status);
@@ -328,7 +328,7 @@ int change_undo(const char *root)
     return worst;
 }
 
-/* --- telling --- */
+/* --- explaining --- */
 
 static void print_text(const struct change *change, FILE *out)
 {
@@ -349,7 +349,7 @@ void change_explain(const struct changes *changes, FILE *out)
         const struct journal_step *step = &journal.step[i];
         bool replaces = strcmp(step->verb, "replace") == 0;
         fprintf(out, "would %s %s%s%s%s\n", step->verb[0] == 'd' ? "make the directory" : step->verb, changes->root,
-                step->path, replaces ? ", and keep what is there as *" CHANGE_BEFORE : "",
+                step->path, replaces ? ", and keep the old one as *" CHANGE_BEFORE : "",
                 step->verb[0] == 'd' ? "" : ":");
         if (step->verb[0] != 'd')
             print_text(&changes->item[change++], out);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes to the system's files that can be undone exactly.
+/* Changes to system files that can be undone exactly.
  *
- * Does:    before anything is changed the journal says what will be. What is replaced keeps existing under a second name beside it
- *          (a hard link, PATH.before-dotstub): putting it back is one rename, and content, owner, mode, times, attributes and what
- *          a symbolic link points to are what they were. So undoing works after a reboot, and after a change that was
- *          cut short at any place.
- * Owns:    struct changes its texts. The journal, CHANGE_JOURNAL, is root's: it says what will be removed.
- * Threads: the program's only one; change_lock keeps other processes away.
+ * Does:    Writes a journal before the first change. A replaced file gets a second name (a hard link,
+ *          PATH.before-dotstub), so that one rename restores it with content, owner, mode, times and attributes;
+ *          symbolic links likewise. Undo also works after a reboot and after an interruption at any point.
+ * Owns:    struct changes owns its texts. The journal, CHANGE_JOURNAL, must belong to root because it names files to
+ *          remove.
+ * Threads: Single-threaded; change_lock excludes other processes.
  */
 #ifndef DOTSTUB_CTL_CHANGE_H
 #define DOTSTUB_CTL_CHANGE_H
@@ -23,32 +23,32 @@
 enum { CHANGES_MAX = 4, CHANGE_NAME = 32 };
 
 struct change {
-    const char *path; /* absolute, as the system sees it; static */
+    const char *path; /* absolute, without `root`; a string constant */
     bool is_link;
-    char *text; /* from malloc: what the file will say, or where the link points to */
+    char *text; /* from malloc: content of the file or target of the link */
 };
 
 struct changes {
-    const char *root;       /* "" or a directory that stands for "/" */
-    char name[CHANGE_NAME]; /* of the plan, kept in the journal */
+    const char *root;       /* "" or a directory to use as "/" */
+    char name[CHANGE_NAME]; /* of the plan, stored in the journal */
     struct change item[CHANGES_MAX];
     unsigned count;
 };
 
 enum change_state { CHANGE_OFF, CHANGE_INTERRUPTED, CHANGE_ON };
 
-/* Keeps others away until the process ends. 0, or a negative errno after a line that says what is wrong. */
+/* Excludes other processes until exit. 0, or a negative error after printing it. */
 int change_lock(const char *root) MUST_CHECK;
-/* How things stand; `name` is the plan's ("" when off). */
+/* Returns the state; `name` becomes the plan's name ("" when off). */
 enum change_state change_state(const char *root, char name[CHANGE_NAME]);
-/* Makes all changes. A negative errno after a line that says what is wrong: change_undo then undoes what was done. */
+/* Makes all changes. 0, or a negative error after printing it; then call change_undo. */
 int change_apply(const struct changes *changes) MUST_CHECK;
-/* All of it worked: a negative errno after a line that says what is wrong. */
+/* Marks the journal as confirmed. 0, or a negative error after printing it. */
 int change_confirm(const char *root) MUST_CHECK;
-/* Undoes all that the journal says; without a journal nothing. A negative errno after a line that says what is wrong: what could not be
- * undone stays in the journal. */
+/* Undoes the journal's steps; 0 if there is no journal. On failure returns a negative error after printing it, and
+ * keeps the journal. */
 int change_undo(const char *root) MUST_CHECK;
-/* Tells what change_apply, or change_undo, would do. */
+/* Print what change_apply, or change_undo, would do. */
 void change_explain(const struct changes *changes, FILE *out);
 void change_explain_undo(const char *root, FILE *out);
 void change_free(struct changes *changes);

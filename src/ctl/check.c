@@ -7,7 +7,7 @@
 #include "base/errors.h"
 #include "command.h"
 
-/* Beside dotstubctl, as where they were built; else where both were installed. */
+/* Prefers the program beside dotstubctl, as in a build directory, to the installed one. */
 static const char *find_daemon(char beside[PATH_MAX])
 {
     ssize_t len = readlink("/proc/self/exe", beside, PATH_MAX - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: what comes back is read to its end before anything is looked at, and is never longer than CLIENT_BODY_MAX. */
+/* Invariant: a reply is read to its end before it is parsed, and is at most CLIENT_BODY_MAX long. */
 #include "client.h"
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ int client_find_process(const char *socket_path)
     return status;
 }
 
-/* A daemon that refuses at once may close before it has read everything: its answer is there all the same. */
+/* EPIPE is not an error: a daemon that refuses a request may close early, and its reply can still be read. */
 static int send_request(int fd, const char *verb, const char *target)
 {
     char text[4096];

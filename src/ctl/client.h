@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One HTTP request over the unix socket of a running daemon.
+/* One HTTP request to a running daemon.
  *
- * Owns:    the body that it gives comes from malloc and is the caller's.
- * Threads: the program's only one; it blocks, CLIENT_PATIENCE_S at most for each step.
- * RFC:     9110; HTTP/1.0, so that the end of the connection is the end of the body.
+ * Owns:    Nothing; the caller frees the reply's body.
+ * Threads: Single-threaded; blocks for at most CLIENT_PATIENCE_S in each system call.
+ * RFC:     9110; HTTP/1.0, so that the end of the connection ends the body.
  */
 #ifndef DOTSTUB_CTL_CLIENT_H
 #define DOTSTUB_CTL_CLIENT_H
@@ -21,19 +21,19 @@ struct client_reply {
     char *body;      /* ends with a NUL */
 };
 
-/* 0, or negative: why the daemon could not be asked (-ENOENT, -ECONNREFUSED, -EACCES, -EAGAIN: no answer in time, ...), -EPROTO:
- * what answered is no dotstub, -ENOMEM. */
+/* Sends a request over a unix socket. 0, or negative: -ENOENT, -ECONNREFUSED, -EACCES, -EAGAIN (timeout), ...; -EPROTO:
+ * the reply is not HTTP; -ENOMEM. */
 int client_ask(struct client_reply *out, const char *socket_path, const char *verb, const char *target) MUST_CHECK;
 
-/* The process that listens there, as it is seen from here; or negative as above. */
+/* Returns the pid of the listening process as seen from our pid namespace, or a negative error as above. */
 int client_find_process(const char *socket_path) MUST_CHECK;
 
-/* The same over TCP: metrics.listen. */
+/* Sends a request over TCP, to metrics.listen. */
 int client_ask_addr(struct client_reply *out, const struct addr *addr, const char *verb, const char *target) MUST_CHECK;
 
-/* Appends "name=value" to a target, after "?" or "&", with all that is no plain letter as %XX. False: there is no room. */
+/* Appends "?name=value" or "&name=value", percent-encoded. False: no room. */
 bool client_add_argument(char *target, size_t cap, const char *name, const char *value);
-/* Reads an answer's head. 0 with the place where the body begins, or -EPROTO. */
+/* Parses a reply's head. 0 and a pointer to the body, or -EPROTO. */
 int client_read_head(const char *text, unsigned *status, const char **body) MUST_CHECK;
 
 #endif

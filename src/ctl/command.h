@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a command of dotstubctl is, and each of them; the table is in main.c.
+/* The commands of dotstubctl; the table is in main.c.
  *
- * Does:    each prints its answer on standard output or one sentence on standard error, and gives an exit status.
- * Threads: the program's only one.
+ * Does:    Each command prints its result on standard output or one sentence on standard error, and returns an exit
+ *          status.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_COMMAND_H
 #define DOTSTUB_CTL_COMMAND_H
@@ -24,39 +25,39 @@ enum {
     EXIT_CONFIGURATION = EX_CONFIG,  /* 78 */
 };
 
-/* Options that only some commands have. */
+/* Options of single commands. */
 enum own_option { OWN_SUFFIX, OWN_DRY_RUN, OWN_ROOT, OWN_TRUST_AD, OWN_WATCH, OWN_QUICK, OWN_BUNDLE, OWN_COUNT };
 #define OWN(option) (1u << (option))
 
 struct options {
     const char *socket, *config;
     bool json;
-    unsigned given;               /* of OWN(...) */
-    const char *value[OWN_COUNT]; /* of those that have one */
+    unsigned given;               /* a mask of OWN(...) */
+    const char *value[OWN_COUNT]; /* argument of the option, if it takes one */
 };
 
 struct command {
     const char *name, *arguments, *help;
     int (*run)(const struct options *options, const struct command *command, char **arguments, int count);
-    unsigned least, most; /* arguments */
-    unsigned own;         /* the options it has, of OWN(...) */
+    unsigned least, most; /* number of arguments */
+    unsigned own;         /* its options, a mask of OWN(...) */
     /* for ask_run: */
     const char *verb, *path;
-    const char *names[2]; /* what the arguments are called in the request; NULL: see explain_name */
+    const char *names[2]; /* names of the arguments in the request; NULL: see explain_name */
     int (*show)(const json_t *root, FILE *out);
 };
 
-/* One request to the daemon. */
+/* Sends one request to the daemon. */
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count);
-/* Starts another daemon in the place of the one that runs. */
+/* Replaces the running daemon by a new process. */
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count);
-/* Asks no daemon: runs dotstub --check, the program that lies beside this one, so that both always agree. */
+/* Runs `dotstub --check`, so that both programs agree on every configuration. */
 int check_run(const struct options *options, const struct command *command, char **arguments, int count);
-/* Makes the machine's programs ask dotstub, and undoes that. */
+/* Makes dotstub the machine's resolver, or undoes that. */
 int system_run(const struct options *options, const struct command *command, char **arguments, int count);
-/* All counters, or what is counted in each second. */
+/* Prints all counters, or their increase in each second. */
 int stats_run(const struct options *options, const struct command *command, char **arguments, int count);
-/* Looks for what could be wrong, and says what to do. */
+/* Checks the machine's DNS, and prints remedies. */
 int doctor_run(const struct options *options, const struct command *command, char **arguments, int count);
 
 #endif

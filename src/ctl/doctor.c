@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* doctor: each check's finding on one line, problems with what to do. */
+/* doctor: prints one line per finding, and the remedy below each problem. */
 #include "doctor.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static void make_checks(struct doctor *doctor, bool quick)
         checks[i](doctor);
 }
 
-/* 0 or a negative errno. */
+/* 0 or a negative error. */
 static int tell(const struct doctor *doctor)
 {
     const char *bundle = doctor->options->value[OWN_BUNDLE];

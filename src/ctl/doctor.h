@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What could be wrong with DNS on this machine, looked at one by one.
+/* Checks of DNS on this machine.
  *
- * Does:    each check tells of one thing whether it is well, and if not, what to do. Nothing is changed; nothing is asked of the network
- *          but a handshake with each configured server and two names through dotstub.
- * Owns:    the findings, JSON; the configuration is referenced.
- * Threads: the program's only one.
+ * Does:    Each check adds one or more findings: ok, or a problem with a remedy. Checks change nothing. They send a TLS
+ *          handshake to each configured server and queries for two names to dotstub, nothing else.
+ * Owns:    The findings, as JSON. It borrows the configuration.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_DOCTOR_H
 #define DOTSTUB_CTL_DOCTOR_H
@@ -16,32 +16,32 @@
 struct doctor {
     const struct options *options;
     const struct config *config;
-    struct addr server; /* where programs would ask dotstub */
-    bool answers;       /* it does, over UDP */
-    json_t *status;     /* what /status said, or NULL */
+    struct addr server; /* the address of dotstub that programs would use */
+    bool answers;       /* dotstub answers over UDP */
+    json_t *status;     /* the reply to /status, or NULL */
     json_t *stats;
-    json_t *findings; /* {"check", "ok", "says", "remedy"} */
+    json_t *findings; /* array of {"check", "ok", "says", "remedy"} */
     unsigned problems;
 };
 
-/* Adds a finding; `remedy` NULL: it is well. */
+/* Adds a finding; `remedy` NULL: ok. */
 void doctor_say(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The checks, in the order in which they are made. */
-void doctor_check_daemon(struct doctor *doctor); /* answers over UDP; sets `answers` */
-void doctor_check_health(struct doctor *doctor); /* /healthz, where there is one */
+/* The checks, in the order in which they run. */
+void doctor_check_daemon(struct doctor *doctor); /* UDP; sets `answers` */
+void doctor_check_health(struct doctor *doctor); /* /healthz, if metrics.listen is set */
 void doctor_check_tcp(struct doctor *doctor);
-void doctor_check_port(struct doctor *doctor);    /* who has it */
-void doctor_check_control(struct doctor *doctor); /* what the daemon says of itself; sets `status` and `stats` */
-void doctor_check_resolv(struct doctor *doctor);  /* what programs ask */
-void doctor_check_leaks(struct doctor *doctor);   /* who speaks to port 53 of others now */
+void doctor_check_port(struct doctor *doctor);    /* which process holds the port */
+void doctor_check_control(struct doctor *doctor); /* the daemon's own status; sets `status` and `stats` */
+void doctor_check_resolv(struct doctor *doctor);  /* nameservers in resolv.conf */
+void doctor_check_leaks(struct doctor *doctor);   /* open sockets to port 53 of other hosts */
 void doctor_check_clock(struct doctor *doctor);
-void doctor_check_servers(struct doctor *doctor);  /* CAs; TLS with each server; the path's MTU */
+void doctor_check_servers(struct doctor *doctor);  /* CAs; TLS with each server; path MTU */
 void doctor_check_families(struct doctor *doctor); /* IPv6, NAT64 */
 
-/* Writes the bundle: all that was found, the daemon's status, counters and settings, without names that were asked, addresses of
- * clients and secrets. 0 or a negative errno. */
+/* Writes the findings and the daemon's status, counters and settings to a file, without query names, client addresses
+ * and secrets. 0 or a negative error. */
 int doctor_write_bundle(const struct doctor *doctor, const char *path) MUST_CHECK;
 
 #endif

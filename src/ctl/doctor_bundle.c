@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The bundle is read by strangers.
+/* The bundle is meant to be sent to other people.
  *
- * Invariant: a setting that is not known to be harmless leaves with its value. What names a client, a question or a person is left out;
- * counters and the state of servers hold none of it.
+ * Invariant: it contains nothing that names a client, a query or a person. is_private lists the settings whose values
+ * are left out; counters and the state of servers contain no such data.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static bool is_private(const char *setting)
     return false;
 }
 
-/* The first label of a server's name may be an account: "*.dns.nextdns.io". */
+/* Replaces the first label, which may name an account, as in "abc123.dns.nextdns.io". */
 static json_t *without_account(const char *name)
 {
     const char *rest = strchr(name, '.');
@@ -66,7 +66,7 @@ static void redact_member(json_t *object, const char *key)
         (void)json_object_set_new(object, key, without_account(name));
 }
 
-/* Where it listens may be an address of the operator's; a certificate's name that of an account. */
+/* Listening addresses may identify the operator, certificate names an account. */
 static json_t *redacted_status(const struct doctor *doctor)
 {
     json_t *status = json_deep_copy(doctor->status), *server;
@@ -79,18 +79,18 @@ static json_t *redacted_status(const struct doctor *doctor)
     return status;
 }
 
-/* Sentences name what programs ask, who has a port, and the certificates of strangers: only which were well is told of those. */
+/* Sentences of other checks may name nameservers, processes or certificates: for such findings only "ok" is included. */
 static json_t *redacted_findings(const struct doctor *doctor)
 {
-    static const char *const kept[] = {"tcp", "control", "throttling", "clock", "mtu", "ipv6", "nat64"};
+    static const char *const harmless[] = {"tcp", "control", "throttling", "clock", "mtu", "ipv6", "nat64"};
     json_t *findings = json_deep_copy(doctor->findings), *finding;
     size_t i, k;
     json_array_foreach(findings, i, finding)
     {
         const char *check = json_string_value(json_object_get(finding, "check"));
-        for (k = 0; k < sizeof kept / sizeof *kept && strcmp(kept[k], check) != 0;)
+        for (k = 0; k < sizeof harmless / sizeof *harmless && strcmp(harmless[k], check) != 0;)
             k++;
-        if (k == sizeof kept / sizeof *kept)
+        if (k == sizeof harmless / sizeof *harmless)
             (void)json_object_set_new(finding, "says", json_string(REDACTED));
     }
     return findings;

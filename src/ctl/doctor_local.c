@@ -18,28 +18,28 @@ enum { PATIENCE_MS = 1500, YEARS_S = 20 * 365 * 86400 };
 
 /* --- the daemon --- */
 
-/* For a quick look it is enough that dotstub lives: whether this machine may ask it is the operator's to say (access.allow). */
-static bool is_answer(const struct doctor *doctor, const struct probe_answer *answer)
+/* With --quick REFUSED is enough: access.allow need not include this machine. */
+static bool is_answer(const struct doctor *doctor, const struct probe_response *response)
 {
     bool quick = doctor->options->given & OWN(OWN_QUICK);
-    return answer->rcode == RCODE_NOERROR || (quick && answer->rcode == RCODE_REFUSED);
+    return response->rcode == RCODE_NOERROR || (quick && response->rcode == RCODE_REFUSED);
 }
 
-/* A name that it answers without asking anybody. */
+/* Queries a name that dotstub answers itself. */
 static bool check_transport(struct doctor *doctor, const char *check, bool tcp)
 {
-    struct probe_answer answer;
+    struct probe_response response;
     char address[ADDR_TEXT];
-    int status = probe_ask(&answer, &doctor->server, "localhost", TYPE_A, tcp, PATIENCE_MS);
+    int status = probe_send(&response, &doctor->server, "localhost", TYPE_A, tcp, PATIENCE_MS);
     addr_format(&doctor->server, true, address);
-    if (status == 0 && is_answer(doctor, &answer)) {
+    if (status == 0 && is_answer(doctor, &response)) {
         doctor_say(doctor, check, NULL, "dotstub answers at %s over %s (%u ms)", address, tcp ? "TCP" : "UDP",
-                   answer.ms);
+                   response.ms);
         return true;
     }
-    doctor_say(doctor, check, "start it (systemctl start dotstub) and see its log (journalctl -u dotstub)",
-               "nobody answers at %s over %s as dotstub does (%s)", address, tcp ? "TCP" : "UDP",
-               status < 0 ? error_text(status) : "another answer");
+    doctor_say(doctor, check, "start it (systemctl start dotstub) and look at its log (journalctl -u dotstub)",
+               "dotstub does not answer at %s over %s (%s)", address, tcp ? "TCP" : "UDP",
+               status < 0 ? error_text(status) : "unexpected response");
     return false;
 }
 
@@ -62,10 +62,10 @@ void doctor_check_health(struct doctor *doctor)
     addr = locate_asked(&addr);
     int status = client_ask_addr(&reply, &addr, "GET", "/healthz");
     if (status < 0)
-        doctor_say(doctor, "health", "see the daemon's log", "/healthz: %s", error_text(status));
+        doctor_say(doctor, "health", "look at the daemon's log", "/healthz: %s", error_text(status));
     else
-        doctor_say(doctor, "health", reply.status == 200 ? NULL : "restart it and see its log", "/healthz: %u %.*s",
-                   reply.status, (int)strcspn(reply.body, "\n"), reply.body);
+        doctor_say(doctor, "health", reply.status == 200 ? NULL : "restart dotstub and look at its log",
+                   "/healthz: %u %.*s", reply.status, (int)strcspn(reply.body, "\n"), reply.body);
     if (status == 0)
         free(reply.body);
 }
@@ -76,19 +76,19 @@ void doctor_check_port(struct doctor *doctor)
     socket_port_holder(&doctor->server, holder, sizeof holder);
     addr_format(&doctor->server, true, address);
     if (!*holder && !doctor->answers)
-        return; /* nobody has it, as far as can be seen: that nobody answers has been said */
+        return; /* the daemon check has reported this */
     if (!*holder)
-        doctor_say(doctor, "port", NULL, "%s: only root can see who has it", address);
+        doctor_say(doctor, "port", NULL, "%s: run as root to see which process holds it", address);
     else if (strstr(holder, "dotstub") || doctor->answers)
         doctor_say(doctor, "port", NULL, "%s belongs to %s", address, holder);
     else
         doctor_say(
             doctor, "port",
-            "stop that one, have it listen elsewhere (dnsmasq: bind-interfaces and listen-address), or set listen",
+            "stop that process, change its address (dnsmasq: bind-interfaces and listen-address), or set listen in dotstub.yaml",
             "%s belongs to %s", address, holder);
 }
 
-/* --- what it says of itself --- */
+/* --- the daemon's own status --- */
 
 static json_t *ask_control(const char *path, const char *target)
 {
@@ -106,9 +106,9 @@ static void check_throttling(struct doctor *doctor)
     json_int_t throttled = json_integer_value(json_object_get(counters, "upstream_throttled"));
     if (throttled > 0)
         doctor_say(doctor, "throttling", "set max-qps of that upstream, or add upstreams",
-                   "upstreams have refused under load %" JSON_INTEGER_FORMAT " times", throttled);
+                   "upstreams refused queries under load %" JSON_INTEGER_FORMAT " times", throttled);
     else
-        doctor_say(doctor, "throttling", NULL, "no upstream has refused under load");
+        doctor_say(doctor, "throttling", NULL, "no upstream refused queries under load");
 }
 
 void doctor_check_control(struct doctor *doctor)
@@ -121,20 +121,19 @@ void doctor_check_control(struct doctor *doctor)
     doctor->status = ask_control(path, "/status");
     doctor->stats = ask_control(path, "/stats");
     if (!json_is_object(doctor->status) || !json_is_object(doctor->stats)) {
-        doctor_say(doctor, "control", "ask as root; is dotstub running?", "%s: the daemon cannot be asked how it is",
-                   path);
+        doctor_say(doctor, "control", "run as root; is dotstub running?", "%s: no reply from the daemon", path);
         return;
     }
     json_array_foreach(json_object_get(doctor->status, "degraded"), i, sentence)
-        doctor_say(doctor, "control", "see dotstubctl status", "degraded: %s", json_string_value(sentence));
+        doctor_say(doctor, "control", "run dotstubctl status", "degraded: %s", json_string_value(sentence));
     if (json_array_size(json_object_get(doctor->status, "degraded")) == 0)
-        doctor_say(doctor, "control", NULL, "dotstub %s says it is %s",
+        doctor_say(doctor, "control", NULL, "dotstub %s reports the state %s",
                    json_string_value(json_object_get(doctor->status, "version")),
                    json_string_value(json_object_get(doctor->status, "state")));
     check_throttling(doctor);
 }
 
-/* --- what programs ask --- */
+/* --- resolv.conf --- */
 
 static bool is_ours(const struct doctor *doctor, const struct addr *server)
 {
@@ -151,18 +150,18 @@ static void check_servers_of(struct doctor *doctor, const struct resolv *resolv)
     char address[ADDR_TEXT];
     unsigned others = 0;
     if (resolv->server_count == 0)
-        doctor_say(doctor, "resolv", "run dotstubctl system enable", RESOLV_CONF " names no nameserver");
+        doctor_say(doctor, "resolv", "run dotstubctl system enable", RESOLV_CONF " has no nameserver");
     else if (!is_ours(doctor, &resolv->servers[0]))
-        doctor_say(doctor, "resolv", "run dotstubctl system enable", "programs ask %s and not dotstub",
+        doctor_say(doctor, "resolv", "run dotstubctl system enable", "programs use %s, not dotstub",
                    addr_format(&resolv->servers[0], false, address));
     else
-        doctor_say(doctor, "resolv", NULL, "programs ask dotstub at %s",
+        doctor_say(doctor, "resolv", NULL, "programs use dotstub at %s",
                    addr_format(&resolv->servers[0], false, address));
     for (unsigned i = 1; i < resolv->server_count; i++)
         others += !is_ours(doctor, &resolv->servers[i]);
     if (others && is_ours(doctor, &resolv->servers[0]))
-        doctor_say(doctor, "resolv", "take the others out: dotstubctl system enable does",
-                   "%u other nameservers are asked, in cleartext, when dotstub is slow", others);
+        doctor_say(doctor, "resolv", "remove them: run dotstubctl system enable",
+                   "%u other nameservers get cleartext queries when dotstub is slow", others);
 }
 
 void doctor_check_resolv(struct doctor *doctor)
@@ -171,23 +170,23 @@ void doctor_check_resolv(struct doctor *doctor)
     char name[CHANGE_NAME];
     int status = resolv_read(&resolv, "");
     if (status < 0) {
-        doctor_say(doctor, "resolv", "mend it", RESOLV_CONF " cannot be read: %s", error_text(status));
+        doctor_say(doctor, "resolv", "repair the file", RESOLV_CONF " cannot be read: %s", error_text(status));
         return;
     }
     enum change_state state = change_state("", name);
     if (state == CHANGE_INTERRUPTED)
-        doctor_say(doctor, "resolv", "run dotstubctl system disable", "system enable or disable was cut short");
+        doctor_say(doctor, "resolv", "run dotstubctl system disable", "system enable or disable was interrupted");
     if (state == CHANGE_ON && strcmp(name, "resolved") == 0 && !is_ours(doctor, &resolv.servers[0]))
-        doctor_say(doctor, "resolv", NULL, "programs ask systemd-resolved, which asks dotstub");
+        doctor_say(doctor, "resolv", NULL, "programs use systemd-resolved, which forwards to dotstub");
     else
         check_servers_of(doctor, &resolv);
     resolv_free(&resolv);
 }
 
-/* --- who else asks --- */
+/* --- cleartext DNS to other hosts --- */
 
-/* The remote end of a row: its address in hexadecimal, words in the machine's byte order. Loopback and no address are none of ours. */
-static bool speaks_outside(const char *row, unsigned *uid)
+/* True if the row's remote end is port 53 of another host. Addresses are hexadecimal, each word in host byte order. */
+static bool is_outside(const char *row, unsigned *uid)
 {
     char hex[33];
     unsigned port;
@@ -208,7 +207,7 @@ static unsigned count_outside(const char *path, unsigned *uid)
     unsigned count = 0;
     FILE *table = fopen(path, "re");
     while (table && fgets(row, sizeof row, table))
-        count += speaks_outside(row, uid);
+        count += is_outside(row, uid);
     if (table)
         fclose(table);
     return count;
@@ -221,11 +220,12 @@ void doctor_check_leaks(struct doctor *doctor)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         count += count_outside(tables[i], &uid);
     if (count > 0)
-        doctor_say(doctor, "leaks",
-                   "`ss -apn dport = 53` as root names it; a firewall can refuse port 53 to all but loopback",
-                   "%u sockets speak to port 53 of other machines now, one of user id %u", count, uid);
+        doctor_say(
+            doctor, "leaks",
+            "run `ss -apn dport = 53` as root to see the process; a firewall can block port 53 except on loopback",
+            "%u sockets are connected to port 53 of other hosts, one of user id %u", count, uid);
     else
-        doctor_say(doctor, "leaks", NULL, "nobody speaks to port 53 of another machine at this moment");
+        doctor_say(doctor, "leaks", NULL, "no socket is connected to port 53 of another host");
 }
 
 /* Names the time that certificates are verified with. */
@@ -238,11 +238,12 @@ void doctor_check_clock(struct doctor *doctor)
     strftime(used, sizeof used, "%Y-%m-%d %H:%M UTC", gmtime_r(&used_s, &utc));
     if (now_s < BUILD_DATE_S)
         doctor_say(
-            doctor, "clock", "set it; until then certificates that are not valid yet are accepted",
-            "the clock is behind this build: certificates are verified with %s, or the time of the last verified session",
+            doctor, "clock", "set the clock; until then certificates that are not valid yet are accepted",
+            "the clock is earlier than the date of this build: certificates are verified with %s, or the time of the last "
+            "verified session",
             used);
     else if (now_s > BUILD_DATE_S + YEARS_S)
-        doctor_say(doctor, "clock", "set it: certificates seem to have expired",
+        doctor_say(doctor, "clock", "set the clock: certificates seem to have expired",
                    "the clock is far ahead: certificates are verified with %s", used);
     else
         doctor_say(doctor, "clock", NULL, "certificates are verified with the clock, %s", used);

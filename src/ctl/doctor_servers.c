@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of the way to the servers: a handshake with each of them, as the daemon makes it, all at once.
+/* Checks of the servers: a TLS handshake with each of them, made as the daemon does, all at the same time.
  *
- * Invariant: a dial ends once, in dial_closed; the loop runs until all have, or the time is over and the rest are closed.
+ * Invariant: each dial ends once, in dial_closed. The loop runs until all dials have ended; after DIAL_MS the rest are
+ * closed.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -28,7 +29,7 @@ struct verified_dial {
     struct tls_facts facts;
     int result; /* 0: verified */
     bool live;
-    int mtu; /* of the path, as far as the kernel knows; 0: it does not */
+    int mtu; /* path MTU known to the kernel; 0: unknown */
 };
 
 struct dials {
@@ -41,7 +42,7 @@ struct dials {
 
 /* --- dialing --- */
 
-/* What the kernel has learned of the way, any socket is told. */
+/* The kernel caches path MTUs by destination, so a new socket can read them. */
 static int path_mtu(const struct addr *to)
 {
     bool v6 = to->sa.sa_family == AF_INET6;
@@ -105,7 +106,7 @@ static void start_dial(struct dials *all, const struct config_upstream *upstream
     all->live += dial->live;
 }
 
-/* --- what came of it --- */
+/* --- results --- */
 
 static const char *remedy_for(const struct verified_dial *dial)
 {
@@ -113,20 +114,20 @@ static const char *remedy_for(const struct verified_dial *dial)
     case ERROR_TLS_NAME:
     case ERROR_TLS_UNTRUSTED:
     case ERROR_TLS_PIN:
-        return "somebody else answers there: a captive portal (log in), or a middlebox that opens TLS; or tls-name, pins or ca-file are wrong";
+        return "another host answers: a captive portal (log in) or a middlebox that intercepts TLS; or tls-name, pins or ca-file are wrong";
     case ERROR_TLS_EXPIRED:
     case ERROR_TLS_NOT_YET:
-        return "look at the clock; if it is right, tell the server's operator";
+        return "check the clock; if it is right, tell the server's operator";
     case -ECONNRESET:
     case -ECONNREFUSED:
     case ERROR_CLOSED:
-        return "a firewall or captive portal on the way refuses the port (log in, or ask for it to be allowed), or nobody serves it there";
+        return "a firewall or captive portal blocks the port (log in, or have it allowed), or the server does not listen there";
     case -ETIMEDOUT:
         return dial->stream.connected_ms
-                   ? "TCP is connected and TLS stalls: large packets are lost (path MTU), or a middlebox waits"
-                   : "a firewall on the way drops it: have outgoing TCP to that port allowed";
+                   ? "TCP connects but TLS stalls: large packets are lost (path MTU), or a middlebox interferes"
+                   : "a firewall drops the packets: have outgoing TCP to that port allowed";
     default:
-        return "see the sentence; other servers are used meanwhile";
+        return "other servers are used meanwhile; look at the daemon's log";
     }
 }
 
@@ -135,7 +136,7 @@ static bool is_unreachable(int result)
     return result == -ENETUNREACH || result == -EHOSTUNREACH || result == -EADDRNOTAVAIL || result == -EAFNOSUPPORT;
 }
 
-/* A family that this machine has no way for is no problem as long as a server of the other was reached. */
+/* No route for one address family is not a problem if a server of the other family was reached. */
 static void tell_dial(struct doctor *doctor, const struct verified_dial *dial, bool any_good)
 {
     char address[ADDR_TEXT];
@@ -144,7 +145,7 @@ static void tell_dial(struct doctor *doctor, const struct verified_dial *dial, b
         doctor_say(doctor, "server", NULL, "%s %s: %s, %s, certificate %s", dial->upstream->name, address,
                    dial->facts.version, dial->facts.cipher, dial->facts.certificate_name);
     else if (is_unreachable(dial->result))
-        doctor_say(doctor, "server", any_good ? NULL : "no way leads there: connect this machine to a network",
+        doctor_say(doctor, "server", any_good ? NULL : "there is no route: connect this machine to a network",
                    "%s %s: %s", dial->upstream->name, address, error_text(dial->result));
     else
         doctor_say(doctor, "server", remedy_for(dial), "%s %s: %s", dial->upstream->name, address,
@@ -159,8 +160,7 @@ static void tell_mtu(struct doctor *doctor, const struct dials *all)
             least = all->dial[i].mtu;
     if (least > 0)
         doctor_say(doctor, "mtu",
-                   least >= MTU_LEAST ? NULL
-                                      : "look at the tunnel or link on the way: 1280 is the least that IPv6 allows",
+                   least >= MTU_LEAST ? NULL : "check tunnels and links to the server: IPv6 needs at least 1280",
                    "the smallest path MTU to a server is %d", least);
 }
 
@@ -174,7 +174,7 @@ static void tell_all(struct doctor *doctor, const struct dials *all)
     tell_mtu(doctor, all);
 }
 
-/* --- all of them --- */
+/* --- dialing all servers --- */
 
 static void start_upstream(struct doctor *doctor, struct dials *all, const struct config_upstream *upstream)
 {
@@ -188,10 +188,10 @@ static void start_upstream(struct doctor *doctor, struct dials *all, const struc
     struct tls_trust *trust = NULL;
     int status = tls_trust_new(&trust, &options);
     if (status < 0)
-        doctor_say(doctor, "ca", "install ca-certificates, or set tls.ca-file to a file in PEM that can be read",
-                   "%s: no CAs from %s: %s", upstream->name, options.ca_file, error_text(status));
+        doctor_say(doctor, "ca", "install ca-certificates, or set tls.ca-file to a readable PEM file",
+                   "%s: cannot load CAs from %s: %s", upstream->name, options.ca_file, error_text(status));
     else
-        doctor_say(doctor, "ca", NULL, "%s: trusted by %s", upstream->name,
+        doctor_say(doctor, "ca", NULL, "%s: verified by %s", upstream->name,
                    upstream->tls_name ? options.ca_file : "pins");
     for (size_t i = 0; i < upstream->address_count && status == 0; i++)
         start_dial(all, upstream, &upstream->addresses[i], trust);
@@ -231,9 +231,9 @@ void doctor_check_servers(struct doctor *doctor)
     mem_free(all.dial);
 }
 
-/* --- families --- */
+/* --- address families --- */
 
-static bool has_way(const char *address)
+static bool has_route(const char *address)
 {
     struct link_route route;
     struct addr peer;
@@ -243,22 +243,22 @@ static bool has_way(const char *address)
     return route.reach == LINK_WAY;
 }
 
-/* An address of each family that is nobody's (RFC 5737) or may be anybody's; only the kernel is asked. */
+/* Looks up the kernel's route to a documentation address (RFC 5737, RFC 3849) of each family; sends nothing there. */
 void doctor_check_families(struct doctor *doctor)
 {
-    bool v4 = has_way("198.51.100.1"), v6 = has_way("2001:db8::1");
-    struct probe_answer answer = {.records = 0};
-    doctor_say(doctor, "ipv6", NULL, "a way leads to %s",
+    bool v4 = has_route("198.51.100.1"), v6 = has_route("2001:db8::1");
+    struct probe_response response = {.records = 0};
+    doctor_say(doctor, "ipv6", NULL, "route to the Internet: %s",
                v4 && v6 ? "IPv4 and IPv6"
                : v4     ? "IPv4 only"
                : v6     ? "IPv6 only"
                         : "neither family");
     if (v4 || !v6)
         return;
-    int status = probe_ask(&answer, &doctor->server, "ipv4only.arpa", TYPE_AAAA, false, NAT64_MS);
-    if (status == 0 && answer.records > 0)
-        doctor_say(doctor, "nat64", NULL, "the upstream makes IPv6 addresses of IPv4 ones (DNS64)");
+    int status = probe_send(&response, &doctor->server, "ipv4only.arpa", TYPE_AAAA, false, NAT64_MS);
+    if (status == 0 && response.records > 0)
+        doctor_say(doctor, "nat64", NULL, "the upstream synthesizes IPv6 addresses (DNS64)");
     else
-        doctor_say(doctor, "nat64", "take an upstream with DNS64, such as dns64.dns.google at 2001:4860:4860::6464",
-                   "this network has no IPv4 and the upstream makes no IPv6 addresses of IPv4 ones (DNS64)");
+        doctor_say(doctor, "nat64", "use an upstream with DNS64, such as dns64.dns.google at 2001:4860:4860::6464",
+                   "this network has no IPv4, and the upstream does not synthesize IPv6 addresses (DNS64)");
 }

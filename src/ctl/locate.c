@@ -40,16 +40,16 @@ int locate_explain(const char *path, int error)
     if (error == -ENOENT || error == -ECONNREFUSED)
         remedy = "; is dotstub running?";
     else if (error == -EACCES || error == -EPERM)
-        remedy = "; ask as root, as the daemon's user or as a member of its group";
+        remedy = "; run as root, as the daemon's user or as a member of its group";
     if (error == -EACCES || error == -EPERM)
         status = EXIT_NO_PERMISSION;
     if (error == -EPROTO)
         status = EXIT_PROTOCOL;
-    fprintf(stderr, "dotstubctl: %s: %s%s\n", path, error == -EAGAIN ? "no answer in time" : error_text(error), remedy);
+    fprintf(stderr, "dotstubctl: %s: %s%s\n", path, error == -EAGAIN ? "timed out" : error_text(error), remedy);
     return status;
 }
 
-/* --- its address --- */
+/* --- the daemon's address --- */
 
 struct addr locate_asked(const struct addr *listening)
 {
@@ -61,7 +61,7 @@ struct addr locate_asked(const struct addr *listening)
     return asked;
 }
 
-static unsigned fitness(const struct addr *addr)
+static unsigned preference(const struct addr *addr)
 {
     return (addr_port(addr) == 53) * 4 + addr_is_loopback(addr) * 2 + (addr->sa.sa_family == AF_INET);
 }
@@ -71,7 +71,7 @@ struct addr locate_listener(const struct config *config)
     struct addr best = locate_asked(&config->listen[0]);
     for (size_t i = 1; i < config->listen_count; i++) {
         struct addr other = locate_asked(&config->listen[i]);
-        if (fitness(&other) > fitness(&best))
+        if (preference(&other) > preference(&best))
             best = other;
     }
     return best;

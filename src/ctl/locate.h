@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the daemon is.
+/* Finds the daemon's sockets.
  *
- * Threads: the program's only one.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_LOCATE_H
 #define DOTSTUB_CTL_LOCATE_H
@@ -12,17 +12,17 @@
 #include "command.h"
 #include "config/config.h"
 
-/* What was said on the command line, else what the configuration says, as far as it can be read. 0, or an exit status after a line
- * that says what is wrong. */
+/* Finds the control socket: from the command line, else from the configuration if it can be read, else the default. 0,
+ * or an exit status after printing the error. */
 int locate_socket(const struct options *options, char out[PATH_MAX]) MUST_CHECK;
-/* Why the daemon at this socket could not be asked, in one line; gives the exit status. */
+/* Prints why a request to this socket failed, in one line; returns the exit status. */
 int locate_explain(const char *path, int error);
 
-/* The configuration. 0 with a reference, or an exit status after what is wrong with it. */
+/* Loads the configuration. 0 with a reference, or an exit status after printing its mistakes. */
 int locate_config(const struct options *options, struct config **out) MUST_CHECK;
-/* An address at which it listens, as it is asked: in place of a wildcard its family's loopback address. */
+/* Converts a listening address to one to send to: a wildcard becomes its family's loopback address. */
 struct addr locate_asked(const struct addr *listening);
-/* The address at which programs of this machine would ask: of those that it listens at, port 53 and loopback before others. */
+/* Picks the address that local programs would use: port 53 and loopback addresses first. */
 struct addr locate_listener(const struct config *config);
 
 #endif

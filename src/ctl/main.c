@@ -9,32 +9,32 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-    {"status", "", "how the daemon, its upstreams and its cache are; exit status 2: degraded", ask_run, 0, 0, 0, "GET", "/status",
+    {"status", "", "show the daemon, its upstreams and its cache; exit status 2: degraded", ask_run, 0, 0, 0, "GET", "/status",
      {NULL}, show_status},
-    {"stats", "[--watch]", "all counters since the start, or a line each second", stats_run, 0, 0, OWN(OWN_WATCH), "GET", "/stats", {NULL}, show_stats},
-    {"flush", "[NAME | --suffix NAME]", "forget everything, or a name, or all names below one", ask_run, 0, 1, OWN(OWN_SUFFIX), "POST",
+    {"stats", "[--watch]", "show all counters since the start, or a line each second", stats_run, 0, 0, OWN(OWN_WATCH), "GET", "/stats", {NULL}, show_stats},
+    {"flush", "[NAME | --suffix NAME]", "flush the cache, or one name, or all names below one", ask_run, 0, 1, OWN(OWN_SUFFIX), "POST",
      "/flush", {"name"}, show_flush},
-    {"cache", "NAME [TYPE]", "what the cache keeps for a name (type A unless given)", ask_run, 1, 2, 0, "GET", "/cache",
+    {"cache", "NAME [TYPE]", "show the cache entries of a name (default type: A)", ask_run, 1, 2, 0, "GET", "/cache",
      {"name", "type"}, show_cache},
-    {"explain", "[last-slow | last-failed | NAME | ID]", "where the time of slow and failed questions went", ask_run, 0, 1, 0, "GET",
+    {"explain", "[last-slow | last-failed | NAME | ID]", "show where the time of slow and failed queries went", ask_run, 0, 1, 0, "GET",
      "/explain", {NULL}, show_explain},
-    {"trace", "NAME [TYPE]", "ask now and show each step (type A unless given)", ask_run, 1, 2, 0, "POST", "/trace", {"name", "type"},
+    {"trace", "NAME [TYPE]", "send a query and show each step (default type: A)", ask_run, 1, 2, 0, "POST", "/trace", {"name", "type"},
      show_trace},
-    {"config", "", "the settings in force and where each came from", ask_run, 0, 0, 0, "GET", "/config", {NULL}, show_config},
-    {"log", "LEVEL [MODULE]", "set the log's level, or one module's: error, warning, info or debug", ask_run, 1, 2, 0, "POST", "/log",
+    {"config", "", "show the settings in force and their origin", ask_run, 0, 0, 0, "GET", "/config", {NULL}, show_config},
+    {"log", "LEVEL [MODULE]", "set the log level, or one module's: error, warning, info or debug", ask_run, 1, 2, 0, "POST", "/log",
      {"level", "module"}, show_log},
-    {"queries", "yes|no [N]", "log every question that is answered, or one in N", ask_run, 1, 2, 0, "POST", "/log",
+    {"queries", "yes|no [N]", "log every query, or one in N", ask_run, 1, 2, 0, "POST", "/log",
      {"queries", "sample"}, show_log},
-    {"reload", "", "read the configuration again", ask_run, 0, 0, 0, "POST", "/reload", {NULL}, show_reload},
-    {"drain", "[SECONDS]", "fail health checks for so long (drain.time unless given), then stop", ask_run, 0, 1, 0, "POST", "/drain",
+    {"reload", "", "reload the configuration", ask_run, 0, 0, 0, "POST", "/reload", {NULL}, show_reload},
+    {"drain", "[SECONDS]", "fail health checks for SECONDS (default: drain.time), then stop", ask_run, 0, 1, 0, "POST", "/drain",
      {"seconds"}, show_drain},
-    {"upgrade", "[PROGRAM]", "put a new process in the daemon's place, of the same program unless another is given", upgrade_run, 0, 1, 0,
+    {"upgrade", "[PROGRAM]", "replace the daemon by a new process, of PROGRAM or of its own program file", upgrade_run, 0, 1, 0,
      NULL, NULL, {NULL}, NULL},
-    {"system", "status | enable | disable", "make this machine's programs ask dotstub, or undo that; exit status 2: they do not", system_run,
+    {"system", "status | enable | disable", "make dotstub this machine's resolver, or undo that; exit status 2: it is not", system_run,
      1, 1, OWN(OWN_DRY_RUN) | OWN(OWN_ROOT) | OWN(OWN_TRUST_AD), NULL, NULL, {NULL}, NULL},
-    {"doctor", "[--quick] [--bundle FILE]", "what is wrong with DNS on this machine, and what to do; exit status 2: something", doctor_run,
+    {"doctor", "[--quick] [--bundle FILE]", "check DNS on this machine and suggest remedies; exit status 2: problems found", doctor_run,
      0, 0, OWN(OWN_QUICK) | OWN(OWN_BUNDLE), NULL, NULL, {NULL}, NULL},
-    {"check", "[FILE]", "look for mistakes in a configuration; asks no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
+    {"check", "[FILE]", "check a configuration file; needs no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
 };
 /* clang-format on */
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -46,21 +46,22 @@ static void print_usage(FILE *out)
     fputs("usage: dotstubctl [--socket PATH] [-c FILE] [--json] COMMAND [ARGUMENT...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-8s%-37s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    fputs("\n"
-          "  -s, --socket PATH  the daemon's control socket (default: what the configuration says)\n"
-          "  -c, --config FILE  read control.socket from FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
-          "  -j, --json         print what the daemon says, as JSON\n"
-          "      --dry-run      system: only say what would be done\n"
-          "      --root DIR     system: change the files below DIR, and tell nobody\n"
-          "      --trust-ad     system: have programs believe the AD flag, that an upstream has validated an answer\n"
-          "      --quick        doctor: only whether the daemon answers, for a container's health check\n"
-          "      --bundle FILE  doctor: write a report to FILE, without names asked and clients' addresses\n"
-          "      --version      print the version\n"
-          "  -h, --help         print this\n",
-          out);
+    fputs(
+        "\n"
+        "  -s, --socket PATH  the daemon's control socket (default: from the configuration)\n"
+        "  -c, --config FILE  read control.socket from FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
+        "  -j, --json         print the daemon's reply as JSON\n"
+        "      --dry-run      system: only print what would be done\n"
+        "      --root DIR     system: change the files below DIR, run no commands\n"
+        "      --trust-ad     system: make programs trust the AD flag of responses (DNSSEC validation by the upstream)\n"
+        "      --quick        doctor: only check that the daemon answers, as a container's health check\n"
+        "      --bundle FILE  doctor: write a report to FILE, without query names and client addresses\n"
+        "      --version      print the version\n"
+        "  -h, --help         print this\n",
+        out);
 }
 
-/* Gives an exit status to leave with at once, or -1 to go on with the arguments from optind. */
+/* Returns an exit status, or -1 to go on with the arguments from optind. */
 static int read_options(struct options *out, int argc, char **argv)
 {
     enum { FIRST_OWN = 256, SAY_VERSION = FIRST_OWN + OWN_COUNT };
@@ -109,7 +110,7 @@ static int read_options(struct options *out, int argc, char **argv)
     return -1;
 }
 
-/* NULL after a line that says what is wrong. */
+/* NULL after printing the error. */
 static const struct command *find_command(const struct options *options, int count, char **arguments)
 {
     size_t i = 0;
@@ -117,13 +118,13 @@ static const struct command *find_command(const struct options *options, int cou
         i++;
     const struct command *command = count > 0 && i < COMMANDS ? &commands[i] : NULL;
     if (!command) {
-        fprintf(stderr, count > 0 ? "dotstubctl: there is no command '%s'\n" : "dotstubctl: a command is missing\n",
+        fprintf(stderr, count > 0 ? "dotstubctl: unknown command '%s'\n" : "dotstubctl: no command given\n",
                 arguments[0]);
         print_usage(stderr);
         return NULL;
     }
     unsigned given = (unsigned)count - 1;
-    bool has_both = given > 0 && options->value[OWN_SUFFIX]; /* what to flush is said once */
+    bool has_both = given > 0 && options->value[OWN_SUFFIX]; /* NAME and --suffix exclude each other */
     if (given >= command->least && given <= command->most && !(options->given & ~command->own) && !has_both)
         return command;
     fprintf(stderr, "usage: dotstubctl %s %s\n", command->name, command->arguments);

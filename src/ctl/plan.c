@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What is chosen for each, and why:
+/* The method for each manager, and the reason:
  *
- *   resolved     a drop-in with our address and the routing domain "~.": /etc/resolv.conf stays what it was, so search domains,
- *                and names that a link (a VPN) claims for itself, work as before.
- *   networkmanager  its own global DNS configuration: it goes on writing /etc/resolv.conf and finds the network's servers again
- *                by itself afterwards. It drops the connections' search domains then, so those of now are written there.
- *   resolvconf   (Debian's) an interface record "lo.dotstub", which comes first and behind which the list ends. Records lie in /run,
- *                so a unit of ours makes it at each boot.
+ *   resolved     a drop-in with our address and the routing domain "~.". /etc/resolv.conf does not change, so search
+ *                domains and the domains of a link (a VPN) work as before.
+ *   networkmanager  its global DNS configuration. It goes on writing /etc/resolv.conf, and returns to the network's
+ *                servers when the file is removed. A global configuration disables the connections' search domains,
+ *                so the file lists them.
+ *   resolvconf   (Debian's) an interface record "lo.dotstub": resolvconf lists it first and stops there. Records are in
+ *                /run, so a unit adds it at each boot.
  *   openresolv   name_servers= in its configuration, which by default also ends the list.
- *   plain        /etc/resolv.conf itself, all but its nameservers kept. dhclient is told not to write it.
+ *   plain        /etc/resolv.conf itself; only the nameserver lines change. A hook stops dhclient from rewriting it.
  */
 #include "plan.h"
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NOTE                 "# Written by dotstubctl system enable; dotstubctl system disable removes it.\n"
+#define NOTE                 "# Written by `dotstubctl system enable`; `dotstubctl system disable` removes it.\n"
 #define RESOLVED_DROPIN      "/etc/systemd/resolved.conf.d/zz-dotstub.conf"
 #define RESOLVED_STUB        "../run/systemd/resolve/stub-resolv.conf"
 #define NETWORKMANAGER_CONF  "/etc/NetworkManager/conf.d/zz-dotstub.conf"
@@ -31,7 +32,7 @@
 enum { RESOLVED, NETWORKMANAGER, RESOLVCONF, OPENRESOLV, PLAIN };
 
 static const struct manager managers[] = {
-    /* The manager would refuse a restart that is one too many in 10 s. */
+    /* reset-failed: systemd refuses too many restarts within 10 s. */
     [RESOLVED] = {"resolved",
                   "systemd-resolved",
                   true,
@@ -64,7 +65,7 @@ const struct manager *plan_manager_named(const char *name)
     return NULL;
 }
 
-/* --- whose business it is --- */
+/* --- finding the manager --- */
 
 static bool exists(const char *root, const char *path)
 {
@@ -98,7 +99,7 @@ const struct manager *plan_find_manager(const struct resolv *resolv, const char 
     return &managers[PLAIN];
 }
 
-/* --- the changes of each --- */
+/* --- planning --- */
 
 static int add(struct plan *plan, const char *path, bool is_link, char *text)
 {
@@ -119,7 +120,8 @@ static char *format(const char *pattern, ...)
     return len < 0 ? NULL : text;
 }
 
-/* "DNS=" first takes back what other files say. Where programs read the list of the links' servers, they are sent to resolved. */
+/* An empty "DNS=" clears the values of other files. If resolv.conf lists the links' servers, it is pointed to
+ * resolved's stub. */
 static int plan_resolved(struct plan *plan, const struct resolv *resolv, const struct plan_wish *wish)
 {
     char address[ADDR_TEXT];
@@ -208,7 +210,7 @@ int plan_make(struct plan *out, const struct manager *manager, const struct reso
     snprintf(out->changes.name, sizeof out->changes.name, "%s", manager->name);
     int status = makers[manager - managers](out, resolv, wish);
     if (status < 0) {
-        fputs("dotstubctl: not enough memory\n", stderr);
+        fputs("dotstubctl: out of memory\n", stderr);
         change_free(&out->changes);
     }
     return status;

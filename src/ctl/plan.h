@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Who decides which nameserver this machine's programs ask, and what makes that dotstub.
+/* Finds which software manages this machine's nameservers, and plans the changes that make dotstub the nameserver.
  *
- * Does:    looks at files only; changes nothing. For each kind of system there is one row in the table of plan.c.
- * Owns:    struct plan its changes, until change_free.
- * Threads: the program's only one.
+ * Does:    Only reads files. Each kind of system has one row in the table of plan.c.
+ * Owns:    struct plan owns its changes, until change_free.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_PLAN_H
 #define DOTSTUB_CTL_PLAN_H
@@ -14,11 +14,11 @@
 enum { PLAN_COMMANDS = 3, PLAN_WORDS = 5 };
 
 struct manager {
-    const char *name;                             /* "resolved": stands in the journal */
+    const char *name;                             /* "resolved", as in the journal */
     const char *title;                            /* "systemd-resolved" */
-    bool any_port;                                /* it can ask at other ports than 53 */
-    const char *apply[PLAN_COMMANDS][PLAN_WORDS]; /* run when the files are written; NULL ends words and commands */
-    const char *undo_before[PLAN_COMMANDS][PLAN_WORDS]; /* and around their restoration */
+    bool any_port;                                /* supports ports other than 53 */
+    const char *apply[PLAN_COMMANDS][PLAN_WORDS]; /* run after the files are written; NULL ends words and commands */
+    const char *undo_before[PLAN_COMMANDS][PLAN_WORDS]; /* run before and after the files are restored */
     const char *undo_after[PLAN_COMMANDS][PLAN_WORDS];
 };
 
@@ -28,16 +28,16 @@ struct plan {
 };
 
 struct plan_wish {
-    const char *root; /* "" or a directory that stands for "/" */
+    const char *root; /* "" or a directory to use as "/" */
     struct addr server;
     bool trust_ad;
 };
 
-/* Finds out whose business it is. */
+/* Finds the manager in charge. */
 const struct manager *plan_find_manager(const struct resolv *resolv, const char *root);
-/* By the name in a journal; NULL: there is none of that name. */
+/* Finds a manager by the name in a journal; NULL: unknown. */
 const struct manager *plan_manager_named(const char *name);
-/* 0, -ENOMEM, or another negative errno after a line that says what is wrong. */
+/* 0, or a negative error after printing it. */
 int plan_make(struct plan *out, const struct manager *manager, const struct resolv *resolv,
               const struct plan_wish *wish) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One DNS question of our own to a nameserver.
+/* Sends one DNS query to a nameserver.
  *
- * Does:    takes nothing for an answer that does not belong to the question, and looks at it strictly.
- * Threads: the program's only one; it blocks, as long as the caller says.
+ * Does:    Parses strictly, and ignores messages that do not match the query.
+ * Threads: Single-threaded; blocks for at most the caller's timeout.
  */
 #ifndef DOTSTUB_CTL_PROBE_H
 #define DOTSTUB_CTL_PROBE_H
@@ -11,17 +11,18 @@
 #include <stdint.h>
 #include "base/addr.h"
 
-struct probe_answer {
+struct probe_response {
     uint16_t rcode;
-    unsigned records; /* in its answer section, of the type that was asked for */
+    unsigned records; /* in the Answer section, of the query's type */
     unsigned ms;
 };
 
-/* Asks for a name in presentation form, over UDP (again each second) or TCP. 0, -ETIMEDOUT, -ECONNREFUSED and others; -EINVAL: the name
- * is none; ERROR_MALFORMED and others of the kind: what came over TCP is no answer. */
-int probe_ask(struct probe_answer *out, const struct addr *server, const char *name, uint16_t type, bool tcp,
-              unsigned patience_ms) MUST_CHECK;
-/* True for what says that somebody was reached who knows: NOERROR and NXDOMAIN. */
-bool probe_is_good(const struct probe_answer *answer);
+/* Queries a name in presentation format over UDP (with a retry each second) or TCP. 0, or negative: -ETIMEDOUT,
+ * -ECONNREFUSED, ...; -EINVAL: not a domain name; ERROR_MALFORMED, ...: the message over TCP is not a valid
+ * response. */
+int probe_send(struct probe_response *out, const struct addr *server, const char *name, uint16_t type, bool tcp,
+               unsigned timeout_ms) MUST_CHECK;
+/* True for NOERROR and NXDOMAIN: resolution works. */
+bool probe_is_good(const struct probe_response *response);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines are read as glibc reads them: a keyword at the start of a line, then blanks, then words; a line that begins with # or ; is
- * a comment. */
+/* Parses as glibc does: a keyword at the start of a line, then blanks, then words; # or ; begins a comment line. */
 #include "resolv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +15,8 @@ enum { TEXT_MAX = 65536 };
 
 /* --- reading --- */
 
-/* What stands behind the keyword, or NULL: the line begins with another. */
-static const char *behind(const char *line, const char *keyword)
+/* Returns the text after the keyword, or NULL if the line has another keyword. */
+static const char *after_keyword(const char *line, const char *keyword)
 {
     size_t len = strlen(keyword);
     if (strncmp(line, keyword, len) != 0 || !line[len] || !strchr(BLANKS, line[len]))
@@ -25,7 +24,7 @@ static const char *behind(const char *line, const char *keyword)
     return line + len + strspn(line + len, BLANKS);
 }
 
-/* Appends the words up to the line's end; those for which there is no room are left out. */
+/* Appends the words of the line; leaves out words that do not fit. */
 static void add_words(char out[RESOLV_WORDS], const char *line)
 {
     size_t at = strlen(out), len;
@@ -57,18 +56,18 @@ static void read_lines(struct resolv *out)
 {
     const char *words;
     for (const char *line = out->text; *line; line = next_line(line)) {
-        if ((words = behind(line, "nameserver")))
+        if ((words = after_keyword(line, "nameserver")))
             add_server(out, words);
-        else if ((words = behind(line, "options")))
+        else if ((words = after_keyword(line, "options")))
             add_words(out->options, words);
-        else if ((words = behind(line, "search")) || (words = behind(line, "domain"))) {
+        else if ((words = after_keyword(line, "search")) || (words = after_keyword(line, "domain"))) {
             out->searches[0] = '\0';
             add_words(out->searches, words);
         }
     }
 }
 
-/* No file (-1) is an empty one. */
+/* `fd` -1: no file, treated as empty. */
 static int read_text(struct resolv *out, int fd)
 {
     out->text = calloc(1, TEXT_MAX + 1);
@@ -123,10 +122,10 @@ char *resolv_with_server(const struct resolv *resolv, const struct addr *server,
     FILE *out = open_memstream(&text, &len);
     if (!out)
         return NULL;
-    fputs("# Written by dotstubctl system enable; dotstubctl system disable puts back what was here.\n", out);
+    fputs("# Written by `dotstubctl system enable`; `dotstubctl system disable` restores the original file.\n", out);
     fprintf(out, "nameserver %s\n", addr_format(server, false, address));
     for (const char *line = resolv->text; *line; line = next_line(line))
-        if (!behind(line, "nameserver"))
+        if (!after_keyword(line, "nameserver"))
             fprintf(out, "%.*s\n", (int)strcspn(line, "\n"), line);
     if (trust_ad && !resolv_has_option(resolv, "trust-ad"))
         fputs("options trust-ad\n", out);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* resolv.conf(5): what programs on this machine ask.
+/* Reads and writes resolv.conf(5).
  *
- * Owns:    its text, from a successful resolv_read until resolv_free.
- * Threads: the program's only one.
+ * Owns:    The text, from a successful resolv_read until resolv_free.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_RESOLV_H
 #define DOTSTUB_CTL_RESOLV_H
@@ -17,22 +17,22 @@
 enum { RESOLV_SERVERS = 8, RESOLV_WORDS = 1024 };
 
 struct resolv {
-    char *text;                          /* "" where there is no file */
-    char target[PATH_MAX];               /* what it links to; "": it is no link */
-    struct addr servers[RESOLV_SERVERS]; /* port 53; only those that are understood */
+    char *text;                          /* "" if the file does not exist */
+    char target[PATH_MAX];               /* target of the symbolic link; "": not a link */
+    struct addr servers[RESOLV_SERVERS]; /* with port 53; invalid ones are left out */
     unsigned server_count;
     char searches[RESOLV_WORDS],
-        options[RESOLV_WORDS]; /* words, a blank between them; the last `search` or `domain`, all `options` */
+        options[RESOLV_WORDS]; /* words separated by a blank: of the last `search` or `domain`, of all `options` */
 };
 
-/* Reads `root` + RESOLV_CONF. 0, or a negative errno: it is there and cannot be read; -EFBIG: it is none. */
+/* Reads `root` + RESOLV_CONF. 0 (also if it does not exist), or a negative error; -EFBIG: too large. */
 int resolv_read(struct resolv *out, const char *root) MUST_CHECK;
 void resolv_free(struct resolv *resolv);
 
-/* The same file with this one nameserver in place of all others, and all else as it was; `trust_ad`: with that option. From malloc,
- * NULL: memory is gone. */
+/* Returns the file's text with `server` in place of all nameservers, and with the option trust-ad if `trust_ad`. The
+ * caller frees it. NULL: out of memory. */
 char *resolv_with_server(const struct resolv *resolv, const struct addr *server, bool trust_ad) MUST_CHECK;
-/* True if `options` has this word. */
+/* True if `options` contains this word. */
 bool resolv_has_option(const struct resolv *resolv, const char *option);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a field that is missing or of another type is shown as "-" and is no failure, so that a newer daemon can be asked; only
- * what is no JSON, or lacks its main part, is. Texts of strangers are printed without control characters. */
+/* Invariants:
+ *   - a member that is missing or of another type prints as "-", so that dotstubctl works with a newer daemon. Only
+ *     invalid JSON, or a reply without its main member, is an error;
+ *   - texts are printed without control characters: some come from the network.
+ */
 #include "show.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +29,7 @@ static void print_lines(const json_t *lines, const char *before, const char *aft
     json_array_foreach(lines, i, line) fprintf(out, "%s%s%s\n", before, table_text(line, cell), after);
 }
 
-/* Nothing, where it was read at the start only. */
+/* Prints nothing if there was no reload. */
 static void print_configuration(const json_t *configuration, FILE *out)
 {
     char a[TABLE_CELL], b[TABLE_CELL];
@@ -36,7 +39,7 @@ static void print_configuration(const json_t *configuration, FILE *out)
     bool failed = strcmp(json_string_value(last), "failed") == 0;
     fprintf(out, "reload    %s, %s ago%s\n", table_text(last, a),
             table_duration(table_number(configuration, "last_reload_s_ago"), b),
-            failed ? ": the configuration from before stays in force" : "");
+            failed ? ": the previous configuration stays in force" : "");
     print_lines(json_object_get(configuration, "mistakes"), "  ", "", out);
     print_lines(json_object_get(configuration, "at_next_start"), "  ", ": takes effect at the next start", out);
 }
@@ -98,7 +101,7 @@ int show_status(const json_t *root, FILE *out)
     return strcmp(json_string_value(state), "ok") != 0;
 }
 
-/* --- the others --- */
+/* --- other commands --- */
 
 int show_stats(const json_t *root, FILE *out)
 {
@@ -122,27 +125,27 @@ int show_config(const json_t *root, FILE *out)
     return 0;
 }
 
-static void print_answer(const json_t *answer, FILE *out)
+static void print_entry(const json_t *entry, FILE *out)
 {
     static const struct table_column columns[] = {{"  TYPE", "type", false}, {"TTL", "ttl", true}, {.title = NULL}};
     char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL];
-    const json_t *expired = json_object_get(answer, "expired_s_ago"),
-                 *errors = json_object_get(answer, "extended_errors");
+    const json_t *expired = json_object_get(entry, "expired_s_ago"),
+                 *errors = json_object_get(entry, "extended_errors");
     size_t i;
     json_t *error;
-    fprintf(out, "%s%s%s: ", table_field(answer, "rcode", a),
-            json_is_true(json_object_get(answer, "dnssec_ok")) ? ", DO" : "",
-            json_is_true(json_object_get(answer, "checking_disabled")) ? ", CD" : "");
+    fprintf(out, "%s%s%s: ", table_field(entry, "rcode", a),
+            json_is_true(json_object_get(entry, "dnssec_ok")) ? ", DO" : "",
+            json_is_true(json_object_get(entry, "checking_disabled")) ? ", CD" : "");
     if (json_is_integer(expired))
         fprintf(out, "expired %s ago", table_duration(json_integer_value(expired), b));
     else
-        fprintf(out, "%s of %s s left", table_field(answer, "ttl", b), table_field(answer, "original_ttl", c));
-    fprintf(out, ", %s octets%s\n", table_field(answer, "size", d),
-            json_is_true(json_object_get(answer, "authenticated")) ? ", authenticated" : "");
+        fprintf(out, "%s of %s s left", table_field(entry, "ttl", b), table_field(entry, "original_ttl", c));
+    fprintf(out, ", %s bytes%s\n", table_field(entry, "size", d),
+            json_is_true(json_object_get(entry, "authenticated")) ? ", authenticated" : "");
     json_array_foreach(errors, i, error)
         fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
-    if (json_array_size(json_object_get(answer, "records")) > 0)
-        table_print(out, json_object_get(answer, "records"), columns);
+    if (json_array_size(json_object_get(entry, "records")) > 0)
+        table_print(out, json_object_get(entry, "records"), columns);
 }
 
 int show_cache(const json_t *root, FILE *out)
@@ -150,12 +153,12 @@ int show_cache(const json_t *root, FILE *out)
     const json_t *entries = json_object_get(root, "entries");
     char name[TABLE_CELL], type[TABLE_CELL];
     size_t i;
-    json_t *answer;
+    json_t *entry;
     if (!json_is_array(entries))
         return -EPROTO;
     fprintf(out, "%s %s%s\n", table_field(root, "name", name), table_field(root, "type", type),
-            json_array_size(entries) ? "" : ": nothing is kept");
-    json_array_foreach(entries, i, answer) print_answer(answer, out);
+            json_array_size(entries) ? "" : ": not in the cache");
+    json_array_foreach(entries, i, entry) print_entry(entry, out);
     return 0;
 }
 
@@ -178,7 +181,7 @@ int show_log(const json_t *root, FILE *out)
     json_object_foreach(json_object_get(root, "modules"), name, level)
         fprintf(out, ", %s %s", table_key(name, a), table_text(level, b));
     if (table_number(root, "queries_one_in") > 0)
-        fprintf(out, "; one query in %s", table_field(root, "queries_one_in", a));
+        fprintf(out, "; logging one query in %s", table_field(root, "queries_one_in", a));
     fputc('\n', out);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's JSON as tables for people.
+/* Prints the daemon's JSON as tables.
  *
- * Threads: the program's only one.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_SHOW_H
 #define DOTSTUB_CTL_SHOW_H
@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include "base/check.h"
 
-/* Each prints an answer to `out` (table_show). 0, 1 (show_status: degraded, or draining), or -EPROTO: it is not what such an answer looks like. */
+/* Each prints one kind of reply, for table_show. 0; 1 (only show_status): degraded or draining; -EPROTO: not such a
+ * reply. */
 int show_status(const json_t *root, FILE *out) MUST_CHECK;
 int show_stats(const json_t *root, FILE *out) MUST_CHECK;
 int show_config(const json_t *root, FILE *out) MUST_CHECK;
@@ -23,9 +24,9 @@ int show_drain(const json_t *root, FILE *out) MUST_CHECK;
 int show_explain(const json_t *root, FILE *out) MUST_CHECK;
 int show_trace(const json_t *root, FILE *out) MUST_CHECK;
 
-/* The sentence of an error's JSON, or of any other text its first line; in `out`, of `cap` octets. */
+/* Copies the sentence of a JSON error, or the first line of any other text, to `out` of `cap` bytes. */
 const char *show_error(const char *body, char *out, size_t cap);
-/* The mistakes of a configuration that such an error names, a line each. False: there are none. */
+/* Prints the configuration mistakes that a JSON error lists, one per line. False: none. */
 bool show_mistakes(const char *body, FILE *out);
 
 #endif

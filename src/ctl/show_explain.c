@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the time of questions went: many as a table, some one by one. */
+/* Prints recorded queries and traces. Few records are printed in full, MANY or more as a table. */
 #include <errno.h>
 #include <string.h>
 #include "show.h"
 #include "table.h"
 
-enum { MANY = 4 }; /* records, from which on they are lines of a table */
+enum { MANY = 4 }; /* records */
 
 static const char *phase_title(const char *phase)
 {
     static const struct {
         const char *phase, *title;
-    } titles[] = {{"retries", "earlier tries"},
+    } titles[] = {{"retries", "earlier attempts"},
                   {"queue", "waiting for a session"},
                   {"connect", "connecting (TCP)"},
                   {"handshake", "TLS handshake"},
@@ -44,7 +44,7 @@ static void print_server(const json_t *record, FILE *out)
     fputc('\n', out);
 }
 
-/* What is not as usual. */
+/* Prints only deviations from the usual. */
 static void print_remarks(const json_t *record, FILE *out)
 {
     const json_t *error = json_object_get(record, "extended_error");
@@ -52,12 +52,12 @@ static void print_remarks(const json_t *record, FILE *out)
     if (json_is_object(error))
         fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
     if (json_is_true(json_object_get(record, "stale")))
-        fputs("  what was given had expired\n", out);
+        fputs("  the response was stale\n", out);
     if (table_number(record, "attempts") > 1)
-        fprintf(out, "  asked %s times, %s sessions ended under it\n", table_field(record, "attempts", a),
+        fprintf(out, "  %s attempts, %s sessions lost\n", table_field(record, "attempts", a),
                 table_field(record, "sessions_lost", b));
     if (table_number(record, "queries") > 1)
-        fprintf(out, "  %s queries waited for it\n", table_field(record, "queries", a));
+        fprintf(out, "  %s queries waited for this lookup\n", table_field(record, "queries", a));
 }
 
 static void print_record(const json_t *record, FILE *out)
@@ -70,7 +70,7 @@ static void print_record(const json_t *record, FILE *out)
         fprintf(out, " [%s]", table_field(record, "id", id));
     fprintf(out, "\n  %s\n", table_field(record, "explanation", name));
     if (json_is_true(json_object_get(record, "joined")))
-        fputs("  it was being asked already\n", out);
+        fputs("  joined a lookup in progress\n", out);
     print_phases(record, out);
     print_server(record, out);
     print_remarks(record, out);
@@ -88,7 +88,7 @@ int show_explain(const json_t *root, FILE *out)
     if (!json_is_array(records))
         return -EPROTO;
     if (json_array_size(records) == 0)
-        fputs("nothing of the kind has been kept\n", out);
+        fputs("no matching records\n", out);
     if (json_array_size(records) >= MANY) {
         table_print(out, records, columns);
         return 0;
@@ -104,23 +104,23 @@ static void print_cache(const json_t *cache, FILE *out)
     char ms[TABLE_CELL], value[TABLE_CELL];
     if (!json_is_object(cache))
         return;
-    fprintf(out, "  %-24s%6s ms  %s", "the cache", table_field(cache, "ms", ms), table_field(cache, "found", value));
+    fprintf(out, "  %-24s%6s ms  %s", "cache", table_field(cache, "ms", ms), table_field(cache, "found", value));
     if (json_is_integer(json_object_get(cache, "ttl")))
-        fprintf(out, ", for %s more; asked all the same", table_duration(table_number(cache, "ttl"), value));
+        fprintf(out, ", %s left; upstream queried anyway", table_duration(table_number(cache, "ttl"), value));
     if (json_is_integer(json_object_get(cache, "expired_s_ago")))
         fprintf(out, " %s ago", table_duration(table_number(cache, "expired_s_ago"), value));
     fputc('\n', out);
 }
 
-static void print_asked(const json_t *asked, FILE *out)
+static void print_lookup(const json_t *lookup, FILE *out)
 {
-    bool joined = json_is_true(json_object_get(asked, "joined"));
-    if (!json_is_object(asked))
+    bool joined = json_is_true(json_object_get(lookup, "joined"));
+    if (!json_is_object(lookup))
         return;
-    fprintf(out, "  %-35s%s\n", "in flight", joined ? "yes: joined who asks already" : "no: asked now");
-    print_phases(asked, out);
-    print_server(asked, out);
-    print_remarks(asked, out);
+    fprintf(out, "  %-35s%s\n", "lookup", joined ? "joined one in progress" : "new");
+    print_phases(lookup, out);
+    print_server(lookup, out);
+    print_remarks(lookup, out);
 }
 
 int show_trace(const json_t *root, FILE *out)
@@ -128,11 +128,11 @@ int show_trace(const json_t *root, FILE *out)
     char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL], e[TABLE_CELL];
     if (!json_is_string(json_object_get(root, "name")))
         return -EPROTO;
-    fprintf(out, "%s %s: %s, %s records, %s octets", table_field(root, "name", a), table_field(root, "type", b),
+    fprintf(out, "%s %s: %s, %s records, %s bytes", table_field(root, "name", a), table_field(root, "type", b),
             table_field(root, "rcode", c), table_field(root, "answer_records", d),
             table_field(root, "response_bytes", e));
-    fprintf(out, ", after %s ms, by the step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
+    fprintf(out, ", after %s ms, by step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
     print_cache(json_object_get(root, "cache"), out);
-    print_asked(json_object_get(root, "lookup"), out);
+    print_lookup(json_object_get(root, "lookup"), out);
     return 0;
 }

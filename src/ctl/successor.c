@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The service manager believes only in processes of the service's control group, so where the daemon has a manager the successor
- * must get there, or it is not started: a restart by the manager loses nothing either. */
+/* A service manager accepts messages only from processes in the service's control group. If the daemon has a service
+ * manager, the successor must join that group or it is not started: then a restart by the manager is the way, and it
+ * loses no query either. */
 #include "successor.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -36,9 +37,9 @@ int running_read(struct running *out, const char *json)
     return status;
 }
 
-/* --- what the daemon is --- */
+/* --- the daemon's properties --- */
 
-/* A file of /proc/PID, with a NUL behind it; NULL after a line. */
+/* Reads a file of /proc/PID and appends a NUL; NULL after printing the error. */
 static char *read_about(pid_t pid, const char *name, size_t *len)
 {
     char path[64];
@@ -47,7 +48,7 @@ static char *read_about(pid_t pid, const char *name, size_t *len)
     char *text = file ? malloc(TEXT_MAX) : NULL;
     *len = text ? fread(text, 1, TEXT_MAX - 1, file) : 0;
     if (!text)
-        fprintf(stderr, "dotstubctl: cannot read %s: %s; ask as root\n", path, error_text(-errno));
+        fprintf(stderr, "dotstubctl: cannot read %s: %s; run as root\n", path, error_text(-errno));
     else
         text[*len] = '\0';
     if (file)
@@ -55,7 +56,7 @@ static char *read_about(pid_t pid, const char *name, size_t *len)
     return text;
 }
 
-/* Words that end with NULs, as a list that ends with NULL, with room for three more. */
+/* Splits a list of NUL-terminated words into an array that ends with NULL and has room for three more. */
 static char **split(char *text, size_t len)
 {
     char **words = calloc(WORDS_MAX + 4, sizeof *words);
@@ -72,7 +73,7 @@ static void drop_word(char **at)
     while (*at++);
 }
 
-/* "--take-over PID", of a daemon that has taken over itself. */
+/* Removes "--take-over PID": the daemon may be the result of an upgrade itself. */
 static void drop_take_over(char **words)
 {
     for (char **at = words; *at;) {
@@ -102,7 +103,7 @@ static const char *value_of(char *const *variables, const char *name)
     return NULL;
 }
 
-/* Descriptors and the watchdog's process are the daemon's own. */
+/* Removes what holds for the old process only: inherited descriptors and the watchdog's pid. */
 static void adapt_environment(char **variables)
 {
     static char watchdog[48];
@@ -126,7 +127,7 @@ static bool find_binary(char out[PATH_MAX], pid_t pid)
     snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
     ssize_t len = readlink(path, out, PATH_MAX - 1);
     if (len < 0) {
-        fprintf(stderr, "dotstubctl: cannot read %s: %s; ask as root, or name the program\n", path, error_text(-errno));
+        fprintf(stderr, "dotstubctl: cannot read %s: %s; run as root, or name the program\n", path, error_text(-errno));
         return false;
     }
     out[len] = '\0';
@@ -136,18 +137,18 @@ static bool find_binary(char out[PATH_MAX], pid_t pid)
     return true;
 }
 
-/* --- where the daemon is: on the successor's side of the fork --- */
+/* --- in the successor, after the fork --- */
 
-/* The hierarchies that service managers use: version 2, alone or beside version 1, and that of systemd in version 1. */
+/* The cgroup hierarchies of service managers: version 2, alone or beside version 1, and systemd's in version 1. */
 static const struct hierarchy {
-    const char *name; /* in /proc/PID/cgroup, behind a number */
+    const char *name; /* in /proc/PID/cgroup, after the number */
     const char *mounts[2];
 } hierarchies[] = {
     {"::", {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}},
     {":name=systemd:", {"/sys/fs/cgroup/systemd", NULL}},
 };
 
-/* "/system.slice/dotstub.service"; "": none. */
+/* Finds the control group, such as "/system.slice/dotstub.service"; "": none. */
 static void find_group(char out[PATH_MAX], const char *process, const struct hierarchy *hierarchy)
 {
     char path[64], line[PATH_MAX];
@@ -175,10 +176,10 @@ static bool join_by(const char *mount, const char *group)
     return joined;
 }
 
-/* True if it is there now, in each hierarchy that there is. */
+/* True if we are now in the process's group, in each hierarchy that has one. */
 static bool join_group(const char *process)
 {
-    bool there = false;
+    bool joined = false;
     for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies; i++) {
         const struct hierarchy *hierarchy = &hierarchies[i];
         char wanted[PATH_MAX], own[PATH_MAX];
@@ -189,9 +190,9 @@ static bool join_group(const char *process)
         if (strcmp(wanted, own) != 0 && !join_by(hierarchy->mounts[0], wanted) &&
             !(hierarchy->mounts[1] && join_by(hierarchy->mounts[1], wanted)))
             return false;
-        there = true;
+        joined = true;
     }
-    return there;
+    return joined;
 }
 
 static bool shares(const char *process, const char *space)
@@ -203,7 +204,7 @@ static bool shares(const char *process, const char *space)
     return stat(path, &theirs) == 0 && stat(own, &ours) == 0 && theirs.st_ino == ours.st_ino;
 }
 
-/* What it sees of files and networks. 0 or a negative errno. */
+/* Joins the daemon's namespaces. 0 or a negative error. */
 static int join_spaces(pid_t pid, const char *process)
 {
     int spaces = (shares(process, "mnt") ? 0 : CLONE_NEWNS) | (shares(process, "net") ? 0 : CLONE_NEWNET) |
@@ -232,15 +233,15 @@ _Noreturn static void become(const struct running *daemon, const char *binary, c
     snprintf(process, sizeof process, "%ld", (long)daemon->pid);
     if (!join_group(process) && value_of(variables, "NOTIFY_SOCKET")) {
         fputs(
-            "dotstubctl: the daemon's control group cannot be joined, so its service manager would not know the new one; ask as root, or "
-            "restart the service: the manager keeps its sockets\n",
+            "dotstubctl: cannot join the daemon's control group, so its service manager would not accept the new process; run as root, or "
+            "restart the service: the manager stores its sockets\n",
             stderr);
         _exit(EX_NOPERM);
     }
     take_limits(daemon->pid);
     int status = join_spaces(daemon->pid, process);
     if (status < 0) {
-        fprintf(stderr, "dotstubctl: the daemon's namespaces cannot be joined: %s; ask as root\n", error_text(status));
+        fprintf(stderr, "dotstubctl: cannot join the daemon's namespaces: %s; run as root\n", error_text(status));
         _exit(EX_NOPERM);
     }
     adapt_environment(variables);
@@ -251,8 +252,8 @@ _Noreturn static void become(const struct running *daemon, const char *binary, c
     _exit(EX_UNAVAILABLE);
 }
 
-/* The service manager waits only for its own children at a stop, so the successor is to be one: what starts it is gone before it
- * becomes anything. It writes its number to `told`, and goes on at the end of `go`. */
+/* On stop a service manager waits only for its own children. Double fork, so that the successor is reparented to it
+ * before it executes the program. The successor writes its pid to `told`, then waits until `go` is closed. */
 _Noreturn static void begin(int told[2], int go[2], const struct running *daemon, const char *binary, char **words,
                             char **variables)
 {

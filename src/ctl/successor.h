@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The process that is to follow the daemon.
+/* Starts the process that replaces the daemon.
  *
- * Does:    starts a program with the command line, the environment, the limits, the control group and the namespaces of the
- *          daemon, and --take-over.
- * Threads: the program's only one.
+ * Does:    Starts a program with --take-over and with the daemon's command line, environment, limits, control group and
+ *          namespaces.
+ * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_SUCCESSOR_H
 #define DOTSTUB_CTL_SUCCESSOR_H
@@ -11,16 +11,16 @@
 #include <sys/types.h>
 #include "base/check.h"
 
-/* What a daemon says of itself. */
+/* A running daemon. */
 struct running {
     pid_t pid;
     char version[64];
 };
-/* Reads an answer to /status: 0 or -EPROTO. */
+/* Parses a reply to /status: 0 or -EPROTO. */
 int running_read(struct running *out, const char *json) MUST_CHECK;
 
-/* Begins the successor of `daemon`; `binary` NULL: the program that the daemon was started from, as it is now. Its number (it is
- * no child of ours), or negative after a line that says what is wrong. */
+/* Starts the successor of `daemon`; `binary` NULL: the daemon's own program file in its present version. Returns its
+ * pid (it is not our child), or negative after printing the error. */
 pid_t successor_start(const struct running *daemon, const char *binary) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* system status, enable, disable: whether this machine's programs ask dotstub.
+/* system status, enable, disable: make dotstub this machine's resolver.
  *
- * Invariant: enable leaves the machine either asking a dotstub that has answered, or as it was. What is not confirmed in the journal is
- * undone before anything else is done.
+ * Invariant: after `enable` the machine either uses a dotstub that has answered, or is unchanged. Changes without a
+ * confirmation in the journal are undone before anything else is done.
  */
 #include <errno.h>
 #include <spawn.h>
@@ -21,9 +21,9 @@
 #include "table.h"
 
 enum {
-    PRESENT_MS = 1000, /* for a name that the daemon answers by itself */
-    FIRST_MS = 5000,   /* for the first lookup */
-    AGAIN_MS = 200,
+    PRESENT_MS = 1000, /* timeout for a name that the daemon answers itself */
+    FIRST_MS = 5000,   /* timeout for the first lookup upstream */
+    RETRY_MS = 200,
 };
 #define FIRST_NAME "example.com"
 
@@ -38,7 +38,7 @@ struct system {
     char name[CHANGE_NAME];
 };
 
-/* --- commands of others --- */
+/* --- running commands --- */
 
 static int run_command(const char *const *words)
 {
@@ -56,11 +56,11 @@ static int run_command(const char *const *words)
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
-    fprintf(stderr, "dotstubctl: `%s %s` has failed\n", words[0], words[1] ? words[1] : "");
+    fprintf(stderr, "dotstubctl: `%s %s` failed\n", words[0], words[1] ? words[1] : "");
     return -ECHILD;
 }
 
-/* All of them; 0 or the last failure. Under another root nobody runs who could be told. */
+/* Runs all commands; returns 0 or the last failure. With --root no service runs, so it does nothing. */
 static int run_commands(const struct system *system, const char *const (*commands)[PLAN_WORDS])
 {
     int worst = 0, status;
@@ -81,25 +81,25 @@ static void explain_commands(const struct system *system, const char *const (*co
     }
 }
 
-/* --- does it answer? --- */
+/* --- testing --- */
 
 static int first_lookup(const struct addr *server, uint64_t deadline_ms)
 {
-    struct probe_answer answer = {.rcode = RCODE_SERVFAIL};
+    struct probe_response response = {.rcode = RCODE_SERVFAIL};
     int status = -ETIMEDOUT;
-    for (uint64_t now; (now = clock_ms()) < deadline_ms; usleep(AGAIN_MS * 1000)) {
-        status = probe_ask(&answer, server, FIRST_NAME, TYPE_A, false, (unsigned)(deadline_ms - now));
-        if (status == 0 && probe_is_good(&answer))
+    for (uint64_t now; (now = clock_ms()) < deadline_ms; usleep(RETRY_MS * 1000)) {
+        status = probe_send(&response, server, FIRST_NAME, TYPE_A, false, (unsigned)(deadline_ms - now));
+        if (status == 0 && probe_is_good(&response))
             return 0;
     }
     char address[ADDR_TEXT];
-    fprintf(stderr, "dotstubctl: %s has not answered for " FIRST_NAME " within 5 s (%s)\n",
+    fprintf(stderr, "dotstubctl: %s did not resolve " FIRST_NAME " within 5 s (%s)\n",
             addr_format(server, true, address),
-            status < 0 ? error_text(status) : "it answered, with an error; see dotstubctl status");
+            status < 0 ? error_text(status) : "it returned an error; run dotstubctl status");
     return -ETIMEDOUT;
 }
 
-/* Through dotstub, then on the way that programs take now. */
+/* Queries dotstub, then the nameserver that programs use now. */
 static int try_system(const struct system *system)
 {
     struct resolv now;
@@ -111,7 +111,7 @@ static int try_system(const struct system *system)
     if (status == 0 && now.server_count == 0)
         status = -ENOENT;
     if (status < 0)
-        fputs("dotstubctl: " RESOLV_CONF " names no nameserver\n", stderr);
+        fputs("dotstubctl: " RESOLV_CONF " has no nameserver\n", stderr);
     else
         status = first_lookup(&now.servers[0], deadline_ms);
     resolv_free(&now);
@@ -120,13 +120,14 @@ static int try_system(const struct system *system)
 
 static bool is_present(const struct addr *server)
 {
-    struct probe_answer answer;
-    return probe_ask(&answer, server, "localhost", TYPE_A, false, PRESENT_MS) == 0 && answer.rcode == RCODE_NOERROR;
+    struct probe_response response;
+    return probe_send(&response, server, "localhost", TYPE_A, false, PRESENT_MS) == 0 &&
+           response.rcode == RCODE_NOERROR;
 }
 
 /* --- undoing --- */
 
-/* What enable did, as far as it came. */
+/* Undoes an enable, also an incomplete one. */
 static int undo(const struct system *system)
 {
     char name[CHANGE_NAME];
@@ -157,13 +158,13 @@ static int disable(const struct system *system)
     }
     if (undo(system) < 0)
         return EXIT_OTHER;
-    puts("off: everything is as it was");
+    puts("off: the original files are restored");
     return EXIT_OK;
 }
 
 /* --- enabling --- */
 
-/* Confirmed, or undone. */
+/* Applies and tests the plan, then confirms it, or undoes it on any failure. */
 static int carry_out(const struct system *system, const struct plan *plan)
 {
     int status = change_apply(&plan->changes);
@@ -175,8 +176,8 @@ static int carry_out(const struct system *system, const struct plan *plan)
         status = change_confirm(system->root);
     if (status == 0)
         return EXIT_OK;
-    fputs(undo(system) == 0 ? "dotstubctl: all is as it was before\n"
-                            : "dotstubctl: not all could be undone: run `dotstubctl system disable`\n",
+    fputs(undo(system) == 0 ? "dotstubctl: all changes were undone\n"
+                            : "dotstubctl: some changes could not be undone: run `dotstubctl system disable`\n",
           stderr);
     return EXIT_OTHER;
 }
@@ -184,21 +185,21 @@ static int carry_out(const struct system *system, const struct plan *plan)
 static int explain(const struct system *system, const struct plan *plan)
 {
     char address[ADDR_TEXT];
-    printf("# %s decides what programs ask here\n", plan->manager->title);
+    printf("# nameservers are managed by %s\n", plan->manager->title);
     change_explain(&plan->changes, stdout);
     explain_commands(system, plan->manager->apply);
-    printf("would ask %s for " FIRST_NAME ", and undo all of it unless the answer comes within 5 s\n",
+    printf("would query %s for " FIRST_NAME ", and undo all changes unless it answers within 5 s\n",
            addr_format(&system->wish.server, true, address));
     return EXIT_OK;
 }
 
-/* What was cut short is undone first; then the machine is looked at anew. 0 or an exit status. */
+/* Undoes an interrupted call, then reads resolv.conf again. 0 or an exit status. */
 static int recover(struct system *system)
 {
     if (system->state != CHANGE_INTERRUPTED)
         return EXIT_OK;
     if (system->dry) {
-        puts("would first undo what an earlier call has left unfinished:");
+        puts("would first undo an interrupted call:");
         return disable(system);
     }
     if (undo(system) < 0)
@@ -214,7 +215,7 @@ static bool first_is(const struct resolv *resolv, const struct addr *server)
     return resolv->server_count > 0 && addr_equal(&resolv->servers[0], &wanted);
 }
 
-/* Does what programs ask lead to dotstub, as far as can be seen in files? */
+/* True if, according to the files, programs use dotstub. */
 static bool is_in_force(const struct system *system)
 {
     bool by_resolved = strcmp(system->name, "resolved") == 0;
@@ -224,11 +225,11 @@ static bool is_in_force(const struct system *system)
 static int already_on(const struct system *system)
 {
     if (is_in_force(system)) {
-        puts("on already");
+        puts("already on");
         return EXIT_OK;
     }
-    fputs("dotstubctl: it is on, but somebody has written " RESOLV_CONF
-          " since: run `dotstubctl system disable`, then enable it again\n",
+    fputs("dotstubctl: already on, but " RESOLV_CONF
+          " was changed since: run `dotstubctl system disable`, then enable again\n",
           stderr);
     return EXIT_OTHER;
 }
@@ -245,7 +246,7 @@ static int enable(struct system *system)
         return status;
     const struct manager *manager = plan_find_manager(&system->resolv, system->root);
     if (!manager->any_port && addr_port(&system->wish.server) != 53) {
-        fprintf(stderr, "dotstubctl: dotstub listens at %s, and %s can ask at port 53 only\n", address, manager->title);
+        fprintf(stderr, "dotstubctl: dotstub listens at %s, but %s supports only port 53\n", address, manager->title);
         return EXIT_OTHER;
     }
     if (!system->dry && !is_present(&system->wish.server)) {
@@ -256,7 +257,7 @@ static int enable(struct system *system)
         return EXIT_OTHER;
     status = system->dry ? explain(system, &plan) : carry_out(system, &plan);
     if (status == EXIT_OK && !system->dry)
-        printf("on: programs ask dotstub at %s, by way of %s; `dotstubctl system disable` undoes it\n", address,
+        printf("on: programs use dotstub at %s through %s; `dotstubctl system disable` undoes this\n", address,
                manager->title);
     change_free(&plan.changes);
     return status;
@@ -299,10 +300,10 @@ static void print_status(const json_t *root)
     bool on = strcmp(table_field(root, "state", text), "on") == 0;
     printf("system    %s", text);
     if (strcmp(text, "interrupted") == 0)
-        fputs(": enable or disable was cut short; call it again", stdout);
+        fputs(": enable or disable was interrupted; run it again", stdout);
     if (on && !json_is_true(json_object_get(root, "in_force")))
-        fputs(", but somebody has written " RESOLV_CONF " since", stdout);
-    printf("\nmanager   %s\nprograms ask ", table_field(root, "manager", text));
+        fputs(", but " RESOLV_CONF " was changed since", stdout);
+    printf("\nmanager   %s\nprograms use ", table_field(root, "manager", text));
     json_array_foreach(json_object_get(root, "nameservers"), i, server)
         printf("%s%s", i ? ", " : "", table_text(server, text));
     printf("\ndotstub   %s at %s\n", json_is_true(json_object_get(root, "responding")) ? "answers" : "does not answer",
@@ -325,8 +326,8 @@ static int status(const struct system *system)
 
 /* --- the command --- */
 
-/* To disable it needs no configuration that can be read. */
-static int look(struct system *system, const struct options *options, bool disables)
+/* `disable` must work without a valid configuration. */
+static int inspect(struct system *system, const struct options *options, bool disables)
 {
     struct config *config = NULL;
     int status = disables ? EXIT_OK : locate_config(options, &config);
@@ -358,12 +359,12 @@ int system_run(const struct options *options, const struct command *command, cha
         return EXIT_USAGE;
     }
     if (changes && geteuid() != 0) {
-        fputs("dotstubctl: only root may change what the system asks; --dry-run shows what would be done\n", stderr);
+        fputs("dotstubctl: run as root to change the system; --dry-run shows the changes\n", stderr);
         return EXIT_NO_PERMISSION;
     }
     if (changes && change_lock(system.root) < 0)
         return EXIT_OTHER;
-    int result = look(&system, options, disables);
+    int result = inspect(&system, options, disables);
     if (result == EXIT_OK)
         result = enables ? enable(&system) : disables ? disable(&system) : status(&system);
     resolv_free(&system.resolv);

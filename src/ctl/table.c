@@ -8,7 +8,7 @@
 void table_make_plain(char *text)
 {
     for (; *text; text++)
-        if (*text < ' ' || *text > '~') /* among what UTF-8 writes are controls too */
+        if (*text < ' ' || *text > '~') /* UTF-8 would allow C1 controls */
             *text = '?';
 }
 
@@ -65,7 +65,7 @@ const char *table_duration(json_int_t seconds, char out[TABLE_CELL])
 
 enum { COLUMNS_MAX = 10 };
 
-/* As wide as its widest cell. */
+/* Returns the width of the widest cell. */
 static int width_of(const json_t *rows, const struct table_column *column)
 {
     size_t width = strlen(column->title), i;

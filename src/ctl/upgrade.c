@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Another dotstub in the place of the one that runs, without a question lost: starts it, and waits until the control socket is
- * that process's, or it has ended; then the daemon goes on as before. */
+/* Replaces the running daemon without losing a query: starts the new process, then waits until it answers on the
+ * control socket. If the new process ends first, the old daemon continues. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,9 +15,9 @@
 #include "successor.h"
 #include "table.h"
 
-enum { PATIENCE_MS = 30000, STEP_MS = 20 };
+enum { TIMEOUT_MS = 30000, STEP_MS = 20 };
 
-/* Who answers at the control socket. 0, -EPROTO, or negative as client_ask. */
+/* Reads pid and version of the daemon. 0, -EPROTO, or a negative error of client_ask. */
 static int read_daemon(struct running *out, const char *path)
 {
     struct client_reply reply;
@@ -29,13 +29,13 @@ static int read_daemon(struct running *out, const char *path)
     return status;
 }
 
-/* The socket is one and the same all the time; what tells both apart is their number. While one follows the other neither need
- * answer. */
+/* Both processes use the same control socket, so compare the pid in /status. During the hand-over there may be no reply
+ * at all. */
 static int await_successor(struct running *out, pid_t successor, const char *path)
 {
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, successor, 0), .events = POLLIN};
     bool ended = end.fd < 0, follows = false;
-    for (unsigned ms = 0; !ended && !follows && ms < PATIENCE_MS; ms += STEP_MS) {
+    for (unsigned ms = 0; !ended && !follows && ms < TIMEOUT_MS; ms += STEP_MS) {
         ended = poll(&end, 1, STEP_MS) > 0;
         follows = !ended && read_daemon(out, path) == 0 && out->pid == successor;
     }
@@ -45,19 +45,18 @@ static int await_successor(struct running *out, pid_t successor, const char *pat
         return EXIT_OK;
     if (!ended)
         kill(successor, SIGTERM);
-    fprintf(stderr, "dotstubctl: the new process %s and the daemon goes on; see its log\n",
+    fprintf(stderr, "dotstubctl: the new process %s; the old daemon continues; look at its log\n",
             ended ? "ended" : "did not take over in time");
     return EXIT_OTHER;
 }
 
-/* Its number is another's here if it lives in a container, and where it is process 1 its end is the container's. */
+/* In another pid namespace the daemon's pid means nothing here. If it is process 1, its end would end the container. */
 static int check_place(const struct running *daemon, const char *path)
 {
     if (daemon->pid == 1)
-        fputs("dotstubctl: the daemon is process 1, with whose end its container ends: replace the container\n",
-              stderr);
+        fputs("dotstubctl: the daemon is process 1 of its container: replace the container\n", stderr);
     else if (client_find_process(path) != daemon->pid)
-        fputs("dotstubctl: the daemon runs in a container: upgrade it there, or replace the container\n", stderr);
+        fputs("dotstubctl: the daemon runs in a container: run upgrade there, or replace the container\n", stderr);
     else
         return EXIT_OK;
     return EXIT_OTHER;
@@ -94,7 +93,7 @@ int upgrade_run(const struct options *options, const struct command *command, ch
     if (status != EXIT_OK)
         return status;
     if (!options->json)
-        printf("pid %ld, version %s, was followed by pid %ld, version %s\n", (long)before.pid, before.version,
+        printf("replaced pid %ld, version %s, by pid %ld, version %s\n", (long)before.pid, before.version,
                (long)after.pid, after.version);
     else if (print_json(&before, &after) < 0)
         return EXIT_OTHER;

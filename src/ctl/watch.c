@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stats --watch: what was counted in each second, a line a second, until it is stopped or the daemon is gone. */
+/* stats --watch: prints the counters' increase each second, until it is interrupted or the daemon ends. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,11 +16,11 @@ static const struct {
     const char *title, *counter;
 } columns[] = {{"QUERIES", "queries_received"},    {"HITS", "cache_hits"},
                {"MISSES", "cache_misses"},         {"STALE", "responses_stale"},
-               {"SERVFAIL", "responses_servfail"}, {"ASKED", "attempts_sent"},
+               {"SERVFAIL", "responses_servfail"}, {"ATTEMPTS", "attempts_sent"},
                {"SESSIONS", "sessions_opened"},    {"DROPPED", "queries_dropped"}};
 #define COLUMNS (sizeof columns / sizeof *columns)
 
-/* 0 or an exit status after a line that says what is wrong. */
+/* 0, or an exit status after printing the error. */
 static int read_counters(const char *path, json_int_t out[COLUMNS])
 {
     struct client_reply reply;
@@ -36,7 +36,7 @@ static int read_counters(const char *path, json_int_t out[COLUMNS])
     free(reply.body);
     if (good)
         return EXIT_OK;
-    fputs("dotstubctl: the answer is not understood\n", stderr);
+    fputs("dotstubctl: invalid reply from the daemon\n", stderr);
     return EXIT_PROTOCOL;
 }
 

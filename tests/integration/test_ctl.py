@@ -45,7 +45,7 @@ def test_status_degraded(daemon, server):
     server.refuse()
     daemon.ask("a.example")
     shown = ctl(daemon, "status", status=DEGRADED)
-    assert "upstream liar cannot be asked" in shown and "failing" in shown and "last error:   Connection refused" in shown
+    assert "upstream liar is unreachable" in shown and "failing" in shown and "last error:   Connection refused" in shown
     assert json.loads(ctl(daemon, "-j", "status", status=DEGRADED))["state"] == "degraded"
 
 
@@ -67,7 +67,7 @@ def test_flush(daemon, server):
 
 
 def test_cache(daemon):
-    assert ctl(daemon, "cache", "a.example") == "a.example. A: nothing is kept\n"
+    assert ctl(daemon, "cache", "a.example") == "a.example. A: not in the cache\n"
     ask_truly(daemon, "a.example")
     shown = ctl(daemon, "cache", "A.example", "a").splitlines()
     assert shown[0] == "a.example. A" and shown[1].startswith("NOERROR: ") and shown[3].split()[0] == "A"
@@ -83,7 +83,7 @@ def test_config(daemon):
 def test_log(daemon):
     assert ctl(daemon, "log", "debug", "tls") == "log level info, tls debug\n"
     assert ctl(daemon, "log", "debug") == "log level debug\n"
-    assert ctl(daemon, "queries", "yes", "3") == "log level debug; one query in 3\n"
+    assert ctl(daemon, "queries", "yes", "3") == "log level debug; logging one query in 3\n"
     assert ctl(daemon, "queries", "no") == "log level debug\n"
     assert "log       debug" in ctl(daemon, "status")
 
@@ -98,7 +98,7 @@ def test_check(daemon, tmp_path):
     assert call("check", DOTSTUB_CACHE_SIZE="lots").returncode == CONFIGURATION
 
 
-def test_the_socket_is_found_by_the_configuration(daemon, tmp_path):
+def test_the_socket_path_comes_from_the_configuration(daemon, tmp_path):
     path = daemon.config["control"]["socket"]
     assert call("-c", daemon.config_file, "stats").returncode == 0
     assert call("stats", DOTSTUB_CONTROL_SOCKET=path).returncode == 0
@@ -108,7 +108,7 @@ def test_the_socket_is_found_by_the_configuration(daemon, tmp_path):
     bad = write_config(tmp_path / "bad.yaml", "cahce: {size: 1MiB}\n")
     done = call("-c", bad, "stats")
     assert done.returncode == CONFIGURATION and "unknown key" in done.stderr
-    done = call("stats", DOTSTUB_CACHE_SIZE="lots")  # not ours to judge: the default path
+    done = call("stats", DOTSTUB_CACHE_SIZE="lots")  # an invalid environment: the default path
     assert done.returncode == NO_DAEMON and "/run/dotstub/control.sock" in done.stderr
 
 
@@ -121,9 +121,9 @@ def test_a_wrong_command_line(daemon, arguments):
 
 
 @pytest.mark.parametrize("arguments, sentence", [
-    (["cache", "a..b"], "must be a domain name"), (["cache", "a", "NONSENSE"], "must be a record type"),
-    (["flush", ""], "must be a domain name"), (["log", "loud"], "error, warning, info or debug")])
-def test_what_the_daemon_refuses(daemon, arguments, sentence):
+    (["cache", "a..b"], "not a valid domain name"), (["cache", "a", "NONSENSE"], "not a known record type"),
+    (["flush", ""], "not a valid domain name"), (["log", "loud"], "error, warning, info or debug")])
+def test_errors_from_the_daemon(daemon, arguments, sentence):
     assert sentence in ctl(daemon, *arguments, status=OTHER)
 
 
@@ -142,14 +142,14 @@ def test_no_permission(make_daemon, server, public_path):
     probe = subprocess.run([*stranger, str(CTL), "--version"], capture_output=True)
     if probe.returncode:
         pytest.skip("other users cannot run the programs of this build")
-    assert "ask as root" in ctl(daemon, "status", prefix=stranger, status=NO_PERMISSION)
+    assert "run as root" in ctl(daemon, "status", prefix=stranger, status=NO_PERMISSION)
     path.chmod(0o666)
     assert "only root" in ctl(daemon, "status", prefix=stranger, status=NO_PERMISSION)
     ctl(daemon, "stats", prefix=["setpriv", f"--reuid={pwd.getpwnam(USER).pw_uid}", "--clear-groups"])
 
 
-@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno json", b"HTTP/1.1 200 OK\r\n\r\n{}"])
-def test_something_else_answers(tmp_path, answer):
+@pytest.mark.parametrize("reply", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno json", b"HTTP/1.1 200 OK\r\n\r\n{}"])
+def test_another_program_listens(tmp_path, reply):
     path = tmp_path / "other.sock"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -158,7 +158,7 @@ def test_something_else_answers(tmp_path, answer):
         def serve():
             with listening.accept()[0] as client:
                 client.recv(4096)
-                client.sendall(answer)
+                client.sendall(reply)
         thread = threading.Thread(target=serve)
         thread.start()
         done = call("--socket", path, "status")

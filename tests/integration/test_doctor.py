@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dotstubctl doctor: each thing that can be wrong, made wrong; and stats --watch."""
+"""dotstubctl doctor: each problem that it detects is provoked; and stats --watch."""
 import json
 import socket
 import stat
@@ -26,7 +26,7 @@ def dot(make_namespace, make_server, make_daemon):
 
 class Patient(Machine):
     def doctor(self, *arguments, status=0):
-        """Findings by check: whether it is well, and all that was said."""
+        """The findings by check."""
         command = ["unshare", "--mount", "sh", "-ec", 'mount --bind "$0/etc" /etc; exec "$@"', str(self.path),
                    str(CTL), "-c", str(self.config_file), "--json", "doctor", *map(str, arguments)]
         done = subprocess.run([*PREFIX, *self.namespace.prefix, *command], env=environment(), stdin=subprocess.DEVNULL,
@@ -50,30 +50,30 @@ def patient(dot, public_path):
     return out
 
 
-def test_all_is_well(patient):
+def test_no_problems(patient):
     found = patient.doctor()
     assert "answers at 127.0.0.1@53 over UDP" in found["daemon"]["says"] and "over TCP" in found["tcp"]["says"]
     assert found["health"]["says"] == "/healthz: 200 ok"
     assert "dotstub" in found["port"]["says"]
     assert "192.0.2.99@853: TLS1.3" in found["server"]["says"] and "certificate dns.google" in found["server"]["says"]
-    assert found["resolv"]["says"] == "programs ask dotstub at 127.0.0.1"
+    assert found["resolv"]["says"] == "programs use dotstub at 127.0.0.1"
     assert {"control", "throttling", "leaks", "clock", "ca", "mtu", "ipv6"} <= set(found)
 
 
-def test_programs_ask_somebody_else(patient):
+def test_programs_use_another_nameserver(patient):
     patient.resolv.write_text(BEFORE)
-    assert "programs ask 192.0.2.1 and not dotstub -> run dotstubctl system enable" in patient.problems()["resolv"]
+    assert "programs use 192.0.2.1, not dotstub -> run dotstubctl system enable" in patient.problems()["resolv"]
     patient.resolv.write_text("nameserver 127.0.0.1\nnameserver 192.0.2.1\n")
-    assert "1 other nameservers are asked, in cleartext" in patient.problems()["resolv"]
+    assert "1 other nameservers get cleartext queries" in patient.problems()["resolv"]
 
 
-def test_nobody_answers(patient, dot):
+def test_the_daemon_is_stopped(patient, dot):
     dot[2].stop()
     problems = patient.problems()
     assert {"daemon", "tcp", "health", "control"} == set(problems) and "systemctl start dotstub" in problems["daemon"]
 
 
-def test_somebody_else_has_the_port(patient, dot):
+def test_another_process_has_the_port(patient, dot):
     dot[2].stop()
     holder = dot[0].socket(socket.AF_INET, socket.SOCK_DGRAM)
     with holder:
@@ -82,7 +82,7 @@ def test_somebody_else_has_the_port(patient, dot):
 
 
 @pytest.mark.parametrize("certificate, sentence", [("wrong-name", "captive portal"), ("untrusted-ca", "captive portal"), ("expired", "clock")])
-def test_a_foreign_certificate(make_namespace, make_server, make_daemon, certs, public_path, certificate, sentence):
+def test_a_wrong_certificate(make_namespace, make_server, make_daemon, certs, public_path, certificate, sentence):
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(certs.bad(certificate), address="192.0.2.99", port=853, namespace=namespace)
     daemon = make_daemon(server, namespace=namespace, port=53)
@@ -91,7 +91,7 @@ def test_a_foreign_certificate(make_namespace, make_server, make_daemon, certs, 
     assert sentence in patient.problems()["server"]
 
 
-def test_the_port_of_servers_is_refused(patient, dot):
+def test_servers_refuse_connections(patient, dot):
     dot[1].refuse()
     assert "firewall or captive portal" in patient.problems()["server"]
 
@@ -103,17 +103,17 @@ def test_no_cas(patient, dot):
     assert "install ca-certificates" in patient.problems()["ca"]
 
 
-def test_somebody_speaks_to_port_53_of_others(patient, dot):
+def test_a_socket_to_port_53_of_another_host(patient, dot):
     with dot[0].socket(socket.AF_INET, socket.SOCK_DGRAM) as leak:
         leak.connect(("192.0.2.99", 53))
-        assert "1 sockets speak to port 53" in patient.problems()["leaks"]
+        assert "1 sockets are connected to port 53" in patient.problems()["leaks"]
     with dot[0].socket(socket.AF_INET6, socket.SOCK_DGRAM) as own:
         own.connect(("::1", 53))
         patient.doctor()
 
 
 def test_ipv6_only(make_namespace, make_server, make_daemon, public_path):
-    """Nothing that makes IPv6 addresses of IPv4 ones: what has IPv4 alone cannot be reached."""
+    """Without DNS64, hosts with only IPv4 cannot be reached."""
     namespace = make_namespace().up("2001:db8::99")
     server = make_server(address="2001:db8::99", port=853, namespace=namespace)
     daemon = make_daemon(server, namespace=namespace, port=53)
@@ -121,7 +121,7 @@ def test_ipv6_only(make_namespace, make_server, make_daemon, public_path):
     patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     namespace.run("ip", "-6", "route", "add", "2001:db8::/64", "dev", "lo")
     found = patient.doctor()
-    assert found["ipv6"]["says"] == "a way leads to IPv6 only" and "(DNS64)" in found["nat64"]["says"]
+    assert found["ipv6"]["says"] == "route to the Internet: IPv6 only" and "(DNS64)" in found["nat64"]["says"]
     with server.lying(twist=lies.rcode(3)):
         subprocess.run([CTL, "--socket", daemon.config["control"]["socket"], "flush"], check=True, capture_output=True)
         assert "dns64.dns.google" in patient.problems()["nat64"]
@@ -138,23 +138,23 @@ def test_quick_needs_neither_socket_nor_network(patient, dot):
     assert set(patient.problems("--quick")) == {"daemon", "health"}
 
 
-def test_quick_is_content_with_a_refusal(patient, dot, make_daemon):
-    """As in a container that answers its network, and not itself."""
+def test_quick_accepts_refused(patient, dot, make_daemon):
+    """As in a container whose access.allow does not include itself."""
     namespace, server, daemon = dot
     daemon.stop()
     strict = make_daemon(server, namespace=namespace, port=53, access={"allow": ["192.0.2.0/24"]})
     patient.config_file = strict.config_file
     assert set(patient.doctor("--quick")) == {"daemon"}
-    assert "another answer" in patient.problems()["daemon"]
+    assert "unexpected response" in patient.problems()["daemon"]
 
 
-def test_the_bundle_holds_nothing_private(patient, dot, tmp_path):
+def test_the_bundle_contains_nothing_private(patient, dot, tmp_path):
     config = json.loads(patient.config_file.read_text())
     config |= {"access": {"allow": ["127.0.0.0/8", "::1", "198.51.100.0/24"]}, "identity": {"hostname": "secret-host"},
                "health": {"name": "secret-health.example"}}
     config["upstreams"][0]["tls-name"] = "account1234.dns.provider.example"
     patient.config_file.write_text(json.dumps(config))
-    ask_truly(dot[2], "secret-question.example")
+    ask_truly(dot[2], "secret-query.example")
     path = tmp_path / "report.json"
     patient.problems("--bundle", path)
     text, report = path.read_text(), json.loads(path.read_text())
@@ -167,7 +167,7 @@ def test_the_bundle_holds_nothing_private(patient, dot, tmp_path):
     assert {check["check"] for check in report["checks"]} >= {"daemon", "server", "resolv"}
 
 
-def test_lines_for_people(patient):
+def test_text_output(patient):
     patient.resolv.write_text(BEFORE)
     done = patient.namespace.run("unshare", "--mount", "sh", "-ec", 'mount --bind "$0/etc" /etc; exec "$@"', patient.path,
                                  CTL, "-c", patient.config_file, "doctor", check=False)

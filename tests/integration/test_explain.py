@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The flight recorder: a delay put into each phase of a question is named by `dotstubctl explain`, and what fails bears an id."""
+"""The flight recorder: `dotstubctl explain` names the phase of an injected delay, and failures have an id."""
 import contextlib
 import json
 import re
@@ -40,13 +40,13 @@ def only(daemon, *arguments):
     if record["total_ms"]:
         assert record["explanation"].startswith(f"{phases(record)[record['longest']]} of {record['total_ms']} ms: ")
     else:
-        assert record["longest"] is None and record["explanation"] == "within a millisecond"
+        assert record["longest"] is None and record["explanation"] == "less than a millisecond"
     return record
 
 
 # A delay in each phase.
 
-def delayed_answer(daemon, server):
+def delayed_response(daemon, server):
     ask_truly(daemon, "first.example")
     with server.lying(delay=DELAY):
         daemon.ask("slow.example")
@@ -60,7 +60,7 @@ def delayed_handshake(daemon, server):
 
 
 def delayed_connect(daemon, server):
-    """Nobody accepts for a while; what was begun then is dialled again by the daemon or the kernel."""
+    """No connection is accepted for a while; the daemon or the kernel retries."""
     server.blackhole()
     timer = threading.Timer(DELAY, server.restore)
     timer.start()
@@ -69,8 +69,8 @@ def delayed_connect(daemon, server):
     return "opened"
 
 
-def delayed_place(daemon, server):
-    """Refused at first: the server rests, and opens later."""
+def delayed_session(daemon, server):
+    """Connections are refused at first: the server is in back-off, then a session opens."""
     server.refuse()
     timer = threading.Timer(DELAY, server.restore)
     timer.start()
@@ -79,8 +79,8 @@ def delayed_place(daemon, server):
     return "opened"
 
 
-def delayed_by_a_dead_session(daemon, server):
-    """The session that it was asked on ends without an answer."""
+def delayed_by_a_lost_session(daemon, server):
+    """The session of the first attempt is lost without a response."""
     ask_truly(daemon, "first.example")
     with server.lying(silence=lambda query: query.name == "slow.example" and len(server.asked("slow.example")) == 1):
         timer = threading.Timer(DELAY, server.kill, ["rst"])
@@ -91,26 +91,26 @@ def delayed_by_a_dead_session(daemon, server):
 
 
 @pytest.mark.parametrize("inject, phase, words", [
-    (delayed_answer, "response", "waiting for the answer of liar 127.0.0.1@"),
+    (delayed_response, "response", "waiting for the response of liar 127.0.0.1@"),
     (delayed_handshake, "handshake", "the TLS handshake with liar 127.0.0.1@"),
     (delayed_connect, "connect", "connecting to liar 127.0.0.1@"),
-    (delayed_place, "queue", "waiting for a session"),
-    (delayed_by_a_dead_session, "retries", "earlier tries"),
+    (delayed_session, "queue", "waiting for a session"),
+    (delayed_by_a_lost_session, "retries", "earlier attempts"),
 ], ids=lambda value: value if isinstance(value, str) and value.isalpha() else "")
-def test_a_delay_is_named(recording, server, inject, phase, words):
+def test_the_longest_phase(recording, server, inject, phase, words):
     session = inject(recording, server)
     record = only(recording, "slow.example")
     assert record["longest"] == phase and words in record["explanation"], record
     assert phases(record)[phase] >= 0.8 * 1000 * DELAY
     assert record["kind"] == "slow" and record["rcode"] == "NOERROR"
-    assert record["session"] in (session, "opened", "resumed")  # a late question may be asked again, on a session of its own
+    assert record["session"] in (session, "opened", "resumed")  # a late query may be hedged on another session
     assert record["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
     shown = ctl(recording, "explain", "slow.example")
     assert shown.startswith("slow.example. A, NOERROR, over UDP, ") and words in shown
 
 
-def test_each_time(recording, server):
-    """Not by chance: again and again, one phase after the other."""
+def test_repeatedly(recording, server):
+    """Repeated for two phases in turn, so that chance does not decide."""
     ask_truly(recording, "first.example")
     for n in range(5):
         with server.lying(delay=DELAY):
@@ -123,15 +123,15 @@ def test_each_time(recording, server):
     assert len(explain(recording)) == 10
 
 
-def test_what_is_fast_is_not_kept(recording):
+def test_fast_queries_are_not_recorded(recording):
     for n in range(20):
         ask_truly(recording, f"n{n}.example")
         ask_truly(recording, f"n{n}.example")
     assert explain(recording) == [] or SLACK > 1
-    assert "nothing of the kind" in ctl(recording, "explain", "nobody.example")
+    assert "no matching records" in ctl(recording, "explain", "nobody.example")
 
 
-def test_a_failure_bears_an_id(recording, server):
+def test_a_failure_has_an_id(recording, server):
     server.refuse()
     answer = recording.ask("fails.example", edns=True)
     assert answer.rcode() == 2
@@ -145,18 +145,18 @@ def test_a_failure_bears_an_id(recording, server):
     assert not [line for line in recording.log() if "fails" in line]
 
 
-def test_the_word_of_a_server_bears_an_id(recording, server):
+def test_a_servers_error_response_has_an_id(recording, server):
     with server.lying(twist=lies.rcode(2)):
         answer = recording.ask("fails.example", edns=True)
     (error,) = wire.extended_errors(answer)
     identity = re.search(r"liar: the server answered SERVFAIL \[([0-9a-f]{6})\]$", error[1])[1]
     assert only(recording, identity)["name"] == "fails.example."
-    assert not [line for line in recording.log() if "a question failed" in line]  # no affair of the operator's
-    again = wire.extended_errors(recording.ask("fails.example", edns=True))  # kept for a while: it leads to the first one
+    assert not [line for line in recording.log() if "a question failed" in line]  # logged at debug only
+    again = wire.extended_errors(recording.ask("fails.example", edns=True))  # the failure is cached: same id
     assert again[-1][1] == error[1] and len(explain(recording)) == 1
 
 
-def test_those_who_wait_together(recording, server):
+def test_queries_that_share_a_lookup(recording, server):
     with server.lying(delay=2 * DELAY), contextlib.ExitStack() as stack:
         clients = [stack.enter_context(recording.udp()) for _ in range(5)]
         for client in clients:
@@ -166,7 +166,7 @@ def test_those_who_wait_together(recording, server):
     assert only(recording, "slow.example")["queries"] == 5
 
 
-def test_workers_are_asked_together(make_daemon, server):
+def test_records_of_all_workers(make_daemon, server):
     daemon = make_daemon(server, workers=3, log={"slow": SLOW})
     with server.lying(twist=lies.rcode(2)):
         for n in range(12):
@@ -175,7 +175,7 @@ def test_workers_are_asked_together(make_daemon, server):
     assert len(ended) == 12 and ended == sorted(ended)
 
 
-def test_expired_data_is_told(make_daemon, server):
+def test_a_stale_response(make_daemon, server):
     daemon = make_daemon(server, log={"slow": SLOW}, cache={"stale-answer-after": "300ms"})
     with server.lying(twist=lies.ttl(1)):
         ask_truly(daemon, "a.example")
@@ -187,10 +187,10 @@ def test_expired_data_is_told(make_daemon, server):
 
 
 @pytest.mark.parametrize("path", ["?which=x", "?name=", "?name=a..b", "?id=", "?id=xyz", "?id=1&name=a", "?nothing=1"])
-def test_what_is_refused(recording, path):
+def test_invalid_arguments(recording, path):
     assert control(recording, "/explain" + path).status == 400
 
 
-def test_it_is_read(recording):
+def test_it_needs_get(recording):
     assert control(recording, "/explain", "-X", "POST").status == 405
-    assert "must be a domain name" in ctl(recording, "explain", "a..b", status=OTHER)
+    assert "not a valid domain name" in ctl(recording, "explain", "a..b", status=OTHER)

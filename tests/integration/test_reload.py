@@ -178,7 +178,7 @@ def test_no_answer_of_the_servers_before(make_reloadable, make_server, workers):
     for name in names:
         ask_truly(daemon, name)
     daemon.reload(upstreams=[new.upstream()])
-    assert "nothing is kept" in ctl(daemon, "cache", names[0])
+    assert "not in the cache" in ctl(daemon, "cache", names[0])
     for name in names:
         ask_truly(daemon, name)
     assert all(len(server.asked(name)) == 1 for server in (old, new) for name in names)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dotstubctl system: what programs ask becomes dotstub, and becomes what it was; with a real daemon at port 53 of a network of its own."""
+"""dotstubctl system enable and disable, with a daemon on port 53 of its own network namespace."""
 import json
 import os
 import pathlib
@@ -15,13 +15,13 @@ from processes import PATIENCE
 
 CTL = BINARY.with_name("dotstubctl")
 OTHER, DEGRADED, USAGE, NO_DAEMON, NO_PERMISSION = 1, 2, 64, 69, 77
-# Where this build keeps its configuration, and so its journal.
+# The configuration directory of this build, where the journal is.
 SYSCONFDIR = re.search(r"instead of (\S+)/dotstub/dotstub.yaml", subprocess.run([CTL, "--help"], capture_output=True, text=True).stdout)[1]
 BEFORE = "# mine\nsearch corp.example lan\nnameserver 192.0.2.1\noptions ndots:2 timeout:3\nnameserver 192.0.2.2\nsortlist 10.0.0.0"
 
 
 class Machine:
-    """A root directory of its own. With `real` the command sees its /etc as /etc, without it is told with --root."""
+    """A root directory. With `real` its /etc is mounted over /etc, otherwise the command gets --root."""
 
     def __init__(self, path, namespace, config_file):
         self.path, self.namespace, self.config_file = path, namespace, config_file
@@ -36,7 +36,7 @@ class Machine:
         return path
 
     def system(self, *arguments, status=0, real=False, before="", prefix=(), **variables):
-        """`before`: a line of shell, in the mount namespace of a real one."""
+        """`before`: a shell command to run first in the mount namespace, with `real`."""
         command = [str(CTL), "-c", str(self.config_file), *([] if real else ["--root", str(self.path)]), "system", *arguments]
         if real:
             mounts = [f'mount --bind "$0/{directory}" /{directory}' for directory in ("etc", SYSCONFDIR.lstrip("/"))
@@ -48,7 +48,7 @@ class Machine:
         return done.stdout if status in (0, DEGRADED) else done.stderr
 
     def snapshot(self):
-        """Every path with all that can be told of it but the times of directories."""
+        """Every path with its mode, owner, times, links and content, except the times of directories."""
         out = {}
         for path in sorted(self.path.rglob("*")):
             facts = path.lstat()
@@ -64,7 +64,7 @@ class Machine:
 
 @pytest.fixture
 def dot(make_namespace, make_server, make_daemon):
-    """A namespace, a server in it and a daemon at its port 53."""
+    """A namespace with a server and a daemon on port 53."""
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
     return namespace, server, make_daemon(server, namespace=namespace, port=53)
@@ -80,21 +80,21 @@ def machine(dot, public_path):
 def test_plain(machine):
     before = machine.snapshot()
     shown = machine.system("enable")
-    assert "on: programs ask dotstub at 127.0.0.1@53" in shown
+    assert "on: programs use dotstub at 127.0.0.1@53" in shown
     assert machine.resolv.read_text().splitlines()[1:] == [
         "nameserver 127.0.0.1", "# mine", "search corp.example lan", "options ndots:2 timeout:3", "sortlist 10.0.0.0"]
     assert stat.S_IMODE(machine.resolv.stat().st_mode) == 0o644
-    assert machine.system("enable") == "on already\n"
+    assert machine.system("enable") == "already on\n"
     status = json.loads(machine.system("--json", "status"))
     assert status == {"state": "on", "in_force": True, "manager": "/etc/resolv.conf", "nameservers": ["127.0.0.1"],
                       "dotstub": "127.0.0.1@53", "responding": True}
-    assert "everything is as it was" in machine.system("disable")
+    assert "the original files are restored" in machine.system("disable")
     assert machine.snapshot() == before
     assert machine.system("disable") == "off: nothing to undo\n"
     assert machine.system("status", status=DEGRADED).startswith("system    off\n")
 
 
-def test_the_machines_own_file(machine):
+def test_the_real_etc(machine):
     before = machine.snapshot()
     machine.system("enable", real=True)
     asked = machine.namespace.run("unshare", "--mount", "sh", "-ec", f"mount --bind {machine.path}/etc /etc; dig +short anything.example")
@@ -113,7 +113,7 @@ def test_trust_ad(machine):
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "nothing", "mode", "binary"])
-def test_what_was_there_comes_back(machine, kind):
+def test_disable_restores_the_original(machine, kind):
     if kind == "mode":
         machine.resolv.chmod(0o600)
         os.chown(machine.resolv, 12, 34)
@@ -132,7 +132,7 @@ def test_what_was_there_comes_back(machine, kind):
     assert machine.snapshot() == before
 
 
-def test_dhclient_is_held_off(machine):
+def test_the_dhclient_hook(machine):
     hooks = machine.file("/etc/dhcp/dhclient-enter-hooks.d/other").parent
     before = machine.snapshot()
     machine.system("enable")
@@ -153,15 +153,15 @@ def test_dry_run_changes_nothing(machine):
     assert machine.snapshot() == on
 
 
-def test_it_is_taken_back_when_the_first_lookup_fails(machine, dot):
+def test_enable_is_undone_when_the_first_lookup_fails(machine, dot):
     before = machine.snapshot()
     dot[1].refuse()
     said = machine.system("enable", status=OTHER)
-    assert "has not answered for example.com within 5 s" in said and "all is as it was before" in said
+    assert "did not resolve example.com within 5 s" in said and "all changes were undone" in said
     assert machine.snapshot() == before
 
 
-def test_without_a_daemon_nothing_is_changed(machine, dot):
+def test_without_a_daemon_nothing_changes(machine, dot):
     before = machine.snapshot()
     dot[2].stop()
     assert "Nothing was changed" in machine.system("enable", status=NO_DAEMON)
@@ -169,7 +169,7 @@ def test_without_a_daemon_nothing_is_changed(machine, dot):
     assert "does not answer" in machine.system("status", status=DEGRADED)
 
 
-def test_undoing_needs_neither_daemon_nor_configuration(machine, dot):
+def test_disable_needs_neither_daemon_nor_configuration(machine, dot):
     before = machine.snapshot()
     machine.system("enable")
     dot[2].stop()
@@ -179,7 +179,7 @@ def test_undoing_needs_neither_daemon_nor_configuration(machine, dot):
 
 
 def calls(machine, tmp_path):
-    """Those by which enable changes files: each one's name, and how many of its kind it is."""
+    """The system calls by which enable changes files: name, and ordinal among calls of that name."""
     log = tmp_path / "calls"
     machine.system("enable", prefix=["strace", "-f", "-o", str(log), "-e", "trace=linkat,rename,mkdir,unlink"])
     machine.system("disable")
@@ -187,10 +187,10 @@ def calls(machine, tmp_path):
     return [(name, names[:number].count(name) + 1) for number, name in enumerate(names)]
 
 
-@pytest.mark.plain  # it runs under strace, which the leak sanitizer does not bear
+@pytest.mark.plain  # the leak sanitizer does not work under strace
 @pytest.mark.parametrize("then", ["enable", "disable"])
-def test_interrupted_at_any_place(machine, tmp_path, then):
-    """Killed at each system call that changes a file, one after the other."""
+def test_interrupted_at_each_call(machine, tmp_path, then):
+    """Kills enable at each system call that changes a file, one call per run."""
     machine.file("/etc/dhcp/dhclient-enter-hooks.d/other")
     before = machine.snapshot()
     places = calls(machine, tmp_path)
@@ -200,30 +200,30 @@ def test_interrupted_at_any_place(machine, tmp_path, then):
             "strace", "-f", "-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}"])
         machine.system(then)
         if then == "enable":
-            assert machine.system("enable") == "on already\n"
+            assert machine.system("enable") == "already on\n"
             machine.system("disable")
         left = {path: facts for path, facts in machine.snapshot().items() if not path.endswith("system.state.new")}
         assert left == before, (name, number)
 
 
-def test_somebody_else_writes_the_file(machine):
+def test_another_program_writes_the_file(machine):
     before = machine.snapshot()
     machine.system("enable")
     machine.file("/etc/resolv.conf", "nameserver 192.0.2.7\n")
-    assert "somebody has written" in machine.system("enable", status=OTHER)
-    assert "somebody has written" in machine.system("status", status=DEGRADED)
+    assert "was changed since" in machine.system("enable", status=OTHER)
+    assert "was changed since" in machine.system("status", status=DEGRADED)
     machine.system("disable")
     assert machine.snapshot() == before
 
 
 @pytest.mark.parametrize("trouble, sentence", [
-    ("mount --bind $0/etc/resolv.conf /etc/resolv.conf", "a mount of its own, as in a container"),
+    ("mount --bind $0/etc/resolv.conf /etc/resolv.conf", "a mount point, as in a container"),
     ("mount -o remount,bind,ro /etc", "make it writable"),
 ])
 def test_a_file_that_cannot_be_changed(machine, trouble, sentence):
     before = machine.snapshot()
     said = machine.system("enable", real=True, before=trouble, status=OTHER)
-    assert sentence in said and "all is as it was before" in said
+    assert sentence in said and "all changes were undone" in said
     assert machine.snapshot() == before
 
 
@@ -234,7 +234,7 @@ def test_an_immutable_file(machine):
         said = machine.system("enable", status=OTHER)
     finally:
         subprocess.run(["chattr", "-i", machine.resolv], check=True)
-    assert "immutable" in said and "all is as it was before" in said
+    assert "immutable" in said and "all changes were undone" in said
     assert machine.resolv.read_text() == BEFORE and not machine.journal.exists()
 
 
@@ -259,11 +259,11 @@ def test_each_manager(machine, files, manager, written):
             machine.resolv.symlink_to(text)
         else:
             machine.file(path, text)
-    if files.get("link", "").startswith("/run"):  # absolute: to where the root is
+    if files.get("link", "").startswith("/run"):  # absolute: within the test's root
         machine.resolv.unlink()
         machine.resolv.symlink_to(str(machine.path) + files["link"])
     before = machine.snapshot()
-    assert f"by way of {manager};" in machine.system("enable")
+    assert f"through {manager};" in machine.system("enable")
     for path, text in written.items():
         if path == "link":
             assert os.readlink(machine.resolv) == text
@@ -279,7 +279,7 @@ def test_another_port_and_other_addresses(make_namespace, make_server, make_daem
     daemon = make_daemon(server, namespace=namespace, port=5300)
     machine = Machine(public_path / "root", namespace, daemon.config_file)
     machine.file("/etc/resolv.conf", BEFORE)
-    assert "can ask at port 53 only" in machine.system("enable", status=OTHER)
+    assert "supports only port 53" in machine.system("enable", status=OTHER)
     machine.resolv.unlink()
     machine.file("/run/systemd/resolve/stub-resolv.conf", "nameserver 127.0.0.53\n")
     machine.resolv.symlink_to("../run/systemd/resolve/stub-resolv.conf")
@@ -289,11 +289,11 @@ def test_another_port_and_other_addresses(make_namespace, make_server, make_daem
     assert shown["dotstub"] == "127.0.0.1@5300"
 
 
-def test_who_may_and_what_is_said_wrong(machine):
+def test_permission_and_usage(machine):
     stranger = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
     machine.config_file.parent.chmod(0o755)
     probe = subprocess.run([*stranger, str(CTL), "-c", machine.config_file, "--version"], capture_output=True)
     if probe.returncode == 0:
-        assert "only root" in machine.system("enable", status=NO_PERMISSION, prefix=stranger)
+        assert "run as root" in machine.system("enable", status=NO_PERMISSION, prefix=stranger)
     assert "usage" in machine.system("on", status=USAGE)
     assert "usage" in machine.system(status=USAGE)

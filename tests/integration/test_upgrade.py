@@ -297,7 +297,7 @@ def test_ctl_upgrades(daemon, server, ended, tmp_path):
     ask_truly(daemon, "a.example")
     said = ctl(daemon, "upgrade")
     assert gone(daemon) == 0
-    (pid,) = re.fullmatch(rf"pid {daemon.pid}, version \S+, was followed by pid (\d+), version \S+\n", said).groups()
+    (pid,) = re.fullmatch(rf"replaced pid {daemon.pid}, version \S+, by pid (\d+), version \S+\n", said).groups()
     another = tmp_path / "another"
     shutil.copy(BINARY, another)
     said = json.loads(ctl(daemon, "--json", "upgrade", another))
@@ -329,7 +329,7 @@ def test_ctl_upgrade_to_a_program_that_crashes(daemon, server, tmp_path, crash):
     program = tmp_path / "crashes"
     program.write_text(f"#!/bin/sh\n{crash}\n")
     program.chmod(0o755)
-    assert "the new process ended and the daemon goes on" in ctl(daemon, "upgrade", program, status=OTHER)
+    assert "the new process ended; the old daemon continues" in ctl(daemon, "upgrade", program, status=OTHER)
     still_answers(daemon)
     program.chmod(0o644)
     assert "cannot run" in ctl(daemon, "upgrade", program, status=OTHER)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctl/client: targets, heads. */
+/* ctl/client: request targets, reply heads, connection errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ static void arguments_are_encoded(void **state)
     assert_string_equal(target, "/cache?name=a_b-c.example&type=%26%3D%3F%23%20%FF%25");
 }
 
-static void an_argument_that_does_not_fit_is_told(void **state)
+static void an_argument_that_does_not_fit_is_refused(void **state)
 {
     (void)state;
     char target[16] = "/cache";
@@ -30,7 +30,7 @@ static void an_argument_that_does_not_fit_is_told(void **state)
     assert_true(strlen(target) < sizeof target);
 }
 
-static void heads_are_read(void **state)
+static void heads_are_parsed(void **state)
 {
     (void)state;
     static const char *const broken[] = {"",
@@ -49,7 +49,7 @@ static void heads_are_read(void **state)
         assert_int_equal(client_read_head(broken[i], &status, &body), -EPROTO);
 }
 
-static void a_daemon_that_is_not_there_is_told(void **state)
+static void a_missing_daemon_is_an_error(void **state)
 {
     (void)state;
     struct client_reply reply;
@@ -64,9 +64,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_encoded),
-        cmocka_unit_test(an_argument_that_does_not_fit_is_told),
-        cmocka_unit_test(heads_are_read),
-        cmocka_unit_test(a_daemon_that_is_not_there_is_told),
+        cmocka_unit_test(an_argument_that_does_not_fit_is_refused),
+        cmocka_unit_test(heads_are_parsed),
+        cmocka_unit_test(a_missing_daemon_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctl/show: tables; what is missing; what is no answer. */
+/* ctl/show: tables, missing members, invalid replies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ static void status_is_a_table(void **state)
     assert_int_equal(
         shown(
             show_status,
-            "{\"state\": \"degraded\", \"degraded\": [\"upstream a cannot be asked\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
+            "{\"state\": \"degraded\", \"degraded\": [\"upstream a is unreachable\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
             "\"workers\": 1, \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
             "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
             "\"servers\": [{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"
@@ -52,7 +52,7 @@ static void status_is_a_table(void **state)
             "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"cipher\": \"c\", \"certificate\": \"d\\u001be\","
             "\"resumed\": true, \"opened_s_ago\": 3600}}]}"),
         1);
-    assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: degraded\n  upstream a cannot be asked\n");
+    assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: degraded\n  upstream a is unreachable\n");
     assert_shows("listen    127.0.0.1@53 ::1@53\n");
     assert_shows("cache     5 entries, 1.0 of 64.0 MiB\n");
     assert_shows("UPSTREAM  ADDRESS        STATE    SESSIONS  IN FLIGHT    MS  FAILURES\n"
@@ -61,7 +61,7 @@ static void status_is_a_table(void **state)
     assert_shows("last error:   Connection refused, 1 min 1 s ago\n");
 }
 
-static void a_question_is_explained(void **state)
+static void one_record_is_printed_in_full(void **state)
 {
     (void)state;
     assert_int_equal(
@@ -74,11 +74,10 @@ static void a_question_is_explained(void **state)
             "\"extended_error\": {\"code\": 23, \"text\": \"why\"}, \"attempts\": 2, \"sessions_lost\": 1, \"queries\": 3}]}"),
         0);
     assert_shows(
-        "a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n  it was being asked already\n");
+        "a?.test. A, SERVFAIL, over UDP, 1 min 1 s ago [3fa2c1]\n  300 of 312 ms: the handshake\n  joined a lookup in progress\n");
     assert_shows("  TLS handshake              300 ms\n  new                         12 ms\n");
-    assert_shows(
-        "  server a 192.0.2.1@853, session opened\n  extended error 23 why\n"
-        "  what was given had expired\n  asked 2 times, 1 sessions ended under it\n  3 queries waited for it\n");
+    assert_shows("  server a 192.0.2.1@853, session opened\n  extended error 23 why\n"
+                 "  the response was stale\n  2 attempts, 1 sessions lost\n  3 queries waited for this lookup\n");
 }
 
 static void a_trace_is_shown(void **state)
@@ -91,21 +90,21 @@ static void a_trace_is_shown(void **state)
             "\"step\": \"lookup\", \"cache\": {\"found\": \"hit\", \"ms\": 0.01, \"ttl\": 61, \"expired_s_ago\": null},"
             "\"lookup\": {\"joined\": false, \"phases\": [{\"phase\": \"response\", \"ms\": 12}]}}"),
         0);
-    assert_shows("a.test. A: NOERROR, 2 records, 68 octets, after 12.2 ms, by the step lookup\n");
-    assert_shows("  the cache                  0.0 ms  hit, for 1 min 1 s more; asked all the same\n");
-    assert_shows("  in flight                          no: asked now\n  waiting for the response    12 ms\n");
+    assert_shows("a.test. A: NOERROR, 2 records, 68 bytes, after 12.2 ms, by step lookup\n");
+    assert_shows("  cache                      0.0 ms  hit, 1 min 1 s left; upstream queried anyway\n");
+    assert_shows("  lookup                             new\n  waiting for the response    12 ms\n");
     assert_int_equal(
         shown(show_trace,
               "{\"name\": \"localhost.\", \"type\": \"A\", \"step\": \"special\", \"cache\": null, \"lookup\": null}"),
         0);
-    assert_shows("by the step special\n");
+    assert_shows("by step special\n");
 }
 
-static void many_questions_are_a_table(void **state)
+static void many_records_are_a_table(void **state)
 {
     (void)state;
     assert_int_equal(shown(show_explain, "{\"records\": []}"), 0);
-    assert_shows("nothing of the kind has been kept\n");
+    assert_shows("no matching records\n");
     assert_int_equal(shown(show_explain,
                            "{\"records\": [{}, {}, {}, {\"id\": \"3fa2c1\", \"total_ms\": 7, \"name\": \"a.test.\"}]}"),
                      0);
@@ -113,7 +112,7 @@ static void many_questions_are_a_table(void **state)
     assert_shows("3fa2c1  -         -   7  -      -        -     a.test.\n");
 }
 
-static void what_is_missing_is_no_failure(void **state)
+static void missing_members_are_not_an_error(void **state)
 {
     (void)state;
     assert_int_equal(shown(show_status, "{\"state\": \"ok\", \"servers\": [{}]}"), 0);
@@ -122,7 +121,7 @@ static void what_is_missing_is_no_failure(void **state)
     assert_shows("SETTING  VALUE  FROM\n1        -      -\n");
 }
 
-static void the_others_are_shown(void **state)
+static void other_commands(void **state)
 {
     (void)state;
     assert_int_equal(shown(show_stats, "{\"counters\": {\"cache_hits\": 12}}"), 0);
@@ -135,9 +134,9 @@ static void the_others_are_shown(void **state)
         shown(show_log,
               "{\"level\": \"info\", \"modules\": {\"tls\": \"debug\", \"link\": \"error\"}, \"queries_one_in\": 10}"),
         0);
-    assert_string_equal(text, "log level info, tls debug, link error; one query in 10\n");
+    assert_string_equal(text, "log level info, tls debug, link error; logging one query in 10\n");
     assert_int_equal(shown(show_cache, "{\"name\": \"a.\", \"type\": \"A\", \"entries\": []}"), 0);
-    assert_string_equal(text, "a. A: nothing is kept\n");
+    assert_string_equal(text, "a. A: not in the cache\n");
     assert_int_equal(
         shown(
             show_cache,
@@ -145,12 +144,12 @@ static void the_others_are_shown(void **state)
             "\"expired_s_ago\": null, \"size\": 60, \"authenticated\": true, \"extended_errors\": [{\"code\": 3, \"text\": \"x\"}],"
             "\"records\": [{\"type\": \"A\", \"ttl\": 5}]}]}"),
         0);
-    assert_string_equal(
-        text, "a. A\nNOERROR, DO: 5 of 9 s left, 60 octets, authenticated\n  extended error 3 x\n  TYPE  TTL\n"
-              "A         5\n");
+    assert_string_equal(text,
+                        "a. A\nNOERROR, DO: 5 of 9 s left, 60 bytes, authenticated\n  extended error 3 x\n  TYPE  TTL\n"
+                        "A         5\n");
 }
 
-static void what_is_no_answer_is_told(void **state)
+static void invalid_replies_are_refused(void **state)
 {
     (void)state;
     static int (*const all[])(const json_t *, FILE *) = {show_status, show_stats, show_config,
@@ -175,12 +174,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(status_is_a_table, end),
-        cmocka_unit_test_teardown(a_question_is_explained, end),
+        cmocka_unit_test_teardown(one_record_is_printed_in_full, end),
         cmocka_unit_test_teardown(a_trace_is_shown, end),
-        cmocka_unit_test_teardown(many_questions_are_a_table, end),
-        cmocka_unit_test_teardown(what_is_missing_is_no_failure, end),
-        cmocka_unit_test_teardown(the_others_are_shown, end),
-        cmocka_unit_test_teardown(what_is_no_answer_is_told, end),
+        cmocka_unit_test_teardown(many_records_are_a_table, end),
+        cmocka_unit_test_teardown(missing_members_are_not_an_error, end),
+        cmocka_unit_test_teardown(other_commands, end),
+        cmocka_unit_test_teardown(invalid_replies_are_refused, end),
         cmocka_unit_test_teardown(errors_are_sentences, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
