@@ -43,8 +43,8 @@ static bool admits(void *context, int fd)
     if (peer_read(&peer, fd) == 0 && peer_may_ask(&peer, geteuid(), control->group))
         return true;
     if (log_allowed(&control->refusals, clock_ms(), &suppressed))
-        log_warning("control", "a process of user %u was refused%s", (unsigned)peer.uid,
-                    suppressed ? " (and more of the same)" : "");
+        log_warning("control", "access denied to a process of user %u (%llu more since the last message)",
+                    (unsigned)peer.uid, (unsigned long long)suppressed);
     return false;
 }
 

@@ -335,7 +335,7 @@ def test_other_users_are_refused_whatever_the_mode(make_daemon, server, public_p
     for arguments in (["/status"], ["/flush", "-X", "POST"], ["/nothing"]):
         reply = control(daemon, *arguments, user=stranger)
         assert reply.status == 403 and "cache" not in reply.body
-    daemon.wait_line(r"a process of user 54321 was refused")
+    daemon.wait_line(r"access denied to a process of user 54321")
     assert control(daemon, "/status", user=pwd.getpwnam(USER).pw_uid).status == 200
     command = ["setpriv", "--reuid=54321", "--regid=54321", f"--groups={pwd.getpwnam(USER).pw_gid}", "curl", "-s", "--unix-socket",
                str(path), "http://d/status"]
