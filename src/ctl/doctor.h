@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of DNS on this machine.
  *
- * Does:    Each check adds one or more findings: ok, or a problem with a remedy. Checks change nothing. They send a TLS
- *          handshake to each configured server and queries for two names to dotstub, nothing else.
+ * Does:    Each check adds one or more findings: ok, or a problem with a remedy. Checks change nothing. They make a TLS
+ *          handshake with each configured server, send queries for two names to dotstub, and fetch /healthz.
  * Owns:    The findings, as JSON. It borrows the configuration.
  * Threads: Single-threaded.
  */
