@@ -15,7 +15,7 @@ enum status_names { NAMES_HIDDEN, NAMES_FOR_TOKEN /* a token is needed and was n
 char *status_page(const struct view *view, const struct gather_sum *sum, enum status_names names);
 char *status_counters(const struct view *view);
 char *status_config(const struct view *view);
-/* The cache entries for name, type and class of `key`, for all combinations of DO and CD and all groups. */
+/* All cache entries for name, type and class of `key`, in all groups. */
 char *status_cache(const struct view *view, const struct key *key);
 char *status_flushed(uint64_t entries);
 char *status_log(void);
