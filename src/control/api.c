@@ -23,12 +23,12 @@
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
-/* Either `answer` is set and runs at once, or `report`, which runs with the workers' sum (NULL: no reply). */
+/* Either `handle` is set and runs at once, or `report`, which runs with the workers' sum (NULL: no reply). */
 struct route {
     const char *path;
     enum http_verb verb;
     const char *arguments[4]; /* accepted; ends with NULL */
-    void (*answer)(struct view *view, struct http_request *request);
+    void (*handle)(struct view *view, struct http_request *request);
     void (*report)(struct view *view, struct http_request *request, const struct gather_sum *sum);
     bool with_records; /* also gather the records */
 };
@@ -216,24 +216,24 @@ static void get_readyz(struct view *view, struct http_request *request, const st
 /* --- the tables --- */
 
 static const struct route control_routes[] = {
-    {"/", HTTP_GET, {NULL}, .answer = page_send},
+    {"/", HTTP_GET, {NULL}, .handle = page_send},
     {"/status.json", HTTP_GET, {NULL}, .report = page_status_private, .with_records = true},
     {"/status", HTTP_GET, {NULL}, .report = get_status},
-    {"/stats", HTTP_GET, {NULL}, .answer = get_stats},
-    {"/config", HTTP_GET, {NULL}, .answer = get_config},
+    {"/stats", HTTP_GET, {NULL}, .handle = get_stats},
+    {"/config", HTTP_GET, {NULL}, .handle = get_config},
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
-    {"/cache", HTTP_GET, {"name", "type"}, .answer = queries_cache},
+    {"/cache", HTTP_GET, {"name", "type"}, .handle = queries_cache},
     {"/explain", HTTP_GET, {"which", "name", "id"}, .report = queries_explain, .with_records = true},
-    {"/trace", HTTP_POST, {"name", "type"}, .answer = queries_trace},
-    {"/flush", HTTP_POST, {"name", "suffix"}, .answer = post_flush},
-    {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .answer = post_log},
-    {"/reload", HTTP_POST, {NULL}, .answer = post_reload},
-    {"/drain", HTTP_POST, {"seconds"}, .answer = post_drain},
+    {"/trace", HTTP_POST, {"name", "type"}, .handle = queries_trace},
+    {"/flush", HTTP_POST, {"name", "suffix"}, .handle = post_flush},
+    {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .handle = post_log},
+    {"/reload", HTTP_POST, {NULL}, .handle = post_reload},
+    {"/drain", HTTP_POST, {"seconds"}, .handle = post_drain},
     {.path = NULL},
 };
 
 static const struct route metrics_routes[] = {
-    {"/", HTTP_GET, {"token"}, .answer = page_send},
+    {"/", HTTP_GET, {"token"}, .handle = page_send},
     {"/status.json", HTTP_GET, {"token"}, .report = page_status_public, .with_records = true},
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
     {"/healthz", HTTP_GET, {NULL}, .report = get_healthz},
@@ -309,8 +309,8 @@ static void dispatch(struct view *view, struct http_request *request, const stru
                    route->verb == HTTP_POST ? "POST" : "GET, HEAD");
     else if (!arguments_are_good(route, request))
         request_refuse(request, HTTP_BAD_REQUEST, "unknown or duplicate argument");
-    else if (route->answer)
-        route->answer(view, request);
+    else if (route->handle)
+        route->handle(view, request);
     else
         gather_reports(view, request, route);
 }

@@ -192,7 +192,7 @@ static json_t *cache_of(const struct trace *trace)
     return object;
 }
 
-static void put_answer(json_t *root, const struct trace *trace)
+static void put_response(json_t *root, const struct trace *trace)
 {
     bool whole = trace->len >= MESSAGE_HEADER;
     char rcode[RCODE_TEXT];
@@ -205,7 +205,7 @@ char *explain_trace(const struct trace *trace)
 {
     json_t *root = json_object();
     put_key(root, &trace->key);
-    put_answer(root, trace);
+    put_response(root, trace);
     put(root, "total_ms", thousandths(trace->total_us));
     put_text(root, "step", trace->step);
     put(root, "cache", cache_of(trace));

@@ -135,7 +135,7 @@ static void write_handshake(FILE *out, const char *name, const char *const *labe
     prometheus_histogram(out, name, labels, &server->handshake, 1000);
 }
 
-static void write_answer(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
+static void write_response(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
 {
     prometheus_histogram(out, name, labels, &server->answer, 1000);
 }
@@ -156,7 +156,7 @@ static const struct server_family server_families[] = {
     {"dotstub_server_handshake_seconds", "histogram", "time of the TLS handshake of a session, by server",
      write_handshake},
     {"dotstub_server_response_seconds", "histogram", "time from sending a query to a server to its response, by server",
-     write_answer},
+     write_response},
 };
 
 static void servers(FILE *out, const struct gather_sum *sum)
