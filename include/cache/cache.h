@@ -36,7 +36,7 @@ struct cache_found {
         surplus; /* for rewrite_without: what is not for this key, or has expired beside the answer and shows TTL 0 */
 };
 
-/* What a search is for. */
+/* The purpose of a search. */
 enum cache_want {
     CACHE_FRESH, /* a live entry */
     CACHE_STALE, /* or an expired one */
@@ -73,7 +73,7 @@ void cache_remove(struct cache *cache, const struct key *key, uint64_t hash);
 void cache_flush(struct cache *cache);
 /* Makes all answers for a name (in lower case) unfindable, whatever their type, and with `below` those for all names under
  * it. Walks through the whole cache, in slices: no lock is held for longer than some 70 us. Gives their number. */
-uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_octets, bool below);
+uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_bytes, bool below);
 
 /* Counted over all shards. */
 struct cache_stats {

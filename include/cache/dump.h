@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache in a file: written from one that is in use, read into one that is.
+/* Saves a cache that is in use to a file, and loads it into one that is in use.
  *
- * Does:    streams entries out and in by slices of 64 KiB a lock, so that no worker waits for it and hardly any memory is
- *          needed. What is read is as old as it was plus the time since by the wall clock, is in the ring it was in and as
- *          popular; where that time cannot be told it has just expired. It never lives longer than it would have, nor than
- *          the limits of now allow. An answer that is there already is newer and stays.
+ * Does:    streams entries out and in by slices of 64 KiB per lock, so that no worker waits for it and it needs little
+ *          memory. A loaded entry keeps its ring and its hits; its age grows by the time between saving and loading, by the wall
+ *          clock. If that time is unknown, the entry has just expired. An entry never lives longer than it would have without
+ *          the restart, nor than the current limits allow. Entries that the cache already has are newer, and stay.
  * Owns:    nothing; the descriptor is the caller's.
  * Threads: any, one call per descriptor. Waits for the disk: not for a thread that answers.
  *
- * The file: a line with its name and version, then blocks of at most DUMP_BLOCK octets: length, digest (of the digest before and
- * the block), records. The first block holds the time and the definitions of the groups, the last is empty. Everything in it is a
- * stranger's until it was walked.
+ * The file: a line with its name and version, then blocks of at most DUMP_BLOCK bytes: length, digest (of the digest before and
+ * the block), records. The first block holds the time and the definitions of the groups, the last is empty. Its content is
+ * not trusted until it was walked.
  */
 #ifndef DOTSTUB_CACHE_DUMP_H
 #define DOTSTUB_CACHE_DUMP_H
@@ -38,8 +38,8 @@ struct dump_count {
     uint64_t left_out; /* too old, of other groups, known meanwhile */
 };
 
-/* A file is looked through before anything is taken from it; of a pipe or socket each block is. 0, ERROR_MALFORMED: not a dump of
- * this version, or damaged, or cut; -ECANCELED as above; or a negative errno. What was taken before an error stays. */
+/* Checks a whole file before loading anything; of a pipe or a socket, checks each block. 0, ERROR_MALFORMED: not a dump of this
+ * version, or damaged, or truncated; -ECANCELED as above; or a negative errno. Entries loaded before an error stay. */
 int dump_read(struct cache *cache, const struct dump_terms *terms, int fd, struct dump_count *count) MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What belongs to a query in its response: the chain of CNAME and DNAME records that begins at the query's name, in its order.
+/* The chain of CNAME and DNAME records that begins at the query's name, and the records of a response that belong to it.
  *
- * Does:    leaves an ordinary response as it is. Else writes it anew: in the answer section the records whose owners are on the chain, each
+ * Does:    leaves an ordinary response unchanged. Rewrites any other: in the answer section the records whose owners are on the chain, each
  *          CNAME or DNAME before what it leads to, signatures behind what they sign; in the authority section the records
  *          of zones that a name of the chain lies in; in the additional section what a record that stays refers to, and what
  *          lies at or below a name of the chain. Without DO, signatures and proofs that were not asked for by their type go as well.

@@ -14,7 +14,7 @@
 /* How the answer to one client is finished. */
 struct edit_client {
     const struct request *request;
-    const uint8_t *question; /* the client's question as it wrote it: request->question_end - MESSAGE_HEADER octets */
+    const uint8_t *question; /* the client's question as it wrote it: request->question_end - MESSAGE_HEADER bytes */
     size_t limit;            /* largest answer: for UDP min(client's size, ours), for TCP MESSAGE_MAX */
     uint16_t our_udp_size;   /* shown in our OPT */
     bool tcp;
@@ -23,7 +23,7 @@ struct edit_client {
     bool authenticated; /* the stored AD; shown only if the request had AD or DO */
 };
 
-/* The longest OPT that edit_finish or edit_error appends: 11 octets, a keepalive option, and the EDEs with their texts. */
+/* The longest OPT that edit_finish or edit_error appends: 11 bytes, a keepalive option, and the EDEs with their texts. */
 #define EDIT_OPT_MAX (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
 /* The longest question with its header, and an OPT without options: what fits any limit. */
 #define EDIT_ERROR_MIN (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + 11)
@@ -49,7 +49,7 @@ size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, 
 void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t elapsed);
 
 /* The question we ask upstream: built from the key, never relayed. RD=1, AD=1, CD and DO from the key; OPT with UDP
- * size 1232 and, as told, keepalive (empty, RFC 7828 section 3.2.1), client subnet 0.0.0.0/0, padding to 128 octets. */
+ * size 1232 and, as told, keepalive (empty, RFC 7828 section 3.2.1), client subnet 0.0.0.0/0, padding to 128 bytes. */
 struct edit_ask {
     bool edns; /* false: no OPT at all (and nothing of the following) */
     bool keepalive;

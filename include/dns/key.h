@@ -18,8 +18,8 @@
 #define KEY_DO 0x01 /* DNSSEC OK (RFC 3225) */
 #define KEY_CD 0x02 /* checking disabled (RFC 4035 section 3.2.2) */
 
-/* What the group in a key stands for. Its number is this process's own and is never another group's; files and other processes know
- * the group by the digest of its definition. */
+/* The group of a key. Its number is valid in this process only and never reused; files and other processes identify the group by the
+ * digest of its definition. */
 struct key_group {
     uint32_t id;
     uint8_t definition[DIGEST_LEN];

@@ -2,9 +2,9 @@
 /* The strict walk over messages from the network: queries from clients, answers from servers.
  *
  * Does:    checks everything before anybody uses it: one question, counts that fit the length, compression pointers
- *          strictly backwards, names within 255 octets, RDLENGTH consumed exactly for known types, at most one OPT with
+ *          strictly backwards, names within 255 bytes, RDLENGTH consumed exactly for known types, at most one OPT with
  *          the root as owner, no TSIG, no bytes left over. No allocation, no recursion, work linear in the length
- *          (a name that was walked before is not walked again octet by octet).
+ *          (a name that was walked before is not walked again byte by byte).
  * Owns:    nothing; results point into the message and into the caller's scratch.
  * Threads: any, one scratch per thread.
  * RFC:     1035, 2181, 3597, 6891 (EDNS), 7828 (keepalive), 8914 (extended errors), 8945/2931 (TSIG, SIG(0)).
@@ -30,7 +30,7 @@
 #define FLAG_AD 0x0020
 #define FLAG_CD 0x0010
 
-/* What to do with a client's message. */
+/* How to respond to a client's message. */
 enum request_verdict {
     REQUEST_OK,
     REQUEST_SILENT, /* shorter than a header, or QR=1: no answer at all */
@@ -46,7 +46,7 @@ struct request {
     uint16_t id, flags; /* flags: the whole word as received */
     uint8_t opcode;
     bool has_question;
-    uint8_t name_len; /* octets of the name at offset MESSAGE_HEADER, as the client wrote it */
+    uint8_t name_len; /* bytes of the name at offset MESSAGE_HEADER, as the client wrote it */
     uint16_t type, class;
     uint16_t question_end; /* offset behind the question */
     bool trailing;         /* bytes follow the last record; they are ignored */
@@ -75,12 +75,12 @@ struct ede_list {
     struct ede item[EDE_MAX];
 };
 /* Adds one; beyond EDE_MAX nothing happens. `text` may be NULL; cut at EDE_TEXT bytes, at a UTF-8 boundary, and
- * dropped when it is no UTF-8. */
+ * dropped if it is not UTF-8. */
 void ede_add(struct ede_list *list, uint16_t code, const char *text, size_t len);
 /* Puts one of ours, without text, before those that came with the answer; the last of EDE_MAX makes room for it. */
 void ede_add_first(struct ede_list *list, uint16_t code);
 
-/* Most records that fit into a message: 65,523 octets at 11 each. */
+/* Most records that fit into a message: 65,523 bytes at 11 each. */
 #define MESSAGE_MAX_RECORDS 5957
 
 /* An upstream answer, or any message to give to a client: what is known of it. `wire` has no OPT. */
@@ -105,7 +105,7 @@ static inline bool answer_is_conclusive(const struct answer *answer)
     return answer->rcode == RCODE_NOERROR || answer->rcode == RCODE_NXDOMAIN;
 }
 
-/* What a walk needs besides: one per thread (about 140 KiB, of which a walk touches little more than twice its message),
+/* Memory of a walk: one per thread (about 140 KiB, of which a walk touches little more than twice its message),
  * reused by each walk. */
 struct answer_scratch {
     uint16_t ttl_offsets[MESSAGE_MAX_RECORDS];
@@ -113,7 +113,7 @@ struct answer_scratch {
     uint16_t name_at[MESSAGE_MAX]; /* private to the walk: the names known to start at each offset */
 };
 
-/* What else an upstream message said, for the session that carried it. */
+/* Further content of an upstream message, for its session. */
 struct answer_transport {
     bool edns;      /* there was an OPT */
     bool keepalive; /* edns-tcp-keepalive option (RFC 7828), its timeout: */

@@ -27,7 +27,7 @@ int records_answer(uint8_t *out, size_t cap, const struct key *key, uint16_t rco
 /* "AAAA", "TYPE65280": the mnemonic of a type, for logs and texts; gives `out`. */
 #define TYPE_TEXT 16
 const char *records_type_text(uint16_t type, char out[TYPE_TEXT]);
-/* The other way, letter case ignored; -EINVAL for what is no type. */
+/* The other way, letter case ignored; -EINVAL if the text is not a type. */
 int records_type_number(const char *text) MUST_CHECK;
 /* "NXDOMAIN", "RCODE4000": likewise for response codes. */
 #define RCODE_TEXT 16

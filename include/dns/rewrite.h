@@ -16,7 +16,7 @@
 struct message_record {
     uint16_t owner, fixed, end; /* owner name, TYPE, behind the data */
     uint16_t type;
-    bool chosen; /* false after rewrite_list; for whoever chooses */
+    bool chosen; /* false after rewrite_list; for the caller */
 };
 #define RECORD_TTL   4  /* from `fixed` */
 #define RECORD_RDATA 10 /* from `fixed` */

@@ -39,7 +39,7 @@ struct listener_kind {
     void (*close)(struct listener *listener);
 };
 
-/* What a socket is for. */
+/* The purpose of a socket. */
 struct listener_spec {
     const struct listener_kind *kind;
     struct addr addr;

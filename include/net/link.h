@@ -37,7 +37,7 @@ void link_close(struct link *link);
 
 enum link_reach {
     LINK_UNKNOWN, /* the kernel could not be asked; zeroed memory is such a route */
-    LINK_NO_WAY,  /* `local` is no address of this machine any more, or no route leads to the peer */
+    LINK_NO_WAY,  /* this machine has lost the address `local`, or has no route to the peer */
     LINK_WAY,
 };
 
@@ -50,10 +50,9 @@ struct link_route {
 /* The way that packets from `local` (NULL: whichever address the kernel would choose) to `peer` would take
  * now. About 10 us; never blocks. */
 void link_find_route(struct link_route *out, const struct addr *local, const struct addr *peer);
-/* True if a way is known to be another than it was: gone, come, or through another interface or gateway. What
- * is sent over a session from `local` to `peer` is lost then, or leaves with an address that is wrong there.
- * Another source address that the kernel would prefer now (IPv6 prefers new ones) is no change: the old one
- * serves as before. */
+/* True if the route is known to have changed: it is gone, new, or uses another interface or gateway. Packets of a
+ * session from `local` to `peer` are lost then, or leave with a wrong source address. If the kernel merely prefers
+ * another source address (IPv6 prefers new ones), the route has not changed: the old address still works. */
 bool link_route_changed(const struct link_route *before, const struct link_route *now);
 
 #endif

@@ -81,8 +81,8 @@ void loop_add_tick(struct loop *loop, struct loop_tick *hook);
 void loop_remove_tick(struct loop_tick *hook);
 /* Makes sure that the ticks run at or shortly after `at_ms`, or before: they then have to give that deadline again. */
 void loop_wake_by(struct loop *loop, uint64_t at_ms);
-/* What deadlines were set for is done: before the loop sleeps, or with the first wake-up after this step if it was done in it before,
- * the ticks run and give their next deadlines anew, so that those of what is done wake nobody. */
+/* Some deadlines are no longer needed: the ticks run before the loop sleeps, or, if they already ran in this step, with the first
+ * wake-up after it. They return their next deadlines, so that cancelled deadlines do not wake the loop. */
 void loop_rest(struct loop *loop);
 
 /* Timeouts of one constant length: a FIFO, so starting and stopping are O(1). `expired` runs with the timeout already
@@ -100,7 +100,7 @@ struct timeouts {
 };
 /* A length of 0 counts as 1 ms. */
 void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length_ms, void (*expired)(struct timeout *));
-/* Those that run end at so much after their start, too. */
+/* Running timeouts end that long after their start, too. */
 void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms);
 /* Stops those that run. */
 void timeouts_fini(struct timeouts *timeouts);

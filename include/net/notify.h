@@ -23,8 +23,8 @@
 int notify_send(const char *assignments) MUST_CHECK;
 /* The manager kills us when it has not had "WATCHDOG=1" for so long; 0: it does not wait for it. */
 uint64_t notify_watchdog_ms(void);
-/* How many sockets were handed to this process; they become close-on-exec. -EINVAL if the number cannot be read,
- * -EBADF if there are not so many. */
+/* The number of sockets that were passed to this process; they become close-on-exec. -EINVAL if the number cannot be read,
+ * -EBADF if there are fewer. */
 int notify_sockets(void) MUST_CHECK;
 /* True if the i-th of them has this name (LISTEN_FDNAMES): those that were kept have the one they were given with. */
 bool notify_socket_is(int i, const char *name);
@@ -34,7 +34,7 @@ bool notify_socket_is(int i, const char *name);
 int notify_keep(const char *name, const int *fds, size_t count) MUST_CHECK;
 /* It is to keep none of this name any more. */
 int notify_forget(const char *name) MUST_CHECK;
-/* Returns when the manager has done what it was told until now, or after so many ms. 0, -ETIMEDOUT, or as notify_send. */
+/* Waits until the manager has processed all earlier messages, at most this number of ms. 0, -ETIMEDOUT, or as notify_send. */
 int notify_wait(int ms) MUST_CHECK;
 
 #endif

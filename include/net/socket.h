@@ -30,7 +30,7 @@ int socket_probe(const struct addr *addr, int type) MUST_CHECK;
 /* True if the machine can make sockets of this family and, for loopback addresses, has the address; in doubt
  * (no descriptor left) true, so that binding says why. */
 bool socket_family_works(const struct addr *addr);
-/* Who holds the port of `addr`, read from /proc: "pid 123 (unbound)" in `out`, or "" when it cannot be told. */
+/* The process that holds the port of `addr`, read from /proc: "pid 123 (unbound)" in `out`, or "" if unknown. */
 void socket_port_holder(const struct addr *addr, char *out, size_t cap);
 
 #endif

@@ -24,7 +24,7 @@ struct tls_facts;
 struct byte_layer;
 extern const struct byte_layer byte_layer_plain, byte_layer_tls_client;
 
-/* What a stream is made of; read by stream_connect and stream_accept only, but for the tables. */
+/* The parts of a stream; only stream_connect and stream_accept read it, except for the tables. */
 struct stream_form {
     const struct framing *framing;
     const struct byte_layer *layer;

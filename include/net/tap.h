@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* dnstap: copies of questions and answers for a program that listens on a unix socket, by Frame Streams.
+/* dnstap: copies of queries and responses for a program that listens on a unix socket, by Frame Streams.
  *
- * Does:    hands messages to libfstrm's thread, through a queue for each worker. What the queue has no place for is lost and counted; while
- *          nobody listens on the socket the thread throws everything away and looks again each second. Without ./configure --enable-dnstap
- *          there is no tap, and nothing is left of it where questions and answers pass.
+ * Does:    hands messages to libfstrm's thread, through a queue for each worker. Messages that do not fit are lost and counted. While
+ *          no program listens on the socket, the thread discards all messages and tries to connect each second. Without ./configure
+ *          --enable-dnstap there is no tap, and no code for it on the path of queries and responses.
  * Owns:    the thread and its queues.
  * Threads: tap_open and tap_close the main thread; tap_message the queue's worker.
  * RFC:     none; dnstap.proto of dnstap.info, whose few fields are written here.
@@ -31,7 +31,7 @@ struct tap;
 struct tap_queue;
 
 #ifdef ENABLE_DNSTAP
-/* `identity` and `version` stand in each message. 0 or -ENOMEM. */
+/* Each message contains `identity` and `version`. 0 or -ENOMEM. */
 int tap_open(struct tap **out, const char *path, unsigned queues, const char *identity, const char *version) MUST_CHECK;
 /* The queue of this number; counts into the worker's counters. */
 struct tap_queue *tap_queue(struct tap *tap, unsigned number, struct counters *counters);

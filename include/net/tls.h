@@ -29,8 +29,8 @@ struct tls_trust_options {
     unsigned min_version; /* 12 or 13 */
 };
 
-/* What is trusted for one upstream. A CA file is loaded once for all trusts that name it (while one is alive and the file
- * is not replaced). */
+/* The trust in one upstream. A CA file is loaded once for all trusts that name it, as long as one of them exists and the file
+ * is not replaced. */
 struct tls_trust;
 /* 0, -EINVAL: neither name nor pin, -ENOENT and others: the CA file cannot be read or holds no certificate (on a machine
  * without a system store "system" gives -ENOENT), -ENOTSUP: forbidden by the system's TLS policy, -ENOMEM. With pins alone
@@ -67,7 +67,7 @@ struct tls_facts {
     bool early; /* the certificate is not valid yet: accepted because the clock may be behind */
 };
 
-/* What a client session needs. */
+/* The parameters of a client session. */
 struct tls_client {
     struct tls_trust *trust;     /* kept by reference */
     struct tls_tickets *tickets; /* where tickets come from and go to; must outlive the session */
@@ -75,8 +75,8 @@ struct tls_client {
 };
 
 struct tls;
-/* A client session before its handshake, which will take a ticket if there is one; it puts new ones in as long as it lives. What
- * is to be sent to the peer is appended to `output`, which must outlive it. NULL when memory is gone. */
+/* A client session before its handshake, which uses a ticket if there is one; it stores new tickets as long as it exists. Bytes for
+ * the peer are appended to `output`, which must outlive the session. NULL if out of memory. */
 struct tls *tls_new(const struct tls_client *client, struct buffer *output) MUST_CHECK;
 void tls_free(struct tls *tls);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all queries and lookups of one worker share.
+/* The objects that all queries and lookups of one worker share.
  *
  * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, groups and steps.
  * Threads: the worker's; the cache is shared by all workers.
@@ -57,7 +57,7 @@ struct resolver {
     const struct lookup_stage *stages; /* STAGE_DONE of them */
     struct timeouts answer_by;         /* of waiting queries */
     struct timeouts stale_after;       /* of lookups: when waiting clients get what has expired */
-    uint8_t *big;                      /* RESOLVER_BIG octets: an answer that does not fit the client's room */
+    uint8_t *big;                      /* RESOLVER_BIG bytes: an answer that does not fit the client's room */
     struct answer_scratch *scratch;    /* for walks of our own answers */
     struct rewrite *rewrite;           /* for what the cache holds and not every client gets */
     struct recorder recorder;

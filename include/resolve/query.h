@@ -23,14 +23,14 @@
 struct query;
 struct lookup;
 
-/* What a listener does for a query; registered with the query's origin. */
+/* The callbacks of a listener; registered with the query's origin. */
 struct origin_ops {
-    /* Room of at least `cap` octets (at most MESSAGE_MAX) to build the answer in, valid until reply or the next call of room;
+    /* Room of at least `cap` bytes (at most MESSAGE_MAX) to build the answer in, valid until reply or the next call of room;
      * NULL: it cannot be answered. A room that is not replied into costs nothing. */
     uint8_t *(*room)(struct query *query, size_t cap);
-    /* The answer of `len` octets lies in the room: send it. */
+    /* The answer of `len` bytes lies in the room: send it. */
     void (*reply)(struct query *query, size_t len);
-    /* For who asks to see what becomes of a query: it has come to the cache, which does not answer it. NULL: it may. */
+    /* For traces: the query has reached the cache, which does not answer it. NULL: it may. */
     void (*look)(struct query *query);
     /* There is no answer, and the query is gone after this. NULL: nobody wants to know. */
     void (*dropped)(struct query *query);
@@ -38,8 +38,8 @@ struct origin_ops {
     void (*recorded)(struct query *query, const struct record *record);
 };
 
-/* Who asked, how, and where the response goes. Policy looks at `client` alone: access, limits, logs, taps. The transport looks at
- * `peer`: where to send, which ports cannot be answered. They differ only where a trusted proxy says for whom it asks. A UDP query
+/* The client, its transport, and the destination of the response. Policy looks at `client` alone: access, limits, logs, taps. The transport looks at
+ * `peer`: where to send, which ports cannot be answered. They differ only behind a trusted proxy, which names its client. A UDP query
  * repeats another one only if both are the same: the peer could not tell two responses apart, but each client has its own policy. */
 struct origin {
     const struct origin_ops *ops;
@@ -120,15 +120,15 @@ enum verdict query_drop(struct query *query, enum counter why);
 /* Answers SERVFAIL to a query that cannot be helped: memory, its time or the daemon's is over. No step sees it. */
 enum verdict query_give_up(struct query *query, const char *text);
 
-/* For a step that lets the query wait, and says WAITING then. What it gives is the query from now on, and lies in the slab; it waits for
- * nothing yet. The step links it into a list of its own by in_step, which the query leaves when it ends for whatever reason: its time is
- * over, its client is gone, the resolver stops. NULL: it has ended, and the step says DROPPED: the limit is reached, memory is gone, the
- * resolver stops, or it repeats one that waits already (same address, port, id and question). */
+/* For a step that lets the query wait and then returns WAITING. Returns the query in the slab, which replaces the given one and does not
+ * wait for anything yet. The step links it into a list of its own by in_step; the query leaves the list when it ends for any reason: its time
+ * is over, its client is gone, the resolver stops. NULL: the query has ended and the step returns DROPPED, because the limit is reached, memory
+ * is exhausted, the resolver stops, or the query repeats a waiting one (same address, port, id and Question section). */
 struct query *query_park(struct query *query);
 /* Goes on with a query that waits in a step, as if that step had said NEXT: at the next one that takes part, be the configuration another
  * one by now. The query may be gone then. Not from within the step that parked it. */
 void query_resume(struct query *query);
-/* For a step's `answer`: the message of `response` is the step's to change from now on, up to RESOLVER_BIG octets of it. */
+/* For a step's `answer`: the message of `response` is the step's to change from now on, up to RESOLVER_BIG bytes of it. */
 void query_own_response(struct query *query, struct answer *response);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The query log: a line for each query that is answered, or for one in so many, once it is asked for (log.queries, POST /log).
+/* The query log: a line for each answered query, or for one in N, if enabled (log.queries, POST /log).
  *
- * Does:    gathers the lines of a turn and writes them before the loop sleeps; what is not taken at once is lost and counted.
+ * Does:    gathers the lines of a turn and writes them before the loop sleeps; lines that cannot be written at once are lost and counted.
  * Owns:    the lines that were not written yet.
  * Threads: the worker's; querylog_set and querylog_sample from any.
  */
@@ -45,7 +45,7 @@ void querylog_init(struct querylog *log, struct loop *loop, struct counters *cou
 void querylog_fini(struct querylog *log);
 void querylog_note(struct querylog *log, const struct querylog_entry *entry);
 
-/* One in so many is logged; 0: none. For all workers. */
+/* One query in this number is logged; 0: none. For all workers. */
 void querylog_set(unsigned sample);
 extern _Atomic unsigned querylog_one_in;
 static inline unsigned querylog_sample(void)

@@ -2,7 +2,7 @@
 /* The flight recorder: where the time of the latest slow and failed queries of one worker went.
  *
  * Does:    keeps a record of each query that waited longer than log.slow or that failed, the latest RECORDER_KEPT of either kind.
- *          Queries that waited for the same lookup share the record of the first of them, and its id; that also stands in the extended
+ *          Queries that waited for the same lookup share the record of the first of them, and its id, which is also in the extended
  *          error and in the log.
  * Owns:    its records, of a fixed number.
  * Threads: the worker's; a copy of a record is anybody's.
@@ -51,7 +51,7 @@ struct record {
     char ede_text[EDE_TEXT + 1];
     struct record_server asked, dialed; /* the last one asked; where most time of dials was spent */
     enum record_session session;
-    unsigned tries, deaths; /* messages sent for it, sessions that ended under it */
+    unsigned tries, deaths; /* attempts, and sessions lost while it was outstanding */
     unsigned queries;       /* that shared it, the first included */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A step: one thing that may become of a query. The steps stand in one full order (daemon/steps.c), which each query walks.
+/* A step: one way to handle a query. The steps have one full order (daemon/steps.c), which each query walks.
  *
- * Does:    a step is one constant table entry. What it needs of the configuration is prepared once, as an immutable snapshot that
- *          all workers share; what it remembers is its state, one for each worker, which nobody else touches.
+ * Does:    a step is one constant table entry. Its part of the configuration is prepared once, as an immutable snapshot that
+ *          all workers share; its state exists once for each worker, and no other thread touches it.
  * Owns:    a step set owns the snapshots and ends with its last reference; a resolver owns the states.
  * Threads: `prepare` runs on the main thread, `release` on that which gives the last reference back, all else on the worker's.
  */

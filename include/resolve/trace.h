@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A question asked on purpose, to see what becomes of it.
+/* A trace: a query made by the daemon, whose path is recorded.
  *
- * Does:    walks the steps as a client's query over TCP does, and watches it by its origin's callbacks; the cache only tells what it
- *          holds, so the query goes on, is asked upstream or joins who asks already.
- * Owns:    nothing; a trace belongs to who asks, and to the worker from trace_begin until `done`.
+ * Does:    walks the steps as a client's query over TCP does, and watches it by its origin's callbacks; the cache only reports its
+ *          entry, so that the query continues with a lookup of its own or joins one.
+ * Owns:    nothing; a trace belongs to its caller, and to the worker from trace_begin until `done`.
  * Threads: the worker's.
  */
 #ifndef DOTSTUB_RESOLVE_TRACE_H
@@ -16,10 +16,10 @@
 struct resolver;
 
 struct trace {
-    /* Set by who asks: */
+    /* Set by the caller: */
     struct key key;                    /* name in lower case, type, class; no flags */
     void (*done)(struct trace *trace); /* the last that the worker does with it */
-    /* What came of it: */
+    /* The outcome: */
     const char *step; /* the step that answered, asked or dropped it; a constant */
     bool looked;      /* into the cache, and found: */
     enum cache_result cached;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whoever waits for a lookup: a query (of a client or of a trace), or another lookup. Nobody waits for a refresh.
+/* A waiter of a lookup: a query (of a client or of a trace), or another lookup. A refresh has no waiter.
  *
  * Does:    links its owner to the lookup.
  * Owns:    nothing; it lies in its owner, who may leave at any time by removing `link`.

@@ -46,7 +46,7 @@ void ask_join(struct ask *ask);
 /* Ends it without `done`, if it is under way. */
 void ask_cancel(struct ask *ask);
 
-/* Who brought the response, else who was asked last; NULL: nobody yet. */
+/* The server that responded, else that of the last attempt; NULL: no attempt yet. */
 const struct server *ask_server(const struct ask *ask);
 
 /* Where the time of an attempt went, ms. */

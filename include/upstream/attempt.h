@@ -25,7 +25,7 @@ enum attempt_state {
     ATTEMPT_SENT,    /* live: on a session, under an id */
 };
 
-/* What became of an attempt. */
+/* The outcome of an attempt. */
 enum outcome {
     OUTCOME_NONE,           /* nothing yet */
     OUTCOME_DROPPED,        /* nothing yet, but the server dropped it together with others: see losses */

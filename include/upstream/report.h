@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of each server of a group, for people: a copy at one moment.
+/* The state of each server of a group, for people: a copy at one moment.
  *
  * Does:    counts and names; changes nothing.
  * Owns:    nothing.
@@ -19,7 +19,7 @@ enum server_state {
     SERVER_FAILING,    /* none could be opened, or the last one ended before it answered anything */
 };
 
-#define UPSTREAM_NAME 256 /* octets, the longest with its NUL */
+#define UPSTREAM_NAME 256 /* bytes, the longest with its NUL */
 
 struct server_report {
     char upstream[UPSTREAM_NAME]; /* the name of its entry */

@@ -4,7 +4,7 @@
  * Does:    gives and takes those of TLS 1.3, each with the digest of the server that it is for: address, port and all that was
  *          trusted. One that no server of the group would have given is not taken.
  * Owns:    nothing; what is taken is copied.
- * Threads: the group's; before its loop runs, and after, whoever holds it.
+ * Threads: the group's; before its loop runs, and after, that of its holder.
  */
 #ifndef DOTSTUB_UPSTREAM_TICKETS_H
 #define DOTSTUB_UPSTREAM_TICKETS_H

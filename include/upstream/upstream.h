@@ -20,12 +20,12 @@ struct server;
 
 /* The servers of one definition, made ready by the main thread. */
 struct group_plan;
-/* What the definition holds is kept by reference. 0 or -ENOMEM. */
+/* The definition is stored by reference. 0 or -ENOMEM. */
 int group_plan_new(struct group_plan **out, const struct group_definition *definition) MUST_CHECK;
 /* One that was not applied; NULL does nothing. */
 void group_plan_free(struct group_plan *plan);
 
-/* What all groups of a worker share. */
+/* The objects that all groups of a worker share. */
 struct group_worker {
     struct loop *loop;
     struct counters *counters;
@@ -40,7 +40,7 @@ int group_new(struct group **out, const struct group_definition *definition) MUS
 void group_begin(struct group *group, const struct group_worker *worker);
 /* Of one that was not begun: its plan, for another group; it is to be freed then. */
 struct group_plan *group_take_plan(struct group *group);
-/* What it was last defined as. */
+/* Its latest definition. */
 const char *group_name(const struct group *group);
 uint32_t group_id(const struct group *group);
 /* No lookup that was begun with it lives. */
@@ -55,7 +55,7 @@ void group_tap(struct group *group, struct tap_queue *tap);
  * trust, keep their sessions, tickets and all that is known of them; the others answer what they were asked, and go. Waiting attempts
  * go to the new ones. Calls nobody back. */
 void group_apply(struct group *group, struct group_plan *plan);
-/* Whoever asks holds the plan from before the first attempt to after the last: the servers that they went to stay. */
+/* An ask holds the plan from before its first attempt to after its last, so that the servers of its attempts stay. */
 struct group_plan *upstream_hold(struct group *group);
 void upstream_release(struct group_plan *plan);
 /* True if the group has been defined otherwise since this plan came into force (there and back counts as well): what is answered now
@@ -67,8 +67,8 @@ const char *upstream_name(const struct server *server);
 /* In the first minute, until a server has answered. */
 bool upstream_is_starting(const struct group *group);
 
-/* The machine's network changed somewhere: sessions whose way to their server is another now end (their questions are asked again), and
- * servers that failed may be dialled at once. `slept`: the machine was suspended, every session is taken for dead. */
+/* The network of the machine changed: sessions whose route to their server has changed end (their queries are retried), and servers that
+ * failed may be dialled at once. `slept`: the machine was suspended, and all sessions end. */
 void group_network_changed(struct group *group, bool slept);
 /* The wall clock was set: what failed for its sake may be tried at once. */
 void group_clock_changed(struct group *group);

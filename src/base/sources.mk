@@ -37,6 +37,6 @@ tests_unit_test_slab_SOURCES = tests/unit/test_slab.c
 tests_unit_test_slab_LDADD = $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_table_SOURCES = tests/unit/test_table.c
 tests_unit_test_table_LDADD = $(base_libs) $(CMOCKA_LIBS)
-# The linker replaces the system's function by the test's own.
+# The linker puts the test's own function in the place of the system's.
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 tests_unit_test_hash_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sodium_init

@@ -241,7 +241,7 @@ void cache_flush(struct cache *cache)
 
 /* A slice of each shard in turn, so that a lock that was just given back is not taken again at once: those who wait for it
  * come first. */
-uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_octets, bool below)
+uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_bytes, bool below)
 {
     struct shard_walk walks[SHARDS_MAX] = {{0}};
     uint64_t removed = 0;
@@ -252,7 +252,7 @@ uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_
         left = false;
         for (unsigned i = 0; i < cache->count; i++) {
             pthread_mutex_lock(&cache->shard[i]->lock);
-            left |= shard_flush_slice(cache->shard[i], &walks[i], name, name_octets, below);
+            left |= shard_flush_slice(cache->shard[i], &walks[i], name, name_bytes, below);
             pthread_mutex_unlock(&cache->shard[i]->lock);
         }
     }

@@ -17,18 +17,18 @@
 #define RECORD_FIXED 16
 #define RECORD_MAX   (RECORD_FIXED + EDE_MAX * (3 + EDE_TEXT) + MESSAGE_MAX)
 
-/* The octet of a record that says what is known besides. */
+/* The byte of a record that says what is known besides. */
 enum { RECORD_MAIN = 0x04, RECORD_AD = 0x08, RECORD_HITS = 4 /* shift; the two lowest bits are the key's flags */ };
 
-_Static_assert((KEY_DO | KEY_CD) < RECORD_MAIN && ENTRY_HITS_MAX < 4, "all of it fits into one octet");
+_Static_assert((KEY_DO | KEY_CD) < RECORD_MAIN && ENTRY_HITS_MAX < 4, "all of it fits into one byte");
 _Static_assert(RECORD_MAX <= DUMP_BLOCK && 10 + DUMP_GROUPS_MAX * DIGEST_LEN <= DUMP_BLOCK, "a block takes any record");
 
-/* A block; its digest is that of the one before and its octets, which lie in a row here. */
+/* A block; its digest is that of the one before and its bytes, which lie in a row here. */
 struct dump_chain {
-    uint8_t before[DIGEST_LEN], octets[DUMP_BLOCK];
+    uint8_t before[DIGEST_LEN], bytes[DUMP_BLOCK];
 };
 
-/* What both have. */
+/* Common to both. */
 struct dump_job {
     struct cache *cache;
     const struct dump_terms *terms;

@@ -46,14 +46,14 @@ static int read_block(struct dump_reader *dump, struct bytes *out)
     size_t len = status == 0 ? read_u32(prefix) : 0;
 
     if (status == 0)
-        status = len <= DUMP_BLOCK ? read_whole(dump->job.fd, dump->chain.octets, len) : ERROR_MALFORMED;
+        status = len <= DUMP_BLOCK ? read_whole(dump->job.fd, dump->chain.bytes, len) : ERROR_MALFORMED;
     if (status < 0)
         return status;
     digest_bytes(digest, &dump->chain, DIGEST_LEN + len);
     if (memcmp(digest, prefix + 4, DIGEST_LEN) != 0)
         return ERROR_MALFORMED;
     memcpy(dump->chain.before, digest, DIGEST_LEN);
-    *out = (struct bytes){dump->chain.octets, len};
+    *out = (struct bytes){dump->chain.bytes, len};
     return 0;
 }
 

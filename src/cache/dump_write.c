@@ -17,7 +17,7 @@
 
 struct dump_writer {
     struct dump_job job;
-    struct writer block; /* over chain.octets */
+    struct writer block; /* over chain.bytes */
     struct dump_chain chain;
     alignas(struct entry) uint8_t slice[SHARD_COPY_MAX > SHARD_COPY ? SHARD_COPY_MAX : SHARD_COPY];
     uint8_t wire[MESSAGE_MAX];
@@ -33,9 +33,9 @@ static int block_end(struct dump_writer *dump)
     digest_bytes(prefix + 4, &dump->chain, DIGEST_LEN + len);
     int status = write_full(dump->job.fd, prefix, sizeof(prefix));
     if (status == 0)
-        status = write_full(dump->job.fd, dump->chain.octets, len);
+        status = write_full(dump->job.fd, dump->chain.bytes, len);
     memcpy(dump->chain.before, prefix + 4, DIGEST_LEN);
-    dump->block = writer_over(dump->chain.octets, DUMP_BLOCK);
+    dump->block = writer_over(dump->chain.bytes, DUMP_BLOCK);
     return status;
 }
 
@@ -140,7 +140,7 @@ int dump_write(struct cache *cache, const struct dump_terms *terms, int fd)
     if (!dump)
         return -ENOMEM;
     dump->job = dump_job_of(cache, terms, fd);
-    dump->block = writer_over(dump->chain.octets, DUMP_BLOCK);
+    dump->block = writer_over(dump->chain.bytes, DUMP_BLOCK);
     int status = write_head(dump);
     if (status < 0)
         goto end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One stored answer, as it lies in a ring.
  *
- * Does:    packs an answer into as few octets as it can, compares it with a key, unpacks it (in ring.c).
+ * Does:    packs an answer into as few bytes as it can, compares it with a key, unpacks it (in ring.c).
  * Owns:    nothing; an entry is a place in a ring.
  * Threads: none; the shard's lock is held.
  */
@@ -14,11 +14,11 @@
 
 #define ENTRY_HITS_MAX 3
 
-/* Everything in a ring begins at a multiple of this and is that many octets long. */
+/* Everything in a ring begins at a multiple of this and is that many bytes long. */
 #define ENTRY_UNIT 8
 
 /* Behind the TTL offsets follow the message without its id, then, if `extra` is set, what most answers do
- * without. Or the place is a gap, of which only the first eight octets count: `born` says how many units it
+ * without. Or the place is a gap, of which only the first eight bytes count: `born` says how many units it
  * spans. */
 struct entry {
     uint64_t born : 40; /* milliseconds of the boot-time clock, modulo 2^40 */
@@ -59,7 +59,7 @@ void entry_trim(struct entry *entry, uint32_t units);
 /* True if it answers this question, or one that differs in having DO; the hash was compared before. */
 bool entry_matches(const struct entry *entry, const struct key *key);
 /* True if its question is about this name (in lower case), or with `below` about one under it. */
-bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below);
+bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_bytes, bool below);
 /* Milliseconds since it was written; 0 if another thread read the clock later than the caller. */
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms);
 /* Writes the copy's RRset in another order, if it rotates. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A position counts the units (8 octets) appended since the ring was made; it is 64 bits wide and only grows.
+/* A position counts the units (8 bytes) appended since the ring was made; it is 64 bits wide and only grows.
  * A link is 32 bits wide and has three parts: from below, as many bits of a position as tell 4 * size positions apart; a tag, which is
  * what the hash has in the bits above those; and, in the highest bit, that nothing was behind the entry when it was linked. A small
- * ring has a long tag, the largest one has none and no highest bit. Memory is dearer than instructions here: without tags each search
- * in vain, and so each miss and each put, would read an entry of somebody else in every second bucket.
+ * ring has a long tag; the largest one has no tag and no highest bit. Memory accesses cost more than instructions here: without tags each
+ * miss and each put would read the entry of another name in every second bucket.
  *
  * Invariants:
- * - tail <= head <= tail + size. What lies in [tail, head) is a gapless row of entries and gaps. A link is
- *   live if its position lies there, else dead: giving a place up unlinks nothing.
+ * - tail <= head <= tail + size. [tail, head) is a gapless sequence of entries and gaps. A link is
+ *   live if its position lies there, else dead: eviction unlinks nothing.
  * - Each bucket is a chain from newer to older, so behind the first dead link all are dead, and memory
  *   behind a dead link is never read.
  * - No link is taken for a newer one: each link in reach is less than 3 * size units behind the head,
@@ -15,15 +15,15 @@
  *   for at most `size` units, and the sweep refreshes each bucket once in `size` units (it does a bucket
  *   for at most 8 units appended, and there are at most size / 10). A dead link is thus 1 to 3 * size units
  *   behind the tail, so the difference modulo 4 * size or more is never below size.
- * - What is behind an entry only gets less: what is linked as the last of its bucket stays the last.
+ * - Chains only shrink from the tail: an entry that was linked as the last of its bucket stays the last.
  * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long
  *   as the largest entry, and the next begins at the start. Two rounds never share the slack: the head
  *   reaches the end only after the tail has passed the last entry of the round before.
  * - Buckets are split as entries come (linear hashing), up to two for each: there are never many more than
  *   twice the entries there ever were, so a small set of names has a small index.
  * Of an entry:
- * - The stored question is the key's name, so it is in lower case, and the octets behind it are the key's
- *   type and class: an entry is found by exactly the question it answers.
+ * - The stored question is the key's name, so it is in lower case, and the bytes behind it are the key's
+ *   type and class: an entry is found by exactly the query that it answers.
  * - Time is kept modulo 2^40 ms and read as a signed difference, so an age is right as long as it is below
  *   2^39 ms: 17 years, however long the machine has been up.
  * - entry_units(entry) is entry_units_for(answer) of the answer it was written from, and nothing else tells
@@ -69,8 +69,8 @@ static size_t extra_len(const struct answer *answer)
 
 static uint32_t units_of(size_t ttl_count, size_t len, size_t extra)
 {
-    size_t octets = offsetof(struct entry, ttl_offsets) + ttl_count * sizeof(uint16_t) + (len - ID_LEN) + extra;
-    return (uint32_t)((octets + ENTRY_UNIT - 1) / ENTRY_UNIT);
+    size_t bytes = offsetof(struct entry, ttl_offsets) + ttl_count * sizeof(uint16_t) + (len - ID_LEN) + extra;
+    return (uint32_t)((bytes + ENTRY_UNIT - 1) / ENTRY_UNIT);
 }
 
 uint32_t entry_units_for(const struct answer *answer)
@@ -78,8 +78,8 @@ uint32_t entry_units_for(const struct answer *answer)
     return units_of(answer->ttl_count, answer->len, extra_len(answer));
 }
 
-/* Where octet `offset` of the message lies; offset len is that of the extra part. */
-static const uint8_t *octet_at(const struct entry *entry, size_t offset)
+/* Where byte `offset` of the message lies; offset len is that of the extra part. */
+static const uint8_t *byte_at(const struct entry *entry, size_t offset)
 {
     return (const uint8_t *)(entry->ttl_offsets + entry->ttl_count) + offset - ID_LEN;
 }
@@ -170,14 +170,14 @@ bool entry_matches(const struct entry *entry, const struct key *key)
            read_u32(name + key->name_len) == ((uint32_t)key->type << 16 | key->class);
 }
 
-bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_octets, bool below)
+bool entry_is_for(const struct entry *entry, const uint8_t *name, size_t name_bytes, bool below)
 {
-    const uint8_t *own = octet_at(entry, MESSAGE_HEADER);
-    size_t octets = name_len((struct bytes){own, entry->len - MESSAGE_HEADER});
+    const uint8_t *own = byte_at(entry, MESSAGE_HEADER);
+    size_t bytes = name_len((struct bytes){own, entry->len - MESSAGE_HEADER});
 
     if (below)
-        return name_is_under(own, octets, name, name_octets);
-    return octets == name_octets && memcmp(own, name, octets) == 0;
+        return name_is_under(own, bytes, name, name_bytes);
+    return bytes == name_bytes && memcmp(own, name, bytes) == 0;
 }
 
 uint64_t entry_age(const struct entry *entry, uint64_t now_ms)
@@ -226,19 +226,19 @@ void entry_rotate(const struct entry *entry, uint8_t *out, uint32_t turn)
 
 /* --- the ring --- */
 
-#define UNITS_PER_BUCKET  10 /* a plain answer takes 80 octets and more */
+#define UNITS_PER_BUCKET  10 /* a plain answer takes 80 bytes and more */
 #define UNITS_PER_SWEEP   8
 #define SPLITS_AHEAD      8
 #define BUCKETS_PER_ENTRY 2 /* while there is room for them: fewer entries are looked at that are not the one */
 
 _Static_assert(UNITS_PER_SWEEP < UNITS_PER_BUCKET, "the sweep goes round faster than the head");
 
-size_t ring_data_octets(uint32_t size)
+size_t ring_data_bytes(uint32_t size)
 {
     return ((size_t)size + ENTRY_UNITS_MAX) * ENTRY_UNIT;
 }
 
-size_t ring_index_octets(uint32_t size)
+size_t ring_index_bytes(uint32_t size)
 {
     return (size_t)size / UNITS_PER_BUCKET * sizeof(uint32_t);
 }
@@ -318,7 +318,7 @@ static void index_split(struct ring *ring, uint32_t fresh, uint32_t dead)
         __builtin_prefetch(entry);
 }
 
-/* Before an entry of so many units is appended: a bucket or two are split off, and some are refreshed in turn. */
+/* Called before an entry of `units` units is appended: splits one or two buckets, and refreshes some in turn. */
 static void index_prepare(struct ring *ring, uint32_t units)
 {
     uint32_t count = atomic_load_explicit(&ring->bucket_count, memory_order_relaxed), dead = dead_link(ring);
@@ -435,10 +435,10 @@ void ring_drop_oldest(struct ring *ring)
 void ring_carry_oldest(struct ring *ring)
 {
     const struct entry *entry = ring_oldest(ring);
-    size_t octets = (size_t)entry_units(entry) * ENTRY_UNIT;
+    size_t bytes = (size_t)entry_units(entry) * ENTRY_UNIT;
 
     ring_drop_oldest(ring);
-    memmove(ring_slot(ring), entry, octets);
+    memmove(ring_slot(ring), entry, bytes);
     ring_append(ring);
 }
 

@@ -27,8 +27,8 @@ struct ring {
 
 /* Memory for a ring of `size` units, to be zeroed: the data and the largest index it may need. */
 #define RING_SIZE_MAX (UINT32_C(1) << 30)
-size_t ring_data_octets(uint32_t size);
-size_t ring_index_octets(uint32_t size);
+size_t ring_data_bytes(uint32_t size);
+size_t ring_index_bytes(uint32_t size);
 /* `start`, at least 1, is the first position. */
 void ring_init(struct ring *ring, uint8_t *data, _Atomic uint32_t *buckets, uint32_t size, uint64_t start);
 

@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALL_SHARE   20   /* one part in so many; with 10, hit ratios are 0.1 to 0.4 points lower (bench/hitratio) */
+#define SMALL_SHARE   20   /* one part in 20; with 10, hit ratios are 0.1 to 0.4 points lower (bench/hitratio) */
 #define TYPICAL_UNITS 11   /* of an entry: one address */
 #define CARRY_MAX     16   /* with 8, 0.05 to 0.25 points lower */
 #define CARRY_UNITS   8    /* of an answer, for each of which one more is carried on: it pushes out as many */
@@ -40,7 +40,7 @@ static size_t aligned(size_t offset)
 
 static struct layout layout_for(size_t bytes)
 {
-    /* What one unit costs in 1/20 octets: 8 octets, its part of the index (4 / 10), of the ghosts (2 / 11,
+    /* The cost of one unit in 1/20 bytes: 8 bytes, its part of the index (4 / 10), of the ghosts (2 / 11,
      * rounded up). */
     const size_t unit_cost = 20 * ENTRY_UNIT + 8 + 4;
     size_t fixed = sizeof(struct shard) + 2 * ENTRY_UNITS_MAX * ENTRY_UNIT + 6 * 64;
@@ -50,11 +50,11 @@ static struct layout layout_for(size_t bytes)
                             .ghost_sets = units / TYPICAL_UNITS / GHOST_WAYS};
 
     layout.main_index = aligned(sizeof(struct shard));
-    layout.small_index = aligned(layout.main_index + ring_index_octets(layout.main_size));
-    layout.ghosts = aligned(layout.small_index + ring_index_octets(layout.small_size));
+    layout.small_index = aligned(layout.main_index + ring_index_bytes(layout.main_size));
+    layout.ghosts = aligned(layout.small_index + ring_index_bytes(layout.small_size));
     layout.small_data = aligned(layout.ghosts + (size_t)layout.ghost_sets * GHOST_WAYS * sizeof(uint16_t));
-    layout.main_data = aligned(layout.small_data + ring_data_octets(layout.small_size));
-    layout.end = layout.main_data + ring_data_octets(layout.main_size);
+    layout.main_data = aligned(layout.small_data + ring_data_bytes(layout.small_size));
+    layout.end = layout.main_data + ring_data_bytes(layout.main_size);
     assert(layout.end <= bytes);
     return layout;
 }
@@ -167,7 +167,7 @@ static void move_to_main(struct shard *shard, const struct entry *entry, uint32_
     ring_append(&shard->main);
 }
 
-/* What becomes of an entry whose place in the small ring is given up. */
+/* The fate of an entry that leaves the small ring. */
 static void leave_small(struct shard *shard, const struct entry *entry, uint32_t *carries)
 {
     if (entry->hits > 0 || ring_has_room(&shard->main, entry_units(entry))) {
@@ -276,12 +276,12 @@ void shard_flush(struct shard *shard)
 
 /* True if there is more. Never more than SLICE_ENTRIES are looked at, gaps counted. */
 static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *removed, const uint8_t *name,
-                             size_t name_octets, bool below)
+                             size_t name_bytes, bool below)
 {
     struct entry *entry = NULL;
 
     for (unsigned i = 0; i < SLICE_ENTRIES && (entry = ring_next(ring, position)); i++) {
-        if (!entry->gap && entry_is_for(entry, name, name_octets, below)) {
+        if (!entry->gap && entry_is_for(entry, name, name_bytes, below)) {
             ring_kill(ring, entry);
             ++*removed;
         }
@@ -290,12 +290,11 @@ static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *re
 }
 
 /* The small ring first: what leaves it before it was looked at is appended to the main ring, which comes after. */
-bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets,
-                       bool below)
+bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_bytes, bool below)
 {
-    if (flush_ring_slice(&shard->small, &walk->small, &walk->removed, name, name_octets, below))
+    if (flush_ring_slice(&shard->small, &walk->small, &walk->removed, name, name_bytes, below))
         return true;
-    return flush_ring_slice(&shard->main, &walk->main, &walk->removed, name, name_octets, below);
+    return flush_ring_slice(&shard->main, &walk->main, &walk->removed, name, name_bytes, below);
 }
 
 bool shard_copy_slice(const struct shard *shard, bool from_main, uint64_t *position, uint8_t *out, size_t *len)
@@ -306,15 +305,15 @@ bool shard_copy_slice(const struct shard *shard, bool from_main, uint64_t *posit
     for (unsigned i = 0; i < COPY_ENTRIES; i++) {
         uint64_t next = *position;
         const struct entry *entry = ring_next(ring, &next);
-        size_t octets = entry ? (size_t)entry_units(entry) * ENTRY_UNIT : 0;
+        size_t bytes = entry ? (size_t)entry_units(entry) * ENTRY_UNIT : 0;
         if (!entry)
             return false;
-        if (!entry->gap && *len > 0 && *len + octets > SHARD_COPY)
+        if (!entry->gap && *len > 0 && *len + bytes > SHARD_COPY)
             return true;
         *position = next;
         if (!entry->gap) {
-            memcpy(out + *len, entry, octets);
-            *len += octets;
+            memcpy(out + *len, entry, bytes);
+            *len += bytes;
         }
     }
     return true;

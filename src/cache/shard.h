@@ -54,11 +54,11 @@ struct shard_walk {
     uint64_t removed;
 };
 /* As cache_flush_name, for the next entries of the walk; false: that was the last slice. The lock may be given back in between. */
-bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_octets,
+bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_bytes,
                        bool below);
 
 /* Copies the next entries of the small or the main ring, whole and one behind the other, and moves *position, which begins at 0.
- * *len: the octets copied, at most SHARD_COPY, or one entry that is larger. False: that was all. */
+ * *len: the bytes copied, at most SHARD_COPY, or one entry that is larger. False: that was all. */
 #define SHARD_COPY     ((size_t)64 << 10)
 #define SHARD_COPY_MAX (ENTRY_UNITS_MAX * ENTRY_UNIT)
 bool shard_copy_slice(const struct shard *shard, bool from_main, uint64_t *position, uint8_t *out, size_t *len);

@@ -28,7 +28,7 @@ tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 
 dist_man_MANS += docs/man/dotstub.8 docs/man/dotstub.yaml.5
 
-# Installation never overwrites the operator's file.
+# An operator's own file is never written over.
 EXTRA_DIST += conf/dotstub.yaml
 dotstubconfdir = $(sysconfdir)/dotstub
 install-data-local:

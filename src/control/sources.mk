@@ -13,7 +13,7 @@ EXTRA_DIST += src/control/page.html
 CLEANFILES += src/control/page_html.c
 noinst_HEADERS += include/control/control.h include/control/ops.h
 
-# The page as bytes.
+# The page as octets.
 src/control/page_html.c: $(srcdir)/src/control/page.html
 	$(AM_V_GEN)$(MKDIR_P) src/control && { \
 	  echo '#include "control/page.h"' && \
@@ -29,7 +29,7 @@ tests_unit_test_tracer_SOURCES = tests/unit/test_tracer.c tests/unit/fake_worker
 tests_unit_test_tracer_LDADD = $(control_libs) $(CMOCKA_LIBS)
 tests_unit_test_api_SOURCES = tests/unit/test_api.c tests/unit/fake_workers.h
 tests_unit_test_api_LDADD = $(control_libs) $(CMOCKA_LIBS)
-# The linker replaces the function that sends by the test's own.
+# The linker puts the test's own function in the place of the one that sends.
 tests_unit_test_api_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=http_reply,--wrap=http_reply_page
 tests_unit_test_health_SOURCES = tests/unit/test_health.c
 tests_unit_test_health_LDADD = $(control_libs) $(CMOCKA_LIBS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Extended errors (RFC 8914) as kept with an answer.
  *
- * Invariant: a text in a list is whole UTF-8 of at most EDE_TEXT octets, so it can be sent on as it is.
+ * Invariant: a text in a list is whole UTF-8 of at most EDE_TEXT bytes, so it can be sent on as it is.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 /* Length of the UTF-8 character at the start of `text` (RFC 3629 section 4); 0 if there is none. */
 static size_t utf8_len(const uint8_t *text, size_t len)
 {
-    /* Per first octet: how many follow it, and the range of the first of these, which rules out forms too
+    /* Per first byte: how many follow it, and the range of the first of these, which rules out forms too
      * long, surrogates and what lies above U+10FFFF. */
     static const struct {
         uint8_t from, to, more, low, high;
@@ -34,7 +34,7 @@ static size_t utf8_len(const uint8_t *text, size_t len)
     return 0;
 }
 
-/* How much of the text is kept: whole characters up to EDE_TEXT octets; nothing if it is no UTF-8 so far. */
+/* How much of the text is kept: whole characters up to EDE_TEXT bytes; nothing if they are not UTF-8. */
 static size_t kept_len(const uint8_t *text, size_t len)
 {
     size_t kept = 0;

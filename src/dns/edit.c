@@ -13,7 +13,7 @@
 #include "walk.h"
 
 #define FLAG_OPCODE   0x7800
-#define OPT_DO        0x80 /* RFC 6891 section 6.1.4, in the third octet of the OPT's TTL */
+#define OPT_DO        0x80 /* RFC 6891 section 6.1.4, in the third byte of the OPT's TTL */
 #define OPT_FIXED     11   /* root, TYPE, CLASS, TTL, RDLENGTH */
 #define OPTION_FIXED  4    /* code, length */
 #define KEEPALIVE_LEN 2
@@ -21,7 +21,7 @@
 #define SHORT_TEXT    64
 #define ASK_BLOCK     128 /* RFC 8467 section 4.1 */
 
-/* What the OPT of one answer holds. */
+/* The content of the OPT of one response. */
 struct opt_plan {
     bool present, keepalive;
     unsigned edes; /* how many of the list */
@@ -219,7 +219,7 @@ void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32
 }
 
 /* The options: keepalive; RFC 7871 section 7.1.2: a client that wants nothing of its address told says so with a source prefix of 0;
- * padding with zeros up to the next multiple of ASK_BLOCK octets of the message (RFC 7830, RFC 8467 section 4.1). */
+ * padding with zeros up to the next multiple of ASK_BLOCK bytes of the message (RFC 7830, RFC 8467 section 4.1). */
 size_t edit_question(uint8_t out[EDIT_QUESTION_MAX], const struct key *key, const struct edit_ask *ask)
 {
     static const uint8_t subnet_none[] = {0, 1 /* IPv4 */, 0, 0};

@@ -3,8 +3,8 @@
  *
  * Invariants:
  * - Nothing is written, neither to the message nor to the results, before the message was found usable.
- * - TTL offsets and section ends are those of the message without its OPT: whatever stands behind the OPT is
- *   entered with the OPT's length taken off.
+ * - TTL offsets and section ends are those of the message without its OPT: offsets behind the OPT are
+ *   reduced by its length.
  */
 #include <assert.h>
 #include <endian.h>

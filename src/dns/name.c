@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names in wire form.
  *
- * Invariant: length octets are at most 63 and so no letters: changing the case of every octet of a name
+ * Invariant: length bytes are at most 63 and so no letters: changing the case of every byte of a name
  * changes the case of its labels only.
  */
 #include "dns/name.h"
@@ -11,9 +11,9 @@
 
 #define LABEL_MAX 63
 
-static uint8_t lower_1(uint8_t octet)
+static uint8_t lower_1(uint8_t byte)
 {
-    return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
 }
 
 size_t name_len(struct bytes bytes)
@@ -28,7 +28,7 @@ size_t name_len(struct bytes bytes)
     return 0;
 }
 
-/* Eight octets at once: the upper bit of each octet of `letters` says "A to Z" there. The last eight overlap those before: lowering
+/* Eight bytes at once: the upper bit of each byte of `letters` says "A to Z" there. The last eight overlap those before: lowering
  * twice does nothing. */
 void name_lower(uint8_t *out, const uint8_t *wire, size_t len)
 {
@@ -39,14 +39,14 @@ void name_lower(uint8_t *out, const uint8_t *wire, size_t len)
         return;
     }
     for (size_t at = 0, last = len - 8;; at = at + 8 < last ? at + 8 : last) {
-        uint64_t octets;
-        memcpy(&octets, wire + at, 8);
-        uint64_t low_bits = octets & (each * 0x7F);
+        uint64_t bytes;
+        memcpy(&bytes, wire + at, 8);
+        uint64_t low_bits = bytes & (each * 0x7F);
         uint64_t from_a = low_bits + each * (0x80 - 'A');
         uint64_t past_z = low_bits + each * (0x7F - 'Z');
-        uint64_t letters = (from_a ^ past_z) & ~octets & (each * 0x80);
-        octets |= letters >> 2;
-        memcpy(out + at, &octets, 8);
+        uint64_t letters = (from_a ^ past_z) & ~bytes & (each * 0x80);
+        bytes |= letters >> 2;
+        memcpy(out + at, &bytes, 8);
         if (at == last)
             return;
     }
@@ -69,14 +69,14 @@ bool name_equal(const uint8_t *a, const uint8_t *b)
     }
 }
 
-bool name_is_under(const uint8_t *name, size_t name_octets, const uint8_t *suffix, size_t suffix_octets)
+bool name_is_under(const uint8_t *name, size_t name_bytes, const uint8_t *suffix, size_t suffix_bytes)
 {
-    while (name_octets > suffix_octets) {
+    while (name_bytes > suffix_bytes) {
         size_t label = 1 + (size_t)*name;
         name += label;
-        name_octets -= label;
+        name_bytes -= label;
     }
-    return name_octets == suffix_octets && memcmp(name, suffix, suffix_octets) == 0;
+    return name_bytes == suffix_bytes && memcmp(name, suffix, suffix_bytes) == 0;
 }
 
 unsigned name_labels(const uint8_t *name)
@@ -87,19 +87,19 @@ unsigned name_labels(const uint8_t *name)
     return labels;
 }
 
-/* One octet of a label in presentation form (RFC 1035 section 5.1); gives where to go on. */
-static char *put_octet(char *out, uint8_t octet)
+/* One byte of a label in presentation form (RFC 1035 section 5.1); gives where to go on. */
+static char *put_byte(char *out, uint8_t byte)
 {
-    if (octet <= ' ' || octet >= 0x7F) {
+    if (byte <= ' ' || byte >= 0x7F) {
         *out++ = '\\';
-        *out++ = (char)('0' + octet / 100);
-        *out++ = (char)('0' + octet / 10 % 10);
-        *out++ = (char)('0' + octet % 10);
+        *out++ = (char)('0' + byte / 100);
+        *out++ = (char)('0' + byte / 10 % 10);
+        *out++ = (char)('0' + byte % 10);
         return out;
     }
-    if (strchr(".\\\"();@$", octet))
+    if (strchr(".\\\"();@$", byte))
         *out++ = '\\';
-    *out++ = (char)octet;
+    *out++ = (char)byte;
     return out;
 }
 
@@ -110,7 +110,7 @@ const char *name_text(const uint8_t *name, char out[NAME_MAX_TEXT])
         *at++ = '.';
     for (; *name; name += 1 + (size_t)*name) {
         for (size_t i = 1; i <= *name; i++)
-            at = put_octet(at, name[i]);
+            at = put_byte(at, name[i]);
         *at++ = '.';
     }
     *at = '\0';
@@ -122,8 +122,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* One octet of a label from its text, "x", "\x" or "\123"; steps over it. -EINVAL for half an escape. */
-static int take_octet(const char **text)
+/* One byte of a label from its text, "x", "\x" or "\123"; steps over it. -EINVAL for half an escape. */
+static int take_byte(const char **text)
 {
     const char *at = *text;
     if (*at != '\\') {
@@ -137,23 +137,23 @@ static int take_octet(const char **text)
     }
     if (!is_digit(at[1]) || !is_digit(at[2]))
         return -EINVAL;
-    int octet = (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
+    int byte = (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
     *text = at + 3;
-    return octet <= 255 ? octet : -EINVAL;
+    return byte <= 255 ? byte : -EINVAL;
 }
 
-/* One label up to its dot or the end of the text. Gives its octets, or -EINVAL when it is empty, too long or
+/* One label up to its dot or the end of the text. Gives its bytes, or -EINVAL when it is empty, too long or
  * longer than `room`. */
 static int take_label(const char **text, uint8_t *out, size_t room)
 {
-    size_t octets = 0;
+    size_t bytes = 0;
     while (**text && **text != '.') {
-        int octet = take_octet(text);
-        if (octet < 0 || octets >= LABEL_MAX || octets >= room)
+        int byte = take_byte(text);
+        if (byte < 0 || bytes >= LABEL_MAX || bytes >= room)
             return -EINVAL;
-        out[octets++] = (uint8_t)octet;
+        out[bytes++] = (uint8_t)byte;
     }
-    return octets ? (int)octets : -EINVAL;
+    return bytes ? (int)bytes : -EINVAL;
 }
 
 int name_from_text(uint8_t out[NAME_MAX_WIRE], const char *text)
@@ -167,7 +167,7 @@ int name_from_text(uint8_t out[NAME_MAX_WIRE], const char *text)
     while (*text) {
         if (len + 2 > NAME_MAX_WIRE)
             return -EINVAL;
-        int label = take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* the root needs an octet, too */
+        int label = take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* the root needs a byte, too */
         if (label < 0)
             return label;
         name[len] = (uint8_t)label;

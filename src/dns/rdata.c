@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* One letter for each field:
- *   1 ... 8  that many octets
+ *   1 ... 8  that many bytes
  *   N        a name that may be compressed: the types of RFC 1035, those that RFC 3597 section 4 tells
  *            receivers to decompress, and DNAME and LP, which some servers compress although they must not
  *   n        a name that may not be
@@ -25,14 +25,14 @@
  *   s        a character string
  *   o        another one, or nothing
  *   S        character strings up to the end
- *   d        a length in two octets, and that many
- *   *  +     what is left; at least one octet of it
+ *   d        a length in two bytes, and that many
+ *   *  +     what is left; at least one byte of it
  *   b        type bitmaps up to the end
  *   p        service parameters up to the end
  *   a        address prefixes up to the end
  *   h        the lengths, tag and key that HIP begins with
- *   g        a gateway of the kind that the second octet of the data says
- *   G        the same, but the upper bit of that octet means something else (RFC 8777 section 4.2)
+ *   g        a gateway of the kind that the second byte of the data says
+ *   G        the same, but the upper bit of that byte means something else (RFC 8777 section 4.2)
  */
 static const char layouts[][12] = {
     [LDNS_RR_TYPE_A] = "4",
@@ -113,11 +113,11 @@ static const char *layout_of(uint16_t type)
     return type == LDNS_RR_TYPE_DLV ? "211*" : "*";
 }
 
-static bool skip(struct walk *walk, size_t end, size_t octets)
+static bool skip(struct walk *walk, size_t end, size_t bytes)
 {
-    if (end - walk->at < octets)
+    if (end - walk->at < bytes)
         return false;
-    walk->at += octets;
+    walk->at += bytes;
     return true;
 }
 
@@ -131,7 +131,7 @@ static bool skip_counted(struct walk *walk, size_t end)
     return end - walk->at >= 2 && skip(walk, end, 2 + (size_t)read_u16(walk->wire + walk->at));
 }
 
-/* Windows in rising order, each of 1 to 32 octets (RFC 4034 section 4.1.2). */
+/* Windows in rising order, each of 1 to 32 bytes (RFC 4034 section 4.1.2). */
 static bool skip_bitmaps(struct walk *walk, size_t end)
 {
     int last = -1;

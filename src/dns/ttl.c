@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: the message was walked, so the i-th offset is the TTL of the i-th record, and the header's
- * counts say where the sections begin; TYPE lies four octets before a TTL and RDLENGTH four behind it. Names
+ * counts say where the sections begin; TYPE lies four bytes before a TTL and RDLENGTH four behind it. Names
  * are never read here. Should a count be wrong all the same, it is cut at ttl_count, and rdata is read inside
  * `len` only. */
 #include "dns/ttl.h"

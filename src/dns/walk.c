@@ -2,14 +2,14 @@
 /* Names and records on the wire.
  *
  * Invariants:
- * - Where a name is known to start, name_at holds its length (low octet, 1 to 255) and the number of pointers
- *   on its way to the root (high octet). Offsets are only ever added, and only for names read to their end.
- * - No name reads a TTL: the octets of each are marked in name_at, since they change later (ttl.h).
+ * - Where a name is known to start, name_at holds its length (low byte, 1 to 255) and the number of pointers
+ *   on its way to the root (high byte). Offsets are only ever added, and only for names read to their end.
+ * - No name reads a TTL: the bytes of each are marked in name_at, since they change later (ttl.h).
  * - A chunk is what lies between two pointers. The chunk that a pointer leads to starts and ends before the
- *   chunk that holds the pointer, so a chain of chunks ends, and the octets read for one name are disjoint.
+ *   chunk that holds the pointer, so a chain of chunks ends, and the bytes read for one name are disjoint.
  * - A label that was not known before is read once to measure it and once to remember it. So the names of a
- *   message cost no more together than one visit to the label that could start at each octet.
- * - Behind the OPT, every offset in name_at is a label of a name that stands there on its own: pointers into
+ *   message cost no more together than one visit to the label that could start at each byte.
+ * - Behind the OPT, every offset in name_at is a label of a name that is there on its own: pointers into
  *   other data are refused there, and none leads across the OPT. So it can be taken out and pointers moved.
  */
 #include "walk.h"
@@ -20,11 +20,11 @@
 #include "dns/message.h"
 
 #define LABEL_MAX 63
-#define POINTER   0xC0 /* both upper bits of the first octet */
+#define POINTER   0xC0 /* both upper bits of the first byte */
 /* A name of 127 labels has use for no more; longer chains are made to cost other readers time. */
 #define POINTERS_MAX 255
-/* In name_at: this octet changes as the message ages, so no name may stand on it. No name has length 0. */
-#define TTL_OCTET 0x0100
+/* In name_at: this byte changes as the message ages, so no name may stand on it. No name has length 0. */
+#define TTL_BYTE 0x0100
 
 void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
 {
@@ -32,7 +32,7 @@ void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
     *walk = (struct walk){wire.data, wire.len, MESSAGE_HEADER, name_at, SIZE_MAX, SIZE_MAX, false};
 }
 
-/* Where the reading of one name stands: the next octet, the bounds of its chunk, and what was counted. */
+/* Where the reading of one name stands: the next byte, the bounds of its chunk, and what was counted. */
 struct name_reading {
     size_t at, chunk, end;
     size_t after; /* offset behind the name, known from its first pointer on */
@@ -42,7 +42,7 @@ struct name_reading {
 /* From a pointer to the chunk it leads to, if it may lead there. */
 static bool follow_pointer(const struct walk *walk, struct name_reading *name)
 {
-    if (walk->wire[name->at] < POINTER || name->end - name->at < 2 || walk->name_at[name->at + 1] == TTL_OCTET)
+    if (walk->wire[name->at] < POINTER || name->end - name->at < 2 || walk->name_at[name->at + 1] == TTL_BYTE)
         return false;
     size_t target = read_u16(walk->wire + name->at) & 0x3FFF;
     if (target < MESSAGE_HEADER || target >= name->chunk)
@@ -57,14 +57,14 @@ static bool follow_pointer(const struct walk *walk, struct name_reading *name)
     return true;
 }
 
-/* Over a label and to the octet behind it. Before the first pointer nothing was marked yet. */
+/* Over a label and to the byte behind it. Before the first pointer nothing was marked yet. */
 static bool step_over_label(const struct walk *walk, struct name_reading *name)
 {
     size_t next = name->at + 1 + walk->wire[name->at];
     if (next > name->end)
         return false;
     for (size_t at = name->at + 1; name->after && at < next; at++) {
-        if (walk->name_at[at] == TTL_OCTET)
+        if (walk->name_at[at] == TTL_BYTE)
             return false;
     }
     name->length += (unsigned)(next - name->at);
@@ -76,14 +76,14 @@ static bool step_over_label(const struct walk *walk, struct name_reading *name)
 static void remember(struct walk *walk, size_t at, unsigned length, unsigned pointers)
 {
     while (!walk->name_at[at]) {
-        unsigned octet = walk->wire[at];
+        unsigned byte = walk->wire[at];
         walk->name_at[at] = (uint16_t)(pointers << 8 | length);
-        if (octet >= POINTER) {
+        if (byte >= POINTER) {
             at = read_u16(walk->wire + at) & 0x3FFF;
             pointers--;
-        } else if (octet > 0) {
-            at += 1 + octet;
-            length -= 1 + octet;
+        } else if (byte > 0) {
+            at += 1 + byte;
+            length -= 1 + byte;
         }
     }
 }
@@ -92,17 +92,17 @@ static void remember(struct walk *walk, size_t at, unsigned length, unsigned poi
 bool walk_name(struct walk *walk, size_t end, bool may_point)
 {
     struct name_reading name = {.at = walk->at, .chunk = walk->at, .end = end};
-    unsigned known, octet;
+    unsigned known, byte;
     for (;;) {
         if (name.at >= name.end || name.length >= NAME_MAX_WIRE || name.pointers > POINTERS_MAX)
             return false;
         known = walk->name_at[name.at];
-        octet = walk->wire[name.at];
-        if (known == TTL_OCTET)
+        byte = walk->wire[name.at];
+        if (known == TTL_BYTE)
             return false;
-        if (known || octet == 0)
+        if (known || byte == 0)
             break;
-        if (octet <= LABEL_MAX ? !step_over_label(walk, &name) : !may_point || !follow_pointer(walk, &name))
+        if (byte <= LABEL_MAX ? !step_over_label(walk, &name) : !may_point || !follow_pointer(walk, &name))
             return false;
     }
     name.length += known ? known & 0xFF : 1;
@@ -126,9 +126,9 @@ bool walk_record(struct walk *walk, struct record_offsets *out)
     *out = (struct record_offsets){owner, walk->at, rdata, rdata + rdlength, read_u16(fixed), read_u16(fixed + 2)};
     walk->at = rdata;
     for (size_t at = out->fixed + 4; at < out->fixed + 8; at++)
-        walk->name_at[at] = TTL_OCTET;
+        walk->name_at[at] = TTL_BYTE;
     if (out->type == LDNS_RR_TYPE_OPT) {
-        /* Its owner must be the root in one octet (RFC 6891 section 6.1.2), and there is one at most (section 6.1.1). */
+        /* Its owner must be the root in one byte (RFC 6891 section 6.1.2), and there is one at most (section 6.1.1). */
         if (out->fixed != owner + 1 || walk->opt_start != SIZE_MAX)
             return false;
         walk->opt_start = owner;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The walk that queries and answers share: names, records, the data of records, EDNS options.
  *
- * Does:    steps through a message from front to back, checks every octet it steps over, and remembers where
+ * Does:    steps through a message from front to back, checks every byte it steps over, and remembers where
  *          names start, so that a name is never read twice.
  * Owns:    nothing; `name_at` is lent by the caller.
  * Threads: any.
@@ -22,7 +22,7 @@
 struct walk {
     const uint8_t *wire;
     size_t len;                /* of the message, at most MESSAGE_MAX */
-    size_t at;                 /* the next octet */
+    size_t at;                 /* the next byte */
     uint16_t *name_at;         /* for each offset: 0, or length and pointers of the name that starts there (walk.c) */
     size_t opt_start, opt_end; /* the OPT record, once it was met; SIZE_MAX before */
     bool may_be_empty;         /* records of any type may have no data, as in updates (RFC 2136 sections 2.4 and 2.5) */
@@ -74,7 +74,7 @@ static inline size_t message_question_end(const struct answer *answer)
     return at + 1 + QUESTION_FIXED;
 }
 
-/* What the fixed part of an OPT says (RFC 6891 section 6.1.3). */
+/* The fixed part of an OPT (RFC 6891 section 6.1.3). */
 struct opt {
     uint16_t udp_size;
     uint8_t upper_rcode, version;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What ldns, linked statically, is given in place of each function of OpenSSL (configure.ac). Only its DNSSEC would call one;
- * tests/lint/without-openssl proves that nothing called here leads there. */
+/* Replaces each function of OpenSSL for the statically linked ldns (configure.ac). Only its DNSSEC functions would call one;
+ * tests/lint/without-openssl proves that dotstub cannot reach them. */
 #include <stdlib.h>
 
 void without_openssl(void);

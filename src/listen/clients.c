@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients on connections.
  *
- * A client is in at most one of two timeouts: `stalled` while octets of it are in between (a message begun and not complete, or
- * answers that it does not read), started again by each octet that moves; `idle` while nothing is. While its queries wait it may
+ * A client is in at most one of two timeouts: `stalled` while bytes of it are in between (a message begun and not complete, or
+ * answers that it does not read), started again by each byte that moves; `idle` while nothing is. While its queries wait it may
  * be in none: they have their own limit. Invariants:
- *   - reading pauses while UNSENT_MAX octets of answers are unsent or WAITING_MAX of its queries wait, and till the end of the turn
+ *   - reading pauses while UNSENT_MAX bytes of answers are unsent or WAITING_MAX of its queries wait, and till the end of the turn
  *     after TURN_MAX messages: what one client can make us do and hold is bounded;
  *   - what is met with silence keeps nobody from being idle;
  *   - what all clients hold together is at most HELD_MAX at the end of a turn: those without progress for the longest go;
@@ -30,7 +30,7 @@ enum {
     STALL_MS = 5000, /* no progress for this long: reset */
     REST_MS = 20,    /* a listener without place tries again */
     BACKLOG = 1024,
-    CLOSING_MAX = 64, /* handles close asynchronously: so many may exist besides those of clients */
+    CLOSING_MAX = 64, /* handles close asynchronously: number that may exist besides those of clients */
 };
 
 struct client {
@@ -43,8 +43,8 @@ struct client {
     struct list queries; /* parked ones */
     unsigned waiting;
     unsigned messages;    /* in this turn */
-    uint64_t answered;    /* octets of answers appended so far */
-    uint64_t moved;       /* octets that had moved when `stalled` was started */
+    uint64_t answered;    /* bytes of answers appended so far */
+    uint64_t moved;       /* bytes that had moved when `stalled` was started */
     size_t held;          /* as counted in clients->held */
     uint64_t useful_ms;   /* when it was accepted, or last waited for or was given an answer */
     bool last;            /* closes when all is answered: FIN was seen, or we drain */
@@ -60,7 +60,7 @@ struct clients {
     struct loop_flush flush;
     unsigned limit;
     unsigned count; /* clients not gone */
-    size_t held;    /* octets in messages begun and answers unsent */
+    size_t held;    /* bytes in messages begun and answers unsent */
 };
 
 struct stream_listener {
@@ -140,7 +140,7 @@ static void client_closed(struct stream *stream, int reason)
 
 /* --- its state after something happened --- */
 
-/* Octets that moved either way. */
+/* Bytes that were transferred in either direction. */
 static uint64_t client_moved(const struct client *client)
 {
     return client->stream.received + client->answered - stream_unsent(&client->stream);
@@ -171,7 +171,7 @@ static bool client_has_enough(const struct client *client)
            stream_unsent(&client->stream) >= UNSENT_MAX;
 }
 
-/* All that was read is answered, and no more is read. What was kept during a pause was read, too. */
+/* All queries that were read are answered, and no more are read. Messages kept during a pause were read, too. */
 static bool client_is_done(const struct client *client, size_t unsent)
 {
     const struct stream *stream = &client->stream;
@@ -218,7 +218,7 @@ static void idle_expired(struct timeout *timeout)
     client_close(container_of(timeout, struct client, idle), ERROR_IDLE);
 }
 
-/* Octets that the kernel took without a word are progress, too. */
+/* Bytes that the kernel accepted without a callback are progress, too. */
 static void stalled_expired(struct timeout *timeout)
 {
     struct client *client = container_of(timeout, struct client, stalled);

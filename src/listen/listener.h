@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kinds of listeners see of each other: nothing but what they share. */
+/* Declarations that the kinds of listeners share. */
 #ifndef DOTSTUB_LISTEN_LISTENER_H
 #define DOTSTUB_LISTEN_LISTENER_H
 

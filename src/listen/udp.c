@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain DNS over UDP (RFC 1035 section 4.2.1), in batches: receive, walk, send. What it needs of the system is udp_io.h.
+/* Plain DNS over UDP (RFC 1035 section 4.2.1), in batches: receive, walk, send. Its interface to the system is udp_io.h.
  *
  * Invariants:
  *   - `backlog` holds the responses behind those in the back end, each after a struct late; there are some only while the socket is

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a UDP listener needs from the system: the interface between the walk of a batch (udp.c) and the system calls.
+/* The interface between the walk of a batch (udp.c) and the system calls.
  *
- * Does:    receives a batch of datagrams and sends a batch of responses, each from the address that was asked. udp_mmsg.c implements it
+ * Does:    receives a batch of datagrams and sends a batch of responses, each from the address that the query was sent to. udp_mmsg.c implements it
  *          with recvmmsg and sendmmsg; another back end implements the same functions.
  * Owns:    its buffers. The descriptor stays the caller's, who watches it for readiness.
  * Threads: the worker's.
@@ -25,7 +25,7 @@ struct udp_io {
 
 /* Over a descriptor that is bound to `addr` and does not block. 0 or -ENOMEM. */
 int udp_io_open(struct udp_io **out, int fd, const struct addr *addr, struct counters *counters) MUST_CHECK;
-/* What is unsent is lost. */
+/* Unsent responses are lost. */
 void udp_io_free(struct udp_io *io);
 
 /* Gives the number of datagrams received, at most UDP_BATCH. They stay until the next call. */

@@ -20,7 +20,7 @@
 
 /* --- the watch --- */
 
-/* What rtnetlink(7) has no old name for. Links are watched since routes of IPv4 go with them silently. */
+/* Groups for which rtnetlink(7) has no old name. Links are watched because IPv4 routes vanish with them without a message. */
 #define GROUP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
 #define GROUPS                                                                                                         \
     (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR |                    \
@@ -29,7 +29,7 @@
 /* Messages thrown away in one go; the next burst takes the others. */
 #define DRAIN_MOST 2000
 
-static void link_on_news(uv_poll_t *poll, int status, int events)
+static void link_on_event(uv_poll_t *poll, int status, int events)
 {
     struct link *link = poll->data;
     (void)status; /* a full buffer is news as well */
@@ -51,7 +51,7 @@ static void link_on_settled(struct timeout *timeout)
 {
     struct link *link = container_of(timeout, struct link, settle);
     throw_away_messages(link->fd);
-    uv_poll_start(&link->poll, UV_READABLE, link_on_news);
+    uv_poll_start(&link->poll, UV_READABLE, link_on_event);
     link->changed(link);
 }
 
@@ -80,7 +80,7 @@ void link_open(struct link *link, struct loop *loop, void (*changed)(struct link
         goto fail;
     link->poll.data = link;
     timeouts_init(&link->settling, loop, LINK_SETTLE_MS, link_on_settled);
-    uv_poll_start(&link->poll, UV_READABLE, link_on_news);
+    uv_poll_start(&link->poll, UV_READABLE, link_on_event);
     return;
 fail:
     log_debug("link", "changes of the network are not watched: %s", error_text(status));

@@ -10,7 +10,7 @@
  * - The timer is set in one place, loop_arm, right before the sleep. It is never armed for later than the
  *   earliest deadline rounded up to its step. It may be armed for an earlier one that has been stopped since:
  *   under load each question stops some, and to fire in vain once a step is cheaper than to follow them all.
- *   Who says that the loop rests has it armed for what is left.
+ *   A caller that says that the loop rests has it armed for the remaining ones.
  * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend
  *   is noticed by loop_arm at the end of the first turn after it.
  * - expire_at is not later than any deadline of the timeouts; it may be earlier by those that were stopped.
@@ -114,8 +114,8 @@ static void loop_flush(struct loop *loop)
     }
 }
 
-/* What has settled is asked for anew before the flush, whose hooks ask for what they need anyway. Then the timer is armed for the next
- * deadline; those within one step share one wake-up. */
+/* Deadlines that are no longer needed are computed again before the flush, whose hooks set the ones that they need. Then the timer is armed
+ * for the next deadline; deadlines within one step share a wake-up. */
 static void loop_before_sleep(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;

@@ -140,7 +140,7 @@ int notify_sockets(void)
     return (int)count;
 }
 
-/* Names stand in a row, with colons between them. */
+/* A list of names, separated by colons. */
 bool notify_socket_is(int i, const char *name)
 {
     const char *at = getenv("LISTEN_FDNAMES");

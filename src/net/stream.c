@@ -117,7 +117,7 @@ void stream_fail(struct stream *stream, int reason)
 
 static void on_written(uv_write_t *write, int status);
 
-/* Hands the bytes to the kernel. What it does not take stays put in out_writing for one uv_write. */
+/* Writes the bytes to the kernel. The rest stays in out_writing for one uv_write. */
 static int write_bytes(struct stream *stream, struct buffer *bytes)
 {
     uv_stream_t *tcp = (uv_stream_t *)&stream->tcp;

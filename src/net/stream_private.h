@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of net/stream share among themselves. */
+/* Private declarations of the files of net/stream. */
 #ifndef DOTSTUB_NET_STREAM_PRIVATE_H
 #define DOTSTUB_NET_STREAM_PRIVATE_H
 

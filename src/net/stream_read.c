@@ -4,8 +4,8 @@
  * Invariants: messages are delivered in the order of arrival, from the scratch where they are whole in it.
  * `in` holds part of one message, or, while paused and until stream_go_on_reading, all that came behind the
  * pause; nothing is read then, so that it holds at most a partial message and what one read can give. No
- * message is delivered once the stream is closing: each callback may close or pause it, and what it needs is
- * asked again after each. */
+ * message is delivered once the stream is closing: each callback may close or pause it, so
+ * its state is read again after each. */
 #include "net/stream.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariant: a worker only ever makes a message in memory of its own and offers it to its queue.
  *
- * Protocol Buffers need no library here: a message is a row of fields, each a tag (number and kind) and a number, four octets, or a length
- * and so many octets.
+ * Protocol Buffers need no library here: a message is a sequence of fields, each a tag (number and kind) followed by a number, by four
+ * bytes, or by a length and that number of bytes.
  */
 #include "net/tap.h"
 #include <errno.h>
@@ -36,7 +36,7 @@ struct tap {
 
 /* --- protocol buffers --- */
 
-enum wire_kind { WIRE_NUMBER = 0, WIRE_OCTETS = 2, WIRE_FIXED32 = 5 };
+enum wire_kind { WIRE_NUMBER = 0, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
 static uint8_t *put_varint(uint8_t *at, uint64_t number)
 {
@@ -59,10 +59,10 @@ static uint8_t *put_fixed32(uint8_t *at, unsigned field, uint32_t number)
     return at;
 }
 
-static uint8_t *put_octets(uint8_t *at, unsigned field, const void *octets, size_t len)
+static uint8_t *put_bytes(uint8_t *at, unsigned field, const void *bytes, size_t len)
 {
-    at = put_varint(put_varint(at, field << 3 | WIRE_OCTETS), len);
-    memcpy(at, octets, len);
+    at = put_varint(put_varint(at, field << 3 | WIRE_BYTES), len);
+    memcpy(at, bytes, len);
     return at + len;
 }
 
@@ -86,9 +86,9 @@ static uint8_t *put_addr(uint8_t *at, const struct addr *addr, unsigned address_
     if (!addr || (addr->sa.sa_family != AF_INET && addr->sa.sa_family != AF_INET6))
         return at;
     if (addr->sa.sa_family == AF_INET)
-        at = put_octets(at, address_field, &addr->in.sin_addr, 4);
+        at = put_bytes(at, address_field, &addr->in.sin_addr, 4);
     else
-        at = put_octets(at, address_field, &addr->in6.sin6_addr, 16);
+        at = put_bytes(at, address_field, &addr->in6.sin6_addr, 16);
     return addr_port(addr) ? put_number(at, port_field, addr_port(addr)) : at;
 }
 
@@ -106,15 +106,15 @@ static uint8_t *put_message(uint8_t *at, const struct tap_event *event)
     at = put_addr(at, event->answerer, MESSAGE_RESPONSE_ADDRESS, MESSAGE_RESPONSE_PORT);
     at = put_number(at, time_field, (uint64_t)now.tv_sec);
     at = put_fixed32(at, time_field + 1, (uint32_t)now.tv_nsec);
-    return put_octets(at, time_field + 2, event->message.data, event->message.len);
+    return put_bytes(at, time_field + 2, event->message.data, event->message.len);
 }
 
 /* `inner` is room for the message within. */
 static size_t put_dnstap(uint8_t *out, uint8_t *inner, const struct tap *tap, const struct tap_event *event)
 {
-    uint8_t *at = put_octets(out, DNSTAP_IDENTITY, tap->identity, strlen(tap->identity));
-    at = put_octets(at, DNSTAP_VERSION, tap->version, strlen(tap->version));
-    at = put_octets(at, DNSTAP_MESSAGE, inner, (size_t)(put_message(inner, event) - inner));
+    uint8_t *at = put_bytes(out, DNSTAP_IDENTITY, tap->identity, strlen(tap->identity));
+    at = put_bytes(at, DNSTAP_VERSION, tap->version, strlen(tap->version));
+    at = put_bytes(at, DNSTAP_MESSAGE, inner, (size_t)(put_message(inner, event) - inner));
     return (size_t)(put_number(at, DNSTAP_TYPE, DNSTAP_TYPE_MESSAGE) - out);
 }
 
@@ -213,7 +213,7 @@ static void *destroy(void *context)
     return NULL;
 }
 
-/* Who listens may have stopped reading, and the library would wait: then its thread is left to the end of the process. */
+/* If the listening program has stopped reading, the library would wait: its thread is then left to the end of the process. */
 void tap_close(struct tap *tap)
 {
     pthread_t closer;

@@ -24,7 +24,7 @@
 /* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime open. */
 #define TICKET_LIFETIME_MAX_S     (7 * 24 * 3600u)
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
-/* What one session may put into the store: a server that sends tickets without end costs us no more. */
+/* The number of tickets that one session may store: a limit for servers that send tickets without end. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
 
 struct tls {
@@ -97,8 +97,8 @@ static uint64_t ticket_expires_ms(uint32_t life_s)
     return clock_ms() + (uint64_t)life_s * 1000;
 }
 
-/* Its lifetime can be read before the library takes the message apart, the session be packed after. Those of
- * TLS 1.2 come within the handshake and are kept at its end. */
+/* Its lifetime can be read before the library takes the message apart, the session be packed after. Tickets of
+ * TLS 1.2 come within the handshake and are stored at its end. */
 static void on_ticket(struct tls *tls, bool taken_in, const gnutls_datum_t *message)
 {
     if (!taken_in)
@@ -207,7 +207,7 @@ void tls_input(struct tls *tls, struct bytes ciphertext)
     tls->input = ciphertext;
 }
 
-/* What the library reports on the way and goes on after. */
+/* Events that the library reports without an error. */
 static bool is_passing(ssize_t result)
 {
     return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;

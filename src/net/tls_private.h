@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of net/tls share among themselves; GnuTLS's types are seen no further than here. */
+/* Private declarations of the files of net/tls; no other file sees GnuTLS's types. */
 #ifndef DOTSTUB_NET_TLS_PRIVATE_H
 #define DOTSTUB_NET_TLS_PRIVATE_H
 

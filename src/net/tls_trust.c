@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is trusted: loaded CA files, and the name, pins and versions of one upstream.
+/* Trust: loaded CA files, and the name, pins and versions of one upstream.
  *
  * Invariants: a trust is not written to once tls_trust_new gave it. `stores` holds every loaded CA file that
  * some trust uses; `stores` and each store's `uses` are touched under `stores_lock` only, its credentials are

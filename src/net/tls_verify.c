@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who the peer is. Resumption skips GnuTLS's verification and GnuTLS takes a common name for a host name, so
- * all of it is asked for here, after every handshake, full or resumed (the resumed session carries the
+/* Verification of the peer. Resumption skips GnuTLS's verification, and GnuTLS accepts a common name as a host name,
+ * so all checks are here, after every handshake, full or resumed (the resumed session contains the
  * certificate).
  *
  * Invariants: 0 only if every pin rule and every name rule of the trust holds; what cannot be read is
@@ -17,11 +17,11 @@
 #include "net/verifytime.h"
 #include "tls_private.h"
 
-/* A host name has at most 253 octets; a longer one in a certificate can match nothing. */
-enum { NAME_MAX_OCTETS = 253 };
+/* A host name has at most 253 bytes; a longer one in a certificate can match nothing. */
+enum { NAME_MAX_BYTES = 253 };
 /* An RSA key of 16384 bits whose exponent is as long takes 0.7 s to verify one signature with, this limit 0.5
  * ms. */
-enum { RSA_MODULUS_MAX_OCTETS = 1024 + 1, RSA_EXPONENT_MAX_OCTETS = 8 };
+enum { RSA_MODULUS_MAX_BYTES = 1024 + 1, RSA_EXPONENT_MAX_BYTES = 8 };
 
 static int leaf_certificate(gnutls_session_t session, gnutls_x509_crt_t *out)
 {
@@ -62,7 +62,7 @@ bool tls_peer_key_is_costly(gnutls_session_t session)
         gnutls_pubkey_deinit(key);
     }
     gnutls_x509_crt_deinit(leaf);
-    bool costly = result < 0 || modulus.size > RSA_MODULUS_MAX_OCTETS || exponent.size > RSA_EXPONENT_MAX_OCTETS;
+    bool costly = result < 0 || modulus.size > RSA_MODULUS_MAX_BYTES || exponent.size > RSA_EXPONENT_MAX_BYTES;
     gnutls_free(modulus.data);
     gnutls_free(exponent.data);
     return costly;
@@ -189,7 +189,7 @@ static int check_name(gnutls_x509_crt_t leaf, const char *name)
 {
     bool matched = false;
     for (unsigned i = 0;; i++) {
-        char san[NAME_MAX_OCTETS + 1]; /* GnuTLS wants room for a NUL behind the name */
+        char san[NAME_MAX_BYTES + 1]; /* GnuTLS wants room for a NUL behind the name */
         size_t len = sizeof san;
         unsigned type = 0;
         int result = gnutls_x509_crt_get_subject_alt_name2(leaf, i, san, &len, &type, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may ask, and questions that are never asked upstream.
+/* Refuses clients without access, and queries that are never forwarded.
  *
  * The order: the client; types that mean nothing in any class; the class (only IN goes further); ANY.
  */
@@ -17,7 +17,7 @@
 /* The snapshot. */
 struct refuse_rules {
     enum config_deny deny;
-    /* What the operator lets be told about this server (RFC 4892) as TXT data; "": nothing. */
+    /* The identity or version that the operator publishes (RFC 4892) as TXT data; "": none. */
     char version[QUOTED_MAX], hostname[QUOTED_MAX];
 };
 
@@ -27,15 +27,15 @@ struct refuse {
 
 /* --- the rules --- */
 
-/* A character string in presentation form: every octet that is not plain as \DDD. */
+/* A character string in presentation form: every byte that is not plain as \DDD. */
 static void quote(const char *text, char out[QUOTED_MAX])
 {
     char *at = out;
     *at++ = '"';
     for (unsigned i = 0; text[i] && i < STRING_MAX; i++) {
-        uint8_t octet = (uint8_t)text[i];
-        bool plain = octet >= ' ' && octet < 0x7F && octet != '"' && octet != '\\';
-        at += sprintf(at, plain ? "%c" : "\\%03u", octet);
+        uint8_t byte = (uint8_t)text[i];
+        bool plain = byte >= ' ' && byte < 0x7F && byte != '"' && byte != '\\';
+        at += sprintf(at, plain ? "%c" : "\\%03u", byte);
     }
     memcpy(at, "\"", 2);
 }

@@ -239,7 +239,7 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
 /* --- the step --- */
 
 struct special {
-    bool initials[32]; /* by the low bits of the letter: there is a zone in a top-level name that begins so */
+    bool initials[32]; /* by the low bits of a first letter: a top-level name with a zone begins with it */
 };
 
 static int init(struct resolver *resolver, void **state)

@@ -7,7 +7,7 @@
 #include "resolve/query.h"
 #include "upstream/ask.h"
 
-/* What a lookup goes through. A stage that has nothing to do, or is not wanted, is passed over. */
+/* The stages of a lookup. A stage that has nothing to do, or is not wanted, is skipped. */
 enum stage {
     STAGE_STORE,    /* the second-level cache is asked */
     STAGE_ASK,      /* a server is */
@@ -90,11 +90,11 @@ void lookup_give_up(struct query *query);
 
 /* --- lookup_record.c: what is kept of slow and failed queries --- */
 
-/* What a query that waits is about to get. */
+/* The response for the waiting queries. */
 struct query_outcome {
     uint16_t rcode;
     int ede_code;     /* EDE_NONE: none */
-    const char *text; /* of so many octets: */
+    const char *text; /* of this number of bytes: */
     size_t text_len;
     bool stale; /* it had expired */
 };

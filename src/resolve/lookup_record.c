@@ -80,7 +80,7 @@ static uint32_t lookup_id(struct lookup *lookup)
     return lookup->record_id;
 }
 
-/* What a server said of a name is the name's owner's affair, and common; that none could be asked is the operator's. */
+/* An error response of a server concerns the owner of the name, and is common; that no server could be reached concerns the operator. */
 static void log_failure(struct recorder *recorder, const struct record *record, bool answered)
 {
     char id[RECORD_ID_TEXT];

@@ -125,7 +125,7 @@ void query_own_response(struct query *query, struct answer *response)
     response->wire = big;
 }
 
-/* What it waited for before is over: its server may be gone before it is answered. */
+/* Its earlier wait is over: the server of that wait may be gone before the query is answered. */
 static enum verdict query_keep_response(struct query *query, const struct answer *response)
 {
     struct query_response *kept = NULL;
@@ -320,14 +320,14 @@ static uint64_t client_hash(const struct query *query)
 {
     const struct addr *peer = &query->origin.peer;
     struct client_identity identity = {query->hash, query->request.id, addr_port(peer), {0}};
-    size_t octets = sizeof peer->in6.sin6_addr;
+    size_t bytes = sizeof peer->in6.sin6_addr;
     if (peer->sa.sa_family == AF_INET) {
-        octets = sizeof peer->in.sin_addr;
-        memcpy(identity.address, &peer->in.sin_addr, octets);
+        bytes = sizeof peer->in.sin_addr;
+        memcpy(identity.address, &peer->in.sin_addr, bytes);
     } else {
-        memcpy(identity.address, &peer->in6.sin6_addr, octets);
+        memcpy(identity.address, &peer->in6.sin6_addr, bytes);
     }
-    return hash_bytes(&identity, offsetof(struct client_identity, address) + octets);
+    return hash_bytes(&identity, offsetof(struct client_identity, address) + bytes);
 }
 
 static struct query *find_repeated(const struct query *query, uint64_t hash)

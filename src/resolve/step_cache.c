@@ -15,7 +15,7 @@
 #include "lookup.h"
 #include "refresh.h"
 
-/* What a hit is built in first: most answers and their OPT fit. */
+/* The first buffer of a hit: most responses and their OPT fit. */
 #define CACHE_ROOM 2048
 
 /* --- data at the end of its life and beyond (refresh.h) --- */
@@ -29,7 +29,7 @@ enum {
 static struct refresh *refresh_of(const struct resolver *resolver)
 {
     struct refresh *refresh = resolver_step_state(resolver, &step_cache);
-    assert(refresh); /* who asks upstream looks into the cache before */
+    assert(refresh); /* every lookup searches the cache before */
     return refresh;
 }
 

@@ -96,7 +96,7 @@ static bool query_take_stale(struct waiter *waiter)
 
 /* --- waiting --- */
 
-/* The group that serves the query. The routes may have changed since it came: then it is for whoever serves its name now. */
+/* The group that serves the query. The routes may have changed since it came: then the group that serves its name now. */
 static struct group *find_group(struct query *query)
 {
     const struct groups *groups = query->resolver->groups;

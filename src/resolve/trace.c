@@ -61,7 +61,7 @@ static const struct origin_ops trace_ops = {
     .recorded = trace_recorded,
 };
 
-/* As from the first client that access.allow names: whoever may ask this way is not refused for their address. */
+/* As from the first client in access.allow: users of the control socket are not refused for their address. */
 static struct origin origin_of(struct trace *trace, const struct config *config)
 {
     struct origin origin = {.ops = &trace_ops, .owner = trace, .tcp = true};

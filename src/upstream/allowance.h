@@ -23,12 +23,12 @@ struct allowance {
     unsigned last_life; /* responses of the session that ended last with queries on it */
 };
 
-/* What it is worth now; UINT_MAX: any number. */
+/* The current allowance; UINT_MAX: any number. */
 unsigned allowance_now(const struct allowance *allowance, uint64_t now_ms);
-/* The server ended a session that had been given and had answered so many; `habit`: it ended sessions without any response before.
- * True: it ended the one before after the same number of responses. That is its way, no query's fault. */
+/* The server ended a session that had been given and had answered these numbers; `habit`: it ended sessions without any response before.
+ * True: it ended the one before after the same number of responses. Then the server has a limit, and no query caused the end. */
 bool allowance_note_end(struct allowance *allowance, uint64_t now_ms, unsigned given, unsigned answered, bool habit);
-/* A session outlived so many. */
+/* A session outlived this number. */
 void allowance_note_outlived(struct allowance *allowance, uint64_t now_ms, unsigned given);
 
 #endif

@@ -513,7 +513,7 @@ static void ask_stop(struct ask *ask)
     ask_give_up(ask, &ask->attempts[1], attempt_cancel);
 }
 
-/* Those that end the ask come last: it may be gone after them. */
+/* Actions that end the ask come last: it may be gone after them. */
 static void ask_act(struct ask *ask, enum ask_action action, struct attempt *attempt, struct answer *answer)
 {
     switch (action) {
@@ -586,7 +586,7 @@ static void ask_event(struct ask *ask, unsigned event, struct attempt *attempt, 
 
 /* --- what came back --- */
 
-/* Of these a client can make something; any other is about what we made of its question (RFC 1035 section 4.1.1, RFC 6891). */
+/* Rcodes that mean something to a client; any other is about our own query (RFC 1035 section 4.1.1, RFC 6891). */
 static bool is_for_clients(uint16_t rcode)
 {
     return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN || rcode == RCODE_YXDOMAIN || rcode == RCODE_NOTIMP ||

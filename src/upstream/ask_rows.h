@@ -14,7 +14,7 @@ enum ask_state {
     ASK_STATES,
 };
 
-/* What may happen: an attempt comes to its outcome, or one of these. */
+/* The events: the outcome of an attempt, or one of the following. */
 enum ask_event {
     EVENT_START = OUTCOMES,
     EVENT_LOOK, /* the timeout `look` has passed */

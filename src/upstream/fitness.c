@@ -31,7 +31,7 @@ static const struct {
     [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
 };
 
-/* Several queries wait for long and nothing comes at all. One slow name is no sign of anything, therefore the second one counts. */
+/* Several queries wait for long and nothing comes at all. A single slow name proves nothing, therefore the second one counts. */
 static bool is_mute(const struct session *session, uint64_t now_ms)
 {
     const struct list_link *first = list_first(&session->sent);

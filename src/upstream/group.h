@@ -60,7 +60,7 @@ struct dial {
     uint64_t begun_ms, connected_ms, ended_ms; /* connected: TCP, 0: it never was */
 };
 
-/* What is known of a server is split into parts that know neither a group nor a session: each its own struct and file. */
+/* The knowledge about a server is split into parts that know neither a group nor a session: each its own struct and file. */
 struct server {
     struct group *group;
     const struct config_upstream *entry; /* in its plan's config */
@@ -170,7 +170,7 @@ void pool_connect(struct group *group);
 void pool_run(struct group *group);
 /* Opens a session that no question waits for, if there is none. */
 void pool_open_ahead(struct server *server);
-/* What a dial came to. */
+/* The outcome of a dial. */
 void pool_dial_succeeded(struct server *server);
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason);
 /* A session begun then was ended by the server before it answered any of the questions on it: no better than a failed dial. */
@@ -178,8 +178,8 @@ void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: questions wait again, for a while, when they cannot be sent. */
 void pool_note_success(struct group *group);
 
-/* --- transport/session.c, transport/session_watch.c: sessions over a stream. What server->transport has a function for is called through
- * that, by all but transports --- */
+/* --- transport/session.c, transport/session_watch.c: sessions over a stream. All but transports call the functions of
+ * server->transport through it --- */
 
 /* Starts a dial over a stream of this form; 0 or negative (nothing was begun). `offered`: see struct session. */
 int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
@@ -216,16 +216,16 @@ int server_prepare(struct server *server, const struct transport *transport, str
 /* Frees the plans that were left and that nobody needs any more. */
 void group_end_plans(struct group *group);
 
-/* --- news.c: state changes, a line each --- */
+/* --- events.c: a log line for each change of state --- */
 
-enum machine_news { NEWS_NETWORK, NEWS_SLEEP, NEWS_CLOCK };
-/* `words`: what was agreed on. */
-void news_opened(const struct server *server, const char *words);
-/* Notes the failure as well. `what`: half a sentence, to which the server's name is the end. */
-void news_failed(struct server *server, const char *what, int reason);
-void news_answers(struct server *server);
-void news_throttled(struct server *server);
-void news_of_machine(struct group *group, enum machine_news news);
+enum machine_event { EVENT_NETWORK, EVENT_SLEEP, EVENT_CLOCK };
+/* `words`: the negotiated parameters. */
+void event_opened(const struct server *server, const char *words);
+/* Also records the failure. `what`: the beginning of a sentence that ends with the server's name. */
+void event_failed(struct server *server, const char *what, int reason);
+void event_answers(struct server *server);
+void event_throttled(struct server *server);
+void event_machine(struct group *group, enum machine_event event);
 
 /* --- report.c: what is told of a server --- */
 
@@ -238,7 +238,7 @@ void report_forget(struct group *group, const struct server *server);
 
 /* Not this server if there is another that can be asked. */
 bool attempt_avoids_server(const struct attempt *attempt, const struct server *server);
-/* The other live attempt of its ask, whose session it avoids; NULL: it is no hedge. */
+/* The other live attempt of its ask, whose session it avoids; NULL: not a hedge. */
 const struct attempt *attempt_beside(const struct attempt *attempt);
 /* It avoids nothing. */
 bool attempt_goes_anywhere(const struct attempt *attempt);
@@ -246,7 +246,7 @@ bool attempt_goes_anywhere(const struct attempt *attempt);
 uint64_t attempt_lost_ms(const struct attempt *attempt);
 void ask_look_due(struct timeout *timeout);
 
-/* --- upstream.c: attempts, and what asks want to know of servers --- */
+/* --- upstream.c: attempts, and the state of servers for asks --- */
 
 /* Makes an idle attempt live. Never calls back before it returns. */
 void attempt_send(struct group *group, struct attempt *attempt);
@@ -276,9 +276,9 @@ uint64_t upstream_hedge_after(const struct attempt *attempt);
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
 /* True if it was lost together with others. */
 bool upstream_is_lost(const struct attempt *attempt);
-/* Its server may just have fallen silent: is a second question worth it? A few are, or any number where there is another server. */
+/* Its server may just have fallen silent: is a hedge worth it? A few are, or any number if there is another server. */
 bool upstream_may_probe(const struct attempt *attempt);
-/* What failed last and where (NULL: nowhere yet), for questions that no server could even be asked. */
+/* The last failure and its server (NULL: none yet), for lookups without any attempt. */
 int upstream_last_error(const struct group *group, const struct server **where);
 /* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */
 void upstream_deprioritize(struct server *server);

@@ -192,7 +192,7 @@ struct group *groups_find(const struct groups *groups, uint32_t id)
 
 /* --- of all of them --- */
 
-/* Those that leave have sessions as well. */
+/* Groups in force and groups that leave, which have sessions, too. */
 static void each_group(struct groups *groups, void (*each)(struct group *group))
 {
     for (size_t i = 0; i < groups->routes->group_count; i++)

@@ -34,7 +34,7 @@ void idle_note_query(struct idle *idle, uint64_t now_ms);
 /* A session that had been of use ended after being idle for so long. True: as pauses were lately, the next query will come before another
  * session opened now would end, and need not wait for it. */
 bool idle_wanted_again(struct idle *idle, uint64_t idle_ms);
-/* What the server does may depend on the network, which has changed; when queries come does not. */
+/* The server's idle timeout may depend on the network, which has changed; the times of queries do not. */
 void idle_forget_server(struct idle *idle);
 
 #endif

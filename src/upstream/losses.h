@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What one server lost: sessions that it ended, queries that it left unanswered.
+/* The losses of one server: sessions that it ended, queries that it left unanswered.
  *
  * Does:    says whether the end of a session coincided with ends of others, so that no query need have caused it; whether an unanswered
  *          query is one of many lost together; and how many hedges a server gets that answers nothing at all.
@@ -14,7 +14,7 @@
 
 enum {
     LOSS_SPAN = 100,  /* ms: queries were lost together if they were sent so close together, */
-    LOSS_MIN = 5,     /* and at least so many are unanswered; fewer may be slow names */
+    LOSS_MIN = 5,     /* and at least this number is unanswered; fewer may be slow names */
     NOTICE_SPAN = 20, /* ms: ends of the same moment are noticed within this */
     DOUBT_SPAN = 150, /* ms: a session that outlives another one for so long did not end with it */
     MANY_ENDS = 3,    /* so many at a time are no query's doing, whatever was on them */

@@ -38,7 +38,7 @@ static bool server_end_lost(struct server *server, enum session_state state, boo
     return lost;
 }
 
-/* What was learned of this server on the old network does not hold on the new one. */
+/* Measurements of this server on the old network are not valid on the new one. */
 static void server_forget(struct server *server)
 {
     idle_forget_server(&server->idle);
@@ -85,7 +85,7 @@ void group_network_changed(struct group *group, bool slept)
     }
     if (!concerned)
         return;
-    news_of_machine(group, slept ? NEWS_SLEEP : NEWS_NETWORK);
+    event_machine(group, slept ? EVENT_SLEEP : EVENT_NETWORK);
     group_try_again(group);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What people may want to know of one server.
+/* Facts about one server, for people.
  *
- * Does:    remembers what the reports (report.c) and the log (news.c) say of it. Invariant: no decision depends on it.
+ * Does:    remembers what the reports (report.c) and the log (events.c) say of it. Invariant: no decision depends on it.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
  */

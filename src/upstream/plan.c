@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a group asks, as one configuration says; and how it goes over to another.
+/* The servers of a group in one configuration, and the change to another one.
  *
  * A plan owns servers. When the next one is applied, those that are the same in both (address, source, transport, and all that is trusted)
- * go over to it with their sessions, tickets and all that was learned; the others stay behind and leave: nothing more is asked of
- * them, what is under way is answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun
+ * go over to it with their sessions, tickets and all that was learned; the others leave: they get no more queries, but
+ * their outstanding queries are answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun
  * under it or under an older one lives, and as long as a server of it has a session.
  *
  * A lookup stays with the group that it was begun with, however that is defined anew; what comes of it is not put into the cache then.
@@ -135,7 +135,7 @@ static void server_limit_rest(struct server *server)
     }
 }
 
-/* The old one in the place of the new one, which is not needed then. What the entry may be asked goes on if it is as it was. */
+/* The old server replaces the new one, which is not needed then. Its limit of queries continues if it is unchanged. */
 static struct server *server_go_over(struct server *old, struct server *new)
 {
     if (old->budget->limit == new->budget->limit)

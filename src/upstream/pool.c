@@ -32,8 +32,8 @@ static uint64_t server_rank(const struct server *server, uint64_t now_ms)
     return rank;
 }
 
-/* True if the attempt would rather wait for another server than take this one: there is another that is up or may be dialled. Once is no
- * habit: one that failed a single time may be. */
+/* True if the attempt should rather wait for another server than take this one: there is another that is up or may be dialled. A single
+ * failed dial does not matter. */
 static bool server_is_avoided(const struct server *server, const struct attempt *attempt)
 {
     const struct group *group = server->group;
@@ -50,7 +50,7 @@ static bool server_is_avoided(const struct server *server, const struct attempt 
 
 /* --- which session --- */
 
-/* What the open sessions of one server are to an attempt. */
+/* The fitness of the open sessions of one server for an attempt. */
 struct offer {
     struct session *best[FITNESSES]; /* of each fitness; NULL: none */
     unsigned places[PLACES];
@@ -235,7 +235,7 @@ static uint64_t pool_latest_dial(const struct group *group)
     return latest;
 }
 
-/* What attempts that found no session may wait for. */
+/* Events for which attempts without a session may wait. */
 struct prospect {
     uint64_t retry_at_ms;  /* the first server in back-off may be dialled */
     uint64_t budget_at_ms; /* the first spent budget holds a query again; LOOP_NEVER: none is spent */
@@ -375,7 +375,7 @@ static void server_failed(struct server *server, int reason, const char *what)
         group->last_error = reason;
         group->last_failed = server;
     }
-    news_failed(server, what, reason);
+    event_failed(server, what, reason);
     pool_connect(group);
 }
 

@@ -50,7 +50,7 @@ static void insert_dial(struct dial *dials, unsigned count, struct dial dial)
     dials[count] = dial;
 }
 
-/* Those that are over and those that are not; gives their number. */
+/* Ended and live attempts; returns their number. */
 static unsigned collect_dials(const struct group *group, struct dial out[2 * DIALS_NOTED])
 {
     unsigned count = 0;

@@ -35,9 +35,9 @@ struct rtt {
 void rtt_note(struct rtt *rtt, uint64_t now_ms, uint64_t took_ms);
 /* No response came in that time, another attempt was faster. */
 void rtt_note_overtaken(struct rtt *rtt, uint64_t now_ms, uint64_t waited_ms);
-/* What a response is likely to take, sixteenths of a millisecond; a time counts half after a minute. */
+/* The expected response time in sixteenths of a millisecond; the weight of a measurement halves in a minute. */
 uint32_t rtt_expected(const struct rtt *rtt, uint64_t now_ms);
-/* After so many ms a response is late. */
+/* The time in ms after which a response is late. */
 uint64_t rtt_patience(const struct rtt *rtt);
 /* How long a session may deliver nothing while attempts are outstanding, ms. */
 uint64_t rtt_silence(const struct rtt *rtt);

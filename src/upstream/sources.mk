@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/upstream/ask.c src/upstream/ask_rows.h src/upstream/backoff.c src/upstream/backoff.h \
   src/upstream/budget.c src/upstream/budget.h src/upstream/edns.c src/upstream/edns.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
-  src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/news.c src/upstream/notes.c src/upstream/notes.h \
+  src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/events.c src/upstream/notes.c src/upstream/notes.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
   src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
   src/upstream/transport/session_watch.c src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
@@ -34,13 +34,13 @@ tests_unit_test_rtt_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 # Tests with a fake network instead of net/.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
-check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_news tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_upstream
+check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_events tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_upstream
 tests_unit_test_ask_SOURCES = tests/unit/test_ask.c $(fake_net_sources)
 tests_unit_test_ask_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_fitness_SOURCES = tests/unit/test_fitness.c $(fake_net_sources)
 tests_unit_test_fitness_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
-tests_unit_test_news_SOURCES = tests/unit/test_news.c $(fake_net_sources)
-tests_unit_test_news_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
+tests_unit_test_events_SOURCES = tests/unit/test_events.c $(fake_net_sources)
+tests_unit_test_events_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_upstream_SOURCES = tests/unit/test_upstream.c $(fake_net_sources)
 tests_unit_test_upstream_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(fake_net_sources)

@@ -193,7 +193,7 @@ void upstream_refused(struct server *server)
     if (!budget_halve(server->budget, loop_now(server->group->loop)))
         return;
     counter_add(server->group->counters, COUNTER_upstream_throttled, 1);
-    news_throttled(server);
+    event_throttled(server);
 }
 
 /* --- plans that lookups were begun under --- */
@@ -233,7 +233,7 @@ void group_notice_sleep(struct group *group)
         group_network_changed(group, true);
 }
 
-/* Added by whoever has work for it: pool_connect, session_take, a session that drained, a plan that ended, each tick. */
+/* Added when there is work for it: by pool_connect, session_take, a session that drained, a plan that ended, each tick. */
 static void group_flush(struct loop_flush *hook)
 {
     struct group *group = container_of(hook, struct group, flush);
@@ -255,8 +255,8 @@ static void group_flush(struct loop_flush *hook)
         list_push_back(&group->dirty, link);
 }
 
-/* The next deadline of the sessions of one state, LOOP_NEVER if none has one; *closed when a check closed its session: whoever was
- * told may have changed the list. */
+/* The next deadline of the sessions of one state, LOOP_NEVER if none has one; *closed if a check closed its session: callbacks
+ * may have changed the list then. */
 static uint64_t server_check_once(struct server *server, enum session_state state, uint64_t now_ms, bool *closed)
 {
     struct list *sessions = &server->sessions[state];

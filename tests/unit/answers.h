@@ -16,7 +16,7 @@ struct sample {
     uint16_t ttl_offsets[MESSAGE_MAX_RECORDS];
 };
 
-#define SAMPLE_RECORD 16 /* octets of an A record with a compressed owner */
+#define SAMPLE_RECORD 16 /* bytes of an A record with a compressed owner */
 
 /* The key of name number `number`: "n0000001.example. IN A" for 1. */
 static inline void sample_key(struct sample *sample, unsigned number)

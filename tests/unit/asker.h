@@ -21,15 +21,15 @@ struct asker {
     struct prefix allowed;
     struct addr client;
     bool tcp, no_room;
-    uint16_t flags; /* of the next question */
+    uint16_t flags; /* of the next query */
     uint16_t class;
     bool edns, dnssec_ok;
     uint16_t id;
-    /* What came of it. */
+    /* The outcome. */
     unsigned replies, passed;
     uint8_t answer[MESSAGE_MAX];
     size_t len;
-    ldns_pkt *packet; /* of the answer; NULL: there was none */
+    ldns_pkt *packet; /* of the response; NULL: none */
 };
 
 static inline uint8_t *asker_room(struct query *query, size_t cap)

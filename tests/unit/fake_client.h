@@ -17,7 +17,7 @@ struct client {
     uint16_t id, type;
     bool no_edns, no_rd, no_room;
     struct query *waiting; /* as query_start gave it; NULL again if it is dropped */
-    /* What came back: */
+    /* The response: */
     unsigned replies;
     uint64_t replied_ms;
     uint16_t reply_id, flags, rcode, answers;

@@ -25,7 +25,7 @@ struct fake_frame {
     uint8_t data[];
 };
 
-/* What a new connection to an address comes to, in the turn in which it is begun. */
+/* The outcome of a new connection to an address, in the turn in which it is begun. */
 enum fake_dial { FAKE_ACCEPTS, FAKE_HANGS, FAKE_REFUSES, FAKE_FAILS_AT_ONCE /* stream_connect says no */ };
 
 struct fake_conn {
@@ -48,7 +48,7 @@ struct fake_conn {
 struct fake_net {
     struct loop loop;
     struct list conns;       /* in the order in which they were begun */
-    enum fake_dial dial[16]; /* by the last octet of the address */
+    enum fake_dial dial[16]; /* by the last byte of the address */
     /* The server: called for each frame in a turn after everything was flushed; NULL: frames lie until they are taken. The
      * frame is gone after it. */
     void (*serve)(struct fake_conn *conn, const struct fake_frame *frame);

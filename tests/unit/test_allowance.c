@@ -73,7 +73,7 @@ static void two_sessions_with_as_many_responses_are_the_servers_way(void **state
     assert_true(allowance_note_end(&allowance, 2000, 6, 4, false));
     assert_false(allowance_note_end(&allowance, 3000, 6, 5, false));
     assert_false(allowance_note_end(&allowance, 4000, 6, 0, false));
-    assert_false(allowance_note_end(&allowance, 5000, 6, 0, true)); /* none at all is no number */
+    assert_false(allowance_note_end(&allowance, 5000, 6, 0, true)); /* a session without any response gives no number */
 }
 
 int main(void)

@@ -547,7 +547,7 @@ static void response_that_costs_too_much_is_unusable(void **state)
     for (unsigned i = 0; i < DNAMES; i++) {
         if (i == 0) {
             for (unsigned label = 0; label < LABELS; label++)
-                wire_octets(&wire, "\1x");
+                wire_literal(&wire, "\1x");
             wire_u8(&wire, 0);
         } else {
             wire_pointer(&wire, owner);

@@ -75,7 +75,7 @@ static void an_empty_cache_finds_nothing(void **state)
     cache_prefetch_entry(cache, sample.hash);
 }
 
-static void an_answer_comes_back_octet_for_octet(void **state)
+static void an_answer_comes_back_byte_for_byte(void **state)
 {
     (void)state;
     put(1, 3, 0x0a000001, 300, 5000);
@@ -199,7 +199,7 @@ static void another_question_is_not_answered(void **state)
     assert_other_question();
     sample_key(&sample, 2);
     assert_other_question();
-    sample.key.name[8] = 0; /* the name cut after its first label, the next octets as type and class */
+    sample.key.name[8] = 0; /* the name cut after its first label, the next bytes as type and class */
     sample.key.name_len = 9;
     assert_other_question();
     assert_int_equal(cache_get(cache, &sample.key, 7, 0, CACHE_FRESH, 0, out, sizeof(out), &found), CACHE_HIT);
@@ -608,7 +608,7 @@ static void the_memory_bound_is_kept_and_told(void **state)
 }
 
 /* Everything counted: index, ghosts, what is lost at the ends of the rings. */
-static void a_full_cache_holds_an_a_record_in_110_octets(void **state)
+static void a_full_cache_holds_an_a_record_in_110_bytes(void **state)
 {
     (void)state;
     struct cache_stats stats;
@@ -642,7 +642,7 @@ static void stats_count(void **state)
     assert_int_equal(stats.used, 0);
 }
 
-static size_t mapped_octets(void)
+static size_t mapped_bytes(void)
 {
     unsigned long pages;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -660,7 +660,7 @@ static struct rlimit limit_memory(size_t more)
 
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     now = before;
-    now.rlim_cur = mapped_octets() + more;
+    now.rlim_cur = mapped_bytes() + more;
     assert_int_equal(setrlimit(RLIMIT_AS, &now), 0);
     return before;
 }
@@ -670,7 +670,7 @@ static void memory_that_is_gone_gives_no_cache(void **state)
     (void)state;
     struct cache *none;
     struct rlimit before;
-    size_t mapped = mapped_octets();
+    size_t mapped = mapped_bytes();
 
     mem_fail_at(1);
     assert_null(cache_new(4 * MIB));
@@ -680,7 +680,7 @@ static void memory_that_is_gone_gives_no_cache(void **state)
         none = cache_new(8 * MIB);
         setrlimit(RLIMIT_AS, &before);
         assert_null(none);
-        assert_true(mapped_octets() <= mapped + MIB); /* the first shard was given back */
+        assert_true(mapped_bytes() <= mapped + MIB); /* the first shard was given back */
     }
     cache_free(NULL);
 }
@@ -843,7 +843,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_cache, end_cache)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_cache_finds_nothing),
-        TEST(an_answer_comes_back_octet_for_octet),
+        TEST(an_answer_comes_back_byte_for_byte),
         TEST(what_the_wire_does_not_say_comes_back_too),
         TEST(an_additional_section_is_found_again),
         TEST(an_rcode_is_as_it_was_said),
@@ -873,7 +873,7 @@ int main(void)
         TEST(names_below_a_suffix_are_flushed),
         TEST(a_look_shows_what_expired_and_counts_for_nothing),
         TEST(the_memory_bound_is_kept_and_told),
-        TEST(a_full_cache_holds_an_a_record_in_110_octets),
+        TEST(a_full_cache_holds_an_a_record_in_110_bytes),
         TEST(stats_count),
         TEST(memory_that_is_gone_gives_no_cache),
         TEST(a_hit_is_the_last_put_rightly_aged),

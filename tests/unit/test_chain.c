@@ -402,7 +402,7 @@ static void test_work_is_bounded(void **state)
     assert_true(status == ERROR_MALFORMED || answer.ttl_count == 0);
 }
 
-/* What does not fit after the order was changed is malformed, and the response is as before. */
+/* A response that does not fit after the order was changed is malformed, and is not changed. */
 static void test_too_long_to_write_anew(void **state)
 {
     (void)state;

@@ -413,7 +413,7 @@ static void the_hit_ratio_stays(void **state)
     assert_true(fabs(with - without) < 0.01);
 }
 
-/* What does not fit pushes out what is older, as it did when it was put; the bound of memory holds. */
+/* Entries that do not fit evict older ones, as when they were put first; the bound of memory holds. */
 static void a_smaller_cache_takes_what_fits(void **state)
 {
     struct cache_stats stats;

@@ -221,7 +221,7 @@ static void many_descriptors_come_in_several_messages(void **state)
     close(ends[1]);
 }
 
-/* What the kernel takes, 253, is more than there is room for. */
+/* The kernel passes up to 253 descriptors, more than the caller has room for. */
 static void more_than_fit_are_refused_and_closed(void **state)
 {
     (void)state;

@@ -188,7 +188,7 @@ static void change_while_told_is_told_again(void **state)
     assert_int_equal(watch->told, 2);
 }
 
-static void full_buffer_is_news_and_the_watch_goes_on(void **state)
+static void full_buffer_is_an_event_and_the_watch_continues(void **state)
 {
     struct watch *watch = *state;
     struct pollfd ready = {.fd = watch->link.fd, .events = POLLIN};
@@ -510,7 +510,7 @@ int main(void)
         WATCHING(every_kind_of_change_is_told),
         WATCHING(storm_does_not_wake_the_loop_while_it_settles),
         WATCHING(change_while_told_is_told_again),
-        WATCHING(full_buffer_is_news_and_the_watch_goes_on),
+        WATCHING(full_buffer_is_an_event_and_the_watch_continues),
         WATCHING(nothing_is_told_once_closed),
         WATCHING(callback_may_close),
         IN_WORLD(way_ends_with_its_local_address),

@@ -11,7 +11,7 @@
 
 #define CLIENTS 5000
 static struct client clients[CLIENTS];
-/* What the server does with each question; frames by connection are answered after `delay_ms` in real tests of delay. */
+/* The behaviour of the server for each query. */
 static struct fake_answer served;
 
 static int setup(void **state)
@@ -36,7 +36,7 @@ static void serve(struct fake_conn *conn, const struct fake_frame *frame)
     fake_reply(conn, frame, &served);
 }
 
-static unsigned last_octet(const struct fake_conn *conn)
+static unsigned last_byte(const struct fake_conn *conn)
 {
     return ntohl(conn->to.in.sin_addr.s_addr) & 0xff;
 }
@@ -193,7 +193,7 @@ static void silence_on_a_healthy_session_is_no_network_error(void **state)
 
 /* --- a second question --- */
 
-static void late_question_is_asked_once_more_on_another_session(void **state)
+static void late_query_is_hedged_on_another_session(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -212,7 +212,7 @@ static void late_question_is_asked_once_more_on_another_session(void **state)
     assert_int_equal(clients[0].rcode, RCODE_NOERROR);
 }
 
-static void second_questions_have_a_budget(void **state)
+static void hedges_have_a_budget(void **state)
 {
     (void)state;
     resolver_begin(1, 2);
@@ -232,7 +232,7 @@ static void serve_lossy(struct fake_conn *conn, const struct fake_frame *frame)
         fake_reply(conn, frame, NULL);
 }
 
-static void question_denied_a_second_try_gets_it_when_there_is_budget_again(void **state)
+static void retry_waits_for_the_budget(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -250,8 +250,8 @@ static void question_denied_a_second_try_gets_it_when_there_is_budget_again(void
     assert_int_equal(written(), 226 + 26);
 }
 
-/* Everybody who asked was told SERVFAIL; who asks then need not wait for answers that will never come. */
-static void question_asked_again_after_its_waiters_gave_up_is_answered(void **state)
+/* All waiting clients got SERVFAIL; a later client need not wait for responses that will never come. */
+static void query_after_the_waiters_of_its_lookup_gave_up_is_answered(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -319,13 +319,13 @@ static void server_that_answers_nothing_gets_few_second_questions(void **state)
     assert_in_range(written(), 101, 100 + 4 * PROBES);
 }
 
-/* Many at once, second questions among them; what is asked later is answered. */
-static void lost_questions_are_asked_again_whatever_the_budget(void **state)
+/* Many queries and hedges are lost at once; later queries are answered. */
+static void lost_queries_are_retried_whatever_the_budget(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
     fake.serve = serve_lossy;
-    for (unsigned i = 0; i < 20; i++) { /* the server's times are known */
+    for (unsigned i = 0; i < 20; i++) { /* so that response times are known */
         ask_nth(i);
         fake_pass(10);
     }
@@ -347,14 +347,14 @@ static void lost_questions_are_asked_again_whatever_the_budget(void **state)
     for (unsigned i = 100; i < 300; i++)
         late += clients[i].replies == 0;
     assert_in_range(probes, 1, 4 * PROBES);
-    assert_in_range(late, 0, probes); /* whose second question was lost as well: they are asked a third time */
+    assert_in_range(late, 0, probes); /* their hedges were lost, too: they get a third attempt */
     fake_pass(3000);
     for (unsigned i = 100; i < 300; i++)
         assert_int_equal(clients[i].rcode + clients[i].replies, 1);
     assert_in_range(written(), 0, before + 40 + 2 * 200 + 2 * probes);
 }
 
-static void silent_session_is_replaced_and_its_questions_are_answered(void **state)
+static void silent_session_is_replaced_and_its_queries_are_answered(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -398,7 +398,7 @@ static void slow_name_costs_no_session(void **state)
     (void)state;
     resolver_begin(1, 1);
     fake.serve = serve;
-    for (unsigned i = 0; i < 20; i++) { /* the server's times are known */
+    for (unsigned i = 0; i < 20; i++) { /* so that response times are known */
         ask_nth(i);
         fake_pass(100);
     }
@@ -442,7 +442,7 @@ static void slow_name_alone_costs_no_session(void **state)
 
 /* --- sessions that die --- */
 
-static void questions_of_a_dead_session_are_sent_again_at_once(void **state)
+static void queries_of_a_lost_session_are_retried_at_once(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -524,7 +524,7 @@ static void question_that_kills_its_sessions_is_given_up_and_harms_no_other(void
 }
 
 /* Not the question's fault: the server ends every session, again and again. */
-static void question_that_dies_alone_when_others_die_too_is_asked_again(void **state)
+static void isolated_query_is_retried_if_other_sessions_are_lost_too(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -639,12 +639,12 @@ static void bare_header_asks_without_edns_too(void **state)
 /* Entry 1 has the addresses .1 and .2 and says what the test says; entry 2 has .3 and .4 and works. */
 static void serve_by_entry(struct fake_conn *conn, const struct fake_frame *frame)
 {
-    fake_reply(conn, frame, last_octet(conn) <= 2 ? &served : NULL);
+    fake_reply(conn, frame, last_byte(conn) <= 2 ? &served : NULL);
 }
 
-static void serve_by_octet(struct fake_conn *conn, const struct fake_frame *frame)
+static void serve_by_byte(struct fake_conn *conn, const struct fake_frame *frame)
 {
-    fake_reply(conn, frame, last_octet(conn) == 1 ? &served : NULL);
+    fake_reply(conn, frame, last_byte(conn) == 1 ? &served : NULL);
 }
 
 static void failure_is_asked_of_another_entry(void **state)
@@ -656,8 +656,8 @@ static void failure_is_asked_of_another_entry(void **state)
     client_ask(&clients[0], "a.test");
     fake_turn();
     assert_int_equal(written(), 2);
-    assert_int_equal(last_octet(fake_conn(0)), 1);
-    assert_int_equal(last_octet(fake_conn(1)), 3);
+    assert_int_equal(last_byte(fake_conn(0)), 1);
+    assert_int_equal(last_byte(fake_conn(1)), 3);
     assert_int_equal(clients[0].rcode + clients[0].replies, 1);
 }
 
@@ -674,20 +674,20 @@ static void server_whose_failures_others_can_answer_is_asked_last(void **state)
     }
     assert_int_equal(written(), 100 + DEPRIORITIZED_AFTER);
     fake_pass(DEPRIORITIZED_FIRST + 1);
-    ask_nth(100); /* goes to it again */
+    ask_nth(100); /* goes to the first server again */
     fake_turn();
     assert_int_equal(fake_conn(0)->written, DEPRIORITIZED_AFTER + 1);
     fake_pass(DEPRIORITIZED_FIRST + 1);
-    ask_nth(101); /* shunned for longer this time */
+    ask_nth(101); /* deprioritized for longer this time */
     fake_turn();
     assert_int_equal(fake_conn(0)->written, DEPRIORITIZED_AFTER + 1);
 }
 
-static void server_that_fails_now_and_then_is_not_shunned(void **state)
+static void server_that_fails_now_and_then_is_not_deprioritized(void **state)
 {
     (void)state;
     resolver_begin(2, 1);
-    fake.serve = serve_by_octet;
+    fake.serve = serve_by_byte;
     for (unsigned i = 0; i < 100; i++) {
         served.rcode = i % 10 ? RCODE_NOERROR : RCODE_SERVFAIL;
         ask_nth(i);
@@ -731,7 +731,7 @@ static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void
         begin_with_servers_that_understand_edns(2, 1);
         served.rcode = RCODE_SERVFAIL;
         if (useful) {
-            fake.serve = serve_by_octet;
+            fake.serve = serve_by_byte;
             ask_nth(1);
             fake_turn();
             assert_int_equal(clients[1].rcode + clients[1].replies, 1);
@@ -745,11 +745,11 @@ static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void
         fake_turn();
         assert_int_equal(fake_conn(1)->written, 1 + useful);
         fake_kill(fake_conn(1), -ECONNRESET);
-        fake.serve = serve_by_octet;
+        fake.serve = serve_by_byte;
         fake_pass(100);
         assert_int_equal(clients[0].rcode + clients[0].replies, 1);
         assert_int_equal(fake_conn(0)->written, 1 + useful);
-        assert_int_equal(last_octet(fake_conn(2)), 2);
+        assert_int_equal(last_byte(fake_conn(2)), 2);
     }
 }
 
@@ -1138,11 +1138,11 @@ int main(void)
         TEST(silent_session_is_replaced_and_its_questions_are_answered),
         TEST(slow_name_costs_no_session),
         TEST(slow_name_alone_costs_no_session),
-        TEST(questions_of_a_dead_session_are_sent_again_at_once),
+        TEST(queries_of_a_lost_session_are_retried_at_once),
         TEST(broken_frame_loses_no_question),
         TEST(server_that_closes_after_each_answer_answers_all),
         TEST(question_that_kills_its_sessions_is_given_up_and_harms_no_other),
-        TEST(question_that_dies_alone_when_others_die_too_is_asked_again),
+        TEST(isolated_query_is_retried_if_other_sessions_are_lost_too),
         TEST(question_that_kills_its_sessions_is_asked_three_times),
         TEST(malformed_answer_is_asked_for_once_more),
         TEST(truncated_answer_is_never_given),
@@ -1150,7 +1150,7 @@ int main(void)
         TEST(bare_header_asks_without_edns_too),
         TEST(failure_is_asked_of_another_entry),
         TEST(server_whose_failures_others_can_answer_is_asked_last),
-        TEST(server_that_fails_now_and_then_is_not_shunned),
+        TEST(server_that_fails_now_and_then_is_not_deprioritized),
         TEST(failure_is_not_asked_of_another_address_of_the_entry),
         TEST(failure_is_the_answer_when_the_other_entry_is_down),
         TEST(failed_server_is_not_asked_again_when_the_other_loses_a_session),

@@ -53,7 +53,7 @@ struct flusher {
     struct loop *loop;
     char name;
     char **log_end; /* all write into one log */
-    unsigned again; /* so many times it adds itself */
+    unsigned again; /* number of times that it adds itself */
     struct flusher *remove, *add;
 };
 
@@ -488,8 +488,8 @@ static void test_ticks_do_not_run_for_a_timeout(void **state)
     timeouts_fini(&timeouts);
 }
 
-/* What was waited for is over: the timer is for what is left, be that later or nothing. */
-static void test_a_loop_at_rest_is_armed_for_what_is_left(void **state)
+/* A deadline was cancelled: the timer is armed for the next one, or not at all. */
+static void test_a_loop_at_rest_is_armed_for_the_remaining_deadlines(void **state)
 {
     struct loop *loop = *state;
     struct ticker ticker = {.hook.tick = ticker_tick, .next = START_MS + 5000};
@@ -758,7 +758,7 @@ int main(void)
         IN_LOOP(test_ticks_run_when_asked_for_and_at_the_deadline_they_gave),
         IN_LOOP(test_a_later_wake_does_not_put_off_an_earlier_one),
         IN_LOOP(test_ticks_do_not_run_for_a_timeout),
-        IN_LOOP(test_a_loop_at_rest_is_armed_for_what_is_left),
+        IN_LOOP(test_a_loop_at_rest_is_armed_for_the_remaining_deadlines),
         IN_LOOP(test_deadlines_are_asked_for_anew_once_a_step),
         IN_LOOP(test_what_the_flush_asks_for_counts_at_rest),
         IN_LOOP(test_a_tick_may_remove_itself_and_the_next),

@@ -68,7 +68,7 @@ static void turn(struct office *office)
     uv_run(&office->loop.uv, UV_RUN_NOWAIT);
 }
 
-static void test_letters_are_opened_in_the_order_of_posting(void **state)
+static void test_items_are_opened_in_the_order_of_posting(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
@@ -82,7 +82,7 @@ static void test_letters_are_opened_in_the_order_of_posting(void **state)
     assert_string_equal(office->opened, "bac");
 }
 
-static void test_a_letter_posted_by_a_letter_waits_for_the_next_turn(void **state)
+static void test_an_item_posted_by_an_item_waits_for_the_next_turn(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
@@ -95,7 +95,7 @@ static void test_a_letter_posted_by_a_letter_waits_for_the_next_turn(void **stat
     assert_string_equal(office->opened, "abc");
 }
 
-static void test_a_letter_may_be_posted_again_once_opened(void **state)
+static void test_an_item_may_be_posted_again_once_opened(void **state)
 {
     struct office *office = *state;
     struct note a = note('a');
@@ -117,7 +117,7 @@ static void test_closing_opens_what_is_inside(void **state)
     assert_string_equal(office->opened, "abc");
 }
 
-static void test_a_letter_that_closes_the_mailbox_loses_none_behind_it(void **state)
+static void test_an_item_that_closes_the_mailbox_loses_none_behind_it(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
@@ -130,7 +130,7 @@ static void test_a_letter_that_closes_the_mailbox_loses_none_behind_it(void **st
     assert_string_equal(office->opened, "abc");
 }
 
-static void test_closing_twice_by_letters_is_closing_once(void **state)
+static void test_closing_twice_by_items_is_closing_once(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b');
@@ -141,7 +141,7 @@ static void test_closing_twice_by_letters_is_closing_once(void **state)
     assert_string_equal(office->opened, "ab");
 }
 
-static void test_a_letter_posted_while_closing_is_opened(void **state)
+static void test_an_item_posted_while_closing_is_opened(void **state)
 {
     struct office *office = *state;
     struct note a = note('a');
@@ -230,7 +230,7 @@ static void join_posters(struct reader *reader)
         pthread_join(reader->posters[i].thread, NULL);
 }
 
-static void test_letters_of_many_threads_are_opened_once_each_in_order(void **state)
+static void test_items_of_many_threads_are_opened_once_each_in_order(void **state)
 {
     static struct reader reader;
     (void)state;
@@ -241,7 +241,7 @@ static void test_letters_of_many_threads_are_opened_once_each_in_order(void **st
     reader_check(&reader);
 }
 
-static void test_closing_under_fire_loses_no_letter(void **state)
+static void test_closing_under_load_loses_no_item(void **state)
 {
     static struct reader reader;
     (void)state;
@@ -256,16 +256,16 @@ static void test_closing_under_fire_loses_no_letter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_OFFICE(test_letters_are_opened_in_the_order_of_posting),
-        IN_OFFICE(test_a_letter_posted_by_a_letter_waits_for_the_next_turn),
-        IN_OFFICE(test_a_letter_may_be_posted_again_once_opened),
+        IN_OFFICE(test_items_are_opened_in_the_order_of_posting),
+        IN_OFFICE(test_an_item_posted_by_an_item_waits_for_the_next_turn),
+        IN_OFFICE(test_an_item_may_be_posted_again_once_opened),
         IN_OFFICE(test_closing_opens_what_is_inside),
-        IN_OFFICE(test_a_letter_that_closes_the_mailbox_loses_none_behind_it),
-        IN_OFFICE(test_closing_twice_by_letters_is_closing_once),
-        IN_OFFICE(test_a_letter_posted_while_closing_is_opened),
+        IN_OFFICE(test_an_item_that_closes_the_mailbox_loses_none_behind_it),
+        IN_OFFICE(test_closing_twice_by_items_is_closing_once),
+        IN_OFFICE(test_an_item_posted_while_closing_is_opened),
         IN_OFFICE(test_an_empty_mailbox_lets_the_loop_sleep),
-        cmocka_unit_test(test_letters_of_many_threads_are_opened_once_each_in_order),
-        cmocka_unit_test(test_closing_under_fire_loses_no_letter),
+        cmocka_unit_test(test_items_of_many_threads_are_opened_once_each_in_order),
+        cmocka_unit_test(test_closing_under_load_loses_no_item),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,12 +119,12 @@ static void test_pointers_behind_the_opt_are_moved(void **state)
     size_t opt = wire.len;
     wire_opt(&wire, 512, 0, "\0\14\0\1\0", 5);
     size_t opt_len = wire.len - opt, first = wire.len;
-    wire_octets(&wire, "\2ns\300\020"); /* ns.example.com */
+    wire_literal(&wire, "\2ns\300\020"); /* ns.example.com */
     wire_fixed(&wire, 5, 77, 7);
     size_t data = wire.len;
-    wire_octets(&wire, "\4else");
+    wire_literal(&wire, "\4else");
     wire_pointer(&wire, first);
-    wire_octets(&wire, "\1x");
+    wire_literal(&wire, "\1x");
     wire_pointer(&wire, data);
     wire_fixed(&wire, 15, 0xC0C0C0C0, 4); /* no pointers, though they look like some */
     wire_u16(&wire, 10);
@@ -167,7 +167,7 @@ static void test_names_across_the_opt_end_the_message(void **state)
     wire_record(&wire, 65280, 1, "\14", 1);
     size_t label = wire.len - 1, opt = wire.len;
     wire_opt(&wire, 512, 0, "", 0);
-    wire_octets(&wire, "\1x\0");
+    wire_literal(&wire, "\1x\0");
     wire.data[label] = (uint8_t)(wire.len - 2 - label);
     wire_fixed(&wire, 5, 1, 2);
     wire_pointer(&wire, label);
@@ -291,7 +291,7 @@ static void test_opt_with_an_owner_is_malformed(void **state)
     assert_malformed();
 }
 
-/* What its fixed part says counts all the same. */
+/* The fixed part of the OPT is used all the same. */
 static void test_broken_options_end_the_message(void **state)
 {
     (void)state;
@@ -465,19 +465,19 @@ static void test_pointers_lead_to_names_strictly_backwards(void **state)
     assert_verdict_with_pointer(28, true);
     assert_verdict_with_pointer(0, false); /* the header */
     assert_verdict_with_pointer(11, false);
-    assert_verdict_with_pointer(13, false); /* 'w' is no length */
+    assert_verdict_with_pointer(13, false); /* 'w' is not a length */
     assert_verdict_with_pointer(33, false); /* itself */
     assert_verdict_with_pointer(34, false);
     assert_verdict_with_pointer(35, false); /* forwards */
     assert_verdict_with_pointer(0x3FFF, false);
-    assert_verdict_with_pointer(29, true); /* the first octet of the type is a root, too */
+    assert_verdict_with_pointer(29, true); /* the first byte of the type is a root, too */
 }
 
-/* What ages must not change a name. */
+/* Ageing must not change a name. */
 static void test_names_that_read_a_ttl_are_malformed(void **state)
 {
     static const struct {
-        uint8_t class_octet, ttl_octet; /* at 38 and 39, where a TTL begins */
+        uint8_t class_byte, ttl_byte; /* at 38 and 39, where a TTL begins */
         size_t target;
     } cases[] = {
         {1, 0, 39},     {1, 0, 40}, {1, 0, 41}, {1, 0, 42}, /* a root in it */
@@ -488,8 +488,8 @@ static void test_names_that_read_a_ttl_are_malformed(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         begin(2, 0, 0);
         wire_record(&wire, 1, 0, "\0\0\0\0", 4);
-        wire.data[38] = cases[i].class_octet;
-        wire.data[39] = cases[i].ttl_octet;
+        wire.data[38] = cases[i].class_byte;
+        wire.data[39] = cases[i].ttl_byte;
         wire_pointer(&wire, cases[i].target);
         wire_fixed(&wire, 1, 60, 4);
         wire_u32(&wire, 0);
@@ -501,7 +501,7 @@ static void test_pointers_in_a_circle_are_malformed(void **state)
 {
     (void)state;
     begin(2, 0, 0);
-    wire_octets(&wire, "\1a");
+    wire_literal(&wire, "\1a");
     wire_pointer(&wire, 33); /* the label before it */
     wire_fixed(&wire, 1, 60, 4);
     wire_u32(&wire, 0);
@@ -530,16 +530,16 @@ static void test_reserved_label_types_are_malformed(void **state)
     }
 }
 
-static void test_names_have_255_octets_at_most_compressed_or_not(void **state)
+static void test_names_have_255_bytes_at_most_compressed_or_not(void **state)
 {
     (void)state;
     for (size_t label = 60; label <= 63; label++) { /* 3 labels of 63, one more, and "com" */
         begin(1, 0, 0);
         for (size_t i = 0; i < 4; i++) {
-            size_t octets = i < 3 ? 63 : label - 4;
-            wire_u8(&wire, (unsigned)octets);
-            memset(wire.data + wire.len, 'x', octets);
-            wire.len += octets;
+            size_t bytes = i < 3 ? 63 : label - 4;
+            wire_u8(&wire, (unsigned)bytes);
+            memset(wire.data + wire.len, 'x', bytes);
+            wire.len += bytes;
         }
         wire_pointer(&wire, 24);
         wire_fixed(&wire, 1, 60, 4);
@@ -554,7 +554,7 @@ static void test_names_have_255_octets_at_most_compressed_or_not(void **state)
 static void test_names_reached_by_pointer_are_measured_as_a_whole(void **state)
 {
     (void)state;
-    for (unsigned labels = 9; labels <= 10; labels++) { /* 17 octets, and 24 by each label of 23: 233, 257 */
+    for (unsigned labels = 9; labels <= 10; labels++) { /* 17 bytes, and 24 by each label of 23: 233, 257 */
         begin(labels, 0, 0);
         size_t target = MESSAGE_HEADER;
         for (unsigned i = 0; i < labels; i++) {
@@ -595,12 +595,12 @@ static void test_long_chains_of_pointers_are_malformed(void **state)
     }
 }
 
-/* What is remembered of a long chain is right for each of its links. */
+/* The remembered lengths of a long chain are right for each of its links. */
 static void test_short_ends_of_a_long_chain_may_be_pointed_at(void **state)
 {
     (void)state;
     begin(2 + 100, 0, 0);
-    wire_octets(&wire, AT_QUESTION);
+    wire_literal(&wire, AT_QUESTION);
     wire_fixed(&wire, 65280, 1, 200 * 2);
     size_t target = wire.len, link = MESSAGE_HEADER;
     for (unsigned i = 0; i < 200; i++) {
@@ -732,7 +732,7 @@ int main(void)
         cmocka_unit_test(test_names_that_read_a_ttl_are_malformed),
         cmocka_unit_test(test_pointers_in_a_circle_are_malformed),
         cmocka_unit_test(test_reserved_label_types_are_malformed),
-        cmocka_unit_test(test_names_have_255_octets_at_most_compressed_or_not),
+        cmocka_unit_test(test_names_have_255_bytes_at_most_compressed_or_not),
         cmocka_unit_test(test_names_reached_by_pointer_are_measured_as_a_whole),
         cmocka_unit_test(test_long_chains_of_pointers_are_malformed),
         cmocka_unit_test(test_short_ends_of_a_long_chain_may_be_pointed_at),

@@ -253,14 +253,14 @@ static void test_compressed_question_name_is_formerr(void **state)
 {
     (void)state;
     wire_header(&wire, QUERY_FLAGS, 1, 0, 0, 0);
-    wire_octets(&wire, "\1a\300\014\0\1\0\1");
+    wire_literal(&wire, "\1a\300\014\0\1\0\1");
     assert_formerr_without_edns(false);
     wire_header(&wire, QUERY_FLAGS, 1, 0, 0, 0);
-    wire_octets(&wire, "\300\004\0\1\0\1");
+    wire_literal(&wire, "\300\004\0\1\0\1");
     assert_formerr_without_edns(false);
 }
 
-static void test_question_name_may_have_255_octets_and_not_256(void **state)
+static void test_question_name_may_have_255_bytes_and_not_256(void **state)
 {
     char name[300];
     (void)state;
@@ -399,7 +399,7 @@ static void test_other_additional_records_are_walked(void **state)
     wire_opt(&wire, 1232, DO, "", 0);
     wire_name(&wire, "else");
     wire_fixed(&wire, 5, 1, 2);
-    wire_octets(&wire, AT_QUESTION);
+    wire_literal(&wire, AT_QUESTION);
     assert_int_equal(parse(), REQUEST_OK);
     assert_true(request.edns && request.dnssec_ok);
     begin(QUERY_FLAGS, 1);

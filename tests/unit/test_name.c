@@ -13,7 +13,7 @@
 
 #define BYTES(literal) ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
 
-/* Labels of `label` octets each, `count` of them, then the root. */
+/* Labels of `label` bytes each, `count` of them, then the root. */
 static size_t make_name(uint8_t *out, size_t count, size_t label)
 {
     size_t at = 0;
@@ -44,7 +44,7 @@ static void test_len_refuses_what_is_no_name(void **state)
     assert_int_equal(name_len(BYTES("\300\014")), 0);
 }
 
-static void test_len_allows_255_octets_and_not_256(void **state)
+static void test_len_allows_255_bytes_and_not_256(void **state)
 {
     uint8_t name[300];
     (void)state;
@@ -109,7 +109,7 @@ static void test_labels_leave_the_root_out(void **state)
     assert_int_equal(name_labels(BYTES("\3www\2de\0").data), 2);
 }
 
-static void test_text_escapes_special_octets(void **state)
+static void test_text_escapes_special_bytes(void **state)
 {
     char text[NAME_MAX_TEXT];
     (void)state;
@@ -139,8 +139,8 @@ static void test_from_text_reads_what_text_wrote(void **state)
     uint8_t name[NAME_MAX_WIRE], again[NAME_MAX_WIRE];
     char text[NAME_MAX_TEXT];
     (void)state;
-    for (int octet = 0; octet < 256; octet++) {
-        uint8_t wire[] = {2, (uint8_t)octet, 'x', 1, (uint8_t)octet, 0};
+    for (int byte = 0; byte < 256; byte++) {
+        uint8_t wire[] = {2, (uint8_t)byte, 'x', 1, (uint8_t)byte, 0};
         assert_int_equal(name_from_text(again, name_text(wire, text)), sizeof(wire));
         name_lower(name, wire, sizeof(wire));
         assert_memory_equal(again, name, sizeof(wire));
@@ -179,7 +179,7 @@ static void test_from_text_keeps_the_limits_of_labels_and_names(void **state)
     assert_int_equal(name_from_text(name, text), 65);
     snprintf(text, sizeof(text), "%.*s", 64, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     assert_int_equal(name_from_text(name, text), -EINVAL);
-    for (size_t label = 60; label <= 63; label++) { /* behind 192 octets of labels */
+    for (size_t label = 60; label <= 63; label++) { /* behind 192 bytes of labels */
         size_t at = 0;
         for (int i = 0; i < 3; i++) {
             memset(text + at, 'a', 63);
@@ -193,7 +193,7 @@ static void test_from_text_keeps_the_limits_of_labels_and_names(void **state)
     memset(text, 'a', sizeof(text));
     for (size_t i = 1; i < 254; i += 2)
         text[i] = '.';
-    text[254] = '\0'; /* 127 labels: 255 octets */
+    text[254] = '\0'; /* 127 labels: 255 bytes */
     assert_int_equal(name_from_text(name, text), 255);
     memcpy(text + 254, "a", 2);
     assert_int_equal(name_from_text(name, text), -EINVAL);
@@ -204,13 +204,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_len_counts_the_root),
         cmocka_unit_test(test_len_refuses_what_is_no_name),
-        cmocka_unit_test(test_len_allows_255_octets_and_not_256),
+        cmocka_unit_test(test_len_allows_255_bytes_and_not_256),
         cmocka_unit_test(test_lower_changes_ascii_letters_only),
         cmocka_unit_test(test_lower_handles_every_length_and_stays_inside),
         cmocka_unit_test(test_equal_ignores_letter_case),
         cmocka_unit_test(test_under_looks_at_whole_labels),
         cmocka_unit_test(test_labels_leave_the_root_out),
-        cmocka_unit_test(test_text_escapes_special_octets),
+        cmocka_unit_test(test_text_escapes_special_bytes),
         cmocka_unit_test(test_text_of_the_longest_name_fits),
         cmocka_unit_test(test_from_text_reads_what_text_wrote),
         cmocka_unit_test(test_from_text_takes_or_leaves_the_last_dot),

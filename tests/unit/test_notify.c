@@ -188,10 +188,10 @@ static size_t take(int manager, char text[128], int fds[256])
     assert_true(len > 0 && !(message.msg_flags & MSG_CTRUNC));
     text[len] = '\0';
     const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    size_t octets = head ? head->cmsg_len - CMSG_LEN(0) : 0;
+    size_t bytes = head ? head->cmsg_len - CMSG_LEN(0) : 0;
     if (head)
-        memcpy(fds, CMSG_DATA(head), octets);
-    return octets / sizeof(int);
+        memcpy(fds, CMSG_DATA(head), bytes);
+    return bytes / sizeof(int);
 }
 
 static int manager_of_ours(void)

@@ -137,7 +137,7 @@ static void another_address_source_or_trust_is_another_server(void **state)
     begin(1);
 }
 
-static void waiting_questions_go_to_the_new_servers(void **state)
+static void waiting_attempts_go_to_the_new_servers(void **state)
 {
     (void)state;
     begin(1);
@@ -234,7 +234,7 @@ static void a_session_that_was_left_may_die(void **state)
     fake_turn();
     fake_kill(fake_conn(0), -ECONNRESET);
     fake_turn();
-    assert_int_equal(asked[0].status, -ECONNRESET); /* its lookup asks again */
+    assert_int_equal(asked[0].status, -ECONNRESET); /* its lookup retries */
     assert_int_equal(first->refs, 1);
     ask(0, "a.test");
     fake_turn();
@@ -264,7 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_same_server_keeps_its_session),
         TEST(another_address_source_or_trust_is_another_server),
-        TEST(waiting_questions_go_to_the_new_servers),
+        TEST(waiting_attempts_go_to_the_new_servers),
         TEST(what_a_lookup_remembers_stays),
         TEST(a_failure_of_a_server_that_left_is_forgotten),
         TEST(a_dial_of_a_server_that_is_gone_has_its_time_and_no_name),

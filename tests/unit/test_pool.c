@@ -50,7 +50,7 @@ static void cancel_all(void)
         attempt_cancel(&asked[i].attempt);
 }
 
-static unsigned last_octet(const struct fake_conn *conn)
+static unsigned last_byte(const struct fake_conn *conn)
 {
     return ntohl(conn->to.in.sin_addr.s_addr) & 0xff;
 }
@@ -92,7 +92,7 @@ static void next_server_is_tried_beside_a_hanging_one(void **state)
     ask(&asked[0], "a.test");
     fake_pass(DIAL_STAGGER - 1);
     assert_int_equal(fake_dials(), 1);
-    assert_int_equal(last_octet(fake_conn(0)), 1);
+    assert_int_equal(last_byte(fake_conn(0)), 1);
     fake_pass(1);
     assert_int_equal(fake_dials(), 2);
     assert_int_equal(asked[0].answered, 1);
@@ -323,7 +323,7 @@ static void backup_is_not_asked_while_a_primary_works(void **state)
         assert_int_equal(asked[i].answered, 1);
     }
     assert_int_equal(fake_dials(), 1);
-    assert_int_equal(last_octet(fake_conn(0)), 2);
+    assert_int_equal(last_byte(fake_conn(0)), 2);
 }
 
 static void backup_is_asked_when_no_primary_can_be(void **state)
@@ -356,7 +356,7 @@ static void primary_is_used_again_when_it_is_back(void **state)
         fake_pass(100);
         assert_int_equal(asked[i].answered, 1);
     }
-    assert_int_equal(last_octet(fake_conn(fake_dials() - 1)), 1);
+    assert_int_equal(last_byte(fake_conn(fake_dials() - 1)), 1);
     assert_true(fake_conn(fake_dials() - 1)->written > 5);
 }
 
@@ -418,9 +418,9 @@ static void surplus_sessions_grow_idle(void **state)
     assert_non_null(fake_conn(1)->stream); /* the newest is the one in use */
 }
 
-/* --- questions that sessions die of --- */
+/* --- queries that end their sessions --- */
 
-static void question_sent_alone_shares_its_session_with_none(void **state)
+static void isolated_attempt_shares_its_session_with_none(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -477,7 +477,7 @@ static void fresh_session_is_for_the_one_who_waited(void **state)
     cancel_all();
 }
 
-static void questions_to_be_alone_leave_a_place_for_others(void **state)
+static void isolated_attempts_leave_a_session_for_others(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -524,7 +524,7 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
     fake.serve = close_after_answer;
     for (unsigned i = 0; i < 100; i++) {
         asked[i].insists = true;
-        asked[i].attempt.isolated = true; /* as lookups ask after two deaths */
+        asked[i].attempt.isolated = true; /* as after two session losses */
         fake_ask(group, &asked[i], "a.test");
     }
     fake_pass(1000);
@@ -550,25 +550,25 @@ static void isolated_attempts_are_counted(void **state)
     assert_int_equal(group->isolated, 0);
 }
 
-static unsigned deaths; /* attempts told of the end of their session */
+static unsigned answered_by_all; /* responses on all sessions */
 
-/* Each session is closed after its fifth answer, whatever else is on it. */
+/* Each session is closed after its fifth response, with its outstanding queries. */
 static void close_after_five(struct fake_conn *conn, const struct fake_frame *frame)
 {
     if (!conn->stream || conn->stream->state != STREAM_OPEN)
         return;
     fake_reply(conn, frame, NULL);
-    if (fake_conn(fake_dials() - 1) == conn && ++deaths % 5 == 0)
+    if (fake_conn(fake_dials() - 1) == conn && ++answered_by_all % 5 == 0)
         fake_kill(conn, ERROR_CLOSED);
 }
 
-/* Those on the first session are lost and sent again; from then on a session gets no more than it outlives. */
-static void server_that_closes_after_a_few_answers_is_given_no_more(void **state)
+/* Queries on the first session are lost and sent again; then sessions get no more queries than they answer. */
+static void server_that_closes_after_a_few_responses_gets_no_more(void **state)
 {
     (void)state;
     begin(1, 1);
     config->tls.sessions = 1;
-    deaths = 0;
+    answered_by_all = 0;
     fake.serve = close_after_five;
     for (unsigned i = 0; i < 100; i++) {
         asked[i].insists = true;
@@ -584,7 +584,7 @@ static void server_that_closes_after_a_few_answers_is_given_no_more(void **state
     assert_in_range(told, 1, 95 + 12 + 12);
 }
 
-/* What a session outlived once is no bound for ever. */
+/* The allowance is not a limit for ever. */
 static void allowance_grows_with_what_sessions_outlive(void **state)
 {
     (void)state;
@@ -731,8 +731,8 @@ static void silent_sessions_do_not_pile_up(void **state)
     cancel_all();
 }
 
-/* Both sessions are deaf: the second question goes where there is a sign of life. */
-static void second_question_goes_past_sessions_that_are_late(void **state)
+/* Both sessions are deaf: the hedge goes to a session on which responses arrive. */
+static void hedge_avoids_late_sessions(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -860,13 +860,13 @@ int main(void)
         TEST(second_session_comes_above_the_busy_mark_only),
         TEST(sessions_of_a_server_are_limited),
         TEST(surplus_sessions_grow_idle),
-        TEST(question_sent_alone_shares_its_session_with_none),
+        TEST(isolated_attempt_shares_its_session_with_none),
         TEST(question_to_be_alone_is_not_starved),
         TEST(fresh_session_is_for_the_one_who_waited),
-        TEST(questions_to_be_alone_leave_a_place_for_others),
+        TEST(isolated_attempts_leave_a_session_for_others),
         TEST(tombstones_do_not_keep_a_question_from_being_alone),
         TEST(isolated_attempts_are_counted),
-        TEST(server_that_closes_after_a_few_answers_is_given_no_more),
+        TEST(server_that_closes_after_a_few_responses_gets_no_more),
         TEST(allowance_grows_with_what_sessions_outlive),
         TEST(session_that_ends_unanswered_is_a_failure_of_its_server),
         TEST(server_that_closes_after_each_answer_answers_all),
@@ -876,7 +876,7 @@ int main(void)
         TEST(avoided_server_is_used_if_there_is_no_other),
         TEST(silent_sessions_do_not_keep_new_questions_for_ever),
         TEST(silent_sessions_do_not_pile_up),
-        TEST(second_question_goes_past_sessions_that_are_late),
+        TEST(hedge_avoids_late_sessions),
         TEST(slow_server_keeps_its_sessions),
         TEST(unacknowledged_session_is_closed),
         TEST(stop_closes_what_is_dialling_open_and_retiring),

@@ -38,13 +38,13 @@ static void serve(struct fake_conn *conn, const struct fake_frame *frame)
 
 /* --- what is never asked upstream --- */
 
-static void send_octets(unsigned n, const char *octets, size_t len)
+static void send_bytes(unsigned n, const char *bytes, size_t len)
 {
     clients[n].asked_len = 0;
-    client_send(&clients[n], octets, len);
+    client_send(&clients[n], bytes, len);
     assert_null(clients[n].waiting);
 }
-#define SEND(n, literal) send_octets(n, literal, sizeof(literal) - 1)
+#define SEND(n, literal) send_bytes(n, literal, sizeof(literal) - 1)
 
 static void what_is_no_query_gets_silence(void **state)
 {

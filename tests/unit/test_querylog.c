@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* resolve/querylog: what a line says of each way to be answered, one in so many, and that a reader who does not read costs lines only. */
+/* resolve/querylog: the line for each way to answer a query, sampling, and that a blocked reader loses only lines. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -40,7 +40,7 @@ static bool accepted(unsigned type, const void *rdata, size_t rdlength)
         type, shortest, open, sizeof(literal) - 1, literal                                                             \
     }
 
-/* Data of each type; `shortest` octets of it are good, fewer are not. Open data may go on behind that: the
+/* Data of each type; `shortest` bytes of it are good, fewer are not. Open data may go on behind that: the
  * rest is a blob. Other data is good as a whole only. */
 static const struct {
     unsigned type;
@@ -166,19 +166,19 @@ static void test_data_too_short_or_too_long_is_malformed(void **state)
             bool good = samples[i].open ? len >= samples[i].shortest : len == samples[i].shortest;
             good = good || (len == 0 && holds_strings_only(samples[i].type));
             if (accepted(samples[i].type, samples[i].rdata, len) != good)
-                fail_msg("type %u, %zu octets", samples[i].type, len);
+                fail_msg("type %u, %zu bytes", samples[i].type, len);
         }
         memcpy(longer, samples[i].rdata, samples[i].len);
         longer[samples[i].len] = 9;
         if (accepted(samples[i].type, longer, samples[i].len + 1) != samples[i].open)
-            fail_msg("type %u, one octet more", samples[i].type);
+            fail_msg("type %u, one byte more", samples[i].type);
     }
 }
 
 static void test_data_that_reads_into_the_next_record_is_malformed(void **state)
 {
     (void)state;
-    assert_false(accepts(LDNS_RR_TYPE_CNAME, "\300")); /* half a pointer; the next octet is one */
+    assert_false(accepts(LDNS_RR_TYPE_CNAME, "\300")); /* half a pointer; the next byte is one */
     assert_false(accepts(LDNS_RR_TYPE_CNAME, "\3ab"));
     assert_false(accepts(LDNS_RR_TYPE_TXT, "\5abcd"));
     assert_false(accepts(LDNS_RR_TYPE_NAPTR, "\0\1\0\2\0\0\5abcd"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may ask, and what is never asked upstream. */
+/* Clients and queries that are refused, and queries that are never forwarded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -59,7 +59,7 @@ static void servers_come_in_the_order_of_the_configuration(void **state)
     }
 }
 
-static void an_open_session_and_its_questions_are_told(void **state)
+static void an_open_session_and_its_queries_are_reported(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++)
@@ -228,7 +228,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(servers_come_in_the_order_of_the_configuration),
-        TEST(an_open_session_and_its_questions_are_told),
+        TEST(an_open_session_and_its_queries_are_reported),
         TEST(why_a_server_failed_is_remembered),
         TEST(a_hanging_dial_is_connecting),
         TEST(each_part_of_the_way_has_its_time),

@@ -118,7 +118,7 @@ static uint32_t route(const char *text)
     return groups_route(&groups, name, (size_t)len);
 }
 
-/* Asks whoever serves the name. */
+/* Sends an attempt to the group that serves the name. */
 static void ask(unsigned i, const char *name)
 {
     fake_ask(groups_find(&groups, route(name)), &asked[i], name);

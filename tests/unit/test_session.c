@@ -123,7 +123,7 @@ static void question_is_padded_and_carries_keepalive(void **state)
     free(frame);
 }
 
-static void one_flush_carries_all_questions_of_a_turn(void **state)
+static void one_flush_sends_all_queries_of_a_turn(void **state)
 {
     (void)state;
     static struct fake_ask asked[100];
@@ -138,7 +138,7 @@ static void one_flush_carries_all_questions_of_a_turn(void **state)
         assert_int_equal(asked[i].answered, 1);
 }
 
-static void answers_out_of_order_find_their_questions(void **state)
+static void responses_out_of_order_find_their_attempts(void **state)
 {
     (void)state;
     static struct fake_ask asked[20];
@@ -364,7 +364,7 @@ static void short_frame_ends_the_session(void **state)
     }
 }
 
-static void questions_of_a_dead_session_are_told_why(void **state)
+static void attempts_of_a_lost_session_get_the_reason(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -377,7 +377,7 @@ static void questions_of_a_dead_session_are_told_why(void **state)
     assert_int_equal(fake_counted(COUNTER_sessions_reset), 1);
 }
 
-static void unsent_questions_of_a_dead_session_move(void **state)
+static void unsent_queries_of_a_lost_session_move(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -402,7 +402,7 @@ static void unsent_questions_of_a_dead_session_move(void **state)
     }
 }
 
-static void questions_wait_while_the_kernel_takes_nothing(void **state)
+static void queries_wait_while_the_kernel_accepts_nothing(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -459,7 +459,7 @@ static unsigned dials_for_pauses(uint64_t pause_ms, unsigned pauses)
 }
 
 /* Questions come back soon after the session's end, again and again: the next session is opened ahead of them. */
-static void session_is_opened_ahead_of_questions_that_return(void **state)
+static void session_is_opened_ahead_of_regular_queries(void **state)
 {
     (void)state;
     config->tls.idle_ms = 30000;
@@ -471,7 +471,7 @@ static void session_is_opened_ahead_of_questions_that_return(void **state)
     assert_in_range(fake_dials(), dials, dials + 1);
 }
 
-static void no_session_is_opened_ahead_of_questions_that_stay_away(void **state)
+static void no_session_is_opened_ahead_without_regular_queries(void **state)
 {
     (void)state;
     config->tls.idle_ms = 10000;
@@ -507,7 +507,7 @@ static void session_that_was_never_asked_is_closed_in_time(void **state)
     assert_int_equal(fake_open(), 0);
 }
 
-static void questions_keep_a_session_open(void **state)
+static void outstanding_queries_keep_a_session_open(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 10; i++) {
@@ -727,8 +727,8 @@ int main(void)
         TEST(answer_reaches_its_question),
         TEST(only_who_waited_for_the_session_opened_it),
         TEST(question_is_padded_and_carries_keepalive),
-        TEST(one_flush_carries_all_questions_of_a_turn),
-        TEST(answers_out_of_order_find_their_questions),
+        TEST(one_flush_sends_all_queries_of_a_turn),
+        TEST(responses_out_of_order_find_their_attempts),
         TEST(id_of_a_cancelled_question_is_not_given_again),
         TEST(late_answer_frees_the_id),
         TEST(wrong_id_is_ignored_and_counted),
@@ -741,15 +741,15 @@ int main(void)
         TEST(bare_error_header_answers_its_id),
         TEST(bare_header_without_error_answers_nobody),
         TEST(short_frame_ends_the_session),
-        TEST(questions_of_a_dead_session_are_told_why),
-        TEST(unsent_questions_of_a_dead_session_move),
-        TEST(questions_wait_while_the_kernel_takes_nothing),
+        TEST(attempts_of_a_lost_session_get_the_reason),
+        TEST(unsent_queries_of_a_lost_session_move),
+        TEST(queries_wait_while_the_kernel_accepts_nothing),
         TEST(idle_session_is_closed_in_time),
-        TEST(session_is_opened_ahead_of_questions_that_return),
-        TEST(no_session_is_opened_ahead_of_questions_that_stay_away),
+        TEST(session_is_opened_ahead_of_regular_queries),
+        TEST(no_session_is_opened_ahead_without_regular_queries),
         TEST(short_idle_time_is_met_too),
         TEST(session_that_was_never_asked_is_closed_in_time),
-        TEST(questions_keep_a_session_open),
+        TEST(outstanding_queries_keep_a_session_open),
         TEST(servers_idle_time_is_kept_with_a_margin),
         TEST(longer_idle_time_of_the_server_changes_nothing),
         TEST(keepalive_of_zero_retires_the_session),

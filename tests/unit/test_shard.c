@@ -54,7 +54,7 @@ static bool ask(unsigned number)
 static bool lies_in(const struct ring *ring, const struct entry *entry)
 {
     const uint8_t *at = (const uint8_t *)entry;
-    return at >= ring->data && at < ring->data + ring_data_octets(ring->size);
+    return at >= ring->data && at < ring->data + ring_data_bytes(ring->size);
 }
 
 /* Names from here on are asked for once. */
@@ -169,7 +169,7 @@ static void a_name_that_returns_soon_goes_straight_to_main(void **state)
     assert_null(find(1));
     put(1, 1);
     assert_true(lies_in(&shard->main, find(1)));
-    /* It is no ghost any more. */
+    /* Its ghost is gone. */
     ring_kill(&shard->main, find(1));
     put(1, 1);
     assert_true(lies_in(&shard->small, find(1)));
@@ -532,7 +532,7 @@ static void old_links_are_refreshed_in_time(void **state)
     assert_true(shard->small.head > 5 * (uint64_t)shard->small.size);
 }
 
-static size_t resident_octets(void)
+static size_t resident_bytes(void)
 {
     unsigned long total, resident;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -546,12 +546,12 @@ static size_t resident_octets(void)
 static void pages_not_used_cost_nothing(void **state)
 {
     (void)state;
-    size_t before = resident_octets();
+    size_t before = resident_bytes();
     struct shard *large = shard_new(SHARD_MAX, 1);
 
     assert_non_null(large);
     assert_true(large->bytes <= SHARD_MAX && large->bytes > SHARD_MAX - 8192);
-    assert_true(resident_octets() - before < 256 * 1024);
+    assert_true(resident_bytes() - before < 256 * 1024);
     shard_free(large);
 }
 

@@ -294,8 +294,8 @@ static void test_names_near_a_special_one_go_on(void **state)
             expect_passed(*state, names[i], types[t]);
 }
 
-/* A label of eight octets that end in "\4test". */
-static void test_a_label_is_not_told_by_its_octets_alone(void **state)
+/* A label of eight bytes that end in "\4test". */
+static void test_a_label_is_not_told_by_its_bytes_alone(void **state)
 {
     struct asker *asker = *state;
     static const uint8_t wire[] = "\0\7\1\0\0\1\0\0\0\0\0\0\10www\4test\0\0\1\0\1";
@@ -378,7 +378,7 @@ int main(void)
         TEST(test_names_on_the_way_to_127_0_0_1_exist_and_their_neighbours_do_not),
         TEST(test_there_are_no_designated_resolvers),
         TEST(test_names_near_a_special_one_go_on),
-        TEST(test_a_label_is_not_told_by_its_octets_alone),
+        TEST(test_a_label_is_not_told_by_its_bytes_alone),
         TEST(test_letter_case_is_ignored_and_echoed),
         TEST(test_the_same_with_edns_over_tcp_and_without_rd),
         TEST(test_ad_is_never_claimed),

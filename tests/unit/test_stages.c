@@ -153,7 +153,7 @@ static void response_outlives_the_buffer_that_it_came_in(void **state)
     assert_int_equal(fake_conn(0)->written, 2);
 }
 
-/* Who joins when everybody has given up a lookup that is not being asked any more, waits for its last stages. */
+/* A query that joins a lookup without waiters, whose attempts are over, waits for its last stages. */
 static void late_stage_is_joined_after_its_waiters_gave_up(void **state)
 {
     (void)state;

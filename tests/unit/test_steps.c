@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of steps: preparing, configuring, waiting and resuming, and the way back of responses.
  *
- * Three steps that do as they are told stand around the cache: a, b, cache, c, lookup. What they see is written down, an item for each
- * run, a capital one for each response.
+ * Three scripted steps are around the cache: a, b, cache, c, lookup. They record each run as a small letter, and each response as a capital
+ * letter.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 enum { A, B, C, PLAYS };
 
-/* What a step is told, and what became of it. */
+/* The script of a step, and its counts. */
 struct play {
     enum verdict run, answer;
     unsigned records; /* that it adds to responses, with its number in the address */

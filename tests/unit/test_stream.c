@@ -429,7 +429,7 @@ static void a_refused_connection_is_told(void **state)
     finish(&end, &peer);
 }
 
-/* What connect() refuses at once is told later too. */
+/* An immediate failure of connect() is reported asynchronously, too. */
 static void an_impossible_destination_is_told_asynchronously(void **state)
 {
     (void)state;
@@ -1045,7 +1045,7 @@ static void a_message_longer_than_a_record_takes_several(void **state)
     tls_tickets_clear(&tickets);
 }
 
-/* What is unsent when a stream closes is packed likewise. */
+/* Unsent messages of a closing stream are records of their own, too. */
 static void the_last_messages_are_records_too(void **state)
 {
     (void)state;
@@ -1146,7 +1146,7 @@ static void tls_frames_come_whole_from_records_of_any_size(void **state)
     until(&peer, end.frames.len == frames.len);
     assert_frames(&end, frames.data + frames.start, frames.len);
     buffer_consume(&end.frames, end.frames.len);
-    for (size_t i = 0; i < 3000; i++) /* records of one octet */
+    for (size_t i = 0; i < 3000; i++) /* records of one byte */
         tls_server_send(&peer.server, frames.data + frames.start + i, 1);
     tls_server_send(&peer.server, frames.data + frames.start + 3000, frames.len - 3000);
     until(&peer, end.frames.len == frames.len);
@@ -1381,7 +1381,7 @@ static void without_memory_a_message_is_lost_and_the_stream_lives(void **state)
     finish(&end, &peer);
 }
 
-/* The n-th octet sequence that must be kept cannot be. */
+/* The n-th byte sequence that must be kept cannot be. */
 static void input_without_memory(size_t first, size_t second)
 {
     static const uint8_t frame[2000] = {2000 >> 8, 2000 & 0xff};

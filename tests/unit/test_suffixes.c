@@ -229,7 +229,7 @@ static void as_a_naive_search_says(void **state)
             assert_int_equal(find_wire(name, len), expected);
         }
     }
-    assert_in_range(found, 20000, 99000); /* it is no test of misses or of hits only */
+    assert_in_range(found, 20000, 99000); /* a test of both misses and hits */
 }
 
 int main(void)

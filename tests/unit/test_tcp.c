@@ -100,15 +100,15 @@ static void ask(int fd, uint16_t id, const char *name)
     assert_int_equal(send(fd, frame, len, MSG_NOSIGNAL), len);
 }
 
-/* Exactly `len` octets; false: the connection ended. */
+/* Exactly `len` bytes; false: the connection ended. */
 static bool take(int fd, uint8_t *out, size_t len)
 {
-    for (size_t at_octet = 0; at_octet < len;) {
+    for (size_t at_byte = 0; at_byte < len;) {
         assert_true(TURN_UNTIL(is_readable(fd)));
-        ssize_t got = recv(fd, out + at_octet, len - at_octet, 0);
+        ssize_t got = recv(fd, out + at_byte, len - at_byte, 0);
         if (got <= 0)
             return false;
-        at_octet += (size_t)got;
+        at_byte += (size_t)got;
     }
     return true;
 }
@@ -125,8 +125,8 @@ static int answer(int fd)
 
 static bool has_ended(int fd)
 {
-    uint8_t octet;
-    return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    uint8_t byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static bool was_reset(int fd)
@@ -148,7 +148,7 @@ static void test_a_query_is_answered(void **state)
     close(fd);
 }
 
-static void test_queries_come_octet_by_octet(void **state)
+static void test_queries_come_byte_by_byte(void **state)
 {
     int fd = client();
     uint8_t frame[2 + 512];
@@ -268,7 +268,7 @@ static void test_the_largest_answer(void **state)
 {
     int fd = client();
     (void)state;
-    ask(fd, 3, "b4093.example"); /* 12 + 19 + 4093 * 16 octets */
+    ask(fd, 3, "b4093.example"); /* 12 + 19 + 4093 * 16 bytes */
     assert_int_equal(answer(fd), 3);
     close(fd);
 }
@@ -462,12 +462,12 @@ static void test_who_does_not_read_is_not_read_and_then_reset(void **state)
 static void test_who_reads_slowly_goes_on(void **state)
 {
     int fd = client_of_size(65536);
-    static uint8_t octets[1 << 20];
+    static uint8_t bytes[1 << 20];
     (void)state;
     ask_without_reading(fd);
     uint64_t received = counted(COUNTER_queries_received);
     for (int i = 0; i < 4; i++) {
-        assert_true(take(fd, octets, sizeof octets)); /* enough for the kernel to take more */
+        assert_true(take(fd, bytes, sizeof bytes)); /* enough for the kernel to take more */
         pass_time(3000);
     }
     assert_int_equal(counted(COUNTER_tcp_stalled), 0);
@@ -734,7 +734,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_a_query_is_answered),
-        TEST(test_queries_come_octet_by_octet),
+        TEST(test_queries_come_byte_by_byte),
         TEST(test_pipelined_queries_are_all_answered),
         TEST(test_answers_overtake_those_that_wait),
         TEST(test_more_misses_than_one_client_may_have_wait_their_turn),

@@ -78,7 +78,7 @@ static void to_server(struct link *link)
     buffer_consume(output, output->len);
 }
 
-/* Feeds the client what the server sent, in chunks of at most `chunk` octets, until it is all taken or
+/* Feeds the client what the server sent, in chunks of at most `chunk` bytes, until it is all taken or
  * `done`. */
 static void handshake_in_chunks(struct link *link, size_t chunk)
 {
@@ -790,7 +790,7 @@ static void a_ticket_that_the_server_does_not_know_costs_a_full_handshake(void *
 }
 
 /* Resumption shows no certificate; what the session carries is judged anew by the trust at hand. */
-static void a_resumed_session_is_judged_again(const char *priority)
+static void a_resumed_session_is_verified_again(const char *priority)
 {
     struct tls_pin wrong_pin = {{1}};
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
@@ -811,16 +811,16 @@ static void a_resumed_session_is_judged_again(const char *priority)
     tls_trust_unref(trust);
 }
 
-static void resumed_tls13_sessions_are_judged_again(void **state)
+static void resumed_tls13_sessions_are_verified_again(void **state)
 {
     (void)state;
-    a_resumed_session_is_judged_again(NULL);
+    a_resumed_session_is_verified_again(NULL);
 }
 
-static void resumed_tls12_sessions_are_judged_again(void **state)
+static void resumed_tls12_sessions_are_verified_again(void **state)
 {
     (void)state;
-    a_resumed_session_is_judged_again(TLS12);
+    a_resumed_session_is_verified_again(TLS12);
 }
 
 static void tickets_without_end_are_not_kept(void **state)
@@ -1091,8 +1091,8 @@ int main(void)
         cmocka_unit_test(a_refused_server_is_told),
         cmocka_unit_test(a_ticket_is_used_once),
         cmocka_unit_test(a_ticket_that_the_server_does_not_know_costs_a_full_handshake),
-        cmocka_unit_test(resumed_tls13_sessions_are_judged_again),
-        cmocka_unit_test(resumed_tls12_sessions_are_judged_again),
+        cmocka_unit_test(resumed_tls13_sessions_are_verified_again),
+        cmocka_unit_test(resumed_tls12_sessions_are_verified_again),
         cmocka_unit_test(tickets_without_end_are_not_kept),
         cmocka_unit_test(the_store_keeps_the_newest_and_gives_them_first),
         cmocka_unit_test(the_store_gives_no_expired_ticket),

@@ -495,7 +495,7 @@ static void test_junk_is_survived(void **state)
 }
 
 /* It would be a good query if it ended where our room ends. */
-static void test_what_is_too_long_is_not_judged_by_its_beginning(void **state)
+static void test_too_long_input_is_not_parsed_from_its_beginning(void **state)
 {
     uint8_t query[4097] = {0}, answer[512];
     (void)state;
@@ -585,7 +585,7 @@ int main(void)
         TEST(test_an_interrupted_send_goes_on),
         TEST(test_pending_errors_are_taken_and_reading_goes_on),
         TEST(test_junk_is_survived),
-        TEST(test_what_is_too_long_is_not_judged_by_its_beginning),
+        TEST(test_too_long_input_is_not_parsed_from_its_beginning),
         TEST(test_a_stopped_listener_still_answers),
         TEST(test_what_is_unsent_leaves_with_the_close),
         TEST(test_without_memory_there_is_no_listener),

@@ -399,7 +399,7 @@ static int outcome(const struct tls_trust_options *options, const struct certifi
     return result;
 }
 
-/* What becomes of a server whose certificate is good in that time. */
+/* The outcome of a handshake with a server whose certificate is valid in that time. */
 static int outcome_of(int64_t from_s, int64_t until_s)
 {
     struct certificate leaf = certificate_make(&(struct certificate_spec){
@@ -409,7 +409,7 @@ static int outcome_of(int64_t from_s, int64_t until_s)
     return result;
 }
 
-static void certificate_is_judged_by_the_clock(void **state)
+static void certificate_is_verified_by_the_clock(void **state)
 {
     (void)state;
     set_clock(BUILD + 30 * DAY, 1000);
@@ -538,7 +538,7 @@ int main(void)
         TEST(garbage_is_ignored_with_one_line),
         TEST(time_ten_years_after_the_build_is_not_believed),
         TEST(directory_or_pipe_in_its_place_is_one_line),
-        TEST(certificate_is_judged_by_the_clock),
+        TEST(certificate_is_verified_by_the_clock),
         TEST(machine_without_a_clock_verifies_at_the_date_of_the_build),
         TEST(chain_from_the_future_is_accepted_before_the_build),
         TEST(chain_from_the_future_is_accepted_for_ten_minutes_without_synchronisation),

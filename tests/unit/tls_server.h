@@ -45,7 +45,7 @@ struct tls_server_options {
     gnutls_datum_t *kept; /* the server remembers its last session in here */
 };
 
-/* What the client sends is put into `in`; what the server sends appears in `out`. */
+/* Bytes of the client go into `in`; bytes for the client appear in `out`. */
 struct tls_server {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
@@ -57,10 +57,10 @@ struct tls_server {
 
 void tls_server_init(struct tls_server *server, const struct tls_server_options *options);
 void tls_server_fini(struct tls_server *server);
-/* Goes on with the handshake as far as the input lasts. */
+/* Continues the handshake as far as the input allows. */
 void tls_server_step(struct tls_server *server);
 void tls_server_send(struct tls_server *server, const void *data, size_t len);
-/* What of the input is clear data: its length, or GnuTLS's error (GNUTLS_E_AGAIN: none there). */
+/* Decrypts the input: returns its length, or GnuTLS's error (GNUTLS_E_AGAIN: no data). */
 ssize_t tls_server_receive(struct tls_server *server, void *out, size_t cap);
 
 #endif

@@ -24,13 +24,13 @@ static inline void wire_raw(struct wire *wire, const void *data, size_t len)
     memcpy(wire->data + wire->len, data, len);
     wire->len += len;
 }
-/* A string literal's octets without its NUL. */
-#define wire_octets(wire, literal) wire_raw(wire, literal, sizeof(literal) - 1)
+/* A string literal's bytes without its NUL. */
+#define wire_literal(wire, literal) wire_raw(wire, literal, sizeof(literal) - 1)
 
 static inline void wire_u8(struct wire *wire, unsigned value)
 {
-    uint8_t octet = (uint8_t)value;
-    wire_raw(wire, &octet, 1);
+    uint8_t byte = (uint8_t)value;
+    wire_raw(wire, &byte, 1);
 }
 
 static inline void wire_u16(struct wire *wire, unsigned value)
@@ -93,7 +93,7 @@ static inline void wire_fixed(struct wire *wire, unsigned type, uint32_t ttl, si
 /* A record of the name asked. */
 static inline void wire_record(struct wire *wire, unsigned type, uint32_t ttl, const void *rdata, size_t rdlength)
 {
-    wire_octets(wire, AT_QUESTION);
+    wire_literal(wire, AT_QUESTION);
     wire_fixed(wire, type, ttl, rdlength);
     wire_raw(wire, rdata, rdlength);
 }

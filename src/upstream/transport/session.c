@@ -108,7 +108,7 @@ static void session_release(struct session *session, struct attempt *attempt)
     attempt->state = ATTEMPT_IDLE;
 }
 
-/* What has not left yet goes to another session: that is no failed try. */
+/* Attempts that were not sent yet go to another session; that does not count as a failure. */
 static void session_requeue(struct session *session)
 {
     struct list_link *link;
@@ -207,12 +207,12 @@ void session_flush(struct session *session)
         wrote = true;
     if (wrote)
         stream_flush(&session->stream);
-    /* What is left behind for want of memory is written at the next opportunity. */
+    /* Queries that remain for lack of memory are written at the next opportunity. */
     loop_wake_by(loop,
                  loop_now(loop) + (list_empty(&session->queued) ? rtt_silence(&session->server->rtt) : MEMORY_RETRY));
 }
 
-/* What waited for the last ciphertext to leave can go. */
+/* Queries that waited until the last ciphertext was sent are written. */
 static void session_drained(struct stream *stream)
 {
     struct group *group = session_of(stream)->server->group;
@@ -264,7 +264,7 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
     server->backoff.failures = 0;
     histogram_add(&server->notes.answer, now_ms - attempt->sent_ms, 1);
     if (server->notes.failing_since_ms)
-        news_answers(server);
+        event_answers(server);
     session_release(session, attempt);
     session->answered++;
     if (status < 0)
@@ -347,7 +347,7 @@ static void session_tell_opened(struct session *session)
     struct server *server = session->server;
     char words[TRANSPORT_TEXT];
     server->transport->opened(session, words);
-    news_opened(server, words);
+    event_opened(server, words);
     notes_add_opened(&server->notes, session->opened_ms, session->resumed);
     counter_add(server->group->counters, COUNTER_sessions_resumed, session->resumed);
 }
@@ -391,8 +391,8 @@ static void session_count_end(struct session *session, int reason)
         counter_add(counters, COUNTER_sessions_reset, 1);
 }
 
-/* What the end of a session at rest says about the server's patience (a reset says nothing), and about ours: true if another one is
- * worth opening ahead of the next question. */
+/* Learns the server's idle timeout from the end of an idle session (not from a reset). True if a new session is worth opening ahead of the
+ * next query. */
 static bool session_note_rest(struct session *session, int reason)
 {
     uint64_t rested_ms = loop_now(session->server->group->loop) - session->used_ms;
@@ -422,7 +422,7 @@ static bool session_ends_differently(struct session *session, int reason)
            transport->ended(session, reason);
 }
 
-/* What an end of the server's doing says: of its habits, and of the questions on it. True: none of them need have caused it. */
+/* Evaluates a session end caused by the server: its habits, and the queries on the session. True: no query need have caused it. */
 static bool session_note_end(struct session *session, int reason)
 {
     struct server *server = session->server;
@@ -441,7 +441,7 @@ static bool session_note_end(struct session *session, int reason)
                               server->backoff.failures > 1);
 }
 
-/* Out of service, whoever ended it: attempts are told, the pool goes on. */
+/* Takes the session out of service: attempts are told, the pool continues. */
 static void session_end(struct session *session, int reason)
 {
     struct server *server = session->server;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What time says about a session: late, silent, stalled, spent, idle.
+/* Sessions over time: late, silent, stalled, spent, idle.
  *
- * Silence alone is no fault, a name may be slow. A silent session ends when our octets are not even acknowledged, or another session
- * had the answer to what was asked on it; until then new questions are put elsewhere.
+ * Silence alone is not a failure, since a name may be slow. A silent session ends when our bytes are not even acknowledged, or another session
+ * got the response to a query that it was sent; until then new queries go to other sessions.
  */
 #include "base/errors.h"
 #include "upstream/group.h"
@@ -57,8 +57,8 @@ void session_suspect(struct session *session, uint64_t sent_ms)
     loop_wake_by(session->server->group->loop, sent_ms + rtt_silence(&session->server->rtt));
 }
 
-/* Silence alone is no fault, a name may be slow. It is one when our octets are not even acknowledged, or another session had the
- * answer to what was asked here. */
+/* Silence alone is not a failure, since a name may be slow. It is one when our bytes are not even acknowledged, or another session got the
+ * response to a query of this one. */
 static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
 {
     uint64_t since = session_silent_since(session);

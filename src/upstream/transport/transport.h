@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A transport: how queries get to a server and responses come back.
  *
- * Does:    carries attempts on sessions of its own making. The pool chooses the server and the session, and knows nothing of what
- *          a session is made of.
+ * Does:    carries attempts on sessions of its own making. The pool chooses the server and the session, and does not know how
+ *          sessions work.
  * Owns:    server->transport_state (trust, tickets and the like); its sessions.
  * Threads: prepare and discard on the main thread or the worker's, while the server is nobody else's; the rest on the worker's.
  * RFC:     7858 (dot), 7766 (tcp).
  *
- * A transport is one file and one table. What those over a connection have in common is in session.c.
+ * A transport is one file and one table. The common part of transports over connections is in session.c.
  */
 #ifndef DOTSTUB_UPSTREAM_TRANSPORT_H
 #define DOTSTUB_UPSTREAM_TRANSPORT_H

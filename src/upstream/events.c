@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One line for each change of state that an operator asks for in the night: a server is there, fails, and answers again; the network or the clock
- * is another; an upstream asks for less.
+/* Events: one log line for each change of state that an operator needs to know. A server answers for the first time, fails, or answers again;
+ * the network or the clock changed; an upstream limits the rate.
  *
- * Invariant: what is told here serves no decision. Nothing that a network can cause at will is told more often than log_allowed lets it; what
- * all workers see at the same moment is told by one of them.
+ * Invariant: no decision depends on an event. log_allowed limits the events that a network can cause at will; an event that all workers see at
+ * the same moment is logged by one of them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static uint64_t failing_s(const struct server *server)
     return (loop_now(server->group->loop) - server->notes.failing_since_ms) / 1000;
 }
 
-void news_failed(struct server *server, const char *what, int reason)
+void event_failed(struct server *server, const char *what, int reason)
 {
     char name[ADDR_TEXT + 256], since[64] = "";
     if (!notes_add_failure(&server->notes, loop_now(server->group->loop), reason))
@@ -32,7 +32,7 @@ void news_failed(struct server *server, const char *what, int reason)
     log_warning("upstream", "%s %s: %s%s", what, name_of(server, name), error_text(reason), since);
 }
 
-void news_answers(struct server *server)
+void event_answers(struct server *server)
 {
     char name[ADDR_TEXT + 256];
     uint64_t failed_s = failing_s(server);
@@ -40,34 +40,33 @@ void news_answers(struct server *server)
         log_info("upstream", "%s answers again after %" PRIu64 " s", name_of(server, name), failed_s);
 }
 
-void news_throttled(struct server *server)
+void event_throttled(struct server *server)
 {
     uint64_t suppressed;
     if (log_allowed(&server->budget->log_limit, loop_now(server->group->loop), &suppressed))
-        log_warning("upstream", "%s refuses under load: it is asked %u questions a second at most for now",
+        log_warning("upstream", "%s refuses queries under load: limiting it to %u queries a second",
                     server->entry->name, (unsigned)server->budget->rate);
 }
 
-/* All workers are told of it at once. */
-void news_of_machine(struct group *group, enum machine_news news)
+void event_machine(struct group *group, enum machine_event event)
 {
     static const char *const sentences[] = {
-        [NEWS_NETWORK] =
-            "the network changed: sessions whose way is another now are opened anew, servers that failed are tried at once",
-        [NEWS_SLEEP] = "the machine slept: all sessions are opened anew",
-        [NEWS_CLOCK] = "the clock was set: servers that failed are tried at once",
+        [EVENT_NETWORK] =
+            "the network changed: replacing sessions whose route changed, dialling failed servers at once",
+        [EVENT_SLEEP] = "the machine was suspended: replacing all sessions",
+        [EVENT_CLOCK] = "the clock was set: dialling failed servers at once",
     };
     static struct log_shared_limit limits[sizeof sentences / sizeof *sentences];
-    if (log_allowed_shared(&limits[news], loop_now(group->loop)))
-        log_info("upstream", "%s", sentences[news]);
+    if (log_allowed_shared(&limits[event], loop_now(group->loop)))
+        log_info("upstream", "%s", sentences[event]);
 }
 
-/* The first one, and the first after a failure; a session that follows one that rested too long is none. */
-void news_opened(const struct server *server, const char *words)
+/* The first session, and the first one after a failure, are events; a session that replaces an idle one is not. */
+void event_opened(const struct server *server, const char *words)
 {
     char name[ADDR_TEXT + 256];
-    const bool is_news = server->notes.opened == 0 || server->notes.told_failing;
-    const enum log_level level = is_news ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+    const bool is_event = server->notes.opened == 0 || server->notes.told_failing;
+    const enum log_level level = is_event ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     if (log_enabled(level, "upstream"))
         log_write(level, "upstream", "session to %s: %s", name_of(server, name), words);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/news: which changes of state get a line, what it says, and that nothing is told too often. */
+/* upstream/events: which changes of state get a line, what it says, and that nothing is told too often. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +122,8 @@ static void an_upstream_that_refuses_under_load_is_named(void **state)
     while (*logged())
         ;
     upstream_refused(asks[0].attempt.server);
-    assert_string_equal(
-        logged(), "warning upstream: entry0 refuses under load: it is asked 50 questions a second at most for now");
+    assert_string_equal(logged(),
+                        "warning upstream: entry0 refuses queries under load: limiting it to 50 queries a second");
 }
 
 static void the_clock_is_told_of_once_for_all_workers(void **state)
@@ -136,10 +136,10 @@ static void the_clock_is_told_of_once_for_all_workers(void **state)
     fake_pass(20000); /* limits are of the process, and time is of the test */
     group_clock_changed(group);
     group_clock_changed(other);
-    assert_string_equal(logged(), "info upstream: the clock was set: servers that failed are tried at once");
+    assert_string_equal(logged(), "info upstream: the clock was set: dialling failed servers at once");
     assert_string_equal(logged(), "");
     group_network_changed(group, true);
-    assert_string_equal(logged(), "info upstream: the machine slept: all sessions are opened anew");
+    assert_string_equal(logged(), "info upstream: the machine was suspended: replacing all sessions");
     fake_group_end(other);
 }
 
