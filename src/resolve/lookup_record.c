@@ -87,11 +87,10 @@ static void log_failure(struct recorder *recorder, const struct record *record, 
     uint64_t suppressed;
     record_id_text(record->id, id);
     if (!answered && log_allowed(&recorder->log_limit, record->ended_ms, &suppressed))
-        log_info("resolve", "a question failed after %u ms: %s; dotstubctl explain %s says more%s",
+        log_info("resolve", "a query failed after %u ms: %s; dotstubctl explain %s says more%s",
                  (unsigned)record->total_ms, record->ede_text, id, suppressed ? " (and more of the same)" : "");
     else
-        log_debug("resolve", "a question failed after %u ms: %s [%s]", (unsigned)record->total_ms, record->ede_text,
-                  id);
+        log_debug("resolve", "a query failed after %u ms: %s [%s]", (unsigned)record->total_ms, record->ede_text, id);
 }
 
 /* The first of those that waited has waited the longest: the others are told of with it. */
