@@ -22,7 +22,7 @@ struct slab {
     size_t empty_chunks;   /* of those with room, how many have no object out */
 };
 
-/* Objects are aligned to 16 bytes; `object_size` is at most 60 KiB. The first `zeroed` octets of one that is taken are 0, the others
+/* Objects are aligned to 16 bytes; `object_size` is at most 60 KiB. The first `zeroed` bytes of one that is taken are 0, the others
  * may hold what another one left. */
 void slab_init(struct slab *slab, size_t object_size, size_t zeroed, size_t limit);
 /* An object, or NULL when the limit is reached or memory is gone. */

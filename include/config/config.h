@@ -135,8 +135,8 @@ const char *config_upstream_origin(const struct config *config, size_t upstream,
 /* For a snapshot that is not in use yet, while the daemon that started with `started` runs on: settings that take effect at the
  * start only get that one's values; of those that differ the key is told, and where it came from says so. 0, or -ENOMEM: it is of
  * no use then. */
-int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key),
-                      void *context) MUST_CHECK;
+int config_keep_restart_only(struct config *config, struct config *started,
+                             void (*tell)(void *context, const char *key), void *context) MUST_CHECK;
 
 /* Prints every setting of a snapshot that config_load made as YAML that config_load reads back, each with a comment that
  * says where its value came from (default, file:line, variable). 0 or -EIO. */

@@ -250,7 +250,7 @@ static uint64_t count_lines(const char *lines, size_t len)
 }
 
 /* Says how many lines were lost, once somebody reads again. */
-static void confess(void)
+static void log_dropped(void)
 {
     char text[80], line[LOG_LINE_MAX];
     const uint64_t count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
@@ -262,7 +262,7 @@ static void confess(void)
 bool log_put(const char *lines, size_t len)
 {
     if (atomic_load_explicit(&lost, memory_order_relaxed) > 0)
-        confess();
+        log_dropped();
     const bool done = logsink_put(lines, len);
     if (!done)
         atomic_fetch_add_explicit(&lost, count_lines(lines, len), memory_order_relaxed);

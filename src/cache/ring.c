@@ -88,7 +88,7 @@ uint32_t entry_units(const struct entry *entry)
 {
     if (entry->gap)
         return (uint32_t)entry->born;
-    return units_of(entry->ttl_count, entry->len, entry->extra ? read_u16(octet_at(entry, entry->len)) : 0);
+    return units_of(entry->ttl_count, entry->len, entry->extra ? read_u16(byte_at(entry, entry->len)) : 0);
 }
 
 static void write_extra(uint8_t *at, size_t len, const struct answer *answer)
@@ -221,7 +221,7 @@ void entry_read(const struct entry *entry, uint8_t *out, struct answer *answer)
 
 void entry_rotate(const struct entry *entry, uint8_t *out, uint32_t turn)
 {
-    rotate_rrset(out, octet_at(entry, 0), entry->ttl_offsets, turn);
+    rotate_rrset(out, byte_at(entry, 0), entry->ttl_offsets, turn);
 }
 
 /* --- the ring --- */

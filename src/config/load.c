@@ -9,7 +9,7 @@
 #include "config/environment.h"
 #include "config/file.h"
 #include "config/reader.h"
-#include "config/settle.h"
+#include "config/validate.h"
 #include "config/yaml.h"
 
 #define DEFAULT_PATH SYSCONFDIR "/dotstub/dotstub.yaml"
@@ -63,7 +63,7 @@ static int make_snapshot(struct config **out, const struct draft *draft, const s
     if (!snapshot)
         return -ENOMEM;
     snapshot->config.refs = 1;
-    int error = settle_fill(snapshot, draft, machine);
+    int error = validate_fill(snapshot, draft, machine);
     if (error)
         config_unref(&snapshot->config);
     else
@@ -81,7 +81,7 @@ static int finish(struct config **out, struct loading *loading, int error, char 
     error = environment_apply(&loading->draft, variables);
     if (error)
         goto end;
-    settle_check(&loading->draft);
+    validate_check(&loading->draft);
     error = report->mistakes == 0 ? make_snapshot(out, &loading->draft, machine) : ERROR_CONFIG;
 end:
     report_end(report);

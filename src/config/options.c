@@ -41,7 +41,7 @@ const struct option options[] = {
      IN_LIST(listen, listen_count),
      .max = 64,
      .port = 53,
-     .at_start = true,
+     .restart_only = true,
      .unset = "127.0.0.1,::1",
      .help = "Addresses for client queries over UDP and TCP, ADDR or ADDR@PORT; port 53 unless given. An address "
              "of the default list whose address family is missing is logged once; an address named here must "
@@ -52,7 +52,7 @@ const struct option options[] = {
      .min = 1,
      .max = 64,
      .word = "auto",
-     .at_start = true,
+     .restart_only = true,
      .unset = "1",
      .help = "Worker threads, 1 to 64. One core answers over 200,000 cache hits a second. At low query rates "
              "several workers each keep sessions of their own, which close when idle. auto: the number of processors "
@@ -99,7 +99,7 @@ const struct option options[] = {
      IN(cache.size),
      .min = MIB,
      .max = MIB << 20,
-     .at_start = true,
+     .restart_only = true,
      .unset = "64MiB",
      .help = "Memory for the cache. Lowered to a quarter of the memory that the machine or the cgroup allows, if "
              "that is less."},
@@ -155,14 +155,14 @@ const struct option options[] = {
     {.key = "cache.save",
      .type = OPTION_BOOLEAN,
      IN(cache.save),
-     .at_start = true,
+     .restart_only = true,
      .unset = "no",
      .help = "Save the cache to cache.save-file at the stop and every five minutes, and load it at the start."},
     {.key = "cache.save-file",
      .type = OPTION_PATH,
      IN(cache.save_file),
      .max = LONGEST_PATH,
-     .at_start = true,
+     .restart_only = true,
      .unset = "/var/lib/dotstub/cache",
      .help = "The file of cache.save."},
 
@@ -256,7 +256,7 @@ const struct option options[] = {
      IN(control_socket),
      .max = LONGEST_SOCKET_PATH,
      .word = "off",
-     .at_start = true,
+     .restart_only = true,
      .unset = "/run/dotstub/control.sock",
      .help = "The unix socket of dotstubctl. off: none."},
 
@@ -265,7 +265,7 @@ const struct option options[] = {
      IN_LIST(metrics_listen, has_metrics),
      .port = PORT_WANTED,
      .word = "off",
-     .at_start = true,
+     .restart_only = true,
      .unset = "off",
      .help = "ADDR@PORT for /metrics, /healthz, /readyz and the status page at /. Read-only. off: none."},
     {.key = "metrics.names",
@@ -279,7 +279,7 @@ const struct option options[] = {
      IN(metrics_token_file),
      .max = LONGEST_PATH,
      .word = "off",
-     .at_start = true,
+     .restart_only = true,
      .unset = "off",
      .help = "The file whose first line is the token of metrics.names, 16 to 256 characters. It is read at the "
              "start, before root privileges are dropped."},
@@ -290,7 +290,7 @@ const struct option options[] = {
      .max = LONGEST_SOCKET_PATH,
      .word = "off",
      .unset = "off",
-     .at_start = true,
+     .restart_only = true,
      .help = "A unix socket of a program that takes copies of client and upstream messages (dnstap). off: none. "
              "For builds with --enable-dnstap."},
 
@@ -310,14 +310,14 @@ const struct option options[] = {
      .type = OPTION_CHOICE,
      IN(log_format),
      .choices = formats,
-     .at_start = true,
+     .restart_only = true,
      .unset = "text",
      .help = "text, or json: one object a line."},
     {.key = "log.output",
      .type = OPTION_CHOICE,
      IN(log_output),
      .choices = outputs,
-     .at_start = true,
+     .restart_only = true,
      .unset = "stderr",
      .help = "Where the log goes: stderr or stdout."},
     {.key = "log.queries",

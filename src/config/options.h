@@ -51,8 +51,8 @@ struct option {
     const struct choice *choices; /* OPTION_CHOICE; ends with a NULL word */
     /* Numbers: the range, durations in milliseconds. Texts: the longest length. Lists: the most items. */
     uint64_t min, max;
-    bool at_start;  /* takes effect at the start of the daemon only */
-    uint32_t grain; /* OPTION_DURATION: milliseconds in one unit of the member */
+    bool restart_only; /* takes effect at the start of the daemon only */
+    uint32_t grain;    /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
     int port;        /* addresses: a port or an enum option_port */
     size_t at, size; /* the member of struct config or struct config_upstream */

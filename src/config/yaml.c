@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <libfyaml.h>
 #include <string.h>
-#include "config/guard.h"
+#include "config/prescan.h"
 #include "config/text.h"
 
 struct open_collection {
@@ -291,7 +291,7 @@ int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *repo
     struct builder builder = {.arena = arena, .report = report, .source = source, .last_mark = {source, 1, 1}};
     size_t len;
     *root = NULL;
-    if (source->len == 0 || !guard_check(report, source))
+    if (source->len == 0 || !prescan_check(report, source))
         return 0;
     const char *text = with_line_end(arena, source, &len);
     int error = text ? parse(&builder, text, len) : -ENOMEM;

@@ -13,7 +13,7 @@ EXTRA_DIST += src/control/page.html
 CLEANFILES += src/control/page_html.c
 noinst_HEADERS += include/control/control.h include/control/ops.h
 
-# The page as octets.
+# The page as bytes.
 src/control/page_html.c: $(srcdir)/src/control/page.html
 	$(AM_V_GEN)$(MKDIR_P) src/control && { \
 	  echo '#include "control/page.h"' && \

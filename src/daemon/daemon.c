@@ -20,7 +20,7 @@
 #include "exits.h"
 #include "handover.h"
 #include "inherited.h"
-#include "kept.h"
+#include "saved_state.h"
 #include "manager.h"
 #include "privileges.h"
 #include "reload.h"
@@ -48,7 +48,7 @@ struct daemon {
     struct drain drain;
     struct control *control;
     uv_signal_t on_term, on_int, on_hup;
-    struct kept kept;
+    struct saved_state kept;
     struct watchdog watchdog;
     struct handover handover; /* to the next process */
     struct takeover takeover; /* from the one before, */
@@ -99,7 +99,7 @@ static void post_to(void *context, unsigned worker, struct mailbox_item *item)
 static void cache_flushed(void *context)
 {
     (void)context;
-    kept_flushed(&self.kept);
+    saved_state_flushed(&self.kept);
 }
 
 static void drain_for(void *context, uint64_t ms);
@@ -166,7 +166,7 @@ static void handed_over(pid_t to)
     char assignment[32];
     snprintf(assignment, sizeof assignment, "MAINPID=%ld", (long)to);
     manager_tell(assignment);
-    kept_hand_over(&self.kept);
+    saved_state_hand_over(&self.kept);
     stop_workers();
     control_hand_over(self.control);
 }
@@ -214,7 +214,7 @@ static void reload_for(void *context, struct reload_wait *wait)
 
 static void configuration_changed(const struct config *config, struct routes *routes)
 {
-    kept_configure(&self.kept, config, routes);
+    saved_state_configure(&self.kept, config, routes);
     self.handover.setup.config = config;
     self.handover.setup.routes = routes;
 }
@@ -275,7 +275,7 @@ static int watch_signals(void)
     if (status == 0)
         status = drain_init(&self.drain, &self.loop, stop_workers);
     if (status == 0)
-        status = kept_init(&self.kept, &self.loop);
+        status = saved_state_init(&self.kept, &self.loop);
     if (status == 0)
         status = watchdog_init(&self.watchdog, &self.loop);
     return status;
@@ -288,7 +288,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
     drain_close(&self.drain);
-    kept_close(&self.kept);
+    saved_state_close(&self.kept);
     watchdog_close(&self.watchdog);
     loop_drain(&self.loop, 100);
     loop_fini(&self.loop);
@@ -388,10 +388,10 @@ static void close_control(void)
 static int fill(void)
 {
     if (!self.takes_over) {
-        kept_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
+        saved_state_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
         return 0;
     }
-    kept_begin(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
+    saved_state_begin(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
     return takeover_fill(&self.takeover, self.config, self.routing.routes, self.cache, self.workers);
 }
 
@@ -425,8 +425,8 @@ int daemon_serve(const struct daemon_setup *setup)
     status = run_workers();
     tapping_close();
     if (self.takes_over)
-        kept_hand_over(&self.kept);
-    kept_write(&self.kept);
+        saved_state_hand_over(&self.kept);
+    saved_state_write(&self.kept);
     handover_wait(&self.handover);
     close_control();
     unwatch_signals();

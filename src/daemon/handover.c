@@ -43,9 +43,9 @@ static int send_descriptors(int fd, char kind, const int *fds, size_t count)
 
 static int send_number(int fd, size_t number)
 {
-    uint8_t octets[4];
-    write_u32(octets, (uint32_t)number);
-    return write_full(fd, octets, sizeof octets);
+    uint8_t bytes[4];
+    write_u32(bytes, (uint32_t)number);
+    return write_full(fd, bytes, sizeof bytes);
 }
 
 static int send_sockets(const struct handover *handover)

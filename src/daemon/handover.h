@@ -8,7 +8,7 @@
  * Owns:    the listening socket and at most one connection; what is given stays its owner's.
  * Threads: the main thread's loop; the talk itself is a job on libuv's pool, with HANDOVER_PATIENCE_S for each step.
  *
- * The talk, over a unix stream: HANDOVER_TITLE and back, with the number of descriptors; these, in messages of one octet that
+ * The talk, over a unix stream: HANDOVER_TITLE and back, with the number of descriptors; these, in messages of one byte that
  * says what they are; for each worker its tickets, with their length before them; the cache as in its file; then back: 'R' when
  * questions are answered; 'A' when the first one has stopped taking them in.
  */

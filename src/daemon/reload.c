@@ -142,13 +142,13 @@ static void note_postponed(void *context, const char *key)
 }
 
 /* What is postponed comes from malloc. */
-static int carry_over(struct reload *reload, struct config *config, char **postponed)
+static int keep_restart_only(struct reload *reload, struct config *config, char **postponed)
 {
     size_t len;
     FILE *out = open_memstream(postponed, &len);
     if (!out)
         return -ENOMEM;
-    int status = config_carry_over(config, reload->started, note_postponed, out);
+    int status = config_keep_restart_only(config, reload->started, note_postponed, out);
     return fclose(out) == 0 ? status : -ENOMEM;
 }
 
@@ -159,7 +159,7 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     struct step_set *steps = NULL;
     int status = config_load(config, reload->setup.file, environ, errors);
     if (status == 0)
-        status = carry_over(reload, *config, &reload->postponed);
+        status = keep_restart_only(reload, *config, &reload->postponed);
     if (status == 0)
         status = trusts_load(&trusts, *config, errors);
     if (status == 0) {

@@ -16,7 +16,7 @@
 enum {
     DESCRIPTORS_MAX = 4096,
     WORKERS_MAX = 1024,
-    TICKETS_MAX = 1 << 21, /* octets of one worker's */
+    TICKETS_MAX = 1 << 21, /* bytes of one worker's */
 };
 
 static int failed(const char *what, int status)
@@ -30,11 +30,11 @@ static int failed(const char *what, int status)
 
 static int read_number(int fd, size_t most, size_t *out)
 {
-    uint8_t octets[4];
-    int status = read_full(fd, octets, sizeof octets);
+    uint8_t bytes[4];
+    int status = read_full(fd, bytes, sizeof bytes);
     if (status < 0)
         return status;
-    *out = read_u32(octets);
+    *out = read_u32(bytes);
     return *out <= most ? 0 : ERROR_MALFORMED;
 }
 

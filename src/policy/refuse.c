@@ -11,7 +11,7 @@
 #include "local.h"
 #include "policy/steps.h"
 
-#define STRING_MAX 255 /* octets of a character string (RFC 1035 section 3.3) */
+#define STRING_MAX 255 /* bytes of a character string (RFC 1035 section 3.3) */
 #define QUOTED_MAX (4 * STRING_MAX + 3)
 
 /* The snapshot. */

@@ -113,7 +113,7 @@ static inline bool lookup_is_worth_it(const struct query *query, uint16_t rcode)
 }
 /* So much of an upstream's name is in the text of an extended error: what is wrong must fit behind it. */
 enum { LOOKUP_SOURCE = 64 };
-/* Puts the id of the lookup's record behind an extended error's text, " [3fa2c1]", if all of it fits into EDE_TEXT octets. */
+/* Puts the id of the lookup's record behind an extended error's text, " [3fa2c1]", if all of it fits into EDE_TEXT bytes. */
 void lookup_add_id(struct lookup *lookup, char text[EDE_TEXT + 1]);
 
 #endif

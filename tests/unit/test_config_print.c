@@ -66,7 +66,7 @@ static void what_takes_effect_at_the_start_is_carried_over(void **state)
     char keys[256] = "";
     struct result started = loaded("cache: {size: 4MiB}\ncontrol: {socket: /a}\n"), read = loaded(full);
     (void)state;
-    assert_int_equal(config_carry_over(read.config, started.config, note_key, keys), 0);
+    assert_int_equal(config_keep_restart_only(read.config, started.config, note_key, keys), 0);
     end(&started); /* the other one has it still */
     assert_string_equal(
         keys, "listen workers cache.size cache.save cache.save-file control.socket metrics.listen metrics.token-file ");
@@ -86,7 +86,7 @@ static void what_is_as_it_was_is_not_told(void **state)
     char keys[256] = "";
     struct result started = loaded(full), read = loaded(full);
     (void)state;
-    assert_int_equal(config_carry_over(read.config, started.config, note_key, keys), 0);
+    assert_int_equal(config_keep_restart_only(read.config, started.config, note_key, keys), 0);
     assert_string_equal(keys, "");
     assert_string_equal(config_origin(read.config, "workers"), "f:2");
     end(&read);

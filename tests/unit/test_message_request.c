@@ -162,7 +162,7 @@ static void test_formerr_shows_edns_that_could_be_read(void **state)
     assert_false(request.has_question);
     wire_header(&wire, QUERY_FLAGS, 2, 0, 0, 1);
     wire_question(&wire, "a", 1);
-    wire_octets(&wire, AT_QUESTION);
+    wire_literal(&wire, AT_QUESTION);
     wire_u32(&wire, 0x00010001);
     wire_opt(&wire, 1232, DO, "", 0);
     assert_formerr_with_edns();
@@ -454,7 +454,7 @@ int main(void)
         cmocka_unit_test(test_edns_of_other_opcodes_is_read_behind_their_records),
         cmocka_unit_test(test_bad_question_names_are_formerr),
         cmocka_unit_test(test_compressed_question_name_is_formerr),
-        cmocka_unit_test(test_question_name_may_have_255_octets_and_not_256),
+        cmocka_unit_test(test_question_name_may_have_255_bytes_and_not_256),
         cmocka_unit_test(test_formerr_shows_edns_that_could_be_read),
         cmocka_unit_test(test_bytes_behind_the_last_record_are_ignored),
         cmocka_unit_test(test_counts_that_lie_are_formerr),

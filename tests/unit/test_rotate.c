@@ -32,7 +32,7 @@ static void owner(unsigned section, const char *name)
     if (*name)
         wire_name(&wire, name);
     else
-        wire_octets(&wire, AT_QUESTION);
+        wire_literal(&wire, AT_QUESTION);
 }
 
 static void add(unsigned section, const char *name, uint16_t type, const char *data, unsigned len)
@@ -85,7 +85,7 @@ static void chain_stays(void **state)
     owner(0, "");
     wire_fixed(&wire, CNAME, 60, 3);
     size_t target = wire.len;
-    wire_octets(&wire, "\1t\0");
+    wire_literal(&wire, "\1t\0");
     for (unsigned i = 1; i <= 2; i++) {
         counts[0]++;
         wire_pointer(&wire, target);
@@ -114,7 +114,7 @@ static void owners_are_written_in_several_ways(void **state)
     counts[0]++;
     wire_pointer(&wire, first);
     wire_fixed(&wire, TYPE_A, 60, 4);
-    wire_octets(&wire, "\1\1\1\1");
+    wire_literal(&wire, "\1\1\1\1");
     assert_true(may_rotate());
     begin("a.example");
     add_a("", 1);
@@ -144,14 +144,14 @@ static void data_that_names_lie_in_stays(void **state)
     counts[2]++;
     wire_pointer(&wire, name);
     wire_fixed(&wire, TYPE_A, 60, 4);
-    wire_octets(&wire, "\1\1\1\1");
+    wire_literal(&wire, "\1\1\1\1");
     assert_false(may_rotate()); /* the owner of an additional record */
     begin("a.example");
     add(0, "", MX, "\0\12\2m1\300\014", 7);
     name = wire.len - 5;
     owner(0, "");
     wire_fixed(&wire, MX, 60, 7);
-    wire_octets(&wire, "\0\12\2m2");
+    wire_literal(&wire, "\0\12\2m2");
     wire_pointer(&wire, name);
     assert_false(may_rotate()); /* m2.m1.a.example */
 }
@@ -170,7 +170,7 @@ static void names_that_lead_there_by_detours_count(void **state)
     counts[2]++;
     wire_pointer(&wire, detour);
     wire_fixed(&wire, TYPE_A, 60, 4);
-    wire_octets(&wire, "\1\1\1\1");
+    wire_literal(&wire, "\1\1\1\1");
     assert_false(may_rotate());
 }
 

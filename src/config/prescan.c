@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: `at` never passes `end`; a node may begin where `fresh` is set: at the start of a line,
  * behind an indicator, a bracket or a comma. Elsewhere only what ends or follows a node may stand. */
-#include "config/guard.h"
+#include "config/prescan.h"
 
 #include <string.h>
 
 /* What stood last in this line. */
 enum last { LAST_NOTHING, LAST_SCALAR, LAST_BRACKET };
 
-struct guard_walk {
+struct prescan_walk {
     const char *at, *end;
     struct mark mark; /* of `at` */
     enum last last;
@@ -22,14 +22,14 @@ struct guard_walk {
     const char *why; /* set where the walk ends early */
 };
 
-static bool refuse(struct guard_walk *walk, struct mark mark, const char *why)
+static bool refuse(struct prescan_walk *walk, struct mark mark, const char *why)
 {
     walk->wrong = mark;
     walk->why = why;
     return false;
 }
 
-static void step(struct guard_walk *walk)
+static void step(struct prescan_walk *walk)
 {
     walk->at++;
     if (walk->at == walk->end || ((unsigned char)*walk->at & 0xc0) != 0x80)
@@ -37,7 +37,7 @@ static void step(struct guard_walk *walk)
 }
 
 /* The byte `ahead` of the next one; a line end behind the last one. */
-static char look(const struct guard_walk *walk, size_t ahead)
+static char look(const struct prescan_walk *walk, size_t ahead)
 {
     return (size_t)(walk->end - walk->at) > ahead ? walk->at[ahead] : '\n';
 }
@@ -53,12 +53,12 @@ static bool is_white(char byte)
 }
 
 /* True if a ":", "-" or the like that is followed by this byte is an indicator. */
-static bool is_behind_indicator(const struct guard_walk *walk, char byte)
+static bool is_behind_indicator(const struct prescan_walk *walk, char byte)
 {
     return is_white(byte) || (walk->depth > 0 && strchr(",[]{}", byte));
 }
 
-static bool take_line_end(struct guard_walk *walk)
+static bool take_line_end(struct prescan_walk *walk)
 {
     if (look(walk, 0) == '\r' && look(walk, 1) == '\n' && walk->end - walk->at > 1)
         walk->at++;
@@ -70,7 +70,7 @@ static bool take_line_end(struct guard_walk *walk)
     return true;
 }
 
-static bool take_white(struct guard_walk *walk)
+static bool take_white(struct prescan_walk *walk)
 {
     bool indents = walk->mark.column == 1;
     for (; walk->at < walk->end && (*walk->at == ' ' || *walk->at == '\t'); step(walk))
@@ -80,14 +80,14 @@ static bool take_white(struct guard_walk *walk)
     return true;
 }
 
-static bool take_comment(struct guard_walk *walk)
+static bool take_comment(struct prescan_walk *walk)
 {
     while (walk->at < walk->end && !is_line_end(*walk->at))
         step(walk);
     return true;
 }
 
-static bool take_quoted(struct guard_walk *walk)
+static bool take_quoted(struct prescan_walk *walk)
 {
     struct mark start = walk->mark;
     char quote = *walk->at;
@@ -108,7 +108,7 @@ static bool take_quoted(struct guard_walk *walk)
 }
 
 /* A scalar without quotes, up to what ends it. */
-static bool take_plain(struct guard_walk *walk)
+static bool take_plain(struct prescan_walk *walk)
 {
     for (; walk->at < walk->end && !is_line_end(*walk->at); step(walk)) {
         char byte = *walk->at;
@@ -123,7 +123,7 @@ static bool take_plain(struct guard_walk *walk)
     return true;
 }
 
-static bool take_opening(struct guard_walk *walk)
+static bool take_opening(struct prescan_walk *walk)
 {
     if (walk->depth == GUARD_DEPTH_MAX)
         return refuse(walk, walk->mark, "nested too deeply");
@@ -136,7 +136,7 @@ static bool take_opening(struct guard_walk *walk)
     return true;
 }
 
-static bool take_closing(struct guard_walk *walk)
+static bool take_closing(struct prescan_walk *walk)
 {
     char opening = *walk->at == ']' ? '[' : '{';
     if (walk->depth == 0 || walk->open[walk->depth - 1].bracket != opening)
@@ -149,7 +149,7 @@ static bool take_closing(struct guard_walk *walk)
 }
 
 /* ":" behind a key. */
-static bool take_colon(struct guard_walk *walk)
+static bool take_colon(struct prescan_walk *walk)
 {
     if (walk->last != LAST_SCALAR)
         return refuse(walk, walk->mark, "no key stands before this \":\"; put an IPv6 address in quotes");
@@ -159,7 +159,7 @@ static bool take_colon(struct guard_walk *walk)
     return true;
 }
 
-static bool take_node(struct guard_walk *walk)
+static bool take_node(struct prescan_walk *walk)
 {
     static const struct {
         char byte;
@@ -190,14 +190,14 @@ static bool take_node(struct guard_walk *walk)
 }
 
 /* "---" or "..." at the start of a line. */
-static bool is_document_marker(const struct guard_walk *walk)
+static bool is_document_marker(const struct prescan_walk *walk)
 {
     char byte = look(walk, 0);
     return walk->mark.column == 1 && (byte == '-' || byte == '.') && look(walk, 1) == byte && look(walk, 2) == byte &&
            is_white(look(walk, 3));
 }
 
-static bool take_document_marker(struct guard_walk *walk)
+static bool take_document_marker(struct prescan_walk *walk)
 {
     if (walk->depth > 0)
         return refuse(walk, walk->open[walk->depth - 1].mark, "this bracket is never closed");
@@ -207,7 +207,7 @@ static bool take_document_marker(struct guard_walk *walk)
 }
 
 /* Takes the next thing; false where the text has to be refused. */
-static bool take(struct guard_walk *walk)
+static bool take(struct prescan_walk *walk)
 {
     char byte = *walk->at;
     bool blank = walk->blank;
@@ -236,9 +236,9 @@ static bool take(struct guard_walk *walk)
                   "something is missing before this: a comma, a line end, or quotes around the whole");
 }
 
-bool guard_check(struct report *report, const struct source *source)
+bool prescan_check(struct report *report, const struct source *source)
 {
-    struct guard_walk walk = {.at = source->text, .end = source->text + source->len, .mark = {source, 1, 1}};
+    struct prescan_walk walk = {.at = source->text, .end = source->text + source->len, .mark = {source, 1, 1}};
     walk.fresh = walk.blank = true;
     if (source->len >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0)
         walk.at += 3; /* a byte order mark */

@@ -41,13 +41,13 @@ static void copy_member(struct config *to, const struct config *from, const stru
     memcpy((char *)to + option->beside, (const char *)from + option->beside, beside);
 }
 
-int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key),
-                      void *context)
+int config_keep_restart_only(struct config *config, struct config *started,
+                             void (*tell)(void *context, const char *key), void *context)
 {
     struct snapshot *snapshot = container_of(config, struct snapshot, config);
     int status = 0;
     for (size_t i = 0; status == 0 && i < option_count; i++) {
-        if (!options[i].at_start || (status = differ(config, started, &options[i])) <= 0)
+        if (!options[i].restart_only || (status = differ(config, started, &options[i])) <= 0)
             continue;
         copy_member(config, started, &options[i]);
         status = snapshot_remark(snapshot, options[i].key, "from the next start");

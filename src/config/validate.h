@@ -13,9 +13,9 @@
 #include "config/snapshot.h"
 
 /* Gives addresses their ports and reports what does not fit together. */
-void settle_check(struct draft *draft);
+void validate_check(struct draft *draft);
 /* Fills the empty snapshot from a draft that has no mistakes and fits it to the machine; nothing of the
  * draft is needed afterwards. 0 or -ENOMEM. */
-int settle_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
+int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
 
 #endif

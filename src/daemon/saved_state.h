@@ -15,7 +15,7 @@
 #include "net/loop.h"
 #include "worker.h"
 
-struct kept {
+struct saved_state {
     uv_timer_t timer;
     struct cachefile cachefile;
     struct worker **workers;
@@ -25,23 +25,23 @@ struct kept {
 };
 
 /* 0 or negative (libuv's numbers). */
-int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
-/* Once privileges are what they will be, before the workers run; they are borrowed until kept_write. The cache may be read on while
+int saved_state_init(struct saved_state *kept, struct loop *loop) MUST_CHECK;
+/* Once privileges are what they will be, before the workers run; they are borrowed until saved_state_write. The cache may be read on while
  * the workers run already. */
-void kept_read(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
-               struct worker **workers);
+void saved_state_read(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                      struct worker **workers);
 /* The same where cache and tickets came from the process before, which still runs: the files are from before it. */
-void kept_begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
-                struct worker **workers);
+void saved_state_begin(struct saved_state *kept, const struct config *config, struct routes *routes,
+                       struct cache *cache, struct worker **workers);
 /* Another process has them now: nothing is written any more. */
-void kept_hand_over(struct kept *kept);
+void saved_state_hand_over(struct saved_state *kept);
 /* Another configuration and other routes are in force; the former is borrowed until the next one, or the end. */
-void kept_configure(struct kept *kept, const struct config *config, struct routes *routes);
+void saved_state_configure(struct saved_state *kept, const struct config *config, struct routes *routes);
 /* Something in the cache was flushed. */
-void kept_flushed(struct kept *kept);
+void saved_state_flushed(struct saved_state *kept);
 /* The workers have ended. Returns when all is written. */
-void kept_write(struct kept *kept);
+void saved_state_write(struct saved_state *kept);
 /* The memory must stay until the timer has been closed (loop_drain says so). */
-void kept_close(struct kept *kept);
+void saved_state_close(struct saved_state *kept);
 
 #endif

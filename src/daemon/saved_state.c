@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kept.h"
+#include "saved_state.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ static void find_file(char out[PATH_MAX], const struct config *config, const cha
         snprintf(out, PATH_MAX, "%.*s/%s", folder, cache_file, name);
 }
 
-static void write_verified(struct kept *kept)
+static void write_verified(struct saved_state *kept)
 {
     if (kept->verified_file[0])
         verifytime_save(kept->verified_file);
@@ -32,18 +32,18 @@ static void write_verified(struct kept *kept)
 
 static void write_due(uv_timer_t *timer)
 {
-    struct kept *kept = container_of(timer, struct kept, timer);
+    struct saved_state *kept = container_of(timer, struct saved_state, timer);
     write_verified(kept);
     cachefile_save(&kept->cachefile);
 }
 
-int kept_init(struct kept *kept, struct loop *loop)
+int saved_state_init(struct saved_state *kept, struct loop *loop)
 {
     int status = cachefile_init(&kept->cachefile, loop);
     return status < 0 ? status : uv_timer_init(&loop->uv, &kept->timer);
 }
 
-static void begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+static void begin(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
                   struct worker **workers, bool read)
 {
     kept->workers = workers;
@@ -59,36 +59,36 @@ static void begin(struct kept *kept, const struct config *config, struct routes 
     uv_timer_start(&kept->timer, write_due, WRITE_EVERY_MS, WRITE_EVERY_MS);
 }
 
-void kept_read(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
-               struct worker **workers)
+void saved_state_read(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                      struct worker **workers)
 {
     begin(kept, config, routes, cache, workers, true);
 }
 
-void kept_begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
-                struct worker **workers)
+void saved_state_begin(struct saved_state *kept, const struct config *config, struct routes *routes,
+                       struct cache *cache, struct worker **workers)
 {
     begin(kept, config, routes, cache, workers, false);
 }
 
-void kept_hand_over(struct kept *kept)
+void saved_state_hand_over(struct saved_state *kept)
 {
     kept->handed_over = true;
     uv_timer_stop(&kept->timer);
     cachefile_give_up(&kept->cachefile);
 }
 
-void kept_configure(struct kept *kept, const struct config *config, struct routes *routes)
+void saved_state_configure(struct saved_state *kept, const struct config *config, struct routes *routes)
 {
     cachefile_configure(&kept->cachefile, config, routes);
 }
 
-void kept_flushed(struct kept *kept)
+void saved_state_flushed(struct saved_state *kept)
 {
     cachefile_flushed(&kept->cachefile);
 }
 
-void kept_write(struct kept *kept)
+void saved_state_write(struct saved_state *kept)
 {
     if (kept->handed_over) {
         cachefile_wait(&kept->cachefile);
@@ -100,7 +100,7 @@ void kept_write(struct kept *kept)
     cachefile_end(&kept->cachefile);
 }
 
-void kept_close(struct kept *kept)
+void saved_state_close(struct saved_state *kept)
 {
     cachefile_close(&kept->cachefile);
     uv_close((uv_handle_t *)&kept->timer, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: a setting of which a value was refused gives rise to no second report; while a file could
  * not be read, nothing is said about the whole. */
-#include "config/settle.h"
+#include "config/validate.h"
 
 #include <errno.h>
 #include "config/member.h"
@@ -123,7 +123,7 @@ static void check_names(struct draft *draft)
                   "metrics.token-file");
 }
 
-void settle_check(struct draft *draft)
+void validate_check(struct draft *draft)
 {
     if (draft->partial)
         return;
@@ -221,7 +221,7 @@ static int fit_cache(struct snapshot *snapshot, const struct machine *machine)
     return snapshot_remark(snapshot, "cache.size", "lowered to a quarter of the memory there is");
 }
 
-int settle_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)
+int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)
 {
     snapshot->origins = arena_take(&snapshot->arena, option_count * sizeof(*snapshot->origins));
     if (!snapshot->origins)

@@ -19,6 +19,6 @@
 #define GUARD_DEPTH_MAX 16 /* of brackets; the deepest setting lies at 4 */
 
 /* True if the text, which is clean, keeps to it; reports the first place where it does not otherwise. */
-bool guard_check(struct report *report, const struct source *source);
+bool prescan_check(struct report *report, const struct source *source);
 
 #endif
