@@ -113,7 +113,7 @@ void group_clock_changed(struct group *group)
         for (size_t i = 0; i < plan->server_count; i++)
             server_retire_early(plan->servers[i]);
     }
-    event_of_machine(group, EVENT_CLOCK);
+    event_machine(group, EVENT_CLOCK);
     group_notice_sleep(group);
     group_try_again(group);
 }
