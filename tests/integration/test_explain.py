@@ -141,7 +141,7 @@ def test_a_failure_has_an_id(recording, server):
     assert record["kind"] == "failed" and record["name"] == "fails.example." and record["rcode"] == "SERVFAIL"
     assert record["extended_error"]["text"] == error[1] and record["session"] is None
     assert only(recording, "last-failed") == {**record, "ended_s_ago": only(recording, "last-failed")["ended_s_ago"]}
-    recording.wait_line(rf"resolve: a question failed after \d+ ms: liar: Connection refused .*dotstubctl explain {identity}")
+    recording.wait_line(rf"resolve: a query failed after \d+ ms: liar: Connection refused .*dotstubctl explain {identity}")
     assert not [line for line in recording.log() if "fails" in line]
 
 
