@@ -5,7 +5,7 @@
  *   - ask_event is the only function that changes the state; the state says how many attempts are live;
  *   - each attempt that ends gets one entry in the history, but for the one that brings the response; what the next one avoids follows from
  *     the history and from the attempt that is live beside it;
- *   - hedges are paid for, 8 in a hundred lookups, except those that rescue what a server or a session dropped.
+ *   - hedges are paid for, 8 in a hundred lookups, except those that rescue what a server dropped or what is on a silent session.
  */
 #include <assert.h>
 #include <errno.h>
@@ -43,6 +43,8 @@ const struct ask_row ask_rows[] = {
     {ASK_ONE, EVENT_LOOK, ACTION_HEDGE, ASK_TWO},
     {ASK_ONE, EVENT_LOOK, ACTION_HEDGE_ANEW, ASK_TWO},
     {ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE},
+    {ASK_ONE, EVENT_SILENT, ACTION_RESCUE, ASK_TWO},
+    {ASK_ONE, EVENT_SILENT, ACTION_STAY, ASK_ONE},
     {ASK_ONE, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO},
     {ASK_ONE, EVENT_JOIN, ACTION_AWAIT, ASK_ONE},
     {ASK_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE},
@@ -61,13 +63,14 @@ const struct ask_row ask_rows[] = {
     {ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_TWO},
     {ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_ONE},
     {ASK_TWO, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT_ONE},
-    {ASK_TWO, OUTCOME_SILENT, ACTION_RETRY, ASK_TWO},
+    {ASK_TWO, OUTCOME_SILENT, ACTION_RETRY_BESIDE, ASK_TWO},
     {ASK_TWO, OUTCOME_SILENT, ACTION_STAY, ASK_ONE},
     {ASK_TWO, OUTCOME_TIMEOUT, ACTION_STAY, ASK_ONE},
     {ASK_TWO, OUTCOME_UNSENT, ACTION_STAY, ASK_ONE},
     {ASK_TWO, EVENT_LOOK, ACTION_HEDGE_AGAIN, ASK_TWO},
     {ASK_TWO, EVENT_LOOK, ACTION_HEDGE_ANEW, ASK_TWO},
     {ASK_TWO, EVENT_LOOK, ACTION_LOOK, ASK_TWO},
+    {ASK_TWO, EVENT_SILENT, ACTION_STAY, ASK_TWO},
     {ASK_TWO, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO},
     {ASK_TWO, EVENT_JOIN, ACTION_AWAIT, ASK_TWO},
     {ASK_TWO, EVENT_CANCEL, ACTION_END, ASK_IDLE},
@@ -97,6 +100,7 @@ const struct ask_row ask_rows[] = {
     {ASK_SUSPECT_ONE, OUTCOME_UNSENT, ACTION_STAY, ASK_SUSPECT},
     {ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_TWO},
     {ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE},
+    {ASK_SUSPECT_ONE, EVENT_SILENT, ACTION_STAY, ASK_SUSPECT_ONE},
     {ASK_SUSPECT_ONE, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT_ONE},
     {ASK_SUSPECT_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE},
 };
@@ -219,6 +223,31 @@ bool attempt_goes_anywhere(const struct attempt *attempt)
 {
     const unsigned avoiding = useless_bits | OUTCOME_BIT(OUTCOME_GIVEN_UP);
     return !attempt->isolated && !attempt_beside(attempt) && (!attempt->ask || !ask_latest(attempt->ask, avoiding));
+}
+
+/* When the first of the attempts that were left unanswered was sent. */
+static uint64_t ask_unanswered_since(const struct ask *ask)
+{
+    uint64_t first_ms = UINT64_MAX;
+    for (unsigned i = 0; i < 2; i++)
+        if (ask->attempts[i].state == ATTEMPT_SENT && ask->attempts[i].sent_ms < first_ms)
+            first_ms = ask->attempts[i].sent_ms;
+    for (unsigned i = 0; i < ask->past_count; i++) {
+        const struct past_attempt *past = &ask->past[i];
+        if (past->outcome == OUTCOME_GIVEN_UP && past->sent <= past->ended && ask->begun_ms + past->sent < first_ms)
+            first_ms = ask->begun_ms + past->sent;
+    }
+    return first_ms;
+}
+
+/* An attempt beside one on a silent session; or in the place of one that was given up, beside one that is late as well. */
+uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms)
+{
+    const struct attempt *beside = attempt_beside(attempt);
+    if (!beside || beside->state != ATTEMPT_SENT)
+        return 0;
+    bool silent = beside->session->suspect_ms || session_is_silent(beside->session, now_ms);
+    return silent || ask_latest(attempt->ask, OUTCOME_BIT(OUTCOME_GIVEN_UP)) ? ask_unanswered_since(attempt->ask) : 0;
 }
 
 uint64_t attempt_lost_ms(const struct attempt *attempt)
@@ -366,13 +395,34 @@ static bool ask_may_hedge(struct ask *ask)
     uint64_t waited = loop_now(ask->group->loop) - one->sent_ms;
     if (one->state != ATTEMPT_SENT || waited < upstream_hedge_after(one) || !ask_has_attempts(ask))
         return false;
-    if (!upstream_is_passed_over(one, 0) && !upstream_may_probe(one))
+    if (!upstream_is_passed_over(one, 0) && !one->session->suspect_ms && !upstream_may_probe(one))
         return false;
-    if (budget_has_hedge(ask->group) || upstream_is_lost(one) ||
+    if (budget_has_hedge(ask->group) || upstream_is_on_silent(one) || upstream_is_lost(one) ||
         (waited >= RESCUE_AFTER && upstream_is_passed_over(one, RESCUE_AFTER / 2)))
         return true;
     counter_add(ask->group->counters, COUNTER_hedges_denied, 1);
     return false;
+}
+
+/* Its session is silent: a few attempts are sent elsewhere at first, all once one of them was answered. */
+static bool ask_may_rescue(struct ask *ask)
+{
+    const struct attempt *one = ask_oldest(ask);
+    if (one->state != ATTEMPT_SENT || !upstream_is_on_silent(one) || !ask_has_attempts(ask) ||
+        loop_now(ask->group->loop) < one->sent_ms + upstream_hedge_after(one))
+        return false;
+    return one->session->suspect_ms || upstream_is_passed_over(one, 0) || upstream_may_probe(one);
+}
+
+/* Nothing was heard on either session since the first attempt was sent, and the hedge went alone to one that was idle: it may have been dead
+ * before, like the other one. */
+static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
+{
+    const struct attempt *first = ask_oldest(ask);
+    uint64_t first_ms = ask_unanswered_since(ask);
+    return first->state == ATTEMPT_SENT && later->session->used == 1 &&
+           loop_now(ask->group->loop) >= later->sent_ms + rtt_overdue(&later->server->rtt) &&
+           !session_lives_since(later->session, first_ms) && !session_lives_since(first->session, first_ms);
 }
 
 /* Both are late: the server may have dropped the hedge as well, with others. */
@@ -384,7 +434,7 @@ static bool ask_may_hedge_again(struct ask *ask)
     uint64_t waited = loop_now(ask->group->loop) - later->sent_ms;
     if (upstream_is_lost(later))
         later->outcome = OUTCOME_DROPPED;
-    return (waited >= AGAIN_AFTER && later->outcome == OUTCOME_DROPPED) ||
+    return (waited >= AGAIN_AFTER && later->outcome == OUTCOME_DROPPED) || ask_is_unheard(ask, later) ||
            (waited >= AGAIN_AT_LAST && upstream_is_passed_over(later, RESCUE_AFTER));
 }
 
@@ -420,6 +470,7 @@ static bool ask_may(struct ask *ask, enum ask_action action, const struct attemp
     case ACTION_RESEND:
         return ask_has_attempts(ask);
     case ACTION_RESEND_BESIDE:
+    case ACTION_RETRY_BESIDE:
         return ask_may_resend_beside(ask);
     case ACTION_RETRY_ONCE:
         return ask_may_retry_once(ask);
@@ -432,6 +483,8 @@ static bool ask_may(struct ask *ask, enum ask_action action, const struct attemp
         return ask_has_attempts(ask) && ask_is_cleared(ask);
     case ACTION_HEDGE:
         return ask_may_hedge(ask);
+    case ACTION_RESCUE:
+        return ask_may_rescue(ask);
     case ACTION_HEDGE_AGAIN:
         return ask_may_hedge_again(ask);
     case ACTION_HEDGE_ANEW:
@@ -463,8 +516,10 @@ static void ask_hedge(struct ask *ask, struct attempt *replaced)
     if (ask_live(ask) == 2)
         ask_give_up(ask, replaced, attempt_cancel);
     counter_add(ask->group->counters, COUNTER_hedges_sent, 1);
+    const struct attempt *hedge = ask_idle_slot(ask);
     ask_send(ask);
-    ask_look_after(ask, DROPPED_AFTER);
+    uint64_t overdue_ms = hedge->session ? rtt_overdue(&hedge->server->rtt) : DROPPED_AFTER;
+    ask_look_after(ask, overdue_ms < DROPPED_AFTER ? overdue_ms : DROPPED_AFTER);
 }
 
 /* It was begun while another attempt was live. */
@@ -521,7 +576,7 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
     case ACTION_SEND:
         counter_add(ask->group->counters, COUNTER_attempts_resent, action == ACTION_RESEND_CLEARED);
         ask_send(ask);
-        ask_look_after(ask, upstream_patience(ask->group, ask_oldest(ask)));
+        ask_look_after(ask, upstream_hedge_after(ask_oldest(ask)));
         break;
     case ACTION_RESEND:
     case ACTION_RESEND_BESIDE:
@@ -533,6 +588,7 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
         ask_send(ask);
         break;
     case ACTION_RETRY:
+    case ACTION_RETRY_BESIDE:
     case ACTION_RETRY_ONCE:
     case ACTION_RETRY_ELSEWHERE:
         ask_send(ask);
@@ -544,6 +600,7 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
         budget_pay_hedge(ask->group);
         ask_hedge(ask, NULL);
         break;
+    case ACTION_RESCUE:
     case ACTION_HEDGE_AGAIN:
         ask_hedge(ask, ask_first_sent(ask));
         break;
@@ -626,6 +683,12 @@ static void ask_attempt_done(struct attempt *attempt, int status, struct answer 
 void ask_look_due(struct timeout *timeout)
 {
     ask_event(container_of(timeout, struct ask, look), EVENT_LOOK, NULL, NULL);
+}
+
+void ask_session_silent(struct attempt *attempt)
+{
+    if (attempt->ask && attempt->ask->state != ASK_IDLE)
+        ask_event(attempt->ask, EVENT_SILENT, NULL, NULL);
 }
 
 /* --- the owner's side --- */

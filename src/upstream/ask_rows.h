@@ -17,7 +17,8 @@ enum ask_state {
 /* The events: the outcome of an attempt, or one of the following. */
 enum ask_event {
     EVENT_START = OUTCOMES,
-    EVENT_LOOK, /* the timeout `look` has passed */
+    EVENT_LOOK,   /* the timeout `look` has passed */
+    EVENT_SILENT, /* the session of a live attempt is silent or suspect */
     EVENT_JOIN,
     EVENT_CANCEL,
 };
@@ -26,12 +27,14 @@ enum ask_action {
     ACTION_RETRY,           /* once more, if attempts are left */
     ACTION_RESEND,          /* the same, because a session ended */
     ACTION_RESEND_BESIDE,   /* the same, unless the attempt beside it may still be answered in time */
+    ACTION_RETRY_BESIDE,    /* the same, because a session was silent */
     ACTION_RETRY_ONCE,      /* once more, if no response was of no use before */
     ACTION_RETRY_ELSEWHERE, /* the same, if there is another upstream */
     ACTION_RETRY_PAID,      /* the same, out of the hedge budget */
     ACTION_RESEND_CLEARED,  /* once more, if other sessions ended as well: the query is not the reason */
     ACTION_HEDGE,           /* a second attempt beside the one that is late, if the server or the budget calls for it */
-    ACTION_HEDGE_AGAIN,     /* a third one in the place of the first, if the server dropped both */
+    ACTION_RESCUE,          /* the same beside one on a silent session, whatever the budget */
+    ACTION_HEDGE_AGAIN, /* a third one in the place of the first, if the server dropped both, or both sessions are silent */
     ACTION_HEDGE_ANEW, /* another one for a client that joined, if those before it have been under way for long enough */
     ACTIONS_THAT_MAY,  /* as ask_may says; all others always may: */
     ACTION_SEND = ACTIONS_THAT_MAY, /* the first attempt */

@@ -11,7 +11,9 @@ enum reason {
     SPENT,   /* it was given as many queries as sessions of its server outlive, as far as is known */
     FULL,    /* no id is free */
     UNSAFE,  /* the attempt is isolated: what ended its last session may be about to end this one */
-    SILENT,  /* suspect or mute: it may be half open, or just slow */
+    SILENT,  /* several responses are overdue, or suspect, or mute: it may be half open, or just slow */
+    UNHEARD, /* a session that was to answer is silent, and so is this one since then */
+    QUIET, /* the attempt is a hedge: a session that has given a sign of life since the first attempt was sent is better */
     LATE, /* the attempt is a hedge: it is to tell a slow name from a silent session, and this one may be silent as well */
     USED,     /* the attempt is isolated: this session may be about to end for an earlier query's sake */
     DOUBTFUL, /* another session of its server was lost a moment ago, and this one has given no sign of life since */
@@ -26,6 +28,7 @@ static const struct {
     [CLOSING] = {FITNESS_UNFIT, PLACE_COMMON},     [AVOIDED] = {FITNESS_UNFIT, PLACE_COMMON},
     [HELD] = {FITNESS_UNFIT, PLACE_HELD},          [SPENT] = {FITNESS_UNFIT, PLACE_SURPLUS},
     [FULL] = {FITNESS_UNFIT, PLACE_COMMON},        [UNSAFE] = {FITNESS_UNFIT, PLACE_COMMON},
+    [UNHEARD] = {FITNESS_LAST_RESORT, PLACE_NONE}, [QUIET] = {FITNESS_BUSY, PLACE_COMMON},
     [SILENT] = {FITNESS_LAST_RESORT, PLACE_NONE},  [LATE] = {FITNESS_LAST_RESORT, PLACE_SURPLUS},
     [USED] = {FITNESS_LAST_RESORT, PLACE_SURPLUS}, [DOUBTFUL] = {FITNESS_LAST_RESORT, PLACE_SURPLUS},
     [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
@@ -65,6 +68,15 @@ static bool is_safe(const struct session *session, const struct attempt *attempt
            (session->heard_ms > attempt_lost_ms(attempt) || now_ms > attempt_lost_ms(attempt) + COINCIDENCE);
 }
 
+/* Silent since another one of its server fell silent, or since the ask of a hedge that is a rescue sent its first attempt. */
+static bool is_unheard(const struct session *session, const struct attempt *hedge, uint64_t now_ms)
+{
+    uint64_t silent_ms = session->server->losses.silent_ms;
+    uint64_t since_ms = hedge ? attempt_needs_life_since(hedge, now_ms) : 0;
+    return (silent_ms && !session_lives_since(session, silent_ms)) ||
+           (since_ms && !session_lives_since(session, since_ms));
+}
+
 static unsigned session_reasons(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
 {
     unsigned reasons = 0;
@@ -76,18 +88,23 @@ static unsigned session_reasons(const struct session *session, const struct atte
         reasons |= 1u << SPENT;
     if (session->used + session->ids.tombstones >= IDS_MAX)
         reasons |= 1u << FULL;
-    if (session->suspect_ms || (session->used > 1 && is_mute(session, now_ms)))
+    if (session->suspect_ms || (session->used > 1 && is_mute(session, now_ms)) ||
+        (silence_is_possible(&session->silence) && session_is_silent(session, now_ms)))
         reasons |= 1u << SILENT;
-    if (losses_leave_doubt(&session->server->losses, session->created_ms, session->opened_ms, session->heard_ms,
-                           now_ms))
+    if (session->server->losses.lost_ms && losses_leave_doubt(&session->server->losses, session->created_ms,
+                                                              session->opened_ms, session->heard_ms, now_ms))
         reasons |= 1u << DOUBTFUL;
     if (session->used >= SESSION_BUSY)
         reasons |= 1u << CROWDED;
     const struct attempt *beside = attempt_beside(attempt);
+    if ((beside || session->server->losses.silent_ms) && is_unheard(session, beside ? attempt : NULL, now_ms))
+        reasons |= 1u << UNHEARD;
     if (beside && beside->session == session)
         reasons |= 1u << AVOIDED;
     if (beside && is_late(session, now_ms))
         reasons |= 1u << LATE;
+    if (beside && !session_lives_since(session, beside->sent_ms))
+        reasons |= 1u << QUIET;
     if (attempt->isolated && session->given > 0)
         reasons |= 1u << USED;
     if (attempt->isolated && !is_safe(session, attempt, now_ms))

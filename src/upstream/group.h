@@ -24,6 +24,7 @@
 #include "priority.h"
 #include "rtt.h"
 #include "upstream/transport/ids.h"
+#include "upstream/transport/silence.h"
 #include "upstream/transport/transport.h"
 #include "upstream/attempt.h"
 
@@ -154,6 +155,9 @@ struct session {
     uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */
     uint64_t heard_ms;                       /* last message of any kind */
     uint64_t suspect_ms; /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
+    struct silence silence;
+    uint8_t
+        rescued; /* since it was last heard its attempts were rescued: 1, because it is silent; 2, because it is suspect */
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
     uint64_t ack_ms;                        /* see session_acknowledge */
     uint64_t idle_ms;                       /* closed by us after this long without a question */
@@ -185,6 +189,11 @@ void pool_note_success(struct group *group);
 int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
 /* Since when it should have been heard: the oldest query under way, or the one that was answered elsewhere. 0: not at all. */
 uint64_t session_silent_since(const struct session *session);
+/* Several responses are overdue, and nothing has arrived meanwhile. Not of one that has answered nothing yet: where the server itself is
+ * silent, one session after the other would be opened. */
+bool session_is_silent(const struct session *session, uint64_t now_ms);
+/* It was heard or opened since, or dialled then or later. */
+bool session_lives_since(const struct session *session, uint64_t ms);
 /* Nothing is on it, and it was not ended by what was on it last. */
 bool session_has_outlived(const struct session *session, uint64_t now_ms);
 /* How many attempts on its session were sent at about the same time as this one, it included; a few more than LOSS_MIN at most. */
@@ -242,9 +251,13 @@ bool attempt_avoids_server(const struct attempt *attempt, const struct server *s
 const struct attempt *attempt_beside(const struct attempt *attempt);
 /* It avoids nothing. */
 bool attempt_goes_anywhere(const struct attempt *attempt);
+/* It may only go to sessions that have given a sign of life since this moment, because those of the other attempts are silent; 0: to any. */
+uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms);
 /* When a session of its ask ended last; 0: never. */
 uint64_t attempt_lost_ms(const struct attempt *attempt);
 void ask_look_due(struct timeout *timeout);
+/* The session of this attempt is silent or suspect. The attempt stays on it. */
+void ask_session_silent(struct attempt *attempt);
 
 /* --- upstream.c: attempts, and the state of servers for asks --- */
 
@@ -269,11 +282,13 @@ void upstream_overtaken(struct attempt *attempt);
 uint64_t upstream_patience(const struct group *group, const struct attempt *attempt);
 /* The server has answered an attempt that was sent later than this. */
 bool upstream_answered_after(const struct server *server, uint64_t sent_ms);
-/* After how many ms without a response a hedge is worth it: once the response is late, and where a hedge would have to wait for a dial,
- * later by about the time that the dial takes. */
+/* After how many ms without a response a hedge is worth it: once the response is late, or overdue on a session on which nothing has arrived
+ * since. Where the hedge would have to wait for a dial, later by about the time that takes. */
 uint64_t upstream_hedge_after(const struct attempt *attempt);
 /* True if its server has answered a question that was sent more than so much later: this one is slow, or lost. */
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
+/* True if its session is silent or suspect. */
+bool upstream_is_on_silent(const struct attempt *attempt);
 /* True if it was lost together with others. */
 bool upstream_is_lost(const struct attempt *attempt);
 /* Its server may just have fallen silent: is a hedge worth it? A few are, or any number if there is another server. */

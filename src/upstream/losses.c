@@ -41,6 +41,12 @@ bool losses_leave_doubt(const struct losses *losses, uint64_t dialed_ms, uint64_
            heard_ms <= lost_ms + NOTICE_SPAN;
 }
 
+void losses_note_silence(struct losses *losses, uint64_t sent_ms)
+{
+    if (sent_ms > losses->silent_ms)
+        losses->silent_ms = sent_ms;
+}
+
 /* --- unanswered queries --- */
 
 void losses_note_unanswered(struct losses *losses, uint64_t sent_ms, unsigned count)

@@ -23,10 +23,11 @@ enum {
 };
 
 struct losses {
-    uint64_t answered_sent_ms;  /* of all queries that it answered the latest was sent then */
-    uint64_t from_ms, to_ms;    /* what was sent in between was lost together; to_ms 0: nothing was */
-    uint64_t shared_end_ms;     /* when it last ended a session that no isolated attempt held; 0: never */
-    uint64_t lost_ms;           /* when it last ended a session with queries on it, out of its habit; 0: never */
+    uint64_t answered_sent_ms; /* of all queries that it answered the latest was sent then */
+    uint64_t from_ms, to_ms;   /* what was sent in between was lost together; to_ms 0: nothing was */
+    uint64_t silent_ms;     /* when the first query was sent that its latest silent session left unanswered; 0: never */
+    uint64_t shared_end_ms; /* when it last ended a session that no isolated attempt held; 0: never */
+    uint64_t lost_ms;       /* when it last ended a session with queries on it, out of its habit; 0: never */
     uint64_t end_ms[MANY_ENDS]; /* when it ended the latest sessions and dials of any kind */
     unsigned ends;              /* all there ever were */
     unsigned probes;            /* hedges sent to it since its last response, */
@@ -48,6 +49,9 @@ void losses_note_lost(struct losses *losses, uint64_t now_ms);
 /* A session may have ended in the same moment: it was dialled before, and was neither opened nor heard since. */
 bool losses_leave_doubt(const struct losses *losses, uint64_t dialed_ms, uint64_t opened_ms, uint64_t heard_ms,
                         uint64_t now_ms);
+
+/* A session is silent: its first unanswered query was sent then. Others that have given no sign of life since may be as well. */
+void losses_note_silence(struct losses *losses, uint64_t sent_ms);
 
 /* So many queries, all sent at about this time, are unanswered. */
 void losses_note_unanswered(struct losses *losses, uint64_t sent_ms, unsigned count);

@@ -73,12 +73,20 @@ static void server_offer(const struct server *server, const struct attempt *atte
     }
 }
 
+/* A hedge whose session must have given a sign of life. */
+static bool attempt_is_rescue(const struct attempt *attempt)
+{
+    return attempt_beside(attempt) && attempt_needs_life_since(attempt, loop_now(attempt->group->loop)) > 0;
+}
+
 /* May a session be opened for the attempt's sake? One more than tls.sessions where one is late, spent, or held by an isolated attempt. A
- * dial that hangs takes no place, it is overlapped. Hedges alone replace no silent session: names may be slow. */
+ * dial that hangs takes no place, it is overlapped. Hedges alone replace no silent session, unless it is the session that is at fault: names
+ * may be slow. */
 static bool server_may_grow(const struct server *server, const struct attempt *attempt, const struct offer *offer)
 {
     unsigned limit = server->group->config->tls.sessions;
-    unsigned open = attempt_beside(attempt) ? server->open : server->open - offer->places[PLACE_NONE];
+    bool replaces = !attempt_beside(attempt) || attempt_is_rescue(attempt);
+    unsigned open = replaces ? server->open - offer->places[PLACE_NONE] : server->open;
     return open <= limit && offer->places[attempt->isolated ? PLACE_HELD : PLACE_COMMON] < limit;
 }
 
@@ -175,7 +183,7 @@ bool pool_place(struct group *group, struct attempt *attempt)
 }
 
 /* The kinds of questions that sessions are opened for. */
-enum { KIND_PLAIN, KIND_HEDGE, KIND_ISOLATED, KINDS };
+enum { KIND_PLAIN, KIND_HEDGE, KIND_RESCUE, KIND_ISOLATED, KINDS };
 
 /* The first waiting attempt of each kind, NULL if there is none. */
 static void pool_kinds(const struct group *group, const struct attempt *first[KINDS])
@@ -183,7 +191,11 @@ static void pool_kinds(const struct group *group, const struct attempt *first[KI
     memset(first, 0, KINDS * sizeof first[0]);
     list_for_each(link, &group->waiting) {
         const struct attempt *attempt = container_of(link, struct attempt, link);
-        int kind = attempt->isolated ? KIND_ISOLATED : attempt_beside(attempt) ? KIND_HEDGE : KIND_PLAIN;
+        int kind = KIND_PLAIN;
+        if (attempt->isolated)
+            kind = KIND_ISOLATED;
+        else if (attempt_beside(attempt))
+            kind = attempt_is_rescue(attempt) ? KIND_RESCUE : KIND_HEDGE;
         if (!first[kind])
             first[kind] = attempt;
     }

@@ -64,6 +64,15 @@ uint64_t rtt_patience(const struct rtt *rtt)
     return rtt->patience_ms ? rtt->patience_ms : PATIENCE_UNKNOWN;
 }
 
+/* Before there are quantiles the smoothed time has to do. */
+uint64_t rtt_overdue(const struct rtt *rtt)
+{
+    uint64_t limit = rtt->patience_ms ? 3u * rtt->median_ms : rtt->smoothed_ms16 * 3 / 16;
+    if (!rtt->smoothed_ms16)
+        return PATIENCE_UNKNOWN;
+    return limit < OVERDUE_MIN ? OVERDUE_MIN : limit > SILENCE_MAX ? SILENCE_MAX : limit;
+}
+
 uint64_t rtt_silence(const struct rtt *rtt)
 {
     uint64_t limit = 4u * rtt->median_ms;

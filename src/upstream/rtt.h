@@ -17,6 +17,7 @@ enum {
     UNKNOWN_RTT_MS = 200,   /* expected of a server that never responded */
     PATIENCE_UNKNOWN = 400, /* when to hedge while nothing is known of the server's times */
     PATIENCE_MIN = 10,
+    OVERDUE_MIN = 40,   /* a response is overdue after three medians, but not before this */
     SILENCE_MIN = 300,  /* a session that delivers nothing for four medians, within these limits, while */
     SILENCE_MAX = 1000, /* attempts are outstanding, may be half open: see session_check */
     SAMPLES = 64,       /* response times that the quantiles are taken of */
@@ -39,6 +40,8 @@ void rtt_note_overtaken(struct rtt *rtt, uint64_t now_ms, uint64_t waited_ms);
 uint32_t rtt_expected(const struct rtt *rtt, uint64_t now_ms);
 /* The time in ms after which a response is late. */
 uint64_t rtt_patience(const struct rtt *rtt);
+/* After so many ms it is overdue: far later than late. */
+uint64_t rtt_overdue(const struct rtt *rtt);
 /* How long a session may deliver nothing while attempts are outstanding, ms. */
 uint64_t rtt_silence(const struct rtt *rtt);
 

@@ -5,13 +5,13 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/events.c src/upstream/notes.c src/upstream/notes.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
   src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
-  src/upstream/transport/session_watch.c src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
+  src/upstream/transport/session_watch.c src/upstream/transport/silence.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
 noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/tickets.h \
   include/upstream/upstream.h
 
 # Parts of the state of a server: values that need no group, no session and no loop.
 check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_edns tests/unit/test_idle \
-  tests/unit/test_losses tests/unit/test_notes tests/unit/test_priority tests/unit/test_rtt
+  tests/unit/test_losses tests/unit/test_notes tests/unit/test_priority tests/unit/test_rtt tests/unit/test_silence
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
 tests_unit_test_allowance_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c
@@ -30,6 +30,8 @@ tests_unit_test_priority_SOURCES = tests/unit/test_priority.c
 tests_unit_test_priority_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_rtt_SOURCES = tests/unit/test_rtt.c
 tests_unit_test_rtt_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_silence_SOURCES = tests/unit/test_silence.c
+tests_unit_test_silence_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 
 # Tests with a fake network instead of net/.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h

@@ -118,7 +118,13 @@ static bool group_has_other_session(const struct group *group, const struct atte
 uint64_t upstream_hedge_after(const struct attempt *attempt)
 {
     uint64_t patience = upstream_patience(attempt->group, attempt);
-    if (!attempt->server || group_has_other_session(attempt->group, attempt))
+    const struct session *session = attempt->session;
+    if (!session)
+        return patience;
+    uint64_t overdue = rtt_overdue(&attempt->server->rtt);
+    if (overdue < patience && (attempt->state != ATTEMPT_SENT || !session_lives_since(session, attempt->sent_ms)))
+        return overdue;
+    if (upstream_is_on_silent(attempt) || group_has_other_session(attempt->group, attempt))
         return patience;
     return patience + attempt->server->rtt.median_ms;
 }
@@ -131,6 +137,12 @@ bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms)
 bool upstream_answered_after(const struct server *server, uint64_t sent_ms)
 {
     return server && server->losses.answered_sent_ms > sent_ms;
+}
+
+bool upstream_is_on_silent(const struct attempt *attempt)
+{
+    const struct session *session = attempt->session;
+    return session && (session->suspect_ms || session_is_silent(session, loop_now(attempt->group->loop)));
 }
 
 /* One that is silent for too long, while later ones were answered: is it one of many? */

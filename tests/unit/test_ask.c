@@ -131,6 +131,18 @@ static void hang(void)
     }
 }
 
+/* Several responses are overdue on it. */
+static void fall_silent(struct session *session)
+{
+    rtt_note(&session->server->rtt, fake_now(), 5);
+    fake_pass(1);
+    for (unsigned i = 0; i < SILENCE_SEVERAL; i++)
+        silence_note_query(&session->silence, fake_now());
+    session->answered++;
+    loop_wake_by(group->loop, silence_due(&session->silence, rtt_overdue(&session->server->rtt)));
+    fake_pass(rtt_overdue(&session->server->rtt) + 1);
+}
+
 static void use_up_attempts(void)
 {
     struct ask *ask = &asked.ask;
@@ -232,6 +244,9 @@ static void play(const char *script)
         case 'o':
             answer_other();
             break;
+        case 'i':
+            fall_silent(live_attempt(true)->session);
+            break;
         case '<':
             break;
         default:
@@ -277,6 +292,9 @@ static const struct scenario {
     {{ASK_ONE, EVENT_LOOK, ACTION_HEDGE, ASK_TWO}, 1, "Sh"},
     {{ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE}, 1, "Sbh"},
     {{ASK_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE}, 1, "dSh"},
+    {{ASK_ONE, EVENT_SILENT, ACTION_RESCUE, ASK_TWO}, 1, "o1Sbi"},
+    {{ASK_ONE, EVENT_SILENT, ACTION_RESCUE, ASK_TWO}, 2, "oo1Sbi"},
+    {{ASK_ONE, EVENT_SILENT, ACTION_STAY, ASK_ONE}, 1, "o1Szi"},
     {{ASK_ONE, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO}, 1, "Sb4j"},
     {{ASK_ONE, EVENT_JOIN, ACTION_AWAIT, ASK_ONE}, 1, "Sj"},
     {{ASK_ONE, EVENT_JOIN, ACTION_AWAIT, ASK_ONE}, 1, "Sz9j"},
@@ -300,12 +318,14 @@ static const struct scenario {
     {{ASK_TWO, OUTCOME_LOST_EXPLAINED, ACTION_STAY, ASK_ONE}, 1, "Shze"},
     {{ASK_TWO, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT_ONE}, 1, TWO_ISOLATED "l"},
     {{ASK_TWO, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT_ONE}, 1, TWO_ISOLATED "<l"},
-    {{ASK_TWO, OUTCOME_SILENT, ACTION_RETRY, ASK_TWO}, 1, "Shs"},
+    {{ASK_TWO, OUTCOME_SILENT, ACTION_RETRY_BESIDE, ASK_TWO}, 1, "Shs"},
+    {{ASK_TWO, OUTCOME_SILENT, ACTION_STAY, ASK_ONE}, 1, "Sh<s"}, /* the hedge was sent just now */
     {{ASK_TWO, OUTCOME_SILENT, ACTION_STAY, ASK_ONE}, 1, "Shzs"},
     {{ASK_TWO, OUTCOME_TIMEOUT, ACTION_STAY, ASK_ONE}, 1, "Sh<t"},
     {{ASK_TWO, OUTCOME_UNSENT, ACTION_STAY, ASK_ONE}, 1, "Sdh0"},
-    {{ASK_TWO, EVENT_LOOK, ACTION_HEDGE_AGAIN, ASK_TWO}, 1, "Sh9o933"},
+    {{ASK_TWO, EVENT_LOOK, ACTION_HEDGE_AGAIN, ASK_TWO}, 1, "Sh9o333111"},
     {{ASK_TWO, EVENT_LOOK, ACTION_LOOK, ASK_TWO}, 1, "Sh3"},
+    {{ASK_TWO, EVENT_SILENT, ACTION_STAY, ASK_TWO}, 1, "o1Shi"},
     {{ASK_TWO, EVENT_JOIN, ACTION_HEDGE_ANEW, ASK_TWO}, 1, "Sh4j"},
     {{ASK_TWO, EVENT_JOIN, ACTION_AWAIT, ASK_TWO}, 1, "Shj"},
     {{ASK_TWO, EVENT_LOOK, ACTION_HEDGE_ANEW, ASK_TWO}, 1, "Shj9"},
@@ -337,6 +357,7 @@ static const struct scenario {
     {{ASK_SUSPECT_ONE, OUTCOME_UNSENT, ACTION_STAY, ASK_SUSPECT}, 1, SUSPECT_ONE "du0"},
     {{ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_TWO}, 1, SUSPECT_ONE "k1"},
     {{ASK_SUSPECT_ONE, EVENT_LOOK, ACTION_LOOK, ASK_ONE}, 1, SUSPECT_ONE "1"},
+    {{ASK_SUSPECT_ONE, EVENT_SILENT, ACTION_STAY, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "i"},
     {{ASK_SUSPECT_ONE, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT_ONE}, 1, SUSPECT_ONE "j"},
     {{ASK_SUSPECT_ONE, EVENT_CANCEL, ACTION_END, ASK_IDLE}, 1, SUSPECT_ONE "x"},
 };
@@ -415,8 +436,8 @@ static void every_event_has_its_last_row(void **state)
                 assert_int_equal(last, 0);
                 last = needs_nothing(ask_rows[row].action);
             }
-            bool happens =
-                event != OUTCOME_GIVEN_UP && event != EVENT_START && (in != ASK_SUSPECT || event > EVENT_START);
+            bool happens = event != OUTCOME_GIVEN_UP && event != EVENT_START &&
+                           (in != ASK_SUSPECT || (event > EVENT_START && event != EVENT_SILENT));
             assert_int_equal(last, happens);
         }
     }
@@ -512,6 +533,91 @@ static void a_reset_of_all_sessions_is_one_loss(void **state)
     end();
 }
 
+/* Idle ones, that have answered before. */
+static void open_sessions(unsigned count)
+{
+    struct server *server = group->servers[0];
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(server->transport->start(server), 0);
+        fake_turn();
+    }
+    assert_int_equal(fake_open(), count);
+    list_for_each(link, &server->sessions[SESSION_OPEN])
+        container_of(link, struct session, in_state)->answered = 1;
+}
+
+static void drop_frames(unsigned conns)
+{
+    struct fake_frame *frame;
+    for (unsigned i = 0; i < conns; i++)
+        while ((frame = fake_take(fake_conn(i))))
+            free(frame);
+}
+
+static unsigned answer_frames(struct fake_conn *conn)
+{
+    struct fake_frame *frame;
+    unsigned answered = 0;
+    while (conn && (frame = fake_take(conn))) {
+        fake_reply(conn, frame, NULL);
+        free(frame);
+        answered++;
+    }
+    return answered;
+}
+
+/* All open sessions are dead, and only one query is sent: its hedge goes to an idle one, and the third attempt to a new one. */
+static void dead_idle_sessions_cost_one_query_little(void **state)
+{
+    (void)state;
+    begin(1);
+    open_sessions(3);
+    for (unsigned i = 0; i < 4; i++) /* the times of the server are known */
+        rtt_note(&group->servers[0]->rtt, fake_now(), 20);
+    fake_pass(5000);
+    uint64_t begun_ms = fake_now();
+    start(&asked);
+    while (asked.ended == 0 && fake_now() < begun_ms + 1000) {
+        fake_pass(5);
+        answer_frames(fake_conn(3));
+    }
+    assert_in_range(fake_now() - begun_ms, 1, 200);
+    assert_int_equal(fake_dials(), 4);
+    drop_frames(3);
+    end();
+}
+
+/* All open sessions are dead, and many queries are sent: a new one takes all of them, the budget for hedges does not matter. */
+static void a_silent_session_is_replaced_at_once(void **state)
+{
+    (void)state;
+    begin(1);
+    open_sessions(3);
+    for (unsigned i = 0; i < 4; i++)
+        rtt_note(&group->servers[0]->rtt, fake_now(), 20);
+    fake_pass(5000);
+    group->hedge_debt = 2000; /* spent */
+    uint64_t begun_ms = fake_now();
+    for (unsigned i = 0; i < 30; i++) {
+        start(&more[i]);
+        fake_pass(3);
+    }
+    unsigned ended = 0;
+    while (ended < 30 && fake_now() < begun_ms + 1000) {
+        fake_pass(5);
+        answer_frames(fake_conn(3));
+        ended = 0;
+        for (unsigned i = 0; i < 30; i++)
+            ended += more[i].ended == 1 && more[i].status == 0;
+    }
+    assert_in_range(fake_now() - begun_ms, 90, 200);
+    assert_int_equal(fake_dials(), 4);
+    drop_frames(3);
+    fake_pass(1000);
+    assert_int_equal(fake_open(), 1); /* those that were left behind are closed */
+    end();
+}
+
 /* Where many are suspected, none of them is what ends the sessions: the others are not made to wait for their turn. */
 static void few_are_isolated_at_a_time(void **state)
 {
@@ -602,6 +708,8 @@ int main(void)
         cmocka_unit_test(edns_is_left_away_until_another_server_is_asked),
         cmocka_unit_test(two_losses_isolate),
         cmocka_unit_test(a_reset_of_all_sessions_is_one_loss),
+        cmocka_unit_test(dead_idle_sessions_cost_one_query_little),
+        cmocka_unit_test(a_silent_session_is_replaced_at_once),
         cmocka_unit_test(few_are_isolated_at_a_time),
         cmocka_unit_test(response_that_costs_too_much_is_unusable),
         cmocka_unit_test(report_counts_attempts_and_losses),

@@ -203,6 +203,61 @@ static void mute_is_a_last_resort(void **state)
     assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
 }
 
+static void several_overdue_responses_make_a_last_resort(void **state)
+{
+    (void)state;
+    session.answered = 1;
+    session.silence = (struct silence){SILENCE_SEVERAL, NOW - PATIENCE_UNKNOWN - 20,
+                                       NOW - PATIENCE_UNKNOWN}; /* the last is overdue */
+    assert_fitness(&plain, FITNESS_LAST_RESORT, PLACE_NONE);
+    assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_NONE);
+    session.silence.last_ms++;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.silence.last_ms--;
+    session.answered = 0; /* the server may answer nothing at all */
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void unheard_is_a_last_resort(void **state)
+{
+    (void)state;
+    server.losses.silent_ms = session.heard_ms; /* on another session */
+    assert_all(FITNESS_LAST_RESORT, PLACE_NONE);
+    session.heard_ms++;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.heard_ms--;
+    session.created_ms = session.heard_ms;
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+}
+
+static void unheard_is_a_last_resort_for_a_rescue(void **state)
+{
+    (void)state;
+    other.suspect_ms = NOW - 50;
+    hedge_ask.attempts[0].sent_ms = session.heard_ms;
+    assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_NONE);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    hedge_ask.attempts[0].sent_ms--;
+    assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
+    hedge_ask.attempts[0].sent_ms++;
+    other.suspect_ms = 0; /* but an attempt was given up before */
+    hedge_ask.past_count = 1;
+    hedge_ask.past[0] = (struct past_attempt){.outcome = OUTCOME_GIVEN_UP, .sent = NOW - 900, .ended = NOW - 10};
+    assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_NONE);
+    hedge_ask = (struct ask){.past_count = 0};
+    other = (struct session){.used = 0};
+}
+
+static void quiet_is_worse_for_a_hedge(void **state)
+{
+    (void)state;
+    hedge_ask.attempts[0].sent_ms = session.heard_ms;
+    assert_fitness(&hedge, FITNESS_BUSY, PLACE_COMMON);
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+    session.heard_ms++;
+    assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
+}
+
 static void late_is_a_last_resort_for_hedges(void **state)
 {
     (void)state;
@@ -275,6 +330,10 @@ int main(void)
         TEST(used_is_unsafe_until_the_loss_is_over),
         TEST(suspect_is_a_last_resort),
         TEST(mute_is_a_last_resort),
+        TEST(several_overdue_responses_make_a_last_resort),
+        TEST(unheard_is_a_last_resort),
+        TEST(unheard_is_a_last_resort_for_a_rescue),
+        TEST(quiet_is_worse_for_a_hedge),
         TEST(late_is_a_last_resort_for_hedges),
         TEST(doubtful_is_a_last_resort),
         TEST(crowded_is_busy),

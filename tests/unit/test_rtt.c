@@ -91,6 +91,21 @@ static void only_the_latest_times_count(void **state)
     assert_int_equal(rtt_patience(&rtt), 50);
 }
 
+static void overdue_is_three_medians_within_limits(void **state)
+{
+    (void)state;
+    struct rtt rtt = {.smoothed_ms16 = 0}, fast = rtt, slow = rtt;
+    assert_int_equal(rtt_overdue(&rtt), PATIENCE_UNKNOWN);
+    rtt_note(&rtt, 1000, 50);
+    assert_int_equal(rtt_overdue(&rtt), 151); /* of the smoothed time, before there is a median */
+    note_many(&rtt, SAMPLES, 20);
+    assert_int_equal(rtt_overdue(&rtt), 60);
+    note_many(&fast, SAMPLES, 1);
+    assert_int_equal(rtt_overdue(&fast), OVERDUE_MIN);
+    note_many(&slow, SAMPLES, 2000);
+    assert_int_equal(rtt_overdue(&slow), SILENCE_MAX);
+}
+
 static void patience_and_silence_have_limits(void **state)
 {
     (void)state;
@@ -129,6 +144,7 @@ int main(void)
         cmocka_unit_test(patience_is_not_below_nine_tenths_of_the_times),
         cmocka_unit_test(few_slow_names_do_not_lengthen_patience),
         cmocka_unit_test(only_the_latest_times_count),
+        cmocka_unit_test(overdue_is_three_medians_within_limits),
         cmocka_unit_test(patience_and_silence_have_limits),
         cmocka_unit_test(quantiles_are_not_taken_at_each_response),
     };

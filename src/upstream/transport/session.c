@@ -190,6 +190,7 @@ static bool session_write(struct session *session, struct attempt *attempt)
     list_push_back(&session->sent, &attempt->link);
     attempt->state = ATTEMPT_SENT;
     attempt->sent_ms = loop_now(group->loop);
+    silence_note_query(&session->silence, attempt->sent_ms);
     counter_add(group->counters, COUNTER_attempts_sent, 1);
     counter_add(group->counters, COUNTER_attempts_reused, !attempt->opened);
     return true;
@@ -207,9 +208,12 @@ void session_flush(struct session *session)
         wrote = true;
     if (wrote)
         stream_flush(&session->stream);
-    /* Queries that remain for lack of memory are written at the next opportunity. */
-    loop_wake_by(loop,
-                 loop_now(loop) + (list_empty(&session->queued) ? rtt_silence(&session->server->rtt) : MEMORY_RETRY));
+    uint64_t now_ms = loop_now(loop), next_ms = now_ms + rtt_silence(&session->server->rtt);
+    if (!list_empty(&session->queued)) /* no memory for them: they are written at the next opportunity */
+        next_ms = now_ms + MEMORY_RETRY;
+    else if (silence_is_possible(&session->silence) && !session_is_silent(session, now_ms))
+        next_ms = now_ms + rtt_overdue(&session->server->rtt);
+    loop_wake_by(loop, next_ms);
 }
 
 /* Queries that waited until the last ciphertext was sent are written. */
@@ -315,6 +319,8 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         return;
     session->used_ms = session->heard_ms = loop_now(group->loop);
     session->suspect_ms = 0;
+    session->rescued = 0;
+    silence_note_heard(&session->silence);
     if (!list_empty(&group->waiting)) /* it may have been doubtful until now */
         pool_connect(group);
     if (len < MESSAGE_HEADER) { /* no DNS message is that short: the framing is lost */

@@ -36,6 +36,17 @@ unsigned session_count_near(const struct attempt *attempt)
     return count_near(attempt, false) + 1 + count_near(attempt, true);
 }
 
+bool session_is_silent(const struct session *session, uint64_t now_ms)
+{
+    return silence_is_possible(&session->silence) && session->answered > 0 &&
+           now_ms >= silence_due(&session->silence, rtt_overdue(&session->server->rtt));
+}
+
+bool session_lives_since(const struct session *session, uint64_t ms)
+{
+    return session->heard_ms > ms || session->opened_ms > ms || session->created_ms >= ms;
+}
+
 bool session_has_outlived(const struct session *session, uint64_t now_ms)
 {
     return session->used == 0 && now_ms >= session->heard_ms + ALLOWANCE_PROOF;
@@ -47,6 +58,7 @@ static void session_note_progress(struct session *session, uint64_t now_ms)
         return;
     session->received_seen = session->stream.received;
     session->received_at_ms = now_ms;
+    silence_note_heard(&session->silence);
 }
 
 void session_suspect(struct session *session, uint64_t sent_ms)
@@ -54,7 +66,22 @@ void session_suspect(struct session *session, uint64_t sent_ms)
     if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
         return;
     session->suspect_ms = sent_ms;
-    loop_wake_by(session->server->group->loop, sent_ms + rtt_silence(&session->server->rtt));
+    loop_wake_by(session->server->group->loop, loop_now(session->server->group->loop)); /* for session_rescue */
+}
+
+/* Its attempts do not wait for its end. First a few of them go elsewhere, as far as hedges do to a server that answers nothing; the others
+ * as soon as one was answered there. */
+static void session_rescue(struct session *session, uint64_t now_ms)
+{
+    bool silent = session_is_silent(session, now_ms);
+    uint8_t rescue = session->suspect_ms ? 2 : silent ? 1 : 0;
+    if (silent)
+        losses_note_silence(&session->server->losses, session->silence.first_ms);
+    if (rescue <= session->rescued)
+        return;
+    session->rescued = rescue;
+    list_for_each(link, &session->sent)
+        ask_session_silent(container_of(link, struct attempt, link));
 }
 
 /* Silence alone is not a failure, since a name may be slow. It is one when our bytes are not even acknowledged, or another session got the
@@ -74,6 +101,14 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
     return LOOP_NEVER;
 }
 
+/* Another session of its server fell silent, this one has given no sign of life since, and there is one by now that answers. */
+static bool session_is_left_behind(const struct session *session)
+{
+    const struct losses *losses = &session->server->losses;
+    return losses->silent_ms && losses->answered_sent_ms > losses->silent_ms &&
+           !session_lives_since(session, losses->silent_ms);
+}
+
 /* When a session that is in order ends for want of progress or of use. */
 static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
 {
@@ -88,6 +123,8 @@ static uint64_t session_deadline(const struct session *session, uint64_t now_ms,
     *reason = ERROR_IDLE;
     if (session->used > 0 || session->suspect_ms)
         return LOOP_NEVER;
+    if (session_is_left_behind(session))
+        return now_ms;
     return session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
 }
 
@@ -100,6 +137,12 @@ uint64_t session_check(struct session *session, uint64_t now_ms)
         session_close(session, reason);
         return LOOP_NEVER;
     }
-    uint64_t silence = session->state == SESSION_DIALING ? LOOP_NEVER : session_check_silence(session, now_ms);
+    if (session->state == SESSION_DIALING)
+        return deadline;
+    session_rescue(session, now_ms);
+    uint64_t due = silence_due(&session->silence, rtt_overdue(&session->server->rtt));
+    uint64_t silence = session_check_silence(session, now_ms);
+    if (due > now_ms && due < deadline)
+        deadline = due;
     return silence < deadline ? silence : deadline;
 }
