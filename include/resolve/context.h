@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The objects that all queries and lookups of one worker share.
+/* The resolver of one worker: what its queries and lookups share.
  *
  * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, groups and steps.
  * Threads: the worker's; the cache is shared by all workers.
@@ -53,11 +53,11 @@ struct resolver {
     unsigned answering_count;
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
-    size_t dependent_lookups;          /* that were begun for another one: a quarter of the places is kept for them */
+    size_t dependent_lookups;          /* that began for another lookup: a quarter of the slab is reserved for them */
     const struct lookup_stage *stages; /* STAGE_DONE of them */
     struct timeouts answer_by;         /* of waiting queries */
-    struct timeouts stale_after;       /* of lookups: when waiting clients get what has expired */
-    uint8_t *big;                      /* RESOLVER_BIG bytes: an answer that does not fit the client's room */
+    struct timeouts stale_after;       /* of lookups: when waiting clients get stale data */
+    uint8_t *big;                      /* RESOLVER_BIG bytes: a response that does not fit the client's room */
     struct answer_scratch *scratch;    /* for walks of our own answers */
     struct rewrite *rewrite;           /* for what the cache holds and not every client gets */
     struct recorder recorder;

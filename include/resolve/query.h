@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of one client's question, from the listener to its answer.
+/* One client query, from the listener to its response.
  *
  * Does:    parses, runs the steps, finishes. Each query that is taken in ends in exactly one of query_finish (answered) and
  *          query_drop (not answered), and both count it: received = finished + dropped + waiting.
@@ -25,21 +25,21 @@ struct lookup;
 
 /* The callbacks of a listener; registered with the query's origin. */
 struct origin_ops {
-    /* Room of at least `cap` bytes (at most MESSAGE_MAX) to build the answer in, valid until reply or the next call of room;
-     * NULL: it cannot be answered. A room that is not replied into costs nothing. */
+    /* Room of at least `cap` bytes (at most MESSAGE_MAX) to build the response in, valid until `reply` or the next call of `room`.
+     * NULL: the query cannot be answered. Room that is not used costs nothing. */
     uint8_t *(*room)(struct query *query, size_t cap);
-    /* The answer of `len` bytes lies in the room: send it. */
+    /* Sends the response of `len` bytes in the room. */
     void (*reply)(struct query *query, size_t len);
-    /* For traces: the query has reached the cache, which does not answer it. NULL: it may. */
+    /* For traces: the query has come to the cache, which does not answer it. NULL: the cache may. */
     void (*look)(struct query *query);
-    /* There is no answer, and the query is gone after this. NULL: nobody wants to know. */
+    /* There is no response; the query is gone after this. May be NULL. */
     void (*dropped)(struct query *query);
-    /* It waited, and where its time went; the reply follows. NULL: nobody wants to know. */
+    /* The query waited: where its time went. The reply follows. May be NULL. */
     void (*recorded)(struct query *query, const struct record *record);
 };
 
-/* The client, its transport, and the destination of the response. Policy looks at `client` alone: access, limits, logs, taps. The transport looks at
- * `peer`: where to send, which ports cannot be answered. They differ only behind a trusted proxy, which names its client. A UDP query
+/* The client of a query, and where the response goes. Policy looks at `client` alone: access, limits, logs, taps. The transport looks at
+ * `peer`: where to send, which ports cannot be answered. They differ only where a trusted proxy says for whom it asks. A UDP query
  * repeats another one only if both are the same: the peer could not tell two responses apart, but each client has its own policy. */
 struct origin {
     const struct origin_ops *ops;

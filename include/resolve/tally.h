@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The counts of one worker's queries, for the metrics.
+/* Counts of one worker's queries, for the metrics.
  *
  * Owns:    nothing; a value.
  * Threads: the worker's; a copy is anybody's.

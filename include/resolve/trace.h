@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A trace: a query made by the daemon, whose path is recorded.
+/* A query that a person sends to see how it is processed.
  *
  * Does:    walks the steps as a client's query over TCP does, and watches it by its origin's callbacks; the cache only reports its
  *          entry, so that the query continues with a lookup of its own or joins one.
@@ -16,7 +16,7 @@
 struct resolver;
 
 struct trace {
-    /* Set by the caller: */
+    /* Set by the owner: */
     struct key key;                    /* name in lower case, type, class; no flags */
     void (*done)(struct trace *trace); /* the last that the worker does with it */
     /* The outcome: */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A waiter of a lookup: a query (of a client or of a trace), or another lookup. A refresh has no waiter.
+/* The waiter of a lookup: a query (of a client or of a trace), or another lookup. A refresh has none.
  *
  * Does:    links its owner to the lookup.
- * Owns:    nothing; it lies in its owner, who may leave at any time by removing `link`.
+ * Owns:    nothing. It is embedded in its owner, which may stop waiting at any time by removing `link`.
  * Threads: the worker's.
  */
 #ifndef DOTSTUB_RESOLVE_WAITER_H
@@ -19,10 +19,10 @@ struct resolver;
 
 struct waiter {
     struct list_link link; /* the lookup's waiters */
-    struct lookup *lookup; /* while it waits and while it is called */
-    /* The lookup is over, and the waiter has left it. `answer` is borrowed until the return; NULL: there is none, the lookup knows why. */
+    struct lookup *lookup; /* valid while it waits and during its callbacks */
+    /* The lookup has ended, and the waiter is no longer linked. `answer` is borrowed until the return; NULL: the lookup has the reason. */
     void (*done)(struct waiter *waiter, const struct answer *answer);
-    /* Fresh data is slow or cannot be had: true if the waiter took expired data and left. NULL: it wants fresh data only. */
+    /* Fresh data is late or unavailable. True: the waiter took expired data and is gone. NULL: it wants fresh data only. */
     bool (*take_stale)(struct waiter *waiter);
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Declarations that the kinds of listeners share. */
+/* The part of a listener that all kinds share. */
 #ifndef DOTSTUB_LISTEN_LISTENER_H
 #define DOTSTUB_LISTEN_LISTENER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface between the walk of a batch (udp.c) and the system calls.
+/* The system calls of a UDP listener: the interface between the walk of a batch (udp.c) and the system calls.
  *
  * Does:    receives a batch of datagrams and sends a batch of responses, each from the address that the query was sent to. udp_mmsg.c implements it
  *          with recvmmsg and sendmmsg; another back end implements the same functions.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Refuses clients without access, and queries that are never forwarded.
+/* Refuses clients outside access.allow, and queries that are never forwarded.
  *
  * The order: the client; types that mean nothing in any class; the class (only IN goes further); ANY.
  */
@@ -17,7 +17,7 @@
 /* The snapshot. */
 struct refuse_rules {
     enum config_deny deny;
-    /* The identity or version that the operator publishes (RFC 4892) as TXT data; "": none. */
+    /* TXT data about this server that the operator publishes (RFC 4892); "": none. */
     char version[QUOTED_MAX], hostname[QUOTED_MAX];
 };
 
@@ -27,7 +27,7 @@ struct refuse {
 
 /* --- the rules --- */
 
-/* A character string in presentation form: every byte that is not plain as \DDD. */
+/* A character string in presentation form: bytes that are not plain as \DDD. */
 static void quote(const char *text, char out[QUOTED_MAX])
 {
     char *at = out;

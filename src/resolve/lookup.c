@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Lookups: stage after stage, and one response for everybody who waits for it.
+/* Lookups: stage after stage, and one response for all waiters.
  *
  * Invariants:
- *   - a lookup is in the table from its birth to lookup_finish or lookup_fail, and one of its stages waits in between;
- *   - it may lose its waiters (answered late with SERVFAIL, or gone) and go on: its answer still fills the cache;
- *   - lookup_finish takes it out of the table first, then calls the waiters, then stores: nobody joins a lookup that is over;
- *   - its depth is greater than that of each lookup that waits for it, so no waits form a circle.
+ *   - a lookup is in the table from lookup_new to lookup_finish or lookup_fail, and meanwhile one of its stages waits;
+ *   - a lookup that has lost its waiters (timed out or disconnected) goes on: its response still goes into the cache;
+ *   - lookup_finish takes the lookup out of the table, then calls the waiters, then stores: no query joins a finished lookup;
+ *   - the depth of a lookup is greater than that of each lookup that waits for it, so waits never form a cycle.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static void lookup_free(struct lookup *lookup)
         loop_rest(resolver->loop);
 }
 
-/* Out of the table, nothing under way: from here on it only has waiters. */
+/* Takes the lookup out of the table and stops its work: only its waiters are left. */
 static void lookup_close(struct lookup *lookup)
 {
     struct list_link *link;
@@ -40,7 +40,7 @@ static void lookup_close(struct lookup *lookup)
     ask_cancel(&lookup->ask);
 }
 
-/* --- instead of fresh data --- */
+/* --- serving stale answers --- */
 
 static struct waiter *next_for_stale(const struct lookup *lookup)
 {
@@ -52,7 +52,7 @@ static struct waiter *next_for_stale(const struct lookup *lookup)
     return NULL;
 }
 
-/* Gives expired data to those who wait; true if nobody waits any more. The key is answered so at once from now on, for a while. */
+/* Gives expired data to the waiters that take it; true if no waiter is left. For FAILING_MS the key's queries get it at once. */
 static bool lookup_give_stale(struct lookup *lookup)
 {
     struct waiter *waiter = next_for_stale(lookup);
@@ -63,7 +63,7 @@ static bool lookup_give_stale(struct lookup *lookup)
     return list_empty(&lookup->waiters);
 }
 
-/* The clients have waited long enough for fresh data; the lookup goes on. */
+/* The lookup goes on after that, for the cache. */
 void lookup_stale_due(struct timeout *timeout)
 {
     (void)lookup_give_stale(container_of(timeout, struct lookup, stale_after));
@@ -126,7 +126,7 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
         cache_remove(resolver->cache, &lookup->key, lookup->by_key.hash);
 }
 
-/* One of them with the server's name; the first one of a failure bears the record's id, too. */
+/* Adds an extended error with the name of the upstream; the first one of a failure has the id of the record as well. */
 static void add_named(struct lookup *lookup, struct ede_list *named, const struct ede *ede, const char *source,
                       bool with_id)
 {
@@ -137,7 +137,7 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
     ede_add(named, ede->code, text, strlen(text));
 }
 
-/* Extended errors of the upstream bear its name. */
+/* Puts the name of the upstream before the texts of its extended errors. */
 static void lookup_name_source(struct lookup *lookup, struct answer *answer)
 {
     bool failed = rcode_is_failure(answer->rcode), somebody_waits = !list_empty(&lookup->waiters);
@@ -145,7 +145,7 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
     if (!failed && answer->ede.count == 0)
         return;
     named.count = 0;
-    if (answer->ede.count == 0) { /* it gave no reason: at least say whose word it is */
+    if (answer->ede.count == 0) { /* no reason given: at least name the upstream */
         ede_add(&answer->ede, EDE_OTHER, NULL, 0);
         answer->ede.item[0].len = (uint8_t)snprintf(answer->ede.item[0].text, EDE_TEXT, "the server answered %s",
                                                     answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
@@ -156,7 +156,7 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
     answer->ede = named;
 }
 
-/* What else comes with a failure helps nobody, and an error is no amplifier. Its question is the key, not compressed. */
+/* Clients do not use the records of a failure, and errors must not amplify. The Question section is that of the key, uncompressed. */
 static void strip_to_question(struct answer *answer, const struct key *key)
 {
     memset(answer->wire + MESSAGE_HEADER - 6, 0, 6); /* ANCOUNT, NSCOUNT, ARCOUNT */
@@ -194,7 +194,7 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     lookup_call_waiters(lookup, answer);
-    lookup_store(lookup, answer); /* last: what it will read is on its way meanwhile */
+    lookup_store(lookup, answer); /* last: the prefetches take time */
     lookup_free(lookup);
 }
 
@@ -228,10 +228,10 @@ bool lookup_advance(struct lookup *lookup, enum stage stage)
     return false;
 }
 
-/* A response that outlives the session's buffer. */
+/* A copy of a response that outlives the session's buffer. */
 struct kept_response {
     struct answer answer;
-    uint16_t ttl_offsets[]; /* and the message behind them */
+    uint16_t ttl_offsets[]; /* then the message */
 };
 
 static bool lookup_keep(struct lookup *lookup)
@@ -251,7 +251,7 @@ static bool lookup_keep(struct lookup *lookup)
     return true;
 }
 
-/* Only where a later stage waits the response is copied. */
+/* Copies the response only if a later stage waits. */
 static void lookup_asked(struct ask *ask, int status, struct answer *answer)
 {
     struct lookup *lookup = container_of(ask, struct lookup, ask);
@@ -262,7 +262,7 @@ static void lookup_asked(struct ask *ask, int status, struct answer *answer)
         lookup_fail(lookup, -ENOMEM);
 }
 
-/* --- birth --- */
+/* --- starting --- */
 
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
@@ -275,7 +275,7 @@ struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uin
     return NULL;
 }
 
-/* The others are kept for lookups that lookups wait for. */
+/* A quarter is reserved for dependent lookups. */
 static size_t places_for_clients(const struct resolver *resolver)
 {
     return resolver->lookups.limit - resolver->lookups.limit / 4;
@@ -342,7 +342,7 @@ bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t has
 
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
-    /* Refreshes never crowd out clients: they get the first half of their places. */
+    /* Refreshes use at most half of the places for clients. */
     if (lookup_find(resolver, key, hash) || resolver->stopping ||
         resolver->lookups.in_use - resolver->dependent_lookups >= places_for_clients(resolver) / 2)
         return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Records of queries that wait, made when they end.
+/* Records of waiting queries, made when they end.
  *
- * Invariant: nothing here decides anything about a query; what is noted on the way (in asks, attempts and dials) is put together only
- * once a query is known to be slow or failed.
+ * Invariant: no decision depends on a record. Asks, attempts and dials note times on the way; they are put together only when a query
+ * was slow or failed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "lookup.h"
 #include "upstream/report.h"
 
-/* --- putting it together --- */
+/* --- making a record --- */
 
 static void note_server(struct record_server *out, const struct server *server)
 {
@@ -71,7 +71,7 @@ static void make_record(struct record *record, const struct query *query, const 
     note_ask(record, &lookup->ask, received_ms);
 }
 
-/* --- keeping it --- */
+/* --- storing it --- */
 
 static uint32_t lookup_id(struct lookup *lookup)
 {
@@ -80,7 +80,7 @@ static uint32_t lookup_id(struct lookup *lookup)
     return lookup->record_id;
 }
 
-/* An error response of a server concerns the owner of the name, and is common; that no server could be reached concerns the operator. */
+/* A failure that a server told is common, and its operator's to mend: debug. That no server could be asked concerns our operator. */
 static void log_failure(struct recorder *recorder, const struct record *record, bool answered)
 {
     char id[RECORD_ID_TEXT];
@@ -93,7 +93,7 @@ static void log_failure(struct recorder *recorder, const struct record *record, 
         log_debug("resolve", "a query failed after %u ms: %s [%s]", (unsigned)record->total_ms, record->ede_text, id);
 }
 
-/* The first of those that waited has waited the longest: the others are told of with it. */
+/* Waiters share the record of the first one, which has waited for the longest. */
 static void keep(struct lookup *lookup, const struct record *record)
 {
     struct recorder *recorder = &lookup->resolver->recorder;

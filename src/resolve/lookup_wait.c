@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Lookups that wait for lookups.
  *
- * Invariant: the depth grows along each wait, and is at most LOOKUP_DEPTH. So chains are short, and a wait that would close a circle is
- * found on the way down from the lookup that it is for.
+ * Invariant: the depth grows along each wait and is at most LOOKUP_DEPTH. So chains are short, and lookup_may_be_at finds a wait that
+ * would close a cycle.
  */
 #include "base/errors.h"
 #include "lookup.h"
@@ -12,7 +12,8 @@ static struct lookup *awaited(struct list_link *in_parent)
     return container_of(in_parent, struct lookup_wait, in_parent)->waiter.lookup;
 }
 
-/* Could the lookup, and all that it waits for, be that deep, with `parent` not among them? What is as deep already was looked at before. */
+/* Whether the lookup, and all that it waits for, may be that deep without passing LOOKUP_DEPTH or `parent`. One that is as deep already
+ * has been checked before. */
 static bool lookup_may_be_at(const struct lookup *lookup, unsigned depth, const struct lookup *parent)
 {
     if (lookup == parent || depth > LOOKUP_DEPTH)

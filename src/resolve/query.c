@@ -125,7 +125,7 @@ void query_own_response(struct query *query, struct answer *response)
     response->wire = big;
 }
 
-/* Its earlier wait is over: the server of that wait may be gone before the query is answered. */
+/* The lookup that it waited for has ended, so `server` may be freed before the query is answered. */
 static enum verdict query_keep_response(struct query *query, const struct answer *response)
 {
     struct query_response *kept = NULL;

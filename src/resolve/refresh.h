@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data at the end of its life and beyond: prefetch and serve-stale.
+/* Prefetch and serve-stale.
  *
  * RFC:     8767.
  */
@@ -9,7 +9,7 @@
 #include "failures.h"
 #include "resolve/query.h"
 
-/* A name that could not be refreshed (RFC 8767 section 5: failure recheck timer), or whose refresh was begun. */
+/* A key that could not be refreshed (RFC 8767 section 5: failure recheck timer), or whose refresh has begun. */
 struct recheck {
     uint64_t hash;
     uint64_t until_ms;
@@ -18,17 +18,17 @@ struct recheck {
 
 /* The state of step_cache. */
 struct refresh {
-    struct recheck failing[REFRESH_SLOTS];   /* by hash: answered stale at once until then */
+    struct recheck failing[REFRESH_SLOTS];   /* by hash: answered with stale data at once until then */
     struct recheck refreshed[REFRESH_SLOTS]; /* likewise: not refreshed again until then */
     struct failures failures;                /* of lookups that servers failed */
-    struct log_limit stale_limit;            /* of lines that say that expired answers are given */
+    struct log_limit stale_limit;            /* of log lines about stale answers */
 };
 
-/* An expired answer of the cache that may still be given to this query, in the resolver's room, counted as given. */
+/* Finds an expired entry that this query may get, copies it into the resolver's room and counts it. */
 bool stale_find(const struct query *query, struct cache_found *found);
-/* Answers the query with it; NEXT: there is none. */
+/* Answers the query with stale data. NEXT: there is none. */
 enum verdict stale_answer(struct query *query);
-/* Says that this key could not be refreshed: for a while it is answered stale at once. */
+/* The key could not be refreshed: for FAILING_MS its queries get stale data at once. */
 void stale_note_failure(struct resolver *resolver, uint64_t hash);
 /* A usable response came for the key: it is neither failing nor failed. */
 void refresh_note_success(struct resolver *resolver, const struct key *key, uint64_t hash);
@@ -36,7 +36,7 @@ void refresh_note_success(struct resolver *resolver, const struct key *key, uint
 struct failures *refresh_failures(const struct resolver *resolver);
 /* True while the key is failing. */
 bool stale_is_failing(struct resolver *resolver, uint64_t hash);
-/* True if this key may be refreshed in the background now; notes that it is. */
+/* True if this key may be refreshed in the background now; then it counts as refreshed. */
 bool refresh_is_due(struct resolver *resolver, uint64_t hash);
 
 #endif

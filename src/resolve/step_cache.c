@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The step that answers from the cache: copied straight into the client's room, nothing allocated. Expired answers are still there until
- * something overwrites them, so serve-stale is a comparison.
+/* The step that answers from the cache: it copies the entry into the client's room and allocates nothing. Expired entries stay in the cache
+ * until they are evicted or replaced.
  *
- * Invariant: `failing` and `refreshed` are hints of fixed size; a slot that another key took over costs one wait or one question
- * more, never a wrong answer.
+ * Invariant: `failing` and `refreshed` are hints of fixed size. Two keys that share a slot cost one wait or one attempt more, never a
+ * wrong answer.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,21 +15,21 @@
 #include "lookup.h"
 #include "refresh.h"
 
-/* The first buffer of a hit: most responses and their OPT fit. */
+/* Room for a hit: most responses and their OPT fit. */
 #define CACHE_ROOM 2048
 
-/* --- data at the end of its life and beyond (refresh.h) --- */
+/* --- prefetch and serve-stale (refresh.h) --- */
 
 enum {
     STALE_TTL = 30,       /* seconds, RFC 8767 section 4 */
-    FAILING_MS = 30000,   /* RFC 8767 section 5: no second wait for a name within this */
-    REFRESHED_MS = 10000, /* a refresh that failed is not begun again within this */
+    FAILING_MS = 30000,   /* RFC 8767 section 5: no query waits for the key again within this time */
+    REFRESHED_MS = 10000, /* no second refresh within this time */
 };
 
 static struct refresh *refresh_of(const struct resolver *resolver)
 {
     struct refresh *refresh = resolver_step_state(resolver, &step_cache);
-    assert(refresh); /* every lookup searches the cache before */
+    assert(refresh); /* an order with step_lookup has step_cache */
     return refresh;
 }
 
@@ -48,7 +48,7 @@ static void tell_of_stale(struct resolver *resolver)
 {
     uint64_t suppressed;
     if (log_allowed(&refresh_of(resolver)->stale_limit, loop_now(resolver->loop), &suppressed))
-        log_warning("resolve", "expired answers are given, because fresh ones are not had in time%s",
+        log_warning("resolve", "serving stale answers: upstream too slow%s",
                     suppressed ? " (and more of the same)" : "");
 }
 
@@ -119,7 +119,7 @@ bool refresh_is_due(struct resolver *resolver, uint64_t hash)
 
 /* --- hits --- */
 
-/* In the last tenth of its life: a name that is asked for still is renewed before it ends. */
+/* In the last tenth of the TTL a hit refreshes the entry before it expires. */
 static void prefetch(struct query *query, const struct cache_found *found)
 {
     enum { PREFETCH_MIN_TTL = 10 };
@@ -235,7 +235,7 @@ static enum verdict run(struct query *query, void *state)
         query->origin.ops->look(query);
         return NEXT;
     }
-    /* What the cache holds tells what others asked for (cache snooping). */
+    /* The cache shows what other clients ask for (cache snooping). */
     if (!(query->request.flags & FLAG_RD) && !addr_is_loopback(&query->origin.client))
         return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
     uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);

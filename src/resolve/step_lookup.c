@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The last step: the query waits for a lookup. */
+/* The last step: makes the query wait for a lookup. */
 #include <stdio.h>
 #include <string.h>
 #include "base/errors.h"
@@ -8,9 +8,9 @@
 #include "refresh.h"
 #include "resolve/resolver.h"
 
-/* --- what it gets --- */
+/* --- responses --- */
 
-/* As stale_answer, of one that waits. */
+/* As stale_answer, for a waiting query. */
 static bool answer_stale(struct query *query)
 {
     struct cache_found found;
@@ -96,7 +96,7 @@ static bool query_take_stale(struct waiter *waiter)
 
 /* --- waiting --- */
 
-/* The group that serves the query. The routes may have changed since it came: then the group that serves its name now. */
+/* The group that serves the query. If the routes have changed since it came, the group that serves its name now. */
 static struct group *find_group(struct query *query)
 {
     const struct groups *groups = query->resolver->groups;
@@ -110,7 +110,7 @@ static struct group *find_group(struct query *query)
 static enum verdict run(struct query *query, void *state)
 {
     (void)state;
-    if (!(query->request.flags & FLAG_RD)) /* never upstream for it */
+    if (!(query->request.flags & FLAG_RD)) /* RD=0 never causes a lookup */
         return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
     struct group *group = find_group(query);
     struct query *parked = query_park(query);
