@@ -94,7 +94,7 @@ struct answer {
     uint32_t ttl;                /* seconds it may be kept; 0: for the queries waiting for it only. Set by ttl_apply */
     const uint16_t *ttl_offsets; /* where each record's TTL lies in `wire` */
     unsigned ttl_count;
-    struct ede_list ede;
+    struct ede_list ede; /* last: only the first `count` of them are ever read */
 };
 
 /* Bears an extended error that a server of any other operator would give as well: policy and validation. */

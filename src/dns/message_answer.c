@@ -20,9 +20,9 @@ enum section { QUESTION, ANSWER, AUTHORITY, ADDITIONAL };
 struct reading {
     struct walk walk;
     struct answer_scratch *scratch;
-    struct answer answer;
     struct answer_transport transport;
     uint16_t count[ADDITIONAL + 1]; /* records read, the OPT not counted */
+    struct answer answer; /* last, and its extended errors are its last member: they are large, and mostly empty */
 };
 
 /* An extended error without a code, or a timeout of another length than its own, says nothing. */
@@ -107,8 +107,10 @@ int message_walk_answer(uint8_t *wire, size_t len, struct answer_scratch *scratc
 {
     if (len < MESSAGE_HEADER || len > MESSAGE_MAX || !LDNS_QR_WIRE(wire) || LDNS_OPCODE_WIRE(wire) != LDNS_PACKET_QUERY)
         return ERROR_MALFORMED;
-    struct reading reading = {.scratch = scratch};
+    struct reading reading;
     uint64_t counts;
+    memset(&reading, 0, offsetof(struct reading, answer.ede.item));
+    reading.scratch = scratch;
     reading.answer.rcode = LDNS_RCODE_WIRE(wire);
     walk_start(&reading.walk, (struct bytes){wire, len}, scratch->name_at);
     memcpy(&counts, wire + LDNS_QDCOUNT_OFF, sizeof counts);
@@ -122,7 +124,8 @@ int message_walk_answer(uint8_t *wire, size_t len, struct answer_scratch *scratc
     reading.answer.authenticated = LDNS_AD_WIRE(wire);
     reading.answer.truncated = LDNS_TC_WIRE(wire);
     reading.answer.ttl_offsets = scratch->ttl_offsets;
-    *out = reading.answer;
+    memcpy(out, &reading.answer,
+           offsetof(struct answer, ede.item) + reading.answer.ede.count * sizeof reading.answer.ede.item[0]);
     *transport = reading.transport;
     return 0;
 }
