@@ -30,6 +30,7 @@
 struct tls {
     gnutls_session_t session;
     struct tls_trust *trust;
+    struct tls_store *store; /* that the peer is verified with */
     struct tls_tickets *tickets;
     struct bytes input;
     struct buffer *output; /* not ours */
@@ -169,7 +170,7 @@ static int set_up_session(struct tls *tls, const char *alpn)
     gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     if ((result = gnutls_priority_set(tls->session, tls->trust->priority)) < 0)
         return result;
-    if ((result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->trust->credentials)) < 0)
+    if ((result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls_store_credentials(tls->store))) < 0)
         return result;
     if ((result = name_server(tls->session, tls->trust->name)) < 0)
         return result;
@@ -182,6 +183,7 @@ struct tls *tls_new(const struct tls_client *client, struct buffer *output)
     if (!tls)
         return NULL;
     tls->trust = tls_trust_ref(client->trust);
+    tls->store = tls_trust_hold_store(tls->trust);
     tls->tickets = client->tickets;
     tls->output = output;
     tls->tickets_left = TICKETS_A_SESSION;
@@ -198,6 +200,7 @@ void tls_free(struct tls *tls)
         return;
     if (tls->session)
         gnutls_deinit(tls->session);
+    tls_store_release(tls->store);
     tls_trust_unref(tls->trust);
     mem_free(tls);
 }
@@ -251,9 +254,26 @@ static int fail(struct tls *tls, int result)
     return end(tls, reason);
 }
 
+/* After a refusal: the CA file may have changed since it was loaded. */
+static int verify_again(struct tls *tls, int refusal)
+{
+    tls_trust_refresh(tls->trust);
+    struct tls_store *store = tls_trust_hold_store(tls->trust), *before = tls->store;
+    if (store == before ||
+        gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls_store_credentials(store)) < 0) {
+        tls_store_release(store);
+        return refusal;
+    }
+    tls->store = store;
+    tls_store_release(before);
+    return tls_verify_peer(tls->session, tls->trust, &tls->early);
+}
+
 static int accept_peer(struct tls *tls)
 {
     int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
+    if (result == ERROR_TLS_UNTRUSTED || result == ERROR_TLS_EXPIRED)
+        result = verify_again(tls, result);
     if (result < 0) {
         (void)gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
         return end(tls, result);

@@ -15,11 +15,13 @@ struct tls_pin;
 struct tls_store;
 struct tls_tickets;
 
-/* Immutable once made, but for `refs`. */
+/* See tls_trust.c for what may change. */
 struct tls_trust {
     atomic_uint refs;
-    struct tls_store *store; /* the loaded CA file; holds `credentials` */
-    gnutls_certificate_credentials_t credentials;
+    struct tls_store *store;       /* the loaded CA file */
+    uint64_t checked_ms;           /* when it was last looked at because a peer was not trusted; 0: never */
+    _Atomic uint64_t pin_shown_ms; /* when a key that matches no pin was last logged; 0: never */
+    uint8_t min_version;
     gnutls_priority_t priority;
     char *name; /* NULL: pins alone */
     struct tls_pin *pins;
@@ -27,10 +29,16 @@ struct tls_trust {
     uint8_t identity[DIGEST_LEN];
 };
 
+/* tls_trust.c: the store that the trust has now, for one session. */
+struct tls_store *tls_trust_hold_store(const struct tls_trust *trust);
+void tls_store_release(struct tls_store *store);
+gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store);
+/* A peer was not trusted: loads the CA file again if it has changed; looks at it at most once a minute. */
+void tls_trust_refresh(struct tls_trust *trust);
+
 /* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or ERROR_TLS_...
  * `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
-int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust, bool *early)
-    __attribute__((warn_unused_result));
+int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early) __attribute__((warn_unused_result));
 /* Asked before the peer's key is used, and before it is known whose it is: using it would stop the loop for
  * long. */
 bool tls_peer_key_is_costly(gnutls_session_t session);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Trust: loaded CA files, and the name, pins and versions of one upstream.
  *
- * Invariants: a trust is not written to once tls_trust_new gave it. `stores` holds every loaded CA file that
- * some trust uses; `stores` and each store's `uses` are touched under `stores_lock` only, its credentials are
- * immutable. */
+ * Invariants: `stores` holds every loaded CA file that a trust or a session uses. `stores`, each store's `uses` and `file`, and a trust's
+ * store, identity and checked_ms are touched under `stores_lock` only once tls_trust_new has returned; all else is immutable. */
 #include "net/tls.h"
 
 #include <assert.h>
@@ -13,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/clock.h"
+#include "base/errors.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,7 +21,14 @@
 #include "tls_private.h"
 
 /* Where distributions keep the system's trust as one file; only used to see whether it changed. */
-#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+static const char *const system_files[] = {
+    "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch */
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* Fedora, RHEL */
+    "/var/lib/ca-certificates/ca-bundle.pem",            /* SUSE */
+    "/etc/ssl/cert.pem",                                 /* Alpine without the package of certificates */
+};
+
+#define CHECK_MS (60 * 1000) /* at most so often a CA file is looked at because a peer was not trusted */
 
 /* A CA file in memory. A file replaced on disk is another store: a reload takes the new one up. */
 struct tls_store {
@@ -29,6 +37,7 @@ struct tls_store {
     char *ca_file; /* as in the options; "": no CA, for pins alone */
     struct stat file;
     uint8_t digest[DIGEST_LEN]; /* of its certificates */
+    int64_t expires_s;          /* the next of them does then; 0: none */
     gnutls_certificate_credentials_t credentials;
 };
 
@@ -55,13 +64,15 @@ static int inspect(const char *ca_file, struct stat *out)
     *out = (struct stat){0};
     if (!ca_file[0])
         return 0;
-    bool system = strcmp(ca_file, "system") == 0;
-    if (stat(system ? SYSTEM_CA_FILE : ca_file, out) < 0) {
+    if (strcmp(ca_file, "system") == 0) {
+        for (size_t i = 0; i < sizeof system_files / sizeof *system_files; i++)
+            if (stat(system_files[i], out) == 0)
+                return 0;
         *out = (struct stat){0};
-        return system ? 0 : -errno;
-    }
-    if (system)
         return 0;
+    }
+    if (stat(ca_file, out) < 0)
+        return -errno;
     if (!S_ISREG(out->st_mode))
         return S_ISDIR(out->st_mode) ? -EISDIR : -EINVAL;
     return access(ca_file, R_OK) < 0 ? -errno : 0;
@@ -121,6 +132,133 @@ static int digest_certificates(struct tls_store *store)
     return result;
 }
 
+/* --- expired certificates --- */
+
+static int copy_certificate(gnutls_x509_crt_t to, gnutls_x509_crt_t from)
+{
+    gnutls_datum_t der = {0};
+    int result = gnutls_x509_crt_export2(from, GNUTLS_X509_FMT_DER, &der);
+    if (result == 0)
+        result = gnutls_x509_crt_import(to, &der, GNUTLS_X509_FMT_DER);
+    gnutls_free(der.data);
+    return result;
+}
+
+struct authorities {
+    gnutls_x509_crt_t *item;
+    unsigned count;
+};
+
+static void authorities_free(struct authorities *all)
+{
+    for (unsigned i = 0; i < all->count; i++)
+        gnutls_x509_crt_deinit(all->item[i]);
+    mem_free(all->item);
+}
+
+/* Copies of all certificates of the list. */
+static int authorities_read(struct authorities *all, gnutls_x509_trust_list_t list)
+{
+    gnutls_x509_trust_list_iter_t at = NULL;
+    gnutls_x509_crt_t certificate;
+    int result = 0;
+    while (result == 0 && gnutls_x509_trust_list_iter_get_ca(list, &at, &certificate) == 0) {
+        if (all->count % 64 == 0) {
+            gnutls_x509_crt_t *larger = mem_resize(all->item, (all->count + 64) * sizeof *larger);
+            if (!larger)
+                result = -ENOMEM;
+            else
+                all->item = larger;
+        }
+        if (result == 0)
+            all->item[all->count++] = certificate;
+        else
+            gnutls_x509_crt_deinit(certificate);
+    }
+    gnutls_x509_trust_list_iter_deinit(at);
+    return result;
+}
+
+static bool has_expired(gnutls_x509_crt_t certificate)
+{
+    return gnutls_x509_crt_get_expiration_time(certificate) < verifytime_now();
+}
+
+static bool same_subject(gnutls_x509_crt_t a, gnutls_x509_crt_t b)
+{
+    gnutls_datum_t name_a = {0}, name_b = {0};
+    bool same = gnutls_x509_crt_get_raw_dn(a, &name_a) == 0 && gnutls_x509_crt_get_raw_dn(b, &name_b) == 0 &&
+                name_a.size == name_b.size && memcmp(name_a.data, name_b.data, name_a.size) == 0;
+    gnutls_free(name_a.data);
+    gnutls_free(name_b.data);
+    return same;
+}
+
+/* It has expired, and another one of the same authority has not. */
+static bool is_superseded(const struct authorities *all, unsigned which)
+{
+    if (!has_expired(all->item[which]))
+        return false;
+    for (unsigned i = 0; i < all->count; i++)
+        if (i != which && !has_expired(all->item[i]) && same_subject(all->item[i], all->item[which]))
+            return true;
+    return false;
+}
+
+static void note_expiry(struct tls_store *store, const struct authorities *all)
+{
+    for (unsigned i = 0; i < all->count; i++) {
+        int64_t expires_s = gnutls_x509_crt_get_expiration_time(all->item[i]);
+        if (!has_expired(all->item[i]) && (!store->expires_s || expires_s < store->expires_s))
+            store->expires_s = expires_s;
+    }
+}
+
+/* The list of those that are not superseded, or NULL. */
+static gnutls_x509_trust_list_t list_without_superseded(const struct authorities *all)
+{
+    gnutls_x509_trust_list_t kept;
+    if (gnutls_x509_trust_list_init(&kept, all->count) < 0)
+        return NULL;
+    for (unsigned i = 0; i < all->count; i++) {
+        gnutls_x509_crt_t copy;
+        if (is_superseded(all, i))
+            continue;
+        if (gnutls_x509_crt_init(&copy) < 0)
+            goto fail;
+        if (copy_certificate(copy, all->item[i]) < 0 || gnutls_x509_trust_list_add_cas(kept, &copy, 1, 0) != 1) {
+            gnutls_x509_crt_deinit(copy);
+            goto fail;
+        }
+    }
+    return kept;
+fail:
+    gnutls_x509_trust_list_deinit(kept, 1);
+    return NULL;
+}
+
+/* The library may find an expired certificate of an authority first, although a valid one is beside it, and refuse the chain. */
+static int drop_superseded(struct tls_store *store)
+{
+    struct authorities all = {.item = NULL};
+    gnutls_x509_trust_list_t list, kept;
+    unsigned superseded = 0;
+    gnutls_certificate_get_trust_list(store->credentials, &list);
+    int result = authorities_read(&all, list);
+    for (unsigned i = 0; result == 0 && i < all.count; i++)
+        superseded += is_superseded(&all, i);
+    if (result == 0 && superseded > 0) {
+        if ((kept = list_without_superseded(&all)))
+            gnutls_certificate_set_trust_list(store->credentials, kept, 0);
+        else
+            result = -ENOMEM;
+    }
+    if (result == 0)
+        note_expiry(store, &all);
+    authorities_free(&all);
+    return result;
+}
+
 static int store_new(struct tls_store **out, const char *ca_file, const struct stat *file)
 {
     int result = -ENOMEM;
@@ -136,6 +274,8 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
      * must not make a good server unreachable. */
     gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
     result = load(store->credentials, ca_file);
+    if (result == 0)
+        result = drop_superseded(store);
     if (result == 0)
         result = digest_certificates(store);
     if (result < 0)
@@ -157,6 +297,43 @@ static struct tls_store *store_find(const char *ca_file, const struct stat *file
     return NULL;
 }
 
+/* Whether what is on the disk need not be loaded to know that it is the same: the file was seen, and no certificate expired since. */
+static bool is_current(const struct tls_store *store)
+{
+    bool seen = store->file.st_ino != 0 || !store->ca_file[0];
+    return seen && (!store->expires_s || verifytime_now() <= store->expires_s);
+}
+
+/* The same certificates, read from another file of that name. */
+static struct tls_store *store_find_same(const struct tls_store *fresh)
+{
+    list_for_each(link, &stores) {
+        struct tls_store *store = container_of(link, struct tls_store, link);
+        if (strcmp(store->ca_file, fresh->ca_file) == 0 && memcmp(store->digest, fresh->digest, DIGEST_LEN) == 0)
+            return store;
+    }
+    return NULL;
+}
+
+static int store_load(struct tls_store **out, const char *ca_file, const struct stat *file)
+{
+    struct tls_store *fresh;
+    int result = store_new(&fresh, ca_file, file);
+    if (result < 0)
+        return result;
+    *out = store_find_same(fresh);
+    if (!*out) {
+        list_push_back(&stores, &fresh->link);
+        *out = fresh;
+        return 0;
+    }
+    (*out)->file = *file;
+    (*out)->expires_s = fresh->expires_s;
+    (*out)->uses++;
+    store_free(fresh);
+    return 0;
+}
+
 static int store_use(struct tls_store **out, const char *ca_file)
 {
     struct stat file;
@@ -165,17 +342,17 @@ static int store_use(struct tls_store **out, const char *ca_file)
         return result;
     pthread_mutex_lock(&stores_lock);
     struct tls_store *store = store_find(ca_file, &file);
-    if (store)
+    if (store && is_current(store))
         store->uses++;
-    else if ((result = store_new(&store, ca_file, &file)) == 0)
-        list_push_back(&stores, &store->link);
+    else
+        result = store_load(&store, ca_file, &file);
     pthread_mutex_unlock(&stores_lock);
     if (result == 0)
         *out = store;
     return result;
 }
 
-static void store_release(struct tls_store *store)
+void tls_store_release(struct tls_store *store)
 {
     pthread_mutex_lock(&stores_lock);
     bool last = --store->uses == 0;
@@ -234,23 +411,22 @@ static void trust_free(struct tls_trust *trust)
     if (trust->priority)
         gnutls_priority_deinit(trust->priority);
     if (trust->store)
-        store_release(trust->store);
+        tls_store_release(trust->store);
     mem_free(trust->pins);
     mem_free(trust->name);
     mem_free(trust);
 }
 
-static int digest_identity(struct tls_trust *trust, unsigned min_version)
+static int digest_identity(const struct tls_trust *trust, const struct tls_store *store, uint8_t identity[DIGEST_LEN])
 {
     const char *library = gnutls_check_version(NULL);
-    uint8_t version = (uint8_t)min_version;
-    memcpy(trust->identity, trust->store->digest, DIGEST_LEN);
-    int result = digest_add(trust->identity, library, strlen(library));
+    memcpy(identity, store->digest, DIGEST_LEN);
+    int result = digest_add(identity, library, strlen(library));
     if (result == 0)
-        result = digest_add(trust->identity, trust->name, trust->name ? strlen(trust->name) : 0);
+        result = digest_add(identity, trust->name, trust->name ? strlen(trust->name) : 0);
     if (result == 0)
-        result = digest_add(trust->identity, trust->pins, trust->pin_count * sizeof *trust->pins);
-    return result < 0 ? result : digest_add(trust->identity, &version, sizeof version);
+        result = digest_add(identity, trust->pins, trust->pin_count * sizeof *trust->pins);
+    return result < 0 ? result : digest_add(identity, &trust->min_version, sizeof trust->min_version);
 }
 
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options)
@@ -269,8 +445,8 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
     result = store_use(&trust->store, options->tls_name ? options->ca_file : "");
     if (result < 0)
         goto fail;
-    trust->credentials = trust->store->credentials;
-    result = digest_identity(trust, options->min_version);
+    trust->min_version = (uint8_t)options->min_version;
+    result = digest_identity(trust, trust->store, trust->identity);
     if (result < 0)
         goto fail;
     result = choose_priority(&trust->priority, options->min_version);
@@ -285,7 +461,60 @@ fail:
 
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN])
 {
+    pthread_mutex_lock(&stores_lock);
     memcpy(out, trust->identity, DIGEST_LEN);
+    pthread_mutex_unlock(&stores_lock);
+}
+
+/* --- the store of a session, and another one --- */
+
+struct tls_store *tls_trust_hold_store(const struct tls_trust *trust)
+{
+    pthread_mutex_lock(&stores_lock);
+    struct tls_store *store = trust->store;
+    store->uses++;
+    pthread_mutex_unlock(&stores_lock);
+    return store;
+}
+
+gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store)
+{
+    return store->credentials;
+}
+
+static bool is_check_due(struct tls_trust *trust)
+{
+    uint64_t now_ms = clock_ms();
+    pthread_mutex_lock(&stores_lock);
+    bool due = trust->store->ca_file[0] && (!trust->checked_ms || now_ms >= trust->checked_ms + CHECK_MS);
+    if (due)
+        trust->checked_ms = now_ms;
+    pthread_mutex_unlock(&stores_lock);
+    return due;
+}
+
+void tls_trust_refresh(struct tls_trust *trust)
+{
+    struct tls_store *fresh, *replaced;
+    uint8_t identity[DIGEST_LEN];
+    if (!is_check_due(trust))
+        return;
+    struct tls_store *held = tls_trust_hold_store(trust);
+    int result = store_use(&fresh, held->ca_file);
+    if (result < 0) {
+        log_warning("tls", "cannot load the CA file %s again: %s", held->ca_file, error_text(result));
+    } else if (fresh == held || digest_identity(trust, fresh, identity) < 0) {
+        tls_store_release(fresh);
+    } else {
+        log_info("tls", "the certificates of %s have changed and were loaded again", held->ca_file);
+        pthread_mutex_lock(&stores_lock);
+        replaced = trust->store;
+        trust->store = fresh;
+        memcpy(trust->identity, identity, DIGEST_LEN);
+        pthread_mutex_unlock(&stores_lock);
+        tls_store_release(replaced);
+    }
+    tls_store_release(held);
 }
 
 struct tls_trust *tls_trust_ref(struct tls_trust *trust)

@@ -11,9 +11,12 @@
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
+#include <sodium.h>
 #include <string.h>
 #include <strings.h>
+#include "base/clock.h"
 #include "base/errors.h"
+#include "base/log.h"
 #include "net/verifytime.h"
 #include "tls_private.h"
 
@@ -21,6 +24,7 @@
 enum { NAME_MAX_BYTES = 253 };
 /* An RSA key of 16384 bits whose exponent is as long takes 0.7 s to verify one signature with, this limit 0.5
  * ms. */
+enum { PIN_SHOWN_MS = 60 * 1000 };
 enum { RSA_MODULUS_MAX_BYTES = 1024 + 1, RSA_EXPONENT_MAX_BYTES = 8 };
 
 static int leaf_certificate(gnutls_session_t session, gnutls_x509_crt_t *out)
@@ -68,7 +72,19 @@ bool tls_peer_key_is_costly(gnutls_session_t session)
     return costly;
 }
 
-static int check_pins(gnutls_x509_crt_t leaf, const struct tls_trust *trust)
+/* So that the operator can compare it with what the server's operator publishes. At most once a minute. */
+static void show_pin(struct tls_trust *trust, const uint8_t id[32])
+{
+    char text[sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)];
+    uint64_t now_ms = clock_ms(), shown_ms = atomic_load_explicit(&trust->pin_shown_ms, memory_order_relaxed);
+    if (shown_ms && now_ms < shown_ms + PIN_SHOWN_MS)
+        return;
+    atomic_store_explicit(&trust->pin_shown_ms, now_ms, memory_order_relaxed);
+    sodium_bin2base64(text, sizeof text, id, 32, sodium_base64_VARIANT_ORIGINAL);
+    log_warning("tls", "the key of %s matches no pin: sha256/%s seen", trust->name ? trust->name : "a server", text);
+}
+
+static int check_pins(gnutls_x509_crt_t leaf, struct tls_trust *trust)
 {
     uint8_t id[sizeof trust->pins->sha256];
     size_t len = sizeof id;
@@ -78,6 +94,7 @@ static int check_pins(gnutls_x509_crt_t leaf, const struct tls_trust *trust)
         if (memcmp(id, trust->pins[i].sha256, sizeof id) == 0)
             return 0;
     }
+    show_pin(trust, id);
     return ERROR_TLS_PIN;
 }
 
@@ -206,7 +223,7 @@ static int check_name(gnutls_x509_crt_t leaf, const char *name)
     }
 }
 
-int tls_verify_peer(gnutls_session_t session, const struct tls_trust *trust, bool *early)
+int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early)
 {
     *early = false;
     gnutls_x509_crt_t leaf;

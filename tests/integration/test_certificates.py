@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A server with a bad certificate gets no query; with a good one, before and after, it gets all of them."""
+import pathlib
 import ssl
 import struct
+import tempfile
 import time
 
 import pytest
@@ -108,6 +110,37 @@ def test_a_pin_without_a_name_checks_only_the_key(make_daemon, make_server, cert
 def test_a_ca_of_one_upstream(make_daemon, make_server, certs):
     server = make_server(certs.bad("untrusted-ca"))
     ask_truly(make_daemon(server.upstream(**{"ca-file": str(certs.stranger.chain_file)})), "a.example")
+
+
+@pytest.fixture
+def open_folder():
+    """One that the daemon's user may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder).chmod(0o755)
+        yield pathlib.Path(folder)
+
+
+def test_a_ca_file_that_is_replaced_is_noticed(make_daemon, make_server, certs, open_folder):
+    """When the server is not trusted any more; nobody reloads."""
+    bundle = open_folder / "bundle.pem"
+    bundle.write_bytes(certs.authority.chain_file.read_bytes())
+    server = make_server()
+    daemon = make_daemon(server, ca_file=str(bundle))
+    ask_truly(daemon, "a.example")
+    replacement = open_folder / "bundle.new"
+    replacement.write_bytes(certs.stranger.chain_file.read_bytes())
+    replacement.rename(bundle)
+    server.swap(certs.bad("untrusted-ca"))
+    server.kill()
+    ask_truly(daemon, "b.example")
+    assert sum("changed and were loaded again" in line for line in daemon.log()) == 1
+
+
+def test_a_key_that_matches_no_pin_is_shown(make_daemon, make_server, certs):
+    daemon = make_daemon(make_server().upstream(pins=[certs.good_rsa.pin]))
+    for number in range(3):
+        daemon.ask(f"n{number}.example")
+    assert sum(f"{certs.good.pin} seen" in line for line in daemon.log()) == 1
 
 
 # Resumption.

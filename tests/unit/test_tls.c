@@ -948,16 +948,101 @@ static void a_ca_file_is_loaded_once_until_it_changes(void **state)
     const struct tls_trust_options options = {.ca_file = path, .tls_name = NAME, .min_version = 12};
     assert_int_equal(tls_trust_new(&trusts[0], &options), 0);
     assert_int_equal(tls_trust_new(&trusts[1], &options), 0);
-    assert_ptr_equal(trusts[0]->credentials, trusts[1]->credentials);
+    assert_ptr_equal(trusts[0]->store, trusts[1]->store);
     char *replaced = certificate_file(&good, 1);
     assert_int_equal(rename(replaced, path), 0);
     assert_int_equal(tls_trust_new(&trusts[2], &options), 0);
-    assert_ptr_not_equal(trusts[0]->credentials, trusts[2]->credentials);
+    assert_ptr_not_equal(trusts[0]->store, trusts[2]->store);
     for (size_t i = 0; i < 3; i++)
         tls_trust_unref(trusts[i]);
     unlink(path);
     free(path);
     free(replaced);
+}
+
+static void replace_file(const char *path, const struct certificate *certificates, size_t count)
+{
+    char *replaced = certificate_file(certificates, count);
+    assert_int_equal(rename(replaced, path), 0);
+    free(replaced);
+}
+
+static void a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted(void **state)
+{
+    (void)state;
+    struct certificate other = certificate_make(&(struct certificate_spec){.common_name = "other", .ca = true});
+    struct certificate leaf = certificate_make(&(struct certificate_spec){.sans = {NAME}, .issuer = &other});
+    char *path = certificate_file(&authority, 1);
+    struct tls_trust *trust = NULL;
+    uint8_t before[DIGEST_LEN], after[DIGEST_LEN];
+    const struct tls_server_options old = serving(&good, 1), new = serving(&leaf, 1);
+    const int64_t now_s = time(NULL);
+    clock_fake(1000 * 1000, now_s);
+    assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12}), 0);
+    tls_trust_identity(trust, before);
+    assert_int_equal(outcome(trust, &old), 0);
+    assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED);
+    replace_file(path, &other, 1);
+    assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED); /* it was looked at less than a minute ago */
+    clock_fake(62 * 1000 * 1000, now_s);
+    assert_int_equal(outcome(trust, &new), 0);
+    assert_int_equal(outcome(trust, &old), ERROR_TLS_UNTRUSTED); /* the root that was taken out */
+    tls_trust_identity(trust, after);
+    assert_memory_not_equal(before, after, DIGEST_LEN);
+    replace_file(path, NULL, 0);
+    clock_fake(130 * 1000 * 1000ull, now_s);
+    assert_int_equal(outcome(trust, &old), ERROR_TLS_UNTRUSTED);
+    assert_int_equal(outcome(trust, &new), 0); /* a file without certificates replaces nothing */
+    clock_real();
+    tls_trust_unref(trust);
+    certificate_free(&leaf);
+    certificate_free(&other);
+    unlink(path);
+    free(path);
+}
+
+static void the_same_certificates_in_another_file_are_the_same_store(void **state)
+{
+    (void)state;
+    char *path = certificate_file(&authority, 1);
+    struct tls_trust *trusts[2];
+    const struct tls_trust_options options = {.ca_file = path, .tls_name = NAME, .min_version = 12};
+    assert_int_equal(tls_trust_new(&trusts[0], &options), 0);
+    replace_file(path, &authority, 1);
+    assert_int_equal(tls_trust_new(&trusts[1], &options), 0);
+    assert_ptr_equal(trusts[0]->store, trusts[1]->store);
+    tls_trust_unref(trusts[0]);
+    tls_trust_unref(trusts[1]);
+    unlink(path);
+    free(path);
+}
+
+/* One of its certificates has expired, another one has not. */
+static void an_expired_certificate_of_an_authority_does_no_harm_beside_a_valid_one(void **state)
+{
+    (void)state;
+    struct certificate old = certificate_make(&(struct certificate_spec){.common_name = "old root", .ca = true});
+    struct certificate valid = certificate_make(&(struct certificate_spec){.common_name = "new root", .ca = true});
+    struct certificate crossed = certificate_make(&(struct certificate_spec){
+        .common_name = "new root", .ca = true, .issuer = &old, .from_s = -2 * DAY, .until_s = -DAY, .key_of = &valid});
+    struct certificate leaf = certificate_make(&(struct certificate_spec){.sans = {NAME}, .issuer = &valid});
+    const struct certificate chain[] = {leaf, crossed};
+    const struct tls_server_options options = serving(chain, 2), short_chain = serving(&leaf, 1);
+    const struct certificate orders[][3] = {{crossed, valid, old}, {old, valid, crossed}, {valid, crossed, old}};
+    for (size_t i = 0; i < 3; i++) {
+        char *path = certificate_file(orders[i], 3);
+        struct tls_trust *trust = NULL;
+        assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12}), 0);
+        assert_int_equal(outcome(trust, &options), 0);
+        assert_int_equal(outcome(trust, &short_chain), 0);
+        tls_trust_unref(trust);
+        unlink(path);
+        free(path);
+    }
+    certificate_free(&leaf);
+    certificate_free(&crossed);
+    certificate_free(&valid);
+    certificate_free(&old);
 }
 
 static void a_session_keeps_its_trust(void **state)
@@ -1100,6 +1185,9 @@ int main(void)
         cmocka_unit_test(a_trust_needs_a_name_or_a_pin_and_a_ca),
         cmocka_unit_test(a_pin_alone_needs_no_ca),
         cmocka_unit_test(a_ca_file_is_loaded_once_until_it_changes),
+        cmocka_unit_test(a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted),
+        cmocka_unit_test(the_same_certificates_in_another_file_are_the_same_store),
+        cmocka_unit_test(an_expired_certificate_of_an_authority_does_no_harm_beside_a_valid_one),
         cmocka_unit_test(a_session_keeps_its_trust),
         cmocka_unit_test(a_trust_survives_each_failed_allocation),
         cmocka_unit_test(a_session_without_memory_fails_as_such),

@@ -114,7 +114,9 @@ struct certificate certificate_make(const struct certificate_spec *spec)
     struct certificate made;
     time_t now = time(NULL);
     MUST(gnutls_x509_privkey_init(&made.key));
-    if (spec->rsa_bits)
+    if (spec->key_of)
+        MUST(gnutls_x509_privkey_cpy(made.key, spec->key_of->key));
+    else if (spec->rsa_bits)
         MUST(gnutls_x509_privkey_generate(made.key, GNUTLS_PK_RSA, spec->rsa_bits, 0));
     else
         MUST(gnutls_x509_privkey_generate(made.key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),

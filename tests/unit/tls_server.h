@@ -22,6 +22,7 @@ struct certificate_spec {
     bool ca;
     const char *permitted;            /* name constraint of a CA */
     const struct certificate *issuer; /* NULL: signed by itself */
+    const struct certificate *key_of; /* NULL: a key of its own */
 };
 
 struct certificate {
