@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's own network: when it changes, and which way leads to a peer.
+/* The machine's network: notices changes, and looks up routes.
  *
  * Does:    hears of changes of links, addresses, routes and routing rules from the kernel (rtnetlink),
  * gathers what comes within 100 ms and calls `changed` once; looks up the way from a local address to a peer,
@@ -24,13 +24,12 @@ struct link {
     uv_poll_t poll;
     int fd; /* -1: nothing is watched */
     struct timeouts settling;
-    struct timeout settle; /* runs from the first news of a burst on */
+    struct timeout settle; /* runs from the first event of a burst */
     void (*changed)(struct link *link);
 };
 
-/* Starts to watch. `changed` says that something changed somewhere, which mostly concerns nobody here: at
- * most once in LINK_SETTLE_MS, and not before so much time has passed since the first news. It may call
- * link_close. */
+/* Starts to watch. `changed` runs LINK_SETTLE_MS after the first change of a burst, at most once in that time. Most
+ * changes concern no session of ours. It may call link_close. */
 void link_open(struct link *link, struct loop *loop, void (*changed)(struct link *));
 /* The memory must stay until the handle has been closed (loop_drain says so). */
 void link_close(struct link *link);

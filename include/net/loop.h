@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* One event loop: turns, flushes, deadlines.
  *
- * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks that were added until none is
- *          left; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
- *          that an idle loop sleeps, and is not woken by deadlines of work that is done. Deadlines run never early, and late
- *          by about one step; those that a suspend passed over run with the first event after it, or when the timer, which
- *          stood still meanwhile, fires.
+ * Does:    runs libuv; reads the clock once per turn; before each sleep runs the flush hooks that were added until none
+ *          is left; keeps ONE timer, armed for the next deadline in steps of 10 ms and stopped when there is none, so
+ *          that an idle loop sleeps, and is not woken by deadlines of work that is done. Deadlines run never early, and
+ *          late by about one step; those that a suspend passed over run with the first event after it, or when the
+ *          timer, which stood still meanwhile, fires.
  * Owns:    the uv loop, its prepare and timer handles and the read scratch shared by all its streams.
  * Threads: all calls on the loop's own thread.
  */
@@ -22,17 +22,17 @@
 #define LOOP_NEVER   UINT64_MAX
 #define LOOP_SCRATCH 65536
 
-/* Lives in its owner. `flush` runs once before the next sleep after loop_add_flush: who has nothing to do is not called. It may add and
- * remove hooks; those added meanwhile, its own too, run before the same sleep. */
+/* Lives in its owner. `flush` runs once before the next sleep after loop_add_flush; a hook without work is not called.
+ * It may add and remove hooks; those added meanwhile, its own too, run before the same sleep. */
 struct loop_flush {
     struct list_link link;
-    bool last; /* runs when all others have: what they leave goes out together with what it has */
+    bool last; /* runs after all others, so that their output leaves together with its own */
     void (*flush)(struct loop_flush *hook);
 };
 
-/* Registered from above. `tick` runs when a deadline of any tick has come, or that of loop_wake_by, or when the loop comes to rest;
- * so at any time, and maybe twice in one millisecond. It does what is due, gives its next deadline (clock_ms, LOOP_NEVER: none; one
- * that has passed: the next step), and may add and remove hooks. */
+/* Registered from above. `tick` runs when a deadline of any tick has come, or that of loop_wake_by, or when the loop
+ * comes to rest; so at any time, and maybe twice in one millisecond. It does what is due, gives its next deadline
+ * (clock_ms, LOOP_NEVER: none; one that has passed: the next step), and may add and remove hooks. */
 struct loop_tick {
     struct list_link link;
     uint64_t (*tick)(struct loop_tick *hook, uint64_t now_ms);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The only way to another thread: a locked list and a wake-up.
  *
- * Does:    an item posted from any thread is opened on the loop's thread, in the order of posting; none is lost and none
- *          opened twice.
+ * Does:    an item posted from any thread is opened on the loop's thread, in the order of posting; none is lost and
+ *          none opened twice.
  * Owns:    nothing; an item belongs to its sender until posted, then to its `open`.
  * Threads: mailbox_post from any; the rest on the loop's thread.
  */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Talk with the service manager (sd_notify(3), sd_listen_fds(3), sd_pid_notify_with_fds(3)), without its library.
+/* Messages to and from the service manager (sd_notify(3), sd_listen_fds(3), sd_pid_notify_with_fds(3)), without its
+ * library.
  *
- * Does:    tells the manager that started us how we are, by the socket that NOTIFY_SOCKET names; reads how often
- *          it wants to hear of us (WATCHDOG_USEC) and how many sockets it has for us (LISTEN_FDS): those that it has opened,
- *          and those that a process before us gave it to keep. Where there is no manager, or its words are meant for another
- *          process, nothing is sent and nothing is wanted.
+ * Does:    sends our state to the socket that NOTIFY_SOCKET names; reads the watchdog interval (WATCHDOG_USEC) and the
+ *          number of inherited sockets (LISTEN_FDS): sockets that the manager opened, and sockets that an earlier
+ *          process stored in it. Without a manager, or if its variables are meant for another process, nothing is sent
+ *          and none is inherited.
  * Owns:    nothing; inherited descriptors are the caller's.
  * Threads: the main thread.
  */
@@ -26,13 +27,13 @@ uint64_t notify_watchdog_ms(void);
 /* The number of sockets that were passed to this process; they become close-on-exec. -EINVAL if the number cannot be read,
  * -EBADF if there are fewer. */
 int notify_sockets(void) MUST_CHECK;
-/* True if the i-th of them has this name (LISTEN_FDNAMES): those that were kept have the one they were given with. */
+/* True if the i-th of them has this name (LISTEN_FDNAMES): stored ones have the name that they were stored under. */
 bool notify_socket_is(int i, const char *name);
 
-/* Gives the manager copies of these descriptors to keep for the next process, under a name: until this service has stopped for
- * good. As many as it allows (FileDescriptorStoreMax=); it keeps one of each. As notify_send. */
+/* Stores copies of these descriptors in the manager for the next process, under a name, until the service is stopped.
+ * It accepts at most FileDescriptorStoreMax= and stores duplicates once. As notify_send. */
 int notify_keep(const char *name, const int *fds, size_t count) MUST_CHECK;
-/* It is to keep none of this name any more. */
+/* Removes the descriptors of this name from the manager. */
 int notify_forget(const char *name) MUST_CHECK;
 /* Waits until the manager has processed all earlier messages, at most this number of ms. 0, -ETIMEDOUT, or as notify_send. */
 int notify_wait(int ms) MUST_CHECK;

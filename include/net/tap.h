@@ -35,7 +35,7 @@ struct tap_queue;
 int tap_open(struct tap **out, const char *path, unsigned queues, const char *identity, const char *version) MUST_CHECK;
 /* The queue of this number; counts into the worker's counters. */
 struct tap_queue *tap_queue(struct tap *tap, unsigned number, struct counters *counters);
-/* After the workers' end. Gives what is queued a second to leave. */
+/* After the workers' end. Allows one second to send what is queued. */
 void tap_close(struct tap *tap);
 /* `queue` NULL: does nothing. Never blocks. */
 void tap_message(struct tap_queue *queue, const struct tap_event *event);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS for client sessions over byte buffers: the only file that knows GnuTLS.
  *
- * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified (see net/verifytime.h), and
- *          a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the key) checked after every handshake,
- *          full or resumed; ALPN offered, not required; tickets taken as they come, each used once, bound to the
- *          store they lie in. No 0-RTT, no renegotiation.
- * Owns:    struct tls_trust is immutable and ref-counted; struct tls belongs to its byte layer; a ticket store to its server.
+ * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified
+ *          (see net/verifytime.h), and a DNS SAN must have matched (a CN alone is not enough); pins (SHA-256 of the
+ *          key) checked after every handshake, full or resumed; ALPN offered, not required; tickets taken as they come,
+ *          each used once, bound to the store they lie in. No 0-RTT, no renegotiation.
+ * Owns:    struct tls_trust is ref-counted, and immutable but for its CA file, which a handshake may load again; struct
+ *          tls belongs to its byte layer; a ticket store to its server.
  * Threads: trust from any; the rest on one loop's thread.
  * RFC:     7858, 8310 (strict profile), 8446, 5077, 6125, 7301.
  */
@@ -32,14 +33,14 @@ struct tls_trust_options {
 /* The trust in one upstream. A CA file is loaded once for all trusts that name it, as long as one of them exists and the file
  * is not replaced. */
 struct tls_trust;
-/* 0, -EINVAL: neither name nor pin, -ENOENT and others: the CA file cannot be read or holds no certificate (on a machine
- * without a system store "system" gives -ENOENT), -ENOTSUP: forbidden by the system's TLS policy, -ENOMEM. With pins alone
- * the CA file is not looked at. */
+/* 0, -EINVAL: neither name nor pin, -ENOENT and others: the CA file cannot be read or holds no certificate (on a
+ * machine without a system store "system" gives -ENOENT), -ENOTSUP: forbidden by the system's TLS policy, -ENOMEM. With
+ * pins alone the CA file is not looked at. */
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
 struct tls_trust *tls_trust_ref(struct tls_trust *trust);
 void tls_trust_unref(struct tls_trust *trust);
-/* A digest of all that was trusted when a ticket was taken in: name, pins, lowest version, the certificates of the CA file; and of
- * the library's version, which says what a ticket looks like. The same in every process. */
+/* A digest of all that was trusted when a ticket was taken in: name, pins, lowest version, the certificates of the CA
+ * file; and of the library's version, which says what a ticket looks like. The same in every process. */
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN]);
 
 /* Tickets of one server under one trust: at most a few, newest used first. Zeroed memory is an empty store. */
@@ -80,8 +81,8 @@ struct tls;
 struct tls *tls_new(const struct tls_client *client, struct buffer *output) MUST_CHECK;
 void tls_free(struct tls *tls);
 
-/* The ciphertext side: bytes from the peer are borrowed until tls_read or tls_handshake returned -EAGAIN (all of them are
- * consumed then). */
+/* The ciphertext side: bytes from the peer are borrowed until tls_read or tls_handshake returned -EAGAIN (all of them
+ * are consumed then). */
 void tls_input(struct tls *tls, struct bytes ciphertext);
 
 /* Goes on with the handshake: 0 when it is done AND the peer is verified; -EAGAIN: needs more input; else the reason
@@ -90,7 +91,7 @@ int tls_handshake(struct tls *tls) MUST_CHECK;
 /* Reads clear bytes: > 0 the number; -EAGAIN: the input is used up; 0: the peer closed cleanly (close_notify); else the
  * reason. Call until it says other than > 0. */
 int tls_read(struct tls *tls, uint8_t *out, size_t cap) MUST_CHECK;
-/* Encrypts all of it as one record, or as several where it is longer than TLS_RECORD, into the output. 0 or the reason. */
+/* Encrypts all of it into the output, as one record (several if longer than TLS_RECORD). 0 or the reason. */
 #define TLS_RECORD 16384
 int tls_write(struct tls *tls, const uint8_t *data, size_t len) MUST_CHECK;
 /* Appends close_notify to the output. */

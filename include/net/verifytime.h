@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The time that certificates are verified with.
  *
- * Does:    gives the system's clock, once that is past the date of this build; before, the later of the build's date and the time of the
- *          last verified handshake, which a file carries over restarts. Says whether the clock may be behind, so that a chain that is not
- *          valid yet is accepted: a machine that boots without a clock asks us for its time servers. Chain, name and pins do not
- *          depend on the time, and an expired chain is refused.
+ * Does:    gives the system's clock, once that is past the date of this build; before, the later of the build's date
+ *          and the time of the last verified handshake, which a file carries over restarts. Says whether the clock may
+ *          be behind, so that a chain that is not valid yet is accepted: a machine that boots without a clock asks us
+ *          for its time servers. Chain, name and pins do not depend on the time, and an expired chain is refused.
  * Owns:    one time for the whole process.
  * Threads: verifytime_load and verifytime_save on one thread, all others from any;
  *          the first call of verifytime_load before there are other threads.
@@ -17,8 +17,8 @@
 
 /* Seconds of the wall clock since 1970. */
 int64_t verifytime_now(void);
-/* The clock says a time before the build; or nothing has set it yet, as far as the kernel knows, and the machine booted less than ten minutes
- * ago. */
+/* The clock says a time before the build; or nothing has set it yet, as far as the kernel knows, and the machine booted
+ * less than ten minutes ago. */
 bool verifytime_may_be_behind(void);
 /* A certificate chain's dates were verified just now, and all else about the peer. */
 void verifytime_note(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The byte layers. layer_state is a struct tls with TLS, else NULL.
  *
- * Invariant: a TLS record holds no more than one unit of the framing. Some servers read only the first message of a record. */
+ * Invariant: a TLS record holds no more than one unit of the framing. Some servers read only the first message of a
+ * record. */
 #include "stream_private.h"
 
 #include <assert.h>

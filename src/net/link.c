@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's own network: when it changes, and which way leads to a peer.
+/* The machine's network: notices changes, and looks up routes.
  *
  * Invariants:
- * - What a message of the watch says is not read: that one came is the news. So nothing is lost with those
- * that the kernel drops when its buffer is full (ENOBUFS), and nothing need be believed.
- * - From the first news of a burst until LINK_SETTLE_MS later the handle does not poll: a storm wakes the
- * loop twice in that time, however many messages it has. The handle polls again before `changed` runs, so a
- * change during that call begins the next burst.
+ * - The content of a netlink message is not read: its arrival is the event. So a message that the kernel drops
+ *   (ENOBUFS) loses nothing.
+ * - From the first event of a burst until LINK_SETTLE_MS later the handle does not poll: a burst of any size wakes the
+ *   loop twice. The handle polls again before `changed` runs, so a change during that call begins the next burst.
  * - A route is looked up by the kernel itself, for packets with that source address, so routing rules and
  * tables count as they do for the packets.
  */
@@ -32,7 +31,7 @@
 static void link_on_event(uv_poll_t *poll, int status, int events)
 {
     struct link *link = poll->data;
-    (void)status; /* a full buffer is news as well */
+    (void)status; /* a full buffer is an event as well */
     (void)events;
     uv_poll_stop(poll);
     timeout_start(&link->settling, &link->settle);

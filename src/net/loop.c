@@ -120,8 +120,7 @@ static void loop_before_sleep(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
     uint64_t now_ms = loop_now(loop), at_ms;
-    bool settled =
-        loop->settle_due && now_ms >= loop->settled_ms + STEP_MS; /* wake_at and expire_at are what is left */
+    bool settled = loop->settle_due && now_ms >= loop->settled_ms + STEP_MS; /* wake_at and expire_at are correct */
     if (settled) {
         loop->settle_due = false;
         loop->settled_ms = now_ms;

@@ -4,8 +4,8 @@
  * Invariants:
  * - A socket is bound with all its options set: in a group that shares a port, one without them would get
  *   datagrams.
- * - What only makes a socket better (buffers, binding ahead, path MTU) may be refused by the kernel; what
- *   makes its answers right (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
+ * - Options that only improve a socket (buffers, binding ahead, path MTU) may be refused by the kernel;
+ *   options that correct responses depend on (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
  * - Nothing here is on the path of a query; the search for a port's holder is bounded all the same.
  */
 #include <dirent.h>

@@ -21,7 +21,7 @@
 #include "base/errors.h"
 #include "stream_private.h"
 
-/* An emptied buffer larger than this (a hundred questions) gives its block back: most connections are idle
+/* An emptied buffer larger than this (a hundred queries) gives its block back: most connections are idle
  * most of the time. */
 #define BUFFER_KEPT 16384
 /* Bytes that the peer does not acknowledge for so long end a connection of ours; so do unanswered keepalive
@@ -193,7 +193,7 @@ size_t stream_unsent(const struct stream *stream)
 
 /* --- before the loop sleeps --- */
 
-/* Runs after the owner's hook: what the handshake left goes out in one write with what the owner appended. */
+/* Runs after the owner's hook: the rest of the handshake leaves in one write with the bytes that the owner appended. */
 static void turn_end(struct loop_flush *hook)
 {
     struct stream *stream = container_of(hook, struct stream, turn_end);
@@ -328,7 +328,7 @@ int stream_accept(struct stream *stream, struct loop *loop, const struct stream_
     return 0;
 }
 
-/* --- what it is --- */
+/* --- facts --- */
 
 bool stream_facts(struct stream *stream, struct tls_facts *out)
 {
@@ -352,5 +352,5 @@ bool stream_unacknowledged(const struct stream *stream)
     if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return false;
     return info.tcpi_unacked > 0 &&
-           info.tcpi_retransmits > 0; /* what left a moment ago is acknowledged by nobody yet */
+           info.tcpi_retransmits > 0; /* bytes sent a moment ago need not be acknowledged yet */
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a worker only ever makes a message in memory of its own and offers it to its queue.
+/* Invariant: a worker writes a message into its own memory and offers it to its own queue.
  *
  * Protocol Buffers need no library here: a message is a sequence of fields, each a tag (number and kind) followed by a number, by four
  * bytes, or by a length and that number of bytes.

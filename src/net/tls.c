@@ -5,9 +5,9 @@
  * verified  tls_handshake gave 0
  * over      close_notify, or a failure of any kind
  *
- * Invariants: the library pulls from `input` and pushes to `output` and touches no descriptor. Nothing clear
- * is taken or given out and no ticket kept before `verified`, which stands only after the peer was judged.
- * Once `over`, the library is not asked to read any more and `reason` (0: close_notify) stands. */
+ * Invariants: the library pulls from `input`, pushes to `output` and touches no descriptor. Before `verified`, which is
+ * set only after the peer was verified, no clear byte is read or written and no ticket is stored. Once `over`, the
+ * library reads no more and `reason` (0: close_notify) does not change. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -41,7 +41,7 @@ struct tls {
     int reason;
     bool starved;             /* the library wanted input when there was none */
     bool no_memory;           /* output could not be kept */
-    unsigned tickets_left;    /* how many more it may keep */
+    unsigned tickets_left;    /* how many more it may store */
     uint32_t ticket_life_s;   /* of the ticket being received */
     uint64_t used_expires_ms; /* of the ticket that this session began with */
 };
@@ -128,7 +128,7 @@ static bool is_resumable(gnutls_session_t session)
            (gnutls_session_get_id2(session, &id) == 0 && id.size > 0);
 }
 
-/* TLS 1.2: a resumed session may be resumed again with what it began with (RFC 5077 section 3.3). */
+/* TLS 1.2: the ticket of a resumed session may be used again (RFC 5077 section 3.3). */
 static void keep_tls12_session(struct tls *tls)
 {
     if (gnutls_protocol_get_version(tls->session) != GNUTLS_TLS1_2)

@@ -36,8 +36,8 @@ gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *s
 /* A peer was not trusted: loads the CA file again if it has changed; looks at it at most once a minute. */
 void tls_trust_refresh(struct tls_trust *trust);
 
-/* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or ERROR_TLS_...
- * `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
+/* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
+ * ERROR_TLS_... `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
 int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early) __attribute__((warn_unused_result));
 /* Asked before the peer's key is used, and before it is known whose it is: using it would stop the loop for
  * long. */
@@ -45,7 +45,7 @@ bool tls_peer_key_is_costly(gnutls_session_t session);
 /* Fills in the name and the end of the peer's certificate. */
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
 
-/* tls_tickets.c: takes out the newest that is still good: its block, now the caller's (mem_free), or NULL. */
+/* tls_tickets.c: takes out the newest that has not expired: its block, now the caller's (mem_free), or NULL. */
 uint8_t *tls_tickets_take(struct tls_tickets *tickets, size_t *len, uint64_t *expires_ms);
 
 #endif

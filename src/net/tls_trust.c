@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Trust: loaded CA files, and the name, pins and versions of one upstream.
  *
- * Invariants: `stores` holds every loaded CA file that a trust or a session uses. `stores`, each store's `uses` and `file`, and a trust's
- * store, identity and checked_ms are touched under `stores_lock` only once tls_trust_new has returned; all else is immutable. */
+ * Invariants: `stores` holds every loaded CA file that a trust or a session uses. `stores`, each store's `uses` and
+ * `file`, and a trust's store, identity and checked_ms are touched under `stores_lock` only once tls_trust_new has
+ * returned; all else is immutable. */
 #include "net/tls.h"
 
 #include <assert.h>
@@ -93,7 +94,7 @@ static int load(gnutls_certificate_credentials_t credentials, const char *ca_fil
     return count == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ENOENT;
 }
 
-/* `digest` becomes that of itself and what is added. */
+/* `digest` becomes the digest of itself and the data. */
 static int digest_add(uint8_t digest[DIGEST_LEN], const void *data, size_t len)
 {
     struct buffer both = {NULL, 0, 0, 0};
@@ -237,7 +238,8 @@ fail:
     return NULL;
 }
 
-/* The library may find an expired certificate of an authority first, although a valid one is beside it, and refuse the chain. */
+/* The library may find an expired certificate of an authority first, although a valid one is beside it, and refuse the
+ * chain. */
 static int drop_superseded(struct tls_store *store)
 {
     struct authorities all = {.item = NULL};
@@ -270,8 +272,8 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
     store->ca_file = mem_strdup(ca_file);
     if (!store->ca_file || gnutls_certificate_allocate_credentials(&store->credentials) < 0)
         goto fail;
-    /* No stapled OCSP: its signature is a stranger's, made by a key as costly as he likes, and a stale one
-     * must not make a good server unreachable. */
+    /* No stapled OCSP: verifying its signature could cost as much as its signer likes, and a stale response
+     * must not make a server unreachable. */
     gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
     result = load(store->credentials, ca_file);
     if (result == 0)
@@ -297,7 +299,7 @@ static struct tls_store *store_find(const char *ca_file, const struct stat *file
     return NULL;
 }
 
-/* Whether what is on the disk need not be loaded to know that it is the same: the file was seen, and no certificate expired since. */
+/* False: only loading the certificates again shows whether they changed (no known file, or one has expired). */
 static bool is_current(const struct tls_store *store)
 {
     bool seen = store->file.st_ino != 0 || !store->ca_file[0];

@@ -3,8 +3,8 @@
  * so all checks are here, after every handshake, full or resumed (the resumed session contains the
  * certificate).
  *
- * Invariants: 0 only if every pin rule and every name rule of the trust holds; what cannot be read is
- * refused. */
+ * Invariants: 0 only if the chain, the name and the pins of the trust all hold; an unreadable certificate is refused.
+ * */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -98,12 +98,12 @@ static int check_pins(gnutls_x509_crt_t leaf, struct tls_trust *trust)
     return ERROR_TLS_PIN;
 }
 
-/* The gravest fault first: who signed it, then how strong it is, then when, then for whom. */
+/* The most serious fault first: issuer, strength, dates, name. */
 static int status_error(unsigned status)
 {
-    const unsigned bearable = GNUTLS_CERT_INVALID | GNUTLS_CERT_INSECURE_ALGORITHM | GNUTLS_CERT_EXPIRED |
-                              GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_UNEXPECTED_OWNER;
-    if (status & ~bearable)
+    const unsigned known = GNUTLS_CERT_INVALID | GNUTLS_CERT_INSECURE_ALGORITHM | GNUTLS_CERT_EXPIRED |
+                           GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_UNEXPECTED_OWNER;
+    if (status & ~known)
         return ERROR_TLS_UNTRUSTED;
     if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
         return ERROR_TLS_WEAK;
@@ -150,8 +150,8 @@ static int64_t latest_activation(gnutls_session_t session)
     return latest_s;
 }
 
-/* A chain that is not valid yet proves, where the clock may be behind, that it is that late: it must be good in every other respect at the
- * moment in which all of it has become valid. */
+/* A chain that is not valid yet proves, where the clock may be behind, that it is that late: it must be good in every
+ * other respect at the moment in which all of it has become valid. */
 static int check_chain_early(gnutls_session_t session, const struct tls_trust *trust)
 {
     int64_t active_s = latest_activation(session);
@@ -168,7 +168,7 @@ static bool same_name(const char *a, const char *b, size_t len)
     return strlen(b) == len && strncasecmp(a, b, len) == 0;
 }
 
-/* RFC 6125 section 6.4.3, the strict reading: a star is the whole first label, stands for exactly one label,
+/* RFC 6125 section 6.4.3, the strict reading: a star is the whole first label, matches exactly one label,
  * and has at least two labels behind it. */
 static bool dns_name_matches(const char *pattern, size_t len, const char *name)
 {
@@ -246,7 +246,7 @@ int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *ear
     return result;
 }
 
-/* A stranger's bytes, for people's eyes. */
+/* The bytes come from the peer and go to logs. */
 static void make_printable(char *text)
 {
     for (; *text; text++) {

@@ -2,8 +2,9 @@
 /* The time that certificates are verified with.
  *
  * Invariants:
- * - verified_s is a time that the clock told after the build, while a chain of certificates was good. It is believed only while the
- *   clock is behind the build, so a clock that ran ahead for a while blocks nothing after it was set right.
+ * - verified_s is a time that the clock told after the build, while a chain of certificates was good. It is believed
+ *   only while the clock is behind the build, so a clock that ran ahead for a while blocks nothing after it was set
+ *   right.
  * - The file holds "verified SECONDS" and a newline, nothing else. One that says a time long after this build
  * is not believed: it would make every certificate expired for ever.
  */

@@ -12,7 +12,8 @@
 #include "upstream/group.h"
 #include "upstream/tickets.h"
 
-/* What a hello offers. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858 asks for none. */
+/* What a hello offers. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858 asks
+ * for none. */
 enum { OFFERED_ALPN = 1, OFFERED_TICKET = 2 };
 
 enum {
@@ -125,7 +126,8 @@ static bool is_abrupt(int reason)
            reason == -ETIMEDOUT || reason == ERROR_TLS_ALERT || reason == ERROR_TLS_PROTOCOL;
 }
 
-/* A ticket may be the reason: the session ended in the handshake that used one, or thereafter without a single response. */
+/* A ticket may be the reason: the session ended in the handshake that used one, or thereafter without a single
+ * response. */
 static bool is_ticket_refused(const struct session *session, int reason)
 {
     uint64_t now_ms = loop_now(session->server->group->loop);
@@ -137,8 +139,8 @@ static bool is_ticket_refused(const struct session *session, int reason)
            (session->given > 0 || now_ms < session->opened_ms + RESUMED_PROOF);
 }
 
-/* After a refused hello the next one offers ALPN if that one did not: a server that refuses any hello gets both in turn, the second at
- * once only when the first failure may be due to ALPN. */
+/* After a refused hello the next one offers ALPN if that one did not: a server that refuses any hello gets both in
+ * turn, the second at once only when the first failure may be due to ALPN. */
 static bool dot_ended(struct session *session, int reason)
 {
     struct server *server = session->server;
@@ -213,8 +215,8 @@ static bool dot_take_ticket(struct server *server, const struct ticket *ticket)
     return true;
 }
 
-/* Tickets of TLS 1.2 can be recognized by an observer of both networks (RFC 8446 appendix C.4). ALPN may have been refused by a
- * middlebox of the network that was left. */
+/* Tickets of TLS 1.2 can be recognized by an observer of both networks (RFC 8446 appendix C.4). ALPN may have been
+ * refused by a middlebox of the network that was left. */
 static void dot_moved(struct server *server)
 {
     dot_of(server)->plain_until_ms = 0;
