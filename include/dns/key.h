@@ -26,11 +26,11 @@ struct key_group {
 };
 
 /* Without padding before `name`, so that one contiguous range is compared, and all of it behind the flags hashed; host byte order. An
- * entry of the cache may serve keys that differ in the flags, so these have one hash. */
+ * entry of the cache may serve keys that differ in the flags, so these have one hash; the type is added to it. */
 struct key {
+    uint16_t type;
     uint8_t flags;
     uint8_t name_len;
-    uint16_t type;
     uint32_t group;
     uint16_t class;
     uint8_t name[NAME_MAX_WIRE];
@@ -41,9 +41,18 @@ static inline size_t key_len(const struct key *key)
     return offsetof(struct key, name) + key->name_len;
 }
 
+/* Odd, so that types of a name differ in all parts of the hash: the golden ratio of 2^64. */
+#define KEY_TYPE_STEP UINT64_C(0x9E3779B97F4A7C15)
+
 static inline uint64_t key_hash(const struct key *key)
 {
-    return hash_bytes(&key->name_len, key_len(key) - offsetof(struct key, name_len));
+    return hash_bytes(&key->name_len, key_len(key) - offsetof(struct key, name_len)) + key->type * KEY_TYPE_STEP;
+}
+
+/* The hash of the same key with type 0. */
+static inline uint64_t key_hash_without_type(const struct key *key, uint64_t hash)
+{
+    return hash - key->type * KEY_TYPE_STEP;
 }
 
 bool key_equal(const struct key *a, const struct key *b);

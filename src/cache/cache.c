@@ -110,11 +110,11 @@ out:
 /* --- names that do not exist --- */
 
 /* The key of the entry that says so, whatever the type (RFC 2308 section 5). */
-static uint64_t denial_key(const struct key *key, struct key *out)
+static uint64_t denial_key(const struct key *key, uint64_t hash, struct key *out)
 {
     key_copy(out, key);
     out->type = TYPE_NONE;
-    return key_hash(out);
+    return key_hash_without_type(key, hash);
 }
 
 /* True if the response says of its query's name, and not of a name that an alias leads to, that it does not exist. */
@@ -136,7 +136,7 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     if (result == CACHE_HIT || result == CACHE_TOO_BIG)
         return result;
     struct key denied;
-    uint64_t denied_hash = denial_key(key, &denied), age = result == CACHE_EXPIRED ? age_of(found) : UINT64_MAX;
+    uint64_t denied_hash = denial_key(key, hash, &denied), age = result == CACHE_EXPIRED ? age_of(found) : UINT64_MAX;
     denial = get_one(cache, &denied, denied_hash, now_ms, want, stale_ttl, out, cap, found);
     if (denial == CACHE_MISS)
         return result;
@@ -208,7 +208,7 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
         return -ENOSPC;
     if (!is_denial(answer))
         return put_one(cache, key, hash, answer, now_ms, epoch);
-    uint64_t denied_hash = denial_key(key, &denied);
+    uint64_t denied_hash = denial_key(key, hash, &denied);
     int status = put_one(cache, &denied, denied_hash, answer, now_ms, epoch);
     if (status == 0)
         forget_one(cache, key, hash);
@@ -218,7 +218,7 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
 void cache_remove(struct cache *cache, const struct key *key, uint64_t hash)
 {
     struct key denied;
-    uint64_t denied_hash = denial_key(key, &denied);
+    uint64_t denied_hash = denial_key(key, hash, &denied);
 
     forget_one(cache, key, hash);
     forget_one(cache, &denied, denied_hash);

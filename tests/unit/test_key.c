@@ -52,6 +52,9 @@ static void test_each_field_counts(void **state)
     b = a;
     b.type = 28;
     assert_different(&a, &b);
+    assert_int_equal(key_hash_without_type(&a, key_hash(&a)), key_hash_without_type(&b, key_hash(&b)));
+    b.type = 0;
+    assert_int_equal(key_hash_without_type(&a, key_hash(&a)), key_hash(&b));
     b = a;
     b.class = 3;
     assert_different(&a, &b);
