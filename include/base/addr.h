@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Socket addresses and prefixes.
  *
- * Does:    parses and prints ADDR, ADDR@PORT, [ADDR]:PORT is not accepted; IPv6 with %zone; compares; matches
- *          prefixes, with IPv4-mapped IPv6 addresses counting as IPv4.
+ * Does:    parses and prints ADDR and ADDR@PORT ([ADDR]:PORT is refused), IPv6 with %zone; compares addresses;
+ *          matches prefixes, where an IPv4-mapped IPv6 address counts as IPv4.
  * Owns:    nothing; values.
  * Threads: any.
  */
@@ -25,15 +25,15 @@ struct addr {
     };
 };
 
-/* Longest text of addr_format with its NUL: 45 of IPv6, %zone, @port. */
+/* The longest text of addr_format with its NUL: an IPv6 address of 45 bytes, %zone, @port. */
 #define ADDR_TEXT 72
 
-/* "127.0.0.1", "::1@5300", "fe80::1%eth0@53". A zone is an interface's name or number, on link-local
- * addresses only. 0 or -EINVAL; `out` is written on success only. */
+/* Parses "127.0.0.1", "::1@5300", "fe80::1%eth0@53". A zone is the name or the number of an interface, and valid
+ * on link-local addresses only. 0 or -EINVAL; `out` is written on success only. */
 int addr_parse(struct addr *out, const char *text, uint16_t default_port) MUST_CHECK;
-/* Writes ADDR or ADDR@PORT (with_port) and gives `out`. */
+/* Writes ADDR or ADDR@PORT (with_port) and returns `out`. */
 const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT]);
-/* From what the kernel filled in; -EAFNOSUPPORT for anything but IPv4 and IPv6. */
+/* Converts a socket address that the kernel wrote. 0, or -EAFNOSUPPORT for anything but IPv4 and IPv6. */
 int addr_from_sockaddr(struct addr *out, const struct sockaddr *from) MUST_CHECK;
 static inline socklen_t addr_len(const struct addr *addr)
 {
@@ -44,25 +44,25 @@ static inline uint16_t addr_port(const struct addr *addr)
     return ntohs(addr->sa.sa_family == AF_INET ? addr->in.sin_port : addr->in6.sin6_port);
 }
 void addr_set_port(struct addr *addr, uint16_t port);
-/* Same family, address, zone and port. */
+/* True if family, address, zone and port are equal. */
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *addr);
 bool addr_is_wildcard(const struct addr *addr);
 
 #define ADDR_MAPPED                                                                                                    \
-    UINT64_C(0xffff00000000) /* the lower half of ::ffff:0:0/96, where IPv4 lies in IPv6 (RFC 4291 section 2.5.5.2) */
+    UINT64_C(0xffff00000000) /* the lower half of ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291 section 2.5.5.2) */
 #define ADDR_MAPPED_BITS 96
 
-/* A network, kept as IPv6 (IPv4 as ::ffff:a.b.c.d with 96 added to its length). */
+/* A network in the form of IPv6: IPv4 is ::ffff:a.b.c.d, with 96 added to its length. */
 struct prefix {
     uint8_t bytes[16];
     uint8_t bits;
 };
 
-/* "10.0.0.0/8", "::1" (a whole address). Bits behind the length must be zero: -EINVAL otherwise. */
+/* Parses "10.0.0.0/8" or an address such as "::1". Bits behind the length must be zero. 0 or -EINVAL. */
 int prefix_parse(struct prefix *out, const char *text) MUST_CHECK;
-/* ::/0 holds all of IPv6 and nothing of IPv4 (that is 0.0.0.0/0): only a prefix within ::ffff:0:0/96 speaks of IPv4. Both halves stay in
- * network order until their difference is shifted. */
+/* ::/0 holds all of IPv6 and no IPv4 address (0.0.0.0/0 does): only a prefix within ::ffff:0:0/96 holds IPv4. Both
+ * halves stay in network byte order until their difference is shifted. */
 static inline bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
 {
     unsigned high_bits = prefix->bits < 64 ? prefix->bits : 64, low_bits = prefix->bits - high_bits;

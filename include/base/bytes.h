@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Byte ranges: a borrowed view, a bounds-checked reader and writer, and an owning buffer.
  *
- * Does:    keeps every access to wire data inside its bounds; errors are sticky, so a walk checks once.
- * Owns:    only struct buffer owns memory; everything else borrows.
- * Threads: none; values belong to whoever holds them.
+ * Does:    keeps every access to wire data within its bounds. Errors are sticky, so that a walk needs one check at
+ *          its end.
+ * Owns:    only struct buffer owns memory; the others borrow it.
+ * Threads: none.
  */
 #ifndef DOTSTUB_BASE_BYTES_H
 #define DOTSTUB_BASE_BYTES_H
@@ -13,13 +14,13 @@
 #include <stdint.h>
 #include "base/check.h"
 
-/* A borrowed view; valid as long as its owner says. */
+/* A borrowed view, valid as long as its owner promises. */
 struct bytes {
     const uint8_t *data;
     size_t len;
 };
 
-/* Big-endian access to memory that is known to be there. */
+/* Big-endian access; the caller has checked the bounds. */
 static inline uint16_t read_u16(const uint8_t *at)
 {
     return (uint16_t)((unsigned)at[0] << 8 | at[1]);
@@ -44,7 +45,7 @@ static inline void write_u32(uint8_t *at, uint32_t value)
     at[3] = (uint8_t)value;
 }
 
-/* Reads forward through bytes. After the first read past the end `failed` stays set; every read gives 0. */
+/* Reads bytes in order. The first read past the end sets `failed`; it stays set, and every further read returns 0. */
 struct cursor {
     const uint8_t *start, *at, *end;
     bool failed;
@@ -52,7 +53,7 @@ struct cursor {
 
 static inline struct cursor cursor_over(struct bytes bytes)
 {
-    /* An empty view may be NULL, but nothing may be added to a null pointer, not even 0. */
+    /* The view may be NULL, but adding even 0 to a null pointer is undefined. */
     const uint8_t *data = bytes.data ? bytes.data : (const uint8_t *)"";
     return (struct cursor){data, data, data + bytes.len, false};
 }
@@ -67,7 +68,7 @@ static inline size_t cursor_offset(const struct cursor *cursor)
     return (size_t)(cursor->at - cursor->start);
 }
 
-/* Gives a pointer to the next `len` bytes and steps over them; NULL (and failed) when there are fewer. */
+/* Returns a pointer to the next `len` bytes and advances past them; NULL, with `failed` set, if there are fewer. */
 static inline const uint8_t *cursor_take(struct cursor *cursor, size_t len)
 {
     const uint8_t *at = cursor->at;
@@ -97,8 +98,8 @@ static inline uint32_t cursor_u32(struct cursor *cursor)
     return at ? read_u32(at) : 0;
 }
 
-/* Writes forward into a borrowed block. After the first write that does not fit `failed` stays set and
- * nothing more is written. */
+/* Writes bytes in order into a borrowed block. The first write that does not fit sets `failed`; nothing is written
+ * after it. */
 struct writer {
     uint8_t *start, *at, *end;
     bool failed;
@@ -114,7 +115,7 @@ static inline size_t writer_len(const struct writer *writer)
     return (size_t)(writer->at - writer->start);
 }
 
-/* Gives room for `len` bytes and steps over it; NULL (and failed) when it does not fit. */
+/* Returns room for `len` bytes and advances past it; NULL, with `failed` set, if it does not fit. */
 static inline uint8_t *writer_take(struct writer *writer, size_t len)
 {
     uint8_t *at = writer->at;
@@ -131,22 +132,22 @@ void writer_u8(struct writer *writer, uint8_t value);
 void writer_u16(struct writer *writer, uint16_t value);
 void writer_u32(struct writer *writer, uint32_t value);
 
-/* An owning buffer that grows. Zeroed memory is an empty one. Data lies at data[start .. start+len). */
+/* An owning buffer that grows. A zeroed struct is an empty buffer. The data is data[start .. start+len). */
 struct buffer {
     uint8_t *data;
     size_t start, len, cap;
 };
 
-/* Makes room for `len` more bytes behind the data and gives a pointer to it, valid until the next call;
- * NULL when memory is gone (the buffer is as before). */
+/* Makes room for `len` more bytes behind the data and returns a pointer to it, valid until the next call; NULL
+ * when out of memory (the buffer is unchanged). */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t len) MUST_CHECK;
-/* Counts `len` bytes written into the reserved room as data. */
+/* Appends the first `len` bytes of the reserved room to the data. */
 void buffer_commit(struct buffer *buffer, size_t len);
-/* Appends a copy. 0, or -ENOMEM with the buffer as before. */
+/* Appends a copy. 0, or -ENOMEM with the buffer unchanged. */
 int buffer_append(struct buffer *buffer, const void *data, size_t len) MUST_CHECK;
-/* Drops `len` bytes from the front; an emptied buffer starts at the front again. */
+/* Removes `len` bytes from the front. */
 void buffer_consume(struct buffer *buffer, size_t len);
-/* Frees the memory; the buffer is empty and usable. */
+/* Frees the memory; the buffer is empty and can be used again. */
 void buffer_free(struct buffer *buffer);
 
 static inline struct bytes buffer_bytes(const struct buffer *buffer)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MUST_CHECK: the caller may not ignore what the function gives. */
+/* MUST_CHECK: the caller may not ignore the return value. */
 #ifndef DOTSTUB_BASE_CHECK_H
 #define DOTSTUB_BASE_CHECK_H
 

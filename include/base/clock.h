@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Time. Everything that measures a duration or an age uses the boot-time clock, which counts suspend and is
- * not moved by settimeofday; the wall clock is for log lines, certificates and files only.
+/* Clocks. Durations and ages are measured by the boot-time clock, which counts suspend and is not moved by
+ * settimeofday; the wall clock serves log lines, certificates and files only.
  *
- * Threads: any. The fake is for single-threaded tests.
+ * Threads: any. The fake clock is for single-threaded tests.
  */
 #ifndef DOTSTUB_BASE_CLOCK_H
 #define DOTSTUB_BASE_CLOCK_H
@@ -10,19 +10,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Milliseconds and microseconds of CLOCK_BOOTTIME (CLOCK_MONOTONIC where the kernel has none). */
+/* Milliseconds and microseconds of CLOCK_BOOTTIME, or of CLOCK_MONOTONIC if the kernel lacks it. */
 uint64_t clock_ms(void);
 uint64_t clock_us(void);
-/* Seconds of the wall clock since 1970. */
+/* Wall-clock seconds since 1970. */
 int64_t clock_wall_s(void);
 
-/* Milliseconds that the machine has slept (been suspended) since it booted. */
+/* Milliseconds that the machine has spent suspended since it booted. */
 uint64_t clock_slept_ms(void);
 
 /* The kernel was told that the wall clock is right (adjtimex). Many machines never tell it; false as well where asking is forbidden. */
 bool clock_is_synchronised(void);
 
-/* From now on all three give what the test says: clock_us = us, clock_ms = us / 1000, and wall = wall_s. */
+/* From now on clock_us returns `us`, clock_ms `us` / 1000, and clock_wall_s `wall_s`. */
 void clock_fake(uint64_t us, int64_t wall_s);
 /* While the clocks are faked; at first they are synchronised. */
 void clock_fake_synchronised(bool synchronised);

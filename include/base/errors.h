@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Error numbers: 0 or negative. Negative errno values (libuv's numbers too) and our own from -2000 down.
+/* Error numbers: 0 or negative. Negative errno values (libuv uses them too), and our own from -2000 down.
  *
- * Does:    one short text per error, fit for a log line and for the text of an extended DNS error
- *          (RFC 8914): at most 48 bytes, ASCII, no full stop.
+ * Does:    gives one short text per error, for a log line or an extended DNS error (RFC 8914): at most 48 bytes,
+ *          ASCII, no full stop.
  * Threads: any.
  */
 #ifndef DOTSTUB_BASE_ERRORS_H
@@ -41,7 +41,7 @@ enum {
 #undef ERRORS_ENUM
 };
 
-/* The text for one of ours, or the system's for a negative errno; never NULL. */
+/* The text of one of our errors or of a negative errno; never NULL. */
 const char *error_text(int error);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A file that is replaced as a whole: whoever reads it finds the old one or the new one, never a part.
+/* Atomic replacement of a file: a reader finds the old file or the new one, never a part of it.
  *
- * Does:    writes beside it, PATH.new, and puts that in its place. What a write that was cut short left there is removed;
- *          no link is followed; the file is its owner's alone (0600).
- * Owns:    its descriptor and PATH.new, from a successful file_draft_open until file_draft_keep or file_draft_drop.
+ * Does:    writes PATH.new and renames it to PATH. Removes a PATH.new that an interrupted write left. Follows no
+ *          symbolic link. The file has mode 0600.
+ * Owns:    the descriptor and PATH.new, from a successful file_draft_open until file_draft_keep or
+ *          file_draft_drop.
  * Threads: any, one at a time. May wait for the disk.
  */
 #ifndef DOTSTUB_BASE_FILE_H
@@ -16,20 +17,21 @@
 #include "base/check.h"
 
 struct file_draft {
-    int fd; /* to be written to */
+    int fd; /* the caller writes to it */
     char path[PATH_MAX], new_path[PATH_MAX];
 };
 
 /* 0 or a negative errno. */
 int file_draft_open(struct file_draft *draft, const char *path) MUST_CHECK;
-/* Waits until the disk has it: else a loss of power may leave an empty file in the old one's place. */
+/* Waits until the data is on the disk: without that a loss of power may leave an empty file in place of the old
+ * one. */
 int file_draft_sync(struct file_draft *draft) MUST_CHECK;
-/* Puts it in its place. 0, or a negative errno: the old one stays. */
+/* Renames the new file to PATH. 0, or a negative errno: the old file stays. */
 int file_draft_keep(struct file_draft *draft) MUST_CHECK;
 void file_draft_drop(struct file_draft *draft);
 
-/* All of it at once. `mode` is as it is given, whatever the umask; `sync` as file_draft_sync. 0 or a negative errno: the old one
- * stays. */
+/* Replaces the file by `data`. The file gets exactly `mode`, whatever the umask; `sync` waits for the disk. 0, or
+ * a negative errno: the old file stays. */
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, bool sync) MUST_CHECK;
 
 #endif

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* How long things take, in buckets.
+/* A histogram of durations.
  *
- * Does:    counts values of one unit (each histogram's own: milliseconds, tens of microseconds) and their sum.
+ * Does:    counts values in buckets, and their sum. Each histogram has its own unit (milliseconds, tens of
+ *          microseconds).
  * Owns:    nothing; a value.
- * Threads: that of who adds; a copy is anybody's.
+ * Threads: none; copies may be read anywhere.
  */
 #ifndef DOTSTUB_BASE_HISTOGRAM_H
 #define DOTSTUB_BASE_HISTOGRAM_H
 
 #include <stdint.h>
 
-/* Bucket i holds what is at most histogram_bounds[i] and in no bucket before it; the last one holds what is more. */
+/* Bucket i counts values up to histogram_bounds[i] that no earlier bucket counts; the last bucket counts larger
+ * values. */
 #define HISTOGRAM_BOUNDS 12
 extern const uint16_t histogram_bounds[HISTOGRAM_BOUNDS];
 
@@ -19,7 +21,7 @@ struct histogram {
     uint64_t sum;
 };
 
-/* The same value, `times` times. */
+/* Adds `value` `times` times. */
 static inline void histogram_add(struct histogram *histogram, uint64_t value, uint64_t times)
 {
     unsigned i = 0;
@@ -29,9 +31,9 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value, ui
     histogram->sum += value * times;
 }
 
-/* All that is in the other one. */
+/* Adds the counts of `other`. */
 void histogram_merge(struct histogram *histogram, const struct histogram *other);
-/* How many values there are. */
+/* The number of values added. */
 uint64_t histogram_count(const struct histogram *histogram);
 
 #endif

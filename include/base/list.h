@@ -13,7 +13,7 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* A link that is in no list has next == NULL (zeroed memory is such a link). */
+/* A link outside any list has next == NULL, as zeroed memory has. */
 struct list_link {
     struct list_link *next, *prev;
 };
@@ -55,7 +55,7 @@ static inline void list_push_front(struct list *list, struct list_link *link)
     list_insert_after(&list->head, link);
 }
 
-/* Removing a link that is in no list does nothing. */
+/* Does nothing if the link is in no list. */
 static inline void list_remove(struct list_link *link)
 {
     if (!link->next)
@@ -71,13 +71,13 @@ static inline struct list_link *list_first(const struct list *list)
     return list->head.next == &list->head ? NULL : list->head.next;
 }
 
-/* The link behind `link`, or NULL at the end. */
+/* The link after `link`, or NULL at the end. */
 static inline struct list_link *list_next(const struct list *list, const struct list_link *link)
 {
     return link->next == &list->head ? NULL : link->next;
 }
 
-/* The one before it; NULL: it is the first. */
+/* The link before `link`, or NULL at the start. */
 static inline struct list_link *list_previous(const struct list *list, const struct list_link *link)
 {
     return link->prev == &list->head ? NULL : link->prev;
@@ -86,7 +86,7 @@ static inline struct list_link *list_previous(const struct list *list, const str
 /* Visits each link in order. The body may not remove `link`. */
 #define list_for_each(link, list) for (struct list_link *link = list_first(list); link; link = list_next(list, link))
 
-/* Takes the first link out and gives it, or NULL. */
+/* Removes the first link and returns it, or NULL. */
 static inline struct list_link *list_pop(struct list *list)
 {
     struct list_link *link = list_first(list);

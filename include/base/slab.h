@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects of one size in chunks: taking and giving back are a few instructions, and a limit is a limit.
+/* A slab allocator: objects of one size in chunks of 64 KiB, with a hard limit.
  *
- * Does:    hands out objects of one size, their beginning zeroed, at most `limit` at once; frees chunks that have become
- *          empty, but keeps some, so that a flood gives its memory back and a steady load does not allocate.
- * Owns:    all objects' memory; slab_fini frees it whether or not objects are out.
+ * Does:    hands out objects of one size, their first bytes zeroed, at most `limit` at once. Frees empty chunks
+ *          but keeps SLAB_SPARE_CHUNKS: memory returns after a burst, and a steady load does not allocate.
+ * Owns:    the memory of all objects; slab_fini frees it whether or not objects are in use.
  * Threads: none.
  */
 #ifndef DOTSTUB_BASE_SLAB_H
@@ -13,19 +13,19 @@
 #include "base/check.h"
 #include "base/list.h"
 
-#define SLAB_SPARE_CHUNKS 8 /* of 64 KiB */
+#define SLAB_SPARE_CHUNKS 8 /* of 64 KiB each */
 
 struct slab {
     size_t object_size, zeroed, per_chunk, in_use, limit;
-    struct list with_room; /* chunks that have a free object, the fullest last used first */
-    struct list full;      /* chunks that have none */
-    size_t empty_chunks;   /* of those with room, how many have no object out */
+    struct list with_room; /* chunks with a free object, the last used first */
+    struct list full;      /* chunks without */
+    size_t empty_chunks;   /* chunks of with_room that have no object in use */
 };
 
-/* Objects are aligned to 16 bytes; `object_size` is at most 60 KiB. The first `zeroed` bytes of one that is taken are 0, the others
- * may hold what another one left. */
+/* Objects are aligned to 16 bytes; `object_size` is at most 60 KiB. slab_take zeroes the first `zeroed` bytes; the
+ * others may hold data of a previous object. */
 void slab_init(struct slab *slab, size_t object_size, size_t zeroed, size_t limit);
-/* An object, or NULL when the limit is reached or memory is gone. */
+/* An object, or NULL at the limit or when out of memory. */
 void *slab_take(struct slab *slab) MUST_CHECK;
 void slab_give(struct slab *slab, void *object);
 void slab_fini(struct slab *slab);

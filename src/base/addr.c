@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a struct addr is AF_INET or AF_INET6, and every byte of its sockaddr that has no meaning is
- * zero, so it can be handed to the kernel as it is. A struct prefix has no bit set behind its length. */
+/* Invariants: a struct addr is AF_INET or AF_INET6, and every unused byte of its sockaddr is zero, so the kernel
+ * can take it as it is. A struct prefix has no bit set behind its length. */
 #include "base/addr.h"
 
 #include <arpa/inet.h>
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Decimal digits and nothing else, no leading zeros. */
+/* Accepts decimal digits only, without leading zeros. */
 static int parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
 {
     uint64_t value = 0;
@@ -38,7 +38,7 @@ static int copy_text(char out[ADDR_TEXT], const char *text, size_t len)
     return 0;
 }
 
-/* RFC 4007: by name or by number, and only where the kernel heeds it. */
+/* RFC 4007: a zone is a name or a number; the kernel uses it for these scopes only. */
 static int parse_zone(struct sockaddr_in6 *in6, const char *zone)
 {
     const struct in6_addr *ip = &in6->sin6_addr;
@@ -51,7 +51,7 @@ static int parse_zone(struct sockaddr_in6 *in6, const char *zone)
     return 0;
 }
 
-/* ADDR or ADDR%zone; cuts `host` at the zone. */
+/* Parses ADDR or ADDR%zone; cuts `host` at the zone. */
 static int parse_host(struct addr *addr, char *host)
 {
     memset(addr, 0, sizeof(*addr));
@@ -141,7 +141,7 @@ bool addr_equal(const struct addr *a, const struct addr *b)
     return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) && a->in6.sin6_scope_id == b->in6.sin6_scope_id;
 }
 
-/* An address as IPv6, IPv4 in its mapped form (RFC 4291, section 2.5.5.2), as two numbers. */
+/* The two halves of an address as IPv6; IPv4 in its mapped form (RFC 4291 section 2.5.5.2). */
 struct halves {
     uint64_t high, low;
 };
@@ -188,7 +188,7 @@ static uint64_t upper_bits(unsigned count)
     return count ? UINT64_MAX << (64 - count) : 0;
 }
 
-/* The bits that a prefix of this length speaks of. */
+/* The bits that a prefix of this length covers. */
 static struct halves mask_of(unsigned bits)
 {
     unsigned high = bits < 64 ? bits : 64;

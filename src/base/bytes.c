@@ -63,7 +63,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t len)
     if (len > SIZE_MAX - buffer->start - buffer->len)
         return NULL;
     if (!buffer->data || buffer->cap - buffer->start - buffer->len < len) {
-        /* Moving only when a quarter of the block came free keeps the cost of a byte constant. */
+        /* Moving only once a quarter of the block is free keeps the cost per byte constant. */
         if (buffer->start > 0 && buffer->start >= buffer->cap / 4 && buffer->cap - buffer->len >= len)
             move_to_front(buffer);
         else if (!grow(buffer, buffer->start + buffer->len + len))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: both tables are made from the one list, so they have a line for every counter, in its place. */
+/* Invariant: both tables are expanded from COUNTERS, so that they are indexed by enum counter. */
 #include "base/counters.h"
 
 #include <assert.h>

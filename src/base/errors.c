@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: every text is a constant in the C locale; nothing is formatted, so any thread may ask. */
+/* Invariant: every text is a constant in the C locale, so any thread may read it. */
 #include "base/errors.h"
 
 #include <config.h>
 #include <string.h>
 
-/* Only glibc's strerror translates and formats; that of others gives constants. */
+/* glibc's strerror translates and formats; the strerror of other C libraries returns constants. */
 #ifndef HAVE_STRERRORDESC_NP
 #define strerrordesc_np strerror
 #endif

@@ -13,7 +13,7 @@ int file_draft_open(struct file_draft *draft, const char *path)
     if (snprintf(draft->path, sizeof draft->path, "%s", path) >= (int)sizeof draft->path ||
         snprintf(draft->new_path, sizeof draft->new_path, "%s.new", path) >= (int)sizeof draft->new_path)
         return -ENAMETOOLONG;
-    unlink(draft->new_path); /* of a write that was cut short */
+    unlink(draft->new_path); /* left by an interrupted write */
     draft->fd = open(draft->new_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     return draft->fd < 0 ? -errno : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: the key does not change once `ready` is set, except by a test. */
+/* Invariant: once `ready` is set only a test changes the key. */
 #include "base/hash.h"
 
 #include <errno.h>
@@ -8,9 +8,9 @@
 #include <string.h>
 
 _Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4 has a key of 16 bytes");
-_Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash-2-4 gives 8 bytes");
+_Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash-2-4 produces 8 bytes");
 
-_Static_assert(DIGEST_LEN == crypto_generichash_BYTES_MIN, "BLAKE2b gives so few bytes");
+_Static_assert(DIGEST_LEN == crypto_generichash_BYTES_MIN, "BLAKE2b can produce 16 bytes");
 
 static uint8_t hash_key[crypto_shorthash_KEYBYTES];
 static bool ready;

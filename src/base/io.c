@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: after an error no descriptor that was received stays open. */
+/* Invariant: an error leaves no received descriptor open. */
 #include "base/io.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ int read_full(int fd, void *out, size_t len)
     return got < 0 ? (int)got : (size_t)got < len ? ERROR_CLOSED : 0;
 }
 
-/* A write to a socket whose peer has left would send SIGPIPE. */
+/* write() to a socket whose peer has closed would raise SIGPIPE. */
 static ssize_t write_some(int fd, const void *data, size_t len)
 {
     ssize_t written = send(fd, data, len, MSG_NOSIGNAL);
@@ -57,7 +57,7 @@ union fds_control {
     uint8_t bytes[CMSG_SPACE(IO_FDS * sizeof(int))];
 };
 
-/* At most IO_FDS of them. */
+/* Sends at most IO_FDS descriptors. */
 static int send_some(int fd, struct iovec data, const int *fds, size_t count)
 {
     union fds_control control = {.head = {

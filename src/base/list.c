@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: the links of a list form a ring through its head, so that neither end is a special case. */
+/* Invariant: the links of a list form a ring through its head, so neither end is a special case. */
 #include "base/list.h"
 
 void list_move_all(struct list *from, struct list *to)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a line is at most LINE_MOST bytes with its newline, or LOG_LINE_MAX where it is JSON or made of fields; it holds printable ASCII only
- * and leaves in one write. errno is as before after every call. `highest` is never below the level of any module, so that most lines
- * that are not wanted cost one comparison. */
+/* Invariants: a line has at most LINE_MOST bytes with its newline (LOG_LINE_MAX for JSON and fields), holds
+ * printable ASCII only, and takes one write. Every call preserves errno. `highest` is never below the level of any
+ * module, so most disabled lines cost one comparison. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static _Atomic int by_module[LOG_MODULE_COUNT] = {
 #undef INFO
 };
 static enum log_format line_format;
-static _Atomic uint64_t lost; /* lines */
+static _Atomic uint64_t lost; /* number of lines */
 
 /* --- levels --- */
 
@@ -126,8 +126,8 @@ void log_set_output(int fd, enum log_format format)
 
 /* --- a line --- */
 
-/* Text of strangers must not start a new line or move a terminal's cursor. `quoted`: it stands between quotes. Gives the
- * length; stops before what does not fit whole, where it leaves *text. */
+/* Escapes text from the network, which must not start a new line or move a terminal's cursor. `quoted`: the text
+ * is inside quotes. Returns the length; stops before a byte whose escape does not fit, and leaves *text there. */
 static size_t escape(char *out, size_t cap, const char **text, bool quoted)
 {
     static const char digits[] = "0123456789abcdef";
@@ -152,7 +152,7 @@ static size_t escape(char *out, size_t cap, const char **text, bool quoted)
     return len;
 }
 
-/* What stands before a sentence or the fields. Longer than 128 bytes it never is. */
+/* Writes the part before the sentence or the fields: at most 128 bytes. */
 static size_t format_head(char *out, size_t cap, enum log_level level, const char *subject)
 {
     char when[32] = "";
@@ -184,7 +184,7 @@ static size_t format_sentence(char *line, size_t cap, enum log_level level, cons
     return len + strlen(behind);
 }
 
-/* True if `text` can stand in a line of text without quotes. */
+/* True if `text` needs no quotes in a line of text. */
 static bool is_word(const char *text)
 {
     const char *at = text;
@@ -193,7 +193,7 @@ static bool is_word(const char *text)
     return at > text && *at == '\0';
 }
 
-/* The text and the quotes that it needs; 0 if they do not fit whole. */
+/* Writes the text, with quotes if it needs them. 0 if it does not fit. */
 static size_t format_text(char *out, size_t cap, const char *text)
 {
     if (line_format == LOG_FORMAT_TEXT && is_word(text)) {
@@ -207,7 +207,7 @@ static size_t format_text(char *out, size_t cap, const char *text)
     return *text ? 0 : len + 2;
 }
 
-/* 0 if it does not fit whole. */
+/* Returns 0 if the field does not fit. */
 static size_t format_field(char *out, size_t cap, const struct log_field *field)
 {
     const char *before = line_format == LOG_FORMAT_JSON ? ", \"" : " ",
@@ -234,7 +234,7 @@ size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subjec
     return len + strlen(behind);
 }
 
-/* --- out with it --- */
+/* --- writing --- */
 
 static size_t line_most(void)
 {
@@ -249,12 +249,13 @@ static uint64_t count_lines(const char *lines, size_t len)
     return count;
 }
 
-/* Says how many lines were lost, once somebody reads again. */
-static void log_dropped(void)
+/* Reports the number of dropped lines once the reader accepts lines again. */
+static void confess(void)
 {
     char text[80], line[LOG_LINE_MAX];
     const uint64_t count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
-    snprintf(text, sizeof(text), "%" PRIu64 " lines before this one are lost: nobody read them in time", count);
+    snprintf(text, sizeof(text), "%" PRIu64 " log lines before this one were dropped: their reader was too slow",
+             count);
     if (count > 0 && !logsink_put(line, format_sentence(line, line_most(), LOG_LEVEL_WARNING, "log", text)))
         atomic_fetch_add_explicit(&lost, count, memory_order_relaxed);
 }

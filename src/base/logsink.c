@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: nothing here waits for the reader. A socket is written with MSG_DONTWAIT. A pipe that says it has room takes PIPE_BUF bytes
- * whole, which is why nobody puts more at once. A terminal promises nothing, so it is opened once more, without blocking. */
+/* Invariant: nothing here waits for the reader. A socket is written with MSG_DONTWAIT. A pipe that polls writable
+ * takes PIPE_BUF bytes at once, which bounds a batch. A terminal gives no such promise, so it is opened a second
+ * time, non-blocking. */
 #include "logsink.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@ void logsink_set_output(int fd)
     terminal = isatty(fd) ? open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
 }
 
-/* systemd.exec(5): JOURNAL_STREAM is "device:inode"; it is inherited, so only a match means this descriptor. */
+/* systemd.exec(5): JOURNAL_STREAM is "device:inode". Child processes inherit it, so only a match means this
+ * descriptor. */
 bool logsink_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
@@ -48,7 +50,7 @@ static bool write_now(const char *lines, size_t len)
     return written == (ssize_t)len;
 }
 
-/* Asking for room and writing are one step, so that another thread cannot take the room in between. */
+/* Poll and write are under one lock, so that no other thread can take the room in between. */
 bool logsink_put(const char *lines, size_t len)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

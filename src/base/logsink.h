@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where log lines go.
+/* The destination of log lines.
  *
- * Owns:    a description of its own of a terminal; else it borrows the descriptor.
- * Threads: logsink_set_output before there are others; the rest any.
+ * Owns:    its own non-blocking descriptor of a terminal; any other descriptor is borrowed.
+ * Threads: logsink_set_output before there are other threads; the rest any.
  */
 #ifndef DOTSTUB_BASE_LOGSINK_H
 #define DOTSTUB_BASE_LOGSINK_H
@@ -11,9 +11,9 @@
 #include <stddef.h>
 
 void logsink_set_output(int fd);
-/* True if it is the journal's. */
+/* True if the descriptor is the journal's. */
 bool logsink_is_journal(void);
-/* Whole lines, in one write that does not block; false: they are lost. */
+/* Writes whole lines in one write that does not block. False: they were dropped. */
 bool logsink_put(const char *lines, size_t len);
 
 #endif

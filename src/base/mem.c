@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: every allocation passes allowed() once, so the n-th one is the same in each run of a test. */
+/* Invariant: every allocation calls allowed() once, so the n-th one is the same in each run of a test. */
 #include "base/mem.h"
 
 #include <stdatomic.h>
@@ -38,7 +38,7 @@ void *mem_zalloc(size_t count, size_t size)
 
 void *mem_resize(void *old, size_t size)
 {
-    /* realloc to 0 bytes would free `old` and give NULL. */
+    /* realloc to 0 bytes would free `old` and return NULL. */
     return allowed() ? realloc(old, size > 0 ? size : 1) : NULL;
 }
 

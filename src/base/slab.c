@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants
- *   - a chunk starts at a multiple of CHUNK_SPAN and is no longer: masking an object's address finds it;
- *   - a chunk with used == per_chunk is in `full`, any other in `with_room`; those with used == 0 are the last
- *     of these, so that they are used only when no other has room;
- *   - an object below `carved` is either out or in its chunk's free list, which runs through the objects;
- *   - in_use is the sum of all chunks' `used`. */
+/* Invariants:
+ * - a chunk starts at a multiple of CHUNK_SPAN and is not longer, so masking an object's address finds its chunk;
+ * - a chunk with used == per_chunk is in `full`, any other in `with_room`, where the empty chunks are last, so
+ *   that they are used last;
+ * - an object below `carved` is either in use or in its chunk's free list, which links the objects themselves;
+ * - in_use is the sum of all chunks' `used`.
+ */
 #include "base/slab.h"
 
 #include <assert.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 #include "base/mem.h"
 
-/* With AddressSanitizer a touch of an object that was given back is caught. */
+/* AddressSanitizer catches an access to a freed object. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define POISONED 1
@@ -27,7 +28,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)0)
 #endif
 
-/* A little less than the span: with the allocator's own header the next chunk follows without a hole. */
+/* Less than the span, so that with the header of malloc the next chunk follows without a gap. */
 enum { ALIGNMENT = 16, CHUNK_SPAN = 64 * 1024, CHUNK_SIZE = CHUNK_SPAN - 64 };
 
 struct free_object {
@@ -69,7 +70,7 @@ static void chunk_free(struct chunk *chunk)
 {
     list_remove(&chunk->link);
     ASAN_UNPOISON_MEMORY_REGION(chunk->objects, CHUNK_SIZE - sizeof(struct chunk));
-    /* The allocator keeps what lies between other blocks; the pages that are wholly ours go back now. */
+    /* free() may keep the block; its whole pages are returned to the system now. */
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     madvise(chunk, CHUNK_SIZE / page * page, MADV_DONTNEED);
     mem_free(chunk);
@@ -114,7 +115,7 @@ void slab_give(struct slab *slab, void *object)
     }
     if (chunk->used > 0)
         return;
-    /* A turn of the loop may give back all that it took: what it needs again in the next one stays. */
+    /* A turn of the loop may free all the objects it used, and the next turn needs them again: keep some chunks. */
     if (slab->empty_chunks == SLAB_SPARE_CHUNKS) {
         chunk_free(chunk);
         return;

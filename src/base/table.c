@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: mask + 1 buckets, a power of two; a link lies in the chain of buckets[hash & mask]. */
+/* Invariants: there are mask + 1 buckets, a power of two; a link is in the chain of buckets[hash & mask]. */
 #include "base/table.h"
 
 #include <assert.h>
@@ -27,7 +27,7 @@ void table_fini(struct table *table)
     *table = (struct table){0};
 }
 
-/* Where memory for more buckets is gone the chains get longer, and the next insertion tries again. */
+/* Without memory for more buckets the chains get longer, and the next insertion tries again. */
 static void grow(struct table *table)
 {
     struct table larger;

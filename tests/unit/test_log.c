@@ -340,9 +340,9 @@ static void lost_lines_are_told_of(void **state)
         ;
     log_error("tls", "third");
     got[read(ends[0], got, sizeof(got) - 1)] = '\0';
-    assert_string_equal(got,
-                        "2023-11-14T22:13:20Z warning log: 3 lines before this one are lost: nobody read them in time\n"
-                        "2023-11-14T22:13:20Z error tls: third\n");
+    assert_string_equal(
+        got, "2023-11-14T22:13:20Z warning log: 3 log lines before this one were dropped: their reader was too slow\n"
+             "2023-11-14T22:13:20Z error tls: third\n");
     log_error("tls", "fourth");
     got[read(ends[0], got, sizeof(got) - 1)] = '\0';
     assert_string_equal(got, "2023-11-14T22:13:20Z error tls: fourth\n");
