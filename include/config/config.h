@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration in force: an immutable snapshot in native units.
  *
- * Does:    reads defaults, file, drop-ins and environment (in this order, the later wins) through the one table of
- *          options; reports all mistakes at once.
- * Owns:    everything it points to; ref-counted: config_ref, config_unref.
+ * Does:    reads defaults, file, drop-ins and environment, in this order (later sources override earlier ones), by
+ *          the one table of options; reports all mistakes at once.
+ * Owns:    everything it points to; reference-counted: config_ref, config_unref.
  * Threads: built on the main thread, then read from any.
  */
 #ifndef DOTSTUB_CONFIG_CONFIG_H
@@ -30,8 +30,8 @@ enum config_deny { DENY_REFUSE, DENY_DROP };
 
 struct config_upstream {
     char *name;
-    char *tls_name;         /* NULL: pins alone decide */
-    struct addr *addresses; /* with their ports */
+    char *tls_name;         /* NULL: the pins alone authenticate the server */
+    struct addr *addresses; /* including ports */
     size_t address_count;
     uint16_t port;
     struct config_pin *pins;
@@ -39,8 +39,8 @@ struct config_upstream {
     enum config_role role;
     enum config_ecs ecs;
     uint32_t max_qps;     /* 0: no limit */
-    char *ca_file;        /* NULL: as tls.ca-file */
-    unsigned min_version; /* 12 or 13: TLS 1.2, TLS 1.3; 0: as tls.min-version */
+    char *ca_file;        /* NULL: tls.ca-file applies */
+    unsigned min_version; /* 12 or 13: TLS 1.2, TLS 1.3; 0: tls.min-version applies */
     bool has_source;
     struct addr source;
 };
@@ -50,8 +50,8 @@ struct config {
 
     struct addr *listen;
     size_t listen_count;
-    bool listen_is_default; /* a family that the machine lacks is no error then */
-    unsigned workers;       /* auto is resolved already */
+    bool listen_is_default; /* a family that the machine lacks is then no error */
+    unsigned workers;       /* "auto" already resolved */
 
     struct config_upstream *upstreams;
     size_t upstream_count;
@@ -64,7 +64,7 @@ struct config {
     } tls;
 
     struct {
-        uint64_t size;                               /* bytes, already lowered to what the machine allows */
+        uint64_t size;                               /* bytes, already limited to what the machine allows */
         uint32_t min_ttl, max_ttl, negative_max_ttl; /* seconds */
         bool prefetch;
         bool rotate;
@@ -88,7 +88,7 @@ struct config {
         enum config_deny deny;
     } access;
 
-    struct {            /* CHAOS answers (identity.*); NULL: refused */
+    struct {            /* responses in class CHAOS (identity.*); NULL: REFUSED */
         char *version;  /* version.bind and version.server */
         char *hostname; /* hostname.bind and id.server */
     } identity;
@@ -97,10 +97,10 @@ struct config {
     uint64_t drain_ms; /* on SIGTERM */
 
     char *control_socket;           /* NULL: off */
-    bool control_socket_is_default; /* where it cannot be, that is no error then */
+    bool control_socket_is_default; /* failing to open it is then no error */
     bool has_metrics;
     struct addr metrics_listen;
-    bool metrics_names;       /* shown there, to who has the token */
+    bool metrics_names;       /* names of queries are shown to clients with the token */
     char *metrics_token_file; /* NULL: off */
 
     char *dnstap_socket; /* NULL: off */
@@ -111,42 +111,42 @@ struct config {
     enum log_format log_format;
     enum config_output log_output;
     bool log_queries;
-    unsigned log_queries_sample; /* one in so many */
-    uint64_t log_slow_ms;        /* a query that waits longer is kept by the flight recorder */
+    unsigned log_queries_sample; /* logs one query in this number */
+    uint64_t log_slow_ms;        /* the flight recorder records queries that wait longer */
 };
 
-/* Reads everything. `path` NULL: SYSCONFDIR/dotstub/dotstub.yaml if it exists, else defaults; a path that was given must
- * exist. Environment from `environ_list` (NULL-terminated "NAME=value"). Mistakes are written to `errors`, all of them,
- * each with file:line:column, the source line, a caret and, where there is one, a suggestion. 0 with *out set to a
- * snapshot with one reference, ERROR_CONFIG, or -ENOMEM. */
+/* Reads all sources. `path` NULL: SYSCONFDIR/dotstub/dotstub.yaml if it exists, else the defaults; a given path
+ * must exist. The environment is `environ_list` (NULL-terminated "NAME=value"). All mistakes are written to
+ * `errors`, each with file:line:column, the source line, a caret and a suggestion if there is one. 0 with *out set
+ * to a snapshot with one reference, ERROR_CONFIG, or -ENOMEM. */
 int config_load(struct config **out, const char *path, char *const *environ_list, FILE *errors) MUST_CHECK;
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* A digest of all that may change an answer of a group of these upstreams of `config` (definition.c): the same in every process. 0
- * or -ENOMEM. */
+/* A digest of every setting that can change the responses of a group of these upstreams (definition.c); the same
+ * in every process. 0 or -ENOMEM. */
 int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
                         uint8_t out[DIGEST_LEN]) MUST_CHECK;
 
-/* Where a value of a snapshot that config_load made came from: "default", "file:line", or a variable. */
+/* The origin of a value in a snapshot of config_load: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);
 const char *config_upstream_origin(const struct config *config, size_t upstream, const char *key);
 
-/* For a snapshot that is not in use yet, while the daemon that started with `started` runs on: settings that take effect at the
- * start only get that one's values; of those that differ the key is told, and where it came from says so. 0, or -ENOMEM: it is of
- * no use then. */
-int config_keep_restart_only(struct config *config, struct config *started,
-                             void (*tell)(void *context, const char *key), void *context) MUST_CHECK;
+/* Gives a new snapshot, not yet in use, the restart-only settings of `started`, the snapshot that the daemon
+ * started with. Calls `tell` with the key of each setting that differs, and notes in its origin that the new value
+ * applies from the next start. 0, or -ENOMEM: the snapshot must not be used. */
+int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key),
+                      void *context) MUST_CHECK;
 
-/* Prints every setting of a snapshot that config_load made as YAML that config_load reads back, each with a comment that
- * says where its value came from (default, file:line, variable). 0 or -EIO. */
+/* Prints every setting of a snapshot of config_load as YAML that config_load can read back, each with its origin
+ * in a comment. 0 or -EIO. */
 int config_print(const struct config *config, FILE *out) MUST_CHECK;
-/* Tells every setting of such a snapshot, in the same order: its key ("cache.size", "upstreams.google.port"), its value as
- * config_print prints it, and where it came from. 0 or -ENOMEM. */
+/* Calls `tell` for every setting, in the same order: its key ("cache.size", "upstreams.google.port"), its value as
+ * config_print prints it, and its origin. 0 or -ENOMEM. */
 int config_each(const struct config *config,
                 void (*tell)(void *context, const char *key, const char *value, const char *origin),
                 void *context) MUST_CHECK;
-/* Prints the annotated default file: conf/dotstub.yaml is its output. */
+/* Prints the annotated default file; conf/dotstub.yaml is its output. */
 int config_print_annotated(FILE *out) MUST_CHECK;
 
 #endif

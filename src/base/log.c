@@ -250,7 +250,7 @@ static uint64_t count_lines(const char *lines, size_t len)
 }
 
 /* Reports the number of dropped lines once the reader accepts lines again. */
-static void confess(void)
+static void log_dropped(void)
 {
     char text[80], line[LOG_LINE_MAX];
     const uint64_t count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);

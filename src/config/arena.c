@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: `used` is a multiple of the alignment; only the first block has room that is still handed
- * out. */
+/* Invariants: `used` is a multiple of the alignment; only the first block still has room to hand out. */
 #include "config/arena.h"
 
 #include <stdalign.h>

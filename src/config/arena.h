@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that is freed all at once: what belongs to one snapshot, or to one reading of the files, lies in one
- * arena.
+/* Memory that is freed all at once: one arena per snapshot, and one per reading of the files.
  *
- * Does:    hands out zeroed, aligned blocks that never move; there is no way to give a single one back.
- * Owns:    all its blocks, until arena_free. Zeroed memory is an empty arena.
+ * Does:    hands out zeroed, aligned blocks that never move; a single block cannot be freed.
+ * Owns:    all its blocks, until arena_free. A zeroed struct is an empty arena.
  * Threads: none.
  */
 #ifndef DOTSTUB_CONFIG_ARENA_H
@@ -13,14 +12,14 @@
 #include "base/bytes.h"
 
 struct arena {
-    struct arena_block *blocks; /* the first is the one that is filled */
+    struct arena_block *blocks; /* the first is being filled */
 };
 
-/* `size` zeroed bytes, or NULL when memory is gone. */
+/* `size` zeroed bytes, or NULL when out of memory. */
 void *arena_take(struct arena *arena, size_t size) MUST_CHECK;
-/* The first `len` bytes of `text` as a string of its own. */
+/* Copies the first `len` bytes of `text` into a string. */
 char *arena_text(struct arena *arena, const char *text, size_t len) MUST_CHECK;
-/* A string from a format. */
+/* Formats a string. */
 char *arena_print(struct arena *arena, const char *format, ...) MUST_CHECK __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena);
 

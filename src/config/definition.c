@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes answers those of one group of upstreams and of no other.
+/* The identity of a group of upstreams: two groups with one digest may share cache entries.
  *
- * Counted is all that may change an answer: whom we talk to (the name in the certificate, pins, the name of the CA file, addresses
- * with their ports), whether encrypted, client subnet, and the DNSSEC mode. Not counted is what only decides who is asked, how often and
- * from where: order, labels, roles, max-qps, source, versions of TLS.
+ * The digest covers all that can change a response: the servers (certificate name, pins, name of the CA file,
+ * addresses with ports), encryption, client subnet and the DNSSEC mode. It does not cover what only decides which
+ * server is used, how often and from which address: order, labels, roles, max-qps, source, TLS versions.
  *
- * Each part has its length before it, so that no two definitions give the same bytes. Where order does not count, the parts are
- * sorted.
+ * Each part is preceded by its length, so that no two definitions produce the same bytes. Parts whose order does
+ * not matter are sorted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void add_addresses(struct buffer *out, const struct config_upstream *upst
     for (size_t i = 0; i < upstream->address_count; i++)
         addr_format(&upstream->addresses[i], true, texts[i]);
     qsort(texts, upstream->address_count, sizeof *texts, compare_texts);
-    add_byte(out, 0, status); /* by address, not by host name */
+    add_byte(out, 0, status); /* defined by addresses, not by a host name */
     for (size_t i = 0; i < upstream->address_count; i++)
         add_text(out, texts[i], status);
     mem_free(texts);
@@ -83,8 +83,8 @@ static void add_pins(struct buffer *out, const struct config_upstream *upstream,
     mem_free(pins);
 }
 
-/* A CA file is known by its name: an update of the system's certificates does not make answers another operator's. Where pins alone
- * decide none is looked at. */
+/* A CA file is identified by its name: an update of the system's certificates does not change the operator of the
+ * server. Without tls-name only pins count, and no CA file is used. */
 static int define_upstream(const struct config *config, const struct config_upstream *upstream, uint8_t out[DIGEST_LEN])
 {
     const char *ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file;
@@ -105,7 +105,8 @@ static int define_upstream(const struct config *config, const struct config_upst
 int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
                         uint8_t out[DIGEST_LEN])
 {
-    uint8_t(*digests)[DIGEST_LEN] = mem_zalloc(count + 1, DIGEST_LEN); /* the last one: of what holds for all of them */
+    uint8_t(*digests)[DIGEST_LEN] =
+        mem_zalloc(count + 1, DIGEST_LEN); /* the last digest covers what holds for the whole group */
     int status = digests ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < count; i++)
         status = define_upstream(config, &upstreams[i], digests[i]);

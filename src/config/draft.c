@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a setting that is not named has the values of its default; `count` counts the values from
- * `first` to `last`. */
+/* Invariants: a setting that no source names has its default values; `count` counts the values from `first` to
+ * `last`. */
 #include "config/draft.h"
 
 #include <assert.h>
@@ -185,6 +185,6 @@ int draft_init(struct draft *draft, struct arena *arena, struct report *report)
         if (error)
             return error;
     }
-    assert(report->mistakes == 0); /* a default that its own line refuses is our mistake */
+    assert(report->mistakes == 0); /* an invalid default in the table is our bug */
     return 0;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration while it is being read: every setting's values with their places, later ones over earlier
- * ones.
+/* The configuration while it is being read: the values of every setting with their places; later sources override
+ * earlier ones.
  *
- * Does:    begins with the defaults; takes values as texts, parses them at once and reports the mistakes;
- *          keeps upstreams by name.
- * Owns:    nothing; all lies in the arena.
+ * Does:    starts with the defaults; parses values at once and reports the mistakes; finds upstreams by name.
+ * Owns:    nothing; everything is in the arena.
  * Threads: none.
  */
 #ifndef DOTSTUB_CONFIG_DRAFT_H
@@ -17,15 +16,15 @@
 struct setting {
     struct value *first, *last;
     size_t count;
-    struct mark mark; /* of what was said last */
-    bool named;       /* by the operator */
-    bool broken;      /* a value was refused, so that nothing more need be said about the setting */
+    struct mark mark; /* of the last source that named it */
+    bool named;       /* set by the operator */
+    bool broken;      /* a value was refused: report nothing further about this setting */
 };
 
 struct draft_upstream {
     struct draft_upstream *next;
-    const char *name;         /* NULL: it has none that can be used; reported */
-    struct mark mark;         /* of what was said last */
+    const char *name;         /* NULL: no usable name; reported */
+    struct mark mark;         /* of the last source that named it */
     struct setting *settings; /* as upstream_options */
 };
 
@@ -34,30 +33,30 @@ struct draft {
     struct report *report;
     struct setting *settings; /* as options */
     struct draft_upstream *first, *last;
-    bool partial; /* a file could not be read, so that what is missing may stand there */
+    bool partial; /* a file could not be read and may hold what seems to be missing */
 };
 
-/* The defaults. 0 or -ENOMEM, as all below. */
+/* Sets the defaults. 0 or -ENOMEM, as all functions below. */
 int draft_init(struct draft *draft, struct arena *arena, struct report *report) MUST_CHECK;
 
-/* Begins what a source says about a setting: earlier values are dropped, or kept to be added to where
- * `keep` is set and they are not the default. */
+/* Begins the values that a source gives a setting: drops earlier values, or, with `keep`, retains those that are
+ * not the default, to append to them. */
 void draft_begin(struct setting *setting, struct mark mark, bool keep);
-/* Adds a value, or reports why it cannot be taken. */
+/* Adds a value, or reports why it is invalid. */
 int draft_add(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
               struct mark mark) MUST_CHECK;
-/* Adds what stands between separators, as in "127.0.0.1, ::1"; an empty text has no items. */
+/* Adds the items between separators, as in "127.0.0.1, ::1"; an empty text has no items. */
 int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
                     char separator, struct mark mark) MUST_CHECK;
-/* Counts a value that is no text for the setting. */
+/* Reports an invalid value for which there is no text. */
 void draft_refuse(struct draft *draft, struct setting *setting, const struct option *option, struct mark mark,
                   const char *why);
 
-/* Begins what a source says about the upstreams, as draft_begin. */
+/* Begins the upstreams that a source lists; as draft_begin. */
 void draft_begin_upstreams(struct draft *draft, struct mark mark, bool keep);
 /* The upstream of this name, or NULL. */
 struct draft_upstream *draft_find_upstream(const struct draft *draft, const char *name);
-/* A new upstream with the defaults of one, at the end. */
+/* Appends a new upstream with default values. */
 int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct mark mark) MUST_CHECK;
 
 /* The setting with this key, which must exist. */
@@ -65,11 +64,11 @@ struct setting *draft_setting(const struct draft *draft, const char *key);
 struct setting *draft_upstream_setting(const struct draft_upstream *upstream, const char *key);
 const struct option *draft_option(const char *key);
 
-/* One item of a separated text: copied without the blanks around it, with its place. False at the end. */
+/* One item of a separated text: a copy without the spaces around it, and its place. False at the end. */
 struct item {
-    const char *rest; /* what is still to be read; begin with the text */
-    struct mark mark; /* of the rest; begin with the text's place */
-    char *text;       /* NULL: memory is gone */
+    const char *rest; /* the unread rest; initially the text */
+    struct mark mark; /* the place of the rest; initially of the text */
+    char *text;       /* NULL: out of memory */
     struct mark at;
 };
 bool draft_next_item(struct item *item, char separator, struct arena *arena);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a variable's value takes the place of whatever the files said, lists included. */
+/* Invariant: a variable replaces the value from the files, also for lists. */
 #include "config/environment.h"
 
 #include <errno.h>
@@ -22,8 +22,8 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-/* What Kubernetes (and Docker before it) tells every container of a service that is called dotstub, or dotstub-something:
- * no setting of ours, and no slip of anybody's. */
+/* True for variables that Kubernetes (and Docker links) set in every container for a service named dotstub or
+ * dotstub-something: they are neither settings nor mistakes. */
 static bool is_service_link(const char *name, const char *value)
 {
     const char *port = strstr(name, "_PORT");
@@ -48,12 +48,12 @@ static void report_unknown(struct draft *draft, const struct source *source)
     }
     struct mark mark = {source, 1, 1};
     if (least == UINT_MAX)
-        report_at(draft->report, mark, "no setting is called like this variable");
+        report_at(draft->report, mark, "unknown variable");
     else
-        report_at(draft->report, mark, "no setting is called like this variable; did you mean \"%s\"?", nearest);
+        report_at(draft->report, mark, "unknown variable; did you mean \"%s\"?", nearest);
 }
 
-/* NAME=ADDR+ADDR, where NAME is both the upstream's and the certificate's. */
+/* Reads NAME=ADDR+ADDR; NAME is both the upstream's name and its tls-name. */
 static int read_upstream(struct draft *draft, struct item *item)
 {
     char quoted[QUOTED_TEXT];
@@ -65,8 +65,7 @@ static int read_upstream(struct draft *draft, struct item *item)
     }
     *equals = '\0';
     if (draft_find_upstream(draft, item->text)) {
-        report_at(draft->report, item->at, "upstreams: the name %s stands here twice",
-                  report_quote(item->text, quoted));
+        report_at(draft->report, item->at, "upstreams: duplicate name %s", report_quote(item->text, quoted));
         return 0;
     }
     struct draft_upstream *upstream;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a path never makes us wait (no FIFO, no device without end), and no more than FILE_SIZE_MAX
- * + 1 bytes of it are held. */
+/* Invariants: reading a path never blocks (no FIFO) nor goes on for ever (no endless device); at most
+ * FILE_SIZE_MAX + 1 bytes are read. */
 #include "config/file.h"
 
 #include <dirent.h>
@@ -14,20 +14,20 @@
 #include "base/io.h"
 #include "config/text.h"
 
-/* The size to make room for, or 0 after a report. /dev/null is an empty file. */
+/* The size of the buffer to read into, or 0 after a report. /dev/null is an empty file. */
 static size_t room_for(struct report *report, const char *path, int fd)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
         report_file(report, path, "cannot be read: %s", error_text(-errno));
     else if (S_ISDIR(status.st_mode))
-        report_file(report, path, "is a directory; a file is wanted here");
+        report_file(report, path, "is a directory, not a file");
     else if (!S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode))
         report_file(report, path, "is not a regular file");
     else if (S_ISCHR(status.st_mode) || status.st_size > FILE_SIZE_MAX)
         return FILE_SIZE_MAX + 1;
     else
-        return (size_t)status.st_size + 1; /* one more, to see that it has grown */
+        return (size_t)status.st_size + 1; /* one more byte shows that the file has grown */
     return 0;
 }
 
@@ -72,7 +72,7 @@ int file_read(const struct source **out, struct arena *arena, struct report *rep
     return error;
 }
 
-/* The place of a byte that is not shown itself: it may be one that no terminal should see. */
+/* The place of an invalid byte. The byte is not shown, as a terminal might interpret it. */
 static struct mark mark_of(const struct source *source, size_t offset)
 {
     struct mark mark = {source, 1, 1};
@@ -96,13 +96,13 @@ bool file_is_text(struct report *report, const struct source *source)
     if (fault == TEXT_CLEAN)
         return true;
 
-    struct source shown = *source; /* up to the fault only */
+    struct source shown = *source; /* without the fault */
     shown.len = at;
     struct mark mark = mark_of(source, at);
     mark.source = &shown;
     report_at(report, mark,
               fault == TEXT_NOT_UTF8 ? "a byte that is not UTF-8 text"
-                                     : "a control character, which has no place here");
+                                     : "a control character, which is not allowed here");
     return false;
 }
 
@@ -117,7 +117,7 @@ static bool is_dropin(const char *name)
     return name[0] != '.' && len > suffix && strcmp(name + len - suffix, ".yaml") == 0;
 }
 
-/* conf.d in the directory that `path` names a file of. */
+/* The directory conf.d beside the file `path`. */
 static const char *dropin_directory(struct arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a snapshot is handed out only when there was no mistake at all; all else that reading needs
- * lies in one arena, which is gone when config_load returns. */
+/* Invariants: a snapshot is returned only if there was no mistake. Everything else that reading needs is in one
+ * arena, which is freed before config_load returns. */
 #include "config/load.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static int begin(struct loading *loading, FILE *errors)
     return draft_init(&loading->draft, &loading->arena, &loading->report);
 }
 
-/* A source that cannot be read is NULL, and has been reported. */
+/* `source` is NULL if it could not be read, which has been reported. */
 static int apply_source(struct loading *loading, const struct source *source, unsigned mistakes_before)
 {
     struct yaml_node *root = NULL;
@@ -71,7 +71,7 @@ static int make_snapshot(struct config **out, const struct draft *draft, const s
     return error;
 }
 
-/* Environment, checks, snapshot; whatever came before, the arena is freed. */
+/* Reads the environment, checks, and makes the snapshot. Frees the arena also after an earlier error. */
 static int finish(struct config **out, struct loading *loading, int error, char *const *variables,
                   const struct machine *machine)
 {

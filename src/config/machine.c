@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a limit only ever lowers; whatever stands in /proc and /sys, at least one processor is left. */
+/* Invariants: a limit only lowers the result; whatever /proc and /sys contain, at least one processor is left. */
 #include "config/machine.h"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #define TEXT_MAX  65536
 #define PATH_TEXT 4352
 
-/* The start of a file as a string; "" if it cannot be read. */
+/* Reads the start of a file as a string; "" if it cannot be read. */
 static void read_text(const char *path, char *out, size_t cap)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -30,8 +30,8 @@ static bool is_path(int written)
     return written > 0 && written < PATH_TEXT;
 }
 
-/* The directory where the cgroup v2 tree is mounted, and the part of the tree that is (the fourth field):
- * man 5 proc. */
+/* Finds the mount point of the cgroup v2 tree, and the mounted part of the tree (the fourth field of proc(5),
+ * mountinfo). */
 static bool find_mount(const char *root, char *text, char mount[PATH_TEXT], char mounted[PATH_TEXT])
 {
     char path[PATH_TEXT], *rest = NULL;
@@ -45,7 +45,7 @@ static bool find_mount(const char *root, char *text, char mount[PATH_TEXT], char
     return false;
 }
 
-/* This process's directory in the cgroup v2 tree; `mount` is where the tree begins. */
+/* Finds this process's directory in the cgroup v2 tree; `mount` is the root of the tree. */
 static bool find_group(const char *root, char *text, char mount[PATH_TEXT], char group[PATH_TEXT])
 {
     char path[PATH_TEXT], mounted[PATH_TEXT], relative[PATH_TEXT], *rest = NULL;
@@ -65,7 +65,7 @@ static bool find_group(const char *root, char *text, char mount[PATH_TEXT], char
     return written >= 0 && written < PATH_TEXT && is_path(snprintf(group, PATH_TEXT, "%s%s", mount, relative));
 }
 
-/* cpu.max is "max 100000" or "150000 100000": so many microseconds in each period. */
+/* cpu.max is "max 100000" or "150000 100000": microseconds of quota in each period. */
 static void lower_processors(struct machine *machine, const char *text)
 {
     unsigned long long quota, period;
@@ -76,7 +76,7 @@ static void lower_processors(struct machine *machine, const char *text)
         machine->processors = processors > 0 ? (unsigned)processors : 1;
 }
 
-/* memory.max is "max" or bytes. */
+/* memory.max is "max" or a number of bytes. */
 static void lower_memory(struct machine *machine, const char *text)
 {
     unsigned long long bytes;
@@ -117,7 +117,7 @@ static unsigned processors_by_affinity(void)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         return (unsigned)CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more processors than a cpu_set_t has */
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* there are more processors than a cpu_set_t can hold */
     return online > 0 ? (unsigned)online : 1;
 }
 

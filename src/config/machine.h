@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the machine, the affinity mask and the cgroup leave to this process.
+/* The processors and the memory that this process may use.
  *
- * Does:    counts processors and memory; cgroup v2, the process's own group and those above it.
+ * Does:    counts processors (affinity mask) and memory, limited by cgroup v2: the process's own group and those
+ *          above it.
  * Owns:    nothing.
  * Threads: any.
  */
@@ -11,11 +12,12 @@
 #include <stdint.h>
 
 struct machine {
-    unsigned processors; /* 1 at least */
+    unsigned processors; /* at least 1 */
     uint64_t memory;     /* bytes */
 };
 
-/* Reads them; `root` is put before /proc and /sys ("" but in tests). What cannot be read sets no limit. */
+/* Reads the limits; `root` is put before /proc and /sys ("" except in tests). A value that cannot be read sets no
+ * limit. */
 void machine_read(struct machine *out, const char *root);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: what is written has the size that the table names; what is printed is read back as the same
- * member. */
+/* Invariants: a write to a member has the size that the table names; a printed member reads back as the same
+ * value. */
 #include "config/member.h"
 
 #include <arpa/inet.h>
@@ -65,7 +65,7 @@ static int store_list(void *base, const struct option *option, const struct valu
         return -ENOMEM;
     uint8_t *at = items;
     for (const struct value *value = values; value; value = value->next, at += size)
-        memcpy(at, &value->addr, size); /* the members of the union begin at one place */
+        memcpy(at, &value->addr, size); /* all members of the union start at the same address */
     memcpy((char *)base + option->at, &items, sizeof(items));
     memcpy((char *)base + option->beside, &count, sizeof(count));
     return 0;
@@ -162,7 +162,7 @@ static void print_list(FILE *out, const void *base, const struct option *option)
     fputc(']', out);
 }
 
-/* True for a word that every reader of YAML takes as this text; 1.2 would be a number to some. */
+/* True for a word that every YAML reader takes as this text (some would read 1.2 as a number). */
 static bool is_plain(const char *text, size_t len)
 {
     static const char fit[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.-@";

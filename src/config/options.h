@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* THE table of settings: what can be set, by which name, in which unit and range, what holds when nobody says
- * anything, and where it lies in the snapshot. Reading files and environment, checking, printing and the
- * annotated file all walk it.
+/* THE table of settings: name, unit, range, default and member of the snapshot. Reading files and environment,
+ * checks, printing and the annotated file all walk it.
  *
- * Does:    describes; finds a setting by name.
+ * Does:    describes the settings; finds a setting by name.
  * Owns:    nothing; constants.
  * Threads: any.
  */
@@ -25,17 +24,17 @@ enum option_type {
     OPTION_HOST,
     OPTION_NAME,
     OPTION_ADDRESS,
-    OPTION_ADDRESSES, /* from here on lists */
+    OPTION_ADDRESSES, /* this and the following types are lists */
     OPTION_PREFIXES,
     OPTION_PINS,
     OPTION_LEVELS,
-    OPTION_UPSTREAMS /* the table of upstream options is behind it */
+    OPTION_UPSTREAMS /* each item has the settings of upstream_options */
 };
 
 enum option_port {
-    PORT_LATER = 0, /* the setting "port" beside it says */
+    PORT_LATER = 0, /* set later, from the setting "port" beside it */
     PORT_WANTED = -1,
-    PORT_REFUSED = -2 /* any number above 0: the port where the text names none */
+    PORT_REFUSED = -2 /* a number above 0 is the default port */
 };
 
 struct choice {
@@ -44,19 +43,20 @@ struct choice {
 };
 
 struct option {
-    const char *key;              /* "cache.size" */
-    const char *unset;            /* the default, a list's items with commas between; NULL: it must be named */
-    const char *help;             /* sentences for the annotated file */
-    const char *word;             /* also taken; stands for 0 or for none. NULL: there is no such word */
-    const struct choice *choices; /* OPTION_CHOICE; ends with a NULL word */
-    /* Numbers: the range, durations in milliseconds. Texts: the longest length. Lists: the most items. */
+    const char *key;   /* "cache.size" */
+    const char *unset; /* the default, the items of a list separated by commas; NULL: the setting is required */
+    const char *help;  /* sentences for the annotated file */
+    const char *word;  /* a word also accepted, for 0 or none; NULL: there is no such word */
+    const struct choice *choices; /* for OPTION_CHOICE; the last one has a NULL word */
+    /* Numbers: the range, durations in milliseconds. Texts: the maximum length. Lists: the maximum number of
+     * items. */
     uint64_t min, max;
-    bool restart_only; /* takes effect at the start of the daemon only */
-    uint32_t grain;    /* OPTION_DURATION: milliseconds in one unit of the member */
+    bool at_start;  /* takes effect only when the daemon starts */
+    uint32_t grain; /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
     int port;        /* addresses: a port or an enum option_port */
     size_t at, size; /* the member of struct config or struct config_upstream */
-    size_t beside;   /* OPTION_ADDRESS: the bool that says it is set; lists: the number of items */
+    size_t beside;   /* OPTION_ADDRESS: the bool that is true if it is set; lists: the number of items */
 };
 
 extern const struct option options[];
@@ -64,8 +64,7 @@ extern const size_t option_count;
 extern const struct option upstream_options[];
 extern const size_t upstream_option_count;
 
-/* The upstream that there is when nobody names one: values that differ from the defaults of
- * upstream_options. */
+/* The built-in upstream, used if none is configured: the values that differ from the defaults of upstream_options. */
 struct builtin {
     const char *key, *text;
 };

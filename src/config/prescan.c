@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: `at` never passes `end`; a node may begin where `fresh` is set: at the start of a line,
- * behind an indicator, a bracket or a comma. Elsewhere only what ends or follows a node may stand. */
-#include "config/prescan.h"
+/* Invariants: `at` never passes `end`. A node may begin only where `fresh` is set: at the start of a line, or
+ * after an indicator, a bracket or a comma. Elsewhere only the end of a node, or what separates it from the next,
+ * is accepted. */
+#include "config/guard.h"
 
 #include <string.h>
 
-/* What stood last in this line. */
+/* The last thing read in this line. */
 enum last { LAST_NOTHING, LAST_SCALAR, LAST_BRACKET };
 
 struct prescan_walk {
     const char *at, *end;
     struct mark mark; /* of `at` */
     enum last last;
-    bool fresh, blank; /* blank: white space or nothing stands before `at` */
+    bool fresh, blank; /* blank: `at` is at the start of the text or after white space */
     size_t depth;
     struct {
         char bracket;
         struct mark mark;
     } open[GUARD_DEPTH_MAX];
     struct mark wrong;
-    const char *why; /* set where the walk ends early */
+    const char *why; /* set if the walk ends early */
 };
 
 static bool refuse(struct prescan_walk *walk, struct mark mark, const char *why)
@@ -36,8 +37,8 @@ static void step(struct prescan_walk *walk)
         walk->mark.column++;
 }
 
-/* The byte `ahead` of the next one; a line end behind the last one. */
-static char look(const struct prescan_walk *walk, size_t ahead)
+/* The byte at offset `ahead`; a line end past the end of the text. */
+static char look(const struct guard_walk *walk, size_t ahead)
 {
     return (size_t)(walk->end - walk->at) > ahead ? walk->at[ahead] : '\n';
 }
@@ -52,8 +53,8 @@ static bool is_white(char byte)
     return byte == ' ' || byte == '\t' || is_line_end(byte);
 }
 
-/* True if a ":", "-" or the like that is followed by this byte is an indicator. */
-static bool is_behind_indicator(const struct prescan_walk *walk, char byte)
+/* True if a ":", "-" or "?" followed by this byte is an indicator. */
+static bool is_behind_indicator(const struct guard_walk *walk, char byte)
 {
     return is_white(byte) || (walk->depth > 0 && strchr(",[]{}", byte));
 }
@@ -107,8 +108,8 @@ static bool take_quoted(struct prescan_walk *walk)
     return true;
 }
 
-/* A scalar without quotes, up to what ends it. */
-static bool take_plain(struct prescan_walk *walk)
+/* Reads a scalar without quotes, up to its end. */
+static bool take_plain(struct guard_walk *walk)
 {
     for (; walk->at < walk->end && !is_line_end(*walk->at); step(walk)) {
         char byte = *walk->at;
@@ -148,11 +149,11 @@ static bool take_closing(struct prescan_walk *walk)
     return true;
 }
 
-/* ":" behind a key. */
-static bool take_colon(struct prescan_walk *walk)
+/* The ":" after a key. */
+static bool take_colon(struct guard_walk *walk)
 {
     if (walk->last != LAST_SCALAR)
-        return refuse(walk, walk->mark, "no key stands before this \":\"; put an IPv6 address in quotes");
+        return refuse(walk, walk->mark, "there is no key before this \":\"; put an IPv6 address in quotes");
     step(walk);
     walk->fresh = true;
     walk->last = LAST_NOTHING;
@@ -169,11 +170,11 @@ static bool take_node(struct prescan_walk *walk)
                   {'!', "tags are not used here"},
                   {'%', "directives are not used here"},
                   {'?', "a key is written as key: value"},
-                  {'|', "a value stands in one line"},
-                  {'>', "a value stands in one line"},
+                  {'|', "a value must be on one line"},
+                  {'>', "a value must be on one line"},
                   {'@', "a value that begins with @ needs quotes"},
                   {'`', "a value that begins with ` needs quotes"},
-                  {'#', "a comment needs a blank before it"}};
+                  {'#', "a comment needs a space before it"}};
     for (size_t i = 0; i < sizeof(unused) / sizeof(*unused); i++)
         if (*walk->at == unused[i].byte)
             return refuse(walk, walk->mark, unused[i].why);
@@ -206,8 +207,8 @@ static bool take_document_marker(struct prescan_walk *walk)
     return true;
 }
 
-/* Takes the next thing; false where the text has to be refused. */
-static bool take(struct prescan_walk *walk)
+/* Reads the next element; false if the text must be refused. */
+static bool take(struct guard_walk *walk)
 {
     char byte = *walk->at;
     bool blank = walk->blank;

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of YAML that a configuration is written in, held to before libfyaml sees the text.
+/* The subset of YAML that a configuration may use, enforced before libfyaml parses the text.
  *
- * Does:    walks the text once: keys, values, "- " items, [ ], { }, quotes within one line, comments. All
- *          else that YAML has is refused with its place: anchors, aliases, tags, directives, "? " keys, block
- *          scalars, brackets as keys, quotes over several lines, tabs that indent, deep nesting, brackets and
- *          quotes that are not closed.
+ * Does:    walks the text once: keys, values, "- " items, [ ], { }, quotes within one line, comments. Refuses all
+ *          other YAML with its place: anchors, aliases, tags, directives, "? " keys, block scalars, brackets as
+ *          keys, quotes over several lines, tabs as indentation, deep nesting, unclosed brackets and quotes.
  * Owns:    nothing.
  * Threads: any.
  *
- * libfyaml 0.7.12 reads freed memory on some texts ("? [a, b]J: <tab> ?"), asserts on others and leaks on
- * more. It has been fuzzed behind this guard.
+ * libfyaml 0.7.12 reads freed memory on some texts ("? [a, b]J: <tab> ?"), fails assertions on others and leaks on
+ * more. It has been fuzzed behind this check.
  */
 #ifndef DOTSTUB_CONFIG_GUARD_H
 #define DOTSTUB_CONFIG_GUARD_H
 
 #include "config/report.h"
 
-#define GUARD_DEPTH_MAX 16 /* of brackets; the deepest setting lies at 4 */
+#define GUARD_DEPTH_MAX 16 /* of brackets; the deepest setting is at 4 */
 
-/* True if the text, which is clean, keeps to it; reports the first place where it does not otherwise. */
-bool prescan_check(struct report *report, const struct source *source);
+/* True if the text (clean UTF-8) is within the subset; otherwise reports the first place where it is not. */
+bool guard_check(struct report *report, const struct source *source);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: both prints follow the table, line by line; what config_print prints is read back as the
- * same snapshot. */
+/* Invariants: both prints follow the order of the table; the output of config_print reads back as the same
+ * snapshot. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static const char *leaf(const struct option *option)
     return section ? option->key + section + 1 : option->key;
 }
 
-/* Prints "section:" where one begins; true if the option stands in one. */
+/* Prints "section:" at the first option of a section; true if the option is in a section. */
 static bool print_section(FILE *out, const struct option *option, const char *before)
 {
     size_t len = option_section(option);
@@ -34,7 +34,7 @@ static bool print_section(FILE *out, const struct option *option, const char *be
     return len > 0;
 }
 
-/* -- What is in force -- */
+/* -- The configuration in force -- */
 
 static void print_member(FILE *out, const char *before, const void *base, const struct option *option,
                          const char *origin)
@@ -67,7 +67,7 @@ int config_print(const struct config *config, FILE *out)
     return written(out);
 }
 
-/* -- The same, one by one -- */
+/* -- The same, setting by setting -- */
 
 struct telling {
     void (*tell)(void *context, const char *key, const char *value, const char *origin);
@@ -120,7 +120,7 @@ int config_each(const struct config *config,
 
 /* -- The annotated file -- */
 
-/* Breaks the sentences into comment lines. */
+/* Wraps the sentences into comment lines. */
 static void print_help(FILE *out, const char *before, const char *help)
 {
     size_t width = HELP_WIDTH - strlen(before);
@@ -134,7 +134,7 @@ static void print_help(FILE *out, const char *before, const char *help)
     }
 }
 
-/* A default as YAML: texts as they are read, lists in brackets. */
+/* Prints a default as YAML, lists in brackets. */
 static void print_default(FILE *out, const struct option *option, const char *text)
 {
     if (!option_is_list(option)) {

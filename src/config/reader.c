@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a mapping's keys are different words (yaml.c sees to it); a mistake in one value never hides
- * the next one. */
+/* Invariants: the keys of a mapping are distinct (yaml.c checks that); a mistake in one value never hides the next
+ * one. */
 #include "config/reader.h"
 
 #include <errno.h>
@@ -9,13 +9,13 @@
 
 #define KEY_TEXT 64
 
-/* What the table has for one mapping of the file. */
+/* The part of the table that applies to one mapping of the file. */
 struct level {
     const struct option *table;
     size_t count;
     struct setting *settings;
-    const char *section; /* of the table's keys; NULL: top level */
-    const char *name;    /* for sentences */
+    const char *section; /* the keys' section; NULL: top level */
+    const char *name;    /* for messages */
 };
 
 static bool is_in_section(const struct option *option, const char *section)
@@ -30,7 +30,7 @@ static const char *leaf(const struct option *option)
     return section ? option->key + section + 1 : option->key;
 }
 
-/* The word by which the option is reached in this section; false if it is not. */
+/* Writes the key of the option in this section; false if it is in another one. */
 static bool word_of(const struct option *option, const char *section, char out[KEY_TEXT])
 {
     size_t len = option_section(option);
@@ -43,7 +43,7 @@ static bool word_of(const struct option *option, const char *section, char out[K
     return true;
 }
 
-/* The key in this mapping that was probably meant, or NULL. At top level (section NULL) the sections are
+/* The key of this mapping that was probably meant, or NULL. At top level (section NULL) the names of sections are
  * keys too. */
 static const char *find_meant(const char *text, const struct option *table, size_t count, const char *section,
                               char out[KEY_TEXT])
@@ -64,7 +64,7 @@ static const char *find_meant(const char *text, const struct option *table, size
         size_t len = option_section(option);
         if (len == 0 || (strcmp(leaf(option), text) != 0 && strcmp(option->key, text) != 0))
             continue;
-        least = 0; /* it stands in another section */
+        least = 0; /* the key belongs to another section */
         snprintf(out, KEY_TEXT, "%.*s: {%s: ...}", (int)len, option->key, leaf(option));
     }
     return least == UINT_MAX ? NULL : out;
@@ -116,16 +116,16 @@ static int read_value(struct draft *draft, struct setting *setting, const struct
     if (node->kind == YAML_REFUSED)
         setting->broken = true;
     else if (wanted == YAML_LIST)
-        draft_refuse(draft, setting, option, node->mark, "a list is wanted here, as in [a, b]");
+        draft_refuse(draft, setting, option, node->mark, "expected a list, as in [a, b]");
     else
         draft_refuse(draft, setting, option, node->mark,
-                     node->kind == YAML_NULL ? "a value is missing here" : "a single value is wanted here");
+                     node->kind == YAML_NULL ? "expected a value here" : "expected a single value");
     return 0;
 }
 
 static int read_upstreams(struct draft *draft, const struct yaml_node *node);
 
-/* Reads one key of a mapping that is not a section. */
+/* Reads one key that is not a section. */
 static int read_key(struct draft *draft, const struct level *level, const struct yaml_node *node)
 {
     char key[KEY_TEXT];
@@ -149,7 +149,7 @@ static int read_keys(struct draft *draft, const struct level *level, const struc
     return error;
 }
 
-/* Reads an upstream whose name is known or cannot be known. */
+/* Reads an upstream whose name is known or unusable. */
 static int read_upstream(struct draft *draft, struct draft_upstream *upstream, const struct yaml_node *mapping)
 {
     struct level level = {.table = upstream_options,
@@ -185,7 +185,7 @@ static int read_upstream_item(struct draft *draft, const struct yaml_node *item)
     struct draft_upstream *upstream = usable ? draft_find_upstream(draft, name->text) : NULL;
     if (upstream && upstream->mark.source == item->mark.source) {
         char quoted[QUOTED_TEXT];
-        report_at(report, name->mark, "upstreams: the name %s stands here twice; first in line %u",
+        report_at(report, name->mark, "upstreams: duplicate name %s; first in line %u",
                   report_quote(name->text, quoted), upstream->mark.line);
         upstream = NULL;
         usable = false;
@@ -207,7 +207,7 @@ static int read_upstreams(struct draft *draft, const struct yaml_node *node)
     draft_begin_upstreams(draft, node->mark, node->kind == YAML_LIST && node->count > 0);
     if (node->kind != YAML_LIST) {
         if (node->kind != YAML_REFUSED)
-            report_at(draft->report, node->mark, "upstreams: a list of upstreams is wanted here, as in - name: google");
+            report_at(draft->report, node->mark, "upstreams: expected a list of upstreams, as in - name: google");
         setting->broken = true;
     }
     int error = 0;
@@ -239,7 +239,7 @@ static int read_top_key(struct draft *draft, const struct level *top, const stru
     if (node->kind == YAML_MAPPING)
         return read_keys(draft, &level, node);
     if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
-        report_at(draft->report, node->mark, "%s: settings are wanted here, one a line and indented", level.name);
+        report_at(draft->report, node->mark, "%s: expected settings, one per line and indented", level.name);
     return 0;
 }
 
@@ -250,7 +250,7 @@ int reader_apply(struct draft *draft, const struct yaml_node *root)
         return 0;
     if (root->kind != YAML_MAPPING) {
         if (root->kind != YAML_REFUSED)
-            report_at(draft->report, root->mark, "settings are wanted here, as in workers: 1");
+            report_at(draft->report, root->mark, "expected settings, as in workers: 1");
         return 0;
     }
     int error = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a file's tree to the draft.
+/* Reads the tree of a file into the draft.
  *
  * Does:    walks the tree along the table of settings; reports unknown keys and wrong types.
  * Owns:    nothing.
@@ -11,7 +11,7 @@
 #include "config/draft.h"
 #include "config/yaml.h"
 
-/* Lays what the file says over the draft; root NULL is an empty file. 0 or -ENOMEM. */
+/* Applies the file to the draft; root NULL is an empty file. 0 or -ENOMEM. */
 int reader_apply(struct draft *draft, const struct yaml_node *root) MUST_CHECK;
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: whatever the source text is, one mistake prints three lines of bounded length. */
+/* Invariant: a mistake prints three lines of bounded length, whatever the source text is. */
 #include "config/report.h"
 
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
-#define LINE_SHOWN   160 /* bytes of a source line */
-#define LINE_AHEAD   120 /* of these at most before the caret */
+#define LINE_SHOWN   160 /* bytes shown of a source line */
+#define LINE_AHEAD   120 /* at most this number before the caret */
 #define LONGEST_WORD 32
 
 static bool is_continuation(char byte)
@@ -15,8 +15,8 @@ static bool is_continuation(char byte)
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
-/* The line of a source without its end; empty where the source has no such line. Lines end as YAML 1.2
- * says: LF, CR, CRLF. */
+/* A line of the source without its end; empty if there is no such line. As in YAML 1.2, lines end with LF, CR or
+ * CRLF. */
 static struct bytes source_line(const struct source *source, unsigned line)
 {
     const char *at = source->text, *end = source->text + source->len;
@@ -118,7 +118,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
     return least < c ? least : c;
 }
 
-/* Optimal string alignment: three rows of the table are enough. */
+/* Optimal string alignment distance; it needs three rows of the table. */
 unsigned report_distance(const char *text, const char *word)
 {
     size_t text_len = strnlen(text, LONGEST_WORD + 1), word_len = strnlen(word, LONGEST_WORD + 1);

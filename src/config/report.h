@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Mistakes of the operator, told so that they can be found and mended.
+/* Reports of the operator's mistakes.
  *
- * Does:    prints "file:line:column: sentence", the source line and a caret under the place; counts the
- *          mistakes; finds the word that was probably meant.
- * Owns:    nothing; a source's name and text must outlive the marks that point into it.
+ * Does:    prints "file:line:column: sentence", the source line and a caret under the place; counts the mistakes;
+ *          finds the word that was probably meant.
+ * Owns:    nothing; the name and the text of a source must outlive the marks that refer to it.
  * Threads: none.
  */
 #ifndef DOTSTUB_CONFIG_REPORT_H
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include "base/bytes.h"
 
-/* A text that settings are read from. */
+/* A text that contains settings. */
 struct source {
     const char *name; /* path of the file, or name of the variable */
     const char *text; /* of a variable: NAME=value */
@@ -33,23 +33,23 @@ struct report {
     unsigned mistakes;
 };
 
-/* Beyond these, mistakes are only counted, so that the work for a hostile file is bounded. */
+/* Further mistakes are only counted, so that the work for a hostile file is bounded. */
 #define REPORT_SHOWN 100
 
 /* Counts a mistake and prints it with its place. */
 void report_at(struct report *report, struct mark mark, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Counts a mistake that concerns a whole file or directory. */
+/* Counts and prints a mistake that concerns a whole file or directory. */
 void report_file(struct report *report, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Says how many mistakes were counted only, if there were any. */
+/* Prints the number of mistakes that were only counted, if any. */
 void report_end(struct report *report);
 
-/* A text in double quotes, cut to what fits a sentence. */
+/* Quotes a text, shortened to fit a sentence. */
 #define QUOTED_TEXT 72
 const char *report_quote(const char *text, char out[QUOTED_TEXT]);
 
-/* The number of edits (a character inserted, deleted, replaced, two swapped, or the end left out) that
- * turn `text` into `word`, or UINT_MAX where they are too many for a slip of the finger. */
+/* The number of edits (a character inserted, deleted or replaced, two swapped, or the end left out) that turn
+ * `text` into `word`, or UINT_MAX if there are too many for a typing mistake. */
 unsigned report_distance(const char *text, const char *word);
 
 #endif

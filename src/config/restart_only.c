@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings that take effect at the start only.
+/* Settings that take effect only at a restart.
  *
- * Invariant: texts and lists that were carried over lie in the arena of the start's snapshot, which therefore lives as long.
+ * Invariant: texts and lists taken from the start's snapshot are in its arena, so the new snapshot holds a
+ * reference to it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static char *member_text(const struct config *config, const struct option *optio
     return NULL;
 }
 
-/* -ENOMEM, or whether they differ. */
+/* -ENOMEM, or whether the values differ. */
 static int differ(const struct config *a, const struct config *b, const struct option *option)
 {
     char *text_a = member_text(a, option), *text_b = member_text(b, option);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: nothing but the number of references changes after a snapshot was handed out. */
+/* Invariant: once a snapshot was handed out only its reference count changes. */
 #include "config/snapshot.h"
 
 #include <assert.h>

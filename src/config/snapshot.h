@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands behind a struct config.
+/* The storage of a struct config.
  *
- * Does:    keeps the memory of a snapshot and where each of its values came from.
- * Owns:    all of it, until the last reference goes.
+ * Does:    holds the memory of a snapshot and the origin of each value.
+ * Owns:    all of it, until the last reference is released.
  * Threads: as struct config.
  */
 #ifndef DOTSTUB_CONFIG_SNAPSHOT_H
@@ -15,7 +15,7 @@
 struct snapshot {
     struct config config;
     struct arena arena;
-    struct config *started;         /* whose settings were carried over; NULL: nobody's */
+    struct config *started;         /* the snapshot whose restart-only settings were taken; NULL: none */
     const char **origins;           /* as options: "default", "file:line", or the variable */
     const char ***upstream_origins; /* of each upstream: as upstream_options */
 };
@@ -25,7 +25,7 @@ static inline const struct snapshot *snapshot_of(const struct config *config)
     return container_of(config, const struct snapshot, config);
 }
 
-/* Adds a remark to where a value came from. 0 or -ENOMEM. */
+/* Adds a remark to the origin of a value. 0 or -ENOMEM. */
 int snapshot_remark(struct snapshot *snapshot, const char *key, const char *text) MUST_CHECK;
 
 #endif

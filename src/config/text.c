@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: nothing behind `len` is read, and a character is either taken whole or not at all. */
+/* Invariants: no byte at or after `len` is read; a character is accepted whole or not at all. */
 #include "config/text.h"
 
 #include <stdint.h>
 
-/* The length of the UTF-8 character at `at` and its code point, or 0: overlong forms, surrogates and code
- * points that do not exist are refused. */
+/* The length of the UTF-8 character at `at`, with its code point, or 0: overlong forms, surrogates and invalid
+ * code points are refused. */
 static size_t decode(const uint8_t *at, size_t len, uint32_t *code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What counts as text: UTF-8 without control characters, so that it can be shown on any terminal.
+/* Text is UTF-8 without control characters, so that any terminal can show it.
  *
  * Does:    checks bytes.
  * Owns:    nothing.
@@ -14,8 +14,8 @@
 
 enum text_fault { TEXT_CLEAN, TEXT_NOT_UTF8, TEXT_CONTROL_CHARACTER };
 
-/* Looks for the first fault; tabs and line ends are none where there may be lines. *at is set to its
- * offset, to `len` where there is none. */
+/* Finds the first fault; with `lines` tabs and line ends are allowed. *at becomes the offset of the fault, or
+ * `len` if there is none. */
 enum text_fault text_check(const char *text, size_t len, bool lines, size_t *at);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a setting of which a value was refused gives rise to no second report; while a file could
- * not be read, nothing is said about the whole. */
-#include "config/validate.h"
+/* Invariants: a setting with a refused value causes no second report; if a file could not be read, the
+ * configuration as a whole is not checked. */
+#include "config/settle.h"
 
 #include <errno.h>
 #include "config/member.h"
@@ -18,8 +18,7 @@ static void check_duplicates(struct draft *draft, const struct setting *setting,
         while (before != value && !addr_equal(&before->addr, &value->addr))
             before = before->next;
         if (before != value)
-            report_at(draft->report, value->mark, "%s: %s stands here twice", key,
-                      addr_format(&value->addr, true, text));
+            report_at(draft->report, value->mark, "%s: %s is listed twice", key, addr_format(&value->addr, true, text));
     }
 }
 
@@ -27,20 +26,20 @@ static void check_listen(struct draft *draft)
 {
     const struct setting *listen = draft_setting(draft, "listen"), *allow = draft_setting(draft, "access.allow");
     if (listen->count == 0 && !listen->broken)
-        report_at(draft->report, listen->mark, "listen: no address is left, so nobody could ask");
+        report_at(draft->report, listen->mark, "listen: no address is left, so no client could send a query");
     check_duplicates(draft, listen, "listen");
     for (const struct value *value = listen->first; value && !allow->named; value = value->next) {
         char text[ADDR_TEXT];
         if (addr_is_loopback(&value->addr))
             continue;
         report_at(draft->report, value->mark,
-                  "listen: %s can be reached from other machines; name those that may ask in access.allow",
+                  "listen: %s can be reached from other machines; list the allowed clients in access.allow",
                   addr_format(&value->addr, false, text));
         return;
     }
 }
 
-/* Addresses that name no port get the upstream's. */
+/* Addresses without a port get the upstream's. */
 static void set_ports(const struct setting *addresses, const struct setting *port)
 {
     for (struct value *value = addresses->first; value && port->first; value = value->next)
@@ -58,7 +57,7 @@ static void check_addresses(struct draft *draft, const struct draft_upstream *up
     check_duplicates(draft, addresses, "addresses");
     for (const struct value *value = addresses->first; value; value = value->next)
         if (addr_is_wildcard(&value->addr))
-            report_at(draft->report, value->mark, "addresses: this is no server's address");
+            report_at(draft->report, value->mark, "addresses: this is not the address of a server");
 }
 
 static bool has_family(const struct setting *addresses, sa_family_t family)
@@ -88,7 +87,7 @@ static void check_trust(struct draft *draft, const struct draft_upstream *upstre
     bool has_name = name->broken || (name->first && !name->first->none);
     if (!has_name && pins->count == 0 && !pins->broken)
         report_at(draft->report, name->named ? name->mark : upstream->mark,
-                  "upstreams: %s has neither tls-name nor pins, so any certificate would do; name one of them",
+                  "upstreams: %s has neither tls-name nor pins, so any certificate would be accepted; set one of them",
                   upstream->name);
 }
 
@@ -96,7 +95,7 @@ static void check_upstreams(struct draft *draft)
 {
     const struct setting *setting = draft_setting(draft, "upstreams");
     if (!draft->first && !setting->broken)
-        report_at(draft->report, setting->mark, "upstreams: no upstream is left, so nobody could be asked");
+        report_at(draft->report, setting->mark, "upstreams: no upstream is left, so no query could be resolved");
     for (const struct draft_upstream *upstream = draft->first; upstream; upstream = upstream->next) {
         if (!upstream->name)
             continue;
@@ -119,8 +118,8 @@ static void check_names(struct draft *draft)
                          *token = draft_setting(draft, "metrics.token-file");
     if (!names->broken && !token->broken && names->first->number && token->first->none)
         report_at(draft->report, names->mark,
-                  "metrics.names: anybody could read who asks for what; name a file with a secret in "
-                  "metrics.token-file");
+                  "metrics.names: anybody could read the names that clients query; set "
+                  "metrics.token-file to a file with a secret");
 }
 
 void validate_check(struct draft *draft)
@@ -144,7 +143,7 @@ static const char *origin_of(struct arena *arena, const struct mark *mark)
     return arena_print(arena, "%s:%u", mark->source->name, mark->line);
 }
 
-/* Where the values came from: one place, or for a list the first in each source. NULL when memory is gone. */
+/* The origin of the values: one place, or for a list the first place in each source. NULL when out of memory. */
 static const char *origins_of(struct arena *arena, const struct setting *setting)
 {
     const char *all = origin_of(arena, setting->first ? &setting->first->mark : &setting->mark);
@@ -157,7 +156,7 @@ static const char *origins_of(struct arena *arena, const struct setting *setting
     return all;
 }
 
-/* Fills the struct at `base`, and the places of its values, from the settings of one table. */
+/* Fills the struct at `base` and the origins of its values from the settings of one table. */
 static int fill(void *base, const char **origins, struct arena *arena, const struct option *table, size_t count,
                 const struct setting *settings)
 {
@@ -217,8 +216,8 @@ static int fit_cache(struct snapshot *snapshot, const struct machine *machine)
     value_number(option, quarter, after);
     config->cache.size = quarter;
     if (config->log_level >= LOG_LEVEL_INFO)
-        log_info("config", "cache.size is %s instead of %s: a quarter of the memory there is", after, before);
-    return snapshot_remark(snapshot, "cache.size", "lowered to a quarter of the memory there is");
+        log_info("config", "cache.size is %s instead of %s: a quarter of the available memory", after, before);
+    return snapshot_remark(snapshot, "cache.size", "lowered to a quarter of the available memory");
 }
 
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a text is either read to its end or refused; numbers are decimal, without sign, leading
- * zeros or underscores, so that nothing means something else than it seems to. */
+/* Invariants: a text is accepted whole or refused; numbers are decimal, without sign, leading zeros or
+ * underscores, so that no number is read differently than it looks. */
 #include "config/value.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@ struct unit {
     uint64_t size;
 };
 
-/* The largest first, so that printing takes the first that divides. */
+/* The largest unit first: printing uses the first one that divides the number. */
 static const struct unit durations[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {0}};
 static const struct unit sizes[] = {
     {"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", 1024}, {"", 1}, {0}};
@@ -50,7 +50,7 @@ const char *value_number(const struct option *option, uint64_t number, char out[
     return out;
 }
 
-/* Digits at the start of *text, which is moved behind them; saturates. */
+/* Reads the digits at the start of *text and moves *text past them; saturates. */
 static bool read_digits(const char **text, uint64_t *number)
 {
     const char *at = *text;
@@ -65,7 +65,7 @@ static bool read_digits(const char **text, uint64_t *number)
     return true;
 }
 
-/* " or auto", in two pieces. */
+/* " or auto" is printed from two pieces. */
 static const char *or_text(const struct option *option)
 {
     return option->word ? " or " : "";
@@ -111,7 +111,7 @@ static bool parse_number(uint64_t *out, const struct option *option, const char 
     if (number < option->min || number > option->max)
         return fail_range(why, option, text);
     if (option->grain && number % option->grain != 0)
-        return fail(why, "%s is no whole number of seconds", text);
+        return fail(why, "%s is not a whole number of seconds", text);
     *out = number;
     return true;
 }
@@ -129,7 +129,7 @@ static bool parse_boolean(uint64_t *out, const char *text, char why[VALUE_WHY])
     return fail(why, "%s is neither yes nor no", report_quote(text, quoted));
 }
 
-/* "a, b or c", and what was probably meant. */
+/* Lists the choices ("a, b or c") and the one that was probably meant. */
 static bool fail_choice(char why[VALUE_WHY], const struct option *option, const char *text)
 {
     char quoted[QUOTED_TEXT], words[96] = "";
@@ -173,19 +173,19 @@ static bool parse_text(struct bytes *out, const struct option *option, const cha
     char quoted[QUOTED_TEXT];
     report_quote(text, quoted);
     if (len == 0)
-        return fail(why, "a text is missing here");
+        return fail(why, "expected a text here");
     if (len > option->max)
         return fail(why, "%s is longer than %" PRIu64 " bytes", quoted, option->max);
     if (option->type == OPTION_PATH && text[0] != '/')
         return fail(why, "%s is not an absolute path%s%s", quoted, or_text(option), word_text(option));
     for (size_t i = 0; option->type == OPTION_NAME && i < len; i++)
         if (!is_alphanumeric(text[i]) && !strchr("-._", text[i]))
-            return fail(why, "%s is no name; letters, digits, dots, hyphens and underscores make one", quoted);
+            return fail(why, "%s is not a name; use letters, digits, dots, hyphens and underscores", quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
     return true;
 }
 
-/* One label and the dot behind it: the bytes consumed, or 0. */
+/* The length of one label and its dot, or 0 if it is invalid. */
 static size_t label_len(const char *text, size_t left)
 {
     size_t len = 0;
@@ -202,11 +202,11 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
     struct addr addr;
     report_quote(text, quoted);
     if (!addr_parse(&addr, text, 1))
-        return fail(why, "%s is an address; a host name is wanted here, as in dns.example", quoted);
+        return fail(why, "%s is an address; use a host name, as in dns.example", quoted);
 
     size_t len = strlen(text), at = 0, step = 0;
     if (len > 1 && text[len - 1] == '.')
-        len--; /* the root's */
+        len--; /* the dot of the root */
     while (at < len && (step = label_len(text + at, len - at)) > 0)
         at += step;
     bool ends_in_number = at > 0 && strspn(text + at - step, "0123456789.") >= step;
@@ -247,7 +247,7 @@ static bool parse_prefix(struct prefix *out, const char *text, char why[VALUE_WH
                 report_quote(text, quoted));
 }
 
-/* Strict: a "=" at the end, no blanks, and the bits that are left over are zero. */
+/* Strict: padding with "=", no spaces, unused bits zero. */
 static bool decode_base64(uint8_t out[32], const char *text)
 {
     size_t len;

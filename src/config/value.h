@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One value of a setting: from text to native units.
  *
- * Does:    parses by the setting's line in the table and says in half a sentence what is wrong.
- * Owns:    nothing; a parsed text is borrowed from the text it was read from.
+ * Does:    parses a value as the table describes it; on failure gives the reason in half a sentence.
+ * Owns:    nothing; a parsed text borrows from the text it was read from.
  * Threads: any.
  * RFC:     1123 section 2.1 (host names), 4648 section 4 (base64), 7858 section 4.2 (pins as in RFC 7469).
  */
@@ -16,11 +16,11 @@
 struct value {
     struct value *next; /* the next item of a list */
     struct mark mark;
-    bool none; /* the option's word: 0, or nothing */
+    bool none; /* the option's word for 0 or none */
     union {
         uint64_t number; /* durations in milliseconds */
         struct bytes text;
-        struct addr addr; /* port 0: none was named */
+        struct addr addr; /* port 0: the text has no port */
         struct prefix prefix;
         struct config_pin pin;
         struct config_log_level level;
@@ -28,10 +28,10 @@ struct value {
 };
 
 #define VALUE_WHY 256
-/* Reads one value, or one item of a list, into *value, whose mark and next are left alone. On failure
- * `why` is the rest of a sentence that began with the setting's name. */
+/* Parses one value, or one item of a list, into *value; its mark and next are unchanged. On failure `why` is the
+ * rest of a sentence that begins with the setting's name. */
 bool value_parse(struct value *value, const struct option *option, const char *text, char why[VALUE_WHY]);
-/* The shortest text that is read as `number`; durations in milliseconds. */
+/* The shortest text that parses as `number`; durations in milliseconds. */
 #define NUMBER_TEXT 32
 const char *value_number(const struct option *option, uint64_t number, char out[NUMBER_TEXT]);
 

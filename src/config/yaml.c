@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: the tree is built from libfyaml's events, never from its documents, so that nothing is
- * expanded and reading stops at our limits; the stack holds the collections that are open; a collection's
- * `last` is its last member. */
+/* Invariants: the tree is built from libfyaml's events, not from its documents, so that nothing is expanded and
+ * our limits stop the parser; the stack holds the open collections; `last` is the last member of its collection. */
 #include "config/yaml.h"
 
 #include <errno.h>
@@ -13,7 +12,7 @@
 struct open_collection {
     struct yaml_node *node;
     struct yaml_node *last;
-    struct yaml_node *key; /* of a mapping: read already, its value is still to come */
+    struct yaml_node *key; /* of a mapping: a key whose value has not been read yet */
 };
 
 struct builder {
@@ -21,10 +20,10 @@ struct builder {
     struct report *report;
     const struct source *source;
     struct yaml_node *root;
-    struct mark last_mark; /* for nodes that libfyaml gives no place for: empty values */
+    struct mark last_mark; /* for nodes without a mark of libfyaml: empty values */
     struct open_collection stack[YAML_DEPTH_MAX];
     size_t depth, nodes, documents;
-    bool stopped; /* a limit was reached; reported */
+    bool stopped; /* a limit was reached, which was reported */
 };
 
 static struct mark mark_at(const struct builder *builder, const struct fy_mark *mark)
@@ -34,7 +33,7 @@ static struct mark mark_at(const struct builder *builder, const struct fy_mark *
     return (struct mark){builder->source, (unsigned)mark->line + 1, (unsigned)mark->column + 1};
 }
 
-/* libfyaml's marks lie behind a quote. */
+/* libfyaml's marks are after the opening quote. */
 static struct mark mark_before(const struct builder *builder, const struct fy_mark *mark)
 {
     struct mark behind = mark_at(builder, mark);
@@ -61,7 +60,7 @@ static int node_new(struct yaml_node **out, struct builder *builder, enum yaml_k
     return 0;
 }
 
-/* Reports a key that cannot be used, or gives true. */
+/* True if the key can be used; otherwise reports it. */
 static bool key_is_usable(struct builder *builder, const struct yaml_node *mapping, const struct yaml_node *key)
 {
     char quoted[QUOTED_TEXT];
@@ -73,8 +72,8 @@ static bool key_is_usable(struct builder *builder, const struct yaml_node *mappi
     for (const struct yaml_node *member = mapping->first; member; member = member->next) {
         if (strcmp(member->key->text, key->text) != 0)
             continue;
-        report_at(builder->report, key->mark, "the key %s stands here twice; first in line %u",
-                  report_quote(key->text, quoted), member->key->mark.line);
+        report_at(builder->report, key->mark, "duplicate key %s; first in line %u", report_quote(key->text, quoted),
+                  member->key->mark.line);
         return false;
     }
     if (mapping->count < YAML_KEYS_MAX)
@@ -93,8 +92,7 @@ static void append(struct open_collection *open, struct yaml_node *node)
     open->node->count++;
 }
 
-/* Puts a complete node where it belongs: the root, the next item, the next key, or the value of the last
- * key. */
+/* Adds a complete node to the tree: as the root, the next item, the next key, or the value of the last key. */
 static void place(struct builder *builder, struct yaml_node *node)
 {
     if (builder->depth == 0) {
@@ -142,13 +140,13 @@ static bool is_one_line(struct fy_token *token, enum fy_scalar_style style)
     return style != FYSS_LITERAL && style != FYSS_FOLDED && start && end && start->line == end->line;
 }
 
-/* Collects the text of a scalar, or sets *why to the reason why no setting can have it. Not by
- * fy_token_get_text: it trusts lengths that the scanner guessed (0.7.12), and where they are wrong it
- * leaks and gives bytes that were never set. */
+/* Collects the text of a scalar, or sets *why if no setting may have it. It does not call fy_token_get_text, which
+ * trusts lengths that the scanner (0.7.12) estimated: when they are wrong it leaks and returns uninitialised
+ * bytes. */
 static int collect_text(struct buffer *out, const char **why, struct fy_token *token)
 {
     if (!is_one_line(token, fy_token_scalar_style(token))) {
-        *why = "a value stands in one line";
+        *why = "a value must be on one line";
         return 0;
     }
     struct fy_token_iter *iterator = fy_token_iter_create(token);
@@ -159,7 +157,7 @@ static int collect_text(struct buffer *out, const char **why, struct fy_token *t
         error = buffer_append(out, chunk->str, chunk->len);
     fy_token_iter_destroy(iterator);
     if (broken || text_check((const char *)buffer_bytes(out).data, out->len, false, &at) != TEXT_CLEAN)
-        *why = "a value holds no control characters";
+        *why = "a value may not contain control characters";
     return error;
 }
 
@@ -254,7 +252,7 @@ static int read_events(struct builder *builder, struct fy_parser *parser, struct
     return error;
 }
 
-/* libfyaml looks behind a text that ends amid a line: in an escape, in a comment. */
+/* libfyaml reads past the end of a text that ends within a line, in an escape or in a comment. */
 static const char *with_line_end(struct arena *arena, const struct source *source, size_t *len)
 {
     *len = source->len;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* YAML text as a small tree; the only place that knows libfyaml.
+/* YAML text as a small tree; the only module that uses libfyaml.
  *
- * Does:    reads one document of mappings, lists and scalars, each with its place. What a configuration has
- *          no use for is refused with its place: anchors and aliases, tags, a second document, keys that are
- *          no plain text, the same key twice, deep nesting, masses of values.
- * Owns:    nothing; the tree lies in the caller's arena, and its marks point to the source.
+ * Does:    reads one document of mappings, lists and scalars, each with its place. Refuses, with its place, all
+ *          that a configuration does not need: anchors and aliases, tags, a second document, keys that are not
+ *          plain text, duplicate keys, deep nesting, too many values.
+ * Owns:    nothing; the tree is in the caller's arena, and its marks refer to the source.
  * Threads: none.
  */
 #ifndef DOTSTUB_CONFIG_YAML_H
@@ -13,16 +13,16 @@
 #include "config/arena.h"
 #include "config/report.h"
 
-#define YAML_DEPTH_MAX 16    /* the deepest setting lies at 5 */
+#define YAML_DEPTH_MAX 16    /* the deepest setting is at 5 */
 #define YAML_NODES_MAX 20000 /* in one file */
 #define YAML_KEYS_MAX  100   /* in one mapping */
 
 enum yaml_kind {
-    YAML_NULL, /* nothing, "~" or "null" without quotes */
+    YAML_NULL, /* empty, "~" or "null" without quotes */
     YAML_SCALAR,
     YAML_LIST,
     YAML_MAPPING,
-    YAML_REFUSED /* a text that no setting can have; it has been reported */
+    YAML_REFUSED /* a text that no setting may have; already reported */
 };
 
 struct yaml_node {
@@ -35,7 +35,7 @@ struct yaml_node {
     size_t count;
 };
 
-/* *root is NULL if the source is empty or cannot be read; the latter is reported. 0 or -ENOMEM. */
+/* *root is NULL if the source is empty or invalid; the latter is reported. 0 or -ENOMEM. */
 int yaml_parse(struct yaml_node **root, struct arena *arena, struct report *report,
                const struct source *source) MUST_CHECK;
 

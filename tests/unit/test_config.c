@@ -179,23 +179,21 @@ static void an_unknown_key_is_refused_with_place_caret_and_suggestion(void **sta
 static void wrong_types_are_refused(void **state)
 {
     (void)state;
-    refused("workers: [1]\n", "f:1:10: workers: a single value is wanted here\nworkers: [1]\n         ^\n");
-    refused("workers: {a: 1}\n", "f:1:10: workers: a single value is wanted here\nworkers: {a: 1}\n         ^\n");
-    refused("workers:\n", "f:1:1: workers: a value is missing here\nworkers:\n^\n");
-    refused("listen: 127.0.0.1\n",
-            "f:1:9: listen: a list is wanted here, as in [a, b]\nlisten: 127.0.0.1\n        ^\n");
+    refused("workers: [1]\n", "f:1:10: workers: expected a single value\nworkers: [1]\n         ^\n");
+    refused("workers: {a: 1}\n", "f:1:10: workers: expected a single value\nworkers: {a: 1}\n         ^\n");
+    refused("workers:\n", "f:1:1: workers: expected a value here\nworkers:\n^\n");
+    refused("listen: 127.0.0.1\n", "f:1:9: listen: expected a list, as in [a, b]\nlisten: 127.0.0.1\n        ^\n");
     refused("listen: [[127.0.0.1]]\n",
             "f:1:10: listen: this item is not a single value\nlisten: [[127.0.0.1]]\n         ^\n");
     refused("listen: [::]\n", "f:1:11: listen: this item has a \": \" in it; put an IPv6 address in "
                               "quotes\nlisten: [::]\n          ^\n");
-    refused("cache: 64MiB\n",
-            "f:1:8: cache: settings are wanted here, one a line and indented\ncache: 64MiB\n       ^\n");
-    refused("upstreams: google\n", "f:1:12: upstreams: a list of upstreams is wanted here, as in - name: "
+    refused("cache: 64MiB\n", "f:1:8: cache: expected settings, one per line and indented\ncache: 64MiB\n       ^\n");
+    refused("upstreams: google\n", "f:1:12: upstreams: expected a list of upstreams, as in - name: "
                                    "google\nupstreams: google\n           ^\n");
     refused("upstreams: [google]\n", "f:1:13: upstreams: an upstream is a mapping, as in - name: "
                                      "google\nupstreams: [google]\n            ^\n");
-    refused("just words\n", "f:1:1: settings are wanted here, as in workers: 1\njust words\n^\n");
-    refused("- a\n", "f:1:1: settings are wanted here, as in workers: 1\n- a\n^\n");
+    refused("just words\n", "f:1:1: expected settings, as in workers: 1\njust words\n^\n");
+    refused("- a\n", "f:1:1: expected settings, as in workers: 1\n- a\n^\n");
 }
 
 static void bad_values_are_refused_where_they_stand(void **state)
@@ -249,7 +247,7 @@ static void a_file_that_is_not_text_is_refused(void **state)
 {
     (void)state;
     refused("workers: 1\n# caf\351\n", "f:2:6: a byte that is not UTF-8 text\n# caf\n     ^\n");
-    refused("a: \033[2J\n", "f:1:4: a control character, which has no place here\na: \n   ^\n");
+    refused("a: \033[2J\n", "f:1:4: a control character, which is not allowed here\na: \n   ^\n");
 }
 
 /* -- Checks of the whole -- */
@@ -258,12 +256,13 @@ static void an_upstream_needs_a_name_or_a_pin_for_its_certificate(void **state)
 {
     (void)state;
     refused("upstreams:\n  - name: a\n    addresses: [192.0.2.1]\n",
-            "f:2:5: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
+            "f:2:5: upstreams: a has neither tls-name nor pins, so any certificate would be accepted; set one of them\n"
             "  - name: a\n    ^\n");
-    refused("upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n",
-            "f:1:33: upstreams: a has neither tls-name nor pins, so any certificate would do; name one of them\n"
-            "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n                                "
-            "^\n");
+    refused(
+        "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n",
+        "f:1:33: upstreams: a has neither tls-name nor pins, so any certificate would be accepted; set one of them\n"
+        "upstreams: [{name: a, tls-name: \"\", addresses: [192.0.2.1]}]\n                                "
+        "^\n");
 }
 
 static void an_upstream_needs_an_address(void **state)
@@ -277,7 +276,7 @@ static void an_upstream_needs_an_address(void **state)
             "upstreams: [{name: a, tls-name: b, addresses: []}]\n                                            "
             "  ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: [0.0.0.0]}]\n",
-            "f:1:48: addresses: this is no server's address\n"
+            "f:1:48: addresses: this is not the address of a server\n"
             "upstreams: [{name: a, tls-name: b, addresses: [0.0.0.0]}]\n"
             "                                               ^\n");
 }
@@ -321,25 +320,25 @@ static void some_upstream_and_some_listener_must_be_left(void **state)
 {
     (void)state;
     refused("upstreams: []\n",
-            "f:1:12: upstreams: no upstream is left, so nobody could be asked\nupstreams: []\n           ^\n");
-    refused("listen: []\n", "f:1:9: listen: no address is left, so nobody could ask\nlisten: []\n        ^\n");
+            "f:1:12: upstreams: no upstream is left, so no query could be resolved\nupstreams: []\n           ^\n");
+    refused("listen: []\n",
+            "f:1:9: listen: no address is left, so no client could send a query\nlisten: []\n        ^\n");
 }
 
 static void nothing_may_stand_twice(void **state)
 {
     (void)state;
-    refused("listen: [127.0.0.1, 127.0.0.1@53]\n", "f:1:21: listen: 127.0.0.1@53 stands here twice\nlisten: "
+    refused("listen: [127.0.0.1, 127.0.0.1@53]\n", "f:1:21: listen: 127.0.0.1@53 is listed twice\nlisten: "
                                                    "[127.0.0.1, 127.0.0.1@53]\n                    ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1@8853, 192.0.2.1], port: 8853}]\n",
-            "f:1:64: addresses: 192.0.2.1@8853 stands here twice\n"
+            "f:1:64: addresses: 192.0.2.1@8853 is listed twice\n"
             "upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1@8853, 192.0.2.1], port: 8853}]\n"
             "                                                               ^\n");
     refused("upstreams:\n- {name: a, tls-name: b, addresses: [192.0.2.1]}\n- {name: a, tls-name: b, "
             "addresses: [192.0.2.2]}\n",
-            "f:3:10: upstreams: the name \"a\" stands here twice; first in line 2\n"
+            "f:3:10: upstreams: duplicate name \"a\"; first in line 2\n"
             "- {name: a, tls-name: b, addresses: [192.0.2.2]}\n         ^\n");
-    refused("workers: 1\nworkers: 1\n",
-            "f:2:1: the key \"workers\" stands here twice; first in line 1\nworkers: 1\n^\n");
+    refused("workers: 1\nworkers: 1\n", "f:2:1: duplicate key \"workers\"; first in line 1\nworkers: 1\n^\n");
 }
 
 static void listening_beyond_loopback_needs_access_allow(void **state)
@@ -441,8 +440,7 @@ static void service_links_of_kubernetes_are_no_settings(void **state)
                       "DOTSTUB_PORT_53_UDP_ADDR=10.96.0.10", "DOTSTUB_METRICS_SERVICE_HOST=10.96.0.11",
                       "DOTSTUB_METRICS_PORT=tcp://10.96.0.11:9353", "DOTSTUB_METRICS_PORT_9353_TCP_ADDR=10.96.0.11"));
     end(&r);
-    refused_with("", VARIABLES("DOTSTUB_PORT=5353"),
-                 "environment: no setting is called like this variable\nDOTSTUB_PORT=5353\n^\n");
+    refused_with("", VARIABLES("DOTSTUB_PORT=5353"), "environment: unknown variable\nDOTSTUB_PORT=5353\n^\n");
 }
 
 static void mistakes_in_the_environment_show_the_variable(void **state)
@@ -453,14 +451,14 @@ static void mistakes_in_the_environment_show_the_variable(void **state)
                  "512KiB, 64MiB or 1GiB\n"
                  "DOTSTUB_CACHE_SIZE=64MB\n                   ^\n");
     refused_with("", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
-                 "environment: no setting is called like this variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
+                 "environment: unknown variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
                  "DOTSTUB_CACHESIZE=64MiB\n^\n");
     refused_with("", VARIABLES("DOTSTUB_LISTEN=127.0.0.1,x"),
                  "environment: listen: \"x\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 or "
                  "\"2001:db8::1\"\n"
                  "DOTSTUB_LISTEN=127.0.0.1,x\n                         ^\n");
     refused_with("", VARIABLES("DOTSTUB_LISTEN=0.0.0.0"),
-                 "environment: listen: 0.0.0.0 can be reached from other machines; name those that may ask "
+                 "environment: listen: 0.0.0.0 can be reached from other machines; list the allowed clients "
                  "in access.allow\n"
                  "DOTSTUB_LISTEN=0.0.0.0\n               ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo"),
@@ -471,11 +469,11 @@ static void mistakes_in_the_environment_show_the_variable(void **state)
                  "or \"2001:db8::1\"\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y\n                                      ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2"),
-                 "environment: upstreams: the name \"a.example\" stands here twice\n"
+                 "environment: upstreams: duplicate name \"a.example\"\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,a.example=192.0.2.2\n                                "
                  "      ^\n");
     refused_with("", VARIABLES("DOTSTUB_LOG_LEVEL=a\033[2J"),
-                 "environment: a control character, which has no place here\nDOTSTUB_LOG_LEVEL=a\n           "
+                 "environment: a control character, which is not allowed here\nDOTSTUB_LOG_LEVEL=a\n           "
                  "        ^\n");
 }
 

@@ -223,7 +223,7 @@ static void files_that_cannot_be_one_are_refused(void **state)
     (void)state;
     file_refused(": cannot be read: No such file or directory");
     mkdir(path_of("dotstub.yaml"), 0700);
-    file_refused(": is a directory; a file is wanted here");
+    file_refused(": is a directory, not a file");
     rmdir(path_of("dotstub.yaml"));
     assert_int_equal(mkfifo(path_of("dotstub.yaml"), 0600), 0);
     file_refused(": is not a regular file");

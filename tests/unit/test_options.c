@@ -88,7 +88,7 @@ static void durations_need_a_unit(void **state)
     static const char *const odd[] = {"30", "1w", "1.5s", "1h30m", "s", "30 s", "30S", "-1s", "01s", "0x1s", ""};
     for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
         refused("tls.idle", odd[i], "is not a duration");
-    refused("cache.max-ttl", "1500ms", "no whole number of seconds");
+    refused("cache.max-ttl", "1500ms", "not a whole number of seconds");
     refused("cache.max-ttl", "999999999999999999d", "out of range");
     refused("limits.answer-by", "0", "out of range; it goes from 100ms to 30s");
     refused("tls.idle", "2d", "out of range; it goes from 100ms to 1d");
@@ -155,8 +155,8 @@ static void texts_and_paths(void **state)
     assert_true(taken("identity.version", "off").none);
     assert_true(taken("control.socket", "off").none);
     assert_true(taken("ca-file", "").none);
-    refused("identity.version", "", "missing");
-    refused("tls.ca-file", "", "missing");
+    refused("identity.version", "", "expected a text here");
+    refused("tls.ca-file", "", "expected a text here");
     refused("control.socket", "run/x.sock", "not an absolute path or off");
     char path[200];
     memset(path, 'x', sizeof(path));
@@ -166,8 +166,8 @@ static void texts_and_paths(void **state)
     path[107] = 'x';
     path[108] = '\0';
     refused("control.socket", path, "longer than 107");
-    refused("name", "a b", "no name");
-    refused("name", "a/b", "no name");
+    refused("name", "a b", "is not a name");
+    refused("name", "a/b", "is not a name");
 }
 
 static void host_names(void **state)

@@ -135,9 +135,8 @@ static void columns_count_characters_and_tabs_keep_the_caret_in_place(void **sta
 static void the_same_key_twice_is_refused(void **state)
 {
     (void)state;
-    refused("a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" stands here twice; first in line 1\na: 3\n^\n");
-    refused("x: {a: 1, a: 2}\n",
-            "f:1:11: the key \"a\" stands here twice; first in line 1\nx: {a: 1, a: 2}\n          ^\n");
+    refused("a: 1\nb: 2\na: 3\n", "f:3:1: duplicate key \"a\"; first in line 1\na: 3\n^\n");
+    refused("x: {a: 1, a: 2}\n", "f:1:11: duplicate key \"a\"; first in line 1\nx: {a: 1, a: 2}\n          ^\n");
 }
 
 static void aliases_anchors_and_tags_are_refused(void **state)
@@ -159,23 +158,23 @@ static void a_key_that_is_no_word_is_refused(void **state)
     (void)state;
     refused("~: b\n", "f:1:1: a key must be a word\n~: b\n^\n");
     refused("? a\n: b\n", "f:1:1: a key is written as key: value\n? a\n^\n");
-    refused("[a]: b\n", "f:1:4: no key stands before this \":\"; put an IPv6 address in quotes\n[a]: b\n   ^\n");
-    refused(": b\n", "f:1:1: no key stands before this \":\"; put an IPv6 address in quotes\n: b\n^\n");
+    refused("[a]: b\n", "f:1:4: there is no key before this \":\"; put an IPv6 address in quotes\n[a]: b\n   ^\n");
+    refused(": b\n", "f:1:1: there is no key before this \":\"; put an IPv6 address in quotes\n: b\n^\n");
 }
 
 static void control_characters_in_escapes_are_refused_and_not_shown(void **state)
 {
     (void)state;
-    refused("a: \"x\\e[2J\"\n", "f:1:4: a value holds no control characters\na: \"x\\e[2J\"\n   ^\n");
-    refused("a: \"x\\0y\"\n", "f:1:4: a value holds no control characters\na: \"x\\0y\"\n   ^\n");
+    refused("a: \"x\\e[2J\"\n", "f:1:4: a value may not contain control characters\na: \"x\\e[2J\"\n   ^\n");
+    refused("a: \"x\\0y\"\n", "f:1:4: a value may not contain control characters\na: \"x\\0y\"\n   ^\n");
 }
 
 static void a_value_stands_in_one_line(void **state)
 {
     (void)state;
-    refused("a: b\n  c\n", "f:1:4: a value stands in one line\na: b\n   ^\n");
-    refused("a: |\n  b\n", "f:1:4: a value stands in one line\na: |\n   ^\n");
-    refused("a: >-\n  b\n", "f:1:4: a value stands in one line\na: >-\n   ^\n");
+    refused("a: b\n  c\n", "f:1:4: a value must be on one line\na: b\n   ^\n");
+    refused("a: |\n  b\n", "f:1:4: a value must be on one line\na: |\n   ^\n");
+    refused("a: >-\n  b\n", "f:1:4: a value must be on one line\na: >-\n   ^\n");
     static const char *const quoted[] = {"a: \"b\n  c\"\n", "a: 'b\n  c'\n", "a: \"b\\\n  c\"\n", "a: \"b\\\"\n",
                                          "a: 'b''\n"};
     for (size_t i = 0; i < sizeof(quoted) / sizeof(*quoted); i++) {
