@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- * - The job's fields are the pool's thread's from uv_queue_work until `is_over`; the path and the cache do not change.
- * - The terms are made anew for each job, on this thread, and what they borrow is held until the job is over.
- * - A new file takes the old one's place on this thread, which flushes are made on, if there was none since the job began.
+ * - From uv_queue_work until `is_over` the job's fields belong to the thread of the pool; the path and the cache
+ *   do not change.
+ * - The main thread makes new terms for each job, and holds references to what they borrow until the job is over.
+ * - The main thread, which also makes all flushes, renames the new file into place, unless there was a flush since
+ *   the job began.
  *
- * At the end the disk is not waited for: the file is in the system's memory, which outlives this process, and others wait for the
- * next one. A loss of power right after may leave a file that is not whole; it is not read then.
+ * The last write of a process does not wait for the disk: the page cache outlives the process, and the next
+ * process may be waiting. After a loss of power the file may be incomplete; it is then ignored.
  */
 #include "cachefile.h"
 #include <errno.h>
@@ -15,7 +17,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 
-/* --- on the pool's thread --- */
+/* --- on a thread of the pool --- */
 
 static void job_over(struct cachefile *file, int status)
 {
@@ -26,7 +28,7 @@ static void job_over(struct cachefile *file, int status)
     uv_mutex_unlock(&file->lock);
 }
 
-/* Nothing that may lie there can block. */
+/* Opens only a regular file, so nothing blocks. */
 static int open_to_read(const char *path)
 {
     struct stat stat;
@@ -65,7 +67,7 @@ static void write_job(uv_work_t *work)
 
 /* --- jobs --- */
 
-/* Grows with everything that is put in or flushed. */
+/* A number that grows with each insertion and each flush. */
 static uint64_t cache_changes(struct cache *cache)
 {
     struct cache_stats stats;
@@ -103,12 +105,12 @@ static void read_over(uv_work_t *work, int status)
     if (status == 0)
         status = file->status;
     if (status == 0)
-        log_info("cache", "%llu answers taken from %s, %llu left out: too old, or of other upstreams",
+        log_info("cache", "loaded %llu cache entries from %s, skipped %llu: too old, or of other upstreams",
                  (unsigned long long)file->count.taken, file->path, (unsigned long long)file->count.left_out);
     else if (status == ERROR_MALFORMED)
-        log_warning("cache", "%s is damaged, cut, or no saved cache of this version, and is ignored", file->path);
+        log_warning("cache", "ignoring %s: damaged, truncated, or not a saved cache of this version", file->path);
     else if (status != -ENOENT && status != -ECANCELED)
-        log_warning("cache", "%s cannot be read and is ignored: %s", file->path, error_text(status));
+        log_warning("cache", "ignoring %s: cannot be read: %s", file->path, error_text(status));
     file->known = status == 0 ? cache_changes(file->cache) : 0;
     job_ended(file);
 }
@@ -125,9 +127,9 @@ static void write_over(uv_work_t *work, int status)
         status = file_draft_keep(&file->draft);
     }
     if (status == 0)
-        file->known = file->again ? 0 : file->writing; /* again: it is of groups that are not in force any more */
+        file->known = file->again ? 0 : file->writing; /* again: the groups have changed since */
     else if (status != -ECANCELED)
-        log_warning("cache", "the cache cannot be saved in %s: %s", file->path, error_text(status));
+        log_warning("cache", "cannot save the cache in %s: %s", file->path, error_text(status));
     job_ended(file);
 }
 
@@ -139,7 +141,7 @@ static void write_begin(struct cachefile *file)
         job_begin(file, CACHEFILE_WRITING, write_job, write_over);
 }
 
-/* --- from outside --- */
+/* --- interface --- */
 
 int cachefile_init(struct cachefile *file, struct loop *loop)
 {
@@ -159,7 +161,7 @@ static void wait_some(struct cachefile *file)
 
 struct dump_terms cachefile_terms(const struct config *config, const struct routes *routes, const atomic_bool *stop)
 {
-    _Static_assert(ROUTES_GROUPS_MAX <= DUMP_GROUPS_MAX, "all groups that there may be can be saved");
+    _Static_assert(ROUTES_GROUPS_MAX <= DUMP_GROUPS_MAX, "a dump can hold all groups");
     return (struct dump_terms){
         .groups = routes->ids,
         .group_count = routes->group_count,
@@ -192,7 +194,7 @@ void cachefile_configure(struct cachefile *file, const struct config *config, st
     file->config = config;
     file->routes = routes_ref(routes);
     routes_unref(before);
-    file->known = 0; /* what was written before is other groups', perhaps */
+    file->known = 0; /* the file may hold entries of other groups */
     file->again |= file->state == CACHEFILE_WRITING;
 }
 
@@ -202,17 +204,16 @@ void cachefile_save(struct cachefile *file)
         write_begin(file);
 }
 
-/* The file is gone until the next save: until then what else is in it is lost with a crash, but not what was flushed kept. */
+/* Until the next save there is no file: a crash loses the other entries, but never brings flushed ones back. */
 void cachefile_flushed(struct cachefile *file)
 {
     if (!file->path || file->gave_up)
         return;
     if (unlink(file->path) < 0 && errno != ENOENT)
-        log_warning("cache", "%s still holds what was flushed and cannot be removed: %s", file->path,
-                    error_text(-errno));
+        log_warning("cache", "cannot remove %s, which still holds flushed entries: %s", file->path, error_text(-errno));
     file->known = 0;
     if (file->state == CACHEFILE_WRITING)
-        file->again = true; /* the job notices by itself */
+        file->again = true; /* the job itself notices the flush */
 }
 
 void cachefile_give_up(struct cachefile *file)
@@ -228,7 +229,7 @@ void cachefile_wait(struct cachefile *file)
         uv_run(&file->loop->uv, UV_RUN_ONCE);
 }
 
-/* One that is still reading has the better file: it stays. */
+/* A job that is still reading has the better file, which therefore stays. */
 void cachefile_end(struct cachefile *file)
 {
     if (!file->path)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The daemon's life: sockets, workers, control, privileges, signals, stop.
  *
- * The order of the start: sockets, workers, control side, privileges, then the threads. What can fail because of the operator fails
- * before the first answer is given, with its own exit status.
+ * Order of the start: sockets, workers, control side, privileges, then the threads. Steps that can fail by a
+ * mistake of the operator come before the first response, each with its own exit status.
  *
- * The main thread's loop runs signals and the control side until the last worker has said that it has ended.
+ * The main thread's loop handles signals and the control side until the last worker has ended.
  */
 #include "daemon.h"
 #include <errno.h>
@@ -36,14 +36,14 @@ struct daemon {
     struct config *config;
     struct cache *cache;
     struct tls_trust **trusts;
-    struct step_set *steps; /* until the workers are made */
+    struct step_set *steps; /* released when the workers are made */
     struct routing routing;
     struct worker **workers;
     struct sockets sockets;
     struct loop loop;
     struct mailbox mailbox;
-    struct mailbox_item *ended; /* one for each worker */
-    unsigned running;           /* workers whose end was not told yet */
+    struct mailbox_item *ended; /* one item for each worker */
+    unsigned running;           /* workers that have not reported their end */
     bool stopping;
     struct drain drain;
     struct control *control;
@@ -51,12 +51,12 @@ struct daemon {
     struct saved_state kept;
     struct watchdog watchdog;
     struct handover handover; /* to the next process */
-    struct takeover takeover; /* from the one before, */
-    bool takes_over;          /* unless it is over, or there is none */
+    struct takeover takeover; /* from the previous process */
+    bool takes_over;          /* false: over, or there was none */
     struct reload reload;
 };
 
-/* Static, so that what a failed start leaves behind is still reachable. */
+/* Static, so that leak checkers still reach the memory after a failed start. */
 static struct daemon self;
 
 /* --- the workers --- */
@@ -108,7 +108,7 @@ static void reload_for(void *context, struct reload_wait *wait);
 static const struct control_ops control_ops = {counters_of,   post_to,   worker_report, worker_trace,
                                                cache_flushed, drain_for, reload_for};
 
-/* After make_workers; may be the first to want the user. 0 or an exit status. */
+/* Call it after make_workers. May be the first to look up the user. 0 or an exit status. */
 static int open_control(const char *user)
 {
     struct control_setup setup = {.loop = &self.loop,
@@ -142,7 +142,7 @@ static void worker_ended(struct mailbox_item *item, void *reader)
         loop_stop(&self.loop);
 }
 
-/* The loop goes on, so that it can be asked how things stand, until they have ended. */
+/* The loop continues until the workers have ended, so that the control side still answers. */
 static void stop_workers(void)
 {
     if (self.stopping)
@@ -160,7 +160,7 @@ static void stop_workers(void)
 
 /* --- the next process --- */
 
-/* The manager looks after it from now on. */
+/* From now on the service manager watches the process `to`. */
 static void handed_over(pid_t to)
 {
     char assignment[32];
@@ -197,9 +197,9 @@ static void drain_for(void *context, uint64_t ms)
         drain_begin(&self.drain, ms, self.control, self.workers, self.running);
 }
 
-/* --- reading the configuration again --- */
+/* --- reload --- */
 
-/* Once it knows of our end it is told nothing else. */
+/* After STOPPING=1 the service manager gets no further notification. */
 static void tell_of_reload(const char *assignments)
 {
     if (!self.drain.begun && !self.stopping)
@@ -235,7 +235,7 @@ static void prepare_reload(const char *file)
 
 /* --- signals --- */
 
-/* Who asks a second time, or from a terminal, does not want to wait. */
+/* SIGINT, or a second SIGTERM, stops without draining. */
 static void stop_asked(uv_signal_t *signal, int number)
 {
     (void)signal;
@@ -349,9 +349,9 @@ static void clean_up(void)
     config_unref(self.config);
 }
 
-/* --- all of it --- */
+/* --- the whole --- */
 
-/* Of the process before, of the service manager, or bound. 0 or an exit status. */
+/* Opens the sockets: taken from the previous process or the service manager, or bound. 0 or an exit status. */
 static int open_sockets(const struct daemon_setup *setup)
 {
     struct inherited taken;
@@ -375,7 +375,7 @@ static int open_sockets(const struct daemon_setup *setup)
     return EXIT_OK;
 }
 
-/* The file of a unix socket that is still another's stays. */
+/* While the take-over is not finished the file of the unix socket belongs to the previous process and stays. */
 static void close_control(void)
 {
     if (self.takes_over)
@@ -384,7 +384,7 @@ static void close_control(void)
         control_close(self.control);
 }
 
-/* What was known before. 0 or negative, after a line. */
+/* Loads the state of the previous run or process. 0, or negative after a log line. */
 static int fill(void)
 {
     if (!self.takes_over) {
@@ -418,7 +418,7 @@ int daemon_serve(const struct daemon_setup *setup)
         return status;
     if (privileges_drop(setup->user) < 0 || tapping_open(self.config, self.workers) < 0 || fill() < 0) {
         control_stopping(self.control);
-        close_control(); /* its file goes */
+        close_control(); /* removes the file of its socket */
         return self.takes_over ? EXIT_OTHER : EXIT_PRIVILEGES;
     }
     prepare_reload(setup->file);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The running daemon: from the bound sockets to the end.
+/* The running daemon: from binding the sockets to the end.
  *
  * Threads: the main thread; workers are threads of their own.
  */
@@ -11,17 +11,17 @@
 #include "resolve/step.h"
 #include <sys/types.h>
 
-/* What the command line and the configuration came to; daemon_serve takes over configuration, trusts and steps. */
+/* The result of command line and configuration; daemon_serve takes over configuration, trusts and steps. */
 struct daemon_setup {
     struct config *config;
     struct tls_trust **trusts; /* trusts[i] belongs to config->upstreams[i] */
-    struct step_set *steps;    /* prepared for it */
-    const char *file;          /* to read the configuration from again; NULL: the default one */
-    const char *user;          /* to run as, when started as root; NULL: the default one */
+    struct step_set *steps;    /* prepared for this configuration */
+    const char *file;          /* the file to reload; NULL: the default one */
+    const char *user;          /* the user to run as if started as root; NULL: the default one */
     pid_t take_over;           /* the process to take over from; 0: none */
 };
 
-/* Binds, gives up privileges, serves until SIGTERM or SIGINT. Gives the status to exit with; what is wrong has been said. */
+/* Binds, drops privileges, serves until SIGTERM or SIGINT. Returns the exit status; errors have been logged. */
 int daemon_serve(const struct daemon_setup *setup);
 
 #endif

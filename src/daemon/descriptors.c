@@ -17,7 +17,7 @@ static unsigned long raise_limit(void)
     return limit.rlim_cur;
 }
 
-/* Of one worker; more are not open at once. */
+/* Sessions of one worker: the most that are open at once. */
 static size_t count_sessions(const struct config *config)
 {
     size_t servers = 0;
@@ -32,7 +32,8 @@ unsigned descriptors_for_clients(const struct config *config, size_t listeners)
 {
     unsigned long limit = raise_limit();
     unsigned long of_worker =
-        OWN_OF_WORKER + 2 * listeners + count_sessions(config); /* each listener has a socket and a copy of it */
+        OWN_OF_WORKER + 2 * listeners +
+        count_sessions(config); /* each listening socket is open twice, the copy for the next process */
     unsigned long reserve = OWN + control_descriptors(config) + config->workers * of_worker;
     unsigned long left = limit > reserve ? (limit - reserve) / config->workers : 0;
     if (left < LEAST_CLIENTS)

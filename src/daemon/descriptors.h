@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors, of which there are only so many.
+/* The limit of open files.
  *
  * Threads: the main thread.
  */
@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include "config/config.h"
 
-/* Raises the limit to what is allowed, and gives how many TCP clients a worker may have: limits.tcp-clients, or, after a line, what the
- * `listeners` of each worker, upstream sessions and the control side leave. */
+/* Raises the limit to the hard limit. Returns the maximum number of TCP clients of a worker: limits.tcp-clients,
+ * or, after a log line, the descriptors left by its `listeners`, upstream sessions and the control side. */
 unsigned descriptors_for_clients(const struct config *config, size_t listeners);
 
 #endif

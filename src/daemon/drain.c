@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "manager.h"
 
-enum { STOP_MS = 5000 }; /* the end itself takes less */
+enum { STOP_MS = 5000 }; /* longer than stopping takes */
 
 static void timer_over(uv_timer_t *timer)
 {
@@ -28,7 +28,7 @@ void drain_begin(struct drain *drain, uint64_t ms, struct control *control, stru
     control_draining(control);
     snprintf(assignments, sizeof assignments, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, (ms + STOP_MS) * 1000);
     manager_tell(assignments);
-    log_info("daemon", "draining for %.1f s: /readyz and health.name say no, all else is answered", (double)ms / 1000);
+    log_info("daemon", "draining for %.1f s: health checks now fail; queries are still answered", (double)ms / 1000);
     uv_timer_start(&drain->timer, timer_over, ms, 0);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Before the end: load balancers get the time to look elsewhere.
+/* Draining before the end, so that load balancers can move to other servers.
  *
- * Does:    makes health checks fail for a while, during which all else is answered; tells the service manager that this takes so long.
+ * Does:    makes health checks fail for a time, while queries are still answered; tells the service manager how
+ *          long this takes.
  * Owns:    its timer; workers and control side are borrowed.
  * Threads: the main thread.
  */
@@ -17,11 +18,11 @@ struct drain {
     void (*over)(void);
 };
 
-/* `over` runs at the end of it. 0 or negative (libuv's numbers). */
+/* `over` is called when draining ends. 0 or negative (libuv's numbers). */
 int drain_init(struct drain *drain, struct loop *loop, void (*over)(void)) MUST_CHECK;
-/* The time counts from now, also when one has begun before. */
+/* Starts draining; if it has already begun, the time starts again. */
 void drain_begin(struct drain *drain, uint64_t ms, struct control *control, struct worker **workers, unsigned count);
-/* The memory must stay until the timer has been closed (loop_drain says so). */
+/* The memory must stay until the timer is closed (by loop_drain). */
 void drain_close(struct drain *drain);
 
 #endif

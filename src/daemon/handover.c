@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The side that gives.
+/* The sending side of a hand-over.
  *
  * Invariants:
- * - The name is in the abstract space: there is no file to be left behind, nor a directory to be allowed to write to. So anybody
- *   can connect, and take a name that is not his; each side looks at who the other is: root, or the daemon's own user.
- * - One connection at a time.
+ * - The socket is in the abstract namespace: no file is left behind, and no writable directory is needed. Any
+ *   process can connect, or bind the name of another process; so each side checks that its peer is root or the
+ *   daemon's own user.
+ * - There is one connection at a time.
  */
 #include "handover.h"
 #include <errno.h>
@@ -26,7 +27,7 @@ socklen_t handover_name(struct sockaddr_un *out, pid_t pid)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
 }
 
-/* --- the talk, on the pool's thread --- */
+/* --- the dialogue, on a thread of the pool --- */
 
 static int expect(int fd, const char *words, size_t len)
 {
@@ -35,7 +36,7 @@ static int expect(int fd, const char *words, size_t len)
     return status < 0 ? status : memcmp(heard, words, len) == 0 ? 0 : ERROR_MALFORMED;
 }
 
-/* What kind they are of goes with each message. */
+/* Each message has one byte that says what its descriptors are. */
 static int send_descriptors(int fd, char kind, const int *fds, size_t count)
 {
     return send_fds(fd, &kind, 1, fds, count);
@@ -122,21 +123,21 @@ static void talked(uv_work_t *work, int status)
 {
     struct handover *handover = container_of(work, struct handover, work);
     const char accepted = HANDOVER_ACCEPTED;
-    handover->state = HANDOVER_IDLE; /* what ends the workers need not end the talk */
+    handover->state = HANDOVER_IDLE; /* given() stops the workers, which must not cancel this hand-over */
     if (status == 0)
         status = handover->closing ? ERROR_STOPPING : handover->status;
     if (status == 0) {
-        log_info("daemon", "process %ld answers now: stopping", (long)handover->peer);
+        log_info("daemon", "process %ld now answers queries: stopping", (long)handover->peer);
         handover->setup.given(handover->peer);
         (void)send(handover->peer_fd, &accepted, 1, MSG_NOSIGNAL);
     } else {
-        log_warning("daemon", "process %ld did not take over: %s; this one goes on", (long)handover->peer,
+        log_warning("daemon", "process %ld did not take over: %s; this process continues", (long)handover->peer,
                     error_text(status));
     }
     hang_up(handover);
 }
 
-/* --- its beginning: tickets come from the workers --- */
+/* --- start: the workers send their tickets --- */
 
 static void tickets_came(struct mailbox_item *item, void *reader)
 {
@@ -151,7 +152,7 @@ static void tickets_came(struct mailbox_item *item, void *reader)
         hang_up(handover);
 }
 
-/* On the worker's thread. Without memory they are lost, which costs full handshakes. */
+/* On the worker's thread. Out of memory loses the tickets, which costs full handshakes. */
 static void pack_tickets(struct mailbox_item *item, void *reader)
 {
     struct worker *worker = reader;
@@ -183,7 +184,7 @@ static void begin(struct handover *handover, int fd)
 
 /* --- the listening socket --- */
 
-static void somebody_comes(uv_poll_t *poll, int status, int events)
+static void peer_connects(uv_poll_t *poll, int status, int events)
 {
     struct handover *handover = container_of(poll, struct handover, poll);
     const struct timeval patience = {.tv_sec = HANDOVER_PATIENCE_S};
@@ -215,7 +216,7 @@ static int listen_for(struct handover *handover)
     if (bind(handover->fd, (struct sockaddr *)&name, len) < 0 || listen(handover->fd, 1) < 0)
         return -errno;
     int status = uv_poll_init(&handover->setup.loop->uv, &handover->poll, handover->fd);
-    return status < 0 ? status : uv_poll_start(&handover->poll, UV_READABLE, somebody_comes);
+    return status < 0 ? status : uv_poll_start(&handover->poll, UV_READABLE, peer_connects);
 }
 
 void handover_open(struct handover *handover, const struct handover_setup *setup)
@@ -225,7 +226,7 @@ void handover_open(struct handover *handover, const struct handover_setup *setup
     handover->open = status == 0;
     if (status == 0)
         return;
-    log_warning("daemon", "no other process can take over from this one: %s", error_text(status));
+    log_warning("daemon", "dotstub --take-over will not work for this process: %s", error_text(status));
     if (handover->fd >= 0)
         close(handover->fd);
 }

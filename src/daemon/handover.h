@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* From one process to the next while both run: an upgrade that no client notices.
+/* Hand-over from one process to the next while both run: an upgrade that clients do not notice.
  *
- * Does:    the process that runs listens on a socket with a name made of its number. One that is started with --take-over asks
- *          there, and is given the listening sockets, the TLS tickets and the cache. When it says that it answers, the first one
- *          stops: what was asked of it is answered, the rest is the other's. If it does not say so, nothing has happened but that
- *          tickets are spent.
- * Owns:    the listening socket and at most one connection; what is given stays its owner's.
- * Threads: the main thread's loop; the talk itself is a job on libuv's pool, with HANDOVER_PATIENCE_S for each step.
+ * Does:    the running process listens on a socket named after its process id. A process started with --take-over
+ *          connects and receives the listening sockets, the TLS tickets and the cache. When the new process
+ *          reports that it answers queries the old one stops: it answers the queries it has received, the new
+ *          process all later ones. If the new process does not report, the old one continues, without its TLS
+ *          tickets.
+ * Owns:    the listening socket and at most one connection; what it sends stays with its owner.
+ * Threads: the main thread's loop; the dialogue is a job on libuv's pool, with HANDOVER_PATIENCE_S for each step.
  *
- * The talk, over a unix stream: HANDOVER_TITLE and back, with the number of descriptors; these, in messages of one byte that
- * says what they are; for each worker its tickets, with their length before them; the cache as in its file; then back: 'R' when
- * questions are answered; 'A' when the first one has stopped taking them in.
+ * The protocol, over a unix stream (old: the running process, new: the one started with --take-over):
+ *   new, old: HANDOVER_TITLE
+ *   old: the number of descriptors, then the descriptors, in messages of one byte that says what they are
+ *   old: for each worker its tickets, preceded by their length; then the cache, in the format of its file
+ *   new: HANDOVER_READY, when it answers queries
+ *   old: HANDOVER_ACCEPTED, when it has stopped receiving queries
  */
 #ifndef DOTSTUB_DAEMON_HANDOVER_H
 #define DOTSTUB_DAEMON_HANDOVER_H
@@ -30,12 +34,12 @@ enum handover_kind {
     HANDOVER_READY = 'R',
     HANDOVER_ACCEPTED = 'A',
 };
-/* HANDOVER_OUTPUT: standard output and standard error, in this order: where its log goes. */
+/* HANDOVER_OUTPUT: standard output and standard error, in this order; the log goes there. */
 
 struct handover_setup {
     struct loop *loop;
-    struct mailbox *mailbox; /* of that loop */
-    const int *sockets;      /* that questions come by */
+    struct mailbox *mailbox; /* of `loop` */
+    const int *sockets;      /* the listening sockets */
     size_t socket_count;
     const struct control *control;
     struct cache *cache;
@@ -43,13 +47,13 @@ struct handover_setup {
     struct routes *routes; /* in force */
     struct worker **workers;
     unsigned worker_count;
-    void (*given)(pid_t to); /* the process `to` has all of it and answers: time to stop */
+    void (*given)(pid_t to); /* the process `to` answers queries: time to stop */
 };
 
 enum handover_state {
     HANDOVER_IDLE,
-    HANDOVER_GATHERING, /* tickets come from the workers */
-    HANDOVER_TALKING,   /* the job runs: but for `stop`, the connection and what is given are its */
+    HANDOVER_GATHERING, /* waiting for the workers' tickets */
+    HANDOVER_TALKING,   /* the job runs: it owns the connection and what is sent, but not `stop` */
 };
 
 struct handover {
@@ -58,28 +62,29 @@ struct handover {
     uv_poll_t poll;
     int fd, peer_fd; /* -1: none */
     pid_t peer;
-    struct handover_tickets *tickets; /* one for each worker, under way while `outstanding` */
+    struct handover_tickets *tickets; /* one for each worker, in use while `outstanding` */
     unsigned outstanding;
     uv_work_t work;
     bool open, closing;
-    int status;            /* of the job */
-    struct routes *routes; /* held while the job goes by `terms` */
+    int status;            /* result of the job */
+    struct routes *routes; /* held while the job uses `terms` */
     struct dump_terms terms;
     atomic_bool stop;
 };
 
-/* Once the workers run. Where it cannot be had there is one line in the log, and no upgrade. */
+/* Call it once the workers run. If it fails, that is logged and there can be no take-over. */
 void handover_open(struct handover *handover, const struct handover_setup *setup);
-/* Before the workers are stopped: nothing is given any more, a talk under way ends. Calling it again does nothing. */
+/* Call it before the workers are stopped: cancels a hand-over under way and accepts no other. A second call does
+ * nothing. */
 void handover_close(struct handover *handover);
 static inline bool handover_busy(const struct handover *handover)
 {
     return handover->state != HANDOVER_IDLE;
 }
-/* When the workers have ended: returns when the job has. */
+/* Call it when the workers have ended: waits for the job. */
 void handover_wait(struct handover *handover);
 
-/* The name of the socket of process `pid`; gives its length. */
+/* Writes the name of the socket of process `pid`; returns its length. */
 socklen_t handover_name(struct sockaddr_un *out, pid_t pid);
 
 #endif

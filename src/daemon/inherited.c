@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- * - Workers share a socket that the manager opened. More of them with SO_REUSEPORT cannot be bound beside it: the kernel asks for
- *   the same owner, and that one's is the manager. Those that were kept have been a process's like this one: each worker has one.
- * - A socket that was kept and is of no use is closed, and no mistake of anybody's.
+ * - Workers share a socket that the manager opened. They cannot bind others beside it with SO_REUSEPORT: the
+ *   kernel requires the same owner, which is the manager. Stored sockets belonged to a process like this one: each
+ *   worker has its own.
+ * - A stored socket that is not needed is closed; that is not an error.
  */
 #include "inherited.h"
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "net/notify.h"
 #include "net/socket.h"
 
-enum { FORGET_MS = 1000 }; /* what the manager gets to close what it kept */
+enum { FORGET_MS = 1000 }; /* how long the manager may take to close the sockets it stored */
 
 static bool is_for(const struct inherited_socket *socket, const struct listener_spec *spec)
 {
@@ -61,7 +62,7 @@ static int add(struct inherited *inherited, int i)
     if (status < 0) {
         log_error(
             "daemon",
-            "descriptor %d of the service manager is no socket that can be used: %s; see Listen*= and BindIPv6Only= in its "
+            "descriptor %d of the service manager is not a usable socket: %s; see Listen*= and BindIPv6Only= in its "
             "socket unit",
             socket.fd, error_text(status));
         return status;
@@ -69,7 +70,7 @@ static int add(struct inherited *inherited, int i)
     if (!kept && is_there(list, &socket)) {
         log_error(
             "daemon",
-            "the service manager gave two sockets of one kind for %s: one Listen*= line in its socket unit is too many",
+            "the service manager passed two sockets of one kind for %s: remove one of the Listen*= lines in its socket unit",
             addr_format(&socket.addr, true, text));
         return -EADDRINUSE;
     }
@@ -82,7 +83,7 @@ int inherited_read(struct inherited *out)
     struct inherited inherited = {.opened = {.count = 0}};
     int count = notify_sockets();
     if (count < 0) {
-        log_error("daemon", "the sockets of the service manager (LISTEN_FDS) are not there: %s", error_text(count));
+        log_error("daemon", "cannot use the sockets of the service manager (LISTEN_FDS): %s", error_text(count));
         return count;
     }
     inherited.opened.sockets = mem_zalloc((size_t)count + 1, sizeof *inherited.opened.sockets);
@@ -115,7 +116,7 @@ int inherited_from(struct inherited *out, const int *fds, size_t count)
     return 0;
 }
 
-/* --- do they fit? --- */
+/* --- checks against the configuration --- */
 
 static const char *directive(const struct listener_kind *kind)
 {
@@ -137,10 +138,10 @@ int inherited_check(const struct inherited *inherited, const struct listener_spe
         const struct inherited_socket *socket = &inherited->opened.sockets[i];
         if (is_named(socket, specs, count))
             continue;
-        /* its clients would be left without a word */
+        /* nobody would read from it, and its clients would get no response */
         log_error(
             "daemon",
-            "the service manager gave a socket for %s, which `listen` does not name: name it there, or take it out of the "
+            "the service manager passed a socket for %s, which is not in `listen`: add it there, or remove it from the "
             "socket unit",
             addr_format(&socket->addr, true, text));
         return -EADDRNOTAVAIL;
@@ -148,14 +149,14 @@ int inherited_check(const struct inherited *inherited, const struct listener_spe
     for (size_t i = 0; i < count; i++) {
         if (inherited_find(inherited, &specs[i]) || !is_opened_at(inherited, &specs[i].addr))
             continue;
-        log_error("daemon", "the service manager gave no %s socket for %s: its socket unit needs %s for it, too",
+        log_error("daemon", "the service manager passed no %s socket for %s: add %s for it to the socket unit",
                   specs[i].kind->name, addr_format(&specs[i].addr, true, text), directive(specs[i].kind));
         return -EADDRNOTAVAIL;
     }
     return 0;
 }
 
-/* --- those that were kept --- */
+/* --- stored sockets --- */
 
 size_t inherited_count_kept(const struct inherited *inherited, const struct listener_spec *spec)
 {
@@ -178,7 +179,8 @@ int inherited_take_kept(struct inherited *inherited, const struct listener_spec 
     return -1;
 }
 
-/* Before anything is bound: a socket that is open somewhere still has its port. The manager gets those that are used again. */
+/* Must run before anything is bound: a socket that is open anywhere still holds its port. The manager gets the
+ * sockets in use again later (sockets_keep). */
 void inherited_keep_only(struct inherited *inherited, const struct listener_spec *specs, size_t count, bool forget)
 {
     bool closed = false;
@@ -197,7 +199,7 @@ void inherited_keep_only(struct inherited *inherited, const struct listener_spec
     if (forget && closed && status == 0)
         status = notify_wait(FORGET_MS);
     if (status < 0)
-        log_warning("daemon", "the service manager still holds sockets that are not listened on any more: %s",
+        log_warning("daemon", "the service manager still holds sockets that are no longer used: %s",
                     error_text(status));
 }
 

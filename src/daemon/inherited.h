@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening sockets that were bound before us: those that the service manager opened (socket activation), and those that it
- * kept for a process before us, or that such a process hands over.
+/* Listening sockets bound before this process: opened by the service manager (socket activation), stored by it for
+ * a previous process, or handed over by a running one.
  *
- * Does:    knows each by protocol and address, which is all that says what it is for; hands out copies of those that the manager
- *          opened, so that each worker has one, and gives away those that were kept, of which there were one for each worker.
- * Owns:    the descriptors it has read, until inherited_close. The manager keeps its own copies: what is asked while no
- *          process is there waits in them.
+ * Does:    identifies a socket by protocol and address. A socket that the manager opened is copied for each
+ *          worker; stored sockets, one for each worker, are given away.
+ * Owns:    its descriptors, until inherited_close. The manager keeps its own copies: queries that arrive while no
+ *          process runs wait in them.
  * Threads: the main thread.
  */
 #ifndef DOTSTUB_DAEMON_INHERITED_H
@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include "listen/kind.h"
 
-#define INHERITED_NAME "dotstub-listen" /* what the manager keeps them as */
+#define INHERITED_NAME "dotstub-listen" /* the name under which the manager stores them (FDNAME) */
 
 struct inherited_socket {
     int fd;   /* -1: given away */
@@ -33,18 +33,19 @@ struct inherited {
     struct inherited_list kept;
 };
 
-/* 0, with or without sockets; or negative after one line that says what is wrong and what to do. */
+/* Reads the sockets of the service manager, if any. 0, or negative after a log line with the remedy. */
 int inherited_read(struct inherited *out) MUST_CHECK;
-/* The same of descriptors that another process gave away: all count as kept. They are this function's. 0 or -ENOMEM. */
+/* The same for descriptors from another process: all count as stored. Takes the descriptors over. 0 or -ENOMEM. */
 int inherited_from(struct inherited *out, const int *fds, size_t count) MUST_CHECK;
-/* All that was opened must be what these specifications name, and an address of which one socket was opened needs all of them.
- * 0, or negative after one line. */
+/* Checks that every opened socket is in the specifications, and that an address with one opened socket has one for
+ * each of its specifications. 0, or negative after a log line. */
 int inherited_check(const struct inherited *inherited, const struct listener_spec *specs, size_t count) MUST_CHECK;
-/* The one that the manager opened for this, or NULL. */
+/* The socket that the manager opened for `spec`, or NULL. */
 const struct inherited_socket *inherited_find(const struct inherited *inherited, const struct listener_spec *spec);
-/* Of those that were kept only these stay. `forget`: the manager keeps them, and is told to forget all of them. */
+/* Closes the stored sockets that no specification names. `forget`: they came from the manager, which then drops
+ * all of its copies. */
 void inherited_keep_only(struct inherited *inherited, const struct listener_spec *specs, size_t count, bool forget);
-/* How many were kept for this; and the next of them, which is the caller's now, or -1. */
+/* The number of stored sockets for `spec`; and the next of them, which the caller then owns, or -1. */
 size_t inherited_count_kept(const struct inherited *inherited, const struct listener_spec *spec);
 int inherited_take_kept(struct inherited *inherited, const struct listener_spec *spec);
 void inherited_close(struct inherited *inherited);

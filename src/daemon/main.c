@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dotstub: the command line.
  *
- * In order: standard descriptors, command line, configuration, trust; then the daemon serves (daemon.c).
+ * In order: standard descriptors, command line, configuration, certificates; then the daemon serves (daemon.c).
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -37,12 +37,12 @@ static void print_usage(FILE *out)
         "usage: dotstub [-c FILE] [--user NAME] [--take-over PID | --check | --print-config | --print-default-config]\n"
         "       dotstub --version | --help\n"
         "\n"
-        "A stub resolver: answers DNS over UDP and TCP from its cache, asks over DNS-over-TLS.\n"
+        "A DNS stub resolver: answers clients over UDP and TCP, caches, and forwards over DNS-over-TLS.\n"
         "It runs in the foreground and logs on standard error.\n"
         "\n"
         "  -c, --config FILE        read FILE instead of " SYSCONFDIR "/dotstub/dotstub.yaml\n"
         "      --user NAME          when started as root, run as NAME (default: " PRIVILEGES_DEFAULT_USER ")\n"
-        "      --take-over PID      begin with the sockets and the cache of a dotstub that runs, and take its place\n"
+        "      --take-over PID      take over sockets and cache of a running dotstub, which then stops\n"
         "      --check              read the configuration, report all mistakes, exit\n"
         "      --print-config       print the configuration in force and where each value came from\n"
         "      --print-default-config  print the annotated default configuration file\n"
@@ -51,7 +51,7 @@ static void print_usage(FILE *out)
         out);
 }
 
-/* 0: it is none. */
+/* Returns 0 if the text is not a process id. */
 static pid_t read_process(const char *text)
 {
     char *end;
@@ -59,7 +59,7 @@ static pid_t read_process(const char *text)
     return *end == '\0' && number > 1 && number <= INT_MAX ? (pid_t)number : 0;
 }
 
-/* Gives an exit status to leave with at once, or -1 to go on. */
+/* Returns an exit status, or -1 to continue. */
 static int read_command(struct command_line *command, int argc, char **argv)
 {
     enum { OPTION_USER = 256, OPTION_TAKE_OVER, OPTION_CHECK, OPTION_PRINT, OPTION_PRINT_DEFAULT, OPTION_VERSION };
@@ -86,7 +86,7 @@ static int read_command(struct command_line *command, int argc, char **argv)
         case OPTION_TAKE_OVER:
             if ((command->take_over = read_process(optarg)) > 0)
                 break;
-            fprintf(stderr, "dotstub: --take-over wants the number of a process, not '%s'\n", optarg);
+            fprintf(stderr, "dotstub: --take-over needs a process id, not '%s'\n", optarg);
             return EXIT_USAGE;
         case OPTION_CHECK:
             command->check = true;
@@ -115,7 +115,7 @@ static int read_command(struct command_line *command, int argc, char **argv)
     return EXIT_USAGE;
 }
 
-/* A socket must never become a standard descriptor that was closed: log lines would go to it. */
+/* No socket may become a standard descriptor that was closed: log lines would go to it. */
 static void fill_standard_descriptors(void)
 {
     int fd;
@@ -136,7 +136,7 @@ int main(int argc, char **argv)
         return status;
     if (command.print_default)
         return config_print_annotated(stdout) == 0 ? EXIT_OK : EXIT_OTHER;
-    static struct daemon_setup setup; /* what it has at an early end is still reachable */
+    static struct daemon_setup setup; /* static, so that leak checkers still reach its memory after an early exit */
     setup = (struct daemon_setup){.file = command.file, .user = command.user, .take_over = command.take_over};
     if (config_load(&setup.config, command.file, environ, stderr) < 0)
         return EXIT_CONFIGURATION;
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
     if (command.print_config)
         return config_print(setup.config, stdout) == 0 ? EXIT_OK : EXIT_OTHER;
     if (hash_init() < 0) {
-        log_error("daemon", "the system gives no random numbers");
+        log_error("daemon", "the system provides no random numbers");
         return EXIT_OTHER;
     }
     if (!tapping_can(setup.config))

@@ -8,5 +8,5 @@ void manager_tell(const char *assignments)
 {
     int status = notify_send(assignments);
     if (status < 0)
-        log_warning("daemon", "the service manager (NOTIFY_SOCKET) cannot be told: %s", error_text(status));
+        log_warning("daemon", "cannot notify the service manager (NOTIFY_SOCKET): %s", error_text(status));
 }

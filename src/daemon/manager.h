@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the service manager is told, and a line if that fails.
+/* Notifications to the service manager; a failure is logged.
  *
  * Threads: the main thread.
  */

@@ -42,7 +42,8 @@ int privileges_identity(const char *user, uid_t *uid, gid_t *gid)
     return 0;
 }
 
-/* A file's capabilities come permitted, not effective: a file that asked for more could not even be started where they are withheld. */
+/* File capabilities are permitted, not effective: a file with effective ones could not even be started where they
+ * are withheld. */
 void privileges_raise(void)
 {
     static const unsigned useful[] = {CAP_NET_BIND_SERVICE, CAP_NET_ADMIN};
@@ -54,7 +55,7 @@ void privileges_raise(void)
         (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, useful[i]);
     }
     if (found && capng_apply(CAPNG_SELECT_CAPS) != 0)
-        log_warning("daemon", "capabilities of the program's file cannot be used");
+        log_warning("daemon", "cannot use the file capabilities of the program");
 }
 
 static int become(const struct passwd *entry)
@@ -71,7 +72,7 @@ static int become(const struct passwd *entry)
     return -EPERM;
 }
 
-/* What an ordinary user's process may hold (file or ambient capabilities) was for binding only. */
+/* Capabilities of an unprivileged process (file or ambient ones) served only to bind. */
 static int give_up_capabilities(void)
 {
     if (capng_have_permitted_capabilities() <= CAPNG_NONE)

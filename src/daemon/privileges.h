@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From root to a user that can do nothing but run. */
+/* Dropping privileges: from root to a user without any. */
 #ifndef DOTSTUB_DAEMON_PRIVILEGES_H
 #define DOTSTUB_DAEMON_PRIVILEGES_H
 
@@ -8,15 +8,16 @@
 
 #define PRIVILEGES_DEFAULT_USER "dotstub"
 
-/* Makes effective what is permitted and helps with sockets. To be called before they are opened. */
+/* Makes effective the permitted capabilities that opening sockets needs. Call it before they are opened. */
 void privileges_raise(void);
-/* Started as root: becomes `user` (NULL: the default) without any capability. Started as anybody else: gives up all capabilities;
- * `user` must then be NULL or that user. The process can gain no privileges again. 0, or negative after one line that says what is
- * wrong and what to do. To be called when all sockets are bound and all files read, before the first thread. */
+/* Started as root: becomes `user` (NULL: the default) without any capability. Started as another user: drops all
+ * capabilities; `user` must then be NULL or that user. The process cannot gain privileges again. 0, or negative
+ * after a log line with the remedy. Call it when all sockets are bound and all files read, before the first
+ * thread. */
 int privileges_drop(const char *user) MUST_CHECK;
-/* Whom privileges_drop will make of us: 0, or -ENOENT after a line. */
+/* The user and group that privileges_drop will set. 0, or -ENOENT after a log line. */
 int privileges_identity(const char *user, uid_t *uid, gid_t *gid) MUST_CHECK;
-/* Looks the user up before anything else is done, so that a mistake shows at once. As above. */
+/* Looks the user up early, so that a mistake shows at once. As above. */
 int privileges_check(const char *user) MUST_CHECK;
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- *   - until reload_commit nothing has changed, and what was made is freed by whoever made it; from there on nothing can fail;
- *   - `changes` lie still until the last worker's item is back; so there is one reload at a time;
- *   - the old configuration ends with its last reference: ours goes at once, a worker's when it has gone over, a plan's when the
- *     last answer has come that was asked for under it.
+ * - Until reload_commit nothing has changed, and each allocation is freed by the function that made it; from there
+ *   on nothing can fail.
+ * - `changes` stay in place until the reply of the last worker; so there is one reload at a time.
+ * - The old configuration is freed with its last reference: the main thread drops its own at once, a worker when
+ *   it has switched, a plan after the last response to an attempt made under it.
  */
 #include "reload.h"
 #include <errno.h>
@@ -26,7 +27,7 @@ struct reload_change {
     struct reload *reload;
 };
 
-/* --- what came of it --- */
+/* --- the result --- */
 
 static void each_line(const char *lines, void (*each)(const char *line, size_t len))
 {
@@ -50,7 +51,7 @@ static void log_result(const struct reload *reload, const struct reload_result *
 {
     if (result->status < 0) {
         each_line(result->mistakes, log_mistake);
-        log_error("daemon", "the configuration cannot be used; the one that was in force stays in force");
+        log_error("daemon", "cannot use the new configuration; the previous one stays in force");
         return;
     }
     size_t upstreams = (*reload->setup.config)->upstream_count;
@@ -67,7 +68,7 @@ static void tell_waiting(struct list *waiting, const struct reload_result *resul
     }
 }
 
-/* For the service manager, which goes by the time of both (sd_notify(3)). */
+/* The service manager compares the times of RELOADING and READY (sd_notify(3)). */
 static void tell_begin(struct reload *reload)
 {
     char assignments[80];
@@ -104,7 +105,7 @@ static void one_done(struct reload *reload)
     free(postponed);
 }
 
-/* On the main thread: a worker has gone over. */
+/* On the main thread: a worker has switched. */
 static void change_reply(struct mailbox_item *item, void *reader)
 {
     (void)reader;
@@ -141,8 +142,8 @@ static void note_postponed(void *context, const char *key)
     fprintf(context, "%s\n", key);
 }
 
-/* What is postponed comes from malloc. */
-static int keep_restart_only(struct reload *reload, struct config *config, char **postponed)
+/* *postponed is allocated by malloc. */
+static int carry_over(struct reload *reload, struct config *config, char **postponed)
 {
     size_t len;
     FILE *out = open_memstream(postponed, &len);
@@ -152,7 +153,7 @@ static int keep_restart_only(struct reload *reload, struct config *config, char 
     return fclose(out) == 0 ? status : -ENOMEM;
 }
 
-/* All that can fail. 0, or negative with the mistakes in `errors`, and then *config is NULL. */
+/* Does everything that can fail. 0, or negative with the mistakes in `errors` and *config NULL. */
 static int reload_prepare(struct reload *reload, struct config **config, FILE *errors)
 {
     struct tls_trust **trusts = NULL;
@@ -183,7 +184,7 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     return status;
 }
 
-/* Nothing can fail any more. */
+/* Cannot fail. */
 static void reload_commit(struct reload *reload, struct config *config)
 {
     struct config *before = *reload->setup.config;
@@ -238,7 +239,7 @@ void reload_ask(struct reload *reload, struct reload_wait *wait)
         reload_run(reload);
 }
 
-/* --- birth and end --- */
+/* --- start and end --- */
 
 void reload_init(struct reload *reload, const struct reload_setup *setup)
 {

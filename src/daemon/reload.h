@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading the configuration again while questions are answered.
+/* Reload of the configuration while queries are answered.
  *
- * Does:    all or nothing: whatever can fail is done before anything changes; then each worker gets two items, with the
- *          configuration and with the routes that follow from it, and goes over to them between two turns of its loop. Sockets and cache stay. What is asked for while one is under way
- *          is done once more after it.
- * Owns:    what is on its way to the workers; *config, whose reference it exchanges, is the daemon's.
+ * Does:    all or nothing: everything that can fail is done before anything changes. Then each worker gets two
+ *          mailbox items, with the configuration and with the routes that follow from it, and applies each between
+ *          two turns of its loop. Sockets and cache stay. A reload requested while one is under way runs after it.
+ * Owns:    the changes on their way to the workers; *config belongs to the daemon, whose reference is exchanged.
  * Threads: the main thread.
  */
 #ifndef DOTSTUB_DAEMON_RELOAD_H
@@ -22,29 +22,29 @@ struct reload_setup {
     struct control *control;
     unsigned (*client_limit)(const struct config *config);
     void (*tell)(const char *assignments); /* the service manager */
-    /* Others are in force; borrowed until the next time. */
+    /* Called with the new ones; borrowed until the next call. */
     void (*changed)(const struct config *config, struct routes *routes);
 };
 
 struct reload_change;
 struct reload {
     struct reload_setup setup;
-    struct config *started;        /* that the daemon started with */
-    struct reload_change *changes; /* one for each worker; NULL: nothing is under way */
-    struct routing_change *routes; /* prepared and not committed */
-    unsigned outstanding;          /* workers that have not gone over yet, and the routes */
-    char *postponed;               /* of the one that is under way */
-    struct list waiting, next;     /* who waits for this one, and for the next */
+    struct config *started;        /* the snapshot that the daemon started with */
+    struct reload_change *changes; /* one for each worker; NULL: no reload is under way */
+    struct routing_change *routes; /* prepared, not yet committed */
+    unsigned outstanding;          /* workers that have not switched yet, plus 1 for the routes */
+    char *postponed;               /* of the reload under way */
+    struct list waiting, next;     /* callers that wait for this reload, and for the next */
     bool again, stopped;
 };
 
-/* The workers run. */
+/* Call it when the workers run. */
 void reload_init(struct reload *reload, const struct reload_setup *setup);
-/* `wait` NULL: nobody wants to know. */
+/* Requests a reload. `wait` NULL: the caller needs no result. */
 void reload_ask(struct reload *reload, struct reload_wait *wait);
-/* The workers are about to be stopped: none is begun any more. */
+/* Call it before the workers are stopped: no further reload begins. */
 void reload_stop(struct reload *reload);
-/* They have ended. */
+/* Call it when the workers have ended. */
 void reload_fini(struct reload *reload);
 
 #endif

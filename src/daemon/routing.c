@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a change lies still from its commit until the last worker's mailbox item is back; there may be several at a time. */
+/* Invariant: a change stays in place from its commit until the last worker's mailbox item is back. Several changes
+ * may be under way. */
 #include "routing.h"
 #include <errno.h>
 #include "base/mem.h"
@@ -11,7 +12,7 @@ struct routing_item {
 
 struct routing_change {
     struct routes *routes;
-    unsigned outstanding; /* workers that have not gone over yet */
+    unsigned outstanding; /* workers that have not switched yet */
     void (*done)(void *context);
     void *context;
     unsigned count;
@@ -30,7 +31,7 @@ void routing_start(struct routing *routing, struct worker *const *workers, unsig
     routing->worker_count = count;
 }
 
-/* On the main thread: a worker has gone over. */
+/* On the main thread: a worker has switched. */
 static void item_reply(struct mailbox_item *item, void *reader)
 {
     struct routing_change *change = container_of(item, struct routing_item, worker.reply)->change;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The routes in force, and how all workers go over to others.
+/* The routes in force, and how all workers switch to others.
  *
- * Does:    a change is prepared, which may fail, then committed, which cannot: a mailbox item goes to each worker. Changes are
- *          committed one after the other, and each worker gets them in that order; none waits for the one before.
+ * Does:    prepares a change, which may fail, then commits it, which cannot: each worker gets a mailbox item. Each
+ *          worker gets the changes in the order of their commits; no commit waits for an earlier one.
  * Owns:    the ids of groups, the routes in force, changes under way.
  * Threads: the main thread.
  */
@@ -21,18 +21,19 @@ struct routing {
 
 struct routing_change;
 
-/* The routes that the daemon starts with, for workers to be made with. 0 or -ENOMEM. */
+/* Makes the routes that the daemon starts with, before the workers are made. 0 or -ENOMEM. */
 int routing_init(struct routing *routing, struct config *config, struct tls_trust *const *trusts) MUST_CHECK;
-/* The workers run; they are borrowed. */
+/* Call it when the workers run; they are borrowed. */
 void routing_start(struct routing *routing, struct worker *const *workers, unsigned count);
-/* What this configuration says. 0 or -ENOMEM. */
+/* Prepares the routes of this configuration. 0 or -ENOMEM. */
 int routing_prepare(struct routing_change **out, struct routing *routing, struct config *config,
                     struct tls_trust *const *trusts) MUST_CHECK;
-/* One that was not committed; NULL does nothing. */
+/* Frees a change that was not committed; NULL does nothing. */
 void routing_drop(struct routing_change *change);
-/* New queries are routed so from now on. When the last worker has gone over `done` is called, and the change is gone. */
+/* New queries use these routes from now on. When the last worker has switched `done` is called and the change is
+ * freed. */
 void routing_commit(struct routing *routing, struct routing_change *change, void (*done)(void *context), void *context);
-/* The workers have ended and all mailbox items are back. */
+/* Call it when the workers have ended and all mailbox items are back. */
 void routing_fini(struct routing *routing);
 
 #endif

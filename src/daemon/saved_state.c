@@ -8,7 +8,7 @@
 
 enum { WRITE_EVERY_MS = 5 * 60 * 1000 };
 
-/* A file of this name in the folder of cache.save-file; "": that folder cannot be written to. */
+/* The path of a file `name` beside cache.save-file; "" if that folder is not writable. */
 static void find_file(char out[PATH_MAX], const struct config *config, const char *name)
 {
     const char *cache_file = config->cache.save_file;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What is kept from one run to the next: the time of the last verified handshake, for a machine that starts without a clock, and
- * with cache.save the cache and the TLS tickets.
+/* The saved state: the time of the last verified handshake, for a machine that boots without a clock, and with
+ * cache.save the cache and the TLS tickets.
  *
- * Does:    reads them at the start; writes them each five minutes (the time once an hour), and at the end.
- * Owns:    its timer, and the files in the folder of cache.save-file; where that folder is not, nothing is kept.
+ * Does:    reads it at the start; writes it every five minutes (the time once an hour) and at the end.
+ * Owns:    its timer, and the files in the folder of cache.save-file; without a writable folder nothing is saved.
  * Threads: the main thread.
  */
 #ifndef DOTSTUB_DAEMON_KEPT_H
@@ -21,27 +21,28 @@ struct saved_state {
     struct worker **workers;
     unsigned worker_count;
     bool handed_over;
-    char verified_file[PATH_MAX], ticket_file[PATH_MAX]; /* "": nowhere */
+    char verified_file[PATH_MAX], ticket_file[PATH_MAX]; /* "": not saved */
 };
 
 /* 0 or negative (libuv's numbers). */
-int saved_state_init(struct saved_state *kept, struct loop *loop) MUST_CHECK;
-/* Once privileges are what they will be, before the workers run; they are borrowed until saved_state_write. The cache may be read on while
- * the workers run already. */
-void saved_state_read(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
-                      struct worker **workers);
-/* The same where cache and tickets came from the process before, which still runs: the files are from before it. */
-void saved_state_begin(struct saved_state *kept, const struct config *config, struct routes *routes,
-                       struct cache *cache, struct worker **workers);
-/* Another process has them now: nothing is written any more. */
-void saved_state_hand_over(struct saved_state *kept);
-/* Another configuration and other routes are in force; the former is borrowed until the next one, or the end. */
-void saved_state_configure(struct saved_state *kept, const struct config *config, struct routes *routes);
-/* Something in the cache was flushed. */
-void saved_state_flushed(struct saved_state *kept);
-/* The workers have ended. Returns when all is written. */
-void saved_state_write(struct saved_state *kept);
-/* The memory must stay until the timer has been closed (loop_drain says so). */
-void saved_state_close(struct saved_state *kept);
+int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
+/* Call it after privileges are dropped and before the workers run; they are borrowed until kept_write. Reading the
+ * cache may continue while the workers run. */
+void kept_read(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+               struct worker **workers);
+/* The same if cache and tickets come from the process that still runs: reads no file, as the files are older. */
+void kept_begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                struct worker **workers);
+/* Another process has taken over: nothing is written from now on. */
+void kept_hand_over(struct kept *kept);
+/* Another configuration and other routes are in force; the configuration is borrowed until the next call or the
+ * end. */
+void kept_configure(struct kept *kept, const struct config *config, struct routes *routes);
+/* To be called after each flush of the cache. */
+void kept_flushed(struct kept *kept);
+/* Call it when the workers have ended. Returns when everything is written. */
+void kept_write(struct kept *kept);
+/* The memory must stay until the timer is closed (by loop_drain). */
+void kept_close(struct kept *kept);
 
 #endif

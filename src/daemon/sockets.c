@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: nothing pairs sockets: each is opened, kept, shared and spared by itself, known by protocol and address. */
+/* Invariant: sockets are independent of each other: each is opened, stored and shared by itself, and identified by
+ * protocol and address. */
 #include "sockets.h"
 #include <assert.h>
 #include <errno.h>
@@ -30,7 +31,7 @@ static void explain(const struct addr *addr, int error)
             "cannot listen on %s: no permission; start as root, give CAP_NET_BIND_SERVICE, or use a port above 1023",
             text);
     else if (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT)
-        log_error("daemon", "cannot listen on %s: %s; take the address out of `listen` or set it up on this machine",
+        log_error("daemon", "cannot listen on %s: %s; remove the address from `listen` or set it up on this machine",
                   text, error_text(error));
     else
         log_error("daemon", "cannot listen on %s: %s", text, error_text(error));
@@ -41,8 +42,8 @@ static bool is_missing(int error)
     return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
 }
 
-/* Nobody may have the port already: with SO_REUSEPORT another dotstub would share it silently. An address of the built-in
- * default whose family this machine lacks is left out. */
+/* The port must be free: with SO_REUSEPORT another dotstub would share it silently. A built-in default address
+ * whose family this machine lacks is left out. */
 static int probe(const struct config *config, const struct listener_spec *spec, bool *left_out)
 {
     bool is_default = spec->kind->addresses(config).is_default;
@@ -54,7 +55,7 @@ static int probe(const struct config *config, const struct listener_spec *spec, 
     return *left_out ? 0 : status;
 }
 
-/* --- what is to be listened on --- */
+/* --- specifications --- */
 
 struct specs {
     struct listener_spec *list;
@@ -86,7 +87,7 @@ static void add_spec(struct specs *specs, const struct listener_kind *kind, cons
     specs->list[specs->count++] = (struct listener_spec){kind, *addr};
 }
 
-/* In place of the default: wherever the manager has opened a socket that no option names. */
+/* Instead of the default: each address where the manager has opened a socket that no option names. */
 static void add_opened(struct specs *specs, const struct listener_kind *kind, const struct config *config,
                        const struct inherited_list *opened)
 {
@@ -121,7 +122,7 @@ static int specs_find(struct specs *out, const struct config *config, const stru
     return 0;
 }
 
-/* Leaves out what this machine cannot have. 0, or negative after a line. */
+/* Removes addresses of the default that this machine lacks. 0, or negative after a log line. */
 static int specs_probe(struct specs *specs, const struct config *config, const struct inherited *inherited)
 {
     char text[ADDR_TEXT];
@@ -167,8 +168,8 @@ static int copy_of(int fd)
     return copy < 0 ? -errno : copy;
 }
 
-/* The socket of one worker. `first`: another worker's, which is shared where one of our own cannot be bound beside those that
- * were kept, because those are of another user's. */
+/* Opens the socket of one worker. `first` is the first worker's: it is shared if a new one cannot be bound beside
+ * stored sockets, which belong to another user. */
 static int open_one(struct listening_socket *out, const struct listener_spec *spec, struct inherited *inherited,
                     const struct listening_socket *first)
 {
@@ -185,7 +186,7 @@ static int open_one(struct listening_socket *out, const struct listener_spec *sp
     return fd < 0 ? fd : 0;
 }
 
-/* What was kept of workers that are not any more. */
+/* Stored sockets of workers that no longer exist. */
 static void take_spare(struct sockets *sockets, const struct specs *specs, struct inherited *inherited)
 {
     size_t spare = 0;
@@ -230,7 +231,7 @@ static int open_all(struct sockets *sockets, const struct specs *specs, struct i
     return status;
 }
 
-/* Of those that are shared, or of those that are not. */
+/* Copies the sockets that are shared, or those that are not. */
 static int copy_some(struct sockets *sockets, bool shared)
 {
     for (size_t i = 0; i < sockets->workers * sockets->per_worker; i++) {
@@ -263,7 +264,7 @@ void sockets_keep(const struct sockets *sockets)
     if (status == 0)
         status = notify_keep(INHERITED_NAME, sockets->copies, sockets->own_count);
     if (status < 0)
-        log_warning("daemon", "the service manager cannot keep the sockets over a restart: %s", error_text(status));
+        log_warning("daemon", "the service manager cannot store the sockets for a restart: %s", error_text(status));
 }
 
 int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken)
@@ -298,9 +299,9 @@ end:
     return status;
 }
 
-/* --- what is listened on --- */
+/* --- addresses --- */
 
-/* True if no specification before has this one's address. */
+/* True if no earlier specification has the same address. */
 static bool is_first(const struct sockets *sockets, size_t at)
 {
     size_t i = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening sockets of all workers: bound, or taken from the service manager, together or not at all, before privileges
- * are dropped. The manager keeps copies over a restart, so that what is asked meanwhile waits in them; if fewer workers come
- * back, these take the others' sockets as well: closing one would lose what waits in it. */
+/* The listening sockets of all workers: bound, or taken from the service manager, all or none, before privileges
+ * are dropped. The service manager stores copies during a restart, so that queries wait in them. If fewer workers
+ * come back they also take the sockets of the others: closing a socket would lose the queries in it. */
 #ifndef DOTSTUB_DAEMON_SOCKETS_H
 #define DOTSTUB_DAEMON_SOCKETS_H
 
@@ -11,32 +11,32 @@
 struct listening_socket {
     struct listener_spec spec;
     int fd;      /* -1: none, or taken over by a listener */
-    bool shared; /* others have a copy, too: it need not be kept for the next process */
+    bool shared; /* the service manager or another worker has it too: it need not be stored */
 };
 
 struct sockets {
     struct listening_socket
-        *list; /* [worker * per_worker + i]: one for each specification, in their order; those behind are spare */
+        *list; /* [worker * per_worker + i]: one for each specification, in their order, then spare ones */
     size_t specs;
     size_t per_worker;
     unsigned workers;
-    int *copies; /* of all of them, for the next process: first those that only we have */
+    int *copies; /* copies of all sockets, for the next process: first the unshared ones */
     size_t copy_count, own_count;
 };
 
-/* `taken`: those of the process before, NULL: what the service manager has for us. They are not bound again; unless `listen` is
- * set, it is all that is listened on. 0, or negative after one line that says what is wrong and what to do: -EADDRINUSE,
+/* `taken`: the sockets of the previous process; NULL: those of the service manager. They are not bound again.
+ * Unless `listen` is set, only they are used. 0, or negative after a log line with the remedy: -EADDRINUSE,
  * -EACCES, ... */
 int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken) MUST_CHECK;
-/* Gives copies to the service manager to keep, in place of those that it has. */
+/* Gives the service manager copies to store, in place of the ones it has. */
 void sockets_keep(const struct sockets *sockets);
-/* Writes the addresses that are listened on to `out`, which has room for `specs` of them, and gives their number. */
+/* Writes the listening addresses to `out`, which has room for `specs` of them, and returns their number. */
 size_t sockets_addresses(const struct sockets *sockets, struct addr *out);
-/* One line in the log for each address. */
+/* Logs one line for each address. */
 void sockets_announce(const struct sockets *sockets);
-/* Closes the copies: whoever asks from now on is not to wait for us. */
+/* Closes the copies, so that later queries do not wait in a socket that only we hold. */
 void sockets_let_go(struct sockets *sockets);
-/* Closes what no listener has taken over. */
+/* Closes the sockets that no listener has taken over. */
 void sockets_close(struct sockets *sockets);
 
 #endif

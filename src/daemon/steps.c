@@ -3,10 +3,10 @@
 #include "policy/steps.h"
 
 const struct step *const daemon_steps[] = {
-    &step_refuse,  /* who may not ask, what is never asked */
+    &step_refuse,  /* refuses clients by policy, and types that are never resolved */
     &step_health,  /* health.name */
-    &step_special, /* names that never leave */
-    &step_cache,   /* answered already */
-    &step_lookup,  /* asked upstream; the query waits */
+    &step_special, /* special-use names */
+    &step_cache,   /* hits */
+    &step_lookup,  /* misses: the query waits for a lookup */
     NULL,
 };

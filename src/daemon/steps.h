@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* THE order of the steps that every query walks. */
+/* THE order of the steps that a query passes. */
 #ifndef DOTSTUB_DAEMON_STEPS_H
 #define DOTSTUB_DAEMON_STEPS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: what comes is another dotstub's, but is looked at like any stranger's: numbers are bounded, tickets and cache are
- * read by what reads them from files. */
+/* Invariant: the data comes from another dotstub but is checked like data of a stranger: numbers are bounded;
+ * tickets and cache are parsed by the code that parses the files. */
 #include "takeover.h"
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 enum {
     DESCRIPTORS_MAX = 4096,
     WORKERS_MAX = 1024,
-    TICKETS_MAX = 1 << 21, /* bytes of one worker's */
+    TICKETS_MAX = 1 << 21, /* bytes of one worker */
 };
 
 static int failed(const char *what, int status)
@@ -38,7 +38,7 @@ static int read_number(int fd, size_t most, size_t *out)
     return *out <= most ? 0 : ERROR_MALFORMED;
 }
 
-/* Where its log goes ours does from now on. False: there is no room for it. */
+/* The log of the other process becomes ours. False: the descriptor was not kept. */
 static bool place(struct takeover *takeover, char kind, int fd, size_t room)
 {
     if (kind == HANDOVER_OUTPUT && takeover->output_count < 2) {
@@ -76,9 +76,9 @@ static int read_descriptors(struct takeover *takeover)
     return status;
 }
 
-/* --- the talk --- */
+/* --- the dialogue --- */
 
-/* Somebody else could have taken the name. */
+/* Another process could have bound the name. */
 static int check_peer(int fd, pid_t pid, uid_t uid)
 {
     struct ucred who;
@@ -110,7 +110,7 @@ int takeover_begin(struct takeover *out, pid_t pid, uid_t uid)
     char title[sizeof HANDOVER_TITLE - 1];
     *out = (struct takeover){.fd = connect_to(pid, uid)};
     if (out->fd < 0)
-        return failed("the process that runs cannot be asked", out->fd);
+        return failed("cannot connect to the running process", out->fd);
     int status = write_full(out->fd, HANDOVER_TITLE, sizeof title);
     if (status < 0)
         goto fail;
@@ -123,10 +123,10 @@ int takeover_begin(struct takeover *out, pid_t pid, uid_t uid)
     return 0;
 fail:
     takeover_end(out);
-    return failed("its sockets do not come", status);
+    return failed("cannot receive its sockets", status);
 }
 
-/* One worker's, for one of ours. */
+/* Reads the tickets of one worker into one of ours. */
 static int read_ticket_pack(const struct takeover *takeover, struct worker **worker)
 {
     struct buffer packed = {NULL, 0, 0, 0};
@@ -148,7 +148,7 @@ end:
     return status;
 }
 
-/* Of one worker to one, where there are as many. */
+/* Each worker's tickets go to one worker of ours. */
 static int read_tickets(const struct takeover *takeover, struct worker **workers, unsigned count)
 {
     size_t givers = 0;
@@ -166,11 +166,11 @@ int takeover_fill(struct takeover *takeover, const struct config *config, const 
     struct dump_count count = {0};
     int status = read_tickets(takeover, workers, config->workers);
     if (status < 0)
-        return failed("tickets do not come", status);
+        return failed("cannot receive its tickets", status);
     status = dump_read(cache, &terms, takeover->fd, &count);
     if (status < 0)
-        return failed("the cache does not come", status);
-    log_info("daemon", "%llu answers taken from the process before, %llu left out: too old, or of other upstreams",
+        return failed("cannot receive its cache", status);
+    log_info("daemon", "took over %llu cache entries, skipped %llu: too old, or of other upstreams",
              (unsigned long long)count.taken, (unsigned long long)count.left_out);
     return 0;
 }
@@ -183,7 +183,7 @@ int takeover_finish(struct takeover *takeover)
         status = read_full(takeover->fd, &word, 1);
     if (status == 0 && word != HANDOVER_ACCEPTED)
         status = ERROR_MALFORMED;
-    return status < 0 ? failed("the process before goes on", status) : 0;
+    return status < 0 ? failed("the running process did not stop", status) : 0;
 }
 
 void takeover_end(struct takeover *takeover)

@@ -11,8 +11,8 @@ bool tapping_can(const struct config *config)
         return true;
     log_error(
         "config",
-        "dnstap.socket is set, and this dotstub was built without dnstap: build it with ./configure --enable-dnstap, or "
-        "take the setting out");
+        "dnstap.socket is set, but this dotstub was built without dnstap: build it with ./configure --enable-dnstap, or "
+        "remove the setting");
     return false;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* dnstap: from dnstap.socket to the workers.
+/* dnstap: connects the workers to dnstap.socket.
  *
  * Owns:    the tap, from tapping_open to tapping_close.
- * Threads: the main thread's.
+ * Threads: the main thread.
  */
 #ifndef DOTSTUB_DAEMON_TAPPING_H
 #define DOTSTUB_DAEMON_TAPPING_H
@@ -10,11 +10,12 @@
 #include "config/config.h"
 #include "worker.h"
 
-/* False after a line that says so: dnstap is wanted, and this program was built without. */
+/* False, after a log line, if dnstap is configured but this program was built without it. */
 bool tapping_can(const struct config *config);
-/* Once the privileges are dropped and before the workers run; does nothing where dnstap is not wanted. 0 or -ENOMEM. */
+/* Call it after privileges are dropped and before the workers run; does nothing if dnstap is not configured. 0 or
+ * -ENOMEM. */
 int tapping_open(const struct config *config, struct worker *const *workers) MUST_CHECK;
-/* After their end. */
+/* Call it when the workers have ended. */
 void tapping_close(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The file: a line with its name and version; the time by the wall clock; tickets, each with its length, the digest of its server
- * and the milliseconds that it had left; a digest of all that. It is read whole, so it is bounded. */
+/* The file: a line with its name and version; the wall-clock time; tickets, each with its length, the digest of
+ * its server and the milliseconds left; a digest of everything before. The file is read whole, so its size is
+ * bounded. */
 #include "ticketfile.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,18 +22,18 @@ enum {
     FILE_MAX = 1 << 20,
     TICKET_MAX = 65535,
     RECORD_FIXED = 2 + DIGEST_LEN + 4,
-    EMPTY = TITLE_LEN + 8 + DIGEST_LEN, /* without a ticket */
+    EMPTY = TITLE_LEN + 8 + DIGEST_LEN, /* length of a file without tickets */
 };
 
 /* --- writing --- */
 
 struct writing {
     struct buffer *all;
-    size_t start; /* of what is written, in `all` */
+    size_t start; /* where our part of `all` starts */
     uint64_t now_ms;
 };
 
-/* One for which there is no room, or no memory, costs a full handshake. */
+/* A ticket that does not fit, or for which memory is lacking, costs a full handshake. */
 static void append_ticket(void *context, const struct ticket *ticket)
 {
     struct writing *writing = context;
@@ -82,13 +83,14 @@ void ticketfile_write(const char *path, struct worker **workers, unsigned count)
     if (status == 0 && all.len > EMPTY)
         status = file_replace(path, buffer_bytes(&all).data, all.len, 0600, false);
     if (status < 0)
-        log_warning("tls", "tickets cannot be kept in %s: %s", path, error_text(status));
+        log_warning("tls", "cannot save TLS tickets in %s: %s", path, error_text(status));
     buffer_free(&all);
 }
 
 /* --- reading --- */
 
-/* 0, ERROR_MALFORMED: not ours alone or too large, or a negative errno. Nothing that may lie there can block. */
+/* Reads the file. 0; ERROR_MALFORMED: accessible to other users, or too large; or a negative errno. Opens only a
+ * regular file, so nothing blocks. */
 static int read_file(const char *path, struct buffer *out)
 {
     struct stat stat;
@@ -112,7 +114,7 @@ end:
     return status;
 }
 
-/* What is in it, if it is whole. */
+/* Finds the tickets in the file, if its digest is correct. */
 static int check(struct bytes all, struct bytes *out)
 {
     uint8_t digest[DIGEST_LEN];
@@ -125,7 +127,7 @@ static int check(struct bytes all, struct bytes *out)
     return 0;
 }
 
-/* Milliseconds since, by the wall clock; -1: that cannot be told. */
+/* The age of the file in milliseconds of the wall clock; -1 if it is unknown. */
 static int64_t read_age(struct cursor *cursor)
 {
     uint64_t saved_s = (uint64_t)cursor_u32(cursor) << 32;
@@ -173,10 +175,10 @@ void ticketfile_read(const char *path, struct worker **workers, unsigned count)
     if (status == 0)
         status = tickets_unpack(buffer_bytes(&all), workers, count);
     if (status == ERROR_MALFORMED)
-        log_warning("tls", "%s is damaged, or not this user's alone, and is ignored", path);
+        log_warning("tls", "ignoring %s: damaged, or accessible to other users", path);
     else if (status != -ENOENT)
-        log_warning("tls", "%s cannot be read and is ignored: %s", path, error_text(status));
+        log_warning("tls", "ignoring %s: cannot be read: %s", path, error_text(status));
     if (status != -ENOENT && unlink(path) < 0 && errno != ENOENT)
-        log_warning("tls", "%s cannot be removed: %s", path, error_text(-errno));
+        log_warning("tls", "cannot remove %s: %s", path, error_text(-errno));
     buffer_free(&all);
 }

@@ -5,7 +5,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 
-/* The operator named the file, or the system has no store. */
+/* Either the file that the operator named failed to load, or the system's certificate store. */
 static void explain_trust(FILE *errors, const struct config *config, size_t index, const char *file, int status)
 {
     const struct config_upstream *upstream = &config->upstreams[index];

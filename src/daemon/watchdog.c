@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a sign of life goes out only when every worker's loop has turned since the one before. A worker that hangs is so
- * noticed within the time the manager allows, counted from its last turn, and never by a machine that merely slept: the
- * timer and the manager's stand still together. */
+/* Invariant: a heartbeat is sent only if every worker's loop has turned since the previous one. So a hanging
+ * worker is noticed within the time the manager allows, counted from its last turn. Suspend causes no false alarm:
+ * our timer and the manager's both stop. */
 #include "watchdog.h"
 #include "base/log.h"
 #include "net/notify.h"
 
-enum { SIGNS_IN_TIME = 4 };
+enum { HEARTBEATS_IN_TIME = 4 };
 
 static void tell(uv_timer_t *timer)
 {
@@ -14,9 +14,9 @@ static void tell(uv_timer_t *timer)
     bool alive = true;
     for (unsigned i = 0; i < watchdog->count; i++)
         if (!worker_lives(watchdog->workers[i]))
-            alive = false; /* the others are asked all the same */
+            alive = false; /* still asks the other workers */
     if (alive && notify_send("WATCHDOG=1") < 0)
-        log_debug("daemon", "the service manager did not take the sign of life");
+        log_debug("daemon", "the service manager did not accept the heartbeat");
 }
 
 int watchdog_init(struct watchdog *watchdog, struct loop *loop)
@@ -32,8 +32,8 @@ void watchdog_start(struct watchdog *watchdog, struct worker **workers, unsigned
     uint64_t allowed = notify_watchdog_ms();
     watchdog->workers = workers;
     watchdog->count = count;
-    if (allowed >= SIGNS_IN_TIME)
-        uv_timer_start(&watchdog->timer, tell, 0, allowed / SIGNS_IN_TIME);
+    if (allowed >= HEARTBEATS_IN_TIME)
+        uv_timer_start(&watchdog->timer, tell, 0, allowed / HEARTBEATS_IN_TIME);
 }
 
 void watchdog_stop(struct watchdog *watchdog)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Signs of life for the service manager (WatchdogSec= of systemd).
+/* Heartbeats for the service manager (WatchdogSec= of systemd).
  *
- * Does:    tells it, four times in the time it allows, that all is well: but only if every worker has answered since. Where
- *          nobody waits for it there is no timer that runs.
+ * Does:    sends one four times in the time that the manager allows, if every worker has answered since the
+ *          previous one. Without a watchdog no timer runs.
  * Owns:    its timer; the workers are borrowed and outlive it.
  * Threads: the main thread.
  */
@@ -20,10 +20,10 @@ struct watchdog {
 
 /* 0 or negative (libuv's numbers). */
 int watchdog_init(struct watchdog *watchdog, struct loop *loop) MUST_CHECK;
-/* Once the workers run; to be stopped before they are. */
+/* Call it once the workers run; stop it before they are stopped. */
 void watchdog_start(struct watchdog *watchdog, struct worker **workers, unsigned count);
 void watchdog_stop(struct watchdog *watchdog);
-/* The memory must stay until the timer has been closed (loop_drain says so). */
+/* The memory must stay until the timer is closed (by loop_drain). */
 void watchdog_close(struct watchdog *watchdog);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a worker.
  *
- * Its end, all on its own thread: the stop item stops taking in; from then on a tick waits until no query waits or WAIT_MS
- * are over; then resolver_stop answers the rest, one more flush sends that, and everything is closed; when the last session
- * is gone the loop stops.
+ * The end, all on the worker's thread: the stop item stops the listeners. A tick then waits until no query waits,
+ * at most WAIT_MS. resolver_stop answers the remaining queries, one more flush sends these responses, and
+ * everything is closed. When the last session is closed the loop stops.
  */
 #include "worker.h"
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "upstream/upstream.h"
 
 enum {
-    WAIT_MS = 1000, /* how long waiting queries may still wait at the end */
+    WAIT_MS = 1000, /* how long queries may still wait at the end */
     WAIT_STEP_MS = 20,
     CLOSE_MS = 300, /* for close callbacks after the loop has stopped */
 };
@@ -35,10 +35,10 @@ struct worker {
     struct mailbox mailbox;
     struct link link;
     struct wallclock wallclock;
-    struct mailbox *reply_to;   /* where the end is told, */
-    struct mailbox_item *ended; /* and by which item */
+    struct mailbox *reply_to;   /* gets `ended` */
+    struct mailbox_item *ended; /* posted when the thread ends */
     struct mailbox_item drain, stop, heartbeat;
-    atomic_bool asked; /* for a sign of life, which has not come yet */
+    atomic_bool asked; /* a heartbeat was requested and has not come yet */
     struct counters counters;
     struct config *config;
     struct resolver resolver;
@@ -47,7 +47,7 @@ struct worker {
     struct loop_tick stopping;
     uint64_t wait_until_ms;
     enum worker_state state;
-    bool drained; /* every handle is closed: it may be freed */
+    bool drained; /* every handle is closed: the worker may be freed */
 };
 
 /* --- the end --- */
@@ -110,7 +110,7 @@ void worker_stop(struct worker *worker)
     mailbox_post(&worker->mailbox, &worker->stop);
 }
 
-/* --- another configuration --- */
+/* --- configuration --- */
 
 static void change_item(struct mailbox_item *item, void *reader)
 {
@@ -131,7 +131,7 @@ void worker_configure(struct worker *worker, struct worker_change *change)
     mailbox_post(&worker->mailbox, &change->request);
 }
 
-/* --- other routes --- */
+/* --- routes --- */
 
 static void routes_item(struct mailbox_item *item, void *reader)
 {
@@ -155,7 +155,7 @@ void worker_tap(struct worker *worker, struct tap *tap, unsigned queue)
 }
 #endif
 
-/* --- signs of life --- */
+/* --- heartbeat --- */
 
 static void heartbeat_item(struct mailbox_item *item, void *reader)
 {
@@ -164,7 +164,7 @@ static void heartbeat_item(struct mailbox_item *item, void *reader)
     atomic_store(&worker->asked, false);
 }
 
-/* The item is ours again when `asked` is false. */
+/* `asked` false: the item is ours again. */
 bool worker_lives(struct worker *worker)
 {
     if (atomic_load(&worker->asked))
@@ -174,7 +174,7 @@ bool worker_lives(struct worker *worker)
     return true;
 }
 
-/* --- news --- */
+/* --- events --- */
 
 static void network_changed(struct link *link)
 {
@@ -186,7 +186,7 @@ static void wallclock_set(struct wallclock *wallclock)
     groups_clock_changed(&container_of(wallclock, struct worker, wallclock)->groups);
 }
 
-/* --- what it tells --- */
+/* --- reports --- */
 
 const struct counters *worker_counters(const struct worker *worker)
 {
@@ -251,7 +251,7 @@ int worker_start(struct worker *worker, struct mailbox *reply_to, struct mailbox
     worker->reply_to = reply_to;
     worker->ended = ended;
     sigset_t all, before;
-    sigfillset(&all); /* signals are the main thread's */
+    sigfillset(&all); /* the main thread handles signals */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int status = pthread_create(&worker->thread, NULL, worker_main, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -263,7 +263,7 @@ void worker_join(struct worker *worker)
     pthread_join(worker->thread, NULL);
 }
 
-/* --- birth --- */
+/* --- start --- */
 
 static int worker_listen(struct worker *worker, struct listening_socket *sockets, size_t count)
 {
@@ -271,7 +271,7 @@ static int worker_listen(struct worker *worker, struct listening_socket *sockets
     for (size_t i = 0; i < count; i++) {
         const struct listener_spec *spec = &sockets[i].spec;
         if (sockets[i].fd < 0)
-            continue; /* nothing to spare */
+            continue; /* no spare socket */
         int status = listeners_open(worker->listeners, spec, sockets[i].fd);
         if (status < 0) {
             log_error("daemon", "cannot listen on %s: %s", addr_format(&spec->addr, true, text), error_text(status));
@@ -327,7 +327,7 @@ fail:
 void worker_free(struct worker *worker)
 {
     if (!worker || !worker->drained)
-        return; /* handles are open still: the process ends with them */
+        return; /* handles are still open and end with the process */
     listeners_free(worker->listeners);
     resolver_fini(&worker->resolver);
     groups_fini(&worker->groups);

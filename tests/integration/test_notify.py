@@ -170,7 +170,7 @@ def test_what_is_not_inherited_is_bound(activate, cleanup):
 
 
 @pytest.mark.parametrize("kinds, config, sentence", [
-    ([socket.SOCK_DGRAM, socket.SOCK_STREAM], {"listen": ["127.0.0.1@1"]}, "`listen` does not name"),
+    ([socket.SOCK_DGRAM, socket.SOCK_STREAM], {"listen": ["127.0.0.1@1"]}, "which is not in `listen`"),
     ([socket.SOCK_DGRAM], {}, "no TCP socket for 127.0.0.1@"),
     ([socket.SOCK_DGRAM, socket.SOCK_DGRAM], {}, "two sockets of one kind for 127.0.0.1@"),
     ([socket.SOCK_STREAM], {}, "no UDP socket for 127.0.0.1@"),

@@ -359,7 +359,7 @@ def test_what_is_saved_is_of_the_servers_that_were_asked_last(make_reloadable, m
     ask_truly(first, "b.example")
     first.stop()
     second = make_reloadable(new, **saving)
-    assert "1 answers taken from" in second.wait_line("answers taken from")
+    assert "loaded 1 cache entries from" in second.wait_line("cache entries from")
     ask_truly(second, "a.example")
     ask_truly(second, "b.example")
     assert len(new.asked("b.example")) == 1 and len(new.asked("a.example")) == 1

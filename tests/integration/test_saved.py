@@ -42,8 +42,8 @@ def test_the_cache_survives_a_restart(make_daemon, server, saving):
     assert status.st_mode & 0o777 == 0o600 and status.st_uid == pwd.getpwnam(USER).pw_uid
     server.forget()
     second = make_daemon(server, **saving)
-    assert second.wait_line("answers taken from").endswith("50 answers taken from " + saved(saving) +
-                                                           ", 0 left out: too old, or of other upstreams")
+    assert second.wait_line("cache entries from").endswith("loaded 50 cache entries from " + saved(saving) +
+                                                           ", skipped 0: too old, or of other upstreams")
     for name in names:
         assert 0 < ttl_of(second.ask(name)) <= before[name]
     assert not server.queries
@@ -57,7 +57,7 @@ def test_a_damaged_file_is_one_log_line(make_daemon, server, saving):
         file.seek(-30, os.SEEK_END)
         file.write(b"damage")
     second = make_daemon(server, **saving)
-    assert "is damaged, cut, or no saved cache of this version, and is ignored" in second.wait_line("cache: ")
+    assert ": damaged, truncated, or not a saved cache of this version" in second.wait_line("cache: ")
     ask_truly(second, "a.example")
     assert len(server.asked("a.example")) == 2
     assert len(second.matching("cache: ")) == 1
@@ -77,7 +77,7 @@ def test_a_flush_survives_a_crash(make_daemon, server, saving):
     ask_truly(first, "a.example")
     first.stop()
     second = make_daemon(server, **saving)
-    second.wait_line("1 answers taken from")
+    second.wait_line("loaded 1 cache entries from")
     assert json.loads(ctl(second, "--json", "flush", "a.example"))["flushed"] == 1
     second.signal(signal.SIGKILL)
     second.wait_exit()
@@ -91,7 +91,7 @@ def test_an_unwritable_folder(make_daemon, server, saving):
     daemon = make_daemon(server, **settings)
     ask_truly(daemon, "a.example")
     daemon.stop()
-    assert "the cache cannot be saved in /proc/dotstub/cache: " in daemon.wait_line("warning cache")
+    assert "cannot save the cache in /proc/dotstub/cache: " in daemon.wait_line("warning cache")
 
 
 # Tickets.
@@ -148,5 +148,5 @@ def test_damaged_tickets_are_one_log_line(make_daemon, server, saving, damage):
     ask_truly(daemon, "b.example")
     assert [connection.resumed for connection in server.established] == [False, False]
     (line,) = daemon.matching("warning tls: ")
-    assert str(path) in line and "ignored" in line
+    assert str(path) in line and "ignoring" in line
     assert not os.path.lexists(path)
