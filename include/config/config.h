@@ -135,8 +135,8 @@ const char *config_upstream_origin(const struct config *config, size_t upstream,
 /* Gives a new snapshot, not yet in use, the restart-only settings of `started`, the snapshot that the daemon
  * started with. Calls `tell` with the key of each setting that differs, and notes in its origin that the new value
  * applies from the next start. 0, or -ENOMEM: the snapshot must not be used. */
-int config_carry_over(struct config *config, struct config *started, void (*tell)(void *context, const char *key),
-                      void *context) MUST_CHECK;
+int config_keep_restart_only(struct config *config, struct config *started,
+                             void (*tell)(void *context, const char *key), void *context) MUST_CHECK;
 
 /* Prints every setting of a snapshot of config_load as YAML that config_load can read back, each with its origin
  * in a comment. 0 or -EIO. */

@@ -51,8 +51,8 @@ struct option {
     /* Numbers: the range, durations in milliseconds. Texts: the maximum length. Lists: the maximum number of
      * items. */
     uint64_t min, max;
-    bool at_start;  /* takes effect only when the daemon starts */
-    uint32_t grain; /* OPTION_DURATION: milliseconds in one unit of the member */
+    bool restart_only; /* takes effect only when the daemon starts */
+    uint32_t grain;    /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
     int port;        /* addresses: a port or an enum option_port */
     size_t at, size; /* the member of struct config or struct config_upstream */

@@ -2,7 +2,7 @@
 /* Invariants: `at` never passes `end`. A node may begin only where `fresh` is set: at the start of a line, or
  * after an indicator, a bracket or a comma. Elsewhere only the end of a node, or what separates it from the next,
  * is accepted. */
-#include "config/guard.h"
+#include "config/prescan.h"
 
 #include <string.h>
 
@@ -38,7 +38,7 @@ static void step(struct prescan_walk *walk)
 }
 
 /* The byte at offset `ahead`; a line end past the end of the text. */
-static char look(const struct guard_walk *walk, size_t ahead)
+static char look(const struct prescan_walk *walk, size_t ahead)
 {
     return (size_t)(walk->end - walk->at) > ahead ? walk->at[ahead] : '\n';
 }
@@ -54,7 +54,7 @@ static bool is_white(char byte)
 }
 
 /* True if a ":", "-" or "?" followed by this byte is an indicator. */
-static bool is_behind_indicator(const struct guard_walk *walk, char byte)
+static bool is_behind_indicator(const struct prescan_walk *walk, char byte)
 {
     return is_white(byte) || (walk->depth > 0 && strchr(",[]{}", byte));
 }
@@ -109,7 +109,7 @@ static bool take_quoted(struct prescan_walk *walk)
 }
 
 /* Reads a scalar without quotes, up to its end. */
-static bool take_plain(struct guard_walk *walk)
+static bool take_plain(struct prescan_walk *walk)
 {
     for (; walk->at < walk->end && !is_line_end(*walk->at); step(walk)) {
         char byte = *walk->at;
@@ -150,7 +150,7 @@ static bool take_closing(struct prescan_walk *walk)
 }
 
 /* The ":" after a key. */
-static bool take_colon(struct guard_walk *walk)
+static bool take_colon(struct prescan_walk *walk)
 {
     if (walk->last != LAST_SCALAR)
         return refuse(walk, walk->mark, "there is no key before this \":\"; put an IPv6 address in quotes");
@@ -208,7 +208,7 @@ static bool take_document_marker(struct prescan_walk *walk)
 }
 
 /* Reads the next element; false if the text must be refused. */
-static bool take(struct guard_walk *walk)
+static bool take(struct prescan_walk *walk)
 {
     char byte = *walk->at;
     bool blank = walk->blank;

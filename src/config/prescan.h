@@ -18,6 +18,6 @@
 #define GUARD_DEPTH_MAX 16 /* of brackets; the deepest setting is at 4 */
 
 /* True if the text (clean UTF-8) is within the subset; otherwise reports the first place where it is not. */
-bool guard_check(struct report *report, const struct source *source);
+bool prescan_check(struct report *report, const struct source *source);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: a setting with a refused value causes no second report; if a file could not be read, the
  * configuration as a whole is not checked. */
-#include "config/settle.h"
+#include "config/validate.h"
 
 #include <errno.h>
 #include "config/member.h"

@@ -13,9 +13,9 @@
 #include "config/snapshot.h"
 
 /* Gives addresses their ports and reports settings that contradict each other. */
-void settle_check(struct draft *draft);
+void validate_check(struct draft *draft);
 /* Fills the empty snapshot from a draft without mistakes and fits it to the machine; the snapshot does not refer
  * to the draft. 0 or -ENOMEM. */
-int settle_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
+int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
 
 #endif

@@ -143,7 +143,7 @@ static void note_postponed(void *context, const char *key)
 }
 
 /* *postponed is allocated by malloc. */
-static int carry_over(struct reload *reload, struct config *config, char **postponed)
+static int keep_restart_only(struct reload *reload, struct config *config, char **postponed)
 {
     size_t len;
     FILE *out = open_memstream(postponed, &len);

@@ -25,24 +25,24 @@ struct saved_state {
 };
 
 /* 0 or negative (libuv's numbers). */
-int kept_init(struct kept *kept, struct loop *loop) MUST_CHECK;
-/* Call it after privileges are dropped and before the workers run; they are borrowed until kept_write. Reading the
+int saved_state_init(struct saved_state *kept, struct loop *loop) MUST_CHECK;
+/* Call it after privileges are dropped and before the workers run; they are borrowed until saved_state_write. Reading the
  * cache may continue while the workers run. */
-void kept_read(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
-               struct worker **workers);
+void saved_state_read(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
+                      struct worker **workers);
 /* The same if cache and tickets come from the process that still runs: reads no file, as the files are older. */
-void kept_begin(struct kept *kept, const struct config *config, struct routes *routes, struct cache *cache,
-                struct worker **workers);
+void saved_state_begin(struct saved_state *kept, const struct config *config, struct routes *routes,
+                       struct cache *cache, struct worker **workers);
 /* Another process has taken over: nothing is written from now on. */
-void kept_hand_over(struct kept *kept);
+void saved_state_hand_over(struct saved_state *kept);
 /* Another configuration and other routes are in force; the configuration is borrowed until the next call or the
  * end. */
-void kept_configure(struct kept *kept, const struct config *config, struct routes *routes);
+void saved_state_configure(struct saved_state *kept, const struct config *config, struct routes *routes);
 /* To be called after each flush of the cache. */
-void kept_flushed(struct kept *kept);
+void saved_state_flushed(struct saved_state *kept);
 /* Call it when the workers have ended. Returns when everything is written. */
-void kept_write(struct kept *kept);
+void saved_state_write(struct saved_state *kept);
 /* The memory must stay until the timer is closed (by loop_drain). */
-void kept_close(struct kept *kept);
+void saved_state_close(struct saved_state *kept);
 
 #endif
