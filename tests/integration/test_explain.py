@@ -80,10 +80,16 @@ def delayed_session(daemon, server):
 
 
 def delayed_by_a_lost_session(daemon, server):
-    """The session of the first attempt is lost without a response."""
+    """No attempt gets a response until its session is lost."""
     ask_truly(daemon, "first.example")
-    with server.lying(silence=lambda query: query.name == "slow.example" and len(server.asked("slow.example")) == 1):
-        timer = threading.Timer(DELAY, server.kill, ["rst"])
+    lost = threading.Event()
+
+    def lose():
+        lost.set()
+        server.kill("rst")
+
+    with server.lying(silence=lambda query: query.name == "slow.example" and not lost.is_set()):
+        timer = threading.Timer(DELAY, lose)
         timer.start()
         daemon.ask("slow.example")
         timer.join()
