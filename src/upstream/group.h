@@ -189,8 +189,8 @@ void pool_note_success(struct group *group);
 int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
 /* Since when it should have been heard: the oldest query under way, or the one that was answered elsewhere. 0: not at all. */
 uint64_t session_silent_since(const struct session *session);
-/* Several responses are overdue, and nothing has arrived meanwhile. Not of one that has answered nothing yet: where the server itself is
- * silent, one session after the other would be opened. */
+/* Several responses are overdue, and nothing has arrived meanwhile. Not of one that has answered nothing yet, unless it was resumed: where
+ * the server itself is silent, one session after the other would be opened. */
 bool session_is_silent(const struct session *session, uint64_t now_ms);
 /* It was heard or opened since, or dialled then or later. */
 bool session_lives_since(const struct session *session, uint64_t ms);

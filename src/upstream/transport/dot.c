@@ -76,12 +76,14 @@ static bool is_hanging_ticket(const struct session *session, uint64_t now_ms)
            now_ms >= session->created_ms + DIAL_OVERLAP;
 }
 
-/* The session was resumed, has responded to nothing yet, and is late with it. */
+/* The session was resumed, has not responded to anything yet, and its first response is so late that a hedge is due. */
 static bool is_mute_since_resumed(const struct session *session, uint64_t now_ms)
 {
     const struct list_link *oldest = list_first(&session->sent);
-    return session->resumed && session->answered == 0 && oldest &&
-           now_ms >= container_of(oldest, struct attempt, link)->sent_ms + rtt_patience(&session->server->rtt);
+    if (!session->resumed || session->answered > 0 || !oldest)
+        return false;
+    const struct attempt *attempt = container_of(oldest, const struct attempt, link);
+    return now_ms >= attempt->sent_ms + upstream_hedge_after(attempt);
 }
 
 /* Another session is wanted beside one that a ticket may have made silent. */

@@ -38,7 +38,7 @@ unsigned session_count_near(const struct attempt *attempt)
 
 bool session_is_silent(const struct session *session, uint64_t now_ms)
 {
-    return silence_is_possible(&session->silence) && session->answered > 0 &&
+    return silence_is_possible(&session->silence) && (session->answered > 0 || session->resumed) &&
            now_ms >= silence_due(&session->silence, rtt_overdue(&session->server->rtt));
 }
 
