@@ -5,7 +5,7 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/events.c src/upstream/notes.c src/upstream/notes.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
   src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
-  src/upstream/transport/session_watch.c src/upstream/transport/silence.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
+  src/upstream/transport/session_watch.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
 noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/tickets.h \
   include/upstream/upstream.h
 

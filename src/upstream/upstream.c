@@ -119,7 +119,7 @@ uint64_t upstream_hedge_after(const struct attempt *attempt)
 {
     uint64_t patience = upstream_patience(attempt->group, attempt);
     const struct session *session = attempt->session;
-    if (!session)
+    if (!session || (attempt->state != ATTEMPT_SENT && patience <= OVERDUE_MIN))
         return patience;
     uint64_t overdue = rtt_overdue(&attempt->server->rtt);
     if (overdue < patience && (attempt->state != ATTEMPT_SENT || !session_lives_since(session, attempt->sent_ms)))

@@ -22,15 +22,30 @@ struct silence {
     uint64_t first_ms, last_ms; /* and when the first and the last of these were */
 };
 
-void silence_note_query(struct silence *silence, uint64_t now_ms);
-/* A sign of life. */
-void silence_note_heard(struct silence *silence);
-/* Enough queries were sent: */
+/* Enough queries were sent. */
 static inline bool silence_is_possible(const struct silence *silence)
 {
     return silence->queries == SILENCE_SEVERAL;
 }
+static inline void silence_note_query(struct silence *silence, uint64_t now_ms)
+{
+    if (silence_is_possible(silence))
+        return;
+    if (silence->queries > 0 && now_ms > silence->first_ms + SILENCE_SPAN)
+        silence->queries = 0;
+    if (silence->queries++ == 0)
+        silence->first_ms = now_ms;
+    silence->last_ms = now_ms;
+}
+/* A sign of life. */
+static inline void silence_note_heard(struct silence *silence)
+{
+    silence->queries = 0;
+}
 /* The moment at which the session is silent, if nothing is heard until then; UINT64_MAX: too few queries were sent. */
-uint64_t silence_due(const struct silence *silence, uint64_t overdue_ms);
+static inline uint64_t silence_due(const struct silence *silence, uint64_t overdue_ms)
+{
+    return silence_is_possible(silence) ? silence->last_ms + overdue_ms : UINT64_MAX;
+}
 
 #endif
