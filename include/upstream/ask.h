@@ -70,8 +70,8 @@ struct ask_report {
     int error;
     const struct server *where;
 };
-/* Of an ask that ended without a response: a server was reached and failed this key (its response was of no use, or it answered what was
- * sent later and not this). False: no server could be reached. */
+/* Of an ask without a response: a server was reached and failed this key. Its response was of no use, or it answered what was sent later
+ * and not this. False: no server could be reached. */
 bool ask_failed_for_key(const struct ask *ask);
 /* Times count from `from_ms`. */
 void ask_report(const struct ask *ask, uint64_t from_ms, struct ask_report *out);

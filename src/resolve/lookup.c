@@ -80,8 +80,7 @@ static void lookup_note_failure(struct lookup *lookup, const struct answer *answ
                       lookup->epoch, answer);
 }
 
-/* Remembers that servers failed this key; that none could be reached is not the key's. */
-static void lookup_note_no_response(struct lookup *lookup)
+void lookup_note_no_response(struct lookup *lookup)
 {
     struct answer failure = {.rcode = RCODE_SERVFAIL};
     char text[EDE_TEXT + 1];

@@ -54,6 +54,8 @@ void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t h
 bool lookup_advance(struct lookup *lookup, enum stage stage);
 /* Ends the lookup without a response, in any stage. `reason` 0: the ask has it. */
 void lookup_fail(struct lookup *lookup, int reason);
+/* Remembers the failure for the key if a server was reached and failed it. */
+void lookup_note_no_response(struct lookup *lookup);
 /* The timeout by which waiting clients get expired data. */
 void lookup_stale_due(struct timeout *timeout);
 

@@ -72,8 +72,12 @@ static void fail_query(struct query *query)
 
 void lookup_give_up(struct query *query)
 {
-    if (!answer_stale(query))
-        fail_query(query);
+    struct lookup *lookup = query->waiter.lookup;
+    if (answer_stale(query))
+        return;
+    if (!lookup->resolver->stopping)
+        lookup_note_no_response(lookup); /* the lookup goes on: a late response ends the failure */
+    fail_query(query);
 }
 
 static void query_done(struct waiter *waiter, const struct answer *answer)

@@ -753,6 +753,9 @@ bool ask_failed_for_key(const struct ask *ask)
         if (past->outcome == OUTCOME_TIMEOUT && upstream_answered_after(past->server, ask->begun_ms + past->sent))
             return true;
     }
+    for (unsigned i = 0; i < 2; i++)
+        if (upstream_is_passed_over(&ask->attempts[i], 0))
+            return true;
     return false;
 }
 

@@ -863,11 +863,21 @@ static void flush_ends_what_is_remembered_of_failures(void **state)
     assert_int_equal(ask_again(1, "a.test"), 1);
 }
 
+static struct {
+    struct fake_conn *conn;
+    _Alignas(struct fake_frame) uint8_t frame[sizeof(struct fake_frame) + 512];
+} last_silent;
+
 /* Answers every name but those that begin with "s". */
 static void serve_all_but_s(struct fake_conn *conn, const struct fake_frame *frame)
 {
-    if (frame->data[13] != 's')
+    if (frame->data[13] != 's') {
         fake_reply(conn, frame, &served);
+        return;
+    }
+    assert_true(frame->len <= 512);
+    last_silent.conn = conn;
+    memcpy(last_silent.frame, frame, sizeof *frame + frame->len);
 }
 
 static void silence_for_one_name_is_its_failure_and_that_of_all_is_not(void **state)
@@ -893,6 +903,26 @@ static void silence_for_one_name_is_its_failure_and_that_of_all_is_not(void **st
     fake.serve = serve;
     assert_in_range(ask_again(3, "a.test"), 1, 2);
     assert_int_equal(clients[3].rcode, RCODE_NOERROR);
+}
+
+/* The client was told so when its time was over; the lookup goes on, and a late response ends the failure. */
+static void name_that_timed_out_is_not_waited_for_again(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    fake.serve = serve_all_but_s;
+    client_ask(&clients[0], "silent.test");
+    for (unsigned i = 0; clients[0].replies == 0; i++) {
+        ask_nth(100 + i);
+        fake_pass(100);
+    }
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_int_equal(ask_again(1, "silent.test"), 0);
+    assert_int_equal(clients[1].rcode, RCODE_SERVFAIL);
+    assert_int_equal(clients[1].ede, EDE_CACHED_ERROR);
+    fake_reply(last_silent.conn, (const struct fake_frame *)(const void *)last_silent.frame, &served);
+    assert_int_equal(ask_again(2, "silent.test"), 0);
+    assert_int_equal(clients[2].rcode, RCODE_NOERROR);
 }
 
 static void failed_prefetch_leaves_the_entry(void **state)
@@ -1160,6 +1190,7 @@ int main(void)
         TEST(failure_is_remembered_for_longer_while_it_lasts),
         TEST(flush_ends_what_is_remembered_of_failures),
         TEST(silence_for_one_name_is_its_failure_and_that_of_all_is_not),
+        TEST(name_that_timed_out_is_not_waited_for_again),
         TEST(failed_prefetch_leaves_the_entry),
         TEST(filtered_response_replaces_the_entry),
         TEST(failure_of_another_worker_leaves_a_fresh_entry),
