@@ -40,7 +40,7 @@ struct cache_found {
 enum cache_want {
     CACHE_FRESH, /* a live entry */
     CACHE_STALE, /* or an expired one */
-    CACHE_PEEK,  /* as CACHE_STALE, without counting as a query for it: for people who look */
+    CACHE_PEEK,  /* as CACHE_STALE, but not counted as a hit: for traces and the control socket */
 };
 
 /* Looks for an entry and copies it to `out` with its TTLs lowered by its age (whole seconds, rounded down); those of an expired one are
@@ -78,7 +78,7 @@ uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_
 /* Counted over all shards. */
 struct cache_stats {
     size_t bytes; /* mapped, bookkeeping included */
-    size_t used;  /* of these, taken by entries */
+    size_t used;  /* bytes taken by entries */
     uint64_t entries, evicted, replaced;
 };
 void cache_stats(struct cache *cache, struct cache_stats *out);

@@ -26,11 +26,11 @@ struct dump_terms {
     const struct key_group *groups; /* of whose answers only is written and read; at most DUMP_GROUPS_MAX */
     size_t group_count;
     struct ttl_limits limits;
-    uint32_t stale;          /* seconds: what expired longer ago is left out */
+    uint32_t stale;          /* seconds: entries that expired longer ago are left out */
     const atomic_bool *stop; /* true: give up soon, with -ECANCELED */
 };
 
-/* 0, or -ECANCELED: stopped, or flushed meanwhile, or a negative errno: what was written is of no use then. */
+/* 0; -ECANCELED: stopped, or flushed meanwhile; or a negative errno. After an error the file is useless. */
 int dump_write(struct cache *cache, const struct dump_terms *terms, int fd) MUST_CHECK;
 
 struct dump_count {

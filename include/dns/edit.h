@@ -25,7 +25,7 @@ struct edit_client {
 
 /* The longest OPT that edit_finish or edit_error appends: 11 bytes, a keepalive option, and the EDEs with their texts. */
 #define EDIT_OPT_MAX (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
-/* The longest question with its header, and an OPT without options: what fits any limit. */
+/* Header, the longest question, and an OPT without options: no limit is below this. */
 #define EDIT_ERROR_MIN (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + 11)
 
 /* Turns the answer in `wire` (no OPT, its question as long as the client's; capacity `cap`, at least limit or

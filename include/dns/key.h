@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The identity of an answer: what the cache and the table of lookups find it by.
+/* The key of the cache and of the table of lookups.
  *
  * Does:    holds a lower-cased question with what else changes the answer (DO, CD, the group of servers asked).
  * Owns:    nothing; a value.

@@ -62,7 +62,7 @@ enum request_verdict message_parse_request(struct bytes wire, struct request *ou
 /* The key of a parsed request (has_question): name lower-cased, group left 0. */
 void message_request_key(struct bytes wire, const struct request *request, struct key *out);
 
-/* Extended DNS errors (RFC 8914): at most three are kept of a message, each text cut at a UTF-8 boundary. */
+/* Extended DNS errors (RFC 8914): at most EDE_MAX of a message are read, each text cut at a UTF-8 boundary. */
 #define EDE_MAX  3
 #define EDE_TEXT 200
 struct ede {
@@ -77,13 +77,13 @@ struct ede_list {
 /* Adds one; beyond EDE_MAX nothing happens. `text` may be NULL; cut at EDE_TEXT bytes, at a UTF-8 boundary, and
  * dropped if it is not UTF-8. */
 void ede_add(struct ede_list *list, uint16_t code, const char *text, size_t len);
-/* Puts one of ours, without text, before those that came with the answer; the last of EDE_MAX makes room for it. */
+/* Puts one of ours, without text, before those of the response; the last of EDE_MAX is dropped. */
 void ede_add_first(struct ede_list *list, uint16_t code);
 
 /* Most records that fit into a message: 65,523 bytes at 11 each. */
 #define MESSAGE_MAX_RECORDS 5957
 
-/* An upstream answer, or any message to give to a client: what is known of it. `wire` has no OPT. */
+/* An upstream response, or any response to a client. `wire` has no OPT. */
 struct answer {
     uint8_t *wire; /* writable, borrowed */
     size_t len;
@@ -91,7 +91,7 @@ struct answer {
     uint16_t additional;         /* offset of the additional section (== len when it is empty) */
     bool authenticated;          /* AD */
     bool truncated;              /* TC */
-    uint32_t ttl;                /* seconds it may be kept; 0: for the queries waiting for it only. Set by ttl_apply */
+    uint32_t ttl;                /* seconds it may be cached; 0: only for the waiting queries. Set by ttl_apply */
     const uint16_t *ttl_offsets; /* where each record's TTL lies in `wire` */
     unsigned ttl_count;
     struct ede_list ede; /* last: only the first `count` of them are ever read */

@@ -49,12 +49,12 @@ static inline bool rewrite_needs_dnssec_ok(uint16_t type, uint16_t qtype)
     return type_is_dnssec(type) && type != qtype && qtype != TYPE_ANY;
 }
 
-/* What a copy of a stored response holds and its client is not to get. */
+/* Records in a copy of a stored response that its client must not get. */
 enum {
     SURPLUS_EXPIRED = 1, /* authority and additional records with TTL 0 */
-    SURPLUS_DNSSEC = 2,  /* what needs DO */
+    SURPLUS_DNSSEC = 2,  /* records that need DO */
 };
-/* Leaves it out. Where no room is left to write the response anew it stays as it is. */
+/* Leaves these records out. A response that would become too long stays as it is. */
 void rewrite_without(struct answer *answer, unsigned surplus, struct rewrite *scratch);
 
 #endif

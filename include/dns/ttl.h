@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Times to live: how long an answer may be kept, what the client is shown.
+/* Times to live: how long a response may be cached, and which TTLs clients see.
  *
  * RFC:     1035, 2181 section 8 (range), 2308 (negative), 8767 section 4 (high bit), 9520 (failures are not kept here).
  * Threads: any.
@@ -23,8 +23,8 @@ struct ttl_limits {
  * - any other rcode, and TC: 0. */
 void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits);
 
-/* Sets the TTLs of a stale response (RFC 8767 section 4): `seconds`, but 0 for records besides that have expired. `life`: the response's
- * original TTL; `age`: seconds since. Gives true if there are records of TTL 0 besides. */
+/* Sets the TTLs of a stale response (RFC 8767 section 4): `seconds`, but 0 for authority and additional records that have expired. True if
+ * there are any. `life`: the response's original TTL; `age`: seconds since. */
 bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t life, uint32_t age,
                    uint32_t seconds);
 /* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section 3.1.5). */

@@ -109,7 +109,7 @@ out:
 
 /* --- names that do not exist --- */
 
-/* The key of the entry that says so, whatever the type (RFC 2308 section 5). */
+/* The key of the NXDOMAIN entry of the key's name, which serves all types (RFC 2308 section 5). Gives its hash. */
 static uint64_t denial_key(const struct key *key, uint64_t hash, struct key *out)
 {
     key_copy(out, key);
@@ -117,7 +117,7 @@ static uint64_t denial_key(const struct key *key, uint64_t hash, struct key *out
     return key_hash_without_type(key, hash);
 }
 
-/* True if the response says of its query's name, and not of a name that an alias leads to, that it does not exist. */
+/* True if the response denies its query's own name, not the target of an alias. */
 static bool is_denial(const struct answer *answer)
 {
     return answer->rcode == RCODE_NXDOMAIN && read_u16(answer->wire + MESSAGE_HEADER - 6) == 0;
@@ -143,7 +143,7 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     if (denial == CACHE_TOO_BIG ||
         (found->answer.rcode == RCODE_NXDOMAIN && (denial == CACHE_HIT || age_of(found) < age)))
         return denial;
-    /* What expired later than the denial is the newer of the two. */
+    /* The entry of the type is newer than the denial. */
     return result == CACHE_EXPIRED ? get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found) : CACHE_MISS;
 }
 
@@ -173,7 +173,7 @@ uint64_t cache_epoch(const struct cache *cache)
     return atomic_load_explicit(&cache->epoch, memory_order_relaxed);
 }
 
-/* The entry says something else than what is known now. */
+/* Removes the entry of the key: a newer response contradicts it. */
 static void forget_one(struct cache *cache, const struct key *key, uint64_t hash)
 {
     struct shard *shard = shard_of(cache, hash);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The format of a dump, for who writes it and who reads it (dump.h says what it is).
+/* The format of a dump (dump.h), shared by its writer and its reader.
  *
  * Threads: none.
  */
@@ -17,7 +17,7 @@
 #define RECORD_FIXED 16
 #define RECORD_MAX   (RECORD_FIXED + EDE_MAX * (3 + EDE_TEXT) + MESSAGE_MAX)
 
-/* The byte of a record that says what is known besides. */
+/* Flags of a record. */
 enum { RECORD_MAIN = 0x04, RECORD_AD = 0x08, RECORD_HITS = 4 /* shift; the two lowest bits are the key's flags */ };
 
 _Static_assert((KEY_DO | KEY_CD) < RECORD_MAIN && ENTRY_HITS_MAX < 4, "all of it fits into one byte");

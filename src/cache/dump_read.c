@@ -132,7 +132,7 @@ static int read_record(struct cursor *cursor, struct dump_record *out)
     return out->wire && out->len >= MESSAGE_HEADER ? 0 : ERROR_MALFORMED;
 }
 
-/* Makes an answer and its key of what the file says, as if it came from a server: 0 or ERROR_MALFORMED. */
+/* Reads a record as strictly as a server's message: its response and key. 0 or ERROR_MALFORMED. */
 static int walk_record(struct dump_reader *dump, const struct dump_record *record, struct answer *answer)
 {
     struct answer_transport transport;

@@ -53,7 +53,7 @@ uint32_t entry_units(const struct entry *entry);
 void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer, unsigned hits,
                  uint64_t now_ms);
 void entry_write_gap(struct entry *entry, uint32_t units);
-/* Makes what an entry rewritten in a place of `units` left of it a gap. */
+/* An entry was rewritten in a place of `units`: makes the rest of the place a gap. */
 void entry_trim(struct entry *entry, uint32_t units);
 
 /* True if it answers this question, or one that differs in having DO; the hash was compared before. */

@@ -294,7 +294,7 @@ static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
     return &ring->buckets[bucket < count ? bucket : hash & (mask >> 1)];
 }
 
-/* Splits one bucket: those of its entries whose next bit of the hash is set go to a new one at the end. */
+/* Splits one bucket: its entries with the next bit of the hash set move to a new bucket at the end. */
 static void index_split(struct ring *ring, uint32_t fresh, uint32_t dead)
 {
     uint32_t mask = UINT32_MAX >> __builtin_clz(fresh);

@@ -40,7 +40,7 @@ void ring_prefetch_entry(const struct ring *ring, uint64_t hash);
 
 /* True if this many units fit before anything at the tail must go. An empty ring has room for any entry. */
 bool ring_has_room(const struct ring *ring, uint32_t units);
-/* Where the next entry is to be written, if there is room; ring_append then links what was written there. */
+/* The place of the next entry, if there is room; ring_append links the entry that was written there. */
 struct entry *ring_slot(const struct ring *ring);
 void ring_append(struct ring *ring);
 

@@ -289,7 +289,7 @@ static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *re
     return entry != NULL;
 }
 
-/* The small ring first: what leaves it before it was looked at is appended to the main ring, which comes after. */
+/* The small ring first: entries that leave it meanwhile are appended to the main ring, which is walked later. */
 bool shard_flush_slice(struct shard *shard, struct shard_walk *walk, const uint8_t *name, size_t name_bytes, bool below)
 {
     if (flush_ring_slice(&shard->small, &walk->small, &walk->removed, name, name_bytes, below))

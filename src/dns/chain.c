@@ -19,7 +19,7 @@
 
 enum {
     CHAIN_NAMES = 32,   /* names of a chain, the query's included; further CNAMEs are not followed */
-    CHAIN_MADE = 8,     /* of these, made by DNAMEs without their CNAMEs */
+    CHAIN_MADE = 8,     /* those of them that a DNAME without its CNAME makes */
     CHAIN_WORK = 100000 /* labels compared for one response; a long one counts as several */
 };
 
@@ -234,7 +234,7 @@ static const uint8_t *name_referred_to(const struct chain *chain, unsigned i)
     }
 }
 
-/* True if one of these records refers to the name. */
+/* True if one of the records refers to the name. */
 static bool is_referred_to(struct chain *chain, const uint8_t *name, const uint16_t *records, unsigned count)
 {
     for (unsigned k = 0; k < count && chain->work <= CHAIN_WORK; k++) {
@@ -248,7 +248,7 @@ static bool is_referred_to(struct chain *chain, const uint8_t *name, const uint1
 
 /* --- first pass --- */
 
-/* True if the record belongs behind the one before it: it signs that one, or lies beside what that one signs. */
+/* True if the record signs the record before it, or has the same owner. */
 static bool is_beside(struct chain *chain, unsigned i)
 {
     return i > 0 && type_of(chain, i) == LDNS_RR_TYPE_RRSIG &&
@@ -313,7 +313,7 @@ static void choose_rrset(struct chain *chain, const uint8_t *name, uint16_t type
             choose(chain, ANSWER, i);
 }
 
-/* Chooses all answer records of one name that are left; signatures of what is not there come last. */
+/* Chooses the remaining answer records of one name. Signatures of missing RRsets come last. */
 static void choose_name(struct chain *chain, const uint8_t *name)
 {
     for (unsigned i = 0; i < chain->scratch->section_start[AUTHORITY]; i++)
@@ -449,6 +449,6 @@ int chain_tidy(struct answer *answer, uint16_t qtype, bool dnssec_ok, struct rew
     choose_others(&chain);
     if (chain.work > CHAIN_WORK)
         return ERROR_MALFORMED;
-    choose_additional(&chain); /* what cannot be compared within the bound is left out */
+    choose_additional(&chain); /* leaves out records that it cannot compare within the bound */
     return rewrite_chosen(scratch, answer);
 }

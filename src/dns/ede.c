@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Extended errors (RFC 8914) as kept with an answer.
+/* The list of extended errors (RFC 8914) of a response.
  *
  * Invariant: a text in a list is whole UTF-8 of at most EDE_TEXT bytes, so it can be sent on as it is.
  */

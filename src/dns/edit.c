@@ -115,8 +115,8 @@ static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const str
     return at;
 }
 
-/* Writes id and flags: QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as asked; AD to who knows what it means (RFC 6840 section 5.8). Gives
- * the rcode that this client can be told: the upper eight bits need an OPT. */
+/* Writes id and flags: QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as in the query; AD for clients that set AD or DO (RFC 6840 section
+ * 5.8). Gives the rcode that this client can be told: the upper eight bits need an OPT. */
 static uint16_t put_header(uint8_t *wire, const struct request *request, uint16_t rcode, bool authenticated)
 {
     bool show_ad = authenticated && (request->dnssec_ok || (request->flags & FLAG_AD));

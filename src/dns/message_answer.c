@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a server's message, and taking out of it the OPT and what cannot be read.
+/* Reads a server's message and removes the OPT and the records that cannot be read.
  *
  * Invariants:
  * - Nothing is written, neither to the message nor to the results, before the message was found usable.

@@ -31,7 +31,7 @@ static bool read_question(struct bytes wire, struct request *request)
     return true;
 }
 
-/* Takes over what the OPT says. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others
+/* Reads the OPT. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others
  * are stepped over, however often they come. */
 static enum request_verdict read_opt(struct request *request, const uint8_t *wire, size_t at, struct bytes options)
 {

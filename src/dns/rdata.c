@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The data of records: what each type's consists of, and the check that it fills RDLENGTH exactly.
+/* RDATA: the layout of each type, and the check that it fills RDLENGTH exactly.
  *
  * Invariants:
  * - Every type that ldns reads field by field is listed, since ldns looks for the next record where the last

@@ -88,7 +88,7 @@ static bool may_compress(uint16_t type)
     return type <= LDNS_RR_TYPE_MX && type != LDNS_RR_TYPE_A;
 }
 
-/* The data up to each compressible name as it is, the name, and what follows the last one. */
+/* Copies the data; only its compressible names are written anew. */
 static void put_data(struct rewriting *job, const struct message_record *record)
 {
     size_t at = record->fixed + (size_t)RECORD_RDATA, names[RDATA_NAMES];

@@ -30,7 +30,7 @@ static bool type_rotates(uint16_t type)
     return type == LDNS_RR_TYPE_A || type == LDNS_RR_TYPE_AAAA || type == LDNS_RR_TYPE_MX;
 }
 
-/* The run's first record; gives their number, 0: there is no run. */
+/* Finds the run; gives the number of its records, 0 if there is none. */
 static unsigned find_run(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned *first)
 {
     unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF), i = 0;

@@ -73,7 +73,7 @@ static uint32_t soa_minimum(const struct answer *answer, uint16_t ttl_offset)
     return end <= answer->len ? read_u32(answer->wire + end - 4) : 0;
 }
 
-/* RFC 2308 section 5: a negative answer is kept for the lowest of its SOA's TTL and MINIMUM, at most for
+/* RFC 2308 section 5: a negative response is cached for the lower of its SOA's TTL and MINIMUM, at most for
  * `most`, and its SOA shows that. Without SOA it is not kept. */
 static uint32_t limit_negative(const struct answer *answer, struct ttl_section authority, uint32_t most)
 {
@@ -92,7 +92,7 @@ static uint32_t limit_negative(const struct answer *answer, struct ttl_section a
     return ttl;
 }
 
-/* Without the whole proof a response cannot be validated, so it ends with the first record of it. */
+/* A response cannot be validated without all records of its proof, so it expires with the first of them. */
 static uint32_t lowest_of_proofs(const uint8_t *wire, struct ttl_section authority)
 {
     uint32_t lowest = TTL_NONE;
@@ -123,8 +123,8 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
         answer->ttl = limit_negative(answer, authority, lower_of(lowest, limits->negative_max));
 }
 
-/* True if the response lives no longer than the record. */
-static bool is_lived_by(uint16_t type, uint32_t ttl, uint32_t life)
+/* True if the record bounds the TTL of the response, so both expire together. */
+static bool bounds_life(uint16_t type, uint32_t ttl, uint32_t life)
 {
     return ttl >= life && (type_is_dnssec(type) || type == LDNS_RR_TYPE_SOA);
 }
@@ -136,7 +136,7 @@ bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, u
     bool some_expired = false;
     for (unsigned i = 0; i < count; i++) {
         uint32_t ttl = read_u32(wire + ttl_offsets[i]);
-        bool expired = i >= answers && ttl <= age && !is_lived_by(record_type(wire, ttl_offsets[i]), ttl, life);
+        bool expired = i >= answers && ttl <= age && !bounds_life(record_type(wire, ttl_offsets[i]), ttl, life);
         write_u32(wire + ttl_offsets[i], expired ? 0 : seconds);
         some_expired |= expired;
     }

@@ -32,7 +32,7 @@ void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
     *walk = (struct walk){wire.data, wire.len, MESSAGE_HEADER, name_at, SIZE_MAX, SIZE_MAX, false};
 }
 
-/* Where the reading of one name stands: the next byte, the bounds of its chunk, and what was counted. */
+/* State of the reading of one name: the next byte, the bounds of its chunk, the counts so far. */
 struct name_reading {
     size_t at, chunk, end;
     size_t after; /* offset behind the name, known from its first pointer on */
