@@ -63,9 +63,23 @@ static bool has_ttl_0(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned
     return false;
 }
 
-static enum cache_result get_one(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
-                                 enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
-                                 struct cache_found *found)
+/* The copy differs from the entry in more than its age; the lock is held. */
+static __attribute__((noinline)) void adapt_copy(const struct cache *cache, struct shard *shard,
+                                                 const struct entry *entry, const struct key *key, bool expired,
+                                                 struct cache_found *found)
+{
+    uint8_t *out = found->answer.wire;
+    if ((entry->traits & ENTRY_DNSSEC) && !(key->flags & KEY_DO))
+        found->surplus |= SURPLUS_DNSSEC;
+    if ((entry->traits & ENTRY_UNEVEN) && !expired && has_ttl_0(out, entry->ttl_offsets, entry->ttl_count))
+        found->surplus |= SURPLUS_EXPIRED;
+    if ((entry->traits & ENTRY_ROTATES) && atomic_load_explicit(&cache->rotate, memory_order_relaxed))
+        entry_rotate(entry, out, shard->turn += TURN);
+}
+
+static inline __attribute__((always_inline)) enum cache_result
+get_one(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms, enum cache_want want,
+        uint32_t stale_ttl, uint8_t *out, size_t cap, struct cache_found *found)
 {
     struct shard *shard = shard_of(cache, hash);
     enum cache_result result = CACHE_MISS;
@@ -89,19 +103,18 @@ static enum cache_result get_one(struct cache *cache, const struct key *key, uin
     result = expired ? CACHE_EXPIRED : CACHE_HIT;
     found->original_ttl = entry->ttl;
     found->expired_ms = expired ? age - life : 0;
+    found->flags = entry->flags;
+    found->surplus = 0;
     entry_read(entry, out, &found->answer);
     found->answer.ttl = expired ? 0 : entry->ttl - (uint32_t)(age / 1000);
-    found->flags = entry->flags;
-    found->surplus = entry->dnssec && !(key->flags & KEY_DO) ? SURPLUS_DNSSEC : 0;
-    if (expired &&
-        ttl_set_stale(out, entry->ttl_offsets, entry->ttl_count, entry->ttl, (uint32_t)(age / 1000), stale_ttl))
-        found->surplus |= SURPLUS_EXPIRED;
-    if (!expired && age >= 1000)
+    if (expired) {
+        if (ttl_set_stale(out, entry->ttl_offsets, entry->ttl_count, entry->ttl, (uint32_t)(age / 1000), stale_ttl))
+            found->surplus = SURPLUS_EXPIRED;
+    } else if (age >= 1000) {
         edit_age(out, entry->ttl_offsets, entry->ttl_count, (uint32_t)(age / 1000));
-    if (!expired && entry->uneven && has_ttl_0(out, entry->ttl_offsets, entry->ttl_count))
-        found->surplus |= SURPLUS_EXPIRED;
-    if (entry->rotates && atomic_load_explicit(&cache->rotate, memory_order_relaxed))
-        entry_rotate(entry, out, shard->turn += TURN);
+    }
+    if (entry->traits)
+        adapt_copy(cache, shard, entry, key, expired, found);
 out:
     pthread_mutex_unlock(&shard->lock);
     return result;
@@ -128,16 +141,15 @@ static uint64_t age_of(const struct cache_found *found)
     return found->expired_ms + (uint64_t)found->original_ttl * 1000;
 }
 
-enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
-                            enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
-                            struct cache_found *found)
+/* `result`: CACHE_MISS, or CACHE_EXPIRED with what is found. */
+static __attribute__((noinline)) enum cache_result get_denial(struct cache *cache, const struct key *key, uint64_t hash,
+                                                              uint64_t now_ms, enum cache_want want, uint32_t stale_ttl,
+                                                              uint8_t *out, size_t cap, struct cache_found *found,
+                                                              enum cache_result result)
 {
-    enum cache_result result = get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found), denial;
-    if (result == CACHE_HIT || result == CACHE_TOO_BIG)
-        return result;
     struct key denied;
     uint64_t denied_hash = denial_key(key, hash, &denied), age = result == CACHE_EXPIRED ? age_of(found) : UINT64_MAX;
-    denial = get_one(cache, &denied, denied_hash, now_ms, want, stale_ttl, out, cap, found);
+    enum cache_result denial = get_one(cache, &denied, denied_hash, now_ms, want, stale_ttl, out, cap, found);
     if (denial == CACHE_MISS)
         return result;
     if (denial == CACHE_TOO_BIG ||
@@ -145,6 +157,16 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
         return denial;
     /* The entry of the type is newer than the denial. */
     return result == CACHE_EXPIRED ? get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found) : CACHE_MISS;
+}
+
+enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms,
+                            enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
+                            struct cache_found *found)
+{
+    enum cache_result result = get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found);
+    if (result == CACHE_HIT || result == CACHE_TOO_BIG)
+        return result;
+    return get_denial(cache, key, hash, now_ms, want, stale_ttl, out, cap, found, result);
 }
 
 void cache_set_rotation(struct cache *cache, bool on)

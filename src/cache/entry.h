@@ -34,10 +34,15 @@ struct entry {
     uint32_t group;
     uint32_t ttl;
     uint16_t ttl_count : 13;
-    uint16_t uneven : 1;  /* a record expires before the entry */
-    uint16_t rotates : 1; /* rotate_is_possible */
-    uint16_t dnssec : 1;  /* has records that need DO */
+    uint16_t traits : 3; /* ENTRY_...; 0: a copy is the entry, aged */
     uint16_t ttl_offsets[];
+};
+
+/* Reasons for which a copy may differ from its entry in more than its age. */
+enum {
+    ENTRY_UNEVEN = 1,  /* a record expires before the entry */
+    ENTRY_ROTATES = 2, /* rotate_is_possible */
+    ENTRY_DNSSEC = 4,  /* has records that need DO */
 };
 
 /* Units that the answer takes once stored. */

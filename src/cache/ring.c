@@ -107,6 +107,19 @@ static void write_extra(uint8_t *at, size_t len, const struct answer *answer)
     assert(!writer.failed);
 }
 
+static unsigned traits_of(const struct answer *answer, uint16_t qtype)
+{
+    unsigned traits = answer->ttl_count > 1 && rotate_is_possible(answer) ? ENTRY_ROTATES : 0;
+    for (unsigned i = 0; i < answer->ttl_count; i++) {
+        const uint8_t *ttl = answer->wire + answer->ttl_offsets[i];
+        if (read_u32(ttl) < answer->ttl)
+            traits |= ENTRY_UNEVEN;
+        if (rewrite_needs_dnssec_ok(read_u16(ttl - 4), qtype))
+            traits |= ENTRY_DNSSEC;
+    }
+    return traits;
+}
+
 void entry_write(struct entry *entry, const struct key *key, uint64_t hash, const struct answer *answer, unsigned hits,
                  uint64_t now_ms)
 {
@@ -128,13 +141,7 @@ void entry_write(struct entry *entry, const struct key *key, uint64_t hash, cons
     if (answer->ttl_count > 0)
         memcpy(entry->ttl_offsets, answer->ttl_offsets, answer->ttl_count * sizeof(uint16_t));
 
-    entry->rotates = rotate_is_possible(answer);
-    entry->uneven = entry->dnssec = false;
-    for (unsigned i = 0; i < answer->ttl_count; i++) {
-        const uint8_t *ttl = answer->wire + answer->ttl_offsets[i];
-        entry->uneven |= read_u32(ttl) < answer->ttl;
-        entry->dnssec |= rewrite_needs_dnssec_ok(read_u16(ttl - 4), key->type);
-    }
+    entry->traits = traits_of(answer, key->type) & 7u;
 
     message = (uint8_t *)(entry->ttl_offsets + entry->ttl_count);
     memcpy(message, answer->wire + ID_LEN, answer->len - ID_LEN);
