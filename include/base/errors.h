@@ -17,7 +17,7 @@
     X(ERROR_NO_SERVER, -2004, "no server available")                                                                   \
     X(ERROR_SILENT, -2005, "session is silent")                                                                        \
     X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                             \
-    X(ERROR_THROTTLED, -2006, "more is asked than max-qps allows")                                                     \
+    X(ERROR_THROTTLED, -2006, "more queries than max-qps allows")                                                      \
     X(ERROR_UNANSWERED, -2008, "the server did not answer in time")                                                    \
     X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                                        \
     X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                             \
@@ -29,11 +29,11 @@
     X(ERROR_TLS_WEAK, -2017, "certificate or key is too weak")                                                         \
     X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
-    X(ERROR_SLOW_READER, -2021, "client does not read its answers")                                                    \
+    X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
     X(ERROR_SLOW_WRITER, -2022, "message makes no progress")                                                           \
     X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
-    X(ERROR_UPSTREAM_ANSWER, -2031, "unusable answer from the server")                                                 \
-    X(ERROR_UPSTREAM_FORMERR, -2032, "the server rejects our message")
+    X(ERROR_UPSTREAM_ANSWER, -2031, "unusable response from the server")                                               \
+    X(ERROR_UPSTREAM_FORMERR, -2032, "the server rejects our query")
 
 enum {
 #define ERRORS_ENUM(name, number, text) name = number,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Complete reads and writes on descriptors that may block, and descriptors sent over unix sockets.
  *
- * Does:    repeats a call that was interrupted or transferred only a part. A closed peer is -EPIPE, never SIGPIPE.
+ * Does:    repeats a call that was interrupted or transferred only a part. A socket whose peer has closed gives -EPIPE, never SIGPIPE.
  * Owns:    nothing; the caller owns the descriptors that recv_fds receives.
  * Threads: any.
  */

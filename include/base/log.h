@@ -75,8 +75,8 @@ size_t log_line(char out[LOG_LINE_MAX], enum log_level level, const char *subjec
 #define LOG_BATCH 4096
 bool log_put(const char *lines, size_t len);
 
-/* Rate limit for lines that a hostile network can cause: true at most once in 10 s per limit; *suppressed becomes
- * the number of lines suppressed since. A zeroed struct is a fresh limit; one thread per limit. */
+/* Rate limit for lines that a hostile network can cause: true at most once in 10 s per limit, with *suppressed the
+ * number of lines suppressed since the last true. A zeroed struct is a fresh limit; one thread per limit. */
 struct log_limit {
     uint64_t next_ms, suppressed;
 };

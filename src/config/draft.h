@@ -48,7 +48,7 @@ int draft_add(struct draft *draft, struct setting *setting, const struct option 
 /* Adds the items between separators, as in "127.0.0.1, ::1"; an empty text has no items. */
 int draft_add_items(struct draft *draft, struct setting *setting, const struct option *option, const char *text,
                     char separator, struct mark mark) MUST_CHECK;
-/* Reports an invalid value for which there is no text. */
+/* Reports why a value of the setting is refused. */
 void draft_refuse(struct draft *draft, struct setting *setting, const struct option *option, struct mark mark,
                   const char *why);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the configuration share: loading a text, files in a directory of the test's own, and a
- * look at what came of it. */
+/* Shared by the tests of the configuration: loads a text, or files in a temporary directory, and compares the
+ * result. */
 #ifndef DOTSTUB_TESTS_LOADING_H
 #define DOTSTUB_TESTS_LOADING_H
 
@@ -29,7 +29,7 @@
 
 static const struct machine large = {.processors = 4, .memory = UINT64_C(64) << 30};
 
-/* What a reading gave: a snapshot or mistakes. */
+/* The result of a load: a snapshot or mistakes. */
 struct result {
     struct config *config;
     int error;
@@ -98,7 +98,7 @@ static inline void same_addr(const struct addr *addr, const char *text)
     assert_string_equal(addr_format(addr, true, formatted), text);
 }
 
-/* What the snapshot prints, without the comments. */
+/* Prints the snapshot without the comments. */
 static inline char *printed(const struct config *config)
 {
     char *text;
@@ -124,7 +124,7 @@ static inline void same_config(const struct config *a, const struct config *b)
     free(text_b);
 }
 
-/* Every setting, with another value than its default. */
+/* Every setting, with a value that is not its default. */
 static const char full[] __attribute__((unused)) =
     "listen: [127.0.0.1@5300, \"::@5301\"]\n"
     "workers: 3\n"
@@ -164,7 +164,7 @@ static const char *path_of(const char *name)
     return path;
 }
 
-/* Writes a file below the test's directory; missing directories of its path are made. */
+/* Writes a file below the test's directory and creates missing directories. */
 static inline void put(const char *name, const char *text)
 {
     char path[256];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/addr: what is accepted, what is printed, what a prefix holds. */
+/* base/addr: which texts are accepted, how addresses are printed, which addresses a prefix holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -222,7 +222,7 @@ static bool holds(const char *prefix_text, const char *addr_text)
     return prefix_holds(&prefix, &addr);
 }
 
-static void a_prefix_holds_what_shares_its_bits(void **state)
+static void a_prefix_holds_addresses_that_share_its_bits(void **state)
 {
     (void)state;
     assert_true(holds("10.0.0.0/8", "10.255.255.255"));
@@ -248,7 +248,7 @@ static void mapped_ipv6_counts_as_ipv4(void **state)
     assert_false(holds("10.0.0.0/8", "::10.1.2.3"));
 }
 
-static void all_of_one_family_is_nothing_of_the_other(void **state)
+static void a_prefix_of_length_0_holds_one_family_only(void **state)
 {
     (void)state;
     assert_true(holds("0.0.0.0/0", "255.1.2.3"));
@@ -307,9 +307,9 @@ int main(void)
         cmocka_unit_test(equal_means_family_address_zone_and_port),
         cmocka_unit_test(loopback_is_127_slash_8_and_1),
         cmocka_unit_test(wildcard_is_all_zero),
-        cmocka_unit_test(a_prefix_holds_what_shares_its_bits),
+        cmocka_unit_test(a_prefix_holds_addresses_that_share_its_bits),
         cmocka_unit_test(mapped_ipv6_counts_as_ipv4),
-        cmocka_unit_test(all_of_one_family_is_nothing_of_the_other),
+        cmocka_unit_test(a_prefix_of_length_0_holds_one_family_only),
         cmocka_unit_test(garbled_prefixes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/bytes: nothing is read or written outside, and a buffer survives lack of memory. */
+/* base/bytes: no access out of bounds, and a buffer survives failed allocations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -157,7 +157,7 @@ static void an_emptied_buffer_starts_at_the_front(void **state)
     buffer_free(&buffer);
 }
 
-/* A connection that never becomes quite empty must not grow its buffer for ever. */
+/* The buffer of a connection that is never quite empty must not grow for ever. */
 static void consumed_room_is_used_again(void **state)
 {
     (void)state;

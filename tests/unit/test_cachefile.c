@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* daemon/cachefile: what is written now and then, what a flush makes of it, files that cannot be used. */
+/* daemon/cachefile: periodic writes, flushes, and unusable files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,7 +81,7 @@ static void save(void)
     cachefile_wait(&file);
 }
 
-/* As by the next process. */
+/* As the next process does. */
 static void read_again(void)
 {
     cachefile_close(&file);
@@ -96,7 +96,7 @@ static ino_t inode(void)
     return lstat(path, &stat) == 0 ? stat.st_ino : 0;
 }
 
-static void it_is_written_and_read(void **state)
+static void the_cache_is_written_and_read(void **state)
 {
     struct stat stat;
     (void)state;
@@ -109,7 +109,7 @@ static void it_is_written_and_read(void **state)
     assert_true(has(1));
 }
 
-static void off_is_off(void **state)
+static void without_save_there_is_no_file(void **state)
 {
     (void)state;
     config.cache.save = false;
@@ -137,7 +137,7 @@ static void without_a_change_nothing_is_written(void **state)
     assert_int_not_equal(inode(), first);
 }
 
-static void what_was_flushed_does_not_come_back(void **state)
+static void flushed_entries_do_not_come_back(void **state)
 {
     (void)state;
     open_it();
@@ -153,8 +153,8 @@ static void what_was_flushed_does_not_come_back(void **state)
     assert_false(has(2));
 }
 
-/* Whenever the flush comes, before the job has looked at the entry or after. */
-static void a_flush_while_it_is_written(void **state)
+/* The flush may come before or after the job has read the entry. */
+static void a_flush_during_a_write(void **state)
 {
     (void)state;
     open_it();
@@ -173,7 +173,7 @@ static void a_flush_while_it_is_written(void **state)
     }
 }
 
-static void the_last_save_has_the_newest(void **state)
+static void the_last_save_has_the_newest_entries(void **state)
 {
     (void)state;
     open_it();
@@ -185,7 +185,7 @@ static void the_last_save_has_the_newest(void **state)
     assert_true(has(1) && has(2));
 }
 
-/* Of those asked before nothing is written, unless they are asked again. */
+/* Entries of groups that are no longer in force are not saved. */
 static void groups_in_force_are_saved(void **state)
 {
     (void)state;
@@ -193,7 +193,7 @@ static void groups_in_force_are_saved(void **state)
     put(1);
     cachefile_save(&file);
     cachefile_configure(&file, &config, &other_routes);
-    cachefile_wait(&file); /* also what was being written then */
+    cachefile_wait(&file); /* also the entries being written at that time */
     assert_int_not_equal(inode(), 0);
     read_again();
     assert_false(has(1));
@@ -221,7 +221,7 @@ static void a_damaged_file_is_ignored_and_replaced(void **state)
     assert_true(has(2));
 }
 
-static void what_is_no_file_is_ignored(void **state)
+static void a_path_that_is_not_a_file_is_ignored(void **state)
 {
     (void)state;
     assert_int_equal(mkfifo(path, 0600), 0);
@@ -232,7 +232,7 @@ static void what_is_no_file_is_ignored(void **state)
     assert_true(has(1));
 }
 
-static void a_folder_that_is_not_there(void **state)
+static void a_missing_folder(void **state)
 {
     static char nowhere[] = "/nonexistent/cache";
     (void)state;
@@ -249,16 +249,16 @@ static void a_folder_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_is_written_and_read),
-        TEST(off_is_off),
+        TEST(the_cache_is_written_and_read),
+        TEST(without_save_there_is_no_file),
         TEST(without_a_change_nothing_is_written),
-        TEST(what_was_flushed_does_not_come_back),
-        TEST(a_flush_while_it_is_written),
-        TEST(the_last_save_has_the_newest),
+        TEST(flushed_entries_do_not_come_back),
+        TEST(a_flush_during_a_write),
+        TEST(the_last_save_has_the_newest_entries),
         TEST(groups_in_force_are_saved),
         TEST(a_damaged_file_is_ignored_and_replaced),
-        TEST(what_is_no_file_is_ignored),
-        TEST(a_folder_that_is_not_there),
+        TEST(a_path_that_is_not_a_file_is_ignored),
+        TEST(a_missing_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/clock: which of the system's clocks is asked (clock_gettime is replaced by the linker), and the fake.
- */
+/* base/clock: which system clock is read (the linker replaces clock_gettime), and the fake clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +51,7 @@ static void the_wall_clock_is_for_wall_time(void **state)
     assert_int_equal(clock_wall_s(), 1000 + CLOCK_REALTIME);
 }
 
-static void the_fake_says_what_it_was_told(void **state)
+static void the_fake_clock_returns_the_set_times(void **state)
 {
     (void)state;
     clock_fake(5000999, -7);
@@ -72,7 +71,7 @@ int main(void)
         cmocka_unit_test_teardown(durations_count_suspend, back_to_real),
         cmocka_unit_test_teardown(without_a_boot_time_clock_the_monotonic_one_is_used, back_to_real),
         cmocka_unit_test_teardown(the_wall_clock_is_for_wall_time, back_to_real),
-        cmocka_unit_test_teardown(the_fake_says_what_it_was_told, back_to_real),
+        cmocka_unit_test_teardown(the_fake_clock_returns_the_set_times, back_to_real),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

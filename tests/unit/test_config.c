@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From texts and variables to a snapshot, and the mistakes on the way. */
+/* From texts and variables to a snapshot, and reports of mistakes. */
 #include "loading.h"
 
 /* -- Defaults -- */
@@ -196,7 +196,7 @@ static void wrong_types_are_refused(void **state)
     refused("- a\n", "f:1:1: expected settings, as in workers: 1\n- a\n^\n");
 }
 
-static void bad_values_are_refused_where_they_stand(void **state)
+static void bad_values_are_refused_with_their_place(void **state)
 {
     (void)state;
     refused("limits:\n  udp-size: 99999\n", "f:2:13: limits.udp-size: \"99999\" is out of range; it goes "
@@ -206,7 +206,7 @@ static void bad_values_are_refused_where_they_stand(void **state)
             "log: {level: warn}\n             ^\n");
 }
 
-static void all_mistakes_are_told_in_one_go(void **state)
+static void all_mistakes_are_reported_at_once(void **state)
 {
     (void)state;
     struct result r =
@@ -232,7 +232,7 @@ static void masses_of_mistakes_are_counted_only(void **state)
     for (int i = 0; i < 150; i++)
         strcat(text, "x, ");
     strcat(text, "x]\nworkers: 0\n");
-    /* 151 items, then workers; nothing more is said of a list that is broken */
+    /* 151 items, then workers; a refused list causes no second report */
     struct result r = load(text);
     assert_int_equal(r.error, ERROR_CONFIG);
     assert_non_null(strstr(r.said, "\nand 52 more mistakes\n"));
@@ -325,7 +325,7 @@ static void some_upstream_and_some_listener_must_be_left(void **state)
             "f:1:9: listen: no address is left, so no client could send a query\nlisten: []\n        ^\n");
 }
 
-static void nothing_may_stand_twice(void **state)
+static void duplicates_are_refused(void **state)
 {
     (void)state;
     refused("listen: [127.0.0.1, 127.0.0.1@53]\n", "f:1:21: listen: 127.0.0.1@53 is listed twice\nlisten: "
@@ -519,7 +519,7 @@ static void the_order_of_a_definition_does_not_count(void **state)
         " [sha256/BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=, sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]");
 }
 
-static void what_is_not_looked_at_does_not_count(void **state)
+static void unused_settings_are_not_part_of_a_definition(void **state)
 {
     (void)state;
     assert_one_definition(
@@ -531,7 +531,7 @@ static void what_is_not_looked_at_does_not_count(void **state)
         "tls: {ca-file: /ca}");
 }
 
-static void upstreams_are_known_by_their_definition(void **state)
+static void upstreams_are_identified_by_their_definition(void **state)
 {
     static const char base[] = "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1, 192.0.2.2]}]";
     static const char *const same[] = {
@@ -570,8 +570,8 @@ int main(void)
         cmocka_unit_test(references_are_counted),
         cmocka_unit_test(an_unknown_key_is_refused_with_place_caret_and_suggestion),
         cmocka_unit_test(wrong_types_are_refused),
-        cmocka_unit_test(bad_values_are_refused_where_they_stand),
-        cmocka_unit_test(all_mistakes_are_told_in_one_go),
+        cmocka_unit_test(bad_values_are_refused_with_their_place),
+        cmocka_unit_test(all_mistakes_are_reported_at_once),
         cmocka_unit_test(masses_of_mistakes_are_counted_only),
         cmocka_unit_test(a_file_that_is_not_text_is_refused),
         cmocka_unit_test(an_upstream_needs_a_name_or_a_pin_for_its_certificate),
@@ -580,7 +580,7 @@ int main(void)
         cmocka_unit_test(a_refused_value_is_not_called_missing_too),
         cmocka_unit_test(an_upstream_needs_a_name),
         cmocka_unit_test(some_upstream_and_some_listener_must_be_left),
-        cmocka_unit_test(nothing_may_stand_twice),
+        cmocka_unit_test(duplicates_are_refused),
         cmocka_unit_test(listening_beyond_loopback_needs_access_allow),
         cmocka_unit_test(ttl_bounds_must_not_cross),
         cmocka_unit_test(lists_have_a_limit),
@@ -589,9 +589,9 @@ int main(void)
         cmocka_unit_test(service_links_of_kubernetes_are_no_settings),
         cmocka_unit_test(mistakes_in_the_environment_show_the_variable),
         cmocka_unit_test(an_empty_variable_empties_a_list_and_is_no_scalar),
-        cmocka_unit_test(upstreams_are_known_by_their_definition),
+        cmocka_unit_test(upstreams_are_identified_by_their_definition),
         cmocka_unit_test(the_order_of_a_definition_does_not_count),
-        cmocka_unit_test(what_is_not_looked_at_does_not_count),
+        cmocka_unit_test(unused_settings_are_not_part_of_a_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

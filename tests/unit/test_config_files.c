@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files, drop-ins and the machine: where a snapshot comes from and what it is fitted to. */
+/* Files, drop-ins, and the limits of the machine. */
 #include "loading.h"
 
 /* -- The machine -- */
@@ -33,7 +33,7 @@ static void the_cache_takes_a_quarter_of_the_memory_at_most(void **state)
     end(&r);
 }
 
-/* What is written to the log, that is to standard error, meanwhile. */
+/* Captures the log (standard error). */
 static char *logged_while_loading(const struct machine *machine, const char *text)
 {
     char *said = calloc(1, 4096);
@@ -206,7 +206,7 @@ static void a_mistake_in_a_drop_in_names_it(void **state)
     end(&r);
 }
 
-static void nothing_is_said_to_be_missing_while_a_file_cannot_be_read(void **state)
+static void an_unreadable_file_is_the_only_mistake_reported(void **state)
 {
     (void)state;
     put("dotstub.yaml", "listen: [0.0.0.0]\n");
@@ -317,7 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_list_in_a_drop_in_replaces_the_default, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(an_empty_list_in_a_drop_in_resets, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_mistake_in_a_drop_in_names_it, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(nothing_is_said_to_be_missing_while_a_file_cannot_be_read, make_directory,
+        cmocka_unit_test_setup_teardown(an_unreadable_file_is_the_only_mistake_reported, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(files_that_cannot_be_one_are_refused, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_directory_full_of_drop_ins_is_refused, make_directory, remove_directory),

@@ -4,7 +4,7 @@
 
 /* -- Printing -- */
 
-static void what_is_printed_is_read_back(void **state)
+static void printed_settings_are_read_back(void **state)
 {
     (void)state;
     static const char *const texts[] = {"", full};
@@ -61,7 +61,7 @@ static void note_key(void *context, const char *key)
     strcat(strcat(keys, key), " ");
 }
 
-static void what_takes_effect_at_the_start_is_carried_over(void **state)
+static void restart_only_settings_keep_the_values_of_the_start(void **state)
 {
     char keys[256] = "";
     struct result started = loaded("cache: {size: 4MiB}\ncontrol: {socket: /a}\n"), read = loaded(full);
@@ -81,7 +81,7 @@ static void what_takes_effect_at_the_start_is_carried_over(void **state)
     end(&read);
 }
 
-static void what_is_as_it_was_is_not_told(void **state)
+static void unchanged_settings_are_not_reported(void **state)
 {
     char keys[256] = "";
     struct result started = loaded(full), read = loaded(full);
@@ -109,7 +109,7 @@ static void take_told(void *context, const char *key, const char *value, const c
         told->found++;
 }
 
-static void settings_are_told_one_by_one(void **state)
+static void settings_are_reported_one_by_one(void **state)
 {
     (void)state;
     struct told told = {0};
@@ -145,7 +145,7 @@ static char *annotated(void)
     return text;
 }
 
-/* Run "tests/unit/test_config_print annotated > conf/dotstub.yaml" after a change of the table. */
+/* After a change of the table run "tests/unit/test_config_print annotated > conf/dotstub.yaml". */
 static void the_annotated_file_is_up_to_date(void **state)
 {
     (void)state;
@@ -163,7 +163,7 @@ static void the_annotated_file_says_nothing_but_the_defaults(void **state)
     same_config(as_it_is.config, defaults.config);
     assert_true(as_it_is.config->listen_is_default);
 
-    /* Without the "#" before its settings it says the defaults itself. */
+    /* Without the "#" before its settings the file sets the defaults. */
     size_t to = 0;
     for (size_t from = 0; text[from]; from++)
         if (text[from] != '#' || (from > 0 && text[from - 1] != '\n') || text[from + 1] == '\n' ||
@@ -179,7 +179,7 @@ static void the_annotated_file_says_nothing_but_the_defaults(void **state)
     free(text);
 }
 
-/* The manual has an item for the setting, and the default in it. */
+/* The manual has an item for the setting, which names its default. */
 static void described(const char *manual, const struct option *option)
 {
     char item[128], wanted[128];
@@ -211,7 +211,7 @@ static void the_manual_mentions_every_setting_and_its_default(void **state)
     free(manual);
 }
 
-static void a_full_disk_is_told(void **state)
+static void a_full_disk_is_an_error(void **state)
 {
     (void)state;
     struct result r = loaded("");
@@ -225,15 +225,15 @@ static void a_full_disk_is_told(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_printed_is_read_back),
+        cmocka_unit_test(printed_settings_are_read_back),
         cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory, remove_directory),
-        cmocka_unit_test(what_takes_effect_at_the_start_is_carried_over),
-        cmocka_unit_test(what_is_as_it_was_is_not_told),
-        cmocka_unit_test(settings_are_told_one_by_one),
+        cmocka_unit_test(restart_only_settings_keep_the_values_of_the_start),
+        cmocka_unit_test(unchanged_settings_are_not_reported),
+        cmocka_unit_test(settings_are_reported_one_by_one),
         cmocka_unit_test(the_annotated_file_is_up_to_date),
         cmocka_unit_test(the_annotated_file_says_nothing_but_the_defaults),
         cmocka_unit_test(the_manual_mentions_every_setting_and_its_default),
-        cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(a_full_disk_is_an_error),
     };
     if (argc > 1 && strcmp(argv[1], "annotated") == 0)
         return config_print_annotated(stdout) != 0;

@@ -21,7 +21,7 @@ static void each_counter_counts_for_itself(void **state)
     }
 }
 
-static void names_and_helps_stand_at_their_counter(void **state)
+static void each_counter_has_its_own_name_and_help(void **state)
 {
     (void)state;
     assert_string_equal(counter_name(COUNTER_udp_received), "udp_received");
@@ -30,7 +30,7 @@ static void names_and_helps_stand_at_their_counter(void **state)
     assert_string_equal(counter_help(COUNTER_memory_failed), "allocations of our own that failed");
 }
 
-/* They become names of metrics: [a-z0-9_], each once. */
+/* The names become names of metrics: [a-z0-9_], no duplicates. */
 static void names_are_fit_for_metrics(void **state)
 {
     (void)state;
@@ -47,7 +47,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_counter_counts_for_itself),
-        cmocka_unit_test(names_and_helps_stand_at_their_counter),
+        cmocka_unit_test(each_counter_has_its_own_name_and_help),
         cmocka_unit_test(names_are_fit_for_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static void no_link_is_followed(void **state)
     assert_holds(other, "other's", 0644);
 }
 
-static void what_was_cut_short_is_removed(void **state)
+static void the_rest_of_an_interrupted_write_is_removed(void **state)
 {
     (void)state;
     put(new_path, "the first half");
@@ -128,7 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_is_made_and_replaced, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(no_link_is_followed, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(what_was_cut_short_is_removed, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(the_rest_of_an_interrupted_write_is_removed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failure_leaves_the_old_one, make_folder, remove_folder),
         cmocka_unit_test(a_path_may_be_too_long),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/histogram: what falls into which bucket, and merging. */
+/* base/histogram: the bucket of a value, and merging. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include "base/histogram.h"
 
-static void a_bucket_holds_what_is_at_most_its_bound(void **state)
+static void a_bucket_counts_values_up_to_its_bound(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < HISTOGRAM_BOUNDS; i++) {
@@ -44,7 +44,7 @@ static void merging_adds_bucket_by_bucket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_bucket_holds_what_is_at_most_its_bound),
+        cmocka_unit_test(a_bucket_counts_values_up_to_its_bound),
         cmocka_unit_test(bounds_rise),
         cmocka_unit_test(merging_adds_bucket_by_bucket),
     };

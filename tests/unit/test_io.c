@@ -16,7 +16,7 @@
 #include "base/errors.h"
 #include "base/io.h"
 
-enum { LARGE = 1 << 20 }; /* more than a pipe or a socket holds */
+enum { LARGE = 1 << 20 }; /* more bytes than a pipe or a socket holds */
 
 static uint8_t sent[LARGE], received[LARGE + 1];
 
@@ -25,7 +25,7 @@ static void make_pair(int pair[2])
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 }
 
-/* --- a writer on another thread, which is interrupted all the time --- */
+/* --- a writer on another thread, interrupted all the time --- */
 
 struct talk {
     int fd;
@@ -73,7 +73,7 @@ static void *interrupt(void *context)
     return write_all(context);
 }
 
-static void what_is_read_and_written_in_parts_is_whole(void **state)
+static void partial_reads_and_writes_are_completed(void **state)
 {
     (void)state;
     struct talk talk;
@@ -143,7 +143,7 @@ static void errors_are_errno_numbers(void **state)
     assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     assert_int_equal(read_full(ends[0], received, 1), -EAGAIN);
     close(ends[1]);
-    assert_int_equal(write_full(ends[0], sent, 1), -EPIPE); /* and no signal */
+    assert_int_equal(write_full(ends[0], sent, 1), -EPIPE); /* -EPIPE, without SIGPIPE */
     close(ends[0]);
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     if (full >= 0) {
@@ -189,7 +189,7 @@ static void descriptors_come_with_their_data(void **state)
         close(fds[i]);
         close(one[i]);
     }
-    assert_int_equal(send_fds(ends[1], "x", 1, wanted, 0), 0); /* nothing */
+    assert_int_equal(send_fds(ends[1], "x", 1, wanted, 0), 0); /* no message */
     assert_int_equal(write_full(ends[1], "y", 1), 0);
     assert_int_equal(recv_fds(ends[0], data, 1, fds, &count), 0);
     assert_int_equal(data[0], 'y');
@@ -221,8 +221,8 @@ static void many_descriptors_come_in_several_messages(void **state)
     close(ends[1]);
 }
 
-/* The kernel passes up to 253 descriptors, more than the caller has room for. */
-static void more_than_fit_are_refused_and_closed(void **state)
+/* The kernel takes up to 253 descriptors, more than IO_FDS. */
+static void too_many_descriptors_are_refused_and_closed(void **state)
 {
     (void)state;
     enum { MOST = 253 };
@@ -245,7 +245,7 @@ static void more_than_fit_are_refused_and_closed(void **state)
     assert_int_equal(recv_fds(ends[0], &byte, 1, fds, &count), ERROR_MALFORMED);
     assert_int_equal(open_count(), before);
 
-    /* And where the data ends too early. */
+    /* The data ends too early. */
     assert_int_equal(send_fds(ends[1], "x", 1, &ends[0], 1), 0);
     close(ends[1]);
     assert_int_equal(recv_fds(ends[0], received, 2, fds, &count), ERROR_CLOSED);
@@ -258,13 +258,13 @@ static void more_than_fit_are_refused_and_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_read_and_written_in_parts_is_whole),
+        cmocka_unit_test(partial_reads_and_writes_are_completed),
         cmocka_unit_test(an_interrupted_read_goes_on),
         cmocka_unit_test(an_end_before_time_is_an_error_or_a_length),
         cmocka_unit_test(errors_are_errno_numbers),
         cmocka_unit_test(descriptors_come_with_their_data),
         cmocka_unit_test(many_descriptors_come_in_several_messages),
-        cmocka_unit_test(more_than_fit_are_refused_and_closed),
+        cmocka_unit_test(too_many_descriptors_are_refused_and_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

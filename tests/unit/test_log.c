@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/log: what one line looks like, and that nothing about stderr can hurt. */
+/* base/log: the format of a line, and that no state of stderr does harm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,7 +187,7 @@ static void json_is_cut_inside_the_sentence(void **state)
     }
 }
 
-static void fields_stand_by_their_keys(void **state)
+static void fields_are_printed_with_their_keys(void **state)
 {
     (void)state;
     char out[LOG_LINE_MAX + 1];
@@ -202,7 +202,7 @@ static void fields_stand_by_their_keys(void **state)
                              "\"word\": \"a.example.\", \"number\": 18446744073709551615}\n");
 }
 
-/* Every way of a field not to fit is met: the line ends as it should, and what comes after it and fits is there. */
+/* Covers every point at which a field may not fit: the line ends correctly, and later fields that fit are printed. */
 static void a_field_that_does_not_fit_is_left_out(void **state)
 {
     (void)state;
@@ -241,7 +241,7 @@ static void a_long_line_is_cut_at_1000_bytes(void **state)
     assert_string_equal(line + 997, "xx\n");
 }
 
-/* Every offset of the cut within an escape is met. */
+/* Covers every offset of the cut within an escape. */
 static void the_cut_is_never_inside_an_escape(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void the_cut_is_never_inside_an_escape(void **state)
     }
 }
 
-static void errno_is_kept(void **state)
+static void errno_is_preserved(void **state)
 {
     (void)state;
     set_journal_stream(0);
@@ -323,7 +323,7 @@ static void a_full_terminal_does_not_block(void **state)
     close(master);
 }
 
-static void lost_lines_are_told_of(void **state)
+static void dropped_lines_are_counted_in_the_log(void **state)
 {
     (void)state;
     static char filler[4096], got[5000];
@@ -391,17 +391,17 @@ int main(void)
         LOG_TEST(modules_are_found_by_name),
         LOG_TEST(json_has_the_same_in_an_object),
         LOG_TEST(json_is_cut_inside_the_sentence),
-        LOG_TEST(fields_stand_by_their_keys),
+        LOG_TEST(fields_are_printed_with_their_keys),
         LOG_TEST(a_field_that_does_not_fit_is_left_out),
         LOG_TEST(strange_bytes_are_escaped),
         LOG_TEST(a_long_line_is_cut_at_1000_bytes),
         LOG_TEST(the_cut_is_never_inside_an_escape),
-        LOG_TEST(errno_is_kept),
+        LOG_TEST(errno_is_preserved),
         LOG_TEST(a_closed_stderr_is_no_error),
         LOG_TEST(a_reader_that_is_gone_is_no_error),
         LOG_TEST(a_full_pipe_does_not_block),
         LOG_TEST(a_full_terminal_does_not_block),
-        LOG_TEST(lost_lines_are_told_of),
+        LOG_TEST(dropped_lines_are_counted_in_the_log),
         cmocka_unit_test(a_shared_limit_lets_one_through_each_ten_seconds),
         cmocka_unit_test(a_limit_lets_one_through_each_ten_seconds),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/mem: each way to allocate can be made to fail. */
+/* base/mem: each allocation function can be made to fail. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static int hook_off(void **state)
     return 0;
 }
 
-/* Whether the n-th way of allocating gives memory now. */
+/* True if the n-th allocation function succeeds now. */
 static bool allocates(int way)
 {
     void *block = NULL;

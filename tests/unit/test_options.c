@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Single values: what each type takes, what it refuses, and that the table holds together. */
+/* Single values: what each type accepts and refuses, and the consistency of the table. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,7 +135,7 @@ static void choices_name_their_words_and_the_one_meant(void **state)
     refused("tls.min-version", "1.1", "1.2 or 1.3");
 }
 
-static void levels_are_of_modules_that_there_are(void **state)
+static void levels_are_of_existing_modules(void **state)
 {
     (void)state;
     const struct config_log_level level = taken("log.modules", "upstream=debug").level;
@@ -320,7 +320,7 @@ static void each_setting_has_a_variable_of_its_own(void **state)
     assert_int_equal(option_by_variable("DOTSTUB_SIZE"), option_count);
 }
 
-static void settings_of_one_section_stand_together(void **state)
+static void settings_of_one_section_are_adjacent(void **state)
 {
     (void)state;
     for (size_t i = 1; i < option_count; i++)
@@ -343,7 +343,7 @@ int main(void)
         cmocka_unit_test(booleans_are_yes_and_no_in_three_ways),
         cmocka_unit_test(choices_name_their_words_and_the_one_meant),
         cmocka_unit_test(texts_and_paths),
-        cmocka_unit_test(levels_are_of_modules_that_there_are),
+        cmocka_unit_test(levels_are_of_existing_modules),
         cmocka_unit_test(host_names),
         cmocka_unit_test(addresses_and_their_ports),
         cmocka_unit_test(networks),
@@ -352,7 +352,7 @@ int main(void)
         cmocka_unit_test(distance_finds_slips_only),
         cmocka_unit_test(long_texts_are_quoted_in_part),
         cmocka_unit_test(each_setting_has_a_variable_of_its_own),
-        cmocka_unit_test(settings_of_one_section_stand_together),
+        cmocka_unit_test(settings_of_one_section_are_adjacent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

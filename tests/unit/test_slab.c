@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/slab: zeroed objects, a hard limit, and memory that comes back. */
+/* base/slab: zeroed objects, a hard limit, and memory that is returned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,7 +86,7 @@ static void a_used_object_comes_back_zeroed(void **state)
     assert_memory_equal(second, zeroes, OBJECT_SIZE);
 }
 
-static void only_the_beginning_is_zeroed_if_so_asked(void **state)
+static void only_the_first_bytes_are_zeroed(void **state)
 {
     (void)state;
     static const uint8_t zeroes[100];
@@ -162,7 +162,7 @@ static void the_empty_chunk_is_used_last(void **state)
     assert_int_equal(slab.empty_chunks, 1);
 }
 
-/* Objects given back in an order that leaves every chunk partly used must all be found again. */
+/* Objects freed in an order that leaves every chunk partly used must all be found again. */
 static void scattered_room_is_found_again(void **state)
 {
     (void)state;
@@ -202,7 +202,7 @@ static size_t resident_bytes(void)
 
 /* The memory must go wherever the C library put the chunks: having freed a large block it takes them from the
  * heap (mallopt(3), M_MMAP_THRESHOLD), and a block that stays above them keeps the heap from shrinking. */
-static void a_flood_gives_its_memory_back_to_the_system(void **state)
+static void memory_of_a_burst_returns_to_the_system(void **state)
 {
     (void)state;
     enum { FLOOD = 16 * 1024 };
@@ -230,7 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SLAB_TEST(objects_are_aligned_and_do_not_overlap),
         SLAB_TEST(a_used_object_comes_back_zeroed),
-        SLAB_TEST(only_the_beginning_is_zeroed_if_so_asked),
+        SLAB_TEST(only_the_first_bytes_are_zeroed),
         SLAB_TEST(the_limit_is_a_limit),
         SLAB_TEST(without_memory_there_is_no_object_but_later_there_is),
         SLAB_TEST(a_steady_load_does_not_allocate),
@@ -238,7 +238,7 @@ int main(void)
         SLAB_TEST(the_empty_chunk_is_used_last),
         SLAB_TEST(scattered_room_is_found_again),
         SLAB_TEST(the_largest_object_has_a_chunk_of_its_own),
-        SLAB_TEST(a_flood_gives_its_memory_back_to_the_system),
+        SLAB_TEST(memory_of_a_burst_returns_to_the_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

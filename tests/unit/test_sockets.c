@@ -74,7 +74,7 @@ static ino_t identity(int fd)
     return found.st_ino;
 }
 
-/* How many descriptors of the workers are this socket. */
+/* The number of the workers' descriptors that are this socket. */
 static unsigned count_uses(ino_t socket)
 {
     unsigned count = 0;
@@ -117,8 +117,8 @@ static void test_each_worker_gets_one_for_each_specification(void **state)
     assert_true(addr_equal(&addresses[0], &at[0]) && addr_equal(&addresses[1], &at[1]));
 }
 
-/* More of one kind than there are workers, fewer of another, none of the rest. */
-static void test_what_was_kept_goes_on_one_by_one(void **state)
+/* More stored sockets than workers for one specification, fewer for another, none for the rest. */
+static void test_stored_sockets_are_distributed_one_by_one(void **state)
 {
     int fds[] = {socket_udp(&at[0]), socket_udp(&at[0]), socket_udp(&at[0]), socket_tcp(&at[1])};
     ino_t kept[4];
@@ -138,7 +138,7 @@ static void test_what_was_kept_goes_on_one_by_one(void **state)
     assert_int_equal(sockets.own_count, 9);
 }
 
-static void test_what_is_not_listened_on_is_closed(void **state)
+static void test_stored_sockets_without_a_specification_are_closed(void **state)
 {
     int fds[] = {socket_udp(&at[0]), socket_tcp(&at[1])};
     ino_t other = identity(fds[1]);
@@ -169,8 +169,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_each_worker_gets_one_for_each_specification),
-        TEST(test_what_was_kept_goes_on_one_by_one),
-        TEST(test_what_is_not_listened_on_is_closed),
+        TEST(test_stored_sockets_are_distributed_one_by_one),
+        TEST(test_stored_sockets_without_a_specification_are_closed),
         TEST(test_a_port_in_use_opens_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

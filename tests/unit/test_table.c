@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/table: finding by hash, growth, and life without memory for growth. */
+/* base/table: lookup by hash, growth, and failed allocations during growth. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static int end_table(void **state)
     return 0;
 }
 
-/* Spreads over high and low bits, different for each i. */
+/* Spreads over high and low bits; different for each i. */
 static uint64_t hash_of(size_t i)
 {
     return i * UINT64_C(0x9e3779b97f4a7c15);
@@ -50,7 +50,7 @@ static void assert_all_found(void)
     }
 }
 
-static void what_was_inserted_is_found_and_nothing_else(void **state)
+static void only_inserted_links_are_found(void **state)
 {
     (void)state;
     assert_null(table_first(&table, hash_of(1)));
@@ -151,7 +151,7 @@ static void without_memory_for_growth_it_only_gets_slower(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TABLE_TEST(what_was_inserted_is_found_and_nothing_else),
+        TABLE_TEST(only_inserted_links_are_found),
         TABLE_TEST(a_hash_must_match_in_all_bits),
         TABLE_TEST(links_with_one_hash_are_all_walked),
         TABLE_TEST(removed_links_are_gone_and_the_others_stay),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree that is made of YAML text, and what is refused on the way. */
+/* The tree made from YAML text, and the texts that are refused. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +73,7 @@ static void reads_mappings_lists_and_scalars_with_their_places(void **state)
     end(&r);
 }
 
-static void tells_nothing_from_an_empty_text(void **state)
+static void distinguishes_null_from_an_empty_text(void **state)
 {
     (void)state;
     struct reading r;
@@ -108,7 +108,7 @@ static void a_syntax_error_has_its_place_and_caret(void **state)
     refused("a: 1\nb: \"x\\q\"\n", "f:2:6: invalid escape 'q' in double-quoted string\nb: \"x\\q\"\n     ^\n");
 }
 
-/* libfyaml looks behind its input, or asserts, where these end. */
+/* libfyaml reads past its input, or fails an assertion, if these texts are cut here. */
 static void texts_that_end_amid_something_are_read_to_their_end_only(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void a_second_document_is_refused(void **state)
     refused("a: 1\n---\nb: 2\n", "f:2:1: a second document; a configuration file holds one\n---\n^\n");
 }
 
-static void a_key_that_is_no_word_is_refused(void **state)
+static void a_key_that_is_not_a_word_is_refused(void **state)
 {
     (void)state;
     refused("~: b\n", "f:1:1: a key must be a word\n~: b\n^\n");
@@ -169,7 +169,7 @@ static void control_characters_in_escapes_are_refused_and_not_shown(void **state
     refused("a: \"x\\0y\"\n", "f:1:4: a value may not contain control characters\na: \"x\\0y\"\n   ^\n");
 }
 
-static void a_value_stands_in_one_line(void **state)
+static void a_value_is_on_one_line(void **state)
 {
     (void)state;
     refused("a: b\n  c\n", "f:1:4: a value must be on one line\na: b\n   ^\n");
@@ -217,7 +217,7 @@ static void lines_are_indented_with_spaces(void **state)
     end(&r);
 }
 
-/* Each of these makes libfyaml 0.7.12 read freed memory, assert, or leak. */
+/* Each of these texts makes libfyaml 0.7.12 read freed memory, fail an assertion, or leak. */
 static void texts_that_libfyaml_cannot_take_never_reach_it(void **state)
 {
     (void)state;
@@ -232,7 +232,7 @@ static void texts_that_libfyaml_cannot_take_never_reach_it(void **state)
     }
 }
 
-static void what_looks_like_more_inside_a_text_is_text(void **state)
+static void indicators_inside_a_text_are_text(void **state)
 {
     (void)state;
     struct reading r;
@@ -260,7 +260,7 @@ static void escapes_and_quotes_are_undone(void **state)
     end(&r);
 }
 
-static void all_mistakes_are_told_in_one_go(void **state)
+static void all_mistakes_are_reported_at_once(void **state)
 {
     (void)state;
     struct reading r;
@@ -380,7 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_mappings_lists_and_scalars_with_their_places),
-        cmocka_unit_test(tells_nothing_from_an_empty_text),
+        cmocka_unit_test(distinguishes_null_from_an_empty_text),
         cmocka_unit_test(an_empty_file_has_no_root),
         cmocka_unit_test(a_syntax_error_has_its_place_and_caret),
         cmocka_unit_test(texts_that_end_amid_something_are_read_to_their_end_only),
@@ -388,16 +388,16 @@ int main(void)
         cmocka_unit_test(the_same_key_twice_is_refused),
         cmocka_unit_test(aliases_anchors_and_tags_are_refused),
         cmocka_unit_test(a_second_document_is_refused),
-        cmocka_unit_test(a_key_that_is_no_word_is_refused),
+        cmocka_unit_test(a_key_that_is_not_a_word_is_refused),
         cmocka_unit_test(control_characters_in_escapes_are_refused_and_not_shown),
-        cmocka_unit_test(a_value_stands_in_one_line),
+        cmocka_unit_test(a_value_is_on_one_line),
         cmocka_unit_test(brackets_must_match),
         cmocka_unit_test(nothing_follows_a_value_in_its_line),
         cmocka_unit_test(lines_are_indented_with_spaces),
         cmocka_unit_test(texts_that_libfyaml_cannot_take_never_reach_it),
-        cmocka_unit_test(what_looks_like_more_inside_a_text_is_text),
+        cmocka_unit_test(indicators_inside_a_text_are_text),
         cmocka_unit_test(escapes_and_quotes_are_undone),
-        cmocka_unit_test(all_mistakes_are_told_in_one_go),
+        cmocka_unit_test(all_mistakes_are_reported_at_once),
         cmocka_unit_test(work_and_memory_are_bounded),
         cmocka_unit_test(too_many_keys_in_one_place_are_refused),
         cmocka_unit_test(a_long_source_line_is_shown_in_part),
