@@ -25,11 +25,16 @@ struct edit_client {
 
 /* The longest OPT that edit_finish or edit_error appends: 11 bytes, a keepalive option, and the EDEs with their texts. */
 #define EDIT_OPT_MAX (11 + 6 + EDE_MAX * (6 + EDE_TEXT))
+/* The same for this response: most have no EDE. */
+static inline size_t edit_opt_room(const struct answer *answer)
+{
+    return 11 + 6 + answer->ede.count * (size_t)(6 + EDE_TEXT);
+}
 /* Header, the longest question, and an OPT without options: no limit is below this. */
 #define EDIT_ERROR_MIN (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + 11)
 
 /* Turns the answer in `wire` (no OPT, its question as long as the client's; capacity `cap`, at least limit or
- * len + EDIT_OPT_MAX, whichever is less) into this client's: id, QR RA, AA=0 Z=0, opcode, RD and CD copied, AD, rcode,
+ * len + edit_opt_room, whichever is less) into this client's: id, QR RA, AA=0 Z=0, opcode, RD and CD copied, AD, rcode,
  * question as the client wrote it, OPT if and only if the request had one, EDE only then. Too big for `limit` (at least
  * EDIT_ERROR_MIN): the additional section goes first, without TC, then EDE texts beyond 64 bytes, EDE texts, EDEs and
  * keepalive, then TC with an OPT without options and the whole records that fit, those of the answer section first. An rcode

@@ -223,7 +223,7 @@ enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const 
 
 enum verdict query_answer(struct query *query, const struct answer *answer)
 {
-    size_t cap = answer->len + EDIT_OPT_MAX;
+    size_t cap = answer->len + edit_opt_room(answer);
     if (query->resolver->answering_count > 0) {
         enum verdict verdict = query_show(query, answer);
         if (verdict != NEXT)
