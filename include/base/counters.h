@@ -14,61 +14,61 @@
 /* X(name, help) */
 #define COUNTERS(X)                                                                                                    \
     X(udp_received, "datagrams read from UDP clients")                                                                 \
-    X(udp_ignored, "datagrams answered with silence: short, responses, source port 0")                                 \
+    X(udp_ignored, "datagrams ignored: too short, responses, or from source port 0")                                   \
     X(udp_too_long, "datagrams refused because they are longer than any query")                                        \
-    X(udp_send_failed, "UDP answers that the system refused to send")                                                  \
+    X(udp_send_failed, "UDP responses that the system refused to send")                                                \
     X(tcp_accepted, "TCP clients accepted")                                                                            \
-    X(tcp_evicted, "idle TCP clients closed to let a new one in")                                                      \
-    X(tcp_held, "TCP clients that had to wait for a place because all others were busy")                               \
+    X(tcp_evicted, "idle TCP clients disconnected to accept a new one")                                                \
+    X(tcp_held, "TCP clients that waited to be accepted because all others were busy")                                 \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
-    X(queries_received, "queries taken in")                                                                            \
+    X(queries_received, "queries received")                                                                            \
     X(queries_trailing, "queries with bytes after their last record, which were ignored")                              \
     X(queries_finished, "queries answered")                                                                            \
-    X(queries_dropped, "queries given up without an answer: client gone, policy, memory")                              \
-    X(drops_policy, "of these, because access.deny says so")                                                           \
-    X(drops_client_gone, "of these, because their TCP client was gone")                                                \
-    X(drops_no_room, "of these, because there was no memory for their answer")                                         \
-    X(queries_retransmitted, "of these, retransmissions: the query they repeat goes on")                               \
+    X(queries_dropped, "queries dropped without a response: retransmission, client gone, policy, memory")              \
+    X(drops_policy, "queries dropped because of access.deny")                                                          \
+    X(drops_client_gone, "queries dropped because their TCP client had disconnected")                                  \
+    X(drops_no_room, "queries dropped because there was no memory for their response")                                 \
+    X(queries_retransmitted, "queries dropped because they repeat a query that is still being answered")               \
     X(queries_slow, "queries that waited longer than log.slow")                                                        \
     X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                              \
-    X(responses_local, "answers made here: errors, special names, refusals")                                           \
-    X(responses_servfail, "SERVFAIL answers")                                                                          \
-    X(responses_refused, "REFUSED answers")                                                                            \
-    X(responses_formerr, "FORMERR answers")                                                                            \
-    X(responses_truncated, "UDP answers sent with TC")                                                                 \
+    X(responses_local, "responses made locally: errors, special names, refusals")                                      \
+    X(responses_servfail, "SERVFAIL responses")                                                                        \
+    X(responses_refused, "REFUSED responses")                                                                          \
+    X(responses_formerr, "FORMERR responses")                                                                          \
+    X(responses_truncated, "UDP responses sent with TC")                                                               \
     X(cache_hits, "queries answered from the cache")                                                                   \
     X(cache_misses, "queries that the cache could not answer")                                                         \
-    X(responses_stale, "queries answered with data past its TTL because fresh data was not to be had")                 \
-    X(refreshes, "questions asked to renew what is about to expire or has been answered stale")                        \
-    X(cache_stored, "answers stored")                                                                                  \
-    X(cache_not_stored, "answers that may not be stored: TTL 0, no SOA, too large, flushed meanwhile")                 \
-    X(lookups_started, "questions asked upstream for at least one query")                                              \
-    X(lookups_joined, "queries that joined a question already asked")                                                  \
-    X(lookups_failed, "questions that no server answered")                                                             \
-    X(deadlines_hit, "queries whose time (limits.answer-by) was over before their answer came")                        \
-    X(attempts_sent, "messages sent to upstream servers")                                                              \
-    X(attempts_reused, "of these, on a session that had not to be opened for them")                                    \
-    X(attempts_resent, "messages sent again because their session died")                                               \
-    X(hedges_sent, "late questions asked a second time elsewhere")                                                     \
-    X(hedges_won, "of these, answered first")                                                                          \
-    X(hedges_denied, "late questions not asked again because the budget was spent")                                    \
-    X(attempts_timeout, "messages that no answer came for in time")                                                    \
-    X(upstream_ignored_id, "upstream answers ignored: no question with that id")                                       \
-    X(upstream_ignored_question, "upstream answers ignored: another question")                                         \
-    X(upstream_malformed, "upstream messages that break the format")                                                   \
-    X(upstream_throttled, "times that an upstream refused under load and is asked less since")                         \
-    X(sessions_dialed, "connections to upstream servers begun")                                                        \
+    X(responses_stale, "queries answered with stale data because no fresh data was available in time")                 \
+    X(refreshes, "lookups started to refresh an entry that expires soon or was served stale")                          \
+    X(cache_stored, "responses stored in the cache")                                                                   \
+    X(cache_not_stored, "responses not stored in the cache: TTL 0, no SOA, too large, flushed meanwhile")              \
+    X(lookups_started, "lookups started for at least one query")                                                       \
+    X(lookups_joined, "queries that joined a lookup in progress")                                                      \
+    X(lookups_failed, "lookups that no server answered")                                                               \
+    X(deadlines_hit, "queries not answered within limits.answer-by")                                                   \
+    X(attempts_sent, "attempts: queries sent to upstream servers")                                                     \
+    X(attempts_reused, "attempts on a session that was already open")                                                  \
+    X(attempts_resent, "attempts sent again because their session was lost")                                           \
+    X(hedges_sent, "hedges: second attempts sent because a response was late")                                         \
+    X(hedges_won, "hedges whose response arrived first")                                                               \
+    X(hedges_denied, "hedges not sent because their budget was spent")                                                 \
+    X(attempts_timeout, "attempts without a response in time")                                                         \
+    X(upstream_ignored_id, "upstream responses ignored because no attempt has their id")                               \
+    X(upstream_ignored_question, "upstream responses ignored because their Question section does not match the query") \
+    X(upstream_malformed, "malformed upstream responses")                                                              \
+    X(upstream_throttled, "times that an upstream refused queries under load and its rate was reduced")                \
+    X(sessions_dialed, "connections to upstream servers started")                                                      \
     X(sessions_opened, "sessions whose handshake succeeded")                                                           \
-    X(sessions_resumed, "of these, resumed by ticket")                                                                 \
-    X(sessions_failed, "connections that failed before the handshake was done")                                        \
+    X(sessions_resumed, "sessions resumed with a ticket")                                                              \
+    X(sessions_failed, "connections that failed before the end of the handshake")                                      \
     X(sessions_closed_by_server, "sessions closed cleanly by the server")                                              \
-    X(sessions_reset, "sessions that ended by a reset, an error or a broken frame")                                    \
-    X(sessions_closed_idle, "sessions closed by us after their idle time")                                             \
-    X(sessions_retired, "sessions retired: silent, out of ids")                                                        \
+    X(sessions_reset, "sessions ended by a reset, an error or a malformed frame")                                      \
+    X(sessions_closed_idle, "sessions closed by dotstub because they were idle")                                       \
+    X(sessions_retired, "sessions retired because they were silent or out of ids")                                     \
     X(query_lines_written, "lines of the query log written")                                                           \
-    X(query_lines_lost, "lines of the query log lost because nobody read them in time")                                \
-    X(dnstap_queued, "messages given to dnstap")                                                                       \
-    X(dnstap_lost, "messages that dnstap had no place for")                                                            \
+    X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
+    X(dnstap_queued, "messages queued for dnstap")                                                                     \
+    X(dnstap_lost, "messages lost because the dnstap queue was full")                                                  \
     X(memory_failed, "allocations of our own that failed")
 
 enum counter {

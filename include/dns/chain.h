@@ -5,7 +5,7 @@
  *          CNAME or DNAME before what it leads to, signatures behind what they sign; in the authority section the records
  *          of zones that a name of the chain lies in; in the additional section what a record that stays refers to, and what
  *          lies at or below a name of the chain. Without DO, signatures and proofs that were not asked for by their type go as well.
- * Owns:    nothing; what is written anew lies in the scratch.
+ * Owns:    nothing; a rewritten response lies in the scratch.
  * Threads: any, one scratch per thread.
  * RFC:     1034 section 4.3.2, 2181 section 5, 4035 section 3.2.1, 6672 (DNAME).
  */

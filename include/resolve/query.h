@@ -39,7 +39,7 @@ struct origin_ops {
 };
 
 /* The client of a query, and where the response goes. Policy looks at `client` alone: access, limits, logs, taps. The transport looks at
- * `peer`: where to send, which ports cannot be answered. They differ only where a trusted proxy says for whom it asks. A UDP query
+ * `peer`: where to send, which ports cannot be answered. They differ only behind a trusted proxy, which names its client. A UDP query
  * repeats another one only if both are the same: the peer could not tell two responses apart, but each client has its own policy. */
 struct origin {
     const struct origin_ops *ops;

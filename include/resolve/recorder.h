@@ -51,8 +51,8 @@ struct record {
     char ede_text[EDE_TEXT + 1];
     struct record_server asked, dialed; /* the last one asked; where most time of dials was spent */
     enum record_session session;
-    unsigned tries, deaths; /* attempts, and sessions lost while it was outstanding */
-    unsigned queries;       /* that shared it, the first included */
+    unsigned tries, session_losses; /* attempts, and sessions lost while it was outstanding */
+    unsigned queries;               /* that shared it, the first included */
 };
 
 struct recorder {

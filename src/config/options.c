@@ -324,7 +324,7 @@ const struct option options[] = {
      .type = OPTION_BOOLEAN,
      IN(log_queries),
      .unset = "no",
-     .help = "Log one line per answered query: the client, the question, the kind of response, and the time it "
+     .help = "Log one line per answered query: the client, the query, the kind of response, and the time it "
              "took."},
     {.key = "log.queries-sample",
      .type = OPTION_INTEGER,

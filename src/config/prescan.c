@@ -18,7 +18,7 @@ struct prescan_walk {
     struct {
         char bracket;
         struct mark mark;
-    } open[GUARD_DEPTH_MAX];
+    } open[PRESCAN_DEPTH_MAX];
     struct mark wrong;
     const char *why; /* set if the walk ends early */
 };
@@ -126,7 +126,7 @@ static bool take_plain(struct prescan_walk *walk)
 
 static bool take_opening(struct prescan_walk *walk)
 {
-    if (walk->depth == GUARD_DEPTH_MAX)
+    if (walk->depth == PRESCAN_DEPTH_MAX)
         return refuse(walk, walk->mark, "nested too deeply");
     walk->open[walk->depth].bracket = *walk->at;
     walk->open[walk->depth].mark = walk->mark;

@@ -118,7 +118,7 @@ static json_t *explain_object(const struct record *record)
     put_flag(object, "joined", record->joined);
     put_flag(object, "stale", record->stale);
     put_number(object, "attempts", record->tries);
-    put_number(object, "sessions_lost", record->deaths);
+    put_number(object, "sessions_lost", record->session_losses);
     put_number(object, "queries", record->queries);
     return object;
 }

@@ -158,7 +158,7 @@ int inherited_check(const struct inherited *inherited, const struct listener_spe
 
 /* --- stored sockets --- */
 
-size_t inherited_count_kept(const struct inherited *inherited, const struct listener_spec *spec)
+size_t inherited_count_stored(const struct inherited *inherited, const struct listener_spec *spec)
 {
     size_t count = 0;
     for (size_t i = 0; i < inherited->kept.count; i++)
@@ -166,7 +166,7 @@ size_t inherited_count_kept(const struct inherited *inherited, const struct list
     return count;
 }
 
-int inherited_take_kept(struct inherited *inherited, const struct listener_spec *spec)
+int inherited_take_stored(struct inherited *inherited, const struct listener_spec *spec)
 {
     for (size_t i = 0; i < inherited->kept.count; i++) {
         struct inherited_socket *socket = &inherited->kept.sockets[i];

@@ -46,8 +46,8 @@ const struct inherited_socket *inherited_find(const struct inherited *inherited,
  * all of its copies. */
 void inherited_keep_only(struct inherited *inherited, const struct listener_spec *specs, size_t count, bool forget);
 /* The number of stored sockets for `spec`; and the next of them, which the caller then owns, or -1. */
-size_t inherited_count_kept(const struct inherited *inherited, const struct listener_spec *spec);
-int inherited_take_kept(struct inherited *inherited, const struct listener_spec *spec);
+size_t inherited_count_stored(const struct inherited *inherited, const struct listener_spec *spec);
+int inherited_take_stored(struct inherited *inherited, const struct listener_spec *spec);
 void inherited_close(struct inherited *inherited);
 
 #endif

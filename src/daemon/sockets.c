@@ -132,7 +132,7 @@ static int specs_probe(struct specs *specs, const struct config *config, const s
     for (size_t i = 0; status == 0 && i < specs->count; i++) {
         const struct listener_spec spec = specs->list[i];
         bool left_out = false;
-        if (!inherited_find(inherited, &spec) && inherited_count_kept(inherited, &spec) == 0)
+        if (!inherited_find(inherited, &spec) && inherited_count_stored(inherited, &spec) == 0)
             status = probe(config, &spec, &left_out);
         if (!left_out) {
             specs->list[count++] = spec;
@@ -174,7 +174,7 @@ static int open_one(struct listening_socket *out, const struct listener_spec *sp
                     const struct listening_socket *first)
 {
     const struct inherited_socket *opened = inherited_find(inherited, spec);
-    int fd = opened ? copy_of(opened->fd) : inherited_take_kept(inherited, spec);
+    int fd = opened ? copy_of(opened->fd) : inherited_take_stored(inherited, spec);
     bool shared = opened != NULL;
     if (!opened && fd < 0)
         fd = spec->kind->type == SOCK_DGRAM ? socket_udp(&spec->addr) : socket_tcp(&spec->addr);
@@ -191,7 +191,7 @@ static void take_spare(struct sockets *sockets, const struct specs *specs, struc
 {
     size_t spare = 0;
     for (size_t at = 0; at < specs->count; at++) {
-        for (int fd; (fd = inherited_take_kept(inherited, &specs->list[at])) >= 0; spare++)
+        for (int fd; (fd = inherited_take_stored(inherited, &specs->list[at])) >= 0; spare++)
             sockets->list[spare % sockets->workers * sockets->per_worker + specs->count + spare / sockets->workers] =
                 (struct listening_socket){specs->list[at], fd, false};
     }
@@ -201,7 +201,7 @@ static size_t count_spare(const struct sockets *sockets, const struct specs *spe
 {
     size_t spare = 0;
     for (size_t at = 0; at < specs->count; at++) {
-        size_t kept = inherited_count_kept(inherited, &specs->list[at]);
+        size_t kept = inherited_count_stored(inherited, &specs->list[at]);
         spare += kept > sockets->workers ? kept - sockets->workers : 0;
     }
     return spare;

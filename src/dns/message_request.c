@@ -2,12 +2,12 @@
 /* Reading a client's message.
  *
  * Invariants:
- * - Verdicts are found in one order: silence, opcode, format, EDNS version, signature. What was read of the
- *   EDNS part is given only if the whole message could be read, be its counts those of a query or not.
+ * - Verdicts are found in one order: silence, opcode, format, EDNS version, signature. The EDNS
+ *   part is returned only if the whole message could be read, whether its counts are those of a query or not.
  * - Bytes behind the last record are ignored.
- * - A plain query (one question, at most an OPT) is read without any table. Whatever else stands in the
- *   additional section goes through the same walk as answers do.
- * - The name of a question is not compressed: no name stands before it.
+ * - A plain query (one question, at most an OPT) is read without any table. Other records in the
+ *   additional section go through the same walk as responses.
+ * - The name in the Question section is not compressed, since no name precedes it.
  */
 #include <endian.h>
 #include <ldns/ldns.h>
@@ -103,8 +103,8 @@ static bool only_opt_follows(struct bytes rest)
            read_u16(rest.data + 9) == rest.len - 1 - RECORD_FIXED;
 }
 
-/* A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995 section 3). What other opcodes have is
- * their own affair. */
+/* A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995 section 3). Other opcodes may have
+ * any records. */
 static bool has_sections_of_responses(const struct request *request, uint64_t counts)
 {
     return request->opcode == LDNS_PACKET_QUERY &&

@@ -14,7 +14,7 @@
 
 enum {
     UDP_BATCH = 64,
-    UDP_QUERY_MAX = 4096,    /* a longer datagram is no query, whatever it begins with */
+    UDP_QUERY_MAX = 4096,    /* a longer datagram is not a query */
     UDP_RESPONSE_MAX = 4352, /* the largest limits.udp-size and an OPT */
 };
 

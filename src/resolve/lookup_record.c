@@ -31,7 +31,7 @@ static void note_ask(struct record *record, const struct ask *ask, uint64_t rece
     struct ask_report report;
     ask_report(ask, received_ms, &report);
     record->tries = report.attempts;
-    record->deaths = report.session_losses;
+    record->session_losses = report.session_losses;
     record->phase_ms[PHASE_RETRIES] = (uint32_t)(report.begun_ms > received_ms ? report.begun_ms - received_ms : 0);
     record->phase_ms[PHASE_PLACE] = (uint32_t)report.times.place;
     record->phase_ms[PHASE_CONNECT] = (uint32_t)report.times.connect;

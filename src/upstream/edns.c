@@ -9,10 +9,10 @@ bool edns_is_sent(const struct edns *edns, uint64_t now_ms)
 
 bool edns_note_error(struct edns *edns, uint16_t rcode, bool explained)
 {
-    bool blamed = rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP || rcode == RCODE_BADVERS ||
-                  (rcode_is_failure(rcode) && !explained && !edns->understood);
-    edns->refusals += blamed;
-    return blamed;
+    bool suspect = rcode == RCODE_FORMERR || rcode == RCODE_NOTIMP || rcode == RCODE_BADVERS ||
+                   (rcode_is_failure(rcode) && !explained && !edns->understood);
+    edns->refusals += suspect;
+    return suspect;
 }
 
 void edns_note_usable(struct edns *edns, uint64_t now_ms, bool with_opt)

@@ -13,10 +13,10 @@ enum reason {
     UNSAFE,  /* the attempt is isolated: what ended its last session may be about to end this one */
     SILENT,  /* several responses are overdue, or suspect, or mute: it may be half open, or just slow */
     UNHEARD, /* a session that was to answer is silent, and so is this one since then */
-    QUIET, /* the attempt is a hedge: a session that has given a sign of life since the first attempt was sent is better */
+    QUIET,   /* the attempt is a hedge: a session that has received data since the first attempt was sent is better */
     LATE, /* the attempt is a hedge: it is to tell a slow name from a silent session, and this one may be silent as well */
     USED,     /* the attempt is isolated: this session may be about to end for an earlier query's sake */
-    DOUBTFUL, /* another session of its server was lost a moment ago, and this one has given no sign of life since */
+    DOUBTFUL, /* another session of its server was lost a moment ago, and nothing has arrived on this one since */
     CROWDED,  /* another session is worth its handshake */
     REASONS
 };

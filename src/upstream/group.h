@@ -251,7 +251,7 @@ bool attempt_avoids_server(const struct attempt *attempt, const struct server *s
 const struct attempt *attempt_beside(const struct attempt *attempt);
 /* It avoids nothing. */
 bool attempt_goes_anywhere(const struct attempt *attempt);
-/* It may only go to sessions that have given a sign of life since this moment, because those of the other attempts are silent; 0: to any. */
+/* It may only go to sessions that have received data since this moment, because those of the other attempts are silent; 0: to any. */
 uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms);
 /* When a session of its ask ended last; 0: never. */
 uint64_t attempt_lost_ms(const struct attempt *attempt);

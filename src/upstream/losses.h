@@ -17,7 +17,7 @@ enum {
     LOSS_MIN = 5,     /* and at least this number is unanswered; fewer may be slow names */
     NOTICE_SPAN = 20, /* ms: ends of the same moment are noticed within this */
     DOUBT_SPAN = 150, /* ms: a session that outlives another one for so long did not end with it */
-    MANY_ENDS = 3,    /* so many at a time are no query's doing, whatever was on them */
+    MANY_ENDS = 3,    /* no query causes this number of losses at a time */
     PROBES =
         2, /* hedges at a time to a server that answers nothing at all: more would be lost with the first attempts */
 };
@@ -50,10 +50,10 @@ void losses_note_lost(struct losses *losses, uint64_t now_ms);
 bool losses_leave_doubt(const struct losses *losses, uint64_t dialed_ms, uint64_t opened_ms, uint64_t heard_ms,
                         uint64_t now_ms);
 
-/* A session is silent: its first unanswered query was sent then. Others that have given no sign of life since may be as well. */
+/* A session is silent: its first unanswered query was sent then. Others that have received nothing since may be silent as well. */
 void losses_note_silence(struct losses *losses, uint64_t sent_ms);
 
-/* So many queries, all sent at about this time, are unanswered. */
+/* This number of queries, all sent at about this time, is unanswered. */
 void losses_note_unanswered(struct losses *losses, uint64_t sent_ms, unsigned count);
 /* A query sent then is one of those lost together. */
 bool losses_cover(const struct losses *losses, uint64_t sent_ms);

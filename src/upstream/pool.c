@@ -73,7 +73,7 @@ static void server_offer(const struct server *server, const struct attempt *atte
     }
 }
 
-/* A hedge whose session must have given a sign of life. */
+/* A hedge whose session must have received data. */
 static bool attempt_is_rescue(const struct attempt *attempt)
 {
     return attempt_beside(attempt) && attempt_needs_life_since(attempt, loop_now(attempt->group->loop)) > 0;

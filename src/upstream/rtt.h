@@ -40,7 +40,7 @@ void rtt_note_overtaken(struct rtt *rtt, uint64_t now_ms, uint64_t waited_ms);
 uint32_t rtt_expected(const struct rtt *rtt, uint64_t now_ms);
 /* The time in ms after which a response is late. */
 uint64_t rtt_patience(const struct rtt *rtt);
-/* After so many ms it is overdue: far later than late. */
+/* The time in ms after which it is overdue: far later than late. */
 uint64_t rtt_overdue(const struct rtt *rtt);
 /* How long a session may deliver nothing while attempts are outstanding, ms. */
 uint64_t rtt_silence(const struct rtt *rtt);

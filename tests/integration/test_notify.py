@@ -143,7 +143,7 @@ def activate(server, certs, tmp_path, cleanup):
 @pytest.mark.threads
 @pytest.mark.parametrize("workers", [1, 2])
 def test_inherited_sockets_take_the_place_of_the_default(activate, cleanup, workers):
-    """What is asked before the daemon is there waits for it; so it does over a restart."""
+    """Queries sent before the start, or during a restart, wait in the socket for the daemon."""
     port = free_port()
     sockets = [cleanup.enter_context(one) for one in bound(port)]
     for start in range(2):

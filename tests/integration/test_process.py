@@ -285,7 +285,7 @@ def test_an_ordinary_user_on_a_high_port(server, ordinary, cleanup):
 
 
 def file_capability(number):
-    """What setcap(8) writes for NAME=p: permitted, not effective."""
+    """The attribute that setcap(8) writes for NAME=p: permitted, not effective."""
     return struct.pack("<5I", 0x02000000, 1 << number, 0, 0, 0)
 
 

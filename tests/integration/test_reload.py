@@ -128,7 +128,7 @@ def test_many_ask_at_once(reloadable, server):
     ask_truly(reloadable, "a.example")
 
 
-# What stays.
+# Unchanged by a reload.
 
 @pytest.mark.threads
 def test_sessions_and_cache_stay(reloadable, server):
@@ -166,12 +166,12 @@ def test_order_and_policy_keep_the_cache(make_reloadable, make_server):
     assert counters["cache_hits"] == 4 and counters["lookups_started"] == 1
 
 
-# What does not.
+# Changed by a reload: servers.
 
 @pytest.mark.threads
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_answer_of_the_servers_before(make_reloadable, make_server, workers):
-    """An answer is those servers' that gave it: others do not give it, and it is there when they are asked again."""
+    """Cached responses of other servers are not served, but are served again once their servers are configured again."""
     old, new = make_server(), make_server(address="127.0.0.2")
     daemon = make_reloadable(old, workers=workers)
     names = [f"n{number}.example" for number in range(20)]
@@ -263,7 +263,7 @@ def test_what_waits_goes_to_the_new_servers(make_reloadable, make_server):
     assert len(third.asked("a.example")) == 1
 
 
-# What takes effect.
+# Changed by a reload: settings.
 
 @pytest.mark.threads
 def test_settings_take_effect(reloadable, server):

@@ -34,7 +34,7 @@ def service(make_daemon, server, manager):
 
 @pytest.mark.threads
 def test_the_manager_keeps_the_sockets(service, manager):
-    """What is asked while nobody is there waits for an answer."""
+    """Queries sent while no daemon runs wait for the next one."""
     manager.wait_heard("READY=1")
     assert manager.names() == [NAME] * 4
     service.daemon.stop()
@@ -66,7 +66,7 @@ def test_the_number_of_workers_may_change(make_daemon, server, manager, counts):
 
 
 def test_addresses_may_change(make_daemon, server, manager):
-    """What is not listened on any more is let go before anything is bound: an address and the wildcard exclude each other."""
+    """Unused sockets are closed before others are bound, since an address and the wildcard exclude each other."""
     service = Service(make_daemon, manager, server, addresses=("127.0.0.1",))
     manager.wait_heard("READY=1")
     service.restart(addresses=("0.0.0.0",), access={"allow": ["127.0.0.0/8"]})
@@ -112,7 +112,7 @@ def test_a_kept_socket_that_is_of_no_use(make_daemon, server, manager, cleanup):
 # Under load.
 
 class Asker(threading.Thread):
-    """Asks over TCP, one question after the other; when the connection ends it makes a new one and asks again."""
+    """Sends queries over TCP, one after the other; if the connection ends, it sends the query again over a new one."""
 
     def __init__(self, port):
         super().__init__()

@@ -167,7 +167,7 @@ def test_answers_go_over_with_those_who_gave_them(make_reloadable, make_server, 
     assert [query.name for query in new.queries] == ["b.example", "a.example"] and len(old.queries) == 1
 
 
-# What goes wrong.
+# Failures.
 
 def still_answers(daemon):
     ask_truly(daemon, "still.example")
@@ -338,7 +338,7 @@ def test_ctl_upgrade_to_a_program_that_crashes(daemon, server, tmp_path, crash):
 
 
 def kill_inside(process):
-    """The first process of the namespace, after which nothing in it lives. What started it would not take one along that gave up root."""
+    """Kills the first process of the namespace, which ends all others. Its parent could not kill a process that has dropped root."""
     for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         os.kill(int(child), signal.SIGKILL)
     process.wait_exit()

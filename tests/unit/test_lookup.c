@@ -191,7 +191,7 @@ static void silence_on_a_healthy_session_is_no_network_error(void **state)
     assert_non_null(strstr(clients[0].ede_text, "did not answer in time"));
 }
 
-/* --- a second question --- */
+/* --- hedges --- */
 
 static void late_query_is_hedged_on_another_session(void **state)
 {
@@ -309,7 +309,7 @@ static void clients_that_join_do_not_drive_a_slow_response_away(void **state)
         assert_int_equal(clients[i].rcode + clients[i].replies, 1);
 }
 
-static void server_that_answers_nothing_gets_few_second_questions(void **state)
+static void server_without_responses_gets_few_hedges(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -1036,7 +1036,7 @@ static void stale_data_comes_before_a_failure(void **state)
     assert_int_equal(clients[5].ede, EDE_CACHED_ERROR);
 }
 
-/* One response that comes late is no failure: the name is not stale for the next half minute. */
+/* A late response is not a failure: the name is not stale for the next half minute. */
 static void late_response_ends_staleness(void **state)
 {
     (void)state;
@@ -1159,12 +1159,12 @@ int main(void)
         TEST(silence_on_a_healthy_session_is_no_network_error),
         TEST(late_query_is_hedged_on_another_session),
         TEST(hedges_have_a_budget),
-        TEST(lost_queries_are_retried_whatever_the_budget),
+        TEST(retry_waits_for_the_budget),
         TEST(query_after_the_waiters_of_its_lookup_gave_up_is_answered),
         TEST(client_that_joins_is_answered_within_a_second),
         TEST(clients_that_join_do_not_drive_a_slow_response_away),
-        TEST(server_that_answers_nothing_gets_few_second_questions),
-        TEST(retry_waits_for_the_budget),
+        TEST(server_without_responses_gets_few_hedges),
+        TEST(lost_queries_are_retried_whatever_the_budget),
         TEST(silent_session_is_replaced_and_its_queries_are_answered),
         TEST(slow_name_costs_no_session),
         TEST(slow_name_alone_costs_no_session),

@@ -12,8 +12,8 @@
 #include "upstream/group.h"
 #include "upstream/tickets.h"
 
-/* What a hello offers. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858 asks
- * for none. */
+/* Flags of the offers in a hello. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858
+ * does not require it. */
 enum { OFFERED_ALPN = 1, OFFERED_TICKET = 2 };
 
 enum {
@@ -121,7 +121,7 @@ static bool is_hello_refused(const struct session *session, int reason)
     return session->stream.received == 0 && (reason == ERROR_CLOSED || reason == -ECONNRESET || reason == -EPIPE);
 }
 
-/* What a server does that gets no further with a session, whatever its certificate. */
+/* Session ends of a server that cannot continue a session, whatever its certificate. */
 static bool is_abrupt(int reason)
 {
     return reason == ERROR_CLOSED || reason == ERROR_SILENT || reason == -ECONNRESET || reason == -EPIPE ||

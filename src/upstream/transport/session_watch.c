@@ -101,7 +101,7 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
     return LOOP_NEVER;
 }
 
-/* Another session of its server fell silent, this one has given no sign of life since, and there is one by now that answers. */
+/* Another session of its server fell silent, this one has received nothing since, and another one answers by now. */
 static bool session_is_left_behind(const struct session *session)
 {
     const struct losses *losses = &session->server->losses;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a session is silent: several responses are overdue, and nothing has arrived since their queries were sent.
  *
- * Does:    watches the first queries after each sign of life. One or two may ask for slow names; several that were sent within a short time
+ * Does:    watches the first queries after each received message. One or two may ask for slow names; several that were sent within a short time
  *          say that the session is at fault.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
@@ -18,7 +18,7 @@ enum {
 };
 
 struct silence {
-    unsigned queries;           /* sent since the last sign of life, counted up to SILENCE_SEVERAL, */
+    unsigned queries;           /* sent since the last received message, counted up to SILENCE_SEVERAL, */
     uint64_t first_ms, last_ms; /* and when the first and the last of these were */
 };
 
@@ -37,7 +37,7 @@ static inline void silence_note_query(struct silence *silence, uint64_t now_ms)
         silence->first_ms = now_ms;
     silence->last_ms = now_ms;
 }
-/* A sign of life. */
+/* A message was received. */
 static inline void silence_note_heard(struct silence *silence)
 {
     silence->queries = 0;
