@@ -114,7 +114,7 @@ enum {
     DROPPED_STEP = 100,
     RESCUE_AFTER = 1000,  /* ms after which an attempt that was passed over is hedged, whatever the budget */
     AGAIN_AFTER = 2500,   /* ms after the hedge, if it was dropped with others: a slow server has responded by then; */
-    AGAIN_AT_LAST = 2800, /* and if it was passed over: just in time for a client that waits for limits.answer-by */
+    AGAIN_AT_LAST = 3100, /* and if it was passed over: just in time for a client that waits for limits.answer-by */
     JOINED_AFTER = 1000,  /* ms that the latest attempt is given before a client that joined causes another one */
     HEDGE_COST = 100,     /* in hundredths of a hedge */
     HEDGE_EARNED = 8,     /* by each lookup: at most 8 % more queries */
