@@ -290,8 +290,7 @@ static void pool_fail_waiting(struct group *group)
 static void pool_stuck(struct group *group, uint64_t now_ms)
 {
     struct prospect prospect = pool_prospect(group, now_ms);
-    if (prospect.budget_at_ms !=
-        LOOP_NEVER) { /* more is asked than max-qps allows: it waits as long as its clients do */
+    if (prospect.budget_at_ms != LOOP_NEVER) { /* queries beyond max-qps wait as long as their clients do */
         group->last_error = ERROR_THROTTLED;
         loop_wake_by(group->loop, prospect.budget_at_ms);
     } else if (prospect.session) {
