@@ -29,6 +29,7 @@ struct dot {
     struct tls_tickets tickets;
     bool opened; /* a session was, with these facts: */
     struct tls_facts facts;
+    uint64_t useful_end_ms; /* when a session that had responded last ended; 0: never */
 };
 
 static struct dot *dot_of(const struct server *server)
@@ -128,6 +129,19 @@ static bool is_abrupt(int reason)
            reason == -ETIMEDOUT || reason == ERROR_TLS_ALERT || reason == ERROR_TLS_PROTOCOL;
 }
 
+/* True if sessions that have responded end, or have ended, in the same event: this session was open when one of them ended, or one is
+ * still open. */
+static bool is_one_of_several(const struct session *session)
+{
+    const struct server *server = session->server;
+    if (dot_of(server)->useful_end_ms >= session->opened_ms)
+        return true;
+    list_for_each(link, &server->sessions[SESSION_OPEN])
+        if (container_of(link, struct session, in_state)->answered > 0)
+            return true;
+    return false;
+}
+
 /* A ticket may be the reason: the session ended in the handshake that used one, or thereafter without a single
  * response. */
 static bool is_ticket_refused(const struct session *session, int reason)
@@ -137,7 +151,7 @@ static bool is_ticket_refused(const struct session *session, int reason)
         return false;
     if (session->state == SESSION_DIALING)
         return session->offered & OFFERED_TICKET && session->stream.connected_ms;
-    return session->resumed && session->answered == 0 &&
+    return session->resumed && session->answered == 0 && !is_one_of_several(session) &&
            (session->given > 0 || now_ms < session->opened_ms + RESUMED_PROOF);
 }
 
@@ -148,6 +162,8 @@ static bool dot_ended(struct session *session, int reason)
     struct server *server = session->server;
     struct dot *dot = dot_of(server);
     bool refuses_alpn = reason == ERROR_TLS_ALPN;
+    if (session->answered > 0)
+        dot->useful_end_ms = loop_now(server->group->loop);
     if (is_ticket_refused(session, reason)) { /* the next handshake is a full one */
         dot_drop_tickets(server);
         return server->backoff.failures == 0;
