@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking a group for one key: all attempts of one lookup.
+/* An ask: all attempts of one lookup.
  *
- * Does:    makes the first attempt, retries what failed, hedges what is late, isolates what may end sessions, within a budget; says which
- *          servers and sessions the next attempt avoids, from the history of those before it.
- * Owns:    its attempts. It lies in its owner's memory and may not move until it is over. The owner holds the group's plan (upstream_hold) from
- *          before ask_start until it needs no server of the ask any more.
+ * Does:    sends the first attempt, retries failed ones, hedges late ones within a budget, isolates attempts whose
+ *          query may end sessions; derives the servers and sessions to avoid from the history of attempts.
+ * Owns:    its attempts. The ask is in its owner's memory and must not move until it has ended. The owner holds the
+ *          group's plan (upstream_hold) from before ask_start until it no longer needs a server of the ask.
  * Threads: the worker's.
  */
 #ifndef DOTSTUB_UPSTREAM_ASK_H
@@ -12,9 +12,9 @@
 
 #include "upstream/attempt.h"
 
-#define ASK_ATTEMPTS 12 /* at most, in all */
+#define ASK_ATTEMPTS 12 /* per ask, at most */
 
-/* One that is over; times in ms since the ask began. */
+/* An attempt that has ended; times in ms since the ask began. */
 struct past_attempt {
     struct server *server; /* NULL: none */
     uint32_t asked, sent, ended;
@@ -24,26 +24,27 @@ struct past_attempt {
 
 struct ask {
     struct group *group;
-    struct attempt attempts[2];     /* the live ones, and the last ones after the end */
-    const struct attempt *answered; /* brought the response; NULL: none has */
-    struct timeout look;            /* when a live attempt is late, or a suspect's session was lost long enough ago */
+    struct attempt attempts[2];     /* the live attempts; after the end the last ones */
+    const struct attempt *answered; /* the attempt that brought the response; NULL: none */
+    /* Runs until a live attempt is late, or until COINCIDENCE ms after a suspect's session was lost. */
+    struct timeout look;
     uint64_t begun_ms;
-    uint8_t state; /* see the state table in ask.c; 0: not begun, or over */
-    uint8_t row;   /* of the state table: the transition that led there */
+    uint8_t state; /* see the state table in ask.c; 0: not begun, or ended */
+    uint8_t row;   /* the row of the state table that led to `state` */
     uint8_t past_count;
     bool joined; /* a client joined after the latest attempt was made */
-    /* Set by the owner. The end: `status` 0 and a response, borrowed until the return, or the reason why there is none and NULL. The owner
-     * may free the ask from within. */
+    /* Set by the owner; called at the end: `status` 0 and a response that is valid until the callback returns, or a
+     * negative reason and NULL. The callback may free the ask. */
     void (*done)(struct ask *ask, int status, struct answer *answer);
-    struct past_attempt past[ASK_ATTEMPTS]; /* last: only `past_count` of them are ever read */
+    struct past_attempt past[ASK_ATTEMPTS]; /* last member: only `past_count` elements are initialized and read */
 };
 
-/* `ask` is all zero, but for `done` and `past`. Never calls back before it returns. */
+/* `ask` is all zero, except `done` and `past`. Never calls back before it returns. */
 void ask_start(struct ask *ask, struct group *group, const struct key *key);
-/* Another client waits: its query causes an attempt of its own if those before it bring no response within a second of being sent. The oldest
- * one stays live, so a slow server's response still counts. */
+/* Another client waits: its query causes another attempt if the earlier ones bring no response within a second of
+ * being sent. The oldest attempt stays live, so the response of a slow server still counts. */
 void ask_join(struct ask *ask);
-/* Ends it without `done`, if it is under way. */
+/* Ends a live ask without `done`. */
 void ask_cancel(struct ask *ask);
 
 /* The server that responded, else that of the last attempt; NULL: no attempt yet. */
@@ -51,29 +52,30 @@ const struct server *ask_server(const struct ask *ask);
 
 /* Where the time of an attempt went, ms. */
 struct attempt_times {
-    uint64_t place; /* no session could take it and none was dialled: a back-off, a budget, all were full */
+    /* No session could take the attempt and none was dialled: back-off, budget, or all sessions full. */
+    uint64_t place;
     uint64_t connect, handshake; /* while sessions were dialled: TCP, TLS */
     uint64_t write;              /* on a session, until the kernel took it */
     uint64_t answer;             /* under way */
-    const struct server *dialed; /* by which most of that was spent; NULL: there was none */
+    const struct server *dialed; /* the server whose dials took most of that time; NULL: no dials */
 };
 
 enum ask_session { ASK_NO_SESSION, ASK_REUSED, ASK_OPENED, ASK_RESUMED /* opened, by ticket */ };
 
 struct ask_report {
     unsigned attempts, session_losses;
-    /* The attempt that brought the response, else the one that is live for the longest, else the latest: */
+    /* Of the attempt that brought the response, else the one that has been live for the longest, else the latest: */
     enum ask_session session;
     uint64_t begun_ms;
     struct attempt_times times;
-    /* Why there is no response, as far as is known, and whose fault it is (NULL: nobody's in particular). */
+    /* Why there is no response, as far as is known, and which server caused it (NULL: no single one). */
     int error;
     const struct server *where;
 };
-/* Of an ask without a response: a server was reached and failed this key. Its response was of no use, or it answered what was sent later
- * and not this. False: no server could be reached. */
+/* For an ask without a response: true if a server was reached and failed for this key: its response was unusable,
+ * or it answered later queries but not this one. False: no server could be reached. */
 bool ask_failed_for_key(const struct ask *ask);
-/* Times count from `from_ms`. */
+/* Reports times after `from_ms`. */
 void ask_report(const struct ask *ask, uint64_t from_ms, struct ask_report *out);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* An attempt: one transmission of a lookup to one server.
  *
- * Does:    carries a key down to a session, and the response (or the reason why there is none) back up.
- * Owns:    nothing. It lies in an ask's slot; while it is live the upstream layer has links to it, and it may neither move nor be freed.
- *          It ends with `done` or with attempt_cancel.
+ * Does:    carries a key to a session, and the response or an error back.
+ * Owns:    nothing. An attempt is a member of its ask; while it is live the upstream layer refers to it, and it
+ *          must neither move nor be freed. It ends with `done` or with attempt_cancel.
  * Threads: the worker's.
  */
 #ifndef DOTSTUB_UPSTREAM_ATTEMPT_H
@@ -27,20 +27,20 @@ enum attempt_state {
 
 /* The outcome of an attempt. */
 enum outcome {
-    OUTCOME_NONE,           /* nothing yet */
-    OUTCOME_DROPPED,        /* nothing yet, but the server dropped it together with others: see losses */
+    OUTCOME_NONE,           /* no outcome yet */
+    OUTCOME_DROPPED,        /* no response yet; the server dropped the query together with others, see losses.h */
     OUTCOME_RESPONSE,       /* a response that can be given to clients */
-    OUTCOME_FAILURE,        /* SERVFAIL, REFUSED or NOTIMP; another upstream may know better */
-    OUTCOME_UNUSABLE,       /* malformed, truncated, or an RCODE that is about our message */
+    OUTCOME_FAILURE,        /* SERVFAIL, REFUSED or NOTIMP; another upstream may answer */
+    OUTCOME_UNUSABLE,       /* malformed, truncated, or an RCODE that concerns our message */
     OUTCOME_NO_EDNS,        /* an error to a query with an OPT that may be due to the OPT, see upstream/edns.h */
-    OUTCOME_FORMERR,        /* FORMERR to a query without one */
+    OUTCOME_FORMERR,        /* FORMERR to a query without an OPT */
     OUTCOME_LOST,           /* its session ended, maybe because of this query */
-    OUTCOME_LOST_EXPLAINED, /* its session ended as the server's sessions do */
+    OUTCOME_LOST_EXPLAINED, /* its session ended because of a known limit of the server */
     OUTCOME_LOST_ISOLATED,  /* its session ended, with no other query on it */
     OUTCOME_SILENT,         /* we ended its session, because the server was silent */
     OUTCOME_TIMEOUT,        /* no response came in ATTEMPT_TIMEOUT */
-    OUTCOME_UNSENT,         /* no session could be had */
-    OUTCOME_GIVEN_UP,       /* by us, for another attempt or because nobody wants the response */
+    OUTCOME_UNSENT,         /* no session was available */
+    OUTCOME_GIVEN_UP,       /* by us, for another attempt or because no waiter is left */
     OUTCOMES,
 };
 
@@ -50,18 +50,20 @@ struct attempt {
     enum attempt_state state;
     enum outcome outcome;       /* of the latest transmission */
     const struct key *key;      /* borrowed from the lookup */
-    struct ask *ask;            /* whose history says which servers and sessions to avoid; NULL: none to avoid */
-    uint64_t asked_ms, sent_ms; /* attempt_send; when it left after that, 0: it has not */
-    uint64_t taken_ms;          /* when a session took it; before sent_ms only where the kernel took nothing */
-    bool opened, resumed;       /* its session was opened while it waited; was resumed by ticket */
-    bool isolated;              /* set by the owner, while it is idle: on a session with nothing else on it */
-    bool without_edns;          /* set by the owner, and by a session whose server does not understand it: no OPT */
+    struct ask *ask;            /* its history determines which servers and sessions to avoid; NULL: none */
+    uint64_t asked_ms, sent_ms; /* when attempt_send was called; when it was written, 0: not yet */
+    uint64_t taken_ms;    /* when it was put on a session; earlier than sent_ms only if the kernel's buffer was full */
+    bool opened, resumed; /* its session was opened while it waited; its session was resumed by ticket */
+    bool isolated;        /* set by the owner while the attempt is idle: it gets a session without other attempts */
+    /* Set by the owner, or by a session whose server does not support EDNS: the query has no OPT. */
+    bool without_edns;
     uint16_t id;
     struct group *group;     /* while live */
     struct session *session; /* while queued or sent */
-    struct server *server;   /* that it went to last; stays after the end, as long as its owner holds the plan */
-    /* The end. `status` 0: `answer` is walked, fits the key, and is borrowed until the return; negative: the reason, answer
-     * NULL. The attempt is idle again: it may be sent again from within. */
+    /* The server it was last sent to; valid after the end as long as the owner holds the plan. */
+    struct server *server;
+    /* Called at the end. `status` 0: `answer` is walked, matches the key, and is valid until the callback returns;
+     * negative: the reason, and `answer` is NULL. The attempt is idle again: the callback may send it again. */
     void (*done)(struct attempt *attempt, int status, struct answer *answer);
 };
 

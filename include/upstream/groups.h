@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The groups of one worker: one for each group of the routes in force, and those that no route leads to any more, while lookups that
- * were begun with them live.
+/* The groups of one worker: one for each group of the routes in force, and those that no route leads to any more as
+ * long as a lookup uses them.
  *
- * Does:    goes over from one snapshot of routes to the next; says which group serves a name.
+ * Does:    switches from one snapshot of routes to the next; says which group serves a name.
  * Owns:    the groups with their servers and sessions; holds the routes by reference.
  * Threads: the worker's; a change is made by the main thread.
  */
@@ -14,20 +14,20 @@
 #include "upstream/tickets.h"
 #include "upstream/upstream.h"
 
-/* All that a worker needs to go over to other routes, so that nothing can fail there. */
+/* Everything that a worker needs to switch to other routes, allocated beforehand so that the switch cannot fail. */
 struct groups_change {
     struct routes *routes;
-    struct group **groups; /* one for each of the routes, not begun */
+    struct group **groups; /* one for each group of the routes, not begun */
 };
 
 struct groups {
-    uint32_t root_id;                    /* of routes->groups[0], */
-    const struct suffix_table *suffixes; /* and routes->suffixes: what each query looks at */
+    uint32_t root_id;                    /* of routes->groups[0] */
+    const struct suffix_table *suffixes; /* routes->suffixes; each query reads these two members */
     struct group_worker worker;
     struct routes *routes;
     struct group **in_force; /* one for each of the routes */
     struct list leaving;
-    struct loop_flush flush; /* to run when one of those may be idle or closed */
+    struct loop_flush flush; /* runs when a leaving group may be idle or closed */
     unsigned open;           /* groups that have not closed their sessions */
     bool stopping;
     void (*closed)(void *context);
@@ -36,15 +36,16 @@ struct groups {
 
 /* 0 or -ENOMEM. */
 int groups_change_new(struct groups_change *out, struct routes *routes) MUST_CHECK;
-/* One that was not applied; does nothing to zeroed memory. */
+/* Frees a change that was not applied; does nothing to zeroed memory. */
 void groups_change_free(struct groups_change *change);
 
 /* 0 or -ENOMEM. */
 int groups_init(struct groups *groups, struct loop *loop, struct counters *counters, struct routes *routes) MUST_CHECK;
-/* Takes the change over; cannot fail and calls nobody back. A group of the same name is defined anew (group_apply); one whose name is
- * gone serves the lookups that were begun with it, and ends with the last of them. */
+/* Applies and owns the change; cannot fail and never calls back. A group of the same name is redefined
+ * (group_apply); a group whose name is gone serves the lookups that were begun with it, and ends with the last of
+ * them. */
 void groups_apply(struct groups *groups, struct groups_change *change);
-/* Closes all sessions; no lookup may live. `closed` runs when the last one is gone; groups_fini then. */
+/* Closes all sessions; no lookup may be live. `closed` runs when the last session is gone; then call groups_fini. */
 void groups_stop(struct groups *groups, void (*closed)(void *context), void *context);
 /* Does nothing to zeroed memory. */
 void groups_fini(struct groups *groups);
@@ -63,9 +64,9 @@ void groups_tap(struct groups *groups, struct tap_queue *tap);
 #endif
 void groups_network_changed(struct groups *groups);
 void groups_clock_changed(struct groups *groups);
-/* As group_report, of one group in force after the other. */
+/* As group_report, for all groups in force. */
 size_t groups_report(const struct groups *groups, struct server_report *out, size_t room);
-/* As of one group; of groups with the same server the first one takes a ticket. */
+/* As the functions of one group in tickets.h; if several groups have the same server the first one takes a ticket. */
 void groups_each_ticket(const struct groups *groups, void (*each)(void *context, const struct ticket *ticket),
                         void *context);
 void groups_drop_tickets(struct groups *groups);

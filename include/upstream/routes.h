@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes: which group of upstreams serves a name. An immutable snapshot, apart from the configuration's.
+/* Routes: which group of upstreams serves a name. An immutable snapshot, independent of the configuration snapshot.
  *
- * Does:    defines groups, gives each definition its id, finds the group of a name. Each worker makes servers and sessions of it
- *          (upstream/groups.h).
- * Owns:    what it holds, by reference: trusts, and the configuration snapshot that the upstreams lie in. Ref-counted.
- * Threads: made by the main thread, which has the ids; then read from any.
+ * Does:    defines groups, gives each definition its id, finds the group of a name. Each worker creates its own
+ *          servers and sessions from it (upstream/groups.h).
+ * Owns:    references to the trusts and to the configuration snapshot that holds the upstreams. Ref-counted.
+ * Threads: made by the main thread, which owns the ids; then read by any.
  *
- * A group is known by its name, under which it keeps its servers when it is defined anew, and by its id, which follows the
- * digest of its definition: what one definition has answered is found in the cache under its id alone. An id is never given to
- * another definition. A definition that comes back finds its earlier id, and with it its own answers, unless these were flushed.
+ * A group has a name, by which it keeps its servers when it is redefined, and an id, which depends on the digest of
+ * its definition and is part of the cache key: responses that were obtained with one definition are found only
+ * under its id. An id is never given to another definition. A definition that is used again gets its earlier id,
+ * and so finds its earlier cache entries.
  */
 #ifndef DOTSTUB_UPSTREAM_ROUTES_H
 #define DOTSTUB_UPSTREAM_ROUTES_H
@@ -19,7 +20,8 @@
 #include "dns/suffixes.h"
 #include "net/tls.h"
 
-/* The ids of all definitions that there ever were in this process; 0 is nobody's. Zeroed memory is an empty one. The main thread's. */
+/* The ids of all definitions since the process started; 0 is never used. Zeroed memory is an empty table. Main
+ * thread only. */
 struct group_ids {
     struct key_group *known;
     size_t count, room;
@@ -29,7 +31,7 @@ struct group_ids {
 int group_ids_find(struct group_ids *ids, const uint8_t definition[DIGEST_LEN], uint32_t *id) MUST_CHECK;
 void group_ids_fini(struct group_ids *ids);
 
-#define GROUP_ROOT "root" /* the name of the group that serves what no other does */
+#define GROUP_ROOT "root" /* the name of the group for all names that no other group serves */
 
 struct group_definition {
     const char *name;
@@ -43,25 +45,25 @@ struct group_definition {
 /* `group` serves names at and below `suffix` (uncompressed). */
 struct name_route {
     const uint8_t *suffix;
-    size_t group; /* its place */
+    size_t group; /* index into the groups */
 };
 
 struct routes {
     atomic_uint refs;
     struct config *config;
-    struct group_definition *groups; /* the first one is the root's, */
-    struct key_group *ids;           /* and so is the first of these */
+    struct group_definition *groups; /* the first one is the root group */
+    struct key_group *ids;           /* in the order of `groups` */
     size_t group_count;
-    size_t server_count;           /* addresses of all groups together */
+    size_t server_count;           /* total number of addresses */
     struct tls_trust **trusts;     /* of all groups */
-    struct suffix_table *suffixes; /* to places of groups; NULL: every name is the root's */
+    struct suffix_table *suffixes; /* maps to indexes of groups; NULL: the root group serves every name */
 };
 
 #define ROUTES_GROUPS_MAX 1000
 
-/* Takes names, upstreams and trusts of `groups` (the first one is the root's; the ids are set here): all upstreams lie in `config`
- * (kept by reference), names in it or in constants. 0, -ENOMEM, -EEXIST: two suffixes or
- * two names are equal, or -E2BIG. */
+/* Takes names, upstreams and trusts of `groups` (the first one is the root group; the ids are set here). All
+ * upstreams are in `config` (kept by reference), names in it or in constants. 0, -ENOMEM, -EEXIST (two suffixes or
+ * two names are equal), or -E2BIG. */
 int routes_new(struct routes **out, struct group_ids *ids, struct config *config, const struct group_definition *groups,
                size_t group_count, const struct name_route *routes, size_t route_count) MUST_CHECK;
 /* The routes of a configuration: all its upstreams serve all names; trusts[i] belongs to config->upstreams[i]. 0 or -ENOMEM. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Tickets that go from one process to the next.
+/* TLS tickets that are handed to another process or saved.
  *
- * Does:    gives and takes those of TLS 1.3, each with the digest of the server that it is for: address, port and all that was
- *          trusted. One that no server of the group would have given is not taken.
- * Owns:    nothing; what is taken is copied.
- * Threads: the group's; before its loop runs, and after, that of its holder.
+ * Does:    exports and imports tickets of TLS 1.3, each with the digest of its server: address, port and trust. A
+ *          ticket that matches no server of the group is not imported.
+ * Owns:    nothing; imported tickets are copied.
+ * Threads: the group's; before its loop runs, and after, that of its owner.
  */
 #ifndef DOTSTUB_UPSTREAM_TICKETS_H
 #define DOTSTUB_UPSTREAM_TICKETS_H
@@ -17,12 +17,12 @@ struct ticket {
     uint64_t expires_ms; /* boot-time clock */
 };
 
-/* The oldest of each server first. */
+/* For each server the oldest ticket first. */
 void group_each_ticket(const struct group *group, void (*each)(void *context, const struct ticket *ticket),
                        void *context);
-/* Where they go elsewhere: each is used once. */
+/* Drops all tickets after they were given to another process: each is used once. */
 void group_drop_tickets(struct group *group);
-/* As the newest of its server. False: it is for none of this group's. */
+/* Adds it as the newest ticket of its server. False: no server of this group matches. */
 bool group_take_ticket(struct group *group, const struct ticket *ticket);
 
 #endif

@@ -11,7 +11,7 @@ unsigned allowance_now(const struct allowance *allowance, uint64_t now_ms)
     return doublings < 16 ? allowance->queries << doublings : UINT_MAX;
 }
 
-/* More than a session has ids for is any number. */
+/* A limit above the number of ids of a session is no limit. */
 static void allowance_set(struct allowance *allowance, uint64_t now_ms, unsigned queries)
 {
     allowance->queries = queries < IDS_MAX ? queries : 0;
@@ -23,7 +23,7 @@ bool allowance_note_end(struct allowance *allowance, uint64_t now_ms, unsigned g
     bool its_way = answered > 0 && answered == allowance->last_life;
     unsigned outlived = answered > given / 8 ? answered : given / 8;
     allowance->last_life = answered;
-    if (answered > 0 || habit) /* nothing answered, once: an accident */
+    if (answered > 0 || habit) /* a single end without a response says nothing about a limit */
         allowance_set(allowance, now_ms, outlived ? outlived : 1);
     return its_way;
 }

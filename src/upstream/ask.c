@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking for one key: the first attempt, retries, hedges, isolation.
+/* All attempts of one lookup: the first attempt, retries, hedges, isolation.
  *
  * Invariants:
  *   - ask_event is the only function that changes the state; the state says how many attempts are live;
- *   - each attempt that ends gets one entry in the history, but for the one that brings the response; what the next one avoids follows from
- *     the history and from the attempt that is live beside it;
- *   - hedges are paid for, 8 in a hundred lookups, except those that rescue what a server dropped or what is on a silent session.
+ *   - each attempt that ends gets one entry in the history, except the one that brings the response; the history
+ *     and the other live attempt determine what the next attempt avoids;
+ *   - the budget limits hedges to 8 in a hundred lookups, except those for queries that a server dropped or that
+ *     are on a silent session.
  */
 #include <assert.h>
 #include <errno.h>
@@ -31,14 +32,14 @@ const struct ask_row ask_rows[] = {
     {ASK_ONE, OUTCOME_NO_EDNS, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, OUTCOME_FORMERR, ACTION_RETRY_ELSEWHERE, ASK_ONE},
     {ASK_ONE, OUTCOME_FORMERR, ACTION_FAIL, ASK_IDLE},
-    {ASK_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_ONE}, /* isolated after the second time */
+    {ASK_ONE, OUTCOME_LOST, ACTION_RESEND, ASK_ONE}, /* isolated after the second loss */
     {ASK_ONE, OUTCOME_LOST, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, OUTCOME_LOST_EXPLAINED, ACTION_RESEND, ASK_ONE},
     {ASK_ONE, OUTCOME_LOST_EXPLAINED, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, OUTCOME_LOST_ISOLATED, ACTION_SUSPECT, ASK_SUSPECT},
     {ASK_ONE, OUTCOME_SILENT, ACTION_RETRY, ASK_ONE},
     {ASK_ONE, OUTCOME_SILENT, ACTION_FAIL, ASK_IDLE},
-    {ASK_ONE, OUTCOME_TIMEOUT, ACTION_FAIL, ASK_IDLE}, /* it had all the time there is */
+    {ASK_ONE, OUTCOME_TIMEOUT, ACTION_FAIL, ASK_IDLE}, /* no time is left for a retry */
     {ASK_ONE, OUTCOME_UNSENT, ACTION_FAIL, ASK_IDLE},
     {ASK_ONE, EVENT_LOOK, ACTION_HEDGE, ASK_TWO},
     {ASK_ONE, EVENT_LOOK, ACTION_HEDGE_ANEW, ASK_TWO},
@@ -76,7 +77,7 @@ const struct ask_row ask_rows[] = {
     {ASK_TWO, EVENT_CANCEL, ACTION_END, ASK_IDLE},
 
     {ASK_SUSPECT, EVENT_LOOK, ACTION_RESEND_CLEARED, ASK_ONE},
-    {ASK_SUSPECT, EVENT_LOOK, ACTION_FAIL, ASK_IDLE}, /* the server cannot bear this query */
+    {ASK_SUSPECT, EVENT_LOOK, ACTION_FAIL, ASK_IDLE}, /* the query makes the server end sessions */
     {ASK_SUSPECT, EVENT_JOIN, ACTION_STAY, ASK_SUSPECT},
     {ASK_SUSPECT, EVENT_CANCEL, ACTION_END, ASK_IDLE},
 
@@ -108,20 +109,22 @@ const unsigned ask_row_count = sizeof ask_rows / sizeof *ask_rows;
 
 enum {
     LOSSES_BEFORE_ISOLATION = 2,
-    UNSENT_STEP = 50, /* ms between looks at an attempt that still waits for a session */
+    UNSENT_STEP = 50, /* ms between checks of an attempt that still waits for a session */
     ATTEMPTS_WHEN_LATE = 3,
-    DROPPED_AFTER = 300, /* ms: the earliest moment at which drops show, see server_lost */
+    DROPPED_AFTER = 300, /* ms: drops cannot be recognized earlier, see server_lost */
     DROPPED_STEP = 100,
-    RESCUE_AFTER = 1000,  /* ms after which an attempt that was passed over is hedged, whatever the budget */
-    AGAIN_AFTER = 2500,   /* ms after the hedge, if it was dropped with others: a slow server has responded by then; */
-    AGAIN_AT_LAST = 3100, /* and if it was passed over: just in time for a client that waits for limits.answer-by */
-    JOINED_AFTER = 1000,  /* ms that the latest attempt is given before a client that joined causes another one */
-    HEDGE_COST = 100,     /* in hundredths of a hedge */
-    HEDGE_EARNED = 8,     /* by each lookup: at most 8 % more queries */
+    /* ms after which an attempt is hedged regardless of the budget if later queries were answered. */
+    RESCUE_AFTER = 1000,
+    /* ms after the hedge, if it was dropped with others: a slow server would have responded by then;. */
+    AGAIN_AFTER = 2500,
+    AGAIN_AT_LAST = 3100, /* ms after the hedge, if later queries were answered: just in time for limits.answer-by */
+    JOINED_AFTER = 1000,  /* ms after the latest attempt before a client that joined causes another one */
+    HEDGE_COST = 100,     /* of one hedge, in hundredths */
+    HEDGE_EARNED = 8,     /* by one lookup, in hundredths: at most 8 % more queries */
     HEDGE_BURST = 20 * HEDGE_COST,
 };
 
-/* --- the history, and what follows from it --- */
+/* --- the history, and which servers and sessions to avoid --- */
 
 #define OUTCOME_BIT(outcome) (1u << (outcome))
 static const unsigned useless_bits =
@@ -142,7 +145,7 @@ static void ask_note(struct ask *ask, const struct attempt *attempt, enum outcom
     };
 }
 
-/* The latest with one of these outcomes, or NULL. */
+/* The latest past attempt with one of these outcomes, or NULL. */
 static const struct past_attempt *ask_latest(const struct ask *ask, unsigned bits)
 {
     for (unsigned i = ask->past_count; i-- > 0;)
@@ -159,7 +162,8 @@ static unsigned ask_count(const struct ask *ask, unsigned bits)
     return count;
 }
 
-/* How many events took sessions with its attempts away. One that takes those of an attempt and of its hedge is one event. */
+/* The number of session losses that hit the ask's attempts. The simultaneous loss of the sessions of an attempt and
+ * its hedge counts once. */
 static unsigned ask_losses(const struct ask *ask)
 {
     const struct past_attempt *event = NULL;
@@ -187,7 +191,8 @@ const struct attempt *attempt_beside(const struct attempt *attempt)
     return NULL;
 }
 
-/* Other addresses of an upstream fail as well, and read the query no better; what else is wrong may be one server's matter. */
+/* An upstream that fails or cannot parse the query does so at each of its addresses; other outcomes may concern one
+ * server only. */
 static bool past_rules_out(const struct past_attempt *past, const struct server *server, bool is_latest_loss)
 {
     switch (past->outcome) {
@@ -225,7 +230,7 @@ bool attempt_goes_anywhere(const struct attempt *attempt)
     return !attempt->isolated && !attempt_beside(attempt) && (!attempt->ask || !ask_latest(attempt->ask, avoiding));
 }
 
-/* When the first of the attempts that were left unanswered was sent. */
+/* When the first unanswered attempt was sent. */
 static uint64_t ask_unanswered_since(const struct ask *ask)
 {
     uint64_t first_ms = UINT64_MAX;
@@ -240,7 +245,8 @@ static uint64_t ask_unanswered_since(const struct ask *ask)
     return first_ms;
 }
 
-/* An attempt beside one on a silent session; or in the place of one that was given up, beside one that is late as well. */
+/* For an attempt beside one on a silent session; or one that replaces an attempt that was given up, beside another
+ * that is late. */
 uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms)
 {
     const struct attempt *beside = attempt_beside(attempt);
@@ -257,7 +263,7 @@ uint64_t attempt_lost_ms(const struct attempt *attempt)
     return loss ? attempt->ask->begun_ms + loss->ended : 0;
 }
 
-/* Whether the next attempt does without EDNS: the server of the latest one did not know it. */
+/* Whether the next attempt is sent without EDNS: the server of the latest one did not support it. */
 static bool ask_without_edns(const struct ask *ask)
 {
     const struct past_attempt *latest = ask_latest(ask, OUTCOME_BIT(OUTCOME_NO_EDNS) | useless_bits);
@@ -271,7 +277,7 @@ static unsigned ask_live(const struct ask *ask)
     return (unsigned)attempt_live(&ask->attempts[0]) + (unsigned)attempt_live(&ask->attempts[1]);
 }
 
-/* Of the live ones, that which was begun first; NULL: none is live. */
+/* The live attempt that was begun first; NULL: none is live. */
 static const struct attempt *ask_oldest(const struct ask *ask)
 {
     const struct attempt *first = &ask->attempts[0], *second = &ask->attempts[1];
@@ -307,9 +313,9 @@ static void ask_give_up(struct ask *ask, struct attempt *attempt, void (*end)(st
     end(attempt);
 }
 
-/* --- when to look at it again --- */
+/* --- when to check the ask again --- */
 
-/* Starts the timeout whose length is the shortest that is not below `ms`. */
+/* Starts the shortest timeout of at least `ms`. */
 static void ask_look_after(struct ask *ask, uint64_t ms)
 {
     struct timeouts *looks = ask->group->looks;
@@ -319,7 +325,7 @@ static void ask_look_after(struct ask *ask, uint64_t ms)
     timeout_start(&looks[i], &ask->look);
 }
 
-/* In ms: when it has waited twice as long, and, when drops show, more often. */
+/* In ms: after twice the time waited so far; more often once drops can be recognized. */
 static uint64_t next_look(uint64_t waited)
 {
     if (waited >= DROPPED_AFTER)
@@ -327,8 +333,8 @@ static uint64_t next_look(uint64_t waited)
     return 2 * waited > DROPPED_AFTER ? DROPPED_AFTER - waited : waited;
 }
 
-/* The pool dials for an attempt that waits. One that left later than the timeout was started (it waited, or was sent again) gets its
- * full time. */
+/* The pool dials for an attempt that waits. An attempt that was sent after the timeout had been started (it waited
+ * for a session, or was sent again) gets its full time. */
 static uint64_t next_look_at_one(const struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
@@ -338,7 +344,7 @@ static uint64_t next_look_at_one(const struct ask *ask)
     return waited < due ? due - waited : next_look(waited);
 }
 
-/* The later of the two while it may still be hedged, or NULL. */
+/* The later of two live attempts if it may still be hedged, or NULL. */
 static struct attempt *ask_hedge_of_two(struct ask *ask)
 {
     struct attempt *later = ask_oldest(ask) == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
@@ -346,7 +352,7 @@ static struct attempt *ask_hedge_of_two(struct ask *ask)
     return may_be ? later : NULL;
 }
 
-/* For how many ms the latest live attempt has been under way; 0: one of them has not been sent. */
+/* For how many ms the latest live attempt has been outstanding; 0: one of the live attempts has not been sent. */
 static uint64_t ask_waited_for_latest(const struct ask *ask)
 {
     uint64_t sent_ms = 0;
@@ -374,7 +380,7 @@ static void ask_look_again(struct ask *ask)
         ask_look_after(ask, ms);
 }
 
-/* --- what an action needs --- */
+/* --- conditions of actions --- */
 
 static bool budget_has_hedge(const struct group *group)
 {
@@ -387,8 +393,8 @@ static void budget_pay_hedge(struct group *group)
         group->hedge_debt += HEDGE_COST;
 }
 
-/* Out of the budget, if the server answers others, or to find out whether it does. Whatever the budget, if the attempt was dropped: it is
- * one of many, or was passed over for long. */
+/* Within the budget if the server answers other queries, or to find out whether it does. Regardless of the budget
+ * if the server dropped the attempt: many others were dropped with it, or queries sent much later were answered. */
 static bool ask_may_hedge(struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
@@ -404,7 +410,7 @@ static bool ask_may_hedge(struct ask *ask)
     return false;
 }
 
-/* Its session is silent: a few attempts are sent elsewhere at first, all once one of them was answered. */
+/* Attempts on a silent session: a few are sent elsewhere first, and all others once one of them was answered. */
 static bool ask_may_rescue(struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
@@ -414,8 +420,8 @@ static bool ask_may_rescue(struct ask *ask)
     return one->session->suspect_ms || upstream_is_passed_over(one, 0) || upstream_may_probe(one);
 }
 
-/* Nothing was heard on either session since the first attempt was sent, and the hedge went alone to one that was idle: it may have been dead
- * before, like the other one. */
+/* Neither session has received data since the first attempt was sent, and the hedge was sent alone on an idle
+ * session: both sessions may have been lost before. */
 static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
 {
     const struct attempt *first = ask_oldest(ask);
@@ -425,7 +431,7 @@ static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
            !session_lives_since(later->session, first_ms) && !session_lives_since(first->session, first_ms);
 }
 
-/* Both are late: the server may have dropped the hedge as well, with others. */
+/* Both attempts are late: the server may have dropped the hedge as well, together with other queries. */
 static bool ask_may_hedge_again(struct ask *ask)
 {
     struct attempt *later = ask_hedge_of_two(ask);
@@ -449,7 +455,7 @@ static bool ask_is_cleared(const struct ask *ask)
     return upstream_lost_others(loss->server, ask->begun_ms + loss->asked, ask->begun_ms + loss->sent);
 }
 
-/* The live attempt is late: it does not do for the one that was lost. */
+/* The live attempt is late, so it cannot replace the one that was lost. */
 static bool ask_may_resend_beside(const struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
@@ -457,7 +463,7 @@ static bool ask_may_resend_beside(const struct ask *ask)
            loop_now(ask->group->loop) >= one->sent_ms + upstream_patience(ask->group, one);
 }
 
-/* The history holds this response already. */
+/* The history contains this outcome already. */
 static bool ask_may_retry_once(const struct ask *ask)
 {
     return ask_has_attempts(ask) && ask_count(ask, useless_bits) == 1;
@@ -496,7 +502,7 @@ static bool ask_may(struct ask *ask, enum ask_action action, const struct attemp
 
 /* --- actions --- */
 
-/* Of two live attempts. One that has not left counts as the first. */
+/* Of two live attempts, the one sent first; an attempt that has not been sent counts as the first. */
 static struct attempt *ask_first_sent(struct ask *ask)
 {
     struct attempt *first = &ask->attempts[0], *second = &ask->attempts[1];
@@ -510,7 +516,7 @@ static struct attempt *ask_last_sent(struct ask *ask)
     return ask_first_sent(ask) == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
 }
 
-/* Beside what is live; where two are, in the place of this one. */
+/* Sends a hedge beside the live attempt; of two live ones it takes the place of `replaced`. */
 static void ask_hedge(struct ask *ask, struct attempt *replaced)
 {
     if (ask_live(ask) == 2)
@@ -522,7 +528,7 @@ static void ask_hedge(struct ask *ask, struct attempt *replaced)
     ask_look_after(ask, overdue_ms < DROPPED_AFTER ? overdue_ms : DROPPED_AFTER);
 }
 
-/* It was begun while another attempt was live. */
+/* True if it was begun while another attempt was live. */
 static bool ask_was_hedge(const struct ask *ask, const struct attempt *attempt)
 {
     const struct attempt *beside = attempt_beside(attempt);
@@ -535,7 +541,7 @@ static bool ask_was_hedge(const struct ask *ask, const struct attempt *attempt)
     return false;
 }
 
-/* The response did not come to the first attempt: what that says of the others. */
+/* Evaluates the other live attempt when a hedge or retry brought the response. */
 static void ask_compare(struct ask *ask, struct attempt *attempt, const struct answer *answer)
 {
     struct attempt *other = attempt == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
@@ -544,7 +550,8 @@ static void ask_compare(struct ask *ask, struct attempt *attempt, const struct a
         upstream_deprioritize(failure->server);
     if (ask_was_hedge(ask, attempt))
         counter_add(ask->group->counters, COUNTER_hedges_won, 1);
-    if (other->sent_ms < attempt->sent_ms) /* sent later it need not be silent: the name is slow */
+    /* A session that got the query later need not be silent: the name is slow. */
+    if (other->sent_ms < attempt->sent_ms)
         ask_give_up(ask, other, upstream_overtaken);
     else
         ask_give_up(ask, other, attempt_cancel);
@@ -568,7 +575,7 @@ static void ask_stop(struct ask *ask)
     ask_give_up(ask, &ask->attempts[1], attempt_cancel);
 }
 
-/* Actions that end the ask come last: it may be gone after them. */
+/* Actions that end the ask come last: `done` may free it. */
 static void ask_act(struct ask *ask, enum ask_action action, struct attempt *attempt, struct answer *answer)
 {
     switch (action) {
@@ -604,7 +611,7 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
     case ACTION_HEDGE_AGAIN:
         ask_hedge(ask, ask_first_sent(ask));
         break;
-    case ACTION_HEDGE_ANEW: /* the oldest one stays: the server may be slow */
+    case ACTION_HEDGE_ANEW: /* the oldest attempt stays: the server may be slow */
         ask_hedge(ask, ask_last_sent(ask));
         break;
     case ACTION_AWAIT:
@@ -641,19 +648,19 @@ static void ask_event(struct ask *ask, unsigned event, struct attempt *attempt, 
     ask_act(ask, row->action, attempt, answer);
 }
 
-/* --- what came back --- */
+/* --- responses --- */
 
-/* Rcodes that mean something to a client; any other is about our own query (RFC 1035 section 4.1.1, RFC 6891). */
+/* Rcodes that are meaningful to a client; all others concern our own query (RFC 1035 section 4.1.1, RFC 6891). */
 static bool is_for_clients(uint16_t rcode)
 {
     return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN || rcode == RCODE_YXDOMAIN || rcode == RCODE_NOTIMP ||
            rcode_is_failure(rcode);
 }
 
-/* The response may be rewritten: then it lies in the group's rewrite. */
+/* A response that has to be rewritten is stored in group->rewrite. */
 static enum outcome outcome_of(const struct attempt *attempt, struct answer *answer, int *status)
 {
-    if (answer->truncated) { /* over TCP: the server is broken; never given to a client */
+    if (answer->truncated) { /* TC over a stream: the server is broken; clients never get this response */
         *status = ERROR_MALFORMED;
         return OUTCOME_UNUSABLE;
     }
@@ -675,7 +682,7 @@ static void ask_attempt_done(struct attempt *attempt, int status, struct answer 
     enum outcome outcome = answer ? outcome_of(attempt, answer, &status) : attempt->outcome;
     if (attempt->sent_ms == 0)
         outcome = OUTCOME_UNSENT;
-    if (outcome != OUTCOME_RESPONSE) /* which is the end */
+    if (outcome != OUTCOME_RESPONSE) /* OUTCOME_RESPONSE ends the ask */
         ask_note(ask, attempt, outcome, status);
     ask_event(ask, outcome, attempt, answer);
 }
@@ -691,7 +698,7 @@ void ask_session_silent(struct attempt *attempt)
         ask_event(attempt->ask, EVENT_SILENT, NULL, NULL);
 }
 
-/* --- the owner's side --- */
+/* --- interface of the owner --- */
 
 void ask_start(struct ask *ask, struct group *group, const struct key *key)
 {
@@ -718,9 +725,9 @@ void ask_cancel(struct ask *ask)
         ask_event(ask, EVENT_CANCEL, NULL, NULL);
 }
 
-/* --- what is told of it --- */
+/* --- reports --- */
 
-/* Brought the response, else is live for the longest, else was the latest. */
+/* The attempt that brought the response, else the one that has been live for the longest, else the latest. */
 static const struct attempt *ask_attempt(const struct ask *ask)
 {
     const struct attempt *oldest = ask->answered ? ask->answered : ask_oldest(ask);
@@ -759,7 +766,7 @@ bool ask_failed_for_key(const struct ask *ask)
     return false;
 }
 
-/* The latest failure; else an attempt that is out and late; else what keeps attempts from being sent. */
+/* The latest failure; else the failure of a late attempt; else the reason why attempts are not sent. */
 static int ask_error(const struct ask *ask, const struct server **where)
 {
     for (unsigned i = ask->past_count; i-- > 0;) {

@@ -2,7 +2,7 @@
 #include "backoff.h"
 #include "base/hash.h"
 
-/* A random quarter is taken off, so that workers and clients of one server do not return together. */
+/* Reduced by up to a quarter at random, so that the workers and clients of a server do not dial at the same time. */
 static uint64_t backoff_length(unsigned failures)
 {
     uint64_t base = BACKOFF_MAX;

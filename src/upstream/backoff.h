@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How long a server that failed is left alone.
+/* The back-off of a server that failed.
  *
- * Does:    counts failures since the last response and says when the next dial may begin: 50 to 700 ms after the failed one began.
+ * Does:    counts failures since the last response and says when the next dial may begin: 50 to 700 ms after the
+ *          failed one began.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
  */
@@ -18,12 +19,13 @@ enum {
 
 struct backoff {
     unsigned failures; /* failed dials, and sessions that ended before their first response, since the last response */
-    uint64_t retry_at_ms; /* no dial before */
+    uint64_t retry_at_ms; /* no dial earlier */
 };
 
-/* Counted from the beginning of the dial: one that hung for longer has waited enough, and must not delay those that overlap it. */
+/* The back-off counts from the beginning of the dial: a dial that hung for longer has delayed the next one enough. */
 void backoff_note_dial(struct backoff *backoff, uint64_t begun_ms);
-/* A session begun then brought no response before its end. The first time this delays nothing: its attempts are made again at once. */
+/* A session dialled at `begun_ms` ended without any response. The first such end causes no delay: its attempts are
+ * retried at once. */
 void backoff_note_session(struct backoff *backoff, uint64_t begun_ms);
 
 #endif

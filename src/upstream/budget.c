@@ -8,7 +8,7 @@ void budget_init(struct budget *budget, uint32_t limit, uint64_t now_ms)
 
 static void budget_fill(struct budget *budget, uint64_t now_ms)
 {
-    uint64_t full = (uint64_t)budget->rate * 1000; /* a second's worth */
+    uint64_t full = (uint64_t)budget->rate * 1000; /* the tokens of one second */
     if (budget->rate < budget->limit && now_ms >= budget->changed_ms + 1000) {
         budget->rate += budget->limit / 10 + 1;
         if (budget->rate > budget->limit)
@@ -45,7 +45,7 @@ uint64_t budget_wait(struct budget *budget, uint64_t now_ms)
 bool budget_halve(struct budget *budget, uint64_t now_ms)
 {
     if (budget->limit == 0 || now_ms < budget->changed_ms + 1000 || budget->milli_tokens > budget->rate * 500ull)
-        return false; /* no limit, changed a moment ago, or not even half used */
+        return false; /* no limit, changed less than a second ago, or less than half used */
     budget->rate = budget->rate / 2 ? budget->rate / 2 : 1;
     budget->changed_ms = now_ms;
     return true;

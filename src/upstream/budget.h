@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How many queries a second an upstream may be asked (max-qps); shared by its servers.
+/* The limit of queries a second to one upstream (max-qps), shared by its servers.
  *
- * Does:    a token bucket of one second's queries. When the upstream refuses under load the rate is halved, at most once a second, and
- *          recovers by a tenth of the limit each second.
+ * Does:    a token bucket of one second's queries. When the upstream refuses under load the rate is halved, at most
+ *          once a second, and recovers by a tenth of the limit each second.
  * Owns:    nothing; a value, see budget_init.
  * Threads: the worker's.
  */
@@ -14,20 +14,20 @@
 #include "base/log.h"
 
 struct budget {
-    uint32_t limit, rate; /* queries a second: as configured (0: any number), and what the upstream bears now */
+    uint32_t limit, rate; /* queries a second: as configured (0: no limit), and as reduced after refusals */
     uint64_t milli_tokens;
     uint64_t filled_ms, changed_ms;
     struct log_limit log_limit;
 };
 
-/* Full. */
+/* The bucket is full at first. */
 void budget_init(struct budget *budget, uint32_t limit, uint64_t now_ms);
 bool budget_has(struct budget *budget, uint64_t now_ms);
-/* Takes one query off; budget_has was true just before. */
+/* Takes one token; budget_has returned true just before. */
 void budget_take(struct budget *budget);
-/* ms until there will be one again. */
+/* ms until the next token. */
 uint64_t budget_wait(struct budget *budget, uint64_t now_ms);
-/* The upstream refused a query. True: the rate was halved; not when too little was asked for the load to be the reason. */
+/* The upstream refused a query. True: the rate was halved. False, too, if the load was too low to be the reason. */
 bool budget_halve(struct budget *budget, uint64_t now_ms);
 
 #endif

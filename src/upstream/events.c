@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Events: one log line for each change of state that an operator needs to know. A server answers for the first time, fails, or answers again;
- * the network or the clock changed; an upstream limits the rate.
+/* Events: one log line for each change of state that an operator needs to know. A server answers for the first
+ * time, fails, or answers again; the network or the clock changed; an upstream refuses queries under load.
  *
- * Invariant: no decision depends on an event. log_allowed limits the events that a network can cause at will; an event that all workers see at
- * the same moment is logged by one of them.
+ * Invariant: no decision depends on an event. log_allowed limits events that a hostile network can cause; an event
+ * that all workers see at the same moment is logged by one of them.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Reasons against putting an attempt on a session. None: it is fit, and fills a common place. Several: the lowest fitness and the lowest place
- * of them count.
+/* Reasons against putting an attempt on a session. Without a reason the session is fit, and fills a common place.
+ * Of several reasons the lowest fitness and the lowest place count.
  */
 #include "fitness.h"
 
 enum reason {
-    CLOSING, /* takes no more, or its stream has ended and nobody was told yet */
+    CLOSING, /* takes no more attempts, or its stream has failed and the session has not been told yet */
     AVOIDED, /* the attempt is a hedge of another on this session */
     HELD,    /* an isolated attempt is on it */
-    SPENT,   /* it was given as many queries as sessions of its server outlive, as far as is known */
+    SPENT,   /* it was sent the number of queries after which its server is known to close a session */
     FULL,    /* no id is free */
-    UNSAFE,  /* the attempt is isolated: what ended its last session may be about to end this one */
-    SILENT,  /* several responses are overdue, or suspect, or mute: it may be half open, or just slow */
-    UNHEARD, /* a session that was to answer is silent, and so is this one since then */
-    QUIET,   /* the attempt is a hedge: a session that has received data since the first attempt was sent is better */
-    LATE, /* the attempt is a hedge: it is to tell a slow name from a silent session, and this one may be silent as well */
-    USED,     /* the attempt is isolated: this session may be about to end for an earlier query's sake */
+    UNSAFE,  /* the attempt is isolated: the cause that ended its last session may end this one as well */
+    SILENT,  /* several responses are overdue, or it is suspect or mute: it may be half open, or just slow */
+    UNHEARD, /* another session of the server fell silent, and this one has received nothing since */
+    QUIET,   /* the attempt is a hedge: it prefers a session that has received data since the first attempt was sent */
+    /* The attempt is a hedge, to distinguish a slow name from a silent session: this session may be silent as well. */
+    LATE,
+    USED,     /* the attempt is isolated: an earlier query may be about to end this session */
     DOUBTFUL, /* another session of its server was lost a moment ago, and nothing has arrived on this one since */
-    CROWDED,  /* another session is worth its handshake */
+    CROWDED,  /* so busy that another session is worth its handshake */
     REASONS
 };
 
@@ -34,7 +35,8 @@ static const struct {
     [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
 };
 
-/* Several queries wait for long and nothing comes at all. A single slow name proves nothing, therefore the second one counts. */
+/* Several queries have been outstanding for long and no data has arrived. A single one may ask for a slow name,
+ * therefore the second one counts. */
 static bool is_mute(const struct session *session, uint64_t now_ms)
 {
     const struct list_link *first = list_first(&session->sent);
@@ -45,21 +47,22 @@ static bool is_mute(const struct session *session, uint64_t now_ms)
     return now_ms >= (since_ms > session->heard_ms ? since_ms : session->heard_ms) + SILENCE_MAX;
 }
 
-/* The oldest query should have been answered by now. */
+/* The response to the oldest query is late. */
 static bool is_late(const struct session *session, uint64_t now_ms)
 {
     uint64_t since_ms = session_silent_since(session);
     return since_ms && now_ms > since_ms + rtt_patience(&session->server->rtt);
 }
 
-/* Not if it answered far more than the allowance, or all that it was given and lives on. */
+/* False if it has answered far more queries than the allowance, or has answered all and stayed open. */
 static bool is_spent(const struct session *session, uint64_t now_ms)
 {
     unsigned allowance = allowance_now(&session->server->allowance, now_ms);
     return session->given >= allowance && session->answered / 2 < allowance && !session_has_outlived(session, now_ms);
 }
 
-/* Opened since the attempt's last session ended; or idle, and heard since then or so much later that it would have ended by now. */
+/* Opened since the attempt's last session ended; or idle, and it has received data since, or stayed open so much
+ * longer that the same cause would have ended it. */
 static bool is_safe(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
 {
     if (session->given == 0)
@@ -68,7 +71,8 @@ static bool is_safe(const struct session *session, const struct attempt *attempt
            (session->heard_ms > attempt_lost_ms(attempt) || now_ms > attempt_lost_ms(attempt) + COINCIDENCE);
 }
 
-/* Silent since another one of its server fell silent, or since the ask of a hedge that is a rescue sent its first attempt. */
+/* Received nothing since another session of its server fell silent, or, for a hedge that is a rescue, since the ask
+ * sent its first attempt. */
 static bool is_unheard(const struct session *session, const struct attempt *hedge, uint64_t now_ms)
 {
     uint64_t silent_ms = session->server->losses.silent_ms;

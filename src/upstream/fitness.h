@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which session may take an attempt: one table of reasons against it, in fitness.c.
  *
- * Does:    says of an open session how fit it is for an attempt, and which place it fills of those that its server has (tls.sessions).
+ * Does:    says how fit an open session is for an attempt, and which of its server's places (tls.sessions) it fills.
  * Owns:    nothing.
  * Threads: the worker's.
  */
@@ -13,18 +13,19 @@
 
 enum fitness {
     FITNESS_UNFIT,
-    FITNESS_LAST_RESORT, /* takes it only where no other session can be had */
-    FITNESS_BUSY,        /* takes it if none with less load does */
+    FITNESS_LAST_RESORT, /* takes the attempt only if no other session is available */
+    FITNESS_BUSY,        /* takes the attempt if no session with less load does */
     FITNESS_FIT,
     FITNESSES
 };
 
 enum session_place {
-    PLACE_NONE, /* silent: another session may be opened in its stead. There are never many: one retires after ATTEMPT_TIMEOUT, and
-                      the next one is mute after SILENCE_MAX */
-    PLACE_HELD,    /* an isolated attempt has it for itself */
-    PLACE_SURPLUS, /* open, but of no use to this attempt: one more may be opened */
-    PLACE_COMMON,  /* takes the attempt, or would but for its load */
+    /* Silent: another session may be opened in its place. Their number is small: one retires after ATTEMPT_TIMEOUT,
+     * and the next one is mute after SILENCE_MAX. */
+    PLACE_NONE,
+    PLACE_HELD,    /* reserved by an isolated attempt */
+    PLACE_SURPLUS, /* open, but not usable for this attempt: one more session may be opened */
+    PLACE_COMMON,  /* takes the attempt, or would with less load */
     PLACES
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The insides shared by the files of upstream/: a group, its servers, their sessions.
+/* Private to the files of upstream/: a group, its servers, their sessions.
  *
  *   plan     the servers of one configuration
- *   group    what attempts are sent to: a list of those that wait for a session, and a connector that goes on dialling
- *            while there are any
+ *   group    the destination of attempts: a list of attempts that wait for a session, and a connector that dials
+ *            while the list is not empty
  *   server   one address of one upstream entry: health, tickets, sessions by state
  *   session  one connection: ids, frames, the attempts on it
  */
@@ -30,50 +30,54 @@
 
 /* Limits and times of the upstream side; milliseconds. */
 enum {
-    ATTEMPT_TIMEOUT = 10000, /* an answer that comes later than this is of no use even to the cache */
+    ATTEMPT_TIMEOUT = 10000, /* a response that comes later is useless even to the cache */
     DIAL_TIMEOUT = 4000,     /* connect and handshake together */
-    DIAL_OVERLAP = 500,      /* a dial that hangs is overlapped by another to the same server after this */
-    DIAL_STAGGER = 250,      /* RFC 8305 section 5: the next server is tried beside one that has not answered */
+    DIAL_OVERLAP = 500,      /* after this time a dial that hangs is overlapped by another to the same server */
+    DIAL_STAGGER = 250,      /* RFC 8305 section 5: the next server is dialled beside one that has not answered */
     GRACE =
-        1500, /* so long after the last success, the start or a change of the network, questions wait instead of failing */
-    STARTING = 60000,     /* so long after its start a worker that has reached no server is only starting */
-    STALL_TIMEOUT = 2000, /* a partial frame that makes no progress for this long */
-    MEMORY_RETRY = 10,    /* what no memory was there for is tried again */
-    RETEST = 5000,        /* so often a server that failed and would be preferred is dialled beside the one in use */
-    ISOLATED_MAX = 32,    /* isolated attempts at a time: two sessions are through with them in a second or so */
-    COINCIDENCE = 150,    /* ms after the end of a session it is known whether others ended with it */
-    ASK_LOOKS = 14,       /* lengths of the timeouts of asks: a few constant ones, so that each stays a FIFO */
-    SESSION_BUSY = 512,   /* from here on a second session is worth its handshake */
-    DIALS_NOTED = 16,     /* the latest dials of a group, for people */
-    SESSION_TOMBSTONES = 1024, /* more of these retire the session */
+        /* For this time after the last success, the start or a change of the network, attempts wait instead of
+         * failing. */
+    1500,
+    STARTING = 60000,     /* for this time after its start a worker that has not reached a server counts as starting */
+    STALL_TIMEOUT = 2000, /* for a partial frame that makes no progress */
+    MEMORY_RETRY = 10,    /* after an allocation failed */
+    RETEST = 5000,     /* interval at which a failed server that would be preferred is dialled beside the one in use */
+    ISOLATED_MAX = 32, /* isolated attempts at a time: two sessions finish this number in about a second */
+    /* After the end of a session: other sessions that ended for the same reason have ended by then. */
+    COINCIDENCE = 150,
+    ASK_LOOKS = 14,     /* number of timeout lengths of asks: few constant ones, so that each list stays a FIFO */
+    SESSION_BUSY = 512, /* attempts on a session from which on a second session is worth its handshake */
+    DIALS_NOTED = 16,   /* the latest dials of a group, for reports */
+    SESSION_TOMBSTONES = 1024, /* a session with more tombstones retires */
 };
 
 enum session_state {
     SESSION_DIALING,  /* connect or handshake under way; no attempt on it */
-    SESSION_OPEN,     /* takes questions */
-    SESSION_RETIRING, /* takes no more; ends when its last question is answered */
-    SESSION_CLOSING,  /* waits for its handle; no attempt on it */
+    SESSION_OPEN,     /* takes attempts */
+    SESSION_RETIRING, /* takes no more attempts; ends when its last one has ended */
+    SESSION_CLOSING,  /* waits for its handle to close; no attempt on it */
 };
 
-/* A dial that is over, for people. */
+/* A dial that has ended, for reports. */
 struct dial {
-    const struct server *server;               /* NULL: it is gone */
-    uint64_t begun_ms, connected_ms, ended_ms; /* connected: TCP, 0: it never was */
+    const struct server *server;               /* NULL: freed */
+    uint64_t begun_ms, connected_ms, ended_ms; /* connected: TCP; 0: never */
 };
 
-/* The knowledge about a server is split into parts that know neither a group nor a session: each its own struct and file. */
+/* The knowledge about a server is split into parts that know neither a group nor a session, each with its own
+ * struct and file. */
 struct server {
     struct group *group;
-    const struct config_upstream *entry; /* in its plan's config */
-    bool left;                           /* the configuration names it no more */
+    const struct config_upstream *entry; /* in the config of its plan */
+    bool left;                           /* no longer in the configuration */
     const struct transport *transport;
     void *transport_state; /* the transport's own */
     struct addr addr;
-    struct link_route route;                   /* the way to it, when the network was last looked at */
-    struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the newest used first */
+    struct link_route route;                   /* the route to it when the network was last checked */
+    struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the most recently used first */
     unsigned open, dialing;
     uint64_t dialed_ms;    /* the latest dial */
-    struct budget *budget; /* its upstream's, in its plan */
+    struct budget *budget; /* of its upstream, in the plan */
     struct rtt rtt;
     struct backoff backoff;
     struct allowance allowance;
@@ -86,53 +90,53 @@ struct server {
 
 struct group_plan {
     struct list_link in_group;
-    struct group *group;   /* once it was applied */
+    struct group *group;   /* set when the plan is applied */
     const char *name;      /* of the group */
-    uint32_t id;           /* of its definition */
-    unsigned redefined;    /* group->redefined, when the plan came into force */
-    struct config *config; /* that the name and the upstreams lie in */
+    uint32_t id;           /* of the plan's definition */
+    unsigned redefined;    /* the value of group->redefined when the plan came into force */
+    struct config *config; /* holds the name and the upstreams */
     const struct config_upstream *upstreams;
     size_t upstream_count;
-    struct server **servers; /* owned; of a plan that was left: those that no later one has */
+    struct server **servers; /* owned; in a plan that was replaced: those that no later plan took over */
     size_t server_count;
     struct budget *budgets; /* one per upstream entry */
-    unsigned lookups;       /* that were begun under it and live */
+    unsigned lookups;       /* live lookups that were begun with this plan */
 };
 
 struct attempt_times; /* upstream/ask.h */
 
 struct group {
-    struct loop *loop; /* NULL: not begun */
+    struct loop *loop; /* NULL: group_begin was not called yet */
     struct counters *counters;
-    struct list plans;       /* the oldest first; the last one is */
-    struct group_plan *plan; /* in force, and these are of it: */
+    struct list plans;       /* the oldest first; the last one is in force */
+    struct group_plan *plan; /* the plan in force; the next members belong to it */
     struct config *config;
     struct server **servers;
     size_t server_count;
-    unsigned redefined;          /* how often another definition came into force */
-    struct loop_flush *leaving;  /* no route leads to it: to run when it may be idle; NULL: one does */
-    struct list_link in_leaving; /* the worker's groups that no route leads to */
+    unsigned redefined;          /* number of times that another definition came into force */
+    struct loop_flush *leaving;  /* set if no route leads to the group: runs when the group may be idle */
+    struct list_link in_leaving; /* groups->leaving */
     struct loop_flush flush;
     struct loop_tick tick;
     struct timeouts attempt_timeouts;
     struct list waiting;              /* attempts without a session */
-    struct list dirty;                /* sessions with questions to write */
-    unsigned isolated;                /* live attempts that are */
-    unsigned hedge_debt;              /* in hundredths of a hedge: spent and not yet earned again */
+    struct list dirty;                /* sessions with queries to write */
+    unsigned isolated;                /* number of live isolated attempts */
+    unsigned hedge_debt;              /* in hundredths of a hedge: sent and not yet earned */
     struct timeouts looks[ASK_LOOKS]; /* of asks, by length */
-    struct answer_scratch *scratch;   /* of all groups of the worker */
-    struct rewrite *rewrite;          /* likewise; responses that had to be tidied lie in it until they are delivered */
+    struct answer_scratch *scratch;   /* shared by all groups of the worker */
+    struct rewrite *rewrite;          /* likewise; holds a response that had to be rewritten until it is delivered */
     uint64_t grace_until_ms;
     uint64_t begun_ms;
-    bool reached;      /* a server has answered since then */
-    uint64_t slept_ms; /* how long the machine had slept when we last looked */
+    bool reached;      /* a server has answered since begun_ms */
+    uint64_t slept_ms; /* how long the machine had been suspended at the last check */
     int last_error;
-    struct server *last_failed;     /* where that was; NULL: nowhere */
+    struct server *last_failed;     /* the server that failed last; NULL: none */
     size_t sessions;                /* in any state */
-    struct dial dials[DIALS_NOTED]; /* the latest that are over */
-    unsigned dial_count;            /* all that there ever were */
-    struct tap_queue *tap;          /* NULL: nobody wants copies of messages */
-    bool connect_due;               /* pool_connect was asked for; done at the next flush */
+    struct dial dials[DIALS_NOTED]; /* the latest dials that have ended */
+    unsigned dial_count;            /* dials in all */
+    struct tap_queue *tap;          /* NULL: dnstap is off */
+    bool connect_due;               /* pool_connect was called; pool_run runs at the next flush */
     bool stopping;
     void (*closed)(void *context);
     void *closed_context;
@@ -145,84 +149,90 @@ struct session {
     struct list_link in_dirty; /* group->dirty */
     enum session_state state;
     struct list queued, sent;                /* attempts */
-    struct ids ids;                          /* of those in `sent` */
+    struct ids ids;                          /* of the attempts in `sent` */
     unsigned used;                           /* attempts in both lists */
-    unsigned given, answered;                /* questions, in all */
+    unsigned given, answered;                /* queries sent and responses received, in all */
     bool resumed;                            /* by ticket */
-    bool early;                              /* verified by a clock that may be behind */
-    unsigned offered;                        /* the transport's own: what it offered the server */
+    bool early;                              /* its certificate was verified by a clock that may be behind */
+    unsigned offered;                        /* for the transport: what it offered to the server */
     bool reserved;                           /* holds an isolated attempt */
-    uint64_t created_ms, opened_ms, used_ms; /* used: last question or answer */
+    uint64_t created_ms, opened_ms, used_ms; /* used: last query or response */
     uint64_t heard_ms;                       /* last message of any kind */
-    uint64_t suspect_ms; /* a question sent then was answered elsewhere, and nothing was heard since; 0: none */
+    /* A query sent then was answered elsewhere, and this session has received nothing since; 0: not suspect. */
+    uint64_t suspect_ms;
     struct silence silence;
     uint8_t
-        rescued; /* since it was last heard its attempts were rescued: 1, because it is silent; 2, because it is suspect */
-    uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to what */
+        /* Its attempts were rescued since it last received data: 1, because it is silent; 2, because it is suspect. */
+        rescued;
+    uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to which value */
     uint64_t ack_ms;                        /* see session_acknowledge */
-    uint64_t idle_ms;                       /* closed by us after this long without a question */
-    struct link_route route;                /* the way to its server when it was dialled, then from its own address */
+    uint64_t idle_ms;                       /* we close the session after this time without a query */
+    struct link_route route; /* the route to its server: at the dial from any address, then from its own one */
 };
 
-/* --- pool.c: which session; dialling --- */
+/* --- pool.c: choice of a session; dialling --- */
 
-/* Puts an attempt on the best session that can take it; false: there is none. */
+/* Puts an attempt on the best session that can take it; false: no session can. */
 bool pool_place(struct group *group, struct attempt *attempt);
-/* Attempts may be waiting and something changed: asks for pool_run at the next flush. Nobody is called back from here, so it is safe at any time. */
+/* Schedules pool_run for the next flush, after a change that may help waiting attempts. Never calls back, so it is
+ * safe at any time. */
 void pool_connect(struct group *group);
-/* Gives waiting attempts to sessions with room; dials while some are left; fails them when nothing is left to try. */
+/* Puts waiting attempts on sessions with room; dials while attempts wait; fails them when no server is left to try. */
 void pool_run(struct group *group);
-/* Opens a session that no question waits for, if there is none. */
+/* Opens a session ahead of the next query, if the server has none. */
 void pool_open_ahead(struct server *server);
 /* The outcome of a dial. */
 void pool_dial_succeeded(struct server *server);
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason);
-/* A session begun then was ended by the server before it answered any of the questions on it: no better than a failed dial. */
+/* The server ended a session that was dialled at `begun_ms` before it answered any query on it: counts like a
+ * failed dial. */
 void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
-/* The network works: questions wait again, for a while, when they cannot be sent. */
+/* The network works: for GRACE, attempts that cannot be sent wait instead of failing. */
 void pool_note_success(struct group *group);
 
-/* --- transport/session.c, transport/session_watch.c: sessions over a stream. All but transports call the functions of
- * server->transport through it --- */
+/* --- transport/session.c, transport/session_watch.c: sessions over a stream. Files outside transport/ call these
+ * functions only through server->transport --- */
 
-/* Starts a dial over a stream of this form; 0 or negative (nothing was begun). `offered`: see struct session. */
+/* Starts a dial over a stream of this form; 0, or negative if it was not started. `offered`: see struct session. */
 int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
-/* Since when it should have been heard: the oldest query under way, or the one that was answered elsewhere. 0: not at all. */
+/* When the oldest outstanding query was sent, or the one that was answered elsewhere: data should have arrived
+ * since. 0: no query is outstanding. */
 uint64_t session_silent_since(const struct session *session);
-/* Several responses are overdue, and nothing has arrived meanwhile. Not of one that has answered nothing yet, unless it was resumed: where
- * the server itself is silent, one session after the other would be opened. */
+/* Several responses are overdue, and no data has arrived meanwhile. False for a session that has answered nothing
+ * yet, unless it was resumed: otherwise a silent server would get one new session after the other. */
 bool session_is_silent(const struct session *session, uint64_t now_ms);
-/* It was heard or opened since, or dialled then or later. */
+/* The session received data or was opened after `ms`, or was dialled at `ms` or later. */
 bool session_lives_since(const struct session *session, uint64_t ms);
-/* Nothing is on it, and it was not ended by what was on it last. */
+/* The session is idle, and its last query did not end it. */
 bool session_has_outlived(const struct session *session, uint64_t now_ms);
-/* How many attempts on its session were sent at about the same time as this one, it included; a few more than LOSS_MIN at most. */
+/* The number of attempts on the same session that were sent at about the same time, including this one; it stops
+ * counting a little above LOSS_MIN. */
 unsigned session_count_near(const struct attempt *attempt);
 /* Puts an attempt on an open session that has room. */
 void session_take(struct session *session, struct attempt *attempt);
-/* Takes it off again; a sent one leaves a tombstone. */
+/* Takes an attempt off its session; if it was sent, its id becomes a tombstone. */
 void session_forget(struct session *session, struct attempt *attempt);
-/* Writes queued questions. */
+/* Writes queued queries. */
 void session_flush(struct session *session);
-/* Takes no more questions; closes when nothing is under way. */
+/* Takes no more attempts; closes when none is outstanding. */
 void session_retire(struct session *session);
 void session_close(struct session *session, int reason);
-/* Idle, stalled or hanging: closes it. Gives the session's next deadline. */
+/* Closes a session that is idle, stalled or hanging. Returns the session's next deadline. */
 uint64_t session_check(struct session *session, uint64_t now_ms);
 
-/* Nothing more is asked on it until it is heard again: a question sent at `sent_ms` was answered elsewhere. */
+/* A query sent at `sent_ms` was answered elsewhere: no new attempt goes to the session until it receives data. */
 void session_suspect(struct session *session, uint64_t sent_ms);
 
 /* --- network.c --- */
 
-/* Looks up the way to the server; true if it is another than it was. */
+/* Looks up the route to the server; true if it has changed. */
 bool server_find_way(struct server *server);
 
 /* --- plan.c --- */
 
-/* Gives a new server its transport. 0 or -ENOMEM. */
+/* Sets the transport of a new server. 0 or -ENOMEM. */
 int server_prepare(struct server *server, const struct transport *transport, struct tls_trust *trust) MUST_CHECK;
-/* Frees the plans that were left and that nobody needs any more. */
+/* Frees replaced plans that are no longer referenced. */
 void group_end_plans(struct group *group);
 
 /* --- events.c: a log line for each change of state --- */
@@ -236,24 +246,25 @@ void event_answers(struct server *server);
 void event_throttled(struct server *server);
 void event_machine(struct group *group, enum machine_event event);
 
-/* --- report.c: what is told of a server --- */
+/* --- report.c: reports about servers --- */
 
-/* A dial came to its end, good or bad. */
+/* A dial succeeded or failed. */
 void report_note_dial(const struct session *session);
-/* The server is about to go. */
+/* The server is about to be freed. */
 void report_forget(struct group *group, const struct server *server);
 
 /* --- ask.c: what an attempt avoids, from the history of its ask --- */
 
-/* Not this server if there is another that can be asked. */
+/* True if the attempt should go to another server if there is one. */
 bool attempt_avoids_server(const struct attempt *attempt, const struct server *server);
-/* The other live attempt of its ask, whose session it avoids; NULL: not a hedge. */
+/* The other live attempt of the same ask, whose session this one avoids; NULL: this one is not a hedge. */
 const struct attempt *attempt_beside(const struct attempt *attempt);
-/* It avoids nothing. */
+/* True if the attempt avoids no server and no session. */
 bool attempt_goes_anywhere(const struct attempt *attempt);
-/* It may only go to sessions that have received data since this moment, because those of the other attempts are silent; 0: to any. */
+/* The attempt may only go to sessions that have received data since this moment, because the sessions of the other
+ * attempts are silent; 0: to any session. */
 uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms);
-/* When a session of its ask ended last; 0: never. */
+/* When a session of the same ask was lost last; 0: never. */
 uint64_t attempt_lost_ms(const struct attempt *attempt);
 void ask_look_due(struct timeout *timeout);
 /* The session of this attempt is silent or suspect. The attempt stays on it. */
@@ -263,51 +274,57 @@ void ask_session_silent(struct attempt *attempt);
 
 /* Makes an idle attempt live. Never calls back before it returns. */
 void attempt_send(struct group *group, struct attempt *attempt);
-/* Ends a live attempt without `done`; the id stays reserved until its answer came. An idle one: does nothing. */
+/* Ends a live attempt without `done`; its id stays reserved until its response has come. Does nothing to an idle
+ * one. */
 void attempt_cancel(struct attempt *attempt);
 /* Ends a live attempt with `done`. */
 void attempt_finish(struct attempt *attempt, enum outcome outcome, int status, struct answer *answer);
-/* To a session if one can take it and nobody waits already, else into the waiting list. */
+/* Puts the attempt on a session if one can take it and no other attempt waits, else into the waiting list. */
 void attempt_wait(struct group *group, struct attempt *attempt);
 
-/* If the machine slept meanwhile, every session is taken for dead. */
+/* If the machine was suspended, all sessions count as lost. */
 void group_notice_sleep(struct group *group);
 
-/* True if an upstream entry other than this server's could be asked instead. */
+/* True if another upstream than this server's could take the query. */
 bool upstream_has_other(const struct group *group, const struct server *server);
-/* For a question that was answered elsewhere meanwhile: ends this attempt without `done`. If its session has delivered nothing
- * since, it is under suspicion: nothing more is asked on it, and if it stays silent it ends with ERROR_SILENT. */
+/* Another attempt was answered first: ends this one without `done`. If its session has received nothing since, the
+ * session is suspect: no new attempt goes to it, and if it stays silent it ends with ERROR_SILENT. */
 void upstream_overtaken(struct attempt *attempt);
-/* How long, in ms, an answer to this attempt may take before it is late for its server (or for one that is open, while it waits). */
+/* The time in ms after which the response to this attempt is late for its server (while it waits: for a server with
+ * an open session). */
 uint64_t upstream_patience(const struct group *group, const struct attempt *attempt);
-/* The server has answered an attempt that was sent later than this. */
+/* True if the server has answered an attempt that was sent later than this. */
 bool upstream_answered_after(const struct server *server, uint64_t sent_ms);
-/* After how many ms without a response a hedge is worth it: once the response is late, or overdue on a session on which nothing has arrived
- * since. Where the hedge would have to wait for a dial, later by about the time that takes. */
+/* The time in ms without a response after which to hedge: when the response is late, or, on a session that has
+ * received no data since, overdue. If the hedge would have to wait for a dial, later by about the time of a dial. */
 uint64_t upstream_hedge_after(const struct attempt *attempt);
-/* True if its server has answered a question that was sent more than so much later: this one is slow, or lost. */
+/* True if its server has answered a query that was sent more than `later_ms` later: this one is slow, or lost. */
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
-/* True if its session is silent or suspect. */
+/* True if the attempt's session is silent or suspect. */
 bool upstream_is_on_silent(const struct attempt *attempt);
-/* True if it was lost together with others. */
+/* True if the attempt was lost together with others. */
 bool upstream_is_lost(const struct attempt *attempt);
-/* Its server may just have fallen silent: is a hedge worth it? A few are, or any number if there is another server. */
+/* True if a hedge may be sent although the server may just have fallen silent: a few may, or any number if there is
+ * another server. */
 bool upstream_may_probe(const struct attempt *attempt);
-/* The last failure and its server (NULL: none yet), for lookups without any attempt. */
+/* The latest failure and its server (NULL: none yet), for lookups without any attempt. */
 int upstream_last_error(const struct group *group, const struct server **where);
-/* The server failed to answer what another one then answered: after a few in a row it is asked only where no other can be, for a while. */
+/* The server failed to answer a query that another one then answered: after a few such failures in a row it is
+ * used, for a while, only if no other server is available. */
 void upstream_deprioritize(struct server *server);
-/* The server's answer was of use. */
+/* The server gave a usable response. */
 void upstream_note_useful(struct server *server);
-/* Since an attempt was begun (and about when it was sent, or later) the server ended a session that other questions shared, or several
- * of any kind: the end of its own need not be its fault. That is known COINCIDENCE ms after it. */
+/* True if, since an attempt was begun (and about when it was sent, or later), the server ended a session that other
+ * queries shared, or several sessions of any kind: then the attempt's query need not have caused the end of its
+ * session. Valid COINCIDENCE ms after that end. */
 bool upstream_lost_others(const struct server *server, uint64_t asked_ms, uint64_t sent_ms);
-/* The server said REFUSED: under load it is asked less. */
+/* The server responded REFUSED: under load its query rate is reduced. */
 void upstream_refused(struct server *server);
 
 /* --- report.c: where the time of an attempt went --- */
 
-/* From `from_ms` or its beginning, whichever was later, until now: all of that time. Of a live attempt or of one that has just ended. */
+/* Splits the time from `from_ms` or from the beginning of the attempt, whichever is later, until now. The attempt
+ * is live or has just ended. */
 void attempt_report(const struct attempt *attempt, uint64_t from_ms, struct attempt_times *out);
 
 #endif

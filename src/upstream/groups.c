@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- *   - in_force[i] is defined as routes->groups[i];
- *   - a group that is leaving is asked by the lookups that hold one of its plans, until the last one lets go; then its sessions are
- *     closed, and when they are gone it is freed, from the flush, where nobody is in the middle of anything.
+ *   - in_force[i] has the definition routes->groups[i];
+ *   - a leaving group serves the lookups that hold one of its plans; when the last one releases its plan the
+ *     sessions are closed, and when they are gone the group is freed, from the flush hook, because no callback is
+ *     running then.
  */
 #include "upstream/groups.h"
 
@@ -12,7 +13,7 @@
 #include "dns/rewrite.h"
 #include "group.h"
 
-/* --- made by the main thread --- */
+/* --- on the main thread --- */
 
 void groups_change_free(struct groups_change *change)
 {
@@ -72,9 +73,9 @@ static void group_leave(struct groups *groups, struct group *group)
     loop_add_flush(groups->worker.loop, &groups->flush);
 }
 
-/* --- from one snapshot to the next --- */
+/* --- switching to another snapshot --- */
 
-/* Takes the group of this name out of those in force; NULL: there is none. */
+/* Removes the group of this name from those in force; NULL: none has the name. */
 static struct group *take_by_name(struct groups *groups, const char *name)
 {
     for (size_t i = 0; groups->routes && i < groups->routes->group_count; i++) {
@@ -87,7 +88,7 @@ static struct group *take_by_name(struct groups *groups, const char *name)
     return NULL;
 }
 
-/* The group that `fresh` defines: one that is there already, if possible. */
+/* The group with the definition of `fresh`: the existing group of that name, if there is one, else `fresh`. */
 static struct group *define(struct groups *groups, struct group *fresh, const char *name)
 {
     struct group *known = take_by_name(groups, name);
@@ -118,7 +119,7 @@ void groups_apply(struct groups *groups, struct groups_change *change)
     routes_unref(before);
 }
 
-/* --- birth and end --- */
+/* --- start and stop --- */
 
 int groups_init(struct groups *groups, struct loop *loop, struct counters *counters, struct routes *routes)
 {
@@ -174,7 +175,7 @@ void groups_fini(struct groups *groups)
     groups->routes = NULL;
 }
 
-/* --- which one --- */
+/* --- finding a group --- */
 
 uint32_t groups_route_name(const struct groups *groups, const uint8_t *name, size_t len)
 {
@@ -190,9 +191,9 @@ struct group *groups_find(const struct groups *groups, uint32_t id)
     return NULL;
 }
 
-/* --- of all of them --- */
+/* --- all groups --- */
 
-/* Groups in force and groups that leave, which have sessions, too. */
+/* The groups in force and the leaving ones, which have sessions, too. */
 static void each_group(struct groups *groups, void (*each)(struct group *group))
 {
     for (size_t i = 0; i < groups->routes->group_count; i++)

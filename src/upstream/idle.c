@@ -2,10 +2,11 @@
 #include "idle.h"
 
 #define MARGIN_MIN_MS 50
-#define RAISE_AFTER   10 /* sessions that we ended first: the limit may be too low */
+#define RAISE_AFTER   10 /* consecutive sessions that we ended first: the learned limit may be too low */
 #define RETURNS_SEEN  6
 
-/* Ended so much earlier: a twentieth, so that hardly a dial more is needed, and time for the last query to arrive. */
+/* The limit less a safety margin: a twentieth, small enough to cost hardly any extra dial, and the time that a last
+ * query needs to arrive. */
 static uint64_t before(uint64_t limit_ms)
 {
     uint64_t margin = limit_ms / 20 > MARGIN_MIN_MS ? limit_ms / 20 : MARGIN_MIN_MS;
@@ -22,7 +23,7 @@ uint64_t idle_lifetime(const struct idle *idle, uint64_t wanted_ms, uint64_t tol
     return limit;
 }
 
-/* Three times after about the same time is a habit. */
+/* Three closes after about the same idle time are the server's limit. */
 void idle_note_close(struct idle *idle, uint64_t idle_ms)
 {
     uint64_t lowest = UINT64_MAX, highest = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of the machine's network and clock, as far as they touch sessions.
+/* Changes of the machine's network and clock, as far as they concern sessions.
  *
- * Invariant: a change elsewhere (addresses and interfaces of others come and go) ends nothing: a session ends only if the way from its own
- * address to its server is known to be another than it was, or the machine slept.
+ * Invariant: changes of unrelated addresses and interfaces end no session: a session ends only if the route from
+ * its own address to its server has changed, or the machine was suspended.
  */
 #include "base/errors.h"
 #include "group.h"
@@ -45,7 +45,7 @@ static void server_forget(struct server *server)
     server->rtt = (struct rtt){.smoothed_ms16 = 0};
 }
 
-/* Questions wait for a while instead of failing, and every server may be dialled now. */
+/* For GRACE, attempts wait instead of failing, and all servers may be dialled at once. */
 static void group_try_again(struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++) {
@@ -62,7 +62,7 @@ bool server_find_way(struct server *server)
     return link_route_changed(&before, &server->route);
 }
 
-/* True if it is concerned. */
+/* True if the change concerns the server. */
 static bool server_network_changed(struct server *server, bool slept)
 {
     bool changed = server_find_way(server), lost = false;
@@ -89,7 +89,8 @@ void group_network_changed(struct group *group, bool slept)
     group_try_again(group);
 }
 
-/* Sessions whose certificate was not valid yet are verified again: a new one takes the next queries. */
+/* Retires sessions whose certificate was not valid yet; the next queries go to a new session, which is verified by
+ * the new clock. */
 static void server_retire_early(struct server *server)
 {
     bool found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Facts about one server, for people.
+/* Facts about one server, for reports and the log.
  *
- * Does:    remembers what the reports (report.c) and the log (events.c) say of it. Invariant: no decision depends on it.
+ * Does:    remembers facts for the reports (report.c) and the log (events.c). Invariant: no decision depends on them.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
  */
@@ -17,17 +17,17 @@ struct notes {
     int last_error;
     uint64_t failed_ms, opened_ms, opened, resumed;
     struct histogram connect, handshake, answer; /* ms */
-    uint64_t failing_since_ms;                   /* 0: it is not failing, */
-    bool told_failing;                           /* and the log says that it is */
+    uint64_t failing_since_ms;                   /* 0: not failing */
+    bool told_failing;                           /* the failure was logged */
     struct log_limit log_limit;
 };
 
 void notes_add_opened(struct notes *notes, uint64_t now_ms, bool resumed);
 /* The phases of a dial that succeeded. */
 void notes_add_dial(struct notes *notes, uint64_t connect_ms, uint64_t handshake_ms);
-/* The server failed. True: the log may say so now, and is taken to do it. */
+/* The server failed. True: the caller logs it now. */
 bool notes_add_failure(struct notes *notes, uint64_t now_ms, int reason);
-/* It answers again. True: the log said that it failed. */
+/* The server answers again. True: its failure was logged. */
 bool notes_add_recovery(struct notes *notes);
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The servers of a group in one configuration, and the change to another one.
+/* The servers of a group in one configuration, and the switch to another configuration.
  *
- * A plan owns servers. When the next one is applied, those that are the same in both (address, source, transport, and all that is trusted)
- * go over to it with their sessions, tickets and all that was learned; the others leave: they get no more queries, but
- * their outstanding queries are answered. Lookups remember servers, so a plan that was left stays as long as a lookup that was begun
- * under it or under an older one lives, and as long as a server of it has a session.
+ * A plan owns servers. When the next plan is applied, servers that are the same in both (address, source,
+ * transport, trust) move to it with their sessions, tickets and learned state; the others leave: they get no more
+ * queries, but finish their outstanding ones. Lookups refer to servers, so a replaced plan exists as long as a
+ * lookup that was begun with it or with an older plan, and as long as one of its servers has a session.
  *
- * A lookup stays with the group that it was begun with, however that is defined anew; what comes of it is not put into the cache then.
+ * A lookup stays with its group even if the group is redefined meanwhile; its response is not stored in the cache
+ * then.
  *
- * Invariants: group->plans has the current plan last; servers of the others are `left`; plans end oldest first, from the group's
- * flush, where nobody is in the middle of anything.
+ * Invariants: the last of group->plans is the current plan; servers of the others are `left`; plans are freed
+ * oldest first, from the group's flush hook, because no callback is running then.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #include "upstream/routes.h"
 #include "upstream/upstream.h"
 
-/* --- made by the main thread --- */
+/* --- on the main thread --- */
 
 static size_t count_servers(const struct group_definition *definition)
 {
@@ -97,7 +98,7 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
     return status;
 }
 
-/* --- going over --- */
+/* --- switching plans --- */
 
 static bool same_source(const struct config_upstream *a, const struct config_upstream *b)
 {
@@ -110,7 +111,7 @@ static bool server_is_same(const struct server *a, const struct server *b)
            (!a->transport->same || a->transport->same(a, b));
 }
 
-/* Takes the server that is the same as `wanted` out of the plan that is being left; NULL: there is none. */
+/* Takes the server that is the same as `wanted` out of the replaced plan; NULL: the plan has none. */
 static struct server *plan_take(struct group_plan *plan, const struct server *wanted)
 {
     for (size_t i = 0; i < plan->server_count; i++) {
@@ -123,7 +124,7 @@ static struct server *plan_take(struct group_plan *plan, const struct server *wa
     return NULL;
 }
 
-/* Sessions that would rest for longer than is wanted now do not. */
+/* Limits the idle time of open sessions to the new setting. */
 static void server_limit_rest(struct server *server)
 {
     const struct list *open = &server->sessions[SESSION_OPEN];
@@ -135,7 +136,8 @@ static void server_limit_rest(struct server *server)
     }
 }
 
-/* The old server replaces the new one, which is not needed then. Its limit of queries continues if it is unchanged. */
+/* The old server replaces the new one, which is freed. The state of its query budget is preserved if the limit is
+ * unchanged. */
 static struct server *server_go_over(struct server *old, struct server *new)
 {
     if (old->budget->limit == new->budget->limit)
@@ -153,7 +155,7 @@ static void server_begin(struct server *server, struct group *group)
     (void)server_find_way(server);
 }
 
-/* Nothing more is asked of it. */
+/* The server gets no more queries. */
 static void server_leave(struct server *server)
 {
     struct list_link *link;
@@ -196,9 +198,9 @@ void group_apply(struct group *group, struct group_plan *plan)
     plan_begin(plan, group, before);
     for (size_t i = 0; before && i < before->server_count; i++)
         server_leave(before->servers[i]);
-    pool_note_success(group); /* servers that nobody has tried yet: questions wait */
+    pool_note_success(group); /* the servers may be new: attempts wait instead of failing */
     pool_connect(group);
-    loop_wake_by(group->loop, loop_now(group->loop)); /* sessions that retired with nothing on them */
+    loop_wake_by(group->loop, loop_now(group->loop)); /* closes sessions that retired without attempts */
 }
 
 /* --- the end of a plan --- */

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Which session takes a question, and how sessions come to be.
+/* The choice of a session for an attempt, and the dialling of sessions.
  *
- * Choice: open sessions only. A server whose failures others could answer comes last; servers of primary entries come before those
- * of backups, healthy before failing ones, then the shortest expected answer time; within a server the session used last, so that
- * surplus ones grow idle and close. While a backup is in use, primaries are dialled again beside it as their back-off allows.
+ * Choice: open sessions only. Deprioritized servers come last; servers of primary upstreams come before those of
+ * backups, healthy ones before failing ones, then the one with the shortest expected response time; within a server
+ * the most recently used session, so that surplus sessions become idle and close. While a backup is in use,
+ * primaries are dialled beside it as their back-off allows.
  *
- * Fairness: who comes while others wait, waits behind them until the flush. Isolated attempts get the first choice of
- * empty sessions then. A server has tls.sessions open at most, and one more where one is doubtful, spent, or held by one question.
+ * Fairness: an attempt that comes while others wait queues behind them until the flush. There isolated attempts get
+ * the first choice of empty sessions. A server has at most tls.sessions open sessions, and one more if one is
+ * doubtful, spent, or reserved by an isolated attempt.
  *
- * The connector: while attempts wait in the group, one dial is begun at once and a further one, to the next server, each
- * DIAL_STAGGER (RFC 8305) or as soon as one failed; a server whose dial hangs for DIAL_OVERLAP is dialled again beside it
- * (the kernel's SYN retry is too slow). A server that failed rests for its back-off. When every server rests, attempts fail with
- * the last error, except within GRACE of the last success, the start or a change of the network: then they wait for the first server that
- * may be tried.
+ * The connector: while attempts wait in the group, one dial is begun at once and another one, to the next server,
+ * every DIAL_STAGGER (RFC 8305) or as soon as a dial fails; a server whose dial hangs for DIAL_OVERLAP is dialled
+ * again beside it (the kernel's SYN retry is too slow). A server that failed is not dialled during its back-off.
+ * When all servers are in back-off, attempts fail with the last error, except within GRACE of the last success, the
+ * start or a change of the network: then they wait for the first server whose back-off ends.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +22,7 @@
 #include "fitness.h"
 #include "upstream/upstream.h"
 
-/* --- which server --- */
+/* --- choice of the server --- */
 
 /* Lower is better. */
 static uint64_t server_rank(const struct server *server, uint64_t now_ms)
@@ -32,8 +34,8 @@ static uint64_t server_rank(const struct server *server, uint64_t now_ms)
     return rank;
 }
 
-/* True if the attempt should rather wait for another server than take this one: there is another that is up or may be dialled. A single
- * failed dial does not matter. */
+/* True if the attempt should wait for another server rather than use this one: another one is up or may be dialled.
+ * A single failed dial does not rule a server out. */
 static bool server_is_avoided(const struct server *server, const struct attempt *attempt)
 {
     const struct group *group = server->group;
@@ -48,15 +50,15 @@ static bool server_is_avoided(const struct server *server, const struct attempt 
     return false;
 }
 
-/* --- which session --- */
+/* --- choice of the session --- */
 
 /* The fitness of the open sessions of one server for an attempt. */
 struct offer {
-    struct session *best[FITNESSES]; /* of each fitness; NULL: none */
+    struct session *best[FITNESSES]; /* the best session of each fitness; NULL: none */
     unsigned places[PLACES];
 };
 
-/* Of those that are fit the one used last, of busy ones the one with the least load. */
+/* Of the fit sessions the most recently used, of the busy ones the one with the least load. */
 static void server_offer(const struct server *server, const struct attempt *attempt, uint64_t now_ms,
                          struct offer *offer)
 {
@@ -73,15 +75,15 @@ static void server_offer(const struct server *server, const struct attempt *atte
     }
 }
 
-/* A hedge whose session must have received data. */
+/* True for a hedge that may only go to a session that has received data. */
 static bool attempt_is_rescue(const struct attempt *attempt)
 {
     return attempt_beside(attempt) && attempt_needs_life_since(attempt, loop_now(attempt->group->loop)) > 0;
 }
 
-/* May a session be opened for the attempt's sake? One more than tls.sessions where one is late, spent, or held by an isolated attempt. A
- * dial that hangs takes no place, it is overlapped. Hedges alone replace no silent session, unless it is the session that is at fault: names
- * may be slow. */
+/* True if a session may be opened for the attempt: one more than tls.sessions if one is late, spent, or reserved by
+ * an isolated attempt. A dial that hangs fills no place, because another one overlaps it. Hedges alone do not
+ * replace a silent session unless the session is known to be at fault: the names may be slow. */
 static bool server_may_grow(const struct server *server, const struct attempt *attempt, const struct offer *offer)
 {
     unsigned limit = server->group->config->tls.sessions;
@@ -141,7 +143,7 @@ static bool server_dial(struct server *server)
     return status == 0;
 }
 
-/* A further session for this server if its open ones are busy. */
+/* Opens another session to the server if its open ones are busy. */
 static void server_relieve(struct server *server)
 {
     if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) &&
@@ -149,8 +151,8 @@ static void server_relieve(struct server *server)
         server_dial(server);
 }
 
-/* A server was asked that would not have been if a better one had not failed: is that one back? In place of a backup as soon as its
- * back-off allows. */
+/* A query went to a server only because a better one had failed: dials the better one to see whether it works
+ * again; as soon as its back-off allows if a backup is in use. */
 static void pool_seek_better(struct group *group, const struct server *used)
 {
     uint64_t now_ms = loop_now(group->loop);
@@ -182,10 +184,10 @@ bool pool_place(struct group *group, struct attempt *attempt)
     return true;
 }
 
-/* The kinds of questions that sessions are opened for. */
+/* The kinds of attempts that sessions are opened for. */
 enum { KIND_PLAIN, KIND_HEDGE, KIND_RESCUE, KIND_ISOLATED, KINDS };
 
-/* The first waiting attempt of each kind, NULL if there is none. */
+/* The first waiting attempt of each kind; NULL: none waits. */
 static void pool_kinds(const struct group *group, const struct attempt *first[KINDS])
 {
     memset(first, 0, KINDS * sizeof first[0]);
@@ -215,7 +217,8 @@ static bool server_may_grow_for_any(const struct server *server, const struct at
     return false;
 }
 
-/* The best server that may be dialled now for one of those that wait: one that is not being dialled before one whose dial hangs. */
+/* The best server that may be dialled now for a waiting attempt: servers without a dial come before those whose
+ * dial hangs. */
 static struct server *pool_candidate(struct group *group, uint64_t now_ms)
 {
     struct list_link *link = list_first(&group->waiting);
@@ -249,10 +252,10 @@ static uint64_t pool_latest_dial(const struct group *group)
 
 /* Events for which attempts without a session may wait. */
 struct prospect {
-    uint64_t retry_at_ms;  /* the first server in back-off may be dialled */
-    uint64_t budget_at_ms; /* the first spent budget holds a query again; LOOP_NEVER: none is spent */
-    bool session;          /* one is open or being dialled */
-    bool failed_once;      /* some server: it may have been closing or starting just then */
+    uint64_t retry_at_ms;  /* when the first back-off ends */
+    uint64_t budget_at_ms; /* when the first spent budget has a token again; LOOP_NEVER: none is spent */
+    bool session;          /* a session is open or being dialled */
+    bool failed_once;      /* a server has failed only once: it may be restarting */
 };
 
 static struct prospect pool_prospect(const struct group *group, uint64_t now_ms)
@@ -286,11 +289,12 @@ static void pool_fail_waiting(struct group *group)
     }
 }
 
-/* Attempts wait and no server may be dialled: wait for a budget, a dial or a busy session, or a server in back-off; or give up. */
+/* Attempts wait and no server may be dialled: they wait for a budget, a dial, a busy session or the end of a
+ * back-off, or else fail. */
 static void pool_stuck(struct group *group, uint64_t now_ms)
 {
     struct prospect prospect = pool_prospect(group, now_ms);
-    if (prospect.budget_at_ms != LOOP_NEVER) { /* queries beyond max-qps wait as long as their clients do */
+    if (prospect.budget_at_ms != LOOP_NEVER) { /* queries above max-qps wait as long as their clients do */
         group->last_error = ERROR_THROTTLED;
         loop_wake_by(group->loop, prospect.budget_at_ms);
     } else if (prospect.session) {
@@ -302,8 +306,8 @@ static void pool_stuck(struct group *group, uint64_t now_ms)
     }
 }
 
-/* Gives what waits to sessions that have room meanwhile. Where one that would go anywhere finds no place, its like find none either:
- * thousands may wait. */
+/* Puts waiting attempts on sessions that have room now. If an attempt that may go to any session finds no place,
+ * the search ends for all attempts like it: thousands may wait. */
 static void pool_feed(struct group *group, bool isolated)
 {
     struct list_link *link = list_first(&group->waiting), *after;
@@ -331,7 +335,7 @@ void pool_run(struct group *group)
     if (!group->connect_due)
         return;
     group->connect_due = false;
-    pool_feed(group, true); /* first, or a stream of others would never leave them an empty session */
+    pool_feed(group, true); /* isolated attempts first: under load they would not find an empty session otherwise */
     pool_feed(group, false);
     if (list_empty(&group->waiting) || group->stopping)
         return;
@@ -356,9 +360,9 @@ void pool_open_ahead(struct server *server)
         server_relieve(server);
 }
 
-/* --- what a dial came to --- */
+/* --- the outcome of a dial --- */
 
-/* Dials that hung while this one went through, the oldest first, as far as there is no place for them. */
+/* Ends dials that hung while another one succeeded, the oldest first, as far as they exceed the limit of sessions. */
 static void server_drop_surplus_dials(struct server *server)
 {
     struct list *dialing = &server->sessions[SESSION_DIALING];

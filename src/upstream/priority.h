@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a server is deprioritized: it failed where another one succeeded, several times in a row.
  *
- * Does:    a deprioritized server is asked only where no other can be: for a second, twice as long after each further failure, up to
- *          eight.
+ * Does:    a deprioritized server is used only if no other is available: for one second, twice as long after each
+ *          further failure, up to eight.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
  */
@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 enum {
-    DEPRIORITIZED_AFTER = 3,    /* failures in a row that another upstream had an answer for */
-    DEPRIORITIZED_FIRST = 1000, /* ms, doubled by each further one, */
-    DEPRIORITIZED_MAX = 8000,   /* up to this */
+    DEPRIORITIZED_AFTER = 3,    /* failures in a row for queries that another upstream then answered */
+    DEPRIORITIZED_FIRST = 1000, /* ms, doubled by each further failure */
+    DEPRIORITIZED_MAX = 8000,   /* ms, the longest time */
 };
 
 struct priority {
@@ -24,7 +24,7 @@ struct priority {
 };
 
 void priority_note_failure(struct priority *priority, uint64_t now_ms);
-/* Its response was of use. */
+/* The server gave a usable response. */
 void priority_note_success(struct priority *priority);
 bool priority_is_low(const struct priority *priority, uint64_t now_ms);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reports of servers and of where the time of an attempt went.
  *
- * Invariant: what is noted here serves no decision.
+ * Invariant: no decision depends on the facts recorded here.
  */
 #include <stdio.h>
 #include "group.h"
@@ -35,14 +35,14 @@ void report_forget(struct group *group, const struct server *server)
 
 /* --- where the time of an attempt went --- */
 
-/* How much of [from, to] lies within [begun, ended]. */
+/* The length of the part of [from, to] that lies within [begun, ended]. */
 static uint64_t common(uint64_t from, uint64_t to, uint64_t begun, uint64_t ended)
 {
     uint64_t first = from > begun ? from : begun, last = to < ended ? to : ended;
     return last > first ? last - first : 0;
 }
 
-/* In the order of their beginnings; room for one more. */
+/* Inserts a dial in the order of begun_ms; `dials` has room for one more. */
 static void insert_dial(struct dial *dials, unsigned count, struct dial dial)
 {
     for (; count > 0 && dials[count - 1].begun_ms > dial.begun_ms; count--)
@@ -50,7 +50,7 @@ static void insert_dial(struct dial *dials, unsigned count, struct dial dial)
     dials[count] = dial;
 }
 
-/* Ended and live attempts; returns their number. */
+/* Collects ended and live dials; returns their number. */
 static unsigned collect_dials(const struct group *group, struct dial out[2 * DIALS_NOTED])
 {
     unsigned count = 0;
@@ -65,7 +65,8 @@ static unsigned collect_dials(const struct group *group, struct dial out[2 * DIA
     return count;
 }
 
-/* An attempt waited from `from` to `to`: what of that were dials? Where they overlap it is the earlier one's time. */
+/* Adds the time in [from, to], while an attempt waited, that was spent on dials. If dials overlap, the time counts
+ * for the earlier one. */
 static void add_dials(struct attempt_times *out, const struct group *group, uint64_t from, uint64_t to)
 {
     struct dial dials[2 * DIALS_NOTED];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- *   - nothing but the number of references changes after a snapshot was handed out;
- *   - group_ids only grows: an id stays its definition's as long as the process lives, because answers may lie in the cache under it.
+ *   - after a snapshot was published only its reference count changes;
+ *   - group_ids only grows: an id belongs to its definition until the process ends, because cache entries may be
+ *     stored under it.
  */
 #include "upstream/routes.h"
 
@@ -63,7 +64,7 @@ static int make_suffixes(struct routes *routes, const struct name_route *list, s
     return status;
 }
 
-/* A worker finds its groups by name. */
+/* Workers find their groups by name, so names must differ. */
 static bool names_differ(const struct group_definition *groups, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -80,7 +81,7 @@ static int define(struct key_group *out, struct group_ids *ids, const struct con
     return status < 0 ? status : group_ids_find(ids, out->definition, &out->id);
 }
 
-/* The trusts of this group, behind those of the groups before it. */
+/* Takes references to the trusts of this group, behind those of the groups before it. */
 static struct tls_trust *const *take_trusts(struct tls_trust **room, const struct group_definition *group)
 {
     for (size_t i = 0; i < group->upstream_count; i++)

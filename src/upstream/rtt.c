@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOMPUTE_EVERY 16    /* samples, at low rates; */
-#define RECOMPUTE_MS    50    /* at high ones */
-#define FORGET_HALF_MS  60000 /* a time this old counts half */
+#define RECOMPUTE_EVERY 16    /* samples, at low rates */
+#define RECOMPUTE_MS    50    /* ms, at high rates */
+#define FORGET_HALF_MS  60000 /* the weight of a sample halves in this time */
 
 static int compare(const void *a, const void *b)
 {
@@ -45,7 +45,7 @@ void rtt_note(struct rtt *rtt, uint64_t now_ms, uint64_t took_ms)
         rtt_recompute(rtt);
 }
 
-/* Weighs more than a response: that one would have taken longer still. */
+/* Weighs more than a response, because the response would have taken even longer. */
 void rtt_note_overtaken(struct rtt *rtt, uint64_t now_ms, uint64_t waited_ms)
 {
     rtt_smooth(rtt, now_ms, waited_ms > UINT16_MAX ? UINT16_MAX : (uint16_t)waited_ms, 4);
@@ -64,7 +64,7 @@ uint64_t rtt_patience(const struct rtt *rtt)
     return rtt->patience_ms ? rtt->patience_ms : PATIENCE_UNKNOWN;
 }
 
-/* Before there are quantiles the smoothed time has to do. */
+/* Uses the smoothed time until there are quantiles. */
 uint64_t rtt_overdue(const struct rtt *rtt)
 {
     uint64_t limit = rtt->patience_ms ? 3u * rtt->median_ms : rtt->smoothed_ms16 * 3 / 16;

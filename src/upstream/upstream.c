@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A group of servers and the attempts sent to it.
  *
- * Invariant: a live attempt is in exactly one list: the group's `waiting` (no session), or its session's `queued` or `sent`;
- * and its timeout runs. attempt_finish and attempt_cancel are the only ends: both take it out of everything first.
+ * Invariant: a live attempt is in exactly one list: the group's `waiting` (no session), or its session's `queued`
+ * or `sent`; and its timeout runs. only attempt_finish and attempt_cancel end it: both first take it out of its
+ * list and stop its timeout.
  */
 #include <assert.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ static void attempt_timed_out(struct timeout *timeout)
 {
     struct attempt *attempt = container_of(timeout, struct attempt, timeout);
     if (attempt->state == ATTEMPT_SENT && attempt->session->heard_ms <= attempt->sent_ms)
-        session_retire(attempt->session); /* not a word in all that time */
+        session_retire(attempt->session); /* the session has received nothing in all that time */
     if (attempt->server)
         counter_add(attempt->server->group->counters, COUNTER_attempts_timeout, 1);
     attempt_finish(attempt, OUTCOME_TIMEOUT, ERROR_UNANSWERED, NULL);
@@ -68,7 +69,7 @@ void attempt_send(struct group *group, struct attempt *attempt)
     attempt_wait(group, attempt);
 }
 
-/* --- what is known of servers, for asks --- */
+/* --- the state of servers, for asks --- */
 
 const char *upstream_name(const struct server *server)
 {
@@ -145,7 +146,8 @@ bool upstream_is_on_silent(const struct attempt *attempt)
     return session && (session->suspect_ms || session_is_silent(session, loop_now(attempt->group->loop)));
 }
 
-/* One that is silent for too long, while later ones were answered: is it one of many? */
+/* An attempt without a response for too long, while later ones were answered: checks whether many were lost
+ * together. */
 bool upstream_is_lost(const struct attempt *attempt)
 {
     if (attempt->state != ATTEMPT_SENT)
@@ -166,7 +168,7 @@ bool upstream_may_probe(const struct attempt *attempt)
            losses_may_probe(&server->losses, loop_now(server->group->loop), rtt_patience(&server->rtt));
 }
 
-/* Of several servers that fail the first in the order of the configuration is named: it is the one that should have been reached. */
+/* Of several failed servers it returns the first in the order of the configuration, which should have been reached. */
 int upstream_last_error(const struct group *group, const struct server **where)
 {
     *where = group->last_failed;
@@ -208,7 +210,7 @@ void upstream_refused(struct server *server)
     event_throttled(server);
 }
 
-/* --- plans that lookups were begun under --- */
+/* --- plans of lookups --- */
 
 struct group_plan *upstream_hold(struct group *group)
 {
@@ -233,7 +235,7 @@ bool upstream_was_redefined(const struct group *group, const struct group_plan *
 
 /* --- the group --- */
 
-/* A sleep longer than this has outlived the sessions' state in NATs and servers, or may have. */
+/* After a longer suspension NATs and servers may have lost the state of the sessions. */
 #define SLEEP_MS 1000
 
 void group_notice_sleep(struct group *group)
@@ -245,13 +247,14 @@ void group_notice_sleep(struct group *group)
         group_network_changed(group, true);
 }
 
-/* Added when there is work for it: by pool_connect, session_take, a session that drained, a plan that ended, each tick. */
+/* Added to the loop by pool_connect, session_take, a session whose output was written, the end of a session, and
+ * each tick. */
 static void group_flush(struct loop_flush *hook)
 {
     struct group *group = container_of(hook, struct group, flush);
     if (list_first(&group->plans) != &group->plan->in_group)
         group_end_plans(group);
-    if (!list_empty(&group->dirty)) /* before a question goes onto a session that a sleep has killed */
+    if (!list_empty(&group->dirty)) /* before a query is sent on a session that was lost during a suspension */
         group_notice_sleep(group);
     pool_run(group);
     struct list later;
@@ -267,8 +270,8 @@ static void group_flush(struct loop_flush *hook)
         list_push_back(&group->dirty, link);
 }
 
-/* The next deadline of the sessions of one state, LOOP_NEVER if none has one; *closed if a check closed its session: callbacks
- * may have changed the list then. */
+/* The next deadline of the sessions of one state, LOOP_NEVER if none has one. *closed: a check closed its session,
+ * and callbacks may have changed the list. */
 static uint64_t server_check_once(struct server *server, enum session_state state, uint64_t now_ms, bool *closed)
 {
     struct list *sessions = &server->sessions[state];

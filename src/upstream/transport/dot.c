@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* DNS over TLS: all that upstream/ knows of TLS.
+/* DNS over TLS: the only file of upstream/ that knows TLS.
  *
- * Invariant: a ticket lies with the server that it came from and under what was trusted then, and is used once. */
+ * Invariant: a ticket is stored with the server that issued it and with the trust it was verified under, and is
+ * used once. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,24 +13,25 @@
 #include "upstream/group.h"
 #include "upstream/tickets.h"
 
-/* Flags of the offers in a hello. Some servers, or middleboxes before them, end a handshake because of ALPN "dot"; RFC 7858
- * does not require it. */
+/* Extensions offered in a ClientHello, as flags. Some servers or middleboxes end a handshake because of ALPN "dot";
+ * RFC 7858 does not require it. */
 enum { OFFERED_ALPN = 1, OFFERED_TICKET = 2 };
 
 enum {
-    RESUMED_PROOF = 1000, /* ms: a resumed session that no query was put on and that lives for so long is in order */
+    RESUMED_PROOF = 1000,         /* ms: a resumed session without queries that is open for this long works */
     ALPN_RETEST = 10 * 60 * 1000, /* ms after which a server that refused ALPN is offered it again */
     HELLO_MIN = 42,               /* bytes: a ServerHello is longer, an alert is shorter */
 };
 
-/* Of a server. */
+/* The state of a server. */
 struct dot {
     struct tls_trust *trust;
-    uint64_t plain_until_ms; /* the server ended a handshake that offered ALPN: none is offered until then */
+    /* ALPN is not offered before this time, because the server ended a handshake that offered it. */
+    uint64_t plain_until_ms;
     struct tls_tickets tickets;
-    bool opened; /* a session was, with these facts: */
+    bool opened; /* a session was opened; `facts` are of the latest one */
     struct tls_facts facts;
-    uint64_t useful_end_ms; /* when a session that had responded last ended; 0: never */
+    uint64_t useful_end_ms; /* when a session that had received a response last ended; 0: never */
 };
 
 static struct dot *dot_of(const struct server *server)
@@ -70,7 +72,7 @@ static void dot_drop_tickets(struct server *server)
     tls_tickets_clear(&dot_of(server)->tickets);
 }
 
-/* A hello with a ticket was answered by nothing for so long that another dial is wanted. */
+/* A ClientHello with a ticket has been unanswered for so long that another dial is due. */
 static bool is_hanging_ticket(const struct session *session, uint64_t now_ms)
 {
     return session->offered & OFFERED_TICKET && session->stream.connected_ms &&
@@ -87,7 +89,7 @@ static bool is_mute_since_resumed(const struct session *session, uint64_t now_ms
     return now_ms >= attempt->sent_ms + upstream_hedge_after(attempt);
 }
 
-/* Another session is wanted beside one that a ticket may have made silent. */
+/* True if a session may be silent because of its ticket, so that another one is needed. */
 static bool tickets_are_doubtful(const struct server *server)
 {
     uint64_t now_ms = loop_now(server->group->loop);
@@ -122,15 +124,15 @@ static bool is_hello_refused(const struct session *session, int reason)
     return session->stream.received == 0 && (reason == ERROR_CLOSED || reason == -ECONNRESET || reason == -EPIPE);
 }
 
-/* Session ends of a server that cannot continue a session, whatever its certificate. */
+/* Errors of a server that cannot resume a session, regardless of its certificate. */
 static bool is_abrupt(int reason)
 {
     return reason == ERROR_CLOSED || reason == ERROR_SILENT || reason == -ECONNRESET || reason == -EPIPE ||
            reason == -ETIMEDOUT || reason == ERROR_TLS_ALERT || reason == ERROR_TLS_PROTOCOL;
 }
 
-/* True if sessions that have responded end, or have ended, in the same event: this session was open when one of them ended, or one is
- * still open. */
+/* True if sessions that had received responses end in the same event: one of them ended while this session was
+ * open, or one is still open. */
 static bool is_one_of_several(const struct session *session)
 {
     const struct server *server = session->server;
@@ -142,8 +144,8 @@ static bool is_one_of_several(const struct session *session)
     return false;
 }
 
-/* A ticket may be the reason: the session ended in the handshake that used one, or thereafter without a single
- * response. */
+/* True if a ticket may be the reason: the session ended in a handshake that used a ticket, or after it without a
+ * single response. */
 static bool is_ticket_refused(const struct session *session, int reason)
 {
     uint64_t now_ms = loop_now(session->server->group->loop);
@@ -155,8 +157,8 @@ static bool is_ticket_refused(const struct session *session, int reason)
            (session->given > 0 || now_ms < session->opened_ms + RESUMED_PROOF);
 }
 
-/* After a refused hello the next one offers ALPN if that one did not: a server that refuses any hello gets both in
- * turn, the second at once only when the first failure may be due to ALPN. */
+/* After a refused ClientHello the next one offers ALPN if that one did not: a server that refuses every ClientHello
+ * gets both kinds in turn, the second at once only if ALPN may be the reason for the first failure. */
 static bool dot_ended(struct session *session, int reason)
 {
     struct server *server = session->server;
@@ -199,7 +201,7 @@ static bool dot_facts(const struct server *server, struct tls_facts *out)
 
 /* --- tickets --- */
 
-/* The server that a ticket is for: address, port and all that was trusted. */
+/* Identifies the server of a ticket: address, port and trust. */
 static void identify(const struct server *server, uint8_t out[DIGEST_LEN])
 {
     char all[ADDR_TEXT + DIGEST_LEN] = "";
@@ -233,8 +235,8 @@ static bool dot_take_ticket(struct server *server, const struct ticket *ticket)
     return true;
 }
 
-/* Tickets of TLS 1.2 can be recognized by an observer of both networks (RFC 8446 appendix C.4). ALPN may have been
- * refused by a middlebox of the network that was left. */
+/* Tickets of TLS 1.2 can be recognized by an observer of both networks (RFC 8446 appendix C.4). A middlebox of the
+ * old network may have refused ALPN. */
 static void dot_moved(struct server *server)
 {
     dot_of(server)->plain_until_ms = 0;

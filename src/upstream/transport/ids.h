@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The message ids of one session: which question each stands for.
+/* The message ids of one session and the attempts that use them.
  *
- * Does:    gives each question under way an id of its own. The id of a question that was given up stays taken (a tombstone) until its
- *          answer came, so that this cannot be mistaken for another's; a free one rests as long as possible.
+ * Does:    gives each outstanding attempt an id of its own. The id of an attempt that was given up stays reserved
+ *          (a tombstone) until its response has come, so that the response cannot match another attempt. Free ids
+ *          are reused as late as possible.
  * Owns:    the slots; attempts are borrowed.
  * Threads: the worker's.
- * RFC:     7766 section 7 (ids must not be reused while an answer can come).
+ * RFC:     7766 section 7 (ids must not be reused while a response can come).
  */
 #ifndef DOTSTUB_UPSTREAM_IDS_H
 #define DOTSTUB_UPSTREAM_IDS_H
@@ -33,15 +34,15 @@ struct ids {
 
 void ids_init(struct ids *ids);
 void ids_free(struct ids *ids);
-/* Takes an id for the attempt; 0, -ENOMEM, or ERROR_LIMIT when all are taken. */
+/* Takes an id for the attempt; 0, -ENOMEM, or ERROR_LIMIT when all are in use. */
 int ids_take(struct ids *ids, struct attempt *attempt, uint16_t *id) MUST_CHECK;
-/* The attempt that has the id; NULL: none. */
+/* The attempt with this id; NULL: none. */
 struct attempt *ids_find(const struct ids *ids, uint16_t id);
-/* Its answer came: the id is free. */
+/* The response has come: the id is free. */
 void ids_give(struct ids *ids, uint16_t id);
-/* It was given up: the id becomes a tombstone. */
+/* The attempt was given up: the id becomes a tombstone. */
 void ids_bury(struct ids *ids, uint16_t id);
-/* An answer for nobody came: true if it belongs to a tombstone, which is gone then. */
+/* A response without an attempt came: true if its id is a tombstone, which is free then. */
 bool ids_settle(struct ids *ids, uint16_t id);
 
 #endif

@@ -3,16 +3,18 @@
  *
  * State table (session_set_state is the only writer; the state is also the list that the session is in):
  *   DIALING  -> OPEN      stream ready: the peer is verified
- *   DIALING  -> CLOSING   the dial failed, hung, or is not wanted any more
+ *   DIALING  -> CLOSING   the dial failed, hung, or is no longer needed
  *   OPEN     -> RETIRING  too many tombstones, no id left, suspected silent, server asked for it (RFC 7828 timeout 0)
  *   OPEN     -> CLOSING   idle, failed, stopped
- *   RETIRING -> CLOSING   nothing under way any more, or failed
+ *   RETIRING -> CLOSING   no attempt is outstanding, or failed
  *   CLOSING  -> freed     in the stream's closed callback
  *
  * Invariants:
  *   - an attempt is on a session only in OPEN and RETIRING, and is in exactly one of its lists `queued` and `sent`;
- *   - an answer reaches an attempt only if its id names a live slot and its question is that attempt's question;
- *   - when a session fails its attempts are taken off first, then told: nobody called can meet a half-dead session.
+ *   - a response is delivered to an attempt only if its id is that of a live slot and its Question section matches
+ *     the attempt's query;
+ *   - when a session fails, all its attempts are taken off before the first callback: no callback sees a session
+ *     that is half ended.
  */
 #include <assert.h>
 #include <errno.h>
@@ -40,7 +42,7 @@ static void session_set_state(struct session *session, enum session_state state)
     list_push_front(&server->sessions[state], &session->in_state);
 }
 
-/* --- attempts on it --- */
+/* --- attempts on a session --- */
 
 void session_take(struct session *session, struct attempt *attempt)
 {
@@ -66,13 +68,13 @@ void session_take(struct session *session, struct attempt *attempt)
     loop_add_flush(group->loop, &group->flush);
 }
 
-/* Nothing is under way: from here on it is idle. */
+/* The last attempt has ended: the session is idle from now on. */
 static void session_rest(struct session *session)
 {
     loop_wake_by(session->server->group->loop, session->used_ms + session->idle_ms);
 }
 
-/* One question less: room for those that wait, or the end of a retiring session. */
+/* An attempt left the session: a waiting one may take its place, or a retiring session ends. */
 static void session_relieved(struct session *session)
 {
     if (session->used > 0)
@@ -98,7 +100,7 @@ void session_forget(struct session *session, struct attempt *attempt)
     session_relieved(session);
 }
 
-/* Ends a sent attempt whose answer has come: its id is free again. */
+/* Takes off a sent attempt whose response has come: its id is free again. */
 static void session_release(struct session *session, struct attempt *attempt)
 {
     list_remove(&attempt->link);
@@ -108,7 +110,7 @@ static void session_release(struct session *session, struct attempt *attempt)
     attempt->state = ATTEMPT_IDLE;
 }
 
-/* Attempts that were not sent yet go to another session; that does not count as a failure. */
+/* Moves attempts that were not sent yet to another session; that is not counted as a failure. */
 static void session_requeue(struct session *session)
 {
     struct list_link *link;
@@ -131,7 +133,7 @@ static enum outcome outcome_of_end(const struct attempt *attempt, int reason, bo
     return attempt->isolated ? OUTCOME_LOST_ISOLATED : OUTCOME_LOST;
 }
 
-/* Takes all attempts off; tells those that were sent why. `explained`: no question need have caused it. */
+/* Takes all attempts off and finishes those that were sent. `explained`: no query need have caused the end. */
 static void session_fail_all(struct session *session, int reason, bool explained)
 {
     struct list failed;
@@ -141,7 +143,8 @@ static void session_fail_all(struct session *session, int reason, bool explained
     while ((link = list_pop(&session->sent))) {
         struct attempt *attempt = container_of(link, struct attempt, link);
         attempt->session = NULL;
-        attempt->state = ATTEMPT_WAITING; /* live, in a list, on no session: cancel works on it as on a waiting one */
+        /* Live, in a list, on no session: attempt_cancel works as for a waiting one. */
+        attempt->state = ATTEMPT_WAITING;
         list_push_back(&failed, link);
     }
     session->used = 0;
@@ -196,7 +199,8 @@ static bool session_write(struct session *session, struct attempt *attempt)
     return true;
 }
 
-/* Encrypts only when the last ciphertext is out, so that questions not yet sent can still move to another session. */
+/* Encrypts only when the last ciphertext has been written, so that queries not yet sent can still move to another
+ * session. */
 void session_flush(struct session *session)
 {
     struct loop *loop = session->server->group->loop;
@@ -209,14 +213,14 @@ void session_flush(struct session *session)
     if (wrote)
         stream_flush(&session->stream);
     uint64_t now_ms = loop_now(loop), next_ms = now_ms + rtt_silence(&session->server->rtt);
-    if (!list_empty(&session->queued)) /* no memory for them: they are written at the next opportunity */
+    if (!list_empty(&session->queued)) /* out of memory: the rest is written at the next opportunity */
         next_ms = now_ms + MEMORY_RETRY;
     else if (silence_is_possible(&session->silence) && !session_is_silent(session, now_ms))
         next_ms = now_ms + rtt_overdue(&session->server->rtt);
     loop_wake_by(loop, next_ms);
 }
 
-/* Queries that waited until the last ciphertext was sent are written. */
+/* Writes the queries that waited until the last ciphertext was sent. */
 static void session_drained(struct stream *stream)
 {
     struct group *group = session_of(stream)->server->group;
@@ -244,7 +248,8 @@ static enum outcome outcome_of_message(const struct attempt *attempt, int status
     return status < 0 ? OUTCOME_UNUSABLE : OUTCOME_RESPONSE;
 }
 
-/* 0, or ERROR_UPSTREAM_FORMERR: the server cannot read the query, or may not have understood its OPT. `explained`: by an extended error. */
+/* 0, or ERROR_UPSTREAM_FORMERR: the server cannot parse the query, or may not have understood its OPT. `explained`:
+ * the response has an extended error. */
 static int session_check_rcode(struct session *session, const struct attempt *attempt, uint16_t rcode, bool explained)
 {
     struct edns *edns = &session->server->edns;
@@ -283,7 +288,7 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
     session_relieved(session);
 }
 
-/* A refusal may come without the question (a header alone, RFC 1035 section 4.1.1 permits FORMERR that way). */
+/* An error response may be a header without a Question section (RFC 1035 section 4.1.1 permits that for FORMERR). */
 static bool session_is_bare_error(const uint8_t *message, size_t len)
 {
     return len >= MESSAGE_HEADER && read_u16(message + 4) == 0 && (message[2] & 0x80) && (message[3] & 0x0f) != 0;
@@ -300,8 +305,9 @@ static int session_check_bare_error(struct session *session, const struct attemp
 
 enum { ACK_STEP = 4, ACK_BURST = 32 * ACK_STEP }; /* ms */
 
-/* More responses are outstanding and no query is about to carry an acknowledgement: a server that leaves Nagle's algorithm on would
- * withhold the next response for 40 ms. At most one each ACK_STEP after a burst: where that is exceeded, queries leave as often. */
+/* More responses are outstanding and no query is about to carry an acknowledgement: a server that uses Nagle's
+ * algorithm would withhold the next response for 40 ms. After a burst at most one is sent per ACK_STEP: at higher
+ * rates queries carry the acknowledgements. */
 static void session_acknowledge(struct session *session)
 {
     uint64_t now_ms = loop_now(session->server->group->loop);
@@ -321,9 +327,9 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     session->suspect_ms = 0;
     session->rescued = 0;
     silence_note_heard(&session->silence);
-    if (!list_empty(&group->waiting)) /* it may have been doubtful until now */
+    if (!list_empty(&group->waiting)) /* the session may have been doubtful until now */
         pool_connect(group);
-    if (len < MESSAGE_HEADER) { /* no DNS message is that short: the framing is lost */
+    if (len < MESSAGE_HEADER) { /* shorter than a DNS header: the framing is lost */
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
         session_close(session, ERROR_MALFORMED);
         return;
@@ -331,7 +337,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     session_tap(session, TAP_FORWARDER_RESPONSE, message, len);
     uint16_t id = read_u16(message);
     struct attempt *attempt = ids_find(&session->ids, id);
-    if (!attempt) { /* the late answer to a tombstone, or nothing of ours */
+    if (!attempt) { /* a late response to a tombstone, or one that we did not ask for */
         counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
     } else if (session_is_bare_error(message, len)) {
         session_release(session, attempt);
@@ -346,7 +352,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     session_acknowledge(session);
 }
 
-/* --- birth and end --- */
+/* --- start and end --- */
 
 static void session_tell_opened(struct session *session)
 {
@@ -358,7 +364,7 @@ static void session_tell_opened(struct session *session)
     counter_add(server->group->counters, COUNTER_sessions_resumed, session->resumed);
 }
 
-/* From now on it is its own address whose way to the server counts. */
+/* From now on the session watches the route from its own address. */
 static void session_note_way(struct session *session)
 {
     struct addr local;
@@ -397,8 +403,8 @@ static void session_count_end(struct session *session, int reason)
         counter_add(counters, COUNTER_sessions_reset, 1);
 }
 
-/* Learns the server's idle timeout from the end of an idle session (not from a reset). True if a new session is worth opening ahead of the
- * next query. */
+/* Learns the server's idle timeout from the end of an idle session (not from a reset). True if a new session should
+ * be opened ahead of the next query. */
 static bool session_note_rest(struct session *session, int reason)
 {
     uint64_t rested_ms = loop_now(session->server->group->loop) - session->used_ms;
@@ -413,14 +419,15 @@ static bool session_note_rest(struct session *session, int reason)
     return session->given > 0 && idle_wanted_again(&session->server->idle, rested_ms);
 }
 
-/* Ended by nothing that we did or learned elsewhere. */
+/* True if the server or the network caused the end, not dotstub. */
 static bool is_servers_doing(int reason)
 {
     return reason != ERROR_STOPPING && reason != ERROR_IDLE && reason != ERROR_NETWORK_CHANGED &&
            reason != ERROR_SILENT;
 }
 
-/* The transport opens the next session in another way: neither the server nor the queries need have caused this end. */
+/* True if the transport opens the next session in another way: neither the server nor the queries need have caused
+ * this end. */
 static bool session_ends_differently(struct session *session, int reason)
 {
     const struct transport *transport = session->server->transport;
@@ -428,7 +435,8 @@ static bool session_ends_differently(struct session *session, int reason)
            transport->ended(session, reason);
 }
 
-/* Evaluates a session end caused by the server: its habits, and the queries on the session. True: no query need have caused it. */
+/* Evaluates a session end that the server caused: its known limits, and the queries on the session. True: no query
+ * need have caused it. */
 static bool session_note_end(struct session *session, int reason)
 {
     struct server *server = session->server;
@@ -447,7 +455,7 @@ static bool session_note_end(struct session *session, int reason)
                               server->backoff.failures > 1);
 }
 
-/* Takes the session out of service: attempts are told, the pool continues. */
+/* Ends the session: finishes its attempts and lets the pool continue. */
 static void session_end(struct session *session, int reason)
 {
     struct server *server = session->server;
@@ -478,7 +486,7 @@ static void session_closed(struct stream *stream, int reason)
     list_remove(&session->in_state);
     ids_free(&session->ids);
     mem_free(session);
-    loop_add_flush(group->loop, &group->flush); /* it may have been the last one of a plan */
+    loop_add_flush(group->loop, &group->flush); /* the plan may be freed if this was its last session */
     group->sessions--;
     if (group->stopping && group->sessions == 0)
         group->closed(group->closed_context);
@@ -499,7 +507,7 @@ int session_dial(struct server *server, const struct stream_form *form, unsigned
         return -ENOMEM;
     session->server = server;
     session->offered = offered;
-    session->state = SESSION_CLOSING; /* not counted anywhere until it is in a list */
+    session->state = SESSION_CLOSING; /* in no list yet */
     ids_init(&session->ids);
     session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
     session->idle_ms = idle_lifetime(&server->idle, group->config->tls.idle_ms, 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions over time: late, silent, stalled, spent, idle.
+/* Timeouts of sessions: late, silent, stalled, spent, idle.
  *
- * Silence alone is not a failure, since a name may be slow. A silent session ends when our bytes are not even acknowledged, or another session
- * got the response to a query that it was sent; until then new queries go to other sessions.
+ * Silence alone is not a failure, since a name may be slow. A silent session ends when our bytes are not even
+ * acknowledged, or another session got the response to a query that it was sent; until then new queries go to other
+ * sessions.
  */
 #include "base/errors.h"
 #include "upstream/group.h"
@@ -16,7 +17,8 @@ uint64_t session_silent_since(const struct session *session)
     return since && since < session->heard_ms ? session->heard_ms : since;
 }
 
-/* How many attempts next to this one in its session's list, in one direction, were sent at about the same time; counted up to LOSS_MIN. */
+/* The number of attempts next to this one in its session's list, in one direction, that were sent at about the same
+ * time; counted up to LOSS_MIN. */
 static unsigned count_near(const struct attempt *attempt, bool later)
 {
     const struct list *sent = &attempt->session->sent;
@@ -69,8 +71,8 @@ void session_suspect(struct session *session, uint64_t sent_ms)
     loop_wake_by(session->server->group->loop, loop_now(session->server->group->loop)); /* for session_rescue */
 }
 
-/* Its attempts do not wait for its end. First a few of them go elsewhere, as far as hedges do to a server that answers nothing; the others
- * as soon as one was answered there. */
+/* Hedges the attempts of a silent session before it ends. First a few are sent elsewhere, within the limit for
+ * servers that answer nothing; the others as soon as one of those was answered. */
 static void session_rescue(struct session *session, uint64_t now_ms)
 {
     bool silent = session_is_silent(session, now_ms);
@@ -84,8 +86,8 @@ static void session_rescue(struct session *session, uint64_t now_ms)
         ask_session_silent(container_of(link, struct attempt, link));
 }
 
-/* Silence alone is not a failure, since a name may be slow. It is one when our bytes are not even acknowledged, or another session got the
- * response to a query of this one. */
+/* Silence is a failure when our bytes are not even acknowledged, or another session got the response to a query of
+ * this one. */
 static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
 {
     uint64_t since = session_silent_since(session);
@@ -101,7 +103,7 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
     return LOOP_NEVER;
 }
 
-/* Another session of its server fell silent, this one has received nothing since, and another one answers by now. */
+/* Another session of the server fell silent, this one has received nothing since, and a third one answers again. */
 static bool session_is_left_behind(const struct session *session)
 {
     const struct losses *losses = &session->server->losses;
@@ -109,7 +111,7 @@ static bool session_is_left_behind(const struct session *session)
            !session_lives_since(session, losses->silent_ms);
 }
 
-/* When a session that is in order ends for want of progress or of use. */
+/* When a session without an error ends because it makes no progress or is idle. */
 static uint64_t session_deadline(const struct session *session, uint64_t now_ms, int *reason)
 {
     if (session->state == SESSION_DIALING) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a session is silent: several responses are overdue, and nothing has arrived since their queries were sent.
  *
- * Does:    watches the first queries after each received message. One or two may ask for slow names; several that were sent within a short time
- *          say that the session is at fault.
+ * Does:    watches the first queries after each received message. One or two may ask for slow names; if several
+ *          that were sent within a short time are unanswered, the session is at fault.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
  */
@@ -14,12 +14,12 @@
 
 enum {
     SILENCE_SEVERAL = 3, /* queries */
-    SILENCE_SPAN = 250,  /* ms: were sent within this time */
+    SILENCE_SPAN = 250,  /* ms within which they were sent */
 };
 
 struct silence {
-    unsigned queries;           /* sent since the last received message, counted up to SILENCE_SEVERAL, */
-    uint64_t first_ms, last_ms; /* and when the first and the last of these were */
+    unsigned queries;           /* sent since the last received message, counted up to SILENCE_SEVERAL */
+    uint64_t first_ms, last_ms; /* when the first and the last of the counted queries were sent */
 };
 
 /* Enough queries were sent. */
@@ -42,7 +42,7 @@ static inline void silence_note_heard(struct silence *silence)
 {
     silence->queries = 0;
 }
-/* The moment at which the session is silent, if nothing is heard until then; UINT64_MAX: too few queries were sent. */
+/* When the session counts as silent, unless a message is received before; UINT64_MAX: too few queries were sent. */
 static inline uint64_t silence_due(const struct silence *silence, uint64_t overdue_ms)
 {
     return silence_is_possible(silence) ? silence->last_ms + overdue_ms : UINT64_MAX;

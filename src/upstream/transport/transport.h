@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A transport: how queries get to a server and responses come back.
+/* A transport: carries queries to a server and responses back.
  *
- * Does:    carries attempts on sessions of its own making. The pool chooses the server and the session, and does not know how
- *          sessions work.
+ * Does:    carries attempts on sessions that it opens. The pool chooses the server and the session, and does
+ *          not know how sessions work.
  * Owns:    server->transport_state (trust, tickets and the like); its sessions.
- * Threads: prepare and discard on the main thread or the worker's, while the server is nobody else's; the rest on the worker's.
+ * Threads: prepare and discard on the main thread or the worker's, while no other thread has the server; the rest
+ * on the worker's.
  * RFC:     7858 (dot), 7766 (tcp).
  *
  * A transport is one file and one table. The common part of transports over connections is in session.c.
@@ -29,40 +30,43 @@ struct tls_trust;
 
 struct transport {
     const char *name;
-    uint16_t port; /* of an address that names none (0) */
+    uint16_t port; /* default for addresses without a port (0) */
     enum tap_transport tap;
-    bool encrypted; /* else padding hides nothing */
+    bool encrypted; /* queries are padded only then */
 
     /* The state of a server. `trust` is kept by reference; NULL where nothing is verified. 0 or -ENOMEM. */
     int (*prepare)(struct server *server, struct tls_trust *trust) MUST_CHECK;
     void (*discard)(struct server *server);
-    /* Do both trust the same? Then sessions of one do for the other, if their addresses are the same, too. NULL: always. */
+    /* True if both have the same trust, so that sessions of one serve the other if their addresses are the same,
+     * too. NULL: always. */
     bool (*same)(const struct server *a, const struct server *b);
 
-    /* Begins to open a session; 0 or negative (nothing was begun). */
+    /* Begins to open a session; 0, or negative if it was not begun. */
     int (*start)(struct server *server) MUST_CHECK;
     /* Puts an attempt on an open session that has room. Nothing leaves before flush. */
     void (*submit)(struct session *session, struct attempt *attempt);
-    /* Takes it off again, sent or not. */
+    /* Takes an attempt off its session, sent or not. */
     void (*cancel)(struct session *session, struct attempt *attempt);
     /* Writes what was submitted. */
     void (*flush)(struct session *session);
-    /* Idle, stalled or hanging: closes it. Gives the session's next deadline. */
+    /* Closes a session that is idle, stalled or hanging. Returns the session's next deadline. */
     uint64_t (*tick)(struct session *session, uint64_t now_ms);
-    /* Ends the session; its attempts are told, or go to another one. */
+    /* Ends the session; its attempts are finished, or move to another session. */
     void (*stop)(struct session *session, int reason);
 
-    /* A session is open: notes what was agreed on, sets session->resumed, and says it in words, for the log. */
+    /* A session is open: records the negotiated parameters, sets session->resumed, and writes the parameters as
+     * text for the log. */
     void (*opened)(struct session *session, char words[TRANSPORT_TEXT]);
-    /* A session ended, not of our will, maybe while it was being opened. True: the next one will be opened in another way, and may be
-     * dialled at once. NULL: there is one way only. */
+    /* The server or the network ended a session, maybe while it was being opened. True: the next one will be opened
+     * in another way, and may be dialled at once. NULL: there is only one way. */
     bool (*ended)(struct session *session, int reason);
-    /* A session was ended because its network is gone: forgets what would link this machine's networks to each other. NULL: nothing. */
+    /* A session was ended because its network is gone: forgets state by which an observer could link this machine's
+     * networks. NULL: no such state. */
     void (*moved)(struct server *server);
-    /* True with what was agreed on when a session was last opened, for people. NULL: nothing ever is. */
+    /* True with the negotiated parameters of the latest session, for reports. NULL: none exist. */
     bool (*facts)(const struct server *server, struct tls_facts *out);
 
-    /* Tickets, see upstream/tickets.h; NULL, all three: there are none. */
+    /* Tickets, see upstream/tickets.h; all three are NULL if the transport has none. */
     void (*each_ticket)(const struct server *server, void (*each)(void *context, const struct ticket *ticket),
                         void *context);
     bool (*take_ticket)(struct server *server, const struct ticket *ticket);
