@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The kinds of listeners: one line of a table each (listen/listeners.h).
  *
- * Does:    says where the configuration wants listeners of a kind, and what such a listener can be told.
+ * Does:    says which addresses the configuration gives to listeners of a kind, and has the functions of such a
+ *          listener.
  * Owns:    nothing.
  * Threads: names, types and addresses: any; listeners: their worker's.
  */
@@ -17,25 +18,27 @@ struct listeners;
 struct listener_addresses {
     const struct addr *list;
     size_t count;
-    bool is_default; /* the operator named none */
+    bool is_default; /* the addresses are the built-in default */
 };
 
 /* One line of the table. */
 struct listener_kind {
     const char *name; /* in the log */
-    int type; /* of its sockets: SOCK_DGRAM or SOCK_STREAM; with the address it says what a kept socket is for */
-    /* Where the configuration wants listeners of this kind. No two kinds want one address for sockets of one type. */
+    /* Of its sockets: SOCK_DGRAM or SOCK_STREAM; type and address identify a socket that another process passed on. */
+    int type;
+    /* The configured addresses of this kind. No two kinds share an address with the same socket type. */
     struct listener_addresses (*addresses)(const struct config *config);
-    /* Takes over a bound, non-blocking descriptor. 0, or negative (-EADDRINUSE may come here; the descriptor is still the
-     * caller's). */
+    /* Opens a listener and owns the bound, non-blocking descriptor. 0, or negative (for example -EADDRINUSE), and
+     * the caller still owns the descriptor. */
     int (*open)(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr);
-    /* The resolver has another configuration. NULL: nothing in it concerns open listeners of this kind. */
+    /* The resolver's configuration has changed. NULL: open listeners of this kind do not depend on it. */
     void (*configure)(struct listener *listener);
-    /* Takes in nothing new: no datagram, no client. Responses still leave. */
+    /* Stops receiving datagrams and accepting clients. Responses are still sent. */
     void (*stop)(struct listener *listener);
-    /* Lets each client go once it has been answered. NULL: there are no connections. */
+    /* Closes each connection after its outstanding responses. NULL: the kind has no connections. */
     void (*drain)(struct listener *listener);
-    /* Sends what the kernel takes at once and lets all go; the memory goes in the close callbacks. No query of it may wait. */
+    /* Sends as much as the kernel accepts at once and closes all handles; the close callbacks free the memory. No
+     * query of the listener may be waiting. */
     void (*close)(struct listener *listener);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: where queries of clients come in.
+/* Listeners: they receive the queries of clients.
  *
- * Does:    a worker holds a list of listeners, one for each socket that it is given. They share its places for clients on
+ * Does:    a worker has a list of listeners, one for each of its sockets. They share its places for clients on
  *          connections.
  * Owns:    handles, buffers and clients; once opened, the descriptors.
  * Threads: the worker's; the table and what it says about configurations: any.
@@ -17,19 +17,20 @@ struct listeners;
 /* The table; ends with NULL. */
 extern const struct listener_kind *const listener_kinds[];
 
-/* The listeners of one worker, none yet. `client_limit`: most clients on connections at once. 0 or -ENOMEM. */
+/* An empty list of listeners for one worker. `client_limit`: the most clients on connections at a time. 0 or
+ * -ENOMEM. */
 int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit) MUST_CHECK;
-/* Adds one: as its kind's open. */
+/* Adds a listener, see `open` of its kind. */
 int listeners_open(struct listeners *listeners, const struct listener_spec *spec, int fd) MUST_CHECK;
-/* The resolver's configuration is another one now; clients that are there stay. */
+/* The resolver's configuration has changed; connected clients stay. */
 void listeners_configure(struct listeners *listeners, unsigned client_limit);
-/* Each as the table says. */
+/* Each calls the function of the listener's kind. */
 void listeners_stop(struct listeners *listeners);
 void listeners_drain(struct listeners *listeners);
 void listeners_close(struct listeners *listeners);
-/* How many clients on connections there are. */
+/* The number of clients on connections. */
 unsigned listeners_clients(const struct listeners *listeners);
-/* After listeners_close, when all handles are closed. */
+/* Call it after listeners_close, when all handles are closed. */
 void listeners_free(struct listeners *listeners);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps that need no upstream: each is one file.
+/* The steps that need no upstream, one file each.
  *
  * Threads: the worker's.
  */
@@ -8,14 +8,15 @@
 
 #include "resolve/step.h"
 
-/* Clients outside access.allow; meta types and classes, CHAOS; ANY over UDP from beyond loopback, which is sent to TCP. */
+/* Clients outside access.allow; meta types and classes, CHAOS; ANY over UDP from beyond loopback, which gets TC=1. */
 extern const struct step step_refuse;
-/* health.name: answered while this process takes queries, REFUSED while it drains. */
+/* health.name: answered while this process accepts queries, REFUSED while it drains. */
 extern const struct step step_health;
-/* Special-use names, which never leave (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
+/* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 
-/* From now on health checks over DNS fail on this worker, whatever configurations come. step_health must be in its order. */
+/* From now on health checks over DNS fail on this worker, also after a reload. The worker's order must contain
+ * step_health. */
 void health_drain(struct resolver *resolver);
 
 #endif

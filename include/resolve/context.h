@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The resolver of one worker: what its queries and lookups share.
+/* The resolver of one worker: the state that its queries and lookups share.
  *
  * Owns:    the slabs and tables of queries and lookups; borrows loop, counters, cache, groups and steps.
  * Threads: the worker's; the cache is shared by all workers.
@@ -23,17 +23,17 @@
 
 struct lookup_stage;
 
-/* Any answer and an OPT of ours. */
+/* The size of the largest response with our OPT. */
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
 
 /* A step that takes part in the walk. */
 struct step_active {
     enum verdict (*run)(struct query *query, void *state);
     void *state;
-    uint8_t index; /* in the full order */
+    uint8_t index; /* of the step in the full order */
 };
 
-/* One that looks at responses. */
+/* A step with an `answer` function. */
 struct step_answering {
     enum verdict (*answer)(struct query *query, struct answer *response, void *state);
     void *state;
@@ -46,28 +46,29 @@ struct resolver {
     const struct config *config;
     struct cache *cache;
     struct groups *groups;
-    struct step_set *steps;                     /* held; as the configuration wants them */
+    struct step_set *steps;                     /* a reference; the steps of the configuration in force */
     void *step_state[STEPS_MAX];                /* by index in the full order */
-    struct step_active active[STEPS_MAX + 1];   /* those that are wanted; the last one refuses */
-    struct step_answering answering[STEPS_MAX]; /* likewise, from the last to the first */
+    struct step_active active[STEPS_MAX + 1];   /* the active steps; the last one refuses */
+    struct step_answering answering[STEPS_MAX]; /* the active steps with `answer`, from the last to the first */
     unsigned answering_count;
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
-    size_t dependent_lookups;          /* that began for another lookup: a quarter of the slab is reserved for them */
-    const struct lookup_stage *stages; /* STAGE_DONE of them */
+    /* Number of lookups that were started for another one: a quarter of the slab is reserved for them. */
+    size_t dependent_lookups;
+    const struct lookup_stage *stages; /* STAGE_DONE elements */
     struct timeouts answer_by;         /* of waiting queries */
-    struct timeouts stale_after;       /* of lookups: when waiting clients get stale data */
+    struct timeouts stale_after;       /* of lookups: when their waiting clients get stale data */
     uint8_t *big;                      /* RESOLVER_BIG bytes: a response that does not fit the client's room */
-    struct answer_scratch *scratch;    /* for walks of our own answers */
-    struct rewrite *rewrite;           /* for what the cache holds and not every client gets */
+    struct answer_scratch *scratch;    /* for walks over our own responses */
+    struct rewrite *rewrite;           /* for removing records that a client did not request from cached responses */
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;
-    struct tap_queue *tap; /* NULL: no copies of messages are wanted */
+    struct tap_queue *tap; /* NULL: dnstap is off */
     bool stopping;
 };
 
-/* How many queries wait. */
+/* The number of waiting queries. */
 static inline size_t resolver_waiting(const struct resolver *resolver)
 {
     return resolver->queries.in_use;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The query log: a line for each answered query, or for one in N, if enabled (log.queries, POST /log).
  *
- * Does:    gathers the lines of a turn and writes them before the loop sleeps; lines that cannot be written at once are lost and counted.
+ * Does:    collects the lines of a turn and writes them before the loop sleeps; lines that cannot be written at
+ *          once are lost and counted.
  * Owns:    the lines that were not written yet.
  * Threads: the worker's; querylog_set and querylog_sample from any.
  */
@@ -17,17 +18,17 @@
 
 struct server;
 
-/* Where an answer came from. */
+/* The source of a response. */
 enum how { HOW_HIT, HOW_MISS, HOW_STALE, HOW_LOCAL };
 
 struct querylog_entry {
     const struct addr *client;
     bool tcp;
-    const uint8_t *name; /* in wire form, letter case as it was asked; NULL: it could not be read */
+    const uint8_t *name; /* in wire form, in the client's letter case; NULL: unreadable */
     uint16_t type, rcode;
     enum how how;
-    uint64_t ms;                 /* that it waited */
-    const struct server *server; /* asked last; NULL: none */
+    uint64_t ms;                 /* time that the query waited */
+    const struct server *server; /* of the latest attempt; NULL: none */
     const struct ede_list *ede;
 };
 
@@ -35,17 +36,17 @@ struct querylog {
     struct loop *loop;
     struct counters *counters;
     struct loop_flush flush; /* added while there are lines */
-    unsigned passed;         /* since the last one that got a line */
+    unsigned passed;         /* queries since the last logged one */
     size_t len;
     char lines[LOG_BATCH];
 };
 
 void querylog_init(struct querylog *log, struct loop *loop, struct counters *counters);
-/* Writes what there is. */
+/* Writes the remaining lines. */
 void querylog_fini(struct querylog *log);
 void querylog_note(struct querylog *log, const struct querylog_entry *entry);
 
-/* One query in this number is logged; 0: none. For all workers. */
+/* Logs one of every `sample` queries; 0: none. For all workers. */
 void querylog_set(unsigned sample);
 extern _Atomic unsigned querylog_one_in;
 static inline unsigned querylog_sample(void)

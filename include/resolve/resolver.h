@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Birth and end of a worker's resolver.
+/* Start and end of a worker's resolver.
  *
  * Owns:    see context.h.
  * Threads: the worker's.
@@ -9,13 +9,14 @@
 
 #include "resolve/query.h"
 
-/* `steps` are those prepared for `config`; the resolver takes a reference of its own. 0, -ENOMEM, or as a step's init says. */
+/* `steps` was prepared for `config`; the resolver takes a reference of its own. 0, -ENOMEM, or the error of a
+ * step's init. */
 int resolver_init(struct resolver *resolver, struct loop *loop, struct counters *counters, const struct config *config,
                   struct cache *cache, struct groups *groups, struct step_set *steps) MUST_CHECK;
-/* Another configuration holds from now on, for what waits as well; the one before is not looked at any more. `steps` has the same
- * order as before. The groups are not touched. */
+/* Switches to another configuration, also for waiting queries; the previous one is no longer used after this call.
+ * `steps` has the same order as before. The groups do not change. */
 void resolver_configure(struct resolver *resolver, const struct config *config, struct step_set *steps);
-/* SERVFAIL to every query that waits, and the end of all lookups; new ones fail at once. */
+/* Answers all waiting queries with SERVFAIL and ends all lookups; later lookups fail at once. */
 void resolver_stop(struct resolver *resolver);
 void resolver_fini(struct resolver *resolver);
 

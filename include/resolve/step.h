@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A step: one way to handle a query. The steps have one full order (daemon/steps.c), which each query walks.
+/* A step of the processing of a query. daemon/steps.c has the full order of the steps, in which each query passes
+ * them.
  *
- * Does:    a step is one constant table entry. Its part of the configuration is prepared once, as an immutable snapshot that
- *          all workers share; its state exists once for each worker, and no other thread touches it.
- * Owns:    a step set owns the snapshots and ends with its last reference; a resolver owns the states.
- * Threads: `prepare` runs on the main thread, `release` on that which gives the last reference back, all else on the worker's.
+ * Does:    a step is one constant table entry. Its part of the configuration is prepared once, as an immutable
+ *          snapshot that all workers share; each worker has its own state of the step, which no other thread uses.
+ * Owns:    a step set, which is ref-counted, owns the snapshots; a resolver owns the states.
+ * Threads: `prepare` runs on the main thread, `release` on the thread that drops the last reference, all else on
+ * the worker's.
  */
 #ifndef DOTSTUB_RESOLVE_STEP_H
 #define DOTSTUB_RESOLVE_STEP_H
@@ -20,31 +22,33 @@ struct query;
 struct resolver;
 
 enum verdict {
-    NEXT,     /* not this step's affair: the walk goes on */
-    ANSWERED, /* the response was sent */
-    DROPPED,  /* there is no response */
+    NEXT,     /* the next step continues with the query */
+    ANSWERED, /* a response was sent */
+    DROPPED,  /* the query ended without a response */
     WAITING,  /* the query is parked (query_park) */
-    REPLACED, /* of `answer`: there is another response now, and the pass goes on with it */
+    REPLACED, /* only from `answer`: the pass continues with another response */
 };
 
-/* Members may be NULL where a step has nothing to do; only `name` and `run` are always there. */
+/* Members other than `name` and `run` may be NULL. */
 struct step {
     const char *name;
-    /* Makes the snapshot of the configuration, of which it keeps no pointer. 0 and *snapshot (NULL: with this configuration there
-     * is nothing to do), or negative after a sentence for the operator in `errors` (-ENOMEM: without one). */
+    /* Makes the step's snapshot, without pointers into `config`. 0 and *snapshot (NULL: nothing to do in this
+     * configuration); or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
     int (*prepare)(const struct config *config, void **snapshot, FILE *errors);
     void (*release)(void *snapshot);
     /* False: the step is left out of the walk. */
     bool (*wanted)(const void *snapshot);
-    /* Makes a worker's state; of the resolver there are its loop, counters and cache by then. 0, or negative and nothing is left behind. */
+    /* Makes a worker's state; of `resolver` only loop, counters and cache are initialized. 0, or negative with
+     * nothing allocated. */
     int (*init)(struct resolver *resolver, void **state);
-    /* `snapshot` holds from now on; the one before is not looked at any more. First called after `init`. */
+    /* Switches to `snapshot`; the previous one must not be used after this call. First called after `init`. */
     void (*configure)(void *state, const void *snapshot);
     enum verdict (*run)(struct query *query, void *state);
-    /* Looks at a response about to be sent, for each query that is past this step. `response` is as it goes to the cache: without OPT, TTLs
-     * lowered, whole (ttl_offsets are not there). The message itself is not the step's to change; query_own_response makes it so, and then
-     * the step says REPLACED. WAITING keeps the response; query_resume lets it go on, query_answer or query_error send another one instead,
-     * all through the steps before this one only. ANSWERED and DROPPED as of `run`. No other query may end meanwhile. */
+    /* Inspects a response about to be sent, if the query has passed this step. `response` is as the cache stores
+     * it: without OPT, with limited TTLs, not truncated (ttl_offsets are not set). The step must not modify the
+     * message unless it calls query_own_response first and then returns REPLACED. WAITING keeps the response; later
+     * query_resume continues with it, or query_answer or query_error send another one; only the steps before this
+     * one see either. ANSWERED and DROPPED as of `run`. No other query may end meanwhile. */
     enum verdict (*answer)(struct query *query, struct answer *response, void *state);
     void (*fini)(void *state);
 };
@@ -59,15 +63,15 @@ struct step_set {
     void *snapshot[STEPS_MAX]; /* by the step's index in the order */
 };
 
-/* Prepares the steps of `order` (constant, ends with NULL). 0 and one reference in *out, or negative after what the step that
- * failed has said. */
+/* Prepares the steps of `order` (constant, ends with NULL). 0 and one reference in *out, or the negative result of
+ * the step that failed. */
 int step_set_new(struct step_set **out, const struct step *const *order, const struct config *config,
                  FILE *errors) MUST_CHECK;
 struct step_set *step_set_ref(struct step_set *set);
-/* NULL is fine. */
+/* NULL does nothing. */
 void step_set_unref(struct step_set *set);
 
-/* The last two of daemon/steps.c: answered from the cache; asked upstream. */
+/* The last two steps of daemon/steps.c: the cache, and lookups. */
 extern const struct step step_cache, step_lookup;
 
 #endif

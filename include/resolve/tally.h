@@ -2,26 +2,26 @@
 /* Counts of one worker's queries, for the metrics.
  *
  * Owns:    nothing; a value.
- * Threads: the worker's; a copy is anybody's.
+ * Threads: the worker's; a copy belongs to the caller.
  */
 #ifndef DOTSTUB_RESOLVE_TALLY_H
 #define DOTSTUB_RESOLVE_TALLY_H
 
 #include "base/histogram.h"
 
-/* Types from here on are counted at 0, together: a type of 0 is nobody's. */
+/* Types from TALLY_TYPES on are counted together at index 0, which is not an assigned type. */
 #define TALLY_TYPES  66 /* up to HTTPS */
 #define TALLY_RCODES 24 /* up to BADCOOKIE */
 
 struct tally {
     uint64_t tcp;                 /* queries that came over TCP */
-    uint64_t type[TALLY_TYPES];   /* queries that could be read */
-    uint64_t rcode[TALLY_RCODES]; /* answers */
+    uint64_t type[TALLY_TYPES];   /* well-formed queries */
+    uint64_t rcode[TALLY_RCODES]; /* responses */
     uint64_t other_rcode;
-    struct histogram hits;   /* tens of microseconds; of one batch of datagrams in TALLY_SAMPLED */
-    struct histogram misses; /* ms, of all that waited and were answered */
+    struct histogram hits;   /* in tens of microseconds; one batch of datagrams in TALLY_SAMPLED is measured */
+    struct histogram misses; /* in ms; all queries that waited and were answered */
 };
-#define TALLY_SAMPLED 17 /* odd, since clients that ask for two types at once come in pairs */
+#define TALLY_SAMPLED 17 /* odd, because clients that query two types at once send pairs */
 
 void tally_merge(struct tally *tally, const struct tally *other);
 

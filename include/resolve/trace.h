@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A query that a person sends to see how it is processed.
+/* A query that an operator sends to see how it is processed.
  *
- * Does:    walks the steps as a client's query over TCP does, and watches it by its origin's callbacks; the cache only reports its
- *          entry, so that the query continues with a lookup of its own or joins one.
+ * Does:    runs the query through the steps like a client's query over TCP, and observes it by the callbacks of its
+ *          origin; the cache step only reports its entry, so that the query starts or joins a lookup.
  * Owns:    nothing; a trace belongs to its caller, and to the worker from trace_begin until `done`.
  * Threads: the worker's.
  */
@@ -18,17 +18,17 @@ struct resolver;
 struct trace {
     /* Set by the owner: */
     struct key key;                    /* name in lower case, type, class; no flags */
-    void (*done)(struct trace *trace); /* the last that the worker does with it */
+    void (*done)(struct trace *trace); /* the worker does not use the trace after this call */
     /* The outcome: */
-    const char *step; /* the step that answered, asked or dropped it; a constant */
-    bool looked;      /* into the cache, and found: */
+    const char *step; /* the step that answered, forwarded or dropped the query; a constant */
+    bool looked;      /* the query reached the cache step, which found: */
     enum cache_result cached;
     uint32_t ttl;        /* seconds left */
-    uint64_t expired_ms; /* ago */
+    uint64_t expired_ms; /* for how long it has been expired */
     uint64_t begun_us, cache_us, total_us;
-    bool waited; /* it was asked upstream, and how that went: */
+    bool waited; /* the query waited for a lookup, whose record is: */
     struct record record;
-    size_t len; /* of the answer; 0: there was none */
+    size_t len; /* bytes of the response; 0: none */
     uint8_t answer[MESSAGE_MAX];
 };
 

@@ -20,13 +20,16 @@ struct resolver;
 struct waiter {
     struct list_link link; /* the lookup's waiters */
     struct lookup *lookup; /* valid while it waits and during its callbacks */
-    /* The lookup has ended, and the waiter is no longer linked. `answer` is borrowed until the return; NULL: the lookup has the reason. */
+    /* The lookup has ended, and the waiter is no longer linked. `answer` is borrowed until the return; NULL: no
+     * response, see lookup_explain. */
     void (*done)(struct waiter *waiter, const struct answer *answer);
-    /* Fresh data is late or unavailable. True: the waiter took expired data and is gone. NULL: it wants fresh data only. */
+    /* Fresh data is late or unavailable. True: the waiter accepted expired data and has ended. NULL: the waiter
+     * accepts only fresh data. */
     bool (*take_stale)(struct waiter *waiter);
 };
 
-/* True if there is a lookup of this key: it goes on as if a client had joined it, because a waiter's client has sent its query again. */
+/* The client of a waiter has retransmitted its query: the lookup of the key continues as if a client had joined it.
+ * False: there is no lookup of the key. */
 bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);
 
 #endif

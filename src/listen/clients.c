@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients on connections.
  *
- * A client is in at most one of two timeouts: `stalled` while bytes of it are in between (a message begun and not complete, or
- * answers that it does not read), started again by each byte that moves; `idle` while nothing is. While its queries wait it may
- * be in none: they have their own limit. Invariants:
- *   - reading pauses while UNSENT_MAX bytes of answers are unsent or WAITING_MAX of its queries wait, and till the end of the turn
- *     after TURN_MAX messages: what one client can make us do and hold is bounded;
- *   - what is met with silence keeps nobody from being idle;
- *   - what all clients hold together is at most HELD_MAX at the end of a turn: those without progress for the longest go;
- *   - a listener that finds no place for its client rests (libuv reads no further clients then) until one is free;
- *   - a client ends (client_end) before its memory goes: its waiting queries are dropped first, so no answer comes for it;
- *   - a listener's memory goes when it was closed, its handle is gone and so is its last client.
+ * A client has at most one of two timeouts: `stalled` while data is in transit (an incomplete message, or responses
+ * that it has not read), restarted by each byte transferred; `idle` otherwise. While its queries wait it may have
+ * none, because queries have their own limit. Invariants:
+ *   - reading pauses while UNSENT_MAX bytes of responses are unsent or WAITING_MAX of its queries wait, and until
+ *     the end of the turn after TURN_MAX messages: this bounds the work and the memory that one client can cause;
+ *   - messages that get no response do not restart `idle`;
+ *   - all clients together hold at most HELD_MAX bytes at the end of a turn: clients that have made no progress for
+ *     the longest time are reset first;
+ *   - a listener without a free place for a new client pauses (libuv then accepts no others) until a place is free;
+ *   - client_end drops the waiting queries of a client before the client is freed, so no response can come for it;
+ *   - a listener is freed when it was closed and its handle and its last client are gone.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -27,28 +28,28 @@ enum {
     WAITING_MAX = 512,
     TURN_MAX = 1024,
     HELD_MAX = 6 * 1024 * 1024,
-    STALL_MS = 5000, /* no progress for this long: reset */
-    REST_MS = 20,    /* a listener without place tries again */
+    STALL_MS = 5000, /* clients without progress for this long are reset */
+    REST_MS = 20,    /* interval at which a listener without a free place tries again */
     BACKLOG = 1024,
-    CLOSING_MAX = 64, /* handles close asynchronously: number that may exist besides those of clients */
+    CLOSING_MAX = 64, /* handles close asynchronously: the most that may exist besides those of live clients */
 };
 
 struct client {
     struct stream stream;
     struct clients *clients;
-    struct stream_listener *listener; /* that accepted it */
+    struct stream_listener *listener; /* the listener that accepted it */
     struct list_link in_listener;
-    struct list_link in_dirty; /* something happened to it in this turn */
+    struct list_link in_dirty; /* linked if its state may have changed in this turn */
     struct timeout idle, stalled;
-    struct list queries; /* parked ones */
+    struct list queries; /* its waiting queries */
     unsigned waiting;
-    unsigned messages;    /* in this turn */
-    uint64_t answered;    /* bytes of answers appended so far */
-    uint64_t moved;       /* bytes that had moved when `stalled` was started */
-    size_t held;          /* as counted in clients->held */
-    uint64_t useful_ms;   /* when it was accepted, or last waited for or was given an answer */
-    bool last;            /* closes when all is answered: FIN was seen, or we drain */
-    bool gone;            /* client_end was here */
+    unsigned messages;    /* received in this turn */
+    uint64_t answered;    /* bytes of responses appended so far */
+    uint64_t moved;       /* value of client_moved when `stalled` was started */
+    size_t held;          /* its part of clients->held */
+    uint64_t useful_ms;   /* when it was accepted, or last had a waiting query or got a response */
+    bool last;            /* closes after the last response: FIN was received, or the listener drains */
+    bool gone;            /* client_end was called */
     struct origin origin; /* of its queries */
 };
 
@@ -59,8 +60,8 @@ struct clients {
     struct timeouts idle, stalled, rest;
     struct loop_flush flush;
     unsigned limit;
-    unsigned count; /* clients not gone */
-    size_t held;    /* bytes in messages begun and answers unsent */
+    unsigned count; /* live clients */
+    size_t held;    /* bytes in incomplete messages and unsent responses */
 };
 
 struct stream_listener {
@@ -70,9 +71,9 @@ struct stream_listener {
     const struct stream_form *form;
     struct timeout rest;
     struct list accepted; /* clients */
-    bool stopped;         /* the handle is closing, */
-    bool handle_gone;     /* or gone */
-    bool closed;          /* it has left its worker's list */
+    bool stopped;         /* the handle is closing */
+    bool handle_gone;     /* the handle is gone */
+    bool closed;          /* the listener has left its worker's list */
 };
 
 static void accept_one(struct stream_listener *listener);
@@ -138,15 +139,15 @@ static void client_closed(struct stream *stream, int reason)
         accept_one(container_of(resting, struct stream_listener, rest.link));
 }
 
-/* --- its state after something happened --- */
+/* --- the state of a client at the end of a turn --- */
 
-/* Bytes that were transferred in either direction. */
+/* Bytes transferred in either direction. */
 static uint64_t client_moved(const struct client *client)
 {
     return client->stream.received + client->answered - stream_unsent(&client->stream);
 }
 
-/* The timeout that fits; only progress starts `stalled` again. */
+/* Starts the timeout for the client's state; only progress restarts `stalled`. */
 static void client_time(struct client *client, bool in_between)
 {
     struct clients *clients = client->clients;
@@ -171,14 +172,15 @@ static bool client_has_enough(const struct client *client)
            stream_unsent(&client->stream) >= UNSENT_MAX;
 }
 
-/* All queries that were read are answered, and no more are read. Messages kept during a pause were read, too. */
+/* All queries that were received are answered, and no more will be received. Messages buffered during a pause count
+ * as received. */
 static bool client_is_done(const struct client *client, size_t unsent)
 {
     const struct stream *stream = &client->stream;
     return client->last && client->waiting == 0 && unsent == 0 && (stream->in.len == 0 || stream_mid_frame(stream));
 }
 
-/* It sends, but nothing that is answered. */
+/* True if the client sends only messages that get no response. */
 static bool client_is_useless(struct client *client, size_t unsent)
 {
     struct clients *clients = client->clients;
@@ -252,7 +254,7 @@ static bool evict_stalled(struct clients *clients)
     return true;
 }
 
-/* Writes each client's answers of this turn with one call. */
+/* Writes the responses of this turn, with one call for each client. */
 static void clients_flush(struct loop_flush *hook)
 {
     struct clients *clients = container_of(hook, struct clients, flush);
@@ -274,7 +276,7 @@ static uint8_t *client_room(struct query *query, size_t cap)
     return stream_reserve(&client->stream, cap);
 }
 
-/* A query that has ended before client_frame knew of it was not counted. */
+/* A query that ended within query_start was not counted. */
 static void client_waits_less(struct client *client, const struct query *query)
 {
     if (query->parked && list_linked(&query->in_owner))
@@ -319,14 +321,14 @@ static void client_moves(struct stream *stream)
     client_touch(client_of(stream));
 }
 
-/* No further queries will come; the answers still go out. */
+/* No further queries are read; outstanding responses are still sent. */
 static void client_drain(struct client *client)
 {
     client->last = true;
     client_touch(client);
 }
 
-/* libuv tells a reset that comes with data as a plain end, upon which answers would still be owed. */
+/* libuv reports a reset that comes with data as EOF, after which responses would still be sent. */
 static bool was_reset(const struct stream *stream)
 {
     uv_os_fd_t fd;
@@ -355,7 +357,7 @@ static const struct stream_ops client_ops = {
 
 /* --- accepting --- */
 
-/* NULL: all places are taken by clients that wait for their answers, memory is gone, or many handles are closing. */
+/* NULL: all places are taken by clients that wait for responses, out of memory, or too many handles are closing. */
 static struct client *client_new(struct stream_listener *listener)
 {
     struct clients *clients = listener->clients;
@@ -397,7 +399,7 @@ static void accept_one(struct stream_listener *listener)
     counter_add(clients->resolver->counters, COUNTER_tcp_accepted, 1);
     struct origin *origin = &client->origin;
     if (stream_peer(&client->stream, &origin->peer, false) < 0) {
-        client_reset(client, ERROR_CLOSED); /* gone already */
+        client_reset(client, ERROR_CLOSED); /* the client has disconnected already */
         return;
     }
     origin->client = origin->peer;
@@ -428,7 +430,7 @@ static struct stream_listener *stream_listener_of(struct listener *listener)
 
 static int listen_on(struct stream_listener *listener, int fd)
 {
-    int own = dup(fd); /* the handle closes its own descriptor also when this fails half way */
+    int own = dup(fd); /* the handle closes its descriptor even if the open fails halfway */
     if (own < 0)
         return -errno;
     int status = uv_tcp_open(&listener->handle, own);
@@ -467,7 +469,7 @@ void stream_listener_configure(struct listener *base)
     const struct stream_listener *listener = stream_listener_of(base);
     list_for_each(link, &listener->accepted) {
         struct client *client = container_of(link, struct client, in_listener);
-        if (!client->last) /* else it is told to go */
+        if (!client->last) /* else it has been told to close */
             client->origin.keepalive_100ms = (uint16_t)(listener->clients->idle.length_ms / 100);
     }
 }

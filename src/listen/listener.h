@@ -8,7 +8,7 @@
 
 struct clients;
 
-/* Each kind embeds it. */
+/* Embedded in the listener of each kind. */
 struct listener {
     const struct listener_kind *kind;
     struct list_link link; /* in `all` */

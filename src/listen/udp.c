@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain DNS over UDP (RFC 1035 section 4.2.1), in batches: receive, walk, send. Its interface to the system is udp_io.h.
+/* Plain DNS over UDP (RFC 1035 section 4.2.1), in batches: receive, walk, send. Its interface to the system is
+ * udp_io.h.
  *
  * Invariants:
- *   - `backlog` holds the responses behind those in the back end, each after a struct late; there are some only while the socket is
- *     blocked and the back end is full;
- *   - while the socket is blocked (the kernel took no more) nothing is read, so that what comes stays in its queue;
- *   - while it is flooded (from a turn that brings FLOOD datagrams to one that brings none) the socket is not watched but read once
- *     a turn, and the loop does not sleep: a watched socket pays for a wake-up with each datagram that comes and each response that
- *     leaves;
- *   - responses given while a batch is walked leave with the batch; for the others the flush hook is added;
- *   - the received datagrams are valid only within one round; queries that wait have copied what they need.
+ *   - `backlog` holds the responses that follow those in the back end, each after a struct late; it is empty unless
+ *     the socket is blocked and the back end is full;
+ *   - while the socket is blocked (its send buffer is full) nothing is read, so datagrams stay in the kernel's
+ *     receive queue;
+ *   - while the socket is flooded (from a turn with FLOOD datagrams until one with none) it is not polled but read
+ *     once a turn, and the loop does not sleep: a polled socket costs a wake-up for each datagram received or sent;
+ *   - responses that are ready while a batch is processed are sent with the batch; the flush hook sends the others;
+ *   - the received datagrams are valid only within one round; query_park copies what a waiting query needs.
  */
 #include <assert.h>
 #include <errno.h>
@@ -23,13 +24,14 @@
 
 enum {
     GROUP =
-        16, /* queries walked at once: enough to wait for memory once, few enough to stay in the first-level cache */
-    ROUNDS = 8,                    /* receive rounds before other handles get their turn */
-    FLOOD = 2 * UDP_BATCH,         /* datagrams in one turn: they come faster than they are taken */
+        /* Queries run together: enough to hide the latency of memory, few enough to stay in the first-level cache. */
+    16,
+    ROUNDS = 8,                    /* receive rounds before other handles are served */
+    FLOOD = 2 * UDP_BATCH,         /* datagrams in one turn that show that they arrive faster than they are processed */
     BACKLOG_MAX = 4 * 1024 * 1024, /* bytes: thousands of clients may get one response at once */
 };
 
-/* Before each response in the backlog. */
+/* The header of each response in the backlog. */
 struct late {
     struct origin origin;
     size_t len;
@@ -44,9 +46,9 @@ struct udp_listener {
     struct udp_io *io;
     int fd;
     bool stopped, blocked, flooded;
-    bool walking;                  /* a batch */
+    bool walking;                  /* a batch is being processed */
     unsigned untimed;              /* rounds until one is timed */
-    uint64_t begun_us, begun_hits; /* of a round that is timed: when, and how many hits there had been */
+    uint64_t begun_us, begun_hits; /* of a timed round: its start, and the number of hits before it */
     struct buffer backlog;
 };
 
@@ -87,7 +89,7 @@ static void udp_flush(struct loop_flush *hook)
         send_responses(listener);
 }
 
-/* Room in the backlog, behind the struct late. */
+/* Room for a response in the backlog, after its struct late. */
 static uint8_t *backlog_room(struct udp_listener *listener, size_t cap)
 {
     uint8_t *room = NULL;
@@ -145,13 +147,13 @@ static void walk_group(struct udp_listener *listener, unsigned slot, unsigned en
         query->origin.keepalive_100ms = 0;
         if (addr_port(&query->origin.peer) != 0)
             query += query_take(query, resolver, wire);
-        else /* cannot be answered; reflection (RFC 5452 section 9.1) */
+        else /* port 0 cannot be answered; a response could be a reflection (RFC 5452 section 9.1) */
             counter_add(resolver->counters, COUNTER_udp_ignored, 1);
     }
     query_run_all(queries, (unsigned)(query - queries));
 }
 
-/* The hits of this round took the time until note_time. */
+/* Starts the timing of this round; note_time ends it. */
 static void start_watch(struct udp_listener *listener)
 {
     listener->untimed = TALLY_SAMPLED - 1;
@@ -167,7 +169,7 @@ static void note_time(struct udp_listener *listener)
         histogram_add(&resolver->tally.hits, (clock_us() - listener->begun_us + 9) / 10, hits);
 }
 
-/* Rounds until one is not full: a batch in, its responses out. Gives the number of datagrams. */
+/* Receives and answers batches until one is not full. Returns the number of datagrams. */
 static unsigned receive(struct udp_listener *listener)
 {
     unsigned all = 0, received = UDP_BATCH;
@@ -217,7 +219,7 @@ static void flood_begins(struct udp_listener *listener)
 static void udp_ready(uv_poll_t *poll, int status, int events)
 {
     struct udp_listener *listener = container_of(poll, struct udp_listener, poll);
-    if (status < 0) { /* POLLERR, upon which uv_poll has stopped itself */
+    if (status < 0) { /* POLLERR, after which uv_poll has stopped itself */
         udp_io_clear_errors(listener->io);
         poll_update(listener);
         events = UV_READABLE | UV_WRITABLE;

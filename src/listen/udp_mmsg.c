@@ -2,9 +2,10 @@
 /* UDP by recvmmsg and sendmmsg.
  *
  * Invariants:
- *   - slots [first, count) of `out` hold the unsent responses; they lie one behind the other in `responses`, so that a batch of them
- *     touches few pages, and `room` is the space behind them;
- *   - all slots of `in` but the first `received` are ready to receive; those are made ready before the next call.
+ *   - slots [first, count) of `out` hold the unsent responses; they are stored contiguously in `responses`, so that
+ *     a batch touches few pages, and `room` follows them;
+ *   - all slots of `in` except the first `received` are ready to receive; those are prepared again before the next
+ *     call.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "dns/message.h"
 #include "udp_io.h"
 
-/* Either kind of packet information; IPv6's is the larger one. */
+/* Packet information of either address family; that of IPv6 is the larger one. */
 union packet_info {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
@@ -30,18 +31,19 @@ struct udp_mmsg {
     struct udp_io io;
     struct counters *counters;
     int fd;
-    bool wildcard; /* the address asked is known, and set, by packet information */
+    bool wildcard; /* packet information gives the destination of a query and sets the source of its response */
     unsigned received;
     unsigned first, count;
     struct batch in, out;
     uint8_t query[UDP_BATCH]
-                 [UDP_QUERY_MAX + 64]; /* at multiples of 4,096 all would share few lines of the processor's cache */
+                 /* With a stride of 4,096 all would share few lines of the processor's cache. */
+                 [UDP_QUERY_MAX + 64];
     uint8_t responses[UDP_BATCH * UDP_RESPONSE_MAX];
 };
 
 /* --- receiving --- */
 
-/* Apart, as put_source: their buffers would put a guard on the stack of each query. */
+/* A function of its own, like put_source: its buffer would add a stack guard to the path of each query. */
 static __attribute__((noinline)) void take_local(struct origin *origin, struct msghdr *header)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
@@ -88,7 +90,7 @@ unsigned udp_io_receive(struct udp_io *io)
 
 /* --- sending --- */
 
-/* Link-local addresses mean nothing without their interface; for all others the routes know the way back. */
+/* A link-local address needs its interface; for others the routing table determines it. */
 static __attribute__((noinline)) void put_source(union packet_info *info, struct msghdr *message,
                                                  const struct origin *origin)
 {
@@ -153,7 +155,7 @@ void udp_io_clear_errors(struct udp_io *io)
         ;
 }
 
-/* An IPv4 address may be followed by room, for the kernel goes by the family. */
+/* The length of the larger sockaddr is fine for IPv4, because the kernel uses the family. */
 static void batch_init(struct batch *batch, unsigned slot)
 {
     batch->message[slot].msg_hdr = (struct msghdr){.msg_name = &batch->addr[slot],

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A name for health checks over DNS.
  *
- * The answer is the worker's own, so that a check sees this process and no upstream: an address that nobody would use, or no
- * data.
+ * The worker answers by itself, so that a check tests this process and not the upstreams: with a loopback address,
+ * or with no data.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ struct health_name {
 };
 
 struct health {
-    const struct health_name *name; /* NULL only while the step is left out */
+    const struct health_name *name; /* NULL only while the step is not active */
     bool draining;
 };
 

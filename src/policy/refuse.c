@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Refuses clients outside access.allow, and queries that are never forwarded.
  *
- * The order: the client; types that mean nothing in any class; the class (only IN goes further); ANY.
+ * The order of the checks: the client; types that are invalid in any class; the class (only IN passes); ANY.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -82,14 +82,14 @@ static enum verdict refuse_client(struct query *query, const struct refuse_rules
     return query_drop(query, COUNTER_drops_policy);
 }
 
-/* Zone transfers, transaction types, pseudo types, and what IANA has not assigned among the Q and Meta types (RFC 6895
- * section 3.1). */
+/* True for zone transfers, transaction types, pseudo types, and unassigned types of the range of Q and Meta types
+ * (RFC 6895 section 3.1). */
 static bool type_is_meta(uint16_t type)
 {
     return type == 0 || type == TYPE_OPT || (type > TYPE_NXNAME && type < TYPE_ANY);
 }
 
-/* "": the name tells nothing. */
+/* The text of a CHAOS name; "": none. */
 static const char *chaos_text(const struct query *query, const struct refuse_rules *rules)
 {
     static const struct {
@@ -126,7 +126,7 @@ static enum verdict run(struct query *query, void *state)
         return answer_chaos(query, rules);
     if (key->class != CLASS_IN)
         return refuse(query, RCODE_REFUSED, EDE_NONE);
-    /* The responses are large, and over UDP the address may be another's: over TCP it is the client's own. */
+    /* The responses are large, and over UDP the source address may be forged; over TCP it is not. */
     if (key->type == TYPE_ANY && !query->origin.tcp && !addr_is_loopback(&query->origin.peer))
         return query_truncated(query);
     return NEXT;

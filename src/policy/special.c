@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Special-use names: answered here, never sent anywhere.
+/* Special-use names: answered locally, never sent to an upstream.
  *
  * The kinds of zones:
- *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below, with a SOA that the top-level name
- *              owns: one of the root without a signature would make some validators take the root for unsigned (RFC 6761 sections 6.2
- *              and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024)
+ *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below, with a SOA owned
+ *              by the top-level name: an unsigned SOA of the root would make some validators take the root for
+ *              unsigned (RFC 6761 sections 6.2 and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024)
  *   LOCALHOST  every name in it is this machine (RFC 6761 section 6.3)
- *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375, 9665)
+ *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375,
+ *              9665)
  *   LOOPBACK   as EMPTY, with one PTR record for 127.0.0.1 or ::1
- *   DISCOVERY  resolver.arpa: any name in it exists, without data: no designated resolvers here (RFC 9462 section 6.4)
- * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). The walk to the last label and a look at its first letter are
- * all that most ordinary names pay.
+ *   DISCOVERY  resolver.arpa: any name in it exists, without data: dotstub announces no designated resolvers (RFC
+ *              9462 section 6.4) All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). For most
+ *              ordinary names the step only finds the last label and tests its first letter.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ struct zone {
 };
 
 /* clang-format off */
-/* Digits stand apart from the length before them, else they would be part of the octal number. */
+/* Digits are separate literals, otherwise they would be part of the octal escape before them. */
 #define LABEL_0_X4 "\1" "0" "\1" "0" "\1" "0" "\1" "0"
 #define LABEL_0_X16 LABEL_0_X4 LABEL_0_X4 LABEL_0_X4 LABEL_0_X4
 #define V4 "\7in-addr\4arpa"
@@ -83,7 +84,7 @@ static const struct range {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Which zone a name is in; the apex is the end of the name. */
+/* The zone of a name; the apex is a suffix of the name. */
 struct place {
     enum kind kind;
     const uint8_t *apex;
@@ -94,7 +95,7 @@ static size_t literal_len(const char *name)
     return strlen(name) + 1;
 }
 
-/* The part of the key's name that is `suffix`; NULL: it is not under it. */
+/* Where `suffix` begins in the key's name; NULL: the name is not below it. */
 static const uint8_t *end_that_is(const struct key *key, const char *suffix)
 {
     size_t len = literal_len(suffix);
@@ -114,7 +115,7 @@ static bool find_in(const struct key *key, const struct zone *zones, size_t coun
     return false;
 }
 
-/* The number that a label spells, without leading zeros; -1: none. */
+/* The value of a decimal label without leading zeros; -1: not a number. */
 static int label_number(const uint8_t *label)
 {
     int number = 0;
@@ -142,7 +143,7 @@ static bool find_in_range(const struct key *key, const struct range *range, stru
     return true;
 }
 
-/* The last label but the root: what nearly every name is told apart by. */
+/* The top-level label, which rules out almost every name. */
 static const uint8_t *last_label(const struct key *key)
 {
     const uint8_t *at = key->name, *last = at;
@@ -207,7 +208,7 @@ static enum verdict answer_apex(struct query *query, const char *apex)
     return answer_negative(query, RCODE_NOERROR, apex);
 }
 
-/* The names from the one with the PTR record up to the apex exist (RFC 8020). */
+/* True for the owner of the PTR record and the names between it and the apex (RFC 8020). */
 static bool exists_in_loopback(const struct key *key)
 {
     const uint8_t *v4 = (const uint8_t *)LOCALHOST_V4;
@@ -239,7 +240,7 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
 /* --- the step --- */
 
 struct special {
-    bool initials[32]; /* by the low bits of a first letter: a top-level name with a zone begins with it */
+    bool initials[32]; /* indexed by the low bits of a letter: some zone's top-level name begins with that letter */
 };
 
 static int init(struct resolver *resolver, void **state)
@@ -265,8 +266,8 @@ static enum verdict run(struct query *query, void *state)
     if (*last == 0 || !special->initials[last[1] & 31] || !find_place(key, last, &place))
         return NEXT;
     bool at_apex = place.apex == key->name;
-    /* The DS of a zone, or the proof that there is none, is in its parent, and a validating client needs it (RFC 4035 section 3.1.4.1,
-     * RFC 8375 section 4). The query tells nothing but the name of the zone. */
+    /* The DS of a zone, or the proof of its absence, is in the parent zone, and a validating client needs it (RFC
+     * 4035 section 3.1.4.1, RFC 8375 section 4). The query reveals only the name of the zone. */
     if (at_apex && key->type == TYPE_DS)
         return NEXT;
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a key has at most one failure; a failure that is no longer in force stays until FAILURES_MAX others push it out, so that
- * the next one can be longer. */
+/* Invariants: a key has at most one failure; a failure that is no longer in force is remembered until FAILURES_MAX
+ * newer ones have replaced it, so that the next one can be longer. */
 #include "failures.h"
 #include "base/errors.h"
 
@@ -52,7 +52,8 @@ static struct failure *add(struct failures *failures, const struct key *key, uin
     return failure;
 }
 
-/* A failure noted while one is in force (a trace asks anew) does not lengthen the row. */
+/* A failure while another one is in force (a trace causes a lookup nevertheless) does not count as the next in the
+ * row. */
 static uint32_t next_length(const struct failure *failure, uint64_t now_ms)
 {
     if (failure->length_ms == 0 || now_ms >= failure->until_ms + FAILURE_RECENT_MS)

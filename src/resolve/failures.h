@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Failed lookups, remembered for a short time per key.
  *
- * Does:    notes that servers failed to answer a key, so that its next queries get that failure at once and no server is asked meanwhile:
- *          for 1 s, doubling to 8 s while the key goes on failing.
- * Owns:    at most FAILURES_MAX failures; the oldest one makes room for a new one.
+ * Does:    remembers that servers failed to answer a key, so that its next queries get that failure at once,
+ *          without an upstream query: for 1 s, doubling to 8 s while the key keeps failing.
+ * Owns:    at most FAILURES_MAX failures; a new one replaces the oldest.
  * Threads: the worker's.
  * RFC:     9520.
  */
@@ -21,17 +21,18 @@
 enum {
     FAILURE_FIRST_MS = 1000, /* RFC 9520 section 3.2: at least 1 s */
     FAILURE_LONGEST_MS = 8000,
-    FAILURE_RECENT_MS = 8000, /* a failure this long after the end of the one before is the next of the same row */
+    /* A failure within this time after the end of the previous one is the next in the same row. */
+    FAILURE_RECENT_MS = 8000,
 };
 
 struct failure {
     struct table_link by_key;
     struct list_link in_order;
-    uint64_t until_ms; /* the failure is in force before this time */
-    uint64_t epoch;    /* of the cache when the lookup began: a flush ends the failure */
+    uint64_t until_ms; /* the failure is in force until then */
+    uint64_t epoch;    /* the epoch of the cache when the lookup began: a flush ends the failure */
     uint32_t length_ms;
     uint16_t rcode;
-    bool verdict; /* of a policy or a validation: stale data is not given instead */
+    bool verdict; /* the failure is due to a policy or to validation: stale data must not replace it */
     struct ede_list ede;
     struct key key;
 };
@@ -39,13 +40,14 @@ struct failure {
 struct failures {
     struct slab slab;
     struct table by_key;
-    struct list order; /* from the oldest note to the newest */
+    struct list order; /* from the oldest failure to the newest */
 };
 
 /* 0 or -ENOMEM. */
 int failures_init(struct failures *failures) MUST_CHECK;
 void failures_fini(struct failures *failures);
-/* A lookup of the key that began in this epoch of the cache got this response, or none that can be used. Without memory nothing is noted. */
+/* A lookup of the key that began in this epoch of the cache got this response, or no usable one. Out of memory,
+ * nothing is remembered. */
 void failures_note(struct failures *failures, const struct key *key, uint64_t hash, uint64_t now_ms, uint64_t epoch,
                    const struct answer *answer);
 /* A usable response came for the key. */

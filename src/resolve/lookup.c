@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Lookups: stage after stage, and one response for all waiters.
+/* Lookups: their stages, and the delivery of the response to all waiters.
  *
  * Invariants:
- *   - a lookup is in the table from lookup_new to lookup_finish or lookup_fail, and meanwhile one of its stages waits;
+ *   - a lookup is in the table from lookup_new to lookup_finish or lookup_fail, and all that time one of its stages
+ *     waits;
  *   - a lookup that has lost its waiters (timed out or disconnected) goes on: its response still goes into the cache;
- *   - lookup_finish takes the lookup out of the table, then calls the waiters, then stores: no query joins a finished lookup;
+ *   - lookup_finish takes the lookup out of the table, then calls the waiters, then stores: no query joins a
+ *     finished lookup;
  *   - the depth of a lookup is greater than that of each lookup that waits for it, so waits never form a cycle.
  */
 #include <errno.h>
@@ -29,7 +31,7 @@ static void lookup_free(struct lookup *lookup)
         loop_rest(resolver->loop);
 }
 
-/* Takes the lookup out of the table and stops its work: only its waiters are left. */
+/* Takes the lookup out of the table and stops its stages; its waiters stay. */
 static void lookup_close(struct lookup *lookup)
 {
     struct list_link *link;
@@ -52,7 +54,8 @@ static struct waiter *next_for_stale(const struct lookup *lookup)
     return NULL;
 }
 
-/* Gives expired data to the waiters that take it; true if no waiter is left. For FAILING_MS the key's queries get it at once. */
+/* Gives expired data to the waiters that accept it; true if no waiter is left. For FAILING_MS further queries of
+ * the key get it at once. */
 static bool lookup_give_stale(struct lookup *lookup)
 {
     struct waiter *waiter = next_for_stale(lookup);
@@ -63,7 +66,7 @@ static bool lookup_give_stale(struct lookup *lookup)
     return list_empty(&lookup->waiters);
 }
 
-/* The lookup goes on after that, for the cache. */
+/* The lookup goes on afterwards, for the cache. */
 void lookup_stale_due(struct timeout *timeout)
 {
     (void)lookup_give_stale(container_of(timeout, struct lookup, stale_after));
@@ -71,7 +74,7 @@ void lookup_stale_due(struct timeout *timeout)
 
 /* --- the end --- */
 
-/* Not after a flush: what was asked before it need not hold any more. */
+/* Does nothing after a flush: the outcome of earlier attempts may be outdated. */
 static void lookup_note_failure(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
@@ -112,7 +115,8 @@ void lookup_fail(struct lookup *lookup, int reason)
     lookup_free(lookup);
 }
 
-/* A response that cannot be stored is newer than the entry all the same: that must not be given any more, not even as stale data. */
+/* A response that cannot be stored is still newer than the entry of the key, which must no longer be served, not
+ * even as stale data. */
 static void lookup_store(struct lookup *lookup, const struct answer *answer)
 {
     struct resolver *resolver = lookup->resolver;
@@ -125,7 +129,8 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
         cache_remove(resolver->cache, &lookup->key, lookup->by_key.hash);
 }
 
-/* Adds an extended error with the name of the upstream; the first one of a failure has the id of the record as well. */
+/* Adds an extended error with the name of the upstream; the first one of a failure also contains the id of the
+ * record. */
 static void add_named(struct lookup *lookup, struct ede_list *named, const struct ede *ede, const char *source,
                       bool with_id)
 {
@@ -136,7 +141,7 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
     ede_add(named, ede->code, text, strlen(text));
 }
 
-/* Puts the name of the upstream before the texts of its extended errors. */
+/* Prefixes the texts of extended errors with the name of the upstream that sent them. */
 static void lookup_name_source(struct lookup *lookup, struct answer *answer)
 {
     bool failed = rcode_is_failure(answer->rcode), somebody_waits = !list_empty(&lookup->waiters);
@@ -144,7 +149,7 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
     if (!failed && answer->ede.count == 0)
         return;
     named.count = 0;
-    if (answer->ede.count == 0) { /* no reason given: at least name the upstream */
+    if (answer->ede.count == 0) { /* the upstream gave no reason: name at least the upstream */
         ede_add(&answer->ede, EDE_OTHER, NULL, 0);
         answer->ede.item[0].len = (uint8_t)snprintf(answer->ede.item[0].text, EDE_TEXT, "the server answered %s",
                                                     answer->rcode == RCODE_SERVFAIL ? "SERVFAIL" : "REFUSED");
@@ -155,7 +160,8 @@ static void lookup_name_source(struct lookup *lookup, struct answer *answer)
     answer->ede = named;
 }
 
-/* Clients do not use the records of a failure, and errors must not amplify. The Question section is that of the key, uncompressed. */
+/* Clients do not use the records of a failure, and an error must not be larger than its query. The Question section
+ * is built from the key, uncompressed. */
 static void strip_to_question(struct answer *answer, const struct key *key)
 {
     memset(answer->wire + MESSAGE_HEADER - 6, 0, 6); /* ANCOUNT, NSCOUNT, ARCOUNT */
@@ -164,8 +170,8 @@ static void strip_to_question(struct answer *answer, const struct key *key)
     answer->ttl_count = 0;
 }
 
-/* Stale data rather than a failure, but for those of policy and validation. Failures are never stored: an entry stays until a usable
- * response takes its place. */
+/* Waiters get stale data rather than a failure, unless the failure is due to policy or validation. Failures are
+ * never stored: an entry stays until a usable response replaces it. */
 static void lookup_finish_failed(struct lookup *lookup, struct answer *answer)
 {
     if (!answer_is_verdict(answer))
@@ -193,7 +199,7 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
     lookup_call_waiters(lookup, answer);
-    lookup_store(lookup, answer); /* last: the prefetches take time */
+    lookup_store(lookup, answer); /* last, because storing takes time that waiters need not wait for */
     lookup_free(lookup);
 }
 
@@ -274,7 +280,7 @@ struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uin
     return NULL;
 }
 
-/* A quarter is reserved for dependent lookups. */
+/* A quarter of the slab is reserved for dependent lookups. */
 static size_t places_for_clients(const struct resolver *resolver)
 {
     return resolver->lookups.limit - resolver->lookups.limit / 4;
@@ -303,7 +309,7 @@ struct lookup *lookup_new(struct resolver *resolver, struct group *group, const 
     return lookup;
 }
 
-/* The attempts of before may be lost: a client that joins need not wait for them alone. */
+/* Earlier attempts may be lost: a client that joins should not depend on them alone. */
 static void lookup_renew(struct lookup *lookup)
 {
     if (lookup->stage == STAGE_ASK)

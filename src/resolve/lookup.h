@@ -7,17 +7,18 @@
 #include "resolve/query.h"
 #include "upstream/ask.h"
 
-/* The stages of a lookup, in order. A stage that has nothing to do, or is not wanted, is skipped. */
+/* The stages of a lookup, in order. A stage that has nothing to do or is not wanted is skipped. */
 enum stage {
     STAGE_STORE,    /* look into the second-level cache */
-    STAGE_ASK,      /* ask a server */
+    STAGE_ASK,      /* query a server */
     STAGE_VALIDATE, /* validate the response */
     STAGE_DONE,
 };
 
 struct lookup_stage {
     bool (*wanted)(const struct lookup *lookup); /* NULL: always */
-    /* True: the stage waits, and calls lookup_advance or lookup_fail later. False: it is done. NULL: the stage has nothing to do. */
+    /* True: the stage waits, and calls lookup_advance or lookup_fail later. False: it is done. NULL: the stage has
+     * nothing to do. */
     bool (*begin)(struct lookup *lookup);
 };
 extern const struct lookup_stage lookup_stages[STAGE_DONE];
@@ -25,36 +26,36 @@ extern const struct lookup_stage lookup_stages[STAGE_DONE];
 struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
-    struct group *group;     /* that serves it; constant */
-    struct group_plan *plan; /* held: a reference */
-    uint64_t epoch;          /* of the cache when the lookup began: after a flush its response is not stored */
+    struct group *group;     /* the group that serves the key; constant */
+    struct group_plan *plan; /* a reference, see upstream_hold */
+    uint64_t epoch; /* the epoch of the cache when the lookup began: after a flush the response is not stored */
     uint64_t begun_ms;
     enum stage stage;
     uint8_t depth;  /* greater than that of each lookup that waits for it; at most LOOKUP_DEPTH */
-    bool dependent; /* began for another lookup */
-    int error;      /* why it failed; 0: the ask has the reason */
+    bool dependent; /* was started for another lookup */
+    int error;      /* why it failed; 0: see ask_report */
     struct list waiters;
-    struct list waits;          /* struct lookup_wait: the lookups that it waits for */
-    struct answer *answer;      /* NULL: none yet. Borrowed from the session, or in `kept` */
+    struct list waits;          /* of struct lookup_wait: the lookups that this one waits for */
+    struct answer *answer;      /* NULL: no response yet. Borrowed from the session, or in `kept` */
     struct kept_response *kept; /* owned: a copy for a later stage that waits; else NULL */
     struct timeout stale_after; /* when waiting clients get expired data */
-    struct record *record;      /* of its queries, if it still has this id: */
-    uint32_t record_id;         /* 0: none so far */
-    struct ask ask;             /* the history is not zeroed: it is large and mostly empty */
+    struct record *record;      /* the record of its queries, valid if its id is still record_id */
+    uint32_t record_id;         /* 0: no record yet */
+    struct ask ask;             /* `past` is not zeroed: it is large and mostly unused */
     struct key key;
 };
 
-/* Waits for the lookup of this key, and starts one in this group if there is none. False: limit or memory. Never calls back before it
- * returns. */
+/* Waits for the lookup of this key, and starts one in this group if there is none. False: the limit is reached, or
+ * out of memory. Never calls back before it returns. */
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
                  struct waiter *waiter);
-/* Starts a lookup without a waiter, unless the key has one. */
+/* Starts a lookup without a waiter, unless the key has a lookup. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
-/* Goes on from this stage. True: the lookup waits; false: it is done and freed. */
+/* Continues with this stage. True: the lookup waits; false: it has ended and is freed. */
 bool lookup_advance(struct lookup *lookup, enum stage stage);
-/* Ends the lookup without a response, in any stage. `reason` 0: the ask has it. */
+/* Ends the lookup without a response, in any stage. `reason` 0: see ask_report. */
 void lookup_fail(struct lookup *lookup, int reason);
-/* Remembers the failure for the key if a server was reached and failed it. */
+/* Remembers the failure of the key if a server was reached and failed to answer. */
 void lookup_note_no_response(struct lookup *lookup);
 /* The timeout by which waiting clients get expired data. */
 void lookup_stale_due(struct timeout *timeout);
@@ -63,37 +64,37 @@ void lookup_stale_due(struct timeout *timeout);
 
 enum { LOOKUP_DEPTH = 16 };
 
-/* Embedded in what the stage of the parent owns. */
+/* Embedded in an object that the parent's stage owns. */
 struct lookup_wait {
     struct waiter waiter;
     struct lookup *parent;
     struct list_link in_parent;
-    /* As a waiter's `done`. Never called after the end of the parent. */
+    /* As `done` of a waiter. Never called after the end of the parent. */
     void (*done)(struct lookup_wait *wait, const struct answer *answer);
 };
 
-/* The parent waits for the lookup of this key. 0, or ERROR_LIMIT: too deep, a cycle, or the slab is full; or ERROR_NO_SERVER: the key's
- * group is gone. Never calls back before it returns. */
+/* The parent waits for the lookup of this key. 0, ERROR_LIMIT (too deep, a cycle, or the slab is full), or
+ * ERROR_NO_SERVER (the key's group is gone). Never calls back before it returns. */
 int lookup_await(struct lookup *parent, struct lookup_wait *wait, const struct key *key) MUST_CHECK;
-/* Ends the wait. Does nothing if it does not wait. */
+/* Ends the wait. Does nothing to a wait that is not linked. */
 void lookup_stop_waiting(struct lookup_wait *wait);
 
 /* --- lookup.c, for lookup_wait.c --- */
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash);
-/* NULL: limit or memory. */
+/* NULL: the limit is reached, or out of memory. */
 struct lookup *lookup_new(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
                           unsigned depth);
 
 /* --- step_lookup.c --- */
 
-/* Why a lookup that failed has no response. `with_id`: the text names the record of the queries that get it. */
+/* The reason why a failed lookup has no response. `with_id`: the text contains the id of the queries' record. */
 void lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1]);
 /* Ends a waiting query: with expired data, else with SERVFAIL and the reason. */
 void lookup_give_up(struct query *query);
 
 /* --- lookup_record.c: records of slow and failed queries --- */
 
-/* The response that a waiting query is about to get. */
+/* The response that is about to be sent to a waiting query. */
 struct query_outcome {
     uint16_t rcode;
     int ede_code; /* EDE_NONE: none */
@@ -109,12 +110,12 @@ static inline bool lookup_is_slow(const struct query *query)
 {
     return loop_now(query->resolver->loop) >= query->received_ms + query->resolver->config->log_slow_ms;
 }
-/* Whether lookup_record has anything to do for a query that gets this RCODE. */
+/* True if lookup_record would record a query that gets this RCODE. */
 static inline bool lookup_is_worth_it(const struct query *query, uint16_t rcode)
 {
     return lookup_is_slow(query) || rcode_is_failure(rcode) || query->origin.ops->recorded;
 }
-/* Bytes of an upstream's name in the text of an extended error, at most: the reason must fit after it. */
+/* The most bytes of an upstream's name in the text of an extended error, so that the reason fits after it. */
 enum { LOOKUP_SOURCE = 64 };
 /* Appends the id of the lookup's record to an extended error's text, " [3fa2c1]", if it fits into EDE_TEXT bytes. */
 void lookup_add_id(struct lookup *lookup, char text[EDE_TEXT + 1]);

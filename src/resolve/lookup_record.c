@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Records of waiting queries, made when they end.
  *
- * Invariant: no decision depends on a record. Asks, attempts and dials note times on the way; they are put together only when a query
- * was slow or failed.
+ * Invariant: no decision depends on a record. Asks, attempts and dials store times as they go; they are combined
+ * only when a query was slow or failed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +80,8 @@ static uint32_t lookup_id(struct lookup *lookup)
     return lookup->record_id;
 }
 
-/* A failure that a server told is common, and its operator's to mend: debug. That no server could be asked concerns our operator. */
+/* An error response of a server is common, and its operator's problem: debug. A query that no server answered
+ * concerns our operator. */
 static void log_failure(struct recorder *recorder, const struct record *record, bool answered)
 {
     char id[RECORD_ID_TEXT];

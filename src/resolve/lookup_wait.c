@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Lookups that wait for lookups.
  *
- * Invariant: the depth grows along each wait and is at most LOOKUP_DEPTH. So chains are short, and lookup_may_be_at finds a wait that
- * would close a cycle.
+ * Invariant: the depth grows along each wait and is at most LOOKUP_DEPTH. So chains of waits are short, and
+ * lookup_may_be_at detects a wait that would close a cycle.
  */
 #include "base/errors.h"
 #include "lookup.h"
@@ -12,8 +12,8 @@ static struct lookup *awaited(struct list_link *in_parent)
     return container_of(in_parent, struct lookup_wait, in_parent)->waiter.lookup;
 }
 
-/* Whether the lookup, and all that it waits for, may be that deep without passing LOOKUP_DEPTH or `parent`. One that is as deep already
- * has been checked before. */
+/* True if the lookup can have this depth, so that no lookup that it waits for, directly or not, exceeds
+ * LOOKUP_DEPTH or is `parent`. A lookup that already is that deep was checked before. */
 static bool lookup_may_be_at(const struct lookup *lookup, unsigned depth, const struct lookup *parent)
 {
     if (lookup == parent || depth > LOOKUP_DEPTH)

@@ -2,11 +2,11 @@
 /* The walk of one query.
  *
  * Invariants:
- *   - received = finished + dropped + waiting: query_start counts the first, query_end exactly one of the others, and a query
- *     waits exactly while it is parked;
- *   - query_end takes a parked query out of everything (what it waits for, owner's list, table, timeout);
- *   - `step` only grows, so a query that waited goes on behind the step that let it wait; `answer_step` only shrinks, so no step sees a
- *     response twice, nor the one that it made itself.
+ *   - received = finished + dropped + waiting: query_start counts the first, query_end exactly one of the others,
+ *     and a query waits exactly while it is parked;
+ *   - query_end removes a parked query from its lookup or step, its owner's list, the table and the timeouts;
+ *   - `step` only grows, so a query that waited continues after the step that parked it; `answer_step` only
+ *     shrinks, so no step sees a response twice, or its own response.
  */
 #include <assert.h>
 #include <string.h>
@@ -82,7 +82,7 @@ static __attribute__((noinline, cold)) void query_tap(const struct query *query,
 #define query_tap(query, kind, message) ((void)(message))
 #endif
 
-/* Apart, so that registers need not be saved for it where nobody looks on. */
+/* A function of its own, so that its callers need not save registers when neither query log nor dnstap is on. */
 static __attribute__((noinline, cold)) void query_watch(const struct query *query, struct bytes message, uint16_t rcode,
                                                         const struct ede_list *ede)
 {
@@ -92,7 +92,7 @@ static __attribute__((noinline, cold)) void query_watch(const struct query *quer
         query_tap(query, TAP_CLIENT_RESPONSE, message);
 }
 
-/* The answer lies in the query's room, which is also at `room`. */
+/* Sends the response of `len` bytes in `room`, which is the query's room. */
 static enum verdict query_send(struct query *query, const uint8_t *room, size_t len, uint16_t rcode,
                                const struct ede_list *ede)
 {
@@ -110,7 +110,7 @@ static enum verdict query_send(struct query *query, const uint8_t *room, size_t 
     return ANSWERED;
 }
 
-/* --- responses, and the steps that see them on their way back --- */
+/* --- responses, and the steps' `answer` pass --- */
 
 struct query_response {
     struct answer answer;
@@ -125,15 +125,16 @@ void query_own_response(struct query *query, struct answer *response)
     response->wire = big;
 }
 
-/* The lookup that it waited for has ended, so `server` may be freed before the query is answered. */
+/* Clears `server`: the lookup that the query waited for has ended, so the server may be freed before the query is
+ * answered. */
 static enum verdict query_keep_response(struct query *query, const struct answer *response)
 {
     struct query_response *kept = NULL;
     assert(query && query->parked);
     query->server = NULL;
-    mem_free(query->kept_response); /* the step before this one sent another */
+    mem_free(query->kept_response); /* left by another step that replaced it */
     query->kept_response = NULL;
-    if (list_linked(&query->answer_by.link)) /* else its time was over already */
+    if (list_linked(&query->answer_by.link)) /* else its time has expired */
         kept = mem_alloc(sizeof *kept + response->len);
     if (!kept)
         return query_give_up(query, "no time or memory to wait");
@@ -164,7 +165,8 @@ static struct edit_client query_client(const struct query *query, bool authentic
     };
 }
 
-/* A response that this client's room cannot hold whole is finished elsewhere and arrives cut to the client's limit. */
+/* Finishes a response that is too large for the client's room in the resolver's room for big ones, and copies it
+ * truncated to the client's limit. */
 static enum verdict query_answer_big(struct query *query, const struct answer *answer)
 {
     struct resolver *resolver = query->resolver;
@@ -184,7 +186,7 @@ static enum verdict query_answer_big(struct query *query, const struct answer *a
     return query_send(query, room, len, answer->rcode, &answer->ede);
 }
 
-/* NEXT: the response may be sent as it is. Else what has become of the query. */
+/* Runs the `answer` pass. NEXT: the response may be sent as it is; else the state of the query. */
 static __attribute__((noinline)) enum verdict query_show(struct query *query, const struct answer *response)
 {
     const struct resolver *resolver = query->resolver;
@@ -235,7 +237,7 @@ enum verdict query_answer(struct query *query, const struct answer *answer)
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);
     memcpy(room, answer->wire, answer->len);
-    return query_finish(query, room, cap, answer); /* no step is left to see it */
+    return query_finish(query, room, cap, answer); /* the pass has ended */
 }
 
 static void count_error(struct counters *counters, uint16_t rcode)
@@ -309,7 +311,7 @@ enum verdict query_give_up(struct query *query, const char *text)
 
 /* --- waiting --- */
 
-/* Without padding before the address, of which IPv4 uses the beginning. */
+/* There must be no padding before the address; IPv4 uses only its beginning. */
 struct client_identity {
     uint64_t key;
     uint16_t id, port;
@@ -343,17 +345,17 @@ static struct query *find_repeated(const struct query *query, uint64_t hash)
     return NULL;
 }
 
-/* The repetition takes the place of what it repeats: its EDNS and letter case count, one answer is given. */
+/* A retransmission replaces the waiting query: its EDNS and letter case are used, and one response is sent. */
 static void query_replace(struct query *waiting, struct query *repeated)
 {
     waiting->request = repeated->request;
     memcpy(waiting->kept, repeated->question, repeated->request.question_end - MESSAGE_HEADER);
-    if (list_linked(&waiting->waiter.link)) /* the client lacks a response: maybe an attempt was lost */
+    if (list_linked(&waiting->waiter.link)) /* the client retransmits: maybe an attempt was lost */
         lookup_hurry(waiting->resolver, &waiting->key, waiting->hash);
     query_drop(repeated, COUNTER_queries_retransmitted);
 }
 
-/* One that is not parked yet; NULL: it has ended. */
+/* The copy in the slab, not parked yet; NULL: the query has ended. */
 static struct query *query_copy(struct query *query)
 {
     struct resolver *resolver = query->resolver;
@@ -411,7 +413,7 @@ bool query_client_allowed(const struct query *query)
     return false;
 }
 
-/* Strangers are not told what is wrong with their messages. */
+/* Clients outside access.allow get no response to a malformed message. */
 static void query_refuse_malformed(struct query *query, enum request_verdict verdict)
 {
     if (!query_client_allowed(query))
@@ -424,7 +426,7 @@ static void query_refuse_malformed(struct query *query, enum request_verdict ver
         query_error(query, RCODE_FORMERR, EDE_NONE, NULL);
 }
 
-/* Gives the parked query if it waits now. */
+/* Returns the parked query if it waits now. */
 static struct query *query_walk(struct query *query, const struct step_active *step)
 {
     enum verdict verdict;
@@ -432,7 +434,7 @@ static struct query *query_walk(struct query *query, const struct step_active *s
         query->step = step->index;
         verdict = step->run(query, step->state);
         step++;
-    } while (verdict == NEXT); /* the last one never says so */
+    } while (verdict == NEXT); /* the last step never returns NEXT */
     return verdict == WAITING ? query->parked_as : NULL;
 }
 
@@ -514,7 +516,7 @@ static void fetch_all(const struct query *queries, unsigned count)
 
 void query_run_all(struct query *queries, unsigned count)
 {
-    if (count > 1) /* one alone waits no less for being fetched first */
+    if (count > 1) /* a prefetch gains nothing for a single query */
         fetch_all(queries, count);
     for (unsigned i = 0; i < count; i++)
         query_walk(&queries[i], queries[i].resolver->active);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: `lines` holds whole lines, and the hook is registered exactly while there are some. */
+/* Invariant: `lines` holds whole lines; the flush hook is registered if and only if it is not empty. */
 #include "resolve/querylog.h"
 #include <string.h>
 #include "dns/name.h"
@@ -48,7 +48,7 @@ void querylog_fini(struct querylog *log)
         write_lines(log);
 }
 
-/* --- a line --- */
+/* --- formatting a line --- */
 
 static const char *how_text(const struct querylog_entry *entry)
 {

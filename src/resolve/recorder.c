@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Two rings, so that many failures do not push out what was slow. */
+/* Two rings, so that many failures do not overwrite the records of slow queries. */
 #include <errno.h>
 #include <stdio.h>
 #include "base/hash.h"
 #include "base/mem.h"
 #include "resolve/recorder.h"
 
-/* Six digits; those of an earlier run, which a kept answer may still bear, are likely others. */
+/* Six hexadecimal digits. The first id is random, so ids of an earlier process, which a client may still have, are
+ * unlikely to match. */
 #define IDS 0x1000000u
 
 int recorder_init(struct recorder *recorder)

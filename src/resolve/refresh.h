@@ -18,19 +18,20 @@ struct recheck {
 
 /* The state of step_cache. */
 struct refresh {
-    struct recheck failing[REFRESH_SLOTS];   /* by hash: answered with stale data at once until then */
-    struct recheck refreshed[REFRESH_SLOTS]; /* likewise: not refreshed again until then */
-    struct failures failures;                /* of lookups that servers failed */
-    struct log_limit stale_limit;            /* of log lines about stale answers */
+    /* By hash: keys that are answered with stale data at once until a given time. */
+    struct recheck failing[REFRESH_SLOTS];
+    struct recheck refreshed[REFRESH_SLOTS]; /* likewise: keys that are not refreshed again until then */
+    struct failures failures;                /* failed lookups (RFC 9520) */
+    struct log_limit stale_limit;            /* limits log lines about stale answers */
 };
 
 /* Finds an expired entry that this query may get, copies it into the resolver's room and counts it. */
 bool stale_find(const struct query *query, struct cache_found *found);
-/* Answers the query with stale data. NEXT: there is none. */
+/* Answers the query with stale data. NEXT: there is no stale data. */
 enum verdict stale_answer(struct query *query);
 /* The key could not be refreshed: for FAILING_MS its queries get stale data at once. */
 void stale_note_failure(struct resolver *resolver, uint64_t hash);
-/* A usable response came for the key: it is neither failing nor failed. */
+/* A usable response came for the key: forgets that its refresh or its lookup failed. */
 void refresh_note_success(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* The worker's failed lookups. */
 struct failures *refresh_failures(const struct resolver *resolver);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Birth and end of what the queries of one worker share. */
+/* Start and end of the state that the queries of one worker share. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 #include "lookup.h"
 #include "resolve/resolver.h"
 
-/* The client's time is over: it is told why; a lookup goes on for the cache. No expired data for one that waits in a step: what that
- * step would have said of the query is not known. */
+/* limits.answer-by has passed: the client gets an error with the reason; a lookup goes on for the cache. A query
+ * that waits in a step gets no expired data, because the decision of that step is not known. */
 static void answer_by_expired(struct timeout *timeout)
 {
     struct query *query = container_of(timeout, struct query, answer_by);
@@ -33,7 +33,8 @@ static void free_memory(struct resolver *resolver)
     recorder_fini(&resolver->recorder);
 }
 
-enum { TIMER_GRAIN_MS = 20 }; /* so late may a deadline run; a client is answered by its own all the same */
+/* Timeouts may run late by this; a client's deadline is set earlier to make up for it. */
+enum { TIMER_GRAIN_MS = 20 };
 
 /* --- steps --- */
 
@@ -64,7 +65,7 @@ static void configure_steps(struct resolver *resolver, const struct step_set *se
     }
 }
 
-/* Of the first `count` steps. */
+/* Ends the first `count` steps. */
 static void fini_steps(struct resolver *resolver, const struct step_set *set, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -84,12 +85,13 @@ static int init_steps(struct resolver *resolver, const struct step_set *set)
     return 0;
 }
 
-/* --- birth --- */
+/* --- start --- */
 
 void resolver_configure(struct resolver *resolver, const struct config *config, struct step_set *steps)
 {
     struct step_set *before = resolver->steps;
-    assert(!before || before->order == steps->order); /* a waiting query's position and the states go by it */
+    /* Positions of waiting queries and step states are indexes into the order. */
+    assert(!before || before->order == steps->order);
     resolver->steps = step_set_ref(steps);
     configure_steps(resolver, steps);
     step_set_unref(before);
@@ -98,7 +100,8 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
     if (resolver->cache)
         cache_set_rotation(resolver->cache, config->cache.rotate);
     resolver->queries.limit = queries;
-    /* A quarter is kept for lookups that lookups wait for; the others may outlive their waiters by an attempt's time. */
+    /* A quarter is reserved for dependent lookups; the rest exceeds the number of queries, because a lookup may
+     * outlive its waiters by the time of an attempt. */
     resolver->lookups.limit = 8 * (size_t)queries / 3;
     timeouts_set_length(&resolver->answer_by, config->limits.answer_by_ms - TIMER_GRAIN_MS);
     timeouts_set_length(&resolver->stale_after, config->cache.stale_answer_after_ms);
@@ -121,7 +124,8 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     status = init_steps(resolver, steps);
     if (status < 0)
         goto fail_lookups;
-    slab_init(&resolver->queries, sizeof(struct query), 0, 0); /* query_park writes all that is read */
+    /* Not zeroed: query_park writes all members that are read. */
+    slab_init(&resolver->queries, sizeof(struct query), 0, 0);
     slab_init(&resolver->lookups, sizeof(struct lookup), offsetof(struct lookup, ask) + offsetof(struct ask, past), 0);
     querylog_init(&resolver->querylog, loop, counters);
     timeouts_init(&resolver->answer_by, loop, 0, answer_by_expired);
@@ -144,7 +148,7 @@ void resolver_stop(struct resolver *resolver)
     for (size_t i = 0; i <= lookups->mask; i++)
         while (lookups->buckets[i])
             lookup_fail(container_of(lookups->buckets[i], struct lookup, by_key), ERROR_STOPPING);
-    for (size_t i = 0; i <= queries->mask; i++) /* those that wait in steps */
+    for (size_t i = 0; i <= queries->mask; i++) /* queries that wait in steps */
         while (queries->buckets[i])
             query_give_up(container_of(queries->buckets[i], struct query, by_client), error_text(ERROR_STOPPING));
 }

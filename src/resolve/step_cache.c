@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The step that answers from the cache: it copies the entry into the client's room and allocates nothing. Expired entries stay in the cache
- * until they are evicted or replaced.
+/* The step that answers from the cache: it copies the entry into the client's room and allocates nothing. Expired
+ * entries stay in the cache until they are evicted or replaced.
  *
- * Invariant: `failing` and `refreshed` are hints of fixed size. Two keys that share a slot cost one wait or one attempt more, never a
- * wrong answer.
+ * Invariant: `failing` and `refreshed` are hints of fixed size. Two keys that share a slot cost an extra wait or
+ * attempt, never a wrong answer.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "lookup.h"
 #include "refresh.h"
 
-/* Room for a hit: most responses and their OPT fit. */
+/* Room for a hit: enough for most responses with their OPT. */
 #define CACHE_ROOM 2048
 
 /* --- prefetch and serve-stale (refresh.h) --- */
@@ -23,13 +23,13 @@
 enum {
     STALE_TTL = 30,       /* seconds, RFC 8767 section 4 */
     FAILING_MS = 30000,   /* RFC 8767 section 5: no query waits for the key again within this time */
-    REFRESHED_MS = 10000, /* no second refresh within this time */
+    REFRESHED_MS = 10000, /* a key is not refreshed again within this time */
 };
 
 static struct refresh *refresh_of(const struct resolver *resolver)
 {
     struct refresh *refresh = resolver_step_state(resolver, &step_cache);
-    assert(refresh); /* an order with step_lookup has step_cache */
+    assert(refresh); /* each order that contains step_lookup contains step_cache */
     return refresh;
 }
 
@@ -119,7 +119,7 @@ bool refresh_is_due(struct resolver *resolver, uint64_t hash)
 
 /* --- hits --- */
 
-/* In the last tenth of the TTL a hit refreshes the entry before it expires. */
+/* A hit in the last tenth of the TTL refreshes the entry before it expires. */
 static void prefetch(struct query *query, const struct cache_found *found)
 {
     enum { PREFETCH_MIN_TTL = 10 };
@@ -131,7 +131,7 @@ static void prefetch(struct query *query, const struct cache_found *found)
         return;
     struct key key;
     key_copy(&key, &query->key);
-    key.flags = found->flags; /* so that the entry serves all that it served */
+    key.flags = found->flags; /* so that the new entry serves the same queries */
     lookup_refresh(resolver, &key, query->hash);
 }
 
@@ -142,7 +142,7 @@ static void note_hit(struct query *query, const struct cache_found *found)
         prefetch(query, found);
 }
 
-/* The copy is not in the client's room, or has to be written anew. */
+/* For a copy that is not in the client's room, or that has to be rewritten. */
 static enum verdict answer_copy(struct query *query, struct cache_found *found)
 {
     if (found->surplus)
@@ -156,13 +156,14 @@ static enum verdict answer_big(struct query *query, uint64_t now_ms)
     struct cache_found found;
     if (cache_get(resolver->cache, &query->key, query->hash, now_ms, CACHE_FRESH, 0, resolver->big, MESSAGE_MAX,
                   &found) != CACHE_HIT)
-        return NEXT; /* evicted in between by another worker */
+        return NEXT; /* another worker evicted the entry meanwhile */
     note_hit(query, &found);
     return answer_copy(query, &found);
 }
 
-/* A key that could not be refreshed a moment ago is not waited for: stale data at once, one refresh in the background. A refresh
- * in progress makes another attempt, as it would for a client that joins it. */
+/* If a key could not be refreshed a moment ago, its queries do not wait: they get stale data at once, and one
+ * refresh runs in the background. A refresh in progress makes another attempt, as it would for a client that joins
+ * it. */
 static enum verdict answer_stale(struct query *query)
 {
     struct resolver *resolver = query->resolver;
@@ -176,7 +177,7 @@ static enum verdict answer_stale(struct query *query)
     return verdict;
 }
 
-/* No server is asked while the failure is in force (RFC 9520); the response says so (RFC 8914 section 4.14). */
+/* While the failure is in force no upstream query is sent (RFC 9520); the response says so (RFC 8914 section 4.14). */
 static enum verdict answer_failure(struct query *query, const struct failure *failure)
 {
     struct ede_list ede = failure->ede;
@@ -190,7 +191,7 @@ static enum verdict answer_failure(struct query *query, const struct failure *fa
     return query_answer(query, &response);
 }
 
-/* Neither for RD=0, which is never told of what others asked for. */
+/* A query with RD=0 gets neither: it would reveal the queries of other clients. */
 static enum verdict answer_miss(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;
@@ -235,7 +236,7 @@ static enum verdict run(struct query *query, void *state)
         query->origin.ops->look(query);
         return NEXT;
     }
-    /* The cache shows what other clients ask for (cache snooping). */
+    /* The cache would reveal other clients' queries (cache snooping). */
     if (!(query->request.flags & FLAG_RD) && !addr_is_loopback(&query->origin.client))
         return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
     uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The last step: makes the query wait for a lookup. */
+/* The last step: the query waits for a lookup. */
 #include <stdio.h>
 #include <string.h>
 #include "base/errors.h"
@@ -100,7 +100,8 @@ static bool query_take_stale(struct waiter *waiter)
 
 /* --- waiting --- */
 
-/* The group that serves the query. If the routes have changed since it came, the group that serves its name now. */
+/* The group that serves the query. If the routes have changed since the query was received, the group that serves
+ * its name now. */
 static struct group *find_group(struct query *query)
 {
     const struct groups *groups = query->resolver->groups;

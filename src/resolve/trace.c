@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: after `done` the trace is its owner's again; that is called once, by whichever end the query comes to. */
+/* Invariant: `done` is called exactly once, however the query ends; then the trace belongs to its owner again. */
 #include <string.h>
 #include "resolve/resolver.h"
 #include "resolve/trace.h"
@@ -61,7 +61,8 @@ static const struct origin_ops trace_ops = {
     .recorded = trace_recorded,
 };
 
-/* As from the first client in access.allow: users of the control socket are not refused for their address. */
+/* The origin has the address of the first client in access.allow: users of the control socket are not refused for
+ * their address. */
 static struct origin origin_of(struct trace *trace, const struct config *config)
 {
     struct origin origin = {.ops = &trace_ops, .owner = trace, .tcp = true};
@@ -76,12 +77,13 @@ void trace_begin(struct trace *trace, struct resolver *resolver)
     struct edit_ask ask = {.edns = true};
     uint8_t wire[EDIT_QUESTION_MAX];
     trace->begun_us = clock_us();
-    if (config->access.allow_count == 0) {             /* nobody may ask */
-        trace->step = resolver->steps->order[0]->name; /* says who may ask */
+    if (config->access.allow_count == 0) {             /* no client is allowed */
+        trace->step = resolver->steps->order[0]->name; /* the step that refuses */
         trace_end(trace, 0);
         return;
     }
     struct origin origin = origin_of(trace, config);
     size_t len = edit_question(wire, &trace->key, &ask);
-    (void)query_start(resolver, &origin, (struct bytes){wire, len}); /* told by the origin's callbacks */
+    /* The callbacks of the origin get the outcome. */
+    (void)query_start(resolver, &origin, (struct bytes){wire, len});
 }
