@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Framing: how messages are told apart in a stream of bytes.
+/* A framing: delimits the messages in a stream of bytes.
  *
- * Does:    says where a message ends. On the wire a message is a *unit*: its header, if the framing has one, and
- *          itself.
+ * Does:    says where a message ends. On the wire a message is a *unit*: the header, if the framing has one, and
+ *          the message.
  * Owns:    nothing; a framing is an immutable table.
  * Threads: any.
  * RFC:     1035 section 4.2.2 (dns).
@@ -14,12 +14,12 @@
 
 struct framing {
     const char *name;
-    size_t header; /* bytes in front of each message; 0: a message shows its own length */
+    size_t header; /* bytes before each message; 0: the message itself contains its length */
     size_t max;    /* the longest message, without header */
-    /* The length of the first unit in `bytes` if it is at most bytes.len. If more: the unit is not whole, and this is
-     * how many bytes there must be at least before it is or before its length can be told. */
+    /* The length of the first unit in `bytes` if it is at most bytes.len. If more: the unit is incomplete, and this
+     * number of bytes is needed at least to complete it or to know its length. */
     size_t (*unit)(struct bytes bytes);
-    /* Writes the header of a message of `len` bytes. NULL exactly when there is none. */
+    /* Writes the header of a message of `len` bytes. NULL if and only if `header` is 0. */
     void (*seal)(uint8_t *header, size_t len);
 };
 

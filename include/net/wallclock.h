@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Hears that the wall clock was set.
+/* Reports that the wall clock was set.
  *
- * Does:    calls `was_set` when someone sets the wall clock (settimeofday, a step of NTP; not its slewing,
- * which goes on all the time) and when the machine wakes from a suspend, whose length the kernel adds to the
- * wall clock. Costs nothing meanwhile. Where there is no such timer (containers, system call filters) nothing
- * is heard of.
+ * Does:    calls `was_set` when the wall clock is set (settimeofday, a step of NTP; not slewing, which is
+ *          continuous) and when the machine resumes from a suspend, whose length the kernel adds to the wall clock.
+ *          Costs nothing meanwhile. Without such a timer (containers, system call filters) nothing is reported.
  * Owns:    its uv handle and descriptor.
- * Threads: its loop's.
+ * Threads: the loop's.
  */
 #ifndef DOTSTUB_NET_WALLCLOCK_H
 #define DOTSTUB_NET_WALLCLOCK_H
@@ -16,13 +15,13 @@
 
 struct wallclock {
     uv_poll_t poll;
-    int fd; /* -1: nothing is watched */
+    int fd; /* -1: not monitored */
     void (*was_set)(struct wallclock *wallclock);
 };
 
 /* `was_set` may call wallclock_close. */
 void wallclock_open(struct wallclock *wallclock, struct loop *loop, void (*was_set)(struct wallclock *));
-/* The memory must stay until the handle has been closed (loop_drain says so). */
+/* The struct must exist until the handle has been closed (see loop_drain). */
 void wallclock_close(struct wallclock *wallclock);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: the high bits of a hash choose the shard and nothing else, so its low half is as good inside a
- * shard as in the whole; a shard is touched with its lock held only, and a caller's memory is written only
- * under that lock, so what is copied out is one answer as it was put.
- * A flush raises the epoch first and takes each lock after that; a put compares it under the lock. So what was
- * asked before the flush is either there when the flush comes to its shard, or is refused. */
+/* Invariants: the high bits of a hash are used only to choose the shard, so the low half is evenly distributed
+ * within each shard; a shard is accessed only with its lock held, and an answer is copied to the caller under that
+ * lock, so a copy is always one answer as it was put. A flush first increments the epoch and then takes each lock;
+ * a put compares the epoch under the lock. So an answer to a query from before the flush is either in its shard
+ * when the flush comes to it, or is refused. */
 #include "cache/cache.h"
 
 #include <assert.h>
@@ -52,7 +52,8 @@ void cache_free(struct cache *cache)
     mem_free(cache);
 }
 
-/* The golden ratio of 2^32: whichever of the shard's hits an RRset gets (each second one, say), its turns are spread evenly. */
+/* The golden ratio of 2^32: even if an RRset gets only, for example, every second hit of the shard, its turns are
+ * evenly distributed. */
 #define TURN UINT32_C(0x9E3779B9)
 
 static bool has_ttl_0(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned count)
@@ -63,7 +64,7 @@ static bool has_ttl_0(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned
     return false;
 }
 
-/* The copy differs from the entry in more than its age; the lock is held. */
+/* For a copy that differs from the entry in more than its age; the lock is held. */
 static __attribute__((noinline)) void adapt_copy(const struct cache *cache, struct shard *shard,
                                                  const struct entry *entry, const struct key *key, bool expired,
                                                  struct cache_found *found)
@@ -94,7 +95,7 @@ get_one(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_
     bool expired = age >= life;
     if (expired && want == CACHE_FRESH)
         goto out;
-    if (entry->hits < ENTRY_HITS_MAX && want != CACHE_PEEK) /* a popular entry is not written to */
+    if (entry->hits < ENTRY_HITS_MAX && want != CACHE_PEEK) /* an entry with the maximum is not written to */
         entry->hits++;
     found->answer.len = entry->len;
     result = CACHE_TOO_BIG;
@@ -122,7 +123,7 @@ out:
 
 /* --- names that do not exist --- */
 
-/* The key of the NXDOMAIN entry of the key's name, which serves all types (RFC 2308 section 5). Gives its hash. */
+/* The key of the NXDOMAIN entry of the key's name, which serves all types (RFC 2308 section 5). Returns its hash. */
 static uint64_t denial_key(const struct key *key, uint64_t hash, struct key *out)
 {
     key_copy(out, key);
@@ -141,7 +142,7 @@ static uint64_t age_of(const struct cache_found *found)
     return found->expired_ms + (uint64_t)found->original_ttl * 1000;
 }
 
-/* `result`: CACHE_MISS, or CACHE_EXPIRED with what is found. */
+/* `result`: CACHE_MISS, or CACHE_EXPIRED with `found` set. */
 static __attribute__((noinline)) enum cache_result get_denial(struct cache *cache, const struct key *key, uint64_t hash,
                                                               uint64_t now_ms, enum cache_want want, uint32_t stale_ttl,
                                                               uint8_t *out, size_t cap, struct cache_found *found,
@@ -155,7 +156,7 @@ static __attribute__((noinline)) enum cache_result get_denial(struct cache *cach
     if (denial == CACHE_TOO_BIG ||
         (found->answer.rcode == RCODE_NXDOMAIN && (denial == CACHE_HIT || age_of(found) < age)))
         return denial;
-    /* The entry of the type is newer than the denial. */
+    /* The expired entry of the type is newer than the denial. */
     return result == CACHE_EXPIRED ? get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found) : CACHE_MISS;
 }
 
@@ -261,8 +262,8 @@ void cache_flush(struct cache *cache)
     }
 }
 
-/* A slice of each shard in turn, so that a lock that was just given back is not taken again at once: those who wait for it
- * come first. */
+/* Handles a slice of each shard in turn, so that a lock is not taken again right after its release: threads that
+ * wait for it come first. */
 uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_bytes, bool below)
 {
     struct shard_walk walks[SHARDS_MAX] = {{0}};

@@ -23,12 +23,12 @@ enum { RECORD_MAIN = 0x04, RECORD_AD = 0x08, RECORD_HITS = 4 /* shift; the two l
 _Static_assert((KEY_DO | KEY_CD) < RECORD_MAIN && ENTRY_HITS_MAX < 4, "all of it fits into one byte");
 _Static_assert(RECORD_MAX <= DUMP_BLOCK && 10 + DUMP_GROUPS_MAX * DIGEST_LEN <= DUMP_BLOCK, "a block takes any record");
 
-/* A block; its digest is that of the one before and its bytes, which lie in a row here. */
+/* A block; its digest covers the digest of the previous block and the bytes of this one, which are contiguous here. */
 struct dump_chain {
     uint8_t before[DIGEST_LEN], bytes[DUMP_BLOCK];
 };
 
-/* Common to both. */
+/* State shared by writer and reader. */
 struct dump_job {
     struct cache *cache;
     const struct dump_terms *terms;

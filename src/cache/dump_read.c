@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- * - A lock is held for one entry that is put in.
- * - Nothing is used of a block before its digest was right, and nothing of a record before the strict walk has accepted the
- *   message, its own fields were read inside their bounds, and ttl_apply has lowered its life.
+ * - A lock is held for one entry at a time.
+ * - A block is used only after its digest has been verified, and a record only after its fields were read within
+ *   their bounds, the strict walk has accepted the message, and ttl_apply has limited its TTL.
  */
 #include "dump_format.h"
 
@@ -16,14 +16,14 @@
 #include "base/io.h"
 #include "base/mem.h"
 
-#define AGE_MAX_MS    (UINT64_C(1) << 39) /* more is not told apart by an entry */
+#define AGE_MAX_MS    (UINT64_C(1) << 39) /* an entry cannot represent a larger age */
 #define GROUP_FOREIGN UINT32_MAX
 
 struct dump_reader {
     struct dump_job job;
-    uint32_t group_ids[DUMP_GROUPS_MAX]; /* of the file's definitions; or GROUP_FOREIGN */
+    uint32_t group_ids[DUMP_GROUPS_MAX]; /* of the definitions in the file; or GROUP_FOREIGN */
     size_t group_count;
-    uint64_t elapsed_ms; /* since it was written; */
+    uint64_t elapsed_ms; /* since the file was written */
     bool elapsed_known;
     struct dump_chain chain;
     uint8_t wire[MESSAGE_MAX];
@@ -31,14 +31,14 @@ struct dump_reader {
     struct key key;
 };
 
-/* 0, ERROR_MALFORMED: there is less, or a negative errno. */
+/* 0, ERROR_MALFORMED (fewer bytes), or a negative errno. */
 static int read_whole(int fd, uint8_t *out, size_t len)
 {
     int status = read_full(fd, out, len);
     return status == ERROR_CLOSED ? ERROR_MALFORMED : status;
 }
 
-/* The next block, if its digest is right. */
+/* Reads the next block and verifies its digest. */
 static int read_block(struct dump_reader *dump, struct bytes *out)
 {
     uint8_t prefix[BLOCK_PREFIX], digest[DIGEST_LEN];
@@ -65,8 +65,8 @@ static uint32_t group_for(const struct dump_terms *terms, const uint8_t *definit
     return GROUP_FOREIGN;
 }
 
-/* A clock that is behind this release, or behind what it was when the file was written, tells nothing. A second is added, since
- * both times were rounded down. */
+/* The elapsed time is unknown if the clock is earlier than this release or than the time in the file. One second is
+ * added because both times were rounded down. */
 static void note_time(struct dump_reader *dump, int64_t saved_s)
 {
     int64_t now_s = clock_wall_s();
@@ -132,7 +132,7 @@ static int read_record(struct cursor *cursor, struct dump_record *out)
     return out->wire && out->len >= MESSAGE_HEADER ? 0 : ERROR_MALFORMED;
 }
 
-/* Reads a record as strictly as a server's message: its response and key. 0 or ERROR_MALFORMED. */
+/* Walks the response of a record as strictly as a server's message, and derives the key. 0 or ERROR_MALFORMED. */
 static int walk_record(struct dump_reader *dump, const struct dump_record *record, struct answer *answer)
 {
     struct answer_transport transport;
@@ -162,7 +162,7 @@ static int walk_record(struct dump_reader *dump, const struct dump_record *recor
     return 0;
 }
 
-/* How old it is now; or AGE_MAX_MS: too old. */
+/* The current age of the record; AGE_MAX_MS: too old. */
 static uint64_t age_of(const struct dump_reader *dump, const struct dump_record *record, const struct answer *answer)
 {
     uint64_t life_ms = (uint64_t)answer->ttl * 1000;
@@ -173,7 +173,7 @@ static uint64_t age_of(const struct dump_reader *dump, const struct dump_record 
     return age_ms < life_ms + (uint64_t)dump->job.terms->stale * 1000 && age_ms < AGE_MAX_MS ? age_ms : AGE_MAX_MS;
 }
 
-/* A flush between makes it -ECANCELED: nothing from before it comes back. */
+/* -ECANCELED if the cache was flushed meanwhile: flushed entries must not return. */
 static int restore(struct dump_reader *dump, const struct dump_record *record, const struct answer *answer,
                    struct dump_count *count)
 {
@@ -219,7 +219,7 @@ static int read_records(struct dump_reader *dump, struct bytes block, struct dum
     return status;
 }
 
-/* Without `count` the file is only looked through. */
+/* `count` NULL: only checks the file. */
 static int read_all(struct dump_reader *dump, struct dump_count *count)
 {
     struct bytes block = {NULL, 1};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
  * - A lock is held for one slice.
- * - The small rings come first: an entry that is carried into a main ring while the walk goes on may come twice (the second is
- *   left out when it is read), but does not get lost. Slices are taken of each shard in turn, so that the file is in the order of
- *   age as well as it can be: where entries are put is another shard each.
+ * - The small rings are written first: an entry that moves to a main ring during the walk may be written twice (the
+ *   reader skips the second copy), but is not lost. The walk takes a slice of each shard in turn, so that the file
+ *   is roughly in the order of age, because successive entries are put into different shards.
  */
 #include "dump_format.h"
 
@@ -55,7 +55,7 @@ static int write_head(struct dump_writer *dump)
     return block_end(dump);
 }
 
-/* The age is rounded up: nothing grows younger by being saved. */
+/* The age is rounded up, so that saving never makes an entry younger. */
 static void write_record(struct dump_writer *dump, const struct entry *entry, size_t group, bool from_main,
                          uint64_t now_ms)
 {
@@ -97,7 +97,7 @@ static int write_entry(struct dump_writer *dump, const struct entry *entry, bool
     return status;
 }
 
-/* Of one shard; *more: there is something left in this ring. */
+/* Writes a slice of one shard; *more: this ring has further entries. */
 static int write_slice(struct dump_writer *dump, struct shard *shard, bool from_main, uint64_t *position, bool *more)
 {
     uint64_t now_ms = clock_ms();
@@ -152,7 +152,7 @@ int dump_write(struct cache *cache, const struct dump_terms *terms, int fd)
         goto end;
     if (writer_len(&dump->block) > 0 && (status = block_end(dump)) < 0)
         goto end;
-    status = block_end(dump); /* empty: nothing is missing */
+    status = block_end(dump); /* an empty block marks the end of a complete file */
     if (status == 0 && dump_given_up(&dump->job))
         status = -ECANCELED;
 end:

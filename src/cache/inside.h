@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache's insides, for its files: shards and the epoch.
+/* Private to the files of the cache: shards and the epoch.
  *
  * Owns:    see cache.h.
- * Threads: any; `shard` does not change while the cache lives, what is in one wants its lock.
+ * Threads: any; `shard` is constant, and the contents of a shard need its lock.
  */
 #ifndef DOTSTUB_CACHE_INSIDE_H
 #define DOTSTUB_CACHE_INSIDE_H
 
 #include "cache/shard.h"
 
-/* Enough for 16 workers: a lock is held for some 50 ns of the microseconds that a query takes. */
+/* Enough for 16 workers: a lock is held for about 50 ns of the microseconds that a query takes. */
 #define SHARDS_MAX 16
 
 struct cache {

@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* A position counts the units (8 bytes) appended since the ring was made; it is 64 bits wide and only grows.
- * A link is 32 bits wide and has three parts: from below, as many bits of a position as tell 4 * size positions apart; a tag, which is
- * what the hash has in the bits above those; and, in the highest bit, that nothing was behind the entry when it was linked. A small
- * ring has a long tag; the largest one has no tag and no highest bit. Memory accesses cost more than instructions here: without tags each
- * miss and each put would read the entry of another name in every second bucket.
+/* A position is the number of units (8 bytes) appended since the ring was made; it has 64 bits and only grows. A
+ * link has 32 bits in three parts: the low bits of a position, enough to distinguish 4 * size positions; a tag, the
+ * bits of the hash at the places above those; and the highest bit, set if the entry was the last one of its chain
+ * when it was linked. A small ring has a long tag; the largest one has no tag and no highest bit. Memory accesses
+ * dominate the cost: without tags each miss and each put would read the entry of another name in every second
+ * bucket.
  *
  * Invariants:
- * - tail <= head <= tail + size. [tail, head) is a gapless sequence of entries and gaps. A link is
- *   live if its position lies there, else dead: eviction unlinks nothing.
- * - Each bucket is a chain from newer to older, so behind the first dead link all are dead, and memory
- *   behind a dead link is never read.
- * - No link is taken for a newer one: each link in reach is less than 3 * size units behind the head,
+ * - tail <= head <= tail + size. [tail, head) is a gapless sequence of entries and gaps. A link is live if its
+ *   position is in that range, else dead: eviction unlinks nothing.
+ * - Each bucket is a chain from newer to older entries, so all links after the first dead one are dead, and the
+ *   memory of a dead link is never read.
+ * - A link is never mistaken for a newer one: each reachable link is less than 3 * size units behind the head,
  *   because a link is live or "just dead" (tail - 1) when it is written, an entry and the link in it stay
  *   for at most `size` units, and the sweep refreshes each bucket once in `size` units (it does a bucket
  *   for at most 8 units appended, and there are at most size / 10). A dead link is thus 1 to 3 * size units
  *   behind the tail, so the difference modulo 4 * size or more is never below size.
  * - Chains only shrink from the tail: an entry that was linked as the last of its bucket stays the last.
- * - An entry is contiguous: the last one of a round may run over the end of the ring into a slack as long
- *   as the largest entry, and the next begins at the start. Two rounds never share the slack: the head
- *   reaches the end only after the tail has passed the last entry of the round before.
- * - Buckets are split as entries come (linear hashing), up to two for each: there are never many more than
- *   twice the entries there ever were, so a small set of names has a small index.
- * Of an entry:
- * - The stored question is the key's name, so it is in lower case, and the bytes behind it are the key's
- *   type and class: an entry is found by exactly the query that it answers.
- * - Time is kept modulo 2^40 ms and read as a signed difference, so an age is right as long as it is below
- *   2^39 ms: 17 years, however long the machine has been up.
- * - entry_units(entry) is entry_units_for(answer) of the answer it was written from, and nothing else tells
- *   its size.
+ * - An entry is contiguous: the last one of a round may extend over the end of the ring into a slack of the size of
+ *   the largest entry, and the next one begins at the start. Two rounds never share the slack: the head reaches the
+ *   end only after the tail has passed the last entry of the round before.
+ * - Buckets are split as entries are added (linear hashing), up to two per entry: their number never exceeds twice
+ *   the number of entries by much, so a small set of names has a small index. Invariants of an entry:
+ * - The stored Question section is the key's name in lower case, followed by the key's type and class: an entry is
+ *   found only by the query that it answers.
+ * - Time is stored modulo 2^40 ms and compared as a signed difference, so an age is correct below 2^39 ms: 17
+ *   years, however long the machine has been up.
+ * - entry_units(entry) equals entry_units_for(answer) of the stored answer; the size is not stored elsewhere.
  */
 #include "cache/ring.h"
 
@@ -78,7 +77,7 @@ uint32_t entry_units_for(const struct answer *answer)
     return units_of(answer->ttl_count, answer->len, extra_len(answer));
 }
 
-/* Where byte `offset` of the message lies; offset len is that of the extra part. */
+/* Byte `offset` of the message; offset `len` is the beginning of the extra part. */
 static const uint8_t *byte_at(const struct entry *entry, size_t offset)
 {
     return (const uint8_t *)(entry->ttl_offsets + entry->ttl_count) + offset - ID_LEN;
@@ -233,10 +232,10 @@ void entry_rotate(const struct entry *entry, uint8_t *out, uint32_t turn)
 
 /* --- the ring --- */
 
-#define UNITS_PER_BUCKET  10 /* a plain answer takes 80 bytes and more */
+#define UNITS_PER_BUCKET  10 /* a typical answer takes 80 bytes or more */
 #define UNITS_PER_SWEEP   8
 #define SPLITS_AHEAD      8
-#define BUCKETS_PER_ENTRY 2 /* while there is room for them: fewer entries are looked at that are not the one */
+#define BUCKETS_PER_ENTRY 2 /* while the index has room: long chains would cost reads of other entries */
 
 _Static_assert(UNITS_PER_SWEEP < UNITS_PER_BUCKET, "the sweep goes round faster than the head");
 
@@ -250,7 +249,7 @@ size_t ring_index_bytes(uint32_t size)
     return (size_t)size / UNITS_PER_BUCKET * sizeof(uint32_t);
 }
 
-/* Links are atomic for the sake of the prefetches alone. */
+/* Links are atomic only because the prefetches read them without the lock. */
 #define link_get(link)     atomic_load_explicit(link, memory_order_relaxed)
 #define link_set(link, to) atomic_store_explicit(link, to, memory_order_relaxed)
 
@@ -281,7 +280,7 @@ static struct entry *entry_at(const struct ring *ring, uint32_t place)
     return (struct entry *)(void *)(ring->data + (size_t)place * ENTRY_UNIT);
 }
 
-/* The entry a link leads to, or NULL if the link is dead. */
+/* The entry of a link, or NULL if the link is dead. */
 static struct entry *follow(const struct ring *ring, uint32_t link)
 {
     uint32_t behind_tail = (link - (uint32_t)ring->tail) & ring->position_mask;
@@ -293,7 +292,7 @@ static struct entry *follow(const struct ring *ring, uint32_t link)
     return (struct entry *)(void *)(ring->data + (size_t)place * ENTRY_UNIT);
 }
 
-/* Buckets from bucket_count up to the next power of two are not split off yet. */
+/* Buckets from bucket_count up to the next power of two do not exist yet. */
 static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
 {
     uint32_t count = atomic_load_explicit(&ring->bucket_count, memory_order_relaxed);
@@ -317,7 +316,7 @@ static void index_split(struct ring *ring, uint32_t fresh, uint32_t dead)
     link_set(end[0], dead);
     link_set(end[1], dead);
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);
-    /* The bucket that is split in a while is known, and so is what its entry has to be asked for. */
+    /* The order of the splits is known, so the memory of a later one can be prefetched. */
     fresh += 1 + SPLITS_AHEAD;
     mask = UINT32_MAX >> __builtin_clz(fresh);
     entry = follow(ring, link_get(&ring->buckets[fresh & (mask >> 1)]));
@@ -364,7 +363,7 @@ void ring_prefetch_bucket(const struct ring *ring, uint64_t hash)
     __builtin_prefetch(bucket_of(ring, (uint32_t)hash));
 }
 
-/* Places and positions go round together, so where a link leads to follows from where the round began. */
+/* Places follow positions, so the place of a link's entry follows from the position at which the round began. */
 void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
 {
     uint32_t link = link_get(bucket_of(ring, (uint32_t)hash));
@@ -373,15 +372,15 @@ void ring_prefetch_entry(const struct ring *ring, uint64_t hash)
     if ((link & ring->last_bit) && ((link ^ (uint32_t)hash) & ring->tag_mask) != 0)
         return;
     if (place >= ring->size)
-        place = (place + ring->size) & ring->position_mask; /* of the round before */
+        place = (place + ring->size) & ring->position_mask; /* an entry of the previous round */
     if (place >= ring->size)
-        return; /* long dead */
+        return; /* the link is dead */
     const uint8_t *entry = ring->data + (size_t)place * ENTRY_UNIT;
     __builtin_prefetch(entry);
-    __builtin_prefetch(entry + 64); /* a plain answer is that long */
+    __builtin_prefetch(entry + 64); /* a typical answer extends to here */
 }
 
-/* A position never moves past the end of the round. */
+/* At the end of the round the position moves to the start of the next one. */
 static void advance(const struct ring *ring, uint64_t *position, uint32_t *place, uint32_t units)
 {
     uint32_t left = ring->size - *place;
@@ -437,8 +436,8 @@ void ring_drop_oldest(struct ring *ring)
     advance(ring, &ring->tail, &ring->tail_place, entry_units(entry));
 }
 
-/* The head is at most the free space before the tail's entry, so what that entry leaves is room enough for
- * it, even where it overlaps its new place or one of both runs over the end. */
+/* The free space between head and tail and the memory of the oldest entry together hold the moved entry, even if
+ * its old and new memory overlap, or one of them extends over the end of the ring. */
 void ring_carry_oldest(struct ring *ring)
 {
     const struct entry *entry = ring_oldest(ring);
@@ -449,7 +448,8 @@ void ring_carry_oldest(struct ring *ring)
     ring_append(ring);
 }
 
-/* An entry that is rewritten in its place begins where it began, so a position stays where an entry or gap begins. */
+/* An entry that is rewritten in place keeps its beginning, so a position always is the beginning of an entry or
+ * gap. */
 struct entry *ring_next(const struct ring *ring, uint64_t *position)
 {
     struct entry *entry;

@@ -8,10 +8,10 @@
  *
  * Invariants:
  * - A key has at most one live entry in both rings together: a put finds the old one first.
- * - A put is bounded: small gives up no more than it needs; main carries on at most 16 entries, and some more
- *   for a large answer, which pushes out many; what is next is evicted though asked for.
- * - The block is mapped once and never grows. Pages never written cost nothing; huge pages, which would make
- *   them cost, are asked for when the main ring has been filled.
+ * - The work of a put is bounded: the small ring evicts only as much as needed; the main ring carries on at most 16
+ *   entries, more for a large answer, and then evicts the next one even if it had hits.
+ * - The block is mapped once and never grows. Pages that were never written use no memory; huge pages, which would
+ *   change that, are enabled when the main ring has been filled.
  */
 #include "cache/shard.h"
 
@@ -20,14 +20,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALL_SHARE   20   /* one part in 20; with 10, hit ratios are 0.1 to 0.4 points lower (bench/hitratio) */
-#define TYPICAL_UNITS 11   /* of an entry: one address */
-#define CARRY_MAX     16   /* with 8, 0.05 to 0.25 points lower */
-#define CARRY_UNITS   8    /* of an answer, for each of which one more is carried on: it pushes out as many */
-#define COPY_ENTRIES  1000 /* copied or, if they are gaps, passed over in one slice of a copy */
-#define SLICE_ENTRIES 200  /* looked at in one slice of a walk */
+#define SMALL_SHARE   20 /* one twentieth; with a tenth, hit ratios are 0.1 to 0.4 points lower (bench/hitratio) */
+#define TYPICAL_UNITS 11 /* units of an entry with one address */
+#define CARRY_MAX     16 /* with 8, hit ratios are 0.05 to 0.25 points lower */
+/* For each such number of units of an answer another entry may be carried on, because the answer evicts as many. */
+#define CARRY_UNITS   8
+#define COPY_ENTRIES  1000 /* entries copied and gaps skipped in one slice of a copy */
+#define SLICE_ENTRIES 200  /* entries visited in one slice of a walk */
 
-/* How a block is divided: this structure, the index of both rings, ghosts, the data of both rings. */
+/* The layout of a block: struct shard, the index of both rings, ghosts, the data of both rings. */
 struct layout {
     uint32_t main_size, small_size, ghost_sets;
     size_t main_index, small_index, ghosts, small_data, main_data, end; /* offsets */
@@ -40,7 +41,7 @@ static size_t aligned(size_t offset)
 
 static struct layout layout_for(size_t bytes)
 {
-    /* The cost of one unit in 1/20 bytes: 8 bytes, its part of the index (4 / 10), of the ghosts (2 / 11,
+    /* The cost of one unit in 1/20 bytes: 8 bytes, the share of the index (4 / 10) and of the ghosts (2 / 11,
      * rounded up). */
     const size_t unit_cost = 20 * ENTRY_UNIT + 8 + 4;
     size_t fixed = sizeof(struct shard) + 2 * ENTRY_UNITS_MAX * ENTRY_UNIT + 6 * 64;
@@ -97,8 +98,8 @@ struct entry *shard_find(const struct shard *shard, const struct key *key, uint6
     return entry ? entry : ring_find(&shard->small, key, hash);
 }
 
-/* The upper bits of the 32 choose the set, the lower ones are the tag. A false tag costs nothing but a place
- * in main. */
+/* The upper bits of the 32 choose the set, the lower ones are the tag. A tag that matches by chance only puts an
+ * entry into the main ring. */
 static uint16_t *ghost_set(const struct shard *shard, uint32_t hash)
 {
     return shard->ghosts[(uint64_t)hash * shard->ghost_sets >> 32];
@@ -111,8 +112,8 @@ static void ghost_add(struct shard *shard, uint32_t hash)
     set[0] = (uint16_t)hash;
 }
 
-/* True if the hash was among the ghosts; it is not any more. Only about as many count as main has entries:
- * with more of them, where answers are large, nearly every name would return to main. */
+/* Removes the hash from the ghosts; true if it was there. Only about as many ghosts count as main has entries: if
+ * answers are large, more ghosts would let nearly every name return to main. */
 static bool ghost_take(struct shard *shard, uint32_t hash)
 {
     uint16_t *set = ghost_set(shard, hash);
@@ -130,7 +131,7 @@ static bool ghost_take(struct shard *shard, uint32_t hash)
     return true;
 }
 
-/* Every page of the main ring is in use now: larger ones cost nothing and spare TLB misses. */
+/* Every page of the main ring is in use now: huge pages cost no memory and save TLB misses. */
 static void main_is_full(struct shard *shard)
 {
     if (shard->went_round)
@@ -167,7 +168,7 @@ static void move_to_main(struct shard *shard, const struct entry *entry, uint32_
     ring_append(&shard->main);
 }
 
-/* The fate of an entry that leaves the small ring. */
+/* Moves an entry that leaves the small ring to the main ring, or makes it a ghost. */
 static void leave_small(struct shard *shard, const struct entry *entry, uint32_t *carries)
 {
     if (entry->hits > 0 || ring_has_room(&shard->main, entry_units(entry))) {
@@ -186,7 +187,7 @@ static void small_make_room(struct shard *shard, uint32_t units, uint32_t *carri
             leave_small(shard, oldest, carries);
         ring_drop_oldest(&shard->small);
     }
-    if (ring_used(&shard->small) > 0) /* which leaves next; its place in main's index is anywhere */
+    if (ring_used(&shard->small) > 0) /* it leaves next, and its bucket in main's index is probably not cached */
         ring_prefetch_bucket(&shard->main, ring_oldest(&shard->small)->hash);
 }
 
@@ -200,7 +201,7 @@ static void make_room(struct shard *shard, const struct ring *ring, uint32_t uni
         small_make_room(shard, units, &carries);
 }
 
-/* The key that an entry serves whether it was put with DO or without. */
+/* The key without DO. */
 static struct key without_do(const struct key *key)
 {
     struct key any;
@@ -274,7 +275,7 @@ void shard_flush(struct shard *shard)
     ring_clear(&shard->small);
 }
 
-/* True if there is more. Never more than SLICE_ENTRIES are looked at, gaps counted. */
+/* True if entries are left. Visits at most SLICE_ENTRIES entries and gaps. */
 static bool flush_ring_slice(struct ring *ring, uint64_t *position, uint64_t *removed, const uint8_t *name,
                              size_t name_bytes, bool below)
 {

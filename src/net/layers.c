@@ -52,7 +52,7 @@ static void read_clear(struct stream *stream)
     else if (count != -EAGAIN)
         stream_fail(stream, count);
     else if (stream->wire.len > 0)
-        stream_work_at_turn_end(stream); /* the end of our handshake, the answer to a key update */
+        stream_work_at_turn_end(stream); /* sends the end of our handshake, or the answer to a key update */
 }
 
 static void layer_take(struct stream *stream, uint8_t *data, size_t len)
@@ -73,7 +73,7 @@ static int layer_pack(struct stream *stream, struct buffer **ready)
         return 0;
     while (result == 0 && out->len > 0) {
         size_t unit = stream->framing->unit(buffer_bytes(out));
-        assert(unit <= out->len); /* only whole messages are appended */
+        assert(unit <= out->len); /* `out` holds only whole messages */
         result = tls_write(stream->layer_state, out->data + out->start, unit);
         buffer_consume(out, unit);
     }

@@ -2,12 +2,13 @@
 /* The machine's network: notices changes, and looks up routes.
  *
  * Invariants:
- * - The content of a netlink message is not read: its arrival is the event. So a message that the kernel drops
- *   (ENOBUFS) loses nothing.
- * - From the first event of a burst until LINK_SETTLE_MS later the handle does not poll: a burst of any size wakes the
- *   loop twice. The handle polls again before `changed` runs, so a change during that call begins the next burst.
- * - A route is looked up by the kernel itself, for packets with that source address, so routing rules and
- * tables count as they do for the packets.
+ * - The arrival of a netlink message is the event; its content is not read. So nothing is lost if the kernel drops
+ *   one (ENOBUFS).
+ * - From the first event of a burst until LINK_SETTLE_MS later the handle does not poll: a burst of any size wakes
+ *   the loop twice. The handle polls again before `changed` runs, so a change during that call begins the next
+ *   burst.
+ * - The kernel looks up a route for packets with the given source address, so routing rules and tables apply as
+ *   they do to the packets.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -17,21 +18,22 @@
 #include "base/log.h"
 #include "net/link.h"
 
-/* --- the watch --- */
+/* --- changes --- */
 
-/* Groups for which rtnetlink(7) has no old name. Links are watched because IPv4 routes vanish with them without a message. */
+/* Groups without an old RTMGRP_ name. Link events are needed because IPv4 routes disappear with their link without
+ * a message. */
 #define GROUP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
 #define GROUPS                                                                                                         \
     (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR |                    \
      RTMGRP_IPV6_ROUTE | GROUP_IPV6_RULE)
 
-/* Messages thrown away in one go; the next burst takes the others. */
+/* The most messages discarded at a time; the next burst discards the others. */
 #define DRAIN_MOST 2000
 
 static void link_on_event(uv_poll_t *poll, int status, int events)
 {
     struct link *link = poll->data;
-    (void)status; /* a full buffer is an event as well */
+    (void)status; /* an overflow of the buffer is an event as well */
     (void)events;
     uv_poll_stop(poll);
     timeout_start(&link->settling, &link->settle);
@@ -93,7 +95,7 @@ void link_close(struct link *link)
     if (link->fd < 0)
         return;
     timeouts_fini(&link->settling);
-    uv_close((uv_handle_t *)&link->poll, NULL); /* forgets the descriptor at once */
+    uv_close((uv_handle_t *)&link->poll, NULL); /* the descriptor may be closed now */
     close(link->fd);
     link->fd = -1;
 }
@@ -149,7 +151,7 @@ static void question_make(struct route_request *question, const struct addr *fro
         question_add(question, RTA_OIF, &to->in6.sin6_scope_id, sizeof(to->in6.sin6_scope_id));
 }
 
-/* The kernel has answered when the question is sent. 0 or a negative errno. */
+/* Sends a request; the reply is available at once. 0 or a negative errno. */
 static int exchange(const struct route_request *question, struct reply *reply)
 {
     ssize_t len = -1;
@@ -171,7 +173,7 @@ static void copy_gateway(struct link_route *route, const struct rtattr *attribut
     memcpy(route->gateway, RTA_DATA(attribute), len < sizeof(route->gateway) ? len : sizeof(route->gateway));
 }
 
-/* The message was checked to lie within the reply. An IPv4 peer behind an IPv6 gateway has RTA_VIA. */
+/* The caller has checked that the message is within the reply. An IPv4 peer behind an IPv6 gateway has RTA_VIA. */
 static void read_way(struct link_route *route, struct nlmsghdr *head)
 {
     struct rtmsg *message = NLMSG_DATA(head);
@@ -185,13 +187,13 @@ static void read_way(struct link_route *route, struct nlmsghdr *head)
     }
 }
 
-/* Whether a refusal of the kernel speaks of routes; others say that it could not look. */
+/* True if the kernel's error means that there is no route; other errors mean that the lookup failed. */
 static bool is_verdict(int error)
 {
     return error != -ENOMEM && error != -ENOBUFS && error != -EPERM && error != -EOPNOTSUPP;
 }
 
-/* `type` is RTN_UNICAST, RTN_LOCAL, ... and written for LINK_WAY only. */
+/* `type` (RTN_UNICAST, RTN_LOCAL, ...) is set for LINK_WAY only. */
 static void look_up(struct link_route *out, unsigned char *type, const struct addr *from, const struct addr *to)
 {
     struct route_request question;
@@ -212,7 +214,7 @@ static void look_up(struct link_route *out, unsigned char *type, const struct ad
     }
 }
 
-/* The local table knows; asking for the way from an address that is gone does not tell with IPv6. */
+/* Looks into the local table, because for IPv6 a lookup from an address that is gone still succeeds. */
 static enum link_reach look_for_own(const struct addr *local)
 {
     struct link_route route;

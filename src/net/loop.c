@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* One event loop: turns, flushes, deadlines.
  *
- * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of what woke it, close
+ * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of ready handles, close
  * callbacks.
  *
  * Invariants:
- * - now_ms is read at its first use after the sleep and forgotten before the next one, so it is never older
- *   than the wake-up; the timer's callback, which may run after a long turn, reads it anew.
+ * - now_ms is read at its first use after the sleep and invalidated before the next one, so it is never older than
+ *   the wake-up; the timer's callback, which may run after a long turn, reads it again.
  * - The timer is set in one place, loop_arm, right before the sleep. It is never armed for later than the
- *   earliest deadline rounded up to its step. It may be armed for an earlier one that has been stopped since:
- *   under load each question stops some, and to fire in vain once a step is cheaper than to follow them all.
- *   A caller that says that the loop rests has it armed for the remaining ones.
- * - The timer counts CLOCK_MONOTONIC, deadlines count the boot-time clock: what has passed during a suspend
- *   is noticed by loop_arm at the end of the first turn after it.
- * - expire_at is not later than any deadline of the timeouts; it may be earlier by those that were stopped.
- * - Each walk over a list keeps its place by a marker link, so callees may change the list.
+ *   earliest deadline rounded up to its step. It may be armed for an earlier one that has been stopped since: under
+ *   load each query stops some, and a needless wake-up per step is cheaper than tracking them all. After loop_rest
+ *   it is armed for the remaining ones.
+ * - The timer uses CLOCK_MONOTONIC, deadlines use the boot-time clock: loop_arm notices deadlines that passed
+ *   during a suspend at the end of the first turn after it.
+ * - expire_at is not later than any deadline of the timeouts; it may be earlier if timeouts were stopped.
+ * - Each walk over a list keeps its position with a marker link, so callees may change the list.
  */
 #include <assert.h>
 #include "base/mem.h"
@@ -23,7 +23,7 @@
 #define STEP_MS 10
 
 /* Steps to the next link of a list that callees may change: the marker (zeroed before the first step, out of
- * the list after the last) stays right behind the link that is handled. */
+ * the list after the last) stays right behind the link that is being handled. */
 static struct list_link *walk(struct list *list, struct list_link *marker)
 {
     struct list_link *link = list_linked(marker) ? list_next(list, marker) : list_first(list);
@@ -87,7 +87,7 @@ static void loop_arm(struct loop *loop, uint64_t at_ms)
 {
     uint64_t now_ms = clock_ms();
     uv_update_time(&loop->uv);
-    /* Both clocks are cut to milliseconds: one more, or the timer could fire before the deadline. */
+    /* Both clocks are truncated to milliseconds: without one more, the timer could fire before the deadline. */
     uv_timer_start(&loop->timer, loop_on_timer, at_ms > now_ms ? at_ms - now_ms + 1 : 0, 0);
     loop->armed_at = at_ms;
 }
@@ -114,8 +114,8 @@ static void loop_flush(struct loop *loop)
     }
 }
 
-/* Deadlines that are no longer needed are computed again before the flush, whose hooks set the ones that they need. Then the timer is armed
- * for the next deadline; deadlines within one step share a wake-up. */
+/* After loop_rest the ticks compute their deadlines again before the flush hooks run, because hooks set further
+ * ones. Then the timer is armed for the next deadline; deadlines within one step share a wake-up. */
 static void loop_before_sleep(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
@@ -144,7 +144,7 @@ static void loop_before_sleep(uv_prepare_t *prepare)
 void loop_run(struct loop *loop)
 {
     loop->now_ms = 0;
-    uv_run(&loop->uv, UV_RUN_DEFAULT); /* the prepare handle keeps it going until uv_stop */
+    uv_run(&loop->uv, UV_RUN_DEFAULT); /* the prepare handle keeps the loop alive until uv_stop */
     loop_flush(loop);
     loop->now_ms = 0;
 }
@@ -179,7 +179,7 @@ bool loop_drain(struct loop *loop, uint64_t ms)
     return alone;
 }
 
-/* --- life --- */
+/* --- start and stop --- */
 
 int loop_init(struct loop *loop)
 {
@@ -198,7 +198,7 @@ int loop_init(struct loop *loop)
     list_init(&loop->tick_hooks);
     list_init(&loop->timeouts);
     loop->uv.data = loop->prepare.data = loop->timer.data = loop;
-    uv_prepare_init(&loop->uv, &loop->prepare); /* these three have no way to fail */
+    uv_prepare_init(&loop->uv, &loop->prepare); /* these three calls cannot fail */
     uv_timer_init(&loop->uv, &loop->timer);
     uv_prepare_start(&loop->prepare, loop_before_sleep);
     return 0;
@@ -212,7 +212,7 @@ void loop_fini(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);
-    uv_run(&loop->uv, UV_RUN_NOWAIT); /* may do no more than take back a late loop_stop */
+    uv_run(&loop->uv, UV_RUN_NOWAIT); /* consumes a pending loop_stop, and does nothing else */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     int status = uv_loop_close(&loop->uv);
     assert(status == 0);
@@ -250,7 +250,7 @@ void timeouts_init(struct timeouts *timeouts, struct loop *loop, uint64_t length
     list_push_back(&loop->timeouts, &timeouts->link);
 }
 
-/* All are moved by as much, so they stay in order. */
+/* All deadlines move by the same time, so the list stays in order. */
 void timeouts_set_length(struct timeouts *timeouts, uint64_t length_ms)
 {
     uint64_t length = length_ms ? length_ms : 1;

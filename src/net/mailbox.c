@@ -2,13 +2,12 @@
 /* The only way to another thread: a locked list and a wake-up.
  *
  * Invariants:
- * - `items` is touched under the lock only, `opening` on the loop's thread only. `closing` is set under the
- *   lock on the loop's thread, which therefore may read it without; it is all that is looked at once the lock
- *   is gone.
+ * - `items` is used only under the lock, `opening` only on the loop's thread. The loop's thread sets `closing`
+ *   under the lock, and so may read it without the lock; after the lock is destroyed only `closing` is read.
  * - The lock is never held while an item is opened: a poster waits for a few instructions at most.
- * - A wake-up is sent under the lock and not once `closing` is set, so never to a closed handle.
- * - Letters are opened from the front of `opening`, and new ones are fetched only when it is empty: the order
- *   of posting holds even when an item closes the mailbox.
+ * - A wake-up is sent under the lock and only while `closing` is not set, so never to a closed handle.
+ * - Items are opened from the front of `opening`, and new ones are fetched only when it is empty: items are opened
+ *   in the order of posting, even if one of them closes the mailbox.
  */
 #include "net/mailbox.h"
 
@@ -21,7 +20,7 @@ static void mailbox_open(struct mailbox *mailbox)
     }
 }
 
-/* Fetches what was posted; false if there was nothing. */
+/* Fetches the posted items; false: none. */
 static bool mailbox_fetch(struct mailbox *mailbox)
 {
     pthread_mutex_lock(&mailbox->lock);
@@ -30,7 +29,7 @@ static bool mailbox_fetch(struct mailbox *mailbox)
     return !list_empty(&mailbox->opening);
 }
 
-/* One batch a turn: a busy poster cannot keep the loop here. */
+/* One batch a turn, so that a busy poster cannot block the loop. */
 static void mailbox_on_wakeup(uv_async_t *async)
 {
     struct mailbox *mailbox = async->data;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Talk with the service manager (sd_notify(3), sd_listen_fds(3)).
+/* Messages to and from the service manager (sd_notify(3), sd_listen_fds(3)).
  *
  * Invariants:
- * - The variables are read when they are needed and left as they are: this process starts no other that could take
- *   them for its own.
- * - What is not meant for this process (LISTEN_PID, WATCHDOG_PID) is as good as not there.
+ * - The environment variables are read when they are needed and never removed: this process starts no other that
+ *   could inherit them.
+ * - Variables meant for another process (LISTEN_PID, WATCHDOG_PID) are ignored.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "base/io.h"
 #include "net/notify.h"
 
-/* Digits and nothing else. */
+/* Parses a number that consists of digits only. */
 static bool read_number(const char *name, unsigned long long *out)
 {
     const char *text = getenv(name);
@@ -33,7 +33,7 @@ static bool read_number(const char *name, unsigned long long *out)
     return errno == 0 && *end == '\0';
 }
 
-/* A path, or with "@" in front a name in the abstract space; 0: neither. */
+/* The address of a path, or, after "@", of an abstract name; 0: neither. */
 static socklen_t manager_address(struct sockaddr_un *out, const char *name)
 {
     size_t len = strlen(name);
@@ -64,7 +64,7 @@ static int connect_to_manager(void)
     return status;
 }
 
-/* Without descriptors the assignments alone. */
+/* `count` 0: sends only the assignments. */
 static int send_with(const char *assignments, const int *fds, size_t count)
 {
     size_t len = strlen(assignments);
@@ -81,7 +81,7 @@ int notify_send(const char *assignments)
     return send_with(assignments, NULL, 0);
 }
 
-/* FDPOLL=0: an error that lies on a socket must not make the manager close it. */
+/* FDPOLL=0: the manager must not close a socket because of a pending error. */
 int notify_keep(const char *name, const int *fds, size_t count)
 {
     char assignments[128];
@@ -98,7 +98,7 @@ int notify_forget(const char *name)
     return notify_send(assignments);
 }
 
-/* The manager closes its end of the pipe when it comes to this. */
+/* The manager closes its end of the pipe when it processes this message. */
 int notify_wait(int ms)
 {
     int ends[2];
@@ -140,7 +140,7 @@ int notify_sockets(void)
     return (int)count;
 }
 
-/* A list of names, separated by colons. */
+/* LISTEN_FDNAMES is a list of names, separated by colons. */
 bool notify_socket_is(int i, const char *name)
 {
     const char *at = getenv("LISTEN_FDNAMES");

@@ -2,11 +2,11 @@
 /* Making and binding listening sockets.
  *
  * Invariants:
- * - A socket is bound with all its options set: in a group that shares a port, one without them would get
- *   datagrams.
+ * - All options of a socket are set before it is bound: in a group that shares a port, a bound socket gets
+ *   datagrams at once.
  * - Options that only improve a socket (buffers, binding ahead, path MTU) may be refused by the kernel;
- *   options that correct responses depend on (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
- * - Nothing here is on the path of a query; the search for a port's holder is bounded all the same.
+ *   options that are required for correct responses (IPV6_V6ONLY, SO_REUSEPORT, packet info) may not.
+ * - Nothing here is on the path of a query; the search for a port's holder is bounded nevertheless.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "net/socket.h"
 
 #ifndef IPV6_FREEBIND
-#define IPV6_FREEBIND 78 /* glibc does not name it */
+#define IPV6_FREEBIND 78 /* missing in glibc */
 #endif
 
 enum sharing { EXCLUSIVE, SHARED };
@@ -34,7 +34,8 @@ static void set_if_possible(int fd, int level, int option, int value)
     (void)!setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-/* The kernel's limit binds SO_RCVBUF, and a refused SO_RCVBUFFORCE (no CAP_NET_ADMIN) changes nothing. */
+/* SO_RCVBUF is limited by the kernel's setting; SO_RCVBUFFORCE is not, but fails without CAP_NET_ADMIN and then
+ * changes nothing. */
 static void set_receive_buffer(int fd)
 {
     static const int wanted = SOCKET_RECEIVE_BUFFER;
@@ -107,7 +108,7 @@ int socket_tcp(const struct addr *addr)
     return socket_bound(addr, SOCK_STREAM, SHARED);
 }
 
-/* --- sockets that others have bound --- */
+/* --- sockets bound by another process --- */
 
 static int find_name_and_type(int fd, struct addr *addr, int *type)
 {
@@ -121,7 +122,7 @@ static int find_name_and_type(int fd, struct addr *addr, int *type)
     return addr_from_sockaddr(addr, (struct sockaddr *)&name);
 }
 
-/* An IPv6 wildcard that takes IPv4 as well would be asked for addresses that nobody has named. */
+/* True for an IPv6 wildcard that also accepts IPv4, and so would get queries to addresses that are not configured. */
 static bool is_of_both_families(int fd, const struct addr *addr)
 {
     int only = 0;
@@ -130,7 +131,7 @@ static bool is_of_both_families(int fd, const struct addr *addr)
            getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 && !only;
 }
 
-/* The receive buffer stays as it was made: without privileges it could only be lowered. */
+/* The receive buffer is not changed: without privileges it could only shrink. */
 int socket_adopt(int fd, struct addr *addr, int *type)
 {
     struct addr found;
@@ -151,7 +152,7 @@ int socket_adopt(int fd, struct addr *addr, int *type)
     return 0;
 }
 
-/* --- is a port free, a family there? --- */
+/* --- free ports, working address families --- */
 
 int socket_probe(const struct addr *addr, int type)
 {
@@ -178,8 +179,8 @@ bool socket_family_works(const struct addr *addr)
 
 /* --- who holds a port: rows of /proc/net give inodes, links of /proc/PID/fd give their processes --- */
 
-#define HOLDER_ROWS   100000 /* rows of one table that are read at most */
-#define HOLDER_LINKS  200000 /* descriptors that are looked at, at most */
+#define HOLDER_ROWS   100000 /* the most rows read from one table */
+#define HOLDER_LINKS  200000 /* the most descriptors examined */
 #define HOLDER_INODES 16
 
 struct holders {
@@ -213,7 +214,7 @@ static bool parse_table_address(struct addr *out, const char *hex, unsigned port
     return true;
 }
 
-/* An IPv6 wildcard holds the port of IPv4 addresses too (unless it is V6ONLY, which the tables do not tell).
+/* An IPv6 wildcard also occupies the port of IPv4 addresses (unless it is V6ONLY, which the tables do not show).
  */
 static bool stands_in_the_way(const struct addr *held, const struct addr *wanted)
 {
@@ -279,7 +280,7 @@ static bool holders_have(const struct holders *holders, const char *link)
     return false;
 }
 
-/* True if the process has one of the sockets open; counts the links it looked at. */
+/* True if the process has one of the sockets open; counts the examined links. */
 static bool holders_hold(const struct holders *holders, const char *pid, unsigned *links)
 {
     char path[64], target[64];

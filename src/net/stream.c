@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection's life and its output.
+/* The states of a connection, and its output.
  *
  * CONNECTING -> HANDSHAKE   connected, and the byte layer has a handshake (an accepted stream begins here)
- * CONNECTING -> OPEN        connected, and it has none (an accepted stream begins here)
+ * CONNECTING -> OPEN        connected, and the byte layer has no handshake (an accepted stream begins here)
  * HANDSHAKE  -> OPEN        handshake done and peer verified
- * any        -> CLOSING     stream_close, stream_reset or a failure; begin_close is the only way
- * CLOSING    -> UNUSED      the handle is gone; `closed` is told
+ * any        -> CLOSING     stream_close, stream_reset or a failure; always through begin_close
+ * CLOSING    -> UNUSED      the handle is closed; `closed` is called
  *
- * Invariants: memory stays as it is in CLOSING, since the close may have come from within a callback that
- * still uses it; it is freed in on_closed. While `writing`, the kernel may read out_writing, and nothing else
- * is written. Clear bytes are packed only when nothing packed waits, so at most one flush's worth of that is
- * held. */
+ * Invariants: buffers are freed in on_closed, not in CLOSING, because the close may come from within a callback
+ * that still uses them. While `writing`, out_writing must not change, and nothing else is written. Clear bytes are
+ * packed only when no packed bytes are left, so packed bytes of at most one flush are buffered. */
 #include "net/stream.h"
 
 #include <assert.h>
@@ -21,11 +20,10 @@
 #include "base/errors.h"
 #include "stream_private.h"
 
-/* An emptied buffer larger than this (a hundred queries) gives its block back: most connections are idle
- * most of the time. */
+/* The block of an empty buffer is freed if it is larger than this (a hundred queries), because most connections are
+ * idle most of the time. */
 #define BUFFER_KEPT 16384
-/* Bytes that the peer does not acknowledge for so long end a connection of ours; so do unanswered keepalive
- * probes. */
+/* An outgoing connection ends when the peer has acknowledged neither data nor keepalive probes for this time. */
 #define USER_TIMEOUT_MS      4000
 #define KEEPALIVE_IDLE_S     15
 #define KEEPALIVE_INTERVAL_S 5
@@ -71,7 +69,7 @@ static bool is_ending(const struct stream *stream)
     return stream->state == STREAM_CLOSING || stream->state == STREAM_UNUSED;
 }
 
-/* As far as the kernel takes it at once, which is not at all while an earlier write is under way. */
+/* Sends as much as the kernel accepts at once; nothing while an earlier write is in progress. */
 static void send_last(struct stream *stream, const struct buffer *bytes)
 {
     if (bytes->len == 0)
@@ -117,7 +115,7 @@ void stream_fail(struct stream *stream, int reason)
 
 static void on_written(uv_write_t *write, int status);
 
-/* Writes the bytes to the kernel. The rest stays in out_writing for one uv_write. */
+/* Writes as much as the kernel accepts. The rest goes to out_writing and one uv_write. */
 static int write_bytes(struct stream *stream, struct buffer *bytes)
 {
     uv_stream_t *tcp = (uv_stream_t *)&stream->tcp;
@@ -193,7 +191,7 @@ size_t stream_unsent(const struct stream *stream)
 
 /* --- before the loop sleeps --- */
 
-/* Runs after the owner's hook: the rest of the handshake leaves in one write with the bytes that the owner appended. */
+/* Runs after the owner's hook: the rest of the handshake and the bytes that the owner appended leave in one write. */
 static void turn_end(struct loop_flush *hook)
 {
     struct stream *stream = container_of(hook, struct stream, turn_end);
@@ -206,11 +204,11 @@ void stream_work_at_turn_end(struct stream *stream)
     loop_add_flush(stream->loop, &stream->turn_end);
 }
 
-/* --- the beginning --- */
+/* --- start --- */
 
 static void set_option(int fd, int level, int option, int value)
 {
-    /* Without any of these options the connection works, if less well. */
+    /* The connection also works without these options, only less well. */
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
@@ -228,7 +226,8 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
     if (!source)
         return fd;
-    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1); /* the port is chosen with the destination known */
+    /* The kernel chooses the port when it knows the destination. */
+    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
     if (bind(fd, &source->sa, addr_len(source)) < 0) {
         int error = -errno;
         close(fd);
@@ -249,7 +248,7 @@ static int stream_init(struct stream *stream, struct loop *loop, const struct st
     if (status < 0)
         return status;
     status = uv_tcp_init(&loop->uv, &stream->tcp);
-    assert(status == 0); /* it makes no socket yet */
+    assert(status == 0); /* cannot fail: it does not create a socket yet */
     return 0;
 }
 
@@ -352,5 +351,5 @@ bool stream_unacknowledged(const struct stream *stream)
     if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return false;
     return info.tcpi_unacked > 0 &&
-           info.tcpi_retransmits > 0; /* bytes sent a moment ago need not be acknowledged yet */
+           info.tcpi_retransmits > 0; /* bytes sent a moment ago cannot have been acknowledged yet */
 }

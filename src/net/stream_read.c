@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection's input: bytes in, whole messages out.
+/* The input of a connection: splits the bytes into messages.
  *
- * Invariants: messages are delivered in the order of arrival, from the scratch where they are whole in it.
- * `in` holds part of one message, or, while paused and until stream_go_on_reading, all that came behind the
- * pause; nothing is read then, so that it holds at most a partial message and what one read can give. No
- * message is delivered once the stream is closing: each callback may close or pause it, so
- * its state is read again after each. */
+ * Invariants: messages are delivered in the order of arrival, directly from the loop's scratch if they are whole in
+ * it. `in` holds part of one message, or, from a pause until stream_go_on_reading, all data that followed; nothing
+ * is read meanwhile, so it holds at most a partial message and the data of one read. No message is delivered once
+ * the stream is closing: each callback may close or pause it, so the state is checked after each. */
 #include "net/stream.h"
 
 #include <errno.h>
@@ -19,7 +18,8 @@ static bool may_deliver(const struct stream *stream)
     return stream->state == STREAM_OPEN && !stream->paused;
 }
 
-/* How many bytes more make the first unit, or what tells its length, whole; 0: the unit is. */
+/* The number of bytes that complete the first unit, or the part of it that gives its length; 0: the unit is
+ * complete. */
 static size_t unit_lacks(const struct stream *stream, struct bytes bytes)
 {
     size_t unit = stream->framing->unit(bytes);
@@ -31,7 +31,7 @@ bool stream_mid_frame(const struct stream *stream)
     return stream->in.len > 0 && unit_lacks(stream, buffer_bytes(&stream->in)) > 0;
 }
 
-/* Delivers the whole units at the front; gives the number of bytes they took. */
+/* Delivers the complete units at the front; returns the number of bytes delivered. */
 static size_t deliver(struct stream *stream, uint8_t *data, size_t len)
 {
     const size_t header = stream->framing->header;
@@ -62,7 +62,7 @@ static void keep(struct stream *stream, const uint8_t *data, size_t len)
         stream_fail(stream, result);
 }
 
-/* Adds to the partial unit what it lacks and no more; gives the number of bytes used. */
+/* Appends at most the missing bytes to the partial unit; returns the number of bytes used. */
 static size_t complete_partial(struct stream *stream, const uint8_t *data, size_t len)
 {
     size_t used = 0, lacks;
@@ -88,7 +88,7 @@ void stream_take_clear(struct stream *stream, uint8_t *data, size_t len)
         stream->ops->partial(stream);
 }
 
-/* --- the peer's end --- */
+/* --- the end of the peer's data --- */
 
 static void tell_end(struct stream *stream)
 {
@@ -124,7 +124,7 @@ static void acknowledge(struct stream *stream)
     int fd, on = 1;
     stream->acknowledge = false;
     if (stream->state == STREAM_OPEN && uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on); /* without it the rest comes later */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on); /* otherwise the peer may delay the rest */
 }
 
 void stream_acknowledge(struct stream *stream)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a worker writes a message into its own memory and offers it to its own queue.
+/* Invariant: a worker encodes a message in its own memory and puts it into its own queue.
  *
- * Protocol Buffers need no library here: a message is a sequence of fields, each a tag (number and kind) followed by a number, by four
- * bytes, or by a length and that number of bytes.
+ * Protocol Buffers need no library here: a message is a sequence of fields, each a tag (number and kind) followed
+ * by a number, by four bytes, or by a length and that number of bytes.
  */
 #include "net/tap.h"
 #include <errno.h>
@@ -19,7 +19,7 @@ enum {
     REOPEN_S = 1,
     CLOSE_S = 1,
     TEXT_MOST = 255,
-    HEAD_MOST = 2 * TEXT_MOST + 160, /* of everything but the DNS message */
+    HEAD_MOST = 2 * TEXT_MOST + 160, /* bytes of everything but the DNS message */
 };
 
 struct tap_queue {
@@ -77,7 +77,7 @@ enum {
     MESSAGE_RESPONSE_ADDRESS = 5,
     MESSAGE_QUERY_PORT = 6,
     MESSAGE_RESPONSE_PORT = 7,
-    MESSAGE_QUERY_TIME = 8, /* seconds; behind it nanoseconds, behind that the DNS message */
+    MESSAGE_QUERY_TIME = 8, /* seconds; the next two fields are nanoseconds and the DNS message */
     MESSAGE_RESPONSE_TIME = 12,
 };
 
@@ -109,7 +109,7 @@ static uint8_t *put_message(uint8_t *at, const struct tap_event *event)
     return put_bytes(at, time_field + 2, event->message.data, event->message.len);
 }
 
-/* `inner` is room for the message within. */
+/* `inner` is room for the embedded message. */
 static size_t put_dnstap(uint8_t *out, uint8_t *inner, const struct tap *tap, const struct tap_event *event)
 {
     uint8_t *at = put_bytes(out, DNSTAP_IDENTITY, tap->identity, strlen(tap->identity));
@@ -149,7 +149,7 @@ struct tap_queue *tap_queue(struct tap *tap, unsigned number, struct counters *c
     return &tap->queues[number];
 }
 
-/* --- birth and end --- */
+/* --- start and stop --- */
 
 static struct fstrm_writer *make_writer(const char *path)
 {
@@ -164,7 +164,7 @@ static struct fstrm_writer *make_writer(const char *path)
     return writer;
 }
 
-/* Signals are the main thread's. */
+/* Blocks signals in the library's thread, because the main thread handles them. */
 static struct fstrm_iothr *make_thread(struct fstrm_writer **writer, unsigned queues)
 {
     struct fstrm_iothr_options *options = fstrm_iothr_options_init();
@@ -189,7 +189,7 @@ int tap_open(struct tap **out, const char *path, unsigned queues, const char *id
     struct fstrm_writer *writer = make_writer(path);
     if (!writer)
         goto fail;
-    tap->thread = make_thread(&writer, queues); /* takes the writer over, unless it fails */
+    tap->thread = make_thread(&writer, queues); /* owns the writer, unless it fails */
     if (!tap->thread)
         goto fail_writer;
     memcpy(tap->identity, identity, strnlen(identity, TEXT_MOST));
@@ -213,7 +213,8 @@ static void *destroy(void *context)
     return NULL;
 }
 
-/* If the listening program has stopped reading, the library would wait: its thread is then left to the end of the process. */
+/* If the listening program has stopped reading, the library would block: its thread is then abandoned until the
+ * process ends. */
 void tap_close(struct tap *tap)
 {
     pthread_t closer;

@@ -5,9 +5,9 @@
  * verified  tls_handshake gave 0
  * over      close_notify, or a failure of any kind
  *
- * Invariants: the library pulls from `input`, pushes to `output` and touches no descriptor. Before `verified`, which is
+ * Invariants: the library pulls from `input`, pushes to `output` and uses no descriptor. Before `verified`, which is
  * set only after the peer was verified, no clear byte is read or written and no ticket is stored. Once `over`, the
- * library reads no more and `reason` (0: close_notify) does not change. */
+ * library is not called to read any more, and `reason` (0: close_notify) does not change. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -21,29 +21,29 @@
 #include "base/mem.h"
 #include "tls_private.h"
 
-/* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime open. */
+/* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime unspecified. */
 #define TICKET_LIFETIME_MAX_S     (7 * 24 * 3600u)
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
-/* The number of tickets that one session may store: a limit for servers that send tickets without end. */
+/* The number of tickets that one session may store: a limit for servers that keep sending tickets. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
 
 struct tls {
     gnutls_session_t session;
     struct tls_trust *trust;
-    struct tls_store *store; /* that the peer is verified with */
+    struct tls_store *store; /* the store that verifies the peer */
     struct tls_tickets *tickets;
     struct bytes input;
-    struct buffer *output; /* not ours */
-    bool begun;            /* the handshake */
+    struct buffer *output; /* borrowed */
+    bool begun;            /* the handshake has begun */
     bool verified;
-    bool early; /* by a chain that is not valid yet */
+    bool early; /* verified by a chain that is not valid yet */
     bool over;
     int reason;
     bool starved;             /* the library wanted input when there was none */
-    bool no_memory;           /* output could not be kept */
-    unsigned tickets_left;    /* how many more it may store */
+    bool no_memory;           /* out of memory for output */
+    unsigned tickets_left;    /* the number of tickets that the session may still store */
     uint32_t ticket_life_s;   /* of the ticket being received */
-    uint64_t used_expires_ms; /* of the ticket that this session began with */
+    uint64_t used_expires_ms; /* of the ticket that this session used */
 };
 
 static ssize_t pull(gnutls_transport_ptr_t transport, void *out, size_t len)
@@ -98,8 +98,8 @@ static uint64_t ticket_expires_ms(uint32_t life_s)
     return clock_ms() + (uint64_t)life_s * 1000;
 }
 
-/* Its lifetime can be read before the library takes the message apart, the session be packed after. Tickets of
- * TLS 1.2 come within the handshake and are stored at its end. */
+/* The lifetime of a ticket is readable before the library processes the message, the session data after it. Tickets
+ * of TLS 1.2 come within the handshake and are stored at its end. */
 static void on_ticket(struct tls *tls, bool taken_in, const gnutls_datum_t *message)
 {
     if (!taken_in)
@@ -120,7 +120,7 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
     return 0;
 }
 
-/* TLS 1.2: by ticket, or by the session id that the server gave. */
+/* TLS 1.2: a session is resumable by ticket or by the server's session id. */
 static bool is_resumable(gnutls_session_t session)
 {
     gnutls_datum_t id;
@@ -166,7 +166,7 @@ static int set_up_session(struct tls *tls, const char *alpn)
     gnutls_transport_set_pull_function(tls->session, pull);
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
     gnutls_transport_set_push_function(tls->session, push);
-    gnutls_handshake_set_timeout(tls->session, 0); /* deadlines are the owner's */
+    gnutls_handshake_set_timeout(tls->session, 0); /* the owner has deadlines */
     gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     if ((result = gnutls_priority_set(tls->session, tls->trust->priority)) < 0)
         return result;
@@ -210,7 +210,7 @@ void tls_input(struct tls *tls, struct bytes ciphertext)
     tls->input = ciphertext;
 }
 
-/* Events that the library reports without an error. */
+/* Results of the library that are not errors. */
 static bool is_passing(ssize_t result)
 {
     return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;
@@ -241,7 +241,7 @@ static int end(struct tls *tls, int reason)
     return reason;
 }
 
-/* The session cannot go on; the peer is told why if there is a way to say it. */
+/* Ends the session after an error; sends an alert to the peer if there is a suitable one. */
 static int fail(struct tls *tls, int result)
 {
     if (result == GNUTLS_E_FATAL_ALERT_RECEIVED)
@@ -254,7 +254,7 @@ static int fail(struct tls *tls, int result)
     return end(tls, reason);
 }
 
-/* After a refusal: the CA file may have changed since it was loaded. */
+/* Verifies again after a refusal, if the CA file has changed since it was loaded. */
 static int verify_again(struct tls *tls, int refusal)
 {
     tls_trust_refresh(tls->trust);
@@ -285,8 +285,8 @@ static int accept_peer(struct tls *tls)
     return 0;
 }
 
-/* Not before there is a connection: a dial that fails costs no ticket. One that the library does not take is
- * dropped: a full handshake follows. */
+/* Called when the connection is established, so that a failed dial uses no ticket. A ticket that the library
+ * rejects is dropped, and a full handshake follows. */
 static void use_ticket(struct tls *tls)
 {
     size_t len;
@@ -315,7 +315,7 @@ int tls_handshake(struct tls *tls)
     }
 }
 
-/* Asking the library in vain costs it as much as a small record. */
+/* A needless call of the library costs as much as a small record. */
 static bool has_input(const struct tls *tls)
 {
     return tls->input.len > 0 || gnutls_record_check_pending(tls->session) > 0;
@@ -335,8 +335,8 @@ int tls_read(struct tls *tls, uint8_t *out, size_t cap)
         else if (result == GNUTLS_E_AGAIN && tls->starved)
             break;
         else if (result != GNUTLS_E_AGAIN && !is_passing(result))
-            fail(tls, (int)result); /* a rehandshake is refused too */
-        /* else: a ticket or key update was taken in, and records may lie behind it */
+            fail(tls, (int)result); /* also refuses a rehandshake */
+        /* else: a ticket or key update was processed, and records may follow it */
     }
     if (len > 0)
         return (int)len;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Private declarations of the files of net/tls; no other file sees GnuTLS's types. */
+/* Private declarations of the files of net/tls; no other file uses GnuTLS's types. */
 #ifndef DOTSTUB_NET_TLS_PRIVATE_H
 #define DOTSTUB_NET_TLS_PRIVATE_H
 
@@ -15,37 +15,38 @@ struct tls_pin;
 struct tls_store;
 struct tls_tickets;
 
-/* See tls_trust.c for what may change. */
+/* tls_trust.c says which members may change. */
 struct tls_trust {
     atomic_uint refs;
     struct tls_store *store;       /* the loaded CA file */
-    uint64_t checked_ms;           /* when it was last looked at because a peer was not trusted; 0: never */
+    uint64_t checked_ms;           /* when the CA file was last checked because a peer was not trusted; 0: never */
     _Atomic uint64_t pin_shown_ms; /* when a key that matches no pin was last logged; 0: never */
     uint8_t min_version;
     gnutls_priority_t priority;
-    char *name; /* NULL: pins alone */
+    char *name; /* NULL: only pins are checked */
     struct tls_pin *pins;
     unsigned pin_count;
     uint8_t identity[DIGEST_LEN];
 };
 
-/* tls_trust.c: the store that the trust has now, for one session. */
+/* tls_trust.c: takes a reference to the current store of the trust, for one session. */
 struct tls_store *tls_trust_hold_store(const struct tls_trust *trust);
 void tls_store_release(struct tls_store *store);
 gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store);
-/* A peer was not trusted: loads the CA file again if it has changed; looks at it at most once a minute. */
+/* A peer was not trusted: loads the CA file again if it has changed; checks it at most once a minute. */
 void tls_trust_refresh(struct tls_trust *trust);
 
 /* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
  * ERROR_TLS_... `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
 int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early) __attribute__((warn_unused_result));
-/* Asked before the peer's key is used, and before it is known whose it is: using it would stop the loop for
- * long. */
+/* True if a signature check with the peer's key would block the loop for long; called before the key is used, when
+ * its owner is not yet known. */
 bool tls_peer_key_is_costly(gnutls_session_t session);
-/* Fills in the name and the end of the peer's certificate. */
+/* Sets the subject and the expiry date of the peer's certificate. */
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
 
-/* tls_tickets.c: takes out the newest that has not expired: its block, now the caller's (mem_free), or NULL. */
+/* tls_tickets.c: removes and returns the newest ticket that has not expired; the caller owns the block (mem_free).
+ * NULL: none. */
 uint8_t *tls_tickets_take(struct tls_tickets *tickets, size_t *len, uint64_t *expires_ms);
 
 #endif

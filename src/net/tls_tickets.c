@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: item[0 .. count) are full, oldest first; a ticket leaves the store when it is taken, so it is
+/* Invariants: item[0 .. count) hold tickets, oldest first; a ticket leaves the store when it is taken, so it is
  * used once. */
 #include "net/tls.h"
 

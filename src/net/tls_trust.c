@@ -2,7 +2,7 @@
 /* Trust: loaded CA files, and the name, pins and versions of one upstream.
  *
  * Invariants: `stores` holds every loaded CA file that a trust or a session uses. `stores`, each store's `uses` and
- * `file`, and a trust's store, identity and checked_ms are touched under `stores_lock` only once tls_trust_new has
+ * `file`, and a trust's store, identity and checked_ms are accessed only under `stores_lock` once tls_trust_new has
  * returned; all else is immutable. */
 #include "net/tls.h"
 
@@ -21,24 +21,24 @@
 #include "net/verifytime.h"
 #include "tls_private.h"
 
-/* Where distributions keep the system's trust as one file; only used to see whether it changed. */
+/* Files in which distributions store the system's CA certificates; used only to detect changes. */
 static const char *const system_files[] = {
     "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch */
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* Fedora, RHEL */
     "/var/lib/ca-certificates/ca-bundle.pem",            /* SUSE */
-    "/etc/ssl/cert.pem",                                 /* Alpine without the package of certificates */
+    "/etc/ssl/cert.pem",                                 /* Alpine without the package ca-certificates */
 };
 
-#define CHECK_MS (60 * 1000) /* at most so often a CA file is looked at because a peer was not trusted */
+#define CHECK_MS (60 * 1000) /* the shortest interval between checks of a CA file after peers were not trusted */
 
-/* A CA file in memory. A file replaced on disk is another store: a reload takes the new one up. */
+/* A CA file in memory. A file that was replaced on disk becomes another store at the next reload. */
 struct tls_store {
     struct list_link link;
     unsigned uses;
-    char *ca_file; /* as in the options; "": no CA, for pins alone */
+    char *ca_file; /* as in the options; "": no CA, only pins */
     struct stat file;
     uint8_t digest[DIGEST_LEN]; /* of its certificates */
-    int64_t expires_s;          /* the next of them does then; 0: none */
+    int64_t expires_s;          /* when the next certificate expires; 0: none does */
     gnutls_certificate_credentials_t credentials;
 };
 
@@ -59,7 +59,7 @@ static void store_free(struct tls_store *store)
     mem_free(store);
 }
 
-/* Looks at the file without reading it: 0 or a negative errno. The system's trust need not be a file. */
+/* Gets the file's status without reading it: 0 or a negative errno. The system's trust need not be a file. */
 static int inspect(const char *ca_file, struct stat *out)
 {
     *out = (struct stat){0};
@@ -79,7 +79,7 @@ static int inspect(const char *ca_file, struct stat *out)
     return access(ca_file, R_OK) < 0 ? -errno : 0;
 }
 
-/* 0, -ENOMEM, or -ENOENT: no certificate in it. */
+/* 0, -ENOMEM, or -ENOENT (the file contains no certificate). */
 static int load(gnutls_certificate_credentials_t credentials, const char *ca_file)
 {
     int count;
@@ -94,7 +94,7 @@ static int load(gnutls_certificate_credentials_t credentials, const char *ca_fil
     return count == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -ENOENT;
 }
 
-/* `digest` becomes the digest of itself and the data. */
+/* Replaces `digest` with the digest of itself and the data. */
 static int digest_add(uint8_t digest[DIGEST_LEN], const void *data, size_t len)
 {
     struct buffer both = {NULL, 0, 0, 0};
@@ -117,7 +117,7 @@ static int digest_add_certificate(uint8_t digest[DIGEST_LEN], gnutls_x509_crt_t 
     return result;
 }
 
-/* The library gives them in an order that depends on nothing but themselves. */
+/* The library returns certificates in an order that depends only on their contents. */
 static int digest_certificates(struct tls_store *store)
 {
     gnutls_x509_trust_list_t list;
@@ -195,7 +195,7 @@ static bool same_subject(gnutls_x509_crt_t a, gnutls_x509_crt_t b)
     return same;
 }
 
-/* It has expired, and another one of the same authority has not. */
+/* True if the certificate has expired, and another one of the same authority has not. */
 static bool is_superseded(const struct authorities *all, unsigned which)
 {
     if (!has_expired(all->item[which]))
@@ -215,7 +215,7 @@ static void note_expiry(struct tls_store *store, const struct authorities *all)
     }
 }
 
-/* The list of those that are not superseded, or NULL. */
+/* The list of certificates that are not superseded, or NULL. */
 static gnutls_x509_trust_list_t list_without_superseded(const struct authorities *all)
 {
     gnutls_x509_trust_list_t kept;
@@ -238,8 +238,8 @@ fail:
     return NULL;
 }
 
-/* The library may find an expired certificate of an authority first, although a valid one is beside it, and refuse the
- * chain. */
+/* The library may find an expired certificate of an authority first, although the list also has a valid one, and
+ * refuse the chain. */
 static int drop_superseded(struct tls_store *store)
 {
     struct authorities all = {.item = NULL};
@@ -272,8 +272,8 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
     store->ca_file = mem_strdup(ca_file);
     if (!store->ca_file || gnutls_certificate_allocate_credentials(&store->credentials) < 0)
         goto fail;
-    /* No stapled OCSP: verifying its signature could cost as much as its signer likes, and a stale response
-     * must not make a server unreachable. */
+    /* No stapled OCSP: the signer could make the verification of its signature arbitrarily expensive, and a stale
+     * response must not make a server unreachable. */
     gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
     result = load(store->credentials, ca_file);
     if (result == 0)
@@ -299,14 +299,15 @@ static struct tls_store *store_find(const char *ca_file, const struct stat *file
     return NULL;
 }
 
-/* False: only loading the certificates again shows whether they changed (no known file, or one has expired). */
+/* True if the file is unchanged. False: the certificates must be loaded again to see whether they changed (the file
+ * is not known, or one has expired). */
 static bool is_current(const struct tls_store *store)
 {
     bool seen = store->file.st_ino != 0 || !store->ca_file[0];
     return seen && (!store->expires_s || verifytime_now() <= store->expires_s);
 }
 
-/* The same certificates, read from another file of that name. */
+/* A store with the same certificates, loaded from an earlier file of that name. */
 static struct tls_store *store_find_same(const struct tls_store *fresh)
 {
     list_for_each(link, &stores) {
@@ -365,8 +366,8 @@ void tls_store_release(struct tls_store *store)
         store_free(store);
 }
 
-/* Added to the library's (or the system's) default. PROFILE_MEDIUM: RSA of 2048 bits at least, no SHA-1.
- * Elliptic curves alone exchange keys: a server could choose finite fields so large that they stop the loop.
+/* Appended to the library's (or the system's) default. PROFILE_MEDIUM: RSA of 2048 bits at least, no SHA-1.
+ * Only elliptic curves for the key exchange: a server could choose finite fields so large that they block the loop.
  */
 #define PRIORITY_COMMON ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-GROUP-DH-ALL:%PROFILE_MEDIUM"
 
@@ -468,7 +469,7 @@ void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN])
     pthread_mutex_unlock(&stores_lock);
 }
 
-/* --- the store of a session, and another one --- */
+/* --- the store of a session, and its replacement --- */
 
 struct tls_store *tls_trust_hold_store(const struct tls_trust *trust)
 {

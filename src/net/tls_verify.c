@@ -3,8 +3,8 @@
  * so all checks are here, after every handshake, full or resumed (the resumed session contains the
  * certificate).
  *
- * Invariants: 0 only if the chain, the name and the pins of the trust all hold; an unreadable certificate is refused.
- * */
+ * Invariants: the result is 0 only if the chain, the name and the pins all match the trust; an unreadable
+ * certificate is refused. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -20,10 +20,10 @@
 #include "net/verifytime.h"
 #include "tls_private.h"
 
-/* A host name has at most 253 bytes; a longer one in a certificate can match nothing. */
+/* A host name has at most 253 bytes; a longer one in a certificate cannot match. */
 enum { NAME_MAX_BYTES = 253 };
-/* An RSA key of 16384 bits whose exponent is as long takes 0.7 s to verify one signature with, this limit 0.5
- * ms. */
+/* Verifying one signature with an RSA key of 16384 bits and an exponent of that length takes 0.7 s, with a key of
+ * this limit 0.5 ms. */
 enum { PIN_SHOWN_MS = 60 * 1000 };
 enum { RSA_MODULUS_MAX_BYTES = 1024 + 1, RSA_EXPONENT_MAX_BYTES = 8 };
 
@@ -72,7 +72,7 @@ bool tls_peer_key_is_costly(gnutls_session_t session)
     return costly;
 }
 
-/* So that the operator can compare it with what the server's operator publishes. At most once a minute. */
+/* Logs the key, so that the operator can compare it with the published pins; at most once a minute. */
 static void show_pin(struct tls_trust *trust, const uint8_t id[32])
 {
     char text[sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)];
@@ -150,8 +150,8 @@ static int64_t latest_activation(gnutls_session_t session)
     return latest_s;
 }
 
-/* A chain that is not valid yet proves, where the clock may be behind, that it is that late: it must be good in every
- * other respect at the moment in which all of it has become valid. */
+/* If the clock may be behind, a chain that is not valid yet is accepted when it passes all checks at the moment at
+ * which all its certificates have become valid. */
 static int check_chain_early(gnutls_session_t session, const struct tls_trust *trust)
 {
     int64_t active_s = latest_activation(session);
@@ -169,7 +169,7 @@ static bool same_name(const char *a, const char *b, size_t len)
 }
 
 /* RFC 6125 section 6.4.3, the strict reading: a star is the whole first label, matches exactly one label,
- * and has at least two labels behind it. */
+ * and is followed by at least two labels. */
 static bool dns_name_matches(const char *pattern, size_t len, const char *name)
 {
     if (len < 2 || memcmp(pattern, "*.", 2) != 0)
@@ -178,7 +178,7 @@ static bool dns_name_matches(const char *pattern, size_t len, const char *name)
     return rest && rest > name && memchr(pattern + 2, '.', len - 2) && same_name(pattern + 1, rest, len - 1);
 }
 
-/* The bytes of a name that is an IP address literal: their number, or 0 when it is a host name. */
+/* Parses a name that is an IP address literal; returns the number of address bytes, 0: a host name. */
 static size_t address_bytes(const char *name, uint8_t out[16])
 {
     if (inet_pton(AF_INET, name, out) == 1)
@@ -186,8 +186,8 @@ static size_t address_bytes(const char *name, uint8_t out[16])
     return inet_pton(AF_INET6, name, out) == 1 ? 16 : 0;
 }
 
-/* One subject alternative name (RFC 5280 section 4.2.1.6) against the name asked for: > 0 it matches, 0 not,
- * < 0 no certificate with such a name is to be believed. */
+/* One subject alternative name (RFC 5280 section 4.2.1.6) against the configured name: > 0 it matches, 0 it does
+ * not, < 0 the certificate must be refused. */
 static int san_matches(unsigned type, const char *san, size_t len, const char *name)
 {
     uint8_t address[16];
@@ -201,12 +201,12 @@ static int san_matches(unsigned type, const char *san, size_t len, const char *n
     return address_len == 0 && dns_name_matches(san, len, name);
 }
 
-/* GnuTLS falls back to the common name; here one of the alternative names must be the one asked for. */
+/* GnuTLS falls back to the common name; here one of the alternative names must match. */
 static int check_name(gnutls_x509_crt_t leaf, const char *name)
 {
     bool matched = false;
     for (unsigned i = 0;; i++) {
-        char san[NAME_MAX_BYTES + 1]; /* GnuTLS wants room for a NUL behind the name */
+        char san[NAME_MAX_BYTES + 1]; /* GnuTLS needs room for a NUL */
         size_t len = sizeof san;
         unsigned type = 0;
         int result = gnutls_x509_crt_get_subject_alt_name2(leaf, i, san, &len, &type, NULL);
@@ -241,12 +241,12 @@ int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *ear
     if (result == 0 && trust->pin_count > 0)
         result = check_pins(leaf, trust);
     gnutls_x509_crt_deinit(leaf);
-    if (result == 0 && trust->name && !*early) /* pins alone say nothing of the time */
+    if (result == 0 && trust->name && !*early) /* with pins alone, dates are not verified */
         verifytime_note();
     return result;
 }
 
-/* The bytes come from the peer and go to logs. */
+/* The peer chose these bytes, and they are logged. */
 static void make_printable(char *text)
 {
     for (; *text; text++) {

@@ -2,11 +2,10 @@
 /* The time that certificates are verified with.
  *
  * Invariants:
- * - verified_s is a time that the clock told after the build, while a chain of certificates was good. It is believed
- *   only while the clock is behind the build, so a clock that ran ahead for a while blocks nothing after it was set
- *   right.
- * - The file holds "verified SECONDS" and a newline, nothing else. One that says a time long after this build
- * is not believed: it would make every certificate expired for ever.
+ * - verified_s is a clock time, later than the build, at which a certificate chain was valid. It is used only while
+ *   the clock is behind the build date, so a clock that was ahead for a while has no effect once it is correct.
+ * - The file contains only "verified SECONDS" and a newline. A time long after this build is ignored, because it
+ *   would make all certificates look expired.
  */
 #include "config.h"
 
@@ -34,7 +33,7 @@
 static _Atomic int64_t verified_s;
 static _Thread_local int64_t assumed_s; /* 0: none */
 
-/* The saving thread's. */
+/* Used only by the thread that saves. */
 static int64_t saved_s;
 static uint64_t next_save_ms;
 
@@ -68,7 +67,7 @@ void verifytime_note(void)
 
 /* --- the file --- */
 
-/* The number of bytes read, at most `cap`, or a negative errno. Nothing that may lie there can block. */
+/* The number of bytes read, at most `cap`, or a negative errno. Never blocks, whatever kind of file `path` is. */
 static ssize_t read_start(const char *path, char *out, size_t cap)
 {
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

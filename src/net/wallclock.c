@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Hears that the wall clock was set.
+/* Reports that the wall clock was set.
  *
- * Invariant: the timer is set once, for the end of time; the kernel cancels the wait for it (ECANCELED) each
- * time the wall clock is set, and the timer stays set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
+ * Invariant: the timer is set once, to the latest possible time; each time the wall clock is set the kernel makes a
+ * read fail with ECANCELED, and the timer stays set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
  */
 #include <errno.h>
 #include <stdint.h>
@@ -61,7 +61,7 @@ void wallclock_close(struct wallclock *wallclock)
 {
     if (wallclock->fd < 0)
         return;
-    uv_close((uv_handle_t *)&wallclock->poll, NULL); /* forgets the descriptor at once */
+    uv_close((uv_handle_t *)&wallclock->poll, NULL); /* the descriptor may be closed now */
     close(wallclock->fd);
     wallclock->fd = -1;
 }
