@@ -61,8 +61,8 @@ struct prefix {
 
 /* Parses "10.0.0.0/8" or an address such as "::1". Bits behind the length must be zero. 0 or -EINVAL. */
 int prefix_parse(struct prefix *out, const char *text) MUST_CHECK;
-/* ::/0 holds all of IPv6 and no IPv4 address (0.0.0.0/0 does): only a prefix within ::ffff:0:0/96 holds IPv4. Both
- * halves stay in network byte order until their difference is shifted. */
+/* ::/0 contains all of IPv6 and no IPv4 address (0.0.0.0/0 does): only a prefix within ::ffff:0:0/96 contains IPv4.
+ * Both halves stay in network byte order until their difference is shifted. */
 static inline bool prefix_holds(const struct prefix *prefix, const struct addr *addr)
 {
     unsigned high_bits = prefix->bits < 64 ? prefix->bits : 64, low_bits = prefix->bits - high_bits;

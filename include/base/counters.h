@@ -2,7 +2,7 @@
 /* All counters of the program, in one list: name and help. A new counter is one line here.
  *
  * Does:    one block of counters per worker; relaxed atomics, written by their worker only, read by anyone.
- * Owns:    the block lies in its worker.
+ * Owns:    each block is a member of its worker.
  * Threads: counter_add from the owning thread; counter_read from any.
  */
 #ifndef DOTSTUB_BASE_COUNTERS_H

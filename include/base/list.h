@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Intrusive doubly linked list: the link lies in the object, so joining and leaving never allocate.
+/* Intrusive doubly linked list: the link is a member of the object, so insertion and removal never allocate.
  *
  * Does:    FIFO and LIFO order, removal from the middle in O(1).
  * Owns:    nothing; a linked object must be removed before it is freed.

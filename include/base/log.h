@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Log lines: "level module: sentence" with the time, or with the priority prefixes of sd-daemon(3) for the journal
  * (if JOURNAL_STREAM names it); or JSON, one object per line. A slow or closed reader is never an error and never
- * blocks the caller: lines it does not accept at once are dropped, and the next accepted line is preceded by their
- * number.
+ * blocks the caller: lines that it does not accept at once are dropped, and the next accepted line is preceded by a
+ * line with their number.
  *
  * Does:    keeps one level per module; writes lines of a sentence (log_write) or of fields (log_line, for callers
  *          that batch lines).
@@ -82,7 +82,7 @@ struct log_limit {
 };
 bool log_allowed(struct log_limit *limit, uint64_t now_ms, uint64_t *suppressed);
 
-/* The same for events that several threads see at once: one thread gets true. Any thread. */
+/* The same for events that several threads notice at once: only one of them gets true. Any thread. */
 struct log_shared_limit {
     _Atomic uint64_t next_ms;
 };

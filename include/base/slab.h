@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A slab allocator: objects of one size in chunks of 64 KiB, with a hard limit.
  *
- * Does:    hands out objects of one size, their first bytes zeroed, at most `limit` at once. Frees empty chunks
- *          but keeps SLAB_SPARE_CHUNKS: memory returns after a burst, and a steady load does not allocate.
+ * Does:    allocates objects of one size, their first bytes zeroed, at most `limit` at a time. Frees empty chunks
+ *          but keeps SLAB_SPARE_CHUNKS: memory is released after a burst, and a steady load does not allocate.
  * Owns:    the memory of all objects; slab_fini frees it whether or not objects are in use.
  * Threads: none.
  */
@@ -18,7 +18,7 @@
 struct slab {
     size_t object_size, zeroed, per_chunk, in_use, limit;
     struct list with_room; /* chunks with a free object, the last used first */
-    struct list full;      /* chunks without */
+    struct list full;      /* chunks without a free object */
     size_t empty_chunks;   /* chunks of with_room that have no object in use */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The numbers of the DNS that the floors above dns/ need: response codes, extended errors, types, classes.
- * src/dns/codes.c holds them against ldns's at compile time.
+/* The numbers of the DNS that the layers above dns/ need: response codes, extended errors, types, classes.
+ * src/dns/codes.c compares them with those of ldns at compile time.
  *
  * RFC:     1035, 6891, 8482, 8914, 9824; IANA "Domain Name System (DNS) Parameters".
  */
@@ -17,11 +17,11 @@ enum {
     RCODE_NXDOMAIN = 3,
     RCODE_NOTIMP = 4,
     RCODE_REFUSED = 5,
-    RCODE_YXDOMAIN = 6, /* a DNAME made a name too long (RFC 6672 section 2.2) */
+    RCODE_YXDOMAIN = 6, /* a DNAME synthesized a name that is too long (RFC 6672 section 2.2) */
     RCODE_BADVERS = 16,
 };
 
-/* The server failed to find out, or would not. */
+/* The server could not or would not resolve the query. */
 static inline bool rcode_is_failure(uint16_t rcode)
 {
     return rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The key of the cache and of the table of lookups.
  *
- * Does:    holds a lower-cased question with what else changes the answer (DO, CD, the group of servers asked).
+ * Does:    holds a name in lower case, type and class, and everything else that changes the answer (DO, CD, the
+ *          group of servers).
  * Owns:    nothing; a value.
  * Threads: any.
  */
@@ -18,15 +19,16 @@
 #define KEY_DO 0x01 /* DNSSEC OK (RFC 3225) */
 #define KEY_CD 0x02 /* checking disabled (RFC 4035 section 3.2.2) */
 
-/* The group of a key. Its number is valid in this process only and never reused; files and other processes identify the group by the
- * digest of its definition. */
+/* The group of a key. Its number is valid in this process only and never reused; files and other processes identify
+ * the group by the digest of its definition. */
 struct key_group {
     uint32_t id;
     uint8_t definition[DIGEST_LEN];
 };
 
-/* Without padding before `name`, so that one contiguous range is compared, and all of it behind the flags hashed; host byte order. An
- * entry of the cache may serve keys that differ in the flags, so these have one hash; the type is added to it. */
+/* There is no padding before `name`, so that one contiguous range is compared, and everything behind the flags is
+ * hashed; host byte order. A cache entry may serve keys that differ in the flags, so these have the same hash; the
+ * type is added to it. */
 struct key {
     uint16_t type;
     uint8_t flags;
@@ -41,7 +43,7 @@ static inline size_t key_len(const struct key *key)
     return offsetof(struct key, name) + key->name_len;
 }
 
-/* Odd, so that types of a name differ in all parts of the hash: the golden ratio of 2^64. */
+/* The golden ratio of 2^64, which is odd, so that the hashes of a name's types differ in all parts. */
 #define KEY_TYPE_STEP UINT64_C(0x9E3779B97F4A7C15)
 
 static inline uint64_t key_hash(const struct key *key)
@@ -56,7 +58,7 @@ static inline uint64_t key_hash_without_type(const struct key *key, uint64_t has
 }
 
 bool key_equal(const struct key *a, const struct key *b);
-/* The part in use: names are short, and there are many keys. */
+/* Copies only the used part: names are short, and keys are copied often. */
 static inline void key_copy(struct key *out, const struct key *key)
 {
     memcpy(out, key, offsetof(struct key, name) + key->name_len);

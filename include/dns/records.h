@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Building answers of our own with ldns, where speed does not count.
+/* Builds responses of our own with ldns, where speed does not matter.
  *
- * Does:    builds local answers (special names, ANY, CHAOS) from records in presentation form; names of types and rcodes.
+ * Does:    builds local answers (special names, ANY, CHAOS) from records in presentation form; names of types and
+ *          rcodes.
  * Threads: any.
  * RFC:     1035, 2308 (negative answers), 8482 (ANY).
  */
@@ -10,7 +11,7 @@
 
 #include "dns/message.h"
 
-/* One record of an answer: `owner` NULL means the name asked. */
+/* One record of an answer: `owner` NULL: the name of the query. */
 struct record_text {
     const char *owner;
     const char *type;
@@ -18,16 +19,15 @@ struct record_text {
     const char *rdata; /* presentation form */
 };
 
-/* Builds an answer without OPT to the key's question (class as in the key) with the given answer and authority records
- * in `out`; rcode is at most 15. Gives the length, or negative: -EINVAL for records that ldns cannot read, -ENOMEM,
- * -ENOSPC. */
+/* Builds a response without OPT for the key, with the given answer and authority records, in `out`; rcode is at
+ * most 15. Returns the length, or negative: -EINVAL (ldns cannot parse a record), -ENOMEM, -ENOSPC. */
 int records_answer(uint8_t *out, size_t cap, const struct key *key, uint16_t rcode, const struct record_text *answer,
                    unsigned answers, const struct record_text *authority, unsigned authorities) MUST_CHECK;
 
-/* "AAAA", "TYPE65280": the mnemonic of a type, for logs and texts; gives `out`. */
+/* "AAAA", "TYPE65280": the mnemonic of a type, for logs and texts; returns `out`. */
 #define TYPE_TEXT 16
 const char *records_type_text(uint16_t type, char out[TYPE_TEXT]);
-/* The other way, letter case ignored; -EINVAL if the text is not a type. */
+/* The reverse, ignoring letter case; -EINVAL if the text is not a type. */
 int records_type_number(const char *text) MUST_CHECK;
 /* "NXDOMAIN", "RCODE4000": likewise for response codes. */
 #define RCODE_TEXT 16

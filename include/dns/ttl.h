@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Times to live: how long a response may be cached, and which TTLs clients see.
  *
- * RFC:     1035, 2181 section 8 (range), 2308 (negative), 8767 section 4 (high bit), 9520 (failures are not kept here).
+ * RFC:     1035, 2181 section 8 (range), 2308 (negative), 8767 section 4 (high bit), 9520 (failures have TTL 0 here).
  * Threads: any.
  */
 #ifndef DOTSTUB_DNS_TTL_H
@@ -14,20 +14,23 @@ struct ttl_limits {
 };
 
 /* Sets answer->ttl and rewrites the TTLs in its wire:
- * - a TTL with the high bit set is large and capped; every TTL is lowered to `max`; in a positive answer one above 0 is raised
- *   to `min` (a negative one ends when its zone says so);
- * - positive (a record of the type asked, or any answer record for CNAME and ANY, at the end of the chain): the lowest TTL of the
- *   answer section and of proofs in the authority section (NSEC, NSEC3, RRSIG); other records may expire before the response does;
- * - negative (NXDOMAIN, or NOERROR without a record of the type asked): the lowest of the SOA's TTL, its MINIMUM, the TTLs of the
- *   chain's CNAMEs and of proofs, and `negative_max`; the SOA shown then carries it. Without SOA: 0;
+ * - a TTL with the high bit set counts as large; every TTL is limited to `max`; in a positive answer a TTL above 0
+ *   is raised to `min` (negative ones are not raised);
+ * - positive (a record of the queried type, or any answer record for CNAME and ANY, at the end of the chain): the
+ *   lowest TTL of the answer section and of proofs in the authority section (NSEC, NSEC3, RRSIG); other records may
+ *   expire before the response does;
+ * - negative (NXDOMAIN, or NOERROR without a record of the queried type): the lowest of the SOA's TTL, its MINIMUM,
+ *   the TTLs of the chain's CNAMEs and of proofs, and `negative_max`; the SOA's TTL is set to it. Without SOA: 0;
  * - any other rcode, and TC: 0. */
 void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *limits);
 
-/* Sets the TTLs of a stale response (RFC 8767 section 4): `seconds`, but 0 for authority and additional records that have expired. True if
- * there are any. `life`: the response's original TTL; `age`: seconds since. */
+/* Sets the TTLs of a stale response (RFC 8767 section 4) to `seconds`, but to 0 for authority and additional
+ * records that expired before the response. True if there are such records. `life`: the response's original TTL;
+ * `age`: seconds since it was received. */
 bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t life, uint32_t age,
                    uint32_t seconds);
-/* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section 3.1.5). */
+/* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section
+ * 3.1.5). */
 bool ttl_signature_expired(const struct answer *answer, int64_t wall_s);
 
 #endif

@@ -22,8 +22,8 @@ uint64_t clock_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Reads the clock itself instead of dividing clock_us: each turn of a loop calls it, so each hit on an idle worker
- * pays for it. */
+/* Reads the clock itself instead of dividing clock_us: each turn of a loop calls it, so on an idle worker it is a
+ * cost of each hit. */
 uint64_t clock_ms(void)
 {
     struct timespec now;

@@ -115,7 +115,7 @@ void slab_give(struct slab *slab, void *object)
     }
     if (chunk->used > 0)
         return;
-    /* A turn of the loop may free all the objects it used, and the next turn needs them again: keep some chunks. */
+    /* Keeps some chunks, because a turn of the loop may free all objects that the next turn needs again. */
     if (slab->empty_chunks == SLAB_SPARE_CHUNKS) {
         chunk_free(chunk);
         return;

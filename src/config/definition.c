@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The identity of a group of upstreams: two groups with one digest may share cache entries.
  *
- * The digest covers all that can change a response: the servers (certificate name, pins, name of the CA file,
- * addresses with ports), encryption, client subnet and the DNSSEC mode. It does not cover what only decides which
- * server is used, how often and from which address: order, labels, roles, max-qps, source, TLS versions.
+ * The digest covers everything that can change a response: the servers (certificate name, pins, name of the CA file,
+ * addresses with ports), encryption, client subnet and the DNSSEC mode. It does not cover settings that only affect
+ * which server is used, how often and from which address: order, labels, roles, max-qps, source, TLS versions.
  *
  * Each part is preceded by its length, so that no two definitions produce the same bytes. Parts whose order does
  * not matter are sorted.
@@ -106,7 +106,7 @@ int config_define_group(const struct config *config, const struct config_upstrea
                         uint8_t out[DIGEST_LEN])
 {
     uint8_t(*digests)[DIGEST_LEN] =
-        mem_zalloc(count + 1, DIGEST_LEN); /* the last digest covers what holds for the whole group */
+        mem_zalloc(count + 1, DIGEST_LEN); /* the last digest covers the settings of the whole group */
     int status = digests ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < count; i++)
         status = define_upstream(config, &upstreams[i], digests[i]);

@@ -33,7 +33,7 @@ struct draft {
     struct report *report;
     struct setting *settings; /* as options */
     struct draft_upstream *first, *last;
-    bool partial; /* a file could not be read and may hold what seems to be missing */
+    bool partial; /* a file could not be read, so settings that seem to be missing may be in it */
 };
 
 /* Sets the defaults. 0 or -ENOMEM, as all functions below. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: a snapshot is returned only if there was no mistake. Everything else that reading needs is in one
+/* Invariants: a snapshot is returned only if there was no mistake. All other memory used while reading is in one
  * arena, which is freed before config_load returns. */
 #include "config/load.h"
 

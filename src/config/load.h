@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of config_load, for tests and fuzzers.
+/* The internals of config_load, for tests and fuzzers.
  *
  * Does:    reads a text as if it were the only file.
  * Owns:    nothing.

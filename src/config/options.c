@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: settings of one section stand together; every default is accepted by its own line (a test reads
+/* Invariants: settings of one section are adjacent; every default is accepted by its own line (a test reads
  * them all). A new setting is a member of struct config and a line here. */
 #include "config/options.h"
 

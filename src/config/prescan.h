@@ -10,8 +10,8 @@
  * libfyaml 0.7.12 reads freed memory on some texts ("? [a, b]J: <tab> ?"), fails assertions on others and leaks on
  * more. It has been fuzzed behind this check.
  */
-#ifndef DOTSTUB_CONFIG_GUARD_H
-#define DOTSTUB_CONFIG_GUARD_H
+#ifndef DOTSTUB_CONFIG_PRESCAN_H
+#define DOTSTUB_CONFIG_PRESCAN_H
 
 #include "config/report.h"
 

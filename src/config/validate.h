@@ -5,8 +5,8 @@
  * Owns:    nothing.
  * Threads: none.
  */
-#ifndef DOTSTUB_CONFIG_SETTLE_H
-#define DOTSTUB_CONFIG_SETTLE_H
+#ifndef DOTSTUB_CONFIG_VALIDATE_H
+#define DOTSTUB_CONFIG_VALIDATE_H
 
 #include "config/draft.h"
 #include "config/machine.h"

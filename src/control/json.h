@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Short names for building JSON with jansson.
+/* Short names for functions of jansson that build JSON.
  *
  * Invariant: objects are built only with functions that take over the reference and accept NULL. A failed allocation
  * therefore leaves out a member at worst; print() returns NULL only without a root or without memory for the text.

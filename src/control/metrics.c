@@ -174,7 +174,7 @@ static void servers(FILE *out, const struct gather_sum *sum)
     }
 }
 
-/* --- the rest --- */
+/* --- cache, reloads, process --- */
 
 static void cache(FILE *out, const struct view *view)
 {

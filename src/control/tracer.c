@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- *   - an job is in the list from the posting of its item until the reply, even if its caller no longer waits;
+ *   - a job is in the list from the posting of its item until the reply, even if its caller no longer waits;
  *   - its trace belongs to the worker during that time.
  */
 #include "tracer.h"

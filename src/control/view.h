@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's state as seen by request handlers.
+/* The state of the daemon that request handlers use.
  *
  * Owns:    Nothing by itself: control.c fills and frees it.
  * Threads: Main thread.

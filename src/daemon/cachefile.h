@@ -64,7 +64,7 @@ void cachefile_flushed(struct cachefile *file);
 void cachefile_give_up(struct cachefile *file);
 /* Runs the loop until no job is under way. */
 void cachefile_wait(struct cachefile *file);
-/* Writes for the last time and waits for that. */
+/* Writes the file a last time and waits until it is written. */
 void cachefile_end(struct cachefile *file);
 void cachefile_close(struct cachefile *file);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's life: sockets, workers, control, privileges, signals, stop.
+/* Start, run and stop of the daemon: sockets, workers, control side, privileges, signals.
  *
- * Order of the start: sockets, workers, control side, privileges, then the threads. Steps that can fail by a
- * mistake of the operator come before the first response, each with its own exit status.
+ * Order of the start: sockets, workers, control side, privileges, then the threads. Whatever can fail because of an
+ * operator's mistake comes before the first response and has its own exit status.
  *
  * The main thread's loop handles signals and the control side until the last worker has ended.
  */
@@ -36,7 +36,7 @@ struct daemon {
     struct config *config;
     struct cache *cache;
     struct tls_trust **trusts;
-    struct step_set *steps; /* released when the workers are made */
+    struct step_set *steps; /* released when the workers exist */
     struct routing routing;
     struct worker **workers;
     struct sockets sockets;
@@ -52,7 +52,7 @@ struct daemon {
     struct watchdog watchdog;
     struct handover handover; /* to the next process */
     struct takeover takeover; /* from the previous process */
-    bool takes_over;          /* false: over, or there was none */
+    bool takes_over;          /* false: finished, or not requested */
     struct reload reload;
 };
 
@@ -349,7 +349,7 @@ static void clean_up(void)
     config_unref(self.config);
 }
 
-/* --- the whole --- */
+/* --- start and run --- */
 
 /* Opens the sockets: taken from the previous process or the service manager, or bound. 0 or an exit status. */
 static int open_sockets(const struct daemon_setup *setup)

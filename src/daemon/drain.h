@@ -22,7 +22,7 @@ struct drain {
 int drain_init(struct drain *drain, struct loop *loop, void (*over)(void)) MUST_CHECK;
 /* Starts draining; if it has already begun, the time starts again. */
 void drain_begin(struct drain *drain, uint64_t ms, struct control *control, struct worker **workers, unsigned count);
-/* The memory must stay until the timer is closed (by loop_drain). */
+/* The struct must exist until the timer is closed (see loop_drain). */
 void drain_close(struct drain *drain);
 
 #endif

@@ -6,7 +6,7 @@
  *          reports that it answers queries the old one stops: it answers the queries it has received, the new
  *          process all later ones. If the new process does not report, the old one continues, without its TLS
  *          tickets.
- * Owns:    the listening socket and at most one connection; what it sends stays with its owner.
+ * Owns:    the listening socket and at most one connection; borrows the data that it sends.
  * Threads: the main thread's loop; the dialogue is a job on libuv's pool, with HANDOVER_PATIENCE_S for each step.
  *
  * The protocol, over a unix stream (old: the running process, new: the one started with --take-over):
@@ -34,7 +34,7 @@ enum handover_kind {
     HANDOVER_READY = 'R',
     HANDOVER_ACCEPTED = 'A',
 };
-/* HANDOVER_OUTPUT: standard output and standard error, in this order; the log goes there. */
+/* HANDOVER_OUTPUT: standard output and standard error, in this order; one of them gets the log. */
 
 struct handover_setup {
     struct loop *loop;
@@ -52,7 +52,7 @@ struct handover_setup {
 
 enum handover_state {
     HANDOVER_IDLE,
-    HANDOVER_GATHERING, /* waiting for the workers' tickets */
+    HANDOVER_GATHERING, /* the workers collect their tickets */
     HANDOVER_TALKING,   /* the job runs: it owns the connection and what is sent, but not `stop` */
 };
 

@@ -138,7 +138,7 @@ int inherited_check(const struct inherited *inherited, const struct listener_spe
         const struct inherited_socket *socket = &inherited->opened.sockets[i];
         if (is_named(socket, specs, count))
             continue;
-        /* nobody would read from it, and its clients would get no response */
+        /* no listener would read from the socket, and its clients would get no response */
         log_error(
             "daemon",
             "the service manager passed a socket for %s, which is not in `listen`: add it there, or remove it from the "
@@ -179,7 +179,7 @@ int inherited_take_stored(struct inherited *inherited, const struct listener_spe
     return -1;
 }
 
-/* Must run before anything is bound: a socket that is open anywhere still holds its port. The manager gets the
+/* Must run before anything is bound: a socket that is open in any process occupies its port. The manager gets the
  * sockets in use again later (sockets_keep). */
 void inherited_keep_only(struct inherited *inherited, const struct listener_spec *specs, size_t count, bool forget)
 {

@@ -37,7 +37,7 @@ struct inherited {
 int inherited_read(struct inherited *out) MUST_CHECK;
 /* The same for descriptors from another process: all count as stored. Takes the descriptors over. 0 or -ENOMEM. */
 int inherited_from(struct inherited *out, const int *fds, size_t count) MUST_CHECK;
-/* Checks that every opened socket is in the specifications, and that an address with one opened socket has one for
+/* Checks that each opened socket matches a specification, and that an address with an opened socket has one for
  * each of its specifications. 0, or negative after a log line. */
 int inherited_check(const struct inherited *inherited, const struct listener_spec *specs, size_t count) MUST_CHECK;
 /* The socket that the manager opened for `spec`, or NULL. */

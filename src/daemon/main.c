@@ -115,7 +115,7 @@ static int read_command(struct command_line *command, int argc, char **argv)
     return EXIT_USAGE;
 }
 
-/* No socket may become a standard descriptor that was closed: log lines would go to it. */
+/* Opens standard descriptors that were closed, so that no socket gets their numbers and receives log lines. */
 static void fill_standard_descriptors(void)
 {
     int fd;

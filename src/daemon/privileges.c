@@ -42,8 +42,8 @@ int privileges_identity(const char *user, uid_t *uid, gid_t *gid)
     return 0;
 }
 
-/* File capabilities are permitted, not effective: a file with effective ones could not even be started where they
- * are withheld. */
+/* The program file has permitted, not effective capabilities: with effective ones it could not be started at all
+ * where they are withheld. */
 void privileges_raise(void)
 {
     static const unsigned useful[] = {CAP_NET_BIND_SERVICE, CAP_NET_ADMIN};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a change stays in place from its commit until the last worker's mailbox item is back. Several changes
- * may be under way. */
+/* Invariant: a change exists from its commit until the last worker has returned its mailbox item. Several changes
+ * may be in progress. */
 #include "routing.h"
 #include <errno.h>
 #include "base/mem.h"

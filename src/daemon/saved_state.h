@@ -2,12 +2,12 @@
 /* The saved state: the time of the last verified handshake, for a machine that boots without a clock, and with
  * cache.save the cache and the TLS tickets.
  *
- * Does:    reads it at the start; writes it every five minutes (the time once an hour) and at the end.
+ * Does:    reads the state at the start; writes it every five minutes (the time once an hour) and at the end.
  * Owns:    its timer, and the files in the folder of cache.save-file; without a writable folder nothing is saved.
  * Threads: the main thread.
  */
-#ifndef DOTSTUB_DAEMON_KEPT_H
-#define DOTSTUB_DAEMON_KEPT_H
+#ifndef DOTSTUB_DAEMON_SAVED_STATE_H
+#define DOTSTUB_DAEMON_SAVED_STATE_H
 
 #include <limits.h>
 #include "cachefile.h"
@@ -26,11 +26,11 @@ struct saved_state {
 
 /* 0 or negative (libuv's numbers). */
 int saved_state_init(struct saved_state *kept, struct loop *loop) MUST_CHECK;
-/* Call it after privileges are dropped and before the workers run; they are borrowed until saved_state_write. Reading the
- * cache may continue while the workers run. */
+/* Call it after privileges are dropped and before the workers run; they are borrowed until saved_state_write.
+ * Reading the cache may continue while the workers run. */
 void saved_state_read(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
                       struct worker **workers);
-/* The same if cache and tickets come from the process that still runs: reads no file, as the files are older. */
+/* The same after a take-over, which provided cache and tickets: reads no file, because the files are older. */
 void saved_state_begin(struct saved_state *kept, const struct config *config, struct routes *routes,
                        struct cache *cache, struct worker **workers);
 /* Another process has taken over: nothing is written from now on. */
@@ -42,7 +42,7 @@ void saved_state_configure(struct saved_state *kept, const struct config *config
 void saved_state_flushed(struct saved_state *kept);
 /* Call it when the workers have ended. Returns when everything is written. */
 void saved_state_write(struct saved_state *kept);
-/* The memory must stay until the timer is closed (by loop_drain). */
+/* The struct must exist until the timer is closed (see loop_drain). */
 void saved_state_close(struct saved_state *kept);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The listening sockets of all workers: bound, or taken from the service manager, all or none, before privileges
- * are dropped. The service manager stores copies during a restart, so that queries wait in them. If fewer workers
- * come back they also take the sockets of the others: closing a socket would lose the queries in it. */
+ * are dropped. The service manager stores copies during a restart, so that queries wait in their buffers. If fewer
+ * workers come back they also take the sockets of the others: closing a socket would lose the queries in it. */
 #ifndef DOTSTUB_DAEMON_SOCKETS_H
 #define DOTSTUB_DAEMON_SOCKETS_H
 
@@ -34,7 +34,7 @@ void sockets_keep(const struct sockets *sockets);
 size_t sockets_addresses(const struct sockets *sockets, struct addr *out);
 /* Logs one line for each address. */
 void sockets_announce(const struct sockets *sockets);
-/* Closes the copies, so that later queries do not wait in a socket that only we hold. */
+/* Closes the copies, so that later queries do not arrive at a socket that only this process has open. */
 void sockets_let_go(struct sockets *sockets);
 /* Closes the sockets that no listener has taken over. */
 void sockets_close(struct sockets *sockets);

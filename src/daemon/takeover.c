@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: the data comes from another dotstub but is checked like data of a stranger: numbers are bounded;
- * tickets and cache are parsed by the code that parses the files. */
+/* Invariant: data from the other process is not trusted: numbers are bounded; tickets and cache are parsed by the
+ * code that parses the files. */
 #include "takeover.h"
 #include <errno.h>
 #include <string.h>
@@ -38,7 +38,8 @@ static int read_number(int fd, size_t most, size_t *out)
     return *out <= most ? 0 : ERROR_MALFORMED;
 }
 
-/* The log of the other process becomes ours. False: the descriptor was not kept. */
+/* Stores a received descriptor; output descriptors replace ours, so that the log goes where the other process logs.
+ * False: the caller must close the descriptor. */
 static bool place(struct takeover *takeover, char kind, int fd, size_t room)
 {
     if (kind == HANDOVER_OUTPUT && takeover->output_count < 2) {
@@ -78,7 +79,7 @@ static int read_descriptors(struct takeover *takeover)
 
 /* --- the dialogue --- */
 
-/* Another process could have bound the name. */
+/* Checks the peer's identity, because any process could have bound the name. */
 static int check_peer(int fd, pid_t pid, uid_t uid)
 {
     struct ucred who;

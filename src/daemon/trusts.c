@@ -5,7 +5,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 
-/* Either the file that the operator named failed to load, or the system's certificate store. */
+/* Writes the remedy: the file in the configuration or the system's certificate store could not be loaded. */
 static void explain_trust(FILE *errors, const struct config *config, size_t index, const char *file, int status)
 {
     const struct config_upstream *upstream = &config->upstreams[index];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Heartbeats for the service manager (WatchdogSec= of systemd).
  *
- * Does:    sends one four times in the time that the manager allows, if every worker has answered since the
- *          previous one. Without a watchdog no timer runs.
+ * Does:    sends a heartbeat four times per watchdog interval, if every worker has replied since the previous one.
+ *          Without a watchdog no timer runs.
  * Owns:    its timer; the workers are borrowed and outlive it.
  * Threads: the main thread.
  */
@@ -23,7 +23,7 @@ int watchdog_init(struct watchdog *watchdog, struct loop *loop) MUST_CHECK;
 /* Call it once the workers run; stop it before they are stopped. */
 void watchdog_start(struct watchdog *watchdog, struct worker **workers, unsigned count);
 void watchdog_stop(struct watchdog *watchdog);
-/* The memory must stay until the timer is closed (by loop_drain). */
+/* The struct must exist until the timer is closed (see loop_drain). */
 void watchdog_close(struct watchdog *watchdog);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a worker.
+/* Start, run and end of a worker.
  *
  * The end, all on the worker's thread: the stop item stops the listeners. A tick then waits until no query waits,
  * at most WAIT_MS. resolver_stop answers the remaining queries, one more flush sends these responses, and

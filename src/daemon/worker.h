@@ -17,7 +17,7 @@
 struct worker;
 struct step_set;
 
-/* A switch to another configuration, made by the main thread so that the worker's part cannot fail. */
+/* A switch to another configuration, prepared by the main thread so that it cannot fail on the worker. */
 struct worker_change {
     struct mailbox_item request, reply; /* the reply is posted when it is done */
     struct config *config;              /* a reference for the worker */

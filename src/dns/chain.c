@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A glance ends most responses. Else there are two passes: the first follows the chain through the records in the order they came, and
- * checks that nothing else is there; the second chooses the records that stay and their order, and has them written.
+/* A quick test accepts most responses. Others take two passes: the first follows the chain through the records in
+ * their order, and ends if there are no other records; the second chooses the records to keep and their order, and
+ * rewrites the message.
  *
  * Invariants:
- * - A name is a pointer to a label in the message, or into `made`, where names lie that a DNAME makes. Names at one place
- *   are equal; others are compared label by label, letter case ignored.
- * - Each label compared is counted, so that a response costs what CHAIN_WORK allows at most.
+ * - A name is a pointer to a label in the message, or into `made`, which holds names synthesized from a DNAME.
+ *   Names with the same address are equal; others are compared label by label, ignoring letter case.
+ * - Compared labels are counted, so that CHAIN_WORK bounds the cost of a response.
  */
 #include "dns/chain.h"
 
@@ -19,8 +20,8 @@
 
 enum {
     CHAIN_NAMES = 32,   /* names of a chain, the query's included; further CNAMEs are not followed */
-    CHAIN_MADE = 8,     /* those of them that a DNAME without its CNAME makes */
-    CHAIN_WORK = 100000 /* labels compared for one response; a long one counts as several */
+    CHAIN_MADE = 8,     /* names synthesized from DNAMEs without their CNAMEs */
+    CHAIN_WORK = 100000 /* labels compared for one response; a long label counts as several */
 };
 
 enum chain_section { ANSWER, AUTHORITY, ADDITIONAL };
@@ -38,7 +39,7 @@ struct chain {
 
 /* --- names --- */
 
-/* The first label of a name, behind its pointers. */
+/* The first label of a name, after following pointers. */
 static const uint8_t *label_at(const struct chain *chain, const uint8_t *name)
 {
     while (*name >= POINTER)
@@ -80,7 +81,7 @@ static unsigned count_labels(const struct chain *chain, const uint8_t *name)
     return labels;
 }
 
-/* True if `name` is `suffix` or lies below it; *below tells by how many labels. */
+/* True if `name` is `suffix` or lies below it; *below is the number of labels between them. */
 static bool is_under(struct chain *chain, const uint8_t *name, const uint8_t *suffix, unsigned *below)
 {
     unsigned labels = count_labels(chain, name), suffix_labels = count_labels(chain, suffix);
@@ -117,7 +118,7 @@ static uint16_t type_signed(const struct chain *chain, unsigned i)
 
 #define RRSIG_SIGNER 18 /* offset in its data */
 
-/* A record that is only given to those who set DO or ask for its type. */
+/* A record that only clients with DO, or with a query for its type, get. */
 static bool is_unwanted(const struct chain *chain, unsigned i)
 {
     return !chain->dnssec_ok && rewrite_needs_dnssec_ok(type_of(chain, i), chain->qtype);
@@ -130,7 +131,7 @@ static const uint8_t *current(const struct chain *chain)
     return chain->name[chain->count - 1];
 }
 
-/* False: the chain is too long, or returns to a name that it had. */
+/* Continues the chain at `target`. False: the chain is too long, or has a loop. */
 static bool go_on(struct chain *chain, const uint8_t *target)
 {
     for (unsigned i = 0; i < chain->count; i++)
@@ -175,7 +176,8 @@ static bool is_at_or_below_chain(struct chain *chain, const uint8_t *name)
     return false;
 }
 
-/* The apex of a zone, as an authority record tells it: a SOA, or a signature of what lies in its signer's zone. NULL: it tells none. */
+/* The apex of a zone according to an authority record: the owner of a SOA, or the signer of a signature. NULL: the
+ * record gives none. */
 static const uint8_t *apex_told(struct chain *chain, unsigned i)
 {
     unsigned below;
@@ -187,7 +189,7 @@ static const uint8_t *apex_told(struct chain *chain, unsigned i)
     return is_under(chain, owner_of(chain, i), signer, &below) ? signer : NULL;
 }
 
-/* True if `name` lies in a zone, known from the authority section, that a name of the chain lies in as well. */
+/* True if a zone known from the authority section contains `name` and a name of the chain. */
 static bool is_in_zone_of_chain(struct chain *chain, const uint8_t *name)
 {
     unsigned below;
@@ -199,14 +201,14 @@ static bool is_in_zone_of_chain(struct chain *chain, const uint8_t *name)
     return false;
 }
 
-/* A proof that something does not exist, or a signature, may have any owner in the zone. */
+/* A denial of existence or a signature may have any owner in the zone. */
 static bool authority_stays(struct chain *chain, unsigned i)
 {
     const uint8_t *owner = owner_of(chain, i);
     return is_above_chain(chain, owner) || (type_is_dnssec(type_of(chain, i)) && is_in_zone_of_chain(chain, owner));
 }
 
-/* The name that the data of such a record refers to: one whose addresses belong into the additional section; NULL: none. */
+/* The name in the data of a record whose addresses belong into the additional section; NULL: none. */
 static const uint8_t *name_referred_to(const struct chain *chain, unsigned i)
 {
     const uint8_t *data = data_of(chain, i);
@@ -234,7 +236,7 @@ static const uint8_t *name_referred_to(const struct chain *chain, unsigned i)
     }
 }
 
-/* True if one of the records refers to the name. */
+/* True if one of `records` refers to the name. */
 static bool is_referred_to(struct chain *chain, const uint8_t *name, const uint16_t *records, unsigned count)
 {
     for (unsigned k = 0; k < count && chain->work <= CHAIN_WORK; k++) {
@@ -295,13 +297,13 @@ static void choose(struct chain *chain, enum chain_section section, unsigned i)
     rewrite_choose(chain->scratch, section, i);
 }
 
-/* True if the record is still to be chosen, and of this name. */
+/* True if the record was not chosen yet and has this owner. */
 static bool is_left_of(struct chain *chain, unsigned i, const uint8_t *name)
 {
     return !chain->scratch->record[i].chosen && !is_unwanted(chain, i) && same_name(chain, owner_of(chain, i), name);
 }
 
-/* Chooses the RRset of a name and type, and the signatures of it. */
+/* Chooses the RRset of a name and type, and its signatures. */
 static void choose_rrset(struct chain *chain, const uint8_t *name, uint16_t type)
 {
     unsigned end = chain->scratch->section_start[AUTHORITY];
@@ -322,7 +324,8 @@ static void choose_name(struct chain *chain, const uint8_t *name)
     choose_rrset(chain, name, LDNS_RR_TYPE_RRSIG);
 }
 
-/* The name that a DNAME makes of the current one: its first labels before the DNAME's target (RFC 6672 section 2.2). NULL: too long. */
+/* The name that a DNAME synthesizes from the current one: its first labels, followed by the DNAME's target (RFC
+ * 6672 section 2.2). NULL: too long. */
 static const uint8_t *make_name(struct chain *chain, unsigned dname, unsigned labels)
 {
     const uint8_t *label = label_at(chain, current(chain));
@@ -341,7 +344,8 @@ static const uint8_t *make_name(struct chain *chain, unsigned dname, unsigned la
     return made;
 }
 
-/* The DNAME nearest above the current name, and how far above; the number of answer records: there is none. */
+/* The closest DNAME above the current name, with the number of labels between them; if there is none, the number of
+ * answer records. */
 static unsigned find_dname(struct chain *chain, unsigned *labels)
 {
     unsigned end = chain->scratch->section_start[AUTHORITY], found = end, below;
@@ -362,7 +366,7 @@ static unsigned find_cname(struct chain *chain)
     return i;
 }
 
-/* Chooses the CNAME or DNAME of the current name, and gives the name that it leads to; NULL: the chain ends here. */
+/* Chooses the CNAME or DNAME of the current name, and returns its target; NULL: the chain ends here. */
 static const uint8_t *choose_link(struct chain *chain)
 {
     unsigned end = chain->scratch->section_start[AUTHORITY], labels = 0;
@@ -414,7 +418,8 @@ static void chain_begin(struct chain *chain)
     chain->work = 0;
 }
 
-/* True if there are only answer records of the type asked, each with a pointer to the question's name as its owner: most responses. */
+/* True if there are only answer records of the queried type, each with a pointer to the name in the Question
+ * section as its owner, as in most responses. */
 static bool is_plain(const struct answer *answer, uint16_t qtype)
 {
     const uint8_t *wire = answer->wire;
@@ -449,6 +454,6 @@ int chain_tidy(struct answer *answer, uint16_t qtype, bool dnssec_ok, struct rew
     choose_others(&chain);
     if (chain.work > CHAIN_WORK)
         return ERROR_MALFORMED;
-    choose_additional(&chain); /* leaves out records that it cannot compare within the bound */
+    choose_additional(&chain); /* leaves out records that it cannot compare within CHAIN_WORK */
     return rewrite_chosen(scratch, answer);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Holds our numbers against ldns's, so that a typing error does not build. */
+/* Compares our numbers with those of ldns at compile time. */
 #include <ldns/ldns.h>
 #include "dns/codes.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of extended errors (RFC 8914) of a response.
  *
- * Invariant: a text in a list is whole UTF-8 of at most EDE_TEXT bytes, so it can be sent on as it is.
+ * Invariant: a text in a list is valid UTF-8 of at most EDE_TEXT bytes, so it can be sent unchanged.
  */
 #include <string.h>
 
@@ -10,8 +10,8 @@
 /* Length of the UTF-8 character at the start of `text` (RFC 3629 section 4); 0 if there is none. */
 static size_t utf8_len(const uint8_t *text, size_t len)
 {
-    /* Per first byte: how many follow it, and the range of the first of these, which rules out forms too
-     * long, surrogates and what lies above U+10FFFF. */
+    /* For each range of first bytes: the number of following bytes, and the range of the second byte, which
+     * excludes overlong forms, surrogates and code points above U+10FFFF. */
     static const struct {
         uint8_t from, to, more, low, high;
     } forms[] = {
@@ -34,7 +34,7 @@ static size_t utf8_len(const uint8_t *text, size_t len)
     return 0;
 }
 
-/* How much of the text is kept: whole characters up to EDE_TEXT bytes; nothing if they are not UTF-8. */
+/* The length of the text in whole characters up to EDE_TEXT bytes; 0 if it is not UTF-8. */
 static size_t kept_len(const uint8_t *text, size_t len)
 {
     size_t kept = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: an answer's question is as long as its client's, so a question is replaced in place and no
- * offset moves. The OPT stands last, and its length is known before it is written: what does not fit is given
- * up in a fixed order, and an OPT without options always fits beside a question. Nothing here allocates or
- * fails. */
+/* Invariants: the Question section of an answer is as long as its client's, so it is replaced in place and no
+ * offset changes. The OPT is the last record, and its length is known before it is written: options that do not fit
+ * are dropped in a fixed order, and an OPT without options always fits after a Question section. No function here
+ * allocates or fails. */
 #include "dns/edit.h"
 
 #include <assert.h>
@@ -24,11 +24,11 @@
 /* The content of the OPT of one response. */
 struct opt_plan {
     bool present, keepalive;
-    unsigned edes; /* how many of the list */
-    size_t text;   /* bytes of each text, at most */
+    unsigned edes; /* number of extended errors of the list */
+    size_t text;   /* maximum bytes of each text */
 };
 
-/* Of a text that is longer than `most` whole characters are left. */
+/* The length of a text cut to whole characters in at most `most` bytes. */
 static size_t text_len(const struct ede *ede, size_t most)
 {
     if (ede->len <= most)
@@ -55,7 +55,8 @@ static struct opt_plan plan_opt(const struct edit_client *client, const struct e
                              EDE_TEXT};
 }
 
-/* Gives up the ends of EDE texts, then the texts, then EDEs, then keepalive, until the OPT fits. False if it does not even so. */
+/* Drops the ends of EDE texts, then the texts, then EDEs, then keepalive, until the OPT fits. False: an OPT without
+ * options does not fit. */
 static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, size_t room)
 {
     if (opt_len(plan, ede) > room)
@@ -75,8 +76,8 @@ static uint8_t *put_option(uint8_t *at, uint16_t code, size_t len)
     return at + sizeof head;
 }
 
-/* The OPT's fixed part (RFC 6891 section 6.1.2): the root, TYPE, the UDP size as CLASS; as TTL the upper rcode, EDNS version 0, DO;
- * RDLENGTH. */
+/* The OPT's fixed part (RFC 6891 section 6.1.2): the root, TYPE, the UDP size as CLASS; as TTL the upper rcode,
+ * EDNS version 0, DO; RDLENGTH. */
 static uint8_t *put_opt(uint8_t *at, uint16_t udp_size, uint16_t rcode, bool dnssec_ok, size_t options_len)
 {
     const uint8_t fixed[OPT_FIXED] = {0,
@@ -94,7 +95,8 @@ static uint8_t *put_opt(uint8_t *at, uint16_t udp_size, uint16_t rcode, bool dns
     return at + sizeof fixed;
 }
 
-/* Appends the planned OPT at `at` and counts it in the header. Gives the end. An EDE: RFC 8914 section 2. */
+/* Appends the planned OPT at `at` and counts it in the header. Returns the end. The format of an EDE: RFC 8914
+ * section 2. */
 static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const struct opt_plan *plan,
                            const struct ede_list *ede, const struct edit_client *client)
 {
@@ -115,8 +117,8 @@ static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const str
     return at;
 }
 
-/* Writes id and flags: QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as in the query; AD for clients that set AD or DO (RFC 6840 section
- * 5.8). Gives the rcode that this client can be told: the upper eight bits need an OPT. */
+/* Writes id and flags: QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as in the query; AD for clients that set AD or DO
+ * (RFC 6840 section 5.8). Returns the rcode for this client: the upper eight bits need an OPT. */
 static uint16_t put_header(uint8_t *wire, const struct request *request, uint16_t rcode, bool authenticated)
 {
     bool show_ad = authenticated && (request->dnssec_ok || (request->flags & FLAG_AD));
@@ -129,7 +131,7 @@ static uint16_t put_header(uint8_t *wire, const struct request *request, uint16_
     return rcode;
 }
 
-/* Counts of a message without answer and authority records. */
+/* Sets the counts of a message without answer and authority records. */
 static void set_counts(uint8_t *wire, bool question, bool opt)
 {
     write_u16(wire + LDNS_QDCOUNT_OFF, question);
@@ -138,8 +140,8 @@ static void set_counts(uint8_t *wire, bool question, bool opt)
     write_u16(wire + LDNS_ARCOUNT_OFF, opt);
 }
 
-/* Leaves whole records of the answer section, then of the authority section, as far as they fit; clients that never use TCP find an
- * address in them. Gives the length that is left. */
+/* Keeps whole records of the answer section, then of the authority section, as far as they fit, for clients that
+ * never use TCP. Returns the new length. */
 static size_t keep_records(uint8_t *wire, size_t question_end, size_t room)
 {
     size_t at = question_end, next;
@@ -156,7 +158,7 @@ static size_t keep_records(uint8_t *wire, size_t question_end, size_t room)
     return at;
 }
 
-/* Makes an answer that is too big fit `room`, and gives the length that is left of it, without the OPT. */
+/* Shrinks an answer to `room`; returns the new length without the OPT. */
 static __attribute__((noinline)) size_t shrink(uint8_t *wire, size_t room, const struct answer *answer,
                                                const struct request *request, struct opt_plan *plan, bool *truncated)
 {
@@ -218,8 +220,9 @@ void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32
     }
 }
 
-/* The options: keepalive; RFC 7871 section 7.1.2: a client that wants nothing of its address told says so with a source prefix of 0;
- * padding with zeros up to the next multiple of ASK_BLOCK bytes of the message (RFC 7830, RFC 8467 section 4.1). */
+/* The options: keepalive; RFC 7871 section 7.1.2: a client that does not want its address to be sent on uses a
+ * source prefix of 0; padding with zeros up to the next multiple of ASK_BLOCK bytes of the message (RFC 7830, RFC
+ * 8467 section 4.1). */
 size_t edit_question(uint8_t out[EDIT_QUESTION_MAX], const struct key *key, const struct edit_ask *ask)
 {
     static const uint8_t subnet_none[] = {0, 1 /* IPv4 */, 0, 0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys compare as one range of bytes, in the order of `struct key`: no padding lies before the name. */
+/* Keys compare as one range of bytes, in the order of `struct key`: there is no padding before the name. */
 #include "dns/key.h"
 
 #include <string.h>

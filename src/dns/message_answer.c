@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a server's message and removes the OPT and the records that cannot be read.
+/* Walks a server's message and removes the OPT and malformed records.
  *
  * Invariants:
- * - Nothing is written, neither to the message nor to the results, before the message was found usable.
- * - TTL offsets and section ends are those of the message without its OPT: offsets behind the OPT are
- *   reduced by its length.
+ * - Neither the message nor the results are written before the whole message was checked.
+ * - TTL offsets and section ends refer to the message without its OPT: offsets behind the OPT are reduced by its
+ *   length.
  */
 #include <assert.h>
 #include <endian.h>
@@ -21,11 +21,12 @@ struct reading {
     struct walk walk;
     struct answer_scratch *scratch;
     struct answer_transport transport;
-    uint16_t count[ADDITIONAL + 1]; /* records read, the OPT not counted */
-    struct answer answer; /* last, and its extended errors are its last member: they are large, and mostly empty */
+    uint16_t count[ADDITIONAL + 1]; /* records read, without the OPT */
+    /* The last member, because its last member, the extended errors, is large and mostly unused. */
+    struct answer answer;
 };
 
-/* An extended error without a code, or a timeout of another length than its own, says nothing. */
+/* An extended error without a code, or a keepalive timeout of a wrong length, is ignored. */
 static void read_option(struct reading *reading, uint16_t code, struct bytes data)
 {
     if (code == LDNS_EDNS_EDE && data.len >= 2)
@@ -49,9 +50,9 @@ static bool read_opt(struct reading *reading, const struct record_offsets *recor
     return !cursor.failed;
 }
 
-/* Reads the question and the records. A broken record in the authority or additional section ends the message, if there are answers or
- * the OPT was read: an OPT that is lost may hide an extended response code. So does what lies behind the last record.
- * `counts`: the header's four, the first uppermost. */
+/* Reads the Question section and the records. A malformed record in the authority or additional section ends the
+ * message, if there are answers or the OPT was read: an OPT that was not read may have an extended response code.
+ * Bytes behind the last record are ignored. `counts`: the four of the header, the first one uppermost. */
 static bool read_sections(struct reading *reading, uint64_t counts)
 {
     struct walk *walk = &reading->walk;
@@ -72,7 +73,7 @@ static bool read_sections(struct reading *reading, uint64_t counts)
                 assert(*read < MESSAGE_MAX_RECORDS);
                 scratch->ttl_offsets[(*read)++] = (uint16_t)(record.fixed + 4 - (walk->opt_end - walk->opt_start));
             } else if (!good || section != ADDITIONAL || !read_opt(reading, &record)) {
-                if (walk->opt_start == start) /* this one */
+                if (walk->opt_start == start) /* this record is the OPT */
                     walk->opt_start = walk->opt_end = SIZE_MAX;
                 walk->at = start;
                 whole = false;
@@ -87,8 +88,8 @@ static bool read_sections(struct reading *reading, uint64_t counts)
     return true;
 }
 
-/* Moves what follows the OPT over it. Pointers that lead behind the OPT are shortened first; there are some
- * only in names behind it, each of which the walk has entered. */
+/* Moves the records behind the OPT over it. First, pointers to offsets behind the OPT are adjusted; only names
+ * behind it have such pointers, and the walk has recorded these names. */
 static size_t take_opt_out(const struct walk *walk, uint8_t *wire)
 {
     size_t opt_len = walk->opt_end - walk->opt_start;

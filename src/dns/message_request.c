@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a client's message.
+/* Parses a client's message.
  *
  * Invariants:
- * - Verdicts are found in one order: silence, opcode, format, EDNS version, signature. The EDNS
- *   part is returned only if the whole message could be read, whether its counts are those of a query or not.
+ * - Verdicts have a fixed order: silence, opcode, format, EDNS version, signature. The EDNS members are set only if
+ *   the whole message is well-formed, even if its counts are not those of a query.
  * - Bytes behind the last record are ignored.
- * - A plain query (one question, at most an OPT) is read without any table. Other records in the
- *   additional section go through the same walk as responses.
+ * - A plain query (one question, at most an OPT) is parsed without tables. Other records in the additional section
+ *   are walked like those of responses.
  * - The name in the Question section is not compressed, since no name precedes it.
  */
 #include <endian.h>
@@ -31,8 +31,8 @@ static bool read_question(struct bytes wire, struct request *request)
     return true;
 }
 
-/* Reads the OPT. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others
- * are stepped over, however often they come. */
+/* Reads the OPT. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others are skipped, even
+ * duplicates. */
 static enum request_verdict read_opt(struct request *request, const uint8_t *wire, size_t at, struct bytes options)
 {
     struct opt opt = opt_read(wire + at + 1);
@@ -52,7 +52,7 @@ static enum request_verdict read_opt(struct request *request, const uint8_t *wir
     return cursor.failed ? REQUEST_FORMERR : REQUEST_OK;
 }
 
-/* The four counts of a header as one number, that of the questions uppermost. */
+/* The four counts of a header as one number, QDCOUNT uppermost. */
 enum { COUNT_QUESTIONS = 48, COUNT_ANSWERS = 32, COUNT_AUTHORITIES = 16, COUNT_ADDITIONAL = 0 };
 
 static unsigned count_of(uint64_t counts, unsigned section)
@@ -70,7 +70,7 @@ static bool walk_questions(struct walk *walk, unsigned count)
     return true;
 }
 
-/* Any questions and records, in any section: rare, so the table lies on the stack. */
+/* Reads any questions and records in any section: rare, so the table is on the stack. */
 static __attribute__((noinline)) enum request_verdict read_records(struct bytes wire, struct request *request,
                                                                    uint64_t counts)
 {
@@ -96,15 +96,15 @@ static __attribute__((noinline)) enum request_verdict read_records(struct bytes 
     return verdict == REQUEST_OK && is_signed ? REQUEST_NOTIMP : verdict;
 }
 
-/* Is there exactly one record behind the question, an OPT with the root as owner? */
+/* True if exactly one record follows the Question section, an OPT with the root as owner. */
 static bool only_opt_follows(struct bytes rest)
 {
     return rest.len >= 1 + RECORD_FIXED && rest.data[0] == 0 && read_u16(rest.data + 1) == LDNS_RR_TYPE_OPT &&
            read_u16(rest.data + 9) == rest.len - 1 - RECORD_FIXED;
 }
 
-/* A query has neither answers nor authorities, but for the SOA that an IXFR starts from (RFC 1995 section 3). Other opcodes may have
- * any records. */
+/* True if a query has answer or authority records, other than the SOA of an IXFR (RFC 1995 section 3). Other
+ * opcodes may have any records. */
 static bool has_sections_of_responses(const struct request *request, uint64_t counts)
 {
     return request->opcode == LDNS_PACKET_QUERY &&
@@ -112,7 +112,7 @@ static bool has_sections_of_responses(const struct request *request, uint64_t co
             (count_of(counts, COUNT_AUTHORITIES) > 0 && request->type != LDNS_RR_TYPE_IXFR));
 }
 
-/* Reads everything behind the question. */
+/* Reads everything behind the Question section. */
 static enum request_verdict read_rest(struct bytes wire, struct request *request, uint64_t counts)
 {
     struct bytes rest = {wire.data + request->question_end, wire.len - request->question_end};

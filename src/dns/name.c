@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Names in wire form.
  *
- * Invariant: length bytes are at most 63 and so no letters: changing the case of every byte of a name
- * changes the case of its labels only.
+ * Invariant: length bytes are at most 63 and thus never ASCII letters: changing the letter case of every byte of a
+ * name only changes its labels.
  */
 #include "dns/name.h"
 
@@ -28,8 +28,8 @@ size_t name_len(struct bytes bytes)
     return 0;
 }
 
-/* Eight bytes at once: the upper bit of each byte of `letters` says "A to Z" there. The last eight overlap those before: lowering
- * twice does nothing. */
+/* Eight bytes at a time: the upper bit of each byte of `letters` is set for A to Z. The last eight bytes may
+ * overlap the previous ones, because lowering twice is harmless. */
 void name_lower(uint8_t *out, const uint8_t *wire, size_t len)
 {
     const uint64_t each = 0x0101010101010101;
@@ -87,7 +87,7 @@ unsigned name_labels(const uint8_t *name)
     return labels;
 }
 
-/* One byte of a label in presentation form (RFC 1035 section 5.1); gives where to go on. */
+/* One byte of a label in presentation form (RFC 1035 section 5.1); returns the end of the output. */
 static char *put_byte(char *out, uint8_t byte)
 {
     if (byte <= ' ' || byte >= 0x7F) {
@@ -122,7 +122,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* One byte of a label from its text, "x", "\x" or "\123"; steps over it. -EINVAL for half an escape. */
+/* One byte of a label from its text, "x", "\x" or "\123"; advances past it. -EINVAL for an incomplete escape. */
 static int take_byte(const char **text)
 {
     const char *at = *text;
@@ -142,8 +142,8 @@ static int take_byte(const char **text)
     return byte <= 255 ? byte : -EINVAL;
 }
 
-/* One label up to its dot or the end of the text. Gives its bytes, or -EINVAL when it is empty, too long or
- * longer than `room`. */
+/* One label up to its dot or the end of the text. Returns the number of bytes, or -EINVAL if it is empty, too long
+ * or longer than `room`. */
 static int take_label(const char **text, uint8_t *out, size_t room)
 {
     size_t bytes = 0;
@@ -167,7 +167,7 @@ int name_from_text(uint8_t out[NAME_MAX_WIRE], const char *text)
     while (*text) {
         if (len + 2 > NAME_MAX_WIRE)
             return -EINVAL;
-        int label = take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* the root needs a byte, too */
+        int label = take_label(&text, name + len + 1, NAME_MAX_WIRE - 2 - len); /* one byte is for the root */
         if (label < 0)
             return label;
         name[len] = (uint8_t)label;

@@ -2,36 +2,37 @@
 /* RDATA: the layout of each type, and the check that it fills RDLENGTH exactly.
  *
  * Invariants:
- * - Every type that ldns reads field by field is listed, since ldns looks for the next record where the last
- *   field ended, not where RDLENGTH says. Two that it reads wrongly are not read its way: NSAP-PTR is a name
- *   (RFC 1706 section 6), SINK is opaque. Every other type is opaque (RFC 3597 section 3), so that a type not
- *   yet invented passes.
- * - Data that is shorter than its type says, as some servers send it, passes where no name lies in it: a TXT without
- *   strings, a HINFO of one, a LOC or digest cut short.
- * - A layout is read from left to right; no field reads behind the end of the data.
- * - The class is not looked at, as in ldns.
+ * - Every type that ldns parses field by field is listed, because ldns takes the end of the last field, not
+ *   RDLENGTH, as the start of the next record. Two types that it parses wrongly have other layouts here: NSAP-PTR
+ *   is a name (RFC 1706 section 6), SINK is opaque. Every other type is opaque (RFC 3597 section 3), so unknown
+ *   types pass.
+ * - Data that is shorter than its type requires, as some servers send it, passes if it contains no name: a TXT
+ *   without strings, a HINFO with one string, a truncated LOC or digest.
+ * - A layout is applied from left to right; no field extends past the end of the data.
+ * - The class is ignored, as in ldns.
  */
 #include "walk.h"
 
 #include <ldns/ldns.h>
 #include <string.h>
 
-/* One letter for each field:
+/* One character for each field:
  *   1 ... 8  that many bytes
- *   N        a name that may be compressed: the types of RFC 1035, those that RFC 3597 section 4 tells
- *            receivers to decompress, and DNAME and LP, which some servers compress although they must not
- *   n        a name that may not be
- *   r        such names up to the end
+ *   N        a name that may be compressed: in the types of RFC 1035, in those that receivers must decompress
+ *            according to RFC 3597 section 4, and in DNAME and LP, which some servers compress although they must
+ *            not
+ *   n        a name that may not be compressed
+ *   r        uncompressed names up to the end
  *   s        a character string
- *   o        another one, or nothing
+ *   o        a character string, or nothing
  *   S        character strings up to the end
- *   d        a length in two bytes, and that many
- *   *  +     what is left; at least one byte of it
+ *   d        a length of two bytes, and that number of bytes
+ *   *  +     the remaining bytes; at least one of them
  *   b        type bitmaps up to the end
  *   p        service parameters up to the end
  *   a        address prefixes up to the end
  *   h        the lengths, tag and key that HIP begins with
- *   g        a gateway of the kind that the second byte of the data says
+ *   g        a gateway; the second byte of the data is its kind
  *   G        the same, but the upper bit of that byte means something else (RFC 8777 section 4.2)
  */
 static const char layouts[][12] = {
@@ -145,8 +146,7 @@ static bool skip_bitmaps(struct walk *walk, size_t end)
     return true;
 }
 
-/* Key, length, value; what keys mean and how they are ordered is for those who use them (RFC 9460
- * section 2.2). */
+/* Key, length, value; the meaning and the order of keys is checked by the client (RFC 9460 section 2.2). */
 static bool skip_service_parameters(struct walk *walk, size_t end)
 {
     while (walk->at < end) {
@@ -269,7 +269,7 @@ size_t name_end(const uint8_t *wire, size_t at)
     return wire[at] ? at + 2 : at + 1;
 }
 
-/* In every layout only fields of fixed length and strings lie before a name that may be compressed. */
+/* In every layout only fields of fixed length and strings precede a name that may be compressed. */
 unsigned rdata_names(const uint8_t *wire, uint16_t type, size_t rdata, size_t names[RDATA_NAMES])
 {
     const char *layout = layout_of(type), *last = strrchr(layout, 'N');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: of presentation form ldns makes rdata; the message around it is written here, so nothing depends on what ldns says of
- * its own buffers. Whatever ldns gave is freed on each path. */
+/* Invariant: ldns only converts presentation form to rdata; the rest of the message is written here, so ldns's
+ * buffer status does not matter. Objects of ldns are freed on each path. */
 #include "dns/records.h"
 
 #include <assert.h>
@@ -12,13 +12,13 @@
 #define LINE_MAX_TEXT       4096 /* one record in presentation form */
 #define POINTER_TO_QUESTION (0xc000 | MESSAGE_HEADER)
 
-/* ldns calls a failed push into one of its lists an internal error. */
+/* ldns reports a failed allocation in one of its lists as an internal error. */
 static bool memory_was_gone(ldns_status status)
 {
     return status == LDNS_STATUS_MEM_ERR || status == LDNS_STATUS_INTERNAL_ERR;
 }
 
-/* Reads type and rdata; owner, TTL and class are not ldns's business. */
+/* Lets ldns parse type and rdata only, without owner, TTL and class. */
 static int read_rdata(const struct record_text *record, ldns_rr **out)
 {
     char line[LINE_MAX_TEXT];
@@ -28,7 +28,7 @@ static int read_rdata(const struct record_text *record, ldns_rr **out)
     ldns_status status = ldns_rr_new_frm_str(out, line, 0, NULL, NULL);
     if (status != LDNS_STATUS_OK)
         return memory_was_gone(status) ? -ENOMEM : -EINVAL;
-    if (ldns_rr_get_type(*out) == 0) { /* what ldns makes of a mnemonic that it does not know */
+    if (ldns_rr_get_type(*out) == 0) { /* ldns's result for an unknown mnemonic */
         ldns_rr_free(*out);
         return -EINVAL;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- * - The source was walked: pointers lead strictly backwards to good names, RDLENGTH is consumed exactly.
- * - moved_to only holds offsets of labels that were written, so every pointer written leads backwards.
+ * - The source was walked: pointers lead strictly backwards to valid names, RDLENGTH is consumed exactly.
+ * - moved_to contains only offsets of labels already written, so every written pointer leads backwards.
  */
 #include "dns/rewrite.h"
 
@@ -88,7 +88,7 @@ static bool may_compress(uint16_t type)
     return type <= LDNS_RR_TYPE_MX && type != LDNS_RR_TYPE_A;
 }
 
-/* Copies the data; only its compressible names are written anew. */
+/* Copies the data; only its compressible names are rewritten. */
 static void put_data(struct rewriting *job, const struct message_record *record)
 {
     size_t at = record->fixed + (size_t)RECORD_RDATA, names[RDATA_NAMES];
@@ -101,7 +101,7 @@ static void put_data(struct rewriting *job, const struct message_record *record)
     writer_bytes(&job->writer, job->wire + at, record->end - at);
 }
 
-/* Gives the offset of its TTL. */
+/* Returns the offset of the record's TTL. */
 static uint16_t put_record(struct rewriting *job, const struct message_record *record)
 {
     put_name(job, record->owner, true);

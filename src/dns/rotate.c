@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- * - The message was walked: no name reads a TTL, so none that starts before the first record's RDLENGTH reaches its data.
- * - The RRset is the first run of records of one rotating type; rotate_is_possible found that the run has one owner.
+ * - The message was walked: no name includes a TTL, so no name that starts before the first record's RDLENGTH
+ *   extends into its data.
+ * - The RRset is the first run of records of one rotating type; rotate_is_possible has checked that all have the
+ *   same owner.
  */
 #include "dns/rotate.h"
 
@@ -11,8 +13,8 @@
 #include "walk.h"
 
 enum {
-    DATA = 6,           /* from a TTL to the data */
-    POINTERS_MAX = 2000 /* followed in one message; a message with more of them is left as it is */
+    DATA = 6,           /* offset of the data from the TTL */
+    POINTERS_MAX = 2000 /* pointers followed in one message; a message with more is not rotated */
 };
 
 static uint16_t type_at(const uint8_t *wire, uint16_t ttl)
@@ -30,7 +32,7 @@ static bool type_rotates(uint16_t type)
     return type == LDNS_RR_TYPE_A || type == LDNS_RR_TYPE_AAAA || type == LDNS_RR_TYPE_MX;
 }
 
-/* Finds the run; gives the number of its records, 0 if there is none. */
+/* Finds the run; returns the number of its records, 0: none. */
 static unsigned find_run(const uint8_t *wire, const uint16_t *ttl_offsets, unsigned *first)
 {
     unsigned answers = read_u16(wire + LDNS_ANCOUNT_OFF), i = 0;
@@ -42,7 +44,7 @@ static unsigned find_run(const uint8_t *wire, const uint16_t *ttl_offsets, unsig
     return i - *first;
 }
 
-/* False: a pointer of the name leads to an offset from `from` to before `to`, or there are too many of them. */
+/* True if no pointer of the name leads into [from, to). False also if there are too many pointers. */
 static bool name_avoids(const uint8_t *wire, size_t at, size_t from, size_t to, unsigned *pointers)
 {
     for (;;) {
@@ -66,7 +68,8 @@ static bool record_avoids(const uint8_t *wire, size_t owner, uint16_t ttl, size_
     return avoids;
 }
 
-/* The same class and length of data, and an owner that is written in the same way or as a pointer to the first one. */
+/* True if the record has the class and data length of the first one, and an owner with the same bytes or a pointer
+ * to the first owner. */
 static bool is_like(const uint8_t *wire, size_t owner, uint16_t ttl, size_t first_owner, uint16_t first_ttl)
 {
     size_t len = ttl - 4 - owner, first_len = first_ttl - 4 - first_owner;

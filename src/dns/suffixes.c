@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Open addressing with linear probing; at least half of the slots are free, so each probe ends.
  *
- * Invariant: a bit of `depths` is set exactly if the table has a suffix of that many labels.
+ * Invariant: a bit of `depths` is set if and only if the table has a suffix with that number of labels.
  */
 #include "dns/suffixes.h"
 
@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-#define LABELS_MAX 127 /* of a name of NAME_MAX_WIRE bytes, the root not counted */
+#define LABELS_MAX 127 /* of a name of NAME_MAX_WIRE bytes, without the root */
 
 struct suffix_slot {
     uint64_t hash;
@@ -31,7 +31,7 @@ static bool has_depth(const struct suffix_table *table, unsigned labels)
     return table->depths[labels / 64] >> labels % 64 & 1;
 }
 
-/* The slot of this suffix, or the free one where it would be. */
+/* The slot of this suffix, or the free slot for it. */
 static struct suffix_slot *slot_of(const struct suffix_table *table, const uint8_t *name, size_t len, uint64_t hash)
 {
     size_t at = hash & table->mask;

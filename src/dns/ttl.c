@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: the message was walked, so the i-th offset is the TTL of the i-th record, and the header's
- * counts say where the sections begin; TYPE lies four bytes before a TTL and RDLENGTH four behind it. Names
- * are never read here. Should a count be wrong all the same, it is cut at ttl_count, and rdata is read inside
- * `len` only. */
+/* Invariants: the message was walked, so the i-th offset is the TTL of the i-th record, and the counts of the
+ * header give the beginnings of the sections; TYPE is four bytes before a TTL and RDLENGTH four bytes after it.
+ * Names are never read here. As a safeguard counts are limited to ttl_count, and rdata is read only within `len`. */
 #include "dns/ttl.h"
 
 #include <ldns/rr.h>
@@ -11,7 +10,7 @@
 #include "walk.h"
 
 #define TTL_LARGEST 0x7fffffff /* RFC 2181 section 8 */
-#define TTL_NONE    UINT32_MAX /* no record seen yet */
+#define TTL_NONE    UINT32_MAX /* no record found yet */
 
 static inline uint32_t lower_of(uint32_t a, uint32_t b)
 {
@@ -31,7 +30,7 @@ static struct ttl_section section_from(const struct answer *answer, const uint16
     return (struct ttl_section){from, from + (count < left ? count : left)};
 }
 
-/* Brings the section's TTLs into range (RFC 8767 section 4: the high bit means large) and gives the lowest.
+/* Limits the section's TTLs to the range (RFC 8767 section 4: the high bit means large) and returns the lowest.
  */
 static uint32_t limit_section(uint8_t *wire, struct ttl_section section, uint32_t min, uint32_t max)
 {
@@ -54,7 +53,8 @@ static uint16_t record_type(const uint8_t *wire, uint16_t ttl_offset)
     return read_u16(wire + ttl_offset - 4);
 }
 
-/* True if the chain ends in what was asked: CNAME and DNAME records lead on, RRSIGs only go with others. */
+/* True if the answer section has a record of the queried type: CNAME and DNAME records only continue the chain,
+ * RRSIGs only accompany others. */
 static bool is_positive(const uint8_t *wire, struct ttl_section answers, uint16_t qtype)
 {
     if (qtype == LDNS_RR_TYPE_CNAME || qtype == LDNS_RR_TYPE_ANY)
@@ -73,8 +73,8 @@ static uint32_t soa_minimum(const struct answer *answer, uint16_t ttl_offset)
     return end <= answer->len ? read_u32(answer->wire + end - 4) : 0;
 }
 
-/* RFC 2308 section 5: a negative response is cached for the lower of its SOA's TTL and MINIMUM, at most for
- * `most`, and its SOA shows that. Without SOA it is not kept. */
+/* RFC 2308 section 5: a negative response is cached for the lower of its SOA's TTL and MINIMUM, at most for `most`,
+ * and its SOA gets that TTL. Without SOA it is not cached. */
 static uint32_t limit_negative(const struct answer *answer, struct ttl_section authority, uint32_t most)
 {
     uint32_t ttl = TTL_NONE;
@@ -92,7 +92,8 @@ static uint32_t limit_negative(const struct answer *answer, struct ttl_section a
     return ttl;
 }
 
-/* A response cannot be validated without all records of its proof, so it expires with the first of them. */
+/* A response cannot be validated without all records of its proof, so it expires with the first record of the proof
+ * that does. */
 static uint32_t lowest_of_proofs(const uint8_t *wire, struct ttl_section authority)
 {
     uint32_t lowest = TTL_NONE;

@@ -2,15 +2,15 @@
 /* Names and records on the wire.
  *
  * Invariants:
- * - Where a name is known to start, name_at holds its length (low byte, 1 to 255) and the number of pointers
- *   on its way to the root (high byte). Offsets are only ever added, and only for names read to their end.
- * - No name reads a TTL: the bytes of each are marked in name_at, since they change later (ttl.h).
- * - A chunk is what lies between two pointers. The chunk that a pointer leads to starts and ends before the
- *   chunk that holds the pointer, so a chain of chunks ends, and the bytes read for one name are disjoint.
- * - A label that was not known before is read once to measure it and once to remember it. So the names of a
- *   message cost no more together than one visit to the label that could start at each byte.
- * - Behind the OPT, every offset in name_at is a label of a name that is there on its own: pointers into
- *   other data are refused there, and none leads across the OPT. So it can be taken out and pointers moved.
+ * - For each offset at which a name is known to start, name_at holds its length (low byte, 1 to 255) and the number
+ *   of pointers up to the root (high byte). Offsets are only added, and only after a name was read to its end.
+ * - No name includes a byte of a TTL: TTLs are marked in name_at, because they change later (ttl.h).
+ * - A chunk is the part of a name between two pointers. The target chunk of a pointer starts and ends before the
+ *   chunk with the pointer, so a chain of chunks ends, and the chunks of a name are disjoint.
+ * - An unknown label is read once to measure it and once to record it. So all names of a message together cost at
+ *   most one visit per byte of the message.
+ * - Behind the OPT, each offset in name_at is a label of an owner name or of a name field: pointers into other data
+ *   are refused there, and no name extends across the OPT. So the OPT can be removed and pointers adjusted.
  */
 #include "walk.h"
 
@@ -21,9 +21,10 @@
 
 #define LABEL_MAX 63
 #define POINTER   0xC0 /* both upper bits of the first byte */
-/* A name of 127 labels has use for no more; longer chains are made to cost other readers time. */
+/* A name of 127 labels needs no more; longer chains only serve to waste time of parsers. */
 #define POINTERS_MAX 255
-/* In name_at: this byte changes as the message ages, so no name may stand on it. No name has length 0. */
+/* In name_at: this byte belongs to a TTL, which changes as the message ages, so no name may include it. No name has
+ * length 0. */
 #define TTL_BYTE 0x0100
 
 void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
@@ -32,14 +33,14 @@ void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at)
     *walk = (struct walk){wire.data, wire.len, MESSAGE_HEADER, name_at, SIZE_MAX, SIZE_MAX, false};
 }
 
-/* State of the reading of one name: the next byte, the bounds of its chunk, the counts so far. */
+/* The state while one name is read: the next byte, the bounds of its chunk, the counts so far. */
 struct name_reading {
     size_t at, chunk, end;
     size_t after; /* offset behind the name, known from its first pointer on */
     unsigned length, pointers;
 };
 
-/* From a pointer to the chunk it leads to, if it may lead there. */
+/* Moves from a pointer to its target, if the target is permitted. */
 static bool follow_pointer(const struct walk *walk, struct name_reading *name)
 {
     if (walk->wire[name->at] < POINTER || name->end - name->at < 2 || walk->name_at[name->at + 1] == TTL_BYTE)
@@ -57,7 +58,7 @@ static bool follow_pointer(const struct walk *walk, struct name_reading *name)
     return true;
 }
 
-/* Over a label and to the byte behind it. Before the first pointer nothing was marked yet. */
+/* Moves past a label. Before the first pointer no byte can have been marked. */
 static bool step_over_label(const struct walk *walk, struct name_reading *name)
 {
     size_t next = name->at + 1 + walk->wire[name->at];
@@ -72,7 +73,7 @@ static bool step_over_label(const struct walk *walk, struct name_reading *name)
     return true;
 }
 
-/* Enters all labels and pointers of a name that was found good, up to what is known already. */
+/* Records all labels and pointers of a valid name, up to the part that is already known. */
 static void remember(struct walk *walk, size_t at, unsigned length, unsigned pointers)
 {
     while (!walk->name_at[at]) {
@@ -88,7 +89,7 @@ static void remember(struct walk *walk, size_t at, unsigned length, unsigned poi
     }
 }
 
-/* Reads up to the root, or to where a name is known. */
+/* Reads up to the root, or up to the start of a known name. */
 bool walk_name(struct walk *walk, size_t end, bool may_point)
 {
     struct name_reading name = {.at = walk->at, .chunk = walk->at, .end = end};
@@ -135,7 +136,7 @@ bool walk_record(struct walk *walk, struct record_offsets *out)
         walk->opt_end = walk->at = out->end;
         return true;
     }
-    if (out->type == LDNS_RR_TYPE_A && rdlength == 4) { /* most records are that: not by way of layouts */
+    if (out->type == LDNS_RR_TYPE_A && rdlength == 4) { /* the most frequent type does not need its layout */
         walk->at = out->end;
         return true;
     }
@@ -145,7 +146,7 @@ bool walk_record(struct walk *walk, struct record_offsets *out)
 bool record_signs_message(const struct walk *walk, const struct record_offsets *record)
 {
     return record->type == LDNS_RR_TYPE_TSIG ||
-           (record->type == LDNS_RR_TYPE_SIG && record->end - record->rdata >= 2 && /* in an update it may be empty */
+           (record->type == LDNS_RR_TYPE_SIG && record->end - record->rdata >= 2 && /* empty in some updates */
             read_u16(walk->wire + record->rdata) == 0);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk that queries and answers share: names, records, the data of records, EDNS options.
+/* The walk shared by queries and responses: names, records, the data of records, EDNS options.
  *
- * Does:    steps through a message from front to back, checks every byte it steps over, and remembers where
- *          names start, so that a name is never read twice.
- * Owns:    nothing; `name_at` is lent by the caller.
+ * Does:    reads a message from front to back, checks every byte, and records the offsets at which names start, so
+ *          that no name is read twice.
+ * Owns:    nothing; `name_at` is borrowed from the caller.
  * Threads: any.
  * RFC:     1035 section 4.1.4 (compression), 3597 section 4 (where it is allowed), 6891 section 6.1.2 (OPT).
  */
@@ -24,7 +24,7 @@ struct walk {
     size_t len;                /* of the message, at most MESSAGE_MAX */
     size_t at;                 /* the next byte */
     uint16_t *name_at;         /* for each offset: 0, or length and pointers of the name that starts there (walk.c) */
-    size_t opt_start, opt_end; /* the OPT record, once it was met; SIZE_MAX before */
+    size_t opt_start, opt_end; /* the OPT record; SIZE_MAX: not found yet */
     bool may_be_empty;         /* records of any type may have no data, as in updates (RFC 2136 sections 2.4 and 2.5) */
 };
 
@@ -34,25 +34,26 @@ struct record_offsets {
     uint16_t type, class;
 };
 
-/* Begins at the question section; clears as much of `name_at` as the message is long. */
+/* Begins at the Question section; clears the part of `name_at` for the length of the message. */
 void walk_start(struct walk *walk, struct bytes wire, uint16_t *name_at);
 
-/* Steps over one name that ends at or before offset `end`. Pointers lead strictly backwards, and only if
- * `may_point`. False: not a name. */
+/* Reads one name that ends at or before offset `end`. Pointers must lead strictly backwards, and are refused unless
+ * `may_point`. False: invalid. */
 bool walk_name(struct walk *walk, size_t end, bool may_point) MUST_CHECK;
 
-/* Steps over one record and checks its data. An OPT must have the root as owner and be the only one; its
- * options are left to the caller. False: malformed. */
+/* Reads one record and checks its data. An OPT must have the root as owner and be the only one; the caller checks
+ * its options. False: malformed. */
 bool walk_record(struct walk *walk, struct record_offsets *out) MUST_CHECK;
 
 /* True if the record signs the message, not the zone: TSIG (RFC 8945) or SIG(0) (RFC 2931 section 3). */
 bool record_signs_message(const struct walk *walk, const struct record_offsets *record);
 
-/* Steps over the data of a record of this type, which must fill the walk up to offset `end` exactly. Data of
- * a type not known here is opaque (RFC 3597 section 3). */
+/* Reads the data of a record of this type, which must end exactly at offset `end`. Data of an unknown type is
+ * opaque (RFC 3597 section 3). */
 bool walk_rdata(struct walk *walk, uint16_t type, size_t end) MUST_CHECK;
 
-/* Finds the names in the data of a record of this type that may be compressed, in a message that was walked. Gives their number. */
+/* Finds the names in the data of a record of this type that may be compressed, in a message that was walked. Gives
+ * their number. */
 #define RDATA_NAMES 2 /* at most */
 unsigned rdata_names(const uint8_t *wire, uint16_t type, size_t rdata, size_t names[RDATA_NAMES]);
 /* The offset behind the name at `at` in a message that was walked. */
@@ -65,7 +66,7 @@ static inline size_t record_end(const uint8_t *wire, size_t at)
     return at + RECORD_FIXED + read_u16(wire + at + RECORD_FIXED - 2);
 }
 
-/* The offset behind the question of a message that was walked. */
+/* The offset behind the Question section of a message that was walked. */
 static inline size_t message_question_end(const struct answer *answer)
 {
     size_t at = MESSAGE_HEADER;
@@ -82,8 +83,8 @@ struct opt {
 };
 struct opt opt_read(const uint8_t *fixed);
 
-/* Takes the next option off a cursor over the OPT's data. False at the end, and when an option does not fit:
- * then cursor->failed is set. */
+/* Reads the next option from a cursor over the OPT's data. False at the end, and if an option does not fit: then
+ * cursor->failed is set. */
 bool opt_next(struct cursor *cursor, uint16_t *code, struct bytes *data) MUST_CHECK;
 
 #endif

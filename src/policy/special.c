@@ -240,7 +240,8 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
 /* --- the step --- */
 
 struct special {
-    bool initials[32]; /* indexed by the low bits of a letter: some zone's top-level name begins with that letter */
+    /* Indexed by the low bits of a character: true if some zone's top-level name begins with it. */
+    bool initials[32];
 };
 
 static int init(struct resolver *resolver, void **state)

@@ -313,7 +313,7 @@ static void ask_give_up(struct ask *ask, struct attempt *attempt, void (*end)(st
     end(attempt);
 }
 
-/* --- when to check the ask again --- */
+/* --- the next check of an ask --- */
 
 /* Starts the shortest timeout of at least `ms`. */
 static void ask_look_after(struct ask *ask, uint64_t ms)
