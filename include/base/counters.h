@@ -69,7 +69,7 @@
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \
     X(dnstap_lost, "messages lost because the dnstap queue was full")                                                  \
-    X(memory_failed, "allocations of our own that failed")
+    X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")
 
 enum counter {
 #define COUNTERS_ENUM(name, help) COUNTER_##name,

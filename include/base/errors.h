@@ -15,7 +15,7 @@
     X(ERROR_STOPPING, -2002, "shutting down")                                                                          \
     X(ERROR_LIMIT, -2003, "limit reached")                                                                             \
     X(ERROR_NO_SERVER, -2004, "no server available")                                                                   \
-    X(ERROR_SILENT, -2005, "session is silent")                                                                        \
+    X(ERROR_SILENT, -2005, "no data received on the session")                                                          \
     X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                             \
     X(ERROR_THROTTLED, -2006, "more queries than max-qps allows")                                                      \
     X(ERROR_UNANSWERED, -2008, "the server did not answer in time")                                                    \
@@ -30,7 +30,7 @@
     X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
-    X(ERROR_SLOW_WRITER, -2022, "message makes no progress")                                                           \
+    X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \
     X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
     X(ERROR_UPSTREAM_ANSWER, -2031, "unusable response from the server")                                               \
     X(ERROR_UPSTREAM_FORMERR, -2032, "the server rejects our query")

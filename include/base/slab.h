@@ -17,7 +17,7 @@
 
 struct slab {
     size_t object_size, zeroed, per_chunk, in_use, limit;
-    struct list with_room; /* chunks with a free object, the last used first */
+    struct list with_room; /* chunks with a free object, the most recently used first */
     struct list full;      /* chunks without a free object */
     size_t empty_chunks;   /* chunks of with_room that have no object in use */
 };

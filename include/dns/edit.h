@@ -66,7 +66,7 @@ struct edit_ask {
     bool subnet_none; /* family 1, source prefix length 0 */
     bool pad;
 };
-/* Longest result. */
+/* The longest upstream query. */
 #define EDIT_QUESTION_MAX 512
 /* Writes the query with id 0 and returns the length. */
 size_t edit_question(uint8_t out[EDIT_QUESTION_MAX], const struct key *key, const struct edit_ask *ask);

@@ -3,8 +3,8 @@
  *
  * Does:    TLS 1.2 and 1.3 only (default priorities, -VERS-ALL, %PROFILE_MEDIUM); chain, dates and host name verified
  *          (see net/verifytime.h), and a DNS SAN must match (a CN alone is not enough); pins (SHA-256 of the
- *          key) checked after every handshake, full or resumed; ALPN offered, not required; all tickets accepted,
- *          each used once and only with the ticket store that it is in. No 0-RTT, no renegotiation.
+ *          key) checked after every handshake, full or resumed; ALPN offered, not required; tickets stored per
+ *          server and trust, each used once. No 0-RTT, no renegotiation.
  * Owns:    struct tls_trust is ref-counted, and immutable except for its CA certificates, which a handshake may
  *          reload; struct tls belongs to its byte layer; a ticket store to its server.
  * Threads: trust from any; the rest on one loop's thread.

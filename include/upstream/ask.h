@@ -64,7 +64,8 @@ enum ask_session { ASK_NO_SESSION, ASK_REUSED, ASK_OPENED, ASK_RESUMED /* opened
 
 struct ask_report {
     unsigned attempts, session_losses;
-    /* Of the attempt that brought the response, else the one that has been live for the longest, else the latest: */
+    /* The next members describe the attempt that brought the response; without one the attempt that has been live
+     * for the longest; else the latest one. */
     enum ask_session session;
     uint64_t begun_ms;
     struct attempt_times times;

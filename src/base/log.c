@@ -124,7 +124,7 @@ void log_set_output(int fd, enum log_format format)
     line_format = format;
 }
 
-/* --- a line --- */
+/* --- formatting a line --- */
 
 /* Escapes text from the network, which must not start a new line or move a terminal's cursor. `quoted`: the text
  * is inside quotes. Returns the length; stops before a byte whose escape does not fit, and leaves *text there. */

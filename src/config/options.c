@@ -43,9 +43,9 @@ const struct option options[] = {
      .port = 53,
      .restart_only = true,
      .unset = "127.0.0.1,::1",
-     .help = "Addresses for client queries over UDP and TCP, ADDR or ADDR@PORT; port 53 unless given. An address "
-             "of the default list whose address family is missing is logged once; an address named here must "
-             "come up, or the start fails. Addresses beyond loopback require access.allow."},
+     .help = "Addresses for client queries over UDP and TCP, ADDR or ADDR@PORT; port 53 unless given. Without this "
+             "setting, an address whose family this machine lacks is logged and left out; an address set here must "
+             "work, or dotstub does not start. Addresses beyond loopback require access.allow."},
     {.key = "workers",
      .type = OPTION_INTEGER,
      IN(workers),
@@ -54,9 +54,9 @@ const struct option options[] = {
      .word = "auto",
      .restart_only = true,
      .unset = "1",
-     .help = "Worker threads, 1 to 64. One core answers over 200,000 cache hits a second. At low query rates "
-             "several workers each keep sessions of their own, which close when idle. auto: the number of processors "
-             "by affinity and cgroup quota, at most 16, for machines that only run dotstub."},
+     .help = "Worker threads, 1 to 64. One core answers over 200,000 cache hits a second. Each worker has its own "
+             "sessions, so several workers open more of them; idle ones close. auto: the number of processors by "
+             "affinity and cgroup quota, at most 16, for machines that only run dotstub."},
     {.key = "upstreams",
      .type = OPTION_UPSTREAMS,
      IN_LIST(upstreams, upstream_count),
@@ -101,8 +101,7 @@ const struct option options[] = {
      .max = MIB << 20,
      .restart_only = true,
      .unset = "64MiB",
-     .help = "Memory for the cache. Lowered to a quarter of the memory that the machine or the cgroup allows, if "
-             "that is less."},
+     .help = "Memory for the cache. At most a quarter of the memory of the machine or its cgroup is used."},
     {.key = "cache.min-ttl",
      .type = OPTION_DURATION,
      IN(cache.min_ttl),
@@ -157,7 +156,7 @@ const struct option options[] = {
      IN(cache.save),
      .restart_only = true,
      .unset = "no",
-     .help = "Save the cache to cache.save-file at the stop and every five minutes, and load it at the start."},
+     .help = "Save the cache to cache.save-file when dotstub stops and every five minutes, and load it at the start."},
     {.key = "cache.save-file",
      .type = OPTION_PATH,
      IN(cache.save_file),
@@ -340,8 +339,8 @@ const struct option options[] = {
      .min = 1,
      .max = 30 * SECOND,
      .unset = "500ms",
-     .help = "dotstub records where the time went of each query that waited longer than this, and of each failed "
-             "query, for dotstubctl explain."},
+     .help = "For each query that waited longer than this, and for each failed one, dotstub records where the time "
+             "went; dotstubctl explain shows it."},
 };
 const size_t option_count = sizeof(options) / sizeof(*options);
 

@@ -179,7 +179,7 @@ static void print_builtin_upstream(FILE *out, const struct option *option)
 int config_print_annotated(FILE *out)
 {
     fputs("# Settings of dotstub(8), each with its default; dotstub.yaml(5) has more about them.\n"
-          "# To set one, take away the \"#\" before it, and the one before the line of its section.\n"
+          "# To set one, remove the \"#\" before it, and the one before the line of its section.\n"
           "#\n"
           "# Durations: 500ms 30s 5m 1h 1d. Sizes: 64MiB. Addresses: ADDR or ADDR@PORT; put IPv6 in quotes.\n"
           "# Files in conf.d/ beside this one are read after it, in the order of their names.\n"

@@ -25,7 +25,7 @@ static char *member_text(const struct config *config, const struct option *optio
     return NULL;
 }
 
-/* -ENOMEM, or whether the values differ. */
+/* 1 if the values differ, 0 if they do not, or -ENOMEM. */
 static int differ(const struct config *a, const struct config *b, const struct option *option)
 {
     char *text_a = member_text(a, option), *text_b = member_text(b, option);

@@ -90,7 +90,7 @@ static bool fail_shape(char why[VALUE_WHY], const struct option *option, const c
 static bool fail_range(char why[VALUE_WHY], const struct option *option, const char *text)
 {
     char quoted[QUOTED_TEXT], min[NUMBER_TEXT], max[NUMBER_TEXT];
-    return fail(why, "%s is out of range; it goes from %s to %s%s%s", report_quote(text, quoted),
+    return fail(why, "%s is out of range; use %s to %s%s%s", report_quote(text, quoted),
                 value_number(option, option->min, min), value_number(option, option->max, max), or_text(option),
                 word_text(option));
 }
@@ -242,7 +242,7 @@ static bool parse_prefix(struct prefix *out, const char *text, char why[VALUE_WH
     if (!prefix_parse(out, text))
         return true;
     return fail(why,
-                "%s is not a network; write ADDR/BITS with no bit set behind them, as in 192.0.2.0/24, or "
+                "%s is not a network; write ADDR/BITS with zeros after the first BITS bits, as in 192.0.2.0/24, or "
                 "one address",
                 report_quote(text, quoted));
 }
@@ -278,7 +278,7 @@ static bool parse_level(struct config_log_level *out, const char *text, char why
     snprintf(name, sizeof(name), "%.*s", (int)(sign - text), text);
     unsigned module = log_find_module(name);
     if (module == LOG_MODULE_COUNT)
-        return fail(why, "%s names no module; there are %s", quoted, log_module_list());
+        return fail(why, "%s is not a module; the modules are %s", quoted, log_module_list());
     *out = (struct config_log_level){(uint8_t)module, (uint8_t)level};
     return true;
 }

@@ -78,7 +78,7 @@ static bool key_is_usable(struct builder *builder, const struct yaml_node *mappi
     }
     if (mapping->count < YAML_KEYS_MAX)
         return true;
-    stop(builder, key->mark, "too many keys in one place");
+    stop(builder, key->mark, "too many keys in one mapping");
     return false;
 }
 

@@ -28,7 +28,7 @@ enum yaml_kind {
 struct yaml_node {
     enum yaml_kind kind;
     struct mark mark;
-    const char *text;       /* YAML_SCALAR: clean text */
+    const char *text;       /* YAML_SCALAR: UTF-8 without control characters */
     struct yaml_node *key;  /* in a mapping: a YAML_SCALAR */
     struct yaml_node *next; /* in the same list or mapping */
     struct yaml_node *first;

@@ -13,7 +13,7 @@ enum { BACKLOG = 256 }; /* a full backlog refuses clients with non-blocking sock
 static struct sockaddr_un name_of(const char *path)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    strncpy(name.sun_path, path, sizeof name.sun_path - 1); /* the configuration limits its length */
+    strncpy(name.sun_path, path, sizeof name.sun_path - 1); /* the configuration limits the length of `path` */
     return name;
 }
 

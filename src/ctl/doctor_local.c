@@ -243,7 +243,7 @@ void doctor_check_clock(struct doctor *doctor)
             "verified session",
             used);
     else if (now_s > BUILD_DATE_S + YEARS_S)
-        doctor_say(doctor, "clock", "set the clock: certificates seem to have expired",
+        doctor_say(doctor, "clock", "set the clock; otherwise valid certificates look expired",
                    "the clock is far ahead: certificates are verified with %s", used);
     else
         doctor_say(doctor, "clock", NULL, "certificates are verified with the clock, %s", used);

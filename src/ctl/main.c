@@ -30,7 +30,7 @@ static const struct command commands[] = {
      {"seconds"}, show_drain},
     {"upgrade", "[PROGRAM]", "replace the daemon by a new process, of PROGRAM or of its own program file", upgrade_run, 0, 1, 0,
      NULL, NULL, {NULL}, NULL},
-    {"system", "status | enable | disable", "make dotstub this machine's resolver, or undo that; exit status 2: it is not", system_run,
+    {"system", "status | enable | disable", "make dotstub this machine's resolver, or undo that; exit status 2: off", system_run,
      1, 1, OWN(OWN_DRY_RUN) | OWN(OWN_ROOT) | OWN(OWN_TRUST_AD), NULL, NULL, {NULL}, NULL},
     {"doctor", "[--quick] [--bundle FILE]", "check DNS on this machine and suggest remedies; exit status 2: problems found", doctor_run,
      0, 0, OWN(OWN_QUICK) | OWN(OWN_BUNDLE), NULL, NULL, {NULL}, NULL},

@@ -55,7 +55,7 @@ void privileges_raise(void)
         (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, useful[i]);
     }
     if (found && capng_apply(CAPNG_SELECT_CAPS) != 0)
-        log_warning("daemon", "cannot use the file capabilities of the program");
+        log_warning("daemon", "cannot use the file capabilities of the program, so binding a port below 1024 may fail");
 }
 
 static int become(const struct passwd *entry)

@@ -147,7 +147,7 @@ static int specs_probe(struct specs *specs, const struct config *config, const s
     if (status == 0)
         specs->count = count;
     if (status == 0 && count == 0) {
-        log_error("daemon", "there is no address to listen on");
+        log_error("daemon", "this machine has none of the default addresses to listen on; set `listen`");
         return -EADDRNOTAVAIL;
     }
     return status;

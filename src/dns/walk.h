@@ -21,9 +21,10 @@
 
 struct walk {
     const uint8_t *wire;
-    size_t len;                /* of the message, at most MESSAGE_MAX */
-    size_t at;                 /* the next byte */
-    uint16_t *name_at;         /* for each offset: 0, or length and pointers of the name that starts there (walk.c) */
+    size_t len; /* of the message, at most MESSAGE_MAX */
+    size_t at;  /* the next byte */
+    /* For each offset: 0, or length and number of pointers of the name that starts there (walk.c). */
+    uint16_t *name_at;
     size_t opt_start, opt_end; /* the OPT record; SIZE_MAX: not found yet */
     bool may_be_empty;         /* records of any type may have no data, as in updates (RFC 2136 sections 2.4 and 2.5) */
 };

@@ -84,7 +84,7 @@ void link_open(struct link *link, struct loop *loop, void (*changed)(struct link
     uv_poll_start(&link->poll, UV_READABLE, link_on_event);
     return;
 fail:
-    log_debug("link", "changes of the network are not watched: %s", error_text(status));
+    log_debug("link", "cannot monitor network changes: %s", error_text(status));
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;

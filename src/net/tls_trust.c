@@ -505,11 +505,12 @@ void tls_trust_refresh(struct tls_trust *trust)
     struct tls_store *held = tls_trust_hold_store(trust);
     int result = store_use(&fresh, held->ca_file);
     if (result < 0) {
-        log_warning("tls", "cannot load the CA file %s again: %s", held->ca_file, error_text(result));
+        log_warning("tls", "cannot reload the CA file %s: %s; the certificates loaded before stay in use",
+                    held->ca_file, error_text(result));
     } else if (fresh == held || digest_identity(trust, fresh, identity) < 0) {
         tls_store_release(fresh);
     } else {
-        log_info("tls", "the certificates of %s have changed and were loaded again", held->ca_file);
+        log_info("tls", "reloaded the CA file %s, which has changed", held->ca_file);
         pthread_mutex_lock(&stores_lock);
         replaced = trust->store;
         trust->store = fresh;

@@ -81,7 +81,8 @@ static void show_pin(struct tls_trust *trust, const uint8_t id[32])
         return;
     atomic_store_explicit(&trust->pin_shown_ms, now_ms, memory_order_relaxed);
     sodium_bin2base64(text, sizeof text, id, 32, sodium_base64_VARIANT_ORIGINAL);
-    log_warning("tls", "the key of %s matches no pin: sha256/%s seen", trust->name ? trust->name : "a server", text);
+    log_warning("tls", "the key of %s does not match any pin; the server's key is sha256/%s",
+                trust->name ? trust->name : "a server", text);
 }
 
 static int check_pins(gnutls_x509_crt_t leaf, struct tls_trust *trust)

@@ -112,7 +112,7 @@ void verifytime_load(const char *path)
     if (len < 0 && len != -ENOENT)
         log_warning("verifytime", "cannot read %s: %s", path, error_text((int)len));
     else if (len >= 0 && !parse(text, (size_t)len, &kept_s))
-        log_warning("verifytime", "%s does not hold the time of a verified handshake and is ignored", path);
+        log_warning("verifytime", "ignoring %s: it does not contain the time of a verified handshake", path);
     atomic_store(&verified_s, kept_s);
     saved_s = kept_s;
     next_save_ms = 0;
@@ -129,7 +129,7 @@ void verifytime_save(const char *path)
     int len = snprintf(text, sizeof(text), WORD "%lld\n", (long long)now_s);
     int status = file_replace(path, text, (size_t)len, 0600, true);
     if (status < 0)
-        log_warning("verifytime", "cannot keep the time of the last verified handshake in %s: %s", path,
+        log_warning("verifytime", "cannot save the time of the last verified handshake in %s: %s", path,
                     error_text(status));
     else
         saved_s = now_s;

@@ -51,7 +51,7 @@ void wallclock_open(struct wallclock *wallclock, struct loop *loop, void (*was_s
     uv_poll_start(&wallclock->poll, UV_READABLE, wallclock_on_readable);
     return;
 fail:
-    log_debug("wallclock", "nobody will tell when the clock is set: %s", error_text(status));
+    log_debug("wallclock", "cannot monitor clock changes: %s", error_text(status));
     if (wallclock->fd >= 0)
         close(wallclock->fd);
     wallclock->fd = -1;

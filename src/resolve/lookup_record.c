@@ -88,8 +88,8 @@ static void log_failure(struct recorder *recorder, const struct record *record, 
     uint64_t suppressed;
     record_id_text(record->id, id);
     if (!answered && log_allowed(&recorder->log_limit, record->ended_ms, &suppressed))
-        log_info("resolve", "a query failed after %u ms: %s; dotstubctl explain %s says more%s",
-                 (unsigned)record->total_ms, record->ede_text, id, suppressed ? " (and more of the same)" : "");
+        log_info("resolve", "a query failed after %u ms: %s; run dotstubctl explain %s%s", (unsigned)record->total_ms,
+                 record->ede_text, id, suppressed ? " (similar messages were suppressed)" : "");
     else
         log_debug("resolve", "a query failed after %u ms: %s [%s]", (unsigned)record->total_ms, record->ede_text, id);
 }

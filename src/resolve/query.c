@@ -137,7 +137,7 @@ static enum verdict query_keep_response(struct query *query, const struct answer
     if (list_linked(&query->answer_by.link)) /* else its time has expired */
         kept = mem_alloc(sizeof *kept + response->len);
     if (!kept)
-        return query_give_up(query, "no time or memory to wait");
+        return query_give_up(query, "no time or memory left");
     kept->answer = *response;
     kept->answer.wire = kept->wire;
     kept->answer.ttl_offsets = NULL;
@@ -368,7 +368,7 @@ static struct query *query_copy(struct query *query)
     struct query *parked = slab_take(&resolver->queries);
     if (!parked) {
         counter_add(resolver->counters, COUNTER_queries_over_limit, 1);
-        query_give_up(query, "too many queries wait");
+        query_give_up(query, "too many queries in flight");
         return NULL;
     }
     memcpy(parked, query, offsetof(struct query, key));

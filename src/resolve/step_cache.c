@@ -49,7 +49,7 @@ static void tell_of_stale(struct resolver *resolver)
     uint64_t suppressed;
     if (log_allowed(&refresh_of(resolver)->stale_limit, loop_now(resolver->loop), &suppressed))
         log_warning("resolve", "serving stale answers: upstream too slow%s",
-                    suppressed ? " (and more of the same)" : "");
+                    suppressed ? " (similar messages were suppressed)" : "");
 }
 
 bool stale_find(const struct query *query, struct cache_found *found)

@@ -11,7 +11,7 @@ unsigned allowance_now(const struct allowance *allowance, uint64_t now_ms)
     return doublings < 16 ? allowance->queries << doublings : UINT_MAX;
 }
 
-/* A limit above the number of ids of a session has no effect. */
+/* Sets the limit. A session has IDS_MAX ids, so a higher limit means none. */
 static void allowance_set(struct allowance *allowance, uint64_t now_ms, unsigned queries)
 {
     allowance->queries = queries < IDS_MAX ? queries : 0;

@@ -403,5 +403,5 @@ void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
 void pool_session_failed(struct server *server, uint64_t begun_ms, int reason)
 {
     backoff_note_session(&server->backoff, begun_ms);
-    server_failed(server, reason, "no answer before the end of a session to");
+    server_failed(server, reason, "a session ended before the first response from");
 }

@@ -254,7 +254,8 @@ static void group_flush(struct loop_flush *hook)
     struct group *group = container_of(hook, struct group, flush);
     if (list_first(&group->plans) != &group->plan->in_group)
         group_end_plans(group);
-    if (!list_empty(&group->dirty)) /* before a query is sent on a session that was lost during a suspension */
+    /* A suspension must be noticed before queries are written: it may have ended the sessions. */
+    if (!list_empty(&group->dirty))
         group_notice_sleep(group);
     pool_run(group);
     struct list later;

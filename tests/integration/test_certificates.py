@@ -133,14 +133,14 @@ def test_a_ca_file_that_is_replaced_is_noticed(make_daemon, make_server, certs, 
     server.swap(certs.bad("untrusted-ca"))
     server.kill()
     ask_truly(daemon, "b.example")
-    assert sum("changed and were loaded again" in line for line in daemon.log()) == 1
+    assert sum("which has changed" in line for line in daemon.log()) == 1
 
 
 def test_a_key_that_matches_no_pin_is_shown(make_daemon, make_server, certs):
     daemon = make_daemon(make_server().upstream(pins=[certs.good_rsa.pin]))
     for number in range(3):
         daemon.ask(f"n{number}.example")
-    assert sum(f"{certs.good.pin} seen" in line for line in daemon.log()) == 1
+    assert sum(certs.good.pin in line and "does not match any pin" in line for line in daemon.log()) == 1
 
 
 # Resumption.

@@ -199,8 +199,8 @@ static void wrong_types_are_refused(void **state)
 static void bad_values_are_refused_with_their_place(void **state)
 {
     (void)state;
-    refused("limits:\n  udp-size: 99999\n", "f:2:13: limits.udp-size: \"99999\" is out of range; it goes "
-                                            "from 512 to 4096\n  udp-size: 99999\n            ^\n");
+    refused("limits:\n  udp-size: 99999\n",
+            "f:2:13: limits.udp-size: \"99999\" is out of range; use 512 to 4096\n  udp-size: 99999\n            ^\n");
     refused("log: {level: warn}\n",
             "f:1:14: log.level: \"warn\" is not error, warning, info or debug; did you mean \"warning\"?\n"
             "log: {level: warn}\n             ^\n");

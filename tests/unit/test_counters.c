@@ -27,7 +27,8 @@ static void each_counter_has_its_own_name_and_help(void **state)
     assert_string_equal(counter_name(COUNTER_udp_received), "udp_received");
     assert_string_equal(counter_help(COUNTER_udp_received), "datagrams read from UDP clients");
     assert_string_equal(counter_name(COUNTER_memory_failed), "memory_failed");
-    assert_string_equal(counter_help(COUNTER_memory_failed), "allocations of our own that failed");
+    assert_string_equal(counter_help(COUNTER_memory_failed),
+                        "memory allocations of dotstub that failed; those of libraries are not counted");
 }
 
 /* The names become names of metrics: [a-z0-9_], no duplicates. */

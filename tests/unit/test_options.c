@@ -50,7 +50,7 @@ static void integers_are_decimal_and_in_range(void **state)
     assert_int_equal(taken("limits.udp-size", "512").number, 512);
     assert_int_equal(taken("limits.udp-size", "4096").number, 4096);
     assert_int_equal(taken("max-qps", "0").number, 0);
-    refused("limits.udp-size", "511", "out of range; it goes from 512 to 4096");
+    refused("limits.udp-size", "511", "out of range; use 512 to 4096");
     refused("limits.udp-size", "4097", "out of range");
     refused("limits.udp-size", "18446744073709551617", "out of range");
     static const char *const odd[] = {"0512", "0x200", "1_000", "1e3", "+600", "-1", "600.0", " 600", "600 ", ""};
@@ -63,8 +63,8 @@ static void workers_are_a_number_or_auto(void **state)
     (void)state;
     assert_int_equal(taken("workers", "64").number, 64);
     assert_true(taken("workers", "auto").none);
-    refused("workers", "0", "it goes from 1 to 64 or auto");
-    refused("workers", "65", "it goes from 1 to 64 or auto");
+    refused("workers", "0", "use 1 to 64 or auto");
+    refused("workers", "65", "use 1 to 64 or auto");
     refused("workers", "many", "whole number or auto");
 }
 
@@ -90,8 +90,8 @@ static void durations_need_a_unit(void **state)
         refused("tls.idle", odd[i], "is not a duration");
     refused("cache.max-ttl", "1500ms", "not a whole number of seconds");
     refused("cache.max-ttl", "999999999999999999d", "out of range");
-    refused("limits.answer-by", "0", "out of range; it goes from 100ms to 30s");
-    refused("tls.idle", "2d", "out of range; it goes from 100ms to 1d");
+    refused("limits.answer-by", "0", "out of range; use 100ms to 30s");
+    refused("tls.idle", "2d", "out of range; use 100ms to 1d");
 }
 
 static void sizes_are_binary(void **state)
@@ -104,7 +104,7 @@ static void sizes_are_binary(void **state)
     static const char *const odd[] = {"64MB", "64M", "64mib", "64 MiB", "1.5GiB", "MiB", "064MiB"};
     for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
         refused("cache.size", odd[i], "is not a size");
-    refused("cache.size", "0", "it goes from 1MiB to 1024GiB");
+    refused("cache.size", "0", "use 1MiB to 1024GiB");
     refused("cache.size", "1025GiB", "out of range");
     refused("cache.size", "99999999999999999999GiB", "out of range");
 }
@@ -141,8 +141,8 @@ static void levels_are_of_existing_modules(void **state)
     const struct config_log_level level = taken("log.modules", "upstream=debug").level;
     assert_string_equal(log_module_name(level.module), "upstream");
     assert_int_equal(level.level, LOG_LEVEL_DEBUG);
-    refused("log.modules", "tsl=debug", "\"tsl=debug\" names no module; there are cache, config, control,");
-    refused("log.modules", "=debug", "names no module");
+    refused("log.modules", "tsl=debug", "\"tsl=debug\" is not a module; the modules are cache, config, control,");
+    refused("log.modules", "=debug", "is not a module");
     refused("log.modules", "tls", "\"tls\" is not MODULE=LEVEL, the level error, warning, info or debug");
     refused("log.modules", "tls=loud", "is not MODULE=LEVEL");
     refused("log.modules", "tls=", "is not MODULE=LEVEL");
