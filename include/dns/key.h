@@ -28,7 +28,7 @@ struct key_group {
 
 /* There is no padding before `name`, so that one contiguous range is compared, and everything behind the flags is
  * hashed; host byte order. A cache entry may serve keys that differ in the flags, so these have the same hash; the
- * type is added to it. */
+ * type is mixed in. */
 struct key {
     uint16_t type;
     uint8_t flags;
@@ -44,17 +44,25 @@ static inline size_t key_len(const struct key *key)
 }
 
 /* The golden ratio of 2^64, which is odd, so that the hashes of a name's types differ in all parts. */
-#define KEY_TYPE_STEP UINT64_C(0x9E3779B97F4A7C15)
+#define KEY_TYPE_STEP  UINT64_C(0x9E3779B97F4A7C15)
+#define KEY_TYPES_NEAR 128 /* types below this one have their buckets in one cache line with that of type 0 */
+
+/* A miss looks for the name's denial (type 0) beside the type: the bucket of both is one access to memory. Other types are spread, so
+ * that no name can fill the line. */
+static inline uint64_t key_type_hash(uint16_t type)
+{
+    return type < KEY_TYPES_NEAR ? (type ^ type >> 4) & 15u : type * KEY_TYPE_STEP;
+}
 
 static inline uint64_t key_hash(const struct key *key)
 {
-    return hash_bytes(&key->name_len, key_len(key) - offsetof(struct key, name_len)) + key->type * KEY_TYPE_STEP;
+    return hash_bytes(&key->name_len, key_len(key) - offsetof(struct key, name_len)) ^ key_type_hash(key->type);
 }
 
 /* The hash of the same key with type 0. */
 static inline uint64_t key_hash_without_type(const struct key *key, uint64_t hash)
 {
-    return hash - key->type * KEY_TYPE_STEP;
+    return hash ^ key_type_hash(key->type);
 }
 
 bool key_equal(const struct key *a, const struct key *b);

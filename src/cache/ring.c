@@ -300,19 +300,24 @@ static _Atomic uint32_t *bucket_of(const struct ring *ring, uint32_t hash)
     return &ring->buckets[bucket < count ? bucket : hash & (mask >> 1)];
 }
 
-/* Splits one bucket: its entries with the next bit of the hash set move to a new bucket at the end. */
+/* Splits one bucket: its entries with the next bit of the hash set move to a new bucket at the end. The end of each chain is linked as its
+ * last, as far as the chain is live. */
 static void index_split(struct ring *ring, uint32_t fresh, uint32_t dead)
 {
     uint32_t mask = UINT32_MAX >> __builtin_clz(fresh);
-    _Atomic uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]};
+    _Atomic uint32_t *end[2] = {&ring->buckets[fresh & (mask >> 1)], &ring->buckets[fresh]}, *last[2] = {NULL, NULL};
     uint32_t link = link_get(end[0]);
     struct entry *entry;
 
     for (; (entry = follow(ring, link)); link = link_get(&entry->next)) {
         bool moves = (entry->hash & mask) == fresh;
         link_set(end[moves], link);
+        last[moves] = end[moves];
         end[moves] = &entry->next;
     }
+    for (unsigned i = 0; i < 2; i++)
+        if (last[i])
+            link_set(last[i], link_get(last[i]) | ring->last_bit);
     link_set(end[0], dead);
     link_set(end[1], dead);
     atomic_store_explicit(&ring->bucket_count, fresh + 1, memory_order_relaxed);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "dns/codes.h"
 #include "dns/key.h"
 
 /* The memory behind the name is filled with `rest`: it must not count. */
@@ -42,6 +43,40 @@ static void test_what_lies_behind_the_name_does_not_count(void **state)
     assert_same(&a, &b);
 }
 
+/* The buckets of a hash are chosen by its lower bits; a cache line holds 16. */
+static void test_types_in_ordinary_use_share_a_cache_line(void **state)
+{
+    struct key key = make_key(0);
+    uint64_t seen = 0, denial = key_hash_without_type(&key, key_hash(&key));
+    (void)state;
+    for (unsigned type = 0; type < KEY_TYPES_NEAR; type++) {
+        key.type = (uint16_t)type;
+        assert_int_equal((key_hash(&key) ^ denial) >> 4, 0);
+        seen |= UINT64_C(1) << (key_hash(&key) & 15);
+    }
+    assert_int_equal(seen, 0xFFFF);
+    key.type = TYPE_A;
+    uint64_t a = key_hash(&key);
+    assert_int_not_equal(a, denial);
+    key.type = TYPE_AAAA;
+    assert_int_not_equal(key_hash(&key), a);
+    assert_int_not_equal(key_hash(&key), denial);
+}
+
+/* As many names of one type cannot fill one line, so can no name with many types. */
+static void test_other_types_are_spread(void **state)
+{
+    struct key key = make_key(0);
+    unsigned near = 0;
+    uint64_t denial = key_hash_without_type(&key, key_hash(&key));
+    (void)state;
+    for (unsigned type = KEY_TYPES_NEAR; type <= UINT16_MAX; type++) {
+        key.type = (uint16_t)type;
+        near += ((key_hash(&key) ^ denial) & 0xFFFF0) == 0;
+    }
+    assert_in_range(near, 0, 8);
+}
+
 static void test_each_field_counts(void **state)
 {
     const struct key a = make_key(0);
@@ -75,6 +110,8 @@ int main(void)
     static const uint8_t hash_key[16] = "0123456789abcde";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_lies_behind_the_name_does_not_count),
+        cmocka_unit_test(test_types_in_ordinary_use_share_a_cache_line),
+        cmocka_unit_test(test_other_types_are_spread),
         cmocka_unit_test(test_each_field_counts),
     };
     hash_init_fixed(hash_key);

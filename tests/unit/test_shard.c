@@ -129,6 +129,32 @@ static void check_ring(const struct ring *ring)
     assert_int_equal(linked, ring->live);
 }
 
+static bool main_has_grown(void)
+{
+    return shard->main.bucket_count > 256;
+}
+
+/* Nothing has left the ring, so what ended a chain when it was linked or its bucket split ends it still. */
+static void the_last_of_a_bucket_is_known_after_splits(void **state)
+{
+    const struct ring *ring = &shard->main;
+    unsigned used = 0;
+    (void)state;
+    flood_until(main_has_grown);
+    assert_int_equal(shard->evicted, 0);
+    for (uint32_t i = 0; i < ring->bucket_count; i++) {
+        uint32_t link = ring->buckets[i];
+        while (is_live(ring, link)) {
+            uint32_t place = ring->head_place + ring->size - units_behind(ring, link) % ring->size;
+            const struct entry *entry = (const void *)(ring->data + (size_t)(place % ring->size) * ENTRY_UNIT);
+            used++;
+            assert_int_equal((link & ring->last_bit) != 0, !is_live(ring, entry->next));
+            link = entry->next;
+        }
+    }
+    assert_int_equal(used, ring->live);
+}
+
 static void a_new_name_goes_to_the_small_ring(void **state)
 {
     (void)state;
@@ -559,6 +585,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_shard, end_shard)
     const struct CMUnitTest tests[] = {
+        TEST(the_last_of_a_bucket_is_known_after_splits),
         TEST(a_new_name_goes_to_the_small_ring),
         TEST(what_main_has_room_for_is_not_lost),
         TEST(a_name_asked_for_in_small_moves_to_a_full_main),
