@@ -406,16 +406,16 @@ class DotServer:
         assert value, f"condition not met in {timeout} s; {len(self.queries)} queries, {len(self.connections)} connections"
         return value
 
-    def asked(self, name, rdtype=None):
+    def queries_for(self, name, rdtype=None):
         """The queries for a name."""
         number = None if rdtype is None else wire.type_number(rdtype)
         with self.changed:
             return [query for query in self.queries
                     if query.name.lower() == name.lower().rstrip(".") and number in (None, query.type)]
 
-    def wait_asked(self, name, times=1, timeout=PATIENCE):
-        self.wait_for(lambda: len(self.asked(name)) >= times, timeout)
-        return self.asked(name)
+    def wait_for_queries(self, name, times=1, timeout=PATIENCE):
+        self.wait_for(lambda: len(self.queries_for(name)) >= times, timeout)
+        return self.queries_for(name)
 
     @property
     def established(self):

@@ -33,17 +33,17 @@ RESULTS = pathlib.Path(os.environ["TEST_FAULTS"]) if "TEST_FAULTS" in os.environ
 
 
 @dataclasses.dataclass
-class Asked:
+class SentQuery:
     name: str
     hit: bool
     sent: float
-    came: float = None
+    received: float = None
     rcode: int = None
-    right: bool = False
+    correct: bool = False
 
     @property
     def waited(self):
-        return None if self.came is None else self.came - self.sent
+        return None if self.received is None else self.received - self.sent
 
 
 class Stalls(threading.Thread):
@@ -72,7 +72,7 @@ class Traffic:
         self.socket = self.client.socket
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.setblocking(False)
-        self.asked, self.begun, self.ended = [], time.time(), None
+        self.queries, self.begun, self.ended = [], time.time(), None
         self.from_time = self.until_time = None
         self.sending, self.number = True, 0
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -96,14 +96,13 @@ class Traffic:
                 self.receive()
 
     def ask(self, hit):
-        number = len(self.asked)
+        number = len(self.queries)
         assert number < 65536
         if not hit:
             self.number += 1
         name = self.hit_name if hit else self.pattern(self.number) if callable(self.pattern) else self.pattern.format(self.number)
         data = wire.query(name, id=number)
-        asked = Asked(name, hit, time.time())
-        self.asked.append(asked)
+        self.queries.append(SentQuery(name, hit, time.time()))
         with contextlib.suppress(ConnectionError):
             self.socket.send(data)
 
@@ -111,23 +110,23 @@ class Traffic:
         with contextlib.suppress(BlockingIOError, ConnectionError):
             while True:
                 data, ancillary, _, _ = self.socket.recvmsg(65535, 64)
-                came = time.time()
+                received = time.time()
                 for level, kind, value in ancillary:
                     if kind == SO_TIMESTAMPNS:
                         seconds, nanoseconds = struct.unpack("qq", value)
-                        came = seconds + nanoseconds / 1e9
-                self.note(data, came)
+                        received = seconds + nanoseconds / 1e9
+                self.note(data, received)
 
-    def note(self, data, came):
+    def note(self, data, received):
         number, flags = struct.unpack_from("!HH", data)
-        asked = self.asked[number]
-        assert asked.came is None, "two responses to one query"
-        asked.rcode = flags & 15
-        asked.right = asked.rcode == 0 and wire.addresses(wire.parse(data)) == [zone.address(asked.name)]
-        asked.came = max(came, asked.sent)
+        query = self.queries[number]
+        assert query.received is None, "two responses to one query"
+        query.rcode = flags & 15
+        query.correct = query.rcode == 0 and wire.addresses(wire.parse(data)) == [zone.address(query.name)]
+        query.received = max(received, query.sent)
 
     def unanswered(self):
-        return any(asked.came is None for asked in self.asked) and time.time() < self.asked[-1].sent + LOST_AFTER
+        return any(query.received is None for query in self.queries) and time.time() < self.queries[-1].sent + LOST_AFTER
 
     # Control.
 
@@ -159,19 +158,19 @@ class Outcome:
     """The outcome of the traffic; numbers are of misses unless their name says otherwise. Times in seconds."""
 
     def __init__(self, title, row, traffic):
-        misses = [asked for asked in traffic.asked if not asked.hit]
-        hits = [asked for asked in traffic.asked if asked.hit]
+        misses = [query for query in traffic.queries if not query.hit]
+        hits = [query for query in traffic.queries if query.hit]
         self.title, self.row, self.misses, self.hits = title, row, misses, hits
         self.begun, self.ended = traffic.from_time, traffic.until_time
         self.sent = len(misses)
-        self.answered = sum(asked.right for asked in misses)
-        self.servfail = sum(asked.rcode == 2 for asked in misses)
-        self.silent = sum(asked.came is None for asked in misses)
+        self.answered = sum(query.correct for query in misses)
+        self.servfail = sum(query.rcode == 2 for query in misses)
+        self.silent = sum(query.received is None for query in misses)
         self.wrong = self.sent - self.answered - self.servfail - self.silent
-        self.late = sum(asked.came is not None and asked.waited > 5 for asked in misses)
-        self.longest = max((asked.waited for asked in misses if asked.came), default=0)
-        self.hits_lost = sum(not asked.right for asked in hits)
-        self.hits_longest = max((asked.waited for asked in hits if asked.came), default=0)
+        self.late = sum(query.received is not None and query.waited > 5 for query in misses)
+        self.longest = max((query.waited for query in misses if query.received), default=0)
+        self.hits_lost = sum(not query.correct for query in hits)
+        self.hits_longest = max((query.waited for query in hits if query.received), default=0)
         self.stall = traffic.stalls.longest
         self.grown = traffic.daemon.resident_kb() - traffic.memory if traffic.daemon.running else 0
         self.descriptors = traffic.open_descriptors() - traffic.descriptors if traffic.daemon.running else 0
@@ -179,20 +178,20 @@ class Outcome:
         lasted = max(self.ended - self.begun, 0.001)
         self.ends = sum(bool(re.search("debug upstream: session to .* ends:", line)) for line in traffic.lines) / lasted
         self.recovery = self.recovered()
-        self.keep()
+        self.save()
 
     def recovered(self):
-        """Time from the end of the fault to the first right answer or to the last query without one, whichever is later."""
-        after = [asked for asked in self.misses if asked.sent > self.ended]
-        first = min((asked.came for asked in self.misses if asked.right and asked.came > self.ended), default=None)
+        """Time from the end of the fault to the first correct answer or to the last query without one, whichever is later."""
+        after = [query for query in self.misses if query.sent > self.ended]
+        first = min((query.received for query in self.misses if query.correct and query.received > self.ended), default=None)
         if first is None:
             return None
-        return max([first - self.ended] + [asked.sent - self.ended for asked in after if not asked.right])
+        return max([first - self.ended] + [query.sent - self.ended for query in after if not query.correct])
 
     def during(self, since=0.0, until=None):
         """The misses sent in a part of the fault."""
         end = self.ended if until is None else self.begun + until
-        return [asked for asked in self.misses if self.begun + since <= asked.sent < end]
+        return [query for query in self.misses if self.begun + since <= query.sent < end]
 
     def line(self):
         recovery = "none" if self.recovery is None else f"{self.recovery * 1000:.0f}"
@@ -200,7 +199,7 @@ class Outcome:
                 f"| {self.longest * 1000:.0f} | {recovery} | {self.ends:.1f} | {self.hits_longest * 1000:.0f} "
                 f"| {self.stall * 1000:.0f} | {self.grown} |")
 
-    def keep(self):
+    def save(self):
         print(self.line())
         if RESULTS:
             RESULTS.mkdir(parents=True, exist_ok=True)
@@ -217,23 +216,23 @@ class Outcome:
         assert condition, f"{what}\n{self.line()}\n" + "\n".join(self.worst() + self.lines[-40:])
 
     def worst(self):
-        bad = [asked for asked in self.misses if not asked.right] or sorted(
-            (asked for asked in self.misses if asked.came), key=lambda asked: -asked.waited)
-        return [f"  at {asked.sent - self.begun:+.3f} {asked.name}: rcode {asked.rcode}, "
-                f"{'nothing' if asked.came is None else f'{asked.waited:.3f} s'}" for asked in bad[:12]]
+        bad = [query for query in self.misses if not query.correct] or sorted(
+            (query for query in self.misses if query.received), key=lambda query: -query.waited)
+        return [f"  at {query.sent - self.begun:+.3f} {query.name}: rcode {query.rcode}, "
+                f"{'nothing' if query.received is None else f'{query.waited:.3f} s'}" for query in bad[:12]]
 
-    def lives(self):
+    def answers_every_query(self):
         """Requirements for every fault: a response to each query, none of them wrong, fast hits, no leak."""
         self.demand(not self.silent and not self.late, "queries without a response in time")
         self.demand(not self.wrong, "wrong answers")
-        self.demand(not self.hits_lost, "hits without a right answer")
+        self.demand(not self.hits_lost, "hits without a correct answer")
         self.demand(self.hits_longest <= self.stretched(HIT_LIMIT), "a hit was slow")
         self.demand(self.descriptors <= 10, f"{self.descriptors} descriptors more than before")
         self.demand(SLACK > 1 or self.grown <= 4096, f"{self.grown} KiB more than before")
         return self
 
     def loses_nothing(self, longest):
-        self.lives()
+        self.answers_every_query()
         self.demand(self.answered == self.sent, "queries lost")
         self.demand(self.longest <= self.stretched(longest), "a query waited for too long")
         return self
@@ -248,13 +247,13 @@ class Outcome:
 
     def fails_fast(self, within=0.1, since=GRACE + 0.2):
         """While no server works, queries fail fast."""
-        slow = [asked for asked in self.during(since=since, until=self.ended - self.begun - within)
-                if asked.waited is None or asked.waited > self.stretched(within)]
+        slow = [query for query in self.during(since=since, until=self.ended - self.begun - within)
+                if query.waited is None or query.waited > self.stretched(within)]
         self.demand(not slow, f"{len(slow)} failures were late")
         return self
 
     def waits_in_grace(self):
         """In the grace period after the last success, misses wait instead of failing."""
-        hasty = [asked for asked in self.during(until=GRACE) if asked.rcode == 2 and asked.came < self.begun + GRACE - 0.1]
-        self.demand(not hasty, f"{len(hasty)} failed within the grace period")
+        early = [query for query in self.during(until=GRACE) if query.rcode == 2 and query.received < self.begun + GRACE - 0.1]
+        self.demand(not early, f"{len(early)} failed within the grace period")
         return self

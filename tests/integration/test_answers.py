@@ -139,11 +139,11 @@ def test_ttls_count_down_to_a_new_upstream_query(make_daemon, server):
     daemon = make_daemon(server, cache={"prefetch": False, "serve-stale": "0"})
     seen = []
 
-    def asked_again():
+    def entry_expired():
         seen.append(wire.ttls(daemon.ask("ttl2.example"))[0])
         return len(server.queries) == 2
 
-    eventually(asked_again, what="the end of the TTL")
+    eventually(entry_expired, what="the end of the TTL")
     assert 2.9 > server.queries[1].time - server.queries[0].time > 1.9
     assert sorted(set(seen), reverse=True) in ([2, 1], [2, 1, 0])
     assert seen[-1] == 2
@@ -197,8 +197,8 @@ def test_a_name_that_does_not_exist_has_no_type(make_daemon, server):
             for name in (f"t{tcp:d}.nx.soa1-1.example", f"cname1.t{tcp:d}.nx.example"):
                 response = daemon.ask(name, rdtype, tcp=tcp)
                 assert response.rcode() == 3 and response.question[0].rdtype == wire.type_number(rdtype)
-    assert len(server.asked("t1.nx.soa1-1.example")) <= 2
-    assert len(server.asked("cname1.t0.nx.example")) == len(server.asked("cname1.t1.nx.example")) == 4
+    assert len(server.queries_for("t1.nx.soa1-1.example")) <= 2
+    assert len(server.queries_for("cname1.t0.nx.example")) == len(server.queries_for("cname1.t1.nx.example")) == 4
     server.refuse()
     server.kill()
 
@@ -207,7 +207,7 @@ def test_a_name_that_does_not_exist_has_no_type(make_daemon, server):
         return response if 19 in [code for code, _ in wire.extended_errors(response)] else None
 
     assert eventually(stale, what="a stale NXDOMAIN").rcode() == 3
-    assert {query.type for query in server.asked("t0.nx.soa1-1.example")} <= {zone.A, zone.AAAA, zone.TXT, zone.MX, 43}
+    assert {query.type for query in server.queries_for("t0.nx.soa1-1.example")} <= {zone.A, zone.AAAA, zone.TXT, zone.MX, 43}
 
 
 def test_one_entry_serves_clients_with_do_and_without(daemon, server):
@@ -217,7 +217,7 @@ def test_one_entry_serves_clients_with_do_and_without(daemon, server):
             for name, (plain, full) in names.items():
                 for do in (True, False, True, False):
                     assert sorted(types(daemon.ask(name, do=do, tcp=tcp))) == (full if do else plain)
-                assert len(server.asked(name)) == 1
+                assert len(server.queries_for(name)) == 1
 
 
 def test_an_entry_without_do_serves_those_without_only(daemon, server):
@@ -225,7 +225,7 @@ def test_an_entry_without_do_serves_those_without_only(daemon, server):
     with server.lying(twist=signed):
         for do, asked in ((False, 1), (False, 1), (True, 2), (False, 2), (True, 2)):
             assert sorted(types(daemon.ask("a.example", do=do))) == (["A", "RRSIG"] if do else ["A"])
-            assert len(server.asked("a.example")) == asked
+            assert len(server.queries_for("a.example")) == asked
         for _ in range(2):
             assert types(daemon.ask("b.example", "RRSIG")) == ["RRSIG"]
 
@@ -273,7 +273,7 @@ def test_a_cached_response_equals_the_first(daemon, server):
         assert first.rcode() == second.rcode()
         for section in ("answer", "authority", "additional"):
             assert wire.texts(first, section) == wire.texts(second, section)
-        assert len(server.asked(name)) == 1
+        assert len(server.queries_for(name)) == 1
 
 
 @pytest.mark.parametrize("size", [10_000, 30_000, 65_000])
@@ -339,7 +339,7 @@ def test_records_off_the_chain_do_not_change_a_negative_response(daemon, server)
                 assert response.rcode() == rcode and in_order(response, name) == said.removesuffix("stranger.example=66").strip()
             lives = 3 if ">" in said else 40
             assert lives - 1 <= wire.ttls(daemon.ask(name), "authority")[0] <= lives
-            assert len(server.asked(name)) == 1
+            assert len(server.queries_for(name)) == 1
 
 
 def test_other_sections_have_only_records_in_the_bailiwick_of_the_chain(daemon, server):

@@ -86,7 +86,7 @@ def number(browser, selector):
     return float(found.group().replace(",", "")) if found else None
 
 
-def asked(browser):
+def requests_since_last_call(browser):
     """All requests since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [event["params"]["request"] for event in events if event["method"] == "Network.requestWillBeSent"]
@@ -124,7 +124,7 @@ def test_no_requests_to_other_hosts_and_no_token_in_the_url(browser, busy):
     dress(browser, WIDE, "light")
     open_page(browser, busy.url + "?token=" + TOKEN)
     assert TOKEN not in browser.current_url
-    requests = asked(browser)
+    requests = requests_since_last_call(browser)
     assert len(requests) > 1 and all(request["url"].startswith(busy.url) for request in requests)
     assert not console_errors(browser)
 

@@ -46,7 +46,7 @@ def test_a_server_with_a_bad_certificate_gets_no_query(daemon, server, certs, ki
     server.swap(certs.good)
     assert recovery(daemon) < 1 + 0.5 * SLACK
     ask_truly(daemon, "after.example")
-    assert server.asked("after.example")
+    assert server.queries_for("after.example")
 
 
 @pytest.mark.parametrize("kind", ["wrong-name", "expired", "not-yet-valid", "untrusted-ca"])

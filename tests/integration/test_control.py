@@ -119,7 +119,7 @@ def test_status_counts_waiting_queries(daemon, server):
     server.silence = True
     with daemon.udp() as client:
         client.send(wire.query("a.example"))
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         status = control(daemon, "/status").json
     assert status["queries_waiting"] == 1 and status["servers"][0]["in_flight"] >= 1
 
@@ -162,10 +162,10 @@ def test_flush(daemon, server):
     assert post(daemon, "/flush?suffix=b.example").json == {"flushed": 2}
     for name in ("a.example", "b.example"):
         ask_truly(daemon, name)
-        assert len(server.asked(name)) == 2
+        assert len(server.queries_for(name)) == 2
     assert post(daemon, "/flush").json == {"flushed": 2}
     ask_truly(daemon, "a.example")
-    assert len(server.asked("a.example")) == 3
+    assert len(server.queries_for("a.example")) == 3
 
 
 @pytest.mark.parametrize("path", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
@@ -174,13 +174,13 @@ def test_a_response_to_a_query_from_before_a_flush_is_not_cached(daemon, server,
     server.delay = 0.5
     with daemon.udp() as client:
         client.send(wire.query("a.example"))
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         post(daemon, path)
         assert wire.addresses(wire.parse(client.receive())) == [zone.address("a.example")]
     assert control(daemon, "/cache?name=a.example").json["entries"] == []
-    server.delay, asked = 0, len(server.asked("a.example"))
+    server.delay, before = 0, len(server.queries_for("a.example"))
     ask_truly(daemon, "a.example")
-    assert len(server.asked("a.example")) == asked + 1
+    assert len(server.queries_for("a.example")) == before + 1
     assert len(control(daemon, "/cache?name=a.example").json["entries"]) == 1
 
 
@@ -395,7 +395,7 @@ def test_requests_during_a_stop(metrics_daemon, server):
     server.silence = True
     with daemon.udp() as client:
         client.send(wire.query("a.example"))
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         daemon.signal(signal.SIGTERM)
         daemon.wait_line("stopping on signal")
         reply = metrics(daemon, "/readyz")

@@ -61,7 +61,7 @@ def test_flush(daemon, server):
     assert ctl(daemon, "flush", "A.Example.") == "1 entries flushed\n"
     assert ctl(daemon, "flush", "--suffix", "b.example") == "2 entries flushed\n"
     ask_truly(daemon, "a.example")
-    assert len(server.asked("a.example")) == 2
+    assert len(server.queries_for("a.example")) == 2
     assert ctl(daemon, "flush") == "1 entries flushed\n"
     assert json.loads(ctl(daemon, "--json", "flush")) == {"flushed": 0}
 

@@ -56,7 +56,7 @@ def test_drain_loses_nothing(make_checked, server):
     server.delay = 0.02
     loads = [daemon.load(queries=2 * rate, distinct=distinct, rate=rate, name=name, connections=4, in_flight=500, tcp=tcp)
              for name, distinct in (("hit%u.example", 50), ("miss%u.example", 2 * rate)) for tcp in (False, True)]
-    server.wait_asked("miss9.example")
+    server.wait_for_queries("miss9.example")
     answer = post(daemon, f"/drain?seconds={seconds * SLACK}")
     assert answer.status == 200 and answer.json == {"draining_s": seconds * SLACK}
     assert_drains(daemon)

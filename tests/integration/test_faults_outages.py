@@ -56,7 +56,7 @@ def test_outage(daemon, server, fault):
         begin(server, fault)
         traffic.go_on(5)
         finish(server, fault)
-    traffic.end(f"connections {fault}, 5 s", "120").lives().waits_in_grace().fails_fast().recovers(1).dials_at_most(20)
+    traffic.end(f"connections {fault}, 5 s", "120").answers_every_query().waits_in_grace().fails_fast().recovers(1).dials_at_most(20)
 
 
 @pytest.mark.parametrize("fault", ["refused", *REFUSALS])
@@ -77,7 +77,7 @@ def test_stall(daemon, server, fault):
         begin(server, fault)
         traffic.go_on(6)
         finish(server, fault)
-    outcome = traffic.end(f"{fault}, 6 s", "122").lives().recovers(1.5).dials_at_most(20)
+    outcome = traffic.end(f"{fault}, 6 s", "122").answers_every_query().recovers(1.5).dials_at_most(20)
     outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
 
 
@@ -89,7 +89,7 @@ def test_long_outage(daemon, server, fault, pytestconfig):
         begin(server, fault)
         traffic.go_on(25)
         finish(server, fault)
-    traffic.end(f"{fault}, 25 s", "123").lives().recovers(1 if fault == "refused" else 1.5).dials_at_most(20)
+    traffic.end(f"{fault}, 25 s", "123").answers_every_query().recovers(1 if fault == "refused" else 1.5).dials_at_most(20)
 
 
 @pytest.mark.parametrize("kind", ["wrong-name", "expired", "self-signed"])
@@ -99,11 +99,11 @@ def test_certificate_swapped_for_a_bad_one(daemon, server, certs, kind):
     with traffic.fault():
         server.swap(certs.bad(kind))
         server.kill()
-        asked = len(server.queries)
+        before = len(server.queries)
         traffic.go_on(4)
-        assert len(server.queries) == asked
+        assert len(server.queries) == before
         server.swap(certs.good)
-    traffic.end(f"certificate: {kind}, 4 s", "150").lives().fails_fast().recovers(1).dials_at_most(20)
+    traffic.end(f"certificate: {kind}, 4 s", "150").answers_every_query().fails_fast().recovers(1).dials_at_most(20)
 
 
 def test_tickets_that_the_server_refuses(daemon, server, certs):
@@ -137,9 +137,9 @@ def test_responses_after_4_5_seconds(daemon, server):
     traffic = Traffic(daemon, misses=20)
     with traffic.fault(), server.lying(delay=4.5):
         traffic.go_on(5)
-    outcome = traffic.end("responses take 4.5 s", "132").lives()
+    outcome = traffic.end("responses take 4.5 s", "132").answers_every_query()
     outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
-    failed = [asked.name for asked in outcome.misses if asked.rcode == 2]
+    failed = [query.name for query in outcome.misses if query.rcode == 2]
     outcome.demand(len(failed) >= 40, "too few queries failed")
     eventually(lambda: all(daemon.ask(name, flags=0).rcode() == 0 for name in failed[:40]), 3 * SLACK, "late responses in the cache")
 
@@ -170,10 +170,10 @@ def test_wrong_responses(daemon, server, twist):
 
 
 def check_one_in_ten(outcome):
-    outcome.lives()
-    lost = [asked for asked in outcome.misses if asked.name[0] == "g" and not asked.right]
+    outcome.answers_every_query()
+    lost = [query for query in outcome.misses if query.name[0] == "g" and not query.correct]
     outcome.demand(not lost, "others suffered")
-    longest = max(asked.waited for asked in outcome.misses if asked.name[0] == "g")
+    longest = max(query.waited for query in outcome.misses if query.name[0] == "g")
     outcome.demand(longest <= outcome.stretched(1), f"others waited {longest}")
 
 
@@ -181,7 +181,7 @@ def test_swapped_ids(daemon, server):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(twist=lies.swapped_ids()):
         traffic.go_on(4)
-    traffic.end("swapped ids", "143").lives().recovers(1)
+    traffic.end("swapped ids", "143").answers_every_query().recovers(1)
 
 
 def test_malformed_responses(daemon, server):
@@ -207,7 +207,7 @@ def test_expensive_responses(daemon, server, kind):
     with traffic.fault(), server.lying(twist=twist if kind == "pointer chains" else None):
         traffic.go_on(3)
     outcome = traffic.end(f"one in ten: {kind}", "145")
-    lost = [asked for asked in outcome.misses if asked.name[0] == "g" and not asked.right]
+    lost = [query for query in outcome.misses if query.name[0] == "g" and not query.correct]
     outcome.demand(not lost and not outcome.silent and not outcome.hits_lost, "others suffered")
 
 
@@ -219,7 +219,7 @@ def test_error_responses(daemon, server, rcode, name):
     with traffic.fault(), server.lying(twist=lambda query, truth: twist(query, truth) if query.name[0] == "b" else [truth]):
         traffic.go_on(3)
     outcome = traffic.end(f"one in ten: {name}", "146")
-    lost = [asked for asked in outcome.misses if asked.name[0] == "g" and not asked.right]
+    lost = [query for query in outcome.misses if query.name[0] == "g" and not query.correct]
     outcome.demand(not lost and not outcome.silent and outcome.longest <= outcome.stretched(0.5), "others suffered")
 
 
@@ -248,4 +248,4 @@ def test_queries_whose_sessions_are_always_lost(daemon, server):
                 assert client.receive()[3] & 15 == 2
     outcome = traffic.end("queries whose sessions are always lost", "148").loses_nothing(1)
     for number in range(8):
-        outcome.demand(len(server.asked(f"deadly{number}.example")) <= 3, "asked too often")
+        outcome.demand(len(server.queries_for(f"deadly{number}.example")) <= 3, "too many upstream queries")

@@ -160,7 +160,7 @@ def test_a_slow_name(daemon, server, rate):
             for _ in range(4):
                 assert client.receive()[3] & 15 == 0
     outcome = traffic.end(f"one name a second takes 3 s, others 20 ms, {rate} a second", "111").loses_nothing(0.5)
-    assert all(len(server.asked(f"slow{number}.example")) <= 2 for number in range(4))
+    assert all(len(server.queries_for(f"slow{number}.example")) <= 2 for number in range(4))
     outcome.demand(len(server.connections) <= before + 2, f"{len(server.connections) - before} sessions were dialled")
     assert not [one for one in server.connections if one.closed], "a session was closed"
 
@@ -178,7 +178,7 @@ def test_broken_frames(daemon, server, kind):
     traffic = Traffic(daemon)
     with traffic.fault(), server.lying(**FRAMES[kind]):
         traffic.go_on(5)
-    traffic.end(f"broken frames: {kind}", "140").lives().recovers(1)
+    traffic.end(f"broken frames: {kind}", "140").answers_every_query().recovers(1)
 
 
 @pytest.mark.parametrize("kind", FRAMES)

@@ -23,11 +23,11 @@ def test_ten_thousand_names_over_udp_and_tcp(daemon, server):
     for result in both(daemon, "u%u.example", "t%u.example"):
         all_good(result)
     assert server.most_open() <= 3, "more than two sessions and a replacement"
-    asked = len(server.queries)
-    assert 2 * NAMES <= asked <= 2 * NAMES * 1.08
+    before = len(server.queries)
+    assert 2 * NAMES <= before <= 2 * NAMES * 1.08
     for result in both(daemon, "t%u.example", "u%u.example"):  # the names of the other transport
         all_good(result)
-    assert len(server.queries) == asked, "the second round was not answered from the cache"
+    assert len(server.queries) == before, "the second round was not answered from the cache"
 
 
 def test_several_workers(make_daemon, make_server):
@@ -36,10 +36,10 @@ def test_several_workers(make_daemon, make_server):
     for result in both(daemon, "u%u.example", "t%u.example", 3000):
         all_good(result)
     assert server.most_open() <= 3 * 3
-    asked = len(server.queries)
+    before = len(server.queries)
     for result in both(daemon, "u%u.example", "t%u.example", 3000):
         all_good(result)
-    assert len(server.queries) == asked
+    assert len(server.queries) == before
 
 
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])

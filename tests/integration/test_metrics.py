@@ -109,7 +109,7 @@ def test_drops_by_reason(make_daemon, server):
         stranger.send(wire.query("a.example"))
         server.silence = True
         client.send(wire.query("b.example"))
-        server.wait_asked("b.example")
+        server.wait_for_queries("b.example")
         client.reset()
     eventually(lambda: scrape(daemon)["dotstub_drops_client_gone_total"] == {"": 1}, what="a query dropped")
     found = scrape(daemon)
@@ -122,7 +122,7 @@ def test_retransmissions_and_waiting_queries(daemon, server):
     with daemon.udp() as client:
         message = wire.query("a.example")
         client.send(message)
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         client.send(message)
         eventually(lambda: scrape(daemon)["dotstub_queries_retransmitted_total"] == {"": 1}, what="the retransmission")
         found = scrape(daemon)

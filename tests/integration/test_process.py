@@ -54,8 +54,8 @@ def test_queries_in_flight_are_answered_at_a_stop(daemon, server):
     with daemon.udp() as udp, daemon.tcp() as tcp:
         udp.send(wire.query("udp.example"))
         tcp.send(wire.query("tcp.example"))
-        server.wait_asked("udp.example")
-        server.wait_asked("tcp.example")
+        server.wait_for_queries("udp.example")
+        server.wait_for_queries("tcp.example")
         daemon.signal(signal.SIGTERM)
         for client, name in ((udp, "udp.example"), (tcp, "tcp.example")):
             answer = wire.parse(client.receive(3 * SLACK))
@@ -68,7 +68,7 @@ def test_queries_that_cannot_be_answered_are_servfail_at_a_stop(daemon, server):
     with daemon.udp() as udp, daemon.tcp() as tcp:
         udp.send(wire.query("udp.example"))
         tcp.send(wire.query("tcp.example"))
-        server.wait_asked("tcp.example")
+        server.wait_for_queries("tcp.example")
         begun = time.monotonic()
         daemon.signal(signal.SIGTERM)
         assert udp.receive(3 * SLACK)[3] & 15 == 2
@@ -103,7 +103,7 @@ def test_hangup_keeps_running(daemon, server):
         daemon.hang_up()
     ask_truly(daemon, "a.example")
     ask_truly(daemon, "b.example")
-    assert len(server.asked("a.example")) == 1, "the cache is gone"
+    assert len(server.queries_for("a.example")) == 1, "the cache is gone"
 
 
 @pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGALRM])

@@ -122,7 +122,7 @@ def test_a_malformed_query_is_a_format_error(daemon, server, broken):
     assert answer is not None and rcode_of(answer) == FORMERR
     assert answer[:2] == data[:2] and answer[2] & 0x80
     assert len(answer) <= len(data) + 11
-    assert not server.asked("a.example")
+    assert not server.queries_for("a.example")
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -207,7 +207,7 @@ def test_any_is_a_type_like_others(daemon, server):
     for tcp in (False, True):
         answer = daemon.ask("a.example", "ANY", tcp=tcp)
         assert answer.rcode() == NOERROR and not answer.flags & wire.TC
-    assert server.asked("a.example")
+    assert server.queries_for("a.example")
 
 
 @pytest.mark.parametrize("klass", [0, 3, 4, 254, 255])
@@ -243,7 +243,7 @@ def test_data_types_are_forwarded(daemon, server, rdtype):
     assert answer.rcode() == NOERROR
     assert wire.texts(answer) == wire.texts(truth)
     assert wire.texts(answer, "authority") == wire.texts(truth, "authority")
-    assert len(server.asked("a.example", rdtype)) == 1
+    assert len(server.queries_for("a.example", rdtype)) == 1
 
 
 # Names.
@@ -354,7 +354,7 @@ def test_without_recursion_desired_no_lookup_is_joined(daemon, server):
     server.delay = 0.5
     with daemon.udp() as asking, daemon.udp() as snooping:
         asking.send(wire.query("a.example"))
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         assert rcode_of(snooping.exchange(wire.query("a.example", flags=0))) == REFUSED
         assert rcode_of(asking.receive()) == NOERROR
 
@@ -370,7 +370,7 @@ def test_a_retransmission_gets_one_answer(daemon, server):
         assert client.receive()[:2] == data[:2]
         marker = wire.query("b.example", id=(data[0] << 8 | data[1]) ^ 1)
         assert client.exchange(marker)[:2] == marker[:2]
-    assert len(server.asked("a.example")) == 1
+    assert len(server.queries_for("a.example")) == 1
 
 
 def test_the_same_id_with_another_name_is_another_query(daemon, server):

@@ -137,7 +137,7 @@ def test_sessions_and_cache_stay(reloadable, server):
     assert reloadable.reload(upstreams=[entry]) == []
     ask_truly(reloadable, "a.example")
     ask_truly(reloadable, "b.example")
-    assert len(server.connections) == 1 and len(server.asked("a.example")) == 1
+    assert len(server.connections) == 1 and len(server.queries_for("a.example")) == 1
     reported, = control(reloadable, "/status").json["servers"]
     assert reported["upstream"] == "renamed" and reported["sessions_open"] == 1
 
@@ -149,7 +149,7 @@ def test_client_subnet_may_change_answers(reloadable, server):
     reloadable.reload(upstreams=[{**server.upstream(), "ecs": "default"}])
     ask_truly(reloadable, "a.example")
     assert len(server.connections) == 1
-    asked = server.asked("a.example")
+    asked = server.queries_for("a.example")
     assert [wire.ECS in dict(query.question.options) for query in asked] == [True, False]
 
 
@@ -181,11 +181,11 @@ def test_no_answer_of_the_servers_before(make_reloadable, make_server, workers):
     assert "not in the cache" in ctl(daemon, "cache", names[0])
     for name in names:
         ask_truly(daemon, name)
-    assert all(len(server.asked(name)) == 1 for server in (old, new) for name in names)
+    assert all(len(server.queries_for(name)) == 1 for server in (old, new) for name in names)
     daemon.reload(upstreams=[old.upstream()])
     for name in names:
         ask_truly(daemon, name)
-    assert all(len(server.asked(name)) == 1 for server in (old, new) for name in names)
+    assert all(len(server.queries_for(name)) == 1 for server in (old, new) for name in names)
 
 
 @pytest.mark.threads
@@ -198,7 +198,7 @@ def test_a_flush_is_of_all_that_was_ever_kept(make_reloadable, make_server, flus
     assert post(daemon, flush).json["flushed"] == 1
     daemon.reload(upstreams=[old.upstream()])
     ask_truly(daemon, "a.example")
-    assert len(old.asked("a.example")) == 2
+    assert len(old.queries_for("a.example")) == 2
 
 
 @pytest.mark.threads
@@ -213,7 +213,7 @@ def test_another_trust_is_another_session(reloadable, server, certs):
     reloadable.reload(upstreams=[server.upstream(pins=["sha256/" + "A" * 43 + "="])])
     answer = reloadable.ask("c.example", edns=True)
     assert answer.rcode() == 2 and "pin" in wire.extended_errors(answer)[0][1]
-    assert not server.asked("c.example")
+    assert not server.queries_for("c.example")
 
 
 @pytest.mark.threads
@@ -224,7 +224,7 @@ def test_a_new_ca_file_in_the_place_of_the_old_one(reloadable, server, certs):
     shutil.move(ca_file + ".new", ca_file)
     reloadable.reload()
     assert reloadable.ask("b.example").rcode() == 2
-    assert not server.asked("b.example")
+    assert not server.queries_for("b.example")
 
 
 @pytest.mark.threads
@@ -234,14 +234,14 @@ def test_a_server_that_goes_answers_what_it_was_asked(make_reloadable, make_serv
     old.delay = 0.5
     with daemon.udp() as client:
         client.send(wire.query("a.example", id=1))
-        old.wait_asked("a.example")
+        old.wait_for_queries("a.example")
         daemon.reload(upstreams=[new.upstream(name="new")])
         ask_truly(daemon, "b.example")
         assert [query.name for query in new.queries] == ["b.example"]
         assert wire.parse(client.receive()).id == 1
-    asked = len(new.asked("a.example"))  # it may have been, since the other one was late
+    before = len(new.queries_for("a.example"))  # it may have been, since the other one was late
     ask_truly(daemon, "a.example")
-    assert len(new.asked("a.example")) == asked + 1, "what was asked before the reload was kept"
+    assert len(new.queries_for("a.example")) == before + 1, "what was asked before the reload was kept"
     eventually(lambda: not old.open)
     assert old.established[0].end == "close_notify"
 
@@ -260,7 +260,7 @@ def test_what_waits_goes_to_the_new_servers(make_reloadable, make_server):
     third = make_server(address="127.0.0.3")
     daemon.reload(upstreams=[third.upstream(name="third")])
     ask_truly(daemon, "a.example")
-    assert len(third.asked("a.example")) == 1
+    assert len(third.queries_for("a.example")) == 1
 
 
 # Changed by a reload: settings.
@@ -283,7 +283,7 @@ def test_settings_take_effect(reloadable, server):
     assert "x y" in reloadable.dig("+short", "version.bind", "CH", "TXT")
     reloadable.reload(health={"name": "health.example"})
     assert reloadable.ask("health.example").answer[0][0].to_text() == "127.0.0.1"
-    assert not server.asked("health.example")
+    assert not server.queries_for("health.example")
 
 
 @pytest.mark.threads
@@ -292,7 +292,7 @@ def test_the_time_of_an_answer_takes_effect_for_those_that_wait(reloadable, serv
     reloadable.reload(limits={"answer-by": "30s"})
     with reloadable.udp() as client:
         client.send(wire.query("a.example", id=1))
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         reloadable.reload(limits={"answer-by": "100ms"})
         assert wire.parse(client.receive()).rcode() == 2
 
@@ -362,7 +362,7 @@ def test_what_is_saved_is_of_the_servers_that_were_asked_last(make_reloadable, m
     assert "loaded 1 cache entries from" in second.wait_line("cache entries from")
     ask_truly(second, "a.example")
     ask_truly(second, "b.example")
-    assert len(new.asked("b.example")) == 1 and len(new.asked("a.example")) == 1
+    assert len(new.queries_for("b.example")) == 1 and len(new.queries_for("a.example")) == 1
 
 
 # A broken file.
@@ -395,7 +395,7 @@ def test_a_broken_file_changes_nothing(make_reloadable, server):
     assert value("dotstub_config_reloads_total", '{result="failed"}') == 3
     ask_truly(daemon, "a.example")
     ask_truly(daemon, "b.example")
-    assert len(server.connections) == 1 and len(server.asked("a.example")) == 1
+    assert len(server.connections) == 1 and len(server.queries_for("a.example")) == 1
     daemon.config_file.write_text(good)
     daemon.reload()
     assert daemon.reloads()["last_reload"] == "good" and daemon.reloads()["mistakes"] == []

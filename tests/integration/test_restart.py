@@ -116,14 +116,14 @@ class Asker(threading.Thread):
 
     def __init__(self, port):
         super().__init__()
-        self.port, self.over, self.asked, self.again, self.wrong = port, False, 0, 0, []
+        self.port, self.over, self.answered, self.resent, self.wrong = port, False, 0, 0, []
         self.start()
 
     def run(self):
         client = None
         while not self.over:
             client = client or TcpClient("127.0.0.1", self.port)
-            data = wire.query(f"n{self.asked % 100}.example")
+            data = wire.query(f"n{self.answered % 100}.example")
             try:
                 client.send(data)
                 answer = client.receive()
@@ -131,11 +131,11 @@ class Asker(threading.Thread):
                 answer = None
             if answer is None:
                 client.close()
-                client, self.again = None, self.again + 1
+                client, self.resent = None, self.resent + 1
                 continue
             if answer[:2] != data[:2] or wire.parse(answer).rcode() != 0:
                 self.wrong.append(answer)
-            self.asked += 1
+            self.answered += 1
         if client:
             client.close()
 
@@ -156,13 +156,13 @@ def test_restarts_under_load_lose_nothing(make_daemon, server, manager, saving, 
                                patience=10000)
     askers = [Asker(service.daemon.port) for _ in range(4)]
     for restart in range(RESTARTS):  # the first ones come while new names are asked
-        asked = [asker.asked for asker in askers]
-        eventually(lambda: all(asker.asked >= before + 100 for asker, before in zip(askers, asked)), what="answers over TCP")
+        before = [asker.answered for asker in askers]
+        eventually(lambda: all(asker.answered >= count + 100 for asker, count in zip(askers, before)), what="answers over TCP")
         service.restart()
     for asker in askers:
         asker.end()
-        assert not asker.wrong and asker.asked > 100
-        assert asker.again <= RESTARTS
+        assert not asker.wrong and asker.answered > 100
+        assert asker.resent <= RESTARTS
     result = load.result(120)
     assert result["good"] == result["sent"] and not result["stray"], result
     assert len(server.queries) < (100 + 5000) * 1.1, "what was known was asked for again"

@@ -59,7 +59,7 @@ def test_a_damaged_file_is_one_log_line(make_daemon, server, saving):
     second = make_daemon(server, **saving)
     assert ": damaged, truncated, or not a saved cache of this version" in second.wait_line("cache: ")
     ask_truly(second, "a.example")
-    assert len(server.asked("a.example")) == 2
+    assert len(server.queries_for("a.example")) == 2
     assert len(second.matching("cache: ")) == 1
 
 
@@ -69,7 +69,7 @@ def test_saved_responses_of_other_upstreams_are_not_used(make_daemon, make_serve
         daemon = make_daemon(server, **saving)
         ask_truly(daemon, "a.example")
         daemon.stop()
-        assert len(server.asked("a.example")) == 1
+        assert len(server.queries_for("a.example")) == 1
 
 
 def test_a_flush_survives_a_crash(make_daemon, server, saving):
@@ -83,7 +83,7 @@ def test_a_flush_survives_a_crash(make_daemon, server, saving):
     second.wait_exit()
     third = make_daemon(server, **saving)
     ask_truly(third, "a.example")
-    assert len(server.asked("a.example")) == 2
+    assert len(server.queries_for("a.example")) == 2
 
 
 def test_an_unwritable_folder(make_daemon, server, saving):

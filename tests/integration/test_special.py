@@ -95,7 +95,7 @@ def test_reverse_names_of_public_addresses_are_forwarded(daemon, server, address
                                   "internal.example", "arpa", "home.example", "in-addr.arpa", "notonion"])
 def test_names_that_only_look_special_are_forwarded(daemon, server, name):
     assert wire.addresses(daemon.ask(name)) == [zone.address(name)]
-    assert len(server.asked(name)) == 1
+    assert len(server.queries_for(name)) == 1
 
 
 @pytest.mark.parametrize("domain", ["test", "internal", "onion", "localhost", "10.in-addr.arpa"])

@@ -28,7 +28,7 @@ def test_a_new_session_then_the_same_one(daemon, server):
     assert sum(phases(first["lookup"]).values()) == first["lookup"]["total_ms"]
     second = trace(daemon, "b.example", "AAAA")
     assert second["type"] == "AAAA" and second["lookup"]["session"] == "reused"
-    assert len(server.connections) == 1 and len(server.asked("a.example")) == len(server.asked("b.example", "AAAA")) == 1
+    assert len(server.connections) == 1 and len(server.queries_for("a.example")) == len(server.queries_for("b.example", "AAAA")) == 1
 
 
 @pytest.mark.parametrize("lie, phase", [({"delay": 0.3}, "response"), ({"greet_after": 0.3}, "handshake")], ids=lambda value: str(value))
@@ -42,7 +42,7 @@ def test_a_cached_entry_is_shown_and_the_upstream_queried(daemon, server):
     ask_truly(daemon, "a.example")
     told = trace(daemon, "A.example.")
     assert told["cache"]["found"] == "hit" and told["cache"]["ttl"] > 0 and told["lookup"]
-    assert len(server.asked("a.example")) == 2
+    assert len(server.queries_for("a.example")) == 2
     shown = ctl(daemon, "trace", "a.example")
     assert shown.startswith("a.example. A: NOERROR, 1 records, ") and "upstream queried anyway" in shown and re.search(r"lookup +new", shown)
 
@@ -50,7 +50,7 @@ def test_a_cached_entry_is_shown_and_the_upstream_queried(daemon, server):
 def test_it_joins_a_lookup_in_progress(daemon, server):
     with server.lying(delay=0.5), daemon.udp() as client:
         client.send(wire.query("a.example"))
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         assert trace(daemon, "a.example")["lookup"]["joined"]
 
 
@@ -89,7 +89,7 @@ def test_the_daemon_stops_during_a_trace(daemon, server):
     server.silence = True
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(post, daemon, "/trace?name=a.example")
-        server.wait_asked("a.example")
+        server.wait_for_queries("a.example")
         daemon.signal(signal.SIGTERM)
         assert waiting.result().status == 503
     assert daemon.wait_exit() == 0

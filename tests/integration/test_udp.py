@@ -121,7 +121,7 @@ def test_clients_that_are_not_allowed(make_daemon, server, deny):
             stranger.socket.setblocking(False)
             with pytest.raises(BlockingIOError):
                 stranger.socket.recv(512)
-    assert not server.asked("b.example")
+    assert not server.queries_for("b.example")
 
 
 def test_rd0_from_beyond_loopback_does_not_see_the_cache(make_daemon, make_server, make_namespace):
@@ -170,7 +170,7 @@ def test_five_thousand_clients_ask_one_name_at_once(daemon, server):
     server.delay = 0.5
     result = daemon.load(queries=5000, name="crowd.example", connections=250, in_flight=20).result()
     assert result["good"] == 5000, result
-    assert len(server.asked("crowd.example")) <= 2
+    assert len(server.queries_for("crowd.example")) <= 2
 
 
 @pytest.mark.alone

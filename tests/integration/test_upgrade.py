@@ -307,7 +307,7 @@ def test_ctl_upgrades(daemon, server, ended, tmp_path):
     words = pathlib.Path(f"/proc/{last}/cmdline").read_bytes().split(b"\0")
     assert words.count(b"--take-over") == 1 and words[words.index(b"--take-over") + 1] == pid.encode()
     ask_truly(daemon, "a.example")
-    assert len(server.asked("a.example")) == 1
+    assert len(server.queries_for("a.example")) == 1
     os.kill(last, signal.SIGTERM)
     eventually(lambda: not os.path.exists(f"/proc/{last}"), what="the end of the last one")
 
@@ -372,8 +372,8 @@ def test_upgrades_under_load_lose_nothing(make_daemon, server, ended):
     askers = [Asker(daemon.port) for _ in range(4)]
     current = daemon
     for number in range(6):
-        asked = [asker.asked for asker in askers]
-        eventually(lambda: all(asker.asked >= before + 100 for asker, before in zip(askers, asked)), what="answers over TCP")
+        before = [asker.answered for asker in askers]
+        eventually(lambda: all(asker.answered >= count + 100 for asker, count in zip(askers, before)), what="answers over TCP")
         if number % 3 == 2:
             with connect(current) as client:
                 client.sendall(TITLE)
@@ -387,7 +387,7 @@ def test_upgrades_under_load_lose_nothing(make_daemon, server, ended):
         current = child
     for asker in askers:
         asker.end()
-        assert not asker.wrong and asker.again <= 4
+        assert not asker.wrong and asker.resent <= 4
     result = load.result(120)
     assert result["good"] == result["sent"] and not result["stray"], result
     assert current.end() == 0

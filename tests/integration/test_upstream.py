@@ -267,7 +267,7 @@ def test_a_query_whose_sessions_are_always_lost(daemon, server):
             assert answer.rcode() == SERVFAIL
         else:
             truth(answer, f"n{answer.id}.example")
-    assert len(server.asked("deadly.example")) <= 3
+    assert len(server.queries_for("deadly.example")) <= 3
 
 
 @pytest.mark.alone
@@ -287,9 +287,9 @@ def test_a_slow_name_does_not_make_a_session_silent(daemon, server):
         client.send(wire.query("slow.example"))
         for number in range(6):
             assert ask_truly(daemon, f"n{number}.example") < 1 * SLACK
-            server.wait_asked(f"n{number}.example")
+            server.wait_for_queries(f"n{number}.example")
         truth(wire.parse(client.receive()), "slow.example")
-    assert len(server.asked("slow.example")) <= 2
+    assert len(server.queries_for("slow.example")) <= 2
     assert server.connections[0].closed is None
 
 
@@ -300,7 +300,7 @@ def test_slow_responses_are_accepted(daemon, server, delay):
     server.delay = delay
     ask_many(daemon, "n", 30)
     for number in range(30):
-        assert len(server.asked(f"n{number}.example")) <= 2
+        assert len(server.queries_for(f"n{number}.example")) <= 2
 
 
 def test_a_late_response_is_cached(daemon, server):
@@ -466,12 +466,12 @@ def test_errors_of_the_server(daemon, server, code, name, given):
 @pytest.mark.parametrize("name", ["servfail.example", "refused.example"])
 def test_a_failure_is_cached_for_a_short_time(daemon, server, name):
     assert daemon.ask(name).rcode() in (SERVFAIL, 5)
-    asked = len(server.asked(name))
-    assert asked <= 2
+    before = len(server.queries_for(name))
+    assert before <= 2
     for _ in range(10):
         assert daemon.ask(name).rcode() in (SERVFAIL, 5)
-    assert len(server.asked(name)) == asked
-    eventually(lambda: daemon.ask(name).rcode() and len(server.asked(name)) > asked, 8, "another try")
+    assert len(server.queries_for(name)) == before
+    eventually(lambda: daemon.ask(name).rcode() and len(server.queries_for(name)) > before, 8, "another try")
 
 
 @pytest.mark.parametrize("name", ["servfail.example", "refused.example"])
@@ -503,7 +503,7 @@ def test_a_truncated_upstream_response_does_not_reach_tcp(daemon, server):
 def test_a_server_without_edns(daemon, server):
     server.twist = lies.no_edns
     ask_truly(daemon, "a.example")
-    queries = server.asked("a.example")
+    queries = server.queries_for("a.example")
     assert [bool(query.question.edns) for query in queries] == [True, False]
 
 
@@ -527,7 +527,7 @@ def test_an_operator_who_refuses_a_query_is_not_the_last_word(make_daemon, make_
     first.twist = lies.rcode(code)
     for name in ("a.example", "b.example"):
         ask_truly(daemon, name)
-    assert second.asked("a.example")
+    assert second.queries_for("a.example")
 
 
 @pytest.mark.parametrize("twist", [lies.understands_nothing, lies.bare_formerr, lies.rcode(1)])
@@ -535,7 +535,7 @@ def test_a_server_that_always_sends_formerr_gets_two_attempts(daemon, server, tw
     """The second attempt has no OPT; then the lookup fails."""
     server.twist = twist
     _, codes = servfail(daemon)
-    assert codes[0] == 24 and len(server.asked("failing.example")) == 2
+    assert codes[0] == 24 and len(server.queries_for("failing.example")) == 2
 
 
 def test_a_failure_has_no_records(daemon, server):
@@ -712,8 +712,8 @@ def test_a_retry_after_a_lost_session_avoids_the_failed_server(make_server, make
     for number in range(before):  # responses on the session that is reset later
         ask_truly(daemon, f"n{number % 2}.example")
     ask_truly(daemon, "reset.example")
-    assert resets and len(second.asked("reset.example")) == 2
-    assert len(first.asked("reset.example")) <= 1
+    assert resets and len(second.queries_for("reset.example")) == 2
+    assert len(first.queries_for("reset.example")) <= 1
 
 
 def test_a_backup_is_used_only_when_no_primary_answers(make_server, make_daemon):
