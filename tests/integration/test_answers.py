@@ -178,7 +178,7 @@ def types(response):
 
 
 def signed(query, truth):
-    """Signatures and a proof with each response, whether they were asked for or not."""
+    """Signatures and a proof with each response, whether requested or not."""
     soa, nsec = zone.soa(), wire.rr("m.example", "NSEC", wire.name_wire("o.example") + b"\0\1\2")
     answers = [wire.rr(query.name, query.type, data) for data in zone.data(query.name, query.type, {})]
     negative = query.name.startswith("nx")
@@ -190,7 +190,7 @@ def signed(query, truth):
 
 
 def test_a_name_that_does_not_exist_has_no_type(make_daemon, server):
-    """One upstream query; but a name whose alias leads to one is asked for with each type. So with expired data."""
+    """One upstream query serves all types; behind an alias each type needs its own. The same holds for expired data."""
     daemon = make_daemon(server, cache={"prefetch": False})
     for tcp in (False, True):
         for rdtype in ("A", "AAAA", "TXT", "DS", "A"):
@@ -220,8 +220,8 @@ def test_one_entry_serves_clients_with_do_and_without(daemon, server):
                 assert len(server.queries_for(name)) == 1
 
 
-def test_an_entry_without_do_serves_those_without_only(daemon, server):
-    """And what the server sends unasked is left out."""
+def test_an_entry_without_do_serves_only_clients_without_do(daemon, server):
+    """DNSSEC records that the client did not request are left out."""
     with server.lying(twist=signed):
         for do, asked in ((False, 1), (False, 1), (True, 2), (False, 2), (True, 2)):
             assert sorted(types(daemon.ask("a.example", do=do))) == (["A", "RRSIG"] if do else ["A"])
@@ -230,8 +230,8 @@ def test_an_entry_without_do_serves_those_without_only(daemon, server):
             assert types(daemon.ask("b.example", "RRSIG")) == ["RRSIG"]
 
 
-def test_stale_responses_are_as_authentic_as_they_were(make_daemon, server):
-    """For clients with AD or DO; unless a signature has expired meanwhile."""
+def test_stale_responses_keep_ad(make_daemon, server):
+    """Clients with AD or DO get AD, unless a signature has expired meanwhile."""
     daemon = make_daemon(server, cache={"prefetch": False})
     lasting, ending, plain, doubtful = "lasting.example", "ending.example", "plain.example", "doubtful.example"
     end = time.time() + 1
@@ -337,8 +337,8 @@ def test_records_off_the_chain_do_not_change_a_negative_response(daemon, server)
             with server.lying(twist=lies.says(said, [zone.soa(300, 40)], rcode=rcode, ttl=3)):
                 response = daemon.ask(name)
                 assert response.rcode() == rcode and in_order(response, name) == said.removesuffix("stranger.example=66").strip()
-            lives = 3 if ">" in said else 40
-            assert lives - 1 <= wire.ttls(daemon.ask(name), "authority")[0] <= lives
+            ttl = 3 if ">" in said else 40
+            assert ttl - 1 <= wire.ttls(daemon.ask(name), "authority")[0] <= ttl
             assert len(server.queries_for(name)) == 1
 
 
@@ -351,8 +351,8 @@ def test_other_sections_have_only_records_in_the_bailiwick_of_the_chain(daemon, 
             assert in_order(response, "beside.example", "additional") == "t=1 ns.example=2"
 
 
-def test_records_of_a_set_change_places(make_daemon, server):
-    """Each is first in about as many responses as any other; other queries in between make no difference."""
+def test_records_of_an_rrset_rotate(make_daemon, server):
+    """Each record is first in about the same number of responses, also with other queries in between."""
     daemon = make_daemon(server, cache={"prefetch": False})
     with server.lying(twist=lies.says("q>t t=1 t=2 t=3 t=4")):
         daemon.ask("alias.example")
@@ -382,7 +382,7 @@ def test_rotation_can_be_turned_off(make_daemon, server):
 
 
 def test_records_beside_the_answer_are_left_out_when_they_expire(make_daemon, server):
-    """And they do not shorten its life. Each is given once, even with TTL 0."""
+    """Their TTLs do not limit that of the entry. Each record is sent once, even with TTL 0."""
     daemon = make_daemon(server, cache={"prefetch": False})
     name = "host.example"
     srv = wire.rr(name, "SRV", struct.pack("!3H", 1, 1, 443) + wire.name_wire("t." + name), 3)

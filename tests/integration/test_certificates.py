@@ -88,7 +88,7 @@ def test_the_minimum_version_of_one_upstream(make_daemon, make_server):
 
 # Pins.
 
-def test_a_pin_and_a_name_must_both_hold(make_daemon, make_server, certs):
+def test_a_pin_and_a_name_must_both_match(make_daemon, make_server, certs):
     server = make_server()
     ask_truly(make_daemon(server.upstream(pins=[certs.good_rsa.pin, certs.good.pin])), "a.example")
     refused(make_daemon(server.upstream(pins=[certs.good_rsa.pin])), make_server(port=0), "b.example")
@@ -114,14 +114,14 @@ def test_a_ca_of_one_upstream(make_daemon, make_server, certs):
 
 @pytest.fixture
 def open_folder():
-    """One that the daemon's user may enter, unlike those of pytest."""
+    """A directory that the daemon's user may enter, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder).chmod(0o755)
         yield pathlib.Path(folder)
 
 
 def test_a_ca_file_that_is_replaced_is_noticed(make_daemon, make_server, certs, open_folder):
-    """When the server is not trusted any more; nobody reloads."""
+    """The file is loaded again when a server is not trusted, without a reload."""
     bundle = open_folder / "bundle.pem"
     bundle.write_bytes(certs.authority.chain_file.read_bytes())
     server = make_server()

@@ -67,7 +67,7 @@ def test_a_clock_at_1970_neither_weakens_nor_prevents_verification(make_daemon, 
 
 
 def test_a_certificate_from_the_future_is_accepted_until_the_clock_is_set(make_daemon, make_server, clock, old_authority, certs):
-    """So that a name of a time server can be looked up; then it is verified again."""
+    """So that names of time servers can be looked up; then the certificate is verified again."""
     clock.set(-FIFTY_YEARS)
     fresh = certs.make("fresh", old_authority, names=["dns.google"], days=(-1 / 24, 30))  # younger than the build
     daemon, server = started(make_daemon, make_server, clock, old_authority, fresh)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line and the configuration file, as an operator meets them."""
+"""The command line and the configuration file."""
 import re
 
 import pytest
@@ -12,7 +12,7 @@ CONFIGURATION = 78
 
 @pytest.fixture
 def check(tmp_path, certs):
-    """check(text): what `--check` makes of a file, as (status, standard error)."""
+    """check(text): the (status, standard error) of `--check` for a file."""
     def do(text, **variables):
         path = write_config(tmp_path / "dotstub.yaml", text)
         done = run("-c", path, "--check", **{"DOTSTUB_TLS_CA_FILE": certs.ca_file, **variables})
@@ -22,7 +22,7 @@ def check(tmp_path, certs):
 
 @pytest.fixture
 def printed(tmp_path):
-    """printed(text): what `--print-config` shows of a file."""
+    """printed(text): the output of `--print-config` for a file."""
     def do(text, **variables):
         path = write_config(tmp_path / "dotstub.yaml", text)
         done = run("-c", path, "--print-config", **variables)
@@ -158,14 +158,14 @@ def test_certificates_that_cannot_be_read_are_a_mistake_with_its_place(tmp_path,
     assert re.search(place + ".* /nowhere/ca\\.pem: No such file", done.stderr), done.stderr
 
 
-def test_the_caret_stands_below_the_mistake(check):
+def test_the_caret_is_below_the_mistake(check):
     _, errors = check("tls:\n  sesions: 2\n")
     lines = errors.splitlines()
     caret = next(number for number, line in enumerate(lines) if line.strip(" |").startswith("^"))
     assert lines[caret - 1].index("sesions") == lines[caret].index("^")
 
 
-def test_all_mistakes_are_told_at_once(check):
+def test_all_mistakes_are_reported_at_once(check):
     status, errors = check("cahce: {}\ntls:\n  sesions: 2\nlimits:\n  udp-size: banana\nlog:\n  level: loud\n")
     assert status == CONFIGURATION
     for line in (1, 3, 5, 7):
@@ -174,7 +174,7 @@ def test_all_mistakes_are_told_at_once(check):
 
 @pytest.mark.parametrize("text", ["listen: [\n", "a: b: c\n", "\tlisten: x\n", "- just\n- a list\n", "scalar\n", "\xff\xfe\n",
                                   "listen: *nothing\n", "a: &x [*x]\n", "listen: [127.0.0.1]\nlisten: [127.0.0.2]\n"])
-def test_what_is_no_yaml_of_ours_is_told(check, text):
+def test_unsupported_yaml_is_reported(check, text):
     status, errors = check(text)
     assert status == CONFIGURATION and re.search(r"dotstub\.yaml:\d+:\d+", errors), errors
 
@@ -211,7 +211,7 @@ def test_a_file_that_is_missing(tmp_path):
 
 # Where values come from.
 
-def test_print_config_tells_where_values_come_from(printed):
+def test_print_config_shows_where_values_come_from(printed):
     out = printed("tls:\n  idle: 12s\n", DOTSTUB_CACHE_SIZE="8MiB")
     assert re.search(r"^ *idle: *12s *#.*dotstub\.yaml:2", out, re.M), out
     assert re.search(r"^ *size: *8MiB *#.*(environment|DOTSTUB_CACHE_SIZE)", out, re.M)
@@ -234,7 +234,7 @@ def test_the_environment_wins_over_the_file(printed):
 @pytest.mark.parametrize("variable, value", [("DOTSTUB_CACHE_SIZE", "banana"), ("DOTSTUB_CACHE_SIZ", "1MiB"),
                                              ("DOTSTUB_LISTEN", "300.1.1.1"), ("DOTSTUB_UPSTREAMS", "8.8.8.8"),
                                              ("DOTSTUB_LISTEN", "0.0.0.0")])
-def test_mistakes_in_the_environment_are_told(check, variable, value):
+def test_mistakes_in_the_environment_are_reported(check, variable, value):
     status, errors = check("", **{variable: value})
     assert status == CONFIGURATION and variable in errors
 
@@ -278,7 +278,7 @@ def test_the_shipped_file_is_what_the_program_prints(tmp_path):
     assert done.returncode == 0 and done.stdout == shipped.read_text()
 
 
-def test_a_started_daemon_tells_the_same(make_daemon, server):
+def test_a_started_daemon_shows_the_same_configuration(make_daemon, server):
     daemon = make_daemon(server, cahce={"size": "1MiB"}, wait=False)
     assert daemon.wait_exit() == CONFIGURATION
     assert daemon.matching("did you mean")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Taking leave: health checks fail for a while and nothing else does, then the end."""
+"""Draining: health checks fail for a time while queries are still answered; then the daemon stops."""
 import signal
 import time
 
@@ -18,7 +18,7 @@ NAME = "health.example"
 
 @pytest.fixture
 def make_checked(make_daemon, server):
-    """A daemon with all that load balancers ask."""
+    """A daemon with all kinds of health checks."""
     def make(**options):
         port = free_port("127.0.0.1")
         daemon = make_daemon(server, health={"name": NAME}, metrics={"listen": f"127.0.0.1@{port}"}, **options)
@@ -50,7 +50,7 @@ def test_health_name(make_checked, server):
 
 
 def test_drain_loses_nothing(make_checked, server):
-    """Health checks fail at once; all that is asked until the end is answered."""
+    """Health checks fail at once; queries are answered until the end."""
     daemon = make_checked(workers=2)
     seconds, rate = 3, 500 // SLACK
     server.delay = 0.02
@@ -88,13 +88,13 @@ def test_a_second_signal_ends_it(make_checked, number):
     assert daemon.wait_exit() == 0
 
 
-def test_from_a_terminal_nobody_waits(make_checked):
+def test_sigint_stops_without_draining(make_checked):
     daemon = make_checked(drain={"time": "1h"})
     daemon.signal(signal.SIGINT)
     assert daemon.wait_exit() == 0
 
 
-def test_the_time_can_be_set_anew(make_checked):
+def test_the_remaining_time_can_be_changed(make_checked):
     daemon = make_checked()
     post(daemon, "/drain?seconds=3600")
     assert_drains(daemon)
@@ -112,7 +112,7 @@ def test_dotstubctl_drain(make_checked):
     assert daemon.wait_exit() == 0
 
 
-def test_drain_without_a_time_is_an_end(make_checked):
+def test_drain_without_a_time_stops_at_once(make_checked):
     daemon = make_checked()
     assert post(daemon, "/drain").json == {"draining_s": 0}
     assert daemon.wait_exit() == 0

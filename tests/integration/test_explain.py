@@ -157,7 +157,7 @@ def test_a_servers_error_response_has_an_id(recording, server):
     (error,) = wire.extended_errors(answer)
     identity = re.search(r"liar: the server answered SERVFAIL \[([0-9a-f]{6})\]$", error[1])[1]
     assert only(recording, identity)["name"] == "fails.example."
-    assert not [line for line in recording.log() if "a query failed" in line]  # the server told the failure
+    assert not [line for line in recording.log() if "a query failed" in line]  # the failure is the server's response
     again = wire.extended_errors(recording.ask("fails.example", edns=True))  # kept for a while: it leads to the first one
     assert again[-1][1] == error[1] and len(explain(recording)) == 1
 

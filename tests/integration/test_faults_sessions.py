@@ -76,7 +76,7 @@ def test_a_server_that_fails_once(daemon, server):
 
 
 def test_all_sessions_reset_together(daemon, server):
-    """One event is one loss: one new session each time, and nothing is sent alone."""
+    """Simultaneous losses count as one: one new session each time, and no attempt is isolated."""
     traffic = Traffic(daemon, misses=300)
     with server.lying(delay=lambda query: 0.5 if query.name == "slow.example" else BRISK):  # its hedge opens a second session
         daemon.ask("slow.example")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The service manager: what it is told, and the sockets that it hands over. Its part is played here."""
+"""The service manager: its notifications, and the sockets that it passes. The tests act as the manager."""
 import contextlib
 import ctypes
 import os
@@ -31,13 +31,13 @@ def variables(manager, **others):
 
 
 def heard(manager, seconds=PATIENCE):
-    """The next of what it is told, but for what it is to keep (test_restart)."""
+    """The next notification, except those that store descriptors (test_restart)."""
     manager.settimeout(seconds)
     said = manager.recv(1000).decode()
     return heard(manager, seconds) if said.startswith("FDSTORE") else said
 
 
-# Telling.
+# Notifications.
 
 @pytest.mark.threads
 def test_ready_and_stopping(make_daemon, server, manager):
@@ -68,7 +68,7 @@ def test_a_manager_that_is_gone(make_daemon, server, manager):
 
 
 @pytest.mark.threads
-def test_signs_of_life(make_daemon, server, manager):
+def test_heartbeats(make_daemon, server, manager):
     daemon = make_daemon(server, workers=2, variables=variables(manager, WATCHDOG_USEC=str(int(WATCHDOG * 1e6))))
     assert heard(manager) == "READY=1"
     for _ in range(8):
@@ -78,7 +78,7 @@ def test_signs_of_life(make_daemon, server, manager):
 
 @contextlib.contextmanager
 def stopped_thread(number):
-    """One thread stands still meanwhile, the others of its process run."""
+    """Stops one thread within this context; the others of its process run."""
     seize, interrupt, detach = 0x4206, 0x4207, 17
     ptrace = ctypes.CDLL(None, use_errno=True).ptrace
     ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -91,7 +91,7 @@ def stopped_thread(number):
 
 
 @pytest.mark.plain
-def test_no_sign_of_life_while_a_worker_hangs(make_daemon, server, manager):
+def test_no_heartbeat_while_a_worker_hangs(make_daemon, server, manager):
     daemon = make_daemon(server, workers=2, variables=variables(manager, WATCHDOG_USEC=str(int(WATCHDOG * 1e6))))
     worker = max(int(task) for task in os.listdir(f"/proc/{daemon.pid}/task"))
     assert heard(manager) == "READY=1"
@@ -119,7 +119,7 @@ def bound(port, kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM), address="127.0.0.
 
 @pytest.fixture
 def activate(server, certs, tmp_path, cleanup):
-    """activate(sockets, workers=2, ...): a daemon that is handed these sockets."""
+    """activate(sockets, workers=2, ...): a daemon that inherits these sockets."""
     def make(sockets, **config):
         path = write_config(tmp_path / "activated.yaml", {
             "upstreams": [server.upstream()], "tls": {"ca-file": str(certs.ca_file)},
@@ -158,7 +158,7 @@ def test_inherited_sockets_take_the_place_of_the_default(activate, cleanup, work
         assert child.end() == 0
 
 
-def test_what_is_not_inherited_is_bound(activate, cleanup):
+def test_addresses_without_an_inherited_socket_are_bound(activate, cleanup):
     port, other = free_port(), free_port()
     sockets = [cleanup.enter_context(one) for one in bound(port)]
     child = activate(sockets, listen=[f"127.0.0.1@{port}", f"::1@{other}"])
@@ -182,7 +182,7 @@ def test_inherited_sockets_that_do_not_fit(activate, cleanup, kinds, config, sen
     assert sentence in child.wait_line("error daemon")
 
 
-def test_a_descriptor_that_is_no_socket(activate, cleanup):
+def test_a_descriptor_that_is_not_a_socket(activate, cleanup):
     child = activate([cleanup.enter_context(open("/dev/null"))])
     assert child.wait_exit() == PORT
     assert "descriptor 3 of the service manager" in child.wait_line("error daemon")

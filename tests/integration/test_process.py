@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The process: how it starts, what stops it, what it leaves to others."""
+"""The process: stop, standard descriptors, ports, privileges, exit statuses, idle cost."""
 import os
 import resource
 import shutil
@@ -25,7 +25,7 @@ CAP_NET_BIND_SERVICE = 10
 
 
 def stays(daemon, seconds):
-    """For so long the process must not end."""
+    """The process must keep running for this time."""
     with pytest.raises(subprocess.TimeoutExpired):
         daemon.child.wait(seconds)
 
@@ -88,7 +88,7 @@ def test_a_stop_under_load(daemon):
     load.child.communicate()
 
 
-def test_a_stop_while_the_server_is_away(daemon, server):
+def test_a_stop_while_the_server_is_unreachable(daemon, server):
     server.blackhole()
     with daemon.udp() as client:
         client.send(wire.query("a.example"))
@@ -129,7 +129,7 @@ def answers(port):
 
 @pytest.fixture
 def quiet_config(tmp_path, server, certs):
-    """The arguments of a daemon that nobody listens to, and its port."""
+    """The arguments of a daemon whose log is not read, and its port."""
     port = free_port()
     path = write_config(tmp_path / "quiet.yaml", {
         "listen": [f"127.0.0.1@{port}"], "upstreams": [server.upstream()], "tls": {"ca-file": certs.ca_file},
@@ -161,8 +161,8 @@ def test_standard_error_whose_reader_left(quiet_config, server):
     check_quiet(child, port, server)
 
 
-def test_standard_error_that_nobody_reads(quiet_config, server):
-    """The pipe fills; lines are lost, answers are not."""
+def test_standard_error_is_a_full_pipe(quiet_config, server):
+    """The pipe fills: lines are dropped, and all queries are answered."""
     command, port = quiet_config
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -208,7 +208,7 @@ def test_a_port_that_another_program_has(make_daemon, server, kind):
 
 
 def test_either_all_addresses_or_none(make_daemon, server):
-    """The second address is taken: the first must not have been answered on."""
+    """The second address is in use: the daemon must not have answered on the first."""
     port = free_port()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as taken:
         taken.bind(("::1", port))
@@ -227,7 +227,7 @@ def test_a_restart_gets_the_port_at_once(make_daemon, server):
 
 
 def test_an_address_that_comes_later(make_daemon, make_server, make_namespace):
-    """An address that was named is bound ahead of its interface."""
+    """A configured address is bound before an interface has it."""
     namespace = make_namespace().up()
     daemon = make_daemon(make_server(namespace=namespace), addresses=("192.0.2.200",), port=5300, namespace=namespace,
                          access={"allow": ["192.0.2.0/24"]})
@@ -238,7 +238,7 @@ def test_an_address_that_comes_later(make_daemon, make_server, make_namespace):
 
 # Privileges.
 
-def test_root_is_given_up(daemon):
+def test_root_privileges_are_dropped(daemon):
     facts = daemon.facts()
     assert "0" not in facts["Uid"].split() and "0" not in facts["Gid"].split()
     for kind in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
@@ -336,11 +336,11 @@ def test_a_ca_file_that_cannot_be_read(make_daemon, server, tmp_path):
         assert name in daemon.wait_line("cannot load the certificates")
 
 
-# Resting.
+# Idle.
 
 @pytest.mark.alone
 def test_an_idle_daemon_sleeps(make_daemon, server):
-    """No session: no wake-up at all in three seconds; also after a session came and went."""
+    """Without a session there is no wake-up in three seconds, also after a session has ended."""
     daemon = make_daemon(server, tls={"idle": "1s"}, limits={"tcp-idle": "1s"})
     stays(daemon, 0.2)
     before = daemon.wakeups()
@@ -367,8 +367,8 @@ def test_an_idle_session_costs_nothing(make_daemon, server):
 
 @pytest.mark.alone
 def test_a_miss_wakes_twice(make_daemon, server):
-    """For the question and for the answer, and not again for what would have been done without one. A machine that is busy for a
-    moment has questions asked twice, so the best of some rounds counts."""
+    """Once for the query and once for the response, not for cancelled deadlines. On a busy machine queries are hedged, so the best of
+    several rounds counts."""
     daemon = make_daemon(server)
     ask_truly(daemon, "first.example")
 

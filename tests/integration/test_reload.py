@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading the configuration again: all or nothing, and nothing is lost."""
+"""Reload of the configuration: all or nothing, and no query is lost."""
 import json
 import re
 import shutil
@@ -25,14 +25,14 @@ REFUSED = 5
 
 
 class Reloadable(Daemon):
-    """Its file can be read by the user that the daemon becomes."""
+    """A daemon whose configuration file its own user can read."""
 
     def write(self, **changes):
         self.config = merged(self.config, changes)
         write_config(self.config_file, self.config)
 
     def reload(self, **changes):
-        """The new configuration is in force on the return. Gives what takes effect at the next start."""
+        """Returns when the new configuration is in force: the settings that take effect at the next start."""
         self.write(**changes)
         answer = post(self, "/reload")
         assert answer.status == 200 and answer.json["reloaded"], answer.body
@@ -61,7 +61,7 @@ def reloadable(make_reloadable, server):
 # Nothing is lost.
 
 def loads(daemon, seconds):
-    """Hits and misses over UDP and TCP for about so long."""
+    """Hits and misses over UDP and TCP for about `seconds`."""
     rate = 1000 // SLACK
     return [daemon.load(queries=rate * seconds, distinct=distinct, rate=rate, name=name, connections=4, in_flight=500, tcp=tcp,
                         patience=6000)
@@ -78,7 +78,7 @@ def all_good(running):
 @pytest.mark.threads
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_hundred_reloads_lose_nothing(make_reloadable, make_server, workers):
-    """Each changes something: which servers are asked, by which names, the limits."""
+    """Each reload changes the servers, their names, or limits."""
     servers = [make_server(address=f"127.0.0.{n}") for n in (1, 2)]
     for server in servers:
         server.delay = 0.01
@@ -104,20 +104,20 @@ def test_fifty_signals_in_five_seconds_lose_nothing(reloadable, server):
         reloadable.hang_up()
         time.sleep(0.1)
     all_good(running)
-    assert 10 <= reloadable.reloads()["reloads"] <= 50  # two that meet are one
+    assert 10 <= reloadable.reloads()["reloads"] <= 50  # requests during a reload are combined
     assert reloadable.reloads()["reloads_failed"] == 0
     assert len(server.established) <= 3, "sessions of a server that stays were closed"
 
 
-def test_it_is_a_change(reloadable):
+def test_it_needs_post_without_arguments(reloadable):
     assert control(reloadable, "/reload").status == 405
     assert post(reloadable, "/reload?a=1").status == 400
     assert reloadable.reloads()["last_reload"] is None
 
 
 @pytest.mark.threads
-def test_many_ask_at_once(reloadable, server):
-    """Each is told when a configuration that was read after it asked is in force."""
+def test_concurrent_requests_for_a_reload(reloadable, server):
+    """Each gets its reply when a configuration that was read after the request is in force."""
     answers = []
     askers = [threading.Thread(target=lambda: answers.append(post(reloadable, "/reload").json)) for _ in range(10)]
     for asker in askers:
@@ -144,7 +144,7 @@ def test_sessions_and_cache_stay(reloadable, server):
 
 @pytest.mark.threads
 def test_client_subnet_may_change_answers(reloadable, server):
-    """The session stays, the cache does not."""
+    """The session stays; earlier cache entries are not served."""
     ask_truly(reloadable, "a.example")
     reloadable.reload(upstreams=[{**server.upstream(), "ecs": "default"}])
     ask_truly(reloadable, "a.example")
@@ -170,7 +170,7 @@ def test_order_and_policy_keep_the_cache(make_reloadable, make_server):
 
 @pytest.mark.threads
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_answer_of_the_servers_before(make_reloadable, make_server, workers):
+def test_responses_of_previous_servers_are_not_served(make_reloadable, make_server, workers):
     """Cached responses of other servers are not served, but are served again once their servers are configured again."""
     old, new = make_server(), make_server(address="127.0.0.2")
     daemon = make_reloadable(old, workers=workers)
@@ -190,7 +190,7 @@ def test_no_answer_of_the_servers_before(make_reloadable, make_server, workers):
 
 @pytest.mark.threads
 @pytest.mark.parametrize("flush", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
-def test_a_flush_is_of_all_that_was_ever_kept(make_reloadable, make_server, flush):
+def test_a_flush_removes_entries_of_previous_servers(make_reloadable, make_server, flush):
     old, new = make_server(), make_server(address="127.0.0.2")
     daemon = make_reloadable(old)
     ask_truly(daemon, "a.example")
@@ -202,7 +202,7 @@ def test_a_flush_is_of_all_that_was_ever_kept(make_reloadable, make_server, flus
 
 
 @pytest.mark.threads
-def test_another_trust_is_another_session(reloadable, server, certs):
+def test_changed_trust_needs_a_new_session(reloadable, server, certs):
     """Full handshake, without a ticket; the old session ends when it has answered."""
     ask_truly(reloadable, "a.example")
     reloadable.reload(upstreams=[server.upstream(pins=[certs.good.pin])])
@@ -217,7 +217,7 @@ def test_another_trust_is_another_session(reloadable, server, certs):
 
 
 @pytest.mark.threads
-def test_a_new_ca_file_in_the_place_of_the_old_one(reloadable, server, certs):
+def test_a_replaced_ca_file_is_loaded(reloadable, server, certs):
     ask_truly(reloadable, "a.example")
     ca_file = reloadable.config["tls"]["ca-file"]
     shutil.copy(certs.stranger.chain_file, ca_file + ".new")
@@ -228,7 +228,7 @@ def test_a_new_ca_file_in_the_place_of_the_old_one(reloadable, server, certs):
 
 
 @pytest.mark.threads
-def test_a_server_that_goes_answers_what_it_was_asked(make_reloadable, make_server):
+def test_a_removed_server_finishes_its_queries(make_reloadable, make_server):
     old, new = make_server(), make_server(address="127.0.0.2")
     daemon = make_reloadable(old)
     old.delay = 0.5
@@ -239,15 +239,15 @@ def test_a_server_that_goes_answers_what_it_was_asked(make_reloadable, make_serv
         ask_truly(daemon, "b.example")
         assert [query.name for query in new.queries] == ["b.example"]
         assert wire.parse(client.receive()).id == 1
-    before = len(new.queries_for("a.example"))  # it may have been, since the other one was late
+    before = len(new.queries_for("a.example"))  # it may have got a hedge, since the other server was late
     ask_truly(daemon, "a.example")
-    assert len(new.queries_for("a.example")) == before + 1, "what was asked before the reload was kept"
+    assert len(new.queries_for("a.example")) == before + 1, "a response from before the reload was cached"
     eventually(lambda: not old.open)
     assert old.established[0].end == "close_notify"
 
 
 @pytest.mark.threads
-def test_what_waits_goes_to_the_new_servers(make_reloadable, make_server):
+def test_waiting_queries_go_to_the_new_servers(make_reloadable, make_server):
     old, new = make_server(), make_server(address="127.0.0.2")
     daemon = make_reloadable(old)
     old.blackhole()
@@ -287,7 +287,7 @@ def test_settings_take_effect(reloadable, server):
 
 
 @pytest.mark.threads
-def test_the_time_of_an_answer_takes_effect_for_those_that_wait(reloadable, server):
+def test_answer_by_takes_effect_for_waiting_queries(reloadable, server):
     server.silence = True
     reloadable.reload(limits={"answer-by": "30s"})
     with reloadable.udp() as client:
@@ -318,7 +318,7 @@ def test_drain_time(reloadable):
 
 
 @pytest.mark.threads
-def test_tcp_clients_are_told_of_another_idle_time(reloadable):
+def test_tcp_clients_get_the_new_idle_timeout(reloadable):
     with reloadable.tcp() as client:
         def keepalive():
             return keepalive_of(client.ask("a.example", options=[(wire.KEEPALIVE, b"")]))
@@ -330,7 +330,7 @@ def test_tcp_clients_are_told_of_another_idle_time(reloadable):
 
 
 @pytest.mark.threads
-def test_what_takes_effect_at_the_next_start_says_so(reloadable, server, public_path):
+def test_restart_only_settings_are_reported(reloadable, server, public_path):
     changes = {"workers": 3, "cache": {"size": "8MiB", "save": "yes", "max-ttl": "5s"},
                "metrics": {"listen": f"127.0.0.1@{free_port()}"}, "listen": [f"127.0.0.1@{reloadable.port}"]}
     keys = ["listen", "workers", "cache.size", "cache.save", "metrics.listen"]
@@ -351,7 +351,7 @@ def test_what_takes_effect_at_the_next_start_says_so(reloadable, server, public_
 
 
 @pytest.mark.threads
-def test_what_is_saved_is_of_the_servers_that_were_asked_last(make_reloadable, make_server, saving):  # noqa: F811
+def test_the_saved_cache_belongs_to_the_current_servers(make_reloadable, make_server, saving):  # noqa: F811
     old, new = make_server(), make_server(address="127.0.0.2")
     first = make_reloadable(old, **saving)
     ask_truly(first, "a.example")
@@ -405,7 +405,7 @@ def test_a_broken_file_changes_nothing(make_reloadable, server):
 
 @pytest.mark.threads
 @pytest.mark.parametrize("what", ["absent", "unreadable", "ca-file"])
-def test_what_cannot_be_read_changes_nothing(reloadable, server, what):
+def test_an_unreadable_file_changes_nothing(reloadable, server, what):
     ask_truly(reloadable, "a.example")
     if what == "absent":
         reloadable.config_file.unlink()
@@ -435,7 +435,7 @@ def test_reloads_while_it_stops(reloadable, server):
 # The service manager.
 
 @pytest.mark.threads
-def test_the_manager_is_told(make_reloadable, server, manager):  # noqa: F811
+def test_the_service_manager_is_notified(make_reloadable, server, manager):  # noqa: F811
     daemon = make_reloadable(server, variables=variables(manager))
     assert heard(manager) == "READY=1"
     for text, status in (("{}", 200), ("sise: 1", 400), ("{}", 200)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A restart loses nothing: the manager keeps the sockets, and with cache.save the cache is there at once."""
+"""A restart loses no query: the manager stores the sockets, and with cache.save the cache is loaded at once."""
 import os
 import socket
 import threading
@@ -33,7 +33,7 @@ def service(make_daemon, server, manager):
 
 
 @pytest.mark.threads
-def test_the_manager_keeps_the_sockets(service, manager):
+def test_the_manager_stores_the_sockets(service, manager):
     """Queries sent while no daemon runs wait for the next one."""
     manager.wait_heard("READY=1")
     assert manager.names() == [NAME] * 4
@@ -45,7 +45,7 @@ def test_the_manager_keeps_the_sockets(service, manager):
         for client in (udp, tcp):
             assert wire.parse(client.receive()).rcode() == 0
     manager.wait_heard("READY=1", 2)
-    assert manager.names() == [NAME] * 4, "kept twice, or not again"
+    assert manager.names() == [NAME] * 4, "stored twice, or not again"
 
 
 @pytest.mark.parametrize("counts", [(1, 3), (3, 1), (3, 2)])
@@ -53,7 +53,7 @@ def test_the_number_of_workers_may_change(make_daemon, server, manager, counts):
     service = Service(make_daemon, manager, server, workers=counts[0])
     service.daemon.stop()
     clients = [UdpClient("127.0.0.1", service.daemon.port) for _ in range(20)]
-    for number, client in enumerate(clients):  # they lie in the queues of all sockets
+    for number, client in enumerate(clients):  # their queries are in the queues of all sockets
         client.send(wire.query(f"n{number}.example"))
     service.start(workers=counts[1])
     for client in clients:
@@ -76,7 +76,7 @@ def test_addresses_may_change(make_daemon, server, manager):
     assert {socket.socket(fileno=os.dup(fd)).getsockname()[0] for _, fd in manager.stored} == {"0.0.0.0"}
 
 
-def test_a_manager_that_keeps_nothing(make_daemon, server, manager):
+def test_a_manager_that_stores_nothing(make_daemon, server, manager):
     manager.keep = lambda name, fd: os.close(fd)
     service = Service(make_daemon, manager, server)
     service.restart()
@@ -84,8 +84,8 @@ def test_a_manager_that_keeps_nothing(make_daemon, server, manager):
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
-def test_a_manager_that_keeps_some(make_daemon, server, manager, kind):
-    """UDP and TCP are no pair: what was kept is used, what was not is bound again."""
+def test_a_manager_that_stores_some_sockets(make_daemon, server, manager, kind):
+    """UDP and TCP are independent: stored sockets are used, others are bound again."""
     keep = manager.keep
     manager.keep = lambda name, fd: keep(name, fd) if socket.socket(fileno=os.dup(fd)).type == kind else os.close(fd)
     service = Service(make_daemon, manager, server, workers=2)
@@ -101,8 +101,8 @@ def test_a_manager_that_keeps_some(make_daemon, server, manager, kind):
     assert manager.names() == [NAME] * 4
 
 
-def test_a_kept_socket_that_is_of_no_use(make_daemon, server, manager, cleanup):
-    """It is closed, and in nobody's way."""
+def test_an_unusable_stored_socket(make_daemon, server, manager, cleanup):
+    """It is closed, so that its address can be bound."""
     for one in (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)):
         manager.stored.append((NAME, one.detach()))
     service = Service(make_daemon, manager, server)
@@ -148,14 +148,14 @@ class Asker(threading.Thread):
 @pytest.mark.threads
 @pytest.mark.parametrize("workers", [1, 2])
 def test_restarts_under_load_lose_nothing(make_daemon, server, manager, saving, workers):  # noqa: F811
-    """Each question is one datagram, and every one gets its answer; what is asked over TCP does after one more connection."""
+    """Each UDP query is one datagram and gets a response; each TCP query gets one after at most one new connection."""
     service = Service(make_daemon, manager, server, workers=workers, **saving)
     for number in range(100):
         service.daemon.ask(f"n{number}.example")
     load = service.daemon.load(queries=RATE * RESTARTS, distinct=5000, rate=RATE, name="u%u.example", connections=50, in_flight=20000,
                                patience=10000)
     askers = [Asker(service.daemon.port) for _ in range(4)]
-    for restart in range(RESTARTS):  # the first ones come while new names are asked
+    for restart in range(RESTARTS):  # the first restarts come during misses
         before = [asker.answered for asker in askers]
         eventually(lambda: all(asker.answered >= count + 100 for asker, count in zip(askers, before)), what="answers over TCP")
         service.restart()
@@ -165,4 +165,4 @@ def test_restarts_under_load_lose_nothing(make_daemon, server, manager, saving, 
         assert asker.resent <= RESTARTS
     result = load.result(120)
     assert result["good"] == result["sent"] and not result["stray"], result
-    assert len(server.queries) < (100 + 5000) * 1.1, "what was known was asked for again"
+    assert len(server.queries) < (100 + 5000) * 1.1, "cached names were queried again"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One process takes the place of another while clients ask: nothing is lost, whatever the new one does."""
+"""A process takes over from another while clients send queries: none is lost, whatever the new process does."""
 import json
 import os
 import pathlib
@@ -31,7 +31,7 @@ TITLE = b"dotstub handover 1\n"
 
 
 def gone(process):
-    """Its exit status; its log goes on, as the next one's."""
+    """Its exit status; the next process continues its log."""
     return process.child.wait(PATIENCE)
 
 
@@ -42,7 +42,7 @@ def successor(daemon, *, config_file=None, user=USER, binary=(*PREFIX, str(BINAR
 
 
 def take_over(daemon, **options):
-    """Does so; both log where the first one did. Gives the new process, which a test must end."""
+    """Returns the process that has taken over and logs to the same place; the test must end it."""
     child = successor(daemon, **options)
     daemon.wait_line(f"process {child.pid} now answers queries: stopping")
     assert daemon.wait_line("daemon: ready", 2)
@@ -85,8 +85,8 @@ def test_sessions_are_resumed(daemon, server, ended):
     assert [connection.resumed for connection in server.established] == [False, True]
 
 
-def test_again_and_again(daemon, server, ended):
-    """Each takes over from the one before."""
+def test_repeated_take_overs(daemon, server, ended):
+    """Each process takes over from the previous one."""
     current = daemon
     for number in range(4):
         child = ended(Process([*PREFIX, str(BINARY), "--user", USER, "-c", str(daemon.config_file), "--take-over", str(current.pid)],
@@ -98,8 +98,8 @@ def test_again_and_again(daemon, server, ended):
     assert current.end() == 0
 
 
-def test_by_the_same_user(daemon, server, certs, ended, public_path):
-    """Not only root."""
+def test_an_ordinary_user_can_take_over(daemon, server, certs, ended, public_path):
+    """Take-over does not need root."""
     path, ca_file, binary = (public_path / name for name in ("dotstub.yaml", "ca.pem", "dotstub"))
     shutil.copy(certs.ca_file, ca_file)
     shutil.copy(BINARY, binary)
@@ -128,7 +128,7 @@ def test_sockets_that_the_manager_has_opened(activate, cleanup, ended, tmp_path,
         assert udp.ask("a.example").rcode() == 0 and tcp.ask("b.example").rcode() == 0
 
 
-def test_the_manager_is_told(make_daemon, server, cleanup, ended):
+def test_the_service_manager_is_notified(make_daemon, server, cleanup, ended):
     manager = Manager()
     cleanup.callback(manager.close)
     service = Service(make_daemon, manager, server)
@@ -142,7 +142,7 @@ def test_the_manager_is_told(make_daemon, server, cleanup, ended):
     ask_truly(service.daemon, "a.example")
 
 
-def test_what_is_saved_is_the_successors(make_daemon, server, saving, ended):  # noqa: F811
+def test_the_successor_saves_the_state(make_daemon, server, saving, ended):  # noqa: F811
     daemon = make_daemon(server, **saving)
     ask_truly(daemon, "a.example")
     child = ended(take_over(daemon))
@@ -153,8 +153,8 @@ def test_what_is_saved_is_the_successors(make_daemon, server, saving, ended):  #
 
 
 @pytest.mark.threads
-def test_answers_go_over_with_those_who_gave_them(make_reloadable, make_server, ended):  # noqa: F811
-    """Both processes number their groups by themselves; what goes over are the answers of those that are asked now."""
+def test_only_entries_of_current_upstreams_are_handed_over(make_reloadable, make_server, ended):  # noqa: F811
+    """Each process has its own group ids; only cache entries of the current upstreams are handed over."""
     old, new = make_server(), make_server(address="127.0.0.2")
     daemon = make_reloadable(old)
     ask_truly(daemon, "a.example")
@@ -181,7 +181,7 @@ def connect(daemon):
     return client
 
 
-def test_nobody_to_take_over_from(daemon, server):
+def test_no_process_to_take_over_from(daemon, server):
     child = Process([*PREFIX, str(BINARY), "--user", USER, "-c", str(daemon.config_file), "--take-over", "999999999"], env=environment())
     assert child.wait_exit() == OTHER
     assert "cannot take over: cannot connect to the running process" in child.wait_line("error")
@@ -191,7 +191,7 @@ def test_nobody_to_take_over_from(daemon, server):
 
 
 def test_an_impostor_is_not_trusted(daemon, server, cleanup):
-    """Any user can take a name that is free."""
+    """Any user can bind a free name."""
     script = ("import socket,sys,os\nos.setuid(12345)\ns=socket.socket(socket.AF_UNIX)\n"
               "s.bind('\\0dotstub-handover-%d' % os.getpid())\ns.listen()\nprint('here', flush=True)\nc,_=s.accept()\nprint(len(c.recv(100)), flush=True)")
     impostor = Process(["python3", "-c", script], read="stdout")
@@ -226,7 +226,7 @@ def test_a_configuration_that_is_wrong(daemon, server, tmp_path):
     still_answers(daemon)
 
 
-def test_an_address_that_cannot_be_had(daemon, server, tmp_path, cleanup):
+def test_an_unavailable_address(daemon, server, tmp_path, cleanup):
     taken = cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     taken.bind(("127.0.0.1", 0))
     path = tmp_path / "other.yaml"
@@ -237,8 +237,8 @@ def test_an_address_that_cannot_be_had(daemon, server, tmp_path, cleanup):
 
 
 @pytest.mark.parametrize("said", [b"", b"dotstub", b"something else than that\n", TITLE])
-def test_one_that_goes_away(daemon, server, said):
-    """Before or after it has all of it."""
+def test_a_successor_that_ends(daemon, server, said):
+    """Before or after it has received everything."""
     with connect(daemon) as client:
         client.sendall(said)
         if said == TITLE:
@@ -250,8 +250,8 @@ def test_one_that_goes_away(daemon, server, said):
 
 
 @pytest.mark.parametrize("said", [b"", TITLE])
-def test_one_that_says_no_more(daemon, server, said):
-    """The first one goes on after 5 s, and another may try meanwhile only then."""
+def test_a_successor_that_stops_responding(daemon, server, said):
+    """The old process continues after 5 s; only then may another process take over."""
     with connect(daemon) as client:
         client.sendall(said)
         with connect(daemon) as second:
@@ -261,7 +261,7 @@ def test_one_that_says_no_more(daemon, server, said):
     still_answers(daemon)
 
 
-def test_stopped_while_it_talks(daemon, server):
+def test_stopped_during_a_hand_over(daemon, server):
     with connect(daemon) as client:
         client.sendall(TITLE)
         assert client.recv(len(TITLE), socket.MSG_WAITALL) == TITLE
@@ -270,7 +270,7 @@ def test_stopped_while_it_talks(daemon, server):
 
 @pytest.mark.plain
 def test_killed_at_any_moment_it_does_no_harm(daemon, server):
-    """Killed after more and more of its start, it has taken over whole or not at all."""
+    """The successor is killed at later and later moments: it has taken over completely or not at all."""
     current, step = daemon, 0
     while step < 40:
         step += 1
@@ -285,7 +285,7 @@ def test_killed_at_any_moment_it_does_no_harm(daemon, server):
             child.signal(signal.SIGKILL)
             child.wait_exit()
             if daemon.matching(f"process {child.pid} now answers queries"):
-                return  # it had everything: what comes then is the manager's to mend
+                return  # it had taken over: restarting it is up to the service manager
         ask_truly(daemon, f"n{step}.example")
     if current is not daemon:
         current.end()
@@ -312,7 +312,7 @@ def test_ctl_upgrades(daemon, server, ended, tmp_path):
     eventually(lambda: not os.path.exists(f"/proc/{last}"), what="the end of the last one")
 
 
-def test_ctl_upgrades_what_a_manager_looks_after(make_daemon, server, cleanup):
+def test_ctl_upgrades_a_managed_service(make_daemon, server, cleanup):
     manager = Manager()
     cleanup.callback(manager.close)
     service = Service(make_daemon, manager, server)
@@ -345,7 +345,7 @@ def kill_inside(process):
 
 
 def test_ctl_does_not_upgrade_a_container(daemon, server, cleanup, tmp_path):
-    """From outside its number is another's, and nothing may be made of that one; and the first process must not end."""
+    """Outside the container its pid belongs to another process, which must not be replaced; and process 1 must not end."""
     path = tmp_path / "inside.yaml"
     path.write_text(json.dumps({**daemon.config, "listen": [f"127.0.0.1@{free_port()}"], "control": {"socket": str(tmp_path / "inside")}}))
     for command in (["sh", "-c", '"$@"; :', "sh"], []):
@@ -364,7 +364,7 @@ def test_ctl_does_not_upgrade_a_container(daemon, server, cleanup, tmp_path):
 @pytest.mark.alone
 @pytest.mark.threads
 def test_upgrades_under_load_lose_nothing(make_daemon, server, ended):
-    """Good ones, and in between some that crash."""
+    """Successful upgrades, and in between some that crash."""
     daemon = make_daemon(server, workers=2)
     for number in range(100):
         daemon.ask(f"n{number}.example")

@@ -121,7 +121,7 @@ def test_an_idle_session_is_closed_and_a_new_one_resumed(make_daemon, server):
 
 
 @pytest.mark.parametrize("how", ["at once", "rst", "fin", "notify", "silent"])
-def test_resumed_sessions_that_are_of_no_use(make_daemon, server, how):
+def test_resumed_sessions_that_do_not_respond(make_daemon, server, how):
     """Each is followed by a full handshake."""
     daemon = make_daemon(server, workers=1)
     ask_truly(daemon, "first.example")
@@ -487,7 +487,7 @@ def test_a_cached_failure_has_ede_13_whatever_the_upstream_sent(daemon, server):
 
 
 def test_a_large_cached_failure_has_ede_13(daemon, server):
-    ask_truly(daemon, "before.example")  # so the failure is not blamed on the OPT
+    ask_truly(daemon, "before.example")  # so that the failure is not attributed to the OPT
     server.twist = lies.large_failure
     daemon.ask("a.example", tcp=True)
     assert 13 in [code for code, _ in wire.extended_errors(daemon.ask("a.example", tcp=True, edns=True))]
@@ -509,8 +509,8 @@ def test_a_server_without_edns(daemon, server):
 
 @pytest.mark.parametrize("code", [1, 2, 4, 5, 16])
 @pytest.mark.parametrize("opt", ["none", "own", "echoed", "header only"])
-def test_a_server_that_does_not_bear_an_opt(daemon, server, code, opt):
-    """The query is sent once more without; later ones have none."""
+def test_a_server_that_cannot_handle_an_opt(daemon, server, code, opt):
+    """The query is retried without an OPT; later queries have none."""
     if code == 16 and opt in ("none", "header only"):
         pytest.skip("BADVERS needs an OPT")
     server.twist = lies.refuses_opt(code, opt)
@@ -520,7 +520,7 @@ def test_a_server_that_does_not_bear_an_opt(daemon, server, code, opt):
 
 
 @pytest.mark.parametrize("code", [1, 4])
-def test_an_operator_who_refuses_a_query_is_not_the_last_word(make_daemon, make_server, code):
+def test_another_upstream_gets_a_refused_query(make_daemon, make_server, code):
     first, second = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two"))
     ask_truly(daemon, "before.example")
@@ -698,7 +698,7 @@ def test_a_retry_after_a_lost_session_avoids_the_failed_server(make_server, make
     """The first server responds SERVFAIL; the second resets the session of the query once, is dialled again and answers."""
     first, second = make_server(), make_server(address="127.0.0.2")
     daemon = make_daemon(first.upstream(name="one"), second.upstream(name="two", role="backup"))
-    ask_truly(daemon, "before.example")  # so the failures are not blamed on the OPT
+    ask_truly(daemon, "before.example")  # so that the failures are not attributed to the OPT
     first.twist = lies.rcode(2)
     resets = []
 
