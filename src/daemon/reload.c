@@ -159,28 +159,32 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     struct tls_trust **trusts = NULL;
     struct step_set *steps = NULL;
     int status = config_load(config, reload->setup.file, environ, errors);
+    if (status < 0)
+        goto fail;
+    status = keep_restart_only(reload, *config, &reload->postponed);
+    if (status < 0)
+        goto fail;
+    status = trusts_load(&trusts, *config, errors);
+    if (status < 0)
+        goto fail;
+    status = routing_prepare(&reload->routes, reload->setup.routing, *config, trusts);
+    trusts_free(trusts, (*config)->upstream_count);
+    if (status < 0)
+        goto fail;
+    status = step_set_new(&steps, daemon_steps, *config, errors);
+    if (status < 0)
+        goto fail;
+    status = changes_new(&reload->changes, reload, *config, steps);
+    step_set_unref(steps);
     if (status == 0)
-        status = keep_restart_only(reload, *config, &reload->postponed);
-    if (status == 0)
-        status = trusts_load(&trusts, *config, errors);
-    if (status == 0) {
-        status = routing_prepare(&reload->routes, reload->setup.routing, *config, trusts);
-        trusts_free(trusts, (*config)->upstream_count);
-    }
-    if (status == 0)
-        status = step_set_new(&steps, daemon_steps, *config, errors);
-    if (status == 0) {
-        status = changes_new(&reload->changes, reload, *config, steps);
-        step_set_unref(steps);
-    }
+        return 0;
+fail:
     if (status == -ENOMEM)
         fputs("out of memory\n", errors);
-    if (status < 0) {
-        routing_drop(reload->routes);
-        reload->routes = NULL;
-        config_unref(*config);
-        *config = NULL;
-    }
+    routing_drop(reload->routes);
+    reload->routes = NULL;
+    config_unref(*config);
+    *config = NULL;
     return status;
 }
 
