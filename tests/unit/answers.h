@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers made up for tests of the cache: a key, and a message of A records that tells who put it. */
+/* Answers for tests of the cache: a key, and a message of A records whose address identifies the put. */
 #ifndef DOTSTUB_TESTS_ANSWERS_H
 #define DOTSTUB_TESTS_ANSWERS_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks the steps of policy/ a question: a listener that catches the answer, a last step that notes what came through, and ldns
- * as a reader of its own. */
+/* Runs queries through the steps of policy/: an origin that stores the response, a last step that counts the
+ * queries that reach it, and ldns as an independent parser. */
 #ifndef DOTSTUB_TESTS_ASKER_H
 #define DOTSTUB_TESTS_ASKER_H
 
 #include <assert.h>
-#include <stdbool.h> /* ldns makes a type of this name if it is not there */
+#include <stdbool.h> /* otherwise ldns defines a type of this name */
 #include <string.h>
 #include <ldns/ldns.h>
 #include "base/mem.h"
@@ -15,8 +15,9 @@
 struct asker {
     struct loop loop;
     struct counters counters;
-    struct config config, configured; /* as the test has it, and as the resolver was last told */
-    struct groups groups;             /* none: nothing is asked upstream */
+    /* The test's configuration, and the one that the resolver was last configured with. */
+    struct config config, configured;
+    struct groups groups; /* empty: no upstream queries */
     struct resolver resolver;
     struct prefix allowed;
     struct addr client;
@@ -54,7 +55,7 @@ static inline enum verdict asker_pass(struct query *query, void *state)
     return query_drop(query, COUNTER_drops_policy);
 }
 
-/* The steps as the configuration that is now the asker's wants them. */
+/* The steps for the asker's current configuration. */
 static inline struct step_set *asker_steps(const struct asker *asker, const struct step *const *order)
 {
     struct step_set *steps;
@@ -111,7 +112,7 @@ static inline size_t asker_write_question(const struct asker *asker, uint8_t *ou
     writer_u16(&writer, 1);
     writer_u32(&writer, 0);
     writer_u16(&writer, asker->edns);
-    while (*name) { /* not by name_from_text: the letter case stays */
+    while (*name) { /* name_from_text would change the letter case */
         size_t label = strcspn(name, ".");
         writer_u8(&writer, (uint8_t)label);
         writer_bytes(&writer, name, label);
@@ -151,10 +152,11 @@ static inline void asker_ask(struct asker *asker, const char *name, uint16_t typ
     ldns_status status = ldns_wire2pkt(&asker->packet, asker->answer, asker->len);
     assert(status == LDNS_STATUS_OK);
     size_t end = len - (asker->edns ? 11 : 0);
-    assert(asker->len >= end && memcmp(asker->answer + 12, question + 12, end - 12) == 0); /* in the case as asked */
+    /* In the query's letter case. */
+    assert(asker->len >= end && memcmp(asker->answer + 12, question + 12, end - 12) == 0);
 }
 
-/* Has what every answer has (its id, flags, OPT if asked with one) and this rcode. */
+/* True if the response has the properties of every response (id, flags, OPT if the query had one) and this rcode. */
 static inline bool asker_was_answered(const struct asker *asker, uint16_t rcode)
 {
     const ldns_pkt *packet = asker->packet;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A resolver over the fake net, and clients that ask it: what they asked and what came back. */
+/* A resolver over the fake net, and its clients with their queries and responses. */
 #ifndef DOTSTUB_TESTS_FAKE_CLIENT_H
 #define DOTSTUB_TESTS_FAKE_CLIENT_H
 
@@ -16,12 +16,12 @@ struct client {
     struct origin origin;
     uint16_t id, type;
     bool no_edns, no_rd, no_room;
-    struct query *waiting; /* as query_start gave it; NULL again if it is dropped */
+    struct query *waiting; /* the result of query_start; NULL again when it is dropped */
     /* The response: */
     unsigned replies;
     uint64_t replied_ms;
     uint16_t reply_id, flags, rcode, answers;
-    int ede; /* the first one's code, EDE_NONE: none */
+    int ede; /* code of the first extended error; EDE_NONE: none */
     char ede_text[EDE_TEXT + 1];
     bool case_kept;
     uint8_t asked[300];
@@ -31,12 +31,12 @@ struct client {
 static struct resolver resolver;
 static struct cache *cache;
 static struct groups groups;
-static struct group *group; /* the root's */
+static struct group *group; /* the root group */
 static struct group_ids group_ids;
 static struct config *config;
 static uint8_t *client_room;
 
-/* Every answer is built in memory of exactly the size that was asked for. */
+/* Every response is built in memory of exactly the requested size. */
 static uint8_t *give_room(struct query *query, size_t cap)
 {
     const struct client *client = query->origin.owner;
@@ -91,7 +91,7 @@ static void take_drop(struct query *query)
 
 static const struct origin_ops client_ops = {.room = give_room, .reply = take_reply, .dropped = take_drop};
 static const struct step *const client_steps[] = {&step_cache, &step_lookup, NULL};
-static const struct step *const *client_order = client_steps; /* of the resolvers that begin from now on */
+static const struct step *const *client_order = client_steps; /* for the resolvers that are started from now on */
 
 static inline void resolver_begin(unsigned entries, unsigned addresses)
 {
@@ -156,10 +156,10 @@ static inline void client_init_origin(struct client *client)
         client->origin.peer = client->origin.client;
 }
 
-/* Takes a message in as from this client. */
+/* Passes a message to the resolver as a query of this client. */
 static inline void client_send(struct client *client, const void *wire, size_t len)
 {
-    uint8_t *copy = malloc(len ? len : 1); /* gone when query_start returns, as a listener's buffer */
+    uint8_t *copy = malloc(len ? len : 1); /* freed when query_start returns, like a listener's buffer */
     assert(copy);
     memcpy(copy, wire, len);
     client_init_origin(client);
@@ -167,7 +167,7 @@ static inline void client_send(struct client *client, const void *wire, size_t l
     free(copy);
 }
 
-/* Makes the message that asks for the client's type (0: A) of `name`, in the letter case given, with an OPT unless no_edns. */
+/* Writes a query for the client's type (0: A) of `name`, in this letter case, with an OPT unless no_edns. */
 static inline void client_write(struct client *client, const char *name)
 {
     uint8_t *at = client->asked;
@@ -199,7 +199,7 @@ static inline void client_ask(struct client *client, const char *name)
     client_send(client, client->asked, client->asked_len);
 }
 
-/* Takes in what client_write made, as one of a batch; false: it has ended. */
+/* Passes the message of client_write to query_take, as one of a batch; false: the query has ended. */
 static inline bool client_take(struct client *client, struct query *query)
 {
     client_init_origin(client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: what the code under test allocates through a stream comes from base/mem.h, so that it can be made to fail;
- * what the test itself needs comes from malloc. As in net/, no stream calls back from within stream_connect, stream_flush or
- * stream_close, and `closed` comes in a later step of the turn. */
+/* Invariants: memory that the code under test allocates through a stream comes from base/mem.h, so that it can be
+ * made to fail; the test itself uses malloc. As in net/, no stream calls back from within stream_connect,
+ * stream_flush or stream_close, and `closed` runs in a later step of the turn. */
 #include "fake_net.h"
 
 #include <assert.h>
@@ -17,7 +17,7 @@
 #include "net/tls.h"
 #include "upstream/group.h"
 
-/* More rounds or steps than this without time passing are a loop without end. */
+/* More rounds or steps than this without passing time mean an endless loop. */
 #define ENDLESS 20000
 
 struct fake_net fake;
@@ -27,7 +27,7 @@ struct tls_trust {
     unsigned refs;
 };
 
-/* No byte goes over a network here, so the layers are only told apart. */
+/* No byte is sent over a network here, so the layers only need to be distinct. */
 struct byte_layer {
     bool tls;
 };
@@ -156,7 +156,7 @@ static void run_deadlines(void)
     struct loop *loop = &fake.loop;
     list_for_each(link, &loop->timeouts)
         run_timeouts(container_of(link, struct timeouts, link));
-    if (loop->wake_at > now_ms && !loop->settle_due) /* each time, not once a step: ticks have to bear it */
+    if (loop->wake_at > now_ms && !loop->settle_due) /* more often than once a step, which ticks must tolerate */
         return;
     loop->settle_due = false;
     loop->wake_at = LOOP_NEVER;
@@ -329,7 +329,7 @@ void tls_trust_unref(struct tls_trust *trust)
     trust->refs--;
 }
 
-/* Each trusts something else. */
+/* Each trust has another identity. */
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN])
 {
     memset(out, 0, DIGEST_LEN);
@@ -341,7 +341,7 @@ void tls_tickets_drop_linkable(struct tls_tickets *tickets)
     assert(tickets->count == 0);
 }
 
-/* No test of a group takes any in. */
+/* No test of a group stores tickets. */
 void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, uint64_t expires_ms, bool tls13)
 {
     (void)tickets, (void)data, (void)len, (void)expires_ms, (void)tls13;
@@ -353,7 +353,7 @@ void tls_tickets_clear(struct tls_tickets *tickets)
     assert(tickets->count == 0);
 }
 
-/* --- what happens in a turn --- */
+/* --- a turn --- */
 
 static void flush_all(void)
 {
@@ -439,7 +439,7 @@ void fake_pass(uint64_t ms)
     fake_turn();
 }
 
-/* --- what the test does --- */
+/* --- actions of the test --- */
 
 void fake_begin(void)
 {
@@ -505,7 +505,7 @@ unsigned fake_open(void)
 void fake_accept(struct fake_conn *conn)
 {
     conn->was_open = true;
-    if (!conn->stream->connected_ms) /* a handshake of no time, unless the test began one */
+    if (!conn->stream->connected_ms) /* the handshake takes no time, unless the test began one */
         conn->stream->connected_ms = now_ms;
     conn->stream->state = STREAM_OPEN;
     conn->stream->ops->ready(conn->stream);
@@ -653,7 +653,7 @@ struct config *fake_config(unsigned entries, unsigned addresses)
     return &config;
 }
 
-/* --- groups and attempts of the test's own --- */
+/* --- groups and attempts of the test --- */
 
 static unsigned groups_closed;
 

@@ -161,7 +161,7 @@ static inline void fake_end(void)
     loop_fini(&fake.loop);
 }
 
-/* Advances the clock and runs what is due. */
+/* Advances the clock and runs expired deadlines. */
 static inline void fake_pass(uint64_t ms)
 {
     static uint64_t now_us;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random tests: another part of all there is each time. SEEDS seeds are taken, from SEED on; what fails says how to repeat it. */
+/* Random tests: each run covers other cases. Uses SEEDS seeds, from SEED on; a failure prints how to repeat it. */
 #ifndef DOTSTUB_TESTS_SEEDS_H
 #define DOTSTUB_TESTS_SEEDS_H
 
@@ -35,7 +35,7 @@ static inline unsigned number_of(const char *variable, unsigned otherwise)
     return text && *text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
 }
 
-/* Calls `each` for every seed, `otherwise` of them unless SEEDS says how many. It checks by assert. */
+/* Calls `each` for every seed, `otherwise` of them unless SEEDS is set. It checks by assert. */
 static inline void for_each_seed(unsigned otherwise, void (*each)(void **state), void **state)
 {
     unsigned seeds = number_of("SEEDS", otherwise), first = number_of("SEED", random_below(1000000000));

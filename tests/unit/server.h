@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A resolver with one step that answers by the first letter of the name: for tests of listeners with real sockets on loopback. The
- * test turns the loop by hand; time stands still unless it is moved.
+/* A resolver with one step that answers by the first letter of the name: for tests of listeners with real sockets
+ * on loopback. The test runs the turns of the loop; time passes only when the test advances it.
  *
  *   w...     waits until server_answer_waiting
- *   e...     is to wait, and is answered in the same moment
+ *   e...     is parked, and answered at once
  *   b10...   ten A records
- *   s...     silence
+ *   s...     no response
  *   others   NXDOMAIN
  */
 #ifndef DOTSTUB_TESTS_SERVER_H
@@ -25,13 +25,13 @@
 #include "resolve/resolver.h"
 
 #define START_MS    1000000
-#define PATIENCE_MS 10000 /* of the real clock: only a test that fails takes so long */
+#define PATIENCE_MS 10000 /* of the real clock: only a failing test takes that long */
 
 struct server {
     struct loop loop;
     struct counters counters;
     struct config config;
-    struct groups groups; /* none: nothing is asked upstream */
+    struct groups groups; /* empty: no upstream queries */
     struct resolver resolver;
     struct list waiting; /* queries, by in_step */
     unsigned waiting_count;
@@ -167,7 +167,7 @@ static inline void turn(void)
     uv_run(&server.loop.uv, UV_RUN_NOWAIT);
 }
 
-/* Moves the clock and lets what is due happen. */
+/* Advances the clock and runs expired deadlines. */
 static inline void pass_time(uint64_t ms)
 {
     server_set_clock(server.now_ms + ms);
@@ -176,7 +176,7 @@ static inline void pass_time(uint64_t ms)
         turn();
 }
 
-/* Turns until `condition` holds; false: it never did. */
+/* Runs turns until `condition` holds; false: timeout. */
 #define TURN_UNTIL(condition)                                                                                          \
     ({                                                                                                                 \
         uint64_t until_ms = real_ms() + PATIENCE_MS;                                                                   \
@@ -197,7 +197,7 @@ static inline uint64_t counted(enum counter which)
     return counter_read(&server.counters, which);
 }
 
-/* A question for an A record; gives its length. */
+/* A query for an A record; returns its length. */
 static inline size_t write_question(uint8_t *out, uint16_t id, const char *name)
 {
     uint8_t wire[NAME_MAX_WIRE];
@@ -232,7 +232,7 @@ static inline const struct listener_kind *kind_named(const char *name)
     return NULL;
 }
 
-/* Where a socket is bound. */
+/* The address that a socket is bound to. */
 static inline struct addr bound_at(int fd)
 {
     struct sockaddr_storage name;

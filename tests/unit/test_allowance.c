@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/allowance: how many queries a session of a server outlives. */
+/* upstream/allowance: the number of queries after which a server closes a session. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks: every row of the state table, and what attempts avoid. */
+/* Asks: every row of the state table, and the servers and sessions that attempts avoid. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #define OTHERS 16
 static struct config *config;
 static struct group *group;
-static struct fake_ask others[OTHERS]; /* what else is asked of the group */
+static struct fake_ask others[OTHERS]; /* other attempts of the group */
 static unsigned other_count;
 
 struct asked {
@@ -96,7 +96,7 @@ static struct fake_conn *conn_of(const struct session *session)
     return NULL;
 }
 
-/* Another query goes to the group; gives the connection that it is on. */
+/* Sends another query to the group; returns its connection. */
 static struct fake_conn *ask_other(void)
 {
     struct fake_ask *other = &others[other_count++];
@@ -118,7 +118,7 @@ static void answer_other(void)
     assert_int_equal(others[other_count - 1].answered, 1);
 }
 
-/* From here on new connections hang, and there is no session but those of this ask's attempts. */
+/* From now on new connections hang, and the only sessions are those of this ask's attempts. */
 static void hang(void)
 {
     for (unsigned i = 1; i < 5; i++)
@@ -165,7 +165,7 @@ static void finish(struct attempt *attempt, enum outcome outcome)
     fake_turn();
 }
 
-/* One letter is one event; those that end an attempt end the newest one, or after '<' the oldest. */
+/* Each character is one event; those that end an attempt end the newest one, or after '<' the oldest. */
 static void play(const char *script)
 {
     bool oldest = false;
@@ -263,7 +263,7 @@ static void play(const char *script)
 #define SUSPECT_ONE  "Sllhl"
 
 static const struct scenario {
-    struct ask_row row; /* that the last event of the script takes */
+    struct ask_row row; /* the row that the last event of the script selects */
     unsigned upstreams;
     const char *script;
 } scenarios[] = {
@@ -376,7 +376,7 @@ static void check_end(const struct scenario *scenario)
         assert_int_equal(asked.rcode, scenario->row.event == OUTCOME_FAILURE ? RCODE_SERVFAIL : RCODE_NOERROR);
         assert_non_null(ask_server(&asked.ask));
         break;
-    case ACTION_FAIL: /* the latest reason is told */
+    case ACTION_FAIL: /* ends with the latest error */
         assert_int_equal(asked.ended, 1);
         assert_int_equal(asked.status,
                          scenario->row.event < OUTCOMES ? -1000 - scenario->row.event : -1000 - OUTCOME_LOST_ISOLATED);
@@ -423,7 +423,7 @@ static bool needs_nothing(unsigned action)
     return action >= ACTIONS_THAT_MAY;
 }
 
-/* Whatever happens in a state has a row that may be taken, and none is behind one that always may. */
+/* Each event that can occur in a state has a row that is always allowed, as the last one. */
 static void every_event_has_its_last_row(void **state)
 {
     (void)state;
@@ -443,7 +443,7 @@ static void every_event_has_its_last_row(void **state)
     }
 }
 
-/* --- what attempts avoid --- */
+/* --- servers and sessions to avoid --- */
 
 static void server_of_a_failure_stays_avoided_after_a_loss(void **state)
 {
@@ -505,8 +505,9 @@ static void two_losses_isolate(void **state)
     end();
 }
 
-/* The server resets all its sessions in the same moment, and that is noticed one by one: no attempt goes to a session that may end as well,
- * one new session is opened, and nothing is isolated, not even where an attempt and its hedge were both lost. */
+/* The server resets all its sessions in the same moment, and that is noticed one by one: no attempt goes to a
+ * session that may end as well, one new session is opened, and nothing is isolated, not even where an attempt and
+ * its hedge were both lost. */
 static void a_reset_of_all_sessions_is_one_loss(void **state)
 {
     (void)state;
@@ -566,7 +567,8 @@ static unsigned answer_frames(struct fake_conn *conn)
     return answered;
 }
 
-/* All open sessions are dead, and only one query is sent: its hedge goes to an idle one, and the third attempt to a new one. */
+/* All open sessions are lost, and only one query is sent: its hedge goes to an idle session, and the third attempt
+ * to a new one. */
 static void dead_idle_sessions_cost_one_query_little(void **state)
 {
     (void)state;
@@ -587,7 +589,8 @@ static void dead_idle_sessions_cost_one_query_little(void **state)
     end();
 }
 
-/* All open sessions are dead, and many queries are sent: a new one takes all of them, the budget for hedges does not matter. */
+/* All open sessions are lost, and many queries are sent: a new session takes all of them, regardless of the hedge
+ * budget. */
 static void a_silent_session_is_replaced_at_once(void **state)
 {
     (void)state;
@@ -614,11 +617,12 @@ static void a_silent_session_is_replaced_at_once(void **state)
     assert_int_equal(fake_dials(), 4);
     drop_frames(3);
     fake_pass(1000);
-    assert_int_equal(fake_open(), 1); /* those that were left behind are closed */
+    assert_int_equal(fake_open(), 1); /* the silent sessions are closed */
     end();
 }
 
-/* Where many are suspected, none of them is what ends the sessions: the others are not made to wait for their turn. */
+/* If many lookups are suspect, none of them is likely to be the cause: those above the limit are not isolated, so
+ * they need not wait. */
 static void few_are_isolated_at_a_time(void **state)
 {
     (void)state;
@@ -636,7 +640,7 @@ static void few_are_isolated_at_a_time(void **state)
     end();
 }
 
-/* A response of which it cannot be told within bounds what belongs to the query: 1,500 DNAMEs with long owners. */
+/* A response whose chain would cost too much to follow: 1,500 DNAMEs with long owners. */
 static void response_that_costs_too_much_is_unusable(void **state)
 {
     (void)state;
@@ -665,12 +669,12 @@ static void response_that_costs_too_much_is_unusable(void **state)
     attempt_finish(&asked.ask.attempts[0], OUTCOME_RESPONSE, 0, &answer);
     assert_int_equal(asked.ask.past[0].outcome, OUTCOME_UNUSABLE);
     assert_int_equal(asked.ask.past[0].status, ERROR_MALFORMED);
-    assert_int_equal(asked.ask.state, ASK_ONE); /* asked once more */
+    assert_int_equal(asked.ask.state, ASK_ONE); /* retried */
     fake_turn();
     end();
 }
 
-/* --- what is told --- */
+/* --- reports --- */
 
 static void report_counts_attempts_and_losses(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/cache: what comes out is what was put in, aged; what is not the same question is not found; bounds.
+/* cache/cache: a hit is the stored answer, aged; another key is not found; bounds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,7 +81,7 @@ static void an_answer_comes_back_byte_for_byte(void **state)
     put(1, 3, 0x0a000001, 300, 5000);
     assert_int_equal(get(1, 5999), CACHE_HIT);
     assert_int_equal(found.answer.len, sample.answer.len);
-    assert_int_equal(read_u16(out), 0); /* the id is nobody's */
+    assert_int_equal(read_u16(out), 0); /* no client's id */
     assert_memory_equal(out + 2, sample.wire + 2, sample.answer.len - 2);
     assert_int_equal(out[sample.answer.len], 0xee);
     assert_ptr_equal(found.answer.wire, out);
@@ -171,10 +171,10 @@ static void the_stored_question_is_in_lower_case(void **state)
     put_sample(0);
     assert_int_equal(get(1, 0), CACHE_HIT);
     assert_memory_equal(out + MESSAGE_HEADER, sample.key.name, sample.key.name_len);
-    assert_int_equal(sample.wire[MESSAGE_HEADER + 1], 'N'); /* the caller's stays */
+    assert_int_equal(sample.wire[MESSAGE_HEADER + 1], 'N'); /* the caller's message is unchanged */
 }
 
-/* Under one hash, so that only the comparison tells them apart. */
+/* Keys with the same hash, so that only the comparison distinguishes them. */
 static void assert_other_question(void)
 {
     assert_int_equal(cache_get(cache, &sample.key, 7, 0, CACHE_STALE, 0, out, sizeof(out), &found), CACHE_MISS);
@@ -582,7 +582,7 @@ static void a_look_shows_what_expired_and_counts_for_nothing(void **state)
     assert_int_equal(found.expired_ms, 1000);
     for (unsigned n = 2; n < 100000; n++)
         put(n, 1, n, 60, 0);
-    assert_int_equal(get(1, 0), CACHE_MISS); /* asked for it would have stayed */
+    assert_int_equal(get(1, 0), CACHE_MISS); /* with a hit it would have stayed */
 }
 
 static void the_memory_bound_is_kept_and_told(void **state)
@@ -607,7 +607,7 @@ static void the_memory_bound_is_kept_and_told(void **state)
     assert_int_equal(stats.bytes, 4 * MIB);
 }
 
-/* Everything counted: index, ghosts, what is lost at the ends of the rings. */
+/* Including index, ghosts, and the unused space at the ends of the rings. */
 static void a_full_cache_holds_an_a_record_in_110_bytes(void **state)
 {
     (void)state;
@@ -693,7 +693,7 @@ static uint64_t next_random(uint64_t *state)
     return *state >> 11;
 }
 
-/* Against what was put last: whatever is found is that, with the right age, and never after its time. */
+/* Compares hits with a model: each is the last answer put, with the correct age, and never expired. */
 static void a_hit_is_the_last_put_rightly_aged(void **state)
 {
     (void)state;
@@ -773,7 +773,7 @@ struct visitor {
     bool flushes;
 };
 
-/* Each record of a name's answer carries one and the same mark, and the mark tells the number of records. */
+/* All records of a name's answer have the same mark, which determines the number of records. */
 static bool is_whole(const struct sample *asked, const uint8_t *wire, const struct cache_found *got)
 {
     uint32_t mark = sample_mark(&asked->key, wire, 0);

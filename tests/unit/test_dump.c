@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/dump: what is saved comes back as it was, as old as it has become; what is damaged, cut or foreign does not; a flush holds. */
+/* cache/dump: saved entries are loaded with their current age; damaged, truncated or foreign files are refused;
+ * flushed entries do not return. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -156,7 +157,7 @@ static void what_the_wire_does_not_say_comes_back_too(void **state)
     assert_int_equal(found.answer.ede.count, 2);
     assert_memory_equal(found.answer.ede.item[0].text, "one", 3);
     assert_int_equal(found.original_ttl, 256);
-    assert_int_equal(get(after, 1), CACHE_MISS); /* without DO and CD it was not asked */
+    assert_int_equal(get(after, 1), CACHE_MISS); /* there was no query without DO and CD */
 }
 
 static void what_has_expired_meanwhile_is_stale_by_as_much(void **state)
@@ -246,7 +247,7 @@ static void a_group_is_known_by_its_definition(void **state)
     cache_flush(before);
     assert_int_equal(ftruncate(file, 0), 0);
     put(1, 1, 300);
-    save(); /* its answers are of group 0, which is nobody's now */
+    save(); /* its answers are of group 0, which is no longer in force */
     cache_flush(after);
     load(0, 0);
 }
@@ -370,18 +371,18 @@ static void without_memory_nothing_happens(void **state)
     assert_int_equal(dump_read(after, &terms, file, &count), -ENOMEM);
 }
 
-/* --- what is popular stays so --- */
+/* --- popular entries stay popular --- */
 
 enum { NAMES = 200000, WARM = 300000, ASKED = 40000 };
 
-/* Few names are asked for often. */
+/* Draws names by Zipf's law. */
 static unsigned zipf(void)
 {
     double u = (double)(random_below(1u << 30) + 1) / (1u << 30);
     return (unsigned)(pow((pow(NAMES, 0.2) - 1) * u + 1, 5.0));
 }
 
-/* The part of the questions that find their answer; the others are put. */
+/* The hit ratio of queries; misses are stored. */
 static double ratio(struct cache *cache, unsigned asked)
 {
     unsigned hits = 0;
@@ -397,7 +398,7 @@ static double ratio(struct cache *cache, unsigned asked)
     return (double)hits / asked;
 }
 
-/* 4 MiB are full long before the warming is over. */
+/* 4 MiB are full long before the warm-up ends. */
 static void the_hit_ratio_stays(void **state)
 {
     (void)state;

@@ -14,7 +14,7 @@
 
 enum { NOERROR = 0, FORMERR = 1, SERVFAIL = 2, NOTIMP = 4, BADVERS = 16 };
 
-/* A client of one question "A. A IN", and the answer to it: two answer records and one additional record. */
+/* A client's query "A. A IN" and its answer: two answer records and one additional record. */
 struct scene {
     struct request request;
     struct edit_client client;
@@ -27,7 +27,7 @@ static const uint8_t as_asked[QUESTION_LEN] = {1, 'A', 0, 0, 1, 0, 1};
 static const uint8_t as_stored[QUESTION_LEN] = {1, 'a', 0, 0, 1, 0, 1};
 static const uint8_t record[RECORD_LEN] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1};
 
-/* The answer as it lies in the cache: another id, and every flag set that could be taken over by mistake. */
+/* The answer as stored in the cache: another id, and every flag set that could be copied by mistake. */
 static void set(struct scene *scene)
 {
     memset(scene, 0, sizeof(*scene));
@@ -204,7 +204,7 @@ static void keepalive_is_for_tcp_clients_that_get_one(void **state)
     assert_int_equal(finish(&scene), QUESTION_END + 3 * RECORD_LEN);
 }
 
-/* Grows the answer so that the steps of shrinking lie above the least limit: 20 answers, 1 additional record.
+/* Grows the answer so that all steps of shrinking happen above the lowest limit: 20 answers, 1 additional record.
  */
 static void set_big(struct scene *scene)
 {

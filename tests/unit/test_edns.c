@@ -14,7 +14,7 @@ static void a_server_that_responds_only_without_opt_is_remembered_for_a_while(vo
     struct edns edns = {.refusals = 0};
     assert_true(edns_is_sent(&edns, 1000));
     assert_true(edns_note_error(&edns, RCODE_FORMERR, false));
-    assert_true(edns_is_sent(&edns, 1000)); /* the query may be at fault */
+    assert_true(edns_is_sent(&edns, 1000)); /* the query may be the reason */
     edns_note_usable(&edns, 1000, false);
     assert_false(edns_is_sent(&edns, 1000));
     edns_note_usable(&edns, 2000, false);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/events: which changes of state get a line, what it says, and that nothing is told too often. */
+/* upstream/events: which changes of state are logged, the text of the lines, and their rate limits. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +133,7 @@ static void the_clock_is_told_of_once_for_all_workers(void **state)
     other_config = *config;
     other_config.refs = 1;
     struct group *other = fake_group(&other_config);
-    fake_pass(20000); /* limits are of the process, and time is of the test */
+    fake_pass(20000); /* rate limits last for the process, and time starts again in each test */
     group_clock_changed(group);
     group_clock_changed(other);
     assert_string_equal(logged(), "info upstream: the clock was set: dialling failed servers at once");

@@ -103,7 +103,7 @@ static void oldest_makes_room(void **state)
         struct key key = key_of(i), first = key_of(0);
         note(&key, 1);
         if (i == FAILURES_MAX - 1)
-            note(&first, 1); /* noted anew: the second one is the oldest */
+            note(&first, 1); /* updated: the second one is the oldest */
     }
     struct key first = key_of(0), second = key_of(1), third = key_of(2), last = key_of(FAILURES_MAX);
     assert_int_equal(failures.slab.in_use, FAILURES_MAX);

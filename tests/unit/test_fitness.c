@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/fitness: each row of its table, and what several of them come to. */
+/* upstream/fitness: each row of its table, and combinations of rows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +11,14 @@
 #define NOW       100000
 #define ALLOWANCE 10
 
-/* A session that nothing is known against: open, idle, heard a second ago. */
+/* A session without any reason against it: open, idle, received data a second ago. */
 static struct server server;
 static struct session session;
 static struct attempt plain, hedge, isolated, sent[2];
 static struct session other;
-static struct ask hedge_ask, isolated_ask; /* theirs: another attempt is on `other`; a session was lost */
-static uint32_t *const lost = &isolated_ask.past[0].ended; /* at this moment */
+/* For hedges: another attempt is on `other`; for isolated attempts: a session was lost. */
+static struct ask hedge_ask, isolated_ask;
+static uint32_t *const lost = &isolated_ask.past[0].ended; /* when it was lost */
 
 static int setup(void **state)
 {
@@ -165,7 +166,7 @@ static void used_is_a_last_resort_for_isolated_attempts(void **state)
     session.given = session.answered = 1;
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
     assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
-    session.heard_ms = *lost; /* nothing since the loss, but that is long ago */
+    session.heard_ms = *lost; /* no data since the loss, but that is long ago */
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
 }
 
@@ -180,7 +181,7 @@ static void used_is_unsafe_until_the_loss_is_over(void **state)
     *lost = NOW - 100;
     session.heard_ms = NOW - 99;
     assert_fitness(&isolated, FITNESS_LAST_RESORT, PLACE_SURPLUS);
-    send_at(0, NOW - 99); /* with something on it nobody knows */
+    send_at(0, NOW - 99); /* with an attempt on it that is unknown */
     assert_fitness(&isolated, FITNESS_UNFIT, PLACE_SURPLUS);
 }
 

@@ -19,7 +19,7 @@ int __wrap_sodium_init(void)
     return randomness_missing ? -1 : __real_sodium_init();
 }
 
-/* Must be the first: a process has one key. */
+/* Must be the first test: a process has one key. */
 static void without_randomness_there_is_no_key(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* health.name: what is answered while there is one, and while the daemon drains. */
+/* health.name: the responses while it is set, and while the daemon drains. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

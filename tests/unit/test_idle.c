@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/idle: how long an idle session is kept, and whether another one is wanted. */
+/* upstream/idle: the idle time after which a session ends, and whether to open another one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,13 +47,13 @@ static void closes_after_different_times_are_none(void **state)
     idle_note_close(&idle, 12001);
     idle_note_close(&idle, 10000);
     assert_int_equal(idle.limit_ms, 0);
-    idle_note_close(&idle, 10000); /* in the place of the first: 12001 still counts, */
+    idle_note_close(&idle, 10000); /* replaces the first: 12001 still counts, */
     assert_int_equal(idle.limit_ms, 0);
-    idle_note_close(&idle, 10000); /* and now no more */
+    idle_note_close(&idle, 10000); /* now it does not */
     assert_int_equal(idle.limit_ms, 10000);
 }
 
-/* They are accidents, or a server that wants no idle sessions at all. */
+/* Such closes are coincidences, or the server allows no idle sessions. */
 static void closes_after_next_to_no_time_say_nothing(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys: what tells two questions apart, and what does not. */
+/* Keys: which members distinguish two keys, and which do not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include "dns/codes.h"
 #include "dns/key.h"
 
-/* The memory behind the name is filled with `rest`: it must not count. */
+/* The memory behind the name is filled with `rest`, which must not affect the key. */
 static struct key make_key(int rest)
 {
     struct key key;

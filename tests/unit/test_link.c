@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* News of the network, and ways through it. Each test has a network namespace of its own, with real links;
- * without the right to have one, what loopback can show is tested. */
+/* Changes of the network, and routes. Each test has a network namespace of its own, with real links; without
+ * permission for one, only loopback is tested. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ struct watch {
     struct loop loop;
     unsigned told;
     uint64_t now_ms;
-    const char *then; /* what the callback does */
+    const char *then; /* the action of the callback */
     bool then_close;
 };
 
@@ -45,7 +45,7 @@ static void write_file(const char *path, const char *text)
     close(fd);
 }
 
-/* Root may; others in a user namespace of their own, where the system lets them. */
+/* True for root, and for others if the system allows user namespaces. */
 static bool may_have_namespaces(void)
 {
     char map[32];
@@ -58,7 +58,7 @@ static bool may_have_namespaces(void)
     return true;
 }
 
-/* --- the watch --- */
+/* --- monitoring --- */
 
 static void on_changed(struct link *link)
 {
@@ -101,7 +101,7 @@ static int stop_watching(void **state)
     return drained ? 0 : -1;
 }
 
-/* Turns enough to hear the news, to arm the timer and to run it. */
+/* Enough turns to receive the events, arm the timer and run it. */
 static void turns(struct watch *watch)
 {
     watch->loop.now_ms = 0;
@@ -249,7 +249,7 @@ static struct link_route way(const char *from, const char *to)
     return route;
 }
 
-/* The process gets no further descriptor: nothing can be asked of the kernel. */
+/* The process gets no further descriptor, so the kernel cannot look up routes. */
 static struct rlimit forbid_descriptors(void)
 {
     struct rlimit before, none;
@@ -310,7 +310,7 @@ static void unwatchable_network_is_one_line_for_debugging(void **state)
     close(standard_error);
 }
 
-/* --- ways --- */
+/* --- routes --- */
 
 static void loopback_is_a_way(void **state)
 {
@@ -327,7 +327,8 @@ static void strange_address_has_no_way(void **state)
     assert_int_equal(way("2001:db8::1", "127.0.0.1").reach, LINK_NO_WAY);
 }
 
-/* The kernel makes an interface's routes usable some time after it came up, and tells nobody when IPv6 is ready: asked until it is. */
+/* The kernel makes an interface's routes usable some time after it came up, and sends no event when IPv6 is ready:
+ * polls until it is. */
 static void wait_for_carriers(void)
 {
     static const char *const ways[][2] = {{"10.1.0.2", "10.1.0.1"},       {"10.2.0.2", "10.2.0.1"},
@@ -342,7 +343,7 @@ static void wait_for_carriers(void)
     }
 }
 
-/* Two uplinks, `one` being preferred, and a rule for those that come from 10.3.0.2. */
+/* Two uplinks, `one` being preferred, and a rule for packets from 10.3.0.2. */
 static int set_up_world(void **state)
 {
     static const char *const world[] = {
@@ -470,7 +471,7 @@ static void links_and_addresses_of_others_change_no_way(void **state)
     }
 }
 
-/* Of two addresses that serve as well the kernel takes the newer one for new connections. */
+/* Of two equal addresses the kernel uses the newer one for new connections. */
 static void newer_address_that_is_preferred_changes_no_way(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of a worker's listeners: whatever kinds and addresses it is made of. */
+/* The list of a worker's listeners, with various kinds and addresses. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 static struct listeners *listeners;
 
-/* --- a kind that notes what it is told --- */
+/* --- a kind that records its calls --- */
 
 struct noting {
     struct listener listener;
@@ -90,7 +90,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Gives the address that it listens at. */
+/* Returns the address that it listens on. */
 static struct addr listen_at(const char *kind, const char *text)
 {
     struct listener_spec spec = {kind_named(kind), address(text)};
@@ -140,7 +140,7 @@ static void test_the_table_names_each_kind_once(void **state)
     }
 }
 
-/* Three sockets, no two of one address. */
+/* Three sockets, each with another address. */
 static void test_nothing_needs_a_pair(void **state)
 {
     (void)state;
@@ -161,7 +161,8 @@ static void test_places_are_shared(void **state)
     int fds[] = {connected(SOCK_STREAM, &one), connected(SOCK_STREAM, &other), connected(SOCK_STREAM, &other)};
     assert_true(TURN_UNTIL(listeners_clients(listeners) == 3));
     listeners_configure(listeners, 1);
-    int last = connected(SOCK_STREAM, &one); /* the one that has been idle for the longest makes room for it */
+    /* The client that has been idle for the longest time is closed for it. */
+    int last = connected(SOCK_STREAM, &one);
     assert_true(TURN_UNTIL(is_readable(fds[0])));
     assert_true(TURN_UNTIL(counted(COUNTER_tcp_accepted) == 4));
     for (size_t i = 0; i < 3; i++)
@@ -169,7 +170,7 @@ static void test_places_are_shared(void **state)
     close(last);
 }
 
-/* One is closed while the other's client is answered: a listener ends with its own clients only. */
+/* A listener is closed while the other's client is answered: only its own clients end with it. */
 static void test_all_end_together_whatever_they_do(void **state)
 {
     (void)state;
@@ -179,7 +180,7 @@ static void test_all_end_together_whatever_they_do(void **state)
     expect_response(client, SOCK_STREAM);
     listeners_stop(listeners);
     ask(datagrams, SOCK_DGRAM);
-    ask(client, SOCK_STREAM); /* who is connected is still answered */
+    ask(client, SOCK_STREAM); /* connected clients are still answered */
     expect_response(client, SOCK_STREAM);
     assert_false(is_readable(datagrams));
     listeners_drain(listeners);
@@ -201,7 +202,7 @@ static void test_each_is_told_what_its_kind_wants_to_know(void **state)
     listeners_stop(listeners);
     listeners_drain(listeners);
     listeners_close(listeners);
-    listeners_close(listeners); /* none is left to be told */
+    listeners_close(listeners); /* no listener is left */
     assert_string_equal(noting[0].told, "csdx");
     assert_string_equal(noting[1].told, "sx");
 }

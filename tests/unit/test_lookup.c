@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions under way: shared, asked again, given up, kept. */
+/* Lookups: shared, retried, given up, cached. */
 #include <errno.h>
 #include <stdio.h>
 #include "base/mem.h"
@@ -49,7 +49,7 @@ static unsigned written(void)
     return count;
 }
 
-/* Servers that responded to a query with an OPT before: a failure is not blamed on the OPT. */
+/* Servers that responded to a query with an OPT before: a failure is not attributed to the OPT. */
 static void begin_with_servers_that_understand_edns(unsigned entries, unsigned addresses)
 {
     resolver_begin(entries, addresses);
@@ -57,7 +57,7 @@ static void begin_with_servers_that_understand_edns(unsigned entries, unsigned a
         group->servers[i]->edns.understood = true;
 }
 
-/* Asks a name of its own. */
+/* Sends a query for a new name. */
 static void ask_nth(unsigned n)
 {
     char name[32];
@@ -127,7 +127,7 @@ static void what_is_under_way_at_a_flush_is_answered_and_not_kept(void **state)
     assert_int_equal(written(), 3);
 }
 
-/* --- the client's time --- */
+/* --- limits.answer-by --- */
 
 static void query_is_answered_by_its_time_and_the_late_answer_is_kept(void **state)
 {
@@ -161,7 +161,7 @@ static void refused_servers_are_named_in_the_answer(void **state)
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
     assert_int_equal(clients[0].ede, EDE_NETWORK_ERROR);
     assert_non_null(strstr(clients[0].ede_text, "refused"));
-    fake.dial[1] = FAKE_ACCEPTS; /* and it is not kept */
+    fake.dial[1] = FAKE_ACCEPTS; /* and it is not cached */
     fake.serve = serve;
     fake_pass(1000);
     client_ask(&clients[1], "a.test");
@@ -237,10 +237,10 @@ static void retry_waits_for_the_budget(void **state)
     (void)state;
     resolver_begin(1, 1);
     fake.serve = serve_lossy;
-    frames_to_lose = 26; /* six more than may be asked again at once */
+    frames_to_lose = 26; /* six more than may be hedged at once */
     for (unsigned i = 0; i < 26; i++)
         ask_nth(i);
-    for (unsigned i = 26; i < 226; i++) { /* these are answered, and earn */
+    for (unsigned i = 26; i < 226; i++) { /* these are answered, and earn budget */
         fake_pass(10);
         ask_nth(i);
     }
@@ -289,7 +289,8 @@ static void client_that_joins_is_answered_within_a_second(void **state)
     }
 }
 
-/* The response takes 4.5 s, and a client asks each 300 ms: it is not given up for the attempts that they cause. */
+/* The response takes 4.5 s, and a client joins every 300 ms: the first attempt is not given up for the attempts
+ * that they cause. */
 static void clients_that_join_do_not_drive_a_slow_response_away(void **state)
 {
     (void)state;
@@ -378,7 +379,7 @@ static void silent_session_is_replaced_and_its_queries_are_answered(void **state
     assert_true(fake_conn(0)->closed_by_us);
 }
 
-/* Answers all but one name after 20 ms, that one after 3 s, whichever session it is asked on. */
+/* Answers all but one name after 20 ms, that one after 3 s, on any session. */
 static void answer_with_one_slow_name(uint64_t slow_ms, struct fake_conn *conn)
 {
     struct list_link *link = list_first(&conn->frames), *after;
@@ -440,7 +441,7 @@ static void slow_name_alone_costs_no_session(void **state)
     assert_int_equal(fake_counted(COUNTER_sessions_retired), 0);
 }
 
-/* --- sessions that die --- */
+/* --- lost sessions --- */
 
 static void queries_of_a_lost_session_are_retried_at_once(void **state)
 {
@@ -495,7 +496,7 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
         assert_int_equal(clients[i].rcode + clients[i].replies, 1);
 }
 
-/* Every question is answered, but for one whose arrival kills the session with all that is on it. */
+/* Answers every query, except one that makes the server reset its session. */
 static void serve_but_die_of_one(struct fake_conn *conn, const struct fake_frame *frame)
 {
     if (frame->data[13] == 'k')
@@ -523,7 +524,7 @@ static void question_that_kills_its_sessions_is_given_up_and_harms_no_other(void
     assert_in_range(fake_counted(COUNTER_sessions_reset), 1, 12);
 }
 
-/* Not the question's fault: the server ends every session, again and again. */
+/* The query is not the cause: the server ends every session. */
 static void isolated_query_is_retried_if_other_sessions_are_lost_too(void **state)
 {
     (void)state;
@@ -565,7 +566,7 @@ static void question_that_kills_its_sessions_is_asked_three_times(void **state)
     assert_int_equal(killers, 3);
 }
 
-/* --- answers that are no answers --- */
+/* --- unusable and error responses --- */
 
 static void serve_malformed(struct fake_conn *conn, const struct fake_frame *frame)
 {
@@ -636,7 +637,7 @@ static void bare_header_asks_without_edns_too(void **state)
     assert_int_equal(clients[0].rcode + clients[0].replies, 1);
 }
 
-/* Entry 1 has the addresses .1 and .2 and says what the test says; entry 2 has .3 and .4 and works. */
+/* Upstream 1 has the addresses .1 and .2 and responds as the test says; upstream 2 has .3 and .4 and works. */
 static void serve_by_entry(struct fake_conn *conn, const struct fake_frame *frame)
 {
     fake_reply(conn, frame, last_byte(conn) <= 2 ? &served : NULL);
@@ -721,7 +722,7 @@ static void failure_is_the_answer_when_the_other_entry_is_down(void **state)
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
 }
 
-/* The first entry fails; the second one's session is lost once, before it was of any use or after. */
+/* The first upstream fails; the second one's session is lost once, before or after its first response. */
 static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void **state)
 {
     begin_with_servers_that_understand_edns(2, 1);
@@ -793,7 +794,7 @@ static void failure_is_kept_for_a_moment(void **state)
     assert_int_equal(clients[2].rcode + clients[2].replies, 1);
 }
 
-/* The nth client asks; gives the number of queries that this sent upstream. */
+/* Sends a query from the nth client; returns the number of upstream queries that it caused. */
 static unsigned ask_again(unsigned n, const char *name)
 {
     unsigned before = written();
@@ -803,7 +804,7 @@ static unsigned ask_again(unsigned n, const char *name)
     return written() - before;
 }
 
-/* RFC 9520, whatever the server says. */
+/* RFC 9520, for any kind of failure. */
 static void failure_of_any_kind_is_remembered(void **state)
 {
     static const uint16_t rcodes[] = {RCODE_SERVFAIL, RCODE_REFUSED, RCODE_NOTIMP, RCODE_FORMERR, 9, 0};
@@ -819,7 +820,7 @@ static void failure_of_any_kind_is_remembered(void **state)
         assert_int_equal(ask_again(10 * i + 1, name), 0);
         assert_int_equal(clients[10 * i + 1].rcode, clients[10 * i].rcode);
         assert_int_equal(clients[10 * i + 1].ede, EDE_CACHED_ERROR);
-        clients[10 * i + 2].no_rd = true; /* is not told */
+        clients[10 * i + 2].no_rd = true; /* does not get the cached failure */
         assert_int_equal(ask_again(10 * i + 2, name), 0);
         assert_int_equal(clients[10 * i + 2].rcode, RCODE_REFUSED);
     }
@@ -846,7 +847,7 @@ static void failure_is_remembered_for_longer_while_it_lasts(void **state)
     assert_int_equal(ask_again(60, "a.test"), 1);
     assert_int_equal(clients[60].rcode, RCODE_NOERROR);
     fake_pass(301 * 1000);
-    served.rcode = RCODE_SERVFAIL; /* after a usable response it begins with one second */
+    served.rcode = RCODE_SERVFAIL; /* after a usable response the next failure lasts one second */
     assert_int_equal(ask_again(61, "a.test"), 1);
     fake_pass(1100);
     assert_int_equal(ask_again(62, "a.test"), 1);
@@ -905,7 +906,7 @@ static void silence_for_one_name_is_its_failure_and_that_of_all_is_not(void **st
     assert_int_equal(clients[3].rcode, RCODE_NOERROR);
 }
 
-/* The client was told so when its time was over; the lookup goes on, and a late response ends the failure. */
+/* The client got an error at limits.answer-by; the lookup goes on, and a late response ends the failure. */
 static void name_that_timed_out_is_not_waited_for_again(void **state)
 {
     (void)state;
@@ -939,7 +940,7 @@ static void failed_prefetch_leaves_the_entry(void **state)
         ask_again(10 * i, name);
         fake_pass(271 * 1000); /* of 300 */
         served.rcode = rcodes[i];
-        served.ede = i < 4 ? 15 + (int)i : 6; /* filtered, or a failed validation: of failures that changes nothing */
+        served.ede = i < 4 ? 15 + (int)i : 6; /* filtered, or a failed validation: cached like other failures */
         assert_in_range(ask_again(10 * i + 1, name), 1, 2);
         for (unsigned second = 0; second < 28; second++) {
             clients[10 * i + 2].replies = 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop: turns, flushes, deadlines. Most tests move a fake clock and make single turns; two use the real
- * one. */
+/* The loop: turns, flushes, deadlines. Most tests move a fake clock and make single turns; two use the real clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +36,7 @@ static void turn(struct loop *loop)
     uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
-/* Turns enough to notice that the clock has moved, to arm the timer and to run it. */
+/* Enough turns to notice the changed clock, arm the timer and run it. */
 static void turns_at(struct loop *loop, uint64_t ms)
 {
     set_clock(ms);
@@ -349,7 +348,7 @@ static void test_another_length_holds_for_those_that_run(void **state)
     assert_int_equal(late.expired, 1);
     timeout_start(&timeouts, &early.timeout);
     turns_at(*state, START_MS + 500);
-    timeouts_set_length(&timeouts, 20); /* over already */
+    timeouts_set_length(&timeouts, 20); /* expired already */
     turns_at(*state, START_MS + 501);
     assert_int_equal(early.expired, 2);
     timeouts_fini(&timeouts);
@@ -632,7 +631,7 @@ static void test_an_idle_loop_sleeps_for_ever(void **state)
     timeout_stop(&alarm.timeout);
     turn(loop);
     assert_in_range(uv_backend_timeout(&loop->uv), 1, 101);
-    while (loop->armed_at != LOOP_NEVER) /* for the one that was stopped it wakes in vain, once */
+    while (loop->armed_at != LOOP_NEVER) /* one needless wake-up for the stopped timeout */
         uv_run(&loop->uv, UV_RUN_ONCE);
     assert_int_equal(alarm.expired, 0);
     turn(loop);
@@ -710,7 +709,7 @@ static void test_drain_gives_up_on_a_handle_that_stays(void **state)
     uv_async_init(&loop->uv, &async, stop_from_async);
     uv_unref((uv_handle_t *)&async);
     assert_false(loop_drain(loop, 20));
-    loop_rest(loop); /* no tick gives the end of its patience again */
+    loop_rest(loop); /* no tick returns the deadline of loop_drain */
     assert_false(loop_drain(loop, 20));
     uv_close((uv_handle_t *)&async, NULL);
     assert_true(loop_drain(loop, 1000));

@@ -52,7 +52,7 @@ static void a_lost_session_leaves_doubt_about_those_that_were_open_and_are_not_h
     assert_true(losses_leave_doubt(&losses, 1000, 1050, 2000 + NOTICE_SPAN, 2050)); /* what it sent before the end */
     assert_false(losses_leave_doubt(&losses, 1000, 1050, 2001 + NOTICE_SPAN, 2050));
     assert_false(losses_leave_doubt(&losses, 1000, 2001, 0, 2050)); /* opened since */
-    assert_false(losses_leave_doubt(&losses, 2000, 2000, 0, 2050)); /* dialled since, and opened in no time */
+    assert_false(losses_leave_doubt(&losses, 2000, 2000, 0, 2050)); /* dialled since, and opened at once */
     assert_true(losses_leave_doubt(&losses, 1000, 1050, 1900, 1999 + DOUBT_SPAN));
     assert_false(losses_leave_doubt(&losses, 1000, 1050, 1900, 2000 + DOUBT_SPAN));
 }

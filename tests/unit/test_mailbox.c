@@ -9,7 +9,7 @@
 #include "net/mailbox.h"
 
 #define POSTERS 4
-#define LETTERS 500 /* of each poster */
+#define ITEMS   500 /* of each poster */
 
 struct office {
     struct loop loop;
@@ -21,7 +21,7 @@ struct office {
 struct note {
     struct mailbox_item item;
     char name;
-    struct note *then; /* posted by the one that opens this */
+    struct note *then; /* posted when this one is opened */
 };
 
 static void note_open(struct mailbox_item *item, void *reader)
@@ -168,7 +168,7 @@ struct numbered {
 struct poster {
     pthread_t thread;
     struct mailbox *mailbox;
-    struct numbered items[LETTERS];
+    struct numbered items[ITEMS];
 };
 
 struct reader {
@@ -185,14 +185,14 @@ static void numbered_open(struct mailbox_item *item, void *arg)
     struct numbered *numbered = container_of(item, struct numbered, item);
     if (numbered->number != reader->next[numbered->poster]++)
         reader->in_order = false;
-    if (++reader->opened == POSTERS * LETTERS)
+    if (++reader->opened == POSTERS * ITEMS)
         loop_stop(&reader->loop);
 }
 
 static void *post_all(void *arg)
 {
     struct poster *poster = arg;
-    for (unsigned i = 0; i < LETTERS; i++)
+    for (unsigned i = 0; i < ITEMS; i++)
         mailbox_post(poster->mailbox, &poster->items[i].item);
     return NULL;
 }
@@ -201,7 +201,7 @@ static void start_poster(struct reader *reader, unsigned which)
 {
     struct poster *poster = &reader->posters[which];
     poster->mailbox = &reader->mailbox;
-    for (unsigned i = 0; i < LETTERS; i++)
+    for (unsigned i = 0; i < ITEMS; i++)
         poster->items[i] = (struct numbered){.item.open = numbered_open, .poster = which, .number = i};
     assert_int_equal(pthread_create(&poster->thread, NULL, post_all, poster), 0);
 }
@@ -220,7 +220,7 @@ static void reader_check(struct reader *reader)
 {
     assert_true(loop_drain(&reader->loop, 10000));
     loop_fini(&reader->loop);
-    assert_int_equal(reader->opened, POSTERS * LETTERS);
+    assert_int_equal(reader->opened, POSTERS * ITEMS);
     assert_true(reader->in_order);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers' messages: what is read of a good one, how the OPT is taken out, and what is malformed. */
+/* Servers' messages: the results for valid ones, the removal of the OPT, and malformed messages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static void assert_good(void)
     assert_int_equal(scratch.section_end[2], answer.additional);
 }
 
-/* Nothing may be written, neither to the results nor to the message. */
+/* Neither the results nor the message may be written. */
 static void assert_malformed(void)
 {
     struct answer untouched;
@@ -126,7 +126,7 @@ static void test_pointers_behind_the_opt_are_moved(void **state)
     wire_pointer(&wire, first);
     wire_literal(&wire, "\1x");
     wire_pointer(&wire, data);
-    wire_fixed(&wire, 15, 0xC0C0C0C0, 4); /* no pointers, though they look like some */
+    wire_fixed(&wire, 15, 0xC0C0C0C0, 4); /* not pointers, but they look like some */
     wire_u16(&wire, 10);
     wire_pointer(&wire, 12);
     size_t total = wire.len;
@@ -141,7 +141,7 @@ static void test_pointers_behind_the_opt_are_moved(void **state)
     assert_int_equal(read_u16(wire.data + data - opt_len + 9), 0xC000 | (data - opt_len));
     assert_int_equal(read_u16(wire.data + answer.len - 2), 0xC00C);
     wire.len = answer.len;
-    assert_good(); /* and what is left is a good message again */
+    assert_good(); /* the result is a valid message again */
     assert_int_equal(answer.len, total - opt_len);
 }
 
@@ -183,7 +183,7 @@ static void test_names_across_the_opt_end_the_message(void **state)
     assert_cut_at(opt, 1);
 }
 
-/* Data behind the OPT that nobody read as a name is not searched for pointers, so nothing may point there. */
+/* Opaque data behind the OPT is not searched for pointers, so nothing may point there. */
 static void test_pointers_to_opaque_data_behind_the_opt_end_the_message(void **state)
 {
     (void)state;
@@ -229,8 +229,8 @@ static void test_a_second_opt_ends_the_message(void **state)
     assert_int_equal(answer.rcode, 16);
 }
 
-/* A broken record behind the answers ends the message; without answers only if the OPT was read, for that may say what the
- * response is. */
+/* A broken record behind the answers ends the message; without answers only if the OPT was read, because it may
+ * have an extended response code. */
 static void test_a_broken_record_behind_the_answers_ends_the_message(void **state)
 {
     (void)state;
@@ -291,7 +291,7 @@ static void test_opt_with_an_owner_is_malformed(void **state)
     assert_malformed();
 }
 
-/* The fixed part of the OPT is used all the same. */
+/* The fixed part of the OPT is used nevertheless. */
 static void test_broken_options_end_the_message(void **state)
 {
     (void)state;
@@ -574,7 +574,7 @@ static void test_names_reached_by_pointer_are_measured_as_a_whole(void **state)
     }
 }
 
-/* Each owner is a pointer to the one before. */
+/* Each owner is a pointer to the previous one. */
 static void test_long_chains_of_pointers_are_malformed(void **state)
 {
     (void)state;
@@ -595,7 +595,7 @@ static void test_long_chains_of_pointers_are_malformed(void **state)
     }
 }
 
-/* The remembered lengths of a long chain are right for each of its links. */
+/* The recorded lengths of a long chain are correct for each of its links. */
 static void test_short_ends_of_a_long_chain_may_be_pointed_at(void **state)
 {
     (void)state;
@@ -658,7 +658,7 @@ static void test_own_answer_is_walked_alike(void **state)
     assert_int_equal(message_own_answer(wire.data, wire.len - 1, &scratch, &answer), ERROR_MALFORMED);
 }
 
-static struct key asked(void)
+static struct key key_of_query(void)
 {
     struct key key = {.type = 1, .class = 1, .name_len = 17, .name = "\3www\7example\3com"};
     return key;
@@ -666,7 +666,7 @@ static struct key asked(void)
 
 static void test_answer_fits_its_question_in_any_letter_case(void **state)
 {
-    struct key key = asked();
+    struct key key = key_of_query();
     (void)state;
     wire_header(&wire, ANSWER_FLAGS, 1, 0, 0, 0);
     wire_question(&wire, "wWw.Example.cOM", 1);
@@ -675,18 +675,18 @@ static void test_answer_fits_its_question_in_any_letter_case(void **state)
 
 static void test_answer_to_another_question_does_not_fit(void **state)
 {
-    struct key key = asked();
+    struct key key = key_of_query();
     (void)state;
     begin(0, 0, 0);
     key.type = 28;
     assert_false(message_answers(wire_bytes(&wire), &key));
-    key = asked();
+    key = key_of_query();
     key.class = 3;
     assert_false(message_answers(wire_bytes(&wire), &key));
-    key = asked();
+    key = key_of_query();
     key.name[1] = 'x';
     assert_false(message_answers(wire_bytes(&wire), &key));
-    key = asked();
+    key = key_of_query();
     key.name_len = 13;
     memcpy(key.name, "\7example\3com", 13);
     assert_false(message_answers(wire_bytes(&wire), &key));
@@ -694,7 +694,7 @@ static void test_answer_to_another_question_does_not_fit(void **state)
 
 static void test_answer_without_a_whole_question_does_not_fit(void **state)
 {
-    struct key key = asked();
+    struct key key = key_of_query();
     (void)state;
     begin(0, 0, 0);
     for (wire.len = MESSAGE_HEADER; wire.len < 33; wire.len++)

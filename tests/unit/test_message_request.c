@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients' messages: what is read of a good one, and the verdict on each kind of bad one. */
+/* Clients' messages: the results for valid ones, and the verdict on each kind of invalid one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,7 +152,7 @@ static void assert_formerr_with_edns(void)
     assert_int_equal(request.udp_size, 1232);
 }
 
-/* It need not be a query: the OPT of what can be read is answered by an OPT. */
+/* Any well-formed message with an OPT gets an OPT, even if it is not a query. */
 static void test_formerr_shows_edns_that_could_be_read(void **state)
 {
     (void)state;
@@ -172,7 +172,7 @@ static void test_formerr_shows_edns_that_could_be_read(void **state)
     wire_a(&wire, 1);
     wire_opt(&wire, 1232, DO, "", 0);
     assert_formerr_with_edns();
-    wire.data[5] = 2; /* the questions end in the middle of the records */
+    wire.data[5] = 2; /* QDCOUNT 2, so parsing ends within the records */
     assert_formerr_without_edns(true);
 }
 
@@ -284,7 +284,7 @@ static void test_bytes_behind_the_last_record_are_ignored(void **state)
     wire_u8(&wire, 0);
     assert_int_equal(parse(), REQUEST_OK);
     assert_true(request.trailing);
-    begin(QUERY_FLAGS, 0); /* an OPT that is not counted is none */
+    begin(QUERY_FLAGS, 0); /* an OPT that ARCOUNT does not count is ignored */
     wire_opt(&wire, 1232, DO, "", 0);
     assert_int_equal(parse(), REQUEST_OK);
     assert_true(request.trailing);
@@ -351,7 +351,7 @@ static void test_version_above_0_is_badvers(void **state)
     wire_opt(&wire, 1232, DO | VERSION, "", 0);
     assert_int_equal(parse(), REQUEST_BADVERS);
     assert_true(request.edns && request.dnssec_ok && request.has_question);
-    begin(QUERY_FLAGS, 1); /* what its options mean is not known */
+    begin(QUERY_FLAGS, 1); /* the meaning of its options is unknown */
     wire_opt(&wire, 1232, DO | VERSION, "\0", 1);
     assert_int_equal(parse(), REQUEST_BADVERS);
     assert_true(request.edns && request.dnssec_ok);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/notes: what reports and the log say of a server. */
+/* upstream/notes: the facts about a server for reports and the log. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,10 +48,10 @@ static void a_recovery_is_told_only_if_the_failure_was(void **state)
     notes_add_failure(&notes, 1000, -ECONNREFUSED);
     assert_true(notes_add_recovery(&notes));
     assert_int_equal(notes.failing_since_ms, 0);
-    notes_add_failure(&notes, 1002, -ECONNREFUSED); /* within the log's limit: not told */
+    notes_add_failure(&notes, 1002, -ECONNREFUSED); /* within the rate limit: not logged */
     assert_int_equal(notes.failing_since_ms, 1002);
     assert_false(notes_add_recovery(&notes));
-    assert_int_equal(notes.failed_ms, 1002); /* what failed last stays known */
+    assert_int_equal(notes.failed_ms, 1002); /* the last failure is remembered */
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The service manager's part is played by this test: its socket, its variables, its descriptors. */
+/* The test acts as the service manager: its socket, its variables, its descriptors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static void set_pid(const char *name, long pid)
     setenv(name, text, 1);
 }
 
-/* --- telling --- */
+/* --- notifications --- */
 
 /* A manager that listens at `name` ("@..." is abstract). */
 static int manager_at(const char *name)
@@ -175,9 +175,9 @@ static void test_a_number_of_sockets_that_is_none(void **state)
     }
 }
 
-/* --- what is kept for the next process --- */
+/* --- stored descriptors --- */
 
-/* Takes one message with its descriptors; gives their number. */
+/* Receives one message with its descriptors; returns their number. */
 static size_t take(int manager, char text[128], int fds[256])
 {
     _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(256 * sizeof(int))];

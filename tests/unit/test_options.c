@@ -211,7 +211,7 @@ static void addresses_and_their_ports(void **state)
     value = taken("listen", "::1@5300");
     assert_int_equal(addr_port(&value.addr), 5300);
     value = taken("addresses", "192.0.2.1");
-    assert_int_equal(addr_port(&value.addr), 0); /* until the port beside it is known */
+    assert_int_equal(addr_port(&value.addr), 0); /* until the setting "port" is known */
     value = taken("metrics.listen", "127.0.0.1@9153");
     assert_int_equal(addr_port(&value.addr), 9153);
     assert_true(taken("metrics.listen", "off").none);
@@ -307,7 +307,7 @@ static void long_texts_are_quoted_in_part(void **state)
     size_t len = strlen(quoted);
     assert_true(len < QUOTED_TEXT);
     assert_string_equal(quoted + len - 4, "...\"");
-    assert_int_equal((unsigned char)quoted[len - 5], 0251); /* no half character */
+    assert_int_equal((unsigned char)quoted[len - 5], 0251); /* not cut within a character */
 }
 
 static void each_setting_has_a_variable_of_its_own(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From one configuration to the next: what goes over, what leaves, and when it is gone. */
+/* Switching plans: which servers move to the new plan, which leave, and when they are freed. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* As the first, with its first `count` entries. */
+/* Begins with the first `count` upstreams of the first configuration. */
 static void begin(size_t count)
 {
     first->upstream_count = count;
@@ -56,7 +56,7 @@ static struct config_upstream *name_entry(unsigned entry)
     return upstream;
 }
 
-/* trusts[i]: for the second configuration's i-th entry. */
+/* trusts[i]: for the i-th upstream of the second configuration. */
 static void apply_with(struct tls_trust *const *trusts)
 {
     struct group_definition definition = fake_definition(&second, trusts);
@@ -101,7 +101,7 @@ static void the_same_server_keeps_its_session(void **state)
     ask(1, "b.test");
     fake_turn();
     assert_int_equal(fake_dials(), 1);
-    assert_int_equal(first->refs, 1); /* nothing is left of the first plan */
+    assert_int_equal(first->refs, 1); /* the first plan was freed */
 }
 
 static void another_address_source_or_trust_is_another_server(void **state)
@@ -124,7 +124,7 @@ static void another_address_source_or_trust_is_another_server(void **state)
         assert_true(before->left);
         ask(1, "b.test");
         fake_turn();
-        assert_int_equal(fake_open(), 2); /* the one that was asked, and one to the new server */
+        assert_int_equal(fake_open(), 2); /* the session with the query, and one to the new server */
         answer(fake_conn(fake_dials() - 2));
         answer(fake_conn(fake_dials() - 1));
         fake_pass(1);
@@ -176,7 +176,7 @@ static void what_a_lookup_remembers_stays(void **state)
     apply_with(&fake.trusts[2]);
     upstream_release(held_too);
     fake_turn();
-    assert_int_equal(second.refs, 3); /* behind the one that is held */
+    assert_int_equal(second.refs, 3); /* behind the plan that is held */
     upstream_release(held);
     fake_turn();
     assert_int_equal(first->refs, 1);

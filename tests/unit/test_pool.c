@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which session takes a question; when connections are begun, and what their failure does. */
+/* The choice of sessions; when dials are begun, and the effects of their failure. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static unsigned last_byte(const struct fake_conn *conn)
     return ntohl(conn->to.in.sin_addr.s_addr) & 0xff;
 }
 
-/* The grace time of the start is over. */
+/* Lets the grace period of the start pass. */
 static void pass_grace(void)
 {
     fake_pass(GRACE + 10);
@@ -69,7 +69,7 @@ static void nothing_is_dialled_before_the_first_question(void **state)
     begin(1, 4);
     fake_pass(60000);
     assert_int_equal(fake_dials(), 0);
-    assert_true(fake.loop.wake_at == LOOP_NEVER); /* and it sleeps */
+    assert_true(fake.loop.wake_at == LOOP_NEVER); /* and the loop sleeps */
 }
 
 static void first_question_dials_one_server(void **state)
@@ -207,11 +207,11 @@ static void after_grace_a_question_fails_at_once_with_the_reason(void **state)
     pass_grace();
     ask(&asked[0], "a.test");
     fake_turn();
-    assert_int_equal(asked[0].ended, 0); /* once may be an accident */
+    assert_int_equal(asked[0].ended, 0); /* a single failure may be a coincidence */
     fake_pass(BACKOFF_FIRST);
     assert_int_equal(asked[0].ended, 1);
     assert_int_equal(asked[0].status, -ECONNREFUSED);
-    ask(&asked[1], "a.test"); /* all servers rest */
+    ask(&asked[1], "a.test"); /* all servers are in back-off */
     fake_turn();
     assert_int_equal(asked[1].status, -ECONNREFUSED);
     assert_int_equal(fake_dials(), 4);
@@ -276,7 +276,7 @@ static void one_failure_is_forgotten_with_success(void **state)
     assert_null(where);
 }
 
-/* In no second more than 20 dials, whatever the pressure. */
+/* At most 20 dials in any second, under any load. */
 static void refusing_servers_are_spared(void **state)
 {
     (void)state;
@@ -292,7 +292,7 @@ static void refusing_servers_are_spared(void **state)
     unsigned dials = fake_dials();
     for (unsigned i = 0; (from = fake_conn(i)) && i + 20 < dials; i++)
         assert_true(fake_conn(i + 20)->dialed_ms >= from->dialed_ms + 1000);
-    assert_true(dials >= 4 * 6); /* but tried */
+    assert_true(dials >= 4 * 6); /* but they are dialled */
 }
 
 static void failing_server_is_not_asked_while_another_works(void **state)
@@ -435,7 +435,7 @@ static void isolated_attempt_shares_its_session_with_none(void **state)
     cancel_all();
 }
 
-/* A stream of other questions must not keep it from ever finding an empty session, nor the other way round. */
+/* A stream of other queries must not keep isolated ones from getting an empty session, nor the other way round. */
 static void question_to_be_alone_is_not_starved(void **state)
 {
     (void)state;
@@ -447,7 +447,7 @@ static void question_to_be_alone_is_not_starved(void **state)
     fake_ask(group, &asked[199], "bad.test");
     for (unsigned i = 1; i < 100; i++) {
         struct fake_frame *frame = fake_take(fake_conn(0));
-        ask(&asked[i], "a.test"); /* before the one before it is answered */
+        ask(&asked[i], "a.test"); /* before the previous query is answered */
         fake_pass(10);
         if (frame)
             fake_reply(fake_conn(0), frame, NULL);
@@ -532,7 +532,7 @@ static void server_that_closes_after_each_answer_answers_all(void **state)
         assert_int_equal(asked[i].answered, 1);
 }
 
-/* Asks look at that number before they isolate one more. */
+/* Asks check that number before they isolate another attempt. */
 static void isolated_attempts_are_counted(void **state)
 {
     (void)state;
@@ -562,7 +562,7 @@ static void close_after_five(struct fake_conn *conn, const struct fake_frame *fr
         fake_kill(conn, ERROR_CLOSED);
 }
 
-/* Queries on the first session are lost and sent again; then sessions get no more queries than they answer. */
+/* Queries on the first session are lost and retried; then sessions get no more queries than they answer. */
 static void server_that_closes_after_a_few_responses_gets_no_more(void **state)
 {
     (void)state;
@@ -584,7 +584,7 @@ static void server_that_closes_after_a_few_responses_gets_no_more(void **state)
     assert_in_range(told, 1, 95 + 12 + 12);
 }
 
-/* The allowance is not a limit for ever. */
+/* The allowance is not a permanent limit. */
 static void allowance_grows_with_what_sessions_outlive(void **state)
 {
     (void)state;
@@ -690,7 +690,7 @@ static void avoided_server_is_used_if_there_is_no_other(void **state)
 
 /* --- silence --- */
 
-/* All sessions went silent, and no question is answered anywhere that could tell; new connections would work. */
+/* All sessions fell silent, and no query is answered on another one; new connections would work. */
 static void silent_sessions_do_not_keep_new_questions_for_ever(void **state)
 {
     (void)state;
@@ -727,7 +727,7 @@ static void silent_sessions_do_not_pile_up(void **state)
         fake_pass(100);
         assert_in_range(fake_open(), 1, config->tls.sessions + ATTEMPT_TIMEOUT / SILENCE_MAX + 1);
     }
-    assert_true(fake_dials() > 20); /* but new ones are tried all the time */
+    assert_true(fake_dials() > 20); /* but new sessions are dialled all the time */
     cancel_all();
 }
 
@@ -751,7 +751,7 @@ static void hedge_avoids_late_sessions(void **state)
     cancel_all();
 }
 
-/* A server where everything takes longer than silence lasts is not left with one connection after the other. */
+/* A server whose responses take longer than the silence limit does not lose one session after the other. */
 static void slow_server_keeps_its_sessions(void **state)
 {
     (void)state;
@@ -805,7 +805,7 @@ static void stop_closes_what_is_dialling_open_and_retiring(void **state)
     fake_ask(group, &asked[3], "a.test");
     fake_turn();
     cancel_all();
-    assert_true(group->sessions >= 2); /* the rest is teardown's */
+    assert_true(group->sessions >= 2); /* teardown ends the rest */
 }
 
 static void failed_allocations_break_nothing(void **state)

@@ -45,7 +45,7 @@ static void each_further_failure_doubles_the_time_up_to_a_limit(void **state)
     for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         fail_times(&priority, 1, now_ms);
         assert_int_equal(priority.low_until_ms, now_ms + lengths[i]);
-        fail_times(&priority, 5, now_ms + 1); /* while it is deprioritized: they count nothing */
+        fail_times(&priority, 5, now_ms + 1); /* while it is deprioritized: not counted */
         now_ms = priority.low_until_ms;
     }
 }

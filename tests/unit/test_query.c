@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk of a query: what is refused, what is shown to whom, and that the books hold whatever happens. */
+/* The processing of a query: refusals, access to cached data, and the accounting of queries. */
 #include <errno.h>
 #include <stdio.h>
 #include "base/mem.h"
@@ -36,7 +36,7 @@ static void serve(struct fake_conn *conn, const struct fake_frame *frame)
     fake_reply(conn, frame, &served);
 }
 
-/* --- what is never asked upstream --- */
+/* --- queries that are never forwarded --- */
 
 static void send_bytes(unsigned n, const char *bytes, size_t len)
 {
@@ -116,7 +116,7 @@ static void batch_is_taken_in_before_it_is_walked(void **state)
     assert_int_equal(clients[1].answers, 1);
 }
 
-/* Only the cache is closed to it; what steps before it say goes out. */
+/* Only the cache refuses the query; steps before it may answer. */
 static enum verdict say_local(struct query *query, void *state)
 {
     (void)state;
@@ -163,7 +163,7 @@ static void query_without_rd_is_answered_from_the_cache_only(void **state)
     assert_int_equal(clients[2].rcode + clients[2].replies, 1);
 }
 
-/* --- what is shown --- */
+/* --- access to the cache, retransmissions --- */
 
 static void each_gets_its_own_question_and_opt(void **state)
 {
@@ -199,7 +199,7 @@ static void repeated_query_gets_one_answer(void **state)
     fake.serve = serve;
     fake_turn();
     assert_int_equal(clients[0].replies, 1);
-    assert_true(clients[0].case_kept); /* as the repetition had it */
+    assert_true(clients[0].case_kept); /* the letter case of the retransmission */
 }
 
 static void other_id_client_peer_or_connection_is_no_repetition(void **state)
@@ -214,7 +214,7 @@ static void other_id_client_peer_or_connection_is_no_repetition(void **state)
     addr_set_port(&clients[0].origin.peer, 4001);
     client_ask(&clients[0], "a.test");
     client_ask(&clients[1], "a.test");
-    clients[2].origin.tcp = true; /* on a connection nothing is lost, so nothing is repeated */
+    clients[2].origin.tcp = true; /* over TCP there are no retransmissions */
     client_ask(&clients[2], "a.test");
     client_ask(&clients[2], "a.test");
     assert_int_equal(resolver_waiting(&resolver), 7);
@@ -289,7 +289,7 @@ static void expired_answer_is_given_when_nothing_fresh_comes(void **state)
     fake_pass(20);
     assert_int_equal(clients[1].rcode + clients[1].replies, 1);
     assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
-    client_ask(&clients[2], "a.test"); /* no second wait */
+    client_ask(&clients[2], "a.test"); /* does not wait again */
     assert_int_equal(clients[2].replies, 1);
     assert_int_equal(clients[2].ede, EDE_STALE_ANSWER);
 }
@@ -311,7 +311,7 @@ static void expired_answer_is_given_when_no_server_can_be_asked(void **state)
     assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
 }
 
-/* A renewal that fails, and that nobody waits for, takes nothing away. */
+/* A refresh without waiters that fails does not remove the entry. */
 static void failed_renewal_leaves_what_is_kept(void **state)
 {
     (void)state;
@@ -429,7 +429,7 @@ static void random_query(struct client *client)
     if (client->waiting && !client->replies && below(2)) {
         query_drop(client->waiting, COUNTER_drops_client_gone);
         client->waiting = NULL;
-        client->replies = 1; /* it wants none */
+        client->replies = 1; /* it expects none */
         return;
     }
     if (client->asked_len && !client->replies)

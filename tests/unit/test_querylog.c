@@ -16,7 +16,7 @@ static struct client clients[300];
 static struct fake_answer served;
 static int kept_stderr, reader;
 
-/* Standard error becomes this descriptor, which is taken. */
+/* Makes this descriptor standard error, and closes it. */
 static void log_to(int fd)
 {
     dup2(fd, STDERR_FILENO);
@@ -56,7 +56,7 @@ static void serve(struct fake_conn *conn, const struct fake_frame *frame)
     fake_reply(conn, frame, &served);
 }
 
-/* The lines of the next write, without what stands before " query:"; "" when there is none. */
+/* The lines of the next write, without the part before " query:"; "": none. */
 static const char *logged(void)
 {
     static char all[LOG_BATCH + 1], out[LOG_BATCH + 1];
@@ -88,7 +88,7 @@ static void a_failure_says_how_long_and_why(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
-    clients[0].no_edns = true; /* the client is not told; the log is */
+    clients[0].no_edns = true; /* the client gets no extended error; the log has it */
     client_ask(&clients[0], "a.test");
     fake_pass(5000);
     const char *line = logged();
@@ -117,7 +117,7 @@ static void stale_data_is_called_so(void **state)
     assert_true(recv(reader, line, sizeof line - 1, MSG_DONTWAIT) > 0);
     assert_non_null(strstr(line, "warning resolve: serving stale answers: upstream too slow\n"));
     assert_non_null(strstr(logged(), "rcode=NOERROR how=stale ms="));
-    client_ask(&clients[2], "a.test"); /* at once, now that it is known to fail */
+    client_ask(&clients[2], "a.test"); /* at once, because the failure is cached */
     fake_turn();
     assert_non_null(strstr(logged(), "rcode=NOERROR how=stale ms=0 ede=3\n"));
     fake.serve = serve;

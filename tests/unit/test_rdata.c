@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The data of records: every type's fills RDLENGTH exactly, and names in it are compressed only where that is
+/* The data of records: that of every type fills RDLENGTH exactly, and names in it are compressed only where that is
  * allowed. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 static struct wire wire;
 static struct answer_scratch scratch;
 
-/* Is one record with this data, followed by another record, accepted? */
+/* True if a record with this data, followed by another record, is accepted. */
 static bool accepted(unsigned type, const void *rdata, size_t rdlength)
 {
     struct answer answer;
@@ -40,8 +40,8 @@ static bool accepted(unsigned type, const void *rdata, size_t rdlength)
         type, shortest, open, sizeof(literal) - 1, literal                                                             \
     }
 
-/* Data of each type; `shortest` bytes of it are good, fewer are not. Open data may go on behind that: the
- * rest is a blob. Other data is good as a whole only. */
+/* Data of each type; its first `shortest` bytes are valid, fewer are not. Open data may be longer: the rest is a
+ * blob. Other data is valid only as a whole. */
 static const struct {
     unsigned type;
     size_t shortest;
@@ -252,7 +252,7 @@ static void test_type_bitmaps_are_sane(void **state)
     bitmap[4] = 33;
     assert_false(accepted(LDNS_RR_TYPE_NSEC, bitmap, 5 + 33));
     assert_false(accepts(LDNS_RR_TYPE_NSEC, "\1a\0\0\0"));             /* a window of nothing */
-    assert_false(accepts(LDNS_RR_TYPE_NSEC, "\1a\0\1\1\100\0\1\100")); /* falling */
+    assert_false(accepts(LDNS_RR_TYPE_NSEC, "\1a\0\1\1\100\0\1\100")); /* descending */
     assert_false(accepts(LDNS_RR_TYPE_NSEC, "\1a\0\1\1\100\1\1\100")); /* twice */
     assert_false(accepts(LDNS_RR_TYPE_NSEC, "\1a\0\0\2\100"));         /* cut */
     assert_false(accepts(LDNS_RR_TYPE_CSYNC, FIXED4 "\0\1\0\1\100\5"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* resolve/recorder and lookup_record: which queries are kept, where their time went, and the id that is told. */
+/* resolve/recorder and lookup_record: which queries are recorded, where their time went, and the id in the extended
+ * error. */
 #include <errno.h>
 #include <stdio.h>
 #include "base/mem.h"
@@ -136,7 +137,7 @@ static void the_failure_of_a_server_is_kept_with_its_words(void **state)
     assert_true(is_named(&clients[0], records[0].id));
     assert_non_null(strstr(clients[0].ede_text, "the server answered SERVFAIL"));
     uint32_t id = records[0].id;
-    client_ask(&clients[1], "a.test"); /* kept for a while: the cause is the same, and nothing new is kept */
+    client_ask(&clients[1], "a.test"); /* a cached failure: the cause is the same, and no new record is made */
     look();
     assert_int_equal(kept, 1);
     assert_int_equal(clients[1].ede, EDE_CACHED_ERROR);
@@ -196,7 +197,7 @@ static void who_comes_late_is_told_so(void **state)
     fake_pass(3700);
     clients[1].id = 1;
     client_ask(&clients[1], "a.test");
-    fake_pass(400); /* the first one's time is over */
+    fake_pass(400); /* the first one has timed out */
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
     fake_pass(600);
     fake.serve = serve;
@@ -310,13 +311,13 @@ static void a_trace_asks_and_tells_how_it_went(void **state)
     assert_true(trace.looked && trace.cached == CACHE_MISS && trace.waited);
     assert_int_equal(trace.record.total_ms, 30);
     assert_int_equal(trace.record.phase_ms[PHASE_ANSWER], 30);
-    assert_int_equal(trace.record.id, 0); /* neither slow nor failed: kept by nobody */
+    assert_int_equal(trace.record.id, 0); /* neither slow nor failed: not recorded */
     assert_int_equal(read_u16(trace.answer + 6), 1);
     assert_true(books_hold());
     look();
     assert_int_equal(kept, 0);
     unsigned asked = fake_conn(0)->written;
-    trace_name("\1a\4test"); /* what is kept is told, and asked all the same */
+    trace_name("\1a\4test"); /* the entry is reported, and an upstream query is sent nevertheless */
     fake_turn();
     assert_int_equal(traces_done, 1);
     assert_true(trace.cached == CACHE_HIT && trace.ttl > 0);

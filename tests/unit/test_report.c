@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/report: what is told of servers. */
+/* upstream/report: reports about servers. */
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
@@ -182,7 +182,7 @@ static void a_dial_that_hung_and_was_overlapped_counts(void **state)
     fake_ask(group, &asked[0], "a.test");
     fake_pass(900);
     assert_true(fake_dials() > 1);
-    fake_accept(fake_conn(fake_dials() - 1)); /* the youngest one: the others are dropped */
+    fake_accept(fake_conn(fake_dials() - 1)); /* the newest one: the others are dropped */
     fake_turn();
     fake_pass(10);
     struct attempt_times times = times_of(&asked[0]);

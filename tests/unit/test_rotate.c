@@ -25,7 +25,7 @@ static void begin(const char *name)
     memset(counts, 0, sizeof counts);
 }
 
-/* An owner of "" is a pointer to the question's name. */
+/* An owner of "" is a pointer to the name in the Question section. */
 static void owner(unsigned section, const char *name)
 {
     counts[section]++;

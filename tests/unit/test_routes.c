@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Routes and the groups of a worker: which group serves a name, what ids stand for, and from one snapshot to the next. */
+/* Routes and the groups of a worker: which group serves a name, ids of definitions, and switching snapshots. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static void want_nothing(void)
     wanted_count = lead_count = 0;
 }
 
-/* A group of the entries from `first` on. Gives its place. */
+/* A group of upstreams, from `first` on. Returns its index. */
 static size_t want(const char *name, unsigned first, unsigned count)
 {
     wanted[wanted_count] = (struct group_definition){
@@ -93,14 +93,14 @@ static void apply(void)
     if (groups.routes) {
         assert_int_equal(groups_change_new(&change, routes), 0);
         groups_apply(&groups, &change);
-        groups_change_free(&change); /* nothing is left of it */
+        groups_change_free(&change); /* everything was freed */
     } else {
         assert_int_equal(groups_init(&groups, &fake.loop, &fake.counters, routes), 0);
     }
     routes_unref(routes);
 }
 
-/* The root's and two more. */
+/* Applies the root group and two more. */
 static void apply_three(void)
 {
     want_nothing();
@@ -124,7 +124,7 @@ static void ask(unsigned i, const char *name)
     fake_ask(groups_find(&groups, route(name)), &asked[i], name);
 }
 
-/* That the n-th connection goes to. */
+/* The upstream of the n-th connection. */
 static unsigned entry_of(unsigned n)
 {
     return (unsigned)((const uint8_t *)&fake_conn(n)->to.in.sin_addr)[3] - 1;
@@ -242,7 +242,7 @@ static void failed_allocations_leave_nothing(void **state)
         mem_fail_at(0);
         assert_true(status == 0 || (status == -ENOMEM && routes->refs == 1));
         if (status < 0)
-            groups_fini(&groups); /* as a worker that was not born */
+            groups_fini(&groups); /* like a worker that was not started */
     }
     routes_unref(routes);
 }
@@ -286,7 +286,7 @@ static void groups_are_found_by_id_while_they_are_in_force(void **state)
     assert_null(groups_find(&groups, 4));
     want_nothing();
     want(GROUP_ROOT, 0, 1);
-    lead("corp.test", want("corp", 3, 1)); /* defined anew */
+    lead("corp.test", want("corp", 3, 1)); /* redefined */
     apply();
     assert_null(groups_find(&groups, 2));
     assert_null(groups_find(&groups, 3)); /* gone */
@@ -296,7 +296,7 @@ static void groups_are_found_by_id_while_they_are_in_force(void **state)
     assert_string_equal(group_name(groups_find(&groups, 3)), "lab");
 }
 
-/* In another order, beside others, with another route: sessions stay. */
+/* With another order, other groups and another route: sessions stay. */
 static void a_group_of_the_same_name_keeps_its_servers(void **state)
 {
     (void)state;
@@ -315,7 +315,7 @@ static void a_group_of_the_same_name_keeps_its_servers(void **state)
     assert_int_equal(fake_dials(), 1);
     ask(2, "b.corp.test");
     fake_turn();
-    assert_int_equal(entry_of(1), 0); /* the root's now */
+    assert_int_equal(entry_of(1), 0); /* now the root group's */
 }
 
 static void a_group_that_is_gone_serves_its_lookups(void **state)
@@ -331,7 +331,7 @@ static void a_group_that_is_gone_serves_its_lookups(void **state)
     apply();
     fake_turn();
     assert_int_equal(route("a.corp.test"), 1);
-    groups_network_changed(&groups); /* it hears of these as well */
+    groups_network_changed(&groups); /* leaving groups are notified, too */
     groups_clock_changed(&groups);
     assert_int_equal(asked[0].ended, 0);
     struct fake_frame *frame = fake_take(fake_conn(0));
@@ -341,7 +341,7 @@ static void a_group_that_is_gone_serves_its_lookups(void **state)
     fake_turn();
     assert_int_equal(asked[0].answered, 1);
     fake.serve = fake_serve_all;
-    fake_ask(corp, &asked[1], "a.corp.test"); /* the lookup asks once more */
+    fake_ask(corp, &asked[1], "a.corp.test"); /* the lookup retries */
     fake_turn();
     assert_int_equal(asked[1].answered, 1);
     assert_int_equal(fake_open(), 1);
@@ -349,7 +349,7 @@ static void a_group_that_is_gone_serves_its_lookups(void **state)
     upstream_release(held);
     fake_turn();
     assert_int_equal(fake_open(), 0);
-    assert_true(list_empty(&groups.leaving)); /* and it is freed */
+    assert_true(list_empty(&groups.leaving)); /* and the group is freed */
     assert_int_equal(groups.open, 1);
 }
 
@@ -389,7 +389,7 @@ static void all_groups_stop_at_once(void **state)
     apply();
     fake_turn();
     assert_int_equal(fake_open(), 2);
-    upstream_release(held); /* the rest is teardown's: one is in force, one leaves, one has been gone for long */
+    upstream_release(held); /* teardown ends the rest: one in force, one leaving, one removed long ago */
 }
 
 static void there_and_back_is_redefined(void **state)
@@ -436,7 +436,7 @@ static void random_snapshot(void)
     apply();
 }
 
-/* Lookups live on with the group that they were begun with, whatever becomes of that. */
+/* Lookups keep the group that they were begun with through all changes. */
 static void snapshots_at_random(void **state)
 {
     static const char *const names[] = {"x.a.test", "b.test", "y.c.a.test", "z.test", "org"};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Queries over several routes: each name has its group's answers, in flight and in the cache, also when routes change. */
+/* Queries over several routes: each name gets its group's answers, in lookups and in the cache, also when routes
+ * change. */
 #include "base/mem.h"
 #include "fake_client.h"
 
@@ -27,7 +28,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The root's names are served by the entry `root`, those at and below corp.test by `corp`; below 0: by nobody else. */
+/* Upstream `root` serves the root group, upstream `corp` the names at and below corp.test; corp < 0: no such group. */
 static void apply(int root, int corp)
 {
     struct group_definition definitions[] = {
@@ -96,10 +97,10 @@ static void answers_are_their_groups(void **state)
     fake.serve = fake_serve_all;
     apply(0, -1);
     ask_and_wait(0, "a.corp.test");
-    apply(0, 1); /* a new route: the root's answer is not given any more, */
+    apply(0, 1); /* a new route: the root group's answer is no longer served, */
     ask_and_wait(1, "a.corp.test");
     assert_int_equal(written(), 2);
-    apply(0, -1); /* and without it is again */
+    apply(0, -1); /* and is served again without the route */
     ask_and_wait(2, "a.corp.test");
     assert_int_equal(written(), 2);
 }
@@ -110,7 +111,7 @@ static void two_groups_are_asked_for_one_name(void **state)
     apply(0, -1);
     ask(0, "a.corp.test");
     apply(0, 1);
-    ask(1, "a.corp.test"); /* does not join what was asked of the other group */
+    ask(1, "a.corp.test"); /* does not join the lookup of the other group */
     ask(2, "a.corp.test");
     assert_int_equal(fake_counted(COUNTER_lookups_started), 2);
     assert_int_equal(fake_counted(COUNTER_lookups_joined), 1);
@@ -129,7 +130,7 @@ static void what_comes_after_a_change_is_not_kept(void **state)
     fake_turn();
     ask(1, "b.test");
     apply(1, -1);
-    apply(0, -1); /* there and back */
+    apply(0, -1); /* back to the first routes */
     fake.serve = fake_serve_all;
     fake_pass(3000);
     assert_int_equal(clients[0].replies, 1);
@@ -156,7 +157,7 @@ static void policy_alone_changes_nothing(void **state)
     assert_int_equal(written(), 1);
 }
 
-/* A group that is gone answers what it was asked, under its own id; its last lookup ends it. */
+/* A removed group finishes its lookups, under its own id; the last one ends it. */
 static void a_group_that_is_gone_answers(void **state)
 {
     (void)state;
@@ -170,14 +171,14 @@ static void a_group_that_is_gone_answers(void **state)
     fake_turn();
     assert_int_equal(clients[0].replies, 1);
     assert_true(list_empty(&groups.leaving));
-    ask_and_wait(1, "a.corp.test"); /* the root's is asked */
+    ask_and_wait(1, "a.corp.test"); /* the root group serves it */
     assert_int_equal(written(), 2);
     apply(0, 1);
-    ask_and_wait(2, "a.corp.test"); /* what it answered is its own */
+    ask_and_wait(2, "a.corp.test"); /* its answers are stored under its own id */
     assert_int_equal(written(), 2);
 }
 
-/* The routes change between query_take and the step that asks upstream. */
+/* The routes change between query_take and the lookup step. */
 static void a_query_whose_group_is_gone_is_routed_anew(void **state)
 {
     struct query query;

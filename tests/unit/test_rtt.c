@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* upstream/rtt: what to expect of a server, and when a response is late. */
+/* upstream/rtt: the expected response time of a server, and when a response is late. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ static void the_first_time_counts_whole_and_further_ones_an_eighth(void **state)
     assert_int_equal(rtt_expected(&rtt, 1000), 1288 - 1288 / 8 + 8 / 8);
 }
 
-/* The response that did not come would have taken longer still. */
+/* The missing response would have taken even longer. */
 static void an_overtaken_attempt_weighs_twice_and_gives_no_quantile(void **state)
 {
     (void)state;
@@ -118,7 +118,7 @@ static void patience_and_silence_have_limits(void **state)
     assert_int_equal(rtt_silence(&slow), SILENCE_MAX);
 }
 
-/* Sorting costs something: under load it happens once in 50 ms. */
+/* Sorting is expensive: under load it happens once in 50 ms. */
 static void quantiles_are_not_taken_at_each_response(void **state)
 {
     (void)state;

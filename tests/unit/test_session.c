@@ -41,7 +41,7 @@ static void ask(struct fake_ask *asked, const char *name)
     fake_ask(group, asked, name);
 }
 
-/* Asks and gives the frame as the server got it. */
+/* Sends a query and returns the frame that the server received. */
 static struct fake_frame *ask_frame(struct fake_ask *asked, const char *name, struct fake_conn **conn)
 {
     ask(asked, name);
@@ -57,7 +57,7 @@ static uint16_t frame_id(const struct fake_frame *frame)
     return read_u16(frame->data);
 }
 
-/* --- questions and answers --- */
+/* --- queries and responses --- */
 
 static void answer_reaches_its_question(void **state)
 {
@@ -87,7 +87,7 @@ static void responses_are_acknowledged_while_more_are_outstanding(void **state)
         if (i == 9)
             assert_int_equal(conn->acknowledged, 10);
     }
-    assert_in_range(conn->acknowledged, 30, 40); /* a burst; queries carry the rest where there are more */
+    assert_in_range(conn->acknowledged, 30, 40); /* a burst; at higher rates queries carry the acknowledgements */
     struct fake_frame *frame = ask_frame(&asked[0], "b.test", &conn);
     unsigned before = conn->acknowledged;
     fake_pass(1000);
@@ -96,7 +96,7 @@ static void responses_are_acknowledged_while_more_are_outstanding(void **state)
     assert_int_equal(conn->acknowledged, before); /* nothing is outstanding */
 }
 
-/* Also when all of it falls into one millisecond. */
+/* Also if everything happens within one millisecond. */
 static void only_who_waited_for_the_session_opened_it(void **state)
 {
     (void)state;
@@ -387,7 +387,8 @@ static void unsent_queries_of_a_lost_session_move(void **state)
     for (unsigned i = 0; i < 10; i++)
         ask(&queued[i], "b.test");
     fake_turn();
-    for (unsigned i = 0; i < 10; i++) /* the first flush blocked with them in it; these stay behind */
+    /* The first flush was blocked and contains the earlier ones; these stay queued. */
+    for (unsigned i = 0; i < 10; i++)
         attempt_cancel(&queued[i].attempt);
     for (unsigned i = 0; i < 10; i++)
         ask(&queued[i], "c.test");
@@ -397,7 +398,7 @@ static void unsent_queries_of_a_lost_session_move(void **state)
     fake_turn();
     assert_int_equal(sent.status, -ECONNRESET);
     for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(queued[i].ended, 1); /* never told of the death */
+        assert_int_equal(queued[i].ended, 1); /* not finished by the loss */
         assert_int_equal(queued[i].answered, 1);
     }
 }
@@ -458,7 +459,7 @@ static unsigned dials_for_pauses(uint64_t pause_ms, unsigned pauses)
     return fake_dials();
 }
 
-/* Questions come back soon after the session's end, again and again: the next session is opened ahead of them. */
+/* Queries regularly come soon after the session's end: the next session is opened ahead of them. */
 static void session_is_opened_ahead_of_regular_queries(void **state)
 {
     (void)state;
@@ -467,7 +468,7 @@ static void session_is_opened_ahead_of_regular_queries(void **state)
     assert_in_range(dials, 20, 23);
     assert_int_equal(fake_open(), 1); /* in the middle of a pause */
     fake_pass(60000);
-    assert_int_equal(fake_open(), 0); /* it was in vain, and is not repeated */
+    assert_int_equal(fake_open(), 0); /* it was not used, and no other one is opened */
     assert_in_range(fake_dials(), dials, dials + 1);
 }
 
@@ -625,7 +626,7 @@ static void question_without_answer_times_out(void **state)
     fake_pass(20);
     assert_int_equal(asked.status, ERROR_UNANSWERED);
     assert_int_equal(fake_counted(COUNTER_attempts_timeout), 1);
-    assert_true(conn->closed_by_us); /* not a word in all that time */
+    assert_true(conn->closed_by_us); /* no data was received in all that time */
 }
 
 static void session_that_says_other_things_outlives_a_question(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cache/shard: what stays and what goes, links near and over their wrap, the memory a shard takes. */
+/* cache/shard: eviction, links near and past their wrap, memory of a shard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static struct entry *find(unsigned number)
     return shard_find(shard, &sample.key, sample.hash);
 }
 
-/* As a query for it would do. */
+/* Like a query for the name. */
 static bool ask(unsigned number)
 {
     struct entry *entry = find(number);
@@ -57,7 +57,7 @@ static bool lies_in(const struct ring *ring, const struct entry *entry)
     return at >= ring->data && at < ring->data + ring_data_bytes(ring->size);
 }
 
-/* Names from here on are asked for once. */
+/* Names from here on are requested once. */
 enum { ONCE = 1000000 };
 static unsigned flood_next;
 
@@ -74,7 +74,7 @@ static bool small_passed_target(void)
     return shard->small.tail >= small_target;
 }
 
-/* Until all that is in the small ring now has left it. */
+/* Until all current entries have left the small ring. */
 static void flood_small_round(void)
 {
     small_target = shard->small.head;
@@ -86,7 +86,7 @@ static bool something_was_evicted(void)
     return shard->evicted > 0;
 }
 
-/* From here on what is not asked for finds no room in main. */
+/* From now on entries without hits find no room in the main ring. */
 static void fill_main(void)
 {
     flood_until(something_was_evicted);
@@ -102,8 +102,8 @@ static bool is_live(const struct ring *ring, uint32_t link)
     return units_behind(ring, link) <= ring_used(ring);
 }
 
-/* Walks the index of a ring: what it leads to is linked once, newer before older, under a tag of its hash, nothing comes behind what
- * is said to be the last, and no link is so old that it could be taken for a newer one. */
+/* Walks the index of a ring: each entry is linked once, newer before older, under the tag of its hash; no entry
+ * follows one marked as the last; and no link is so old that it could be mistaken for a newer one. */
 static void check_ring(const struct ring *ring)
 {
     uint64_t linked = 0;
@@ -182,7 +182,7 @@ static void a_name_asked_for_in_small_moves_to_a_full_main(void **state)
     assert_true(ask(1));
     flood_small_round();
     assert_true(lies_in(&shard->main, find(1)));
-    assert_int_equal(find(1)->hits, 0); /* main counts anew */
+    assert_int_equal(find(1)->hits, 0); /* hits count from 0 in the main ring */
     assert_null(find(2));
 }
 
@@ -317,7 +317,7 @@ static void an_answer_that_fits_is_rewritten_in_its_place(void **state)
     assert_int_equal(shard->small.head, head);
     assert_int_equal(shard->small.live, 2);
     assert_int_equal(shard->replaced, 4);
-    flood_small_round(); /* the tail walks over what was cut off */
+    flood_small_round(); /* the tail passes the trimmed part */
     assert_non_null(find(1));
     assert_non_null(find(2));
     check_ring(&shard->main);
@@ -383,7 +383,7 @@ static void a_flush_makes_everything_unfindable(void **state)
     check_ring(&shard->small);
 }
 
-/* A shard against a list of what was put last for each name. */
+/* Compares a shard with a list of the last answer for each name. */
 struct model {
     uint32_t mark;
     unsigned records;
@@ -400,7 +400,7 @@ static uint32_t model_random(uint32_t below)
     return (uint32_t)(state >> 32) % below;
 }
 
-/* Mostly small answers, now and then the largest there are. */
+/* Mostly small answers, sometimes the largest possible. */
 static unsigned model_records(void)
 {
     switch (model_random(40)) {
@@ -472,8 +472,8 @@ static void what_is_found_is_what_was_put_last(void **state)
     assert_true(shard->went_round);
 }
 
-/* Full rings, a walk in slices, and in between puts that push out, carry on and replace what it has not come to: when it is over
- * nothing is left of what was there before. */
+/* Full rings and a walk in slices; puts between the slices evict, carry on and replace entries not yet visited:
+ * after the walk no earlier entry is left. */
 static void a_walk_in_slices_misses_nothing(void **state)
 {
     (void)state;
@@ -494,7 +494,7 @@ static void a_walk_in_slices_misses_nothing(void **state)
     check_ring(&shard->small);
 }
 
-/* From positions just below 2^32: links wrap in both rings, and old ones must not come alive. */
+/* From positions just below 2^32: links wrap in both rings, and old ones must not become live. */
 static void links_may_wrap(void **state)
 {
     (void)state;
@@ -511,7 +511,7 @@ static void take_tags_away(struct ring *ring)
     ring->tag_mask = ring->last_bit = 0;
 }
 
-/* As the largest rings are. */
+/* Like the largest rings. */
 static void a_ring_may_have_no_tags(void **state)
 {
     (void)state;
@@ -544,7 +544,7 @@ static void the_parts_of_a_link_follow_from_the_size(void **state)
     }
 }
 
-/* A bucket that nobody uses for so long would lead to whatever lies there by then. */
+/* Without the refresh a bucket unused for so long would lead to unrelated data. */
 static void old_links_are_refreshed_in_time(void **state)
 {
     (void)state;

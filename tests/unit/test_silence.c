@@ -25,7 +25,7 @@ static void several_are_once_the_last_of_them_is_overdue(void **state)
         silence_note_query(&silence, 1000 + 10 * i);
     assert_int_equal(silence.first_ms, 1000);
     assert_int_equal(silence_due(&silence, 60), 1000 + 10 * (SILENCE_SEVERAL - 1) + 60);
-    silence_note_query(&silence, 5000); /* further ones do not put it off */
+    silence_note_query(&silence, 5000); /* further queries do not postpone it */
     assert_int_equal(silence_due(&silence, 60), 1000 + 10 * (SILENCE_SEVERAL - 1) + 60);
 }
 

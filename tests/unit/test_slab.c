@@ -200,8 +200,8 @@ static size_t resident_bytes(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The memory must go wherever the C library put the chunks: having freed a large block it takes them from the
- * heap (mallopt(3), M_MMAP_THRESHOLD), and a block that stays above them keeps the heap from shrinking. */
+/* The memory must be released wherever the C library put the chunks: after it has freed a large block it takes
+ * chunks from the heap (mallopt(3), M_MMAP_THRESHOLD), and a block above them keeps the heap from shrinking. */
 static void memory_of_a_burst_returns_to_the_system(void **state)
 {
     (void)state;

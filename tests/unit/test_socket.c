@@ -64,7 +64,7 @@ static int connect_to(const struct addr *addr)
     return fd;
 }
 
-/* The lowest descriptor that is free: the same before and after means that none was left open. */
+/* The lowest free descriptor: if it is the same before and after, none was left open. */
 static int lowest_free_descriptor(void)
 {
     int fd = dup(0);
@@ -72,7 +72,7 @@ static int lowest_free_descriptor(void)
     return fd;
 }
 
-/* Runs `body` in a process of its own; it gives 0 for success, CANNOT_TEST, or the number of what failed. */
+/* Runs `body` in a process of its own; it returns 0 for success, CANNOT_TEST, or the number of the failed check. */
 static void in_a_process_of_its_own(int (*body)(const struct addr *addr), const struct addr *addr)
 {
     int status = 0;
@@ -274,7 +274,7 @@ static void test_the_probe_finds_a_wildcard_holder(void **state)
     close(other);
 }
 
-/* The side that closes first goes to TIME_WAIT: a daemon that stops with clients connected, and starts again.
+/* The side that closes first goes to TIME_WAIT: as when a daemon stops with connected clients and restarts.
  */
 static void test_the_probe_does_not_mind_connections_in_time_wait(void **state)
 {
@@ -312,7 +312,7 @@ static void test_the_probe_says_when_the_port_is_not_allowed(void **state)
     in_a_process_of_its_own(probe_without_privileges, &addr);
 }
 
-/* --- sockets that others have bound --- */
+/* --- sockets bound by another process --- */
 
 static void test_a_udp_socket_of_others_is_made_fit(void **state)
 {
@@ -411,7 +411,7 @@ static int families_without_ipv6(const struct addr *loopback6)
         return 1;
     if (geteuid() == 0 && seteuid(65534) < 0)
         return CANNOT_TEST;
-    if (socket_family_works(loopback6)) /* without privileges too: the port is not what is asked about */
+    if (socket_family_works(loopback6)) /* also without privileges: the port does not matter */
         return 1;
     return socket_family_works(&loopback4) && socket_family_works(&elsewhere6) ? 0 : 2;
 }
@@ -454,7 +454,7 @@ static void assert_holder_is_this_process(const struct addr *addr)
 {
     char expected[64], holder[64];
     snprintf(expected, sizeof(expected), "pid %d (test_socket)", (int)getpid());
-    FILE *comm = fopen("/proc/self/comm", "w"); /* whatever a wrapper has called us */
+    FILE *comm = fopen("/proc/self/comm", "w"); /* a wrapper may have changed the name */
     assert_non_null(comm);
     fputs("test_socket", comm);
     fclose(comm);
@@ -564,7 +564,7 @@ static int ask_without_privileges(const struct addr *addr)
 {
     char holder[64] = "something";
     for (int fd = 3; fd < 64; fd++)
-        close(fd); /* or we would hold it too */
+        close(fd); /* otherwise this process would hold it, too */
     if (geteuid() != 0 || setresuid(65534, 65534, 65534) < 0)
         return CANNOT_TEST;
     socket_port_holder(addr, holder, sizeof(holder));
@@ -581,7 +581,7 @@ static void test_the_holder_is_not_told_to_those_not_allowed_to_see_it(void **st
     close(fd);
 }
 
-/* Where it may be had, a network of our own: nobody else takes a port that a test has just let go. */
+/* A network namespace of our own if possible, so that no other process takes a port that a test has just released. */
 static int be_alone(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening sockets of all workers, one for each specification: bound, or taken over from a process before. */
+/* The listening sockets of all workers, one for each specification: bound, or taken over from a previous process. */
 #include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -74,7 +74,7 @@ static ino_t identity(int fd)
     return found.st_ino;
 }
 
-/* The number of the workers' descriptors that are this socket. */
+/* The number of workers' descriptors of this socket. */
 static unsigned count_uses(ino_t socket)
 {
     unsigned count = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Special-use names: what is answered here, with which data, and what is none of them. */
+/* Special-use names: which names are answered locally, with which data, and similar names that are forwarded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +16,10 @@
 static const struct step step_pass = {.name = "pass", .run = asker_pass};
 static const struct step *const steps[] = {&step_special, &step_pass, NULL};
 
-/* Names at the top that do not exist. */
+/* Top-level names that do not exist. */
 static const char *const absent[] = {"invalid.", "test.", "local.", "onion.", "alt.", "internal."};
 
-/* Zones with nothing in them. */
+/* Empty zones. */
 static const char *const empty[] = {
     "home.arpa.",
     "service.arpa.",
@@ -76,7 +76,7 @@ static void expect_no_data(struct asker *asker, uint16_t rcode, const char *soa_
     assert_string_equal(asker_section(asker, LDNS_SECTION_AUTHORITY), soa);
 }
 
-/* One record, with `rest` behind the name asked and the TTL. */
+/* One record, with `rest` after the query's name and the TTL. */
 static void expect_record(struct asker *asker, const char *name, const char *rest)
 {
     char record[512];

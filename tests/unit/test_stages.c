@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lookups as such: their stages, who waits for them, and lookups that wait for lookups. */
+/* Lookups: their stages, their waiters, and lookups that wait for lookups. */
 #include <errno.h>
 #include <stdio.h>
 #include "resolve/lookup.h"
@@ -140,7 +140,7 @@ static void response_outlives_the_buffer_that_it_came_in(void **state)
     struct lookup *lookup = find("a.test");
     assert_int_equal(lookup->stage, STAGE_VALIDATE);
     assert_ptr_equal(lookup->answer->wire >= (uint8_t *)lookup->kept, true);
-    client_ask(&clients[2], "a.test"); /* joins what has its response already */
+    client_ask(&clients[2], "a.test"); /* joins a lookup that has its response already */
     assert_false(lookup_advance(lookup, STAGE_DONE));
     assert_null(find("a.test"));
     assert_int_equal(clients[0].answers, 1);
@@ -179,7 +179,7 @@ static void stage_may_fail(void **state)
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
     assert_non_null(strstr(clients[0].ede_text, "limit reached"));
     validate_waits = false;
-    client_ask(&clients[1], "a.test"); /* and nothing is kept */
+    client_ask(&clients[1], "a.test"); /* and nothing was cached */
     fake_turn();
     assert_int_equal(clients[1].answers, 1);
 }
@@ -256,7 +256,7 @@ static void lookup_leaves_the_table_then_calls_then_stores(void **state)
     assert_int_equal(clients[0].answers + clients[1].answers, 2);
 }
 
-/* Expired data is for those who take it. */
+/* Only waiters that accept expired data get it. */
 static void waiter_for_fresh_data_stays_when_clients_take_stale(void **state)
 {
     (void)state;
@@ -407,7 +407,7 @@ static void what_is_waited_for_from_deeper_down_gets_deeper(void **state)
     assert_int_equal(await(find("depth3.test"), 11, "a.test"), 0);
     assert_int_equal(find("a.test")->depth, 4);
     assert_int_equal(find("b.test")->depth, 5);
-    assert_int_equal(await(find("depth1.test"), 12, "b.test"), 0); /* two ways to it */
+    assert_int_equal(await(find("depth1.test"), 12, "b.test"), 0); /* reached on two paths */
     assert_int_equal(find("b.test")->depth, 5);
 }
 

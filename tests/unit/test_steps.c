@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of steps: preparing, configuring, waiting and resuming, and the way back of responses.
+/* The table of steps: preparing, configuring, waiting and resuming, and the `answer` pass.
  *
- * Three scripted steps are around the cache: a, b, cache, c, lookup. They record each run as a small letter, and each response as a capital
- * letter.
+ * Three scripted steps are around the cache: a, b, cache, c, lookup. They record each run as a small letter, and
+ * each response as a capital letter.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@ enum { A, B, C, PLAYS };
 /* The script of a step, and its counts. */
 struct play {
     enum verdict run, answer;
-    unsigned records; /* that it adds to responses, with its number in the address */
-    bool left_out;    /* by the next configuration */
+    unsigned records; /* number of records that it adds to responses, with its number in the address */
+    bool left_out;    /* in the next configuration */
     int prepare_fails, init_fails;
     struct list waiting;
     const int *snapshot;
@@ -246,7 +246,7 @@ static struct query *first_waiting(unsigned play)
     return link ? container_of(link, struct query, in_step) : NULL;
 }
 
-/* Lets the query that waits the longest in this step go on. */
+/* Resumes the query that has waited the longest in this step. */
 static void resume(unsigned play)
 {
     struct query *query = first_waiting(play);
@@ -255,7 +255,7 @@ static void resume(unsigned play)
     assert_true(books_hold());
 }
 
-/* Asks, and the query waits in step b. */
+/* Sends a query that waits in step b. */
 static void ask_and_wait(unsigned client, const char *name)
 {
     plays[B].run = WAITING;
@@ -489,14 +489,14 @@ static void time_of_a_waiting_query_ends(void **state)
     fake_pass(4010);
     assert_null(first_waiting(B));
     assert_int_equal(clients[0].replies, 1);
-    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL); /* nothing expired: b might have refused it */
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL); /* no expired data: b might have refused the query */
     assert_int_equal(clients[0].ede, EDE_OTHER);
     assert_string_equal(clients[0].ede_text, "b: no answer in time");
     assert_int_equal(fake_counted(COUNTER_deadlines_hit), 1);
     assert_int_equal(resolver_waiting(&resolver), 0);
 }
 
-/* The time runs from when the query came, wherever it waits. */
+/* limits.answer-by counts from the reception of the query, wherever it waits. */
 static void time_goes_on_behind_the_step(void **state)
 {
     (void)state;
@@ -524,7 +524,7 @@ static void retransmission_takes_the_place_of_what_waits_in_a_step(void **state)
     resume(B);
     fake_turn();
     assert_int_equal(clients[0].replies, 1);
-    assert_true(clients[0].case_kept); /* as the repetition had it */
+    assert_true(clients[0].case_kept); /* the letter case of the retransmission */
 }
 
 static void retransmission_that_gets_further_is_one_all_the_same(void **state)
@@ -584,9 +584,9 @@ static void waiting_queries_are_limited(void **state)
     assert_true(books_hold());
 }
 
-/* --- the way back --- */
+/* --- the `answer` pass --- */
 
-/* Asks a second time what is in the cache then. */
+/* Sends the query twice; the second time it is a hit. */
 static void ask_for_hit(unsigned client, const char *name)
 {
     client_ask(&clients[client], name);
@@ -701,7 +701,7 @@ static void step_may_refuse_or_drop_a_response(void **state)
     plays[B].answer = ANSWERED;
     client_ask(&clients[0], "a.test");
     fake_turn();
-    assert_true(saw("abcCBA")); /* the last one of the refusal */
+    assert_true(saw("abcCBA")); /* the last letters are of the refusal */
     assert_int_equal(clients[0].rcode, RCODE_REFUSED);
     assert_int_equal(clients[0].replies, 1);
     plays[B].answer = DROPPED;
@@ -830,7 +830,7 @@ static void time_of_a_waiting_response_ends(void **state)
     assert_null(first_waiting(B));
 }
 
-/* The failure is the response then, and it cannot wait. */
+/* Then the failure is the response, which cannot wait. */
 static void nothing_waits_when_the_time_is_over(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams over loopback TCP, plain and TLS: the loop and the other end are turned by hand in one thread. */
+/* Streams over loopback TCP, plain and TLS: the test runs the turns of the loop and of the peer in one thread. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +29,13 @@ static char *ca_file;
 static struct tls_trust *trust;
 static gnutls_datum_t ticket_key;
 
-/* --- the stream under test and what it told --- */
+/* --- the stream under test and its callbacks --- */
 
 struct end {
     struct stream stream;
     unsigned readies, ended, drained, closed;
     int reason;
-    struct buffer frames; /* as they came, with prefixes */
+    struct buffer frames; /* as received, with prefixes */
     unsigned frame_count;
     unsigned pause_at, close_at, reset_at; /* in the callback of which frame */
     bool close_when_ready, pause_when_ready, ask_when_ready, resume_at_once, resume_last;
@@ -81,7 +81,7 @@ static void on_frame(struct stream *stream, uint8_t *message, size_t len)
     write_u16(prefix, (uint16_t)len);
     assert_int_equal(buffer_append(&end->frames, prefix, 2), 0);
     assert_int_equal(buffer_append(&end->frames, message, len), 0);
-    memset(message, 0xee, len); /* it is ours until we return */
+    memset(message, 0xee, len); /* ours until the callback returns */
     if (end->frame_count == end->pause_at)
         stream_pause(stream);
     if (end->frame_count == end->pause_at && end->resume_at_once)
@@ -118,18 +118,18 @@ static const struct stream_ops ops = {
     .ready = on_ready, .frame = on_frame, .ended = on_ended, .drained = on_drained, .closed = on_closed};
 static const struct stream_ops ops_without_end = {.ready = on_ready, .frame = on_frame, .closed = on_closed};
 
-/* --- the other end --- */
+/* --- the peer --- */
 
 struct peer {
     int listener, fd;
     struct addr addr;
     struct buffer got; /* clear bytes from the stream */
-    bool eof, reset;   /* how the stream ended towards us */
+    bool eof, reset;   /* how the stream ended */
     bool deaf;         /* reads nothing */
     bool tls;
     struct tls_server server;
     bool alerted;   /* the stream gave up with an alert */
-    unsigned reads; /* that gave something */
+    unsigned reads; /* reads that returned data */
     unsigned records;
     size_t record[64]; /* the clear bytes of the first ones */
 };
@@ -252,7 +252,7 @@ static void turn(struct peer *peer)
         }                                                                                                              \
     } while (0)
 
-/* Whatever is under way on loopback has arrived after a few turns. */
+/* Runs enough turns for all data on loopback to arrive. */
 static void settle(struct peer *peer)
 {
     for (int i = 0; i < 20; i++)
@@ -261,7 +261,7 @@ static void settle(struct peer *peer)
 
 static const struct stream_form plain_form = {.framing = &framing_dns, .layer = &byte_layer_plain};
 
-/* With TLS if `with` is not NULL. */
+/* Connects, with TLS if `with` is not NULL. */
 static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with, struct tls_tickets *tickets)
 {
     const struct tls_client client = {with, tickets, "dot"};
@@ -471,7 +471,7 @@ static void a_stream_can_be_closed_when_it_is_ready(void **state)
         connect_to(&end, &peer, tls ? trust : NULL, &tickets);
         until(&peer, end.closed == 1 && peer.eof);
         assert_int_equal(end.reason, ERROR_IDLE);
-        assert_int_equal(peer.got.len, 15); /* what was appended went out */
+        assert_int_equal(peer.got.len, 15); /* the appended data was sent */
         finish(&end, &peer);
         tls_tickets_clear(&tickets);
     }
@@ -545,7 +545,7 @@ static void the_largest_frame_passes_both_ways(void **state)
     stream_flush(&end.stream);
     until(&peer, peer.got.len == 65537);
     assert_memory_equal(buffer_bytes(&peer.got).data, message, 65537);
-    assert_true(end.stream.out.cap <= 16384 && end.stream.in.cap <= 16384); /* large blocks are given back */
+    assert_true(end.stream.out.cap <= 16384 && end.stream.in.cap <= 16384); /* large blocks are freed */
     free(message);
     finish(&end, &peer);
 }
@@ -670,7 +670,7 @@ static void a_paused_stream_can_be_closed(void **state)
     assert_int_equal(end.frame_count, 1);
 }
 
-/* The loop must not find a stream that is gone. */
+/* The loop must not use a freed stream. */
 static void a_stream_can_be_closed_around_a_resume(void **state)
 {
     (void)state;
@@ -805,7 +805,7 @@ static void a_close_sends_what_was_appended_and_a_reset_does_not(void **state)
 
 /* --- a peer that does not read --- */
 
-/* Appends numbered frames and flushes until the kernel takes no more. */
+/* Appends numbered frames and flushes until the send buffer is full. */
 static size_t fill(struct end *end)
 {
     static uint8_t message[4000];
@@ -980,7 +980,7 @@ static void a_tls_stream_opens_and_carries_frames_both_ways(void **state)
     tls_tickets_clear(&tickets);
 }
 
-/* Our Finished and the first questions leave in one write; a second read would show the second. */
+/* Our Finished and the first queries leave in one write; another write would need another read. */
 static void the_first_frames_leave_with_the_end_of_the_handshake(void **state)
 {
     (void)state;
@@ -1075,7 +1075,7 @@ static void a_dns_unit_is_its_prefix_and_message(void **state)
     assert_int_equal(framing_dns.unit((struct bytes){bytes + 5, 2}), 65537);
 }
 
-/* One without a header, and whose length shows only at its end: a line. */
+/* A framing without a header, whose length is known only at its end: a line. */
 static size_t line_unit(struct bytes bytes)
 {
     const uint8_t *end = bytes.len > 0 ? memchr(bytes.data, '\n', bytes.len) : NULL;
@@ -1381,7 +1381,7 @@ static void without_memory_a_message_is_lost_and_the_stream_lives(void **state)
     finish(&end, &peer);
 }
 
-/* The n-th byte sequence that must be kept cannot be. */
+/* The n-th allocation for input fails. */
 static void input_without_memory(size_t first, size_t second)
 {
     static const uint8_t frame[2000] = {2000 >> 8, 2000 & 0xff};
@@ -1427,7 +1427,7 @@ static void without_memory_to_encrypt_a_stream_ends(void **state)
     struct tls_tickets tickets = {0};
     struct peer peer;
     open_tls(&end, &peer, &tickets);
-    memset(stream_reserve(&end.stream, 60000), 0, 60000); /* more than any buffer has kept */
+    memset(stream_reserve(&end.stream, 60000), 0, 60000); /* larger than any existing buffer */
     stream_commit(&end.stream, 60000);
     mem_fail_at(1);
     stream_flush(&end.stream);

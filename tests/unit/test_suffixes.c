@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of suffixes: the longest one wins, in whole labels, whatever else is in the table. */
+/* The table of suffixes: the longest one is found, in whole labels, with any other suffixes in the table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Its value is its place. */
+/* The value of a suffix is its index. */
 static void add(const char *text)
 {
     assert_true(name_from_text(names[count], text) > 0);
@@ -55,7 +55,7 @@ static void make(void)
 static uint32_t find_wire(const uint8_t *name, size_t len)
 {
     uint32_t value = NONE;
-    uint8_t *copy = malloc(len); /* so that a sanitizer sees what is read behind the name */
+    uint8_t *copy = malloc(len); /* so that a sanitizer detects reads behind the name */
     assert_non_null(copy);
     memcpy(copy, name, len);
     bool found = suffix_table_find(table, copy, len, &value);
@@ -113,7 +113,7 @@ static void labels_are_whole(void **state)
     (void)state;
     add("corp.example");
     add("\\001a");     /* its wire form ends with that of "a" but for the length */
-    add("b\\004corp"); /* one label that holds what looks like another */
+    add("b\\004corp"); /* a label that contains bytes like another label */
     make();
     assert_int_equal(find("mycorp.example"), NONE);
     assert_int_equal(find("xcorp.example"), NONE);
@@ -204,7 +204,7 @@ static void random_suffixes(void)
         size_t len = random_name(names[count]);
         for (size_t i = 0; i < count; i++)
             if (memcmp(names[i], names[count], len) == 0)
-                return; /* two that are equal are refused */
+                return; /* equal suffixes are refused */
         suffixes[count] = (struct suffix){names[count], below(1000)};
     }
 }

@@ -58,7 +58,7 @@ static void limit_to(unsigned limit)
     listen_with(limit);
 }
 
-/* Blocking for nothing: each read and write is tried between turns. */
+/* A non-blocking client: each read and write is tried between turns. */
 static int client_of_size(int receive_buffer)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
@@ -328,7 +328,7 @@ static void test_idle_clients_are_closed(void **state)
     assert_false(has_ended(fd));
     pass_time(200);
     assert_true(TURN_UNTIL(has_ended(fd)));
-    assert_false(has_ended(busy)); /* it waits for us */
+    assert_false(has_ended(busy)); /* its query waits */
     server_answer_waiting();
     assert_int_equal(answer(busy), 1);
     pass_time(10100);
@@ -346,7 +346,7 @@ static void test_a_client_whose_query_was_dropped_is_idle(void **state)
     assert_true(TURN_UNTIL(server.waiting_count == 2));
     query_drop(container_of(list_first(&server.waiting), struct query, in_step), COUNTER_drops_policy);
     pass_time(10100);
-    assert_false(has_ended(fd)); /* the other one waits */
+    assert_false(has_ended(fd)); /* the other query waits */
     query_drop(container_of(list_first(&server.waiting), struct query, in_step), COUNTER_drops_policy);
     turn();
     pass_time(10100);
@@ -429,7 +429,7 @@ static void test_a_message_that_makes_no_progress_is_given_up(void **state)
 
 /* --- readers --- */
 
-/* Asks for large answers until the server reads no more. */
+/* Requests large responses until the server stops reading. */
 static void ask_without_reading(int fd)
 {
     uint8_t frame[2 + 512];
@@ -577,7 +577,7 @@ static void test_clients_that_wait_for_answers_keep_their_places(void **state)
     server_answer_waiting();
     for (int i = 0; i < LIMIT; i++)
         assert_int_equal(answer(fds[i]), i);
-    pass_time(30); /* the resting listener looks again */
+    pass_time(30); /* the paused listener tries again */
     for (int i = 0; i < 3; i++)
         assert_int_equal(answer(late[i]), 100 + i);
     for (int i = 0; i < LIMIT; i++)
@@ -683,7 +683,7 @@ static void test_a_drain_lets_idle_clients_go_and_waits_for_the_others(void **st
     close(busy);
 }
 
-/* More than a turn takes: the rest lies here, read, when the end comes. */
+/* More than one turn processes: the rest is in the read buffer when draining begins. */
 static void test_a_drain_answers_all_that_was_read(void **state)
 {
     enum { MANY = 1500 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TLS sessions against a GnuTLS server over memory: who is trusted, what is resumed, what the bytes look
- * like. */
+/* TLS sessions against a GnuTLS server over memory: trust, resumption, and the bytes on the wire. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +21,7 @@
 #define TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 #define DAY   86400
 
-/* The authority that the client trusts, a good certificate of it, and a key for tickets; made once. */
+/* The trusted CA, a valid certificate issued by it, and a key for tickets; made once. */
 static struct certificate authority, good;
 static char *ca_file;
 static gnutls_datum_t ticket_key;
@@ -78,8 +77,7 @@ static void to_server(struct link *link)
     buffer_consume(output, output->len);
 }
 
-/* Feeds the client what the server sent, in chunks of at most `chunk` bytes, until it is all taken or
- * `done`. */
+/* Feeds the client what the server sent, in chunks of at most `chunk` bytes, until it is consumed or `done`. */
 static void handshake_in_chunks(struct link *link, size_t chunk)
 {
     link->result = tls_handshake(link->tls);
@@ -96,7 +94,7 @@ static void handshake_in_chunks(struct link *link, size_t chunk)
             buffer_consume(&link->server.out, bytes.len);
             tls_input(link->tls, (struct bytes){copy, bytes.len});
             link->result = tls_handshake(link->tls);
-            if (link->result == 0) /* tickets may lie behind it */
+            if (link->result == 0) /* tickets may follow */
                 assert_int_equal(tls_read(link->tls, copy, sizeof copy), -EAGAIN);
         }
     }
@@ -104,7 +102,7 @@ static void handshake_in_chunks(struct link *link, size_t chunk)
     tls_server_step(&link->server);
 }
 
-/* A client and a server that have not spoken yet. */
+/* A client and a server before their handshake. */
 static void link_begin(struct link *link, struct tls_trust *trust, struct tls_tickets *tickets,
                        const struct tls_server_options *options)
 {
@@ -128,8 +126,7 @@ static void link_close(struct link *link)
     tls_server_fini(&link->server);
 }
 
-/* All that the client can read now of what the server sent; -EAGAIN, 0 or an error afterwards is in
- * link->result. */
+/* Reads everything that the client can read now; the final -EAGAIN, 0 or error is in link->result. */
 static size_t client_reads(struct link *link, uint8_t *out, size_t cap, size_t room)
 {
     size_t len = 0;
@@ -283,7 +280,7 @@ static void large_writes_and_reads_arrive_whole(void **state)
     tls_trust_unref(trust);
 }
 
-/* Tickets, key updates and empty records between data make the library say "again" while more lies behind. */
+/* Tickets, key updates and empty records between data make the library return E_AGAIN while more records follow. */
 static void reads_on_behind_tickets_and_key_updates(void **state)
 {
     (void)state;
@@ -478,7 +475,7 @@ static void bad_issuers_are_refused(void **state)
         ERROR_TLS_UNTRUSTED);
 }
 
-/* The key is used, for as long as it takes, before it is known whose it is. */
+/* Otherwise the library would use the key, however long that takes, before its owner is known. */
 static void a_key_with_a_huge_exponent_is_not_used(void **state)
 {
     (void)state;
@@ -536,7 +533,7 @@ static void names_must_match_strictly(void **state)
         {"a.dns.example.com", "*.example.com", ERROR_TLS_NAME},
         {"example.com", "*.example.com", ERROR_TLS_NAME},
         {"example.com", "*.com", ERROR_TLS_NAME},
-        {"192.0.2.1", "192.0.2.1", ERROR_TLS_NAME}, /* an address as a DNS name is none */
+        {"192.0.2.1", "192.0.2.1", ERROR_TLS_NAME}, /* an address as a DNS name does not match */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int result =
@@ -621,7 +618,7 @@ static void name_and_pin_must_both_hold(void **state)
 
 /* --- resumption --- */
 
-/* Opens, reads what tickets come, closes; tells whether it was resumed. */
+/* Opens a session, reads its tickets and closes it; true if it was resumed. */
 static bool session_resumes(struct tls_trust *trust, struct tls_tickets *tickets,
                             const struct tls_server_options *options)
 {
@@ -760,7 +757,7 @@ static void a_ticket_is_used_once(void **state)
     unsigned before = tickets.count;
     struct buffer output = {0};
     struct tls *first = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
-    assert_int_equal(tickets.count, before); /* a dial that never connects costs none */
+    assert_int_equal(tickets.count, before); /* a failed dial uses no ticket */
     assert_int_equal(tls_handshake(first), -EAGAIN);
     assert_int_equal(tickets.count, before - 1);
     tls_free(first);
@@ -789,7 +786,7 @@ static void a_ticket_that_the_server_does_not_know_costs_a_full_handshake(void *
     tls_trust_unref(trust);
 }
 
-/* Resumption shows no certificate; what the session carries is judged anew by the trust at hand. */
+/* A resumed handshake has no certificate; the one stored in the session is verified by the current trust. */
 static void a_resumed_session_is_verified_again(const char *priority)
 {
     struct tls_pin wrong_pin = {{1}};
@@ -983,10 +980,10 @@ static void a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted(vo
     assert_int_equal(outcome(trust, &old), 0);
     assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED);
     replace_file(path, &other, 1);
-    assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED); /* it was looked at less than a minute ago */
+    assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED); /* the file was checked less than a minute ago */
     clock_fake(62 * 1000 * 1000, now_s);
     assert_int_equal(outcome(trust, &new), 0);
-    assert_int_equal(outcome(trust, &old), ERROR_TLS_UNTRUSTED); /* the root that was taken out */
+    assert_int_equal(outcome(trust, &old), ERROR_TLS_UNTRUSTED); /* the root was removed from the file */
     tls_trust_identity(trust, after);
     assert_memory_not_equal(before, after, DIGEST_LEN);
     replace_file(path, NULL, 0);
@@ -1017,7 +1014,7 @@ static void the_same_certificates_in_another_file_are_the_same_store(void **stat
     free(path);
 }
 
-/* One of its certificates has expired, another one has not. */
+/* One certificate of the CA has expired, another one has not. */
 static void an_expired_certificate_of_an_authority_does_no_harm_beside_a_valid_one(void **state)
 {
     (void)state;

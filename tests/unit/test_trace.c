@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Traces: what they see of the walk, whatever becomes of the query. */
+/* Traces: their reports for each outcome of a query. */
 #include <stdio.h>
 #include "fake_client.h"
 #include "resolve/trace.h"
@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-/* A step before the cache that does as it is told. */
+/* A step before the cache that returns this verdict. */
 static enum verdict verdict;
 static struct list waiting;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The seam between the pool and its transports: a group asks over plain TCP as it does over TLS. */
+/* The interface between the pool and its transports: a group works over plain TCP as over TLS. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/errors.h"
@@ -37,7 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* From now on the group asks over TCP; the configuration cannot say so. */
+/* Switches the group to plain TCP, which the configuration cannot select. */
 static void go_over_to_tcp(void)
 {
     const struct group_definition definition = fake_definition(config, fake.trusts);
@@ -241,7 +241,7 @@ static void a_server_that_refuses_alpn_is_dialled_without_it_at_once(void **stat
         assert_false(offers_alpn(before + 1));
         fake_accept(fake_conn(before + 1));
         fake_turn();
-        fake_kill(fake_conn(before + 1), ERROR_CLOSED); /* remembered */
+        fake_kill(fake_conn(before + 1), ERROR_CLOSED); /* the refusal is remembered */
         fake_turn();
         fake_pass(1000);
         ask(1, "b.test");
@@ -301,7 +301,7 @@ static void a_session_verified_early_is_verified_again_when_the_clock_is_set(voi
     assert_int_equal(fake_dials(), 2);
     assert_int_equal(fake_conn(1)->written, 1);
     struct fake_frame *frame = fake_take(fake_conn(0));
-    fake_reply(fake_conn(0), frame, NULL); /* what it carries is still answered */
+    fake_reply(fake_conn(0), frame, NULL); /* its attempts are still answered */
     free(frame);
     fake_pass(10);
     assert_int_equal(asked[0].answered, 1);
@@ -319,7 +319,7 @@ static void the_same_address_over_another_transport_is_another_server(void **sta
     group = fake_group(config);
     ask(0, "a.test");
     struct server *over_tls = asked[0].attempt.server;
-    struct group_plan *held = upstream_hold(group); /* the attempt remembers the server */
+    struct group_plan *held = upstream_hold(group); /* the attempt refers to the server */
     go_over_to_tcp();
     assert_true(over_tls->left);
     ask(1, "b.test");
@@ -327,7 +327,7 @@ static void the_same_address_over_another_transport_is_another_server(void **sta
     assert_ptr_equal(asked[1].attempt.server->transport, &transport_tcp);
     fake.serve = fake_serve_all;
     fake_turn();
-    assert_int_equal(asked[0].answered, 1); /* what was asked before is answered there */
+    assert_int_equal(asked[0].answered, 1); /* earlier attempts are answered on the old session */
     assert_int_equal(asked[1].answered, 1);
     upstream_release(held);
 }

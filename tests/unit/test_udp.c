@@ -13,13 +13,13 @@
 
 static struct listeners *listeners;
 static int listener_fd;
-static struct addr at; /* where it listens */
+static struct addr at; /* the listener's address */
 
 /* --- the system's sendmmsg, with faults --- */
 
 static int send_error;                 /* if not 0: what each send fails with */
 static unsigned errors_left;           /* how many sends fail */
-static unsigned send_calls, send_most; /* calls that sent, and the most that one call was given */
+static unsigned send_calls, send_most; /* successful calls, and the most datagrams of one call */
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
@@ -78,7 +78,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Another listener in place of the one on 127.0.0.1. */
+/* Replaces the listener on 127.0.0.1. */
 static void listen_instead(const char *text)
 {
     close_listener();
@@ -106,7 +106,7 @@ static void ask(int fd, const struct addr *to, uint16_t id, const char *name)
     send_to(fd, to, question, write_question(question, id, name));
 }
 
-/* Takes one answer and gives its id; -1: none came. */
+/* Receives one response and returns its id; -1: none came. */
 static int answer(int fd, struct addr *from, int *rcode)
 {
     uint8_t data[4096];
@@ -191,7 +191,7 @@ static bool is_awake(void)
     return found;
 }
 
-/* More than one turn takes. */
+/* Sends more than one turn receives. */
 static void flood(int fd)
 {
     for (uint16_t id = 0; id < 600; id++)
@@ -293,7 +293,7 @@ static void test_thousands_of_late_answers_at_once(void **state)
     close(fd);
 }
 
-/* --- which address answers --- */
+/* --- source addresses --- */
 
 static void expect_source(const char *listening, const char *const *asked, size_t count)
 {
@@ -348,7 +348,7 @@ static void test_packet_information_may_be_missing(void **state)
     close(fd);
 }
 
-/* --- a socket that takes no more --- */
+/* --- a full send buffer --- */
 
 static void test_what_the_kernel_does_not_take_is_sent_later(void **state)
 {
@@ -401,7 +401,7 @@ static void test_answers_pile_up_while_the_socket_is_blocked(void **state)
     send_error = 0;
     assert_true(TURN_UNTIL(send_calls >= 1000 / 64));
     turn();
-    for (int id = 999; id >= 0; id--) /* in the order in which they were given */
+    for (int id = 999; id >= 0; id--) /* in the order in which they were queued */
         assert_int_equal(answer(fd, NULL, NULL), id);
     assert_int_equal(counted(COUNTER_udp_send_failed), 0);
     close(fd);
@@ -460,14 +460,14 @@ static void test_pending_errors_are_taken_and_reading_goes_on(void **state)
     assert_int_equal(setsockopt(listener_fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on), 0);
     for (uint16_t id = 0; id < 3; id++)
         ask(gone, &at, id, "now.example");
-    close(gone); /* the answers meet a closed port */
+    close(gone); /* the responses meet a closed port */
     assert_true(TURN_UNTIL(counted(COUNTER_udp_received) == 3));
     ask(fd, &at, 4, "now.example");
     expect_answer(fd, 4);
     for (int i = 0; i < 5; i++)
         turn();
     struct pollfd state_now = {.fd = listener_fd, .events = POLLIN};
-    assert_int_equal(poll(&state_now, 1, 0), 0); /* nothing is left that would wake the loop */
+    assert_int_equal(poll(&state_now, 1, 0), 0); /* no pending error would wake the loop */
     close(fd);
 }
 
@@ -494,7 +494,7 @@ static void test_junk_is_survived(void **state)
     close(fd);
 }
 
-/* It would be a good query if it ended where our room ends. */
+/* Cut to the size of our buffer it would be a valid query. */
 static void test_too_long_input_is_not_parsed_from_its_beginning(void **state)
 {
     uint8_t query[4097] = {0}, answer[512];
@@ -558,7 +558,7 @@ static void test_without_memory_there_is_no_listener(void **state)
         assert_int_equal(listeners_open(listeners, &spec, fd), -ENOMEM);
         mem_fail_at(0);
     }
-    assert_int_equal(close(fd), 0); /* still ours */
+    assert_int_equal(close(fd), 0); /* still owned by the test */
 }
 
 int main(void)

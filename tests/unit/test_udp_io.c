@@ -167,7 +167,7 @@ static void test_only_the_header_is_left_of_what_is_too_long(void **state)
     assert_int_equal(count(COUNTER_udp_too_long), 1);
 }
 
-/* A slot that was used by an IPv4 datagram with packet information has all its room again. */
+/* A slot that received an IPv4 datagram with packet information has its full size again. */
 static void test_slots_are_used_again(void **state)
 {
     (void)state;
@@ -279,7 +279,7 @@ static void test_the_address_asked_is_the_source(void **state)
     assert_true(addr_equal(&from, &asked));
 }
 
-/* A trusted proxy asks for somebody else: the response is the proxy's. */
+/* A trusted proxy forwards a query of another client: the response goes to the proxy. */
 static void test_the_response_goes_to_the_peer(void **state)
 {
     struct origin origin = to_client();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Groups and attempts: their ends, what callbacks may do, budgets, and that nothing is ever lost between the lists. */
+/* Groups and attempts: their ends, calls from within callbacks, budgets, and the invariants of the lists. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +129,7 @@ static unsigned check_server(const struct server *server, unsigned *sessions)
     return found;
 }
 
-/* Every live attempt is in exactly one list, and every count is what it counts. */
+/* Every live attempt is in exactly one list, and every counter is correct. */
 static void check_group(void)
 {
     unsigned found = check_attempts(&group->waiting, ATTEMPT_WAITING, NULL), live = 0, sessions = 0;
@@ -193,7 +193,7 @@ static void new_group_survives_failed_allocations(void **state)
     group_begin(group, &fake_worker);
 }
 
-/* --- what callbacks may do --- */
+/* --- calls from within callbacks --- */
 
 static void (*on_done)(struct fake_ask *ask);
 
@@ -293,7 +293,7 @@ static void done_at_a_check_may_cancel_the_last_question_of_another_session(void
     assert_int_equal(fake_open(), 0);
 }
 
-/* --- suspicion --- */
+/* --- suspect sessions --- */
 
 static void session_that_is_overtaken_and_stays_silent_ends(void **state)
 {
@@ -507,7 +507,7 @@ static void random_ask(void)
     fake_ask(group, one, "a.test");
 }
 
-/* Some servers go over, some leave. */
+/* Some servers move to the new plan, some leave. */
 static void random_plan(void)
 {
     struct tls_trust *trusts[3];
@@ -561,7 +561,7 @@ static void anything_in_any_order_loses_nothing(void **state)
         config->upstreams[0].role = below(2) ? ROLE_BACKUP : ROLE_PRIMARY;
         config->upstreams[0].max_qps = below(3) ? 0 : 20;
         group = fake_group(config);
-        struct group_plan *held = upstream_hold(group); /* attempts remember servers */
+        struct group_plan *held = upstream_hold(group); /* attempts refer to servers */
         if (below(3) == 0)
             mem_fail_every(5 + below(50));
         for (unsigned i = 0; i < 300; i++) {
@@ -572,13 +572,13 @@ static void anything_in_any_order_loses_nothing(void **state)
         for (unsigned i = 1; i < 16; i++)
             fake.dial[i] = FAKE_ACCEPTS;
         fake.serve = fake_serve_all;
-        fake_pass(21 * 10000); /* everything has ended, whatever it was */
+        fake_pass(21 * 10000); /* everything has ended by now */
         for (unsigned i = 0; i < ASKED; i++)
             assert_false(attempt_live(&asked[i].attempt));
         upstream_release(held);
         fake_pass(40000);
         assert_ptr_equal(container_of(list_first(&group->plans), struct group_plan, in_group), group->plan);
-        assert_int_equal(group->sessions, 0); /* and the group sleeps */
+        assert_int_equal(group->sessions, 0); /* and the group is idle */
         assert_true(fake.loop.wake_at == LOOP_NEVER);
         fake_group_end(group);
         fake_end();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The time of verification: which of the three times it is, how it is kept, and what certificates make of it.
+/* The time of verification: the choice between the three times, saving, and its effect on certificates.
  */
 #include "config.h"
 
@@ -30,7 +30,7 @@
 #define DAY            86400
 #define YEAR           (365ll * DAY)
 
-/* Each test has a directory of its own, and a process that has seen no handshake. */
+/* Each test has a directory of its own, and a process without a handshake. */
 static char directory[] = "/tmp/dotstub-test-time-XXXXXX";
 static char path[64], new_path[64];
 
@@ -90,7 +90,7 @@ static const char *kept(int64_t seconds)
     return text;
 }
 
-/* Loads, and gives what was said meanwhile. */
+/* Loads the file, and returns the lines logged meanwhile. */
 static const char *load_and_listen(void)
 {
     static char said[2000];
@@ -114,7 +114,7 @@ static bool is_one_line(const char *said)
     return end && end[1] == '\0';
 }
 
-/* --- which time --- */
+/* --- choice of the time --- */
 
 static void clock_that_is_right_is_believed(void **state)
 {
@@ -336,7 +336,7 @@ static void directory_or_pipe_in_its_place_is_one_line(void **state)
 
 /* --- certificates --- */
 
-/* The authority is good from the build on, for ten years. */
+/* A CA that is valid from the build date on, for ten years. */
 static struct certificate authority;
 static char *ca_file;
 
@@ -426,7 +426,7 @@ static void machine_without_a_clock_verifies_at_the_date_of_the_build(void **sta
     assert_int_equal(outcome_of(BUILD - 2 * DAY, BUILD - DAY), ERROR_TLS_EXPIRED);
 }
 
-/* The chain proves that it is later. */
+/* The valid chain proves that the clock is behind. */
 static void chain_from_the_future_is_accepted_before_the_build(void **state)
 {
     (void)state;
@@ -434,7 +434,7 @@ static void chain_from_the_future_is_accepted_before_the_build(void **state)
     assert_int_equal(outcome_of(BUILD + DAY, BUILD + 2 * DAY), 0);
     assert_int_equal(outcome_of(BUILD - 2 * DAY, BUILD - DAY), ERROR_TLS_EXPIRED);
     assert_int_equal(outcome_of(BUILD + 2 * DAY, BUILD + DAY), ERROR_TLS_EXPIRED); /* never valid */
-    assert_int_equal(verifytime_now(), BUILD);                                     /* not noted */
+    assert_int_equal(verifytime_now(), BUILD);                                     /* the time was not recorded */
 }
 
 static void chain_from_the_future_is_accepted_for_ten_minutes_without_synchronisation(void **state)
@@ -478,7 +478,7 @@ static void clock_that_ran_ahead_blocks_nothing_after_it_was_set_right(void **st
     assert_int_equal(verifytime_now(), BUILD + 10 * DAY);
     verifytime_load(path);
     assert_int_equal(outcome_of(BUILD + DAY, BUILD + 90 * DAY), 0);
-    set_clock(0, 1000); /* what was noted since is believed */
+    set_clock(0, 1000); /* the recorded time is used */
     assert_int_equal(verifytime_now(), BUILD + 10 * DAY);
 }
 

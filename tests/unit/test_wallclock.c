@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The wall clock's setting. The machine's clock is left alone: the timer is made to expire, and what the
- * kernel says when it is read is the test's word. */
+/* Detection of a changed wall clock. The machine's clock is not changed: the test makes the timer expire and
+ * replaces the result of the read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct watch {
 
 static struct {
     int fd;              /* of the timer */
-    int read_error;      /* what reading it gives, 0: its expirations */
+    int read_error;      /* error of a read; 0: it returns expirations */
     int refuses;         /* error of timerfd_create */
     int refuses_setting; /* error of timerfd_settime */
     int flags;
@@ -171,7 +171,7 @@ static void machine_without_such_timers_is_lived_with(void **state)
     wallclock_open(&watch->wallclock, &watch->loop, on_set);
     turns(watch);
     assert_int_equal(watch->told, 0);
-    assert_int_equal(close(kernel.fd), -1); /* it was given back */
+    assert_int_equal(close(kernel.fd), -1); /* it was closed */
 }
 
 int main(void)

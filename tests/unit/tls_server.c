@@ -22,8 +22,8 @@ static void must(bool fine, const char *call)
 
 /* --- certificates --- */
 
-/* By hand, since the library would mend odd names: one GeneralName (RFC 5280 section 4.2.1.6) behind the
- * others. */
+/* Encoded here, because the library would correct unusual names: appends one GeneralName (RFC 5280 section
+ * 4.2.1.6). */
 static void add_name(struct buffer *names, uint8_t tag, const void *name, size_t len)
 {
     const uint8_t header[] = {(uint8_t)(0x80 | tag), 0x82, (uint8_t)(len >> 8), (uint8_t)len};
@@ -81,7 +81,7 @@ static void set_rights(gnutls_x509_crt_t crt, const struct certificate_spec *spe
         set_constraint(crt, spec->permitted);
 }
 
-/* One made by hand lacks what the library notes when it reads one. */
+/* A certificate made here lacks state that the library sets when it parses one. */
 static gnutls_x509_crt_t read_again(gnutls_x509_crt_t made)
 {
     gnutls_x509_crt_t crt;
@@ -94,7 +94,7 @@ static gnutls_x509_crt_t read_again(gnutls_x509_crt_t made)
     return crt;
 }
 
-/* With the private exponent as the public one, which is as good a key, if a slow one. */
+/* A key whose public exponent is the private one: valid, but slow. */
 static gnutls_x509_privkey_t with_swapped_exponents(gnutls_x509_privkey_t key)
 {
     gnutls_datum_t m, e, d, p, q, u, e1, e2;

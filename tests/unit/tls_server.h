@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "net/tls.h"
 
-/* Zero means: as a good certificate has it. */
+/* Zero: the value of a valid certificate. */
 struct certificate_spec {
     const char *common_name;
     const char *sans[3];
@@ -43,7 +43,7 @@ struct tls_server_options {
     const gnutls_datum_t *ticket_key; /* NULL: no tickets */
     const char *alpn;
     int life_s;           /* of tickets; 0: the library's default */
-    gnutls_datum_t *kept; /* the server remembers its last session in here */
+    gnutls_datum_t *kept; /* storage for the server's last session */
 };
 
 /* Bytes of the client go into `in`; bytes for the client appear in `out`. */

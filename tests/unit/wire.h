@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hand-made messages for tests: written front to back, as wrong as a test wants them. */
+/* Messages for tests, written front to back, with any mistakes that a test needs. */
 #ifndef DOTSTUB_TESTS_WIRE_H
 #define DOTSTUB_TESTS_WIRE_H
 
@@ -90,7 +90,7 @@ static inline void wire_fixed(struct wire *wire, unsigned type, uint32_t ttl, si
     wire_u16(wire, (unsigned)rdlength);
 }
 
-/* A record of the name asked. */
+/* A record whose owner is the name of the query. */
 static inline void wire_record(struct wire *wire, unsigned type, uint32_t ttl, const void *rdata, size_t rdlength)
 {
     wire_literal(wire, AT_QUESTION);
