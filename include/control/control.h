@@ -2,9 +2,9 @@
 /* The control side: HTTP for operators and their tools.
  *
  * Does:    On the unix socket control.socket (for root, the daemon's user and the socket's group): status, counters,
- *          configuration, cache contents, flush, log levels. On metrics.listen (for everybody who can connect): metrics
- *          and health, read-only. Workers are asked by mailbox item and reply with a copy, so neither side blocks the
- *          other.
+ *          configuration, cache contents, flush, log levels. On metrics.listen (for everybody who can connect):
+ *          metrics and health, read-only. Workers get requests by mailbox item and reply with a copy, so neither
+ *          side blocks the other.
  * Owns:    Its sockets and connections, and its mailbox items in flight.
  * Threads: Main thread, except control_ops.report and control_ops.trace.
  */

@@ -70,7 +70,7 @@ enum {
     CLASS_ANY = 255,
 };
 
-/* Signatures and proofs: only for clients that set DO or ask for the type (RFC 4035 section 3.2.1). */
+/* Signatures and proofs: only for clients that set DO or query the type (RFC 4035 section 3.2.1). */
 static inline bool type_is_dnssec(uint16_t type)
 {
     return type == TYPE_RRSIG || type == TYPE_NSEC || type == TYPE_NSEC3;

@@ -55,8 +55,8 @@ struct attempt_times {
     /* No session could take the attempt and none was dialled: back-off, budget, or all sessions full. */
     uint64_t place;
     uint64_t connect, handshake; /* while sessions were dialled: TCP, TLS */
-    uint64_t write;              /* on a session, until the kernel took it */
-    uint64_t answer;             /* under way */
+    uint64_t write;              /* on a session, until the query was written */
+    uint64_t answer;             /* from sending the query to the response */
     const struct server *dialed; /* the server whose dials took most of that time; NULL: no dials */
 };
 

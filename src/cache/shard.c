@@ -2,8 +2,8 @@
 /* S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023) over two rings.
  *
  *   new name          -> small ring                    name among the ghosts -> main ring
- *   small's oldest    -> main ring, if it was asked for or main has room to spare; else it becomes a ghost
- *   main's oldest     -> main ring once more, if it was asked for; else gone
+ *   small's oldest    -> main ring, if it had a hit or main has room to spare; else it becomes a ghost
+ *   main's oldest     -> main ring again, if it had a hit; else evicted
  *   replaced entry    -> stays in its ring, and in its place if the new answer fits there
  *
  * Invariants:

@@ -17,7 +17,8 @@
 
 #define PRESCAN_DEPTH_MAX 16 /* of brackets; the deepest setting is at 4 */
 
-/* True if the text (clean UTF-8) is within the subset; otherwise reports the first place where it is not. */
+/* True if the text (UTF-8, see file_is_text) is within the subset; otherwise reports the first place where it is
+ * not. */
 bool prescan_check(struct report *report, const struct source *source);
 
 #endif

@@ -153,7 +153,7 @@ static void gather_begin_round(struct gather *gather)
     }
 }
 
-/* On the worker's thread. */
+/* Runs on the worker's thread. */
 static void open_request(struct mailbox_item *item, void *reader)
 {
     struct gather_part *part = container_of(item, struct gather_part, request);

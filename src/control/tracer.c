@@ -32,7 +32,7 @@ static void patience_over(struct timeout *timeout)
     job_tell(container_of(timeout, struct job, patience), NULL);
 }
 
-/* On the worker's thread. */
+/* Runs on the worker's thread. */
 static void traced(struct trace *trace)
 {
     struct job *job = container_of(trace, struct job, trace);

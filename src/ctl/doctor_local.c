@@ -228,7 +228,7 @@ void doctor_check_leaks(struct doctor *doctor)
         doctor_say(doctor, "leaks", NULL, "no socket is connected to port 53 of another host");
 }
 
-/* Names the time that certificates are verified with. */
+/* Reports the time that certificates are verified with. */
 void doctor_check_clock(struct doctor *doctor)
 {
     int64_t now_s = clock_wall_s();

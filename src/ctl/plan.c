@@ -3,11 +3,11 @@
  *
  *   resolved     a drop-in with our address and the routing domain "~.". /etc/resolv.conf does not change, so search
  *                domains and the domains of a link (a VPN) work as before.
- *   networkmanager  its global DNS configuration. It goes on writing /etc/resolv.conf, and returns to the network's
- *                servers when the file is removed. A global configuration disables the connections' search domains,
- *                so the file lists them.
- *   resolvconf   (Debian's) an interface record "lo.dotstub": resolvconf lists it first and stops there. Records are in
- *                /run, so a unit adds it at each boot.
+ *   networkmanager  its global DNS configuration. It continues to write /etc/resolv.conf, and returns to the
+ *                   network's servers when the file is removed. A global configuration disables the connections'
+ *                   search domains, so the file lists them.
+ *   resolvconf   (Debian's) an interface record "lo.dotstub": resolvconf lists it first and stops there. Records
+ *                are in /run, so a unit adds it at each boot.
  *   openresolv   name_servers= in its configuration, which by default also ends the list.
  *   plain        /etc/resolv.conf itself; only the nameserver lines change. A hook stops dhclient from rewriting it.
  */

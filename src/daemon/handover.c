@@ -152,7 +152,7 @@ static void tickets_came(struct mailbox_item *item, void *reader)
         hang_up(handover);
 }
 
-/* On the worker's thread. Out of memory loses the tickets, which costs full handshakes. */
+/* Runs on the worker's thread. Out of memory the tickets are lost, which costs full handshakes. */
 static void pack_tickets(struct mailbox_item *item, void *reader)
 {
     struct worker *worker = reader;

@@ -105,7 +105,7 @@ static void one_done(struct reload *reload)
     free(postponed);
 }
 
-/* On the main thread: a worker has switched. */
+/* Runs on the main thread when a worker has switched. */
 static void change_reply(struct mailbox_item *item, void *reader)
 {
     (void)reader;

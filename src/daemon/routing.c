@@ -31,7 +31,7 @@ void routing_start(struct routing *routing, struct worker *const *workers, unsig
     routing->worker_count = count;
 }
 
-/* On the main thread: a worker has switched. */
+/* Runs on the main thread when a worker has switched. */
 static void item_reply(struct mailbox_item *item, void *reader)
 {
     struct routing_change *change = container_of(item, struct routing_item, worker.reply)->change;

@@ -14,7 +14,7 @@ static void tell(uv_timer_t *timer)
     bool alive = true;
     for (unsigned i = 0; i < watchdog->count; i++)
         if (!worker_lives(watchdog->workers[i]))
-            alive = false; /* still asks the other workers */
+            alive = false; /* the loop still requests heartbeats of the other workers */
     if (alive && notify_send("WATCHDOG=1") < 0)
         log_debug("daemon", "the service manager did not accept the heartbeat");
 }

@@ -164,7 +164,7 @@ static void heartbeat_item(struct mailbox_item *item, void *reader)
     atomic_store(&worker->asked, false);
 }
 
-/* `asked` false: the item is ours again. */
+/* `asked` false: the worker has returned the item. */
 bool worker_lives(struct worker *worker)
 {
     if (atomic_load(&worker->asked))

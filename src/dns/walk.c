@@ -21,7 +21,7 @@
 
 #define LABEL_MAX 63
 #define POINTER   0xC0 /* both upper bits of the first byte */
-/* A name of 127 labels needs no more; longer chains only serve to waste time of parsers. */
+/* A name of 127 labels needs no more; longer chains only waste the time of parsers. */
 #define POINTERS_MAX 255
 /* In name_at: this byte belongs to a TTL, which changes as the message ages, so no name may include it. No name has
  * length 0. */

@@ -27,7 +27,7 @@ struct refuse {
 
 /* --- the rules --- */
 
-/* A character string in presentation form: bytes that are not plain as \DDD. */
+/* Writes a character string in presentation form, with special bytes as \DDD. */
 static void quote(const char *text, char out[QUOTED_MAX])
 {
     char *at = out;

@@ -46,8 +46,8 @@ struct failures {
 /* 0 or -ENOMEM. */
 int failures_init(struct failures *failures) MUST_CHECK;
 void failures_fini(struct failures *failures);
-/* A lookup of the key that began in this epoch of the cache got this response, or no usable one. Out of memory,
- * nothing is remembered. */
+/* Remembers that a lookup of the key, begun in this epoch of the cache, ended with `answer`: an error response, or
+ * one made because no usable response came. Does nothing when out of memory. */
 void failures_note(struct failures *failures, const struct key *key, uint64_t hash, uint64_t now_ms, uint64_t epoch,
                    const struct answer *answer);
 /* A usable response came for the key. */

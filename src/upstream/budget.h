@@ -27,7 +27,8 @@ bool budget_has(struct budget *budget, uint64_t now_ms);
 void budget_take(struct budget *budget);
 /* ms until the next token. */
 uint64_t budget_wait(struct budget *budget, uint64_t now_ms);
-/* The upstream refused a query. True: the rate was halved. False, too, if the load was too low to be the reason. */
+/* The upstream refused a query. True: the rate was halved. False: the load was too low to be the reason, or the
+ * rate was halved within the last second. */
 bool budget_halve(struct budget *budget, uint64_t now_ms);
 
 #endif

@@ -35,7 +35,7 @@ static const struct {
     [CROWDED] = {FITNESS_BUSY, PLACE_COMMON},
 };
 
-/* Several queries have been outstanding for long and no data has arrived. A single one may ask for a slow name,
+/* Several queries have been outstanding for long and no data has arrived. A single one may be for a slow name,
  * therefore the second one counts. */
 static bool is_mute(const struct session *session, uint64_t now_ms)
 {

@@ -15,7 +15,7 @@
 
 enum {
     LOSS_SPAN = 100,  /* ms: queries were lost together if they were sent within this time */
-    LOSS_MIN = 5,     /* and at least this number of them is unanswered; fewer may ask for slow names */
+    LOSS_MIN = 5,     /* and at least this number of them is unanswered; fewer may be for slow names */
     NOTICE_SPAN = 20, /* ms: simultaneous ends are noticed within this time */
     /* ms: a session that is still open this long after the end of another one did not end with it. */
     DOUBT_SPAN = 150,

@@ -24,7 +24,7 @@
 
 /* --- choice of the server --- */
 
-/* Lower is better. */
+/* The rank of a server for the choice; lower is better. */
 static uint64_t server_rank(const struct server *server, uint64_t now_ms)
 {
     uint64_t rank = rtt_expected(&server->rtt, now_ms);

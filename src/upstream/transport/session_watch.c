@@ -17,8 +17,8 @@ uint64_t session_silent_since(const struct session *session)
     return since && since < session->heard_ms ? session->heard_ms : since;
 }
 
-/* The number of attempts next to this one in its session's list, in one direction, that were sent at about the same
- * time; counted up to LOSS_MIN. */
+/* Counts the attempts before or after (`later`) this one in its session's list that were sent at about the same
+ * time, up to LOSS_MIN. */
 static unsigned count_near(const struct attempt *attempt, bool later)
 {
     const struct list *sent = &attempt->session->sent;

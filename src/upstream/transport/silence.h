@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a session is silent: several responses are overdue, and nothing has arrived since their queries were sent.
  *
- * Does:    watches the first queries after each received message. One or two may ask for slow names; if several
+ * Does:    watches the first queries after each received message. One or two may be for slow names; if several
  *          that were sent within a short time are unanswered, the session is at fault.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
