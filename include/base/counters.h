@@ -64,7 +64,7 @@
     X(sessions_closed_by_server, "sessions closed cleanly by the server")                                              \
     X(sessions_reset, "sessions ended by a reset, an error or a malformed frame")                                      \
     X(sessions_closed_idle, "sessions closed by dotstub because they were idle")                                       \
-    X(sessions_retired, "sessions retired because they were silent or out of ids")                                     \
+    X(sessions_retired, "sessions that take no more queries because they were silent or out of message ids")           \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \

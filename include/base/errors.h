@@ -33,7 +33,7 @@
     X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \
     X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
     X(ERROR_UPSTREAM_ANSWER, -2031, "unusable response from the server")                                               \
-    X(ERROR_UPSTREAM_FORMERR, -2032, "the server rejects our query")
+    X(ERROR_UPSTREAM_FORMERR, -2032, "the server responded FORMERR")
 
 enum {
 #define ERRORS_ENUM(name, number, text) name = number,

@@ -165,10 +165,10 @@ static bool take_node(struct prescan_walk *walk)
     static const struct {
         char byte;
         const char *why;
-    } unused[] = {{'&', "anchors are not used here"},
-                  {'*', "aliases are not used here; write the value out"},
-                  {'!', "tags are not used here"},
-                  {'%', "directives are not used here"},
+    } unused[] = {{'&', "anchors are not supported"},
+                  {'*', "aliases are not supported; write the value out"},
+                  {'!', "tags are not supported"},
+                  {'%', "directives are not supported"},
                   {'?', "a key is written as key: value"},
                   {'|', "a value must be on one line"},
                   {'>', "a value must be on one line"},

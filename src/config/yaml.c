@@ -214,7 +214,7 @@ static int read_event(struct builder *builder, struct fy_event *event)
     case FYET_SCALAR:
         return read_scalar(builder, event);
     case FYET_ALIAS:
-        stop(builder, mark, "aliases are not used here");
+        stop(builder, mark, "aliases are not supported");
         return 0;
     default:
         return 0;

@@ -80,7 +80,7 @@ static void traced(void *context, const struct trace *trace)
     if (trace)
         request_reply(request, HTTP_OK, explain_trace(trace));
     else
-        request_refuse(request, HTTP_UNAVAILABLE, "stopping, or a worker does not respond");
+        request_refuse(request, HTTP_UNAVAILABLE, "the daemon is stopping, or a worker does not respond");
 }
 
 void queries_trace(struct view *view, struct http_request *request)
