@@ -200,6 +200,11 @@ size_t control_sockets(const struct control *control, int out[CONTROL_SOCKETS])
     return count;
 }
 
+bool control_has_socket(const struct control *control)
+{
+    return control->socket != NULL;
+}
+
 unsigned control_descriptors(const struct config *config)
 {
     unsigned count = OTHER_DESCRIPTORS;
@@ -214,6 +219,8 @@ void control_started(struct control *control)
 {
     char text[ADDR_TEXT];
     control->view.readiness = READY_YES;
+    if (control->socket)
+        listener_claim(control->socket_fd);
     if (control->socket)
         log_info("control", "listening on %s", control->config->control_socket);
     if (control->metrics)

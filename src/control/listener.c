@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: nobody can connect to the unix socket before it has its mode and owner: bind() under a narrow umask,
- * lchown(), listen(). */
+/* Invariants:
+ * - Nobody can connect to the unix socket before it has its mode and owner: bind() under a narrow umask, lchown(),
+ *   listen().
+ * - Root makes and removes files only where nobody else can replace them; elsewhere it acts as the daemon's user.
+ */
 #include "listener.h"
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "base/identity.h"
 
 enum { BACKLOG = 256 }; /* a full backlog refuses clients with non-blocking sockets */
 
@@ -29,18 +34,13 @@ static int check_unused(const char *path)
     return status;
 }
 
-/* Removes the socket file of a daemon that was killed. */
-static int remove_stale(const char *path)
+/* 0: no file, or the socket of a daemon that was killed, which may be removed. Changes nothing. */
+static int check_stale(const char *path)
 {
     struct stat stat;
     if (lstat(path, &stat) < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(stat.st_mode))
-        return -EEXIST;
-    int status = check_unused(path);
-    if (status == 0 && unlink(path) < 0 && errno != ENOENT)
-        status = -errno;
-    return status;
+    return S_ISSOCK(stat.st_mode) ? check_unused(path) : -EEXIST;
 }
 
 static int bind_narrow(int fd, const char *path)
@@ -52,15 +52,15 @@ static int bind_narrow(int fd, const char *path)
     return status;
 }
 
-int listener_unix(const char *path, uid_t uid, gid_t gid)
+/* With the rights of the effective user. */
+static int open_unix(const char *path, uid_t uid, gid_t gid)
 {
-    int status = remove_stale(path);
-    if (status < 0)
-        return status;
+    if (unlink(path) < 0 && errno != ENOENT)
+        return -errno;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    status = bind_narrow(fd, path);
+    int status = bind_narrow(fd, path);
     if (status < 0)
         goto fail;
     if (geteuid() == 0 && lchown(path, uid, gid) < 0 && errno != EPERM)
@@ -73,6 +73,37 @@ int listener_unix(const char *path, uid_t uid, gid_t gid)
 fail:
     close(fd);
     return status;
+}
+
+/* 0: in a directory that only root controls; or a negative errno. */
+static int check_directory(const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash - path >= PATH_MAX - 1)
+        return -ENAMETOOLONG;
+    memcpy(directory, path, (size_t)(slash - path) + 1);
+    directory[slash - path + 1] = '\0';
+    if (access(directory, F_OK) < 0)
+        return -errno;
+    return identity_is_roots(directory) ? 0 : -EACCES;
+}
+
+int listener_unix(const char *path, uid_t uid, gid_t gid)
+{
+    struct identity before;
+    int status = check_stale(path);
+    if (status < 0)
+        return status;
+    status = identity_assume(&before, uid, gid);
+    if (status == 0) {
+        status = open_unix(path, uid, gid);
+        identity_restore(&before);
+    }
+    if (status != -EACCES && status != -EPERM)
+        return status;
+    status = check_directory(path);
+    return status < 0 ? status : open_unix(path, uid, gid);
 }
 
 int listener_tcp(const struct addr *addr)
@@ -103,6 +134,11 @@ static bool listens_at(int fd, const char *path, const struct addr *addr)
     return found.sa.sa_family == addr->sa.sa_family && addr_equal(&found, addr);
 }
 
+void listener_claim(int fd)
+{
+    (void)listen(fd, BACKLOG);
+}
+
 int listener_taken(int *fds, size_t count, const char *path, const struct addr *addr)
 {
     for (size_t i = 0; i < count; i++) {
@@ -110,7 +146,6 @@ int listener_taken(int *fds, size_t count, const char *path, const struct addr *
         if (fd < 0 || !listens_at(fd, path, addr))
             continue;
         fds[i] = -1;
-        (void)listen(fd, BACKLOG); /* SO_PEERCRED names the process that called listen() last */
         return fd;
     }
     return -ENOENT;

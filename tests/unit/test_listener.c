@@ -80,6 +80,49 @@ static void a_missing_directory_is_an_error(void **state)
     assert_int_equal(listener_unix("/tmp/no such directory/socket", 0, 0), -ENOENT);
 }
 
+/* The owner of the directory can replace the file while root works on it. */
+static void root_makes_nothing_in_a_directory_of_another_user(void **state)
+{
+    (void)state;
+    enum { OTHER = 65534 };
+    struct stat stat;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(directory, OTHER, OTHER), 0);
+    assert_int_equal(chmod(directory, 0500), 0);
+    assert_int_equal(listener_unix(path, OTHER, OTHER), -EACCES);
+    assert_int_equal(lstat(path, &stat), -1);
+    assert_int_equal(chmod(directory, 0700), 0);
+    int fd = listener_unix(path, OTHER, OTHER);
+    assert_true(fd >= 0);
+    assert_int_equal(lstat(path, &stat), 0);
+    assert_int_equal(stat.st_uid, OTHER);
+    assert_int_equal(stat.st_gid, OTHER);
+    assert_int_equal(stat.st_mode & 07777, 0660);
+    assert_int_equal(geteuid(), 0);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(chown(directory, 0, 0), 0);
+}
+
+/* Where the user may not make files, but nobody else but root may either. */
+static void root_makes_it_in_a_directory_of_its_own(void **state)
+{
+    (void)state;
+    enum { OTHER = 65534 };
+    struct stat stat;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(directory, 0755), 0);
+    int fd = listener_unix(path, OTHER, OTHER);
+    assert_true(fd >= 0);
+    assert_int_equal(lstat(path, &stat), 0);
+    assert_int_equal(stat.st_uid, OTHER);
+    assert_int_equal(stat.st_mode & 07777, 0660);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void tcp_listens_once(void **state)
 {
     (void)state;
@@ -103,6 +146,8 @@ int main(void)
         cmocka_unit_test(a_socket_without_a_listener_is_replaced),
         cmocka_unit_test(another_file_is_left_alone),
         cmocka_unit_test(a_missing_directory_is_an_error),
+        cmocka_unit_test(root_makes_nothing_in_a_directory_of_another_user),
+        cmocka_unit_test(root_makes_it_in_a_directory_of_its_own),
         cmocka_unit_test(tcp_listens_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
