@@ -31,6 +31,7 @@
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
     X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \
+    X(ERROR_NOT_PRIVATE, -2023, "of another user, or accessible to others")                                            \
     X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
     X(ERROR_UPSTREAM_ANSWER, -2031, "unusable response from the server")                                               \
     X(ERROR_UPSTREAM_FORMERR, -2032, "the server responded FORMERR")

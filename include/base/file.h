@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Atomic replacement of a file: a reader finds the old file or the new one, never a part of it.
+/* Files of our own.
+ *
+ * Atomic replacement: a reader finds the old file or the new one, never a part of it.
  *
  * Does:    writes PATH.new and renames it to PATH. Removes a PATH.new that an interrupted write left. Follows no
  *          symbolic link. The file has mode 0600.
@@ -33,5 +35,9 @@ void file_draft_drop(struct file_draft *draft);
 /* Replaces the file by `data`. The file gets exactly `mode`, whatever the umask; `sync` waits for the disk. 0, or
  * a negative errno: the old file stays. */
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, bool sync) MUST_CHECK;
+
+/* Opens a file that this program has written, to read it. Returns a descriptor; ERROR_NOT_PRIVATE: it is not a regular file
+ * of our user with mode 0600 or less; or a negative errno, -ELOOP for a symbolic link. Never blocks. */
+int file_open_private(const char *path) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/errors.h"
 #include "base/io.h"
 
 int file_draft_open(struct file_draft *draft, const char *path)
@@ -58,4 +59,17 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, bo
 fail:
     file_draft_drop(&draft);
     return status;
+}
+
+int file_open_private(const char *path)
+{
+    struct stat stat;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_uid == geteuid() &&
+        !(stat.st_mode & (S_IRWXG | S_IRWXO)))
+        return fd;
+    close(fd);
+    return ERROR_NOT_PRIVATE;
 }

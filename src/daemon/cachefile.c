@@ -11,8 +11,6 @@
  */
 #include "cachefile.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/log.h"
@@ -28,23 +26,10 @@ static void job_over(struct cachefile *file, int status)
     uv_mutex_unlock(&file->lock);
 }
 
-/* Opens only a regular file, so nothing blocks. */
-static int open_to_read(const char *path)
-{
-    struct stat stat;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode))
-        return fd;
-    close(fd);
-    return ERROR_MALFORMED;
-}
-
 static void read_job(uv_work_t *work)
 {
     struct cachefile *file = container_of(work, struct cachefile, work);
-    int fd = open_to_read(file->path);
+    int fd = file_open_private(file->path);
     int status = fd < 0 ? fd : dump_read(file->cache, &file->terms, fd, &file->count);
     if (fd >= 0)
         close(fd);

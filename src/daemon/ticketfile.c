@@ -4,9 +4,7 @@
  * bounded. */
 #include "ticketfile.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/errors.h"
@@ -89,29 +87,18 @@ void ticketfile_write(const char *path, struct worker **workers, unsigned count)
 
 /* --- reading --- */
 
-/* Reads the file. 0; ERROR_MALFORMED: accessible to other users, or too large; or a negative errno. Opens only a
- * regular file, so nothing blocks. */
+/* Reads the file. 0; ERROR_MALFORMED: too large; ERROR_NOT_PRIVATE; or a negative errno. */
 static int read_file(const char *path, struct buffer *out)
 {
-    struct stat stat;
-    int status = ERROR_MALFORMED;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    int fd = file_open_private(path);
     if (fd < 0)
-        return -errno;
-    if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_mode & 077 ||
-        stat.st_size > FILE_MAX)
-        goto end;
-    status = -ENOMEM;
-    uint8_t *room = buffer_reserve(out, FILE_MAX);
-    if (!room)
-        goto end;
-    ssize_t len = read_to_end(fd, room, FILE_MAX);
-    status = len < 0 ? (int)len : 0;
+        return fd;
+    uint8_t *room = buffer_reserve(out, FILE_MAX + 1);
+    ssize_t len = room ? read_to_end(fd, room, FILE_MAX + 1) : -ENOMEM;
     if (len > 0)
         buffer_commit(out, (size_t)len);
-end:
     close(fd);
-    return status;
+    return len < 0 ? (int)len : len > FILE_MAX ? ERROR_MALFORMED : 0;
 }
 
 /* Finds the tickets in the file, if its digest is correct. */
@@ -175,7 +162,7 @@ void ticketfile_read(const char *path, struct worker **workers, unsigned count)
     if (status == 0)
         status = tickets_unpack(buffer_bytes(&all), workers, count);
     if (status == ERROR_MALFORMED)
-        log_warning("tls", "ignoring %s: damaged, or accessible to other users", path);
+        log_warning("tls", "ignoring %s: damaged", path);
     else if (status != -ENOENT)
         log_warning("tls", "ignoring %s: cannot be read: %s", path, error_text(status));
     if (status != -ENOENT && unlink(path) < 0 && errno != ENOENT)

@@ -10,7 +10,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -67,12 +66,12 @@ void verifytime_note(void)
 
 /* --- the file --- */
 
-/* The number of bytes read, at most `cap`, or a negative errno. Never blocks, whatever kind of file `path` is. */
+/* Returns the number of bytes read, at most `cap`, or a negative error. */
 static ssize_t read_start(const char *path, char *out, size_t cap)
 {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = file_open_private(path);
     if (fd < 0)
-        return -errno;
+        return fd;
     ssize_t len = read_to_end(fd, out, cap);
     close(fd);
     return len;

@@ -221,6 +221,34 @@ static void a_damaged_file_is_ignored_and_replaced(void **state)
     assert_true(has(2));
 }
 
+/* Others could have written it, or swapped it for a link. */
+static void a_file_that_is_not_ours_alone_is_ignored(void **state)
+{
+    char elsewhere[128];
+    (void)state;
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", folder);
+    open_it();
+    put(1);
+    save();
+    assert_int_equal(chmod(path, 0620), 0);
+    read_again();
+    assert_false(has(1));
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(rename(path, elsewhere), 0);
+    assert_int_equal(symlink(elsewhere, path), 0);
+    read_again();
+    assert_false(has(1));
+    assert_int_equal(rename(elsewhere, path), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 65534, 0), 0);
+        read_again();
+        assert_false(has(1));
+        assert_int_equal(chown(path, 0, 0), 0);
+    }
+    read_again();
+    assert_true(has(1));
+}
+
 static void a_path_that_is_not_a_file_is_ignored(void **state)
 {
     (void)state;
@@ -257,6 +285,7 @@ int main(void)
         TEST(the_last_save_has_the_newest_entries),
         TEST(groups_in_force_are_saved),
         TEST(a_damaged_file_is_ignored_and_replaced),
+        TEST(a_file_that_is_not_ours_alone_is_ignored),
         TEST(a_path_that_is_not_a_file_is_ignored),
         TEST(a_missing_folder),
     };

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "base/errors.h"
 #include "base/file.h"
 #include "base/io.h"
 
@@ -123,6 +124,38 @@ static void a_path_may_be_too_long(void **state)
     assert_int_equal(file_replace(text, "x", 1, 0600, false), -ENAMETOOLONG);
 }
 
+static void only_private_files_are_opened(void **state)
+{
+    (void)state;
+    char text[8] = "";
+    put(path, "ours");
+    assert_int_equal(chmod(path, 0600), 0);
+    int fd = file_open_private(path);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, text, sizeof text), 4);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    close(fd);
+    static const mode_t shared[] = {0640, 0620, 0610, 0604, 0602, 0601};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        assert_int_equal(chmod(path, shared[i]), 0);
+        assert_int_equal(file_open_private(path), ERROR_NOT_PRIVATE);
+    }
+    assert_int_equal(chmod(path, 0400), 0);
+    assert_int_equal(symlink(path, other), 0);
+    assert_int_equal(file_open_private(other), -ELOOP);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(file_open_private(other), -ENOENT);
+    assert_int_equal(mkfifo(other, 0600), 0);
+    assert_int_equal(file_open_private(other), ERROR_NOT_PRIVATE);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(file_open_private(folder), ERROR_NOT_PRIVATE);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 65534, 0), 0);
+        assert_int_equal(file_open_private(path), ERROR_NOT_PRIVATE);
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_link_is_followed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_rest_of_an_interrupted_write_is_removed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failure_leaves_the_old_one, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(only_private_files_are_opened, make_folder, remove_folder),
         cmocka_unit_test(a_path_may_be_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,6 +334,17 @@ static void directory_or_pipe_in_its_place_is_one_line(void **state)
     assert_int_equal(verifytime_now(), BUILD + YEAR);
 }
 
+static void file_that_others_can_write_is_one_line(void **state)
+{
+    (void)state;
+    const char *text = kept(BUILD + YEAR);
+    write_file(text, strlen(text));
+    assert_int_equal(chmod(path, 0602), 0);
+    set_clock(0, 1000);
+    assert_non_null(strstr(load_and_listen(), "of another user, or accessible to others"));
+    assert_int_equal(verifytime_now(), BUILD);
+}
+
 /* --- certificates --- */
 
 /* A CA that is valid from the build date on, for ten years. */
@@ -538,6 +549,7 @@ int main(void)
         TEST(garbage_is_ignored_with_one_line),
         TEST(time_ten_years_after_the_build_is_not_believed),
         TEST(directory_or_pipe_in_its_place_is_one_line),
+        TEST(file_that_others_can_write_is_one_line),
         TEST(certificate_is_verified_by_the_clock),
         TEST(machine_without_a_clock_verifies_at_the_date_of_the_build),
         TEST(chain_from_the_future_is_accepted_before_the_build),
