@@ -116,7 +116,9 @@ int table_show(const char *json, FILE *out, int (*print)(const json_t *root, FIL
 
 int table_print_json(json_t *root, FILE *out, size_t flags)
 {
-    int status = !root ? -ENOMEM : json_dumpf(root, out, flags) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+    int status = !root                                                                             ? -ENOMEM
+                 : json_dumpf(root, out, flags | JSON_ENSURE_ASCII) < 0 || fputc('\n', out) == EOF ? -EIO
+                                                                                                   : 0;
     json_decref(root);
     return status;
 }

@@ -33,7 +33,7 @@ void table_print(FILE *out, const json_t *rows, const struct table_column *colum
 /* Parses `json` and passes it to `print`. Returns the result of `print`, or -EPROTO: invalid JSON. */
 int table_show(const char *json, FILE *out, int (*print)(const json_t *root, FILE *out)) MUST_CHECK;
 
-enum { TABLE_INDENT = JSON_INDENT(2) | JSON_REAL_PRECISION(15) }; /* as REAL_DIGITS of the daemon */
+enum { TABLE_INDENT = JSON_INDENT(2) | JSON_REAL_PRECISION(15) | JSON_ENSURE_ASCII }; /* as the daemon */
 /* Prints `root` and a newline, and drops its reference. `flags`: 0 (one line) or TABLE_INDENT. 0; -ENOMEM: `root` is
  * NULL; -EIO. */
 int table_print_json(json_t *root, FILE *out, size_t flags) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "control/api.h"
 #include "control/explain.h"
+#include "control/json.h"
 #include "dns/codes.h"
 #include "tests/unit/answers.h"
 #include "tests/unit/fake_workers.h"
@@ -596,10 +597,22 @@ static void out_of_memory_is_an_error_reply(void **state)
     mem_fail_at(0);
 }
 
+/* In UTF-8 a C1 control is two bytes that JSON allows as they are, and that a terminal obeys. */
+static void controls_of_a_terminal_are_escaped(void **state)
+{
+    (void)state;
+    json_t *root = json_object();
+    put_text(root, "a", "x\xc2\x9by\x1b");
+    char *text = print(root);
+    assert_string_equal(text, "{\n \"a\": \"x\\u009By\\u001B\"\n}\n");
+    free(text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(controls_of_a_terminal_are_escaped),
         TEST(explain_lists_newest_first),
         TEST(explain_selects_by_kind_name_and_id),
         TEST(explain_is_limited),
