@@ -22,6 +22,9 @@ ssize_t read_to_end(int fd, void *out, size_t cap) MUST_CHECK;
 /* Writes `len` bytes. 0 or a negative errno. */
 int write_full(int fd, const void *data, size_t len) MUST_CHECK;
 
+/* Closes all descriptors from this one on. */
+void close_from(int first);
+
 /* Sends descriptors over a connected unix socket, IO_FDS per message, each message with the same data of at least
  * one byte. Sends nothing if there are no descriptors. 0 or a negative errno. */
 int send_fds(int fd, const void *data, size_t len, const int *fds, size_t count) MUST_CHECK;

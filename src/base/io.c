@@ -2,10 +2,13 @@
 /* Invariant: an error leaves no received descriptor open. */
 #include "base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/errors.h"
 
@@ -51,6 +54,33 @@ int write_full(int fd, const void *data, size_t len)
 }
 
 /* --- descriptors --- */
+
+/* Before Linux 5.9 there is no close_range: they are listed first, as closing changes the directory. */
+static void close_listed(int first)
+{
+    enum { AT_ONCE = 256 };
+    int fds[AT_ONCE];
+    size_t count;
+    do {
+        DIR *directory = opendir("/proc/self/fd");
+        count = 0;
+        for (struct dirent *entry; directory && count < AT_ONCE && (entry = readdir(directory));) {
+            int fd = atoi(entry->d_name);
+            if (fd >= first && fd != dirfd(directory))
+                fds[count++] = fd;
+        }
+        if (directory)
+            closedir(directory);
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+    } while (count > 0);
+}
+
+void close_from(int first)
+{
+    if (syscall(SYS_close_range, first, ~0u, 0) < 0)
+        close_listed(first);
+}
 
 union fds_control {
     struct cmsghdr head;

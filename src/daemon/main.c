@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/hash.h"
+#include "base/io.h"
 #include "base/log.h"
 #include <config.h>
 #include "daemon.h"
 #include "exits.h"
 #include "logging.h"
+#include "net/notify.h"
 #include "privileges.h"
 #include "steps.h"
 #include "tapping.h"
@@ -126,10 +128,18 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+/* Other descriptors that the starting process left open would stay open, and within reach of an attacker. */
+static void close_other_descriptors(void)
+{
+    int count = notify_sockets();
+    close_from(NOTIFY_FIRST_SOCKET + (count > 0 ? count : 0));
+}
+
 int main(int argc, char **argv)
 {
     struct command_line command = {.file = NULL};
     fill_standard_descriptors();
+    close_other_descriptors();
     signal(SIGPIPE, SIG_IGN);
     int status = read_command(&command, argc, argv);
     if (status >= 0)

@@ -152,6 +152,17 @@ def test_closed_standard_descriptors(quiet_config, server):
     check_quiet(start(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *command]), port, server)
 
 
+def test_other_descriptors_of_the_starter_are_closed(make_daemon, server):
+    """A descriptor of something private would be ours, and anybody's who takes us over."""
+    ends = os.pipe()
+    daemon = make_daemon(server, options={"pass_fds": ends[1:]})
+    os.close(ends[1])
+    os.set_blocking(ends[0], False)
+    assert os.read(ends[0], 1) == b"", "the daemon still holds the other end"
+    os.close(ends[0])
+    ask_truly(daemon, "a.example")
+
+
 def test_standard_error_whose_reader_left(quiet_config, server):
     command, port = quiet_config
     reader, writer = os.pipe()

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "base/errors.h"
@@ -255,6 +256,21 @@ static void too_many_descriptors_are_refused_and_closed(void **state)
     assert_int_equal(recv_fds(-1, &byte, 1, fds, &count), -EBADF);
 }
 
+/* In a child, so that the other descriptors of the test stay. */
+static void all_from_a_descriptor_on_are_closed(void **state)
+{
+    (void)state;
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        int low = dup(STDERR_FILENO), high = fcntl(low, F_DUPFD, 900), hidden = fcntl(low, F_DUPFD_CLOEXEC, 901);
+        close_from(low + 1);
+        _exit(fcntl(low, F_GETFD) < 0 || fcntl(high, F_GETFD) >= 0 || fcntl(hidden, F_GETFD) >= 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +280,7 @@ int main(void)
         cmocka_unit_test(errors_are_errno_numbers),
         cmocka_unit_test(descriptors_come_with_their_data),
         cmocka_unit_test(many_descriptors_come_in_several_messages),
+        cmocka_unit_test(all_from_a_descriptor_on_are_closed),
         cmocka_unit_test(too_many_descriptors_are_refused_and_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
