@@ -35,14 +35,16 @@ static int connect_to(const char *path)
     return connect_at((struct sockaddr *)&name, sizeof name);
 }
 
-int client_find_process(const char *socket_path)
+int client_find_process(const char *socket_path, struct process *out, gid_t *groups, size_t cap, size_t *count)
 {
-    struct ucred who;
-    socklen_t len = sizeof who;
+    socklen_t len = (socklen_t)(cap * sizeof *groups);
     int fd = connect_to(socket_path);
     if (fd < 0)
         return fd;
-    int status = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 ? -errno : who.pid;
+    int status = process_of_peer(out, fd);
+    if (status == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+        status = -errno;
+    *count = status == 0 ? len / sizeof *groups : 0;
     close(fd);
     return status;
 }

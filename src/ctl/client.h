@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include "base/addr.h"
 #include "base/bytes.h"
+#include "base/process.h"
 
 #define CLIENT_PATIENCE_S 10
 #define CLIENT_BODY_MAX   (16u << 20)
@@ -25,8 +26,10 @@ struct client_reply {
  * the reply is not HTTP; -ENOMEM. */
 int client_ask(struct client_reply *out, const char *socket_path, const char *verb, const char *target) MUST_CHECK;
 
-/* Returns the pid of the listening process as seen from our pid namespace, or a negative error as above. */
-int client_find_process(const char *socket_path) MUST_CHECK;
+/* Finds the process that listens, and its supplementary groups, at most `cap`. 0, or a negative error as above. The caller
+ * releases the process. */
+int client_find_process(const char *socket_path, struct process *out, gid_t *groups, size_t cap,
+                        size_t *count) MUST_CHECK;
 
 /* Sends a request over TCP, to metrics.listen. */
 int client_ask_addr(struct client_reply *out, const struct addr *addr, const char *verb, const char *target) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "locate.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/errors.h"
 
 #define DEFAULT_SOCKET "/run/dotstub/control.sock"
@@ -31,6 +32,17 @@ int locate_socket(const struct options *options, char out[PATH_MAX])
     if (status < 0 && options->config)
         return EXIT_CONFIGURATION;
     return off ? EXIT_NO_DAEMON : EXIT_OK;
+}
+
+const char *locate_daemon(char beside[PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", beside, PATH_MAX - 1);
+    beside[len > 0 ? len : 0] = '\0';
+    char *name = strrchr(beside, '/');
+    if (!name || name + sizeof "/dotstub" > beside + PATH_MAX)
+        return SBINDIR "/dotstub";
+    memcpy(name, "/dotstub", sizeof "/dotstub");
+    return access(beside, X_OK) == 0 ? beside : SBINDIR "/dotstub";
 }
 
 int locate_explain(const char *path, int error)

@@ -18,6 +18,8 @@ int locate_socket(const struct options *options, char out[PATH_MAX]) MUST_CHECK;
 /* Prints why a request to this socket failed, in one line; returns the exit status. */
 int locate_explain(const char *path, int error);
 
+/* The program of the daemon: the one beside dotstubctl, as in a build directory, else the installed one. */
+const char *locate_daemon(char beside[PATH_MAX]);
 /* Loads the configuration. 0 with a reference, or an exit status after printing its mistakes. */
 int locate_config(const struct options *options, struct config **out) MUST_CHECK;
 /* Converts a listening address to one to send to: a wildcard becomes its family's loopback address. */

@@ -1,41 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* A service manager accepts messages only from processes in the service's control group. If the daemon has a service
+/* An attacker may control the daemon. Its words about itself only name things; nothing of its choice is executed with
+ * more rights than it has: its user and groups are those that the kernel recorded, and they are taken on
+ * before the program is executed.
+ *
+ * A service manager accepts messages only from processes in the service's control group. If the daemon has a service
  * manager, the successor must join that group or it is not started: then a restart by the manager is the way, and it
  * loses no query either. */
 #include "successor.h"
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
+#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "base/io.h"
 
-enum { WORDS_MAX = 4096, TEXT_MAX = 1 << 20 };
-
-int running_read(struct running *out, const char *json)
-{
-    json_t *root = json_loads(json, 0, NULL);
-    const char *version = json_string_value(json_object_get(root, "version"));
-    json_int_t pid = json_integer_value(json_object_get(root, "pid"));
-    int status = version && pid > 0 && pid <= INT_MAX ? 0 : -EPROTO;
-    if (status == 0) {
-        out->pid = (pid_t)pid;
-        snprintf(out->version, sizeof out->version, "%s", version);
-    }
-    json_decref(root);
-    return status;
-}
+enum { WORDS_MAX = 4096, TEXT_MAX = 1 << 20, FIRST_OTHER_FD = 3 };
 
 /* --- the daemon's properties --- */
 
@@ -56,42 +47,14 @@ static char *read_about(pid_t pid, const char *name, size_t *len)
     return text;
 }
 
-/* Splits a list of NUL-terminated words into an array that ends with NULL and has room for three more. */
+/* Splits a list of NUL-terminated words into an array that ends with NULL and has room for one more. */
 static char **split(char *text, size_t len)
 {
-    char **words = calloc(WORDS_MAX + 4, sizeof *words);
+    char **words = calloc(WORDS_MAX + 2, sizeof *words);
     size_t count = 0;
     for (char *at = text; words && at < text + len && count < WORDS_MAX; at += strlen(at) + 1)
         words[count++] = at;
     return words;
-}
-
-static void drop_word(char **at)
-{
-    do
-        at[0] = at[1];
-    while (*at++);
-}
-
-/* Removes "--take-over PID": the daemon may be the result of an upgrade itself. */
-static void drop_take_over(char **words)
-{
-    for (char **at = words; *at;) {
-        if (strcmp(*at, "--take-over") == 0 && at[1])
-            drop_word(at + 1);
-        if (strncmp(*at, "--take-over", strlen("--take-over")) == 0)
-            drop_word(at);
-        else
-            at++;
-    }
-}
-
-static void append_word(char **words, char *word)
-{
-    while (*words)
-        words++;
-    words[0] = word;
-    words[1] = NULL;
 }
 
 static const char *value_of(char *const *variables, const char *name)
@@ -103,38 +66,57 @@ static const char *value_of(char *const *variables, const char *name)
     return NULL;
 }
 
-/* Removes what holds for the old process only: inherited descriptors and the watchdog's pid. */
+/* The successor gets only the options and the variables of the service manager, not for example those of the loader. */
+static bool is_kept(const char *variable)
+{
+    static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "JOURNAL_STREAM=", "INVOCATION_ID="};
+    bool found = strncmp(variable, "DOTSTUB_", strlen("DOTSTUB_")) == 0;
+    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++)
+        found = strncmp(variable, names[i], strlen(names[i])) == 0;
+    return found;
+}
+
 static void adapt_environment(char **variables)
 {
     static char watchdog[48];
-    bool watched = value_of(variables, "WATCHDOG_PID");
-    for (char **at = variables; *at;) {
-        if (strncmp(*at, "LISTEN_", strlen("LISTEN_")) == 0 ||
-            strncmp(*at, "WATCHDOG_PID=", strlen("WATCHDOG_PID=")) == 0)
-            drop_word(at);
-        else
-            at++;
-    }
+    bool watched = value_of(variables, "WATCHDOG_PID") != NULL;
+    char **to = variables;
+    for (char **from = variables; *from; from++)
+        if (is_kept(*from))
+            *to++ = *from;
     snprintf(watchdog, sizeof watchdog, "WATCHDOG_PID=%ld", (long)getpid());
     if (watched)
-        append_word(variables, watchdog);
+        *to++ = watchdog;
+    *to = NULL;
 }
 
-static bool find_binary(char out[PATH_MAX], pid_t pid)
+/* The file that the command line names with -c; NULL: none. */
+static const char *config_of(char *const *words)
 {
-    static const char deleted[] = " (deleted)";
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%ld/exe", (long)pid);
-    ssize_t len = readlink(path, out, PATH_MAX - 1);
-    if (len < 0) {
-        fprintf(stderr, "dotstubctl: cannot read %s: %s; run as root, or name the program\n", path, error_text(-errno));
-        return false;
+    static const char option[] = "--config=";
+    const char *file = NULL;
+    for (size_t i = 0; words[0] && words[i]; i++) {
+        if ((strcmp(words[i], "-c") == 0 || strcmp(words[i], "--config") == 0) && words[i + 1])
+            file = words[++i];
+        else if (strncmp(words[i], "-c", 2) == 0 && words[i][2])
+            file = words[i] + 2;
+        else if (strncmp(words[i], option, sizeof option - 1) == 0)
+            file = words[i] + sizeof option - 1;
     }
-    out[len] = '\0';
-    size_t tail = sizeof deleted - 1;
-    if ((size_t)len > tail && strcmp(out + (size_t)len - tail, deleted) == 0)
-        out[(size_t)len - tail] = '\0';
-    return true;
+    return file;
+}
+
+int successor_read_config(pid_t pid, char out[PATH_MAX])
+{
+    size_t len;
+    char *command = read_about(pid, "cmdline", &len);
+    char **words = command ? split(command, len) : NULL;
+    const char *file = words ? config_of(words) : NULL;
+    int status = words ? 0 : -ENOMEM;
+    snprintf(out, PATH_MAX, "%s", file ? file : "");
+    free(words);
+    free(command);
+    return status;
 }
 
 /* --- in the successor, after the fork --- */
@@ -204,18 +186,36 @@ static bool shares(const char *process, const char *space)
     return stat(path, &theirs) == 0 && stat(own, &ours) == 0 && theirs.st_ino == ours.st_ino;
 }
 
-/* Joins the daemon's namespaces. 0 or a negative error. */
-static int join_spaces(pid_t pid, const char *process)
+/* Joins the daemon's namespaces; those of pids and users are ours already (process_check). 0 or a negative error. */
+static int join_spaces(const struct process *daemon, const char *process)
 {
     int spaces = (shares(process, "mnt") ? 0 : CLONE_NEWNS) | (shares(process, "net") ? 0 : CLONE_NEWNET) |
                  (shares(process, "uts") ? 0 : CLONE_NEWUTS) | (shares(process, "ipc") ? 0 : CLONE_NEWIPC);
-    if (!spaces)
-        return 0;
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    int status = fd < 0 || setns(fd, spaces) < 0 ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    return status;
+    return spaces && setns(daemon->fd, spaces) < 0 ? -errno : 0;
+}
+
+/* Takes on the daemon's user and groups, without any capability, for good. 0 or a negative error. */
+static int drop_privileges(const struct successor_plan *plan)
+{
+    capng_clear(CAPNG_SELECT_BOTH);
+    if (geteuid() != 0) {
+        if (geteuid() != plan->daemon.uid || capng_apply(CAPNG_SELECT_CAPS) != 0)
+            return -EPERM;
+    } else if (setgroups(plan->group_count, plan->groups) < 0 ||
+               capng_change_id((int)plan->daemon.uid, (int)plan->daemon.gid,
+                               CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT) != 0) {
+        return -EPERM;
+    }
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* The successor shares no descriptor with us but the pipe for what it says. */
+static int place_descriptors(int output)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    bool placed = null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+                  dup2(output, STDERR_FILENO) >= 0;
+    return placed ? 0 : -errno;
 }
 
 static void take_limits(pid_t pid)
@@ -227,10 +227,16 @@ static void take_limits(pid_t pid)
             (void)setrlimit(which[i], &limit);
 }
 
-_Noreturn static void become(const struct running *daemon, const char *binary, char **words, char **variables)
+_Noreturn static void give_up(const char *what, int status, const char *remedy)
+{
+    fprintf(stderr, "dotstubctl: cannot %s: %s%s\n", what, error_text(status), remedy);
+    _exit(EX_NOPERM);
+}
+
+_Noreturn static void become(const struct successor_plan *plan, char **words, char **variables)
 {
     char process[24];
-    snprintf(process, sizeof process, "%ld", (long)daemon->pid);
+    snprintf(process, sizeof process, "%ld", (long)plan->daemon.pid);
     if (!join_group(process) && value_of(variables, "NOTIFY_SOCKET")) {
         fputs(
             "dotstubctl: cannot join the daemon's control group, so its service manager would not accept the new process; run as root, or "
@@ -238,23 +244,24 @@ _Noreturn static void become(const struct running *daemon, const char *binary, c
             stderr);
         _exit(EX_NOPERM);
     }
-    take_limits(daemon->pid);
-    int status = join_spaces(daemon->pid, process);
-    if (status < 0) {
-        fprintf(stderr, "dotstubctl: cannot join the daemon's namespaces: %s; run as root\n", error_text(status));
-        _exit(EX_NOPERM);
-    }
-    adapt_environment(variables);
+    take_limits(plan->daemon.pid);
     setsid();
-    if (chdir("/") == 0)
-        execve(binary, words, variables);
-    fprintf(stderr, "dotstubctl: cannot run %s: %s\n", binary, error_text(-errno));
+    int status = join_spaces(&plan->daemon, process);
+    if (status < 0)
+        give_up("join the daemon's namespaces", status, "; run as root");
+    status = chdir("/") < 0 ? -errno : drop_privileges(plan);
+    if (status < 0)
+        give_up("become the daemon's user", status, "");
+    adapt_environment(variables);
+    close_from(FIRST_OTHER_FD);
+    execve(plan->program, words, variables);
+    fprintf(stderr, "dotstubctl: cannot run %s: %s\n", plan->program, error_text(-errno));
     _exit(EX_UNAVAILABLE);
 }
 
 /* On stop a service manager waits only for its own children. Double fork, so that the successor is reparented to it
  * before it executes the program. The successor writes its pid to `told`, then waits until `go` is closed. */
-_Noreturn static void begin(int told[2], int go[2], const struct running *daemon, const char *binary, char **words,
+_Noreturn static void begin(int told[2], int go[2], int output, const struct successor_plan *plan, char **words,
                             char **variables)
 {
     pid_t own = fork() == 0 ? getpid() : 0;
@@ -264,58 +271,50 @@ _Noreturn static void begin(int told[2], int go[2], const struct running *daemon
     close(go[1]);
     if (write_full(told[1], &own, sizeof own) == 0)
         (void)!read(go[0], &nothing, 1);
-    close(told[1]);
-    become(daemon, binary, words, variables);
+    int status = place_descriptors(output);
+    if (status < 0)
+        give_up("prepare the new process", status, "");
+    become(plan, words, variables);
 }
 
-static pid_t start(const struct running *daemon, const char *binary, char **words, char **variables)
+static int start(struct successor *out, const struct successor_plan *plan, char **words, char **variables)
 {
-    int told[2] = {-1, -1}, go[2] = {-1, -1};
+    int told[2] = {-1, -1}, go[2] = {-1, -1}, output[2] = {-1, -1};
     pid_t successor = -1;
-    pid_t starter = pipe2(told, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0 ? fork() : -1;
+    bool has_pipes = pipe2(told, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0 && pipe2(output, O_CLOEXEC) == 0;
+    pid_t starter = has_pipes ? fork() : -1;
     if (starter == 0)
-        begin(told, go, daemon, binary, words, variables);
+        begin(told, go, output[1], plan, words, variables);
+    int status = starter < 0 ? -errno : 0;
     close(told[1]);
+    close(output[1]);
     if (starter > 0)
         (void)waitpid(starter, NULL, 0);
-    int status = starter < 0 ? -errno : read_full(told[0], &successor, sizeof successor);
-    if (status < 0) {
-        successor = -1;
-        fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(status));
-    }
+    if (status == 0)
+        status = read_full(told[0], &successor, sizeof successor);
     close(told[0]);
     close(go[0]);
     close(go[1]);
-    return successor;
+    if (status < 0) {
+        fprintf(stderr, "dotstubctl: cannot start a process: %s\n", error_text(status));
+        close(output[0]);
+        return status;
+    }
+    *out = (struct successor){successor, output[0]};
+    return 0;
 }
 
-pid_t successor_start(const struct running *daemon, const char *binary)
+int successor_start(struct successor *out, const struct successor_plan *plan)
 {
-    char found[PATH_MAX], number[24], option[] = "--take-over";
-    size_t command_len, environ_len;
-    pid_t successor = -1;
-    if (!binary && !find_binary(found, daemon->pid))
-        return -1;
-    char *environment = NULL, **words = NULL, **variables = NULL;
-    char *command = read_about(daemon->pid, "cmdline", &command_len);
-    if (!command)
-        goto end;
-    environment = read_about(daemon->pid, "environ", &environ_len);
-    if (!environment)
-        goto end;
-    words = split(command, command_len);
-    variables = split(environment, environ_len);
-    if (!words || !variables || !words[0])
-        goto end;
-    drop_take_over(words);
-    snprintf(number, sizeof number, "%ld", (long)daemon->pid);
-    append_word(words, option);
-    append_word(words, number);
-    successor = start(daemon, binary ? binary : found, words, variables);
-end:
+    char number[24], take_over[] = "--take-over", config[] = "-c";
+    char *words[] = {(char *)plan->program, take_over, number, plan->config ? config : NULL,
+                     (char *)plan->config,  NULL};
+    size_t len;
+    snprintf(number, sizeof number, "%ld", (long)plan->daemon.pid);
+    char *environment = read_about(plan->daemon.pid, "environ", &len);
+    char **variables = environment ? split(environment, len) : NULL;
+    int status = variables ? start(out, plan, words, variables) : -EACCES;
     free(variables);
-    free(words);
     free(environment);
-    free(command);
-    return successor;
+    return status;
 }

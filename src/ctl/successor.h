@@ -1,26 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts the process that replaces the daemon.
  *
- * Does:    Starts a program with --take-over and with the daemon's command line, environment, limits, control group and
- *          namespaces.
+ * Does:    Starts a program with --take-over in the daemon's control group, limits and namespaces, as the daemon's user and
+ *          groups and without capabilities. Of the daemon's environment it gets the options and the variables of the
+ *          service manager, of its command line nothing.
  * Threads: Single-threaded.
  */
 #ifndef DOTSTUB_CTL_SUCCESSOR_H
 #define DOTSTUB_CTL_SUCCESSOR_H
 
-#include <sys/types.h>
-#include "base/check.h"
+#include <limits.h>
+#include "base/process.h"
 
-/* A running daemon. */
-struct running {
-    pid_t pid;
-    char version[64];
+enum { SUCCESSOR_GROUPS = 64 };
+
+struct successor_plan {
+    struct process daemon; /* checked by process_check */
+    gid_t groups[SUCCESSOR_GROUPS];
+    size_t group_count;
+    const char *program; /* absolute */
+    const char *config;  /* absolute; NULL: the default */
 };
-/* Parses a reply to /status: 0 or -EPROTO. */
-int running_read(struct running *out, const char *json) MUST_CHECK;
 
-/* Starts the successor of `daemon`; `binary` NULL: the daemon's own program file in its present version. Returns its
- * pid (it is not our child), or negative after printing the error. */
-pid_t successor_start(const struct running *daemon, const char *binary) MUST_CHECK;
+struct successor {
+    pid_t pid;  /* not our child */
+    int output; /* a pipe: what it writes until it has taken over the daemon's log; the caller closes it */
+};
+
+/* Reads the file that the daemon's command line names with -c; "": none. 0, or negative after printing the error. The text
+ * is the daemon's choice. */
+int successor_read_config(pid_t pid, char out[PATH_MAX]) MUST_CHECK;
+/* 0, or negative after printing the error. */
+int successor_start(struct successor *out, const struct successor_plan *plan) MUST_CHECK;
 
 #endif

@@ -57,7 +57,7 @@ struct daemon {
 };
 
 /* Static, so that leak checkers still reach the memory after a failed start. */
-static struct daemon self;
+static struct daemon self = {.handover = HANDOVER_NONE};
 
 /* --- the workers --- */
 
@@ -127,6 +127,8 @@ static int open_control(const char *user)
         status = control_open(&self.control, &setup);
     }
     mem_free(listening);
+    if (status == 0 && control_has_socket(self.control))
+        handover_init(&self.handover, self.config, setup.uid, setup.gid);
     if (status == 0)
         return EXIT_OK;
     return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
@@ -359,7 +361,7 @@ static int open_sockets(const struct daemon_setup *setup)
     gid_t gid;
     if (setup->take_over > 0) {
         if (privileges_identity(setup->user, &uid, &gid) < 0 ||
-            takeover_begin(&self.takeover, setup->take_over, uid) < 0)
+            takeover_begin(&self.takeover, self.config, setup->take_over, uid) < 0)
             return EXIT_OTHER;
         self.takes_over = true;
         size_t count = self.takeover.listening_count;
@@ -395,6 +397,16 @@ static int fill(void)
     return takeover_fill(&self.takeover, self.config, self.routing.routes, self.cache, self.workers);
 }
 
+/* From here on this process opens nothing that needs privileges. 0, or negative after a log line. */
+static int confine(const struct daemon_setup *setup)
+{
+    int status = privileges_drop(setup->user);
+    if (status < 0)
+        return status;
+    handover_bind(&self.handover);
+    return 0;
+}
+
 int daemon_serve(const struct daemon_setup *setup)
 {
     self.config = setup->config;
@@ -416,7 +428,8 @@ int daemon_serve(const struct daemon_setup *setup)
     status = open_control(setup->user);
     if (status != EXIT_OK)
         return status;
-    if (privileges_drop(setup->user) < 0 || tapping_open(self.config, self.workers) < 0 || fill() < 0) {
+    if (confine(setup) < 0 || tapping_open(self.config, self.workers) < 0 || fill() < 0) {
+        handover_close(&self.handover);
         control_stopping(self.control);
         close_control(); /* removes the file of its socket */
         return self.takes_over ? EXIT_OTHER : EXIT_PRIVILEGES;

@@ -2,15 +2,16 @@
 /* The sending side of a hand-over.
  *
  * Invariants:
- * - The socket is in the abstract namespace: no file is left behind, and no writable directory is needed. Any
- *   process can connect, or bind the name of another process; so each side checks that its peer is root or the
- *   daemon's own user.
+ * - Only our user and root reach the socket. Each side also checks the other: it runs as root or as the daemon's user,
+ *   in the same pid and user namespaces. The user's number alone says little: containers share them.
+ * - The socket is bound before the sandbox is entered. It takes the final name by rename, so a process that takes over
+ *   replaces the one before, which then leaves the name alone.
  * - There is one connection at a time.
  */
 #include "handover.h"
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,13 +19,28 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
+#include "private_dir.h"
 #include "ticketfile.h"
 
-socklen_t handover_name(struct sockaddr_un *out, pid_t pid)
+/* --- the name of the socket --- */
+
+static const char *name_of(const char *control_socket)
 {
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int len = snprintf(out->sun_path + 1, sizeof out->sun_path - 1, "dotstub-handover-%ld", (long)pid);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+    const char *slash = strrchr(control_socket, '/');
+    return slash ? slash + 1 : control_socket;
+}
+
+int handover_address(struct sockaddr_un *out, const char *control_socket, uid_t uid)
+{
+    int directory = private_dir_open(control_socket, uid);
+    if (directory < 0)
+        return directory;
+    int status = private_dir_address(out, directory, name_of(control_socket));
+    if (status == 0)
+        return directory;
+    close(directory);
+    return status;
 }
 
 /* --- the dialogue, on a thread of the pool --- */
@@ -128,6 +144,7 @@ static void talked(uv_work_t *work, int status)
         status = handover->closing ? ERROR_STOPPING : handover->status;
     if (status == 0) {
         log_info("daemon", "process %ld now answers queries: stopping", (long)handover->peer);
+        handover->given = true;
         handover->setup.given(handover->peer);
         (void)send(handover->peer_fd, &accepted, 1, MSG_NOSIGNAL);
     } else {
@@ -184,36 +201,114 @@ static void begin(struct handover *handover, int fd)
 
 /* --- the listening socket --- */
 
+/* 0, or a negative error after a log line. */
+static int check_peer(int fd, pid_t *pid)
+{
+    struct process process;
+    int status = process_of_peer(&process, fd);
+    if (status == 0) {
+        *pid = process.pid;
+        status = process.uid == 0 || process.uid == geteuid() ? process_check(&process) : -EPERM;
+        process_release(&process);
+    }
+    if (status == -EXDEV)
+        log_warning("daemon", "a process of another container may not take over");
+    else if (status < 0)
+        log_warning("daemon", "a process that connected may not take over: %s", error_text(status));
+    return status;
+}
+
 static void peer_connects(uv_poll_t *poll, int status, int events)
 {
     struct handover *handover = container_of(poll, struct handover, poll);
     const struct timeval patience = {.tv_sec = HANDOVER_PATIENCE_S};
-    struct ucred who = {.uid = (uid_t)-1};
-    socklen_t len = sizeof who;
     (void)status;
     (void)events;
     int fd = accept4(handover->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    bool may = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
-    if (!may || handover_busy(handover) || handover->closing) {
+    if (handover_busy(handover) || handover->closing || check_peer(fd, &handover->peer) < 0) {
         close(fd);
         return;
     }
-    handover->peer = who.pid;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     begin(handover, fd);
 }
 
-static int listen_for(struct handover *handover)
+/* In the container of one program, which is replaced as a whole. In the container of a machine (systemd-nspawn, LXC) a
+ * service is upgraded as elsewhere. */
+static bool in_container(void)
 {
-    struct sockaddr_un name;
-    socklen_t len = handover_name(&name, getpid());
+    const char *kind = getenv("container");
+    bool is_machine = kind && (strcmp(kind, "systemd-nspawn") == 0 || strncmp(kind, "lxc", 3) == 0);
+    return getpid() == 1 || (kind && !is_machine) || getenv("KUBERNETES_SERVICE_HOST");
+}
+
+static void explain(int status)
+{
+    log_warning("daemon", "dotstubctl upgrade will not work for this process: %s", error_text(status));
+}
+
+void handover_init(struct handover *handover, const struct config *config, uid_t uid, gid_t gid)
+{
+    const char *control_socket = config->control_socket;
+    if (in_container())
+        return;
+    int status = private_dir_make(control_socket, uid, gid);
+    if (status == 0)
+        status = private_dir_open(control_socket, uid);
+    if (status < 0) {
+        explain(status);
+        return;
+    }
+    handover->directory = status;
+    snprintf(handover->name, sizeof handover->name, "%s", name_of(control_socket));
+    snprintf(handover->draft, sizeof handover->draft, "%s.%ld", handover->name, (long)getpid());
+}
+
+static int bind_draft(struct handover *handover)
+{
+    struct sockaddr_un address;
+    int status = private_dir_address(&address, handover->directory, handover->draft);
+    if (status < 0)
+        return status;
+    (void)unlinkat(handover->directory, handover->draft, 0); /* of a process that was killed */
     handover->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (handover->fd < 0)
         return -errno;
-    if (bind(handover->fd, (struct sockaddr *)&name, len) < 0 || listen(handover->fd, 1) < 0)
+    return bind(handover->fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void drop_draft(struct handover *handover)
+{
+    if (handover->fd >= 0)
+        (void)unlinkat(handover->directory, handover->draft, 0);
+    close_fd(&handover->fd);
+}
+
+void handover_bind(struct handover *handover)
+{
+    if (handover->directory < 0)
+        return;
+    int status = bind_draft(handover);
+    if (status == 0)
+        return;
+    explain(status);
+    drop_draft(handover);
+}
+
+static int listen_for(struct handover *handover)
+{
+    if (listen(handover->fd, 1) < 0 ||
+        renameat(handover->directory, handover->draft, handover->directory, handover->name) < 0)
         return -errno;
     int status = uv_poll_init(&handover->setup.loop->uv, &handover->poll, handover->fd);
     return status < 0 ? status : uv_poll_start(&handover->poll, UV_READABLE, peer_connects);
@@ -221,14 +316,15 @@ static int listen_for(struct handover *handover)
 
 void handover_open(struct handover *handover, const struct handover_setup *setup)
 {
-    *handover = (struct handover){.setup = *setup, .fd = -1, .peer_fd = -1};
+    handover->setup = *setup;
+    if (handover->fd < 0)
+        return;
     int status = listen_for(handover);
     handover->open = status == 0;
     if (status == 0)
         return;
-    log_warning("daemon", "dotstub --take-over will not work for this process: %s", error_text(status));
-    if (handover->fd >= 0)
-        close(handover->fd);
+    explain(status);
+    drop_draft(handover);
 }
 
 static void poll_closed(uv_handle_t *handle)
@@ -238,12 +334,19 @@ static void poll_closed(uv_handle_t *handle)
 
 void handover_close(struct handover *handover)
 {
+    if (handover->closing)
+        return;
     handover->closing = true;
     atomic_store(&handover->stop, true);
     if (handover_busy(handover))
         (void)shutdown(handover->peer_fd, SHUT_RDWR);
+    if (handover->open && !handover->given)
+        (void)unlinkat(handover->directory, handover->name, 0);
     if (handover->open)
         uv_close((uv_handle_t *)&handover->poll, poll_closed);
+    else
+        drop_draft(handover);
+    close_fd(&handover->directory);
     handover->open = false;
 }
 

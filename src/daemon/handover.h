@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Hand-over from one process to the next while both run: an upgrade that clients do not notice.
  *
- * Does:    the running process listens on a socket named after its process id. A process started with --take-over
- *          connects and receives the listening sockets, the TLS tickets and the cache. When the new process
+ * Does:    the running process listens on a unix socket in a directory of its user (private_dir.h). A process started
+ *          with --take-over connects and receives the listening sockets, the TLS tickets and the cache. When the new process
  *          reports that it answers queries the old one stops: it answers the queries it has received, the new
  *          process all later ones. If the new process does not report, the old one continues, without its TLS
  *          tickets.
@@ -60,19 +60,31 @@ struct handover {
     struct handover_setup setup;
     enum handover_state state;
     uv_poll_t poll;
-    int fd, peer_fd; /* -1: none */
+    int directory, fd, peer_fd; /* -1: none */
+    char name[108], draft[128]; /* of the socket in `directory`: its final name, and the one that it is bound to */
     pid_t peer;
     struct handover_tickets *tickets; /* one for each worker, in use while `outstanding` */
     unsigned outstanding;
     uv_work_t work;
-    bool open, closing;
-    int status;            /* result of the job */
-    struct routes *routes; /* held while the job uses `terms` */
+    bool open, closing, given; /* given: the next process has the name */
+    int status;                /* result of the job */
+    struct routes *routes;     /* held while the job uses `terms` */
     struct dump_terms terms;
     atomic_bool stop;
 };
 
-/* Call it once the workers run. If it fails, that is logged and there can be no take-over. */
+#define HANDOVER_NONE                                                                                                  \
+    {                                                                                                                  \
+        .directory = -1, .fd = -1, .peer_fd = -1                                                                       \
+    }
+
+/* Makes the directory; call it before privileges are dropped, if the control socket of this configuration is open. Does
+ * nothing in a container, where a new process has a new container. */
+void handover_init(struct handover *handover, const struct config *config, uid_t uid, gid_t gid);
+/* Binds the socket under a name of its own: call it when privileges are dropped. If it fails, that is logged and there
+ * can be no take-over. */
+void handover_bind(struct handover *handover);
+/* Call it once the workers run: takes the socket's final name, which may be that of the previous process until now. */
 void handover_open(struct handover *handover, const struct handover_setup *setup);
 /* Call it before the workers are stopped: cancels a hand-over under way and accepts no other. A second call does
  * nothing. */
@@ -84,7 +96,8 @@ static inline bool handover_busy(const struct handover *handover)
 /* Call it when the workers have ended: waits for the job. */
 void handover_wait(struct handover *handover);
 
-/* Writes the name of the socket of process `pid`; returns its length. */
-socklen_t handover_name(struct sockaddr_un *out, pid_t pid);
+/* Opens the directory and writes the address of the socket of the process with this control socket; the caller closes
+ * the descriptor. Returns it, or a negative errno. */
+int handover_address(struct sockaddr_un *out, const char *control_socket, uid_t uid) MUST_CHECK;
 
 #endif

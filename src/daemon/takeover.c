@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "handover.h"
 #include "ticketfile.h"
 
@@ -79,37 +80,43 @@ static int read_descriptors(struct takeover *takeover)
 
 /* --- the dialogue --- */
 
-/* Checks the peer's identity, because any process could have bound the name. */
+/* Checks the peer's identity, because another process may have taken the name meanwhile. */
 static int check_peer(int fd, pid_t pid, uid_t uid)
 {
-    struct ucred who;
-    socklen_t len = sizeof who;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
-        return -errno;
-    return who.pid == pid && (who.uid == 0 || who.uid == uid) ? 0 : -EPERM;
-}
-
-static int connect_to(pid_t pid, uid_t uid)
-{
-    const struct timeval patience = {.tv_sec = HANDOVER_PATIENCE_S};
-    struct sockaddr_un name;
-    socklen_t len = handover_name(&name, pid);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    int status = connect(fd, (struct sockaddr *)&name, len) < 0 ? -errno : check_peer(fd, pid, uid);
-    if (status == 0)
-        return fd;
-    close(fd);
+    struct process process;
+    int status = process_of_peer(&process, fd);
+    if (status < 0)
+        return status;
+    status = process.pid == pid && (process.uid == 0 || process.uid == uid) ? process_check(&process) : -EPERM;
+    process_release(&process);
     return status;
 }
 
-int takeover_begin(struct takeover *out, pid_t pid, uid_t uid)
+static int connect_to(const char *control_socket, pid_t pid, uid_t uid)
+{
+    const struct timeval patience = {.tv_sec = HANDOVER_PATIENCE_S};
+    struct sockaddr_un name;
+    int directory = control_socket ? handover_address(&name, control_socket, uid) : -ENOENT;
+    if (directory < 0)
+        return directory;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int status = fd < 0 ? -errno : 0;
+    if (fd < 0)
+        goto end;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    status = connect(fd, (struct sockaddr *)&name, sizeof name) < 0 ? -errno : check_peer(fd, pid, uid);
+    if (status < 0)
+        close(fd);
+end:
+    close(directory);
+    return status < 0 ? status : fd;
+}
+
+int takeover_begin(struct takeover *out, const struct config *config, pid_t pid, uid_t uid)
 {
     char title[sizeof HANDOVER_TITLE - 1];
-    *out = (struct takeover){.fd = connect_to(pid, uid)};
+    *out = (struct takeover){.fd = connect_to(config->control_socket, pid, uid)};
     if (out->fd < 0)
         return failed("cannot connect to the running process", out->fd);
     int status = write_full(out->fd, HANDOVER_TITLE, sizeof title);

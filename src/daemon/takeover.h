@@ -21,9 +21,10 @@ struct takeover {
     unsigned output_count;
 };
 
-/* Receives the sockets of process `pid`, which must run as root or as `uid`. From then on this process logs to the
- * same destination. 0, or negative after a log line. */
-int takeover_begin(struct takeover *out, pid_t pid, uid_t uid) MUST_CHECK;
+/* Receives the sockets of process `pid`, which has the control socket of this configuration and runs as root or as
+ * `uid`. From then on this process logs to the same
+ * destination. 0, or negative after a log line. */
+int takeover_begin(struct takeover *out, const struct config *config, pid_t pid, uid_t uid) MUST_CHECK;
 /* Receives tickets and cache, before the workers run. As above. */
 int takeover_fill(struct takeover *takeover, const struct config *config, const struct routes *routes,
                   struct cache *cache, struct worker **workers) MUST_CHECK;

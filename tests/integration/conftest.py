@@ -61,7 +61,7 @@ def make_daemon(certs, tmp_path, cleanup):
     def make(*servers, **options):
         upstreams = [server.upstream() if hasattr(server, "upstream") else server for server in servers]
         options.setdefault("ca_file", certs.ca_file)
-        daemon = Daemon(tmp_path, upstreams, **options)
+        daemon = Daemon(options.pop("directory", tmp_path), upstreams, **options)
         cleanup.callback(lambda: daemon.stop() if daemon.running else daemon.check_log())
         return daemon
     return make

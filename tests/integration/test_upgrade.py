@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A process takes over from another while clients send queries: none is lost, whatever the new process does."""
+import contextlib
 import json
 import os
 import pathlib
@@ -25,7 +26,7 @@ from test_restart import Asker
 from test_saved import saving, tickets  # noqa: F401
 from test_upstream import ask_truly
 
-OTHER, USAGE, PORT, CONFIGURATION = 1, 64, 71, 78
+OTHER, USAGE, PORT, NO_PERMISSION, CONFIGURATION = 1, 64, 71, 77, 78
 RATE = 4000 // min(SLACK, 8)
 TITLE = b"dotstub handover 1\n"
 
@@ -56,6 +57,42 @@ def ended(cleanup):
         cleanup.callback(lambda: child.end() if child.running else None)
         return child
     return later
+
+
+def as_user(user):
+    """A prefix that runs a command as this user, without capabilities."""
+    uid, gid = (user, user) if user.isdigit() else (str(pwd.getpwnam(user).pw_uid), str(pwd.getpwnam(user).pw_gid))
+    return ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups"]
+
+
+@pytest.fixture
+def make_public(make_daemon, certs, public_path):
+    """make_public(server, ...): a daemon whose user can reach its files."""
+    ca_file = public_path / "ca.pem"
+    shutil.copyfile(certs.ca_file, ca_file)
+
+    def make(*servers, **options):
+        return make_daemon(*servers, directory=public_path, ca_file=ca_file, **options)
+    return make
+
+
+@pytest.fixture
+def programs(public_path):
+    """A directory with dotstub and dotstubctl that every user can run."""
+    directory = public_path / "programs"
+    directory.mkdir()
+    for name in ("dotstub", "dotstubctl"):
+        shutil.copy(BINARY.with_name(name), directory)
+    return directory
+
+
+def upgrade(daemon, programs, *arguments, status=0, options=()):
+    """dotstubctl upgrade, as root. Returns what it prints."""
+    done = subprocess.run([str(programs / "dotstubctl"), "--socket", daemon.config["control"]["socket"], "-c",
+                           str(daemon.config_file), *options, "upgrade", *map(str, arguments)], env=environment(),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stderr if status else done.stdout
 
 
 @pytest.mark.threads
@@ -98,16 +135,10 @@ def test_repeated_take_overs(daemon, server, ended):
     assert current.end() == 0
 
 
-def test_an_ordinary_user_can_take_over(daemon, server, certs, ended, public_path):
+def test_an_ordinary_user_can_take_over(make_public, server, programs, ended):
     """Take-over does not need root."""
-    path, ca_file, binary = (public_path / name for name in ("dotstub.yaml", "ca.pem", "dotstub"))
-    shutil.copy(certs.ca_file, ca_file)
-    shutil.copy(BINARY, binary)
-    path.write_text(json.dumps({**daemon.config, "tls": {"ca-file": str(ca_file)}}))
-    for file, mode in ((path, 0o644), (ca_file, 0o644), (binary, 0o755)):
-        file.chmod(mode)
-    uid = str(pwd.getpwnam(USER).pw_uid)
-    child = ended(Process(["setpriv", "--reuid", uid, "--clear-groups", *PREFIX, str(binary), "-c", str(path), "--take-over",
+    daemon = make_public(server)
+    child = ended(Process([*as_user(USER), *PREFIX, str(programs / "dotstub"), "-c", str(daemon.config_file), "--take-over",
                            str(daemon.pid)], env=environment()))
     daemon.wait_line(f"process {child.pid} now answers queries: stopping")
     assert gone(daemon) == 0
@@ -174,10 +205,26 @@ def still_answers(daemon):
     assert daemon.running and f"pid {daemon.pid}" in ctl(daemon, "status")
 
 
+def handover_socket(daemon):
+    control = pathlib.Path(daemon.config["control"]["socket"])
+    return control.parent / "handover" / control.name
+
+
+@contextlib.contextmanager
+def short_path(path):
+    """The same directory through a descriptor, since names of unix sockets are at most 107 bytes long."""
+    fd = os.open(path.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{fd}/{path.name}"
+    finally:
+        os.close(fd)
+
+
 def connect(daemon):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(PATIENCE)
-    client.connect(f"\0dotstub-handover-{daemon.pid}")
+    with short_path(handover_socket(daemon)) as path:
+        client.connect(path)
     return client
 
 
@@ -190,27 +237,78 @@ def test_no_process_to_take_over_from(daemon, server):
         assert child.wait_exit() == USAGE
 
 
-def test_an_impostor_is_not_trusted(daemon, server, cleanup):
-    """Any user can bind a free name."""
-    script = ("import socket,sys,os\nos.setuid(12345)\ns=socket.socket(socket.AF_UNIX)\n"
-              "s.bind('\\0dotstub-handover-%d' % os.getpid())\ns.listen()\nprint('here', flush=True)\nc,_=s.accept()\nprint(len(c.recv(100)), flush=True)")
-    impostor = Process(["python3", "-c", script], read="stdout")
+def test_the_socket_is_for_the_daemons_user_only(daemon, server):
+    path = handover_socket(daemon)
+    uid = pwd.getpwnam(USER).pw_uid
+    assert (path.parent.stat().st_uid, path.parent.stat().st_mode & 0o7777) == (uid, 0o700)
+    assert path.stat().st_uid == uid and os.listdir(path.parent) == [path.name]
+    abstract = [line for line in open("/proc/net/unix") if "@dotstub-handover" in line]
+    assert not abstract
+    daemon.stop()
+    assert not os.listdir(path.parent)
+
+
+def test_a_directory_that_others_can_enter_is_not_used(make_daemon, server, tmp_path):
+    directory = tmp_path / "handover"
+    directory.mkdir()
+    shutil.chown(directory, USER)
+    daemon = make_daemon(server)
+    daemon.wait_line("dotstubctl upgrade will not work for this process: Operation not permitted")
+    assert not os.listdir(directory)
+
+
+def test_an_impostor_is_not_trusted(daemon, server, cleanup, public_path):
+    """The kernel tells which process listens, even in a directory of the right user."""
+    directory = public_path / "handover"
+    directory.mkdir(mode=0o700)
+    shutil.chown(directory, USER)
+    path = public_path / "impostor.yaml"
+    path.write_text(json.dumps({**daemon.config, "listen": [f"127.0.0.1@{free_port()}"], "control": {"socket": str(public_path / "c.sock")}}))
+    script = ("import socket,sys,os\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\nos.chmod(sys.argv[1], 0o777)\n"
+              "os.setuid(12345)\ns.listen()\nprint('here', flush=True)\nc,_=s.accept()\nprint(len(c.recv(100)), flush=True)")
+    impostor = Process(["python3", "-c", script, str(directory / "c.sock")], read="stdout")
     cleanup.callback(impostor.end)
     impostor.wait_line("here")
-    child = Process([*PREFIX, str(BINARY), "--user", USER, "-c", str(daemon.config_file), "--take-over", str(impostor.pid)],
-                    env=environment())
+    child = Process([*PREFIX, str(BINARY), "--user", USER, "-c", str(path), "--take-over", str(impostor.pid)], env=environment())
     assert child.wait_exit() == OTHER
     assert "Operation not permitted" in child.wait_line("cannot take over")
     assert impostor.wait_line("^0$"), "nothing was said to it"
 
 
-def test_another_user_gets_nothing(daemon, server):
-    script = ("import socket,os,sys\nos.setuid(12345)\ns=socket.socket(socket.AF_UNIX)\n"
-              "s.connect('\\0dotstub-handover-%d' % int(sys.argv[1]))\n"
-              "try:\n s.sendall(b'dotstub handover 1\\n'); print(len(s.recv(100)))\nexcept OSError: print(0)")
-    done = subprocess.run(["python3", "-c", script, str(daemon.pid)], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "0\n", done
+OUTSIDER = """
+import socket, sys
+client = socket.socket(socket.AF_UNIX)
+try:
+    client.connect(f"/proc/self/fd/{sys.argv[1]}/{sys.argv[2]}")
+    client.sendall(b"dotstub handover 1\\n")
+    print(len(client.recv(19)))
+except ConnectionError:
+    print(0)
+except PermissionError:
+    print("denied")
+"""
+
+
+@pytest.mark.parametrize("user, prefix, suffix, received", [
+    ("12345", [], [], "denied"), (USER, [], [], str(len(TITLE))), (USER, ["unshare", "--pid", "--fork"], [], "0"),
+    (USER, [], ["unshare", "--user", "--map-current-user"], "0")], ids=["user", "own", "pids", "users"])
+def test_other_users_and_other_containers_get_nothing(daemon, server, user, prefix, suffix, received):
+    """Not even those with the daemon's uid, who may enter the directory."""
+    path = handover_socket(daemon)
+    fd = os.open(path.parent, os.O_PATH)
+    done = subprocess.run([*prefix, *as_user(user), *suffix, "/usr/bin/python3", "-c", OUTSIDER, str(fd), path.name],
+                          pass_fds=[fd], capture_output=True, text=True, timeout=60)
+    os.close(fd)
+    assert done.stdout == f"{received}\n", done
+    if prefix or suffix:
+        daemon.wait_line("a process of another container may not take over")
     still_answers(daemon)
+
+
+@pytest.mark.parametrize("variables", [{"container": "podman"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}])
+def test_off_in_containers(make_daemon, server, variables):
+    daemon = make_daemon(server, variables=variables)
+    assert not handover_socket(daemon).parent.exists()
 
 
 @pytest.mark.parametrize("binary", [["/bin/false"], ["sh", "-c", "kill -SEGV $$"]])
@@ -270,10 +368,9 @@ def test_stopped_during_a_hand_over(daemon, server):
 
 @pytest.mark.plain
 def test_killed_at_any_moment_it_does_no_harm(daemon, server):
-    """The successor is killed at later and later moments: it has taken over completely or not at all."""
-    current, step = daemon, 0
-    while step < 40:
-        step += 1
+    """Killed after more and more of its start, it has taken over whole or not at all."""
+    current, killed = daemon, []
+    for step in range(1, 41):
         child = Process([str(BINARY), "--user", USER, "-c", str(daemon.config_file), "--take-over", str(current.pid)], env=environment())
         threading.Event().wait(0.003 * step)
         child.signal(signal.SIGSTOP)
@@ -284,39 +381,58 @@ def test_killed_at_any_moment_it_does_no_harm(daemon, server):
         else:
             child.signal(signal.SIGKILL)
             child.wait_exit()
-            if daemon.matching(f"process {child.pid} now answers queries"):
-                return  # it had taken over: restarting it is up to the service manager
-        ask_truly(daemon, f"n{step}.example")
+            killed.append(str(child.pid))
+        try:
+            ask_truly(daemon, f"n{step}.example")
+        except ConnectionRefusedError:
+            # It had taken over: restarting it is up to the service manager.
+            assert daemon.wait_line(f"process ({'|'.join(killed)}) now answers queries")
+            return
     if current is not daemon:
         current.end()
 
 
 # dotstubctl upgrade.
 
-def test_ctl_upgrades(daemon, server, ended, tmp_path):
+def rights(pid):
+    """(uids, gids, groups, all capability sets, no new privileges) of a process."""
+    with open(f"/proc/{pid}/status") as status:
+        facts = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+    capabilities = {int(facts[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+    return ({int(uid) for uid in facts["Uid"].split()}, {int(gid) for gid in facts["Gid"].split()},
+            facts["Groups"].split(), capabilities, facts["NoNewPrivs"])
+
+
+def test_ctl_upgrades(make_public, server, programs, ended, public_path):
+    """With nothing of the daemon's but what it needs; and then once more, from that process."""
+    daemon = make_public(server, variables={"DOTSTUB_CACHE_MAX_TTL": "1h", "SECRET": "1", "BASH_ENV": "/tmp/x"})
     ask_truly(daemon, "a.example")
-    said = ctl(daemon, "upgrade")
+    said = upgrade(daemon, programs)
     assert gone(daemon) == 0
     (pid,) = re.fullmatch(rf"replaced pid {daemon.pid}, version \S+, by pid (\d+), version \S+\n", said).groups()
-    another = tmp_path / "another"
+    user = pwd.getpwnam(USER)
+    assert rights(pid) == ({user.pw_uid}, {user.pw_gid}, [], {0}, "1")
+    variables = dict(one.split("=", 1) for one in pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0") if one)
+    assert variables == {"DOTSTUB_CACHE_MAX_TTL": "1h"}
+    assert pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1] == [
+        str(programs / "dotstub"), "--take-over", str(daemon.pid), "-c", str(daemon.config_file)]
+    another = public_path / "another"
     shutil.copy(BINARY, another)
-    said = json.loads(ctl(daemon, "--json", "upgrade", another))
+    said = json.loads(upgrade(daemon, programs, another, options=["--json"]))
     assert said["before"]["pid"] == int(pid)
     last = said["after"]["pid"]
     assert os.readlink(f"/proc/{last}/exe") == str(another)
-    words = pathlib.Path(f"/proc/{last}/cmdline").read_bytes().split(b"\0")
-    assert words.count(b"--take-over") == 1 and words[words.index(b"--take-over") + 1] == pid.encode()
     ask_truly(daemon, "a.example")
     assert len(server.queries_for("a.example")) == 1
     os.kill(last, signal.SIGTERM)
     eventually(lambda: not os.path.exists(f"/proc/{last}"), what="the end of the last one")
 
 
-def test_ctl_upgrades_a_managed_service(make_daemon, server, cleanup):
+def test_ctl_upgrades_a_managed_service(make_public, server, programs, cleanup):
     manager = Manager()
     cleanup.callback(manager.close)
-    service = Service(make_daemon, manager, server)
-    said = json.loads(ctl(service.daemon, "--json", "upgrade"))
+    service = Service(make_public, manager, server)
+    said = json.loads(upgrade(service.daemon, programs, options=["--json"]))
     manager.wait_heard(f"MAINPID={said['after']['pid']}")
     manager.wait_heard("READY=1", 2)
     os.kill(said["after"]["pid"], signal.SIGTERM)
@@ -325,16 +441,123 @@ def test_ctl_upgrades_a_managed_service(make_daemon, server, cleanup):
 
 
 @pytest.mark.parametrize("crash", ["exit 3", "kill -SEGV $$"])
-def test_ctl_upgrade_to_a_program_that_crashes(daemon, server, tmp_path, crash):
-    program = tmp_path / "crashes"
-    program.write_text(f"#!/bin/sh\n{crash}\n")
+def test_ctl_upgrade_to_a_program_that_crashes(make_public, server, programs, public_path, crash):
+    daemon = make_public(server)
+    program = public_path / "crashes"
+    program.write_text(f"#!/bin/sh\nprintf 'its reason\\033[2J' >&2\n{crash}\n")
     program.chmod(0o755)
-    assert "the new process ended; the old daemon continues" in ctl(daemon, "upgrade", program, status=OTHER)
+    said = upgrade(daemon, programs, program, status=OTHER)
+    assert "the new process ended; the old daemon continues" in said and "its reason?[2J" in said
     still_answers(daemon)
     program.chmod(0o644)
-    assert "cannot run" in ctl(daemon, "upgrade", program, status=OTHER)
-    assert "No such file" in ctl(daemon, "upgrade", tmp_path / "nothing", status=USAGE)
+    assert "cannot run" in upgrade(daemon, programs, program, status=OTHER)
+    assert "No such file" in upgrade(daemon, programs, public_path / "nothing", status=USAGE)
     still_answers(daemon)
+
+
+def test_ctl_upgrade_needs_the_daemons_file(make_public, server, programs):
+    daemon = make_public(server)
+    done = subprocess.run([str(programs / "dotstubctl"), "--socket", daemon.config["control"]["socket"], "upgrade"],
+                          env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == USAGE and f"the daemon was started with `-c {daemon.config_file}`" in done.stderr
+    still_answers(daemon)
+
+
+def test_ctl_upgrade_by_another_user(make_public, server, programs):
+    """A member of the socket's group may ask for the state, but not replace the daemon."""
+    daemon = make_public(server)
+    done = subprocess.run(["setpriv", "--reuid", "12345", "--regid", str(pwd.getpwnam(USER).pw_gid), "--clear-groups",
+                           str(programs / "dotstubctl"), "--socket", daemon.config["control"]["socket"], "-c",
+                           str(daemon.config_file), "upgrade"], env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == NO_PERMISSION and "only root and the daemon's user" in done.stderr
+    still_answers(daemon)
+
+
+# A daemon in somebody else's hands: `dotstubctl upgrade` as root executes nothing as root.
+
+FAKE = """
+import json, os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print("here", flush=True)
+while True:
+    client, _ = server.accept()
+    if not client.recv(4096):
+        continue
+    body = json.dumps({"pid": int(sys.argv[2]) if len(sys.argv) > 2 else os.getpid(), "version": "9" + chr(27) + "[2J"})
+    client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + body.encode())
+    client.close()
+"""
+
+
+@pytest.fixture
+def make_fake(cleanup, public_path):
+    """make_fake(pid): a process of the daemon's user that listens like a daemon, and says that it is process `pid`."""
+    def make(*pid, **variables):
+        directory = public_path / "run"
+        directory.mkdir()
+        shutil.chown(directory, USER)
+        path, program = directory / "control.sock", public_path / "fake.py"
+        program.write_text(FAKE)
+        fake = Process([*as_user(USER), "/usr/bin/python3", str(program), str(path), *map(str, pid)], read="stdout",
+                       env=environment(**variables))
+        cleanup.callback(fake.end)
+        fake.wait_line("here")
+        return fake, path
+    return make
+
+
+@pytest.fixture
+def recorder(public_path):
+    """A program that notes its rights and environment, and the file with the notes."""
+    notes, program = public_path / "notes", public_path / "recorder"
+    notes.touch()
+    notes.chmod(0o666)
+    program.write_text(f"#!/bin/sh\ncat /proc/self/status >>{notes}\nenv >>{notes}\nexit 1\n")
+    program.chmod(0o755)
+    return program, notes
+
+
+def test_a_daemon_that_serves_a_foreign_pid(make_fake, recorder, programs, cleanup):
+    program, notes = recorder
+    victim = Process(["sleep", "60"], env={"PATH": os.environ["PATH"], "LD_PRELOAD": ""})
+    cleanup.callback(victim.end)
+    fake, path = make_fake(victim.pid)
+    done = subprocess.run([str(programs / "dotstubctl"), "--socket", str(path), "upgrade", str(program)], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == NO_PERMISSION, done
+    assert f"process {fake.pid} listens on the control socket but says that it is process {victim.pid}" in done.stderr
+    assert not notes.read_text() and "\033" not in done.stdout + done.stderr
+
+
+def test_a_hostile_daemon_gains_nothing(make_fake, recorder, programs):
+    """It is honest about its pid, but all it can say and be is of its choice."""
+    program, notes = recorder
+    fake, path = make_fake(LD_PRELOAD="", LD_LIBRARY_PATH="/tmp", DOTSTUB_LOG_LEVEL="debug", NOTIFY_SOCKET="")
+    done = subprocess.run([str(programs / "dotstubctl"), "--socket", str(path), "upgrade", str(program)], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == OTHER and "\033" not in done.stdout + done.stderr, done
+    text, uid = notes.read_text(), pwd.getpwnam(USER).pw_uid
+    assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n" in text and "NoNewPrivs:\t1" in text
+    assert {line.split(":\t")[1] for line in text.splitlines() if re.match("Cap(Prm|Eff|Bnd|Inh|Amb):", line)} == {"0" * 16}
+    assert "DOTSTUB_LOG_LEVEL=debug" in text and "LD_" not in text
+
+
+def test_the_loaders_variables_are_not_passed_on(make_public, server, programs, ended, public_path):
+    """A library that the daemon was started with is loaded into no process that root starts."""
+    source, library, notes = (public_path / name for name in ("preload.c", "preload.so", "loaded"))
+    source.write_text('#include <stdio.h>\n#include <unistd.h>\n__attribute__((constructor)) static void note(void)\n{\n'
+                      f'    FILE *notes = fopen("{notes}", "a");\n    if (!notes)\n        return;\n    fprintf(notes, "%d\\n", (int)geteuid());\n    fclose(notes);\n}}\n')
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    daemon = make_public(server, variables={"LD_PRELOAD": str(library)})
+    assert notes.read_text() == "0\n", "the daemon itself was started by root with it"
+    notes.chmod(0o666)
+    said = json.loads(upgrade(daemon, programs, options=["--json"]))
+    assert gone(daemon) == 0
+    assert notes.read_text() == "0\n"
+    os.kill(said["after"]["pid"], signal.SIGTERM)
+    daemon.wait_line("stopping on signal 15")
 
 
 def kill_inside(process):
@@ -375,7 +598,7 @@ def test_upgrades_under_load_lose_nothing(make_daemon, server, ended):
         before = [asker.answered for asker in askers]
         eventually(lambda: all(asker.answered >= count + 100 for asker, count in zip(askers, before)), what="answers over TCP")
         if number % 3 == 2:
-            with connect(current) as client:
+            with connect(daemon) as client:
                 client.sendall(TITLE)
                 client.recv(len(TITLE), socket.MSG_WAITALL)
             daemon.wait_line(f"process {os.getpid()} did not take over", number // 3 + 1)
