@@ -24,6 +24,8 @@ struct config_log_level {
 };
 
 enum config_role { ROLE_PRIMARY, ROLE_BACKUP };
+enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
+enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_deny { DENY_REFUSE, DENY_DROP };
@@ -55,6 +57,7 @@ struct config {
 
     struct config_upstream *upstreams;
     size_t upstream_count;
+    enum config_policy upstream_policy;
 
     struct {
         char *ca_file; /* "system" or a path */

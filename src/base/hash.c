@@ -32,11 +32,16 @@ void hash_init_fixed(const uint8_t key[16])
     ready = true;
 }
 
-uint64_t hash_bytes(const void *data, size_t len)
+uint64_t hash_keyed(const uint8_t key[16], const void *data, size_t len)
 {
     uint64_t hash;
-    crypto_shorthash((unsigned char *)&hash, data, len, hash_key);
+    crypto_shorthash((unsigned char *)&hash, data, len, key);
     return hash;
+}
+
+uint64_t hash_bytes(const void *data, size_t len)
+{
+    return hash_keyed(hash_key, data, len);
 }
 
 void digest_bytes(uint8_t out[DIGEST_LEN], const void *data, size_t len)

@@ -24,6 +24,8 @@
 #define LONGEST_NAME        253
 
 static const struct choice roles[] = {{"primary", ROLE_PRIMARY}, {"backup", ROLE_BACKUP}, {0}};
+static const struct choice policies[] = {
+    {"failover", POLICY_FAILOVER}, {"fastest", POLICY_FASTEST}, {"spread", POLICY_SPREAD}, {0}};
 static const struct choice ecs_ways[] = {{"off", ECS_OFF}, {"default", ECS_DEFAULT}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
@@ -65,6 +67,16 @@ const struct option options[] = {
      .help = "The upstreams that queries are sent to, over DNS-over-TLS. A list in a file replaces this default."},
 
     {.key = "tls.ca-file",
+    {.key = "upstream-policy",
+     .type = OPTION_CHOICE,
+     IN(upstream_policy),
+     .choices = policies,
+     .unset = "failover",
+     .help =
+         "How queries are divided among primary upstreams. failover: one server gets them until it fails or is found to be "
+         "slower than another; the first in the list to begin with. fastest: the servers' response times are "
+         "measured and the fastest one gets them. spread: each name belongs to one upstream, chosen by a keyed hash, "
+         "so that no operator sees all names; while that upstream fails the others get them."},
      .type = OPTION_TEXT,
      IN(tls.ca_file),
      .max = LONGEST_PATH,

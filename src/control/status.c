@@ -94,6 +94,8 @@ static json_t *reloads_object(const struct reloads *reloads)
 /* The members that are not private. */
 static json_t *overview(const struct view *view, const struct gather_sum *sum)
 {
+    static const char *const policies[] = {
+        [POLICY_FAILOVER] = "failover", [POLICY_FASTEST] = "fastest", [POLICY_SPREAD] = "spread"};
     json_t *root = json_object(), *servers = json_array(), *degraded = json_array();
     for (size_t i = 0; i < sum->server_count; i++)
         (void)json_array_append_new(servers, server_object(&sum->servers[i]));
@@ -102,6 +104,7 @@ static json_t *overview(const struct view *view, const struct gather_sum *sum)
     put(root, "degraded", degraded);
     put_text(root, "version", PACKAGE_VERSION);
     put_number(root, "uptime_s", seconds_since(view->started_ms));
+    put_text(root, "upstream_policy", policies[view->config->upstream_policy]);
     put_number(root, "workers", view->config->workers);
     put_number(root, "queries_waiting", sum->waiting);
     put(root, "servers", servers);

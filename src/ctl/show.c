@@ -55,7 +55,8 @@ static void print_daemon(const json_t *root, FILE *out)
     print_degraded(root, out);
     fprintf(out, "workers   %s\nlisten   ", table_field(root, "workers", a));
     json_array_foreach(listening, i, addr) fprintf(out, " %s", table_text(addr, a));
-    fprintf(out, "\nqueries   %s waiting\n", table_field(root, "queries_waiting", a));
+    fprintf(out, "\npolicy    %s\n", table_field(root, "upstream_policy", a));
+    fprintf(out, "queries   %s waiting\n", table_field(root, "queries_waiting", a));
     fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", a),
             (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
     fprintf(out, "log       %s\n", table_field(root, "log_level", a));

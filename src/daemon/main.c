@@ -22,6 +22,7 @@
 #include "steps.h"
 #include "tapping.h"
 #include "trusts.h"
+#include "upstream/spread.h"
 
 struct command_line {
     const char *file, *user;
@@ -157,6 +158,7 @@ int main(int argc, char **argv)
         log_error("daemon", "the system provides no random numbers");
         return EXIT_OTHER;
     }
+    spread_init("/etc/machine-id");
     if (!tapping_can(setup.config))
         return EXIT_CONFIGURATION;
     if (trusts_load(&setup.trusts, setup.config, stderr) < 0)

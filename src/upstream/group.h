@@ -42,6 +42,7 @@ enum {
     STALL_TIMEOUT = 2000, /* for a partial frame that makes no progress */
     MEMORY_RETRY = 10,    /* after an allocation failed */
     RETEST = 5000,     /* interval at which a failed server that would be preferred is dialled beside the one in use */
+    MEASURE = 30000,   /* `fastest`: interval at which the response time of each server is measured */
     ISOLATED_MAX = 32, /* isolated attempts at a time: two sessions finish this number in about a second */
     /* After the end of a session: other sessions that ended for the same reason have ended by then. */
     COINCIDENCE = 150,
@@ -69,6 +70,8 @@ struct dial {
 struct server {
     struct group *group;
     const struct config_upstream *entry; /* in the config of its plan */
+    uint64_t spread;                     /* spread_hash of the name of its upstream */
+    uint64_t measured_ms;                /* `fastest`: when an attempt last measured its response time; 0: never */
     bool left;                           /* no longer in the configuration */
     const struct transport *transport;
     void *transport_state; /* the transport's own */
@@ -111,6 +114,7 @@ struct group {
     struct list plans;       /* the oldest first; the last one is in force */
     struct group_plan *plan; /* the plan in force; the next members belong to it */
     struct config *config;
+    enum config_policy policy;
     struct server **servers;
     size_t server_count;
     unsigned redefined;          /* number of times that another definition came into force */

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "group.h"
 #include "upstream/routes.h"
+#include "upstream/spread.h"
 #include "upstream/upstream.h"
 
 /* --- on the main thread --- */
@@ -67,6 +68,7 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, size_t addr
     if (!server)
         return -ENOMEM;
     server->entry = entry;
+    server->spread = spread_hash(entry->name, strlen(entry->name));
     server->budget = &plan->budgets[upstream];
     server->addr = entry->addresses[address];
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
@@ -143,6 +145,7 @@ static struct server *server_go_over(struct server *old, struct server *new)
     if (old->budget->limit == new->budget->limit)
         *new->budget = *old->budget;
     old->entry = new->entry;
+    old->spread = new->spread;
     old->budget = new->budget;
     server_limit_rest(old);
     server_free(new);
@@ -192,6 +195,7 @@ void group_apply(struct group *group, struct group_plan *plan)
     plan->redefined = group->redefined;
     group->plan = plan;
     group->config = plan->config;
+    group->policy = plan->config->upstream_policy;
     group->servers = plan->servers;
     list_push_back(&group->plans, &plan->in_group);
     group->server_count = plan->server_count;

@@ -6,6 +6,11 @@
  * the most recently used session, so that surplus sessions become idle and close. While a backup is in use,
  * primaries are dialled beside it as their back-off allows.
  *
+ * upstream-policy: `failover` adds nothing to that. With `fastest` each primary gets one attempt every MEASURE, so
+ * that its response time is known. With `spread` the upstreams have another order for each name (upstream/spread.h),
+ * which counts more than the response time; an attempt waits for the first dial to the first upstream of that order,
+ * for DIAL_STAGGER at most.
+ *
  * Fairness: an attempt that comes while others wait queues behind them until the flush. There isolated attempts get
  * the first choice of empty sessions. A server has at most tls.sessions open sessions, and one more if one is
  * doubtful, spent, or reserved by an isolated attempt.
@@ -20,17 +25,40 @@
 #include <string.h>
 #include "base/errors.h"
 #include "fitness.h"
+#include "upstream/spread.h"
 #include "upstream/upstream.h"
 
 /* --- choice of the server --- */
 
-/* The rank of a server for the choice; lower is better. */
-static uint64_t server_rank(const struct server *server, uint64_t now_ms)
+/* `fastest`: its response time is to be measured again. */
+static bool server_is_unmeasured(const struct server *server, uint64_t now_ms)
 {
+    uint64_t last_ms = server->rtt.sampled_ms > server->measured_ms ? server->rtt.sampled_ms : server->measured_ms;
+    return !last_ms || now_ms >= last_ms + MEASURE;
+}
+
+/* What the order of the upstreams for an attempt depends on besides their state; 0 without `spread`. */
+static uint64_t attempt_name_hash(const struct group *group, const struct attempt *attempt)
+{
+    return group->policy == POLICY_SPREAD ? spread_hash(attempt->key->name, attempt->key->name_len) : 0;
+}
+
+/* The parts of a rank, from the least to the most significant one. */
+enum { RANK_TIME = 0, RANK_SPREAD = 24, RANK_FAILING = 56, RANK_BACKUP, RANK_LOW, RANK_AVOIDED, RANK_DIALING };
+#define RANK_TIME_MAX ((UINT64_C(1) << RANK_SPREAD) - 1)
+
+/* The rank of a server for the choice; lower is better. */
+static uint64_t server_rank(const struct server *server, uint64_t name_hash, uint64_t now_ms)
+{
+    enum config_policy policy = server->group->policy;
     uint64_t rank = rtt_expected(&server->rtt, now_ms);
-    rank |= (uint64_t)(server->backoff.failures > 0 && !server->open) << 32;
-    rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << 33;
-    rank |= (uint64_t)priority_is_low(&server->priority, now_ms) << 34;
+    if (policy == POLICY_FASTEST && server_is_unmeasured(server, now_ms))
+        rank = 0;
+    else if (policy == POLICY_SPREAD)
+        rank |= (uint64_t)~spread_weight(name_hash, server->spread) << RANK_SPREAD;
+    rank |= (uint64_t)(server->backoff.failures > 0 && !server->open) << RANK_FAILING;
+    rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << RANK_BACKUP;
+    rank |= (uint64_t)priority_is_low(&server->priority, now_ms) << RANK_LOW;
     return rank;
 }
 
@@ -105,26 +133,6 @@ static struct session *server_session(const struct server *server, const struct 
     return offer.best[FITNESS_LAST_RESORT];
 }
 
-static struct session *pool_pick(struct group *group, const struct attempt *attempt)
-{
-    struct session *best = NULL;
-    uint64_t best_rank = UINT64_MAX, now_ms = loop_now(group->loop);
-    for (size_t i = 0; i < group->server_count; i++) {
-        struct server *server = group->servers[i];
-        if (!server->open)
-            continue;
-        uint64_t rank = server_rank(server, now_ms);
-        if (rank >= best_rank || server_is_avoided(server, attempt) || !budget_has(server->budget, now_ms))
-            continue;
-        struct session *session = server_session(server, attempt, now_ms);
-        if (session) {
-            best = session;
-            best_rank = rank;
-        }
-    }
-    return best;
-}
-
 /* --- dialling --- */
 
 static bool server_rests(const struct server *server, uint64_t now_ms)
@@ -151,26 +159,91 @@ static void server_relieve(struct server *server)
         server_dial(server);
 }
 
+/* True if a server that failed would have been used instead of `used`. It is dialled as soon as its back-off allows if
+ * `used` is a backup, or if the name belongs to its upstream. */
+static bool server_is_better(const struct server *server, const struct server *used, uint64_t name_hash,
+                             uint64_t now_ms)
+{
+    if (used->entry->role != server->entry->role)
+        return used->entry->role == ROLE_BACKUP;
+    if (server->group->policy == POLICY_SPREAD && server->entry != used->entry)
+        return spread_weight(name_hash, server->spread) > spread_weight(name_hash, used->spread);
+    return now_ms >= server->dialed_ms + RETEST &&
+           rtt_expected(&server->rtt, now_ms) < rtt_expected(&used->rtt, now_ms);
+}
+
 /* A query went to a server only because a better one had failed: dials the better one to see whether it works
- * again; as soon as its back-off allows if a backup is in use. */
-static void pool_seek_better(struct group *group, const struct server *used)
+ * again. */
+static void pool_seek_better(struct group *group, const struct server *used, uint64_t name_hash)
 {
     uint64_t now_ms = loop_now(group->loop);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        if (server->open || server->backoff.failures == 0)
-            continue;
-        bool backup_used = used->entry->role == ROLE_BACKUP && server->entry->role == ROLE_PRIMARY;
-        bool faster = used->entry->role == server->entry->role &&
-                      rtt_expected(&server->rtt, now_ms) < rtt_expected(&used->rtt, now_ms);
-        if (backup_used || (faster && now_ms >= server->dialed_ms + RETEST))
+        if (!server->open && server->backoff.failures > 0 && server_is_better(server, used, name_hash, now_ms))
             server_relieve(server);
     }
 }
 
+/* `fastest`: the query just placed measures a server whose time was unknown; others get a session, so that one of the next queries measures
+ * them. */
+static void pool_measure(struct group *group, struct server *used)
+{
+    uint64_t now_ms = loop_now(group->loop);
+    if (server_is_unmeasured(used, now_ms))
+        used->measured_ms = now_ms;
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = group->servers[i];
+        bool dialed_lately = server->dialed_ms && now_ms < server->dialed_ms + MEASURE;
+        if (!server->open && server->backoff.failures == 0 && server->entry->role == used->entry->role &&
+            !dialed_lately && server_is_unmeasured(server, now_ms))
+            server_relieve(server);
+    }
+}
+
+/* `spread`: an attempt may wait until the server has a session. Not while its dial hangs or after one failed. */
+static bool server_is_coming(const struct server *server, uint64_t now_ms)
+{
+    if (server->open || server->backoff.failures > 0)
+        return false;
+    if (server->dialing)
+        return server->dialing == 1 && now_ms < server->dialed_ms + DIAL_STAGGER;
+    return !server_rests(server, now_ms);
+}
+
+/* *coming: the attempt should wait for a session to this server; else NULL. */
+static struct session *pool_pick(struct group *group, const struct attempt *attempt, uint64_t name_hash,
+                                 struct server **coming)
+{
+    struct session *best = NULL;
+    uint64_t best_rank = UINT64_MAX, now_ms = loop_now(group->loop);
+    *coming = NULL;
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = group->servers[i];
+        bool may_come = group->policy == POLICY_SPREAD && server_is_coming(server, now_ms);
+        if (!server->open && !may_come)
+            continue;
+        uint64_t rank = server_rank(server, name_hash, now_ms);
+        if (may_come) /* an open one of the same upstream is better */
+            rank |= RANK_TIME_MAX;
+        if (rank >= best_rank || server_is_avoided(server, attempt) || !budget_has(server->budget, now_ms))
+            continue;
+        struct session *session = may_come ? NULL : server_session(server, attempt, now_ms);
+        if (session || may_come) {
+            best = session;
+            *coming = may_come ? server : NULL;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
 bool pool_place(struct group *group, struct attempt *attempt)
 {
-    struct session *session = pool_pick(group, attempt);
+    uint64_t name_hash = attempt_name_hash(group, attempt);
+    struct server *coming;
+    struct session *session = pool_pick(group, attempt, name_hash, &coming);
+    if (coming)
+        server_relieve(coming);
     if (!session)
         return false;
     budget_take(session->server->budget);
@@ -180,7 +253,9 @@ bool pool_place(struct group *group, struct attempt *attempt)
     session->server->transport->submit(session, attempt);
     if (session->used >= SESSION_BUSY)
         server_relieve(session->server);
-    pool_seek_better(group, session->server);
+    pool_seek_better(group, session->server, name_hash);
+    if (group->policy == POLICY_FASTEST)
+        pool_measure(group, session->server);
     return true;
 }
 
@@ -225,12 +300,12 @@ static struct server *pool_candidate(struct group *group, uint64_t now_ms)
     const struct attempt *first = link ? container_of(link, struct attempt, link) : NULL;
     const struct attempt *kinds[KINDS];
     struct server *best = NULL;
-    uint64_t best_rank = UINT64_MAX;
+    uint64_t best_rank = UINT64_MAX, name_hash = first ? attempt_name_hash(group, first) : 0;
     pool_kinds(group, kinds);
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        uint64_t rank = server_rank(server, now_ms) | (uint64_t)(server->dialing > 0) << 36;
-        rank |= (uint64_t)(first && server_is_avoided(server, first)) << 35;
+        uint64_t rank = server_rank(server, name_hash, now_ms) | (uint64_t)(server->dialing > 0) << RANK_DIALING;
+        rank |= (uint64_t)(first && server_is_avoided(server, first)) << RANK_AVOIDED;
         if (rank >= best_rank || server_rests(server, now_ms))
             continue;
         if (server->dialing || server_may_grow_for_any(server, kinds, now_ms)) {
@@ -307,7 +382,7 @@ static void pool_stuck(struct group *group, uint64_t now_ms)
 }
 
 /* Puts waiting attempts on sessions that have room now. If an attempt that may go to any session finds no place,
- * the search ends for all attempts like it: thousands may wait. */
+ * the search ends for all attempts like it: thousands may wait. With `spread` each name waits for its own upstream. */
 static void pool_feed(struct group *group, bool isolated)
 {
     struct list_link *link = list_first(&group->waiting), *after;
@@ -317,7 +392,7 @@ static void pool_feed(struct group *group, bool isolated)
         bool anywhere = attempt_goes_anywhere(attempt);
         after = list_next(&group->waiting, link);
         if (attempt->isolated == isolated && !(anywhere && full))
-            full |= !pool_place(group, attempt) && anywhere;
+            full |= !pool_place(group, attempt) && anywhere && group->policy != POLICY_SPREAD;
     }
 }
 

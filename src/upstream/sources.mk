@@ -4,9 +4,9 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
   src/upstream/budget.c src/upstream/budget.h src/upstream/edns.c src/upstream/edns.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/events.c src/upstream/notes.c src/upstream/notes.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
-  src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
+  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
   src/upstream/transport/session_watch.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
-noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/tickets.h \
+noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
   include/upstream/upstream.h
 
 # Parts of the state of a server: values that need no group, no session and no loop.
@@ -36,7 +36,7 @@ tests_unit_test_silence_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 # Tests with a fake network instead of net/.
 fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
-check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_events tests/unit/test_plan tests/unit/test_pool tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_upstream
+check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_events tests/unit/test_plan tests/unit/test_policy tests/unit/test_pool tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_upstream
 tests_unit_test_ask_SOURCES = tests/unit/test_ask.c $(fake_net_sources)
 tests_unit_test_ask_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_fitness_SOURCES = tests/unit/test_fitness.c $(fake_net_sources)
@@ -51,6 +51,8 @@ tests_unit_test_routes_SOURCES = tests/unit/test_routes.c $(fake_net_sources)
 tests_unit_test_routes_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_plan_SOURCES = tests/unit/test_plan.c $(fake_net_sources)
 tests_unit_test_plan_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
+tests_unit_test_policy_SOURCES = tests/unit/test_policy.c $(fake_net_sources)
+tests_unit_test_policy_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_pool_SOURCES = tests/unit/test_pool.c $(fake_net_sources)
 tests_unit_test_pool_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(fake_net_sources)
