@@ -54,6 +54,20 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
                             enum cache_want want, uint32_t stale_ttl, uint8_t *out, size_t cap,
                             struct cache_found *found);
 
+/* Which NXDOMAIN entries deny the names below theirs (RFC 8020). */
+enum cache_cut {
+    CUT_NO,
+    CUT_SECURE, /* those that the server has validated (AD) */
+    CUT_YES,    /* all */
+};
+/* CUT_NO at first. */
+void cache_set_cut(struct cache *cache, enum cache_cut cut);
+/* Looks for a live entry that denies a name above the key's, and with it the key's. CACHE_HIT: the copy is as of cache_get, with the question of
+ * the entry; or CACHE_MISS. Not one with EDE 15, 16 or 17, nor while a response with the same group and CD shows that a name below the
+ * entry's exists. The tables of hints that this goes by may miss an entry, where their slots are shared. */
+enum cache_result cache_get_above(struct cache *cache, const struct key *key, uint64_t now_ms, uint8_t *out, size_t cap,
+                                  struct cache_found *found);
+
 /* Enables or disables the rotation of RRsets (dns/rotate); off at first. */
 void cache_set_rotation(struct cache *cache, bool on);
 

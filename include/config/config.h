@@ -71,6 +71,7 @@ struct config {
         uint32_t min_ttl, max_ttl, negative_max_ttl; /* seconds */
         bool prefetch;
         bool rotate;
+        enum config_cut nxdomain_cut;
         uint32_t serve_stale; /* seconds; 0: off */
         uint64_t stale_answer_after_ms;
         bool save;

@@ -71,5 +71,12 @@ static inline void key_copy(struct key *out, const struct key *key)
 {
     memcpy(out, key, offsetof(struct key, name) + key->name_len);
 }
+/* The same key for the name at this offset of its own. */
+static inline void key_copy_ancestor(struct key *out, const struct key *key, unsigned offset)
+{
+    memcpy(out, key, offsetof(struct key, name));
+    out->name_len = (uint8_t)(key->name_len - offset);
+    memcpy(out->name, key->name + offset, out->name_len);
+}
 
 #endif

@@ -18,7 +18,7 @@
 static unsigned shards_for(size_t bytes)
 {
     unsigned count = 1;
-    while (count < SHARDS_MAX && bytes / (2 * count) >= SHARD_MIN)
+    while (count < SHARDS_MAX && bytes / (2 * count) >= CACHE_MIN)
         count *= 2;
     return count;
 }
@@ -26,11 +26,14 @@ static unsigned shards_for(size_t bytes)
 struct cache *cache_new(size_t bytes)
 {
     unsigned count = shards_for(bytes);
-    size_t each = bytes / count;
+    size_t whole = bytes < CACHE_MIN ? CACHE_MIN : bytes, each = (whole - cut_bytes(whole)) / count;
     struct cache *cache = mem_zalloc(1, sizeof(*cache));
 
     if (!cache)
         return NULL;
+    if (cut_init(&cache->cut, whole) < 0)
+        goto fail;
+    cache->cut_bytes = cut_bytes(whole);
     each = each < SHARD_MIN ? SHARD_MIN : each > SHARD_MAX ? SHARD_MAX : each;
     for (; cache->count < count; cache->count++) {
         cache->shard[cache->count] = shard_new(each, 1);
@@ -49,6 +52,7 @@ void cache_free(struct cache *cache)
         return;
     for (unsigned i = 0; i < cache->count; i++)
         shard_free(cache->shard[i]);
+    cut_fini(&cache->cut);
     mem_free(cache);
 }
 
@@ -131,12 +135,6 @@ static uint64_t denial_key(const struct key *key, uint64_t hash, struct key *out
     return key_hash_without_type(key, hash);
 }
 
-/* True if the response denies its query's own name, not the target of an alias. */
-static bool is_denial(const struct answer *answer)
-{
-    return answer->rcode == RCODE_NXDOMAIN && read_u16(answer->wire + MESSAGE_HEADER - 6) == 0;
-}
-
 static uint64_t age_of(const struct cache_found *found)
 {
     return found->expired_ms + (uint64_t)found->original_ttl * 1000;
@@ -168,6 +166,49 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     if (result == CACHE_HIT || result == CACHE_TOO_BIG)
         return result;
     return get_denial(cache, key, hash, now_ms, want, stale_ttl, out, cap, found, result);
+}
+
+/* --- names below one that does not exist --- */
+
+/* EDE 15 to 17: a policy of the upstream denied the name, not its zone. */
+static bool is_filtered(const struct answer *answer)
+{
+    for (unsigned i = 0; i < answer->ede.count; i++)
+        if (answer->ede.item[i].code >= EDE_BLOCKED && answer->ede.item[i].code <= EDE_FILTERED)
+            return true;
+    return false;
+}
+
+static __attribute__((noinline)) enum cache_result get_above(struct cache *cache, enum cache_cut cut,
+                                                             const struct key *key, uint64_t now_ms, uint8_t *out,
+                                                             size_t cap, struct cache_found *found)
+{
+    uint8_t offsets[CUT_DEPTH];
+    struct key above;
+    unsigned count = cut_find(&cache->cut, key, now_ms, offsets);
+
+    for (unsigned i = 0; i < count; i++) {
+        key_copy_ancestor(&above, key, offsets[i]);
+        above.type = TYPE_NONE;
+        if (get_one(cache, &above, key_hash(&above), now_ms, CACHE_FRESH, 0, out, cap, found) == CACHE_HIT &&
+            (found->answer.authenticated || cut == CUT_YES) && !is_filtered(&found->answer))
+            return CACHE_HIT;
+    }
+    return CACHE_MISS;
+}
+
+enum cache_result cache_get_above(struct cache *cache, const struct key *key, uint64_t now_ms, uint8_t *out, size_t cap,
+                                  struct cache_found *found)
+{
+    enum cache_cut cut = atomic_load_explicit(&cache->nxdomain_cut, memory_order_relaxed);
+    if (cut == CUT_NO || !cut_is_possible(&cache->cut, now_ms))
+        return CACHE_MISS;
+    return get_above(cache, cut, key, now_ms, out, cap, found);
+}
+
+void cache_set_cut(struct cache *cache, enum cache_cut cut)
+{
+    atomic_store_explicit(&cache->nxdomain_cut, cut, memory_order_relaxed);
 }
 
 void cache_set_rotation(struct cache *cache, bool on)
@@ -229,6 +270,7 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
     assert(answer->ttl > 0);
     if (answer->len > MESSAGE_MAX || answer->ttl_count > MESSAGE_MAX_RECORDS)
         return -ENOSPC;
+    note_entry(cache, key, answer, now_ms + (uint64_t)answer->ttl * 1000); /* first: it may be found at once */
     if (!is_denial(answer))
         return put_one(cache, key, hash, answer, now_ms, epoch);
     uint64_t denied_hash = denial_key(key, hash, &denied);
@@ -255,6 +297,7 @@ static void next_epoch(struct cache *cache)
 void cache_flush(struct cache *cache)
 {
     next_epoch(cache);
+    cut_flush(&cache->cut);
     for (unsigned i = 0; i < cache->count; i++) {
         pthread_mutex_lock(&cache->shard[i]->lock);
         shard_flush(cache->shard[i]);
@@ -286,7 +329,7 @@ uint64_t cache_flush_name(struct cache *cache, const uint8_t *name, size_t name_
 
 void cache_stats(struct cache *cache, struct cache_stats *out)
 {
-    struct cache_stats sum = {0};
+    struct cache_stats sum = {.bytes = cache->cut_bytes};
 
     for (unsigned i = 0; i < cache->count; i++) {
         struct shard *shard = cache->shard[i];

@@ -190,6 +190,8 @@ static int restore(struct dump_reader *dump, const struct dump_record *record, c
         pthread_mutex_unlock(&shard->lock);
         if (flushed)
             return -ECANCELED;
+        if (taken && age_ms < (uint64_t)answer->ttl * 1000)
+            note_entry(dump->job.cache, &dump->key, answer, clock_ms() - age_ms + (uint64_t)answer->ttl * 1000);
     }
     count->taken += taken;
     count->left_out += !taken;

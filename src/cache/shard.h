@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include "cache/ring.h"
 
-#define SHARD_MIN ((size_t)4 << 20)
+#define SHARD_MIN (((size_t)4 << 20) - ((size_t)16 << 10))
 #define SHARD_MAX ((size_t)1 << 30)
 
 #define GHOST_WAYS 16

@@ -27,6 +27,8 @@ static const struct choice roles[] = {{"primary", ROLE_PRIMARY}, {"backup", ROLE
 static const struct choice policies[] = {
     {"failover", POLICY_FAILOVER}, {"fastest", POLICY_FASTEST}, {"spread", POLICY_SPREAD}, {0}};
 static const struct choice ecs_ways[] = {{"off", ECS_OFF}, {"default", ECS_DEFAULT}, {0}};
+static const struct choice cuts[] = {
+    {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
 static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
@@ -65,8 +67,6 @@ const struct option options[] = {
      .max = 64,
      .unset = "dns.google",
      .help = "The upstreams that queries are sent to, over DNS-over-TLS. A list in a file replaces this default."},
-
-    {.key = "tls.ca-file",
     {.key = "upstream-policy",
      .type = OPTION_CHOICE,
      IN(upstream_policy),
@@ -77,6 +77,8 @@ const struct option options[] = {
          "slower than another; the first in the list to begin with. fastest: the servers' response times are "
          "measured and the fastest one gets them. spread: each name belongs to one upstream, chosen by a keyed hash, "
          "so that no operator sees all names; while that upstream fails the others get them."},
+
+    {.key = "tls.ca-file",
      .type = OPTION_TEXT,
      IN(tls.ca_file),
      .max = LONGEST_PATH,
@@ -148,6 +150,13 @@ const struct option options[] = {
      .help =
          "Change the order of the A, AAAA and MX records of a name from response to response, so that clients that take "
          "the first one are spread over all."},
+    {.key = "cache.nxdomain-cut",
+     .type = OPTION_CHOICE,
+     IN(cache.nxdomain_cut),
+     .choices = cuts,
+     .unset = "secure",
+     .help = "Answer NXDOMAIN for names below a cached name that does not exist (RFC 8020). secure: if the upstream "
+             "validated the NXDOMAIN response (AD). yes: always. no: never."},
     {.key = "cache.serve-stale",
      .type = OPTION_DURATION,
      IN(cache.serve_stale),

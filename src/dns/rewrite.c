@@ -42,6 +42,7 @@ void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i)
 struct rewriting {
     struct rewrite *rewrite;
     const uint8_t *wire;
+    const struct key *key; /* of the new question; NULL: it stays */
     struct writer writer;
 };
 
@@ -70,6 +71,18 @@ static void put_name(struct rewriting *job, size_t at, bool compress)
             at += 1 + (size_t)*label;
         }
     }
+}
+
+/* The name of the old question ends the new one, so the records' pointers to it lead there. */
+static void put_new_question(struct rewriting *job)
+{
+    const struct key *key = job->key;
+    size_t old_len = name_end(job->wire, MESSAGE_HEADER) - MESSAGE_HEADER;
+    writer_bytes(&job->writer, job->wire, MESSAGE_HEADER);
+    writer_bytes(&job->writer, key->name, key->name_len - old_len);
+    put_name(job, MESSAGE_HEADER, false);
+    writer_u16(&job->writer, key->type);
+    writer_u16(&job->writer, key->class);
 }
 
 static void put_question(struct rewriting *job)
@@ -114,13 +127,16 @@ static uint16_t put_record(struct rewriting *job, const struct message_record *r
     return (uint16_t)ttl;
 }
 
-int rewrite_chosen(struct rewrite *rewrite, struct answer *answer)
+static int rewrite_with(struct rewrite *rewrite, const struct key *key, struct answer *answer)
 {
-    struct rewriting job = {rewrite, answer->wire, writer_over(rewrite->out, sizeof rewrite->out)};
+    struct rewriting job = {rewrite, answer->wire, key, writer_over(rewrite->out, sizeof rewrite->out)};
     size_t reached = answer->len < REWRITE_REACH ? answer->len : REWRITE_REACH, additional = 0;
     unsigned count = 0;
     memset(rewrite->moved_to, 0, reached * sizeof *rewrite->moved_to);
-    put_question(&job);
+    if (key)
+        put_new_question(&job);
+    else
+        put_question(&job);
     for (unsigned section = 0; section < 3; section++) {
         unsigned end = count + rewrite->chosen_count[section];
         additional = writer_len(&job.writer);
@@ -137,6 +153,11 @@ int rewrite_chosen(struct rewrite *rewrite, struct answer *answer)
     answer->ttl_offsets = rewrite->ttl_offsets;
     answer->ttl_count = count;
     return 0;
+}
+
+int rewrite_chosen(struct rewrite *rewrite, struct answer *answer)
+{
+    return rewrite_with(rewrite, NULL, answer);
 }
 
 static bool is_surplus(const struct rewrite *rewrite, const uint8_t *wire, unsigned i, unsigned surplus, uint16_t qtype)
@@ -158,4 +179,13 @@ void rewrite_without(struct answer *answer, unsigned surplus, struct rewrite *sc
                 rewrite_choose(scratch, section, i);
     int status = rewrite_chosen(scratch, answer);
     (void)status;
+}
+
+int rewrite_denial(struct answer *answer, const struct key *key, unsigned surplus, struct rewrite *scratch)
+{
+    rewrite_list(scratch, answer);
+    for (unsigned i = scratch->section_start[1]; i < scratch->section_start[2]; i++)
+        if (!is_surplus(scratch, answer->wire, i, surplus, key->type))
+            rewrite_choose(scratch, 1, i);
+    return rewrite_with(scratch, key, answer);
 }

@@ -87,6 +87,14 @@ static int init_steps(struct resolver *resolver, const struct step_set *set)
 
 /* --- start --- */
 
+static void configure_cache(struct cache *cache, const struct config *config)
+{
+    static const enum cache_cut cuts[] = {
+        [NXDOMAIN_CUT_NO] = CUT_NO, [NXDOMAIN_CUT_SECURE] = CUT_SECURE, [NXDOMAIN_CUT_YES] = CUT_YES};
+    cache_set_rotation(cache, config->cache.rotate);
+    cache_set_cut(cache, cuts[config->cache.nxdomain_cut]);
+}
+
 void resolver_configure(struct resolver *resolver, const struct config *config, struct step_set *steps)
 {
     struct step_set *before = resolver->steps;
@@ -98,7 +106,7 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
     unsigned queries = config->limits.queries_in_flight;
     resolver->config = config;
     if (resolver->cache)
-        cache_set_rotation(resolver->cache, config->cache.rotate);
+        configure_cache(resolver->cache, config);
     resolver->queries.limit = queries;
     /* A quarter is reserved for dependent lookups; the rest exceeds the number of queries, because a lookup may
      * outlive its waiters by the time of an attempt. */

@@ -191,11 +191,27 @@ static enum verdict answer_failure(struct query *query, const struct failure *fa
     return query_answer(query, &response);
 }
 
+/* A name above this one does not exist, and so this one does not (RFC 8020). */
+static enum verdict answer_from_above(struct query *query, uint64_t now_ms)
+{
+    struct resolver *resolver = query->resolver;
+    struct cache_found found;
+    if (cache_get_above(resolver->cache, &query->key, now_ms, resolver->big, MESSAGE_MAX, &found) != CACHE_HIT ||
+        rewrite_denial(&found.answer, &query->key, found.surplus, resolver->rewrite) < 0)
+        return NEXT;
+    counter_add(resolver->counters, COUNTER_cache_hits, 1);
+    counter_add(resolver->counters, COUNTER_cache_nxdomain_cuts, 1);
+    return query_answer(query, &found.answer);
+}
+
 /* A query with RD=0 gets neither: it would reveal the queries of other clients. */
 static enum verdict answer_miss(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;
     const struct failure *failure = NULL;
+    enum verdict verdict = answer_from_above(query, now_ms);
+    if (verdict != NEXT)
+        return verdict;
     if (query->request.flags & FLAG_RD)
         failure =
             failures_find(refresh_failures(resolver), &query->key, query->hash, now_ms, cache_epoch(resolver->cache));
