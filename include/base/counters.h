@@ -37,7 +37,7 @@
     X(responses_formerr, "FORMERR responses")                                                                          \
     X(responses_truncated, "UDP responses sent with TC")                                                               \
     X(cache_hits, "queries answered from the cache")                                                                   \
-    X(cache_nxdomain_cuts, "of these, answered because a name above does not exist")                                   \
+    X(cache_nxdomain_cuts, "cache hits that deny a name because one above it does not exist")                          \
     X(cache_misses, "queries that the cache could not answer")                                                         \
     X(responses_stale, "queries answered with stale data because no fresh data was available in time")                 \
     X(refreshes, "lookups started to refresh an entry that expires soon or was served stale")                          \

@@ -6,9 +6,9 @@
 #include <string.h>
 #include "base/mem.h"
 
-#define SHARE 256 /* the tables take at most one part in so many of the cache */
+#define SHARE 256 /* the tables take at most this part of the cache */
 
-/* Hashes are no secret: whoever makes two of them equal has one cut less. The golden ratio of 2^64: the high bits of a product depend on
+/* The hashes are no secret: a client that makes two of them equal prevents a cut. The golden ratio of 2^64: the high bits of a product depend on
  * all bits. */
 #define TURN UINT64_C(0x9E3779B97F4A7C15)
 

@@ -37,7 +37,7 @@ static bool server_is_unmeasured(const struct server *server, uint64_t now_ms)
     return !last_ms || now_ms >= last_ms + MEASURE;
 }
 
-/* What the order of the upstreams for an attempt depends on besides their state; 0 without `spread`. */
+/* `spread`: the order of the upstreams depends on it and on their state; else 0. */
 static uint64_t attempt_name_hash(const struct group *group, const struct attempt *attempt)
 {
     return group->policy == POLICY_SPREAD ? spread_hash(attempt->key->name, attempt->key->name_len) : 0;

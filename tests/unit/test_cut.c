@@ -13,7 +13,6 @@
 #include "dns/codes.h"
 #include "dns/rewrite.h"
 
-
 static struct cache *cache;
 static uint8_t out[MESSAGE_MAX];
 static struct cache_found found;
@@ -310,7 +309,7 @@ static bool is_below(const struct key *key, const struct key *above)
     return key->name_len > above->name_len && name_is_under(key->name, key->name_len, above->name, above->name_len);
 }
 
-/* What an entry says of CD and group, it says of its own only. */
+/* Entries with another CD or group say nothing of each other. */
 static bool same_view(const struct key *a, const struct key *b)
 {
     return a->group == b->group && ((a->flags ^ b->flags) & KEY_CD) == 0;
