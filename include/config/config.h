@@ -97,6 +97,8 @@ struct config {
         char *hostname; /* hostname.bind and id.server */
     } identity;
 
+    bool special_proof; /* the root's proof for special top-level names */
+
     char *health_name; /* NULL: off */
     uint64_t drain_ms; /* on SIGTERM */
 

@@ -41,6 +41,8 @@ struct rewrite {
 /* Lists the records of a message that was walked. None is chosen. If the message has no TTL offsets, it reads the
  * records in sequence. */
 void rewrite_list(struct rewrite *rewrite, const struct answer *answer);
+/* True if the listed authority section has a SOA, a NSEC or NSEC3, and a signature. */
+bool rewrite_has_proof(const struct rewrite *rewrite);
 /* Chooses the record of this index; records are written in the order in which they are chosen; all of a section
  * must be chosen before the next section. */
 void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i);

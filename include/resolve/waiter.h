@@ -13,6 +13,7 @@
 #include "base/list.h"
 
 struct answer;
+struct group;
 struct key;
 struct lookup;
 struct resolver;
@@ -23,11 +24,17 @@ struct waiter {
     /* The lookup has ended, and the waiter is no longer linked. `answer` is borrowed until the return; NULL: no
      * response, see lookup_explain. */
     void (*done)(struct waiter *waiter, const struct answer *answer);
-    /* Fresh data is late or unavailable. True: the waiter accepted expired data and has ended. NULL: the waiter
-     * accepts only fresh data. */
+    /* Fresh data is late or unavailable. True: the waiter accepted other data and has ended. NULL: the waiter accepts
+     * only fresh data. */
     bool (*take_stale)(struct waiter *waiter);
 };
 
+/* Waits for the lookup of this key, and starts one in this group if there is none. False: limit or memory. Never calls
+ * back before it returns. */
+bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
+                 struct waiter *waiter);
+/* True if a lookup of this key failed or was late a short time ago: a waiter that does not need it should not wait. */
+bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* The client of a waiter has retransmitted its query: the lookup of the key continues as if a client had joined it.
  * False: there is no lookup of the key. */
 bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);

@@ -254,6 +254,13 @@ const struct option options[] = {
      .unset = "off",
      .help = "The response to hostname.bind and id.server in class CH. off: REFUSED."},
 
+    {.key = "special.proof",
+     .type = OPTION_BOOLEAN,
+     IN(special_proof),
+     .unset = "yes",
+     .help =
+         "Give validating clients the root's proof that test, local, internal, alt, onion and invalid do not exist. The "
+         "upstream is queried for the DS of the top-level name, never for the name itself."},
     {.key = "health.name",
      .type = OPTION_HOST,
      IN(health_name),

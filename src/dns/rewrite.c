@@ -31,6 +31,18 @@ void rewrite_list(struct rewrite *rewrite, const struct answer *answer)
     memset(rewrite->chosen_count, 0, sizeof rewrite->chosen_count);
 }
 
+bool rewrite_has_proof(const struct rewrite *rewrite)
+{
+    bool soa = false, denial = false, signature = false;
+    for (unsigned i = rewrite->section_start[1]; i < rewrite->section_start[2]; i++) {
+        uint16_t type = rewrite->record[i].type;
+        soa |= type == TYPE_SOA;
+        denial |= type == TYPE_NSEC || type == TYPE_NSEC3;
+        signature |= type == TYPE_RRSIG;
+    }
+    return soa && denial && signature;
+}
+
 void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i)
 {
     const unsigned *count = rewrite->chosen_count;

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Special-use names: answered locally, never sent to an upstream.
+/* Special-use names: answered locally. To an upstream goes nothing but the name of a zone, for its DS.
  *
  * The kinds of zones:
- *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below, with a SOA owned
- *              by the top-level name: an unsigned SOA of the root would make some validators take the root for
- *              unsigned (RFC 6761 sections 6.2 and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024)
+ *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below (RFC 6761 sections 6.2
+ *              and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024), with the root's proof for clients that
+ *              validate, else with a SOA owned by the top-level name: an unsigned SOA of the root would make some
+ *              validators take the root for unsigned
  *   LOCALHOST  every name in it is this machine (RFC 6761 section 6.3)
  *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375,
  *              9665)
  *   LOOPBACK   as EMPTY, with one PTR record for 127.0.0.1 or ::1
  *   DISCOVERY  resolver.arpa: any name in it exists, without data: dotstub announces no designated resolvers (RFC
- *              9462 section 6.4) All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). For most
- *              ordinary names the step only finds the last label and tests its first letter.
+ *              9462 section 6.4)
+ * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). For most ordinary names the step only finds the
+ * last label and tests its first letter.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "local.h"
 #include "policy/steps.h"
 
@@ -224,8 +227,6 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
 {
     const struct key *key = &query->key;
     bool exists = at_apex || kind == LOCALHOST || kind == DISCOVERY || (kind == LOOPBACK && exists_in_loopback(key));
-    if (kind == ABSENT)
-        return answer_negative(query, RCODE_NXDOMAIN, apex);
     if (kind == LOCALHOST && key->type == TYPE_A)
         return answer_one(query, "A", "127.0.0.1");
     if (kind == LOCALHOST && key->type == TYPE_AAAA)
@@ -235,6 +236,84 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
     if (at_apex)
         return answer_apex(query, apex);
     return answer_negative(query, exists ? RCODE_NOERROR : RCODE_NXDOMAIN, apex);
+}
+
+/* --- the root's proof that a top-level name does not exist --- */
+
+/* It is in the response to a query for the DS of the top-level name, which tells the upstream nothing else, and denies the names below
+ * as well. */
+static struct key proof_key(const struct query *query, const uint8_t *apex)
+{
+    struct key key = {.type = TYPE_DS, .flags = KEY_DO, .class = CLASS_IN};
+    key.name_len = (uint8_t)(query->key.name + query->key.name_len - apex);
+    memcpy(key.name, apex, key.name_len);
+    key.group = groups_route(query->resolver->groups, key.name, key.name_len);
+    return key;
+}
+
+static enum verdict answer_unproven(struct query *query)
+{
+    char apex[NAME_MAX_TEXT];
+    return answer_negative(query, RCODE_NXDOMAIN, name_text(last_label(&query->key), apex));
+}
+
+/* `proof`: the upstream's response, not in resolver->rewrite. */
+static enum verdict answer_proven(struct query *query, const struct answer *proof)
+{
+    struct rewrite *rewrite = query->resolver->rewrite;
+    struct answer answer = *proof;
+    rewrite_list(rewrite, &answer);
+    if (answer.rcode != RCODE_NXDOMAIN || !rewrite_has_proof(rewrite) ||
+        rewrite_denial(&answer, &query->key, 0, rewrite) < 0)
+        return answer_unproven(query);
+    answer.ede.count = 0;
+    counter_add(query->resolver->counters, COUNTER_responses_local, 1);
+    query->how = HOW_LOCAL;
+    return query_answer(query, &answer);
+}
+
+static void proof_done(struct waiter *waiter, const struct answer *answer)
+{
+    struct query *query = container_of(waiter, struct query, waiter);
+    if (answer)
+        answer_proven(query, answer);
+    else
+        answer_unproven(query);
+}
+
+static bool proof_is_late(struct waiter *waiter)
+{
+    answer_unproven(container_of(waiter, struct query, waiter));
+    return true;
+}
+
+static enum verdict wait_for_proof(struct query *query, const struct key *key, uint64_t hash)
+{
+    struct resolver *resolver = query->resolver;
+    struct query *parked = query_park(query);
+    if (!parked)
+        return DROPPED;
+    parked->waiter.done = proof_done;
+    parked->waiter.take_stale = proof_is_late;
+    if (!lookup_join(resolver, groups_find(resolver->groups, key->group), key, hash, &parked->waiter))
+        return answer_unproven(parked);
+    return WAITING;
+}
+
+static enum verdict answer_absent(struct query *query, const uint8_t *apex)
+{
+    struct resolver *resolver = query->resolver;
+    struct cache_found found;
+    if (!(query->key.flags & KEY_DO) || query->key.class != CLASS_IN || !resolver->config->special_proof)
+        return answer_unproven(query);
+    struct key key = proof_key(query, apex);
+    uint64_t hash = key_hash(&key);
+    if (cache_get(resolver->cache, &key, hash, loop_now(resolver->loop), CACHE_FRESH, 0, resolver->big, MESSAGE_MAX,
+                  &found) == CACHE_HIT)
+        return answer_proven(query, &found.answer);
+    if (!(query->request.flags & FLAG_RD) || lookup_is_failing(resolver, &key, hash))
+        return answer_unproven(query);
+    return wait_for_proof(query, &key, hash);
 }
 
 /* --- the step --- */
@@ -271,6 +350,8 @@ static enum verdict run(struct query *query, void *state)
      * 4035 section 3.1.4.1, RFC 8375 section 4). The query reveals only the name of the zone. */
     if (at_apex && key->type == TYPE_DS)
         return NEXT;
+    if (place.kind == ABSENT)
+        return answer_absent(query, place.apex);
     return answer_from(query, place.kind, at_apex, name_text(place.apex, apex));
 }
 

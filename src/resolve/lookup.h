@@ -45,10 +45,6 @@ struct lookup {
     struct key key;
 };
 
-/* Waits for the lookup of this key, and starts one in this group if there is none. False: the limit is reached, or
- * out of memory. Never calls back before it returns. */
-bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
-                 struct waiter *waiter);
 /* Starts a lookup without a waiter, unless the key has a lookup. */
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* Continues with this stage. True: the lookup waits; false: it has ended and is freed. */

@@ -107,6 +107,12 @@ void refresh_note_success(struct resolver *resolver, const struct key *key, uint
     failures_clear(&refresh->failures, key, hash);
 }
 
+bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    return stale_is_failing(resolver, hash) ||
+           failures_find(refresh_failures(resolver), key, hash, loop_now(resolver->loop), cache_epoch(resolver->cache));
+}
+
 bool refresh_is_due(struct resolver *resolver, uint64_t hash)
 {
     struct recheck *refreshed = refresh_of(resolver)->refreshed;

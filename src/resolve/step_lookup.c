@@ -73,7 +73,7 @@ static void fail_query(struct query *query)
 void lookup_give_up(struct query *query)
 {
     struct lookup *lookup = query->waiter.lookup;
-    if (answer_stale(query))
+    if (query->waiter.take_stale(&query->waiter))
         return;
     if (!lookup->resolver->stopping)
         lookup_note_no_response(lookup); /* the lookup goes on: a late response ends the failure */

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Names that are never forwarded (RFC 6761, 6303, 7686, 8375, 9462, 9476)."""
+import contextlib
+import struct
+import time
+
 import dns.name
 import dns.rdatatype
 import dns.reversename
 import pytest
 
+import lies
 import wire
 import zone
+from daemon import SLACK
 
 NXDOMAIN = 3
 DOMAINS = ["invalid", "test", "local", "onion", "home.arpa", "alt", "internal"]
@@ -115,3 +121,91 @@ def test_special_names_are_answered_without_a_reachable_upstream(daemon, server)
 
 def test_special_names_do_not_need_recursion_desired(daemon):
     assert wire.addresses(daemon.ask("localhost", flags=0)) == ["127.0.0.1"]
+
+
+# The root's proof for clients that validate.
+TOP_LEVEL = ["test", "local", "internal", "alt", "onion", "invalid"]
+PROOF = ["SOA", "RRSIG", "NSEC", "RRSIG"]
+
+
+def root_proof(query, truth):
+    """The root's response to a query for a name that does not exist, with signatures that nobody checks."""
+    def signature(covered):
+        return wire.rr("", "RRSIG", struct.pack("!HBBIIIH", covered, 8, 0, 86400, 2 ** 31 - 1, 0, 1) + b"\0signature", 300)
+    records = [wire.rr("", "SOA", wire.name_wire("a.root") + wire.name_wire("b.root") + struct.pack("!5I", 1, 2, 3, 4, 86400), 300),
+               signature(dns.rdatatype.SOA), wire.rr("", "NSEC", wire.name_wire("zz") + b"\0\1\x02", 300),
+               signature(dns.rdatatype.NSEC)]
+    flags = wire.QR | wire.RD | wire.RA | wire.AD | NXDOMAIN
+    return [wire.message(id=query.question.id, flags=flags, question=wire.question_section(query.data), authority=records,
+                         additional=[wire.opt(do=True)])]
+
+
+def proof_of(response):
+    assert response.rcode() == NXDOMAIN and not response.answer, response
+    return sorted(dns.rdatatype.to_text(rrset.rdtype) for rrset in response.authority for _ in rrset)
+
+
+def is_proven(response):
+    return proof_of(response) == sorted(PROOF) and all(rrset.name == dns.name.root for rrset in response.authority)
+
+
+def is_unproven(response):
+    return proof_of(response) == ["SOA"] and response.question[0].name.is_subdomain(soa_of(response).name) and (
+        soa_of(response).name != dns.name.root)
+
+
+@pytest.mark.parametrize("top", TOP_LEVEL)
+def test_validating_clients_get_the_proof_of_the_root(daemon, server, top):
+    with server.lying(twist=root_proof):
+        assert is_unproven(daemon.ask(f"a.{top}", edns=True)) and not server.queries
+        for name in (f"a.secret.{top}", f"B.{top.upper()}", top, f"x.y.z.{top}"):
+            for tcp in (False, True):
+                response = daemon.ask(name, "TXT", do=True, tcp=tcp)
+                assert is_proven(response), response
+                assert response.flags & wire.AD
+                assert response.question[0].name.to_text() == name + "."
+        assert daemon.ask(top, "DS", do=True).rcode() == NXDOMAIN  # the same entry
+    assert [(query.name, query.type) for query in server.queries] == [(top, dns.rdatatype.DS)]
+
+
+def test_queries_that_wait_for_a_proof_share_one_lookup(daemon, server):
+    with server.lying(twist=root_proof, delay=0.3), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(daemon.udp()) for _ in range(20)]
+        for number, client in enumerate(clients):
+            client.send(wire.query(f"n{number}.local", do=True, flags=wire.RD | (wire.CD if number % 2 else 0)))
+        assert all(is_proven(wire.parse(client.receive())) for client in clients)
+    assert len(server.queries) == 1
+
+
+def test_recursion_desired_is_needed_to_look_for_a_proof(daemon, server):
+    assert is_unproven(daemon.ask("a.test", do=True, flags=0)) and not server.queries
+
+
+@pytest.mark.parametrize("twist", [None, lambda query, truth: [], lies.says(rcode=NXDOMAIN, authority=[zone.soa()]),
+                                   lies.says(rcode=2), lies.says("q=1")])
+def test_an_upstream_without_proof_changes_nothing(daemon, server, twist):
+    """None: NODATA; then: silent, unsigned, SERVFAIL, a positive response."""
+    begun = time.monotonic()
+    with server.lying(twist=twist):
+        assert is_unproven(daemon.ask("a.local", do=True))
+        assert time.monotonic() - begun < 2.5 * SLACK  # stale-answer-after
+        begun = time.monotonic()
+        assert is_unproven(daemon.ask("b.local", do=True))
+        assert time.monotonic() - begun < 1 * SLACK  # that is remembered
+
+
+def test_an_upstream_that_cannot_be_reached_changes_nothing(make_daemon, server):
+    server.refuse()
+    daemon = make_daemon(server, cache={"stale-answer-after": "30s"}, limits={"answer-by": "700ms"})
+    for number in range(3):
+        assert is_unproven(daemon.ask(f"n{number}.onion", do=True))
+
+
+def test_without_special_proof_nothing_leaves(make_daemon, server):
+    daemon = make_daemon(server, special={"proof": False})
+    assert is_unproven(daemon.ask("a.onion", do=True)) and not server.queries
+
+
+def test_zones_that_are_delegated_without_ds_need_no_proof(daemon, server):
+    response = daemon.ask("printer.home.arpa", do=True)
+    assert response.rcode() == NXDOMAIN and soa_owner(response) == "home.arpa." and not server.queries
