@@ -10,6 +10,7 @@
 #include "dns/codes.h"
 #include "local.h"
 #include "policy/steps.h"
+#include "presence.h"
 
 #define STRING_MAX 255 /* bytes of a character string (RFC 1035 section 3.3) */
 #define QUOTED_MAX (4 * STRING_MAX + 3)
@@ -19,6 +20,8 @@ struct refuse_rules {
     enum config_deny deny;
     /* TXT data about this server that the operator publishes (RFC 4892); "": none. */
     char version[QUOTED_MAX], hostname[QUOTED_MAX];
+    struct addr *listen; /* addresses of this machine, with port 0 */
+    size_t listen_count;
 };
 
 struct refuse {
@@ -40,12 +43,34 @@ static void quote(const char *text, char out[QUOTED_MAX])
     memcpy(at, "\"", 2);
 }
 
+static void release(void *snapshot)
+{
+    struct refuse_rules *rules = snapshot;
+    if (rules)
+        mem_free(rules->listen);
+    mem_free(rules);
+}
+
+static int copy_listen(struct refuse_rules *rules, const struct config *config)
+{
+    rules->listen = mem_zalloc(config->listen_count + 1, sizeof *rules->listen);
+    if (!rules->listen)
+        return -ENOMEM;
+    for (; rules->listen_count < config->listen_count; rules->listen_count++) {
+        rules->listen[rules->listen_count] = config->listen[rules->listen_count];
+        addr_set_port(&rules->listen[rules->listen_count], 0);
+    }
+    return 0;
+}
+
 static int prepare(const struct config *config, void **snapshot, FILE *errors)
 {
     (void)errors;
     struct refuse_rules *rules = mem_zalloc(1, sizeof *rules);
-    if (!rules)
+    if (!rules || copy_listen(rules, config) < 0) {
+        release(rules);
         return -ENOMEM;
+    }
     rules->deny = config->access.deny;
     if (config->identity.version)
         quote(config->identity.version, rules->version);
@@ -75,8 +100,26 @@ static enum verdict refuse(struct query *query, uint16_t rcode, int ede_code)
     return query_error(query, rcode, ede_code, NULL);
 }
 
+/* True if the query was sent by this machine: from loopback, or from an address that it was also sent to. */
+static bool is_from_here(const struct query *query, const struct refuse_rules *rules)
+{
+    struct addr client = query->origin.client, local = query->origin.local;
+    bool here = addr_is_loopback(&client);
+    addr_set_port(&client, 0);
+    if (local.sa.sa_family) {
+        addr_set_port(&local, 0);
+        here = here || addr_equal(&client, &local);
+    }
+    for (size_t i = 0; !here && i < rules->listen_count; i++)
+        here = addr_equal(&client, &rules->listen[i]);
+    return here;
+}
+
+/* Whatever access.allow says, dotstubctl on this machine can find out that dotstub runs. */
 static enum verdict refuse_client(struct query *query, const struct refuse_rules *rules)
 {
+    if (presence_is_asked(&query->key) && query->key.class == CLASS_IN && is_from_here(query, rules))
+        return presence_answer(query);
     if (rules->deny == DENY_REFUSE)
         return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
     return query_drop(query, COUNTER_drops_policy);
@@ -135,7 +178,7 @@ static enum verdict run(struct query *query, void *state)
 const struct step step_refuse = {
     .name = "refuse",
     .prepare = prepare,
-    .release = mem_free,
+    .release = release,
     .init = init,
     .configure = configure,
     .run = run,

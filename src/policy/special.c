@@ -23,6 +23,7 @@
 #include "dns/rewrite.h"
 #include "local.h"
 #include "policy/steps.h"
+#include "presence.h"
 
 #define LOCAL_TTL 10800 /* RFC 6303 section 3 */
 
@@ -346,6 +347,8 @@ static enum verdict run(struct query *query, void *state)
     if (*last == 0 || !special->initials[last[1] & 31] || !find_place(key, last, &place))
         return NEXT;
     bool at_apex = place.apex == key->name;
+    if (place.kind == ABSENT && presence_is_asked(key))
+        return presence_answer(query);
     /* The DS of a zone, or the proof of its absence, is in the parent zone, and a validating client needs it (RFC
      * 4035 section 3.1.4.1, RFC 8375 section 4). The query reveals only the name of the zone. */
     if (at_apex && key->type == TYPE_DS)
