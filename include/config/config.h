@@ -126,6 +126,8 @@ struct config {
  * `errors`, each with file:line:column, the source line, a caret and a suggestion if there is one. 0 with *out set
  * to a snapshot with one reference, ERROR_CONFIG, or -ENOMEM. */
 int config_load(struct config **out, const char *path, char *const *environ_list, FILE *errors) MUST_CHECK;
+/* Reads one text in place of files and environment; `name` stands for the file in messages. */
+int config_load_text(struct config **out, const char *name, const char *text, FILE *errors) MUST_CHECK;
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
@@ -147,11 +149,6 @@ int config_keep_restart_only(struct config *config, struct config *started,
 /* Prints every setting of a snapshot of config_load as YAML that config_load can read back, each with its origin
  * in a comment. 0 or -EIO. */
 int config_print(const struct config *config, FILE *out) MUST_CHECK;
-/* Calls `tell` for every setting, in the same order: its key ("cache.size", "upstreams.google.port"), its value as
- * config_print prints it, and its origin. 0 or -ENOMEM. */
-int config_each(const struct config *config,
-                void (*tell)(void *context, const char *key, const char *value, const char *origin),
-                void *context) MUST_CHECK;
 /* Prints the annotated default file; conf/dotstub.yaml is its output. */
 int config_print_annotated(FILE *out) MUST_CHECK;
 

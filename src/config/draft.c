@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include "config/foreign.h"
 
 void draft_begin(struct setting *setting, struct mark mark, bool keep)
 {
@@ -39,6 +40,7 @@ int draft_add(struct draft *draft, struct setting *setting, const struct option 
         return -ENOMEM;
     value->mark = mark;
     if (!value_parse(value, option, text, why)) {
+        foreign_explain(option, text, why);
         draft_refuse(draft, setting, option, mark, why);
         return 0;
     }
@@ -158,17 +160,24 @@ int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct 
     return 0;
 }
 
-static int add_builtin_upstream(struct draft *draft)
+/* Its values count as defaults: a later source that names the upstream replaces its lists. */
+int draft_add_preset(struct draft *draft, const struct preset *preset, struct mark mark)
 {
     struct draft_upstream *upstream;
-    int error = draft_add_upstream(&upstream, draft, (struct mark){0});
-    for (size_t i = 0; !error && i < builtin_upstream_count; i++) {
-        const struct builtin *builtin = &builtin_upstream[i];
-        size_t index = option_index(upstream_options, upstream_option_count, builtin->key);
-        error = set_default(draft, &upstream->settings[index], &upstream_options[index], builtin->text);
+    int error = draft_add_upstream(&upstream, draft, mark);
+    for (size_t i = 0; !error && i < upstream_option_count; i++) {
+        const struct option *option = &upstream_options[i];
+        const char *text = preset_text(preset, option->key);
+        struct setting *setting = &upstream->settings[i];
+        if (!text)
+            continue;
+        draft_begin(setting, mark, false);
+        error = option_is_list(option) ? draft_add_items(draft, setting, option, text, ',', mark)
+                                       : draft_add(draft, setting, option, text, mark);
+        setting->named = false;
     }
     if (!error)
-        upstream->name = "google";
+        upstream->name = preset->name;
     return error;
 }
 
@@ -180,7 +189,7 @@ int draft_init(struct draft *draft, struct arena *arena, struct report *report)
         return -ENOMEM;
     for (size_t i = 0; i < option_count; i++) {
         int error = options[i].type == OPTION_UPSTREAMS
-                        ? add_builtin_upstream(draft)
+                        ? draft_add_preset(draft, &presets[0], (struct mark){0})
                         : set_default(draft, &draft->settings[i], &options[i], options[i].unset);
         if (error)
             return error;

@@ -58,6 +58,8 @@ void draft_begin_upstreams(struct draft *draft, struct mark mark, bool keep);
 struct draft_upstream *draft_find_upstream(const struct draft *draft, const char *name);
 /* Appends a new upstream with default values. */
 int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct mark mark) MUST_CHECK;
+/* Appends a preset. */
+int draft_add_preset(struct draft *draft, const struct preset *preset, struct mark mark) MUST_CHECK;
 
 /* The setting with this key, which must exist. */
 struct setting *draft_setting(const struct draft *draft, const char *key);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config/file.h"
+#include "config/reader.h"
 
 static const char prefix[] = "DOTSTUB_";
 static const char test_prefix[] = "DOTSTUB_TEST_";
@@ -53,16 +54,13 @@ static void report_unknown(struct draft *draft, const struct source *source)
         report_at(draft->report, mark, "unknown variable; did you mean \"%s\"?", nearest);
 }
 
-/* Reads NAME=ADDR+ADDR; NAME is both the upstream's name and its tls-name. */
+/* Reads the name of a preset, or NAME=ADDR+ADDR, where NAME is both the upstream's name and its tls-name. */
 static int read_upstream(struct draft *draft, struct item *item)
 {
     char quoted[QUOTED_TEXT];
     char *equals = strchr(item->text, '=');
-    if (!equals) {
-        report_at(draft->report, item->at, "upstreams: %s is not NAME=ADDR+ADDR", report_quote(item->text, quoted));
-        draft_setting(draft, "upstreams")->broken = true;
-        return 0;
-    }
+    if (!equals)
+        return reader_add_preset(draft, item->text, "NAME=ADDR+ADDR", item->at);
     *equals = '\0';
     if (draft_find_upstream(draft, item->text)) {
         report_at(draft->report, item->at, "upstreams: duplicate name %s", report_quote(item->text, quoted));

@@ -4,6 +4,7 @@
 #include "config/load.h"
 
 #include <errno.h>
+#include <string.h>
 #include "base/errors.h"
 #include "base/mem.h"
 #include "config/environment.h"
@@ -109,4 +110,11 @@ int load_text(struct config **out, const char *name, const char *text, size_t le
     if (!error)
         error = apply_source(&loading, file_is_text(&loading.report, &source) ? &source : NULL, 0);
     return finish(out, &loading, error, variables, machine);
+}
+
+int config_load_text(struct config **out, const char *name, const char *text, FILE *errors)
+{
+    struct machine machine;
+    machine_read(&machine, "");
+    return load_text(out, name, text, strlen(text), NULL, &machine, errors);
 }

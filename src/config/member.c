@@ -119,19 +119,19 @@ static void print_prefix(FILE *out, const struct prefix *prefix)
 static void print_pin(FILE *out, const struct config_pin *pin)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    fputs("sha256/", out);
+    fputs("\"sha256/", out);
     for (unsigned i = 0; i < 43; i++) {
         unsigned bit = i * 6, pair = (unsigned)pin->sha256[bit / 8] << 8;
         if (bit / 8 + 1 < sizeof(pin->sha256))
             pair |= pin->sha256[bit / 8 + 1];
         fputc(alphabet[pair >> (10 - bit % 8) & 63], out);
     }
-    fputc('=', out);
+    fputs("=\"", out);
 }
 
 static void print_level(FILE *out, const struct config_log_level *item)
 {
-    fprintf(out, "%s=%s", log_module_name(item->module), log_level_name((enum log_level)item->level));
+    fprintf(out, "\"%s=%s\"", log_module_name(item->module), log_level_name((enum log_level)item->level));
 }
 
 static void print_addr(FILE *out, const struct addr *addr, const struct option *option)

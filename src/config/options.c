@@ -65,8 +65,10 @@ const struct option options[] = {
      .type = OPTION_UPSTREAMS,
      IN_LIST(upstreams, upstream_count),
      .max = 64,
-     .unset = "dns.google",
-     .help = "The upstreams that queries are sent to, over DNS-over-TLS. A list in a file replaces this default."},
+     .unset = "google",
+     .help =
+         "The upstreams that queries are sent to, over DNS-over-TLS. A list in a file replaces this default. An item is "
+         "the name of a preset, as in [quad9, cloudflare], or has the keys below. dotstub.yaml(5) lists the presets."},
     {.key = "upstream-policy",
      .type = OPTION_CHOICE,
      IN(upstream_policy),
@@ -449,14 +451,6 @@ const struct option upstream_options[] = {
      .help = "The local address to connect from."},
 };
 const size_t upstream_option_count = sizeof(upstream_options) / sizeof(*upstream_options);
-
-const struct builtin builtin_upstream[] = {
-    {"name", "google"},
-    {"tls-name", "dns.google"},
-    {"addresses", "8.8.8.8,8.8.4.4,2001:4860:4860::8888,2001:4860:4860::8844"},
-    {"max-qps", "1000"},
-};
-const size_t builtin_upstream_count = sizeof(builtin_upstream) / sizeof(*builtin_upstream);
 
 size_t option_index(const struct option *table, size_t count, const char *key)
 {

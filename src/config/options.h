@@ -64,12 +64,16 @@ extern const size_t option_count;
 extern const struct option upstream_options[];
 extern const size_t upstream_option_count;
 
-/* The built-in upstream, used if none is configured: the values that differ from the defaults of upstream_options. */
-struct builtin {
-    const char *key, *text;
+/* A public resolver that `upstreams` may name; the first one is used if none is configured. */
+struct preset {
+    const char *name, *tls_name, *addresses, *max_qps; /* max_qps NULL: the default */
 };
-extern const struct builtin builtin_upstream[];
-extern const size_t builtin_upstream_count;
+extern const struct preset presets[];
+extern const size_t preset_count;
+/* NULL: there is none with this name. */
+const struct preset *preset_find(const char *name);
+/* Its value for a key of upstream_options; NULL: the default. */
+const char *preset_text(const struct preset *preset, const char *key);
 
 static inline bool option_is_list(const struct option *option)
 {

@@ -67,57 +67,6 @@ int config_print(const struct config *config, FILE *out)
     return written(out);
 }
 
-/* -- The same, setting by setting -- */
-
-struct telling {
-    void (*tell)(void *context, const char *key, const char *value, const char *origin);
-    void *context;
-};
-
-static int tell_member(const struct telling *telling, const char *key, const void *base, const struct option *option,
-                       const char *origin)
-{
-    char *text = NULL;
-    size_t len;
-    FILE *out = open_memstream(&text, &len);
-    if (!out)
-        return -ENOMEM;
-    member_print(out, base, option);
-    int status = fclose(out) ? -ENOMEM : 0;
-    if (status == 0)
-        telling->tell(telling->context, key, text, origin);
-    free(text);
-    return status;
-}
-
-static int tell_upstream(const struct telling *telling, const struct snapshot *snapshot, size_t i)
-{
-    const struct config_upstream *upstream = &snapshot->config.upstreams[i];
-    char key[512];
-    int status = 0;
-    for (size_t j = 0; status == 0 && j < upstream_option_count; j++) {
-        snprintf(key, sizeof(key), "upstreams.%s.%s", upstream->name, upstream_options[j].key);
-        status = tell_member(telling, key, upstream, &upstream_options[j], snapshot->upstream_origins[i][j]);
-    }
-    return status;
-}
-
-int config_each(const struct config *config,
-                void (*tell)(void *context, const char *key, const char *value, const char *origin), void *context)
-{
-    const struct snapshot *snapshot = snapshot_of(config);
-    const struct telling telling = {tell, context};
-    int status = 0;
-    for (size_t i = 0; status == 0 && i < option_count; i++) {
-        if (options[i].type != OPTION_UPSTREAMS)
-            status = tell_member(&telling, options[i].key, config, &options[i], snapshot->origins[i]);
-        else
-            for (size_t j = 0; status == 0 && j < config->upstream_count; j++)
-                status = tell_upstream(&telling, snapshot, j);
-    }
-    return status;
-}
-
 /* -- The annotated file -- */
 
 /* Wraps the sentences into comment lines. */
@@ -161,10 +110,8 @@ static void print_setting(FILE *out, const char *help_before, const char *before
 
 static const char *builtin_text(const struct option *option)
 {
-    for (size_t i = 0; i < builtin_upstream_count; i++)
-        if (strcmp(builtin_upstream[i].key, option->key) == 0)
-            return builtin_upstream[i].text;
-    return option->unset;
+    const char *text = preset_text(&presets[0], option->key);
+    return text ? text : option->unset;
 }
 
 static void print_builtin_upstream(FILE *out, const struct option *option)

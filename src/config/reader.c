@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include "config/foreign.h"
 
 #define KEY_TEXT 64
 
@@ -168,12 +169,53 @@ static const struct yaml_node *member_of(const struct yaml_node *mapping, const 
     return member;
 }
 
+static void report_unknown_preset(struct draft *draft, const char *name, const char *form, struct mark mark)
+{
+    char quoted[QUOTED_TEXT];
+    const char *meant = NULL;
+    unsigned least = UINT_MAX;
+    for (size_t i = 0; i < preset_count; i++) {
+        unsigned edits = report_distance(name, presets[i].name);
+        meant = edits < least ? presets[i].name : meant;
+        least = edits < least ? edits : least;
+    }
+    report_quote(name, quoted);
+    if (meant)
+        report_at(draft->report, mark, "upstreams: %s is not a preset; did you mean \"%s\"?", quoted, meant);
+    else
+        report_at(draft->report, mark, "upstreams: %s is neither a preset, see dotstub.yaml(5), nor %s", quoted, form);
+}
+
+int reader_add_preset(struct draft *draft, const char *name, const char *form, struct mark mark)
+{
+    const struct preset *preset = preset_find(name);
+    const struct draft_upstream *before = draft_find_upstream(draft, name);
+    char quoted[QUOTED_TEXT], better[FOREIGN_TEXT];
+    report_quote(name, quoted);
+    if (preset && !before)
+        return draft_add_preset(draft, preset, mark);
+    if (preset && before->mark.source != mark.source)
+        return 0;
+    if (preset)
+        report_at(draft->report, mark, "upstreams: duplicate name %s", quoted);
+    else if (foreign_correct_upstream(name, better))
+        report_at(draft->report, mark, "upstreams: %s is not a preset; write %s", quoted, better);
+    else
+        report_unknown_preset(draft, name, form, mark);
+    draft_setting(draft, "upstreams")->broken = true;
+    return 0;
+}
+
 static int read_upstream_item(struct draft *draft, const struct yaml_node *item)
 {
     struct report *report = draft->report;
+    if (item->kind == YAML_SCALAR)
+        return reader_add_preset(draft, item->text, "a mapping, as in name: mine", item->mark);
     if (item->kind != YAML_MAPPING) {
         if (item->kind != YAML_REFUSED)
-            report_at(report, item->mark, "upstreams: an upstream is a mapping, as in - name: google");
+            report_at(
+                report, item->mark,
+                "upstreams: an upstream is the name of a preset, as in - google, or a mapping, as in - name: google");
         draft_setting(draft, "upstreams")->broken = true;
         return 0;
     }
@@ -207,13 +249,14 @@ static int read_upstreams(struct draft *draft, const struct yaml_node *node)
     draft_begin_upstreams(draft, node->mark, node->kind == YAML_LIST && node->count > 0);
     if (node->kind != YAML_LIST) {
         if (node->kind != YAML_REFUSED)
-            report_at(draft->report, node->mark, "upstreams: expected a list of upstreams, as in - name: google");
+            report_at(draft->report, node->mark,
+                      "upstreams: expected a list of upstreams, as in [google] or - name: google");
         setting->broken = true;
     }
     int error = 0;
     for (const struct yaml_node *item = node->kind == YAML_LIST ? node->first : NULL; item && !error;
          item = item->next) {
-        if (setting->count >= options[index].max && item->kind == YAML_MAPPING) {
+        if (setting->count >= options[index].max && (item->kind == YAML_MAPPING || item->kind == YAML_SCALAR)) {
             draft_refuse(draft, setting, &options[index], item->mark, "too many upstreams");
             return 0;
         }

@@ -332,3 +332,10 @@ bool value_parse(struct value *value, const struct option *option, const char *t
         *value = read;
     return fine;
 }
+
+bool value_fits(const struct option *option, const char *text)
+{
+    struct value value = {.next = NULL};
+    char why[VALUE_WHY];
+    return value_parse(&value, option, text, why);
+}

@@ -27,10 +27,12 @@ struct value {
     };
 };
 
-#define VALUE_WHY 256
+#define VALUE_WHY 320
 /* Parses one value, or one item of a list, into *value; its mark and next are unchanged. On failure `why` is the
  * rest of a sentence that begins with the setting's name. */
 bool value_parse(struct value *value, const struct option *option, const char *text, char why[VALUE_WHY]);
+/* True if the option accepts the text. */
+bool value_fits(const struct option *option, const char *text);
 /* The shortest text that parses as `number`; durations in milliseconds. */
 #define NUMBER_TEXT 32
 const char *value_number(const struct option *option, uint64_t number, char out[NUMBER_TEXT]);

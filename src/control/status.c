@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <config.h>
 #include "base/errors.h"
+#include "config/json.h"
 #include "dns/records.h"
 #include "explain.h"
 #include "health.h"
@@ -21,6 +22,8 @@ static json_t *server_tls(const struct server_report *server)
     put_text(object, "cipher", server->tls.cipher);
     put_text(object, "certificate", server->tls.certificate_name);
     put(object, "certificate_expires", json_integer(server->tls.certificate_expires));
+    put_text(object, "pin", server->tls.pin);
+    put(object, "pinned", json_boolean(server->tls.pinned));
     put(object, "resumed", json_boolean(server->tls.resumed));
     put_text(object, "alpn", server->tls.alpn);
     put_number(object, "opened_s_ago", seconds_since(server->opened_ms));
@@ -180,24 +183,11 @@ char *status_page(const struct view *view, const struct gather_sum *sum, enum st
 
 /* --- configuration --- */
 
-static void add_setting(void *context, const char *key, const char *value, const char *origin)
-{
-    json_t *object = json_object();
-    put_text(object, "setting", key);
-    put_text(object, "value", value);
-    put_text(object, "origin", origin);
-    (void)json_array_append_new(context, object);
-}
-
 char *status_config(const struct view *view)
 {
-    json_t *root = json_object(), *settings = json_array();
-    int status = config_each(view->config, add_setting, settings);
-    put(root, "settings", settings);
-    if (status == 0)
-        return print(root);
-    json_decref(root);
-    return NULL;
+    json_t *root = json_object();
+    put(root, "settings", config_to_json(view->config));
+    return print(root);
 }
 
 /* --- cache entries --- */

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include <config.h>
+#include "config/json.h"
 #include "daemon.h"
 #include "exits.h"
 #include "logging.h"
@@ -27,7 +28,7 @@
 struct command_line {
     const char *file, *user;
     pid_t take_over;
-    bool check, print_config, print_default;
+    bool check, print_config, print_default, schema;
 };
 
 extern char **environ;
@@ -49,6 +50,7 @@ static void print_usage(FILE *out)
         "      --check              read the configuration, report all mistakes, exit\n"
         "      --print-config       print the configuration in force and where each value came from\n"
         "      --print-default-config  print the annotated default configuration file\n"
+        "      --schema             print a JSON schema of the configuration file, for editors\n"
         "      --version            print the version\n"
         "  -h, --help               print this\n",
         out);
@@ -65,7 +67,15 @@ static pid_t read_process(const char *text)
 /* Returns an exit status, or -1 to continue. */
 static int read_command(struct command_line *command, int argc, char **argv)
 {
-    enum { OPTION_USER = 256, OPTION_TAKE_OVER, OPTION_CHECK, OPTION_PRINT, OPTION_PRINT_DEFAULT, OPTION_VERSION };
+    enum {
+        OPTION_USER = 256,
+        OPTION_TAKE_OVER,
+        OPTION_CHECK,
+        OPTION_PRINT,
+        OPTION_PRINT_DEFAULT,
+        OPTION_SCHEMA,
+        OPTION_VERSION
+    };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"user", required_argument, NULL, OPTION_USER},
@@ -73,6 +83,7 @@ static int read_command(struct command_line *command, int argc, char **argv)
         {"check", no_argument, NULL, OPTION_CHECK},
         {"print-config", no_argument, NULL, OPTION_PRINT},
         {"print-default-config", no_argument, NULL, OPTION_PRINT_DEFAULT},
+        {"schema", no_argument, NULL, OPTION_SCHEMA},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -99,6 +110,9 @@ static int read_command(struct command_line *command, int argc, char **argv)
             break;
         case OPTION_PRINT_DEFAULT:
             command->print_default = true;
+            break;
+        case OPTION_SCHEMA:
+            command->schema = true;
             break;
         case OPTION_VERSION:
             puts("dotstub " PACKAGE_VERSION);
@@ -145,6 +159,8 @@ int main(int argc, char **argv)
     int status = read_command(&command, argc, argv);
     if (status >= 0)
         return status;
+    if (command.schema)
+        return config_print_schema(stdout) == 0 ? EXIT_OK : EXIT_OTHER;
     if (command.print_default)
         return config_print_annotated(stdout) == 0 ? EXIT_OK : EXIT_OTHER;
     static struct daemon_setup setup; /* static, so that leak checkers still reach its memory after an early exit */

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The command line and the configuration file."""
+import json
+import pathlib
 import re
 
+import jsonschema
 import pytest
+import yaml
 
 from daemon import run, write_config
 from processes import free_port
@@ -41,8 +45,51 @@ def test_version():
 def test_help_names_every_option():
     done = run("--help")
     assert done.returncode == 0
-    for option in ("-c", "--config", "--check", "--print-config", "--version", "--help", "--user"):
+    for option in ("-c", "--config", "--check", "--print-config", "--version", "--help", "--user", "--schema"):
         assert option in done.stdout
+
+
+# The schema.
+
+TOP = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def schema():
+    schema = json.loads(run("--schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def uncommented(text):
+    """The annotated file with all its settings."""
+    return re.sub(r"^#( *(?:- )?[a-z-]+:)", r"\1", text, flags=re.M)
+
+
+def test_the_schema_accepts_what_the_daemon_accepts(schema, check):
+    annotated = uncommented(run("--print-default-config").stdout)
+    assert annotated.count("\n  size: ") == 1 and "- name: google" in annotated
+    for text in (annotated, "", "upstreams: [quad9, google]\nlog: {level: debug, queries: yes}\ncache: {serve-stale: 0, size: 1048576}\n"
+                 "tls: {min-version: 1.2}\nworkers: auto\nmetrics: {listen: off}\ncache: \n"[:-8],
+                 *(path.read_text() for path in (TOP / "packaging/etc/dotstub.yaml", *TOP.glob("packaging/kubernetes/*/dotstub.yaml")))):
+        settings = yaml.safe_load(text)
+        assert not list(schema.iter_errors(settings)), text
+        assert check(text)[0] == 0, text
+
+
+@pytest.mark.parametrize("text", [
+    "cahce: {}", "cache: {size: lots}", "cache: {sise: 1MiB}", "workers: 0", "workers: many", "upstreams: google", "upstreams: [qaud9]",
+    "upstreams: [{tls-name: a}]", "upstreams: [{name: a, prot: 1}]", "log: {level: loud}", "access: {allow: [nowhere]}",
+    "limits: {answer-by: 3500}", "log: {modules: [tls]}", "listen: 127.0.0.1", "cache: {prefetch: maybe}", "cache: {save-file: here}"])
+def test_the_schema_refuses_mistakes(schema, check, text):
+    assert list(schema.iter_errors(yaml.safe_load(text)))
+    assert check(text)[0] == CONFIGURATION
+
+
+def test_the_schema_has_every_option(schema):
+    printed = {key for key in re.findall(r"^(?:  )?(?:  - |    )?([a-z-]+):", run("--print-config").stdout, re.M)}
+    names = set(re.findall(r'"([a-z-]+)": \{', json.dumps(schema.schema)))
+    assert printed <= names
 
 
 # Files that are fine.

@@ -5,6 +5,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import stat
@@ -136,8 +137,11 @@ def test_stats_are_summed_over_workers(make_daemon, server):
 def test_config_agrees_with_print_config(daemon):
     told = control(daemon, "/config").json["settings"]
     printed = run("-c", daemon.config_file, "--print-config").stdout
+    def spelt(value):
+        return {True: "yes", False: "no"}[value] if isinstance(value, bool) else json.dumps(value) if isinstance(value, list) else value
     for setting in told:
-        assert f"{setting['setting'].split('.')[-1]}: {setting['value']} # {setting['origin']}\n" in printed
+        name, value, origin = setting["setting"].split(".")[-1], spelt(setting["value"]), setting["origin"]
+        assert re.search(rf'{name}: ("?){re.escape(str(value))}\1 # {re.escape(origin)}\n', printed), setting
     assert {"cache.size", "upstreams.liar.port", "listen"} <= {setting["setting"] for setting in told}
 
 

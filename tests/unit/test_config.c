@@ -188,10 +188,11 @@ static void wrong_types_are_refused(void **state)
     refused("listen: [::]\n", "f:1:11: listen: this item has a \": \" in it; put an IPv6 address in "
                               "quotes\nlisten: [::]\n          ^\n");
     refused("cache: 64MiB\n", "f:1:8: cache: expected settings, one per line and indented\ncache: 64MiB\n       ^\n");
-    refused("upstreams: google\n", "f:1:12: upstreams: expected a list of upstreams, as in - name: "
+    refused("upstreams: google\n", "f:1:12: upstreams: expected a list of upstreams, as in [google] or - name: "
                                    "google\nupstreams: google\n           ^\n");
-    refused("upstreams: [google]\n", "f:1:13: upstreams: an upstream is a mapping, as in - name: "
-                                     "google\nupstreams: [google]\n            ^\n");
+    refused("upstreams: [[google]]\n",
+            "f:1:13: upstreams: an upstream is the name of a preset, as in - google, or a mapping, as in - name: "
+            "google\nupstreams: [[google]]\n            ^\n");
     refused("just words\n", "f:1:1: expected settings, as in workers: 1\njust words\n^\n");
     refused("- a\n", "f:1:1: expected settings, as in workers: 1\n- a\n^\n");
 }
@@ -411,6 +412,45 @@ static void each_scalar_and_list_can_be_set_by_environment(void **state)
     end(&r);
 }
 
+static void expect_upstream(const struct config_upstream *upstream, const char *name, const char *tls_name,
+                            size_t addresses)
+{
+    assert_string_equal(upstream->name, name);
+    assert_string_equal(upstream->tls_name, tls_name);
+    assert_int_equal(upstream->address_count, addresses);
+}
+
+static void presets_are_upstreams_by_name(void **state)
+{
+    (void)state;
+    struct result r = loaded("upstreams: [quad9, google, {name: a, tls-name: b, addresses: [192.0.2.1]}, mullvad]\n");
+    assert_int_equal(r.config->upstream_count, 4);
+    expect_upstream(&r.config->upstreams[0], "quad9", "dns.quad9.net", 4);
+    expect_upstream(&r.config->upstreams[1], "google", "dns.google", 4);
+    expect_upstream(&r.config->upstreams[2], "a", "b", 1);
+    expect_upstream(&r.config->upstreams[3], "mullvad", "dns.mullvad.net", 2);
+    assert_int_equal(r.config->upstreams[0].max_qps, 0);
+    assert_int_equal(r.config->upstreams[1].max_qps, 1000);
+    assert_string_equal(config_upstream_origin(r.config, 0, "tls-name"), "f:1");
+    assert_string_equal(config_upstream_origin(r.config, 0, "role"), "default");
+    end(&r);
+    r = loaded_with("upstreams: [quad9]\n", VARIABLES("DOTSTUB_UPSTREAMS=cloudflare, dns.example=192.0.2.1"));
+    assert_int_equal(r.config->upstream_count, 2);
+    expect_upstream(&r.config->upstreams[0], "cloudflare", "one.one.one.one", 4);
+    end(&r);
+    refused(
+        "upstreams: [qaud9]\n",
+        "f:1:13: upstreams: \"qaud9\" is not a preset; did you mean \"quad9\"?\nupstreams: [qaud9]\n            ^\n");
+    refused("upstreams: [quad9, quad9]\n",
+            "f:1:20: upstreams: duplicate name \"quad9\"\nupstreams: [quad9, quad9]\n                   ^\n");
+    refused("upstreams: ['tls://1.1.1.1']\n", "f:1:13: upstreams: \"tls://1.1.1.1\" is not a preset; write cloudflare\n"
+                                              "upstreams: ['tls://1.1.1.1']\n            ^\n");
+    refused(
+        "upstreams: [192.0.2.1@853#dns.example]\n",
+        "f:1:13: upstreams: \"192.0.2.1@853#dns.example\" is not a preset; write {name: dns.example, tls-name: dns.example, "
+        "addresses: [192.0.2.1@853]}\nupstreams: [192.0.2.1@853#dns.example]\n            ^\n");
+}
+
 static void upstreams_by_environment_replace_all(void **state)
 {
     (void)state;
@@ -447,8 +487,7 @@ static void mistakes_in_the_environment_show_the_variable(void **state)
 {
     (void)state;
     refused_with("", VARIABLES("DOTSTUB_CACHE_SIZE=64MB"),
-                 "environment: cache.size: \"64MB\" is not a size; write a number and its unit, as in "
-                 "512KiB, 64MiB or 1GiB\n"
+                 "environment: cache.size: \"64MB\" is not a size; write 64MiB\n"
                  "DOTSTUB_CACHE_SIZE=64MB\n                   ^\n");
     refused_with("", VARIABLES("DOTSTUB_CACHESIZE=64MiB"),
                  "environment: unknown variable; did you mean \"DOTSTUB_CACHE_SIZE\"?\n"
@@ -462,7 +501,7 @@ static void mistakes_in_the_environment_show_the_variable(void **state)
                  "in access.allow\n"
                  "DOTSTUB_LISTEN=0.0.0.0\n               ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo"),
-                 "environment: upstreams: \"foo\" is not NAME=ADDR+ADDR\n"
+                 "environment: upstreams: \"foo\" is neither a preset, see dotstub.yaml(5), nor NAME=ADDR+ADDR\n"
                  "DOTSTUB_UPSTREAMS=a.example=192.0.2.1,foo\n                                      ^\n");
     refused_with("", VARIABLES("DOTSTUB_UPSTREAMS=a.example=192.0.2.1+y"),
                  "environment: addresses: \"y\" is not an address; write ADDR or ADDR@PORT, as in 192.0.2.1 "
@@ -585,6 +624,7 @@ int main(void)
         cmocka_unit_test(ttl_bounds_must_not_cross),
         cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(each_scalar_and_list_can_be_set_by_environment),
+        cmocka_unit_test(presets_are_upstreams_by_name),
         cmocka_unit_test(upstreams_by_environment_replace_all),
         cmocka_unit_test(service_links_of_kubernetes_are_no_settings),
         cmocka_unit_test(mistakes_in_the_environment_show_the_variable),

@@ -302,9 +302,28 @@ static void each_failed_allocation_is_survived(void **state)
     survive_each_failure(path, VARIABLES("DOTSTUB_X=1"));
 }
 
+/* A drop-in changes a preset: its lists replace the preset's. */
+static void a_preset_is_changed_by_a_dropin(void **state)
+{
+    (void)state;
+    put("dotstub.yaml", "upstreams: [quad9, google]\n");
+    put("conf.d/a.yaml", "upstreams: [{name: google, role: backup, addresses: [192.0.2.1]}, quad9]\n");
+    struct result r = {0};
+    FILE *errors = open_memstream(&r.said, &r.said_len);
+    assert_int_equal(config_load(&r.config, path_of("dotstub.yaml"), NULL, errors), 0);
+    fclose(errors);
+    assert_int_equal(r.config->upstream_count, 2);
+    assert_int_equal(r.config->upstreams[0].address_count, 4);
+    assert_int_equal(r.config->upstreams[1].role, ROLE_BACKUP);
+    assert_int_equal(r.config->upstreams[1].address_count, 1);
+    assert_string_equal(r.config->upstreams[1].tls_name, "dns.google");
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_preset_is_changed_by_a_dropin, make_directory, remove_directory),
         cmocka_unit_test(workers_auto_takes_the_processors_16_at_most),
         cmocka_unit_test(the_cache_takes_a_quarter_of_the_memory_at_most),
         cmocka_unit_test(a_smaller_cache_is_one_line_of_information),

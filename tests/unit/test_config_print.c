@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A snapshot as text, the annotated file and the manual. */
+#include <jansson.h>
 #include "loading.h"
+#include "base/errors.h"
+#include "config/json.h"
 
 /* -- Printing -- */
 
@@ -93,30 +96,76 @@ static void unchanged_settings_are_not_reported(void **state)
     end(&started);
 }
 
-struct told {
-    unsigned count, found;
-};
+/* -- JSON -- */
 
-static void take_told(void *context, const char *key, const char *value, const char *origin)
+static const json_t *setting_of(const json_t *settings, const char *key)
 {
-    struct told *told = context;
-    told->count++;
-    if (strcmp(key, "cache.size") == 0 && strcmp(value, "8MiB") == 0 && strstr(origin, "f:1"))
-        told->found++;
-    if (strcmp(key, "upstreams.google.port") == 0 && strcmp(value, "853") == 0 && strcmp(origin, "default") == 0)
-        told->found++;
-    if (strcmp(key, "listen") == 0 && strcmp(value, "[\"127.0.0.1@53\", \"::1@53\"]") == 0)
-        told->found++;
+    size_t i;
+    json_t *setting;
+    json_array_foreach(settings, i, setting) if (strcmp(json_string_value(json_object_get(setting, "setting")), key) ==
+                                                 0) return setting;
+    fail_msg("no setting %s", key);
+    return NULL;
 }
 
-static void settings_are_reported_one_by_one(void **state)
+static void expect_json(const json_t *settings, const char *key, const char *json)
+{
+    char *text = json_dumps(json_object_get(setting_of(settings, key), "value"), JSON_ENCODE_ANY);
+    assert_string_equal(text, json);
+    free(text);
+}
+
+static void settings_have_the_types_of_json(void **state)
 {
     (void)state;
-    struct told told = {0};
-    struct result r = loaded("cache: {size: 8MiB}\n");
-    assert_int_equal(config_each(r.config, take_told, &told), 0);
-    assert_int_equal(told.count, option_count - 1 + upstream_option_count);
-    assert_int_equal(told.found, 3);
+    struct result r = loaded("cache: {size: 8MiB}\nlog: {modules: [tls=debug]}\nidentity: {hostname: 'a \"b\"'}\n"
+                             "upstreams: [{name: a.example, addresses: [192.0.2.1], pins:"
+                             " [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]\n");
+    json_t *settings = config_to_json(r.config);
+    assert_int_equal(json_array_size(settings), option_count - 1 + upstream_option_count);
+    expect_json(settings, "cache.size", "\"8MiB\"");
+    expect_json(settings, "cache.prefetch", "true");
+    expect_json(settings, "workers", "1");
+    expect_json(settings, "listen", "[\"127.0.0.1@53\", \"::1@53\"]");
+    expect_json(settings, "log.modules", "[\"tls=debug\"]");
+    expect_json(settings, "identity.hostname", "\"a \\\"b\\\"\"");
+    expect_json(settings, "tls.min-version", "\"1.2\"");
+    expect_json(settings, "upstreams.a.example.port", "853");
+    expect_json(settings, "upstreams.a.example.tls-name", "\"\"");
+    expect_json(settings, "upstreams.a.example.pins", "[\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]");
+    assert_string_equal(json_string_value(json_object_get(setting_of(settings, "workers"), "origin")), "default");
+    assert_string_equal(json_string_value(json_object_get(setting_of(settings, "cache.size"), "origin")), "f:1");
+    json_decref(settings);
+    end(&r);
+}
+
+static void settings_are_read_back_from_json(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", full,
+                                        "upstreams: [quad9, {name: a, tls-name: b.example, addresses: [192.0.2.1]}]"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct result first = loaded(texts[i]);
+        json_t *settings = config_to_json(first.config);
+        struct config *second = NULL;
+        assert_int_equal(config_from_json(&second, settings, "daemon", stderr), 0);
+        same_config(first.config, second);
+        config_unref(second);
+        json_decref(settings);
+        end(&first);
+    }
+    json_t *unknown = json_pack("[{s:s, s:i}]", "setting", "no.such", "value", 1);
+    struct config *none = NULL;
+    FILE *nowhere = fopen("/dev/null", "w");
+    assert_int_equal(config_from_json(&none, unknown, "daemon", nowhere), ERROR_CONFIG);
+    fclose(nowhere);
+    json_decref(unknown);
+}
+
+static void the_default_socket_is_known(void **state)
+{
+    (void)state;
+    struct result r = loaded("");
     assert_true(r.config->control_socket_is_default);
     end(&r);
     r = loaded("control: {socket: /run/dotstub/control.sock}\n");
@@ -193,8 +242,6 @@ static void described(const char *manual, const struct option *option)
     for (const char *at = option->unset; *at; at++)
         to += (size_t)snprintf(wanted + to, sizeof(wanted) - to, *at == ',' ? ", " : "%c", *at);
     snprintf(wanted + to, sizeof(wanted) - to, *option->unset ? "\n" : "none\n");
-    if (option->type == OPTION_UPSTREAMS)
-        strcpy(wanted, "\nDefault: google,");
     const char *found = strstr(start, wanted), *next = strstr(start + 1, "\n.It");
     if (!found || (next && found > next))
         fail_msg("dotstub.yaml(5) has another default for %s than %s", option->key, option->unset);
@@ -208,6 +255,14 @@ static void the_manual_mentions_every_setting_and_its_default(void **state)
         described(manual, &options[i]);
     for (size_t i = 0; i < upstream_option_count; i++)
         described(manual, &upstream_options[i]);
+    for (size_t i = 0; i < preset_count; i++) {
+        char item[64];
+        snprintf(item, sizeof item, "\n.Cm %s\n", presets[i].name);
+        char other[64];
+        snprintf(other, sizeof other, "\n.Cm %s ,\n", presets[i].name);
+        if (!strstr(manual, item) && !strstr(manual, other))
+            fail_msg("dotstub.yaml(5) does not mention the preset %s", presets[i].name);
+    }
     free(manual);
 }
 
@@ -229,7 +284,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory, remove_directory),
         cmocka_unit_test(restart_only_settings_keep_the_values_of_the_start),
         cmocka_unit_test(unchanged_settings_are_not_reported),
-        cmocka_unit_test(settings_are_reported_one_by_one),
+        cmocka_unit_test(settings_have_the_types_of_json),
+        cmocka_unit_test(settings_are_read_back_from_json),
+        cmocka_unit_test(the_default_socket_is_known),
         cmocka_unit_test(the_annotated_file_is_up_to_date),
         cmocka_unit_test(the_annotated_file_says_nothing_but_the_defaults),
         cmocka_unit_test(the_manual_mentions_every_setting_and_its_default),

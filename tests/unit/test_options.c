@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/foreign.h"
 #include "config/options.h"
 #include "config/report.h"
 #include "config/value.h"
@@ -40,6 +41,7 @@ static void refused(const char *key, const char *text, const char *sentence)
     if (value_parse(&value, option_of(key), text, why))
         fail_msg("%s takes %s", key, text);
     assert_int_equal(value.number, 4711);
+    foreign_explain(option_of(key), text, why);
     if (!strstr(why, sentence))
         fail_msg("%s of %s: %s", text, key, why);
 }
@@ -333,6 +335,104 @@ static void settings_of_one_section_are_adjacent(void **state)
         }
 }
 
+static void spellings_of_other_programs_get_the_corrected_form(void **state)
+{
+    (void)state;
+    static const char pin[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+    char text[128], write[128];
+    static const struct {
+        const char *key, *text, *write;
+    } cases[] = {
+        {"addresses", "9.9.9.9:853", "; write 9.9.9.9@853"},
+        {"addresses", "9.9.9.9@853#dns.quad9.net", "; write 9.9.9.9@853, and tls-name: dns.quad9.net"},
+        {"addresses", "9.9.9.9#dns.quad9.net", "; write 9.9.9.9, and tls-name: dns.quad9.net"},
+        {"addresses", "9.9.9.9#853", "; write 9.9.9.9@853"},
+        {"addresses", "[2620:fe::fe]:853", "; write \"2620:fe::fe@853\""},
+        {"addresses", "[2620:fe::fe]:853#dns.quad9.net", "; write \"2620:fe::fe@853\", and tls-name: dns.quad9.net"},
+        {"addresses", "tls://9.9.9.9", "; write 9.9.9.9"},
+        {"addresses", "dns.quad9.net", "; write the addresses here, or upstreams: [quad9], which has them"},
+        {"addresses", "https://dns.example/dns-query",
+         "; write its addresses here, and tls-name: dns.example; dotstub uses"},
+        {"listen", "127.0.0.1:5300", "; write 127.0.0.1@5300"},
+        {"listen", "[::1]:5300", "; write \"::1@5300\""},
+        {"listen", "192.168.1.1/24", "; write 192.168.1.1"},
+        {"metrics.listen", "127.0.0.1:9353", "; write 127.0.0.1@9353"},
+        {"access.allow", "192.168.1.1/24", "; write 192.168.1.0/24"},
+        {"access.allow", "192.168.1.0/255.255.255.0", "; write 192.168.1.0/24"},
+        {"access.allow", "2001:db8::1/32", "; write 2001:db8::/32"},
+        {"cache.max-ttl", "3600", "; write 3600s"},
+        {"limits.answer-by", "3500", "; write 3500ms"},
+        {"tls.idle", "30 sec", "; write 30s"},
+        {"tls.idle", "5 minutes", "; write 5m"},
+        {"cache.size", "64M", "; write 64MiB"},
+        {"cache.size", "1 GB", "; write 1GiB"},
+        {"log.level", "INFO", "; write info"},
+        {"log.level", "notice", "; write info"},
+        {"log.modules", "TLS=Debug", "; write tls=debug"},
+        {"tls.min-version", "TLSv1.3", "; write 1.3"},
+        {"cache.prefetch", "1", "; write yes"},
+        {"tls-name", "https://dns.google/dns-query", "; write dns.google; dotstub uses DNS over TLS"},
+        {"tls-name", "dns.google:853", "; write dns.google, and port: 853"},
+        {"tls-name", "9.9.9.9@853#dns.quad9.net", "; write dns.quad9.net"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refused(cases[i].key, cases[i].text, cases[i].write);
+    snprintf(write, sizeof write, "; write sha256/%s", pin);
+    static const char *const forms[] = {"%s", "sha256//%s", "pin-sha256=\"%s\"", "sha256:%s"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(text, sizeof text, forms[i], pin);
+#pragma GCC diagnostic pop
+        refused("pins", text, write);
+    }
+}
+
+static void other_mistakes_get_no_correction(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"addresses", "999.9.9.9:853"},  {"addresses", "x"},
+        {"addresses", "[::1"},           {"listen", "host.example"},
+        {"access.allow", "10.0.0.0/33"}, {"access.allow", "10.0.0/8"},
+        {"cache.max-ttl", "soon"},       {"cache.size", "M"},
+        {"cache.size", "64 parsecs"},    {"log.level", "loud"},
+        {"pins", "sha256/short"},        {"tls-name", "a..b"},
+        {"addresses", "9.9.9.9:99999"},  {"addresses", ""},
+        {"access.allow", "/24"},         {"tls.idle", "3x"},
+    };
+    char better[FOREIGN_TEXT];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(value_fits(option_of(cases[i][0]), cases[i][1]));
+        if (foreign_correct(option_of(cases[i][0]), cases[i][1], better))
+            fail_msg("%s %s: %s", cases[i][0], cases[i][1], better);
+    }
+}
+
+static void presets_are_complete_and_distinct(void **state)
+{
+    (void)state;
+    static struct addr all[256];
+    size_t count = 0;
+    for (size_t i = 0; i < preset_count; i++) {
+        char list[256], *rest = list, *address;
+        assert_ptr_equal(preset_find(presets[i].name), &presets[i]);
+        (void)taken("name", presets[i].name);
+        (void)taken("tls-name", presets[i].tls_name);
+        if (presets[i].max_qps)
+            (void)taken("max-qps", presets[i].max_qps);
+        snprintf(list, sizeof list, "%s", presets[i].addresses);
+        while ((address = strsep(&rest, ","))) {
+            all[count] = taken("addresses", address).addr;
+            for (size_t j = 0; j < count; j++)
+                if (addr_equal(&all[j], &all[count]))
+                    fail_msg("%s of %s is another preset's", address, presets[i].name);
+            count++;
+        }
+    }
+    assert_null(preset_find("no-such"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +453,9 @@ int main(void)
         cmocka_unit_test(long_texts_are_quoted_in_part),
         cmocka_unit_test(each_setting_has_a_variable_of_its_own),
         cmocka_unit_test(settings_of_one_section_are_adjacent),
+        cmocka_unit_test(spellings_of_other_programs_get_the_corrected_form),
+        cmocka_unit_test(other_mistakes_get_no_correction),
+        cmocka_unit_test(presets_are_complete_and_distinct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
