@@ -22,7 +22,7 @@ static inline const char *presence_name(uint16_t number, char out[PRESENCE_TEXT]
     return out;
 }
 
-/* Its address, in host byte order: within 198.18.0.0/15, which is no host's (RFC 2544), and which filters of private
+/* Its address, in host byte order: within 198.18.0.0/15, which belongs to no host (RFC 2544), and which filters of private
  * addresses let pass. */
 static inline uint32_t presence_address(uint16_t number)
 {

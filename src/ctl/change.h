@@ -20,7 +20,7 @@
 #define CHANGE_JOURNAL   CHANGE_DIRECTORY "/system.state"
 #define CHANGE_BEFORE    ".before-dotstub"
 
-enum { CHANGES_MAX = 4, CHANGE_NAME = 32 };
+enum { CHANGES_MAX = 6, CHANGE_NAME = 32 };
 
 struct change {
     const char *path; /* absolute, without `root`; a string constant */

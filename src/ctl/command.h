@@ -53,6 +53,8 @@ int ask_run(const struct options *options, const struct command *command, char *
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Runs `dotstub --check`, so that both programs agree on every configuration. */
 int check_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Prints the pins of a server's key. */
+int pin_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Makes dotstub the machine's resolver, or undoes that. */
 int system_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Prints all counters, or their increase in each second. */

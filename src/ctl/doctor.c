@@ -10,30 +10,48 @@
 
 enum { SENTENCE = 400 };
 
-void doctor_say(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
+enum result { RESULT_OK, RESULT_NOTE, RESULT_PROBLEM };
+static const char *const result_words[] = {[RESULT_OK] = "ok", [RESULT_NOTE] = "note", [RESULT_PROBLEM] = "problem"};
+
+static void add_finding(struct doctor *doctor, const char *check, enum result result, const char *remedy,
+                        const char *format, va_list arguments)
 {
     char says[SENTENCE];
+    vsnprintf(says, sizeof says, format, arguments);
+    table_make_plain(says);
+    json_t *finding = json_pack("{s:s, s:b, s:s, s:s, s:s?}", "check", check, "ok", result != RESULT_PROBLEM, "result",
+                                result_words[result], "says", says, "remedy", remedy);
+    (void)json_array_append_new(doctor->findings, finding);
+    doctor->problems += result == RESULT_PROBLEM;
+}
+
+void doctor_say(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(says, sizeof says, format, arguments);
+    add_finding(doctor, check, remedy ? RESULT_PROBLEM : RESULT_OK, remedy, format, arguments);
     va_end(arguments);
-    table_make_plain(says);
-    json_t *finding = json_pack("{s:s, s:b, s:s, s:s?}", "check", check, "ok", !remedy, "says", says, "remedy", remedy);
-    (void)json_array_append_new(doctor->findings, finding);
-    doctor->problems += remedy != NULL;
+}
+
+void doctor_note(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add_finding(doctor, check, RESULT_NOTE, remedy, format, arguments);
+    va_end(arguments);
 }
 
 static void print_findings(const struct doctor *doctor)
 {
-    char check[TABLE_CELL], says[TABLE_CELL], remedy[TABLE_CELL];
+    char result[TABLE_CELL], check[TABLE_CELL], says[TABLE_CELL], remedy[TABLE_CELL];
     size_t i;
     json_t *finding;
     json_array_foreach(doctor->findings, i, finding)
     {
         bool ok = json_is_true(json_object_get(finding, "ok"));
-        printf("%-8s %-10s %s\n", ok ? "ok" : "PROBLEM", table_field(finding, "check", check),
-               table_field(finding, "says", says));
-        if (!ok)
+        printf("%-8s %-10s %s\n", ok ? table_field(finding, "result", result) : "PROBLEM",
+               table_field(finding, "check", check), table_field(finding, "says", says));
+        if (json_is_string(json_object_get(finding, "remedy")))
             printf("%19s-> %s\n", "", table_field(finding, "remedy", remedy));
     }
 }
@@ -46,9 +64,10 @@ static int print_json(const struct doctor *doctor)
 
 static void make_checks(struct doctor *doctor, bool quick)
 {
-    static void (*const checks[])(struct doctor *) = {
-        doctor_check_daemon, doctor_check_health, doctor_check_tcp,   doctor_check_port,    doctor_check_control,
-        doctor_check_resolv, doctor_check_leaks,  doctor_check_clock, doctor_check_servers, doctor_check_families};
+    static void (*const checks[])(struct doctor *) = {doctor_check_daemon,   doctor_check_health,  doctor_check_tcp,
+                                                      doctor_check_port,     doctor_check_control, doctor_check_resolv,
+                                                      doctor_check_programs, doctor_check_leaks,   doctor_check_clock,
+                                                      doctor_check_servers,  doctor_check_families};
     enum { QUICK = 2 };
     for (size_t i = 0; i < (quick ? QUICK : sizeof checks / sizeof *checks); i++)
         checks[i](doctor);
@@ -70,20 +89,23 @@ static int tell(const struct doctor *doctor)
 
 int doctor_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
-    struct config *config = NULL;
+    char path[PATH_MAX];
+    struct doctor doctor = {.options = options, .findings = json_array()};
     (void)command;
     (void)arguments;
     (void)count;
-    int status = locate_config(options, &config);
-    if (status != EXIT_OK)
-        return status;
-    struct doctor doctor = {
-        .options = options, .config = config, .server = locate_listener(config), .findings = json_array()};
+    int status = EXIT_OTHER;
+    doctor.socket = locate_socket_quietly(options, path) ? path : NULL;
+    if (doctor_read_config(&doctor) < 0) {
+        fputs("dotstubctl: out of memory\n", stderr);
+        goto end;
+    }
     make_checks(&doctor, options->given & OWN(OWN_QUICK));
     status = tell(&doctor) < 0 ? EXIT_OTHER : doctor.problems ? EXIT_DEGRADED : EXIT_OK;
+end:
     json_decref(doctor.findings);
     json_decref(doctor.status);
     json_decref(doctor.stats);
-    config_unref(config);
+    config_unref(doctor.config);
     return status;
 }

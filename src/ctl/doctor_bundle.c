@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include "base/file.h"
 #include <config.h>
+#include "config/json.h"
 #include "doctor.h"
 #include "table.h"
 
@@ -32,22 +33,21 @@ static json_t *without_account(const char *name)
     return rest && strchr(rest + 1, '.') ? json_sprintf("*%s", rest) : json_string(name);
 }
 
-static void add_setting(void *context, const char *key, const char *value, const char *origin)
+static json_t *settings(const struct doctor *doctor)
 {
-    size_t len = strlen(key);
-    bool is_name = len >= 8 && strcmp(key + len - 8, "tls-name") == 0;
-    json_t *shown = is_private(key) ? json_string(REDACTED) : is_name ? without_account(value) : json_string(value);
-    (void)json_array_append_new(context,
-                                json_pack("{s:s, s:o, s:s}", "setting", key, "value", shown, "origin", origin));
-}
-
-static json_t *settings(const struct config *config)
-{
-    json_t *array = json_array();
-    if (config_each(config, add_setting, array) == 0)
-        return array;
-    json_decref(array);
-    return json_null();
+    json_t *settings = config_to_json(doctor->config), *setting;
+    size_t i;
+    json_array_foreach(settings, i, setting)
+    {
+        const char *key = json_string_value(json_object_get(setting, "setting"));
+        const char *text = json_string_value(json_object_get(setting, "value"));
+        size_t len = key ? strlen(key) : 0;
+        if (!key || is_private(key))
+            (void)json_object_set_new(setting, "value", json_string(REDACTED));
+        else if (text && len >= 8 && strcmp(key + len - 8, "tls-name") == 0)
+            (void)json_object_set_new(setting, "value", without_account(text));
+    }
+    return settings;
 }
 
 static json_t *versions(void)
@@ -82,7 +82,8 @@ static json_t *redacted_status(const struct doctor *doctor)
 /* Sentences of other checks may name nameservers, processes or certificates: for such findings only "ok" is included. */
 static json_t *redacted_findings(const struct doctor *doctor)
 {
-    static const char *const harmless[] = {"tcp", "control", "throttling", "clock", "mtu", "ipv6", "nat64"};
+    static const char *const harmless[] = {"tcp",   "control", "throttling", "access", "timeout",
+                                           "clock", "mtu",     "ipv6",       "nat64"};
     json_t *findings = json_deep_copy(doctor->findings), *finding;
     size_t i, k;
     json_array_foreach(findings, i, finding)
@@ -98,10 +99,9 @@ static json_t *redacted_findings(const struct doctor *doctor)
 
 int doctor_write_bundle(const struct doctor *doctor, const char *path)
 {
-    json_t *root =
-        json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor), "status",
-                  redacted_status(doctor), "stats", doctor->stats ? json_incref(doctor->stats) : json_null(),
-                  "settings", settings(doctor->config));
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "versions", versions(), "checks", redacted_findings(doctor),
+                             "status", redacted_status(doctor), "stats",
+                             doctor->stats ? json_incref(doctor->stats) : json_null(), "settings", settings(doctor));
     char *text = root ? json_dumps(root, TABLE_INDENT) : NULL;
     int status = text ? file_replace(path, text, strlen(text), 0600, false) : -ENOMEM;
     json_decref(root);

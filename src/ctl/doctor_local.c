@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of this machine. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/errors.h"
 #include "client.h"
@@ -11,41 +13,58 @@
 #include "doctor.h"
 #include "locate.h"
 #include "net/socket.h"
-#include "plan.h"
-#include "probe.h"
+#include "presence.h"
 
 enum { PATIENCE_MS = 1500, YEARS_S = 20 * 365 * 86400 };
 
 /* --- the daemon --- */
 
-/* With --quick REFUSED is enough: access.allow need not include this machine. */
-static bool is_answer(const struct doctor *doctor, const struct probe_response *response)
+/* A name that the daemon answers itself, of any client that it answers at all. */
+static void check_access(struct doctor *doctor)
 {
-    bool quick = doctor->options->given & OWN(OWN_QUICK);
-    return response->rcode == RCODE_NOERROR || (quick && response->rcode == RCODE_REFUSED);
+    struct probe_response response;
+    int status = probe_send(&response, &doctor->server, "localhost", TYPE_A, false, PATIENCE_MS);
+    doctor->refuses = status == -ETIMEDOUT || (status == 0 && response.rcode == RCODE_REFUSED);
 }
 
-/* Queries a name that dotstub answers itself. */
+static void tell_other(struct doctor *doctor, const char *check, const char *address)
+{
+    char holder[128];
+    socket_port_holder(&doctor->server, holder, sizeof holder);
+    doctor_say(
+        doctor, check,
+        "stop that program (and keep it from starting), or give dotstub another address with `listen`; then start "
+        "dotstub",
+        "not dotstub but %s answers at %s", *holder ? holder : "another program", address);
+}
+
+/* Queries a name that only dotstub resolves. */
 static bool check_transport(struct doctor *doctor, const char *check, bool tcp)
 {
     struct probe_response response;
     char address[ADDR_TEXT];
-    int status = probe_send(&response, &doctor->server, "localhost", TYPE_A, tcp, PATIENCE_MS);
+    int status = presence_check(&response, &doctor->server, tcp, PATIENCE_MS);
     addr_format(&doctor->server, true, address);
-    if (status == 0 && is_answer(doctor, &response)) {
+    if (status == 0)
         doctor_say(doctor, check, NULL, "dotstub answers at %s over %s (%u ms)", address, tcp ? "TCP" : "UDP",
                    response.ms);
-        return true;
-    }
-    doctor_say(doctor, check, "start it (systemctl start dotstub) and look at its log (journalctl -u dotstub)",
-               "dotstub does not answer at %s over %s (%s)", address, tcp ? "TCP" : "UDP",
-               status < 0 ? error_text(status) : "unexpected response");
-    return false;
+    else if (status == PRESENCE_OTHER)
+        tell_other(doctor, check, address);
+    else
+        doctor_say(doctor, check, "start it (systemctl start dotstub) and look at its log (journalctl -u dotstub)",
+                   "dotstub does not answer at %s over %s (%s)", address, tcp ? "TCP" : "UDP", error_text(status));
+    return status == 0;
 }
 
 void doctor_check_daemon(struct doctor *doctor)
 {
     doctor->answers = check_transport(doctor, "daemon", false);
+    if (doctor->answers)
+        check_access(doctor);
+    if (doctor->refuses && !(doctor->options->given & OWN(OWN_QUICK)))
+        doctor_note(doctor, "access",
+                    "if programs on this machine use dotstub, add 127.0.0.0/8 and ::1 to access.allow",
+                    "dotstub refuses queries of this machine: access.allow does not contain its addresses");
 }
 
 void doctor_check_tcp(struct doctor *doctor)
@@ -70,35 +89,43 @@ void doctor_check_health(struct doctor *doctor)
         free(reply.body);
 }
 
+/* A socket unit, or sockets that systemd stores over a restart. */
+static bool systemd_holds_it_for_dotstub(void)
+{
+    static const char *const files[] = {"/etc/systemd/system/sockets.target.wants/dotstub.socket",
+                                        "/run/systemd/system/sockets.target.wants/dotstub.socket",
+                                        "/lib/systemd/system/sockets.target.wants/dotstub.socket"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (access(files[i], F_OK) == 0)
+            return true;
+    return false;
+}
+
 void doctor_check_port(struct doctor *doctor)
 {
     char holder[128], address[ADDR_TEXT];
     socket_port_holder(&doctor->server, holder, sizeof holder);
     addr_format(&doctor->server, true, address);
+    bool of_systemd = strcmp(holder, "pid 1 (systemd)") == 0;
     if (!*holder && !doctor->answers)
         return; /* the daemon check has reported this */
     if (!*holder)
         doctor_say(doctor, "port", NULL, "%s: run as root to see which process holds it", address);
-    else if (strstr(holder, "dotstub") || doctor->answers)
+    else if (of_systemd && (doctor->answers || systemd_holds_it_for_dotstub()))
+        doctor_say(doctor, "port", NULL, "%s belongs to systemd, which passes it to dotstub", address);
+    else if (doctor->answers || strstr(holder, "(dotstub)"))
         doctor_say(doctor, "port", NULL, "%s belongs to %s", address, holder);
     else
         doctor_say(
             doctor, "port",
-            "stop that process, change its address (dnsmasq: bind-interfaces and listen-address), or set listen in dotstub.yaml",
+            of_systemd
+                ? "see which unit it is for: systemctl list-sockets"
+                : "stop that process, change its address (dnsmasq: bind-interfaces and listen-address), or set listen "
+                  "in dotstub.yaml",
             "%s belongs to %s", address, holder);
 }
 
 /* --- the daemon's own status --- */
-
-static json_t *ask_control(const char *path, const char *target)
-{
-    struct client_reply reply;
-    if (client_ask(&reply, path, "GET", target) < 0)
-        return NULL;
-    json_t *root = reply.status == 200 ? json_loads(reply.body, 0, NULL) : NULL;
-    free(reply.body);
-    return root;
-}
 
 static void check_throttling(struct doctor *doctor)
 {
@@ -113,74 +140,25 @@ static void check_throttling(struct doctor *doctor)
 
 void doctor_check_control(struct doctor *doctor)
 {
-    char path[4096];
     size_t i;
-    json_t *sentence;
-    if (locate_socket(doctor->options, path) != EXIT_OK)
-        return;
-    doctor->status = ask_control(path, "/status");
-    doctor->stats = ask_control(path, "/stats");
-    if (!json_is_object(doctor->status) || !json_is_object(doctor->stats)) {
-        doctor_say(doctor, "control", "run as root; is dotstub running?", "%s: no reply from the daemon", path);
+    json_t *sentence, *sentences = json_object_get(doctor->status, "degraded");
+    if (!doctor->socket) {
+        doctor_note(doctor, "control", "set control.socket, so that this report contains the daemon's own view",
+                    "control.socket is off in the configuration");
         return;
     }
-    json_array_foreach(json_object_get(doctor->status, "degraded"), i, sentence)
+    if (!json_is_object(doctor->status) || !json_is_object(doctor->stats)) {
+        doctor_say(doctor, "control", "run as root; is dotstub running?", "%s: no reply from the daemon",
+                   doctor->socket);
+        return;
+    }
+    json_array_foreach(sentences, i, sentence)
         doctor_say(doctor, "control", "run dotstubctl status", "degraded: %s", json_string_value(sentence));
-    if (json_array_size(json_object_get(doctor->status, "degraded")) == 0)
+    if (json_array_size(sentences) == 0)
         doctor_say(doctor, "control", NULL, "dotstub %s reports the state %s",
                    json_string_value(json_object_get(doctor->status, "version")),
                    json_string_value(json_object_get(doctor->status, "state")));
     check_throttling(doctor);
-}
-
-/* --- resolv.conf --- */
-
-static bool is_ours(const struct doctor *doctor, const struct addr *server)
-{
-    for (size_t i = 0; i < doctor->config->listen_count; i++) {
-        struct addr listening = locate_asked(&doctor->config->listen[i]);
-        if (addr_equal(&listening, server))
-            return true;
-    }
-    return false;
-}
-
-static void check_servers_of(struct doctor *doctor, const struct resolv *resolv)
-{
-    char address[ADDR_TEXT];
-    unsigned others = 0;
-    if (resolv->server_count == 0)
-        doctor_say(doctor, "resolv", "run dotstubctl system enable", RESOLV_CONF " has no nameserver");
-    else if (!is_ours(doctor, &resolv->servers[0]))
-        doctor_say(doctor, "resolv", "run dotstubctl system enable", "programs use %s, not dotstub",
-                   addr_format(&resolv->servers[0], false, address));
-    else
-        doctor_say(doctor, "resolv", NULL, "programs use dotstub at %s",
-                   addr_format(&resolv->servers[0], false, address));
-    for (unsigned i = 1; i < resolv->server_count; i++)
-        others += !is_ours(doctor, &resolv->servers[i]);
-    if (others && is_ours(doctor, &resolv->servers[0]))
-        doctor_say(doctor, "resolv", "remove them: run dotstubctl system enable",
-                   "%u other nameservers get cleartext queries when dotstub is slow", others);
-}
-
-void doctor_check_resolv(struct doctor *doctor)
-{
-    struct resolv resolv;
-    char name[CHANGE_NAME];
-    int status = resolv_read(&resolv, "");
-    if (status < 0) {
-        doctor_say(doctor, "resolv", "repair the file", RESOLV_CONF " cannot be read: %s", error_text(status));
-        return;
-    }
-    enum change_state state = change_state("", name);
-    if (state == CHANGE_INTERRUPTED)
-        doctor_say(doctor, "resolv", "run dotstubctl system disable", "system enable or disable was interrupted");
-    if (state == CHANGE_ON && strcmp(name, "resolved") == 0 && !is_ours(doctor, &resolv.servers[0]))
-        doctor_say(doctor, "resolv", NULL, "programs use systemd-resolved, which forwards to dotstub");
-    else
-        check_servers_of(doctor, &resolv);
-    resolv_free(&resolv);
 }
 
 /* --- cleartext DNS to other hosts --- */

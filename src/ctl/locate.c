@@ -9,28 +9,44 @@
 
 extern char **environ;
 
-int locate_socket(const struct options *options, char out[PATH_MAX])
+/* `off`: control.socket is off. 0, or the error of a configuration that was named and has mistakes. */
+static int find_socket(const struct options *options, char out[PATH_MAX], bool *off, FILE *errors)
 {
     struct config *config = NULL;
     const char *path = options->socket ? options->socket : DEFAULT_SOCKET;
-    FILE *errors = options->config ? stderr : fopen("/dev/null", "w");
-    bool off = false;
-    int status = 0;
-    if (!options->socket && errors)
-        status = config_load(&config, options->config, environ, errors);
-    if (config) {
-        off = !config->control_socket;
+    int status = options->socket || !errors ? 0 : config_load(&config, options->config, environ, errors);
+    *off = config && !config->control_socket;
+    if (config && !*off)
         path = config->control_socket;
-    }
-    if (!off)
-        snprintf(out, PATH_MAX, "%s", path);
+    snprintf(out, PATH_MAX, "%s", path);
     config_unref(config);
-    if (errors && errors != stderr)
-        fclose(errors);
+    return options->config ? status : 0;
+}
+
+static int find_socket_quietly(const struct options *options, char out[PATH_MAX], bool *off)
+{
+    FILE *nowhere = fopen("/dev/null", "w");
+    int status = find_socket(options, out, off, nowhere);
+    if (nowhere)
+        fclose(nowhere);
+    return status;
+}
+
+bool locate_socket_quietly(const struct options *options, char out[PATH_MAX])
+{
+    bool off;
+    (void)find_socket_quietly(options, out, &off);
+    return !off;
+}
+
+int locate_socket(const struct options *options, char out[PATH_MAX])
+{
+    bool off;
+    int status = options->config ? find_socket(options, out, &off, stderr) : find_socket_quietly(options, out, &off);
+    if (status < 0)
+        return EXIT_CONFIGURATION;
     if (off)
         fputs("dotstubctl: control.socket is off in the configuration\n", stderr);
-    if (status < 0 && options->config)
-        return EXIT_CONFIGURATION;
     return off ? EXIT_NO_DAEMON : EXIT_OK;
 }
 

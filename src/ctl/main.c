@@ -34,6 +34,7 @@ static const struct command commands[] = {
      1, 1, OWN(OWN_DRY_RUN) | OWN(OWN_ROOT) | OWN(OWN_TRUST_AD), NULL, NULL, {NULL}, NULL},
     {"doctor", "[--quick] [--bundle FILE]", "check DNS on this machine and suggest remedies; exit status 2: problems found", doctor_run,
      0, 0, OWN(OWN_QUICK) | OWN(OWN_BUNDLE), NULL, NULL, {NULL}, NULL},
+    {"pin", "HOST [ADDR]", "print the pin of a server's key, after verifying its certificate", pin_run, 1, 2, 0, NULL, NULL, {NULL}, NULL},
     {"check", "[FILE]", "check a configuration file; needs no daemon", check_run, 0, 1, 0, NULL, NULL, {NULL}, NULL},
 };
 /* clang-format on */

@@ -2,14 +2,15 @@
 /* The method for each manager, and the reason:
  *
  *   resolved     a drop-in with our address and the routing domain "~.". /etc/resolv.conf does not change, so search
- *                domains and the domains of a link (a VPN) work as before.
+ *                domains and the domains of a link (a VPN) work as before. If it is not resolved's file, but nsswitch.conf
+ *                asks resolved first, its nameserver lines change as in `plain`.
  *   networkmanager  its global DNS configuration. It continues to write /etc/resolv.conf, and returns to the
  *                   network's servers when the file is removed. A global configuration disables the connections'
  *                   search domains, so the file lists them.
  *   resolvconf   (Debian's) an interface record "lo.dotstub": resolvconf lists it first and stops there. Records
  *                are in /run, so a unit adds it at each boot.
  *   openresolv   name_servers= in its configuration, which by default also ends the list.
- *   plain        /etc/resolv.conf itself; only the nameserver lines change. A hook stops dhclient from rewriting it.
+ *   plain        /etc/resolv.conf itself; only the nameserver lines change. DHCP clients are configured to leave it alone.
  */
 #include "plan.h"
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "bypass.h"
 
 #define NOTE                 "# Written by `dotstubctl system enable`; `dotstubctl system disable` removes it.\n"
 #define RESOLVED_DROPIN      "/etc/systemd/resolved.conf.d/zz-dotstub.conf"
@@ -27,7 +29,6 @@
 #define RESOLVCONF_UNIT_PATH "/etc/systemd/system/" RESOLVCONF_UNIT
 #define RESOLVCONF_WANTS     "/etc/systemd/system/multi-user.target.wants/" RESOLVCONF_UNIT
 #define OPENRESOLV_CONF      "/etc/resolvconf.conf"
-#define DHCLIENT_HOOKS       "/etc/dhcp/dhclient-enter-hooks.d"
 
 enum { RESOLVED, NETWORKMANAGER, RESOLVCONF, OPENRESOLV, PLAIN };
 
@@ -86,9 +87,15 @@ static bool asks_resolved(const struct resolv *resolv)
            resolv->servers[0].in.sin_addr.s_addr == htonl(0x7f000035); /* 127.0.0.53 */
 }
 
+static bool is_of_resolved(const struct resolv *resolv, const char *root)
+{
+    return strstr(resolv->target, "systemd/resolve/") ||
+           (asks_resolved(resolv) && exists(root, "/run/systemd/resolve"));
+}
+
 const struct manager *plan_find_manager(const struct resolv *resolv, const char *root)
 {
-    if (strstr(resolv->target, "systemd/resolve/") || (asks_resolved(resolv) && exists(root, "/run/systemd/resolve")))
+    if (is_of_resolved(resolv, root) || bypass_resolved_comes_first(root))
         return &managers[RESOLVED];
     if (strstr(resolv->target, "run/resolvconf/") || strstr(resolv->target, "resolvconf/run/"))
         return &managers[exists(root, "/lib/resolvconf/list-records") ? RESOLVCONF : OPENRESOLV];
@@ -120,6 +127,62 @@ static char *format(const char *pattern, ...)
     return len < 0 ? NULL : text;
 }
 
+/* The file's present text with ours behind it. Frees `ours`. */
+static int append(struct plan *plan, const struct plan_wish *wish, const char *path, char *ours)
+{
+    char whole[PATH_MAX], *before = NULL;
+    size_t cap = 0;
+    snprintf(whole, sizeof whole, "%s%s", wish->root, path);
+    FILE *file = fopen(whole, "re");
+    if (file && getdelim(&before, &cap, '\0', file) < 0 && before)
+        before[0] = '\0';
+    if (file)
+        fclose(file);
+    int status =
+        ours ? add(plan, path, false, format("%s%s%s", before ? before : "", before && *before ? "\n" : "", ours))
+             : -ENOMEM;
+    free(before);
+    free(ours);
+    return status;
+}
+
+/* DHCP clients that write /etc/resolv.conf, each with the file that stops it from that. dhcpcd runs its hooks by one script,
+ * which reads the file first; dhclient and Alpine's udhcpc read theirs at each lease. */
+static const struct dhcp_client {
+    const char *present, *path, *text;
+} dhcp_clients[] = {
+    {"/etc/dhcp/dhclient-enter-hooks.d", "/etc/dhcp/dhclient-enter-hooks.d/zz-dotstub",
+     NOTE "make_resolv_conf() { :; }\n"},
+    {"/usr/lib/dhcpcd/dhcpcd-hooks/20-resolv.conf", "/etc/dhcpcd.enter-hook",
+     NOTE "skip_hooks=\"$skip_hooks resolv.conf\"\n"},
+    {"/lib/dhcpcd/dhcpcd-hooks/20-resolv.conf", "/etc/dhcpcd.enter-hook",
+     NOTE "skip_hooks=\"$skip_hooks resolv.conf\"\n"},
+    {"/usr/share/udhcpc/default.script", "/etc/udhcpc/udhcpc.conf", NOTE "RESOLV_CONF=\"no\"\n"},
+};
+
+static bool is_planned(const struct plan *plan, const char *path)
+{
+    for (unsigned i = 0; i < plan->changes.count; i++)
+        if (strcmp(plan->changes.item[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+static int plan_dhcp_clients(struct plan *plan, const struct plan_wish *wish)
+{
+    int status = 0;
+    for (size_t i = 0; i < sizeof dhcp_clients / sizeof *dhcp_clients && status == 0; i++)
+        if (exists(wish->root, dhcp_clients[i].present) && !is_planned(plan, dhcp_clients[i].path))
+            status = append(plan, wish, dhcp_clients[i].path, strdup(dhcp_clients[i].text));
+    return status;
+}
+
+static int plan_plain(struct plan *plan, const struct resolv *resolv, const struct plan_wish *wish)
+{
+    int status = add(plan, RESOLV_CONF, false, resolv_with_server(resolv, &wish->server, wish->trust_ad));
+    return status < 0 ? status : plan_dhcp_clients(plan, wish);
+}
+
 /* An empty "DNS=" clears the values of other files. If resolv.conf lists the links' servers, it is pointed to
  * resolved's stub. */
 static int plan_resolved(struct plan *plan, const struct resolv *resolv, const struct plan_wish *wish)
@@ -132,6 +195,8 @@ static int plan_resolved(struct plan *plan, const struct resolv *resolv, const s
                             v6 ? "]" : "", addr_port(&wish->server)));
     if (status == 0 && strstr(resolv->target, "systemd/resolve/resolv.conf"))
         status = add(plan, RESOLV_CONF, true, strdup(RESOLVED_STUB));
+    else if (status == 0 && !is_of_resolved(resolv, wish->root) && addr_port(&wish->server) == 53)
+        status = plan_plain(plan, resolv, wish);
     return status;
 }
 
@@ -172,29 +237,12 @@ static int plan_resolvconf(struct plan *plan, const struct resolv *resolv, const
 
 static int plan_openresolv(struct plan *plan, const struct resolv *resolv, const struct plan_wish *wish)
 {
-    char address[ADDR_TEXT], path[PATH_MAX], *before = NULL;
-    size_t cap = 0;
+    char address[ADDR_TEXT];
     (void)resolv;
-    snprintf(path, sizeof path, "%s" OPENRESOLV_CONF, wish->root);
-    FILE *file = fopen(path, "re");
-    if (file && getdelim(&before, &cap, '\0', file) < 0 && before)
-        before[0] = '\0';
-    if (file)
-        fclose(file);
-    int status = add(plan, OPENRESOLV_CONF, false,
-                     format("%s\n" NOTE "name_servers=%s\nresolv_conf_local_only=YES\n%s", before ? before : "",
-                            addr_format(&wish->server, false, address),
-                            wish->trust_ad ? "resolv_conf_options=\"$resolv_conf_options trust-ad\"\n" : ""));
-    free(before);
-    return status;
-}
-
-static int plan_plain(struct plan *plan, const struct resolv *resolv, const struct plan_wish *wish)
-{
-    int status = add(plan, RESOLV_CONF, false, resolv_with_server(resolv, &wish->server, wish->trust_ad));
-    if (status == 0 && exists(wish->root, DHCLIENT_HOOKS))
-        status = add(plan, DHCLIENT_HOOKS "/zz-dotstub", false, strdup(NOTE "make_resolv_conf() { :; }\n"));
-    return status;
+    return append(plan, wish, OPENRESOLV_CONF,
+                  format(NOTE "name_servers=%s\nresolv_conf_local_only=YES\n%s",
+                         addr_format(&wish->server, false, address),
+                         wish->trust_ad ? "resolv_conf_options=\"$resolv_conf_options trust-ad\"\n" : ""));
 }
 
 int plan_make(struct plan *out, const struct manager *manager, const struct resolv *resolv,

@@ -35,12 +35,18 @@ static int make_query(struct probe_query *out, const char *name, uint16_t type)
     return 0;
 }
 
-static unsigned count_records(const struct answer *answer, const struct answer_scratch *scratch, uint16_t type)
+/* Type and class precede the TTL; the length of the data and the data follow it. */
+static void read_records(struct probe_response *out, const struct answer *answer, const struct answer_scratch *scratch,
+                         uint16_t type)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < answer->ttl_count && answer->ttl_offsets[i] < scratch->section_end[1]; i++)
-        count += read_u16(answer->wire + answer->ttl_offsets[i] - 4) == type;
-    return count;
+    out->records = out->address = 0;
+    for (unsigned i = 0; i < answer->ttl_count && answer->ttl_offsets[i] < scratch->section_end[1]; i++) {
+        const uint8_t *ttl = answer->wire + answer->ttl_offsets[i];
+        if (read_u16(ttl - 4) != type)
+            continue;
+        if (out->records++ == 0 && type == TYPE_A)
+            out->address = read_u32(ttl + 6);
+    }
 }
 
 static int read_response(struct probe_response *out, const struct probe_query *query, uint8_t *wire, size_t len)
@@ -56,7 +62,7 @@ static int read_response(struct probe_response *out, const struct probe_query *q
     if (!message_answers((struct bytes){answer.wire, answer.len}, &query->key))
         return ERROR_MALFORMED;
     out->rcode = answer.rcode;
-    out->records = count_records(&answer, &scratch, query->key.type);
+    read_records(out, &answer, &scratch, query->key.type);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 struct probe_response {
     uint16_t rcode;
     unsigned records; /* in the Answer section, of the query's type */
+    uint32_t address; /* of the first A record, in host byte order; 0: none */
     unsigned ms;
 };
 

@@ -80,8 +80,13 @@ static int read_text(struct resolv *out, int fd)
 int resolv_read(struct resolv *out, const char *root)
 {
     char path[PATH_MAX];
-    *out = (struct resolv){.text = NULL};
     snprintf(path, sizeof path, "%s" RESOLV_CONF, root);
+    return resolv_read_file(out, path);
+}
+
+int resolv_read_file(struct resolv *out, const char *path)
+{
+    *out = (struct resolv){.text = NULL};
     if (readlink(path, out->target, sizeof out->target - 1) < 0)
         out->target[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -111,6 +116,16 @@ bool resolv_has_option(const struct resolv *resolv, const char *option)
         if (strncmp(at, option, len) == 0 && (at[len] == ' ' || !at[len]))
             return true;
     return false;
+}
+
+/* glibc takes the last one, at most 30 s. */
+unsigned resolv_timeout_ms(const struct resolv *resolv)
+{
+    unsigned seconds = 5, given;
+    for (const char *at = resolv->options; *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (sscanf(at, "timeout:%4u", &given) == 1)
+            seconds = given > 30 ? 30 : given;
+    return seconds * 1000;
 }
 
 /* --- writing --- */

@@ -27,6 +27,8 @@ struct resolv {
 
 /* Reads `root` + RESOLV_CONF. 0 (also if it does not exist), or a negative error; -EFBIG: too large. */
 int resolv_read(struct resolv *out, const char *root) MUST_CHECK;
+/* Reads a copy of the file at another path. 0 or a negative error. */
+int resolv_read_file(struct resolv *out, const char *path) MUST_CHECK;
 void resolv_free(struct resolv *resolv);
 
 /* Returns the file's text with `server` in place of all nameservers, and with the option trust-ad if `trust_ad`. The
@@ -34,5 +36,7 @@ void resolv_free(struct resolv *resolv);
 char *resolv_with_server(const struct resolv *resolv, const struct addr *server, bool trust_ad) MUST_CHECK;
 /* True if `options` contains this word. */
 bool resolv_has_option(const struct resolv *resolv, const char *option);
+/* How long a program waits for a response before it tries again: the option timeout, else 5 s. */
+unsigned resolv_timeout_ms(const struct resolv *resolv);
 
 #endif

@@ -13,16 +13,19 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/errors.h"
+#include "bypass.h"
 #include "command.h"
 #include "dns/codes.h"
 #include "locate.h"
+#include "net/socket.h"
 #include "plan.h"
-#include "probe.h"
+#include "presence.h"
 #include "table.h"
 
 enum {
-    PRESENT_MS = 1000, /* timeout for a name that the daemon answers itself */
-    FIRST_MS = 5000,   /* timeout for the first lookup upstream */
+    PRESENT_MS = 1000,  /* timeout for a name that the daemon answers itself */
+    FIRST_MS = 5000,    /* timeout for the first lookup upstream */
+    PROGRAMS_MS = 3000, /* timeout for a lookup as programs do it */
     RETRY_MS = 200,
 };
 #define FIRST_NAME "example.com"
@@ -99,7 +102,22 @@ static int first_lookup(const struct addr *server, uint64_t deadline_ms)
     return -ETIMEDOUT;
 }
 
-/* Queries dotstub, then the nameserver that programs use now. */
+/* Resolves as programs do until a query arrives at dotstub: a manager that was restarted needs a moment. */
+static int try_programs(uint64_t deadline_ms)
+{
+    int status;
+    while ((status = presence_check_programs(PROGRAMS_MS)) != 0 && clock_ms() < deadline_ms)
+        usleep(RETRY_MS * 1000);
+    if (status != 0)
+        fprintf(
+            stderr,
+            "dotstubctl: a lookup as programs do it (getaddrinfo) did not arrive at dotstub: %s; `dotstubctl doctor` says "
+            "which file decides\n",
+            status == PRESENCE_OTHER ? "something else answered" : error_text(status));
+    return status == PRESENCE_OTHER ? -EHOSTUNREACH : status;
+}
+
+/* Queries dotstub, then the nameserver that programs use now, then resolves as programs do. */
 static int try_system(const struct system *system)
 {
     struct resolv now;
@@ -115,14 +133,69 @@ static int try_system(const struct system *system)
     else
         status = first_lookup(&now.servers[0], deadline_ms);
     resolv_free(&now);
-    return status;
+    return status < 0 ? status : try_programs(deadline_ms);
 }
 
 static bool is_present(const struct addr *server)
 {
     struct probe_response response;
-    return probe_send(&response, server, "localhost", TYPE_A, false, PRESENT_MS) == 0 &&
-           response.rcode == RCODE_NOERROR;
+    return presence_check(&response, server, false, PRESENT_MS) == 0;
+}
+
+/* EXIT_OK if dotstub answers, else an exit status after saying what does. */
+static int require_presence(const struct addr *server, const char *consequence)
+{
+    struct probe_response response;
+    char address[ADDR_TEXT], holder[128];
+    int status = presence_check(&response, server, false, PRESENT_MS);
+    addr_format(server, true, address);
+    if (status == 0)
+        return EXIT_OK;
+    socket_port_holder(server, holder, sizeof holder);
+    if (status == PRESENCE_OTHER)
+        fprintf(stderr, "dotstubctl: not dotstub but %s answers at %s: stop that program and start dotstub%s\n",
+                *holder ? holder : "another program", address, consequence);
+    else
+        fprintf(stderr, "dotstubctl: dotstub does not answer at %s: start it first%s\n", address, consequence);
+    return EXIT_NO_DAEMON;
+}
+
+/* --- other files that decide --- */
+
+static void print_bypass(void *context, const struct bypass *bypass)
+{
+    fprintf(context, "note: %s: %s\n", bypass->says, bypass->remedy);
+}
+
+static void add_bypass(void *context, const struct bypass *bypass)
+{
+    (void)json_array_append_new(context, json_pack("{s:s, s:b, s:s, s:s}", "check", bypass->check, "leaks",
+                                                   bypass->leaks, "says", bypass->says, "remedy", bypass->remedy));
+}
+
+/* Tells what may go past dotstub, with this content of resolv.conf. */
+static void tell_bypasses(const struct system *system, const struct resolv *resolv, const struct manager *manager,
+                          void (*tell)(void *context, const struct bypass *bypass), void *context)
+{
+    struct addr server = system->wish.server;
+    addr_set_port(&server, 53);
+    const struct bypass_view view = {.root = system->root,
+                                     .resolv = resolv,
+                                     .servers = &server,
+                                     .server_count = 1,
+                                     .by_resolved = strcmp(manager->name, "resolved") == 0,
+                                     .trust_ad = system->wish.trust_ad};
+    bypass_each(&view, tell, context);
+}
+
+/* The same for the file as it is now, or would be, after enable: it lists dotstub, and its comments stay. */
+static void print_bypasses(const struct system *system, const struct manager *manager)
+{
+    struct resolv resolv = system->resolv;
+    resolv.servers[0] = system->wish.server;
+    addr_set_port(&resolv.servers[0], 53);
+    resolv.server_count = 1;
+    tell_bypasses(system, &resolv, manager, print_bypass, stdout);
 }
 
 /* --- undoing --- */
@@ -176,8 +249,10 @@ static int carry_out(const struct system *system, const struct plan *plan)
         status = change_confirm(system->root);
     if (status == 0)
         return EXIT_OK;
-    fputs(undo(system) == 0 ? "dotstubctl: all changes were undone\n"
-                            : "dotstubctl: some changes could not be undone: run `dotstubctl system disable`\n",
+    status = undo(system);
+    fputs(status == 0         ? "dotstubctl: all changes were undone\n"
+          : status == -ECHILD ? "dotstubctl: all files were restored, but a command failed, see above\n"
+                              : "dotstubctl: some changes could not be undone: run `dotstubctl system disable`\n",
           stderr);
     return EXIT_OTHER;
 }
@@ -185,11 +260,14 @@ static int carry_out(const struct system *system, const struct plan *plan)
 static int explain(const struct system *system, const struct plan *plan)
 {
     char address[ADDR_TEXT];
-    printf("# nameservers are managed by %s\n", plan->manager->title);
+    printf(*plan->manager->title == '/' ? "# the nameservers are in %s\n" : "# nameservers are managed by %s\n",
+           plan->manager->title);
     change_explain(&plan->changes, stdout);
     explain_commands(system, plan->manager->apply);
     printf("would query %s for " FIRST_NAME ", and undo all changes unless it answers within 5 s\n",
            addr_format(&system->wish.server, true, address));
+    if (!*system->root)
+        puts("would resolve a name as programs do, and undo all changes unless the query arrives at dotstub");
     return EXIT_OK;
 }
 
@@ -225,8 +303,10 @@ static bool is_in_force(const struct system *system)
 static int already_on(const struct system *system)
 {
     if (is_in_force(system)) {
-        puts("already on");
-        return EXIT_OK;
+        int status = require_presence(&system->wish.server, "");
+        if (status == EXIT_OK)
+            puts("already on");
+        return status;
     }
     fputs("dotstubctl: already on, but " RESOLV_CONF
           " was changed since: run `dotstubctl system disable`, then enable again\n",
@@ -249,16 +329,17 @@ static int enable(struct system *system)
         fprintf(stderr, "dotstubctl: dotstub listens at %s, but %s supports only port 53\n", address, manager->title);
         return EXIT_OTHER;
     }
-    if (!system->dry && !is_present(&system->wish.server)) {
-        fprintf(stderr, "dotstubctl: dotstub does not answer at %s: start it first. Nothing was changed\n", address);
-        return EXIT_NO_DAEMON;
-    }
+    status = system->dry ? EXIT_OK : require_presence(&system->wish.server, ". Nothing was changed");
+    if (status != EXIT_OK)
+        return status;
     if (plan_make(&plan, manager, &system->resolv, &system->wish) < 0)
         return EXIT_OTHER;
     status = system->dry ? explain(system, &plan) : carry_out(system, &plan);
     if (status == EXIT_OK && !system->dry)
         printf("on: programs use dotstub at %s through %s; `dotstubctl system disable` undoes this\n", address,
                manager->title);
+    if (status == EXIT_OK)
+        print_bypasses(system, manager);
     change_free(&plan.changes);
     return status;
 }
@@ -274,12 +355,19 @@ static json_t *addresses(const struct resolv *resolv)
     return array;
 }
 
+/* Null below --root, where no program runs. */
+static json_t *programs_arrive(const struct system *system)
+{
+    return *system->root ? json_null() : json_boolean(presence_check_programs(PROGRAMS_MS) == 0);
+}
+
 static json_t *describe(const struct system *system)
 {
     static const char *const states[] = {
         [CHANGE_OFF] = "off", [CHANGE_INTERRUPTED] = "interrupted", [CHANGE_ON] = "on"};
     const struct manager *manager = plan_manager_named(system->name);
     char address[ADDR_TEXT];
+    json_t *notes = json_array();
     if (!manager)
         manager = plan_find_manager(&system->resolv, system->root);
     json_t *root = json_object();
@@ -289,14 +377,17 @@ static json_t *describe(const struct system *system)
     (void)json_object_set_new(root, "nameservers", addresses(&system->resolv));
     (void)json_object_set_new(root, "dotstub", json_string(addr_format(&system->wish.server, true, address)));
     (void)json_object_set_new(root, "responding", json_boolean(is_present(&system->wish.server)));
+    (void)json_object_set_new(root, "programs_arrive", programs_arrive(system));
+    tell_bypasses(system, &system->resolv, manager, add_bypass, notes);
+    (void)json_object_set_new(root, "notes", notes);
     return root;
 }
 
 static void print_status(const json_t *root)
 {
-    char text[TABLE_CELL];
+    char text[TABLE_CELL], remedy[TABLE_CELL];
     size_t i;
-    json_t *server;
+    json_t *server, *note;
     bool on = strcmp(table_field(root, "state", text), "on") == 0;
     printf("system    %s", text);
     if (strcmp(text, "interrupted") == 0)
@@ -308,12 +399,18 @@ static void print_status(const json_t *root)
         printf("%s%s", i ? ", " : "", table_text(server, text));
     printf("\ndotstub   %s at %s\n", json_is_true(json_object_get(root, "responding")) ? "answers" : "does not answer",
            table_field(root, "dotstub", text));
+    if (json_is_boolean(json_object_get(root, "programs_arrive")))
+        printf("lookups   of programs %s dotstub\n",
+               json_is_true(json_object_get(root, "programs_arrive")) ? "arrive at" : "do not arrive at");
+    json_array_foreach(json_object_get(root, "notes"), i, note)
+        printf("note: %s: %s\n", table_field(note, "says", text), table_field(note, "remedy", remedy));
 }
 
 static int status(const struct system *system)
 {
     json_t *root = describe(system);
-    bool good = json_is_true(json_object_get(root, "in_force")) && json_is_true(json_object_get(root, "responding"));
+    bool good = json_is_true(json_object_get(root, "in_force")) && json_is_true(json_object_get(root, "responding")) &&
+                !json_is_false(json_object_get(root, "programs_arrive"));
     if (!root)
         return EXIT_OTHER;
     if (!system->json)

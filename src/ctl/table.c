@@ -19,6 +19,20 @@ const char *table_key(const char *key, char out[TABLE_CELL])
     return out;
 }
 
+/* The items, separated by commas. */
+static void join(const json_t *list, char out[TABLE_CELL])
+{
+    char item[TABLE_CELL];
+    size_t i, len = 0;
+    json_t *value;
+    out[0] = '\0';
+    json_array_foreach(list, i, value)
+    {
+        int more = snprintf(out + len, TABLE_CELL - len, "%s%s", i ? ", " : "", table_text(value, item));
+        len = (size_t)more < TABLE_CELL - len ? len + (size_t)more : TABLE_CELL - 1;
+    }
+}
+
 const char *table_text(const json_t *value, char out[TABLE_CELL])
 {
     if (json_is_string(value))
@@ -29,6 +43,8 @@ const char *table_text(const json_t *value, char out[TABLE_CELL])
         snprintf(out, TABLE_CELL, "%.1f", json_real_value(value));
     else if (json_is_boolean(value))
         snprintf(out, TABLE_CELL, "%s", json_is_true(value) ? "yes" : "no");
+    else if (json_is_array(value))
+        join(value, out);
     else
         snprintf(out, TABLE_CELL, "-");
     table_make_plain(out);

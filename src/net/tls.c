@@ -365,6 +365,7 @@ void tls_get_facts(struct tls *tls, struct tls_facts *out)
 {
     gnutls_datum_t alpn;
     *out = (struct tls_facts){.resumed = gnutls_session_is_resumed(tls->session), .early = tls->early};
+    out->pinned = tls->trust->pin_count > 0;
     const char *version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
     const char *cipher = gnutls_cipher_get_name(gnutls_cipher_get(tls->session));
     snprintf(out->version, sizeof out->version, "%s", version ? version : "");

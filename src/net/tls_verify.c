@@ -256,11 +256,24 @@ static void make_printable(char *text)
     }
 }
 
+static void describe_key(gnutls_x509_crt_t leaf, struct tls_facts *facts)
+{
+    static const char start[] = "sha256/";
+    uint8_t id[32];
+    size_t len = sizeof id;
+    if (gnutls_x509_crt_get_key_id(leaf, GNUTLS_KEYID_USE_SHA256, id, &len) < 0 || len != sizeof id)
+        return;
+    memcpy(facts->pin, start, sizeof start);
+    sodium_bin2base64(facts->pin + strlen(start), sizeof facts->pin - strlen(start), id, sizeof id,
+                      sodium_base64_VARIANT_ORIGINAL);
+}
+
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts)
 {
     gnutls_x509_crt_t leaf;
     if (leaf_certificate(session, &leaf) < 0)
         return;
+    describe_key(leaf, facts);
     facts->certificate_expires = gnutls_x509_crt_get_expiration_time(leaf);
     char name[sizeof facts->certificate_name] = "";
     size_t len = sizeof name;

@@ -88,6 +88,33 @@ def test_log(daemon):
     assert "log       debug" in ctl(daemon, "status")
 
 
+def test_the_pin_of_a_server(daemon, server, certs):
+    """By the upstream's name, by the name in the certificate, or for an address."""
+    for arguments in (["liar"], ["dns.google"], ["DNS.Google", f"127.0.0.1@{server.port}"]):
+        done = call("-c", daemon.config_file, "pin", *arguments)
+        assert done.returncode == 0 and done.stdout.startswith(certs.good.pin + "  "), done
+    assert f"dns.google at 127.0.0.1@{server.port}, certificate dns.google" in call("-c", daemon.config_file, "pin", "liar").stdout
+    (found,) = json.loads(call("-c", daemon.config_file, "--json", "pin", "liar").stdout)["servers"]
+    assert found["pin"] == certs.good.pin and found["error"] is None and found["version"] == "TLS1.3"
+    status = json.loads(ctl(daemon, "--json", "status"))
+    ask_truly(daemon, "a.example")
+    status = json.loads(ctl(daemon, "--json", "status"))
+    assert status["servers"][0]["last_session"]["pin"] == certs.good.pin
+
+
+def test_no_pin_without_verification(make_daemon, make_server, certs):
+    """A wrong certificate's pin is not printed; a pin that is configured, and no longer right, is left out."""
+    bad = make_server(certs.bad("wrong-name"))
+    daemon = make_daemon(bad)
+    done = call("-c", daemon.config_file, "pin", "liar")
+    assert done.returncode == OTHER and not done.stdout and "dns.google at 127.0.0.1" in done.stderr
+    good = make_server()
+    daemon = make_daemon({**good.upstream(), "pins": ["sha256/" + "A" * 43 + "="]})
+    assert call("-c", daemon.config_file, "pin", "liar").stdout.startswith(certs.good.pin)
+    for wrong in (["pin"], ["pin", "tls://a"], ["pin", "dns.google", "nowhere"], ["pin", "a", "127.0.0.1", "b"]):
+        assert call("-c", daemon.config_file, *wrong).returncode == USAGE
+
+
 def test_check(daemon, tmp_path):
     good = call("check", daemon.config_file)
     assert good.returncode == 0 and good.stdout == run("--check", "-c", daemon.config_file).stdout

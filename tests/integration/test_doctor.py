@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """dotstubctl doctor: each problem that it detects is provoked; and stats --watch."""
 import json
+import pathlib
 import socket
 import stat
 import subprocess
@@ -11,10 +12,10 @@ import lies
 from daemon import PREFIX, environment
 from processes import Process
 from test_ctl import CTL
-from test_system import BEFORE, Machine
+from test_system import BEFORE, Machine, other_nameserver
 from test_upstream import ask_truly
 
-DEGRADED, USAGE, CONFIGURATION = 2, 64, 78
+DEGRADED = 2
 
 
 @pytest.fixture
@@ -25,19 +26,22 @@ def dot(make_namespace, make_server, make_daemon):
 
 
 class Patient(Machine):
-    def doctor(self, *arguments, status=0):
-        """The findings by check."""
-        command = ["unshare", "--mount", "sh", "-ec", 'mount --bind "$0/etc" /etc; exec "$@"', str(self.path),
-                   str(CTL), "-c", str(self.config_file), "--json", "doctor", *map(str, arguments)]
-        done = subprocess.run([*PREFIX, *self.namespace.prefix, *command], env=environment(), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60)
+    def doctor(self, *arguments, status=0, before="", config=None, prefix=(), **variables):
+        """The findings by check. `before`: a shell command to run first in the mount namespace; `config`: other options to find
+        the daemon by than the file."""
+        config = ["-c", str(self.config_file)] if config is None else config
+        command = ["unshare", "--mount", "sh", "-ec", f'mount --bind "$0/etc" /etc; {before}\nexec "$@"', str(self.path),
+                   str(CTL), *map(str, config), "--json", "doctor", *map(str, arguments)]
+        done = subprocess.run([*PREFIX, *self.namespace.prefix, *prefix, *command], env=environment(**variables),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == status, done.stdout + done.stderr
         self.found = json.loads(done.stdout)
         assert self.found["state"] == ("ok" if status == 0 else "problems")
+        assert all(check["ok"] == (check["result"] != "problem") for check in self.found["checks"])
         return {check["check"]: check for check in self.found["checks"]}
 
-    def problems(self, *arguments):
-        found = self.doctor(*arguments, status=DEGRADED)
+    def problems(self, *arguments, **options):
+        found = self.doctor(*arguments, status=DEGRADED, **options)
         bad = [check for check in self.found["checks"] if not check["ok"]]
         assert all(check["remedy"] for check in bad) and found
         return {check["check"]: check["says"] + " -> " + check["remedy"] for check in bad}
@@ -57,6 +61,7 @@ def test_no_problems(patient):
     assert "dotstub" in found["port"]["says"]
     assert "192.0.2.99@853: TLS1.3" in found["server"]["says"] and "certificate dns.google" in found["server"]["says"]
     assert found["resolv"]["says"] == "programs use dotstub at 127.0.0.1"
+    assert "arrives at dotstub" in found["programs"]["says"] and "5000 ms" in found["timeout"]["says"]
     assert {"control", "throttling", "leaks", "clock", "ca", "mtu", "ipv6"} <= set(found)
 
 
@@ -96,10 +101,16 @@ def test_servers_refuse_connections(patient, dot):
     assert "firewall or captive portal" in patient.problems()["server"]
 
 
-def test_no_cas(patient, dot):
-    config = json.loads(patient.config_file.read_text())
-    config["tls"]["ca-file"] = "/nowhere/ca.pem"
-    patient.config_file.write_text(json.dumps(config))
+def test_no_cas(make_namespace, make_server, make_daemon, certs, public_path):
+    """The file of the CAs is removed while the daemon runs."""
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    ca_file = public_path / "ca.pem"
+    ca_file.write_bytes(pathlib.Path(certs.ca_file).read_bytes())
+    daemon = make_daemon(server, namespace=namespace, port=53, ca_file=ca_file)
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    ca_file.unlink()
     assert "install ca-certificates" in patient.problems()["ca"]
 
 
@@ -138,23 +149,145 @@ def test_quick_needs_neither_socket_nor_network(patient, dot):
     assert set(patient.problems("--quick")) == {"daemon", "health"}
 
 
-def test_quick_accepts_refused(patient, dot, make_daemon):
-    """As in a container whose access.allow does not include itself."""
+def test_the_access_list_lacks_this_machine(patient, dot, make_daemon):
+    """As in a container: the daemon runs, so the remedy is not to start it."""
     namespace, server, daemon = dot
     daemon.stop()
-    strict = make_daemon(server, namespace=namespace, port=53, access={"allow": ["192.0.2.0/24"]})
-    patient.config_file = strict.config_file
-    assert set(patient.doctor("--quick")) == {"daemon"}
-    assert "unexpected response" in patient.problems()["daemon"]
+    for deny in ("refuse", "drop"):
+        strict = make_daemon(server, namespace=namespace, port=53, access={"allow": ["192.0.2.0/24"], "deny": deny})
+        patient.config_file = strict.config_file
+        assert set(patient.doctor("--quick")) == {"daemon"}
+        patient.resolv.write_text("nameserver 127.0.0.1\n")
+        problems = patient.problems()
+        assert set(problems) == {"resolv"} and "add 127.0.0.0/8 and ::1 to access.allow" in problems["resolv"]
+        patient.resolv.write_text("nameserver 192.0.2.1\n")
+        assert set(patient.problems()) == {"resolv"} and patient.found["checks"][1]["check"] == "access"
+        strict.stop()
 
 
-def test_the_bundle_contains_nothing_private(patient, dot, tmp_path):
-    config = json.loads(patient.config_file.read_text())
-    config |= {"access": {"allow": ["127.0.0.0/8", "::1", "198.51.100.0/24"]}, "identity": {"hostname": "secret-host"},
+def test_another_nameserver_on_the_port(patient, dot, public_path):
+    """It answers localhost, but it is not dotstub."""
+    dot[2].stop()
+    unbound = other_nameserver(dot[0], public_path)
+    try:
+        for arguments in ([], ["--quick"]):
+            problem = patient.problems(*arguments)["daemon"]
+            assert "not dotstub but pid " in problem and "(unbound) answers at 127.0.0.1@53" in problem and "stop that program" in problem
+        assert "unbound" in patient.problems()["port"]
+    finally:
+        unbound.end()
+
+
+SYSTEMD = """
+import ctypes, socket, subprocess, sys
+ctypes.CDLL(None).prctl(15, b"systemd")
+sockets = [socket.socket(socket.AF_INET, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+for one in sockets:
+    one.bind(("127.0.0.1", 53))
+sockets[1].listen()
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+
+
+@pytest.mark.plain  # a new pid namespace needs a new /proc, which setarch -R cannot have
+def test_the_port_is_held_by_a_socket_unit(patient, dot, public_path):
+    dot[2].stop()
+    script = public_path / "systemd.py"
+    script.write_text(SYSTEMD)
+    prefix = ["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", str(script)]
+    assert "systemctl list-sockets" in patient.problems(prefix=prefix)["port"]
+    patient.file("/etc/systemd/system/sockets.target.wants/dotstub.socket")
+    assert "port" not in patient.problems(prefix=prefix)
+    found = {check["check"]: check for check in patient.found["checks"]}
+    assert found["port"]["says"] == "127.0.0.1@53 belongs to systemd, which passes it to dotstub"
+
+
+def test_the_daemon_s_own_configuration_counts(make_namespace, make_server, make_daemon, public_path):
+    """It has settings by environment; doctor is told the socket alone, or a file that says otherwise."""
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace, port=53, variables={"DOTSTUB_LISTEN": "127.0.0.7", "DOTSTUB_LIMITS_ANSWER_BY": "2900ms"})
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.7\n")
+    for config in (["-s", daemon.config["control"]["socket"]], ["-c", daemon.config_file]):
+        found = patient.doctor(config=config)
+        assert "answers at 127.0.0.7@53" in found["daemon"]["says"] and "within 2900 ms" in found["timeout"]["says"]
+        assert {"server", "ca", "port", "programs"} <= set(found)
+
+
+def test_a_configuration_with_mistakes(patient, dot):
+    """The report is complete nevertheless, by what the daemon has in force."""
+    complete = set(patient.doctor())
+    patient.config_file.write_text(patient.config_file.read_text().replace("{", "{\"cahce\": {},", 1))
+    found = patient.doctor(config=["-s", dot[2].config["control"]["socket"], "-c", patient.config_file], status=DEGRADED)
+    assert set(found) == complete | {"config"}
+    assert "unknown key \"cahce\"" in found["config"]["says"] and "a restart of dotstub would fail" in found["config"]["remedy"]
+    dot[2].stop()
+    problems = patient.problems("--quick")
+    assert "dotstub does not start with it" in problems["config"] and "does not answer" in problems["daemon"]
+
+
+@pytest.mark.parametrize("options, limits, sentence", [
+    ("timeout:3", {}, "the reason of a failure, comes after 3500 ms"), ("timeout:1", {}, "stale answers come after 1800 ms"),
+    ("timeout:5", {"answer-by": "6s"}, "comes after 6000 ms")])
+def test_programs_give_up_before_dotstub(make_namespace, make_server, make_daemon, public_path, options, limits, sentence):
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace, port=53, limits=limits)
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", f"nameserver 127.0.0.1\noptions ndots:1 {options}\n")
+    assert sentence in patient.problems()["timeout"]
+
+
+def test_docker_gives_up_before_dotstub(make_namespace, make_server, make_daemon, public_path):
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace, port=53, limits={"answer-by": "4500ms"})
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    patient.file("/etc/docker/daemon.json", '{"dns": ["172.17.0.1"]}')
+    before = "mount -t tmpfs none /run; touch /run/docker.sock"
+    assert "Docker's DNS server waits for a response for 4000 ms" in patient.problems(before=before)["timeout"]
+    patient.file("/etc/docker/daemon.json", "{}")
+    assert "timeout" in patient.problems(before=before)
+    notes = {check["check"] for check in patient.found["checks"] if check["result"] == "note"}
+    assert "docker" in notes
+
+
+def test_lookups_of_programs_go_elsewhere(patient):
+    patient.file("/etc/nsswitch.conf", "hosts: files\n")
+    assert "does not arrive at dotstub: something else answered" in patient.problems()["programs"]
+
+
+def test_programs_ask_resolved_first(patient):
+    patient.file("/etc/nsswitch.conf", "hosts: files resolve [!UNAVAIL=return] dns\n")
+    before = "mount -t tmpfs none /run; mkdir -p /run/systemd/resolve; touch /run/systemd/resolve/io.systemd.Resolve"
+    assert "`resolve` before `dns`" in patient.problems(before=before)["nsswitch"]
+    assert "nsswitch" not in patient.doctor()
+
+
+def test_an_address_without_a_route_is_a_note(make_namespace, make_server, make_daemon, public_path):
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    upstream = {**server.upstream(), "addresses": [f"192.0.2.99@{server.port}", "2001:db8::99@853"]}
+    daemon = make_daemon(upstream, namespace=namespace, port=53)
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    patient.doctor()
+    assert [check["result"] for check in patient.found["checks"] if check["check"] == "server"] == ["ok", "note"]
+    server.refuse()
+    assert "2001:db8::99@853: Network is unreachable -> there is no route" in patient.problems()["server"]
+
+
+def test_the_bundle_contains_nothing_private(make_namespace, make_server, make_daemon, public_path, tmp_path):
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    private = {"access": {"allow": ["127.0.0.0/8", "::1", "198.51.100.0/24"]}, "identity": {"hostname": "secret-host"},
                "health": {"name": "secret-health.example"}}
-    config["upstreams"][0]["tls-name"] = "account1234.dns.provider.example"
-    patient.config_file.write_text(json.dumps(config))
-    ask_truly(dot[2], "secret-query.example")
+    daemon = make_daemon({**server.upstream(), "tls-name": "account1234.dns.provider.example"}, namespace=namespace, port=53, **private)
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    daemon.ask("secret-query.example")
     path = tmp_path / "report.json"
     patient.problems("--bundle", path)
     text, report = path.read_text(), json.loads(path.read_text())
@@ -175,12 +308,6 @@ def test_text_output(patient):
     lines = done.stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("PROBLEM  resolv"))
     assert lines[at + 1].strip() == "-> run dotstubctl system enable" and lines[0].startswith("ok       daemon")
-
-
-def test_a_wrong_configuration(patient):
-    patient.config_file.write_text("cahce: {}\n")
-    done = patient.namespace.run(CTL, "-c", patient.config_file, "doctor", check=False)
-    assert done.returncode == CONFIGURATION and "unknown key" in done.stderr
 
 
 def test_watch(daemon):

@@ -1,6 +1,6 @@
 # fish completion for dotstubctl(8)
 
-set -l commands status stats flush cache explain trace config log queries reload drain upgrade system doctor check
+set -l commands status stats flush cache explain trace config log queries reload drain upgrade system doctor pin check
 complete -c dotstubctl -f
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'show the daemon, its upstreams and its cache'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a stats -d 'show all counters, or a line each second'
@@ -16,6 +16,7 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a drain -
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a upgrade -d 'replace the daemon by a new process'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a system -d 'make dotstub the resolver of this machine, or undo that'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'check DNS on this machine and suggest remedies'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a pin -d 'print the pin of a server'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'check a configuration file'
 
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -a 'status enable disable'
