@@ -66,8 +66,10 @@
     X(sessions_reset, "sessions ended by a reset, an error or a malformed frame")                                      \
     X(sessions_closed_idle, "sessions closed by dotstub because they were idle")                                       \
     X(sessions_retired, "sessions that take no more queries because they were silent or out of message ids")           \
+    X(sessions_untrusted, "connections that failed because the server's certificate was refused")                      \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
+    X(sessions_flooded, "sessions closed because the server sent tls.unanswered bytes without answering a query")      \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \
     X(dnstap_lost, "messages lost because the dnstap queue was full")                                                  \
     X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")

@@ -8,6 +8,8 @@
 #ifndef DOTSTUB_BASE_ERRORS_H
 #define DOTSTUB_BASE_ERRORS_H
 
+#include <stdbool.h>
+
 /* X(name, number, text) */
 #define ERRORS(X)                                                                                                      \
     X(ERROR_MALFORMED, -2000, "malformed message")                                                                     \
@@ -19,6 +21,7 @@
     X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                             \
     X(ERROR_THROTTLED, -2006, "more queries than max-qps allows")                                                      \
     X(ERROR_UNANSWERED, -2008, "the server did not answer in time")                                                    \
+    X(ERROR_FLOOD, -2009, "too many bytes without a response")                                                         \
     X(ERROR_TLS_NAME, -2010, "certificate is for another name")                                                        \
     X(ERROR_TLS_EXPIRED, -2011, "certificate has expired")                                                             \
     X(ERROR_TLS_NOT_YET, -2012, "certificate is not valid yet")                                                        \
@@ -28,6 +31,7 @@
     X(ERROR_TLS_PROTOCOL, -2016, "TLS protocol error")                                                                 \
     X(ERROR_TLS_WEAK, -2017, "certificate or key is too weak")                                                         \
     X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
+    X(ERROR_TLS_SIZE, -2019, "certificate or handshake is too large")                                                  \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
     X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \
@@ -41,6 +45,13 @@ enum {
     ERRORS(ERRORS_ENUM)
 #undef ERRORS_ENUM
 };
+
+/* A server was reached, and is not the one that is trusted. */
+static inline bool error_is_distrust(int error)
+{
+    return error == ERROR_TLS_NAME || error == ERROR_TLS_EXPIRED || error == ERROR_TLS_NOT_YET ||
+           error == ERROR_TLS_UNTRUSTED || error == ERROR_TLS_PIN || error == ERROR_TLS_WEAK || error == ERROR_TLS_SIZE;
+}
 
 /* The text of one of our errors or of a negative errno; never NULL. */
 const char *error_text(int error);

@@ -64,6 +64,7 @@ struct config {
         unsigned min_version;
         unsigned sessions;
         uint64_t idle_ms;
+        uint64_t unanswered; /* bytes */
     } tls;
 
     struct {

@@ -18,6 +18,7 @@
 #define SECOND              UINT64_C(1000)
 #define HOUR                (3600 * SECOND)
 #define DAY                 (24 * HOUR)
+#define KIB                 (UINT64_C(1) << 10)
 #define MIB                 (UINT64_C(1) << 20)
 #define LONGEST_PATH        4095
 #define LONGEST_SOCKET_PATH 107 /* sun_path with its NUL */
@@ -109,6 +110,13 @@ const struct option options[] = {
      .unset = "30s",
      .help = "dotstub closes a session after this time without a query. A shorter limit of the server takes "
              "precedence."},
+    {.key = "tls.unanswered",
+     .type = OPTION_SIZE,
+     IN(tls.unanswered),
+     .min = 128 * KIB,
+     .max = 64 * MIB,
+     .unset = "256KiB",
+     .help = "dotstub closes a session on which the server has sent this many bytes without answering a query."},
 
     {.key = "cache.size",
      .type = OPTION_SIZE,

@@ -141,7 +141,10 @@ static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buf)
         stream_fail(stream, count == UV_EOF ? ERROR_CLOSED : (int)count);
     } else if (count > 0) {
         stream->received += (uint64_t)count;
+        stream->unanswered += (size_t)count;
         stream->layer->take(stream, (uint8_t *)buf->base, (size_t)count);
+        if (stream->unanswered > stream->unanswered_max && stream->unanswered_max)
+            stream_fail(stream, ERROR_FLOOD);
         if (stream->acknowledge)
             acknowledge(stream);
     }

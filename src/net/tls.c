@@ -26,6 +26,12 @@
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
 /* The number of tickets that one session may store: a limit for servers that keep sending tickets. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
+/* Bytes that the peer may send in a handshake, and in its Certificate message, before anything is known of it. Chains of
+ * public servers take 3 to 6 KiB. */
+#define HANDSHAKE_MAX   65536
+#define CERTIFICATE_MAX 16384
+/* Elements of ASN.1 in it: one certificate of a public server has 100 to 300. */
+#define CERTIFICATE_ELEMENTS_MAX 2000
 
 struct tls {
     gnutls_session_t session;
@@ -41,6 +47,8 @@ struct tls {
     int reason;
     bool starved;             /* the library wanted input when there was none */
     bool no_memory;           /* out of memory for output */
+    bool oversized;           /* the handshake or its Certificate message is too large */
+    size_t handshake_left;    /* bytes that the library may still pull before `verified` */
     unsigned tickets_left;    /* the number of tickets that the session may still store */
     uint32_t ticket_life_s;   /* of the ticket being received */
     uint64_t used_expires_ms; /* of the ticket that this session used */
@@ -56,6 +64,12 @@ static ssize_t pull(gnutls_transport_ptr_t transport, void *out, size_t len)
     }
     if (len > tls->input.len)
         len = tls->input.len;
+    if (!tls->verified && len > tls->handshake_left) {
+        tls->oversized = true;
+        gnutls_transport_set_errno(tls->session, EMSGSIZE);
+        return -1;
+    }
+    tls->handshake_left -= tls->verified ? 0 : len;
     memcpy(out, tls->input.data, len);
     tls->input.data += len;
     tls->input.len -= len;
@@ -108,14 +122,27 @@ static void on_ticket(struct tls *tls, bool taken_in, const gnutls_datum_t *mess
         keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s));
 }
 
+/* The library has not parsed the message yet, which takes more than linear time. */
+static bool is_certificate_oversized(gnutls_session_t session, const gnutls_datum_t *message)
+{
+    struct tls *tls = gnutls_session_get_ptr(session);
+    bool tls13 = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3;
+    tls->oversized |=
+        message->size > CERTIFICATE_MAX ||
+        tls_chain_elements((struct bytes){message->data, message->size}, tls13) > CERTIFICATE_ELEMENTS_MAX;
+    return tls->oversized;
+}
+
 static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                       const gnutls_datum_t *message)
 {
-    (void)incoming;
+    if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && when == GNUTLS_HOOK_PRE && incoming &&
+        is_certificate_oversized(session, message))
+        return GNUTLS_E_CONSTRAINT_ERROR;
     if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET)
         on_ticket(gnutls_session_get_ptr(session), when == GNUTLS_HOOK_POST, message);
     bool key_is_used = type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE;
-    if (key_is_used && when == GNUTLS_HOOK_PRE && tls_peer_key_is_costly(session))
+    if (key_is_used && when == GNUTLS_HOOK_PRE && tls_peer_keys_are_costly(session))
         return GNUTLS_E_CONSTRAINT_ERROR;
     return 0;
 }
@@ -187,6 +214,7 @@ struct tls *tls_new(const struct tls_client *client, struct buffer *output)
     tls->tickets = client->tickets;
     tls->output = output;
     tls->tickets_left = TICKETS_A_SESSION;
+    tls->handshake_left = HANDSHAKE_MAX;
     if (set_up_session(tls, client->alpn) < 0) {
         tls_free(tls);
         return NULL;
@@ -220,6 +248,8 @@ static int library_error(const struct tls *tls, int result)
 {
     if (tls->no_memory)
         return -ENOMEM;
+    if (tls->oversized)
+        return ERROR_TLS_SIZE;
     switch (result) {
     case GNUTLS_E_MEMORY_ERROR:
         return -ENOMEM;

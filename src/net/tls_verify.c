@@ -22,6 +22,7 @@
 
 /* A host name has at most 253 bytes; a longer one in a certificate cannot match. */
 enum { NAME_MAX_BYTES = 253 };
+enum { CHAIN_MAX = 16 }; /* certificates; the library verifies no longer chain */
 /* Verifying one signature with an RSA key of 16384 bits and an exponent of that length takes 0.7 s, with a key of
  * this limit 0.5 ms. */
 enum { PIN_SHOWN_MS = 60 * 1000 };
@@ -51,24 +52,36 @@ static bool is_rsa(int algorithm)
     return algorithm == GNUTLS_PK_RSA || algorithm == GNUTLS_PK_RSA_PSS;
 }
 
-bool tls_peer_key_is_costly(gnutls_session_t session)
+static bool is_key_costly(gnutls_x509_crt_t certificate)
 {
-    gnutls_x509_crt_t leaf;
     gnutls_pubkey_t key;
     gnutls_datum_t modulus = {0}, exponent = {0};
-    if (leaf_certificate(session, &leaf) < 0)
-        return true;
     int result = gnutls_pubkey_init(&key);
     if (result == 0) {
-        result = gnutls_pubkey_import_x509(key, leaf, 0);
+        result = gnutls_pubkey_import_x509(key, certificate, 0);
         if (result == 0 && is_rsa(gnutls_pubkey_get_pk_algorithm(key, NULL)))
             result = gnutls_pubkey_export_rsa_raw2(key, &modulus, &exponent, 0);
         gnutls_pubkey_deinit(key);
     }
-    gnutls_x509_crt_deinit(leaf);
     bool costly = result < 0 || modulus.size > RSA_MODULUS_MAX_BYTES || exponent.size > RSA_EXPONENT_MAX_BYTES;
     gnutls_free(modulus.data);
     gnutls_free(exponent.data);
+    return costly;
+}
+
+bool tls_peer_keys_are_costly(gnutls_session_t session)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    bool costly =
+        !chain || count > CHAIN_MAX || gnutls_certificate_type_get2(session, GNUTLS_CTYPE_SERVER) != GNUTLS_CRT_X509;
+    for (unsigned i = 0; i < count && !costly; i++) {
+        gnutls_x509_crt_t certificate;
+        if (gnutls_x509_crt_init(&certificate) < 0)
+            return true;
+        costly = gnutls_x509_crt_import(certificate, &chain[i], GNUTLS_X509_FMT_DER) < 0 || is_key_costly(certificate);
+        gnutls_x509_crt_deinit(certificate);
+    }
     return costly;
 }
 

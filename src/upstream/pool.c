@@ -471,7 +471,7 @@ static void server_failed(struct server *server, int reason, const char *what)
 
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
 {
-    backoff_note_dial(&server->backoff, begun_ms);
+    backoff_note_dial(&server->backoff, begun_ms, error_is_distrust(reason));
     server_failed(server, reason, "cannot open a session to");
 }
 

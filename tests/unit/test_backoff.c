@@ -16,11 +16,26 @@ static void it_doubles_up_to_its_limit_less_a_random_quarter(void **state)
         struct backoff backoff = {.failures = 0};
         for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
             uint64_t begun_ms = 10000 * (i + 1);
-            backoff_note_dial(&backoff, begun_ms);
+            backoff_note_dial(&backoff, begun_ms, false);
             assert_int_equal(backoff.failures, i + 1);
             assert_in_range(backoff.retry_at_ms, begun_ms + lengths[i] - lengths[i] / 4, begun_ms + lengths[i]);
         }
     }
+}
+
+/* A certificate that was refused is mended by people. */
+static void a_distrusted_server_is_dialled_less_often(void **state)
+{
+    (void)state;
+    static const unsigned lengths[] = {50, 100, 200, 400, 700, 700, 700, 700, 1400, 2800, 5600, 10000, 10000};
+    struct backoff backoff = {.failures = 0};
+    for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        uint64_t begun_ms = 10000 * (i + 1);
+        backoff_note_dial(&backoff, begun_ms, true);
+        assert_in_range(backoff.retry_at_ms, begun_ms + lengths[i] - lengths[i] / 4, begun_ms + lengths[i]);
+    }
+    backoff_note_dial(&backoff, 200000, false);
+    assert_in_range(backoff.retry_at_ms, 200000 + BACKOFF_MAX * 3 / 4, 200000 + BACKOFF_MAX);
 }
 
 static void workers_do_not_return_together(void **state)
@@ -29,7 +44,7 @@ static void workers_do_not_return_together(void **state)
     uint64_t earliest = UINT64_MAX, latest = 0;
     for (unsigned i = 0; i < 200; i++) {
         struct backoff backoff = {.failures = 4};
-        backoff_note_dial(&backoff, 0);
+        backoff_note_dial(&backoff, 0, false);
         earliest = backoff.retry_at_ms < earliest ? backoff.retry_at_ms : earliest;
         latest = backoff.retry_at_ms > latest ? backoff.retry_at_ms : latest;
     }
@@ -41,9 +56,9 @@ static void it_is_never_shortened(void **state)
 {
     (void)state;
     struct backoff backoff = {.failures = 3};
-    backoff_note_dial(&backoff, 5000);
+    backoff_note_dial(&backoff, 5000, false);
     uint64_t retry_at_ms = backoff.retry_at_ms;
-    backoff_note_dial(&backoff, 1000);
+    backoff_note_dial(&backoff, 1000, false);
     assert_int_equal(backoff.retry_at_ms, retry_at_ms);
     assert_int_equal(backoff.failures, 5);
 }
@@ -71,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_doubles_up_to_its_limit_less_a_random_quarter),
+        cmocka_unit_test(a_distrusted_server_is_dialled_less_often),
         cmocka_unit_test(workers_do_not_return_together),
         cmocka_unit_test(it_is_never_shortened),
         cmocka_unit_test(the_first_session_without_a_response_delays_nothing),

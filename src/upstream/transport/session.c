@@ -103,6 +103,7 @@ void session_forget(struct session *session, struct attempt *attempt)
 /* Takes off a sent attempt whose response has come: its id is free again. */
 static void session_release(struct session *session, struct attempt *attempt)
 {
+    session->stream.unanswered = 0;
     list_remove(&attempt->link);
     session->used--;
     ids_give(&session->ids, attempt->id);
@@ -338,7 +339,10 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     uint16_t id = read_u16(message);
     struct attempt *attempt = ids_find(&session->ids, id);
     if (!attempt) { /* a late response to a tombstone, or one that we did not ask for */
-        counter_add(group->counters, COUNTER_upstream_ignored_id, !ids_settle(&session->ids, id));
+        if (ids_settle(&session->ids, id))
+            session->stream.unanswered = 0;
+        else
+            counter_add(group->counters, COUNTER_upstream_ignored_id, 1);
     } else if (session_is_bare_error(message, len)) {
         session_release(session, attempt);
         int status = session_check_bare_error(session, attempt, message);
@@ -393,6 +397,8 @@ static void session_count_end(struct session *session, int reason)
 {
     struct counters *counters = session->server->group->counters;
     bool by_us = reason == ERROR_IDLE || reason == ERROR_STOPPING;
+    counter_add(counters, COUNTER_sessions_flooded, reason == ERROR_FLOOD);
+    counter_add(counters, COUNTER_sessions_untrusted, error_is_distrust(reason));
     if (session->state == SESSION_DIALING)
         counter_add(counters, COUNTER_sessions_failed, !by_us);
     else if (by_us)
@@ -520,6 +526,7 @@ int session_dial(struct server *server, const struct stream_form *form, unsigned
         mem_free(session);
         return status;
     }
+    session->stream.unanswered_max = group->config->tls.unanswered;
     group->sessions++;
     session_set_state(session, SESSION_DIALING);
     loop_wake_by(group->loop, session->created_ms + DIAL_TIMEOUT);
