@@ -31,11 +31,14 @@
     X(queries_retransmitted, "queries dropped because they repeat a query that is still being answered")               \
     X(queries_slow, "queries that waited longer than log.slow")                                                        \
     X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                              \
+    X(queries_over_share, "queries refused for other clients, as limits.queries-in-flight was reached")                \
     X(responses_local, "responses made locally: errors, special names, refusals")                                      \
     X(responses_servfail, "SERVFAIL responses")                                                                        \
     X(responses_refused, "REFUSED responses")                                                                          \
     X(responses_formerr, "FORMERR responses")                                                                          \
     X(responses_truncated, "UDP responses sent with TC")                                                               \
+    X(responses_withheld, "late UDP responses sent as TC=1 because many queries of their client waited")               \
+    X(responses_deferred, "TCP responses that waited because limits.tcp-output was reached")                           \
     X(cache_hits, "queries answered from the cache")                                                                   \
     X(cache_nxdomain_cuts, "cache hits that deny a name because one above it does not exist")                          \
     X(cache_misses, "queries that the cache could not answer")                                                         \
@@ -45,6 +48,7 @@
     X(cache_not_stored, "responses not stored in the cache: TTL 0, no SOA, too large, flushed meanwhile")              \
     X(lookups_started, "lookups started for at least one query")                                                       \
     X(lookups_joined, "queries that joined a lookup in progress")                                                      \
+    X(lookups_over_share, "lookups ended for other clients, because too many were in progress")                        \
     X(lookups_failed, "lookups that no server answered")                                                               \
     X(deadlines_hit, "queries not answered within limits.answer-by")                                                   \
     X(attempts_sent, "attempts: queries sent to upstream servers")                                                     \
@@ -62,14 +66,15 @@
     X(sessions_opened, "sessions whose handshake succeeded")                                                           \
     X(sessions_resumed, "sessions resumed with a ticket")                                                              \
     X(sessions_failed, "connections that failed before the end of the handshake")                                      \
+    X(sessions_untrusted, "connections that failed because the server's certificate was refused")                      \
     X(sessions_closed_by_server, "sessions closed cleanly by the server")                                              \
     X(sessions_reset, "sessions ended by a reset, an error or a malformed frame")                                      \
+    X(sessions_flooded, "sessions closed because the server sent tls.unanswered bytes without answering a query")      \
     X(sessions_closed_idle, "sessions closed by dotstub because they were idle")                                       \
     X(sessions_retired, "sessions that take no more queries because they were silent or out of message ids")           \
     X(sessions_untrusted, "connections that failed because the server's certificate was refused")                      \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
-    X(sessions_flooded, "sessions closed because the server sent tls.unanswered bytes without answering a query")      \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \
     X(dnstap_lost, "messages lost because the dnstap queue was full")                                                  \
     X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")

@@ -83,8 +83,10 @@ struct config {
         uint64_t answer_by_ms;
         unsigned queries_in_flight;
         unsigned tcp_clients;
+        uint64_t tcp_output; /* bytes */
         uint64_t tcp_idle_ms;
         unsigned udp_size;
+        unsigned udp_waiting;
     } limits;
 
     struct {

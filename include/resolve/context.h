@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "resolve/querylog.h"
 #include "resolve/recorder.h"
+#include "resolve/share.h"
 #include "resolve/step.h"
 #include "resolve/tally.h"
 #include "upstream/groups.h"
@@ -53,6 +54,7 @@ struct resolver {
     unsigned answering_count;
     struct slab queries, lookups;
     struct table queries_by_client, lookups_by_key;
+    struct shares shares; /* of the client networks */
     /* Number of lookups that were started for another one: a quarter of the slab is reserved for them. */
     size_t dependent_lookups;
     const struct lookup_stage *stages; /* STAGE_DONE elements */

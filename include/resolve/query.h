@@ -34,6 +34,10 @@ struct origin_ops {
     void (*reply)(struct query *query, size_t len);
     /* For traces: the query has reached the cache step, which then does not answer. NULL: the cache may answer. */
     void (*look)(struct query *query);
+    /* True: too much output of the client is unsent. Then `deferred` gets the parked query instead of `room` and `reply`,
+     * and the listener calls query_retry once there is room. Both NULL: there always is. */
+    bool (*full)(const struct query *query);
+    void (*deferred)(struct query *query);
     /* The query was dropped, and is freed after this call. May be NULL. */
     void (*dropped)(struct query *query);
     /* The record of a query that waited; called before `reply`. May be NULL. */
@@ -59,7 +63,7 @@ struct query {
     struct origin origin;
     struct request request;
     uint64_t hash;           /* of the key */
-    struct bytes wire;       /* the whole message; valid until the query waits */
+    struct bytes wire;       /* the whole message; once the query waits, only its length is valid */
     const uint8_t *question; /* in the client's letter case: in `wire`, after query_park in `kept` */
     struct query *parked_as; /* set by query_park in the original: the copy */
     uint8_t step;            /* index in the full order of the step that the query has reached */
@@ -69,6 +73,8 @@ struct query {
     /* While parked: */
     struct list_link in_owner;            /* the listener's list of its waiting queries, if it keeps one */
     struct list_link in_step;             /* the list of the step that parked it, if that has one */
+    struct list_link in_share;            /* the queries of its client's network */
+    struct share *share;                  /* of that network */
     struct waiter waiter;                 /* for its lookup, if it waits for one */
     struct query_response *kept_response; /* owned, while the query waits in a step's `answer`; else NULL */
     const struct server *server;          /* the server of the latest attempt; set before the response is sent */
@@ -135,6 +141,8 @@ struct query *query_park(struct query *query);
 /* Continues a query that waits in a step, as if that step had returned NEXT: with the next active step, also if the
  * configuration has changed meanwhile. May free the query. Must not be called from within the step that parked it. */
 void query_resume(struct query *query);
+/* Walks a deferred query again, from the cache step on. The query may be freed by then. */
+void query_retry(struct query *query);
 /* For a step's `answer`: from now on the step may modify the message of `response`, up to RESOLVER_BIG bytes of it. */
 void query_own_response(struct query *query, struct answer *response);
 

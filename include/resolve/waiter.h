@@ -17,6 +17,7 @@ struct group;
 struct key;
 struct lookup;
 struct resolver;
+struct share;
 
 struct waiter {
     struct list_link link; /* the lookup's waiters */
@@ -29,10 +30,11 @@ struct waiter {
     bool (*take_stale)(struct waiter *waiter);
 };
 
-/* Waits for the lookup of this key, and starts one in this group if there is none. False: limit or memory. Never calls
- * back before it returns. */
+/* Waits for the lookup of this key, and starts one in this group if there is none, charged to `share` (NULL: to none).
+ * False: the limit is reached, or out of memory. Never calls the waiter back before it returns, but may end another
+ * lookup to make room. */
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
-                 struct waiter *waiter);
+                 struct waiter *waiter, struct share *share);
 /* True if a lookup of this key failed or was late a short time ago: a waiter that does not need it should not wait. */
 bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* The client of a waiter has retransmitted its query: the lookup of the key continues as if a client had joined it.

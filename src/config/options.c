@@ -219,6 +219,15 @@ const struct option options[] = {
      .max = 100000,
      .unset = "1000",
      .help = "The most TCP connections of clients, per worker."},
+    {.key = "limits.tcp-output",
+     .type = OPTION_SIZE,
+     IN(limits.tcp_output),
+     .min = 256 * KIB,
+     .max = MIB << 10,
+     .unset = "4MiB",
+     .help = "The most memory for responses that TCP clients have not read yet, per worker. A client network (an IPv4 "
+             "address, an IPv6 /56) may hold a quarter. Beyond that its queries wait until it reads; a client that "
+             "reads nothing for 5 seconds is disconnected."},
     {.key = "limits.tcp-idle",
      .type = OPTION_DURATION,
      IN(limits.tcp_idle_ms),
@@ -226,7 +235,7 @@ const struct option options[] = {
      .min = 100,
      .max = HOUR,
      .unset = "10s",
-     .help = "A client's TCP connection is closed after this time without a query."},
+     .help = "A client's TCP connection is closed after this time without a complete query."},
     {.key = "limits.udp-size",
      .type = OPTION_INTEGER,
      IN(limits.udp_size),
@@ -234,6 +243,15 @@ const struct option options[] = {
      .max = 4096,
      .unset = "1232",
      .help = "The largest UDP response in bytes, 512 to 4096."},
+    {.key = "limits.udp-waiting",
+     .type = OPTION_INTEGER,
+     IN(limits.udp_waiting),
+     .min = 1,
+     .max = 1000000,
+     .unset = "100",
+     .help = "While more UDP queries than this of one client network beyond loopback wait for a response, responses "
+             "later than 2 seconds, and those that would exceed three times the bytes received, are sent as TC=1: the "
+             "client retries over TCP."},
 
     {.key = "access.allow",
      .type = OPTION_PREFIXES,

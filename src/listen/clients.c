@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients on connections.
  *
- * A client has at most one of two timeouts: `stalled` while data is in transit (an incomplete message, or responses
- * that it has not read), restarted by each byte transferred; `idle` otherwise. While its queries wait it may have
- * none, because queries have their own limit. Invariants:
+ * Timeouts of a client: `stalled` while data is in transit (an incomplete message, or responses that it has not read),
+ * restarted by each byte transferred; `idle` while none of its queries waits and no response is unsent, restarted by each
+ * response, so that neither an endless message nor messages without a response keep it open. While its queries wait it
+ * may have none, because queries have their own limit. Invariants:
  *   - reading pauses while UNSENT_MAX bytes of responses are unsent or WAITING_MAX of its queries wait, and until
  *     the end of the turn after TURN_MAX messages: this bounds the work and the memory that one client can cause;
- *   - messages that get no response do not restart `idle`;
+ *   - output is counted when it is appended. While all clients hold limits.tcp-output of it, or one network a
+ *     NETWORK_PART of that, no response is built for them: the query waits in `deferred`, or its message in the stream,
+ *     and the client in `hungry`;
  *   - all clients together hold at most HELD_MAX bytes at the end of a turn: clients that have made no progress for
  *     the longest time are reset first;
+ *   - when all places are taken, make_place chooses the client that makes room for a new one;
  *   - a listener without a free place for a new client pauses (libuv then accepts no others) until a place is free;
  *   - client_end drops the waiting queries of a client before the client is freed, so no response can come for it;
  *   - a listener is freed when it was closed and its handle and its last client are gone.
@@ -28,8 +32,13 @@ enum {
     WAITING_MAX = 512,
     TURN_MAX = 1024,
     HELD_MAX = 6 * 1024 * 1024,
-    STALL_MS = 5000, /* clients without progress for this long are reset */
-    REST_MS = 20,    /* interval at which a listener without a free place tries again */
+    STALL_MS = 5000,  /* clients without progress for this long are reset */
+    REST_MS = 20,     /* interval at which a listener without a free place tries again */
+    NETWORK_PART = 4, /* one network may hold this part of all output */
+    SCAN_MAX = 32,    /* clients that are examined to find one that makes place */
+    BEGUN_MS = 1000,  /* clients with an incomplete message for this long make place before idle ones */
+    PATIENT_MS = 500, /* a client keeps its place at least this long while its queries wait */
+    SERVED_MAX = 256, /* deferred queries that are walked again in one turn */
     BACKLOG = 1024,
     CLOSING_MAX = 64, /* handles close asynchronously: the most that may exist besides those of live clients */
 };
@@ -39,15 +48,20 @@ struct client {
     struct clients *clients;
     struct stream_listener *listener; /* the listener that accepted it */
     struct list_link in_listener;
-    struct list_link in_dirty; /* linked if its state may have changed in this turn */
+    struct list_link in_dirty;  /* linked if its state may have changed in this turn */
+    struct list_link in_hungry; /* linked while it waits for room for output */
+    struct share *share;        /* of its network */
+    struct list_link in_share;
     struct timeout idle, stalled;
-    struct list queries; /* its waiting queries */
+    struct list queries;  /* its waiting queries */
+    struct list deferred; /* those of them whose response found no room */
     unsigned waiting;
-    unsigned messages;    /* received in this turn */
-    uint64_t answered;    /* bytes of responses appended so far */
-    uint64_t moved;       /* value of client_moved when `stalled` was started */
-    size_t held;          /* its part of clients->held */
-    uint64_t useful_ms;   /* when it was accepted, or last had a waiting query or got a response */
+    unsigned messages;   /* received in this turn */
+    uint64_t answered;   /* bytes of responses appended so far */
+    uint64_t moved;      /* value of client_moved when `stalled` was started */
+    size_t output, held; /* its part of those of `clients` */
+    uint64_t accepted_ms;
+    bool served;          /* a response was appended in this turn */
     bool last;            /* closes after the last response: FIN was received, or the listener drains */
     bool gone;            /* client_end was called */
     struct origin origin; /* of its queries */
@@ -56,12 +70,15 @@ struct client {
 struct clients {
     struct resolver *resolver;
     struct slab slab;
-    struct list dirty;
-    struct timeouts idle, stalled, rest;
+    struct list dirty, hungry;
+    struct timeouts idle, stalled, rest, serves;
+    struct timeout serve; /* while `hungry` is not empty */
     struct loop_flush flush;
     unsigned limit;
-    unsigned count; /* live clients */
-    size_t held;    /* bytes in incomplete messages and unsent responses */
+    unsigned count;    /* live clients */
+    size_t output_max; /* limits.tcp-output */
+    size_t output;     /* bytes of unsent responses */
+    size_t held;       /* as of the last end of a turn: these, and bytes in incomplete messages */
 };
 
 struct stream_listener {
@@ -91,6 +108,13 @@ static struct client *client_of(struct stream *stream)
 
 /* --- the end of a client --- */
 
+static void client_count_output(struct client *client, size_t output)
+{
+    client->clients->output += output - client->output;
+    client->share->output += output - client->output;
+    client->output = output;
+}
+
 static void client_count_held(struct client *client, size_t held)
 {
     client->clients->held += held - client->held;
@@ -108,8 +132,14 @@ static void client_end(struct client *client)
     timeout_stop(&client->idle);
     timeout_stop(&client->stalled);
     list_remove(&client->in_dirty);
+    list_remove(&client->in_hungry);
     while ((link = list_first(&client->queries)))
         query_drop(container_of(link, struct query, in_owner), COUNTER_drops_client_gone);
+    if (client->share) {
+        client_count_output(client, 0);
+        share_give(&client->clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
+        client->share = NULL;
+    }
 }
 
 static void client_close(struct client *client, int reason)
@@ -147,29 +177,49 @@ static uint64_t client_moved(const struct client *client)
     return client->stream.received + client->answered - stream_unsent(&client->stream);
 }
 
-/* Starts the timeout for the client's state; only progress restarts `stalled`. */
-static void client_time(struct client *client, bool in_between)
+static void client_time_idle(struct client *client, size_t unsent)
 {
-    struct clients *clients = client->clients;
-    if (in_between) {
+    if (client->waiting > 0 || unsent > 0)
         timeout_stop(&client->idle);
-        if (list_linked(&client->stalled.link) && client->moved == client_moved(client))
-            return;
-        client->moved = client_moved(client);
-        timeout_start(&clients->stalled, &client->stalled);
+    else if (client->served || !list_linked(&client->idle.link))
+        timeout_start(&client->clients->idle, &client->idle);
+    client->served = false;
+}
+
+/* Only progress starts it again. */
+static void client_time_stalled(struct client *client, bool in_between)
+{
+    if (!in_between) {
+        timeout_stop(&client->stalled);
         return;
     }
-    timeout_stop(&client->stalled);
-    if (client->waiting == 0)
-        timeout_start(&clients->idle, &client->idle);
-    else
-        timeout_stop(&client->idle);
+    if (list_linked(&client->stalled.link) && client->moved == client_moved(client))
+        return;
+    client->moved = client_moved(client);
+    timeout_start(&client->clients->stalled, &client->stalled);
+}
+
+/* No response may be built for it. */
+static bool client_is_full(const struct client *client)
+{
+    const struct clients *clients = client->clients;
+    return clients->output >= clients->output_max || client->share->output >= clients->output_max / NETWORK_PART;
 }
 
 static bool client_has_enough(const struct client *client)
 {
     return client->waiting >= WAITING_MAX || client->messages >= TURN_MAX ||
-           stream_unsent(&client->stream) >= UNSENT_MAX;
+           stream_unsent(&client->stream) >= UNSENT_MAX || client_is_full(client) || !list_empty(&client->deferred);
+}
+
+/* Others have to read their responses first. */
+static void client_wait_for_room(struct client *client)
+{
+    struct clients *clients = client->clients;
+    if (!list_linked(&client->in_hungry))
+        list_push_back(&clients->hungry, &client->in_hungry);
+    if (!list_linked(&clients->serve.link))
+        timeout_start(&clients->serves, &clients->serve);
 }
 
 /* All queries that were received are answered, and no more will be received. Messages buffered during a pause count
@@ -180,30 +230,24 @@ static bool client_is_done(const struct client *client, size_t unsent)
     return client->last && client->waiting == 0 && unsent == 0 && (stream->in.len == 0 || stream_mid_frame(stream));
 }
 
-/* True if the client sends only messages that get no response. */
-static bool client_is_useless(struct client *client, size_t unsent)
-{
-    struct clients *clients = client->clients;
-    uint64_t now_ms = loop_now(clients->resolver->loop);
-    if (unsent > 0 || client->waiting > 0)
-        client->useful_ms = now_ms;
-    return client->stream.in.len == 0 && now_ms >= client->useful_ms + clients->idle.length_ms;
-}
-
 /* At the end of a turn: closes a client that is done, pauses or resumes reading. */
 static void client_update(struct client *client)
 {
     struct stream *stream = &client->stream;
     size_t unsent = stream_unsent(stream);
     client->messages = 0;
-    if (client_is_done(client, unsent) || client_is_useless(client, unsent)) {
-        client_close(client, client->last ? ERROR_CLOSED : ERROR_IDLE);
+    if (client_is_done(client, unsent)) {
+        client_close(client, ERROR_CLOSED);
         return;
     }
+    client_count_output(client, unsent);
+    client_count_held(client, unsent + stream->in.len);
     if (!client_has_enough(client))
         stream_resume(stream);
-    client_count_held(client, unsent + stream->in.len);
-    client_time(client, unsent > 0 || (!stream->paused && stream_mid_frame(stream)));
+    else if (client_is_full(client) || !list_empty(&client->deferred))
+        client_wait_for_room(client);
+    client_time_idle(client, unsent);
+    client_time_stalled(client, unsent > 0 || (!stream->paused && stream_mid_frame(stream)));
 }
 
 static void client_touch(struct client *client)
@@ -225,7 +269,7 @@ static void stalled_expired(struct timeout *timeout)
 {
     struct client *client = container_of(timeout, struct client, stalled);
     if (client->moved != client_moved(client)) {
-        client_time(client, true);
+        client_time_stalled(client, true);
         return;
     }
     counter_add(client->clients->resolver->counters, COUNTER_tcp_stalled, 1);
@@ -234,24 +278,112 @@ static void stalled_expired(struct timeout *timeout)
 
 /* --- making room --- */
 
-static bool evict_idle(struct clients *clients)
+static bool client_evict(struct client *client)
 {
-    struct list_link *longest = list_first(&clients->idle.running);
-    if (!longest)
+    if (!client)
         return false;
-    counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
-    client_close(container_of(longest, struct client, idle.link), ERROR_LIMIT);
+    counter_add(client->clients->resolver->counters, COUNTER_tcp_evicted, 1);
+    if (list_linked(&client->stalled.link) || client->waiting > 0)
+        client_reset(client, ERROR_LIMIT);
+    else
+        client_close(client, ERROR_LIMIT);
     return true;
 }
 
-static bool evict_stalled(struct clients *clients)
+/* One without progress, of the network that holds the most output. */
+static struct client *largest_reader(const struct clients *clients)
 {
-    struct list_link *longest = list_first(&clients->stalled.running);
-    if (!longest)
-        return false;
-    counter_add(clients->resolver->counters, COUNTER_tcp_evicted, 1);
-    client_reset(container_of(longest, struct client, stalled.link), ERROR_LIMIT);
-    return true;
+    struct client *largest = NULL;
+    unsigned seen = 0;
+    list_for_each(link, &clients->stalled.running) {
+        struct client *client = container_of(link, struct client, stalled.link);
+        if (client->output > 0 && (!largest || client->share->output > largest->share->output))
+            largest = client;
+        if (++seen == SCAN_MAX)
+            break;
+    }
+    return largest;
+}
+
+/* For this long no query of the client waited, and it got no response. */
+static bool is_idle_for(const struct client *client, uint64_t ms)
+{
+    const struct timeouts *idle = &client->clients->idle;
+    return list_linked(&client->idle.link) && client->idle.at_ms + ms <= loop_now(idle->loop) + idle->length_ms;
+}
+
+/* A client that has sent only a part of a message for some time. */
+static struct client *unfinished(const struct clients *clients)
+{
+    unsigned seen = 0;
+    list_for_each(link, &clients->stalled.running) {
+        struct client *client = container_of(link, struct client, stalled.link);
+        if (is_idle_for(client, BEGUN_MS))
+            return client;
+        if (++seen == SCAN_MAX)
+            break;
+    }
+    return NULL;
+}
+
+/* The client of this network (NULL: of any) that has been idle for the longest time, if that is at least `ms`. */
+static struct client *longest_idle(const struct clients *clients, const struct share *share, uint64_t ms)
+{
+    unsigned seen = 0;
+    list_for_each(link, &clients->idle.running) {
+        struct client *client = container_of(link, struct client, idle.link);
+        if (!share || client->share == share)
+            return is_idle_for(client, ms) ? client : NULL;
+        if (++seen == SCAN_MAX)
+            break;
+    }
+    return NULL;
+}
+
+/* The client of this network (NULL: of any) without progress for the longest time. */
+static struct client *longest_stalled(const struct clients *clients, const struct share *share)
+{
+    unsigned seen = 0;
+    list_for_each(link, &clients->stalled.running) {
+        struct client *client = container_of(link, struct client, stalled.link);
+        if (!share || client->share == share)
+            return client;
+        if (++seen == SCAN_MAX)
+            break;
+    }
+    return NULL;
+}
+
+/* The client of this network (NULL: of this listener) that was accepted first, if that is some time ago. */
+static struct client *longest_accepted(const struct stream_listener *listener, const struct share *share)
+{
+    struct list_link *link = share ? share_oldest(share, SHARE_CLIENTS) : list_first(&listener->accepted);
+    if (!link)
+        return NULL;
+    struct client *client =
+        share ? container_of(link, struct client, in_share) : container_of(link, struct client, in_listener);
+    uint64_t now_ms = loop_now(client->clients->resolver->loop);
+    return !client->gone && now_ms >= client->accepted_ms + PATIENT_MS ? client : NULL;
+}
+
+/* Evicts a client when all places are taken: first one that never completes its query, then one of the network with the most
+ * connections that is idle, makes no progress, or was accepted first. A client accepted a moment ago has not been read
+ * yet, and is evicted last. */
+static bool make_place(const struct stream_listener *listener)
+{
+    static const struct share nobody = {.output = 0};
+    const struct clients *clients = listener->clients;
+    const struct share *largest = share_largest(&clients->resolver->shares, SHARE_CLIENTS, &nobody);
+    struct client *client = unfinished(clients);
+    if (!client)
+        client = longest_idle(clients, largest, PATIENT_MS);
+    if (!client)
+        client = longest_stalled(clients, largest);
+    if (!client)
+        client = longest_accepted(listener, largest);
+    if (!client)
+        client = longest_idle(clients, largest, 0);
+    return client_evict(client);
 }
 
 /* Writes the responses of this turn, with one call for each client. */
@@ -264,8 +396,40 @@ static void clients_flush(struct loop_flush *hook)
         stream_flush(&client->stream);
         client_update(client);
     }
-    while (clients->held > HELD_MAX && evict_stalled(clients))
+    while (clients->held > HELD_MAX && client_evict(longest_stalled(clients, NULL)))
         ;
+    if (clients->output >= clients->output_max)
+        (void)client_evict(largest_reader(clients));
+}
+
+/* --- deferred responses --- */
+
+/* Gives the number of queries walked again. */
+static unsigned client_serve(struct client *client)
+{
+    unsigned served = 0;
+    struct list_link *link;
+    while (!client_is_full(client) && stream_unsent(&client->stream) < UNSENT_MAX &&
+           (link = list_first(&client->deferred))) {
+        query_retry(container_of(link, struct query, in_step));
+        served++;
+    }
+    client_touch(client); /* client_update resumes reading, or lets it wait again */
+    return served;
+}
+
+static void serve_expired(struct timeout *timeout)
+{
+    struct clients *clients = container_of(timeout, struct clients, serve);
+    struct list hungry;
+    struct list_link *link;
+    unsigned served = 0;
+    list_init(&hungry);
+    list_move_all(&clients->hungry, &hungry);
+    while (served < SERVED_MAX && (link = list_pop(&hungry)))
+        served += client_serve(container_of(link, struct client, in_hungry));
+    while ((link = list_pop(&hungry)))
+        client_wait_for_room(container_of(link, struct client, in_hungry));
 }
 
 /* --- queries --- */
@@ -294,12 +458,30 @@ static void client_reply(struct query *query, size_t len)
     struct client *client = query->origin.owner;
     stream_commit(&client->stream, len);
     client->answered += 2 + len;
-    client->useful_ms = loop_now(client->clients->resolver->loop);
+    client->served = true;
+    client_count_output(client, client->output + 2 + len);
     client_waits_less(client, query);
 }
 
+static bool client_cannot_take(const struct query *query)
+{
+    return client_is_full(query->origin.owner);
+}
+
+static void client_deferred(struct query *query)
+{
+    struct client *client = query->origin.owner;
+    list_push_back(&client->deferred, &query->in_step);
+    client_touch(client);
+}
+
 static const struct origin_ops client_origin_ops = {
-    .room = client_room, .reply = client_reply, .dropped = client_dropped};
+    .room = client_room,
+    .reply = client_reply,
+    .full = client_cannot_take,
+    .deferred = client_deferred,
+    .dropped = client_dropped,
+};
 
 static void client_frame(struct stream *stream, uint8_t *message, size_t len)
 {
@@ -362,14 +544,14 @@ static struct client *client_new(struct stream_listener *listener)
 {
     struct clients *clients = listener->clients;
     const struct config *config = clients->resolver->config;
-    if (clients->count >= clients->limit && !evict_idle(clients) && !evict_stalled(clients))
+    if (clients->count >= clients->limit && !make_place(listener))
         return NULL;
     struct client *client = slab_take(&clients->slab);
     if (!client)
         return NULL;
     client->clients = clients;
     client->listener = listener;
-    client->useful_ms = loop_now(clients->resolver->loop);
+    client->accepted_ms = loop_now(clients->resolver->loop);
     client->origin = (struct origin){
         .ops = &client_origin_ops,
         .owner = client,
@@ -377,6 +559,7 @@ static struct client *client_new(struct stream_listener *listener)
         .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
     };
     list_init(&client->queries);
+    list_init(&client->deferred);
     return client;
 }
 
@@ -398,11 +581,14 @@ static void accept_one(struct stream_listener *listener)
     list_push_back(&listener->accepted, &client->in_listener);
     counter_add(clients->resolver->counters, COUNTER_tcp_accepted, 1);
     struct origin *origin = &client->origin;
-    if (stream_peer(&client->stream, &origin->peer, false) < 0) {
-        client_reset(client, ERROR_CLOSED); /* the client has disconnected already */
+    if (stream_peer(&client->stream, &origin->peer, false) == 0)
+        client->share = share_of(&clients->resolver->shares, &origin->peer);
+    if (!client->share) {
+        client_reset(client, ERROR_CLOSED); /* the client has disconnected already, or out of memory */
         return;
     }
     origin->client = origin->peer;
+    share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
     timeout_start(&clients->idle, &client->idle);
 }
 
@@ -523,9 +709,12 @@ int clients_new(struct clients **out, struct resolver *resolver, unsigned limit)
     clients->limit = limit;
     slab_init(&clients->slab, sizeof(struct client), sizeof(struct client), (size_t)limit + CLOSING_MAX);
     list_init(&clients->dirty);
+    list_init(&clients->hungry);
     timeouts_init(&clients->idle, resolver->loop, resolver->config->limits.tcp_idle_ms, idle_expired);
     timeouts_init(&clients->stalled, resolver->loop, STALL_MS, stalled_expired);
     timeouts_init(&clients->rest, resolver->loop, REST_MS, rest_expired);
+    timeouts_init(&clients->serves, resolver->loop, 0, serve_expired);
+    clients->output_max = resolver->config->limits.tcp_output;
     clients->flush.flush = clients_flush;
     *out = clients;
     return 0;
@@ -535,6 +724,7 @@ void clients_configure(struct clients *clients, unsigned limit)
 {
     clients->limit = limit;
     clients->slab.limit = (size_t)limit + CLOSING_MAX;
+    clients->output_max = clients->resolver->config->limits.tcp_output;
     timeouts_set_length(&clients->idle, clients->resolver->config->limits.tcp_idle_ms);
 }
 
@@ -549,6 +739,7 @@ void clients_free(struct clients *clients)
     timeouts_fini(&clients->idle);
     timeouts_fini(&clients->stalled);
     timeouts_fini(&clients->rest);
+    timeouts_fini(&clients->serves);
     slab_fini(&clients->slab);
     mem_free(clients);
 }

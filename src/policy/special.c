@@ -296,7 +296,7 @@ static enum verdict wait_for_proof(struct query *query, const struct key *key, u
         return DROPPED;
     parked->waiter.done = proof_done;
     parked->waiter.take_stale = proof_is_late;
-    if (!lookup_join(resolver, groups_find(resolver->groups, key->group), key, hash, &parked->waiter))
+    if (!lookup_join(resolver, groups_find(resolver->groups, key->group), key, hash, &parked->waiter, parked->share))
         return answer_unproven(parked);
     return WAITING;
 }

@@ -31,11 +31,14 @@ static void lookup_free(struct lookup *lookup)
         loop_rest(resolver->loop);
 }
 
-/* Takes the lookup out of the table and stops its stages; its waiters stay. */
+/* Takes the lookup out of the table and its share, and stops its stages; its waiters stay. */
 static void lookup_close(struct lookup *lookup)
 {
+    struct resolver *resolver = lookup->resolver;
     struct list_link *link;
-    table_remove(&lookup->resolver->lookups_by_key, &lookup->by_key);
+    table_remove(&resolver->lookups_by_key, &lookup->by_key);
+    if (lookup->share)
+        share_give(&resolver->shares, lookup->share, SHARE_LOOKUPS, &lookup->in_share);
     timeout_stop(&lookup->stale_after);
     while ((link = list_first(&lookup->waits)))
         lookup_stop_waiting(container_of(link, struct lookup_wait, in_parent));
@@ -316,17 +319,53 @@ static void lookup_renew(struct lookup *lookup)
         ask_join(&lookup->ask);
 }
 
+/* Charges it to the one of its clients that holds the fewest: a client with many lookups that joins one does not make it the next to
+ * be ended. */
+static void lookup_charge(struct lookup *lookup, struct share *share)
+{
+    struct shares *shares = &lookup->resolver->shares;
+    if (lookup->share) {
+        if (lookup->share->part[SHARE_LOOKUPS].count <= share->part[SHARE_LOOKUPS].count + 1)
+            return;
+        share_give(shares, lookup->share, SHARE_LOOKUPS, &lookup->in_share);
+    }
+    lookup->share = share;
+    share_take(shares, share, SHARE_LOOKUPS, &lookup->in_share);
+}
+
+/* At the limit the client network with the most lookups loses the oldest one. */
+static bool lookup_make_room(struct resolver *resolver, const struct share *share)
+{
+    struct list_link *oldest = share_to_lose(&resolver->shares, SHARE_LOOKUPS, share);
+    if (!oldest)
+        return false;
+    counter_add(resolver->counters, COUNTER_lookups_over_share, 1);
+    lookup_fail(container_of(oldest, struct lookup, in_share), ERROR_LIMIT);
+    return true;
+}
+
+static struct lookup *lookup_begin(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
+                                   const struct share *share)
+{
+    struct lookup *lookup = lookup_new(resolver, group, key, hash, 0);
+    if (!lookup && share && lookup_make_room(resolver, share))
+        lookup = lookup_new(resolver, group, key, hash, 0);
+    return lookup;
+}
+
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
-                 struct waiter *waiter)
+                 struct waiter *waiter, struct share *share)
 {
     struct lookup *lookup = lookup_find(resolver, key, hash);
     bool joined = lookup != NULL;
     if (joined)
         lookup_renew(lookup);
     else
-        lookup = lookup_new(resolver, group, key, hash, 0);
+        lookup = lookup_begin(resolver, group, key, hash, share);
     if (!lookup)
         return false;
+    if (share)
+        lookup_charge(lookup, share);
     waiter->lookup = lookup;
     list_push_back(&lookup->waiters, &waiter->link);
     counter_add(resolver->counters, joined ? COUNTER_lookups_joined : COUNTER_lookups_started, 1);

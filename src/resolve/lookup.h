@@ -26,6 +26,8 @@ extern const struct lookup_stage lookup_stages[STAGE_DONE];
 struct lookup {
     struct resolver *resolver;
     struct table_link by_key;
+    struct share *share; /* of the client network that it is charged to; NULL: none */
+    struct list_link in_share;
     struct group *group;     /* the group that serves the key; constant */
     struct group_plan *plan; /* a reference, see upstream_hold */
     uint64_t epoch; /* the epoch of the cache when the lookup began: after a flush the response is not stored */

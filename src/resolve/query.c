@@ -16,6 +16,8 @@
 #include "net/tap.h"
 #include "resolve/query.h"
 
+enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
+
 /* --- the end --- */
 
 static void query_end(struct query *query, enum counter how)
@@ -30,6 +32,8 @@ static void query_end(struct query *query, enum counter how)
     list_remove(&query->in_step);
     list_remove(&query->waiter.link);
     list_remove(&query->in_owner);
+    query->share->udp_waiting -= !query->origin.tcp;
+    share_give(&resolver->shares, query->share, SHARE_QUERIES, &query->in_share);
     table_remove(&resolver->queries_by_client, &query->by_client);
     if (query->kept_response)
         mem_free(query->kept_response);
@@ -223,9 +227,72 @@ enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const 
     return query_send(query, room, len, answer->rcode, &answer->ede);
 }
 
+/* --- responses to clients that cannot take them --- */
+
+/* The listener calls query_retry. From now on its client determines how long the query waits, no longer a server. */
+static enum verdict query_defer(struct query *query)
+{
+    struct query *parked = query_park(query);
+    if (!parked)
+        return DROPPED;
+    timeout_stop(&parked->answer_by);
+    counter_add(parked->resolver->counters, COUNTER_responses_deferred, 1);
+    parked->origin.ops->deferred(parked);
+    return WAITING;
+}
+
+static bool is_deferred(const struct query *query)
+{
+    return query->origin.tcp && query->origin.ops->full && query->origin.ops->full(query);
+}
+
+enum {
+    HELD_MS = 250,  /* a response to a query that waited for so long may leave together with many others */
+    LATE_MS = 2000, /* its client has most likely sent the query again */
+    BURST_MS = 1000,
+    AMPLIFICATION = 3,  /* bytes that are sent for each byte received */
+    TRUNCATED_ROOM = 11 /* of an OPT, behind header and question */
+};
+
+/* Somebody may let queries wait for a slow name, to have the responses sent to an address all at once. Beyond loopback, while
+ * many queries of a network wait and BURST_MS longer, those that waited for long are answered with at most AMPLIFICATION times
+ * the bytes received, the others with TC=1. */
+static __attribute__((noinline, cold)) bool is_withheld_in_burst(const struct query *query, size_t len)
+{
+    const struct resolver *resolver = query->resolver;
+    struct share *share = query->share;
+    uint64_t now_ms = loop_now(resolver->loop), waited_ms = now_ms - query->received_ms;
+    if (now_ms >= share->udp_burst_until_ms)
+        share->udp_credit = 0;
+    if (share->udp_waiting > resolver->config->limits.udp_waiting)
+        share->udp_burst_until_ms = now_ms + BURST_MS;
+    if (now_ms >= share->udp_burst_until_ms || waited_ms < HELD_MS || addr_is_loopback(&query->origin.peer))
+        return false;
+    share->udp_credit += AMPLIFICATION * query->wire.len;
+    bool withheld = waited_ms >= LATE_MS || len > share->udp_credit;
+    if (withheld)
+        len = query->request.question_end + TRUNCATED_ROOM;
+    share->udp_credit -= len < share->udp_credit ? len : share->udp_credit;
+    counter_add(resolver->counters, COUNTER_responses_withheld, withheld);
+    return withheld;
+}
+
+static bool is_withheld(const struct query *query, size_t len)
+{
+    if (!query->parked || query->origin.tcp)
+        return false;
+    const struct share *share = query->share;
+    bool burst = share->udp_waiting > query->resolver->config->limits.udp_waiting || share->udp_burst_until_ms;
+    return burst && is_withheld_in_burst(query, len);
+}
+
 enum verdict query_answer(struct query *query, const struct answer *answer)
 {
     size_t cap = answer->len + edit_opt_room(answer);
+    if (is_deferred(query))
+        return query_defer(query);
+    if (is_withheld(query, cap))
+        return query_truncated(query);
     if (query->resolver->answering_count > 0) {
         enum verdict verdict = query_show(query, answer);
         if (verdict != NEXT)
@@ -260,13 +327,13 @@ struct answer query_error_response(const struct query *query, uint16_t rcode, co
     return (struct answer){.wire = big, .len = len, .rcode = rcode, .additional = len, .ede = *ede};
 }
 
-enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
-
 enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede)
 {
     count_error(query->resolver->counters, rcode);
     if (query->how == HOW_HIT)
         query->how = HOW_LOCAL;
+    if (is_withheld(query, ERROR_ROOM))
+        return query_truncated(query);
     if (query->resolver->answering_count > 0 && query->step > 0) {
         struct answer response = query_error_response(query, rcode, ede);
         enum verdict verdict = query_show(query, &response);
@@ -355,6 +422,17 @@ static void query_replace(struct query *waiting, struct query *repeated)
     query_drop(repeated, COUNTER_queries_retransmitted);
 }
 
+/* At the limit the client network with the most waiting queries loses the oldest one. */
+static bool query_make_room(struct resolver *resolver, const struct share *share)
+{
+    struct list_link *oldest = share_to_lose(&resolver->shares, SHARE_QUERIES, share);
+    if (!oldest)
+        return false;
+    counter_add(resolver->counters, COUNTER_queries_over_share, 1);
+    query_give_up(container_of(oldest, struct query, in_share), "too many queries of this client wait");
+    return true;
+}
+
 /* The copy in the slab, not parked yet; NULL: the query has ended. */
 static struct query *query_copy(struct query *query)
 {
@@ -365,7 +443,10 @@ static struct query *query_copy(struct query *query)
         query_replace(waiting, query);
         return NULL;
     }
-    struct query *parked = slab_take(&resolver->queries);
+    struct share *share = share_of(&resolver->shares, &query->origin.client);
+    struct query *parked = share ? slab_take(&resolver->queries) : NULL;
+    if (!parked && share && query_make_room(resolver, share))
+        parked = slab_take(&resolver->queries);
     if (!parked) {
         counter_add(resolver->counters, COUNTER_queries_over_limit, 1);
         query_give_up(query, "too many queries in flight");
@@ -378,8 +459,12 @@ static struct query *query_copy(struct query *query)
     parked->answer_by = (struct timeout){{NULL, NULL}, 0};
     memcpy(parked->kept, query->question, query->request.question_end - MESSAGE_HEADER);
     parked->question = parked->kept;
-    parked->wire = (struct bytes){NULL, 0};
+    parked->wire.data = NULL;
     parked->parked = true;
+    parked->share = share;
+    parked->in_share = (struct list_link){NULL, NULL};
+    share_take(&resolver->shares, share, SHARE_QUERIES, &parked->in_share);
+    share->udp_waiting += !parked->origin.tcp;
     parked->server = NULL;
     table_insert(&resolver->queries_by_client, &parked->by_client, hash);
     parked->received_ms = loop_now(resolver->loop);
@@ -451,6 +536,20 @@ void query_resume(struct query *query)
         return;
     }
     while (step->index <= query->step)
+        step++;
+    query_walk(query, step);
+}
+
+/* The response was not kept, since it may be large, and may be found in the cache; else there is another lookup. */
+void query_retry(struct query *query)
+{
+    const struct step_active *step = query->resolver->active;
+    const struct step_set *set = query->resolver->steps;
+    assert(query->parked);
+    list_remove(&query->in_step);
+    timeout_start(&query->resolver->answer_by, &query->answer_by);
+    query->answer_step = STEPS_MAX;
+    while (step->index < query->step && set->order[step->index] != &step_cache)
         step++;
     query_walk(query, step);
 }

@@ -129,9 +129,11 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
         goto fail;
     if (table_init(&resolver->lookups_by_key, 256) < 0)
         goto fail_queries;
+    if (shares_init(&resolver->shares) < 0)
+        goto fail_lookups;
     status = init_steps(resolver, steps);
     if (status < 0)
-        goto fail_lookups;
+        goto fail_shares;
     /* Not zeroed: query_park writes all members that are read. */
     slab_init(&resolver->queries, sizeof(struct query), 0, 0);
     slab_init(&resolver->lookups, sizeof(struct lookup), offsetof(struct lookup, ask) + offsetof(struct ask, past), 0);
@@ -140,6 +142,8 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     timeouts_init(&resolver->stale_after, loop, 0, lookup_stale_due);
     resolver_configure(resolver, config, steps);
     return 0;
+fail_shares:
+    shares_fini(&resolver->shares);
 fail_lookups:
     table_fini(&resolver->lookups_by_key);
 fail_queries:
@@ -172,5 +176,6 @@ void resolver_fini(struct resolver *resolver)
     slab_fini(&resolver->lookups);
     table_fini(&resolver->queries_by_client);
     table_fini(&resolver->lookups_by_key);
+    shares_fini(&resolver->shares);
     free_memory(resolver);
 }

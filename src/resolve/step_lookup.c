@@ -124,7 +124,7 @@ static enum verdict run(struct query *query, void *state)
     parked->how = HOW_MISS;
     parked->waiter.done = query_done;
     parked->waiter.take_stale = query_take_stale;
-    if (!lookup_join(parked->resolver, group, &parked->key, parked->hash, &parked->waiter))
+    if (!lookup_join(parked->resolver, group, &parked->key, parked->hash, &parked->waiter, parked->share))
         return query_give_up(parked, error_text(ERROR_LIMIT));
     return WAITING;
 }

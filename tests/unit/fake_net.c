@@ -647,6 +647,9 @@ struct config *fake_config(unsigned entries, unsigned addresses)
     config.cache.stale_answer_after_ms = 1800;
     config.cache.negative_max_ttl = 3600;
     config.limits.answer_by_ms = 3500;
+    config.limits.udp_waiting = 100;
+    config.limits.tcp_output = 4 << 20;
+    config.tls.unanswered = 256 << 10;
     config.log_slow_ms = 500;
     config.limits.queries_in_flight = 10000;
     config.limits.udp_size = 1232;

@@ -139,6 +139,8 @@ static inline void server_open(void)
     server.config.access.allow_count = 2;
     server.config.limits.udp_size = 1232;
     server.config.limits.tcp_idle_ms = 10000;
+    server.config.limits.tcp_output = 4 << 20;
+    server.config.limits.udp_waiting = 100;
     int status = loop_init(&server.loop);
     assert(status == 0);
     struct cache *cache = cache_new(0);

@@ -247,7 +247,7 @@ static void lookup_leaves_the_table_then_calls_then_stores(void **state)
     fake.serve = fake_serve_all;
     memset(&watcher, 0, sizeof watcher);
     watcher.waiter.done = watch_done;
-    assert_true(lookup_join(&resolver, group, &key, key_hash(&key), &watcher.waiter));
+    assert_true(lookup_join(&resolver, group, &key, key_hash(&key), &watcher.waiter, NULL));
     client_ask(&clients[0], "a.test");
     fake_turn();
     assert_int_equal(watcher.done, 1);
@@ -270,7 +270,7 @@ static void waiter_for_fresh_data_stays_when_clients_take_stale(void **state)
     fake_pass(400000);
     memset(&watcher, 0, sizeof watcher);
     watcher.waiter.done = watch_done;
-    assert_true(lookup_join(&resolver, group, &key, key_hash(&key), &watcher.waiter));
+    assert_true(lookup_join(&resolver, group, &key, key_hash(&key), &watcher.waiter, NULL));
     client_ask(&clients[1], "a.test");
     fake_pass(config->cache.stale_answer_after_ms + 20);
     assert_int_equal(clients[1].ede, EDE_STALE_ANSWER);
