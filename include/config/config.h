@@ -109,6 +109,7 @@ struct config {
     bool control_socket_is_default; /* failing to open it is then no error */
     bool has_metrics;
     struct addr metrics_listen;
+    unsigned metrics_clients;
     bool metrics_names;       /* names of queries are shown to clients with the token */
     char *metrics_token_file; /* NULL: off */
 

@@ -19,7 +19,6 @@
 
 enum {
     CONTROL_CONNECTIONS = 128,
-    METRICS_CONNECTIONS = 64,
     OTHER_DESCRIPTORS = 8, /* of both servers: listening, epoll, wake-up */
 };
 
@@ -133,7 +132,9 @@ static int open_metrics(struct control *control, const struct control_setup *set
                   addr_format(&config->metrics_listen, true, text), error_text(fd));
         return fd;
     }
-    return http_server_open(&control->metrics, setup->loop, fd, &metrics_http, control, METRICS_CONNECTIONS);
+    status = http_server_open(&control->metrics, setup->loop, fd, &metrics_http, control, config->metrics_clients);
+    control->view.metrics = control->metrics;
+    return status;
 }
 
 /* --- start and stop --- */
@@ -209,9 +210,9 @@ unsigned control_descriptors(const struct config *config)
 {
     unsigned count = OTHER_DESCRIPTORS;
     if (config->control_socket)
-        count += CONTROL_CONNECTIONS;
+        count += CONTROL_CONNECTIONS + HTTP_SPARE;
     if (config->has_metrics)
-        count += METRICS_CONNECTIONS;
+        count += config->metrics_clients + HTTP_SPARE;
     return count;
 }
 

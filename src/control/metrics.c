@@ -10,6 +10,7 @@
 #include "health.h"
 #include "process.h"
 #include "prometheus.h"
+#include "server.h"
 
 /* --- queries --- */
 
@@ -213,6 +214,10 @@ static void daemon_itself(FILE *out, const struct view *view, const struct gathe
     const char *name = "dotstub_build_info";
     prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams without a reachable server",
                      health_each(sum, ignore, NULL));
+    if (view->metrics)
+        prometheus_counter(out, "dotstub_metrics_evicted_total",
+                           "connections to metrics.listen that were closed because metrics.clients was reached",
+                           http_server_evicted(view->metrics));
     prometheus_gauge(out, "dotstub_workers", "number of worker threads", view->config->workers);
     prometheus_family(out, name, "gauge", "always 1; the label has the version");
     prometheus_sample(out, name, (const char *const[]){"version", PACKAGE_VERSION, NULL}, 1);

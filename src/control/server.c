@@ -12,6 +12,7 @@
  * Invariants:
  *   - `life` runs from accept to close. When it ends, the descriptor is shut down, which looks to the library as if the
  *     client had closed. A slow client therefore cannot hold a connection for longer than LIFE_MS;
+ *   - of more connections than the limit one is shut down as a new one comes; it is no longer in a share then;
  *   - a suspended connection ends only after http_reply, so a handler's request stays valid until then.
  */
 #include "server.h"
@@ -25,6 +26,7 @@
 #include <uv.h>
 #include "base/log.h"
 #include "base/mem.h"
+#include "resolve/share.h"
 
 enum {
     HEAD_MAX = 8192, /* bytes; the library refuses a longer head */
@@ -46,12 +48,18 @@ struct http_server {
     uv_timer_t timer;
     unsigned open_handles;
     struct timeouts lives;
+    struct shares shares; /* of the networks of clients; those on the unix socket count as one */
+    unsigned limit, count;
+    uint64_t evicted;
     const struct http_ops *ops;
     void *context;
 };
 
 struct connection {
+    struct http_server *server;
     struct timeout life;
+    struct share *share; /* NULL: it was shut down */
+    struct list_link in_share;
     int fd;
 };
 
@@ -98,12 +106,62 @@ static void life_over(struct timeout *timeout)
     shutdown(container_of(timeout, struct connection, life)->fd, SHUT_RDWR);
 }
 
+static void connection_leave_share(struct connection *own)
+{
+    if (!own->share)
+        return;
+    share_give(&own->server->shares, own->share, SHARE_CLIENTS, &own->in_share);
+    own->share = NULL;
+    own->server->count--;
+}
+
+/* The oldest one of the network with the most connections; where each has one, the oldest of all. */
+static struct connection *connection_to_lose(const struct http_server *server)
+{
+    static const struct share nobody = {.output = 0};
+    struct list_link *oldest = share_to_lose(&server->shares, SHARE_CLIENTS, &nobody);
+    if (oldest)
+        return container_of(oldest, struct connection, in_share);
+    list_for_each(link, &server->lives.running) {
+        struct connection *own = container_of(link, struct connection, life);
+        if (own->share)
+            return own;
+    }
+    return NULL;
+}
+
+static void evict(struct http_server *server)
+{
+    struct connection *own = connection_to_lose(server);
+    if (!own)
+        return;
+    shutdown(own->fd, SHUT_RDWR);
+    connection_leave_share(own);
+    server->evicted++;
+}
+
+static struct addr peer_of(struct MHD_Connection *connection)
+{
+    struct addr addr;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (addr_from_sockaddr(&addr, info->client_addr) < 0)
+        return (struct addr){.in6 = {.sin6_family = AF_INET6}}; /* of the unix socket */
+    return addr;
+}
+
 static void connection_begins(struct http_server *server, struct MHD_Connection *connection, void **context)
 {
-    struct connection *own = mem_zalloc(1, sizeof *own);
+    struct addr peer = peer_of(connection);
+    struct share *share = share_of(&server->shares, &peer);
+    struct connection *own = share ? mem_zalloc(1, sizeof *own) : NULL;
     if (!own)
         return; /* request_begins refuses it */
+    own->server = server;
+    own->share = share;
     own->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    share_take(&server->shares, share, SHARE_CLIENTS, &own->in_share);
+    if (++server->count > server->limit)
+        evict(server);
     timeout_start(&server->lives, &own->life);
     *context = own;
 }
@@ -116,6 +174,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         connection_begins(context, connection, own);
     } else if (ending) {
         timeout_stop(&ending->life);
+        connection_leave_share(ending);
         mem_free(ending);
         *own = NULL;
     }
@@ -348,6 +407,7 @@ static void on_closed(uv_handle_t *handle)
 static void close_handles(struct http_server *server)
 {
     timeouts_fini(&server->lives);
+    shares_fini(&server->shares);
     uv_close((uv_handle_t *)&server->timer, on_closed);
     uv_close((uv_handle_t *)&server->poll, on_closed);
 }
@@ -362,9 +422,12 @@ int http_server_open(struct http_server **out, struct loop *loop, int fd, const 
     }
     *server = (struct http_server){.loop = loop, .ops = ops, .context = context, .open_handles = 2};
     timeouts_init(&server->lives, loop, LIFE_MS, life_over);
-    server->daemon = start(server, fd, connections);
-    if (!server->daemon)
+    server->limit = connections;
+    if (shares_init(&server->shares) < 0)
         goto fail;
+    server->daemon = start(server, fd, connections + HTTP_SPARE);
+    if (!server->daemon)
+        goto fail_shares;
     int status =
         uv_poll_init(&loop->uv, &server->poll, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     if (status < 0)
@@ -378,12 +441,19 @@ int http_server_open(struct http_server **out, struct loop *loop, int fd, const 
 fail_poll:
     MHD_stop_daemon(server->daemon); /* also closes fd */
     fd = -1;
+fail_shares:
+    shares_fini(&server->shares);
 fail:
     if (fd >= 0)
         close(fd);
     timeouts_fini(&server->lives);
     mem_free(server);
     return -ENOMEM;
+}
+
+uint64_t http_server_evicted(const struct http_server *server)
+{
+    return server->evicted;
 }
 
 void http_server_close(struct http_server *server)

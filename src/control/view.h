@@ -26,7 +26,8 @@ struct view {
     uint64_t started_ms; /* boot-time clock */
     int64_t started_wall_s;
     enum readiness readiness;
-    struct token token; /* for names on metrics.listen */
+    struct token token;                /* for names on metrics.listen */
+    const struct http_server *metrics; /* NULL: not served */
     struct gather gather;
     struct tracer tracer;
     struct reloads reloads;
