@@ -77,5 +77,15 @@ static inline bool prefix_holds(const struct prefix *prefix, const struct addr *
     return (high_bits == 0 || be64toh(ours[0] ^ theirs[0]) >> (64 - high_bits) == 0) &&
            (low_bits == 0 || be64toh(ours[1] ^ theirs[1]) >> (64 - low_bits) == 0);
 }
+/* True if the prefix holds loopback addresses only. */
+bool prefix_is_loopback(const struct prefix *prefix);
+/* True if one of them does. */
+static inline bool prefixes_hold(const struct prefix *prefixes, size_t count, const struct addr *addr)
+{
+    for (size_t i = 0; i < count; i++)
+        if (prefix_holds(&prefixes[i], addr))
+            return true;
+    return false;
+}
 
 #endif

@@ -36,6 +36,9 @@
     X(responses_servfail, "SERVFAIL responses")                                                                        \
     X(responses_refused, "REFUSED responses")                                                                          \
     X(responses_formerr, "FORMERR responses")                                                                          \
+    X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
+    X(cookies_valid, "queries with a valid server cookie")                                                             \
+    X(cookies_invalid, "queries with a server cookie that is expired or not of this server")                           \
     X(responses_truncated, "UDP responses sent with TC")                                                               \
     X(responses_withheld, "late UDP responses sent as TC=1 because many queries of their client waited")               \
     X(responses_deferred, "TCP responses that waited because limits.tcp-output was reached")                           \

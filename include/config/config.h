@@ -92,12 +92,18 @@ struct config {
     struct {
         struct prefix *allow;
         size_t allow_count;
+        struct prefix *deny_clients; /* clients within the allowed networks that are not */
+        size_t deny_count;
         enum config_deny deny;
     } access;
 
+    bool cookies;                  /* beyond loopback */
+    char *cookie_secret_file;      /* NULL: secrets of this process */
+    unsigned rate_limit_responses; /* a second to one network, beyond loopback; 0: no limit */
+
     struct {            /* responses in class CHAOS (identity.*); NULL: REFUSED */
         char *version;  /* version.bind and version.server */
-        char *hostname; /* hostname.bind and id.server */
+        char *hostname; /* hostname.bind, id.server, and NSID */
     } identity;
 
     bool special_proof; /* the root's proof for special top-level names */

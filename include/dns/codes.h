@@ -19,6 +19,7 @@ enum {
     RCODE_REFUSED = 5,
     RCODE_YXDOMAIN = 6, /* a DNAME synthesized a name that is too long (RFC 6672 section 2.2) */
     RCODE_BADVERS = 16,
+    RCODE_BADCOOKIE = 23, /* RFC 7873 section 8 */
 };
 
 /* The server could not or would not resolve the query. */
@@ -61,6 +62,7 @@ enum {
     TYPE_NSEC = 47,
     TYPE_NSEC3 = 50,
     TYPE_SVCB = 64,
+    TYPE_HTTPS = 65,
     TYPE_NXNAME = 128, /* RFC 9824 */
     TYPE_ANY = 255,
 };
@@ -71,6 +73,13 @@ enum {
     CLASS_HS = 4,
     CLASS_NONE = 254,
     CLASS_ANY = 255,
+};
+
+/* EDNS options. */
+enum {
+    OPTION_CODE_NSID = 3,       /* RFC 5001 */
+    OPTION_CODE_COOKIE = 10,    /* RFC 7873 */
+    OPTION_CODE_KEEPALIVE = 11, /* RFC 7828 */
 };
 
 /* Signatures and proofs: only for clients that set DO or query the type (RFC 4035 section 3.2.1). */

@@ -37,8 +37,16 @@ enum request_verdict {
     /* QDCOUNT not 1, answer or authority records (except the SOA of an IXFR), invalid name, wrong counts, two OPTs,
      * a malformed EDNS option. */
     REQUEST_FORMERR,
-    REQUEST_NOTIMP,  /* opcode other than QUERY, or a query with TSIG or SIG(0) */
-    REQUEST_BADVERS, /* EDNS version above 0 (RFC 6891 section 6.1.3) */
+    REQUEST_NO_QUESTION, /* a query with QDCOUNT 0 and a COOKIE option, for our cookie (RFC 7873 section 5.4) */
+    REQUEST_NOTIMP,      /* opcode other than QUERY, or a query with TSIG or SIG(0) */
+    REQUEST_BADVERS,     /* EDNS version above 0 (RFC 6891 section 6.1.3) */
+};
+
+/* The EDNS options of a request that change its response. */
+enum {
+    REQUEST_KEEPALIVE = 1, /* an empty edns-tcp-keepalive option (RFC 7828) */
+    REQUEST_NSID = 2,      /* RFC 5001; its data is ignored */
+    REQUEST_COOKIE = 4,    /* RFC 7873; the first one counts */
 };
 
 /* A parsed client message. With any verdict but SILENT id, flags, opcode and has_question are set; has_question:
@@ -53,12 +61,18 @@ struct request {
     bool trailing;         /* bytes follow the last record; they are ignored */
     bool edns;             /* had an OPT, and the whole message is valid; otherwise the next members are 0 */
     bool dnssec_ok;
-    bool wants_keepalive; /* edns-tcp-keepalive option present (RFC 7828) */
-    uint16_t opt_at;      /* offset of the OPT */
-    uint16_t udp_size;    /* as sent; 512 if none or less (RFC 6891 section 6.2.3) */
+    uint8_t options;    /* REQUEST_KEEPALIVE and its like */
+    uint16_t udp_size;  /* as sent; 512 if none or less (RFC 6891 section 6.2.3) */
+    uint16_t cookie_at; /* offset of the COOKIE option's data; its length is in the two bytes before */
 };
 
 enum request_verdict message_parse_request(struct bytes wire, struct request *out);
+
+/* The data of the COOKIE option of a request that has REQUEST_COOKIE, of any length. */
+static inline struct bytes message_request_cookie(struct bytes wire, const struct request *request)
+{
+    return (struct bytes){wire.data + request->cookie_at, read_u16(wire.data + request->cookie_at - 2)};
+}
 
 /* The key of a parsed request (has_question): name lower-cased, group left 0. */
 void message_request_key(struct bytes wire, const struct request *request, struct key *out);
@@ -97,6 +111,12 @@ struct answer {
     unsigned ttl_count;
     struct ede_list ede; /* last: only the first `count` are initialized and read */
 };
+
+/* Copies the part in use: most have no extended error. */
+static inline void answer_assign(struct answer *out, const struct answer *answer)
+{
+    memcpy(out, answer, offsetof(struct answer, ede.item) + answer->ede.count * sizeof answer->ede.item[0]);
+}
 
 /* True if it has an extended error about policy or validation, which the servers of other operators would return as
  * well. */

@@ -68,6 +68,7 @@ struct resolver {
     struct querylog querylog;
     struct tap_queue *tap; /* NULL: dnstap is off */
     bool stopping;
+    struct edit_options options; /* of the OPT of the response that is being finished */
 };
 
 /* The number of waiting queries. */

@@ -6,7 +6,7 @@
  *          + waiting.
  * Owns:    a query is on its listener's stack until it waits; then a copy is in the resolver's slab.
  * Threads: the worker's.
- * RFC:     1035, 6891, 8914.
+ * RFC:     1035, 5001 (NSID), 6891, 7828 (keepalive), 7873 (cookies), 8914.
  */
 #ifndef DOTSTUB_RESOLVE_QUERY_H
 #define DOTSTUB_RESOLVE_QUERY_H
@@ -68,8 +68,13 @@ struct query {
     struct query *parked_as; /* set by query_park in the original: the copy */
     uint8_t step;            /* index in the full order of the step that the query has reached */
     uint8_t answer_step;     /* index of the step that the response has reached in the `answer` pass */
-    bool parked;             /* in the slab, waiting */
+    uint8_t replaced_by;     /* index of the last step that replaced the response; STEPS_MAX: none */
     uint8_t how;             /* enum how, the source of its response: HOW_HIT by default */
+    bool parked;             /* in the slab, waiting */
+    bool address_proven;     /* by a cookie of ours: the client's address is not forged */
+    bool has_cookie;         /* the response gets `cookie` */
+    bool unused;             /* false: so that one store initializes all members from `step` on */
+    uint8_t cookie[EDIT_COOKIE];
     /* While parked: */
     struct list_link in_owner;            /* the listener's list of its waiting queries, if it keeps one */
     struct list_link in_step;             /* the list of the step that parked it, if that has one */
@@ -103,12 +108,33 @@ static inline const char *query_step_name(const struct query *query)
     return query->step < set->count ? set->order[query->step]->name : "end";
 }
 
+/* The last step that replaced its response; NULL: none. */
+static inline const char *query_replaced_by(const struct query *query)
+{
+    const struct step_set *set = query->resolver->steps;
+    return query->replaced_by < set->count ? set->order[query->replaced_by]->name : NULL;
+}
+
 /* Chooses the group that serves the query's name and hashes the key, before the steps run: no step changes the
  * group. */
 void query_route(struct query *query);
 
-/* True if the client is within access.allow. */
-bool query_client_allowed(const struct query *query);
+/* True if the client is within access.allow and not in access.deny-clients. */
+static inline bool query_client_allowed(const struct query *query)
+{
+    const struct config *config = query->resolver->config;
+    const struct addr *client = &query->origin.client;
+    return prefixes_hold(config->access.allow, config->access.allow_count, client) &&
+           (config->access.deny_count == 0 ||
+            !prefixes_hold(config->access.deny_clients, config->access.deny_count, client));
+}
+
+/* True if the client's address may be forged, so that the response may hit another host: over UDP from beyond loopback, without a
+ * cookie of ours. */
+static inline bool query_may_be_forged(const struct query *query)
+{
+    return !query->origin.tcp && !query->address_proven && !addr_is_loopback(&query->origin.client);
+}
 
 /* The ends of a query. Each returns the verdict for the calling step to return; the query is freed unless that is
  * WAITING. */
@@ -123,6 +149,9 @@ enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, cons
 enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede);
 /* Answers with header and Question section and TC=1, so that the client retries over TCP. No `answer` pass. */
 enum verdict query_truncated(struct query *query);
+/* Makes the client prove its address, by a response that is hardly larger than the query: BADCOOKIE with a cookie if
+ * the query had a COOKIE option, else TC=1. */
+enum verdict query_demand_proof(struct query *query);
 /* The response that query_error_with would send, for query_answer: header and Question section, in the resolver's
  * room for big responses. */
 struct answer query_error_response(const struct query *query, uint16_t rcode, const struct ede_list *ede);

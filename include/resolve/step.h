@@ -29,7 +29,7 @@ enum verdict {
     REPLACED, /* only from `answer`: the pass continues with another response */
 };
 
-/* Members other than `name` and `run` may be NULL. */
+/* Members other than `name` may be NULL. */
 struct step {
     const char *name;
     /* Makes the step's snapshot, without pointers into `config`. 0 and *snapshot (NULL: nothing to do in this

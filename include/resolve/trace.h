@@ -20,8 +20,9 @@ struct trace {
     struct key key;                    /* name in lower case, type, class; no flags */
     void (*done)(struct trace *trace); /* the worker does not use the trace after this call */
     /* The outcome: */
-    const char *step; /* the step that answered, forwarded or dropped the query; a constant */
-    bool looked;      /* the query reached the cache step, which found: */
+    const char *step;        /* the step that answered, forwarded or dropped the query; a constant */
+    const char *replaced_by; /* the last step that replaced the response; NULL: none */
+    bool looked;             /* the query reached the cache step, which found: */
     enum cache_result cached;
     uint32_t ttl;        /* seconds left */
     uint64_t expired_ms; /* for how long it has been expired */

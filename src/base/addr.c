@@ -217,3 +217,11 @@ int prefix_parse(struct prefix *out, const char *text)
     *out = prefix;
     return 0;
 }
+
+bool prefix_is_loopback(const struct prefix *prefix)
+{
+    struct halves halves = halves_of_bytes(prefix->bytes);
+    if (is_ipv4(halves))
+        return prefix->bits >= ADDR_MAPPED_BITS + 8 && (halves.low >> 24 & 0xff) == 127;
+    return prefix->bits == 128 && halves.high == 0 && halves.low == 1;
+}

@@ -260,6 +260,12 @@ const struct option options[] = {
      .unset = "127.0.0.0/8,::1",
      .help = "Networks whose queries are answered. Required when listening beyond loopback. IPv4-mapped "
              "addresses match as IPv4."},
+    {.key = "access.deny-clients",
+     .type = OPTION_PREFIXES,
+     IN_LIST(access.deny_clients, access.deny_count),
+     .max = 4096,
+     .unset = "",
+     .help = "Clients and networks within access.allow whose queries are not answered all the same."},
     {.key = "access.deny",
      .type = OPTION_CHOICE,
      IN(access.deny),
@@ -280,7 +286,34 @@ const struct option options[] = {
      .max = 255,
      .word = "off",
      .unset = "off",
-     .help = "The response to hostname.bind and id.server in class CH. off: REFUSED."},
+     .help = "The response to hostname.bind and id.server in class CH, and to the NSID option of allowed clients. off: "
+             "REFUSED, and no NSID."},
+
+    {.key = "cookies",
+     .type = OPTION_BOOLEAN,
+     IN(cookies),
+     .unset = "yes",
+     .help =
+         "Give server cookies (RFC 7873) to clients beyond loopback. A client that returns one has proved its address: "
+         "rate-limit.responses does not apply, and ANY is answered over UDP."},
+    {.key = "cookie-secret-file",
+     .type = OPTION_PATH,
+     IN(cookie_secret_file),
+     .max = LONGEST_PATH,
+     .word = "off",
+     .unset = "off",
+     .help =
+         "A file with the secrets of the cookies, for servers that share an address: one in each line, 32 hexadecimal "
+         "digits. The first one makes cookies, all are accepted. It is read at the start and at each reload, by "
+         "the daemon's user. off: secrets of this process, another one each day."},
+    {.key = "rate-limit.responses",
+     .type = OPTION_INTEGER,
+     IN(rate_limit_responses),
+     .max = 1000000,
+     .unset = "0",
+     .help =
+         "The most responses a second over UDP to one network (/24, /56) beyond loopback, per worker. Beyond that, clients "
+         "are sent to TCP, or to repeat the query with a cookie; those with a cookie are not limited. 0: no limit."},
 
     {.key = "special.proof",
      .type = OPTION_BOOLEAN,

@@ -208,6 +208,7 @@ char *explain_trace(const struct trace *trace)
     put_response(root, trace);
     put(root, "total_ms", thousandths(trace->total_us));
     put_text(root, "step", trace->step);
+    put(root, "replaced_by", trace->replaced_by ? json_string(trace->replaced_by) : json_null());
     put(root, "cache", cache_of(trace));
     put(root, "lookup", trace->waited ? explain_object(&trace->record) : json_null());
     return print(root);

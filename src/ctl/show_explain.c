@@ -132,6 +132,8 @@ int show_trace(const json_t *root, FILE *out)
             table_field(root, "rcode", c), table_field(root, "answer_records", d),
             table_field(root, "response_bytes", e));
     fprintf(out, ", after %s ms, by step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
+    if (json_is_string(json_object_get(root, "replaced_by")))
+        fprintf(out, "  %-35sby step %s\n", "response replaced", table_field(root, "replaced_by", a));
     print_cache(json_object_get(root, "cache"), out);
     print_lookup(json_object_get(root, "lookup"), out);
     return 0;

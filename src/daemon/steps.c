@@ -3,10 +3,12 @@
 #include "policy/steps.h"
 
 const struct step *const daemon_steps[] = {
-    &step_refuse,  /* refuses clients by policy, and types that are never resolved */
-    &step_health,  /* health.name */
-    &step_special, /* special-use names */
-    &step_cache,   /* hits */
-    &step_lookup,  /* misses: the query waits for a lookup */
+    &step_cookies,    /* finds clients whose address is not forged */
+    &step_refuse,     /* refuses clients by policy, and types that are never resolved */
+    &step_rate_limit, /* rate-limit.responses */
+    &step_health,     /* health.name */
+    &step_special,    /* special-use names */
+    &step_cache,      /* hits */
+    &step_lookup,     /* misses: the query waits for a lookup */
     NULL,
 };

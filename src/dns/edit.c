@@ -12,20 +12,20 @@
 #include <ldns/wire2host.h>
 #include "walk.h"
 
-#define FLAG_OPCODE   0x7800
-#define OPT_DO        0x80 /* RFC 6891 section 6.1.4, in the third byte of the OPT's TTL */
-#define OPT_FIXED     11   /* root, TYPE, CLASS, TTL, RDLENGTH */
-#define OPTION_FIXED  4    /* code, length */
-#define KEEPALIVE_LEN 2
-#define ASK_UDP_SIZE  1232
-#define SHORT_TEXT    64
-#define ASK_BLOCK     128 /* RFC 8467 section 4.1 */
+#define FLAG_OPCODE  0x7800
+#define OPT_DO       0x80 /* RFC 6891 section 6.1.4, in the third byte of the OPT's TTL */
+#define OPT_FIXED    11   /* root, TYPE, CLASS, TTL, RDLENGTH */
+#define OPTION_FIXED 4    /* code, length */
+#define ASK_UDP_SIZE 1232
+#define SHORT_TEXT   64
+#define ASK_BLOCK    128 /* RFC 8467 section 4.1 */
 
 /* The content of the OPT of one response. */
 struct opt_plan {
-    bool present, keepalive;
-    unsigned edes; /* number of extended errors of the list */
-    size_t text;   /* maximum bytes of each text */
+    bool present;
+    size_t options; /* bytes of the client's options, whole ones */
+    unsigned edes;  /* number of extended errors of the list */
+    size_t text;    /* maximum bytes of each text */
 };
 
 /* The length of a text cut to whole characters in at most `most` bytes. */
@@ -40,7 +40,7 @@ static size_t text_len(const struct ede *ede, size_t most)
 
 static size_t opt_len(const struct opt_plan *plan, const struct ede_list *ede)
 {
-    size_t len = OPT_FIXED + (plan->keepalive ? OPTION_FIXED + KEEPALIVE_LEN : 0);
+    size_t len = OPT_FIXED + plan->options;
     if (!plan->present)
         return 0;
     for (unsigned i = 0; i < plan->edes; i++)
@@ -51,13 +51,35 @@ static size_t opt_len(const struct opt_plan *plan, const struct ede_list *ede)
 static struct opt_plan plan_opt(const struct edit_client *client, const struct ede_list *ede)
 {
     bool present = client->request->edns;
-    return (struct opt_plan){present, present && client->tcp && client->keepalive, present && ede ? ede->count : 0,
-                             EDE_TEXT};
+    return (struct opt_plan){present, present && client->options ? client->options->len : 0,
+                             present && ede ? ede->count : 0, EDE_TEXT};
 }
 
-/* Drops the ends of EDE texts, then the texts, then EDEs, then keepalive, until the OPT fits. False: an OPT without
- * options does not fit. */
-static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, size_t room)
+static size_t option_len(const struct edit_options *options, size_t at)
+{
+    return OPTION_FIXED + (size_t)read_u16(options->data + at + 2);
+}
+
+/* The length of a COOKIE option that is the first one; it is never dropped. */
+static size_t cookie_len(const struct edit_options *options)
+{
+    bool is_there = options && options->len > 0 && read_u16(options->data) == LDNS_EDNS_COOKIE;
+    return is_there ? option_len(options, 0) : 0;
+}
+
+/* The length of the whole options that fit. */
+static size_t options_within(const struct edit_options *options, size_t room)
+{
+    size_t at = 0;
+    while (at < options->len && at + option_len(options, at) <= room)
+        at += option_len(options, at);
+    return at;
+}
+
+/* Drops the ends of EDE texts, then the texts, then EDEs, then options, until the OPT fits. False: an OPT with the cookie
+ * alone does not fit. */
+static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, const struct edit_options *options,
+                       size_t room)
 {
     if (opt_len(plan, ede) > room)
         plan->text = SHORT_TEXT;
@@ -65,8 +87,9 @@ static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, size_t
         plan->text = 0;
     while (plan->edes > 0 && opt_len(plan, ede) > room)
         plan->edes--;
-    plan->keepalive = plan->keepalive && opt_len(plan, ede) <= room;
-    return opt_len(plan, ede) <= room;
+    if (opt_len(plan, ede) > room && plan->options > 0)
+        plan->options = options_within(options, room > OPT_FIXED ? room - OPT_FIXED : 0);
+    return opt_len(plan, ede) <= room && plan->options >= (plan->present ? cookie_len(options) : 0);
 }
 
 static uint8_t *put_option(uint8_t *at, uint16_t code, size_t len)
@@ -74,6 +97,14 @@ static uint8_t *put_option(uint8_t *at, uint16_t code, size_t len)
     const uint8_t head[OPTION_FIXED] = {code >> 8, (uint8_t)code, (uint8_t)(len >> 8), (uint8_t)len};
     memcpy(at, head, sizeof head);
     return at + sizeof head;
+}
+
+void edit_put_option(struct edit_options *options, uint16_t code, const void *data, size_t len)
+{
+    assert(options->len + OPTION_FIXED + len <= sizeof options->data);
+    uint8_t *at = put_option(options->data + options->len, code, len);
+    memcpy(at, data, len);
+    options->len += OPTION_FIXED + len;
 }
 
 /* The OPT's fixed part (RFC 6891 section 6.1.2): the root, TYPE, the UDP size as CLASS; as TTL the upper rcode,
@@ -101,10 +132,9 @@ static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const str
                            const struct ede_list *ede, const struct edit_client *client)
 {
     at = put_opt(at, client->our_udp_size, rcode, client->request->dnssec_ok, opt_len(plan, ede) - OPT_FIXED);
-    if (plan->keepalive) {
-        at = put_option(at, LDNS_EDNS_KEEPALIVE, KEEPALIVE_LEN);
-        write_u16(at, client->keepalive_100ms);
-        at += KEEPALIVE_LEN;
+    if (plan->options > 0) {
+        memcpy(at, client->options->data, plan->options);
+        at += plan->options;
     }
     for (unsigned i = 0; i < plan->edes; i++) {
         size_t text = text_len(&ede->item[i], plan->text);
@@ -160,17 +190,18 @@ static size_t keep_records(uint8_t *wire, size_t question_end, size_t room)
 
 /* Shrinks an answer to `room`; returns the new length without the OPT. */
 static __attribute__((noinline)) size_t shrink(uint8_t *wire, size_t room, const struct answer *answer,
-                                               const struct request *request, struct opt_plan *plan, bool *truncated)
+                                               const struct edit_client *client, struct opt_plan *plan, bool *truncated)
 {
+    size_t question_end = client->request->question_end;
     write_u16(wire + LDNS_ARCOUNT_OFF, 0);
-    if (answer->additional <= room && shrink_opt(plan, &answer->ede, room - answer->additional))
+    if (answer->additional <= room && shrink_opt(plan, &answer->ede, client->options, room - answer->additional))
         return answer->additional;
     *truncated = true;
     wire[MESSAGE_FLAGS] |= FLAG_TC >> 8;
     plan->edes = 0;
-    plan->keepalive = false;
-    assert(request->question_end + opt_len(plan, &answer->ede) <= room);
-    return keep_records(wire, request->question_end, room - opt_len(plan, &answer->ede));
+    plan->options = plan->present ? cookie_len(client->options) : 0;
+    assert(question_end + opt_len(plan, &answer->ede) <= room);
+    return keep_records(wire, question_end, room - opt_len(plan, &answer->ede));
 }
 
 size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const struct edit_client *client,
@@ -179,7 +210,7 @@ size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const
     const struct request *request = client->request;
     size_t room = client->limit < cap ? client->limit : cap, len = answer->len;
     uint16_t rcode = put_header(wire, request, answer->rcode, client->authenticated);
-    struct opt_plan plan = {false, false, 0, 0};
+    struct opt_plan plan = {false, 0, 0, 0};
     size_t opt = 0;
     assert(request->question_end <= answer->additional && answer->additional <= len);
 
@@ -190,7 +221,7 @@ size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const
         opt = opt_len(&plan, &answer->ede);
     }
     if (len + opt > room)
-        len = shrink(wire, room, answer, request, &plan, truncated);
+        len = shrink(wire, room, answer, client, &plan, truncated);
     return plan.present ? (size_t)(append_opt(wire, wire + len, rcode, &plan, &answer->ede, client) - wire) : len;
 }
 
@@ -202,7 +233,7 @@ size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, 
     size_t len = question ? request->question_end : MESSAGE_HEADER;
     size_t room = client->limit < cap ? client->limit : cap;
     struct opt_plan plan = plan_opt(client, ede);
-    bool fits = len <= room && shrink_opt(&plan, ede, room - len);
+    bool fits = len <= room && shrink_opt(&plan, ede, client->options, room - len);
     assert(fits);
 
     rcode = put_header(out, request, rcode, false);

@@ -31,8 +31,21 @@ static bool read_question(struct bytes wire, struct request *request)
     return true;
 }
 
-/* Reads the OPT. The client's keepalive option is empty (RFC 7828 section 3.2.1); all others are skipped, even
- * duplicates. */
+/* The client's keepalive option is empty (RFC 7828 section 3.2.1). Not inlined: most queries have no options. */
+static __attribute__((noinline)) void note_option(struct request *request, const uint8_t *wire, uint16_t code,
+                                                  struct bytes data)
+{
+    if (code == LDNS_EDNS_KEEPALIVE && data.len == 0) {
+        request->options |= REQUEST_KEEPALIVE;
+    } else if (code == LDNS_EDNS_NSID) {
+        request->options |= REQUEST_NSID;
+    } else if (code == LDNS_EDNS_COOKIE && !(request->options & REQUEST_COOKIE)) {
+        request->options |= REQUEST_COOKIE;
+        request->cookie_at = (uint16_t)(data.data - wire);
+    }
+}
+
+/* Reads the OPT. Unknown options are skipped, even duplicates. */
 static enum request_verdict read_opt(struct request *request, const uint8_t *wire, size_t at, struct bytes options)
 {
     struct opt opt = opt_read(wire + at + 1);
@@ -40,15 +53,12 @@ static enum request_verdict read_opt(struct request *request, const uint8_t *wir
     uint16_t code;
     struct bytes data;
     request->edns = true;
-    request->opt_at = (uint16_t)at;
     request->dnssec_ok = opt.dnssec_ok;
     request->udp_size = opt.udp_size < UDP_SIZE_MIN ? UDP_SIZE_MIN : opt.udp_size;
     if (opt.version) /* its options may have another format */
         return REQUEST_BADVERS;
-    while (opt_next(&cursor, &code, &data)) {
-        if (code == LDNS_EDNS_KEEPALIVE && data.len == 0)
-            request->wants_keepalive = true;
-    }
+    while (opt_next(&cursor, &code, &data))
+        note_option(request, wire, code, data);
     return cursor.failed ? REQUEST_FORMERR : REQUEST_OK;
 }
 
@@ -129,9 +139,19 @@ static enum request_verdict read_rest(struct bytes wire, struct request *request
 
 static void forget_edns(struct request *request)
 {
-    request->edns = request->dnssec_ok = request->wants_keepalive = false;
+    request->edns = request->dnssec_ok = false;
+    request->options = 0;
     request->udp_size = UDP_SIZE_MIN;
-    request->opt_at = 0;
+    request->cookie_at = 0;
+}
+
+/* Of a message that is no query by its counts. */
+static __attribute__((noinline, cold)) enum request_verdict
+verdict_by_counts(const struct request *request, uint64_t counts, enum request_verdict verdict)
+{
+    bool asks_for_cookie = count_of(counts, COUNT_QUESTIONS) == 0 && (request->options & REQUEST_COOKIE);
+    return verdict == REQUEST_OK && asks_for_cookie && !has_sections_of_responses(request, counts) ? REQUEST_NO_QUESTION
+                                                                                                   : REQUEST_FORMERR;
 }
 
 enum request_verdict message_parse_request(struct bytes wire, struct request *out)
@@ -153,7 +173,7 @@ enum request_verdict message_parse_request(struct bytes wire, struct request *ou
     if (verdict == REQUEST_FORMERR)
         forget_edns(out);
     else if (!one || has_sections_of_responses(out, counts))
-        verdict = REQUEST_FORMERR;
+        verdict = verdict_by_counts(out, counts, verdict);
     return out->opcode == LDNS_PACKET_QUERY ? verdict : REQUEST_NOTIMP;
 }
 

@@ -15,3 +15,11 @@ enum verdict local_answer(struct query *query, uint16_t rcode, const struct reco
     query->how = HOW_LOCAL;
     return query_answer(query, &local);
 }
+
+bool local_serves_beyond_loopback(const struct config *config)
+{
+    for (size_t i = 0; i < config->access.allow_count; i++)
+        if (!prefix_is_loopback(&config->access.allow[i]))
+            return true;
+    return false;
+}

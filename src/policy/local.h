@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Locally built responses, for all steps of policy/. */
+/* For all steps of policy/: locally built responses, and whom the configuration serves. */
 #ifndef DOTSTUB_POLICY_LOCAL_H
 #define DOTSTUB_POLICY_LOCAL_H
 
@@ -9,5 +9,8 @@
 /* Answers with these records, or with SERVFAIL when out of memory. Returns the verdict. */
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities);
+
+/* False: only clients on this machine may be served. The addresses listened on do not tell, for sockets may be inherited. */
+bool local_serves_beyond_loopback(const struct config *config);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Refuses clients outside access.allow, and queries that are never forwarded.
+/* Refuses clients outside access.allow or in access.deny-clients, and queries that are never forwarded.
  *
  * The order of the checks: the client; types that are invalid in any class; the class (only IN passes); ANY.
  */
@@ -120,6 +120,7 @@ static enum verdict refuse_client(struct query *query, const struct refuse_rules
 {
     if (presence_is_asked(&query->key) && query->key.class == CLASS_IN && is_from_here(query, rules))
         return presence_answer(query);
+    query->request.options &= (uint8_t)~REQUEST_NSID; /* as the names that tell who we are */
     if (rules->deny == DENY_REFUSE)
         return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
     return query_drop(query, COUNTER_drops_policy);
@@ -155,6 +156,13 @@ static enum verdict answer_chaos(struct query *query, const struct refuse_rules 
     return local_answer(query, RCODE_NOERROR, &txt, 1, NULL, 0);
 }
 
+static enum verdict refuse_meta(struct query *query)
+{
+    if (!query->request.has_question) /* and no step had a cookie for it */
+        return refuse(query, RCODE_FORMERR, EDE_NONE);
+    return refuse(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
+}
+
 static enum verdict run(struct query *query, void *state)
 {
     const struct refuse_rules *rules = ((const struct refuse *)state)->rules;
@@ -162,16 +170,15 @@ static enum verdict run(struct query *query, void *state)
     if (!query_client_allowed(query))
         return refuse_client(query, rules);
     if (type_is_meta(key->type))
-        return refuse(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
+        return refuse_meta(query);
     if (key->type == TYPE_NXNAME) /* RFC 9824 section 3.4 */
         return refuse(query, RCODE_FORMERR, EDE_INVALID_QUERY_TYPE);
     if (key->class == CLASS_CH)
         return answer_chaos(query, rules);
     if (key->class != CLASS_IN)
         return refuse(query, RCODE_REFUSED, EDE_NONE);
-    /* The responses are large, and over UDP the source address may be forged; over TCP it is not. */
-    if (key->type == TYPE_ANY && !query->origin.tcp && !addr_is_loopback(&query->origin.peer))
-        return query_truncated(query);
+    if (key->type == TYPE_ANY && query_may_be_forged(query)) /* the responses are large */
+        return query_demand_proof(query);
     return NEXT;
 }
 

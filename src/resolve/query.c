@@ -151,6 +151,24 @@ static enum verdict query_keep_response(struct query *query, const struct answer
     return WAITING;
 }
 
+/* The most important option comes first: the last ones go where room is short. */
+static __attribute__((noinline)) const struct edit_options *query_options(const struct query *query)
+{
+    struct edit_options *options = &query->resolver->options;
+    const char *hostname = query->resolver->config->identity.hostname;
+    uint8_t keepalive[2];
+    options->len = 0;
+    if (query->has_cookie)
+        edit_put_option(options, OPTION_CODE_COOKIE, query->cookie, sizeof query->cookie);
+    if (query->origin.tcp && (query->request.options & REQUEST_KEEPALIVE)) {
+        write_u16(keepalive, query->origin.keepalive_100ms);
+        edit_put_option(options, OPTION_CODE_KEEPALIVE, keepalive, sizeof keepalive);
+    }
+    if (hostname && (query->request.options & REQUEST_NSID))
+        edit_put_option(options, OPTION_CODE_NSID, hostname, strlen(hostname));
+    return options;
+}
+
 static struct edit_client query_client(const struct query *query, bool authenticated)
 {
     unsigned ours = query->resolver->config->limits.udp_size, theirs = query->request.udp_size;
@@ -162,9 +180,7 @@ static struct edit_client query_client(const struct query *query, bool authentic
                  : theirs < ours   ? theirs
                                    : ours,
         .our_udp_size = (uint16_t)ours,
-        .tcp = query->origin.tcp,
-        .keepalive = query->origin.tcp && query->request.wants_keepalive,
-        .keepalive_100ms = query->origin.keepalive_100ms,
+        .options = query->request.options ? query_options(query) : NULL,
         .authenticated = authenticated,
     };
 }
@@ -194,8 +210,9 @@ static enum verdict query_answer_big(struct query *query, const struct answer *a
 static __attribute__((noinline)) enum verdict query_show(struct query *query, const struct answer *response)
 {
     const struct resolver *resolver = query->resolver;
-    struct answer shown = *response;
+    struct answer shown;
     bool replaced = false;
+    answer_assign(&shown, response);
     for (unsigned i = 0; i < resolver->answering_count; i++) {
         const struct step_answering *step = &resolver->answering[i];
         if (step->index >= query->step || step->index >= query->answer_step)
@@ -206,7 +223,10 @@ static __attribute__((noinline)) enum verdict query_show(struct query *query, co
             return query_keep_response(query->parked ? query : query->parked_as, &shown);
         if (verdict == ANSWERED || verdict == DROPPED)
             return verdict;
-        replaced |= verdict == REPLACED;
+        if (verdict == REPLACED) {
+            replaced = true;
+            query->replaced_by = step->index;
+        }
     }
     assert(shown.wire == (replaced ? resolver->big : response->wire));
     return replaced ? query_answer_big(query, &shown) : NEXT;
@@ -288,7 +308,8 @@ static bool is_withheld(const struct query *query, size_t len)
 
 enum verdict query_answer(struct query *query, const struct answer *answer)
 {
-    size_t cap = answer->len + edit_opt_room(answer);
+    struct edit_client client = query_client(query, false);
+    size_t cap = answer->len + edit_opt_room(answer, &client);
     if (is_deferred(query))
         return query_defer(query);
     if (is_withheld(query, cap))
@@ -298,7 +319,7 @@ enum verdict query_answer(struct query *query, const struct answer *answer)
         if (verdict != NEXT)
             return verdict;
     }
-    if (cap > query_client(query, false).limit || answer->wire == query->resolver->big)
+    if (cap > client.limit || answer->wire == query->resolver->big)
         return query_answer_big(query, answer);
     uint8_t *room = query->origin.ops->room(query, cap);
     if (!room)
@@ -334,7 +355,7 @@ enum verdict query_error_with(struct query *query, uint16_t rcode, const struct 
         query->how = HOW_LOCAL;
     if (is_withheld(query, ERROR_ROOM))
         return query_truncated(query);
-    if (query->resolver->answering_count > 0 && query->step > 0) {
+    if (query->resolver->answering_count > 0 && query->step > 0 && query->request.has_question) {
         struct answer response = query_error_response(query, rcode, ede);
         enum verdict verdict = query_show(query, &response);
         if (verdict != NEXT)
@@ -360,6 +381,11 @@ enum verdict query_truncated(struct query *query)
     room[MESSAGE_FLAGS] |= FLAG_TC >> 8;
     const struct ede_list none = {.count = 0};
     return query_send(query, room, len, RCODE_NOERROR, &none);
+}
+
+enum verdict query_demand_proof(struct query *query)
+{
+    return query->has_cookie ? query_error(query, RCODE_BADCOOKIE, EDE_NONE, NULL) : query_truncated(query);
 }
 
 enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, const char *text)
@@ -412,10 +438,12 @@ static struct query *find_repeated(const struct query *query, uint64_t hash)
     return NULL;
 }
 
-/* A retransmission replaces the waiting query: its EDNS and letter case are used, and one response is sent. */
+/* A retransmission replaces the waiting query: its EDNS, cookie and letter case are used, and one response is sent. */
 static void query_replace(struct query *waiting, struct query *repeated)
 {
     waiting->request = repeated->request;
+    waiting->has_cookie = repeated->has_cookie;
+    memcpy(waiting->cookie, repeated->cookie, sizeof waiting->cookie);
     memcpy(waiting->kept, repeated->question, repeated->request.question_end - MESSAGE_HEADER);
     if (list_linked(&waiting->waiter.link)) /* the client retransmits: maybe an attempt was lost */
         lookup_hurry(waiting->resolver, &waiting->key, waiting->hash);
@@ -489,16 +517,7 @@ struct query *query_park(struct query *query)
 
 /* --- the beginning --- */
 
-bool query_client_allowed(const struct query *query)
-{
-    const struct config *config = query->resolver->config;
-    for (size_t i = 0; i < config->access.allow_count; i++)
-        if (prefix_holds(&config->access.allow[i], &query->origin.client))
-            return true;
-    return false;
-}
-
-/* Clients outside access.allow get no response to a malformed message. */
+/* Clients that are not allowed get no response to a malformed message. */
 static void query_refuse_malformed(struct query *query, enum request_verdict verdict)
 {
     if (!query_client_allowed(query))
@@ -521,6 +540,14 @@ static struct query *query_walk(struct query *query, const struct step_active *s
         step++;
     } while (verdict == NEXT); /* the last step never returns NEXT */
     return verdict == WAITING ? query->parked_as : NULL;
+}
+
+/* The steps see the root with type 0. The one for cookies answers; else the one that refuses does. */
+static void query_walk_without_question(struct query *query)
+{
+    query->key = (struct key){.name_len = 1};
+    query->hash = 0;
+    query_walk(query, query->resolver->active);
 }
 
 void query_resume(struct query *query)
@@ -578,9 +605,9 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     query->wire = wire;
     query->question = wire.data + MESSAGE_HEADER;
     query->step = 0;
-    query->answer_step = STEPS_MAX;
-    query->parked = false;
+    query->answer_step = query->replaced_by = STEPS_MAX;
     query->how = HOW_HIT;
+    query->parked = query->address_proven = query->has_cookie = query->unused = false;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
     if (query->request.trailing)
@@ -589,7 +616,10 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
         query_tap(query, TAP_CLIENT_QUERY, wire);
     resolver->tally.tcp += query->origin.tcp;
     if (verdict != REQUEST_OK) {
-        query_refuse_malformed(query, verdict);
+        if (verdict == REQUEST_NO_QUESTION)
+            query_walk_without_question(query);
+        else
+            query_refuse_malformed(query, verdict);
         return false;
     }
     message_request_key(wire, &query->request, &query->key);

@@ -45,24 +45,27 @@ static enum verdict refuse(struct query *query, void *state)
     return query_error(query, RCODE_REFUSED, EDE_PROHIBITED, NULL);
 }
 
+static bool is_wanted(const struct step_set *set, unsigned i)
+{
+    return !set->order[i]->wanted || set->order[i]->wanted(set->snapshot[i]);
+}
+
 static void configure_steps(struct resolver *resolver, const struct step_set *set)
 {
     struct step_active *active = resolver->active;
-    resolver->answering_count = 0;
+    struct step_answering *answering = resolver->answering;
     for (unsigned i = 0; i < set->count; i++) {
         const struct step *step = set->order[i];
         if (step->configure)
             step->configure(resolver->step_state[i], set->snapshot[i]);
-        if (!step->wanted || step->wanted(set->snapshot[i]))
+        if (step->run && is_wanted(set, i))
             *active++ = (struct step_active){step->run, resolver->step_state[i], (uint8_t)i};
     }
     *active = (struct step_active){refuse, NULL, (uint8_t)set->count};
-    while (active-- > resolver->active) {
-        const struct step *step = set->order[active->index];
-        if (step->answer)
-            resolver->answering[resolver->answering_count++] =
-                (struct step_answering){step->answer, active->state, active->index};
-    }
+    for (unsigned i = set->count; i-- > 0;)
+        if (set->order[i]->answer && is_wanted(set, i))
+            *answering++ = (struct step_answering){set->order[i]->answer, resolver->step_state[i], (uint8_t)i};
+    resolver->answering_count = (unsigned)(answering - resolver->answering);
 }
 
 /* Ends the first `count` steps. */

@@ -16,7 +16,7 @@
 #include "refresh.h"
 
 /* Room for a hit: enough for most responses with their OPT. */
-#define CACHE_ROOM 2048
+#define CACHE_ROOM 2304
 
 /* --- prefetch and serve-stale (refresh.h) --- */
 

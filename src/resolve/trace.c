@@ -22,6 +22,7 @@ static void trace_reply(struct query *query, size_t len)
 {
     struct trace *trace = query->origin.owner;
     trace->step = query_step_name(query);
+    trace->replaced_by = query_replaced_by(query);
     trace_end(trace, len);
 }
 

@@ -16,7 +16,18 @@ struct visitor {
     struct request request;
     struct edit_client client;
     uint8_t question[NAME_MAX_WIRE + 4];
+    bool cookie, keepalive;
+    struct edit_options options;
 };
+
+static void put_options(struct visitor *visitor)
+{
+    if (visitor->cookie)
+        edit_put_option(&visitor->options, OPTION_CODE_COOKIE, "cookie of 24 bytes .....", EDIT_COOKIE);
+    if (visitor->keepalive)
+        edit_put_option(&visitor->options, OPTION_CODE_KEEPALIVE, "\0\144", 2);
+    visitor->client.options = &visitor->options;
+}
 
 /* All fields except the Question section. */
 static void make_visitor(struct visitor *visitor, struct cursor *cursor)
@@ -32,10 +43,10 @@ static void make_visitor(struct visitor *visitor, struct cursor *cursor)
                                            .question = visitor->question,
                                            .limit = limit < EDIT_ERROR_MIN ? EDIT_ERROR_MIN : limit,
                                            .our_udp_size = 1232,
-                                           .tcp = bits & 4,
-                                           .keepalive = bits & 8,
-                                           .keepalive_100ms = limit,
                                            .authenticated = bits & 16};
+    visitor->cookie = bits & 4;
+    visitor->keepalive = bits & 8;
+    put_options(visitor);
 }
 
 /* The Question section of the response in the client's letter case. */
@@ -72,12 +83,12 @@ static void check_message(uint8_t *wire, size_t len, const struct visitor *visit
     MUST(message_walk_answer(wire, len, &scratch, again, &transport) == 0);
     MUST(transport.edns == request->edns);
     MUST(again->rcode == (rcode > 15 && !request->edns ? 2 : rcode));
-    MUST(!transport.keepalive || (request->edns && visitor->client.tcp && visitor->client.keepalive));
+    MUST(!transport.keepalive || (request->edns && visitor->keepalive));
 }
 
 static size_t full_opt(const struct visitor *visitor, const struct ede_list *ede)
 {
-    size_t len = OPT + (visitor->client.tcp && visitor->client.keepalive ? 6 : 0);
+    size_t len = OPT + visitor->options.len;
     for (unsigned i = 0; i < ede->count; i++)
         len += 6u + ede->item[i].len;
     return visitor->request.edns ? len : 0;
@@ -87,7 +98,7 @@ static size_t full_opt(const struct visitor *visitor, const struct ede_list *ede
 static void check_what_is_left(const struct answer *before, const struct answer *after, size_t len,
                                const struct visitor *visitor, bool truncated)
 {
-    size_t least_opt = visitor->request.edns ? OPT : 0;
+    size_t least_opt = visitor->request.edns ? OPT + (visitor->cookie ? 4 + EDIT_COOKIE : 0) : 0;
     if (before->len + full_opt(visitor, &before->ede) <= visitor->client.limit) {
         MUST(len == before->len + full_opt(visitor, &before->ede) && after->len == before->len);
         size_t edes = offsetof(struct ede_list, item) + before->ede.count * sizeof before->ede.item[0];
@@ -143,7 +154,8 @@ static void ask_ourselves(const struct answer *answer, const struct visitor *vis
     message_request_key(question, &visitor->request, &key);
     size_t len = edit_question(wire, &key, &ask);
     enum request_verdict verdict = message_parse_request((struct bytes){wire, len}, &asked);
-    MUST(verdict == REQUEST_OK && asked.edns == ask.edns && asked.wants_keepalive == (ask.edns && ask.keepalive));
+    MUST(verdict == REQUEST_OK && asked.edns == ask.edns &&
+         asked.options == (ask.edns && ask.keepalive ? REQUEST_KEEPALIVE : 0));
     MUST(message_answers((struct bytes){wire, len}, &key));
     MUST(!(ask.edns && ask.pad) || len % 128 == 0);
     free(wire);

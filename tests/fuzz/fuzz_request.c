@@ -15,6 +15,13 @@ static void check_question(struct bytes wire, const struct request *request)
     MUST(message_answers(wire, &key));
 }
 
+static void check_cookie(struct bytes wire, const struct request *request)
+{
+    struct bytes cookie = message_request_cookie(wire, request);
+    MUST(cookie.data > wire.data + MESSAGE_HEADER && cookie.len <= wire.len);
+    MUST(cookie.data + cookie.len <= wire.data + wire.len);
+}
+
 /* ldns reads NSAP-PTR and SINK records differently; types in the Question section and OPT do not matter. */
 static bool ldns_can_read(struct bytes wire, const struct request *request)
 {
@@ -55,7 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum request_verdict verdict = message_parse_request(wire, &request);
     if (verdict != REQUEST_SILENT && request.has_question)
         check_question(wire, &request);
-    MUST(verdict == REQUEST_SILENT || request.edns || (!request.dnssec_ok && !request.wants_keepalive));
+    MUST(verdict == REQUEST_SILENT || request.edns || (!request.dnssec_ok && !request.options));
+    if (verdict != REQUEST_SILENT && (request.options & REQUEST_COOKIE))
+        check_cookie(wire, &request);
+    MUST(verdict != REQUEST_NO_QUESTION || (!request.has_question && (request.options & REQUEST_COOKIE)));
     MUST(verdict != REQUEST_BADVERS || request.edns);
     if ((verdict == REQUEST_OK || verdict == REQUEST_BADVERS) && ldns_can_read(wire, &request))
         compare_with_ldns(wire, &request);

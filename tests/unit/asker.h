@@ -25,6 +25,8 @@ struct asker {
     uint16_t flags; /* of the next query */
     uint16_t class;
     bool edns, dnssec_ok;
+    bool no_question;
+    struct bytes options; /* EDNS options of the next query, in wire form */
     uint16_t id;
     /* The outcome. */
     unsigned replies, passed;
@@ -104,14 +106,30 @@ static inline void asker_close(struct asker *asker)
     loop_fini(&asker->loop);
 }
 
+static inline size_t asker_write_opt(const struct asker *asker, struct writer *writer)
+{
+    if (asker->edns) {
+        writer_u8(writer, 0);
+        writer_u16(writer, TYPE_OPT);
+        writer_u16(writer, 1232);
+        writer_u32(writer, asker->dnssec_ok ? 0x8000 : 0);
+        writer_u16(writer, (uint16_t)asker->options.len);
+        writer_bytes(writer, asker->options.data, asker->options.len);
+    }
+    assert(!writer->failed);
+    return writer_len(writer);
+}
+
 static inline size_t asker_write_question(const struct asker *asker, uint8_t *out, const char *name, uint16_t type)
 {
     struct writer writer = writer_over(out, 512);
     writer_u16(&writer, asker->id);
     writer_u16(&writer, asker->flags);
-    writer_u16(&writer, 1);
+    writer_u16(&writer, !asker->no_question);
     writer_u32(&writer, 0);
     writer_u16(&writer, asker->edns);
+    if (asker->no_question)
+        return asker_write_opt(asker, &writer);
     while (*name) { /* name_from_text would change the letter case */
         size_t label = strcspn(name, ".");
         writer_u8(&writer, (uint8_t)label);
@@ -121,15 +139,7 @@ static inline size_t asker_write_question(const struct asker *asker, uint8_t *ou
     writer_u8(&writer, 0);
     writer_u16(&writer, type);
     writer_u16(&writer, asker->class);
-    if (asker->edns) {
-        writer_u8(&writer, 0);
-        writer_u16(&writer, TYPE_OPT);
-        writer_u16(&writer, 1232);
-        writer_u32(&writer, asker->dnssec_ok ? 0x8000 : 0);
-        writer_u16(&writer, 0);
-    }
-    assert(!writer.failed);
-    return writer_len(&writer);
+    return asker_write_opt(asker, &writer);
 }
 
 /* "" is the root; a last dot may be left out. */
@@ -151,7 +161,7 @@ static inline void asker_ask(struct asker *asker, const char *name, uint16_t typ
         return;
     ldns_status status = ldns_wire2pkt(&asker->packet, asker->answer, asker->len);
     assert(status == LDNS_STATUS_OK);
-    size_t end = len - (asker->edns ? 11 : 0);
+    size_t end = len - (asker->edns ? 11 + asker->options.len : 0);
     /* In the query's letter case. */
     assert(asker->len >= end && memcmp(asker->answer + 12, question + 12, end - 12) == 0);
 }
@@ -181,13 +191,29 @@ static inline const char *asker_section(const struct asker *asker, ldns_pkt_sect
     return text;
 }
 
+/* The data of the answer's first option of this code; NULL: none. */
+static inline struct bytes asker_option(const struct asker *asker, uint16_t code)
+{
+    const ldns_rdf *options = ldns_pkt_edns_data(asker->packet);
+    size_t len = options ? ldns_rdf_size(options) : 0;
+    const uint8_t *data = options ? ldns_rdf_data(options) : NULL;
+    for (size_t at = 0; at + 4 <= len; at += 4 + (size_t)read_u16(data + at + 2))
+        if (read_u16(data + at) == code)
+            return (struct bytes){data + at + 4, read_u16(data + at + 2)};
+    return (struct bytes){NULL, 0};
+}
+
 /* The info-code of the answer's first extended error; -1: none. */
 static inline int asker_ede(const struct asker *asker)
 {
-    const ldns_rdf *options = ldns_pkt_edns_data(asker->packet);
-    if (!options || ldns_rdf_size(options) < 6 || read_u16(ldns_rdf_data(options)) != 15)
-        return -1;
-    return read_u16(ldns_rdf_data(options) + 4);
+    struct bytes ede = asker_option(asker, 15);
+    return ede.data ? read_u16(ede.data) : -1;
+}
+
+static inline void asker_from(struct asker *asker, const char *address)
+{
+    int status = addr_parse(&asker->client, address, 5353);
+    assert(status == 0);
 }
 
 #endif

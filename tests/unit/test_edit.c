@@ -40,8 +40,8 @@ static void set(struct scene *scene)
                                       .class = 1,
                                       .question_end = QUESTION_END,
                                       .udp_size = 512};
-    scene->client = (struct edit_client){
-        .request = &scene->request, .question = as_asked, .limit = 512, .our_udp_size = 1232, .keepalive_100ms = 100};
+    scene->client =
+        (struct edit_client){.request = &scene->request, .question = as_asked, .limit = 512, .our_udp_size = 1232};
     struct writer writer = writer_over(scene->wire, sizeof(scene->wire));
     writer_bytes(&writer, "\xab\xcd\xff\xff\0\1\0\2\0\0\0\1", MESSAGE_HEADER);
     writer_bytes(&writer, as_stored, QUESTION_LEN);
@@ -185,23 +185,45 @@ static void extended_errors_go_to_edns_clients_only(void **state)
     assert_int_equal(finish(&scene), len);
 }
 
-static void keepalive_is_for_tcp_clients_that_get_one(void **state)
+/* A COOKIE option if `cookie`, then the others, of data of these lengths: each takes 4 bytes more. */
+static void set_options(struct scene *scene, bool cookie, size_t keepalive, size_t nsid)
+{
+    static struct edit_options options;
+    uint8_t data[EDIT_NSID];
+    memset(data, 'n', sizeof data);
+    options.len = 0;
+    if (cookie)
+        edit_put_option(&options, OPTION_CODE_COOKIE, data, EDIT_COOKIE);
+    if (keepalive)
+        edit_put_option(&options, OPTION_CODE_KEEPALIVE, "\0\144", keepalive);
+    if (nsid)
+        edit_put_option(&options, OPTION_CODE_NSID, data, nsid);
+    scene->client.options = &options;
+}
+
+enum { COOKIE = 4 + EDIT_COOKIE };
+
+static void options_are_for_clients_with_edns(void **state)
 {
     (void)state;
-    static const uint8_t option[] = {0, 6, 0, 11, 0, 2, 0, 100};
+    static const uint8_t keepalive[] = {0, 6, 0, 11, 0, 2, 0, 100};
     struct scene scene;
-    for (int told = 0; told < 4; told++) {
-        set_edns(&scene);
-        scene.client.tcp = told & 1;
-        scene.client.keepalive = told & 2;
-        size_t len = scene.answer.len;
-        assert_int_equal(finish(&scene), len + OPT + (told == 3 ? 6 : 0));
-        if (told == 3)
-            assert_memory_equal(scene.wire + len + OPT - 2, option, sizeof(option));
-    }
+    set_edns(&scene);
+    set_options(&scene, false, 2, 0);
+    size_t len = scene.answer.len;
+    assert_int_equal(finish(&scene), len + OPT + 6);
+    assert_memory_equal(scene.wire + len + OPT - 2, keepalive, sizeof keepalive);
+    set_edns(&scene);
+    set_options(&scene, true, 2, 5);
+    assert_int_equal(finish(&scene), len + OPT + COOKIE + 6 + 9);
+    assert_int_equal(read_u16(scene.wire + len + OPT - 2), COOKIE + 6 + 9);
+    assert_int_equal(read_u16(scene.wire + len + OPT), OPTION_CODE_COOKIE);
+    assert_int_equal(read_u16(scene.wire + len + OPT + COOKIE), OPTION_CODE_KEEPALIVE);
+    assert_int_equal(read_u16(scene.wire + len + OPT + COOKIE + 6), OPTION_CODE_NSID);
     set(&scene);
-    scene.client.tcp = scene.client.keepalive = true;
-    assert_int_equal(finish(&scene), QUESTION_END + 3 * RECORD_LEN);
+    set_options(&scene, true, 2, 5);
+    assert_int_equal(finish(&scene), len);
+    assert_int_equal(fail_with(&scene, SERVFAIL, NULL), QUESTION_END);
 }
 
 /* Grows the answer so that all steps of shrinking happen above the lowest limit: 20 answers, 1 additional record.
@@ -284,19 +306,28 @@ static void authority_records_come_after_all_answers(void **state)
     }
 }
 
-static void keepalive_goes_before_tc(void **state)
+static void check_options_left(size_t limit, size_t expected, bool truncated)
 {
-    (void)state;
     struct scene scene;
     set_big(&scene);
-    scene.client.tcp = scene.client.keepalive = true;
-    scene.client.limit = BIG + OPT + 6;
-    assert_int_equal(finish(&scene), BIG + OPT + 6);
-    set_big(&scene);
-    scene.client.tcp = scene.client.keepalive = true;
-    scene.client.limit = BIG + OPT + 5;
-    assert_int_equal(finish(&scene), BIG + OPT);
-    assert_false(scene.truncated);
+    set_options(&scene, true, 2, 10);
+    scene.client.limit = limit;
+    assert_int_equal(finish(&scene), expected);
+    assert_int_equal(scene.truncated, truncated);
+    size_t opt = truncated ? expected - OPT - COOKIE : BIG;
+    assert_int_equal(read_u16(scene.wire + opt + OPT - 2), expected - opt - OPT);
+    assert_int_equal(read_u16(scene.wire + opt + OPT), OPTION_CODE_COOKIE);
+}
+
+static void options_go_before_tc_but_for_the_cookie(void **state)
+{
+    (void)state;
+    enum { ALL = BIG + OPT + COOKIE + 6 + 14 };
+    check_options_left(ALL, ALL, false);
+    check_options_left(ALL - 1, ALL - 14, false);
+    check_options_left(ALL - 14 - 1, ALL - 14 - 6, false);
+    check_options_left(BIG + OPT + COOKIE, BIG + OPT + COOKIE, false);
+    check_options_left(BIG + OPT + COOKIE - 1, BIG - RECORD_LEN + OPT + COOKIE, true);
 }
 
 static void the_longest_question_is_cut_to_the_least_room(void **state)
@@ -307,7 +338,7 @@ static void the_longest_question_is_cut_to_the_least_room(void **state)
     set_edns(&scene);
     scene.request.question_end = MESSAGE_HEADER + sizeof(question);
     scene.client.question = question;
-    scene.client.tcp = scene.client.keepalive = true;
+    set_options(&scene, true, 2, 10);
     scene.client.limit = EDIT_ERROR_MIN;
     scene.answer.additional = 600;
     scene.answer.len = 600;
@@ -382,7 +413,7 @@ static void an_error_tells_why_to_edns_clients(void **state)
     for (uint16_t code = 22; code < 25; code++)
         add_ede(&three, code, EDE_TEXT);
     set_edns(&scene);
-    scene.client.tcp = scene.client.keepalive = true;
+    set_options(&scene, true, 2, EDIT_NSID);
     scene.client.limit = 1024;
     assert_int_equal(fail_with(&scene, SERVFAIL, &three), QUESTION_END + EDIT_OPT_MAX);
     scene.request.edns = false;
@@ -422,7 +453,7 @@ static void the_longest_question_fits_the_least_room(void **state)
     set_edns(&scene);
     scene.request.question_end = MESSAGE_HEADER + sizeof(question);
     scene.client.question = question;
-    scene.client.tcp = scene.client.keepalive = true;
+    set_options(&scene, true, 2, 0);
     for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
         size_t room = EDIT_ERROR_MIN + lengths[i][0], expected = EDIT_ERROR_MIN + lengths[i][1];
         scene.client.limit = 512;
@@ -504,13 +535,13 @@ int main(void)
         cmocka_unit_test(a_query_with_an_opt_gets_one),
         cmocka_unit_test(an_extended_rcode_goes_into_the_opt_or_becomes_servfail),
         cmocka_unit_test(extended_errors_go_to_edns_clients_only),
-        cmocka_unit_test(keepalive_is_for_tcp_clients_that_get_one),
+        cmocka_unit_test(options_are_for_clients_with_edns),
         cmocka_unit_test(what_fits_exactly_is_left_alone),
         cmocka_unit_test(additional_data_goes_first_without_tc),
         cmocka_unit_test(extended_errors_go_before_tc),
         cmocka_unit_test(at_last_tc_with_whole_records_and_opt),
         cmocka_unit_test(authority_records_come_after_all_answers),
-        cmocka_unit_test(keepalive_goes_before_tc),
+        cmocka_unit_test(options_go_before_tc_but_for_the_cookie),
         cmocka_unit_test(the_longest_question_is_cut_to_the_least_room),
         cmocka_unit_test(a_client_without_edns_is_truncated_too),
         cmocka_unit_test(an_error_is_header_and_question),

@@ -32,7 +32,7 @@ static void assert_formerr_without_edns(bool has_question)
     assert_int_equal(parse(), REQUEST_FORMERR);
     assert_int_equal(request.id, 0x1234);
     assert_int_equal(request.has_question, has_question);
-    assert_false(request.edns || request.dnssec_ok || request.wants_keepalive);
+    assert_false(request.edns || request.dnssec_ok || request.options);
     assert_int_equal(request.udp_size, 512);
 }
 
@@ -56,7 +56,7 @@ static void test_plain_query_is_read(void **state)
     assert_int_equal(request.type, 28);
     assert_int_equal(request.class, 1);
     assert_int_equal(request.question_end, wire.len);
-    assert_false(request.edns || request.dnssec_ok || request.wants_keepalive);
+    assert_false(request.edns || request.dnssec_ok || request.options);
     assert_int_equal(request.udp_size, 512);
 }
 
@@ -67,7 +67,7 @@ static void test_opt_is_read(void **state)
     wire_opt(&wire, 1232, DO, "", 0);
     assert_int_equal(parse(), REQUEST_OK);
     assert_true(request.edns && request.dnssec_ok);
-    assert_false(request.wants_keepalive);
+    assert_int_equal(request.options, 0);
     assert_int_equal(request.udp_size, 1232);
 }
 
@@ -87,9 +87,46 @@ static void test_keepalive_is_seen_among_unknown_and_repeated_options(void **sta
     static const char options[] = "\0\12\0\10cookie..\0\12\0\10cookie..\377\377\0\1x\0\13\0\0\0\13\0\0\0\14\0\0";
     (void)state;
     assert_verdict_with_options(REQUEST_OK, options, sizeof(options) - 1);
-    assert_true(request.wants_keepalive);
+    assert_int_equal(request.options, REQUEST_KEEPALIVE | REQUEST_COOKIE);
     assert_verdict_with_options(REQUEST_OK, "\0\13\0\2\0\1", 6);
-    assert_false(request.wants_keepalive);
+    assert_int_equal(request.options, 0);
+}
+
+static void test_the_first_cookie_is_found(void **state)
+{
+    static const char options[] = "\0\3\0\2ab\0\12\0\10cookie.1\0\12\0\3two";
+    (void)state;
+    assert_verdict_with_options(REQUEST_OK, options, sizeof options - 1);
+    assert_int_equal(request.options, REQUEST_NSID | REQUEST_COOKIE);
+    struct bytes cookie = message_request_cookie(wire_bytes(&wire), &request);
+    assert_int_equal(cookie.len, 8);
+    assert_memory_equal(cookie.data, "cookie.1", 8);
+    assert_verdict_with_options(REQUEST_OK, "\0\12\0\0", 4);
+    assert_int_equal(message_request_cookie(wire_bytes(&wire), &request).len, 0);
+}
+
+static void without_question(unsigned opcode, unsigned authorities, const void *options, size_t len)
+{
+    wire_header(&wire, QUERY_FLAGS | opcode << 11, 0, 0, authorities, 1);
+    wire_opt(&wire, 1232, 0, options, len);
+}
+
+/* RFC 7873 section 5.4 */
+static void test_a_query_for_a_cookie_needs_no_question(void **state)
+{
+    static const char cookie[] = "\0\12\0\10cookie..";
+    (void)state;
+    without_question(0, 0, cookie, 12);
+    assert_int_equal(parse(), REQUEST_NO_QUESTION);
+    assert_true(request.edns && !request.has_question);
+    without_question(0, 0, "\0\13\0\0", 4);
+    assert_int_equal(parse(), REQUEST_FORMERR);
+    without_question(0, 0, "\0\12\0\20cookie..", 12);
+    assert_int_equal(parse(), REQUEST_FORMERR);
+    without_question(2, 0, cookie, 12);
+    assert_int_equal(parse(), REQUEST_NOTIMP);
+    without_question(0, 1, cookie, 12); /* and no record for the count */
+    assert_int_equal(parse(), REQUEST_FORMERR);
 }
 
 static void test_broken_options_are_formerr(void **state)
@@ -444,6 +481,8 @@ int main(void)
         cmocka_unit_test(test_opt_is_read),
         cmocka_unit_test(test_udp_size_below_512_counts_as_512),
         cmocka_unit_test(test_keepalive_is_seen_among_unknown_and_repeated_options),
+        cmocka_unit_test(test_the_first_cookie_is_found),
+        cmocka_unit_test(test_a_query_for_a_cookie_needs_no_question),
         cmocka_unit_test(test_broken_options_are_formerr),
         cmocka_unit_test(test_short_messages_and_responses_get_silence),
         cmocka_unit_test(test_other_opcodes_are_notimp_whatever_follows),

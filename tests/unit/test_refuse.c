@@ -47,11 +47,6 @@ static void expect_passed(struct asker *asker, const char *name, uint16_t type)
     assert_int_equal(asker->replies, 0);
 }
 
-static void from(struct asker *asker, const char *address)
-{
-    assert_int_equal(addr_parse(&asker->client, address, 5353), 0);
-}
-
 /* --- types --- */
 
 static void test_meta_types_are_not_implemented(void **state)
@@ -84,7 +79,7 @@ static void test_any_goes_on_and_over_udp_to_tcp(void **state)
     struct asker *asker = *state;
     expect_passed(asker, "www.example.", TYPE_ANY);
     asker->tcp = true;
-    from(asker, "192.0.2.1");
+    asker_from(asker, "192.0.2.1");
     expect_passed(asker, "www.example.", TYPE_ANY);
     asker->tcp = false;
     for (int edns = 0; edns < 2; edns++) {
@@ -196,16 +191,70 @@ static void test_strangers_are_refused_first(void **state)
 {
     struct asker *asker = *state;
     assert_int_equal(prefix_parse(&asker->allowed, "192.0.2.0/24"), 0);
-    from(asker, "192.0.3.1");
+    asker_from(asker, "192.0.3.1");
     expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_PROHIBITED);
     expect_refused(asker, "www.example.", TYPE_AXFR, RCODE_REFUSED, EDE_PROHIBITED);
     expect_refused(asker, "www.example.", TYPE_ANY, RCODE_REFUSED, EDE_PROHIBITED);
-    from(asker, "2001:db8::1");
+    asker_from(asker, "2001:db8::1");
     expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_PROHIBITED);
-    from(asker, "192.0.2.200");
+    asker_from(asker, "192.0.2.200");
     expect_passed(asker, "www.example.", TYPE_A);
-    from(asker, "::ffff:192.0.2.200");
+    asker_from(asker, "::ffff:192.0.2.200");
     expect_passed(asker, "www.example.", TYPE_A);
+}
+
+static void test_single_clients_may_be_denied(void **state)
+{
+    struct asker *asker = *state;
+    struct prefix denied[2];
+    assert_int_equal(prefix_parse(&denied[0], "192.0.2.66"), 0);
+    assert_int_equal(prefix_parse(&denied[1], "192.0.2.128/25"), 0);
+    asker->config.access.deny_clients = denied;
+    asker->config.access.deny_count = 2;
+    asker_from(asker, "192.0.2.65");
+    expect_passed(asker, "www.example.", TYPE_A);
+    asker_from(asker, "192.0.2.66");
+    expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_PROHIBITED);
+    asker_from(asker, "::ffff:192.0.2.200");
+    expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_PROHIBITED);
+    asker->config.access.deny = DENY_DROP;
+    asker_ask(asker, "www.example.", TYPE_A);
+    assert_int_equal(asker->replies + asker->passed, 0);
+    asker->edns = false; /* without an OPT, QDCOUNT 0 is malformed */
+    asker->no_question = true;
+    asker_ask(asker, "", TYPE_A);
+    assert_int_equal(asker->replies + asker->passed, 0);
+}
+
+/* RFC 5001; clients that are refused learn nothing of the server. */
+static void test_nsid_is_the_hostname(void **state)
+{
+    struct asker *asker = *state;
+    char hostname[] = "box-1";
+    asker->options = (struct bytes){(const uint8_t *)"\0\3\0\0", 4};
+    expect_refused(asker, "www.example.", TYPE_AXFR, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
+    assert_null(asker_option(asker, OPTION_CODE_NSID).data);
+    asker->config.identity.hostname = hostname;
+    expect_refused(asker, "www.example.", TYPE_AXFR, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
+    struct bytes nsid = asker_option(asker, OPTION_CODE_NSID);
+    assert_int_equal(nsid.len, 5);
+    assert_memory_equal(nsid.data, "box-1", 5);
+    asker->config.access.allow_count = 0;
+    expect_refused(asker, "www.example.", TYPE_A, RCODE_REFUSED, EDE_PROHIBITED);
+    assert_null(asker_option(asker, OPTION_CODE_NSID).data);
+    asker->config.access.allow_count = 1;
+    asker->options.len = 0;
+    expect_refused(asker, "www.example.", TYPE_AXFR, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
+    assert_null(asker_option(asker, OPTION_CODE_NSID).data);
+}
+
+/* Here no step has a cookie for it (RFC 7873 section 5.4). */
+static void test_without_a_question_is_a_format_error(void **state)
+{
+    struct asker *asker = *state;
+    asker->options = (struct bytes){(const uint8_t *)"\0\12\0\10cookie..", 12};
+    asker->no_question = true;
+    expect_refused(asker, "", TYPE_A, RCODE_FORMERR, -1);
 }
 
 static void test_strangers_may_be_met_with_silence(void **state)
@@ -253,6 +302,9 @@ int main(void)
         TEST(test_chaos_tells_what_was_turned_on),
         TEST(test_chaos_texts_arrive_as_they_are),
         TEST(test_strangers_are_refused_first),
+        TEST(test_single_clients_may_be_denied),
+        TEST(test_nsid_is_the_hostname),
+        TEST(test_without_a_question_is_a_format_error),
         TEST(test_strangers_may_be_met_with_silence),
         TEST(test_nobody_is_allowed_by_an_empty_list),
         TEST(test_answers_of_ours_need_none_of_our_memory),

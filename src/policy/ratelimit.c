@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Limits the responses to each network whose addresses may be forged, so that this server is of little use for flooding a third party.
+ *
+ * Beyond the limit nothing is dropped: an honest client is sent to TCP, or to repeat its query with a cookie.
+ *
+ * Each network has the time up to which its responses have used its allowance (a leaky bucket in the form of GCRA): a response moves it by
+ * the time that one takes at the allowed rate, and is refused if that would be more than BURST ahead of now.
+ *
+ * Invariants:
+ *   - The table has a fixed size. A new network takes the place in its set whose time is the lowest, so others do not push out a network
+ *     that is being limited.
+ *   - The network that was looked for last is the first of its set.
+ */
+#include <errno.h>
+#include "base/mem.h"
+#include "policy/steps.h"
+#include "resolve/query.h"
+
+#define UNITS 20 /* bits: time is counted in milliseconds / 2^20 */
+#define BURST (UINT64_C(1000) << UNITS)
+
+enum {
+    SETS_BITS = 10,
+    WAYS = 4,
+    IPV4_BITS = 24, /* of a network */
+    IPV6_BITS = 56,
+};
+
+/* The snapshot. */
+struct limit_rules {
+    uint64_t cost; /* the time of one response */
+};
+
+struct network {
+    uint64_t id;
+    uint64_t used_to;
+};
+
+struct limiter {
+    struct loop *loop;
+    uint64_t cost;   /* of the rules in force */
+    uint64_t factor; /* the key of the hash */
+    struct network sets[1 << SETS_BITS][WAYS];
+};
+
+static int prepare(const struct config *config, void **snapshot, FILE *errors)
+{
+    (void)errors;
+    if (config->rate_limit_responses == 0)
+        return 0;
+    struct limit_rules *rules = mem_alloc(sizeof *rules);
+    if (!rules)
+        return -ENOMEM;
+    rules->cost = BURST / config->rate_limit_responses;
+    *snapshot = rules;
+    return 0;
+}
+
+static bool wanted(const void *snapshot)
+{
+    return snapshot != NULL;
+}
+
+static int init(struct resolver *resolver, void **state)
+{
+    struct limiter *limiter = mem_zalloc(1, sizeof *limiter);
+    if (!limiter)
+        return -ENOMEM;
+    limiter->loop = resolver->loop;
+    limiter->factor = (uint64_t)random_below(0) << 32 | random_below(0) | 1;
+    *state = limiter;
+    return 0;
+}
+
+static void configure(void *state, const void *snapshot)
+{
+    struct limiter *limiter = state;
+    const struct limit_rules *rules = snapshot;
+    limiter->cost = rules ? rules->cost : 0;
+}
+
+/* In the order of memory, with the bits of hosts set: a network of IPv4 fills the lower half, and no network of global IPv6 addresses has an
+ * upper half of 0. */
+static inline uint64_t network_of_ipv4(in_addr_t address)
+{
+    return address | htonl(UINT32_MAX >> IPV4_BITS);
+}
+
+static uint64_t network_of(const struct addr *client)
+{
+    uint64_t halves[2];
+    if (client->sa.sa_family == AF_INET)
+        return network_of_ipv4(client->in.sin_addr.s_addr);
+    memcpy(halves, &client->in6.sin6_addr, sizeof halves);
+    if (halves[0] == 0 && be64toh(halves[1]) >> 32 == ADDR_MAPPED >> 32)
+        return network_of_ipv4(htonl((uint32_t)be64toh(halves[1])));
+    return halves[0] | htobe64(UINT64_MAX >> IPV6_BITS);
+}
+
+/* The hash is a multiplication by a secret number: nobody can choose networks that share a set. */
+static inline struct network *set_of(struct limiter *limiter, uint64_t id)
+{
+    return limiter->sets[limiter->factor * id >> (64 - SETS_BITS)];
+}
+
+/* It becomes the first of its set; new if need be. */
+static void fetch_network(struct network set[WAYS], uint64_t id)
+{
+    unsigned found = 0;
+    for (unsigned i = 1; i < WAYS && set[found].id != id; i++)
+        if (set[i].id == id || set[i].used_to < set[found].used_to)
+            found = i;
+    struct network network = set[found].id == id ? set[found] : (struct network){id, 0};
+    set[found] = set[0];
+    set[0] = network;
+}
+
+/* False: it would be too many. */
+static inline bool take_response(struct network *network, uint64_t now_ms, uint64_t cost)
+{
+    uint64_t now = now_ms << UNITS, used_to = (network->used_to > now ? network->used_to : now) + cost;
+    if (used_to > now + BURST)
+        return false;
+    network->used_to = used_to;
+    return true;
+}
+
+static __attribute__((noinline)) enum verdict run_any(struct query *query, struct limiter *limiter)
+{
+    if (!query_may_be_forged(query))
+        return NEXT;
+    uint64_t id = network_of(&query->origin.client);
+    struct network *set = set_of(limiter, id);
+    fetch_network(set, id);
+    if (take_response(set, loop_now(limiter->loop), limiter->cost))
+        return NEXT;
+    counter_add(query->resolver->counters, COUNTER_responses_limited, 1);
+    return query_demand_proof(query);
+}
+
+static enum verdict run(struct query *query, void *state);
+
+/* The first query in its turn of the loop. */
+static __attribute__((noinline)) enum verdict run_with_clock(struct query *query, struct limiter *limiter)
+{
+    (void)loop_now(limiter->loop);
+    return run(query, limiter);
+}
+
+/* Without a call, which would save registers, for most queries: those of an IPv4 network that is the first of its set. */
+static enum verdict run(struct query *query, void *state)
+{
+    struct limiter *limiter = state;
+    const struct addr *client = &query->origin.client;
+    if (query->origin.tcp)
+        return NEXT;
+    if (!limiter->loop->now_ms)
+        return run_with_clock(query, limiter);
+    uint64_t id = network_of_ipv4(client->in.sin_addr.s_addr), now_ms = limiter->loop->now_ms;
+    struct network *set = set_of(limiter, id);
+    if (client->sa.sa_family == AF_INET && set->id == id && !query->address_proven &&
+        take_response(set, now_ms, limiter->cost))
+        return NEXT;
+    return run_any(query, limiter);
+}
+
+const struct step step_rate_limit = {
+    .name = "rate limit",
+    .prepare = prepare,
+    .release = mem_free,
+    .wanted = wanted,
+    .init = init,
+    .configure = configure,
+    .run = run,
+    .fini = mem_free,
+};
