@@ -37,6 +37,7 @@
     X(responses_refused, "REFUSED responses")                                                                          \
     X(responses_formerr, "FORMERR responses")                                                                          \
     X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
+    X(responses_rebind, "responses without data because they held private addresses (rebind-protection)")              \
     X(cookies_valid, "queries with a valid server cookie")                                                             \
     X(cookies_invalid, "queries with a server cookie that is expired or not of this server")                           \
     X(responses_truncated, "UDP responses sent with TC")                                                               \

@@ -29,6 +29,7 @@ enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_deny { DENY_REFUSE, DENY_DROP };
+enum config_rebind { REBIND_AUTO, REBIND_YES, REBIND_NO }; /* AUTO: for clients beyond loopback */
 
 struct config_upstream {
     char *name;
@@ -100,6 +101,9 @@ struct config {
     bool cookies;                  /* beyond loopback */
     char *cookie_secret_file;      /* NULL: secrets of this process */
     unsigned rate_limit_responses; /* a second to one network, beyond loopback; 0: no limit */
+    enum config_rebind rebind_protection;
+    char **rebind_allow; /* at and below these names private addresses are served */
+    size_t rebind_allow_count;
 
     struct {            /* responses in class CHAOS (identity.*); NULL: REFUSED */
         char *version;  /* version.bind and version.server */

@@ -62,6 +62,8 @@ enum {
     SURPLUS_EXPIRED = 1, /* authority and additional records with TTL 0 */
     SURPLUS_DNSSEC = 2,  /* records that need DO */
 };
+/* Removes the additional section. Modifies the message of `answer`. */
+void rewrite_drop_additional(struct answer *answer);
 /* Removes these records. A response that would become too long is not changed. */
 void rewrite_without(struct answer *answer, unsigned surplus, struct rewrite *scratch);
 /* Makes a negative response to a query for this key of one to a query for a name above it: the question and the authority section without

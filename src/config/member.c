@@ -18,6 +18,8 @@ static size_t item_size(const struct option *option)
         return sizeof(struct prefix);
     case OPTION_PINS:
         return sizeof(struct config_pin);
+    case OPTION_NAMES:
+        return sizeof(char *);
     default:
         assert(option->type == OPTION_LEVELS);
         return sizeof(struct config_log_level);
@@ -56,21 +58,6 @@ static uint64_t load_number(const void *member, size_t size)
     }
 }
 
-static int store_list(void *base, const struct option *option, const struct value *values, size_t count,
-                      struct arena *arena)
-{
-    size_t size = item_size(option);
-    uint8_t *items = arena_take(arena, count * size);
-    if (!items)
-        return -ENOMEM;
-    uint8_t *at = items;
-    for (const struct value *value = values; value; value = value->next, at += size)
-        memcpy(at, &value->addr, size); /* all members of the union start at the same address */
-    memcpy((char *)base + option->at, &items, sizeof(items));
-    memcpy((char *)base + option->beside, &count, sizeof(count));
-    return 0;
-}
-
 static int store_text(void *member, const struct value *value, struct arena *arena)
 {
     char *copy = NULL;
@@ -80,6 +67,26 @@ static int store_text(void *member, const struct value *value, struct arena *are
             return -ENOMEM;
     }
     memcpy(member, &copy, sizeof(copy));
+    return 0;
+}
+
+static int store_list(void *base, const struct option *option, const struct value *values, size_t count,
+                      struct arena *arena)
+{
+    size_t size = item_size(option);
+    uint8_t *items = arena_take(arena, count * size);
+    if (!items)
+        return -ENOMEM;
+    uint8_t *at = items;
+    for (const struct value *value = values; value; value = value->next, at += size) {
+        int status = option->type == OPTION_NAMES ? store_text(at, value, arena) : 0;
+        if (status < 0)
+            return status;
+        if (option->type != OPTION_NAMES)
+            memcpy(at, &value->addr, size); /* all members of the union start at the same address */
+    }
+    memcpy((char *)base + option->at, &items, sizeof(items));
+    memcpy((char *)base + option->beside, &count, sizeof(count));
     return 0;
 }
 
@@ -140,6 +147,13 @@ static void print_addr(FILE *out, const struct addr *addr, const struct option *
     fprintf(out, "\"%s\"", addr_format(addr, option->port != PORT_REFUSED, text));
 }
 
+static void print_name(FILE *out, const void *item)
+{
+    const char *name;
+    memcpy(&name, item, sizeof name);
+    member_print_text(out, name, strlen(name));
+}
+
 static void print_list(FILE *out, const void *base, const struct option *option)
 {
     const char *items;
@@ -156,6 +170,8 @@ static void print_list(FILE *out, const void *base, const struct option *option)
             print_prefix(out, item);
         else if (option->type == OPTION_PINS)
             print_pin(out, item);
+        else if (option->type == OPTION_NAMES)
+            print_name(out, item);
         else
             print_level(out, item);
     }

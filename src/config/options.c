@@ -31,6 +31,7 @@ static const struct choice ecs_ways[] = {{"off", ECS_OFF}, {"default", ECS_DEFAU
 static const struct choice cuts[] = {
     {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
+static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
 static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"warning", LOG_LEVEL_WARNING},
@@ -314,6 +315,20 @@ const struct option options[] = {
      .help =
          "The most responses a second over UDP to one network (/24, /56) beyond loopback, per worker. Beyond that, clients "
          "are sent to TCP, or to repeat the query with a cookie; those with a cookie are not limited. 0: no limit."},
+    {.key = "rebind-protection",
+     .type = OPTION_CHOICE,
+     IN(rebind_protection),
+     .choices = rebind_ways,
+     .unset = "auto",
+     .help =
+         "Answer NODATA instead of private addresses in responses of upstreams, so that a web page cannot reach devices "
+         "of the local network by a name of its own. auto: for clients beyond loopback; yes: for all; no."},
+    {.key = "rebind-allow",
+     .type = OPTION_NAMES,
+     IN_LIST(rebind_allow, rebind_allow_count),
+     .max = 4096,
+     .unset = "",
+     .help = "Names at and below which private addresses are served, as in [corp.example]."},
 
     {.key = "special.proof",
      .type = OPTION_BOOLEAN,

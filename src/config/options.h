@@ -27,6 +27,7 @@ enum option_type {
     OPTION_ADDRESSES, /* this and the following types are lists */
     OPTION_PREFIXES,
     OPTION_PINS,
+    OPTION_NAMES, /* domain names */
     OPTION_LEVELS,
     OPTION_UPSTREAMS /* each item has the settings of upstream_options */
 };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "dns/name.h"
 
 struct unit {
     const char *word;
@@ -216,6 +217,22 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
     return true;
 }
 
+/* A domain name; other than a host's it may have underscores. */
+static bool parse_name(struct bytes *out, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT];
+    uint8_t wire[NAME_MAX_WIRE];
+    size_t at = 0;
+    while (is_alphanumeric(text[at]) || (text[at] && strchr("-._", text[at])))
+        at++;
+    if (text[at] || name_from_text(wire, text) < 0)
+        return fail(
+            why, "%s is not a domain name in ASCII letters, digits, hyphens, underscores and dots, as in corp.example",
+            report_quote(text, quoted));
+    *out = (struct bytes){(const uint8_t *)text, strlen(text)};
+    return true;
+}
+
 static bool parse_address(struct addr *out, const struct option *option, const char *text, char why[VALUE_WHY])
 {
     char quoted[QUOTED_TEXT];
@@ -318,6 +335,9 @@ bool value_parse(struct value *value, const struct option *option, const char *t
         break;
     case OPTION_PREFIXES:
         fine = parse_prefix(&read.prefix, text, why);
+        break;
+    case OPTION_NAMES:
+        fine = parse_name(&read.text, text, why);
         break;
     case OPTION_PINS:
         fine = parse_pin(&read.pin, text, why);

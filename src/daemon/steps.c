@@ -8,6 +8,7 @@ const struct step *const daemon_steps[] = {
     &step_rate_limit, /* rate-limit.responses */
     &step_health,     /* health.name */
     &step_special,    /* special-use names */
+    &step_rebind,     /* private addresses in responses from the steps below */
     &step_cache,      /* hits */
     &step_lookup,     /* misses: the query waits for a lookup */
     NULL,

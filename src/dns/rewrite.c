@@ -201,3 +201,9 @@ int rewrite_denial(struct answer *answer, const struct key *key, unsigned surplu
             rewrite_choose(scratch, 1, i);
     return rewrite_with(scratch, key, answer);
 }
+
+void rewrite_drop_additional(struct answer *answer)
+{
+    answer->len = answer->additional;
+    write_u16(answer->wire + LDNS_ARCOUNT_OFF, 0);
+}
