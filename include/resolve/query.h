@@ -129,8 +129,8 @@ static inline bool query_client_allowed(const struct query *query)
             !prefixes_hold(config->access.deny_clients, config->access.deny_count, client));
 }
 
-/* True if the client's address may be forged, so that the response may hit another host: over UDP from beyond loopback, without a
- * cookie of ours. */
+/* True if the client's address may be forged, so that the response may hit another host: over UDP from beyond
+ * loopback, without a cookie of ours. */
 static inline bool query_may_be_forged(const struct query *query)
 {
     return !query->origin.tcp && !query->address_proven && !addr_is_loopback(&query->origin.client);

@@ -76,8 +76,8 @@ static size_t options_within(const struct edit_options *options, size_t room)
     return at;
 }
 
-/* Drops the ends of EDE texts, then the texts, then EDEs, then options, until the OPT fits. False: an OPT with the cookie
- * alone does not fit. */
+/* Drops the ends of EDE texts, then the texts, then EDEs, then options, until the OPT fits. False: an OPT with the
+ * cookie alone does not fit. */
 static bool shrink_opt(struct opt_plan *plan, const struct ede_list *ede, const struct edit_options *options,
                        size_t room)
 {

@@ -145,7 +145,7 @@ static void forget_edns(struct request *request)
     request->cookie_at = 0;
 }
 
-/* Of a message that is no query by its counts. */
+/* The verdict on a message whose counts are not those of a query. */
 static __attribute__((noinline, cold)) enum request_verdict
 verdict_by_counts(const struct request *request, uint64_t counts, enum request_verdict verdict)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* DNS cookies (RFC 7873) in the interoperable form of RFC 9018: a client that returns our cookie has received a response of ours, so its
- * address is not forged.
+/* DNS cookies (RFC 7873) in the interoperable form of RFC 9018: a client that returns our cookie has received a
+ * response of ours, so its address is not forged.
  *
- * A server cookie is version 1, three reserved bytes, the time, and SipHash-2-4 over the client's cookie, these and the client's address.
- * No state is kept for a client. The secrets come from a file that a fleet shares, or are derived from the key of this process, another
- * one each day; the one before still holds, since cookies are valid for an hour.
+ * A server cookie is version 1, three reserved bytes, the time, and SipHash-2-4 over the client's cookie, these and
+ * the client's address. No state is kept for a client. The secrets come from a file that a fleet shares, or are
+ * derived from the key of this process, another one each day; the one before still holds, since cookies are valid
+ * for an hour.
  *
- * A client without a valid server cookie is served all the same and learns one (RFC 7873 section 5.2.3); steps that demand proof of the
- * address send it BADCOOKIE.
+ * A client without a valid server cookie is served all the same and learns one (RFC 7873 section 5.2.3); steps that
+ * demand proof of the address send it BADCOOKIE.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -257,7 +258,7 @@ static __attribute__((noinline)) enum verdict take_cookie(struct query *query, s
 {
     struct bytes cookie = message_request_cookie(query->wire, &query->request);
     if (addr_is_loopback(&query->origin.client) ||
-        !query_client_allowed(query)) /* strangers are refused in the next step */
+        !query_client_allowed(query)) /* others are refused in the next step */
         return NEXT;
     if (!len_is_good(cookie.len)) /* RFC 7873 section 5.2.2 */
         return query_error(query, RCODE_FORMERR, EDE_NONE, NULL);

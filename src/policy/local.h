@@ -10,7 +10,8 @@
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities);
 
-/* False: only clients on this machine may be served. The addresses listened on do not tell, for sockets may be inherited. */
+/* False: only clients on this machine may be served. The addresses listened on do not tell, for sockets may be
+ * inherited. */
 bool local_serves_beyond_loopback(const struct config *config);
 
 #endif

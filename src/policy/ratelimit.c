@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits the responses to each network whose addresses may be forged, so that this server is of little use for flooding a third party.
+/* Limits the responses to each network whose addresses may be forged, so that this server is of little use for
+ * flooding a third party.
  *
  * Beyond the limit nothing is dropped: an honest client is sent to TCP, or to repeat its query with a cookie.
  *
- * Each network has the time up to which its responses have used its allowance (a leaky bucket in the form of GCRA): a response moves it by
- * the time that one takes at the allowed rate, and is refused if that would be more than BURST ahead of now.
+ * Each network has the time up to which its responses have used its allowance (a leaky bucket in the form of GCRA):
+ * a response moves it by the time that one takes at the allowed rate, and is refused if that would be more than
+ * BURST ahead of now.
  *
  * Invariants:
- *   - The table has a fixed size. A new network takes the place in its set whose time is the lowest, so others do not push out a network
- *     that is being limited.
+ *   - The table has a fixed size. A new network takes the place in its set whose time is the lowest, so others do
+ *     not push out a network that is being limited.
  *   - The network that was looked for last is the first of its set.
  */
 #include <errno.h>
@@ -79,8 +81,8 @@ static void configure(void *state, const void *snapshot)
     limiter->cost = rules ? rules->cost : 0;
 }
 
-/* In the order of memory, with the bits of hosts set: a network of IPv4 fills the lower half, and no network of global IPv6 addresses has an
- * upper half of 0. */
+/* In the order of memory, with the bits of hosts set: a network of IPv4 fills the lower half, and no network of
+ * global IPv6 addresses has an upper half of 0. */
 static inline uint64_t network_of_ipv4(in_addr_t address)
 {
     return address | htonl(UINT32_MAX >> IPV4_BITS);
@@ -147,7 +149,8 @@ static __attribute__((noinline)) enum verdict run_with_clock(struct query *query
     return run(query, limiter);
 }
 
-/* Without a call, which would save registers, for most queries: those of an IPv4 network that is the first of its set. */
+/* Without a call, which would save registers, for most queries: those of an IPv4 network that is the first of its
+ * set. */
 static enum verdict run(struct query *query, void *state)
 {
     struct limiter *limiter = state;

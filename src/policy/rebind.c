@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Rebinding protection: a name of the public DNS whose addresses are private lets a web page reach devices of the local network as if they
- * were its own server. Such an answer becomes NODATA as a whole.
+/* Rebinding protection: a name of the public DNS whose addresses are private lets a web page reach devices of the
+ * local network as if they were its own server. Such an answer becomes NODATA as a whole.
  *
- * Exempt are names that routes lead to other upstreams, names of rebind-allow, and 127.0.0.0/8 for names of DNS block lists, which answer
- * with such addresses (RFC 5782). Local data is answered by steps before this one, so its responses do not come here. The query's name
- * counts, not the owner of the records: an alias that leads into an exempt domain is the public name's still.
+ * Exempt are names that routes lead to other upstreams, names of rebind-allow, and 127.0.0.0/8 for names of DNS
+ * block lists, which answer with such addresses (RFC 5782). Local data is answered by steps before this one, so its
+ * responses do not come here. The query's name counts, not the owner of the records: an alias that leads into an
+ * exempt domain is the public name's still.
  */
 #include <errno.h>
 #include <string.h>

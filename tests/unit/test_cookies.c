@@ -26,7 +26,7 @@ static enum verdict pass(struct query *query, void *state)
     return asker_pass(query, state);
 }
 
-/* What the rate limit and the rule for ANY say. */
+/* Treats ANY as the rate limit and the rule for ANY do. */
 static enum verdict demand(struct query *query, void *state)
 {
     (void)state;
