@@ -76,7 +76,6 @@
     X(sessions_flooded, "sessions closed because the server sent tls.unanswered bytes without answering a query")      \
     X(sessions_closed_idle, "sessions closed by dotstub because they were idle")                                       \
     X(sessions_retired, "sessions that take no more queries because they were silent or out of message ids")           \
-    X(sessions_untrusted, "connections that failed because the server's certificate was refused")                      \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \
