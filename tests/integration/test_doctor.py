@@ -292,7 +292,7 @@ def test_the_bundle_contains_nothing_private(make_namespace, make_server, make_d
     patient.problems("--bundle", path)
     text, report = path.read_text(), json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for word in ("secret", "198.51.100", "account1234"):
+    for word in ("secret-host", "secret-health", "secret-query", "198.51.100", "account1234"):
         assert word not in text, word
     assert report["stats"]["counters"]["queries_received"] >= 1 and report["status"]["version"] == report["versions"]["dotstubctl"]
     settings = {row["setting"]: row["value"] for row in report["settings"]}
