@@ -28,6 +28,7 @@ enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
+enum config_sandbox { SANDBOX_OFF, SANDBOX_ON, SANDBOX_KILL };
 enum config_deny { DENY_REFUSE, DENY_DROP };
 enum config_rebind { REBIND_AUTO, REBIND_YES, REBIND_NO }; /* AUTO: for clients beyond loopback */
 
@@ -125,6 +126,8 @@ struct config {
 
     char *dnstap_socket; /* NULL: off */
 
+    enum config_sandbox sandbox;
+
     enum log_level log_level;
     struct config_log_level *log_modules;
     size_t log_module_count;
@@ -159,6 +162,13 @@ const char *config_upstream_origin(const struct config *config, size_t upstream,
  * applies from the next start. 0, or -ENOMEM: the snapshot must not be used. */
 int config_keep_restart_only(struct config *config, struct config *started,
                              void (*tell)(void *context, const char *key), void *context) MUST_CHECK;
+
+/* The use that the daemon makes of a file. */
+enum config_file { FILE_READ, FILE_SAVED, FILE_SOCKET, FILE_PEER /* a socket of another program */ };
+/* Calls `tell` for every file that a setting names, except the word "system" of CA files. */
+void config_each_file(const struct config *config,
+                      void (*tell)(void *context, const char *key, const char *path, enum config_file use),
+                      void *context);
 
 /* Prints every setting of a snapshot of config_load as YAML that config_load can read back, each with its origin
  * in a comment. 0 or -EIO. */

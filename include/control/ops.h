@@ -59,6 +59,12 @@ struct control_ops {
     void (*reload)(void *context, struct reload_wait *wait);
 };
 
+/* The restrictions in force. */
+struct sandbox_report {
+    bool system_calls, files, tcp_ports;
+    unsigned landlock; /* the version of the kernel's Landlock; 0: not used */
+};
+
 struct control_setup {
     struct loop *loop;
     struct mailbox *mailbox; /* of that loop: for the workers' replies */
@@ -71,6 +77,7 @@ struct control_setup {
     gid_t gid;
     const struct control_ops *ops;
     void *context;
+    const struct sandbox_report *sandbox; /* borrowed */
     int *taken; /* listening descriptors from the previous process; each one that is used is set to -1 */
     size_t taken_count;
 };

@@ -38,6 +38,7 @@ static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"info", LOG_LEVEL_INFO},
                                        {"debug", LOG_LEVEL_DEBUG},
                                        {0}};
+static const struct choice sandboxes[] = {{"on", SANDBOX_ON}, {"off", SANDBOX_OFF}, {"kill", SANDBOX_KILL}, {0}};
 static const struct choice formats[] = {{"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
 static const struct choice outputs[] = {{"stderr", OUTPUT_STDERR}, {"stdout", OUTPUT_STDOUT}, {0}};
 
@@ -193,6 +194,7 @@ const struct option options[] = {
      .type = OPTION_PATH,
      IN(cache.save_file),
      .max = LONGEST_PATH,
+     .use = FILE_SAVED,
      .restart_only = true,
      .unset = "/var/lib/dotstub/cache",
      .help = "The file of cache.save."},
@@ -358,6 +360,7 @@ const struct option options[] = {
      .type = OPTION_PATH,
      IN(control_socket),
      .max = LONGEST_SOCKET_PATH,
+     .use = FILE_SOCKET,
      .word = "off",
      .restart_only = true,
      .unset = "/run/dotstub/control.sock",
@@ -400,11 +403,22 @@ const struct option options[] = {
      .type = OPTION_PATH,
      IN(dnstap_socket),
      .max = LONGEST_SOCKET_PATH,
+     .use = FILE_PEER,
      .word = "off",
      .unset = "off",
      .restart_only = true,
      .help = "A unix socket of a program that takes copies of client and upstream messages (dnstap). off: none. "
              "For builds with --enable-dnstap."},
+
+    {.key = "sandbox",
+     .type = OPTION_CHOICE,
+     IN(sandbox),
+     .choices = sandboxes,
+     .restart_only = true,
+     .unset = "on",
+     .help = "Once it runs, dotstub gives up system calls, files and TCP ports that it does not need (seccomp, and "
+             "Landlock where the kernel has it). A reload that needs more says that a restart is needed. kill: a "
+             "forbidden system call ends the process."},
 
     {.key = "log.level",
      .type = OPTION_CHOICE,

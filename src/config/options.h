@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "config/config.h"
 
 enum option_type {
     OPTION_BOOLEAN,
@@ -55,9 +56,10 @@ struct option {
     bool restart_only; /* takes effect only when the daemon starts */
     uint32_t grain;    /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
-    int port;        /* addresses: a port or an enum option_port */
-    size_t at, size; /* the member of struct config or struct config_upstream */
-    size_t beside;   /* OPTION_ADDRESS: the bool that is true if it is set; lists: the number of items */
+    enum config_file use; /* OPTION_PATH */
+    int port;             /* addresses: a port or an enum option_port */
+    size_t at, size;      /* the member of struct config or struct config_upstream */
+    size_t beside;        /* OPTION_ADDRESS: the bool that is true if it is set; lists: the number of items */
 };
 
 extern const struct option options[];

@@ -147,6 +147,7 @@ static int view_init(struct view *view, const struct control_setup *setup)
         .cache = setup->cache,
         .ops = setup->ops,
         .context = setup->context,
+        .sandbox = setup->sandbox,
         .listening_count = setup->listening_count,
         .started_ms = clock_ms(),
         .started_wall_s = clock_wall_s(),

@@ -115,6 +115,16 @@ static json_t *overview(const struct view *view, const struct gather_sum *sum)
     return root;
 }
 
+static json_t *sandbox_object(const struct sandbox_report *report)
+{
+    json_t *object = json_object();
+    put_flag(object, "system_calls", report->system_calls);
+    put_flag(object, "files", report->files);
+    put_flag(object, "tcp_ports", report->tcp_ports);
+    put_number(object, "landlock", report->landlock);
+    return object;
+}
+
 char *status_text(const struct view *view, const struct gather_sum *sum)
 {
     json_t *root = overview(view, sum), *listening = json_array();
@@ -123,6 +133,8 @@ char *status_text(const struct view *view, const struct gather_sum *sum)
     put_number(root, "pid", (uint64_t)getpid());
     put(root, "listen", listening);
     put(root, "configuration", reloads_object(&view->reloads));
+    if (view->sandbox)
+        put(root, "sandbox", sandbox_object(view->sandbox));
     put_text(root, "log_level", log_level_name(log_level()));
     return print(root);
 }

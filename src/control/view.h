@@ -31,6 +31,7 @@ struct view {
     struct gather gather;
     struct tracer tracer;
     struct reloads reloads;
+    const struct sandbox_report *sandbox;
 };
 
 /* A counter, summed over the workers. */

@@ -44,6 +44,22 @@ static void print_configuration(const json_t *configuration, FILE *out)
     print_lines(json_object_get(configuration, "at_next_start"), "  ", ": takes effect at the next start", out);
 }
 
+static void print_sandbox(const json_t *sandbox, FILE *out)
+{
+    static const char *const parts[][2] = {
+        {"system_calls", "system calls"}, {"files", "files"}, {"tcp_ports", "TCP ports"}};
+    const char *before = "sandbox   ";
+    if (!json_is_object(sandbox))
+        return;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!json_is_true(json_object_get(sandbox, parts[i][0])))
+            continue;
+        fprintf(out, "%s%s", before, parts[i][1]);
+        before = ", ";
+    }
+    fputs(before[0] == ',' ? "\n" : "sandbox   off\n", out);
+}
+
 static void print_daemon(const json_t *root, FILE *out)
 {
     const json_t *listening = json_object_get(root, "listen"), *cache = json_object_get(root, "cache");
@@ -60,6 +76,7 @@ static void print_daemon(const json_t *root, FILE *out)
     fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", a),
             (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
     fprintf(out, "log       %s\n", table_field(root, "log_level", a));
+    print_sandbox(json_object_get(root, "sandbox"), out);
     print_configuration(json_object_get(root, "configuration"), out);
     fputc('\n', out);
 }

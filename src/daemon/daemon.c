@@ -25,6 +25,7 @@
 #include "privileges.h"
 #include "reload.h"
 #include "routing.h"
+#include "sandbox.h"
 #include "sockets.h"
 #include "tapping.h"
 #include "takeover.h"
@@ -54,6 +55,7 @@ struct daemon {
     struct takeover takeover; /* from the previous process */
     bool takes_over;          /* false: finished, or not requested */
     struct reload reload;
+    struct sandbox sandbox;
 };
 
 /* Static, so that leak checkers still reach the memory after a failed start. */
@@ -117,6 +119,7 @@ static int open_control(const char *user)
                                   .routes = self.routing.routes,
                                   .cache = self.cache,
                                   .ops = &control_ops,
+                                  .sandbox = &self.sandbox.report,
                                   .taken = self.takeover.control,
                                   .taken_count = self.takeover.control_count};
     struct addr *listening = mem_zalloc(self.sockets.specs, sizeof *listening);
@@ -231,6 +234,7 @@ static void prepare_reload(const char *file)
                                                      .routing = &self.routing,
                                                      .control = self.control,
                                                      .client_limit = client_limit,
+                                                     .sandbox = &self.sandbox,
                                                      .tell = tell_of_reload,
                                                      .changed = configuration_changed});
 }
@@ -348,6 +352,7 @@ static void clean_up(void)
     sockets_close(&self.sockets);
     reload_fini(&self.reload);
     routing_fini(&self.routing);
+    sandbox_fini(&self.sandbox);
     config_unref(self.config);
 }
 
@@ -404,7 +409,8 @@ static int confine(const struct daemon_setup *setup)
     if (status < 0)
         return status;
     handover_bind(&self.handover);
-    return 0;
+    return sandbox_enter(&self.sandbox, self.config,
+                         &(struct sandbox_setup){.file = setup->file, .handover = self.handover.directory});
 }
 
 int daemon_serve(const struct daemon_setup *setup)

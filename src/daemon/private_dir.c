@@ -17,7 +17,7 @@ static int parent_of(char out[PATH_MAX], const char *control_socket)
     return snprintf(out, PATH_MAX, "%.*s", len, control_socket) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int private_dir_path(char *out, size_t cap, const char *control_socket)
+static int path_of(char *out, size_t cap, const char *control_socket)
 {
     char parent[PATH_MAX];
     int status = parent_of(parent, control_socket);
@@ -36,7 +36,7 @@ int private_dir_make(const char *control_socket, uid_t uid, gid_t gid)
 {
     char path[PATH_MAX], parent[PATH_MAX];
     struct identity before;
-    int status = private_dir_path(path, sizeof path, control_socket);
+    int status = path_of(path, sizeof path, control_socket);
     if (status == 0)
         status = parent_of(parent, control_socket);
     if (status == 0)
@@ -55,7 +55,7 @@ int private_dir_open(const char *control_socket, uid_t uid)
 {
     char path[PATH_MAX];
     struct stat stat;
-    int status = private_dir_path(path, sizeof path, control_socket);
+    int status = path_of(path, sizeof path, control_socket);
     if (status < 0)
         return status;
     int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -21,7 +21,5 @@ int private_dir_make(const char *control_socket, uid_t uid, gid_t gid) MUST_CHEC
 int private_dir_open(const char *control_socket, uid_t uid) MUST_CHECK;
 /* The address of the unix socket `name` in the directory, whatever the length of its path. 0 or -ENAMETOOLONG. */
 int private_dir_address(struct sockaddr_un *out, int directory, const char *name) MUST_CHECK;
-/* Its path, for rules about files. */
-int private_dir_path(char *out, size_t cap, const char *control_socket) MUST_CHECK;
 
 #endif

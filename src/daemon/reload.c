@@ -158,10 +158,16 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
 {
     struct tls_trust **trusts = NULL;
     struct step_set *steps = NULL;
-    int status = config_load(config, reload->setup.file, environ, errors);
+    int status = sandbox_check_file(reload->setup.sandbox, reload->setup.file, errors);
+    if (status < 0)
+        goto fail;
+    status = config_load(config, reload->setup.file, environ, errors);
     if (status < 0)
         goto fail;
     status = keep_restart_only(reload, *config, &reload->postponed);
+    if (status < 0)
+        goto fail;
+    status = sandbox_check(reload->setup.sandbox, *config, errors);
     if (status < 0)
         goto fail;
     status = trusts_load(&trusts, *config, errors);

@@ -12,6 +12,7 @@
 
 #include "control/control.h"
 #include "routing.h"
+#include "sandbox.h"
 
 struct reload_setup {
     const char *file;       /* as on the command line; NULL: the default */
@@ -21,6 +22,7 @@ struct reload_setup {
     struct routing *routing;
     struct control *control;
     unsigned (*client_limit)(const struct config *config);
+    const struct sandbox *sandbox;
     void (*tell)(const char *assignments); /* the service manager */
     /* Called with the new ones; borrowed until the next call. */
     void (*changed)(const struct config *config, struct routes *routes);

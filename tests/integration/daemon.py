@@ -57,7 +57,7 @@ class Daemon(Process):
         self.port = port or free_port(*addresses)
         upstreams = upstreams if isinstance(upstreams, list) else [upstreams]
         base = {"listen": [f"{address}@{self.port}" for address in addresses], "upstreams": upstreams,
-                "control": {"socket": str(directory / f"control{self.port}.sock")}}
+                "control": {"socket": str(directory / f"control{self.port}.sock")}, "sandbox": "kill"}
         if ca_file:
             base["tls"] = {"ca-file": str(ca_file)}
         self.config = merged(base, config)

@@ -172,7 +172,8 @@ def test_order_and_policy_keep_the_cache(make_reloadable, make_server):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_responses_of_previous_servers_are_not_served(make_reloadable, make_server, workers):
     """Cached responses of other servers are not served, but are served again once their servers are configured again."""
-    old, new = make_server(), make_server(address="127.0.0.2")
+    old = make_server()
+    new = make_server(address="127.0.0.2", port=old.port)
     daemon = make_reloadable(old, workers=workers)
     names = [f"n{number}.example" for number in range(20)]
     for name in names:
@@ -191,7 +192,8 @@ def test_responses_of_previous_servers_are_not_served(make_reloadable, make_serv
 @pytest.mark.threads
 @pytest.mark.parametrize("flush", ["/flush", "/flush?name=a.example", "/flush?suffix=example"])
 def test_a_flush_removes_entries_of_previous_servers(make_reloadable, make_server, flush):
-    old, new = make_server(), make_server(address="127.0.0.2")
+    old = make_server()
+    new = make_server(address="127.0.0.2", port=old.port)
     daemon = make_reloadable(old)
     ask_truly(daemon, "a.example")
     daemon.reload(upstreams=[new.upstream()])
@@ -229,7 +231,8 @@ def test_a_replaced_ca_file_is_loaded(reloadable, server, certs):
 
 @pytest.mark.threads
 def test_a_removed_server_finishes_its_queries(make_reloadable, make_server):
-    old, new = make_server(), make_server(address="127.0.0.2")
+    old = make_server()
+    new = make_server(address="127.0.0.2", port=old.port)
     daemon = make_reloadable(old)
     old.delay = 0.5
     with daemon.udp() as client:
@@ -248,7 +251,8 @@ def test_a_removed_server_finishes_its_queries(make_reloadable, make_server):
 
 @pytest.mark.threads
 def test_waiting_queries_go_to_the_new_servers(make_reloadable, make_server):
-    old, new = make_server(), make_server(address="127.0.0.2")
+    old = make_server()
+    new = make_server(address="127.0.0.2", port=old.port)
     daemon = make_reloadable(old)
     old.blackhole()
     with daemon.udp() as client:
@@ -257,7 +261,7 @@ def test_waiting_queries_go_to_the_new_servers(make_reloadable, make_server):
         daemon.reload(upstreams=[new.upstream(name="new")])
         answer = wire.parse(client.receive())
         assert answer.id == 1 and answer.rcode() == 0
-    third = make_server(address="127.0.0.3")
+    third = make_server(address="127.0.0.3", port=old.port)
     daemon.reload(upstreams=[third.upstream(name="third")])
     ask_truly(daemon, "a.example")
     assert len(third.queries_for("a.example")) == 1
@@ -352,7 +356,8 @@ def test_restart_only_settings_are_reported(reloadable, server, public_path):
 
 @pytest.mark.threads
 def test_the_saved_cache_belongs_to_the_current_servers(make_reloadable, make_server, saving):  # noqa: F811
-    old, new = make_server(), make_server(address="127.0.0.2")
+    old = make_server()
+    new = make_server(address="127.0.0.2", port=old.port)
     first = make_reloadable(old, **saving)
     ask_truly(first, "a.example")
     first.reload(upstreams=[new.upstream()])

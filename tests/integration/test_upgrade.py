@@ -186,7 +186,8 @@ def test_the_successor_saves_the_state(make_daemon, server, saving, ended):  # n
 @pytest.mark.threads
 def test_only_entries_of_current_upstreams_are_handed_over(make_reloadable, make_server, ended):  # noqa: F811
     """Each process has its own group ids; only cache entries of the current upstreams are handed over."""
-    old, new = make_server(), make_server(address="127.0.0.2")
+    old = make_server()
+    new = make_server(address="127.0.0.2", port=old.port)
     daemon = make_reloadable(old)
     ask_truly(daemon, "a.example")
     daemon.reload(upstreams=[new.upstream()])

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "landlock.h"
+#include "syscalls.h"
+
+#define DEFAULT_FILE SYSCONFDIR "/dotstub/dotstub.yaml"
+
+struct sandbox_path {
+    char *path; /* without symbolic links */
+    unsigned access;
+};
+
+/* Needed by libraries, whatever is configured. "/" is listed by libuv when there are no descriptors left. */
+static const struct {
+    const char *path;
+    unsigned access;
+} always[] = {
+    {"/", LANDLOCK_LIST},
+    {"/proc", LANDLOCK_READ},
+    {"/sys/fs/cgroup", LANDLOCK_READ}, /* limits of memory and processors */
+    {"/dev/null", LANDLOCK_READ | LANDLOCK_SAVE},
+    {"/dev/random", LANDLOCK_READ},
+    {"/dev/urandom", LANDLOCK_READ},
+    {"/etc/localtime", LANDLOCK_READ}, /* glibc, though times are in UTC */
+    {"/etc/gnutls", LANDLOCK_READ},    /* GnuTLS reads its priorities again when they change */
+    {"/etc/crypto-policies", LANDLOCK_READ},
+    {"/usr/share/crypto-policies", LANDLOCK_READ},
+    /* the system's CA certificates */
+    {"/etc/ca-certificates", LANDLOCK_READ},
+    {"/etc/pkcs11", LANDLOCK_READ},
+    {"/etc/pki", LANDLOCK_READ},
+    {"/etc/ssl", LANDLOCK_READ},
+    {"/usr/local/share/ca-certificates", LANDLOCK_READ},
+    {"/usr/share/ca-certificates", LANDLOCK_READ},
+    {"/usr/share/p11-kit", LANDLOCK_READ},
+    {"/usr/share/pki", LANDLOCK_READ},
+    {"/var/lib/ca-certificates", LANDLOCK_READ},
+};
+
+static const uint16_t usual_ports[] = {53, 443, 853};
+
+/* --- what is allowed --- */
+
+static bool is_below(const char *path, const char *directory)
+{
+    size_t len = strcmp(directory, "/") == 0 ? 0 : strlen(directory);
+    return strncmp(path, directory, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool allows_path(const struct sandbox *sandbox, const char *path, unsigned access)
+{
+    size_t i = 0;
+    while (i < sandbox->path_count && (!is_below(path, sandbox->paths[i].path) || access & ~sandbox->paths[i].access))
+        i++;
+    return i < sandbox->path_count;
+}
+
+static bool allows_port(const struct sandbox *sandbox, uint16_t port)
+{
+    size_t i = 0;
+    while (i < sandbox->port_count && sandbox->ports[i] != port)
+        i++;
+    return i < sandbox->port_count;
+}
+
+/* The directory of `path` without symbolic links. False: there is none. */
+static bool directory_of(char out[PATH_MAX], const char *path)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int len = slash ? (int)(slash - path) + 1 : 2;
+    return snprintf(parent, sizeof parent, "%.*s", len, slash ? path : "./") < PATH_MAX && realpath(parent, out);
+}
+
+static unsigned access_for(enum config_file use)
+{
+    static const unsigned accesses[] = {
+        [FILE_READ] = LANDLOCK_READ, [FILE_SAVED] = LANDLOCK_READ | LANDLOCK_SAVE, [FILE_SOCKET] = LANDLOCK_SOCKETS};
+    return use == FILE_PEER ? 0 : accesses[use];
+}
+
+/* --- entering --- */
+
+struct building {
+    struct sandbox *sandbox;
+    unsigned version;
+    int ruleset, status;
+};
+
+static void allow_path(struct building *building, const char *path, unsigned access)
+{
+    struct sandbox *sandbox = building->sandbox;
+    char resolved[PATH_MAX];
+    if (building->status < 0 || !realpath(path, resolved))
+        return;
+    int status = landlock_allow_path(building->ruleset, building->version, resolved, access);
+    if (status < 0)
+        return; /* a directory that we may not enter */
+    struct sandbox_path *paths = mem_resize(sandbox->paths, (sandbox->path_count + 1) * sizeof *paths);
+    char *copy = paths ? mem_strdup(resolved) : NULL;
+    if (paths)
+        sandbox->paths = paths;
+    if (copy)
+        paths[sandbox->path_count++] = (struct sandbox_path){copy, access};
+    else
+        building->status = -ENOMEM;
+}
+
+/* The directory of the file, and that of the file which a symbolic link means. */
+static void allow_file(void *context, const char *key, const char *path, enum config_file use)
+{
+    struct building *building = context;
+    char directory[PATH_MAX], file[PATH_MAX];
+    (void)key;
+    if (use == FILE_PEER)
+        return;
+    if (directory_of(directory, path))
+        allow_path(building, directory, access_for(use));
+    if (use == FILE_READ && realpath(path, file) && directory_of(directory, file))
+        allow_path(building, directory, access_for(use));
+}
+
+static void allow_port(struct building *building, uint16_t port)
+{
+    struct sandbox *sandbox = building->sandbox;
+    if (building->status < 0 || allows_port(sandbox, port))
+        return;
+    uint16_t *ports = mem_resize(sandbox->ports, (sandbox->port_count + 1) * sizeof *ports);
+    building->status = ports ? landlock_allow_port(building->ruleset, port) : -ENOMEM;
+    if (!ports)
+        return;
+    sandbox->ports = ports;
+    ports[sandbox->port_count++] = port;
+}
+
+static void allow_all(struct building *building, const struct config *config, const struct sandbox_setup *setup)
+{
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        allow_path(building, always[i].path, always[i].access);
+    allow_file(building, NULL, setup->file ? setup->file : DEFAULT_FILE, FILE_READ);
+    if (setup->handover >= 0 && building->status == 0)
+        building->status = landlock_allow_fd(building->ruleset, building->version, setup->handover, LANDLOCK_SOCKETS);
+    config_each_file(config, allow_file, building);
+    if (!building->sandbox->report.tcp_ports)
+        return;
+    for (size_t i = 0; i < sizeof usual_ports / sizeof *usual_ports; i++)
+        allow_port(building, usual_ports[i]);
+    for (size_t i = 0; i < config->upstream_count; i++)
+        for (size_t j = 0; j < config->upstreams[i].address_count; j++)
+            allow_port(building, addr_port(&config->upstreams[i].addresses[j]));
+}
+
+/* 0 or a negative error. */
+static int restrict_files(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup)
+{
+    struct building building = {.sandbox = sandbox, .version = landlock_version()};
+    if (building.version == 0)
+        return -ENOSYS;
+    building.ruleset = landlock_begin(building.version);
+    if (building.ruleset < 0)
+        return building.ruleset;
+    sandbox->report.tcp_ports = landlock_has_ports(building.version);
+    allow_all(&building, config, setup);
+    if (building.status == 0)
+        building.status = landlock_enter(building.ruleset);
+    close(building.ruleset);
+    sandbox->report.files = building.status == 0;
+    sandbox->report.tcp_ports &= building.status == 0;
+    sandbox->report.landlock = building.status == 0 ? building.version : 0;
+    return building.status;
+}
+
+static int restrict_calls(struct sandbox *sandbox, const struct config *config)
+{
+    if (!syscalls_can_restrict())
+        return -ENOTSUP;
+    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket != NULL);
+    sandbox->report.system_calls = status == 0;
+    return status;
+}
+
+int sandbox_enter(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup)
+{
+    const struct sandbox_report *report = &sandbox->report;
+    if (config->sandbox == SANDBOX_OFF) {
+        log_info("daemon", "sandbox: off");
+        return 0;
+    }
+    int files = restrict_files(sandbox, config, setup), calls = restrict_calls(sandbox, config);
+    if (files == -ENOMEM || calls == -ENOMEM)
+        return -ENOMEM;
+    if (!report->system_calls)
+        log_warning("daemon", "sandbox: system calls are not restricted: %s", error_text(calls));
+    if (!report->files)
+        log_warning("daemon", "sandbox: files and TCP ports are not restricted: %s; this needs Landlock (Linux 5.13)",
+                    error_text(files));
+    else
+        log_info("daemon", "sandbox: %sfiles%s are restricted", report->system_calls ? "system calls, " : "",
+                 report->tcp_ports ? " and TCP ports" : " (TCP ports not: they need Linux 6.7)");
+    return 0;
+}
+
+/* --- reload --- */
+
+struct checking {
+    const struct sandbox *sandbox;
+    FILE *errors;
+    int status;
+};
+
+static void check_directory(struct checking *checking, const char *key, const char *path, const char *directory,
+                            unsigned access)
+{
+    if (allows_path(checking->sandbox, directory, access))
+        return;
+    fprintf(checking->errors, "%s: %s is outside the directories that the sandbox allows: restart needed\n", key, path);
+    checking->status = ERROR_CONFIG;
+}
+
+/* A missing file or directory is reported when it is opened. */
+static void check_file(void *context, const char *key, const char *path, enum config_file use)
+{
+    struct checking *checking = context;
+    char directory[PATH_MAX], file[PATH_MAX];
+    int before = checking->status;
+    if (use == FILE_PEER)
+        return;
+    if (directory_of(directory, path))
+        check_directory(checking, key, path, directory, access_for(use));
+    if (checking->status == before && use == FILE_READ && realpath(path, file) && directory_of(directory, file))
+        check_directory(checking, key, path, directory, access_for(use));
+}
+
+int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *errors)
+{
+    struct checking checking = {sandbox, errors, 0};
+    if (sandbox->report.files && access(file ? file : DEFAULT_FILE, F_OK) == 0)
+        check_file(&checking, "the configuration file", file ? file : DEFAULT_FILE, FILE_READ);
+    return checking.status;
+}
+
+int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
+{
+    struct checking checking = {sandbox, errors, 0};
+    if (sandbox->report.files)
+        config_each_file(config, check_file, &checking);
+    for (size_t i = 0; sandbox->report.tcp_ports && i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        for (size_t j = 0; j < upstream->address_count; j++) {
+            if (allows_port(sandbox, addr_port(&upstream->addresses[j])))
+                continue;
+            fprintf(errors, "upstream %s: port %u is not among those that the sandbox allows: restart needed\n",
+                    upstream->name, addr_port(&upstream->addresses[j]));
+            checking.status = ERROR_CONFIG;
+        }
+    }
+    return checking.status;
+}
+
+void sandbox_fini(struct sandbox *sandbox)
+{
+    for (size_t i = 0; i < sandbox->path_count; i++)
+        mem_free(sandbox->paths[i].path);
+    mem_free(sandbox->paths);
+    mem_free(sandbox->ports);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The sandbox: what this process gives up once it runs, whichever way it was started.
+ *
+ * Does:    restricts files and outgoing TCP ports (landlock.h) and system calls (syscalls.h), as far as the kernel can. Files
+ *          are allowed by their directories: they are replaced by rename, and are often symbolic links.
+ * Owns:    the list of what is allowed.
+ * Threads: the main thread. It is entered before others start, and never left.
+ */
+#ifndef DOTSTUB_DAEMON_SANDBOX_H
+#define DOTSTUB_DAEMON_SANDBOX_H
+
+#include <limits.h>
+#include "config/config.h"
+#include "control/ops.h"
+
+struct sandbox {
+    struct sandbox_report report; /* what is in force */
+    struct sandbox_path *paths;   /* allowed */
+    size_t path_count;
+    uint16_t *ports;
+    size_t port_count;
+};
+
+struct sandbox_setup {
+    const char *file; /* the configuration file; NULL: the default */
+    int handover;     /* the directory of the hand-over's socket; -1: none */
+};
+
+/* Logs the restrictions in force; a kernel that cannot do all of them is not an error. 0 or -ENOMEM. */
+int sandbox_enter(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup) MUST_CHECK;
+/* For a reload: 0, or ERROR_CONFIG after one line to `errors` for each thing that needs a restart. The first before the
+ * file is read, the second before what the configuration names is opened. */
+int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *errors) MUST_CHECK;
+int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors) MUST_CHECK;
+void sandbox_fini(struct sandbox *sandbox);
+
+#endif
