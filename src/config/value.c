@@ -117,17 +117,24 @@ static bool parse_number(uint64_t *out, const struct option *option, const char 
     return true;
 }
 
-static bool parse_boolean(uint64_t *out, const char *text, char why[VALUE_WHY])
+/* -1: not a word for yes or no. */
+static int boolean_of(const char *text)
 {
     static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strcasecmp(words[i], text) == 0)
+            return i % 2;
+    return -1;
+}
+
+static bool parse_boolean(uint64_t *out, const char *text, char why[VALUE_WHY])
+{
     char quoted[QUOTED_TEXT];
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (strcasecmp(words[i], text) != 0)
-            continue;
-        *out = i % 2;
-        return true;
-    }
-    return fail(why, "%s is neither yes nor no", report_quote(text, quoted));
+    int boolean = boolean_of(text);
+    if (boolean < 0)
+        return fail(why, "%s is neither yes nor no", report_quote(text, quoted));
+    *out = (uint64_t)boolean;
+    return true;
 }
 
 /* Lists the choices ("a, b or c") and the one that was probably meant. */
@@ -152,10 +159,13 @@ static bool fail_choice(char why[VALUE_WHY], const struct option *option, const 
     return fail(why, "%s is not %s", quoted, words);
 }
 
+/* A choice between yes, no and others takes all words for yes and no: other programs rewrite them. */
 static bool parse_choice(uint64_t *out, const struct option *option, const char *text, char why[VALUE_WHY])
 {
+    int boolean = boolean_of(text);
+    const char *word = boolean < 0 ? text : boolean ? "yes" : "no";
     for (const struct choice *choice = option->choices; choice->word; choice++) {
-        if (strcmp(choice->word, text) != 0)
+        if (strcmp(choice->word, text) != 0 && strcmp(choice->word, word) != 0)
             continue;
         *out = choice->value;
         return true;

@@ -248,6 +248,22 @@ static void mapped_ipv6_counts_as_ipv4(void **state)
     assert_false(holds("10.0.0.0/8", "::10.1.2.3"));
 }
 
+static void some_prefixes_hold_loopback_addresses_only(void **state)
+{
+    (void)state;
+    static const char *const loopback[] = {"127.0.0.0/8", "127.0.0.1", "127.255.0.0/16", "::1", "::ffff:127.0.0.0/104"};
+    static const char *const others[] = {"0.0.0.0/0", "126.0.0.0/7", "128.0.0.0/8", "::/0",         "::/127",
+                                         "::2",       "::",          "10.0.0.1",    "::ffff:0:0/96"};
+    for (size_t i = 0; i < sizeof loopback / sizeof *loopback; i++) {
+        struct prefix prefix = prefix_of(loopback[i]);
+        assert_true(prefix_is_loopback(&prefix));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct prefix prefix = prefix_of(others[i]);
+        assert_false(prefix_is_loopback(&prefix));
+    }
+}
+
 static void a_prefix_of_length_0_holds_one_family_only(void **state)
 {
     (void)state;
@@ -309,6 +325,7 @@ int main(void)
         cmocka_unit_test(wildcard_is_all_zero),
         cmocka_unit_test(a_prefix_holds_addresses_that_share_its_bits),
         cmocka_unit_test(mapped_ipv6_counts_as_ipv4),
+        cmocka_unit_test(some_prefixes_hold_loopback_addresses_only),
         cmocka_unit_test(a_prefix_of_length_0_holds_one_family_only),
         cmocka_unit_test(garbled_prefixes_are_refused),
     };

@@ -145,6 +145,50 @@ static void every_setting_is_read(void **state)
     end(&r);
 }
 
+static void defences_are_read(void **state)
+{
+    (void)state;
+    struct result r = loaded("access: {allow: [192.0.2.0/24], deny-clients: [192.0.2.7, 192.0.2.128/25]}\n"
+                             "cookies: no\ncookie-secret-file: /s\nrate-limit: {responses: 50}\n"
+                             "rebind-protection: yes\nrebind-allow: [Corp.example, _x.lan., lan]\n");
+    const struct config *c = r.config;
+    assert_int_equal(c->access.deny_count, 2);
+    assert_int_equal(c->access.deny_clients[0].bits, 128);
+    assert_false(c->cookies);
+    assert_string_equal(c->cookie_secret_file, "/s");
+    assert_int_equal(c->rate_limit_responses, 50);
+    assert_int_equal(c->rebind_protection, REBIND_YES);
+    assert_int_equal(c->rebind_allow_count, 3);
+    assert_string_equal(c->rebind_allow[0], "Corp.example");
+    assert_string_equal(c->rebind_allow[2], "lan");
+    end(&r);
+    r = loaded("");
+    assert_int_equal(r.config->rebind_protection, REBIND_AUTO);
+    assert_true(r.config->cookies);
+    assert_null(r.config->cookie_secret_file);
+    assert_int_equal(r.config->access.deny_count + r.config->rate_limit_responses + r.config->rebind_allow_count, 0);
+    end(&r);
+}
+
+/* Programs that write YAML make booleans of them. */
+static void words_for_yes_and_no_are_choices(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum config_rebind way;
+    } words[] = {{"rebind-protection: off\n", REBIND_NO},   {"rebind-protection: \"no\"\n", REBIND_NO},
+                 {"rebind-protection: false\n", REBIND_NO}, {"rebind-protection: On\n", REBIND_YES},
+                 {"rebind-protection: true\n", REBIND_YES}, {"rebind-protection: auto\n", REBIND_AUTO}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct result r = loaded(words[i].text);
+        assert_int_equal(r.config->rebind_protection, words[i].way);
+        end(&r);
+    }
+    refused("rebind-protection: maybe\n", "f:1:20: rebind-protection: \"maybe\" is not auto, yes or no\n"
+                                          "rebind-protection: maybe\n                   ^\n");
+}
+
 static void references_are_counted(void **state)
 {
     (void)state;
@@ -205,6 +249,12 @@ static void bad_values_are_refused_with_their_place(void **state)
     refused("log: {level: warn}\n",
             "f:1:14: log.level: \"warn\" is not error, warning, info or debug; did you mean \"warning\"?\n"
             "log: {level: warn}\n             ^\n");
+    refused("rebind-allow: [\"*.corp.example\"]\n",
+            "f:1:16: rebind-allow: \"*.corp.example\" is not a domain name in ASCII letters, digits, hyphens, "
+            "underscores and dots, as in corp.example\nrebind-allow: [\"*.corp.example\"]\n               ^\n");
+    refused("rebind-allow: [a..b]\n",
+            "f:1:16: rebind-allow: \"a..b\" is not a domain name in ASCII letters, digits, hyphens, underscores and "
+            "dots, as in corp.example\nrebind-allow: [a..b]\n               ^\n");
 }
 
 static void all_mistakes_are_reported_at_once(void **state)
@@ -606,6 +656,8 @@ int main(void)
         cmocka_unit_test(an_empty_file_gives_the_defaults),
         cmocka_unit_test(sections_may_be_empty),
         cmocka_unit_test(every_setting_is_read),
+        cmocka_unit_test(defences_are_read),
+        cmocka_unit_test(words_for_yes_and_no_are_choices),
         cmocka_unit_test(references_are_counted),
         cmocka_unit_test(an_unknown_key_is_refused_with_place_caret_and_suggestion),
         cmocka_unit_test(wrong_types_are_refused),
