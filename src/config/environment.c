@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/spelling.h"
 #include "config/file.h"
 #include "config/reader.h"
 
@@ -41,7 +42,7 @@ static void report_unknown(struct draft *draft, const struct source *source)
     unsigned least = UINT_MAX;
     for (size_t i = 0; i < option_count; i++) {
         option_variable(&options[i], name);
-        unsigned edits = report_distance(source->name + strlen(prefix), name + strlen(prefix));
+        unsigned edits = spelling_distance(source->name + strlen(prefix), name + strlen(prefix));
         if (edits >= least)
             continue;
         least = edits;

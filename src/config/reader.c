@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include "base/spelling.h"
 #include "config/foreign.h"
 
 #define KEY_TEXT 64
@@ -54,7 +55,7 @@ static const char *find_meant(const char *text, const struct option *table, size
     for (size_t i = 0; i < count; i++) {
         if (!word_of(&table[i], section, word))
             continue;
-        unsigned edits = report_distance(text, word);
+        unsigned edits = spelling_distance(text, word);
         if (edits >= least)
             continue;
         least = edits;
@@ -175,7 +176,7 @@ static void report_unknown_preset(struct draft *draft, const char *name, const c
     const char *meant = NULL;
     unsigned least = UINT_MAX;
     for (size_t i = 0; i < preset_count; i++) {
-        unsigned edits = report_distance(name, presets[i].name);
+        unsigned edits = spelling_distance(name, presets[i].name);
         meant = edits < least ? presets[i].name : meant;
         least = edits < least ? edits : least;
     }

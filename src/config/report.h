@@ -48,8 +48,4 @@ void report_end(struct report *report);
 #define QUOTED_TEXT 72
 const char *report_quote(const char *text, char out[QUOTED_TEXT]);
 
-/* The number of edits (a character inserted, deleted or replaced, two swapped, or the end left out) that turn
- * `text` into `word`, or UINT_MAX if there are too many for a typing mistake. */
-unsigned report_distance(const char *text, const char *word);
-
 #endif

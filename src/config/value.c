@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "base/spelling.h"
 #include "dns/name.h"
 
 struct unit {
@@ -147,7 +148,7 @@ static bool fail_choice(char why[VALUE_WHY], const struct option *option, const 
         size_t len = strlen(words);
         const char *between = choice == option->choices ? "" : choice[1].word ? ", " : " or ";
         snprintf(words + len, sizeof(words) - len, "%s%s", between, choice->word);
-        unsigned edits = report_distance(text, choice->word);
+        unsigned edits = spelling_distance(text, choice->word);
         if (edits < least) {
             least = edits;
             nearest = choice->word;

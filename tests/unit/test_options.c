@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/spelling.h"
 #include "config/foreign.h"
 #include "config/options.h"
 #include "config/report.h"
@@ -282,20 +283,20 @@ static void numbers_are_printed_in_the_largest_unit(void **state)
 static void distance_finds_slips_only(void **state)
 {
     (void)state;
-    assert_int_equal(report_distance("lisetn", "listen"), 1);
-    assert_int_equal(report_distance("liste", "listen"), 1);
-    assert_int_equal(report_distance("listten", "listen"), 1);
-    assert_int_equal(report_distance("Listen", "listen"), 1);
-    assert_int_equal(report_distance("answer_by", "answer-by"), 1);
-    assert_int_equal(report_distance("warn", "warning"), 1);
-    assert_int_equal(report_distance("x", "ecs"), UINT_MAX);
-    assert_int_equal(report_distance("forward", "listen"), UINT_MAX);
-    assert_int_equal(report_distance("", "ecs"), UINT_MAX);
+    assert_int_equal(spelling_distance("lisetn", "listen"), 1);
+    assert_int_equal(spelling_distance("liste", "listen"), 1);
+    assert_int_equal(spelling_distance("listten", "listen"), 1);
+    assert_int_equal(spelling_distance("Listen", "listen"), 1);
+    assert_int_equal(spelling_distance("answer_by", "answer-by"), 1);
+    assert_int_equal(spelling_distance("warn", "warning"), 1);
+    assert_int_equal(spelling_distance("x", "ecs"), UINT_MAX);
+    assert_int_equal(spelling_distance("forward", "listen"), UINT_MAX);
+    assert_int_equal(spelling_distance("", "ecs"), UINT_MAX);
     char longest[200];
     memset(longest, 'a', sizeof(longest));
     longest[199] = '\0';
-    assert_int_equal(report_distance(longest, "listen"), UINT_MAX);
-    assert_int_equal(report_distance("listen", longest), UINT_MAX);
+    assert_int_equal(spelling_distance(longest, "listen"), UINT_MAX);
+    assert_int_equal(spelling_distance("listen", longest), UINT_MAX);
 }
 
 static void long_texts_are_quoted_in_part(void **state)
