@@ -33,4 +33,15 @@ int records_type_number(const char *text) MUST_CHECK;
 #define RCODE_TEXT 16
 const char *records_rcode_text(uint16_t rcode, char out[RCODE_TEXT]);
 
+/* One record of a message, as text; other bytes than printable ASCII are escaped (RFC 1035 section 5.1). */
+struct record_view {
+    const char *section; /* "answer", "authority" or "additional" */
+    const char *owner, *type, *rdata;
+    uint32_t ttl;
+};
+/* Calls `tell` for each record but OPT of a message that a strict walk has accepted. 0; -EINVAL: ldns cannot read a record; or
+ * -ENOMEM. The records before that one have been told. */
+int records_each(struct bytes message, void (*tell)(void *context, const struct record_view *record),
+                 void *context) MUST_CHECK;
+
 #endif

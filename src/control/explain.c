@@ -30,8 +30,9 @@ static const char *place_text(const struct record_server *server, char out[PLACE
     return out;
 }
 
-/* Says in which phase most of the time was spent. */
-static json_t *sentence(const struct record *record)
+/* The cause of most of the time. */
+enum { REASON_TEXT = 100 + PLACE_TEXT };
+static const char *reason_text(const struct record *record, char out[REASON_TEXT])
 {
     static const char *const reasons[] = {
         [PHASE_RETRIES] = "earlier attempts: their sessions were lost, or their responses were late or unusable",
@@ -43,10 +44,27 @@ static json_t *sentence(const struct record *record)
     enum record_phase phase = longest_phase(record);
     bool dialed = phase == PHASE_CONNECT || phase == PHASE_HANDSHAKE, somewhere = phase >= PHASE_CONNECT;
     char place[PLACE_TEXT];
+    snprintf(out, REASON_TEXT, "%s%s", reasons[phase],
+             somewhere ? place_text(dialed ? &record->dialed : &record->asked, place) : "");
+    return out;
+}
+
+static json_t *sentence(const struct record *record)
+{
+    char reason[REASON_TEXT];
     if (record->total_ms == 0)
         return json_string("less than a millisecond");
-    return json_sprintf("%d of %d ms: %s%s", (int)record->phase_ms[phase], (int)record->total_ms, reasons[phase],
-                        somewhere ? place_text(dialed ? &record->dialed : &record->asked, place) : "");
+    return json_sprintf("%d of %d ms: %s", (int)record->phase_ms[longest_phase(record)], (int)record->total_ms,
+                        reason_text(record, reason));
+}
+
+/* Why it failed, as the client was told, or why it was slow. */
+static json_t *reason_of(const struct record *record)
+{
+    char reason[REASON_TEXT];
+    if (record->ede_code != EDE_NONE && record->ede_text[0])
+        return text_of(record->ede_text, strlen(record->ede_text));
+    return record->total_ms > 0 ? json_string(reason_text(record, reason)) : json_null();
 }
 
 static json_t *server_of(const struct record_server *server)
@@ -111,6 +129,7 @@ static json_t *explain_object(const struct record *record)
     put_number(object, "total_ms", record->total_ms);
     put(object, "longest", record->total_ms > 0 ? json_string(phase_names[longest_phase(record)]) : json_null());
     put(object, "explanation", sentence(record));
+    put(object, "reason", reason_of(record));
     put(object, "phases", phases_of(record));
     put(object, "server", server_of(&record->asked));
     put(object, "dialed", server_of(&record->dialed));
@@ -199,6 +218,7 @@ static void put_response(json_t *root, const struct trace *trace)
     put(root, "rcode", whole ? json_string(records_rcode_text(trace->answer[3] & 15, rcode)) : json_null());
     put_number(root, "answer_records", whole ? read_u16(trace->answer + 6) : 0);
     put_number(root, "response_bytes", trace->len);
+    put(root, "records", whole ? records_of((struct bytes){trace->answer, trace->len}) : json_array());
 }
 
 char *explain_trace(const struct trace *trace)

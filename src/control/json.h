@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/addr.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 
 /* Enough digits for values with three decimals, few enough to hide binary rounding. */
@@ -78,6 +79,9 @@ static inline json_t *text_of_addr(const struct addr *addr)
     char text[ADDR_TEXT];
     return json_string(addr_format(addr, true, text));
 }
+
+/* The records of a message, for a reply's `records`. */
+json_t *records_of(struct bytes message);
 
 static inline uint64_t seconds_since(uint64_t ms)
 {

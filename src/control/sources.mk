@@ -4,7 +4,7 @@ libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c
   src/control/health.h src/control/json.h \
   src/control/listener.c src/control/listener.h src/control/logset.c src/control/logset.h src/control/metrics.c src/control/metrics.h src/control/page.c src/control/page.h \
   src/control/peer.c src/control/peer.h src/control/process.c src/control/process.h src/control/prometheus.c src/control/prometheus.h \
-  src/control/queries.c src/control/queries.h src/control/request.c src/control/request.h \
+  src/control/records.c src/control/queries.c src/control/queries.h src/control/request.c src/control/request.h \
   src/control/reloads.c src/control/reloads.h src/control/server.c src/control/server.h src/control/status.c src/control/status.h \
   src/control/gather.c src/control/gather.h \
   src/control/token.c src/control/token.h src/control/tracer.c src/control/tracer.h src/control/view.h

@@ -204,23 +204,6 @@ char *status_config(const struct view *view)
 
 /* --- cache entries --- */
 
-static json_t *records_of(struct answer *answer, struct answer_scratch *scratch)
-{
-    json_t *records = json_array();
-    struct answer walked;
-    if (message_own_answer(answer->wire, answer->len, scratch, &walked) < 0)
-        return records;
-    for (unsigned i = 0; i < walked.ttl_count; i++) {
-        const uint8_t *ttl = walked.wire + walked.ttl_offsets[i]; /* type and class precede the TTL */
-        char type[TYPE_TEXT];
-        json_t *record = json_object();
-        put_text(record, "type", records_type_text(read_u16(ttl - 4), type));
-        put_number(record, "ttl", read_u32(ttl));
-        (void)json_array_append_new(records, record);
-    }
-    return records;
-}
-
 static json_t *errors_of(const struct ede_list *list)
 {
     json_t *errors = json_array();
@@ -233,7 +216,7 @@ static json_t *errors_of(const struct ede_list *list)
     return errors;
 }
 
-static json_t *entry_object(const struct key *key, struct cache_found *found, struct answer_scratch *scratch)
+static json_t *entry_object(const struct key *key, const struct cache_found *found)
 {
     char rcode[RCODE_TEXT];
     json_t *object = json_object();
@@ -247,17 +230,14 @@ static json_t *entry_object(const struct key *key, struct cache_found *found, st
     put_number(object, "size", found->answer.len);
     put(object, "authenticated", json_boolean(found->answer.authenticated));
     put(object, "extended_errors", errors_of(&found->answer.ede));
-    put(object, "records", records_of(&found->answer, scratch));
+    put(object, "records", records_of((struct bytes){found->answer.wire, found->answer.len}));
     return object;
 }
 
 char *status_cache(const struct view *view, const struct key *wanted)
 {
     struct key key = *wanted;
-    struct {
-        struct answer_scratch scratch;
-        uint8_t message[MESSAGE_MAX];
-    } *room = malloc(sizeof *room);
+    uint8_t *room = malloc(MESSAGE_MAX);
     json_t *root = json_object(), *entries = json_array();
     char text[NAME_MAX_TEXT], type_text[TYPE_TEXT];
     struct cache_found found;
@@ -269,9 +249,9 @@ char *status_cache(const struct view *view, const struct key *wanted)
     for (size_t i = 0; i < 2 * view->routes->group_count; i++) {
         key.group = view->routes->ids[i / 2].id;
         key.flags = i % 2 ? KEY_CD : 0; /* an entry with DO serves keys without */
-        if (cache_get(view->cache, &key, key_hash(&key), clock_ms(), CACHE_PEEK, 0, room->message, MESSAGE_MAX,
-                      &found) != CACHE_MISS)
-            (void)json_array_append_new(entries, entry_object(&key, &found, &room->scratch));
+        if (cache_get(view->cache, &key, key_hash(&key), clock_ms(), CACHE_PEEK, 0, room, MESSAGE_MAX, &found) !=
+            CACHE_MISS)
+            (void)json_array_append_new(entries, entry_object(&key, &found));
     }
     free(room);
     put_text(root, "name", name_text(key.name, text));

@@ -134,3 +134,60 @@ const char *records_rcode_text(uint16_t rcode, char out[RCODE_TEXT])
         snprintf(out, RCODE_TEXT, "RCODE%u", rcode);
     return out;
 }
+
+/* --- records as text --- */
+
+/* The data without owner, TTL, class and type. NULL: out of memory. */
+static char *rdata_text(const ldns_rr *rr)
+{
+    char *text = NULL;
+    ldns_buffer *buffer = ldns_buffer_new(LINE_MAX_TEXT);
+    if (!buffer)
+        return NULL;
+    ldns_status status = LDNS_STATUS_OK;
+    for (size_t i = 0; i < ldns_rr_rd_count(rr) && status == LDNS_STATUS_OK; i++) {
+        if (i > 0)
+            ldns_buffer_printf(buffer, " ");
+        status = ldns_rdf2buffer_str(buffer, ldns_rr_rdf(rr, i));
+    }
+    if (status == LDNS_STATUS_OK)
+        text = ldns_buffer_export2str(buffer);
+    ldns_buffer_free(buffer);
+    return text;
+}
+
+static int tell_record(const char *section, const ldns_rr *rr,
+                       void (*tell)(void *context, const struct record_view *record), void *context)
+{
+    char type[TYPE_TEXT];
+    char *owner = ldns_rdf2str(ldns_rr_owner(rr)), *rdata = rdata_text(rr);
+    const struct record_view record = {section, owner, records_type_text((uint16_t)ldns_rr_get_type(rr), type), rdata,
+                                       ldns_rr_ttl(rr)};
+    bool whole = owner && rdata;
+    if (whole)
+        tell(context, &record);
+    LDNS_FREE(owner);
+    LDNS_FREE(rdata);
+    return whole ? 0 : -ENOMEM;
+}
+
+int records_each(struct bytes message, void (*tell)(void *context, const struct record_view *record), void *context)
+{
+    static const struct {
+        const char *name;
+        ldns_pkt_section section;
+    } sections[] = {{"answer", LDNS_SECTION_ANSWER},
+                    {"authority", LDNS_SECTION_AUTHORITY},
+                    {"additional", LDNS_SECTION_ADDITIONAL}};
+    ldns_pkt *packet = NULL;
+    ldns_status parsed = ldns_wire2pkt(&packet, message.data, message.len);
+    int status = parsed == LDNS_STATUS_OK ? 0 : memory_was_gone(parsed) ? -ENOMEM : -EINVAL;
+    for (size_t i = 0; i < sizeof sections / sizeof *sections && status == 0; i++) {
+        ldns_rr_list *list = ldns_pkt_get_section_clone(packet, sections[i].section);
+        for (size_t r = 0; list && r < ldns_rr_list_rr_count(list) && status == 0; r++)
+            status = tell_record(sections[i].name, ldns_rr_list_rr(list, r), tell, context);
+        ldns_rr_list_deep_free(list);
+    }
+    ldns_pkt_free(packet);
+    return status;
+}

@@ -130,9 +130,46 @@ static void rcodes_have_names(void **state)
     assert_string_equal(records_rcode_text(4000, out), "RCODE4000");
 }
 
+struct shown {
+    char text[1024];
+    unsigned count;
+};
+
+static void show_record(void *context, const struct record_view *record)
+{
+    struct shown *shown = context;
+    size_t len = strlen(shown->text);
+    snprintf(shown->text + len, sizeof shown->text - len, "%s %s %u %s %s\n", record->section, record->owner,
+             record->ttl, record->type, record->rdata);
+    shown->count++;
+}
+
+static void records_are_shown_as_text(void **state)
+{
+    (void)state;
+    static const struct record_text answer[] = {{NULL, "CNAME", 60, "b.example."},
+                                                {"b.example.", "TXT", 30, "\"a\\255b\" \"c\""},
+                                                {"b.example.", "MX", 30, "10 mail.b.example."}};
+    static const struct record_text authority[] = {{"example.", "SOA", 5, "ns.example. host.example. 1 2 3 4 5"}};
+    struct key key = {.name = "\1a\7example", .name_len = 11, .type = 1, .class = 1};
+    struct shown shown = {.count = 0};
+    uint8_t wire[512];
+    int len = records_answer(wire, sizeof wire, &key, 0, answer, 3, authority, 1);
+    assert_true(len > 0);
+    assert_int_equal(records_each((struct bytes){wire, (size_t)len}, show_record, &shown), 0);
+    assert_string_equal(shown.text, "answer a.example. 60 CNAME b.example.\n"
+                                    "answer b.example. 30 TXT \"a\\255b\" \"c\"\n"
+                                    "answer b.example. 30 MX 10 mail.b.example.\n"
+                                    "authority example. 5 SOA ns.example. host.example. 1 2 3 4 5\n");
+    for (size_t cut = 0; cut < (size_t)len; cut++)
+        assert_int_equal(records_each((struct bytes){wire, cut}, show_record, &shown), -EINVAL);
+    assert_int_equal(shown.count, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_are_shown_as_text),
         cmocka_unit_test(types_have_numbers),
         cmocka_unit_test(rcodes_have_names),
         cmocka_unit_test(an_answer_is_built_from_presentation_form),
