@@ -5,8 +5,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include "config/foreign.h"
+
+#define NOTICE_MAX 1024
 
 void draft_begin(struct setting *setting, struct mark mark, bool keep)
 {
@@ -50,6 +53,25 @@ int draft_add(struct draft *draft, struct setting *setting, const struct option 
         setting->first = value;
     setting->last = value;
     setting->count++;
+    return 0;
+}
+
+int draft_notice(struct draft *draft, const char *format, ...)
+{
+    char text[NOTICE_MAX];
+    struct notice *notice = arena_take(draft->arena, sizeof(*notice));
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (!notice || !(notice->text = arena_text(draft->arena, text, strlen(text))))
+        return -ENOMEM;
+    if (draft->last_notice)
+        draft->last_notice->next = notice;
+    else
+        draft->first_notice = notice;
+    draft->last_notice = notice;
+    draft->notice_count++;
     return 0;
 }
 

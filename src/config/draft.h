@@ -28,11 +28,19 @@ struct draft_upstream {
     struct setting *settings; /* as upstream_options */
 };
 
+/* A fact that the operator may not expect, although nothing is wrong. */
+struct notice {
+    struct notice *next;
+    const char *text; /* a sentence */
+};
+
 struct draft {
     struct arena *arena;
     struct report *report;
     struct setting *settings; /* as options */
     struct draft_upstream *first, *last;
+    struct notice *first_notice, *last_notice;
+    size_t notice_count;
     bool partial; /* a file could not be read, so settings that seem to be missing may be in it */
 };
 
@@ -51,6 +59,9 @@ int draft_add_items(struct draft *draft, struct setting *setting, const struct o
 /* Reports why a value of the setting is refused. */
 void draft_refuse(struct draft *draft, struct setting *setting, const struct option *option, struct mark mark,
                   const char *why);
+
+/* Adds a notice. */
+int draft_notice(struct draft *draft, const char *format, ...) MUST_CHECK __attribute__((format(printf, 2, 3)));
 
 /* Begins the upstreams that a source lists; as draft_begin. */
 void draft_begin_upstreams(struct draft *draft, struct mark mark, bool keep);

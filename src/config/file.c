@@ -111,10 +111,21 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    size_t len = strlen(name), end_len = strlen(end);
+    return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
 static bool is_dropin(const char *name)
 {
-    size_t len = strlen(name), suffix = strlen(".yaml");
-    return name[0] != '.' && len > suffix && strcmp(name + len - suffix, ".yaml") == 0;
+    return name[0] != '.' && ends_with(name, ".yaml");
+}
+
+/* Files that nobody takes for a drop-in: explanations, and what editors and dpkg leave behind. */
+static bool is_never_dropin(const char *name)
+{
+    return strcmp(name, "README") == 0 || ends_with(name, "~") || strstr(name, ".dpkg-");
 }
 
 /* The directory conf.d beside the file `path`. */
@@ -126,45 +137,85 @@ static const char *dropin_directory(struct arena *arena, const char *path)
     return arena_print(arena, "%.*s/conf.d", (int)(slash - path), path);
 }
 
-static int list_names(const char **names, size_t *count, struct arena *arena, struct report *report,
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/* Appends a path. False after a report, if there are too many. */
+static bool add_path(struct file_list *list, struct report *report, const char *directory, const char *path)
+{
+    if (list->count == FILE_DROPINS_MAX) {
+        report_file(report, directory, "holds more than %d drop-ins", FILE_DROPINS_MAX);
+        return false;
+    }
+    list->paths[list->count++] = path;
+    return true;
+}
+
+/* Unread files beyond the room are left out. */
+static int list_names(struct file_list *read, struct file_list *unread, struct arena *arena, struct report *report,
                       const char *directory, DIR *open_directory)
 {
     struct dirent *entry;
     while ((errno = 0, entry = readdir(open_directory))) {
-        if (!is_dropin(entry->d_name))
+        if (is_never_dropin(entry->d_name))
             continue;
-        if (*count == FILE_DROPINS_MAX) {
-            report_file(report, directory, "holds more than %d drop-ins", FILE_DROPINS_MAX);
-            return 0;
-        }
-        names[*count] = arena_print(arena, "%s/%s", directory, entry->d_name);
-        if (!names[*count])
+        const char *path = arena_print(arena, "%s/%s", directory, entry->d_name);
+        if (!path)
             return -ENOMEM;
-        ++*count;
+        if (is_dropin(entry->d_name) && !add_path(read, report, directory, path))
+            return 0;
+        if (!is_dropin(entry->d_name) && unread->count < FILE_DROPINS_MAX && is_file(path))
+            unread->paths[unread->count++] = path;
     }
     if (errno)
         report_file(report, directory, "cannot be listed: %s", error_text(-errno));
     return 0;
 }
 
-int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report, const char *path)
+/* Somebody who writes .yml expects that to be read. */
+static int add_neighbour(struct file_list *unread, struct arena *arena, const char *path)
 {
-    *count = 0;
-    const char *directory = dropin_directory(arena, path);
-    const char **names = arena_take(arena, FILE_DROPINS_MAX * sizeof(*names));
-    if (!directory || !names)
+    if (!ends_with(path, ".yaml"))
+        return 0;
+    const char *neighbour = arena_print(arena, "%.*s.yml", (int)(strlen(path) - strlen(".yaml")), path);
+    if (!neighbour)
         return -ENOMEM;
-    *out = names;
+    if (is_file(neighbour))
+        unread->paths[unread->count++] = neighbour;
+    return 0;
+}
 
+static int list_directory(struct file_list *read, struct file_list *unread, struct arena *arena, struct report *report,
+                          const char *path)
+{
+    const char *directory = dropin_directory(arena, path);
+    if (!directory)
+        return -ENOMEM;
     DIR *open_directory = opendir(directory);
     if (!open_directory) {
         if (errno != ENOENT && errno != ENOTDIR)
             report_file(report, directory, "cannot be listed: %s", error_text(-errno));
         return 0;
     }
-    int error = list_names(names, count, arena, report, directory, open_directory);
+    int error = list_names(read, unread, arena, report, directory, open_directory);
     closedir(open_directory);
-    if (!error)
-        qsort(names, *count, sizeof(*names), compare_names);
     return error;
+}
+
+int file_dropins(struct file_list *read, struct file_list *unread, struct arena *arena, struct report *report,
+                 const char *path)
+{
+    *read = (struct file_list){arena_take(arena, FILE_DROPINS_MAX * sizeof(*read->paths)), 0};
+    *unread = (struct file_list){arena_take(arena, (FILE_DROPINS_MAX + 1) * sizeof(*unread->paths)), 0};
+    if (!read->paths || !unread->paths)
+        return -ENOMEM;
+    int error = list_directory(read, unread, arena, report, path);
+    if (error)
+        return error;
+    qsort(read->paths, read->count, sizeof(*read->paths), compare_names);
+    qsort(unread->paths, unread->count, sizeof(*unread->paths), compare_names);
+    return add_neighbour(unread, arena, path);
 }

@@ -20,8 +20,14 @@ int file_read(const struct source **out, struct arena *arena, struct report *rep
               bool may_be_absent) MUST_CHECK;
 /* True if the text is UTF-8 without control characters; otherwise reports the first fault. */
 bool file_is_text(struct report *report, const struct source *source);
-/* The paths of conf.d/ *.yaml beside `path`, sorted by name. 0 or -ENOMEM. */
-int file_dropins(const char ***out, size_t *count, struct arena *arena, struct report *report,
+/* Paths, sorted by name. */
+struct file_list {
+    const char **paths;
+    size_t count;
+};
+/* The files of conf.d beside `path`: *read gets *.yaml, *unread the files that an operator may take for drop-ins
+ * and that are not read (not README, *~ and what dpkg leaves), and the .yml beside a .yaml `path`. 0 or -ENOMEM. */
+int file_dropins(struct file_list *read, struct file_list *unread, struct arena *arena, struct report *report,
                  const char *path) MUST_CHECK;
 
 #endif

@@ -47,14 +47,16 @@ static int apply_file(struct loading *loading, const char *path, bool may_be_abs
 
 static int apply_files(struct loading *loading, const char *path)
 {
-    const char **dropins;
-    size_t count;
+    struct file_list dropins, unread;
     const char *main_path = path ? path : DEFAULT_PATH;
     int error = apply_file(loading, main_path, !path);
     if (!error)
-        error = file_dropins(&dropins, &count, &loading->arena, &loading->report, main_path);
-    for (size_t i = 0; !error && i < count; i++)
-        error = apply_file(loading, dropins[i], false);
+        error = file_dropins(&dropins, &unread, &loading->arena, &loading->report, main_path);
+    for (size_t i = 0; !error && i < dropins.count; i++)
+        error = apply_file(loading, dropins.paths[i], false);
+    for (size_t i = 0; !error && i < unread.count; i++)
+        error = draft_notice(&loading->draft, "%s is not read: only %s and conf.d/*.yaml beside it are",
+                             unread.paths[i], main_path);
     return error;
 }
 
@@ -83,6 +85,9 @@ static int finish(struct config **out, struct loading *loading, int error, char 
     if (error)
         goto end;
     validate_check(&loading->draft);
+    error = validate_notice(&loading->draft);
+    if (error)
+        goto end;
     error = report->mistakes == 0 ? make_snapshot(out, &loading->draft, machine) : ERROR_CONFIG;
 end:
     report_end(report);

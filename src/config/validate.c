@@ -4,6 +4,7 @@
 #include "config/validate.h"
 
 #include <errno.h>
+#include <string.h>
 #include "config/member.h"
 
 #define WORKERS_AUTO_MAX 16
@@ -132,6 +133,30 @@ void validate_check(struct draft *draft)
     check_names(draft);
 }
 
+/* -- Notices -- */
+
+static bool has_ipv4_prefix(const struct setting *prefixes)
+{
+    for (const struct value *value = prefixes->first; value; value = value->next)
+        if (value->prefix.bits >= ADDR_MAPPED_BITS)
+            return true;
+    return false;
+}
+
+/* Other servers take IPv4 clients at "::" as well. */
+int validate_notice(struct draft *draft)
+{
+    const struct setting *listen = draft_setting(draft, "listen"), *allow = draft_setting(draft, "access.allow");
+    if (listen->broken || allow->broken || has_family(listen, AF_INET) || !has_ipv4_prefix(allow))
+        return 0;
+    for (const struct value *value = listen->first; value; value = value->next)
+        if (addr_is_wildcard(&value->addr))
+            return draft_notice(
+                draft, "listen: \"::\" takes IPv6 queries only, so IPv4 clients of access.allow get no answer; "
+                       "add 0.0.0.0 to `listen` for them");
+    return 0;
+}
+
 /* -- The snapshot -- */
 
 static const char *origin_of(struct arena *arena, const struct mark *mark)
@@ -220,6 +245,19 @@ static int fit_cache(struct snapshot *snapshot, const struct machine *machine)
     return snapshot_remark(snapshot, "cache.size", "lowered to a quarter of the available memory");
 }
 
+static int copy_notices(struct snapshot *snapshot, const struct draft *draft)
+{
+    struct config *config = &snapshot->config;
+    config->notices = arena_take(&snapshot->arena, (draft->notice_count + 1) * sizeof(*config->notices));
+    for (const struct notice *notice = draft->first_notice; config->notices && notice; notice = notice->next) {
+        const char *text = arena_text(&snapshot->arena, notice->text, strlen(notice->text));
+        if (!text)
+            return -ENOMEM;
+        config->notices[config->notice_count++] = text;
+    }
+    return config->notices ? 0 : -ENOMEM;
+}
+
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)
 {
     snapshot->origins = arena_take(&snapshot->arena, option_count * sizeof(*snapshot->origins));
@@ -232,6 +270,8 @@ int validate_fill(struct snapshot *snapshot, const struct draft *draft, const st
         error = fit_workers(snapshot, machine);
     if (!error)
         error = fit_cache(snapshot, machine);
+    if (!error)
+        error = copy_notices(snapshot, draft);
     snapshot->config.listen_is_default = !draft_setting(draft, "listen")->named;
     snapshot->config.control_socket_is_default = !draft_setting(draft, "control.socket")->named;
     return error;

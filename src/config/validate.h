@@ -14,6 +14,8 @@
 
 /* Gives addresses their ports and reports settings that contradict each other. */
 void validate_check(struct draft *draft);
+/* Adds notices of settings that have another effect than they seem to have. 0 or -ENOMEM. */
+int validate_notice(struct draft *draft) MUST_CHECK;
 /* Fills the empty snapshot from a draft without mistakes and fits it to the machine; the snapshot does not refer
  * to the draft. 0 or -ENOMEM. */
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;

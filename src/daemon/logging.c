@@ -12,6 +12,12 @@ void logging_set(const struct config *config)
     querylog_set(config->log_queries ? config->log_queries_sample : 0);
 }
 
+void logging_notices(const struct config *config)
+{
+    for (size_t i = 0; i < config->notice_count; i++)
+        log_warning("config", "%s", config->notices[i]);
+}
+
 static bool same_log(const struct config *a, const struct config *b)
 {
     bool same = a->log_level == b->log_level && a->log_module_count == b->log_module_count;

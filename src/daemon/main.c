@@ -175,16 +175,19 @@ int main(int argc, char **argv)
         return EXIT_OTHER;
     }
     spread_init("/etc/machine-id");
-    if (!tapping_can(setup.config))
+    if (!tapping_can(setup.config) && command.check)
         return EXIT_CONFIGURATION;
     if (trusts_load(&setup.trusts, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (step_set_new(&setup.steps, daemon_steps, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (command.check) {
+        for (size_t i = 0; i < setup.config->notice_count; i++)
+            fprintf(stderr, "warning: %s\n", setup.config->notices[i]);
         puts("dotstub: the configuration is good");
         return EXIT_OK;
     }
+    logging_notices(setup.config);
     if (privileges_check(command.user) < 0)
         return EXIT_PRIVILEGES;
     return daemon_serve(&setup);

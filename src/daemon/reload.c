@@ -55,6 +55,7 @@ static void log_result(const struct reload *reload, const struct reload_result *
         return;
     }
     size_t upstreams = (*reload->setup.config)->upstream_count;
+    logging_notices(*reload->setup.config);
     each_line(result->postponed, log_postponed);
     log_info("daemon", "reloaded: %zu upstream%s", upstreams, upstreams == 1 ? "" : "s");
 }

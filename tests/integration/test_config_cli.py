@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from daemon import run, write_config
-from processes import free_port
+from processes import Process, free_port
 
 CONFIGURATION = 78
 
@@ -298,6 +298,22 @@ def test_drop_ins_are_read_in_order(printed, tmp_path):
     assert re.search(r"sessions: *3 *#.*10-first\.yaml:3", out)
     assert "127.0.0.1" in out and "127.0.0.3" in out
     assert re.search(r"max-qps: *77", out) and "8.8.8.8" in out
+
+
+def test_drop_ins_that_are_not_read_are_named(make_daemon, server, tmp_path):
+    daemon = make_daemon(server)
+    daemon.stop()
+    drop = daemon.config_file.parent / "conf.d"
+    drop.mkdir(exist_ok=True)
+    for name in ("upstream.yml", "README", "a.yaml.dpkg-new", "a.yaml~"):
+        (drop / name).write_text("workers: 3\n")
+    done = run("-c", daemon.config_file, "--check")
+    assert done.returncode == 0 and [line for line in done.stderr.splitlines() if line.startswith("warning: ")] == done.stderr.splitlines()
+    assert done.stderr.count("conf.d/") == 2 and "conf.d/upstream.yml is not read" in done.stderr
+    again = Process(daemon.child.args, env=None)
+    again.wait_line("daemon: ready")
+    assert len(again.matching("warning config: .*conf.d/upstream.yml is not read")) == 1
+    assert again.end() == 0
 
 
 def test_a_mistake_in_a_drop_in_is_shown_there(check, tmp_path):

@@ -95,6 +95,45 @@ static void cgroup_limits_count_up_the_tree(void **state)
     assert_int_equal(machine.processors, all < 2 ? all : 2);
 }
 
+/* Docker on a machine without version 2: each controller is mounted by itself, the container's part as the root. */
+static void limits_of_cgroup_version_1_count(void **state)
+{
+    (void)state;
+    put("proc/self/mountinfo", "35 25 0:30 /docker/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+                               "36 25 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n");
+    put("proc/self/cgroup", "11:memory:/docker/x/sub\n4:cpu,cpuacct:/group\n2:cpuset:/other\n");
+    put("sys/fs/cgroup/memory/sub/memory.limit_in_bytes", "9223372036854771712\n"); /* no limit */
+    put("sys/fs/cgroup/memory/memory.limit_in_bytes", "104857600\n");
+    put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_quota_us", "-1\n");
+    put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_period_us", "100000\n");
+    struct machine machine;
+    machine_read(&machine, directory);
+    assert_int_equal(machine.memory, 100 << 20);
+    unsigned all = machine.processors;
+    put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_quota_us", "50000\n");
+    machine_read(&machine, directory);
+    assert_int_equal(machine.processors, 1);
+    put("sys/fs/cgroup/cpu,cpuacct/group/cpu.cfs_quota_us", "150000\n");
+    machine_read(&machine, directory);
+    assert_int_equal(machine.processors, all < 2 ? all : 2);
+}
+
+/* systemd's hybrid layout: version 2 is mounted without controllers, the limits are those of version 1. */
+static void limits_of_a_hybrid_machine_count(void **state)
+{
+    (void)state;
+    put("proc/self/mountinfo", "33 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n"
+                               "35 25 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    put("proc/self/cgroup", "8:memory:/system.slice/dotstub.service\n0::/system.slice/dotstub.service\n");
+    put("sys/fs/cgroup/unified/system.slice/dotstub.service/memory.max", "209715200\n");
+    struct machine machine;
+    machine_read(&machine, directory);
+    assert_int_equal(machine.memory, 200 << 20);
+    put("sys/fs/cgroup/memory/system.slice/memory.limit_in_bytes", "52428800\n");
+    machine_read(&machine, directory);
+    assert_int_equal(machine.memory, 50 << 20);
+}
+
 static void a_cgroup_that_is_the_root_of_its_mount_is_found(void **state)
 {
     (void)state;
@@ -266,6 +305,34 @@ static void a_directory_full_of_drop_ins_is_refused(void **state)
     end(&r);
 }
 
+static void files_that_are_not_read_are_named(void **state)
+{
+    (void)state;
+    static const char *const unread[] = {"conf.d/.b.yaml", "conf.d/UPSTREAM.YAML", "conf.d/a.conf",
+                                         "conf.d/b.yml",   "conf.d/c.yaml.bak",    "dotstub.yml"};
+    static const char *const ignored[] = {"conf.d/README",      "conf.d/a.yaml~",        "conf.d/a.yaml.dpkg-old",
+                                          "conf.d/b.dpkg-dist", "conf.d/directory/file", "other.yml"};
+    put("dotstub.yaml", "");
+    put("conf.d/a.yaml", "");
+    for (size_t i = 0; i < sizeof(unread) / sizeof(*unread); i++)
+        put(unread[i], "workers: 3\n");
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+        put(ignored[i], "workers: 3\n");
+    struct result r = load_file(path_of("dotstub.yaml"));
+    assert_string_equal(r.said, "");
+    assert_int_equal(r.config->workers, 1);
+    assert_int_equal(r.config->notice_count, sizeof(unread) / sizeof(*unread));
+    for (size_t i = 0; i < r.config->notice_count; i++) {
+        const char *path = path_of(unread[i]);
+        assert_memory_equal(r.config->notices[i], path, strlen(path));
+        assert_memory_equal(r.config->notices[i] + strlen(path), " is not read: ", 14);
+    }
+    end(&r);
+    r = load_file(path_of("dotstub.yml")); /* named by the operator: it is the file */
+    assert_int_equal(r.config->notice_count, 5);
+    end(&r);
+}
+
 /* -- Memory -- */
 
 static void survive_each_failure(const char *path, char *const *variables)
@@ -330,6 +397,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(cgroup_limits_count_up_the_tree, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_cgroup_that_is_the_root_of_its_mount_is_found, make_directory,
                                         remove_directory),
+        cmocka_unit_test_setup_teardown(limits_of_cgroup_version_1_count, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(limits_of_a_hybrid_machine_count, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(without_cgroups_the_machine_is_the_limit, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(drop_ins_add_to_the_file_in_the_order_of_their_names, make_directory,
                                         remove_directory),
@@ -340,6 +409,7 @@ int main(void)
                                         remove_directory),
         cmocka_unit_test_setup_teardown(files_that_cannot_be_one_are_refused, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(a_directory_full_of_drop_ins_is_refused, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(files_that_are_not_read_are_named, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(each_failed_allocation_is_survived, make_directory, remove_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
