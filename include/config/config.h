@@ -52,6 +52,11 @@ struct config_upstream {
 struct config {
     unsigned refs;
 
+    /* Sentences about facts that the operator may not expect, although nothing is wrong: files that are not read,
+     * clients that cannot reach a listener. */
+    const char **notices;
+    size_t notice_count;
+
     struct addr *listen;
     size_t listen_count;
     bool listen_is_default; /* a family that the machine lacks is then no error */
@@ -121,6 +126,8 @@ struct config {
     bool has_metrics;
     struct addr metrics_listen;
     unsigned metrics_clients;
+    char **metrics_hosts; /* names under which the status page may be opened */
+    size_t metrics_host_count;
     bool metrics_names;       /* names of queries are shown to clients with the token */
     char *metrics_token_file; /* NULL: off */
 

@@ -15,9 +15,8 @@
 
 struct control;
 
-/* Opens the sockets. Call it before privileges are dropped and before other threads start. Returns 0 (also when nothing
- * is configured), or a negative error after logging the remedy. If the default control socket cannot be opened, it logs
- * that and returns 0. */
+/* Opens the sockets. Call it before privileges are dropped and before other threads start. A socket that cannot be opened
+ * is logged and tried again every few seconds: queries do not depend on it. 0 or -ENOMEM. */
 int control_open(struct control **out, const struct control_setup *setup) MUST_CHECK;
 /* Copies its listening descriptors for the next process; returns their number. They stay owned by `control`. */
 #define CONTROL_SOCKETS 2
@@ -30,6 +29,8 @@ void control_hand_over(struct control *control);
 unsigned control_descriptors(const struct config *config);
 /* The workers run: /readyz succeeds from now on. */
 void control_started(struct control *control);
+/* Addresses may have come: tries again at once to open what failed. */
+void control_network_changed(struct control *control);
 /* Takes references to a new configuration and new routes. Call it after their items were posted to the workers. */
 void control_configure(struct control *control, struct config *config, struct routes *routes);
 /* Records the result of a reload; copies it. */

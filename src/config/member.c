@@ -19,6 +19,8 @@ static size_t item_size(const struct option *option)
     case OPTION_PINS:
         return sizeof(struct config_pin);
     case OPTION_NAMES:
+    case OPTION_HOSTS:
+    case OPTION_INTERFACES:
         return sizeof(char *);
     default:
         assert(option->type == OPTION_LEVELS);
@@ -58,6 +60,11 @@ static uint64_t load_number(const void *member, size_t size)
     }
 }
 
+static bool is_list_of_texts(const struct option *option)
+{
+    return option->type == OPTION_NAMES || option->type == OPTION_HOSTS || option->type == OPTION_INTERFACES;
+}
+
 static int store_text(void *member, const struct value *value, struct arena *arena)
 {
     char *copy = NULL;
@@ -79,11 +86,10 @@ static int store_list(void *base, const struct option *option, const struct valu
         return -ENOMEM;
     uint8_t *at = items;
     for (const struct value *value = values; value; value = value->next, at += size) {
-        int status = option->type == OPTION_NAMES ? store_text(at, value, arena) : 0;
-        if (status < 0)
-            return status;
-        if (option->type != OPTION_NAMES)
+        if (!is_list_of_texts(option))
             memcpy(at, &value->addr, size); /* all members of the union start at the same address */
+        else if (store_text(at, value, arena) < 0)
+            return -ENOMEM;
     }
     memcpy((char *)base + option->at, &items, sizeof(items));
     memcpy((char *)base + option->beside, &count, sizeof(count));
@@ -147,11 +153,11 @@ static void print_addr(FILE *out, const struct addr *addr, const struct option *
     fprintf(out, "\"%s\"", addr_format(addr, option->port != PORT_REFUSED, text));
 }
 
-static void print_name(FILE *out, const void *item)
+static void print_text_item(FILE *out, const void *item)
 {
-    const char *name;
-    memcpy(&name, item, sizeof name);
-    member_print_text(out, name, strlen(name));
+    const char *text;
+    memcpy(&text, item, sizeof(text));
+    member_print_text(out, text, strlen(text));
 }
 
 static void print_list(FILE *out, const void *base, const struct option *option)
@@ -170,8 +176,8 @@ static void print_list(FILE *out, const void *base, const struct option *option)
             print_prefix(out, item);
         else if (option->type == OPTION_PINS)
             print_pin(out, item);
-        else if (option->type == OPTION_NAMES)
-            print_name(out, item);
+        else if (is_list_of_texts(option))
+            print_text_item(out, item);
         else
             print_level(out, item);
     }

@@ -383,6 +383,13 @@ const struct option options[] = {
      .unset = "64",
      .help = "The most connections to metrics.listen. One more disconnects the oldest one of the client network with "
              "the most."},
+    {.key = "metrics.hosts",
+     .type = OPTION_HOSTS,
+     IN_LIST(metrics_hosts, metrics_host_count),
+     .max = 64,
+     .unset = "",
+     .help = "Host names, besides localhost and this machine's own, under which browsers may open the status page of "
+             "metrics.listen. /metrics, /healthz and /readyz answer under any name."},
     {.key = "metrics.names",
      .type = OPTION_BOOLEAN,
      IN(metrics_names),

@@ -30,6 +30,8 @@ enum option_type {
     OPTION_PINS,
     OPTION_NAMES, /* domain names */
     OPTION_LEVELS,
+    OPTION_HOSTS,
+    OPTION_INTERFACES,
     OPTION_UPSTREAMS /* each item has the settings of upstream_options */
 };
 

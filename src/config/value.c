@@ -4,6 +4,7 @@
 #include "config/value.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include <strings.h>
 #include "base/spelling.h"
 #include "dns/name.h"
+
+#define HOST_LONGEST 253 /* characters of a name of 255 bytes in wire form */
 
 struct unit {
     const char *word;
@@ -208,7 +211,7 @@ static size_t label_len(const char *text, size_t left)
     return len == left ? len : text[len] == '.' ? len + 1 : 0;
 }
 
-static bool parse_host(struct bytes *out, const struct option *option, const char *text, char why[VALUE_WHY])
+static bool parse_host(struct bytes *out, const char *text, char why[VALUE_WHY])
 {
     char quoted[QUOTED_TEXT];
     struct addr addr;
@@ -222,7 +225,7 @@ static bool parse_host(struct bytes *out, const struct option *option, const cha
     while (at < len && (step = label_len(text + at, len - at)) > 0)
         at += step;
     bool ends_in_number = at > 0 && strspn(text + at - step, "0123456789.") >= step;
-    if (len == 0 || len > option->max || at != len || text[len - 1] == '.' || ends_in_number)
+    if (len == 0 || len > HOST_LONGEST || at != len || text[len - 1] == '.' || ends_in_number)
         return fail(why, "%s is not a host name in ASCII letters, digits, hyphens and dots, as in dns.example", quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
     return true;
@@ -241,6 +244,20 @@ static bool parse_name(struct bytes *out, const char *text, char why[VALUE_WHY])
             why, "%s is not a domain name in ASCII letters, digits, hyphens, underscores and dots, as in corp.example",
             report_quote(text, quoted));
     *out = (struct bytes){(const uint8_t *)text, strlen(text)};
+    return true;
+}
+
+/* As the kernel accepts it (dev_valid_name). */
+static bool parse_interface(struct bytes *out, const char *text, char why[VALUE_WHY])
+{
+    char quoted[QUOTED_TEXT];
+    size_t len = strlen(text);
+    bool fine = len > 0 && len < IF_NAMESIZE && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+    for (size_t i = 0; fine && i < len; i++)
+        fine = text[i] > ' ' && text[i] < 0x7f && !strchr("/:%", text[i]);
+    if (!fine)
+        return fail(why, "%s is not the name of an interface, as in eth0", report_quote(text, quoted));
+    *out = (struct bytes){(const uint8_t *)text, len};
     return true;
 }
 
@@ -338,7 +355,7 @@ bool value_parse(struct value *value, const struct option *option, const char *t
         fine = parse_text(&read.text, option, text, why);
         break;
     case OPTION_HOST:
-        fine = parse_host(&read.text, option, text, why);
+        fine = parse_host(&read.text, text, why);
         break;
     case OPTION_ADDRESS:
     case OPTION_ADDRESSES:
@@ -352,6 +369,12 @@ bool value_parse(struct value *value, const struct option *option, const char *t
         break;
     case OPTION_PINS:
         fine = parse_pin(&read.pin, text, why);
+        break;
+    case OPTION_HOSTS:
+        fine = parse_host(&read.text, text, why);
+        break;
+    case OPTION_INTERFACES:
+        fine = parse_interface(&read.text, text, why);
         break;
     case OPTION_LEVELS:
         fine = parse_level(&read.level, text, why);

@@ -31,6 +31,7 @@ struct route {
     void (*handle)(struct view *view, struct http_request *request);
     void (*report)(struct view *view, struct http_request *request, const struct gather_sum *sum);
     bool with_records; /* also gather the records */
+    bool any_host;     /* nothing there is private, and clients know this machine by many names */
 };
 
 /* A request that waits for the workers' reports. */
@@ -235,9 +236,9 @@ static const struct route control_routes[] = {
 static const struct route metrics_routes[] = {
     {"/", HTTP_GET, {"token"}, .handle = page_send},
     {"/status.json", HTTP_GET, {"token"}, .report = page_status_public, .with_records = true},
-    {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
-    {"/healthz", HTTP_GET, {NULL}, .report = get_healthz},
-    {"/readyz", HTTP_GET, {NULL}, .report = get_readyz},
+    {"/metrics", HTTP_GET, {NULL}, .report = get_metrics, .any_host = true},
+    {"/healthz", HTTP_GET, {NULL}, .report = get_healthz, .any_host = true},
+    {"/readyz", HTTP_GET, {NULL}, .report = get_readyz, .any_host = true},
     {.path = NULL},
 };
 
@@ -296,11 +297,17 @@ static void not_found(struct http_request *request, const struct route *routes)
     request_reply(request, HTTP_NOT_FOUND, status_error(sentence, paths));
 }
 
+/* The line of the path, or the last line. */
+static const struct route *find_route(const struct route *routes, const char *path)
+{
+    while (routes->path && strcmp(routes->path, path) != 0)
+        routes++;
+    return routes;
+}
+
 static void dispatch(struct view *view, struct http_request *request, const struct route *routes)
 {
-    const struct route *route = routes;
-    while (route->path && strcmp(route->path, request->path) != 0)
-        route++;
+    const struct route *route = find_route(routes, request->path);
     if (!route->path)
         not_found(request, routes);
     else if (request->verb != route->verb)
@@ -330,23 +337,33 @@ void api_control(struct view *view, struct http_request *request)
         dispatch(view, request, control_routes);
 }
 
-void api_metrics(struct view *view, struct http_request *request)
+/* Another web page in a browser may reach the status page by DNS rebinding, with a name of its own in the Host header. */
+static bool host_may_open_page(const struct config *config, const char *host)
 {
     char machine[256] = "";
     (void)gethostname(machine, sizeof machine - 1);
-    if (api_host_is_ours(request->host, machine))
+    bool ours = api_host_is_ours(host, machine);
+    for (size_t i = 0; !ours && i < config->metrics_host_count; i++)
+        ours = api_host_is_ours(host, config->metrics_hosts[i]);
+    return ours;
+}
+
+void api_metrics(struct view *view, struct http_request *request)
+{
+    if (find_route(metrics_routes, request->path)->any_host || host_may_open_page(view->config, request->host))
         dispatch(view, request, metrics_routes);
     else
-        request_refuse(request, HTTP_FORBIDDEN, "the Host header must be an address, localhost or this machine's name");
+        request_refuse(request, HTTP_FORBIDDEN,
+                       "the Host header must be an address, localhost, this machine's name or one of metrics.hosts");
 }
 
 /* --- Host header --- */
 
-/* Strips brackets and port, as in "[::1]:9153". False: too long. */
+/* Strips brackets, zone and port, as in "[fe80::1%25eth0]:9153". False: too long. */
 static bool host_alone(char *out, size_t cap, const char *host)
 {
     bool bracketed = *host == '[';
-    size_t len = bracketed ? strcspn(++host, "]") : strcspn(host, ":");
+    size_t len = bracketed ? strcspn(++host, "]%") : strcspn(host, ":%");
     if (len >= cap)
         return false;
     memcpy(out, host, len);

@@ -20,12 +20,32 @@
 enum {
     CONTROL_CONNECTIONS = 128,
     OTHER_DESCRIPTORS = 8, /* of both servers: listening, epoll, wake-up */
+    RETRY_MS = 3000,
 };
+
+/* Something optional: if it fails the daemon goes on without it, and it is tried again. */
+struct part {
+    int (*open)(struct control *control); /* 0 also if the configuration does not want it */
+    void (*explain)(const struct control *control, int error);
+    int error; /* of the latest attempt; 0: nothing is left to do */
+    int told;  /* the error in the log; 0: none */
+};
+
+enum { PART_SOCKET, PART_METRICS, PART_TOKEN, PARTS };
 
 struct control {
     struct view view;
     struct config *config;
     struct routes *routes;
+    struct loop *loop;
+    uid_t uid; /* of the socket's file */
+    gid_t gid;
+    int *taken; /* from the previous process; until control_open returns */
+    size_t taken_count;
+    struct part parts[PARTS];
+    struct timeouts retries;
+    struct timeout retry; /* runs while a part has failed */
+    bool started;
     struct http_server *socket, *metrics; /* NULL: not served */
     int socket_fd, metrics_fd;            /* listening descriptors, owned by the servers */
     gid_t group;                          /* of the socket's file */
@@ -55,40 +75,44 @@ static void handle_control(void *context, struct http_request *request)
 
 static const struct http_ops control_http = {admits, handle_control};
 
-/* Fails only if the operator configured the path: the default may be impossible on this machine. */
-static int explain_socket(const struct config *config, int error)
+static void explain_socket(const struct control *control, int error)
 {
-    const char *path = config->control_socket;
+    const char *path = control->config->control_socket;
     const char *why = error_text(error);
     const char *remedy = "set control.socket to another path or to `off`";
+    enum log_level level = control->config->control_socket_is_default ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
     if (error == -EADDRINUSE)
         why = "another process listens there";
     else if (error == -EEXIST)
         why = "the file exists and is not a socket";
     else if (error == -ENOENT)
         remedy = "create its directory, or set control.socket to another path";
-    if (!config->control_socket_is_default) {
-        log_error("control", "cannot listen on %s: %s; %s", path, why, remedy);
-        return error;
-    }
-    log_info("control", "no control socket at %s: %s; %s", path, why, remedy);
-    return 0;
+    log_write(level, "control", "no control socket at %s: %s; %s; trying again every few seconds", path, why, remedy);
 }
 
-static int open_socket(struct control *control, const struct control_setup *setup)
+static void announce_socket(const struct control *control)
 {
-    const struct config *config = setup->config;
+    if (control->socket)
+        log_info("control", "listening on %s", control->config->control_socket);
+}
+
+static int open_socket(struct control *control)
+{
+    const char *path = control->config->control_socket;
     struct stat stat;
-    if (!config->control_socket)
+    if (!path || control->socket)
         return 0;
-    int fd = listener_taken(setup->taken, setup->taken_count, config->control_socket, NULL);
+    int fd = listener_taken(control->taken, control->taken_count, path, NULL);
     if (fd < 0)
-        fd = listener_unix(config->control_socket, setup->uid, setup->gid);
+        fd = listener_unix(path, control->uid, control->gid);
     if (fd < 0)
-        return explain_socket(config, fd);
+        return fd;
     control->socket_fd = fd;
-    control->group = lstat(config->control_socket, &stat) == 0 ? stat.st_gid : setup->gid;
-    return http_server_open(&control->socket, setup->loop, fd, &control_http, control, CONTROL_CONNECTIONS);
+    control->group = lstat(path, &stat) == 0 ? stat.st_gid : control->gid;
+    int status = http_server_open(&control->socket, control->loop, fd, &control_http, control, CONTROL_CONNECTIONS);
+    if (status == 0 && control->started)
+        announce_socket(control);
+    return status;
 }
 
 /* --- metrics --- */
@@ -101,40 +125,99 @@ static void handle_metrics(void *context, struct http_request *request)
 
 static const struct http_ops metrics_http = {NULL, handle_metrics};
 
-static int read_token(struct token *token, const char *path)
+static void explain_token(const struct control *control, int error)
 {
-    int status = path ? token_read(token, path) : 0;
-    if (status == -EINVAL)
-        log_error("control",
-                  "metrics.token-file %s: its first line must be %d to %d visible characters; generate one with "
-                  "`openssl rand -hex 16`",
-                  path, TOKEN_MIN, TOKEN_MAX);
-    else if (status < 0)
-        log_error("control", "cannot read metrics.token-file %s: %s", path, error_text(status));
+    const char *path = control->config->metrics_token_file;
+    if (error == -EINVAL)
+        log_warning("control",
+                    "metrics.token-file %s: its first line must be %d to %d visible characters; generate one with "
+                    "`openssl rand -hex 16`; until then the status page shows no names",
+                    path, TOKEN_MIN, TOKEN_MAX);
+    else
+        log_warning("control", "cannot read metrics.token-file %s: %s; until then the status page shows no names", path,
+                    error_text(error));
+}
+
+static int read_token(struct control *control)
+{
+    const char *path = control->config->metrics_token_file;
+    if (!control->config->has_metrics || !path || control->view.token.set)
+        return 0;
+    return token_read(&control->view.token, path);
+}
+
+static void explain_metrics(const struct control *control, int error)
+{
+    char text[ADDR_TEXT];
+    log_warning("control", "cannot serve metrics on %s: %s; trying again every few seconds",
+                addr_format(&control->config->metrics_listen, true, text), error_text(error));
+}
+
+static void announce_metrics(const struct control *control)
+{
+    char text[ADDR_TEXT];
+    if (control->metrics)
+        log_info("control", "metrics: listening on %s", addr_format(&control->config->metrics_listen, true, text));
+}
+
+static int open_metrics(struct control *control)
+{
+    const struct addr *addr = &control->config->metrics_listen;
+    if (!control->config->has_metrics || control->metrics)
+        return 0;
+    int fd = listener_taken(control->taken, control->taken_count, NULL, addr);
+    if (fd < 0)
+        fd = listener_tcp(addr);
+    if (fd < 0)
+        return fd;
+    control->metrics_fd = fd;
+    int status = http_server_open(&control->metrics, control->loop, fd, &metrics_http, control,
+                                  control->config->metrics_clients);
+    control->view.metrics = control->metrics;
+    if (status == 0 && control->started)
+        announce_metrics(control);
     return status;
 }
 
-static int open_metrics(struct control *control, const struct control_setup *setup)
+/* --- parts --- */
+
+static const struct part parts[PARTS] = {
+    [PART_SOCKET] = {.open = open_socket, .explain = explain_socket},
+    [PART_METRICS] = {.open = open_metrics, .explain = explain_metrics},
+    [PART_TOKEN] = {.open = read_token, .explain = explain_token},
+};
+
+/* The log has a line for each reason, not for each attempt. */
+static void part_open(struct control *control, struct part *part)
 {
-    const struct config *config = setup->config;
-    char text[ADDR_TEXT];
-    if (!config->has_metrics)
-        return 0;
-    int status = read_token(&control->view.token, config->metrics_token_file);
-    if (status < 0)
-        return status;
-    int fd = listener_taken(setup->taken, setup->taken_count, NULL, &config->metrics_listen);
-    if (fd < 0)
-        fd = listener_tcp(&config->metrics_listen);
-    control->metrics_fd = fd;
-    if (fd < 0) {
-        log_error("control", "cannot serve metrics on %s: %s; choose another address with metrics.listen",
-                  addr_format(&config->metrics_listen, true, text), error_text(fd));
-        return fd;
+    part->error = part->open(control);
+    if (part->error < 0 && part->error != part->told)
+        part->explain(control, part->error);
+    part->told = part->error;
+}
+
+static void open_parts(struct control *control)
+{
+    bool failed = false;
+    for (unsigned i = 0; i < PARTS; i++) {
+        part_open(control, &control->parts[i]);
+        failed |= control->parts[i].error < 0;
     }
-    status = http_server_open(&control->metrics, setup->loop, fd, &metrics_http, control, config->metrics_clients);
-    control->view.metrics = control->metrics;
-    return status;
+    if (failed)
+        timeout_start(&control->retries, &control->retry);
+    else
+        timeout_stop(&control->retry);
+}
+
+static void retry_due(struct timeout *timeout)
+{
+    open_parts(container_of(timeout, struct control, retry));
+}
+
+void control_network_changed(struct control *control)
+{
+    if (list_linked(&control->retry.link))
+        open_parts(control);
 }
 
 /* --- start and stop --- */
@@ -174,19 +257,17 @@ int control_open(struct control **out, const struct control_setup *setup)
         goto fail;
     control->config = config_ref(setup->config);
     control->routes = routes_ref(setup->routes);
-    status = open_socket(control, setup);
-    if (status < 0)
-        goto fail_open;
-    status = open_metrics(control, setup);
-    if (status < 0)
-        goto fail_open;
+    control->loop = setup->loop;
+    control->uid = setup->uid;
+    control->gid = setup->gid;
+    control->taken = setup->taken;
+    control->taken_count = setup->taken_count;
+    memcpy(control->parts, parts, sizeof parts);
+    timeouts_init(&control->retries, setup->loop, RETRY_MS, retry_due);
+    open_parts(control);
+    control->taken_count = 0;
     *out = control;
     return 0;
-fail_open:
-    control_stopping(control);
-    control_close(control);
-    control_free(control);
-    return status;
 fail:
     mem_free(control);
     return status;
@@ -219,14 +300,12 @@ unsigned control_descriptors(const struct config *config)
 
 void control_started(struct control *control)
 {
-    char text[ADDR_TEXT];
     control->view.readiness = READY_YES;
+    control->started = true;
     if (control->socket)
         listener_claim(control->socket_fd);
-    if (control->socket)
-        log_info("control", "listening on %s", control->config->control_socket);
-    if (control->metrics)
-        log_info("control", "metrics: listening on %s", addr_format(&control->config->metrics_listen, true, text));
+    announce_socket(control);
+    announce_metrics(control);
 }
 
 void control_configure(struct control *control, struct config *config, struct routes *routes)
@@ -255,6 +334,7 @@ void control_draining(struct control *control)
 void control_stopping(struct control *control)
 {
     control->view.readiness = READY_STOPPING;
+    timeouts_fini(&control->retries);
     gather_close(&control->view.gather);
     tracer_close(&control->view.tracer);
 }

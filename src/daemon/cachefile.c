@@ -113,8 +113,10 @@ static void write_over(uv_work_t *work, int status)
     }
     if (status == 0)
         file->known = file->again ? 0 : file->writing; /* again: the groups have changed since */
-    else if (status != -ECANCELED)
+    else if (status != -ECANCELED && status != file->told)
         log_warning("cache", "cannot save the cache in %s: %s", file->path, error_text(status));
+    if (status != -ECANCELED)
+        file->told = status;
     job_ended(file);
 }
 

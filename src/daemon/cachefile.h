@@ -31,6 +31,7 @@ struct cachefile {
     atomic_bool stop; /* tells the job to give up */
     bool again;       /* write again after this job */
     bool gave_up;
+    int told;           /* the error in the log; 0: the last write succeeded */
     atomic_bool ending; /* do not wait for the disk */
     uint64_t epoch;     /* the cache's epoch when the job began */
     uint64_t known;     /* cache_changes when the file was last read or written */

@@ -20,6 +20,7 @@
 #include "exits.h"
 #include "handover.h"
 #include "inherited.h"
+#include "net/link.h"
 #include "saved_state.h"
 #include "manager.h"
 #include "privileges.h"
@@ -46,6 +47,7 @@ struct daemon {
     struct mailbox_item *ended; /* one item for each worker */
     unsigned running;           /* workers that have not reported their end */
     bool stopping;
+    struct link link;
     struct drain drain;
     struct control *control;
     uv_signal_t on_term, on_int, on_hup;
@@ -132,9 +134,7 @@ static int open_control(const char *user)
     mem_free(listening);
     if (status == 0 && control_has_socket(self.control))
         handover_init(&self.handover, self.config, setup.uid, setup.gid);
-    if (status == 0)
-        return EXIT_OK;
-    return status == -EACCES || status == -EPERM ? EXIT_PRIVILEGES : EXIT_PORT;
+    return status == 0 ? EXIT_OK : status == -ENOENT ? EXIT_PRIVILEGES : EXIT_OTHER;
 }
 
 /* --- the end of the workers --- */
@@ -261,6 +261,14 @@ static void reload_asked(uv_signal_t *signal, int number)
     reload_for(NULL, NULL);
 }
 
+/* --- the network --- */
+
+static void network_changed(struct link *link)
+{
+    (void)link;
+    control_network_changed(self.control);
+}
+
 static int watch_signals(void)
 {
     int status = loop_init(&self.loop);
@@ -334,8 +342,11 @@ static int run_workers(void)
     } else {
         stop_workers();
     }
-    if (started > 0)
+    if (started > 0) {
+        link_open(&self.link, &self.loop, network_changed);
         loop_run(&self.loop);
+        link_close(&self.link);
+    }
     for (unsigned i = 0; i < started; i++)
         worker_join(self.workers[i]);
     return status;
@@ -434,12 +445,13 @@ int daemon_serve(const struct daemon_setup *setup)
     status = open_control(setup->user);
     if (status != EXIT_OK)
         return status;
-    if (confine(setup) < 0 || tapping_open(self.config, self.workers) < 0 || fill() < 0) {
+    if (confine(setup) < 0 || fill() < 0) {
         handover_close(&self.handover);
         control_stopping(self.control);
         close_control(); /* removes the file of its socket */
         return self.takes_over ? EXIT_OTHER : EXIT_PRIVILEGES;
     }
+    tapping_open(self.config, self.workers);
     prepare_reload(setup->file);
     status = run_workers();
     tapping_close();

@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "saved_state.h"
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "net/verifytime.h"
 #include "ticketfile.h"
 
 enum { WRITE_EVERY_MS = 5 * 60 * 1000 };
 
-/* The path of a file `name` beside cache.save-file; "" if that folder is not writable. */
-static void find_file(char out[PATH_MAX], const struct config *config, const char *name)
+/* The path of a file `name` beside cache.save-file. False: that folder is not writable now. */
+static bool find_file(char out[PATH_MAX], const struct config *config, const char *name)
 {
     const char *cache_file = config->cache.save_file;
     const char *slash = cache_file ? strrchr(cache_file, '/') : NULL;
-    out[0] = '\0';
     if (!slash || slash - cache_file > (long)(PATH_MAX - 16))
-        return;
+        return false;
     int folder = (int)(slash - cache_file);
     snprintf(out, PATH_MAX, "%.*s/", folder, cache_file);
     if (access(out, W_OK | X_OK) < 0)
-        out[0] = '\0';
-    else
-        snprintf(out, PATH_MAX, "%.*s/%s", folder, cache_file, name);
+        return false;
+    snprintf(out, PATH_MAX, "%.*s/%s", folder, cache_file, name);
+    return true;
 }
 
-static void write_verified(struct saved_state *kept)
+static void write_verified(const struct saved_state *kept)
 {
-    if (kept->verified_file[0])
-        verifytime_save(kept->verified_file);
+    char path[PATH_MAX];
+    if (find_file(path, kept->config, "last-verified"))
+        verifytime_save(path);
 }
 
 static void write_due(uv_timer_t *timer)
@@ -46,15 +48,19 @@ int saved_state_init(struct saved_state *kept, struct loop *loop)
 static void begin(struct saved_state *kept, const struct config *config, struct routes *routes, struct cache *cache,
                   struct worker **workers, bool read)
 {
+    char path[PATH_MAX];
     kept->workers = workers;
     kept->worker_count = config->workers;
-    find_file(kept->verified_file, config, "last-verified");
-    if (config->cache.save)
-        find_file(kept->ticket_file, config, "tickets");
-    if (kept->verified_file[0])
-        verifytime_load(kept->verified_file);
-    if (kept->ticket_file[0] && read)
-        ticketfile_read(kept->ticket_file, workers, config->workers);
+    kept->config = config;
+    bool writable = find_file(path, config, "last-verified");
+    if (writable)
+        verifytime_load(path);
+    if (config->cache.save && !writable)
+        log_warning("cache",
+                    "cannot save the cache in %s: the directory is not writable; trying again every few minutes",
+                    config->cache.save_file);
+    if (config->cache.save && read && find_file(path, config, "tickets"))
+        ticketfile_read(path, workers, config->workers);
     cachefile_open(&kept->cachefile, config, routes, cache, read);
     uv_timer_start(&kept->timer, write_due, WRITE_EVERY_MS, WRITE_EVERY_MS);
 }
@@ -94,9 +100,10 @@ void saved_state_write(struct saved_state *kept)
         cachefile_wait(&kept->cachefile);
         return;
     }
+    char path[PATH_MAX];
     write_verified(kept);
-    if (kept->ticket_file[0])
-        ticketfile_write(kept->ticket_file, kept->workers, kept->worker_count);
+    if (kept->config->cache.save && find_file(path, kept->config, "tickets"))
+        ticketfile_write(path, kept->workers, kept->worker_count);
     cachefile_end(&kept->cachefile);
 }
 

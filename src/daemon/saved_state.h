@@ -3,13 +3,13 @@
  * cache.save the cache and the TLS tickets.
  *
  * Does:    reads the state at the start; writes it every five minutes (the time once an hour) and at the end.
- * Owns:    its timer, and the files in the folder of cache.save-file; without a writable folder nothing is saved.
+ * Owns:    its timer, and the files in the folder of cache.save-file. While that folder is not writable nothing is saved;
+ *          each later write tries again.
  * Threads: the main thread.
  */
 #ifndef DOTSTUB_DAEMON_SAVED_STATE_H
 #define DOTSTUB_DAEMON_SAVED_STATE_H
 
-#include <limits.h>
 #include "cachefile.h"
 #include "config/config.h"
 #include "net/loop.h"
@@ -21,7 +21,7 @@ struct saved_state {
     struct worker **workers;
     unsigned worker_count;
     bool handed_over;
-    char verified_file[PATH_MAX], ticket_file[PATH_MAX]; /* "": not saved */
+    const struct config *config; /* that the daemon started with */
 };
 
 /* 0 or negative (libuv's numbers). */

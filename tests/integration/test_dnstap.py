@@ -135,6 +135,14 @@ def test_a_collector_that_does_not_read(make_daemon, server, public_path, cleanu
 
 
 @pytest.mark.skipif(BUILT, reason="this build has dnstap")
-def test_a_build_without_dnstap_refuses_the_option(tmp_path):
+def test_a_build_without_dnstap_warns_and_answers(make_daemon, server):
+    daemon = make_daemon(server, dnstap={"socket": "/run/tap.sock"})
+    ask_truly(daemon, "a.example")
+    (warning,) = daemon.matching("built without dnstap")
+    assert " warning config: " in warning
+
+
+@pytest.mark.skipif(BUILT, reason="this build has dnstap")
+def test_a_build_without_dnstap_fails_the_check(tmp_path):
     done = run("--check", "-c", write_config(tmp_path / "dotstub.yaml", {"dnstap": {"socket": "/run/tap.sock"}}))
     assert done.returncode == 78 and "built without dnstap" in done.stderr

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from daemon import run
-from processes import free_port
+from processes import eventually, free_port
 from test_control import control, metrics, post
 from test_upstream import ask_truly
 
@@ -167,12 +167,19 @@ def test_names_need_a_token(tmp_path):
 
 @pytest.mark.parametrize("text, sentence", [(None, "No such file or directory"), ("short\n", "16 to 256"), ("x" * 257, "16 to 256"), ("\n" + TOKEN, "16 to 256"),
                                             ("sixteen or more, with blanks\n", "16 to 256"), ("", "16 to 256")])
-def test_an_invalid_token_file_is_an_error(make_daemon, server, tmp_path, text, sentence):
-    path = tmp_path / "token" if text is None else token_file(tmp_path, text)
-    daemon = make_daemon(server, metrics={"listen": f"127.0.0.1@{free_port('127.0.0.1')}", "names": True, "token-file": str(path)}, wait=False)
-    assert daemon.wait_exit() == 71
-    (error,) = [line for line in daemon.log() if " error " in line]
-    assert sentence in error and str(path) in error and "metrics.token-file" in error and (not text or text.strip() not in error)
+def test_an_invalid_token_file_is_waited_for(make_daemon, server, public_path, text, sentence):
+    path = public_path / "token" if text is None else token_file(public_path, text)
+    port = free_port("127.0.0.1")
+    daemon = make_daemon(server, metrics={"listen": f"127.0.0.1@{port}", "names": True, "token-file": str(path)})
+    daemon.metrics_port = port
+    ask_truly(daemon, "a.example")
+    (warning,) = daemon.matching("metrics.token-file")
+    assert " warning control: " in warning and sentence in warning and str(path) in warning and (not text or text.strip() not in warning)
+    assert metrics(daemon, "/status.json").json["names"] == "hidden"
+    path.write_text(TOKEN + "\n")
+    path.chmod(0o644)
+    eventually(lambda: metrics(daemon, "/status.json").json["names"] == "token", what="the token to be read")
+    assert len(daemon.matching("metrics.token-file")) == 1
 
 
 # Other web pages.

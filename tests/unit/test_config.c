@@ -414,6 +414,28 @@ static void listening_beyond_loopback_needs_access_allow(void **state)
     end(&r);
 }
 
+static void an_ipv6_wildcard_alone_is_noticed_where_ipv4_clients_are_allowed(void **state)
+{
+    (void)state;
+    struct result r = loaded("listen: [\"::\"]\naccess: {allow: [192.168.0.0/16, \"::1\"]}\n");
+    assert_int_equal(r.config->notice_count, 1);
+    assert_non_null(strstr(r.config->notices[0], "IPv6 queries only"));
+    end(&r);
+    static const char *const fine[] = {
+        "listen: [\"::\", 0.0.0.0]\naccess: {allow: [192.168.0.0/16]}\n",
+        "listen: [\"::\", 192.0.2.1]\naccess: {allow: [192.168.0.0/16]}\n",
+        "listen: [\"::\"]\naccess: {allow: [\"2001:db8::/32\"]}\n",
+        "listen: [0.0.0.0]\naccess: {allow: [\"::1\", 10.0.0.0/8]}\n",
+        "listen: [\"2001:db8::1\"]\naccess: {allow: [10.0.0.0/8]}\n",
+        "",
+    };
+    for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
+        r = loaded(fine[i]);
+        assert_int_equal(r.config->notice_count, 0);
+        end(&r);
+    }
+}
+
 static void ttl_bounds_must_not_cross(void **state)
 {
     (void)state;
@@ -673,6 +695,7 @@ int main(void)
         cmocka_unit_test(some_upstream_and_some_listener_must_be_left),
         cmocka_unit_test(duplicates_are_refused),
         cmocka_unit_test(listening_beyond_loopback_needs_access_allow),
+        cmocka_unit_test(an_ipv6_wildcard_alone_is_noticed_where_ipv4_clients_are_allowed),
         cmocka_unit_test(ttl_bounds_must_not_cross),
         cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(each_scalar_and_list_can_be_set_by_environment),
