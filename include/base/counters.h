@@ -29,6 +29,7 @@
     X(drops_client_gone, "queries dropped because their TCP client had disconnected")                                  \
     X(drops_no_room, "queries dropped because there was no memory for their response")                                 \
     X(queries_retransmitted, "queries dropped because they repeat a query that is still being answered")               \
+    X(queries_failed, "queries answered with SERVFAIL because no upstream answered them")                              \
     X(queries_slow, "queries that waited longer than log.slow")                                                        \
     X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                              \
     X(queries_over_share, "queries refused for other clients, as limits.queries-in-flight was reached")                \

@@ -11,9 +11,9 @@
 
 #include <stdint.h>
 
-/* Bucket i counts values up to histogram_bounds[i] that no earlier bucket counts; the last bucket counts larger
+/* Steps of about 1.5, so that a percentile is known to within a third. Bucket i counts values up to histogram_bounds[i] that no earlier bucket counts; the last bucket counts larger
  * values. */
-#define HISTOGRAM_BOUNDS 12
+#define HISTOGRAM_BOUNDS 22
 extern const uint16_t histogram_bounds[HISTOGRAM_BOUNDS];
 
 struct histogram {

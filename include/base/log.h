@@ -12,6 +12,7 @@
 #ifndef DOTSTUB_BASE_LOG_H
 #define DOTSTUB_BASE_LOG_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,7 +83,28 @@ struct log_limit {
 };
 bool log_allowed(struct log_limit *limit, uint64_t now_ms, uint64_t *suppressed);
 
-/* The same for events that several threads notice at once: only one of them gets true. Any thread. */
+/* Limit for lines about conditions that last, such as an outage: a line at once, then 10 s, 1 min, 10 min and every
+ * hour after it while the condition goes on. A condition that did not occur for a minute is new when it occurs again:
+ * a line at once, but at least 10 s after the last one, doubling to an hour, until it was away for an hour. Any thread. */
+#define LOG_REPEATS 16
+struct log_repeats {
+    pthread_mutex_t lock;
+    struct log_repeat {
+        uint64_t key, last_ms, line_ms, gap_ms, suppressed;
+        unsigned step;
+    } item[LOG_REPEATS];
+};
+#define LOG_REPEATS_INIT                                                                                               \
+    {                                                                                                                  \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                                                              \
+    }
+/* `key` identifies the condition and is not 0. `fresh`: it concerns somebody that no line named yet, and counts as
+ * new. True: write a line; *suppressed is the number of lines suppressed since the last one. */
+bool log_repeat_allowed(struct log_repeats *repeats, uint64_t key, bool fresh, uint64_t now_ms, uint64_t *suppressed);
+/* Forgets all conditions. */
+void log_repeats_reset(struct log_repeats *repeats);
+
+/* As log_allowed, for events that several threads notice at once: only one of them gets true. Any thread. */
 struct log_shared_limit {
     _Atomic uint64_t next_ms;
 };

@@ -158,8 +158,11 @@ struct answer query_error_response(const struct query *query, uint16_t rcode, co
 /* Ends the query without a response. `why`: one of COUNTER_drops_*. */
 enum verdict query_drop(struct query *query, enum counter why);
 
-/* Answers SERVFAIL when memory is exhausted, the query's time has expired, or the daemon stops. No `answer` pass. */
-enum verdict query_give_up(struct query *query, const char *text);
+/* Counts the query as one that no upstream answered, by reason. The caller answers it with SERVFAIL. */
+void query_note_failure(struct query *query, int error);
+/* Answers SERVFAIL when memory is exhausted, the query's time has expired, or the daemon stops; counts the query as
+ * failed, unless a limit (ERROR_LIMIT) is the reason. No `answer` pass. */
+enum verdict query_give_up(struct query *query, int error, const char *text);
 
 /* For a step that is going to return WAITING. Returns the copy of the query in the slab, which replaces the given
  * one and does not wait for anything yet. The step links it into a list of its own by in_step; the query leaves the

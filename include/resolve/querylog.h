@@ -19,7 +19,7 @@
 struct server;
 
 /* The source of a response. */
-enum how { HOW_HIT, HOW_MISS, HOW_STALE, HOW_LOCAL };
+enum how { HOW_HIT, HOW_MISS, HOW_STALE, HOW_LOCAL, HOW_FAILED /* no upstream answered */ };
 
 struct querylog_entry {
     const struct addr *client;

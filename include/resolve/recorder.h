@@ -59,7 +59,6 @@ struct recorder {
     struct record *records;       /* RECORDER_KEPT of each kind */
     unsigned count[RECORD_KINDS]; /* records made in all */
     uint32_t last_id;
-    struct log_limit log_limit;
 };
 
 /* 0 or -ENOMEM. */

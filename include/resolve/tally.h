@@ -8,6 +8,7 @@
 #define DOTSTUB_RESOLVE_TALLY_H
 
 #include "base/histogram.h"
+#include "base/reasons.h"
 
 /* Types from TALLY_TYPES on are counted together at index 0, which is not an assigned type. */
 #define TALLY_TYPES  66 /* up to HTTPS */
@@ -19,7 +20,8 @@ struct tally {
     uint64_t rcode[TALLY_RCODES]; /* responses */
     uint64_t other_rcode;
     struct histogram hits;   /* in tens of microseconds; one batch of datagrams in TALLY_SAMPLED is measured */
-    struct histogram misses; /* in ms; all queries that waited and were answered */
+    struct histogram misses; /* in ms; all queries that waited and were answered by an upstream */
+    struct reasons failures; /* queries that no upstream answered */
 };
 #define TALLY_SAMPLED 17 /* odd, because clients that query two types at once send pairs */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/histogram.h"
 
-const uint16_t histogram_bounds[HISTOGRAM_BOUNDS] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
+const uint16_t histogram_bounds[HISTOGRAM_BOUNDS] = {1,   2,   3,   5,   7,   10,  15,   20,   30,   50,   70,
+                                                     100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000};
 
 void histogram_merge(struct histogram *histogram, const struct histogram *other)
 {

@@ -300,3 +300,68 @@ bool log_allowed_shared(struct log_shared_limit *limit, uint64_t now_ms)
     uint64_t next_ms = atomic_load_explicit(&limit->next_ms, memory_order_relaxed);
     return now_ms >= next_ms && atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + LIMIT_MS);
 }
+
+/* --- conditions that last --- */
+
+#define MINUTE_MS UINT64_C(60000)
+#define HOUR_MS   (60 * MINUTE_MS)
+
+static const uint64_t repeat_intervals[] = {LIMIT_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS};
+
+/* The condition's item, or the one that was not used for the longest time. */
+static struct log_repeat *repeat_find(struct log_repeats *repeats, uint64_t key)
+{
+    struct log_repeat *oldest = &repeats->item[0];
+    for (unsigned i = 0; i < LOG_REPEATS; i++) {
+        if (repeats->item[i].key == key)
+            return &repeats->item[i];
+        if (repeats->item[i].last_ms < oldest->last_ms)
+            oldest = &repeats->item[i];
+    }
+    return oldest;
+}
+
+static bool repeat_is_due(struct log_repeat *item, bool fresh, uint64_t now_ms)
+{
+    const unsigned last_step = sizeof(repeat_intervals) / sizeof(*repeat_intervals) - 1;
+    const bool again = now_ms > item->last_ms + MINUTE_MS;
+    if (!again && !fresh) {
+        if (now_ms < item->line_ms + repeat_intervals[item->step])
+            return false;
+        item->step += item->step < last_step;
+        return true;
+    }
+    if (again)
+        item->step = 0;
+    if (now_ms < item->line_ms + item->gap_ms)
+        return false;
+    item->gap_ms = item->gap_ms < HOUR_MS / 2 ? 2 * item->gap_ms : HOUR_MS;
+    return true;
+}
+
+bool log_repeat_allowed(struct log_repeats *repeats, uint64_t key, bool fresh, uint64_t now_ms, uint64_t *suppressed)
+{
+    pthread_mutex_lock(&repeats->lock);
+    struct log_repeat *item = repeat_find(repeats, key);
+    const bool is_new = item->key != key || now_ms > item->last_ms + HOUR_MS;
+    if (is_new)
+        *item = (struct log_repeat){.key = key, .gap_ms = LIMIT_MS};
+    const bool due = is_new || repeat_is_due(item, fresh, now_ms);
+    item->last_ms = now_ms;
+    if (due) {
+        *suppressed = item->suppressed;
+        item->suppressed = 0;
+        item->line_ms = now_ms;
+    } else {
+        item->suppressed++;
+    }
+    pthread_mutex_unlock(&repeats->lock);
+    return due;
+}
+
+void log_repeats_reset(struct log_repeats *repeats)
+{
+    pthread_mutex_lock(&repeats->lock);
+    memset(repeats->item, 0, sizeof(repeats->item));
+    pthread_mutex_unlock(&repeats->lock);
+}

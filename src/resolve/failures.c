@@ -75,6 +75,7 @@ void failures_note(struct failures *failures, const struct key *key, uint64_t ha
     failure->until_ms = now_ms + failure->length_ms;
     failure->epoch = epoch;
     failure->rcode = answer->rcode;
+    failure->unanswered = !answer->wire;
     failure->verdict = answer_is_verdict(answer);
     failure->ede = answer->ede;
     list_remove(&failure->in_order);

@@ -32,7 +32,8 @@ struct failure {
     uint64_t epoch;    /* the epoch of the cache when the lookup began: a flush ends the failure */
     uint32_t length_ms;
     uint16_t rcode;
-    bool verdict; /* the failure is due to a policy or to validation: stale data must not replace it */
+    bool unanswered; /* no server responded; else one responded with a failure */
+    bool verdict;    /* the failure is due to a policy or to validation: stale data must not replace it */
     struct ede_list ede;
     struct key key;
 };
@@ -47,7 +48,7 @@ struct failures {
 int failures_init(struct failures *failures) MUST_CHECK;
 void failures_fini(struct failures *failures);
 /* Remembers that a lookup of the key, begun in this epoch of the cache, ended with `answer`: an error response, or
- * one made because no usable response came. Does nothing when out of memory. */
+ * one without a message, made because no usable response came. Does nothing when out of memory. */
 void failures_note(struct failures *failures, const struct key *key, uint64_t hash, uint64_t now_ms, uint64_t epoch,
                    const struct answer *answer);
 /* A usable response came for the key. */

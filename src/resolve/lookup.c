@@ -93,7 +93,7 @@ void lookup_note_no_response(struct lookup *lookup)
     int ede_code;
     if (lookup->error || !ask_failed_for_key(&lookup->ask))
         return;
-    lookup_explain(lookup, !list_empty(&lookup->waiters), &ede_code, text);
+    (void)lookup_explain(lookup, !list_empty(&lookup->waiters), &ede_code, text);
     ede_add(&failure.ede, (uint16_t)ede_code, text, strlen(text));
     lookup_note_failure(lookup, &failure);
 }

@@ -85,8 +85,9 @@ struct lookup *lookup_new(struct resolver *resolver, struct group *group, const 
 
 /* --- step_lookup.c --- */
 
-/* The reason why a failed lookup has no response. `with_id`: the text contains the id of the queries' record. */
-void lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1]);
+/* The reason why a failed lookup has no response: returns the error. `with_id`: the text contains the id of the
+ * queries' record. */
+int lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1]);
 /* Ends a waiting query: with expired data, else with SERVFAIL and the reason. */
 void lookup_give_up(struct query *query);
 

@@ -82,12 +82,13 @@ static uint32_t lookup_id(struct lookup *lookup)
 
 /* An error response of a server is common, and its operator's problem: debug. A query that no server answered
  * concerns our operator. */
-static void log_failure(struct recorder *recorder, const struct record *record, bool answered)
+static void log_failure(const struct record *record, bool answered)
 {
+    static struct log_repeats told = LOG_REPEATS_INIT;
     char id[RECORD_ID_TEXT];
     uint64_t suppressed;
     record_id_text(record->id, id);
-    if (!answered && log_allowed(&recorder->log_limit, record->ended_ms, &suppressed))
+    if (!answered && log_repeat_allowed(&told, (uint64_t)record->ede_code + 2, false, record->ended_ms, &suppressed))
         log_info("resolve", "a query failed after %u ms: %s; run dotstubctl explain %s%s", (unsigned)record->total_ms,
                  record->ede_text, id, suppressed ? " (similar messages were suppressed)" : "");
     else
@@ -105,7 +106,7 @@ static void keep(struct lookup *lookup, const struct record *record)
     lookup->record = recorder_take(recorder, record->kind);
     *lookup->record = *record;
     if (record->kind == RECORD_FAILED)
-        log_failure(recorder, record, lookup->ask.answered != NULL);
+        log_failure(record, lookup->ask.answered != NULL);
 }
 
 void lookup_record(struct query *query, const struct query_outcome *outcome)

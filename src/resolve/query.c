@@ -9,6 +9,7 @@
  *     shrinks, so no step sees a response twice, or its own response.
  */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include "base/errors.h"
 #include "base/mem.h"
@@ -26,7 +27,7 @@ static void query_end(struct query *query, enum counter how)
     counter_add(resolver->counters, how, 1);
     if (!query->parked)
         return;
-    if (how == COUNTER_queries_finished)
+    if (how == COUNTER_queries_finished && query->how == HOW_MISS)
         histogram_add(&resolver->tally.misses, loop_now(resolver->loop) - query->received_ms, 1);
     timeout_stop(&query->answer_by);
     list_remove(&query->in_step);
@@ -141,7 +142,7 @@ static enum verdict query_keep_response(struct query *query, const struct answer
     if (list_linked(&query->answer_by.link)) /* else its time has expired */
         kept = mem_alloc(sizeof *kept + response->len);
     if (!kept)
-        return query_give_up(query, "no time or memory left");
+        return query_give_up(query, -ENOMEM, "no time or memory left");
     kept->answer = *response;
     kept->answer.wire = kept->wire;
     kept->answer.ttl_offsets = NULL;
@@ -396,8 +397,19 @@ enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, cons
     return query_error_with(query, rcode, &ede);
 }
 
-enum verdict query_give_up(struct query *query, const char *text)
+void query_note_failure(struct query *query, int error)
 {
+    struct resolver *resolver = query->resolver;
+    query->how = HOW_FAILED;
+    counter_add(resolver->counters, COUNTER_queries_failed, 1);
+    reasons_note(&resolver->tally.failures, error);
+}
+
+enum verdict query_give_up(struct query *query, int error, const char *text)
+{
+    if (error !=
+        ERROR_LIMIT) /* a client that floods must not make the daemon look broken; limits have counters of their own */
+        query_note_failure(query, error);
     query->answer_step = 0;
     return query_error(query, RCODE_SERVFAIL, EDE_OTHER, text);
 }
@@ -457,7 +469,7 @@ static bool query_make_room(struct resolver *resolver, const struct share *share
     if (!oldest)
         return false;
     counter_add(resolver->counters, COUNTER_queries_over_share, 1);
-    query_give_up(container_of(oldest, struct query, in_share), "too many queries of this client wait");
+    query_give_up(container_of(oldest, struct query, in_share), ERROR_LIMIT, "too many queries of this client wait");
     return true;
 }
 
@@ -477,7 +489,7 @@ static struct query *query_copy(struct query *query)
         parked = slab_take(&resolver->queries);
     if (!parked) {
         counter_add(resolver->counters, COUNTER_queries_over_limit, 1);
-        query_give_up(query, "too many queries in flight");
+        query_give_up(query, ERROR_LIMIT, "too many queries in flight");
         return NULL;
     }
     memcpy(parked, query, offsetof(struct query, key));
@@ -504,7 +516,7 @@ static struct query *query_copy(struct query *query)
 struct query *query_park(struct query *query)
 {
     if (query->resolver->stopping) {
-        query_give_up(query, error_text(ERROR_STOPPING));
+        query_give_up(query, ERROR_STOPPING, error_text(ERROR_STOPPING));
         return NULL;
     }
     if (query->parked) {

@@ -53,7 +53,7 @@ void querylog_fini(struct querylog *log)
 static const char *how_text(const struct querylog_entry *entry)
 {
     static const char *const texts[] = {
-        [HOW_HIT] = "hit", [HOW_MISS] = "miss", [HOW_STALE] = "stale", [HOW_LOCAL] = "local"};
+        [HOW_HIT] = "hit", [HOW_MISS] = "miss", [HOW_STALE] = "stale", [HOW_LOCAL] = "local", [HOW_FAILED] = "failed"};
     return entry->how == HOW_LOCAL && entry->rcode == RCODE_REFUSED ? "refused" : texts[entry->how];
 }
 

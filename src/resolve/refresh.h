@@ -22,7 +22,6 @@ struct refresh {
     struct recheck failing[REFRESH_SLOTS];
     struct recheck refreshed[REFRESH_SLOTS]; /* likewise: keys that are not refreshed again until then */
     struct failures failures;                /* failed lookups (RFC 9520) */
-    struct log_limit stale_limit;            /* limits log lines about stale answers */
 };
 
 /* Finds an expired entry that this query may get, copies it into the resolver's room and counts it. */

@@ -22,7 +22,7 @@ static void answer_by_expired(struct timeout *timeout)
         return;
     }
     snprintf(text, sizeof text, "%s: no answer in time", query_step_name(query));
-    query_give_up(query, text);
+    query_give_up(query, -ETIMEDOUT, text);
 }
 
 static void free_memory(struct resolver *resolver)
@@ -165,7 +165,8 @@ void resolver_stop(struct resolver *resolver)
             lookup_fail(container_of(lookups->buckets[i], struct lookup, by_key), ERROR_STOPPING);
     for (size_t i = 0; i <= queries->mask; i++) /* queries that wait in steps */
         while (queries->buckets[i])
-            query_give_up(container_of(queries->buckets[i], struct query, by_client), error_text(ERROR_STOPPING));
+            query_give_up(container_of(queries->buckets[i], struct query, by_client), ERROR_STOPPING,
+                          error_text(ERROR_STOPPING));
 }
 
 void resolver_fini(struct resolver *resolver)

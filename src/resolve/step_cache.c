@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include "base/clock.h"
+#include "base/errors.h"
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/rewrite.h"
@@ -46,8 +47,9 @@ static void recheck_note(struct recheck *slots, uint64_t hash, uint64_t until_ms
 
 static void tell_of_stale(struct resolver *resolver)
 {
+    static struct log_repeats told = LOG_REPEATS_INIT;
     uint64_t suppressed;
-    if (log_allowed(&refresh_of(resolver)->stale_limit, loop_now(resolver->loop), &suppressed))
+    if (log_repeat_allowed(&told, 1, false, loop_now(resolver->loop), &suppressed))
         log_warning("resolve", "serving stale answers: upstream too slow%s",
                     suppressed ? " (similar messages were suppressed)" : "");
 }
@@ -193,6 +195,8 @@ static enum verdict answer_failure(struct query *query, const struct failure *fa
         return verdict;
     ede_add_first(&ede, EDE_CACHED_ERROR);
     counter_add(query->resolver->counters, COUNTER_cache_hits, 1);
+    if (failure->unanswered)
+        query_note_failure(query, ERROR_UNANSWERED);
     struct answer response = query_error_response(query, rcode, &ede);
     return query_answer(query, &response);
 }

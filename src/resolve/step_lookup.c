@@ -43,7 +43,7 @@ static int ede_of(int error)
     }
 }
 
-void lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1])
+int lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char text[EDE_TEXT + 1])
 {
     struct ask_report report;
     ask_report(&lookup->ask, 0, &report);
@@ -53,16 +53,18 @@ void lookup_explain(struct lookup *lookup, bool with_id, int *ede_code, char tex
     snprintf(text, EDE_TEXT + 1, "%.*s%s%s", LOOKUP_SOURCE, name, name[0] ? ": " : "", error_text(error));
     if (with_id)
         lookup_add_id(lookup, text);
+    return error;
 }
 
 static void fail_query(struct query *query)
 {
     char text[EDE_TEXT + 1];
     struct query_outcome outcome = {.rcode = RCODE_SERVFAIL, .text = text};
-    lookup_explain(query->waiter.lookup, true, &outcome.ede_code, text);
+    int error = lookup_explain(query->waiter.lookup, true, &outcome.ede_code, text);
     outcome.text_len = strlen(text);
     lookup_record(query, &outcome);
     query->server = ask_server(&query->waiter.lookup->ask);
+    query_note_failure(query, error);
     struct ede_list ede = {.count = 0};
     ede_add(&ede, (uint16_t)outcome.ede_code, text, outcome.text_len);
     if (upstream_is_starting(query->waiter.lookup->group))
@@ -125,7 +127,7 @@ static enum verdict run(struct query *query, void *state)
     parked->waiter.done = query_done;
     parked->waiter.take_stale = query_take_stale;
     if (!lookup_join(parked->resolver, group, &parked->key, parked->hash, &parked->waiter, parked->share))
-        return query_give_up(parked, error_text(ERROR_LIMIT));
+        return query_give_up(parked, ERROR_LIMIT, error_text(ERROR_LIMIT));
     return WAITING;
 }
 

@@ -11,4 +11,5 @@ void tally_merge(struct tally *tally, const struct tally *other)
     tally->other_rcode += other->other_rcode;
     histogram_merge(&tally->hits, &other->hits);
     histogram_merge(&tally->misses, &other->misses);
+    reasons_merge(&tally->failures, &other->failures);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "base/errors.h"
 #include "group.h"
+#include "outages.h"
 
 static const char *name_of(const struct server *server, char text[ADDR_TEXT + 256])
 {
@@ -24,19 +25,25 @@ static uint64_t failing_s(const struct server *server)
 
 void event_failed(struct server *server, const char *what, int reason)
 {
-    char name[ADDR_TEXT + 256], since[64] = "";
-    if (!notes_add_failure(&server->notes, loop_now(server->group->loop), reason))
+    char name[ADDR_TEXT + 256], since[64] = "", more[64] = "";
+    uint64_t now_ms = loop_now(server->group->loop);
+    unsigned others;
+    notes_add_failure(&server->notes, now_ms, reason);
+    if (!outages_note_failure(&server->addr, what, reason, now_ms, &others))
         return;
     if (failing_s(server) > 0)
         snprintf(since, sizeof since, " (for %" PRIu64 " s now)", failing_s(server));
-    log_warning("upstream", "%s %s: %s%s", what, name_of(server, name), error_text(reason), since);
+    if (others > 0)
+        snprintf(more, sizeof more, " and %u more server%s", others, others > 1 ? "s" : "");
+    log_warning("upstream", "%s %s%s: %s%s", what, name_of(server, name), more, error_text(reason), since);
 }
 
 void event_answers(struct server *server)
 {
     char name[ADDR_TEXT + 256];
     uint64_t failed_s = failing_s(server);
-    if (notes_add_recovery(&server->notes))
+    notes_add_recovery(&server->notes);
+    if (outages_note_recovery(&server->addr))
         log_info("upstream", "%s answers again after %" PRIu64 " s", name_of(server, name), failed_s);
 }
 
@@ -61,12 +68,11 @@ void event_machine(struct group *group, enum machine_event event)
         log_info("upstream", "%s", sentences[event]);
 }
 
-/* The first session, and the first one after a failure, are events; a session that replaces an idle one is not. */
+/* The first session is an event; one that replaces another is not. After a failure the first response is. */
 void event_opened(const struct server *server, const char *words)
 {
     char name[ADDR_TEXT + 256];
-    const bool is_event = server->notes.opened == 0 || server->notes.told_failing;
-    const enum log_level level = is_event ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+    const enum log_level level = server->notes.opened == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     if (log_enabled(level, "upstream"))
         log_write(level, "upstream", "session to %s: %s", name_of(server, name), words);
 }

@@ -14,23 +14,16 @@ void notes_add_dial(struct notes *notes, uint64_t connect_ms, uint64_t handshake
     histogram_add(&notes->handshake, handshake_ms, 1);
 }
 
-bool notes_add_failure(struct notes *notes, uint64_t now_ms, int reason)
+void notes_add_failure(struct notes *notes, uint64_t now_ms, int reason)
 {
-    uint64_t suppressed;
+    reasons_note(&notes->failures, reason);
     notes->last_error = reason;
     notes->failed_ms = now_ms;
     if (!notes->failing_since_ms)
         notes->failing_since_ms = now_ms;
-    if (!log_allowed(&notes->log_limit, now_ms, &suppressed))
-        return false;
-    notes->told_failing = true;
-    return true;
 }
 
-bool notes_add_recovery(struct notes *notes)
+void notes_add_recovery(struct notes *notes)
 {
-    bool told = notes->told_failing;
     notes->failing_since_ms = 0;
-    notes->told_failing = false;
-    return told;
 }

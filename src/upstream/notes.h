@@ -11,23 +11,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/histogram.h"
-#include "base/log.h"
+#include "base/reasons.h"
 
 struct notes {
     int last_error;
     uint64_t failed_ms, opened_ms, opened, resumed;
     struct histogram connect, handshake, answer; /* ms */
     uint64_t failing_since_ms;                   /* 0: not failing */
-    bool told_failing;                           /* the failure was logged */
-    struct log_limit log_limit;
+    struct reasons failures;
 };
 
 void notes_add_opened(struct notes *notes, uint64_t now_ms, bool resumed);
 /* The phases of a dial that succeeded. */
 void notes_add_dial(struct notes *notes, uint64_t connect_ms, uint64_t handshake_ms);
-/* The server failed. True: the caller logs it now. */
-bool notes_add_failure(struct notes *notes, uint64_t now_ms, int reason);
-/* The server answers again. True: its failure was logged. */
-bool notes_add_recovery(struct notes *notes);
+/* The server failed. */
+void notes_add_failure(struct notes *notes, uint64_t now_ms, int reason);
+/* The server responds again. */
+void notes_add_recovery(struct notes *notes);
 
 #endif

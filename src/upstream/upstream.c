@@ -42,8 +42,10 @@ static void attempt_timed_out(struct timeout *timeout)
     struct attempt *attempt = container_of(timeout, struct attempt, timeout);
     if (attempt->state == ATTEMPT_SENT && attempt->session->heard_ms <= attempt->sent_ms)
         session_retire(attempt->session); /* the session has received nothing in all that time */
-    if (attempt->server)
+    if (attempt->server) {
         counter_add(attempt->server->group->counters, COUNTER_attempts_timeout, 1);
+        reasons_note(&attempt->server->notes.failures, ERROR_UNANSWERED);
+    }
     attempt_finish(attempt, OUTCOME_TIMEOUT, ERROR_UNANSWERED, NULL);
 }
 

@@ -16,6 +16,7 @@
 #include "net/tap.h"
 #include "net/tls.h"
 #include "upstream/group.h"
+#include "upstream/outages.h"
 
 /* More rounds or steps than this without passing time mean an endless loop. */
 #define ENDLESS 20000
@@ -445,6 +446,7 @@ void fake_begin(void)
 {
     memset(&fake, 0, sizeof fake);
     log_set_level(LOG_LEVEL_ERROR);
+    outages_reset();
     list_init(&fake.loop.flush_hooks);
     list_init(&fake.loop.tick_hooks);
     list_init(&fake.loop.timeouts);

@@ -380,6 +380,53 @@ static void a_shared_limit_lets_one_through_each_ten_seconds(void **state)
 
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, catch_stderr, give_stderr_back)
 
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+static void a_condition_that_lasts_gets_ever_fewer_lines(void **state)
+{
+    (void)state;
+    static struct log_repeats repeats = LOG_REPEATS_INIT;
+    static const uint64_t expected[] = {0, 10 * SECOND, 70 * SECOND, 670 * SECOND, 4270 * SECOND, 7870 * SECOND};
+    unsigned lines = 0;
+    uint64_t suppressed;
+    for (uint64_t now = 0; now < 24 * (uint64_t)HOUR; now += 500) {
+        if (!log_repeat_allowed(&repeats, 7, false, now + 1, &suppressed))
+            continue;
+        if (lines < sizeof(expected) / sizeof(*expected))
+            assert_int_equal(now, expected[lines]);
+        lines++;
+    }
+    assert_in_range(lines, 24, 30);
+}
+
+static void a_condition_that_returns_gets_a_line_at_once_but_not_for_ever(void **state)
+{
+    (void)state;
+    static struct log_repeats repeats = LOG_REPEATS_INIT;
+    unsigned lines = 0;
+    uint64_t suppressed, now = 1;
+    for (unsigned i = 0; i < 24 * 60 / 2; i++, now += 2 * MINUTE)
+        lines += log_repeat_allowed(&repeats, 7, false, now, &suppressed);
+    assert_in_range(lines, 24, 40);
+    assert_true(log_repeat_allowed(&repeats, 7, false, now + 2 * HOUR, &suppressed)); /* it was away */
+}
+
+static void somebody_new_counts_as_a_new_condition(void **state)
+{
+    (void)state;
+    static struct log_repeats repeats = LOG_REPEATS_INIT;
+    uint64_t suppressed;
+    assert_true(log_repeat_allowed(&repeats, 7, true, 1000, &suppressed));
+    assert_true(log_repeat_allowed(&repeats, 8, false, 1000, &suppressed)); /* another condition */
+    assert_false(log_repeat_allowed(&repeats, 7, true, 1250, &suppressed));
+    assert_true(log_repeat_allowed(&repeats, 7, true, 11000, &suppressed));
+    assert_int_equal(suppressed, 1);
+    assert_false(log_repeat_allowed(&repeats, 7, true, 21001, &suppressed)); /* at least 20 s now */
+    assert_true(log_repeat_allowed(&repeats, 7, true, 31000, &suppressed));
+    log_repeats_reset(&repeats);
+    assert_true(log_repeat_allowed(&repeats, 7, false, 31001, &suppressed));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +451,9 @@ int main(void)
         LOG_TEST(dropped_lines_are_counted_in_the_log),
         cmocka_unit_test(a_shared_limit_lets_one_through_each_ten_seconds),
         cmocka_unit_test(a_limit_lets_one_through_each_ten_seconds),
+        cmocka_unit_test(a_condition_that_lasts_gets_ever_fewer_lines),
+        cmocka_unit_test(a_condition_that_returns_gets_a_line_at_once_but_not_for_ever),
+        cmocka_unit_test(somebody_new_counts_as_a_new_condition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

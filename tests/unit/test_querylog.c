@@ -92,7 +92,7 @@ static void a_failure_says_how_long_and_why(void **state)
     client_ask(&clients[0], "a.test");
     fake_pass(5000);
     const char *line = logged();
-    assert_non_null(strstr(line, "rcode=SERVFAIL how=miss ms=34"));
+    assert_non_null(strstr(line, "rcode=SERVFAIL how=failed ms=34"));
     assert_non_null(strstr(line, "upstream=entry0 server=192.0.2.1@853 ede=23 ede_text=\"entry0: "));
     fake.serve = serve;
     fake_pass(10000);
