@@ -43,6 +43,7 @@ void event_answers(struct server *server)
     char name[ADDR_TEXT + 256];
     uint64_t failed_s = failing_s(server);
     notes_add_recovery(&server->notes);
+    condition_note(&server->condition, CONDITION_ANSWERED, loop_now(server->group->loop));
     if (outages_note_recovery(&server->addr))
         log_info("upstream", "%s answers again after %" PRIu64 " s", name_of(server, name), failed_s);
 }

@@ -17,6 +17,7 @@
 #include "allowance.h"
 #include "backoff.h"
 #include "budget.h"
+#include "condition.h"
 #include "edns.h"
 #include "idle.h"
 #include "losses.h"
@@ -49,6 +50,7 @@ enum {
     ASK_LOOKS = 14,     /* number of timeout lengths of asks: few constant ones, so that each list stays a FIFO */
     SESSION_BUSY = 512, /* attempts on a session from which on a second session is worth its handshake */
     DIALS_NOTED = 16,   /* the latest dials of a group, for reports */
+    PROBE_LINGER = 500, /* for this time a probe session stays open, so that its tickets arrive */
     SESSION_TOMBSTONES = 1024, /* a session with more tombstones retires */
 };
 
@@ -83,6 +85,7 @@ struct server {
     struct budget *budget; /* of its upstream, in the plan */
     struct rtt rtt;
     struct backoff backoff;
+    struct condition condition;
     struct allowance allowance;
     struct idle idle;
     struct losses losses;
@@ -140,7 +143,11 @@ struct group {
     struct dial dials[DIALS_NOTED]; /* the latest dials that have ended */
     unsigned dial_count;            /* dials in all */
     struct tap_queue *tap;          /* NULL: dnstap is off */
-    bool connect_due;               /* pool_connect was called; pool_run runs at the next flush */
+    struct {
+        uint64_t received; /* queries of the worker at the last look */
+        uint64_t until_ms; /* servers are probed before this time */
+    } probe;
+    bool connect_due; /* pool_connect was called; pool_run runs at the next flush */
     bool stopping;
     void (*closed)(void *context);
     void *closed_context;
@@ -159,6 +166,7 @@ struct session {
     bool resumed;                            /* by ticket */
     bool early;                              /* its certificate was verified by a clock that may be behind */
     unsigned offered;                        /* for the transport: what it offered to the server */
+    bool probe;                              /* no query caused the dial: see probe.c */
     bool reserved;                           /* holds an isolated attempt */
     uint64_t created_ms, opened_ms, used_ms; /* used: last query or response */
     uint64_t heard_ms;                       /* last message of any kind */
@@ -231,6 +239,13 @@ void session_suspect(struct session *session, uint64_t sent_ms);
 
 /* Looks up the route to the server; true if it has changed. */
 bool server_find_way(struct server *server);
+
+/* --- probe.c --- */
+
+/* Probes a server if one is due. Gives the next deadline. */
+uint64_t probe_look(struct group *group, uint64_t now_ms);
+/* The session that was opened just now has served its purpose. */
+bool probe_ends_here(const struct session *session);
 
 /* --- plan.c --- */
 

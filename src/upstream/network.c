@@ -50,6 +50,7 @@ static void group_try_again(struct group *group)
 {
     for (size_t i = 0; i < group->server_count; i++) {
         group->servers[i]->backoff = (struct backoff){.failures = 0};
+        condition_note(&group->servers[i]->condition, CONDITION_MOVED, loop_now(group->loop));
     }
     group->grace_until_ms = loop_now(group->loop) + GRACE;
     pool_connect(group);

@@ -472,11 +472,13 @@ static void server_failed(struct server *server, int reason, const char *what)
 void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
 {
     backoff_note_dial(&server->backoff, begun_ms, error_is_distrust(reason));
+    condition_note(&server->condition, CONDITION_DIAL_FAILED, loop_now(server->group->loop));
     server_failed(server, reason, "cannot open a session to");
 }
 
 void pool_session_failed(struct server *server, uint64_t begun_ms, int reason)
 {
     backoff_note_session(&server->backoff, begun_ms);
+    condition_note(&server->condition, CONDITION_SESSION_FAILED, loop_now(server->group->loop));
     server_failed(server, reason, "a session ended before the first response from");
 }

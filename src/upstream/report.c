@@ -113,9 +113,11 @@ static enum server_state server_state(const struct server *server)
 {
     if (server->open > 0)
         return SERVER_OPEN;
-    if (server->backoff.failures > 0)
+    if (condition_is_failing(&server->condition))
         return SERVER_FAILING;
-    return server->dialing > 0 ? SERVER_CONNECTING : SERVER_IDLE;
+    if (server->dialing > 0)
+        return SERVER_CONNECTING;
+    return server->condition.state == CONDITION_USABLE ? SERVER_IDLE : SERVER_UNKNOWN;
 }
 
 static unsigned server_in_flight(const struct server *server)
@@ -142,6 +144,8 @@ static void server_report(const struct server *server, struct server_report *out
         .failures = server->backoff.failures,
         .last_error = server->notes.last_error,
         .failed_ms = server->notes.failed_ms,
+        .known_ms = server->condition.known_ms,
+        .failures_by_reason = server->notes.failures,
         .opened = server->notes.opened,
         .resumed = server->notes.resumed,
         .opened_ms = server->notes.opened_ms,

@@ -323,9 +323,10 @@ static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
         if (deadline < next)
             next = deadline;
     }
+    uint64_t probe_ms = probe_look(group, now_ms);
     pool_connect(group);
     loop_add_flush(group->loop, &group->flush);
-    return next;
+    return probe_ms < next ? probe_ms : next;
 }
 
 #ifdef ENABLE_DNSTAP

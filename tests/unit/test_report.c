@@ -51,7 +51,7 @@ static void servers_come_in_the_order_of_the_configuration(void **state)
     for (unsigned i = 0; i < 4; i++) {
         assert_string_equal(report[i].upstream, config->upstreams[i / 2].name);
         assert_true(addr_equal(&report[i].addr, &config->upstreams[i / 2].addresses[i % 2]));
-        assert_int_equal(report[i].state, SERVER_IDLE);
+        assert_int_equal(report[i].state, SERVER_UNKNOWN);
         assert_int_equal(report[i].latency_us, 0);
         assert_int_equal(report[i].opened_ms, 0);
         assert_false(report[i].has_tls);
@@ -79,7 +79,7 @@ static void an_open_session_and_its_queries_are_reported(void **state)
     take_report();
     assert_int_equal(report[0].in_flight, 0);
     assert_in_range(report[0].latency_us, 20000, 20500);
-    assert_int_equal(report[1].state, SERVER_IDLE);
+    assert_int_equal(report[1].state, SERVER_UNKNOWN);
 }
 
 static void why_a_server_failed_is_remembered(void **state)

@@ -209,7 +209,8 @@ static void a_refresh_is_its_groups(void **state)
     assert_int_equal(fake_counted(COUNTER_refreshes), 1);
     fake_turn();
     for (unsigned i = 0; i < fake_dials(); i++)
-        assert_int_equal(entry_of(i), 1);
+        if (fake_conn(i)->written > 0) /* else a probe */
+            assert_int_equal(entry_of(i), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

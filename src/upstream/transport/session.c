@@ -389,7 +389,11 @@ static void session_ready(struct stream *stream)
     counter_add(group->counters, COUNTER_sessions_opened, 1);
     session_tell_opened(session);
     session_note_way(session);
+    condition_note(&session->server->condition, session->probe ? CONDITION_PROBED : CONDITION_OPENED,
+                   session->opened_ms);
     pool_dial_succeeded(session->server);
+    if (probe_ends_here(session))
+        session_set_state(session, SESSION_RETIRING);
     pool_connect(group);
 }
 

@@ -127,7 +127,9 @@ static uint64_t session_deadline(const struct session *session, uint64_t now_ms,
         return LOOP_NEVER;
     if (session_is_left_behind(session))
         return now_ms;
-    return session->state == SESSION_RETIRING ? now_ms : session->used_ms + session->idle_ms;
+    if (session->state == SESSION_RETIRING)
+        return session->probe ? session->opened_ms + PROBE_LINGER : now_ms;
+    return session->used_ms + session->idle_ms;
 }
 
 uint64_t session_check(struct session *session, uint64_t now_ms)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Probes: handshakes without a query, with servers that no query finds out about.
+ *
+ * Invariants:
+ *   - a group probes one server at a time, and only while clients send queries: the last one at most PROBE_TRAFFIC ago;
+ *   - a probe session takes no query, unless there is no other session: then it is one like any other.
+ */
+#include "group.h"
+
+enum {
+    PROBE_TRAFFIC = 60000,
+    PROBE_LOOK = 10000, /* between looks whether clients still send queries */
+};
+
+/* Notes traffic of the worker; true if there was some within PROBE_TRAFFIC, give or take the time since the last look. */
+static bool has_traffic(struct group *group, uint64_t now_ms)
+{
+    uint64_t received = counter_read(group->counters, COUNTER_queries_received);
+    if (received != group->probe.received)
+        group->probe.until_ms = now_ms + PROBE_TRAFFIC;
+    group->probe.received = received;
+    return now_ms < group->probe.until_ms;
+}
+
+static void probe_server(struct server *server, uint64_t now_ms)
+{
+    int status = server->transport->start(server);
+    if (status < 0) {
+        pool_dial_failed(server, now_ms, status);
+        return;
+    }
+    server->dialed_ms = now_ms;
+    struct list_link *newest = list_first(&server->sessions[SESSION_DIALING]);
+    if (newest) /* else the dial failed at once */
+        container_of(newest, struct session, in_state)->probe = true;
+}
+
+uint64_t probe_look(struct group *group, uint64_t now_ms)
+{
+    uint64_t next_ms = LOOP_NEVER;
+    bool probed = false;
+    if (group->stopping || !has_traffic(group, now_ms))
+        return LOOP_NEVER;
+    for (size_t i = 0; i < group->server_count; i++) {
+        struct server *server = group->servers[i];
+        if (server->open || server->dialing)
+            continue;
+        uint64_t due_ms = condition_probe_at(&server->condition, now_ms);
+        if (due_ms < server->backoff.retry_at_ms)
+            due_ms = server->backoff.retry_at_ms;
+        if (due_ms <= now_ms && !probed)
+            probe_server(server, now_ms);
+        probed |= due_ms <= now_ms;
+        if (due_ms < next_ms)
+            next_ms = due_ms;
+    }
+    if (next_ms == LOOP_NEVER)
+        return next_ms;
+    return next_ms > now_ms && next_ms < now_ms + PROBE_LOOK ? next_ms : now_ms + PROBE_LOOK;
+}
+
+bool probe_ends_here(const struct session *session)
+{
+    const struct group *group = session->server->group;
+    unsigned open = 0;
+    for (size_t i = 0; i < group->server_count; i++)
+        open += group->servers[i]->open;
+    return session->probe && open > 1 && list_empty(&group->waiting);
+}
