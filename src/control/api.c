@@ -186,9 +186,9 @@ static void get_healthz(struct view *view, struct http_request *request, const s
         reply_text(request, HTTP_UNAVAILABLE, "a worker does not respond\n");
 }
 
-static void write_degraded(void *context, const char *sentence)
+static void write_why(void *context, const char *sentence)
 {
-    fprintf(context, "degraded: %s\n", sentence);
+    fprintf(context, "%s\n", sentence);
 }
 
 /* Ready from the start until a drain or the stop, even when upstreams fail: the cache still answers. */
@@ -205,10 +205,13 @@ static void get_readyz(struct view *view, struct http_request *request, const st
     FILE *out = open_memstream(&text, &len);
     if (out) {
         fputs("ready\n", out);
-        if (!sum)
-            fputs("degraded: a worker does not respond\n", out);
-        else
-            health_each(sum, write_degraded, out);
+        if (!sum) {
+            fputs("a worker does not respond\n", out);
+        } else {
+            fprintf(out, "state: %s for %llu s\n", health_name(view->health.state),
+                    (unsigned long long)((clock_ms() - view->health.since_ms) / 1000));
+            health_why(&view->health, sum, clock_ms(), write_why, out);
+        }
         fclose(out);
     }
     http_reply(request, HTTP_OK, TEXT_TYPE, text, NULL);
@@ -268,6 +271,8 @@ static bool arguments_are_good(const struct route *route, const struct http_requ
 static void reports_gathered(struct gather_wait *wait, const struct gather_sum *sum)
 {
     struct pending *pending = container_of(wait, struct pending, wait);
+    if (sum)
+        health_observe(&pending->view->health, sum, clock_ms());
     pending->route->report(pending->view, pending->request, sum);
     mem_free(pending);
 }

@@ -21,6 +21,7 @@ enum {
     CONTROL_CONNECTIONS = 128,
     OTHER_DESCRIPTORS = 8, /* of both servers: listening, epoll, wake-up */
     RETRY_MS = 3000,
+    QUIET_MS = 60000, /* between samples while no query comes */
 };
 
 /* Something optional: if it fails the daemon goes on without it, and it is tried again. */
@@ -45,6 +46,11 @@ struct control {
     struct part parts[PARTS];
     struct timeouts retries;
     struct timeout retry; /* runs while a part has failed */
+    struct timeouts busy, quiet;
+    struct timeout sample; /* in one of them */
+    struct gather_wait sampling;
+    uint64_t seen;  /* queries received when the last sample was taken */
+    unsigned still; /* samples since then without a further query */
     bool started;
     struct http_server *socket, *metrics; /* NULL: not served */
     int socket_fd, metrics_fd;            /* listening descriptors, owned by the servers */
@@ -220,6 +226,38 @@ void control_network_changed(struct control *control)
         open_parts(control);
 }
 
+/* --- samples for the state --- */
+
+/* Reports wake the workers up: none are gathered while nothing happens. */
+static void sample_next(struct control *control)
+{
+    bool quiet = control->still >= HEALTH_WINDOW_MS / HEALTH_STEP_MS;
+    timeout_start(quiet ? &control->quiet : &control->busy, &control->sample);
+}
+
+static void sample_gathered(struct gather_wait *wait, const struct gather_sum *sum)
+{
+    struct control *control = container_of(wait, struct control, sampling);
+    if (sum)
+        health_observe(&control->view.health, sum, clock_ms());
+    if (control->view.readiness != READY_STOPPING)
+        sample_next(control);
+}
+
+static void sample_due(struct timeout *timeout)
+{
+    struct control *control = container_of(timeout, struct control, sample);
+    uint64_t received = view_counter(&control->view, COUNTER_queries_received);
+    control->still = received == control->seen ? control->still + 1 : 0;
+    control->seen = received;
+    if (control->still == 0 || control->view.health.state != HEALTH_OK) {
+        gather_ask(&control->view.gather, &control->sampling);
+        return;
+    }
+    health_rest(&control->view.health, clock_ms());
+    sample_next(control);
+}
+
 /* --- start and stop --- */
 
 static int view_init(struct view *view, const struct control_setup *setup)
@@ -264,6 +302,9 @@ int control_open(struct control **out, const struct control_setup *setup)
     control->taken_count = setup->taken_count;
     memcpy(control->parts, parts, sizeof parts);
     timeouts_init(&control->retries, setup->loop, RETRY_MS, retry_due);
+    timeouts_init(&control->busy, setup->loop, HEALTH_STEP_MS, sample_due);
+    timeouts_init(&control->quiet, setup->loop, QUIET_MS, sample_due);
+    control->sampling.done = sample_gathered;
     open_parts(control);
     control->taken_count = 0;
     *out = control;
@@ -304,6 +345,7 @@ void control_started(struct control *control)
     control->started = true;
     if (control->socket)
         listener_claim(control->socket_fd);
+    gather_ask(&control->view.gather, &control->sampling); /* the beginning of the first minute */
     announce_socket(control);
     announce_metrics(control);
 }
@@ -335,6 +377,8 @@ void control_stopping(struct control *control)
 {
     control->view.readiness = READY_STOPPING;
     timeouts_fini(&control->retries);
+    timeouts_fini(&control->busy);
+    timeouts_fini(&control->quiet);
     gather_close(&control->view.gather);
     tracer_close(&control->view.tracer);
 }

@@ -22,16 +22,24 @@ struct gather_part {
 
 /* --- summing --- */
 
-/* An open session on one worker outweighs failures on others. */
-static enum server_state better(enum server_state a, enum server_state b)
+/* An open session on one worker outweighs what others know; else the worker that used the server last knows best. */
+static enum server_state better(const struct server_report *a, const struct server_report *b)
 {
-    static const int rank[] = {[SERVER_OPEN] = 3, [SERVER_FAILING] = 2, [SERVER_CONNECTING] = 1, [SERVER_IDLE] = 0};
-    return rank[a] >= rank[b] ? a : b;
+    static const int rank[] = {
+        [SERVER_OPEN] = 4, [SERVER_FAILING] = 3, [SERVER_CONNECTING] = 2, [SERVER_IDLE] = 1, [SERVER_UNKNOWN] = 0};
+    if (a->state == SERVER_OPEN || b->state == SERVER_OPEN)
+        return SERVER_OPEN;
+    if (a->known_ms != b->known_ms)
+        return a->known_ms > b->known_ms ? a->state : b->state;
+    return rank[a->state] >= rank[b->state] ? a->state : b->state;
 }
 
 void gather_merge(struct server_report *sum, const struct server_report *one)
 {
-    sum->state = better(sum->state, one->state);
+    sum->state = better(sum, one);
+    if (one->known_ms > sum->known_ms)
+        sum->known_ms = one->known_ms;
+    reasons_merge(&sum->failures_by_reason, &one->failures_by_reason);
     sum->avoided |= one->avoided;
     sum->open += one->open;
     sum->dialing += one->dialing;

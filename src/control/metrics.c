@@ -65,8 +65,42 @@ static void times(FILE *out, const struct gather_sum *sum)
         "time from reading a batch of UDP queries to sending the responses, per cache hit; one batch in 17 is measured");
     prometheus_histogram(out, "dotstub_hit_duration_seconds", NULL, &sum->tally.hits, 10);
     prometheus_family(out, "dotstub_miss_duration_seconds", "histogram",
-                      "time from query to response, for queries that waited for an upstream");
+                      "time from query to response, for queries that an upstream answered");
     prometheus_histogram(out, "dotstub_miss_duration_seconds", NULL, &sum->tally.misses, 1000);
+}
+
+/* Labels before `reason` are given; ends with the count of other reasons. */
+static void reasons(FILE *out, const char *name, const struct reasons *failures, const struct server_report *server)
+{
+    char addr[ADDR_TEXT];
+    for (unsigned i = 0; i <= REASONS_MAX; i++) {
+        bool is_last = i == REASONS_MAX || !failures->item[i].text;
+        const char *reason = is_last ? "other" : failures->item[i].text;
+        uint64_t count = is_last ? failures->others : failures->item[i].count;
+        const char *labels[] = {"reason", reason, NULL, NULL, NULL, NULL, NULL};
+        if (server) {
+            labels[2] = "upstream";
+            labels[3] = server->upstream;
+            labels[4] = "address";
+            labels[5] = addr_format(&server->addr, true, addr);
+        }
+        if (!is_last || count > 0)
+            prometheus_sample(out, name, labels, count);
+        if (is_last)
+            return;
+    }
+}
+
+static void failures(FILE *out, const struct gather_sum *sum)
+{
+    const char *name = "dotstub_queries_failed_by_reason_total";
+    prometheus_family(out, name, "counter", "queries that no upstream answered, by reason");
+    reasons(out, name, &sum->tally.failures, NULL);
+    name = "dotstub_server_failures_total";
+    prometheus_family(out, name, "counter",
+                      "failed dials, sessions that ended before a response, and queries without a response, by server");
+    for (size_t i = 0; i < sum->server_count; i++)
+        reasons(out, name, &sum->servers[i].failures_by_reason, &sum->servers[i]);
 }
 
 static void accounting(FILE *out, const struct gather_sum *sum)
@@ -188,10 +222,23 @@ static void cache(FILE *out, const struct view *view)
                        stats.evicted);
 }
 
-static void ignore(void *context, const char *sentence)
+static void state(FILE *out, const struct view *view, const struct gather_sum *sum)
 {
-    (void)context;
-    (void)sentence;
+    const char *name = "dotstub_state";
+    struct health_minute minute;
+    health_last_minute(&view->health, sum, clock_ms(), &minute);
+    prometheus_family(out, name, "gauge",
+                      "1 for the current state: ok, reduced (an upstream is not usable), failing (more than 5 % of the "
+                      "queries of the last minute failed), down (no upstream is usable); 0 for the others");
+    for (unsigned i = 0; i < HEALTH_STATES; i++)
+        prometheus_sample(out, name, (const char *const[]){"state", health_name((enum health_state)i), NULL},
+                          view->health.state == i);
+    prometheus_gauge(out, "dotstub_state_since_timestamp_seconds",
+                     "when the current state began, in seconds since 1970", (uint64_t)view->health.since_wall_s);
+    prometheus_gauge(out, "dotstub_unusable_upstreams", "upstreams without a usable server", health_unusable(sum));
+    prometheus_gauge(out, "dotstub_last_minute_queries", "queries answered within the last minute", minute.queries);
+    prometheus_gauge(out, "dotstub_last_minute_failed_queries", "queries of the last minute that no upstream answered",
+                     minute.failed);
 }
 
 static void configuration(FILE *out, const struct view *view)
@@ -209,11 +256,9 @@ static void configuration(FILE *out, const struct view *view)
     prometheus_sample(out, name, (const char *const[]){"result", "failed", NULL}, reloads->failed);
 }
 
-static void daemon_itself(FILE *out, const struct view *view, const struct gather_sum *sum)
+static void daemon_itself(FILE *out, const struct view *view)
 {
     const char *name = "dotstub_build_info";
-    prometheus_gauge(out, "dotstub_degraded_upstreams", "upstreams without a reachable server",
-                     health_each(sum, ignore, NULL));
     if (view->metrics)
         prometheus_counter(out, "dotstub_metrics_evicted_total",
                            "connections to metrics.listen that were closed because metrics.clients was reached",
@@ -235,11 +280,13 @@ char *metrics_text(const struct view *view, const struct gather_sum *sum)
     by_type(out, sum);
     by_rcode(out, sum);
     times(out, sum);
+    failures(out, sum);
     accounting(out, sum);
     servers(out, sum);
     cache(out, view);
     configuration(out, view);
-    daemon_itself(out, view, sum);
+    state(out, view, sum);
+    daemon_itself(out, view);
     process_metrics(out, view->started_wall_s);
     if (fclose(out) == 0)
         return text;

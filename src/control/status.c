@@ -35,7 +35,8 @@ static json_t *server_object(const struct server_report *server)
     static const char *const states[] = {[SERVER_OPEN] = "open",
                                          [SERVER_CONNECTING] = "connecting",
                                          [SERVER_IDLE] = "idle",
-                                         [SERVER_FAILING] = "failing"};
+                                         [SERVER_FAILING] = "failing",
+                                         [SERVER_UNKNOWN] = "unknown"};
     json_t *object = json_object();
     put_text(object, "upstream", server->upstream);
     put(object, "address", text_of_addr(&server->addr));
@@ -94,23 +95,77 @@ static json_t *reloads_object(const struct reloads *reloads)
     return object;
 }
 
+/* 3 decimals at most. */
+static json_t *ratio(uint64_t part, uint64_t whole)
+{
+    return whole ? json_real((double)(part * 1000 / whole) / 1000) : json_null();
+}
+
+static void add_reasons(json_t *list, const struct reasons *reasons, const struct server_report *server)
+{
+    for (unsigned i = 0; i < REASONS_MAX && reasons->item[i].text; i++) {
+        if (reasons->item[i].count == 0)
+            continue;
+        json_t *object = json_object();
+        put_text(object, "reason", reasons->item[i].text);
+        put_number(object, "count", reasons->item[i].count);
+        if (server) {
+            put_text(object, "upstream", server->upstream);
+            put(object, "address", text_of_addr(&server->addr));
+        }
+        (void)json_array_append_new(list, object);
+    }
+}
+
+static json_t *last_minute(const struct view *view, const struct gather_sum *sum)
+{
+    json_t *object = json_object(), *reasons = json_array();
+    struct health_minute minute;
+    health_last_minute(&view->health, sum, clock_ms(), &minute);
+    put(object, "seconds", thousandths(minute.span_ms));
+    put_number(object, "queries", minute.queries);
+    put(object, "queries_a_second", ratio(minute.queries * 1000, minute.span_ms));
+    put_number(object, "hits", minute.hits);
+    put_number(object, "misses", minute.misses);
+    put(object, "hit_ratio", ratio(minute.hits, minute.hits + minute.misses));
+    put_number(object, "failed", minute.failed);
+    put(object, "failed_ratio", ratio(minute.failed, minute.queries));
+    put_number(object, "servfail", minute.servfail);
+    add_reasons(reasons, &minute.failures, NULL);
+    put(object, "failed_by_reason", reasons);
+    return object;
+}
+
+static json_t *failures_by_server(const struct gather_sum *sum)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < sum->server_count; i++)
+        add_reasons(list, &sum->servers[i].failures_by_reason, &sum->servers[i]);
+    return list;
+}
+
 /* The members that are not private. */
 static json_t *overview(const struct view *view, const struct gather_sum *sum)
 {
     static const char *const policies[] = {
         [POLICY_FAILOVER] = "failover", [POLICY_FASTEST] = "fastest", [POLICY_SPREAD] = "spread"};
-    json_t *root = json_object(), *servers = json_array(), *degraded = json_array();
+    json_t *root = json_object(), *servers = json_array(), *why = json_array();
+    const char *state = view->readiness == READY_DRAINING ? "draining" : health_name(view->health.state);
     for (size_t i = 0; i < sum->server_count; i++)
         (void)json_array_append_new(servers, server_object(&sum->servers[i]));
-    bool is_degraded = health_each(sum, add_sentence, degraded) > 0;
-    put_text(root, "state", view->readiness == READY_DRAINING ? "draining" : is_degraded ? "degraded" : "ok");
-    put(root, "degraded", degraded);
+    health_why(&view->health, sum, clock_ms(), add_sentence, why);
+    put_text(root, "state", state);
+    put(root, "since", json_integer(view->health.since_wall_s));
+    put_number(root, "state_s", seconds_since(view->health.since_ms));
+    put(root, "why", why);
+    put(root, "last_minute", last_minute(view, sum));
     put_text(root, "version", PACKAGE_VERSION);
     put_number(root, "uptime_s", seconds_since(view->started_ms));
     put_text(root, "upstream_policy", policies[view->config->upstream_policy]);
     put_number(root, "workers", view->config->workers);
     put_number(root, "queries_waiting", sum->waiting);
     put(root, "servers", servers);
+    put(root, "server_failures", failures_by_server(sum));
     put(root, "cache", cache_object(view));
     return root;
 }

@@ -10,6 +10,7 @@
 #include "control/ops.h"
 #include "reloads.h"
 #include "gather.h"
+#include "health.h"
 #include "token.h"
 #include "tracer.h"
 
@@ -32,6 +33,7 @@ struct view {
     struct tracer tracer;
     struct reloads reloads;
     const struct sandbox_report *sandbox;
+    struct daemon_health health;
 };
 
 /* A counter, summed over the workers. */

@@ -29,7 +29,7 @@ static int print_reply(const struct options *options, const struct command *comm
         fputs("dotstubctl: invalid reply from the daemon\n", stderr);
         return EXIT_PROTOCOL;
     }
-    return status ? EXIT_DEGRADED : EXIT_OK;
+    return status;
 }
 
 /* "3fa2c1" is an id; write "3fa2c1." for the name. */

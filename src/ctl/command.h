@@ -17,7 +17,9 @@
 enum {
     EXIT_OK = 0,
     EXIT_OTHER = 1,
-    EXIT_DEGRADED = 2,
+    EXIT_DEGRADED = 2, /* of `status`: reduced, or draining */
+    EXIT_FAILING = 3,
+    EXIT_DOWN = 4,
     EXIT_USAGE = EX_USAGE,           /* 64 */
     EXIT_NO_DAEMON = EX_UNAVAILABLE, /* 69 */
     EXIT_PROTOCOL = EX_PROTOCOL,     /* 76 */

@@ -141,7 +141,7 @@ static void check_throttling(struct doctor *doctor)
 void doctor_check_control(struct doctor *doctor)
 {
     size_t i;
-    json_t *sentence, *sentences = json_object_get(doctor->status, "degraded");
+    json_t *sentence, *sentences = json_object_get(doctor->status, "why");
     if (!doctor->socket) {
         doctor_note(doctor, "control", "set control.socket, so that this report contains the daemon's own view",
                     "control.socket is off in the configuration");
@@ -153,7 +153,7 @@ void doctor_check_control(struct doctor *doctor)
         return;
     }
     json_array_foreach(sentences, i, sentence)
-        doctor_say(doctor, "control", "run dotstubctl status", "degraded: %s", json_string_value(sentence));
+        doctor_say(doctor, "control", "run dotstubctl status", "%s", json_string_value(sentence));
     if (json_array_size(sentences) == 0)
         doctor_say(doctor, "control", NULL, "dotstub %s reports the state %s",
                    json_string_value(json_object_get(doctor->status, "version")),

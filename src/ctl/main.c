@@ -9,7 +9,7 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-    {"status", "", "show the daemon, its upstreams and its cache; exit status 2: degraded", ask_run, 0, 0, 0, "GET", "/status",
+    {"status", "", "show the daemon, its upstreams and its cache; exit status 2: reduced, 3: failing, 4: down", ask_run, 0, 0, 0, "GET", "/status",
      {NULL}, show_status},
     {"stats", "[--watch]", "show all counters since the start, or a line each second", stats_run, 0, 0, OWN(OWN_WATCH), "GET", "/stats", {NULL}, show_stats},
     {"flush", "[NAME | --suffix NAME]", "flush the cache, or one name, or all names below one", ask_run, 0, 1, OWN(OWN_SUFFIX), "POST",

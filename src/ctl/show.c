@@ -5,6 +5,7 @@
  *   - texts are printed without control characters: some come from the network.
  */
 #include "show.h"
+#include "command.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -12,13 +13,12 @@
 
 /* --- status --- */
 
-static void print_degraded(const json_t *root, FILE *out)
+static void print_why(const json_t *root, FILE *out)
 {
     size_t i;
     json_t *sentence;
     char cell[TABLE_CELL];
-    json_array_foreach(json_object_get(root, "degraded"), i, sentence)
-        fprintf(out, "  %s\n", table_text(sentence, cell));
+    json_array_foreach(json_object_get(root, "why"), i, sentence) fprintf(out, "  %s\n", table_text(sentence, cell));
 }
 
 static void print_lines(const json_t *lines, const char *before, const char *after, FILE *out)
@@ -68,7 +68,7 @@ static void print_daemon(const json_t *root, FILE *out)
     json_t *addr;
     fprintf(out, "dotstub %s, pid %s, up %s: %s\n", table_field(root, "version", a), table_field(root, "pid", b),
             table_duration(table_number(root, "uptime_s"), c), table_field(root, "state", d));
-    print_degraded(root, out);
+    print_why(root, out);
     fprintf(out, "workers   %s\nlisten   ", table_field(root, "workers", a));
     json_array_foreach(listening, i, addr) fprintf(out, " %s", table_text(addr, a));
     fprintf(out, "\npolicy    %s\n", table_field(root, "upstream_policy", a));
@@ -98,6 +98,19 @@ static void print_session(const json_t *server, FILE *out)
                 table_duration(table_number(server, "last_error_s_ago"), e));
 }
 
+/* Words of a newer daemon are no success. */
+static int exit_of(const char *state)
+{
+    static const struct {
+        const char *state;
+        int status;
+    } exits[] = {{"ok", EXIT_OK}, {"failing", EXIT_FAILING}, {"down", EXIT_DOWN}};
+    for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)
+        if (strcmp(exits[i].state, state) == 0)
+            return exits[i].status;
+    return EXIT_DEGRADED;
+}
+
 int show_status(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {{"UPSTREAM", "upstream", false},
@@ -116,7 +129,7 @@ int show_status(const json_t *root, FILE *out)
     print_daemon(root, out);
     table_print(out, servers, columns);
     json_array_foreach(servers, i, server) print_session(server, out);
-    return strcmp(json_string_value(state), "ok") != 0;
+    return exit_of(json_string_value(state));
 }
 
 /* --- other commands --- */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include "base/check.h"
 
-/* Each prints one kind of reply, for table_show. 0; 1 (only show_status): degraded or draining; -EPROTO: not such a
+/* Each prints one kind of reply, for table_show. 0; the exit status of the state (only show_status); -EPROTO: not such a
  * reply. */
 int show_status(const json_t *root, FILE *out) MUST_CHECK;
 int show_stats(const json_t *root, FILE *out) MUST_CHECK;

@@ -93,7 +93,7 @@ def metrics(daemon, path, *arguments):
 def test_status(daemon, server):
     ask_truly(daemon, "a.example")
     status = control(daemon, "/status").json
-    assert status["state"] == "ok" and status["degraded"] == []
+    assert status["state"] == "ok" and status["why"] == [] and abs(status["since"] - time.time()) < 30
     assert status["pid"] == daemon.pid and status["workers"] == 1
     assert f"127.0.0.1@{daemon.port}" in status["listen"]
     assert status["cache"]["entries"] == 1 and status["cache"]["used_bytes"] > 0
@@ -108,12 +108,18 @@ def test_status_of_an_unreachable_upstream(daemon, server):
     server.refuse()
     daemon.ask("a.example")
     status = control(daemon, "/status").json
-    assert status["state"] == "degraded"
-    assert "liar" in status["degraded"][0] and "Connection refused" in status["degraded"][0]
+    assert status["state"] == "down"
+    assert "no upstream is usable" in status["why"][0]
+    assert "liar" in status["why"][1] and "Connection refused" in status["why"][1]
+    assert status["last_minute"]["failed"] >= 1 and status["last_minute"]["failed_by_reason"][0]["reason"] == "Connection refused"
+    assert {"reason": "Connection refused", "upstream": "liar"}.items() <= status["server_failures"][0].items()
     assert status["servers"][0]["state"] == "failing" and status["servers"][0]["last_error"] == "Connection refused"
     server.restore()
     eventually(lambda: daemon.ask("b.example").rcode() == 0, what="a response")
-    assert control(daemon, "/status").json["state"] == "ok"
+    for n in range(1000):  # until the queries that failed meanwhile are no more than 5 %
+        daemon.ask("b.example")
+    status = control(daemon, "/status").json
+    assert status["state"] == "ok" and status["why"] == []
 
 
 def test_status_counts_waiting_queries(daemon, server):
@@ -442,11 +448,11 @@ def test_metrics(metrics_daemon, server):
 def test_health(metrics_daemon, server):
     assert metrics(metrics_daemon, "/healthz").body == "ok\n"
     reply = metrics(metrics_daemon, "/readyz")
-    assert reply.status == 200 and reply.body == "ready\n"
+    assert reply.status == 200 and re.fullmatch("ready\nstate: ok for [0-9]+ s\n", reply.body)
     server.refuse()
     metrics_daemon.ask("secret.example")
     reply = metrics(metrics_daemon, "/readyz")
-    assert reply.status == 200 and "degraded: upstream liar" in reply.body and "secret" not in reply.body
+    assert reply.status == 200 and "\nstate: down for " in reply.body and "\nupstream liar is unreachable" in reply.body and "secret" not in reply.body
 
 
 def test_metrics_are_read_only(metrics_daemon):

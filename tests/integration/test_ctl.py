@@ -9,13 +9,16 @@ import threading
 
 import pytest
 
+import wire
 from daemon import BINARY, PREFIX, USER, environment, run, write_config
+from processes import eventually
 from test_upstream import ask_truly
 
 pytestmark = pytest.mark.threads
 
 CTL = BINARY.with_name("dotstubctl")
-OTHER, DEGRADED, USAGE, NO_DAEMON, PROTOCOL, NO_PERMISSION, CONFIGURATION = 1, 2, 64, 69, 76, 77, 78
+OTHER, DEGRADED, FAILING, DOWN, USAGE, NO_DAEMON, PROTOCOL, NO_PERMISSION, CONFIGURATION = 1, 2, 3, 4, 64, 69, 76, 77, 78
+STATES = (0, DEGRADED, FAILING, DOWN)
 
 
 def call(*arguments, prefix=(), **variables):
@@ -26,8 +29,8 @@ def call(*arguments, prefix=(), **variables):
 def ctl(daemon, *arguments, status=0, **options):
     done = call("--socket", daemon.config["control"]["socket"], *arguments, **options)
     assert done.returncode == status, done.stdout + done.stderr
-    assert bool(done.stderr) == (status not in (0, DEGRADED)), done.stderr
-    return done.stdout if status in (0, DEGRADED) else done.stderr
+    assert bool(done.stderr) == (status not in STATES), done.stderr
+    return done.stdout if status in STATES else done.stderr
 
 
 def test_status(daemon, server):
@@ -41,12 +44,35 @@ def test_status(daemon, server):
     assert json.loads(ctl(daemon, "--json", "status"))["pid"] == daemon.pid
 
 
-def test_status_degraded(daemon, server):
+def test_status_of_each_state(make_daemon, make_server, server):
+    spare = make_server()
+    daemon = make_daemon(server, spare.upstream(name="spare"))
+    ask_truly(daemon, "a.example")
+    ctl(daemon, "status")
+    spare.refuse()
     server.refuse()
-    daemon.ask("a.example")
+    daemon.ask("b.example")
+    shown = ctl(daemon, "status", status=DOWN)
+    assert "no upstream is usable" in shown and "is unreachable" in shown and "last error:   Connection refused" in shown
+    assert json.loads(ctl(daemon, "-j", "status", status=DOWN))["state"] == "down"
+    server.restore()
+    eventually(lambda: daemon.ask("c.example").rcode() == 0, what="a session to the server")
+    for n in range(1000):  # until the queries that failed meanwhile are no more than 5 %
+        daemon.ask("c.example")
     shown = ctl(daemon, "status", status=DEGRADED)
-    assert "upstream liar is unreachable" in shown and "failing" in shown and "last error:   Connection refused" in shown
-    assert json.loads(ctl(daemon, "-j", "status", status=DEGRADED))["state"] == "degraded"
+    assert shown.splitlines()[0].endswith(": reduced") and "upstream spare is unreachable" in shown
+
+
+def test_status_while_queries_fail(daemon, server):
+    for n in range(5):
+        ask_truly(daemon, f"good{n}.example")
+    server.silence = True
+    with daemon.udp() as client:
+        for n in range(20):
+            client.send(wire.query(f"n{n}.example"))
+        assert [wire.parse(client.receive(10)).rcode() for n in range(20)] == [2] * 20
+    shown = ctl(daemon, "status", status=FAILING)
+    assert "20 of 25 queries within the last minute were not answered by any upstream" in shown
 
 
 def test_stats(daemon):

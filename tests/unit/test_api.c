@@ -331,7 +331,7 @@ static void status_sums_worker_reports(void **state)
     assert_says("\"latency_ms\": 16.411,");
 }
 
-static void status_has_the_reason_when_degraded(void **state)
+static void the_state_has_a_reason_everywhere(void **state)
 {
     (void)state;
     for (unsigned w = 0; w < WORKERS; w++) {
@@ -340,12 +340,22 @@ static void status_has_the_reason_when_degraded(void **state)
         fake.servers[w][2].failed_ms = clock_ms() - 3000;
     }
     get("/status");
-    assert_says("\"state\": \"degraded\"");
+    assert_says("\"state\": \"reduced\"");
     assert_says("upstream second is unreachable: 192.0.2.3@853: Connection refused");
     assert_says("\"last_error_s_ago\": 3");
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
     assert_int_equal(reply.status, HTTP_OK);
-    assert_says("degraded: upstream second");
+    assert_says("ready\nstate: reduced for 0 s\nupstream second is unreachable");
+    ask(api_metrics, HTTP_GET, "/metrics", NULL);
+    assert_says("\ndotstub_state{state=\"ok\"} 0\ndotstub_state{state=\"reduced\"} 1\n");
+    assert_says("\ndotstub_unusable_upstreams 1\n");
+    ask(api_metrics, HTTP_GET, "/status.json", NULL);
+    assert_says("\"state\": \"reduced\"");
+    for (unsigned w = 0; w < WORKERS; w++)
+        for (unsigned i = 0; i < 3; i++)
+            fake.servers[w][i].state = SERVER_FAILING;
+    get("/status");
+    assert_says("\"state\": \"down\"");
 }
 
 static void a_worker_that_does_not_reply(void **state)
@@ -559,7 +569,7 @@ static void not_ready_before_the_start_and_while_stopping(void **state)
     (void)state;
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
     assert_int_equal(reply.status, HTTP_OK);
-    assert_string_equal(reply.body, "ready\n");
+    assert_string_equal(reply.body, "ready\nstate: ok for 0 s\n");
     view.readiness = READY_NOT_YET;
     ask(api_metrics, HTTP_GET, "/readyz", NULL);
     assert_int_equal(reply.status, HTTP_UNAVAILABLE);
@@ -622,7 +632,7 @@ int main(void)
         TEST(the_page_has_a_content_security_policy),
         TEST(other_web_pages_are_refused),
         TEST(status_sums_worker_reports),
-        TEST(status_has_the_reason_when_degraded),
+        TEST(the_state_has_a_reason_everywhere),
         TEST(a_worker_that_does_not_reply),
         TEST(counters_are_summed),
         TEST(labels_are_escaped),

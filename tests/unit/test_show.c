@@ -44,15 +44,15 @@ static void status_is_a_table(void **state)
     assert_int_equal(
         shown(
             show_status,
-            "{\"state\": \"degraded\", \"degraded\": [\"upstream a is unreachable\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
+            "{\"state\": \"reduced\", \"why\": [\"upstream a is unreachable\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
             "\"workers\": 1, \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
             "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
             "\"servers\": [{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"
             "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","
             "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"cipher\": \"c\", \"certificate\": \"d\\u001be\","
             "\"resumed\": true, \"opened_s_ago\": 3600}}]}"),
-        1);
-    assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: degraded\n  upstream a is unreachable\n");
+        2);
+    assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: reduced\n  upstream a is unreachable\n");
     assert_shows("listen    127.0.0.1@53 ::1@53\n");
     assert_shows("cache     5 entries, 1.0 of 64.0 MiB\n");
     assert_shows("UPSTREAM  ADDRESS        STATE    SESSIONS  IN FLIGHT    MS  FAILURES\n"
