@@ -29,8 +29,22 @@ struct addr {
 #define ADDR_TEXT 72
 
 /* Parses "127.0.0.1", "::1@5300", "fe80::1%eth0@53". A zone is the name or the number of an interface, and valid
- * on link-local addresses only. 0 or -EINVAL; `out` is written on success only. */
+ * on link-local addresses only. A name stays a name, since its interface may come later, or be made anew with another
+ * number. 0 or -EINVAL; `out` is written on success only. */
 int addr_parse(struct addr *out, const char *text, uint16_t default_port) MUST_CHECK;
+/* Parses "%eth0" or "%eth0@53": all addresses of an interface. */
+int addr_parse_interface(struct addr *out, const char *text, uint16_t default_port) MUST_CHECK;
+/* True for a result of addr_parse_interface. */
+bool addr_is_interface(const struct addr *addr);
+/* The zone of the address if it is a name, else NULL. */
+const char *addr_interface(const struct addr *addr);
+/* A process can name this number of interfaces; the names are never freed. */
+#define ADDR_ZONES 256
+bool addr_is_interface_name(const char *text);
+/* Replaces a name by the interface's present number, for the kernel. 0, or -ENODEV: there is no such interface. */
+int addr_resolve(struct addr *out, const struct addr *addr) MUST_CHECK;
+/* True for a link-local address without a zone, with which the kernel can do nothing. */
+bool addr_lacks_zone(const struct addr *addr);
 /* Writes ADDR or ADDR@PORT (with_port) and returns `out`. */
 const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_TEXT]);
 /* Converts a socket address that the kernel wrote. 0, or -EAFNOSUPPORT for anything but IPv4 and IPv6. */

@@ -59,6 +59,8 @@ struct config {
 
     struct addr *listen;
     size_t listen_count;
+    char **listen_except; /* names of interfaces */
+    size_t listen_except_count;
     bool listen_is_default; /* a family that the machine lacks is then no error */
     unsigned workers;       /* "auto" already resolved */
 

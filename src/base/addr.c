@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: a struct addr is AF_INET or AF_INET6, and every unused byte of its sockaddr is zero, so the kernel
- * can take it as it is. A struct prefix has no bit set behind its length. */
+ * can take it as it is, unless its zone is a name. A struct prefix has no bit set behind its length. */
 #include "base/addr.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A zone that is a name: this bit and the number of the name. The kernel's indices are below. */
+#define ZONE_NAMED UINT32_C(0x80000000)
 
 /* Accepts decimal digits only, without leading zeros. */
 static int parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
@@ -38,18 +43,81 @@ static int copy_text(char out[ADDR_TEXT], const char *text, size_t len)
     return 0;
 }
 
+/* --- names of interfaces --- */
+
+/* Names are only added, so an index stays valid, and readers need no lock. */
+static struct {
+    pthread_mutex_t lock;
+    char names[ADDR_ZONES][IF_NAMESIZE];
+    _Atomic unsigned count;
+} zones = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* As the kernel accepts names (dev_valid_name). */
+bool addr_is_interface_name(const char *text)
+{
+    const size_t len = strlen(text);
+    bool fine = len > 0 && len < IF_NAMESIZE && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+    for (size_t i = 0; fine && i < len; i++)
+        fine = text[i] > ' ' && text[i] < 0x7f && !strchr("/:%@", text[i]);
+    return fine;
+}
+
+static int zone_number(const char *name, uint32_t *out)
+{
+    pthread_mutex_lock(&zones.lock);
+    unsigned count = zones.count, i = 0;
+    while (i < count && strcmp(zones.names[i], name) != 0)
+        i++;
+    const bool found = i < ADDR_ZONES;
+    if (found && i == count) {
+        memcpy(zones.names[i], name, strlen(name) + 1);
+        zones.count = count + 1;
+    }
+    pthread_mutex_unlock(&zones.lock);
+    if (!found)
+        return -EINVAL;
+    *out = ZONE_NAMED | i;
+    return 0;
+}
+
+static bool zone_is_named(uint32_t zone)
+{
+    return zone & ZONE_NAMED && (zone & ~ZONE_NAMED) < zones.count;
+}
+
+const char *addr_interface(const struct addr *addr)
+{
+    const uint32_t zone = addr->sa.sa_family == AF_INET6 ? addr->in6.sin6_scope_id : 0;
+    return zone_is_named(zone) ? zones.names[zone & ~ZONE_NAMED] : NULL;
+}
+
+int addr_resolve(struct addr *out, const struct addr *addr)
+{
+    const char *name = addr_interface(addr);
+    const unsigned index = name ? if_nametoindex(name) : 0;
+    if (name && !index)
+        return -ENODEV;
+    *out = *addr;
+    if (name)
+        out->in6.sin6_scope_id = index;
+    return 0;
+}
+
 /* RFC 4007: a zone is a name or a number; the kernel uses it for these scopes only. */
 static int parse_zone(struct sockaddr_in6 *in6, const char *zone)
 {
     const struct in6_addr *ip = &in6->sin6_addr;
+    uint32_t number;
     if (!IN6_IS_ADDR_LINKLOCAL(ip) && !IN6_IS_ADDR_MC_LINKLOCAL(ip) && !IN6_IS_ADDR_MC_NODELOCAL(ip))
         return -EINVAL;
-    uint32_t index = if_nametoindex(zone);
-    if (index == 0 && parse_number(zone, 1, UINT32_MAX, &index) < 0)
+    if (parse_number(zone, 1, ZONE_NAMED - 1, &number) < 0 &&
+        (strspn(zone, "0123456789") == strlen(zone) || !addr_is_interface_name(zone) || zone_number(zone, &number) < 0))
         return -EINVAL;
-    in6->sin6_scope_id = index;
+    in6->sin6_scope_id = number;
     return 0;
 }
+
+/* --- addresses --- */
 
 /* Parses ADDR or ADDR%zone; cuts `host` at the zone. */
 static int parse_host(struct addr *addr, char *host)
@@ -83,10 +151,38 @@ int addr_parse(struct addr *out, const char *text, uint16_t default_port)
     return 0;
 }
 
+int addr_parse_interface(struct addr *out, const char *text, uint16_t default_port)
+{
+    struct addr addr = {.in6 = {.sin6_family = AF_INET6}};
+    char name[ADDR_TEXT];
+    uint32_t port = default_port, zone;
+    const char *at = strrchr(text, '@');
+    if (text[0] != '%' || (at && parse_number(at + 1, 1, UINT16_MAX, &port) < 0) ||
+        copy_text(name, text + 1, at ? (size_t)(at - text) - 1 : strlen(text + 1)) < 0 ||
+        !addr_is_interface_name(name) || zone_number(name, &zone) < 0)
+        return -EINVAL;
+    addr.in6.sin6_scope_id = zone;
+    addr_set_port(&addr, (uint16_t)port);
+    *out = addr;
+    return 0;
+}
+
+bool addr_is_interface(const struct addr *addr)
+{
+    return addr_interface(addr) && IN6_IS_ADDR_UNSPECIFIED(&addr->in6.sin6_addr);
+}
+
+bool addr_lacks_zone(const struct addr *addr)
+{
+    return addr->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr->in6.sin6_addr) && !addr->in6.sin6_scope_id;
+}
+
 static void format_zone(uint32_t index, char *out, size_t cap)
 {
     char name[IF_NAMESIZE];
-    if (if_indextoname(index, name))
+    if (zone_is_named(index))
+        snprintf(out, cap, "%%%s", zones.names[index & ~ZONE_NAMED]);
+    else if (if_indextoname(index, name))
         snprintf(out, cap, "%%%s", name);
     else
         snprintf(out, cap, "%%%u", (unsigned)index);
@@ -96,6 +192,8 @@ const char *addr_format(const struct addr *addr, bool with_port, char out[ADDR_T
 {
     if (addr->sa.sa_family == AF_INET)
         inet_ntop(AF_INET, &addr->in.sin_addr, out, ADDR_TEXT);
+    else if (addr_is_interface(addr))
+        out[0] = '\0';
     else
         inet_ntop(AF_INET6, &addr->in6.sin6_addr, out, ADDR_TEXT);
     size_t len = strlen(out);
@@ -179,6 +277,8 @@ bool addr_is_loopback(const struct addr *addr)
 
 bool addr_is_wildcard(const struct addr *addr)
 {
+    if (addr_is_interface(addr))
+        return false;
     struct halves halves = halves_of(addr);
     return is_ipv4(halves) ? (uint32_t)halves.low == 0 : halves.high == 0 && halves.low == 0;
 }

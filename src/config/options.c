@@ -47,12 +47,24 @@ const struct option options[] = {
      .type = OPTION_ADDRESSES,
      IN_LIST(listen, listen_count),
      .max = 64,
+     .interfaces = true,
      .port = 53,
      .restart_only = true,
      .unset = "127.0.0.1,::1",
-     .help = "Addresses for client queries over UDP and TCP, ADDR or ADDR@PORT; port 53 unless given. Without this "
-             "setting, an address whose family this machine lacks is logged and left out; an address set here must "
-             "work, or dotstub does not start. Addresses beyond loopback require access.allow."},
+     .help =
+         "Addresses for client queries over UDP and TCP, ADDR or ADDR@PORT; port 53 unless given. %eth0 or %eth0@PORT "
+         "stands for all addresses of that interface, as they come and go. A link-local address names its interface, "
+         "fe80::1%eth0. An address or interface that is missing is waited for; a port in use by another program ends "
+         "the start. Addresses beyond loopback require access.allow."},
+    {.key = "listen-except",
+     .type = OPTION_INTERFACES,
+     IN_LIST(listen_except, listen_except_count),
+     .max = 64,
+     .restart_only = true,
+     .unset = "",
+     .help =
+         "Interfaces on whose addresses 0.0.0.0, :: and %eth0 in listen do not listen. The wildcards then stand for "
+         "the addresses of all other interfaces, as they come and go."},
     {.key = "workers",
      .type = OPTION_INTEGER,
      IN(workers),

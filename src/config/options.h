@@ -59,6 +59,7 @@ struct option {
     uint32_t grain;    /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
     enum config_file use; /* OPTION_PATH */
+    bool interfaces;      /* addresses: "%eth0" stands for all addresses of that interface */
     int port;             /* addresses: a port or an enum option_port */
     size_t at, size;      /* the member of struct config or struct config_upstream */
     size_t beside;        /* OPTION_ADDRESS: the bool that is true if it is set; lists: the number of items */

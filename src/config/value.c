@@ -4,7 +4,6 @@
 #include "config/value.h"
 
 #include <inttypes.h>
-#include <net/if.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -247,17 +246,12 @@ static bool parse_name(struct bytes *out, const char *text, char why[VALUE_WHY])
     return true;
 }
 
-/* As the kernel accepts it (dev_valid_name). */
 static bool parse_interface(struct bytes *out, const char *text, char why[VALUE_WHY])
 {
     char quoted[QUOTED_TEXT];
-    size_t len = strlen(text);
-    bool fine = len > 0 && len < IF_NAMESIZE && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
-    for (size_t i = 0; fine && i < len; i++)
-        fine = text[i] > ' ' && text[i] < 0x7f && !strchr("/:%", text[i]);
-    if (!fine)
+    if (!addr_is_interface_name(text))
         return fail(why, "%s is not the name of an interface, as in eth0", report_quote(text, quoted));
-    *out = (struct bytes){(const uint8_t *)text, len};
+    *out = (struct bytes){(const uint8_t *)text, strlen(text)};
     return true;
 }
 
@@ -265,8 +259,13 @@ static bool parse_address(struct addr *out, const struct option *option, const c
 {
     char quoted[QUOTED_TEXT];
     struct addr addr;
+    const uint16_t port = option->port > 0 ? (uint16_t)option->port : 0;
     report_quote(text, quoted);
-    if (addr_parse(&addr, text, option->port > 0 ? (uint16_t)option->port : 0))
+    const bool fine = option->interfaces && text[0] == '%' ? addr_parse_interface(&addr, text, port) == 0
+                                                           : addr_parse(&addr, text, port) == 0;
+    if (fine && addr_lacks_zone(&addr))
+        return fail(why, "%s is a link-local address; name its interface as well, as in \"fe80::1%%eth0\"", quoted);
+    if (!fine)
         return fail(why, "%s is not an address; write ADDR%s, as in 192.0.2.1%s or \"2001:db8::1%s\"", quoted,
                     option->port == PORT_REFUSED  ? ""
                     : option->port == PORT_WANTED ? "@PORT"

@@ -109,15 +109,19 @@ int listener_unix(const char *path, uid_t uid, gid_t gid)
 int listener_tcp(const struct addr *addr)
 {
     const int on = 1;
+    struct addr local;
+    int status = addr_resolve(&local, addr);
+    if (status < 0)
+        return status;
     int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (addr->sa.sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, &addr->sa, addr_len(addr)) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, &local.sa, addr_len(&local)) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
-    int status = -errno;
+    status = -errno;
     close(fd);
     return status;
 }
@@ -127,11 +131,14 @@ static bool listens_at(int fd, const char *path, const struct addr *addr)
     struct addr found = {.sa = {.sa_family = AF_UNSPEC}};
     struct sockaddr_un name = {.sun_family = AF_UNSPEC};
     socklen_t len = path ? (socklen_t)sizeof name - 1 : (socklen_t)sizeof found;
+    struct addr wanted;
+    if (!path && addr_resolve(&wanted, addr) < 0)
+        return false;
     if (getsockname(fd, path ? (struct sockaddr *)&name : &found.sa, &len) < 0)
         return false;
     if (path)
         return name.sun_family == AF_UNIX && strcmp(name.sun_path, path) == 0;
-    return found.sa.sa_family == addr->sa.sa_family && addr_equal(&found, addr);
+    return found.sa.sa_family == wanted.sa.sa_family && addr_equal(&found, &wanted);
 }
 
 void listener_claim(int fd)

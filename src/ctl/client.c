@@ -126,7 +126,9 @@ int client_ask(struct client_reply *out, const char *socket_path, const char *ve
 
 int client_ask_addr(struct client_reply *out, const struct addr *addr, const char *verb, const char *target)
 {
-    return ask_on(out, connect_at(&addr->sa, addr_len(addr)), verb, target);
+    struct addr to;
+    int status = addr_resolve(&to, addr);
+    return status < 0 ? status : ask_on(out, connect_at(&to.sa, addr_len(&to)), verb, target);
 }
 
 bool client_add_argument(char *target, size_t cap, const char *name, const char *value)

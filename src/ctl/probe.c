@@ -132,13 +132,16 @@ int probe_send(struct probe_response *out, const struct addr *server, const char
     struct probe_query query = {.deadline_ms = clock_ms() + timeout_ms};
     struct probe_response response = {.rcode = 0};
     uint64_t start_ms = clock_ms();
-    int status = make_query(&query, name, type);
+    struct addr to;
+    int status = addr_resolve(&to, server);
+    if (status == 0)
+        status = make_query(&query, name, type);
     if (status < 0)
         return status;
     int fd = socket(server->sa.sa_family, (tcp ? SOCK_STREAM | SOCK_NONBLOCK : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (connect(fd, &server->sa, addr_len(server)) < 0 && errno != EINPROGRESS)
+    if (connect(fd, &to.sa, addr_len(&to)) < 0 && errno != EINPROGRESS)
         status = -errno;
     else
         status = tcp ? query_tcp(&response, &query, fd) : query_udp(&response, &query, fd);

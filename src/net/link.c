@@ -198,7 +198,11 @@ static void look_up(struct link_route *out, unsigned char *type, const struct ad
 {
     struct route_request question;
     struct reply reply;
-    question_make(&question, from, to);
+    struct addr peer;
+    *out = (struct link_route){.reach = LINK_NO_WAY};
+    if (addr_resolve(&peer, to) < 0)
+        return;
+    question_make(&question, from, &peer);
     *out = (struct link_route){.reach = LINK_UNKNOWN};
     if (exchange(&question, &reply) < 0)
         return;

@@ -82,13 +82,17 @@ static int set_options(int fd, const struct addr *addr, int type, enum sharing s
 
 static int socket_bound(const struct addr *addr, int type, enum sharing sharing)
 {
+    struct addr local;
+    int status = addr_resolve(&local, addr);
+    if (status < 0)
+        return status;
     int fd = socket(addr->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int status = set_options(fd, addr, type, sharing);
+    status = set_options(fd, addr, type, sharing);
     if (status < 0)
         goto fail;
-    if (bind(fd, &addr->sa, addr_len(addr)) < 0) {
+    if (bind(fd, &local.sa, addr_len(&local)) < 0) {
         status = -errno;
         goto fail;
     }

@@ -228,8 +228,11 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
         return fd;
     /* The kernel chooses the port when it knows the destination. */
     set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    if (bind(fd, &source->sa, addr_len(source)) < 0) {
-        int error = -errno;
+    struct addr from;
+    int error = addr_resolve(&from, source);
+    if (error == 0 && bind(fd, &from.sa, addr_len(&from)) < 0)
+        error = -errno;
+    if (error < 0) {
         close(fd);
         return error;
     }
@@ -291,7 +294,10 @@ static void on_connected(uv_connect_t *connect, int status)
 int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
                    const struct stream_form *form, const struct addr *to, const struct addr *source)
 {
-    int fd = outgoing_socket(to, source);
+    struct addr peer;
+    int fd = addr_resolve(&peer, to);
+    if (fd == 0)
+        fd = outgoing_socket(&peer, source);
     if (fd < 0)
         return fd;
     int status = stream_init(stream, loop, ops, form);
@@ -304,7 +310,7 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     if (status < 0)
         close(fd);
     else
-        status = uv_tcp_connect(&stream->connect, &stream->tcp, &to->sa, on_connected);
+        status = uv_tcp_connect(&stream->connect, &stream->tcp, &peer.sa, on_connected);
     if (status < 0)
         stream_fail(stream, status);
     return 0;

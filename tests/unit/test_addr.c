@@ -50,19 +50,60 @@ static void addresses_are_printed_as_they_are_written(void **state)
 static void a_zone_is_a_name_or_a_number(void **state)
 {
     (void)state;
-    const struct addr by_name = parsed("fe80::1%lo@853");
-    assert_int_equal(by_name.in6.sin6_scope_id, if_nametoindex("lo"));
+    const struct addr by_name = parsed("fe80::1%lo@853"), by_number = parsed("fe80::1%2147483647");
+    struct addr resolved;
+    assert_string_equal(addr_interface(&by_name), "lo");
+    assert_int_equal(addr_resolve(&resolved, &by_name), 0);
+    assert_int_equal(resolved.in6.sin6_scope_id, if_nametoindex("lo"));
     assert_prints("fe80::1%lo@853", true, "fe80::1%lo@853");
-    assert_int_equal(parsed("fe80::1%4294967295").in6.sin6_scope_id, 4294967295u);
-    assert_prints("ff02::fb%4294967295", true, "ff02::fb%4294967295@53");
+    assert_null(addr_interface(&by_number));
+    assert_int_equal(by_number.in6.sin6_scope_id, 2147483647u);
+    assert_int_equal(addr_resolve(&resolved, &by_number), 0);
+    assert_prints("ff02::fb%2147483647", true, "ff02::fb%2147483647@53");
+}
+
+/* An interface may come later: its name is kept, and looked up when it is needed. */
+static void the_name_of_a_missing_interface_is_kept(void **state)
+{
+    (void)state;
+    const struct addr addr = parsed("fe80::1%no-such-if@853"), again = parsed("fe80::1%no-such-if@853");
+    struct addr resolved;
+    assert_true(addr_equal(&addr, &again));
+    assert_prints("fe80::1%no-such-if", true, "fe80::1%no-such-if@53");
+    assert_int_equal(addr_resolve(&resolved, &addr), -ENODEV);
+}
+
+static void an_interface_stands_for_its_addresses(void **state)
+{
+    (void)state;
+    struct addr addr, other;
+    char text[ADDR_TEXT];
+    assert_int_equal(addr_parse_interface(&addr, "%lan0", 53), 0);
+    assert_true(addr_is_interface(&addr));
+    assert_false(addr_is_wildcard(&addr));
+    assert_string_equal(addr_interface(&addr), "lan0");
+    assert_string_equal(addr_format(&addr, true, text), "%lan0@53");
+    assert_int_equal(addr_parse_interface(&other, text, 1), 0);
+    assert_true(addr_equal(&addr, &other));
+    assert_int_equal(addr_parse_interface(&other, "%lan0@5353", 53), 0);
+    assert_int_equal(addr_port(&other), 5353);
+    static const char *const wrong[] = {
+        "lan0", "%", "%@53", "%a/b", "%a b", "%lan0@", "%lan0@0", "%.", "%sixteen-letters1"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        assert_int_equal(addr_parse_interface(&other, wrong[i], 53), -EINVAL);
+    const struct addr wildcard = parsed("::"), linklocal = parsed("fe80::1"), zoned = parsed("fe80::1%lo");
+    assert_false(addr_is_interface(&wildcard));
+    assert_true(addr_lacks_zone(&linklocal));
+    assert_false(addr_lacks_zone(&zoned));
+    assert_false(addr_lacks_zone(&wildcard));
 }
 
 static void the_longest_text_fits(void **state)
 {
     (void)state;
     char out[ADDR_TEXT];
-    struct addr addr = parsed("fe80:1111:2222:3333:4444:5555:6666:7777%4294967295@65535");
-    assert_string_equal(addr_format(&addr, true, out), "fe80:1111:2222:3333:4444:5555:6666:7777%4294967295@65535");
+    struct addr addr = parsed("fe80:1111:2222:3333:4444:5555:6666:7777%2147483647@65535");
+    assert_string_equal(addr_format(&addr, true, out), "fe80:1111:2222:3333:4444:5555:6666:7777%2147483647@65535");
 }
 
 static void garbage_is_refused_and_leaves_the_output_alone(void **state)
@@ -112,7 +153,10 @@ static void garbage_is_refused_and_leaves_the_output_alone(void **state)
         "fe80::1%4294967296",
         "fe80::1%no such interface",
         "fe80::1%lo%lo",
-        "fe80::1%1x",
+        "fe80::1%2147483648",
+        "fe80::1%a/b",
+        "fe80::1%..",
+        "fe80::1%sixteen-letters1",
         "fe80::1%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); ++i) {
@@ -314,6 +358,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_printed_as_they_are_written),
         cmocka_unit_test(a_zone_is_a_name_or_a_number),
+        cmocka_unit_test(the_name_of_a_missing_interface_is_kept),
+        cmocka_unit_test(an_interface_stands_for_its_addresses),
         cmocka_unit_test(the_longest_text_fits),
         cmocka_unit_test(garbage_is_refused_and_leaves_the_output_alone),
         cmocka_unit_test(parsed_addresses_have_no_stray_bytes),

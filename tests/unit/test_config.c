@@ -414,6 +414,36 @@ static void listening_beyond_loopback_needs_access_allow(void **state)
     end(&r);
 }
 
+static void interfaces_are_names(void **state)
+{
+    (void)state;
+    struct result r = loaded("listen: [\"%lan0\", \"fe80::1%lan1\", \"%lan2@5353\"]\nlisten-except: [docker0, br-1]\n"
+                             "access: {allow: [10.0.0.0/8]}\n");
+    same_addr(&r.config->listen[0], "%lan0@53");
+    same_addr(&r.config->listen[1], "fe80::1%lan1@53");
+    same_addr(&r.config->listen[2], "%lan2@5353");
+    assert_int_equal(r.config->listen_except_count, 2);
+    assert_string_equal(r.config->listen_except[1], "br-1");
+    end(&r);
+    refused("listen: [\"fe80::1\"]\n",
+            "f:1:10: listen: \"fe80::1\" is a link-local address; name its interface as well, "
+            "as in \"fe80::1%eth0\"\nlisten: [\"fe80::1\"]\n         ^\n");
+    static const char *const wrong[] = {
+        "upstreams: [{name: a, tls-name: b.example, addresses: [\"fe80::1\"]}]\n",
+        "upstreams: [{name: a, tls-name: b.example, addresses: [\"%lan0\"]}]\n",
+        "upstreams: [{name: a, tls-name: b.example, addresses: [\"fe80::1%lan0\"], source: \"fe80::2\"}]\n",
+        "metrics: {listen: \"fe80::1@9153\"}\n",
+        "metrics: {listen: \"%lan0@9153\"}\n",
+        "listen-except: [\"a/b\"]\n",
+        "listen: [\"%lan0\"]\n", /* access.allow is missing */
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        r = load(wrong[i]);
+        assert_int_equal(r.error, ERROR_CONFIG);
+        end(&r);
+    }
+}
+
 static void an_ipv6_wildcard_alone_is_noticed_where_ipv4_clients_are_allowed(void **state)
 {
     (void)state;
@@ -695,6 +725,7 @@ int main(void)
         cmocka_unit_test(some_upstream_and_some_listener_must_be_left),
         cmocka_unit_test(duplicates_are_refused),
         cmocka_unit_test(listening_beyond_loopback_needs_access_allow),
+        cmocka_unit_test(interfaces_are_names),
         cmocka_unit_test(an_ipv6_wildcard_alone_is_noticed_where_ipv4_clients_are_allowed),
         cmocka_unit_test(ttl_bounds_must_not_cross),
         cmocka_unit_test(lists_have_a_limit),
