@@ -33,6 +33,8 @@ void control_started(struct control *control);
 void control_network_changed(struct control *control);
 /* Takes references to a new configuration and new routes. Call it after their items were posted to the workers. */
 void control_configure(struct control *control, struct config *config, struct routes *routes);
+/* The addresses of the DNS listeners have changed. */
+void control_listening(struct control *control, const struct addr *listening, size_t count);
 /* Records the result of a reload; copies it. */
 void control_reloaded(struct control *control, const struct reload_result *result);
 /* The daemon stops soon: /readyz fails from now on, everything else works. */

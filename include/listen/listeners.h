@@ -24,6 +24,9 @@ int listeners_new(struct listeners **out, struct resolver *resolver, unsigned cl
 int listeners_open(struct listeners *listeners, const struct listener_spec *spec, int fd) MUST_CHECK;
 /* The resolver's configuration has changed; connected clients stay. */
 void listeners_configure(struct listeners *listeners, unsigned client_limit);
+/* Closes the listener of this specification, if there is one. Queries that came over UDP and wait are dropped;
+ * connections of clients are closed. */
+void listeners_close_one(struct listeners *listeners, const struct listener_spec *spec);
 /* Each calls the function of the listener's kind. */
 void listeners_stop(struct listeners *listeners);
 void listeners_drain(struct listeners *listeners);

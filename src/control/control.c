@@ -260,6 +260,18 @@ static void sample_due(struct timeout *timeout)
 
 /* --- start and stop --- */
 
+static int view_set_listening(struct view *view, const struct addr *listening, size_t count)
+{
+    struct addr *copy = mem_zalloc(count + 1, sizeof *copy);
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, listening, count * sizeof *copy);
+    mem_free(view->listening);
+    view->listening = copy;
+    view->listening_count = count;
+    return 0;
+}
+
 static int view_init(struct view *view, const struct control_setup *setup)
 {
     *view = (struct view){
@@ -269,15 +281,13 @@ static int view_init(struct view *view, const struct control_setup *setup)
         .ops = setup->ops,
         .context = setup->context,
         .sandbox = setup->sandbox,
-        .listening_count = setup->listening_count,
         .started_ms = clock_ms(),
         .started_wall_s = clock_wall_s(),
     };
-    view->listening = mem_zalloc(setup->listening_count + 1, sizeof *view->listening);
-    if (!view->listening)
-        return -ENOMEM;
-    memcpy(view->listening, setup->listening, setup->listening_count * sizeof *view->listening);
-    int status = gather_init(&view->gather, setup);
+    int status = view_set_listening(view, setup->listening, setup->listening_count);
+    if (status < 0)
+        return status;
+    status = gather_init(&view->gather, setup);
     if (status < 0)
         mem_free(view->listening);
     else
@@ -361,6 +371,11 @@ void control_configure(struct control *control, struct config *config, struct ro
     gather_configure(&control->view.gather, routes);
     config_unref(before);
     routes_unref(routes_before);
+}
+
+void control_listening(struct control *control, const struct addr *listening, size_t count)
+{
+    (void)view_set_listening(&control->view, listening, count); /* out of memory: the status shows the old ones */
 }
 
 void control_reloaded(struct control *control, const struct reload_result *result)

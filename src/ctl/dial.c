@@ -8,8 +8,10 @@
 #include "base/mem.h"
 
 /* The kernel caches path MTUs by destination, so a new socket can read them. */
-static int path_mtu(const struct addr *to)
+static int path_mtu(const struct addr *server)
 {
+    struct addr peer;
+    const struct addr *to = addr_resolve(&peer, server) == 0 ? &peer : server;
     bool v6 = to->sa.sa_family == AF_INET6;
     int mtu = 0, fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     socklen_t len = sizeof mtu;

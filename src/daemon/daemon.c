@@ -20,6 +20,7 @@
 #include "exits.h"
 #include "handover.h"
 #include "inherited.h"
+#include "listening.h"
 #include "net/link.h"
 #include "saved_state.h"
 #include "manager.h"
@@ -48,6 +49,7 @@ struct daemon {
     unsigned running;           /* workers that have not reported their end */
     bool stopping;
     struct link link;
+    struct listening listening;
     struct drain drain;
     struct control *control;
     uv_signal_t on_term, on_int, on_hup;
@@ -124,11 +126,11 @@ static int open_control(const char *user)
                                   .sandbox = &self.sandbox.report,
                                   .taken = self.takeover.control,
                                   .taken_count = self.takeover.control_count};
-    struct addr *listening = mem_zalloc(self.sockets.specs, sizeof *listening);
+    struct addr *listening = mem_zalloc(self.sockets.spec_count + 1, sizeof *listening);
     int status = listening ? privileges_identity(user, &setup.uid, &setup.gid) : -ENOMEM;
     setup.listening = listening;
     if (status == 0) {
-        setup.listening_count = sockets_addresses(&self.sockets, listening);
+        setup.listening_count = sockets_addresses(self.sockets.specs, self.sockets.spec_count, listening);
         status = control_open(&self.control, &setup);
     }
     mem_free(listening);
@@ -154,6 +156,7 @@ static void stop_workers(void)
         return;
     self.stopping = true;
     watchdog_stop(&self.watchdog);
+    listening_stop(&self.listening);
     handover_close(&self.handover);
     if (!handover_busy(&self.handover))
         sockets_let_go(&self.sockets);
@@ -267,7 +270,27 @@ static void network_changed(struct link *link)
 {
     (void)link;
     control_network_changed(self.control);
+    listening_network_changed(&self.listening);
 }
+
+static void listeners_changed(const struct listening *listening)
+{
+    struct addr *addresses = mem_zalloc(listening->active_count + 1, sizeof *addresses);
+    if (addresses)
+        control_listening(self.control, addresses,
+                          sockets_addresses(listening->active, listening->active_count, addresses));
+    mem_free(addresses);
+    sockets_keep(&self.sockets);
+    self.handover.setup.sockets = self.sockets.copies;
+    self.handover.setup.socket_count = self.sockets.copy_count;
+}
+
+static bool sockets_are_in_use(void)
+{
+    return handover_busy(&self.handover);
+}
+
+static const struct listening_ops listening_ops = {listeners_changed, sockets_are_in_use};
 
 static int watch_signals(void)
 {
@@ -312,7 +335,7 @@ static void unwatch_signals(void)
 
 static void announce(void)
 {
-    sockets_announce(&self.sockets);
+    sockets_announce(self.sockets.specs, self.sockets.spec_count);
     log_info("daemon", "ready: version %s, %u worker%s, %zu upstream%s", PACKAGE_VERSION, self.config->workers,
              self.config->workers == 1 ? "" : "s", self.config->upstream_count,
              self.config->upstream_count == 1 ? "" : "s");
@@ -344,6 +367,8 @@ static int run_workers(void)
     }
     if (started > 0) {
         link_open(&self.link, &self.loop, network_changed);
+        if (listening_start(&self.listening, self.config, &self.sockets, self.workers, &self.loop, &listening_ops) < 0)
+            log_warning("daemon", "listeners do not follow interfaces: out of memory");
         loop_run(&self.loop);
         link_close(&self.link);
     }
@@ -359,6 +384,7 @@ static void clean_up(void)
     mem_free(self.workers);
     mem_free(self.ended);
     control_free(self.control);
+    listening_fini(&self.listening);
     cache_free(self.cache);
     sockets_close(&self.sockets);
     reload_fini(&self.reload);
@@ -416,7 +442,7 @@ static int fill(void)
 /* From here on this process opens nothing that needs privileges. 0, or negative after a log line. */
 static int confine(const struct daemon_setup *setup)
 {
-    int status = privileges_drop(setup->user);
+    int status = privileges_drop(setup->user, self.sockets.can_change && sockets_need_privileges(self.config));
     if (status < 0)
         return status;
     handover_bind(&self.handover);

@@ -58,9 +58,16 @@ void privileges_raise(void)
         log_warning("daemon", "cannot use the file capabilities of the program, so binding a port below 1024 may fail");
 }
 
-static int become(const struct passwd *entry)
+static void keep_bind(bool bind)
+{
+    if (bind)
+        (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+}
+
+static int become(const struct passwd *entry, bool bind)
 {
     capng_clear(CAPNG_SELECT_BOTH);
+    keep_bind(bind);
     int status = capng_change_id((int)entry->pw_uid, (int)entry->pw_gid,
                                  CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT);
     if (status == 0)
@@ -73,25 +80,27 @@ static int become(const struct passwd *entry)
 }
 
 /* Capabilities of an unprivileged process (file or ambient ones) served only to bind. */
-static int give_up_capabilities(void)
+static int give_up_capabilities(bool bind)
 {
     if (capng_have_permitted_capabilities() <= CAPNG_NONE)
         return 0;
+    bind = bind && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
     capng_clear(CAPNG_SELECT_CAPS);
+    keep_bind(bind);
     if (capng_apply(CAPNG_SELECT_CAPS) == 0)
         return 0;
     log_error("daemon", "cannot give up capabilities");
     return -EPERM;
 }
 
-int privileges_drop(const char *user)
+int privileges_drop(const char *user, bool bind)
 {
     int status;
     if (geteuid() == 0) {
         const struct passwd *entry = find_user(user);
-        status = entry ? become(entry) : -ENOENT;
+        status = entry ? become(entry, bind) : -ENOENT;
     } else {
-        status = give_up_capabilities();
+        status = give_up_capabilities(bind);
     }
     if (status == 0)
         (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -2,6 +2,7 @@
 /* Invariant: sockets are independent of each other: each is opened, stored and shared by itself, and identified by
  * protocol and address. */
 #include "sockets.h"
+#include "addresses.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,26 +31,34 @@ static void explain(const struct addr *addr, int error)
             "daemon",
             "cannot listen on %s: no permission; start as root, give CAP_NET_BIND_SERVICE, or use a port above 1023",
             text);
-    else if (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT)
-        log_error("daemon", "cannot listen on %s: %s; remove the address from `listen` or set it up on this machine",
-                  text, error_text(error));
     else
         log_error("daemon", "cannot listen on %s: %s", text, error_text(error));
 }
 
-static bool is_missing(int error)
+bool sockets_need_privileges(const struct config *config)
 {
-    return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
+    for (size_t k = 0; listener_kinds[k]; k++) {
+        struct listener_addresses wanted = listener_kinds[k]->addresses(config);
+        for (size_t i = 0; i < wanted.count; i++)
+            if (addr_port(&wanted.list[i]) < 1024)
+                return true;
+    }
+    return false;
 }
 
-/* The port must be free: with SO_REUSEPORT another dotstub would share it silently. A built-in default address
- * whose family this machine lacks is left out. */
+bool sockets_is_missing(int error)
+{
+    return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT || error == -ENODEV;
+}
+
+/* The port must be free: with SO_REUSEPORT another dotstub would share it silently. An address that is missing is
+ * left out. */
 static int probe(const struct config *config, const struct listener_spec *spec, bool *left_out)
 {
     bool is_default = spec->kind->addresses(config).is_default;
     int status =
         is_default && !socket_family_works(&spec->addr) ? -EAFNOSUPPORT : socket_probe(&spec->addr, spec->kind->type);
-    *left_out = is_default && is_missing(status);
+    *left_out = sockets_is_missing(status);
     if (status < 0 && !*left_out)
         explain(&spec->addr, status);
     return *left_out ? 0 : status;
@@ -59,7 +68,9 @@ static int probe(const struct config *config, const struct listener_spec *spec, 
 
 struct specs {
     struct listener_spec *list;
-    size_t count, room;
+    size_t count;
+    bool incomplete; /* an address or an interface of `listen` is missing now: */
+    struct address_list missing;
 };
 
 static bool has_address(const struct specs *specs, size_t count, const struct addr *addr)
@@ -81,53 +92,90 @@ static bool is_named(const struct config *config, const struct addr *addr)
     return false;
 }
 
-static void add_spec(struct specs *specs, const struct listener_kind *kind, const struct addr *addr)
+static int add_spec(struct specs *specs, const struct listener_kind *kind, const struct addr *addr)
 {
-    assert(specs->count < specs->room);
-    specs->list[specs->count++] = (struct listener_spec){kind, *addr};
+    struct listener_spec *larger = mem_resize(specs->list, (specs->count + 1) * sizeof *larger);
+    if (!larger)
+        return -ENOMEM;
+    specs->list = larger;
+    larger[specs->count++] = (struct listener_spec){kind, *addr};
+    return 0;
 }
 
 /* Instead of the default: each address where the manager has opened a socket that no option names. */
-static void add_opened(struct specs *specs, const struct listener_kind *kind, const struct config *config,
-                       const struct inherited_list *opened)
+static int add_opened(struct specs *specs, const struct listener_kind *kind, const struct config *config,
+                      const struct inherited_list *opened)
 {
-    for (size_t i = 0; i < opened->count; i++) {
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < opened->count; i++) {
         const struct addr *addr = &opened->sockets[i].addr;
         size_t other = 0;
         while (other < i && !addr_equal(&opened->sockets[other].addr, addr))
             other++;
         if (other == i && !is_named(config, addr))
-            add_spec(specs, kind, addr);
+            status = add_spec(specs, kind, addr);
     }
+    return status;
+}
+
+/* Logs a missing address once, not for each kind of listener. */
+static void wait_for(struct specs *specs, const struct addr *addr, const char *why)
+{
+    char text[ADDR_TEXT];
+    size_t before = specs->missing.count;
+    if (addresses_add(&specs->missing, addr) == 0 && specs->missing.count > before)
+        log_warning("daemon", "not listening on %s yet: %s; waiting for it", addr_format(addr, true, text), why);
+    specs->incomplete = true;
+}
+
+static void interface_missing(void *context, const struct addr *addr)
+{
+    wait_for(context, addr, addr_is_interface(addr) || addr_is_wildcard(addr) ? "no address" : "no such interface");
+}
+
+static int add_wanted(struct specs *specs, const struct listener_kind *kind, const struct config *config)
+{
+    struct listener_addresses wanted = kind->addresses(config);
+    struct address_list addresses;
+    int status = addresses_find(&addresses, config, &wanted, interface_missing, specs);
+    if (status < 0)
+        return status;
+    for (size_t i = 0; status == 0 && i < addresses.count; i++)
+        status = add_spec(specs, kind, &addresses.list[i]);
+    mem_free(addresses.list);
+    return status;
 }
 
 static int specs_find(struct specs *out, const struct config *config, const struct inherited *inherited)
 {
-    struct specs specs = {.room = 0};
-    for (size_t kind = 0; listener_kinds[kind]; kind++)
-        specs.room += listener_kinds[kind]->addresses(config).count + inherited->opened.count;
-    specs.list = mem_zalloc(specs.room + 1, sizeof *specs.list);
-    if (!specs.list)
-        return -ENOMEM;
-    for (size_t kind = 0; listener_kinds[kind]; kind++) {
-        struct listener_addresses wanted = listener_kinds[kind]->addresses(config);
-        if (wanted.is_default && inherited->opened.count > 0) {
-            add_opened(&specs, listener_kinds[kind], config, &inherited->opened);
-            continue;
-        }
-        for (size_t i = 0; i < wanted.count; i++)
-            add_spec(&specs, listener_kinds[kind], &wanted.list[i]);
+    struct specs specs = {.count = 0};
+    int status = 0;
+    for (size_t i = 0; status == 0 && listener_kinds[i]; i++) {
+        const struct listener_kind *kind = listener_kinds[i];
+        if (kind->addresses(config).is_default && inherited->opened.count > 0)
+            status = add_opened(&specs, kind, config, &inherited->opened);
+        else
+            status = add_wanted(&specs, kind, config);
     }
     *out = specs;
-    return 0;
+    return status;
 }
 
-/* Removes addresses of the default that this machine lacks. 0, or negative after a log line. */
-static int specs_probe(struct specs *specs, const struct config *config, const struct inherited *inherited)
+static void tell_left_out(struct specs *specs, const struct config *config, const struct listener_spec *spec)
 {
     char text[ADDR_TEXT];
-    struct specs missing = {.list = mem_zalloc(specs->count + 1, sizeof *missing.list), .room = specs->count};
-    int status = missing.list ? 0 : -ENOMEM;
+    if (spec->kind->addresses(config).is_default)
+        log_info("daemon", "not listening on %s: this machine has no such address",
+                 addr_format(&spec->addr, true, text));
+    else
+        wait_for(specs, &spec->addr, "this machine has no such address");
+}
+
+/* Removes addresses that this machine lacks. 0, or negative after a log line. */
+static int specs_probe(struct specs *specs, const struct config *config, const struct inherited *inherited)
+{
+    struct specs missing = {.count = 0};
+    int status = 0;
     size_t count = 0;
     for (size_t i = 0; status == 0 && i < specs->count; i++) {
         const struct listener_spec spec = specs->list[i];
@@ -139,18 +187,18 @@ static int specs_probe(struct specs *specs, const struct config *config, const s
             continue;
         }
         if (!has_address(&missing, missing.count, &spec.addr))
-            log_info("daemon", "not listening on %s: this machine has no such address",
-                     addr_format(&spec.addr, true, text));
-        add_spec(&missing, spec.kind, &spec.addr);
+            tell_left_out(specs, config, &spec);
+        status = add_spec(&missing, spec.kind, &spec.addr);
     }
     mem_free(missing.list);
-    if (status == 0)
-        specs->count = count;
-    if (status == 0 && count == 0) {
+    if (status < 0)
+        return status;
+    specs->count = count;
+    if (count == 0 && !specs->incomplete) {
         log_error("daemon", "this machine has none of the default addresses to listen on; set `listen`");
         return -EADDRNOTAVAIL;
     }
-    return status;
+    return 0;
 }
 
 /* --- opening --- */
@@ -210,11 +258,15 @@ static size_t count_spare(const struct sockets *sockets, const struct specs *spe
 static int open_all(struct sockets *sockets, const struct specs *specs, struct inherited *inherited)
 {
     int status = 0;
-    sockets->specs = specs->count;
+    sockets->specs = mem_zalloc(specs->count + 1, sizeof *sockets->specs);
+    if (!sockets->specs)
+        return -ENOMEM;
+    memcpy(sockets->specs, specs->list, specs->count * sizeof *sockets->specs);
+    sockets->spec_count = specs->count;
     sockets->per_worker =
         specs->count + (count_spare(sockets, specs, inherited) + sockets->workers - 1) / sockets->workers;
     size_t count = sockets->workers * sockets->per_worker;
-    sockets->list = mem_zalloc(count, sizeof *sockets->list);
+    sockets->list = mem_zalloc(count + 1, sizeof *sockets->list);
     if (!sockets->list)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
@@ -248,7 +300,7 @@ static int copy_some(struct sockets *sockets, bool shared)
 
 static int make_copies(struct sockets *sockets)
 {
-    sockets->copies = mem_zalloc(sockets->workers * sockets->per_worker, sizeof *sockets->copies);
+    sockets->copies = mem_zalloc(sockets->workers * sockets->per_worker + 1, sizeof *sockets->copies);
     int status = sockets->copies ? copy_some(sockets, false) : -ENOMEM;
     sockets->own_count = sockets->copy_count;
     if (status == 0)
@@ -267,6 +319,16 @@ void sockets_keep(const struct sockets *sockets)
         log_warning("daemon", "the service manager cannot store the sockets for a restart: %s", error_text(status));
 }
 
+static bool can_change(const struct config *config)
+{
+    for (size_t i = 0; listener_kinds[i]; i++) {
+        struct listener_addresses wanted = listener_kinds[i]->addresses(config);
+        if (addresses_can_change(config, &wanted))
+            return true;
+    }
+    return false;
+}
+
 int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken)
 {
     struct sockets sockets = {.workers = config->workers};
@@ -282,10 +344,12 @@ int sockets_open(struct sockets *out, const struct config *config, struct inheri
     status = specs_find(&specs, config, &inherited);
     if (status < 0)
         goto end;
+    sockets.can_change = specs.incomplete || can_change(config);
     inherited_keep_only(&inherited, specs.list, specs.count, !taken);
     if ((status = inherited_check(&inherited, specs.list, specs.count)) < 0 ||
         (status = specs_probe(&specs, config, &inherited)) < 0)
         goto end;
+    sockets.can_change |= specs.incomplete;
     status = open_all(&sockets, &specs, &inherited);
     if (status == 0)
         status = make_copies(&sockets);
@@ -295,43 +359,99 @@ int sockets_open(struct sockets *out, const struct config *config, struct inheri
         *out = sockets;
 end:
     mem_free(specs.list);
+    mem_free(specs.missing.list);
     inherited_close(&inherited);
     return status;
+}
+
+/* --- while the daemon runs --- */
+
+int sockets_open_more(const struct listener_spec *spec, int *fds, unsigned count)
+{
+    int status = socket_probe(&spec->addr, spec->kind->type);
+    unsigned opened = 0;
+    for (; status == 0 && opened < count; opened++) {
+        int fd = spec->kind->type == SOCK_DGRAM ? socket_udp(&spec->addr) : socket_tcp(&spec->addr);
+        if (fd < 0)
+            status = fd;
+        fds[opened] = fd;
+    }
+    for (unsigned i = 0; status < 0 && i < opened; i++)
+        close_one(&fds[i]);
+    return status;
+}
+
+int sockets_add_copies(struct sockets *sockets, const int *fds, unsigned count)
+{
+    size_t shared = sockets->copy_count - sockets->own_count;
+    int *larger = mem_resize(sockets->copies, (sockets->copy_count + count + 1) * sizeof *larger);
+    if (!larger)
+        return -ENOMEM;
+    sockets->copies = larger;
+    memmove(larger + sockets->own_count + count, larger + sockets->own_count, shared * sizeof *larger);
+    for (unsigned i = 0; i < count; i++)
+        larger[sockets->own_count + i] = copy_of(fds[i]); /* -1: the next process binds that one itself */
+    sockets->own_count += count;
+    sockets->copy_count += count;
+    sockets_drop_copies(sockets, NULL);
+    return 0;
+}
+
+static bool is_copy_for(int fd, const struct listener_spec *spec)
+{
+    struct addr addr;
+    int type;
+    return socket_adopt(fd, &addr, &type) == 0 && type == spec->kind->type && addr_equal(&addr, &spec->addr);
+}
+
+void sockets_drop_copies(struct sockets *sockets, const struct listener_spec *spec)
+{
+    size_t kept = 0, own = 0;
+    for (size_t i = 0; i < sockets->copy_count; i++) {
+        int fd = sockets->copies[i];
+        if (fd >= 0 && spec && is_copy_for(fd, spec))
+            close_one(&fd);
+        if (fd < 0)
+            continue;
+        sockets->copies[kept++] = fd;
+        own += i < sockets->own_count;
+    }
+    sockets->copy_count = kept;
+    sockets->own_count = own;
 }
 
 /* --- addresses --- */
 
 /* True if no earlier specification has the same address. */
-static bool is_first(const struct sockets *sockets, size_t at)
+static bool is_first(const struct listener_spec *specs, size_t at)
 {
     size_t i = 0;
-    while (!addr_equal(&sockets->list[i].spec.addr, &sockets->list[at].spec.addr))
+    while (!addr_equal(&specs[i].addr, &specs[at].addr))
         i++;
     return i == at;
 }
 
-size_t sockets_addresses(const struct sockets *sockets, struct addr *out)
+size_t sockets_addresses(const struct listener_spec *specs, size_t count, struct addr *out)
 {
-    size_t count = 0;
-    for (size_t at = 0; at < sockets->specs; at++)
-        if (is_first(sockets, at))
-            out[count++] = sockets->list[at].spec.addr;
-    return count;
+    size_t addresses = 0;
+    for (size_t at = 0; at < count; at++)
+        if (is_first(specs, at))
+            out[addresses++] = specs[at].addr;
+    return addresses;
 }
 
-void sockets_announce(const struct sockets *sockets)
+void sockets_announce(const struct listener_spec *specs, size_t count)
 {
-    for (size_t at = 0; at < sockets->specs; at++) {
+    for (size_t at = 0; at < count; at++) {
         char text[ADDR_TEXT], names[64] = "";
-        const struct listener_spec *spec = &sockets->list[at].spec;
-        if (!is_first(sockets, at))
+        if (!is_first(specs, at))
             continue;
-        for (size_t i = at; i < sockets->specs; i++) {
+        for (size_t i = at; i < count; i++) {
             size_t len = strlen(names);
-            if (addr_equal(&sockets->list[i].spec.addr, &spec->addr))
-                snprintf(names + len, sizeof names - len, "%s%s", len ? " and " : "", sockets->list[i].spec.kind->name);
+            if (addr_equal(&specs[i].addr, &specs[at].addr))
+                snprintf(names + len, sizeof names - len, "%s%s", len ? " and " : "", specs[i].kind->name);
         }
-        log_info("daemon", "listening on %s, %s", addr_format(&spec->addr, true, text), names);
+        log_info("daemon", "listening on %s, %s", addr_format(&specs[at].addr, true, text), names);
     }
 }
 
@@ -351,6 +471,8 @@ void sockets_close(struct sockets *sockets)
     sockets_let_go(sockets);
     mem_free(sockets->copies);
     mem_free(sockets->list);
+    mem_free(sockets->specs);
+    sockets->specs = NULL;
     sockets->copies = NULL;
     sockets->list = NULL;
 }

@@ -17,11 +17,13 @@ struct listening_socket {
 struct sockets {
     struct listening_socket
         *list; /* [worker * per_worker + i]: one for each specification, in their order, then spare ones */
-    size_t specs;
+    struct listener_spec *specs;
+    size_t spec_count;
     size_t per_worker;
     unsigned workers;
     int *copies; /* copies of all sockets, for the next process: first the unshared ones */
     size_t copy_count, own_count;
+    bool can_change; /* addresses of `listen` are missing now, or come and go: see listening.h */
 };
 
 /* `taken`: the sockets of the previous process; NULL: those of the service manager. They are not bound again.
@@ -30,10 +32,20 @@ struct sockets {
 int sockets_open(struct sockets *out, const struct config *config, struct inherited *taken) MUST_CHECK;
 /* Gives the service manager copies to store, in place of the ones it has. */
 void sockets_keep(const struct sockets *sockets);
-/* Writes the listening addresses to `out`, which has room for `specs` of them, and returns their number. */
-size_t sockets_addresses(const struct sockets *sockets, struct addr *out);
+/* True if a port of `listen` needs CAP_NET_BIND_SERVICE. */
+bool sockets_need_privileges(const struct config *config);
+/* True for the error of a socket whose address or interface may come later. */
+bool sockets_is_missing(int error);
+/* Opens one socket for each of `count` workers. 0 or negative: none is open. */
+int sockets_open_more(const struct listener_spec *spec, int *fds, unsigned count) MUST_CHECK;
+/* Adds copies of these sockets for the next process. 0 or -ENOMEM. */
+int sockets_add_copies(struct sockets *sockets, const int *fds, unsigned count) MUST_CHECK;
+/* Closes the copies of the sockets of `spec`. */
+void sockets_drop_copies(struct sockets *sockets, const struct listener_spec *spec);
+/* Writes the addresses to `out`, which has room for `count` of them, each once, and returns their number. */
+size_t sockets_addresses(const struct listener_spec *specs, size_t count, struct addr *out);
 /* Logs one line for each address. */
-void sockets_announce(const struct sockets *sockets);
+void sockets_announce(const struct listener_spec *specs, size_t count);
 /* Closes the copies, so that later queries do not arrive at a socket that only this process has open. */
 void sockets_let_go(struct sockets *sockets);
 /* Closes the sockets that no listener has taken over. */

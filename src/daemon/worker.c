@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 #include "base/errors.h"
 #include "base/mem.h"
 #include "listen/listeners.h"
@@ -145,6 +146,29 @@ void worker_route(struct worker *worker, struct worker_routes *routes)
 {
     routes->request.open = routes_item;
     mailbox_post(&worker->mailbox, &routes->request);
+}
+
+/* --- listeners --- */
+
+static void listener_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_listener *change = container_of(item, struct worker_listener, request);
+    struct worker *worker = reader;
+    if (change->fd < 0)
+        listeners_close_one(worker->listeners, &change->spec);
+    else if (worker->state == WORKER_RUNNING)
+        change->status = listeners_open(worker->listeners, &change->spec, change->fd);
+    else
+        change->status = ERROR_STOPPING;
+    if (change->status < 0 && change->fd >= 0)
+        close(change->fd);
+    mailbox_post(worker->reply_to, &change->reply);
+}
+
+void worker_change_listener(struct worker *worker, struct worker_listener *change)
+{
+    change->request.open = listener_item;
+    mailbox_post(&worker->mailbox, &change->request);
 }
 
 #ifdef ENABLE_DNSTAP

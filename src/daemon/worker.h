@@ -31,6 +31,14 @@ struct worker_routes {
     struct groups_change change; /* taken over */
 };
 
+/* A listener more or less, likewise. */
+struct worker_listener {
+    struct mailbox_item request, reply;
+    struct listener_spec spec;
+    int fd;     /* taken over; -1: the listener of `spec` is closed */
+    int status; /* in the reply: 0 or negative */
+};
+
 /* Takes over the descriptors of its `count` sockets one by one (each one taken is set to -1). `client_limit`: as
  * above. 0 or negative: then the process must end; *out holds the unfinished worker, which cannot be freed. */
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
@@ -49,6 +57,8 @@ struct tap;
 /* Call it before worker_start: copies of its messages go to this queue of the tap. */
 void worker_tap(struct worker *worker, struct tap *tap, unsigned queue);
 #endif
+/* Opens or closes a listener. Responses to queries that wait there are dropped. */
+void worker_change_listener(struct worker *worker, struct worker_listener *change);
 /* From now on health checks over DNS fail; other queries are answered. Call it once. */
 void worker_drain(struct worker *worker);
 /* Ends the worker: waiting queries get a response within a second, or SERVFAIL. */

@@ -12,6 +12,7 @@ struct clients;
 struct listener {
     const struct listener_kind *kind;
     struct list_link link; /* in `all` */
+    struct addr addr;
 };
 
 struct listeners {

@@ -4,6 +4,7 @@
 #include "clients.h"
 #include "listen/listeners.h"
 #include "listener.h"
+#include "resolve/resolver.h"
 
 const struct listener_kind *const listener_kinds[] = {&listener_kind_udp, &listener_kind_tcp, NULL};
 
@@ -34,6 +35,7 @@ int listeners_open(struct listeners *listeners, const struct listener_spec *spec
     if (status < 0)
         return status;
     listener->kind = spec->kind;
+    listener->addr = spec->addr;
     list_push_back(&listeners->all, &listener->link);
     return 0;
 }
@@ -45,6 +47,21 @@ void listeners_configure(struct listeners *listeners, unsigned client_limit)
         struct listener *listener = container_of(link, struct listener, link);
         if (listener->kind->configure)
             listener->kind->configure(listener);
+    }
+}
+
+/* Queries that came from it would be answered through its memory. */
+void listeners_close_one(struct listeners *listeners, const struct listener_spec *spec)
+{
+    list_for_each(link, &listeners->all) {
+        struct listener *listener = container_of(link, struct listener, link);
+        if (listener->kind != spec->kind || !addr_equal(&listener->addr, &spec->addr))
+            continue;
+        list_remove(&listener->link);
+        listener->kind->stop(listener);
+        resolver_drop_queries(listeners->resolver, listener);
+        listener->kind->close(listener);
+        return;
     }
 }
 

@@ -169,6 +169,20 @@ void resolver_stop(struct resolver *resolver)
                           error_text(ERROR_STOPPING));
 }
 
+void resolver_drop_queries(struct resolver *resolver, const void *owner)
+{
+    const struct table *queries = &resolver->queries_by_client;
+    for (size_t i = 0; i <= queries->mask; i++) {
+        struct table_link *link = queries->buckets[i], *after;
+        for (; link; link = after) {
+            struct query *query = container_of(link, struct query, by_client);
+            after = link->next;
+            if (query->origin.owner == owner)
+                query_drop(query, COUNTER_drops_client_gone);
+        }
+    }
+}
+
 void resolver_fini(struct resolver *resolver)
 {
     fini_steps(resolver, resolver->steps, resolver->steps->count);

@@ -26,13 +26,6 @@ def test_without_ipv6(make_namespace, make_server, make_daemon, certs):
     assert daemon.running
 
 
-def test_without_ipv6_a_configured_ipv6_address_is_an_error(make_namespace, make_daemon):
-    namespace = make_namespace().without_ipv6().up()
-    daemon = make_daemon({"name": "x", "tls-name": "dns.google", "addresses": ["8.8.8.8"]}, namespace=namespace, wait=False)
-    assert daemon.wait_exit() not in (0, 1)
-    assert daemon.matching("error .*::1")
-
-
 def test_it_starts_without_a_route_and_answers_once_there_is_one(make_namespace, make_server, make_daemon, certs):
     namespace = make_namespace().up()
     daemon = make_daemon(file=False, port=53, namespace=namespace, variables={"DOTSTUB_TLS_CA_FILE": certs.ca_file})

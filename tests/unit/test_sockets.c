@@ -104,7 +104,7 @@ static void test_each_worker_gets_one_for_each_specification(void **state)
     struct addr addresses[4];
     (void)state;
     assert_int_equal(sockets_open(&sockets, &config, NULL), 0);
-    assert_int_equal(sockets.specs, 4);
+    assert_int_equal(sockets.spec_count, 4);
     assert_int_equal(sockets.per_worker, 4);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(count_open(SOCK_DGRAM, &at[i]), 2);
@@ -113,7 +113,7 @@ static void test_each_worker_gets_one_for_each_specification(void **state)
     for (size_t i = 0; i < 8; i++)
         assert_int_equal(count_uses(identity(sockets.list[i].fd)), 1);
     assert_int_equal(sockets.own_count, 8);
-    assert_int_equal(sockets_addresses(&sockets, addresses), 2);
+    assert_int_equal(sockets_addresses(sockets.specs, sockets.spec_count, addresses), 2);
     assert_true(addr_equal(&addresses[0], &at[0]) && addr_equal(&addresses[1], &at[1]));
 }
 
@@ -152,6 +152,29 @@ static void test_stored_sockets_without_a_specification_are_closed(void **state)
     assert_int_equal(open_descriptors(), before - 2 + 4 + 4); /* the sockets and their copies */
 }
 
+static void test_sockets_may_be_added_and_removed(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(sockets_open(&sockets, &config, NULL), 0);
+    struct listener_spec spec = {sockets.specs[0].kind, at[0]};
+    unsigned before = open_descriptors();
+    assert_int_equal(sockets_open_more(&spec, fds, 2), -EADDRINUSE);
+    assert_int_equal(open_descriptors(), before);
+    addr_set_port(&spec.addr, (uint16_t)(addr_port(&spec.addr) ^ 1));
+    assert_int_equal(sockets_open_more(&spec, fds, 2), 0);
+    assert_int_equal(sockets_add_copies(&sockets, fds, 2), 0);
+    assert_int_equal(sockets.own_count, 10);
+    assert_int_equal(sockets.copy_count, 10);
+    assert_int_equal(open_descriptors(), before + 4);
+    close(fds[0]);
+    close(fds[1]);
+    sockets_drop_copies(&sockets, &spec);
+    assert_int_equal(sockets.own_count, 8);
+    assert_int_equal(sockets.copy_count, 8);
+    assert_int_equal(open_descriptors(), before);
+}
+
 static void test_a_port_in_use_opens_nothing(void **state)
 {
     int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -171,6 +194,7 @@ int main(void)
         TEST(test_each_worker_gets_one_for_each_specification),
         TEST(test_stored_sockets_are_distributed_one_by_one),
         TEST(test_stored_sockets_without_a_specification_are_closed),
+        TEST(test_sockets_may_be_added_and_removed),
         TEST(test_a_port_in_use_opens_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
