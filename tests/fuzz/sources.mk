@@ -7,7 +7,7 @@
 #     tests_fuzz_fuzz_x_SOURCES = tests/fuzz/fuzz_x.c $(fuzz_main)
 #     tests_fuzz_fuzz_x_LDADD = $(dns_libs)
 #     tests_fuzz_fuzz_x_LDFLAGS = $(fuzz_ldflags)
-EXTRA_DIST += tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dns.dict tests/fuzz/run
 
 if FUZZERS
 AM_CFLAGS += -fsanitize=fuzzer-no-link
