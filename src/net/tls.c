@@ -30,8 +30,9 @@
  * public servers take 3 to 6 KiB. */
 #define HANDSHAKE_MAX   65536
 #define CERTIFICATE_MAX 16384
-/* Elements of ASN.1 in it: one certificate of a public server has 100 to 300. */
-#define CERTIFICATE_ELEMENTS_MAX 2000
+/* Elements of ASN.1 in it. A chain of a public server has 200 to 500; the library needs up to 4 us for each, each time
+ * that it parses a certificate, which it does about eight times. */
+#define CERTIFICATE_ELEMENTS_MAX 1000
 
 struct tls {
     gnutls_session_t session;

@@ -997,6 +997,32 @@ static void the_first_frames_leave_with_the_end_of_the_handshake(void **state)
     tls_tickets_clear(&tickets);
 }
 
+/* Tickets give the stream no message. */
+static void a_flood_of_tickets_ends_a_stream(void **state)
+{
+    enum { LIMIT = 256 * 1024 };
+    (void)state;
+    struct end end = {0};
+    struct tls_tickets tickets = {0};
+    struct peer peer;
+    uint64_t received = 0;
+    open_tls(&end, &peer, &tickets);
+    end.stream.unanswered_max = LIMIT;
+    for (int i = 0; i < 10000 && !end.closed; i++) {
+        if (i < 500) /* an owner that gets responses sets it to 0 */
+            end.stream.unanswered = 0;
+        received = end.stream.received;
+        assert_int_equal(gnutls_session_ticket_send(peer.server.session, 10, 0), 0);
+        turn(&peer);
+    }
+    until(&peer, end.closed);
+    assert_int_equal(end.reason, ERROR_FLOOD);
+    assert_in_range(received, 2 * LIMIT, 100 * LIMIT);
+    assert_int_equal(end.frame_count, 0);
+    finish(&end, &peer);
+    tls_tickets_clear(&tickets);
+}
+
 /* Some servers read only the first message of a record. */
 static void each_message_is_a_record_and_all_leave_in_one_write(void **state)
 {
@@ -1504,6 +1530,7 @@ int main(void)
         cmocka_unit_test(an_accepted_stream_is_open_at_once),
         cmocka_unit_test(accepting_nobody_closes),
         cmocka_unit_test(a_tls_stream_opens_and_carries_frames_both_ways),
+        cmocka_unit_test(a_flood_of_tickets_ends_a_stream),
         cmocka_unit_test(the_first_frames_leave_with_the_end_of_the_handshake),
         cmocka_unit_test(each_message_is_a_record_and_all_leave_in_one_write),
         cmocka_unit_test(a_message_longer_than_a_record_takes_several),

@@ -460,6 +460,74 @@ static int outcome_below(const struct certificate_spec *intermediate_spec)
     return result;
 }
 
+static unsigned elements(const void *message, size_t len, bool tls13)
+{
+    uint8_t *copy = malloc(len ? len : 1); /* of exactly this size */
+    assert_non_null(copy);
+    memcpy(copy, message, len);
+    unsigned count = tls_chain_elements((struct bytes){copy, len}, tls13);
+    free(copy);
+    return count;
+}
+
+static void elements_of_a_chain_are_counted(void **state)
+{
+    (void)state;
+    /* One certificate: a sequence of NULL and a string of bytes that holds a sequence of two NULLs. */
+    static const char tls12[] = "\0\0\x1e\0\0\xc\x30\xa\5\0\4\6\x30\4\5\0\5\0\0\0\xc\x30\xa\5\0\4\6\x30\4\5\0\5\0";
+    static const char tls13[] = "\2ab\0\0\x14\0\0\xc\x30\xa\5\0\4\6\x30\4\5\0\5\0\0\3abc";
+    assert_int_equal(elements(tls12, sizeof tls12 - 1, false), 12);
+    assert_int_equal(elements(tls13, sizeof tls13 - 1, true), 6);
+    for (size_t len = 0; len < sizeof tls13 - 1; len++) /* cut anywhere */
+        assert_in_range(elements(tls13, len, true), 0, 6);
+    /* Lengths in several bytes; a long tag; an unending length. */
+    assert_int_equal(elements("\0\0\xd\0\0\xa\x30\x82\0\6\x1f\x81\1\2\5\0", 16, false), 2);
+    assert_int_equal(elements("\0\0\7\0\0\4\x30\x80\5\0", 10, false), 1);
+    assert_int_equal(elements("\0\0\xc\0\0\x9\x30\x88\xff\xff\xff\xff\xff\xff\xff", 15, false), 1);
+    assert_int_equal(elements("", 0, true), 0);
+}
+
+/* Whatever the bytes are, the count ends soon. */
+static void elements_of_garbage_are_counted(void **state)
+{
+    (void)state;
+    uint8_t garbage[16384 + 6] = {0, 0x40, 3, 0, 0x40, 0};
+    static const uint8_t fillings[] = {0x00, 0x30, 0x04, 0x1f, 0x3f, 0x80, 0xff};
+    for (size_t i = 0; i < sizeof fillings; i++) {
+        memset(garbage + 6, fillings[i], sizeof garbage - 6);
+        assert_in_range(elements(garbage, sizeof garbage, false), 1, 16384);
+    }
+    for (unsigned round = 0; round < 200; round++) {
+        for (size_t i = 6; i < sizeof garbage; i++)
+            garbage[i] = (uint8_t)random_below(round % 2 ? 256 : 64);
+        assert_in_range(elements(garbage, sizeof garbage, false), 1, 16 * 16384);
+    }
+}
+
+/* A ServerHello of 100,000 bytes that never ends, in records of 1 KiB. */
+static void a_large_handshake_is_refused(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct buffer output = {0};
+    struct tls *tls = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
+    uint8_t record[5 + 1024] = {22, 3, 3, 4, 0, 2, 1, 0x86, 0xA0, 3, 3};
+    size_t fed = 0;
+    int result = tls_handshake(tls);
+    while (result == -EAGAIN && fed < 100000) {
+        tls_input(tls, (struct bytes){record, sizeof record});
+        result = tls_handshake(tls);
+        fed += sizeof record;
+        memset(record + 5, 0, 1024);
+    }
+    assert_int_equal(result, ERROR_TLS_SIZE);
+    assert_in_range(fed, 65536, 65536 + sizeof record);
+    tls_free(tls);
+    buffer_free(&output);
+    tls_trust_unref(trust);
+}
+
 static void bad_issuers_are_refused(void **state)
 {
     (void)state;
@@ -1157,6 +1225,9 @@ int main(void)
         cmocka_unit_test(old_versions_are_refused),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(bad_certificates_are_refused),
+        cmocka_unit_test(elements_of_a_chain_are_counted),
+        cmocka_unit_test(elements_of_garbage_are_counted),
+        cmocka_unit_test(a_large_handshake_is_refused),
         cmocka_unit_test(bad_issuers_are_refused),
         cmocka_unit_test(a_key_with_a_huge_exponent_is_not_used),
         cmocka_unit_test(keys_are_exchanged_on_curves_only),
