@@ -469,7 +469,8 @@ static bool query_make_room(struct resolver *resolver, const struct share *share
     if (!oldest)
         return false;
     counter_add(resolver->counters, COUNTER_queries_over_share, 1);
-    query_give_up(container_of(oldest, struct query, in_share), ERROR_LIMIT, "too many queries of this client wait");
+    query_give_up(container_of(oldest, struct query, in_share), ERROR_LIMIT,
+                  "too many queries in flight from this network");
     return true;
 }
 

@@ -89,8 +89,7 @@ def test_many_queries_for_one_slow_large_response(daemon, server):
     print("memory", most_kb(daemon) - before, "KiB; deferred", counter(daemon, "responses_deferred"))
     assert most_kb(daemon) - before < 16 * 1024
     assert counter(daemon, "responses_deferred") > 9000
-    for client in clients:  # those that do not read are reset
-        assert client.wait_end(15) in ("rst", "fin")
+    for client in clients:
         client.close()
     eventually(lambda: waiting(daemon) == 0, what="the end of their queries")
 
@@ -120,7 +119,8 @@ def test_names_that_are_never_answered_do_not_starve_another_client(daemon, serv
     attacker = daemon.udp(make=from_attacker)
     failed, slow = [], []
     with Steady(3000, lambda number: attacker.send(wire.query(f"never{number}.example"))):
-        for number in range(140):
+        eventually(lambda: waiting(daemon) > 9000, what="the limit of queries")
+        for number in range(70):
             begun = time.monotonic()
             try:
                 rcode = daemon.ask(f"honest{number}.example", timeout=3.5).rcode()
@@ -174,10 +174,11 @@ def test_connections_that_wait_do_not_keep_others_out(daemon, server):
     """1,100 connections with one query each that is never answered."""
     server.silence = lambda query: query.name.startswith("never")
     daemon.ask("hit.example")
-    attackers = [daemon.tcp(make=from_attacker) for _ in range(1100)]
-    for number, attacker in enumerate(attackers):
-        with contextlib.suppress(OSError):
-            attacker.send(wire.query(f"never{number}.example"))
+    attackers = []
+    for number in range(1100):
+        attackers.append(daemon.tcp(make=from_attacker))
+        attackers[-1].send(wire.query(f"never{number}.example"))
+    eventually(lambda: waiting(daemon) == 1000, what="the limit of connections")
     times = []
     for _ in range(20):
         begun = time.monotonic()
@@ -273,24 +274,52 @@ def bomb(daemon, address, name, count):
     return sent, responses
 
 
-@pytest.mark.alone
-@pytest.mark.plain
-@pytest.mark.parametrize("delay", [2.6, 1.2])
-def test_a_burst_of_held_responses_is_not_larger_than_three_times_the_queries(make_daemon, make_server, make_namespace, delay):
+@pytest.fixture
+def burst(make_daemon, make_server, make_namespace):
+    """A daemon in a namespace of its own, whose server answers names that begin with N after N milliseconds."""
     namespace = make_namespace().up("192.0.2.1")
     server = make_server(namespace=namespace)
-    server.delay = lambda query: delay if query.name.startswith("slow") else 0
-    daemon = make_daemon(server, namespace=namespace, port=53, addresses=("192.0.2.1", "127.0.0.1"), access={"allow": ["0.0.0.0/0"]},
-                         cache={"stale-answer-after": "3s"})
-    sent, responses = bomb(daemon, "192.0.2.1", "slow.big1000.example", 9000)
-    received = sum(map(len, responses))
-    print(f"sent {sent}, received {received}, factor {received / sent:.2f}, responses {len(responses)}")
+    server.delay = lambda query: int(query.name.split(".")[0]) / 1000
+    return make_daemon(server, namespace=namespace, port=53, addresses=("192.0.2.1", "127.0.0.1"),
+                       access={"allow": ["0.0.0.0/0"]}, cache={"stale-answer-after": "3s"})
+
+
+def truncated(responses):
+    return sum(bool(wire.parse(response).flags & wire.TC) for response in responses)
+
+
+@pytest.mark.alone
+@pytest.mark.plain
+@pytest.mark.parametrize("delay", [2600, 1200])
+def test_a_burst_of_held_responses_is_at_most_three_times_as_large_as_the_queries(burst, delay):
+    sent, responses = bomb(burst, "192.0.2.1", f"{delay}.big1000.example", 9000)
+    received, whole = sum(map(len, responses)), 9000 - truncated(responses)
+    print(f"{sent} bytes sent, {received} received, factor {received / sent:.2f}; {whole} of 9,000 responses whole")
     assert len(responses) == 9000, "a query was met with silence"
     assert received <= 3 * sent
-    whole = [response for response in responses if not wire.parse(response).flags & wire.TC]
-    assert len(whole) <= 3 * sent // 1000 + 100
-    assert counter(daemon, "responses_withheld") == 9000 - len(whole)
-    sent, responses = bomb(daemon, "192.0.2.1", "slow2.big1000.example", 50)  # few may wait
-    assert len(responses) == 50 and not any(wire.parse(response).flags & wire.TC for response in responses)
-    sent, responses = bomb(daemon, "127.0.0.1", "slow3.big1000.example", 300)  # our own machine
-    assert len(responses) == 300 and not any(wire.parse(response).flags & wire.TC for response in responses)
+    assert whole == 0 or delay < 2000
+    assert counter(burst, "responses_withheld") == 9000 - whole
+
+
+@pytest.mark.parametrize("address, count", [("192.0.2.1", 100), ("127.0.0.1", 300)])
+def test_few_held_responses_and_those_to_this_machine_are_whole(burst, address, count):
+    _, responses = bomb(burst, address, "2100.big1000.example", count)
+    assert len(responses) == count and truncated(responses) == 0
+
+
+def test_the_number_of_held_responses_is_an_option(burst):
+    _, responses = bomb(burst, "192.0.2.1", "2100.big1000.example", 101)
+    assert len(responses) == 101 and truncated(responses) == 101
+
+
+def test_at_the_limit_of_lookups_the_client_with_the_most_loses(make_daemon, server):
+    """Lookups go on after their clients have given up: 12 of them for 6 queries."""
+    daemon = make_daemon(server, limits={"queries-in-flight": 6, "answer-by": "200ms"})
+    server.silence = lambda query: query.name.startswith("never")
+    with daemon.udp(make=from_attacker) as attacker:
+        for number in range(12):
+            attacker.send(wire.query(f"never{number}.example"))
+            if number % 6 == 5:
+                eventually(lambda: waiting(daemon) == 0, what="the end of the queries")
+    assert daemon.ask("honest.example").rcode() == 0
+    assert counter(daemon, "lookups_over_share") == 1
