@@ -86,7 +86,7 @@ def test_many_queries_for_one_slow_large_response(daemon, server):
     while time.monotonic() - begun < 4:
         assert daemon.ask("warm.example").rcode() == 0
         assert daemon.ask("warm.example", tcp=True).rcode() == 0
-    print("memory", most_kb(daemon) - before, "KiB; deferred", counter(daemon, "responses_deferred"))
+    print(f"memory +{most_kb(daemon) - before} KiB")
     assert most_kb(daemon) - before < 16 * 1024
     assert counter(daemon, "responses_deferred") > 9000
     for client in clients:
