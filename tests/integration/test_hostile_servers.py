@@ -135,7 +135,7 @@ def test_a_server_that_answers_may_send_more(daemon, server):
     """Together its responses are much larger than the limit."""
     for number in range(30):
         assert len(daemon.ask(f"{number}.big60000.example", "TXT", tcp=True).answer) == 1
-    assert counter(daemon, "sessions_opened") == 1 and counter(daemon, "sessions_flooded") == 0
+    assert len(server.open) == len(server.connections) <= 2 and counter(daemon, "sessions_flooded") == 0  # one by a hedge
 
 
 @pytest.mark.parametrize("limit", ["128KiB", "2MiB"])
