@@ -177,7 +177,7 @@ static void configure(void *state, const void *snapshot)
 
 /* Over the client's cookie and the part of ours before the hash, which follow each other, and the address. */
 static void hash_cookie(uint8_t hash[crypto_shorthash_BYTES], const uint8_t *cookie, const struct addr *client,
-                        const uint8_t secret[SECRET])
+                        const uint8_t *secret)
 {
     uint8_t input[CLIENT_COOKIE + HASHED + 16];
     size_t len = CLIENT_COOKIE + HASHED;
@@ -192,8 +192,7 @@ static void hash_cookie(uint8_t hash[crypto_shorthash_BYTES], const uint8_t *coo
     crypto_shorthash(hash, input, len, secret);
 }
 
-static void make_cookie(uint8_t cookie[EDIT_COOKIE], const struct addr *client, uint32_t now_s,
-                        const uint8_t secret[SECRET])
+static void make_cookie(uint8_t cookie[EDIT_COOKIE], const struct addr *client, uint32_t now_s, const uint8_t *secret)
 {
     uint8_t *ours = cookie + CLIENT_COOKIE;
     write_u32(ours, 0x01000000);

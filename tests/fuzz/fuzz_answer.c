@@ -2,6 +2,7 @@
 /* Messages from servers: ldns reads each message that the walk accepts, with the same records as before the walk. The walk does not
  * change a message that it refuses. */
 #include "base/errors.h"
+#include "dns/addresses.h"
 #include "dns/message.h"
 #include "fuzz.h"
 
@@ -89,6 +90,40 @@ static void walk_again(const struct answer *answer)
     free(copy);
 }
 
+static struct bytes searched; /* for addresses */
+static unsigned addresses;
+
+static bool count_address(const uint8_t *address, size_t len)
+{
+    MUST(len == 4 || len == 16);
+    MUST(address >= searched.data && address + len <= searched.data + searched.len);
+    addresses++;
+    return false;
+}
+
+static unsigned address_records(const struct answer *answer, unsigned first, unsigned count)
+{
+    unsigned found = 0;
+    for (unsigned i = first; i < first + count; i++) {
+        uint16_t type = read_u16(answer->wire + answer->ttl_offsets[i] - 4);
+        found += type == TYPE_A || type == TYPE_AAAA;
+    }
+    return found;
+}
+
+/* Each A and AAAA record has one address, and hints have any number. */
+static void find_addresses(const struct answer *answer)
+{
+    unsigned answers = read_u16(answer->wire + 6), additionals = read_u16(answer->wire + 10);
+    searched = (struct bytes){answer->wire, answer->len};
+    addresses = 0;
+    MUST(!addresses_in_answer(answer, count_address));
+    MUST(addresses >= address_records(answer, 0, answers));
+    addresses = 0;
+    MUST(!addresses_in_additional(answer, count_address));
+    MUST(addresses >= address_records(answer, answer->ttl_count - additionals, additionals));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct answer answer;
@@ -100,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_offsets(&answer);
         if (ldns_can_read(&answer))
             compare_with_ldns(&answer, data, size);
+        find_addresses(&answer);
         walk_again(&answer);
     } else {
         MUST(memcmp(wire, data, size) == 0);
