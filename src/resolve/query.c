@@ -277,7 +277,7 @@ enum {
 
 /* Somebody may let queries wait for a slow name, to have the responses sent to an address all at once. Beyond loopback, while
  * many queries of a network wait and BURST_MS longer, those that waited for long are answered with at most AMPLIFICATION times
- * the bytes received, the others with TC=1. */
+ * the bytes received, the others with TC=1. A client that has proved its address by a cookie is answered. */
 static __attribute__((noinline, cold)) bool is_withheld_in_burst(const struct query *query, size_t len)
 {
     const struct resolver *resolver = query->resolver;
@@ -287,7 +287,7 @@ static __attribute__((noinline, cold)) bool is_withheld_in_burst(const struct qu
         share->udp_credit = 0;
     if (share->udp_waiting > resolver->config->limits.udp_waiting)
         share->udp_burst_until_ms = now_ms + BURST_MS;
-    if (now_ms >= share->udp_burst_until_ms || waited_ms < HELD_MS || addr_is_loopback(&query->origin.peer))
+    if (now_ms >= share->udp_burst_until_ms || waited_ms < HELD_MS || !query_may_be_forged(query))
         return false;
     share->udp_credit += AMPLIFICATION * query->wire.len;
     bool withheld = waited_ms >= LATE_MS || len > share->udp_credit;

@@ -256,13 +256,13 @@ def test_held_connections_do_not_silence_the_health_check(make_daemon, server):
 
 # Responses that were held back.
 
-def bomb(daemon, address, name, count):
+def bomb(daemon, address, name, count, options=()):
     """Sends `count` queries for a slow name over UDP; returns the bytes sent, and the responses."""
     client = daemon.udp(address, source=(address, 0))
     client.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     sent, responses = 0, []
     for number in range(count):
-        data = wire.query(name, "TXT", id=number, edns=True)
+        data = wire.query(name, "TXT", id=number, edns=True, options=options)
         sent += len(data)
         client.send(data)
         if number % 100 == 99:
@@ -305,6 +305,13 @@ def test_a_burst_of_held_responses_is_at_most_three_times_as_large_as_the_querie
 def test_few_held_responses_and_those_to_this_machine_are_whole(burst, address, count):
     _, responses = bomb(burst, address, "2100.big1000.example", count)
     assert len(responses) == count and truncated(responses) == 0
+
+
+def test_held_responses_to_the_holder_of_a_cookie_are_whole(burst):
+    with burst.udp("192.0.2.1", source=("192.0.2.1", 0)) as client:
+        cookie = wire.option(client.ask("1.example", options=[(wire.COOKIE, b"12345678")]), wire.COOKIE)
+    _, responses = bomb(burst, "192.0.2.1", "2100.big1000.example", 300, [(wire.COOKIE, cookie)])
+    assert len(responses) == 300 and truncated(responses) == 0
 
 
 def test_the_number_of_held_responses_is_an_option(burst):
