@@ -11,11 +11,12 @@
 /* DNS cookies for clients beyond loopback (RFC 7873, 9018). Must precede step_refuse and step_rate_limit, which have
  * rules for clients without a cookie. */
 extern const struct step step_cookies;
+/* rate-limit.responses: limits the responses to networks whose addresses may be forged. Must precede all steps that
+ * answer allowed clients. */
+extern const struct step step_rate_limit;
 /* Clients outside access.allow or in access.deny-clients; meta types and classes, CHAOS; ANY from a client whose
  * address may be forged. */
 extern const struct step step_refuse;
-/* rate-limit.responses: limits the responses to networks whose addresses may be forged. */
-extern const struct step step_rate_limit;
 /* health.name: answered while this process accepts queries, REFUSED while it drains. */
 extern const struct step step_health;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */

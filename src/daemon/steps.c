@@ -4,8 +4,8 @@
 
 const struct step *const daemon_steps[] = {
     &step_cookies,    /* finds clients whose address is not forged */
-    &step_refuse,     /* refuses clients by policy, and types that are never resolved */
     &step_rate_limit, /* rate-limit.responses */
+    &step_refuse,     /* refuses clients by policy, and types that are never resolved */
     &step_health,     /* health.name */
     &step_special,    /* special-use names */
     &step_rebind,     /* private addresses in responses from the steps below */

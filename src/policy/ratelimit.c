@@ -134,8 +134,8 @@ static __attribute__((noinline)) enum verdict run_any(struct query *query, struc
     uint64_t id = network_of(&query->origin.client);
     struct network *set = set_of(limiter, id);
     fetch_network(set, id);
-    if (take_response(set, loop_now(limiter->loop), limiter->cost))
-        return NEXT;
+    if (take_response(set, loop_now(limiter->loop), limiter->cost) || !query_client_allowed(query))
+        return NEXT; /* others are refused in the next step */
     counter_add(query->resolver->counters, COUNTER_responses_limited, 1);
     return query_demand_proof(query);
 }

@@ -221,6 +221,13 @@ def test_other_networks_and_loopback_are_not_limited(lan):
         assert not limited([client.ask("a.example") for _ in range(50)])
 
 
+def test_local_responses_are_limited_too(lan):
+    daemon = lan(**{"rate-limit": {"responses": 5}}, identity={"version": "x" * 255})
+    for name, parts in (("version.bind", {"klass": 3}), ("localhost", {}), ("a.test", {})):
+        with client_at(daemon, OUTSIDE) as client:
+            assert limited([client.ask(name, "TXT", **parts) for _ in range(30)])
+
+
 def test_the_limit_changes_with_a_reload(lan):
     daemon = lan()
     with client_at(daemon, OUTSIDE) as client:

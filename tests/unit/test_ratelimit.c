@@ -25,10 +25,16 @@ static const struct step *const steps[] = {&step_prove, &step_rate_limit, &step_
 
 enum { RATE = 20 };
 
+static struct prefix everybody[2];
+
 static int setup(void **state)
 {
     struct asker *asker = mem_zalloc(1, sizeof *asker);
     asker_open(asker, steps);
+    assert_int_equal(prefix_parse(&everybody[0], "0.0.0.0/0"), 0);
+    assert_int_equal(prefix_parse(&everybody[1], "::/0"), 0);
+    asker->config.access.allow = everybody;
+    asker->config.access.allow_count = 2;
     asker->config.rate_limit_responses = RATE;
     asker->edns = true;
     asker->loop.now_ms = 100000;
@@ -107,6 +113,17 @@ static void test_clients_whose_address_is_known_are_not_limited(void **state)
     assert_int_equal(passed(asker, 100), 100);
 }
 
+/* They are refused, by a response that is as small. */
+static void test_clients_that_are_not_allowed_learn_nothing(void **state)
+{
+    struct asker *asker = *state;
+    assert_int_equal(prefix_parse(&everybody[0], "192.0.3.0/24"), 0);
+    assert_int_equal(passed(asker, 100), 100);
+    assert_int_equal(counter_read(&asker->counters, COUNTER_responses_limited), 0);
+    asker_from(asker, "192.0.3.1");
+    assert_int_equal(passed(asker, 100), RATE);
+}
+
 /* However many networks there are, one that is limited stays so. */
 static void test_other_networks_do_not_free_a_limited_one(void **state)
 {
@@ -144,6 +161,7 @@ int main(void)
         TEST(test_as_many_as_allowed_each_second),
         TEST(test_a_network_shares_its_limit),
         TEST(test_clients_whose_address_is_known_are_not_limited),
+        TEST(test_clients_that_are_not_allowed_learn_nothing),
         TEST(test_other_networks_do_not_free_a_limited_one),
         TEST(test_a_rate_may_be_large_or_off),
     };
