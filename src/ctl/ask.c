@@ -10,34 +10,68 @@
 #include "show.h"
 #include "table.h"
 
-static int print_reply(const struct options *options, const struct command *command, const struct client_reply *reply)
+/* Status 400 is a wrong argument, or a configuration with mistakes. */
+static int print_error(const struct client_reply *reply)
 {
     char sentence[512];
-    if (reply->status != 200) {
-        fprintf(stderr, "dotstubctl: %s\n", show_error(reply->body, sentence, sizeof sentence));
-        if (show_mistakes(reply->body, stderr))
-            return EXIT_CONFIGURATION;
-        return reply->status == 403 ? EXIT_NO_PERMISSION : EXIT_OTHER;
+    bool mistakes = show_mistakes(reply->body, stderr);
+    fprintf(stderr, "dotstubctl: %s\n", show_error(reply->body, sentence, sizeof sentence));
+    return mistakes               ? EXIT_CONFIGURATION
+           : reply->status == 400 ? EXIT_USAGE
+           : reply->status == 403 ? EXIT_NO_PERMISSION
+                                  : EXIT_OTHER;
+}
+
+/* Removes the settings with default values. */
+static void keep_changed(json_t *root)
+{
+    json_t *settings = json_object_get(root, "settings");
+    for (size_t i = json_array_size(settings); i-- > 0;) {
+        const char *origin = json_string_value(json_object_get(json_array_get(settings, i), "origin"));
+        if (origin && strcmp(origin, "default") == 0)
+            (void)json_array_remove(settings, i);
     }
-    FILE *nowhere = options->json ? fopen("/dev/null", "w") : NULL; /* table_show still computes the exit status */
-    int status = table_show(reply->body, options->json ? nowhere : stdout, command->show);
-    if (nowhere)
-        fclose(nowhere);
+}
+
+/* With --json it is shown to nobody, for the exit status. */
+static int print_root(const struct options *options, const struct command *command, json_t *root)
+{
+    FILE *out = options->json ? fopen("/dev/null", "w") : stdout;
+    if (!out)
+        return EXIT_OTHER;
+    int status = command->show(root, out);
+    if (status >= 0 && command->more)
+        command->more(root, out);
     if (options->json)
-        fputs(reply->body, stdout);
-    if (status < 0) {
-        fputs("dotstubctl: invalid reply from the daemon\n", stderr);
-        return EXIT_PROTOCOL;
-    }
+        fclose(out);
+    if (status >= 0 && options->json && table_print_json(json_incref(root), stdout, TABLE_INDENT) < 0)
+        status = EXIT_OTHER;
     return status;
 }
 
-/* "3fa2c1" is an id; write "3fa2c1." for the name. */
+static int print_reply(const struct options *options, const struct command *command, const struct client_reply *reply)
+{
+    if (reply->status != 200)
+        return print_error(reply);
+    json_t *root = json_loads(reply->body, 0, NULL);
+    if (options->given & OWN(OWN_CHANGED))
+        keep_changed(root);
+    int status = root ? print_root(options, command, root) : EXIT_PROTOCOL;
+    json_decref(root);
+    if (status >= 0 && status != EXIT_PROTOCOL)
+        return status;
+    fputs("dotstubctl: invalid reply from the daemon\n", stderr);
+    return EXIT_PROTOCOL;
+}
+
+/* The argument of `explain` is a word, an id ("3fa2c1"), or a name with a dot in it ("3fa2c1."). NULL: none of these. */
 static const char *explain_name(const char *argument)
 {
     if (strcmp(argument, "last-slow") == 0 || strcmp(argument, "last-failed") == 0)
         return "which";
-    return strlen(argument) == 6 && strspn(argument, "0123456789abcdef") == 6 ? "id" : "name";
+    if (strlen(argument) == 6 && strspn(argument, "0123456789abcdef") == 6)
+        return "id";
+    return strchr(argument, '.') ? "name" : NULL;
 }
 
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count)
@@ -46,10 +80,15 @@ int ask_run(const struct options *options, const struct command *command, char *
     struct client_reply reply;
     bool fits = true;
     snprintf(target, sizeof target, "%s", command->path);
-    for (int i = 0; i < count; i++)
-        fits = fits &&
-               client_add_argument(target, sizeof target,
-                                   command->names[i] ? command->names[i] : explain_name(arguments[i]), arguments[i]);
+    for (int i = 0; i < count; i++) {
+        const char *name = command->names[i] ? command->names[i] : explain_name(arguments[i]);
+        if (!name) {
+            help_unknown("argument", "", arguments[i], command->words);
+            fputs("dotstubctl: a name has a dot, at least at its end; an id has six hexadecimal digits\n", stderr);
+            return EXIT_USAGE;
+        }
+        fits = fits && client_add_argument(target, sizeof target, name, arguments[i]);
+    }
     if (options->value[OWN_SUFFIX])
         fits = fits && client_add_argument(target, sizeof target, "suffix", options->value[OWN_SUFFIX]);
     if (!fits) {

@@ -28,7 +28,17 @@ enum {
 };
 
 /* Options of single commands. */
-enum own_option { OWN_SUFFIX, OWN_DRY_RUN, OWN_ROOT, OWN_TRUST_AD, OWN_WATCH, OWN_QUICK, OWN_BUNDLE, OWN_COUNT };
+enum own_option {
+    OWN_SUFFIX,
+    OWN_DRY_RUN,
+    OWN_ROOT,
+    OWN_TRUST_AD,
+    OWN_WATCH,
+    OWN_QUICK,
+    OWN_BUNDLE,
+    OWN_CHANGED,
+    OWN_COUNT
+};
 #define OWN(option) (1u << (option))
 
 struct options {
@@ -38,17 +48,35 @@ struct options {
     const char *value[OWN_COUNT]; /* argument of the option, if it takes one */
 };
 
+enum { COMMAND_WORDS = 6 };
+
 struct command {
     const char *name, *arguments, *help;
     int (*run)(const struct options *options, const struct command *command, char **arguments, int count);
-    unsigned least, most; /* number of arguments */
-    unsigned own;         /* its options, a mask of OWN(...) */
+    unsigned least, most;             /* number of arguments */
+    unsigned own;                     /* its options, a mask of OWN(...) */
+    const char *words[COMMAND_WORDS]; /* for the first argument; ends with NULL */
+    bool only_words;                  /* no other first argument is valid */
     /* for ask_run: */
     const char *verb, *path;
-    const char *names[2]; /* names of the arguments in the request; NULL: see explain_name */
-    int (*show)(const json_t *root, FILE *out);
+    const char *names[2];                        /* names of the arguments in the request; NULL: see explain_name */
+    int (*show)(const json_t *root, FILE *out);  /* gives an exit status, or a negative error */
+    void (*more)(const json_t *root, FILE *out); /* may be NULL */
 };
 
+/* All commands; the last one has no name. */
+extern const struct command all_commands[];
+/* Prints the commands and options, or a command's usage. */
+int help_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Prints the usage of a command; each line has at most 79 columns. */
+void help_command(const struct command *command, FILE *out);
+void help_all(FILE *out);
+/* Prints an error about a word that is none of `words` (ends with NULL), with the one that was probably meant; `dashes` come before
+ * both. */
+void help_unknown(const char *what, const char *dashes, const char *word, const char *const *words);
+
+/* Prints whether programs of this machine use dotstub. */
+void status_programs(const json_t *root, FILE *out);
 /* Sends one request to the daemon. */
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Replaces the running daemon by a new process. */

@@ -49,7 +49,8 @@ static void print_findings(const struct doctor *doctor)
     json_array_foreach(doctor->findings, i, finding)
     {
         bool ok = json_is_true(json_object_get(finding, "ok"));
-        printf("%-8s %-10s %s\n", ok ? table_field(finding, "result", result) : "PROBLEM",
+        const char *word = ok ? table_field(finding, "result", result) : "PROBLEM";
+        printf("%s%-8s%s %-10s %s\n", table_color(stdout, word), word, table_plain(stdout),
                table_field(finding, "check", check), table_field(finding, "says", says));
         if (json_is_string(json_object_get(finding, "remedy")))
             printf("%19s-> %s\n", "", table_field(finding, "remedy", remedy));

@@ -11,128 +11,13 @@
 #include <string.h>
 #include "table.h"
 
-/* --- status --- */
-
-static void print_why(const json_t *root, FILE *out)
-{
-    size_t i;
-    json_t *sentence;
-    char cell[TABLE_CELL];
-    json_array_foreach(json_object_get(root, "why"), i, sentence) fprintf(out, "  %s\n", table_text(sentence, cell));
-}
-
-static void print_lines(const json_t *lines, const char *before, const char *after, FILE *out)
+void show_lines(const json_t *lines, const char *before, const char *after, FILE *out)
 {
     char cell[TABLE_CELL];
     size_t i;
     json_t *line;
     json_array_foreach(lines, i, line) fprintf(out, "%s%s%s\n", before, table_text(line, cell), after);
 }
-
-/* Prints nothing if there was no reload. */
-static void print_configuration(const json_t *configuration, FILE *out)
-{
-    char a[TABLE_CELL], b[TABLE_CELL];
-    const json_t *last = json_object_get(configuration, "last_reload");
-    if (!json_is_string(last))
-        return;
-    bool failed = strcmp(json_string_value(last), "failed") == 0;
-    fprintf(out, "reload    %s, %s ago%s\n", table_text(last, a),
-            table_duration(table_number(configuration, "last_reload_s_ago"), b),
-            failed ? ": the previous configuration stays in force" : "");
-    print_lines(json_object_get(configuration, "mistakes"), "  ", "", out);
-    print_lines(json_object_get(configuration, "at_next_start"), "  ", ": takes effect at the next start", out);
-}
-
-static void print_sandbox(const json_t *sandbox, FILE *out)
-{
-    static const char *const parts[][2] = {
-        {"system_calls", "system calls"}, {"files", "files"}, {"tcp_ports", "TCP ports"}};
-    const char *before = "sandbox   ";
-    if (!json_is_object(sandbox))
-        return;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (!json_is_true(json_object_get(sandbox, parts[i][0])))
-            continue;
-        fprintf(out, "%s%s", before, parts[i][1]);
-        before = ", ";
-    }
-    fputs(before[0] == ',' ? "\n" : "sandbox   off\n", out);
-}
-
-static void print_daemon(const json_t *root, FILE *out)
-{
-    const json_t *listening = json_object_get(root, "listen"), *cache = json_object_get(root, "cache");
-    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL];
-    size_t i;
-    json_t *addr;
-    fprintf(out, "dotstub %s, pid %s, up %s: %s\n", table_field(root, "version", a), table_field(root, "pid", b),
-            table_duration(table_number(root, "uptime_s"), c), table_field(root, "state", d));
-    print_why(root, out);
-    fprintf(out, "workers   %s\nlisten   ", table_field(root, "workers", a));
-    json_array_foreach(listening, i, addr) fprintf(out, " %s", table_text(addr, a));
-    fprintf(out, "\npolicy    %s\n", table_field(root, "upstream_policy", a));
-    fprintf(out, "queries   %s waiting\n", table_field(root, "queries_waiting", a));
-    fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", a),
-            (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
-    fprintf(out, "log       %s\n", table_field(root, "log_level", a));
-    print_sandbox(json_object_get(root, "sandbox"), out);
-    print_configuration(json_object_get(root, "configuration"), out);
-    fputc('\n', out);
-}
-
-static void print_session(const json_t *server, FILE *out)
-{
-    const json_t *session = json_object_get(server, "last_session"), *error = json_object_get(server, "last_error");
-    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL], e[TABLE_CELL];
-    bool told = json_is_object(session) || json_is_string(error);
-    if (told)
-        fprintf(out, "\n%s %s\n", table_field(server, "upstream", a), table_field(server, "address", b));
-    if (json_is_object(session))
-        fprintf(out, "  last session: %s, %s, certificate %s%s, %s ago\n", table_field(session, "version", a),
-                table_field(session, "cipher", b), table_field(session, "certificate", c),
-                json_is_true(json_object_get(session, "resumed")) ? ", resumed" : "",
-                table_duration(table_number(session, "opened_s_ago"), d));
-    if (json_is_string(error))
-        fprintf(out, "  last error:   %s, %s ago\n", table_text(error, a),
-                table_duration(table_number(server, "last_error_s_ago"), e));
-}
-
-/* Words of a newer daemon are no success. */
-static int exit_of(const char *state)
-{
-    static const struct {
-        const char *state;
-        int status;
-    } exits[] = {{"ok", EXIT_OK}, {"failing", EXIT_FAILING}, {"down", EXIT_DOWN}};
-    for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)
-        if (strcmp(exits[i].state, state) == 0)
-            return exits[i].status;
-    return EXIT_DEGRADED;
-}
-
-int show_status(const json_t *root, FILE *out)
-{
-    static const struct table_column columns[] = {{"UPSTREAM", "upstream", false},
-                                                  {"ADDRESS", "address", false},
-                                                  {"STATE", "state", false},
-                                                  {"SESSIONS", "sessions_open", true},
-                                                  {"IN FLIGHT", "in_flight", true},
-                                                  {"MS", "latency_ms", true},
-                                                  {"FAILURES", "failures_in_a_row", true},
-                                                  {.title = NULL}};
-    const json_t *servers = json_object_get(root, "servers"), *state = json_object_get(root, "state");
-    size_t i;
-    json_t *server;
-    if (!json_is_array(servers) || !json_is_string(state))
-        return -EPROTO;
-    print_daemon(root, out);
-    table_print(out, servers, columns);
-    json_array_foreach(servers, i, server) print_session(server, out);
-    return exit_of(json_string_value(state));
-}
-
-/* --- other commands --- */
 
 int show_stats(const json_t *root, FILE *out)
 {
@@ -156,9 +41,19 @@ int show_config(const json_t *root, FILE *out)
     return 0;
 }
 
+void show_records(const json_t *records, FILE *out)
+{
+    static const struct table_column columns[] = {{"NAME", "name", false},
+                                                  {"TTL", "ttl", true},
+                                                  {"TYPE", "type", false},
+                                                  {"DATA", "data", false},
+                                                  {.title = NULL}};
+    if (json_array_size(records) > 0)
+        table_print(out, records, columns);
+}
+
 static void print_entry(const json_t *entry, FILE *out)
 {
-    static const struct table_column columns[] = {{"  TYPE", "type", false}, {"TTL", "ttl", true}, {.title = NULL}};
     char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL], d[TABLE_CELL];
     const json_t *expired = json_object_get(entry, "expired_s_ago"),
                  *errors = json_object_get(entry, "extended_errors");
@@ -175,8 +70,7 @@ static void print_entry(const json_t *entry, FILE *out)
             json_is_true(json_object_get(entry, "authenticated")) ? ", authenticated" : "");
     json_array_foreach(errors, i, error)
         fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
-    if (json_array_size(json_object_get(entry, "records")) > 0)
-        table_print(out, json_object_get(entry, "records"), columns);
+    show_records(json_object_get(entry, "records"), out);
 }
 
 int show_cache(const json_t *root, FILE *out)
@@ -222,7 +116,7 @@ int show_reload(const json_t *root, FILE *out)
     if (!json_is_true(json_object_get(root, "reloaded")))
         return -EPROTO;
     fputs("reloaded\n", out);
-    print_lines(json_object_get(root, "at_next_start"), "", ": takes effect at the next start", out);
+    show_lines(json_object_get(root, "at_next_start"), "", ": takes effect at the next start", out);
     return 0;
 }
 
@@ -251,7 +145,7 @@ bool show_mistakes(const char *body, FILE *out)
     json_t *root = json_loads(body, 0, NULL);
     const json_t *mistakes = json_object_get(root, "mistakes");
     bool any = json_array_size(mistakes) > 0;
-    print_lines(mistakes, "", "", out);
+    show_lines(mistakes, "", "", out);
     json_decref(root);
     return any;
 }

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include "base/check.h"
 
-/* Each prints one kind of reply, for table_show. 0; the exit status of the state (only show_status); -EPROTO: not such a
- * reply. */
+/* Each prints one kind of reply. 0; the exit status of the state (only show_status); -EPROTO: not such a reply. */
 int show_status(const json_t *root, FILE *out) MUST_CHECK;
+int show_servers(const json_t *root, FILE *out) MUST_CHECK;
 int show_stats(const json_t *root, FILE *out) MUST_CHECK;
 int show_config(const json_t *root, FILE *out) MUST_CHECK;
 int show_cache(const json_t *root, FILE *out) MUST_CHECK;
@@ -24,6 +24,10 @@ int show_drain(const json_t *root, FILE *out) MUST_CHECK;
 int show_explain(const json_t *root, FILE *out) MUST_CHECK;
 int show_trace(const json_t *root, FILE *out) MUST_CHECK;
 
+/* Prints each item of a list on a line. */
+void show_lines(const json_t *lines, const char *before, const char *after, FILE *out);
+/* Prints the records of a response, as a table. */
+void show_records(const json_t *records, FILE *out);
 /* Copies the sentence of a JSON error, or the first line of any other text, to `out` of `cap` bytes. */
 const char *show_error(const char *body, char *out, size_t cap);
 /* Prints the configuration mistakes that a JSON error lists, one per line. False: none. */

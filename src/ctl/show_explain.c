@@ -79,9 +79,9 @@ static void print_record(const json_t *record, FILE *out)
 int show_explain(const json_t *root, FILE *out)
 {
     static const struct table_column columns[] = {
-        {"ID", "id", false},      {"KIND", "kind", false},   {"S AGO", "ended_s_ago", true},
-        {"MS", "total_ms", true}, {"RCODE", "rcode", false}, {"LONGEST", "longest", false},
-        {"TYPE", "type", false},  {"NAME", "name", false},   {.title = NULL}};
+        {"ID", "id", false},      {"KIND", "kind", false},     {"S AGO", "ended_s_ago", true},
+        {"MS", "total_ms", true}, {"RCODE", "rcode", false},   {"TYPE", "type", false},
+        {"NAME", "name", false},  {"REASON", "reason", false}, {.title = NULL}};
     const json_t *records = json_object_get(root, "records");
     size_t i;
     json_t *record;
@@ -136,5 +136,6 @@ int show_trace(const json_t *root, FILE *out)
         fprintf(out, "  %-35sby step %s\n", "response replaced", table_field(root, "replaced_by", a));
     print_cache(json_object_get(root, "cache"), out);
     print_lookup(json_object_get(root, "lookup"), out);
+    show_records(json_object_get(root, "records"), out);
     return 0;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 #include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* --- values as text --- */
 
@@ -77,12 +81,58 @@ const char *table_duration(json_int_t seconds, char out[TABLE_CELL])
     return out;
 }
 
+/* --- terminals --- */
+
+static bool is_terminal(FILE *out)
+{
+    int fd = fileno(out);
+    return fd >= 0 && isatty(fd);
+}
+
+/* 0: lines may have any length. */
+static size_t width_of(FILE *out)
+{
+    struct winsize size;
+    return is_terminal(out) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* https://no-color.org */
+static bool has_colors(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return is_terminal(out) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static const char *color_of(const char *word)
+{
+    static const struct {
+        const char *word, *color;
+    } colors[] = {{"ok", "\033[32m"},      {"open", "\033[32m"},      {"good", "\033[32m"},
+                  {"reduced", "\033[33m"}, {"draining", "\033[33m"},  {"avoided", "\033[33m"},
+                  {"note", "\033[33m"},    {"failing", "\033[1;31m"}, {"failed", "\033[1;31m"},
+                  {"down", "\033[1;31m"},  {"PROBLEM", "\033[1;31m"}};
+    for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
+        if (strcmp(colors[i].word, word) == 0)
+            return colors[i].color;
+    return "";
+}
+
+const char *table_color(FILE *out, const char *word)
+{
+    return has_colors(out) ? color_of(word) : "";
+}
+
+const char *table_plain(FILE *out)
+{
+    return has_colors(out) ? "\033[0m" : "";
+}
+
 /* --- tables --- */
 
-enum { COLUMNS_MAX = 10 };
+enum { COLUMNS_MAX = 10, GAP = 2, NARROWEST = 16 };
 
-/* Returns the width of the widest cell. */
-static int width_of(const json_t *rows, const struct table_column *column)
+/* The width of the widest cell, titles included. */
+static size_t widest_cell(const json_t *rows, const struct table_column *column)
 {
     size_t width = strlen(column->title), i;
     json_t *row;
@@ -92,34 +142,90 @@ static int width_of(const json_t *rows, const struct table_column *column)
         size_t len = strlen(table_field(row, column->key, cell));
         width = len > width ? len : width;
     }
-    return (int)width;
+    return width;
 }
 
-/* The last column is not padded. */
-static void print_cell(FILE *out, const struct table_column *column, int width, const char *text)
+/* Finds the column to wrap so that the table fits the terminal, and its new width. False: it fits, or cannot. */
+static bool find_wrapped(const json_t *rows, const struct table_column *columns, size_t terminal, unsigned *which,
+                         size_t *width)
 {
-    if (!column[1].title && !column->right)
-        fprintf(out, "%s\n", text);
-    else
-        fprintf(out, column->right ? "%*s" : "%-*s", width, text);
-    if (column[1].title)
-        fputs("  ", out);
-    else if (column->right)
-        fputc('\n', out);
+    size_t total = 0, widest = 0;
+    for (unsigned c = 0; columns[c].title; c++) {
+        size_t its = widest_cell(rows, &columns[c]);
+        total += its + (c ? GAP : 0);
+        if (!columns[c].right && its >= widest) {
+            widest = its;
+            *which = c;
+        }
+    }
+    if (terminal == 0 || total <= terminal || widest < total - terminal + NARROWEST)
+        return false;
+    *width = widest - (total - terminal);
+    return true;
+}
+
+/* Replaces blanks by line ends; a word that is longer than the width stays whole. */
+static void wrap_words(char *text, size_t width)
+{
+    char *line = text, *blank = NULL;
+    for (char *at = text; *at; at++) {
+        if (*at != ' ')
+            continue;
+        if (blank && (size_t)(at - line) > width) {
+            *blank = '\n';
+            line = blank + 1;
+        }
+        blank = at;
+    }
+    if (blank && strlen(line) > width)
+        *blank = '\n';
+}
+
+static void add_row(struct libscols_table *table, const json_t *row, const struct table_column *columns,
+                    const unsigned *wrapped, size_t width)
+{
+    char cell[TABLE_CELL];
+    struct libscols_line *line = scols_table_new_line(table, NULL);
+    for (unsigned c = 0; line && columns[c].title; c++) {
+        table_field(row, columns[c].key, cell);
+        const char *color = color_of(cell);
+        if (wrapped && *wrapped == c)
+            wrap_words(cell, width);
+        if (scols_line_set_data(line, c, cell) == 0 && *color)
+            (void)scols_cell_set_color(scols_line_get_cell(line, c), color);
+    }
+}
+
+static void add_columns(struct libscols_table *table, const struct table_column *columns, const unsigned *wrapped)
+{
+    for (unsigned c = 0; columns[c].title; c++) {
+        bool wraps = wrapped && *wrapped == c;
+        struct libscols_column *column = scols_table_new_column(
+            table, columns[c].title, 0, (columns[c].right ? SCOLS_FL_RIGHT : 0) | (wraps ? SCOLS_FL_WRAP : 0));
+        if (column && wraps)
+            (void)scols_column_set_wrapfunc(column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+    }
 }
 
 void table_print(FILE *out, const json_t *rows, const struct table_column *columns)
 {
-    int widths[COLUMNS_MAX];
-    char cell[TABLE_CELL];
-    size_t i;
+    size_t terminal = width_of(out), width = 0, i;
+    unsigned which = 0;
     json_t *row;
-    for (unsigned c = 0; columns[c].title; c++)
-        widths[c] = width_of(rows, &columns[c]);
-    for (unsigned c = 0; columns[c].title; c++)
-        print_cell(out, &columns[c], widths[c], columns[c].title);
-    json_array_foreach(rows, i, row) for (unsigned c = 0; columns[c].title; c++)
-        print_cell(out, &columns[c], widths[c], table_field(row, columns[c].key, cell));
+    struct libscols_table *table = scols_new_table();
+    if (!table)
+        return;
+    const unsigned *wrapped = find_wrapped(rows, columns, terminal, &which, &width) ? &which : NULL;
+    (void)scols_table_set_stream(table, out);
+    (void)scols_table_enable_noencoding(table, 1); /* cells are plain ASCII and line ends */
+    (void)scols_table_set_column_separator(table, "  ");
+    (void)scols_table_enable_colors(table, has_colors(out));
+    (void)scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* it fits; nothing is cut */
+    add_columns(table, columns, wrapped);
+    json_array_foreach(rows, i, row) add_row(table, row, columns, wrapped, width);
+    if (json_array_size(rows) > 0)
+        (void)scols_print_table(table);
+    scols_unref_table(table);
 }
 
 int table_show(const char *json, FILE *out, int (*print)(const json_t *root, FILE *out))

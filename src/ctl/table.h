@@ -23,11 +23,17 @@ json_int_t table_number(const json_t *object, const char *key);
 /* Formats as in "1 d 2 h". */
 const char *table_duration(json_int_t seconds, char out[TABLE_CELL]);
 
+/* The escape sequence for the colour of a state such as "ok" or "failing", and the one that ends it; "" unless `out` is a terminal
+ * with colours. */
+const char *table_color(FILE *out, const char *word);
+const char *table_plain(FILE *out);
+
 struct table_column {
     const char *title, *key;
     bool right; /* right-aligned */
 };
-/* `columns` ends with a NULL title. */
+/* `columns` ends with a NULL title. On a terminal the widest column is wrapped between words if the table is too wide; states are
+ * coloured. Without rows it prints nothing. */
 void table_print(FILE *out, const json_t *rows, const struct table_column *columns);
 
 /* Parses `json` and passes it to `print`. Returns the result of `print`, or -EPROTO: invalid JSON. */

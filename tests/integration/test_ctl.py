@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: MIT
 """dotstubctl against a running daemon: every command, its tables and JSON, and every exit status."""
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import pwd
+import re
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 
 import pytest
@@ -36,11 +43,14 @@ def ctl(daemon, *arguments, status=0, **options):
 def test_status(daemon, server):
     ask_truly(daemon, "a.example")
     shown = ctl(daemon, "status")
-    assert f"pid {daemon.pid}" in shown.splitlines()[0] and shown.splitlines()[0].endswith(": ok")
-    assert f"127.0.0.1@{daemon.port}" in shown and "cache     1 entries" in shown
-    (row,) = [line for line in shown.splitlines() if line.startswith("liar") and "open" in line]
+    first = shown.splitlines()[0]
+    assert re.match(r"dotstub \S+: ok\b", first) and f"pid {daemon.pid}" in first
+    assert f"127.0.0.1@{daemon.port}" in shown and "cache     1 entries" in shown and "sessions  1 to 1 of 1 servers" in shown
+    assert re.search(r"^encrypted to liar: TLS1.3, certificate dns\.google, (29|30) d \d+ h left$", shown, re.M)
+    assert "programs  of this machine do not use dotstub" in shown and len(shown.splitlines()) <= 10
+    title, row = ctl(daemon, "servers").splitlines()
+    assert title.split()[:3] == ["UPSTREAM", "ADDRESS", "STATE"]
     assert row.split()[:5] == ["liar", f"127.0.0.1@{server.port}", "open", "1", "0"]
-    assert "last session: TLS1.3, " in shown and "certificate dns.google" in shown
     assert json.loads(ctl(daemon, "--json", "status"))["pid"] == daemon.pid
 
 
@@ -53,14 +63,15 @@ def test_status_of_each_state(make_daemon, make_server, server):
     server.refuse()
     daemon.ask("b.example")
     shown = ctl(daemon, "status", status=DOWN)
-    assert "no upstream is usable" in shown and "is unreachable" in shown and "last error:   Connection refused" in shown
+    assert "no upstream is usable" in shown and "is unreachable" in shown and "encrypted to spare: Connection refused, " in shown
+    assert "Connection refused" in ctl(daemon, "servers")
     assert json.loads(ctl(daemon, "-j", "status", status=DOWN))["state"] == "down"
     server.restore()
     eventually(lambda: daemon.ask("c.example").rcode() == 0, what="a session to the server")
     for n in range(1000):  # until the queries that failed meanwhile are no more than 5 %
         daemon.ask("c.example")
     shown = ctl(daemon, "status", status=DEGRADED)
-    assert shown.splitlines()[0].endswith(": reduced") and "upstream spare is unreachable" in shown
+    assert re.match(r"dotstub \S+: reduced for ", shown) and "upstream spare is unreachable" in shown
 
 
 def test_status_while_queries_fail(daemon, server):
@@ -96,7 +107,11 @@ def test_cache(daemon):
     assert ctl(daemon, "cache", "a.example") == "a.example. A: not in the cache\n"
     ask_truly(daemon, "a.example")
     shown = ctl(daemon, "cache", "A.example", "a").splitlines()
-    assert shown[0] == "a.example. A" and shown[1].startswith("NOERROR: ") and shown[3].split()[0] == "A"
+    assert shown[0] == "a.example. A" and shown[1].startswith("NOERROR: ")
+    assert shown[2].split() == ["NAME", "TTL", "TYPE", "DATA"] and re.fullmatch(r"a\.example\. +\d+  A +[0-9.]+", shown[3])
+    (entry,) = json.loads(ctl(daemon, "--json", "cache", "a.example"))["entries"]
+    (record,) = entry["records"]
+    assert record == {"section": "answer", "name": "a.example.", "type": "A", "ttl": record["ttl"], "data": shown[3].split()[-1]}
 
 
 def test_config(daemon):
@@ -106,12 +121,20 @@ def test_config(daemon):
     assert any(row[0] == "upstreams.liar.tls-name" and row[1] == "dns.google" for row in rows)
 
 
+def test_config_changed(daemon):
+    whole, changed = (json.loads(ctl(daemon, "--json", "config", *more))["settings"] for more in ([], ["--changed"]))
+    assert len(changed) < len(whole) and all(row["origin"] != "default" for row in changed)
+    assert {row["setting"] for row in changed} >= {"listen", "control.socket", "tls.ca-file", "upstreams.liar.tls-name"}
+    assert [row for row in whole if row["origin"] != "default"] == changed
+    assert "cache.size" not in ctl(daemon, "config", "--changed")
+
+
 def test_log(daemon):
     assert ctl(daemon, "log", "debug", "tls") == "log level info, tls debug\n"
     assert ctl(daemon, "log", "debug") == "log level debug\n"
     assert ctl(daemon, "queries", "yes", "3") == "log level debug; logging one query in 3\n"
     assert ctl(daemon, "queries", "no") == "log level debug\n"
-    assert "log       debug" in ctl(daemon, "status")
+    assert "log level: debug" in ctl(daemon, "status")
 
 
 def test_the_pin_of_a_server(daemon, server, certs):
@@ -171,13 +194,25 @@ def test_the_socket_path_comes_from_the_configuration(daemon, tmp_path):
 def test_a_wrong_command_line(daemon, arguments):
     done = call("--socket", daemon.config["control"]["socket"], *arguments)
     assert done.returncode == USAGE and done.stderr and not done.stdout
+    assert done.stderr.splitlines()[-1].startswith("dotstubctl: ")  # the error is the last line
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["statsu"], "unknown command 'statsu'; did you mean 'status'?"), (["frob"], "unknown command 'frob'"),
+    (["log", "inof"], "unknown argument 'inof'; did you mean 'info'?"), (["queries", "yse"], "did you mean 'yes'?"),
+    (["system", "enabel"], "did you mean 'enable'?"), (["--jsno", "status"], "unknown option '--jsno'; did you mean '--json'?"),
+    (["explain", "last-slwo"], "unknown argument 'last-slwo'; did you mean 'last-slow'?"), (["explain", "router"], "a name has a dot"),
+    (["help", "doctr"], "did you mean 'doctor'?"), (["-x"], "unknown option '-x'"), (["--socket"], "needs an argument")])
+def test_an_unknown_word(arguments, sentence):
+    done = call(*arguments)
+    assert done.returncode == USAGE and sentence in done.stderr and not done.stdout
 
 
 @pytest.mark.parametrize("arguments, sentence", [
     (["cache", "a..b"], "not a valid domain name"), (["cache", "a", "NONSENSE"], "not a known record type"),
-    (["flush", ""], "not a valid domain name"), (["log", "loud"], "error, warning, info or debug")])
-def test_errors_from_the_daemon(daemon, arguments, sentence):
-    assert sentence in ctl(daemon, *arguments, status=OTHER)
+    (["flush", ""], "not a valid domain name"), (["log", "info", "nothing"], "module"), (["queries", "yes", "many"], "sample")])
+def test_wrong_arguments_that_the_daemon_refuses(daemon, arguments, sentence):
+    assert sentence in ctl(daemon, *arguments, status=USAGE)
 
 
 def test_no_daemon(daemon, tmp_path):
@@ -223,3 +258,52 @@ def test_version_and_help():
     assert call("--version").stdout.startswith("dotstubctl ")
     shown = call("--help").stdout
     assert all(word in shown for word in ("status", "stats", "flush", "cache", "config", "log", "check", "--socket", "--json"))
+    assert call("help").stdout == shown
+    for line in shown.splitlines():  # a path may be longer than a line
+        assert len(line) < 80 or line.split() == [line.strip()], line
+    one = call("help", "flush").stdout
+    assert one.startswith("usage: dotstubctl flush [NAME | --suffix NAME]\n") and "all names below one" in one
+
+
+def on_terminal(daemon, *arguments, columns=80, **variables):
+    """The output on a terminal of this width, as lines."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    environ = {name: value for name, value in environment(**variables).items() if name != "NO_COLOR" or "NO_COLOR" in variables}
+    child = subprocess.Popen([*PREFIX, str(CTL), "--socket", daemon.config["control"]["socket"], *arguments],
+                             env={**environ, "TERM": "xterm"}, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE)
+    os.close(slave)
+    out = b""
+    with contextlib.suppress(OSError), open(master, "rb", buffering=0) as reader:
+        while more := reader.read(65536):
+            out += more
+    child.communicate(timeout=30)
+    return out.decode().splitlines()
+
+
+COLOR = re.compile("\033\\[[0-9;]*m")
+
+
+def test_colors_on_a_terminal_only(daemon):
+    ask_truly(daemon, "a.example")
+    for command, word in (("status", "ok"), ("servers", "open")):
+        assert any(re.search(rf"\033\[32m{word} *\033\[0?m", line) for line in on_terminal(daemon, command)), command
+        assert not any("\033" in line for line in on_terminal(daemon, command, NO_COLOR="1"))
+        assert "\033" not in ctl(daemon, command)
+
+
+def test_tables_fit_the_terminal(daemon, server):
+    """A cell that is too long is wrapped between words; no word is broken, and nothing is lost."""
+    server.refuse()
+    for number in range(5):
+        daemon.ask(f"name{number}.example")
+    ctl(daemon, "explain")
+    whole = ctl(daemon, "explain").splitlines()
+    assert len(whole) == 6 and max(map(len, whole)) > 90
+    words = {word for line in whole for word in line.split()}
+    for columns in (80, 90):
+        lines = [COLOR.sub("", line).rstrip() for line in on_terminal(daemon, "explain", columns=columns)]
+        assert max(map(len, lines)) <= columns and len(lines) > 6
+        assert {word for line in lines for word in line.split()} == words
+    wide = [COLOR.sub("", line).rstrip() for line in on_terminal(daemon, "explain", columns=200)]
+    assert len(wide) == 6

@@ -324,6 +324,30 @@ def test_watch(daemon):
         watching.end()
 
 
+def test_watch_survives_an_upgrade(make_namespace, make_server, make_daemon):
+    """The new process counts from 0: no increase is negative, and none is that of the old process again."""
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace)
+    path = daemon.config["control"]["socket"]
+    for number in range(50):
+        daemon.ask(f"name{number}.example")
+    watching = Process([*PREFIX, str(CTL), "--json", "--socket", path, "stats", "--watch"], read="stdout", env=environment())
+    try:
+        watching.wait_line(r"^\{.*\}$")
+        daemon.stop()
+        follower = make_daemon(server, namespace=namespace, port=daemon.port)
+        assert follower.config["control"]["socket"] == path
+        for number in range(3):
+            follower.ask(f"other{number}.example")
+        watching.wait_line(r'"queries_received": [1-3],')
+        lines = [json.loads(line) for line in watching.log()]
+        assert all(more >= 0 for line in lines for more in line.values())
+        assert sum(line["queries_received"] for line in lines) <= 3
+    finally:
+        watching.end()
+
+
 def test_watch_json(daemon):
     path = daemon.config["control"]["socket"]
     watching = Process([*PREFIX, str(CTL), "--json", "--socket", path, "stats", "--watch"], read="stdout", env=environment())

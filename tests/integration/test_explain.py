@@ -12,7 +12,7 @@ import lies
 import wire
 from daemon import SLACK
 from test_control import control
-from test_ctl import OTHER, ctl
+from test_ctl import USAGE, ctl
 from test_upstream import ask_truly
 
 pytestmark = pytest.mark.threads
@@ -199,4 +199,4 @@ def test_invalid_arguments(recording, path):
 
 def test_it_needs_get(recording):
     assert control(recording, "/explain", "-X", "POST").status == 405
-    assert "not a valid domain name" in ctl(recording, "explain", "a..b", status=OTHER)
+    assert "not a valid domain name" in ctl(recording, "explain", "a..b", status=USAGE)

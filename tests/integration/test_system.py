@@ -16,7 +16,7 @@ from processes import PATIENCE, Process
 CTL = BINARY.with_name("dotstubctl")
 OTHER, DEGRADED, USAGE, NO_DAEMON, NO_PERMISSION = 1, 2, 64, 69, 77
 # The configuration directory of this build, where the journal is.
-SYSCONFDIR = re.search(r"instead of (\S+)/dotstub/dotstub.yaml", subprocess.run([CTL, "--help"], capture_output=True, text=True).stdout)[1]
+SYSCONFDIR = re.search(r"instead of\s+(\S+)/dotstub/dotstub.yaml", subprocess.run([CTL, "--help"], capture_output=True, text=True).stdout)[1]
 BEFORE = "# mine\nsearch corp.example lan\nnameserver 192.0.2.1\noptions ndots:2 timeout:3\nnameserver 192.0.2.2\nsortlist 10.0.0.0"
 
 

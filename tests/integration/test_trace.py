@@ -103,5 +103,5 @@ def test_invalid_arguments(daemon, server, path):
 
 def test_it_needs_post(daemon, server):
     assert control(daemon, "/trace?name=a.example").status == 405 and not server.queries
-    assert "not a known record type" in ctl(daemon, "trace", "a.example", "NONSENSE", status=OTHER)
+    assert "not a known record type" in ctl(daemon, "trace", "a.example", "NONSENSE", status=USAGE)
     assert call("--socket", daemon.config["control"]["socket"], "trace").returncode == USAGE

@@ -38,27 +38,64 @@ static void assert_shows(const char *part)
         fail_msg("no %s in:\n%s", part, text);
 }
 
-static void status_is_a_table(void **state)
+#define SERVER_A                                                                                                       \
+    "{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"              \
+    "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","       \
+    "\"last_error_s_ago\": 61, \"last_session\": null}"
+#define SERVER_B                                                                                                         \
+    "{\"upstream\": \"b\", \"address\": \"192.0.2.2@853\", \"state\": \"open\", \"sessions_open\": 2, \"in_flight\": 5," \
+    "\"latency_ms\": 9, \"failures_in_a_row\": 0, \"last_error\": null, \"last_session\": {\"version\": \"TLS1.3\","     \
+    "\"certificate\": \"d\\u001be\", \"certificate_expires\": 99999999999, \"pinned\": true}}"
+
+static void status_is_ten_lines(void **state)
 {
     (void)state;
     assert_int_equal(
         shown(
             show_status,
-            "{\"state\": \"reduced\", \"why\": [\"upstream a is unreachable\"], \"version\": \"1.2\", \"pid\": 7, \"uptime_s\": 93784,"
-            "\"workers\": 1, \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
+            "{\"state\": \"reduced\", \"state_s\": 120, \"why\": [\"upstream a is unreachable\"], \"version\": \"1.2\", \"pid\": 7,"
+            "\"uptime_s\": 93784, \"workers\": 1, \"upstream_policy\": \"spread\", \"listen\": [\"127.0.0.1@53\", \"::1@53\"], \"queries_waiting\": 3,"
+            "\"last_minute\": {\"queries_a_second\": 12.5, \"hit_ratio\": 0.875, \"failed_ratio\": 0.001},"
             "\"cache\": {\"entries\": 5, \"used_bytes\": 1048576, \"size_bytes\": 67108864}, \"log_level\": \"info\","
-            "\"servers\": [{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"
-            "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","
-            "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"cipher\": \"c\", \"certificate\": \"d\\u001be\","
-            "\"resumed\": true, \"opened_s_ago\": 3600}}]}"),
+            "\"configuration\": {\"last_reload\": \"failed\", \"last_reload_s_ago\": 61, \"mistakes\": [\"f:1: x\"]},"
+            "\"servers\": [" SERVER_A ", " SERVER_B "]}"),
         2);
-    assert_shows("dotstub 1.2, pid 7, up 1 d 2 h: reduced\n  upstream a is unreachable\n");
-    assert_shows("listen    127.0.0.1@53 ::1@53\n");
-    assert_shows("cache     5 entries, 1.0 of 64.0 MiB\n");
-    assert_shows("UPSTREAM  ADDRESS        STATE    SESSIONS  IN FLIGHT    MS  FAILURES\n"
-                 "a         192.0.2.1@853  failing         0          0  12.2         4\n");
-    assert_shows("last session: TLS1.3, c, certificate d?e, resumed, 1 h 0 min ago\n");
-    assert_shows("last error:   Connection refused, 1 min 1 s ago\n");
+    assert_shows("dotstub 1.2: reduced for 2 min 0 s, up 1 d 2 h, pid 7\n  upstream a is unreachable\n"
+                 "encrypted to a: Connection refused, 1 min 1 s ago\n"
+                 "encrypted to b: TLS1.3, certificate d?e, ");
+    assert_shows(" left, pin matches\n"
+                 "queries   12.5 a second, 87.5 % hits, 0.1 % failed in the last minute, 3 waiting\n"
+                 "cache     5 entries, 1.0 of 64.0 MiB\n"
+                 "sessions  2 to 1 of 2 servers, 5 queries in flight; upstream policy: spread\n"
+                 "listening 127.0.0.1@53, ::1@53; workers: 1; log level: info\n"
+                 "reload    failed, 1 min 1 s ago: the previous configuration stays in force\n  f:1: x\n");
+    unsigned lines = 0;
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
+    assert_in_range(lines, 8, 10);
+}
+
+static void each_state_has_an_exit_status(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        int status;
+    } cases[] = {{"{\"state\": \"ok\", \"servers\": []}", 0},       {"{\"state\": \"reduced\", \"servers\": []}", 2},
+                 {"{\"state\": \"draining\", \"servers\": []}", 2}, {"{\"state\": \"failing\", \"servers\": []}", 3},
+                 {"{\"state\": \"down\", \"servers\": []}", 4},     {"{\"state\": \"other\", \"servers\": []}", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(shown(show_status, cases[i].json), cases[i].status);
+}
+
+static void servers_are_a_table(void **state)
+{
+    (void)state;
+    assert_int_equal(shown(show_servers, "{\"servers\": [" SERVER_A ", " SERVER_B "]}"), 0);
+    assert_string_equal(text,
+                        "UPSTREAM  ADDRESS        STATE    SESSIONS  IN FLIGHT    MS  FAILURES  LAST ERROR\n"
+                        "a         192.0.2.1@853  failing         0          0  12.2         4  Connection refused\n"
+                        "b         192.0.2.2@853  open            2          5     9         0  -\n");
 }
 
 static void one_record_is_printed_in_full(void **state)
@@ -105,11 +142,13 @@ static void many_records_are_a_table(void **state)
     (void)state;
     assert_int_equal(shown(show_explain, "{\"records\": []}"), 0);
     assert_shows("no matching records\n");
-    assert_int_equal(shown(show_explain,
-                           "{\"records\": [{}, {}, {}, {\"id\": \"3fa2c1\", \"total_ms\": 7, \"name\": \"a.test.\"}]}"),
-                     0);
-    assert_shows("ID      KIND  S AGO  MS  RCODE  LONGEST  TYPE  NAME\n");
-    assert_shows("3fa2c1  -         -   7  -      -        -     a.test.\n");
+    assert_int_equal(
+        shown(
+            show_explain,
+            "{\"records\": [{}, {}, {}, {\"id\": \"3fa2c1\", \"total_ms\": 7, \"name\": \"a.test.\", \"reason\": \"connection refused\"}]}"),
+        0);
+    assert_shows("ID      KIND  S AGO  MS  RCODE  TYPE  NAME     REASON\n");
+    assert_shows("3fa2c1  -         -   7  -      -     a.test.  connection refused\n");
 }
 
 static void missing_members_are_not_an_error(void **state)
@@ -142,11 +181,10 @@ static void other_commands(void **state)
             show_cache,
             "{\"name\": \"a.\", \"type\": \"A\", \"entries\": [{\"rcode\": \"NOERROR\", \"dnssec_ok\": true, \"ttl\": 5, \"original_ttl\": 9,"
             "\"expired_s_ago\": null, \"size\": 60, \"authenticated\": true, \"extended_errors\": [{\"code\": 3, \"text\": \"x\"}],"
-            "\"records\": [{\"type\": \"A\", \"ttl\": 5}]}]}"),
+            "\"records\": [{\"section\": \"answer\", \"name\": \"a.\", \"type\": \"A\", \"ttl\": 5, \"data\": \"192.0.2.1\"}]}]}"),
         0);
-    assert_string_equal(text,
-                        "a. A\nNOERROR, DO: 5 of 9 s left, 60 bytes, authenticated\n  extended error 3 x\n  TYPE  TTL\n"
-                        "A         5\n");
+    assert_string_equal(text, "a. A\nNOERROR, DO: 5 of 9 s left, 60 bytes, authenticated\n  extended error 3 x\n"
+                              "NAME  TTL  TYPE  DATA\na.      5  A     192.0.2.1\n");
 }
 
 static void invalid_replies_are_refused(void **state)
@@ -173,7 +211,9 @@ static void errors_are_sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(status_is_a_table, end),
+        cmocka_unit_test_teardown(status_is_ten_lines, end),
+        cmocka_unit_test_teardown(each_state_has_an_exit_status, end),
+        cmocka_unit_test_teardown(servers_are_a_table, end),
         cmocka_unit_test_teardown(one_record_is_printed_in_full, end),
         cmocka_unit_test_teardown(a_trace_is_shown, end),
         cmocka_unit_test_teardown(many_records_are_a_table, end),

@@ -1,8 +1,9 @@
 # fish completion for dotstubctl(8)
 
-set -l commands status stats flush cache explain trace config log queries reload drain upgrade system doctor pin check
+set -l commands status servers stats flush cache explain trace config log queries reload drain upgrade system doctor pin check help
 complete -c dotstubctl -f
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'show the daemon, its upstreams and its cache'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a servers -d 'show the state of each server'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a stats -d 'show all counters, or a line each second'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a flush -d 'flush the cache, a name, or all names below one'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a cache -d 'show the cache entries of a name'
@@ -18,6 +19,7 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a system 
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'check DNS on this machine and suggest remedies'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a pin -d 'print the pin of a server'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'check a configuration file'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'print the commands, or the usage of one'
 
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -a 'status enable disable'
 complete -c dotstubctl -n '__fish_seen_subcommand_from explain' -a 'last-slow last-failed'
@@ -33,6 +35,7 @@ complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l dry-run -d 'On
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l root -x -a '(__fish_complete_directories)' -d 'Change the files below it'
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l trust-ad -d 'Make programs trust the AD flag'
 complete -c dotstubctl -n '__fish_seen_subcommand_from stats' -l watch -d 'A line each second'
+complete -c dotstubctl -n '__fish_seen_subcommand_from config' -l changed -d 'Only settings that are not the default'
 complete -c dotstubctl -n '__fish_seen_subcommand_from doctor' -l quick -d 'Only check that the daemon answers'
 complete -c dotstubctl -n '__fish_seen_subcommand_from doctor' -l bundle -r -F -d 'Write a report without query names'
 complete -c dotstubctl -l version -d 'Print the version'

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* Prints the status in about ten lines, and the servers in a table. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include "command.h"
+#include "show.h"
+#include "table.h"
+
+/* Words of a newer daemon are no success. */
+static int exit_of(const char *state)
+{
+    static const struct {
+        const char *state;
+        int status;
+    } exits[] = {{"ok", EXIT_OK}, {"failing", EXIT_FAILING}, {"down", EXIT_DOWN}};
+    for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)
+        if (strcmp(exits[i].state, state) == 0)
+            return exits[i].status;
+    return EXIT_DEGRADED;
+}
+
+static void print_state(const json_t *root, FILE *out)
+{
+    char state[TABLE_CELL], text[TABLE_CELL];
+    table_field(root, "state", state);
+    fprintf(out, "dotstub %s: ", table_field(root, "version", text));
+    fprintf(out, "%s%s%s", table_color(out, state), state, table_plain(out));
+    if (json_is_integer(json_object_get(root, "state_s")))
+        fprintf(out, " for %s", table_duration(table_number(root, "state_s"), text));
+    fprintf(out, ", up %s", table_duration(table_number(root, "uptime_s"), text));
+    fprintf(out, ", pid %s\n", table_field(root, "pid", text));
+    show_lines(json_object_get(root, "why"), "  ", "", out);
+}
+
+/* --- upstreams --- */
+
+static bool is_state(const json_t *server, const char *state)
+{
+    const char *word = json_string_value(json_object_get(server, "state"));
+    return word && strcmp(word, state) == 0;
+}
+
+/* Of the servers of one upstream: one with an open session, else with a last session, else the first. */
+static const json_t *best_server(const json_t *servers, const char *upstream)
+{
+    const json_t *best = NULL;
+    unsigned rank = 0;
+    size_t i;
+    json_t *server;
+    json_array_foreach(servers, i, server)
+    {
+        const char *name = json_string_value(json_object_get(server, "upstream"));
+        unsigned its = is_state(server, "open") ? 3 : json_is_object(json_object_get(server, "last_session")) ? 2 : 1;
+        if (!name || strcmp(name, upstream) != 0 || its <= rank)
+            continue;
+        best = server;
+        rank = its;
+    }
+    return best;
+}
+
+static void print_session(const json_t *server, FILE *out)
+{
+    const json_t *session = json_object_get(server, "last_session"), *error = json_object_get(server, "last_error");
+    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL];
+    json_int_t left_s = table_number(session, "certificate_expires") - (json_int_t)time(NULL);
+    if (!json_is_object(session) && json_is_string(error))
+        fprintf(out, "%s%s%s, %s ago", table_color(out, "failing"), table_text(error, a), table_plain(out),
+                table_duration(table_number(server, "last_error_s_ago"), b));
+    else if (!json_is_object(session))
+        fputs("no session yet", out);
+    else
+        fprintf(out, "%s, certificate %s, %s left%s", table_field(session, "version", a),
+                table_field(session, "certificate", b), table_duration(left_s > 0 ? left_s : 0, c),
+                json_is_true(json_object_get(session, "pinned")) ? ", pin matches" : "");
+    if (is_state(server, "failing") && json_is_object(session))
+        fprintf(out, "; %sfailing%s: %s", table_color(out, "failing"), table_plain(out), table_text(error, a));
+}
+
+/* One line for each upstream. */
+static void print_upstreams(const json_t *servers, FILE *out)
+{
+    const char *before = "";
+    char name[TABLE_CELL];
+    size_t i;
+    json_t *server;
+    json_array_foreach(servers, i, server)
+    {
+        const char *upstream = json_string_value(json_object_get(server, "upstream"));
+        if (!upstream || strcmp(upstream, before) == 0)
+            continue;
+        before = upstream;
+        fprintf(out, "encrypted to %s: ", table_field(server, "upstream", name));
+        print_session(best_server(servers, upstream), out);
+        fputc('\n', out);
+    }
+}
+
+/* --- figures --- */
+
+static void print_ratio(FILE *out, const json_t *minute, const char *key, const char *what)
+{
+    json_t *ratio = json_object_get(minute, key);
+    if (json_is_number(ratio))
+        fprintf(out, ", %.1f %% %s", json_number_value(ratio) * 100, what);
+}
+
+static void print_traffic(const json_t *root, FILE *out)
+{
+    const json_t *minute = json_object_get(root, "last_minute");
+    char text[TABLE_CELL];
+    fputs("queries   ", out);
+    if (json_is_object(minute)) {
+        fprintf(out, "%s a second", table_field(minute, "queries_a_second", text));
+        print_ratio(out, minute, "hit_ratio", "hits");
+        print_ratio(out, minute, "failed_ratio", "failed");
+        fputs(" in the last minute, ", out);
+    }
+    fprintf(out, "%s waiting\n", table_field(root, "queries_waiting", text));
+}
+
+static void print_sessions(const json_t *root, FILE *out)
+{
+    const json_t *servers = json_object_get(root, "servers");
+    char policy[TABLE_CELL];
+    json_int_t sessions = 0, in_flight = 0;
+    size_t i, open = 0;
+    json_t *server;
+    json_array_foreach(servers, i, server)
+    {
+        sessions += table_number(server, "sessions_open");
+        in_flight += table_number(server, "in_flight");
+        open += table_number(server, "sessions_open") > 0;
+    }
+    fprintf(out,
+            "sessions  %" JSON_INTEGER_FORMAT " to %zu of %zu servers, %" JSON_INTEGER_FORMAT
+            " queries in flight; upstream policy: %s\n",
+            sessions, open, json_array_size(servers), in_flight, table_field(root, "upstream_policy", policy));
+}
+
+static void print_cache(const json_t *cache, FILE *out)
+{
+    char text[TABLE_CELL];
+    fprintf(out, "cache     %s entries, %.1f of %.1f MiB\n", table_field(cache, "entries", text),
+            (double)table_number(cache, "used_bytes") / 1048576, (double)table_number(cache, "size_bytes") / 1048576);
+}
+
+/* The protections in force. */
+static void print_sandbox(const json_t *sandbox, FILE *out)
+{
+    static const char *const parts[][2] = {
+        {"system_calls", "system calls"}, {"files", "files"}, {"tcp_ports", "TCP ports"}};
+    const char *before = "sandbox   ";
+    if (!json_is_object(sandbox))
+        return;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!json_is_true(json_object_get(sandbox, parts[i][0])))
+            continue;
+        fprintf(out, "%s%s", before, parts[i][1]);
+        before = ", ";
+    }
+    fputs(before[0] == ',' ? "\n" : "sandbox   off\n", out);
+}
+
+/* Prints nothing if there was no reload. */
+static void print_configuration(const json_t *configuration, FILE *out)
+{
+    char a[TABLE_CELL], b[TABLE_CELL];
+    const json_t *last = json_object_get(configuration, "last_reload");
+    if (!json_is_string(last))
+        return;
+    bool failed = strcmp(json_string_value(last), "failed") == 0;
+    fprintf(out, "reload    %s%s%s, %s ago%s\n", table_color(out, json_string_value(last)), table_text(last, a),
+            table_plain(out), table_duration(table_number(configuration, "last_reload_s_ago"), b),
+            failed ? ": the previous configuration stays in force" : "");
+    show_lines(json_object_get(configuration, "mistakes"), "  ", "", out);
+    show_lines(json_object_get(configuration, "at_next_start"), "  ", ": takes effect at the next start", out);
+}
+
+int show_status(const json_t *root, FILE *out)
+{
+    const json_t *servers = json_object_get(root, "servers"), *state = json_object_get(root, "state");
+    char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL];
+    if (!json_is_array(servers) || !json_is_string(state))
+        return -EPROTO;
+    print_state(root, out);
+    print_upstreams(servers, out);
+    print_traffic(root, out);
+    print_cache(json_object_get(root, "cache"), out);
+    print_sessions(root, out);
+    fprintf(out, "listening %s; workers: %s; log level: %s\n", table_field(root, "listen", a),
+            table_field(root, "workers", b), table_field(root, "log_level", c));
+    print_sandbox(json_object_get(root, "sandbox"), out);
+    print_configuration(json_object_get(root, "configuration"), out);
+    return exit_of(json_string_value(state));
+}
+
+/* --- servers --- */
+
+int show_servers(const json_t *root, FILE *out)
+{
+    static const struct table_column columns[] = {
+        {"UPSTREAM", "upstream", false},         {"ADDRESS", "address", false},       {"STATE", "state", false},
+        {"SESSIONS", "sessions_open", true},     {"IN FLIGHT", "in_flight", true},    {"MS", "latency_ms", true},
+        {"FAILURES", "failures_in_a_row", true}, {"LAST ERROR", "last_error", false}, {.title = NULL}};
+    const json_t *servers = json_object_get(root, "servers");
+    if (!json_is_array(servers))
+        return -EPROTO;
+    table_print(out, servers, columns);
+    return 0;
+}
