@@ -447,7 +447,10 @@ static int confine(const struct daemon_setup *setup)
         return status;
     handover_bind(&self.handover);
     return sandbox_enter(&self.sandbox, self.config,
-                         &(struct sandbox_setup){.file = setup->file, .handover = self.handover.directory});
+                         &(struct sandbox_setup){.file = setup->file,
+                                                 .handover = self.handover.directory,
+                                                 .control_socket_missing =
+                                                     self.config->control_socket && !control_has_socket(self.control)});
 }
 
 int daemon_serve(const struct daemon_setup *setup)

@@ -80,6 +80,23 @@ static bool directory_of(char out[PATH_MAX], const char *path)
     return snprintf(parent, sizeof parent, "%.*s", len, slash ? path : "./") < PATH_MAX && realpath(parent, out);
 }
 
+/* The directory of `path`, or, while that is missing, the nearest one above, but not the root: an optional file is opened as soon
+ * as its directory is there, and the modes of the directories still count. */
+static bool nearest_directory(char out[PATH_MAX], const char *path)
+{
+    char above[PATH_MAX];
+    if (directory_of(out, path))
+        return true;
+    if (snprintf(above, sizeof above, "%s", path) >= PATH_MAX)
+        return false;
+    for (char *slash; (slash = strrchr(above, '/')) && slash > above;) {
+        *slash = '\0';
+        if (directory_of(out, above))
+            return strcmp(out, "/") != 0;
+    }
+    return false;
+}
+
 static unsigned access_for(enum config_file use)
 {
     static const unsigned accesses[] = {
@@ -122,7 +139,7 @@ static void allow_file(void *context, const char *key, const char *path, enum co
     (void)key;
     if (use == FILE_PEER)
         return;
-    if (directory_of(directory, path))
+    if (nearest_directory(directory, path))
         allow_path(building, directory, access_for(use));
     if (use == FILE_READ && realpath(path, file) && directory_of(directory, file))
         allow_path(building, directory, access_for(use));
@@ -178,11 +195,12 @@ static int restrict_files(struct sandbox *sandbox, const struct config *config, 
     return building.status;
 }
 
-static int restrict_calls(struct sandbox *sandbox, const struct config *config)
+static int restrict_calls(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup)
 {
     if (!syscalls_can_restrict())
         return -ENOTSUP;
-    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket != NULL);
+    int status =
+        syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket || setup->control_socket_missing);
     sandbox->report.system_calls = status == 0;
     return status;
 }
@@ -194,7 +212,7 @@ int sandbox_enter(struct sandbox *sandbox, const struct config *config, const st
         log_info("daemon", "sandbox: off");
         return 0;
     }
-    int files = restrict_files(sandbox, config, setup), calls = restrict_calls(sandbox, config);
+    int files = restrict_files(sandbox, config, setup), calls = restrict_calls(sandbox, config, setup);
     if (files == -ENOMEM || calls == -ENOMEM)
         return -ENOMEM;
     if (!report->system_calls)
