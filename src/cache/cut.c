@@ -2,6 +2,7 @@
 /* Invariant: a hint only grows while its time has not come, so an entry that lives has a live hint. */
 #include "cache/cut.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include "base/mem.h"
@@ -45,13 +46,12 @@ void cut_fini(struct cut *cut)
 
 /* --- the ancestors of a name --- */
 
-/* A walk over them, from the top-level name down: not the root, nor the name itself. */
+/* A walk over those of at most CUT_LEN bytes, from the top-level name down: not the root, nor the name itself. */
 struct descent {
     const uint8_t *name;
-    unsigned labels; /* that are left */
-    unsigned last;   /* the number of labels at which the walk ends */
-    uint64_t hash;   /* of the ancestor that it has come to */
-    uint8_t offset[NAME_MAX_WIRE / 2 + 1];
+    unsigned len, at; /* of the name; the offset of the ancestor that the walk has come to, */
+    uint64_t hash;    /* and its hash */
+    uint64_t starts;  /* of ancestors that are left: bit n is set if one has n bytes */
 };
 
 static inline uint64_t mix(uint64_t hash, uint64_t word)
@@ -60,15 +60,17 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ hash >> 32;
 }
 
-/* The next bytes of a name, eight at most; the rest of the word is 0. */
+/* The next bytes of a name, eight at most, the first one lowest; the rest of the word is 0. */
 static inline uint64_t read_word(const uint8_t *name, unsigned at, unsigned count)
 {
     uint64_t word = 0;
     if (at + sizeof word > NAME_MAX_WIRE) { /* the key may end there */
-        memcpy(&word, name + at, count < sizeof word ? count : sizeof word);
+        for (unsigned i = 0; i < count && i < sizeof word; i++)
+            word |= (uint64_t)name[at + i] << 8 * i;
         return word;
     }
     memcpy(&word, name + at, sizeof word);
+    word = le64toh(word);
     return count < sizeof word ? word & ((UINT64_C(1) << 8 * count) - 1) : word;
 }
 
@@ -83,21 +85,23 @@ static inline uint64_t hash_label(uint64_t hash, const uint8_t *name, unsigned a
 /* Entries of another group, class or CD say nothing of this one's. */
 static inline void descent_start(struct descent *descent, const struct key *key)
 {
-    uint64_t view = key->group | (uint64_t)key->class << 32 | (uint64_t)(key->flags & KEY_CD) << 48;
+    uint64_t view = (uint64_t)key->group << 16 ^ (uint64_t)key->class << 48 ^ (uint64_t)(key->flags & KEY_CD) << 40;
     descent->name = key->name;
-    descent->hash = mix(0, view);
-    descent->labels = 0;
-    for (unsigned at = 0; key->name[at]; at += 1u + key->name[at])
-        descent->offset[descent->labels++] = (uint8_t)at;
-    descent->last = descent->labels > CUT_DEPTH + 1 ? descent->labels - CUT_DEPTH : 1;
+    descent->len = key->name_len;
+    descent->hash = view;
+    descent->starts = 0;
+    for (unsigned at = 1u + key->name[0]; at + 1 < descent->len; at += 1u + key->name[at])
+        if (descent->len - at <= CUT_LEN)
+            descent->starts |= UINT64_C(1) << (descent->len - at);
 }
 
 static inline bool descent_next(struct descent *descent)
 {
-    if (descent->labels <= descent->last)
+    if (!descent->starts)
         return false;
-    descent->labels--;
-    descent->hash = hash_label(descent->hash, descent->name, descent->offset[descent->labels]);
+    descent->at = descent->len - (unsigned)__builtin_ctzll(descent->starts);
+    descent->starts &= descent->starts - 1;
+    descent->hash = hash_label(descent->hash, descent->name, descent->at);
     return true;
 }
 
@@ -126,15 +130,14 @@ void cut_note_denial(struct cut *cut, const struct key *key, uint64_t until_ms)
 {
     struct key child = {.name = {1, 0}}; /* whose last ancestor the name is */
     struct descent descent;
-    if (key->name_len + 2u > NAME_MAX_WIRE || key->name_len == 1)
-        return; /* there are no names below, or all names are */
+    if (key->name_len > CUT_LEN || key->name_len == 1)
+        return; /* no walk comes to it; the root */
     child.group = key->group;
     child.class = key->class;
     child.flags = key->flags;
+    child.name_len = (uint8_t)(2 + key->name_len);
     memcpy(child.name + 2, key->name, key->name_len);
     descent_start(&descent, &child);
-    if (descent.last > 1)
-        return; /* deeper than anybody looks */
     while (descent_next(&descent))
         ;
     hint_extend(&cut->denials[hint_index(cut, descent.hash)], until_ms);
@@ -166,7 +169,7 @@ unsigned cut_find(const struct cut *cut, const struct key *key, uint64_t now_ms,
     while (descent_next(&descent)) {
         size_t index = hint_index(cut, descent.hash);
         if (hint_lives(&cut->denials[index], now_ms) && !hint_lives(&cut->below[index], now_ms))
-            offsets[count++] = descent.offset[descent.labels];
+            offsets[count++] = (uint8_t)descent.at;
     }
     return count;
 }

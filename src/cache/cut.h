@@ -14,8 +14,8 @@
 #include <stdatomic.h>
 #include "dns/key.h"
 
-/* Ancestors that are looked at, from the top-level name down: an IPv6 /64 in ip6.arpa has 18 labels. */
-enum { CUT_DEPTH = 20 };
+/* Ancestors longer than this are not looked at: in ip6.arpa they have 26 nibbles. */
+enum { CUT_LEN = 63, CUT_DEPTH = CUT_LEN / 2 };
 
 struct cut {
     _Atomic uint32_t *denials, *below; /* seconds of the boot-time clock; 0: never */

@@ -27,7 +27,7 @@ enum {
     REFRESHED_MS = 10000, /* a key is not refreshed again within this time */
 };
 
-static struct refresh *refresh_of(const struct resolver *resolver)
+static inline __attribute__((always_inline)) struct refresh *refresh_of(const struct resolver *resolver)
 {
     struct refresh *refresh = resolver_step_state(resolver, &step_cache);
     assert(refresh); /* each order that contains step_lookup contains step_cache */

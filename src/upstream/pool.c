@@ -186,7 +186,7 @@ static void pool_seek_better(struct group *group, const struct server *used, uin
 
 /* `fastest`: the query just placed measures a server whose time was unknown; others get a session, so that one of the next queries measures
  * them. */
-static void pool_measure(struct group *group, struct server *used)
+static __attribute__((noinline)) void pool_measure(struct group *group, struct server *used)
 {
     uint64_t now_ms = loop_now(group->loop);
     if (server_is_unmeasured(used, now_ms))
@@ -201,7 +201,7 @@ static void pool_measure(struct group *group, struct server *used)
 }
 
 /* `spread`: an attempt may wait until the server has a session. Not while its dial hangs or after one failed. */
-static bool server_is_coming(const struct server *server, uint64_t now_ms)
+static __attribute__((noinline)) bool server_is_coming(const struct server *server, uint64_t now_ms)
 {
     if (server->open || server->backoff.failures > 0)
         return false;
@@ -210,13 +210,16 @@ static bool server_is_coming(const struct server *server, uint64_t now_ms)
     return !server_rests(server, now_ms);
 }
 
-/* *coming: the attempt should wait for a session to this server; else NULL. */
-static struct session *pool_pick(struct group *group, const struct attempt *attempt, uint64_t name_hash,
-                                 struct server **coming)
+/* The session that an attempt goes to, or the server for whose session it should wait. Both NULL: there is none. */
+struct pick {
+    struct session *session;
+    struct server *coming;
+};
+
+static struct pick pool_pick(struct group *group, const struct attempt *attempt, uint64_t name_hash)
 {
-    struct session *best = NULL;
+    struct pick best = {NULL, NULL};
     uint64_t best_rank = UINT64_MAX, now_ms = loop_now(group->loop);
-    *coming = NULL;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
         bool may_come = group->policy == POLICY_SPREAD && server_is_coming(server, now_ms);
@@ -229,8 +232,7 @@ static struct session *pool_pick(struct group *group, const struct attempt *atte
             continue;
         struct session *session = may_come ? NULL : server_session(server, attempt, now_ms);
         if (session || may_come) {
-            best = session;
-            *coming = may_come ? server : NULL;
+            best = (struct pick){session, may_come ? server : NULL};
             best_rank = rank;
         }
     }
@@ -240,10 +242,10 @@ static struct session *pool_pick(struct group *group, const struct attempt *atte
 bool pool_place(struct group *group, struct attempt *attempt)
 {
     uint64_t name_hash = attempt_name_hash(group, attempt);
-    struct server *coming;
-    struct session *session = pool_pick(group, attempt, name_hash, &coming);
-    if (coming)
-        server_relieve(coming);
+    struct pick pick = pool_pick(group, attempt, name_hash);
+    struct session *session = pick.session;
+    if (pick.coming)
+        server_relieve(pick.coming);
     if (!session)
         return false;
     budget_take(session->server->budget);
