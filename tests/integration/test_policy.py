@@ -27,27 +27,36 @@ def ask_all(daemon, names=NAMES):
 
 
 def shares(servers):
-    """The set of names that each server has received since the last call."""
-    found = [{query.name for query in server.queries} for server in servers]
-    for server in servers:
+    """The set of names that each server was the first to receive since the last call: another one may have got a hedge."""
+    first = {}
+    for number, server in enumerate(servers):
+        for query in server.queries:
+            first[query.name] = min(first.get(query.name, (query.time, number)), (query.time, number))
         server.forget()
-    return found
+    return [{name for name, (_, owner) in first.items() if owner == number} for number in range(len(servers))]
+
+
+def settled(daemon, servers):
+    """The shares of all names, as soon as two rounds agree: where the machine stalls, a dial looks as if it hung."""
+    shares(servers)
+    before, now = None, []
+    for _ in range(6):
+        ask_all(daemon)
+        before, now = now, shares(servers)
+        if before == now:
+            return now
+    raise AssertionError(f"no two rounds agree: {before}, {now}")
 
 
 def test_spread_divides_names_and_moves_the_share_of_a_failed_upstream(make_daemon, servers):
     daemon = make_daemon(*entries(servers), **{"upstream-policy": "spread"})
-    ask_all(daemon)
-    first = shares(servers)
+    first = settled(daemon, servers)
     assert set().union(*first) == set(NAMES) and all(len(share) >= 8 for share in first)
-    assert sum(map(len, first)) == len(NAMES), "a name was sent to two operators"
-    ask_all(daemon)
-    assert shares(servers) == first
 
     servers[1].refuse()
-    ask_all(daemon)
-    second = shares(servers)
+    second = settled(daemon, servers)
     assert not second[1] and first[0] < second[0] and first[2] < second[2]
-    assert second[0] | second[2] == set(NAMES) and not second[0] & second[2]
+    assert second[0] | second[2] == set(NAMES)
 
     servers[1].restore()
     mine = sorted(first[1])[0]
@@ -56,9 +65,7 @@ def test_spread_divides_names_and_moves_the_share_of_a_failed_upstream(make_daem
         ask_all(daemon, [mine])
         return servers[1].queries
     eventually(returned)
-    shares(servers)
-    ask_all(daemon)
-    assert shares(servers) == first
+    assert settled(daemon, servers) == first
 
 
 def test_the_shares_survive_a_restart(make_daemon, servers):
@@ -72,19 +79,21 @@ def test_the_shares_survive_a_restart(make_daemon, servers):
     seen = []
     for _ in range(2):
         daemon = make_daemon(*entries(servers), **{"upstream-policy": "spread"})
-        ask_all(daemon)
+        seen.append(settled(daemon, servers))
         daemon.stop()
-        seen.append(shares(servers))
     assert seen[0] == seen[1]
 
 
-def test_failover_gives_all_to_the_first(make_daemon, servers):
+def test_failover_gives_all_to_one_the_first_to_begin_with(make_daemon, servers):
     daemon = make_daemon(*entries(servers))
-    ask_all(daemon)
-    assert [len(share) for share in shares(servers)] == [len(NAMES), 0, 0]
-    servers[0].refuse()
-    ask_all(daemon)
-    assert [len(share) for share in shares(servers)] == [0, len(NAMES), 0]
+    ask_all(daemon, NAMES[:1])
+    assert servers[0].queries
+    sizes = [len(share) for share in settled(daemon, servers)]
+    assert sorted(sizes) == [0, 0, len(NAMES)]
+    used = sizes.index(len(NAMES))
+    servers[used].refuse()
+    sizes = [len(share) for share in settled(daemon, servers)]
+    assert sorted(sizes) == [0, 0, len(NAMES)] and sizes[used] == 0
 
 
 def test_fastest_measures_all(make_daemon, servers):
@@ -95,16 +104,14 @@ def test_fastest_measures_all(make_daemon, servers):
     shares(servers)
     ask_all(daemon, NAMES[12:])
     found = shares(servers)
-    assert len(found[2]) >= len(NAMES[12:]) - 2, [len(share) for share in found]
+    assert len(found[2]) > len(NAMES[12:]) * 3 / 4, [len(share) for share in found]
 
 
 def test_a_reload_changes_the_policy(make_reloadable, servers):  # noqa: F811
     daemon = make_reloadable(*entries(servers))
-    ask_all(daemon)
-    assert [bool(share) for share in shares(servers)] == [True, False, False]
+    assert sorted(map(len, settled(daemon, servers))) == [0, 0, len(NAMES)]
     assert control(daemon, "/status").json["upstream_policy"] == "failover"
     assert daemon.reload(**{"upstream-policy": "spread"}) == []
     assert control(daemon, "/status").json["upstream_policy"] == "spread"
     assert "policy    spread" in ctl(daemon, "status")
-    ask_all(daemon)
-    assert all(len(share) >= 8 for share in shares(servers))
+    assert all(len(share) >= 8 for share in settled(daemon, servers))
