@@ -106,7 +106,7 @@ def test_dotstubctl_drain(make_checked):
     daemon = make_checked(drain={"time": "1h"})
     assert ctl(daemon, "drain") == "draining for 3600 s, then stopping\n"
     assert_drains(daemon)
-    assert ctl(daemon, "status", status=DEGRADED).splitlines()[0].split(", ")[0].endswith(": draining")
+    assert ": draining" in ctl(daemon, "status", status=DEGRADED).splitlines()[0]
     assert "a number" in ctl(daemon, "drain", "soon", status=USAGE)
     assert ctl(daemon, "drain", "0.1") == "draining for 0.1 s, then stopping\n"
     assert daemon.wait_exit() == 0
