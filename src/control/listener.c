@@ -89,9 +89,25 @@ static int check_directory(const char *path)
     return identity_is_roots(directory) ? 0 : -EACCES;
 }
 
+/* Root makes the directory /run/NAME of a socket, as the service manager does, for the daemon's user. The kernel empties /run
+ * at each boot. Elsewhere, or not as root, the operator makes it. */
+static void make_runtime_directory(const char *path, uid_t uid, gid_t gid)
+{
+    char directory[PATH_MAX];
+    const char *name = strncmp(path, "/run/", 5) == 0 ? path + 5 : NULL, *slash = name ? strchr(name, '/') : NULL;
+    if (geteuid() != 0 || !slash || slash == name || strchr(slash + 1, '/') || slash - path >= PATH_MAX ||
+        !identity_is_roots("/run/"))
+        return;
+    memcpy(directory, path, (size_t)(slash - path));
+    directory[slash - path] = '\0';
+    if (mkdir(directory, 0755) == 0 && lchown(directory, uid, gid) < 0)
+        (void)rmdir(directory);
+}
+
 int listener_unix(const char *path, uid_t uid, gid_t gid)
 {
     struct identity before;
+    make_runtime_directory(path, uid, gid);
     int status = check_stale(path);
     if (status < 0)
         return status;

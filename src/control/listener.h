@@ -12,7 +12,7 @@
 
 /* Opens a listening unix socket at `path`, mode 0660. Root makes it as user `uid` and group `gid`, or, where that user may
  * not, in a directory of root's as root, and then sets owner and group (without CAP_CHOWN, as in some containers, the
- * file stays root's). A socket file without a listener is replaced. Returns the descriptor, or a
+ * file stays root's). Root also makes a missing /run/NAME for that user. A socket file without a listener is replaced. Returns the descriptor, or a
  * negative error: -EADDRINUSE: another process listens; -EEXIST: the file is not a socket; -ENOENT: the directory is
  * missing; ... */
 int listener_unix(const char *path, uid_t uid, gid_t gid) MUST_CHECK;

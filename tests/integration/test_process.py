@@ -30,6 +30,20 @@ def stays(daemon, seconds):
         daemon.child.wait(seconds)
 
 
+# Starting.
+
+def test_root_makes_the_runtime_directory(make_daemon, server):
+    """As `sudo dotstub` after a boot: /run is empty. The directory is the daemon user's, so that a restart works too."""
+    empty_run = ["unshare", "--mount", "sh", "-ec", 'mount -t tmpfs -o mode=755 none /run; exec "$@"', "sh"]
+    daemon = make_daemon(server, exec_as=empty_run, control={"socket": "/run/dotstub/control.sock"})
+    inside = ["nsenter", "--target", str(daemon.pid), "--mount"]
+    done = subprocess.run([*inside, "stat", "-c", "%a %U", "/run/dotstub"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["755", USER]
+    done = subprocess.run([*inside, BINARY.with_name("dotstubctl"), "-s", "/run/dotstub/control.sock", "stats"], env=environment(),
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "queries_received" in done.stdout, done.stderr
+
+
 # Stopping.
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
