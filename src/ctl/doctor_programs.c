@@ -74,7 +74,7 @@ void doctor_check_resolv(struct doctor *doctor)
         doctor_say(doctor, "resolv", NULL, "programs use systemd-resolved, which forwards to dotstub");
     else
         check_nameservers(doctor, &resolv);
-    if (ours)
+    if (resolv.server_count > 0)
         check_patience(doctor, "programs wait for a response (the option timeout of " RESOLV_CONF ")",
                        resolv_timeout_ms(&resolv));
     if (bypass_has_docker(""))

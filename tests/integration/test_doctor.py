@@ -239,6 +239,17 @@ def test_programs_give_up_before_dotstub(make_namespace, make_server, make_daemo
     assert sentence in patient.problems()["timeout"]
 
 
+def test_the_timeout_counts_behind_other_nameservers_too(make_namespace, make_server, make_daemon, public_path):
+    """dotstub listens at another port, where a manager may forward to it."""
+    namespace = make_namespace().up("192.0.2.99")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    daemon = make_daemon(server, namespace=namespace, port=5300, control={"socket": "off"})
+    patient = Patient(public_path / "root", namespace, daemon.config_file)
+    patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    problems = patient.problems()
+    assert "/etc/resolv.conf" in problems["timeout"] and "for 1000 ms" in problems["timeout"] and "not dotstub" in problems["resolv"]
+
+
 def test_docker_gives_up_before_dotstub(make_namespace, make_server, make_daemon, public_path):
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
