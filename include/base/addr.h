@@ -93,7 +93,7 @@ static inline bool prefix_holds(const struct prefix *prefix, const struct addr *
 }
 /* True if the prefix holds loopback addresses only. */
 bool prefix_is_loopback(const struct prefix *prefix);
-/* True if one of them does. */
+/* True if one of the prefixes does. */
 static inline bool prefixes_hold(const struct prefix *prefixes, size_t count, const struct addr *addr)
 {
     for (size_t i = 0; i < count; i++)

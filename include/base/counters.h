@@ -32,20 +32,21 @@
     X(queries_failed, "queries answered with SERVFAIL because no upstream answered them")                              \
     X(queries_slow, "queries that waited longer than log.slow")                                                        \
     X(queries_over_limit, "queries refused because limits.queries-in-flight was reached")                              \
-    X(queries_over_share, "queries refused for other clients, as limits.queries-in-flight was reached")                \
+    X(queries_over_share,                                                                                              \
+      "queries of the largest client network refused because limits.queries-in-flight was reached")                    \
     X(responses_local, "responses made locally: errors, special names, refusals")                                      \
     X(responses_servfail, "SERVFAIL responses")                                                                        \
     X(responses_refused, "REFUSED responses")                                                                          \
     X(responses_formerr, "FORMERR responses")                                                                          \
     X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
-    X(responses_rebind, "responses without data because they held private addresses (rebind-protection)")              \
+    X(responses_rebind, "responses replaced by NODATA because they had private addresses (rebind-protection)")         \
     X(cookies_valid, "queries with a valid server cookie")                                                             \
-    X(cookies_invalid, "queries with a server cookie that is expired or not of this server")                           \
+    X(cookies_invalid, "queries with a server cookie that is expired or of another server")                            \
     X(responses_truncated, "UDP responses sent with TC")                                                               \
-    X(responses_withheld, "late UDP responses sent as TC=1 because many queries of their client waited")               \
+    X(responses_withheld, "late UDP responses sent with TC because many queries of their client waited")               \
     X(responses_deferred, "TCP responses that waited because limits.tcp-output was reached")                           \
     X(cache_hits, "queries answered from the cache")                                                                   \
-    X(cache_nxdomain_cuts, "cache hits that deny a name because one above it does not exist")                          \
+    X(cache_nxdomain_cuts, "queries answered NXDOMAIN from the cache because a name above theirs does not exist")      \
     X(cache_misses, "queries that the cache could not answer")                                                         \
     X(responses_stale, "queries answered with stale data because no fresh data was available in time")                 \
     X(refreshes, "lookups started to refresh an entry that expires soon or was served stale")                          \
@@ -53,7 +54,7 @@
     X(cache_not_stored, "responses not stored in the cache: TTL 0, no SOA, too large, flushed meanwhile")              \
     X(lookups_started, "lookups started for at least one query")                                                       \
     X(lookups_joined, "queries that joined a lookup in progress")                                                      \
-    X(lookups_over_share, "lookups ended for other clients, because too many were in progress")                        \
+    X(lookups_over_share, "lookups of the largest client network ended because too many were in progress")             \
     X(lookups_failed, "lookups that no server answered")                                                               \
     X(deadlines_hit, "queries not answered within limits.answer-by")                                                   \
     X(attempts_sent, "attempts: queries sent to upstream servers")                                                     \

@@ -46,7 +46,7 @@ enum {
 #undef ERRORS_ENUM
 };
 
-/* A server was reached, and is not the one that is trusted. */
+/* True for errors of a server that was reached but failed verification. */
 static inline bool error_is_distrust(int error)
 {
     return error == ERROR_TLS_NAME || error == ERROR_TLS_EXPIRED || error == ERROR_TLS_NOT_YET ||

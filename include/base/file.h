@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of our own.
+/* Files of the daemon: atomic replacement, and reading of files that it has written.
  *
  * Atomic replacement: a reader finds the old file or the new one, never a part of it.
  *
@@ -36,8 +36,8 @@ void file_draft_drop(struct file_draft *draft);
  * a negative errno: the old file stays. */
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, bool sync) MUST_CHECK;
 
-/* Opens a file that this program has written, to read it. Returns a descriptor; ERROR_NOT_PRIVATE: it is not a regular file
- * of our user with mode 0600 or less; or a negative errno, -ELOOP for a symbolic link. Never blocks. */
+/* Opens a file that this program has written for reading. Returns a descriptor; ERROR_NOT_PRIVATE (not a regular
+ * file of our user with mode 0600 or less); or a negative errno, -ELOOP for a symbolic link. Never blocks. */
 int file_open_private(const char *path) MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@ int hash_init(void) MUST_CHECK;
 /* Sets a fixed key, for repeatable tests. */
 void hash_init_fixed(const uint8_t key[16]);
 uint64_t hash_bytes(const void *data, size_t len);
-/* The same with a key of the caller. */
+/* The same with the caller's key. */
 uint64_t hash_keyed(const uint8_t key[16], const void *data, size_t len);
 
 #define DIGEST_LEN 16

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Complete reads and writes on descriptors that may block, and descriptors sent over unix sockets.
  *
- * Does:    repeats a call that was interrupted or transferred only a part. A socket whose peer has closed gives -EPIPE, never SIGPIPE.
+ * Does:    repeats a call that was interrupted or transferred only a part. A socket whose peer has closed gives
+ *          -EPIPE, never SIGPIPE.
  * Owns:    nothing; the caller owns the descriptors that recv_fds receives.
  * Threads: any.
  */
@@ -22,7 +23,7 @@ ssize_t read_to_end(int fd, void *out, size_t cap) MUST_CHECK;
 /* Writes `len` bytes. 0 or a negative errno. */
 int write_full(int fd, const void *data, size_t len) MUST_CHECK;
 
-/* Closes all descriptors from this one on. */
+/* Closes all descriptors from `first` on. */
 void close_from(int first);
 
 /* Sends descriptors over a connected unix socket, IO_FDS per message, each message with the same data of at least

@@ -57,14 +57,15 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
 /* Which NXDOMAIN entries deny the names below theirs (RFC 8020). */
 enum cache_cut {
     CUT_NO,
-    CUT_SECURE, /* those that the server has validated (AD) */
-    CUT_YES,    /* all */
+    CUT_SECURE, /* entries that the server has validated (AD) */
+    CUT_YES,    /* all entries */
 };
-/* CUT_NO at first. */
+/* Initially CUT_NO. */
 void cache_set_cut(struct cache *cache, enum cache_cut cut);
-/* Looks for a live entry that denies a name above the key's, and with it the key's. CACHE_HIT: the copy is as of cache_get, with the question of
- * the entry; or CACHE_MISS. Not one with EDE 15, 16 or 17, nor while a response with the same group and CD shows that a name below the
- * entry's exists. The tables of hints that this goes by may miss an entry, where their slots are shared. */
+/* Looks for a fresh entry that denies a name above the key's, and thus the key's. CACHE_HIT: a copy as of
+ * cache_get, with the Question section of the entry; or CACHE_MISS. Entries with EDE 15, 16 or 17 are not used, nor
+ * entries below which a response with the same group and CD shows that a name exists. The tables of hints used for
+ * this may miss an entry if slots are shared. */
 enum cache_result cache_get_above(struct cache *cache, const struct key *key, uint64_t now_ms, uint8_t *out, size_t cap,
                                   struct cache_found *found);
 

@@ -101,16 +101,16 @@ struct config {
     struct {
         struct prefix *allow;
         size_t allow_count;
-        struct prefix *deny_clients; /* clients within the allowed networks that are not */
+        struct prefix *deny_clients; /* clients within the allowed networks that are not allowed */
         size_t deny_count;
         enum config_deny deny;
     } access;
 
-    bool cookies;                  /* beyond loopback */
-    char *cookie_secret_file;      /* NULL: secrets of this process */
-    unsigned rate_limit_responses; /* a second to one network, beyond loopback; 0: no limit */
+    bool cookies;                  /* for clients beyond loopback */
+    char *cookie_secret_file;      /* NULL: the secrets are derived from the process's key */
+    unsigned rate_limit_responses; /* a second to one network, for clients beyond loopback; 0: no limit */
     enum config_rebind rebind_protection;
-    char **rebind_allow; /* at and below these names private addresses are served */
+    char **rebind_allow; /* names at and below which private addresses are served */
     size_t rebind_allow_count;
 
     struct {            /* responses in class CHAOS (identity.*); NULL: REFUSED */
@@ -118,7 +118,7 @@ struct config {
         char *hostname; /* hostname.bind, id.server, and NSID */
     } identity;
 
-    bool special_proof; /* the root's proof for special top-level names */
+    bool special_proof; /* special top-level names have the root's proof */
 
     char *health_name; /* NULL: off */
     uint64_t drain_ms; /* on SIGTERM */
@@ -152,7 +152,7 @@ struct config {
  * `errors`, each with file:line:column, the source line, a caret and a suggestion if there is one. 0 with *out set
  * to a snapshot with one reference, ERROR_CONFIG, or -ENOMEM. */
 int config_load(struct config **out, const char *path, char *const *environ_list, FILE *errors) MUST_CHECK;
-/* Reads one text in place of files and environment; `name` stands for the file in messages. */
+/* Reads one text in place of files and environment; messages show `name` as the file. */
 int config_load_text(struct config **out, const char *name, const char *text, FILE *errors) MUST_CHECK;
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);

@@ -21,7 +21,7 @@ int control_open(struct control **out, const struct control_setup *setup) MUST_C
 /* Copies its listening descriptors for the next process; returns their number. They stay owned by `control`. */
 #define CONTROL_SOCKETS 2
 size_t control_sockets(const struct control *control, int out[CONTROL_SOCKETS]);
-/* True if it has the unix socket. */
+/* True if the unix socket is open. */
 bool control_has_socket(const struct control *control);
 /* Closes the sockets after a hand-over, without removing the unix socket's file. Call control_stopping first. */
 void control_hand_over(struct control *control);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The addresses that the records of a response hold.
+/* The addresses in the records of a response.
  *
- * Does:    finds them in A and AAAA records and in the hints of SVCB and HTTPS records.
+ * Does:    finds addresses in A and AAAA records and in the hints of SVCB and HTTPS records.
  * Owns:    nothing.
  * Threads: any.
  * RFC:     1035, 3596, 9460 section 7.3 (ipv4hint, ipv6hint).
@@ -14,7 +14,7 @@
 /* Of 4 or 16 bytes. */
 typedef bool address_test(const uint8_t *address, size_t len);
 
-/* True if the test is true of an address in the answer or in the additional section of a message that was walked. */
+/* True if the test is true for an address in the answer or in the additional section of a message that was walked. */
 bool addresses_in_answer(const struct answer *answer, address_test *test);
 bool addresses_in_additional(const struct answer *answer, address_test *test);
 

@@ -47,8 +47,8 @@ static inline size_t key_len(const struct key *key)
 #define KEY_TYPE_STEP  UINT64_C(0x9E3779B97F4A7C15)
 #define KEY_TYPES_NEAR 128 /* types below this one have their buckets in one cache line with that of type 0 */
 
-/* A miss looks for the name's denial (type 0) beside the type: the bucket of both is one access to memory. Other types are spread, so
- * that no name can fill the line. */
+/* A miss looks for the name's denial (type 0) beside the type: the bucket of both is one access to memory. Other
+ * types are spread, so that no name can fill the line. */
 static inline uint64_t key_type_hash(uint16_t type)
 {
     return type < KEY_TYPES_NEAR ? (type ^ type >> 4) & 15u : type * KEY_TYPE_STEP;
@@ -71,7 +71,7 @@ static inline void key_copy(struct key *out, const struct key *key)
 {
     memcpy(out, key, offsetof(struct key, name) + key->name_len);
 }
-/* The same key for the name at this offset of its own. */
+/* The key with the suffix of its name that begins at this offset. */
 static inline void key_copy_ancestor(struct key *out, const struct key *key, unsigned offset)
 {
     memcpy(out, key, offsetof(struct key, name));

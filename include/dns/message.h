@@ -61,7 +61,7 @@ struct request {
     bool trailing;         /* bytes follow the last record; they are ignored */
     bool edns;             /* had an OPT, and the whole message is valid; otherwise the next members are 0 */
     bool dnssec_ok;
-    uint8_t options;    /* REQUEST_KEEPALIVE and its like */
+    uint8_t options;    /* a mask of REQUEST_KEEPALIVE and so on */
     uint16_t udp_size;  /* as sent; 512 if none or less (RFC 6891 section 6.2.3) */
     uint16_t cookie_at; /* offset of the COOKIE option's data; its length is in the two bytes before */
 };
@@ -112,7 +112,7 @@ struct answer {
     struct ede_list ede; /* last: only the first `count` are initialized and read */
 };
 
-/* Copies the part in use: most have no extended error. */
+/* Copies the used part: most answers have no extended error. */
 static inline void answer_assign(struct answer *out, const struct answer *answer)
 {
     memcpy(out, answer, offsetof(struct answer, ede.item) + answer->ede.count * sizeof answer->ede.item[0]);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The names by which dotstubctl recognises a running dotstub.
+/* The names with which dotstubctl detects a running dotstub.
  *
- * Does:    XXXX.presence.dotstub.test, with four hexadecimal digits of the client's choice, has one address that follows from
- *          the digits. `test` does not exist in the root (RFC 6761 section 6.2), so any other resolver says NXDOMAIN.
+ * Does:    XXXX.presence.dotstub.test, with four hexadecimal digits of the client's choice, has one address, which
+ *          is computed from the digits. `test` does not exist in the root (RFC 6761 section 6.2), so any other
+ *          resolver responds NXDOMAIN.
  * Threads: any.
  */
 #ifndef DOTSTUB_DNS_PRESENCE_H
@@ -22,8 +23,8 @@ static inline const char *presence_name(uint16_t number, char out[PRESENCE_TEXT]
     return out;
 }
 
-/* Its address, in host byte order: within 198.18.0.0/15, which belongs to no host (RFC 2544), and which filters of private
- * addresses let pass. */
+/* Its address, in host byte order: within 198.18.0.0/15, which no host has (RFC 2544) and which filters of private
+ * addresses pass. */
 static inline uint32_t presence_address(uint16_t number)
 {
     return UINT32_C(0xC6120000) | number;

@@ -66,8 +66,8 @@ enum {
 void rewrite_drop_additional(struct answer *answer);
 /* Removes these records. A response that would become too long is not changed. */
 void rewrite_without(struct answer *answer, unsigned surplus, struct rewrite *scratch);
-/* Makes a negative response to a query for this key of one to a query for a name above it: the question and the authority section without
- * surplus records. 0; or ERROR_MALFORMED: it would be too long. */
+/* Converts a negative response for a name above this key's to one for the key: replaces the Question section, and
+ * keeps the authority section without surplus records. 0, or ERROR_MALFORMED (it would be too long). */
 int rewrite_denial(struct answer *answer, const struct key *key, unsigned surplus, struct rewrite *scratch) MUST_CHECK;
 
 #endif

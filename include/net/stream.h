@@ -81,7 +81,7 @@ struct stream {
     uint64_t connected_ms;      /* outgoing: when TCP was connected, 0: not yet */
     uint64_t received;          /* bytes read from the network so far: shows progress within a frame */
     size_t unanswered;          /* bytes read since the owner last set it to 0 */
-    size_t unanswered_max;      /* more of them end the stream with ERROR_FLOOD; 0: no limit */
+    size_t unanswered_max;      /* if `unanswered` exceeds it, the stream ends with ERROR_FLOOD; 0: no limit */
     struct loop_flush turn_end; /* added while work is due before the loop sleeps */
 };
 

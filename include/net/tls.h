@@ -66,9 +66,9 @@ void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, 
 /* Facts of a finished handshake, for reports and the log. */
 struct tls_facts {
     char version[16], cipher[64], certificate_name[256], alpn[8];
-    char pin[56];                /* of the server's key, as the option takes it: sha256/BASE64 */
+    char pin[56];                /* of the server's key, in the form of the option: sha256/BASE64 */
     int64_t certificate_expires; /* wall clock seconds */
-    bool pinned;                 /* it matches a configured pin */
+    bool pinned;                 /* the key matches a configured pin */
     bool resumed;
     bool early; /* the certificate is not valid yet: accepted because the clock may be behind */
 };

@@ -22,7 +22,7 @@ extern const struct step step_health;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 
-/* Replaces responses of upstreams that hold private addresses. Must follow the steps that answer with local data,
+/* Replaces responses of upstreams that have private addresses. Must follow the steps that answer with local data,
  * so that it does not see their responses. */
 extern const struct step step_rebind;
 

@@ -34,8 +34,9 @@ struct origin_ops {
     void (*reply)(struct query *query, size_t len);
     /* For traces: the query has reached the cache step, which then does not answer. NULL: the cache may answer. */
     void (*look)(struct query *query);
-    /* True: too much output of the client is unsent. Then `deferred` gets the parked query instead of `room` and `reply`,
-     * and the listener calls query_retry once there is room. Both NULL: there always is. */
+    /* `full` returns true if too much output of the client is unsent. Then `deferred` gets the parked query instead
+     * of `room` and `reply`, and the listener calls query_retry when there is room again. Both NULL: there is
+     * always room. */
     bool (*full)(const struct query *query);
     void (*deferred)(struct query *query);
     /* The query was dropped, and is freed after this call. May be NULL. */
@@ -71,14 +72,14 @@ struct query {
     uint8_t replaced_by;     /* index of the last step that replaced the response; STEPS_MAX: none */
     uint8_t how;             /* enum how, the source of its response: HOW_HIT by default */
     bool parked;             /* in the slab, waiting */
-    bool address_proven;     /* by a cookie of ours: the client's address is not forged */
+    bool address_proven;     /* the query has a valid server cookie: the client's address is not forged */
     bool has_cookie;         /* the response gets `cookie` */
     bool unused;             /* false: so that one store initializes all members from `step` on */
     uint8_t cookie[EDIT_COOKIE];
     /* While parked: */
     struct list_link in_owner;            /* the listener's list of its waiting queries, if it keeps one */
     struct list_link in_step;             /* the list of the step that parked it, if that has one */
-    struct list_link in_share;            /* the queries of its client's network */
+    struct list_link in_share;            /* links the queries of its client's network */
     struct share *share;                  /* of that network */
     struct waiter waiter;                 /* for its lookup, if it waits for one */
     struct query_response *kept_response; /* owned, while the query waits in a step's `answer`; else NULL */
@@ -108,7 +109,7 @@ static inline const char *query_step_name(const struct query *query)
     return query->step < set->count ? set->order[query->step]->name : "end";
 }
 
-/* The last step that replaced its response; NULL: none. */
+/* The name of the last step that replaced the response; NULL: none. */
 static inline const char *query_replaced_by(const struct query *query)
 {
     const struct step_set *set = query->resolver->steps;
@@ -149,8 +150,8 @@ enum verdict query_error(struct query *query, uint16_t rcode, int ede_code, cons
 enum verdict query_error_with(struct query *query, uint16_t rcode, const struct ede_list *ede);
 /* Answers with header and Question section and TC=1, so that the client retries over TCP. No `answer` pass. */
 enum verdict query_truncated(struct query *query);
-/* Makes the client prove its address, by a response that is hardly larger than the query: BADCOOKIE with a cookie if
- * the query had a COOKIE option, else TC=1. */
+/* Makes the client prove its address, with a response that is hardly larger than the query: BADCOOKIE with a cookie
+ * if the query had a COOKIE option, else TC=1. */
 enum verdict query_demand_proof(struct query *query);
 /* The response that query_error_with would send, for query_answer: header and Question section, in the resolver's
  * room for big responses. */
@@ -173,7 +174,7 @@ struct query *query_park(struct query *query);
 /* Continues a query that waits in a step, as if that step had returned NEXT: with the next active step, also if the
  * configuration has changed meanwhile. May free the query. Must not be called from within the step that parked it. */
 void query_resume(struct query *query);
-/* Walks a deferred query again, from the cache step on. The query may be freed by then. */
+/* Runs a deferred query again, from the cache step on. May free the query. */
 void query_retry(struct query *query);
 /* For a step's `answer`: from now on the step may modify the message of `response`, up to RESOLVER_BIG bytes of it. */
 void query_own_response(struct query *query, struct answer *response);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Shares: how much of a limited resource each client network holds.
+/* Shares: the part of each limited resource that a client network uses.
  *
- * Does:    counts the waiting queries, lookups and connections of each client network (an IPv4 address, an IPv6 /56) and
- *          finds the network that holds the most of a resource: at a limit it loses one, so that no client can use up
- *          what all clients share. Also the books of a network's unsent output and of its waiting UDP queries.
- * Owns:    the shares. Empty ones are freed when many others have come.
+ * Does:    counts the waiting queries, lookups and connections of each client network (an IPv4 address, an IPv6
+ *          /56) and finds the network that uses the most of a resource: at a limit it loses an item, so that no
+ *          client can exhaust what all clients share. Also counts the unsent output and the waiting UDP queries of
+ *          a network.
+ * Owns:    the shares. Empty ones are freed when many others were added.
  * Threads: the worker's; each worker has its own.
  */
 #ifndef DOTSTUB_RESOLVE_SHARE_H
@@ -16,7 +17,7 @@
 #include "base/table.h"
 
 enum share_resource {
-    SHARE_QUERIES, /* that wait */
+    SHARE_QUERIES, /* waiting queries */
     SHARE_LOOKUPS,
     SHARE_CLIENTS, /* connections */
     SHARE_RESOURCES
@@ -24,28 +25,28 @@ enum share_resource {
 
 /* The items of one resource. */
 struct share_part {
-    struct list items; /* the one held for the longest first */
+    struct list items; /* the oldest first */
     unsigned count;
-    struct list_link in_rank; /* of shares that hold about as much */
+    struct list_link in_rank; /* the shares with about the same count */
 };
 
 struct share {
     struct table_link by_network;
     uint64_t network;
     struct share_part part[SHARE_RESOURCES];
-    size_t output;               /* bytes of responses that its connections hold */
-    unsigned udp_waiting;        /* those of its waiting queries that came over UDP */
-    uint64_t udp_burst_until_ms; /* until then many of them have waited or wait */
-    uint64_t udp_credit;         /* bytes that it may still be sent in the burst */
+    size_t output;               /* bytes of unsent responses on its connections */
+    unsigned udp_waiting;        /* its waiting queries over UDP */
+    uint64_t udp_burst_until_ms; /* end of the period in which many of them wait or have just waited */
+    uint64_t udp_credit;         /* bytes that may still be sent to it in the burst */
 };
 
-/* Ranks by the length in bits of the count. Shares that hold a single item are in none. */
+/* Ranks by the length of the count in bits. Shares with a single item are in no rank. */
 enum { SHARE_RANKS = 32 };
 
 struct shares {
     struct slab slab;
     struct table by_network;
-    size_t sweep_at;    /* number of shares: the empty ones are freed then */
+    size_t sweep_at;    /* the number of shares at which the empty ones are freed */
     struct share *last; /* the result of the last search; NULL: none */
     struct list ranks[SHARE_RESOURCES][SHARE_RANKS];
 };
@@ -54,7 +55,7 @@ struct shares {
 int shares_init(struct shares *shares) MUST_CHECK;
 void shares_fini(struct shares *shares);
 
-/* IPv4, also mapped, has a bit that no /56 has. */
+/* IPv4 addresses, also mapped ones, get a bit that no /56 has. */
 static inline uint64_t share_network(const struct addr *client)
 {
     const uint64_t ipv4 = UINT64_C(1) << 63;
@@ -64,18 +65,18 @@ static inline uint64_t share_network(const struct addr *client)
     memcpy(half, &client->in6.sin6_addr, sizeof half);
     if (half[0] == 0 && be64toh(half[1]) >> 32 == ADDR_MAPPED >> 32)
         return ipv4 | (be64toh(half[1]) & UINT32_MAX);
-    return be64toh(half[0]) >> 8; /* 56 bits: a site's, at most (RFC 6177) */
+    return be64toh(half[0]) >> 8; /* 56 bits: the longest prefix of a site (RFC 6177) */
 }
 /* Finds or makes the share of a network. NULL: out of memory. */
 struct share *share_find(struct shares *shares, uint64_t network);
-/* The share of this client's network. NULL: out of memory. One that holds nothing is valid until the next call. */
+/* The share of this client's network. NULL: out of memory. An empty share is valid until the next call. */
 static inline struct share *share_of(struct shares *shares, const struct addr *client)
 {
     uint64_t network = share_network(client);
     return shares->last && shares->last->network == network ? shares->last : share_find(shares, network);
 }
 
-/* The count has grown to a power of two, or shrunk from one. */
+/* Moves a share to another rank: its count has grown to a power of two, or shrunk from one. */
 void share_rank(struct shares *shares, struct share *share, enum share_resource resource);
 static inline void share_rank_if_due(struct shares *shares, struct share *share, enum share_resource resource,
                                      unsigned larger)
@@ -84,7 +85,7 @@ static inline void share_rank_if_due(struct shares *shares, struct share *share,
         share_rank(shares, share, resource);
 }
 
-/* The network holds one more, linked by `link`; or gives it back. */
+/* Adds an item of the network, linked by `link`; or removes it. */
 static inline void share_take(struct shares *shares, struct share *share, enum share_resource resource,
                               struct list_link *link)
 {
@@ -101,15 +102,15 @@ static inline void share_give(struct shares *shares, struct share *share, enum s
     share_rank_if_due(shares, share, resource, part->count--);
 }
 
-/* The share that holds the most of the resource, if it holds more than `share` would with one more, else NULL: nobody holds
- * too much. Among those that hold nearly the most, up to the factor of two, it may be any. */
+/* The share with the most items of the resource, if it has more than `share` would have with one more, else NULL.
+ * The result may have up to half the largest count only: shares of one rank are not compared exactly. */
 struct share *share_largest(const struct shares *shares, enum share_resource resource, const struct share *share);
-/* The item that a share has held for the longest; NULL: it holds none. */
+/* The oldest item of a share; NULL: none. */
 static inline struct list_link *share_oldest(const struct share *share, enum share_resource resource)
 {
     return list_first(&share->part[resource].items);
 }
-/* The item that is to make room for one of `share`: the oldest of the share that holds the most. NULL: there is none. */
+/* The item to remove to make room for one of `share`: the oldest of the share with the most items. NULL: none. */
 static inline struct list_link *share_to_lose(const struct shares *shares, enum share_resource resource,
                                               const struct share *share)
 {

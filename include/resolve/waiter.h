@@ -35,7 +35,8 @@ struct waiter {
  * lookup to make room. */
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
                  struct waiter *waiter, struct share *share);
-/* True if a lookup of this key failed or was late a short time ago: a waiter that does not need it should not wait. */
+/* True if a lookup of this key failed or was late a short time ago: a caller that does not need the result should
+ * not wait. */
 bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* The client of a waiter has retransmitted its query: the lookup of the key continues as if a client had joined it.
  * False: there is no lookup of the key. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Which upstream a name belongs to, with `upstream-policy: spread`.
+/* The assignment of names to upstreams with `upstream-policy: spread`.
  *
- * Does:    weighs the upstreams for a name; the one with the greatest weight gets its queries (rendezvous hashing). While that one fails the
- *          next one gets them, so the names of a failed upstream are divided over all the others and come back to it later.
- *          Names are weighed whole: with the registrable domain a single operator would see all queries of an organisation.
- * Owns:    a secret key, derived from the machine id, so that nobody else can tell which names an upstream gets, and a restart changes
- *          nothing: with another key at each start every upstream would see every name in time.
+ * Does:    computes a weight of each upstream for a name; the one with the greatest weight gets the queries
+ *          (rendezvous hashing). While it fails the next one gets them, so the names of a failed upstream are
+ *          distributed over all others, and return to it later. The whole name is hashed: with the registrable
+ *          domain a single operator would see all queries for an organisation.
+ * Owns:    a secret key, derived from the machine id, so that others cannot compute which names an upstream gets,
+ *          and so that the assignment survives a restart: with another key at each start every upstream would see
+ *          every name in time.
  * Threads: spread_init once before there are other threads; the rest from any thread.
  */
 #ifndef DOTSTUB_UPSTREAM_SPREAD_H
@@ -14,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Takes the key from this file (see machine-id(5)); without a usable one the key is random. */
+/* Derives the key from this file (see machine-id(5)); if it is unusable the key is random. */
 void spread_init(const char *machine_id);
 
-/* Of a name in wire form and lower case, or of the name of an upstream. */
+/* The hash of a name in wire form and lower case, or of the name of an upstream. */
 uint64_t spread_hash(const void *data, size_t len);
 
 /* The weight of an upstream for a name, from the hashes of both (the finalizer of SplitMix64). */

@@ -21,7 +21,7 @@ void identity_restore(const struct identity *before)
 {
     if ((geteuid() != before->uid && seteuid(before->uid) < 0) ||
         (getegid() != before->gid && setegid(before->gid) < 0))
-        abort(); /* the saved user is still root */
+        abort(); /* cannot happen: the saved user is still root */
 }
 
 static bool is_roots(const char *path)

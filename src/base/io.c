@@ -55,7 +55,7 @@ int write_full(int fd, const void *data, size_t len)
 
 /* --- descriptors --- */
 
-/* Before Linux 5.9 there is no close_range: they are listed first, as closing changes the directory. */
+/* For kernels before 5.9, without close_range: lists all descriptors first, because closing changes the directory. */
 static void close_listed(int first)
 {
     enum { AT_ONCE = 256 };

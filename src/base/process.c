@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/PID/ns can be read only by a process that may trace PID. The description of a pidfd (/proc/self/fdinfo) can
- * always be read: its NSpid lists the pids from our namespace down to the process's own, so one number means the same
- * namespace. /proc/PID may be hidden from us (hidepid, ProtectProc=); the user namespace is then unknown. */
+/* /proc/PID/ns can be read only by a process that may trace PID. The description of a pidfd (/proc/self/fdinfo) is
+ * always readable: its NSpid lists the pids from our namespace down to the process's own, so a single number means
+ * the same namespace. /proc/PID may be hidden (hidepid, ProtectProc=); the user namespace is then unknown. */
 #include "base/process.h"
 
 #include <errno.h>

@@ -168,9 +168,9 @@ enum cache_result cache_get(struct cache *cache, const struct key *key, uint64_t
     return get_denial(cache, key, hash, now_ms, want, stale_ttl, out, cap, found, result);
 }
 
-/* --- names below one that does not exist --- */
+/* --- names below a name that does not exist --- */
 
-/* EDE 15 to 17: a policy of the upstream denied the name, not its zone. */
+/* EDE 15 to 17: a policy of the upstream denied the name, not the zone. */
 static bool is_filtered(const struct answer *answer)
 {
     for (unsigned i = 0; i < answer->ede.count; i++)
@@ -270,7 +270,8 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
     assert(answer->ttl > 0);
     if (answer->len > MESSAGE_MAX || answer->ttl_count > MESSAGE_MAX_RECORDS)
         return -ENOSPC;
-    note_entry(cache, key, answer, now_ms + (uint64_t)answer->ttl * 1000); /* first: it may be found at once */
+    /* First, because other threads may find the entry at once. */
+    note_entry(cache, key, answer, now_ms + (uint64_t)answer->ttl * 1000);
     if (!is_denial(answer))
         return put_one(cache, key, hash, answer, now_ms, epoch);
     uint64_t denied_hash = denial_key(key, hash, &denied);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a hint only grows while its time has not come, so an entry that lives has a live hint. */
+/* Invariant: a hint that has not expired only grows, so a fresh entry always has an unexpired hint. */
 #include "cache/cut.h"
 
 #include <endian.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 #include "base/mem.h"
 
-#define SHARE 256 /* the tables take at most this part of the cache */
+#define SHARE 256 /* the tables take at most one 256th of the cache */
 
-/* The hashes are no secret: a client that makes two of them equal prevents a cut. The golden ratio of 2^64: the high bits of a product depend on
- * all bits. */
+/* The hashes need not be secret: a client that chooses colliding names only prevents cuts. The golden ratio of
+ * 2^64: the high bits of a product depend on all bits. */
 #define TURN UINT64_C(0x9E3779B97F4A7C15)
 
 static unsigned bits_for(size_t bytes)
@@ -82,7 +82,7 @@ static inline uint64_t hash_label(uint64_t hash, const uint8_t *name, unsigned a
     return mix(hash, read_word(name, at, left));
 }
 
-/* Entries of another group, class or CD say nothing of this one's. */
+/* Entries with another group, class or CD are independent. */
 static inline void descent_start(struct descent *descent, const struct key *key)
 {
     uint64_t view = (uint64_t)key->group << 16 ^ (uint64_t)key->class << 48 ^ (uint64_t)(key->flags & KEY_CD) << 40;
@@ -117,7 +117,7 @@ static bool hint_lives(const _Atomic uint32_t *hint, uint64_t now_ms)
     return now_ms / 1000 < atomic_load_explicit(hint, memory_order_relaxed);
 }
 
-/* Rounded up: the hint outlives the entry. */
+/* Rounded up, so that the hint does not expire before the entry. */
 static inline void hint_extend(_Atomic uint32_t *hint, uint64_t until_ms)
 {
     uint32_t until = (uint32_t)(until_ms / 1000 + 1), before = atomic_load_explicit(hint, memory_order_relaxed);
@@ -128,7 +128,7 @@ static inline void hint_extend(_Atomic uint32_t *hint, uint64_t until_ms)
 
 void cut_note_denial(struct cut *cut, const struct key *key, uint64_t until_ms)
 {
-    struct key child = {.name = {1, 0}}; /* whose last ancestor the name is */
+    struct key child = {.name = {1, 0}}; /* a child, whose last ancestor is the name */
     struct descent descent;
     if (key->name_len > CUT_LEN || key->name_len == 1)
         return; /* no walk comes to it; the root */

@@ -13,7 +13,7 @@
 
 /* Enough for 16 workers: a lock is held for about 50 ns of the microseconds that a query takes. */
 #define SHARDS_MAX 16
-/* One shard and the tables of hints. */
+/* The shards and the tables of hints. */
 #define CACHE_MIN (SHARD_MIN + ((size_t)16 << 10))
 
 struct cache {
@@ -22,7 +22,7 @@ struct cache {
     _Atomic bool rotate;
     _Atomic uint8_t nxdomain_cut; /* enum cache_cut */
     struct cut cut;
-    size_t cut_bytes; /* of its tables */
+    size_t cut_bytes; /* of the tables of `cut` */
     struct shard *shard[SHARDS_MAX];
 };
 
@@ -37,7 +37,7 @@ static inline bool is_denial(const struct answer *answer)
     return answer->rcode == RCODE_NXDOMAIN && read_u16(answer->wire + MESSAGE_HEADER - 6) == 0;
 }
 
-/* An entry was stored that lives until then: notes what it says about the names above it, or below. */
+/* Records hints for a stored entry that expires at this time. */
 static inline void note_entry(struct cache *cache, const struct key *key, const struct answer *answer,
                               uint64_t until_ms)
 {

@@ -182,7 +182,7 @@ int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct 
     return 0;
 }
 
-/* Its values count as defaults: a later source that names the upstream replaces its lists. */
+/* Values of a preset count as defaults: a later source that names the upstream replaces its lists. */
 int draft_add_preset(struct draft *draft, const struct preset *preset, struct mark mark)
 {
     struct draft_upstream *upstream;

@@ -152,7 +152,7 @@ static bool is_address(const char *text)
     return addr_parse(&addr, text, 1) == 0 && !strchr(text, '@');
 }
 
-/* With a dot: a word without one is more likely a mistyped preset. */
+/* True for a host name with a dot: a word without one is more likely a mistyped preset. */
 static bool is_host_name(const char *text)
 {
     return strchr(text, '.') &&
@@ -168,7 +168,7 @@ static void put_address(char *out, size_t cap, const struct endpoint *endpoint)
         snprintf(out, cap, quoted ? "\"%.80s\"" : "%.80s", endpoint->host);
 }
 
-/* The preset that has this name or address; NULL: none. */
+/* The preset with this name or address; NULL: none. */
 static const struct preset *preset_of(const struct endpoint *endpoint)
 {
     const char *text = endpoint->name[0] ? endpoint->name : endpoint->host;

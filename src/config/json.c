@@ -11,7 +11,7 @@
 
 /* -- To JSON -- */
 
-/* Lists and quoted texts look alike in YAML and JSON. */
+/* Lists and quoted texts have the same form in YAML and JSON. */
 static json_t *value_of(const struct option *option, const char *text)
 {
     if (option->type == OPTION_BOOLEAN)
@@ -62,7 +62,7 @@ json_t *config_to_json(const struct config *config)
 
 /* -- From JSON -- */
 
-/* Prints one setting as YAML, of which JSON values are a part. `section` is the length of the previous key's section. */
+/* Prints one setting as YAML; JSON values are valid YAML. `section` is the length of the previous key's section. */
 static void print_setting(FILE *out, const char *key, const json_t *value, const char **section)
 {
     static const char upstreams[] = "upstreams.";
@@ -113,7 +113,7 @@ static json_t *text_schema(const char *pattern)
                    : json_pack("{s:s}", "type", "string");
 }
 
-/* A word, and what readers of YAML may take it for: 1.2 is a number, and in YAML 1.1 off is false. */
+/* A word, and the values that YAML readers may parse it as: 1.2 is a number, and in YAML 1.1 off is false. */
 static void add_word(json_t *words, const char *word)
 {
     json_t *number = json_loads(word, JSON_DECODE_ANY, NULL);
@@ -134,7 +134,7 @@ static json_t *choice_schema(const struct option *option)
     return json_pack("{s:o}", "enum", words);
 }
 
-/* Of one value, or of one item of a list. */
+/* The schema of one value, or of one item of a list. */
 static json_t *value_schema(const struct option *option)
 {
     switch (option->type) {

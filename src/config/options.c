@@ -265,8 +265,8 @@ const struct option options[] = {
      .max = 1000000,
      .unset = "100",
      .help = "While more UDP queries than this of one client network beyond loopback wait for a response, responses "
-             "later than 2 seconds, and those that would exceed three times the bytes received, are sent as TC=1: the "
-             "client retries over TCP."},
+             "later than 2 seconds, and those that would exceed three times the bytes received, are sent with TC: "
+             "the client retries over TCP."},
 
     {.key = "access.allow",
      .type = OPTION_PREFIXES,
@@ -280,7 +280,7 @@ const struct option options[] = {
      IN_LIST(access.deny_clients, access.deny_count),
      .max = 4096,
      .unset = "",
-     .help = "Clients and networks within access.allow whose queries are not answered all the same."},
+     .help = "Clients and networks within access.allow whose queries are refused nevertheless (access.deny)."},
     {.key = "access.deny",
      .type = OPTION_CHOICE,
      IN(access.deny),
@@ -309,8 +309,8 @@ const struct option options[] = {
      IN(cookies),
      .unset = "yes",
      .help =
-         "Give server cookies (RFC 7873) to clients beyond loopback. A client that returns one has proved its address: "
-         "rate-limit.responses does not apply, and ANY is answered over UDP."},
+         "Send server cookies (RFC 7873) to clients beyond loopback. A client that returns one does not use a forged "
+         "source address: rate-limit.responses does not apply to it, and it gets responses to ANY over UDP."},
     {.key = "cookie-secret-file",
      .type = OPTION_PATH,
      IN(cookie_secret_file),
@@ -318,25 +318,25 @@ const struct option options[] = {
      .word = "off",
      .unset = "off",
      .help =
-         "A file with the secrets of the cookies, for servers that share an address: one in each line, 32 hexadecimal "
-         "digits. The first one makes cookies, all are accepted. It is read at the start and at each reload, by "
-         "the daemon's user. off: secrets of this process, another one each day."},
+         "A file with the cookie secrets, for servers that share an address (anycast): one per line, 32 hexadecimal "
+         "digits. New cookies are made with the first one; cookies made with any of them are accepted. It is read at "
+         "the start and at each reload, by the daemon's user. off: secrets of this process, a new one each day."},
     {.key = "rate-limit.responses",
      .type = OPTION_INTEGER,
      IN(rate_limit_responses),
      .max = 1000000,
      .unset = "0",
-     .help =
-         "The most responses a second over UDP to one network (/24, /56) beyond loopback, per worker. Beyond that, clients "
-         "are sent to TCP, or to repeat the query with a cookie; those with a cookie are not limited. 0: no limit."},
+     .help = "The most responses a second over UDP to one network (/24, /56) beyond loopback, per worker. Above it "
+             "clients get TC, and retry over TCP, or BADCOOKIE, and retry with the cookie; queries with a valid cookie "
+             "are not limited. 0: no limit."},
     {.key = "rebind-protection",
      .type = OPTION_CHOICE,
      IN(rebind_protection),
      .choices = rebind_ways,
      .unset = "auto",
      .help =
-         "Answer NODATA instead of private addresses in responses of upstreams, so that a web page cannot reach devices "
-         "of the local network by a name of its own. auto: for clients beyond loopback; yes: for all; no."},
+         "Answer NODATA instead of private addresses in responses of upstreams, so that a web page cannot reach "
+         "devices of the local network through its own domain. auto: for clients beyond loopback; yes: for all; no."},
     {.key = "rebind-allow",
      .type = OPTION_NAMES,
      IN_LIST(rebind_allow, rebind_allow_count),

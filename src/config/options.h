@@ -76,9 +76,9 @@ struct preset {
 };
 extern const struct preset presets[];
 extern const size_t preset_count;
-/* NULL: there is none with this name. */
+/* The preset with this name; NULL: none. */
 const struct preset *preset_find(const char *name);
-/* Its value for a key of upstream_options; NULL: the default. */
+/* The preset's value for a key of upstream_options; NULL: the default. */
 const char *preset_text(const struct preset *preset, const char *key);
 
 static inline bool option_is_list(const struct option *option)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses and names as their operators publish them. Each offers DNS over TLS on port 853 to everybody. */
+/* Addresses and names as published by the operators. Each offers public DNS over TLS on port 853. */
 #include <string.h>
 #include "config/options.h"
 

@@ -230,7 +230,7 @@ static bool parse_host(struct bytes *out, const char *text, char why[VALUE_WHY])
     return true;
 }
 
-/* A domain name; other than a host's it may have underscores. */
+/* A domain name; unlike a host name it may have underscores. */
 static bool parse_name(struct bytes *out, const char *text, char why[VALUE_WHY])
 {
     char quoted[QUOTED_TEXT];

@@ -18,8 +18,8 @@
 /* Enough digits for values with three decimals, few enough to hide binary rounding. */
 enum { REAL_DIGITS = 15 };
 
-/* Prints and frees `root`; ends with a newline, so that curl's output reads well. Other than ASCII is escaped: text from
- * the network may contain C1 controls, which a terminal obeys. */
+/* Prints and frees `root`; ends with a newline, so that curl's output reads well. Non-ASCII characters are escaped:
+ * text from the network may contain C1 controls, which a terminal interprets. */
 static inline char *print(json_t *root)
 {
     char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;

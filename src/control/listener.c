@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants:
- * - Nobody can connect to the unix socket before it has its mode and owner: bind() under a narrow umask, lchown(),
- *   listen().
- * - Root makes and removes files only where nobody else can replace them; elsewhere it acts as the daemon's user.
+ * - No process can connect to the unix socket before it has its mode and owner: bind() under a narrow umask,
+ *   lchown(), listen().
+ * - Root makes and removes files only where no other user can replace them; elsewhere it acts as the daemon's user.
  */
 #include "listener.h"
 #include <errno.h>
@@ -52,7 +52,7 @@ static int bind_narrow(int fd, const char *path)
     return status;
 }
 
-/* With the rights of the effective user. */
+/* Uses the rights of the effective user. */
 static int open_unix(const char *path, uid_t uid, gid_t gid)
 {
     if (unlink(path) < 0 && errno != ENOENT)

@@ -10,9 +10,9 @@
  *   REPLIED   the response exists; the library has it, or takes it after the connection is resumed
  *
  * Invariants:
- *   - `life` runs from accept to close. When it ends, the descriptor is shut down, which looks to the library as if the
- *     client had closed. A slow client therefore cannot hold a connection for longer than LIFE_MS;
- *   - of more connections than the limit one is shut down as a new one comes; it is no longer in a share then;
+ *   - `life` runs from accept to close. When it ends, the descriptor is shut down, which looks to the library as if
+ *     the client had closed. A slow client therefore cannot hold a connection for longer than LIFE_MS;
+ *   - above the limit, each new connection causes another one to be shut down, which is then in no share;
  *   - a suspended connection ends only after http_reply, so a handler's request stays valid until then.
  */
 #include "server.h"
@@ -48,7 +48,7 @@ struct http_server {
     uv_timer_t timer;
     unsigned open_handles;
     struct timeouts lives;
-    struct shares shares; /* of the networks of clients; those on the unix socket count as one */
+    struct shares shares; /* by the networks of clients; clients on the unix socket count as one network */
     unsigned limit, count;
     uint64_t evicted;
     const struct http_ops *ops;
@@ -115,7 +115,7 @@ static void connection_leave_share(struct connection *own)
     own->server->count--;
 }
 
-/* The oldest one of the network with the most connections; where each has one, the oldest of all. */
+/* The oldest connection of the network with the most; if each network has one, the oldest of all. */
 static struct connection *connection_to_lose(const struct http_server *server)
 {
     static const struct share nobody = {.output = 0};

@@ -50,11 +50,11 @@ struct http_ops {
     void (*handle)(void *context, struct http_request *request);
 };
 
-/* Serves a listening, non-blocking descriptor, and takes ownership of it even if it fails. With more than `connections`
- * clients, the oldest one of the network with the most of them is disconnected. 0 or a negative error. */
+/* Serves a listening, non-blocking descriptor, and takes ownership of it even if it fails. Above `connections`
+ * clients, the oldest one of the network with the most clients is disconnected. 0 or a negative error. */
 int http_server_open(struct http_server **out, struct loop *loop, int fd, const struct http_ops *ops, void *context,
                      unsigned connections) MUST_CHECK;
-/* How many clients were disconnected because others came. */
+/* The number of clients that were disconnected to accept others. */
 uint64_t http_server_evicted(const struct http_server *server);
 /* All requests must have been replied to. Sends what does not block, and closes in the loop's next turns. */
 void http_server_close(struct http_server *server);

@@ -33,7 +33,7 @@ static bool exists(const char *root, const char *path)
     return path_of(whole, root, path) && stat(whole, &facts) == 0;
 }
 
-/* The beginning of a file as text, for the caller to free; NULL: it cannot be read. */
+/* The beginning of a file as text, which the caller frees; NULL: unreadable. */
 static char *text_of(const char *root, const char *path)
 {
     char whole[PATH_MAX];
@@ -48,7 +48,7 @@ static char *text_of(const char *root, const char *path)
 
 static void report(const struct finder *finder, const char *check, bool leaks, const char *says, const char *remedy,
                    ...) __attribute__((format(printf, 5, 6)));
-/* `says` is complete; the arguments are for `remedy`. */
+/* The format arguments are for `remedy`. */
 static void report(const struct finder *finder, const char *check, bool leaks, const char *says, const char *remedy,
                    ...)
 {
@@ -103,7 +103,7 @@ static void find_nsswitch(const struct finder *finder)
     if (!finder->view->by_resolved && bypass_resolved_comes_first(finder->view->root))
         report(
             finder, "nsswitch", true,
-            "/etc/nsswitch.conf has `resolve` before `dns`: programs ask systemd-resolved, which uses the servers of the "
+            "/etc/nsswitch.conf has `resolve` before `dns`: programs query systemd-resolved, which uses the servers of the "
             "links, not dotstub",
             "run dotstubctl system enable, which makes systemd-resolved use dotstub");
 }
@@ -113,7 +113,7 @@ static void find_nsswitch(const struct finder *finder)
 struct known_writer {
     const char *title;
     const char *mark;   /* in a comment of resolv.conf */
-    const char *remedy; /* stops it from writing; NULL: `system enable` does */
+    const char *remedy; /* how to stop it from writing; NULL: `system enable` does that */
 };
 
 static const struct known_writer writers[] = {
@@ -157,7 +157,7 @@ static void report_writer(const struct finder *finder, const char *title, const 
     report(finder, "writer", false, says, "%s", remedy);
 }
 
-/* Looks at the comments of the file. */
+/* Examines the comments of the file. */
 static bool find_writer_by_text(const struct finder *finder)
 {
     char title[WRITER_TEXT];
@@ -173,7 +173,7 @@ static bool find_writer_by_text(const struct finder *finder)
             return true;
         }
         if (name_unknown_writer(line, len, title)) {
-            report_writer(finder, title, "tell it to leave the file alone, or to write dotstub's address");
+            report_writer(finder, title, "configure it not to write the file, or to write dotstub's address");
             return true;
         }
     }
@@ -235,7 +235,7 @@ bool bypass_has_docker(const char *root)
     return exists(root, "/run/docker.sock") || exists(root, "/usr/bin/dockerd") || exists(root, "/usr/sbin/dockerd");
 }
 
-/* Containers do not reach the loopback addresses of the machine, so their managers leave these out. */
+/* Containers cannot reach the loopback addresses of the machine, so their managers leave these out. */
 static bool names_only_loopback(const struct resolv *resolv)
 {
     for (unsigned i = 0; i < resolv->server_count; i++)
@@ -288,7 +288,7 @@ static void find_podman(const struct finder *finder)
         return;
     report(
         finder, "podman", false,
-        "podman leaves out loopback nameservers: its containers ask the network's own forwarder or 8.8.8.8",
+        "podman leaves out loopback nameservers: its containers use the network's own forwarder or 8.8.8.8",
         "add the address of podman0 (10.88.0.1) to `listen` and its network to access.allow, and set it as dns_servers "
         "below [containers] in /etc/containers/containers.conf");
 }
@@ -299,7 +299,7 @@ static void find_trust_ad(const struct finder *finder)
 {
     if (finder->view->by_resolved && finder->view->trust_ad)
         report(finder, "trust-ad", false,
-               "the AD flag does not come through systemd-resolved, whatever trust-ad in resolv.conf says",
+               "systemd-resolved does not pass on the AD flag, even with trust-ad in resolv.conf",
                "let the programs that need it (DANE, SSHFP) query dotstub itself: make " RESOLV_CONF
                " a file that names dotstub's address and has `options trust-ad`");
 }

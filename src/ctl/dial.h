@@ -33,9 +33,10 @@ struct dials {
     size_t count, live;
 };
 
-/* For at most `most` dials. 0 or a negative error. */
+/* Makes room for at most `most` dials. 0 or a negative error. */
 int dials_init(struct dials *dials, size_t most) MUST_CHECK;
-/* The trust in an upstream: its own settings, else those of the configuration. 0 or an error of tls_trust_new. */
+/* Makes the trust for an upstream, from its own settings or else those of the configuration. 0 or an error of
+ * tls_trust_new. */
 int dials_trust(struct tls_trust **out, const struct config *config, const struct config_upstream *upstream) MUST_CHECK;
 /* Starts a handshake with one address of an upstream; both must outlive the dials. */
 void dials_start(struct dials *dials, const struct config_upstream *upstream, const struct addr *addr,
@@ -43,7 +44,7 @@ void dials_start(struct dials *dials, const struct config_upstream *upstream, co
 void dials_run(struct dials *dials);
 void dials_fini(struct dials *dials);
 
-/* The CA file that the upstream is verified by. */
+/* The CA file that verifies the upstream. */
 const char *dials_ca_file(const struct config *config, const struct config_upstream *upstream);
 /* True if there is no route to the address, or no such address family. */
 bool dial_is_unreachable(const struct handshake *dial);

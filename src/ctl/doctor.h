@@ -15,13 +15,14 @@
 
 struct doctor {
     const struct options *options;
-    const char *socket;    /* the control socket's path; NULL: off */
-    struct config *config; /* in force in the daemon, else of the files and the environment, else the defaults */
-    struct addr server;    /* the address of dotstub that programs would use */
-    bool answers;          /* dotstub answers over UDP */
-    bool refuses;          /* but refuses this machine's queries */
-    bool reached;          /* a server was reached and verified */
-    json_t *status;        /* the reply to /status, or NULL */
+    const char *socket; /* the control socket's path; NULL: off */
+    /* The daemon's configuration in force, else that of the files and the environment, else the defaults. */
+    struct config *config;
+    struct addr server; /* the address of dotstub that programs would use */
+    bool answers;       /* dotstub answers over UDP */
+    bool refuses;       /* but refuses this machine's queries */
+    bool reached;       /* a server was reached and verified */
+    json_t *status;     /* the reply to /status, or NULL */
     json_t *stats;
     json_t *findings; /* array of {"check", "ok", "result", "says", "remedy"} */
     unsigned problems;
@@ -34,9 +35,10 @@ void doctor_say(struct doctor *doctor, const char *check, const char *remedy, co
 void doctor_note(struct doctor *doctor, const char *check, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Finds the configuration, and asks the daemon for its status and counters. Adds findings about the files. 0 or -ENOMEM. */
+/* Finds the configuration, and gets status and counters from the daemon. Adds findings about the files. 0 or
+ * -ENOMEM. */
 int doctor_read_config(struct doctor *doctor) MUST_CHECK;
-/* True for an address of dotstub on this machine; the port counts. */
+/* True for an address and port of dotstub on this machine. */
 bool doctor_is_ours(const struct doctor *doctor, const struct addr *server);
 
 /* The checks, in the order in which they run. */
@@ -46,7 +48,7 @@ void doctor_check_tcp(struct doctor *doctor);
 void doctor_check_port(struct doctor *doctor);     /* which process holds the port */
 void doctor_check_control(struct doctor *doctor);  /* the daemon's own status */
 void doctor_check_resolv(struct doctor *doctor);   /* nameservers in resolv.conf, and their timeout */
-void doctor_check_programs(struct doctor *doctor); /* a lookup as programs do it; other files that decide */
+void doctor_check_programs(struct doctor *doctor); /* a lookup with getaddrinfo; files other than resolv.conf */
 void doctor_check_leaks(struct doctor *doctor);    /* open sockets to port 53 of other hosts */
 void doctor_check_clock(struct doctor *doctor);
 void doctor_check_servers(struct doctor *doctor);  /* CAs; TLS with each server; path MTU */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the configuration in force: the daemon's own, by its control socket, since it may have been started with another file or
- * environment than dotstubctl, or have rejected a reload. */
+/* Finds the configuration in force: the daemon's own, by its control socket, since it may have been started with
+ * another file or environment than dotstubctl, or have rejected a reload. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static struct config *config_of_daemon(const char *path, FILE *nowhere)
     return config;
 }
 
-/* The first of the mistakes. */
+/* Adds a finding with the first of the mistakes. */
 static void tell_mistakes(struct doctor *doctor, const char *mistakes)
 {
     doctor_say(doctor, "config",

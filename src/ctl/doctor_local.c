@@ -19,7 +19,7 @@ enum { PATIENCE_MS = 1500, YEARS_S = 20 * 365 * 86400 };
 
 /* --- the daemon --- */
 
-/* A name that the daemon answers itself, of any client that it answers at all. */
+/* Queries a name that the daemon answers locally, to any client that it answers at all. */
 static void check_access(struct doctor *doctor)
 {
     struct probe_response response;
@@ -89,7 +89,7 @@ void doctor_check_health(struct doctor *doctor)
         free(reply.body);
 }
 
-/* A socket unit, or sockets that systemd stores over a restart. */
+/* The port belongs to a socket unit, or systemd stores the socket over a restart. */
 static bool systemd_holds_it_for_dotstub(void)
 {
     static const char *const files[] = {"/etc/systemd/system/sockets.target.wants/dotstub.socket",
@@ -143,7 +143,7 @@ void doctor_check_control(struct doctor *doctor)
     size_t i;
     json_t *sentence, *sentences = json_object_get(doctor->status, "why");
     if (!doctor->socket) {
-        doctor_note(doctor, "control", "set control.socket, so that this report contains the daemon's own view",
+        doctor_note(doctor, "control", "set control.socket, so that this report contains the daemon's status",
                     "control.socket is off in the configuration");
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of what this machine's programs use: resolv.conf and its timeout, other files that decide, and a lookup as programs do
- * it. */
+/* Checks of name resolution by this machine's programs: resolv.conf and its timeout, other files, and a lookup with
+ * getaddrinfo. */
 #include <string.h>
 #include "base/errors.h"
 #include "bypass.h"
@@ -37,7 +37,8 @@ static void check_nameservers(struct doctor *doctor, const struct resolv *resolv
                    "%u other nameservers get cleartext queries when dotstub is slow", others);
 }
 
-/* A client that gives up before limits.answer-by sees a timeout in place of a reason, and asks the next nameserver. */
+/* A client that gives up before limits.answer-by gets a timeout instead of the reason, and queries the next
+ * nameserver. */
 static void check_patience(struct doctor *doctor, const char *client, unsigned timeout_ms)
 {
     unsigned long answer_by_ms = (unsigned long)doctor->config->limits.answer_by_ms;
@@ -48,10 +49,9 @@ static void check_patience(struct doctor *doctor, const char *client, unsigned t
                    "(limits.answer-by)",
                    client, timeout_ms, stale_ms, answer_by_ms);
     else if (timeout_ms <= answer_by_ms)
-        doctor_say(
-            doctor, "timeout", "set limits.answer-by below that time, or raise it",
-            "%s for %u ms; dotstub's last answer, the reason of a failure, comes after %lu ms (limits.answer-by)",
-            client, timeout_ms, answer_by_ms);
+        doctor_say(doctor, "timeout", "set limits.answer-by below that time, or raise it",
+                   "%s for %u ms; dotstub reports a failure after %lu ms (limits.answer-by)", client, timeout_ms,
+                   answer_by_ms);
     else
         doctor_say(doctor, "timeout", NULL, "%s for %u ms; dotstub answers within %lu ms (limits.answer-by)", client,
                    timeout_ms, answer_by_ms);
@@ -82,7 +82,7 @@ void doctor_check_resolv(struct doctor *doctor)
     resolv_free(&resolv);
 }
 
-/* --- what goes past it --- */
+/* --- queries that bypass dotstub --- */
 
 static void tell_bypass(void *context, const struct bypass *bypass)
 {
@@ -92,7 +92,7 @@ static void tell_bypass(void *context, const struct bypass *bypass)
         doctor_note(context, bypass->check, bypass->remedy, "%s", bypass->says);
 }
 
-/* The addresses that dotstub listens at, as resolv.conf names them. */
+/* The addresses that dotstub listens on, in the form of resolv.conf. */
 static unsigned our_servers(const struct doctor *doctor, struct addr out[OURS_MAX])
 {
     unsigned count = 0;
@@ -110,12 +110,11 @@ void doctor_check_programs(struct doctor *doctor)
     char name[CHANGE_NAME];
     int status = doctor->answers && !doctor->refuses ? presence_check_programs(PROGRAMS_MS) : 0;
     if (status != 0)
-        doctor_say(doctor, "programs",
-                   "the lines above and below name what decides; dotstubctl system enable sets it up",
-                   "a lookup as programs do it (getaddrinfo) does not arrive at dotstub: %s",
-                   status == PRESENCE_OTHER ? "something else answered" : error_text(status));
+        doctor_say(doctor, "programs", "the lines above and below name the reason; dotstubctl system enable sets it up",
+                   "a lookup with getaddrinfo, as most programs do, does not reach dotstub: %s",
+                   status == PRESENCE_OTHER ? "another resolver answered" : error_text(status));
     else if (doctor->answers && !doctor->refuses)
-        doctor_say(doctor, "programs", NULL, "a lookup as programs do it (getaddrinfo) arrives at dotstub");
+        doctor_say(doctor, "programs", NULL, "a lookup with getaddrinfo, as most programs do, reaches dotstub");
     if (resolv_read(&resolv, "") < 0)
         return;
     const struct bypass_view view = {.root = "",

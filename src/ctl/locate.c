@@ -9,7 +9,8 @@
 
 extern char **environ;
 
-/* `off`: control.socket is off. 0, or the error of a configuration that was named and has mistakes. */
+/* `off`: control.socket is off. 0, or the error of a configuration that the command line names and that has
+ * mistakes. */
 static int find_socket(const struct options *options, char out[PATH_MAX], bool *off, FILE *errors)
 {
     struct config *config = NULL;

@@ -15,7 +15,7 @@
 /* Finds the control socket: from the command line, else from the configuration if it can be read, else the default. 0,
  * or an exit status after printing the error. */
 int locate_socket(const struct options *options, char out[PATH_MAX]) MUST_CHECK;
-/* The same without a message: false if the configuration says that there is none. */
+/* The same without a message; false if control.socket is off. */
 bool locate_socket_quietly(const struct options *options, char out[PATH_MAX]) MUST_CHECK;
 /* Prints why a request to this socket failed, in one line; returns the exit status. */
 int locate_explain(const char *path, int error);

@@ -16,9 +16,9 @@ enum { PORT_DOT = 853, HOST_ADDRESSES = 16 };
 
 extern char **environ;
 
-/* The server: an upstream of the configuration or a preset, or made of the arguments. */
+/* The server: an upstream of the configuration, a preset, or defined by the arguments. */
 struct target {
-    struct config *config;                 /* gives the CA file */
+    struct config *config;                 /* for the CA file */
     struct config *presets;                /* NULL: HOST is not a preset */
     struct config_upstream upstream;       /* borrows from these and from the arguments */
     struct addr addresses[HOST_ADDRESSES]; /* of the arguments */
@@ -39,7 +39,7 @@ static bool is_plain_word(const char *text)
     return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == strlen(text);
 }
 
-/* A file that was named must be good. */
+/* A configuration file that the command line names must have no mistakes. */
 static int load_configs(struct target *target, const struct options *options, const char *host)
 {
     char text[320];
@@ -56,7 +56,7 @@ static int load_configs(struct target *target, const struct options *options, co
     return status < 0 ? EXIT_CONFIGURATION : EXIT_OK;
 }
 
-/* The addresses that this machine's resolver gives. */
+/* Looks up the addresses with this machine's resolver. */
 static int resolve(struct target *target, const char *host)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -92,7 +92,7 @@ static int find_target(struct target *target, const struct options *options, cha
         target->upstream = *known;
     else
         target->upstream = (struct config_upstream){.name = arguments[0], .tls_name = arguments[0]};
-    /* The pins that are to be found, or replaced, do not count. */
+    /* Pins of the configuration are ignored, because they may be about to be replaced. */
     target->upstream.pins = NULL;
     target->upstream.pin_count = 0;
     if (!target->upstream.tls_name)
@@ -119,7 +119,7 @@ static json_t *describe(const struct handshake *dial)
                      dial->result == 0 ? NULL : error_text(dial->result));
 }
 
-/* Addresses without a route do not count, if another one was verified. */
+/* Addresses without a route are ignored if another one was verified. */
 static int tell(const struct options *options, const struct dials *dials)
 {
     json_t *servers = json_array();

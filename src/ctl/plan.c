@@ -2,15 +2,16 @@
 /* The method for each manager, and the reason:
  *
  *   resolved     a drop-in with our address and the routing domain "~.". /etc/resolv.conf does not change, so search
- *                domains and the domains of a link (a VPN) work as before. If it is not resolved's file, but nsswitch.conf
- *                asks resolved first, its nameserver lines change as in `plain`.
+ *                domains and the domains of a link (a VPN) work as before. If resolv.conf is not resolved's file,
+ *                but nsswitch.conf has resolved first, its nameserver lines change as in `plain`.
  *   networkmanager  its global DNS configuration. It continues to write /etc/resolv.conf, and returns to the
  *                   network's servers when the file is removed. A global configuration disables the connections'
  *                   search domains, so the file lists them.
  *   resolvconf   (Debian's) an interface record "lo.dotstub": resolvconf lists it first and stops there. Records
  *                are in /run, so a unit adds it at each boot.
  *   openresolv   name_servers= in its configuration, which by default also ends the list.
- *   plain        /etc/resolv.conf itself; only the nameserver lines change. DHCP clients are configured to leave it alone.
+ *   plain        /etc/resolv.conf itself; only the nameserver lines change. DHCP clients are configured not to
+ *                write it.
  */
 #include "plan.h"
 #include <errno.h>
@@ -127,7 +128,7 @@ static char *format(const char *pattern, ...)
     return len < 0 ? NULL : text;
 }
 
-/* The file's present text with ours behind it. Frees `ours`. */
+/* The file's present text followed by ours. Frees `ours`. */
 static int append(struct plan *plan, const struct plan_wish *wish, const char *path, char *ours)
 {
     char whole[PATH_MAX], *before = NULL;
@@ -146,8 +147,8 @@ static int append(struct plan *plan, const struct plan_wish *wish, const char *p
     return status;
 }
 
-/* DHCP clients that write /etc/resolv.conf, each with the file that stops it from that. dhcpcd runs its hooks by one script,
- * which reads the file first; dhclient and Alpine's udhcpc read theirs at each lease. */
+/* DHCP clients that write /etc/resolv.conf, each with the file that prevents that. dhcpcd runs its hooks from one
+ * script, which reads the file first; dhclient and Alpine's udhcpc read theirs at each lease. */
 static const struct dhcp_client {
     const char *present, *path, *text;
 } dhcp_clients[] = {

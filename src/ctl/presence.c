@@ -27,9 +27,9 @@ int presence_check(struct probe_response *out, const struct addr *server, bool t
     return out->rcode == RCODE_NOERROR && out->address == presence_address(number) ? 0 : PRESENCE_OTHER;
 }
 
-/* --- as programs do --- */
+/* --- lookups with getaddrinfo --- */
 
-/* In the new process. */
+/* Runs in the new process. */
 static int resolve(uint16_t number)
 {
     const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
@@ -55,7 +55,7 @@ int presence_check_programs(unsigned timeout_ms)
     if (child < 0)
         return -errno;
     if (child == 0) {
-        alarm((timeout_ms + 999) / 1000); /* its signal ends the process */
+        alarm((timeout_ms + 999) / 1000); /* SIGALRM ends the process */
         _exit(resolve(number));
     }
     while (waitpid(child, &status, 0) < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds out whether it is dotstub that answers, by a name that only dotstub resolves (dns/presence.h).
+/* Detects whether dotstub answers, by a name that only dotstub resolves (dns/presence.h).
  *
  * Threads: Single-threaded; blocks for at most the caller's timeout.
  */
@@ -11,12 +11,12 @@
 /* Another program answered. */
 enum { PRESENCE_OTHER = 1 };
 
-/* Queries a nameserver. 0: it is dotstub, or forwards to dotstub; PRESENCE_OTHER; or a negative error of probe_send: no
- * answer. `out` is written unless it is negative. */
+/* Queries a nameserver. 0 (it is dotstub, or forwards to dotstub); PRESENCE_OTHER; or a negative error of
+ * probe_send (no response). `out` is written unless the result is negative. */
 int presence_check(struct probe_response *out, const struct addr *server, bool tcp, unsigned timeout_ms) MUST_CHECK;
 
-/* Resolves such a name as programs do: by getaddrinfo() in a new process, which reads nsswitch.conf and resolv.conf as they
- * are now. 0: the query arrived at dotstub; PRESENCE_OTHER: something else answered, or said that the name does not exist;
+/* Resolves such a name with getaddrinfo() in a new process, which reads nsswitch.conf and resolv.conf in their
+ * present state. 0 (the query reached dotstub); PRESENCE_OTHER (another resolver answered, maybe NXDOMAIN);
  * -ETIMEDOUT; or another negative error. */
 int presence_check_programs(unsigned timeout_ms) MUST_CHECK;
 

@@ -118,7 +118,7 @@ bool resolv_has_option(const struct resolv *resolv, const char *option)
     return false;
 }
 
-/* glibc takes the last one, at most 30 s. */
+/* glibc uses the last one, at most 30 s. */
 unsigned resolv_timeout_ms(const struct resolv *resolv)
 {
     unsigned seconds = 5, given;

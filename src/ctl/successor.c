@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An attacker may control the daemon. Its words about itself only name things; nothing of its choice is executed with
- * more rights than it has: its user and groups are those that the kernel recorded, and they are taken on
- * before the program is executed.
+/* An attacker may control the daemon, so its replies are not trusted, and no program of its choice is executed with
+ * more rights than it has: the process takes on the user and groups that the kernel recorded for the daemon before
+ * it executes the program.
  *
  * A service manager accepts messages only from processes in the service's control group. If the daemon has a service
  * manager, the successor must join that group or it is not started: then a restart by the manager is the way, and it
@@ -66,7 +66,8 @@ static const char *value_of(char *const *variables, const char *name)
     return NULL;
 }
 
-/* The successor gets only the options and the variables of the service manager, not for example those of the loader. */
+/* The successor gets only the options and the variables of the service manager, not for example variables of the
+ * loader. */
 static bool is_kept(const char *variable)
 {
     static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "JOURNAL_STREAM=", "INVOCATION_ID="};
@@ -186,7 +187,7 @@ static bool shares(const char *process, const char *space)
     return stat(path, &theirs) == 0 && stat(own, &ours) == 0 && theirs.st_ino == ours.st_ino;
 }
 
-/* Joins the daemon's namespaces; those of pids and users are ours already (process_check). 0 or a negative error. */
+/* Joins the daemon's namespaces, except pid and user, which are the same (process_check). 0 or a negative error. */
 static int join_spaces(const struct process *daemon, const char *process)
 {
     int spaces = (shares(process, "mnt") ? 0 : CLONE_NEWNS) | (shares(process, "net") ? 0 : CLONE_NEWNET) |
@@ -194,7 +195,7 @@ static int join_spaces(const struct process *daemon, const char *process)
     return spaces && setns(daemon->fd, spaces) < 0 ? -errno : 0;
 }
 
-/* Takes on the daemon's user and groups, without any capability, for good. 0 or a negative error. */
+/* Permanently takes on the daemon's user and groups, without capabilities. 0 or a negative error. */
 static int drop_privileges(const struct successor_plan *plan)
 {
     capng_clear(CAPNG_SELECT_BOTH);
@@ -209,7 +210,7 @@ static int drop_privileges(const struct successor_plan *plan)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* The successor shares no descriptor with us but the pipe for what it says. */
+/* The successor shares no descriptor with this process except the pipe for its output. */
 static int place_descriptors(int output)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -25,7 +25,7 @@
 enum {
     PRESENT_MS = 1000,  /* timeout for a name that the daemon answers itself */
     FIRST_MS = 5000,    /* timeout for the first lookup upstream */
-    PROGRAMS_MS = 3000, /* timeout for a lookup as programs do it */
+    PROGRAMS_MS = 3000, /* timeout for a lookup with getaddrinfo */
     RETRY_MS = 200,
 };
 #define FIRST_NAME "example.com"
@@ -102,7 +102,7 @@ static int first_lookup(const struct addr *server, uint64_t deadline_ms)
     return -ETIMEDOUT;
 }
 
-/* Resolves as programs do until a query arrives at dotstub: a manager that was restarted needs a moment. */
+/* Repeats a lookup with getaddrinfo until it reaches dotstub: a restarted manager needs a moment. */
 static int try_programs(uint64_t deadline_ms)
 {
     int status;
@@ -111,13 +111,13 @@ static int try_programs(uint64_t deadline_ms)
     if (status != 0)
         fprintf(
             stderr,
-            "dotstubctl: a lookup as programs do it (getaddrinfo) did not arrive at dotstub: %s; `dotstubctl doctor` says "
-            "which file decides\n",
-            status == PRESENCE_OTHER ? "something else answered" : error_text(status));
+            "dotstubctl: a lookup with getaddrinfo, as most programs do, did not reach dotstub: %s; `dotstubctl doctor` "
+            "says which file is the reason\n",
+            status == PRESENCE_OTHER ? "another resolver answered" : error_text(status));
     return status == PRESENCE_OTHER ? -EHOSTUNREACH : status;
 }
 
-/* Queries dotstub, then the nameserver that programs use now, then resolves as programs do. */
+/* Queries dotstub, then the nameserver that programs use now, then does a lookup with getaddrinfo. */
 static int try_system(const struct system *system)
 {
     struct resolv now;
@@ -142,7 +142,7 @@ static bool is_present(const struct addr *server)
     return presence_check(&response, server, false, PRESENT_MS) == 0;
 }
 
-/* EXIT_OK if dotstub answers, else an exit status after saying what does. */
+/* EXIT_OK if dotstub answers, else an exit status after printing which program does. */
 static int require_presence(const struct addr *server, const char *consequence)
 {
     struct probe_response response;
@@ -160,7 +160,7 @@ static int require_presence(const struct addr *server, const char *consequence)
     return EXIT_NO_DAEMON;
 }
 
-/* --- other files that decide --- */
+/* --- other files --- */
 
 static void print_bypass(void *context, const struct bypass *bypass)
 {
@@ -173,7 +173,7 @@ static void add_bypass(void *context, const struct bypass *bypass)
                                                    bypass->leaks, "says", bypass->says, "remedy", bypass->remedy));
 }
 
-/* Tells what may go past dotstub, with this content of resolv.conf. */
+/* Reports what may bypass dotstub with this content of resolv.conf. */
 static void tell_bypasses(const struct system *system, const struct resolv *resolv, const struct manager *manager,
                           void (*tell)(void *context, const struct bypass *bypass), void *context)
 {
@@ -188,7 +188,7 @@ static void tell_bypasses(const struct system *system, const struct resolv *reso
     bypass_each(&view, tell, context);
 }
 
-/* The same for the file as it is now, or would be, after enable: it lists dotstub, and its comments stay. */
+/* The same for the present or planned file after `enable`: it lists dotstub, and its comments stay. */
 static void print_bypasses(const struct system *system, const struct manager *manager)
 {
     struct resolv resolv = system->resolv;
@@ -267,7 +267,7 @@ static int explain(const struct system *system, const struct plan *plan)
     printf("would query %s for " FIRST_NAME ", and undo all changes unless it answers within 5 s\n",
            addr_format(&system->wish.server, true, address));
     if (!*system->root)
-        puts("would resolve a name as programs do, and undo all changes unless the query arrives at dotstub");
+        puts("would look up a name with getaddrinfo, and undo all changes unless the query reaches dotstub");
     return EXIT_OK;
 }
 
@@ -355,7 +355,7 @@ static json_t *addresses(const struct resolv *resolv)
     return array;
 }
 
-/* Null below --root, where no program runs. */
+/* Null with --root, where no program runs. */
 static json_t *programs_arrive(const struct system *system)
 {
     return *system->root ? json_null() : json_boolean(presence_check_programs(PROGRAMS_MS) == 0);

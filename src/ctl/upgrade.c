@@ -2,8 +2,8 @@
 /* Replaces the running daemon without losing a query: starts the new process, then waits until it answers on the
  * control socket. If the new process ends first, the old daemon continues.
  *
- * The daemon's process and user are those of the listener on the control socket, as the kernel tells. Its replies only
- * confirm them: a process that has taken the socket's place can reply anything. */
+ * The kernel identifies the daemon's process and user as the listener on the control socket. The daemon's replies
+ * only confirm them: a process that has replaced the socket can reply anything. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -56,7 +56,7 @@ static int read_daemon(struct running *out, const char *path)
 
 /* --- the new process --- */
 
-/* Prints what the new process says, which may be anything. False: there is no more. */
+/* Prints the output of the new process, which is not trusted. False: it has ended. */
 static bool relay(int output)
 {
     char text[512];
@@ -129,7 +129,7 @@ static int check_user(const struct process *daemon, const struct running *says)
     return EXIT_NO_PERMISSION;
 }
 
-/* The new process reads the file that our command line names, which must be the daemon's. */
+/* The new process reads the file given by our command line, which must be the daemon's. */
 static int check_config(const struct successor_plan *plan)
 {
     char daemons[PATH_MAX], resolved[PATH_MAX];

@@ -439,7 +439,7 @@ static int fill(void)
     return takeover_fill(&self.takeover, self.config, self.routing.routes, self.cache, self.workers);
 }
 
-/* From here on this process opens nothing that needs privileges. 0, or negative after a log line. */
+/* From here on the process needs no privileges. 0, or negative after a log line. */
 static int confine(const struct daemon_setup *setup)
 {
     int status = privileges_drop(setup->user, self.sockets.can_change && sockets_need_privileges(self.config));

@@ -2,10 +2,10 @@
 /* The sending side of a hand-over.
  *
  * Invariants:
- * - Only our user and root reach the socket. Each side also checks the other: it runs as root or as the daemon's user,
- *   in the same pid and user namespaces. The user's number alone says little: containers share them.
- * - The socket is bound before the sandbox is entered. It takes the final name by rename, so a process that takes over
- *   replaces the one before, which then leaves the name alone.
+ * - Only our user and root reach the socket. Each side also checks the other: it runs as root or as the daemon's
+ *   user, in the same pid and user namespaces. The user id alone is not enough, because containers share user ids.
+ * - The socket is bound before the sandbox is entered. It gets its final name by rename, so a process that takes
+ *   over replaces the previous one, which then no longer removes the name.
  * - There is one connection at a time.
  */
 #include "handover.h"
@@ -236,8 +236,8 @@ static void peer_connects(uv_poll_t *poll, int status, int events)
     begin(handover, fd);
 }
 
-/* In the container of one program, which is replaced as a whole. In the container of a machine (systemd-nspawn, LXC) a
- * service is upgraded as elsewhere. */
+/* True in an application container, which is replaced as a whole. In a system container (systemd-nspawn, LXC) a
+ * service is upgraded as on a host. */
 static bool in_container(void)
 {
     const char *kind = getenv("container");
@@ -273,7 +273,7 @@ static int bind_draft(struct handover *handover)
     int status = private_dir_address(&address, handover->directory, handover->draft);
     if (status < 0)
         return status;
-    (void)unlinkat(handover->directory, handover->draft, 0); /* of a process that was killed */
+    (void)unlinkat(handover->directory, handover->draft, 0); /* left by a process that was killed */
     handover->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (handover->fd < 0)
         return -errno;

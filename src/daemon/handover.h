@@ -2,10 +2,10 @@
 /* Hand-over from one process to the next while both run: an upgrade that clients do not notice.
  *
  * Does:    the running process listens on a unix socket in a directory of its user (private_dir.h). A process started
- *          with --take-over connects and receives the listening sockets, the TLS tickets and the cache. When the new process
- *          reports that it answers queries the old one stops: it answers the queries it has received, the new
- *          process all later ones. If the new process does not report, the old one continues, without its TLS
- *          tickets.
+ *          with --take-over connects and receives the listening sockets, the TLS tickets and the cache. When the
+ *          new process reports that it answers queries the old one stops: it answers the queries it has received,
+ *          the new process all later ones. If the new process does not report, the old one continues, without its
+ *          TLS tickets.
  * Owns:    the listening socket and at most one connection; borrows the data that it sends.
  * Threads: the main thread's loop; the dialogue is a job on libuv's pool, with HANDOVER_PATIENCE_S for each step.
  *
@@ -78,10 +78,10 @@ struct handover {
         .directory = -1, .fd = -1, .peer_fd = -1                                                                       \
     }
 
-/* Makes the directory; call it before privileges are dropped, if the control socket of this configuration is open. Does
- * nothing in a container, where a new process has a new container. */
+/* Makes the directory; call it before privileges are dropped, if the control socket of this configuration is open.
+ * Does nothing in an application container. */
 void handover_init(struct handover *handover, const struct config *config, uid_t uid, gid_t gid);
-/* Binds the socket under a name of its own: call it when privileges are dropped. If it fails, that is logged and there
+/* Binds the socket under a temporary name: call it when privileges are dropped. If it fails, that is logged and there
  * can be no take-over. */
 void handover_bind(struct handover *handover);
 /* Call it once the workers run: takes the socket's final name, which may be that of the previous process until now. */

@@ -143,7 +143,7 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-/* Other descriptors that the starting process left open would stay open, and within reach of an attacker. */
+/* Closes other descriptors left open by the starting process, which an attacker could otherwise use. */
 static void close_other_descriptors(void)
 {
     int count = notify_sockets();

@@ -23,7 +23,7 @@
 /* The content of the OPT of one response. */
 struct opt_plan {
     bool present;
-    size_t options; /* bytes of the client's options, whole ones */
+    size_t options; /* bytes of the client's options that fit as a whole */
     unsigned edes;  /* number of extended errors of the list */
     size_t text;    /* maximum bytes of each text */
 };
@@ -60,14 +60,14 @@ static size_t option_len(const struct edit_options *options, size_t at)
     return OPTION_FIXED + (size_t)read_u16(options->data + at + 2);
 }
 
-/* The length of a COOKIE option that is the first one; it is never dropped. */
+/* The length of a COOKIE option if it is the first one, which is never dropped. */
 static size_t cookie_len(const struct edit_options *options)
 {
     bool is_there = options && options->len > 0 && read_u16(options->data) == LDNS_EDNS_COOKIE;
     return is_there ? option_len(options, 0) : 0;
 }
 
-/* The length of the whole options that fit. */
+/* The length of the options that fit as a whole. */
 static size_t options_within(const struct edit_options *options, size_t room)
 {
     size_t at = 0;

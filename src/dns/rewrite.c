@@ -54,7 +54,7 @@ void rewrite_choose(struct rewrite *rewrite, unsigned section, unsigned i)
 struct rewriting {
     struct rewrite *rewrite;
     const uint8_t *wire;
-    const struct key *key; /* of the new question; NULL: it stays */
+    const struct key *key; /* of the new Question section; NULL: unchanged */
     struct writer writer;
 };
 
@@ -85,7 +85,7 @@ static void put_name(struct rewriting *job, size_t at, bool compress)
     }
 }
 
-/* The name of the old question ends the new one, so the records' pointers to it lead there. */
+/* The old name is a suffix of the new one, so the records' pointers to it refer to that suffix. */
 static void put_new_question(struct rewriting *job)
 {
     const struct key *key = job->key;

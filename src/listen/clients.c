@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients on connections.
  *
- * Timeouts of a client: `stalled` while data is in transit (an incomplete message, or responses that it has not read),
- * restarted by each byte transferred; `idle` while none of its queries waits and no response is unsent, restarted by each
- * response, so that neither an endless message nor messages without a response keep it open. While its queries wait it
- * may have none, because queries have their own limit. Invariants:
+ * Timeouts of a client: `stalled` while data is in transit (an incomplete message, or responses that it has not
+ * read), restarted by each byte transferred; `idle` while none of its queries waits and no response is unsent,
+ * restarted by each response, so that neither an endless message nor messages without a response keep it open.
+ * While its queries wait it may have none, because queries have their own limit. Invariants:
  *   - reading pauses while UNSENT_MAX bytes of responses are unsent or WAITING_MAX of its queries wait, and until
  *     the end of the turn after TURN_MAX messages: this bounds the work and the memory that one client can cause;
- *   - output is counted when it is appended. While all clients hold limits.tcp-output of it, or one network a
- *     NETWORK_PART of that, no response is built for them: the query waits in `deferred`, or its message in the stream,
- *     and the client in `hungry`;
+ *   - output is counted when it is appended. While all clients together have limits.tcp-output unsent, or one
+ *     network a NETWORK_PART of that, no response is built for them: the query waits in `deferred`, or its message
+ *     in the stream, and the client in `hungry`;
  *   - all clients together hold at most HELD_MAX bytes at the end of a turn: clients that have made no progress for
  *     the longest time are reset first;
- *   - when all places are taken, make_place chooses the client that makes room for a new one;
+ *   - when all places are taken, make_place chooses the client to evict for a new one;
  *   - a listener without a free place for a new client pauses (libuv then accepts no others) until a place is free;
  *   - client_end drops the waiting queries of a client before the client is freed, so no response can come for it;
  *   - a listener is freed when it was closed and its handle and its last client are gone.
@@ -34,9 +34,9 @@ enum {
     HELD_MAX = 6 * 1024 * 1024,
     STALL_MS = 5000,  /* clients without progress for this long are reset */
     REST_MS = 20,     /* interval at which a listener without a free place tries again */
-    NETWORK_PART = 4, /* one network may hold this part of all output */
-    SCAN_MAX = 32,    /* clients that are examined to find one that makes place */
-    BEGUN_MS = 1000,  /* clients with an incomplete message for this long make place before idle ones */
+    NETWORK_PART = 4, /* one network may use this fraction of the output */
+    SCAN_MAX = 32,    /* clients that are examined to find one to evict */
+    BEGUN_MS = 1000,  /* clients with an incomplete message for this long are evicted before idle ones */
     PATIENT_MS = 500, /* a client keeps its place at least this long while its queries wait */
     SERVED_MAX = 256, /* deferred queries that are walked again in one turn */
     BACKLOG = 1024,
@@ -54,12 +54,12 @@ struct client {
     struct list_link in_share;
     struct timeout idle, stalled;
     struct list queries;  /* its waiting queries */
-    struct list deferred; /* those of them whose response found no room */
+    struct list deferred; /* those whose response found no room */
     unsigned waiting;
     unsigned messages;   /* received in this turn */
     uint64_t answered;   /* bytes of responses appended so far */
     uint64_t moved;      /* value of client_moved when `stalled` was started */
-    size_t output, held; /* its part of those of `clients` */
+    size_t output, held; /* its part of the totals in `clients` */
     uint64_t accepted_ms;
     bool served;          /* a response was appended in this turn */
     bool last;            /* closes after the last response: FIN was received, or the listener drains */
@@ -72,13 +72,13 @@ struct clients {
     struct slab slab;
     struct list dirty, hungry;
     struct timeouts idle, stalled, rest, serves;
-    struct timeout serve; /* while `hungry` is not empty */
+    struct timeout serve; /* runs while `hungry` is not empty */
     struct loop_flush flush;
     unsigned limit;
     unsigned count;    /* live clients */
     size_t output_max; /* limits.tcp-output */
     size_t output;     /* bytes of unsent responses */
-    size_t held;       /* as of the last end of a turn: these, and bytes in incomplete messages */
+    size_t held;       /* at the end of the last turn: unsent responses and incomplete messages */
 };
 
 struct stream_listener {
@@ -186,7 +186,7 @@ static void client_time_idle(struct client *client, size_t unsent)
     client->served = false;
 }
 
-/* Only progress starts it again. */
+/* Only progress restarts `stalled`. */
 static void client_time_stalled(struct client *client, bool in_between)
 {
     if (!in_between) {
@@ -199,7 +199,7 @@ static void client_time_stalled(struct client *client, bool in_between)
     timeout_start(&client->clients->stalled, &client->stalled);
 }
 
-/* No response may be built for it. */
+/* True if no response may be built for the client. */
 static bool client_is_full(const struct client *client)
 {
     const struct clients *clients = client->clients;
@@ -212,7 +212,7 @@ static bool client_has_enough(const struct client *client)
            stream_unsent(&client->stream) >= UNSENT_MAX || client_is_full(client) || !list_empty(&client->deferred);
 }
 
-/* Others have to read their responses first. */
+/* True if other clients have to read their responses first. */
 static void client_wait_for_room(struct client *client)
 {
     struct clients *clients = client->clients;
@@ -290,7 +290,7 @@ static bool client_evict(struct client *client)
     return true;
 }
 
-/* One without progress, of the network that holds the most output. */
+/* A client without progress, of the network with the most unsent output. */
 static struct client *largest_reader(const struct clients *clients)
 {
     struct client *largest = NULL;
@@ -305,14 +305,14 @@ static struct client *largest_reader(const struct clients *clients)
     return largest;
 }
 
-/* For this long no query of the client waited, and it got no response. */
+/* The time for which no query of the client has waited and it got no response. */
 static bool is_idle_for(const struct client *client, uint64_t ms)
 {
     const struct timeouts *idle = &client->clients->idle;
     return list_linked(&client->idle.link) && client->idle.at_ms + ms <= loop_now(idle->loop) + idle->length_ms;
 }
 
-/* A client that has sent only a part of a message for some time. */
+/* A client whose message has been incomplete for some time. */
 static struct client *unfinished(const struct clients *clients)
 {
     unsigned seen = 0;
@@ -366,9 +366,9 @@ static struct client *longest_accepted(const struct stream_listener *listener, c
     return !client->gone && now_ms >= client->accepted_ms + PATIENT_MS ? client : NULL;
 }
 
-/* Evicts a client when all places are taken: first one that never completes its query, then one of the network with the most
- * connections that is idle, makes no progress, or was accepted first. A client accepted a moment ago has not been read
- * yet, and is evicted last. */
+/* Evicts a client when all places are taken: first one that never completes its query, then one of the network with
+ * the most connections that is idle, makes no progress, or was accepted first. A client accepted a moment ago has
+ * not been read yet, and is evicted last. */
 static bool make_place(const struct stream_listener *listener)
 {
     static const struct share nobody = {.output = 0};
@@ -404,7 +404,7 @@ static void clients_flush(struct loop_flush *hook)
 
 /* --- deferred responses --- */
 
-/* Gives the number of queries walked again. */
+/* Returns the number of queries that were run again. */
 static unsigned client_serve(struct client *client)
 {
     unsigned served = 0;
@@ -414,7 +414,7 @@ static unsigned client_serve(struct client *client)
         query_retry(container_of(link, struct query, in_step));
         served++;
     }
-    client_touch(client); /* client_update resumes reading, or lets it wait again */
+    client_touch(client); /* client_update resumes reading, or makes the client wait again */
     return served;
 }
 

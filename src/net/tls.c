@@ -26,12 +26,12 @@
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
 /* The number of tickets that one session may store: a limit for servers that keep sending tickets. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
-/* Bytes that the peer may send in a handshake, and in its Certificate message, before anything is known of it. Chains of
+/* The most bytes of a handshake and of its Certificate message, from a peer that is not verified yet. Chains of
  * public servers take 3 to 6 KiB. */
 #define HANDSHAKE_MAX   65536
 #define CERTIFICATE_MAX 16384
-/* Elements of ASN.1 in it. A chain of a public server has 200 to 500; the library needs up to 4 us for each, each time
- * that it parses a certificate, which it does about eight times. */
+/* The most ASN.1 elements in a Certificate message. A chain of a public server has 200 to 500. GnuTLS needs up to 4 us
+ * for each one whenever it parses a certificate, which it does about eight times. */
 #define CERTIFICATE_ELEMENTS_MAX 1000
 
 struct tls {
@@ -123,7 +123,7 @@ static void on_ticket(struct tls *tls, bool taken_in, const gnutls_datum_t *mess
         keep_ticket(tls, ticket_expires_ms(tls->ticket_life_s));
 }
 
-/* The library has not parsed the message yet, which takes more than linear time. */
+/* Called before the library parses the message, which takes more than linear time. */
 static bool is_certificate_oversized(gnutls_session_t session, const gnutls_datum_t *message)
 {
     struct tls *tls = gnutls_session_get_ptr(session);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The size of a certificate chain in elements of ASN.1, before the library parses it: it needs time in proportion to the square of
- * the number of elements in one list, such as the alternative names.
+/* The size of a certificate chain in ASN.1 elements, counted before the library parses it: the library's time is
+ * quadratic in the number of elements of one list, such as the alternative names.
  *
- * Invariant: each step consumes at least one byte, and each byte is looked at DER_DEPTH times at most, so that the count takes linear
- * time whatever the message holds. */
+ * Invariant: each step consumes at least one byte, and each byte is read at most DER_DEPTH times, so that the count
+ * takes linear time for any message. */
 #include "tls_private.h"
 
 enum {
@@ -11,10 +11,10 @@ enum {
     DER_SEQUENCE = 0x30,
     DER_CONSTRUCTED = 0x20,
     DER_LONG_TAG = 0x1f,
-    DER_DEPTH = 16, /* of a certificate: 10 */
+    DER_DEPTH = 16, /* a certificate has a depth of 10 */
 };
 
-/* The contents of an element; more than there is: it is malformed, as is a length that DER does not have. */
+/* The contents of an element; malformed if it is longer than the input, or has a length that DER does not allow. */
 static struct bytes take_contents(struct cursor *cursor)
 {
     size_t len = cursor_u8(cursor), bytes = len & 0x7f;
@@ -27,8 +27,8 @@ static struct bytes take_contents(struct cursor *cursor)
     return (struct bytes){data, data ? len : 0};
 }
 
-/* An element with others in it: constructed, or the value of an extension, which is a sequence in a string of bytes. A string that only
- * looks so adds a few. */
+/* True for an element that contains others: a constructed one, or the value of an extension, which is a sequence in
+ * an OCTET_STRING. Other strings that look like a sequence add only a few elements. */
 static bool has_elements(uint8_t tag, struct bytes contents)
 {
     return tag & DER_CONSTRUCTED || (tag == DER_STRING && contents.len > 0 && contents.data[0] == DER_SEQUENCE);
@@ -41,7 +41,7 @@ static unsigned count_elements(struct bytes der, unsigned depth)
     while (cursor_left(&cursor) > 0 && !cursor.failed) {
         uint8_t tag = cursor_u8(&cursor);
         while ((tag & DER_LONG_TAG) == DER_LONG_TAG && cursor_u8(&cursor) & 0x80)
-            ; /* the number of a long tag */
+            ; /* skips the number of a long tag */
         struct bytes contents = take_contents(&cursor);
         count++;
         if (depth < DER_DEPTH && has_elements(tag, contents))

@@ -37,14 +37,15 @@ gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *s
 /* A peer was not trusted: loads the CA file again if it has changed; checks it at most once a minute. */
 void tls_trust_refresh(struct tls_trust *trust);
 
-/* tls_chain.c: counts the elements of ASN.1 in the certificates of a Certificate message, as far as it can be read. */
+/* tls_chain.c: counts the ASN.1 elements in the certificates of a Certificate message, up to the first malformed
+ * one. */
 unsigned tls_chain_elements(struct bytes message, bool tls13);
 
 /* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
  * ERROR_TLS_... `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
 int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early) __attribute__((warn_unused_result));
-/* True if a signature check with a key of the peer's chain would block the loop for long; called before a key is used, when
- * its owner is not yet known. */
+/* True if a signature check with a key of the peer's chain would block the loop for long; called before a key is
+ * used, when its owner is not yet known. */
 bool tls_peer_keys_are_costly(gnutls_session_t session);
 /* Sets the subject and the expiry date of the peer's certificate. */
 void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);

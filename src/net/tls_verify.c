@@ -22,7 +22,7 @@
 
 /* A host name has at most 253 bytes; a longer one in a certificate cannot match. */
 enum { NAME_MAX_BYTES = 253 };
-enum { CHAIN_MAX = 16 }; /* certificates; the library verifies no longer chain */
+enum { CHAIN_MAX = 16 }; /* certificates; the library refuses longer chains */
 /* Verifying one signature with an RSA key of 16384 bits and an exponent of that length takes 0.7 s, with a key of
  * this limit 0.5 ms. */
 enum { PIN_SHOWN_MS = 60 * 1000 };

@@ -3,11 +3,11 @@
  * response of ours, so its address is not forged.
  *
  * A server cookie is version 1, three reserved bytes, the time, and SipHash-2-4 over the client's cookie, these and
- * the client's address. No state is kept for a client. The secrets come from a file that a fleet shares, or are
- * derived from the key of this process, another one each day; the one before still holds, since cookies are valid
- * for an hour.
+ * the client's address. There is no state per client. The secrets come from a file that several servers share, or
+ * are derived from the process's key, a new one each day; the previous one is still accepted, because cookies are
+ * valid for an hour.
  *
- * A client without a valid server cookie is served all the same and learns one (RFC 7873 section 5.2.3); steps that
+ * A client without a valid server cookie is served nevertheless and gets one (RFC 7873 section 5.2.3); steps that
  * demand proof of the address send it BADCOOKIE.
  */
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 enum {
     CLIENT_COOKIE = 8,
-    SERVER_COOKIE_MIN = 8, /* of any server */
+    SERVER_COOKIE_MIN = 8, /* of any implementation */
     SERVER_COOKIE_MAX = 32,
     SERVER_COOKIE = EDIT_COOKIE - CLIENT_COOKIE, /* ours */
     HASHED = 8,                                  /* bytes of our cookie before the hash */
@@ -37,13 +37,13 @@ enum {
     RENEW_S = 1800,
 };
 
-/* The first one makes cookies, all are accepted. */
+/* The first secret makes cookies, all are accepted. */
 struct secrets {
     unsigned count;
     uint8_t secret[SECRETS_MAX][SECRET];
 };
 
-/* The snapshot: of the file; count 0: none, they are derived. */
+/* The snapshot: the secrets of the file; count 0: no file, secrets are derived. */
 struct cookie_rules {
     struct secrets secrets;
 };
@@ -51,13 +51,13 @@ struct cookie_rules {
 struct cookies {
     struct loop *loop;
     const struct cookie_rules *rules; /* NULL only while the step is left out */
-    uint64_t day;                     /* that `derived` is of */
+    uint64_t day;                     /* the day of `derived` */
     struct secrets derived;
 };
 
 /* --- secrets --- */
 
-/* A line of the file without its end; 0 if it holds a secret or nothing. */
+/* Reads a line of the file without its end; 0 if it has a secret or is empty. */
 static int take_secret(struct secrets *secrets, char *line)
 {
     size_t len = strcspn(line, "\r\n"), bytes;
@@ -175,7 +175,7 @@ static void configure(void *state, const void *snapshot)
 
 /* --- cookies --- */
 
-/* Over the client's cookie and the part of ours before the hash, which follow each other, and the address. */
+/* The hash of the client's cookie and the part of ours before the hash, which are contiguous, and of the address. */
 static void hash_cookie(uint8_t hash[crypto_shorthash_BYTES], const uint8_t *cookie, const struct addr *client,
                         const uint8_t *secret)
 {
@@ -200,13 +200,13 @@ static void make_cookie(uint8_t cookie[EDIT_COOKIE], const struct addr *client, 
     hash_cookie(ours + HASHED, cookie, client, secret);
 }
 
-/* Its age in seconds: serial arithmetic (RFC 1982), since the time is of 32 bits. */
+/* The age of a cookie in seconds: serial arithmetic (RFC 1982), because the time has 32 bits. */
 static int32_t cookie_age(const uint8_t *cookie, uint32_t now_s)
 {
     return (int32_t)(now_s - read_u32(cookie + CLIENT_COOKIE + TIME_AT));
 }
 
-/* Which of the secrets has made the cookie; -1: none, or its time is over. */
+/* The index of the secret that made the cookie; -1: none, or the cookie has expired. */
 static int find_secret(const uint8_t *cookie, const struct addr *client, uint32_t now_s, const struct secrets *secrets)
 {
     uint8_t hash[crypto_shorthash_BYTES];
@@ -256,8 +256,7 @@ static bool len_is_good(size_t len)
 static __attribute__((noinline)) enum verdict take_cookie(struct query *query, struct cookies *cookies)
 {
     struct bytes cookie = message_request_cookie(query->wire, &query->request);
-    if (addr_is_loopback(&query->origin.client) ||
-        !query_client_allowed(query)) /* others are refused in the next step */
+    if (addr_is_loopback(&query->origin.client) || !query_client_allowed(query)) /* the next step refuses others */
         return NEXT;
     if (!len_is_good(cookie.len)) /* RFC 7873 section 5.2.2 */
         return query_error(query, RCODE_FORMERR, EDE_NONE, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For all steps of policy/: locally built responses, and whom the configuration serves. */
+/* For all steps of policy/: locally built responses, and the clients that the configuration allows. */
 #ifndef DOTSTUB_POLICY_LOCAL_H
 #define DOTSTUB_POLICY_LOCAL_H
 
@@ -10,7 +10,7 @@
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities);
 
-/* False: only clients on this machine may be served. The addresses listened on do not tell, for sockets may be
+/* False: only clients on this machine are allowed. The listening addresses do not show that, because sockets may be
  * inherited. */
 bool local_serves_beyond_loopback(const struct config *config);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers the names by which dotstubctl recognises a running dotstub (include/dns/presence.h). */
+/* Answers the names with which dotstubctl detects a running dotstub (include/dns/presence.h). */
 #ifndef DOTSTUB_POLICY_PRESENCE_H
 #define DOTSTUB_POLICY_PRESENCE_H
 
@@ -7,7 +7,7 @@
 
 /* True for such a name. */
 bool presence_is_asked(const struct key *key);
-/* One A record; NODATA for other types. */
+/* Answers with one A record; NODATA for other types. */
 enum verdict presence_answer(struct query *query);
 
 #endif

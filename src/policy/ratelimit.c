@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits the responses to each network whose addresses may be forged, so that this server is of little use for
- * flooding a third party.
+/* Limits the responses to each network whose addresses may be forged, so that this server cannot be used to flood a
+ * third party.
  *
- * Beyond the limit nothing is dropped: an honest client is sent to TCP, or to repeat its query with a cookie.
+ * Above the limit no query is dropped: the response makes an honest client retry over TCP or with a cookie.
  *
- * Each network has the time up to which its responses have used its allowance (a leaky bucket in the form of GCRA):
- * a response moves it by the time that one takes at the allowed rate, and is refused if that would be more than
- * BURST ahead of now.
+ * Each network has a time up to which its responses have used its allowance (GCRA, a leaky bucket): a response
+ * advances it by the interval of the allowed rate, and is refused if it would then be more than BURST ahead of now.
  *
  * Invariants:
- *   - The table has a fixed size. A new network takes the place in its set whose time is the lowest, so others do
- *     not push out a network that is being limited.
- *   - The network that was looked for last is the first of its set.
+ *   - The table has a fixed size. A new network replaces the one in its set with the lowest time, so it does not
+ *     replace a network that is being limited.
+ *   - The network that was looked up last is the first of its set.
  */
 #include <errno.h>
 #include "base/mem.h"
@@ -24,7 +23,7 @@
 enum {
     SETS_BITS = 10,
     WAYS = 4,
-    IPV4_BITS = 24, /* of a network */
+    IPV4_BITS = 24, /* length of a network's prefix */
     IPV6_BITS = 56,
 };
 
@@ -81,7 +80,7 @@ static void configure(void *state, const void *snapshot)
     limiter->cost = rules ? rules->cost : 0;
 }
 
-/* In the order of memory, with the bits of hosts set: a network of IPv4 fills the lower half, and no network of
+/* The network in memory order, with the host bits set: an IPv4 network fills the lower half, and no network of
  * global IPv6 addresses has an upper half of 0. */
 static inline uint64_t network_of_ipv4(in_addr_t address)
 {
@@ -99,13 +98,13 @@ static uint64_t network_of(const struct addr *client)
     return halves[0] | htobe64(UINT64_MAX >> IPV6_BITS);
 }
 
-/* The hash is a multiplication by a secret number: nobody can choose networks that share a set. */
+/* The hash is a multiplication by a secret number: an attacker cannot choose networks that share a set. */
 static inline struct network *set_of(struct limiter *limiter, uint64_t id)
 {
     return limiter->sets[limiter->factor * id >> (64 - SETS_BITS)];
 }
 
-/* It becomes the first of its set; new if need be. */
+/* Finds or adds the network and makes it the first of its set. */
 static void fetch_network(struct network set[WAYS], uint64_t id)
 {
     unsigned found = 0;
@@ -117,7 +116,7 @@ static void fetch_network(struct network set[WAYS], uint64_t id)
     set[0] = network;
 }
 
-/* False: it would be too many. */
+/* Counts a response; false: above the limit. */
 static inline bool take_response(struct network *network, uint64_t now_ms, uint64_t cost)
 {
     uint64_t now = now_ms << UNITS, used_to = (network->used_to > now ? network->used_to : now) + cost;
@@ -142,15 +141,15 @@ static __attribute__((noinline)) enum verdict run_any(struct query *query, struc
 
 static enum verdict run(struct query *query, void *state);
 
-/* The first query in its turn of the loop. */
+/* True for the first query of a turn of the loop. */
 static __attribute__((noinline)) enum verdict run_with_clock(struct query *query, struct limiter *limiter)
 {
     (void)loop_now(limiter->loop);
     return run(query, limiter);
 }
 
-/* Without a call, which would save registers, for most queries: those of an IPv4 network that is the first of its
- * set. */
+/* Inline for most queries, those of an IPv4 network that is the first of its set: a call would have to save
+ * registers. */
 static enum verdict run(struct query *query, void *state)
 {
     struct limiter *limiter = state;

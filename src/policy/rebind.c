@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Rebinding protection: a name of the public DNS whose addresses are private lets a web page reach devices of the
- * local network as if they were its own server. Such an answer becomes NODATA as a whole.
+/* Rebinding protection: with a public name whose addresses are private, a web page can reach devices of the local
+ * network as if they were its own server. Such an answer is replaced by NODATA as a whole.
  *
- * Exempt are names that routes lead to other upstreams, names of rebind-allow, and 127.0.0.0/8 for names of DNS
- * block lists, which answer with such addresses (RFC 5782). Local data is answered by steps before this one, so its
- * responses do not come here. The query's name counts, not the owner of the records: an alias that leads into an
- * exempt domain is the public name's still.
+ * Exempt are names with a route to other upstreams, names of rebind-allow, and 127.0.0.0/8 for names of DNS block
+ * lists, which have such addresses (RFC 5782). Local data is answered by steps before this one, so its responses do
+ * not come here. The query's name decides, not the owner of the records: an alias into an exempt domain is still a
+ * public name.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 
 /* The snapshot. */
 struct rebind_rules {
-    bool on_loopback;           /* for clients there as well */
+    bool on_loopback;           /* also for clients on loopback */
     struct suffix_table *allow; /* NULL: none */
 };
 
@@ -107,7 +107,7 @@ static void configure(void *state, const void *snapshot)
 
 enum { IPV4 = 4, LOOPBACK = 127 };
 
-/* This host, private, shared between a provider and its customers, loopback, link-local (RFC 6890). */
+/* This host, private, shared address space, loopback, link-local (RFC 6890). */
 static bool ipv4_is_private(const uint8_t *address)
 {
     switch (address[0]) {
@@ -128,7 +128,7 @@ static bool ipv4_is_private(const uint8_t *address)
     }
 }
 
-/* IPv4-compatible (:: and ::1 are among them), IPv4-mapped, NAT64 (RFC 4291, 6052, 8215). */
+/* IPv4-compatible (including :: and ::1), IPv4-mapped, NAT64 (RFC 4291, 6052, 8215). */
 static bool ipv6_embeds_ipv4(const uint8_t *address)
 {
     static const uint8_t compatible[12] = {0}, mapped[12] = {[10] = 0xFF, [11] = 0xFF};
@@ -137,7 +137,7 @@ static bool ipv6_embeds_ipv4(const uint8_t *address)
            memcmp(address, nat64, sizeof nat64) == 0 || memcmp(address, local_nat64, sizeof local_nat64) == 0;
 }
 
-/* Unique local, link-local, and the site-local addresses of old (RFC 4193, 4291). */
+/* Unique local, link-local, and the deprecated site-local addresses (RFC 4193, 4291). */
 static bool ipv6_is_private(const uint8_t *address)
 {
     switch (address[0]) {
@@ -183,7 +183,7 @@ static bool label_is_nibble(const uint8_t *label)
     return label[0] == 1 && ((label[1] >= '0' && label[1] <= '9') || (label[1] >= 'a' && label[1] <= 'f'));
 }
 
-/* How many labels in front are so. */
+/* The number of leading labels that pass the test. */
 static unsigned count_labels(const uint8_t *name, bool (*fits)(const uint8_t *label))
 {
     unsigned count = 0;
@@ -192,7 +192,7 @@ static unsigned count_labels(const uint8_t *name, bool (*fits)(const uint8_t *la
     return count;
 }
 
-/* A reversed address in front of the name of a list (RFC 5782 sections 2.1 and 2.4). */
+/* True for a reversed address before the name of a list (RFC 5782 sections 2.1 and 2.4). */
 static bool is_block_list_query(const struct key *key)
 {
     return count_labels(key->name, label_is_byte) >= 4 || count_labels(key->name, label_is_nibble) >= 32;
@@ -226,7 +226,7 @@ static enum verdict drop_additional(struct query *query, struct answer *response
     return REPLACED;
 }
 
-/* Most answers hold no such address, so names are looked at last. */
+/* Most answers have no such address, so names are checked last. */
 static enum verdict answer(struct query *query, struct answer *response, void *state)
 {
     const struct rebind *rebind = state;

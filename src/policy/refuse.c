@@ -115,12 +115,12 @@ static bool is_from_here(const struct query *query, const struct refuse_rules *r
     return here;
 }
 
-/* Whatever access.allow says, dotstubctl on this machine can find out that dotstub runs. */
+/* dotstubctl on this machine can detect dotstub regardless of access.allow. */
 static enum verdict refuse_client(struct query *query, const struct refuse_rules *rules)
 {
     if (presence_is_asked(&query->key) && query->key.class == CLASS_IN && is_from_here(query, rules))
         return presence_answer(query);
-    query->request.options &= (uint8_t)~REQUEST_NSID; /* as the names that tell who we are */
+    query->request.options &= (uint8_t)~REQUEST_NSID; /* like the CHAOS names that identify the server */
     if (rules->deny == DENY_REFUSE)
         return refuse(query, RCODE_REFUSED, EDE_PROHIBITED);
     return query_drop(query, COUNTER_drops_policy);
@@ -158,7 +158,7 @@ static enum verdict answer_chaos(struct query *query, const struct refuse_rules 
 
 static enum verdict refuse_meta(struct query *query)
 {
-    if (!query->request.has_question) /* and no step had a cookie for it */
+    if (!query->request.has_question) /* and no step answered with a cookie */
         return refuse(query, RCODE_FORMERR, EDE_NONE);
     return refuse(query, RCODE_NOTIMP, EDE_INVALID_QUERY_TYPE);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Special-use names: answered locally. To an upstream goes nothing but the name of a zone, for its DS.
+/* Special-use names: answered locally. An upstream gets only the name of a zone, in a query for its DS.
  *
  * The kinds of zones:
- *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below (RFC 6761 sections 6.2
- *              and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024), with the root's proof for clients that
- *              validate, else with a SOA owned by the top-level name: an unsigned SOA of the root would make some
- *              validators take the root for unsigned
+ *   ABSENT     top-level names that do not exist in the root: NXDOMAIN for the name and all below (RFC 6761
+ *              sections 6.2 and 6.4, 6762, 7686, 9476; `internal` by ICANN's board, 2024), with the root's proof
+ *              for clients that validate, else with a SOA owned by the top-level name: an unsigned SOA of the root
+ *              would make some validators take the root for unsigned
  *   LOCALHOST  every name in it is this machine (RFC 6761 section 6.3)
  *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375,
  *              9665)
  *   LOOPBACK   as EMPTY, with one PTR record for 127.0.0.1 or ::1
  *   DISCOVERY  resolver.arpa: any name in it exists, without data: dotstub announces no designated resolvers (RFC
  *              9462 section 6.4)
- * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). For most ordinary names the step only finds the
- * last label and tests its first letter.
+ * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). For most ordinary names the step only finds
+ * the last label and tests its first letter.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -241,8 +241,8 @@ static enum verdict answer_from(struct query *query, enum kind kind, bool at_ape
 
 /* --- the root's proof that a top-level name does not exist --- */
 
-/* It is in the response to a query for the DS of the top-level name, which tells the upstream nothing else, and denies the names below
- * as well. */
+/* The proof is in the response to a query for the DS of the top-level name, which reveals nothing else to the
+ * upstream, and also denies the names below. */
 static struct key proof_key(const struct query *query, const uint8_t *apex)
 {
     struct key key = {.type = TYPE_DS, .flags = KEY_DO, .class = CLASS_IN};

@@ -319,8 +319,8 @@ static void lookup_renew(struct lookup *lookup)
         ask_join(&lookup->ask);
 }
 
-/* Charges it to the one of its clients that holds the fewest: a client with many lookups that joins one does not make it the next to
- * be ended. */
+/* Charges the lookup to the client with the fewest lookups, so that it does not become the next one to be ended
+ * because a client with many joins it. */
 static void lookup_charge(struct lookup *lookup, struct share *share)
 {
     struct shares *shares = &lookup->resolver->shares;

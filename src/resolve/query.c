@@ -152,7 +152,7 @@ static enum verdict query_keep_response(struct query *query, const struct answer
     return WAITING;
 }
 
-/* The most important option comes first: the last ones go where room is short. */
+/* The most important option comes first: the last ones are dropped if there is too little room. */
 static __attribute__((noinline)) const struct edit_options *query_options(const struct query *query)
 {
     struct edit_options *options = &query->resolver->options;
@@ -248,9 +248,10 @@ enum verdict query_finish(struct query *query, uint8_t *room, size_t cap, const 
     return query_send(query, room, len, answer->rcode, &answer->ede);
 }
 
-/* --- responses to clients that cannot take them --- */
+/* --- deferred and withheld responses --- */
 
-/* The listener calls query_retry. From now on its client determines how long the query waits, no longer a server. */
+/* Defers the query until the listener calls query_retry. From now on the client determines how long it waits, not a
+ * server. */
 static enum verdict query_defer(struct query *query)
 {
     struct query *parked = query_park(query);
@@ -268,16 +269,16 @@ static bool is_deferred(const struct query *query)
 }
 
 enum {
-    HELD_MS = 250,  /* a response to a query that waited for so long may leave together with many others */
-    LATE_MS = 2000, /* its client has most likely sent the query again */
+    HELD_MS = 250,  /* after waiting this long, a response may be sent together with many others */
+    LATE_MS = 2000, /* after this time the client has most likely retransmitted the query */
     BURST_MS = 1000,
-    AMPLIFICATION = 3,  /* bytes that are sent for each byte received */
-    TRUNCATED_ROOM = 11 /* of an OPT, behind header and question */
+    AMPLIFICATION = 3,  /* the most bytes sent for each byte received */
+    TRUNCATED_ROOM = 11 /* bytes of an OPT, behind header and Question section */
 };
 
-/* Somebody may let queries wait for a slow name, to have the responses sent to an address all at once. Beyond loopback, while
- * many queries of a network wait and BURST_MS longer, those that waited for long are answered with at most AMPLIFICATION times
- * the bytes received, the others with TC=1. A client that has proved its address by a cookie is answered. */
+/* An attacker may collect waiting queries for a slow name, so that all responses are sent to a forged address at
+ * once. Beyond loopback, while many queries of a network wait and BURST_MS longer, queries that waited for long get
+ * responses of at most AMPLIFICATION times the bytes received, the others TC=1. Queries with a valid cookie are exempt. */
 static __attribute__((noinline, cold)) bool is_withheld_in_burst(const struct query *query, size_t len)
 {
     const struct resolver *resolver = query->resolver;
@@ -580,7 +581,8 @@ void query_resume(struct query *query)
     query_walk(query, step);
 }
 
-/* The response was not kept, since it may be large, and may be found in the cache; else there is another lookup. */
+/* The response was not stored with the query, because it may be large; it may be in the cache, otherwise there is
+ * another lookup. */
 void query_retry(struct query *query)
 {
     const struct step_active *step = query->resolver->active;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a part with more than one item is in the rank of the length in bits of its count, any other in none. */
+/* Invariant: a part with more than one item is in the rank of the bit length of its count, any other in no rank. */
 #include "resolve/share.h"
 
 #include "base/hash.h"
 
 enum {
     SWEEP_MIN = 512,        /* shares */
-    LARGEST_LOOKED_AT = 16, /* shares of the highest rank */
+    LARGEST_LOOKED_AT = 16, /* shares of the highest rank that are compared */
 };
 
 int shares_init(struct shares *shares)
@@ -33,7 +33,8 @@ static bool is_empty(const struct share *share)
     return true;
 }
 
-/* The next sweep comes when there are twice as many shares as are in use now, so that a sweep costs each new share a constant time. */
+/* The next sweep runs at twice the number of shares in use now, so that the cost of sweeps is constant per new
+ * share. */
 static void sweep(struct shares *shares)
 {
     const struct table *table = &shares->by_network;

@@ -201,7 +201,7 @@ static enum verdict answer_failure(struct query *query, const struct failure *fa
     return query_answer(query, &response);
 }
 
-/* A name above this one does not exist, and so this one does not (RFC 8020). */
+/* Answers NXDOMAIN because a name above this one does not exist (RFC 8020). */
 static enum verdict answer_from_above(struct query *query, uint64_t now_ms)
 {
     struct resolver *resolver = query->resolver;

@@ -15,8 +15,8 @@
 enum {
     BACKOFF_FIRST = 50,
     BACKOFF_MAX = 700,
-    BACKOFF_MISTAKES = 8,         /* failures; fewer may pass while a certificate is replaced */
-    BACKOFF_DISTRUST_MAX = 10000, /* after more failures, if the certificate was refused */
+    BACKOFF_MISTAKES = 8,         /* failures; fewer may happen while a certificate is replaced */
+    BACKOFF_DISTRUST_MAX = 10000, /* the longest back-off after more failures, if the certificate was refused */
 };
 
 struct backoff {

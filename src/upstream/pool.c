@@ -6,7 +6,7 @@
  * the most recently used session, so that surplus sessions become idle and close. While a backup is in use,
  * primaries are dialled beside it as their back-off allows.
  *
- * upstream-policy: `failover` adds nothing to that. With `fastest` each primary gets one attempt every MEASURE, so
+ * upstream-policy: `failover` is exactly this order. With `fastest` each primary gets one attempt every MEASURE, so
  * that its response time is known. With `spread` the upstreams have another order for each name (upstream/spread.h),
  * which counts more than the response time; an attempt waits for the first dial to the first upstream of that order,
  * for DIAL_STAGGER at most.
@@ -30,14 +30,14 @@
 
 /* --- choice of the server --- */
 
-/* `fastest`: its response time is to be measured again. */
+/* `fastest`: true if the server's response time should be measured again. */
 static bool server_is_unmeasured(const struct server *server, uint64_t now_ms)
 {
     uint64_t last_ms = server->rtt.sampled_ms > server->measured_ms ? server->rtt.sampled_ms : server->measured_ms;
     return !last_ms || now_ms >= last_ms + MEASURE;
 }
 
-/* `spread`: the order of the upstreams depends on it and on their state; else 0. */
+/* `spread`: the hash that determines the order of the upstreams, together with their state; else 0. */
 static uint64_t attempt_name_hash(const struct group *group, const struct attempt *attempt)
 {
     return group->policy == POLICY_SPREAD ? spread_hash(attempt->key->name, attempt->key->name_len) : 0;
@@ -184,8 +184,8 @@ static void pool_seek_better(struct group *group, const struct server *used, uin
     }
 }
 
-/* `fastest`: the query just placed measures a server whose time was unknown; others get a session, so that one of the next queries measures
- * them. */
+/* `fastest`: the attempt just placed measures a server whose response time was unknown; opens sessions to other
+ * such servers, so that one of the next attempts measures them. */
 static __attribute__((noinline)) void pool_measure(struct group *group, struct server *used)
 {
     uint64_t now_ms = loop_now(group->loop);
@@ -200,7 +200,8 @@ static __attribute__((noinline)) void pool_measure(struct group *group, struct s
     }
 }
 
-/* `spread`: an attempt may wait until the server has a session. Not while its dial hangs or after one failed. */
+/* `spread`: true if an attempt may wait for a session to the server: not while its dial hangs, nor after a failed
+ * one. */
 static __attribute__((noinline)) bool server_is_coming(const struct server *server, uint64_t now_ms)
 {
     if (server->open || server->backoff.failures > 0)
@@ -226,7 +227,7 @@ static struct pick pool_pick(struct group *group, const struct attempt *attempt,
         if (!server->open && !may_come)
             continue;
         uint64_t rank = server_rank(server, name_hash, now_ms);
-        if (may_come) /* an open one of the same upstream is better */
+        if (may_come) /* an open session of the same upstream is better */
             rank |= RANK_TIME_MAX;
         if (rank >= best_rank || server_is_avoided(server, attempt) || !budget_has(server->budget, now_ms))
             continue;

@@ -13,7 +13,7 @@ static bool has_key;
 /* 32 hexadecimal digits. */
 #define MACHINE_ID_LEN 32
 
-/* machine-id(5) asks programs to use a digest with a constant of their own, never the id itself. */
+/* machine-id(5) requires a digest with an application's own constant instead of the id itself. */
 void spread_init(const char *machine_id)
 {
     static const char purpose[] = "dotstub upstream-policy spread";
@@ -30,5 +30,5 @@ void spread_init(const char *machine_id)
 
 uint64_t spread_hash(const void *data, size_t len)
 {
-    return has_key ? hash_keyed(spread_key, data, len) : hash_bytes(data, len); /* that one's key is random */
+    return has_key ? hash_keyed(spread_key, data, len) : hash_bytes(data, len); /* hash_bytes has a random key */
 }

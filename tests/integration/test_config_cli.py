@@ -62,7 +62,7 @@ def schema():
 
 
 def uncommented(text):
-    """The annotated file with all its settings."""
+    """The annotated file, with all its settings uncommented."""
     return re.sub(r"^#( *(?:- )?[a-z-]+:)", r"\1", text, flags=re.M)
 
 

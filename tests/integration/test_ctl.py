@@ -138,7 +138,7 @@ def test_log(daemon):
 
 
 def test_the_pin_of_a_server(daemon, server, certs):
-    """By the upstream's name, by the name in the certificate, or for an address."""
+    """The server is found by the upstream's name, by the name in the certificate, or by an address."""
     for arguments in (["liar"], ["dns.google"], ["DNS.Google", f"127.0.0.1@{server.port}"]):
         done = call("-c", daemon.config_file, "pin", *arguments)
         assert done.returncode == 0 and done.stdout.startswith(certs.good.pin + "  "), done
@@ -152,7 +152,7 @@ def test_the_pin_of_a_server(daemon, server, certs):
 
 
 def test_no_pin_without_verification(make_daemon, make_server, certs):
-    """A wrong certificate's pin is not printed; a pin that is configured, and no longer right, is left out."""
+    """The pin of a certificate that fails verification is not printed; configured pins, which may be outdated, do not count."""
     bad = make_server(certs.bad("wrong-name"))
     daemon = make_daemon(bad)
     done = call("-c", daemon.config_file, "pin", "liar")

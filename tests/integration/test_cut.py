@@ -32,7 +32,7 @@ def test_names_below_a_validated_nxdomain_do_not_exist(daemon, server):
             assert [(rrset.name.to_text(), rrset.ttl <= 300) for rrset in response.authority] == [("example.", True)]
     assert received(server) == ["gone.nx.ad.example"]
     assert control(daemon, "/stats").json["counters"]["cache_nxdomain_cuts"] == 4
-    denies(daemon, "nx.ad.example")  # a name above is another matter
+    denies(daemon, "nx.ad.example")  # the entry is for a name above
     assert received(server)[1:] == ["nx.ad.example"]
 
 
@@ -68,7 +68,7 @@ def test_a_name_below_that_exists_ends_it(daemon, server):
     with server.lying(twist=nxdomain):
         denies(daemon, "later.example")
         denies(daemon, "a.later.example")
-    assert wire.addresses(daemon.ask("www.later.example", flags=wire.RD | wire.CD))  # tells nothing of what is checked
+    assert wire.addresses(daemon.ask("www.later.example", flags=wire.RD | wire.CD))  # an entry with CD does not count for queries without
     denies(daemon, "b.later.example")
     assert received(server) == ["www.ent.example", "ent.example", "mail.ent.example", "later.example", "www.later.example"]
 

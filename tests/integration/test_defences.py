@@ -20,7 +20,7 @@ CLIENT_COOKIE = bytes(range(8))
 
 @pytest.fixture
 def lan(make_namespace, make_server, make_reloadable):
-    """lan(...): a daemon that serves clients at OUTSIDE and OTHER, which are its machine's own addresses, and its upstream."""
+    """lan(...): a daemon and its upstream; clients are at OUTSIDE and OTHER, addresses of the same machine."""
     namespace, ports = make_namespace().up(OUTSIDE, OUTSIDE6, OTHER), itertools.count(5300)
 
     def make(**options):
@@ -195,7 +195,7 @@ def test_beyond_the_limit_clients_are_sent_to_tcp(lan):
     assert counters(daemon)["responses_limited"] == len(over)
     with daemon.tcp(OUTSIDE) as client:
         assert all(client.ask("a.example").answer for _ in range(100))
-    assert "ANSWER: 1" in dig(daemon, "a.example", "+nocookie")  # over TCP, if need be
+    assert "ANSWER: 1" in dig(daemon, "a.example", "+nocookie")  # over TCP, if necessary
 
 
 def test_holders_of_cookies_are_not_limited(lan):
@@ -265,7 +265,7 @@ def test_nsid_is_the_hostname(lan):
 # Rebinding.
 
 def addresses_are(*addresses):
-    """A twist: the response to A and AAAA has these addresses."""
+    """A change of the server's behaviour: its responses to A and AAAA have these addresses."""
     def twist(query, truth):
         kind = socket.AF_INET if query.type == 1 else socket.AF_INET6
         records = [wire.rr(b"\xc0\x0c", query.type, socket.inet_pton(kind, address)) for address in addresses

@@ -27,8 +27,7 @@ def dot(make_namespace, make_server, make_daemon):
 
 class Patient(Machine):
     def doctor(self, *arguments, status=0, before="", config=None, prefix=(), **variables):
-        """The findings by check. `before`: a shell command to run first in the mount namespace; `config`: other options to find
-        the daemon by than the file."""
+        """The findings by check. `before`: a shell command to run first in the mount namespace; `config`: options to find the daemon, instead of the file."""
         config = ["-c", str(self.config_file)] if config is None else config
         command = ["unshare", "--mount", "sh", "-ec", f'mount --bind "$0/etc" /etc; {before}\nexec "$@"', str(self.path),
                    str(CTL), *map(str, config), "--json", "doctor", *map(str, arguments)]
@@ -61,7 +60,7 @@ def test_no_problems(patient):
     assert "dotstub" in found["port"]["says"]
     assert "192.0.2.99@853: TLS1.3" in found["server"]["says"] and "certificate dns.google" in found["server"]["says"]
     assert found["resolv"]["says"] == "programs use dotstub at 127.0.0.1"
-    assert "arrives at dotstub" in found["programs"]["says"] and "5000 ms" in found["timeout"]["says"]
+    assert "reaches dotstub" in found["programs"]["says"] and "5000 ms" in found["timeout"]["says"]
     assert {"control", "throttling", "leaks", "clock", "ca", "mtu", "ipv6"} <= set(found)
 
 
@@ -102,7 +101,7 @@ def test_servers_refuse_connections(patient, dot):
 
 
 def test_no_cas(make_namespace, make_server, make_daemon, certs, public_path):
-    """The file of the CAs is removed while the daemon runs."""
+    """The CA file is removed while the daemon runs."""
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
     ca_file = public_path / "ca.pem"
@@ -150,7 +149,7 @@ def test_quick_needs_neither_socket_nor_network(patient, dot):
 
 
 def test_the_access_list_lacks_this_machine(patient, dot, make_daemon):
-    """As in a container: the daemon runs, so the remedy is not to start it."""
+    """As in a container: the daemon runs, so the remedy is not to start the daemon."""
     namespace, server, daemon = dot
     daemon.stop()
     for deny in ("refuse", "drop"):
@@ -203,7 +202,7 @@ def test_the_port_is_held_by_a_socket_unit(patient, dot, public_path):
 
 
 def test_the_daemon_s_own_configuration_counts(make_namespace, make_server, make_daemon, public_path):
-    """It has settings by environment; doctor is told the socket alone, or a file that says otherwise."""
+    """It has settings from the environment; doctor is given the socket only, or a file with other settings."""
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
     daemon = make_daemon(server, namespace=namespace, port=53, variables={"DOTSTUB_LISTEN": "127.0.0.7", "DOTSTUB_LIMITS_ANSWER_BY": "2900ms"})
@@ -216,7 +215,7 @@ def test_the_daemon_s_own_configuration_counts(make_namespace, make_server, make
 
 
 def test_a_configuration_with_mistakes(patient, dot):
-    """The report is complete nevertheless, by what the daemon has in force."""
+    """The report is complete nevertheless, from the daemon's configuration in force."""
     complete = set(patient.doctor())
     patient.config_file.write_text(patient.config_file.read_text().replace("{", "{\"cahce\": {},", 1))
     found = patient.doctor(config=["-s", dot[2].config["control"]["socket"], "-c", patient.config_file], status=DEGRADED)
@@ -228,8 +227,8 @@ def test_a_configuration_with_mistakes(patient, dot):
 
 
 @pytest.mark.parametrize("options, limits, sentence", [
-    ("timeout:3", {}, "the reason of a failure, comes after 3500 ms"), ("timeout:1", {}, "stale answers come after 1800 ms"),
-    ("timeout:5", {"answer-by": "6s"}, "comes after 6000 ms")])
+    ("timeout:3", {}, "dotstub reports a failure after 3500 ms"), ("timeout:1", {}, "stale answers come after 1800 ms"),
+    ("timeout:5", {"answer-by": "6s"}, "reports a failure after 6000 ms")])
 def test_programs_give_up_before_dotstub(make_namespace, make_server, make_daemon, public_path, options, limits, sentence):
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
@@ -267,7 +266,7 @@ def test_docker_gives_up_before_dotstub(make_namespace, make_server, make_daemon
 
 def test_lookups_of_programs_go_elsewhere(patient):
     patient.file("/etc/nsswitch.conf", "hosts: files\n")
-    assert "does not arrive at dotstub: something else answered" in patient.problems()["programs"]
+    assert "does not reach dotstub: another resolver answered" in patient.problems()["programs"]
 
 
 def test_programs_ask_resolved_first(patient):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients that try to use up what all clients share. 127.0.0.1 is honest, 127.0.0.2 is not: two networks."""
+"""Clients that try to use up shared resources. 127.0.0.1 is a normal client and 127.0.0.2 a hostile one: two networks."""
 import contextlib
 import http.client
 import json
@@ -26,7 +26,7 @@ def from_attacker(family, kind):
 
 
 def control(daemon, path):
-    """The JSON that the control socket gives."""
+    """A JSON response of the control socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(10)
         connection.connect(daemon.config["control"]["socket"])
@@ -74,7 +74,7 @@ class Steady(threading.Thread):
 @pytest.mark.alone
 @pytest.mark.plain
 def test_many_queries_for_one_slow_large_response(daemon, server):
-    """20 connections wait with 500 queries each for a response of 60 KB, and read nothing."""
+    """20 connections with 500 queries each wait for a response of 60 KB, and read nothing."""
     server.delay = lambda query: 1.5
     daemon.ask("warm.example")
     before = daemon.resident_kb()
@@ -114,7 +114,7 @@ def test_readers_get_all_responses_that_waited_for_them(daemon, server):
 @pytest.mark.alone
 @pytest.mark.plain
 def test_names_that_are_never_answered_do_not_starve_another_client(daemon, server):
-    """3,000 such names a second, beside misses of another client."""
+    """3,000 queries a second for such names, while another client's queries are cache misses."""
     server.silence = lambda query: query.name.startswith("never")
     attacker = daemon.udp(make=from_attacker)
     failed, slow = [], []
@@ -254,7 +254,7 @@ def test_held_connections_do_not_silence_the_health_check(make_daemon, server):
         client.close()
 
 
-# Responses that were held back.
+# Late responses over UDP.
 
 def bomb(daemon, address, name, count, options=()):
     """Sends `count` queries for a slow name over UDP; returns the bytes sent, and the responses."""

@@ -69,7 +69,7 @@ def test_spread_divides_names_and_moves_the_share_of_a_failed_upstream(make_daem
 
 
 def test_the_shares_survive_a_restart(make_daemon, servers):
-    """With another key at each start every operator would see every name in time. Without a machine id the key is random."""
+    """With a new key at each start, every operator would see every name after some time. Without a machine id the key is random."""
     try:
         with open("/etc/machine-id") as file:
             if len(file.read().strip()) != 32:

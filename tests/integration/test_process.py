@@ -167,7 +167,7 @@ def test_closed_standard_descriptors(quiet_config, server):
 
 
 def test_other_descriptors_of_the_starter_are_closed(make_daemon, server):
-    """A descriptor of something private would be ours, and anybody's who takes us over."""
+    """A descriptor of a private file would stay open in dotstub, and in whatever process controls dotstub."""
     ends = os.pipe()
     daemon = make_daemon(server, options={"pass_fds": ends[1:]})
     os.close(ends[1])

@@ -129,7 +129,7 @@ PROOF = ["SOA", "RRSIG", "NSEC", "RRSIG"]
 
 
 def root_proof(query, truth):
-    """The root's response to a query for a name that does not exist, with signatures that nobody checks."""
+    """The root's response to a query for a name that does not exist, with invalid signatures (they are not validated here)."""
     def signature(covered):
         return wire.rr("", "RRSIG", struct.pack("!HBBIIIH", covered, 8, 0, 86400, 2 ** 31 - 1, 0, 1) + b"\0signature", 300)
     records = [wire.rr("", "SOA", wire.name_wire("a.root") + wire.name_wire("b.root") + struct.pack("!5I", 1, 2, 3, 4, 86400), 300),
@@ -184,7 +184,7 @@ def test_recursion_desired_is_needed_to_look_for_a_proof(daemon, server):
 @pytest.mark.parametrize("twist", [None, lambda query, truth: [], lies.says(rcode=NXDOMAIN, authority=[zone.soa()]),
                                    lies.says(rcode=2), lies.says("q=1")])
 def test_an_upstream_without_proof_changes_nothing(daemon, server, twist):
-    """None: NODATA; then: silent, unsigned, SERVFAIL, a positive response."""
+    """The upstream's response: None: NODATA; then none, unsigned, SERVFAIL, positive."""
     begun = time.monotonic()
     with server.lying(twist=twist):
         assert is_unproven(daemon.ask("a.local", do=True))

@@ -259,7 +259,7 @@ def test_a_directory_that_others_can_enter_is_not_used(make_daemon, server, tmp_
 
 
 def test_an_impostor_is_not_trusted(daemon, server, cleanup, public_path):
-    """The kernel tells which process listens, even in a directory of the right user."""
+    """The kernel reports which process listens, even in a directory of the right user."""
     directory = public_path / "handover"
     directory.mkdir(mode=0o700)
     shutil.chown(directory, USER)
@@ -294,7 +294,7 @@ except PermissionError:
     ("12345", [], [], "denied"), (USER, [], [], str(len(TITLE))), (USER, ["unshare", "--pid", "--fork"], [], "0"),
     (USER, [], ["unshare", "--user", "--map-current-user"], "0")], ids=["user", "own", "pids", "users"])
 def test_other_users_and_other_containers_get_nothing(daemon, server, user, prefix, suffix, received):
-    """Not even those with the daemon's uid, who may enter the directory."""
+    """Not even those with the daemon's uid, which can enter the directory."""
     path = handover_socket(daemon)
     fd = os.open(path.parent, os.O_PATH)
     done = subprocess.run([*prefix, *as_user(user), *suffix, "/usr/bin/python3", "-c", OUTSIDER, str(fd), path.name],
@@ -369,7 +369,7 @@ def test_stopped_during_a_hand_over(daemon, server):
 
 @pytest.mark.plain
 def test_killed_at_any_moment_it_does_no_harm(daemon, server):
-    """Killed after more and more of its start, it has taken over whole or not at all."""
+    """The new process is killed later and later during its start: it has either taken over everything, or nothing."""
     current, killed = daemon, []
     for step in range(1, 41):
         child = Process([str(BINARY), "--user", USER, "-c", str(daemon.config_file), "--take-over", str(current.pid)], env=environment())
@@ -405,7 +405,7 @@ def rights(pid):
 
 
 def test_ctl_upgrades(make_public, server, programs, ended, public_path):
-    """With nothing of the daemon's but what it needs; and then once more, from that process."""
+    """The new process gets only what it needs from the daemon; then that process is replaced the same way."""
     daemon = make_public(server, variables={"DOTSTUB_CACHE_MAX_TTL": "1h", "SECRET": "1", "BASH_ENV": "/tmp/x"})
     ask_truly(daemon, "a.example")
     said = upgrade(daemon, programs)
@@ -465,7 +465,7 @@ def test_ctl_upgrade_needs_the_daemons_file(make_public, server, programs):
 
 
 def test_ctl_upgrade_by_another_user(make_public, server, programs):
-    """A member of the socket's group may ask for the state, but not replace the daemon."""
+    """A member of the socket's group may query the state, but not replace the daemon."""
     daemon = make_public(server)
     done = subprocess.run(["setpriv", "--reuid", "12345", "--regid", str(pwd.getpwnam(USER).pw_gid), "--clear-groups",
                            str(programs / "dotstubctl"), "--socket", daemon.config["control"]["socket"], "-c",
@@ -474,7 +474,7 @@ def test_ctl_upgrade_by_another_user(make_public, server, programs):
     still_answers(daemon)
 
 
-# A daemon in somebody else's hands: `dotstubctl upgrade` as root executes nothing as root.
+# A compromised daemon: `dotstubctl upgrade` as root executes nothing as root.
 
 FAKE = """
 import json, os, socket, sys
@@ -494,7 +494,7 @@ while True:
 
 @pytest.fixture
 def make_fake(cleanup, public_path):
-    """make_fake(pid): a process of the daemon's user that listens like a daemon, and says that it is process `pid`."""
+    """make_fake(pid): a process of the daemon's user that listens like a daemon, and claims to be process `pid`."""
     def make(*pid, **variables):
         directory = public_path / "run"
         directory.mkdir()
@@ -511,7 +511,7 @@ def make_fake(cleanup, public_path):
 
 @pytest.fixture
 def recorder(public_path):
-    """A program that notes its rights and environment, and the file with the notes."""
+    """A program that records its privileges and environment, and the file with the records."""
     notes, program = public_path / "notes", public_path / "recorder"
     notes.touch()
     notes.chmod(0o666)
@@ -533,7 +533,7 @@ def test_a_daemon_that_serves_a_foreign_pid(make_fake, recorder, programs, clean
 
 
 def test_a_hostile_daemon_gains_nothing(make_fake, recorder, programs):
-    """It is honest about its pid, but all it can say and be is of its choice."""
+    """Its pid is true, but its replies and its own state (limits, environment) are hostile."""
     program, notes = recorder
     fake, path = make_fake(LD_PRELOAD="", LD_LIBRARY_PATH="/tmp", DOTSTUB_LOG_LEVEL="debug", NOTIFY_SOCKET="")
     done = subprocess.run([str(programs / "dotstubctl"), "--socket", str(path), "upgrade", str(program)], capture_output=True,
@@ -546,7 +546,7 @@ def test_a_hostile_daemon_gains_nothing(make_fake, recorder, programs):
 
 
 def test_the_loaders_variables_are_not_passed_on(make_public, server, programs, ended, public_path):
-    """A library that the daemon was started with is loaded into no process that root starts."""
+    """A library preloaded into the daemon is not loaded into a process that root starts."""
     source, library, notes = (public_path / name for name in ("preload.c", "preload.so", "loaded"))
     source.write_text('#include <stdio.h>\n#include <unistd.h>\n__attribute__((constructor)) static void note(void)\n{\n'
                       f'    FILE *notes = fopen("{notes}", "a");\n    if (!notes)\n        return;\n    fprintf(notes, "%d\\n", (int)geteuid());\n    fclose(notes);\n}}\n')

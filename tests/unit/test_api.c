@@ -607,7 +607,7 @@ static void out_of_memory_is_an_error_reply(void **state)
     mem_fail_at(0);
 }
 
-/* In UTF-8 a C1 control is two bytes that JSON allows as they are, and that a terminal obeys. */
+/* In UTF-8 a C1 control character is two bytes: JSON allows them unescaped, but terminals interpret them. */
 static void controls_of_a_terminal_are_escaped(void **state)
 {
     (void)state;

@@ -23,7 +23,7 @@ static void it_doubles_up_to_its_limit_less_a_random_quarter(void **state)
     }
 }
 
-/* A certificate that was refused is mended by people. */
+/* A refused certificate is not repaired within seconds. */
 static void a_distrusted_server_is_dialled_less_often(void **state)
 {
     (void)state;

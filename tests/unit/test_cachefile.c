@@ -221,7 +221,7 @@ static void a_damaged_file_is_ignored_and_replaced(void **state)
     assert_true(has(2));
 }
 
-/* Others could have written it, or swapped it for a link. */
+/* Others could have written it, or replaced it by a link. */
 static void a_file_that_is_not_ours_alone_is_ignored(void **state)
 {
     char elsewhere[128];

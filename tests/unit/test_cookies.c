@@ -26,7 +26,7 @@ static enum verdict pass(struct query *query, void *state)
     return asker_pass(query, state);
 }
 
-/* Treats ANY as the rate limit and the rule for ANY do. */
+/* Demands proof of the address for ANY, as the rate limit and the rule for ANY do. */
 static enum verdict demand(struct query *query, void *state)
 {
     (void)state;
@@ -83,7 +83,7 @@ static void with_secrets(struct asker *asker, const char *text)
 {
     write_secrets(text);
     asker->config.cookie_secret_file = NULL;
-    asker_configure(asker); /* else it sees no difference */
+    asker_configure(asker); /* otherwise the step finds no change of the configuration */
     asker->config.cookie_secret_file = secret_file;
 }
 
@@ -109,7 +109,8 @@ static const char *cookie_got(const struct asker *asker)
     return hex;
 }
 
-/* A query with this cookie; gives the cookie of the response, which is an error: only the cookie counts. */
+/* Sends a query with this cookie and returns the cookie of the response, which is an error response: only the
+ * cookie matters. */
 static const char *exchange(struct asker *asker, const char *cookie)
 {
     give_cookie(asker, cookie);
@@ -221,7 +222,7 @@ static void test_any_change_makes_a_cookie_invalid(void **state)
     assert_int_equal(counter_read(&asker->counters, COUNTER_cookies_invalid), 48 + 2 + 2);
 }
 
-/* The secrets of a process: another one each day, and the one before holds. */
+/* The secrets of a process: a new one each day, and cookies of the previous one are valid. */
 static void test_without_a_file_secrets_roll_over_by_the_day(void **state)
 {
     struct asker *asker = *state;
@@ -309,7 +310,7 @@ static void test_a_query_without_a_question_is_for_the_cookie(void **state)
     expect_without_question(asker, CLIENT, RCODE_FORMERR);
 }
 
-/* --- who gets none --- */
+/* --- clients that get no cookie --- */
 
 static void test_none_on_loopback(void **state)
 {
@@ -334,7 +335,7 @@ static void test_the_step_is_left_out_where_nobody_gets_one(void **state)
     asker->config.cookies = true;
     assert_int_equal(prefix_parse(&everybody[0], "127.0.0.0/8"), 0);
     assert_int_equal(prefix_parse(&everybody[1], "::1"), 0);
-    asker->config.access.deny = DENY_DROP; /* else it sees no difference */
+    asker->config.access.deny = DENY_DROP; /* otherwise the step finds no change of the configuration */
     asker_ask(asker, "www.example", TYPE_A);
     assert_ptr_equal(asker->resolver.active[0].run, step_demand.run);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NXDOMAIN for the names below one that does not exist: when an entry serves them, and the response that is made of it. */
+/* NXDOMAIN for the names below one that does not exist: which entries serve them, and the response built from an
+ * entry. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,7 +135,7 @@ static void secure_denial_serves_all_below(void **state)
     assert_true(is_cut("a.b.c.gone.example", KEY_DO, 59000));
     assert_int_equal(found.answer.ttl, 1);
     assert_false(is_cut("a.gone.example", 0, 60000));
-    assert_false(is_cut("gone.example", 0, 0)); /* cache_get finds that */
+    assert_false(is_cut("gone.example", 0, 0)); /* found by cache_get */
     assert_false(is_cut("agone.example", 0, 0));
     assert_false(is_cut("a.here.example", 0, 0));
 }
@@ -155,7 +156,7 @@ static void other_denials_serve_their_own_name_only(void **state)
     assert_false(is_cut("a.cd.example", 0, 0));
     assert_true(is_cut("a.cd.example", KEY_CD, 0));
     assert_true(is_cut("a.without.example", 0, 0));
-    assert_false(is_cut("a.without.example", KEY_DO, 0)); /* it was asked for without proof */
+    assert_false(is_cut("a.without.example", KEY_DO, 0)); /* the entry was queried without DO: it has no proof */
     cache_set_cut(cache, CUT_YES);
     assert_true(is_cut("a.plain.example", 0, 0));
     assert_false(is_cut("a.filtered.example", 0, 0));
@@ -184,7 +185,7 @@ static void a_name_below_that_exists_ends_it(void **state)
     put_address("www.b.new.example", 0, 30, 0); /* after */
     assert_false(is_cut("a.new.example", 0, 0));
     put_denial("cd.example", 0, true, EDE_NONE, 60, 0);
-    put_address("www.cd.example", KEY_CD, 30, 0); /* not checked by the server: tells nothing */
+    put_address("www.cd.example", KEY_CD, 30, 0); /* not validated by the server: does not count */
     assert_true(is_cut("a.cd.example", 0, 0));
 }
 
@@ -195,7 +196,7 @@ static void a_flush_ends_it(void **state)
     put_denial("gone.example", 0, true, EDE_NONE, 60, 0);
     cache_flush(cache);
     assert_false(is_cut("a.gone.example", 0, 0));
-    put_denial("gone.example", 0, true, EDE_NONE, 60, 0); /* what was below is gone as well */
+    put_denial("gone.example", 0, true, EDE_NONE, 60, 0); /* supersedes what was below */
     assert_true(is_cut("a.gone.example", 0, 0));
     assert_int_equal(cache_flush_name(cache, (const uint8_t *)"\4gone\7example", 14, false), 1);
     assert_false(is_cut("a.gone.example", 0, 0));
@@ -212,7 +213,7 @@ static void deep_names_are_served_from_high_above(void **state)
         strcat(name, "a.");
     strcat(name, "x");
     assert_true(is_cut(name, 0, 0));
-    for (unsigned i = 0; i < 100; i++) { /* deeper than anybody looks: not found, and nothing breaks */
+    for (unsigned i = 0; i < 100; i++) { /* deeper than the cache searches: not found, and no crash */
         char *part = name + 2 * (125 - i);
         put_denial(part, 0, true, EDE_NONE, 60, 0);
         put_address(part, 0, 60, 0);
@@ -260,7 +261,7 @@ static void a_response_that_would_be_too_long_is_refused(void **state)
     (void)state;
     make(&made, &key, false, 60);
     memcpy(wire, made.wire, MESSAGE_HEADER + key.name_len + 4u);
-    wire[MESSAGE_HEADER - 3] = 1; /* one record of a type that nobody knows, up to the end */
+    wire[MESSAGE_HEADER - 3] = 1; /* one record of an unknown type, up to the end */
     struct writer writer = writer_over(wire, sizeof wire);
     (void)writer_take(&writer, MESSAGE_HEADER + key.name_len + 4u);
     writer_u16(&writer, 0xc000 | MESSAGE_HEADER);
@@ -309,13 +310,13 @@ static bool is_below(const struct key *key, const struct key *above)
     return key->name_len > above->name_len && name_is_under(key->name, key->name_len, above->name, above->name_len);
 }
 
-/* Entries with another CD or group say nothing of each other. */
+/* Entries with another CD flag or group do not affect each other. */
 static bool same_view(const struct key *a, const struct key *b)
 {
     return a->group == b->group && ((a->flags ^ b->flags) & KEY_CD) == 0;
 }
 
-/* `entries`: what was ever put; a later denial of a name replaces an earlier one. */
+/* `entries`: all that were put; a later denial of a name replaces an earlier one. */
 static bool model_cuts(const struct model_entry *entries, unsigned count, const struct key *key, uint64_t now_ms)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -358,7 +359,7 @@ static void put_random(struct model_entry *entry, uint64_t now_ms)
     put(&entry->key, &made, now_ms);
 }
 
-/* Hints are whole seconds, so the model is asked about the second after an entry has expired. */
+/* Hints have whole seconds, so the model is queried for the second after an entry has expired. */
 static bool has_just_expired(const struct model_entry *entries, unsigned count, uint64_t now_ms)
 {
     for (unsigned i = 0; i < count; i++)

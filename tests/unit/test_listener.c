@@ -105,7 +105,7 @@ static void root_makes_nothing_in_a_directory_of_another_user(void **state)
     assert_int_equal(chown(directory, 0, 0), 0);
 }
 
-/* Where the user may not make files, but nobody else but root may either. */
+/* The user may not create files there, but neither may anybody else except root. */
 static void root_makes_it_in_a_directory_of_its_own(void **state)
 {
     (void)state;

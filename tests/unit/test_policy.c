@@ -302,7 +302,7 @@ static void fastest_measures_all_and_keeps_to_the_best(void **state)
     }
     assert_int_equal(count[2], NAMES);
     assert_true(server_at(1)->rtt.sample_count > 0 && server_at(3)->rtt.sample_count > 0);
-    delay_ms[3] = 5; /* is noticed within MEASURE or two */
+    delay_ms[3] = 5; /* detected within one or two MEASURE periods */
     for (unsigned i = 0; i < 2 * MEASURE / 1000; i++) {
         ask_with_delay(&asked[0], i);
         fake_pass(1000);

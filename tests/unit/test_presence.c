@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The names by which dotstubctl recognises dotstub: which ones they are, and who gets an answer. */
+/* The names by which dotstubctl recognises dotstub: which names are valid, and which clients get an answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/process: who is at the other end of a socket, and where it runs. */
+/* base/process: the process at the other end of a socket, its user and its namespaces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

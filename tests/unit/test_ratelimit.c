@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rate-limit.responses: how many a second, to whom, and how clients get on. */
+/* rate-limit.responses: the rate, the clients it applies to, and the responses above it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* How many of these queries pass; the others are truncated. */
+/* The number of these queries that pass; the others get TC. */
 static unsigned passed(struct asker *asker, unsigned queries)
 {
     unsigned count = 0;
@@ -78,7 +78,7 @@ static void test_as_many_as_allowed_each_second(void **state)
         assert_int_equal(count, RATE);
     }
     asker->loop.now_ms += 3600000;
-    assert_int_equal(passed(asker, 100), RATE); /* no more for having been idle */
+    assert_int_equal(passed(asker, 100), RATE); /* idle time adds nothing */
 }
 
 static void test_a_network_shares_its_limit(void **state)
@@ -113,7 +113,7 @@ static void test_clients_whose_address_is_known_are_not_limited(void **state)
     assert_int_equal(passed(asker, 100), 100);
 }
 
-/* They are refused, by a response that is as small. */
+/* They get REFUSED, which is as small as the limited response. */
 static void test_clients_that_are_not_allowed_learn_nothing(void **state)
 {
     struct asker *asker = *state;
@@ -124,7 +124,7 @@ static void test_clients_that_are_not_allowed_learn_nothing(void **state)
     assert_int_equal(passed(asker, 100), RATE);
 }
 
-/* However many networks there are, one that is limited stays so. */
+/* A limited network stays limited, however many other networks there are. */
 static void test_other_networks_do_not_free_a_limited_one(void **state)
 {
     struct asker *asker = *state;

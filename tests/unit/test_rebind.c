@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rebinding protection: which addresses are private, which names are exempt, what the client gets. */
+/* Rebinding protection: the private addresses, the exempt names, and the responses to clients. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -179,7 +179,7 @@ static void test_one_private_address_is_enough(void **state)
     assert_false(is_blocked(asker, "a.example", TYPE_A));
 }
 
-/* The answer is of use without. */
+/* The Answer section is useful without it. */
 static void test_additional_section_goes_if_it_has_private_addresses(void **state)
 {
     struct asker *asker = *state;
@@ -267,7 +267,7 @@ static void test_when_it_is_on(void **state)
     assert_int_equal(asker->resolver.answering_count, 0);
     asker->config.rebind_protection = REBIND_AUTO;
     assert_int_equal(prefix_parse(&asker->allowed, "127.0.0.0/8"), 0);
-    assert_false(is_blocked(asker, "www.example", TYPE_A)); /* with its addresses, though nobody would get them */
+    assert_false(is_blocked(asker, "www.example", TYPE_A)); /* with its addresses, though no client gets them */
     assert_int_equal(asker->resolver.answering_count, 0);
 }
 

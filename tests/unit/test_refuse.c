@@ -226,7 +226,7 @@ static void test_single_clients_may_be_denied(void **state)
     assert_int_equal(asker->replies + asker->passed, 0);
 }
 
-/* RFC 5001; clients that are refused learn nothing of the server. */
+/* RFC 5001; refused clients get no information about the server. */
 static void test_nsid_is_the_hostname(void **state)
 {
     struct asker *asker = *state;
@@ -248,7 +248,7 @@ static void test_nsid_is_the_hostname(void **state)
     assert_null(asker_option(asker, OPTION_CODE_NSID).data);
 }
 
-/* Here no step has a cookie for it (RFC 7873 section 5.4). */
+/* In this test no step answers it with a cookie (RFC 7873 section 5.4). */
 static void test_without_a_question_is_a_format_error(void **state)
 {
     struct asker *asker = *state;

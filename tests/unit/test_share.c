@@ -78,7 +78,7 @@ static void test_the_largest_loses(void **state)
     assert_ptr_equal(share_largest(&shares, SHARE_QUERIES, one), some);
 }
 
-/* To take one from a network that holds one, or one more than the newcomer, would only turn the tables. */
+/* Taking one from a network that has one, or one more than the new one, would only exchange their roles. */
 static void test_equals_take_nothing_from_each_other(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void test_empty_shares_are_few(void **state)
     assert_ptr_equal(named("192.0.2.1"), busy);
 }
 
-/* Nothing is freed that is in use, and the search for what is not does not come with each new share. */
+/* No share in use is freed, and the search for unused ones is not repeated for each new share. */
 static void test_many_shares_in_use(void **state)
 {
     (void)state;

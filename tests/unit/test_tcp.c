@@ -427,7 +427,7 @@ static void test_a_message_that_makes_no_progress_is_given_up(void **state)
     close(slow);
 }
 
-/* Each byte is progress, but no query comes of it. */
+/* Each byte is progress, but the query is never complete. */
 static void test_a_message_that_never_ends_does_not_keep_a_client_from_being_idle(void **state)
 {
     int slow = client(), honest = client();
@@ -505,12 +505,12 @@ static void test_answers_to_queries_that_waited_are_bounded_too(void **state)
     for (uint16_t id = 0; id < 512; id++)
         ask(attacker, id, "wb4000.example");
     assert_true(TURN_UNTIL(server.waiting_count == 513));
-    server_answer_waiting(); /* 32 MB for one; a quarter of limits.tcp-output is built */
+    server_answer_waiting(); /* 32 MB for one client; a quarter of limits.tcp-output is built */
     assert_int_equal(counted(COUNTER_responses_deferred), 512 - 17);
     assert_int_equal(resolver_waiting(&server.resolver), 512 - 17);
     turn();
     assert_false(was_reset(attacker));
-    for (int i = 0; i < 100; i++) { /* until the kernel takes no more */
+    for (int i = 0; i < 100; i++) { /* until the kernel's buffer is full */
         pass_time(10);
         server_answer_waiting();
     }
@@ -619,7 +619,7 @@ static void test_a_stalled_client_makes_place_if_none_is_idle(void **state)
     close(late);
 }
 
-/* For some time. Then the one accepted first makes place. */
+/* For some time; after that the one accepted first is closed for the new one. */
 static void test_clients_that_wait_for_answers_keep_their_places(void **state)
 {
     int fds[LIMIT], late[3];
