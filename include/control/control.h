@@ -15,8 +15,8 @@
 
 struct control;
 
-/* Opens the sockets. Call it before privileges are dropped and before other threads start. A socket that cannot be opened
- * is logged and tried again every few seconds: queries do not depend on it. 0 or -ENOMEM. */
+/* Opens the sockets. Call it before privileges are dropped and before other threads start. A socket that cannot be
+ * opened is logged and tried again every few seconds: queries do not depend on it. 0 or -ENOMEM. */
 int control_open(struct control **out, const struct control_setup *setup) MUST_CHECK;
 /* Copies its listening descriptors for the next process; returns their number. They stay owned by `control`. */
 #define CONTROL_SOCKETS 2

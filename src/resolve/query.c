@@ -278,7 +278,8 @@ enum {
 
 /* An attacker may collect waiting queries for a slow name, so that all responses are sent to a forged address at
  * once. Beyond loopback, while many queries of a network wait and BURST_MS longer, queries that waited for long get
- * responses of at most AMPLIFICATION times the bytes received, the others TC=1. Queries with a valid cookie are exempt. */
+ * responses of at most AMPLIFICATION times the bytes received, the others TC=1. Queries with a valid cookie are
+ * exempt. */
 static __attribute__((noinline, cold)) bool is_withheld_in_burst(const struct query *query, size_t len)
 {
     const struct resolver *resolver = query->resolver;
