@@ -191,7 +191,8 @@ static __attribute__((noinline)) enum cache_result get_above(struct cache *cache
         key_copy_ancestor(&above, key, offsets[i]);
         above.type = TYPE_NONE;
         if (get_one(cache, &above, key_hash(&above), now_ms, CACHE_FRESH, 0, out, cap, found) == CACHE_HIT &&
-            (found->answer.authenticated || cut == CUT_YES) && !is_filtered(&found->answer))
+            is_denial(&found->answer) && (found->answer.authenticated || cut == CUT_YES) &&
+            !is_filtered(&found->answer))
             return CACHE_HIT;
     }
     return CACHE_MISS;
@@ -276,7 +277,7 @@ int cache_put(struct cache *cache, const struct key *key, uint64_t hash, const s
         return put_one(cache, key, hash, answer, now_ms, epoch);
     uint64_t denied_hash = denial_key(key, hash, &denied);
     int status = put_one(cache, &denied, denied_hash, answer, now_ms, epoch);
-    if (status == 0)
+    if (status == 0 && key->type != TYPE_NONE)
         forget_one(cache, key, hash);
     return status;
 }

@@ -79,6 +79,27 @@ static void get_back(const struct key *key, const struct answer *answer, uint32_
     MUST(cache_get(cache, key, hash, then_ms, want, STALE_TTL, out, answer->len - 1, &found) == CACHE_TOO_BIG);
 }
 
+/* An NXDOMAIN becomes the response to a query for a name below its own; that one is good, too. */
+static void deny_below(const struct key *key, uint32_t seconds)
+{
+    static struct answer_scratch below_scratch;
+    static struct rewrite rewrite;
+    struct cache_found found;
+    struct answer walked;
+    struct key below = {.type = TYPE_DS, .flags = key->flags, .class = key->class, .group = key->group};
+    if (key->name_len + 2u > NAME_MAX_WIRE)
+        return;
+    memcpy(below.name, "\1x", 2);
+    memcpy(below.name + 2, key->name, key->name_len);
+    below.name_len = (uint8_t)(2 + key->name_len);
+    if (cache_get_above(cache, &below, now_ms + (uint64_t)seconds * 1000, out, MESSAGE_MAX, &found) != CACHE_HIT ||
+        rewrite_denial(&found.answer, &below, found.surplus, &rewrite) < 0)
+        return;
+    MUST(message_answers((struct bytes){found.answer.wire, found.answer.len}, &below));
+    MUST(message_own_answer(found.answer.wire, found.answer.len, &below_scratch, &walked) == 0);
+    MUST(walked.rcode == RCODE_NXDOMAIN && read_u16(walked.wire + 6) == 0 && walked.len == found.answer.len);
+}
+
 static void forget(const struct key *key, bool all)
 {
     struct cache_found found;
@@ -103,6 +124,7 @@ static void keep(struct answer *answer, uint8_t bits, uint32_t seconds)
     uint64_t epoch = cache_epoch(cache);
     MUST(cache_put(cache, &key, key_hash(&key), answer, now_ms, epoch) == 0);
     get_back(&key, answer, seconds, bits & WANT_STALE);
+    deny_below(&key, seconds);
     if (!(bits & (FLUSH_NAME | FLUSH_ALL)))
         return;
     forget(&key, bits & FLUSH_ALL);
@@ -122,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(hash_init() == 0);
         cache = cache_new(ROOM);
         MUST(cache);
+        cache_set_cut(cache, CUT_YES);
     }
     uint8_t *wire = exact_copy(cursor.at, len);
     if (message_walk_answer(wire, len, &scratch, &answer, &transport) == 0)
