@@ -331,8 +331,7 @@ static bool repeat_is_due(struct log_repeat *item, bool fresh, uint64_t now_ms)
         item->step += item->step < last_step;
         return true;
     }
-    if (again)
-        item->step = 0;
+    item->step = again ? 0 : item->step > 0 ? item->step : 1;
     if (now_ms < item->line_ms + item->gap_ms)
         return false;
     item->gap_ms = item->gap_ms < HOUR_MS / 2 ? 2 * item->gap_ms : HOUR_MS;

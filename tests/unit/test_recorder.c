@@ -80,6 +80,21 @@ static void what_is_fast_leaves_nothing(void **state)
     assert_int_equal(resolver.tally.misses.sum, 499);
 }
 
+/* Our own SERVFAIL says nothing about the latency of upstreams; it is counted by reason. */
+static void failures_are_no_latency(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    client_ask(&clients[0], "a.test");
+    fake_pass(3600);
+    assert_int_equal(clients[0].replies, 1);
+    assert_int_equal(histogram_count(&resolver.tally.misses), 0);
+    assert_int_equal(fake_counted(COUNTER_queries_failed), 1);
+    assert_string_equal(reasons_top(&resolver.tally.failures)->text, error_text(ERROR_UNANSWERED));
+    fake.serve = serve;
+    fake_pass(10000);
+}
+
 static void a_slow_answer_is_kept(void **state)
 {
     (void)state;
@@ -383,6 +398,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_fast_leaves_nothing),
+        TEST(failures_are_no_latency),
         TEST(a_slow_answer_is_kept),
         TEST(a_failure_is_kept_and_its_id_told),
         TEST(the_failure_of_a_server_is_kept_with_its_words),
