@@ -146,6 +146,8 @@ struct group {
     struct {
         uint64_t received; /* queries of the worker at the last look */
         uint64_t until_ms; /* servers are probed before this time */
+        uint64_t next_ms;  /* nothing is due before */
+        uint64_t wake_ms;  /* the deadline of the tick: the same, or LOOP_NEVER */
     } probe;
     bool connect_due; /* pool_connect was called; pool_run runs at the next flush */
     bool stopping;

@@ -53,6 +53,7 @@ static void group_try_again(struct group *group)
         condition_note(&group->servers[i]->condition, CONDITION_MOVED, loop_now(group->loop));
     }
     group->grace_until_ms = loop_now(group->loop) + GRACE;
+    group->probe.next_ms = 0;
     pool_connect(group);
 }
 

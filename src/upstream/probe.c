@@ -35,12 +35,11 @@ static void probe_server(struct server *server, uint64_t now_ms)
         container_of(newest, struct session, in_state)->probe = true;
 }
 
-uint64_t probe_look(struct group *group, uint64_t now_ms)
+/* Probes the first server that is due. The earliest time at which one is; LOOP_NEVER: none will be. */
+static uint64_t probe_due(struct group *group, uint64_t now_ms)
 {
     uint64_t next_ms = LOOP_NEVER;
     bool probed = false;
-    if (group->stopping || !has_traffic(group, now_ms))
-        return LOOP_NEVER;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
         if (server->open || server->dialing)
@@ -54,9 +53,24 @@ uint64_t probe_look(struct group *group, uint64_t now_ms)
         if (due_ms < next_ms)
             next_ms = due_ms;
     }
-    if (next_ms == LOOP_NEVER)
-        return next_ms;
-    return next_ms > now_ms && next_ms < now_ms + PROBE_LOOK ? next_ms : now_ms + PROBE_LOOK;
+    return next_ms;
+}
+
+/* On the path of a miss: most calls return at once. */
+uint64_t probe_look(struct group *group, uint64_t now_ms)
+{
+    if (now_ms < group->probe.next_ms)
+        return group->probe.wake_ms;
+    group->probe.next_ms = now_ms + PROBE_LOOK;
+    group->probe.wake_ms = LOOP_NEVER;
+    if (group->stopping || !has_traffic(group, now_ms))
+        return LOOP_NEVER;
+    uint64_t due_ms = probe_due(group, now_ms);
+    if (due_ms > now_ms && due_ms < group->probe.next_ms)
+        group->probe.next_ms = due_ms;
+    if (due_ms != LOOP_NEVER)
+        group->probe.wake_ms = group->probe.next_ms;
+    return group->probe.wake_ms;
 }
 
 bool probe_ends_here(const struct session *session)
