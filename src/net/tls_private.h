@@ -21,7 +21,6 @@ struct tls_trust {
     atomic_uint refs;
     struct tls_store *store;       /* the loaded CA file */
     uint64_t checked_ms;           /* when the CA file was last checked because a peer was not trusted; 0: never */
-    _Atomic uint64_t pin_shown_ms; /* when a key that matches no pin was last logged; 0: never */
     uint8_t min_version;
     gnutls_priority_t priority;
     char *name; /* NULL: only pins are checked */

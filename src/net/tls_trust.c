@@ -498,15 +498,19 @@ static bool is_check_due(struct tls_trust *trust)
 
 void tls_trust_refresh(struct tls_trust *trust)
 {
+    static struct log_repeats repeats = LOG_REPEATS_INIT;
     struct tls_store *fresh, *replaced;
     uint8_t identity[DIGEST_LEN];
+    uint64_t suppressed;
     if (!is_check_due(trust))
         return;
     struct tls_store *held = tls_trust_hold_store(trust);
     int result = store_use(&fresh, held->ca_file);
     if (result < 0) {
-        log_warning("tls", "cannot reload the CA file %s: %s; the certificates loaded before stay in use",
-                    held->ca_file, error_text(result));
+        if (log_repeat_allowed(&repeats, hash_bytes(held->ca_file, strlen(held->ca_file)) | 1, false, clock_ms(),
+                               &suppressed))
+            log_warning("tls", "cannot reload the CA file %s: %s; the certificates loaded before stay in use",
+                        held->ca_file, error_text(result));
     } else if (fresh == held || digest_identity(trust, fresh, identity) < 0) {
         tls_store_release(fresh);
     } else {

@@ -25,7 +25,6 @@ enum { NAME_MAX_BYTES = 253 };
 enum { CHAIN_MAX = 16 }; /* certificates; the library refuses longer chains */
 /* Verifying one signature with an RSA key of 16384 bits and an exponent of that length takes 0.7 s, with a key of
  * this limit 0.5 ms. */
-enum { PIN_SHOWN_MS = 60 * 1000 };
 enum { RSA_MODULUS_MAX_BYTES = 1024 + 1, RSA_EXPONENT_MAX_BYTES = 8 };
 
 static int leaf_certificate(gnutls_session_t session, gnutls_x509_crt_t *out)
@@ -85,14 +84,15 @@ bool tls_peer_keys_are_costly(gnutls_session_t session)
     return costly;
 }
 
-/* Logs the key, so that the operator can compare it with the published pins; at most once a minute. */
-static void show_pin(struct tls_trust *trust, const uint8_t id[32])
+/* Logs the key, so that the operator can compare it with the published pins. */
+static void show_pin(const struct tls_trust *trust, const uint8_t id[32])
 {
+    static struct log_repeats repeats = LOG_REPEATS_INIT;
     char text[sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_ORIGINAL)];
-    uint64_t now_ms = clock_ms(), shown_ms = atomic_load_explicit(&trust->pin_shown_ms, memory_order_relaxed);
-    if (shown_ms && now_ms < shown_ms + PIN_SHOWN_MS)
+    uint64_t key, suppressed;
+    memcpy(&key, id, sizeof key);
+    if (!log_repeat_allowed(&repeats, key | 1, false, clock_ms(), &suppressed))
         return;
-    atomic_store_explicit(&trust->pin_shown_ms, now_ms, memory_order_relaxed);
     sodium_bin2base64(text, sizeof text, id, 32, sodium_base64_VARIANT_ORIGINAL);
     log_warning("tls", "the key of %s does not match any pin; the server's key is sha256/%s",
                 trust->name ? trust->name : "a server", text);
