@@ -19,8 +19,8 @@ struct tls_tickets;
 /* tls_trust.c says which members may change. */
 struct tls_trust {
     atomic_uint refs;
-    struct tls_store *store;       /* the loaded CA file */
-    uint64_t checked_ms;           /* when the CA file was last checked because a peer was not trusted; 0: never */
+    struct tls_store *store; /* the loaded CA file */
+    uint64_t checked_ms;     /* when the CA file was last checked because a peer was not trusted; 0: never */
     uint8_t min_version;
     gnutls_priority_t priority;
     char *name; /* NULL: only pins are checked */
