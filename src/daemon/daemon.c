@@ -446,11 +446,11 @@ static int confine(const struct daemon_setup *setup)
     if (status < 0)
         return status;
     handover_bind(&self.handover);
-    return sandbox_enter(&self.sandbox, self.config,
-                         &(struct sandbox_setup){.file = setup->file,
-                                                 .handover = self.handover.directory,
-                                                 .control_socket_missing =
-                                                     self.config->control_socket && !control_has_socket(self.control)});
+    return sandbox_enter(
+        &self.sandbox, self.config,
+        &(struct sandbox_setup){.file = setup->file,
+                                .handover = self.handover.directory,
+                                .new_socket = self.config->control_socket && !control_has_socket(self.control)});
 }
 
 int daemon_serve(const struct daemon_setup *setup)

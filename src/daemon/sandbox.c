@@ -80,21 +80,18 @@ static bool directory_of(char out[PATH_MAX], const char *path)
     return snprintf(parent, sizeof parent, "%.*s", len, slash ? path : "./") < PATH_MAX && realpath(parent, out);
 }
 
-/* The directory of `path`, or, while that is missing, the nearest one above, but not the root: an optional file is opened as soon
- * as its directory is there, and the modes of the directories still count. */
-static bool nearest_directory(char out[PATH_MAX], const char *path)
+/* The nearest directory above a missing one, which may be made later; not "/". */
+static bool existing_parent(char out[PATH_MAX], const char *path)
 {
-    char above[PATH_MAX];
-    if (directory_of(out, path))
-        return true;
-    if (snprintf(above, sizeof above, "%s", path) >= PATH_MAX)
+    char parent[PATH_MAX];
+    bool found = false;
+    if (snprintf(parent, sizeof parent, "%s", path) >= PATH_MAX)
         return false;
-    for (char *slash; (slash = strrchr(above, '/')) && slash > above;) {
+    for (char *slash; !found && (slash = strrchr(parent, '/')) && slash > parent;) {
         *slash = '\0';
-        if (directory_of(out, above))
-            return strcmp(out, "/") != 0;
+        found = realpath(parent, out) != NULL;
     }
-    return false;
+    return found && strcmp(out, "/") != 0;
 }
 
 static unsigned access_for(enum config_file use)
@@ -139,7 +136,7 @@ static void allow_file(void *context, const char *key, const char *path, enum co
     (void)key;
     if (use == FILE_PEER)
         return;
-    if (nearest_directory(directory, path))
+    if (directory_of(directory, path) || (use != FILE_READ && existing_parent(directory, path)))
         allow_path(building, directory, access_for(use));
     if (use == FILE_READ && realpath(path, file) && directory_of(directory, file))
         allow_path(building, directory, access_for(use));
@@ -195,12 +192,11 @@ static int restrict_files(struct sandbox *sandbox, const struct config *config, 
     return building.status;
 }
 
-static int restrict_calls(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup)
+static int restrict_calls(struct sandbox *sandbox, const struct config *config, bool new_socket)
 {
     if (!syscalls_can_restrict())
         return -ENOTSUP;
-    int status =
-        syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket || setup->control_socket_missing);
+    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket || new_socket);
     sandbox->report.system_calls = status == 0;
     return status;
 }
@@ -212,7 +208,7 @@ int sandbox_enter(struct sandbox *sandbox, const struct config *config, const st
         log_info("daemon", "sandbox: off");
         return 0;
     }
-    int files = restrict_files(sandbox, config, setup), calls = restrict_calls(sandbox, config, setup);
+    int files = restrict_files(sandbox, config, setup), calls = restrict_calls(sandbox, config, setup->new_socket);
     if (files == -ENOMEM || calls == -ENOMEM)
         return -ENOMEM;
     if (!report->system_calls)

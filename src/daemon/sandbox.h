@@ -22,9 +22,9 @@ struct sandbox {
 };
 
 struct sandbox_setup {
-    const char *file;            /* the configuration file; NULL: the default */
-    int handover;                /* the directory of the hand-over's socket; -1: none */
-    bool control_socket_missing; /* it could not be opened yet, so it is opened later */
+    const char *file; /* the configuration file; NULL: the default */
+    int handover;     /* the directory of the hand-over's socket; -1: none */
+    bool new_socket;  /* the control socket could not be made yet: it is tried again */
 };
 
 /* Logs the restrictions in force; a kernel that cannot do all of them is not an error. 0 or -ENOMEM. */
