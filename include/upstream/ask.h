@@ -73,9 +73,13 @@ struct ask_report {
     int error;
     const struct server *where;
 };
-/* For an ask without a response: true if a server was reached and failed for this key: its response was unusable,
- * or it answered later queries but not this one. False: no server could be reached. */
-bool ask_failed_for_key(const struct ask *ask);
+/* For an ask without a response: whether the key is the cause. */
+enum ask_failure {
+    ASK_UNREACHED,  /* no server could be reached */
+    ASK_UNANSWERED, /* a server acknowledged the query and has answered nothing since: the server may be the cause */
+    ASK_REJECTED,   /* the response was unusable, or the server answered later queries but not this one */
+};
+enum ask_failure ask_failure(const struct ask *ask);
 /* Reports times after `from_ms`. */
 void ask_report(const struct ask *ask, uint64_t from_ms, struct ask_report *out);
 

@@ -54,9 +54,9 @@ static struct failure *add(struct failures *failures, const struct key *key, uin
 
 /* A failure while another one is in force (a trace causes a lookup nevertheless) does not count as the next in the
  * row. */
-static uint32_t next_length(const struct failure *failure, uint64_t now_ms)
+static uint32_t next_length(const struct failure *failure, uint64_t now_ms, bool doubles)
 {
-    if (failure->length_ms == 0 || now_ms >= failure->until_ms + FAILURE_RECENT_MS)
+    if (!doubles || failure->length_ms == 0 || now_ms >= failure->until_ms + FAILURE_RECENT_MS)
         return FAILURE_FIRST_MS;
     if (now_ms < failure->until_ms || failure->length_ms == FAILURE_LONGEST_MS)
         return failure->length_ms;
@@ -64,14 +64,14 @@ static uint32_t next_length(const struct failure *failure, uint64_t now_ms)
 }
 
 void failures_note(struct failures *failures, const struct key *key, uint64_t hash, uint64_t now_ms, uint64_t epoch,
-                   const struct answer *answer)
+                   const struct answer *answer, bool doubles)
 {
     struct failure *failure = find(failures, key, hash);
     if (!failure)
         failure = add(failures, key, hash);
     if (!failure)
         return;
-    failure->length_ms = next_length(failure, now_ms);
+    failure->length_ms = next_length(failure, now_ms, doubles);
     failure->until_ms = now_ms + failure->length_ms;
     failure->epoch = epoch;
     failure->rcode = answer->rcode;

@@ -2,7 +2,8 @@
 /* Failed lookups, remembered for a short time per key.
  *
  * Does:    remembers that servers failed to answer a key, so that its next queries get that failure at once,
- *          without an upstream query: for 1 s, doubling to 8 s while the key keeps failing.
+ *          without an upstream query: for 1 s, doubling to 8 s while the key keeps failing; always for 1 s if the
+ *          server may be the cause.
  * Owns:    at most FAILURES_MAX failures; a new one replaces the oldest.
  * Threads: the worker's.
  * RFC:     9520.
@@ -48,9 +49,10 @@ struct failures {
 int failures_init(struct failures *failures) MUST_CHECK;
 void failures_fini(struct failures *failures);
 /* Remembers that a lookup of the key, begun in this epoch of the cache, ended with `answer`: an error response, or
- * one without a message, made because no usable response came. Does nothing when out of memory. */
+ * one without a message, made because no usable response came. `doubles`: the key is the cause. Does nothing when out
+ * of memory. */
 void failures_note(struct failures *failures, const struct key *key, uint64_t hash, uint64_t now_ms, uint64_t epoch,
-                   const struct answer *answer);
+                   const struct answer *answer, bool doubles);
 /* A usable response came for the key. */
 void failures_clear(struct failures *failures, const struct key *key, uint64_t hash);
 /* The failure that is in force for the key, or NULL. Valid until the next call. */

@@ -78,24 +78,31 @@ void lookup_stale_due(struct timeout *timeout)
 /* --- the end --- */
 
 /* Does nothing after a flush: the outcome of earlier attempts may be outdated. */
-static void lookup_note_failure(struct lookup *lookup, const struct answer *answer)
+static void lookup_note_failure(struct lookup *lookup, const struct answer *answer, bool doubles)
 {
     struct resolver *resolver = lookup->resolver;
     if (lookup->epoch == cache_epoch(resolver->cache))
         failures_note(refresh_failures(resolver), &lookup->key, lookup->by_key.hash, loop_now(resolver->loop),
-                      lookup->epoch, answer);
+                      lookup->epoch, answer, doubles);
 }
 
-void lookup_note_no_response(struct lookup *lookup)
+static bool several_wait(const struct lookup *lookup)
+{
+    struct list_link *first = list_first(&lookup->waiters);
+    return first && list_next(&lookup->waiters, first);
+}
+
+void lookup_note_no_response(struct lookup *lookup, bool is_over)
 {
     struct answer failure = {.rcode = RCODE_SERVFAIL};
     char text[EDE_TEXT + 1];
     int ede_code;
-    if (lookup->error || !ask_failed_for_key(&lookup->ask))
+    enum ask_failure reason = lookup->error ? ASK_UNREACHED : ask_failure(&lookup->ask);
+    if (reason == ASK_UNREACHED || (reason == ASK_UNANSWERED && !is_over && several_wait(lookup)))
         return;
     (void)lookup_explain(lookup, !list_empty(&lookup->waiters), &ede_code, text);
     ede_add(&failure.ede, (uint16_t)ede_code, text, strlen(text));
-    lookup_note_failure(lookup, &failure);
+    lookup_note_failure(lookup, &failure, reason == ASK_REJECTED);
 }
 
 static void lookup_call_waiters(struct lookup *lookup, const struct answer *answer)
@@ -113,7 +120,7 @@ void lookup_fail(struct lookup *lookup, int reason)
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
     lookup_close(lookup);
     lookup_give_stale(lookup);
-    lookup_note_no_response(lookup);
+    lookup_note_no_response(lookup, true);
     lookup_call_waiters(lookup, NULL);
     lookup_free(lookup);
 }
@@ -181,7 +188,7 @@ static void lookup_finish_failed(struct lookup *lookup, struct answer *answer)
         lookup_give_stale(lookup);
     lookup_name_source(lookup, answer);
     strip_to_question(answer, &lookup->key);
-    lookup_note_failure(lookup, answer);
+    lookup_note_failure(lookup, answer, true);
     lookup_close(lookup);
     lookup_call_waiters(lookup, answer);
     lookup_free(lookup);

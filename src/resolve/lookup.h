@@ -53,8 +53,9 @@ void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t h
 bool lookup_advance(struct lookup *lookup, enum stage stage);
 /* Ends the lookup without a response, in any stage. `reason` 0: see ask_report. */
 void lookup_fail(struct lookup *lookup, int reason);
-/* Remembers the failure of the key if a server was reached and failed to answer. */
-void lookup_note_no_response(struct lookup *lookup);
+/* Remembers the failure of the key if a server was reached and failed to answer. `is_over` false: one waiter gives up;
+ * while others wait, a server that has answered nothing since may still respond. */
+void lookup_note_no_response(struct lookup *lookup, bool is_over);
 /* The timeout by which waiting clients get expired data. */
 void lookup_stale_due(struct timeout *timeout);
 

@@ -78,7 +78,7 @@ void lookup_give_up(struct query *query)
     if (query->waiter.take_stale(&query->waiter))
         return;
     if (!lookup->resolver->stopping)
-        lookup_note_no_response(lookup); /* the lookup goes on: a late response ends the failure */
+        lookup_note_no_response(lookup, false); /* the lookup goes on: a late response ends the failure */
     fail_query(query);
 }
 

@@ -750,20 +750,17 @@ static enum ask_session session_of(const struct attempt *attempt)
     return attempt->resumed ? ASK_RESUMED : ASK_OPENED;
 }
 
-bool ask_failed_for_key(const struct ask *ask)
+static enum ask_failure failure_of_past(const struct ask *ask, const struct past_attempt *past)
 {
     for (unsigned i = 0; i < ask->past_count; i++) {
-        const struct past_attempt *past = &ask->past[i];
-        unsigned bit = OUTCOME_BIT(past->outcome);
-        if (bit & (useless_bits | OUTCOME_BIT(OUTCOME_NO_EDNS)))
-            return true;
-        if (past->outcome == OUTCOME_TIMEOUT && upstream_answered_after(past->server, ask->begun_ms + past->sent))
-            return true;
+        enum ask_failure failure = failure_of_past(ask, &ask->past[i]);
+        worst = failure > worst ? failure : worst;
     }
-    for (unsigned i = 0; i < 2; i++)
-        if (upstream_is_passed_over(&ask->attempts[i], 0))
-            return true;
-    return false;
+    for (unsigned i = 0; i < 2; i++) {
+        enum ask_failure failure = failure_of_live(&ask->attempts[i]);
+        worst = failure > worst ? failure : worst;
+    }
+    return worst;
 }
 
 /* The latest failure; else the failure of a late attempt; else the reason why attempts are not sent. */
@@ -777,6 +774,24 @@ static int ask_error(const struct ask *ask, const struct server **where)
     }
     for (unsigned i = 0; i < 2; i++) {
         if (ask->attempts[i].state != ATTEMPT_SENT)
+    unsigned bit = OUTCOME_BIT(past->outcome);
+    if (bit & (useless_bits | OUTCOME_BIT(OUTCOME_NO_EDNS)))
+        return ASK_REJECTED;
+    if (past->outcome != OUTCOME_TIMEOUT)
+        return ASK_UNREACHED;
+    return upstream_answered_after(past->server, ask->begun_ms + past->sent) ? ASK_REJECTED : ASK_UNANSWERED;
+}
+
+static enum ask_failure failure_of_live(const struct attempt *attempt)
+{
+    if (upstream_is_passed_over(attempt, 0))
+        return ASK_REJECTED;
+    return upstream_is_acknowledged(attempt) ? ASK_UNANSWERED : ASK_UNREACHED;
+}
+
+enum ask_failure ask_failure(const struct ask *ask)
+{
+    enum ask_failure worst = ASK_UNREACHED;
             continue;
         *where = ask->attempts[i].server;
         return ERROR_UNANSWERED;

@@ -326,6 +326,8 @@ bool upstream_is_on_silent(const struct attempt *attempt);
 /* True if the attempt was lost together with others. */
 bool upstream_is_lost(const struct attempt *attempt);
 /* True if a hedge may be sent although the server may just have fallen silent: a few may, or any number if there is
+/* True if the attempt was sent, and the peer has acknowledged all data of its session. */
+bool upstream_is_acknowledged(const struct attempt *attempt);
  * another server. */
 bool upstream_may_probe(const struct attempt *attempt);
 /* The latest failure and its server (NULL: none yet), for lookups without any attempt. */

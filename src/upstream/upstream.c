@@ -142,6 +142,11 @@ bool upstream_answered_after(const struct server *server, uint64_t sent_ms)
     return server && server->losses.answered_sent_ms > sent_ms;
 }
 
+bool upstream_is_acknowledged(const struct attempt *attempt)
+{
+    return attempt->state == ATTEMPT_SENT && !stream_unacknowledged(&attempt->session->stream);
+}
+
 bool upstream_is_on_silent(const struct attempt *attempt)
 {
     const struct session *session = attempt->session;

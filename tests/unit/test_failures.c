@@ -38,7 +38,7 @@ static struct key key_of(unsigned number)
 
 static void note(const struct key *key, uint64_t now_ms)
 {
-    failures_note(&failures, key, key_hash(key), now_ms, 1, &servfail);
+    failures_note(&failures, key, key_hash(key), now_ms, 1, &servfail, true);
 }
 
 static bool in_force(const struct key *key, uint64_t now_ms)
@@ -72,6 +72,20 @@ static void note_while_in_force_does_not_double(void **state)
     for (unsigned i = 0; i < 5; i++)
         note(&key, 10 + i);
     assert_false(in_force(&key, 14 + FAILURE_FIRST_MS));
+}
+
+/* The server may be the reason, not the key. */
+static void one_that_may_be_the_servers_does_not_double(void **state)
+{
+    (void)state;
+    struct key key = key_of(1);
+    uint64_t now_ms = 1;
+    for (unsigned i = 0; i < 5; i++) {
+        failures_note(&failures, &key, key_hash(&key), now_ms, 1, &servfail, false);
+        assert_true(in_force(&key, now_ms + FAILURE_FIRST_MS - 1));
+        now_ms += FAILURE_FIRST_MS;
+        assert_false(in_force(&key, now_ms));
+    }
 }
 
 /* One hash, two keys. */
@@ -131,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(length_doubles_up_to_eight_seconds),
         TEST(note_while_in_force_does_not_double),
+        TEST(one_that_may_be_the_servers_does_not_double),
         TEST(keys_are_compared),
         TEST(other_epoch_ends_it),
         TEST(oldest_makes_room),

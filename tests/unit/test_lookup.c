@@ -906,6 +906,31 @@ static void silence_for_one_name_is_its_failure_and_that_of_all_is_not(void **st
     assert_int_equal(clients[3].rcode, RCODE_NOERROR);
 }
 
+/* RFC 9520: the failure is remembered for a second, although the server may be the cause. */
+static void name_without_a_response_is_not_waited_for_within_a_second(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        client_ask(&clients[10 * i], "a.test");
+        fake_pass(3600);
+        assert_int_equal(clients[10 * i].rcode, RCODE_SERVFAIL);
+        assert_int_equal(ask_again(10 * i + 1, "a.test"), 0);
+        assert_int_equal(clients[10 * i + 1].ede, EDE_CACHED_ERROR);
+        fake_pass(1000);
+    }
+    client_ask(&clients[40], "b.test");
+    fake_pass(10);
+    for (unsigned i = 0; i < fake_dials(); i++)
+        fake_conn(i)->unacknowledged = true; /* the server cannot be reached */
+    fake.dial[1] = FAKE_HANGS;
+    fake_pass(3600);
+    assert_int_equal(clients[40].rcode, RCODE_SERVFAIL);
+    client_ask(&clients[41], "b.test");
+    fake_turn();
+    assert_int_equal(clients[41].replies, 0);
+}
+
 /* The client got an error at limits.answer-by; the lookup goes on, and a late response ends the failure. */
 static void name_that_timed_out_is_not_waited_for_again(void **state)
 {
@@ -1191,6 +1216,7 @@ int main(void)
         TEST(failure_is_remembered_for_longer_while_it_lasts),
         TEST(flush_ends_what_is_remembered_of_failures),
         TEST(silence_for_one_name_is_its_failure_and_that_of_all_is_not),
+        TEST(name_without_a_response_is_not_waited_for_within_a_second),
         TEST(name_that_timed_out_is_not_waited_for_again),
         TEST(failed_prefetch_leaves_the_entry),
         TEST(filtered_response_replaces_the_entry),
