@@ -55,6 +55,9 @@ struct attempt {
     uint64_t taken_ms;    /* when it was put on a session; earlier than sent_ms only if the kernel's buffer was full */
     bool opened, resumed; /* its session was opened while it waited; its session was resumed by ticket */
     bool isolated;        /* set by the owner while the attempt is idle: it gets a session without other attempts */
+    /* Set by the owner: another attempt is live, on a session that is not silent. If this one is not answered, its name
+     * may be slow; that says little of its session. */
+    bool hedge;
     /* Set by the owner, or by a session whose server does not support EDNS: the query has no OPT. */
     bool without_edns;
     uint16_t id;

@@ -111,7 +111,8 @@ enum {
     LOSSES_BEFORE_ISOLATION = 2,
     UNSENT_STEP = 50, /* ms between checks of an attempt that still waits for a session */
     ATTEMPTS_WHEN_LATE = 3,
-    DROPPED_AFTER = 300, /* ms: drops cannot be recognized earlier, see server_lost */
+    ATTEMPTS_WHEN_UNHEARD = 5, /* all sessions of a server may have been lost */
+    DROPPED_AFTER = 300,       /* ms: drops cannot be recognized earlier, see server_lost */
     DROPPED_STEP = 100,
     /* ms after which an attempt is hedged regardless of the budget if later queries were answered. */
     RESCUE_AFTER = 1000,
@@ -246,11 +247,11 @@ static uint64_t ask_unanswered_since(const struct ask *ask)
 }
 
 /* For an attempt beside one on a silent session; or one that replaces an attempt that was given up, beside another
- * that is late. */
+ * whose session has received no data since either. */
 uint64_t attempt_needs_life_since(const struct attempt *attempt, uint64_t now_ms)
 {
     const struct attempt *beside = attempt_beside(attempt);
-    if (!beside || beside->state != ATTEMPT_SENT)
+    if (!beside || beside->state != ATTEMPT_SENT || session_lives_since(beside->session, beside->sent_ms))
         return 0;
     bool silent = beside->session->suspect_ms || session_is_silent(beside->session, now_ms);
     return silent || ask_latest(attempt->ask, OUTCOME_BIT(OUTCOME_GIVEN_UP)) ? ask_unanswered_since(attempt->ask) : 0;
@@ -301,6 +302,7 @@ static void ask_send(struct ask *ask)
     struct attempt *attempt = ask_idle_slot(ask);
     attempt->isolated = ask_losses(ask) >= LOSSES_BEFORE_ISOLATION && ask->group->isolated < ISOLATED_MAX;
     attempt->without_edns = ask_without_edns(ask);
+    attempt->hedge = ask_live(ask) > 0 && !upstream_is_on_silent(ask_oldest(ask));
     ask->joined = false;
     attempt_send(ask->group, attempt);
 }
@@ -348,8 +350,9 @@ static uint64_t next_look_at_one(const struct ask *ask)
 static struct attempt *ask_hedge_of_two(struct ask *ask)
 {
     struct attempt *later = ask_oldest(ask) == &ask->attempts[0] ? &ask->attempts[1] : &ask->attempts[0];
-    bool may_be = later->state == ATTEMPT_SENT && ask->past_count + ask_live(ask) < ATTEMPTS_WHEN_LATE;
-    return may_be ? later : NULL;
+    bool early = loop_now(ask->group->loop) < ask->begun_ms + RESCUE_AFTER;
+    unsigned most = early ? ATTEMPTS_WHEN_UNHEARD : ATTEMPTS_WHEN_LATE;
+    return later->state == ATTEMPT_SENT && ask->past_count + ask_live(ask) < most ? later : NULL;
 }
 
 /* For how many ms the latest live attempt has been outstanding; 0: one of the live attempts has not been sent. */
@@ -398,10 +401,11 @@ static void budget_pay_hedge(struct group *group)
 static bool ask_may_hedge(struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
-    uint64_t waited = loop_now(ask->group->loop) - one->sent_ms;
-    if (one->state != ATTEMPT_SENT || waited < upstream_hedge_after(one) || !ask_has_attempts(ask))
+    uint64_t now_ms = loop_now(ask->group->loop), waited = now_ms - one->sent_ms;
+    if (one->state != ATTEMPT_SENT || waited < upstream_hedge_after(one) || !ask_has_attempts(ask) ||
+        now_ms >= ask->begun_ms + ATTEMPT_TIMEOUT)
         return false;
-    if (!upstream_is_passed_over(one, 0) && !one->session->suspect_ms && !upstream_may_probe(one))
+    if (!upstream_may_probe(one))
         return false;
     if (budget_has_hedge(ask->group) || upstream_is_on_silent(one) || upstream_is_lost(one) ||
         (waited >= RESCUE_AFTER && upstream_is_passed_over(one, RESCUE_AFTER / 2)))
@@ -417,18 +421,46 @@ static bool ask_may_rescue(struct ask *ask)
     if (one->state != ATTEMPT_SENT || !upstream_is_on_silent(one) || !ask_has_attempts(ask) ||
         loop_now(ask->group->loop) < one->sent_ms + upstream_hedge_after(one))
         return false;
-    return one->session->suspect_ms || upstream_is_passed_over(one, 0) || upstream_may_probe(one);
+    return upstream_may_probe(one);
 }
 
-/* Neither session has received data since the first attempt was sent, and the hedge was sent alone on an idle
- * session: both sessions may have been lost before. */
+/* By the measure of the faster server: the other one may have answered only slow names. */
+static uint64_t ask_overdue(const struct ask *ask)
+{
+    uint64_t overdue_ms = DROPPED_AFTER;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct attempt *attempt = &ask->attempts[i];
+        if (attempt_live(attempt) && attempt->session && rtt_overdue(&attempt->server->rtt) < overdue_ms)
+            overdue_ms = rtt_overdue(&attempt->server->rtt);
+    }
+    return overdue_ms;
+}
+
+/* Its session is silent while the server answers on others. */
+static bool attempt_is_behind(const struct attempt *attempt)
+{
+    uint64_t heard_ms = attempt->session->heard_ms > attempt->sent_ms ? attempt->session->heard_ms : attempt->sent_ms;
+    return upstream_answered_after(attempt->server, heard_ms) &&
+           loop_now(attempt->group->loop) >= heard_ms + rtt_silence(&attempt->server->rtt);
+}
+
+/* Neither session has received data since its attempt was sent: both may have been lost. If the first one had been
+ * quiet before, that may have been long ago; otherwise the name is more likely to be slow. The hedge was sent alone on
+ * an idle session, or the next attempt is one of the few that may find out whether the server works. */
 static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
 {
     const struct attempt *first = ask_oldest(ask);
-    uint64_t first_ms = ask_unanswered_since(ask);
-    return first->state == ATTEMPT_SENT && later->session->used == 1 &&
-           loop_now(ask->group->loop) >= later->sent_ms + rtt_overdue(&later->server->rtt) &&
-           !session_lives_since(later->session, first_ms) && !session_lives_since(first->session, first_ms);
+    uint64_t overdue_ms = ask_overdue(ask), waited = loop_now(ask->group->loop) - later->sent_ms;
+    if (first->state != ATTEMPT_SENT || waited < overdue_ms)
+        return false;
+    if (attempt_is_behind(first) && attempt_is_behind(later))
+        return true;
+    if (session_lives_since(later->session, later->sent_ms) || session_lives_since(first->session, first->sent_ms))
+        return false;
+    bool was_quiet = first->sent_ms > first->session->heard_ms + overdue_ms;
+    if (later->session->used == 1)
+        return was_quiet || waited >= DROPPED_AFTER;
+    return was_quiet && upstream_may_probe(later);
 }
 
 /* Both attempts are late: the server may have dropped the hedge as well, together with other queries. */
@@ -437,10 +469,14 @@ static bool ask_may_hedge_again(struct ask *ask)
     struct attempt *later = ask_hedge_of_two(ask);
     if (!later)
         return false;
+    if (ask_is_unheard(ask, later))
+        return true;
+    if (ask->past_count + ask_live(ask) >= ATTEMPTS_WHEN_LATE)
+        return false;
     uint64_t waited = loop_now(ask->group->loop) - later->sent_ms;
     if (upstream_is_lost(later))
         later->outcome = OUTCOME_DROPPED;
-    return (waited >= AGAIN_AFTER && later->outcome == OUTCOME_DROPPED) || ask_is_unheard(ask, later) ||
+    return (waited >= AGAIN_AFTER && later->outcome == OUTCOME_DROPPED) ||
            (waited >= AGAIN_AT_LAST && upstream_is_passed_over(later, RESCUE_AFTER));
 }
 
@@ -522,10 +558,8 @@ static void ask_hedge(struct ask *ask, struct attempt *replaced)
     if (ask_live(ask) == 2)
         ask_give_up(ask, replaced, attempt_cancel);
     counter_add(ask->group->counters, COUNTER_hedges_sent, 1);
-    const struct attempt *hedge = ask_idle_slot(ask);
     ask_send(ask);
-    uint64_t overdue_ms = hedge->session ? rtt_overdue(&hedge->server->rtt) : DROPPED_AFTER;
-    ask_look_after(ask, overdue_ms < DROPPED_AFTER ? overdue_ms : DROPPED_AFTER);
+    ask_look_after(ask, ask_overdue(ask));
 }
 
 /* True if it was begun while another attempt was live. */
@@ -605,10 +639,15 @@ static void ask_act(struct ask *ask, enum ask_action action, struct attempt *att
         break;
     case ACTION_HEDGE:
         budget_pay_hedge(ask->group);
+        upstream_note_probe(ask_oldest(ask));
         ask_hedge(ask, NULL);
         break;
     case ACTION_RESCUE:
+        upstream_note_probe(ask_oldest(ask));
+        ask_hedge(ask, NULL);
+        break;
     case ACTION_HEDGE_AGAIN:
+        upstream_note_probe(ask_last_sent(ask));
         ask_hedge(ask, ask_first_sent(ask));
         break;
     case ACTION_HEDGE_ANEW: /* the oldest attempt stays: the server may be slow */
@@ -752,6 +791,24 @@ static enum ask_session session_of(const struct attempt *attempt)
 
 static enum ask_failure failure_of_past(const struct ask *ask, const struct past_attempt *past)
 {
+    unsigned bit = OUTCOME_BIT(past->outcome);
+    if (bit & (useless_bits | OUTCOME_BIT(OUTCOME_NO_EDNS)))
+        return ASK_REJECTED;
+    if (past->outcome != OUTCOME_TIMEOUT)
+        return ASK_UNREACHED;
+    return upstream_answered_after(past->server, ask->begun_ms + past->sent) ? ASK_REJECTED : ASK_UNANSWERED;
+}
+
+static enum ask_failure failure_of_live(const struct attempt *attempt)
+{
+    if (upstream_is_passed_over(attempt, 0))
+        return ASK_REJECTED;
+    return upstream_is_acknowledged(attempt) ? ASK_UNANSWERED : ASK_UNREACHED;
+}
+
+enum ask_failure ask_failure(const struct ask *ask)
+{
+    enum ask_failure worst = ASK_UNREACHED;
     for (unsigned i = 0; i < ask->past_count; i++) {
         enum ask_failure failure = failure_of_past(ask, &ask->past[i]);
         worst = failure > worst ? failure : worst;
@@ -774,24 +831,6 @@ static int ask_error(const struct ask *ask, const struct server **where)
     }
     for (unsigned i = 0; i < 2; i++) {
         if (ask->attempts[i].state != ATTEMPT_SENT)
-    unsigned bit = OUTCOME_BIT(past->outcome);
-    if (bit & (useless_bits | OUTCOME_BIT(OUTCOME_NO_EDNS)))
-        return ASK_REJECTED;
-    if (past->outcome != OUTCOME_TIMEOUT)
-        return ASK_UNREACHED;
-    return upstream_answered_after(past->server, ask->begun_ms + past->sent) ? ASK_REJECTED : ASK_UNANSWERED;
-}
-
-static enum ask_failure failure_of_live(const struct attempt *attempt)
-{
-    if (upstream_is_passed_over(attempt, 0))
-        return ASK_REJECTED;
-    return upstream_is_acknowledged(attempt) ? ASK_UNANSWERED : ASK_UNREACHED;
-}
-
-enum ask_failure ask_failure(const struct ask *ask)
-{
-    enum ask_failure worst = ASK_UNREACHED;
             continue;
         *where = ask->attempts[i].server;
         return ERROR_UNANSWERED;

@@ -212,13 +212,18 @@ int session_dial(struct server *server, const struct stream_form *form, unsigned
 /* When the oldest outstanding query was sent, or the one that was answered elsewhere: data should have arrived
  * since. 0: no query is outstanding. */
 uint64_t session_silent_since(const struct session *session);
-/* Several responses are overdue, and no data has arrived meanwhile. False for a session that has answered nothing
- * yet, unless it was resumed: otherwise a silent server would get one new session after the other. */
+/* Several responses are overdue, and no data has arrived meanwhile; for a session that has given all the responses
+ * that its server gives, one. False for a session that has answered nothing yet, unless it was resumed: otherwise a
+ * silent server would get one new session after the other. */
 bool session_is_silent(const struct session *session, uint64_t now_ms);
 /* The session received data or was opened after `ms`, or was dialled at `ms` or later. */
 bool session_lives_since(const struct session *session, uint64_t ms);
 /* The session is idle, and its last query did not end it. */
 bool session_has_outlived(const struct session *session, uint64_t now_ms);
+/* It was sent the number of queries after which its server is known to end a session, or to fall silent. */
+bool session_is_spent(const struct session *session, uint64_t now_ms);
+/* It is idle, and its server would not respond to another query on it. */
+bool session_is_used_up(const struct session *session, uint64_t now_ms);
 /* The number of attempts on the same session that were sent at about the same time, including this one; it stops
  * counting a little above LOSS_MIN. */
 unsigned session_count_near(const struct attempt *attempt);
@@ -321,15 +326,17 @@ bool upstream_answered_after(const struct server *server, uint64_t sent_ms);
 uint64_t upstream_hedge_after(const struct attempt *attempt);
 /* True if its server has answered a query that was sent more than `later_ms` later: this one is slow, or lost. */
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
+/* True if the attempt was sent, and the peer has acknowledged all data of its session. */
+bool upstream_is_acknowledged(const struct attempt *attempt);
 /* True if the attempt's session is silent or suspect. */
 bool upstream_is_on_silent(const struct attempt *attempt);
 /* True if the attempt was lost together with others. */
 bool upstream_is_lost(const struct attempt *attempt);
-/* True if a hedge may be sent although the server may just have fallen silent: a few may, or any number if there is
-/* True if the attempt was sent, and the peer has acknowledged all data of its session. */
-bool upstream_is_acknowledged(const struct attempt *attempt);
- * another server. */
+/* True if a hedge of this sent attempt may be sent although the server may just have fallen silent: a few may, or any
+ * number if there is another server. */
 bool upstream_may_probe(const struct attempt *attempt);
+/* Such a hedge is sent. */
+void upstream_note_probe(const struct attempt *attempt);
 /* The latest failure and its server (NULL: none yet), for lookups without any attempt. */
 int upstream_last_error(const struct group *group, const struct server **where);
 /* The server failed to answer a query that another one then answered: after a few such failures in a row it is

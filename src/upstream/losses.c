@@ -70,12 +70,14 @@ bool losses_cover(const struct losses *losses, uint64_t sent_ms)
 
 /* --- hedges --- */
 
-bool losses_may_probe(struct losses *losses, uint64_t now_ms, uint64_t patience_ms)
+bool losses_may_probe(const struct losses *losses, uint64_t now_ms)
 {
-    if (losses->probes > 0 && losses->probes % PROBES == 0 && now_ms < losses->probe_at_ms)
-        return false;
+    return losses->probes == 0 || losses->probes % PROBES != 0 || now_ms >= losses->probe_at_ms;
+}
+
+void losses_note_probe(struct losses *losses, uint64_t now_ms, uint64_t patience_ms)
+{
     unsigned doublings = losses->probes / PROBES;
     losses->probe_at_ms = now_ms + (patience_ms << (doublings < 8 ? doublings : 8));
     losses->probes++;
-    return true;
 }

@@ -63,8 +63,10 @@ void losses_note_unanswered(struct losses *losses, uint64_t sent_ms, unsigned co
 /* True if a query sent at `sent_ms` is one of those lost together. */
 bool losses_cover(const struct losses *losses, uint64_t sent_ms);
 
-/* True if a hedge may be sent to a server that may just have fallen silent; counts it. A few are allowed at a time,
- * the next ones when those are late as well, after twice the time in each round. */
-bool losses_may_probe(struct losses *losses, uint64_t now_ms, uint64_t patience_ms);
+/* True if a hedge may be sent to a server that may just have fallen silent. A few are allowed at a time, the next ones
+ * when those are late as well, after twice the time in each round. */
+bool losses_may_probe(const struct losses *losses, uint64_t now_ms);
+/* Such a hedge is sent. */
+void losses_note_probe(struct losses *losses, uint64_t now_ms, uint64_t patience_ms);
 
 #endif

@@ -40,7 +40,7 @@ void attempt_cancel(struct attempt *attempt)
 static void attempt_timed_out(struct timeout *timeout)
 {
     struct attempt *attempt = container_of(timeout, struct attempt, timeout);
-    if (attempt->state == ATTEMPT_SENT && attempt->session->heard_ms <= attempt->sent_ms)
+    if (attempt->state == ATTEMPT_SENT && !attempt->hedge && attempt->session->heard_ms <= attempt->sent_ms)
         session_retire(attempt->session); /* the session has received nothing in all that time */
     if (attempt->server) {
         counter_add(attempt->server->group->counters, COUNTER_attempts_timeout, 1);
@@ -95,9 +95,9 @@ void upstream_overtaken(struct attempt *attempt)
         uint64_t now_ms = loop_now(attempt->group->loop);
         rtt_note_overtaken(&session->server->rtt, now_ms, now_ms - sent_ms);
     }
-    attempt_cancel(attempt);
     if (sent)
         session_suspect(session, sent_ms);
+    attempt_cancel(attempt);
 }
 
 uint64_t upstream_patience(const struct group *group, const struct attempt *attempt)
@@ -168,11 +168,24 @@ bool upstream_is_lost(const struct attempt *attempt)
     return losses_cover(&server->losses, sent_ms);
 }
 
+/* Only a response to the hedge would show that the server works. */
+static bool is_probed_by_hedge(const struct attempt *attempt)
+{
+    return attempt->server->group->server_count == 1 && !upstream_is_passed_over(attempt, 0) &&
+           !attempt->session->suspect_ms;
+}
+
 bool upstream_may_probe(const struct attempt *attempt)
 {
+    const struct server *server = attempt->server;
+    return !is_probed_by_hedge(attempt) || losses_may_probe(&server->losses, loop_now(server->group->loop));
+}
+
+void upstream_note_probe(const struct attempt *attempt)
+{
     struct server *server = attempt->server;
-    return server->group->server_count > 1 ||
-           losses_may_probe(&server->losses, loop_now(server->group->loop), rtt_patience(&server->rtt));
+    if (is_probed_by_hedge(attempt))
+        losses_note_probe(&server->losses, loop_now(server->group->loop), rtt_patience(&server->rtt));
 }
 
 /* Of several failed servers it returns the first in the order of the configuration, which should have been reached. */

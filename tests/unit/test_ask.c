@@ -589,21 +589,21 @@ static void dead_idle_sessions_cost_one_query_little(void **state)
     end();
 }
 
-/* All open sessions are lost, and many queries are sent: a new session takes all of them, regardless of the hedge
- * budget. */
-static void a_silent_session_is_replaced_at_once(void **state)
+/* All open sessions are lost, and many queries are sent: a new session takes all of them, whether or not the budget
+ * allows hedges, which go to other lost sessions at first. */
+static void replace_silent_session(unsigned hedge_debt)
 {
-    (void)state;
     begin(1);
     open_sessions(3);
     for (unsigned i = 0; i < 4; i++)
         rtt_note(&group->servers[0]->rtt, fake_now(), 20);
     fake_pass(5000);
-    group->hedge_debt = 2000; /* spent */
+    group->hedge_debt = hedge_debt;
     uint64_t begun_ms = fake_now();
     for (unsigned i = 0; i < 30; i++) {
         start(&more[i]);
         fake_pass(3);
+        answer_frames(fake_conn(3));
     }
     unsigned ended = 0;
     while (ended < 30 && fake_now() < begun_ms + 1000) {
@@ -618,6 +618,105 @@ static void a_silent_session_is_replaced_at_once(void **state)
     drop_frames(3);
     fake_pass(1000);
     assert_int_equal(fake_open(), 1); /* the silent sessions are closed */
+    end();
+}
+
+static void a_silent_session_is_replaced_at_once(void **state)
+{
+    (void)state;
+    replace_silent_session(0);
+    replace_silent_session(2000); /* spent */
+}
+
+/* --- a server that responds to the first queries of each session --- */
+
+enum { RESPONSES_EACH = 2 };
+static unsigned responses_of[64];
+
+static void serve_the_first(struct fake_conn *conn, const struct fake_frame *frame)
+{
+    unsigned number = 0;
+    while (fake_conn(number) != conn)
+        number++;
+    assert_true(number < 64);
+    if (responses_of[number]++ < RESPONSES_EACH)
+        fake_reply(conn, frame, NULL);
+}
+
+static uint64_t wait_for_response(void)
+{
+    uint64_t begun_ms = fake_now();
+    start(&asked);
+    while (asked.ended == 0 && fake_now() < begun_ms + 3000)
+        fake_pass(1);
+    assert_int_equal(asked.status, 0);
+    return fake_now() - begun_ms;
+}
+
+static void responses_of_a_session_are_learned_from_silence(void **state)
+{
+    (void)state;
+    begin(1);
+    memset(responses_of, 0, sizeof responses_of);
+    fake.serve = serve_the_first;
+    unsigned late = 0;
+    for (unsigned i = 0; i < 60; i++) {
+        late += wait_for_response() > 5;
+        fake_pass(50);
+    }
+    assert_in_range(late, 2, 4); /* it was learned, and has been confirmed */
+    assert_int_equal(group->servers[0]->allowance.queries, RESPONSES_EACH);
+    assert_in_range(fake_open(), 0, 1);
+    end();
+}
+
+static void a_session_that_was_only_slow_ends_that(void **state)
+{
+    (void)state;
+    begin(1);
+    memset(responses_of, 0, sizeof responses_of);
+    fake.serve = serve_the_first;
+    for (unsigned i = 0; i < 10; i++)
+        wait_for_response();
+    assert_int_equal(group->servers[0]->allowance.queries, RESPONSES_EACH);
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 10; i++) {
+        wait_for_response();
+        fake_pass(ALLOWANCE_PROBED);
+    }
+    unsigned dials = fake_dials();
+    for (unsigned i = 0; i < 20; i++)
+        wait_for_response();
+    assert_int_equal(fake_dials(), dials);
+    end();
+}
+
+/* No client waits any longer: an attempt that times out is not followed by hedges of the other one. */
+static void no_hedge_after_the_timeout(void **state)
+{
+    (void)state;
+    begin(1);
+    start(&asked);
+    fake_pass(2 * ATTEMPT_TIMEOUT);
+    assert_int_equal(asked.ended, 1);
+    assert_in_range(asked.ask.past_count, 2, 5);
+    assert_in_range(asked.ask.past[asked.ask.past_count - 1].asked, 0, 3200);
+    end();
+}
+
+/* A hedge that the budget denies finds out nothing. */
+static void denied_hedges_are_no_probes(void **state)
+{
+    (void)state;
+    begin(1);
+    group->hedge_debt = 2000; /* spent */
+    start(&asked);
+    fake_pass(1000);
+    assert_true(fake_counted(COUNTER_hedges_denied) > 0);
+    assert_int_equal(group->servers[0]->losses.probes, 0);
+    group->hedge_debt = 0;
+    fake_pass(1000);
+    assert_int_equal(group->servers[0]->losses.probes, 1);
     end();
 }
 
@@ -714,6 +813,10 @@ int main(void)
         cmocka_unit_test(a_reset_of_all_sessions_is_one_loss),
         cmocka_unit_test(dead_idle_sessions_cost_one_query_little),
         cmocka_unit_test(a_silent_session_is_replaced_at_once),
+        cmocka_unit_test(responses_of_a_session_are_learned_from_silence),
+        cmocka_unit_test(a_session_that_was_only_slow_ends_that),
+        cmocka_unit_test(no_hedge_after_the_timeout),
+        cmocka_unit_test(denied_hedges_are_no_probes),
         cmocka_unit_test(few_are_isolated_at_a_time),
         cmocka_unit_test(response_that_costs_too_much_is_unusable),
         cmocka_unit_test(report_counts_attempts_and_losses),

@@ -25,6 +25,7 @@ static int setup(void **state)
     (void)state;
     server = (struct server){.open = 1};
     session = (struct session){.server = &server, .state = SESSION_OPEN, .stream.state = STREAM_OPEN};
+    other = (struct session){.server = &server};
     session.created_ms = session.opened_ms = NOW - 5000;
     session.heard_ms = NOW - 1000;
     list_init(&session.queued);
@@ -140,6 +141,20 @@ static void who_answered_far_more_or_outlived_its_queries_is_not_spent(void **st
     assert_fitness(&plain, FITNESS_UNFIT, PLACE_SURPLUS);
 }
 
+static void exhausted_is_unfit_and_fills_no_place(void **state)
+{
+    (void)state;
+    server.allowance = (struct allowance){.queries = ALLOWANCE, .set_ms = NOW, .confirmed = 1};
+    send_at(0, NOW - 10);
+    session.given = ALLOWANCE + 1;
+    session.answered = ALLOWANCE - 1;
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_SURPLUS);
+    session.answered = ALLOWANCE;
+    assert_fitness(&plain, FITNESS_UNFIT, PLACE_NONE);
+    session.answered = ALLOWANCE + 1; /* it is different */
+    assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
+}
+
 static void full_is_unfit(void **state)
 {
     (void)state;
@@ -240,11 +255,15 @@ static void unheard_is_a_last_resort_for_a_rescue(void **state)
     assert_fitness(&plain, FITNESS_FIT, PLACE_COMMON);
     hedge_ask.attempts[0].sent_ms--;
     assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
-    hedge_ask.attempts[0].sent_ms++;
-    other.suspect_ms = 0; /* but an attempt was given up before */
+    send_at(0, NOW - 900); /* late, but not silent since then */
+    assert_fitness(&hedge, FITNESS_FIT, PLACE_COMMON);
+    setup(NULL);
+    hedge_ask.attempts[0].sent_ms = session.heard_ms; /* but an attempt was given up before */
     hedge_ask.past_count = 1;
     hedge_ask.past[0] = (struct past_attempt){.outcome = OUTCOME_GIVEN_UP, .sent = NOW - 900, .ended = NOW - 10};
     assert_fitness(&hedge, FITNESS_LAST_RESORT, PLACE_NONE);
+    other.heard_ms = NOW - 5; /* the name is slow */
+    assert_fitness(&hedge, FITNESS_BUSY, PLACE_COMMON);
     hedge_ask = (struct ask){.past_count = 0};
     other = (struct session){.used = 0};
 }
@@ -325,6 +344,7 @@ int main(void)
         TEST(held_is_unfit),
         TEST(spent_is_unfit),
         TEST(who_answered_far_more_or_outlived_its_queries_is_not_spent),
+        TEST(exhausted_is_unfit_and_fills_no_place),
         TEST(full_is_unfit),
         TEST(unsafe_is_unfit_for_isolated_attempts),
         TEST(used_is_a_last_resort_for_isolated_attempts),

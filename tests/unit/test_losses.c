@@ -122,10 +122,12 @@ static void hedges_to_a_silent_server_come_in_pairs_each_later_than_the_last(voi
     struct losses losses = {.ends = 0};
     uint64_t now_ms = 1000, wait_ms = 40;
     for (unsigned pair = 0; pair < 12; pair++) {
-        for (unsigned i = 0; i < PROBES; i++)
-            assert_true(losses_may_probe(&losses, now_ms, 40));
-        assert_false(losses_may_probe(&losses, now_ms, 40));
-        assert_false(losses_may_probe(&losses, now_ms + wait_ms - 1, 40));
+        for (unsigned i = 0; i < PROBES; i++) {
+            assert_true(losses_may_probe(&losses, now_ms));
+            losses_note_probe(&losses, now_ms, 40);
+        }
+        assert_false(losses_may_probe(&losses, now_ms));
+        assert_false(losses_may_probe(&losses, now_ms + wait_ms - 1));
         now_ms += wait_ms;
         if (pair < 8)
             wait_ms *= 2;
@@ -137,10 +139,10 @@ static void a_response_allows_hedges_again(void **state)
     (void)state;
     struct losses losses = {.ends = 0};
     for (unsigned i = 0; i < PROBES; i++)
-        assert_true(losses_may_probe(&losses, 1000, 40));
-    assert_false(losses_may_probe(&losses, 1000, 40));
+        losses_note_probe(&losses, 1000, 40);
+    assert_false(losses_may_probe(&losses, 1000));
     losses_note_response(&losses, 900);
-    assert_true(losses_may_probe(&losses, 1000, 40));
+    assert_true(losses_may_probe(&losses, 1000));
 }
 
 int main(void)

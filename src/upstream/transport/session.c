@@ -59,6 +59,8 @@ void session_take(struct session *session, struct attempt *attempt)
     if (session->given >= allowance_now(&server->allowance, now_ms) && session->used == 0)
         allowance_note_outlived(&server->allowance, now_ms, session->given);
     session->given++;
+    if (server->allowance.confirmed && session->given > server->allowance.queries)
+        allowance_note_probe(&server->allowance, now_ms);
     idle_note_query(&server->idle, now_ms);
     session->used++;
     session->reserved = attempt->isolated;
@@ -80,6 +82,8 @@ static void session_relieved(struct session *session)
     if (session->used > 0)
         return;
     session->reserved = false;
+    if (session_is_used_up(session, loop_now(session->server->group->loop)))
+        session_retire(session);
     if (session->state == SESSION_RETIRING)
         session_close(session, ERROR_IDLE);
     session_rest(session);
@@ -194,7 +198,8 @@ static bool session_write(struct session *session, struct attempt *attempt)
     list_push_back(&session->sent, &attempt->link);
     attempt->state = ATTEMPT_SENT;
     attempt->sent_ms = loop_now(group->loop);
-    silence_note_query(&session->silence, attempt->sent_ms);
+    if (!attempt->hedge)
+        silence_note_query(&session->silence, attempt->sent_ms);
     counter_add(group->counters, COUNTER_attempts_sent, 1);
     counter_add(group->counters, COUNTER_attempts_reused, !attempt->opened);
     return true;
@@ -277,6 +282,8 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
         event_answers(server);
     session_release(session, attempt);
     session->answered++;
+    if (server->allowance.confirmed && session->answered > server->allowance.queries)
+        allowance_forget_silence(&server->allowance);
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
     else
@@ -325,6 +332,8 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     if (session->state == SESSION_CLOSING)
         return;
     session->used_ms = session->heard_ms = loop_now(group->loop);
+    if (session->suspect_ms)
+        allowance_forget_silence(&session->server->allowance);
     session->suspect_ms = 0;
     session->rescued = 0;
     silence_note_heard(&session->silence);
@@ -339,10 +348,12 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
     uint16_t id = read_u16(message);
     struct attempt *attempt = ids_find(&session->ids, id);
     if (!attempt) { /* a late response to a tombstone, or one that we did not ask for */
-        if (ids_settle(&session->ids, id))
+        if (ids_settle(&session->ids, id)) {
+            session->answered++;
             session->stream.unanswered = 0;
-        else
+        } else {
             counter_add(group->counters, COUNTER_upstream_ignored_id, 1);
+        }
     } else if (session_is_bare_error(message, len)) {
         session_release(session, attempt);
         int status = session_check_bare_error(session, attempt, message);

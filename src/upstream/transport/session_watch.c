@@ -38,10 +38,21 @@ unsigned session_count_near(const struct attempt *attempt)
     return count_near(attempt, false) + 1 + count_near(attempt, true);
 }
 
+/* When the session counts as silent unless data arrives; UINT64_MAX: never, as far as is known. */
+static uint64_t session_silent_at(const struct session *session)
+{
+    uint64_t overdue_ms = rtt_overdue(&session->server->rtt), since_ms, at_ms = UINT64_MAX;
+    if (session->answered > 0 || session->resumed)
+        at_ms = silence_due(&session->silence, overdue_ms);
+    if (allowance_is_exhausted(&session->server->allowance, session->answered) &&
+        (since_ms = session_silent_since(session)) && since_ms + overdue_ms < at_ms)
+        at_ms = since_ms + overdue_ms;
+    return at_ms;
+}
+
 bool session_is_silent(const struct session *session, uint64_t now_ms)
 {
-    return silence_is_possible(&session->silence) && (session->answered > 0 || session->resumed) &&
-           now_ms >= silence_due(&session->silence, rtt_overdue(&session->server->rtt));
+    return now_ms >= session_silent_at(session);
 }
 
 bool session_lives_since(const struct session *session, uint64_t ms)
@@ -54,6 +65,18 @@ bool session_has_outlived(const struct session *session, uint64_t now_ms)
     return session->used == 0 && now_ms >= session->heard_ms + ALLOWANCE_PROOF;
 }
 
+bool session_is_spent(const struct session *session, uint64_t now_ms)
+{
+    return allowance_is_spent(&session->server->allowance, now_ms, session->given, session->answered,
+                              session_has_outlived(session, now_ms));
+}
+
+bool session_is_used_up(const struct session *session, uint64_t now_ms)
+{
+    return session->server->allowance.confirmed && session->used == 0 && !session->suspect_ms &&
+           session_is_spent(session, now_ms);
+}
+
 static void session_note_progress(struct session *session, uint64_t now_ms)
 {
     if (session->stream.received == session->received_seen)
@@ -63,11 +86,33 @@ static void session_note_progress(struct session *session, uint64_t now_ms)
     silence_note_heard(&session->silence);
 }
 
+/* Another session has given more responses than this one, the latest after this one was dialled. */
+static bool another_responds_to_more(const struct session *session)
+{
+    list_for_each(link, &session->server->sessions[SESSION_OPEN]) {
+        const struct session *other = container_of(link, struct session, in_state);
+        if (other->answered > session->answered && other->heard_ms >= session->created_ms)
+            return true;
+    }
+    return false;
+}
+
+/* The server may give only a few responses on each session. */
+static void session_note_silence(const struct session *session, uint64_t sent_ms)
+{
+    struct server *server = session->server;
+    uint64_t now_ms = loop_now(server->group->loop);
+    if (!another_responds_to_more(session) &&
+        allowance_note_silence(&server->allowance, now_ms, session->answered, session->created_ms, sent_ms))
+        log_debug("upstream", "sessions to %s fall silent after %u responses", server->entry->name, session->answered);
+}
+
 void session_suspect(struct session *session, uint64_t sent_ms)
 {
     if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
         return;
     session->suspect_ms = sent_ms;
+    session_note_silence(session, sent_ms);
     loop_wake_by(session->server->group->loop, loop_now(session->server->group->loop)); /* for session_rescue */
 }
 
@@ -125,7 +170,7 @@ static uint64_t session_deadline(const struct session *session, uint64_t now_ms,
     *reason = ERROR_IDLE;
     if (session->used > 0 || session->suspect_ms)
         return LOOP_NEVER;
-    if (session_is_left_behind(session))
+    if (session_is_left_behind(session) || session_is_used_up(session, now_ms))
         return now_ms;
     if (session->state == SESSION_RETIRING)
         return session->probe ? session->opened_ms + PROBE_LINGER : now_ms;
@@ -144,7 +189,7 @@ uint64_t session_check(struct session *session, uint64_t now_ms)
     if (session->state == SESSION_DIALING)
         return deadline;
     session_rescue(session, now_ms);
-    uint64_t due = silence_due(&session->silence, rtt_overdue(&session->server->rtt));
+    uint64_t due = session_silent_at(session);
     uint64_t silence = session_check_silence(session, now_ms);
     if (due > now_ms && due < deadline)
         deadline = due;

@@ -2,7 +2,8 @@
 /* Whether a session is silent: several responses are overdue, and nothing has arrived since their queries were sent.
  *
  * Does:    watches the first queries after each received message. One or two may be for slow names; if several
- *          that were sent within a short time are unanswered, the session is at fault.
+ *          that were sent within a short time are unanswered, the session is at fault. Hedges do not count: if a
+ *          server never answers one type, a session may carry nothing else.
  * Owns:    nothing; a value, all zero at first.
  * Threads: the worker's.
  */
