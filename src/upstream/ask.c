@@ -436,14 +436,6 @@ static uint64_t ask_overdue(const struct ask *ask)
     return overdue_ms;
 }
 
-/* Its session is silent while the server answers on others. */
-static bool attempt_is_behind(const struct attempt *attempt)
-{
-    uint64_t heard_ms = attempt->session->heard_ms > attempt->sent_ms ? attempt->session->heard_ms : attempt->sent_ms;
-    return upstream_answered_after(attempt->server, heard_ms) &&
-           loop_now(attempt->group->loop) >= heard_ms + rtt_silence(&attempt->server->rtt);
-}
-
 /* Neither session has received data since its attempt was sent: both may have been lost. If the first one had been
  * quiet before, that may have been long ago; otherwise the name is more likely to be slow. The hedge was sent alone on
  * an idle session, or the next attempt is one of the few that may find out whether the server works. */
@@ -451,11 +443,8 @@ static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
 {
     const struct attempt *first = ask_oldest(ask);
     uint64_t overdue_ms = ask_overdue(ask), waited = loop_now(ask->group->loop) - later->sent_ms;
-    if (first->state != ATTEMPT_SENT || waited < overdue_ms)
-        return false;
-    if (attempt_is_behind(first) && attempt_is_behind(later))
-        return true;
-    if (session_lives_since(later->session, later->sent_ms) || session_lives_since(first->session, first->sent_ms))
+    if (first->state != ATTEMPT_SENT || waited < overdue_ms || session_lives_since(later->session, later->sent_ms) ||
+        session_lives_since(first->session, first->sent_ms))
         return false;
     bool was_quiet = first->sent_ms > first->session->heard_ms + overdue_ms;
     if (later->session->used == 1)

@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self.established = self.resumed = self.greeted = False
         self.version = self.cipher = self.alpn = None
         self.reads = self.records = 0  # counted after the handshake
+        self.cut = 0  # records of which a part was lost, see one_of_a_record
         self.queries, self.answers = 0, 0
         self.end = None  # how the client ended it: "close_notify", "fin", "error: ..."
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -157,7 +158,9 @@ class Connection(asyncio.Protocol):
                     raise ssl.SSLZeroReturnError(6, "close_notify")
                 self.records += 1
                 if self.server.one_of_a_record:
-                    data = data[:2 + int.from_bytes(data[:2], "big")]
+                    first = 2 + int.from_bytes(data[:2], "big")
+                    self.cut += len(data) > first
+                    data = data[:first]
                 self.clear += data
         for payload in wire.frames(self.clear):
             self.take(payload)
@@ -174,6 +177,8 @@ class Connection(asyncio.Protocol):
                 self.close(self.server.resumed)
             return
         if self.server.silence(query) if callable(self.server.silence) else self.server.silence:
+            return
+        if self.server.answer_first and self.queries > self.server.answer_first:
             return
         delay = self.server.delay(query) if callable(self.server.delay) else self.server.delay
         if delay:
@@ -296,6 +301,7 @@ class DotServer:
         "deaf": False,       # reads nothing after the handshake
         "one_of_a_record": False,  # reads the first query of each record and loses the rest
         "silence": False,    # True, or a function of the query: no response
+        "answer_first": 0,   # number of queries of each connection after which it responds to nothing
         "delay": 0,          # seconds, or a function of the query
         "twist": None,       # (query, true response) -> messages to send instead (lies.py)
         "framing": None,     # (connection, message) -> bytes instead of a frame

@@ -46,6 +46,22 @@ def test_closed_after_responses(daemon, server, how, after):
     traffic.end(f"closed after each {after} responses, {how}", "102").loses_nothing(1).recovers(0.5)
 
 
+@pytest.mark.parametrize("after", [1, 2, 5])
+@pytest.mark.parametrize("rate", [5, 50])
+def test_silent_after_responses(daemon, server, after, rate):
+    """Each connection responds to a few queries, then to nothing, and stays open. That is learned: few queries get no response."""
+    traffic = Traffic(daemon, misses=rate)
+    with traffic.fault(), server.lying(answer_first=after):
+        traffic.go_on(8)
+        learned = len(server.queries)
+        traffic.go_on(4)
+        unanswered = [query for query in server.queries[learned:] if not query.answered]
+    outcome = traffic.end(f"silent after {after} responses, {rate} queries a second", "102").loses_nothing(1.5).recovers(0.5)
+    waits = sorted(asked.waited for asked in outcome.misses)
+    outcome.demand(waits[len(waits) * 9 // 10] <= outcome.stretched(0.1), "many queries waited for too long")
+    outcome.demand(len(unanswered) <= 4 + after, f"{len(unanswered)} queries in 4 s got no response")
+
+
 @pytest.mark.parametrize("how", ["rst", "fin", "notify"])
 def test_closed_when_idle(daemon, server, how):
     """One query a second, and sessions that end after half a second: each query meets a closing session or a dial."""
@@ -78,8 +94,7 @@ def test_a_server_that_fails_once(daemon, server):
 def test_all_sessions_reset_together(daemon, server):
     """Simultaneous losses count as one: one new session each time, and no attempt is isolated."""
     traffic = Traffic(daemon, misses=300)
-    with server.lying(delay=lambda query: 0.5 if query.name == "slow.example" else BRISK):  # its hedge opens a second session
-        daemon.ask("slow.example")
+    open_sessions(daemon, [server], traffic)
     with traffic.fault():
         before = len(server.connections)
         repeatedly(lambda: server.kill("rst"), 8, 0.5)
@@ -108,41 +123,70 @@ def test_one_session_silent_and_few_queries(daemon, server):
     traffic.end("one session silent, one query a second", "110").loses_nothing(0.4)
 
 
+def open_sessions(daemon, servers, traffic):
+    """Hedges of slow names open further sessions."""
+    delays = [server.delay for server in servers]
+    for server in servers:
+        server.delay = lambda query, usual=server.delay: 0.5 if query.name.startswith("slow") else usual
+    with daemon.udp() as client:
+        for number in range(3):
+            client.send(wire.query(f"slow{number}.example", id=number))
+            traffic.go_on(0.1)
+        for _ in range(3):
+            client.receive()
+    for server, delay in zip(servers, delays):
+        server.wait_for(lambda: all(query.answered for query in server.queries if query.name.startswith("slow")))
+        server.delay = delay
+    traffic.go_on(0.1)
+
+
+class Network:
+    """A namespace in which the packets of single connections can be dropped."""
+
+    def __init__(self, namespace, *addresses):
+        self.namespace, self.dropped = namespace.up(*addresses), set()
+        namespace.run("ip", "rule", "add", "pref", "10", "lookup", "local")
+        namespace.run("ip", "rule", "del", "pref", "0")
+
+    def drop(self, *servers):
+        """Drops what clients send on the connections that are open now; returns their number."""
+        chosen = [one for server in servers for one in server.open if one not in self.dropped]
+        for one in chosen:
+            self.namespace.run("ip", "rule", "add", "pref", "5", "ipproto", "tcp", "sport", one.peer[1], "blackhole")
+        self.dropped.update(chosen)
+        return len(chosen)
+
+
+@pytest.mark.parametrize("count, delay", [(1, BRISK), (1, 0.001), (3, BRISK)])
+@pytest.mark.parametrize("how", ["deaf", "dropped"])
 @pytest.mark.parametrize("rate", [1, 5, 20, 350])
-def test_all_open_sessions_deaf(daemon, server, rate):
-    """The kernel acknowledges the queries, the server does not read them; new sessions work."""
+def test_all_open_sessions_dead(make_namespace, make_server, make_daemon, rate, how, count, delay):
+    """The kernel acknowledges the queries and the server does not read them, or their packets are dropped; new sessions work."""
+    addresses = ["8.8.8.8", "8.8.4.4", "9.9.9.9"][:count]
+    network = Network(make_namespace(), *addresses)
+    servers = [make_server(address=address, port=853, namespace=network.namespace) for address in addresses]
+    for server in servers:
+        server.delay = delay
+    daemon = make_daemon(*(server.upstream(name=f"number-{number}") for number, server in enumerate(servers)),
+                         log={"level": "debug"}, namespace=network.namespace)
     traffic = Traffic(daemon, misses=rate)
-    with server.lying(delay=lambda query: 0.5 if query.name.startswith("slow") else BRISK):  # hedges open sessions
-        with daemon.udp() as client:
-            for number in range(3):
-                client.send(wire.query(f"slow{number}.example", id=number))
-                traffic.go_on(0.1)
-            for _ in range(3):
-                client.receive()
+    open_sessions(daemon, servers, traffic)
     with traffic.fault():
-        assert server.deafen() >= 2
+        assert (network.drop(*servers) if how == "dropped" else sum(server.deafen() for server in servers)) >= 2
         traffic.go_on(5)
-    traffic.end(f"all open sessions deaf, new ones work, {rate} queries a second", "110").loses_nothing(0.4)
+    title = f"all open sessions {how}, new ones work, {count} servers, {delay * 1000:.0f} ms, {rate} queries a second"
+    traffic.end(title, "110").loses_nothing(0.4)
 
 
 def test_one_session_half_open(make_namespace, make_server, make_daemon):
     """The packets of one session are dropped, so that nothing is acknowledged."""
-    namespace = make_namespace().up("8.8.8.8")
-    server = make_server(address="8.8.8.8", port=853, namespace=namespace)
+    network = Network(make_namespace(), "8.8.8.8")
+    server = make_server(address="8.8.8.8", port=853, namespace=network.namespace)
     server.delay = BRISK
-    namespace.run("ip", "rule", "add", "pref", "10", "lookup", "local")
-    namespace.run("ip", "rule", "del", "pref", "0")
-    daemon = make_daemon(server, log={"level": "debug"}, namespace=namespace)
+    daemon = make_daemon(server, log={"level": "debug"}, namespace=network.namespace)
     traffic = Traffic(daemon)
-    lost = set()
-
-    def lose():
-        for one in server.open:
-            if one not in lost:
-                namespace.run("ip", "rule", "add", "pref", "5", "ipproto", "tcp", "sport", one.peer[1], "blackhole")
-                lost.add(one)
     with traffic.fault():
-        repeatedly(lose, 2, 2)
+        repeatedly(lambda: network.drop(server), 2, 2)
     traffic.end("one session half open (its packets are lost), twice", "110").loses_nothing(0.4).recovers(0.5)
 
 
