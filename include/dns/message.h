@@ -115,7 +115,9 @@ struct answer {
 /* Copies the used part: most answers have no extended error. */
 static inline void answer_assign(struct answer *out, const struct answer *answer)
 {
-    memcpy(out, answer, offsetof(struct answer, ede.item) + answer->ede.count * sizeof answer->ede.item[0]);
+    memcpy(out, answer, offsetof(struct answer, ede.item));
+    if (answer->ede.count > 0)
+        memcpy(out->ede.item, answer->ede.item, answer->ede.count * sizeof answer->ede.item[0]);
 }
 
 /* True if it has an extended error about policy or validation, which the servers of other operators would return as

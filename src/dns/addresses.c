@@ -15,8 +15,8 @@ static bool any_in_list(struct bytes list, size_t len, address_test *test)
     return false;
 }
 
-/* Priority, target (never compressed), parameters. */
-static bool any_in_hints(struct bytes rdata, address_test *test)
+/* Priority, target (never compressed), parameters. Not inlined: most records are addresses. */
+static __attribute__((noinline)) bool any_in_hints(struct bytes rdata, address_test *test)
 {
     struct cursor cursor = cursor_over(rdata);
     (void)cursor_u16(&cursor);
