@@ -113,5 +113,5 @@ def test_a_reload_changes_the_policy(make_reloadable, servers):  # noqa: F811
     assert control(daemon, "/status").json["upstream_policy"] == "failover"
     assert daemon.reload(**{"upstream-policy": "spread"}) == []
     assert control(daemon, "/status").json["upstream_policy"] == "spread"
-    assert "policy    spread" in ctl(daemon, "status")
+    assert "upstream policy: spread" in ctl(daemon, "status")
     assert all(len(share) >= 8 for share in settled(daemon, servers))
