@@ -58,11 +58,14 @@ struct resolver {
     /* Number of lookups that were started for another one: a quarter of the slab is reserved for them. */
     size_t dependent_lookups;
     const struct lookup_stage *stages; /* STAGE_DONE elements */
-    struct timeouts answer_by;         /* of waiting queries */
-    struct timeouts stale_after;       /* of lookups: when their waiting clients get stale data */
-    uint8_t *big;                      /* RESOLVER_BIG bytes: a response that does not fit the client's room */
-    struct answer_scratch *scratch;    /* for walks over our own responses */
-    struct rewrite *rewrite;           /* for removing records that a client did not request from cached responses */
+    struct list leaving;               /* lookups that have ended and have waiters yet */
+    struct timeouts leaves;
+    struct timeout leave;           /* runs while `leaving` is not empty */
+    struct timeouts answer_by;      /* of waiting queries */
+    struct timeouts stale_after;    /* of lookups: when their waiting clients get stale data */
+    uint8_t *big;                   /* RESOLVER_BIG bytes: a response that does not fit the client's room */
+    struct answer_scratch *scratch; /* for walks over our own responses */
+    struct rewrite *rewrite;        /* for removing records that a client did not request from cached responses */
     struct recorder recorder;
     struct tally tally;
     struct querylog querylog;

@@ -7,9 +7,11 @@
  *   - a lookup that has lost its waiters (timed out or disconnected) goes on: its response still goes into the cache;
  *   - lookup_finish takes the lookup out of the table, then calls the waiters, then stores: no query joins a
  *     finished lookup;
+ *   - a finished lookup with more than WAITERS_A_TURN waiters stays in resolver->leaving until all were called;
  *   - the depth of a lookup is greater than that of each lookup that waits for it, so waits never form a cycle.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/errors.h"
@@ -18,6 +20,8 @@
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
+
+enum { WAITERS_A_TURN = 1000 }; /* takes about 5 ms */
 
 static void lookup_free(struct lookup *lookup)
 {
@@ -105,24 +109,66 @@ void lookup_note_no_response(struct lookup *lookup, bool is_over)
     lookup_note_failure(lookup, &failure, reason == ASK_REJECTED);
 }
 
-static void lookup_call_waiters(struct lookup *lookup, const struct answer *answer)
+static void lookup_call_waiters(struct lookup *lookup, const struct answer *answer, unsigned most)
 {
     struct list_link *link;
-    while ((link = list_pop(&lookup->waiters))) {
+    while (most-- > 0 && (link = list_pop(&lookup->waiters))) {
         struct waiter *waiter = container_of(link, struct waiter, link);
         waiter->done(waiter, answer);
     }
 }
 
+static bool lookup_keep(struct lookup *lookup);
+
+/* Calling thousands of waiters in one turn would delay all other queries: the remaining ones are called in later turns. */
+static void lookup_leave(struct lookup *lookup)
+{
+    struct resolver *resolver = lookup->resolver;
+    if (!list_empty(&lookup->waiters) && lookup->answer && !lookup->kept && !lookup_keep(lookup))
+        lookup_call_waiters(lookup, lookup->answer, UINT_MAX);
+    if (list_empty(&lookup->waiters)) {
+        lookup_free(lookup);
+        return;
+    }
+    list_push_back(&resolver->leaving, &lookup->in_leaving);
+    if (!list_linked(&resolver->leave.link))
+        timeout_start(&resolver->leaves, &resolver->leave);
+}
+
+static void lookups_call_waiters(struct resolver *resolver, unsigned most)
+{
+    struct list leaving;
+    struct list_link *link;
+    list_init(&leaving);
+    list_move_all(&resolver->leaving, &leaving);
+    while ((link = list_pop(&leaving))) {
+        struct lookup *lookup = container_of(link, struct lookup, in_leaving);
+        lookup_call_waiters(lookup, lookup->answer, most);
+        lookup_leave(lookup);
+    }
+}
+
+void lookup_leave_due(struct timeout *timeout)
+{
+    lookups_call_waiters(container_of(timeout, struct resolver, leave), WAITERS_A_TURN);
+}
+
+void lookups_leave_now(struct resolver *resolver)
+{
+    lookups_call_waiters(resolver, UINT_MAX);
+    timeout_stop(&resolver->leave);
+}
+
 void lookup_fail(struct lookup *lookup, int reason)
 {
     lookup->error = reason;
+    lookup->answer = NULL;
     counter_add(lookup->resolver->counters, COUNTER_lookups_failed, 1);
     lookup_close(lookup);
     lookup_give_stale(lookup);
     lookup_note_no_response(lookup, true);
-    lookup_call_waiters(lookup, NULL);
-    lookup_free(lookup);
+    lookup_call_waiters(lookup, NULL, WAITERS_A_TURN);
+    lookup_leave(lookup);
 }
 
 /* A response that cannot be stored is still newer than the entry of the key, which must no longer be served, not
@@ -190,8 +236,8 @@ static void lookup_finish_failed(struct lookup *lookup, struct answer *answer)
     strip_to_question(answer, &lookup->key);
     lookup_note_failure(lookup, answer, true);
     lookup_close(lookup);
-    lookup_call_waiters(lookup, answer);
-    lookup_free(lookup);
+    lookup_call_waiters(lookup, answer, WAITERS_A_TURN);
+    lookup_leave(lookup);
 }
 
 static void lookup_finish(struct lookup *lookup, struct answer *answer)
@@ -208,9 +254,9 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
     ttl_apply(answer, lookup->key.type, &limits);
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
     lookup_close(lookup);
-    lookup_call_waiters(lookup, answer);
+    lookup_call_waiters(lookup, answer, WAITERS_A_TURN);
     lookup_store(lookup, answer); /* last, because storing takes time that waiters need not wait for */
-    lookup_free(lookup);
+    lookup_leave(lookup);
 }
 
 /* --- stages --- */

@@ -28,8 +28,9 @@ struct lookup {
     struct table_link by_key;
     struct share *share; /* of the client network that it is charged to; NULL: none */
     struct list_link in_share;
-    struct group *group;     /* the group that serves the key; constant */
-    struct group_plan *plan; /* a reference, see upstream_hold */
+    struct list_link in_leaving; /* linked if it has ended and waiters remain, which are called in later turns */
+    struct group *group;         /* the group that serves the key; constant */
+    struct group_plan *plan;     /* a reference, see upstream_hold */
     uint64_t epoch; /* the epoch of the cache when the lookup began: after a flush the response is not stored */
     uint64_t begun_ms;
     enum stage stage;
@@ -56,6 +57,9 @@ void lookup_fail(struct lookup *lookup, int reason);
 /* Remembers the failure of the key if a server was reached and failed to answer. `is_over` false: one waiter gives up;
  * while others wait, a server that has answered nothing since may still respond. */
 void lookup_note_no_response(struct lookup *lookup, bool is_over);
+/* Some of the remaining waiters of the lookups that have ended are called; all of them. */
+void lookup_leave_due(struct timeout *timeout);
+void lookups_leave_now(struct resolver *resolver);
 /* The timeout by which waiting clients get expired data. */
 void lookup_stale_due(struct timeout *timeout);
 

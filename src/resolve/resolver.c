@@ -143,6 +143,8 @@ int resolver_init(struct resolver *resolver, struct loop *loop, struct counters 
     querylog_init(&resolver->querylog, loop, counters);
     timeouts_init(&resolver->answer_by, loop, 0, answer_by_expired);
     timeouts_init(&resolver->stale_after, loop, 0, lookup_stale_due);
+    timeouts_init(&resolver->leaves, loop, 0, lookup_leave_due);
+    list_init(&resolver->leaving);
     resolver_configure(resolver, config, steps);
     return 0;
 fail_shares:
@@ -163,6 +165,7 @@ void resolver_stop(struct resolver *resolver)
     for (size_t i = 0; i <= lookups->mask; i++)
         while (lookups->buckets[i])
             lookup_fail(container_of(lookups->buckets[i], struct lookup, by_key), ERROR_STOPPING);
+    lookups_leave_now(resolver);
     for (size_t i = 0; i <= queries->mask; i++) /* queries that wait in steps */
         while (queries->buckets[i])
             query_give_up(container_of(queries->buckets[i], struct query, by_client), ERROR_STOPPING,
@@ -190,6 +193,7 @@ void resolver_fini(struct resolver *resolver)
     querylog_fini(&resolver->querylog);
     timeouts_fini(&resolver->answer_by);
     timeouts_fini(&resolver->stale_after);
+    timeouts_fini(&resolver->leaves);
     slab_fini(&resolver->queries);
     slab_fini(&resolver->lookups);
     table_fini(&resolver->queries_by_client);

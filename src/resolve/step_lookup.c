@@ -75,6 +75,11 @@ static void fail_query(struct query *query)
 void lookup_give_up(struct query *query)
 {
     struct lookup *lookup = query->waiter.lookup;
+    if (list_linked(&lookup->in_leaving)) { /* its turn had nearly come */
+        list_remove(&query->waiter.link);
+        query->waiter.done(&query->waiter, lookup->answer);
+        return;
+    }
     if (query->waiter.take_stale(&query->waiter))
         return;
     if (!lookup->resolver->stopping)

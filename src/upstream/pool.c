@@ -352,6 +352,8 @@ static struct prospect pool_prospect(const struct group *group, uint64_t now_ms)
     return prospect;
 }
 
+enum { FAILED_A_TURN = 1000 }; /* takes about 10 ms */
+
 static void pool_fail_waiting(struct group *group)
 {
     struct list failed;
@@ -359,7 +361,10 @@ static void pool_fail_waiting(struct group *group)
     const struct server *where;
     int reason = upstream_last_error(group, &where);
     list_init(&failed);
-    list_move_all(&group->waiting, &failed);
+    for (unsigned i = 0; i < FAILED_A_TURN && (link = list_pop(&group->waiting)); i++)
+        list_push_back(&failed, link);
+    if (!list_empty(&group->waiting))
+        loop_wake_by(group->loop, loop_now(group->loop) + 1);
     while ((link = list_pop(&failed))) {
         struct attempt *attempt = container_of(link, struct attempt, link);
         attempt->server = (struct server *)where;

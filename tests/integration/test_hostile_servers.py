@@ -10,7 +10,7 @@ import wire
 from certs import NAME
 from daemon import SLACK
 from processes import eventually
-from test_hostile_clients import counter
+from test_hostile_clients import counter, waiting
 
 PROBE = 0.002  # seconds between two hits
 
@@ -100,6 +100,55 @@ def test_a_refused_certificate_is_seldom_fetched(make_daemon, make_server, certs
         time.sleep(0.05)
     print(f"{len(server.connections)} connections in 12 s")
     assert 8 <= len(server.connections) <= 13
+
+
+# Many queries that end in one moment.
+
+MANY = 9000
+
+
+def wait_in_numbers(daemon, client, name):
+    """MANY queries wait; `name` is a pattern for their names."""
+    for number in range(MANY):
+        client.send(wire.query(name % number, id=number))
+        if number % 100 == 99:
+            time.sleep(0.002)
+    eventually(lambda: waiting(daemon) > MANY * 0.95, what="queries that wait")
+
+
+def longest_hit(make_daemon, make_server, name, lies, end=lambda server: None):
+    """The longest of the hits while all of these queries end because of `end`; the best of some tries."""
+    most = []
+    while len(most) < 5 and min(most, default=1) > 0.03:  # other processes delay responses as well
+        server = make_server()
+        daemon = make_daemon(server)
+        daemon.ask("hit.example")
+        with server.lying(**lies), daemon.udp() as client:
+            wait_in_numbers(daemon, client, name)
+            with Hits(daemon) as hits:
+                end(server)
+                eventually(lambda: waiting(daemon) == 0, what="their end")
+        daemon.stop()
+        most.append(hits.most)
+    print(f"longest hit {' '.join(f'{one * 1000:.1f}' for one in most)} ms")
+    return min(most)
+
+
+@pytest.mark.alone
+@pytest.mark.plain
+@pytest.mark.parametrize("size", ["", "big1000."])
+def test_one_response_for_many_queries_does_not_delay_hits(make_daemon, make_server, size):
+    slow = {"delay": lambda query: 2 if query.name.startswith("slow") else 0}
+    assert longest_hit(make_daemon, make_server, f"slow.{size}example" + "%.0s", slow) < 0.05 * SLACK
+
+
+@pytest.mark.alone
+@pytest.mark.plain
+@pytest.mark.parametrize("how", ["kill", "refuse"])
+def test_the_loss_of_many_queries_does_not_delay_hits(make_daemon, make_server, how):
+    """Either they are sent again, or all fail."""
+    silent = {"silence": lambda query: query.name.startswith("never")}
+    assert longest_hit(make_daemon, make_server, "never%d.example", silent, lambda server: getattr(server, how)()) < 0.05 * SLACK
 
 
 # Sessions on which the server only sends.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "base/mem.h"
 #include "fake_client.h"
+#include "resolve/lookup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +81,7 @@ static void one_question_serves_all_who_ask(void **state)
         assert_non_null(clients[i].waiting);
     }
     fake.serve = serve;
-    fake_turn();
+    fake_pass(100); /* they are called in several turns */
     assert_int_equal(written(), 1);
     for (unsigned i = 0; i < CLIENTS; i++) {
         assert_int_equal(clients[i].replies, 1);
@@ -125,6 +126,100 @@ static void what_is_under_way_at_a_flush_is_answered_and_not_kept(void **state)
     client_ask(&clients[0], "a.test");
     fake_turn();
     assert_int_equal(written(), 3);
+}
+
+/* --- many waiters --- */
+
+enum { MANY = 3500 };
+static struct client many[MANY];
+
+static void respond(void)
+{
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    assert_non_null(frame);
+    serve(fake_conn(0), frame);
+    free(frame);
+}
+
+static unsigned count_replies(uint16_t rcode)
+{
+    unsigned replies = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_in_range(many[i].replies, 0, 1);
+        assert_int_equal(many[i].replies ? many[i].rcode : rcode, rcode);
+        replies += many[i].replies;
+    }
+    return replies;
+}
+
+static void ask_many(const char *name)
+{
+    config->limits.udp_waiting = MANY;
+    for (unsigned i = 0; i < MANY; i++) {
+        many[i] = (struct client){.id = (uint16_t)i};
+        client_ask(&many[i], name);
+    }
+}
+
+/* 1,000 each time, so that other queries need not wait for all. */
+static void many_waiters_are_called_in_several_turns(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    ask_many("a.test");
+    fake_turn();
+    assert_int_equal(written(), 1);
+    respond();
+    assert_int_equal(count_replies(RCODE_NOERROR), 1000);
+    client_ask(&clients[0], "a.test"); /* from the cache */
+    assert_int_equal(clients[0].replies, 1);
+    for (unsigned expected = 2000; expected < MANY; expected += 1000) {
+        fake_pass(1);
+        assert_int_equal(count_replies(RCODE_NOERROR), expected);
+        assert_true(books_hold());
+    }
+    fake_pass(1);
+    assert_int_equal(count_replies(RCODE_NOERROR), MANY);
+    assert_int_equal(resolver.lookups.in_use, 0);
+    assert_int_equal(written(), 1);
+}
+
+static void many_waiters_of_a_failure_are_called_in_several_turns(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    ask_many("a.test");
+    fake_turn();
+    struct share *share = share_of(&resolver.shares, &many[0].origin.client);
+    lookup_fail(container_of(share_oldest(share, SHARE_LOOKUPS), struct lookup, in_share), ERROR_LIMIT);
+    assert_int_equal(count_replies(RCODE_SERVFAIL), 1000);
+    fake_pass(40);
+    assert_int_equal(count_replies(RCODE_SERVFAIL), MANY);
+    assert_int_equal(resolver.lookups.in_use, 0);
+}
+
+/* The time of those that were not called yet ends: they get the response at once. */
+static void many_waiters_whose_time_ends_meanwhile_are_answered(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    ask_many("a.test");
+    fake_pass(3475);
+    respond();
+    assert_int_equal(count_replies(RCODE_NOERROR), 1000);
+    fake_pass(1000);
+    assert_int_equal(count_replies(RCODE_NOERROR), MANY);
+}
+
+static void a_stop_calls_many_waiters_at_once(void **state)
+{
+    (void)state;
+    resolver_begin(1, 1);
+    ask_many("a.test");
+    fake_turn();
+    respond();
+    resolver_stop(&resolver);
+    assert_int_equal(count_replies(RCODE_NOERROR), MANY);
 }
 
 /* --- limits.answer-by --- */
@@ -1226,6 +1321,10 @@ int main(void)
         TEST(late_response_ends_staleness),
         TEST(ttl_of_zero_serves_those_who_wait_only),
         TEST(stop_answers_everybody),
+        TEST(many_waiters_are_called_in_several_turns),
+        TEST(many_waiters_of_a_failure_are_called_in_several_turns),
+        TEST(many_waiters_whose_time_ends_meanwhile_are_answered),
+        TEST(a_stop_calls_many_waiters_at_once),
         TEST(failed_allocations_lose_no_query),
         TEST(memory_that_fails_often_breaks_nothing),
     };

@@ -205,6 +205,8 @@ static bool session_write(struct session *session, struct attempt *attempt)
     return true;
 }
 
+enum { WRITTEN_A_TURN = 1024 }; /* takes about 5 ms; only the queries of a lost session are more */
+
 /* Encrypts only when the last ciphertext has been written, so that queries not yet sent can still move to another
  * session. */
 void session_flush(struct session *session)
@@ -214,12 +216,14 @@ void session_flush(struct session *session)
     struct list_link *link;
     if (!stream_drained(&session->stream))
         return;
-    while ((link = list_first(&session->queued)) && session_write(session, container_of(link, struct attempt, link)))
+    for (unsigned i = 0; i < WRITTEN_A_TURN && (link = list_first(&session->queued)) &&
+                         session_write(session, container_of(link, struct attempt, link));
+         i++)
         wrote = true;
     if (wrote)
         stream_flush(&session->stream);
     uint64_t now_ms = loop_now(loop), next_ms = now_ms + rtt_silence(&session->server->rtt);
-    if (!list_empty(&session->queued)) /* out of memory: the rest is written at the next opportunity */
+    if (!list_empty(&session->queued)) /* the rest is written soon; there may be memory for it then */
         next_ms = now_ms + MEMORY_RETRY;
     else if (silence_is_possible(&session->silence) && !session_is_silent(session, now_ms))
         next_ms = now_ms + rtt_overdue(&session->server->rtt);
