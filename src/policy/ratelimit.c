@@ -141,7 +141,7 @@ static __attribute__((noinline)) enum verdict run_any(struct query *query, struc
 
 static enum verdict run(struct query *query, void *state);
 
-/* True for the first query of a turn of the loop. */
+/* For the first query of a turn of the loop, which has not read the clock yet. */
 static __attribute__((noinline)) enum verdict run_with_clock(struct query *query, struct limiter *limiter)
 {
     (void)loop_now(limiter->loop);

@@ -158,6 +158,14 @@ def test_a_fleet_shares_its_secrets_and_rolls_them_over(lan, public_path):
     assert counters(one)["cookies_invalid"] == 1
 
 
+def test_workers_accept_each_others_cookies(lan):
+    daemon = lan(workers=3)
+    cookie = wire.option(ask(daemon, "a.example", options=[(wire.COOKIE, CLIENT_COOKIE)]), wire.COOKIE)
+    for _ in range(20):  # each from another port, so to any of the workers
+        assert wire.option(ask(daemon, "a.example", options=[(wire.COOKIE, cookie)]), wire.COOKIE) == cookie
+    assert counters(daemon)["cookies_valid"] == 20
+
+
 def test_a_secret_file_that_cannot_be_used(make_daemon, server, public_path):
     secrets = public_path / "secrets"
     secrets.write_text("secret\n")
