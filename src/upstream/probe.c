@@ -3,6 +3,7 @@
  *
  * Invariants:
  *   - a group probes one server at a time, and only while clients send queries: the last one at most PROBE_TRAFFIC ago;
+ *   - a server without a route is not probed: a machine without IPv6 is not broken;
  *   - a probe session takes no query, unless there is no other session: then it is one like any other.
  */
 #include "group.h"
@@ -42,7 +43,7 @@ static uint64_t probe_due(struct group *group, uint64_t now_ms)
     bool probed = false;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        if (server->open || server->dialing)
+        if (server->open || server->dialing || server->route.reach == LINK_NO_WAY)
             continue;
         uint64_t due_ms = condition_probe_at(&server->condition, now_ms);
         if (due_ms < server->backoff.retry_at_ms)

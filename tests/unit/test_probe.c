@@ -126,6 +126,20 @@ static void without_client_queries_nothing_is_probed(void **state)
     assert_true(dials_to(2) > dials - dials_to(1));
 }
 
+/* A machine without IPv6 is not broken; once there is a route the server is probed. */
+static void a_server_without_a_route_is_not_probed(void **state)
+{
+    (void)state;
+    group->servers[1]->route.reach = LINK_NO_WAY;
+    fake.dial[2] = FAKE_REFUSES;
+    pass_with_traffic(600);
+    assert_int_equal(dials_to(2), 0);
+    assert_int_equal(state_of(1), SERVER_UNKNOWN);
+    group->servers[1]->route.reach = LINK_WAY;
+    pass_with_traffic(60);
+    assert_int_equal(state_of(1), SERVER_FAILING);
+}
+
 static void hits_are_traffic_too(void **state)
 {
     (void)state;
@@ -165,6 +179,7 @@ int main(void)
         TEST(a_spare_that_recovers_is_seen_within_a_minute),
         TEST(a_spare_that_breaks_while_idle_is_known_within_ten_minutes),
         TEST(without_client_queries_nothing_is_probed),
+        TEST(a_server_without_a_route_is_not_probed),
         TEST(hits_are_traffic_too),
         TEST(a_probe_serves_queries_if_there_is_no_other_session),
     };
