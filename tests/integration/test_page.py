@@ -172,6 +172,7 @@ def test_an_invalid_token_file_is_waited_for(make_daemon, server, public_path, t
     port = free_port("127.0.0.1")
     daemon = make_daemon(server, metrics={"listen": f"127.0.0.1@{port}", "names": True, "token-file": str(path)})
     daemon.metrics_port = port
+    daemon.wait_line("metrics: listening on")
     ask_truly(daemon, "a.example")
     (warning,) = daemon.matching("metrics.token-file")
     assert " warning control: " in warning and sentence in warning and str(path) in warning and (not text or text.strip() not in warning)
