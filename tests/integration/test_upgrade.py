@@ -492,6 +492,18 @@ while True:
 """
 
 
+def test_a_relative_configuration_file(make_public, programs, server, public_path):
+    """The new process finds it from the working directory of the daemon, dotstubctl from its own."""
+    daemon = make_public(server, file=False, arguments=["-c", "dotstub0.yaml"], options={"cwd": public_path})
+    assert daemon.config_file == public_path / "dotstub0.yaml"
+    done = subprocess.run([programs / "dotstubctl", "-c", "dotstub0.yaml", "--json", "upgrade"], env=environment(), cwd=public_path,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    daemon.wait_exit()
+    ask_truly(daemon, "a.example")
+    os.kill(json.loads(done.stdout)["after"]["pid"], signal.SIGTERM)
+
+
 @pytest.fixture
 def make_fake(cleanup, public_path):
     """make_fake(pid): a process of the daemon's user that listens like a daemon, and claims to be process `pid`."""
