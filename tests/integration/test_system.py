@@ -310,15 +310,32 @@ def test_the_writer_of_the_file_is_named(machine, writer):
     assert note["check"] == "writer" and not note["leaks"] and writer in note["says"]
 
 
-def test_wsl_without_a_comment(machine):
-    machine.file("/proc/sys/fs/binfmt_misc/WSLInterop")
-    assert "note: WSL" in machine.system("--dry-run", "enable")
-    machine.file("/etc/wsl.conf", "[network]\ngenerateResolvConf = false\n")
+@pytest.mark.parametrize("writer, file, text, switch, off", [
+    ("WSL", "/proc/sys/fs/binfmt_misc/WSLInterop", "", "/etc/wsl.conf", "[network]\ngenerateResolvConf = false\n"),
+    ("netconfig", "/etc/sysconfig/network/config", 'NETCONFIG_DNS_POLICY="auto"\n', "/etc/sysconfig/network/config", 'NETCONFIG_DNS_POLICY=""\n'),
+    ("udhcpc", "/etc/udhcpc/default.script", "echo nameserver $i >>/etc/resolv.conf\n", "/sbin/resolvconf", ""),
+])
+def test_a_writer_without_a_comment(machine, writer, file, text, switch, off):
+    """Its own file tells that it is there, or that it does not write."""
+    machine.file(file, text)
+    assert f"note: {writer} will write /etc/resolv.conf again" in machine.system("--dry-run", "enable")
+    machine.file(switch, off)
     assert "note:" not in machine.system("--dry-run", "enable")
+    machine.file(file, text)
+
+
+@pytest.mark.parametrize("target, writer", [
+    ("../run/connman/resolv.conf", "ConnMan"), ("../run/netconfig/resolv.conf", "netconfig"), ("../mnt/wsl/resolv.conf", "WSL")])
+def test_a_writer_by_its_link(machine, target, writer):
+    machine.resolv.unlink()
+    machine.resolv.symlink_to(target)
+    machine.file(target[2:], "nameserver 192.0.2.1\n")
+    assert f"note: {writer}" in machine.system("--dry-run", "enable")
 
 
 @pytest.mark.parametrize("client, present, path, text, check", [
     ("dhcpcd", "/usr/lib/dhcpcd/dhcpcd-hooks/20-resolv.conf", "/etc/dhcpcd.enter-hook", None, '. {path}; echo "$skip_hooks"'),
+    ("dhcpcd", "/etc/dhcpcd.conf", "/etc/dhcpcd.enter-hook", None, '. {path}; echo "$skip_hooks"'),
     ("dhcpcd", "/lib/dhcpcd/dhcpcd-hooks/20-resolv.conf", "/etc/dhcpcd.enter-hook", "echo mine >/dev/null", '. {path}; echo "$skip_hooks"'),
     ("udhcpc", "/usr/share/udhcpc/default.script", "/etc/udhcpc/udhcpc.conf", 'RESOLV_CONF="/etc/resolv.conf"', '. {path}; echo "$RESOLV_CONF"'),
 ])
