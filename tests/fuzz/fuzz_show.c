@@ -7,8 +7,9 @@
 #include "ctl/table.h"
 #include "fuzz.h"
 
-static int (*const tables[])(const json_t *, FILE *) = {show_status, show_stats, show_config,  show_cache, show_flush,
-                                                        show_log,    show_drain, show_explain, show_trace};
+static int (*const tables[])(const json_t *, FILE *) = {show_status, show_stats,  show_config, show_cache,
+                                                        show_flush,  show_log,    show_drain,  show_explain,
+                                                        show_trace,  show_servers};
 
 static void check_text(const char *text, size_t len)
 {
