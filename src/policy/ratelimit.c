@@ -40,6 +40,7 @@ struct network {
 struct limiter {
     struct loop *loop;
     uint64_t cost;   /* of the rules in force */
+    uint64_t most;   /* how far ahead of now a network's time may be before a response */
     uint64_t factor; /* the key of the hash */
     struct network sets[1 << SETS_BITS][WAYS];
 };
@@ -78,6 +79,7 @@ static void configure(void *state, const void *snapshot)
     struct limiter *limiter = state;
     const struct limit_rules *rules = snapshot;
     limiter->cost = rules ? rules->cost : 0;
+    limiter->most = BURST - limiter->cost;
 }
 
 /* The network in memory order, with the host bits set: an IPv4 network fills the lower half, and no network of
@@ -117,12 +119,12 @@ static void fetch_network(struct network set[WAYS], uint64_t id)
 }
 
 /* Counts a response; false: above the limit. */
-static inline bool take_response(struct network *network, uint64_t now_ms, uint64_t cost)
+static inline bool take_response(const struct limiter *limiter, struct network *network, uint64_t now_ms)
 {
-    uint64_t now = now_ms << UNITS, used_to = (network->used_to > now ? network->used_to : now) + cost;
-    if (used_to > now + BURST)
+    uint64_t now = now_ms << UNITS, used_to = network->used_to > now ? network->used_to : now;
+    if (used_to - now > limiter->most)
         return false;
-    network->used_to = used_to;
+    network->used_to = used_to + limiter->cost;
     return true;
 }
 
@@ -133,7 +135,7 @@ static __attribute__((noinline)) enum verdict run_any(struct query *query, struc
     uint64_t id = network_of(&query->origin.client);
     struct network *set = set_of(limiter, id);
     fetch_network(set, id);
-    if (take_response(set, loop_now(limiter->loop), limiter->cost) || !query_client_allowed(query))
+    if (take_response(limiter, set, loop_now(limiter->loop)) || !query_client_allowed(query))
         return NEXT; /* others are refused in the next step */
     counter_add(query->resolver->counters, COUNTER_responses_limited, 1);
     return query_demand_proof(query);
@@ -161,7 +163,7 @@ static enum verdict run(struct query *query, void *state)
     uint64_t id = network_of_ipv4(client->in.sin_addr.s_addr), now_ms = limiter->loop->now_ms;
     struct network *set = set_of(limiter, id);
     if (client->sa.sa_family == AF_INET && set->id == id && !query->address_proven &&
-        take_response(set, now_ms, limiter->cost))
+        take_response(limiter, set, now_ms))
         return NEXT;
     return run_any(query, limiter);
 }
