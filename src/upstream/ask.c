@@ -446,6 +446,8 @@ static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
     if (first->state != ATTEMPT_SENT || waited < overdue_ms || session_lives_since(later->session, later->sent_ms) ||
         session_lives_since(first->session, first->sent_ms))
         return false;
+    if (later->session->opened_ms > ask_unanswered_since(ask)) /* it works, so the server is slow */
+        return false;
     bool was_quiet = first->sent_ms > first->session->heard_ms + overdue_ms;
     if (later->session->used == 1)
         return was_quiet || waited >= DROPPED_AFTER;
