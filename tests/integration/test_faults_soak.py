@@ -53,7 +53,7 @@ def garble(server):
 
 KILLS = [lambda server: server.kill("rst"), lambda server: server.kill("fin"), lambda server: server.kill("notify"), refuse,
          lie(1, close_after=20), lie(0.1, close_after=1), reset_on_accept]
-SILENT = [fall_silent, lambda server: server.deafen(), garble, lie(1, answer_first=20)]
+SILENT = [fall_silent, lambda server: server.deafen(), garble]
 STALLS = [*KILLS, *SILENT, lie(0.2, silence=True), lie(0.5, delay=0.3)]
 
 
