@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-dist_check_SCRIPTS = tests/lint/documents tests/lint/english tests/lint/format tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
-TESTS += tests/lint/documents tests/lint/english tests/lint/format tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
+dist_check_SCRIPTS = tests/lint/documents tests/lint/english tests/lint/format tests/lint/hardening tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
+TESTS += tests/lint/documents tests/lint/english tests/lint/format tests/lint/hardening tests/lint/layers tests/lint/manuals tests/lint/source tests/lint/transports tests/lint/version tests/lint/without-openssl
 
 # The load generator of the integration tests. Not a check program, since check programs are tests.
 noinst_PROGRAMS = tests/tools/dnsload

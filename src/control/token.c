@@ -31,8 +31,8 @@ int token_read(struct token *out, const char *path)
     FILE *file = fopen(path, "re");
     if (!file)
         return -errno;
-    (void)fgets(line, sizeof line, file);
-    int status = ferror(file) ? -errno : token_take(out, line);
+    bool failed = !fgets(line, sizeof line, file) && ferror(file);
+    int status = failed ? -errno : token_take(out, line);
     fclose(file);
     sodium_memzero(line, sizeof line);
     return status;

@@ -40,7 +40,7 @@ static char *text_of(const char *root, const char *path)
     FILE *file = path_of(whole, root, path) ? fopen(whole, "re") : NULL;
     char *text = file ? calloc(1, FILE_MAX + 1) : NULL;
     if (text)
-        (void)fread(text, 1, FILE_MAX, file);
+        text[fread(text, 1, FILE_MAX, file)] = '\0';
     if (file)
         fclose(file);
     return text;

@@ -557,6 +557,7 @@ def test_a_hostile_daemon_gains_nothing(make_fake, recorder, programs):
     assert "DOTSTUB_LOG_LEVEL=debug" in text and "LD_" not in text
 
 
+@pytest.mark.plain  # a sanitizer must be loaded first
 def test_the_loaders_variables_are_not_passed_on(make_public, server, programs, ended, public_path):
     """A library preloaded into the daemon is not loaded into a process that root starts."""
     source, library, notes = (public_path / name for name in ("preload.c", "preload.so", "loaded"))
