@@ -261,7 +261,8 @@ static int open_all(struct sockets *sockets, const struct specs *specs, struct i
     sockets->specs = mem_zalloc(specs->count + 1, sizeof *sockets->specs);
     if (!sockets->specs)
         return -ENOMEM;
-    memcpy(sockets->specs, specs->list, specs->count * sizeof *sockets->specs);
+    if (specs->count > 0)
+        memcpy(sockets->specs, specs->list, specs->count * sizeof *sockets->specs);
     sockets->spec_count = specs->count;
     sockets->per_worker =
         specs->count + (count_spare(sockets, specs, inherited) + sockets->workers - 1) / sockets->workers;
