@@ -40,7 +40,7 @@ def run(clone, namespace, *arguments, status=0):
 
 
 def test_one_line_for_each_step(clone, make_namespace):
-    """Without a network: unbound stands in. It is stopped before the queries are sent again."""
+    """Without a network unbound replaces dns.google. It is stopped before the queries are sent a second time."""
     done = run(clone, make_namespace().up("192.0.2.250"))
     assert not done.stderr
     steps = re.findall(r"^(\w*) +(.*)$", done.stdout, re.M)
