@@ -16,7 +16,7 @@ static void any_number_at_first(void **state)
     assert_int_equal(allowance_now(&allowance, 1000), UINT_MAX);
 }
 
-static void it_is_what_the_last_session_answered(void **state)
+static void it_is_the_number_of_responses_of_the_last_session(void **state)
 {
     (void)state;
     struct allowance allowance = {.queries = 0};
@@ -25,7 +25,7 @@ static void it_is_what_the_last_session_answered(void **state)
 }
 
 /* Responses may have been on their way when it ended. */
-static void it_is_an_eighth_of_what_was_given_at_least(void **state)
+static void it_is_at_least_an_eighth_of_the_queries_sent(void **state)
 {
     (void)state;
     struct allowance allowance = {.queries = 0};
@@ -33,7 +33,7 @@ static void it_is_an_eighth_of_what_was_given_at_least(void **state)
     assert_int_equal(allowance_now(&allowance, 1000), 10);
 }
 
-static void a_session_without_any_response_is_an_accident_once(void **state)
+static void a_single_session_without_a_response_is_a_coincidence(void **state)
 {
     (void)state;
     struct allowance allowance = {.queries = 0};
@@ -65,7 +65,7 @@ static void a_session_that_outlived_it_shows_that_it_is_too_low(void **state)
     assert_int_equal(allowance_now(&allowance, 1200), UINT_MAX);
 }
 
-static void two_sessions_with_as_many_responses_are_the_servers_way(void **state)
+static void two_sessions_with_equal_responses_show_a_limit(void **state)
 {
     (void)state;
     struct allowance allowance = {.queries = 0};
@@ -174,12 +174,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_at_first),
-        cmocka_unit_test(it_is_what_the_last_session_answered),
-        cmocka_unit_test(it_is_an_eighth_of_what_was_given_at_least),
-        cmocka_unit_test(a_session_without_any_response_is_an_accident_once),
+        cmocka_unit_test(it_is_the_number_of_responses_of_the_last_session),
+        cmocka_unit_test(it_is_at_least_an_eighth_of_the_queries_sent),
+        cmocka_unit_test(a_single_session_without_a_response_is_a_coincidence),
         cmocka_unit_test(it_doubles_while_nothing_confirms_it),
         cmocka_unit_test(a_session_that_outlived_it_shows_that_it_is_too_low),
-        cmocka_unit_test(two_sessions_with_as_many_responses_are_the_servers_way),
+        cmocka_unit_test(two_sessions_with_equal_responses_show_a_limit),
         cmocka_unit_test(one_silent_session_says_nothing),
         cmocka_unit_test(two_silent_sessions_with_as_many_responses_say_where_others_will_be),
         cmocka_unit_test(sessions_that_fell_silent_together_are_one_event),

@@ -476,7 +476,7 @@ static void hedge_goes_to_another_server_and_session(void **state)
     end();
 }
 
-static void edns_is_left_away_until_another_server_is_asked(void **state)
+static void edns_is_left_out_until_another_server_is_used(void **state)
 {
     (void)state;
     begin(2);
@@ -569,7 +569,7 @@ static unsigned answer_frames(struct fake_conn *conn)
 
 /* All open sessions are lost, and only one query is sent: its hedge goes to an idle session, and the third attempt
  * to a new one. */
-static void dead_idle_sessions_cost_one_query_little(void **state)
+static void one_query_survives_lost_idle_sessions(void **state)
 {
     (void)state;
     begin(1);
@@ -808,10 +808,10 @@ int main(void)
         cmocka_unit_test(every_event_has_its_last_row),
         cmocka_unit_test(server_of_a_failure_stays_avoided_after_a_loss),
         cmocka_unit_test(hedge_goes_to_another_server_and_session),
-        cmocka_unit_test(edns_is_left_away_until_another_server_is_asked),
+        cmocka_unit_test(edns_is_left_out_until_another_server_is_used),
         cmocka_unit_test(two_losses_isolate),
         cmocka_unit_test(a_reset_of_all_sessions_is_one_loss),
-        cmocka_unit_test(dead_idle_sessions_cost_one_query_little),
+        cmocka_unit_test(one_query_survives_lost_idle_sessions),
         cmocka_unit_test(a_silent_session_is_replaced_at_once),
         cmocka_unit_test(responses_of_a_session_are_learned_from_silence),
         cmocka_unit_test(a_session_that_was_only_slow_ends_that),

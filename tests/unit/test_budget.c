@@ -37,7 +37,7 @@ static void it_holds_one_second_and_fills_evenly(void **state)
     assert_int_equal(take_all(&budget, 60000), 100); /* and no more than that */
 }
 
-static void it_says_when_to_come_again(void **state)
+static void it_returns_the_time_of_the_next_token(void **state)
 {
     (void)state;
     struct budget budget;
@@ -98,7 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_limit_nothing_is_counted),
         cmocka_unit_test(it_holds_one_second_and_fills_evenly),
-        cmocka_unit_test(it_says_when_to_come_again),
+        cmocka_unit_test(it_returns_the_time_of_the_next_token),
         cmocka_unit_test(a_refusal_under_load_halves_it_once_a_second),
         cmocka_unit_test(a_refusal_without_load_does_not),
         cmocka_unit_test(it_recovers_by_a_tenth_each_second),

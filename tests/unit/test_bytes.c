@@ -183,7 +183,7 @@ static void growth_is_by_doubling(void **state)
     buffer_free(&buffer);
 }
 
-static void without_memory_a_buffer_is_as_before(void **state)
+static void out_of_memory_a_buffer_is_unchanged(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
@@ -239,7 +239,7 @@ int main(void)
         cmocka_unit_test(an_emptied_buffer_starts_at_the_front),
         cmocka_unit_test(consumed_room_is_used_again),
         cmocka_unit_test(growth_is_by_doubling),
-        cmocka_unit_test(without_memory_a_buffer_is_as_before),
+        cmocka_unit_test(out_of_memory_a_buffer_is_unchanged),
         cmocka_unit_test(a_length_that_overflows_is_refused),
         cmocka_unit_test(a_freed_buffer_is_usable),
     };

@@ -75,7 +75,7 @@ static void an_empty_cache_finds_nothing(void **state)
     cache_prefetch_entry(cache, sample.hash);
 }
 
-static void an_answer_comes_back_byte_for_byte(void **state)
+static void an_answer_is_returned_byte_for_byte(void **state)
 {
     (void)state;
     put(1, 3, 0x0a000001, 300, 5000);
@@ -95,7 +95,7 @@ static void an_answer_comes_back_byte_for_byte(void **state)
     assert_false(found.answer.truncated);
 }
 
-static void what_the_wire_does_not_say_comes_back_too(void **state)
+static void members_not_in_the_wire_are_stored_too(void **state)
 {
     (void)state;
     sample_key(&sample, 1);
@@ -136,7 +136,7 @@ static void an_additional_section_is_found_again(void **state)
     assert_int_equal(found.answer.ede.count, 0);
 }
 
-static void an_rcode_is_as_it_was_said(void **state)
+static void an_rcode_is_passed_on_unchanged(void **state)
 {
     (void)state;
     sample_key(&sample, 1);
@@ -150,7 +150,7 @@ static void an_rcode_is_as_it_was_said(void **state)
     }
 }
 
-static void one_flag_of_the_two_is_not_the_other(void **state)
+static void authenticated_does_not_imply_truncated(void **state)
 {
     (void)state;
     sample_key(&sample, 1);
@@ -364,7 +364,7 @@ static void an_answer_lives_for_its_ttl_to_the_millisecond(void **state)
     assert_int_equal(get(1, 1001 + 60000), CACHE_MISS);
 }
 
-static void an_expired_answer_is_given_only_to_who_wants_it_stale(void **state)
+static void an_expired_answer_is_returned_only_as_stale(void **state)
 {
     (void)state;
     put(1, 2, 7, 60, 1000);
@@ -413,7 +413,7 @@ static void the_longest_ttl_is_kept_for_years(void **state)
     assert_int_equal(found.answer.ttl, INT32_MAX - 15 * year_s);
 }
 
-static void what_does_not_fit_the_room_is_not_copied(void **state)
+static void answers_larger_than_the_room_are_not_copied(void **state)
 {
     (void)state;
     put(1, 10, 1, 60, 0);
@@ -454,7 +454,7 @@ static void the_largest_answers_fit_a_default_and_the_smallest_cache(void **stat
     store_the_largest_answers(0);
 }
 
-static void what_is_no_message_is_refused(void **state)
+static void non_messages_are_refused(void **state)
 {
     (void)state;
     sample_key(&sample, 1);
@@ -495,7 +495,7 @@ static void a_flush_forgets_everything(void **state)
     assert_int_equal(get(1, 0), CACHE_HIT);
 }
 
-static void what_was_asked_before_a_flush_is_not_stored(void **state)
+static void responses_to_queries_before_a_flush_are_not_stored(void **state)
 {
     (void)state;
     uint64_t asked = cache_epoch(cache);
@@ -565,7 +565,7 @@ static void names_below_a_suffix_are_flushed(void **state)
     assert_int_equal(get(1, 0), CACHE_HIT);
 }
 
-static void a_look_shows_what_expired_and_counts_for_nothing(void **state)
+static void a_peek_finds_expired_entries_and_is_not_a_hit(void **state)
 {
     (void)state;
     assert_int_equal(cache_get(cache, &sample.key, sample.hash, 0, CACHE_PEEK, 0, out, MESSAGE_MAX, &found),
@@ -585,7 +585,7 @@ static void a_look_shows_what_expired_and_counts_for_nothing(void **state)
     assert_int_equal(get(1, 0), CACHE_MISS); /* with a hit it would have stayed */
 }
 
-static void the_memory_bound_is_kept_and_told(void **state)
+static void the_memory_bound_is_kept_and_reported(void **state)
 {
     (void)state;
     const size_t asked[] = {4 * MIB, 5 * MIB, 64 * MIB, 100 * MIB, 1000 * MIB};
@@ -665,7 +665,7 @@ static struct rlimit limit_memory(size_t more)
     return before;
 }
 
-static void memory_that_is_gone_gives_no_cache(void **state)
+static void out_of_memory_gives_no_cache(void **state)
 {
     (void)state;
     struct cache *none;
@@ -843,11 +843,11 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_cache, end_cache)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_cache_finds_nothing),
-        TEST(an_answer_comes_back_byte_for_byte),
-        TEST(what_the_wire_does_not_say_comes_back_too),
+        TEST(an_answer_is_returned_byte_for_byte),
+        TEST(members_not_in_the_wire_are_stored_too),
         TEST(an_additional_section_is_found_again),
-        TEST(an_rcode_is_as_it_was_said),
-        TEST(one_flag_of_the_two_is_not_the_other),
+        TEST(an_rcode_is_passed_on_unchanged),
+        TEST(authenticated_does_not_imply_truncated),
         TEST(the_stored_question_is_in_lower_case),
         TEST(another_question_is_not_answered),
         TEST(a_key_longer_than_the_message_is_not_answered),
@@ -858,24 +858,24 @@ int main(void)
         TEST(alias_to_a_name_that_does_not_exist_is_of_one_type),
         TEST(ttls_go_down_by_whole_seconds),
         TEST(an_answer_lives_for_its_ttl_to_the_millisecond),
-        TEST(an_expired_answer_is_given_only_to_who_wants_it_stale),
+        TEST(an_expired_answer_is_returned_only_as_stale),
         TEST(a_clock_read_earlier_by_another_thread_does_not_age),
         TEST(age_is_right_where_the_stored_time_wraps),
         TEST(the_longest_ttl_is_kept_for_years),
-        TEST(what_does_not_fit_the_room_is_not_copied),
+        TEST(answers_larger_than_the_room_are_not_copied),
         TEST(an_expired_answer_that_does_not_fit_is_a_miss),
         TEST(the_largest_answers_fit_a_default_and_the_smallest_cache),
-        TEST(what_is_no_message_is_refused),
+        TEST(non_messages_are_refused),
         TEST(the_last_put_wins),
         TEST(a_flush_forgets_everything),
-        TEST(what_was_asked_before_a_flush_is_not_stored),
+        TEST(responses_to_queries_before_a_flush_are_not_stored),
         TEST(a_name_is_flushed_with_all_its_types),
         TEST(names_below_a_suffix_are_flushed),
-        TEST(a_look_shows_what_expired_and_counts_for_nothing),
-        TEST(the_memory_bound_is_kept_and_told),
+        TEST(a_peek_finds_expired_entries_and_is_not_a_hit),
+        TEST(the_memory_bound_is_kept_and_reported),
         TEST(a_full_cache_holds_an_a_record_in_110_bytes),
         TEST(stats_count),
-        TEST(memory_that_is_gone_gives_no_cache),
+        TEST(out_of_memory_gives_no_cache),
         TEST(a_hit_is_the_last_put_rightly_aged),
         TEST(popular_names_stay),
         TEST(threads_get_whole_answers),

@@ -276,7 +276,7 @@ static void test_chain_order(void **state)
     expect("a", "AAAA", "c AAAA 1,a CNAME b,b CNAME c", "a CNAME b,b CNAME c,c AAAA 1//");
 }
 
-static void test_signatures_stay_with_what_they_sign(void **state)
+static void test_signatures_stay_with_their_rrset(void **state)
 {
     (void)state;
     expect("a", "A", "b A 1,a CNAME b,b RRSIG A,a RRSIG CNAME,b A 2",
@@ -315,7 +315,7 @@ static void test_proofs_stay(void **state)
     expect("m.nowhere.", "A", "/. SOA,b. NSEC c.,b. RRSIG NSEC:.,z A 1", "/. SOA,b. NSEC,b. RRSIG NSEC/");
 }
 
-static void test_what_needs_do_goes_without(void **state)
+static void test_records_that_need_do_are_removed_without_it(void **state)
 {
     (void)state;
     dnssec_ok = false;
@@ -403,7 +403,7 @@ static void test_work_is_bounded(void **state)
 }
 
 /* A response that does not fit after the order was changed is malformed, and is not changed. */
-static void test_too_long_to_write_anew(void **state)
+static void test_too_long_to_rewrite(void **state)
 {
     (void)state;
     compressed = true;
@@ -434,16 +434,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ordinary_responses_are_left_alone),
         cmocka_unit_test(test_chain_order),
-        cmocka_unit_test(test_signatures_stay_with_what_they_sign),
+        cmocka_unit_test(test_signatures_stay_with_their_rrset),
         cmocka_unit_test(test_strangers_are_dropped),
         cmocka_unit_test(test_letter_case_is_ignored),
         cmocka_unit_test(test_proofs_stay),
-        cmocka_unit_test(test_what_needs_do_goes_without),
+        cmocka_unit_test(test_records_that_need_do_are_removed_without_it),
         cmocka_unit_test(test_dname),
         cmocka_unit_test(test_loops_end),
         cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_work_is_bounded),
-        cmocka_unit_test(test_too_long_to_write_anew),
+        cmocka_unit_test(test_too_long_to_rewrite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void printed_settings_are_read_back(void **state)
     }
 }
 
-static void every_printed_value_says_where_it_came_from(void **state)
+static void every_printed_value_has_its_source(void **state)
 {
     (void)state;
     put("dotstub.yaml", "listen: [127.0.0.1]\nworkers: auto\nupstreams:\n- name: a\n  tls-name: a.example\n  "
@@ -204,7 +204,7 @@ static void the_annotated_file_is_up_to_date(void **state)
     free(committed);
 }
 
-static void the_annotated_file_says_nothing_but_the_defaults(void **state)
+static void the_annotated_file_sets_only_defaults(void **state)
 {
     (void)state;
     char *text = annotated();
@@ -281,14 +281,14 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(printed_settings_are_read_back),
-        cmocka_unit_test_setup_teardown(every_printed_value_says_where_it_came_from, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(every_printed_value_has_its_source, make_directory, remove_directory),
         cmocka_unit_test(restart_only_settings_keep_the_values_of_the_start),
         cmocka_unit_test(unchanged_settings_are_not_reported),
         cmocka_unit_test(settings_have_the_types_of_json),
         cmocka_unit_test(settings_are_read_back_from_json),
         cmocka_unit_test(the_default_socket_is_known),
         cmocka_unit_test(the_annotated_file_is_up_to_date),
-        cmocka_unit_test(the_annotated_file_says_nothing_but_the_defaults),
+        cmocka_unit_test(the_annotated_file_sets_only_defaults),
         cmocka_unit_test(the_manual_mentions_every_setting_and_its_default),
         cmocka_unit_test(a_full_disk_is_an_error),
     };

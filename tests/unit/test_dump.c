@@ -104,7 +104,7 @@ static void an_empty_cache_comes_back(void **state)
     load(0, 0);
 }
 
-static void what_was_saved_comes_back_as_old_as_it_is(void **state)
+static void saved_entries_are_loaded_with_their_age(void **state)
 {
     (void)state;
     put(1, 3, 300);
@@ -122,7 +122,7 @@ static void what_was_saved_comes_back_as_old_as_it_is(void **state)
     assert_in_range(found.answer.ttl, 247, 250);
 }
 
-static void what_the_wire_does_not_say_comes_back_too(void **state)
+static void members_not_in_the_wire_are_stored_too(void **state)
 {
     (void)state;
     sample_key(&sample, 1);
@@ -160,7 +160,7 @@ static void what_the_wire_does_not_say_comes_back_too(void **state)
     assert_int_equal(get(after, 1), CACHE_MISS); /* there was no query without DO and CD */
 }
 
-static void what_has_expired_meanwhile_is_stale_by_as_much(void **state)
+static void entries_that_expired_meanwhile_are_stale(void **state)
 {
     (void)state;
     put(1, 1, 300);
@@ -171,7 +171,7 @@ static void what_has_expired_meanwhile_is_stale_by_as_much(void **state)
     assert_in_range(found.expired_ms, 100 * 1000, 102 * 1000);
 }
 
-static void what_has_expired_too_long_ago_is_left_out(void **state)
+static void entries_expired_too_long_ago_are_left_out(void **state)
 {
     (void)state;
     put(1, 1, 300);
@@ -222,7 +222,7 @@ static void limits_of_now_hold(void **state)
     assert_int_equal(found.original_ttl, 60);
 }
 
-static void other_upstreams_answers_stay_out(void **state)
+static void answers_of_other_upstreams_are_not_loaded(void **state)
 {
     (void)state;
     put(1, 1, 300);
@@ -252,7 +252,7 @@ static void a_group_is_known_by_its_definition(void **state)
     load(0, 0);
 }
 
-static void what_is_known_is_newer(void **state)
+static void existing_entries_are_newer(void **state)
 {
     (void)state;
     put(1, 1, 300);
@@ -264,7 +264,7 @@ static void what_is_known_is_newer(void **state)
     assert_int_equal(sample_mark(&sample.key, out, 0), 99);
 }
 
-static void what_was_flushed_is_not_saved(void **state)
+static void flushed_entries_are_not_saved(void **state)
 {
     (void)state;
     put(1, 1, 300);
@@ -277,7 +277,7 @@ static void what_was_flushed_is_not_saved(void **state)
     assert_int_equal(get(after, 2), CACHE_HIT);
 }
 
-static void asked_to_stop_it_gives_up(void **state)
+static void it_stops_on_request(void **state)
 {
     (void)state;
     put(1, 1, 300);
@@ -353,7 +353,7 @@ static void a_foreign_file_is_not_read(void **state)
     assert_int_equal(dump_read(after, &terms, file, &count), ERROR_MALFORMED);
 }
 
-static void a_full_disk_is_told(void **state)
+static void a_full_disk_is_logged(void **state)
 {
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     (void)state;
@@ -439,23 +439,23 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_empty_cache_comes_back),
-        TEST(what_was_saved_comes_back_as_old_as_it_is),
-        TEST(what_the_wire_does_not_say_comes_back_too),
-        TEST(what_has_expired_meanwhile_is_stale_by_as_much),
-        TEST(what_has_expired_too_long_ago_is_left_out),
+        TEST(saved_entries_are_loaded_with_their_age),
+        TEST(members_not_in_the_wire_are_stored_too),
+        TEST(entries_that_expired_meanwhile_are_stale),
+        TEST(entries_expired_too_long_ago_are_left_out),
         TEST(an_unknown_time_expires_all),
         TEST(a_file_of_a_time_without_a_clock_is_expired),
         TEST(limits_of_now_hold),
-        TEST(other_upstreams_answers_stay_out),
+        TEST(answers_of_other_upstreams_are_not_loaded),
         TEST(a_group_is_known_by_its_definition),
-        TEST(what_is_known_is_newer),
-        TEST(what_was_flushed_is_not_saved),
-        TEST(asked_to_stop_it_gives_up),
+        TEST(existing_entries_are_newer),
+        TEST(flushed_entries_are_not_saved),
+        TEST(it_stops_on_request),
         TEST(a_pipe_will_do),
         TEST(nothing_of_a_damaged_file_is_taken),
         TEST(nothing_of_a_cut_file_is_taken),
         TEST(a_foreign_file_is_not_read),
-        TEST(a_full_disk_is_told),
+        TEST(a_full_disk_is_logged),
         TEST(without_memory_nothing_happens),
         TEST(the_hit_ratio_stays),
         TEST(a_smaller_cache_takes_what_fits),

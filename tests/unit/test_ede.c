@@ -32,7 +32,7 @@ static void test_three_are_kept_and_further_ones_ignored(void **state)
         assert_int_equal(list.item[i].code, i + 1);
 }
 
-static void test_one_of_ours_goes_first_and_is_never_left_out(void **state)
+static void test_our_own_error_is_first_and_never_left_out(void **state)
 {
     (void)state;
     list = (struct ede_list){0};
@@ -47,7 +47,7 @@ static void test_one_of_ours_goes_first_and_is_never_left_out(void **state)
     assert_int_equal(list.item[1].code, 3);
 }
 
-static void test_text_is_kept_as_it_is(void **state)
+static void test_text_is_stored_unchanged(void **state)
 {
     (void)state;
     assert_kept("no reachable authority", 22, "no reachable authority");
@@ -79,7 +79,7 @@ static void test_text_is_cut_at_200_bytes_between_characters(void **state)
     assert_kept(text, sizeof(text), kept);
 }
 
-static void test_what_is_no_utf8_is_dropped_and_the_code_kept(void **state)
+static void test_invalid_utf8_is_dropped_and_the_code_kept(void **state)
 {
     static const char *const bad[] = {
         "\x80",
@@ -108,11 +108,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_are_kept_and_further_ones_ignored),
-        cmocka_unit_test(test_one_of_ours_goes_first_and_is_never_left_out),
-        cmocka_unit_test(test_text_is_kept_as_it_is),
+        cmocka_unit_test(test_our_own_error_is_first_and_never_left_out),
+        cmocka_unit_test(test_text_is_stored_unchanged),
         cmocka_unit_test(test_text_ends_at_a_nul),
         cmocka_unit_test(test_text_is_cut_at_200_bytes_between_characters),
-        cmocka_unit_test(test_what_is_no_utf8_is_dropped_and_the_code_kept),
+        cmocka_unit_test(test_invalid_utf8_is_dropped_and_the_code_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static uint16_t flags_of(const struct scene *scene)
     return read_u16(scene->wire + MESSAGE_FLAGS);
 }
 
-static void an_answer_gets_the_clients_id_and_question(void **state)
+static void an_answer_gets_the_clients_id_and_question_section(void **state)
 {
     (void)state;
     struct scene scene;
@@ -117,7 +117,7 @@ static void flags_are_the_clients_with_qr_and_ra(void **state)
     assert_int_equal(flags_of(&scene), FLAG_QR | FLAG_RA | 0x7800 | FLAG_RD | FLAG_CD);
 }
 
-static void ad_is_shown_to_who_asked_with_ad_or_do(void **state)
+static void ad_is_set_for_clients_with_ad_or_do(void **state)
 {
     (void)state;
     struct scene scene;
@@ -257,7 +257,7 @@ static void check_shrunk(size_t limit, size_t expected, uint16_t answers, uint16
     }
 }
 
-static void what_fits_exactly_is_left_alone(void **state)
+static void answers_that_fit_exactly_are_unchanged(void **state)
 {
     (void)state;
     check_shrunk(BIG + RECORD_LEN + OPT + EDES + TEXTS, BIG + RECORD_LEN + OPT + EDES + TEXTS, 20, 2);
@@ -330,7 +330,7 @@ static void options_go_before_tc_but_for_the_cookie(void **state)
     check_options_left(BIG + OPT + COOKIE - 1, BIG - RECORD_LEN + OPT + COOKIE, true);
 }
 
-static void the_longest_question_is_cut_to_the_least_room(void **state)
+static void a_response_with_the_longest_name_is_cut_to_the_room(void **state)
 {
     (void)state;
     uint8_t question[NAME_MAX_WIRE + 4] = {0};
@@ -364,7 +364,7 @@ static void a_client_without_edns_is_truncated_too(void **state)
     check_counts(scene.wire, 1, 19, 0);
 }
 
-static void an_error_is_header_and_question(void **state)
+static void an_error_is_header_and_question_section(void **state)
 {
     (void)state;
     struct scene scene;
@@ -393,7 +393,7 @@ static void an_error_without_a_question_is_a_header(void **state)
     check_counts(scene.wire, 0, 0, 0);
 }
 
-static void badvers_is_said_in_the_opt(void **state)
+static void badvers_is_in_the_opt(void **state)
 {
     (void)state;
     static const uint8_t opt[OPT] = {0, 0, 41, 1232 >> 8, 1232 & 255, 1, 0, 0, 0, 0, 0};
@@ -405,7 +405,7 @@ static void badvers_is_said_in_the_opt(void **state)
     check_counts(scene.wire, 1, 0, 1);
 }
 
-static void an_error_tells_why_to_edns_clients(void **state)
+static void an_error_has_the_reason_for_edns_clients(void **state)
 {
     (void)state;
     struct ede_list three = {0};
@@ -441,7 +441,7 @@ static void long_texts_are_cut_where_room_is_short(void **state)
     }
 }
 
-static void the_longest_question_fits_the_least_room(void **state)
+static void the_longest_question_section_fits_the_smallest_room(void **state)
 {
     (void)state;
     static const size_t lengths[][2] = {{0, 0},   {5, 0},   {6, 6},
@@ -475,7 +475,7 @@ static struct key key_of_len(uint8_t name_len, uint8_t flags)
     return key;
 }
 
-static void our_question_is_built_from_the_key(void **state)
+static void our_query_is_built_from_the_key(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {0, 0, 0x01, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 28, 0, 1};
@@ -488,7 +488,7 @@ static void our_question_is_built_from_the_key(void **state)
     assert_int_equal(read_u16(out + MESSAGE_FLAGS), FLAG_RD | FLAG_AD | FLAG_CD);
 }
 
-static void our_question_has_an_opt_with_what_was_told(void **state)
+static void our_query_has_an_opt_with_the_set_options(void **state)
 {
     (void)state;
     static const uint8_t plain[] = {0, 0, 41, 1232 >> 8, 1232 & 255, 0, 0, 0, 0, 0, 0};
@@ -529,29 +529,29 @@ static void padding_is_last_and_fills_blocks_of_128(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_gets_the_clients_id_and_question),
+        cmocka_unit_test(an_answer_gets_the_clients_id_and_question_section),
         cmocka_unit_test(flags_are_the_clients_with_qr_and_ra),
-        cmocka_unit_test(ad_is_shown_to_who_asked_with_ad_or_do),
+        cmocka_unit_test(ad_is_set_for_clients_with_ad_or_do),
         cmocka_unit_test(a_query_with_an_opt_gets_one),
         cmocka_unit_test(an_extended_rcode_goes_into_the_opt_or_becomes_servfail),
         cmocka_unit_test(extended_errors_go_to_edns_clients_only),
         cmocka_unit_test(options_are_for_clients_with_edns),
-        cmocka_unit_test(what_fits_exactly_is_left_alone),
+        cmocka_unit_test(answers_that_fit_exactly_are_unchanged),
         cmocka_unit_test(additional_data_goes_first_without_tc),
         cmocka_unit_test(extended_errors_go_before_tc),
         cmocka_unit_test(at_last_tc_with_whole_records_and_opt),
         cmocka_unit_test(authority_records_come_after_all_answers),
         cmocka_unit_test(options_go_before_tc_but_for_the_cookie),
-        cmocka_unit_test(the_longest_question_is_cut_to_the_least_room),
+        cmocka_unit_test(a_response_with_the_longest_name_is_cut_to_the_room),
         cmocka_unit_test(a_client_without_edns_is_truncated_too),
-        cmocka_unit_test(an_error_is_header_and_question),
+        cmocka_unit_test(an_error_is_header_and_question_section),
         cmocka_unit_test(an_error_without_a_question_is_a_header),
-        cmocka_unit_test(badvers_is_said_in_the_opt),
-        cmocka_unit_test(an_error_tells_why_to_edns_clients),
+        cmocka_unit_test(badvers_is_in_the_opt),
+        cmocka_unit_test(an_error_has_the_reason_for_edns_clients),
         cmocka_unit_test(long_texts_are_cut_where_room_is_short),
-        cmocka_unit_test(the_longest_question_fits_the_least_room),
-        cmocka_unit_test(our_question_is_built_from_the_key),
-        cmocka_unit_test(our_question_has_an_opt_with_what_was_told),
+        cmocka_unit_test(the_longest_question_section_fits_the_smallest_room),
+        cmocka_unit_test(our_query_is_built_from_the_key),
+        cmocka_unit_test(our_query_has_an_opt_with_the_set_options),
         cmocka_unit_test(padding_is_last_and_fills_blocks_of_128),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static void errors_that_may_be_due_to_an_opt(void **state)
     assert_true(edns_note_error(&edns, RCODE_FORMERR, false));
 }
 
-static void a_server_that_understands_opts_is_not_given_up_for_one_query(void **state)
+static void a_server_that_supports_opt_keeps_it_after_one_error(void **state)
 {
     (void)state;
     struct edns edns = {.refusals = 0};
@@ -53,7 +53,7 @@ static void a_server_that_understands_opts_is_not_given_up_for_one_query(void **
     assert_false(edns_is_sent(&edns, 1000));
 }
 
-static void a_response_without_opt_says_nothing_where_none_was_refused(void **state)
+static void a_response_without_opt_proves_nothing_unless_one_was_refused(void **state)
 {
     (void)state;
     struct edns edns = {.refusals = 0};
@@ -66,8 +66,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_that_responds_only_without_opt_is_remembered_for_a_while),
         cmocka_unit_test(errors_that_may_be_due_to_an_opt),
-        cmocka_unit_test(a_server_that_understands_opts_is_not_given_up_for_one_query),
-        cmocka_unit_test(a_response_without_opt_says_nothing_where_none_was_refused),
+        cmocka_unit_test(a_server_that_supports_opt_keeps_it_after_one_error),
+        cmocka_unit_test(a_response_without_opt_proves_nothing_unless_one_was_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static void a_server_fails_and_answers_again(void **state)
     assert_string_equal(logged(), "");
 }
 
-static void what_was_not_told_does_not_end_either(void **state)
+static void unlogged_failures_have_no_recovery(void **state)
 {
     (void)state;
     fake.serve = fake_serve_all;
@@ -126,7 +126,7 @@ static void an_upstream_that_refuses_under_load_is_named(void **state)
                         "warning upstream: entry0 refuses queries under load: limiting it to 50 queries a second");
 }
 
-static void the_clock_is_told_of_once_for_all_workers(void **state)
+static void the_clock_is_logged_once_for_all_workers(void **state)
 {
     (void)state;
     static struct config other_config;
@@ -149,9 +149,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_server_fails_and_answers_again),
-        TEST(what_was_not_told_does_not_end_either),
+        TEST(unlogged_failures_have_no_recovery),
         TEST(an_upstream_that_refuses_under_load_is_named),
-        TEST(the_clock_is_told_of_once_for_all_workers),
+        TEST(the_clock_is_logged_once_for_all_workers),
     };
     unsetenv("JOURNAL_STREAM");
     return cmocka_run_group_tests(tests, NULL, NULL);

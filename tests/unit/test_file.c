@@ -93,7 +93,7 @@ static void the_rest_of_an_interrupted_write_is_removed(void **state)
     assert_int_equal(access(new_path, F_OK), -1);
 }
 
-static void a_failure_leaves_the_old_one(void **state)
+static void a_failure_keeps_the_old_file(void **state)
 {
     struct file_draft draft;
     char nowhere[128];
@@ -162,7 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_made_and_replaced, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(no_link_is_followed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_rest_of_an_interrupted_write_is_removed, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_failure_leaves_the_old_one, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_failure_keeps_the_old_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(only_private_files_are_opened, make_folder, remove_folder),
         cmocka_unit_test(a_path_may_be_too_long),
     };

@@ -125,7 +125,7 @@ static void spent_is_unfit(void **state)
     assert_fitness(&hedge, FITNESS_UNFIT, PLACE_SURPLUS);
 }
 
-static void who_answered_far_more_or_outlived_its_queries_is_not_spent(void **state)
+static void sessions_that_outlived_the_allowance_are_not_spent(void **state)
 {
     (void)state;
     allow(ALLOWANCE);
@@ -343,7 +343,7 @@ int main(void)
         TEST(avoided_is_unfit_for_its_hedge),
         TEST(held_is_unfit),
         TEST(spent_is_unfit),
-        TEST(who_answered_far_more_or_outlived_its_queries_is_not_spent),
+        TEST(sessions_that_outlived_the_allowance_are_not_spent),
         TEST(exhausted_is_unfit_and_fills_no_place),
         TEST(full_is_unfit),
         TEST(unsafe_is_unfit_for_isolated_attempts),

@@ -56,7 +56,7 @@ static void test_it_is_answered(void **state)
     assert_int_equal(asker->passed, 1);
 }
 
-static void test_draining_refuses_it_alone(void **state)
+static void test_draining_refuses_only_this_name(void **state)
 {
     struct asker *asker = *state;
     char name[] = "health.example";
@@ -74,7 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_a_name_all_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_is_answered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_draining_refuses_it_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_draining_refuses_only_this_name, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

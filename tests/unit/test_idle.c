@@ -9,7 +9,7 @@
 
 #define WANTED 30000
 
-static void it_is_what_we_want_while_nothing_is_known(void **state)
+static void it_is_our_own_limit_until_the_servers_is_known(void **state)
 {
     (void)state;
     struct idle idle = {.limit_ms = 0};
@@ -54,7 +54,7 @@ static void closes_after_different_times_are_none(void **state)
 }
 
 /* Such closes are coincidences, or the server allows no idle sessions. */
-static void closes_after_next_to_no_time_say_nothing(void **state)
+static void closes_after_almost_no_time_are_ignored(void **state)
 {
     (void)state;
     struct idle idle = {.limit_ms = 0};
@@ -87,7 +87,7 @@ static void a_close_starts_the_count_again(void **state)
 }
 
 /* Queries every 1.5 s, sessions kept for 1 s. */
-static void a_session_is_wanted_again_after_six_pauses_that_ended_soon(void **state)
+static void a_session_is_opened_ahead_after_six_short_pauses(void **state)
 {
     (void)state;
     struct idle idle = {.limit_ms = 0};
@@ -102,7 +102,7 @@ static void a_session_is_wanted_again_after_six_pauses_that_ended_soon(void **st
     assert_false(idle_wanted_again(&idle, 1000));
 }
 
-static void pauses_that_a_session_outlives_say_nothing(void **state)
+static void pauses_within_a_session_are_ignored(void **state)
 {
     (void)state;
     struct idle idle = {.returns = 0x3f, .kept_ms = 1000, .asked_ms = 1000};
@@ -114,7 +114,7 @@ static void pauses_that_a_session_outlives_say_nothing(void **state)
     assert_int_equal(idle.returns, 0xfe);
 }
 
-static void what_the_server_does_is_forgotten_and_what_clients_do_is_not(void **state)
+static void a_network_change_forgets_the_servers_limit_only(void **state)
 {
     (void)state;
     struct idle idle = {.returns = 0x3f, .kept_ms = 1000, .asked_ms = 1000};
@@ -131,16 +131,16 @@ static void what_the_server_does_is_forgotten_and_what_clients_do_is_not(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_what_we_want_while_nothing_is_known),
+        cmocka_unit_test(it_is_our_own_limit_until_the_servers_is_known),
         cmocka_unit_test(it_ends_a_twentieth_before_the_server_says),
         cmocka_unit_test(three_closes_after_the_same_time_are_a_habit),
         cmocka_unit_test(closes_after_different_times_are_none),
-        cmocka_unit_test(closes_after_next_to_no_time_say_nothing),
+        cmocka_unit_test(closes_after_almost_no_time_are_ignored),
         cmocka_unit_test(it_grows_when_we_always_end_first),
         cmocka_unit_test(a_close_starts_the_count_again),
-        cmocka_unit_test(a_session_is_wanted_again_after_six_pauses_that_ended_soon),
-        cmocka_unit_test(pauses_that_a_session_outlives_say_nothing),
-        cmocka_unit_test(what_the_server_does_is_forgotten_and_what_clients_do_is_not),
+        cmocka_unit_test(a_session_is_opened_ahead_after_six_short_pauses),
+        cmocka_unit_test(pauses_within_a_session_are_ignored),
+        cmocka_unit_test(a_network_change_forgets_the_servers_limit_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void assert_different(const struct key *a, const struct key *b)
     assert_int_not_equal(key_hash(a), key_hash(b));
 }
 
-static void test_what_lies_behind_the_name_does_not_count(void **state)
+static void test_memory_behind_the_name_does_not_count(void **state)
 {
     struct key a = make_key(0), b = make_key(0xFF);
     (void)state;
@@ -109,7 +109,7 @@ int main(void)
 {
     static const uint8_t hash_key[16] = "0123456789abcde";
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_lies_behind_the_name_does_not_count),
+        cmocka_unit_test(test_memory_behind_the_name_does_not_count),
         cmocka_unit_test(test_types_in_ordinary_use_share_a_cache_line),
         cmocka_unit_test(test_other_types_are_spread),
         cmocka_unit_test(test_each_field_counts),

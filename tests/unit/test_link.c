@@ -117,7 +117,7 @@ static void turns_after(struct watch *watch, uint64_t ms)
     turns(watch);
 }
 
-static void burst_is_told_once_and_after_it_settled(void **state)
+static void burst_is_reported_once_when_it_has_settled(void **state)
 {
     struct watch *watch = *state;
     ip("addr add 10.0.0.1/32 dev lo");
@@ -131,14 +131,14 @@ static void burst_is_told_once_and_after_it_settled(void **state)
     assert_int_equal(watch->told, 1);
 }
 
-static void quiet_network_is_not_told_of(void **state)
+static void quiet_network_reports_nothing(void **state)
 {
     struct watch *watch = *state;
     turns_after(watch, 1000);
     assert_int_equal(watch->told, 0);
 }
 
-static void every_kind_of_change_is_told(void **state)
+static void every_kind_of_change_is_reported(void **state)
 {
     struct watch *watch = *state;
     static const char *const changes[] = {
@@ -175,7 +175,7 @@ static void storm_does_not_wake_the_loop_while_it_settles(void **state)
     assert_int_equal(watch->told, 1);
 }
 
-static void change_while_told_is_told_again(void **state)
+static void change_during_a_report_is_reported_again(void **state)
 {
     struct watch *watch = *state;
     watch->then = "addr add 10.0.0.2/32 dev lo";
@@ -208,7 +208,7 @@ static void full_buffer_is_an_event_and_the_watch_continues(void **state)
     assert_int_equal(watch->told, 2);
 }
 
-static void nothing_is_told_once_closed(void **state)
+static void nothing_is_reported_once_closed(void **state)
 {
     struct watch *watch = *state;
     ip("addr add 10.0.0.1/32 dev lo");
@@ -260,7 +260,7 @@ static struct rlimit forbid_descriptors(void)
     return before;
 }
 
-static void unaskable_kernel_says_nothing_and_nothing_changes(void **state)
+static void failed_route_lookup_changes_nothing(void **state)
 {
     (void)state;
     struct link_route before = way("127.0.0.1", "127.0.0.1");
@@ -282,7 +282,7 @@ static unsigned count_lines(const char *text)
     return lines;
 }
 
-static void unwatchable_network_is_one_line_for_debugging(void **state)
+static void unmonitored_network_is_one_debug_line(void **state)
 {
     (void)state;
     int ends[2], standard_error = dup(STDERR_FILENO);
@@ -312,7 +312,7 @@ static void unwatchable_network_is_one_line_for_debugging(void **state)
 
 /* --- routes --- */
 
-static void loopback_is_a_way(void **state)
+static void loopback_is_a_route(void **state)
 {
     (void)state;
     assert_int_equal(way("127.0.0.1", "127.0.0.1").reach, LINK_WAY);
@@ -320,7 +320,7 @@ static void loopback_is_a_way(void **state)
     assert_true(way("127.0.0.1", "127.0.0.1").interface > 0);
 }
 
-static void strange_address_has_no_way(void **state)
+static void foreign_address_has_no_route(void **state)
 {
     (void)state;
     assert_int_equal(way("192.0.2.1", "127.0.0.1").reach, LINK_NO_WAY);
@@ -384,7 +384,7 @@ static bool changes(const char *from, const char *to, const char *arguments)
     return link_route_changed(&before, &now);
 }
 
-static void way_ends_with_its_local_address(void **state)
+static void route_ends_with_its_local_address(void **state)
 {
     (void)state;
     assert_true(changes("10.1.0.2", "8.8.8.8", "addr del 10.1.0.2/24 dev one"));
@@ -394,7 +394,7 @@ static void way_ends_with_its_local_address(void **state)
     assert_int_equal(way(NULL, "2001:db8::1").reach, LINK_WAY); /* by the other uplink */
 }
 
-static void address_is_gone_though_strange_ones_may_be_bound(void **state)
+static void address_is_lost_even_if_foreign_ones_may_be_bound(void **state)
 {
     (void)state;
     write_file("/proc/sys/net/ipv4/ip_nonlocal_bind", "1");
@@ -403,7 +403,7 @@ static void address_is_gone_though_strange_ones_may_be_bound(void **state)
     assert_int_equal(way("fd01::9", "2001:db8::1").reach, LINK_NO_WAY);
 }
 
-static void way_changes_with_its_gateway(void **state)
+static void route_changes_with_its_gateway(void **state)
 {
     (void)state;
     assert_true(changes("10.1.0.2", "8.8.8.8", "route replace default via 10.1.0.3 metric 10"));
@@ -413,7 +413,7 @@ static void way_changes_with_its_gateway(void **state)
     assert_true(changes("10.1.0.2", "8.8.8.8", "route add 8.8.8.8 via inet6 fe80::4 dev one"));
 }
 
-static void way_changes_with_its_interface(void **state)
+static void route_changes_with_its_interface(void **state)
 {
     (void)state;
     assert_true(changes("10.1.0.2", "8.8.8.8", "route add default via 10.2.0.1 metric 5"));
@@ -423,7 +423,7 @@ static void way_changes_with_its_interface(void **state)
     assert_true(changes("10.1.0.2", "10.1.0.7", "link set one down"));
 }
 
-static void way_goes_and_comes_with_its_route(void **state)
+static void route_disappears_and_returns(void **state)
 {
     (void)state;
     assert_true(changes("10.3.0.2", "8.8.8.8", "route add unreachable 8.8.8.8 table 7"));
@@ -440,7 +440,7 @@ static void way_goes_and_comes_with_its_route(void **state)
     assert_int_equal(way("fd01::2", "2001:db8::1").reach, LINK_NO_WAY);
 }
 
-static void unknown_way_ends_when_there_is_none(void **state)
+static void unknown_route_changes_when_there_is_none(void **state)
 {
     (void)state;
     struct link_route unknown = {.reach = LINK_UNKNOWN}, none = {.reach = LINK_NO_WAY};
@@ -448,7 +448,7 @@ static void unknown_way_ends_when_there_is_none(void **state)
     assert_false(link_route_changed(&none, &unknown));
 }
 
-static void links_and_addresses_of_others_change_no_way(void **state)
+static void unrelated_links_and_addresses_change_no_route(void **state)
 {
     (void)state;
     static const char *const others[] = {
@@ -472,21 +472,21 @@ static void links_and_addresses_of_others_change_no_way(void **state)
 }
 
 /* Of two equal addresses the kernel uses the newer one for new connections. */
-static void newer_address_that_is_preferred_changes_no_way(void **state)
+static void newer_preferred_address_changes_no_route(void **state)
 {
     (void)state;
     assert_false(changes("fd01::2", "2001:db8::1", "-6 addr add fd01::99/64 dev one nodad"));
     assert_int_equal(system("ip -6 route get 2001:db8::1 | grep -q 'src fd01::99'"), 0);
 }
 
-static void way_of_a_source_with_its_own_rule_is_its_own(void **state)
+static void route_follows_the_rule_of_its_source(void **state)
 {
     (void)state;
     assert_false(changes("10.3.0.2", "8.8.8.8", "route add default via 10.1.0.3 metric 1"));
     assert_true(changes("10.3.0.2", "8.8.8.8", "rule del from 10.3.0.2 table 7"));
 }
 
-static void link_local_way_is_that_of_its_zone(void **state)
+static void link_local_route_is_that_of_its_zone(void **state)
 {
     (void)state;
     assert_int_equal(way("fe80::2%one", "fe80::1%one").reach, LINK_WAY);
@@ -497,32 +497,32 @@ static void link_local_way_is_that_of_its_zone(void **state)
 int main(void)
 {
     static const struct CMUnitTest always[] = {
-        cmocka_unit_test(loopback_is_a_way),
-        cmocka_unit_test(strange_address_has_no_way),
-        cmocka_unit_test(unaskable_kernel_says_nothing_and_nothing_changes),
-        cmocka_unit_test(unwatchable_network_is_one_line_for_debugging),
-        cmocka_unit_test(unknown_way_ends_when_there_is_none),
+        cmocka_unit_test(loopback_is_a_route),
+        cmocka_unit_test(foreign_address_has_no_route),
+        cmocka_unit_test(failed_route_lookup_changes_nothing),
+        cmocka_unit_test(unmonitored_network_is_one_debug_line),
+        cmocka_unit_test(unknown_route_changes_when_there_is_none),
     };
 #define WATCHING(test) cmocka_unit_test_setup_teardown(test, start_watching, stop_watching)
 #define IN_WORLD(test) cmocka_unit_test_setup(test, set_up_world)
     static const struct CMUnitTest in_namespaces[] = {
-        WATCHING(burst_is_told_once_and_after_it_settled),
-        WATCHING(quiet_network_is_not_told_of),
-        WATCHING(every_kind_of_change_is_told),
+        WATCHING(burst_is_reported_once_when_it_has_settled),
+        WATCHING(quiet_network_reports_nothing),
+        WATCHING(every_kind_of_change_is_reported),
         WATCHING(storm_does_not_wake_the_loop_while_it_settles),
-        WATCHING(change_while_told_is_told_again),
+        WATCHING(change_during_a_report_is_reported_again),
         WATCHING(full_buffer_is_an_event_and_the_watch_continues),
-        WATCHING(nothing_is_told_once_closed),
+        WATCHING(nothing_is_reported_once_closed),
         WATCHING(callback_may_close),
-        IN_WORLD(way_ends_with_its_local_address),
-        IN_WORLD(address_is_gone_though_strange_ones_may_be_bound),
-        IN_WORLD(way_changes_with_its_gateway),
-        IN_WORLD(way_changes_with_its_interface),
-        IN_WORLD(way_goes_and_comes_with_its_route),
-        IN_WORLD(links_and_addresses_of_others_change_no_way),
-        IN_WORLD(newer_address_that_is_preferred_changes_no_way),
-        IN_WORLD(way_of_a_source_with_its_own_rule_is_its_own),
-        IN_WORLD(link_local_way_is_that_of_its_zone),
+        IN_WORLD(route_ends_with_its_local_address),
+        IN_WORLD(address_is_lost_even_if_foreign_ones_may_be_bound),
+        IN_WORLD(route_changes_with_its_gateway),
+        IN_WORLD(route_changes_with_its_interface),
+        IN_WORLD(route_disappears_and_returns),
+        IN_WORLD(unrelated_links_and_addresses_change_no_route),
+        IN_WORLD(newer_preferred_address_changes_no_route),
+        IN_WORLD(route_follows_the_rule_of_its_source),
+        IN_WORLD(link_local_route_is_that_of_its_zone),
     };
     int failed = cmocka_run_group_tests_name("always", always, NULL, NULL);
     if (may_have_namespaces())

@@ -64,7 +64,7 @@ static void a_socket_without_a_listener_is_replaced(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-static void another_file_is_left_alone(void **state)
+static void another_file_is_not_replaced(void **state)
 {
     (void)state;
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
@@ -144,7 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_for_user_and_group_only),
         cmocka_unit_test(a_socket_without_a_listener_is_replaced),
-        cmocka_unit_test(another_file_is_left_alone),
+        cmocka_unit_test(another_file_is_not_replaced),
         cmocka_unit_test(a_missing_directory_is_an_error),
         cmocka_unit_test(root_makes_nothing_in_a_directory_of_another_user),
         cmocka_unit_test(root_makes_it_in_a_directory_of_its_own),

@@ -171,7 +171,7 @@ static void test_places_are_shared(void **state)
 }
 
 /* A listener is closed while the other's client is answered: only its own clients end with it. */
-static void test_all_end_together_whatever_they_do(void **state)
+static void test_all_listeners_close_in_any_state(void **state)
 {
     (void)state;
     struct addr udp = listen_at("UDP", "127.0.0.1"), tcp = listen_at("TCP", "127.0.0.1");
@@ -190,7 +190,7 @@ static void test_all_end_together_whatever_they_do(void **state)
     close(client);
 }
 
-static void test_each_is_told_what_its_kind_wants_to_know(void **state)
+static void test_each_gets_the_calls_of_its_kind(void **state)
 {
     (void)state;
     struct addr addr = address("127.0.0.1@53");
@@ -227,8 +227,8 @@ int main(void)
         TEST(test_the_table_names_each_kind_once),
         TEST(test_nothing_needs_a_pair),
         TEST(test_places_are_shared),
-        TEST(test_all_end_together_whatever_they_do),
-        TEST(test_each_is_told_what_its_kind_wants_to_know),
+        TEST(test_all_listeners_close_in_any_state),
+        TEST(test_each_gets_the_calls_of_its_kind),
         TEST(test_without_memory_there_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

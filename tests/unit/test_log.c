@@ -103,7 +103,7 @@ static void an_inherited_journal_that_is_not_stderr_does_not_count(void **state)
     assert_string_equal(logged(), "2023-11-14T22:13:20Z error tls: x\n");
 }
 
-static void levels_behind_the_set_one_are_silent(void **state)
+static void less_severe_levels_are_not_logged(void **state)
 {
     (void)state;
     log_debug("tls", "x");
@@ -273,7 +273,7 @@ static void a_closed_stderr_is_no_error(void **state)
     assert_string_equal(logged(), "");
 }
 
-static void a_reader_that_is_gone_is_no_error(void **state)
+static void a_missing_reader_is_not_an_error(void **state)
 {
     (void)state;
     int ends[2];
@@ -433,7 +433,7 @@ int main(void)
         LOG_TEST(a_line_has_time_level_module_and_sentence),
         LOG_TEST(the_journal_gets_priorities),
         LOG_TEST(an_inherited_journal_that_is_not_stderr_does_not_count),
-        LOG_TEST(levels_behind_the_set_one_are_silent),
+        LOG_TEST(less_severe_levels_are_not_logged),
         LOG_TEST(a_module_may_have_a_level_of_its_own),
         LOG_TEST(modules_are_found_by_name),
         LOG_TEST(json_has_the_same_in_an_object),
@@ -445,7 +445,7 @@ int main(void)
         LOG_TEST(the_cut_is_never_inside_an_escape),
         LOG_TEST(errno_is_preserved),
         LOG_TEST(a_closed_stderr_is_no_error),
-        LOG_TEST(a_reader_that_is_gone_is_no_error),
+        LOG_TEST(a_missing_reader_is_not_an_error),
         LOG_TEST(a_full_pipe_does_not_block),
         LOG_TEST(a_full_terminal_does_not_block),
         LOG_TEST(dropped_lines_are_counted_in_the_log),

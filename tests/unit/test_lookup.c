@@ -69,7 +69,7 @@ static void ask_nth(unsigned n)
 
 /* --- sharing --- */
 
-static void one_question_serves_all_who_ask(void **state)
+static void one_upstream_query_serves_all_clients(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -104,7 +104,7 @@ static void answer_serves_later_queries_from_the_cache(void **state)
     assert_int_equal(written(), 1);
 }
 
-static void what_is_under_way_at_a_flush_is_answered_and_not_kept(void **state)
+static void lookups_during_a_flush_are_answered_and_not_cached(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -224,7 +224,7 @@ static void a_stop_calls_many_waiters_at_once(void **state)
 
 /* --- limits.answer-by --- */
 
-static void query_is_answered_by_its_time_and_the_late_answer_is_kept(void **state)
+static void query_is_answered_in_time_and_the_late_response_is_cached(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -416,7 +416,7 @@ static void server_without_responses_gets_few_hedges(void **state)
 }
 
 /* Many queries and hedges are lost at once; later queries are answered. */
-static void lost_queries_are_retried_whatever_the_budget(void **state)
+static void lost_queries_are_retried_regardless_of_the_budget(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -516,7 +516,7 @@ static void slow_name_costs_no_session(void **state)
         assert_int_equal(clients[100 + t].rcode + clients[100 + t].replies, 1);
 }
 
-static void slow_name_alone_costs_no_session(void **state)
+static void single_slow_name_ends_no_session(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -553,7 +553,7 @@ static void queries_of_a_lost_session_are_retried_at_once(void **state)
     assert_int_equal(fake_counted(COUNTER_attempts_resent), 100);
 }
 
-static void broken_frame_loses_no_question(void **state)
+static void broken_frame_loses_no_query(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -600,7 +600,7 @@ static void serve_but_die_of_one(struct fake_conn *conn, const struct fake_frame
         fake_reply(conn, frame, &served);
 }
 
-static void question_that_kills_its_sessions_is_given_up_and_harms_no_other(void **state)
+static void query_that_ends_its_sessions_fails_and_no_other(void **state)
 {
     (void)state;
     resolver_begin(1, 2);
@@ -647,7 +647,7 @@ static void serve_and_count_killers(struct fake_conn *conn, const struct fake_fr
     serve_but_die_of_one(conn, frame);
 }
 
-static void question_that_kills_its_sessions_is_asked_three_times(void **state)
+static void query_that_ends_its_sessions_gets_three_attempts(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -670,7 +670,7 @@ static void serve_malformed(struct fake_conn *conn, const struct fake_frame *fra
     fake_deliver(conn, out, len - 1);
 }
 
-static void malformed_answer_is_asked_for_once_more(void **state)
+static void malformed_response_is_retried_once(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -702,7 +702,7 @@ static void serve_only_without_edns(struct fake_conn *conn, const struct fake_fr
     fake_reply(conn, frame, &answer);
 }
 
-static void server_without_edns_is_asked_without(void **state)
+static void server_without_edns_gets_queries_without(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -722,7 +722,7 @@ static void serve_bare_formerr(struct fake_conn *conn, const struct fake_frame *
         fake_reply(conn, frame, NULL);
 }
 
-static void bare_header_asks_without_edns_too(void **state)
+static void bare_header_causes_a_retry_without_edns(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -743,7 +743,7 @@ static void serve_by_byte(struct fake_conn *conn, const struct fake_frame *frame
     fake_reply(conn, frame, last_byte(conn) == 1 ? &served : NULL);
 }
 
-static void failure_is_asked_of_another_entry(void **state)
+static void failure_is_retried_at_another_upstream(void **state)
 {
     (void)state;
     begin_with_servers_that_understand_edns(2, 2);
@@ -757,7 +757,7 @@ static void failure_is_asked_of_another_entry(void **state)
     assert_int_equal(clients[0].rcode + clients[0].replies, 1);
 }
 
-static void server_whose_failures_others_can_answer_is_asked_last(void **state)
+static void deprioritized_server_is_used_last(void **state)
 {
     (void)state;
     begin_with_servers_that_understand_edns(2, 2);
@@ -792,7 +792,7 @@ static void server_that_fails_now_and_then_is_not_deprioritized(void **state)
     assert_true(fake_conn(0)->written > 30);
 }
 
-static void failure_is_not_asked_of_another_address_of_the_entry(void **state)
+static void failure_is_not_retried_at_another_address_of_the_upstream(void **state)
 {
     (void)state;
     begin_with_servers_that_understand_edns(1, 4);
@@ -804,7 +804,7 @@ static void failure_is_not_asked_of_another_address_of_the_entry(void **state)
     assert_int_equal(clients[0].rcode, RCODE_REFUSED);
 }
 
-static void failure_is_the_answer_when_the_other_entry_is_down(void **state)
+static void failure_is_the_response_when_the_other_upstream_is_down(void **state)
 {
     (void)state;
     resolver_begin(2, 1);
@@ -818,7 +818,7 @@ static void failure_is_the_answer_when_the_other_entry_is_down(void **state)
 }
 
 /* The first upstream fails; the second one's session is lost once, before or after its first response. */
-static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void **state)
+static void failed_server_gets_no_retry_when_the_other_loses_a_session(void **state)
 {
     begin_with_servers_that_understand_edns(2, 1);
     for (unsigned useful = 0; useful < 2; useful++) {
@@ -849,7 +849,7 @@ static void failed_server_is_not_asked_again_when_the_other_loses_a_session(void
     }
 }
 
-static void verdict_is_not_asked_for_again(void **state)
+static void policy_failure_is_not_retried(void **state)
 {
     (void)state;
     static const int verdicts[] = {1, 2, 5, 6, 12, 15, 16, 17, 18, 27};
@@ -869,7 +869,7 @@ static void verdict_is_not_asked_for_again(void **state)
     assert_int_equal(fake_dials(), 2);
 }
 
-static void failure_is_kept_for_a_moment(void **state)
+static void failure_is_cached_for_a_moment(void **state)
 {
     (void)state;
     begin_with_servers_that_understand_edns(1, 1);
@@ -948,7 +948,7 @@ static void failure_is_remembered_for_longer_while_it_lasts(void **state)
     assert_int_equal(ask_again(62, "a.test"), 1);
 }
 
-static void flush_ends_what_is_remembered_of_failures(void **state)
+static void flush_ends_cached_failures(void **state)
 {
     (void)state;
     begin_with_servers_that_understand_edns(1, 1);
@@ -976,7 +976,7 @@ static void serve_all_but_s(struct fake_conn *conn, const struct fake_frame *fra
     memcpy(last_silent.frame, frame, sizeof *frame + frame->len);
 }
 
-static void silence_for_one_name_is_its_failure_and_that_of_all_is_not(void **state)
+static void silence_for_one_name_is_cached_and_for_all_is_not(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -1027,7 +1027,7 @@ static void name_without_a_response_is_not_waited_for_within_a_second(void **sta
 }
 
 /* The client got an error at limits.answer-by; the lookup goes on, and a late response ends the failure. */
-static void name_that_timed_out_is_not_waited_for_again(void **state)
+static void name_that_timed_out_fails_at_once(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -1183,7 +1183,7 @@ static void late_response_ends_staleness(void **state)
     assert_int_equal(clients[3].answers, 1);
 }
 
-static void ttl_of_zero_serves_those_who_wait_only(void **state)
+static void ttl_of_zero_serves_only_waiting_queries(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -1271,10 +1271,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(one_question_serves_all_who_ask),
+        TEST(one_upstream_query_serves_all_clients),
         TEST(answer_serves_later_queries_from_the_cache),
-        TEST(what_is_under_way_at_a_flush_is_answered_and_not_kept),
-        TEST(query_is_answered_by_its_time_and_the_late_answer_is_kept),
+        TEST(lookups_during_a_flush_are_answered_and_not_cached),
+        TEST(query_is_answered_in_time_and_the_late_response_is_cached),
         TEST(refused_servers_are_named_in_the_answer),
         TEST(of_several_servers_that_fail_the_first_is_named),
         TEST(silence_on_a_healthy_session_is_no_network_error),
@@ -1285,41 +1285,41 @@ int main(void)
         TEST(client_that_joins_is_answered_within_a_second),
         TEST(clients_that_join_do_not_drive_a_slow_response_away),
         TEST(server_without_responses_gets_few_hedges),
-        TEST(lost_queries_are_retried_whatever_the_budget),
+        TEST(lost_queries_are_retried_regardless_of_the_budget),
         TEST(silent_session_is_replaced_and_its_queries_are_answered),
         TEST(slow_name_costs_no_session),
-        TEST(slow_name_alone_costs_no_session),
+        TEST(single_slow_name_ends_no_session),
         TEST(queries_of_a_lost_session_are_retried_at_once),
-        TEST(broken_frame_loses_no_question),
+        TEST(broken_frame_loses_no_query),
         TEST(server_that_closes_after_each_answer_answers_all),
-        TEST(question_that_kills_its_sessions_is_given_up_and_harms_no_other),
+        TEST(query_that_ends_its_sessions_fails_and_no_other),
         TEST(isolated_query_is_retried_if_other_sessions_are_lost_too),
-        TEST(question_that_kills_its_sessions_is_asked_three_times),
-        TEST(malformed_answer_is_asked_for_once_more),
+        TEST(query_that_ends_its_sessions_gets_three_attempts),
+        TEST(malformed_response_is_retried_once),
         TEST(truncated_answer_is_never_given),
-        TEST(server_without_edns_is_asked_without),
-        TEST(bare_header_asks_without_edns_too),
-        TEST(failure_is_asked_of_another_entry),
-        TEST(server_whose_failures_others_can_answer_is_asked_last),
+        TEST(server_without_edns_gets_queries_without),
+        TEST(bare_header_causes_a_retry_without_edns),
+        TEST(failure_is_retried_at_another_upstream),
+        TEST(deprioritized_server_is_used_last),
         TEST(server_that_fails_now_and_then_is_not_deprioritized),
-        TEST(failure_is_not_asked_of_another_address_of_the_entry),
-        TEST(failure_is_the_answer_when_the_other_entry_is_down),
-        TEST(failed_server_is_not_asked_again_when_the_other_loses_a_session),
-        TEST(verdict_is_not_asked_for_again),
-        TEST(failure_is_kept_for_a_moment),
+        TEST(failure_is_not_retried_at_another_address_of_the_upstream),
+        TEST(failure_is_the_response_when_the_other_upstream_is_down),
+        TEST(failed_server_gets_no_retry_when_the_other_loses_a_session),
+        TEST(policy_failure_is_not_retried),
+        TEST(failure_is_cached_for_a_moment),
         TEST(failure_of_any_kind_is_remembered),
         TEST(failure_is_remembered_for_longer_while_it_lasts),
-        TEST(flush_ends_what_is_remembered_of_failures),
-        TEST(silence_for_one_name_is_its_failure_and_that_of_all_is_not),
+        TEST(flush_ends_cached_failures),
+        TEST(silence_for_one_name_is_cached_and_for_all_is_not),
         TEST(name_without_a_response_is_not_waited_for_within_a_second),
-        TEST(name_that_timed_out_is_not_waited_for_again),
+        TEST(name_that_timed_out_fails_at_once),
         TEST(failed_prefetch_leaves_the_entry),
         TEST(filtered_response_replaces_the_entry),
         TEST(failure_of_another_worker_leaves_a_fresh_entry),
         TEST(response_that_is_not_stored_ends_the_expired_entry),
         TEST(stale_data_comes_before_a_failure),
         TEST(late_response_ends_staleness),
-        TEST(ttl_of_zero_serves_those_who_wait_only),
+        TEST(ttl_of_zero_serves_only_waiting_queries),
         TEST(stop_answers_everybody),
         TEST(many_waiters_are_called_in_several_turns),
         TEST(many_waiters_of_a_failure_are_called_in_several_turns),

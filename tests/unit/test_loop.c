@@ -443,7 +443,7 @@ static uint64_t ticker_tick(struct loop_tick *hook, uint64_t now_ms)
     return ticker->next;
 }
 
-static void test_ticks_run_when_asked_for_and_at_the_deadline_they_gave(void **state)
+static void test_ticks_run_on_request_and_at_their_deadline(void **state)
 {
     struct ticker ticker = {.hook.tick = ticker_tick, .next = START_MS + 500};
     loop_add_tick(*state, &ticker.hook);
@@ -462,7 +462,7 @@ static void test_ticks_run_when_asked_for_and_at_the_deadline_they_gave(void **s
     assert_int_equal(ticker.ticks, 2);
 }
 
-static void test_a_later_wake_does_not_put_off_an_earlier_one(void **state)
+static void test_a_later_wake_does_not_postpone_an_earlier_one(void **state)
 {
     struct ticker ticker = {.hook.tick = ticker_tick, .next = LOOP_NEVER};
     loop_add_tick(*state, &ticker.hook);
@@ -515,7 +515,7 @@ static void test_a_loop_at_rest_is_armed_for_the_remaining_deadlines(void **stat
     timeouts_fini(&timeouts);
 }
 
-static void test_deadlines_are_asked_for_anew_once_a_step(void **state)
+static void test_deadlines_are_recomputed_once_a_step(void **state)
 {
     struct loop *loop = *state;
     struct ticker ticker = {.hook.tick = ticker_tick, .next = LOOP_NEVER};
@@ -540,7 +540,7 @@ static void flush_asks_for_a_deadline(struct loop_flush *hook)
     loop_wake_by(flusher->loop, flusher->at_ms);
 }
 
-static void test_what_the_flush_asks_for_counts_at_rest(void **state)
+static void test_deadlines_of_flush_hooks_count_at_rest(void **state)
 {
     struct loop *loop = *state;
     struct ticker ticker = {.hook.tick = ticker_tick, .next = START_MS + 5000};
@@ -754,12 +754,12 @@ int main(void)
         IN_LOOP(test_an_expiring_timeout_may_stop_the_next_and_start_itself),
         IN_LOOP(test_timeouts_of_no_length_do_not_hold_the_turn),
         IN_LOOP(test_ending_timeouts_stops_those_that_run),
-        IN_LOOP(test_ticks_run_when_asked_for_and_at_the_deadline_they_gave),
-        IN_LOOP(test_a_later_wake_does_not_put_off_an_earlier_one),
+        IN_LOOP(test_ticks_run_on_request_and_at_their_deadline),
+        IN_LOOP(test_a_later_wake_does_not_postpone_an_earlier_one),
         IN_LOOP(test_ticks_do_not_run_for_a_timeout),
         IN_LOOP(test_a_loop_at_rest_is_armed_for_the_remaining_deadlines),
-        IN_LOOP(test_deadlines_are_asked_for_anew_once_a_step),
-        IN_LOOP(test_what_the_flush_asks_for_counts_at_rest),
+        IN_LOOP(test_deadlines_are_recomputed_once_a_step),
+        IN_LOOP(test_deadlines_of_flush_hooks_count_at_rest),
         IN_LOOP(test_a_tick_may_remove_itself_and_the_next),
         IN_LOOP(test_a_tick_that_is_always_late_does_not_spin),
         IN_LOOP(test_after_a_suspend_passed_deadlines_run_with_the_first_event),

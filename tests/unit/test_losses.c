@@ -67,7 +67,7 @@ static void few_unanswered_queries_are_no_loss(void **state)
     assert_false(losses_cover(&losses, 5000));
 }
 
-static void many_are_and_cover_what_was_sent_at_about_that_time(void **state)
+static void many_unanswered_queries_cover_those_sent_at_the_same_time(void **state)
 {
     (void)state;
     struct losses losses = {.ends = 0};
@@ -153,7 +153,7 @@ int main(void)
         cmocka_unit_test(many_ends_of_any_kind_explain_one_as_well),
         cmocka_unit_test(a_lost_session_leaves_doubt_about_those_that_were_open_and_are_not_heard),
         cmocka_unit_test(few_unanswered_queries_are_no_loss),
-        cmocka_unit_test(many_are_and_cover_what_was_sent_at_about_that_time),
+        cmocka_unit_test(many_unanswered_queries_cover_those_sent_at_the_same_time),
         cmocka_unit_test(a_loss_grows_in_both_directions),
         cmocka_unit_test(the_latest_loss_replaces_one_at_another_time),
         cmocka_unit_test(the_latest_query_that_was_answered_is_known),

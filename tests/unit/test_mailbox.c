@@ -106,7 +106,7 @@ static void test_an_item_may_be_posted_again_once_opened(void **state)
     assert_string_equal(office->opened, "aa");
 }
 
-static void test_closing_opens_what_is_inside(void **state)
+static void test_closing_opens_the_remaining_items(void **state)
 {
     struct office *office = *state;
     struct note a = note('a'), b = note('b'), c = note('c');
@@ -259,7 +259,7 @@ int main(void)
         IN_OFFICE(test_items_are_opened_in_the_order_of_posting),
         IN_OFFICE(test_an_item_posted_by_an_item_waits_for_the_next_turn),
         IN_OFFICE(test_an_item_may_be_posted_again_once_opened),
-        IN_OFFICE(test_closing_opens_what_is_inside),
+        IN_OFFICE(test_closing_opens_the_remaining_items),
         IN_OFFICE(test_an_item_that_closes_the_mailbox_loses_none_behind_it),
         IN_OFFICE(test_closing_twice_by_items_is_closing_once),
         IN_OFFICE(test_an_item_posted_while_closing_is_opened),

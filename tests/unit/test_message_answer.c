@@ -60,7 +60,7 @@ static void assert_cut_at(size_t end, unsigned records)
     assert_int_equal(read_u16(answer.wire + 6) + read_u16(answer.wire + 8) + read_u16(answer.wire + 10), records);
 }
 
-static void test_answer_without_opt_is_left_as_it_is(void **state)
+static void test_answer_without_opt_is_unchanged(void **state)
 {
     (void)state;
     begin(2, 1, 1);
@@ -87,7 +87,7 @@ static void test_answer_without_opt_is_left_as_it_is(void **state)
     assert_false(transport.edns || transport.keepalive);
 }
 
-static void test_truncated_answer_says_so(void **state)
+static void test_truncated_answer_is_marked(void **state)
 {
     (void)state;
     begin(0, 0, 0);
@@ -320,7 +320,7 @@ static void test_rcode_has_12_bits(void **state)
     assert_int_equal(answer.rcode, 0xAB7);
 }
 
-static void test_extended_errors_are_kept(void **state)
+static void test_extended_errors_are_stored(void **state)
 {
     static const char options[] = "\0\17\0\5\0\3abc"
                                   "\0\17\0\2\0\26"
@@ -664,7 +664,7 @@ static struct key key_of_query(void)
     return key;
 }
 
-static void test_answer_fits_its_question_in_any_letter_case(void **state)
+static void test_answer_matches_its_query_in_any_letter_case(void **state)
 {
     struct key key = key_of_query();
     (void)state;
@@ -673,7 +673,7 @@ static void test_answer_fits_its_question_in_any_letter_case(void **state)
     assert_true(message_answers(wire_bytes(&wire), &key));
 }
 
-static void test_answer_to_another_question_does_not_fit(void **state)
+static void test_answer_to_another_query_does_not_match(void **state)
 {
     struct key key = key_of_query();
     (void)state;
@@ -692,7 +692,7 @@ static void test_answer_to_another_question_does_not_fit(void **state)
     assert_false(message_answers(wire_bytes(&wire), &key));
 }
 
-static void test_answer_without_a_whole_question_does_not_fit(void **state)
+static void test_answer_without_a_complete_question_does_not_match(void **state)
 {
     struct key key = key_of_query();
     (void)state;
@@ -707,8 +707,8 @@ static void test_answer_without_a_whole_question_does_not_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answer_without_opt_is_left_as_it_is),
-        cmocka_unit_test(test_truncated_answer_says_so),
+        cmocka_unit_test(test_answer_without_opt_is_unchanged),
+        cmocka_unit_test(test_truncated_answer_is_marked),
         cmocka_unit_test(test_last_opt_is_cut_off),
         cmocka_unit_test(test_pointers_behind_the_opt_are_moved),
         cmocka_unit_test(test_pointers_into_the_opt_end_the_message),
@@ -721,7 +721,7 @@ int main(void)
         cmocka_unit_test(test_opt_with_an_owner_is_malformed),
         cmocka_unit_test(test_broken_options_end_the_message),
         cmocka_unit_test(test_rcode_has_12_bits),
-        cmocka_unit_test(test_extended_errors_are_kept),
+        cmocka_unit_test(test_extended_errors_are_stored),
         cmocka_unit_test(test_keepalive_timeout_is_read_in_units_of_100_ms),
         cmocka_unit_test(test_signed_answers_are_malformed),
         cmocka_unit_test(test_headers_that_are_no_answer_are_malformed),
@@ -739,9 +739,9 @@ int main(void)
         cmocka_unit_test(test_scratch_of_a_longer_message_does_no_harm),
         cmocka_unit_test(test_as_many_records_as_fit_are_walked),
         cmocka_unit_test(test_own_answer_is_walked_alike),
-        cmocka_unit_test(test_answer_fits_its_question_in_any_letter_case),
-        cmocka_unit_test(test_answer_to_another_question_does_not_fit),
-        cmocka_unit_test(test_answer_without_a_whole_question_does_not_fit),
+        cmocka_unit_test(test_answer_matches_its_query_in_any_letter_case),
+        cmocka_unit_test(test_answer_to_another_query_does_not_match),
+        cmocka_unit_test(test_answer_without_a_complete_question_does_not_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,7 +154,7 @@ static void test_short_messages_and_responses_get_silence(void **state)
     assert_int_equal(parse(), REQUEST_SILENT);
 }
 
-static void test_other_opcodes_are_notimp_whatever_follows(void **state)
+static void test_other_opcodes_are_notimp_with_any_content(void **state)
 {
     (void)state;
     begin(0x2000 | FLAG_RD, 0);
@@ -485,7 +485,7 @@ int main(void)
         cmocka_unit_test(test_a_query_for_a_cookie_needs_no_question),
         cmocka_unit_test(test_broken_options_are_formerr),
         cmocka_unit_test(test_short_messages_and_responses_get_silence),
-        cmocka_unit_test(test_other_opcodes_are_notimp_whatever_follows),
+        cmocka_unit_test(test_other_opcodes_are_notimp_with_any_content),
         cmocka_unit_test(test_other_opcodes_show_their_edns),
         cmocka_unit_test(test_qdcount_other_than_1_is_formerr),
         cmocka_unit_test(test_answer_and_authority_records_are_formerr),

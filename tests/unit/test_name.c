@@ -33,7 +33,7 @@ static void test_len_counts_the_root(void **state)
     assert_int_equal(name_len(BYTES("\3www\7example\3com\0trailing")), 17);
 }
 
-static void test_len_refuses_what_is_no_name(void **state)
+static void test_len_refuses_invalid_names(void **state)
 {
     (void)state;
     assert_int_equal(name_len(BYTES("")), 0);
@@ -203,7 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_len_counts_the_root),
-        cmocka_unit_test(test_len_refuses_what_is_no_name),
+        cmocka_unit_test(test_len_refuses_invalid_names),
         cmocka_unit_test(test_len_allows_255_bytes_and_not_256),
         cmocka_unit_test(test_lower_changes_ascii_letters_only),
         cmocka_unit_test(test_lower_handles_every_length_and_stays_inside),

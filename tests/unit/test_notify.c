@@ -86,7 +86,7 @@ static void test_a_manager_with_an_abstract_name(void **state)
     close(manager);
 }
 
-static void test_nobody_wants_to_hear(void **state)
+static void test_without_a_manager_nothing_is_sent(void **state)
 {
     (void)state;
     assert_int_equal(notify_send("READY=1"), 0);
@@ -259,7 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_manager_at_a_path, forget_variables),
         cmocka_unit_test_setup(test_a_manager_with_an_abstract_name, forget_variables),
-        cmocka_unit_test_setup(test_nobody_wants_to_hear, forget_variables),
+        cmocka_unit_test_setup(test_without_a_manager_nothing_is_sent, forget_variables),
         cmocka_unit_test_setup(test_a_socket_that_is_none, forget_variables),
         cmocka_unit_test_setup(test_the_watchdog_of_this_process, forget_variables),
         cmocka_unit_test_setup(test_a_time_that_is_none, forget_variables),

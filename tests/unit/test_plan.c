@@ -155,7 +155,7 @@ static void waiting_attempts_go_to_the_new_servers(void **state)
     assert_int_equal(fake_open(), 1); /* the hanging dial was given up */
 }
 
-static void what_a_lookup_remembers_stays(void **state)
+static void servers_of_a_lookup_stay(void **state)
 {
     (void)state;
     begin(1);
@@ -205,7 +205,7 @@ static void a_failure_of_a_server_that_left_is_forgotten(void **state)
     assert_int_equal(asked[1].answered, 1);
 }
 
-static void a_dial_of_a_server_that_is_gone_has_its_time_and_no_name(void **state)
+static void a_dial_of_a_freed_server_has_a_time_and_no_name(void **state)
 {
     struct attempt_times times;
     (void)state;
@@ -223,7 +223,7 @@ static void a_dial_of_a_server_that_is_gone_has_its_time_and_no_name(void **stat
     assert_int_equal(times.answer, 10);
 }
 
-static void a_session_that_was_left_may_die(void **state)
+static void a_session_of_a_removed_server_may_end(void **state)
 {
     (void)state;
     begin(1);
@@ -241,7 +241,7 @@ static void a_session_that_was_left_may_die(void **state)
     assert_ptr_equal(asked[0].attempt.server, group->servers[0]);
 }
 
-static void rest_is_limited_at_once(void **state)
+static void idle_time_is_limited_at_once(void **state)
 {
     (void)state;
     begin(1);
@@ -265,11 +265,11 @@ int main(void)
         TEST(the_same_server_keeps_its_session),
         TEST(another_address_source_or_trust_is_another_server),
         TEST(waiting_attempts_go_to_the_new_servers),
-        TEST(what_a_lookup_remembers_stays),
+        TEST(servers_of_a_lookup_stay),
         TEST(a_failure_of_a_server_that_left_is_forgotten),
-        TEST(a_dial_of_a_server_that_is_gone_has_its_time_and_no_name),
-        TEST(a_session_that_was_left_may_die),
-        TEST(rest_is_limited_at_once),
+        TEST(a_dial_of_a_freed_server_has_a_time_and_no_name),
+        TEST(a_session_of_a_removed_server_may_end),
+        TEST(idle_time_is_limited_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

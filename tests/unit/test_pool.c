@@ -63,7 +63,7 @@ static void pass_grace(void)
 
 /* --- dialling --- */
 
-static void nothing_is_dialled_before_the_first_question(void **state)
+static void nothing_is_dialled_before_the_first_query(void **state)
 {
     (void)state;
     begin(1, 4);
@@ -72,7 +72,7 @@ static void nothing_is_dialled_before_the_first_question(void **state)
     assert_true(fake.loop.wake_at == LOOP_NEVER); /* and the loop sleeps */
 }
 
-static void first_question_dials_one_server(void **state)
+static void first_query_dials_one_server(void **state)
 {
     (void)state;
     begin(1, 4);
@@ -185,7 +185,7 @@ static void idle_group_dials_nothing(void **state)
 
 /* --- failure --- */
 
-static void within_grace_a_question_waits_for_the_server(void **state)
+static void within_grace_a_query_waits_for_the_server(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -199,7 +199,7 @@ static void within_grace_a_question_waits_for_the_server(void **state)
     assert_int_equal(asked[0].answered, 1);
 }
 
-static void after_grace_a_question_fails_at_once_with_the_reason(void **state)
+static void after_grace_a_query_fails_at_once_with_the_reason(void **state)
 {
     (void)state;
     begin(1, 2);
@@ -217,7 +217,7 @@ static void after_grace_a_question_fails_at_once_with_the_reason(void **state)
     assert_int_equal(fake_dials(), 4);
 }
 
-static void grace_begins_again_with_the_last_answer(void **state)
+static void grace_begins_again_with_the_last_response(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -238,7 +238,7 @@ static void grace_begins_again_with_the_last_answer(void **state)
     assert_int_equal(asked[99].answered, 1);
 }
 
-static void servers_back_as_soon_as_one_dial_succeeds(void **state)
+static void servers_are_back_when_one_dial_succeeds(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -277,7 +277,7 @@ static void one_failure_is_forgotten_with_success(void **state)
 }
 
 /* At most 20 dials in any second, under any load. */
-static void refusing_servers_are_spared(void **state)
+static void refusing_servers_get_few_dials(void **state)
 {
     (void)state;
     begin(1, 4);
@@ -295,7 +295,7 @@ static void refusing_servers_are_spared(void **state)
     assert_true(dials >= 4 * 6); /* but they are dialled */
 }
 
-static void failing_server_is_not_asked_while_another_works(void **state)
+static void failing_server_is_not_used_while_another_works(void **state)
 {
     (void)state;
     begin(1, 2);
@@ -311,7 +311,7 @@ static void failing_server_is_not_asked_while_another_works(void **state)
 
 /* --- roles --- */
 
-static void backup_is_not_asked_while_a_primary_works(void **state)
+static void backup_is_not_used_while_a_primary_works(void **state)
 {
     (void)state;
     begin(2, 1);
@@ -326,7 +326,7 @@ static void backup_is_not_asked_while_a_primary_works(void **state)
     assert_int_equal(last_byte(fake_conn(0)), 2);
 }
 
-static void backup_is_asked_when_no_primary_can_be(void **state)
+static void backup_is_used_when_no_primary_is_available(void **state)
 {
     (void)state;
     begin(2, 1);
@@ -436,7 +436,7 @@ static void isolated_attempt_shares_its_session_with_none(void **state)
 }
 
 /* A stream of other queries must not keep isolated ones from getting an empty session, nor the other way round. */
-static void question_to_be_alone_is_not_starved(void **state)
+static void isolated_attempt_is_not_starved(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -459,7 +459,7 @@ static void question_to_be_alone_is_not_starved(void **state)
     cancel_all();
 }
 
-static void fresh_session_is_for_the_one_who_waited(void **state)
+static void fresh_session_takes_the_waiting_attempt(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -496,7 +496,7 @@ static void isolated_attempts_leave_a_session_for_others(void **state)
     cancel_all();
 }
 
-static void tombstones_do_not_keep_a_question_from_being_alone(void **state)
+static void tombstones_do_not_prevent_isolation(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -658,7 +658,7 @@ static void avoided_server_is_not_used_if_there_is_another(void **state)
     cancel_all();
 }
 
-static void no_session_after_the_other_is_opened_for_one_who_avoids_them(void **state)
+static void one_avoiding_attempt_does_not_open_session_after_session(void **state)
 {
     (void)state;
     begin(1, 2);
@@ -691,7 +691,7 @@ static void avoided_server_is_used_if_there_is_no_other(void **state)
 /* --- silence --- */
 
 /* All sessions fell silent, and no query is answered on another one; new connections would work. */
-static void silent_sessions_do_not_keep_new_questions_for_ever(void **state)
+static void silent_sessions_do_not_keep_new_queries(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -838,8 +838,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(nothing_is_dialled_before_the_first_question),
-        TEST(first_question_dials_one_server),
+        TEST(nothing_is_dialled_before_the_first_query),
+        TEST(first_query_dials_one_server),
         TEST(next_server_is_tried_beside_a_hanging_one),
         TEST(next_server_is_tried_at_once_when_one_refuses),
         TEST(hanging_dials_overlap),
@@ -847,24 +847,24 @@ int main(void)
         TEST(surplus_dials_leave_no_more_than_the_limit_open),
         TEST(hanging_dial_is_given_up),
         TEST(idle_group_dials_nothing),
-        TEST(within_grace_a_question_waits_for_the_server),
-        TEST(after_grace_a_question_fails_at_once_with_the_reason),
-        TEST(grace_begins_again_with_the_last_answer),
-        TEST(servers_back_as_soon_as_one_dial_succeeds),
+        TEST(within_grace_a_query_waits_for_the_server),
+        TEST(after_grace_a_query_fails_at_once_with_the_reason),
+        TEST(grace_begins_again_with_the_last_response),
+        TEST(servers_are_back_when_one_dial_succeeds),
         TEST(one_failure_is_forgotten_with_success),
-        TEST(refusing_servers_are_spared),
-        TEST(failing_server_is_not_asked_while_another_works),
-        TEST(backup_is_not_asked_while_a_primary_works),
-        TEST(backup_is_asked_when_no_primary_can_be),
+        TEST(refusing_servers_get_few_dials),
+        TEST(failing_server_is_not_used_while_another_works),
+        TEST(backup_is_not_used_while_a_primary_works),
+        TEST(backup_is_used_when_no_primary_is_available),
         TEST(primary_is_used_again_when_it_is_back),
         TEST(second_session_comes_above_the_busy_mark_only),
         TEST(sessions_of_a_server_are_limited),
         TEST(surplus_sessions_grow_idle),
         TEST(isolated_attempt_shares_its_session_with_none),
-        TEST(question_to_be_alone_is_not_starved),
-        TEST(fresh_session_is_for_the_one_who_waited),
+        TEST(isolated_attempt_is_not_starved),
+        TEST(fresh_session_takes_the_waiting_attempt),
         TEST(isolated_attempts_leave_a_session_for_others),
-        TEST(tombstones_do_not_keep_a_question_from_being_alone),
+        TEST(tombstones_do_not_prevent_isolation),
         TEST(isolated_attempts_are_counted),
         TEST(server_that_closes_after_a_few_responses_gets_no_more),
         TEST(allowance_grows_with_what_sessions_outlive),
@@ -872,9 +872,9 @@ int main(void)
         TEST(server_that_closes_after_each_answer_answers_all),
         TEST(avoided_session_is_not_used),
         TEST(avoided_server_is_not_used_if_there_is_another),
-        TEST(no_session_after_the_other_is_opened_for_one_who_avoids_them),
+        TEST(one_avoiding_attempt_does_not_open_session_after_session),
         TEST(avoided_server_is_used_if_there_is_no_other),
-        TEST(silent_sessions_do_not_keep_new_questions_for_ever),
+        TEST(silent_sessions_do_not_keep_new_queries),
         TEST(silent_sessions_do_not_pile_up),
         TEST(hedge_avoids_late_sessions),
         TEST(slow_server_keeps_its_sessions),

@@ -25,7 +25,7 @@ static void three_failures_in_a_row_deprioritize_for_a_second(void **state)
     assert_false(priority_is_low(&priority, 1000 + DEPRIORITIZED_FIRST));
 }
 
-static void success_in_between_starts_the_count_again(void **state)
+static void success_restarts_the_count(void **state)
 {
     (void)state;
     struct priority priority = {.failures = 0};
@@ -63,7 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_failures_in_a_row_deprioritize_for_a_second),
-        cmocka_unit_test(success_in_between_starts_the_count_again),
+        cmocka_unit_test(success_restarts_the_count),
         cmocka_unit_test(each_further_failure_doubles_the_time_up_to_a_limit),
         cmocka_unit_test(success_does_not_end_it_early),
     };

@@ -46,7 +46,7 @@ static void send_bytes(unsigned n, const char *bytes, size_t len)
 }
 #define SEND(n, literal) send_bytes(n, literal, sizeof(literal) - 1)
 
-static void what_is_no_query_gets_silence(void **state)
+static void non_queries_get_no_response(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -58,7 +58,7 @@ static void what_is_no_query_gets_silence(void **state)
     assert_int_equal(fake_counted(COUNTER_queries_received), 0);
 }
 
-static void what_cannot_be_read_is_refused_by_kind(void **state)
+static void malformed_queries_get_the_rcode_of_their_kind(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -123,7 +123,7 @@ static enum verdict say_local(struct query *query, void *state)
     return query->key.name[1] == 'l' ? query_error(query, RCODE_NXDOMAIN, EDE_NONE, NULL) : NEXT;
 }
 
-static void query_without_rd_from_beyond_loopback_is_not_told_of_the_cache(void **state)
+static void query_without_rd_from_beyond_loopback_does_not_see_the_cache(void **state)
 {
     (void)state;
     static const struct step local = {.name = "local", .run = say_local};
@@ -165,7 +165,7 @@ static void query_without_rd_is_answered_from_the_cache_only(void **state)
 
 /* --- access to the cache, retransmissions --- */
 
-static void each_gets_its_own_question_and_opt(void **state)
+static void each_client_gets_its_own_question_section_and_opt(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -184,7 +184,7 @@ static void each_gets_its_own_question_and_opt(void **state)
     assert_int_equal(clients[0].reply_len, clients[0].asked_len + 16);
 }
 
-static void repeated_query_gets_one_answer(void **state)
+static void retransmitted_query_gets_one_response(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -202,7 +202,7 @@ static void repeated_query_gets_one_answer(void **state)
     assert_true(clients[0].case_kept); /* the letter case of the retransmission */
 }
 
-static void other_id_client_peer_or_connection_is_no_repetition(void **state)
+static void other_id_client_peer_or_connection_is_not_a_retransmission(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -226,7 +226,7 @@ static void other_id_client_peer_or_connection_is_no_repetition(void **state)
 
 /* --- limits --- */
 
-static void too_many_queries_are_told_so(void **state)
+static void too_many_queries_get_an_error(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -272,7 +272,7 @@ static void dropped_query_leaves_its_lookup_to_the_cache(void **state)
 
 /* --- expired data --- */
 
-static void expired_answer_is_given_when_nothing_fresh_comes(void **state)
+static void expired_answer_is_served_when_no_fresh_one_comes(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -294,7 +294,7 @@ static void expired_answer_is_given_when_nothing_fresh_comes(void **state)
     assert_int_equal(clients[2].ede, EDE_STALE_ANSWER);
 }
 
-static void expired_answer_is_given_when_no_server_can_be_asked(void **state)
+static void expired_answer_is_served_when_no_server_is_available(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -312,7 +312,7 @@ static void expired_answer_is_given_when_no_server_can_be_asked(void **state)
 }
 
 /* A refresh without waiters that fails does not remove the entry. */
-static void failed_renewal_leaves_what_is_kept(void **state)
+static void failed_refresh_keeps_the_entry(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -491,7 +491,7 @@ static void random_events(void **state)
            fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped));
 }
 
-static void anything_in_any_order_keeps_the_books(void **state)
+static void random_operations_keep_the_accounting(void **state)
 {
     resolver_begin(1, 1);
     for_each_seed(60, random_events, state);
@@ -501,25 +501,25 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_is_no_query_gets_silence),
-        TEST(what_cannot_be_read_is_refused_by_kind),
+        TEST(non_queries_get_no_response),
+        TEST(malformed_queries_get_the_rcode_of_their_kind),
         TEST(bytes_behind_a_query_are_ignored_and_counted),
         TEST(batch_is_taken_in_before_it_is_walked),
         TEST(query_without_rd_is_answered_from_the_cache_only),
-        TEST(query_without_rd_from_beyond_loopback_is_not_told_of_the_cache),
-        TEST(each_gets_its_own_question_and_opt),
-        TEST(repeated_query_gets_one_answer),
-        TEST(other_id_client_peer_or_connection_is_no_repetition),
-        TEST(too_many_queries_are_told_so),
+        TEST(query_without_rd_from_beyond_loopback_does_not_see_the_cache),
+        TEST(each_client_gets_its_own_question_section_and_opt),
+        TEST(retransmitted_query_gets_one_response),
+        TEST(other_id_client_peer_or_connection_is_not_a_retransmission),
+        TEST(too_many_queries_get_an_error),
         TEST(client_without_room_is_dropped),
         TEST(dropped_query_leaves_its_lookup_to_the_cache),
-        TEST(expired_answer_is_given_when_nothing_fresh_comes),
-        TEST(expired_answer_is_given_when_no_server_can_be_asked),
-        TEST(failed_renewal_leaves_what_is_kept),
+        TEST(expired_answer_is_served_when_no_fresh_one_comes),
+        TEST(expired_answer_is_served_when_no_server_is_available),
+        TEST(failed_refresh_keeps_the_entry),
         TEST(nothing_expired_is_given_when_that_is_off),
         TEST(popular_name_is_renewed_before_it_expires),
         TEST(new_resolver_survives_failed_allocations),
-        TEST(anything_in_any_order_keeps_the_books),
+        TEST(random_operations_keep_the_accounting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

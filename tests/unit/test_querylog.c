@@ -84,7 +84,7 @@ static void a_miss_names_the_server_and_a_hit_none(void **state)
     assert_string_equal(logged(), "client=198.51.100.1 transport=tcp name=a.test. type=A rcode=NOERROR how=hit ms=0\n");
 }
 
-static void a_failure_says_how_long_and_why(void **state)
+static void a_failure_is_logged_with_duration_and_reason(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -98,7 +98,7 @@ static void a_failure_says_how_long_and_why(void **state)
     fake_pass(10000);
 }
 
-static void stale_data_is_called_so(void **state)
+static void stale_responses_are_logged_as_stale(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -124,7 +124,7 @@ static void stale_data_is_called_so(void **state)
     fake_pass(10000);
 }
 
-static void what_is_answered_here_is_local_or_refused(void **state)
+static void local_responses_are_logged_as_local_or_refused(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -154,7 +154,7 @@ static void lines_of_a_turn_leave_together(void **state)
     assert_int_equal(fake_counted(COUNTER_query_lines_written), 2);
 }
 
-static void one_in_so_many(void **state)
+static void one_query_in_n_is_logged(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -172,7 +172,7 @@ static void one_in_so_many(void **state)
 }
 
 /* The alarm ends the program if a line blocks. */
-static void what_nobody_reads_is_counted(void **state)
+static void unread_lines_are_counted(void **state)
 {
     (void)state;
     static const char filler[4096];
@@ -203,12 +203,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_miss_names_the_server_and_a_hit_none),
-        TEST(a_failure_says_how_long_and_why),
-        TEST(stale_data_is_called_so),
-        TEST(what_is_answered_here_is_local_or_refused),
+        TEST(a_failure_is_logged_with_duration_and_reason),
+        TEST(stale_responses_are_logged_as_stale),
+        TEST(local_responses_are_logged_as_local_or_refused),
         TEST(lines_of_a_turn_leave_together),
-        TEST(one_in_so_many),
-        TEST(what_nobody_reads_is_counted),
+        TEST(one_query_in_n_is_logged),
+        TEST(unread_lines_are_counted),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

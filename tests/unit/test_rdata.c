@@ -277,7 +277,7 @@ static void test_address_prefixes_are_whole(void **state)
     assert_false(accepts(LDNS_RR_TYPE_APL, "\0\1\30"));
 }
 
-static void test_gateways_are_of_the_kind_told(void **state)
+static void test_gateways_have_the_given_kind(void **state)
 {
     (void)state;
     assert_true(accepts(LDNS_RR_TYPE_IPSECKEY, "\12\0\2key"));
@@ -313,7 +313,7 @@ int main(void)
         cmocka_unit_test(test_type_bitmaps_are_sane),
         cmocka_unit_test(test_service_parameters_may_be_unknown_but_not_cut),
         cmocka_unit_test(test_address_prefixes_are_whole),
-        cmocka_unit_test(test_gateways_are_of_the_kind_told),
+        cmocka_unit_test(test_gateways_have_the_given_kind),
         cmocka_unit_test(test_host_identities_name_their_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,7 @@ static bool is_named(const struct client *client, uint32_t id)
 
 /* --- which --- */
 
-static void what_is_fast_leaves_nothing(void **state)
+static void fast_queries_are_not_recorded(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -95,7 +95,7 @@ static void failures_are_no_latency(void **state)
     fake_pass(10000);
 }
 
-static void a_slow_answer_is_kept(void **state)
+static void a_slow_query_is_recorded(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -118,7 +118,7 @@ static void a_slow_answer_is_kept(void **state)
     assert_true(records[0].phase_ms[PHASE_ANSWER] + records[0].phase_ms[PHASE_RETRIES] == 600);
 }
 
-static void a_failure_is_kept_and_its_id_told(void **state)
+static void a_failure_is_recorded_with_its_id(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -138,7 +138,7 @@ static void a_failure_is_kept_and_its_id_told(void **state)
     assert_true(records[0].phase_ms[PHASE_PLACE] == records[0].total_ms);
 }
 
-static void the_failure_of_a_server_is_kept_with_its_words(void **state)
+static void the_failure_of_a_server_is_recorded_with_its_text(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -166,7 +166,7 @@ static void serve_formerr(struct fake_conn *conn, const struct fake_frame *frame
     fake_reply(conn, frame, &answer);
 }
 
-static void a_long_name_is_cut_and_the_id_told(void **state)
+static void a_long_name_is_cut_and_the_id_added(void **state)
 {
     (void)state;
     static char name[] = "an-upstream-with-a-very-long-name-of-which-the-first-64-bytes-are-told-only";
@@ -184,7 +184,7 @@ static void a_long_name_is_cut_and_the_id_told(void **state)
     assert_true(is_named(&clients[0], records[0].id));
 }
 
-static void those_who_waited_together_share_a_record(void **state)
+static void queries_of_one_lookup_share_a_record(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -204,7 +204,7 @@ static void those_who_waited_together_share_a_record(void **state)
         assert_true(is_named(&clients[i], records[0].id));
 }
 
-static void who_comes_late_is_told_so(void **state)
+static void a_query_that_joined_late_is_recorded(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -230,7 +230,7 @@ static void who_comes_late_is_told_so(void **state)
 
 /* --- how many --- */
 
-static void the_newest_are_kept(void **state)
+static void the_newest_records_are_kept(void **state)
 {
     (void)state;
     char name[32];
@@ -252,7 +252,7 @@ static void the_newest_are_kept(void **state)
     }
 }
 
-static void failures_do_not_push_out_what_was_slow(void **state)
+static void failures_do_not_replace_slow_queries(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -273,7 +273,7 @@ static void failures_do_not_push_out_what_was_slow(void **state)
     assert_int_equal(records[1].kind, RECORD_FAILED);
 }
 
-static void ids_begin_anew_and_are_never_zero(void **state)
+static void ids_wrap_and_are_never_zero(void **state)
 {
     (void)state;
     struct recorder recorder = {.last_id = 0xfffffe};
@@ -312,7 +312,7 @@ static void begin_for_traces(void)
     config->access.allow_count = 1;
 }
 
-static void a_trace_asks_and_tells_how_it_went(void **state)
+static void a_trace_queries_and_reports_the_outcome(void **state)
 {
     (void)state;
     begin_for_traces();
@@ -339,7 +339,7 @@ static void a_trace_asks_and_tells_how_it_went(void **state)
     assert_int_equal(fake_conn(0)->written, asked + 1);
 }
 
-static void a_trace_joins_who_asks_already(void **state)
+static void a_trace_joins_a_lookup_in_progress(void **state)
 {
     (void)state;
     begin_for_traces();
@@ -355,7 +355,7 @@ static void a_trace_joins_who_asks_already(void **state)
     assert_int_equal(fake_conn(0)->written, 1);
 }
 
-static void a_trace_that_fails_is_kept(void **state)
+static void a_failed_trace_is_recorded(void **state)
 {
     (void)state;
     begin_for_traces();
@@ -382,7 +382,7 @@ static void a_trace_ends_with_the_worker(void **state)
     assert_false(trace.waited);
 }
 
-static void where_nobody_may_ask_a_trace_says_so(void **state)
+static void a_trace_is_refused_if_no_client_is_allowed(void **state)
 {
     (void)state;
     begin_for_traces();
@@ -397,22 +397,22 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_is_fast_leaves_nothing),
+        TEST(fast_queries_are_not_recorded),
         TEST(failures_are_no_latency),
-        TEST(a_slow_answer_is_kept),
-        TEST(a_failure_is_kept_and_its_id_told),
-        TEST(the_failure_of_a_server_is_kept_with_its_words),
-        TEST(a_long_name_is_cut_and_the_id_told),
-        TEST(those_who_waited_together_share_a_record),
-        TEST(who_comes_late_is_told_so),
-        TEST(the_newest_are_kept),
-        TEST(failures_do_not_push_out_what_was_slow),
-        TEST(a_trace_asks_and_tells_how_it_went),
-        TEST(a_trace_joins_who_asks_already),
-        TEST(a_trace_that_fails_is_kept),
+        TEST(a_slow_query_is_recorded),
+        TEST(a_failure_is_recorded_with_its_id),
+        TEST(the_failure_of_a_server_is_recorded_with_its_text),
+        TEST(a_long_name_is_cut_and_the_id_added),
+        TEST(queries_of_one_lookup_share_a_record),
+        TEST(a_query_that_joined_late_is_recorded),
+        TEST(the_newest_records_are_kept),
+        TEST(failures_do_not_replace_slow_queries),
+        TEST(a_trace_queries_and_reports_the_outcome),
+        TEST(a_trace_joins_a_lookup_in_progress),
+        TEST(a_failed_trace_is_recorded),
         TEST(a_trace_ends_with_the_worker),
-        TEST(where_nobody_may_ask_a_trace_says_so),
-        TEST(ids_begin_anew_and_are_never_zero),
+        TEST(a_trace_is_refused_if_no_client_is_allowed),
+        TEST(ids_wrap_and_are_never_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

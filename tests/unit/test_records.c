@@ -63,7 +63,7 @@ static void authority_records_come_with_their_own_owner(void **state)
     test_free(scratch);
 }
 
-static void an_answer_without_records_is_a_question_answered(void **state)
+static void an_answer_may_have_no_records(void **state)
 {
     (void)state;
     uint8_t out[19];
@@ -71,7 +71,7 @@ static void an_answer_without_records_is_a_question_answered(void **state)
     assert_int_equal(read_u16(out + MESSAGE_FLAGS), FLAG_QR);
 }
 
-static void what_is_no_record_is_refused(void **state)
+static void invalid_records_are_refused(void **state)
 {
     (void)state;
     static const struct record_text bad[] = {
@@ -91,7 +91,7 @@ static void what_is_no_record_is_refused(void **state)
     test_free(endless);
 }
 
-static void what_does_not_fit_is_refused(void **state)
+static void too_large_answers_are_refused(void **state)
 {
     (void)state;
     static const struct record_text address = {NULL, "A", 60, "192.0.2.1"};
@@ -175,9 +175,9 @@ int main(void)
         cmocka_unit_test(an_answer_is_built_from_presentation_form),
         cmocka_unit_test(every_record_has_the_class_of_the_key),
         cmocka_unit_test(authority_records_come_with_their_own_owner),
-        cmocka_unit_test(an_answer_without_records_is_a_question_answered),
-        cmocka_unit_test(what_is_no_record_is_refused),
-        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(an_answer_may_have_no_records),
+        cmocka_unit_test(invalid_records_are_refused),
+        cmocka_unit_test(too_large_answers_are_refused),
         cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

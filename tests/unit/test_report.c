@@ -125,7 +125,7 @@ static void connect_tcp(struct fake_conn *conn)
     conn->stream->connected_ms = fake_now();
 }
 
-static void each_part_of_the_way_has_its_time(void **state)
+static void each_phase_has_its_time(void **state)
 {
     (void)state;
     fake.dial[1] = FAKE_HANGS;
@@ -158,7 +158,7 @@ static void each_part_of_the_way_has_its_time(void **state)
     assert_int_equal(report[0].answer.sum, 90);
 }
 
-static void what_still_waits_is_told_of_the_dial_that_it_waits_for(void **state)
+static void waiting_attempts_report_their_dial(void **state)
 {
     (void)state;
     fake.dial[1] = FAKE_HANGS;
@@ -203,7 +203,7 @@ static void a_back_off_is_waiting_for_a_place(void **state)
     assert_int_equal(times.connect + times.handshake + times.write + times.answer, 0);
 }
 
-static void what_the_kernel_does_not_take_is_writing(void **state)
+static void output_beyond_the_send_buffer_is_writing(void **state)
 {
     (void)state;
     fake_ask(group, &asked[0], "a.test");
@@ -231,11 +231,11 @@ int main(void)
         TEST(an_open_session_and_its_queries_are_reported),
         TEST(why_a_server_failed_is_remembered),
         TEST(a_hanging_dial_is_connecting),
-        TEST(each_part_of_the_way_has_its_time),
-        TEST(what_still_waits_is_told_of_the_dial_that_it_waits_for),
+        TEST(each_phase_has_its_time),
+        TEST(waiting_attempts_report_their_dial),
         TEST(a_dial_that_hung_and_was_overlapped_counts),
         TEST(a_back_off_is_waiting_for_a_place),
-        TEST(what_the_kernel_does_not_take_is_writing),
+        TEST(output_beyond_the_send_buffer_is_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

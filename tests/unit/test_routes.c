@@ -132,7 +132,7 @@ static unsigned entry_of(unsigned n)
 
 /* --- ids --- */
 
-static void an_id_is_one_definitions_for_ever(void **state)
+static void an_id_is_never_given_to_another_definition(void **state)
 {
     uint32_t id = 0;
     (void)state;
@@ -191,7 +191,7 @@ static void groups_of_one_definition_have_one_id(void **state)
     routes_unref(routes);
 }
 
-static void what_is_no_snapshot(void **state)
+static void invalid_snapshots_are_refused(void **state)
 {
     static struct group_definition many[ROUTES_GROUPS_MAX + 1];
     struct routes *routes = NULL;
@@ -318,7 +318,7 @@ static void a_group_of_the_same_name_keeps_its_servers(void **state)
     assert_int_equal(entry_of(1), 0); /* now the root group's */
 }
 
-static void a_group_that_is_gone_serves_its_lookups(void **state)
+static void a_removed_group_serves_its_lookups(void **state)
 {
     (void)state;
     apply_three();
@@ -353,7 +353,7 @@ static void a_group_that_is_gone_serves_its_lookups(void **state)
     assert_int_equal(groups.open, 1);
 }
 
-static void one_that_comes_back_while_it_leaves_is_another_one(void **state)
+static void server_that_returns_while_it_leaves_is_a_new_one(void **state)
 {
     (void)state;
     fake.serve = fake_serve_all;
@@ -488,17 +488,17 @@ static void snapshots_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_id_is_one_definitions_for_ever),
+        TEST(an_id_is_never_given_to_another_definition),
         TEST(without_memory_there_is_no_id),
         TEST(a_configuration_is_one_route),
         TEST(groups_of_one_definition_have_one_id),
-        TEST(what_is_no_snapshot),
+        TEST(invalid_snapshots_are_refused),
         TEST(failed_allocations_leave_nothing),
         TEST(a_name_is_its_longest_suffixes_groups),
         TEST(groups_are_found_by_id_while_they_are_in_force),
         TEST(a_group_of_the_same_name_keeps_its_servers),
-        TEST(a_group_that_is_gone_serves_its_lookups),
-        TEST(one_that_comes_back_while_it_leaves_is_another_one),
+        TEST(a_removed_group_serves_its_lookups),
+        TEST(server_that_returns_while_it_leaves_is_a_new_one),
         TEST(all_groups_stop_at_once),
         TEST(there_and_back_is_redefined),
         TEST(snapshots_at_random),

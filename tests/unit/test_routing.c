@@ -105,7 +105,7 @@ static void answers_are_their_groups(void **state)
     assert_int_equal(written(), 2);
 }
 
-static void two_groups_are_asked_for_one_name(void **state)
+static void one_name_is_looked_up_in_two_groups(void **state)
 {
     (void)state;
     apply(0, -1);
@@ -122,7 +122,7 @@ static void two_groups_are_asked_for_one_name(void **state)
     assert_int_equal(written(), 2);
 }
 
-static void what_comes_after_a_change_is_not_kept(void **state)
+static void responses_after_a_change_are_not_cached(void **state)
 {
     (void)state;
     apply(0, -1);
@@ -158,7 +158,7 @@ static void policy_alone_changes_nothing(void **state)
 }
 
 /* A removed group finishes its lookups, under its own id; the last one ends it. */
-static void a_group_that_is_gone_answers(void **state)
+static void a_removed_group_still_answers(void **state)
 {
     (void)state;
     apply(0, 1);
@@ -179,7 +179,7 @@ static void a_group_that_is_gone_answers(void **state)
 }
 
 /* The routes change between query_take and the lookup step. */
-static void a_query_whose_group_is_gone_is_routed_anew(void **state)
+static void a_query_whose_group_was_removed_is_routed_again(void **state)
 {
     struct query query;
     (void)state;
@@ -220,11 +220,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_name_has_its_groups_servers),
         TEST(answers_are_their_groups),
-        TEST(two_groups_are_asked_for_one_name),
-        TEST(what_comes_after_a_change_is_not_kept),
+        TEST(one_name_is_looked_up_in_two_groups),
+        TEST(responses_after_a_change_are_not_cached),
         TEST(policy_alone_changes_nothing),
-        TEST(a_group_that_is_gone_answers),
-        TEST(a_query_whose_group_is_gone_is_routed_anew),
+        TEST(a_removed_group_still_answers),
+        TEST(a_query_whose_group_was_removed_is_routed_again),
         TEST(a_refresh_is_its_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static void responses_are_acknowledged_while_more_are_outstanding(void **state)
 }
 
 /* Also if everything happens within one millisecond. */
-static void only_who_waited_for_the_session_opened_it(void **state)
+static void only_attempts_that_waited_opened_the_session(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -112,7 +112,7 @@ static void only_who_waited_for_the_session_opened_it(void **state)
     assert_int_equal(counter_read(group->counters, COUNTER_sessions_opened), 1);
 }
 
-static void question_is_padded_and_carries_keepalive(void **state)
+static void query_is_padded_and_carries_keepalive(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -158,7 +158,7 @@ static void responses_out_of_order_find_their_attempts(void **state)
     }
 }
 
-static void id_of_a_cancelled_question_is_not_given_again(void **state)
+static void id_of_a_cancelled_attempt_is_not_reused(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -228,7 +228,7 @@ static void duplicate_is_ignored_and_counted(void **state)
     free(frame);
 }
 
-static void other_question_is_ignored_and_counted(void **state)
+static void other_question_section_is_ignored_and_counted(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -248,7 +248,7 @@ static void other_question_is_ignored_and_counted(void **state)
     assert_int_equal(fake_open(), 1);
 }
 
-static void letter_case_of_the_question_does_not_matter(void **state)
+static void letter_case_of_the_query_does_not_matter(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -260,7 +260,7 @@ static void letter_case_of_the_question_does_not_matter(void **state)
     free(frame);
 }
 
-static void swapped_ids_answer_nobody(void **state)
+static void swapped_ids_answer_no_query(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -298,7 +298,7 @@ static void unsolicited_messages_leave_the_session_alone(void **state)
     free(frame);
 }
 
-static void malformed_answer_ends_its_question_only(void **state)
+static void malformed_response_ends_only_its_attempt(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -333,7 +333,7 @@ static void bare_error_header_answers_its_id(void **state)
     free(frame);
 }
 
-static void bare_header_without_error_answers_nobody(void **state)
+static void bare_header_without_error_answers_no_query(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -491,7 +491,7 @@ static void short_idle_time_is_met_too(void **state)
     assert_int_equal(fake_open(), 0);
 }
 
-static void session_that_was_never_asked_is_closed_in_time(void **state)
+static void session_without_queries_is_closed_when_idle(void **state)
 {
     (void)state;
     struct fake_ask asked;
@@ -615,7 +615,7 @@ static void slow_frame_that_grows_is_waited_for(void **state)
     free(frame);
 }
 
-static void question_without_answer_times_out(void **state)
+static void query_without_response_times_out(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -629,7 +629,7 @@ static void question_without_answer_times_out(void **state)
     assert_true(conn->closed_by_us); /* no data was received in all that time */
 }
 
-static void session_that_says_other_things_outlives_a_question(void **state)
+static void session_with_other_responses_stays_when_one_times_out(void **state)
 {
     (void)state;
     struct fake_conn *conn;
@@ -699,7 +699,7 @@ static void too_many_tombstones_retire_the_session(void **state)
 
 /* --- memory --- */
 
-static void failed_allocation_does_not_lose_a_question(void **state)
+static void failed_allocation_does_not_lose_a_query(void **state)
 {
     unsigned long asked_for = 0;
     for (unsigned long n = 1; n <= asked_for + 1; n++) {
@@ -728,21 +728,21 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(responses_are_acknowledged_while_more_are_outstanding),
         TEST(answer_reaches_its_question),
-        TEST(only_who_waited_for_the_session_opened_it),
-        TEST(question_is_padded_and_carries_keepalive),
+        TEST(only_attempts_that_waited_opened_the_session),
+        TEST(query_is_padded_and_carries_keepalive),
         TEST(one_flush_sends_all_queries_of_a_turn),
         TEST(responses_out_of_order_find_their_attempts),
-        TEST(id_of_a_cancelled_question_is_not_given_again),
+        TEST(id_of_a_cancelled_attempt_is_not_reused),
         TEST(late_answer_frees_the_id),
         TEST(wrong_id_is_ignored_and_counted),
         TEST(duplicate_is_ignored_and_counted),
-        TEST(other_question_is_ignored_and_counted),
-        TEST(letter_case_of_the_question_does_not_matter),
-        TEST(swapped_ids_answer_nobody),
+        TEST(other_question_section_is_ignored_and_counted),
+        TEST(letter_case_of_the_query_does_not_matter),
+        TEST(swapped_ids_answer_no_query),
         TEST(unsolicited_messages_leave_the_session_alone),
-        TEST(malformed_answer_ends_its_question_only),
+        TEST(malformed_response_ends_only_its_attempt),
         TEST(bare_error_header_answers_its_id),
-        TEST(bare_header_without_error_answers_nobody),
+        TEST(bare_header_without_error_answers_no_query),
         TEST(short_frame_ends_the_session),
         TEST(attempts_of_a_lost_session_get_the_reason),
         TEST(unsent_queries_of_a_lost_session_move),
@@ -751,7 +751,7 @@ int main(void)
         TEST(session_is_opened_ahead_of_regular_queries),
         TEST(no_session_is_opened_ahead_without_regular_queries),
         TEST(short_idle_time_is_met_too),
-        TEST(session_that_was_never_asked_is_closed_in_time),
+        TEST(session_without_queries_is_closed_when_idle),
         TEST(outstanding_queries_keep_a_session_open),
         TEST(servers_idle_time_is_kept_with_a_margin),
         TEST(longer_idle_time_of_the_server_changes_nothing),
@@ -759,12 +759,12 @@ int main(void)
         TEST(retired_session_still_delivers),
         TEST(stalled_frame_ends_the_session),
         TEST(slow_frame_that_grows_is_waited_for),
-        TEST(question_without_answer_times_out),
-        TEST(session_that_says_other_things_outlives_a_question),
+        TEST(query_without_response_times_out),
+        TEST(session_with_other_responses_stays_when_one_times_out),
         TEST(ids_grow_to_their_bound_and_no_further),
         TEST(ids_are_all_different),
         TEST(too_many_tombstones_retire_the_session),
-        TEST(failed_allocation_does_not_lose_a_question),
+        TEST(failed_allocation_does_not_lose_a_query),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

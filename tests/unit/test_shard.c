@@ -164,7 +164,7 @@ static void a_new_name_goes_to_the_small_ring(void **state)
     assert_int_equal(shard->main.live, 0);
 }
 
-static void what_main_has_room_for_is_not_lost(void **state)
+static void entries_that_main_has_room_for_are_kept(void **state)
 {
     (void)state;
     put(1, 1);
@@ -173,7 +173,7 @@ static void what_main_has_room_for_is_not_lost(void **state)
     assert_int_equal(shard->evicted, 0);
 }
 
-static void a_name_asked_for_in_small_moves_to_a_full_main(void **state)
+static void a_name_with_a_hit_in_small_moves_to_a_full_main(void **state)
 {
     (void)state;
     fill_main();
@@ -210,7 +210,7 @@ static void put_into_main(unsigned number, unsigned records)
     assert_true(lies_in(&shard->main, find(number)));
 }
 
-static void a_name_asked_for_in_main_is_carried_on_once(void **state)
+static void a_name_with_a_hit_in_main_is_carried_on_once(void **state)
 {
     (void)state;
     struct entry *entry;
@@ -261,7 +261,7 @@ static void a_put_carries_on_sixteen_entries_at_most(void **state)
     assert_true(shard->main.head - head <= units * 18);
 }
 
-static void names_asked_for_again_outlive_a_flood_of_others(void **state)
+static void names_with_hits_survive_a_flood_of_others(void **state)
 {
     (void)state;
     enum { HOT = 500, FLOOD = 400000, EVERY = 20 };
@@ -323,7 +323,7 @@ static void an_answer_that_fits_is_rewritten_in_its_place(void **state)
     check_ring(&shard->main);
 }
 
-static void a_larger_answer_takes_the_old_one_out(void **state)
+static void a_larger_answer_replaces_the_old_one(void **state)
 {
     (void)state;
     put(1, 1);
@@ -465,7 +465,7 @@ static unsigned model_run(unsigned steps)
     return hits;
 }
 
-static void what_is_found_is_what_was_put_last(void **state)
+static void a_hit_is_the_last_put(void **state)
 {
     (void)state;
     assert_true(model_run(60000) > 15000);
@@ -587,20 +587,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_last_of_a_bucket_is_known_after_splits),
         TEST(a_new_name_goes_to_the_small_ring),
-        TEST(what_main_has_room_for_is_not_lost),
-        TEST(a_name_asked_for_in_small_moves_to_a_full_main),
+        TEST(entries_that_main_has_room_for_are_kept),
+        TEST(a_name_with_a_hit_in_small_moves_to_a_full_main),
         TEST(a_name_that_returns_soon_goes_straight_to_main),
-        TEST(a_name_asked_for_in_main_is_carried_on_once),
+        TEST(a_name_with_a_hit_in_main_is_carried_on_once),
         TEST(a_put_carries_on_sixteen_entries_at_most),
-        TEST(names_asked_for_again_outlive_a_flood_of_others),
+        TEST(names_with_hits_survive_a_flood_of_others),
         TEST(a_hot_set_in_main_outlives_a_flood_of_large_answers),
         TEST(an_answer_that_fits_is_rewritten_in_its_place),
-        TEST(a_larger_answer_takes_the_old_one_out),
+        TEST(a_larger_answer_replaces_the_old_one),
         TEST(a_larger_answer_stays_in_main),
         TEST(equal_hashes_do_not_confuse_names),
         TEST(a_flush_makes_everything_unfindable),
         TEST(a_walk_in_slices_misses_nothing),
-        TEST(what_is_found_is_what_was_put_last),
+        TEST(a_hit_is_the_last_put),
         TEST(links_may_wrap),
         TEST(a_ring_may_have_no_tags),
         TEST(the_parts_of_a_link_follow_from_the_size),

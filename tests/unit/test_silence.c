@@ -29,7 +29,7 @@ static void several_are_once_the_last_of_them_is_overdue(void **state)
     assert_int_equal(silence_due(&silence, 60), 1000 + 10 * (SILENCE_SEVERAL - 1) + 60);
 }
 
-static void a_sign_of_life_begins_anew(void **state)
+static void a_received_message_restarts_silence(void **state)
 {
     (void)state;
     struct silence silence = {.queries = 0};
@@ -61,7 +61,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_queries_are_no_silence),
         cmocka_unit_test(several_are_once_the_last_of_them_is_overdue),
-        cmocka_unit_test(a_sign_of_life_begins_anew),
+        cmocka_unit_test(a_received_message_restarts_silence),
         cmocka_unit_test(queries_far_apart_are_not_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,7 +129,7 @@ static void test_a_privileged_process_gets_the_whole_receive_buffer(void **state
     close(fd);
 }
 
-static void test_wildcard_udp_sockets_tell_the_address_asked(void **state)
+static void test_wildcard_udp_sockets_give_the_queried_address(void **state)
 {
     struct addr v4 = addr_of("0.0.0.0"), v6 = addr_of("::");
     int fd = socket_udp(&v4);
@@ -229,7 +229,7 @@ static void test_a_taken_port_is_an_error_that_leaves_no_descriptor(void **state
     close(holder);
 }
 
-static void test_the_probe_lets_a_free_port_go_again(void **state)
+static void test_the_probe_releases_a_free_port(void **state)
 {
     struct addr any = addr_of("127.0.0.1");
     int holder = socket_udp(&any);
@@ -305,7 +305,7 @@ static int probe_without_privileges(const struct addr *addr)
     return probe(addr) == -EACCES ? 0 : 1;
 }
 
-static void test_the_probe_says_when_the_port_is_not_allowed(void **state)
+static void test_the_probe_reports_a_forbidden_port(void **state)
 {
     struct addr addr = addr_of("127.0.0.1@1");
     (void)state;
@@ -342,7 +342,7 @@ static void test_a_tcp_socket_of_others_may_listen_already(void **state)
     close(fd);
 }
 
-static void test_what_is_no_socket_for_dns_is_refused(void **state)
+static void test_unusable_sockets_are_refused(void **state)
 {
     struct addr addr;
     int type, pair[2], file = open("/dev/null", O_RDWR);
@@ -360,7 +360,7 @@ static void test_what_is_no_socket_for_dns_is_refused(void **state)
     close(pair[1]);
 }
 
-static void test_an_ipv6_wildcard_of_others_must_leave_ipv4_alone(void **state)
+static void test_an_inherited_ipv6_wildcard_must_be_v6only(void **state)
 {
     struct addr any6 = addr_of("::"), addr;
     int type, fd = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -571,7 +571,7 @@ static int ask_without_privileges(const struct addr *addr)
     return holder[0] ? 1 : 0;
 }
 
-static void test_the_holder_is_not_told_to_those_not_allowed_to_see_it(void **state)
+static void test_the_holder_is_unknown_without_permission(void **state)
 {
     struct addr any = addr_of("127.0.0.1");
     int fd = bind_plainly(&any, SOCK_DGRAM);
@@ -595,22 +595,22 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_udp_socket_of_one_address),
         cmocka_unit_test(test_a_privileged_process_gets_the_whole_receive_buffer),
-        cmocka_unit_test(test_wildcard_udp_sockets_tell_the_address_asked),
+        cmocka_unit_test(test_wildcard_udp_sockets_give_the_queried_address),
         cmocka_unit_test(test_a_tcp_socket),
         cmocka_unit_test(test_ipv6_sockets_leave_ipv4_alone),
         cmocka_unit_test(test_an_address_can_be_bound_ahead_of_its_interface),
         cmocka_unit_test(test_workers_share_a_port),
         cmocka_unit_test(test_a_taken_port_is_an_error_that_leaves_no_descriptor),
-        cmocka_unit_test(test_the_probe_lets_a_free_port_go_again),
+        cmocka_unit_test(test_the_probe_releases_a_free_port),
         cmocka_unit_test(test_the_probe_finds_one_that_would_share_the_udp_port),
         cmocka_unit_test(test_the_probe_finds_one_that_would_share_the_tcp_port),
         cmocka_unit_test(test_the_probe_finds_a_wildcard_holder),
         cmocka_unit_test(test_the_probe_does_not_mind_connections_in_time_wait),
-        cmocka_unit_test(test_the_probe_says_when_the_port_is_not_allowed),
+        cmocka_unit_test(test_the_probe_reports_a_forbidden_port),
         cmocka_unit_test(test_a_udp_socket_of_others_is_made_fit),
         cmocka_unit_test(test_a_tcp_socket_of_others_may_listen_already),
-        cmocka_unit_test(test_what_is_no_socket_for_dns_is_refused),
-        cmocka_unit_test(test_an_ipv6_wildcard_of_others_must_leave_ipv4_alone),
+        cmocka_unit_test(test_unusable_sockets_are_refused),
+        cmocka_unit_test(test_an_inherited_ipv6_wildcard_must_be_v6only),
         cmocka_unit_test(test_ipv6_loopback_does_not_work_where_ipv6_is_disabled),
         cmocka_unit_test(test_a_family_is_not_given_up_for_want_of_a_descriptor),
         cmocka_unit_test(test_a_family_works_although_the_port_is_taken),
@@ -620,7 +620,7 @@ int main(void)
         cmocka_unit_test(test_the_holder_of_an_ipv6_port),
         cmocka_unit_test(test_the_holder_of_an_ipv4_port_by_an_ipv6_socket),
         cmocka_unit_test(test_a_short_text_is_cut),
-        cmocka_unit_test(test_the_holder_is_not_told_to_those_not_allowed_to_see_it),
+        cmocka_unit_test(test_the_holder_is_unknown_without_permission),
     };
     return cmocka_run_group_tests(tests, be_alone, NULL);
 }

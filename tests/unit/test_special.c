@@ -221,7 +221,7 @@ static void test_there_are_no_designated_resolvers(void **state)
     expect_record(*state, "resolver.arpa.", "NS resolver.arpa.");
 }
 
-static void test_names_near_a_special_one_go_on(void **state)
+static void test_names_near_a_special_one_are_forwarded(void **state)
 {
     static const char *const names[] = {
         "",
@@ -295,7 +295,7 @@ static void test_names_near_a_special_one_go_on(void **state)
 }
 
 /* A label of eight bytes that end in "\4test". */
-static void test_a_label_is_not_told_by_its_bytes_alone(void **state)
+static void test_a_label_needs_its_length_byte(void **state)
 {
     struct asker *asker = *state;
     static const uint8_t wire[] = "\0\7\1\0\0\1\0\0\0\0\0\0\10www\4test\0\0\1\0\1";
@@ -377,8 +377,8 @@ int main(void)
         TEST(test_the_loopback_addresses_are_localhost),
         TEST(test_names_on_the_way_to_127_0_0_1_exist_and_their_neighbours_do_not),
         TEST(test_there_are_no_designated_resolvers),
-        TEST(test_names_near_a_special_one_go_on),
-        TEST(test_a_label_is_not_told_by_its_bytes_alone),
+        TEST(test_names_near_a_special_one_are_forwarded),
+        TEST(test_a_label_needs_its_length_byte),
         TEST(test_letter_case_is_ignored_and_echoed),
         TEST(test_the_same_with_edns_over_tcp_and_without_rd),
         TEST(test_ad_is_never_claimed),

@@ -83,7 +83,7 @@ static void begin_staged(void)
     fake.serve = fake_serve_all;
 }
 
-static void stages_that_have_nothing_to_do_are_passed_over(void **state)
+static void stages_without_work_are_skipped(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -93,7 +93,7 @@ static void stages_that_have_nothing_to_do_are_passed_over(void **state)
     assert_int_equal(find("a.test")->stage, STAGE_ASK);
 }
 
-static void stage_that_is_not_wanted_is_passed_over(void **state)
+static void unwanted_stage_is_skipped(void **state)
 {
     (void)state;
     begin_staged();
@@ -104,7 +104,7 @@ static void stage_that_is_not_wanted_is_passed_over(void **state)
     assert_int_equal(began[STAGE_VALIDATE], 1);
 }
 
-static void response_of_the_store_is_not_asked_for(void **state)
+static void response_of_the_store_causes_no_upstream_query(void **state)
 {
     (void)state;
     static struct answer_scratch scratch;
@@ -203,7 +203,7 @@ static void nothing_is_copied_where_no_stage_waits(void **state)
     assert_false(lookup_advance(find("b.test"), STAGE_DONE));
 }
 
-static void response_that_cannot_be_kept_fails(void **state)
+static void response_that_cannot_be_copied_fails(void **state)
 {
     (void)state;
     begin_staged();
@@ -337,7 +337,7 @@ static void parent_goes_on_when_its_child_has_a_response(void **state)
     assert_int_equal(resolver.lookups.in_use, 0);
 }
 
-static void parent_is_told_that_its_child_failed(void **state)
+static void parent_is_notified_that_its_child_failed(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -397,7 +397,7 @@ static void chain_is_sixteen_deep_at_most(void **state)
     assert_int_equal(find("depth0.test")->depth, 0);
 }
 
-static void what_is_waited_for_from_deeper_down_gets_deeper(void **state)
+static void a_wait_increases_depths_below(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -411,7 +411,7 @@ static void what_is_waited_for_from_deeper_down_gets_deeper(void **state)
     assert_int_equal(find("b.test")->depth, 5);
 }
 
-static void wait_that_closes_a_circle_fails_at_once(void **state)
+static void wait_that_closes_a_cycle_fails_at_once(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -427,7 +427,7 @@ static void wait_that_closes_a_circle_fails_at_once(void **state)
     assert_int_equal(await(find("depth5.test"), 20, "other.test"), 0);
 }
 
-static void places_are_kept_for_what_lookups_wait_for(void **state)
+static void places_are_reserved_for_dependent_lookups(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
@@ -478,7 +478,7 @@ static void check_depths(void)
         }
 }
 
-static void waits_in_any_order_form_no_circle(void **state)
+static void waits_in_any_order_form_no_cycle(void **state)
 {
     (void)state;
     unsigned refused = 0;
@@ -516,25 +516,25 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(stages_that_have_nothing_to_do_are_passed_over),
-        TEST(stage_that_is_not_wanted_is_passed_over),
-        TEST(response_of_the_store_is_not_asked_for),
+        TEST(stages_without_work_are_skipped),
+        TEST(unwanted_stage_is_skipped),
+        TEST(response_of_the_store_causes_no_upstream_query),
         TEST(response_outlives_the_buffer_that_it_came_in),
         TEST(late_stage_is_joined_after_its_waiters_gave_up),
         TEST(stage_may_fail),
         TEST(nothing_is_copied_where_no_stage_waits),
-        TEST(response_that_cannot_be_kept_fails),
+        TEST(response_that_cannot_be_copied_fails),
         TEST(lookup_leaves_the_table_then_calls_then_stores),
         TEST(waiter_for_fresh_data_stays_when_clients_take_stale),
         TEST(parent_goes_on_when_its_child_has_a_response),
-        TEST(parent_is_told_that_its_child_failed),
+        TEST(parent_is_notified_that_its_child_failed),
         TEST(parent_that_ends_leaves_its_child),
         TEST(chain_is_sixteen_deep_at_most),
-        TEST(what_is_waited_for_from_deeper_down_gets_deeper),
-        TEST(wait_that_closes_a_circle_fails_at_once),
-        TEST(places_are_kept_for_what_lookups_wait_for),
+        TEST(a_wait_increases_depths_below),
+        TEST(wait_that_closes_a_cycle_fails_at_once),
+        TEST(places_are_reserved_for_dependent_lookups),
         TEST(no_lookup_is_awaited_while_stopping),
-        TEST(waits_in_any_order_form_no_circle),
+        TEST(waits_in_any_order_form_no_cycle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

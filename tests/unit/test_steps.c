@@ -426,7 +426,7 @@ static void query_that_waited_may_be_refused_or_dropped(void **state)
     assert_int_equal(fake_counted(COUNTER_queries_dropped), 1);
 }
 
-static void step_may_answer_what_it_let_wait(void **state)
+static void step_may_answer_a_query_that_it_parked(void **state)
 {
     (void)state;
     ask_and_wait(0, "a.test");
@@ -497,7 +497,7 @@ static void time_of_a_waiting_query_ends(void **state)
 }
 
 /* limits.answer-by counts from the reception of the query, wherever it waits. */
-static void time_goes_on_behind_the_step(void **state)
+static void answer_by_counts_in_later_steps(void **state)
 {
     (void)state;
     fake.serve = NULL;
@@ -511,7 +511,7 @@ static void time_goes_on_behind_the_step(void **state)
     assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
 }
 
-static void retransmission_takes_the_place_of_what_waits_in_a_step(void **state)
+static void retransmission_replaces_a_query_that_waits_in_a_step(void **state)
 {
     (void)state;
     clients[0].id = 9;
@@ -527,7 +527,7 @@ static void retransmission_takes_the_place_of_what_waits_in_a_step(void **state)
     assert_true(clients[0].case_kept); /* the letter case of the retransmission */
 }
 
-static void retransmission_that_gets_further_is_one_all_the_same(void **state)
+static void retransmission_that_passes_a_step_is_still_recognized(void **state)
 {
     (void)state;
     clients[0].id = 9;
@@ -621,7 +621,7 @@ static void passed_steps_see_each_response_from_the_last_to_the_first(void **sta
         assert_int_equal(clients[i].replies, 1);
 }
 
-static void response_may_be_replaced_and_the_cache_keeps_what_came(void **state)
+static void response_may_be_replaced_and_the_cache_keeps_the_original(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < PLAYS; i++) {
@@ -660,7 +660,7 @@ static void each_client_of_a_lookup_gets_its_own_response(void **state)
         assert_int_equal(clients[i].answers, 3);
 }
 
-static void what_replaces_a_response_is_truncated_after(void **state)
+static void a_replacing_response_is_truncated_afterwards(void **state)
 {
     (void)state;
     plays[A].answer = REPLACED;
@@ -779,7 +779,7 @@ static void error_waits_and_goes_on(void **state)
     assert_int_equal(clients[0].rcode, RCODE_NXDOMAIN);
 }
 
-static void another_response_takes_the_place_of_one_that_waits(void **state)
+static void another_response_replaces_a_waiting_one(void **state)
 {
     (void)state;
     see_responses = true;
@@ -831,7 +831,7 @@ static void time_of_a_waiting_response_ends(void **state)
 }
 
 /* Then the failure is the response, which cannot wait. */
-static void nothing_waits_when_the_time_is_over(void **state)
+static void nothing_waits_after_answer_by(void **state)
 {
     (void)state;
     fake.serve = NULL;
@@ -977,7 +977,7 @@ static void random_events(void **state)
         assert(list_empty(&plays[i].waiting));
 }
 
-static void anything_in_any_order_keeps_the_books(void **state)
+static void random_operations_keep_the_accounting(void **state)
 {
     for_each_seed(100, random_events, state);
 }
@@ -996,36 +996,36 @@ int main(void)
         TEST(query_may_wait_in_one_step_after_the_other),
         TEST(query_that_waited_may_be_a_hit),
         TEST(query_that_waited_may_be_refused_or_dropped),
-        TEST(step_may_answer_what_it_let_wait),
+        TEST(step_may_answer_a_query_that_it_parked),
         TEST(reload_removes_the_step_that_a_query_waits_in),
         TEST(reload_removes_the_next_step),
         TEST(reload_adds_steps),
         TEST(time_of_a_waiting_query_ends),
-        TEST(time_goes_on_behind_the_step),
-        TEST(retransmission_takes_the_place_of_what_waits_in_a_step),
-        TEST(retransmission_that_gets_further_is_one_all_the_same),
+        TEST(answer_by_counts_in_later_steps),
+        TEST(retransmission_replaces_a_query_that_waits_in_a_step),
+        TEST(retransmission_that_passes_a_step_is_still_recognized),
         TEST(client_is_gone_while_its_query_waits),
         TEST(waiting_queries_are_answered_at_the_end),
         TEST(waiting_queries_are_limited),
         TEST(passed_steps_see_each_response_from_the_last_to_the_first),
-        TEST(response_may_be_replaced_and_the_cache_keeps_what_came),
+        TEST(response_may_be_replaced_and_the_cache_keeps_the_original),
         TEST(each_client_of_a_lookup_gets_its_own_response),
-        TEST(what_replaces_a_response_is_truncated_after),
+        TEST(a_replacing_response_is_truncated_afterwards),
         TEST(error_may_be_replaced),
         TEST(step_may_refuse_or_drop_a_response),
         TEST(response_waits_and_goes_on),
         TEST(hit_waits_and_goes_on),
         TEST(response_may_wait_in_one_step_after_the_other),
         TEST(error_waits_and_goes_on),
-        TEST(another_response_takes_the_place_of_one_that_waits),
+        TEST(another_response_replaces_a_waiting_one),
         TEST(reload_removes_the_step_that_a_response_waits_in),
         TEST(time_of_a_waiting_response_ends),
-        TEST(nothing_waits_when_the_time_is_over),
+        TEST(nothing_waits_after_answer_by),
         TEST(client_is_gone_while_its_response_waits),
         TEST(retransmission_while_the_response_waits),
         TEST(waiting_responses_end_with_the_resolver),
         TEST(no_memory_to_keep_a_response),
-        TEST(anything_in_any_order_keeps_the_books),
+        TEST(random_operations_keep_the_accounting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

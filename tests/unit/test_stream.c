@@ -413,7 +413,7 @@ static void a_source_that_is_not_ours_starts_nothing(void **state)
     assert_int_equal(end.closed, 0);
 }
 
-static void a_refused_connection_is_told(void **state)
+static void a_refused_connection_is_reported(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -430,7 +430,7 @@ static void a_refused_connection_is_told(void **state)
 }
 
 /* An immediate failure of connect() is reported asynchronously, too. */
-static void an_impossible_destination_is_told_asynchronously(void **state)
+static void an_impossible_destination_is_reported_asynchronously(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -748,7 +748,7 @@ static void without_ended_a_stream_closes_itself(void **state)
     finish(&end, &peer);
 }
 
-static void a_reset_by_the_peer_is_told(void **state)
+static void a_reset_by_the_peer_is_reported(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -936,7 +936,7 @@ static void an_accepted_stream_is_open_at_once(void **state)
     finish(&end, &peer);
 }
 
-static void accepting_nobody_closes(void **state)
+static void accepting_no_client_closes(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -1253,7 +1253,7 @@ static void a_pause_keeps_what_tls_had_read(void **state)
     tls_tickets_clear(&tickets);
 }
 
-static void a_clean_end_is_told_from_a_cut(void **state)
+static void a_clean_end_differs_from_a_truncation(void **state)
 {
     (void)state;
     for (int clean = 0; clean < 2; clean++) {
@@ -1310,7 +1310,7 @@ static void frames_before_a_broken_record_are_delivered(void **state)
     tls_tickets_clear(&tickets);
 }
 
-static void an_end_within_the_handshake_is_told(void **state)
+static void an_end_within_the_handshake_is_reported(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -1325,7 +1325,7 @@ static void an_end_within_the_handshake_is_told(void **state)
     finish(&end, &peer);
 }
 
-static void garbage_instead_of_a_handshake_is_told(void **state)
+static void garbage_instead_of_a_handshake_is_reported(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -1425,14 +1425,14 @@ static void input_without_memory(size_t first, size_t second)
     finish(&end, &peer);
 }
 
-static void without_memory_for_a_partial_frame_a_stream_ends(void **state)
+static void out_of_memory_for_a_partial_frame_a_stream_ends(void **state)
 {
     (void)state;
     input_without_memory(0, 100);
     input_without_memory(200, 500);
 }
 
-static void without_memory_a_handshake_ends(void **state)
+static void out_of_memory_a_handshake_ends(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -1446,7 +1446,7 @@ static void without_memory_a_handshake_ends(void **state)
     finish(&end, &peer);
 }
 
-static void without_memory_to_encrypt_a_stream_ends(void **state)
+static void out_of_memory_to_encrypt_a_stream_ends(void **state)
 {
     (void)state;
     struct end end = {0};
@@ -1503,8 +1503,8 @@ int main(void)
         cmocka_unit_test(frames_appended_before_the_connection_wait_for_it),
         cmocka_unit_test(a_stream_connects_from_a_source),
         cmocka_unit_test(a_source_that_is_not_ours_starts_nothing),
-        cmocka_unit_test(a_refused_connection_is_told),
-        cmocka_unit_test(an_impossible_destination_is_told_asynchronously),
+        cmocka_unit_test(a_refused_connection_is_reported),
+        cmocka_unit_test(an_impossible_destination_is_reported_asynchronously),
         cmocka_unit_test(a_stream_can_be_closed_while_it_connects),
         cmocka_unit_test(a_stream_can_be_closed_when_it_is_ready),
         cmocka_unit_test(frames_may_be_split_anywhere),
@@ -1521,14 +1521,14 @@ int main(void)
         cmocka_unit_test(no_frame_comes_after_a_close_within_one),
         cmocka_unit_test(half_closed_streams_still_send),
         cmocka_unit_test(without_ended_a_stream_closes_itself),
-        cmocka_unit_test(a_reset_by_the_peer_is_told),
+        cmocka_unit_test(a_reset_by_the_peer_is_reported),
         cmocka_unit_test(a_failing_write_closes_later),
         cmocka_unit_test(a_close_sends_what_was_appended_and_a_reset_does_not),
         cmocka_unit_test(plain_output_waits_in_order_for_a_slow_reader),
         cmocka_unit_test(tls_output_waits_in_order_for_a_slow_reader),
         cmocka_unit_test(a_stream_can_be_closed_while_it_writes),
         cmocka_unit_test(an_accepted_stream_is_open_at_once),
-        cmocka_unit_test(accepting_nobody_closes),
+        cmocka_unit_test(accepting_no_client_closes),
         cmocka_unit_test(a_tls_stream_opens_and_carries_frames_both_ways),
         cmocka_unit_test(a_flood_of_tickets_ends_a_stream),
         cmocka_unit_test(the_first_frames_leave_with_the_end_of_the_handshake),
@@ -1542,18 +1542,18 @@ int main(void)
         cmocka_unit_test(tls_bytes_may_come_one_at_a_time),
         cmocka_unit_test(the_largest_frame_passes_through_tls),
         cmocka_unit_test(a_pause_keeps_what_tls_had_read),
-        cmocka_unit_test(a_clean_end_is_told_from_a_cut),
+        cmocka_unit_test(a_clean_end_differs_from_a_truncation),
         cmocka_unit_test(a_close_within_a_tls_frame_is_safe),
         cmocka_unit_test(frames_before_a_broken_record_are_delivered),
-        cmocka_unit_test(an_end_within_the_handshake_is_told),
-        cmocka_unit_test(garbage_instead_of_a_handshake_is_told),
+        cmocka_unit_test(an_end_within_the_handshake_is_reported),
+        cmocka_unit_test(garbage_instead_of_a_handshake_is_reported),
         cmocka_unit_test(nothing_is_sent_to_a_stranger),
         cmocka_unit_test(the_second_tls_stream_resumes),
         cmocka_unit_test(without_memory_a_dial_starts_nothing),
         cmocka_unit_test(without_memory_a_message_is_lost_and_the_stream_lives),
-        cmocka_unit_test(without_memory_for_a_partial_frame_a_stream_ends),
-        cmocka_unit_test(without_memory_a_handshake_ends),
-        cmocka_unit_test(without_memory_to_encrypt_a_stream_ends),
+        cmocka_unit_test(out_of_memory_for_a_partial_frame_a_stream_ends),
+        cmocka_unit_test(out_of_memory_a_handshake_ends),
+        cmocka_unit_test(out_of_memory_to_encrypt_a_stream_ends),
     };
     return cmocka_run_group_tests(tests, make_world, unmake_world);
 }

@@ -209,7 +209,7 @@ static void random_suffixes(void)
     }
 }
 
-static void as_a_naive_search_says(void **state)
+static void it_agrees_with_a_naive_search(void **state)
 {
     unsigned seed = (unsigned)time(NULL), found = 0;
     const char *given = getenv("SEED");
@@ -242,7 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(letter_case_of_suffixes_does_not_count, setup, teardown),
         cmocka_unit_test_setup_teardown(the_deepest_name, setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(as_a_naive_search_says, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_agrees_with_a_naive_search, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,7 +275,7 @@ static void test_the_largest_answer(void **state)
 
 /* --- ends --- */
 
-static void test_what_was_asked_before_the_half_close_is_answered(void **state)
+static void test_queries_before_the_half_close_are_answered(void **state)
 {
     int fd = client();
     (void)state;
@@ -302,7 +302,7 @@ static void test_a_half_close_amid_a_message_ends_it(void **state)
     close(fd);
 }
 
-static void test_a_client_that_is_gone_is_not_waited_for(void **state)
+static void test_a_disconnected_client_is_not_waited_for(void **state)
 {
     int fd = client();
     (void)state;
@@ -388,7 +388,7 @@ static void test_another_configuration_holds_for_those_that_are_there(void **sta
     close(second);
 }
 
-static void test_what_is_met_with_silence_does_not_count(void **state)
+static void test_messages_without_a_response_do_not_count(void **state)
 {
     int fd = client();
     (void)state;
@@ -467,7 +467,7 @@ static void ask_without_reading(int fd)
     }
 }
 
-static void test_who_does_not_read_is_not_read_and_then_reset(void **state)
+static void test_a_client_that_does_not_read_is_paused_and_then_reset(void **state)
 {
     int fd = client_of_size(4096);
     (void)state;
@@ -481,7 +481,7 @@ static void test_who_does_not_read_is_not_read_and_then_reset(void **state)
     close(fd);
 }
 
-static void test_who_reads_slowly_goes_on(void **state)
+static void test_a_slow_reader_is_served(void **state)
 {
     int fd = client_of_size(65536);
     static uint8_t bytes[1 << 20];
@@ -769,7 +769,7 @@ static void test_a_drain_answers_all_that_was_read(void **state)
     close(fd);
 }
 
-static void test_a_close_sends_what_there_is(void **state)
+static void test_a_close_sends_pending_output(void **state)
 {
     int fd = client();
     (void)state;
@@ -806,17 +806,17 @@ int main(void)
         TEST(test_65000_queries_in_one_write),
         TEST(test_empty_messages_do_not_hold_the_loop),
         TEST(test_the_largest_answer),
-        TEST(test_what_was_asked_before_the_half_close_is_answered),
+        TEST(test_queries_before_the_half_close_are_answered),
         TEST(test_a_half_close_amid_a_message_ends_it),
-        TEST(test_a_client_that_is_gone_is_not_waited_for),
+        TEST(test_a_disconnected_client_is_not_waited_for),
         TEST(test_idle_clients_are_closed),
         TEST(test_a_client_whose_query_was_dropped_is_idle),
         TEST(test_a_query_that_ends_while_it_is_parked_does_not_count),
         TEST(test_another_configuration_holds_for_those_that_are_there),
-        TEST(test_what_is_met_with_silence_does_not_count),
+        TEST(test_messages_without_a_response_do_not_count),
         TEST(test_a_message_that_makes_no_progress_is_given_up),
-        TEST(test_who_does_not_read_is_not_read_and_then_reset),
-        TEST(test_who_reads_slowly_goes_on),
+        TEST(test_a_client_that_does_not_read_is_paused_and_then_reset),
+        TEST(test_a_slow_reader_is_served),
         TEST(test_answers_to_queries_that_waited_are_bounded_too),
         TEST(test_a_reader_gets_all_deferred_responses),
         TEST(test_a_message_that_never_ends_does_not_keep_a_client_from_being_idle),
@@ -830,7 +830,7 @@ int main(void)
         TEST(test_each_failed_allocation_is_survived),
         TEST(test_a_drain_answers_all_that_was_read),
         TEST(test_a_drain_lets_idle_clients_go_and_waits_for_the_others),
-        TEST(test_a_close_sends_what_there_is),
+        TEST(test_a_close_sends_pending_output),
         TEST(test_a_listener_that_cannot_listen_leaves_the_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -304,7 +304,7 @@ static void reads_on_behind_tickets_and_key_updates(void **state)
     tls_trust_unref(trust);
 }
 
-static void close_notify_is_told_from_data_before_it(void **state)
+static void close_notify_is_reported_after_the_data(void **state)
 {
     (void)state;
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
@@ -648,7 +648,7 @@ static void an_address_as_name_needs_an_address_in_the_certificate(void **state)
 
 /* --- pins --- */
 
-static void a_pin_alone_asks_for_the_key_only(void **state)
+static void a_pin_alone_checks_only_the_key(void **state)
 {
     (void)state;
     struct certificate odd =
@@ -718,7 +718,7 @@ static void resumes(const char *priority, unsigned tickets_after_one)
     tls_trust_unref(trust);
 }
 
-static void what_could_be_linked_is_dropped_and_the_rest_stays_in_order(void **state)
+static void linkable_tickets_are_dropped_and_the_others_stay_in_order(void **state)
 {
     (void)state;
     struct tls_tickets tickets = {0};
@@ -742,7 +742,7 @@ static void identity_of(uint8_t out[DIGEST_LEN], const struct tls_trust_options 
     tls_trust_unref(trust);
 }
 
-static void what_is_trusted_has_one_identity(void **state)
+static void equal_trusts_have_one_identity(void **state)
 {
     char *others = certificate_file((const struct certificate[]){authority, good}, 2);
     char *same = certificate_file(&authority, 1);
@@ -799,7 +799,7 @@ static void tls12_sessions_are_resumed_by_id(void **state)
     gnutls_free(kept.data);
 }
 
-static void a_refused_server_is_told(void **state)
+static void a_refused_certificate_is_reported(void **state)
 {
     (void)state;
     struct tls_trust *trust = trust_with("else.example", NULL, 0, 12);
@@ -888,7 +888,7 @@ static void resumed_tls12_sessions_are_verified_again(void **state)
     a_resumed_session_is_verified_again(TLS12);
 }
 
-static void tickets_without_end_are_not_kept(void **state)
+static void tickets_of_a_session_are_limited(void **state)
 {
     (void)state;
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
@@ -1083,7 +1083,7 @@ static void the_same_certificates_in_another_file_are_the_same_store(void **stat
 }
 
 /* One certificate of the CA has expired, another one has not. */
-static void an_expired_certificate_of_an_authority_does_no_harm_beside_a_valid_one(void **state)
+static void an_expired_certificate_beside_a_valid_one_is_ignored(void **state)
 {
     (void)state;
     struct certificate old = certificate_make(&(struct certificate_spec){.common_name = "old root", .ca = true});
@@ -1147,7 +1147,7 @@ static void a_trust_survives_each_failed_allocation(void **state)
     assert_int_equal(result, 0);
 }
 
-static void a_session_without_memory_fails_as_such(void **state)
+static void a_session_out_of_memory_fails_with_that_error(void **state)
 {
     (void)state;
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
@@ -1169,7 +1169,7 @@ static void a_session_without_memory_fails_as_such(void **state)
     tls_trust_unref(trust);
 }
 
-static void without_memory_to_write_a_session_ends(void **state)
+static void out_of_memory_to_write_a_session_ends(void **state)
 {
     (void)state;
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
@@ -1186,7 +1186,7 @@ static void without_memory_to_write_a_session_ends(void **state)
     tls_trust_unref(trust);
 }
 
-static void without_memory_a_ticket_is_lost_and_nothing_else(void **state)
+static void out_of_memory_only_a_ticket_is_lost(void **state)
 {
     (void)state;
     struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
@@ -1212,14 +1212,14 @@ static void without_memory_a_ticket_is_lost_and_nothing_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_could_be_linked_is_dropped_and_the_rest_stays_in_order),
+        cmocka_unit_test(linkable_tickets_are_dropped_and_the_others_stay_in_order),
         cmocka_unit_test(talks_tls13),
         cmocka_unit_test(talks_tls12),
         cmocka_unit_test(alpn_is_not_required),
         cmocka_unit_test(bytes_may_come_one_at_a_time),
         cmocka_unit_test(large_writes_and_reads_arrive_whole),
         cmocka_unit_test(reads_on_behind_tickets_and_key_updates),
-        cmocka_unit_test(close_notify_is_told_from_data_before_it),
+        cmocka_unit_test(close_notify_is_reported_after_the_data),
         cmocka_unit_test(a_flipped_bit_ends_the_session_behind_the_good_records),
         cmocka_unit_test(garbage_in_the_handshake_is_a_protocol_error),
         cmocka_unit_test(old_versions_are_refused),
@@ -1235,18 +1235,18 @@ int main(void)
         cmocka_unit_test(a_common_name_is_not_enough),
         cmocka_unit_test(odd_alternative_names_are_refused),
         cmocka_unit_test(an_address_as_name_needs_an_address_in_the_certificate),
-        cmocka_unit_test(a_pin_alone_asks_for_the_key_only),
+        cmocka_unit_test(a_pin_alone_checks_only_the_key),
         cmocka_unit_test(name_and_pin_must_both_hold),
-        cmocka_unit_test(what_is_trusted_has_one_identity),
+        cmocka_unit_test(equal_trusts_have_one_identity),
         cmocka_unit_test(tls13_sessions_are_resumed),
         cmocka_unit_test(tls12_sessions_are_resumed),
         cmocka_unit_test(tls12_sessions_are_resumed_by_id),
-        cmocka_unit_test(a_refused_server_is_told),
+        cmocka_unit_test(a_refused_certificate_is_reported),
         cmocka_unit_test(a_ticket_is_used_once),
         cmocka_unit_test(a_ticket_that_the_server_does_not_know_costs_a_full_handshake),
         cmocka_unit_test(resumed_tls13_sessions_are_verified_again),
         cmocka_unit_test(resumed_tls12_sessions_are_verified_again),
-        cmocka_unit_test(tickets_without_end_are_not_kept),
+        cmocka_unit_test(tickets_of_a_session_are_limited),
         cmocka_unit_test(the_store_keeps_the_newest_and_gives_them_first),
         cmocka_unit_test(the_store_gives_no_expired_ticket),
         cmocka_unit_test(a_ticket_lives_as_long_as_the_server_says_and_seven_days_at_most),
@@ -1255,12 +1255,12 @@ int main(void)
         cmocka_unit_test(a_ca_file_is_loaded_once_until_it_changes),
         cmocka_unit_test(a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted),
         cmocka_unit_test(the_same_certificates_in_another_file_are_the_same_store),
-        cmocka_unit_test(an_expired_certificate_of_an_authority_does_no_harm_beside_a_valid_one),
+        cmocka_unit_test(an_expired_certificate_beside_a_valid_one_is_ignored),
         cmocka_unit_test(a_session_keeps_its_trust),
         cmocka_unit_test(a_trust_survives_each_failed_allocation),
-        cmocka_unit_test(a_session_without_memory_fails_as_such),
-        cmocka_unit_test(without_memory_to_write_a_session_ends),
-        cmocka_unit_test(without_memory_a_ticket_is_lost_and_nothing_else),
+        cmocka_unit_test(a_session_out_of_memory_fails_with_that_error),
+        cmocka_unit_test(out_of_memory_to_write_a_session_ends),
+        cmocka_unit_test(out_of_memory_only_a_ticket_is_lost),
     };
     return cmocka_run_group_tests(tests, make_world, unmake_world);
 }

@@ -83,7 +83,7 @@ static void expect(const char *step, uint16_t rcode)
     assert_int_equal(read_u16(trace.answer + MESSAGE_FLAGS) & 15, rcode);
 }
 
-static void what_is_asked_upstream(void **state)
+static void a_miss_is_reported_with_its_lookup(void **state)
 {
     (void)state;
     begin();
@@ -95,7 +95,7 @@ static void what_is_asked_upstream(void **state)
     assert_int_equal(trace.record.key.type, TYPE_A);
 }
 
-static void what_is_in_the_cache_is_asked_all_the_same(void **state)
+static void cached_names_are_queried_nevertheless(void **state)
 {
     struct client client = {.id = 1};
     (void)state;
@@ -158,7 +158,7 @@ static void end_of_the_resolver_ends_it(void **state)
     expect("lookup", RCODE_SERVFAIL);
 }
 
-static void nobody_may_ask(void **state)
+static void no_client_is_allowed(void **state)
 {
     (void)state;
     config->access.allow_count = 0;
@@ -172,13 +172,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_is_asked_upstream),
-        TEST(what_is_in_the_cache_is_asked_all_the_same),
+        TEST(a_miss_is_reported_with_its_lookup),
+        TEST(cached_names_are_queried_nevertheless),
         TEST(step_that_answers_ends_it),
         TEST(step_that_drops_ends_it),
         TEST(step_that_waits_is_waited_for),
         TEST(end_of_the_resolver_ends_it),
-        TEST(nobody_may_ask),
+        TEST(no_client_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void every_transport_is_whole(void **state)
     }
 }
 
-static void what_a_plan_names_goes_over_tls(void **state)
+static void plans_use_tls(void **state)
 {
     (void)state;
     group = fake_group(config);
@@ -159,7 +159,7 @@ static void an_attempt_over_tcp_can_be_cancelled(void **state)
     free(second);
 }
 
-static void a_lost_session_over_tcp_is_told(void **state)
+static void a_lost_session_over_tcp_is_reported(void **state)
 {
     (void)state;
     begin_over_tcp();
@@ -170,7 +170,7 @@ static void a_lost_session_over_tcp_is_told(void **state)
     assert_int_equal(asked[0].status, -ECONNRESET);
 }
 
-static void a_server_over_tcp_has_no_tls_to_tell_of(void **state)
+static void a_server_over_tcp_has_no_tls_facts(void **state)
 {
     (void)state;
     begin_over_tcp();
@@ -274,7 +274,7 @@ static void both_hellos_are_tried_in_turn_under_backoff(void **state)
     }
 }
 
-static void an_end_after_the_server_hello_says_nothing_of_alpn(void **state)
+static void an_end_after_the_server_hello_is_not_due_to_alpn(void **state)
 {
     (void)state;
     static const int reasons[] = {ERROR_TLS_ALERT, -ECONNRESET, ERROR_CLOSED, ERROR_TLS_NAME};
@@ -336,17 +336,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_transport_is_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_plan_names_goes_over_tls, setup, teardown),
+        cmocka_unit_test_setup_teardown(plans_use_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_is_answered_over_tcp, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_over_tls_is_padded, setup, teardown),
         cmocka_unit_test_setup_teardown(sessions_over_tcp_are_kept_and_end_when_idle, setup, teardown),
         cmocka_unit_test_setup_teardown(an_attempt_over_tcp_can_be_cancelled, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lost_session_over_tcp_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tls_to_tell_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_session_over_tcp_is_reported, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tls_facts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_over_tcp_has_no_tickets, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_refuses_alpn_is_dialled_without_it_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(both_hellos_are_tried_in_turn_under_backoff, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_end_after_the_server_hello_says_nothing_of_alpn, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_end_after_the_server_hello_is_not_due_to_alpn, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_verified_early_is_verified_again_when_the_clock_is_set, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_same_address_over_another_transport_is_another_server, setup, teardown),

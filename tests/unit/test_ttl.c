@@ -82,7 +82,7 @@ static uint32_t apply(struct sample *sample, uint16_t qtype, const struct ttl_li
     return sample->answer.ttl;
 }
 
-static void positive_is_kept_for_the_lowest_of_answer_and_proof(void **state)
+static void positive_is_cached_for_the_lowest_ttl_of_answer_and_proof(void **state)
 {
     (void)state;
     struct sample sample;
@@ -148,7 +148,7 @@ static void no_limit_lets_a_ttl_leave_the_range(void **state)
     assert_int_equal(shown(&sample, 0), INT32_MAX);
 }
 
-static void min_raises_what_is_above_0_only(void **state)
+static void min_raises_only_ttls_above_0(void **state)
 {
     (void)state;
     struct sample sample;
@@ -191,7 +191,7 @@ static void a_chain_that_ends_in_nothing_is_negative_and_bounds_it(void **state)
     assert_int_equal(shown(&sample, 2), 30);
 }
 
-static void signatures_are_not_the_type_asked(void **state)
+static void signatures_are_not_of_the_queried_type(void **state)
 {
     (void)state;
     struct sample sample;
@@ -202,7 +202,7 @@ static void signatures_are_not_the_type_asked(void **state)
     assert_int_equal(apply(&sample, RRSIG, &wide), 600);
 }
 
-static void cname_and_any_take_what_there_is(void **state)
+static void cname_and_any_accept_all_answer_records(void **state)
 {
     (void)state;
     struct sample sample;
@@ -263,7 +263,7 @@ static void min_raises_no_negative_answer(void **state)
     }
 }
 
-static void nxdomain_is_negative_whatever_it_brings(void **state)
+static void nxdomain_is_negative_with_any_records(void **state)
 {
     (void)state;
     struct sample sample;
@@ -301,7 +301,7 @@ static void the_lowest_of_two_soas_goes_onto_both(void **state)
     assert_int_equal(shown(&sample, 1), 40);
 }
 
-static void failures_and_truncated_answers_are_not_kept(void **state)
+static void failures_and_truncated_answers_are_not_cached(void **state)
 {
     (void)state;
     static const uint16_t failures[] = {SERVFAIL, REFUSED, YXDOMAIN, 1, 16, 19};
@@ -352,7 +352,7 @@ static void ageing_lowers_each_ttl_and_stops_at_0(void **state)
     assert_memory_equal(sample.wire, before.wire, sizeof(sample.wire));
 }
 
-static void stale_shows_what_has_expired_besides(void **state)
+static void stale_response_shows_other_expired_records(void **state)
 {
     (void)state;
     struct sample sample;
@@ -390,7 +390,7 @@ static void expired_signatures_are_found_in_each_section(void **state)
     }
 }
 
-static void what_has_expired_besides_is_left_out(void **state)
+static void other_expired_records_are_left_out(void **state)
 {
     (void)state;
     static struct rewrite scratch;
@@ -418,27 +418,27 @@ static void what_has_expired_besides_is_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(positive_is_kept_for_the_lowest_of_answer_and_proof),
+        cmocka_unit_test(positive_is_cached_for_the_lowest_ttl_of_answer_and_proof),
         cmocka_unit_test(negative_ends_with_its_proof),
         cmocka_unit_test(additional_records_are_only_capped),
         cmocka_unit_test(the_high_bit_means_large_and_is_capped),
         cmocka_unit_test(no_limit_lets_a_ttl_leave_the_range),
-        cmocka_unit_test(min_raises_what_is_above_0_only),
+        cmocka_unit_test(min_raises_only_ttls_above_0),
         cmocka_unit_test(a_chain_that_ends_in_the_type_is_positive),
         cmocka_unit_test(a_chain_that_ends_in_nothing_is_negative_and_bounds_it),
-        cmocka_unit_test(signatures_are_not_the_type_asked),
-        cmocka_unit_test(cname_and_any_take_what_there_is),
+        cmocka_unit_test(signatures_are_not_of_the_queried_type),
+        cmocka_unit_test(cname_and_any_accept_all_answer_records),
         cmocka_unit_test(negative_is_the_lowest_of_soa_ttl_minimum_and_limit),
         cmocka_unit_test(min_raises_no_negative_answer),
-        cmocka_unit_test(nxdomain_is_negative_whatever_it_brings),
+        cmocka_unit_test(nxdomain_is_negative_with_any_records),
         cmocka_unit_test(only_a_soa_in_the_authority_section_counts),
         cmocka_unit_test(the_lowest_of_two_soas_goes_onto_both),
-        cmocka_unit_test(failures_and_truncated_answers_are_not_kept),
+        cmocka_unit_test(failures_and_truncated_answers_are_not_cached),
         cmocka_unit_test(counts_and_lengths_that_lie_are_survived),
         cmocka_unit_test(ageing_lowers_each_ttl_and_stops_at_0),
-        cmocka_unit_test(stale_shows_what_has_expired_besides),
+        cmocka_unit_test(stale_response_shows_other_expired_records),
         cmocka_unit_test(expired_signatures_are_found_in_each_section),
-        cmocka_unit_test(what_has_expired_besides_is_left_out),
+        cmocka_unit_test(other_expired_records_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,7 +318,7 @@ static void expect_source(const char *listening, const char *const *asked, size_
     close(fd);
 }
 
-static void test_a_wildcard_socket_answers_from_the_address_asked(void **state)
+static void test_a_wildcard_socket_answers_from_the_queried_address(void **state)
 {
     static const char *const asked[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.9.8.7", "127.0.0.1"};
     (void)state;
@@ -350,7 +350,7 @@ static void test_packet_information_may_be_missing(void **state)
 
 /* --- a full send buffer --- */
 
-static void test_what_the_kernel_does_not_take_is_sent_later(void **state)
+static void test_responses_beyond_the_send_buffer_are_sent_later(void **state)
 {
     (void)state;
     int fd = client_from("127.0.0.1");
@@ -407,7 +407,7 @@ static void test_answers_pile_up_while_the_socket_is_blocked(void **state)
     close(fd);
 }
 
-static void test_what_piles_up_has_an_end(void **state)
+static void test_the_backlog_is_bounded(void **state)
 {
     (void)state;
     int fd = client_from("127.0.0.1");
@@ -536,7 +536,7 @@ static void test_a_stopped_listener_still_answers(void **state)
     close(fd);
 }
 
-static void test_what_is_unsent_leaves_with_the_close(void **state)
+static void test_unsent_responses_leave_with_the_close(void **state)
 {
     (void)state;
     int fd = client_from("127.0.0.1");
@@ -574,20 +574,20 @@ int main(void)
         TEST(test_each_client_gets_its_own),
         TEST(test_late_answers_leave_at_the_end_of_the_turn),
         TEST(test_thousands_of_late_answers_at_once),
-        TEST(test_a_wildcard_socket_answers_from_the_address_asked),
+        TEST(test_a_wildcard_socket_answers_from_the_queried_address),
         TEST(test_a_wildcard_socket_answers_over_ipv6),
         TEST(test_packet_information_may_be_missing),
-        TEST(test_what_the_kernel_does_not_take_is_sent_later),
+        TEST(test_responses_beyond_the_send_buffer_are_sent_later),
         TEST(test_a_blocked_socket_reads_nothing),
         TEST(test_answers_pile_up_while_the_socket_is_blocked),
-        TEST(test_what_piles_up_has_an_end),
+        TEST(test_the_backlog_is_bounded),
         TEST(test_a_bad_destination_costs_its_own_answer_only),
         TEST(test_an_interrupted_send_goes_on),
         TEST(test_pending_errors_are_taken_and_reading_goes_on),
         TEST(test_junk_is_survived),
         TEST(test_too_long_input_is_not_parsed_from_its_beginning),
         TEST(test_a_stopped_listener_still_answers),
-        TEST(test_what_is_unsent_leaves_with_the_close),
+        TEST(test_unsent_responses_leave_with_the_close),
         TEST(test_without_memory_there_is_no_listener),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,7 +152,7 @@ static void test_a_batch_is_received_with_its_peers(void **state)
     assert_int_equal(count(COUNTER_udp_received), 70);
 }
 
-static void test_only_the_header_is_left_of_what_is_too_long(void **state)
+static void test_a_long_datagram_is_cut_to_its_header(void **state)
 {
     static uint8_t data[UDP_QUERY_MAX + 1];
     struct origin origin;
@@ -262,7 +262,7 @@ static void test_a_bad_destination_costs_its_own_response_only(void **state)
     assert_int_equal(count(COUNTER_udp_send_failed), 3);
 }
 
-static void test_the_address_asked_is_the_source(void **state)
+static void test_the_queried_address_is_the_source(void **state)
 {
     struct origin origin;
     struct addr from, asked = address("127.1.2.3");
@@ -326,14 +326,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_is_received_where_nothing_came),
         TEST(test_a_batch_is_received_with_its_peers),
-        TEST(test_only_the_header_is_left_of_what_is_too_long),
+        TEST(test_a_long_datagram_is_cut_to_its_header),
         TEST(test_slots_are_used_again),
         TEST(test_a_batch_leaves_in_one_call),
         TEST(test_the_rest_of_a_batch_leaves_with_further_calls),
         TEST(test_a_blocked_socket_keeps_what_is_unsent),
         TEST(test_an_interrupted_call_is_repeated),
         TEST(test_a_bad_destination_costs_its_own_response_only),
-        TEST(test_the_address_asked_is_the_source),
+        TEST(test_the_queried_address_is_the_source),
         TEST(test_the_response_goes_to_the_peer),
         TEST(test_pending_errors_are_cleared),
         TEST(test_without_memory_there_is_none),

@@ -272,7 +272,7 @@ static void done_may_cancel_others_and_send_again(void **state)
     }
 }
 
-static void done_at_a_check_may_cancel_the_last_question_of_another_session(void **state)
+static void done_at_a_check_may_cancel_the_last_attempt_of_another_session(void **state)
 {
     (void)state;
     begin(1, 1);
@@ -344,7 +344,7 @@ static void patience_follows_the_servers_times(void **state)
     assert_in_range(upstream_patience(group, &asked[0].attempt), 50, 80);
 }
 
-static void other_entries_are_told_from_other_addresses(void **state)
+static void other_upstreams_differ_from_other_addresses(void **state)
 {
     (void)state;
     begin(1, 2);
@@ -356,7 +356,7 @@ static void other_entries_are_told_from_other_addresses(void **state)
 
 /* --- budgets --- */
 
-static void more_than_max_qps_waits(void **state)
+static void queries_above_max_qps_wait(void **state)
 {
     (void)state;
     config = fake_config(1, 1);
@@ -389,7 +389,7 @@ static void spent_budget_is_filled_while_no_session_is_open(void **state)
     assert_int_equal(asked[10].answered, 1);
 }
 
-static void more_than_max_qps_goes_to_another_entry(void **state)
+static void queries_above_max_qps_go_to_another_upstream(void **state)
 {
     (void)state;
     config = fake_config(2, 1);
@@ -550,7 +550,7 @@ static void random_event(void)
     }
 }
 
-static void anything_in_any_order_loses_nothing(void **state)
+static void random_operations_lose_nothing(void **state)
 {
     (void)state;
     unsigned seeds = getenv("SEEDS") ? (unsigned)atoi(getenv("SEEDS")) : 100;
@@ -598,17 +598,17 @@ int main(void)
         TEST(done_of_a_dying_session_may_cancel_others_on_it),
         TEST(done_of_failed_dials_may_cancel_others_that_wait),
         TEST(done_may_cancel_others_and_send_again),
-        TEST(done_at_a_check_may_cancel_the_last_question_of_another_session),
+        TEST(done_at_a_check_may_cancel_the_last_attempt_of_another_session),
         TEST(session_that_is_overtaken_and_stays_silent_ends),
         TEST(session_that_is_overtaken_and_speaks_lives),
         TEST(patience_follows_the_servers_times),
-        TEST(other_entries_are_told_from_other_addresses),
-        TEST(more_than_max_qps_waits),
+        TEST(other_upstreams_differ_from_other_addresses),
+        TEST(queries_above_max_qps_wait),
         TEST(spent_budget_is_filled_while_no_session_is_open),
-        TEST(more_than_max_qps_goes_to_another_entry),
+        TEST(queries_above_max_qps_go_to_another_upstream),
         TEST(idle_limit_is_learned_of_three_that_agree),
         TEST(reset_teaches_nothing),
-        TEST(anything_in_any_order_loses_nothing),
+        TEST(random_operations_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,7 +116,7 @@ static bool is_one_line(const char *said)
 
 /* --- choice of the time --- */
 
-static void clock_that_is_right_is_believed(void **state)
+static void correct_clock_is_used(void **state)
 {
     (void)state;
     set_clock(BUILD + 5, 1000);
@@ -147,7 +147,7 @@ static void no_time_is_before_the_last_verified_handshake(void **state)
 
 /* --- the file --- */
 
-static void time_is_kept_over_a_restart(void **state)
+static void time_is_saved_over_a_restart(void **state)
 {
     (void)state;
     struct stat file;
@@ -162,7 +162,7 @@ static void time_is_kept_over_a_restart(void **state)
     assert_int_equal(verifytime_now(), BUILD + YEAR);
 }
 
-static void nothing_is_kept_before_a_handshake(void **state)
+static void nothing_is_saved_before_a_handshake(void **state)
 {
     (void)state;
     verifytime_save(path);
@@ -254,7 +254,7 @@ static void absent_file_is_nothing_to_speak_of(void **state)
     assert_int_equal(verifytime_now(), BUILD + YEAR);
 }
 
-static void good_file_is_nothing_to_speak_of(void **state)
+static void valid_file_is_not_logged(void **state)
 {
     (void)state;
     write_file("verified 5\n", 11);
@@ -312,7 +312,7 @@ static void garbage_is_ignored_with_one_line(void **state)
     is_ignored_with_one_line(long_text, sizeof(long_text));
 }
 
-static void time_ten_years_after_the_build_is_not_believed(void **state)
+static void time_ten_years_after_the_build_is_ignored(void **state)
 {
     (void)state;
     const char *text = kept(BUILD + 10 * YEAR + 1);
@@ -479,7 +479,7 @@ static void chain_from_the_future_must_be_good_otherwise(void **state)
     certificate_free(&alone);
 }
 
-static void clock_that_ran_ahead_blocks_nothing_after_it_was_set_right(void **state)
+static void clock_that_was_ahead_has_no_effect_once_corrected(void **state)
 {
     (void)state;
     set_clock(BUILD + 9 * YEAR, 1000);
@@ -507,7 +507,7 @@ static void clock_behind_the_build_makes_no_expired_certificate_good(void **stat
     assert_int_equal(outcome_of(BUILD + DAY, BUILD + 90 * DAY), 0);
 }
 
-static void handshake_that_failed_says_nothing_of_the_time(void **state)
+static void failed_handshake_does_not_record_the_time(void **state)
 {
     (void)state;
     set_clock(BUILD + 60 * DAY, 1000);
@@ -516,7 +516,7 @@ static void handshake_that_failed_says_nothing_of_the_time(void **state)
     assert_int_equal(verifytime_now(), BUILD);
 }
 
-static void handshake_verified_by_pins_alone_says_nothing_of_the_time(void **state)
+static void handshake_verified_by_pins_alone_does_not_record_the_time(void **state)
 {
     (void)state;
     struct certificate leaf = certificate_make(&(struct certificate_spec){.sans = {NAME}});
@@ -532,11 +532,11 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(clock_that_is_right_is_believed),
+        TEST(correct_clock_is_used),
         TEST(no_time_is_before_the_build),
         TEST(no_time_is_before_the_last_verified_handshake),
-        TEST(time_is_kept_over_a_restart),
-        TEST(nothing_is_kept_before_a_handshake),
+        TEST(time_is_saved_over_a_restart),
+        TEST(nothing_is_saved_before_a_handshake),
         TEST(file_is_written_once_an_hour),
         TEST(file_is_not_written_again_without_a_handshake),
         TEST(time_that_was_loaded_is_not_written_back),
@@ -544,10 +544,10 @@ int main(void)
         TEST(failed_save_leaves_nothing_and_is_tried_again_an_hour_later),
         TEST(path_without_end_is_survived),
         TEST(absent_file_is_nothing_to_speak_of),
-        TEST(good_file_is_nothing_to_speak_of),
+        TEST(valid_file_is_not_logged),
         TEST(clock_that_is_behind_is_one_line),
         TEST(garbage_is_ignored_with_one_line),
-        TEST(time_ten_years_after_the_build_is_not_believed),
+        TEST(time_ten_years_after_the_build_is_ignored),
         TEST(directory_or_pipe_in_its_place_is_one_line),
         TEST(file_that_others_can_write_is_one_line),
         TEST(certificate_is_verified_by_the_clock),
@@ -555,10 +555,10 @@ int main(void)
         TEST(chain_from_the_future_is_accepted_before_the_build),
         TEST(chain_from_the_future_is_accepted_for_ten_minutes_without_synchronisation),
         TEST(chain_from_the_future_must_be_good_otherwise),
-        TEST(clock_that_ran_ahead_blocks_nothing_after_it_was_set_right),
+        TEST(clock_that_was_ahead_has_no_effect_once_corrected),
         TEST(clock_behind_the_build_makes_no_expired_certificate_good),
-        TEST(handshake_that_failed_says_nothing_of_the_time),
-        TEST(handshake_verified_by_pins_alone_says_nothing_of_the_time),
+        TEST(failed_handshake_does_not_record_the_time),
+        TEST(handshake_verified_by_pins_alone_does_not_record_the_time),
     };
     return cmocka_run_group_tests(tests, make_authority, unmake_authority);
 }

@@ -123,7 +123,7 @@ static void timer_never_expires_but_is_cancelled_when_the_clock_is_set(void **st
     assert_int_equal(watch->told, 0);
 }
 
-static void each_setting_is_told_once(void **state)
+static void each_setting_is_reported_once(void **state)
 {
     struct watch *watch = *state;
     wallclock_open(&watch->wallclock, &watch->loop, on_set);
@@ -137,7 +137,7 @@ static void each_setting_is_told_once(void **state)
     assert_int_equal(watch->told, 2);
 }
 
-static void anything_else_of_the_timer_is_no_setting(void **state)
+static void other_timer_events_are_not_clock_changes(void **state)
 {
     struct watch *watch = *state;
     wallclock_open(&watch->wallclock, &watch->loop, on_set);
@@ -179,8 +179,8 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     static const struct CMUnitTest tests[] = {
         TEST(timer_never_expires_but_is_cancelled_when_the_clock_is_set),
-        TEST(each_setting_is_told_once),
-        TEST(anything_else_of_the_timer_is_no_setting),
+        TEST(each_setting_is_reported_once),
+        TEST(other_timer_events_are_not_clock_changes),
         TEST(callback_may_close),
         TEST(machine_without_such_timers_is_lived_with),
     };

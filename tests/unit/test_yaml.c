@@ -303,7 +303,7 @@ static void work_and_memory_are_bounded(void **state)
     limited("- a\n", YAML_NODES_MAX + 1, "too many values");
 }
 
-static void too_many_keys_in_one_place_are_refused(void **state)
+static void too_many_keys_in_one_mapping_are_refused(void **state)
 {
     (void)state;
     char text[4096] = "";
@@ -399,7 +399,7 @@ int main(void)
         cmocka_unit_test(escapes_and_quotes_are_undone),
         cmocka_unit_test(all_mistakes_are_reported_at_once),
         cmocka_unit_test(work_and_memory_are_bounded),
-        cmocka_unit_test(too_many_keys_in_one_place_are_refused),
+        cmocka_unit_test(too_many_keys_in_one_mapping_are_refused),
         cmocka_unit_test(a_long_source_line_is_shown_in_part),
         cmocka_unit_test(each_failed_allocation_is_survived),
         cmocka_unit_test(only_clean_utf8_is_text),
