@@ -13,8 +13,9 @@ enum { SENTENCE = 400 };
 enum result { RESULT_OK, RESULT_NOTE, RESULT_PROBLEM };
 static const char *const result_words[] = {[RESULT_OK] = "ok", [RESULT_NOTE] = "note", [RESULT_PROBLEM] = "problem"};
 
-static void add_finding(struct doctor *doctor, const char *check, enum result result, const char *remedy,
-                        const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void add_finding(struct doctor *doctor, const char *check,
+                                                              enum result result, const char *remedy,
+                                                              const char *format, va_list arguments)
 {
     char says[SENTENCE];
     vsnprintf(says, sizeof says, format, arguments);
