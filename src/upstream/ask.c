@@ -438,8 +438,8 @@ static uint64_t ask_overdue(const struct ask *ask)
 
 /* Neither session has received data since its attempt was sent: both may have been lost. If the first one had been
  * quiet before, that may have been long ago; otherwise the name is more likely to be slow. The hedge was sent alone on
- * an idle session; or beside one other attempt, and the next one is one of the few that may find out whether the server
- * works. */
+ * an idle session; or the server has answered later queries on another one; or the hedge was sent beside one other
+ * attempt, and the next one is one of the few that may find out whether the server works. */
 static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
 {
     const struct attempt *first = ask_oldest(ask);
@@ -452,7 +452,7 @@ static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
     bool was_quiet = first->sent_ms > first->session->heard_ms + overdue_ms;
     if (later->session->used == 1)
         return was_quiet || waited >= DROPPED_AFTER;
-    return was_quiet && later->session->used == 2 && upstream_may_probe(later);
+    return was_quiet && (upstream_is_passed_over(later, 0) || (later->session->used == 2 && upstream_may_probe(later)));
 }
 
 /* Both attempts are late: the server may have dropped the hedge as well, together with other queries. */
