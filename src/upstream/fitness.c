@@ -53,10 +53,11 @@ static bool is_mute(const struct session *session, uint64_t now_ms)
     list_for_each(link, &session->sent) {
         const struct attempt *attempt = container_of(link, const struct attempt, link);
         if (now_ms < attempt->sent_ms + SILENCE_MAX)
-            break;
-        queries += !attempt->hedge;
+            return false;
+        if (!attempt->hedge && ++queries > 1) /* thousands may follow */
+            return true;
     }
-    return queries > 1;
+    return false;
 }
 
 /* The response to the oldest query is late. */
