@@ -2,7 +2,7 @@
 /* A group of servers and the attempts sent to it.
  *
  * Invariant: a live attempt is in exactly one list: the group's `waiting` (no session), or its session's `queued`
- * or `sent`; and its timeout runs. only attempt_finish and attempt_cancel end it: both first take it out of its
+ * or `sent`; and its timeout runs. Only attempt_finish and attempt_cancel end it: both first take it out of its
  * list and stop its timeout.
  */
 #include <assert.h>
