@@ -135,26 +135,39 @@ static uint64_t denial_key(const struct key *key, uint64_t hash, struct key *out
     return key_hash_without_type(key, hash);
 }
 
-static uint64_t age_of(const struct cache_found *found)
+/* In whole seconds if the entry is fresh. */
+static uint64_t age_of(const struct cache_found *found, enum cache_result result)
 {
-    return found->expired_ms + (uint64_t)found->original_ttl * 1000;
+    uint64_t life_s = found->original_ttl;
+    return result == CACHE_HIT ? (life_s - found->answer.ttl) * 1000 : life_s * 1000 + found->expired_ms;
 }
 
-/* `result`: CACHE_MISS, or CACHE_EXPIRED with `found` set. */
+/* UINT64_MAX: there is no entry. */
+static uint64_t age_of_entry(struct cache *cache, const struct key *key, uint64_t hash, uint64_t now_ms)
+{
+    struct shard *shard = shard_of(cache, hash);
+    pthread_mutex_lock(&shard->lock);
+    const struct entry *entry = shard_find(shard, key, hash);
+    uint64_t age = entry ? entry_age(entry, now_ms) : UINT64_MAX;
+    pthread_mutex_unlock(&shard->lock);
+    return age;
+}
+
+/* `result`: CACHE_MISS, or CACHE_EXPIRED with `found` set. An expired entry of the type counts if it is newer than the
+ * denial: the name existed then. */
 static __attribute__((noinline)) enum cache_result get_denial(struct cache *cache, const struct key *key, uint64_t hash,
                                                               uint64_t now_ms, enum cache_want want, uint32_t stale_ttl,
                                                               uint8_t *out, size_t cap, struct cache_found *found,
                                                               enum cache_result result)
 {
     struct key denied;
-    uint64_t denied_hash = denial_key(key, hash, &denied), age = result == CACHE_EXPIRED ? age_of(found) : UINT64_MAX;
+    uint64_t denied_hash = denial_key(key, hash, &denied);
     enum cache_result denial = get_one(cache, &denied, denied_hash, now_ms, want, stale_ttl, out, cap, found);
     if (denial == CACHE_MISS)
         return result;
     if (denial == CACHE_TOO_BIG ||
-        (found->answer.rcode == RCODE_NXDOMAIN && (denial == CACHE_HIT || age_of(found) < age)))
+        (found->answer.rcode == RCODE_NXDOMAIN && age_of(found, denial) <= age_of_entry(cache, key, hash, now_ms)))
         return denial;
-    /* The expired entry of the type is newer than the denial. */
     return result == CACHE_EXPIRED ? get_one(cache, key, hash, now_ms, want, stale_ttl, out, cap, found) : CACHE_MISS;
 }
 

@@ -326,6 +326,21 @@ static void newer_of_two_expired_entries_is_given(void **state)
     assert_int_equal(get_type(TYPE_TXT, LATER, CACHE_FRESH), CACHE_MISS);
 }
 
+static void denial_older_than_an_expired_entry_is_not_given(void **state)
+{
+    (void)state;
+    put_type(TYPE_TXT, RCODE_NXDOMAIN, 0, 0);
+    put_type(TYPE_A, RCODE_NOERROR, 1, 50000);
+    sample_answer(&sample, 1, 7, 100);
+    put_sample(50000);
+    assert_int_equal(get_type(TYPE_A, 200000, CACHE_FRESH), CACHE_MISS);
+    assert_int_equal(get_type(TYPE_A, 200000, CACHE_STALE), CACHE_EXPIRED);
+    assert_int_equal(found.answer.rcode, RCODE_NOERROR);
+    put_type(TYPE_TXT, RCODE_NXDOMAIN, 0, 210000); /* the name is gone again */
+    assert_int_equal(get_type(TYPE_A, 220000, CACHE_FRESH), CACHE_HIT);
+    assert_int_equal(found.answer.rcode, RCODE_NXDOMAIN);
+}
+
 static void alias_to_a_name_that_does_not_exist_is_of_one_type(void **state)
 {
     (void)state;
@@ -855,6 +870,7 @@ int main(void)
         TEST(entry_with_do_serves_both),
         TEST(name_that_does_not_exist_has_no_type),
         TEST(newer_of_two_expired_entries_is_given),
+        TEST(denial_older_than_an_expired_entry_is_not_given),
         TEST(alias_to_a_name_that_does_not_exist_is_of_one_type),
         TEST(ttls_go_down_by_whole_seconds),
         TEST(an_answer_lives_for_its_ttl_to_the_millisecond),
