@@ -82,8 +82,8 @@ def test_a_hundred_reloads_lose_nothing(make_reloadable, make_server, workers):
     servers = [make_server(address=f"127.0.0.{n}") for n in (1, 2)]
     for server in servers:
         server.delay = 0.01
-    daemon = make_reloadable(servers[0], workers=workers)
     entries = [{**server.upstream(), "name": f"entry{n}"} for n, server in enumerate(servers)]
+    daemon = make_reloadable(*entries, workers=workers)  # the sandbox allows the ports of both
     changes = [{"upstreams": entries[:1]}, {"upstreams": entries[1:]}, {"upstreams": entries[::-1]},
                {"upstreams": [{**entry, "max-qps": 100000} for entry in entries]},
                {"upstreams": entries, "limits": {"answer-by": "5s"}}, {"cache": {"max-ttl": "1h"}, "limits": {"answer-by": "4s"}}]
