@@ -228,10 +228,12 @@ void control_network_changed(struct control *control)
 
 /* --- samples for the state --- */
 
-/* Reports wake the workers up: none are gathered while nothing happens. */
+/* Reports wake the workers up: none are gathered while nothing happens. Without queries the next sample is a minute
+ * away: until then the last one shows where the minute began. A state that is not ok is looked at for a minute more. */
 static void sample_next(struct control *control)
 {
-    bool quiet = control->still >= HEALTH_WINDOW_MS / HEALTH_STEP_MS;
+    unsigned patience = control->view.health.state == HEALTH_OK ? 1 : HEALTH_WINDOW_MS / HEALTH_STEP_MS;
+    bool quiet = control->still >= patience;
     timeout_start(quiet ? &control->quiet : &control->busy, &control->sample);
 }
 
@@ -355,7 +357,9 @@ void control_started(struct control *control)
     control->started = true;
     if (control->socket)
         listener_claim(control->socket_fd);
-    gather_ask(&control->view.gather, &control->sampling); /* the beginning of the first minute */
+    health_begin(&control->view.health, clock_ms());
+    control->still = 1;
+    sample_next(control);
     announce_socket(control);
     announce_metrics(control);
 }

@@ -227,6 +227,13 @@ void health_observe(struct daemon_health *health, const struct gather_sum *sum, 
     log_state(health, sum, now_ms);
 }
 
+void health_begin(struct daemon_health *health, uint64_t now_ms)
+{
+    health->since_ms = now_ms;
+    health->since_wall_s = clock_wall_s();
+    keep(health, &(struct health_sample){.at_ms = now_ms});
+}
+
 void health_rest(struct daemon_health *health, uint64_t now_ms)
 {
     const struct health_sample *last = newest(health);

@@ -49,6 +49,8 @@ struct health_minute {
 
 /* "ok", ... */
 const char *health_name(enum health_state state);
+/* The start: ok, and the first sample, of which nothing was counted. */
+void health_begin(struct daemon_health *health, uint64_t now_ms);
 /* Takes a report of this moment: steps the state, and keeps a sample if the last one is HEALTH_STEP_MS old. */
 void health_observe(struct daemon_health *health, const struct gather_sum *sum, uint64_t now_ms);
 /* Nothing happened since the last report: keeps a sample all the same, so that the window is as long as it should be. */
