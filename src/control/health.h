@@ -53,7 +53,8 @@ const char *health_name(enum health_state state);
 void health_begin(struct daemon_health *health, uint64_t now_ms);
 /* Takes a report of this moment: steps the state, and keeps a sample if the last one is HEALTH_STEP_MS old. */
 void health_observe(struct daemon_health *health, const struct gather_sum *sum, uint64_t now_ms);
-/* Nothing happened since the last report: keeps a sample all the same, so that the window is as long as it should be. */
+/* Nothing happened since the last report: keeps the last sample once more, with this time, so that a
+ * window of one minute begins there. */
 void health_rest(struct daemon_health *health, uint64_t now_ms);
 void health_last_minute(const struct daemon_health *health, const struct gather_sum *sum, uint64_t now_ms,
                         struct health_minute *out);

@@ -57,7 +57,8 @@ void lookup_fail(struct lookup *lookup, int reason);
 /* Remembers the failure of the key if a server was reached and failed to answer. `is_over` false: one waiter gives up;
  * while others wait, a server that has answered nothing since may still respond. */
 void lookup_note_no_response(struct lookup *lookup, bool is_over);
-/* Some of the remaining waiters of the lookups that have ended are called; all of them. */
+/* Both call remaining waiters of lookups that have ended: the first one a limited number of them for each lookup, the
+ * second one all. */
 void lookup_leave_due(struct timeout *timeout);
 void lookups_leave_now(struct resolver *resolver);
 /* The timeout by which waiting clients get expired data. */
