@@ -16,6 +16,8 @@ USER = "nobody"  # the user of the daemon; every system has it
 # Factor for limits of time and memory, since sanitizers make the daemon slower.
 SLACK = {"plain": 1, "address": 3, "thread": 8}[FLAVOUR]
 PREFIX = ["setarch", "-R"] if FLAVOUR == "thread" else []
+# A mount namespace whose /run is empty: the default control socket there must not be found by tests that run at the same time.
+EMPTY_RUN = ["unshare", "--mount", "sh", "-ec", 'mount -t tmpfs -o mode=755 none /run; exec "$@"', "sh"]
 REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|[Aa]ssertion .*failed")
 
 
@@ -65,7 +67,8 @@ class Daemon(Process):
         self.config_file = write_config(directory / f"dotstub{number}.yaml", self.config)
         self.file = ["-c", str(self.config_file)] if file else []
         self.prefix = namespace.prefix if namespace else []
-        super().__init__([*exec_as, *PREFIX, *self.prefix, str(BINARY), "--user", USER, *self.file, *arguments],
+        default_socket = [] if file or "-c" in arguments else EMPTY_RUN
+        super().__init__([*exec_as, *PREFIX, *self.prefix, *default_socket, str(BINARY), "--user", USER, *self.file, *arguments],
                          env=environment(**(variables or {})), **(options or {}))
         if wait:
             self.wait_ready()

@@ -14,7 +14,7 @@ import pytest
 import wire
 import zone
 from clients import TcpClient, UdpClient
-from daemon import BINARY, FLAVOUR, PREFIX, SLACK, USER, environment, run, write_config
+from daemon import BINARY, EMPTY_RUN, FLAVOUR, PREFIX, SLACK, USER, environment, run, write_config
 from processes import Process, eventually, free_port
 from test_upstream import ask_truly, fresh
 
@@ -34,8 +34,7 @@ def stays(daemon, seconds):
 
 def test_root_makes_the_runtime_directory(make_daemon, server):
     """As `sudo dotstub` after a boot: /run is empty. The directory is the daemon user's, so that a restart works too."""
-    empty_run = ["unshare", "--mount", "sh", "-ec", 'mount -t tmpfs -o mode=755 none /run; exec "$@"', "sh"]
-    daemon = make_daemon(server, exec_as=empty_run, control={"socket": "/run/dotstub/control.sock"})
+    daemon = make_daemon(server, exec_as=EMPTY_RUN, control={"socket": "/run/dotstub/control.sock"})
     inside = ["nsenter", "--target", str(daemon.pid), "--mount"]
     done = subprocess.run([*inside, "stat", "-c", "%a %U", "/run/dotstub"], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["755", USER]
