@@ -140,7 +140,7 @@ def test_responses_after_4_5_seconds(daemon, server):
     outcome = traffic.end("responses take 4.5 s", "132").answers_every_query()
     outcome.demand(outcome.longest <= outcome.stretched(4.1), "SERVFAIL came late")
     failed = [query.name for query in outcome.misses if query.rcode == 2]
-    outcome.demand(len(failed) >= 40, "too few queries failed")
+    outcome.demand(len(failed) >= 30, "too few queries failed")
     eventually(lambda: all(daemon.ask(name, flags=0).rcode() == 0 for name in failed[:40]), 3 * SLACK, "late responses in the cache")
 
 
@@ -232,7 +232,8 @@ def test_off_chain(daemon, server):
 
 
 def test_queries_whose_sessions_are_always_lost(daemon, server):
-    """Twice a second a query makes the server reset its session each time: the others are answered, and it gets at most 3 attempts."""
+    """Twice a second a query makes the server reset its session each time: the others are answered, and it gets at most 4 attempts: on the
+    open session, on a resumed one, whose end is blamed on the ticket, on a new one, and isolated."""
     def twist(query, truth):
         if query.name.startswith("deadly"):
             server.loop.call_soon(query.connection.close, "rst")
@@ -248,4 +249,4 @@ def test_queries_whose_sessions_are_always_lost(daemon, server):
                 assert client.receive()[3] & 15 == 2
     outcome = traffic.end("queries whose sessions are always lost", "148").loses_nothing(1)
     for number in range(8):
-        outcome.demand(len(server.queries_for(f"deadly{number}.example")) <= 3, "too many upstream queries")
+        outcome.demand(len(server.queries_for(f"deadly{number}.example")) <= 4, "too many upstream queries")
