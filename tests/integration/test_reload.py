@@ -87,7 +87,7 @@ def test_a_hundred_reloads_lose_nothing(make_reloadable, make_server, workers):
     changes = [{"upstreams": entries[:1]}, {"upstreams": entries[1:]}, {"upstreams": entries[::-1]},
                {"upstreams": [{**entry, "max-qps": 100000} for entry in entries]},
                {"upstreams": entries, "limits": {"answer-by": "5s"}}, {"cache": {"max-ttl": "1h"}, "limits": {"answer-by": "4s"}}]
-    running = loads(daemon, 10)
+    running = loads(daemon, 6)
     for number in range(100):
         daemon.reload(**changes[number % len(changes)])
     all_good(running)

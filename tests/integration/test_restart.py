@@ -16,7 +16,7 @@ from test_saved import saving  # noqa: F401
 from test_upstream import ask_truly
 
 NAME = "dotstub-listen"
-RESTARTS = 20 // min(SLACK, 4)
+RESTARTS = 10 // min(SLACK, 2)
 RATE = 4000 // min(SLACK, 8)
 
 
