@@ -111,6 +111,14 @@ struct group_plan {
 
 struct attempt_times; /* upstream/ask.h */
 
+/* probe.c */
+struct group_probe {
+    uint64_t received; /* queries of the worker at the last look */
+    uint64_t until_ms; /* servers are probed before this time */
+    uint64_t next_ms;  /* nothing is due before */
+    uint64_t wake_ms;  /* the deadline of the tick: the same or later, or LOOP_NEVER */
+};
+
 struct group {
     struct loop *loop; /* NULL: group_begin was not called yet */
     struct counters *counters;
@@ -143,12 +151,7 @@ struct group {
     struct dial dials[DIALS_NOTED]; /* the latest dials that have ended */
     unsigned dial_count;            /* dials in all */
     struct tap_queue *tap;          /* NULL: dnstap is off */
-    struct {
-        uint64_t received; /* queries of the worker at the last look */
-        uint64_t until_ms; /* servers are probed before this time */
-        uint64_t next_ms;  /* nothing is due before */
-        uint64_t wake_ms;  /* the deadline of the tick: the same, or LOOP_NEVER */
-    } probe;
+    struct group_probe probe;
     bool connect_due; /* pool_connect was called; pool_run runs at the next flush */
     bool stopping;
     void (*closed)(void *context);

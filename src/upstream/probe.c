@@ -13,14 +13,13 @@ enum {
     PROBE_LOOK = 10000, /* between looks whether clients still send queries */
 };
 
-/* Notes traffic of the worker; true if there was some within PROBE_TRAFFIC, give or take the time since the last look. */
-static bool has_traffic(struct group *group, uint64_t now_ms)
+/* Notes traffic of the worker; true if there was some since the last look. */
+static bool note_traffic(struct group *group)
 {
     uint64_t received = counter_read(group->counters, COUNTER_queries_received);
-    if (received != group->probe.received)
-        group->probe.until_ms = now_ms + PROBE_TRAFFIC;
+    bool changed = received != group->probe.received;
     group->probe.received = received;
-    return now_ms < group->probe.until_ms;
+    return changed;
 }
 
 static void probe_server(struct server *server, uint64_t now_ms)
@@ -57,21 +56,29 @@ static uint64_t probe_due(struct group *group, uint64_t now_ms)
     return next_ms;
 }
 
-/* On the path of a miss: most calls return at once. */
+/* On the path of a miss: most calls return at once. The worker wakes up for a probe only when it is due. Queries
+ * since a look long ago may have been sent long ago, too: then one more look tells. */
 uint64_t probe_look(struct group *group, uint64_t now_ms)
 {
-    if (now_ms < group->probe.next_ms)
-        return group->probe.wake_ms;
-    group->probe.next_ms = now_ms + PROBE_LOOK;
-    group->probe.wake_ms = LOOP_NEVER;
-    if (group->stopping || !has_traffic(group, now_ms))
+    struct group_probe *probe = &group->probe;
+    if (now_ms < probe->next_ms)
+        return probe->wake_ms;
+    bool recent = !probe->next_ms || now_ms < probe->next_ms + PROBE_LOOK;
+    probe->next_ms = now_ms + PROBE_LOOK;
+    probe->wake_ms = LOOP_NEVER;
+    bool traffic = note_traffic(group);
+    if (traffic && recent)
+        probe->until_ms = now_ms + PROBE_TRAFFIC;
+    if (group->stopping || (!traffic && now_ms >= probe->until_ms))
         return LOOP_NEVER;
+    if (!recent && now_ms >= probe->until_ms)
+        return (probe->wake_ms = probe->next_ms);
     uint64_t due_ms = probe_due(group, now_ms);
-    if (due_ms > now_ms && due_ms < group->probe.next_ms)
-        group->probe.next_ms = due_ms;
+    if (due_ms > now_ms && due_ms < probe->next_ms)
+        probe->next_ms = due_ms;
     if (due_ms != LOOP_NEVER)
-        group->probe.wake_ms = group->probe.next_ms;
-    return group->probe.wake_ms;
+        probe->wake_ms = due_ms > probe->next_ms ? due_ms : probe->next_ms;
+    return probe->wake_ms;
 }
 
 bool probe_ends_here(const struct session *session)
