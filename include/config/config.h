@@ -164,7 +164,7 @@ int config_define_group(const struct config *config, const struct config_upstrea
 
 /* The origin of a value in a snapshot of config_load: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);
-const char *config_upstream_origin(const struct config *config, size_t upstream, const char *key);
+const char *config_item_origin(const struct config *config, const char *list, size_t item, const char *key);
 
 /* Gives a new snapshot, not yet in use, the restart-only settings of `started`, the snapshot that the daemon
  * started with. Calls `tell` with the key of each setting that differs, and notes in its origin that the new value

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: a setting that no source names has its default values; `count` counts the values from `first` to
- * `last`. */
+ * `last`, or the items. */
 #include "config/draft.h"
 
 #include <assert.h>
@@ -13,11 +13,8 @@
 
 void draft_begin(struct setting *setting, struct mark mark, bool keep)
 {
-    if (!keep || !setting->named) {
-        setting->first = setting->last = NULL;
-        setting->count = 0;
-        setting->broken = false;
-    }
+    if (!keep || !setting->named)
+        *setting = (struct setting){.named = false};
     setting->named = mark.source != NULL;
     setting->mark = mark;
 }
@@ -113,15 +110,6 @@ int draft_add_items(struct draft *draft, struct setting *setting, const struct o
     return error;
 }
 
-static int set_default(struct draft *draft, struct setting *setting, const struct option *option, const char *text)
-{
-    struct mark nowhere = {0};
-    draft_begin(setting, nowhere, false);
-    if (option_is_list(option))
-        return draft_add_items(draft, setting, option, text, ',', nowhere);
-    return draft_add(draft, setting, option, text, nowhere);
-}
-
 struct setting *draft_setting(const struct draft *draft, const char *key)
 {
     size_t i = option_index(options, option_count, key);
@@ -136,70 +124,83 @@ const struct option *draft_option(const char *key)
     return &options[i];
 }
 
-struct setting *draft_upstream_setting(const struct draft_upstream *upstream, const char *key)
+struct setting *draft_item_setting(const struct draft_item *item, const char *key)
 {
-    size_t i = option_index(upstream_options, upstream_option_count, key);
-    assert(i < upstream_option_count);
-    return &upstream->settings[i];
+    size_t i = option_index(item->of->table, item->of->count, key);
+    assert(i < item->of->count);
+    return &item->settings[i];
 }
 
-void draft_begin_upstreams(struct draft *draft, struct mark mark, bool keep)
+struct draft_item *draft_find_item(const struct setting *setting, const char *name)
 {
-    struct setting *setting = draft_setting(draft, "upstreams");
-    if (!keep || !setting->named)
-        draft->first = draft->last = NULL;
-    draft_begin(setting, mark, keep);
+    struct draft_item *item = setting->items;
+    while (item && (!item->name || strcmp(item->name, name) != 0))
+        item = item->next;
+    return item;
 }
 
-struct draft_upstream *draft_find_upstream(const struct draft *draft, const char *name)
-{
-    struct draft_upstream *upstream = draft->first;
-    while (upstream && (!upstream->name || strcmp(upstream->name, name) != 0))
-        upstream = upstream->next;
-    return upstream;
-}
+static int set_defaults(struct draft *draft, struct setting *settings, const struct option *table, size_t count);
 
-int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct mark mark)
+int draft_add_item(struct draft_item **out, struct draft *draft, struct setting *setting, const struct option_items *of,
+                   struct mark mark)
 {
-    struct draft_upstream *upstream = arena_take(draft->arena, sizeof(*upstream));
-    struct setting *settings = arena_take(draft->arena, upstream_option_count * sizeof(*settings));
-    if (!upstream || !settings)
+    struct draft_item *item = arena_take(draft->arena, sizeof(*item));
+    struct setting *settings = arena_take(draft->arena, of->count * sizeof(*settings));
+    if (!item || !settings)
         return -ENOMEM;
-    *upstream = (struct draft_upstream){.mark = mark, .settings = settings};
-    for (size_t i = 0; i < upstream_option_count; i++) {
-        const struct option *option = &upstream_options[i];
-        int error = option->unset ? set_default(draft, &settings[i], option, option->unset) : 0;
-        if (error)
-            return error;
-    }
-    if (draft->last)
-        draft->last->next = upstream;
+    *item = (struct draft_item){.of = of, .mark = mark, .settings = settings};
+    int error = set_defaults(draft, settings, of->table, of->count);
+    if (error)
+        return error;
+    if (setting->last_item)
+        setting->last_item->next = item;
     else
-        draft->first = upstream;
-    draft->last = upstream;
-    draft_setting(draft, "upstreams")->count++;
-    *out = upstream;
+        setting->items = item;
+    setting->last_item = item;
+    setting->count++;
+    *out = item;
     return 0;
 }
 
 /* Values of a preset count as defaults: a later source that names the upstream replaces its lists. */
-int draft_add_preset(struct draft *draft, const struct preset *preset, struct mark mark)
+int draft_add_preset(struct draft *draft, struct setting *setting, const struct option_items *of,
+                     const struct preset *preset, struct mark mark)
 {
-    struct draft_upstream *upstream;
-    int error = draft_add_upstream(&upstream, draft, mark);
-    for (size_t i = 0; !error && i < upstream_option_count; i++) {
-        const struct option *option = &upstream_options[i];
+    struct draft_item *upstream;
+    int error = draft_add_item(&upstream, draft, setting, of, mark);
+    for (size_t i = 0; !error && i < of->count; i++) {
+        const struct option *option = &of->table[i];
         const char *text = preset_text(preset, option->key);
-        struct setting *setting = &upstream->settings[i];
+        struct setting *value = &upstream->settings[i];
         if (!text)
             continue;
-        draft_begin(setting, mark, false);
-        error = option_is_list(option) ? draft_add_items(draft, setting, option, text, ',', mark)
-                                       : draft_add(draft, setting, option, text, mark);
-        setting->named = false;
+        draft_begin(value, mark, false);
+        error = option_is_list(option) ? draft_add_items(draft, value, option, text, ',', mark)
+                                       : draft_add(draft, value, option, text, mark);
+        value->named = false;
     }
     if (!error)
         upstream->name = preset->name;
+    return error;
+}
+
+/* The default of a list of mappings is a preset or nothing. */
+static int set_default(struct draft *draft, struct setting *setting, const struct option *option)
+{
+    struct mark nowhere = {0};
+    draft_begin(setting, nowhere, false);
+    if (option->type == OPTION_ITEMS && *option->unset)
+        return draft_add_preset(draft, setting, option->items, preset_find(option->unset), nowhere);
+    if (option_is_list(option))
+        return draft_add_items(draft, setting, option, option->unset, ',', nowhere);
+    return draft_add(draft, setting, option, option->unset, nowhere);
+}
+
+static int set_defaults(struct draft *draft, struct setting *settings, const struct option *table, size_t count)
+{
+    int error = 0;
+    for (size_t i = 0; !error && i < count; i++)
+        error = table[i].unset ? set_default(draft, &settings[i], &table[i]) : 0;
     return error;
 }
 
@@ -207,15 +208,7 @@ int draft_init(struct draft *draft, struct arena *arena, struct report *report)
 {
     *draft = (struct draft){.arena = arena, .report = report};
     draft->settings = arena_take(arena, option_count * sizeof(*draft->settings));
-    if (!draft->settings)
-        return -ENOMEM;
-    for (size_t i = 0; i < option_count; i++) {
-        int error = options[i].type == OPTION_UPSTREAMS
-                        ? draft_add_preset(draft, &presets[0], (struct mark){0})
-                        : set_default(draft, &draft->settings[i], &options[i], options[i].unset);
-        if (error)
-            return error;
-    }
-    assert(report->mistakes == 0); /* an invalid default in the table is our bug */
-    return 0;
+    int error = draft->settings ? set_defaults(draft, draft->settings, options, option_count) : -ENOMEM;
+    assert(error || report->mistakes == 0); /* an invalid default in the table is our bug */
+    return error;
 }

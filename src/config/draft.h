@@ -2,7 +2,7 @@
 /* The configuration while it is being read: the values of every setting with their places; later sources override
  * earlier ones.
  *
- * Does:    starts with the defaults; parses values at once and reports the mistakes; finds upstreams by name.
+ * Does:    starts with the defaults; parses values at once and reports the mistakes; finds items of lists by name.
  * Owns:    nothing; everything is in the arena.
  * Threads: none.
  */
@@ -15,17 +15,19 @@
 
 struct setting {
     struct value *first, *last;
-    size_t count;
-    struct mark mark; /* of the last source that named it */
-    bool named;       /* set by the operator */
-    bool broken;      /* a value was refused: report nothing further about this setting */
+    struct draft_item *items, *last_item; /* OPTION_ITEMS */
+    size_t count;                         /* of values or items */
+    struct mark mark;                     /* of the last source that named it */
+    bool named;                           /* set by the operator */
+    bool broken;                          /* a value was refused: report nothing further about this setting */
 };
 
-struct draft_upstream {
-    struct draft_upstream *next;
-    const char *name;         /* NULL: no usable name; reported */
+struct draft_item {
+    struct draft_item *next;
+    const struct option_items *of;
+    const char *name;         /* the value of its identity; NULL: it has none, or no usable one (which was reported) */
     struct mark mark;         /* of the last source that named it */
-    struct setting *settings; /* as upstream_options */
+    struct setting *settings; /* as the table of `of` */
 };
 
 /* A fact that the operator may not expect, although nothing is wrong. */
@@ -38,7 +40,6 @@ struct draft {
     struct arena *arena;
     struct report *report;
     struct setting *settings; /* as options */
-    struct draft_upstream *first, *last;
     struct notice *first_notice, *last_notice;
     size_t notice_count;
     bool partial; /* a file could not be read, so settings that seem to be missing may be in it */
@@ -63,18 +64,18 @@ void draft_refuse(struct draft *draft, struct setting *setting, const struct opt
 /* Adds a notice. */
 int draft_notice(struct draft *draft, const char *format, ...) MUST_CHECK __attribute__((format(printf, 2, 3)));
 
-/* Begins the upstreams that a source lists; as draft_begin. */
-void draft_begin_upstreams(struct draft *draft, struct mark mark, bool keep);
-/* The upstream of this name, or NULL. */
-struct draft_upstream *draft_find_upstream(const struct draft *draft, const char *name);
-/* Appends a new upstream with default values. */
-int draft_add_upstream(struct draft_upstream **out, struct draft *draft, struct mark mark) MUST_CHECK;
+/* The item of this name, or NULL. */
+struct draft_item *draft_find_item(const struct setting *setting, const char *name);
+/* Appends a new item with default values to the setting of an OPTION_ITEMS. */
+int draft_add_item(struct draft_item **out, struct draft *draft, struct setting *setting, const struct option_items *of,
+                   struct mark mark) MUST_CHECK;
 /* Appends a preset. */
-int draft_add_preset(struct draft *draft, const struct preset *preset, struct mark mark) MUST_CHECK;
+int draft_add_preset(struct draft *draft, struct setting *setting, const struct option_items *of,
+                     const struct preset *preset, struct mark mark) MUST_CHECK;
 
 /* The setting with this key, which must exist. */
 struct setting *draft_setting(const struct draft *draft, const char *key);
-struct setting *draft_upstream_setting(const struct draft_upstream *upstream, const char *key);
+struct setting *draft_item_setting(const struct draft_item *item, const char *key);
 const struct option *draft_option(const char *key);
 
 /* One item of a separated text: a copy without the spaces around it, and its place. False at the end. */

@@ -56,28 +56,27 @@ static void report_unknown(struct draft *draft, const struct source *source)
 }
 
 /* Reads the name of a preset, or NAME=ADDR+ADDR, where NAME is both the upstream's name and its tls-name. */
-static int read_upstream(struct draft *draft, struct item *item)
+static int read_upstream(struct draft *draft, struct setting *upstreams, const struct option *list, struct item *item)
 {
     char quoted[QUOTED_TEXT];
     char *equals = strchr(item->text, '=');
     if (!equals)
-        return reader_add_preset(draft, item->text, "NAME=ADDR+ADDR", item->at);
+        return reader_add_preset(draft, upstreams, list, item->text, "NAME=ADDR+ADDR", item->at);
     *equals = '\0';
-    if (draft_find_upstream(draft, item->text)) {
-        report_at(draft->report, item->at, "upstreams: duplicate name %s", report_quote(item->text, quoted));
+    if (draft_find_item(upstreams, item->text)) {
+        report_at(draft->report, item->at, "%s: duplicate name %s", list->key, report_quote(item->text, quoted));
         return 0;
     }
-    struct draft_upstream *upstream;
-    int error = draft_add_upstream(&upstream, draft, item->at);
+    struct draft_item *upstream;
+    int error = draft_add_item(&upstream, draft, upstreams, list->items, item->at);
     if (error)
         return error;
 
     static const char *const keys[] = {"name", "tls-name", "addresses"};
     struct mark mark = item->at;
     for (size_t i = 0; i < 3; i++) {
-        size_t index = option_index(upstream_options, upstream_option_count, keys[i]);
-        const struct option *option = &upstream_options[index];
-        struct setting *setting = &upstream->settings[index];
+        const struct option *option = &upstream_options[option_index(upstream_options, upstream_option_count, keys[i])];
+        struct setting *setting = draft_item_setting(upstream, keys[i]);
         if (option_is_list(option))
             mark.column += (unsigned)strlen(item->text) + 1;
         draft_begin(setting, mark, false);
@@ -94,19 +93,17 @@ static int read_upstream(struct draft *draft, struct item *item)
     return 0;
 }
 
-static int read_upstreams(struct draft *draft, const char *value, struct mark mark)
+static int read_upstreams(struct draft *draft, struct setting *setting, const struct option *option, const char *value,
+                          struct mark mark)
 {
     struct item item = {.rest = *value ? value : NULL, .mark = mark};
-    const struct option *option = draft_option("upstreams");
-    struct setting *setting = draft_setting(draft, "upstreams");
-    draft_begin_upstreams(draft, mark, false);
     int error = 0;
     while (!error && draft_next_item(&item, ',', draft->arena)) {
         if (setting->count == option->max) {
             draft_refuse(draft, setting, option, item.at, "too many upstreams");
             return 0;
         }
-        error = item.text ? read_upstream(draft, &item) : -ENOMEM;
+        error = item.text ? read_upstream(draft, setting, option, &item) : -ENOMEM;
     }
     return error;
 }
@@ -122,12 +119,17 @@ static int read_variable(struct draft *draft, const struct source *source)
         return 0;
     }
     struct mark mark = {source, 1, (unsigned)start + 1};
-    if (options[i].type == OPTION_UPSTREAMS)
-        return read_upstreams(draft, value, mark);
-    draft_begin(&draft->settings[i], mark, false);
+    struct setting *setting = &draft->settings[i];
+    draft_begin(setting, mark, false);
+    if (options[i].type == OPTION_ITEMS && options[i].items->presets)
+        return read_upstreams(draft, setting, &options[i], value, mark);
+    if (options[i].type == OPTION_ITEMS) {
+        draft_refuse(draft, setting, &options[i], mark, "a variable cannot set this list; set it in a file");
+        return 0;
+    }
     if (option_is_list(&options[i]))
-        return draft_add_items(draft, &draft->settings[i], &options[i], value, ',', mark);
-    return draft_add(draft, &draft->settings[i], &options[i], value, mark);
+        return draft_add_items(draft, setting, &options[i], value, ',', mark);
+    return draft_add(draft, setting, &options[i], value, mark);
 }
 
 static int read_entry(struct draft *draft, const char *entry)

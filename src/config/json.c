@@ -9,6 +9,8 @@
 #include "config/options.h"
 #include "config/snapshot.h"
 
+#define KEY_TEXT 1024
+
 /* -- To JSON -- */
 
 /* Lists and quoted texts have the same form in YAML and JSON. */
@@ -36,65 +38,122 @@ static void add_setting(json_t *settings, const char *key, const void *base, con
         settings, json_pack("{s:s, s:o, s:s}", "setting", key, "value", value ? value : json_null(), "origin", origin));
 }
 
-static void add_upstream(json_t *settings, const struct snapshot *snapshot, size_t i)
+static void add_table(json_t *settings, const char *above, const void *base, const struct option *table, size_t count,
+                      const struct value_origin *origins)
 {
-    const struct config_upstream *upstream = &snapshot->config.upstreams[i];
-    char key[512];
-    for (size_t j = 0; j < upstream_option_count; j++) {
-        snprintf(key, sizeof key, "upstreams.%s.%s", upstream->name, upstream_options[j].key);
-        add_setting(settings, key, upstream, &upstream_options[j], snapshot->upstream_origins[i][j]);
+    char key[KEY_TEXT], below[KEY_TEXT];
+    for (size_t i = 0; i < count; i++) {
+        const struct option *option = &table[i];
+        snprintf(key, sizeof key, "%s%s", above, option->key);
+        if (option->type != OPTION_ITEMS) {
+            add_setting(settings, key, base, option, origins[i].text);
+            continue;
+        }
+        for (size_t j = 0; j < member_count(base, option); j++) {
+            member_item_key(below, sizeof below, key, base, option, j);
+            add_table(settings, below, member_item(base, option, j), option->items->table, option->items->count,
+                      origins[i].items[j]);
+        }
     }
 }
 
 json_t *config_to_json(const struct config *config)
 {
-    const struct snapshot *snapshot = snapshot_of(config);
     json_t *settings = json_array();
-    for (size_t i = 0; settings && i < option_count; i++) {
-        if (options[i].type != OPTION_UPSTREAMS)
-            add_setting(settings, options[i].key, config, &options[i], snapshot->origins[i]);
-        else
-            for (size_t j = 0; j < config->upstream_count; j++)
-                add_upstream(settings, snapshot, j);
-    }
+    if (settings)
+        add_table(settings, "", config, options, option_count, snapshot_of(config)->origins);
     return settings;
 }
 
 /* -- From JSON -- */
 
-/* Prints one setting as YAML; JSON values are valid YAML. `section` is the length of the previous key's section. */
-static void print_setting(FILE *out, const char *key, const json_t *value, const char **section)
+/* The mapping in which the key of this table is set; moves *key to its last part. */
+static json_t *section_for(json_t *mapping, const char **key)
 {
-    static const char upstreams[] = "upstreams.";
-    bool of_upstream = strncmp(key, upstreams, strlen(upstreams)) == 0;
-    const char *dot = strchr(key, '.'), *leaf = of_upstream ? strrchr(key, '.') + 1 : dot ? dot + 1 : key;
-    size_t len = dot ? (size_t)(dot - key) : 0;
-    bool same = *section && strncmp(*section, key, len + 1) == 0;
-    if (dot && !same)
-        fprintf(out, "%.*s:\n", (int)len, key);
-    *section = dot ? key : NULL;
-    fprintf(out, "%s%s: ", !dot ? "" : !of_upstream ? "  " : strcmp(leaf, "name") == 0 ? "  - " : "    ", leaf);
-    (void)json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT);
-    fputc('\n', out);
+    const char *dot = strchr(*key, '.');
+    if (!dot)
+        return mapping;
+    char name[KEY_TEXT];
+    snprintf(name, sizeof name, "%.*s", (int)(dot - *key), *key);
+    *key = dot + 1;
+    json_t *section = json_object_get(mapping, name);
+    if (!section && json_object_set_new(mapping, name, section = json_object()) < 0)
+        return NULL;
+    return section;
 }
 
+/* The list of items that a key such as "upstreams.dns.example.port" belongs to, or NULL; *rest becomes what follows
+ * its name. */
+static const struct option *list_of(const struct option *table, size_t count, const char *key, const char **rest)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(table[i].key);
+        if (table[i].type != OPTION_ITEMS || strncmp(key, table[i].key, len) != 0 || key[len] != '.')
+            continue;
+        *rest = key + len + 1;
+        return &table[i];
+    }
+    return NULL;
+}
+
+/* The longest key of the items' table at the end of "NAME.KEY", or NULL: names may have dots as well. */
+static const char *item_key(const struct option_items *of, const char *text)
+{
+    for (const char *dot = strchr(text, '.'); dot; dot = strchr(dot + 1, '.')) {
+        const char *rest;
+        if (option_index(of->table, of->count, dot + 1) < of->count || list_of(of->table, of->count, dot + 1, &rest))
+            return dot + 1;
+    }
+    return NULL;
+}
+
+/* The last item of a list, or a new one. */
+static json_t *item_for(json_t *mapping, const char *list, bool is_new)
+{
+    json_t *section = section_for(mapping, &list), *items = json_object_get(section, list), *item;
+    if (items && !is_new)
+        return json_array_get(items, json_array_size(items) - 1);
+    if (!items && json_object_set_new(section, list, items = json_array()) < 0)
+        return NULL;
+    item = json_object();
+    return json_array_append_new(items, item) == 0 ? item : NULL;
+}
+
+/* Puts the value in its place in a tree. `previous` is the key before: the settings of one item are adjacent. */
+static int put_setting(json_t *mapping, const char *whole, const char *previous, json_t *value)
+{
+    const struct option *table = options, *list;
+    size_t count = option_count;
+    const char *key = whole, *rest, *below;
+    while ((list = list_of(table, count, key, &rest)) && (below = item_key(list->items, rest))) {
+        bool is_new = strncmp(previous, whole, (size_t)(below - whole)) != 0;
+        mapping = item_for(mapping, list->key, is_new);
+        table = list->items->table;
+        count = list->items->count;
+        key = below;
+    }
+    json_t *section = section_for(mapping, &key);
+    return json_object_set(section, key, value);
+}
+
+/* JSON is YAML. */
 int config_from_json(struct config **out, const json_t *settings, const char *name, FILE *errors)
 {
-    char *text = NULL;
-    size_t len, i;
-    const char *section = NULL;
-    json_t *setting;
-    FILE *yaml = open_memstream(&text, &len);
-    if (!yaml)
-        return -ENOMEM;
+    size_t i;
+    const char *previous = "";
+    json_t *setting, *root = json_object();
+    int status = root ? 0 : -ENOMEM;
     json_array_foreach(settings, i, setting)
     {
         const char *key = json_string_value(json_object_get(setting, "setting"));
-        if (key)
-            print_setting(yaml, key, json_object_get(setting, "value"), &section);
+        if (status == 0 && key && put_setting(root, key, previous, json_object_get(setting, "value")) < 0)
+            status = -ENOMEM;
+        previous = key ? key : previous;
     }
-    int status = fclose(yaml) == 0 ? config_load_text(out, name, text, errors) : -ENOMEM;
+    char *text = status == 0 ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    status = text ? config_load_text(out, name, text, errors) : -ENOMEM;
     free(text);
+    json_decref(root);
     return status;
 }
 
@@ -151,6 +210,7 @@ static json_t *value_schema(const struct option *option)
     case OPTION_CHOICE:
         return choice_schema(option);
     case OPTION_PATH:
+    case OPTION_PATHS:
         return text_schema("^/");
     case OPTION_PREFIXES:
         return text_schema(PREFIX_PATTERN);
@@ -163,7 +223,7 @@ static json_t *value_schema(const struct option *option)
     }
 }
 
-static json_t *upstreams_schema(void);
+static json_t *items_schema(const struct option_items *of);
 
 static json_t *default_of(const struct option *option)
 {
@@ -184,8 +244,8 @@ static json_t *default_of(const struct option *option)
 
 static json_t *option_schema(const struct option *option)
 {
-    json_t *schema = option->type == OPTION_UPSTREAMS ? upstreams_schema() : value_schema(option);
-    if (option_is_list(option) && option->type != OPTION_UPSTREAMS)
+    json_t *schema = option->type == OPTION_ITEMS ? items_schema(option->items) : value_schema(option);
+    if (option_is_list(option))
         schema = json_pack("{s:s, s:o, s:I}", "type", "array", "items", schema, "maxItems", (json_int_t)option->max);
     if (option->word) { /* "off", "auto", or "" for none */
         json_t *words = json_array();
@@ -195,20 +255,9 @@ static json_t *option_schema(const struct option *option)
     if (!schema)
         return NULL;
     (void)json_object_set_new(schema, "description", json_string(option->help));
-    if (option->unset && option->type != OPTION_UPSTREAMS)
+    if (option->unset && (option->type != OPTION_ITEMS || !*option->unset))
         (void)json_object_set_new(schema, "default", default_of(option));
     return schema;
-}
-
-static json_t *upstreams_schema(void)
-{
-    json_t *properties = json_object(), *names = json_array();
-    for (size_t i = 0; i < upstream_option_count; i++)
-        (void)json_object_set_new(properties, upstream_options[i].key, option_schema(&upstream_options[i]));
-    for (size_t i = 0; i < preset_count; i++)
-        (void)json_array_append_new(names, json_string(presets[i].name));
-    return json_pack("{s:s, s:{s:[{s:o}, {s:s, s:o, s:[s], s:b}]}}", "type", "array", "items", "anyOf", "enum", names,
-                     "type", "object", "properties", properties, "required", "name", "additionalProperties", 0);
 }
 
 static json_t *section_of(json_t *properties, const struct option *option, size_t len)
@@ -223,17 +272,39 @@ static json_t *section_of(json_t *properties, const struct option *option, size_
     return json_object_get(section, "properties");
 }
 
-static json_t *whole_schema(void)
+static json_t *table_properties(const struct option *table, size_t count)
 {
     json_t *properties = json_object();
-    for (size_t i = 0; i < option_count; i++) {
-        size_t len = option_section(&options[i]);
-        json_t *place = len ? section_of(properties, &options[i], len) : properties;
-        (void)json_object_set_new(place, options[i].key + (len ? len + 1 : 0), option_schema(&options[i]));
+    for (size_t i = 0; i < count; i++) {
+        size_t len = option_section(&table[i]);
+        json_t *place = len ? section_of(properties, &table[i], len) : properties;
+        (void)json_object_set_new(place, option_leaf(&table[i]), option_schema(&table[i]));
     }
+    return properties;
+}
+
+/* A drop-in may add settings to an item that another file defines, so only the identity of an item is required. */
+static json_t *items_schema(const struct option_items *of)
+{
+    json_t *required = json_array(), *names = json_array();
+    for (size_t i = 0; i < of->count; i++)
+        if (of->identity ? strcmp(of->table[i].key, of->identity) == 0 : !of->table[i].unset)
+            (void)json_array_append_new(required, json_string(of->table[i].key));
+    json_t *item = json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties",
+                             table_properties(of->table, of->count), "required", required, "additionalProperties", 0);
+    for (size_t i = 0; of->presets && i < preset_count; i++)
+        (void)json_array_append_new(names, json_string(presets[i].name));
+    if (of->presets)
+        return json_pack("{s:[{s:o}, o]}", "anyOf", "enum", names, item);
+    json_decref(names);
+    return item;
+}
+
+static json_t *whole_schema(void)
+{
     return json_pack("{s:s, s:s, s:[s, s], s:b, s:o}", "$schema", "https://json-schema.org/draft/2020-12/schema",
                      "title", "dotstub.yaml", "type", "object", "null", "additionalProperties", 0, "properties",
-                     properties);
+                     table_properties(options, option_count));
 }
 
 int config_print_schema(FILE *out)

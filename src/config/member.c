@@ -9,8 +9,25 @@
 #include <string.h>
 #include <strings.h>
 
+static bool is_list_of_texts(const struct option *option)
+{
+    switch (option->type) {
+    case OPTION_NAMES:
+    case OPTION_HOSTS:
+    case OPTION_INTERFACES:
+    case OPTION_PATHS:
+    case OPTION_TEXTS:
+    case OPTION_WORDS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static size_t item_size(const struct option *option)
 {
+    if (is_list_of_texts(option))
+        return sizeof(char *);
     switch (option->type) {
     case OPTION_ADDRESSES:
         return sizeof(struct addr);
@@ -18,10 +35,8 @@ static size_t item_size(const struct option *option)
         return sizeof(struct prefix);
     case OPTION_PINS:
         return sizeof(struct config_pin);
-    case OPTION_NAMES:
-    case OPTION_HOSTS:
-    case OPTION_INTERFACES:
-        return sizeof(char *);
+    case OPTION_ITEMS:
+        return option->items->size;
     default:
         assert(option->type == OPTION_LEVELS);
         return sizeof(struct config_log_level);
@@ -60,11 +75,6 @@ static uint64_t load_number(const void *member, size_t size)
     }
 }
 
-static bool is_list_of_texts(const struct option *option)
-{
-    return option->type == OPTION_NAMES || option->type == OPTION_HOSTS || option->type == OPTION_INTERFACES;
-}
-
 static int store_text(void *member, const struct value *value, struct arena *arena)
 {
     char *copy = NULL;
@@ -77,22 +87,57 @@ static int store_text(void *member, const struct value *value, struct arena *are
     return 0;
 }
 
+void *member_store_items(void *base, const struct option *option, size_t count, struct arena *arena)
+{
+    void *items = arena_take(arena, count * item_size(option));
+    if (!items)
+        return NULL;
+    memcpy((char *)base + option->at, &items, sizeof(items));
+    memcpy((char *)base + option->beside, &count, sizeof(count));
+    return items;
+}
+
+const void *member_item(const void *base, const struct option *option, size_t i)
+{
+    const char *items;
+    memcpy(&items, (const char *)base + option->at, sizeof(items));
+    return items + i * item_size(option);
+}
+
+size_t member_count(const void *base, const struct option *option)
+{
+    size_t count;
+    memcpy(&count, (const char *)base + option->beside, sizeof(count));
+    return count;
+}
+
+void member_item_key(char *out, size_t cap, const char *list, const void *base, const struct option *option, size_t i)
+{
+    const struct option_items *of = option->items;
+    const char *name = NULL;
+    if (of->identity) {
+        const struct option *identity = &of->table[option_index(of->table, of->count, of->identity)];
+        memcpy(&name, (const char *)member_item(base, option, i) + identity->at, sizeof(name));
+    }
+    if (name)
+        snprintf(out, cap, "%s.%s.", list, name);
+    else
+        snprintf(out, cap, "%s.%zu.", list, i + 1);
+}
+
 static int store_list(void *base, const struct option *option, const struct value *values, size_t count,
                       struct arena *arena)
 {
     size_t size = item_size(option);
-    uint8_t *items = arena_take(arena, count * size);
-    if (!items)
+    uint8_t *at = member_store_items(base, option, count, arena);
+    if (!at)
         return -ENOMEM;
-    uint8_t *at = items;
     for (const struct value *value = values; value; value = value->next, at += size) {
         if (!is_list_of_texts(option))
             memcpy(at, &value->addr, size); /* all members of the union start at the same address */
         else if (store_text(at, value, arena) < 0)
             return -ENOMEM;
     }
-    memcpy((char *)base + option->at, &items, sizeof(items));
-    memcpy((char *)base + option->beside, &count, sizeof(count));
     return 0;
 }
 
@@ -162,13 +207,10 @@ static void print_text_item(FILE *out, const void *item)
 
 static void print_list(FILE *out, const void *base, const struct option *option)
 {
-    const char *items;
-    size_t count;
-    memcpy(&items, (const char *)base + option->at, sizeof(items));
-    memcpy(&count, (const char *)base + option->beside, sizeof(count));
+    size_t count = member_count(base, option);
     fputc('[', out);
     for (size_t i = 0; i < count; i++) {
-        const void *item = items + i * item_size(option);
+        const void *item = member_item(base, option, i);
         fputs(i ? ", " : "", out);
         if (option->type == OPTION_ADDRESSES)
             print_addr(out, item, option);

@@ -77,7 +77,8 @@ const struct option options[] = {
              "sessions, so several workers open more of them; idle ones close. auto: the number of processors by "
              "affinity and cgroup quota, at most 16, for machines that only run dotstub."},
     {.key = "upstreams",
-     .type = OPTION_UPSTREAMS,
+     .type = OPTION_ITEMS,
+     .items = &upstream_items,
      IN_LIST(upstreams, upstream_count),
      .max = 64,
      .unset = "google",
@@ -567,6 +568,14 @@ const struct option upstream_options[] = {
      .help = "The local address to connect from."},
 };
 const size_t upstream_option_count = sizeof(upstream_options) / sizeof(*upstream_options);
+const struct option_items upstream_items = {.one = "an upstream",
+                                            .many = "upstreams",
+                                            .example = "name: google",
+                                            .identity = "name",
+                                            .table = upstream_options,
+                                            .count = sizeof(upstream_options) / sizeof(*upstream_options),
+                                            .size = sizeof(struct config_upstream),
+                                            .presets = true};
 
 size_t option_index(const struct option *table, size_t count, const char *key)
 {
@@ -597,4 +606,22 @@ size_t option_section(const struct option *option)
 {
     const char *dot = strchr(option->key, '.');
     return dot ? (size_t)(dot - option->key) : 0;
+}
+
+bool option_begins_section(const struct option *table, const struct option *option)
+{
+    size_t len = option_section(option);
+    return len > 0 &&
+           (option == table || option_section(option - 1) != len || strncmp(option[-1].key, option->key, len) != 0);
+}
+
+const char *option_leaf(const struct option *option)
+{
+    size_t section = option_section(option);
+    return section ? option->key + section + 1 : option->key;
+}
+
+const char *option_noun(const struct option_items *of)
+{
+    return strchr(of->one, ' ') + 1;
 }

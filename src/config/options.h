@@ -32,7 +32,10 @@ enum option_type {
     OPTION_LEVELS,
     OPTION_HOSTS,
     OPTION_INTERFACES,
-    OPTION_UPSTREAMS /* each item has the settings of upstream_options */
+    OPTION_PATHS, /* absolute */
+    OPTION_TEXTS,
+    OPTION_WORDS, /* as OPTION_NAME */
+    OPTION_ITEMS  /* mappings, each with the settings of `items` */
 };
 
 enum option_port {
@@ -44,6 +47,19 @@ enum option_port {
 struct choice {
     const char *word;
     uint64_t value;
+};
+
+struct option;
+
+/* The items of a list. Keys of items may have a section, as keys of the file have. */
+struct option_items {
+    const char *one, *many; /* "an upstream", "upstreams", for messages */
+    const char *example;    /* an item, for messages */
+    const char *identity; /* the key by which a later source finds an item of an earlier one; NULL: lists are joined */
+    const struct option *table;
+    size_t count;
+    size_t size;  /* of an item's struct */
+    bool presets; /* the name of a preset is also an item, in a file and in a variable; other lists have no variable */
 };
 
 struct option {
@@ -58,17 +74,19 @@ struct option {
     bool restart_only; /* takes effect only when the daemon starts */
     uint32_t grain;    /* OPTION_DURATION: milliseconds in one unit of the member */
     enum option_type type;
-    enum config_file use; /* OPTION_PATH */
-    bool interfaces;      /* addresses: "%eth0" stands for all addresses of that interface */
-    int port;             /* addresses: a port or an enum option_port */
-    size_t at, size;      /* the member of struct config or struct config_upstream */
-    size_t beside;        /* OPTION_ADDRESS: the bool that is true if it is set; lists: the number of items */
+    enum config_file use;             /* OPTION_PATH */
+    bool interfaces;                  /* addresses: "%eth0" stands for all addresses of that interface */
+    int port;                         /* addresses: a port or an enum option_port */
+    const struct option_items *items; /* OPTION_ITEMS */
+    size_t at, size;                  /* the member of struct config or of an item's struct */
+    size_t beside; /* OPTION_ADDRESS: the bool that is true if it is set; lists: the number of items */
 };
 
 extern const struct option options[];
 extern const size_t option_count;
 extern const struct option upstream_options[];
 extern const size_t upstream_option_count;
+extern const struct option_items upstream_items;
 
 /* A public resolver that `upstreams` may name; the first one is used if none is configured. */
 struct preset {
@@ -94,5 +112,11 @@ size_t option_by_variable(const char *variable);
 const char *option_variable(const struct option *option, char out[OPTION_VARIABLE_TEXT]);
 /* The length of the section in a key ("cache" of "cache.size"), 0 at top level. */
 size_t option_section(const struct option *option);
+/* True if the option has another section than the one before it in its table. */
+bool option_begins_section(const struct option *table, const struct option *option);
+/* "an upstream" without its article. */
+const char *option_noun(const struct option_items *of);
+/* The key without its section. */
+const char *option_leaf(const struct option *option);
 
 #endif

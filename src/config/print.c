@@ -17,53 +17,64 @@ static int written(FILE *out)
     return fflush(out) || ferror(out) ? -EIO : 0;
 }
 
-static const char *leaf(const struct option *option)
-{
-    size_t section = option_section(option);
-    return section ? option->key + section + 1 : option->key;
-}
-
 /* Prints "section:" at the first option of a section; true if the option is in a section. */
-static bool print_section(FILE *out, const struct option *option, const char *before)
+static bool print_section(FILE *out, const struct option *table, const struct option *option, const char *before)
 {
-    size_t len = option_section(option);
-    bool begins =
-        option == options || option_section(option - 1) != len || strncmp(option[-1].key, option->key, len) != 0;
-    if (len > 0 && begins)
-        fprintf(out, "%s%.*s:\n", before, (int)len, option->key);
-    return len > 0;
+    if (option_begins_section(table, option))
+        fprintf(out, "%s%.*s:\n", before, (int)option_section(option), option->key);
+    return option_section(option) > 0;
 }
 
 /* -- The configuration in force -- */
 
-static void print_member(FILE *out, const char *before, const void *base, const struct option *option,
-                         const char *origin)
+/* The table of one mapping. */
+struct printed {
+    FILE *out;
+    const struct option *table;
+    size_t count;
+    const void *base;
+    const struct value_origin *origins;
+    int indent;
+};
+
+static void print_table(const struct printed *table, const char *first);
+
+static void print_items(const struct printed *above, const struct option *option, const struct value_origin *origin,
+                        int indent)
 {
-    fprintf(out, "%s%s: ", before, leaf(option));
-    member_print(out, base, option);
-    fprintf(out, " # %s\n", origin);
+    const struct option_items *of = option->items;
+    size_t count = member_count(above->base, option);
+    fprintf(above->out, "%*s%s:%s # %s\n", indent, "", option_leaf(option), count > 0 ? "" : " []", origin->text);
+    for (size_t i = 0; i < count; i++)
+        print_table(&(struct printed){above->out, of->table, of->count, member_item(above->base, option, i),
+                                      origin->items[i], indent + 4},
+                    "- ");
 }
 
-static void print_upstreams(FILE *out, const struct snapshot *snapshot)
+/* Prints the settings of one mapping. `first` is printed before the first one, at the end of its indentation. */
+static void print_table(const struct printed *table, const char *first)
 {
-    const struct config *config = &snapshot->config;
-    fputs("upstreams:\n", out);
-    for (size_t i = 0; i < config->upstream_count; i++)
-        for (size_t j = 0; j < upstream_option_count; j++)
-            print_member(out, j == 0 ? "  - " : "    ", &config->upstreams[i], &upstream_options[j],
-                         snapshot->upstream_origins[i][j]);
+    int indent = table->indent, begin = (int)strlen(first);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct option *option = &table->table[i];
+        char before[64];
+        snprintf(before, sizeof before, "%*s%s", i == 0 ? indent - begin : indent, "", i == 0 ? first : "");
+        bool set_in = print_section(table->out, table->table, option, before);
+        if (option_begins_section(table->table, option) || set_in)
+            snprintf(before, sizeof before, "%*s", indent + 2, "");
+        if (option->type == OPTION_ITEMS) {
+            print_items(table, option, &table->origins[i], set_in ? indent + 2 : indent);
+            continue;
+        }
+        fprintf(table->out, "%s%s: ", before, option_leaf(option));
+        member_print(table->out, table->base, option);
+        fprintf(table->out, " # %s\n", table->origins[i].text);
+    }
 }
 
 int config_print(const struct config *config, FILE *out)
 {
-    const struct snapshot *snapshot = snapshot_of(config);
-    for (size_t i = 0; i < option_count; i++) {
-        bool set_in = print_section(out, &options[i], "");
-        if (options[i].type == OPTION_UPSTREAMS)
-            print_upstreams(out, snapshot);
-        else
-            print_member(out, set_in ? "  " : "", config, &options[i], snapshot->origins[i]);
-    }
+    print_table(&(struct printed){out, options, option_count, config, snapshot_of(config)->origins, 0}, "");
     return written(out);
 }
 
@@ -103,24 +114,35 @@ static void print_setting(FILE *out, const char *help_before, const char *before
                           const char *text)
 {
     print_help(out, help_before, option->help);
-    fprintf(out, "%s%s: ", before, leaf(option));
+    fprintf(out, "%s%s: ", before, option_leaf(option));
     print_default(out, option, text);
     fputc('\n', out);
 }
 
-static const char *builtin_text(const struct option *option)
+/* The value of an example: of the default preset, or the default. */
+static const char *example_text(const struct option *list, const struct option *option)
 {
-    const char *text = preset_text(&presets[0], option->key);
-    return text ? text : option->unset;
+    const char *text = *list->unset ? preset_text(preset_find(list->unset), option->key) : NULL;
+    return text ? text : option->unset ? option->unset : "";
 }
 
-static void print_builtin_upstream(FILE *out, const struct option *option)
+/* Prints a list with the keys of an item. Without a default these keys stay a comment when the list is enabled. */
+static void print_list(FILE *out, const struct option *option, const char *before)
 {
-    print_help(out, "# ", option->help);
-    fprintf(out, "#%s:\n", option->key);
-    for (size_t i = 0; i < upstream_option_count; i++)
-        print_setting(out, "#     # ", i == 0 ? "#  - " : "#    ", &upstream_options[i],
-                      builtin_text(&upstream_options[i]));
+    const struct option_items *of = option->items;
+    bool empty = !*option->unset;
+    char text[3][64];
+    snprintf(text[0], sizeof text[0], "%s%s", before, empty ? "  # - " : "  - ");
+    snprintf(text[1], sizeof text[1], "%s%s", before, empty ? "  #   " : "    ");
+    snprintf(text[2], sizeof text[2], "%s%s", before, empty ? "  #     # " : "     # ");
+    fprintf(out, "%s%s:%s\n", before, option_leaf(option), empty ? " []" : "");
+    for (size_t i = 0; i < of->count; i++) {
+        const struct option *item = &of->table[i];
+        bool set_in = print_section(out, of->table, item, text[i > 0]);
+        char indented[70];
+        snprintf(indented, sizeof indented, "%s%s", text[i > 0 || set_in], set_in ? "  " : "");
+        print_setting(out, text[2], indented, item, example_text(option, item));
+    }
 }
 
 int config_print_annotated(FILE *out)
@@ -133,14 +155,17 @@ int config_print_annotated(FILE *out)
           "# Each can also be set by a variable: cache.size is DOTSTUB_CACHE_SIZE.\n",
           out);
     for (size_t i = 0; i < option_count; i++) {
-        if (option_section(&options[i]) == 0 || option_section(&options[i]) != option_section(&options[i - 1]) ||
-            strncmp(options[i].key, options[i - 1].key, option_section(&options[i])) != 0)
+        const struct option *option = &options[i];
+        if (option_section(option) == 0 || option_begins_section(options, option))
             fputc('\n', out);
-        bool set_in = print_section(out, &options[i], "#");
-        if (options[i].type == OPTION_UPSTREAMS)
-            print_builtin_upstream(out, &options[i]);
-        else
-            print_setting(out, set_in ? "#  # " : "# ", set_in ? "#  " : "#", &options[i], options[i].unset);
+        bool set_in = print_section(out, options, option, "#");
+        const char *help_before = set_in ? "#  # " : "# ", *before = set_in ? "#  " : "#";
+        if (option->type == OPTION_ITEMS) {
+            print_help(out, help_before, option->help);
+            print_list(out, option, before);
+        } else {
+            print_setting(out, help_before, before, option, option->unset);
+        }
     }
     return written(out);
 }

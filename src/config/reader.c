@@ -11,12 +11,12 @@
 
 #define KEY_TEXT 64
 
-/* The part of the table that applies to one mapping of the file. */
+/* The part of a table that applies to one mapping of the file. */
 struct level {
     const struct option *table;
     size_t count;
     struct setting *settings;
-    const char *section; /* the keys' section; NULL: top level */
+    const char *section; /* the keys' section; NULL: all of the table */
     const char *name;    /* for messages */
 };
 
@@ -26,18 +26,12 @@ static bool is_in_section(const struct option *option, const char *section)
     return option_section(option) == len && (!section || memcmp(option->key, section, len) == 0);
 }
 
-static const char *leaf(const struct option *option)
-{
-    size_t section = option_section(option);
-    return section ? option->key + section + 1 : option->key;
-}
-
 /* Writes the key of the option in this section; false if it is in another one. */
 static bool word_of(const struct option *option, const char *section, char out[KEY_TEXT])
 {
     size_t len = option_section(option);
     if (is_in_section(option, section))
-        snprintf(out, KEY_TEXT, "%s", leaf(option));
+        snprintf(out, KEY_TEXT, "%s", option_leaf(option));
     else if (!section)
         snprintf(out, KEY_TEXT, "%.*s", (int)len, option->key);
     else
@@ -64,10 +58,10 @@ static const char *find_meant(const char *text, const struct option *table, size
     for (size_t i = 0; least == UINT_MAX && i < count; i++) {
         const struct option *option = &table[i];
         size_t len = option_section(option);
-        if (len == 0 || (strcmp(leaf(option), text) != 0 && strcmp(option->key, text) != 0))
+        if (len == 0 || (strcmp(option_leaf(option), text) != 0 && strcmp(option->key, text) != 0))
             continue;
         least = 0; /* the key belongs to another section */
-        snprintf(out, KEY_TEXT, "%.*s: {%s: ...}", (int)len, option->key, leaf(option));
+        snprintf(out, KEY_TEXT, "%.*s: {%s: ...}", (int)len, option->key, option_leaf(option));
     }
     return least == UINT_MAX ? NULL : out;
 }
@@ -125,7 +119,8 @@ static int read_value(struct draft *draft, struct setting *setting, const struct
     return 0;
 }
 
-static int read_upstreams(struct draft *draft, const struct yaml_node *node);
+static int read_items(struct draft *draft, struct setting *setting, const struct option *option,
+                      const struct yaml_node *node);
 
 /* Reads one key that is not a section. */
 static int read_key(struct draft *draft, const struct level *level, const struct yaml_node *node)
@@ -138,28 +133,38 @@ static int read_key(struct draft *draft, const struct level *level, const struct
         report_unknown(draft, level, node->key);
         return 0;
     }
-    if (level->table[i].type == OPTION_UPSTREAMS)
-        return read_upstreams(draft, node);
+    if (level->table[i].type == OPTION_ITEMS)
+        return read_items(draft, &level->settings[i], &level->table[i], node);
     return read_value(draft, &level->settings[i], &level->table[i], node);
+}
+
+static bool is_section(const struct level *level, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; !found && !level->section && *name && i < level->count; i++)
+        found = is_in_section(&level->table[i], name);
+    return found;
+}
+
+static int read_keys(struct draft *draft, const struct level *level, const struct yaml_node *mapping);
+
+static int read_section(struct draft *draft, const struct level *above, const struct yaml_node *node)
+{
+    struct level level = *above;
+    level.section = level.name = node->key->text;
+    if (node->kind == YAML_MAPPING)
+        return read_keys(draft, &level, node);
+    if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
+        report_at(draft->report, node->mark, "%s: expected settings, one per line and indented", level.name);
+    return 0;
 }
 
 static int read_keys(struct draft *draft, const struct level *level, const struct yaml_node *mapping)
 {
     int error = 0;
     for (const struct yaml_node *node = mapping->first; !error && node; node = node->next)
-        error = read_key(draft, level, node);
+        error = is_section(level, node->key->text) ? read_section(draft, level, node) : read_key(draft, level, node);
     return error;
-}
-
-/* Reads an upstream whose name is known or unusable. */
-static int read_upstream(struct draft *draft, struct draft_upstream *upstream, const struct yaml_node *mapping)
-{
-    struct level level = {.table = upstream_options,
-                          .count = upstream_option_count,
-                          .settings = upstream->settings,
-                          .name = "an upstream"};
-    upstream->mark = mapping->mark;
-    return read_keys(draft, &level, mapping);
 }
 
 static const struct yaml_node *member_of(const struct yaml_node *mapping, const char *key)
@@ -187,104 +192,109 @@ static void report_unknown_preset(struct draft *draft, const char *name, const c
         report_at(draft->report, mark, "upstreams: %s is neither a preset, see dotstub.yaml(5), nor %s", quoted, form);
 }
 
-int reader_add_preset(struct draft *draft, const char *name, const char *form, struct mark mark)
+int reader_add_preset(struct draft *draft, struct setting *setting, const struct option *option, const char *name,
+                      const char *form, struct mark mark)
 {
     const struct preset *preset = preset_find(name);
-    const struct draft_upstream *before = draft_find_upstream(draft, name);
+    const struct draft_item *before = draft_find_item(setting, name);
     char quoted[QUOTED_TEXT], better[FOREIGN_TEXT];
     report_quote(name, quoted);
     if (preset && !before)
-        return draft_add_preset(draft, preset, mark);
+        return draft_add_preset(draft, setting, option->items, preset, mark);
     if (preset && before->mark.source != mark.source)
         return 0;
     if (preset)
-        report_at(draft->report, mark, "upstreams: duplicate name %s", quoted);
+        report_at(draft->report, mark, "%s: duplicate name %s", option->key, quoted);
     else if (foreign_correct_upstream(name, better))
-        report_at(draft->report, mark, "upstreams: %s is not a preset; write %s", quoted, better);
+        report_at(draft->report, mark, "%s: %s is not a preset; write %s", option->key, quoted, better);
     else
         report_unknown_preset(draft, name, form, mark);
-    draft_setting(draft, "upstreams")->broken = true;
+    setting->broken = true;
     return 0;
 }
 
-static int read_upstream_item(struct draft *draft, const struct yaml_node *item)
+static void refuse_item(struct draft *draft, struct setting *setting, const struct option *option,
+                        const struct yaml_node *node)
 {
-    struct report *report = draft->report;
-    if (item->kind == YAML_SCALAR)
-        return reader_add_preset(draft, item->text, "a mapping, as in name: mine", item->mark);
-    if (item->kind != YAML_MAPPING) {
-        if (item->kind != YAML_REFUSED)
-            report_at(
-                report, item->mark,
-                "upstreams: an upstream is the name of a preset, as in - google, or a mapping, as in - name: google");
-        draft_setting(draft, "upstreams")->broken = true;
+    const struct option_items *of = option->items;
+    setting->broken = true;
+    if (node->kind == YAML_REFUSED)
+        return;
+    if (of->presets)
+        report_at(draft->report, node->mark, "%s: %s is the name of a preset, as in - google, or a mapping, as in - %s",
+                  option->key, of->one, of->example);
+    else
+        report_at(draft->report, node->mark, "%s: %s is a mapping, as in - %s", option->key, of->one, of->example);
+}
+
+/* Finds the item that a mapping belongs to, which an earlier source may have begun; or appends one. */
+static int find_item(struct draft_item **out, struct draft *draft, struct setting *setting, const struct option *option,
+                     const struct yaml_node *mapping)
+{
+    const struct option_items *of = option->items;
+    const struct yaml_node *identity = of->identity ? member_of(mapping, of->identity) : NULL;
+    if (of->identity && !identity)
+        report_at(draft->report, mapping->mark, "%s: this %s has no %s; write %s: and a word for it", option->key,
+                  option_noun(of), of->identity, of->identity);
+    const char *name = identity && identity->kind == YAML_SCALAR ? identity->text : NULL;
+
+    struct draft_item *item = name ? draft_find_item(setting, name) : NULL;
+    if (item && item->mark.source == mapping->mark.source) {
+        char quoted[QUOTED_TEXT];
+        report_at(draft->report, identity->mark, "%s: duplicate %s %s; first in line %u", option->key, of->identity,
+                  report_quote(name, quoted), item->mark.line);
+        item = NULL;
+        name = NULL;
+    }
+    int error = item ? 0 : draft_add_item(&item, draft, setting, of, mapping->mark);
+    if (error)
+        return error;
+    item->name = name;
+    item->mark = mapping->mark;
+    *out = item;
+    return 0;
+}
+
+static int read_item(struct draft *draft, struct setting *setting, const struct option *option,
+                     const struct yaml_node *node)
+{
+    const struct option_items *of = option->items;
+    if (node->kind == YAML_SCALAR && of->presets)
+        return reader_add_preset(draft, setting, option, node->text, "a mapping, as in name: mine", node->mark);
+    if (node->kind != YAML_MAPPING) {
+        refuse_item(draft, setting, option, node);
         return 0;
     }
-    const struct yaml_node *name = member_of(item, "name");
-    if (!name)
-        report_at(report, item->mark, "upstreams: this upstream has no name; write name: and a word for it");
-    bool usable = name && name->kind == YAML_SCALAR;
-
-    struct draft_upstream *upstream = usable ? draft_find_upstream(draft, name->text) : NULL;
-    if (upstream && upstream->mark.source == item->mark.source) {
-        char quoted[QUOTED_TEXT];
-        report_at(report, name->mark, "upstreams: duplicate name %s; first in line %u",
-                  report_quote(name->text, quoted), upstream->mark.line);
-        upstream = NULL;
-        usable = false;
-    }
-    if (!upstream) {
-        int error = draft_add_upstream(&upstream, draft, item->mark);
-        if (error)
-            return error;
-    }
-    int error = read_upstream(draft, upstream, item);
-    upstream->name = usable ? name->text : NULL;
-    return error;
+    struct draft_item *item;
+    int error = find_item(&item, draft, setting, option, node);
+    if (error)
+        return error;
+    struct level level = {.table = of->table, .count = of->count, .settings = item->settings, .name = of->one};
+    return read_keys(draft, &level, node);
 }
 
-static int read_upstreams(struct draft *draft, const struct yaml_node *node)
+static int read_items(struct draft *draft, struct setting *setting, const struct option *option,
+                      const struct yaml_node *node)
 {
-    size_t index = option_index(options, option_count, "upstreams");
-    struct setting *setting = &draft->settings[index];
-    draft_begin_upstreams(draft, node->mark, node->kind == YAML_LIST && node->count > 0);
+    const struct option_items *of = option->items;
+    draft_begin(setting, node->mark, node->kind == YAML_LIST && node->count > 0);
     if (node->kind != YAML_LIST) {
         if (node->kind != YAML_REFUSED)
-            report_at(draft->report, node->mark,
-                      "upstreams: expected a list of upstreams, as in [google] or - name: google");
+            report_at(draft->report, node->mark, "%s: expected a list of %s, as in %s- %s", option->key, of->many,
+                      of->presets ? "[google] or " : "", of->example);
         setting->broken = true;
+        return 0;
     }
     int error = 0;
-    for (const struct yaml_node *item = node->kind == YAML_LIST ? node->first : NULL; item && !error;
-         item = item->next) {
-        if (setting->count >= options[index].max && (item->kind == YAML_MAPPING || item->kind == YAML_SCALAR)) {
-            draft_refuse(draft, setting, &options[index], item->mark, "too many upstreams");
+    for (const struct yaml_node *item = node->first; item && !error; item = item->next) {
+        if (setting->count >= option->max && (item->kind == YAML_MAPPING || item->kind == YAML_SCALAR)) {
+            setting->broken = true;
+            report_at(draft->report, item->mark, "%s: too many %s", option->key, of->many);
             return 0;
         }
-        error = read_upstream_item(draft, item);
+        error = read_item(draft, setting, option, item);
     }
     return error;
-}
-
-static bool is_section(const char *name)
-{
-    bool found = false;
-    for (size_t i = 0; !found && *name && i < option_count; i++)
-        found = is_in_section(&options[i], name);
-    return found;
-}
-
-static int read_top_key(struct draft *draft, const struct level *top, const struct yaml_node *node)
-{
-    struct level level = *top;
-    if (!is_section(node->key->text))
-        return read_key(draft, top, node);
-    level.section = level.name = node->key->text;
-    if (node->kind == YAML_MAPPING)
-        return read_keys(draft, &level, node);
-    if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
-        report_at(draft->report, node->mark, "%s: expected settings, one per line and indented", level.name);
-    return 0;
 }
 
 int reader_apply(struct draft *draft, const struct yaml_node *root)
@@ -297,8 +307,5 @@ int reader_apply(struct draft *draft, const struct yaml_node *root)
             report_at(draft->report, root->mark, "expected settings, as in workers: 1");
         return 0;
     }
-    int error = 0;
-    for (const struct yaml_node *node = root->first; !error && node; node = node->next)
-        error = read_top_key(draft, &top, node);
-    return error;
+    return read_keys(draft, &top, root);
 }

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include "base/mem.h"
+#include "config/member.h"
 #include "config/options.h"
 
 struct config *config_ref(struct config *config)
@@ -25,7 +26,7 @@ void config_unref(struct config *config)
 
 int snapshot_remark(struct snapshot *snapshot, const char *key, const char *text)
 {
-    const char **origin = &snapshot->origins[option_index(options, option_count, key)];
+    const char **origin = &snapshot->origins[option_index(options, option_count, key)].text;
     const char *longer = arena_print(&snapshot->arena, "%s, %s", *origin, text);
     if (!longer)
         return -ENOMEM;
@@ -37,12 +38,14 @@ const char *config_origin(const struct config *config, const char *key)
 {
     size_t i = option_index(options, option_count, key);
     assert(i < option_count);
-    return snapshot_of(config)->origins[i];
+    return snapshot_of(config)->origins[i].text;
 }
 
-const char *config_upstream_origin(const struct config *config, size_t upstream, const char *key)
+const char *config_item_origin(const struct config *config, const char *list, size_t item, const char *key)
 {
-    size_t i = option_index(upstream_options, upstream_option_count, key);
-    assert(i < upstream_option_count && upstream < config->upstream_count);
-    return snapshot_of(config)->upstream_origins[upstream][i];
+    size_t at = option_index(options, option_count, list);
+    assert(at < option_count && options[at].type == OPTION_ITEMS && item < member_count(config, &options[at]));
+    size_t i = option_index(options[at].items->table, options[at].items->count, key);
+    assert(i < options[at].items->count);
+    return snapshot_of(config)->origins[at].items[item][i].text;
 }

@@ -12,12 +12,17 @@
 #include "config/arena.h"
 #include "config/config.h"
 
+/* Where a value comes from. */
+struct value_origin {
+    const char *text;            /* "default", "file:line", or the variable */
+    struct value_origin **items; /* OPTION_ITEMS: of each item, as the table of its options */
+};
+
 struct snapshot {
     struct config config;
     struct arena arena;
-    struct config *started;         /* the snapshot whose restart-only settings were taken; NULL: none */
-    const char **origins;           /* as options: "default", "file:line", or the variable */
-    const char ***upstream_origins; /* of each upstream: as upstream_options */
+    struct config *started;       /* the snapshot whose restart-only settings were taken; NULL: none */
+    struct value_origin *origins; /* as options */
 };
 
 static inline const struct snapshot *snapshot_of(const struct config *config)

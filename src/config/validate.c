@@ -48,13 +48,10 @@ static void set_ports(const struct setting *addresses, const struct setting *por
             addr_set_port(&value->addr, (uint16_t)port->first->number);
 }
 
-static void check_addresses(struct draft *draft, const struct draft_upstream *upstream)
+static void check_addresses(struct draft *draft, const struct draft_item *upstream)
 {
-    const struct setting *addresses = draft_upstream_setting(upstream, "addresses");
-    set_ports(addresses, draft_upstream_setting(upstream, "port"));
-    if (addresses->count == 0 && !addresses->broken)
-        report_at(draft->report, addresses->named ? addresses->mark : upstream->mark,
-                  "upstreams: %s has no address; write addresses: and a list", upstream->name);
+    const struct setting *addresses = draft_item_setting(upstream, "addresses");
+    set_ports(addresses, draft_item_setting(upstream, "port"));
     check_duplicates(draft, addresses, "addresses");
     for (const struct value *value = addresses->first; value; value = value->next)
         if (addr_is_wildcard(&value->addr))
@@ -69,10 +66,10 @@ static bool has_family(const struct setting *addresses, sa_family_t family)
     return value != NULL;
 }
 
-static void check_source(struct draft *draft, const struct draft_upstream *upstream)
+static void check_source(struct draft *draft, const struct draft_item *upstream)
 {
-    const struct setting *addresses = draft_upstream_setting(upstream, "addresses");
-    const struct setting *setting = draft_upstream_setting(upstream, "source");
+    const struct setting *addresses = draft_item_setting(upstream, "addresses");
+    const struct setting *setting = draft_item_setting(upstream, "source");
     const struct value *source = setting->first;
     if (!source || source->none || addresses->count == 0 || addresses->broken)
         return;
@@ -81,10 +78,10 @@ static void check_source(struct draft *draft, const struct draft_upstream *upstr
                   upstream->name, source->addr.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
 }
 
-static void check_trust(struct draft *draft, const struct draft_upstream *upstream)
+static void check_trust(struct draft *draft, const struct draft_item *upstream)
 {
-    const struct setting *name = draft_upstream_setting(upstream, "tls-name");
-    const struct setting *pins = draft_upstream_setting(upstream, "pins");
+    const struct setting *name = draft_item_setting(upstream, "tls-name");
+    const struct setting *pins = draft_item_setting(upstream, "pins");
     bool has_name = name->broken || (name->first && !name->first->none);
     if (!has_name && pins->count == 0 && !pins->broken)
         report_at(draft->report, name->named ? name->mark : upstream->mark,
@@ -92,12 +89,45 @@ static void check_trust(struct draft *draft, const struct draft_upstream *upstre
                   upstream->name);
 }
 
+static void check_required(struct draft *draft, const struct option *list, const struct draft_item *item)
+{
+    for (size_t i = 0; i < item->of->count; i++) {
+        const struct option *option = &item->of->table[i];
+        const struct setting *setting = &item->settings[i];
+        bool is_identity = item->of->identity && strcmp(option->key, item->of->identity) == 0;
+        if (option->unset || setting->count > 0 || setting->broken || is_identity)
+            continue;
+        struct mark mark = setting->named ? setting->mark : item->mark;
+        const char *what = option_is_list(option) ? "a list" : "its value";
+        if (item->name)
+            report_at(draft->report, mark, "%s: %s has no %s; write %s: and %s", list->key, item->name, option->key,
+                      option->key, what);
+        else
+            report_at(draft->report, mark, "%s: this %s has no %s; write %s: and %s", list->key, option_noun(item->of),
+                      option->key, option->key, what);
+    }
+}
+
+/* Reports items without a required setting. */
+static void check_lists(struct draft *draft, const struct setting *settings, const struct option *table, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].type != OPTION_ITEMS)
+            continue;
+        for (const struct draft_item *item = settings[i].items; item; item = item->next) {
+            if (item->name || !item->of->identity)
+                check_required(draft, &table[i], item);
+            check_lists(draft, item->settings, item->of->table, item->of->count);
+        }
+    }
+}
+
 static void check_upstreams(struct draft *draft)
 {
     const struct setting *setting = draft_setting(draft, "upstreams");
-    if (!draft->first && !setting->broken)
+    if (!setting->items && !setting->broken)
         report_at(draft->report, setting->mark, "upstreams: no upstream is left, so no query could be resolved");
-    for (const struct draft_upstream *upstream = draft->first; upstream; upstream = upstream->next) {
+    for (const struct draft_item *upstream = setting->items; upstream; upstream = upstream->next) {
         if (!upstream->name)
             continue;
         check_addresses(draft, upstream);
@@ -128,6 +158,7 @@ void validate_check(struct draft *draft)
     if (draft->partial)
         return;
     check_listen(draft);
+    check_lists(draft, draft->settings, options, option_count);
     check_upstreams(draft);
     check_ttls(draft);
     check_names(draft);
@@ -181,42 +212,41 @@ static const char *origins_of(struct arena *arena, const struct setting *setting
     return all;
 }
 
-/* Fills the struct at `base` and the origins of its values from the settings of one table. */
-static int fill(void *base, const char **origins, struct arena *arena, const struct option *table, size_t count,
-                const struct setting *settings)
+static int fill(void *base, struct value_origin **out, struct arena *arena, const struct option *table, size_t count,
+                const struct setting *settings);
+
+static int fill_items(void *base, struct value_origin *origin, struct arena *arena, const struct option *option,
+                      const struct setting *setting)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (table[i].type == OPTION_UPSTREAMS)
-            continue;
-        origins[i] = origins_of(arena, &settings[i]);
-        if (!origins[i])
-            return -ENOMEM;
-        int error = member_store(base, &table[i], settings[i].first, settings[i].count, arena);
-        if (error)
-            return error;
+    char *at = member_store_items(base, option, setting->count, arena);
+    origin->items = arena_take(arena, setting->count * sizeof(*origin->items));
+    if (!at || !origin->items)
+        return -ENOMEM;
+    int error = 0;
+    struct value_origin **origins = origin->items;
+    for (const struct draft_item *item = setting->items; !error && item; item = item->next) {
+        error = fill(at, origins++, arena, item->of->table, item->of->count, item->settings);
+        at += item->of->size;
     }
-    return 0;
+    return error;
 }
 
-static int fill_upstreams(struct snapshot *snapshot, const struct draft *draft)
+/* Fills the struct at `base` and the origins of its values from the settings of one table. */
+static int fill(void *base, struct value_origin **out, struct arena *arena, const struct option *table, size_t count,
+                const struct setting *settings)
 {
-    struct config *config = &snapshot->config;
-    size_t count = draft_setting(draft, "upstreams")->count;
-    config->upstreams = arena_take(&snapshot->arena, count * sizeof(*config->upstreams));
-    snapshot->upstream_origins = arena_take(&snapshot->arena, count * sizeof(*snapshot->upstream_origins));
-    if (!config->upstreams || !snapshot->upstream_origins)
-        return -ENOMEM;
-    for (const struct draft_upstream *upstream = draft->first; upstream; upstream = upstream->next) {
-        size_t i = config->upstream_count++;
-        const char **origins = arena_take(&snapshot->arena, upstream_option_count * sizeof(*origins));
-        snapshot->upstream_origins[i] = origins;
-        int error = !origins ? -ENOMEM
-                             : fill(&config->upstreams[i], origins, &snapshot->arena, upstream_options,
-                                    upstream_option_count, upstream->settings);
-        if (error)
-            return error;
+    struct value_origin *origins = *out = arena_take(arena, count * sizeof(*origins));
+    int error = origins ? 0 : -ENOMEM;
+    for (size_t i = 0; !error && i < count; i++) {
+        origins[i].text = origins_of(arena, &settings[i]);
+        if (!origins[i].text)
+            error = -ENOMEM;
+        else if (table[i].type == OPTION_ITEMS)
+            error = fill_items(base, &origins[i], arena, &table[i], &settings[i]);
+        else
+            error = member_store(base, &table[i], settings[i].first, settings[i].count, arena);
     }
-    return 0;
+    return error;
 }
 
 static int fit_workers(struct snapshot *snapshot, const struct machine *machine)
@@ -260,12 +290,7 @@ static int copy_notices(struct snapshot *snapshot, const struct draft *draft)
 
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)
 {
-    snapshot->origins = arena_take(&snapshot->arena, option_count * sizeof(*snapshot->origins));
-    if (!snapshot->origins)
-        return -ENOMEM;
-    int error = fill(&snapshot->config, snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
-    if (!error)
-        error = fill_upstreams(snapshot, draft);
+    int error = fill(&snapshot->config, &snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
     if (!error)
         error = fit_workers(snapshot, machine);
     if (!error)

@@ -12,7 +12,8 @@
 #include "base/spelling.h"
 #include "dns/name.h"
 
-#define HOST_LONGEST 253 /* characters of a name of 255 bytes in wire form */
+#define ITEM_LONGEST 4095 /* bytes of a text in a list */
+#define HOST_LONGEST 253  /* characters of a name of 255 bytes in wire form */
 
 struct unit {
     const char *word;
@@ -183,16 +184,18 @@ static bool is_alphanumeric(char byte)
 
 static bool parse_text(struct bytes *out, const struct option *option, const char *text, char why[VALUE_WHY])
 {
-    size_t len = strlen(text);
+    size_t len = strlen(text), longest = option_is_list(option) ? ITEM_LONGEST : (size_t)option->max;
+    bool is_path = option->type == OPTION_PATH || option->type == OPTION_PATHS;
+    bool is_word = option->type == OPTION_NAME || option->type == OPTION_WORDS;
     char quoted[QUOTED_TEXT];
     report_quote(text, quoted);
     if (len == 0)
         return fail(why, "expected a text here");
-    if (len > option->max)
-        return fail(why, "%s is longer than %" PRIu64 " bytes", quoted, option->max);
-    if (option->type == OPTION_PATH && text[0] != '/')
+    if (len > longest)
+        return fail(why, "%s is longer than %zu bytes", quoted, longest);
+    if (is_path && text[0] != '/')
         return fail(why, "%s is not an absolute path%s%s", quoted, or_text(option), word_text(option));
-    for (size_t i = 0; option->type == OPTION_NAME && i < len; i++)
+    for (size_t i = 0; is_word && i < len; i++)
         if (!is_alphanumeric(text[i]) && !strchr("-._", text[i]))
             return fail(why, "%s is not a name; use letters, digits, dots, hyphens and underscores", quoted);
     *out = (struct bytes){(const uint8_t *)text, len};
@@ -351,6 +354,9 @@ bool value_parse(struct value *value, const struct option *option, const char *t
     case OPTION_TEXT:
     case OPTION_PATH:
     case OPTION_NAME:
+    case OPTION_PATHS:
+    case OPTION_TEXTS:
+    case OPTION_WORDS:
         fine = parse_text(&read.text, option, text, why);
         break;
     case OPTION_HOST:
@@ -378,7 +384,7 @@ bool value_parse(struct value *value, const struct option *option, const char *t
     case OPTION_LEVELS:
         fine = parse_level(&read.level, text, why);
         break;
-    case OPTION_UPSTREAMS:
+    case OPTION_ITEMS:
         return fail(why, "is a list of mappings");
     }
     if (fine)

@@ -9,8 +9,8 @@
 static void explain_trust(FILE *errors, const struct config *config, size_t index, const char *file, int status)
 {
     const struct config_upstream *upstream = &config->upstreams[index];
-    const char *origin =
-        upstream->ca_file ? config_upstream_origin(config, index, "ca-file") : config_origin(config, "tls.ca-file");
+    const char *origin = upstream->ca_file ? config_item_origin(config, "upstreams", index, "ca-file")
+                                           : config_origin(config, "tls.ca-file");
     if (strcmp(file, "system") == 0)
         fprintf(errors,
                 "upstream %s: cannot load the system's certificates: %s; install ca-certificates or set tls.ca-file\n",

@@ -269,7 +269,7 @@ static void all_mistakes_are_reported_at_once(void **state)
                                         "f:2:18: unknown key",
                                         "DOTSTUB_X=1",
                                         "f:3:10: listen",
-                                        "a has no address",
+                                        "a has no addresses",
                                         "a has neither tls-name nor pins"};
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         assert_non_null(strstr(r.said, parts[i]));
@@ -320,10 +320,10 @@ static void an_upstream_needs_an_address(void **state)
 {
     (void)state;
     refused("upstreams: [{name: a, tls-name: b}]\n",
-            "f:1:13: upstreams: a has no address; write addresses: and a list\n"
+            "f:1:13: upstreams: a has no addresses; write addresses: and a list\n"
             "upstreams: [{name: a, tls-name: b}]\n            ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: []}]\n",
-            "f:1:47: upstreams: a has no address; write addresses: and a list\n"
+            "f:1:47: upstreams: a has no addresses; write addresses: and a list\n"
             "upstreams: [{name: a, tls-name: b, addresses: []}]\n                                            "
             "  ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: [0.0.0.0]}]\n",
@@ -343,8 +343,8 @@ static void a_source_can_reach_some_address(void **state)
         loaded("upstreams: [{name: a, tls-name: b, addresses: [192.0.2.1, '2001:db8::1'], source: '::1'}]\n");
     const struct config *c = r.config;
     assert_true(c->upstreams[0].has_source);
-    assert_string_equal(config_upstream_origin(c, 0, "source"), "f:1");
-    assert_string_equal(config_upstream_origin(c, 0, "ca-file"), "default");
+    assert_string_equal(config_item_origin(c, "upstreams", 0, "source"), "f:1");
+    assert_string_equal(config_item_origin(c, "upstreams", 0, "ca-file"), "default");
     assert_string_equal(config_origin(c, "tls.ca-file"), "default");
     end(&r);
 }
@@ -533,8 +533,8 @@ static void presets_are_upstreams_by_name(void **state)
     expect_upstream(&r.config->upstreams[3], "mullvad", "dns.mullvad.net", 2);
     assert_int_equal(r.config->upstreams[0].max_qps, 0);
     assert_int_equal(r.config->upstreams[1].max_qps, 1000);
-    assert_string_equal(config_upstream_origin(r.config, 0, "tls-name"), "f:1");
-    assert_string_equal(config_upstream_origin(r.config, 0, "role"), "default");
+    assert_string_equal(config_item_origin(r.config, "upstreams", 0, "tls-name"), "f:1");
+    assert_string_equal(config_item_origin(r.config, "upstreams", 0, "role"), "default");
     end(&r);
     r = loaded_with("upstreams: [quad9]\n", VARIABLES("DOTSTUB_UPSTREAMS=cloudflare, dns.example=192.0.2.1"));
     assert_int_equal(r.config->upstream_count, 2);
