@@ -8,4 +8,11 @@ tests_tools_dnsload_SOURCES = tests/tools/dnsload.c tests/tools/names.c tests/to
   tests/tools/options.h tests/tools/query.c tests/tools/query.h
 tests_tools_dnsload_LDADD = -lm
 
+# Preloaded into the daemon by an integration test.
+check_DATA = tests/tools/failing.so
+CLEANFILES += tests/tools/failing.so
+EXTRA_DIST += tests/tools/failing.c
+tests/tools/failing.so: $(srcdir)/tests/tools/failing.c
+	$(AM_V_CCLD)mkdir -p tests/tools && $(CC) $(DEFAULT_INCLUDES) -D_GNU_SOURCE $(WARNING_FLAGS) $(CFLAGS) -fPIC -shared -o $@ $(srcdir)/tests/tools/failing.c -ldl
+
 EXTRA_DIST += tests/lint/english-exceptions packaging .ci/run tests/faults tests/integration tests/live tests/model/lookup.pml tests/page tests/run tests/tools/fault-table tests/tools/tally

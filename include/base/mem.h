@@ -3,11 +3,12 @@
  *
  * Does:    wraps malloc, calloc, realloc, posix_memalign and free, with a hook that fails the n-th allocation.
  * Owns:    nothing; the caller owns a block and frees it with mem_free.
- * Threads: any; the hook is process-wide and meant for single-threaded tests.
+ * Threads: any; the source and the hook are process-wide, and the hook is meant for single-threaded tests.
  */
 #ifndef DOTSTUB_BASE_MEM_H
 #define DOTSTUB_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/check.h"
 
@@ -20,6 +21,21 @@ void *mem_zalloc(size_t count, size_t size) MUST_CHECK;
 void *mem_resize(void *old, size_t size) MUST_CHECK;
 char *mem_strdup(const char *text) MUST_CHECK;
 void mem_free(void *block);
+
+/* Where the memory comes from; each function does what its namesake in the C library does (posix_memalign for
+ * alloc_aligned). mem_free calls `free` for every source. */
+struct mem_source {
+    void *(*alloc)(size_t size);
+    void *(*zalloc)(size_t count, size_t size);
+    void *(*resize)(void *old, size_t size);
+    int (*alloc_aligned)(void **out, size_t alignment, size_t size);
+};
+/* `source` is a constant; NULL: the C library. */
+void mem_take_from(const struct mem_source *source);
+
+/* True if memory is exhausted, so that nothing should be begun whose libraries need much of it (base/reserve.h). */
+bool mem_is_short(void);
+void mem_set_short(bool now);
 
 /* Fails the n-th allocation from now (1 is the next), once; 0 turns the hook off. */
 void mem_fail_at(unsigned long n);

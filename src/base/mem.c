@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: every allocation calls allowed() once, so the n-th one is the same in each run of a test. */
+/* Invariants: every allocation calls allowed() once, so the n-th one is the same in each run of a test. `source` points
+ * to a constant. */
 #include "base/mem.h"
 
 #include <stdatomic.h>
@@ -7,8 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct mem_source c_library = {malloc, calloc, realloc, posix_memalign};
+static _Atomic(const struct mem_source *) source = &c_library;
+static atomic_bool is_short;
 static _Atomic unsigned long asked;
 static _Atomic unsigned long fail_at, fail_every;
+
+static const struct mem_source *from(void)
+{
+    return atomic_load_explicit(&source, memory_order_relaxed);
+}
 
 static bool allowed(void)
 {
@@ -20,26 +29,26 @@ static bool allowed(void)
 
 void *mem_alloc(size_t size)
 {
-    return allowed() ? malloc(size) : NULL;
+    return allowed() ? from()->alloc(size) : NULL;
 }
 
 void *mem_alloc_aligned(size_t alignment, size_t size)
 {
     void *block = NULL;
-    if (!allowed() || posix_memalign(&block, alignment, size) != 0)
+    if (!allowed() || from()->alloc_aligned(&block, alignment, size) != 0)
         return NULL;
     return block;
 }
 
 void *mem_zalloc(size_t count, size_t size)
 {
-    return allowed() ? calloc(count, size) : NULL;
+    return allowed() ? from()->zalloc(count, size) : NULL;
 }
 
 void *mem_resize(void *old, size_t size)
 {
     /* realloc to 0 bytes would free `old` and return NULL. */
-    return allowed() ? realloc(old, size > 0 ? size : 1) : NULL;
+    return allowed() ? from()->resize(old, size > 0 ? size : 1) : NULL;
 }
 
 char *mem_strdup(const char *text)
@@ -52,6 +61,21 @@ char *mem_strdup(const char *text)
 void mem_free(void *block)
 {
     free(block);
+}
+
+void mem_take_from(const struct mem_source *next)
+{
+    atomic_store_explicit(&source, next ? next : &c_library, memory_order_relaxed);
+}
+
+bool mem_is_short(void)
+{
+    return atomic_load_explicit(&is_short, memory_order_relaxed);
+}
+
+void mem_set_short(bool now)
+{
+    atomic_store_explicit(&is_short, now, memory_order_relaxed);
 }
 
 static void set_hook(unsigned long at, unsigned long every)

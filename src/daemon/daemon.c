@@ -13,6 +13,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include <config.h>
 #include "control/control.h"
 #include "descriptors.h"
@@ -357,6 +358,7 @@ static int run_workers(void)
         sockets_keep(&self.sockets);
     }
     if (status == 0) {
+        reserve_begin();
         control_started(self.control);
         await_next();
         announce();

@@ -8,7 +8,7 @@ libdaemon_a_SOURCES = src/daemon/addresses.c src/daemon/addresses.h src/daemon/l
   src/daemon/tapping.c src/daemon/tapping.h \
   src/daemon/takeover.c src/daemon/takeover.h src/daemon/ticketfile.c src/daemon/ticketfile.h src/daemon/trusts.c src/daemon/trusts.h src/daemon/watchdog.c src/daemon/watchdog.h src/daemon/worker.c src/daemon/worker.h
 sbin_PROGRAMS += dotstub
-dotstub_SOURCES = src/daemon/main.c
+dotstub_SOURCES = src/daemon/main.c src/base/reserve.c
 dotstub_LDADD = $(daemon_libs)
 
 check_PROGRAMS += tests/unit/test_cachefile

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"}
+WRAPPER = "/base/reserve.c"  # calls the C library's functions of the same names
 
 
 def under_callgrind(subject, *options):
@@ -66,5 +67,7 @@ def read(path):
             instructions = int(found.group(1))
     summed = collections.Counter()
     for number, count in calls.items():
+        if files_of.get(number, "").endswith(WRAPPER):
+            continue
         summed[files_of.get(number, "???"), names[number].split("'")[0]] += count
     return instructions, summed

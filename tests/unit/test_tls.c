@@ -1169,6 +1169,19 @@ static void a_session_out_of_memory_fails_with_that_error(void **state)
     tls_trust_unref(trust);
 }
 
+static void no_session_is_begun_while_memory_is_short(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_tickets tickets = {0};
+    struct buffer output = {0};
+    mem_set_short(true);
+    struct tls *tls = tls_new(&(struct tls_client){trust, &tickets, "dot"}, &output);
+    mem_set_short(false);
+    assert_null(tls);
+    tls_trust_unref(trust);
+}
+
 static void out_of_memory_to_write_a_session_ends(void **state)
 {
     (void)state;
@@ -1259,6 +1272,7 @@ int main(void)
         cmocka_unit_test(a_session_keeps_its_trust),
         cmocka_unit_test(a_trust_survives_each_failed_allocation),
         cmocka_unit_test(a_session_out_of_memory_fails_with_that_error),
+        cmocka_unit_test(no_session_is_begun_while_memory_is_short),
         cmocka_unit_test(out_of_memory_to_write_a_session_ends),
         cmocka_unit_test(out_of_memory_only_a_ticket_is_lost),
     };
