@@ -23,7 +23,7 @@ struct config_log_level {
     uint8_t module, level; /* of base/log */
 };
 
-enum config_role { ROLE_PRIMARY, ROLE_BACKUP };
+enum config_role { ROLE_PRIMARY, ROLE_BACKUP, ROLE_ROUTED /* only for groups and routes that name it */ };
 enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
@@ -49,6 +49,33 @@ struct config_upstream {
     struct addr source;
 };
 
+/* A named set of upstreams with a policy of its own. */
+struct config_group {
+    char *name;
+    char **upstreams; /* names */
+    size_t upstream_count;
+    enum config_policy policy;
+};
+
+/* Names at and below `zones` are served by `upstreams`, or by the group. */
+struct config_route {
+    char **zones;
+    size_t zone_count;
+    char **upstreams; /* names */
+    size_t upstream_count;
+    char *group;     /* NULL: the upstreams */
+    bool is_private; /* the zones do not exist in the public DNS */
+};
+
+/* The upstreams that serve names together: all names without a route, a group, or a route's own upstreams. */
+struct config_team {
+    const char *name;
+    enum config_policy policy;
+    struct config_upstream *members; /* copies, in the order of config->upstreams */
+    size_t *places;                  /* of the members in config->upstreams */
+    size_t count;
+};
+
 struct config {
     unsigned refs;
 
@@ -67,6 +94,15 @@ struct config {
     struct config_upstream *upstreams;
     size_t upstream_count;
     enum config_policy upstream_policy;
+
+    struct config_group *groups;
+    size_t group_count;
+    struct config_route *forward;
+    size_t forward_count;
+    /* NULL without routes: then all upstreams serve all names. The first team serves names without a route. */
+    struct config_team *teams;
+    size_t team_count;
+    size_t *route_teams; /* for each route */
 
     struct {
         char *ca_file; /* "system" or a path */

@@ -24,7 +24,9 @@ struct suffix_table;
 int suffix_table_new(struct suffix_table **out, const struct suffix *suffixes, size_t count) MUST_CHECK;
 /* NULL does nothing. */
 void suffix_table_free(struct suffix_table *table);
-/* `name` is uncompressed and in lower case. True: *value is the value of its longest suffix. */
-bool suffix_table_find(const struct suffix_table *table, const uint8_t *name, size_t len, uint32_t *value);
+/* `name` is uncompressed and in lower case. True: *value is the value of its longest suffix, *suffix_len the length of
+ * that. */
+bool suffix_table_find(const struct suffix_table *table, const uint8_t *name, size_t len, uint32_t *value,
+                       size_t *suffix_len);
 
 #endif

@@ -19,6 +19,8 @@ extern const struct step step_rate_limit;
 extern const struct step step_refuse;
 /* health.name: answered while this process accepts queries, REFUSED while it drains. */
 extern const struct step step_health;
+/* The DS of private zones (forward with private: yes). Must precede step_special. */
+extern const struct step step_private;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 

@@ -50,12 +50,14 @@ void groups_stop(struct groups *groups, void (*closed)(void *context), void *con
 /* Does nothing to zeroed memory. */
 void groups_fini(struct groups *groups);
 
-uint32_t groups_route_name(const struct groups *groups, const uint8_t *name, size_t len);
-/* The id of the group that serves a name (in lower case). */
-static inline uint32_t groups_route(const struct groups *groups, const uint8_t *name, size_t len)
+/* The id of the group that serves the key's name. The group of the key is not used. */
+uint32_t groups_route_key(const struct groups *groups, const struct key *key);
+static inline uint32_t groups_route(const struct groups *groups, const struct key *key)
 {
-    return groups->suffixes ? groups_route_name(groups, name, len) : groups->root_id;
+    return groups->suffixes ? groups_route_key(groups, key) : groups->root_id;
 }
+/* True if a route leads to names at or below `zone`, a suffix of the key's name; routes above it do not count. */
+bool groups_has_route_within(const struct groups *groups, const struct key *key, const uint8_t *zone);
 /* The group in force with this id; NULL: the routes have changed since. */
 struct group *groups_find(const struct groups *groups, uint32_t id);
 

@@ -24,7 +24,8 @@ enum server_state {
 #define UPSTREAM_NAME 256 /* bytes, the longest name with its NUL */
 
 struct server_report {
-    char upstream[UPSTREAM_NAME]; /* the name of its entry */
+    char group[UPSTREAM_NAME + 8]; /* GROUP_ROOT: for names without a route */
+    char upstream[UPSTREAM_NAME];  /* the name of its entry */
     struct addr addr;
     enum server_state state;
     /* Deprioritized: failed where others succeeded, so it is used only if no other is available, for a while. */

@@ -39,6 +39,7 @@ struct group_definition {
     struct config *config; /* for the times and limits of sessions */
     const struct config_upstream *upstreams;
     size_t upstream_count;
+    enum config_policy policy;
     struct tls_trust *const *trusts; /* one for each upstream */
 };
 
@@ -66,8 +67,7 @@ struct routes {
  * two names are equal), or -E2BIG. */
 int routes_new(struct routes **out, struct group_ids *ids, struct config *config, const struct group_definition *groups,
                size_t group_count, const struct name_route *routes, size_t route_count) MUST_CHECK;
-/* The routes of a configuration: all its upstreams serve all names; trusts[i] belongs to config->upstreams[i]. 0 or
- * -ENOMEM. */
+/* The routes of a configuration; trusts[i] belongs to config->upstreams[i]. 0 or -ENOMEM. */
 int routes_of_config(struct routes **out, struct group_ids *ids, struct config *config,
                      struct tls_trust *const *trusts) MUST_CHECK;
 struct routes *routes_ref(struct routes *routes);

@@ -84,7 +84,9 @@ static int finish(struct config **out, struct loading *loading, int error, char 
     error = environment_apply(&loading->draft, variables);
     if (error)
         goto end;
-    validate_check(&loading->draft);
+    error = validate_check(&loading->draft);
+    if (error)
+        goto end;
     error = validate_notice(&loading->draft);
     if (error)
         goto end;

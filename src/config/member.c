@@ -198,11 +198,20 @@ static void print_addr(FILE *out, const struct addr *addr, const struct option *
     fprintf(out, "\"%s\"", addr_format(addr, option->port != PORT_REFUSED, text));
 }
 
+static void print_quoted(FILE *out, const char *text, size_t len)
+{
+    fputc('"', out);
+    for (size_t i = 0; i < len; i++)
+        fprintf(out, text[i] == '"' || text[i] == '\\' ? "\\%c" : "%c", text[i]);
+    fputc('"', out);
+}
+
+/* Items of lists are quoted, so that a list is also JSON. */
 static void print_text_item(FILE *out, const void *item)
 {
     const char *text;
     memcpy(&text, item, sizeof(text));
-    member_print_text(out, text, strlen(text));
+    print_quoted(out, text, strlen(text));
 }
 
 static void print_list(FILE *out, const void *base, const struct option *option)
@@ -244,14 +253,10 @@ static bool is_plain(const char *text, size_t len)
 
 void member_print_text(FILE *out, const char *text, size_t len)
 {
-    if (is_plain(text, len)) {
+    if (is_plain(text, len))
         fprintf(out, "%.*s", (int)len, text);
-        return;
-    }
-    fputc('"', out);
-    for (size_t i = 0; i < len; i++)
-        fprintf(out, text[i] == '"' || text[i] == '\\' ? "\\%c" : "%c", text[i]);
-    fputc('"', out);
+    else
+        print_quoted(out, text, len);
 }
 
 static void print_word(FILE *out, const struct option *option)

@@ -24,7 +24,7 @@
 #define LONGEST_SOCKET_PATH 107 /* sun_path with its NUL */
 #define LONGEST_NAME        253
 
-static const struct choice roles[] = {{"primary", ROLE_PRIMARY}, {"backup", ROLE_BACKUP}, {0}};
+static const struct choice roles[] = {{"primary", ROLE_PRIMARY}, {"backup", ROLE_BACKUP}, {"routed", ROLE_ROUTED}, {0}};
 static const struct choice policies[] = {
     {"failover", POLICY_FAILOVER}, {"fastest", POLICY_FASTEST}, {"spread", POLICY_SPREAD}, {0}};
 static const struct choice ecs_ways[] = {{"off", ECS_OFF}, {"default", ECS_DEFAULT}, {0}};
@@ -41,6 +41,69 @@ static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
 static const struct choice sandboxes[] = {{"on", SANDBOX_ON}, {"off", SANDBOX_OFF}, {"kill", SANDBOX_KILL}, {0}};
 static const struct choice formats[] = {{"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
 static const struct choice outputs[] = {{"stderr", OUTPUT_STDERR}, {"stdout", OUTPUT_STDOUT}, {0}};
+
+static const struct option group_options[] = {
+    {.key = "name",
+     .type = OPTION_NAME,
+     MEMBER(config_group, name),
+     .max = LONGEST_NAME,
+     .help = "The group's name. Required."},
+    {.key = "upstreams",
+     .type = OPTION_WORDS,
+     MEMBER(config_group, upstreams),
+     .beside = offsetof(struct config_group, upstream_count),
+     .max = 64,
+     .help = "Names of upstreams or presets. Required."},
+    {.key = "policy",
+     .type = OPTION_CHOICE,
+     MEMBER(config_group, policy),
+     .choices = policies,
+     .unset = "failover",
+     .help = "As upstream-policy, for this group."},
+};
+const struct option_items group_items = {.one = "a group",
+                                         .many = "groups",
+                                         .example = "name: work",
+                                         .identity = "name",
+                                         .table = group_options,
+                                         .count = sizeof(group_options) / sizeof(*group_options),
+                                         .size = sizeof(struct config_group)};
+
+static const struct option route_options[] = {
+    {.key = "zones",
+     .type = OPTION_NAMES,
+     MEMBER(config_route, zones),
+     .beside = offsetof(struct config_route, zone_count),
+     .max = 1000,
+     .help = "The route is for these names and those below them. The longest zone that contains a name decides. "
+             "Required."},
+    {.key = "upstreams",
+     .type = OPTION_WORDS,
+     MEMBER(config_route, upstreams),
+     .beside = offsetof(struct config_route, upstream_count),
+     .max = 64,
+     .unset = "",
+     .help = "Names of upstreams or presets that serve the zones."},
+    {.key = "group",
+     .type = OPTION_NAME,
+     MEMBER(config_route, group),
+     .max = LONGEST_NAME,
+     .word = "",
+     .unset = "",
+     .help = "The group of upstreams that serves the zones."},
+    {.key = "private",
+     .type = OPTION_BOOLEAN,
+     MEMBER(config_route, is_private),
+     .unset = "no",
+     .help = "The zones do not exist in the public DNS: a query for the DS of a zone, which its parent would have to "
+             "answer, gets NODATA."},
+};
+const struct option_items route_items = {.one = "a route",
+                                         .many = "routes",
+                                         .example = "zones: [corp.example]",
+                                         .table = route_options,
+                                         .count = sizeof(route_options) / sizeof(*route_options),
+                                         .size = sizeof(struct config_route)};
 
 const struct option options[] = {
     {.key = "listen",
@@ -95,6 +158,22 @@ const struct option options[] = {
          "slower than another; the first in the list to begin with. fastest: the servers' response times are "
          "measured and the fastest one gets them. spread: each name belongs to one upstream, chosen by a keyed hash, "
          "so that no operator sees all names; while that upstream fails the others get them."},
+
+    {.key = "groups",
+     .type = OPTION_ITEMS,
+     .items = &group_items,
+     IN_LIST(groups, group_count),
+     .max = 100,
+     .unset = "",
+     .help = "Groups of upstreams, for routes."},
+    {.key = "forward",
+     .type = OPTION_ITEMS,
+     .items = &route_items,
+     IN_LIST(forward, forward_count),
+     .max = 500,
+     .unset = "",
+     .help = "Routes: names that are served by other upstreams than the rest. They take precedence over special-use "
+             "names (home.arpa, internal, private reverse zones)."},
 
     {.key = "tls.ca-file",
      .type = OPTION_TEXT,
@@ -530,7 +609,8 @@ const struct option upstream_options[] = {
      OF(role),
      .choices = roles,
      .unset = "primary",
-     .help = "primary, or backup: used while no primary upstream answers."},
+     .help = "primary; backup: used while no primary upstream answers; routed: used only by groups and routes that "
+             "name it."},
     {.key = "ecs",
      .type = OPTION_CHOICE,
      OF(ecs),

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include "config/member.h"
+#include "config/teams.h"
 
 #define WORKERS_AUTO_MAX 16
+#define LONGEST_NAME     253
 
 /* -- Checks -- */
 
@@ -122,10 +125,20 @@ static void check_lists(struct draft *draft, const struct setting *settings, con
     }
 }
 
+static bool has_unrouted(const struct setting *upstreams)
+{
+    for (const struct draft_item *item = upstreams->items; item; item = item->next) {
+        const struct setting *role = draft_item_setting(item, "role");
+        if (role->broken || role->first->number != ROLE_ROUTED)
+            return true;
+    }
+    return false;
+}
+
 static void check_upstreams(struct draft *draft)
 {
     const struct setting *setting = draft_setting(draft, "upstreams");
-    if (!setting->items && !setting->broken)
+    if (!has_unrouted(setting) && !setting->broken)
         report_at(draft->report, setting->mark, "upstreams: no upstream is left, so no query could be resolved");
     for (const struct draft_item *upstream = setting->items; upstream; upstream = upstream->next) {
         if (!upstream->name)
@@ -134,6 +147,107 @@ static void check_upstreams(struct draft *draft)
         check_source(draft, upstream);
         check_trust(draft, upstream);
     }
+}
+
+/* -- Groups and routes -- */
+
+/* The upstream of this name. A preset that `upstreams` does not list is added for groups and routes. */
+static int find_upstream(struct draft *draft, const char *list, const struct value *value)
+{
+    char name[LONGEST_NAME + 1], quoted[QUOTED_TEXT];
+    struct setting *upstreams = draft_setting(draft, "upstreams");
+    const struct option *option = draft_option("upstreams");
+    snprintf(name, sizeof name, "%.*s", (int)value->text.len, (const char *)value->text.data);
+    const struct preset *preset = preset_find(name);
+    if (draft_find_item(upstreams, name))
+        return 0;
+    if (!preset) {
+        report_at(draft->report, value->mark,
+                  "%s: %s is neither in upstreams nor a preset; define it in upstreams, "
+                  "with role: routed if other names must not use it",
+                  list, report_quote(name, quoted));
+        return 0;
+    }
+    int error = draft_add_preset(draft, upstreams, option->items, preset, value->mark);
+    if (error)
+        return error;
+    struct setting *role = draft_item_setting(upstreams->last_item, "role");
+    draft_begin(role, value->mark, false);
+    return draft_add(draft, role, &upstream_options[option_index(upstream_options, upstream_option_count, "role")],
+                     "routed", value->mark);
+}
+
+static int find_upstreams(struct draft *draft, const char *list)
+{
+    int error = 0;
+    for (struct draft_item *item = draft_setting(draft, list)->items; item; item = item->next)
+        for (const struct value *value = draft_item_setting(item, "upstreams")->first; !error && value;
+             value = value->next)
+            error = find_upstream(draft, list, value);
+    return error;
+}
+
+static bool is_same_zone(const struct value *a, const struct value *b)
+{
+    size_t len_a = a->text.len, len_b = b->text.len;
+    len_a -= len_a > 1 && a->text.data[len_a - 1] == '.';
+    len_b -= len_b > 1 && b->text.data[len_b - 1] == '.';
+    return len_a == len_b && strncasecmp((const char *)a->text.data, (const char *)b->text.data, len_a) == 0;
+}
+
+/* True if a zone of an earlier route, or an earlier one of this route, is the same. */
+static bool is_zone_taken(const struct draft *draft, const struct value *zone)
+{
+    for (const struct draft_item *route = draft_setting(draft, "forward")->items; route; route = route->next)
+        for (const struct value *other = draft_item_setting(route, "zones")->first; other; other = other->next) {
+            if (other == zone)
+                return false;
+            if (is_same_zone(other, zone))
+                return true;
+        }
+    return false;
+}
+
+static void check_zones(struct draft *draft, const struct draft_item *route)
+{
+    for (const struct value *zone = draft_item_setting(route, "zones")->first; zone; zone = zone->next) {
+        int len = (int)zone->text.len;
+        const char *text = (const char *)zone->text.data;
+        if (len == 1 && *text == '.')
+            report_at(draft->report, zone->mark, "forward: a route for all names; set upstreams instead");
+        else if (is_zone_taken(draft, zone))
+            report_at(draft->report, zone->mark, "forward: the zone %.*s has two routes; remove one", len, text);
+    }
+}
+
+static void check_route(struct draft *draft, const struct draft_item *route)
+{
+    const struct setting *upstreams = draft_item_setting(route, "upstreams"),
+                         *group = draft_item_setting(route, "group");
+    char name[LONGEST_NAME + 1], quoted[QUOTED_TEXT];
+    check_zones(draft, route);
+    if (upstreams->broken || group->broken)
+        return;
+    bool has_group = group->first && !group->first->none;
+    if (has_group == (upstreams->count > 0))
+        report_at(draft->report, route->mark,
+                  has_group ? "forward: this route has both upstreams and a group; keep one of them"
+                            : "forward: this route leads nowhere; write upstreams: and a list, or group: and a name");
+    if (!has_group)
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)group->first->text.len, (const char *)group->first->text.data);
+    if (!draft_find_item(draft_setting(draft, "groups"), name))
+        report_at(draft->report, group->mark, "forward: there is no group %s; define it in groups",
+                  report_quote(name, quoted));
+}
+
+static void check_routes(struct draft *draft)
+{
+    const struct draft_item *root = draft_find_item(draft_setting(draft, "groups"), "root");
+    if (root)
+        report_at(draft->report, root->mark, "groups: root is the group of names without a route; use another name");
+    for (const struct draft_item *route = draft_setting(draft, "forward")->items; route; route = route->next)
+        check_route(draft, route);
 }
 
 static void check_ttls(struct draft *draft)
@@ -153,15 +267,22 @@ static void check_names(struct draft *draft)
                   "metrics.token-file to a file with a secret");
 }
 
-void validate_check(struct draft *draft)
+int validate_check(struct draft *draft)
 {
     if (draft->partial)
-        return;
+        return 0;
+    int error = find_upstreams(draft, "groups");
+    if (!error)
+        error = find_upstreams(draft, "forward");
+    if (error)
+        return error;
     check_listen(draft);
     check_lists(draft, draft->settings, options, option_count);
     check_upstreams(draft);
+    check_routes(draft);
     check_ttls(draft);
     check_names(draft);
+    return 0;
 }
 
 /* -- Notices -- */
@@ -291,6 +412,8 @@ static int copy_notices(struct snapshot *snapshot, const struct draft *draft)
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)
 {
     int error = fill(&snapshot->config, &snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
+    if (!error)
+        error = teams_fill(&snapshot->config, &snapshot->arena);
     if (!error)
         error = fit_workers(snapshot, machine);
     if (!error)

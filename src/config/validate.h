@@ -12,8 +12,9 @@
 #include "config/machine.h"
 #include "config/snapshot.h"
 
-/* Gives addresses their ports and reports settings that contradict each other. */
-void validate_check(struct draft *draft);
+/* Gives addresses their ports, adds the presets that only groups and routes name, and reports settings that
+ * contradict each other. 0 or -ENOMEM. */
+int validate_check(struct draft *draft) MUST_CHECK;
 /* Adds notices of settings that have another effect than they seem to have. 0 or -ENOMEM. */
 int validate_notice(struct draft *draft) MUST_CHECK;
 /* Fills the empty snapshot from a draft without mistakes and fits it to the machine; the snapshot does not refer

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Relies on: the servers of one upstream are adjacent, in the configuration's order, and upstream names are unique.
+/* Relies on: the servers of one upstream are adjacent, in the configuration's order, and upstream names are
+ * unique in each group.
  *
  * Invariant: samples are taken in the order of their times. */
 #include "health.h"
@@ -27,8 +28,10 @@ struct upstream_health {
 static struct upstream_health look(const struct gather_sum *sum, size_t first)
 {
     struct upstream_health health = {.count = 0};
-    const char *name = sum->servers[first].upstream;
-    for (size_t i = first; i < sum->server_count && strcmp(sum->servers[i].upstream, name) == 0; i++, health.count++) {
+    const char *name = sum->servers[first].upstream, *group = sum->servers[first].group;
+    for (size_t i = first; i < sum->server_count && strcmp(sum->servers[i].upstream, name) == 0 &&
+                           strcmp(sum->servers[i].group, group) == 0;
+         i++, health.count++) {
         const struct server_report *server = &sum->servers[i];
         health.usable |= is_usable(server);
         if (server->state == SERVER_FAILING && (!health.failed || server->failed_ms > health.failed->failed_ms))
@@ -125,7 +128,7 @@ void health_last_minute(const struct daemon_health *health, const struct gather_
 /* --- the state --- */
 
 struct facts {
-    size_t servers, failing; /* failing: not usable, and known to be so */
+    size_t servers, failing; /* of the root group, which comes first; failing: not usable, and known to be so */
     unsigned unusable;       /* upstreams */
     uint64_t queries, failed;
 };
@@ -180,12 +183,15 @@ const char *health_name(enum health_state state)
 static struct facts facts_of(const struct daemon_health *health, const struct gather_sum *sum, uint64_t now_ms)
 {
     struct health_minute minute;
-    struct facts facts = {.servers = sum->server_count, .unusable = health_unusable(sum)};
+    struct facts facts = {.unusable = health_unusable(sum)};
     health_last_minute(health, sum, now_ms, &minute);
     facts.queries = minute.queries;
     facts.failed = minute.failed;
-    for (size_t i = 0; i < sum->server_count; i++)
-        facts.failing += sum->servers[i].state == SERVER_FAILING;
+    for (size_t i = 0; i < sum->server_count; i++) {
+        bool is_root = strcmp(sum->servers[i].group, sum->servers[0].group) == 0;
+        facts.servers += is_root;
+        facts.failing += is_root && sum->servers[i].state == SERVER_FAILING;
+    }
     return facts;
 }
 

@@ -5,12 +5,14 @@
  */
 #include "metrics.h"
 #include <stdlib.h>
+#include <string.h>
 #include <config.h>
 #include "dns/records.h"
 #include "health.h"
 #include "process.h"
 #include "prometheus.h"
 #include "server.h"
+#include "upstream/routes.h"
 
 /* --- queries --- */
 
@@ -69,6 +71,12 @@ static void times(FILE *out, const struct gather_sum *sum)
     prometheus_histogram(out, "dotstub_miss_duration_seconds", NULL, &sum->tally.misses, 1000);
 }
 
+/* Servers of names without a route have no label `group`. */
+static const char *group_label(const struct server_report *server)
+{
+    return !server->group[0] || strcmp(server->group, GROUP_ROOT) == 0 ? NULL : "group";
+}
+
 /* Labels before `reason` are given; ends with the count of other reasons. */
 static void reasons(FILE *out, const char *name, const struct reasons *failures, const struct server_report *server)
 {
@@ -77,12 +85,14 @@ static void reasons(FILE *out, const char *name, const struct reasons *failures,
         bool is_last = i == REASONS_MAX || !failures->item[i].text;
         const char *reason = is_last ? "other" : failures->item[i].text;
         uint64_t count = is_last ? failures->others : failures->item[i].count;
-        const char *labels[] = {"reason", reason, NULL, NULL, NULL, NULL, NULL};
+        const char *labels[] = {"reason", reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
         if (server) {
             labels[2] = "upstream";
             labels[3] = server->upstream;
             labels[4] = "address";
             labels[5] = addr_format(&server->addr, true, addr);
+            labels[6] = group_label(server);
+            labels[7] = server->group;
         }
         if (!is_last || count > 0)
             prometheus_sample(out, name, labels, count);
@@ -202,8 +212,9 @@ static void servers(FILE *out, const struct gather_sum *sum)
         for (size_t i = 0; i < sum->server_count; i++) {
             const struct server_report *server = &sum->servers[i];
             char addr[ADDR_TEXT];
-            const char *const labels[] = {"upstream", server->upstream, "address",
-                                          addr_format(&server->addr, true, addr), NULL};
+            const char *const labels[] = {
+                "upstream",          server->upstream, "address", addr_format(&server->addr, true, addr),
+                group_label(server), server->group,    NULL};
             family->write(out, family->name, labels, server);
         }
     }

@@ -38,6 +38,7 @@ static json_t *server_object(const struct server_report *server)
                                          [SERVER_FAILING] = "failing",
                                          [SERVER_UNKNOWN] = "unknown"};
     json_t *object = json_object();
+    put_text(object, "group", server->group);
     put_text(object, "upstream", server->upstream);
     put(object, "address", text_of_addr(&server->addr));
     put_text(object, "state", server->avoided ? "avoided" : states[server->state]);
@@ -110,6 +111,7 @@ static void add_reasons(json_t *list, const struct reasons *reasons, const struc
         put_text(object, "reason", reasons->item[i].text);
         put_number(object, "count", reasons->item[i].count);
         if (server) {
+            put_text(object, "group", server->group);
             put_text(object, "upstream", server->upstream);
             put(object, "address", text_of_addr(&server->addr));
         }

@@ -7,6 +7,7 @@ const struct step *const daemon_steps[] = {
     &step_rate_limit, /* rate-limit.responses */
     &step_refuse,     /* refuses clients by policy, and types that are never resolved */
     &step_health,     /* health.name */
+    &step_private,    /* the DS of private zones */
     &step_special,    /* special-use names */
     &step_rebind,     /* private addresses in responses from the steps below */
     &step_cache,      /* hits */

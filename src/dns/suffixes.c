@@ -107,7 +107,8 @@ void suffix_table_free(struct suffix_table *table)
     mem_free(table);
 }
 
-bool suffix_table_find(const struct suffix_table *table, const uint8_t *name, size_t len, uint32_t *value)
+bool suffix_table_find(const struct suffix_table *table, const uint8_t *name, size_t len, uint32_t *value,
+                       size_t *suffix_len)
 {
     unsigned labels = name_labels(name);
     for (;; labels--) {
@@ -115,6 +116,7 @@ bool suffix_table_find(const struct suffix_table *table, const uint8_t *name, si
             const struct suffix_slot *slot = slot_of(table, name, len, hash_bytes(name, len));
             if (slot->name) {
                 *value = slot->value;
+                *suffix_len = len;
                 return true;
             }
         }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = src/policy/cookies.c src/policy/health.c src/policy/local.c src/policy/local.h \
-  src/policy/presence.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/refuse.c \
+  src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/refuse.c \
   src/policy/special.c
 noinst_HEADERS += include/policy/steps.h
 

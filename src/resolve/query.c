@@ -600,7 +600,7 @@ void query_retry(struct query *query)
 /* Inlined, since it is on the path of every hit. */
 static inline __attribute__((always_inline)) void choose_route(struct query *query, const struct groups *groups)
 {
-    query->key.group = groups_route(groups, query->key.name, query->key.name_len);
+    query->key.group = groups_route(groups, &query->key);
     query->hash = key_hash(&query->key);
 }
 

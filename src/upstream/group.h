@@ -96,9 +96,10 @@ struct server {
 
 struct group_plan {
     struct list_link in_group;
-    struct group *group;   /* set when the plan is applied */
-    const char *name;      /* of the group */
-    uint32_t id;           /* of the plan's definition */
+    struct group *group; /* set when the plan is applied */
+    const char *name;    /* of the group */
+    uint32_t id;         /* of the plan's definition */
+    enum config_policy policy;
     unsigned redefined;    /* the value of group->redefined when the plan came into force */
     struct config *config; /* holds the name and the upstreams */
     const struct config_upstream *upstreams;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/mem.h"
+#include "dns/codes.h"
 #include "dns/rewrite.h"
 #include "group.h"
 
@@ -177,10 +178,21 @@ void groups_fini(struct groups *groups)
 
 /* --- finding a group --- */
 
-uint32_t groups_route_name(const struct groups *groups, const uint8_t *name, size_t len)
+/* The DS of a zone is in its parent zone (RFC 4035 section 3.1.4.1). */
+uint32_t groups_route_key(const struct groups *groups, const struct key *key)
+{
+    size_t skip = key->type == TYPE_DS && key->name_len > 1 ? 1 + (size_t)key->name[0] : 0, len;
+    uint32_t place;
+    bool found = suffix_table_find(groups->suffixes, key->name + skip, key->name_len - skip, &place, &len);
+    return found ? groups->routes->groups[place].id : groups->root_id;
+}
+
+bool groups_has_route_within(const struct groups *groups, const struct key *key, const uint8_t *zone)
 {
     uint32_t place;
-    return suffix_table_find(groups->suffixes, name, len, &place) ? groups->routes->groups[place].id : groups->root_id;
+    size_t len;
+    return groups->suffixes && suffix_table_find(groups->suffixes, key->name, key->name_len, &place, &len) &&
+           len >= key->name_len - (size_t)(zone - key->name);
 }
 
 struct group *groups_find(const struct groups *groups, uint32_t id)

@@ -85,6 +85,7 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
     plan->name = definition->name;
     plan->id = definition->id;
     plan->config = config_ref(definition->config);
+    plan->policy = definition->policy;
     plan->upstreams = definition->upstreams;
     plan->upstream_count = definition->upstream_count;
     plan->servers = mem_zalloc(count_servers(definition), sizeof(struct server *));
@@ -195,7 +196,7 @@ void group_apply(struct group *group, struct group_plan *plan)
     plan->redefined = group->redefined;
     group->plan = plan;
     group->config = plan->config;
-    group->policy = plan->config->upstream_policy;
+    group->policy = plan->policy;
     group->servers = plan->servers;
     list_push_back(&group->plans, &plan->in_group);
     group->server_count = plan->server_count;

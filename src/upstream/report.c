@@ -155,6 +155,7 @@ static void server_report(const struct server *server, struct server_report *out
     };
     out->has_tls = server->transport->facts && server->transport->facts(server, &out->tls);
     snprintf(out->upstream, sizeof out->upstream, "%s", server->entry->name);
+    snprintf(out->group, sizeof out->group, "%s", group_name(server->group));
 }
 
 size_t group_report(const struct group *group, struct server_report *out, size_t room)

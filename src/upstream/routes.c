@@ -6,6 +6,7 @@
  */
 #include "upstream/routes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/mem.h"
@@ -140,11 +141,77 @@ int routes_new(struct routes **out, struct group_ids *ids, struct config *config
     return status;
 }
 
+/* --- from a configuration --- */
+
+/* The arguments of routes_new while they are made. */
+struct making {
+    struct group_definition *groups;
+    struct tls_trust **trusts; /* of all groups */
+    struct name_route *routes;
+    uint8_t (*names)[NAME_MAX_WIRE]; /* of the zones */
+    size_t route_count;
+};
+
+static void make_groups(struct making *making, const struct config *config, struct tls_trust *const *trusts)
+{
+    struct tls_trust **room = making->trusts;
+    for (size_t i = 0; i < config->team_count; i++) {
+        const struct config_team *team = &config->teams[i];
+        making->groups[i] = (struct group_definition){.name = team->name,
+                                                      .upstreams = team->members,
+                                                      .upstream_count = team->count,
+                                                      .policy = team->policy,
+                                                      .trusts = room};
+        for (size_t m = 0; m < team->count; m++)
+            *room++ = trusts[team->places[m]];
+    }
+}
+
+/* The configuration was checked, so each zone is a name. */
+static void make_routes(struct making *making, const struct config *config)
+{
+    for (size_t i = 0; i < config->forward_count; i++)
+        for (size_t z = 0; z < config->forward[i].zone_count; z++) {
+            uint8_t *name = making->names[making->route_count];
+            int len = name_from_text(name, config->forward[i].zones[z]);
+            assert(len > 0);
+            (void)len;
+            making->routes[making->route_count++] = (struct name_route){name, config->route_teams[i]};
+        }
+}
+
+static int routes_of_teams(struct routes **out, struct group_ids *ids, struct config *config,
+                           struct tls_trust *const *trusts)
+{
+    size_t zones = 0;
+    for (size_t i = 0; i < config->forward_count; i++)
+        zones += config->forward[i].zone_count;
+    struct making making = {.groups = mem_zalloc(config->team_count, sizeof *making.groups),
+                            .trusts =
+                                mem_zalloc(config->team_count * config->upstream_count, sizeof(struct tls_trust *)),
+                            .routes = mem_zalloc(zones + 1, sizeof *making.routes),
+                            .names = mem_zalloc(zones + 1, sizeof *making.names)};
+    int status = making.groups && making.trusts && making.routes && making.names ? 0 : -ENOMEM;
+    if (status == 0) {
+        make_groups(&making, config, trusts);
+        make_routes(&making, config);
+        status = routes_new(out, ids, config, making.groups, config->team_count, making.routes, making.route_count);
+    }
+    mem_free(making.groups);
+    mem_free(making.trusts);
+    mem_free(making.routes);
+    mem_free(making.names);
+    return status;
+}
+
 int routes_of_config(struct routes **out, struct group_ids *ids, struct config *config, struct tls_trust *const *trusts)
 {
-    const struct group_definition root = {
-        .name = GROUP_ROOT, .upstreams = config->upstreams, .upstream_count = config->upstream_count, .trusts = trusts};
-    return routes_new(out, ids, config, &root, 1, NULL, 0);
+    const struct group_definition root = {.name = GROUP_ROOT,
+                                          .upstreams = config->upstreams,
+                                          .upstream_count = config->upstream_count,
+                                          .policy = config->upstream_policy,
+                                          .trusts = trusts};
+    return config->teams ? routes_of_teams(out, ids, config, trusts) : routes_new(out, ids, config, &root, 1, NULL, 0);
 }
 
 struct routes *routes_ref(struct routes *routes)

@@ -673,6 +673,7 @@ struct group_definition fake_definition(struct config *config, struct tls_trust 
                                      .config = config,
                                      .upstreams = config->upstreams,
                                      .upstream_count = config->upstream_count,
+                                     .policy = config->upstream_policy,
                                      .trusts = trusts};
 }
 

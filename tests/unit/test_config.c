@@ -214,7 +214,7 @@ static void an_unknown_key_is_refused_with_place_caret_and_suggestion(void **sta
             "f:1:1: unknown key \"udp-size\"; did you mean \"limits: {udp-size: ...}\"?\nudp-size: 512\n^\n");
     refused("cache.size: 1MiB\n",
             "f:1:1: unknown key \"cache.size\"; did you mean \"cache: {size: ...}\"?\ncache.size: 1MiB\n^\n");
-    refused("forward: x\n", "f:1:1: unknown key \"forward\"\nforward: x\n^\n");
+    refused("resolve: x\n", "f:1:1: unknown key \"resolve\"\nresolve: x\n^\n");
     refused("upstreams:\n- {name: a, tls_name: b, tls-name: b, addresses: [192.0.2.1]}\n",
             "f:2:13: unknown key \"tls_name\" in an upstream; did you mean \"tls-name\"?\n"
             "- {name: a, tls_name: b, tls-name: b, addresses: [192.0.2.1]}\n            ^\n");

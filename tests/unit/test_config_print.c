@@ -115,6 +115,35 @@ static void expect_json(const json_t *settings, const char *key, const char *jso
     free(text);
 }
 
+/* Lists whose items have a name, or only a number. */
+static const char routed[] = "groups: [{name: work.example, upstreams: [quad9, google], policy: spread}, {name: b, "
+                             "upstreams: [google]}]\n"
+                             "forward: [{zones: [a.example], group: work.example}, {zones: [b.example, home.arpa], "
+                             "upstreams: [cloudflare], private: yes}]\n";
+
+static void routes_are_printed_and_read_back(void **state)
+{
+    (void)state;
+    struct result first = loaded(routed), second;
+    char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(config_print(first.config, out), 0);
+    fclose(out);
+    second = loaded(text);
+    same_config(first.config, second.config);
+    assert_int_equal(second.config->team_count, 3);
+    assert_string_equal(config_item_origin(first.config, "forward", 1, "private"), "f:2");
+    assert_string_equal(config_item_origin(first.config, "forward", 0, "private"), "default");
+    json_t *settings = config_to_json(first.config);
+    expect_json(settings, "forward.2.zones", "[\"b.example\", \"home.arpa\"]");
+    expect_json(settings, "groups.work.example.policy", "\"spread\"");
+    json_decref(settings);
+    free(text);
+    end(&first);
+    end(&second);
+}
+
 static void settings_have_the_types_of_json(void **state)
 {
     (void)state;
@@ -122,7 +151,7 @@ static void settings_have_the_types_of_json(void **state)
                              "upstreams: [{name: a.example, addresses: [192.0.2.1], pins:"
                              " [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]\n");
     json_t *settings = config_to_json(r.config);
-    assert_int_equal(json_array_size(settings), option_count - 1 + upstream_option_count);
+    assert_int_equal(json_array_size(settings), option_count - 3 + upstream_option_count);
     expect_json(settings, "cache.size", "\"8MiB\"");
     expect_json(settings, "cache.prefetch", "true");
     expect_json(settings, "workers", "1");
@@ -142,8 +171,8 @@ static void settings_have_the_types_of_json(void **state)
 static void settings_are_read_back_from_json(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", full,
-                                        "upstreams: [quad9, {name: a, tls-name: b.example, addresses: [192.0.2.1]}]"};
+    static const char *const texts[] = {
+        "", full, "upstreams: [quad9, {name: a, tls-name: b.example, addresses: [192.0.2.1]}]", routed};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct result first = loaded(texts[i]);
         json_t *settings = config_to_json(first.config);
@@ -255,6 +284,11 @@ static void the_manual_mentions_every_setting_and_its_default(void **state)
         described(manual, &options[i]);
     for (size_t i = 0; i < upstream_option_count; i++)
         described(manual, &upstream_options[i]);
+    const struct option_items *const lists[] = {&group_items, &route_items};
+    static const char *const sections[] = {"\n.Sh GROUPS\n", "\n.Sh ROUTES\n"};
+    for (size_t list = 0; list < 2; list++)
+        for (size_t i = 0; i < lists[list]->count; i++)
+            described(strstr(manual, sections[list]), &lists[list]->table[i]);
     for (size_t i = 0; i < preset_count; i++) {
         char item[64];
         snprintf(item, sizeof item, "\n.Cm %s\n", presets[i].name);
@@ -284,6 +318,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(every_printed_value_has_its_source, make_directory, remove_directory),
         cmocka_unit_test(restart_only_settings_keep_the_values_of_the_start),
         cmocka_unit_test(unchanged_settings_are_not_reported),
+        cmocka_unit_test(routes_are_printed_and_read_back),
         cmocka_unit_test(settings_have_the_types_of_json),
         cmocka_unit_test(settings_are_read_back_from_json),
         cmocka_unit_test(the_default_socket_is_known),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/mem.h"
+#include "dns/codes.h"
 #include "fake_net.h"
 #include "upstream/group.h"
 #include "upstream/groups.h"
@@ -112,10 +113,11 @@ static void apply_three(void)
 
 static uint32_t route(const char *text)
 {
-    uint8_t name[NAME_MAX_WIRE];
-    int len = name_from_text(name, text);
+    struct key key = {.type = TYPE_A};
+    int len = name_from_text(key.name, text);
     assert_true(len > 0);
-    return groups_route(&groups, name, (size_t)len);
+    key.name_len = (uint8_t)len;
+    return groups_route(&groups, &key);
 }
 
 /* Sends an attempt to the group that serves the name. */

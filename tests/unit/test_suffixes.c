@@ -58,7 +58,8 @@ static uint32_t find_wire(const uint8_t *name, size_t len)
     uint8_t *copy = malloc(len); /* so that a sanitizer detects reads behind the name */
     assert_non_null(copy);
     memcpy(copy, name, len);
-    bool found = suffix_table_find(table, copy, len, &value);
+    size_t suffix_len;
+    bool found = suffix_table_find(table, copy, len, &value, &suffix_len);
     free(copy);
     assert_int_equal(found, value != NONE);
     return value;

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Routes (forward) and groups: which upstreams get a name."""
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from processes import eventually
+from test_control import control
+from test_reload import make_reloadable  # noqa: F401
+
+ROUTED = {"role": "routed"}
+
+
+@pytest.fixture
+def servers(make_server):
+    return [make_server() for _ in range(3)]
+
+
+def upstreams(servers):
+    """The first one for names without a route."""
+    return [server.upstream(name=f"up{number}", **(ROUTED if number else {})) for number, server in enumerate(servers)]
+
+
+def names(server):
+    return {query.name.rstrip(".").lower() for query in server.queries}
+
+
+def test_the_longest_zone_decides(make_daemon, servers):
+    daemon = make_daemon(*upstreams(servers), forward=[{"zones": ["corp.example"], "upstreams": ["up1"]},
+                                                       {"zones": ["Lab.Corp.example", "home.arpa", "10.in-addr.arpa"], "upstreams": ["up2"]}])
+    for name in "a.example", "notcorp.example", "corp.example", "x.corp.example", "lab.corp.example", "y.lab.corp.example", "tv.home.arpa":
+        daemon.ask(name)
+    daemon.ask("1.0.0.10.in-addr.arpa", "PTR")
+    assert daemon.ask("1.0.168.192.in-addr.arpa", "PTR").rcode() == dns.rcode.NXDOMAIN
+    assert names(servers[0]) == {"a.example", "notcorp.example"}
+    assert names(servers[1]) == {"corp.example", "x.corp.example"}
+    assert names(servers[2]) == {"lab.corp.example", "y.lab.corp.example", "tv.home.arpa", "1.0.0.10.in-addr.arpa"}
+    groups = {server["group"] for server in control(daemon, "/status").json["servers"]}
+    assert groups == {"root", "forward:corp.example", "forward:Lab.Corp.example"}
+
+
+def test_the_ds_of_a_zone_follows_its_parent(make_daemon, servers):
+    daemon = make_daemon(*upstreams(servers)[:2], forward=[{"zones": ["corp.example"], "upstreams": ["up1"]}])
+    daemon.ask("corp.example", "DS")
+    daemon.ask("sub.corp.example", "DS")
+    daemon.ask("corp.example", "DNSKEY")
+    assert [query.name for query in servers[0].queries] == ["corp.example"]
+    assert {query.name for query in servers[1].queries} == {"sub.corp.example", "corp.example"}
+
+
+def test_a_private_zone_has_no_ds(make_daemon, servers):
+    daemon = make_daemon(*upstreams(servers)[:2],
+                         forward=[{"zones": ["corp.example", "internal"], "upstreams": ["up1"], "private": True}])
+    for zone in "corp.example", "internal":
+        answer = daemon.ask(zone, "DS")
+        assert answer.rcode() == 0 and not answer.answer and answer.authority[0].rdtype == dns.rdatatype.SOA
+    assert not servers[0].queries and not servers[1].queries
+    daemon.ask("www.internal")
+    assert names(servers[1]) == {"www.internal"}
+
+
+def test_a_group_has_its_own_policy_and_its_failure_is_not_that_of_all(make_daemon, servers):
+    servers[1].refuse()
+    servers[2].refuse()
+    daemon = make_daemon(*upstreams(servers), groups=[{"name": "work", "upstreams": ["up2", "up1"], "policy": "spread"}],
+                         forward=[{"zones": ["corp.example"], "group": "work"}, {"zones": ["lab.example"], "group": "work"}])
+    assert daemon.ask("a.example").rcode() == 0
+    assert daemon.ask("a.corp.example").rcode() == dns.rcode.SERVFAIL
+    assert not servers[0].queries or names(servers[0]) == {"a.example"}
+    eventually(lambda: control(daemon, "/status").json["state"] == "reduced")
+    metrics = control(daemon, "/metrics").body
+    assert 'upstream="up1"' in metrics and 'group="work"' in metrics
+    assert [line for line in metrics.splitlines() if line.startswith("dotstub_server_failing") and 'upstream="up0"' in line and "group" not in line]
+
+
+def test_a_changed_route_does_not_serve_old_answers(make_reloadable, servers):  # noqa: F811
+    daemon = make_reloadable(*upstreams(servers), forward=[{"zones": ["corp.example"], "upstreams": ["up1"]}])
+    daemon.ask("a.corp.example")
+    daemon.reload(forward=[{"zones": ["corp.example"], "upstreams": ["up2"]}])
+    daemon.ask("a.corp.example")
+    daemon.reload(forward=[])
+    daemon.ask("a.corp.example")
+    assert [names(server) for server in servers] == [{"a.corp.example"}] * 3
