@@ -14,6 +14,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Defined by targets for which `make check` also makes random inputs: for how many milliseconds. */
+extern const unsigned fuzz_random_ms __attribute__((weak));
+
 /* Prints the failed expectation and aborts: a finding of the fuzzer. */
 #define MUST(condition)                                                                                                \
     do {                                                                                                               \

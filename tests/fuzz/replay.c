@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a fuzz target over files instead of a fuzzer's inputs: the files given as arguments, or the corpus in
- * tests/fuzz/corpus/TARGET. The last file printed is the one being run. */
+ * tests/fuzz/corpus/TARGET. The last file printed is the one being run. A target that sets fuzz_random_ms then gets random
+ * inputs for that time; a failure prints how to repeat it. */
 #include <dirent.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "fuzz.h"
+#include "tests/unit/seeds.h"
 
 #define INPUT_MAX (1u << 20)
 
@@ -57,6 +60,40 @@ static bool replay_folder(const char *folder)
     return good && files;
 }
 
+/* --- random inputs --- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void run_random(unsigned each)
+{
+    uint8_t input[400];
+    random_state = seed = each;
+    const size_t size = below(sizeof input + 1);
+    for (size_t i = 0; i < size; i++)
+        input[i] = (uint8_t)below(256);
+    uint8_t *copy = exact_copy(input, size);
+    LLVMFuzzerTestOneInput(copy, size);
+    free(copy);
+}
+
+/* With SEED in the environment only that input is run. */
+static void run_random_inputs(unsigned ms)
+{
+    const unsigned repeated = number_of("SEED", 0), first = repeated ? repeated : 1 + random_below(1000000000);
+    const uint64_t until_ms = now_ms() + ms;
+    unsigned next = first;
+    signal(SIGABRT, tell_seed);
+    do
+        run_random(next++);
+    while (!repeated && now_ms() < until_ms);
+    printf("%u random inputs from SEED=%u on\n", next - first, first);
+}
+
 int main(int argc, char **argv)
 {
     char folder[PATH_MAX];
@@ -67,5 +104,9 @@ int main(int argc, char **argv)
     if (argc > 1)
         return 0;
     snprintf(folder, sizeof(folder), "%s/fuzz/corpus/%s", TEST_DATA, basename(argv[0]));
-    return replay_folder(folder) ? 0 : 1;
+    if (!replay_folder(folder))
+        return 1;
+    if (&fuzz_random_ms)
+        run_random_inputs(fuzz_random_ms);
+    return 0;
 }

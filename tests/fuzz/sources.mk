@@ -66,3 +66,9 @@ fuzz_targets += tests/fuzz/fuzz_chain
 tests_fuzz_fuzz_chain_SOURCES = tests/fuzz/fuzz_chain.c tests/fuzz/fuzz.h tests/fuzz/ldns_reads.h $(fuzz_main)
 tests_fuzz_fuzz_chain_LDADD = $(dns_libs)
 tests_fuzz_fuzz_chain_LDFLAGS = $(fuzz_ldflags)
+
+# With the fake network of src/upstream/sources.mk.
+fuzz_targets += tests/fuzz/fuzz_worker
+tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c tests/fuzz/fuzz.h tests/unit/fake_client.h src/daemon/steps.c $(fake_net_sources) $(fuzz_main)
+tests_fuzz_fuzz_worker_LDADD = libpolicy.a $(fake_resolve_libs)
+tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
