@@ -66,6 +66,7 @@
     X(attempts_timeout, "attempts without a response in time")                                                         \
     X(upstream_ignored_id, "upstream responses ignored because no attempt has their id")                               \
     X(upstream_ignored_question, "upstream responses ignored because their Question section does not match the query") \
+    X(plain_refused, "queries that were not sent because their name is outside the zones of a plain server")           \
     X(upstream_malformed, "malformed upstream responses")                                                              \
     X(upstream_throttled, "times that an upstream refused queries under load and its rate was reduced")                \
     X(sessions_dialed, "connections to upstream servers started")                                                      \

@@ -47,6 +47,9 @@ struct config_upstream {
     unsigned min_version; /* 12 or 13: TLS 1.2, TLS 1.3; 0: tls.min-version applies */
     bool has_source;
     struct addr source;
+    /* Of a plain route: the only names that may go to it, without encryption. None: DNS over TLS. */
+    char **plain_zones;
+    size_t plain_zone_count;
 };
 
 /* A named set of upstreams with a policy of its own. */
@@ -63,16 +66,20 @@ struct config_route {
     size_t zone_count;
     char **upstreams; /* names */
     size_t upstream_count;
-    char *group;     /* NULL: the upstreams */
+    char *group;     /* NULL: none */
+    struct addr *to; /* plain servers */
+    size_t to_count;
+    bool plain;
     bool is_private; /* the zones do not exist in the public DNS */
 };
 
 /* The upstreams that serve names together: all names without a route, a group, or a route's own upstreams. */
+#define TEAM_PLAIN SIZE_MAX
 struct config_team {
     const char *name;
     enum config_policy policy;
     struct config_upstream *members; /* copies, in the order of config->upstreams */
-    size_t *places;                  /* of the members in config->upstreams */
+    size_t *places;                  /* of the members in config->upstreams; TEAM_PLAIN: a plain route's own */
     size_t count;
 };
 

@@ -27,6 +27,7 @@ struct server_report {
     char group[UPSTREAM_NAME + 8]; /* GROUP_ROOT: for names without a route */
     char upstream[UPSTREAM_NAME];  /* the name of its entry */
     struct addr addr;
+    const char *transport; /* "dot" or "tcp" */
     enum server_state state;
     /* Deprioritized: failed where others succeeded, so it is used only if no other is available, for a while. */
     bool avoided;

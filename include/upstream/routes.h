@@ -55,8 +55,9 @@ struct routes {
     struct group_definition *groups; /* the first one is the root group */
     struct key_group *ids;           /* in the order of `groups` */
     size_t group_count;
-    size_t server_count;           /* total number of addresses */
-    struct tls_trust **trusts;     /* of all groups */
+    size_t server_count;       /* total number of addresses */
+    struct tls_trust **trusts; /* of all groups; NULL for plain servers */
+    size_t trust_count;
     struct suffix_table *suffixes; /* maps to indexes of groups; NULL: the root group serves every name */
 };
 

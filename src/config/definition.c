@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-enum { TRANSPORT_TLS = 1, DNSSEC_NOT_VALIDATED = 0 };
+enum { TRANSPORT_PLAIN = 0, TRANSPORT_TLS = 1, DNSSEC_NOT_VALIDATED = 0 };
 
 static void add(struct buffer *out, const void *data, size_t len, int *status)
 {
@@ -90,7 +90,7 @@ static int define_upstream(const struct config *config, const struct config_upst
     const char *ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file;
     struct buffer all = {NULL, 0, 0, 0};
     int status = 0;
-    add_byte(&all, TRANSPORT_TLS, &status);
+    add_byte(&all, upstream->plain_zone_count > 0 ? TRANSPORT_PLAIN : TRANSPORT_TLS, &status);
     add_text(&all, upstream->tls_name, &status);
     add_text(&all, upstream->tls_name ? ca_file : NULL, &status);
     add_pins(&all, upstream, &status);

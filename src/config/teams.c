@@ -20,8 +20,8 @@ static struct config_team *add_team(struct config *config, const char *name, enu
     struct config_team *team = &config->teams[config->team_count++];
     *team = (struct config_team){.name = name,
                                  .policy = policy,
-                                 .members = arena_take(arena, config->upstream_count * sizeof *team->members),
-                                 .places = arena_take(arena, config->upstream_count * sizeof *team->places)};
+                                 .members = arena_take(arena, (config->upstream_count + 1) * sizeof *team->members),
+                                 .places = arena_take(arena, (config->upstream_count + 1) * sizeof *team->places)};
     return name && team->members && team->places ? team : NULL;
 }
 
@@ -58,12 +58,32 @@ static size_t find_team(const struct config *config, const char *name)
     return i;
 }
 
+/* One member, which is in no list of upstreams. */
+static int add_plain(struct config *config, const struct config_route *route, struct arena *arena)
+{
+    const char *name = arena_print(arena, "forward:%s", route->zones[0]);
+    struct config_team *team = name ? add_team(config, name, POLICY_FAILOVER, arena) : NULL;
+    if (!team)
+        return -ENOMEM;
+    team->members[0] = (struct config_upstream){.name = route->zones[0],
+                                                .addresses = route->to,
+                                                .address_count = route->to_count,
+                                                .ecs = ECS_DEFAULT,
+                                                .plain_zones = route->zones,
+                                                .plain_zone_count = route->zone_count};
+    team->places[0] = TEAM_PLAIN;
+    team->count = 1;
+    return 0;
+}
+
 /* Sets the team of the route; makes it if it does not exist yet. */
 static int add_route(struct config *config, size_t i, struct arena *arena)
 {
     const struct config_route *route = &config->forward[i];
+    config->route_teams[i] = config->team_count;
+    if (route->to_count > 0)
+        return add_plain(config, route, arena);
     if (!route->group) {
-        config->route_teams[i] = config->team_count;
         return add_named(config, arena_print(arena, "forward:%s", route->zones[0]), POLICY_FAILOVER, route->upstreams,
                          route->upstream_count, arena);
     }

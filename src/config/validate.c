@@ -220,19 +220,48 @@ static void check_zones(struct draft *draft, const struct draft_item *route)
     }
 }
 
+/* A name in plain DNS is never sent by mistake: the address and the consent must both be there. */
+static void check_plain(struct draft *draft, const struct draft_item *route)
+{
+    const struct setting *to = draft_item_setting(route, "to"), *plain = draft_item_setting(route, "plain"),
+                         *listen = draft_setting(draft, "listen");
+    bool is_plain = plain->broken || plain->first->number;
+    char text[ADDR_TEXT];
+    if (to->count > 0 && !is_plain)
+        report_at(
+            draft->report, to->mark,
+            "forward: queries to these servers are not encrypted; write plain: yes beside them if that is wanted");
+    if (to->count == 0 && !to->broken && plain->named && is_plain)
+        report_at(draft->report, plain->mark, "forward: plain: yes is for the servers of to, and there are none");
+    for (const struct value *value = to->first; value; value = value->next) {
+        if (addr_is_wildcard(&value->addr))
+            report_at(draft->report, value->mark, "to: this is not the address of a server");
+        for (const struct value *own = listen->first; own; own = own->next)
+            if (addr_equal(&own->addr, &value->addr))
+                report_at(draft->report, value->mark, "to: %s is an address of dotstub itself",
+                          addr_format(&value->addr, true, text));
+    }
+}
+
 static void check_route(struct draft *draft, const struct draft_item *route)
 {
     const struct setting *upstreams = draft_item_setting(route, "upstreams"),
-                         *group = draft_item_setting(route, "group");
+                         *group = draft_item_setting(route, "group"), *to = draft_item_setting(route, "to");
     char name[LONGEST_NAME + 1], quoted[QUOTED_TEXT];
     check_zones(draft, route);
-    if (upstreams->broken || group->broken)
+    check_duplicates(draft, to, "to");
+    check_plain(draft, route);
+    if (upstreams->broken || group->broken || to->broken)
         return;
     bool has_group = group->first && !group->first->none;
-    if (has_group == (upstreams->count > 0))
+    unsigned ways = has_group + (upstreams->count > 0) + (to->count > 0);
+    if (ways == 0)
+        report_at(
+            draft->report, route->mark,
+            "forward: this route leads nowhere; write upstreams: and a list, group: and a name, or to: and a list");
+    if (ways > 1)
         report_at(draft->report, route->mark,
-                  has_group ? "forward: this route has both upstreams and a group; keep one of them"
-                            : "forward: this route leads nowhere; write upstreams: and a list, or group: and a name");
+                  "forward: this route has two of upstreams, group and to; keep one of them");
     if (!has_group)
         return;
     snprintf(name, sizeof name, "%.*s", (int)group->first->text.len, (const char *)group->first->text.data);

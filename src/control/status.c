@@ -41,6 +41,7 @@ static json_t *server_object(const struct server_report *server)
     put_text(object, "group", server->group);
     put_text(object, "upstream", server->upstream);
     put(object, "address", text_of_addr(&server->addr));
+    put_text(object, "transport", server->transport ? server->transport : "");
     put_text(object, "state", server->avoided ? "avoided" : states[server->state]);
     put_number(object, "sessions_open", server->open);
     put_number(object, "in_flight", server->in_flight);

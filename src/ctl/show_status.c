@@ -91,7 +91,9 @@ static void print_upstreams(const json_t *servers, FILE *out)
         if (!upstream || strcmp(upstream, before) == 0)
             continue;
         before = upstream;
-        fprintf(out, "encrypted to %s: ", table_field(server, "upstream", name));
+        bool is_plain = strcmp(table_field(server, "transport", name), "tcp") == 0;
+        fprintf(out, "%s %s: ", is_plain ? "NOT encrypted, for" : "encrypted to",
+                table_field(server, "upstream", name));
         print_session(best_server(servers, upstream), out);
         fputc('\n', out);
     }

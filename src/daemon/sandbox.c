@@ -170,6 +170,9 @@ static void allow_all(struct building *building, const struct config *config, co
     for (size_t i = 0; i < config->upstream_count; i++)
         for (size_t j = 0; j < config->upstreams[i].address_count; j++)
             allow_port(building, addr_port(&config->upstreams[i].addresses[j]));
+    for (size_t i = 0; i < config->forward_count; i++)
+        for (size_t j = 0; j < config->forward[i].to_count; j++)
+            allow_port(building, addr_port(&config->forward[i].to[j]));
 }
 
 /* 0 or a negative error. */
@@ -261,6 +264,18 @@ int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *er
     return checking.status;
 }
 
+static void check_ports(struct checking *checking, const char *what, const char *name, const struct addr *addresses,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (allows_port(checking->sandbox, addr_port(&addresses[i])))
+            continue;
+        fprintf(checking->errors, "%s %s: port %u is not among those that the sandbox allows: restart needed\n", what,
+                name, addr_port(&addresses[i]));
+        checking->status = ERROR_CONFIG;
+    }
+}
+
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
 {
     struct checking checking = {sandbox, errors, 0};
@@ -268,13 +283,11 @@ int sandbox_check(const struct sandbox *sandbox, const struct config *config, FI
         config_each_file(config, check_file, &checking);
     for (size_t i = 0; sandbox->report.tcp_ports && i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
-        for (size_t j = 0; j < upstream->address_count; j++) {
-            if (allows_port(sandbox, addr_port(&upstream->addresses[j])))
-                continue;
-            fprintf(errors, "upstream %s: port %u is not among those that the sandbox allows: restart needed\n",
-                    upstream->name, addr_port(&upstream->addresses[j]));
-            checking.status = ERROR_CONFIG;
-        }
+        check_ports(&checking, "upstream", upstream->name, upstream->addresses, upstream->address_count);
+    }
+    for (size_t i = 0; sandbox->report.tcp_ports && i < config->forward_count; i++) {
+        const struct config_route *route = &config->forward[i];
+        check_ports(&checking, "the route of", route->zones[0], route->to, route->to_count);
     }
     return checking.status;
 }

@@ -74,7 +74,7 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, size_t addr
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
     plan->servers[plan->server_count++] = server;
-    return server_prepare(server, &transport_dot, trust);
+    return server_prepare(server, entry->plain_zone_count > 0 ? &transport_tcp : &transport_dot, trust);
 }
 
 int group_plan_new(struct group_plan **out, const struct group_definition *definition)

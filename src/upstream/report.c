@@ -135,6 +135,7 @@ static void server_report(const struct server *server, struct server_report *out
 {
     *out = (struct server_report){
         .addr = server->addr,
+        .transport = server->transport->name,
         .state = server_state(server),
         .avoided = priority_is_low(&server->priority, loop_now(server->group->loop)),
         .open = server->open,

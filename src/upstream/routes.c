@@ -86,7 +86,7 @@ static int define(struct key_group *out, struct group_ids *ids, const struct con
 static struct tls_trust *const *take_trusts(struct tls_trust **room, const struct group_definition *group)
 {
     for (size_t i = 0; i < group->upstream_count; i++)
-        room[i] = tls_trust_ref(group->trusts[i]);
+        room[i] = group->trusts[i] ? tls_trust_ref(group->trusts[i]) : NULL;
     return room;
 }
 
@@ -98,9 +98,10 @@ static int take_groups(struct routes *routes, struct group_ids *ids, const struc
         trusts += groups[i].upstream_count;
     routes->groups = mem_zalloc(count, sizeof *routes->groups);
     routes->ids = mem_zalloc(count, sizeof *routes->ids);
-    routes->trusts = mem_zalloc(trusts + 1, sizeof(struct tls_trust *)); /* ends with NULL */
+    routes->trusts = mem_zalloc(trusts + 1, sizeof(struct tls_trust *));
     if (!routes->groups || !routes->ids || !routes->trusts)
         return -ENOMEM;
+    routes->trust_count = trusts;
     trusts = 0;
     for (size_t i = 0; i < count; i++) {
         struct group_definition *group = &routes->groups[i];
@@ -163,7 +164,7 @@ static void make_groups(struct making *making, const struct config *config, stru
                                                       .policy = team->policy,
                                                       .trusts = room};
         for (size_t m = 0; m < team->count; m++)
-            *room++ = trusts[team->places[m]];
+            *room++ = team->places[m] == TEAM_PLAIN ? NULL : trusts[team->places[m]];
     }
 }
 
@@ -186,11 +187,11 @@ static int routes_of_teams(struct routes **out, struct group_ids *ids, struct co
     size_t zones = 0;
     for (size_t i = 0; i < config->forward_count; i++)
         zones += config->forward[i].zone_count;
-    struct making making = {.groups = mem_zalloc(config->team_count, sizeof *making.groups),
-                            .trusts =
-                                mem_zalloc(config->team_count * config->upstream_count, sizeof(struct tls_trust *)),
-                            .routes = mem_zalloc(zones + 1, sizeof *making.routes),
-                            .names = mem_zalloc(zones + 1, sizeof *making.names)};
+    struct making making = {
+        .groups = mem_zalloc(config->team_count, sizeof *making.groups),
+        .trusts = mem_zalloc(config->team_count * (config->upstream_count + 1), sizeof(struct tls_trust *)),
+        .routes = mem_zalloc(zones + 1, sizeof *making.routes),
+        .names = mem_zalloc(zones + 1, sizeof *making.names)};
     int status = making.groups && making.trusts && making.routes && making.names ? 0 : -ENOMEM;
     if (status == 0) {
         make_groups(&making, config, trusts);
@@ -225,8 +226,9 @@ void routes_unref(struct routes *routes)
     if (!routes || atomic_fetch_sub_explicit(&routes->refs, 1, memory_order_acq_rel) > 1)
         return;
     suffix_table_free(routes->suffixes);
-    for (size_t i = 0; routes->trusts && routes->trusts[i]; i++)
-        tls_trust_unref(routes->trusts[i]);
+    for (size_t i = 0; i < routes->trust_count; i++)
+        if (routes->trusts[i])
+            tls_trust_unref(routes->trusts[i]);
     mem_free(routes->trusts);
     mem_free(routes->ids);
     mem_free(routes->groups);

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Routes (forward) and groups: which upstreams get a name."""
+import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
 
-from processes import eventually
+import wire
+from capture import Capture
+from processes import Process, eventually
 from test_control import control
+from test_ctl import ctl
 from test_reload import make_reloadable  # noqa: F401
 
 ROUTED = {"role": "routed"}
@@ -81,3 +85,68 @@ def test_a_changed_route_does_not_serve_old_answers(make_reloadable, servers):  
     daemon.reload(forward=[])
     daemon.ask("a.corp.example")
     assert [names(server) for server in servers] == [{"a.corp.example"}] * 3
+
+
+# Plain servers.
+
+COMPANY = "10.0.0.53"
+
+
+@pytest.fixture
+def world(make_namespace):
+    return make_namespace().up("192.0.2.1", COMPANY)
+
+
+@pytest.fixture
+def company(world, cleanup):
+    """dnsmasq as the server of a company, over plain DNS."""
+    server = Process([*world.prefix, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
+                      f"--listen-address={COMPANY}", "--bind-interfaces", "--local=/corp.example/10.in-addr.arpa/",
+                      "--host-record=www.corp.example,10.1.2.3", "--log-facility=-", "--local-ttl=60"])
+    cleanup.callback(server.end)
+    server.wait_line("started")
+    return server
+
+
+def in_plain(packets):
+    """The names in queries to the company, and all packets that are neither of a client nor to one of the two servers."""
+    names, others = set(), []
+    for packet in packets:
+        if packet.source in ("127.0.0.1", "::1") and packet.target == packet.source or 853 in (packet.source_port, packet.target_port):
+            continue
+        if COMPANY not in (packet.source, packet.target) or packet.protocol != "tcp":
+            others.append(packet)
+        elif packet.target == COMPANY and len(packet.payload) > 14:
+            names |= {str(dns.message.from_wire(message).question[0].name) for message in wire.frames(bytearray(packet.payload))}
+    return names, others
+
+
+def test_a_company_server_gets_its_names_and_no_others(make_daemon, make_server, world, company):
+    public = make_server(address="192.0.2.1", port=853, namespace=world)
+    capture = Capture(world)
+    daemon = make_daemon(public, namespace=world,
+                         forward=[{"zones": ["corp.example", "10.in-addr.arpa"], "to": [COMPANY], "plain": True, "private": True}])
+    assert [str(data) for data in daemon.ask("www.corp.example").answer[0]] == ["10.1.2.3"]
+    assert str(daemon.ask("3.2.1.10.in-addr.arpa", "PTR").answer[0][0]) == "www.corp.example."
+    assert daemon.ask("no.corp.example").rcode() == dns.rcode.NXDOMAIN
+    daemon.ask("sub.corp.example", "DS")
+    for name in "a.example", "corp.example.org", "notcorp.example", "example", "www.corp.example.internal", "x.home.arpa":
+        daemon.ask(name)
+    for name in "corp.example", "example":
+        daemon.ask(name, "DS")
+    stats = control(daemon, "/stats").json["counters"]
+    assert stats["plain_refused"] == 0
+    assert "NOT encrypted, for corp.example" in ctl(daemon, "status")
+    daemon.stop()
+    names, others = in_plain(capture.stop(world))
+    assert names == {"www.corp.example.", "3.2.1.10.in-addr.arpa.", "no.corp.example.", "sub.corp.example."} and not others
+
+
+def test_names_of_a_company_that_fails_go_nowhere_else(make_daemon, make_server, world, company):
+    public = make_server(address="192.0.2.1", port=853, namespace=world)
+    daemon = make_daemon(public, namespace=world, forward=[{"zones": ["corp.example"], "to": [COMPANY], "plain": True}])
+    daemon.ask("www.corp.example")
+    company.end()
+    assert daemon.ask("www2.corp.example").rcode() == dns.rcode.SERVFAIL
+    assert daemon.ask("www.corp.example").rcode() == 0  # from the cache
+    assert not public.queries

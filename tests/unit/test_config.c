@@ -202,6 +202,69 @@ static void references_are_counted(void **state)
 
 /* -- Mistakes -- */
 
+static void mistakes_in_routes_are_reported(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        {"forward: [{upstreams: [quad9]}]", "f:1:11: forward: this route has no zones; write zones: and a list"},
+        {"forward: [{zones: [a.example]}]", "f:1:11: forward: this route leads nowhere"},
+        {"forward: [{zones: [a.example], upstreams: [no]}]",
+         "f:1:44: forward: \"no\" is neither in upstreams nor a preset"},
+        {"forward: [{zones: [a.example], group: work}]", "f:1:39: forward: there is no group \"work\""},
+        {"forward: [{zones: [a.example, A.Example.], upstreams: [quad9]}]",
+         "f:1:31: forward: the zone A.Example. has two"},
+        {"forward: [{zones: [.], upstreams: [quad9]}]", "f:1:20: forward: a route for all names"},
+        {"forward: [{zones: [a.example], to: [10.0.0.1]}]",
+         "f:1:36: forward: queries to these servers are not encrypted"},
+        {"forward: [{zones: [a.example], plain: yes, upstreams: [quad9]}]",
+         "f:1:39: forward: plain: yes is for the servers"},
+        {"forward: [{zones: [a.example], plain: yes, to: [127.0.0.1]}]",
+         "f:1:49: to: 127.0.0.1@53 is an address of dotstub"},
+        {"forward: [{zones: [a.example], plain: yes, to: [10.0.0.1], upstreams: [quad9]}]",
+         "has two of upstreams, group"},
+        {"groups: [{name: root, upstreams: [quad9]}]", "f:1:10: groups: root is the group of names without a route"},
+        {"groups: [{name: a}]", "f:1:10: groups: a has no upstreams"},
+        {"upstreams: [{name: google, role: routed}]", "no upstream is left"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct result r = load(cases[i].text);
+        assert_int_equal(r.error, ERROR_CONFIG);
+        if (!strstr(r.said, cases[i].wanted))
+            fail_msg("%s: %s", cases[i].text, r.said);
+        end(&r);
+    }
+}
+
+static void teams_have_the_upstreams_that_were_named(void **state)
+{
+    (void)state;
+    struct result r =
+        loaded("upstreams: [google, {name: corp, tls-name: a.example, addresses: [192.0.2.1], role: routed}]\n"
+               "groups: [{name: work, upstreams: [quad9, corp], policy: fastest}]\n"
+               "forward: [{zones: [a.example], group: work}, {zones: [b.example], group: work},\n"
+               "  {zones: [c.example], plain: yes, to: [10.0.0.1, \"10.0.0.2@5353\"]}]\n");
+    const struct config *c = r.config;
+    assert_int_equal(c->upstream_count, 3); /* quad9 was added */
+    assert_int_equal(c->upstreams[2].role, ROLE_ROUTED);
+    assert_int_equal(c->team_count, 3);
+    assert_string_equal(c->teams[0].name, "root");
+    assert_int_equal(c->teams[0].count, 1);
+    assert_string_equal(c->teams[0].members[0].name, "google");
+    assert_int_equal(c->teams[1].count, 2);
+    assert_int_equal(c->teams[1].policy, POLICY_FASTEST);
+    assert_int_equal(c->route_teams[0], 1);
+    assert_int_equal(c->route_teams[1], 1);
+    assert_int_equal(c->route_teams[2], 2);
+    assert_int_equal(c->teams[2].members[0].plain_zone_count, 1);
+    assert_int_equal(addr_port(&c->teams[2].members[0].addresses[0]), 53);
+    assert_int_equal(addr_port(&c->teams[2].members[0].addresses[1]), 5353);
+    for (size_t i = 0; i < c->upstream_count; i++)
+        assert_int_equal(c->upstreams[i].plain_zone_count, 0);
+    end(&r);
+}
+
 static void an_unknown_key_is_refused_with_place_caret_and_suggestion(void **state)
 {
     (void)state;
@@ -711,6 +774,8 @@ int main(void)
         cmocka_unit_test(defences_are_read),
         cmocka_unit_test(words_for_yes_and_no_are_choices),
         cmocka_unit_test(references_are_counted),
+        cmocka_unit_test(mistakes_in_routes_are_reported),
+        cmocka_unit_test(teams_have_the_upstreams_that_were_named),
         cmocka_unit_test(an_unknown_key_is_refused_with_place_caret_and_suggestion),
         cmocka_unit_test(wrong_types_are_refused),
         cmocka_unit_test(bad_values_are_refused_with_their_place),

@@ -37,9 +37,15 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Switches the group to plain TCP, which the configuration cannot select. */
+static char root[] = ".", corp_test[] = "corp.test";
+static char *everything[] = {root}, *corp[] = {corp_test};
+
+/* Switches the group to plain TCP. */
 static void go_over_to_tcp(void)
 {
+    if (!config->upstreams[0].plain_zones)
+        config->upstreams[0].plain_zones = everything;
+    config->upstreams[0].plain_zone_count = 1;
     const struct group_definition definition = fake_definition(config, fake.trusts);
     struct group_plan *plan = NULL;
     assert_int_equal(group_plan_new(&plan, &definition), 0);
@@ -115,6 +121,40 @@ static void a_query_is_answered_over_tcp(void **state)
     free(frame);
     assert_int_equal(asked[0].answered, 1);
     assert_int_equal(asked[0].rcode, RCODE_NOERROR);
+}
+
+static void only_names_in_the_zones_are_sent_over_tcp(void **state)
+{
+    (void)state;
+    config->upstreams[0].plain_zones = corp;
+    begin_over_tcp();
+    ask(0, "a.corp.test");
+    struct fake_frame *frame = fake_take(fake_conn(0));
+    assert_non_null(frame);
+    free(frame);
+    ask(1, "notcorp.test");
+    ask(2, "test");
+    fake_turn();
+    list_for_each(link, &fake.conns)
+        assert_null(fake_take(container_of(link, struct fake_conn, link)));
+    for (unsigned i = 1; i < 3; i++) {
+        assert_int_equal(asked[i].ended, 1);
+        assert_int_equal(asked[i].status, ERROR_UPSTREAM_ANSWER);
+    }
+    assert_int_equal(counter_read(&fake.counters, COUNTER_plain_refused), 2);
+}
+
+static void servers_with_other_zones_are_other_servers(void **state)
+{
+    (void)state;
+    begin_over_tcp();
+    ask(0, "a.test");
+    struct server *before = group->servers[0];
+    config->upstreams[0].plain_zones = corp;
+    struct config_upstream other = config->upstreams[0];
+    struct server fake_server = {.entry = &other};
+    other.plain_zones = everything;
+    assert_false(transport_tcp.same(&fake_server, before));
 }
 
 static void a_query_over_tls_is_padded(void **state)
@@ -338,6 +378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_transport_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(plans_use_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_is_answered_over_tcp, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_names_in_the_zones_are_sent_over_tcp, setup, teardown),
+        cmocka_unit_test_setup_teardown(servers_with_other_zones_are_other_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_over_tls_is_padded, setup, teardown),
         cmocka_unit_test_setup_teardown(sessions_over_tcp_are_kept_and_end_when_idle, setup, teardown),
         cmocka_unit_test_setup_teardown(an_attempt_over_tcp_can_be_cancelled, setup, teardown),

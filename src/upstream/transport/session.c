@@ -174,9 +174,25 @@ static void session_tap(const struct session *session, enum tap_kind kind, const
 
 /* --- writing --- */
 
+/* A query that this server must not get: no group that it is in should have been chosen. */
+static void session_refuse(struct session *session, struct attempt *attempt)
+{
+    counter_add(session->server->group->counters, COUNTER_plain_refused, 1);
+    list_remove(&attempt->link);
+    session->used--;
+    attempt->session = NULL;
+    attempt->state = ATTEMPT_WAITING;
+    attempt_finish(attempt, OUTCOME_UNUSABLE, ERROR_UPSTREAM_ANSWER, NULL);
+}
+
 static bool session_write(struct session *session, struct attempt *attempt)
 {
     struct group *group = session->server->group;
+    const struct transport *transport = session->server->transport;
+    if (transport->carries && !transport->carries(session->server, attempt->key)) {
+        session_refuse(session, attempt);
+        return true;
+    }
     uint8_t *message = stream_reserve(&session->stream, EDIT_QUESTION_MAX);
     int status = message ? ids_take(&session->ids, attempt, &attempt->id) : -ENOMEM;
     if (status < 0) {
@@ -188,7 +204,7 @@ static bool session_write(struct session *session, struct attempt *attempt)
         .edns = !attempt->without_edns,
         .keepalive = true,
         .subnet_none = session->server->entry->ecs == ECS_OFF,
-        .pad = session->server->transport->encrypted,
+        .pad = transport->encrypted,
     };
     size_t len = edit_question(message, attempt->key, &ask);
     edit_set_id(message, attempt->id);

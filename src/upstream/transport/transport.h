@@ -20,6 +20,7 @@
 #include "net/tap.h"
 
 struct attempt;
+struct key;
 struct server;
 struct session;
 struct ticket;
@@ -40,6 +41,9 @@ struct transport {
     /* True if both have the same trust, so that sessions of one serve the other if their addresses are the same,
      * too. NULL: always. */
     bool (*same)(const struct server *a, const struct server *b);
+
+    /* True if a query with this key may be sent to the server. NULL: any may. */
+    bool (*carries)(const struct server *server, const struct key *key);
 
     /* Begins to open a session; 0, or negative if it was not begun. */
     int (*start)(struct server *server) MUST_CHECK;
@@ -74,7 +78,7 @@ struct transport {
 };
 
 extern const struct transport transport_dot;
-/* Plain DNS. No configuration leads to it: only unit tests name it, and the daemon is linked without it. */
+/* Plain DNS, for routes with plain: yes. Carries names in their zones only. */
 extern const struct transport transport_tcp;
 
 #endif
