@@ -47,6 +47,7 @@ struct config_upstream {
     unsigned min_version; /* 12 or 13: TLS 1.2, TLS 1.3; 0: tls.min-version applies */
     bool has_source;
     struct addr source;
+    char *interface; /* NULL: any */
     /* Of a plain route: the only names that may go to it, without encryption. None: DNS over TLS. */
     char **plain_zones;
     size_t plain_zone_count;
@@ -70,6 +71,7 @@ struct config_route {
     struct addr *to; /* plain servers */
     size_t to_count;
     bool plain;
+    char *interface; /* of `to`; NULL: any */
     bool is_private; /* the zones do not exist in the public DNS */
 };
 

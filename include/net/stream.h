@@ -31,6 +31,7 @@ struct stream_form {
     const struct framing *framing;
     const struct byte_layer *layer;
     const void *layer_config; /* defined by the layer; plain: NULL */
+    const char *interface;    /* of stream_connect: the only one that packets may use; NULL: any */
 };
 
 struct stream_ops {

@@ -151,6 +151,7 @@ int member_store(void *base, const struct option *option, const struct value *va
     case OPTION_PATH:
     case OPTION_HOST:
     case OPTION_NAME:
+    case OPTION_INTERFACE:
         return store_text(member, values, arena);
     case OPTION_ADDRESS:
         memcpy(member, &values->addr, sizeof(values->addr));
@@ -288,6 +289,7 @@ void member_print(FILE *out, const void *base, const struct option *option)
     case OPTION_PATH:
     case OPTION_HOST:
     case OPTION_NAME:
+    case OPTION_INTERFACE:
         memcpy(&text, member, sizeof(text));
         member_print_text(out, text ? text : option->word, strlen(text ? text : option->word));
         return;

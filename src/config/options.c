@@ -98,6 +98,15 @@ static const struct option route_options[] = {
      MEMBER(config_route, plain),
      .unset = "no",
      .help = "Everybody on the way to the servers of `to` may read and change these queries and responses."},
+    {.key = "interface",
+     .type = OPTION_INTERFACE,
+     MEMBER(config_route, interface),
+     .max = LONGEST_NAME,
+     .word = "",
+     .unset = "",
+     .help =
+         "The only interface that may be used for the servers of `to`. While it is missing or down, queries for the "
+         "zones fail: these names go nowhere else."},
     {.key = "group",
      .type = OPTION_NAME,
      MEMBER(config_route, group),
@@ -660,6 +669,13 @@ const struct option upstream_options[] = {
      .word = "",
      .unset = "",
      .help = "The local address to connect from."},
+    {.key = "interface",
+     .type = OPTION_INTERFACE,
+     OF(interface),
+     .max = LONGEST_NAME,
+     .word = "",
+     .unset = "",
+     .help = "The only interface that may be used. While it is missing or down, the upstream is not reachable."},
 };
 const size_t upstream_option_count = sizeof(upstream_options) / sizeof(*upstream_options);
 const struct option_items upstream_items = {.one = "an upstream",

@@ -24,6 +24,7 @@ enum option_type {
     OPTION_PATH, /* absolute */
     OPTION_HOST,
     OPTION_NAME,
+    OPTION_INTERFACE,
     OPTION_ADDRESS,
     OPTION_ADDRESSES, /* this and the following types are lists */
     OPTION_PREFIXES,

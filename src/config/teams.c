@@ -69,6 +69,7 @@ static int add_plain(struct config *config, const struct config_route *route, st
                                                 .addresses = route->to,
                                                 .address_count = route->to_count,
                                                 .ecs = ECS_DEFAULT,
+                                                .interface = route->interface,
                                                 .plain_zones = route->zones,
                                                 .plain_zone_count = route->zone_count};
     team->places[0] = TEAM_PLAIN;

@@ -233,6 +233,10 @@ static void check_plain(struct draft *draft, const struct draft_item *route)
             "forward: queries to these servers are not encrypted; write plain: yes beside them if that is wanted");
     if (to->count == 0 && !to->broken && plain->named && is_plain)
         report_at(draft->report, plain->mark, "forward: plain: yes is for the servers of to, and there are none");
+    const struct setting *interface = draft_item_setting(route, "interface");
+    if (to->count == 0 && !to->broken && interface->first && !interface->first->none)
+        report_at(draft->report, interface->mark,
+                  "forward: interface is for the servers of to; set it for upstreams in upstreams");
     for (const struct value *value = to->first; value; value = value->next) {
         if (addr_is_wildcard(&value->addr))
             report_at(draft->report, value->mark, "to: this is not the address of a server");

@@ -378,6 +378,7 @@ bool value_parse(struct value *value, const struct option *option, const char *t
     case OPTION_HOSTS:
         fine = parse_host(&read.text, text, why);
         break;
+    case OPTION_INTERFACE:
     case OPTION_INTERFACES:
         fine = parse_interface(&read.text, text, why);
         break;

@@ -18,8 +18,8 @@
 
 static bool is_private(const char *setting)
 {
-    static const char *const words[] = {"access.", "identity.", "health.name", "listen", ".source",
-                                        "token",   "secret",    "password",    "key"};
+    static const char *const words[] = {"access.",  "identity.", "health.name", "listen",   ".source",
+                                        "forward.", "token",     "secret",      "password", "key"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strstr(setting, words[i]))
             return true;

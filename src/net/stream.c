@@ -213,7 +213,7 @@ static void set_option(int fd, int level, int option, int value)
 }
 
 /* The descriptor or a negative errno. */
-static int outgoing_socket(const struct addr *to, const struct addr *source)
+static int outgoing_socket(const struct addr *to, const struct addr *source, const char *interface)
 {
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0)
@@ -224,19 +224,24 @@ static int outgoing_socket(const struct addr *to, const struct addr *source)
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    int error = 0;
+    if (interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) < 0)
+        error = -errno;
+    if (error < 0)
+        goto fail;
     if (!source)
         return fd;
     /* The kernel chooses the port when it knows the destination. */
     set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
     struct addr from;
-    int error = addr_resolve(&from, source);
+    error = addr_resolve(&from, source);
     if (error == 0 && bind(fd, &from.sa, addr_len(&from)) < 0)
         error = -errno;
-    if (error < 0) {
-        close(fd);
-        return error;
-    }
-    return fd;
+    if (error == 0)
+        return fd;
+fail:
+    close(fd);
+    return error;
 }
 
 static int stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
@@ -297,7 +302,7 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     struct addr peer;
     int fd = addr_resolve(&peer, to);
     if (fd == 0)
-        fd = outgoing_socket(&peer, source);
+        fd = outgoing_socket(&peer, source, form->interface);
     if (fd < 0)
         return fd;
     int status = stream_init(stream, loop, ops, form);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The servers of a group in one configuration, and the switch to another configuration.
  *
- * A plan owns servers. When the next plan is applied, servers that are the same in both (address, source,
+ * A plan owns servers. When the next plan is applied, servers that are the same in both (address, source, interface,
  * transport, trust) move to it with their sessions, tickets and learned state; the others leave: they get no more
  * queries, but finish their outstanding ones. Lookups refer to servers, so a replaced plan exists as long as a
  * lookup that was begun with it or with an older plan, and as long as one of its servers has a session.
@@ -103,6 +103,11 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
 
 /* --- switching plans --- */
 
+static bool same_interface(const struct config_upstream *a, const struct config_upstream *b)
+{
+    return a->interface && b->interface ? strcmp(a->interface, b->interface) == 0 : a->interface == b->interface;
+}
+
 static bool same_source(const struct config_upstream *a, const struct config_upstream *b)
 {
     return a->has_source == b->has_source && (!a->has_source || addr_equal(&a->source, &b->source));
@@ -110,8 +115,8 @@ static bool same_source(const struct config_upstream *a, const struct config_ups
 
 static bool server_is_same(const struct server *a, const struct server *b)
 {
-    return addr_equal(&a->addr, &b->addr) && same_source(a->entry, b->entry) && a->transport == b->transport &&
-           (!a->transport->same || a->transport->same(a, b));
+    return addr_equal(&a->addr, &b->addr) && same_source(a->entry, b->entry) && same_interface(a->entry, b->entry) &&
+           a->transport == b->transport && (!a->transport->same || a->transport->same(a, b));
 }
 
 /* Takes the server that is the same as `wanted` out of the replaced plan; NULL: the plan has none. */

@@ -92,6 +92,16 @@ def test_a_changed_route_does_not_serve_old_answers(make_reloadable, servers):  
 COMPANY = "10.0.0.53"
 
 
+def dnsmasq(namespace, cleanup):
+    """The server of a company, over plain DNS."""
+    server = Process([*namespace.prefix, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
+                      f"--listen-address={COMPANY}", "--bind-interfaces", "--local=/corp.example/10.in-addr.arpa/",
+                      "--host-record=www.corp.example,10.1.2.3", "--log-facility=-", "--local-ttl=60"])
+    cleanup.callback(server.end)
+    server.wait_line("started")
+    return server
+
+
 @pytest.fixture
 def world(make_namespace):
     return make_namespace().up("192.0.2.1", COMPANY)
@@ -99,13 +109,7 @@ def world(make_namespace):
 
 @pytest.fixture
 def company(world, cleanup):
-    """dnsmasq as the server of a company, over plain DNS."""
-    server = Process([*world.prefix, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
-                      f"--listen-address={COMPANY}", "--bind-interfaces", "--local=/corp.example/10.in-addr.arpa/",
-                      "--host-record=www.corp.example,10.1.2.3", "--log-facility=-", "--local-ttl=60"])
-    cleanup.callback(server.end)
-    server.wait_line("started")
-    return server
+    return dnsmasq(world, cleanup)
 
 
 def in_plain(packets):
@@ -150,3 +154,29 @@ def test_names_of_a_company_that_fails_go_nowhere_else(make_daemon, make_server,
     assert daemon.ask("www2.corp.example").rcode() == dns.rcode.SERVFAIL
     assert daemon.ask("www.corp.example").rcode() == 0  # from the cache
     assert not public.queries
+
+
+def test_a_route_by_an_interface_waits_for_it(make_daemon, make_server, make_namespace, cleanup):
+    """The same address is reachable by another interface as well, which must not be used."""
+    home, away, elsewhere = make_namespace().up("192.0.2.1"), make_namespace().up(), make_namespace().up()
+    public = make_server(address="192.0.2.1", port=853, namespace=home)
+
+    def connect(name, other):
+        home.run("ip", "link", "add", name, "type", "veth", "peer", "name", "srv0", "netns", other.holder.pid)
+        other.run("ip", "address", "add", f"{COMPANY}/24", "dev", "srv0")
+        other.run("ip", "link", "set", "srv0", "up")
+        home.run("ip", "address", "add", "10.0.0.1/24", "dev", name)
+        home.run("ip", "link", "set", name, "up")
+
+    connect("lan0", elsewhere)
+    dnsmasq(elsewhere, cleanup)
+    daemon = make_daemon(public, namespace=home,
+                         forward=[{"zones": ["corp.example"], "to": [COMPANY], "plain": True, "interface": "vpn0"}])
+    assert daemon.ask("www.corp.example").rcode() == dns.rcode.SERVFAIL
+    connect("vpn0", away)
+    dnsmasq(away, cleanup)
+    eventually(lambda: daemon.ask("www.corp.example").rcode() == 0)
+    home.run("ip", "link", "delete", "vpn0")
+    eventually(lambda: daemon.ask("new.corp.example").rcode() == dns.rcode.SERVFAIL)
+    assert daemon.ask("a.example").rcode() == 0
+    assert names(public) == {"a.example"}

@@ -113,7 +113,9 @@ static int dot_start(struct server *server)
         offered |= OFFERED_TICKET;
     const struct tls_client client = {
         .trust = dot->trust, .tickets = &dot->tickets, .alpn = offered & OFFERED_ALPN ? "dot" : NULL};
-    return session_dial(server, &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client}, offered);
+    return session_dial(server,
+                        &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client, server->entry->interface},
+                        offered);
 }
 
 /* The server ended the handshake instead of sending a ServerHello. */

@@ -61,7 +61,9 @@ static bool tcp_carries(const struct server *server, const struct key *key)
 
 static int tcp_start(struct server *server)
 {
-    return session_dial(server, &(struct stream_form){.framing = &framing_dns, .layer = &byte_layer_plain}, 0);
+    const struct stream_form form = {
+        .framing = &framing_dns, .layer = &byte_layer_plain, .interface = server->entry->interface};
+    return session_dial(server, &form, 0);
 }
 
 static void tcp_opened(struct session *session, char words[TRANSPORT_TEXT])
