@@ -5,7 +5,6 @@ import datetime
 import functools
 import hashlib
 import ipaddress
-import warnings
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -49,6 +48,26 @@ def alternative_names(*names):
         [name if isinstance(name, x509.GeneralName) else x509.DNSName(name) for name in names])
 
 
+def der(tag, *parts):
+    body = b"".join(parts)
+    size = len(body).to_bytes(max(1, (len(body).bit_length() + 7) // 8), "big")
+    return bytes([tag]) + (size if len(body) < 128 else bytes([0x80 | len(size)]) + size) + body
+
+
+# Both are AlgorithmIdentifiers, RFC 5758 section 3.2.
+ECDSA_WITH_SHA256, ECDSA_WITH_SHA1 = bytes.fromhex("300a06082a8648ce3d040302"), bytes.fromhex("300906072a8648ce3d0401")
+
+
+def signed_with_sha1(certificate, key):
+    """The same certificate with another signature, which newer versions of python3-cryptography refuse to make."""
+    content = certificate.tbs_certificate_bytes
+    assert content.count(ECDSA_WITH_SHA256) == 1
+    header = 2 if content[1] < 128 else 2 + (content[1] & 0x7f)
+    content = der(0x30, content[header:].replace(ECDSA_WITH_SHA256, ECDSA_WITH_SHA1))
+    signature = key.sign(content, ec.ECDSA(hashes.SHA1()))
+    return x509.load_der_x509_certificate(der(0x30, content, ECDSA_WITH_SHA1, der(0x03, b"\0", signature)))
+
+
 class Certificates:
     """The CA and what it has issued: cert.good, cert.bad("expired") and so on."""
 
@@ -62,7 +81,7 @@ class Certificates:
         return str(self.authority.chain_file)
 
     def make(self, label, issuer=None, *, subject=NAME, names=None, ca=None, days=(-1, 30), key=None, usage=None,
-             path_length=None, constraints=None, digest=None, signs=True):
+             path_length=None, constraints=None, sha1=False, signs=True):
         """`names` None: no SAN; `ca` None: no basic constraints; `days`: first and last day of validity, relative to now."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
@@ -86,9 +105,9 @@ class Certificates:
         if issuer:
             builder = builder.add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), False)
-        with warnings.catch_warnings():  # SHA-1 is intended
-            warnings.simplefilter("ignore")
-            signed = builder.sign(issuer.key if issuer else key, digest or hashes.SHA256())
+        signed = builder.sign(issuer.key if issuer else key, hashes.SHA256())
+        if sha1:
+            signed = signed_with_sha1(signed, issuer.key)
         return Certificate(self.directory, label, signed, key, issuer)
 
     @functools.cached_property
@@ -157,7 +176,7 @@ BAD = {
     "client-only": leaf(usage=ExtendedKeyUsageOID.CLIENT_AUTH),
     "rsa-1024": lambda certs, label: certs.make(
         label, certs.authority, names=[NAME], key=rsa.generate_private_key(65537, 1024)),
-    "sha1": leaf(digest=hashes.SHA1()),
+    "sha1": leaf(sha1=True),
     "issuer-is-no-ca": below(ca=False),
     "issuer-may-not-sign": below(signs=False),
     "issuer-expired": below(days=(-30, -1)),
