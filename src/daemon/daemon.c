@@ -30,6 +30,7 @@
 #include "routing.h"
 #include "sandbox.h"
 #include "sockets.h"
+#include "syscalls.h"
 #include "tapping.h"
 #include "takeover.h"
 #include "trusts.h"
@@ -464,6 +465,8 @@ int daemon_serve(const struct daemon_setup *setup)
     int status = open_sockets(setup);
     if (status != EXIT_OK)
         return status;
+    if (self.config->sandbox != SANDBOX_OFF && syscalls_can_restrict() && (status = syscalls_refuse_io_uring()) < 0)
+        log_warning("daemon", "sandbox: io_uring cannot be refused: %s", error_text(status));
     if (watch_signals() < 0)
         return EXIT_OTHER;
     status = make_workers();

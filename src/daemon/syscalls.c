@@ -254,3 +254,17 @@ int syscalls_restrict(bool kill, bool unix_streams)
     seccomp_release(filter.context);
     return status;
 }
+
+int syscalls_refuse_io_uring(void)
+{
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
+    if (!context)
+        return -ENOMEM;
+    int status = set_attributes(context);
+    if (status == 0)
+        status = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    if (status == 0)
+        status = seccomp_load(context);
+    seccomp_release(context);
+    return status;
+}

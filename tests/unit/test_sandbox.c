@@ -25,6 +25,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 #include "base/errors.h"
 #include "daemon/landlock.h"
 #include "daemon/sandbox.h"
@@ -311,6 +312,32 @@ static void each_forbidden_call_ends_the_process_if_configured(void **state)
         if (result != -SIGSYS)
             fail_msg("%s: %d instead of SIGSYS", call_name, result);
     }
+}
+
+/* As the daemon does it: libuv must not have a ring when the filter comes. */
+static int run_loop(void)
+{
+    uv_loop_t loop;
+    uv_async_t async[4];
+    bool good = syscalls_refuse_io_uring() == 0 && uv_loop_init(&loop) == 0;
+    good = good && syscall(SYS_io_uring_setup, 0, NULL) < 0 && errno == ENOSYS;
+    good = good && syscalls_restrict(true, false) == 0;
+    for (size_t i = 0; i < sizeof async / sizeof *async; i++)
+        good = good && uv_async_init(&loop, &async[i], NULL) == 0;
+    good = good && uv_run(&loop, UV_RUN_NOWAIT) != 0;
+    errno = FAILED;
+    return good ? 0 : -1;
+}
+
+static void no_sandbox(void)
+{
+}
+
+static void loops_use_no_ring(void **state)
+{
+    (void)state;
+    need_filter();
+    assert_int_equal(finish(run_loop, no_sandbox), 0);
 }
 
 static int call_unknown(void)
@@ -786,6 +813,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_forbidden_call_fails),
         TEST(each_forbidden_call_ends_the_process_if_configured),
+        TEST(loops_use_no_ring),
         TEST(unknown_calls_are_as_on_an_old_kernel),
         TEST(only_needed_sockets_are_opened),
         TEST(arguments_are_looked_at),
