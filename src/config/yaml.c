@@ -20,7 +20,7 @@ struct builder {
     struct report *report;
     const struct source *source;
     struct yaml_node *root;
-    struct mark last_mark; /* for nodes without a mark of libfyaml: empty values */
+    struct mark last_mark; /* of empty values: libfyaml has none before version 0.8, then one after the key */
     struct open_collection stack[YAML_DEPTH_MAX];
     size_t depth, nodes, documents;
     bool stopped; /* a limit was reached, which was reported */
@@ -179,12 +179,11 @@ static int read_scalar(struct builder *builder, struct fy_event *event)
     struct fy_token *token = fy_event_get_token(event);
     enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
     bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
-    const struct fy_mark *start = fy_event_start_mark(event);
-    struct mark mark = quoted ? mark_before(builder, start) : mark_at(builder, start);
-
     const char *why = NULL;
     struct buffer text = {0};
     int error = token ? collect_text(&text, &why, token) : 0;
+    const struct fy_mark *start = why || text.len > 0 || style != FYSS_PLAIN ? fy_event_start_mark(event) : NULL;
+    struct mark mark = quoted ? mark_before(builder, start) : mark_at(builder, start);
     enum yaml_kind kind = why ? YAML_REFUSED : says_nothing(&text, style) ? YAML_NULL : YAML_SCALAR;
     if (!error && why)
         report_at(builder->report, mark, "%s", why);
