@@ -16,7 +16,7 @@ noinst_HEADERS += include/control/control.h include/control/ops.h
 # The page as bytes.
 src/control/page_html.c: $(srcdir)/src/control/page.html
 	$(AM_V_GEN)$(MKDIR_P) src/control && { \
-	  echo '#include "control/page.h"' && \
+	  echo '/* SPDX-License-Identifier: MIT */' && echo '#include "control/page.h"' && \
 	  echo 'const unsigned char page_html[] = {' && \
 	  od -An -v -tx1 $(srcdir)/src/control/page.html | sed 's/\([0-9a-f][0-9a-f]\)/0x\1,/g' && \
 	  echo '0};' && \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One event loop: turns, flushes, deadlines.
  *
- * A turn of libuv 1.44 is: timers, pending, prepare, sleep (poll) and the callbacks of ready handles, close
- * callbacks.
+ * A turn of libuv is: timers (before version 1.45), pending, prepare, sleep (poll) and the callbacks of ready handles,
+ * timers (since 1.45), close callbacks.
  *
  * Invariants:
  * - now_ms is read at its first use after the sleep and invalidated before the next one, so it is never older than

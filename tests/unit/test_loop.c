@@ -583,6 +583,12 @@ static void test_a_tick_that_is_always_late_does_not_spin(void **state)
     assert_int_equal(loop->armed_at, START_MS + 10);
 }
 
+/* In the same turn as the sleep since libuv 1.45, before that in the next one. */
+static bool timers_run_after_the_sleep(void)
+{
+    return uv_version() >= (1 << 16 | 45 << 8);
+}
+
 static void test_after_a_suspend_passed_deadlines_run_with_the_first_event(void **state)
 {
     struct loop *loop = *state;
@@ -593,8 +599,10 @@ static void test_after_a_suspend_passed_deadlines_run_with_the_first_event(void 
     assert_true(uv_backend_timeout(&loop->uv) > 29000);
     set_clock(START_MS + 3600000); /* libuv's own clock stood still */
     turn(loop);
-    assert_int_equal(uv_backend_timeout(&loop->uv), 0);
-    turn(loop);
+    if (!timers_run_after_the_sleep()) {
+        assert_int_equal(uv_backend_timeout(&loop->uv), 0);
+        turn(loop);
+    }
     assert_int_equal(ticker.ticks, 1);
 }
 
@@ -673,7 +681,7 @@ static void test_a_loop_with_one_deadline_wakes_once_and_never_early(void **stat
     timeout_start(&run.timeouts, &run.alarm.timeout);
     uint64_t due_ms = run.alarm.timeout.at_ms;
     loop_run(*state);
-    assert_int_equal(run.turns, 2); /* before the sleep and with the timer */
+    assert_int_equal(run.turns, timers_run_after_the_sleep() ? 1 : 2);
     assert_true(run.ended_us >= due_ms * 1000);
     assert_true(run.ended_us < (due_ms + 1000) * 1000);
     uv_close((uv_handle_t *)&run.prepare, NULL);

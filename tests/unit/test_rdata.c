@@ -146,7 +146,7 @@ static void test_every_type_that_ldns_reads_by_fields_has_a_sample(void **state)
         bool known = type == LDNS_RR_TYPE_OPT || type == LDNS_RR_TYPE_TSIG;
         for (size_t i = 0; i < SAMPLES; i++)
             known = known || samples[i].type == type;
-        if (descriptor->_type == type && !known)
+        if (descriptor->_type == type && ldns_rr_descriptor_maximum(descriptor) > 0 && !known)
             fail_msg("type %u", type);
     }
 }
