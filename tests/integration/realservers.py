@@ -126,7 +126,7 @@ setACL({{"127.0.0.0/8"}})
 setSecurityPollSuffix("")
 """)
         super().__init__(["dnsdist", "-C", str(config), "--supervised", "--disable-syslog"], read="stdout")
-        self.wait_line("(?i)marking downstream .* as 'up'")
+        self.wait_line(r"(?i)(downstream|backend).*\bup\b")  # worded differently by each version
 
     def end(self, timeout=10):
         super().end(timeout)

@@ -130,7 +130,8 @@ def test_validators_validate(validator):
 
 # systemd-resolved.
 
-PLACES = ["/lib", pathlib.Path(__file__).parents[2] / "build-tests/resolved/lib"]  # the second one: tests/run
+UNPACKED = pathlib.Path(__file__).parents[2] / "build-tests/resolved"  # by tests/run
+PLACES = ["/lib", UNPACKED / "lib", UNPACKED / "usr/lib"]
 RESOLVED = next((path for place in PLACES if (path := pathlib.Path(place, "systemd/systemd-resolved")).exists()), None)
 START = r"""
 set -e
