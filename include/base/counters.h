@@ -40,6 +40,7 @@
     X(responses_formerr, "FORMERR responses")                                                                          \
     X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
     X(responses_rebind, "responses replaced by NODATA because they had private addresses (rebind-protection)")         \
+    X(queries_single_label, "queries refused because their name has one label (single-label: refuse)")                 \
     X(cookies_valid, "queries with a valid server cookie")                                                             \
     X(cookies_invalid, "queries with a server cookie that is expired or of another server")                            \
     X(responses_truncated, "UDP responses sent with TC")                                                               \

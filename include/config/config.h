@@ -30,6 +30,7 @@ enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_sandbox { SANDBOX_OFF, SANDBOX_ON, SANDBOX_KILL };
 enum config_deny { DENY_REFUSE, DENY_DROP };
+enum config_single_label { SINGLE_LABEL_FORWARD, SINGLE_LABEL_REFUSE };
 enum config_rebind { REBIND_AUTO, REBIND_YES, REBIND_NO }; /* AUTO: for clients beyond loopback */
 
 struct config_upstream {
@@ -163,6 +164,7 @@ struct config {
         char *hostname; /* hostname.bind, id.server, and NSID */
     } identity;
 
+    enum config_single_label single_label;
     bool special_proof; /* special top-level names have the root's proof */
 
     char *health_name; /* NULL: off */

@@ -24,6 +24,9 @@ extern const struct step step_private;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 
+/* single-label: refuse. Must follow the steps that answer with local data: localhost has one label. */
+extern const struct step step_single_label;
+
 /* Replaces responses of upstreams that have private addresses. Must follow the steps that answer with local data,
  * so that it does not see their responses. */
 extern const struct step step_rebind;

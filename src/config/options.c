@@ -32,6 +32,7 @@ static const struct choice cuts[] = {
     {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
+static const struct choice single_labels[] = {{"forward", SINGLE_LABEL_FORWARD}, {"refuse", SINGLE_LABEL_REFUSE}, {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
 static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"warning", LOG_LEVEL_WARNING},
@@ -446,6 +447,14 @@ const struct option options[] = {
      .max = 4096,
      .unset = "",
      .help = "Names at and below which private addresses are served, as in [corp.example]."},
+
+    {.key = "single-label",
+     .type = OPTION_CHOICE,
+     IN(single_label),
+     .choices = single_labels,
+     .unset = "forward",
+     .help = "Names of one label, as printer: forward queries for their addresses and services (A, AAAA, HTTPS, SVCB) "
+             "to the upstreams, or refuse them."},
 
     {.key = "special.proof",
      .type = OPTION_BOOLEAN,

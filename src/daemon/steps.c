@@ -3,14 +3,15 @@
 #include "policy/steps.h"
 
 const struct step *const daemon_steps[] = {
-    &step_cookies,    /* finds clients whose address is not forged */
-    &step_rate_limit, /* rate-limit.responses */
-    &step_refuse,     /* refuses clients by policy, and types that are never resolved */
-    &step_health,     /* health.name */
-    &step_private,    /* the DS of private zones */
-    &step_special,    /* special-use names */
-    &step_rebind,     /* private addresses in responses from the steps below */
-    &step_cache,      /* hits */
-    &step_lookup,     /* misses: the query waits for a lookup */
+    &step_cookies,      /* finds clients whose address is not forged */
+    &step_rate_limit,   /* rate-limit.responses */
+    &step_refuse,       /* refuses clients by policy, and types that are never resolved */
+    &step_health,       /* health.name */
+    &step_private,      /* the DS of private zones */
+    &step_special,      /* special-use names */
+    &step_single_label, /* single-label */
+    &step_rebind,       /* private addresses in responses from the steps below */
+    &step_cache,        /* hits */
+    &step_lookup,       /* misses: the query waits for a lookup */
     NULL,
 };

@@ -2,11 +2,12 @@
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = src/policy/cookies.c src/policy/health.c src/policy/local.c src/policy/local.h \
   src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/refuse.c \
-  src/policy/special.c
+  src/policy/single_label.c src/policy/special.c
 noinst_HEADERS += include/policy/steps.h
 
 check_PROGRAMS += tests/unit/test_cookies tests/unit/test_health_name tests/unit/test_presence \
-  tests/unit/test_ratelimit tests/unit/test_rebind tests/unit/test_refuse tests/unit/test_special
+  tests/unit/test_ratelimit tests/unit/test_rebind tests/unit/test_refuse \
+  tests/unit/test_single_label tests/unit/test_special
 tests_unit_test_cookies_SOURCES = tests/unit/test_cookies.c tests/unit/asker.h
 tests_unit_test_cookies_LDADD = $(policy_libs) $(CMOCKA_LIBS)
 tests_unit_test_ratelimit_SOURCES = tests/unit/test_ratelimit.c tests/unit/asker.h
@@ -17,6 +18,8 @@ tests_unit_test_health_name_SOURCES = tests/unit/test_health_name.c tests/unit/a
 tests_unit_test_health_name_LDADD = $(policy_libs) $(CMOCKA_LIBS)
 tests_unit_test_refuse_SOURCES = tests/unit/test_refuse.c tests/unit/asker.h
 tests_unit_test_refuse_LDADD = $(policy_libs) $(CMOCKA_LIBS)
+tests_unit_test_single_label_SOURCES = tests/unit/test_single_label.c tests/unit/asker.h
+tests_unit_test_single_label_LDADD = $(policy_libs) $(CMOCKA_LIBS)
 tests_unit_test_special_SOURCES = tests/unit/test_special.c tests/unit/asker.h
 tests_unit_test_special_LDADD = $(policy_libs) $(CMOCKA_LIBS)
 tests_unit_test_presence_SOURCES = tests/unit/test_presence.c tests/unit/asker.h

@@ -180,3 +180,8 @@ def test_a_route_by_an_interface_waits_for_it(make_daemon, make_server, make_nam
     eventually(lambda: daemon.ask("new.corp.example").rcode() == dns.rcode.SERVFAIL)
     assert daemon.ask("a.example").rcode() == 0
     assert names(public) == {"a.example"}
+def test_a_single_label_with_a_route_is_not_refused(make_daemon, servers):
+    daemon = make_daemon(*upstreams(servers)[:2], forward=[{"zones": ["lan"], "upstreams": ["up1"]}], **{"single-label": "refuse"})
+    assert daemon.ask("lan").rcode() != dns.rcode.REFUSED
+    assert daemon.ask("printer").rcode() == dns.rcode.REFUSED
+    assert names(servers[1]) == {"lan"} and not servers[0].queries

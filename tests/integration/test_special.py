@@ -209,3 +209,16 @@ def test_without_special_proof_nothing_leaves(make_daemon, server):
 def test_zones_that_are_delegated_without_ds_need_no_proof(daemon, server):
     response = daemon.ask("printer.home.arpa", do=True)
     assert response.rcode() == NXDOMAIN and soa_owner(response) == "home.arpa." and not server.queries
+
+
+def test_single_label_names_are_refused_on_demand(make_daemon, server):
+    """Only the types that look for a host."""
+    daemon = make_daemon(server, **{"single-label": "refuse"})
+    for kind in ("A", "AAAA", "HTTPS", "SVCB"):
+        assert daemon.ask("printer", kind).rcode() == 5
+    assert server.queries == []
+    assert daemon.ask("printer", "TXT").rcode() in (0, NXDOMAIN)
+    assert daemon.ask("com", "DS").rcode() in (0, NXDOMAIN)
+    assert daemon.ask("printer.example", "A").rcode() in (0, NXDOMAIN)
+    assert {(query.name.rstrip("."), query.type) for query in server.queries} == {("printer", 16), ("com", 43), ("printer.example", 1)}
+    assert wire.addresses(daemon.ask("localhost", "A")) == ["127.0.0.1"]
