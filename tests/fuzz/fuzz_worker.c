@@ -422,6 +422,9 @@ static void end(void)
          fake_counted(COUNTER_queries_finished) + fake_counted(COUNTER_queries_dropped));
     fake_pass(120000);
     MUST(resolver.lookups.in_use == 0 && resolver.dependent_lookups == 0);
+    MUST(list_empty(&groups.leaving)); /* they end with their last lookup */
+    for (size_t i = 0; i < groups.routes->group_count; i++)
+        MUST(group_is_idle(groups.in_force[i]));
     resolver_end();
     fake_end();
 }
