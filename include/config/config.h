@@ -98,6 +98,8 @@ struct config {
     size_t listen_count;
     char **listen_except; /* names of interfaces */
     size_t listen_except_count;
+    struct addr *listen_tls;
+    size_t listen_tls_count;
     bool listen_is_default; /* a family that the machine lacks is then no error */
     unsigned workers;       /* "auto" already resolved */
 
@@ -121,6 +123,13 @@ struct config {
         uint64_t idle_ms;
         uint64_t unanswered; /* bytes */
     } tls;
+
+    struct { /* of listen_tls */
+        char **certificates, **keys;
+        size_t certificate_count, key_count; /* equal */
+        char *client_ca;                     /* NULL: clients need no certificate */
+        char *ticket_key_file;               /* NULL: a key of this process */
+    } tls_server;
 
     struct {
         uint64_t size;                               /* bytes, already limited to what the machine allows */

@@ -22,9 +22,10 @@
 struct stream;
 struct tls_facts;
 
-/* net/layers: plain; TLS as a client, configured by a struct tls_client (net/tls.h). */
+/* net/layers: plain; TLS as a client, configured by a struct tls_client (net/tls.h); TLS as a server, configured by a
+ * struct tls_listener (net/tls_server.h). */
 struct byte_layer;
-extern const struct byte_layer byte_layer_plain, byte_layer_tls_client;
+extern const struct byte_layer byte_layer_plain, byte_layer_tls_client, byte_layer_tls_server;
 
 /* The kind of a stream; only stream_connect and stream_accept read it, except for the tables. */
 struct stream_form {

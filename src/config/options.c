@@ -152,6 +152,16 @@ const struct option options[] = {
      .help =
          "Interfaces on whose addresses 0.0.0.0, :: and %eth0 in listen do not listen. The wildcards then stand for "
          "the addresses of all other interfaces, as they come and go."},
+    {.key = "listen-tls",
+     .type = OPTION_ADDRESSES,
+     IN_LIST(listen_tls, listen_tls_count),
+     .max = 64,
+     .interfaces = true,
+     .port = 853,
+     .restart_only = true,
+     .unset = "",
+     .help = "Addresses for client queries over TLS (DoT), in the form of listen; port 853 unless given. It needs "
+             "tls-server.certificate and tls-server.key."},
     {.key = "workers",
      .type = OPTION_INTEGER,
      IN(workers),
@@ -235,6 +245,38 @@ const struct option options[] = {
      .max = 64 * MIB,
      .unset = "256KiB",
      .help = "dotstub closes a session on which the server has sent this many bytes without answering a query."},
+
+    {.key = "tls-server.certificate",
+     .type = OPTION_PATHS,
+     IN_LIST(tls_server.certificates, tls_server.certificate_count),
+     .max = 64,
+     .unset = "",
+     .help = "PEM files for listen-tls, each with a certificate and the chain up to the root's. Of several certificates "
+             "clients get the one for the name that they ask for, else the first. The files are read at the start, "
+             "when they change and at each reload, by the daemon's user; connections stay."},
+    {.key = "tls-server.key",
+     .type = OPTION_PATHS,
+     IN_LIST(tls_server.keys, tls_server.key_count),
+     .max = 64,
+     .unset = "",
+     .help = "The PEM files with the keys of tls-server.certificate, in the same order, without a password."},
+    {.key = "tls-server.client-ca",
+     .type = OPTION_PATH,
+     IN(tls_server.client_ca),
+     .max = LONGEST_PATH,
+     .word = "off",
+     .unset = "off",
+     .help = "A PEM file with certification authorities: clients of listen-tls then need a certificate of one of them. "
+             "off: no certificate."},
+    {.key = "tls-server.ticket-key-file",
+     .type = OPTION_PATH,
+     IN(tls_server.ticket_key_file),
+     .max = LONGEST_PATH,
+     .word = "off",
+     .unset = "off",
+     .help = "A file with at least 32 random bytes that servers of a fleet share, so that clients resume a session "
+             "with any of them. The key for tickets is derived from it and changes each day. off: a key of this "
+             "process."},
 
     {.key = "cache.size",
      .type = OPTION_SIZE,

@@ -26,21 +26,57 @@ static void check_duplicates(struct draft *draft, const struct setting *setting,
     }
 }
 
+static void check_reach(struct draft *draft, const struct setting *listen, const char *key)
+{
+    const struct setting *allow = draft_setting(draft, "access.allow");
+    char text[ADDR_TEXT];
+    const struct value *value = listen->first;
+    while (value && addr_is_loopback(&value->addr))
+        value = value->next;
+    if (value && !allow->named)
+        report_at(draft->report, value->mark,
+                  "%s: %s can be reached from other machines; list the allowed clients in access.allow", key,
+                  addr_format(&value->addr, false, text));
+}
+
 static void check_listen(struct draft *draft)
 {
-    const struct setting *listen = draft_setting(draft, "listen"), *allow = draft_setting(draft, "access.allow");
+    const struct setting *listen = draft_setting(draft, "listen");
     if (listen->count == 0 && !listen->broken)
         report_at(draft->report, listen->mark, "listen: no address is left, so no client could send a query");
     check_duplicates(draft, listen, "listen");
-    for (const struct value *value = listen->first; value && !allow->named; value = value->next) {
-        char text[ADDR_TEXT];
-        if (addr_is_loopback(&value->addr))
-            continue;
-        report_at(draft->report, value->mark,
-                  "listen: %s can be reached from other machines; list the allowed clients in access.allow",
-                  addr_format(&value->addr, false, text));
+    check_reach(draft, listen, "listen");
+}
+
+/* Both would take connections to the same address. */
+static void check_not_in(struct draft *draft, const struct setting *setting, const char *key, const struct setting *other,
+                         const char *other_key)
+{
+    char text[ADDR_TEXT];
+    for (const struct value *value = setting->first; value; value = value->next)
+        for (const struct value *taken = other->first; taken; taken = taken->next)
+            if (addr_equal(&value->addr, &taken->addr))
+                report_at(draft->report, value->mark, "%s: %s is in %s too; give them different ports", key,
+                          addr_format(&value->addr, true, text), other_key);
+}
+
+static void check_tls_server(struct draft *draft)
+{
+    const struct setting *listen = draft_setting(draft, "listen-tls"),
+                         *certificates = draft_setting(draft, "tls-server.certificate"),
+                         *keys = draft_setting(draft, "tls-server.key");
+    check_duplicates(draft, listen, "listen-tls");
+    check_reach(draft, listen, "listen-tls");
+    check_not_in(draft, listen, "listen-tls", draft_setting(draft, "listen"), "listen");
+    if (certificates->broken || keys->broken)
         return;
-    }
+    if (listen->count > 0 && certificates->count == 0)
+        report_at(draft->report, listen->mark,
+                  "listen-tls: it needs a certificate; name PEM files in tls-server.certificate and tls-server.key");
+    else if (certificates->count != keys->count)
+        report_at(draft->report, keys->count ? keys->mark : certificates->mark,
+                  "tls-server.key: %zu keys for %zu certificates; name the key of each, in the same order", keys->count,
+                  certificates->count);
 }
 
 /* Addresses without a port get the upstream's. */
@@ -311,6 +347,7 @@ int validate_check(struct draft *draft)
         return error;
     check_listen(draft);
     check_lists(draft, draft->settings, options, option_count);
+    check_tls_server(draft);
     check_upstreams(draft);
     check_routes(draft);
     check_ttls(draft);

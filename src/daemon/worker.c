@@ -121,6 +121,7 @@ static void change_item(struct mailbox_item *item, void *reader)
     worker->config = change->config;
     resolver_configure(&worker->resolver, worker->config, change->steps);
     listeners_configure(worker->listeners, change->client_limit);
+    listeners_identify(worker->listeners, change->identity);
     step_set_unref(change->steps);
     config_unref(before);
     mailbox_post(worker->reply_to, &change->reply);
@@ -307,7 +308,8 @@ static int worker_listen(struct worker *worker, struct listening_socket *sockets
 }
 
 static int worker_build(struct worker *worker, struct config *config, struct cache *cache, struct routes *routes,
-                        struct step_set *steps, struct listening_socket *sockets, size_t count, unsigned client_limit)
+                        struct step_set *steps, struct tls_identity *identity, struct listening_socket *sockets,
+                        size_t count, unsigned client_limit)
 {
     worker->config = config_ref(config);
     int status = groups_init(&worker->groups, &worker->loop, &worker->counters, routes);
@@ -318,12 +320,13 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, &worker->groups, steps);
     if (status < 0)
         return status;
-    status = listeners_new(&worker->listeners, &worker->resolver, client_limit);
+    status = listeners_new(&worker->listeners, &worker->resolver, client_limit, identity);
     return status < 0 ? status : worker_listen(worker, sockets, count);
 }
 
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
-               struct step_set *steps, struct listening_socket *sockets, size_t count, unsigned client_limit)
+               struct step_set *steps, struct tls_identity *identity, struct listening_socket *sockets, size_t count,
+               unsigned client_limit)
 {
     struct worker *worker = mem_zalloc(1, sizeof *worker);
     if (!worker)
@@ -340,7 +343,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     worker->stopping.tick = stop_tick;
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
-    return worker_build(worker, config, cache, routes, steps, sockets, count, client_limit);
+    return worker_build(worker, config, cache, routes, steps, identity, sockets, count, client_limit);
 fail_loop:
     loop_fini(&worker->loop);
 fail:

@@ -16,12 +16,14 @@
 
 struct worker;
 struct step_set;
+struct tls_identity;
 
 /* A switch to another configuration, prepared by the main thread so that it cannot fail on the worker. */
 struct worker_change {
     struct mailbox_item request, reply; /* the reply is posted when it is done */
     struct config *config;              /* a reference for the worker */
     struct step_set *steps;             /* likewise */
+    struct tls_identity *identity;      /* likewise; NULL: none */
     unsigned client_limit;              /* maximum number of clients on connections */
 };
 
@@ -42,7 +44,7 @@ struct worker_listener {
 /* Takes over the descriptors of its `count` sockets one by one (each one taken is set to -1). `client_limit`: as
  * above. 0 or negative: then the process must end; *out holds the unfinished worker, which cannot be freed. */
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
-               struct step_set *steps, struct listening_socket *sockets, size_t count,
+               struct step_set *steps, struct tls_identity *identity, struct listening_socket *sockets, size_t count,
                unsigned client_limit) MUST_CHECK;
 /* Posts `ended` to `reply_to` at the end of the thread. 0 or a negative errno: the thread was not created. */
 int worker_start(struct worker *worker, struct mailbox *reply_to, struct mailbox_item *ended) MUST_CHECK;

@@ -85,7 +85,8 @@ struct stream_listener {
     struct listener listener;
     uv_tcp_t handle;
     struct clients *clients;
-    const struct stream_form *form;
+    struct stream_form form;
+    struct tls_listener tls; /* form.layer_config of TLS */
     struct timeout rest;
     struct list accepted; /* clients */
     bool stopped;         /* the handle is closing */
@@ -572,7 +573,7 @@ static void accept_one(struct stream_listener *listener)
         return;
     }
     timeout_stop(&listener->rest);
-    if (stream_accept(&client->stream, clients->resolver->loop, &client_ops, listener->form,
+    if (stream_accept(&client->stream, clients->resolver->loop, &client_ops, &listener->form,
                       (uv_stream_t *)&listener->handle) < 0) {
         slab_give(&clients->slab, client);
         return;
@@ -627,13 +628,16 @@ static int listen_on(struct stream_listener *listener, int fd)
     return uv_listen((uv_stream_t *)&listener->handle, BACKLOG, client_waits);
 }
 
-int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, const struct stream_form *form)
+int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, const struct stream_form *form,
+                         const struct addr *addr)
 {
     struct stream_listener *listener = mem_zalloc(1, sizeof *listener);
     if (!listener)
         return -ENOMEM;
     listener->clients = listeners->clients;
-    listener->form = form;
+    listener->tls = (struct tls_listener){&listeners->tls, *addr};
+    listener->form = *form;
+    listener->form.layer_config = &listener->tls;
     list_init(&listener->accepted);
     int status = uv_tcp_init(&listeners->resolver->loop->uv, &listener->handle);
     if (status < 0) {

@@ -28,9 +28,9 @@ unsigned clients_count(const struct clients *clients);
 void clients_free(struct clients *clients);
 
 /* The members of a listener_kind for streams; `open` of a kind calls stream_listener_open with its framing and byte
- * layer. */
-int stream_listener_open(struct listener **out, struct listeners *listeners, int fd,
-                         const struct stream_form *form) MUST_CHECK;
+ * layer, and its address, to which tickets of TLS are bound. */
+int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, const struct stream_form *form,
+                         const struct addr *addr) MUST_CHECK;
 void stream_listener_configure(struct listener *listener);
 void stream_listener_stop(struct listener *listener);
 void stream_listener_drain(struct listener *listener);

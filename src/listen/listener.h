@@ -4,6 +4,7 @@
 #define DOTSTUB_LISTEN_LISTENER_H
 
 #include "listen/kind.h"
+#include "net/tls_server.h"
 #include "resolve/context.h"
 
 struct clients;
@@ -18,10 +19,11 @@ struct listener {
 struct listeners {
     struct resolver *resolver;
     struct clients *clients; /* places for clients on connections */
+    struct tls_server tls;
     struct list all;
 };
 
-extern const struct listener_kind listener_kind_udp, listener_kind_tcp;
+extern const struct listener_kind listener_kind_udp, listener_kind_tcp, listener_kind_tls;
 
 /* The addresses of `listen`, for kinds that speak plain DNS. */
 struct listener_addresses listener_addresses_plain(const struct config *config);

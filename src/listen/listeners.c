@@ -6,14 +6,15 @@
 #include "listener.h"
 #include "resolve/resolver.h"
 
-const struct listener_kind *const listener_kinds[] = {&listener_kind_udp, &listener_kind_tcp, NULL};
+const struct listener_kind *const listener_kinds[] = {&listener_kind_udp, &listener_kind_tcp, &listener_kind_tls, NULL};
 
 struct listener_addresses listener_addresses_plain(const struct config *config)
 {
     return (struct listener_addresses){config->listen, config->listen_count, config->listen_is_default};
 }
 
-int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit)
+int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit,
+                  struct tls_identity *identity)
 {
     struct listeners *listeners = mem_zalloc(1, sizeof *listeners);
     if (!listeners)
@@ -21,11 +22,14 @@ int listeners_new(struct listeners **out, struct resolver *resolver, unsigned cl
     listeners->resolver = resolver;
     list_init(&listeners->all);
     int status = clients_new(&listeners->clients, resolver, client_limit);
-    if (status < 0)
+    if (status < 0) {
         mem_free(listeners);
-    else
-        *out = listeners;
-    return status;
+        return status;
+    }
+    tls_server_init(&listeners->tls, resolver->loop);
+    tls_server_use(&listeners->tls, tls_identity_ref(identity));
+    *out = listeners;
+    return 0;
 }
 
 int listeners_open(struct listeners *listeners, const struct listener_spec *spec, int fd)
@@ -38,6 +42,11 @@ int listeners_open(struct listeners *listeners, const struct listener_spec *spec
     listener->addr = spec->addr;
     list_push_back(&listeners->all, &listener->link);
     return 0;
+}
+
+void listeners_identify(struct listeners *listeners, struct tls_identity *identity)
+{
+    tls_server_use(&listeners->tls, identity);
 }
 
 void listeners_configure(struct listeners *listeners, unsigned client_limit)
@@ -89,6 +98,7 @@ void listeners_close(struct listeners *listeners)
         struct listener *listener = container_of(link, struct listener, link);
         listener->kind->close(listener);
     }
+    tls_server_close(&listeners->tls);
 }
 
 unsigned listeners_clients(const struct listeners *listeners)
@@ -100,6 +110,7 @@ void listeners_free(struct listeners *listeners)
 {
     if (!listeners)
         return;
+    tls_server_use(&listeners->tls, NULL);
     clients_free(listeners->clients);
     mem_free(listeners);
 }

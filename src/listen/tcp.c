@@ -4,12 +4,10 @@
 #include "clients.h"
 #include "listener.h"
 
-static const struct stream_form client_form = {.framing = &framing_dns, .layer = &byte_layer_plain};
-
 static int tcp_open(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr)
 {
-    (void)addr;
-    return stream_listener_open(out, listeners, fd, &client_form);
+    const struct stream_form form = {.framing = &framing_dns, .layer = &byte_layer_plain};
+    return stream_listener_open(out, listeners, fd, &form, addr);
 }
 
 const struct listener_kind listener_kind_tcp = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One client session over byte buffers.
+/* One session over byte buffers, of a client or of a server.
  *
  * begun     the handshake
  * verified  tls_handshake gave 0
@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tls_server.h"
 #include "tls_private.h"
 
 /* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime unspecified. */
@@ -26,34 +27,12 @@
 #define TICKET_LIFETIME_UNKNOWN_S (2 * 3600u)
 /* The number of tickets that one session may store: a limit for servers that keep sending tickets. */
 #define TICKETS_A_SESSION (2 * TLS_TICKETS)
-/* The most bytes of a handshake and of its Certificate message, from a peer that is not verified yet. Chains of
- * public servers take 3 to 6 KiB. */
-#define HANDSHAKE_MAX   65536
+/* The most bytes of a Certificate message, from a peer that is not verified yet. Chains of public servers take 3 to
+ * 6 KiB. */
 #define CERTIFICATE_MAX 16384
 /* The most ASN.1 elements in a Certificate message. A chain of a public server has 200 to 500. GnuTLS needs up to 4 us
  * for each one whenever it parses a certificate, which it does about eight times. */
 #define CERTIFICATE_ELEMENTS_MAX 1000
-
-struct tls {
-    gnutls_session_t session;
-    struct tls_trust *trust;
-    struct tls_store *store; /* the store that verifies the peer */
-    struct tls_tickets *tickets;
-    struct bytes input;
-    struct buffer *output; /* borrowed */
-    bool begun;            /* the handshake has begun */
-    bool verified;
-    bool early; /* verified by a chain that is not valid yet */
-    bool over;
-    int reason;
-    bool starved;             /* the library wanted input when there was none */
-    bool no_memory;           /* out of memory for output */
-    bool oversized;           /* the handshake or its Certificate message is too large */
-    size_t handshake_left;    /* bytes that the library may still pull before `verified` */
-    unsigned tickets_left;    /* the number of tickets that the session may still store */
-    uint32_t ticket_life_s;   /* of the ticket being received */
-    uint64_t used_expires_ms; /* of the ticket that this session used */
-};
 
 static ssize_t pull(gnutls_transport_ptr_t transport, void *out, size_t len)
 {
@@ -134,18 +113,24 @@ static bool is_certificate_oversized(gnutls_session_t session, const gnutls_datu
     return tls->oversized;
 }
 
-static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+int tls_limit_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                       const gnutls_datum_t *message)
 {
     if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && when == GNUTLS_HOOK_PRE && incoming &&
         is_certificate_oversized(session, message))
         return GNUTLS_E_CONSTRAINT_ERROR;
-    if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET)
-        on_ticket(gnutls_session_get_ptr(session), when == GNUTLS_HOOK_POST, message);
-    bool key_is_used = type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE;
+    bool key_is_used = incoming && (type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE);
     if (key_is_used && when == GNUTLS_HOOK_PRE && tls_peer_keys_are_costly(session))
         return GNUTLS_E_CONSTRAINT_ERROR;
     return 0;
+}
+
+static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                      const gnutls_datum_t *message)
+{
+    if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET)
+        on_ticket(gnutls_session_get_ptr(session), when == GNUTLS_HOOK_POST, message);
+    return tls_limit_message(session, type, when, incoming, message);
 }
 
 /* TLS 1.2: a session is resumable by ticket or by the server's session id. */
@@ -182,19 +167,29 @@ static int offer_protocol(gnutls_session_t session, const char *alpn)
     return alpn ? gnutls_alpn_set_protocols(session, &protocol, 1, 0) : 0;
 }
 
-static int set_up_session(struct tls *tls, const char *alpn)
+int tls_begin(struct tls *tls, unsigned flags, struct buffer *output)
 {
-    int result = gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    int result = gnutls_init(&tls->session, flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
     if (result < 0) {
         tls->session = NULL;
         return result;
     }
+    tls->output = output;
+    tls->handshake_left = HANDSHAKE_MAX;
     gnutls_session_set_ptr(tls->session, tls);
     gnutls_transport_set_ptr(tls->session, tls);
     gnutls_transport_set_pull_function(tls->session, pull);
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
     gnutls_transport_set_push_function(tls->session, push);
     gnutls_handshake_set_timeout(tls->session, 0); /* the owner has deadlines */
+    return 0;
+}
+
+static int set_up_client(struct tls *tls, const char *alpn, struct buffer *output)
+{
+    int result = tls_begin(tls, GNUTLS_CLIENT, output);
+    if (result < 0)
+        return result;
     gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
     if ((result = gnutls_priority_set(tls->session, tls->trust->priority)) < 0)
         return result;
@@ -213,10 +208,8 @@ struct tls *tls_new(const struct tls_client *client, struct buffer *output)
     tls->trust = tls_trust_ref(client->trust);
     tls->store = tls_trust_hold_store(tls->trust);
     tls->tickets = client->tickets;
-    tls->output = output;
     tls->tickets_left = TICKETS_A_SESSION;
-    tls->handshake_left = HANDSHAKE_MAX;
-    if (set_up_session(tls, client->alpn) < 0) {
+    if (set_up_client(tls, client->alpn, output) < 0) {
         tls_free(tls);
         return NULL;
     }
@@ -229,8 +222,10 @@ void tls_free(struct tls *tls)
         return;
     if (tls->session)
         gnutls_deinit(tls->session);
-    tls_store_release(tls->store);
+    if (tls->store)
+        tls_store_release(tls->store);
     tls_trust_unref(tls->trust);
+    tls_identity_unref(tls->identity);
     mem_free(tls);
 }
 
@@ -276,7 +271,7 @@ static int end(struct tls *tls, int reason)
 static int fail(struct tls *tls, int result)
 {
     if (result == GNUTLS_E_FATAL_ALERT_RECEIVED)
-        log_debug("tls", "alert from the server: %s", gnutls_alert_get_name(gnutls_alert_get(tls->session)));
+        log_debug("tls", "alert from the peer: %s", gnutls_alert_get_name(gnutls_alert_get(tls->session)));
     else
         log_debug("tls", "session failed: %s", gnutls_strerror(result));
     int reason = library_error(tls, result);
@@ -302,6 +297,11 @@ static int verify_again(struct tls *tls, int refusal)
 
 static int accept_peer(struct tls *tls)
 {
+    if (tls->identity) {
+        int refusal = tls_accept_client(tls);
+        tls->verified = refusal == 0;
+        return refusal < 0 ? end(tls, refusal) : 0;
+    }
     int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
     if (result == ERROR_TLS_UNTRUSTED || result == ERROR_TLS_EXPIRED)
         result = verify_again(tls, result);
@@ -331,7 +331,7 @@ int tls_handshake(struct tls *tls)
 {
     if (tls->over)
         return tls->reason;
-    if (!tls->begun)
+    if (!tls->begun && tls->tickets)
         use_ticket(tls);
     tls->begun = true;
     for (;;) {
@@ -396,7 +396,7 @@ void tls_get_facts(struct tls *tls, struct tls_facts *out)
 {
     gnutls_datum_t alpn;
     *out = (struct tls_facts){.resumed = gnutls_session_is_resumed(tls->session), .early = tls->early};
-    out->pinned = tls->trust->pin_count > 0;
+    out->pinned = tls->trust && tls->trust->pin_count > 0;
     const char *version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
     const char *cipher = gnutls_cipher_get_name(gnutls_cipher_get(tls->session));
     snprintf(out->version, sizeof out->version, "%s", version ? version : "");

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 
 struct tls_facts;
+struct tls_identity;
 struct tls_pin;
 struct tls_store;
 struct tls_tickets;
@@ -29,6 +30,45 @@ struct tls_trust {
     uint8_t identity[DIGEST_LEN];
 };
 
+/* One session; tls.c says how its members change. */
+struct tls {
+    gnutls_session_t session;
+    struct tls_trust *trust;       /* of a client session */
+    struct tls_identity *identity; /* of a server session */
+    struct tls_store *store; /* the store that verifies the peer */
+    struct tls_tickets *tickets;
+    struct bytes input;
+    struct buffer *output; /* borrowed */
+    bool begun;            /* the handshake has begun */
+    bool verified;
+    bool keyed;          /* server: the ticket key was chosen */
+    uint8_t listener[80]; /* server: the address of its listener */
+    bool early; /* verified by a chain that is not valid yet */
+    bool over;
+    int reason;
+    bool starved;             /* the library wanted input when there was none */
+    bool no_memory;           /* out of memory for output */
+    bool oversized;           /* the handshake or its Certificate message is too large */
+    size_t handshake_left;    /* bytes that the library may still pull before `verified` */
+    unsigned tickets_left;    /* the number of tickets that the session may still store */
+    uint32_t ticket_life_s;   /* of the ticket being received */
+    uint64_t used_expires_ms; /* of the ticket that this session used */
+};
+
+/* The most bytes of a handshake, from a peer that is not verified yet. */
+#define HANDSHAKE_MAX 65536
+
+/* tls.c: makes the library's session over byte buffers; `flags`: GNUTLS_CLIENT or GNUTLS_SERVER. 0 or the library's
+ * error. */
+int tls_begin(struct tls *tls, unsigned flags, struct buffer *output) __attribute__((warn_unused_result));
+/* tls.c: a hook for handshake messages: refuses certificates that are too large, and keys that are too costly. */
+int tls_limit_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                      const gnutls_datum_t *message) __attribute__((warn_unused_result));
+/* tls_server.c: the handshake of a server session is done. 0, or the error: its client was not accepted. */
+int tls_accept_client(struct tls *tls) __attribute__((warn_unused_result));
+
+/* tls_trust.c: the priorities for TLS of at least this version (12 or 13). 0, -ENOMEM or -ENOTSUP. */
+int tls_priority_new(gnutls_priority_t *out, unsigned min_version) __attribute__((warn_unused_result));
 /* tls_trust.c: takes a reference to the current store of the trust, for one session. */
 struct tls_store *tls_trust_hold_store(const struct tls_trust *trust);
 void tls_store_release(struct tls_store *store);

@@ -371,7 +371,7 @@ void tls_store_release(struct tls_store *store)
  */
 #define PRIORITY_COMMON ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-GROUP-DH-ALL:%PROFILE_MEDIUM"
 
-static int choose_priority(gnutls_priority_t *out, unsigned min_version)
+int tls_priority_new(gnutls_priority_t *out, unsigned min_version)
 {
     const char *wanted = min_version >= 13 ? "-VERS-ALL:+VERS-TLS1.3" PRIORITY_COMMON
                                            : "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_COMMON;
@@ -452,7 +452,7 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
     result = digest_identity(trust, trust->store, trust->identity);
     if (result < 0)
         goto fail;
-    result = choose_priority(&trust->priority, options->min_version);
+    result = tls_priority_new(&trust->priority, options->min_version);
     if (result < 0)
         goto fail;
     *out = trust;
