@@ -21,6 +21,10 @@
     X(tcp_evicted, "idle TCP clients disconnected to accept a new one")                                                \
     X(tcp_held, "TCP clients that waited to be accepted because all others were busy")                                 \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
+    X(tls_handshakes, "TLS handshakes of clients")                                                                     \
+    X(tls_resumed, "TLS handshakes of clients that resumed a session")                                                 \
+    X(tls_failed, "TLS handshakes of clients that failed")                                                             \
+    X(tls_evicted, "clients reset during the TLS handshake because too many others were in theirs")                    \
     X(queries_received, "queries received")                                                                            \
     X(queries_trailing, "queries with bytes after their last record, which were ignored")                              \
     X(queries_finished, "queries answered")                                                                            \

@@ -14,6 +14,7 @@
 
 #define EDIT_COOKIE 24  /* bytes of a COOKIE option's data: the client's cookie and ours (RFC 9018 section 4) */
 #define EDIT_NSID   255 /* maximum bytes of an NSID option's data */
+#define EDIT_PAD    468 /* responses are padded to a multiple of this (RFC 8467 section 4.1) */
 
 /* Options of our OPT in wire form, the most important one first. There is room for a cookie, keepalive and NSID. */
 struct edit_options {
@@ -32,14 +33,19 @@ struct edit_client {
     const struct edit_options *options; /* NULL: none */
     uint16_t our_udp_size;              /* announced in our OPT */
     bool authenticated;                 /* the stored AD; sent only if the request had AD or DO */
+    bool pad;                           /* the response gets a PADDING option, up to a multiple of EDIT_PAD bytes */
 };
+
+/* The longest padding: it comes behind what EDIT_OPT_MAX counts. */
+#define EDIT_PAD_MAX (4 + EDIT_PAD - 1)
 
 /* The longest OPT that edit_finish or edit_error appends: 11 bytes, the options, and the EDEs with their texts. */
 #define EDIT_OPT_MAX (11 + sizeof((struct edit_options *)0)->data + EDE_MAX * (6 + EDE_TEXT))
 /* The longest OPT for this response: most have neither options nor EDEs. */
 static inline size_t edit_opt_room(const struct answer *answer, const struct edit_client *client)
 {
-    return 11 + (client->options ? client->options->len : 0) + answer->ede.count * (size_t)(6 + EDE_TEXT);
+    return 11 + (client->options ? client->options->len : 0) + answer->ede.count * (size_t)(6 + EDE_TEXT) +
+           (client->pad ? EDIT_PAD_MAX : 0);
 }
 /* Header, the longest Question section, and an OPT with a cookie: no limit is below this. */
 #define EDIT_ERROR_MIN (MESSAGE_HEADER + NAME_MAX_WIRE + 4 + 11 + 4 + EDIT_COOKIE)
@@ -50,7 +56,7 @@ static inline size_t edit_opt_room(const struct answer *answer, const struct edi
  * an OPT. If it exceeds `limit` (at least EDIT_ERROR_MIN), it first loses the additional section, without TC, then
  * EDE texts beyond 64 bytes, EDE texts, EDEs, and options from the last to the first; then it gets TC, an OPT without
  * options and the whole records that fit, those of the answer section first. A COOKIE option that is the first is never
- * dropped, because its client ignores responses without it. An rcode above 15 becomes SERVFAIL for a client without
+ * dropped, because its client ignores responses without it. Padding takes what is left of `limit` and `cap` at most. An rcode above 15 becomes SERVFAIL for a client without
  * EDNS. Returns the length; *truncated: TC was set. Of `answer` len, rcode, additional and ede are used. Never
  * fails. */
 size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const struct edit_client *client,

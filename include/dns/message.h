@@ -47,6 +47,7 @@ enum {
     REQUEST_KEEPALIVE = 1, /* an empty edns-tcp-keepalive option (RFC 7828) */
     REQUEST_NSID = 2,      /* RFC 5001; its data is ignored */
     REQUEST_COOKIE = 4,    /* RFC 7873; the first one counts */
+    REQUEST_PADDING = 8,   /* RFC 7830 */
 };
 
 /* A parsed client message. With any verdict but SILENT id, flags, opcode and has_question are set; has_question:

@@ -18,11 +18,10 @@ struct tls_identity;
 /* The table; ends with NULL. */
 extern const struct listener_kind *const listener_kinds[];
 
-/* An empty list of listeners for one worker. `client_limit`: the most clients on connections at a time; `identity`:
- * for TLS, NULL: TLS connections are refused. 0 or -ENOMEM. */
-int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit,
-                  struct tls_identity *identity) MUST_CHECK;
-/* New TLS connections use this identity, of which it takes over the reference. */
+/* An empty list of listeners for one worker. `client_limit`: the most clients on connections at a time. 0 or
+ * -ENOMEM. */
+int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit) MUST_CHECK;
+/* New TLS connections use this identity, of which it takes over the reference; NULL, as at first: they are refused. */
 void listeners_identify(struct listeners *listeners, struct tls_identity *identity);
 /* Adds a listener, see `open` of its kind. */
 int listeners_open(struct listeners *listeners, const struct listener_spec *spec, int fd) MUST_CHECK;

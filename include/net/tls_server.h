@@ -41,25 +41,26 @@ void tls_identity_unref(struct tls_identity *identity);
 
 /* The handshakes of one worker; layer_config of the streams of byte_layer_tls_server points to a struct
  * tls_listener. */
-struct tls_server {
+struct tls_handshakes {
     struct tls_identity *identity; /* of new connections; NULL: they are refused */
     struct list waiting;           /* connections with input for their handshake, in the order of arrival */
     uv_idle_t turn;                /* active while some wait, so that the loop does not sleep */
 };
 
 struct tls_listener {
-    struct tls_server *server;
+    struct tls_handshakes *server;
     struct addr addr;
 };
 
-void tls_server_init(struct tls_server *server, struct loop *loop);
+void tls_handshakes_init(struct tls_handshakes *server, struct loop *loop);
 /* Connections that are open keep the identity that they began with. Takes over the reference; NULL: none. */
-void tls_server_use(struct tls_server *server, struct tls_identity *identity);
+void tls_handshakes_use(struct tls_handshakes *server, struct tls_identity *identity);
 /* Starts to close the handle. No stream may be accepted any more. */
-void tls_server_close(struct tls_server *server);
+void tls_handshakes_close(struct tls_handshakes *server);
 
 struct tls;
 /* A server session before its handshake; bytes for the client are appended to `output`. NULL: out of memory. */
-struct tls *tls_new_server(struct tls_identity *identity, const struct addr *listener, struct buffer *output) MUST_CHECK;
+struct tls *tls_new_server(struct tls_identity *identity, const struct addr *listener,
+                           struct buffer *output) MUST_CHECK;
 
 #endif

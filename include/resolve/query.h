@@ -56,6 +56,7 @@ struct origin {
     struct addr local;  /* the query's destination address, if the socket is bound to a wildcard; else unset */
     unsigned interface; /* the interface of `local` */
     bool tcp;
+    bool encrypted;           /* TLS: responses are padded if the query is (RFC 8467) */
     uint16_t keepalive_100ms; /* TCP: the idle timeout to announce to clients that send the option (RFC 7828) */
 };
 

@@ -19,7 +19,8 @@
 enum share_resource {
     SHARE_QUERIES, /* waiting queries */
     SHARE_LOOKUPS,
-    SHARE_CLIENTS, /* connections */
+    SHARE_CLIENTS,    /* connections */
+    SHARE_HANDSHAKES, /* connections whose TLS handshake is not done */
     SHARE_RESOURCES
 };
 

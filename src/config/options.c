@@ -251,9 +251,10 @@ const struct option options[] = {
      IN_LIST(tls_server.certificates, tls_server.certificate_count),
      .max = 64,
      .unset = "",
-     .help = "PEM files for listen-tls, each with a certificate and the chain up to the root's. Of several certificates "
-             "clients get the one for the name that they ask for, else the first. The files are read at the start, "
-             "when they change and at each reload, by the daemon's user; connections stay."},
+     .help =
+         "PEM files for listen-tls, each with a certificate and the chain up to the root's. Of several certificates "
+         "clients get the one for the name that they ask for, else the first. The files are read at the start, "
+         "when they change and at each reload, by the daemon's user; connections stay."},
     {.key = "tls-server.key",
      .type = OPTION_PATHS,
      IN_LIST(tls_server.keys, tls_server.key_count),

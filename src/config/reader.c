@@ -106,8 +106,9 @@ static int read_value(struct draft *draft, struct setting *setting, const struct
     if (node->kind == wanted && wanted == YAML_LIST)
         return read_list(draft, setting, option, node);
 
-    draft_begin(setting, node->mark, false);
-    if (node->kind == wanted)
+    bool one_file = option->type == OPTION_PATHS && node->kind == YAML_SCALAR; /* stands for a list of one */
+    draft_begin(setting, node->mark, one_file);
+    if (node->kind == wanted || one_file)
         return draft_add(draft, setting, option, node->text, node->mark);
     if (node->kind == YAML_REFUSED)
         setting->broken = true;

@@ -49,8 +49,8 @@ static void check_listen(struct draft *draft)
 }
 
 /* Both would take connections to the same address. */
-static void check_not_in(struct draft *draft, const struct setting *setting, const char *key, const struct setting *other,
-                         const char *other_key)
+static void check_not_in(struct draft *draft, const struct setting *setting, const char *key,
+                         const struct setting *other, const char *other_key)
 {
     char text[ADDR_TEXT];
     for (const struct value *value = setting->first; value; value = value->next)

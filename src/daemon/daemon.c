@@ -20,6 +20,7 @@
 #include "drain.h"
 #include "exits.h"
 #include "handover.h"
+#include "identity.h"
 #include "inherited.h"
 #include "listening.h"
 #include "net/link.h"
@@ -41,7 +42,8 @@ struct daemon {
     struct config *config;
     struct cache *cache;
     struct tls_trust **trusts;
-    struct step_set *steps; /* released when the workers exist */
+    struct step_set *steps;        /* released when the workers exist */
+    struct tls_identity *identity; /* likewise; NULL: none */
     struct routing routing;
     struct worker **workers;
     struct sockets sockets;
@@ -85,7 +87,7 @@ static int make_workers(void)
     if (status == 0)
         status = routing_init(&self.routing, self.config, self.trusts);
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
-        status = worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps,
+        status = worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
                             &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
 }
@@ -461,6 +463,7 @@ int daemon_serve(const struct daemon_setup *setup)
     self.config = setup->config;
     self.trusts = setup->trusts;
     self.steps = setup->steps;
+    self.identity = setup->identity;
     privileges_raise();
     int status = open_sockets(setup);
     if (status != EXIT_OK)
@@ -472,6 +475,7 @@ int daemon_serve(const struct daemon_setup *setup)
     status = make_workers();
     trusts_free(self.trusts, self.config->upstream_count);
     step_set_unref(self.steps);
+    tls_identity_unref(self.identity);
     if (status < 0) {
         log_error("daemon", "cannot start: %s", error_text(status));
         return status == -EADDRINUSE ? EXIT_PORT : EXIT_OTHER;

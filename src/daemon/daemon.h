@@ -14,12 +14,12 @@
 /* The result of command line and configuration; daemon_serve takes over configuration, trusts and steps. */
 struct daemon_setup {
     struct config *config;
-    struct tls_trust **trusts; /* trusts[i] belongs to config->upstreams[i] */
-    struct step_set *steps;    /* prepared for this configuration */
+    struct tls_trust **trusts;     /* trusts[i] belongs to config->upstreams[i] */
+    struct step_set *steps;        /* prepared for this configuration */
     struct tls_identity *identity; /* for listen-tls; NULL: there is none, or it cannot be used */
-    const char *file;          /* the file to reload; NULL: the default one */
-    const char *user;          /* the user to run as if started as root; NULL: the default one */
-    pid_t take_over;           /* the process to take over from; 0: none */
+    const char *file;              /* the file to reload; NULL: the default one */
+    const char *user;              /* the user to run as if started as root; NULL: the default one */
+    pid_t take_over;               /* the process to take over from; 0: none */
 };
 
 /* Binds, drops privileges, serves until SIGTERM or SIGINT. Returns the exit status; errors have been logged. */

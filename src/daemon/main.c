@@ -17,6 +17,7 @@
 #include "config/json.h"
 #include "daemon.h"
 #include "exits.h"
+#include "identity.h"
 #include "logging.h"
 #include "net/notify.h"
 #include "privileges.h"
@@ -181,6 +182,13 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     if (step_set_new(&setup.steps, daemon_steps, setup.config, stderr) < 0)
         return EXIT_CONFIGURATION;
+    int identified = identity_load(&setup.identity, setup.config, stderr);
+    if (identified < 0 && command.check)
+        return EXIT_CONFIGURATION;
+    if (identified < 0)
+        log_warning(
+            "daemon",
+            "clients of listen-tls are disconnected until the certificate can be used; then run dotstubctl reload");
     if (command.check) {
         for (size_t i = 0; i < setup.config->notice_count; i++)
             fprintf(stderr, "warning: %s\n", setup.config->notices[i]);

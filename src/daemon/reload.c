@@ -16,6 +16,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "identity.h"
 #include "logging.h"
 #include "steps.h"
 #include "trusts.h"
@@ -119,7 +120,8 @@ static void routes_done(void *context)
 }
 
 /* 0 or -ENOMEM. */
-static int changes_new(struct reload_change **out, struct reload *reload, struct config *config, struct step_set *steps)
+static int changes_new(struct reload_change **out, struct reload *reload, struct config *config, struct step_set *steps,
+                       struct tls_identity *identity)
 {
     unsigned count = reload->setup.count, limit = reload->setup.client_limit(config);
     struct reload_change *changes = mem_zalloc(count, sizeof *changes);
@@ -127,7 +129,10 @@ static int changes_new(struct reload_change **out, struct reload *reload, struct
         return -ENOMEM;
     for (unsigned i = 0; i < count; i++) {
         changes[i] = (struct reload_change){
-            .worker = {.config = config_ref(config), .steps = step_set_ref(steps), .client_limit = limit},
+            .worker = {.config = config_ref(config),
+                       .steps = step_set_ref(steps),
+                       .identity = tls_identity_ref(identity),
+                       .client_limit = limit},
             .reload = reload,
         };
         changes[i].worker.reply.open = change_reply;
@@ -159,6 +164,7 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
 {
     struct tls_trust **trusts = NULL;
     struct step_set *steps = NULL;
+    struct tls_identity *identity = NULL;
     int status = sandbox_check_file(reload->setup.sandbox, reload->setup.file, errors);
     if (status < 0)
         goto fail;
@@ -181,7 +187,10 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     status = step_set_new(&steps, daemon_steps, *config, errors);
     if (status < 0)
         goto fail;
-    status = changes_new(&reload->changes, reload, *config, steps);
+    status = identity_load(&identity, *config, errors);
+    if (status == 0)
+        status = changes_new(&reload->changes, reload, *config, steps, identity);
+    tls_identity_unref(identity);
     step_set_unref(steps);
     if (status == 0)
         return 0;

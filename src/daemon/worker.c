@@ -17,6 +17,7 @@
 #include "net/link.h"
 #include "net/mailbox.h"
 #include "net/tap.h"
+#include "net/tls_server.h"
 #include "net/wallclock.h"
 #include "policy/steps.h"
 #include "resolve/resolver.h"
@@ -320,8 +321,11 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     status = resolver_init(&worker->resolver, &worker->loop, &worker->counters, config, cache, &worker->groups, steps);
     if (status < 0)
         return status;
-    status = listeners_new(&worker->listeners, &worker->resolver, client_limit, identity);
-    return status < 0 ? status : worker_listen(worker, sockets, count);
+    status = listeners_new(&worker->listeners, &worker->resolver, client_limit);
+    if (status < 0)
+        return status;
+    listeners_identify(worker->listeners, tls_identity_ref(identity));
+    return worker_listen(worker, sockets, count);
 }
 
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,

@@ -147,6 +147,30 @@ static uint8_t *append_opt(uint8_t *wire, uint8_t *at, uint16_t rcode, const str
     return at;
 }
 
+/* Pads a message, whose last record is the OPT at `opt`, with zeros as far as there is room. Returns the end. */
+static uint8_t *pad(uint8_t *wire, uint8_t *opt, uint8_t *at, size_t room)
+{
+    size_t len = (size_t)(at - wire) + OPTION_FIXED, padding = (EDIT_PAD - len % EDIT_PAD) % EDIT_PAD;
+    if (len > room)
+        return at;
+    if (padding > room - len)
+        padding = room - len;
+    at = put_option(at, LDNS_EDNS_PADDING, padding);
+    memset(at, 0, padding);
+    write_u16(opt + OPT_FIXED - 2, (uint16_t)(read_u16(opt + OPT_FIXED - 2) + OPTION_FIXED + padding));
+    return at + padding;
+}
+
+/* Appends the OPT, padded if the client wants it. Returns the length of the message. */
+static size_t end_with_opt(uint8_t *wire, size_t len, uint16_t rcode, const struct opt_plan *plan,
+                           const struct ede_list *ede, const struct edit_client *client, size_t room)
+{
+    uint8_t *at = append_opt(wire, wire + len, rcode, plan, ede, client);
+    if (client->pad)
+        at = pad(wire, wire + len, at, room);
+    return (size_t)(at - wire);
+}
+
 /* Writes id and flags: QR=1, AA=0, RA=1, Z=0; opcode, RD and CD as in the query; AD for clients that set AD or DO
  * (RFC 6840 section 5.8). Returns the rcode for this client: the upper eight bits need an OPT. */
 static uint16_t put_header(uint8_t *wire, const struct request *request, uint16_t rcode, bool authenticated)
@@ -222,7 +246,7 @@ size_t edit_finish(uint8_t *wire, size_t cap, const struct answer *answer, const
     }
     if (len + opt > room)
         len = shrink(wire, room, answer, client, &plan, truncated);
-    return plan.present ? (size_t)(append_opt(wire, wire + len, rcode, &plan, &answer->ede, client) - wire) : len;
+    return plan.present ? end_with_opt(wire, len, rcode, &plan, &answer->ede, client, room) : len;
 }
 
 size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, const struct ede_list *ede,
@@ -240,7 +264,7 @@ size_t edit_error(uint8_t *out, size_t cap, uint16_t rcode, bool with_question, 
     set_counts(out, question, false);
     if (question)
         memmove(out + MESSAGE_HEADER, client->question, len - MESSAGE_HEADER);
-    return plan.present ? (size_t)(append_opt(out, out + len, rcode, &plan, ede, client) - out) : len;
+    return plan.present ? end_with_opt(out, len, rcode, &plan, ede, client, room) : len;
 }
 
 void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t elapsed)

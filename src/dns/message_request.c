@@ -37,6 +37,8 @@ static __attribute__((noinline)) void note_option(struct request *request, const
 {
     if (code == LDNS_EDNS_KEEPALIVE && data.len == 0) {
         request->options |= REQUEST_KEEPALIVE;
+    } else if (code == LDNS_EDNS_PADDING) {
+        request->options |= REQUEST_PADDING;
     } else if (code == LDNS_EDNS_NSID) {
         request->options |= REQUEST_NSID;
     } else if (code == LDNS_EDNS_COOKIE && !(request->options & REQUEST_COOKIE)) {

@@ -25,6 +25,7 @@
 #include "base/slab.h"
 #include "clients.h"
 #include "listener.h"
+#include "net/tls.h"
 #include "resolve/query.h"
 
 enum {
@@ -32,13 +33,15 @@ enum {
     WAITING_MAX = 512,
     TURN_MAX = 1024,
     HELD_MAX = 6 * 1024 * 1024,
-    STALL_MS = 5000,  /* clients without progress for this long are reset */
-    REST_MS = 20,     /* interval at which a listener without a free place tries again */
-    NETWORK_PART = 4, /* one network may use this fraction of the output */
-    SCAN_MAX = 32,    /* clients that are examined to find one to evict */
-    BEGUN_MS = 1000,  /* clients with an incomplete message for this long are evicted before idle ones */
-    PATIENT_MS = 500, /* a client keeps its place at least this long while its queries wait */
-    SERVED_MAX = 256, /* deferred queries that are walked again in one turn */
+    STALL_MS = 5000,         /* clients without progress for this long are reset */
+    REST_MS = 20,            /* interval at which a listener without a free place tries again */
+    NETWORK_PART = 4,        /* one network may use this fraction of the output */
+    SCAN_MAX = 32,           /* clients that are examined to find one to evict */
+    BEGUN_MS = 1000,         /* clients with an incomplete message for this long are evicted before idle ones */
+    PATIENT_MS = 500,        /* a client keeps its place at least this long while its queries wait */
+    HANDSHAKES_NETWORK = 64, /* connections of one network whose TLS handshake is not done */
+    HANDSHAKES_MAX = 512,    /* of all */
+    SERVED_MAX = 256,        /* deferred queries that are walked again in one turn */
     BACKLOG = 1024,
     CLOSING_MAX = 64, /* handles close asynchronously: the most that may exist besides those of live clients */
 };
@@ -51,7 +54,7 @@ struct client {
     struct list_link in_dirty;  /* linked if its state may have changed in this turn */
     struct list_link in_hungry; /* linked while it waits for room for output */
     struct share *share;        /* of its network */
-    struct list_link in_share;
+    struct list_link in_share, in_handshakes;
     struct timeout idle, stalled;
     struct list queries;  /* its waiting queries */
     struct list deferred; /* those whose response found no room */
@@ -64,6 +67,7 @@ struct client {
     bool served;          /* a response was appended in this turn */
     bool last;            /* closes after the last response: FIN was received, or the listener drains */
     bool gone;            /* client_end was called */
+    bool shaking;         /* its TLS handshake is not done */
     struct origin origin; /* of its queries */
 };
 
@@ -76,6 +80,7 @@ struct clients {
     struct loop_flush flush;
     unsigned limit;
     unsigned count;    /* live clients */
+    unsigned shaking;  /* of them, those whose TLS handshake is not done */
     size_t output_max; /* limits.tcp-output */
     size_t output;     /* bytes of unsent responses */
     size_t held;       /* at the end of the last turn: unsent responses and incomplete messages */
@@ -122,6 +127,17 @@ static void client_count_held(struct client *client, size_t held)
     client->held = held;
 }
 
+/* Done, or ended. */
+static void client_shook(struct client *client)
+{
+    struct clients *clients = client->clients;
+    if (!client->shaking)
+        return;
+    client->shaking = false;
+    clients->shaking--;
+    share_give(&clients->resolver->shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
+}
+
 static void client_end(struct client *client)
 {
     struct list_link *link;
@@ -137,6 +153,8 @@ static void client_end(struct client *client)
     while ((link = list_first(&client->queries)))
         query_drop(container_of(link, struct query, in_owner), COUNTER_drops_client_gone);
     if (client->share) {
+        counter_add(client->clients->resolver->counters, COUNTER_tls_failed, client->shaking);
+        client_shook(client);
         client_count_output(client, 0);
         share_give(&client->clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
         client->share = NULL;
@@ -498,6 +516,19 @@ static void client_frame(struct stream *stream, uint8_t *message, size_t len)
     client_touch(client);
 }
 
+/* The TLS handshake is done. */
+static void client_ready(struct stream *stream)
+{
+    struct client *client = client_of(stream);
+    struct counters *counters = client->clients->resolver->counters;
+    struct tls_facts facts;
+    client_shook(client);
+    counter_add(counters, COUNTER_tls_handshakes, 1);
+    if (stream_facts(stream, &facts))
+        counter_add(counters, COUNTER_tls_resumed, facts.resumed);
+    client_touch(client);
+}
+
 /* A message has begun, or the kernel has room again. */
 static void client_moves(struct stream *stream)
 {
@@ -531,6 +562,7 @@ static void client_ended(struct stream *stream)
 }
 
 static const struct stream_ops client_ops = {
+    .ready = client_ready,
     .frame = client_frame,
     .partial = client_moves,
     .ended = client_ended,
@@ -557,11 +589,32 @@ static struct client *client_new(struct stream_listener *listener)
         .ops = &client_origin_ops,
         .owner = client,
         .tcp = true,
+        .encrypted = listener->form.layer == &byte_layer_tls_server,
         .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
     };
     list_init(&client->queries);
     list_init(&client->deferred);
     return client;
+}
+
+/* Handshakes that are not continued must not keep out others: of too many, the one that began first is reset. */
+static void client_shakes(struct client *client)
+{
+    struct clients *clients = client->clients;
+    struct shares *shares = &clients->resolver->shares;
+    static const struct share nobody = {.output = 0};
+    client->shaking = true;
+    clients->shaking++;
+    share_take(shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
+    const struct share *share = client->share;
+    if (share->part[SHARE_HANDSHAKES].count <= HANDSHAKES_NETWORK) {
+        if (clients->shaking <= HANDSHAKES_MAX)
+            return;
+        share = share_largest(shares, SHARE_HANDSHAKES, &nobody);
+    }
+    counter_add(clients->resolver->counters, COUNTER_tls_evicted, 1);
+    struct list_link *oldest = share_oldest(share ? share : client->share, SHARE_HANDSHAKES);
+    client_reset(container_of(oldest, struct client, in_handshakes), ERROR_LIMIT);
 }
 
 static void accept_one(struct stream_listener *listener)
@@ -590,6 +643,8 @@ static void accept_one(struct stream_listener *listener)
     }
     origin->client = origin->peer;
     share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
+    if (client->stream.state == STREAM_HANDSHAKE)
+        client_shakes(client);
     timeout_start(&clients->idle, &client->idle);
 }
 

@@ -19,7 +19,7 @@ struct listener {
 struct listeners {
     struct resolver *resolver;
     struct clients *clients; /* places for clients on connections */
-    struct tls_server tls;
+    struct tls_handshakes tls;
     struct list all;
 };
 

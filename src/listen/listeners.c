@@ -13,8 +13,7 @@ struct listener_addresses listener_addresses_plain(const struct config *config)
     return (struct listener_addresses){config->listen, config->listen_count, config->listen_is_default};
 }
 
-int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit,
-                  struct tls_identity *identity)
+int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit)
 {
     struct listeners *listeners = mem_zalloc(1, sizeof *listeners);
     if (!listeners)
@@ -26,8 +25,7 @@ int listeners_new(struct listeners **out, struct resolver *resolver, unsigned cl
         mem_free(listeners);
         return status;
     }
-    tls_server_init(&listeners->tls, resolver->loop);
-    tls_server_use(&listeners->tls, tls_identity_ref(identity));
+    tls_handshakes_init(&listeners->tls, resolver->loop);
     *out = listeners;
     return 0;
 }
@@ -46,7 +44,7 @@ int listeners_open(struct listeners *listeners, const struct listener_spec *spec
 
 void listeners_identify(struct listeners *listeners, struct tls_identity *identity)
 {
-    tls_server_use(&listeners->tls, identity);
+    tls_handshakes_use(&listeners->tls, identity);
 }
 
 void listeners_configure(struct listeners *listeners, unsigned client_limit)
@@ -98,7 +96,7 @@ void listeners_close(struct listeners *listeners)
         struct listener *listener = container_of(link, struct listener, link);
         listener->kind->close(listener);
     }
-    tls_server_close(&listeners->tls);
+    tls_handshakes_close(&listeners->tls);
 }
 
 unsigned listeners_clients(const struct listeners *listeners)
@@ -110,7 +108,7 @@ void listeners_free(struct listeners *listeners)
 {
     if (!listeners)
         return;
-    tls_server_use(&listeners->tls, NULL);
+    tls_handshakes_use(&listeners->tls, NULL);
     clients_free(listeners->clients);
     mem_free(listeners);
 }

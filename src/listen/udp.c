@@ -143,7 +143,7 @@ static void walk_group(struct udp_listener *listener, unsigned slot, unsigned en
         struct bytes wire = udp_io_query(listener->io, slot, &query->origin);
         query->origin.ops = &udp_ops;
         query->origin.owner = listener;
-        query->origin.tcp = false;
+        query->origin.tcp = query->origin.encrypted = false;
         query->origin.keepalive_100ms = 0;
         if (addr_port(&query->origin.peer) != 0)
             query += query_take(query, resolver, wire);

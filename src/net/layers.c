@@ -35,9 +35,9 @@ const struct byte_layer byte_layer_plain = {.name = "plain", .take = stream_take
 struct tls_layer {
     struct tls *tls;
     struct stream *stream;
-    struct tls_server *server; /* NULL: a client's side */
-    struct list_link waiting;  /* in the server's list */
-    struct buffer input;      /* of the handshake, not read yet */
+    struct tls_handshakes *server; /* NULL: a client's side */
+    struct list_link waiting;      /* in the server's list */
+    struct buffer input;           /* of the handshake, not read yet */
 };
 
 static struct tls *tls_of(const struct stream *stream)
@@ -148,7 +148,7 @@ const struct byte_layer byte_layer_tls_client = {
 static int server_start(struct stream *stream, const void *config)
 {
     const struct tls_listener *listener = config;
-    struct tls_server *server = listener->server;
+    struct tls_handshakes *server = listener->server;
     if (!server->identity)
         return -ENOENT;
     int status = layer_new(stream, tls_new_server(server->identity, &listener->addr, &stream->wire));
@@ -170,7 +170,7 @@ static void take_kept(struct stream *stream)
 
 static void server_turn(uv_idle_t *turn)
 {
-    struct tls_server *server = container_of(turn, struct tls_server, turn);
+    struct tls_handshakes *server = container_of(turn, struct tls_handshakes, turn);
     uint64_t begun_ns = uv_hrtime();
     struct list_link *link;
     do {
@@ -195,7 +195,7 @@ static void server_take(struct stream *stream, uint8_t *data, size_t len)
         stream_fail(stream, status);
         return;
     }
-    struct tls_server *server = layer->server;
+    struct tls_handshakes *server = layer->server;
     if (!list_linked(&layer->waiting))
         list_push_back(&server->waiting, &layer->waiting);
     uv_idle_start(&server->turn, server_turn);
@@ -212,20 +212,20 @@ const struct byte_layer byte_layer_tls_server = {
     .facts = layer_facts,
 };
 
-void tls_server_init(struct tls_server *server, struct loop *loop)
+void tls_handshakes_init(struct tls_handshakes *server, struct loop *loop)
 {
-    *server = (struct tls_server){.identity = NULL};
+    *server = (struct tls_handshakes){.identity = NULL};
     list_init(&server->waiting);
     (void)uv_idle_init(&loop->uv, &server->turn); /* cannot fail */
 }
 
-void tls_server_use(struct tls_server *server, struct tls_identity *identity)
+void tls_handshakes_use(struct tls_handshakes *server, struct tls_identity *identity)
 {
     tls_identity_unref(server->identity);
     server->identity = identity;
 }
 
-void tls_server_close(struct tls_server *server)
+void tls_handshakes_close(struct tls_handshakes *server)
 {
     uv_close((uv_handle_t *)&server->turn, NULL);
 }

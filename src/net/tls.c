@@ -119,7 +119,8 @@ int tls_limit_message(gnutls_session_t session, unsigned type, unsigned when, un
     if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && when == GNUTLS_HOOK_PRE && incoming &&
         is_certificate_oversized(session, message))
         return GNUTLS_E_CONSTRAINT_ERROR;
-    bool key_is_used = incoming && (type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE);
+    bool key_is_used =
+        incoming && (type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY || type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE);
     if (key_is_used && when == GNUTLS_HOOK_PRE && tls_peer_keys_are_costly(session))
         return GNUTLS_E_CONSTRAINT_ERROR;
     return 0;

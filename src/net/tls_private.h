@@ -35,15 +35,15 @@ struct tls {
     gnutls_session_t session;
     struct tls_trust *trust;       /* of a client session */
     struct tls_identity *identity; /* of a server session */
-    struct tls_store *store; /* the store that verifies the peer */
+    struct tls_store *store;       /* the store that verifies the peer */
     struct tls_tickets *tickets;
     struct bytes input;
     struct buffer *output; /* borrowed */
     bool begun;            /* the handshake has begun */
     bool verified;
-    bool keyed;          /* server: the ticket key was chosen */
+    bool keyed;           /* server: the ticket key was chosen */
     uint8_t listener[80]; /* server: the address of its listener */
-    bool early; /* verified by a chain that is not valid yet */
+    bool early;           /* verified by a chain that is not valid yet */
     bool over;
     int reason;
     bool starved;             /* the library wanted input when there was none */

@@ -16,7 +16,7 @@
 #include "tls_private.h"
 
 enum {
-    TICKET_KEY = 64,    /* bytes, as the library wants them */
+    TICKET_KEY = 64, /* bytes, as the library wants them */
     TICKET_FILE_MIN = 32,
     TICKET_FILE_MAX = 4096,
     TICKET_LIFE_S = 8 * 3600, /* the library changes the key after three times this: each day */
@@ -27,9 +27,9 @@ struct tls_identity {
     atomic_uint refs;
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
-    bool needs_client;           /* clients need a certificate */
-    uint8_t master[TICKET_KEY];  /* ticket keys are derived from it */
-    uint8_t content[DIGEST];     /* of all that a ticket is bound to, except for the listener and the server name */
+    bool needs_client;          /* clients need a certificate */
+    uint8_t master[TICKET_KEY]; /* ticket keys are derived from it */
+    uint8_t content[DIGEST];    /* of all that a ticket is bound to, except for the listener and the server name */
 };
 
 /* --- the files --- */
@@ -69,8 +69,8 @@ static void file_free(struct file *file)
 static int cannot_read(FILE *errors, const char *option, const char *path, int status)
 {
     if (status != -ENOMEM)
-        fprintf(errors, "tls-server.%s: cannot read %s: %s; name a PEM file that dotstub's user can read\n", option, path,
-                error_text(status));
+        fprintf(errors, "tls-server.%s: cannot read %s: %s; name a PEM file that dotstub's user can read\n", option,
+                path, error_text(status));
     return status;
 }
 
@@ -100,14 +100,17 @@ static int add_certificate(struct tls_identity *identity, const char *certificat
         goto end;
     }
     const gnutls_datum_t pem = {chain.data, (unsigned)chain.len}, pem_key = {secret.data, (unsigned)secret.len};
-    int result = gnutls_certificate_set_x509_key_mem2(identity->credentials, &pem, &pem_key, GNUTLS_X509_FMT_PEM, NULL, 0);
+    int result =
+        gnutls_certificate_set_x509_key_mem2(identity->credentials, &pem, &pem_key, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH) {
-        fprintf(errors, "tls-server.key: %s is not the key of the certificate in %s; name the key that belongs to it\n", key,
-                certificate);
+        fprintf(errors, "tls-server.key: %s is not the key of the certificate in %s; name the key that belongs to it\n",
+                key, certificate);
         status = -EINVAL;
     } else if (result < 0) {
-        fprintf(errors, "tls-server.certificate: cannot use %s with the key in %s: %s; name PEM files, the key without a password\n",
-                certificate, key, gnutls_strerror(result));
+        fprintf(
+            errors,
+            "tls-server.certificate: cannot use %s with the key in %s: %s; name PEM files, the key without a password\n",
+            certificate, key, gnutls_strerror(result));
         status = result == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EINVAL;
     } else {
         status = bind_to(identity, chain.data, chain.len);
@@ -161,8 +164,8 @@ static int choose_master(struct tls_identity *identity, const char *path, FILE *
     if (status < 0)
         return cannot_read(errors, "ticket-key-file", path, status);
     if (file.len < TICKET_FILE_MIN) {
-        fprintf(errors, "tls-server.ticket-key-file: %s has %zu bytes; write at least %d random ones to it\n", path, file.len,
-                TICKET_FILE_MIN);
+        fprintf(errors, "tls-server.ticket-key-file: %s has %zu bytes; write at least %d random ones to it\n", path,
+                file.len, TICKET_FILE_MIN);
         status = -EINVAL;
     } else if (gnutls_hash_fast(GNUTLS_DIG_SHA512, file.data, file.len, identity->master) < 0) {
         status = -ENOMEM;
@@ -245,7 +248,8 @@ int tls_identity_new(struct tls_identity **out, const struct tls_identity_option
     if (status == 0)
         status = bind_to(identity, &options->min_version, sizeof options->min_version);
     if (status == 0 && (status = tls_priority_new(&identity->priority, options->min_version)) == -ENOTSUP)
-        fprintf(errors, "tls.min-version: the system's TLS policy does not allow TLS %s\n", options->min_version >= 13 ? "1.3" : "1.2");
+        fprintf(errors, "tls.min-version: the system's TLS policy does not allow TLS %s\n",
+                options->min_version >= 13 ? "1.3" : "1.2");
     if (status < 0)
         identity_free(identity);
     else
@@ -281,7 +285,8 @@ static int set_up_server(struct tls *tls, struct buffer *output)
         return result;
     if ((result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, identity->credentials)) < 0)
         return result;
-    gnutls_certificate_server_set_request(tls->session, identity->needs_client ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
+    gnutls_certificate_server_set_request(tls->session,
+                                          identity->needs_client ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
     return gnutls_alpn_set_protocols(tls->session, &dot, 1, GNUTLS_ALPN_MANDATORY);
 }
 

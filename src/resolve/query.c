@@ -17,7 +17,7 @@
 #include "net/tap.h"
 #include "resolve/query.h"
 
-enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX };
+enum { ERROR_ROOM = MESSAGE_HEADER + NAME_MAX_WIRE + 4 + EDIT_OPT_MAX + EDIT_PAD_MAX };
 
 /* --- the end --- */
 
@@ -183,6 +183,7 @@ static struct edit_client query_client(const struct query *query, bool authentic
         .our_udp_size = (uint16_t)ours,
         .options = query->request.options ? query_options(query) : NULL,
         .authenticated = authenticated,
+        .pad = query->origin.encrypted && (query->request.options & REQUEST_PADDING),
     };
 }
 

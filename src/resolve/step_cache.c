@@ -265,7 +265,8 @@ static enum verdict run(struct query *query, void *state)
     /* The cache would reveal other clients' queries (cache snooping). */
     if (!(query->request.flags & FLAG_RD) && !addr_is_loopback(&query->origin.client))
         return query_error(query, RCODE_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
-    uint8_t *room = query->origin.ops->room(query, CACHE_ROOM);
+    size_t cap = CACHE_ROOM + (query->origin.encrypted ? EDIT_PAD_MAX : 0);
+    uint8_t *room = query->origin.ops->room(query, cap);
     if (!room)
         return query_drop(query, COUNTER_drops_no_room);
     switch (cache_get(resolver->cache, &query->key, query->hash, now_ms, CACHE_FRESH, 0, room,
@@ -274,7 +275,7 @@ static enum verdict run(struct query *query, void *state)
         note_hit(query, &found);
         if (found.surplus)
             return answer_copy(query, &found);
-        return query_finish(query, room, CACHE_ROOM, &found.answer);
+        return query_finish(query, room, cap, &found.answer);
     case CACHE_TOO_BIG:
         return answer_big(query, now_ms);
     default:
