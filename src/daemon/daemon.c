@@ -62,6 +62,8 @@ struct daemon {
     struct handover handover; /* to the next process */
     struct takeover takeover; /* from the previous process */
     bool takes_over;          /* false: finished, or not requested */
+    struct identity_watch identities;
+    bool has_identity;
     struct reload reload;
     struct sandbox sandbox;
 };
@@ -227,6 +229,8 @@ static void reload_for(void *context, struct reload_wait *wait)
 static void configuration_changed(const struct config *config, struct routes *routes)
 {
     saved_state_configure(&self.kept, config, routes);
+    if (self.identities.workers)
+        identity_configure(&self.identities, config);
     self.handover.setup.config = config;
     self.handover.setup.routes = routes;
 }
@@ -329,6 +333,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_int, NULL);
     uv_close((uv_handle_t *)&self.on_hup, NULL);
     drain_close(&self.drain);
+    identity_watch_close(&self.identities);
     saved_state_close(&self.kept);
     watchdog_close(&self.watchdog);
     loop_drain(&self.loop, 100);
@@ -374,6 +379,8 @@ static int run_workers(void)
         link_open(&self.link, &self.loop, network_changed);
         if (listening_start(&self.listening, self.config, &self.sockets, self.workers, &self.loop, &listening_ops) < 0)
             log_warning("daemon", "listeners do not follow interfaces: out of memory");
+        if (identity_watch_start(&self.identities, &self.loop, self.config, self.workers, self.has_identity) < 0)
+            log_warning("daemon", "changed certificates are not loaded before a reload: out of memory");
         loop_run(&self.loop);
         link_close(&self.link);
     }
@@ -390,6 +397,7 @@ static void clean_up(void)
     mem_free(self.ended);
     control_free(self.control);
     listening_fini(&self.listening);
+    identity_watch_fini(&self.identities);
     cache_free(self.cache);
     sockets_close(&self.sockets);
     reload_fini(&self.reload);
@@ -475,6 +483,7 @@ int daemon_serve(const struct daemon_setup *setup)
     status = make_workers();
     trusts_free(self.trusts, self.config->upstream_count);
     step_set_unref(self.steps);
+    self.has_identity = self.identity != NULL;
     tls_identity_unref(self.identity);
     if (status < 0) {
         log_error("daemon", "cannot start: %s", error_text(status));

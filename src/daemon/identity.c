@@ -1,6 +1,20 @@
 /* SPDX-License-Identifier: MIT */
+/* Invariant: the workers get one identity at a time; a change that is seen meanwhile is looked at when the last worker
+ * has replied. */
 #include "identity.h"
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    SETTLE_MS = 300,   /* programs write a certificate and its key one after the other */
+    TOGETHER_MS = 2000 /* a key that does not belong to the certificate may be replaced as well by then */
+};
 
 int identity_load(struct tls_identity **out, const struct config *config, FILE *errors)
 {
@@ -19,4 +33,209 @@ int identity_load(struct tls_identity **out, const struct config *config, FILE *
         return tls_identity_new(out, &options, errors);
     fputs("listen-tls: it needs a certificate; name PEM files in tls-server.certificate and tls-server.key\n", errors);
     return -EINVAL;
+}
+
+/* --- the files --- */
+
+static void each_file(const struct identity_watch *watch, void (*each)(void *context, const char *path), void *context)
+{
+    const struct config *config = watch->config;
+    for (size_t i = 0; i < config->tls_server.certificate_count; i++)
+        each(context, config->tls_server.certificates[i]);
+    for (size_t i = 0; i < config->tls_server.key_count; i++)
+        each(context, config->tls_server.keys[i]);
+    if (config->tls_server.client_ca)
+        each(context, config->tls_server.client_ca);
+    if (config->tls_server.ticket_key_file)
+        each(context, config->tls_server.ticket_key_file);
+}
+
+static void add_state(void *context, const char *path)
+{
+    struct stat stat_of = {0};
+    uint64_t *state = context;
+    (void)stat(path, &stat_of);
+    const uint64_t facts[] = {*state,
+                              (uint64_t)stat_of.st_dev,
+                              (uint64_t)stat_of.st_ino,
+                              (uint64_t)stat_of.st_size,
+                              (uint64_t)stat_of.st_mtim.tv_sec,
+                              (uint64_t)stat_of.st_mtim.tv_nsec};
+    *state = hash_bytes(facts, sizeof facts);
+}
+
+/* Changes whenever one of the files is replaced or written to. */
+static uint64_t state_of_files(const struct identity_watch *watch)
+{
+    uint64_t state = 0;
+    each_file(watch, add_state, &state);
+    return state;
+}
+
+/* --- the workers --- */
+
+static void look(struct identity_watch *watch);
+
+static void worker_replied(struct mailbox_item *item, void *reader)
+{
+    struct identity_watch *watch = container_of(item, struct identity_change, worker.reply)->watch;
+    (void)reader;
+    if (--watch->outstanding == 0 && watch->again)
+        look(watch);
+}
+
+static void give_to_workers(struct identity_watch *watch, struct tls_identity *identity)
+{
+    watch->outstanding = watch->worker_count;
+    for (unsigned i = 0; i < watch->worker_count; i++) {
+        watch->changes[i] =
+            (struct identity_change){.worker = {.identity = tls_identity_ref(identity)}, .watch = watch};
+        watch->changes[i].worker.reply.open = worker_replied;
+        worker_identify(watch->workers[i], &watch->changes[i].worker);
+    }
+    tls_identity_unref(identity);
+}
+
+/* Certificate and key are replaced one after the other, so a mistake is told only if it lasts. */
+static void tell_mistakes(struct identity_watch *watch, const char *mistakes)
+{
+    if (!watch->retried) {
+        watch->retried = true;
+        uv_timer_start(&watch->timer, watch->timer.timer_cb, TOGETHER_MS, 0);
+        return;
+    }
+    watch->retried = false;
+    watch->seen = state_of_files(watch);
+    log_warning("daemon", "%.*s; the previous certificates stay in use", (int)strcspn(mistakes, "\n"), mistakes);
+}
+
+static void look(struct identity_watch *watch)
+{
+    struct tls_identity *identity = NULL;
+    char *mistakes = NULL;
+    size_t len;
+    watch->again = watch->outstanding > 0;
+    uint64_t state = state_of_files(watch);
+    if (watch->again || state == watch->seen)
+        return;
+    FILE *errors = open_memstream(&mistakes, &len);
+    int status = errors ? identity_load(&identity, watch->config, errors) : -ENOMEM;
+    if (errors)
+        fclose(errors);
+    if (status < 0) {
+        tell_mistakes(watch, mistakes && *mistakes ? mistakes : "cannot load the certificates: out of memory");
+    } else {
+        watch->seen = state;
+        watch->retried = false;
+        log_info("daemon", "loaded the changed certificates of listen-tls");
+        give_to_workers(watch, identity);
+    }
+    free(mistakes);
+}
+
+static void settled(uv_timer_t *timer)
+{
+    look(container_of(timer, struct identity_watch, timer));
+}
+
+/* --- the directories --- */
+
+struct identity_directory {
+    struct list_link link;
+    uv_fs_event_t event;
+    struct identity_watch *watch;
+    char path[];
+};
+
+static void directory_changed(uv_fs_event_t *event, const char *name, int events, int status)
+{
+    struct identity_watch *watch = container_of(event, struct identity_directory, event)->watch;
+    (void)name;
+    (void)events;
+    (void)status;
+    if (!uv_is_active((const uv_handle_t *)&watch->timer))
+        uv_timer_start(&watch->timer, settled, SETTLE_MS, 0);
+}
+
+static void directory_closed(uv_handle_t *handle)
+{
+    mem_free(container_of((uv_fs_event_t *)handle, struct identity_directory, event));
+}
+
+static bool is_watched(const struct identity_watch *watch, const char *path)
+{
+    list_for_each(link, &watch->directories)
+        if (strcmp(container_of(link, struct identity_directory, link)->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* A directory that cannot be watched costs only that changes wait for a reload. */
+static void watch_directory(void *context, const char *path)
+{
+    struct identity_watch *watch = context;
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s", path);
+    char *slash = strrchr(name, '/');
+    if (!slash)
+        return;
+    slash[slash == name] = '\0';
+    struct identity_directory *directory =
+        is_watched(watch, name) ? NULL : mem_zalloc(1, sizeof *directory + strlen(name) + 1);
+    if (!directory)
+        return;
+    memcpy(directory->path, name, strlen(name) + 1);
+    directory->watch = watch;
+    list_push_back(&watch->directories, &directory->link);
+    (void)uv_fs_event_init(watch->timer.loop, &directory->event); /* cannot fail */
+    int status = uv_fs_event_start(&directory->event, directory_changed, name, 0);
+    if (status < 0)
+        log_warning("daemon", "cannot watch %s for changed certificates: %s; run dotstubctl reload after a change",
+                    name, uv_strerror(status));
+}
+
+static void forget_directories(struct identity_watch *watch)
+{
+    struct list_link *link;
+    while ((link = list_pop(&watch->directories)))
+        uv_close((uv_handle_t *)&container_of(link, struct identity_directory, link)->event, directory_closed);
+}
+
+/* --- the watch --- */
+
+void identity_configure(struct identity_watch *watch, const struct config *config)
+{
+    forget_directories(watch);
+    watch->config = config;
+    if (config->listen_tls_count == 0)
+        return;
+    each_file(watch, watch_directory, watch);
+    watch->seen = watch->loaded ? state_of_files(watch) : 0;
+    watch->loaded = true; /* a reload is in force only with certificates that can be used */
+}
+
+int identity_watch_start(struct identity_watch *watch, struct loop *loop, const struct config *config,
+                         struct worker **workers, bool loaded)
+{
+    *watch = (struct identity_watch){.workers = workers, .worker_count = config->workers, .loaded = loaded};
+    list_init(&watch->directories);
+    (void)uv_timer_init(&loop->uv, &watch->timer); /* cannot fail */
+    watch->changes = mem_zalloc(config->workers, sizeof *watch->changes);
+    if (!watch->changes)
+        return -ENOMEM;
+    identity_configure(watch, config);
+    return 0;
+}
+
+void identity_watch_close(struct identity_watch *watch)
+{
+    if (!watch->workers)
+        return;
+    forget_directories(watch);
+    uv_close((uv_handle_t *)&watch->timer, NULL);
+}
+
+void identity_watch_fini(struct identity_watch *watch)
+{
+    mem_free(watch->changes);
 }

@@ -134,6 +134,20 @@ void worker_configure(struct worker *worker, struct worker_change *change)
     mailbox_post(&worker->mailbox, &change->request);
 }
 
+static void identity_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_identity *change = container_of(item, struct worker_identity, request);
+    struct worker *worker = reader;
+    listeners_identify(worker->listeners, change->identity);
+    mailbox_post(worker->reply_to, &change->reply);
+}
+
+void worker_identify(struct worker *worker, struct worker_identity *change)
+{
+    change->request.open = identity_item;
+    mailbox_post(&worker->mailbox, &change->request);
+}
+
 /* --- routes --- */
 
 static void routes_item(struct mailbox_item *item, void *reader)

@@ -33,6 +33,12 @@ struct worker_routes {
     struct groups_change change; /* taken over */
 };
 
+/* A switch to other certificates, likewise. */
+struct worker_identity {
+    struct mailbox_item request, reply;
+    struct tls_identity *identity; /* a reference for the worker */
+};
+
 /* A listener more or less, likewise. */
 struct worker_listener {
     struct mailbox_item request, reply;
@@ -54,6 +60,8 @@ bool worker_lives(struct worker *worker);
 void worker_configure(struct worker *worker, struct worker_change *change);
 /* New queries use these routes; servers that are also in the previous routes keep their sessions. */
 void worker_route(struct worker *worker, struct worker_routes *routes);
+/* New TLS connections of clients use this identity. */
+void worker_identify(struct worker *worker, struct worker_identity *change);
 #ifdef ENABLE_DNSTAP
 struct tap;
 /* Call it before worker_start: copies of its messages go to this queue of the tap. */
