@@ -88,13 +88,13 @@ struct stream {
 };
 
 /* Starts connecting to `to` (from `source` if not NULL). 0: `closed` will be called, even if the kernel refuses at
- * once (-ENETUNREACH). Negative (no descriptor, out of memory, no such source): nothing was started and `closed`
+ * once (-ENETUNREACH), or memory is short. Negative (no descriptor, no such source): nothing was started and `closed`
  * will not be called. */
 int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
                    const struct stream_form *form, const struct addr *to, const struct addr *source) MUST_CHECK;
-/* Accepts one client from a listening handle and starts to read. Result as of stream_connect. */
-int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
-                  const struct stream_form *form, uv_stream_t *listener) MUST_CHECK;
+/* Accepts one client from a listening handle and starts to read. If that fails `closed` is called later. */
+void stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                   const struct stream_form *form, uv_stream_t *listener);
 
 /* Room for one message of at most `cap` bytes (its header is reserved before it); write into it, then commit the
  * actual length, without any other call on this stream in between. Frames wait until the stream is open. NULL when

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 enum {
-    SETTLE_MS = 300,   /* programs write a certificate and its key one after the other */
+    WRITTEN_MS = 300,   /* programs write a certificate and its key one after the other */
     TOGETHER_MS = 2000 /* a key that does not belong to the certificate may be replaced as well by then */
 };
 
@@ -80,7 +80,10 @@ static void worker_replied(struct mailbox_item *item, void *reader)
 {
     struct identity_watch *watch = container_of(item, struct identity_change, worker.reply)->watch;
     (void)reader;
-    if (--watch->outstanding == 0 && watch->again)
+    if (--watch->outstanding > 0)
+        return;
+    log_info("daemon", "loaded the changed certificates of listen-tls");
+    if (watch->again)
         look(watch);
 }
 
@@ -127,7 +130,6 @@ static void look(struct identity_watch *watch)
     } else {
         watch->seen = state;
         watch->retried = false;
-        log_info("daemon", "loaded the changed certificates of listen-tls");
         give_to_workers(watch, identity);
     }
     free(mistakes);
@@ -154,7 +156,7 @@ static void directory_changed(uv_fs_event_t *event, const char *name, int events
     (void)events;
     (void)status;
     if (!uv_is_active((const uv_handle_t *)&watch->timer))
-        uv_timer_start(&watch->timer, settled, SETTLE_MS, 0);
+        uv_timer_start(&watch->timer, settled, WRITTEN_MS, 0);
 }
 
 static void directory_closed(uv_handle_t *handle)

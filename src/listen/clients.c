@@ -626,11 +626,8 @@ static void accept_one(struct stream_listener *listener)
         return;
     }
     timeout_stop(&listener->rest);
-    if (stream_accept(&client->stream, clients->resolver->loop, &client_ops, &listener->form,
-                      (uv_stream_t *)&listener->handle) < 0) {
-        slab_give(&clients->slab, client);
-        return;
-    }
+    stream_accept(&client->stream, clients->resolver->loop, &client_ops, &listener->form,
+                  (uv_stream_t *)&listener->handle);
     clients->count++;
     list_push_back(&listener->accepted, &client->in_listener);
     counter_add(clients->resolver->counters, COUNTER_tcp_accepted, 1);

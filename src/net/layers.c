@@ -67,6 +67,8 @@ static int client_start(struct stream *stream, const void *config)
 static void layer_stop(struct stream *stream)
 {
     struct tls_layer *layer = stream->layer_state;
+    if (!layer) /* it could not be started */
+        return;
     list_remove(&layer->waiting);
     buffer_free(&layer->input);
     tls_free(layer->tls);

@@ -244,20 +244,21 @@ fail:
     return error;
 }
 
-static int stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
-                       const struct stream_form *form)
+static void stream_init(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                        const struct stream_form *form)
 {
     *stream = (struct stream){.loop = loop,
                               .ops = ops,
                               .framing = form->framing,
                               .layer = form->layer,
                               .turn_end = {.last = true, .flush = turn_end}};
-    int status = form->layer->start ? form->layer->start(stream, form->layer_config) : 0;
-    if (status < 0)
-        return status;
-    status = uv_tcp_init(&loop->uv, &stream->tcp);
+    int status = uv_tcp_init(&loop->uv, &stream->tcp);
     assert(status == 0); /* cannot fail: it does not create a socket yet */
-    return 0;
+}
+
+static int layer_start(struct stream *stream, const struct stream_form *form)
+{
+    return form->layer->start ? form->layer->start(stream, form->layer_config) : 0;
 }
 
 void stream_shake_hands(struct stream *stream)
@@ -305,37 +306,35 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
         fd = outgoing_socket(&peer, source, form->interface);
     if (fd < 0)
         return fd;
-    int status = stream_init(stream, loop, ops, form);
-    if (status < 0) {
-        close(fd);
-        return status;
-    }
+    stream_init(stream, loop, ops, form);
     stream->state = STREAM_CONNECTING;
-    status = uv_tcp_open(&stream->tcp, fd);
+    int status = uv_tcp_open(&stream->tcp, fd);
     if (status < 0)
         close(fd);
-    else
+    if (status == 0)
+        status = layer_start(stream, form);
+    if (status == 0)
         status = uv_tcp_connect(&stream->connect, &stream->tcp, &peer.sa, on_connected);
     if (status < 0)
         stream_fail(stream, status);
     return 0;
 }
 
-int stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
-                  const struct stream_form *form, uv_stream_t *listener)
+void stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                   const struct stream_form *form, uv_stream_t *listener)
 {
-    int status = stream_init(stream, loop, ops, form);
-    if (status < 0)
-        return status;
+    stream_init(stream, loop, ops, form);
     stream->state = connected_state(stream);
-    status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
+    int status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
+    if (status == 0)
+        status = layer_start(stream, form);
     if (status < 0) {
+        stream->state = STREAM_CONNECTING; /* there is no layer that could write */
         stream_fail(stream, status);
-        return 0;
+        return;
     }
     (void)uv_tcp_nodelay(&stream->tcp, 1);
     stream_start_reading(stream);
-    return 0;
 }
 
 /* --- facts --- */

@@ -19,7 +19,6 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/tls_server.h"
 #include "tls_private.h"
 
 /* RFC 8446 section 4.6.1: seven days at most. RFC 5077 servers may leave the lifetime unspecified. */

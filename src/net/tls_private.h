@@ -64,6 +64,8 @@ int tls_begin(struct tls *tls, unsigned flags, struct buffer *output) __attribut
 /* tls.c: a hook for handshake messages: refuses certificates that are too large, and keys that are too costly. */
 int tls_limit_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                       const gnutls_datum_t *message) __attribute__((warn_unused_result));
+/* tls_server.c: drops a reference; NULL does nothing. */
+void tls_identity_unref(struct tls_identity *identity);
 /* tls_server.c: the handshake of a server session is done. 0, or the error: its client was not accepted. */
 int tls_accept_client(struct tls *tls) __attribute__((warn_unused_result));
 

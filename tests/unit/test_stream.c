@@ -901,7 +901,7 @@ static void on_knock(uv_stream_t *listener, int status)
 {
     struct door *door = container_of((uv_tcp_t *)listener, struct door, listener);
     assert_int_equal(status, 0);
-    assert_int_equal(stream_accept(&door->end->stream, &loop, &ops, &plain_form, listener), 0);
+    stream_accept(&door->end->stream, &loop, &ops, &plain_form, listener);
     assert_int_equal(door->end->stream.state, STREAM_OPEN);
 }
 
@@ -945,7 +945,7 @@ static void accepting_no_client_closes(void **state)
     uv_tcp_init(&loop.uv, &listener);
     assert_int_equal(addr_parse(&addr, "127.0.0.1", 0), 0);
     assert_int_equal(uv_tcp_bind(&listener, &addr.sa, 0), 0);
-    assert_int_equal(stream_accept(&end.stream, &loop, &ops, &plain_form, (uv_stream_t *)&listener), 0);
+    stream_accept(&end.stream, &loop, &ops, &plain_form, (uv_stream_t *)&listener);
     assert_int_equal(end.closed, 0);
     uv_close((uv_handle_t *)&listener, NULL);
     until(NULL, end.closed == 1);
