@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 enum {
-    WRITTEN_MS = 300,   /* programs write a certificate and its key one after the other */
+    WRITTEN_MS = 300,  /* programs write a certificate and its key one after the other */
     TOGETHER_MS = 2000 /* a key that does not belong to the certificate may be replaced as well by then */
 };
 
