@@ -88,7 +88,7 @@ struct stream {
 };
 
 /* Starts connecting to `to` (from `source` if not NULL). 0: `closed` will be called, even if the kernel refuses at
- * once (-ENETUNREACH), or memory is short. Negative (no descriptor, no such source): nothing was started and `closed`
+ * once (-ENETUNREACH). Negative (no descriptor, out of memory, no such source): nothing was started and `closed`
  * will not be called. */
 int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
                    const struct stream_form *form, const struct addr *to, const struct addr *source) MUST_CHECK;

@@ -55,7 +55,7 @@ struct tls_listener {
 void tls_handshakes_init(struct tls_handshakes *server, struct loop *loop);
 /* Connections that are open keep the identity that they began with. Takes over the reference; NULL: none. */
 void tls_handshakes_use(struct tls_handshakes *server, struct tls_identity *identity);
-/* Starts to close the handle. No stream may be accepted any more. */
+/* Starts to close the handle; a second call does nothing. No stream may be accepted any more. */
 void tls_handshakes_close(struct tls_handshakes *server);
 
 struct tls;

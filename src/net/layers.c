@@ -229,5 +229,6 @@ void tls_handshakes_use(struct tls_handshakes *server, struct tls_identity *iden
 
 void tls_handshakes_close(struct tls_handshakes *server)
 {
-    uv_close((uv_handle_t *)&server->turn, NULL);
+    if (!uv_is_closing((uv_handle_t *)&server->turn))
+        uv_close((uv_handle_t *)&server->turn, NULL);
 }

@@ -252,7 +252,11 @@ static void stream_init(struct stream *stream, struct loop *loop, const struct s
                               .framing = form->framing,
                               .layer = form->layer,
                               .turn_end = {.last = true, .flush = turn_end}};
-    int status = uv_tcp_init(&loop->uv, &stream->tcp);
+}
+
+static void open_handle(struct stream *stream)
+{
+    int status = uv_tcp_init(&stream->loop->uv, &stream->tcp);
     assert(status == 0); /* cannot fail: it does not create a socket yet */
 }
 
@@ -307,13 +311,17 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     if (fd < 0)
         return fd;
     stream_init(stream, loop, ops, form);
+    int status = layer_start(stream, form);
+    if (status < 0) {
+        close(fd);
+        return status;
+    }
+    open_handle(stream);
     stream->state = STREAM_CONNECTING;
-    int status = uv_tcp_open(&stream->tcp, fd);
+    status = uv_tcp_open(&stream->tcp, fd);
     if (status < 0)
         close(fd);
-    if (status == 0)
-        status = layer_start(stream, form);
-    if (status == 0)
+    else
         status = uv_tcp_connect(&stream->connect, &stream->tcp, &peer.sa, on_connected);
     if (status < 0)
         stream_fail(stream, status);
@@ -324,6 +332,7 @@ void stream_accept(struct stream *stream, struct loop *loop, const struct stream
                    const struct stream_form *form, uv_stream_t *listener)
 {
     stream_init(stream, loop, ops, form);
+    open_handle(stream);
     stream->state = connected_state(stream);
     int status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
     if (status == 0)

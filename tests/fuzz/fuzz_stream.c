@@ -74,6 +74,7 @@ static void begin(struct model *model)
     MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     model->fd = ends[0];
     stream_init(&model->stream, &loop, &checks, &form);
+    open_handle(&model->stream);
     model->stream.state = STREAM_OPEN;
     MUST(uv_tcp_open(&model->stream.tcp, ends[1]) == 0);
     stream_start_reading(&model->stream);

@@ -87,7 +87,7 @@ static void test_keepalive_is_seen_among_unknown_and_repeated_options(void **sta
     static const char options[] = "\0\12\0\10cookie..\0\12\0\10cookie..\377\377\0\1x\0\13\0\0\0\13\0\0\0\14\0\0";
     (void)state;
     assert_verdict_with_options(REQUEST_OK, options, sizeof(options) - 1);
-    assert_int_equal(request.options, REQUEST_KEEPALIVE | REQUEST_COOKIE);
+    assert_int_equal(request.options, REQUEST_KEEPALIVE | REQUEST_COOKIE | REQUEST_PADDING);
     assert_verdict_with_options(REQUEST_OK, "\0\13\0\2\0\1", 6);
     assert_int_equal(request.options, 0);
 }

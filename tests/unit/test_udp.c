@@ -55,6 +55,7 @@ static void listen_at(const char *text)
 static void close_listener(void)
 {
     listeners_close(listeners);
+    uv_run(&server.loop.uv, UV_RUN_NOWAIT);
     listeners_free(listeners);
 }
 
