@@ -292,7 +292,7 @@ static int set_up_server(struct tls *tls, struct buffer *output)
 
 struct tls *tls_new_server(struct tls_identity *identity, const struct addr *listener, struct buffer *output)
 {
-    struct tls *tls = mem_zalloc(1, sizeof *tls);
+    struct tls *tls = mem_is_short() ? NULL : mem_zalloc(1, sizeof *tls); /* as in tls_new */
     if (!tls)
         return NULL;
     tls->identity = tls_identity_ref(identity);

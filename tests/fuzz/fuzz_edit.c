@@ -134,6 +134,26 @@ static void finish_answer(const struct answer *answer, const struct visitor *vis
     free(wire);
 }
 
+/* Padded to whole blocks, as far as there is room, and otherwise the same. */
+static void finish_padded(const struct answer *answer, const struct visitor *visitor)
+{
+    struct edit_client client = visitor->client;
+    size_t with_opt = answer->len + EDIT_OPT_MAX + EDIT_PAD_MAX;
+    size_t cap = client.limit < with_opt ? client.limit : with_opt;
+    uint8_t *plain = allocated(cap < answer->len ? answer->len : cap),
+            *wire = allocated(cap < answer->len ? answer->len : cap);
+    bool truncated, padded_truncated;
+    memcpy(plain, answer->wire, answer->len);
+    size_t plain_len = edit_finish(plain, cap, answer, &client, &truncated);
+    client.pad = true;
+    memcpy(wire, answer->wire, answer->len);
+    size_t len = edit_finish(wire, cap, answer, &client, &padded_truncated);
+    MUST(truncated == padded_truncated && len <= cap && len >= plain_len);
+    MUST(visitor->request.edns ? len % EDIT_PAD == 0 || len == cap || plain_len + 4 > cap : len == plain_len);
+    free(plain);
+    free(wire);
+}
+
 static void refuse(const struct answer *answer, const struct visitor *visitor)
 {
     uint8_t *wire = allocated(visitor->client.limit);
@@ -154,8 +174,8 @@ static void ask_ourselves(const struct answer *answer, const struct visitor *vis
     message_request_key(question, &visitor->request, &key);
     size_t len = edit_question(wire, &key, &ask);
     enum request_verdict verdict = message_parse_request((struct bytes){wire, len}, &asked);
-    MUST(verdict == REQUEST_OK && asked.edns == ask.edns &&
-         asked.options == (ask.edns && ask.keepalive ? REQUEST_KEEPALIVE : 0));
+    unsigned options = (ask.keepalive ? REQUEST_KEEPALIVE : 0) | (ask.pad ? REQUEST_PADDING : 0);
+    MUST(verdict == REQUEST_OK && asked.edns == ask.edns && asked.options == (ask.edns ? options : 0));
     MUST(message_answers((struct bytes){wire, len}, &key));
     MUST(!(ask.edns && ask.pad) || len % 128 == 0);
     free(wire);
@@ -172,6 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!cursor.failed && len <= MESSAGE_MAX && message_walk_answer(wire, len, &scratch, &answer, &transport) == 0) {
         ask_in_capitals(&visitor, &answer);
         finish_answer(&answer, &visitor);
+        finish_padded(&answer, &visitor);
         refuse(&answer, &visitor);
         ask_ourselves(&answer, &visitor, data[0] >> 4);
     }
