@@ -45,14 +45,15 @@ class Listener:
     """A daemon with listen-tls; its certificate and key are files of the test."""
 
     def __init__(self, make_daemon, server, certs, path, labels=("dns.lan",), wait=True, **config):
-        self.path, self.port = path, free_port()
+        self.path, port = path, free_port()
+        self.port = next(other for other in iter(free_port, None) if other != port)
         self.identities = {label: certs.make(f"listener-{label}-{path.name}", certs.authority, names=[label]) for label in labels}
         for label, identity in self.identities.items():
             self.install(identity, label)
         files = {kind: [str(path / f"{label}.{kind}") for label in labels] for kind in ("crt", "key")}
         tls_server = {"certificate": files["crt"], "key": files["key"], **config.pop("tls_server", {})}
         self.config = {"listen-tls": [f"127.0.0.1@{self.port}"], "tls-server": tls_server, **config}
-        self.daemon = make_daemon(server, **self.config) if wait else None
+        self.daemon = make_daemon(server, port=port, **self.config) if wait else None
 
     def install(self, identity, label, key=True):
         """Replaces the files as certbot does: new ones are renamed to their names."""
