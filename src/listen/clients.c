@@ -67,7 +67,7 @@ struct client {
     bool served;          /* a response was appended in this turn */
     bool last;            /* closes after the last response: FIN was received, or the listener drains */
     bool gone;            /* client_end was called */
-    bool shaking;         /* its TLS handshake is not done */
+    bool handshaking;     /* its TLS handshake is not done */
     struct origin origin; /* of its queries */
 };
 
@@ -79,11 +79,11 @@ struct clients {
     struct timeout serve; /* runs while `hungry` is not empty */
     struct loop_flush flush;
     unsigned limit;
-    unsigned count;    /* live clients */
-    unsigned shaking;  /* of them, those whose TLS handshake is not done */
-    size_t output_max; /* limits.tcp-output */
-    size_t output;     /* bytes of unsent responses */
-    size_t held;       /* at the end of the last turn: unsent responses and incomplete messages */
+    unsigned count;       /* live clients */
+    unsigned handshaking; /* of them, those whose TLS handshake is not done */
+    size_t output_max;    /* limits.tcp-output */
+    size_t output;        /* bytes of unsent responses */
+    size_t held;          /* at the end of the last turn: unsent responses and incomplete messages */
 };
 
 struct stream_listener {
@@ -127,14 +127,14 @@ static void client_count_held(struct client *client, size_t held)
     client->held = held;
 }
 
-/* Done, or ended. */
-static void client_shook(struct client *client)
+/* The TLS handshake of the client is done, or the connection ended. */
+static void client_end_handshake(struct client *client)
 {
     struct clients *clients = client->clients;
-    if (!client->shaking)
+    if (!client->handshaking)
         return;
-    client->shaking = false;
-    clients->shaking--;
+    client->handshaking = false;
+    clients->handshaking--;
     share_give(&clients->resolver->shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
 }
 
@@ -153,8 +153,8 @@ static void client_end(struct client *client)
     while ((link = list_first(&client->queries)))
         query_drop(container_of(link, struct query, in_owner), COUNTER_drops_client_gone);
     if (client->share) {
-        counter_add(client->clients->resolver->counters, COUNTER_tls_failed, client->shaking);
-        client_shook(client);
+        counter_add(client->clients->resolver->counters, COUNTER_tls_failed, client->handshaking);
+        client_end_handshake(client);
         client_count_output(client, 0);
         share_give(&client->clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
         client->share = NULL;
@@ -522,7 +522,7 @@ static void client_ready(struct stream *stream)
     struct client *client = client_of(stream);
     struct counters *counters = client->clients->resolver->counters;
     struct tls_facts facts;
-    client_shook(client);
+    client_end_handshake(client);
     counter_add(counters, COUNTER_tls_handshakes, 1);
     if (stream_facts(stream, &facts))
         counter_add(counters, COUNTER_tls_resumed, facts.resumed);
@@ -598,17 +598,17 @@ static struct client *client_new(struct stream_listener *listener)
 }
 
 /* Handshakes that are not continued must not keep out others: of too many, the one that began first is reset. */
-static void client_shakes(struct client *client)
+static void client_begin_handshake(struct client *client)
 {
     struct clients *clients = client->clients;
     struct shares *shares = &clients->resolver->shares;
     static const struct share nobody = {.output = 0};
-    client->shaking = true;
-    clients->shaking++;
+    client->handshaking = true;
+    clients->handshaking++;
     share_take(shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
     const struct share *share = client->share;
     if (share->part[SHARE_HANDSHAKES].count <= HANDSHAKES_NETWORK) {
-        if (clients->shaking <= HANDSHAKES_MAX)
+        if (clients->handshaking <= HANDSHAKES_MAX)
             return;
         share = share_largest(shares, SHARE_HANDSHAKES, &nobody);
     }
@@ -641,7 +641,7 @@ static void accept_one(struct stream_listener *listener)
     origin->client = origin->peer;
     share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
     if (client->stream.state == STREAM_HANDSHAKE)
-        client_shakes(client);
+        client_begin_handshake(client);
     timeout_start(&clients->idle, &client->idle);
 }
 

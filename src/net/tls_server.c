@@ -188,7 +188,7 @@ static int choose_ticket_key(struct tls *tls, const gnutls_datum_t *hello)
 {
     const struct tls_identity *identity = tls->identity;
     gnutls_datum_t name = {NULL, 0}, key = {NULL, TICKET_KEY};
-    uint8_t bound[DIGEST + sizeof tls->listener], digest[DIGEST], out[TICKET_KEY];
+    uint8_t bound[DIGEST + sizeof tls->listener], out[TICKET_KEY];
     (void)gnutls_ext_raw_parse(&name, take_server_name, hello, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
     memcpy(bound, identity->content, DIGEST);
     memcpy(bound + DIGEST, tls->listener, sizeof tls->listener);
@@ -197,8 +197,8 @@ static int choose_ticket_key(struct tls *tls, const gnutls_datum_t *hello)
     if (result < 0)
         return result;
     result = gnutls_hmac(hmac, bound, sizeof bound);
-    if (result == 0)
-        result = gnutls_hmac(hmac, name.data ? name.data : digest, name.data ? name.size : 0);
+    if (result == 0 && name.size > 0)
+        result = gnutls_hmac(hmac, name.data, name.size);
     gnutls_hmac_deinit(hmac, out);
     key.data = out;
     if (result == 0)
