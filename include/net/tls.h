@@ -44,9 +44,27 @@ void tls_trust_unref(struct tls_trust *trust);
  * process. */
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN]);
 
+/* The certificate of a peer. */
+struct tls_certificate {
+    char name[256];    /* its first DNS name */
+    char pin[56];      /* of its key, in the form of the option: sha256/BASE64 */
+    int64_t expires_s; /* wall clock */
+};
+
+/* The chain that was verified last. A session resumed within TLS_VERIFIED_S with the same chain and the same
+ * certificates of the CA file is accepted without verifying it again, which would take half of the CPU time of the
+ * handshake. */
+#define TLS_VERIFIED_S 60
+struct tls_verified {
+    uint8_t chain[DIGEST_LEN], trust[DIGEST_LEN], store[DIGEST_LEN]; /* store: the certificates of the CA file */
+    int64_t at_s;                                                    /* the time that it was verified with; 0: none */
+    struct tls_certificate certificate;
+};
+
 /* Tickets of one server under one trust: at most TLS_TICKETS, newest used first. Zeroed memory is an empty store. */
 #define TLS_TICKETS 4
 struct tls_tickets {
+    struct tls_verified verified;
     struct {
         uint8_t *data;
         size_t len;
@@ -65,10 +83,9 @@ void tls_tickets_put(struct tls_tickets *tickets, const void *data, size_t len, 
 
 /* Facts of a finished handshake, for reports and the log. */
 struct tls_facts {
-    char version[16], cipher[64], certificate_name[256], alpn[8];
-    char pin[56];                /* of the server's key, in the form of the option: sha256/BASE64 */
-    int64_t certificate_expires; /* wall clock seconds */
-    bool pinned;                 /* the key matches a configured pin */
+    char version[16], cipher[64], alpn[8];
+    struct tls_certificate certificate;
+    bool pinned; /* the key matches a configured pin */
     bool resumed;
     bool early; /* the certificate is not valid yet: accepted because the clock may be behind */
 };

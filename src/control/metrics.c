@@ -167,7 +167,7 @@ static void write_resumed(FILE *out, const char *name, const char *const *labels
 static void write_expires(FILE *out, const char *name, const char *const *labels, const struct server_report *server)
 {
     if (server->has_tls)
-        prometheus_sample(out, name, labels, (uint64_t)server->tls.certificate_expires);
+        prometheus_sample(out, name, labels, (uint64_t)server->tls.certificate.expires_s);
 }
 
 static void write_connect(FILE *out, const char *name, const char *const *labels, const struct server_report *server)

@@ -20,9 +20,9 @@ static json_t *server_tls(const struct server_report *server)
     json_t *object = json_object();
     put_text(object, "version", server->tls.version);
     put_text(object, "cipher", server->tls.cipher);
-    put_text(object, "certificate", server->tls.certificate_name);
-    put(object, "certificate_expires", json_integer(server->tls.certificate_expires));
-    put_text(object, "pin", server->tls.pin);
+    put_text(object, "certificate", server->tls.certificate.name);
+    put(object, "certificate_expires", json_integer(server->tls.certificate.expires_s));
+    put_text(object, "pin", server->tls.certificate.pin);
     put(object, "pinned", json_boolean(server->tls.pinned));
     put(object, "resumed", json_boolean(server->tls.resumed));
     put_text(object, "alpn", server->tls.alpn);

@@ -43,7 +43,7 @@ static void tell_dial(struct doctor *doctor, const struct handshake *dial, bool 
     addr_format(dial->addr, true, address);
     if (dial->result == 0)
         doctor_say(doctor, "server", NULL, "%s %s: %s, %s, certificate %s", dial->upstream->name, address,
-                   dial->facts.version, dial->facts.cipher, dial->facts.certificate_name);
+                   dial->facts.version, dial->facts.cipher, dial->facts.certificate.name);
     else if (dial_is_unreachable(dial) && any_good)
         doctor_note(doctor, "server", NULL, "%s %s: %s; other servers are used", dial->upstream->name, address,
                     error_text(dial->result));

@@ -113,8 +113,8 @@ static json_t *describe(const struct handshake *dial)
 {
     char address[ADDR_TEXT];
     return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "name", dial->upstream->tls_name, "address",
-                     addr_format(dial->addr, true, address), "pin", dial->result == 0 ? dial->facts.pin : NULL,
-                     "certificate", dial->result == 0 ? dial->facts.certificate_name : NULL, "version",
+                     addr_format(dial->addr, true, address), "pin", dial->result == 0 ? dial->facts.certificate.pin : NULL,
+                     "certificate", dial->result == 0 ? dial->facts.certificate.name : NULL, "version",
                      dial->result == 0 ? dial->facts.version : NULL, "error",
                      dial->result == 0 ? NULL : error_text(dial->result));
 }
@@ -134,8 +134,8 @@ static int tell(const struct options *options, const struct dials *dials)
         if (options->json)
             continue;
         if (dial->result == 0)
-            printf("%s  %s at %s, certificate %s\n", dial->facts.pin, dial->upstream->tls_name, address,
-                   dial->facts.certificate_name);
+            printf("%s  %s at %s, certificate %s\n", dial->facts.certificate.pin, dial->upstream->tls_name, address,
+                   dial->facts.certificate.name);
         else
             fprintf(stderr, "dotstubctl: %s at %s: %s\n", dial->upstream->tls_name, address, error_text(dial->result));
     }

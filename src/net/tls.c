@@ -295,6 +295,22 @@ static int verify_again(struct tls *tls, int refusal)
     return tls_verify_peer(tls->session, tls->trust, &tls->early);
 }
 
+static int verify_server(struct tls *tls)
+{
+    struct tls_verified *verified = tls->tickets ? &tls->tickets->verified : NULL;
+    if (verified && tls_was_verified(tls, verified)) {
+        tls->certificate = verified->certificate;
+        return 0;
+    }
+    int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
+    if (result == ERROR_TLS_UNTRUSTED || result == ERROR_TLS_EXPIRED)
+        result = verify_again(tls, result);
+    tls_describe_peer(tls->session, &tls->certificate);
+    if (verified && result == 0 && !tls->early)
+        tls_note_verified(tls, verified);
+    return result;
+}
+
 static int accept_peer(struct tls *tls)
 {
     if (tls->identity) {
@@ -302,9 +318,7 @@ static int accept_peer(struct tls *tls)
         tls->verified = refusal == 0;
         return refusal < 0 ? end(tls, refusal) : 0;
     }
-    int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
-    if (result == ERROR_TLS_UNTRUSTED || result == ERROR_TLS_EXPIRED)
-        result = verify_again(tls, result);
+    int result = verify_server(tls);
     if (result < 0) {
         (void)gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
         return end(tls, result);
@@ -403,5 +417,5 @@ void tls_get_facts(struct tls *tls, struct tls_facts *out)
     snprintf(out->cipher, sizeof out->cipher, "%s", cipher ? cipher : "");
     if (gnutls_alpn_get_selected_protocol(tls->session, &alpn) == 0)
         snprintf(out->alpn, sizeof out->alpn, "%.*s", (int)alpn.size, (const char *)alpn.data);
-    tls_describe_peer(tls->session, out);
+    out->certificate = tls->certificate;
 }

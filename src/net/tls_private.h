@@ -10,12 +10,10 @@
 #include <stdint.h>
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "net/tls.h"
 
-struct tls_facts;
 struct tls_identity;
-struct tls_pin;
 struct tls_store;
-struct tls_tickets;
 
 /* tls_trust.c says which members may change. */
 struct tls_trust {
@@ -41,9 +39,10 @@ struct tls {
     struct buffer *output; /* borrowed */
     bool begun;            /* the handshake has begun */
     bool verified;
-    bool keyed;           /* server: the ticket key was chosen */
-    uint8_t listener[80]; /* server: the address of its listener */
-    bool early;           /* verified by a chain that is not valid yet */
+    bool keyed;                         /* server: the ticket key was chosen */
+    uint8_t listener[80];               /* server: the address of its listener */
+    bool early;                         /* verified by a chain that is not valid yet */
+    struct tls_certificate certificate; /* of a verified server */
     bool over;
     int reason;
     bool starved;             /* the library wanted input when there was none */
@@ -75,6 +74,8 @@ int tls_priority_new(gnutls_priority_t *out, unsigned min_version) __attribute__
 struct tls_store *tls_trust_hold_store(const struct tls_trust *trust);
 void tls_store_release(struct tls_store *store);
 gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store);
+/* A digest of its certificates, DIGEST_LEN bytes. */
+const uint8_t *tls_store_digest(const struct tls_store *store);
 /* A peer was not trusted: loads the CA file again if it has changed; checks it at most once a minute. */
 void tls_trust_refresh(struct tls_trust *trust);
 
@@ -85,11 +86,15 @@ unsigned tls_chain_elements(struct bytes message, bool tls13);
 /* tls_verify.c: verifies the certificate of a session whose handshake is done, whether full or resumed: 0, -ENOMEM or
  * ERROR_TLS_... `*early`: the chain is not valid yet, which was accepted because the clock may be behind. */
 int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early) __attribute__((warn_unused_result));
+/* True if the session was resumed, and its chain was verified less than TLS_VERIFIED_S ago with the same certificates. */
+bool tls_was_verified(const struct tls *tls, const struct tls_verified *verified);
+/* Notes the chain of a session that tls_verify_peer has just accepted. */
+void tls_note_verified(const struct tls *tls, struct tls_verified *out);
 /* True if a signature check with a key of the peer's chain would block the loop for long; called before a key is
  * used, when its owner is not yet known. */
 bool tls_peer_keys_are_costly(gnutls_session_t session);
-/* Sets the subject and the expiry date of the peer's certificate. */
-void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts);
+/* Describes the peer's certificate; all zero if it cannot be read. */
+void tls_describe_peer(gnutls_session_t session, struct tls_certificate *out);
 
 /* tls_tickets.c: removes and returns the newest ticket that has not expired; the caller owns the block (mem_free).
  * NULL: none. */

@@ -485,6 +485,11 @@ gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *s
     return store->credentials;
 }
 
+const uint8_t *tls_store_digest(const struct tls_store *store)
+{
+    return store->digest;
+}
+
 static bool is_check_due(struct tls_trust *trust)
 {
     uint64_t now_ms = clock_ms();

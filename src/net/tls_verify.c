@@ -3,8 +3,8 @@
  * so all checks are here, after every handshake, full or resumed (the resumed session contains the
  * certificate).
  *
- * Invariants: the result is 0 only if the chain, the name and the pins all match the trust; an unreadable
- * certificate is refused. */
+ * Invariants: the result is 0 only if the chain, the name and the pins all match the trust, now or, for the same
+ * chain, within the last TLS_VERIFIED_S; an unreadable certificate is refused. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -237,6 +237,37 @@ static int check_name(gnutls_x509_crt_t leaf, const char *name)
     }
 }
 
+static bool digest_chain(gnutls_session_t session, uint8_t out[DIGEST_LEN])
+{
+    uint8_t each[CHAIN_MAX][DIGEST_LEN];
+    unsigned count = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    if (!chain || count == 0 || count > CHAIN_MAX)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        digest_bytes(each[i], chain[i].data, chain[i].size);
+    digest_bytes(out, each, count * sizeof each[0]);
+    return true;
+}
+
+bool tls_was_verified(const struct tls *tls, const struct tls_verified *verified)
+{
+    uint8_t chain[DIGEST_LEN];
+    int64_t age_s = verifytime_now() - verified->at_s;
+    return verified->at_s && age_s >= 0 && age_s < TLS_VERIFIED_S && gnutls_session_is_resumed(tls->session) &&
+           memcmp(verified->trust, tls->trust->identity, DIGEST_LEN) == 0 &&
+           memcmp(verified->store, tls_store_digest(tls->store), DIGEST_LEN) == 0 &&
+           digest_chain(tls->session, chain) && memcmp(verified->chain, chain, DIGEST_LEN) == 0;
+}
+
+void tls_note_verified(const struct tls *tls, struct tls_verified *out)
+{
+    out->at_s = digest_chain(tls->session, out->chain) ? verifytime_now() : 0;
+    memcpy(out->trust, tls->trust->identity, DIGEST_LEN);
+    memcpy(out->store, tls_store_digest(tls->store), DIGEST_LEN);
+    out->certificate = tls->certificate;
+}
+
 int tls_verify_peer(gnutls_session_t session, struct tls_trust *trust, bool *early)
 {
     *early = false;
@@ -269,26 +300,27 @@ static void make_printable(char *text)
     }
 }
 
-static void describe_key(gnutls_x509_crt_t leaf, struct tls_facts *facts)
+static void describe_key(gnutls_x509_crt_t leaf, struct tls_certificate *out)
 {
     static const char start[] = "sha256/";
     uint8_t id[32];
     size_t len = sizeof id;
     if (gnutls_x509_crt_get_key_id(leaf, GNUTLS_KEYID_USE_SHA256, id, &len) < 0 || len != sizeof id)
         return;
-    memcpy(facts->pin, start, sizeof start);
-    sodium_bin2base64(facts->pin + strlen(start), sizeof facts->pin - strlen(start), id, sizeof id,
+    memcpy(out->pin, start, sizeof start);
+    sodium_bin2base64(out->pin + strlen(start), sizeof out->pin - strlen(start), id, sizeof id,
                       sodium_base64_VARIANT_ORIGINAL);
 }
 
-void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts)
+void tls_describe_peer(gnutls_session_t session, struct tls_certificate *out)
 {
+    *out = (struct tls_certificate){.expires_s = 0};
     gnutls_x509_crt_t leaf;
     if (leaf_certificate(session, &leaf) < 0)
         return;
-    describe_key(leaf, facts);
-    facts->certificate_expires = gnutls_x509_crt_get_expiration_time(leaf);
-    char name[sizeof facts->certificate_name] = "";
+    describe_key(leaf, out);
+    out->expires_s = gnutls_x509_crt_get_expiration_time(leaf);
+    char name[sizeof out->name] = "";
     size_t len = sizeof name;
     if (gnutls_x509_crt_get_subject_alt_name(leaf, 0, name, &len, NULL) != GNUTLS_SAN_DNSNAME) {
         len = sizeof name;
@@ -297,6 +329,6 @@ void tls_describe_peer(gnutls_session_t session, struct tls_facts *facts)
     }
     name[sizeof name - 1] = '\0';
     make_printable(name);
-    memcpy(facts->certificate_name, name, sizeof name);
+    memcpy(out->name, name, sizeof name);
     gnutls_x509_crt_deinit(leaf);
 }

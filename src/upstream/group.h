@@ -185,7 +185,8 @@ struct session {
     uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to which value */
     uint64_t ack_ms;                        /* see session_acknowledge */
     uint64_t idle_ms;                       /* we close the session after this time without a query */
-    struct link_route route; /* the route to its server: at the dial from any address, then from its own one */
+    struct link_route route;                /* the route to its server; from its own address once `way_noted` */
+    bool way_noted;
 };
 
 /* --- pool.c: choice of a session; dialling --- */

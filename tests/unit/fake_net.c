@@ -279,7 +279,7 @@ void stream_reset(struct stream *stream, int reason)
 
 bool stream_facts(struct stream *stream, struct tls_facts *out)
 {
-    *out = (struct tls_facts){.version = "TLS1.3", .cipher = "fake", .certificate_name = "fake", .early = fake.early};
+    *out = (struct tls_facts){.version = "TLS1.3", .cipher = "fake", .certificate.name = "fake", .early = fake.early};
     return stream->state == STREAM_OPEN && stream->layer->tls;
 }
 

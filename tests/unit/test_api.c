@@ -305,7 +305,7 @@ static void status_sums_worker_reports(void **state)
         .resumed = 3,
         .opened_ms = clock_ms() - 2000,
         .has_tls = true,
-        .tls = {.version = "TLS1.3", .cipher = "some cipher", .certificate_name = "not \xff utf-8", .resumed = true}};
+        .tls = {.version = "TLS1.3", .cipher = "some cipher", .certificate.name = "not \xff utf-8", .resumed = true}};
     get("/status");
     assert_int_equal(reply.status, HTTP_OK);
     assert_string_equal(reply.type, "application/json");

@@ -14,6 +14,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "net/tls.h"
+#include "net/verifytime.h"
 #include "net/tls_private.h"
 #include "tls_server.h"
 
@@ -192,8 +193,8 @@ static void opens_and_talks(const char *priority, const char *version)
     tls_get_facts(link.tls, &facts);
     assert_string_equal(facts.version, version);
     assert_string_equal(facts.alpn, "dot");
-    assert_string_equal(facts.certificate_name, "other.example");
-    assert_int_equal(facts.certificate_expires, gnutls_x509_crt_get_expiration_time(good.crt));
+    assert_string_equal(facts.certificate.name, "other.example");
+    assert_int_equal(facts.certificate.expires_s, gnutls_x509_crt_get_expiration_time(good.crt));
     assert_true(facts.cipher[0]);
     assert_false(facts.resumed);
     link_close(&link);
@@ -707,7 +708,7 @@ static bool session_resumes(struct tls_trust *trust, struct tls_tickets *tickets
     assert_int_equal(link.result, 0);
     assert_talks(&link);
     tls_get_facts(link.tls, &facts);
-    assert_string_equal(facts.certificate_name, "other.example");
+    assert_string_equal(facts.certificate.name, "other.example");
     link_close(&link);
     return facts.resumed;
 }
@@ -884,6 +885,49 @@ static void a_resumed_session_is_verified_again(const char *priority)
         tls_tickets_clear(&tickets);
         tls_trust_unref(others[i]);
     }
+    tls_trust_unref(trust);
+}
+
+/* The description of the certificate tells whether it was taken from the store or read again. */
+static void assert_resumed_with(struct tls_trust *trust, struct tls_tickets *tickets, const char *name)
+{
+    struct tls_server_options options = serving(&good, 1);
+    struct tls_facts facts;
+    struct link link;
+    link_open(&link, trust, tickets, &options);
+    assert_int_equal(link.result, 0);
+    tls_get_facts(link.tls, &facts);
+    assert_true(facts.resumed);
+    assert_string_equal(facts.certificate.name, name);
+    assert_talks(&link);
+    link_close(&link);
+}
+
+static void a_chain_is_not_verified_twice_within_a_minute(void **state)
+{
+    (void)state;
+    struct tls_trust *trust = trust_with(NAME, NULL, 0, 12);
+    struct tls_server_options options = serving(&good, 1);
+    struct tls_tickets tickets = {.count = 0};
+    session_resumes(trust, &tickets, &options);
+    assert_true(tickets.verified.at_s);
+    strcpy(tickets.verified.certificate.name, "noted");
+    static const struct {
+        int64_t age_s;
+        const char *name;
+    } cases[] = {{TLS_VERIFIED_S - 10, "noted"}, {TLS_VERIFIED_S, "other.example"}, {-10, "other.example"}};
+    for (size_t i = 0; i < 3; i++) {
+        strcpy(tickets.verified.certificate.name, "noted");
+        tickets.verified.at_s = verifytime_now() - cases[i].age_s;
+        assert_resumed_with(trust, &tickets, cases[i].name);
+    }
+    uint8_t *bound[] = {tickets.verified.chain, tickets.verified.trust, tickets.verified.store};
+    for (size_t i = 0; i < 3; i++) {
+        strcpy(tickets.verified.certificate.name, "noted");
+        bound[i][0] ^= 1;
+        assert_resumed_with(trust, &tickets, "other.example");
+    }
+    tls_tickets_clear(&tickets);
     tls_trust_unref(trust);
 }
 
@@ -1269,6 +1313,7 @@ int main(void)
         cmocka_unit_test(a_refused_certificate_is_reported),
         cmocka_unit_test(a_ticket_is_used_once),
         cmocka_unit_test(a_ticket_that_the_server_does_not_know_costs_a_full_handshake),
+        cmocka_unit_test(a_chain_is_not_verified_twice_within_a_minute),
         cmocka_unit_test(resumed_tls13_sessions_are_verified_again),
         cmocka_unit_test(resumed_tls12_sessions_are_verified_again),
         cmocka_unit_test(tickets_of_a_session_are_limited),

@@ -191,7 +191,7 @@ static void dot_opened(struct session *session, char words[TRANSPORT_TEXT])
     if (facts->early)
         dot_drop_tickets(session->server);
     snprintf(words, TRANSPORT_TEXT, "%s, %s, certificate %s%s%s%s%s", facts->version, facts->cipher,
-             facts->certificate_name, facts->early ? " (not valid yet by this clock, which may be behind)" : "",
+             facts->certificate.name, facts->early ? " (not valid yet by this clock, which may be behind)" : "",
              facts->resumed ? ", resumed" : "", facts->alpn[0] ? ", ALPN " : "", facts->alpn);
 }
 

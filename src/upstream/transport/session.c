@@ -399,14 +399,6 @@ static void session_tell_opened(struct session *session)
     counter_add(server->group->counters, COUNTER_sessions_resumed, session->resumed);
 }
 
-/* From now on the session watches the route from its own address. */
-static void session_note_way(struct session *session)
-{
-    struct addr local;
-    if (stream_peer(&session->stream, &local, true) == 0)
-        link_find_route(&session->route, &local, &session->server->addr);
-}
-
 static void session_ready(struct stream *stream)
 {
     struct session *session = session_of(stream);
@@ -419,7 +411,7 @@ static void session_ready(struct stream *stream)
     session_rest(session);
     counter_add(group->counters, COUNTER_sessions_opened, 1);
     session_tell_opened(session);
-    session_note_way(session);
+    loop_wake_by(group->loop, session->opened_ms); /* for session_note_way, after the waiting queries have left */
     condition_note(&session->server->condition, session->probe ? CONDITION_PROBED : CONDITION_OPENED,
                    session->opened_ms);
     pool_dial_succeeded(session->server);
@@ -555,12 +547,12 @@ int session_dial(struct server *server, const struct stream_form *form, unsigned
     list_init(&session->queued);
     list_init(&session->sent);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
-    link_find_route(&session->route, source, &server->addr);
     int status = stream_connect(&session->stream, group->loop, &session_stream_ops, form, &server->addr, source);
     if (status < 0) {
         mem_free(session);
         return status;
     }
+    link_find_route(&session->route, source, &server->addr);
     session->stream.unanswered_max = group->config->tls.unanswered;
     group->sessions++;
     session_set_state(session, SESSION_DIALING);

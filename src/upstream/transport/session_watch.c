@@ -177,6 +177,15 @@ static uint64_t session_deadline(const struct session *session, uint64_t now_ms,
     return session->used_ms + session->idle_ms;
 }
 
+/* From now on the session watches the route from its own address. */
+static void session_note_way(struct session *session)
+{
+    struct addr local;
+    if (stream_peer(&session->stream, &local, true) == 0)
+        link_find_route(&session->route, &local, &session->server->addr);
+    session->way_noted = true;
+}
+
 uint64_t session_check(struct session *session, uint64_t now_ms)
 {
     int reason;
@@ -188,6 +197,8 @@ uint64_t session_check(struct session *session, uint64_t now_ms)
     }
     if (session->state == SESSION_DIALING)
         return deadline;
+    if (!session->way_noted)
+        session_note_way(session);
     session_rescue(session, now_ms);
     uint64_t due = session_silent_at(session);
     uint64_t silence = session_check_silence(session, now_ms);
