@@ -32,6 +32,7 @@
     X(ERROR_TLS_WEAK, -2017, "certificate or key is too weak")                                                         \
     X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
     X(ERROR_TLS_SIZE, -2019, "certificate or handshake is too large")                                                  \
+    X(ERROR_TLS_NO_CA, -2024, "CA certificates cannot be loaded")                                                      \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
     X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "net/certificate.h"
 
 struct tls_pin {
     uint8_t sha256[32];
@@ -27,7 +28,8 @@ struct tls_trust_options {
     const char *tls_name; /* host name or address literal; NULL: only the pins are checked */
     const struct tls_pin *pins;
     unsigned pin_count;
-    unsigned min_version; /* 12 or 13 */
+    unsigned min_version;   /* 12 or 13 */
+    bool ca_may_be_missing; /* a CA file that cannot be loaded is waited for: see tls_trust_is_waiting */
 };
 
 /* The trust in one upstream. A CA file is loaded once for all trusts that use it, as long as one of them exists and
@@ -37,19 +39,15 @@ struct tls_trust;
  * "system" on a machine without a system store gives -ENOENT), -ENOTSUP (forbidden by the system's TLS policy),
  * -ENOMEM. With pins alone the CA file is not read. */
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
+/* The error for which no CA certificate is loaded; 0: they are. Until they are, each handshake fails with
+ * ERROR_TLS_NO_CA and looks for them again, at most every 3 s. */
+int tls_trust_is_waiting(const struct tls_trust *trust);
 struct tls_trust *tls_trust_ref(struct tls_trust *trust);
 void tls_trust_unref(struct tls_trust *trust);
 /* A digest that identifies the trust under which a ticket was received: name, pins, lowest version, the
  * certificates of the CA file, and the library's version, on which the format of tickets depends. The same in every
  * process. */
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN]);
-
-/* The certificate of a peer. */
-struct tls_certificate {
-    char name[256];    /* its first DNS name */
-    char pin[56];      /* of its key, in the form of the option: sha256/BASE64 */
-    int64_t expires_s; /* wall clock */
-};
 
 /* The chain that was verified last. A session resumed within TLS_VERIFIED_S with the same chain and the same
  * certificates of the CA file is accepted without verifying it again, which would take half of the CPU time of the

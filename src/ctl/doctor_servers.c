@@ -20,6 +20,8 @@ static const char *remedy_for(const struct handshake *dial)
     case ERROR_TLS_UNTRUSTED:
     case ERROR_TLS_PIN:
         return "another host answers: a captive portal (log in) or a middlebox that intercepts TLS; or tls-name, pins or ca-file are wrong";
+    case ERROR_TLS_NO_CA:
+        return "install the package ca-certificates, or correct tls.ca-file; dotstub loads the file when it is there";
     case ERROR_TLS_EXPIRED:
     case ERROR_TLS_NOT_YET:
         return "check the clock; if it is right, tell the server's operator";

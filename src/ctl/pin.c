@@ -112,11 +112,11 @@ static int find_target(struct target *target, const struct options *options, cha
 static json_t *describe(const struct handshake *dial)
 {
     char address[ADDR_TEXT];
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "name", dial->upstream->tls_name, "address",
-                     addr_format(dial->addr, true, address), "pin", dial->result == 0 ? dial->facts.certificate.pin : NULL,
-                     "certificate", dial->result == 0 ? dial->facts.certificate.name : NULL, "version",
-                     dial->result == 0 ? dial->facts.version : NULL, "error",
-                     dial->result == 0 ? NULL : error_text(dial->result));
+    return json_pack(
+        "{s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "name", dial->upstream->tls_name, "address",
+        addr_format(dial->addr, true, address), "pin", dial->result == 0 ? dial->facts.certificate.pin : NULL,
+        "certificate", dial->result == 0 ? dial->facts.certificate.name : NULL, "version",
+        dial->result == 0 ? dial->facts.version : NULL, "error", dial->result == 0 ? NULL : error_text(dial->result));
 }
 
 /* Addresses without a route are ignored if another one was verified. */

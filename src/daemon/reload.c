@@ -177,7 +177,7 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     status = sandbox_check(reload->setup.sandbox, *config, errors);
     if (status < 0)
         goto fail;
-    status = trusts_load(&trusts, *config, errors);
+    status = trusts_load(&trusts, *config, false, errors);
     if (status < 0)
         goto fail;
     status = routing_prepare(&reload->routes, reload->setup.routing, *config, trusts);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /* Writes the remedy: the file in the configuration or the system's certificate store could not be loaded. */
@@ -22,7 +23,14 @@ static void explain_trust(FILE *errors, const struct config *config, size_t inde
             origin, upstream->name, file, error_text(status));
 }
 
-static int load_trust(struct tls_trust **out, const struct config *config, size_t index, FILE *errors)
+/* The CA file is missing at the start, which must not end it: cached and local data is served until then. */
+static void warn_of_waiting(const struct config_upstream *upstream, const char *file, int status)
+{
+    log_warning("daemon", "upstream %s cannot be used until the CA certificates can be loaded from %s: %s",
+                upstream->name, strcmp(file, "system") == 0 ? "the system's store" : file, error_text(status));
+}
+
+static int load_trust(struct tls_trust **out, const struct config *config, size_t index, bool wait, FILE *errors)
 {
     _Static_assert(sizeof(struct config_pin) == sizeof(struct tls_pin), "both are one SHA-256");
     const struct config_upstream *upstream = &config->upstreams[index];
@@ -32,19 +40,22 @@ static int load_trust(struct tls_trust **out, const struct config *config, size_
         .pins = (const struct tls_pin *)upstream->pins,
         .pin_count = (unsigned)upstream->pin_count,
         .min_version = upstream->min_version ? upstream->min_version : config->tls.min_version,
+        .ca_may_be_missing = wait,
     };
     int status = tls_trust_new(out, &options);
     if (status < 0)
         explain_trust(errors, config, index, options.ca_file, status);
+    else if (tls_trust_is_waiting(*out))
+        warn_of_waiting(upstream, options.ca_file, tls_trust_is_waiting(*out));
     return status;
 }
 
-int trusts_load(struct tls_trust ***out, const struct config *config, FILE *errors)
+int trusts_load(struct tls_trust ***out, const struct config *config, bool wait, FILE *errors)
 {
     struct tls_trust **trusts = mem_zalloc(config->upstream_count, sizeof(struct tls_trust *));
     int status = trusts ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < config->upstream_count; i++)
-        status = load_trust(&trusts[i], config, i, errors);
+        status = load_trust(&trusts[i], config, i, wait, errors);
     if (status == 0)
         *out = trusts;
     else

@@ -9,8 +9,9 @@
 #include "config/config.h"
 #include "net/tls.h"
 
-/* (*out)[i] belongs to config->upstreams[i]. 0, or negative after one line to `errors` with the remedy. */
-int trusts_load(struct tls_trust ***out, const struct config *config, FILE *errors) MUST_CHECK;
+/* (*out)[i] belongs to config->upstreams[i]. `wait`: CA certificates that cannot be loaded are looked for later, after
+ * a warning in the log. 0, or negative after one line to `errors` with the remedy. */
+int trusts_load(struct tls_trust ***out, const struct config *config, bool wait, FILE *errors) MUST_CHECK;
 /* NULL does nothing. */
 void trusts_free(struct tls_trust **trusts, size_t count);
 

@@ -305,6 +305,8 @@ static int verify_server(struct tls *tls)
     int result = tls_verify_peer(tls->session, tls->trust, &tls->early);
     if (result == ERROR_TLS_UNTRUSTED || result == ERROR_TLS_EXPIRED)
         result = verify_again(tls, result);
+    if (result == ERROR_TLS_UNTRUSTED && tls_store_is_waiting(tls->store))
+        result = ERROR_TLS_NO_CA;
     tls_describe_peer(tls->session, &tls->certificate);
     if (verified && result == 0 && !tls->early)
         tls_note_verified(tls, verified);

@@ -10,10 +10,13 @@
 #include <stdint.h>
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "net/tls.h"
+#include "net/certificate.h"
 
 struct tls_identity;
+struct tls_pin;
 struct tls_store;
+struct tls_tickets;
+struct tls_verified;
 
 /* tls_trust.c says which members may change. */
 struct tls_trust {
@@ -76,6 +79,8 @@ void tls_store_release(struct tls_store *store);
 gnutls_certificate_credentials_t tls_store_credentials(const struct tls_store *store);
 /* A digest of its certificates, DIGEST_LEN bytes. */
 const uint8_t *tls_store_digest(const struct tls_store *store);
+/* True if its certificates could not be loaded yet. */
+bool tls_store_is_waiting(const struct tls_store *store);
 /* A peer was not trusted: loads the CA file again if it has changed; checks it at most once a minute. */
 void tls_trust_refresh(struct tls_trust *trust);
 

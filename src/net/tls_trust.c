@@ -29,7 +29,9 @@ static const char *const system_files[] = {
     "/etc/ssl/cert.pem",                                 /* Alpine without the package ca-certificates */
 };
 
-#define CHECK_MS (60 * 1000) /* the shortest interval between checks of a CA file after peers were not trusted */
+/* The shortest intervals between checks of a CA file: after peers were not trusted; while it cannot be loaded. */
+#define CHECK_MS         (60 * 1000)
+#define CHECK_WAITING_MS 3000
 
 /* A CA file in memory. A file that was replaced on disk becomes another store at the next reload. */
 struct tls_store {
@@ -39,6 +41,7 @@ struct tls_store {
     struct stat file;
     uint8_t digest[DIGEST_LEN]; /* of its certificates */
     int64_t expires_s;          /* when the next certificate expires; 0: none does */
+    int missing;                /* the error for which it has no certificates; 0: it has them */
     gnutls_certificate_credentials_t credentials;
 };
 
@@ -261,7 +264,8 @@ static int drop_superseded(struct tls_store *store)
     return result;
 }
 
-static int store_new(struct tls_store **out, const char *ca_file, const struct stat *file)
+/* `missing`: the error for which the store remains without certificates. */
+static int store_new(struct tls_store **out, const char *ca_file, const struct stat *file, int missing)
 {
     int result = -ENOMEM;
     struct tls_store *store = mem_zalloc(1, sizeof *store);
@@ -275,7 +279,8 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
     /* No stapled OCSP: the signer could make the verification of its signature arbitrarily expensive, and a stale
      * response must not make a server unreachable. */
     gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
-    result = load(store->credentials, ca_file);
+    store->missing = missing;
+    result = missing ? 0 : load(store->credentials, ca_file);
     if (result == 0)
         result = drop_superseded(store);
     if (result == 0)
@@ -321,7 +326,7 @@ static struct tls_store *store_find_same(const struct tls_store *fresh)
 static int store_load(struct tls_store **out, const char *ca_file, const struct stat *file)
 {
     struct tls_store *fresh;
-    int result = store_new(&fresh, ca_file, file);
+    int result = store_new(&fresh, ca_file, file, 0);
     if (result < 0)
         return result;
     *out = store_find_same(fresh);
@@ -353,6 +358,17 @@ static int store_use(struct tls_store **out, const char *ca_file)
     if (result == 0)
         *out = store;
     return result;
+}
+
+static int store_wait(struct tls_store **out, const char *ca_file, int missing)
+{
+    int result = store_new(out, ca_file, &(struct stat){.st_ino = 0}, missing);
+    if (result < 0)
+        return result;
+    pthread_mutex_lock(&stores_lock);
+    list_push_back(&stores, &(*out)->link);
+    pthread_mutex_unlock(&stores_lock);
+    return 0;
 }
 
 void tls_store_release(struct tls_store *store)
@@ -446,6 +462,8 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
     if (result < 0)
         goto fail;
     result = store_use(&trust->store, options->tls_name ? options->ca_file : "");
+    if (result < 0 && result != -ENOMEM && options->ca_may_be_missing)
+        result = store_wait(&trust->store, options->ca_file, result);
     if (result < 0)
         goto fail;
     trust->min_version = (uint8_t)options->min_version;
@@ -490,11 +508,25 @@ const uint8_t *tls_store_digest(const struct tls_store *store)
     return store->digest;
 }
 
+bool tls_store_is_waiting(const struct tls_store *store)
+{
+    return store->missing != 0;
+}
+
+int tls_trust_is_waiting(const struct tls_trust *trust)
+{
+    struct tls_store *store = tls_trust_hold_store(trust);
+    int missing = store->missing;
+    tls_store_release(store);
+    return missing;
+}
+
 static bool is_check_due(struct tls_trust *trust)
 {
     uint64_t now_ms = clock_ms();
     pthread_mutex_lock(&stores_lock);
-    bool due = trust->store->ca_file[0] && (!trust->checked_ms || now_ms >= trust->checked_ms + CHECK_MS);
+    uint64_t interval_ms = trust->store->missing ? CHECK_WAITING_MS : CHECK_MS;
+    bool due = trust->store->ca_file[0] && (!trust->checked_ms || now_ms >= trust->checked_ms + interval_ms);
     if (due)
         trust->checked_ms = now_ms;
     pthread_mutex_unlock(&stores_lock);
@@ -514,12 +546,14 @@ void tls_trust_refresh(struct tls_trust *trust)
     if (result < 0) {
         if (log_repeat_allowed(&repeats, hash_bytes(held->ca_file, strlen(held->ca_file)) | 1, false, clock_ms(),
                                &suppressed))
-            log_warning("tls", "cannot reload the CA file %s: %s; the certificates loaded before stay in use",
-                        held->ca_file, error_text(result));
+            log_warning("tls", "cannot load the CA file %s: %s; %s", held->ca_file, error_text(result),
+                        held->missing ? "no server that it verifies can be used"
+                                      : "the certificates loaded before stay in use");
     } else if (fresh == held || digest_identity(trust, fresh, identity) < 0) {
         tls_store_release(fresh);
     } else {
-        log_info("tls", "reloaded the CA file %s, which has changed", held->ca_file);
+        log_info("tls", held->missing ? "loaded the CA file %s" : "reloaded the CA file %s, which has changed",
+                 held->ca_file);
         pthread_mutex_lock(&stores_lock);
         replaced = trust->store;
         trust->store = fresh;

@@ -252,10 +252,12 @@ static bool digest_chain(gnutls_session_t session, uint8_t out[DIGEST_LEN])
 
 bool tls_was_verified(const struct tls *tls, const struct tls_verified *verified)
 {
-    uint8_t chain[DIGEST_LEN];
+    uint8_t chain[DIGEST_LEN], trust[DIGEST_LEN];
     int64_t age_s = verifytime_now() - verified->at_s;
-    return verified->at_s && age_s >= 0 && age_s < TLS_VERIFIED_S && gnutls_session_is_resumed(tls->session) &&
-           memcmp(verified->trust, tls->trust->identity, DIGEST_LEN) == 0 &&
+    if (!verified->at_s || age_s < 0 || age_s >= TLS_VERIFIED_S || !gnutls_session_is_resumed(tls->session))
+        return false;
+    tls_trust_identity(tls->trust, trust);
+    return memcmp(verified->trust, trust, DIGEST_LEN) == 0 &&
            memcmp(verified->store, tls_store_digest(tls->store), DIGEST_LEN) == 0 &&
            digest_chain(tls->session, chain) && memcmp(verified->chain, chain, DIGEST_LEN) == 0;
 }
@@ -263,7 +265,7 @@ bool tls_was_verified(const struct tls *tls, const struct tls_verified *verified
 void tls_note_verified(const struct tls *tls, struct tls_verified *out)
 {
     out->at_s = digest_chain(tls->session, out->chain) ? verifytime_now() : 0;
-    memcpy(out->trust, tls->trust->identity, DIGEST_LEN);
+    tls_trust_identity(tls->trust, out->trust);
     memcpy(out->store, tls_store_digest(tls->store), DIGEST_LEN);
     out->certificate = tls->certificate;
 }

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import time
 
+import dns.rcode
 import pytest
 
 import wire
@@ -350,14 +351,22 @@ def test_statuses_are_distinct(tmp_path, server, make_daemon):
     assert run("surplus").returncode == USAGE
 
 
-def test_a_ca_file_that_cannot_be_read(make_daemon, server, tmp_path):
-    for name, content in (("missing.pem", None), ("empty.pem", ""), ("junk.pem", "no certificate at all\n")):
-        path = tmp_path / name
-        if content is not None:
-            path.write_text(content)
-        daemon = make_daemon(server, ca_file=path, wait=False)
-        assert daemon.wait_exit() == CONFIGURATION
-        assert name in daemon.wait_line("cannot load the certificates")
+@pytest.mark.parametrize("content", [None, "", "no certificate at all\n"], ids=["missing", "empty", "junk"])
+def test_a_ca_file_is_waited_for(make_daemon, server, certs, public_path, content):
+    """Local names are answered without it; queries for others fail with the reason, until the file is there."""
+    path = public_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    daemon = make_daemon(server, ca_file=path)
+    assert str(path) in daemon.wait_line("warning daemon: upstream liar cannot be used until the CA certificates can be loaded")
+    assert daemon.ask("localhost").answer
+    texts = [text for _, text in wire.extended_errors(daemon.ask("a.example", edns=True))]
+    assert any("CA certificates cannot be loaded" in text for text in texts), texts
+    assert run("-c", daemon.config_file, "--check").returncode == CONFIGURATION
+    shutil.copy(certs.ca_file, path.with_suffix(".new"))
+    path.with_suffix(".new").rename(path)
+    eventually(lambda: daemon.ask("b.example").rcode() == dns.rcode.NOERROR, what="a response after the file was made")
+    daemon.wait_line(f"info tls: loaded the CA file {path}")
 
 
 # Idle.

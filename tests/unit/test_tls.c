@@ -759,17 +759,18 @@ static void equal_trusts_have_one_identity(void **state)
     char *others = certificate_file((const struct certificate[]){authority, good}, 2);
     char *same = certificate_file(&authority, 1);
     const struct tls_pin pins[] = {{{1}}, {{2}}};
-    const struct tls_trust_options base = {ca_file, NAME, pins, 1, 12};
+    const struct tls_trust_options base = {ca_file, NAME, pins, 1, 12, false};
     const struct tls_trust_options different[] = {
-        {others, NAME, pins, 1, 12},      {ca_file, "else.example", pins, 1, 12}, {ca_file, NAME, pins, 2, 12},
-        {ca_file, NAME, pins + 1, 1, 12}, {ca_file, NAME, NULL, 0, 12},           {ca_file, NAME, pins, 1, 13},
-        {ca_file, NULL, pins, 1, 12},
+        {others, NAME, pins, 1, 12, false},  {ca_file, "else.example", pins, 1, 12, false},
+        {ca_file, NAME, pins, 2, 12, false}, {ca_file, NAME, pins + 1, 1, 12, false},
+        {ca_file, NAME, NULL, 0, 12, false}, {ca_file, NAME, pins, 1, 13, false},
+        {ca_file, NULL, pins, 1, 12, false},
     };
     uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
     (void)state;
     identity_of(first, &base);
-    identity_of(second,
-                &(struct tls_trust_options){same, NAME, pins, 1, 12}); /* the same certificates in another file */
+    identity_of(second, &(struct tls_trust_options){same, NAME, pins, 1, 12,
+                                                    false}); /* the same certificates in another file */
     assert_memory_equal(first, second, DIGEST_LEN);
     for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
         identity_of(second, &different[i]);
@@ -1098,7 +1099,7 @@ static void a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted(vo
     const struct tls_server_options old = serving(&good, 1), new = serving(&leaf, 1);
     const int64_t now_s = time(NULL);
     clock_fake(1000 * 1000, now_s);
-    assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12}), 0);
+    assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12, false}), 0);
     tls_trust_identity(trust, before);
     assert_int_equal(outcome(trust, &old), 0);
     assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED);
@@ -1152,7 +1153,7 @@ static void an_expired_certificate_beside_a_valid_one_is_ignored(void **state)
     for (size_t i = 0; i < 3; i++) {
         char *path = certificate_file(orders[i], 3);
         struct tls_trust *trust = NULL;
-        assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12}), 0);
+        assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12, false}), 0);
         assert_int_equal(outcome(trust, &options), 0);
         assert_int_equal(outcome(trust, &short_chain), 0);
         tls_trust_unref(trust);
