@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of the daemon: atomic replacement, and reading of files that it has written.
+/* Files of the daemon: atomic replacement, reading of files that it has written, and changes of others.
  *
  * Atomic replacement: a reader finds the old file or the new one, never a part of it.
  *
@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "base/check.h"
 
@@ -39,5 +40,9 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, bo
 /* Opens a file that this program has written for reading. Returns a descriptor; ERROR_NOT_PRIVATE (not a regular
  * file of our user with mode 0600 or less); or a negative errno, -ELOOP for a symbolic link. Never blocks. */
 int file_open_private(const char *path) MUST_CHECK;
+
+/* Mixes the present state of a file into `before`: the result differs after the file was written to, replaced, made or
+ * removed, for a directory also when that happened to a file in it. Symbolic links are followed. */
+uint64_t file_state(const char *path, uint64_t before);
 
 #endif

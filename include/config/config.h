@@ -229,7 +229,13 @@ int config_keep_restart_only(struct config *config, struct config *started,
                              void (*tell)(void *context, const char *key), void *context) MUST_CHECK;
 
 /* The use that the daemon makes of a file. */
-enum config_file { FILE_READ, FILE_SAVED, FILE_SOCKET, FILE_PEER /* a socket of another program */ };
+enum config_file {
+    FILE_READ,
+    FILE_TREE, /* a file, or a directory whose files are read */
+    FILE_SAVED,
+    FILE_SOCKET,
+    FILE_PEER /* a socket of another program */
+};
 /* Calls `tell` for every file that a setting names, except the word "system" of CA files. */
 void config_each_file(const struct config *config,
                       void (*tell)(void *context, const char *key, const char *path, enum config_file use),

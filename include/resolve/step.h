@@ -5,14 +5,15 @@
  * Does:    a step is one constant table entry. Its part of the configuration is prepared once, as an immutable
  *          snapshot that all workers share; each worker has its own state of the step, which no other thread uses.
  * Owns:    a step set, which is ref-counted, owns the snapshots; a resolver owns the states.
- * Threads: `prepare` runs on the main thread, `release` on the thread that drops the last reference, all else on
- * the worker's.
+ * Threads: `prepare` and `files` run on the main thread, those of a step with `files` also on a thread of libuv's
+ *          pool; `release` on the thread that drops the last reference; all else on the worker's.
  */
 #ifndef DOTSTUB_RESOLVE_STEP_H
 #define DOTSTUB_RESOLVE_STEP_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include "base/check.h"
 
@@ -36,6 +37,10 @@ struct step {
      * configuration); or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
     int (*prepare)(const struct config *config, void **snapshot, FILE *errors);
     void (*release)(void *snapshot);
+    /* Calls `tell` for each file and directory that `prepare` reads. When one of them changes, the daemon prepares the
+     * step again, from the same configuration, while the workers use the previous snapshot; that one stays in use if
+     * `prepare` fails. */
+    void (*files)(const struct config *config, void (*tell)(void *context, const char *path), void *context);
     /* False: the step is left out of the walk. */
     bool (*wanted)(const void *snapshot);
     /* Makes a worker's state; of `resolver` only loop, counters and cache are initialized. 0, or negative with
@@ -55,18 +60,37 @@ struct step {
 
 #define STEPS_MAX 16
 
+/* A snapshot of one step, shared by step sets. */
+struct step_snapshot {
+    atomic_uint references;
+    uint64_t files; /* the state of the step's files before they were read (file_state); 0: none */
+    void *data;     /* as `prepare` made it */
+};
+
 /* All steps of an order, prepared for one configuration. */
 struct step_set {
     atomic_uint references;
     const struct step *const *order; /* ends with NULL */
     unsigned count;
-    void *snapshot[STEPS_MAX]; /* by the step's index in the order */
+    struct step_snapshot *held[STEPS_MAX]; /* by the step's index in the order */
 };
+
+/* Makes a snapshot of one step. 0 and one reference in *out, or the negative result of `prepare`. */
+int step_prepare(struct step_snapshot **out, const struct step *step, const struct config *config,
+                 FILE *errors) MUST_CHECK;
+/* NULL does nothing. */
+void step_snapshot_unref(const struct step *step, struct step_snapshot *snapshot);
+/* The present state of the step's files, which differs from that of a snapshot after a change. */
+uint64_t step_files_state(const struct step *step, const struct config *config);
 
 /* Prepares the steps of `order` (constant, ends with NULL). 0 and one reference in *out, or the negative result of
  * the step that failed. */
 int step_set_new(struct step_set **out, const struct step *const *order, const struct config *config,
                  FILE *errors) MUST_CHECK;
+/* A set that shares all snapshots of `set` but one, that of the step with this index in the order. 0 and one reference
+ * in *out, and `snapshot` is taken over; or -ENOMEM. */
+int step_set_replace(struct step_set **out, const struct step_set *set, unsigned index,
+                     struct step_snapshot *snapshot) MUST_CHECK;
 struct step_set *step_set_ref(struct step_set *set);
 /* NULL does nothing. */
 void step_set_unref(struct step_set *set);

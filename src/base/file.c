@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/errors.h"
+#include "base/hash.h"
 #include "base/io.h"
 
 int file_draft_open(struct file_draft *draft, const char *path)
@@ -72,4 +76,50 @@ int file_open_private(const char *path)
         return fd;
     close(fd);
     return ERROR_NOT_PRIVATE;
+}
+
+/* --- changes --- */
+
+#define JUST_NOW_NS INT64_C(50000000) /* the kernel's times of files have a resolution of up to 10 ms */
+
+static int64_t nanoseconds(const struct timespec *time)
+{
+    return time->tv_sec * INT64_C(1000000000) + time->tv_nsec;
+}
+
+/* A file may change again within the resolution of its time, so each look at one that was written a moment ago gives
+ * another result. */
+static uint64_t facts_state(const struct stat *stat)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t written = nanoseconds(&stat->st_mtim), at = nanoseconds(&now);
+    const uint64_t facts[] = {stat->st_dev,  stat->st_ino,      (uint64_t)stat->st_size,
+                              stat->st_mode, (uint64_t)written, at - written < JUST_NOW_NS ? (uint64_t)at : 0};
+    return hash_bytes(facts, sizeof facts);
+}
+
+/* Of the files in a directory, in any order. */
+static uint64_t directory_state(const char *path)
+{
+    uint64_t state = 0;
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    while (directory && (entry = readdir(directory))) {
+        struct stat stat;
+        if (*entry->d_name != '.' && fstatat(dirfd(directory), entry->d_name, &stat, 0) == 0 && S_ISREG(stat.st_mode))
+            state += facts_state(&stat) ^ hash_bytes(entry->d_name, strlen(entry->d_name));
+    }
+    if (directory)
+        closedir(directory);
+    return state;
+}
+
+uint64_t file_state(const char *path, uint64_t before)
+{
+    struct stat stat_of = {0};
+    bool exists = stat(path, &stat_of) == 0, is_directory = exists && S_ISDIR(stat_of.st_mode);
+    const uint64_t parts[] = {before, exists && !is_directory ? facts_state(&stat_of) : exists,
+                              is_directory ? directory_state(path) : 0};
+    return hash_bytes(parts, sizeof parts);
 }

@@ -31,6 +31,7 @@
 #include "routing.h"
 #include "sandbox.h"
 #include "sockets.h"
+#include "step_files.h"
 #include "syscalls.h"
 #include "tapping.h"
 #include "takeover.h"
@@ -42,8 +43,8 @@ struct daemon {
     struct config *config;
     struct cache *cache;
     struct tls_trust **trusts;
-    struct step_set *steps;        /* released when the workers exist */
-    struct tls_identity *identity; /* likewise; NULL: none */
+    struct step_set *steps;        /* in force */
+    struct tls_identity *identity; /* released when the workers exist; NULL: none */
     struct routing routing;
     struct worker **workers;
     struct sockets sockets;
@@ -64,6 +65,7 @@ struct daemon {
     bool takes_over;          /* false: finished, or not requested */
     struct identity_watch identities;
     bool has_identity;
+    struct step_files step_files;
     struct reload reload;
     struct sandbox sandbox;
 };
@@ -163,6 +165,7 @@ static void stop_workers(void)
     self.stopping = true;
     watchdog_stop(&self.watchdog);
     listening_stop(&self.listening);
+    step_files_stop(&self.step_files);
     handover_close(&self.handover);
     if (!handover_busy(&self.handover))
         sockets_let_go(&self.sockets);
@@ -226,11 +229,12 @@ static void reload_for(void *context, struct reload_wait *wait)
     reload_ask(&self.reload, wait);
 }
 
-static void configuration_changed(const struct config *config, struct routes *routes)
+static void configuration_changed(struct config *config, struct routes *routes)
 {
     saved_state_configure(&self.kept, config, routes);
     if (self.identities.workers)
         identity_configure(&self.identities, config);
+    step_files_configure(&self.step_files, config);
     self.handover.setup.config = config;
     self.handover.setup.routes = routes;
 }
@@ -240,6 +244,7 @@ static void prepare_reload(const char *file)
     routing_start(&self.routing, self.workers, self.config->workers);
     reload_init(&self.reload, &(struct reload_setup){.file = file,
                                                      .config = &self.config,
+                                                     .steps = &self.steps,
                                                      .workers = self.workers,
                                                      .count = self.config->workers,
                                                      .routing = &self.routing,
@@ -334,6 +339,7 @@ static void unwatch_signals(void)
     uv_close((uv_handle_t *)&self.on_hup, NULL);
     drain_close(&self.drain);
     identity_watch_close(&self.identities);
+    step_files_close(&self.step_files);
     saved_state_close(&self.kept);
     watchdog_close(&self.watchdog);
     loop_drain(&self.loop, 100);
@@ -381,6 +387,7 @@ static int run_workers(void)
             log_warning("daemon", "listeners do not follow interfaces: out of memory");
         if (identity_watch_start(&self.identities, &self.loop, self.config, self.workers, self.has_identity) < 0)
             log_warning("daemon", "changed certificates are not loaded before a reload: out of memory");
+        step_files_start(&self.step_files, &self.loop, self.config, &self.steps, self.workers);
         loop_run(&self.loop);
         link_close(&self.link);
     }
@@ -403,6 +410,7 @@ static void clean_up(void)
     reload_fini(&self.reload);
     routing_fini(&self.routing);
     sandbox_fini(&self.sandbox);
+    step_set_unref(self.steps);
     config_unref(self.config);
 }
 
@@ -482,7 +490,6 @@ int daemon_serve(const struct daemon_setup *setup)
         return EXIT_OTHER;
     status = make_workers();
     trusts_free(self.trusts, self.config->upstream_count);
-    step_set_unref(self.steps);
     self.has_identity = self.identity != NULL;
     tls_identity_unref(self.identity);
     if (status < 0) {

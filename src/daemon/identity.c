@@ -3,18 +3,13 @@
  * has replied. */
 #include "identity.h"
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include "base/hash.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum {
-    WRITTEN_MS = 300,  /* programs write a certificate and its key one after the other */
-    TOGETHER_MS = 2000 /* a key that does not belong to the certificate may be replaced as well by then */
-};
+enum { TOGETHER_MS = 2000 /* a key that does not belong to the certificate may be replaced as well by then */ };
 
 int identity_load(struct tls_identity **out, const struct config *config, FILE *errors)
 {
@@ -52,16 +47,8 @@ static void each_file(const struct identity_watch *watch, void (*each)(void *con
 
 static void add_state(void *context, const char *path)
 {
-    struct stat stat_of = {0};
     uint64_t *state = context;
-    (void)stat(path, &stat_of);
-    const uint64_t facts[] = {*state,
-                              (uint64_t)stat_of.st_dev,
-                              (uint64_t)stat_of.st_ino,
-                              (uint64_t)stat_of.st_size,
-                              (uint64_t)stat_of.st_mtim.tv_sec,
-                              (uint64_t)stat_of.st_mtim.tv_nsec};
-    *state = hash_bytes(facts, sizeof facts);
+    *state = file_state(path, *state);
 }
 
 /* Changes whenever one of the files is replaced or written to. */
@@ -104,7 +91,7 @@ static void tell_mistakes(struct identity_watch *watch, const char *mistakes)
 {
     if (!watch->retried) {
         watch->retried = true;
-        uv_timer_start(&watch->timer, watch->timer.timer_cb, TOGETHER_MS, 0);
+        watching_again(&watch->watching, TOGETHER_MS);
         return;
     }
     watch->retried = false;
@@ -135,83 +122,33 @@ static void look(struct identity_watch *watch)
     free(mistakes);
 }
 
-static void settled(uv_timer_t *timer)
+static void watch_file(void *context, const char *path)
 {
-    look(container_of(timer, struct identity_watch, timer));
+    watching_add(context, path);
 }
 
-/* --- the directories --- */
-
-struct identity_directory {
-    struct list_link link;
-    uv_fs_event_t event;
-    struct identity_watch *watch;
-    char path[];
-};
-
-static void directory_changed(uv_fs_event_t *event, const char *name, int events, int status)
+static void watch_files(struct identity_watch *watch)
 {
-    struct identity_watch *watch = container_of(event, struct identity_directory, event)->watch;
-    (void)name;
-    (void)events;
-    (void)status;
-    if (!uv_is_active((const uv_handle_t *)&watch->timer))
-        uv_timer_start(&watch->timer, settled, WRITTEN_MS, 0);
+    watching_begin(&watch->watching);
+    if (watch->config->listen_tls_count > 0)
+        each_file(watch, watch_file, &watch->watching);
 }
 
-static void directory_closed(uv_handle_t *handle)
+static void files_changed(struct watching *watching)
 {
-    mem_free(container_of((uv_fs_event_t *)handle, struct identity_directory, event));
-}
-
-static bool is_watched(const struct identity_watch *watch, const char *path)
-{
-    list_for_each(link, &watch->directories)
-        if (strcmp(container_of(link, struct identity_directory, link)->path, path) == 0)
-            return true;
-    return false;
-}
-
-/* A directory that cannot be watched costs only that changes wait for a reload. */
-static void watch_directory(void *context, const char *path)
-{
-    struct identity_watch *watch = context;
-    char name[PATH_MAX];
-    snprintf(name, sizeof name, "%s", path);
-    char *slash = strrchr(name, '/');
-    if (!slash)
-        return;
-    slash[slash == name] = '\0';
-    struct identity_directory *directory =
-        is_watched(watch, name) ? NULL : mem_zalloc(1, sizeof *directory + strlen(name) + 1);
-    if (!directory)
-        return;
-    memcpy(directory->path, name, strlen(name) + 1);
-    directory->watch = watch;
-    list_push_back(&watch->directories, &directory->link);
-    (void)uv_fs_event_init(watch->timer.loop, &directory->event); /* cannot fail */
-    int status = uv_fs_event_start(&directory->event, directory_changed, name, 0);
-    if (status < 0)
-        log_warning("daemon", "cannot watch %s for changed certificates: %s; run dotstubctl reload after a change",
-                    name, uv_strerror(status));
-}
-
-static void forget_directories(struct identity_watch *watch)
-{
-    struct list_link *link;
-    while ((link = list_pop(&watch->directories)))
-        uv_close((uv_handle_t *)&container_of(link, struct identity_directory, link)->event, directory_closed);
+    struct identity_watch *watch = container_of(watching, struct identity_watch, watching);
+    watch_files(watch);
+    look(watch);
 }
 
 /* --- the watch --- */
 
 void identity_configure(struct identity_watch *watch, const struct config *config)
 {
-    forget_directories(watch);
     watch->config = config;
+    watch_files(watch);
     if (config->listen_tls_count == 0)
         return;
-    each_file(watch, watch_directory, watch);
     watch->seen = watch->loaded ? state_of_files(watch) : 0;
     watch->loaded = true; /* a reload is in force only with certificates that can be used */
 }
@@ -220,8 +157,7 @@ int identity_watch_start(struct identity_watch *watch, struct loop *loop, const 
                          struct worker **workers, bool loaded)
 {
     *watch = (struct identity_watch){.workers = workers, .worker_count = config->workers, .loaded = loaded};
-    list_init(&watch->directories);
-    (void)uv_timer_init(&loop->uv, &watch->timer); /* cannot fail */
+    watching_init(&watch->watching, loop, "certificates", files_changed);
     watch->changes = mem_zalloc(config->workers, sizeof *watch->changes);
     if (!watch->changes)
         return -ENOMEM;
@@ -233,8 +169,7 @@ void identity_watch_close(struct identity_watch *watch)
 {
     if (!watch->workers)
         return;
-    forget_directories(watch);
-    uv_close((uv_handle_t *)&watch->timer, NULL);
+    watching_close(&watch->watching);
 }
 
 void identity_watch_fini(struct identity_watch *watch)

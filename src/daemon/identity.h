@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "net/tls_server.h"
+#include "watching.h"
 #include "worker.h"
 
 /* NULL in *out: no listener needs certificates. 0, or negative after one line to `errors` with the remedy. */
@@ -28,8 +29,7 @@ struct identity_watch {
     unsigned worker_count;
     unsigned outstanding; /* workers that have not replied yet */
     uint64_t seen;        /* the state of the files that were loaded last, or could not be */
-    uv_timer_t timer;
-    struct list directories;
+    struct watching watching;
     bool loaded;  /* the workers have an identity */
     bool again;   /* look again when all have replied */
     bool retried; /* the files could not be loaded a moment ago */

@@ -4,7 +4,8 @@
  *   on nothing can fail.
  * - `changes` stay in place until the reply of the last worker; so there is one reload at a time.
  * - The old configuration is freed with its last reference: the main thread drops its own at once, a worker when
- *   it has switched, a plan after the last response to an attempt made under it.
+ *   it has switched, a plan after the last response to an attempt made under it. The old steps are freed on the main
+ *   thread, because freeing a large list takes time.
  */
 #include "reload.h"
 #include <errno.h>
@@ -101,6 +102,8 @@ static void one_done(struct reload *reload)
         return;
     mem_free(reload->changes);
     reload->changes = NULL;
+    step_set_unref(reload->steps);
+    reload->steps = NULL;
     char *postponed = reload->postponed;
     reload->postponed = NULL;
     reload_end(reload, &(struct reload_result){.status = 0, .postponed = postponed});
@@ -191,9 +194,11 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     if (status == 0)
         status = changes_new(&reload->changes, reload, *config, steps, identity);
     tls_identity_unref(identity);
-    step_set_unref(steps);
-    if (status == 0)
+    if (status == 0) {
+        reload->steps = steps;
         return 0;
+    }
+    step_set_unref(steps);
 fail:
     if (status == -ENOMEM)
         fputs("out of memory\n", errors);
@@ -215,6 +220,9 @@ static void reload_commit(struct reload *reload, struct config *config)
     routing_commit(routing, reload->routes, routes_done, reload);
     reload->routes = NULL;
     *reload->setup.config = config;
+    struct step_set *steps = reload->steps;
+    reload->steps = *reload->setup.steps;
+    *reload->setup.steps = steps;
     control_configure(reload->setup.control, config, routing->routes);
     logging_change(config, before);
     reload->setup.changed(config, routing->routes);

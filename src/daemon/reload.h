@@ -15,8 +15,9 @@
 #include "sandbox.h"
 
 struct reload_setup {
-    const char *file;       /* as on the command line; NULL: the default */
-    struct config **config; /* in force */
+    const char *file;        /* as on the command line; NULL: the default */
+    struct config **config;  /* in force */
+    struct step_set **steps; /* in force */
     struct worker **workers;
     unsigned count; /* of workers */
     struct routing *routing;
@@ -25,7 +26,7 @@ struct reload_setup {
     const struct sandbox *sandbox;
     void (*tell)(const char *assignments); /* the service manager */
     /* Called with the new ones; borrowed until the next call. */
-    void (*changed)(const struct config *config, struct routes *routes);
+    void (*changed)(struct config *config, struct routes *routes);
 };
 
 struct reload_change;
@@ -34,6 +35,7 @@ struct reload {
     struct config *started;        /* the snapshot that the daemon started with */
     struct reload_change *changes; /* one for each worker; NULL: no reload is under way */
     struct routing_change *routes; /* prepared, not yet committed */
+    struct step_set *steps;        /* prepared; then the previous ones, until the workers have switched */
     unsigned outstanding;          /* workers that have not switched yet, plus 1 for the routes */
     char *postponed;               /* of the reload under way */
     struct list waiting, next;     /* callers that wait for this reload, and for the next */

@@ -96,9 +96,17 @@ static bool existing_parent(char out[PATH_MAX], const char *path)
 
 static unsigned access_for(enum config_file use)
 {
-    static const unsigned accesses[] = {
-        [FILE_READ] = LANDLOCK_READ, [FILE_SAVED] = LANDLOCK_READ | LANDLOCK_SAVE, [FILE_SOCKET] = LANDLOCK_SOCKETS};
+    static const unsigned accesses[] = {[FILE_READ] = LANDLOCK_READ,
+                                        [FILE_TREE] = LANDLOCK_READ | LANDLOCK_LIST,
+                                        [FILE_SAVED] = LANDLOCK_READ | LANDLOCK_SAVE,
+                                        [FILE_SOCKET] = LANDLOCK_SOCKETS};
     return use == FILE_PEER ? 0 : accesses[use];
+}
+
+/* Without privileges to make it; a symbolic link to it may point to another directory. */
+static bool is_read_only(enum config_file use)
+{
+    return use == FILE_READ || use == FILE_TREE;
 }
 
 /* --- entering --- */
@@ -136,9 +144,9 @@ static void allow_file(void *context, const char *key, const char *path, enum co
     (void)key;
     if (use == FILE_PEER)
         return;
-    if (directory_of(directory, path) || (use != FILE_READ && existing_parent(directory, path)))
+    if (directory_of(directory, path) || (!is_read_only(use) && existing_parent(directory, path)))
         allow_path(building, directory, access_for(use));
-    if (use == FILE_READ && realpath(path, file) && directory_of(directory, file))
+    if (is_read_only(use) && realpath(path, file) && directory_of(directory, file))
         allow_path(building, directory, access_for(use));
 }
 
@@ -252,7 +260,7 @@ static void check_file(void *context, const char *key, const char *path, enum co
         return;
     if (directory_of(directory, path))
         check_directory(checking, key, path, directory, access_for(use));
-    if (checking->status == before && use == FILE_READ && realpath(path, file) && directory_of(directory, file))
+    if (checking->status == before && is_read_only(use) && realpath(path, file) && directory_of(directory, file))
         check_directory(checking, key, path, directory, access_for(use));
 }
 

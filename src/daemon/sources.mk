@@ -4,9 +4,9 @@ libdaemon_a_SOURCES = src/daemon/addresses.c src/daemon/addresses.h src/daemon/l
   src/daemon/cachefile.c src/daemon/cachefile.h src/daemon/daemon.c src/daemon/daemon.h src/daemon/descriptors.c src/daemon/descriptors.h src/daemon/drain.c src/daemon/drain.h src/daemon/exits.h src/daemon/handover.c src/daemon/handover.h src/daemon/identity.c src/daemon/identity.h src/daemon/inherited.c src/daemon/inherited.h src/daemon/saved_state.c src/daemon/saved_state.h \
   src/daemon/landlock.c src/daemon/landlock.h src/daemon/manager.c src/daemon/manager.h src/daemon/logging.c src/daemon/logging.h \
   src/daemon/private_dir.c src/daemon/private_dir.h src/daemon/privileges.c src/daemon/privileges.h src/daemon/reload.c src/daemon/reload.h src/daemon/routing.c src/daemon/routing.h src/daemon/sandbox.c src/daemon/sandbox.h src/daemon/sockets.c src/daemon/sockets.h src/daemon/steps.c src/daemon/steps.h \
-  src/daemon/syscalls.c src/daemon/syscalls.h \
+  src/daemon/step_files.c src/daemon/step_files.h src/daemon/syscalls.c src/daemon/syscalls.h \
   src/daemon/tapping.c src/daemon/tapping.h \
-  src/daemon/takeover.c src/daemon/takeover.h src/daemon/ticketfile.c src/daemon/ticketfile.h src/daemon/trusts.c src/daemon/trusts.h src/daemon/watchdog.c src/daemon/watchdog.h src/daemon/worker.c src/daemon/worker.h
+  src/daemon/takeover.c src/daemon/takeover.h src/daemon/ticketfile.c src/daemon/ticketfile.h src/daemon/trusts.c src/daemon/trusts.h src/daemon/watchdog.c src/daemon/watchdog.h src/daemon/watching.c src/daemon/watching.h src/daemon/worker.c src/daemon/worker.h
 sbin_PROGRAMS += dotstub
 dotstub_SOURCES = src/daemon/main.c src/base/reserve.c
 dotstub_LDADD = $(daemon_libs)

@@ -148,6 +148,21 @@ void worker_identify(struct worker *worker, struct worker_identity *change)
     mailbox_post(&worker->mailbox, &change->request);
 }
 
+static void steps_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_steps *change = container_of(item, struct worker_steps, request);
+    struct worker *worker = reader;
+    resolver_configure(&worker->resolver, worker->config, change->steps);
+    step_set_unref(change->steps);
+    mailbox_post(worker->reply_to, &change->reply);
+}
+
+void worker_change_steps(struct worker *worker, struct worker_steps *change)
+{
+    change->request.open = steps_item;
+    mailbox_post(&worker->mailbox, &change->request);
+}
+
 /* --- routes --- */
 
 static void routes_item(struct mailbox_item *item, void *reader)

@@ -39,6 +39,12 @@ struct worker_identity {
     struct tls_identity *identity; /* a reference for the worker */
 };
 
+/* A switch to other snapshots of steps, likewise. */
+struct worker_steps {
+    struct mailbox_item request, reply;
+    struct step_set *steps; /* a reference for the worker */
+};
+
 /* A listener more or less, likewise. */
 struct worker_listener {
     struct mailbox_item request, reply;
@@ -62,6 +68,8 @@ void worker_configure(struct worker *worker, struct worker_change *change);
 void worker_route(struct worker *worker, struct worker_routes *routes);
 /* New TLS connections of clients use this identity. */
 void worker_identify(struct worker *worker, struct worker_identity *change);
+/* Steps whose snapshot is the same as before keep their state. */
+void worker_change_steps(struct worker *worker, struct worker_steps *change);
 #ifdef ENABLE_DNSTAP
 struct tap;
 /* Call it before worker_start: copies of its messages go to this queue of the tap. */

@@ -47,17 +47,18 @@ static enum verdict refuse(struct query *query, void *state)
 
 static bool is_wanted(const struct step_set *set, unsigned i)
 {
-    return !set->order[i]->wanted || set->order[i]->wanted(set->snapshot[i]);
+    return !set->order[i]->wanted || set->order[i]->wanted(set->held[i]->data);
 }
 
-static void configure_steps(struct resolver *resolver, const struct step_set *set)
+/* A step whose snapshot is that of `before` keeps its state. */
+static void configure_steps(struct resolver *resolver, const struct step_set *set, const struct step_set *before)
 {
     struct step_active *active = resolver->active;
     struct step_answering *answering = resolver->answering;
     for (unsigned i = 0; i < set->count; i++) {
         const struct step *step = set->order[i];
-        if (step->configure)
-            step->configure(resolver->step_state[i], set->snapshot[i]);
+        if (step->configure && (!before || before->held[i] != set->held[i]))
+            step->configure(resolver->step_state[i], set->held[i]->data);
         if (step->run && is_wanted(set, i))
             *active++ = (struct step_active){step->run, resolver->step_state[i], (uint8_t)i};
     }
@@ -104,7 +105,7 @@ void resolver_configure(struct resolver *resolver, const struct config *config, 
     /* Positions of waiting queries and step states are indexes into the order. */
     assert(!before || before->order == steps->order);
     resolver->steps = step_set_ref(steps);
-    configure_steps(resolver, steps);
+    configure_steps(resolver, steps, before);
     step_set_unref(before);
     unsigned queries = config->limits.queries_in_flight;
     resolver->config = config;
