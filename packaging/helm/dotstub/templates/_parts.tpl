@@ -16,11 +16,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "dotstub.config" -}}
+{{- $config := deepCopy .Values.config }}
 {{- if eq .Values.mode "deployment" }}
-{{- toYaml (mergeOverwrite (dict "drain" (dict "time" (printf "%vs" .Values.drainSeconds))) .Values.config) }}
-{{- else }}
-{{- toYaml .Values.config }}
+{{- $config = mergeOverwrite (dict "drain" (dict "time" (printf "%vs" .Values.drainSeconds))) $config }}
 {{- end }}
+{{- if .Values.cluster.dns }}
+{{- $route := dict "zones" (prepend .Values.cluster.reverseZones .Values.cluster.domain) "to" (list .Values.cluster.dns) "plain" true "private" true }}
+{{- $_ := set $config "forward" (append ($config.forward | default list) $route) }}
+{{- end }}
+{{- toYaml $config }}
 {{- end }}
 
 {{- define "dotstub.annotations" -}}
