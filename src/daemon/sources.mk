@@ -20,3 +20,6 @@ tests_unit_test_sockets_LDADD = $(daemon_libs) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c
 tests_unit_test_sandbox_LDADD = $(daemon_libs) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_watching
+tests_unit_test_watching_SOURCES = tests/unit/test_watching.c
+tests_unit_test_watching_LDADD = $(daemon_libs) $(CMOCKA_LIBS)

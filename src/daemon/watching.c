@@ -29,7 +29,7 @@ static void directory_changed(uv_fs_event_t *event, const char *name, int events
     (void)events;
     (void)status;
     if (!uv_is_active((const uv_handle_t *)&watching->timer))
-        watching_again(watching, WATCHING_SETTLE_MS);
+        watching_again(watching, watching->settle_ms);
 }
 
 static void directory_closed(uv_handle_t *handle)
@@ -151,7 +151,7 @@ static void settled(uv_timer_t *timer)
 void watching_init(struct watching *watching, struct loop *loop, const char *what,
                    void (*changed)(struct watching *watching))
 {
-    *watching = (struct watching){.what = what, .changed = changed};
+    *watching = (struct watching){.what = what, .changed = changed, .settle_ms = WATCHING_SETTLE_MS};
     list_init(&watching->directories);
     (void)uv_timer_init(&loop->uv, &watching->timer); /* cannot fail */
 }

@@ -23,6 +23,7 @@ struct watching {
     /* Runs once for all changes of the last WATCHING_SETTLE_MS, and after watching_again. Other files of the same
      * directories cause it as well. It has to call watching_begin and watching_add again, before it looks at the files. */
     void (*changed)(struct watching *watching);
+    uint64_t settle_ms;
     bool told; /* that a directory cannot be watched */
 };
 

@@ -156,6 +156,62 @@ static void only_private_files_are_opened(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static bool is_changed(const char *file)
+{
+    static uint64_t before;
+    uint64_t now = file_state(file, 0);
+    bool changed = now != before;
+    before = now;
+    return changed;
+}
+
+/* The time of a file that was not written a moment ago. */
+static void set_age(const char *file, time_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
+}
+
+static void a_change_of_a_file_is_noticed(void **state)
+{
+    (void)state;
+    assert_true(is_changed(path));
+    assert_false(is_changed(path));
+    put(path, "one");
+    set_age(path, 1000);
+    assert_true(is_changed(path));
+    assert_false(is_changed(path));
+    put(path, "two");
+    assert_true(is_changed(path));
+    assert_true(is_changed(path)); /* written a moment ago */
+    set_age(path, 1000);
+    assert_true(is_changed(path));
+    put(other, "two");
+    set_age(other, 1000);
+    assert_int_equal(rename(other, path), 0);
+    assert_true(is_changed(path));
+    assert_int_equal(unlink(path), 0);
+    assert_true(is_changed(path));
+    assert_int_not_equal(file_state(path, 1), file_state(path, 2));
+}
+
+static void a_change_in_a_directory_is_noticed(void **state)
+{
+    (void)state;
+    assert_true(is_changed(folder));
+    put(path, "one");
+    set_age(path, 1000);
+    put(other, "one");
+    set_age(other, 1001);
+    assert_true(is_changed(folder));
+    assert_false(is_changed(folder));
+    assert_int_equal(rename(other, new_path), 0);
+    assert_true(is_changed(folder));
+    assert_int_equal(unlink(path), 0);
+    assert_true(is_changed(folder));
+    assert_false(is_changed(folder));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +220,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_rest_of_an_interrupted_write_is_removed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failure_keeps_the_old_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(only_private_files_are_opened, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_change_of_a_file_is_noticed, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_change_in_a_directory_is_noticed, make_folder, remove_folder),
         cmocka_unit_test(a_path_may_be_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

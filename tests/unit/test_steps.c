@@ -355,6 +355,37 @@ static void failed_preparation_leaves_nothing_behind(void **state)
     assert_int_equal(plays[B].prepared, plays[B].released + 1);
 }
 
+/* As after a change of a file. */
+static void one_step_is_prepared_again(void **state)
+{
+    (void)state;
+    struct step_snapshot *snapshot = NULL;
+    struct step_set *steps = NULL;
+    const int *before[PLAYS] = {plays[A].snapshot, plays[B].snapshot, plays[C].snapshot};
+    plays[B].left_out = true;
+    assert_int_equal(step_prepare(&snapshot, &step_b, config, stderr), 0);
+    mem_fail_at(1);
+    assert_int_equal(step_set_replace(&steps, resolver.steps, B, snapshot), -ENOMEM);
+    mem_fail_at(0);
+    assert_int_equal(step_set_replace(&steps, resolver.steps, B, snapshot), 0);
+    resolver_configure(&resolver, config, steps);
+    step_set_unref(steps);
+    assert_ptr_equal(plays[A].snapshot, before[A]);
+    assert_ptr_not_equal(plays[B].snapshot, before[B]);
+    assert_ptr_equal(plays[C].snapshot, before[C]);
+    assert_int_equal(plays[A].configured, 1);
+    assert_int_equal(plays[B].configured, 2);
+    assert_int_equal(plays[A].released, 0);
+    assert_int_equal(plays[B].released, 1);
+    client_ask(&clients[0], "a.test");
+    assert_true(saw("ac"));
+    plays[B].prepare_fails = -EINVAL;
+    FILE *nowhere = fopen("/dev/null", "w");
+    assert_int_equal(step_prepare(&snapshot, &step_b, config, nowhere), -EINVAL);
+    fclose(nowhere);
+    step_snapshot_unref(&step_b, NULL);
+}
+
 static void failed_init_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -991,6 +1022,7 @@ int main(void)
         TEST(verdicts_end_the_walk),
         TEST(query_that_no_step_wants_is_refused),
         TEST(failed_preparation_leaves_nothing_behind),
+        TEST(one_step_is_prepared_again),
         TEST(failed_init_leaves_nothing_behind),
         TEST(query_that_waited_goes_on_behind_its_step),
         TEST(query_may_wait_in_one_step_after_the_other),
