@@ -132,7 +132,7 @@ static void job_over(uv_work_t *work, int status)
         begin(reader);
     else if (reader->again)
         watching_again(&reader->watching,
-                       WATCHING_SETTLE_MS + PAUSE * (loop_now(reader->watching.timer.loop->data) - reader->began_ms));
+                       WATCHING_WAIT_MS + PAUSE * (loop_now(reader->watching.timer.loop->data) - reader->began_ms));
 }
 
 static void watch_file(void *context, const char *path)

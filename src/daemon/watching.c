@@ -29,7 +29,7 @@ static void directory_changed(uv_fs_event_t *event, const char *name, int events
     (void)events;
     (void)status;
     if (!uv_is_active((const uv_handle_t *)&watching->timer))
-        watching_again(watching, watching->settle_ms);
+        watching_again(watching, watching->wait_ms);
 }
 
 static void directory_closed(uv_handle_t *handle)
@@ -142,7 +142,7 @@ void watching_add(struct watching *watching, const char *path)
 
 /* --- the watch --- */
 
-static void settled(uv_timer_t *timer)
+static void waited(uv_timer_t *timer)
 {
     struct watching *watching = container_of(timer, struct watching, timer);
     watching->changed(watching);
@@ -151,7 +151,7 @@ static void settled(uv_timer_t *timer)
 void watching_init(struct watching *watching, struct loop *loop, const char *what,
                    void (*changed)(struct watching *watching))
 {
-    *watching = (struct watching){.what = what, .changed = changed, .settle_ms = WATCHING_SETTLE_MS};
+    *watching = (struct watching){.what = what, .changed = changed, .wait_ms = WATCHING_WAIT_MS};
     list_init(&watching->directories);
     (void)uv_timer_init(&loop->uv, &watching->timer); /* cannot fail */
 }
@@ -166,7 +166,7 @@ void watching_begin(struct watching *watching)
 
 void watching_again(struct watching *watching, uint64_t ms)
 {
-    uv_timer_start(&watching->timer, settled, ms, 0);
+    uv_timer_start(&watching->timer, waited, ms, 0);
 }
 
 void watching_close(struct watching *watching)

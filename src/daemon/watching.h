@@ -14,16 +14,16 @@
 #include <stdbool.h>
 #include "net/loop.h"
 
-#define WATCHING_SETTLE_MS 300 /* programs write files in several steps */
+#define WATCHING_WAIT_MS 300 /* programs write files in several steps */
 
 struct watching {
     uv_timer_t timer;
     struct list directories;
     const char *what; /* for log lines: "certificates" */
-    /* Runs once for all changes of the last WATCHING_SETTLE_MS, and after watching_again. Other files of the same
+    /* Runs once for all changes of the last WATCHING_WAIT_MS, and after watching_again. Other files of the same
      * directories cause it as well. It has to call watching_begin and watching_add again, before it looks at the files. */
     void (*changed)(struct watching *watching);
-    uint64_t settle_ms;
+    uint64_t wait_ms;
     bool told; /* that a directory cannot be watched */
 };
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include "../src/daemon/watching.h"
 
-enum { SETTLE_MS = 20, PATIENCE_MS = 2000, QUIET_MS = 100 };
+enum { WAIT_MS = 20, PATIENCE_MS = 2000, QUIET_MS = 100 };
 
 static struct loop loop;
 static struct watching watching;
@@ -80,7 +80,7 @@ static int setup(void **state)
         return -1;
     uv_timer_init(&loop.uv, &patience);
     watching_init(&watching, &loop, "lists", changed);
-    watching.settle_ms = SETTLE_MS;
+    watching.wait_ms = WAIT_MS;
     return 0;
 }
 
