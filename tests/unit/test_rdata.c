@@ -28,6 +28,8 @@ static bool accepted(unsigned type, const void *rdata, size_t rdlength)
     return error == 0;
 }
 
+enum { TYPE_RESINFO = 261, TYPE_WALLET = 262 };
+
 #define accepts(type, literal) accepted(type, literal, sizeof(literal) - 1)
 
 #define NAME   "\1a\2bc\0"
@@ -124,7 +126,10 @@ static const struct {
     SAMPLE(LDNS_RR_TYPE_AVC, 4, false, "\3one"),
     SAMPLE(LDNS_RR_TYPE_AMTRELAY, 8, false, "\12\203" NAME),
     SAMPLE(LDNS_RR_TYPE_DLV, 4, true, "\1\2\10\2digest"),
-    SAMPLE(TYPE_NXNAME, 0, true, "anything"), /* which ldns knows since 1.8.4 */
+    /* Types that only ldns 1.8.4 knows: */
+    SAMPLE(TYPE_NXNAME, 0, true, "anything"),
+    SAMPLE(TYPE_RESINFO, 0, true, "\3one"),
+    SAMPLE(TYPE_WALLET, 0, true, "\3one"),
     SAMPLE(65280, 0, true, "anything"),
 };
 
