@@ -27,6 +27,9 @@ static void check_nameservers(struct doctor *doctor, const struct resolv *resolv
         doctor_say(doctor, "resolv", "add 127.0.0.0/8 and ::1 to access.allow",
                    RESOLV_CONF " names dotstub at %s, which refuses the queries of this machine",
                    addr_format(&resolv->servers[0], false, address));
+    else if (!doctor->answers)
+        doctor_say(doctor, "resolv", "see the line about the daemon above",
+                   "programs use %s, where dotstub does not answer", addr_format(&resolv->servers[0], false, address));
     else
         doctor_say(doctor, "resolv", NULL, "programs use dotstub at %s",
                    addr_format(&resolv->servers[0], false, address));

@@ -60,12 +60,13 @@ static const json_t *best_server(const json_t *servers, const char *upstream)
     return best;
 }
 
+/* A server that fails now is not described by its last session. */
 static void print_session(const json_t *server, FILE *out)
 {
     const json_t *session = json_object_get(server, "last_session"), *error = json_object_get(server, "last_error");
     char a[TABLE_CELL], b[TABLE_CELL], c[TABLE_CELL];
     json_int_t left_s = table_number(session, "certificate_expires") - (json_int_t)time(NULL);
-    if (!json_is_object(session) && json_is_string(error))
+    if ((!json_is_object(session) || is_state(server, "failing")) && json_is_string(error))
         fprintf(out, "%s%s%s, %s ago", table_color(out, "failing"), table_text(error, a), table_plain(out),
                 table_duration(table_number(server, "last_error_s_ago"), b));
     else if (!json_is_object(session))
@@ -74,8 +75,6 @@ static void print_session(const json_t *server, FILE *out)
         fprintf(out, "%s, certificate %s, %s left%s", table_field(session, "version", a),
                 table_field(session, "certificate", b), table_duration(left_s > 0 ? left_s : 0, c),
                 json_is_true(json_object_get(session, "pinned")) ? ", pin matches" : "");
-    if (is_state(server, "failing") && json_is_object(session))
-        fprintf(out, "; %sfailing%s: %s", table_color(out, "failing"), table_plain(out), table_text(error, a));
 }
 
 /* One line for each upstream. */

@@ -74,7 +74,8 @@ def test_programs_use_another_nameserver(patient):
 def test_the_daemon_is_stopped(patient, dot):
     dot[2].stop()
     problems = patient.problems()
-    assert {"daemon", "tcp", "health", "control"} == set(problems) and "systemctl start dotstub" in problems["daemon"]
+    assert {"daemon", "tcp", "health", "control", "resolv"} == set(problems) and "systemctl start dotstub" in problems["daemon"]
+    assert "programs use 127.0.0.1, where dotstub does not answer" in problems["resolv"]
 
 
 def test_another_process_has_the_port(patient, dot):

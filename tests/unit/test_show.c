@@ -41,7 +41,8 @@ static void assert_shows(const char *part)
 #define SERVER_A                                                                                                       \
     "{\"upstream\": \"a\", \"address\": \"192.0.2.1@853\", \"state\": \"failing\", \"sessions_open\": 0,"              \
     "\"in_flight\": 0, \"latency_ms\": 12.25, \"failures_in_a_row\": 4, \"last_error\": \"Connection refused\","       \
-    "\"last_error_s_ago\": 61, \"last_session\": null}"
+    "\"last_error_s_ago\": 61, \"last_session\": {\"version\": \"TLS1.3\", \"certificate\": \"c\","                    \
+    "\"certificate_expires\": 99999999999}}"
 #define SERVER_B                                                                                                         \
     "{\"upstream\": \"b\", \"address\": \"192.0.2.2@853\", \"state\": \"open\", \"sessions_open\": 2, \"in_flight\": 5," \
     "\"latency_ms\": 9, \"failures_in_a_row\": 0, \"last_error\": null, \"last_session\": {\"version\": \"TLS1.3\","     \
