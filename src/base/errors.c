@@ -3,6 +3,7 @@
 #include "base/errors.h"
 
 #include <config.h>
+#include <errno.h>
 #include <string.h>
 
 /* glibc's strerror translates and formats; the strerror of other C libraries returns constants. */
@@ -26,6 +27,8 @@ const char *error_text(int error)
         return text;
         ERRORS(ERRORS_CASE)
 #undef ERRORS_CASE
+    case -ENODEV: /* of a socket that is bound to an interface */
+        return "the interface does not exist";
     default:
         return system_text(error);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of this machine. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,11 +165,12 @@ void doctor_check_control(struct doctor *doctor)
 /* --- cleartext DNS to other hosts --- */
 
 /* True if the row's remote end is port 53 of another host. Addresses are hexadecimal, each word in host byte order. */
-static bool is_outside(const char *row, unsigned *uid)
+static bool is_outside(const char *row, unsigned *uid, unsigned long *inode)
 {
     char hex[33];
     unsigned port;
-    if (sscanf(row, " %*u: %*s %32[0-9A-Fa-f]:%4x %*s %*s %*s %*s %u", hex, &port, uid) != 3 || port != 53)
+    if (sscanf(row, " %*u: %*s %32[0-9A-Fa-f]:%4x %*s %*s %*s %*s %u %*s %lu", hex, &port, uid, inode) != 4 ||
+        port != 53)
         return false;
     unsigned first = 0, last = 0;
     size_t len = strlen(hex);
@@ -179,13 +181,37 @@ static bool is_outside(const char *row, unsigned *uid)
     return !(first == 0 && ntohl(last) == 1);
 }
 
-static unsigned count_outside(const char *path, unsigned *uid)
+/* True if dotstub has this socket: it sends queries in cleartext only to the servers of routes with `plain: yes`. */
+static bool is_ours(const struct doctor *doctor, unsigned long inode)
+{
+    char path[64], link[64], wanted[64];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%" JSON_INTEGER_FORMAT "/fd",
+             json_integer_value(json_object_get(doctor->status, "pid")));
+    snprintf(wanted, sizeof wanted, "socket:[%lu]", inode);
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && !found && (entry = readdir(directory));) {
+        ssize_t len = readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1);
+        link[len > 0 ? len : 0] = '\0';
+        found = strcmp(link, wanted) == 0;
+    }
+    if (directory)
+        closedir(directory);
+    return found;
+}
+
+static unsigned count_outside(const struct doctor *doctor, const char *path, unsigned *uid)
 {
     char row[512];
-    unsigned count = 0;
+    unsigned count = 0, row_uid;
+    unsigned long inode;
     FILE *table = fopen(path, "re");
-    while (table && fgets(row, sizeof row, table))
-        count += is_outside(row, uid);
+    while (table && fgets(row, sizeof row, table)) {
+        if (!is_outside(row, &row_uid, &inode) || is_ours(doctor, inode))
+            continue;
+        *uid = row_uid;
+        count++;
+    }
     if (table)
         fclose(table);
     return count;
@@ -196,14 +222,14 @@ void doctor_check_leaks(struct doctor *doctor)
     static const char *const tables[] = {"/proc/net/udp", "/proc/net/udp6", "/proc/net/tcp", "/proc/net/tcp6"};
     unsigned count = 0, uid = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        count += count_outside(tables[i], &uid);
+        count += count_outside(doctor, tables[i], &uid);
     if (count > 0)
         doctor_say(
             doctor, "leaks",
             "run `ss -apn dport = 53` as root to see the process; a firewall can block port 53 except on loopback",
             "%u sockets are connected to port 53 of other hosts, one of user id %u", count, uid);
     else
-        doctor_say(doctor, "leaks", NULL, "no socket is connected to port 53 of another host");
+        doctor_say(doctor, "leaks", NULL, "no socket of another program is connected to port 53 of another host");
 }
 
 /* Reports the time that certificates are verified with. */

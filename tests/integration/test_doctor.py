@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import lies
+import wire
 from daemon import PREFIX, environment
 from processes import Process
 from test_ctl import CTL
@@ -112,6 +113,23 @@ def test_no_cas(make_namespace, make_server, make_daemon, certs, public_path):
     patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
     ca_file.unlink()
     assert "install ca-certificates" in patient.problems()["ca"]
+
+
+def test_the_plain_servers_of_routes_are_no_leak(make_namespace, make_server, make_daemon, public_path):
+    namespace = make_namespace().up("192.0.2.99", "10.0.0.53")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    with namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as company:
+        company.bind(("10.0.0.53", 53))
+        company.listen()
+        daemon = make_daemon(server, namespace=namespace, port=53,
+                             forward=[{"zones": ["corp.example"], "to": ["10.0.0.53"], "plain": True}])
+        patient = Patient(public_path / "root", namespace, daemon.config_file)
+        patient.file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+        with daemon.udp() as client:
+            client.send(wire.query("www.corp.example"))
+            connection = company.accept()[0]
+            assert patient.doctor()["leaks"]["ok"]
+            connection.close()
 
 
 def test_a_socket_to_port_53_of_another_host(patient, dot):
