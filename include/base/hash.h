@@ -19,6 +19,11 @@ void hash_init_fixed(const uint8_t key[16]);
 uint64_t hash_bytes(const void *data, size_t len);
 /* The same with the caller's key. */
 uint64_t hash_keyed(const uint8_t key[16], const void *data, size_t len);
+/* 128 bits with the process's key, for sets that store a hash in place of what was hashed. */
+struct wide_hash {
+    uint64_t first, second;
+};
+struct wide_hash hash_wide(const void *data, size_t len);
 
 #define DIGEST_LEN 16
 void digest_bytes(uint8_t out[DIGEST_LEN], const void *data, size_t len);

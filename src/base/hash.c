@@ -10,6 +10,10 @@
 _Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash-2-4 has a key of 16 bytes");
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash-2-4 produces 8 bytes");
 
+_Static_assert(crypto_shorthash_siphashx24_KEYBYTES == sizeof(uint64_t[2]) &&
+                   crypto_shorthash_siphashx24_BYTES == sizeof(struct wide_hash),
+               "SipHash-2-4-128 has the same key and produces 16 bytes");
+
 _Static_assert(DIGEST_LEN == crypto_generichash_BYTES_MIN, "BLAKE2b can produce 16 bytes");
 
 static uint8_t hash_key[crypto_shorthash_KEYBYTES];
@@ -42,6 +46,13 @@ uint64_t hash_keyed(const uint8_t key[16], const void *data, size_t len)
 uint64_t hash_bytes(const void *data, size_t len)
 {
     return hash_keyed(hash_key, data, len);
+}
+
+struct wide_hash hash_wide(const void *data, size_t len)
+{
+    struct wide_hash hash;
+    crypto_shorthash_siphashx24((unsigned char *)&hash, data, len, hash_key);
+    return hash;
 }
 
 void digest_bytes(uint8_t out[DIGEST_LEN], const void *data, size_t len)

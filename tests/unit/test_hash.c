@@ -56,6 +56,24 @@ static void it_is_siphash_2_4(void **state)
     assert_memory_equal(&hash, expected, sizeof(hash));
 }
 
+/* The vectors of its reference implementation for the empty message and for 15 bytes. */
+static void a_wide_hash_is_siphash_2_4_128(void **state)
+{
+    (void)state;
+    static const uint8_t of_nothing[16] = {0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6,
+                                           0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93};
+    static const uint8_t of_15_bytes[16] = {0x54, 0x93, 0xe9, 0x99, 0x33, 0xb0, 0xa8, 0x11,
+                                            0x7e, 0x08, 0xec, 0x0f, 0x97, 0xcf, 0xc3, 0xd9};
+    uint8_t key[16];
+    for (uint8_t i = 0; i < 16; ++i)
+        key[i] = i;
+    hash_init_fixed(key);
+    struct wide_hash hash = hash_wide("", 0);
+    assert_memory_equal(&hash, of_nothing, sizeof hash);
+    hash = hash_wide(key, 15);
+    assert_memory_equal(&hash, of_15_bytes, sizeof hash);
+}
+
 static void random_numbers_stay_below_their_bound_and_reach_all(void **state)
 {
     (void)state;
@@ -87,6 +105,7 @@ int main(void)
         cmocka_unit_test(without_randomness_there_is_no_key),
         cmocka_unit_test(the_key_is_made_once_and_is_not_zero),
         cmocka_unit_test(it_is_siphash_2_4),
+        cmocka_unit_test(a_wide_hash_is_siphash_2_4_128),
         cmocka_unit_test(random_numbers_stay_below_their_bound_and_reach_all),
         cmocka_unit_test(bound_0_is_the_whole_range),
     };
