@@ -30,6 +30,8 @@ enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_sandbox { SANDBOX_OFF, SANDBOX_ON, SANDBOX_KILL };
 enum config_deny { DENY_REFUSE, DENY_DROP };
+enum config_block_format { BLOCK_DOMAINS, BLOCK_HOSTS, BLOCK_ADBLOCK, BLOCK_RPZ };
+enum config_block_reason { BLOCK_BLOCKED, BLOCK_CENSORED, BLOCK_FILTERED }; /* the extended error (RFC 8914) */
 enum config_single_label { SINGLE_LABEL_FORWARD, SINGLE_LABEL_REFUSE };
 enum config_rebind { REBIND_AUTO, REBIND_YES, REBIND_NO }; /* AUTO: for clients beyond loopback */
 
@@ -74,6 +76,17 @@ struct config_route {
     bool plain;
     char *interface; /* of `to`; NULL: any */
     bool is_private; /* the zones do not exist in the public DNS */
+};
+
+/* Names that are blocked. Either `file` or `url` is set. */
+struct config_block_list {
+    char *name; /* NULL: made of the file's name or the URL (config_block_name) */
+    char *file; /* or a directory */
+    char *url;
+    enum config_block_format format;
+    enum config_block_reason reason;
+    char **answer; /* "nxdomain", "nodata", "zero", or addresses; none: block.answer applies */
+    size_t answer_count;
 };
 
 /* The upstreams that serve names together: all names without a route, a group, or a route's own upstreams. */
@@ -173,6 +186,18 @@ struct config {
         char *hostname; /* hostname.bind, id.server, and NSID */
     } identity;
 
+    struct {
+        struct config_block_list *lists;
+        size_t list_count;
+        char **answer; /* as of a list */
+        size_t answer_count;
+        char **exceptions; /* names that are not blocked, nor those below them */
+        size_t exception_count;
+        uint32_t ttl;       /* seconds */
+        uint32_t max_names; /* of one list */
+        char *directory;    /* of lists from a URL */
+    } block;
+
     enum config_single_label single_label;
     bool special_proof; /* special top-level names have the root's proof */
 
@@ -217,6 +242,11 @@ void config_unref(struct config *config);
  * in every process. 0 or -ENOMEM. */
 int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
                         uint8_t out[DIGEST_LEN]) MUST_CHECK;
+
+/* The name of a block list, and the file of one with a URL: DIRECTORY/NAME. The name of a list without one is the last
+ * part of its file or URL; other bytes than letters, digits, ".", "-" and "_" become "_". */
+#define CONFIG_BLOCK_NAME 64
+const char *config_block_name(const struct config_block_list *list, char out[CONFIG_BLOCK_NAME]);
 
 /* The origin of a value in a snapshot of config_load: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);

@@ -247,8 +247,8 @@ static json_t *option_schema(const struct option *option)
     json_t *schema = option->type == OPTION_ITEMS ? items_schema(option->items) : value_schema(option);
     if (option_is_list(option))
         schema = json_pack("{s:s, s:o, s:I}", "type", "array", "items", schema, "maxItems", (json_int_t)option->max);
-    if (option->type == OPTION_PATHS) /* one path stands for a list of one */
-        schema = json_pack("{s:[o, o]}", "anyOf", text_schema("^/"), schema);
+    if (option->type == OPTION_PATHS || option->type == OPTION_TEXTS) /* one text stands for a list of one */
+        schema = json_pack("{s:[o, o]}", "anyOf", value_schema(option), schema);
     if (option->word) { /* "off", "auto", or "" for none */
         json_t *words = json_array();
         add_word(words, option->word);

@@ -33,6 +33,10 @@ static const struct choice cuts[] = {
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
 static const struct choice single_labels[] = {{"forward", SINGLE_LABEL_FORWARD}, {"refuse", SINGLE_LABEL_REFUSE}, {0}};
+static const struct choice block_formats[] = {
+    {"domains", BLOCK_DOMAINS}, {"hosts", BLOCK_HOSTS}, {"adblock", BLOCK_ADBLOCK}, {"rpz", BLOCK_RPZ}, {0}};
+static const struct choice block_reasons[] = {
+    {"blocked", BLOCK_BLOCKED}, {"censored", BLOCK_CENSORED}, {"filtered", BLOCK_FILTERED}, {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
 static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"warning", LOG_LEVEL_WARNING},
@@ -128,6 +132,61 @@ const struct option_items route_items = {.one = "a route",
                                          .table = route_options,
                                          .count = sizeof(route_options) / sizeof(*route_options),
                                          .size = sizeof(struct config_route)};
+
+static const struct option block_options[] = {
+    {.key = "name",
+     .type = OPTION_NAME,
+     MEMBER(config_block_list, name),
+     .max = 63,
+     .word = "",
+     .unset = "",
+     .help = "The list's name in log lines, extended errors, metrics and dotstubctl; by default the last part of the "
+             "file's name or URL."},
+    {.key = "file",
+     .type = OPTION_PATH,
+     MEMBER(config_block_list, file),
+     .max = LONGEST_PATH,
+     .word = "",
+     .unset = "",
+     .help = "The list, or a directory, whose files together are the list; names that begin with a dot are left out."},
+    {.key = "url",
+     .type = OPTION_TEXT,
+     MEMBER(config_block_list, url),
+     .max = 2000,
+     .word = "",
+     .unset = "",
+     .help = "An https:// URL from which dotstubctl block update, or the packaged timer, fetches the list."},
+    {.key = "format",
+     .type = OPTION_CHOICE,
+     MEMBER(config_block_list, format),
+     .choices = block_formats,
+     .unset = "domains",
+     .help =
+         "domains: a name on each line, blocked with all names below it. hosts: as /etc/hosts; only these names are "
+         "blocked. adblock: ||name^ and the exception @@||name^; other rules are left out. rpz: the zone file of a "
+         "response policy zone."},
+    {.key = "answer",
+     .type = OPTION_TEXTS,
+     MEMBER(config_block_list, answer),
+     .beside = offsetof(struct config_block_list, answer_count),
+     .max = 16,
+     .unset = "",
+     .help = "As block.answer, for this list."},
+    {.key = "reason",
+     .type = OPTION_CHOICE,
+     MEMBER(config_block_list, reason),
+     .choices = block_reasons,
+     .unset = "blocked",
+     .help =
+         "The extended error of responses: blocked (15) by the operator, censored (16) by order of others, filtered "
+         "(17) at the client's request."},
+};
+const struct option_items block_items = {.one = "a list",
+                                         .many = "lists",
+                                         .example = "file: /etc/dotstub/ads.txt",
+                                         .table = block_options,
+                                         .count = sizeof(block_options) / sizeof(*block_options),
+                                         .size = sizeof(struct config_block_list)};
 
 const struct option options[] = {
     {.key = "listen",
@@ -490,6 +549,53 @@ const struct option options[] = {
      .max = 4096,
      .unset = "",
      .help = "Names at and below which private addresses are served, as in [corp.example]."},
+
+    {.key = "block.lists",
+     .type = OPTION_ITEMS,
+     .items = &block_items,
+     IN_LIST(block.lists, block.list_count),
+     .max = 64,
+     .unset = "",
+     .help =
+         "Lists of names that are blocked. The first list with a rule for a name decides, and in it the rule for the "
+         "longest name. Names are also blocked behind a CNAME. Changed files are loaded at once."},
+    {.key = "block.answer",
+     .type = OPTION_TEXTS,
+     IN_LIST(block.answer, block.answer_count),
+     .max = 16,
+     .unset = "nxdomain",
+     .help =
+         "The response to queries for blocked names: nxdomain; nodata; zero: the addresses 0.0.0.0 and ::; or a list "
+         "of addresses."},
+    {.key = "block.exceptions",
+     .type = OPTION_NAMES,
+     IN_LIST(block.exceptions, block.exception_count),
+     .max = 10000,
+     .unset = "",
+     .help = "Names that are not blocked, nor those below them, whatever the lists say."},
+    {.key = "block.ttl",
+     .type = OPTION_DURATION,
+     IN(block.ttl),
+     .grain = SECOND,
+     .max = DAY,
+     .unset = "10s",
+     .help = "The TTL of responses for blocked names; an unblocked name is available after this time."},
+    {.key = "block.max-names",
+     .type = OPTION_INTEGER,
+     IN(block.max_names),
+     .min = 1,
+     .max = 100000000,
+     .unset = "10000000",
+     .help =
+         "A list with more names than this is refused. A name takes about 12 bytes of memory, and 40 while the list "
+         "is loaded."},
+    {.key = "block.directory",
+     .type = OPTION_PATH,
+     IN(block.directory),
+     .max = LONGEST_PATH,
+     .use = FILE_READ,
+     .unset = "/var/lib/dotstub/block",
+     .help = "Where dotstubctl block update puts the lists that it fetches."},
 
     {.key = "single-label",
      .type = OPTION_CHOICE,

@@ -34,7 +34,7 @@ enum option_type {
     OPTION_HOSTS,
     OPTION_INTERFACES,
     OPTION_PATHS, /* absolute */
-    OPTION_TEXTS,
+    OPTION_TEXTS, /* one text stands for a list of one, as for OPTION_PATHS */
     OPTION_WORDS, /* as OPTION_NAME */
     OPTION_ITEMS  /* mappings, each with the settings of `items` */
 };
@@ -87,7 +87,7 @@ extern const struct option options[];
 extern const size_t option_count;
 extern const struct option upstream_options[];
 extern const size_t upstream_option_count;
-extern const struct option_items upstream_items, group_items, route_items;
+extern const struct option_items upstream_items, group_items, route_items, block_items;
 
 /* A public resolver that `upstreams` may name; the first one is used if none is configured. */
 struct preset {

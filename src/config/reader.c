@@ -106,9 +106,10 @@ static int read_value(struct draft *draft, struct setting *setting, const struct
     if (node->kind == wanted && wanted == YAML_LIST)
         return read_list(draft, setting, option, node);
 
-    bool one_file = option->type == OPTION_PATHS && node->kind == YAML_SCALAR; /* stands for a list of one */
-    draft_begin(setting, node->mark, one_file);
-    if (node->kind == wanted || one_file)
+    bool may_be_one = option->type == OPTION_PATHS || option->type == OPTION_TEXTS; /* stands for a list of one */
+    bool is_one = may_be_one && node->kind == YAML_SCALAR;
+    draft_begin(setting, node->mark, is_one && option->type == OPTION_PATHS);
+    if (node->kind == wanted || is_one)
         return draft_add(draft, setting, option, node->text, node->mark);
     if (node->kind == YAML_REFUSED)
         setting->broken = true;

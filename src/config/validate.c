@@ -352,6 +352,7 @@ int validate_check(struct draft *draft)
     check_routes(draft);
     check_ttls(draft);
     check_names(draft);
+    validate_block(draft);
     return 0;
 }
 

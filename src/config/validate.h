@@ -15,6 +15,8 @@
 /* Gives addresses their ports, adds the presets that only groups and routes name, and reports settings that
  * contradict each other. 0 or -ENOMEM. */
 int validate_check(struct draft *draft) MUST_CHECK;
+/* The part of validate_check for the section `block` (validate_block.c). */
+void validate_block(struct draft *draft);
 /* Adds notices of settings that have another effect than they seem to have. 0 or -ENOMEM. */
 int validate_notice(struct draft *draft) MUST_CHECK;
 /* Fills the empty snapshot from a draft without mistakes and fits it to the machine; the snapshot does not refer
