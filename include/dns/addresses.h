@@ -14,8 +14,12 @@
 /* Of 4 or 16 bytes. */
 typedef bool address_test(const uint8_t *address, size_t len);
 
+typedef bool address_test_with(void *context, const uint8_t *address, size_t len);
+
 /* True if the test is true for an address in the answer or in the additional section of a message that was walked. */
 bool addresses_in_answer(const struct answer *answer, address_test *test);
 bool addresses_in_additional(const struct answer *answer, address_test *test);
+/* The same with a context, for the answer section. */
+bool addresses_find(const struct answer *answer, address_test_with *test, void *context);
 
 #endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The names that the answer section of a response leads to.
+ *
+ * Does:    gives the targets of CNAME, SVCB and HTTPS records.
+ * Owns:    nothing.
+ * Threads: any.
+ * RFC:     1034 section 3.6.2, 9460.
+ */
+#ifndef DOTSTUB_DNS_ALIASES_H
+#define DOTSTUB_DNS_ALIASES_H
+
+#include "dns/message.h"
+
+/* The most names of a response that are given: as many as a chain of CNAME records may have (dns/chain). */
+#define ALIASES_MAX 32
+
+/* Calls `test` with each target, in lower case and uncompressed, until it says true; the result is then true. `answer`
+ * was walked, and its answer section begins with the chain, as chain_tidy leaves it. Nearly free for answers that begin
+ * with a record of another type. */
+bool aliases_find(const struct answer *answer, bool (*test)(void *context, const uint8_t *name, size_t len),
+                  void *context);
+
+#endif

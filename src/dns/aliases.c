@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "dns/aliases.h"
+
+#include <ldns/ldns.h>
+#include <string.h>
+
+#include "walk.h"
+
+enum { POINTER = 0xC0, POINTER_BITS = 0x3FFF };
+
+/* The target in the data of a record; NULL: records of this type have none. */
+static const uint8_t *target_of(uint16_t type, const uint8_t *data)
+{
+    switch (type) {
+    case LDNS_RR_TYPE_CNAME:
+        return data;
+    case LDNS_RR_TYPE_SVCB:
+    case LDNS_RR_TYPE_HTTPS:
+        return data[2] ? data + 2 : NULL; /* behind the priority; the root: the owner itself */
+    default:
+        return NULL;
+    }
+}
+
+/* Copies a name without its pointers, in lower case. The walk has checked pointers and length. */
+static size_t expand(uint8_t out[NAME_MAX_WIRE], const uint8_t *wire, const uint8_t *label)
+{
+    size_t len = 0;
+    for (;;) {
+        while (*label >= POINTER)
+            label = wire + (read_u16(label) & POINTER_BITS);
+        size_t step = 1 + (size_t)*label;
+        if (len + step > NAME_MAX_WIRE)
+            return 0;
+        memcpy(out + len, label, step);
+        len += step;
+        if (*label == 0)
+            break;
+        label += step;
+    }
+    name_lower(out, out, len);
+    return len;
+}
+
+static bool begins_with_alias(uint16_t type)
+{
+    return type == LDNS_RR_TYPE_CNAME || type == LDNS_RR_TYPE_DNAME || type == LDNS_RR_TYPE_SVCB ||
+           type == LDNS_RR_TYPE_HTTPS;
+}
+
+bool aliases_find(const struct answer *answer, bool (*test)(void *context, const uint8_t *name, size_t len),
+                  void *context)
+{
+    const uint8_t *wire = answer->wire;
+    unsigned count = read_u16(wire + LDNS_ANCOUNT_OFF), given = 0;
+    uint8_t name[NAME_MAX_WIRE];
+    size_t at = message_question_end(answer);
+    for (unsigned i = 0; i < count && given < ALIASES_MAX; i++) {
+        const uint8_t *fixed = wire + (wire[at] >= POINTER ? at + 2 : name_end(wire, at));
+        uint16_t type = read_u16(fixed);
+        if (i == 0 && !begins_with_alias(type))
+            return false;
+        const uint8_t *data = fixed + RECORD_FIXED, *target = target_of(type, data);
+        size_t len = target ? expand(name, wire, target) : 0;
+        given += target != NULL;
+        if (len > 0 && test(context, name, len))
+            return true;
+        at = (size_t)(data + read_u16(data - 2) - wire);
+    }
+    return false;
+}
