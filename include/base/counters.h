@@ -30,6 +30,7 @@
     X(queries_finished, "queries answered")                                                                            \
     X(queries_dropped, "queries dropped without a response: retransmission, client gone, policy, memory")              \
     X(drops_policy, "queries dropped because of access.deny")                                                          \
+    X(drops_blocked, "queries dropped because a block list says so (rpz-drop)")                                        \
     X(drops_client_gone, "queries dropped because their TCP client had disconnected")                                  \
     X(drops_no_room, "queries dropped because there was no memory for their response")                                 \
     X(queries_retransmitted, "queries dropped because they repeat a query that is still being answered")               \
@@ -45,6 +46,7 @@
     X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
     X(responses_rebind, "responses replaced by NODATA because they had private addresses (rebind-protection)")         \
     X(queries_single_label, "queries refused because their name has one label (single-label: refuse)")                 \
+    X(queries_blocked, "queries for names, or with names or addresses in their response, of a block list")             \
     X(cookies_valid, "queries with a valid server cookie")                                                             \
     X(cookies_invalid, "queries with a server cookie that is expired or of another server")                            \
     X(responses_truncated, "UDP responses sent with TC")                                                               \

@@ -20,6 +20,6 @@ typedef bool address_test_with(void *context, const uint8_t *address, size_t len
 bool addresses_in_answer(const struct answer *answer, address_test *test);
 bool addresses_in_additional(const struct answer *answer, address_test *test);
 /* The same with a context, for the answer section. */
-bool addresses_find(const struct answer *answer, address_test_with *test, void *context);
+bool addresses_test_in_answer(const struct answer *answer, address_test_with *test, void *context);
 
 #endif

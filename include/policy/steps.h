@@ -24,6 +24,10 @@ extern const struct step step_private;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 
+/* Block lists. Must follow the steps that answer with local data, which are not blocked, and precede step_rebind, so
+ * that a blocked name may get a private address. */
+extern const struct step step_block;
+
 /* single-label: refuse. Must follow the steps that answer with local data: localhost has one label. */
 extern const struct step step_single_label;
 

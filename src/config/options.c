@@ -147,6 +147,7 @@ static const struct option block_options[] = {
      MEMBER(config_block_list, file),
      .max = LONGEST_PATH,
      .word = "",
+     .use = FILE_TREE,
      .unset = "",
      .help = "The list, or a directory, whose files together are the list; names that begin with a dot are left out."},
     {.key = "url",
@@ -593,7 +594,7 @@ const struct option options[] = {
      .type = OPTION_PATH,
      IN(block.directory),
      .max = LONGEST_PATH,
-     .use = FILE_READ,
+     .use = FILE_TREE,
      .unset = "/var/lib/dotstub/block",
      .help = "Where dotstubctl block update puts the lists that it fetches."},
 

@@ -33,8 +33,8 @@ static void check_answer(struct draft *draft, const struct setting *answer, cons
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
             is_word = is_word || text_is(value, words[i]);
         if (is_word && answer->count > 1)
-            report_at(draft->report, value->mark, "%s: %.*s stands alone; write only it, or only addresses", key,
-                      (int)value->text.len, (const char *)value->text.data);
+            report_at(draft->report, value->mark, "%s: %.*s excludes other values; write only it, or only addresses",
+                      key, (int)value->text.len, (const char *)value->text.data);
         else if (!is_word && !is_address(value))
             report_at(draft->report, value->mark, "%s: write nxdomain, nodata, zero, or addresses", key);
     }

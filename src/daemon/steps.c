@@ -10,6 +10,7 @@ const struct step *const daemon_steps[] = {
     &step_private,      /* the DS of private zones */
     &step_special,      /* special-use names */
     &step_single_label, /* single-label */
+    &step_block,        /* block.lists */
     &step_rebind,       /* private addresses in responses from the steps below */
     &step_cache,        /* hits */
     &step_lookup,       /* misses: the query waits for a lookup */

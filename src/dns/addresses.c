@@ -58,7 +58,7 @@ static bool any_in_records(const uint8_t *wire, size_t at, unsigned count, addre
     return false;
 }
 
-bool addresses_find(const struct answer *answer, address_test_with *test, void *context)
+bool addresses_test_in_answer(const struct answer *answer, address_test_with *test, void *context)
 {
     return any_in_records(answer->wire, message_question_end(answer), read_u16(answer->wire + LDNS_ANCOUNT_OFF), test,
                           context);
@@ -72,7 +72,7 @@ static bool call_test(void *context, const uint8_t *address, size_t len)
 
 bool addresses_in_answer(const struct answer *answer, address_test *test)
 {
-    return addresses_find(answer, call_test, &test);
+    return addresses_test_in_answer(answer, call_test, &test);
 }
 
 bool addresses_in_additional(const struct answer *answer, address_test *test)

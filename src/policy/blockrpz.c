@@ -4,7 +4,7 @@
  *
  * The owner of a record is relative to $ORIGIN, which the file may set, or absolute; the zone's own name, that of its
  * SOA or else of the first $ORIGIN, is removed from it, and the rest is the trigger. A zone file without $ORIGIN and
- * with "@" for the zone's name has triggers as they stand there.
+ * with "@" for the zone's name has triggers without the zone's name.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -181,11 +181,13 @@ static bool read_prefix(struct prefix *out, const struct labels *labels)
 {
     char text[64] = "";
     size_t at = 0;
+    if (labels->count < 2)
+        return false;
     unsigned bits, words = labels->count - 1;
     bool is_v4 = labels->count == 5;
     for (unsigned i = 0; i < words; i++)
         is_v4 = is_v4 && strspn(labels->text[i], "0123456789") == strlen(labels->text[i]);
-    if (labels->count < 2 || !read_number(labels->text[words], is_v4 ? 32 : 128, &bits))
+    if (!read_number(labels->text[words], is_v4 ? 32 : 128, &bits))
         return false;
     for (unsigned i = 0; i < words && at < sizeof text; i++) {
         bool gap = !is_v4 && strcmp(labels->text[i], "zz") == 0;
@@ -252,7 +254,7 @@ static int read_cname(struct block_lines *lines, struct block_entry *entry, cons
         return bad(lines, "not a domain name");
     entry->keep_labels = name[0] == 1 && name[1] == '*';
     (void)name_text(name + (entry->keep_labels ? 2 : 0), lines->rdata);
-    /* What older files have for PASSTHRU: the name itself. */
+    /* Older files have the name itself as target for PASSTHRU. */
     if (entry->len > 0 && entry->self && name_equal(name, entry->name))
         entry->rule = RULE_PASS;
     return LINE_USED;
@@ -272,9 +274,11 @@ static bool parses(const struct block_entry *entry)
     return records_answer(out, sizeof out, &key, 0, &record, 1, NULL, 0) > 0;
 }
 
-static int read_data(struct block_lines *lines, struct block_entry *entry, const char *type, const char *rest)
+static int read_data(struct block_lines *lines, struct block_entry *entry, const char *type, char *rest)
 {
-    int status = LINE_USED;
+    size_t len = strlen(rest);
+    while (len > 0 && is_space(rest[len - 1]))
+        rest[--len] = '\0';
     entry->rule = RULE_DATA;
     entry->keep_labels = false;
     entry->rdata = lines->rdata;
@@ -286,7 +290,7 @@ static int read_data(struct block_lines *lines, struct block_entry *entry, const
     snprintf(lines->rdata, sizeof lines->rdata, "%s", rest);
     if (!parses(entry))
         return bad(lines, "not the data of a record");
-    return status;
+    return LINE_USED;
 }
 
 /* --- records --- */

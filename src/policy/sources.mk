@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libpolicy.a
-libpolicy_a_SOURCES = src/policy/cookies.c src/policy/health.c src/policy/local.c src/policy/local.h \
+libpolicy_a_SOURCES = src/policy/block.c src/policy/blockanswer.c src/policy/blockanswer.h src/policy/blocklines.c \
+  src/policy/blocklines.h src/policy/blocklist.c src/policy/blocklist.h src/policy/blockrpz.c src/policy/blockrules.c \
+  src/policy/blockrules.h src/policy/blocksource.c src/policy/blocksource.h src/policy/cookies.c src/policy/health.c src/policy/local.c src/policy/local.h \
   src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/refuse.c \
   src/policy/single_label.c src/policy/special.c
-noinst_HEADERS += include/policy/steps.h
+noinst_HEADERS += include/policy/blocking.h include/policy/steps.h
 
 check_PROGRAMS += tests/unit/test_cookies tests/unit/test_health_name tests/unit/test_presence \
   tests/unit/test_ratelimit tests/unit/test_rebind tests/unit/test_refuse \
@@ -24,3 +26,14 @@ tests_unit_test_special_SOURCES = tests/unit/test_special.c tests/unit/asker.h
 tests_unit_test_special_LDADD = $(policy_libs) $(CMOCKA_LIBS)
 tests_unit_test_presence_SOURCES = tests/unit/test_presence.c tests/unit/asker.h
 tests_unit_test_presence_LDADD = $(policy_libs) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_block tests/unit/test_blocklist
+tests_unit_test_block_SOURCES = tests/unit/test_block.c tests/unit/asker.h
+tests_unit_test_block_LDADD = $(policy_libs) $(CMOCKA_LIBS)
+tests_unit_test_blocklist_SOURCES = tests/unit/test_blocklist.c
+tests_unit_test_blocklist_LDADD = $(policy_libs) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz_block
+tests_fuzz_fuzz_block_SOURCES = tests/fuzz/fuzz_block.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_block_LDADD = $(policy_libs)
+tests_fuzz_fuzz_block_LDFLAGS = $(fuzz_ldflags)

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Block lists (block.lists): queries for blocked names get a local answer, and so do queries whose response leads to a
+ * blocked name or address.
+ *
+ * The lists are read in `prepare`, off the path of queries; a list that cannot be used does not make it fail. For
+ * most names that are not blocked, one hash and one word of the filter for each suffix decide. The cache holds what
+ * the upstream said, so a name that is unblocked needs no flush.
+ *
+ * Blocked addresses are those of rpz-ip triggers. A name that a list lets pass (PASSTHRU, an exception) may lead to
+ * blocked names and addresses.
+ */
+#include <errno.h>
+#include "base/errors.h"
+#include "base/mem.h"
+#include "blockanswer.h"
+#include "dns/addresses.h"
+#include "dns/aliases.h"
+#include "dns/codes.h"
+#include "policy/steps.h"
+
+struct block {
+    const struct block_rules *rules; /* NULL only while the step is left out */
+};
+
+/* --- the configuration --- */
+
+static int prepare(const struct config *config, void **snapshot, FILE *errors)
+{
+    struct block_rules *rules;
+    (void)errors;
+    int status = block_rules_new(&rules, config);
+    if (status == 0)
+        *snapshot = rules;
+    return status;
+}
+
+static void release(void *snapshot)
+{
+    block_rules_free(snapshot);
+}
+
+static void files(const struct config *config, void (*tell)(void *context, const char *path), void *context)
+{
+    char path[PATH_MAX];
+    for (size_t i = 0; i < config->block.list_count; i++) {
+        block_source_path(path, config, &config->block.lists[i]);
+        tell(context, path);
+    }
+}
+
+static bool wanted(const void *snapshot)
+{
+    return snapshot != NULL;
+}
+
+static int init(struct resolver *resolver, void **state)
+{
+    (void)resolver;
+    *state = mem_zalloc(1, sizeof(struct block));
+    return *state ? 0 : -ENOMEM;
+}
+
+static void configure(void *state, const void *snapshot)
+{
+    struct block *block = state;
+    block->rules = snapshot;
+}
+
+/* The lists that apply to this query. */
+static uint64_t lists_for(const struct query *query)
+{
+    (void)query;
+    return UINT64_MAX;
+}
+
+/* --- local data with a CNAME --- */
+
+/* Waits for the records of the CNAME's target. The query's step is configured anew by a reload, which may have freed
+ * the rules, so that the rule is searched again. */
+static void target_done(struct waiter *waiter, const struct answer *found)
+{
+    struct query *query = container_of(waiter, struct query, waiter);
+    const struct block *block = resolver_step_state(query->resolver, &step_block);
+    struct block_match match;
+    uint8_t target[NAME_MAX_WIRE];
+    struct answer answer;
+    bool blocked = block->rules && block_rules_find(block->rules, lists_for(query), query->key.name,
+                                                    query->key.name_len, &match) == BLOCK_FATE_BLOCKED;
+    if (!found) {
+        query_error(query, RCODE_SERVFAIL, EDE_OTHER, "no answer for the target of a block list's CNAME");
+        return;
+    }
+    if (!blocked || match.rule != RULE_DATA || block_answer_target(target, query, block->rules, &match) == 0) {
+        query_give_up(query, ERROR_CONFIG, "block: the lists have changed");
+        return;
+    }
+    struct ede_list ede = block_answer_ede(block->rules, &match);
+    if (block_answer_chain(&answer, query, &ede, target, block->rules->ttl, found))
+        query_answer(query, &answer);
+    else
+        query_give_up(query, -ENOMEM, "out of memory");
+}
+
+static enum verdict wait_for_target(struct query *query, const uint8_t *target, size_t len)
+{
+    struct resolver *resolver = query->resolver;
+    struct key key = {.type = query->key.type, .class = CLASS_IN, .name_len = (uint8_t)len};
+    memcpy(key.name, target, len);
+    key.group = groups_route(resolver->groups, &key);
+    struct query *parked = query_park(query);
+    if (!parked)
+        return DROPPED;
+    parked->waiter.done = target_done;
+    parked->waiter.take_stale = NULL;
+    if (!lookup_join(resolver, groups_find(resolver->groups, key.group), &key, key_hash(&key), &parked->waiter,
+                     parked->share))
+        return query_give_up(parked, ERROR_LIMIT, "too many lookups");
+    return WAITING;
+}
+
+/* --- decisions --- */
+
+/* Counts a response, or a query that is dropped. */
+static void count_hit(const struct query *query, const struct block_rules *rules, const struct block_match *match)
+{
+    counter_add(query->resolver->counters, COUNTER_queries_blocked, 1);
+    atomic_fetch_add_explicit(&rules->lists[match->list].source->hits, 1, memory_order_relaxed);
+}
+
+/* A rule without a response: DROP and TCP-Only. NEXT: another rule. */
+static enum verdict act(struct query *query, enum block_rule rule)
+{
+    if (rule == RULE_DROP)
+        return query_drop(query, COUNTER_drops_blocked);
+    if (rule == RULE_TCP)
+        return query_truncated(query);
+    return NEXT;
+}
+
+/* TCP-Only lets queries over TCP pass. */
+static bool applies(const struct query *query, const struct block_match *match)
+{
+    return match->rule != RULE_TCP || !query->origin.tcp;
+}
+
+static __attribute__((noinline)) enum verdict answer_blocked(struct query *query, const struct block_rules *rules,
+                                                             const struct block_match *match)
+{
+    uint8_t target[NAME_MAX_WIRE];
+    struct answer answer;
+    if (!applies(query, match))
+        return NEXT;
+    count_hit(query, rules, match);
+    query->how = HOW_LOCAL;
+    enum verdict verdict = act(query, match->rule);
+    if (verdict != NEXT)
+        return verdict;
+    size_t len = match->rule == RULE_DATA ? block_answer_target(target, query, rules, match) : 0;
+    if (len > 0)
+        return wait_for_target(query, target, len);
+    if (!block_answer_build(&answer, query, rules, match))
+        return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
+    counter_add(query->resolver->counters, COUNTER_responses_local, 1);
+    return query_answer(query, &answer);
+}
+
+static enum verdict run(struct query *query, void *state)
+{
+    const struct block *block = state;
+    struct block_match match;
+    enum block_fate fate =
+        block_rules_find(block->rules, lists_for(query), query->key.name, query->key.name_len, &match);
+    if (fate != BLOCK_FATE_BLOCKED || query->key.class != CLASS_IN)
+        return NEXT;
+    return answer_blocked(query, block->rules, &match);
+}
+
+/* --- responses --- */
+
+/* A response that is compared with the lists. */
+struct looking {
+    const struct block_rules *rules;
+    uint64_t lists;
+    struct block_match match;
+};
+
+static bool is_blocked_name(void *context, const uint8_t *name, size_t len)
+{
+    struct looking *looking = context;
+    return block_rules_find(looking->rules, looking->lists, name, len, &looking->match) == BLOCK_FATE_BLOCKED;
+}
+
+static bool is_blocked_address(void *context, const uint8_t *address, size_t len)
+{
+    struct looking *looking = context;
+    return block_rules_find_address(looking->rules, looking->lists, address, len, &looking->match) ==
+           BLOCK_FATE_BLOCKED;
+}
+
+static bool is_let_pass(const struct query *query, const struct looking *looking)
+{
+    const struct key *key = &query->key;
+    struct block_match match;
+    return block_rules_except(looking->rules, key->name, key->name_len) ||
+           block_rules_find(looking->rules, looking->lists, key->name, key->name_len, &match) == BLOCK_FATE_ALLOWED;
+}
+
+/* Local data with a CNAME gets no lookup of its own here: the client gets the CNAME. */
+static enum verdict replace(struct query *query, struct answer *response, struct looking *looking)
+{
+    struct block_match *match = &looking->match;
+    uint8_t target[NAME_MAX_WIRE];
+    count_hit(query, looking->rules, match);
+    enum verdict verdict = act(query, match->rule);
+    if (verdict != NEXT)
+        return verdict;
+    match->offset = 0; /* the rule's name need not be in the question */
+    bool built = false;
+    if (match->rule == RULE_DATA && block_answer_target(target, query, looking->rules, match) > 0) {
+        struct ede_list ede = block_answer_ede(looking->rules, match);
+        built = block_answer_chain(response, query, &ede, target, looking->rules->ttl, NULL);
+    } else {
+        built = block_answer_build(response, query, looking->rules, match);
+    }
+    if (!built)
+        return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
+    return REPLACED;
+}
+
+static enum verdict answer(struct query *query, struct answer *response, void *state)
+{
+    const struct block *block = state;
+    struct looking looking = {.rules = block->rules, .lists = lists_for(query)};
+    bool found = aliases_find(response, is_blocked_name, &looking);
+    if (!found && (looking.rules->with_networks & looking.lists))
+        found = addresses_test_in_answer(response, is_blocked_address, &looking);
+    if (!found || query->key.class != CLASS_IN || is_let_pass(query, &looking) || !applies(query, &looking.match))
+        return NEXT;
+    return replace(query, response, &looking);
+}
+
+const struct step step_block = {
+    .name = "block",
+    .prepare = prepare,
+    .release = release,
+    .files = files,
+    .wanted = wanted,
+    .init = init,
+    .configure = configure,
+    .run = run,
+    .answer = answer,
+    .fini = mem_free,
+};
