@@ -76,7 +76,11 @@ struct config_route {
     bool plain;
     char *interface; /* of `to`; NULL: any */
     bool is_private; /* the zones do not exist in the public DNS */
+    /* Of a route that was added at run time (config/added.h): */
+    uint8_t *salt;     /* ROUTE_SALT bytes; NULL: the route is of the configuration */
+    uint64_t until_ms; /* clock_ms; 0: it has no end */
 };
+#define ROUTE_SALT 16
 
 /* Names that are blocked. Either `file` or `url` is set. */
 struct config_block_list {
@@ -97,6 +101,7 @@ struct config_team {
     struct config_upstream *members; /* copies, in the order of config->upstreams */
     size_t *places;                  /* of the members in config->upstreams; TEAM_PLAIN: a plain route's own */
     size_t count;
+    const uint8_t *salt; /* of the route that the team is for; NULL: none */
 };
 
 struct config {
@@ -164,6 +169,7 @@ struct config {
         uint64_t tcp_idle_ms;
         unsigned udp_size;
         unsigned udp_waiting;
+        unsigned added_routes; /* at run time */
     } limits;
 
     struct {

@@ -41,6 +41,8 @@ struct group_definition {
     size_t upstream_count;
     enum config_policy policy;
     struct tls_trust *const *trusts; /* one for each upstream */
+    /* ROUTE_SALT bytes of a route that was added at run time; NULL: none. A definition with a salt has an id of its own. */
+    const uint8_t *salt;
 };
 
 /* `group` serves names at and below `suffix` (uncompressed). */

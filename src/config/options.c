@@ -474,6 +474,12 @@ const struct option options[] = {
      .help = "While more UDP queries than this of one client network beyond loopback wait for a response, responses "
              "later than 2 seconds, and those that would exceed three times the bytes received, are sent with TC: "
              "the client retries over TCP."},
+    {.key = "limits.added-routes",
+     .type = OPTION_INTEGER,
+     IN(limits.added_routes),
+     .max = 400,
+     .unset = "100",
+     .help = "The most routes that dotstubctl forward adds, 0 to 400."},
 
     {.key = "access.allow",
      .type = OPTION_PREFIXES,

@@ -65,8 +65,11 @@ void report_at(struct report *report, struct mark mark, const char *format, ...)
 {
     if (!counted_and_shown(report))
         return;
+    bool has_place = mark.source && !mark.source->command;
     if (!mark.source)
         fprintf(report->out, "built-in default: ");
+    else if (!has_place)
+        ;
     else if (mark.source->environment)
         fprintf(report->out, "environment: ");
     else
@@ -77,7 +80,7 @@ void report_at(struct report *report, struct mark mark, const char *format, ...)
     vfprintf(report->out, format, args);
     va_end(args);
     fputc('\n', report->out);
-    if (mark.source)
+    if (has_place)
         print_line_and_caret(report->out, &mark);
 }
 

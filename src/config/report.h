@@ -19,6 +19,7 @@ struct source {
     const char *text; /* of a variable: NAME=value */
     size_t len;
     bool environment;
+    bool command; /* of dotstubctl: mistakes are printed without a place */
 };
 
 /* A place in a source. Lines and columns count from 1, columns in characters. No source: the built-in

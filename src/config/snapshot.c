@@ -20,6 +20,7 @@ void config_unref(struct config *config)
         return;
     struct snapshot *snapshot = container_of(config, struct snapshot, config);
     config_unref(snapshot->started);
+    config_unref(snapshot->base);
     arena_free(&snapshot->arena);
     mem_free(snapshot);
 }

@@ -22,6 +22,7 @@ struct snapshot {
     struct config config;
     struct arena arena;
     struct config *started;       /* the snapshot whose restart-only settings were taken; NULL: none */
+    struct config *base;          /* the snapshot to which routes were added; NULL: none */
     struct value_origin *origins; /* as options */
 };
 

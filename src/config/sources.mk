@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libconfig.a
-libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/restart_only.c src/config/definition.c src/config/draft.c src/config/draft.h \
+libconfig_a_SOURCES = src/config/added.c src/config/arena.c src/config/arena.h src/config/restart_only.c src/config/definition.c src/config/draft.c src/config/draft.h \
   src/config/environment.c src/config/environment.h src/config/file.c src/config/file.h src/config/files.c \
   src/config/foreign.c src/config/foreign.h src/config/prescan.c src/config/prescan.h src/config/load.c src/config/load.h \
   src/config/json.c src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/options.c \
@@ -8,10 +8,12 @@ libconfig_a_SOURCES = src/config/arena.c src/config/arena.h src/config/restart_o
   src/config/report.h src/config/validate.c src/config/validate_block.c src/config/validate.h src/config/snapshot.c src/config/snapshot.h src/config/teams.c \
   src/config/teams.h src/config/text.c \
   src/config/text.h src/config/value.c src/config/value.h src/config/yaml.c src/config/yaml.h
-noinst_HEADERS += include/config/config.h include/config/json.h
+noinst_HEADERS += include/config/added.h include/config/config.h include/config/json.h
 
-check_PROGRAMS += tests/unit/test_config tests/unit/test_config_files tests/unit/test_config_print \
+check_PROGRAMS += tests/unit/test_added tests/unit/test_config tests/unit/test_config_files tests/unit/test_config_print \
   tests/unit/test_options tests/unit/test_yaml
+tests_unit_test_added_SOURCES = tests/unit/test_added.c tests/unit/loading.h
+tests_unit_test_added_LDADD = $(config_libs) $(CMOCKA_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/loading.h
 tests_unit_test_config_LDADD = $(config_libs) $(CMOCKA_LIBS)
 tests_unit_test_config_files_SOURCES = tests/unit/test_config_files.c tests/unit/loading.h

@@ -74,6 +74,7 @@ static int add_plain(struct config *config, const struct config_route *route, st
                                                 .plain_zone_count = route->zone_count};
     team->places[0] = TEAM_PLAIN;
     team->count = 1;
+    team->salt = route->salt;
     return 0;
 }
 
@@ -85,8 +86,11 @@ static int add_route(struct config *config, size_t i, struct arena *arena)
     if (route->to_count > 0)
         return add_plain(config, route, arena);
     if (!route->group) {
-        return add_named(config, arena_print(arena, "forward:%s", route->zones[0]), POLICY_FAILOVER, route->upstreams,
-                         route->upstream_count, arena);
+        int status = add_named(config, arena_print(arena, "forward:%s", route->zones[0]), POLICY_FAILOVER,
+                               route->upstreams, route->upstream_count, arena);
+        if (status == 0)
+            config->teams[config->team_count - 1].salt = route->salt;
+        return status;
     }
     size_t group = 0;
     while (strcmp(config->groups[group].name, route->group) != 0)

@@ -319,6 +319,14 @@ static void check_routes(struct draft *draft)
         check_route(draft, route);
 }
 
+int validate_route(struct draft *draft, const struct draft_item *route)
+{
+    int error = find_upstreams(draft, "forward");
+    check_required(draft, draft_option("forward"), route);
+    check_route(draft, route);
+    return error;
+}
+
 static void check_ttls(struct draft *draft)
 {
     const struct setting *min = draft_setting(draft, "cache.min-ttl"), *max = draft_setting(draft, "cache.max-ttl");
@@ -439,6 +447,12 @@ static int fill(void *base, struct value_origin **out, struct arena *arena, cons
             error = member_store(base, &table[i], settings[i].first, settings[i].count, arena);
     }
     return error;
+}
+
+int validate_fill_route(struct config_route *out, const struct draft_item *route, struct arena *arena)
+{
+    struct value_origin *origins;
+    return fill(out, &origins, arena, route->of->table, route->of->count, route->settings);
 }
 
 static int fit_workers(struct snapshot *snapshot, const struct machine *machine)

@@ -23,4 +23,9 @@ int validate_notice(struct draft *draft) MUST_CHECK;
  * to the draft. 0 or -ENOMEM. */
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine) MUST_CHECK;
 
+/* For one route outside of a configuration, an item of `forward` in a draft that has the listeners, upstreams and groups
+ * to check it against: reports its mistakes; then fills it, in the arena. 0 or -ENOMEM. */
+int validate_route(struct draft *draft, const struct draft_item *route) MUST_CHECK;
+int validate_fill_route(struct config_route *out, const struct draft_item *route, struct arena *arena) MUST_CHECK;
+
 #endif

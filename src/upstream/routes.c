@@ -75,10 +75,20 @@ static bool names_differ(const struct group_definition *groups, size_t count)
     return true;
 }
 
+static void add_salt(uint8_t definition[DIGEST_LEN], const uint8_t salt[ROUTE_SALT])
+{
+    uint8_t both[DIGEST_LEN + ROUTE_SALT];
+    memcpy(both, definition, DIGEST_LEN);
+    memcpy(both + DIGEST_LEN, salt, ROUTE_SALT);
+    digest_bytes(definition, both, sizeof both);
+}
+
 static int define(struct key_group *out, struct group_ids *ids, const struct config *config,
                   const struct group_definition *group)
 {
     int status = config_define_group(config, group->upstreams, group->upstream_count, out->definition);
+    if (status == 0 && group->salt)
+        add_salt(out->definition, group->salt);
     return status < 0 ? status : group_ids_find(ids, out->definition, &out->id);
 }
 
@@ -162,7 +172,8 @@ static void make_groups(struct making *making, const struct config *config, stru
                                                       .upstreams = team->members,
                                                       .upstream_count = team->count,
                                                       .policy = team->policy,
-                                                      .trusts = room};
+                                                      .trusts = room,
+                                                      .salt = team->salt};
         for (size_t m = 0; m < team->count; m++)
             *room++ = team->places[m] == TEAM_PLAIN ? NULL : trusts[team->places[m]];
     }
