@@ -43,6 +43,26 @@ struct reload_wait {
     void (*done)(struct reload_wait *wait, const struct reload_result *result);
 };
 
+/* A change of the routes that are added at run time. The texts are borrowed for the call. */
+enum forward_verb { FORWARD_ADD, FORWARD_REMOVE };
+struct forward_request {
+    enum forward_verb verb;
+    const char *zones, *servers, *interface, *duration; /* NULL: not given */
+    bool plain, replace;
+};
+struct forward_result {
+    int status;           /* 0; ERROR_CONFIG; -EBUSY: an upgrade is under way; or another error: nothing has changed */
+    const char *mistakes; /* with ERROR_CONFIG: one sentence a line */
+    const char *zones;    /* with 0: those that were added or removed, one a line */
+    const char *replaced; /* with 0: those added that the configuration has a route for, one a line */
+    uint64_t flushed;     /* entries of the cache */
+    uint64_t left_s;      /* of an added route; 0: it has no end */
+    bool saved;           /* the routes are kept over a restart */
+};
+struct forward_wait {
+    void (*done)(struct forward_wait *wait, const struct forward_result *result);
+};
+
 /* Callbacks into the daemon. */
 struct control_ops {
     const struct counters *(*counters)(void *context, unsigned worker);
@@ -57,6 +77,9 @@ struct control_ops {
     void (*drain)(void *context, uint64_t ms);
     /* Reloads; `wait->done` runs when all workers use the new configuration, or when it was rejected. */
     void (*reload)(void *context, struct reload_wait *wait);
+    /* Adds or removes routes; `wait->done` runs, now or later, when all workers have switched and the zones are flushed
+     * from the cache, or when it was refused. */
+    void (*forward)(void *context, const struct forward_request *request, struct forward_wait *wait);
 };
 
 /* The restrictions in force. */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/name.h"
+#include "forward.h"
 #include "health.h"
 #include "logset.h"
 #include "metrics.h"
@@ -27,7 +28,7 @@
 struct route {
     const char *path;
     enum http_verb verb;
-    const char *arguments[4]; /* accepted; ends with NULL */
+    const char *arguments[6]; /* accepted; ends with NULL */
     void (*handle)(struct view *view, struct http_request *request);
     void (*report)(struct view *view, struct http_request *request, const struct gather_sum *sum);
     bool with_records; /* also gather the records */
@@ -232,6 +233,9 @@ static const struct route control_routes[] = {
     {"/flush", HTTP_POST, {"name", "suffix"}, .handle = post_flush},
     {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .handle = post_log},
     {"/reload", HTTP_POST, {NULL}, .handle = post_reload},
+    {"/forward", HTTP_GET, {NULL}, .handle = forward_list},
+    {"/forward/add", HTTP_POST, {"zones", "servers", "plain", "interface", "for", "replace"}, .handle = forward_add},
+    {"/forward/remove", HTTP_POST, {"zones", "interface"}, .handle = forward_remove},
     {"/drain", HTTP_POST, {"seconds"}, .handle = post_drain},
     {.path = NULL},
 };
@@ -294,7 +298,7 @@ static void gather_reports(struct view *view, struct http_request *request, cons
 
 static void not_found(struct http_request *request, const struct route *routes)
 {
-    const char *paths[16] = {NULL};
+    const char *paths[32] = {NULL};
     char sentence[160];
     for (size_t i = 0; routes[i].path; i++)
         paths[i] = routes[i].path;

@@ -80,6 +80,17 @@ static inline json_t *text_of_addr(const struct addr *addr)
     return json_string(addr_format(addr, true, text));
 }
 
+/* One array element per line; none for NULL. */
+static inline json_t *lines_of(const char *text)
+{
+    json_t *array = json_array();
+    for (const char *end; text && *text; text = *end ? end + 1 : end) {
+        end = text + strcspn(text, "\n");
+        (void)json_array_append_new(array, text_of(text, (size_t)(end - text)));
+    }
+    return array;
+}
+
 /* The records of a message, for a reply's `records`. */
 json_t *records_of(struct bytes message);
 

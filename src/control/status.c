@@ -30,7 +30,16 @@ static json_t *server_tls(const struct server_report *server)
     return object;
 }
 
-static json_t *server_object(const struct server_report *server)
+/* True if the group was added at run time. */
+static bool is_run_time(const struct view *view, const char *group)
+{
+    for (size_t i = 0; i < view->routes->group_count; i++)
+        if (view->routes->groups[i].salt && strcmp(view->routes->groups[i].name, group) == 0)
+            return true;
+    return false;
+}
+
+static json_t *server_object(const struct view *view, const struct server_report *server)
 {
     static const char *const states[] = {[SERVER_OPEN] = "open",
                                          [SERVER_CONNECTING] = "connecting",
@@ -42,6 +51,7 @@ static json_t *server_object(const struct server_report *server)
     put_text(object, "upstream", server->upstream);
     put(object, "address", text_of_addr(&server->addr));
     put_text(object, "transport", server->transport ? server->transport : "");
+    put_flag(object, "run_time", is_run_time(view, server->group));
     put_text(object, "state", server->avoided ? "avoided" : states[server->state]);
     put_number(object, "sessions_open", server->open);
     put_number(object, "in_flight", server->in_flight);
@@ -71,17 +81,6 @@ static json_t *cache_object(const struct view *view)
 static void add_sentence(void *context, const char *sentence)
 {
     (void)json_array_append_new(context, text_of(sentence, strlen(sentence)));
-}
-
-/* One array element per line; none for NULL. */
-static json_t *lines_of(const char *text)
-{
-    json_t *array = json_array();
-    for (const char *end; text && *text; text = *end ? end + 1 : end) {
-        end = text + strcspn(text, "\n");
-        (void)json_array_append_new(array, text_of(text, (size_t)(end - text)));
-    }
-    return array;
 }
 
 static json_t *reloads_object(const struct reloads *reloads)
@@ -155,7 +154,7 @@ static json_t *overview(const struct view *view, const struct gather_sum *sum)
     json_t *root = json_object(), *servers = json_array(), *why = json_array();
     const char *state = view->readiness == READY_DRAINING ? "draining" : health_name(view->health.state);
     for (size_t i = 0; i < sum->server_count; i++)
-        (void)json_array_append_new(servers, server_object(&sum->servers[i]));
+        (void)json_array_append_new(servers, server_object(view, &sum->servers[i]));
     health_why(&view->health, sum, clock_ms(), add_sentence, why);
     put_text(root, "state", state);
     put(root, "since", json_integer(view->health.since_wall_s));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "client.h"
 #include "command.h"
 #include "locate.h"
@@ -74,10 +75,30 @@ static const char *explain_name(const char *argument)
     return strchr(argument, '.') ? "name" : NULL;
 }
 
+int ask_send(const struct options *options, const struct command *command, const char *target)
+{
+    enum { BUSY = 503, AGAIN_US = 200000, TIMES = 50 };
+    char path[PATH_MAX];
+    struct client_reply reply = {.body = NULL};
+    int status = locate_socket(options, path);
+    if (status != EXIT_OK)
+        return status;
+    status = client_ask(&reply, path, command->verb, target);
+    for (unsigned i = 0; status == 0 && reply.status == BUSY && command->again && i < TIMES; i++) {
+        free(reply.body);
+        usleep(AGAIN_US);
+        status = client_ask(&reply, path, command->verb, target);
+    }
+    if (status < 0)
+        return locate_explain(path, status);
+    status = print_reply(options, command, &reply);
+    free(reply.body);
+    return fflush(stdout) == 0 ? status : EXIT_OTHER;
+}
+
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
-    char target[2048], path[PATH_MAX];
-    struct client_reply reply;
+    char target[2048];
     bool fits = true;
     snprintf(target, sizeof target, "%s", command->path);
     for (int i = 0; i < count; i++) {
@@ -95,13 +116,5 @@ int ask_run(const struct options *options, const struct command *command, char *
         fputs("dotstubctl: argument too long\n", stderr);
         return EXIT_USAGE;
     }
-    int status = locate_socket(options, path);
-    if (status != EXIT_OK)
-        return status;
-    status = client_ask(&reply, path, command->verb, target);
-    if (status < 0)
-        return locate_explain(path, status);
-    status = print_reply(options, command, &reply);
-    free(reply.body);
-    return fflush(stdout) == 0 ? status : EXIT_OTHER;
+    return ask_send(options, command, target);
 }

@@ -37,6 +37,10 @@ enum own_option {
     OWN_QUICK,
     OWN_BUNDLE,
     OWN_CHANGED,
+    OWN_PLAIN,
+    OWN_INTERFACE,
+    OWN_FOR,
+    OWN_REPLACE,
     OWN_COUNT
 };
 #define OWN(option) (1u << (option))
@@ -62,6 +66,7 @@ struct command {
     const char *names[2];                        /* names of the arguments in the request; NULL: see explain_name */
     int (*show)(const json_t *root, FILE *out);  /* gives an exit status, or a negative error */
     void (*more)(const json_t *root, FILE *out); /* may be NULL */
+    bool again;                                  /* try again for ten seconds while the daemon is busy */
 };
 
 /* All commands; the last one has no name. */
@@ -79,6 +84,10 @@ void help_unknown(const char *what, const char *dashes, const char *word, const 
 void status_programs(const json_t *root, FILE *out);
 /* Sends one request to the daemon. */
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* The same for a command whose path and arguments are in `target`. */
+int ask_send(const struct options *options, const struct command *command, const char *target);
+/* Adds, removes and prints routes. */
+int forward_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Replaces the running daemon by a new process. */
 int upgrade_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Runs `dotstub --check`, so that both programs agree on every configuration. */

@@ -21,6 +21,10 @@ static const struct {
     {"--trust-ad", "system: make programs trust the AD flag of responses (DNSSEC validation by the upstream)"},
     {"--quick", "doctor: only check that dotstub answers, as a container's health check"},
     {"--bundle FILE", "doctor: write a report to FILE, without query names and client addresses"},
+    {"--plain", "forward add: queries to the servers are not encrypted"},
+    {"--interface IF", "forward: by this interface only, and while it is up; remove: its routes"},
+    {"--for TIME", "forward add: only for this time, as 1h"},
+    {"--replace", "forward add: remove the other routes by the interface that were added"},
     {"--version", "print the version"},
     {"-h, --help", "print this"},
 };

@@ -21,6 +21,8 @@ int show_flush(const json_t *root, FILE *out) MUST_CHECK;
 int show_log(const json_t *root, FILE *out) MUST_CHECK;
 int show_reload(const json_t *root, FILE *out) MUST_CHECK;
 int show_drain(const json_t *root, FILE *out) MUST_CHECK;
+int show_forward(const json_t *root, FILE *out) MUST_CHECK;
+int show_forwarded(const json_t *root, FILE *out) MUST_CHECK;
 int show_explain(const json_t *root, FILE *out) MUST_CHECK;
 int show_trace(const json_t *root, FILE *out) MUST_CHECK;
 

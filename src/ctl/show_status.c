@@ -94,7 +94,7 @@ static void print_upstreams(const json_t *servers, FILE *out)
         fprintf(out, "%s %s: ", is_plain ? "NOT encrypted, for" : "encrypted to",
                 table_field(server, "upstream", name));
         print_session(best_server(servers, upstream), out);
-        fputc('\n', out);
+        fputs(json_is_true(json_object_get(server, "run_time")) ? "; added at run time\n" : "\n", out);
     }
 }
 

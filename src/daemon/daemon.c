@@ -19,6 +19,7 @@
 #include "descriptors.h"
 #include "drain.h"
 #include "exits.h"
+#include "forwarding.h"
 #include "handover.h"
 #include "identity.h"
 #include "inherited.h"
@@ -28,6 +29,7 @@
 #include "manager.h"
 #include "privileges.h"
 #include "reload.h"
+#include "routefile.h"
 #include "routing.h"
 #include "sandbox.h"
 #include "sockets.h"
@@ -67,6 +69,7 @@ struct daemon {
     bool has_identity;
     struct step_files step_files;
     struct reload reload;
+    struct forwarding forwarding; /* begun when privileges are dropped */
     struct sandbox sandbox;
 };
 
@@ -118,9 +121,10 @@ static void cache_flushed(void *context)
 
 static void drain_for(void *context, uint64_t ms);
 static void reload_for(void *context, struct reload_wait *wait);
+static void forward_for(void *context, const struct forward_request *request, struct forward_wait *wait);
 
 static const struct control_ops control_ops = {counters_of,   post_to,   worker_report, worker_trace,
-                                               cache_flushed, drain_for, reload_for};
+                                               cache_flushed, drain_for, reload_for,    forward_for};
 
 /* Call it after make_workers. May be the first to look up the user. 0 or an exit status. */
 static int open_control(const char *user)
@@ -170,6 +174,7 @@ static void stop_workers(void)
     if (!handover_busy(&self.handover))
         sockets_let_go(&self.sockets);
     reload_stop(&self.reload);
+    forwarding_stop(&self.forwarding);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
@@ -188,6 +193,8 @@ static void handed_over(pid_t to)
     control_hand_over(self.control);
 }
 
+static char *added_routes_text(void);
+
 static void await_next(void)
 {
     handover_open(&self.handover, &(struct handover_setup){
@@ -201,6 +208,7 @@ static void await_next(void)
                                       .routes = self.routing.routes,
                                       .workers = self.workers,
                                       .worker_count = self.config->workers,
+                                      .routes_text = added_routes_text,
                                       .given = handed_over,
                                   });
 }
@@ -237,11 +245,11 @@ static void configuration_changed(struct config *config, struct routes *routes)
     step_files_configure(&self.step_files, config);
     self.handover.setup.config = config;
     self.handover.setup.routes = routes;
+    forwarding_reloaded(&self.forwarding);
 }
 
 static void prepare_reload(const char *file)
 {
-    routing_start(&self.routing, self.workers, self.config->workers);
     reload_init(&self.reload, &(struct reload_setup){.file = file,
                                                      .config = &self.config,
                                                      .steps = &self.steps,
@@ -253,6 +261,54 @@ static void prepare_reload(const char *file)
                                                      .sandbox = &self.sandbox,
                                                      .tell = tell_of_reload,
                                                      .changed = configuration_changed});
+}
+
+/* --- routes at run time --- */
+
+static void forward_for(void *context, const struct forward_request *request, struct forward_wait *wait)
+{
+    (void)context;
+    forwarding_ask(&self.forwarding, request, wait);
+}
+
+static bool is_handing_over(void)
+{
+    return handover_busy(&self.handover);
+}
+
+static void routes_changed(struct routes *routes)
+{
+    control_configure(self.control, self.config, routes);
+    saved_state_configure(&self.kept, self.config, routes);
+    self.handover.setup.routes = routes;
+}
+
+static void flushed_by_forwarding(void)
+{
+    cache_flushed(NULL);
+}
+
+static char *added_routes_text(void)
+{
+    return routes_pack(self.routing.source.added, self.routing.source.added_count);
+}
+
+static void begin_forwarding(void)
+{
+    struct buffer packed = {NULL, 0, 0, 0};
+    bool taken = self.takes_over && takeover_routes(&self.takeover, &packed);
+    const struct bytes text = buffer_bytes(&packed);
+    const struct forwarding_setup setup = {.loop = &self.loop,
+                                           .routing = &self.routing,
+                                           .cache = self.cache,
+                                           .sandbox = &self.sandbox,
+                                           .is_busy = is_handing_over,
+                                           .changed = routes_changed,
+                                           .flushed = flushed_by_forwarding};
+    routing_start(&self.routing, self.workers, self.config->workers);
+    forwarding_begin(&self.forwarding, &setup, taken ? &text : NULL);
+    buffer_free(&packed);
+    control_configure(self.control, self.config, self.routing.routes);
 }
 
 /* --- signals --- */
@@ -284,6 +340,7 @@ static void network_changed(struct link *link)
     (void)link;
     control_network_changed(self.control);
     listening_network_changed(&self.listening);
+    forwarding_network_changed(&self.forwarding);
 }
 
 static void listeners_changed(const struct listening *listening)
@@ -298,12 +355,7 @@ static void listeners_changed(const struct listening *listening)
     self.handover.setup.socket_count = self.sockets.copy_count;
 }
 
-static bool sockets_are_in_use(void)
-{
-    return handover_busy(&self.handover);
-}
-
-static const struct listening_ops listening_ops = {listeners_changed, sockets_are_in_use};
+static const struct listening_ops listening_ops = {listeners_changed, is_handing_over};
 
 static int watch_signals(void)
 {
@@ -342,6 +394,7 @@ static void unwatch_signals(void)
     step_files_close(&self.step_files);
     saved_state_close(&self.kept);
     watchdog_close(&self.watchdog);
+    forwarding_fini(&self.forwarding);
     loop_drain(&self.loop, 100);
     loop_fini(&self.loop);
 }
@@ -452,6 +505,7 @@ static void close_control(void)
 /* Loads the state of the previous run or process. 0, or negative after a log line. */
 static int fill(void)
 {
+    begin_forwarding();
     if (!self.takes_over) {
         saved_state_read(&self.kept, self.config, self.routing.routes, self.cache, self.workers);
         return 0;

@@ -10,6 +10,7 @@
  */
 #include "handover.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,13 +72,16 @@ static int send_sockets(const struct handover *handover)
     const int output[] = {STDOUT_FILENO, STDERR_FILENO};
     int control[CONTROL_SOCKETS];
     size_t control_count = control_sockets(setup->control, control);
+    size_t route_count = handover->routes_fd >= 0;
     int status = write_full(handover->peer_fd, HANDOVER_TITLE, sizeof HANDOVER_TITLE - 1);
     if (status == 0)
-        status = send_number(handover->peer_fd, 2 + setup->socket_count + control_count);
+        status = send_number(handover->peer_fd, 2 + setup->socket_count + control_count + route_count);
     if (status == 0)
         status = send_descriptors(handover->peer_fd, HANDOVER_OUTPUT, output, 2);
     if (status == 0)
         status = send_descriptors(handover->peer_fd, HANDOVER_LISTEN, setup->sockets, setup->socket_count);
+    if (status == 0)
+        status = send_descriptors(handover->peer_fd, HANDOVER_ROUTES, &handover->routes_fd, route_count);
     return status < 0 ? status : send_descriptors(handover->peer_fd, HANDOVER_CONTROL, control, control_count);
 }
 
@@ -125,6 +129,13 @@ static void free_tickets(struct handover *handover)
     handover->tickets = NULL;
 }
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 static void hang_up(struct handover *handover)
 {
     free_tickets(handover);
@@ -132,6 +143,7 @@ static void hang_up(struct handover *handover)
     handover->routes = NULL;
     close(handover->peer_fd);
     handover->peer_fd = -1;
+    close_fd(&handover->routes_fd);
     handover->state = HANDOVER_IDLE;
 }
 
@@ -156,12 +168,32 @@ static void talked(uv_work_t *work, int status)
 
 /* --- start: the workers send their tickets --- */
 
+/* A pipe that holds the whole text, so that nobody needs to write later. -1: it does not fit, which is logged. */
+static int pipe_of(const char *text)
+{
+    int ends[2], len = text ? (int)strlen(text) : 0;
+    if (!text || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -1;
+    (void)fcntl(ends[1], F_SETPIPE_SZ, len);
+    bool whole = write(ends[1], text, (size_t)len) == len;
+    close(ends[1]);
+    if (whole)
+        return ends[0];
+    close(ends[0]);
+    log_warning("daemon",
+                "forward: the added routes are too long for a hand-over; the next process reads them from their file");
+    return -1;
+}
+
 static void tickets_came(struct mailbox_item *item, void *reader)
 {
     struct handover *handover = container_of(item, struct handover_tickets, item)->handover;
     (void)reader;
     if (--handover->outstanding > 0)
         return;
+    char *text = handover->setup.routes_text();
+    handover->routes_fd = pipe_of(text);
+    free(text);
     handover->state = HANDOVER_TALKING;
     handover->routes = routes_ref(handover->setup.routes);
     handover->terms = cachefile_terms(handover->setup.config, handover->routes, &handover->stop);
@@ -278,13 +310,6 @@ static int bind_draft(struct handover *handover)
     if (handover->fd < 0)
         return -errno;
     return bind(handover->fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
 }
 
 static void drop_draft(struct handover *handover)

@@ -12,6 +12,7 @@
  * The protocol, over a unix stream (old: the running process, new: the one started with --take-over):
  *   new, old: HANDOVER_TITLE
  *   old: the number of descriptors, then the descriptors, in messages of one byte that says what they are
+ *        (HANDOVER_ROUTES may be missing, and a process that does not know it closes it)
  *   old: for each worker its tickets, preceded by their length; then the cache, in the format of its file
  *   new: HANDOVER_READY, when it answers queries
  *   old: HANDOVER_ACCEPTED, when it has stopped receiving queries
@@ -31,6 +32,7 @@ enum handover_kind {
     HANDOVER_OUTPUT = 'O',
     HANDOVER_LISTEN = 'L',
     HANDOVER_CONTROL = 'C',
+    HANDOVER_ROUTES = 'F', /* a pipe with the routes added at run time, as routes_pack writes them */
     HANDOVER_READY = 'R',
     HANDOVER_ACCEPTED = 'A',
 };
@@ -47,7 +49,8 @@ struct handover_setup {
     struct routes *routes; /* in force */
     struct worker **workers;
     unsigned worker_count;
-    void (*given)(pid_t to); /* the process `to` answers queries: time to stop */
+    char *(*routes_text)(void); /* the added routes, as routes_pack; from malloc */
+    void (*given)(pid_t to);    /* the process `to` answers queries: time to stop */
 };
 
 enum handover_state {
@@ -60,7 +63,7 @@ struct handover {
     struct handover_setup setup;
     enum handover_state state;
     uv_poll_t poll;
-    int directory, fd, peer_fd; /* -1: none */
+    int directory, fd, peer_fd, routes_fd; /* -1: none */
     char name[108], draft[128]; /* of the socket in `directory`: its final name, and the one that it is bound to */
     pid_t peer;
     struct handover_tickets *tickets; /* one for each worker, in use while `outstanding` */
@@ -75,7 +78,7 @@ struct handover {
 
 #define HANDOVER_NONE                                                                                                  \
     {                                                                                                                  \
-        .directory = -1, .fd = -1, .peer_fd = -1                                                                       \
+        .directory = -1, .fd = -1, .peer_fd = -1, .routes_fd = -1                                                      \
     }
 
 /* Makes the directory; call it before privileges are dropped, if the control socket of this configuration is open.

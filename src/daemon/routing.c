@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: a change exists from its commit until the last worker has returned its mailbox item. Several changes
- * may be in progress. */
+/* Invariants:
+ * - A change exists from its commit until the last worker has returned its mailbox item. Several changes may be in
+ *   progress.
+ * - A change is committed in the turn of the loop in which it was prepared: it replaces the source that it was made
+ *   from.
+ */
 #include "routing.h"
 #include <errno.h>
 #include "base/mem.h"
@@ -12,6 +16,7 @@ struct routing_item {
 
 struct routing_change {
     struct routes *routes;
+    struct routing_source source;
     unsigned outstanding; /* workers that have not switched yet */
     void (*done)(void *context);
     void *context;
@@ -19,10 +24,67 @@ struct routing_change {
     struct routing_item items[]; /* one for each worker */
 };
 
+/* --- sources --- */
+
+static void source_drop(struct routing_source *source)
+{
+    for (size_t i = 0; source->trusts && i < source->config->upstream_count; i++)
+        tls_trust_unref(source->trusts[i]);
+    for (size_t i = 0; i < source->added_count; i++)
+        added_unref(source->added[i]);
+    mem_free(source->trusts);
+    mem_free(source->added);
+    config_unref(source->config);
+    *source = (struct routing_source){.config = NULL};
+}
+
+/* Takes references; then call source_drop, also after an error. */
+static int source_take(struct routing_source *out, struct config *config, struct tls_trust *const *trusts,
+                       struct added_route *const *added, size_t count)
+{
+    *out = (struct routing_source){.config = config_ref(config),
+                                   .trusts = mem_zalloc(config->upstream_count + 1, sizeof *out->trusts),
+                                   .added = mem_zalloc(count + 1, sizeof *out->added)};
+    if (!out->trusts || !out->added)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->upstream_count; i++)
+        out->trusts[i] = tls_trust_ref(trusts[i]);
+    for (; out->added_count < count; out->added_count++)
+        out->added[out->added_count] = added_ref(added[out->added_count]);
+    return 0;
+}
+
+/* Removes the added routes whose upstreams the configuration does not have. */
+static void source_fit(struct routing_source *source)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < source->added_count; i++) {
+        if (added_check(source->added[i], source->config, NULL) == 0)
+            source->added[left++] = source->added[i];
+        else
+            added_unref(source->added[i]);
+    }
+    source->added_count = left;
+}
+
+static int make_routes(struct routes **out, struct group_ids *ids, const struct routing_source *source)
+{
+    struct config *whole;
+    int status = config_with_routes(&whole, source->config, source->added, source->added_count);
+    if (status < 0)
+        return status;
+    status = routes_of_config(out, ids, whole, source->trusts);
+    config_unref(whole);
+    return status;
+}
+
+/* --- changes --- */
+
 int routing_init(struct routing *routing, struct config *config, struct tls_trust *const *trusts)
 {
     *routing = (struct routing){.routes = NULL};
-    return routes_of_config(&routing->routes, &routing->ids, config, trusts);
+    int status = source_take(&routing->source, config, trusts, NULL, 0);
+    return status < 0 ? status : make_routes(&routing->routes, &routing->ids, &routing->source);
 }
 
 void routing_start(struct routing *routing, struct worker *const *workers, unsigned count)
@@ -51,17 +113,21 @@ void routing_drop(struct routing_change *change)
     for (unsigned i = 0; i < change->count; i++)
         groups_change_free(&change->items[i].worker.change);
     routes_unref(change->routes);
+    source_drop(&change->source);
     mem_free(change);
 }
 
-int routing_prepare(struct routing_change **out, struct routing *routing, struct config *config,
-                    struct tls_trust *const *trusts)
+/* Takes over the source, also after an error. */
+static int prepare(struct routing_change **out, struct routing *routing, struct routing_source *source)
 {
     unsigned count = routing->worker_count;
     struct routing_change *change = mem_zalloc(1, sizeof *change + count * sizeof *change->items);
-    if (!change)
+    if (!change) {
+        source_drop(source);
         return -ENOMEM;
-    int status = routes_of_config(&change->routes, &routing->ids, config, trusts);
+    }
+    change->source = *source;
+    int status = make_routes(&change->routes, &routing->ids, &change->source);
     for (; status == 0 && change->count < count; change->count++) {
         struct routing_item *item = &change->items[change->count];
         item->change = change;
@@ -75,20 +141,62 @@ int routing_prepare(struct routing_change **out, struct routing *routing, struct
     return status;
 }
 
-void routing_commit(struct routing *routing, struct routing_change *change, void (*done)(void *context), void *context)
+int routing_prepare(struct routing_change **out, struct routing *routing, struct config *config,
+                    struct tls_trust *const *trusts)
+{
+    struct routing_source source;
+    int status = source_take(&source, config, trusts, routing->source.added, routing->source.added_count);
+    if (status < 0) {
+        source_drop(&source);
+        return status;
+    }
+    source_fit(&source);
+    return prepare(out, routing, &source);
+}
+
+int routing_prepare_added(struct routing_change **out, struct routing *routing, struct added_route *const *added,
+                          size_t count)
+{
+    struct routing_source source;
+    int status = source_take(&source, routing->source.config, routing->source.trusts, added, count);
+    if (status == 0)
+        return prepare(out, routing, &source);
+    source_drop(&source);
+    return status;
+}
+
+/* The source of the change replaces the one in force, which the change then holds. */
+static void put_in_force(struct routing *routing, struct routing_change *change)
 {
     struct routes *before = routing->routes;
+    struct routing_source source = routing->source;
+    routing->routes = routes_ref(change->routes);
+    routing->source = change->source;
+    change->source = source;
+    routes_unref(before);
+}
+
+void routing_commit(struct routing *routing, struct routing_change *change, void (*done)(void *context), void *context)
+{
     change->done = done;
     change->context = context;
     change->outstanding = change->count;
-    routing->routes = routes_ref(change->routes);
+    put_in_force(routing, change);
     for (unsigned i = 0; i < change->count; i++)
         worker_route(routing->workers[i], &change->items[i].worker);
-    routes_unref(before);
+}
+
+void routing_commit_early(struct routing *routing, struct routing_change *change)
+{
+    put_in_force(routing, change);
+    for (unsigned i = 0; i < change->count; i++)
+        worker_route_early(routing->workers[i], &change->items[i].worker);
+    routing_drop(change);
 }
 
 void routing_fini(struct routing *routing)
 {
     routes_unref(routing->routes);
+    source_drop(&routing->source);
     group_ids_fini(&routing->ids);
 }

@@ -300,6 +300,14 @@ int sandbox_check(const struct sandbox *sandbox, const struct config *config, FI
     return checking.status;
 }
 
+int sandbox_check_route(const struct sandbox *sandbox, const struct config_route *route, FILE *errors)
+{
+    struct checking checking = {sandbox, errors, 0};
+    if (sandbox->report.tcp_ports)
+        check_ports(&checking, "the route of", route->zones[0], route->to, route->to_count);
+    return checking.status;
+}
+
 void sandbox_fini(struct sandbox *sandbox)
 {
     for (size_t i = 0; i < sandbox->path_count; i++)

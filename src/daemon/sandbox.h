@@ -33,6 +33,8 @@ int sandbox_enter(struct sandbox *sandbox, const struct config *config, const st
  * file is read, the second before what the configuration names is opened. */
 int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *errors) MUST_CHECK;
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors) MUST_CHECK;
+/* The same for a route that is added at run time. */
+int sandbox_check_route(const struct sandbox *sandbox, const struct config_route *route, FILE *errors) MUST_CHECK;
 void sandbox_fini(struct sandbox *sandbox);
 
 #endif

@@ -10,8 +10,7 @@
 
 enum { WRITE_EVERY_MS = 5 * 60 * 1000 };
 
-/* The path of a file `name` beside cache.save-file. False: that folder is not writable now. */
-static bool find_file(char out[PATH_MAX], const struct config *config, const char *name)
+bool saved_state_path(char out[PATH_MAX], const struct config *config, const char *name)
 {
     const char *cache_file = config->cache.save_file;
     const char *slash = cache_file ? strrchr(cache_file, '/') : NULL;
@@ -28,7 +27,7 @@ static bool find_file(char out[PATH_MAX], const struct config *config, const cha
 static void write_verified(const struct saved_state *kept)
 {
     char path[PATH_MAX];
-    if (find_file(path, kept->config, "last-verified"))
+    if (saved_state_path(path, kept->config, "last-verified"))
         verifytime_save(path);
 }
 
@@ -52,14 +51,14 @@ static void begin(struct saved_state *kept, const struct config *config, struct 
     kept->workers = workers;
     kept->worker_count = config->workers;
     kept->config = config;
-    bool writable = find_file(path, config, "last-verified");
+    bool writable = saved_state_path(path, config, "last-verified");
     if (writable)
         verifytime_load(path);
     if (config->cache.save && !writable)
         log_warning("cache",
                     "cannot save the cache in %s: the directory is not writable; trying again every few minutes",
                     config->cache.save_file);
-    if (config->cache.save && read && find_file(path, config, "tickets"))
+    if (config->cache.save && read && saved_state_path(path, config, "tickets"))
         ticketfile_read(path, workers, config->workers);
     cachefile_open(&kept->cachefile, config, routes, cache, read);
     uv_timer_start(&kept->timer, write_due, WRITE_EVERY_MS, WRITE_EVERY_MS);
@@ -102,7 +101,7 @@ void saved_state_write(struct saved_state *kept)
     }
     char path[PATH_MAX];
     write_verified(kept);
-    if (kept->config->cache.save && find_file(path, kept->config, "tickets"))
+    if (kept->config->cache.save && saved_state_path(path, kept->config, "tickets"))
         ticketfile_write(path, kept->workers, kept->worker_count);
     cachefile_end(&kept->cachefile);
 }

@@ -10,6 +10,7 @@
 #ifndef DOTSTUB_DAEMON_SAVED_STATE_H
 #define DOTSTUB_DAEMON_SAVED_STATE_H
 
+#include <limits.h>
 #include "cachefile.h"
 #include "config/config.h"
 #include "net/loop.h"
@@ -23,6 +24,9 @@ struct saved_state {
     bool handed_over;
     const struct config *config; /* that the daemon started with */
 };
+
+/* The path of a file `name` beside cache.save-file. False: that folder is not writable now. */
+bool saved_state_path(char out[PATH_MAX], const struct config *config, const char *name);
 
 /* 0 or negative (libuv's numbers). */
 int saved_state_init(struct saved_state *kept, struct loop *loop) MUST_CHECK;

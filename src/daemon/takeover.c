@@ -3,6 +3,7 @@
  * code that parses the files. */
 #include "takeover.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ enum {
     DESCRIPTORS_MAX = 4096,
     WORKERS_MAX = 1024,
     TICKETS_MAX = 1 << 21, /* bytes of one worker */
+    ROUTES_MAX = 1 << 20,  /* as much as a pipe holds */
 };
 
 static int failed(const char *what, int status)
@@ -51,6 +53,8 @@ static bool place(struct takeover *takeover, char kind, int fd, size_t room)
         takeover->listening[takeover->listening_count++] = fd;
     else if (kind == HANDOVER_CONTROL && takeover->control_count < CONTROL_SOCKETS)
         takeover->control[takeover->control_count++] = fd;
+    else if (kind == HANDOVER_ROUTES && takeover->routes < 0)
+        takeover->routes = fd;
     else
         return false;
     return true;
@@ -116,7 +120,7 @@ end:
 int takeover_begin(struct takeover *out, const struct config *config, pid_t pid, uid_t uid)
 {
     char title[sizeof HANDOVER_TITLE - 1];
-    *out = (struct takeover){.fd = connect_to(config->control_socket, pid, uid)};
+    *out = (struct takeover){.fd = connect_to(config->control_socket, pid, uid), .routes = -1};
     if (out->fd < 0)
         return failed("cannot connect to the running process", out->fd);
     int status = write_full(out->fd, HANDOVER_TITLE, sizeof title);
@@ -132,6 +136,17 @@ int takeover_begin(struct takeover *out, const struct config *config, pid_t pid,
 fail:
     takeover_end(out);
     return failed("cannot receive its sockets", status);
+}
+
+bool takeover_routes(const struct takeover *takeover, struct buffer *out)
+{
+    uint8_t *room = takeover->routes >= 0 ? buffer_reserve(out, ROUTES_MAX) : NULL;
+    if (!room || fcntl(takeover->routes, F_SETFL, O_NONBLOCK) < 0)
+        return false;
+    ssize_t len = read_to_end(takeover->routes, room, ROUTES_MAX);
+    if (len > 0)
+        buffer_commit(out, (size_t)len);
+    return len > 0;
 }
 
 /* Reads the tickets of one worker into one of ours. */
@@ -201,7 +216,9 @@ void takeover_end(struct takeover *takeover)
     for (size_t i = 0; i < takeover->control_count; i++)
         if (takeover->control[i] >= 0)
             close(takeover->control[i]);
+    if (takeover->routes >= 0)
+        close(takeover->routes);
     mem_free(takeover->listening);
     close(takeover->fd);
-    *takeover = (struct takeover){.fd = -1};
+    *takeover = (struct takeover){.fd = -1, .routes = -1};
 }

@@ -19,12 +19,15 @@ struct takeover {
     int control[CONTROL_SOCKETS]; /* likewise; -1: taken */
     size_t control_count;
     unsigned output_count;
+    int routes; /* a pipe with the routes added at run time; -1: it sent none */
 };
 
 /* Receives the sockets of process `pid`, which has the control socket of this configuration and runs as root or as
  * `uid`. From then on this process logs to the same
  * destination. 0, or negative after a log line. */
 int takeover_begin(struct takeover *out, const struct config *config, pid_t pid, uid_t uid) MUST_CHECK;
+/* Reads the routes that were added at run time into the empty buffer. False: it sent none. */
+bool takeover_routes(const struct takeover *takeover, struct buffer *out);
 /* Receives tickets and cache, before the workers run. As above. */
 int takeover_fill(struct takeover *takeover, const struct config *config, const struct routes *routes,
                   struct cache *cache, struct worker **workers) MUST_CHECK;

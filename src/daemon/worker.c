@@ -179,6 +179,11 @@ void worker_route(struct worker *worker, struct worker_routes *routes)
     mailbox_post(&worker->mailbox, &routes->request);
 }
 
+void worker_route_early(struct worker *worker, struct worker_routes *routes)
+{
+    groups_apply(&worker->groups, &routes->change);
+}
+
 /* --- listeners --- */
 
 static void listener_item(struct mailbox_item *item, void *reader)

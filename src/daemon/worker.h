@@ -66,6 +66,8 @@ bool worker_lives(struct worker *worker);
 void worker_configure(struct worker *worker, struct worker_change *change);
 /* New queries use these routes; servers that are also in the previous routes keep their sessions. */
 void worker_route(struct worker *worker, struct worker_routes *routes);
+/* The same before worker_start, at once. */
+void worker_route_early(struct worker *worker, struct worker_routes *routes);
 /* New TLS connections of clients use this identity. */
 void worker_identify(struct worker *worker, struct worker_identity *change);
 /* Steps whose snapshot is the same as before keep their state. */

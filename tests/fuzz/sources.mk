@@ -3,10 +3,10 @@
 # Configured with --enable-fuzzers (and CC=clang), `make fuzzers` links them with libFuzzer; else each replays its corpus
 # in `make check`. A new target needs these lines and its folder of seeds:
 #
-#     fuzz_targets += tests/fuzz/fuzz_x
-#     tests_fuzz_fuzz_x_SOURCES = tests/fuzz/fuzz_x.c $(fuzz_main)
-#     tests_fuzz_fuzz_x_LDADD = $(dns_libs)
-#     tests_fuzz_fuzz_x_LDFLAGS = $(fuzz_ldflags)
+# fuzz_targets += tests/fuzz/fuzz_x
+# tests_fuzz_fuzz_x_SOURCES = tests/fuzz/fuzz_x.c $(fuzz_main)
+# tests_fuzz_fuzz_x_LDADD = $(dns_libs)
+# tests_fuzz_fuzz_x_LDFLAGS = $(fuzz_ldflags)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dns.dict tests/fuzz/run
 
 if FUZZERS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Captures every packet on the loopback interface of a namespace with a packet socket."""
+"""Captures every packet on the loopback interface, or on all interfaces, of a namespace with a packet socket."""
 import collections
 import ipaddress
 import socket
@@ -35,11 +35,13 @@ def read_packet(frame):
 
 
 class Capture:
-    def __init__(self, namespace):
+    def __init__(self, namespace, interface="lo"):
+        """`interface` "": all."""
         self.packets, self.changed = [], threading.Condition()
         self.socket = namespace.call(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)))
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
-        self.socket.bind(("lo", 0))
+        if interface:
+            self.socket.bind((interface, 0))
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 

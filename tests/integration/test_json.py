@@ -147,6 +147,17 @@ def test_commands_that_change(told):
     assert not told.contract.unseen("flush", "log", "drain")
 
 
+def test_routes(told):
+    told("forward", "list", title="forward list")
+    told("forward", "add", "a.example", "192.0.2.98", "--plain", "--interface", "lo", title="forward add")
+    told("forward", "add", "b.example", "192.0.2.98", "--plain", "--for", "1h", title="forward add")
+    told("forward", "list", title="forward list")
+    assert [server["run_time"] for server in told("status")["servers"]] == [False, True, True]
+    told("forward", "remove", "a.example", title="forward remove")
+    assert not told.contract.unseen("forward list", "forward remove")
+    assert told.contract.unseen("forward add") == {"replaced[]"}
+
+
 def test_reload(make_public, server):
     daemon, contract = make_public(server), Contract()
     path = daemon.config["control"]["socket"]

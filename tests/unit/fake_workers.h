@@ -18,6 +18,7 @@ static struct {
     struct config config;
     struct config_upstream upstreams[2];
     struct routes routes;
+    struct group_definition groups[2];
     struct key_group ids[2];
     struct addr addrs[SERVERS];
     struct counters counters[WORKERS];
@@ -90,8 +91,22 @@ static void fake_reload(void *context, struct reload_wait *wait)
     wait->done(wait, &fake_result);
 }
 
+static struct forward_result fake_forwarded;
+static struct forward_request fake_wanted;
+static char fake_wanted_texts[4][300]; /* zones, servers, interface, duration; "": absent */
+
+static void fake_forward(void *context, const struct forward_request *request, struct forward_wait *wait)
+{
+    const char *texts[] = {request->zones, request->servers, request->interface, request->duration};
+    (void)context;
+    fake_wanted = *request;
+    for (unsigned i = 0; i < 4; i++)
+        snprintf(fake_wanted_texts[i], sizeof fake_wanted_texts[i], "%s", texts[i] ? texts[i] : "");
+    wait->done(wait, &fake_forwarded);
+}
+
 static const struct control_ops fake_ops = {fake_counters, fake_post,  fake_report, fake_trace,
-                                            fake_flushed,  fake_drain, fake_reload};
+                                            fake_flushed,  fake_drain, fake_reload, fake_forward};
 
 static inline void fake_turn(void)
 {
@@ -137,7 +152,14 @@ static inline struct control_setup fake_begin(void)
     fake_name_servers();
     fake.config = (struct config){.refs = 1, .workers = WORKERS, .upstreams = fake.upstreams, .upstream_count = 2};
     fake.ids[1].id = 7;
-    fake.routes = (struct routes){.refs = 1, .ids = fake.ids, .group_count = 2, .server_count = SERVERS};
+    fake.groups[0].name = GROUP_ROOT;
+    fake.groups[1].name = "forward:corp.example";
+    fake.routes = (struct routes){.refs = 1,
+                                  .config = &fake.config,
+                                  .groups = fake.groups,
+                                  .ids = fake.ids,
+                                  .group_count = 2,
+                                  .server_count = SERVERS};
     for (unsigned w = 0; w < WORKERS; w++)
         fake.report[w].servers = fake.servers[w];
     int status = loop_init(&fake.loop);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
+#include "base/errors.h"
 #include "base/mem.h"
 #include "control/api.h"
 #include "control/explain.h"
@@ -440,6 +441,87 @@ static void cache_lists_the_entries_of_a_name(void **state)
     assert_says("\"entries\": []");
 }
 
+static void routes_are_listed(void **state)
+{
+    char corp[] = "Corp.example", reverse[] = "10.in-addr.arpa.", quad9[] = "quad9", zone[] = "lab.example",
+         wg0[] = "wg0";
+    char *zones[] = {corp, reverse}, *names[] = {quad9}, *lab[] = {zone};
+    uint8_t salt[ROUTE_SALT] = {1};
+    struct addr server = fake.addrs[0];
+    struct config_route routes[] = {
+        {.zones = lab, .zone_count = 1, .upstreams = names, .upstream_count = 1},
+        {.zones = zones,
+         .zone_count = 2,
+         .to = &server,
+         .to_count = 1,
+         .plain = true,
+         .interface = wg0,
+         .salt = salt,
+         .until_ms = clock_ms() + 59500},
+    };
+    (void)state;
+    struct config with = fake.config, *before = view.routes->config;
+    with.forward = routes;
+    with.forward_count = 2;
+    fake.routes.config = &with;
+    get("/forward");
+    fake.routes.config = before;
+    assert_int_equal(reply.status, HTTP_OK);
+    assert_says("\"lab.example.\"");
+    assert_says("\"quad9\"");
+    assert_says("\"from\": \"configuration\"");
+    assert_says("\"left_s\": null");
+    assert_says("\"corp.example.\"");
+    assert_says("\"interface\": \"wg0\"");
+    assert_says("\"from\": \"run time\"");
+    assert_says("\"left_s\": 60");
+}
+
+static void routes_are_added_and_removed(void **state)
+{
+    (void)state;
+    fake_forwarded = (struct forward_result){.zones = "a.example\n", .replaced = "", .flushed = 3, .saved = true};
+    ask(api_control, HTTP_POST, "/forward/add",
+        ARGUMENTS("zones", "a.example", "servers", "10.0.0.53", "plain", "yes", "for", "1h", "interface", ""));
+    assert_true(fake_wanted.verb == FORWARD_ADD && fake_wanted.plain && !fake_wanted.replace && !fake_wanted.interface);
+    assert_string_equal(fake_wanted_texts[0], "a.example");
+    assert_string_equal(fake_wanted_texts[1], "10.0.0.53");
+    assert_string_equal(fake_wanted_texts[3], "1h");
+    assert_says("\"added\": [\n  \"a.example.\"");
+    assert_says("\"flushed\": 3");
+    assert_says("\"saved\": true");
+    ask(api_control, HTTP_POST, "/forward/remove", ARGUMENTS("zones", "a.example", "interface", "wg0"));
+    assert_true(fake_wanted.verb == FORWARD_REMOVE);
+    assert_string_equal(fake_wanted_texts[2], "wg0");
+    assert_says("\"removed\": [\n  \"a.example.\"");
+}
+
+static void a_refused_route_is_explained(void **state)
+{
+    static const struct {
+        struct forward_result result;
+        unsigned status;
+        const char *says;
+    } cases[] = {
+        {{.status = ERROR_CONFIG, .mistakes = "forward: one\nforward: two\n"}, HTTP_BAD_REQUEST, "\"forward: two\""},
+        {{.status = -EBUSY}, HTTP_UNAVAILABLE, "an upgrade is under way"},
+        {{.status = ERROR_STOPPING}, HTTP_UNAVAILABLE, "stopping"},
+        {{.status = -ENOMEM}, HTTP_INTERNAL_ERROR, "memory"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_forwarded = cases[i].result;
+        ask(api_control, HTTP_POST, "/forward/add", ARGUMENTS("zones", "a.example", "servers", "10.0.0.53"));
+        assert_int_equal(reply.status, cases[i].status);
+        assert_says(cases[i].says);
+    }
+    fake_wanted.verb = FORWARD_REMOVE;
+    ask(api_control, HTTP_POST, "/forward/add", ARGUMENTS("zones", "a.example", "servers", "10.0.0.53", "plain", "1"));
+    assert_int_equal(reply.status, HTTP_BAD_REQUEST);
+    assert_says("must be yes or no");
+    assert_int_equal(fake_wanted.verb, FORWARD_REMOVE); /* the daemon was not asked */
+}
+
 static void reload_replies_with_the_result(void **state)
 {
     (void)state;
@@ -638,6 +720,9 @@ int main(void)
         TEST(labels_are_escaped),
         TEST(cache_lists_the_entries_of_a_name),
         TEST(reload_replies_with_the_result),
+        TEST(routes_are_listed),
+        TEST(routes_are_added_and_removed),
+        TEST(a_refused_route_is_explained),
         TEST(flush_of_a_name_a_suffix_and_everything),
         TEST(log_levels_can_be_set),
         TEST(the_query_log_can_be_set),
