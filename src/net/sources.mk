@@ -4,7 +4,7 @@ libnet_a_SOURCES = src/net/framing.c src/net/layers.c src/net/link.c src/net/loo
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
   src/net/tls_chain.c src/net/tls_server.c src/net/tls_trust.c src/net/tls_verify.c \
   src/net/verifytime.c src/net/wallclock.c
-noinst_HEADERS += include/net/framing.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_server.h \
+noinst_HEADERS += include/net/certificate.h include/net/framing.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_server.h \
   include/net/verifytime.h include/net/wallclock.h
 if DNSTAP
 libnet_a_SOURCES += src/net/tap.c
