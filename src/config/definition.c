@@ -2,8 +2,9 @@
 /* The identity of a group of upstreams: two groups with one digest may share cache entries.
  *
  * The digest covers everything that can change a response: the servers (certificate name, pins, name of the CA file,
- * addresses with ports), encryption, client subnet and the DNSSEC mode. It does not cover settings that only affect
- * which server is used, how often and from which address: order, labels, roles, max-qps, source, TLS versions.
+ * addresses with ports), encryption, zones and interface of plain servers, client subnet and the DNSSEC mode. It does
+ * not cover settings that only affect which server is used, how often and from which address: order, labels, roles,
+ * max-qps, source, TLS versions.
  *
  * Each part is preceded by its length, so that no two definitions produce the same bytes. Parts whose order does
  * not matter are sorted.
@@ -40,6 +41,11 @@ static void add_byte(struct buffer *out, uint8_t byte, int *status)
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(a, b);
+}
+
+static int compare_zones(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int compare_pins(const void *a, const void *b)
@@ -83,6 +89,26 @@ static void add_pins(struct buffer *out, const struct config_upstream *upstream,
     mem_free(pins);
 }
 
+/* A plain server gets names of its zones only, so a group with other zones could not take its place. An address behind
+ * one interface may be another server than the same address behind another one. */
+static void add_plain(struct buffer *out, const struct config_upstream *upstream, int *status)
+{
+    const char **zones = mem_zalloc(upstream->plain_zone_count + 1, sizeof *zones);
+    if (!zones) {
+        *status = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < upstream->plain_zone_count; i++)
+        zones[i] = upstream->plain_zones[i];
+    qsort(zones, upstream->plain_zone_count, sizeof *zones, compare_zones);
+    add_byte(out, 1, status);
+    for (size_t i = 0; i < upstream->plain_zone_count; i++)
+        add_text(out, zones[i], status);
+    add_byte(out, 0, status);
+    add_text(out, upstream->interface, status);
+    mem_free(zones);
+}
+
 /* A CA file is identified by its name: an update of the system's certificates does not change the operator of the
  * server. Without tls-name only pins count, and no CA file is used. */
 static int define_upstream(const struct config *config, const struct config_upstream *upstream, uint8_t out[DIGEST_LEN])
@@ -96,6 +122,8 @@ static int define_upstream(const struct config *config, const struct config_upst
     add_pins(&all, upstream, &status);
     add_byte(&all, upstream->ecs == ECS_OFF, &status);
     add_addresses(&all, upstream, &status);
+    if (upstream->plain_zone_count > 0)
+        add_plain(&all, upstream, &status);
     if (status == 0)
         digest_bytes(out, buffer_bytes(&all).data, all.len);
     buffer_free(&all);
