@@ -73,6 +73,9 @@ struct prefix {
     uint8_t bits;
 };
 
+#define PREFIX_TEXT 50 /* the longest text of prefix_format with its NUL */
+/* Writes ADDR/LENGTH and returns `out`. */
+const char *prefix_format(const struct prefix *prefix, char out[PREFIX_TEXT]);
 /* Parses "10.0.0.0/8" or an address such as "::1". Bits behind the length must be zero. 0 or -EINVAL. */
 int prefix_parse(struct prefix *out, const char *text) MUST_CHECK;
 /* ::/0 contains all of IPv6 and no IPv4 address (0.0.0.0/0 does): only a prefix within ::ffff:0:0/96 contains IPv4.

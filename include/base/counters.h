@@ -45,6 +45,7 @@
     X(responses_formerr, "FORMERR responses")                                                                          \
     X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
     X(responses_rebind, "responses replaced by NODATA because they had private addresses (rebind-protection)")         \
+    X(queries_in_views, "queries of clients of a view")                                                                \
     X(queries_single_label, "queries refused because their name has one label (single-label: refuse)")                 \
     X(queries_blocked, "queries for names, or with names or addresses in their response, of a block list")             \
     X(cookies_valid, "queries with a valid server cookie")                                                             \

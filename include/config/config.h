@@ -93,6 +93,27 @@ struct config_block_list {
     size_t answer_count;
 };
 
+/* Clients that get other routes: those of networks, or those whose queries come in on an interface. */
+struct config_view {
+    char *name; /* NULL: `label` has its first network or its interface in place of it */
+    struct prefix *clients;
+    size_t client_count;
+    char *interface;  /* NULL: by network */
+    char **upstreams; /* names: serve names without a route; none: as for other clients */
+    size_t upstream_count;
+    char *group; /* NULL: none */
+    struct config_route *forward;
+    size_t forward_count;
+    bool inherit; /* the routes of `forward` apply, too, except for zones with a route here */
+    /* Set when the snapshot is made: "view:" and the name; places in config->teams. */
+    const char *label;
+    size_t root_team;
+    size_t *route_teams; /* for each route */
+};
+
+/* The most views, so that a set of them is a number of 64 bits together with that of all other clients. */
+#define CONFIG_VIEWS_MAX 63
+
 /* The upstreams that serve names together: all names without a route, a group, or a route's own upstreams. */
 #define TEAM_PLAIN SIZE_MAX
 struct config_team {
@@ -133,6 +154,9 @@ struct config {
     struct config_team *teams;
     size_t team_count;
     size_t *route_teams; /* for each route */
+
+    struct config_view *views;
+    size_t view_count;
 
     struct {
         char *ca_file; /* "system" or a path */

@@ -24,6 +24,10 @@ int socket_tcp(const struct addr *addr) MUST_CHECK;
  * wildcards. Sets its address, and SOCK_DGRAM or SOCK_STREAM. -ENOTSOCK, -EPROTOTYPE, -EAFNOSUPPORT: unusable for
  * DNS; -EADDRNOTAVAIL: an IPv6 wildcard that also accepts IPv4 (no IPV6_V6ONLY). */
 int socket_adopt(int fd, struct addr *addr, int *type) MUST_CHECK;
+/* Lets the packet information of a UDP socket tell the interface of each datagram, as it does on a wildcard address. */
+int socket_want_interface(int fd, const struct addr *addr) MUST_CHECK;
+/* The number of the interface on which the first packet of an accepted connection came in; 0: unknown. */
+unsigned socket_interface(int fd, sa_family_t family);
 /* Binds a socket of this type without SO_REUSEPORT and closes it: 0, or -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ...
  * Otherwise two daemons would silently share the port. TCP connections in TIME_WAIT do not count. */
 int socket_probe(const struct addr *addr, int type) MUST_CHECK;

@@ -136,5 +136,7 @@ bool stream_unacknowledged(const struct stream *stream);
 bool stream_mid_frame(const struct stream *stream);
 /* The address of the other end; of an accepted stream's own end with `local`. 0 or negative. */
 int stream_peer(const struct stream *stream, struct addr *out, bool local) MUST_CHECK;
+/* The number of the interface that an accepted stream came in on; 0: unknown. */
+unsigned stream_interface(const struct stream *stream, sa_family_t family);
 
 #endif

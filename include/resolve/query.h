@@ -53,8 +53,9 @@ struct origin {
     const struct origin_ops *ops;
     void *owner; /* for the listener: its socket or its client */
     struct addr client, peer;
-    struct addr local;  /* the query's destination address, if the socket is bound to a wildcard; else unset */
-    unsigned interface; /* the interface of `local` */
+    struct addr local; /* the query's destination address, if the socket is bound to a wildcard; else unset */
+    /* The number of the interface that the query came in on; 0: unknown. Not set on a UDP query without `local`. */
+    unsigned interface;
     bool tcp;
     bool encrypted;           /* TLS: responses are padded if the query is (RFC 8467) */
     uint16_t keepalive_100ms; /* TCP: the idle timeout to announce to clients that send the option (RFC 7828) */
@@ -75,7 +76,7 @@ struct query {
     bool parked;             /* in the slab, waiting */
     bool address_proven;     /* the query has a valid server cookie: the client's address is not forged */
     bool has_cookie;         /* the response gets `cookie` */
-    bool unused;             /* false: so that one store initializes all members from `step` on */
+    uint8_t view;            /* of the client, see groups_view_of; 0 as long as its message is not parsed */
     uint8_t cookie[EDIT_COOKIE];
     /* While parked: */
     struct list_link in_owner;            /* the listener's list of its waiting queries, if it keeps one */
@@ -117,9 +118,18 @@ static inline const char *query_replaced_by(const struct query *query)
     return query->replaced_by < set->count ? set->order[query->replaced_by]->name : NULL;
 }
 
+/* Writes the name of the client's view, "" if there is none, as far as `cap` bytes have room. */
+void query_view_name(const struct query *query, char *out, size_t cap);
+
 /* Chooses the group that serves the query's name and hashes the key, before the steps run: no step changes the
  * group. */
 void query_route(struct query *query);
+
+/* True if a route leads to the query's name, so that its data may be of a private network. */
+static inline bool query_has_route(const struct query *query)
+{
+    return query->key.group != groups_root_id(query->resolver->groups, query->view);
+}
 
 /* True if the client is within access.allow and not in access.deny-clients. */
 static inline bool query_client_allowed(const struct query *query)

@@ -29,6 +29,7 @@ struct querylog_entry {
     enum how how;
     uint64_t ms;                 /* time that the query waited */
     const struct server *server; /* of the latest attempt; NULL: none */
+    const char *view;            /* NULL: none */
     const struct ede_list *ede;
 };
 

@@ -37,6 +37,8 @@ struct record_server {
     struct addr addr;
 };
 
+#define RECORD_VIEW 64 /* bytes, the longest name of a view with its NUL */
+
 struct record {
     uint32_t id; /* 0: no record */
     enum record_kind kind;
@@ -44,8 +46,9 @@ struct record {
     uint32_t total_ms, phase_ms[PHASES];
     struct key key;
     bool tcp;
-    bool joined; /* it joined a lookup in progress */
-    bool stale;  /* the response was stale */
+    bool joined;            /* it joined a lookup in progress */
+    bool stale;             /* the response was stale */
+    char view[RECORD_VIEW]; /* the client's; "": none */
     uint16_t rcode;
     int ede_code; /* EDE_NONE: none */
     char ede_text[EDE_TEXT + 1];

@@ -18,10 +18,12 @@ struct resolver;
 struct trace {
     /* Set by the owner: */
     struct key key;                    /* name in lower case, type, class; no flags */
+    struct addr client;                /* unset (AF_UNSPEC): the first address of access.allow */
     void (*done)(struct trace *trace); /* the worker does not use the trace after this call */
     /* The outcome: */
     const char *step;        /* the step that answered, forwarded or dropped the query; a constant */
     const char *replaced_by; /* the last step that replaced the response; NULL: none */
+    char view[RECORD_VIEW];  /* the view of the client; "": none */
     bool looked;             /* the query reached the cache step, which found: */
     enum cache_result cached;
     uint32_t ttl;        /* seconds left */

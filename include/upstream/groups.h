@@ -18,11 +18,14 @@
 struct groups_change {
     struct routes *routes;
     struct group **groups; /* one for each group of the routes, not begun */
+    unsigned *interfaces;  /* room for the numbers of the interfaces of views; NULL: there are no views */
 };
 
 struct groups {
     uint32_t root_id;                    /* of routes->groups[0] */
-    const struct suffix_table *suffixes; /* routes->suffixes; each query reads these two members */
+    const struct suffix_table *suffixes; /* routes->suffixes */
+    const struct route_view *views;      /* routes->views; each query reads these three members */
+    unsigned *interfaces; /* for each view the present number of its interface; 0: there is none of the name */
     struct group_worker worker;
     struct routes *routes;
     struct group **in_force; /* one for each of the routes */
@@ -50,14 +53,24 @@ void groups_stop(struct groups *groups, void (*closed)(void *context), void *con
 /* Does nothing to zeroed memory. */
 void groups_fini(struct groups *groups);
 
+/* The view of a client whose query came in on an interface (0: unknown); 0 is the view of clients of no other one. Call it
+ * only if groups->views is set. */
+uint8_t groups_view_of(const struct groups *groups, const struct addr *client, unsigned interface);
+/* The name of a view, in the routes in force; NULL: the view of clients of no other one. In all functions a view of
+ * earlier routes that does not exist any more is that one. */
+const char *groups_view_name(const struct groups *groups, uint8_t view);
+/* The id of the group that serves the view's names without a route. */
+uint32_t groups_root_id(const struct groups *groups, uint8_t view);
 /* The id of the group that serves the key's name. The group of the key is not used. */
-uint32_t groups_route_key(const struct groups *groups, const struct key *key);
-static inline uint32_t groups_route(const struct groups *groups, const struct key *key)
+uint32_t groups_route_key(const struct groups *groups, uint8_t view, const struct key *key);
+static inline uint32_t groups_route(const struct groups *groups, uint8_t view, const struct key *key)
 {
-    return groups->suffixes ? groups_route_key(groups, key) : groups->root_id;
+    return groups->suffixes || view > 0 ? groups_route_key(groups, view, key) : groups->root_id;
 }
 /* True if a route leads to names at or below `zone`, a suffix of the key's name; routes above it do not count. */
-bool groups_has_route_within(const struct groups *groups, const struct key *key, const uint8_t *zone);
+bool groups_has_route_within(const struct groups *groups, uint8_t view, const struct key *key, const uint8_t *zone);
+/* True if the key's name is the zone of a route that is private. */
+bool groups_is_private_zone(const struct groups *groups, uint8_t view, const struct key *key);
 /* The group in force with this id; NULL: the routes have changed since. */
 struct group *groups_find(const struct groups *groups, uint32_t id);
 

@@ -15,6 +15,7 @@
 #define DOTSTUB_UPSTREAM_ROUTES_H
 
 #include <stdatomic.h>
+#include "base/prefixmap.h"
 #include "config/config.h"
 #include "dns/key.h"
 #include "dns/suffixes.h"
@@ -49,6 +50,18 @@ struct group_definition {
 struct name_route {
     const uint8_t *suffix;
     size_t group; /* index into the groups */
+    bool is_private;
+};
+
+/* The values of a table of suffixes: the index of a group, and this bit if the zone is private. */
+#define ROUTE_PRIVATE UINT32_C(0x80000000)
+
+/* The routes of some clients. */
+struct route_view {
+    const char *label;             /* "view:NAME"; NULL: the first one */
+    size_t root;                   /* index of the group that serves names without a route */
+    struct suffix_table *suffixes; /* NULL: none */
+    const char *interface;         /* NULL: its clients are in `clients` of the routes */
 };
 
 struct routes {
@@ -61,6 +74,11 @@ struct routes {
     struct tls_trust **trusts; /* of all groups; NULL for plain servers */
     size_t trust_count;
     struct suffix_table *suffixes; /* maps to indexes of groups; NULL: the root group serves every name */
+    /* NULL: all clients have these routes. Else the first view is that of clients of no other view; it has these
+     * routes. The others are in the order of the configuration. */
+    struct route_view *views;
+    size_t view_count;
+    struct prefix_map *clients; /* maps to indexes of views */
 };
 
 #define ROUTES_GROUPS_MAX 1000

@@ -318,6 +318,16 @@ int prefix_parse(struct prefix *out, const char *text)
     return 0;
 }
 
+const char *prefix_format(const struct prefix *prefix, char out[PREFIX_TEXT])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char text[INET6_ADDRSTRLEN];
+    bool is_ipv4 = prefix->bits >= ADDR_MAPPED_BITS && memcmp(prefix->bytes, mapped, sizeof mapped) == 0;
+    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, prefix->bytes + (is_ipv4 ? 12 : 0), text, sizeof text);
+    snprintf(out, PREFIX_TEXT, "%s/%d", text, prefix->bits - (is_ipv4 ? ADDR_MAPPED_BITS : 0));
+    return out;
+}
+
 bool prefix_is_loopback(const struct prefix *prefix)
 {
     struct halves halves = halves_of_bytes(prefix->bytes);

@@ -3,7 +3,6 @@
  * value. */
 #include "config/member.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -168,11 +167,8 @@ int member_store(void *base, const struct option *option, const struct value *va
 
 static void print_prefix(FILE *out, const struct prefix *prefix)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    char text[INET6_ADDRSTRLEN];
-    bool is_ipv4 = prefix->bits >= 96 && memcmp(prefix->bytes, mapped, sizeof(mapped)) == 0;
-    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, prefix->bytes + (is_ipv4 ? 12 : 0), text, sizeof(text));
-    fprintf(out, "\"%s/%d\"", text, prefix->bits - (is_ipv4 ? 96 : 0));
+    char text[PREFIX_TEXT];
+    fprintf(out, "\"%s\"", prefix_format(prefix, text));
 }
 
 static void print_pin(FILE *out, const struct config_pin *pin)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariants: the first team is the root team; then come the groups, each if a route leads to it, then the routes with upstreams of their
- * own, named by their first zone. No name of a group has a colon. */
+/* Invariants: the first team is the root team; then come the groups, each if a route or a view leads to it, and the
+ * routes and views with upstreams of their own, named by the first zone or the view. No name of a group has a colon. */
 #include "config/teams.h"
 
 #include <errno.h>
@@ -59,9 +59,8 @@ static size_t find_team(const struct config *config, const char *name)
 }
 
 /* One member, which is in no list of upstreams. */
-static int add_plain(struct config *config, const struct config_route *route, struct arena *arena)
+static int add_plain(struct config *config, const char *name, const struct config_route *route, struct arena *arena)
 {
-    const char *name = arena_print(arena, "forward:%s", route->zones[0]);
     struct config_team *team = name ? add_team(config, name, POLICY_FAILOVER, arena) : NULL;
     if (!team)
         return -ENOMEM;
@@ -74,32 +73,36 @@ static int add_plain(struct config *config, const struct config_route *route, st
                                                 .plain_zone_count = route->zone_count};
     team->places[0] = TEAM_PLAIN;
     team->count = 1;
-    team->salt = route->salt;
     return 0;
 }
 
-/* Sets the team of the route; makes it if it does not exist yet. */
-static int add_route(struct config *config, size_t i, struct arena *arena)
+/* The team of a group is made when it is needed first. */
+static int add_group(struct config *config, const char *name, size_t *place, struct arena *arena)
 {
-    const struct config_route *route = &config->forward[i];
-    config->route_teams[i] = config->team_count;
-    if (route->to_count > 0)
-        return add_plain(config, route, arena);
-    if (!route->group) {
-        int status = add_named(config, arena_print(arena, "forward:%s", route->zones[0]), POLICY_FAILOVER,
-                               route->upstreams, route->upstream_count, arena);
-        if (status == 0)
-            config->teams[config->team_count - 1].salt = route->salt;
-        return status;
-    }
     size_t group = 0;
-    while (strcmp(config->groups[group].name, route->group) != 0)
+    while (strcmp(config->groups[group].name, name) != 0)
         group++;
-    config->route_teams[i] = find_team(config, route->group);
-    if (config->route_teams[i] < config->team_count)
+    *place = find_team(config, name);
+    if (*place < config->team_count)
         return 0;
     return add_named(config, config->groups[group].name, config->groups[group].policy, config->groups[group].upstreams,
                      config->groups[group].upstream_count, arena);
+}
+
+/* Sets the team of the route; makes it if it does not exist yet. `owner`: "forward" or a view. */
+static int add_route(struct config *config, const struct config_route *route, const char *owner, size_t *place,
+                     struct arena *arena)
+{
+    if (route->group)
+        return add_group(config, route->group, place, arena);
+    *place = config->team_count;
+    const char *name = arena_print(arena, "%s:%s", owner, route->zones[0]);
+    int status = route->to_count > 0
+                     ? add_plain(config, name, route, arena)
+                     : add_named(config, name, POLICY_FAILOVER, route->upstreams, route->upstream_count, arena);
+    if (status == 0)
+        config->teams[*place].salt = route->salt;
+    return status;
 }
 
 static bool has_routed(const struct config *config)
@@ -110,14 +113,59 @@ static bool has_routed(const struct config *config)
     return false;
 }
 
+/* --- views --- */
+
+static const char *prefix_name(const struct prefix *prefix, struct arena *arena)
+{
+    char text[PREFIX_TEXT];
+    return arena_print(arena, "%s", prefix_format(prefix, text));
+}
+
+static int name_view(struct config_view *view, struct arena *arena)
+{
+    const char *name = view->name        ? view->name
+                       : view->interface ? arena_print(arena, "%%%s", view->interface)
+                                         : prefix_name(&view->clients[0], arena);
+    view->label = name ? arena_print(arena, "view:%s", name) : NULL;
+    return view->label ? 0 : -ENOMEM;
+}
+
+/* Without upstreams of its own a view has the root team. */
+static int add_view(struct config *config, struct config_view *view, struct arena *arena)
+{
+    int status = name_view(view, arena);
+    view->route_teams = arena_take(arena, (1 + view->forward_count) * sizeof *view->route_teams);
+    if (status == 0 && !view->route_teams)
+        status = -ENOMEM;
+    if (status == 0 && view->group)
+        status = add_group(config, view->group, &view->root_team, arena);
+    if (status == 0 && view->upstream_count > 0) {
+        view->root_team = config->team_count;
+        status = add_named(config, view->label, POLICY_FAILOVER, view->upstreams, view->upstream_count, arena);
+    }
+    for (size_t i = 0; status == 0 && i < view->forward_count; i++)
+        status = add_route(config, &view->forward[i], view->label, &view->route_teams[i], arena);
+    return status;
+}
+
+static size_t count_teams(const struct config *config)
+{
+    size_t count = 1 + config->forward_count;
+    for (size_t i = 0; i < config->view_count; i++)
+        count += 1 + config->views[i].forward_count;
+    return count;
+}
+
 int teams_fill(struct config *config, struct arena *arena)
 {
-    if (config->forward_count == 0 && !has_routed(config))
+    if (config->forward_count == 0 && config->view_count == 0 && !has_routed(config))
         return 0;
-    config->teams = arena_take(arena, (1 + config->forward_count) * sizeof *config->teams);
+    config->teams = arena_take(arena, count_teams(config) * sizeof *config->teams);
     config->route_teams = arena_take(arena, (1 + config->forward_count) * sizeof *config->route_teams);
     int status = config->teams && config->route_teams ? add_root(config, arena) : -ENOMEM;
     for (size_t i = 0; status == 0 && i < config->forward_count; i++)
-        status = add_route(config, i, arena);
+        status = add_route(config, &config->forward[i], "forward", &config->route_teams[i], arena);
+    for (size_t i = 0; status == 0 && i < config->view_count; i++)
+        status = add_view(config, &config->views[i], arena);
     return status;
 }

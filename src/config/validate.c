@@ -8,6 +8,7 @@
 #include <strings.h>
 #include "config/member.h"
 #include "config/teams.h"
+#include "config/validate_views.h"
 
 #define WORKERS_AUTO_MAX 16
 #define LONGEST_NAME     253
@@ -213,14 +214,19 @@ static int find_upstream(struct draft *draft, const char *list, const struct val
                      "routed", value->mark);
 }
 
-static int find_upstreams(struct draft *draft, const char *list)
+int validate_upstreams_of(struct draft *draft, const char *list, const struct setting *items)
 {
     int error = 0;
-    for (struct draft_item *item = draft_setting(draft, list)->items; item; item = item->next)
+    for (struct draft_item *item = items->items; item; item = item->next)
         for (const struct value *value = draft_item_setting(item, "upstreams")->first; !error && value;
              value = value->next)
             error = find_upstream(draft, list, value);
     return error;
+}
+
+static int find_upstreams(struct draft *draft, const char *list)
+{
+    return validate_upstreams_of(draft, list, draft_setting(draft, list));
 }
 
 static bool is_same_zone(const struct value *a, const struct value *b)
@@ -231,10 +237,10 @@ static bool is_same_zone(const struct value *a, const struct value *b)
     return len_a == len_b && strncasecmp((const char *)a->text.data, (const char *)b->text.data, len_a) == 0;
 }
 
-/* True if a zone of an earlier route, or an earlier one of this route, is the same. */
-static bool is_zone_taken(const struct draft *draft, const struct value *zone)
+/* True if a zone of an earlier route of the list, or an earlier one of this route, is the same. */
+static bool is_zone_taken(const struct setting *routes, const struct value *zone)
 {
-    for (const struct draft_item *route = draft_setting(draft, "forward")->items; route; route = route->next)
+    for (const struct draft_item *route = routes->items; route; route = route->next)
         for (const struct value *other = draft_item_setting(route, "zones")->first; other; other = other->next) {
             if (other == zone)
                 return false;
@@ -244,14 +250,14 @@ static bool is_zone_taken(const struct draft *draft, const struct value *zone)
     return false;
 }
 
-static void check_zones(struct draft *draft, const struct draft_item *route)
+static void check_zones(struct draft *draft, const struct setting *routes, const struct draft_item *route)
 {
     for (const struct value *zone = draft_item_setting(route, "zones")->first; zone; zone = zone->next) {
         int len = (int)zone->text.len;
         const char *text = (const char *)zone->text.data;
         if (len == 1 && *text == '.')
             report_at(draft->report, zone->mark, "forward: a route for all names; set upstreams instead");
-        else if (is_zone_taken(draft, zone))
+        else if (is_zone_taken(routes, zone))
             report_at(draft->report, zone->mark, "forward: the zone %.*s has two routes; remove one", len, text);
     }
 }
@@ -283,12 +289,22 @@ static void check_plain(struct draft *draft, const struct draft_item *route)
     }
 }
 
-static void check_route(struct draft *draft, const struct draft_item *route)
+void validate_group_exists(struct draft *draft, const char *list, const struct setting *group)
+{
+    char name[LONGEST_NAME + 1], quoted[QUOTED_TEXT];
+    if (group->broken || !group->first || group->first->none)
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)group->first->text.len, (const char *)group->first->text.data);
+    if (!draft_find_item(draft_setting(draft, "groups"), name))
+        report_at(draft->report, group->mark, "%s: there is no group %s; define it in groups", list,
+                  report_quote(name, quoted));
+}
+
+void validate_route_among(struct draft *draft, const struct setting *routes, const struct draft_item *route)
 {
     const struct setting *upstreams = draft_item_setting(route, "upstreams"),
                          *group = draft_item_setting(route, "group"), *to = draft_item_setting(route, "to");
-    char name[LONGEST_NAME + 1], quoted[QUOTED_TEXT];
-    check_zones(draft, route);
+    check_zones(draft, routes, route);
     check_duplicates(draft, to, "to");
     check_plain(draft, route);
     if (upstreams->broken || group->broken || to->broken)
@@ -302,12 +318,12 @@ static void check_route(struct draft *draft, const struct draft_item *route)
     if (ways > 1)
         report_at(draft->report, route->mark,
                   "forward: this route has two of upstreams, group and to; keep one of them");
-    if (!has_group)
-        return;
-    snprintf(name, sizeof name, "%.*s", (int)group->first->text.len, (const char *)group->first->text.data);
-    if (!draft_find_item(draft_setting(draft, "groups"), name))
-        report_at(draft->report, group->mark, "forward: there is no group %s; define it in groups",
-                  report_quote(name, quoted));
+    validate_group_exists(draft, "forward", group);
+}
+
+static void check_route(struct draft *draft, const struct draft_item *route)
+{
+    validate_route_among(draft, draft_setting(draft, "forward"), route);
 }
 
 static void check_routes(struct draft *draft)
@@ -351,6 +367,8 @@ int validate_check(struct draft *draft)
     int error = find_upstreams(draft, "groups");
     if (!error)
         error = find_upstreams(draft, "forward");
+    if (!error)
+        error = validate_views_upstreams(draft);
     if (error)
         return error;
     check_listen(draft);
@@ -358,6 +376,7 @@ int validate_check(struct draft *draft)
     check_tls_server(draft);
     check_upstreams(draft);
     check_routes(draft);
+    validate_views(draft);
     check_ttls(draft);
     check_names(draft);
     validate_block(draft);

@@ -229,7 +229,7 @@ static const struct route control_routes[] = {
     {"/metrics", HTTP_GET, {NULL}, .report = get_metrics},
     {"/cache", HTTP_GET, {"name", "type"}, .handle = queries_cache},
     {"/explain", HTTP_GET, {"which", "name", "id"}, .report = queries_explain, .with_records = true},
-    {"/trace", HTTP_POST, {"name", "type"}, .handle = queries_trace},
+    {"/trace", HTTP_POST, {"name", "type", "client"}, .handle = queries_trace},
     {"/flush", HTTP_POST, {"name", "suffix"}, .handle = post_flush},
     {"/log", HTTP_POST, {"level", "module", "queries", "sample"}, .handle = post_log},
     {"/reload", HTTP_POST, {NULL}, .handle = post_reload},

@@ -134,6 +134,7 @@ static json_t *explain_object(const struct record *record)
     put(object, "server", server_of(&record->asked));
     put(object, "dialed", server_of(&record->dialed));
     put(object, "session", session ? json_string(session) : json_null());
+    put(object, "view", *record->view ? json_string(record->view) : json_null());
     put_flag(object, "joined", record->joined);
     put_flag(object, "stale", record->stale);
     put_number(object, "attempts", record->tries);
@@ -228,6 +229,7 @@ char *explain_trace(const struct trace *trace)
     put_response(root, trace);
     put(root, "total_ms", thousandths(trace->total_us));
     put_text(root, "step", trace->step);
+    put(root, "view", *trace->view ? json_string(trace->view) : json_null());
     put(root, "replaced_by", trace->replaced_by ? json_string(trace->replaced_by) : json_null());
     put(root, "cache", cache_of(trace));
     put(root, "lookup", trace->waited ? explain_object(&trace->record) : json_null());

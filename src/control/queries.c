@@ -86,9 +86,15 @@ static void traced(void *context, const struct trace *trace)
 void queries_trace(struct view *view, struct http_request *request)
 {
     struct key key = {.flags = 0};
+    struct addr client = {.sa.sa_family = AF_UNSPEC};
+    const char *address = request_argument(request, "client");
     if (!read_key(request, &key))
         return;
-    int status = tracer_ask(&view->tracer, &key, traced, request);
+    if (address && (strchr(address, '@') || addr_parse(&client, address, 0) < 0)) {
+        request_refuse(request, HTTP_BAD_REQUEST, "the argument \"client\" is not an IP address");
+        return;
+    }
+    int status = tracer_ask(&view->tracer, &key, &client, traced, request);
     if (status == -EBUSY)
         request_refuse(request, HTTP_UNAVAILABLE, "too many traces at once, try again later");
     else if (status < 0)

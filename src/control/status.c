@@ -146,6 +146,21 @@ static json_t *failures_by_server(const struct gather_sum *sum)
     return list;
 }
 
+static json_t *views_array(const struct view *view)
+{
+    const struct routes *routes = view->routes;
+    json_t *list = json_array();
+    for (size_t i = 1; i < routes->view_count; i++) {
+        const struct route_view *of = &routes->views[i];
+        json_t *object = json_object();
+        put_text(object, "name", of->label + strlen("view:"));
+        put(object, "interface", of->interface ? json_string(of->interface) : json_null());
+        put_text(object, "group", routes->groups[of->root].name);
+        (void)json_array_append_new(list, object);
+    }
+    return list;
+}
+
 /* The members that are not private. */
 static json_t *overview(const struct view *view, const struct gather_sum *sum)
 {
@@ -189,6 +204,7 @@ char *status_text(const struct view *view, const struct gather_sum *sum)
         (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
     put_number(root, "pid", (uint64_t)getpid());
     put(root, "listen", listening);
+    put(root, "views", views_array(view));
     put(root, "configuration", reloads_object(&view->reloads));
     if (view->sandbox)
         put(root, "sandbox", sandbox_object(view->sandbox));

@@ -62,8 +62,8 @@ static unsigned count_jobs(const struct tracer *tracer)
     return count;
 }
 
-int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace),
-               void *context)
+int tracer_ask(struct tracer *tracer, const struct key *key, const struct addr *client,
+               void (*told)(void *context, const struct trace *trace), void *context)
 {
     if (tracer->closed) {
         told(context, NULL);
@@ -80,6 +80,7 @@ int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *
     job->told = told;
     job->context = context;
     job->trace.key = *key;
+    job->trace.client = *client;
     job->trace.done = traced;
     list_push_back(&tracer->jobs, &job->in_tracer);
     timeout_start(&tracer->patience, &job->patience);

@@ -27,10 +27,10 @@ struct tracer {
 };
 
 void tracer_init(struct tracer *tracer, const struct control_setup *setup);
-/* `told` runs once, possibly before this returns: with the finished trace, or with NULL if the worker does not reply or
+/* `client`: see struct trace. `told` runs once, possibly before this returns: with the finished trace, or with NULL if the worker does not reply or
  * the daemon stops. -EBUSY: TRACER_MOST traces run already; -ENOMEM. On error `told` does not run. */
-int tracer_ask(struct tracer *tracer, const struct key *key, void (*told)(void *context, const struct trace *trace),
-               void *context) MUST_CHECK;
+int tracer_ask(struct tracer *tracer, const struct key *key, const struct addr *client,
+               void (*told)(void *context, const struct trace *trace), void *context) MUST_CHECK;
 /* Calls `told` with NULL for all traces, and posts no more items. */
 void tracer_close(struct tracer *tracer);
 /* Asserts that all items have returned. */

@@ -63,7 +63,7 @@ struct command {
     bool only_words;                  /* no other first argument is valid */
     /* for ask_run: */
     const char *verb, *path;
-    const char *names[2];                        /* names of the arguments in the request; NULL: see explain_name */
+    const char *names[3];                        /* names of the arguments in the request; NULL: see explain_name */
     int (*show)(const json_t *root, FILE *out);  /* gives an exit status, or a negative error */
     void (*more)(const json_t *root, FILE *out); /* may be NULL */
     bool again;                                  /* try again for ten seconds while the daemon is busy */

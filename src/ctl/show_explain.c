@@ -69,6 +69,8 @@ static void print_record(const json_t *record, FILE *out)
     if (json_is_string(json_object_get(record, "id")))
         fprintf(out, " [%s]", table_field(record, "id", id));
     fprintf(out, "\n  %s\n", table_field(record, "explanation", name));
+    if (json_is_string(json_object_get(record, "view")))
+        fprintf(out, "  client of view %s\n", table_field(record, "view", name));
     if (json_is_true(json_object_get(record, "joined")))
         fputs("  joined a lookup in progress\n", out);
     print_phases(record, out);
@@ -132,6 +134,8 @@ int show_trace(const json_t *root, FILE *out)
             table_field(root, "rcode", c), table_field(root, "answer_records", d),
             table_field(root, "response_bytes", e));
     fprintf(out, ", after %s ms, by step %s\n", table_field(root, "total_ms", a), table_field(root, "step", b));
+    if (json_is_string(json_object_get(root, "view")))
+        fprintf(out, "  %-35s%s\n", "view of the client", table_field(root, "view", a));
     if (json_is_string(json_object_get(root, "replaced_by")))
         fprintf(out, "  %-35sby step %s\n", "response replaced", table_field(root, "replaced_by", a));
     print_cache(json_object_get(root, "cache"), out);

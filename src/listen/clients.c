@@ -617,6 +617,13 @@ static void client_begin_handshake(struct client *client)
     client_reset(container_of(oldest, struct client, in_handshakes), ERROR_LIMIT);
 }
 
+static void client_find_interface(struct client *client)
+{
+    struct origin *origin = &client->origin;
+    if (listener_wants_interface(client->clients->resolver->config) && !client->gone)
+        origin->interface = stream_interface(&client->stream, origin->peer.sa.sa_family);
+}
+
 static void accept_one(struct stream_listener *listener)
 {
     struct clients *clients = listener->clients;
@@ -639,6 +646,7 @@ static void accept_one(struct stream_listener *listener)
         return;
     }
     origin->client = origin->peer;
+    client_find_interface(client);
     share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
     if (client->stream.state == STREAM_HANDSHAKE)
         client_begin_handshake(client);
@@ -711,6 +719,7 @@ void stream_listener_configure(struct listener *base)
     const struct stream_listener *listener = stream_listener_of(base);
     list_for_each(link, &listener->accepted) {
         struct client *client = container_of(link, struct client, in_listener);
+        client_find_interface(client);
         if (!client->last) /* else it has been told to close */
             client->origin.keepalive_100ms = (uint16_t)(listener->clients->idle.length_ms / 100);
     }

@@ -25,6 +25,9 @@ struct listeners {
 
 extern const struct listener_kind listener_kind_udp, listener_kind_tcp, listener_kind_tls;
 
+/* True if a view depends on the interface that a query came in on. */
+bool listener_wants_interface(const struct config *config);
+
 /* The addresses of `listen`, for kinds that speak plain DNS. */
 struct listener_addresses listener_addresses_plain(const struct config *config);
 

@@ -13,6 +13,14 @@ struct listener_addresses listener_addresses_plain(const struct config *config)
     return (struct listener_addresses){config->listen, config->listen_count, config->listen_is_default};
 }
 
+bool listener_wants_interface(const struct config *config)
+{
+    for (size_t i = 0; i < config->view_count; i++)
+        if (config->views[i].interface)
+            return true;
+    return false;
+}
+
 int listeners_new(struct listeners **out, struct resolver *resolver, unsigned client_limit)
 {
     struct listeners *listeners = mem_zalloc(1, sizeof *listeners);

@@ -242,6 +242,13 @@ static void poll_update(struct udp_listener *listener)
         uv_poll_stop(&listener->poll);
 }
 
+static void udp_configure(struct listener *base)
+{
+    struct udp_listener *listener = container_of(base, struct udp_listener, listener);
+    if (listener_wants_interface(listener->resolver->config))
+        udp_io_want_interface(listener->io);
+}
+
 static int udp_open(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr)
 {
     struct resolver *resolver = listeners->resolver;
@@ -256,6 +263,7 @@ static int udp_open(struct listener **out, struct listeners *listeners, int fd, 
     listener->resolver = resolver;
     listener->fd = fd;
     listener->flush.flush = udp_flush;
+    udp_configure(&listener->listener);
     poll_update(listener);
     *out = &listener->listener;
     return 0;
@@ -302,6 +310,7 @@ const struct listener_kind listener_kind_udp = {
     .type = SOCK_DGRAM,
     .addresses = listener_addresses_plain,
     .open = udp_open,
+    .configure = udp_configure,
     .stop = udp_stop,
     .close = udp_close,
 };

@@ -29,6 +29,8 @@ int udp_io_open(struct udp_io **out, int fd, const struct addr *addr, struct cou
 /* Unsent responses are lost. */
 void udp_io_free(struct udp_io *io);
 
+/* From now on udp_io_query tells the interface, on other addresses than wildcards as well. */
+void udp_io_want_interface(struct udp_io *io);
 /* Returns the number of datagrams received, at most UDP_BATCH. They are valid until the next call. */
 unsigned udp_io_receive(struct udp_io *io);
 /* The datagram at `slot`; sets the origin's client, peer, local and interface. A datagram that is too long is cut

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include "base/mem.h"
 #include "dns/message.h"
+#include "net/socket.h"
 #include "udp_io.h"
 
 /* Packet information of either address family; that of IPv6 is the larger one. */
@@ -31,7 +32,9 @@ struct udp_mmsg {
     struct udp_io io;
     struct counters *counters;
     int fd;
-    bool wildcard; /* packet information gives the destination of a query and sets the source of its response */
+    struct addr addr;
+    bool wildcard; /* packet information sets the source of a response */
+    bool informed; /* packet information gives the destination of a query, and its interface */
     unsigned received;
     unsigned first, count;
     struct batch in, out;
@@ -51,6 +54,7 @@ static __attribute__((noinline)) void take_local(struct origin *origin, struct m
             struct in_pktinfo v4;
             memcpy(&v4, CMSG_DATA(c), sizeof v4);
             origin->local.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = v4.ipi_spec_dst};
+            origin->interface = (unsigned)v4.ipi_ifindex;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo v6;
             memcpy(&v6, CMSG_DATA(c), sizeof v6);
@@ -66,7 +70,7 @@ struct bytes udp_io_query(struct udp_io *io, unsigned slot, struct origin *origi
     struct mmsghdr *message = &mmsg->in.message[slot];
     origin->client = origin->peer = mmsg->in.addr[slot];
     origin->local.sa.sa_family = AF_UNSPEC;
-    if (mmsg->wildcard)
+    if (mmsg->informed)
         take_local(origin, &message->msg_hdr);
     if (!(message->msg_hdr.msg_flags & MSG_TRUNC))
         return (struct bytes){mmsg->query[slot], message->msg_len};
@@ -80,7 +84,7 @@ unsigned udp_io_receive(struct udp_io *io)
     for (unsigned slot = 0; slot < mmsg->received; slot++) {
         struct msghdr *header = &mmsg->in.message[slot].msg_hdr;
         header->msg_namelen = sizeof mmsg->in.addr[slot];
-        header->msg_controllen = mmsg->wildcard ? sizeof mmsg->in.info[slot] : 0;
+        header->msg_controllen = mmsg->informed ? sizeof mmsg->in.info[slot] : 0;
     }
     int received = recvmmsg(mmsg->fd, mmsg->in.message, UDP_BATCH, MSG_DONTWAIT, NULL);
     mmsg->received = received > 0 ? (unsigned)received : 0;
@@ -172,7 +176,8 @@ int udp_io_open(struct udp_io **out, int fd, const struct addr *addr, struct cou
         return -ENOMEM;
     mmsg->counters = counters;
     mmsg->fd = fd;
-    mmsg->wildcard = addr_is_wildcard(addr);
+    mmsg->addr = *addr;
+    mmsg->wildcard = mmsg->informed = addr_is_wildcard(addr);
     mmsg->io.room = mmsg->responses;
     for (unsigned slot = 0; slot < UDP_BATCH; slot++) {
         batch_init(&mmsg->in, slot);
@@ -182,6 +187,16 @@ int udp_io_open(struct udp_io **out, int fd, const struct addr *addr, struct cou
     mmsg->received = UDP_BATCH;
     *out = &mmsg->io;
     return 0;
+}
+
+/* A socket without this information would answer as before; its clients are then in no view by interface. */
+void udp_io_want_interface(struct udp_io *io)
+{
+    struct udp_mmsg *mmsg = container_of(io, struct udp_mmsg, io);
+    if (mmsg->informed || socket_want_interface(mmsg->fd, &mmsg->addr) < 0)
+        return;
+    mmsg->informed = true;
+    mmsg->received = UDP_BATCH; /* prepares all slots again */
 }
 
 void udp_io_free(struct udp_io *io)

@@ -156,6 +156,48 @@ int socket_adopt(int fd, struct addr *addr, int *type)
     return 0;
 }
 
+/* --- interfaces --- */
+
+int socket_want_interface(int fd, const struct addr *addr)
+{
+    return addr->sa.sa_family == AF_INET6 ? turn_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO)
+                                          : turn_on(fd, IPPROTO_IP, IP_PKTINFO);
+}
+
+/* An IPv6 connection sends multicasts, which TCP does not have, to the interface that it came from. */
+static unsigned ipv6_interface(int fd)
+{
+    int index = 0;
+    socklen_t len = sizeof index;
+    return getsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, &len) == 0 && index > 0 ? (unsigned)index : 0;
+}
+
+/* The kernel writes the control messages that a datagram would have. */
+static unsigned ipv4_interface(int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(struct in_pktinfo)) + 64];
+    } buffer;
+    socklen_t len = sizeof buffer;
+    struct in_pktinfo info;
+    if (turn_on(fd, IPPROTO_IP, IP_PKTINFO) < 0 || getsockopt(fd, IPPROTO_IP, IP_PKTOPTIONS, &buffer, &len) < 0)
+        return 0;
+    struct msghdr message = {.msg_control = &buffer, .msg_controllen = len};
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO || c->cmsg_len < CMSG_LEN(sizeof info))
+            continue;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        return info.ipi_ifindex > 0 ? (unsigned)info.ipi_ifindex : 0;
+    }
+    return 0;
+}
+
+unsigned socket_interface(int fd, sa_family_t family)
+{
+    return family == AF_INET6 ? ipv6_interface(fd) : ipv4_interface(fd);
+}
+
 /* --- free ports, working address families --- */
 
 int socket_probe(const struct addr *addr, int type)

@@ -18,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 #include "base/errors.h"
+#include "net/socket.h"
 #include "stream_private.h"
 
 /* The block of an empty buffer is freed if it is larger than this (a hundred queries), because most connections are
@@ -360,6 +361,12 @@ int stream_peer(const struct stream *stream, struct addr *out, bool local)
     int status = local ? uv_tcp_getsockname(&stream->tcp, (struct sockaddr *)&name, &len)
                        : uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&name, &len);
     return status < 0 ? status : addr_from_sockaddr(out, (const struct sockaddr *)&name);
+}
+
+unsigned stream_interface(const struct stream *stream, sa_family_t family)
+{
+    uv_os_fd_t fd;
+    return uv_fileno((const uv_handle_t *)&stream->tcp, &fd) < 0 ? 0 : socket_interface(fd, family);
 }
 
 bool stream_unacknowledged(const struct stream *stream)

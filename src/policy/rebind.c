@@ -203,8 +203,7 @@ static bool is_exempt(const struct query *query, const struct rebind_rules *rule
     const struct key *key = &query->key;
     uint32_t value;
     size_t len;
-    return (!rules->on_loopback && addr_is_loopback(&query->origin.client)) ||
-           key->group != query->resolver->groups->root_id ||
+    return (!rules->on_loopback && addr_is_loopback(&query->origin.client)) || query_has_route(query) ||
            (rules->allow && suffix_table_find(rules->allow, key->name, key->name_len, &value, &len));
 }
 

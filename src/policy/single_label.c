@@ -33,7 +33,7 @@ static enum verdict run(struct query *query, void *state)
 {
     const struct key *key = &query->key;
     (void)state;
-    if (!looks_for_a_host(key->type) || name_labels(key->name) != 1 || key->group != query->resolver->groups->root_id)
+    if (!looks_for_a_host(key->type) || name_labels(key->name) != 1 || query_has_route(query))
         return NEXT;
     counter_add(query->resolver->counters, COUNTER_queries_single_label, 1);
     return query_error(query, RCODE_REFUSED, EDE_PROHIBITED, "single-label name (single-label: refuse)");

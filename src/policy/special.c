@@ -248,7 +248,7 @@ static struct key proof_key(const struct query *query, const uint8_t *apex)
     struct key key = {.type = TYPE_DS, .flags = KEY_DO, .class = CLASS_IN};
     key.name_len = (uint8_t)(query->key.name + query->key.name_len - apex);
     memcpy(key.name, apex, key.name_len);
-    key.group = groups_route(query->resolver->groups, &key);
+    key.group = groups_route(query->resolver->groups, query->view, &key);
     return key;
 }
 
@@ -346,7 +346,7 @@ static enum verdict run(struct query *query, void *state)
     char apex[NAME_MAX_TEXT];
     if (*last == 0 || !special->initials[last[1] & 31] || !find_place(key, last, &place))
         return NEXT;
-    if (groups_has_route_within(query->resolver->groups, key, place.apex))
+    if (groups_has_route_within(query->resolver->groups, query->view, key, place.apex))
         return NEXT;
     bool at_apex = place.apex == key->name;
     if (place.kind == ABSENT && presence_is_asked(key))

@@ -67,6 +67,7 @@ static void make_record(struct record *record, const struct query *query, const 
         .joined = lookup->begun_ms < received_ms,
         .queries = 1,
     };
+    query_view_name(query, record->view, sizeof record->view);
     note_outcome(record, outcome);
     note_ask(record, &lookup->ask, received_ms);
 }

@@ -62,6 +62,7 @@ static void query_log(const struct query *query, uint16_t rcode, const struct ed
         .how = query->how,
         .ms = query->parked ? loop_now(resolver->loop) - query->received_ms : 0,
         .server = query->parked ? query->server : NULL,
+        .view = groups_view_name(resolver->groups, query->view),
         .ede = ede,
     };
     querylog_note(&resolver->querylog, &entry);
@@ -601,13 +602,32 @@ void query_retry(struct query *query)
 /* Inlined, since it is on the path of every hit. */
 static inline __attribute__((always_inline)) void choose_route(struct query *query, const struct groups *groups)
 {
-    query->key.group = groups_route(groups, &query->key);
+    query->key.group = groups_route(groups, query->view, &query->key);
     query->hash = key_hash(&query->key);
 }
 
 void query_route(struct query *query)
 {
     choose_route(query, query->resolver->groups);
+}
+
+static __attribute__((noinline)) void choose_view(struct query *query)
+{
+    const struct resolver *resolver = query->resolver;
+    const struct origin *origin = &query->origin;
+    unsigned interface = origin->tcp || origin->local.sa.sa_family != AF_UNSPEC ? origin->interface : 0;
+    query->view = groups_view_of(resolver->groups, &origin->client, interface);
+    counter_add(resolver->counters, COUNTER_queries_in_views, query->view > 0);
+}
+
+void query_view_name(const struct query *query, char *out, size_t cap)
+{
+    const char *name = groups_view_name(query->resolver->groups, query->view);
+    size_t len = name ? strlen(name) : 0;
+    len = len < cap ? len : cap - 1;
+    if (len > 0)
+        memcpy(out, name, len);
+    out[len] = '\0';
 }
 
 /* A query is not zeroed: it is large, and this is on the path of every hit. */
@@ -624,7 +644,8 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
     query->step = 0;
     query->answer_step = query->replaced_by = STEPS_MAX;
     query->how = HOW_HIT;
-    query->parked = query->address_proven = query->has_cookie = query->unused = false;
+    query->parked = query->address_proven = query->has_cookie = false;
+    query->view = 0;
     query->parked_as = NULL;
     counter_add(resolver->counters, COUNTER_queries_received, 1);
     if (query->request.trailing)
@@ -640,6 +661,8 @@ bool query_take(struct query *query, struct resolver *resolver, struct bytes wir
         return false;
     }
     message_request_key(wire, &query->request, &query->key);
+    if (resolver->groups->views)
+        choose_view(query);
     choose_route(query, resolver->groups);
     resolver->tally.type[query->key.type < TALLY_TYPES ? query->key.type : 0]++;
     return true;

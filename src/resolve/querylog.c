@@ -71,7 +71,7 @@ static void add_line(struct querylog *log, const struct log_field *fields, size_
 
 static void make_line(struct querylog *log, const struct querylog_entry *entry)
 {
-    enum { MOST = 11 };
+    enum { MOST = 12 };
     char client[ADDR_TEXT], name[NAME_MAX_TEXT], type[TYPE_TEXT], rcode[RCODE_TEXT], server[ADDR_TEXT],
         text[EDE_TEXT + 1] = "";
     const struct ede *ede = entry->ede->count > 0 ? &entry->ede->item[0] : NULL;
@@ -87,6 +87,8 @@ static void make_line(struct querylog *log, const struct querylog_entry *entry)
     fields[count++] = (struct log_field){"rcode", records_rcode_text(entry->rcode, rcode), 0};
     fields[count++] = (struct log_field){"how", how_text(entry), 0};
     fields[count++] = (struct log_field){"ms", NULL, entry->ms};
+    if (entry->view)
+        fields[count++] = (struct log_field){"view", entry->view, 0};
     if (entry->server) {
         fields[count++] = (struct log_field){"upstream", upstream_name(entry->server), 0};
         fields[count++] = (struct log_field){"server", addr_format(server_address(entry->server), true, server), 0};

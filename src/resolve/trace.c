@@ -22,6 +22,7 @@ static void trace_reply(struct query *query, size_t len)
 {
     struct trace *trace = query->origin.owner;
     trace->step = query_step_name(query);
+    query_view_name(query, trace->view, sizeof trace->view);
     trace->replaced_by = query_replaced_by(query);
     trace_end(trace, len);
 }
@@ -62,11 +63,15 @@ static const struct origin_ops trace_ops = {
     .recorded = trace_recorded,
 };
 
-/* The origin has the address of the first client in access.allow: users of the control socket are not refused for
+/* Unless the trace names a client, the origin has the address of the first one in access.allow: users of the control socket are not refused for
  * their address. */
 static struct origin origin_of(struct trace *trace, const struct config *config)
 {
     struct origin origin = {.ops = &trace_ops, .owner = trace, .tcp = true};
+    if (trace->client.sa.sa_family != AF_UNSPEC) {
+        origin.client = trace->client;
+        return origin;
+    }
     origin.client.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
     memcpy(&origin.client.in6.sin6_addr, config->access.allow[0].bytes, sizeof origin.client.in6.sin6_addr);
     return origin;

@@ -8,6 +8,7 @@
 #include "upstream/groups.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 #include "base/mem.h"
 #include "dns/codes.h"
@@ -21,6 +22,7 @@ void groups_change_free(struct groups_change *change)
     for (size_t i = 0; change->groups && i < change->routes->group_count; i++)
         group_free(change->groups[i]);
     mem_free(change->groups);
+    mem_free(change->interfaces);
     routes_unref(change->routes);
     *change = (struct groups_change){.routes = NULL};
 }
@@ -29,7 +31,9 @@ int groups_change_new(struct groups_change *out, struct routes *routes)
 {
     *out = (struct groups_change){.routes = routes_ref(routes),
                                   .groups = mem_zalloc(routes->group_count, sizeof(struct group *))};
-    int status = out->groups ? 0 : -ENOMEM;
+    if (routes->views)
+        out->interfaces = mem_zalloc(routes->view_count, sizeof *out->interfaces);
+    int status = out->groups && (out->interfaces || !routes->views) ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < routes->group_count; i++)
         status = group_new(&out->groups[i], &routes->groups[i]);
     if (status < 0)
@@ -103,6 +107,13 @@ static struct group *define(struct groups *groups, struct group *fresh, const ch
     return known;
 }
 
+/* The number of an interface changes when it is made anew. */
+static void find_interfaces(struct groups *groups)
+{
+    for (size_t i = 0; i < groups->routes->view_count; i++)
+        groups->interfaces[i] = groups->views[i].interface ? if_nametoindex(groups->views[i].interface) : 0;
+}
+
 void groups_apply(struct groups *groups, struct groups_change *change)
 {
     struct routes *before = groups->routes;
@@ -112,10 +123,14 @@ void groups_apply(struct groups *groups, struct groups_change *change)
         if (groups->in_force[i])
             group_leave(groups, groups->in_force[i]);
     mem_free(groups->in_force);
+    mem_free(groups->interfaces);
     groups->in_force = change->groups;
+    groups->interfaces = change->interfaces;
     groups->routes = change->routes;
     groups->root_id = groups->routes->groups[0].id;
     groups->suffixes = groups->routes->suffixes;
+    groups->views = groups->routes->views;
+    find_interfaces(groups);
     *change = (struct groups_change){.routes = NULL};
     routes_unref(before);
 }
@@ -170,29 +185,79 @@ void groups_fini(struct groups *groups)
         group_free(container_of(link, struct group, in_leaving));
     loop_remove_flush(&groups->flush);
     mem_free(groups->in_force);
+    mem_free(groups->interfaces);
     mem_free(groups->worker.scratch);
     mem_free(groups->worker.rewrite);
     routes_unref(groups->routes);
     groups->routes = NULL;
 }
 
+/* --- views --- */
+
+uint8_t groups_view_of(const struct groups *groups, const struct addr *client, unsigned interface)
+{
+    const struct routes *routes = groups->routes;
+    uint32_t view = prefix_map_find(routes->clients, client);
+    if (view != PREFIX_MAP_NONE)
+        return (uint8_t)view;
+    for (size_t i = 1; i < routes->view_count && interface > 0; i++)
+        if (groups->interfaces[i] == interface)
+            return (uint8_t)i;
+    return 0;
+}
+
+/* NULL: the view of clients of no other one. */
+static const struct route_view *find_view(const struct groups *groups, uint8_t view)
+{
+    return groups->views && view > 0 && view < groups->routes->view_count ? &groups->views[view] : NULL;
+}
+
+const char *groups_view_name(const struct groups *groups, uint8_t view)
+{
+    const struct route_view *found = find_view(groups, view);
+    return found ? found->label + strlen("view:") : NULL;
+}
+
+uint32_t groups_root_id(const struct groups *groups, uint8_t view)
+{
+    const struct route_view *found = find_view(groups, view);
+    return found ? groups->routes->groups[found->root].id : groups->root_id;
+}
+
+static const struct suffix_table *suffixes_of(const struct groups *groups, uint8_t view)
+{
+    const struct route_view *found = find_view(groups, view);
+    return found ? found->suffixes : groups->suffixes;
+}
+
 /* --- finding a group --- */
 
 /* The DS of a zone is in its parent zone (RFC 4035 section 3.1.4.1). */
-uint32_t groups_route_key(const struct groups *groups, const struct key *key)
+uint32_t groups_route_key(const struct groups *groups, uint8_t view, const struct key *key)
 {
     size_t skip = key->type == TYPE_DS && key->name_len > 1 ? 1 + (size_t)key->name[0] : 0, len;
-    uint32_t place;
-    bool found = suffix_table_find(groups->suffixes, key->name + skip, key->name_len - skip, &place, &len);
-    return found ? groups->routes->groups[place].id : groups->root_id;
+    const struct suffix_table *suffixes = suffixes_of(groups, view);
+    uint32_t value;
+    bool found = suffixes && suffix_table_find(suffixes, key->name + skip, key->name_len - skip, &value, &len);
+    return found ? groups->routes->groups[value & ~ROUTE_PRIVATE].id : groups_root_id(groups, view);
 }
 
-bool groups_has_route_within(const struct groups *groups, const struct key *key, const uint8_t *zone)
+bool groups_has_route_within(const struct groups *groups, uint8_t view, const struct key *key, const uint8_t *zone)
 {
-    uint32_t place;
+    const struct suffix_table *suffixes = suffixes_of(groups, view);
+    uint32_t value;
     size_t len;
-    return groups->suffixes && suffix_table_find(groups->suffixes, key->name, key->name_len, &place, &len) &&
+    return suffixes && suffix_table_find(suffixes, key->name, key->name_len, &value, &len) &&
            len >= key->name_len - (size_t)(zone - key->name);
+}
+
+bool groups_is_private_zone(const struct groups *groups, uint8_t view, const struct key *key)
+{
+    const struct suffix_table *suffixes = suffixes_of(groups, view);
+    uint32_t value;
+    size_t len;
+    return suffixes && suffix_table_find(suffixes, key->name, key->name_len, &value, &len) && len == key->name_len &&
+           (value & ROUTE_PRIVATE);
 }
 
 struct group *groups_find(const struct groups *groups, uint32_t id)
@@ -230,6 +295,7 @@ static void network_changed(struct group *group)
 
 void groups_network_changed(struct groups *groups)
 {
+    find_interfaces(groups);
     each_group(groups, network_changed);
 }
 

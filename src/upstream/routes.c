@@ -51,7 +51,7 @@ void group_ids_fini(struct group_ids *ids)
 
 /* --- a snapshot --- */
 
-static int make_suffixes(struct routes *routes, const struct name_route *list, size_t count)
+static int make_suffixes(struct suffix_table **out, const struct name_route *list, size_t count)
 {
     if (count == 0)
         return 0;
@@ -59,8 +59,9 @@ static int make_suffixes(struct routes *routes, const struct name_route *list, s
     if (!suffixes)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++)
-        suffixes[i] = (struct suffix){list[i].suffix, (uint32_t)list[i].group};
-    int status = suffix_table_new(&routes->suffixes, suffixes, count);
+        suffixes[i] =
+            (struct suffix){list[i].suffix, (uint32_t)list[i].group | (list[i].is_private ? ROUTE_PRIVATE : 0)};
+    int status = suffix_table_new(out, suffixes, count);
     mem_free(suffixes);
     return status;
 }
@@ -144,7 +145,7 @@ int routes_new(struct routes **out, struct group_ids *ids, struct config *config
     routes->config = config_ref(config);
     int status = take_groups(routes, ids, groups, group_count);
     if (status == 0)
-        status = make_suffixes(routes, list, route_count);
+        status = make_suffixes(&routes->suffixes, list, route_count);
     if (status < 0)
         routes_unref(routes);
     else
@@ -179,25 +180,100 @@ static void make_groups(struct making *making, const struct config *config, stru
     }
 }
 
-/* The configuration was checked, so each zone is a name. */
-static void make_routes(struct making *making, const struct config *config)
+/* Adds the routes for zones that are not in `except` (NULL: all). The configuration was checked, so each zone is a name. */
+static void make_routes(struct making *making, const struct config_route *routes, size_t count, const size_t *teams,
+                        const struct suffix_table *except)
 {
-    for (size_t i = 0; i < config->forward_count; i++)
-        for (size_t z = 0; z < config->forward[i].zone_count; z++) {
-            uint8_t *name = making->names[making->route_count];
-            int len = name_from_text(name, config->forward[i].zones[z]);
+    for (size_t i = 0; i < count; i++)
+        for (size_t z = 0; z < routes[i].zone_count; z++) {
+            uint8_t *name = making->names[making->route_count], lower[NAME_MAX_WIRE];
+            int len = name_from_text(name, routes[i].zones[z]);
+            uint32_t value;
+            size_t found = 0;
             assert(len > 0);
-            (void)len;
-            making->routes[making->route_count++] = (struct name_route){name, config->route_teams[i]};
+            name_lower(lower, name, (size_t)len);
+            if (except && suffix_table_find(except, lower, (size_t)len, &value, &found) && found == (size_t)len)
+                continue;
+            making->routes[making->route_count++] = (struct name_route){name, teams[i], routes[i].is_private};
         }
 }
+
+static size_t count_zones(const struct config_route *routes, size_t count)
+{
+    size_t zones = 0;
+    for (size_t i = 0; i < count; i++)
+        zones += routes[i].zone_count;
+    return zones;
+}
+
+/* The most zones of a view, with those that it inherits. */
+static size_t most_zones(const struct config *config)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < config->view_count; i++) {
+        size_t zones = count_zones(config->views[i].forward, config->views[i].forward_count);
+        most = zones > most ? zones : most;
+    }
+    return most + count_zones(config->forward, config->forward_count);
+}
+
+/* --- views --- */
+
+static int make_view(struct route_view *view, struct making *making, const struct config *config, size_t i)
+{
+    const struct config_view *from = &config->views[i];
+    struct suffix_table *own = NULL;
+    view->label = from->label;
+    view->root = from->root_team;
+    view->interface = from->interface;
+    making->route_count = 0;
+    make_routes(making, from->forward, from->forward_count, from->route_teams, NULL);
+    int status = make_suffixes(&own, making->routes, making->route_count);
+    if (status == 0 && from->inherit)
+        make_routes(making, config->forward, config->forward_count, config->route_teams, own);
+    if (status == 0)
+        status = make_suffixes(&view->suffixes, making->routes, making->route_count);
+    suffix_table_free(own);
+    return status;
+}
+
+static int make_clients(struct prefix_map **out, const struct config *config)
+{
+    size_t count = 0, used = 0;
+    for (size_t i = 0; i < config->view_count; i++)
+        count += config->views[i].client_count;
+    struct prefix_value *list = mem_zalloc(count + 1, sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->view_count; i++)
+        for (size_t c = 0; c < config->views[i].client_count; c++)
+            list[used++] = (struct prefix_value){config->views[i].clients[c], (uint32_t)i + 1};
+    int status = prefix_map_new(out, list, count);
+    mem_free(list);
+    return status;
+}
+
+static int make_views(struct routes *routes, struct making *making, const struct config *config)
+{
+    if (config->view_count == 0)
+        return 0;
+    routes->views = mem_zalloc(1 + config->view_count, sizeof *routes->views);
+    if (!routes->views)
+        return -ENOMEM;
+    routes->view_count = 1;
+    routes->views[0].suffixes = routes->suffixes;
+    int status = make_clients(&routes->clients, config);
+    for (size_t i = 0; status == 0 && i < config->view_count; i++)
+        status = make_view(&routes->views[routes->view_count++], making, config, i);
+    return status;
+}
+
+/* --- both --- */
 
 static int routes_of_teams(struct routes **out, struct group_ids *ids, struct config *config,
                            struct tls_trust *const *trusts)
 {
-    size_t zones = 0;
-    for (size_t i = 0; i < config->forward_count; i++)
-        zones += config->forward[i].zone_count;
+    size_t zones = most_zones(config);
     struct making making = {
         .groups = mem_zalloc(config->team_count, sizeof *making.groups),
         .trusts = mem_zalloc(config->team_count * (config->upstream_count + 1), sizeof(struct tls_trust *)),
@@ -206,8 +282,12 @@ static int routes_of_teams(struct routes **out, struct group_ids *ids, struct co
     int status = making.groups && making.trusts && making.routes && making.names ? 0 : -ENOMEM;
     if (status == 0) {
         make_groups(&making, config, trusts);
-        make_routes(&making, config);
+        make_routes(&making, config->forward, config->forward_count, config->route_teams, NULL);
         status = routes_new(out, ids, config, making.groups, config->team_count, making.routes, making.route_count);
+    }
+    if (status == 0 && (status = make_views(*out, &making, config)) < 0) {
+        routes_unref(*out);
+        *out = NULL;
     }
     mem_free(making.groups);
     mem_free(making.trusts);
@@ -237,6 +317,10 @@ void routes_unref(struct routes *routes)
     if (!routes || atomic_fetch_sub_explicit(&routes->refs, 1, memory_order_acq_rel) > 1)
         return;
     suffix_table_free(routes->suffixes);
+    for (size_t i = 1; i < routes->view_count; i++)
+        suffix_table_free(routes->views[i].suffixes);
+    prefix_map_free(routes->clients);
+    mem_free(routes->views);
     for (size_t i = 0; i < routes->trust_count; i++)
         if (routes->trusts[i])
             tls_trust_unref(routes->trusts[i]);

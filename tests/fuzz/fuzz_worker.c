@@ -298,7 +298,7 @@ static void route(unsigned first, bool split)
     struct group_definition definitions[] = {
         {.name = GROUP_ROOT, .upstreams = &config->upstreams[first], .trusts = &fake.trusts[first]},
         {.name = "corp", .upstreams = &config->upstreams[last], .upstream_count = 1, .trusts = &fake.trusts[last]}};
-    struct name_route lead = {suffix, 1};
+    struct name_route lead = {.suffix = suffix, .group = 1};
     struct groups_change change;
     struct routes *routes = NULL;
     definitions[0].upstream_count = config->upstream_count - first;

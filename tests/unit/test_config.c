@@ -237,6 +237,91 @@ static void mistakes_in_routes_are_reported(void **state)
     }
 }
 
+static void mistakes_in_views_are_reported(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        {"views: [{name: a}]", "f:1:9: views: this view is for no client; write clients:"},
+        {"views: [{clients: [10.0.0.0/8], interface: eth1}]",
+         "f:1:44: views: this view has both clients and interface"},
+        {"views: [{clients: [10.0.0.1/8]}]", "f:1:20: clients: "},
+        {"views: [{clients: [10.0.0.0/8, 10.0.0.0/8]}]", "f:1:32: views: this network is in two places; remove one"},
+        {"views: [{clients: [10.0.0.0/8]}, {clients: [10.0.0.0/9, 10.0.0.0/8]}]", "f:1:57: views: this network"},
+        {"views: [{interface: eth1}, {interface: eth1}]", "f:1:40: views: another view has this interface"},
+        {"views: [{name: a, interface: eth1}, {name: a, interface: eth2}]",
+         "f:1:44: views: another view has this name"},
+        {"views: [{interface: eth1, group: no}]", "f:1:34: views: there is no group \"no\"; define it in groups"},
+        {"views: [{interface: eth1, upstreams: [no]}]", "f:1:39: views: \"no\" is neither in upstreams nor a preset"},
+        {"groups: [{name: a, upstreams: [quad9]}]\nviews: [{interface: eth1, upstreams: [quad9], group: a}]",
+         "f:2:54: views: this view has both upstreams and group"},
+        {"views: [{interface: eth1, forward: [{zones: [a.example], upstreams: [no]}]}]", "f:1:70: forward: \"no\""},
+        {"views: [{interface: eth1, forward: [{zones: [a.example], group: no}]}]",
+         "f:1:65: forward: there is no group"},
+        {"views: [{interface: eth1, forward: [{zones: [a.example], to: [10.0.0.1]}]}]",
+         "f:1:62: forward: queries to these"},
+        {"views: [{interface: eth1, forward: [{zones: [a.example, A.example], upstreams: [quad9]}]}]",
+         "f:1:57: forward: the zone A.example has two routes"},
+        {"views: [{interface: eth1, forward: [{upstreams: [quad9]}]}]", "f:1:37: forward: this route has no zones"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct result r = load(cases[i].text);
+        assert_int_equal(r.error, ERROR_CONFIG);
+        if (!strstr(r.said, cases[i].wanted))
+            fail_msg("%s: %s", cases[i].text, r.said);
+        end(&r);
+    }
+}
+
+static void views_have_teams(void **state)
+{
+    (void)state;
+    struct result r = loaded("groups: [{name: work, upstreams: [quad9]}]\n"
+                             "forward: [{zones: [a.example], group: work}]\n"
+                             "views: [{clients: [10.0.0.0/8, \"2001:db8::/32\"], group: work},\n"
+                             "  {interface: eth1, upstreams: [cloudflare], forward: [{zones: [a.example, b.example], "
+                             "upstreams: [quad9]}]}, {name: x, interface: eth2}]\n");
+    const struct config *c = r.config;
+    assert_int_equal(c->team_count, 4);
+    assert_string_equal(c->views[0].label, "view:10.0.0.0/8");
+    assert_int_equal(c->views[0].root_team, c->route_teams[0]);
+    assert_true(c->views[0].inherit);
+    assert_string_equal(c->views[1].label, "view:%eth1");
+    assert_int_equal(c->views[1].root_team, 2);
+    assert_string_equal(c->teams[2].name, "view:%eth1");
+    assert_string_equal(c->teams[2].members[0].name, "cloudflare");
+    assert_int_equal(c->views[1].route_teams[0], 3);
+    assert_string_equal(c->teams[3].name, "view:%eth1:a.example");
+    assert_string_equal(c->views[2].label, "view:x");
+    assert_int_equal(c->views[2].root_team, 0);
+    end(&r);
+}
+
+/* A plain server gets only names of its zones, so a group with other zones must not be taken for it. */
+static void plain_servers_are_identified_by_their_zones_and_interface(void **state)
+{
+    (void)state;
+    struct result r =
+        loaded("forward:\n"
+               "  - {zones: [a.example, b.example], to: [10.0.0.1], plain: yes}\n"
+               "  - {zones: [c.example], to: [10.0.0.1], plain: yes}\n"
+               "  - {zones: [d.example], to: [10.0.0.1], plain: yes, interface: wg0}\n"
+               "views:\n"
+               "  - {interface: x, forward: [{zones: [b.example, a.example], to: [10.0.0.1], plain: yes}]}\n"
+               "  - {interface: y, forward: [{zones: [d.example], to: [10.0.0.1], plain: yes}]}\n");
+    uint8_t digests[6][DIGEST_LEN];
+    assert_int_equal(r.config->team_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(
+            config_define_group(r.config, r.config->teams[i].members, r.config->teams[i].count, digests[i]), 0);
+    assert_memory_equal(digests[1], digests[4], DIGEST_LEN); /* the order of the zones does not count */
+    assert_memory_not_equal(digests[1], digests[2], DIGEST_LEN);
+    assert_memory_not_equal(digests[2], digests[3], DIGEST_LEN);
+    assert_memory_not_equal(digests[3], digests[5], DIGEST_LEN);
+    end(&r);
+}
+
 static void teams_have_the_upstreams_that_were_named(void **state)
 {
     (void)state;
@@ -775,6 +860,9 @@ int main(void)
         cmocka_unit_test(words_for_yes_and_no_are_choices),
         cmocka_unit_test(references_are_counted),
         cmocka_unit_test(mistakes_in_routes_are_reported),
+        cmocka_unit_test(mistakes_in_views_are_reported),
+        cmocka_unit_test(views_have_teams),
+        cmocka_unit_test(plain_servers_are_identified_by_their_zones_and_interface),
         cmocka_unit_test(teams_have_the_upstreams_that_were_named),
         cmocka_unit_test(an_unknown_key_is_refused_with_place_caret_and_suggestion),
         cmocka_unit_test(wrong_types_are_refused),

@@ -119,7 +119,9 @@ static void expect_json(const json_t *settings, const char *key, const char *jso
 static const char routed[] = "groups: [{name: work.example, upstreams: [quad9, google], policy: spread}, {name: b, "
                              "upstreams: [google]}]\n"
                              "forward: [{zones: [a.example], group: work.example}, {zones: [b.example, home.arpa], "
-                             "upstreams: [cloudflare], private: yes}]\n";
+                             "upstreams: [cloudflare], private: yes}]\n"
+                             "views: [{name: kids, clients: [10.0.0.0/8, \"2001:db8::/32\"], upstreams: [quad9]},\n"
+                             "  {interface: eth1, inherit: no, forward: [{zones: [c.example], group: b}]}]\n";
 
 static void routes_are_printed_and_read_back(void **state)
 {
@@ -132,16 +134,26 @@ static void routes_are_printed_and_read_back(void **state)
     fclose(out);
     second = loaded(text);
     same_config(first.config, second.config);
-    assert_int_equal(second.config->team_count, 3);
+    assert_int_equal(second.config->team_count, 5);
     assert_string_equal(config_item_origin(first.config, "forward", 1, "private"), "f:2");
     assert_string_equal(config_item_origin(first.config, "forward", 0, "private"), "default");
     json_t *settings = config_to_json(first.config);
     expect_json(settings, "forward.2.zones", "[\"b.example\", \"home.arpa\"]");
     expect_json(settings, "groups.work.example.policy", "\"spread\"");
+    expect_json(settings, "views.1.clients", "[\"10.0.0.0/8\", \"2001:db8::/32\"]");
+    expect_json(settings, "views.2.forward.1.group", "\"b\"");
     json_decref(settings);
     free(text);
     end(&first);
     end(&second);
+}
+
+static size_t count_lists_of_items(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < option_count; i++)
+        count += options[i].type == OPTION_ITEMS;
+    return count;
 }
 
 static void settings_have_the_types_of_json(void **state)
@@ -151,10 +163,7 @@ static void settings_have_the_types_of_json(void **state)
                              "upstreams: [{name: a.example, addresses: [192.0.2.1], pins:"
                              " [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}]\n");
     json_t *settings = config_to_json(r.config);
-    size_t lists = 0;
-    for (size_t i = 0; i < option_count; i++)
-        lists += options[i].type == OPTION_ITEMS;
-    assert_int_equal(json_array_size(settings), option_count - lists + upstream_option_count);
+    assert_int_equal(json_array_size(settings), option_count - count_lists_of_items() + upstream_option_count);
     expect_json(settings, "cache.size", "\"8MiB\"");
     expect_json(settings, "cache.prefetch", "true");
     expect_json(settings, "workers", "1");

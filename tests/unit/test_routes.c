@@ -77,7 +77,7 @@ static size_t want(const char *name, unsigned first, unsigned count)
 static void lead(const char *suffix, size_t group)
 {
     assert_true(name_from_text(suffixes[lead_count], suffix) > 0);
-    leads[lead_count] = (struct name_route){suffixes[lead_count], group};
+    leads[lead_count] = (struct name_route){.suffix = suffixes[lead_count], .group = group};
     lead_count++;
 }
 
@@ -117,7 +117,7 @@ static uint32_t route(const char *text)
     int len = name_from_text(key.name, text);
     assert_true(len > 0);
     key.name_len = (uint8_t)len;
-    return groups_route(&groups, &key);
+    return groups_route(&groups, 0, &key);
 }
 
 /* Sends an attempt to the group that serves the name. */
@@ -247,6 +247,114 @@ static void failed_allocations_leave_nothing(void **state)
             groups_fini(&groups); /* like a worker that was not started */
     }
     routes_unref(routes);
+}
+
+/* --- views --- */
+
+static const char viewed[] =
+    "upstreams: [{name: a, tls-name: a.test, addresses: [192.0.2.1]}, {name: b, tls-name: b.test, addresses: "
+    "[192.0.2.2], role: routed}, {name: c, tls-name: c.test, addresses: [192.0.2.3], role: routed}]\n"
+    "forward: [{zones: [corp.test], upstreams: [b]}, {zones: [home.test], upstreams: [b], private: yes}]\n"
+    "views:\n"
+    "- {name: one, clients: [10.0.0.0/8], upstreams: [c], forward: [{zones: [CORP.test, lab.test], upstreams: [c]}]}\n"
+    "- {name: two, clients: [10.1.0.0/16], inherit: no}\n"
+    "- {name: three, interface: lo}\n"
+    "- {name: four, interface: none0}\n";
+
+static struct config *load_views(void)
+{
+    struct config *loaded = NULL;
+    FILE *errors = tmpfile();
+    assert_int_equal(config_load_text(&loaded, "f", viewed, errors), 0);
+    fclose(errors);
+    return loaded;
+}
+
+static uint8_t view_of(const char *address, unsigned interface)
+{
+    struct addr addr;
+    assert_int_equal(addr_parse(&addr, address, 53), 0);
+    return groups_view_of(&groups, &addr, interface);
+}
+
+static struct key key_of(const char *text)
+{
+    struct key key = {.type = TYPE_A};
+    int len = name_from_text(key.name, text);
+    assert_true(len > 0);
+    key.name_len = (uint8_t)len;
+    return key;
+}
+
+static uint32_t route_in(uint8_t view, const char *text)
+{
+    struct key key = key_of(text);
+    return groups_route(&groups, view, &key);
+}
+
+static bool is_private_in(uint8_t view, const char *text)
+{
+    struct key key = key_of(text);
+    return groups_is_private_zone(&groups, view, &key);
+}
+
+static void clients_have_the_routes_of_their_view(void **state)
+{
+    struct config *loaded = load_views();
+    struct routes *routes = NULL;
+    (void)state;
+    assert_int_equal(routes_of_config(&routes, &ids, loaded, fake.trusts), 0);
+    assert_int_equal(groups_init(&groups, &fake.loop, &fake.counters, routes), 0);
+    routes_unref(routes);
+    assert_int_equal(view_of("192.0.2.1", 0), 0);
+    assert_int_equal(view_of("10.0.0.1", 0), 1);
+    assert_int_equal(view_of("10.1.0.1", 1), 2); /* networks go first */
+    assert_int_equal(view_of("192.0.2.1", 1), 3);
+    assert_int_equal(view_of("192.0.2.1", 77), 0);
+    assert_string_equal(groups_view_name(&groups, 2), "two");
+    assert_null(groups_view_name(&groups, 0));
+    uint32_t a = groups_root_id(&groups, 0), c = groups_root_id(&groups, 1), b = route_in(0, "x.corp.test");
+    assert_true(a != b && b != c && a != c);
+    assert_int_equal(groups_root_id(&groups, 2), a);
+    assert_int_equal(route_in(1, "x.corp.test"), c); /* the same definition as that of the view's root */
+    assert_int_equal(route_in(1, "x.lab.test"), c);
+    assert_int_equal(route_in(1, "x.home.test"), b);
+    assert_int_equal(route_in(2, "x.corp.test"), a);
+    assert_int_equal(route_in(3, "x.corp.test"), b);
+    assert_int_equal(route_in(0, "x.lab.test"), a);
+    assert_true(is_private_in(0, "home.test") && is_private_in(1, "home.test") && !is_private_in(2, "home.test"));
+    assert_false(is_private_in(0, "x.home.test"));
+    assert_int_equal(route_in(9, "x.corp.test"), b); /* a view of earlier routes */
+    assert_null(groups_view_name(&groups, 9));
+    apply_three();
+    assert_int_equal(groups_root_id(&groups, 1), groups_root_id(&groups, 0));
+    assert_null(groups.views);
+    fake_turn();
+    config_unref(loaded);
+}
+
+static void failed_allocations_leave_no_views(void **state)
+{
+    struct config *loaded = load_views();
+    struct routes *routes = NULL;
+    struct groups_change change;
+    int status = -ENOMEM;
+    (void)state;
+    for (unsigned long n = 1; status < 0; n++) {
+        mem_fail_at(n);
+        status = routes_of_config(&routes, &ids, loaded, fake.trusts);
+        mem_fail_at(0);
+        assert_true(status == 0 || (status == -ENOMEM && loaded->refs == 1 && !routes));
+    }
+    status = -ENOMEM;
+    for (unsigned long n = 1; status < 0; n++) {
+        mem_fail_at(n);
+        status = groups_change_new(&change, routes);
+        mem_fail_at(0);
+    }
+    groups_change_free(&change);
+    routes_unref(routes);
+    config_unref(loaded);
 }
 
 /* --- the groups of a worker --- */
@@ -496,6 +604,8 @@ int main(void)
         TEST(groups_of_one_definition_have_one_id),
         TEST(invalid_snapshots_are_refused),
         TEST(failed_allocations_leave_nothing),
+        TEST(clients_have_the_routes_of_their_view),
+        TEST(failed_allocations_leave_no_views),
         TEST(a_name_is_its_longest_suffixes_groups),
         TEST(groups_are_found_by_id_while_they_are_in_force),
         TEST(a_group_of_the_same_name_keeps_its_servers),

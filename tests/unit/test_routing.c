@@ -34,7 +34,7 @@ static void apply(int root, int corp)
     struct group_definition definitions[] = {
         {.name = GROUP_ROOT, .upstreams = &config->upstreams[root], .upstream_count = 1, .trusts = &fake.trusts[root]},
         {.name = "corp", .upstream_count = 1}};
-    struct name_route lead = {suffix, 1};
+    struct name_route lead = {.suffix = suffix, .group = 1};
     struct groups_change change;
     struct routes *routes = NULL;
     size_t count = corp < 0 ? 0 : 1;

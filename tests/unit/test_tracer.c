@@ -15,6 +15,7 @@ struct caller {
 };
 
 static struct tracer tracer;
+static const struct addr nobody;
 static struct caller callers[TRACER_MOST + 1];
 static const struct key key = {.type = 1, .class = 1, .name_len = 1};
 
@@ -45,7 +46,7 @@ static int teardown(void **state)
 
 static struct trace *begin(unsigned caller, unsigned worker)
 {
-    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[caller]), 0);
+    assert_int_equal(tracer_ask(&tracer, &key, &nobody, take, &callers[caller]), 0);
     fake_open(worker);
     return fake_traced;
 }
@@ -83,7 +84,7 @@ static void the_number_of_traces_is_limited(void **state)
     struct trace *traces[TRACER_MOST];
     for (unsigned i = 0; i < TRACER_MOST; i++)
         traces[i] = begin(i, i % WORKERS);
-    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[TRACER_MOST]), -EBUSY);
+    assert_int_equal(tracer_ask(&tracer, &key, &nobody, take, &callers[TRACER_MOST]), -EBUSY);
     finish(traces[3]);
     traces[3] = begin(TRACER_MOST, 0);
     for (unsigned i = 0; i < TRACER_MOST; i++)
@@ -111,7 +112,7 @@ static void closing_ends_all_traces(void **state)
     struct trace *trace = begin(0, 0);
     tracer_close(&tracer);
     assert_int_equal(callers[0].told, 1);
-    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[1]), 0);
+    assert_int_equal(tracer_ask(&tracer, &key, &nobody, take, &callers[1]), 0);
     assert_int_equal(callers[1].told, 1);
     assert_int_equal(callers[0].answered + callers[1].answered, 0);
     finish(trace);
@@ -121,7 +122,7 @@ static void out_of_memory(void **state)
 {
     (void)state;
     mem_fail_at(1);
-    assert_int_equal(tracer_ask(&tracer, &key, take, &callers[0]), -ENOMEM);
+    assert_int_equal(tracer_ask(&tracer, &key, &nobody, take, &callers[0]), -ENOMEM);
     mem_fail_at(0);
     assert_int_equal(callers[0].told, 0);
 }
