@@ -370,7 +370,10 @@ int config_with_routes(struct config **out, struct config *base, struct added_ro
     config->forward_count = config->team_count = 0;
     config->teams = NULL;
     config->forward = arena_take(&snapshot->arena, (base->forward_count + count) * sizeof *config->forward);
-    int status = config->forward ? take_routes(config, base, &all, &snapshot->arena) : -ENOMEM;
+    config->views = arena_take(&snapshot->arena, (base->view_count + 1) * sizeof *config->views);
+    if (config->views && base->view_count > 0)
+        memcpy(config->views, base->views, base->view_count * sizeof *config->views); /* teams_fill changes them */
+    int status = config->forward && config->views ? take_routes(config, base, &all, &snapshot->arena) : -ENOMEM;
     for (size_t i = 0; status == 0 && i < count; i++)
         status = add_route(config, &added[i]->route, &snapshot->arena);
     if (status == 0)

@@ -106,7 +106,7 @@ static enum verdict wait_for_target(struct query *query, const uint8_t *target, 
     struct resolver *resolver = query->resolver;
     struct key key = {.type = query->key.type, .class = CLASS_IN, .name_len = (uint8_t)len};
     memcpy(key.name, target, len);
-    key.group = groups_route(resolver->groups, &key);
+    key.group = groups_route(resolver->groups, query->view, &key);
     struct query *parked = query_park(query);
     if (!parked)
         return DROPPED;
