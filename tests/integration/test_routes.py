@@ -146,6 +146,15 @@ def test_a_company_server_gets_its_names_and_no_others(make_daemon, make_server,
     assert names == {"www.corp.example.", "3.2.1.10.in-addr.arpa.", "no.corp.example.", "sub.corp.example."} and not others
 
 
+def test_two_routes_to_one_server(make_daemon, make_server, world, company):
+    public = make_server(address="192.0.2.1", port=853, namespace=world)
+    daemon = make_daemon(public, namespace=world, forward=[{"zones": ["corp.example"], "to": [COMPANY], "plain": True},
+                                                           {"zones": ["10.in-addr.arpa"], "to": [COMPANY], "plain": True}])
+    assert daemon.ask("www.corp.example").rcode() == 0
+    assert str(daemon.ask("3.2.1.10.in-addr.arpa", "PTR").answer[0][0]) == "www.corp.example."
+    assert control(daemon, "/stats").json["counters"]["plain_refused"] == 0
+
+
 def test_names_of_a_company_that_fails_go_nowhere_else(make_daemon, make_server, world, company):
     public = make_server(address="192.0.2.1", port=853, namespace=world)
     daemon = make_daemon(public, namespace=world, forward=[{"zones": ["corp.example"], "to": [COMPANY], "plain": True}])
