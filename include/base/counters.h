@@ -77,6 +77,8 @@
     X(plain_refused, "queries that were not sent because their name is outside the zones of a plain server")           \
     X(upstream_malformed, "malformed upstream responses")                                                              \
     X(upstream_throttled, "times that an upstream refused queries under load and its rate was reduced")                \
+    X(bootstrap_lookups, "lookups of the addresses of an upstream's host, A and AAAA counted apart")                   \
+    X(bootstrap_plain, "of bootstrap_lookups: those that went to bootstrap servers without encryption")                \
     X(sessions_dialed, "connections to upstream servers started")                                                      \
     X(sessions_opened, "sessions whose handshake succeeded")                                                           \
     X(sessions_resumed, "sessions resumed with a ticket")                                                              \

@@ -17,6 +17,7 @@
     X(ERROR_STOPPING, -2002, "shutting down")                                                                          \
     X(ERROR_LIMIT, -2003, "limit reached")                                                                             \
     X(ERROR_NO_SERVER, -2004, "no server available")                                                                   \
+    X(ERROR_NO_ADDRESS, -2033, "no address of the upstream is known")                                                  \
     X(ERROR_SILENT, -2005, "no data received on the session")                                                          \
     X(ERROR_NETWORK_CHANGED, -2007, "the network changed")                                                             \
     X(ERROR_THROTTLED, -2006, "more queries than max-qps allows")                                                      \

@@ -51,10 +51,24 @@ struct config_upstream {
     bool has_source;
     struct addr source;
     char *interface; /* NULL: any */
+    uint32_t fwmark; /* SO_MARK of its packets; 0: none */
+    /* The host whose addresses are looked up; NULL: `addresses` are the upstream's. */
+    char *host;
+    char **bootstrap; /* names of upstreams, or addresses, that look them up */
+    size_t bootstrap_count;
+    struct addr *bootstrap_to; /* the addresses; NULL: names */
+    size_t bootstrap_to_count;
     /* Of a plain route: the only names that may go to it, without encryption. None: DNS over TLS. */
     char **plain_zones;
     size_t plain_zone_count;
+    bool plain_exact; /* names below plain_zones may not go to it either */
 };
+
+/* Addresses of an upstream with a host: at most so many of each family are used. */
+#define CONFIG_HOST_EACH      8
+#define CONFIG_HOST_ADDRESSES (2 * CONFIG_HOST_EACH)
+/* The name of the team that looks up the host of an upstream begins with this; the rest is the upstream's name. */
+#define TEAM_BOOTSTRAP "bootstrap:"
 
 /* A named set of upstreams with a policy of its own. */
 struct config_group {
@@ -277,6 +291,8 @@ int config_define_group(const struct config *config, const struct config_upstrea
  * part of its file or URL; other bytes than letters, digits, ".", "-" and "_" become "_". */
 #define CONFIG_BLOCK_NAME 64
 const char *config_block_name(const struct config_block_list *list, char out[CONFIG_BLOCK_NAME]);
+/* True if dotstub itself takes queries at this address and port now. */
+bool config_is_own(const struct config *config, const struct addr *addr);
 
 /* The origin of a value in a snapshot of config_load: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);

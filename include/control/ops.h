@@ -63,6 +63,17 @@ struct forward_wait {
     void (*done)(struct forward_wait *wait, const struct forward_result *result);
 };
 
+/* The addresses of an upstream that is configured by a host name. */
+struct host_report {
+    const char *upstream, *host;
+    bool plain; /* its bootstrap servers are not encrypted */
+    struct addr addresses[CONFIG_HOST_ADDRESSES];
+    size_t count;
+    uint64_t resolved_ms; /* 0: not since the start */
+    uint64_t due_ms;      /* of the next lookup; 0: one is under way */
+    int error;            /* of the latest lookup; 0: none */
+};
+
 /* Callbacks into the daemon. */
 struct control_ops {
     const struct counters *(*counters)(void *context, unsigned worker);
@@ -80,6 +91,8 @@ struct control_ops {
     /* Adds or removes routes; `wait->done` runs, now or later, when all workers have switched and the zones are flushed
      * from the cache, or when it was refused. */
     void (*forward)(void *context, const struct forward_request *request, struct forward_wait *wait);
+    /* Writes at most `room` reports about hosts of upstreams; returns their number. May be NULL. */
+    size_t (*hosts)(void *context, struct host_report *out, size_t room);
 };
 
 /* The restrictions in force. */

@@ -9,6 +9,7 @@
 #ifndef DOTSTUB_DNS_ADDRESSES_H
 #define DOTSTUB_DNS_ADDRESSES_H
 
+#include "base/addr.h"
 #include "dns/message.h"
 
 /* Of 4 or 16 bytes. */
@@ -21,5 +22,8 @@ bool addresses_in_answer(const struct answer *answer, address_test *test);
 bool addresses_in_additional(const struct answer *answer, address_test *test);
 /* The same with a context, for the answer section. */
 bool addresses_test_in_answer(const struct answer *answer, address_test_with *test, void *context);
+/* Copies the addresses of the records of this type, A or AAAA, in the answer section of a message that was walked, at
+ * most `most`, without a port. Returns their number. */
+size_t addresses_list(const struct answer *answer, uint16_t type, struct addr *out, size_t most);
 
 #endif

@@ -33,6 +33,7 @@ struct stream_form {
     const struct byte_layer *layer;
     const void *layer_config; /* defined by the layer; plain: NULL */
     const char *interface;    /* of stream_connect: the only one that packets may use; NULL: any */
+    uint32_t mark;            /* of stream_connect: SO_MARK of its packets; 0: none */
 };
 
 struct stream_ops {

@@ -48,6 +48,11 @@ int groups_init(struct groups *groups, struct loop *loop, struct counters *count
  * (group_apply); a group whose name is gone serves the lookups that were begun with it, and ends with the last of
  * them. */
 void groups_apply(struct groups *groups, struct groups_change *change);
+/* The hosts of upstreams have these addresses from now on; the table is borrowed until the return. Servers that stay
+ * keep their sessions. Never calls back. 0, or -ENOMEM: some groups still have the previous addresses. */
+int groups_know(struct groups *groups, const struct bootstrap_table *known) MUST_CHECK;
+/* The group in force with this name, or NULL. */
+struct group *groups_named(const struct groups *groups, const char *name);
 /* Closes all sessions; no lookup may be live. `closed` runs when the last session is gone; then call groups_fini. */
 void groups_stop(struct groups *groups, void (*closed)(void *context), void *context);
 /* Does nothing to zeroed memory. */

@@ -20,6 +20,7 @@
 #include "dns/key.h"
 #include "dns/suffixes.h"
 #include "net/tls.h"
+#include "upstream/bootstrap.h"
 
 /* The ids of all definitions since the process started; 0 is never used. Zeroed memory is an empty table. Main
  * thread only. */
@@ -44,6 +45,7 @@ struct group_definition {
     struct tls_trust *const *trusts; /* one for each upstream */
     /* ROUTE_SALT bytes of a route that was added at run time; NULL: none. A definition with a salt has an id of its own. */
     const uint8_t *salt;
+    const struct bootstrap_table *known; /* the addresses of hosts; NULL: none is known. Used by group_plan_new only */
 };
 
 /* `group` serves names at and below `suffix` (uncompressed). */
@@ -70,9 +72,10 @@ struct routes {
     struct group_definition *groups; /* the first one is the root group */
     struct key_group *ids;           /* in the order of `groups` */
     size_t group_count;
-    size_t server_count;       /* total number of addresses */
+    size_t server_count;       /* total number of addresses, at most */
     struct tls_trust **trusts; /* of all groups; NULL for plain servers */
     size_t trust_count;
+    struct bootstrap_table *known; /* a reference, for `groups` */
     struct suffix_table *suffixes; /* maps to indexes of groups; NULL: the root group serves every name */
     /* NULL: all clients have these routes. Else the first view is that of clients of no other view; it has these
      * routes. The others are in the order of the configuration. */
@@ -91,6 +94,9 @@ int routes_new(struct routes **out, struct group_ids *ids, struct config *config
 /* The routes of a configuration; trusts[i] belongs to config->upstreams[i]. 0 or -ENOMEM. */
 int routes_of_config(struct routes **out, struct group_ids *ids, struct config *config,
                      struct tls_trust *const *trusts) MUST_CHECK;
+/* Sets the known addresses of hosts (NULL: none), which groups that are made from these routes begin with. Before the
+ * routes are published only. */
+void routes_know(struct routes *routes, struct bootstrap_table *known);
 struct routes *routes_ref(struct routes *routes);
 /* NULL does nothing. */
 void routes_unref(struct routes *routes);

@@ -2,9 +2,9 @@
 /* The identity of a group of upstreams: two groups with one digest may share cache entries.
  *
  * The digest covers everything that can change a response: the servers (certificate name, pins, name of the CA file,
- * addresses with ports), encryption, zones and interface of plain servers, client subnet and the DNSSEC mode. It does
- * not cover settings that only affect which server is used, how often and from which address: order, labels, roles,
- * max-qps, source, TLS versions.
+ * addresses with ports, or the host name with its port), encryption, zones and interface of plain servers, client
+ * subnet and the DNSSEC mode. It does not cover settings that only affect which server is used, how often and from
+ * which address: order, labels, roles, max-qps, source, TLS versions, the present addresses of a host.
  *
  * Each part is preceded by its length, so that no two definitions produce the same bytes. Parts whose order does
  * not matter are sorted.
@@ -58,8 +58,21 @@ static int compare_digests(const void *a, const void *b)
     return memcmp(a, b, DIGEST_LEN);
 }
 
+static void add_host(struct buffer *out, const struct config_upstream *upstream, int *status)
+{
+    uint8_t port[2];
+    write_u16(port, upstream->port);
+    add_byte(out, 1, status); /* defined by a host name */
+    add_text(out, upstream->host, status);
+    add(out, port, sizeof port, status);
+}
+
 static void add_addresses(struct buffer *out, const struct config_upstream *upstream, int *status)
 {
+    if (upstream->host) {
+        add_host(out, upstream, status);
+        return;
+    }
     char(*texts)[ADDR_TEXT] = mem_zalloc(upstream->address_count + 1, sizeof *texts);
     if (!texts) {
         *status = -ENOMEM;
@@ -101,7 +114,7 @@ static void add_plain(struct buffer *out, const struct config_upstream *upstream
     for (size_t i = 0; i < upstream->plain_zone_count; i++)
         zones[i] = upstream->plain_zones[i];
     qsort(zones, upstream->plain_zone_count, sizeof *zones, compare_zones);
-    add_byte(out, 1, status);
+    add_byte(out, 1 + upstream->plain_exact, status);
     for (size_t i = 0; i < upstream->plain_zone_count; i++)
         add_text(out, zones[i], status);
     add_byte(out, 0, status);

@@ -845,7 +845,8 @@ const struct option upstream_options[] = {
      OF_LIST(addresses, address_count),
      .max = 32,
      .port = PORT_LATER,
-     .help = "The upstream's addresses, ADDR or ADDR@PORT. Required."},
+     .unset = "",
+     .help = "The upstream's addresses, ADDR or ADDR@PORT. Required unless host is given."},
     {.key = "port",
      .type = OPTION_INTEGER,
      OF(port),
@@ -909,6 +910,29 @@ const struct option upstream_options[] = {
      .word = "",
      .unset = "",
      .help = "The only interface that may be used. While it is missing or down, the upstream is not reachable."},
+    {.key = "fwmark",
+     .type = OPTION_INTEGER,
+     OF(fwmark),
+     .max = UINT32_MAX,
+     .unset = "0",
+     .help = "The mark of packets to the upstream (SO_MARK), for rules of ip-rule and nftables; 0: none. It needs the "
+             "capability CAP_NET_ADMIN, or since Linux 5.17 CAP_NET_RAW; see dotstub.yaml(5)."},
+    {.key = "host",
+     .type = OPTION_HOST,
+     OF(host),
+     .max = LONGEST_NAME,
+     .word = "",
+     .unset = "",
+     .help = "In place of addresses: the host name of the upstream. Its addresses are looked up by way of bootstrap, "
+             "again before their TTL ends (30 seconds to one day), and stay in use while that fails. The certificate "
+             "must be for this name."},
+    {.key = "bootstrap",
+     .type = OPTION_TEXTS,
+     OF_LIST(bootstrap, bootstrap_count),
+     .max = 16,
+     .unset = "",
+     .help = "What looks up the addresses of host: names of other upstreams or presets, or addresses of servers that "
+             "get this one name without encryption, ADDR or ADDR@PORT. Required with host."},
 };
 const size_t upstream_option_count = sizeof(upstream_options) / sizeof(*upstream_options);
 const struct option_items upstream_items = {.one = "an upstream",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Invariants: the first team is the root team; then come the groups, each if a route or a view leads to it, and the
- * routes and views with upstreams of their own, named by the first zone or the view. No name of a group has a colon. */
+ * routes and views with upstreams of their own, named by the first zone or the view; then those that look up hosts. No
+ * name of a group has a colon. */
 #include "config/teams.h"
 
 #include <errno.h>
@@ -105,12 +106,40 @@ static int add_route(struct config *config, const struct config_route *route, co
     return status;
 }
 
-static bool has_routed(const struct config *config)
+/* The upstreams that look up the host of an upstream, or servers without encryption that get this name alone. No
+ * route leads to this team. */
+static int add_bootstrap(struct config *config, const struct config_upstream *upstream, struct arena *arena)
+{
+    const char *name = arena_print(arena, TEAM_BOOTSTRAP "%s", upstream->name);
+    if (!upstream->bootstrap_to)
+        return add_named(config, name, POLICY_FAILOVER, upstream->bootstrap, upstream->bootstrap_count, arena);
+    struct config_team *team = add_team(config, name, POLICY_FAILOVER, arena);
+    char **zones = arena_take(arena, sizeof *zones);
+    if (!team || !zones)
+        return -ENOMEM;
+    zones[0] = upstream->host;
+    team->members[0] = (struct config_upstream){.name = upstream->host,
+                                                .addresses = upstream->bootstrap_to,
+                                                .address_count = upstream->bootstrap_to_count,
+                                                .ecs = ECS_DEFAULT,
+                                                .has_source = upstream->has_source,
+                                                .source = upstream->source,
+                                                .interface = upstream->interface,
+                                                .fwmark = upstream->fwmark,
+                                                .plain_zones = zones,
+                                                .plain_zone_count = 1,
+                                                .plain_exact = true};
+    team->places[0] = TEAM_PLAIN;
+    team->count = 1;
+    return 0;
+}
+
+static bool needs_teams(const struct config *config)
 {
     for (size_t i = 0; i < config->upstream_count; i++)
-        if (config->upstreams[i].role == ROLE_ROUTED)
+        if (config->upstreams[i].role == ROLE_ROUTED || config->upstreams[i].host)
             return true;
-    return false;
+    return config->forward_count > 0 || config->view_count > 0;
 }
 
 /* --- views --- */
@@ -150,7 +179,7 @@ static int add_view(struct config *config, struct config_view *view, struct aren
 
 static size_t count_teams(const struct config *config)
 {
-    size_t count = 1 + config->forward_count;
+    size_t count = 1 + config->forward_count + config->upstream_count;
     for (size_t i = 0; i < config->view_count; i++)
         count += 1 + config->views[i].forward_count;
     return count;
@@ -158,7 +187,7 @@ static size_t count_teams(const struct config *config)
 
 int teams_fill(struct config *config, struct arena *arena)
 {
-    if (config->forward_count == 0 && config->view_count == 0 && !has_routed(config))
+    if (!needs_teams(config))
         return 0;
     config->teams = arena_take(arena, count_teams(config) * sizeof *config->teams);
     config->route_teams = arena_take(arena, (1 + config->forward_count) * sizeof *config->route_teams);
@@ -167,5 +196,8 @@ int teams_fill(struct config *config, struct arena *arena)
         status = add_route(config, &config->forward[i], "forward", &config->route_teams[i], arena);
     for (size_t i = 0; status == 0 && i < config->view_count; i++)
         status = add_view(config, &config->views[i], arena);
+    for (size_t i = 0; status == 0 && i < config->upstream_count; i++)
+        if (config->upstreams[i].host)
+            status = add_bootstrap(config, &config->upstreams[i], arena);
     return status;
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <strings.h>
 #include "config/member.h"
+#include "config/own.h"
 #include "config/teams.h"
+#include "config/validate_private.h"
 #include "config/validate_views.h"
 
 #define WORKERS_AUTO_MAX 16
@@ -15,7 +17,7 @@
 
 /* -- Checks -- */
 
-static void check_duplicates(struct draft *draft, const struct setting *setting, const char *key)
+void validate_duplicates(struct draft *draft, const struct setting *setting, const char *key)
 {
     char text[ADDR_TEXT];
     for (const struct value *value = setting->first; value; value = value->next) {
@@ -45,7 +47,7 @@ static void check_listen(struct draft *draft)
     const struct setting *listen = draft_setting(draft, "listen");
     if (listen->count == 0 && !listen->broken)
         report_at(draft->report, listen->mark, "listen: no address is left, so no client could send a query");
-    check_duplicates(draft, listen, "listen");
+    validate_duplicates(draft, listen, "listen");
     check_reach(draft, listen, "listen");
 }
 
@@ -66,7 +68,7 @@ static void check_tls_server(struct draft *draft)
     const struct setting *listen = draft_setting(draft, "listen-tls"),
                          *certificates = draft_setting(draft, "tls-server.certificate"),
                          *keys = draft_setting(draft, "tls-server.key");
-    check_duplicates(draft, listen, "listen-tls");
+    validate_duplicates(draft, listen, "listen-tls");
     check_reach(draft, listen, "listen-tls");
     check_not_in(draft, listen, "listen-tls", draft_setting(draft, "listen"), "listen");
     if (certificates->broken || keys->broken)
@@ -92,7 +94,7 @@ static void check_addresses(struct draft *draft, const struct draft_item *upstre
 {
     const struct setting *addresses = draft_item_setting(upstream, "addresses");
     set_ports(addresses, draft_item_setting(upstream, "port"));
-    check_duplicates(draft, addresses, "addresses");
+    validate_duplicates(draft, addresses, "addresses");
     for (const struct value *value = addresses->first; value; value = value->next)
         if (addr_is_wildcard(&value->addr))
             report_at(draft->report, value->mark, "addresses: this is not the address of a server");
@@ -122,7 +124,9 @@ static void check_trust(struct draft *draft, const struct draft_item *upstream)
 {
     const struct setting *name = draft_item_setting(upstream, "tls-name");
     const struct setting *pins = draft_item_setting(upstream, "pins");
-    bool has_name = name->broken || (name->first && !name->first->none);
+    const struct setting *host = draft_item_setting(upstream, "host");
+    bool has_host = host->broken || (host->first && !host->first->none);
+    bool has_name = has_host || name->broken || (name->first && !name->first->none);
     if (!has_name && pins->count == 0 && !pins->broken)
         report_at(draft->report, name->named ? name->mark : upstream->mark,
                   "upstreams: %s has neither tls-name nor pins, so any certificate would be accepted; set one of them",
@@ -184,12 +188,13 @@ static void check_upstreams(struct draft *draft)
         check_source(draft, upstream);
         check_trust(draft, upstream);
     }
+    validate_hosts(draft);
 }
 
 /* -- Groups and routes -- */
 
 /* The upstream of this name. A preset that `upstreams` does not list is added for groups and routes. */
-static int find_upstream(struct draft *draft, const char *list, const struct value *value)
+int validate_find_upstream(struct draft *draft, const char *list, const struct value *value)
 {
     char name[LONGEST_NAME + 1], quoted[QUOTED_TEXT];
     struct setting *upstreams = draft_setting(draft, "upstreams");
@@ -220,7 +225,7 @@ int validate_upstreams_of(struct draft *draft, const char *list, const struct se
     for (struct draft_item *item = items->items; item; item = item->next)
         for (const struct value *value = draft_item_setting(item, "upstreams")->first; !error && value;
              value = value->next)
-            error = find_upstream(draft, list, value);
+            error = validate_find_upstream(draft, list, value);
     return error;
 }
 
@@ -265,10 +270,8 @@ static void check_zones(struct draft *draft, const struct setting *routes, const
 /* A name in plain DNS is never sent by mistake: the address and the consent must both be there. */
 static void check_plain(struct draft *draft, const struct draft_item *route)
 {
-    const struct setting *to = draft_item_setting(route, "to"), *plain = draft_item_setting(route, "plain"),
-                         *listen = draft_setting(draft, "listen");
+    const struct setting *to = draft_item_setting(route, "to"), *plain = draft_item_setting(route, "plain");
     bool is_plain = plain->broken || plain->first->number;
-    char text[ADDR_TEXT];
     if (to->count > 0 && !is_plain)
         report_at(
             draft->report, to->mark,
@@ -279,14 +282,9 @@ static void check_plain(struct draft *draft, const struct draft_item *route)
     if (to->count == 0 && !to->broken && interface->first && !interface->first->none)
         report_at(draft->report, interface->mark,
                   "forward: interface is for the servers of to; set it for upstreams in upstreams");
-    for (const struct value *value = to->first; value; value = value->next) {
+    for (const struct value *value = to->first; value; value = value->next)
         if (addr_is_wildcard(&value->addr))
             report_at(draft->report, value->mark, "to: this is not the address of a server");
-        for (const struct value *own = listen->first; own; own = own->next)
-            if (addr_equal(&own->addr, &value->addr))
-                report_at(draft->report, value->mark, "to: %s is an address of dotstub itself",
-                          addr_format(&value->addr, true, text));
-    }
 }
 
 void validate_group_exists(struct draft *draft, const char *list, const struct setting *group)
@@ -305,7 +303,7 @@ void validate_route_among(struct draft *draft, const struct setting *routes, con
     const struct setting *upstreams = draft_item_setting(route, "upstreams"),
                          *group = draft_item_setting(route, "group"), *to = draft_item_setting(route, "to");
     check_zones(draft, routes, route);
-    check_duplicates(draft, to, "to");
+    validate_duplicates(draft, to, "to");
     check_plain(draft, route);
     if (upstreams->broken || group->broken || to->broken)
         return;
@@ -369,6 +367,8 @@ int validate_check(struct draft *draft)
         error = find_upstreams(draft, "forward");
     if (!error)
         error = validate_views_upstreams(draft);
+    if (!error)
+        error = validate_find_bootstraps(draft);
     if (error)
         return error;
     check_listen(draft);
@@ -377,6 +377,7 @@ int validate_check(struct draft *draft)
     check_upstreams(draft);
     check_routes(draft);
     validate_views(draft);
+    own_check(draft);
     check_ttls(draft);
     check_names(draft);
     validate_block(draft);
@@ -516,6 +517,8 @@ static int copy_notices(struct snapshot *snapshot, const struct draft *draft)
 int validate_fill(struct snapshot *snapshot, const struct draft *draft, const struct machine *machine)
 {
     int error = fill(&snapshot->config, &snapshot->origins, &snapshot->arena, options, option_count, draft->settings);
+    if (!error)
+        error = validate_fill_hosts(&snapshot->config, &snapshot->arena);
     if (!error)
         error = teams_fill(&snapshot->config, &snapshot->arena);
     if (!error)

@@ -64,6 +64,25 @@ void gather_merge(struct server_report *sum, const struct server_report *one)
     }
 }
 
+static bool is_same_server(const struct server_report *a, const struct server_report *b)
+{
+    return addr_equal(&a->addr, &b->addr) && strcmp(a->upstream, b->upstream) == 0 && strcmp(a->group, b->group) == 0;
+}
+
+/* Adds the i-th server of a worker. All workers have the same servers in the same order, except while some of them
+ * have other routes, or other addresses of a host, than the rest. */
+static void add_server(struct gather_sum *sum, size_t i, const struct server_report *server, size_t room)
+{
+    size_t at = i;
+    if (at >= sum->server_count || !is_same_server(&sum->servers[at], server))
+        for (at = 0; at < sum->server_count && !is_same_server(&sum->servers[at], server);)
+            at++;
+    if (at < sum->server_count)
+        gather_merge(&sum->servers[at], server);
+    else if (at < room)
+        sum->servers[sum->server_count++] = *server;
+}
+
 static int newest_first(const void *a, const void *b)
 {
     uint64_t one = (*(const struct record *const *)a)->ended_ms, other = (*(const struct record *const *)b)->ended_ms;
@@ -73,7 +92,7 @@ static int newest_first(const void *a, const void *b)
 static void gather_add_up(struct gather *gather)
 {
     struct gather_sum *sum = &gather->sum;
-    sum->waiting = sum->record_count = 0;
+    sum->waiting = sum->record_count = sum->server_count = 0;
     sum->tcp_clients = 0;
     sum->tally = (struct tally){.tcp = 0};
     memset(sum->counters, 0, sizeof sum->counters);
@@ -86,12 +105,8 @@ static void gather_add_up(struct gather *gather)
         tally_merge(&sum->tally, &report->tally);
         for (unsigned i = 0; i < COUNTER_COUNT; i++)
             sum->counters[i] += report->counters[i];
-        for (size_t i = 0; i < sum->server_count; i++) {
-            if (w == 0)
-                sum->servers[i] = report->servers[i];
-            else
-                gather_merge(&sum->servers[i], &report->servers[i]);
-        }
+        for (size_t i = 0; i < report->server_count; i++)
+            add_server(sum, i, &report->servers[i], gather->room);
     }
     qsort(sum->records, sum->record_count, sizeof(struct record *), newest_first);
 }
@@ -149,7 +164,6 @@ static void gather_begin_round(struct gather *gather)
         end_all(&gather->waiting, NULL);
         return;
     }
-    gather->sum.server_count = gather->servers;
     for (unsigned w = 0; w < gather->workers; w++)
         gather->parts[w].report.server_count = gather->servers;
     gather->items = gather->workers;

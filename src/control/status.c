@@ -187,6 +187,37 @@ static json_t *overview(const struct view *view, const struct gather_sum *sum)
     return root;
 }
 
+static json_t *host_object(const struct host_report *report)
+{
+    json_t *object = json_object(), *addresses = json_array();
+    char text[ADDR_TEXT];
+    uint64_t now_ms = clock_ms();
+    for (size_t i = 0; i < report->count; i++)
+        (void)json_array_append_new(addresses, json_string(addr_format(&report->addresses[i], false, text)));
+    put_text(object, "upstream", report->upstream);
+    put_text(object, "host", report->host);
+    put_flag(object, "plain", report->plain);
+    put(object, "addresses", addresses);
+    put(object, "resolved_s_ago",
+        report->resolved_ms ? json_integer((json_int_t)seconds_since(report->resolved_ms)) : json_null());
+    put_number(object, "next_s", report->due_ms > now_ms ? (report->due_ms - now_ms) / 1000 : 0);
+    put(object, "last_error", report->error ? json_string(error_text(report->error)) : json_null());
+    return object;
+}
+
+/* NULL: no upstream has a host. */
+static json_t *hosts_of(const struct view *view)
+{
+    size_t room = view->config->upstream_count;
+    struct host_report *reports = view->ops->hosts ? calloc(room, sizeof *reports) : NULL;
+    size_t count = reports ? view->ops->hosts(view->context, reports, room) : 0;
+    json_t *list = count > 0 ? json_array() : NULL;
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(list, host_object(&reports[i]));
+    free(reports);
+    return list;
+}
+
 static json_t *sandbox_object(const struct sandbox_report *report)
 {
     json_t *object = json_object();
@@ -202,7 +233,10 @@ char *status_text(const struct view *view, const struct gather_sum *sum)
     json_t *root = overview(view, sum), *listening = json_array();
     for (size_t i = 0; i < view->listening_count; i++)
         (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
+    json_t *hosts = hosts_of(view);
     put_number(root, "pid", (uint64_t)getpid());
+    if (hosts)
+        put(root, "hosts", hosts);
     put(root, "listen", listening);
     put(root, "views", views_array(view));
     put(root, "configuration", reloads_object(&view->reloads));

@@ -54,6 +54,11 @@ void doctor_check_clock(struct doctor *doctor);
 void doctor_check_servers(struct doctor *doctor);  /* CAs; TLS with each server; path MTU */
 void doctor_check_families(struct doctor *doctor); /* IPv6, NAT64 */
 
+/* doctor_hosts.c: finds the present addresses of an upstream with a host, and adds a finding about them. Returns their
+ * number. */
+size_t doctor_find_host(struct doctor *doctor, const struct config_upstream *upstream,
+                        struct addr out[CONFIG_HOST_ADDRESSES]);
+
 /* Writes the findings and the daemon's status, counters and settings to a file, without query names, client addresses
  * and secrets. 0 or a negative error. */
 int doctor_write_bundle(const struct doctor *doctor, const char *path) MUST_CHECK;

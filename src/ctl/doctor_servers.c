@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/errors.h"
+#include "base/mem.h"
 #include "dial.h"
 #include "dns/codes.h"
 #include "doctor.h"
@@ -82,8 +83,12 @@ static void tell_all(struct doctor *doctor, const struct dials *all)
 
 /* --- dialing all servers --- */
 
-static void start_upstream(struct doctor *doctor, struct dials *all, const struct config_upstream *upstream)
+/* `found`: room for the addresses of its host. */
+static void start_upstream(struct doctor *doctor, struct dials *all, const struct config_upstream *upstream,
+                           struct addr found[CONFIG_HOST_ADDRESSES])
 {
+    const struct addr *addresses = upstream->host ? found : upstream->addresses;
+    size_t count = upstream->host ? doctor_find_host(doctor, upstream, found) : upstream->address_count;
     const char *ca_file = dials_ca_file(doctor->config, upstream);
     struct tls_trust *trust = NULL;
     int status = dials_trust(&trust, doctor->config, upstream);
@@ -92,8 +97,8 @@ static void start_upstream(struct doctor *doctor, struct dials *all, const struc
                    "%s: cannot load CAs from %s: %s", upstream->name, ca_file, error_text(status));
     else
         doctor_say(doctor, "ca", NULL, "%s: verified by %s", upstream->name, upstream->tls_name ? ca_file : "pins");
-    for (size_t i = 0; i < upstream->address_count && status == 0; i++)
-        dials_start(all, upstream, &upstream->addresses[i], trust);
+    for (size_t i = 0; i < count && status == 0; i++)
+        dials_start(all, upstream, &addresses[i], trust);
     tls_trust_unref(trust);
 }
 
@@ -101,20 +106,24 @@ static size_t count_addresses(const struct config *config)
 {
     size_t count = 0;
     for (size_t i = 0; i < config->upstream_count; i++)
-        count += config->upstreams[i].address_count;
+        count += config->upstreams[i].host ? CONFIG_HOST_ADDRESSES : config->upstreams[i].address_count;
     return count;
 }
 
 void doctor_check_servers(struct doctor *doctor)
 {
     struct dials all;
-    if (dials_init(&all, count_addresses(doctor->config)) < 0)
+    struct addr(*found)[CONFIG_HOST_ADDRESSES] = mem_zalloc(doctor->config->upstream_count, sizeof *found);
+    if (!found || dials_init(&all, count_addresses(doctor->config)) < 0) {
+        mem_free(found);
         return;
+    }
     for (size_t i = 0; i < doctor->config->upstream_count; i++)
-        start_upstream(doctor, &all, &doctor->config->upstreams[i]);
+        start_upstream(doctor, &all, &doctor->config->upstreams[i], found[i]);
     dials_run(&all);
     tell_all(doctor, &all);
     dials_fini(&all);
+    mem_free(found);
 }
 
 /* --- address families --- */

@@ -98,6 +98,33 @@ static void print_upstreams(const json_t *servers, FILE *out)
     }
 }
 
+/* --- hosts of upstreams --- */
+
+static void print_host(const json_t *host, FILE *out)
+{
+    const json_t *addresses = json_object_get(host, "addresses"), *ago = json_object_get(host, "resolved_s_ago"),
+                 *error = json_object_get(host, "last_error");
+    char a[TABLE_CELL], b[TABLE_CELL];
+    bool known = json_array_size(addresses) > 0;
+    fprintf(out, "host      %s is ", table_field(host, "host", a));
+    fprintf(out, "%s", known ? table_text(addresses, b) : "not known yet");
+    if (known && json_is_integer(ago))
+        fprintf(out, ", looked up %s ago", table_duration(json_integer_value(ago), b));
+    else if (known)
+        fputs(", from the saved state", out);
+    if (json_is_string(error))
+        fprintf(out, "; %slooking it up fails%s: %s", table_color(out, "failing"), table_plain(out),
+                table_text(error, b));
+    fputc('\n', out);
+}
+
+static void print_hosts(const json_t *hosts, FILE *out)
+{
+    size_t i;
+    json_t *host;
+    json_array_foreach(hosts, i, host) print_host(host, out);
+}
+
 /* --- figures --- */
 
 static void print_ratio(FILE *out, const json_t *minute, const char *key, const char *what)
@@ -187,6 +214,7 @@ int show_status(const json_t *root, FILE *out)
         return -EPROTO;
     print_state(root, out);
     print_upstreams(servers, out);
+    print_hosts(json_object_get(root, "hosts"), out);
     print_traffic(root, out);
     print_cache(json_object_get(root, "cache"), out);
     print_sessions(root, out);

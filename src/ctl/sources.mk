@@ -7,7 +7,7 @@ bin_PROGRAMS += dotstubctl
 dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/check.c src/ctl/command.h src/ctl/dial.c src/ctl/dial.h src/ctl/forward.c src/ctl/help.c \
   src/ctl/pin.c src/ctl/programs.c src/ctl/locate.c src/ctl/locate.h \
   src/ctl/successor.c src/ctl/successor.h src/ctl/system.c src/ctl/upgrade.c \
-  src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_bundle.c src/ctl/doctor_config.c \
+  src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_bundle.c src/ctl/doctor_config.c src/ctl/doctor_hosts.c \
   src/ctl/doctor_local.c src/ctl/doctor_programs.c src/ctl/doctor_servers.c src/ctl/watch.c
 dotstubctl_LDADD = $(ctl_libs)
 dist_man_MANS += docs/man/dotstubctl.8

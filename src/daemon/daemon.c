@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "bootstrap.h"
 #include <config.h>
 #include "control/control.h"
 #include "descriptors.h"
@@ -48,6 +49,7 @@ struct daemon {
     struct step_set *steps;        /* in force */
     struct tls_identity *identity; /* released when the workers exist; NULL: none */
     struct routing routing;
+    struct bootstrap bootstrap;
     struct worker **workers;
     struct sockets sockets;
     struct loop loop;
@@ -123,8 +125,14 @@ static void drain_for(void *context, uint64_t ms);
 static void reload_for(void *context, struct reload_wait *wait);
 static void forward_for(void *context, const struct forward_request *request, struct forward_wait *wait);
 
-static const struct control_ops control_ops = {counters_of,   post_to,   worker_report, worker_trace,
-                                               cache_flushed, drain_for, reload_for,    forward_for};
+static size_t report_hosts(void *context, struct host_report *out, size_t room)
+{
+    (void)context;
+    return bootstrap_report(&self.bootstrap, out, room);
+}
+
+static const struct control_ops control_ops = {counters_of, post_to,    worker_report, worker_trace, cache_flushed,
+                                               drain_for,   reload_for, forward_for,   report_hosts};
 
 /* Call it after make_workers. May be the first to look up the user. 0 or an exit status. */
 static int open_control(const char *user)
@@ -175,6 +183,7 @@ static void stop_workers(void)
         sockets_let_go(&self.sockets);
     reload_stop(&self.reload);
     forwarding_stop(&self.forwarding);
+    bootstrap_stop(&self.bootstrap);
     control_stopping(self.control);
     for (unsigned i = 0; i < self.running; i++)
         worker_stop(self.workers[i]);
@@ -240,6 +249,7 @@ static void reload_for(void *context, struct reload_wait *wait)
 static void configuration_changed(struct config *config, struct routes *routes)
 {
     saved_state_configure(&self.kept, config, routes);
+    bootstrap_configure(&self.bootstrap, config);
     if (self.identities.workers)
         identity_configure(&self.identities, config);
     step_files_configure(&self.step_files, config);
@@ -341,6 +351,7 @@ static void network_changed(struct link *link)
     control_network_changed(self.control);
     listening_network_changed(&self.listening);
     forwarding_network_changed(&self.forwarding);
+    bootstrap_network_changed(&self.bootstrap);
 }
 
 static void listeners_changed(const struct listening *listening)
@@ -379,6 +390,8 @@ static int watch_signals(void)
     if (status == 0)
         status = saved_state_init(&self.kept, &self.loop);
     if (status == 0)
+        status = bootstrap_init(&self.bootstrap, &self.loop);
+    if (status == 0)
         status = watchdog_init(&self.watchdog, &self.loop);
     return status;
 }
@@ -393,6 +406,7 @@ static void unwatch_signals(void)
     identity_watch_close(&self.identities);
     step_files_close(&self.step_files);
     saved_state_close(&self.kept);
+    bootstrap_close(&self.bootstrap);
     watchdog_close(&self.watchdog);
     forwarding_fini(&self.forwarding);
     loop_drain(&self.loop, 100);
@@ -461,6 +475,7 @@ static void clean_up(void)
     cache_free(self.cache);
     sockets_close(&self.sockets);
     reload_fini(&self.reload);
+    bootstrap_fini(&self.bootstrap);
     routing_fini(&self.routing);
     sandbox_fini(&self.sandbox);
     step_set_unref(self.steps);
@@ -517,7 +532,9 @@ static int fill(void)
 /* From here on the process needs no privileges. 0, or negative after a log line. */
 static int confine(const struct daemon_setup *setup)
 {
-    int status = privileges_drop(setup->user, self.sockets.can_change && sockets_need_privileges(self.config));
+    bool bind = self.sockets.can_change && sockets_need_privileges(self.config);
+    int status =
+        privileges_drop(setup->user, (bind ? KEEP_BIND : 0) | (privileges_need_mark(self.config) ? KEEP_MARK : 0));
     if (status < 0)
         return status;
     handover_bind(&self.handover);
@@ -534,7 +551,6 @@ int daemon_serve(const struct daemon_setup *setup)
     self.trusts = setup->trusts;
     self.steps = setup->steps;
     self.identity = setup->identity;
-    privileges_raise();
     int status = open_sockets(setup);
     if (status != EXIT_OK)
         return status;
@@ -561,6 +577,7 @@ int daemon_serve(const struct daemon_setup *setup)
     }
     tapping_open(self.config, self.workers);
     prepare_reload(setup->file);
+    bootstrap_start(&self.bootstrap, self.config, &self.routing, self.workers, self.config->workers);
     status = run_workers();
     tapping_close();
     if (self.takes_over)

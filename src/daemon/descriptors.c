@@ -22,10 +22,11 @@ static size_t count_sessions(const struct config *config)
 {
     size_t servers = 0;
     for (size_t i = 0; i < config->upstream_count; i++)
-        servers += config->upstreams[i].address_count;
+        servers += config->upstreams[i].host ? CONFIG_HOST_ADDRESSES : config->upstreams[i].address_count;
     for (size_t t = 1; t < config->team_count; t++)
         for (size_t i = 0; i < config->teams[t].count; i++)
-            servers += config->teams[t].members[i].address_count;
+            servers +=
+                config->teams[t].members[i].host ? CONFIG_HOST_ADDRESSES : config->teams[t].members[i].address_count;
     if (servers * config->tls.sessions > SESSIONS_AT_ONCE)
         servers = SESSIONS_AT_ONCE / config->tls.sessions + 1;
     return servers * config->tls.sessions;

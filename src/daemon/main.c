@@ -178,6 +178,9 @@ int main(int argc, char **argv)
     spread_init("/etc/machine-id");
     if (!tapping_can(setup.config) && command.check)
         return EXIT_CONFIGURATION;
+    privileges_raise();
+    if (privileges_check_marks(setup.config, stderr) < 0)
+        return EXIT_CONFIGURATION;
     if (trusts_load(&setup.trusts, setup.config, !command.check, stderr) < 0)
         return EXIT_CONFIGURATION;
     if (step_set_new(&setup.steps, daemon_steps, setup.config, stderr) < 0)

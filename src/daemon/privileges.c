@@ -5,7 +5,10 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+#include "base/errors.h"
 #include "base/log.h"
 
 static const struct passwd *find_user(const char *user)
@@ -46,7 +49,7 @@ int privileges_identity(const char *user, uid_t *uid, gid_t *gid)
  * where they are withheld. */
 void privileges_raise(void)
 {
-    static const unsigned useful[] = {CAP_NET_BIND_SERVICE, CAP_NET_ADMIN};
+    static const unsigned useful[] = {CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW};
     bool found = false;
     for (size_t i = 0; i < sizeof useful / sizeof *useful; i++) {
         if (!capng_have_capability(CAPNG_PERMITTED, useful[i]) || capng_have_capability(CAPNG_EFFECTIVE, useful[i]))
@@ -58,16 +61,33 @@ void privileges_raise(void)
         log_warning("daemon", "cannot use the file capabilities of the program, so binding a port below 1024 may fail");
 }
 
-static void keep_bind(bool bind)
+/* SO_MARK needs CAP_NET_ADMIN, or since Linux 5.17 CAP_NET_RAW. */
+static bool kernel_marks_with_raw(void)
 {
-    if (bind)
-        (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    struct utsname name;
+    unsigned major, minor;
+    return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 17));
 }
 
-static int become(const struct passwd *entry, bool bind)
+static unsigned capability_to_mark(void)
 {
+    bool raw = kernel_marks_with_raw() && capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW);
+    return raw ? CAP_NET_RAW : CAP_NET_ADMIN;
+}
+
+static void keep_capability(bool wanted, unsigned capability)
+{
+    if (wanted)
+        (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, capability);
+}
+
+static int become(const struct passwd *entry, unsigned keep)
+{
+    unsigned mark = capability_to_mark();
     capng_clear(CAPNG_SELECT_BOTH);
-    keep_bind(bind);
+    keep_capability(keep & KEEP_BIND, CAP_NET_BIND_SERVICE);
+    keep_capability(keep & KEEP_MARK, mark);
     int status = capng_change_id((int)entry->pw_uid, (int)entry->pw_gid,
                                  CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT);
     if (status == 0)
@@ -79,28 +99,66 @@ static int become(const struct passwd *entry, bool bind)
     return -EPERM;
 }
 
-/* Capabilities of an unprivileged process (file or ambient ones) served only to bind. */
-static int give_up_capabilities(bool bind)
+/* Of an unprivileged process (file or ambient capabilities). */
+static int give_up_capabilities(unsigned keep)
 {
     if (capng_have_permitted_capabilities() <= CAPNG_NONE)
         return 0;
-    bind = bind && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    unsigned mark = capability_to_mark();
+    bool bind = keep & KEEP_BIND && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE),
+         marks = keep & KEEP_MARK && capng_have_capability(CAPNG_PERMITTED, mark);
     capng_clear(CAPNG_SELECT_CAPS);
-    keep_bind(bind);
+    keep_capability(bind, CAP_NET_BIND_SERVICE);
+    keep_capability(marks, mark);
     if (capng_apply(CAPNG_SELECT_CAPS) == 0)
         return 0;
     log_error("daemon", "cannot give up capabilities");
     return -EPERM;
 }
 
-int privileges_drop(const char *user, bool bind)
+bool privileges_need_mark(const struct config *config)
+{
+    for (size_t i = 0; i < config->upstream_count; i++)
+        if (config->upstreams[i].fwmark)
+            return true;
+    return false;
+}
+
+static bool may_mark(uint32_t mark)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno == EAFNOSUPPORT;
+    bool may = setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) == 0;
+    close(fd);
+    return may;
+}
+
+int privileges_check_marks(const struct config *config, FILE *errors)
+{
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        if (!upstream->fwmark || may_mark(upstream->fwmark))
+            continue;
+        fprintf(
+            errors,
+            "%s: upstream %s: fwmark needs the capability CAP_NET_RAW (before Linux 5.17 CAP_NET_ADMIN), which this "
+            "process does not have; start dotstub as root, or add the capability to AmbientCapabilities and "
+            "CapabilityBoundingSet of its unit and restart it\n",
+            config_item_origin(config, "upstreams", i, "fwmark"), upstream->name);
+        return ERROR_CONFIG;
+    }
+    return 0;
+}
+
+int privileges_drop(const char *user, unsigned keep)
 {
     int status;
     if (geteuid() == 0) {
         const struct passwd *entry = find_user(user);
-        status = entry ? become(entry, bind) : -ENOENT;
+        status = entry ? become(entry, keep) : -ENOENT;
     } else {
-        status = give_up_capabilities(bind);
+        status = give_up_capabilities(keep);
     }
     if (status == 0)
         (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "identity.h"
 #include "logging.h"
+#include "privileges.h"
 #include "steps.h"
 #include "trusts.h"
 
@@ -178,6 +179,9 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     if (status < 0)
         goto fail;
     status = sandbox_check(reload->setup.sandbox, *config, errors);
+    if (status < 0)
+        goto fail;
+    status = privileges_check_marks(*config, errors);
     if (status < 0)
         goto fail;
     status = trusts_load(&trusts, *config, false, errors);

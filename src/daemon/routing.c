@@ -106,6 +106,12 @@ static void item_reply(struct mailbox_item *item, void *reader)
     done(context);
 }
 
+void routing_know(struct routing *routing, struct bootstrap_table *known)
+{
+    bootstrap_table_unref(routing->known);
+    routing->known = bootstrap_table_ref(known);
+}
+
 void routing_drop(struct routing_change *change)
 {
     if (!change)
@@ -128,6 +134,8 @@ static int prepare(struct routing_change **out, struct routing *routing, struct 
     }
     change->source = *source;
     int status = make_routes(&change->routes, &routing->ids, &change->source);
+    if (status == 0)
+        routes_know(change->routes, routing->known);
     for (; status == 0 && change->count < count; change->count++) {
         struct routing_item *item = &change->items[change->count];
         item->change = change;
@@ -198,5 +206,6 @@ void routing_fini(struct routing *routing)
 {
     routes_unref(routing->routes);
     source_drop(&routing->source);
+    bootstrap_table_unref(routing->known);
     group_ids_fini(&routing->ids);
 }

@@ -24,8 +24,9 @@ struct routing_source {
 
 struct routing {
     struct group_ids ids;
-    struct routes *routes;        /* in force */
-    struct routing_source source; /* of those */
+    struct routes *routes;         /* in force */
+    struct routing_source source;  /* of those */
+    struct bootstrap_table *known; /* the addresses of hosts; NULL: none. New groups begin with them */
     struct worker *const *workers;
     unsigned worker_count;
 };
@@ -44,6 +45,8 @@ int routing_prepare(struct routing_change **out, struct routing *routing, struct
  * 0, -ENOMEM, or -E2BIG: more than ROUTES_GROUPS_MAX groups. */
 int routing_prepare_added(struct routing_change **out, struct routing *routing, struct added_route *const *added,
                           size_t count) MUST_CHECK;
+/* Groups that are made from now on begin with these addresses of hosts. */
+void routing_know(struct routing *routing, struct bootstrap_table *known);
 /* Frees a change that was not committed; NULL does nothing. */
 void routing_drop(struct routing_change *change);
 /* New queries use these routes from now on. When the last worker has switched `done` is called and the change is

@@ -163,6 +163,16 @@ static void allow_port(struct building *building, uint16_t port)
     ports[sandbox->port_count++] = port;
 }
 
+/* The ports of an upstream with a host, and of the servers that look the host up. */
+static void allow_host(struct building *building, const struct config_upstream *upstream)
+{
+    if (!upstream->host)
+        return;
+    allow_port(building, upstream->port);
+    for (size_t i = 0; i < upstream->bootstrap_to_count; i++)
+        allow_port(building, addr_port(&upstream->bootstrap_to[i]));
+}
+
 static void allow_all(struct building *building, const struct config *config, const struct sandbox_setup *setup)
 {
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
@@ -178,6 +188,8 @@ static void allow_all(struct building *building, const struct config *config, co
     for (size_t i = 0; i < config->upstream_count; i++)
         for (size_t j = 0; j < config->upstreams[i].address_count; j++)
             allow_port(building, addr_port(&config->upstreams[i].addresses[j]));
+    for (size_t i = 0; i < config->upstream_count; i++)
+        allow_host(building, &config->upstreams[i]);
     for (size_t i = 0; i < config->forward_count; i++)
         for (size_t j = 0; j < config->forward[i].to_count; j++)
             allow_port(building, addr_port(&config->forward[i].to[j]));
@@ -272,16 +284,20 @@ int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *er
     return checking.status;
 }
 
+static void check_port(struct checking *checking, const char *what, const char *name, uint16_t port)
+{
+    if (allows_port(checking->sandbox, port))
+        return;
+    fprintf(checking->errors, "%s %s: port %u is not among those that the sandbox allows: restart needed\n", what, name,
+            port);
+    checking->status = ERROR_CONFIG;
+}
+
 static void check_ports(struct checking *checking, const char *what, const char *name, const struct addr *addresses,
                         size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (allows_port(checking->sandbox, addr_port(&addresses[i])))
-            continue;
-        fprintf(checking->errors, "%s %s: port %u is not among those that the sandbox allows: restart needed\n", what,
-                name, addr_port(&addresses[i]));
-        checking->status = ERROR_CONFIG;
-    }
+    for (size_t i = 0; i < count; i++)
+        check_port(checking, what, name, addr_port(&addresses[i]));
 }
 
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
@@ -292,6 +308,10 @@ int sandbox_check(const struct sandbox *sandbox, const struct config *config, FI
     for (size_t i = 0; sandbox->report.tcp_ports && i < config->upstream_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
         check_ports(&checking, "upstream", upstream->name, upstream->addresses, upstream->address_count);
+        check_ports(&checking, "the bootstrap of", upstream->name, upstream->bootstrap_to,
+                    upstream->bootstrap_to_count);
+        if (upstream->host)
+            check_port(&checking, "upstream", upstream->name, upstream->port);
     }
     for (size_t i = 0; sandbox->report.tcp_ports && i < config->forward_count; i++) {
         const struct config_route *route = &config->forward[i];

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "saved_state.h"
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

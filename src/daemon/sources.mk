@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libdaemon.a
 libdaemon_a_SOURCES = src/daemon/addresses.c src/daemon/addresses.h src/daemon/listening.c src/daemon/listening.h \
   src/daemon/cachefile.c src/daemon/cachefile.h src/daemon/daemon.c src/daemon/daemon.h src/daemon/descriptors.c src/daemon/descriptors.h src/daemon/drain.c src/daemon/drain.h src/daemon/exits.h src/daemon/forwarding.c src/daemon/forwarding.h src/daemon/forwarding_change.c src/daemon/forwarding_change.h src/daemon/handover.c src/daemon/handover.h src/daemon/identity.c src/daemon/identity.h src/daemon/inherited.c src/daemon/inherited.h src/daemon/saved_state.c src/daemon/saved_state.h \
+  src/daemon/bootstrap.c src/daemon/bootstrap.h src/daemon/host_state.c src/daemon/host_state.h src/daemon/hostfile.c src/daemon/hostfile.h \
   src/daemon/landlock.c src/daemon/landlock.h src/daemon/manager.c src/daemon/manager.h src/daemon/logging.c src/daemon/logging.h \
   src/daemon/private_dir.c src/daemon/private_dir.h src/daemon/privileges.c src/daemon/privileges.h src/daemon/reload.c src/daemon/reload.h src/daemon/routing.c src/daemon/routing.h src/daemon/sandbox.c src/daemon/sandbox.h src/daemon/sockets.c src/daemon/sockets.h src/daemon/steps.c src/daemon/steps.h \
   src/daemon/step_files.c src/daemon/step_files.h src/daemon/syscalls.c src/daemon/syscalls.h \

@@ -184,6 +184,42 @@ void worker_route_early(struct worker *worker, struct worker_routes *routes)
     groups_apply(&worker->groups, &routes->change);
 }
 
+/* --- hosts of upstreams --- */
+
+static void known_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_known *known = container_of(item, struct worker_known, request);
+    struct worker *worker = reader;
+    known->status = worker->state == WORKER_CLOSING ? 0 : groups_know(&worker->groups, known->known);
+    mailbox_post(worker->reply_to, &known->reply);
+}
+
+void worker_know(struct worker *worker, struct worker_known *known)
+{
+    known->request.open = known_item;
+    mailbox_post(&worker->mailbox, &known->request);
+}
+
+static void host_done(struct host_lookup *lookup)
+{
+    struct worker_host *host = container_of(lookup, struct worker_host, lookup);
+    mailbox_post(host->worker->reply_to, &host->reply);
+}
+
+static void host_item(struct mailbox_item *item, void *reader)
+{
+    struct worker_host *host = container_of(item, struct worker_host, request);
+    host->worker = reader;
+    host->lookup.done = host_done;
+    host_lookup_begin(&host->lookup, &host->worker->resolver);
+}
+
+void worker_look_up(struct worker *worker, struct worker_host *host)
+{
+    host->request.open = host_item;
+    mailbox_post(&worker->mailbox, &host->request);
+}
+
 /* --- listeners --- */
 
 static void listener_item(struct mailbox_item *item, void *reader)

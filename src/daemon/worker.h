@@ -2,7 +2,7 @@
 /* One worker: a thread with its own loop, sockets, resolver and sessions.
  *
  * Threads: made and freed on the main thread. From worker_start until worker_join returns everything in it belongs
- *          to its own thread. The main thread may call worker_configure, worker_route, worker_drain, worker_stop,
+ *          to its own thread. The main thread may call worker_configure, worker_route, worker_know, worker_look_up, worker_drain, worker_stop,
  *          worker_post and worker_counters.
  */
 #ifndef DOTSTUB_DAEMON_WORKER_H
@@ -11,6 +11,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "control/control.h"
+#include "resolve/host_lookup.h"
 #include "sockets.h"
 #include "upstream/groups.h"
 
@@ -45,6 +46,20 @@ struct worker_steps {
     struct step_set *steps; /* a reference for the worker */
 };
 
+/* The addresses of hosts, likewise. */
+struct worker_known {
+    struct mailbox_item request, reply;
+    struct bootstrap_table *known; /* borrowed until the reply */
+    int status;                    /* in the reply: 0 or -ENOMEM */
+};
+
+/* A look-up of the addresses of a host. */
+struct worker_host {
+    struct mailbox_item request, reply; /* the reply is posted when it has ended */
+    struct host_lookup lookup;
+    struct worker *worker; /* set by worker_look_up */
+};
+
 /* A listener more or less, likewise. */
 struct worker_listener {
     struct mailbox_item request, reply;
@@ -68,6 +83,9 @@ void worker_configure(struct worker *worker, struct worker_change *change);
 void worker_route(struct worker *worker, struct worker_routes *routes);
 /* The same before worker_start, at once. */
 void worker_route_early(struct worker *worker, struct worker_routes *routes);
+/* New queries go to these addresses of hosts. */
+void worker_know(struct worker *worker, struct worker_known *known);
+void worker_look_up(struct worker *worker, struct worker_host *host);
 /* New TLS connections of clients use this identity. */
 void worker_identify(struct worker *worker, struct worker_identity *change);
 /* Steps whose snapshot is the same as before keep their state. */

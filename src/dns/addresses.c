@@ -80,3 +80,27 @@ bool addresses_in_additional(const struct answer *answer, address_test *test)
     return any_in_records(answer->wire, answer->additional, read_u16(answer->wire + LDNS_ARCOUNT_OFF), call_test,
                           &test);
 }
+
+static void read_address(struct addr *out, const uint8_t *address, size_t len)
+{
+    *out = (struct addr){.sa.sa_family = len == IPV4 ? AF_INET : AF_INET6};
+    if (len == IPV4)
+        memcpy(&out->in.sin_addr, address, IPV4);
+    else
+        memcpy(&out->in6.sin6_addr, address, IPV6);
+}
+
+size_t addresses_list(const struct answer *answer, uint16_t type, struct addr *out, size_t most)
+{
+    const uint8_t *wire = answer->wire;
+    size_t at = message_question_end(answer), len = type == LDNS_RR_TYPE_A ? IPV4 : IPV6, found = 0;
+    unsigned count = read_u16(wire + LDNS_ANCOUNT_OFF);
+    for (unsigned i = 0; i < count && found < most; i++) {
+        const uint8_t *fixed = wire + (wire[at] >= POINTER ? at + 2 : name_end(wire, at));
+        struct bytes rdata = {fixed + RECORD_FIXED, read_u16(fixed + RECORD_FIXED - 2)};
+        if (read_u16(fixed) == type && rdata.len == len)
+            read_address(&out[found++], rdata.data, len);
+        at = (size_t)(rdata.data + rdata.len - wire);
+    }
+    return found;
+}

@@ -214,7 +214,7 @@ static void set_option(int fd, int level, int option, int value)
 }
 
 /* The descriptor or a negative errno. */
-static int outgoing_socket(const struct addr *to, const struct addr *source, const char *interface)
+static int outgoing_socket(const struct addr *to, const struct addr *source, const struct stream_form *form)
 {
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0)
@@ -226,8 +226,11 @@ static int outgoing_socket(const struct addr *to, const struct addr *source, con
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
     int error = 0;
-    if (interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) < 0)
+    if (form->interface &&
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, form->interface, (socklen_t)strlen(form->interface)) < 0)
         error = -errno;
+    if (error == 0 && form->mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &form->mark, sizeof form->mark) < 0)
+        error = -errno; /* without its mark a packet might take another route */
     if (error < 0)
         goto fail;
     if (!source)
@@ -308,7 +311,7 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
     struct addr peer;
     int fd = addr_resolve(&peer, to);
     if (fd == 0)
-        fd = outgoing_socket(&peer, source, form->interface);
+        fd = outgoing_socket(&peer, source, form);
     if (fd < 0)
         return fd;
     stream_init(stream, loop, ops, form);

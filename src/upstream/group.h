@@ -108,6 +108,8 @@ struct group_plan {
     size_t server_count;
     struct budget *budgets; /* one per upstream entry */
     unsigned lookups;       /* live lookups that were begun with this plan */
+    bool awaits_address;    /* an upstream's host is being looked up: attempts wait for it */
+    bool lacks_address;     /* the lookup of an upstream's host has failed, and none of its addresses is known */
 };
 
 struct attempt_times; /* upstream/ask.h */

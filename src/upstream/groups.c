@@ -135,6 +135,40 @@ void groups_apply(struct groups *groups, struct groups_change *change)
     routes_unref(before);
 }
 
+/* --- addresses of hosts --- */
+
+static bool has_host(const struct group_definition *definition)
+{
+    for (size_t i = 0; i < definition->upstream_count; i++)
+        if (definition->upstreams[i].host)
+            return true;
+    return false;
+}
+
+int groups_know(struct groups *groups, const struct bootstrap_table *known)
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++) {
+        struct group_definition definition = groups->routes->groups[i];
+        struct group_plan *plan = NULL;
+        if (!has_host(&definition))
+            continue;
+        definition.known = known;
+        int status = group_plan_new(&plan, &definition);
+        if (status < 0)
+            return status;
+        group_apply(groups->in_force[i], plan);
+    }
+    return 0;
+}
+
+struct group *groups_named(const struct groups *groups, const char *name)
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        if (strcmp(groups->routes->groups[i].name, name) == 0)
+            return groups->in_force[i];
+    return NULL;
+}
+
 /* --- start and stop --- */
 
 int groups_init(struct groups *groups, struct loop *loop, struct counters *counters, struct routes *routes)

@@ -2,7 +2,7 @@
 /* The servers of a group in one configuration, and the switch to another configuration.
  *
  * A plan owns servers. When the next plan is applied, servers that are the same in both (address, source, interface,
- * transport, trust) move to it with their sessions, tickets and learned state; the others leave: they get no more
+ * mark, transport, trust) move to it with their sessions, tickets and learned state; the others leave: they get no more
  * queries, but finish their outstanding ones. Lookups refer to servers, so a replaced plan exists as long as a
  * lookup that was begun with it or with an older plan, and as long as one of its servers has a session.
  *
@@ -27,7 +27,7 @@ static size_t count_servers(const struct group_definition *definition)
 {
     size_t count = 0;
     for (size_t i = 0; i < definition->upstream_count; i++)
-        count += definition->upstreams[i].address_count;
+        count += bootstrap_count(definition->known, &definition->upstreams[i]);
     return count;
 }
 
@@ -61,7 +61,7 @@ int server_prepare(struct server *server, const struct transport *transport, str
     return 0;
 }
 
-static int plan_add_server(struct group_plan *plan, size_t upstream, size_t address, struct tls_trust *trust)
+static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr addr, struct tls_trust *trust)
 {
     const struct config_upstream *entry = &plan->upstreams[upstream];
     struct server *server = mem_zalloc(1, sizeof *server);
@@ -70,11 +70,22 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, size_t addr
     server->entry = entry;
     server->spread = spread_hash(entry->name, strlen(entry->name));
     server->budget = &plan->budgets[upstream];
-    server->addr = entry->addresses[address];
+    server->addr = addr;
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
     plan->servers[plan->server_count++] = server;
     return server_prepare(server, entry->plain_zone_count > 0 ? &transport_tcp : &transport_dot, trust);
+}
+
+/* Notes whether the addresses of an upstream with a host are missing. */
+static void plan_note_host(struct group_plan *plan, const struct group_definition *definition, size_t i)
+{
+    const struct config_upstream *upstream = &definition->upstreams[i];
+    if (!upstream->host || bootstrap_count(definition->known, upstream) > 0)
+        return;
+    const struct bootstrap_entry *entry = bootstrap_find(definition->known, upstream);
+    plan->awaits_address |= !entry || entry->pending;
+    plan->lacks_address = true;
 }
 
 int group_plan_new(struct group_plan **out, const struct group_definition *definition)
@@ -88,12 +99,16 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
     plan->policy = definition->policy;
     plan->upstreams = definition->upstreams;
     plan->upstream_count = definition->upstream_count;
-    plan->servers = mem_zalloc(count_servers(definition), sizeof(struct server *));
+    plan->servers = mem_zalloc(count_servers(definition) + 1, sizeof(struct server *));
     plan->budgets = mem_zalloc(plan->upstream_count, sizeof *plan->budgets);
     int status = plan->servers && plan->budgets ? 0 : -ENOMEM;
-    for (size_t i = 0; status == 0 && i < plan->upstream_count; i++)
-        for (size_t a = 0; status == 0 && a < plan->upstreams[i].address_count; a++)
-            status = plan_add_server(plan, i, a, definition->trusts[i]);
+    for (size_t i = 0; status == 0 && i < plan->upstream_count; i++) {
+        size_t count = bootstrap_count(definition->known, &plan->upstreams[i]);
+        for (size_t a = 0; status == 0 && a < count; a++)
+            status = plan_add_server(plan, i, bootstrap_address(definition->known, &plan->upstreams[i], a),
+                                     definition->trusts[i]);
+        plan_note_host(plan, definition, i);
+    }
     if (status == 0)
         *out = plan;
     else
@@ -116,7 +131,8 @@ static bool same_source(const struct config_upstream *a, const struct config_ups
 static bool server_is_same(const struct server *a, const struct server *b)
 {
     return addr_equal(&a->addr, &b->addr) && same_source(a->entry, b->entry) && same_interface(a->entry, b->entry) &&
-           a->transport == b->transport && (!a->transport->same || a->transport->same(a, b));
+           a->entry->fwmark == b->entry->fwmark && a->transport == b->transport &&
+           (!a->transport->same || a->transport->same(a, b));
 }
 
 /* Takes the server that is the same as `wanted` out of the replaced plan; NULL: the plan has none. */

@@ -384,7 +384,7 @@ static void pool_stuck(struct group *group, uint64_t now_ms)
         loop_wake_by(group->loop, now_ms + ALLOWANCE_PROOF);
     } else if (prospect.retry_at_ms != LOOP_NEVER && (now_ms < group->grace_until_ms || prospect.failed_once)) {
         loop_wake_by(group->loop, prospect.retry_at_ms > now_ms ? prospect.retry_at_ms : now_ms + 1);
-    } else {
+    } else if (!group->plan->awaits_address) { /* else group_apply runs the pool when the lookup has ended */
         pool_fail_waiting(group);
     }
 }

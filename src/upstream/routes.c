@@ -125,7 +125,8 @@ static int take_groups(struct routes *routes, struct group_ids *ids, const struc
         group->trusts = take_trusts(&routes->trusts[trusts], &groups[i]);
         trusts += group->upstream_count;
         for (size_t u = 0; u < group->upstream_count; u++)
-            routes->server_count += group->upstreams[u].address_count;
+            routes->server_count +=
+                group->upstreams[u].host ? CONFIG_HOST_ADDRESSES : group->upstreams[u].address_count;
     }
     routes->group_count = count;
     return 0;
@@ -306,6 +307,14 @@ int routes_of_config(struct routes **out, struct group_ids *ids, struct config *
     return config->teams ? routes_of_teams(out, ids, config, trusts) : routes_new(out, ids, config, &root, 1, NULL, 0);
 }
 
+void routes_know(struct routes *routes, struct bootstrap_table *known)
+{
+    bootstrap_table_unref(routes->known);
+    routes->known = bootstrap_table_ref(known);
+    for (size_t i = 0; i < routes->group_count; i++)
+        routes->groups[i].known = known;
+}
+
 struct routes *routes_ref(struct routes *routes)
 {
     atomic_fetch_add_explicit(&routes->refs, 1, memory_order_relaxed);
@@ -316,6 +325,7 @@ void routes_unref(struct routes *routes)
 {
     if (!routes || atomic_fetch_sub_explicit(&routes->refs, 1, memory_order_acq_rel) > 1)
         return;
+    bootstrap_table_unref(routes->known);
     suffix_table_free(routes->suffixes);
     for (size_t i = 1; i < routes->view_count; i++)
         suffix_table_free(routes->views[i].suffixes);

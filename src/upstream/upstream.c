@@ -199,7 +199,9 @@ int upstream_last_error(const struct group *group, const struct server **where)
         *where = server;
         return server->notes.last_error;
     }
-    return group->last_error ? group->last_error : ERROR_NO_SERVER;
+    if (group->last_error)
+        return group->last_error;
+    return group->plan->lacks_address ? ERROR_NO_ADDRESS : ERROR_NO_SERVER;
 }
 
 bool upstream_is_starting(const struct group *group)

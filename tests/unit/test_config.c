@@ -322,6 +322,123 @@ static void plain_servers_are_identified_by_their_zones_and_interface(void **sta
     end(&r);
 }
 
+#define HIDDEN "upstreams: [google, {name: a, host: a.example"
+
+static void mistakes_in_hosts_are_reported(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        {HIDDEN "}]", "f:1:37: host: nothing looks up the address of a; write bootstrap:"},
+        {HIDDEN ", bootstrap: [a]}]", "f:1:60: bootstrap: a cannot look up its own address; name another"},
+        {HIDDEN ", bootstrap: [b]}, {name: b, host: b.example, bootstrap: [a]}]",
+         "f:1:60: bootstrap: b needs a for its own address, so neither would ever be found; name an upstream"},
+        {HIDDEN ", bootstrap: [google, b]}, {name: b, host: b.example, bootstrap: [c]}, "
+                "{name: c, host: c.example, bootstrap: [a]}]",
+         "f:1:68: bootstrap: b needs a for"},
+        {HIDDEN ", bootstrap: [nobody]}]", "f:1:60: bootstrap: \"nobody\" is neither in upstreams nor a preset"},
+        {HIDDEN ", bootstrap: [quad9, 192.0.2.53]}]", "bootstrap: it has names of upstreams and addresses"},
+        {HIDDEN ", bootstrap: [quad9], addresses: [192.0.2.1]}]", "f:1:37: host: a has addresses as well"},
+        {HIDDEN ", bootstrap: [quad9], tls-name: b.example}]", "tls-name: the certificate of a must be for its host"},
+        {HIDDEN ", bootstrap: [127.0.0.1]}]", "f:1:60: bootstrap: 127.0.0.1@53 is an address of dotstub itself"},
+        {"upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1], bootstrap: [quad9]}]",
+         "bootstrap: a has no host to look up"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct result r = load(cases[i].text);
+        assert_int_equal(r.error, ERROR_CONFIG);
+        if (!strstr(r.said, cases[i].wanted))
+            fail_msg("%s: %s", cases[i].text, r.said);
+        end(&r);
+    }
+}
+
+static void a_host_has_a_team_that_looks_it_up(void **state)
+{
+    (void)state;
+    struct result r =
+        loaded(HIDDEN ", bootstrap: [quad9, cloudflare], tls-name: A.example}, {name: b, host: b.example, "
+                      "port: 8853, bootstrap: [192.0.2.53, \"2001:db8::53@5353\"], role: backup}]\n");
+    const struct config *c = r.config;
+    assert_int_equal(c->upstream_count, 5); /* both presets were added */
+    assert_string_equal(c->upstreams[1].tls_name, "a.example");
+    assert_int_equal(c->upstreams[1].address_count, 0);
+    assert_int_equal(c->team_count, 3);
+    assert_int_equal(c->teams[0].count, 3); /* without the presets */
+    assert_string_equal(c->teams[1].name, "bootstrap:a");
+    assert_int_equal(c->teams[1].count, 2);
+    assert_string_equal(c->teams[1].members[0].name, "quad9");
+    assert_string_equal(c->teams[2].name, "bootstrap:b");
+    const struct config_upstream *plain = &c->teams[2].members[0];
+    assert_int_equal(plain->address_count, 2);
+    assert_int_equal(addr_port(&plain->addresses[0]), 53);
+    assert_int_equal(addr_port(&plain->addresses[1]), 5353);
+    assert_true(plain->plain_exact);
+    assert_string_equal(plain->plain_zones[0], "b.example");
+    end(&r);
+}
+
+static void the_identity_of_a_host_is_its_name(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "upstreams: [{name: a, host: a.example, bootstrap: [quad9]}]\n",
+        "upstreams: [{name: b, host: a.example, bootstrap: [192.0.2.1]}]\n",
+        "upstreams: [{name: a, host: b.example, bootstrap: [quad9]}]\n",
+        "upstreams: [{name: a, host: a.example, bootstrap: [quad9], port: 8853}]\n",
+        "upstreams: [{name: a, tls-name: a.example, addresses: [192.0.2.1]}]\n",
+    };
+    uint8_t digests[sizeof texts / sizeof *texts][DIGEST_LEN];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct result r = loaded(texts[i]);
+        assert_int_equal(config_define_group(r.config, r.config->upstreams, 1, digests[i]), 0);
+        end(&r);
+        for (size_t j = 0; j < i; j++)
+            assert_int_equal(memcmp(digests[i], digests[j], DIGEST_LEN) == 0, i == 1);
+    }
+}
+
+static void own_addresses_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        {"access: {allow: [10.0.0.0/8]}\nlisten: [0.0.0.0]\n"
+         "forward: [{zones: [a.example], plain: yes, to: [127.0.0.5]}]",
+         "f:3:49: to: 127.0.0.5@53 is an address of dotstub itself, so queries would come back; name another server"},
+        {"access: {allow: [10.0.0.0/8]}\nlisten: [\"%lo@53\"]\n"
+         "forward: [{zones: [a.example], plain: yes, to: [127.0.0.1]}]",
+         "f:3:49: to: 127.0.0.1@53 is an address of dotstub itself"},
+        {"listen-tls: [127.0.0.1]\ntls-server: {certificate: [/a], key: [/b]}\n"
+         "upstreams: [{name: a, tls-name: b, addresses: [127.0.0.1]}]",
+         "f:3:48: addresses: 127.0.0.1@853 is an address of dotstub itself"},
+        {NULL},
+    };
+    for (size_t i = 0; cases[i].text; i++) {
+        struct result r = load(cases[i].text);
+        assert_int_equal(r.error, ERROR_CONFIG);
+        if (!strstr(r.said, cases[i].wanted))
+            fail_msg("%s: %s", cases[i].text, r.said);
+        end(&r);
+    }
+    static const char *const good[] = {
+        "forward: [{zones: [a.example], plain: yes, to: [127.0.0.1@5300]}]\n",
+        "access: {allow: [10.0.0.0/8]}\nlisten: [0.0.0.0]\n"
+        "forward: [{zones: [a.example], plain: yes, to: [192.0.2.1, \"::1\"]}]\n",
+        "access: {allow: [10.0.0.0/8]}\nlisten: [\"%lo\"]\nlisten-except: [lo]\n"
+        "forward: [{zones: [a.example], plain: yes, to: [127.0.0.1]}]\n",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct result r = loaded(good[i]);
+        struct addr own;
+        assert_int_equal(addr_parse(&own, "127.0.0.1@53", 0), 0);
+        assert_int_equal(config_is_own(r.config, &own), i < 2);
+        end(&r);
+    }
+}
+
 static void teams_have_the_upstreams_that_were_named(void **state)
 {
     (void)state;
@@ -468,10 +585,10 @@ static void an_upstream_needs_an_address(void **state)
 {
     (void)state;
     refused("upstreams: [{name: a, tls-name: b}]\n",
-            "f:1:13: upstreams: a has no addresses; write addresses: and a list\n"
+            "f:1:13: upstreams: a has no addresses; write addresses: and a list, or host: and a name\n"
             "upstreams: [{name: a, tls-name: b}]\n            ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: []}]\n",
-            "f:1:47: upstreams: a has no addresses; write addresses: and a list\n"
+            "f:1:47: upstreams: a has no addresses; write addresses: and a list, or host: and a name\n"
             "upstreams: [{name: a, tls-name: b, addresses: []}]\n                                            "
             "  ^\n");
     refused("upstreams: [{name: a, tls-name: b, addresses: [0.0.0.0]}]\n",
@@ -864,6 +981,10 @@ int main(void)
         cmocka_unit_test(views_have_teams),
         cmocka_unit_test(plain_servers_are_identified_by_their_zones_and_interface),
         cmocka_unit_test(teams_have_the_upstreams_that_were_named),
+        cmocka_unit_test(mistakes_in_hosts_are_reported),
+        cmocka_unit_test(a_host_has_a_team_that_looks_it_up),
+        cmocka_unit_test(the_identity_of_a_host_is_its_name),
+        cmocka_unit_test(own_addresses_are_refused),
         cmocka_unit_test(an_unknown_key_is_refused_with_place_caret_and_suggestion),
         cmocka_unit_test(wrong_types_are_refused),
         cmocka_unit_test(bad_values_are_refused_with_their_place),

@@ -56,13 +56,16 @@ static bool tcp_carries(const struct server *server, const struct key *key)
 {
     uint32_t value;
     size_t len;
-    return suffix_table_find(server->transport_state, key->name, key->name_len, &value, &len);
+    return suffix_table_find(server->transport_state, key->name, key->name_len, &value, &len) &&
+           (!server->entry->plain_exact || len == key->name_len);
 }
 
 static int tcp_start(struct server *server)
 {
-    const struct stream_form form = {
-        .framing = &framing_dns, .layer = &byte_layer_plain, .interface = server->entry->interface};
+    const struct stream_form form = {.framing = &framing_dns,
+                                     .layer = &byte_layer_plain,
+                                     .interface = server->entry->interface,
+                                     .mark = server->entry->fwmark};
     return session_dial(server, &form, 0);
 }
 
