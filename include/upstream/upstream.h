@@ -31,6 +31,7 @@ struct group_worker {
     struct counters *counters;
     struct answer_scratch *scratch;
     struct rewrite *rewrite;
+    struct list *budgets;  /* initialized; empty again when the groups are gone */
     struct tap_queue *tap; /* NULL: dnstap is off */
 };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "budget.h"
+#include <string.h>
+#include "base/mem.h"
 
 void budget_init(struct budget *budget, uint32_t limit, uint64_t now_ms)
 {
@@ -49,4 +51,41 @@ bool budget_halve(struct budget *budget, uint64_t now_ms)
     budget->rate = budget->rate / 2 ? budget->rate / 2 : 1;
     budget->changed_ms = now_ms;
     return true;
+}
+
+/* --- shares --- */
+
+struct budget_share *budget_share_new(const char *name, uint32_t limit)
+{
+    size_t len = strlen(name) + 1;
+    struct budget_share *share = mem_zalloc(1, sizeof *share + len);
+    if (!share)
+        return NULL;
+    share->users = 1;
+    share->budget.limit = limit;
+    memcpy(share->name, name, len);
+    return share;
+}
+
+struct budget_share *budget_share_join(struct list *all, struct budget_share *fresh, uint64_t now_ms)
+{
+    list_for_each(link, all) {
+        struct budget_share *share = container_of(link, struct budget_share, link);
+        if (share->budget.limit != fresh->budget.limit || strcmp(share->name, fresh->name) != 0)
+            continue;
+        share->users++;
+        mem_free(fresh);
+        return share;
+    }
+    budget_init(&fresh->budget, fresh->budget.limit, now_ms);
+    list_push_back(all, &fresh->link);
+    return fresh;
+}
+
+void budget_share_drop(struct budget_share *share)
+{
+    if (!share || --share->users > 0)
+        return;
+    list_remove(&share->link);
+    mem_free(share);
 }

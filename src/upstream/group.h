@@ -82,7 +82,7 @@ struct server {
     struct list sessions[SESSION_CLOSING + 1]; /* by state; open: the most recently used first */
     unsigned open, dialing;
     uint64_t dialed_ms;    /* the latest dial */
-    struct budget *budget; /* of its upstream, in the plan */
+    struct budget *budget; /* of its upstream, in a share of the plan */
     struct rtt rtt;
     struct backoff backoff;
     struct condition condition;
@@ -106,10 +106,10 @@ struct group_plan {
     size_t upstream_count;
     struct server **servers; /* owned; in a plan that was replaced: those that no later plan took over */
     size_t server_count;
-    struct budget *budgets; /* one per upstream entry */
-    unsigned lookups;       /* live lookups that were begun with this plan */
-    bool awaits_address;    /* an upstream's host is being looked up: attempts wait for it */
-    bool lacks_address;     /* the lookup of an upstream's host has failed, and none of its addresses is known */
+    struct budget_share **budgets; /* one per upstream entry */
+    unsigned lookups;              /* live lookups that were begun with this plan */
+    bool awaits_address;           /* an upstream's host is being looked up: attempts wait for it */
+    bool lacks_address;            /* the lookup of an upstream's host has failed, and none of its addresses is known */
 };
 
 struct attempt_times; /* upstream/ask.h */
@@ -125,6 +125,7 @@ struct group_probe {
 struct group {
     struct loop *loop; /* NULL: group_begin was not called yet */
     struct counters *counters;
+    struct list *budgets;    /* of all groups of the worker */
     struct list plans;       /* the oldest first; the last one is in force */
     struct group_plan *plan; /* the plan in force; the next members belong to it */
     struct config *config;

@@ -176,6 +176,8 @@ int groups_init(struct groups *groups, struct loop *loop, struct counters *count
     struct groups_change change;
     *groups = (struct groups){.worker = {.loop = loop, .counters = counters}, .flush.flush = leaving_flush};
     list_init(&groups->leaving);
+    list_init(&groups->budgets);
+    groups->worker.budgets = &groups->budgets;
     int status = groups_change_new(&change, routes);
     if (status < 0)
         return status;

@@ -45,6 +45,8 @@ void group_plan_free(struct group_plan *plan)
     for (size_t i = 0; i < plan->server_count; i++)
         server_free(plan->servers[i]);
     config_unref(plan->config);
+    for (size_t i = 0; plan->budgets && i < plan->upstream_count; i++)
+        budget_share_drop(plan->budgets[i]);
     mem_free(plan->servers);
     mem_free(plan->budgets);
     mem_free(plan);
@@ -69,7 +71,6 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr
         return -ENOMEM;
     server->entry = entry;
     server->spread = spread_hash(entry->name, strlen(entry->name));
-    server->budget = &plan->budgets[upstream];
     server->addr = addr;
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
@@ -100,8 +101,12 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
     plan->upstreams = definition->upstreams;
     plan->upstream_count = definition->upstream_count;
     plan->servers = mem_zalloc(count_servers(definition) + 1, sizeof(struct server *));
-    plan->budgets = mem_zalloc(plan->upstream_count, sizeof *plan->budgets);
+    plan->budgets = mem_zalloc(plan->upstream_count, sizeof(struct budget_share *));
     int status = plan->servers && plan->budgets ? 0 : -ENOMEM;
+    for (size_t i = 0; status == 0 && i < plan->upstream_count; i++) {
+        plan->budgets[i] = budget_share_new(plan->upstreams[i].name, plan->upstreams[i].max_qps);
+        status = plan->budgets[i] ? 0 : -ENOMEM;
+    }
     for (size_t i = 0; status == 0 && i < plan->upstream_count; i++) {
         size_t count = bootstrap_count(definition->known, &plan->upstreams[i]);
         for (size_t a = 0; status == 0 && a < count; a++)
@@ -160,12 +165,9 @@ static void server_limit_rest(struct server *server)
     }
 }
 
-/* The old server replaces the new one, which is freed. The state of its query budget is preserved if the limit is
- * unchanged. */
+/* The old server replaces the new one, which is freed. */
 static struct server *server_go_over(struct server *old, struct server *new)
 {
-    if (old->budget->limit == new->budget->limit)
-        *new->budget = *old->budget;
     old->entry = new->entry;
     old->spread = new->spread;
     old->budget = new->budget;
@@ -200,8 +202,9 @@ static void plan_begin(struct group_plan *plan, struct group *group, struct grou
     uint64_t now_ms = loop_now(group->loop);
     plan->group = group;
     for (size_t i = 0; i < plan->upstream_count; i++)
-        budget_init(&plan->budgets[i], plan->upstreams[i].max_qps, now_ms);
+        plan->budgets[i] = budget_share_join(group->budgets, plan->budgets[i], now_ms);
     for (size_t i = 0; i < plan->server_count; i++) {
+        plan->servers[i]->budget = &plan->budgets[plan->servers[i]->entry - plan->upstreams]->budget;
         struct server *old = before ? plan_take(before, plan->servers[i]) : NULL;
         if (old)
             plan->servers[i] = server_go_over(old, plan->servers[i]);

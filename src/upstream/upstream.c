@@ -388,6 +388,7 @@ void group_begin(struct group *group, const struct group_worker *worker)
     struct group_plan *plan = group_take_plan(group);
     group->loop = worker->loop;
     group->counters = worker->counters;
+    group->budgets = worker->budgets;
     group->scratch = worker->scratch;
     group->rewrite = worker->rewrite;
     group->tap = worker->tap;

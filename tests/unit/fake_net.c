@@ -442,6 +442,8 @@ void fake_pass(uint64_t ms)
 
 /* --- actions of the test --- */
 
+static struct list budgets; /* of fake_worker */
+
 void fake_begin(void)
 {
     memset(&fake, 0, sizeof fake);
@@ -451,6 +453,7 @@ void fake_begin(void)
     list_init(&fake.loop.tick_hooks);
     list_init(&fake.loop.timeouts);
     list_init(&fake.conns);
+    list_init(&budgets);
     fake.loop.wake_at = fake.loop.armed_at = LOOP_NEVER;
     for (size_t i = 0; i < sizeof fake.trusts / sizeof fake.trusts[0]; i++) {
         fake.trusts[i] = calloc(1, sizeof *fake.trusts[i]);
@@ -463,6 +466,7 @@ void fake_end(void)
 {
     struct list_link *link;
     struct fake_frame *frame;
+    assert(list_empty(&budgets));
     assert(list_empty(&fake.loop.flush_hooks) && list_empty(&fake.loop.tick_hooks) && list_empty(&fake.loop.timeouts));
     while ((link = list_pop(&fake.conns))) {
         struct fake_conn *conn = container_of(link, struct fake_conn, link);
@@ -665,7 +669,7 @@ static unsigned groups_closed;
 static struct answer_scratch scratch;
 static struct rewrite rewrite;
 const struct group_worker fake_worker = {
-    .loop = &fake.loop, .counters = &fake.counters, .scratch = &scratch, .rewrite = &rewrite};
+    .loop = &fake.loop, .counters = &fake.counters, .scratch = &scratch, .rewrite = &rewrite, .budgets = &budgets};
 
 struct group_definition fake_definition(struct config *config, struct tls_trust *const *trusts)
 {

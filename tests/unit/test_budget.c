@@ -93,6 +93,31 @@ static void it_recovers_by_a_tenth_each_second(void **state)
     assert_int_equal(budget.rate, 100);
 }
 
+static void users_of_one_upstream_share_a_budget(void **state)
+{
+    (void)state;
+    struct list all;
+    list_init(&all);
+    struct budget_share *first = budget_share_join(&all, budget_share_new("a", 2), 1000);
+    struct budget_share *same = budget_share_join(&all, budget_share_new("a", 2), 2000);
+    struct budget_share *other = budget_share_join(&all, budget_share_new("a", 3), 2000);
+    struct budget_share *unused = budget_share_new("a", 2);
+    assert_ptr_equal(first, same);
+    assert_ptr_not_equal(first, other);
+    budget_share_drop(unused);
+    assert_true(budget_has(&first->budget, 2000));
+    budget_take(&first->budget);
+    budget_take(&same->budget);
+    assert_false(budget_has(&same->budget, 2000));
+    assert_true(budget_has(&other->budget, 2000));
+    budget_share_drop(first);
+    assert_false(budget_has(&same->budget, 2000));
+    budget_share_drop(same);
+    budget_share_drop(other);
+    assert_true(list_empty(&all));
+    budget_share_drop(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +127,7 @@ int main(void)
         cmocka_unit_test(a_refusal_under_load_halves_it_once_a_second),
         cmocka_unit_test(a_refusal_without_load_does_not),
         cmocka_unit_test(it_recovers_by_a_tenth_each_second),
+        cmocka_unit_test(users_of_one_upstream_share_a_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

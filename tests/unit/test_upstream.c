@@ -373,6 +373,31 @@ static void queries_above_max_qps_wait(void **state)
     assert_int_equal(fake_conn(0)->written, 30);
 }
 
+static void groups_with_one_upstream_share_its_budget(void **state)
+{
+    (void)state;
+    static struct fake_ask others[30];
+    memset(others, 0, sizeof others);
+    config = fake_config(1, 1);
+    config->upstreams[0].max_qps = 10;
+    group = fake_group(config);
+    struct config second = *config;
+    second.refs = 1;
+    struct group *other = fake_group(&second);
+    fake.serve = fake_serve_all;
+    for (unsigned i = 0; i < 30; i++) {
+        ask(i);
+        fake_ask(other, &others[i], "other.example");
+    }
+    fake_turn();
+    assert_int_equal(fake_conn(0)->written + fake_conn(1)->written, 10);
+    fake_pass(1000);
+    assert_in_range(fake_conn(0)->written + fake_conn(1)->written, 19, 21);
+    for (unsigned i = 0; i < 30; i++)
+        attempt_cancel(&others[i].attempt);
+    fake_group_end(other);
+}
+
 static void spent_budget_is_filled_while_no_session_is_open(void **state)
 {
     (void)state;
@@ -604,6 +629,7 @@ int main(void)
         TEST(patience_follows_the_servers_times),
         TEST(other_upstreams_differ_from_other_addresses),
         TEST(queries_above_max_qps_wait),
+        TEST(groups_with_one_upstream_share_its_budget),
         TEST(spent_budget_is_filled_while_no_session_is_open),
         TEST(queries_above_max_qps_go_to_another_upstream),
         TEST(idle_limit_is_learned_of_three_that_agree),
