@@ -64,7 +64,7 @@ struct config_upstream {
     bool plain_exact; /* names below plain_zones may not go to it either */
 };
 
-/* Addresses of an upstream with a host: at most so many of each family are used. */
+/* The most addresses of an upstream with a host that are used: of each family, in all. */
 #define CONFIG_HOST_EACH      8
 #define CONFIG_HOST_ADDRESSES (2 * CONFIG_HOST_EACH)
 /* The name of the team that looks up the host of an upstream begins with this; the rest is the upstream's name. */

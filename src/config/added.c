@@ -24,15 +24,15 @@ static const struct source command = {.name = "dotstubctl forward", .text = "", 
 static const struct mark here = {.source = &command, .line = 1, .column = 1};
 
 /* The listeners, and the names of upstreams and groups, for the checks of a route. */
-static int add_listeners(struct draft *draft, const struct config *config)
+static int add_listeners(struct draft *draft, const char *key, const struct addr *addresses, size_t count)
 {
-    struct setting *listen = draft_setting(draft, "listen");
+    struct setting *listen = draft_setting(draft, key);
     draft_begin(listen, here, false);
-    for (size_t i = 0; i < config->listen_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct value *value = arena_take(draft->arena, sizeof *value);
         if (!value)
             return -ENOMEM;
-        *value = (struct value){.next = listen->first, .mark = here, .addr = config->listen[i]};
+        *value = (struct value){.next = listen->first, .mark = here, .addr = addresses[i]};
         listen->first = value;
     }
     return 0;
@@ -49,7 +49,9 @@ static int add_name(struct draft *draft, const char *list, const char *name)
 
 static int add_surroundings(struct draft *draft, const struct config *config)
 {
-    int status = add_listeners(draft, config);
+    int status = add_listeners(draft, "listen", config->listen, config->listen_count);
+    if (status == 0)
+        status = add_listeners(draft, "listen-tls", config->listen_tls, config->listen_tls_count);
     draft_begin(draft_setting(draft, "upstreams"), here, false);
     draft_begin(draft_setting(draft, "forward"), here, false);
     for (size_t i = 0; status == 0 && i < config->upstream_count; i++)

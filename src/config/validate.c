@@ -338,6 +338,7 @@ int validate_route(struct draft *draft, const struct draft_item *route)
     int error = find_upstreams(draft, "forward");
     check_required(draft, draft_option("forward"), route);
     check_route(draft, route);
+    own_check(draft);
     return error;
 }
 

@@ -205,13 +205,12 @@ static json_t *host_object(const struct host_report *report)
     return object;
 }
 
-/* NULL: no upstream has a host. */
 static json_t *hosts_of(const struct view *view)
 {
     size_t room = view->config->upstream_count;
     struct host_report *reports = view->ops->hosts ? calloc(room, sizeof *reports) : NULL;
     size_t count = reports ? view->ops->hosts(view->context, reports, room) : 0;
-    json_t *list = count > 0 ? json_array() : NULL;
+    json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         (void)json_array_append_new(list, host_object(&reports[i]));
     free(reports);
@@ -233,10 +232,8 @@ char *status_text(const struct view *view, const struct gather_sum *sum)
     json_t *root = overview(view, sum), *listening = json_array();
     for (size_t i = 0; i < view->listening_count; i++)
         (void)json_array_append_new(listening, text_of_addr(&view->listening[i]));
-    json_t *hosts = hosts_of(view);
     put_number(root, "pid", (uint64_t)getpid());
-    if (hosts)
-        put(root, "hosts", hosts);
+    put(root, "hosts", hosts_of(view));
     put(root, "listen", listening);
     put(root, "views", views_array(view));
     put(root, "configuration", reloads_object(&view->reloads));

@@ -28,6 +28,7 @@ static int ede_of(int error)
 {
     switch (error) {
     case ERROR_NO_SERVER:
+    case ERROR_NO_ADDRESS:
     case ERROR_THROTTLED:
         return EDE_NO_REACHABLE_AUTHORITY;
     case ERROR_MALFORMED:

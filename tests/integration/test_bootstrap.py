@@ -16,6 +16,7 @@ from capture import Capture
 from daemon import USER
 from processes import Process, eventually
 from test_control import control
+from test_json import Contract
 from test_ctl import ctl
 from test_reload import make_reloadable  # noqa: F401
 from test_routes import names
@@ -72,6 +73,9 @@ def test_the_first_query_waits_for_the_address(make_daemon, world, boot, hidden)
     assert state["host"] == HOST and state["addresses"] == ["192.0.2.2"] and state["upstream"] == "hidden"
     assert state["last_error"] is None and state["resolved_s_ago"] <= 2 and 200 < state["next_s"] <= 270
     assert f"{HOST} is 192.0.2.2" in ctl(daemon, "status")
+    contract = Contract()
+    contract.check("status", ctl(daemon, "--json", "status"))
+    assert [name for name in contract.unseen("status") if name.startswith("hosts")] == ["hosts[].last_error"]
     counters = control(daemon, "/stats").json["counters"]
     assert counters["bootstrap_lookups"] == 2 and counters["bootstrap_plain"] == 0
 

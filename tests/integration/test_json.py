@@ -123,7 +123,9 @@ def test_commands_that_show(told):
     told.server.restore()
     assert told.contract.unseen("stats", "config", "trace") == {"cache.expired_s_ago", "replaced_by"}
     assert told.contract.unseen("status", "servers") == {
-        "configuration.last_reload", "configuration.last_reload_s_ago", "configuration.mistakes[]", "configuration.at_next_start[]"}
+        "configuration.last_reload", "configuration.last_reload_s_ago", "configuration.mistakes[]", "configuration.at_next_start[]",
+        "hosts[]", *(f"hosts[].{name}" for name in ("upstream", "host", "plain", "addresses", "addresses[]", "resolved_s_ago", "next_s",
+                                                    "last_error"))}  # test_bootstrap.py checks these
 
 
 def test_slow_queries(make_daemon, make_server, server):

@@ -105,8 +105,8 @@ static void fake_forward(void *context, const struct forward_request *request, s
     wait->done(wait, &fake_forwarded);
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post,  fake_report, fake_trace,
-                                            fake_flushed,  fake_drain, fake_reload, fake_forward};
+static const struct control_ops fake_ops = {fake_counters, fake_post,   fake_report,  fake_trace, fake_flushed,
+                                            fake_drain,    fake_reload, fake_forward, NULL};
 
 static inline void fake_turn(void)
 {

@@ -265,7 +265,8 @@ static const struct stream_form plain_form = {.framing = &framing_dns, .layer = 
 static void connect_to(struct end *end, struct peer *peer, struct tls_trust *with, struct tls_tickets *tickets)
 {
     const struct tls_client client = {with, tickets, "dot"};
-    const struct stream_form tls_form = {&framing_dns, &byte_layer_tls_client, &client, NULL};
+    const struct stream_form tls_form = {
+        .framing = &framing_dns, .layer = &byte_layer_tls_client, .layer_config = &client};
     assert_int_equal(stream_connect(&end->stream, &loop, &ops, with ? &tls_form : &plain_form, &peer->addr, NULL), 0);
 }
 
@@ -1113,8 +1114,9 @@ static const struct framing framing_line = {.name = "line", .max = 4096, .unit =
 static void connect_lines(struct end *end, struct peer *peer, struct tls_tickets *tickets)
 {
     const struct tls_client client = {trust, tickets, "dot"};
-    const struct stream_form form = {&framing_line, peer->tls ? &byte_layer_tls_client : &byte_layer_plain, &client,
-                                     NULL};
+    const struct stream_form form = {.framing = &framing_line,
+                                     .layer = peer->tls ? &byte_layer_tls_client : &byte_layer_plain,
+                                     .layer_config = &client};
     assert_int_equal(stream_connect(&end->stream, &loop, &ops, &form, &peer->addr, NULL), 0);
     until(peer, end->readies == 1 && (!peer->tls || peer->server.done));
     settle(peer);
@@ -1384,7 +1386,7 @@ static void without_memory_a_dial_starts_nothing(void **state)
     struct peer peer;
     peer_listen(&peer);
     const struct tls_client client = {trust, &(struct tls_tickets){.count = 0}, "dot"};
-    const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client, NULL};
+    const struct stream_form form = {.framing = &framing_dns, .layer = &byte_layer_tls_client, .layer_config = &client};
     mem_fail_at(1);
     assert_int_equal(stream_connect(&end.stream, &loop, &ops, &form, &peer.addr, NULL), -ENOMEM);
     mem_fail_at(0);
