@@ -133,6 +133,20 @@ enum change_state change_state(const char *root, char name[CHANGE_NAME])
     return status == -ENOENT ? CHANGE_OFF : status == 0 && journal.confirmed ? CHANGE_ON : CHANGE_INTERRUPTED;
 }
 
+bool change_names(const char *root, const char *end)
+{
+    struct journal journal;
+    size_t len = strlen(end);
+    if (read_journal(&journal, root) < 0)
+        return false;
+    for (unsigned i = 0; i < journal.count; i++) {
+        size_t path_len = strlen(journal.step[i].path);
+        if (path_len >= len && strcmp(journal.step[i].path + path_len - len, end) == 0)
+            return true;
+    }
+    return false;
+}
+
 int change_confirm(const char *root)
 {
     struct journal journal;

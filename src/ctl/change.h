@@ -20,10 +20,10 @@
 #define CHANGE_JOURNAL   CHANGE_DIRECTORY "/system.state"
 #define CHANGE_BEFORE    ".before-dotstub"
 
-enum { CHANGES_MAX = 6, CHANGE_NAME = 32 };
+enum { CHANGES_MAX = 8, CHANGE_NAME = 32 };
 
 struct change {
-    const char *path; /* absolute, without `root`; a string constant */
+    const char *path; /* absolute, without `root`; must outlive the changes */
     bool is_link;
     char *text; /* from malloc: content of the file or target of the link */
 };
@@ -41,6 +41,8 @@ enum change_state { CHANGE_OFF, CHANGE_INTERRUPTED, CHANGE_ON };
 int change_lock(const char *root) MUST_CHECK;
 /* Returns the state; `name` becomes the plan's name ("" when off). */
 enum change_state change_state(const char *root, char name[CHANGE_NAME]);
+/* True if the journal names a path with this end. */
+bool change_names(const char *root, const char *end);
 /* Makes all changes. 0, or a negative error after printing it; then call change_undo. */
 int change_apply(const struct changes *changes) MUST_CHECK;
 /* Marks the journal as confirmed. 0, or a negative error after printing it. */

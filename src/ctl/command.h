@@ -41,6 +41,7 @@ enum own_option {
     OWN_INTERFACE,
     OWN_FOR,
     OWN_REPLACE,
+    OWN_KEEP_LOCAL,
     OWN_COUNT
 };
 #define OWN(option) (1u << (option))

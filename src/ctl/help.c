@@ -19,6 +19,7 @@ static const struct {
     {"--dry-run", "system: only print what would be done"},
     {"--root DIR", "system: change the files below DIR, run no commands"},
     {"--trust-ad", "system: make programs trust the AD flag of responses (DNSSEC validation by the upstream)"},
+    {"--keep-local", "system enable: leave the local domain and private reverse zones at the router, without asking"},
     {"--quick", "doctor: only check that dotstub answers, as a container's health check"},
     {"--bundle FILE", "doctor: write a report to FILE, without query names and client addresses"},
     {"--plain", "forward add: queries to the servers are not encrypted"},

@@ -266,6 +266,8 @@ int plan_make(struct plan *out, const struct manager *manager, const struct reso
     *out = (struct plan){.manager = manager, .changes.root = wish->root};
     snprintf(out->changes.name, sizeof out->changes.name, "%s", manager->name);
     int status = makers[manager - managers](out, resolv, wish);
+    if (status == 0 && wish->keep_path)
+        status = add(out, wish->keep_path, false, strdup(wish->keep_text));
     if (status < 0) {
         fputs("dotstubctl: out of memory\n", stderr);
         change_free(&out->changes);

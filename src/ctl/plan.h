@@ -31,6 +31,8 @@ struct plan_wish {
     const char *root; /* "" or a directory to use as "/" */
     struct addr server;
     bool trust_ad;
+    const char *keep_path; /* the file for the zones that the router keeps; NULL: none */
+    char *keep_text;       /* its content, from malloc */
 };
 
 /* Finds the manager in charge. */

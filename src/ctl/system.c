@@ -14,8 +14,10 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "bypass.h"
+#include "client.h"
 #include "command.h"
 #include "dns/codes.h"
+#include "keep_local.h"
 #include "locate.h"
 #include "net/socket.h"
 #include "plan.h"
@@ -26,6 +28,7 @@ enum {
     PRESENT_MS = 1000,  /* timeout for a name that the daemon answers itself */
     FIRST_MS = 5000,    /* timeout for the first lookup upstream */
     PROGRAMS_MS = 3000, /* timeout for a lookup with getaddrinfo */
+    ROUTER_MS = 1000,   /* timeout for a lookup at the router */
     RETRY_MS = 200,
 };
 #define FIRST_NAME "example.com"
@@ -33,7 +36,11 @@ enum {
 extern char **environ;
 
 struct system {
+    const struct options *options;
     const char *root;
+    struct config *config;    /* NULL for disable */
+    char keep_path[PATH_MAX]; /* the file for the zones that the router keeps */
+    struct keep_local keep;   /* zones that the router may keep */
     bool dry, json;
     struct resolv resolv;
     struct plan_wish wish;
@@ -198,12 +205,121 @@ static void print_bypasses(const struct system *system, const struct manager *ma
     tell_bypasses(system, &resolv, manager, print_bypass, stdout);
 }
 
+/* --- zones that the router keeps --- */
+
+/* The daemon reads the configuration again. 0, also if no daemon can be asked, or negative after printing why. */
+static int reload_daemon(const struct system *system)
+{
+    char path[PATH_MAX];
+    struct client_reply reply = {.body = NULL};
+    if (*system->root || !locate_socket_quietly(system->options, path))
+        return 0;
+    int status = client_ask(&reply, path, "POST", "/reload");
+    if (status < 0) {
+        printf("note: the configuration takes effect when the daemon is reloaded: %s\n", error_text(status));
+        return 0;
+    }
+    unsigned http = reply.status;
+    free(reply.body);
+    if (http == 200)
+        return 0;
+    fputs("dotstubctl: the daemon refused the configuration; `dotstubctl reload` prints why\n", stderr);
+    return -EINVAL;
+}
+
+/* The drop-in beside the configuration file, below the root. False: the daemon of that root would not read it. */
+static bool find_keep_path(struct system *system)
+{
+    const char *file = system->options->config ? system->options->config : SYSCONFDIR "/dotstub/dotstub.yaml";
+    size_t root = strlen(system->root);
+    char whole[PATH_MAX];
+    if (!realpath(file, whole))
+        snprintf(whole, sizeof whole, "%s", file);
+    bool below = strncmp(whole, system->root, root) == 0 && whole[root] == '/';
+    if (root > 0 && !below && system->options->config)
+        return false;
+    const char *inside = below ? whole + root : whole;
+    const char *slash = strrchr(inside, '/');
+    return slash && snprintf(system->keep_path, PATH_MAX, "%.*s/conf.d/" KEEP_LOCAL_FILE, (int)(slash - inside),
+                             inside) < PATH_MAX;
+}
+
+/* With systemd-resolved, the file that lists the servers of the links. */
+static void find_zones(struct system *system)
+{
+    char path[PATH_MAX];
+    struct resolv links;
+    const struct resolv *used = &system->resolv;
+    snprintf(path, sizeof path, "%s/run/systemd/resolve/resolv.conf", system->root);
+    bool of_links =
+        used->server_count > 0 && addr_is_loopback(&used->servers[0]) && resolv_read_file(&links, path) == 0;
+    keep_local_find(&system->keep, of_links ? &links : used, system->config);
+    if (of_links)
+        resolv_free(&links);
+}
+
+/* True if the router answers for the zone; below another root nobody can be asked. */
+static bool is_answered(const struct system *system, const char *zone)
+{
+    struct probe_response response;
+    return *system->root || (probe_send(&response, &system->keep.servers[0], zone, TYPE_SOA, false, ROUTER_MS) == 0 &&
+                             probe_is_good(&response));
+}
+
+/* Y is the default for names that the public DNS does not have. */
+static bool ask_to_keep(const struct keep_zone *zone, const char *server)
+{
+    char line[16];
+    printf("%s was answered by %s; keep it? [%s] ", zone->name, server, zone->is_private ? "Y/n" : "y/N");
+    fflush(stdout);
+    if (!fgets(line, sizeof line, stdin))
+        return false;
+    return *line == 'y' || *line == 'Y' || (*line == '\n' && zone->is_private);
+}
+
+/* Decides which zones the router keeps: asks on a terminal; else, with --keep-local, all that the public DNS does not
+ * have. */
+static void choose_zones(struct system *system)
+{
+    bool all = system->options->given & OWN(OWN_KEEP_LOCAL);
+    bool asks = !all && !system->dry && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    char address[ADDR_TEXT];
+    find_zones(system);
+    for (unsigned i = 0; i < system->keep.zone_count; i++) {
+        struct keep_zone *zone = &system->keep.zones[i];
+        addr_format(&system->keep.servers[0], false, address);
+        if (!is_answered(system, zone->name))
+            continue;
+        zone->keep = asks ? ask_to_keep(zone, address) : all && zone->is_private;
+        if (!asks && !zone->keep)
+            printf("note: %s was answered by %s, and is now sent to the upstreams; %s\n", zone->name, address,
+                   zone->is_private ? "--keep-local keeps it there" : "a route keeps it there, see routes.md");
+    }
+}
+
+/* 0, or an exit status after printing why. */
+static int plan_kept_zones(struct system *system)
+{
+    choose_zones(system);
+    char *text = keep_local_text(&system->keep);
+    if (!text)
+        return EXIT_OK;
+    system->wish.keep_text = text;
+    system->wish.keep_path = system->keep_path;
+    if (find_keep_path(system))
+        return EXIT_OK;
+    fprintf(stderr, "dotstubctl: %s is not below %s, so its daemon would not read a file for the zones of the router\n",
+            system->options->config, system->root);
+    return EXIT_OTHER;
+}
+
 /* --- undoing --- */
 
 /* Undoes an enable, also an incomplete one. */
 static int undo(const struct system *system)
 {
     char name[CHANGE_NAME];
+    bool kept = change_names(system->root, "/conf.d/" KEEP_LOCAL_FILE);
     (void)change_state(system->root, name);
     const struct manager *manager = plan_manager_named(name);
     if (manager)
@@ -211,6 +327,8 @@ static int undo(const struct system *system)
     int status = change_undo(system->root);
     if (manager && run_commands(system, manager->undo_after) < 0 && status == 0)
         status = -ECHILD;
+    if (kept)
+        (void)reload_daemon(system);
     return status;
 }
 
@@ -243,6 +361,8 @@ static int carry_out(const struct system *system, const struct plan *plan)
     int status = change_apply(&plan->changes);
     if (status == 0)
         status = run_commands(system, plan->manager->apply);
+    if (status == 0 && system->wish.keep_path)
+        status = reload_daemon(system);
     if (status == 0)
         status = try_system(system);
     if (status == 0)
@@ -330,6 +450,9 @@ static int enable(struct system *system)
         return EXIT_OTHER;
     }
     status = system->dry ? EXIT_OK : require_presence(&system->wish.server, ". Nothing was changed");
+    if (status != EXIT_OK)
+        return status;
+    status = plan_kept_zones(system);
     if (status != EXIT_OK)
         return status;
     if (plan_make(&plan, manager, &system->resolv, &system->wish) < 0)
@@ -432,7 +555,7 @@ static int inspect(struct system *system, const struct options *options, bool di
         return status;
     if (config)
         system->wish.server = locate_listener(config);
-    config_unref(config);
+    system->config = config;
     status = resolv_read(&system->resolv, system->root);
     if (status < 0) {
         fprintf(stderr, "dotstubctl: cannot read %s" RESOLV_CONF ": %s\n", system->root, error_text(status));
@@ -444,7 +567,8 @@ static int inspect(struct system *system, const struct options *options, bool di
 
 int system_run(const struct options *options, const struct command *command, char **arguments, int count)
 {
-    struct system system = {.root = options->value[OWN_ROOT] ? options->value[OWN_ROOT] : "",
+    struct system system = {.options = options,
+                            .root = options->value[OWN_ROOT] ? options->value[OWN_ROOT] : "",
                             .dry = options->given & OWN(OWN_DRY_RUN),
                             .json = options->json};
     bool enables = strcmp(arguments[0], "enable") == 0, disables = strcmp(arguments[0], "disable") == 0;
@@ -465,5 +589,7 @@ int system_run(const struct options *options, const struct command *command, cha
     if (result == EXIT_OK)
         result = enables ? enable(&system) : disables ? disable(&system) : status(&system);
     resolv_free(&system.resolv);
+    config_unref(system.config);
+    free(system.wish.keep_text);
     return result;
 }

@@ -452,3 +452,99 @@ def test_permission_and_usage(machine):
         assert "run as root" in machine.system("enable", status=NO_PERMISSION, prefix=stranger)
     assert "usage" in machine.system("on", status=USAGE)
     assert "usage" in machine.system(status=USAGE)
+
+
+# Zones that the router keeps.
+
+ROUTER = "192.168.1.1"
+HOME = f"search home.lan corp.example\nnameserver {ROUTER}\n"
+
+
+@pytest.fixture
+def home(make_namespace, make_server, make_daemon, cleanup, public_path):
+    """A machine in the network of a router, which serves home.lan; the daemon's configuration is below the root."""
+    namespace = make_namespace().up("192.0.2.99", ROUTER)
+    router = Process([*namespace.prefix, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
+                      f"--listen-address={ROUTER}", "--bind-interfaces", "--local=/home.lan/168.192.in-addr.arpa/corp.example/", "--log-facility=-",
+                      "--host-record=printer.home.lan,192.168.1.9", "--host-record=www.corp.example,192.168.1.10"])
+    cleanup.callback(router.end)
+    router.wait_line("started")
+    server = make_server(address="192.0.2.99", port=853, namespace=namespace)
+    path = public_path / "root" / SYSCONFDIR.lstrip("/") / "dotstub"
+    machine = Machine(public_path / "root", namespace, path / "dotstub.yaml")
+    machine.server = server
+    machine.resolv.write_text(HOME)
+    return machine
+
+
+@pytest.fixture
+def home_daemon(home, certs, make_daemon):
+    ca_file = home.file("ca.pem", open(certs.ca_file).read())
+    daemon = make_daemon(home.server, namespace=home.namespace, port=53, directory=home.journal.parent, ca_file=ca_file)
+    daemon.config_file.rename(home.config_file)
+    home.config_file.chmod(0o644)
+    daemon.end()
+    daemon = Process([*PREFIX, *home.namespace.prefix, str(BINARY), "--user", "nobody", "-c", str(home.config_file)], env=environment())
+    daemon.wait_line("daemon: ready")
+    yield daemon
+    daemon.end()
+
+
+def look_up(home, name, *more):
+    return home.namespace.run("dig", "+short", "+tries=1", "@127.0.0.1", name, *more).stdout.strip()
+
+
+def test_the_router_keeps_its_zones(home, home_daemon):
+    before = home.snapshot()
+    assert look_up(home, "printer.home.lan") != "192.168.1.9"
+    home.server.forget()
+    shown = home.system("enable", "--keep-local", real=True)
+    assert "note: corp.example was answered by 192.168.1.1, and is now sent to the upstreams; a route keeps it there" in shown
+    assert look_up(home, "printer.home.lan") == "192.168.1.9"
+    assert look_up(home, "-x", "192.168.1.9") == "printer.home.lan."
+    assert look_up(home, "www.corp.example") not in ("", "192.168.1.10")
+    assert not [query for query in home.server.queries if "home.lan" in query.name or "arpa" in query.name]
+    text = (home.config_file.parent / "conf.d/50-keep-local.yaml").read_text()
+    assert 'zones: ["home.lan", "168.192.in-addr.arpa"]\n    to: ["192.168.1.1"]\n    plain: yes\n    private: yes\n' in text
+    home.system("disable", real=True)
+    assert look_up(home, "printer.home.lan") != "192.168.1.9"
+    assert home.snapshot() == before
+
+
+def test_without_the_option_the_zones_are_named(home, home_daemon):
+    shown = home.system("enable", real=True)
+    assert "note: home.lan was answered by 192.168.1.1, and is now sent to the upstreams; --keep-local keeps it there" in shown
+    assert not (home.config_file.parent / "conf.d").exists()
+    home.system("disable", real=True)
+
+
+@pytest.mark.parametrize("answers, kept", [("\n\n\n", ["home.lan", "168.192.in-addr.arpa"]), ("n\ny\nn\n", ["corp.example"]), ("n\n\nno\n", [])])
+def test_it_asks_on_a_terminal(home, home_daemon, answers, kept):
+    mounts = "; ".join(f"mount --bind {home.path}/{directory} /{directory}" for directory in ("etc", SYSCONFDIR.lstrip("/"))
+                       if directory == "etc" or not SYSCONFDIR.startswith("/etc"))
+    command = f"{' '.join(PREFIX)} {CTL} -c {home.config_file} system enable"
+    shown = subprocess.run([*home.namespace.prefix, "unshare", "--mount", "sh", "-ec", f"{mounts}; script -qec '{command}' /dev/null"],
+                           input=answers, env=environment(), capture_output=True, text=True, timeout=3 * PATIENCE).stdout
+    for line in ("home.lan was answered by 192.168.1.1; keep it? [Y/n]", "corp.example was answered by 192.168.1.1; keep it? [y/N]",
+                 "168.192.in-addr.arpa was answered by 192.168.1.1; keep it? [Y/n]", "on: programs use dotstub"):
+        assert line in shown, shown
+    file = home.config_file.parent / "conf.d/50-keep-local.yaml"
+    text = file.read_text() if file.exists() else ""
+    assert re.findall(r'"([a-z0-9.-]+[a-z])"', text) == kept
+    assert (look_up(home, "www.corp.example") == "192.168.1.10") == ("corp.example" in kept)
+    home.system("disable", real=True)
+
+
+def test_keep_local_in_an_image(home, home_daemon):
+    before = home.snapshot()
+    shown = home.system("enable", "--keep-local", "--dry-run")
+    assert f"{SYSCONFDIR}/dotstub/conf.d/50-keep-local.yaml" in shown and '"home.lan"' in shown
+    assert home.snapshot() == before
+    home.system("enable", "--keep-local")
+    assert '"home.lan"' in (home.config_file.parent / "conf.d/50-keep-local.yaml").read_text()
+    home.system("disable")
+    assert home.snapshot() == before
+    elsewhere = home.path.parent / "other.yaml"
+    elsewhere.write_text(home.config_file.read_text())
+    home.config_file = elsewhere
+    assert "is not below" in home.system("enable", "--keep-local", status=OTHER)

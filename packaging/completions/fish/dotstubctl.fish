@@ -36,6 +36,7 @@ complete -c dotstubctl -n '__fish_seen_subcommand_from flush' -l suffix -x -d 'A
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l dry-run -d 'Only print what would be done'
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l root -x -a '(__fish_complete_directories)' -d 'Change the files below it'
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l trust-ad -d 'Make programs trust the AD flag'
+complete -c dotstubctl -n '__fish_seen_subcommand_from system' -l keep-local -d 'Leave the local domain at the router'
 complete -c dotstubctl -n '__fish_seen_subcommand_from stats' -l watch -d 'A line each second'
 complete -c dotstubctl -n '__fish_seen_subcommand_from config' -l changed -d 'Only settings that are not the default'
 complete -c dotstubctl -n '__fish_seen_subcommand_from doctor' -l quick -d 'Only check that the daemon answers'
