@@ -267,6 +267,14 @@ static void configuration(FILE *out, const struct view *view)
     prometheus_sample(out, name, (const char *const[]){"result", "failed", NULL}, reloads->failed);
 }
 
+static uint64_t added_routes(const struct routes *routes)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < routes->config->forward_count; i++)
+        count += routes->config->forward[i].salt != NULL;
+    return count;
+}
+
 static void daemon_itself(FILE *out, const struct view *view)
 {
     const char *name = "dotstub_build_info";
@@ -274,6 +282,8 @@ static void daemon_itself(FILE *out, const struct view *view)
         prometheus_counter(out, "dotstub_metrics_evicted_total",
                            "connections to metrics.listen that were closed because metrics.clients was reached",
                            http_server_evicted(view->metrics));
+    prometheus_gauge(out, "dotstub_added_routes", "routes added at run time, at most limits.added-routes",
+                     added_routes(view->routes));
     prometheus_gauge(out, "dotstub_workers", "number of worker threads", view->config->workers);
     prometheus_family(out, name, "gauge", "always 1; the label has the version");
     prometheus_sample(out, name, (const char *const[]){"version", PACKAGE_VERSION, NULL}, 1);

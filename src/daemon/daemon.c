@@ -298,9 +298,12 @@ static void flushed_by_forwarding(void)
     cache_flushed(NULL);
 }
 
+/* NULL: there are none, or out of memory; then the next process reads the file. */
 static char *added_routes_text(void)
 {
-    return routes_pack(self.routing.source.added, self.routing.source.added_count);
+    return self.routing.source.added_count == 0
+               ? NULL
+               : routes_pack(self.routing.source.added, self.routing.source.added_count);
 }
 
 static void begin_forwarding(void)

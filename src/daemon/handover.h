@@ -49,7 +49,7 @@ struct handover_setup {
     struct routes *routes; /* in force */
     struct worker **workers;
     unsigned worker_count;
-    char *(*routes_text)(void); /* the added routes, as routes_pack; from malloc */
+    char *(*routes_text)(void); /* the added routes, as routes_pack; NULL: none */
     void (*given)(pid_t to);    /* the process `to` answers queries: time to stop */
 };
 

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Routes at run time: dotstubctl forward."""
 import os
+import pathlib
 import pwd
 import re
 import signal
+import subprocess
 import time
 
 import dns.rcode
 import pytest
 
 from capture import Capture
-from daemon import USER
+from daemon import PREFIX, USER
 from processes import eventually
 from test_control import control, post
-from test_ctl import call, ctl
+from test_ctl import CTL, ctl
 from test_reload import make_reloadable  # noqa: F401
 from test_routes import COMPANY, ROUTED, dnsmasq, in_plain
 from test_saved import saving  # noqa: F401
-from test_upgrade import ended, make_public, take_over  # noqa: F401
+from test_upgrade import TITLE, connect as connect_as_successor, ended, make_public, take_over  # noqa: F401
 
 USAGE, CONFIGURATION = 64, 78
 
@@ -228,6 +230,7 @@ def test_the_number_of_routes_is_limited(make_daemon, server):
     ctl(daemon, "forward", "add", "b.example", "d.example", "up0")  # replaces one
     assert set(routes(daemon)) == {"a.example", "b.example,d.example"}
     assert control(daemon, "/forward").json["most_added"] == 2
+    assert "\ndotstub_added_routes 2\n" in control(daemon, "/metrics").body
 
 
 def test_a_port_outside_the_sandbox_needs_a_restart(make_daemon, server):
@@ -251,6 +254,23 @@ def test_the_routes_of_an_interface_are_replaced_together(make_daemon, public, w
     ctl(daemon, "forward", "remove", "d.example")
     ctl(daemon, "forward", "remove", "--interface", "vpn0")
     assert set(routes(daemon)) == {"c.example"}
+
+
+DOCUMENT = (pathlib.Path(__file__).parents[2] / "docs/routes.md").read_text()
+
+
+@pytest.mark.parametrize("pattern", [r"sudo (dotstubctl forward add corp\.example .* --interface wg0)", r"PostUp = (dotstubctl .*)"])
+def test_the_vpn_of_the_document(make_daemon, public, world, connect, pattern):
+    """Its commands, as they are; 10.0.0.54 does not answer."""
+    daemon = make_daemon(public, namespace=world)
+    connect("wg0")
+    command = re.search(pattern, DOCUMENT)[1].replace("%i", "wg0").split()
+    ctl(daemon, *command[1:])
+    assert address(daemon) == "10.1.2.3"
+    assert str(daemon.ask("3.2.1.10.in-addr.arpa", "PTR").answer[0][0]) == "www.corp.example."
+    world.run("ip", "link", "delete", "wg0")
+    eventually(lambda: not routes(daemon))
+    assert names(public) == set()
 
 
 # How long they last.
@@ -347,3 +367,15 @@ def test_routes_survive_an_upgrade(make_public, server, ended):  # noqa: F811
     assert not server.queries  # the cache came over under the route's id
     ctl(daemon, "forward", "remove", "corp.example")
     eventually(lambda: set(routes(daemon)) == {"lab.example"})
+
+
+def test_a_change_waits_for_the_end_of_a_hand_over(daemon, server):
+    path = "/forward/add?zones=corp.example&servers=192.0.2.1&plain=yes"
+    with connect_as_successor(daemon) as successor:
+        successor.sendall(TITLE)
+        eventually(lambda: post(daemon, "/forward/remove?interface=none0").status == 503)
+        trying = subprocess.Popen([*PREFIX, str(CTL), "--socket", daemon.config["control"]["socket"], "forward", "add", "lab.example",
+                                   "192.0.2.1", "--plain"], stdout=subprocess.PIPE, text=True)
+        assert post(daemon, path).json["error"].startswith("an upgrade is under way")
+    assert trying.communicate(timeout=30)[0].startswith("added lab.example.") and trying.returncode == 0
+    assert set(routes(daemon)) == {"lab.example"}
