@@ -239,7 +239,10 @@ struct config {
         size_t exception_count;
         uint32_t ttl;       /* seconds */
         uint32_t max_names; /* of one list */
-        char *directory;    /* of lists from a URL */
+        /* Of lists from a URL: */
+        char *directory;
+        char *ca_file;     /* "system" or a path */
+        uint64_t max_size; /* bytes */
     } block;
 
     enum config_single_label single_label;

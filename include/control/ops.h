@@ -12,6 +12,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "net/mailbox.h"
+#include "resolve/blocked.h"
 #include "resolve/recorder.h"
 #include "resolve/tally.h"
 #include "resolve/trace.h"
@@ -93,6 +94,11 @@ struct control_ops {
     void (*forward)(void *context, const struct forward_request *request, struct forward_wait *wait);
     /* Writes at most `room` reports about hosts of upstreams; returns their number. May be NULL. */
     size_t (*hosts)(void *context, struct host_report *out, size_t room);
+    /* Of policy/blocking.h. */
+    size_t (*block_lists)(void *context, struct block_list_report out[BLOCK_LISTS_MAX]);
+    void (*block_test)(void *context, const uint8_t *name, size_t len, struct block_test *out);
+    int (*unblock)(void *context, const uint8_t *name, size_t len, uint64_t until_ms);
+    size_t (*unblocked)(void *context, struct block_unblocked out[BLOCK_UNBLOCKED_MAX]);
 };
 
 /* The restrictions in force. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
+#include "blocking.h"
 #include "dns/name.h"
 #include "forward.h"
 #include "health.h"
@@ -237,6 +238,9 @@ static const struct route control_routes[] = {
     {"/forward/add", HTTP_POST, {"zones", "servers", "plain", "interface", "for", "replace"}, .handle = forward_add},
     {"/forward/remove", HTTP_POST, {"zones", "interface"}, .handle = forward_remove},
     {"/drain", HTTP_POST, {"seconds"}, .handle = post_drain},
+    {"/block", HTTP_GET, {NULL}, .handle = blocking_list},
+    {"/block/test", HTTP_GET, {"name"}, .handle = blocking_test},
+    {"/unblock", HTTP_POST, {"name", "for"}, .handle = blocking_unblock},
     {.path = NULL},
 };
 

@@ -99,6 +99,8 @@ int pin_run(const struct options *options, const struct command *command, char *
 int system_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Prints all counters, or their increase in each second. */
 int stats_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Lists, tests and updates block lists. */
+int block_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Checks the machine's DNS, and prints remedies. */
 int doctor_run(const struct options *options, const struct command *command, char **arguments, int count);
 

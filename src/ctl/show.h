@@ -25,6 +25,9 @@ int show_forward(const json_t *root, FILE *out) MUST_CHECK;
 int show_forwarded(const json_t *root, FILE *out) MUST_CHECK;
 int show_explain(const json_t *root, FILE *out) MUST_CHECK;
 int show_trace(const json_t *root, FILE *out) MUST_CHECK;
+int show_block_lists(const json_t *root, FILE *out) MUST_CHECK;
+int show_block_test(const json_t *root, FILE *out) MUST_CHECK;
+int show_unblock(const json_t *root, FILE *out) MUST_CHECK;
 
 /* Prints each item of a list on a line. */
 void show_lines(const json_t *lines, const char *before, const char *after, FILE *out);

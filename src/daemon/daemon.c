@@ -28,6 +28,8 @@
 #include "net/link.h"
 #include "saved_state.h"
 #include "manager.h"
+#include "policy/blocking.h"
+#include "policy/steps.h"
 #include "privileges.h"
 #include "reload.h"
 #include "routefile.h"
@@ -131,8 +133,55 @@ static size_t report_hosts(void *context, struct host_report *out, size_t room)
     return bootstrap_report(&self.bootstrap, out, room);
 }
 
-static const struct control_ops control_ops = {counters_of, post_to,    worker_report, worker_trace, cache_flushed,
-                                               drain_for,   reload_for, forward_for,   report_hosts};
+/* The snapshot of step_block that is in force. */
+static const void *block_snapshot(void)
+{
+    const struct step_set *steps = self.steps;
+    for (unsigned i = 0; i < steps->count; i++)
+        if (steps->order[i] == &step_block)
+            return steps->held[i]->data;
+    return NULL;
+}
+
+static size_t block_lists(void *context, struct block_list_report out[BLOCK_LISTS_MAX])
+{
+    (void)context;
+    return block_report(block_snapshot(), out);
+}
+
+static void test_blocked(void *context, const uint8_t *name, size_t len, struct block_test *out)
+{
+    (void)context;
+    block_test(block_snapshot(), name, len, out);
+}
+
+static int unblock(void *context, const uint8_t *name, size_t len, uint64_t until_ms)
+{
+    (void)context;
+    return block_unblock(name, len, until_ms);
+}
+
+static size_t list_unblocked(void *context, struct block_unblocked out[BLOCK_UNBLOCKED_MAX])
+{
+    (void)context;
+    return block_unblocked(out);
+}
+
+static const struct control_ops control_ops = {
+    .counters = counters_of,
+    .post = post_to,
+    .report = worker_report,
+    .trace = worker_trace,
+    .flushed = cache_flushed,
+    .drain = drain_for,
+    .reload = reload_for,
+    .forward = forward_for,
+    .hosts = report_hosts,
+    .block_lists = block_lists,
+    .block_test = test_blocked,
+    .unblock = unblock,
+    .unblocked = list_unblocked,
+};
 
 /* Call it after make_workers. May be the first to look up the user. 0 or an exit status. */
 static int open_control(const char *user)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/records.h"
+#include "policy/blocking.h"
 
 enum { CHUNK = 65536, FILES_MAX = 1000 };
 
@@ -319,6 +320,22 @@ size_t block_list_size(const struct block_list *list)
 {
     return (list->names.starts ? name_set_size(&list->names) : 0) + list->network_count * sizeof *list->networks +
            list->record_count * sizeof *list->records + list->texts.cap;
+}
+
+int block_count_names(const char *name, const char *path, enum config_block_format format, size_t max_names,
+                      size_t *names, char *error, size_t cap)
+{
+    const struct block_source_spec spec = {name, path, format, max_names};
+    struct block_list list;
+    char why[BLOCK_ERROR];
+    int status = block_list_read(&list, &spec, why);
+    if (status < 0) {
+        snprintf(error, cap, "%s", why);
+        return status;
+    }
+    *names = list.names.count + list.network_count;
+    block_list_free(&list);
+    return 0;
 }
 
 /* --- looking up --- */

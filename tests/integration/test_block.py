@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Block lists: files in each format, names behind aliases, lists that change under load."""
+import http.server
+import ssl
+import threading
+
 import dns.edns
 import dns.rcode
 import dns.rdatatype
@@ -9,7 +13,8 @@ import wire
 import zone
 from daemon import SLACK, run, write_config
 from processes import eventually
-from test_ctl import ctl
+from test_control import control
+from test_ctl import call, ctl
 
 NXDOMAIN, NOERROR = dns.rcode.NXDOMAIN, dns.rcode.NOERROR
 
@@ -185,3 +190,177 @@ def test_mistakes_in_the_configuration(tmp_path):
             ({"lists": [{"file": "/a", "answer": ["192.0.2.1@53"]}]}, "answer: write nxdomain, nodata, zero, or addresses")):
         done = run("--check", "-c", str(write_config(tmp_path / "c.yaml", {"block": block})))
         assert done.returncode and sentence in done.stderr, done.stderr
+
+
+# dotstubctl.
+
+def blocks(daemon):
+    return {item["name"]: item for item in control(daemon, "/block").json["lists"]}
+
+
+def test_the_lists_are_shown(make_blocking):
+    daemon = make_blocking({"ads": ("domains", "ads.example\nbad line\n"), "wrong": ("hosts", "x\n")})
+    assert is_blocked(daemon, "www.ads.example", "ads")
+    ads, wrong = blocks(daemon)["ads"], blocks(daemon)["wrong"]
+    assert (ads["names"], ads["hits"], ads["lines_bad"], ads["error"]) == (1, 1, 1, None) and ads["read_s_ago"] < 60
+    assert wrong["read_s_ago"] is None and "cannot be used" in wrong["error"]
+    shown = ctl(daemon, "block", "list")
+    assert [line.split()[0] for line in shown.splitlines()[:3]] == ["LIST", "ads", "wrong"] and wrong["error"] in shown
+    metrics = control(daemon, "/metrics").body
+    assert 'dotstub_block_hits_total{list="ads"} 1\n' in metrics and 'dotstub_block_failing{list="wrong"} 1\n' in metrics
+    assert "dotstub_queries_blocked_total 1\n" in metrics
+
+
+def test_a_name_is_tested(make_blocking):
+    daemon = make_blocking({"rpz": ("rpz", "*.bad.example CNAME .\nok.example CNAME rpz-passthru.\n"), "ads": ("domains", "x.example\n")},
+                           block={"exceptions": ["fine.x.example"]})
+    for name, sentence in (("w.bad.example", "w.bad.example.: blocked by the list rpz, rule *.bad.example. (nxdomain)"),
+                           ("bad.example", "bad.example.: not listed"),
+                           ("ok.example", "ok.example.: allowed by the list rpz, rule ok.example. (passthru)"),
+                           ("fine.x.example", "fine.x.example.: allowed by block.exceptions or dotstubctl unblock, rule *.x.example. (block)")):
+        assert ctl(daemon, "block", "test", name).strip() == sentence
+    assert "not a valid domain name" in ctl(daemon, "block", "test", "a..b", status=64)
+    assert "argument is missing" in ctl(daemon, "block", "test", status=64)
+    assert "too many arguments" in ctl(daemon, "block", "list", "x", status=64)
+
+
+def test_a_name_is_unblocked_for_some_time(make_blocking):
+    daemon = make_blocking({"ads": ("domains", "ads.example\n")})
+    assert is_blocked(daemon, "x.ads.example", "ads")
+    assert ctl(daemon, "unblock", "x.ads.example", "2s").strip() == "x.ads.example. is not blocked for 2 s"
+    assert ask(daemon, "x.ads.example").answer and is_blocked(daemon, "y.ads.example", "ads")
+    assert "x.ads.example." in ctl(daemon, "block", "list")
+    eventually(lambda: is_blocked(daemon, "x.ads.example", "ads"))
+    assert control(daemon, "/block").json["unblocked"] == []
+    ctl(daemon, "unblock", "x.ads.example")
+    (left,) = control(daemon, "/block").json["unblocked"]
+    assert 590 < left["seconds"] <= 600
+    assert ask(daemon, "x.ads.example").answer
+    ctl(daemon, "unblock", "x.ads.example", "0")
+    assert is_blocked(daemon, "x.ads.example", "ads")
+    for wrong in "8d", "10", "x", "-1s", "1y":
+        assert "must be a time" in ctl(daemon, "unblock", "x.example", wrong, status=64) or wrong.startswith("-")
+
+
+# dotstubctl block update.
+
+class ListServer:
+    """An https server of lists: `content` by path. `asked`: (path, status, If-None-Match) of each request."""
+
+    def __init__(self, certificate):
+        self.content, self.asked, self.redirects = {}, [], {}
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                data = outer.content.get(self.path)
+                etag = f'"{zone.hash_of(data)}"' if data is not None else None
+                status = 302 if self.path in outer.redirects else 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
+                outer.asked.append((self.path, status))
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", outer.redirects[self.path])
+                if status == 200:
+                    self.send_header("ETag", etag)
+                self.send_header("Content-Length", str(len(data) if status == 200 else 0))
+                self.end_headers()
+                if status == 200:
+                    self.wfile.write(data.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.chain_file, certificate.key_file)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def lists(certs, cleanup):
+    server = ListServer(certs.good)  # for dns.google
+    cleanup.callback(server.stop)
+    return server
+
+
+@pytest.fixture
+def make_fetching(make_daemon, server, certs, public_path, lists):
+    """A daemon with the list `ads` of the https server, whose name it has from another block list."""
+    def make(path="/ads.txt", name="dns.google", **block):
+        (public_path / "names").write_text(f"{name} A 127.0.0.1\n")
+        (public_path / "state").mkdir()
+        daemon = make_daemon(server, block={
+            "lists": [{"file": str(public_path / "names"), "format": "rpz"}, {"name": "ads", "url": f"https://{name}:{lists.port}{path}"}],
+            "directory": str(public_path / "state/block"), "ca-file": str(certs.ca_file), **block})
+        daemon.directory = public_path / "state/block"
+        daemon.update = lambda status=0: call("-c", daemon.config_file, "block", "update")
+        return daemon
+    return make
+
+
+def names(count, start=0):
+    return "".join(f"n{number}.ads.example\n" for number in range(start, start + count))
+
+
+def test_update_fetches_changed_lists(make_fetching, lists):
+    daemon = make_fetching()
+    assert daemon.matching("block list ads: not fetched yet; run dotstubctl block update")
+    lists.content["/ads.txt"] = names(10)
+    done = daemon.update()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ads: 10 names\n", "")
+    eventually(lambda: is_blocked(daemon, "n9.ads.example", "ads"))
+    done = daemon.update()
+    assert (done.returncode, done.stdout) == (0, "ads: not changed\n")
+    lists.content["/ads.txt"] = names(10, 5)
+    assert daemon.update().stdout == "ads: 10 names\n"
+    eventually(lambda: is_blocked(daemon, "n14.ads.example", "ads"))
+    assert ask(daemon, "n0.ads.example").answer
+    assert [status for _, status in lists.asked] == [200, 304, 200]
+    assert sorted(path.name for path in daemon.directory.iterdir()) == [".ads.mark", "ads"]
+
+
+def test_a_failed_update_keeps_the_list(make_fetching, lists, server):
+    daemon = make_fetching(**{"max-size": "1KiB"})
+    lists.content["/ads.txt"] = names(20)
+    assert daemon.update().returncode == 0
+    for content, sentence in ((names(9), "the fetched list has only 9 names instead of 20; remove"),
+                              ("<html>\n<body>\nx y\n", "3 of 3 lines cannot be used"),
+                              (names(100), "it has more than 1024 bytes (block.max-size)"),
+                              (None, "the server answered with status 404")):
+        lists.content["/ads.txt"] = content
+        done = daemon.update()
+        assert done.returncode == 1 and sentence in done.stderr and done.stderr.endswith("the previous one stays in use\n"), done.stderr
+        assert (daemon.directory / "ads").read_text() == names(20)
+    eventually(lambda: is_blocked(daemon, "n19.ads.example", "ads"))
+    (daemon.directory / "ads").unlink()
+    lists.content["/ads.txt"] = names(9)
+    assert daemon.update().stdout == "ads: 9 names\n"
+
+
+def test_update_trusts_only_its_authorities(make_fetching, lists, certs):
+    daemon = make_fetching(**{"ca-file": str(certs.stranger.chain_file)})
+    lists.content["/ads.txt"] = names(10)
+    done = daemon.update()
+    assert done.returncode == 1 and "certificate" in done.stderr.lower() and not lists.asked
+
+
+def test_update_resolves_through_the_daemon(make_fetching, lists, server):
+    daemon = make_fetching(path="/first")
+    lists.redirects["/first"] = f"https://dns.google:{lists.port}/ads.txt"
+    lists.content["/ads.txt"] = names(3)
+    assert daemon.update().stdout == "ads: 3 names\n"
+    lists.redirects["/first"] = f"https://nx.example:{lists.port}/ads.txt"
+    done = daemon.update()
+    assert done.returncode == 1 and "dotstub found no address of nx.example" in done.stderr
+    assert "nx.example" in {query.name for query in server.queries}
+    lists.redirects["/first"] = f"http://dns.google:{lists.port}/ads.txt"
+    done = daemon.update()
+    assert done.returncode == 1 and "is not a URL with https://" in done.stderr
+    daemon.stop()
+    assert daemon.update().returncode != 0

@@ -161,6 +161,17 @@ def test_routes(told):
     assert told.contract.unseen("forward add") == {"replaced[]"}
 
 
+def test_block_lists(make_daemon, server, tmp_path):
+    (tmp_path / "ads").write_text("ads.example\n")
+    tmp_path.chmod(0o755)
+    daemon, contract = make_daemon(server, block={"lists": [{"file": str(tmp_path / "ads")}]}), Contract()
+    for arguments in (("block", "test", "x.ads.example"), ("block", "test", "a.example"), ("unblock", "a.example"), ("block", "list"), ("block", "update")):
+        done = call("-c", daemon.config_file, "--json", *arguments)
+        assert done.stdout, done.stderr
+        contract.check(" ".join(arguments[:2]) if arguments[0] == "block" else "unblock", done.stdout)
+    assert not contract.unseen("block list", "block test", "unblock")
+
+
 def test_reload(make_public, server):
     daemon, contract = make_public(server), Contract()
     path = daemon.config["control"]["socket"]

@@ -105,8 +105,54 @@ static void fake_forward(void *context, const struct forward_request *request, s
     wait->done(wait, &fake_forwarded);
 }
 
-static const struct control_ops fake_ops = {fake_counters, fake_post,   fake_report,  fake_trace, fake_flushed,
-                                            fake_drain,    fake_reload, fake_forward, NULL};
+static size_t fake_block_lists(void *context, struct block_list_report out[BLOCK_LISTS_MAX])
+{
+    (void)context;
+    out[0] = (struct block_list_report){
+        .name = "ads", .format = "hosts", .source = "/etc/ads", .names = 7, .bytes = 80, .hits = 3, .error = "broken"};
+    return 1;
+}
+
+static void fake_block_test(void *context, const uint8_t *name, size_t len, struct block_test *out)
+{
+    (void)context;
+    (void)name;
+    (void)len;
+    *out = (struct block_test){.fate = BLOCK_FATE_BLOCKED, .list = "ads", .rule = "ads.example.", .action = "block"};
+}
+
+static uint64_t fake_unblocked_until_ms;
+
+static int fake_unblock(void *context, const uint8_t *name, size_t len, uint64_t until_ms)
+{
+    (void)context;
+    (void)name;
+    (void)len;
+    fake_unblocked_until_ms = until_ms;
+    return 0;
+}
+
+static size_t fake_unblocked(void *context, struct block_unblocked out[BLOCK_UNBLOCKED_MAX])
+{
+    (void)context;
+    (void)out;
+    return 0;
+}
+
+static const struct control_ops fake_ops = {
+    .counters = fake_counters,
+    .post = fake_post,
+    .report = fake_report,
+    .trace = fake_trace,
+    .flushed = fake_flushed,
+    .drain = fake_drain,
+    .reload = fake_reload,
+    .forward = fake_forward,
+    .block_lists = fake_block_lists,
+    .block_test = fake_block_test,
+    .unblock = fake_unblock,
+    .unblocked = fake_unblocked,
+};
 
 static inline void fake_turn(void)
 {

@@ -1,6 +1,6 @@
 # fish completion for dotstubctl(8)
 
-set -l commands status servers stats flush cache explain trace config log queries reload forward drain upgrade system doctor pin check help
+set -l commands status servers stats flush cache explain trace config log queries reload forward drain block unblock upgrade system doctor pin check help
 complete -c dotstubctl -f
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'show the daemon, its upstreams and its cache'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a servers -d 'show the state of each server'
@@ -15,6 +15,8 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a queries
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'reload the configuration'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a forward -d 'show routes, or add and remove some at run time'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a drain -d 'fail health checks for some time, then stop'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a block -d 'show, test or fetch block lists'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a unblock -d 'do not block a name for some time'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a upgrade -d 'replace the daemon by a new process'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a system -d 'make dotstub the resolver of this machine, or undo that'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'check DNS on this machine and suggest remedies'
@@ -27,6 +29,7 @@ complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -a 'list add rem
 complete -c dotstubctl -n '__fish_seen_subcommand_from explain' -a 'last-slow last-failed'
 complete -c dotstubctl -n '__fish_seen_subcommand_from log' -a 'error warning info debug'
 complete -c dotstubctl -n '__fish_seen_subcommand_from queries' -a 'yes no'
+complete -c dotstubctl -n '__fish_seen_subcommand_from block' -a 'list test update'
 complete -c dotstubctl -n '__fish_seen_subcommand_from check upgrade' -F
 
 complete -c dotstubctl -s s -l socket -r -F -d 'The control socket of the daemon'
