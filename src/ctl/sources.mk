@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = src/ctl/bypass.c src/ctl/bypass.h src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h src/ctl/show_explain.c src/ctl/show_forward.c src/ctl/show_status.c src/ctl/table.c src/ctl/table.h \
-libctl_a_SOURCES = src/ctl/show_block.c src/ctl/bypass.c src/ctl/bypass.h src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h src/ctl/show_explain.c src/ctl/show_status.c src/ctl/table.c src/ctl/table.h \
+  src/ctl/show_block.c \
   src/ctl/change.c src/ctl/change.h src/ctl/plan.c src/ctl/plan.h src/ctl/presence.c src/ctl/presence.h src/ctl/probe.c src/ctl/probe.h \
   src/ctl/resolv.c src/ctl/resolv.h src/ctl/keep_local.c src/ctl/keep_local.h
 bin_PROGRAMS += dotstubctl
 dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/check.c src/ctl/command.h src/ctl/dial.c src/ctl/dial.h src/ctl/forward.c src/ctl/help.c \
-dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/block.c src/ctl/blockfetch.c src/ctl/blockfetch.h src/ctl/check.c src/ctl/command.h src/ctl/dial.c src/ctl/dial.h src/ctl/help.c \
+  src/ctl/block.c src/ctl/blockfetch.c src/ctl/blockfetch.h \
   src/ctl/pin.c src/ctl/programs.c src/ctl/locate.c src/ctl/locate.h \
   src/ctl/successor.c src/ctl/successor.h src/ctl/system.c src/ctl/upgrade.c \
   src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_bundle.c src/ctl/doctor_config.c src/ctl/doctor_hosts.c \
