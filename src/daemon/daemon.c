@@ -636,6 +636,7 @@ int daemon_serve(const struct daemon_setup *setup)
         saved_state_hand_over(&self.kept);
     saved_state_write(&self.kept);
     handover_wait(&self.handover);
+    forwarding_wait(&self.forwarding);
     close_control();
     unwatch_signals();
     clean_up();

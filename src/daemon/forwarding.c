@@ -312,6 +312,12 @@ void forwarding_stop(struct forwarding *forwarding)
     forwarding->stopped = true;
 }
 
+void forwarding_wait(struct forwarding *forwarding)
+{
+    while (forwarding->flushing > 0)
+        uv_run(&forwarding->setup.loop->uv, UV_RUN_ONCE);
+}
+
 void forwarding_fini(struct forwarding *forwarding)
 {
     if (!forwarding->setup.loop)

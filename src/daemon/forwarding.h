@@ -27,6 +27,8 @@ void forwarding_network_changed(struct forwarding *forwarding);
 void forwarding_reloaded(struct forwarding *forwarding);
 /* Call it before the workers are stopped: no further change begins. */
 void forwarding_stop(struct forwarding *forwarding);
+/* Call it when the workers have ended: waits for flushes. */
+void forwarding_wait(struct forwarding *forwarding);
 void forwarding_fini(struct forwarding *forwarding);
 
 #endif

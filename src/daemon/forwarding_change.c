@@ -3,7 +3,8 @@
  * - A change is prepared and committed in one turn of the loop; from its commit to its flush it is in no list, and the
  *   last worker's reply ends it.
  * - The flush comes after the switch of all workers, so no answer from before the switch is stored after it
- *   (cache_epoch).
+ *   (cache_epoch). It runs on libuv's pool, because it walks the whole cache once for each zone; from uv_queue_work
+ *   until flush_over the change belongs to that thread.
  */
 #include "forwarding_change.h"
 #include <errno.h>
@@ -176,20 +177,36 @@ static uint64_t flush_lines(struct cache *cache, const char *lines)
     return flushed;
 }
 
+static void flush(uv_work_t *work)
+{
+    struct forwarding_change *change = container_of(work, struct forwarding_change, work);
+    change->flushed = flush_lines(change->forwarding->setup.cache, change->flush.text);
+}
+
+static void flush_over(uv_work_t *work, int status)
+{
+    struct forwarding_change *change = container_of(work, struct forwarding_change, work);
+    (void)status; /* it is never cancelled */
+    change->forwarding->flushing--;
+    change->forwarding->setup.flushed();
+    if (change->wait)
+        change->wait->done(change->wait, &(struct forward_result){.zones = change->told.text,
+                                                                  .replaced = change->replaced.text,
+                                                                  .flushed = change->flushed,
+                                                                  .left_s = change->left_s,
+                                                                  .saved = change->saved});
+    change_free(change);
+}
+
 /* Runs when all workers have switched. */
 static void switched(void *context)
 {
     struct forwarding_change *change = context;
-    const struct forwarding_setup *setup = &change->forwarding->setup;
-    uint64_t flushed = flush_lines(setup->cache, change->flush.text);
-    setup->flushed();
-    if (change->wait)
-        change->wait->done(change->wait, &(struct forward_result){.zones = change->told.text,
-                                                                  .replaced = change->replaced.text,
-                                                                  .flushed = flushed,
-                                                                  .left_s = change->left_s,
-                                                                  .saved = change->saved});
-    change_free(change);
+    change->forwarding->flushing++;
+    if (uv_queue_work(&change->forwarding->setup.loop->uv, &change->work, flush, flush_over) == 0)
+        return;
+    flush(&change->work);
+    flush_over(&change->work, 0);
 }
 
 static void log_ended(const struct forwarding_change *change)

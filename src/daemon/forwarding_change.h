@@ -34,6 +34,7 @@ struct forwarding {
     struct loop_tick tick;
     struct added_route **known; /* those in force after the last change */
     size_t known_count;
+    unsigned flushing; /* changes whose flush is not over */
     bool stopped;
 };
 
@@ -69,6 +70,8 @@ struct forwarding_change {
     struct note replaced; /* zones of the configuration that have another route now */
     uint64_t left_s;
     bool saved;
+    uv_work_t work;   /* the flush */
+    uint64_t flushed; /* entries */
 };
 
 /* NULL when out of memory. */
