@@ -12,6 +12,7 @@ libcontrol_a_SOURCES = src/control/api.c src/control/api.h src/control/control.c
 nodist_libcontrol_a_SOURCES = src/control/page_html.c
 EXTRA_DIST += src/control/page.html
 CLEANFILES += src/control/page_html.c
+libcontrol_a_SOURCES += src/control/blocking.c src/control/blocking.h
 noinst_HEADERS += include/control/control.h include/control/ops.h
 
 # The page as bytes.

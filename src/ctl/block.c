@@ -147,6 +147,14 @@ static int enter_directory(const char *directory)
     return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : fd; /* locked until the process ends */
 }
 
+static bool has_url(const struct config *config)
+{
+    for (size_t i = 0; i < config->block.list_count; i++)
+        if (config->block.lists[i].url)
+            return true;
+    return false;
+}
+
 static void print_update(const struct update *update, bool good, json_t *all, FILE *out)
 {
     json_t *object = json_object();
@@ -197,7 +205,8 @@ static int update_run(const struct options *options)
     if (status != EXIT_OK)
         return status;
     log_set_level(LOG_LEVEL_ERROR); /* the daemon logs the lines that it cannot use */
-    int directory = hash_init() < 0 ? -EIO : enter_directory(config->block.directory);
+    bool needs_directory = has_url(config);
+    int directory = hash_init() < 0 ? -EIO : needs_directory ? enter_directory(config->block.directory) : 0;
     if (directory == -EWOULDBLOCK) {
         fputs("dotstubctl: another update is running\n", stderr);
         status = EXIT_OTHER;
@@ -206,7 +215,8 @@ static int update_run(const struct options *options)
         status = directory == -EACCES ? EXIT_NO_PERMISSION : EXIT_OTHER;
     } else {
         status = update_all(options, config, socket_path);
-        close(directory);
+        if (needs_directory)
+            close(directory);
     }
     config_unref(config);
     return status;
