@@ -5,7 +5,7 @@
 #include "fitness.h"
 
 enum reason {
-    CLOSING,   /* takes no more attempts, or its stream has failed and the session has not been told yet */
+    CLOSING,   /* takes no more attempts, or its connection has failed and the session has not been told yet */
     AVOIDED,   /* the attempt is a hedge of another on this session */
     HELD,      /* an isolated attempt is on it */
     SPENT,     /* it was sent the number of queries after which its server is known to end a session */
@@ -105,7 +105,7 @@ static unsigned hedge_reasons(const struct session *session, const struct attemp
 static unsigned session_reasons(const struct session *session, const struct attempt *attempt, uint64_t now_ms)
 {
     unsigned reasons = 0;
-    if (session->state != SESSION_OPEN || session->stream.state != STREAM_OPEN)
+    if (session->state != SESSION_OPEN || !session->server->transport->usable(session))
         reasons |= 1u << CLOSING;
     if (session->reserved)
         reasons |= 1u << HELD;

@@ -13,7 +13,7 @@
 #include "base/counters.h"
 #include "config/config.h"
 #include "net/link.h"
-#include "net/stream.h"
+#include "net/loop.h"
 #include "allowance.h"
 #include "backoff.h"
 #include "budget.h"
@@ -162,8 +162,8 @@ struct group {
     void *closed_context;
 };
 
+/* The first member of the session of a transport. */
 struct session {
-    struct stream stream;
     struct server *server;
     struct list_link in_state; /* server->sessions[state] */
     struct list_link in_dirty; /* group->dirty */
@@ -173,6 +173,7 @@ struct session {
     unsigned used;                           /* attempts in both lists */
     unsigned given, answered;                /* queries sent and responses received, in all */
     bool resumed;                            /* by ticket */
+    bool clean_end;                          /* the peer announced the end of the connection */
     bool early;                              /* its certificate was verified by a clock that may be behind */
     unsigned offered;                        /* for the transport: what it offered to the server */
     bool probe;                              /* no query caused the dial: see probe.c */
@@ -185,7 +186,7 @@ struct session {
     uint8_t
         /* Its attempts were rescued since it last received data: 1, because it is silent; 2, because it is suspect. */
         rescued;
-    uint64_t received_at_ms, received_seen; /* when stream.received last grew, and to which value */
+    uint64_t received_at_ms, received_seen; /* when data last came over the stream, and how much in all */
     uint64_t ack_ms;                        /* see session_acknowledge */
     uint64_t idle_ms;                       /* we close the session after this time without a query */
     struct link_route route;                /* the route to its server; from its own address once `way_noted` */
@@ -212,11 +213,9 @@ void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The network works: for GRACE, attempts that cannot be sent wait instead of failing. */
 void pool_note_success(struct group *group);
 
-/* --- transport/session.c, transport/session_watch.c: sessions over a stream. Files outside transport/ call these
- * functions only through server->transport --- */
+/* --- transport/session.c, transport/session_watch.c: sessions of all transports. What depends on the transport is
+ * called through server->transport --- */
 
-/* Starts a dial over a stream of this form; 0, or negative if it was not started. `offered`: see struct session. */
-int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
 /* When the oldest outstanding query was sent, or the one that was answered elsewhere: data should have arrived
  * since. 0: no query is outstanding. */
 uint64_t session_silent_since(const struct session *session);
@@ -237,15 +236,8 @@ bool session_is_used_up(const struct session *session, uint64_t now_ms);
 unsigned session_count_near(const struct attempt *attempt);
 /* Puts an attempt on an open session that has room. */
 void session_take(struct session *session, struct attempt *attempt);
-/* Takes an attempt off its session; if it was sent, its id becomes a tombstone. */
-void session_forget(struct session *session, struct attempt *attempt);
-/* Writes queued queries. */
-void session_flush(struct session *session);
 /* Takes no more attempts; closes when none is outstanding. */
 void session_retire(struct session *session);
-void session_close(struct session *session, int reason);
-/* Closes a session that is idle, stalled or hanging. Returns the session's next deadline. */
-uint64_t session_check(struct session *session, uint64_t now_ms);
 
 /* A query sent at `sent_ms` was answered elsewhere: no new attempt goes to the session until it receives data. */
 void session_suspect(struct session *session, uint64_t sent_ms);

@@ -13,7 +13,7 @@ static bool session_lost_its_way(const struct session *session)
     struct link_route now;
     struct addr local;
     const struct addr *from = session->server->entry->has_source ? &session->server->entry->source : NULL;
-    if (session->way_noted && stream_peer(&session->stream, &local, true) == 0)
+    if (session->way_noted && session->server->transport->local(session, &local) == 0)
         from = &local;
     link_find_route(&now, from, &session->server->addr);
     return link_route_changed(&session->route, &now);

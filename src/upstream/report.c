@@ -12,7 +12,7 @@ static struct dial dial_of(const struct session *session)
 {
     return (struct dial){.server = session->server,
                          .begun_ms = session->created_ms,
-                         .connected_ms = session->stream.connected_ms,
+                         .connected_ms = session->server->transport->connected_ms(session),
                          .ended_ms = loop_now(session->server->group->loop)};
 }
 

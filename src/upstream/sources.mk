@@ -7,6 +7,9 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
   src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
   src/upstream/transport/session_watch.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
 noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/bootstrap.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
+  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c src/upstream/transport/session.h \
+  src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
+noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
   include/upstream/upstream.h
 
 # Parts of the state of a server: values that need no group, no session and no loop.

@@ -144,7 +144,7 @@ bool upstream_answered_after(const struct server *server, uint64_t sent_ms)
 
 bool upstream_is_acknowledged(const struct attempt *attempt)
 {
-    return attempt->state == ATTEMPT_SENT && !stream_unacknowledged(&attempt->session->stream);
+    return attempt->state == ATTEMPT_SENT && attempt->server->transport->acknowledged(attempt->session);
 }
 
 bool upstream_is_on_silent(const struct attempt *attempt)

@@ -9,6 +9,7 @@
 #include "fake_net.h"
 #include "upstream/ask_rows.h"
 #include "upstream/group.h"
+#include "upstream/transport/session.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -90,7 +91,7 @@ static struct attempt *live_attempt(bool oldest)
 static struct fake_conn *conn_of(const struct session *session)
 {
     for (unsigned i = 0; i < fake_dials(); i++)
-        if (fake_conn(i)->stream == &session->stream)
+        if (fake_conn(i)->stream == session_stream(session))
             return fake_conn(i);
     fail();
     return NULL;
@@ -126,7 +127,8 @@ static void hang(void)
     for (unsigned i = 0; i < fake_dials(); i++) {
         struct fake_conn *conn = fake_conn(i);
         const struct session *first = asked.ask.attempts[0].session, *second = asked.ask.attempts[1].session;
-        if (conn->stream && (!first || conn->stream != &first->stream) && (!second || conn->stream != &second->stream))
+        if (conn->stream && (!first || conn->stream != session_stream(first)) &&
+            (!second || conn->stream != session_stream(second)))
             fake_kill(conn, ERROR_CLOSED);
     }
 }

@@ -12,6 +12,15 @@
 #define ALLOWANCE 10
 
 /* A session without any reason against it: open, idle, received data a second ago. */
+static bool usable;
+
+static bool is_usable(const struct session *session)
+{
+    (void)session;
+    return usable;
+}
+
+static const struct transport transport = {.usable = is_usable};
 static struct server server;
 static struct session session;
 static struct attempt plain, hedge, isolated, sent[2];
@@ -23,8 +32,9 @@ static uint32_t *const lost = &isolated_ask.past[0].ended; /* when it was lost *
 static int setup(void **state)
 {
     (void)state;
-    server = (struct server){.open = 1};
-    session = (struct session){.server = &server, .state = SESSION_OPEN, .stream.state = STREAM_OPEN};
+    server = (struct server){.open = 1, .transport = &transport};
+    usable = true;
+    session = (struct session){.server = &server, .state = SESSION_OPEN};
     other = (struct session){.server = &server};
     session.created_ms = session.opened_ms = NOW - 5000;
     session.heard_ms = NOW - 1000;
@@ -94,7 +104,7 @@ static void closing_is_unfit(void **state)
             assert_all(FITNESS_UNFIT, PLACE_COMMON);
     }
     session.state = SESSION_OPEN;
-    session.stream.state = STREAM_CLOSING;
+    usable = false;
     assert_all(FITNESS_UNFIT, PLACE_COMMON);
 }
 

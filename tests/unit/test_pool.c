@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "fake_net.h"
 #include "upstream/group.h"
+#include "upstream/transport/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -746,7 +747,7 @@ static void hedge_avoids_late_sessions(void **state)
         fake_turn();
     }
     assert_int_equal(fake_conn(2)->written, 1);
-    assert_ptr_equal(&asked[11].attempt.session->stream, fake_conn(2)->stream);
+    assert_ptr_equal(session_stream(asked[11].attempt.session), fake_conn(2)->stream);
     assert_in_range(fake_open(), 1, config->tls.sessions + 1);
     cancel_all();
 }

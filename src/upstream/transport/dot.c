@@ -9,8 +9,7 @@
 #include "base/errors.h"
 #include "base/mem.h"
 #include "net/tls.h"
-#include "transport.h"
-#include "upstream/group.h"
+#include "session.h"
 #include "upstream/tickets.h"
 
 /* Extensions offered in a ClientHello, as flags. Some servers or middleboxes end a handshake because of ALPN "dot";
@@ -75,7 +74,7 @@ static void dot_drop_tickets(struct server *server)
 /* A ClientHello with a ticket has been unanswered for so long that another dial is due. */
 static bool is_hanging_ticket(const struct session *session, uint64_t now_ms)
 {
-    return session->offered & OFFERED_TICKET && session->stream.connected_ms &&
+    return session->offered & OFFERED_TICKET && session_stream(session)->connected_ms &&
            now_ms >= session->created_ms + DIAL_OVERLAP;
 }
 
@@ -123,8 +122,9 @@ static int dot_start(struct server *server)
 static bool is_hello_refused(const struct session *session, int reason)
 {
     if (reason == ERROR_TLS_ALERT)
-        return session->stream.received < HELLO_MIN;
-    return session->stream.received == 0 && (reason == ERROR_CLOSED || reason == -ECONNRESET || reason == -EPIPE);
+        return session_stream(session)->received < HELLO_MIN;
+    return session_stream(session)->received == 0 &&
+           (reason == ERROR_CLOSED || reason == -ECONNRESET || reason == -EPIPE);
 }
 
 /* Errors of a server that cannot resume a session, regardless of its certificate. */
@@ -155,7 +155,7 @@ static bool is_ticket_refused(const struct session *session, int reason)
     if (!is_abrupt(reason))
         return false;
     if (session->state == SESSION_DIALING)
-        return session->offered & OFFERED_TICKET && session->stream.connected_ms;
+        return session->offered & OFFERED_TICKET && session_stream(session)->connected_ms;
     return session->resumed && session->answered == 0 && !is_one_of_several(session) &&
            (session->given > 0 || now_ms < session->opened_ms + RESUMED_PROOF);
 }
@@ -173,7 +173,7 @@ static bool dot_ended(struct session *session, int reason)
         dot_drop_tickets(server);
         return server->backoff.failures == 0;
     }
-    if (session->state != SESSION_DIALING || !session->stream.connected_ms)
+    if (session->state != SESSION_DIALING || !session_stream(session)->connected_ms)
         return false;
     if (!refuses_alpn && !is_hello_refused(session, reason))
         return false;
@@ -186,7 +186,7 @@ static void dot_opened(struct session *session, char words[TRANSPORT_TEXT])
 {
     struct dot *dot = dot_of(session->server);
     struct tls_facts *facts = &dot->facts;
-    dot->opened = stream_facts(&session->stream, facts);
+    dot->opened = stream_facts(session_stream(session), facts);
     session->resumed = facts->resumed;
     session->early = facts->early;
     if (facts->early)
@@ -260,6 +260,10 @@ const struct transport transport_dot = {
     .flush = session_flush,
     .tick = session_check,
     .stop = session_close,
+    .usable = session_is_usable,
+    .connected_ms = session_connected_ms,
+    .local = session_local,
+    .acknowledged = session_is_acknowledged,
     .opened = dot_opened,
     .ended = dot_ended,
     .moved = dot_moved,

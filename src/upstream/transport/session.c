@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* A session over a stream: one persistent connection to one server. Shared by the transports that have connections.
+/* A session: the path to one server over which queries go and responses come back. Shared by all transports.
  *
  * State table (session_set_state is the only writer; the state is also the list that the session is in):
- *   DIALING  -> OPEN      stream ready: the peer is verified
+ *   DIALING  -> OPEN      the peer is reachable, and verified if the transport does that
  *   DIALING  -> CLOSING   the dial failed, hung, or is no longer needed
  *   OPEN     -> RETIRING  too many tombstones, no id left, suspected silent, server asked for it (RFC 7828 timeout 0)
  *   OPEN     -> CLOSING   idle, failed, stopped
  *   RETIRING -> CLOSING   no attempt is outstanding, or failed
- *   CLOSING  -> freed     in the stream's closed callback
+ *   CLOSING  -> freed     when its handles are closed
  *
  * Invariants:
  *   - an attempt is on a session only in OPEN and RETIRING, and is in exactly one of its lists `queued` and `sent`;
- *   - a response is delivered to an attempt only if its id is that of a live slot and its Question section matches
- *     the attempt's query;
  *   - when a session fails, all its attempts are taken off before the first callback: no callback sees a session
  *     that is half ended.
  */
@@ -23,16 +21,11 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "dns/codes.h"
-#include "upstream/group.h"
 #include "net/tap.h"
+#include "session.h"
 #include "upstream/upstream.h"
 
-static struct session *session_of(struct stream *stream)
-{
-    return container_of(stream, struct session, stream);
-}
-
-static void session_set_state(struct session *session, enum session_state state)
+void session_set_state(struct session *session, enum session_state state)
 {
     struct server *server = session->server;
     server->open += (state == SESSION_OPEN) - (session->state == SESSION_OPEN);
@@ -76,8 +69,7 @@ static void session_rest(struct session *session)
     loop_wake_by(session->server->group->loop, session->used_ms + session->idle_ms);
 }
 
-/* An attempt left the session: a waiting one may take its place, or a retiring session ends. */
-static void session_relieved(struct session *session)
+void session_relieved(struct session *session)
 {
     if (session->used > 0)
         return;
@@ -85,32 +77,15 @@ static void session_relieved(struct session *session)
     if (session_is_used_up(session, loop_now(session->server->group->loop)))
         session_retire(session);
     if (session->state == SESSION_RETIRING)
-        session_close(session, ERROR_IDLE);
+        session->server->transport->stop(session, ERROR_IDLE);
     session_rest(session);
     pool_connect(session->server->group);
 }
 
-void session_forget(struct session *session, struct attempt *attempt)
+void session_detach(struct session *session, struct attempt *attempt)
 {
     list_remove(&attempt->link);
     session->used--;
-    if (attempt->state == ATTEMPT_SENT) {
-        ids_bury(&session->ids, attempt->id);
-        if (session->ids.tombstones > SESSION_TOMBSTONES)
-            session_retire(session);
-    }
-    attempt->session = NULL;
-    attempt->state = ATTEMPT_IDLE;
-    session_relieved(session);
-}
-
-/* Takes off a sent attempt whose response has come: its id is free again. */
-static void session_release(struct session *session, struct attempt *attempt)
-{
-    session->stream.unanswered = 0;
-    list_remove(&attempt->link);
-    session->used--;
-    ids_give(&session->ids, attempt->id);
     attempt->session = NULL;
     attempt->state = ATTEMPT_IDLE;
 }
@@ -160,16 +135,13 @@ static void session_fail_all(struct session *session, int reason, bool explained
 }
 
 #ifdef ENABLE_DNSTAP
-static void session_tap(const struct session *session, enum tap_kind kind, const uint8_t *message, size_t len)
+void session_tap(const struct session *session, enum tap_transport transport, enum tap_kind kind,
+                 const uint8_t *message, size_t len)
 {
-    const struct tap_event event = {.kind = kind,
-                                    .transport = session->server->transport->tap,
-                                    .answerer = &session->server->addr,
-                                    .message = {message, len}};
+    const struct tap_event event = {
+        .kind = kind, .transport = transport, .answerer = &session->server->addr, .message = {message, len}};
     tap_message(session->server->group->tap, &event);
 }
-#else
-#define session_tap(session, kind, message, len) ((void)0)
 #endif
 
 /* --- writing --- */
@@ -185,31 +157,27 @@ static void session_refuse(struct session *session, struct attempt *attempt)
     attempt_finish(attempt, OUTCOME_UNUSABLE, ERROR_UPSTREAM_ANSWER, NULL);
 }
 
-static bool session_write(struct session *session, struct attempt *attempt)
+size_t session_build(struct session *session, struct attempt *attempt, uint8_t message[EDIT_QUESTION_MAX],
+                     bool keepalive)
 {
-    struct group *group = session->server->group;
     const struct transport *transport = session->server->transport;
     if (transport->carries && !transport->carries(session->server, attempt->key)) {
         session_refuse(session, attempt);
-        return true;
+        return 0;
     }
-    uint8_t *message = stream_reserve(&session->stream, EDIT_QUESTION_MAX);
-    int status = message ? ids_take(&session->ids, attempt, &attempt->id) : -ENOMEM;
-    if (status < 0) {
-        counter_add(group->counters, COUNTER_memory_failed, status == -ENOMEM);
-        return false;
-    }
-    attempt->without_edns |= !edns_is_sent(&session->server->edns, loop_now(group->loop));
-    struct edit_ask ask = {
+    attempt->without_edns |= !edns_is_sent(&session->server->edns, loop_now(session->server->group->loop));
+    const struct edit_ask ask = {
         .edns = !attempt->without_edns,
-        .keepalive = true,
+        .keepalive = keepalive,
         .subnet_none = session->server->entry->ecs == ECS_OFF,
         .pad = transport->encrypted,
     };
-    size_t len = edit_question(message, attempt->key, &ask);
-    edit_set_id(message, attempt->id);
-    session_tap(session, TAP_FORWARDER_QUERY, message, len);
-    stream_commit(&session->stream, len);
+    return edit_question(message, attempt->key, &ask);
+}
+
+void session_note_sent(struct session *session, struct attempt *attempt)
+{
+    struct group *group = session->server->group;
     list_remove(&attempt->link);
     list_push_back(&session->sent, &attempt->link);
     attempt->state = ATTEMPT_SENT;
@@ -218,42 +186,22 @@ static bool session_write(struct session *session, struct attempt *attempt)
         silence_note_query(&session->silence, attempt->sent_ms);
     counter_add(group->counters, COUNTER_attempts_sent, 1);
     counter_add(group->counters, COUNTER_attempts_reused, !attempt->opened);
-    return true;
-}
-
-enum { WRITTEN_A_TURN = 1024 }; /* takes about 5 ms; only the queries of a lost session are more */
-
-/* Encrypts only when the last ciphertext has been written, so that queries not yet sent can still move to another
- * session. */
-void session_flush(struct session *session)
-{
-    struct loop *loop = session->server->group->loop;
-    bool wrote = false;
-    struct list_link *link;
-    if (!stream_drained(&session->stream))
-        return;
-    for (unsigned i = 0; i < WRITTEN_A_TURN && (link = list_first(&session->queued)) &&
-                         session_write(session, container_of(link, struct attempt, link));
-         i++)
-        wrote = true;
-    if (wrote)
-        stream_flush(&session->stream);
-    uint64_t now_ms = loop_now(loop), next_ms = now_ms + rtt_silence(&session->server->rtt);
-    if (!list_empty(&session->queued)) /* the rest is written soon; there may be memory for it then */
-        next_ms = now_ms + MEMORY_RETRY;
-    else if (silence_is_possible(&session->silence) && !session_is_silent(session, now_ms))
-        next_ms = now_ms + rtt_overdue(&session->server->rtt);
-    loop_wake_by(loop, next_ms);
-}
-
-/* Writes the queries that waited until the last ciphertext was sent. */
-static void session_drained(struct stream *stream)
-{
-    struct group *group = session_of(stream)->server->group;
-    loop_add_flush(group->loop, &group->flush);
 }
 
 /* --- reading --- */
+
+void session_note_heard(struct session *session)
+{
+    struct group *group = session->server->group;
+    session->used_ms = session->heard_ms = loop_now(group->loop);
+    if (session->suspect_ms)
+        allowance_forget_silence(&session->server->allowance);
+    session->suspect_ms = 0;
+    session->rescued = 0;
+    silence_note_heard(&session->silence);
+    if (!list_empty(&group->waiting)) /* the session may have been doubtful until now */
+        pool_connect(group);
+}
 
 static void session_note_transport(struct session *session, const struct answer_transport *transport)
 {
@@ -286,7 +234,7 @@ static int session_check_rcode(struct session *session, const struct attempt *at
     return 0;
 }
 
-static void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
+void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
 {
     struct server *server = session->server;
     struct group *group = server->group;
@@ -300,7 +248,6 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
     histogram_add(&server->notes.answer, now_ms - attempt->sent_ms, 1);
     if (server->notes.failing_since_ms)
         event_answers(server);
-    session_release(session, attempt);
     session->answered++;
     if (server->allowance.confirmed && session->answered > server->allowance.queries)
         allowance_forget_silence(&server->allowance);
@@ -316,75 +263,19 @@ static void session_answer(struct session *session, struct attempt *attempt, uin
     session_relieved(session);
 }
 
-/* An error response may be a header without a Question section (RFC 1035 section 4.1.1 permits that for FORMERR). */
-static bool session_is_bare_error(const uint8_t *message, size_t len)
+bool session_is_bare_error(const uint8_t *message, size_t len)
 {
     return len >= MESSAGE_HEADER && read_u16(message + 4) == 0 && (message[2] & 0x80) && (message[3] & 0x0f) != 0;
 }
 
-static int session_check_bare_error(struct session *session, const struct attempt *attempt, const uint8_t *message)
+void session_bare_error(struct session *session, struct attempt *attempt, const uint8_t *message)
 {
     uint16_t rcode = message[3] & 0x0f;
     int status = session_check_rcode(session, attempt, rcode, false);
     if (status == 0)
         status = rcode == RCODE_NOTIMP ? ERROR_UPSTREAM_FORMERR : ERROR_UPSTREAM_ANSWER;
-    return status;
-}
-
-enum { ACK_STEP = 4, ACK_BURST = 32 * ACK_STEP }; /* ms */
-
-/* More responses are outstanding and no query is about to carry an acknowledgement: a server that uses Nagle's
- * algorithm would withhold the next response for 40 ms. After a burst at most one is sent per ACK_STEP: at higher
- * rates queries carry the acknowledgements. */
-static void session_acknowledge(struct session *session)
-{
-    uint64_t now_ms = loop_now(session->server->group->loop);
-    if (list_empty(&session->sent) || !list_empty(&session->queued) || session->ack_ms > now_ms + ACK_BURST)
-        return;
-    session->ack_ms = (session->ack_ms > now_ms ? session->ack_ms : now_ms) + ACK_STEP;
-    stream_acknowledge(&session->stream);
-}
-
-static void session_frame(struct stream *stream, uint8_t *message, size_t len)
-{
-    struct session *session = session_of(stream);
-    struct group *group = session->server->group;
-    if (session->state == SESSION_CLOSING)
-        return;
-    session->used_ms = session->heard_ms = loop_now(group->loop);
-    if (session->suspect_ms)
-        allowance_forget_silence(&session->server->allowance);
-    session->suspect_ms = 0;
-    session->rescued = 0;
-    silence_note_heard(&session->silence);
-    if (!list_empty(&group->waiting)) /* the session may have been doubtful until now */
-        pool_connect(group);
-    if (len < MESSAGE_HEADER) { /* shorter than a DNS header: the framing is lost */
-        counter_add(group->counters, COUNTER_upstream_malformed, 1);
-        session_close(session, ERROR_MALFORMED);
-        return;
-    }
-    session_tap(session, TAP_FORWARDER_RESPONSE, message, len);
-    uint16_t id = read_u16(message);
-    struct attempt *attempt = ids_find(&session->ids, id);
-    if (!attempt) { /* a late response to a tombstone, or one that we did not ask for */
-        if (ids_settle(&session->ids, id)) {
-            session->answered++;
-            session->stream.unanswered = 0;
-        } else {
-            counter_add(group->counters, COUNTER_upstream_ignored_id, 1);
-        }
-    } else if (session_is_bare_error(message, len)) {
-        session_release(session, attempt);
-        int status = session_check_bare_error(session, attempt, message);
-        attempt_finish(attempt, outcome_of_message(attempt, status), status, NULL);
-        session_relieved(session);
-    } else if (!message_answers((struct bytes){message, len}, attempt->key)) {
-        counter_add(group->counters, COUNTER_upstream_ignored_question, 1);
-    } else {
-        session_answer(session, attempt, message, len);
-    }
-    session_acknowledge(session);
+    attempt_finish(attempt, outcome_of_message(attempt, status), status, NULL);
+    session_relieved(session);
 }
 
 /* --- start and end --- */
@@ -399,12 +290,9 @@ static void session_tell_opened(struct session *session)
     counter_add(server->group->counters, COUNTER_sessions_resumed, session->resumed);
 }
 
-static void session_ready(struct stream *stream)
+void session_opened(struct session *session)
 {
-    struct session *session = session_of(stream);
     struct group *group = session->server->group;
-    if (session->state != SESSION_DIALING)
-        return;
     session_set_state(session, SESSION_OPEN);
     session->opened_ms = session->used_ms = loop_now(group->loop);
     report_note_dial(session);
@@ -443,7 +331,7 @@ static bool session_note_rest(struct session *session, int reason)
     uint64_t rested_ms = loop_now(session->server->group->loop) - session->used_ms;
     if (session->state != SESSION_OPEN || session->used > 0)
         return false;
-    if (reason == ERROR_CLOSED && session->stream.clean_end)
+    if (reason == ERROR_CLOSED && session->clean_end)
         idle_note_close(&session->server->idle, rested_ms);
     else if (reason == ERROR_IDLE)
         idle_note_end(&session->server->idle);
@@ -488,8 +376,7 @@ static bool session_note_end(struct session *session, int reason)
                               server->backoff.failures > 1);
 }
 
-/* Ends the session: finishes its attempts and lets the pool continue. */
-static void session_end(struct session *session, int reason)
+void session_end(struct session *session, int reason)
 {
     struct server *server = session->server;
     if (session->state == SESSION_CLOSING)
@@ -511,56 +398,6 @@ static void session_end(struct session *session, int reason)
         pool_open_ahead(server);
 }
 
-static void session_closed(struct stream *stream, int reason)
-{
-    struct session *session = session_of(stream);
-    struct group *group = session->server->group;
-    session_end(session, reason);
-    list_remove(&session->in_state);
-    ids_free(&session->ids);
-    mem_free(session);
-    loop_add_flush(group->loop, &group->flush); /* the plan may be freed if this was its last session */
-    group->sessions--;
-    if (group->stopping && group->sessions == 0)
-        group->closed(group->closed_context);
-}
-
-static const struct stream_ops session_stream_ops = {
-    .ready = session_ready,
-    .frame = session_frame,
-    .drained = session_drained,
-    .closed = session_closed,
-};
-
-int session_dial(struct server *server, const struct stream_form *form, unsigned offered)
-{
-    struct group *group = server->group;
-    struct session *session = mem_zalloc(1, sizeof *session);
-    if (!session)
-        return -ENOMEM;
-    session->server = server;
-    session->offered = offered;
-    session->state = SESSION_CLOSING; /* in no list yet */
-    ids_init(&session->ids);
-    session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
-    session->idle_ms = idle_lifetime(&server->idle, group->config->tls.idle_ms, 0);
-    list_init(&session->queued);
-    list_init(&session->sent);
-    const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
-    int status = stream_connect(&session->stream, group->loop, &session_stream_ops, form, &server->addr, source);
-    if (status < 0) {
-        mem_free(session);
-        return status;
-    }
-    link_find_route(&session->route, source, &server->addr);
-    session->stream.unanswered_max = group->config->tls.unanswered;
-    group->sessions++;
-    session_set_state(session, SESSION_DIALING);
-    loop_wake_by(group->loop, session->created_ms + DIAL_TIMEOUT);
-    counter_add(group->counters, COUNTER_sessions_dialed, 1);
-    return 0;
-}
-
 void session_retire(struct session *session)
 {
     if (session->state != SESSION_OPEN)
@@ -571,10 +408,40 @@ void session_retire(struct session *session)
     loop_wake_by(session->server->group->loop, loop_now(session->server->group->loop));
 }
 
-void session_close(struct session *session, int reason)
+void session_init(struct session *session, struct server *server, unsigned offered)
 {
-    if (session->state == SESSION_CLOSING)
-        return;
-    session_end(session, reason);
-    stream_close(&session->stream, reason);
+    struct group *group = server->group;
+    session->server = server;
+    session->offered = offered;
+    session->state = SESSION_CLOSING; /* in no list yet */
+    ids_init(&session->ids);
+    session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
+    session->idle_ms = idle_lifetime(&server->idle, group->config->tls.idle_ms, 0);
+    list_init(&session->queued);
+    list_init(&session->sent);
+}
+
+void session_begin(struct session *session)
+{
+    const struct server *server = session->server;
+    struct group *group = server->group;
+    link_find_route(&session->route, server->entry->has_source ? &server->entry->source : NULL, &server->addr);
+    group->sessions++;
+    session_set_state(session, SESSION_DIALING);
+    loop_wake_by(group->loop, session->created_ms + DIAL_TIMEOUT);
+    counter_add(group->counters, COUNTER_sessions_dialed, 1);
+}
+
+void session_leave(struct session *session)
+{
+    list_remove(&session->in_state);
+    ids_free(&session->ids);
+}
+
+void session_gone(struct group *group)
+{
+    loop_add_flush(group->loop, &group->flush); /* the plan may be freed if this was its last session */
+    group->sessions--;
+    if (group->stopping && group->sessions == 0)
+        group->closed(group->closed_context);
 }

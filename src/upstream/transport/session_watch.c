@@ -6,7 +6,7 @@
  * sessions.
  */
 #include "base/errors.h"
-#include "upstream/group.h"
+#include "session.h"
 
 uint64_t session_silent_since(const struct session *session)
 {
@@ -79,9 +79,9 @@ bool session_is_used_up(const struct session *session, uint64_t now_ms)
 
 static void session_note_progress(struct session *session, uint64_t now_ms)
 {
-    if (session->stream.received == session->received_seen)
+    if (session_stream(session)->received == session->received_seen)
         return;
-    session->received_seen = session->stream.received;
+    session->received_seen = session_stream(session)->received;
     session->received_at_ms = now_ms;
     silence_note_heard(&session->silence);
 }
@@ -141,7 +141,7 @@ static uint64_t session_check_silence(struct session *session, uint64_t now_ms)
         return LOOP_NEVER;
     if (now_ms < since + limit)
         return since + limit;
-    if (!session->suspect_ms && !stream_unacknowledged(&session->stream))
+    if (!session->suspect_ms && !stream_unacknowledged(session_stream(session)))
         return now_ms + limit;
     counter_add(session->server->group->counters, COUNTER_sessions_retired, 1);
     session_close(session, ERROR_SILENT);
@@ -163,7 +163,7 @@ static uint64_t session_deadline(const struct session *session, uint64_t now_ms,
         *reason = -ETIMEDOUT;
         return session->created_ms + DIAL_TIMEOUT;
     }
-    if (stream_mid_frame(&session->stream)) {
+    if (stream_mid_frame(session_stream(session))) {
         *reason = ERROR_SLOW_WRITER;
         return session->received_at_ms + STALL_TIMEOUT;
     }
@@ -181,7 +181,7 @@ static uint64_t session_deadline(const struct session *session, uint64_t now_ms,
 static void session_note_way(struct session *session)
 {
     struct addr local;
-    if (stream_peer(&session->stream, &local, true) == 0)
+    if (session->server->transport->local(session, &local) == 0)
         link_find_route(&session->route, &local, &session->server->addr);
     session->way_noted = true;
 }

@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "dns/key.h"
 #include "dns/suffixes.h"
-#include "transport.h"
-#include "upstream/group.h"
+#include "session.h"
 
 static int make_zones(struct suffix_table **out, char *const *texts, size_t count)
 {
@@ -89,5 +88,9 @@ const struct transport transport_tcp = {
     .flush = session_flush,
     .tick = session_check,
     .stop = session_close,
+    .usable = session_is_usable,
+    .connected_ms = session_connected_ms,
+    .local = session_local,
+    .acknowledged = session_is_acknowledged,
     .opened = tcp_opened,
 };

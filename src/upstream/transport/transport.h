@@ -8,7 +8,8 @@
  * on the worker's.
  * RFC:     7858 (dot), 7766 (tcp).
  *
- * A transport is one file and one table. The common part of transports over connections is in session.c.
+ * A transport is one file and one table. The common part of all is in session.c, that of transports over connections
+ * in stream_session.c and session_watch.c.
  */
 #ifndef DOTSTUB_UPSTREAM_TRANSPORT_H
 #define DOTSTUB_UPSTREAM_TRANSPORT_H
@@ -57,6 +58,15 @@ struct transport {
     uint64_t (*tick)(struct session *session, uint64_t now_ms);
     /* Ends the session; its attempts are finished, or move to another session. */
     void (*stop)(struct session *session, int reason);
+
+    /* False: the connection of an open session has failed, and session_end was not called yet. */
+    bool (*usable)(const struct session *session);
+    /* When a session, maybe one that is being opened, reached the server; 0: not yet. */
+    uint64_t (*connected_ms)(const struct session *session);
+    /* The own address of a session. 0 or negative: unknown. */
+    int (*local)(const struct session *session, struct addr *out) MUST_CHECK;
+    /* The server's machine has acknowledged all data of a session, as far as is known. */
+    bool (*acknowledged)(const struct session *session);
 
     /* A session is open: records the negotiated parameters, sets session->resumed, and writes the parameters as
      * text for the log. */
