@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libnet.a
-libnet_a_SOURCES = src/net/framing.c src/net/layers.c src/net/link.c src/net/loop.c src/net/mailbox.c src/net/notify.c src/net/socket.c \
+libnet_a_SOURCES = src/net/datagrams.c src/net/framing.c src/net/layers.c src/net/link.c src/net/loop.c src/net/mailbox.c src/net/notify.c src/net/socket.c \
   src/net/stream.c src/net/stream_private.h src/net/stream_read.c src/net/tls.c src/net/tls_private.h src/net/tls_tickets.c \
   src/net/tls_chain.c src/net/tls_server.c src/net/tls_trust.c src/net/tls_verify.c \
   src/net/verifytime.c src/net/wallclock.c
 noinst_HEADERS += include/net/certificate.h include/net/framing.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_server.h \
+noinst_HEADERS += include/net/datagrams.h include/net/framing.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_server.h \
   include/net/verifytime.h include/net/wallclock.h
 if DNSTAP
 libnet_a_SOURCES += src/net/tap.c
 endif
 
-check_PROGRAMS += tests/unit/test_link tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_notify tests/unit/test_socket
+check_PROGRAMS += tests/unit/test_datagrams tests/unit/test_link tests/unit/test_loop tests/unit/test_mailbox tests/unit/test_notify tests/unit/test_socket
+tests_unit_test_datagrams_SOURCES = tests/unit/test_datagrams.c
+tests_unit_test_datagrams_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_link_SOURCES = tests/unit/test_link.c
 tests_unit_test_link_LDADD = $(net_libs) $(CMOCKA_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
