@@ -35,6 +35,7 @@ enum record_session { RECORD_NO_SESSION, RECORD_REUSED, RECORD_OPENED, RECORD_RE
 struct record_server {
     char upstream[48]; /* truncated; "": none */
     struct addr addr;
+    const char *transport; /* its name; a constant */
 };
 
 #define RECORD_VIEW 64 /* bytes, the longest name of a view with its NUL */
@@ -53,6 +54,7 @@ struct record {
     int ede_code; /* EDE_NONE: none */
     char ede_text[EDE_TEXT + 1];
     struct record_server asked, dialed; /* of the latest attempt; of the dials that took most time */
+    char group[56];                     /* that served the name, truncated; "": the query came to none */
     enum record_session session;
     unsigned tries, session_losses; /* attempts, and sessions lost while it was outstanding */
     unsigned queries;               /* queries that share the record, including the first */

@@ -27,7 +27,7 @@ struct server_report {
     char group[UPSTREAM_NAME + 8]; /* GROUP_ROOT: for names without a route */
     char upstream[UPSTREAM_NAME];  /* the name of its entry */
     struct addr addr;
-    const char *transport; /* "dot" or "tcp" */
+    const char *transport; /* "dot", "udp" or "tcp" */
     enum server_state state;
     /* Deprioritized: failed where others succeeded, so it is used only if no other is available, for a while. */
     bool avoided;
@@ -53,5 +53,7 @@ size_t group_report(const struct group *group, struct server_report *out, size_t
 
 /* The address of a server; its upstream's name is upstream_name. */
 const struct addr *server_address(const struct server *server);
+/* The name of its transport, a constant. */
+const char *server_transport(const struct server *server);
 
 #endif

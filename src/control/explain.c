@@ -74,6 +74,7 @@ static json_t *server_of(const struct record_server *server)
     json_t *object = json_object();
     put_text(object, "upstream", server->upstream);
     put(object, "address", text_of_addr(&server->addr));
+    put_text(object, "transport", server->transport);
     return object;
 }
 
@@ -131,6 +132,7 @@ static json_t *explain_object(const struct record *record)
     put(object, "explanation", sentence(record));
     put(object, "reason", reason_of(record));
     put(object, "phases", phases_of(record));
+    put(object, "group", record->group[0] ? json_string(record->group) : json_null());
     put(object, "server", server_of(&record->asked));
     put(object, "dialed", server_of(&record->dialed));
     put(object, "session", session ? json_string(session) : json_null());

@@ -34,11 +34,15 @@ static void print_phases(const json_t *record, FILE *out)
 
 static void print_server(const json_t *record, FILE *out)
 {
-    const json_t *server = json_object_get(record, "server");
+    const json_t *server = json_object_get(record, "server"), *group = json_object_get(record, "group");
     char upstream[TABLE_CELL], address[TABLE_CELL], session[TABLE_CELL];
+    if (json_is_string(group) && strcmp(json_string_value(group), "root") != 0)
+        fprintf(out, "  group %s\n", table_field(record, "group", upstream));
     if (!json_is_object(server))
         return;
     fprintf(out, "  server %s %s", table_field(server, "upstream", upstream), table_field(server, "address", address));
+    if (strcmp(table_field(server, "transport", session), "udp") == 0 || strcmp(session, "tcp") == 0)
+        fprintf(out, " over plain %s", session);
     if (json_is_string(json_object_get(record, "session")))
         fprintf(out, ", session %s", table_field(record, "session", session));
     fputc('\n', out);

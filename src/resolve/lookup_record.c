@@ -18,6 +18,7 @@ static void note_server(struct record_server *out, const struct server *server)
         return;
     snprintf(out->upstream, sizeof out->upstream, "%s", upstream_name(server));
     out->addr = *server_address(server);
+    out->transport = server_transport(server);
 }
 
 static void note_ask(struct record *record, const struct ask *ask, uint64_t received_ms)
@@ -38,6 +39,7 @@ static void note_ask(struct record *record, const struct ask *ask, uint64_t rece
     record->phase_ms[PHASE_HANDSHAKE] = (uint32_t)report.times.handshake;
     record->phase_ms[PHASE_WRITE] = (uint32_t)report.times.write;
     record->phase_ms[PHASE_ANSWER] = (uint32_t)report.times.answer;
+    snprintf(record->group, sizeof record->group, "%s", ask->group ? group_name(ask->group) : "");
     note_server(&record->dialed, report.times.dialed);
     note_server(&record->asked, ask_server(ask));
     record->session = sessions[report.session];

@@ -107,6 +107,11 @@ const struct addr *server_address(const struct server *server)
     return &server->addr;
 }
 
+const char *server_transport(const struct server *server)
+{
+    return server->transport->name;
+}
+
 /* --- all servers --- */
 
 static enum server_state server_state(const struct server *server)

@@ -110,7 +110,7 @@ def test_the_longest_phase(recording, server, inject, phase, words):
     assert phases(record)[phase] >= 0.8 * 1000 * DELAY
     assert record["kind"] == "slow" and record["rcode"] == "NOERROR"
     assert record["session"] in (session, "opened", "resumed")  # a late query may be hedged on another session
-    assert record["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
+    assert record["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}", "transport": "dot"}
     shown = ctl(recording, "explain", "slow.example")
     assert shown.startswith("slow.example. A, NOERROR, over UDP, ") and words in shown
 

@@ -24,7 +24,8 @@ def test_a_new_session_then_the_same_one(daemon, server):
     first = trace(daemon, "a.example")
     assert first["rcode"] == "NOERROR" and first["answer_records"] == 1 and first["step"] == "lookup"
     assert first["cache"]["found"] == "miss" and first["lookup"]["session"] == "opened" and not first["lookup"]["joined"]
-    assert first["lookup"]["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}"}
+    assert first["lookup"]["server"] == {"upstream": "liar", "address": f"127.0.0.1@{server.port}", "transport": "dot"}
+    assert first["lookup"]["group"] == "root"
     assert sum(phases(first["lookup"]).values()) == first["lookup"]["total_ms"]
     second = trace(daemon, "b.example", "AAAA")
     assert second["type"] == "AAAA" and second["lookup"]["session"] == "reused"

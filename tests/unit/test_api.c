@@ -132,6 +132,7 @@ static struct record record_of(uint32_t id, enum record_kind kind, const char *n
     record.phase_ms[PHASE_HANDSHAKE] = 300;
     record.phase_ms[PHASE_ANSWER] = 12;
     record.asked.addr = record.dialed.addr = fake.addrs[0];
+    record.asked.transport = record.dialed.transport = "dot";
     return record;
 }
 
