@@ -75,6 +75,21 @@
     X(upstream_ignored_id, "upstream responses ignored because no attempt has their id")                               \
     X(upstream_ignored_question, "upstream responses ignored because their Question section does not match the query") \
     X(plain_refused, "queries that were not sent because their name is outside the zones of a plain server")           \
+    X(plain_udp_queries, "transmissions of queries over plain UDP")                                                    \
+    X(plain_udp_repeated,                                                                                              \
+      "queries over plain UDP that were sent again because the first transmission was not answered")                   \
+    X(plain_udp_unanswered, "queries to plain servers that were not answered in time")                                 \
+    X(plain_udp_ports, "sockets opened for plain UDP, each with a source port drawn at random")                        \
+    X(plain_udp_held,                                                                                                  \
+      "queries that waited because one for the same name and type was outstanding at that plain server")               \
+    X(plain_udp_late, "responses over plain UDP to a transmission that had been given up")                             \
+    X(plain_udp_wrong_id, "datagrams from a plain server without the id of a query, perhaps forged")                   \
+    X(plain_udp_wrong_question, "datagrams from a plain server for another name or type, perhaps forged")              \
+    X(plain_udp_attacked, "queries that went on over TCP because many wrong responses came")                           \
+    X(plain_udp_case, "responses over plain UDP with other letter case than the query, asked again over TCP")          \
+    X(plain_udp_unmixed, "times that the letter case of queries was no longer drawn because a server changes it")      \
+    X(plain_udp_truncated, "truncated responses over plain UDP, asked again over TCP")                                 \
+    X(plain_udp_over_tcp, "queries sent over TCP after plain UDP")                                                     \
     X(upstream_malformed, "malformed upstream responses")                                                              \
     X(upstream_throttled, "times that an upstream refused queries under load and its rate was reduced")                \
     X(bootstrap_lookups, "lookups of the addresses of an upstream's host, A and AAAA counted apart")                   \

@@ -62,6 +62,7 @@ struct config_upstream {
     char **plain_zones;
     size_t plain_zone_count;
     bool plain_exact; /* names below plain_zones may not go to it either */
+    bool tcp_only; /* of a plain route: not over UDP */
 };
 
 /* The most addresses of an upstream with a host that are used: of each family, in all. */
@@ -88,6 +89,7 @@ struct config_route {
     struct addr *to; /* plain servers */
     size_t to_count;
     bool plain;
+    bool tcp_only;   /* `to` is asked over TCP, not over UDP */
     char *interface; /* of `to`; NULL: any */
     bool is_private; /* the zones do not exist in the public DNS */
     /* Of a route that was added at run time (config/added.h): */

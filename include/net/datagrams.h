@@ -47,6 +47,7 @@ struct datagrams {
     struct addr to, source;
     bool has_source, closing;
     char interface[IF_NAMESIZE]; /* "": any */
+    uint32_t mark;               /* SO_MARK; 0: none */
     struct ports ports;
     int epoll;                      /* has all sockets: a descriptor that is readable while one of them is */
     int sockets[DATAGRAMS_SOCKETS]; /* -1: not open */
@@ -54,9 +55,9 @@ struct datagrams {
 };
 
 /* Prepares sockets to `to`, from `source` (NULL: the address that the kernel chooses; its port is not used) and through
- * `interface` (NULL: any). 0; or negative: nothing was started, and `closed` will not be called. */
+ * `interface` (NULL: any), with `mark` (SO_MARK; 0: none). 0; or negative: nothing was started, and `closed` will not be called. */
 int datagrams_open(struct datagrams *datagrams, struct loop *loop, const struct datagrams_ops *ops,
-                   const struct addr *to, const struct addr *source, const char *interface) MUST_CHECK;
+                   const struct addr *to, const struct addr *source, const char *interface, uint32_t mark) MUST_CHECK;
 /* Opens the socket with this number, with a new random port of the range that the system sets aside for outgoing
  * connections. 0; or negative: -EMFILE, -ENETUNREACH, -ENODEV, ... */
 int datagrams_open_socket(struct datagrams *datagrams, unsigned socket) MUST_CHECK;

@@ -63,6 +63,7 @@ struct attempt {
     uint16_t id;
     struct group *group;     /* while live */
     struct session *session; /* while queued or sent */
+    void *in_transport;      /* the transport's own, while sent */
     /* The server it was last sent to; valid after the end as long as the owner holds the plan. */
     struct server *server;
     /* Called at the end. `status` 0: `answer` is walked, matches the key, and is valid until the callback returns;

@@ -96,13 +96,20 @@ static const struct option route_options[] = {
      .max = 32,
      .port = 53,
      .unset = "",
-     .help = "Servers that serve the zones without encryption, over TCP, ADDR or ADDR@PORT; port 53 unless given. They "
+     .help = "Servers that serve the zones without encryption, ADDR or ADDR@PORT; port 53 unless given. They "
              "require plain: yes. No other name is ever sent to them."},
     {.key = "plain",
      .type = OPTION_BOOLEAN,
      MEMBER(config_route, plain),
      .unset = "no",
      .help = "Everybody on the way to the servers of `to` may read and change these queries and responses."},
+    {.key = "tcp-only",
+     .type = OPTION_BOOLEAN,
+     MEMBER(config_route, tcp_only),
+     .unset = "no",
+     .help =
+         "Queries to the servers of `to` go over TCP, as through a tunnel that carries nothing else. Otherwise over "
+         "UDP, and over TCP where a response is too large for it or looks forged."},
     {.key = "interface",
      .type = OPTION_INTERFACE,
      MEMBER(config_route, interface),

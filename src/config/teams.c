@@ -71,7 +71,8 @@ static int add_plain(struct config *config, const char *name, const struct confi
                                                 .ecs = ECS_DEFAULT,
                                                 .interface = route->interface,
                                                 .plain_zones = route->zones,
-                                                .plain_zone_count = route->zone_count};
+                                                .plain_zone_count = route->zone_count,
+                                                .tcp_only = route->tcp_only};
     team->places[0] = TEAM_PLAIN;
     team->count = 1;
     return 0;

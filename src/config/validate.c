@@ -278,7 +278,10 @@ static void check_plain(struct draft *draft, const struct draft_item *route)
             "forward: queries to these servers are not encrypted; write plain: yes beside them if that is wanted");
     if (to->count == 0 && !to->broken && plain->named && is_plain)
         report_at(draft->report, plain->mark, "forward: plain: yes is for the servers of to, and there are none");
-    const struct setting *interface = draft_item_setting(route, "interface");
+    const struct setting *interface = draft_item_setting(route, "interface"),
+                         *tcp_only = draft_item_setting(route, "tcp-only");
+    if (to->count == 0 && !to->broken && tcp_only->named && !tcp_only->broken && tcp_only->first->number)
+        report_at(draft->report, tcp_only->mark, "forward: tcp-only is for the servers of to, and there are none");
     if (to->count == 0 && !to->broken && interface->first && !interface->first->none)
         report_at(draft->report, interface->mark,
                   "forward: interface is for the servers of to; set it for upstreams in upstreams");

@@ -78,6 +78,11 @@ static void print_session(const json_t *server, FILE *out)
 }
 
 /* One line for each upstream. */
+static bool is_plain_transport(const char *name)
+{
+    return strcmp(name, "udp") == 0 || strcmp(name, "tcp") == 0;
+}
+
 static void print_upstreams(const json_t *servers, FILE *out)
 {
     const char *before = "";
@@ -90,7 +95,7 @@ static void print_upstreams(const json_t *servers, FILE *out)
         if (!upstream || strcmp(upstream, before) == 0)
             continue;
         before = upstream;
-        bool is_plain = strcmp(table_field(server, "transport", name), "tcp") == 0;
+        bool is_plain = is_plain_transport(table_field(server, "transport", name));
         fprintf(out, "%s %s: ", is_plain ? "NOT encrypted, for" : "encrypted to",
                 table_field(server, "upstream", name));
         print_session(best_server(servers, upstream), out);

@@ -3,8 +3,12 @@
 #include <sys/resource.h>
 #include "base/log.h"
 #include "control/control.h"
+#include "net/datagrams.h"
 
 enum { SESSIONS_AT_ONCE = 12, OWN = 16, OWN_OF_WORKER = 8, LEAST_CLIENTS = 4 };
+/* Plain servers in use at a time: their sockets close when they are idle. Each has a handle for all sockets, and a TCP
+ * connection. */
+enum { PLAIN_AT_ONCE = 4, OWN_OF_PLAIN = 2 };
 
 static unsigned long raise_limit(void)
 {
@@ -32,12 +36,23 @@ static size_t count_sessions(const struct config *config)
     return servers * config->tls.sessions;
 }
 
+/* Sockets of one worker to plain servers, over UDP. With fewer descriptors it uses fewer. */
+static size_t count_datagrams(const struct config *config)
+{
+    size_t servers = 0;
+    for (size_t i = 0; i < config->forward_count; i++)
+        servers += config->forward[i].tcp_only ? 0 : config->forward[i].to_count;
+    if (servers > PLAIN_AT_ONCE)
+        servers = PLAIN_AT_ONCE;
+    return servers * (DATAGRAMS_SOCKETS + OWN_OF_PLAIN);
+}
+
 unsigned descriptors_for_clients(const struct config *config, size_t listeners)
 {
     unsigned long limit = raise_limit();
     unsigned long of_worker =
-        OWN_OF_WORKER + 2 * listeners +
-        count_sessions(config); /* each listening socket is open twice, the copy for the next process */
+        OWN_OF_WORKER + 2 * listeners + count_sessions(config) +
+        count_datagrams(config); /* each listening socket is open twice, the copy for the next process */
     unsigned long reserve = OWN + control_descriptors(config) + config->workers * of_worker;
     unsigned long left = limit > reserve ? (limit - reserve) / config->workers : 0;
     if (left < LEAST_CLIENTS)

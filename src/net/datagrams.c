@@ -115,6 +115,9 @@ static int prepare(const struct datagrams *datagrams, int fd)
     if (status == 0 && datagrams->interface[0] &&
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, datagrams->interface, (socklen_t)strlen(datagrams->interface)) < 0)
         status = -errno;
+    if (status == 0 && datagrams->mark &&
+        setsockopt(fd, SOL_SOCKET, SO_MARK, &datagrams->mark, sizeof datagrams->mark) < 0)
+        status = -errno; /* without its mark a packet might take another route */
     if (status == 0 && datagrams->to.sa.sa_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
         status = -errno;
@@ -197,9 +200,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 /* --- start and end --- */
 
 int datagrams_open(struct datagrams *datagrams, struct loop *loop, const struct datagrams_ops *ops,
-                   const struct addr *to, const struct addr *source, const char *interface)
+                   const struct addr *to, const struct addr *source, const char *interface, uint32_t mark)
 {
-    *datagrams = (struct datagrams){.loop = loop, .ops = ops, .to = *to, .has_source = source != NULL};
+    *datagrams = (struct datagrams){.loop = loop, .ops = ops, .to = *to, .has_source = source != NULL, .mark = mark};
     if (interface)
         snprintf(datagrams->interface, sizeof datagrams->interface, "%s", interface);
     if (source)

@@ -405,7 +405,7 @@ static bool ask_may_hedge(struct ask *ask)
     if (one->state != ATTEMPT_SENT || waited < upstream_hedge_after(one) || !ask_has_attempts(ask) ||
         now_ms >= ask->begun_ms + ATTEMPT_TIMEOUT)
         return false;
-    if (!upstream_may_probe(one))
+    if (!upstream_may_probe(one) || !upstream_has_room_beside(one))
         return false;
     if (budget_has_hedge(ask->group) || upstream_is_on_silent(one) || upstream_is_lost(one) ||
         (waited >= RESCUE_AFTER && upstream_is_passed_over(one, RESCUE_AFTER / 2)))
@@ -421,7 +421,7 @@ static bool ask_may_rescue(struct ask *ask)
     if (one->state != ATTEMPT_SENT || !upstream_is_on_silent(one) || !ask_has_attempts(ask) ||
         loop_now(ask->group->loop) < one->sent_ms + upstream_hedge_after(one))
         return false;
-    return upstream_may_probe(one);
+    return upstream_may_probe(one) && upstream_has_room_beside(one);
 }
 
 /* By the measure of the faster server: the other one may have answered only slow names. */
@@ -459,7 +459,7 @@ static bool ask_is_unheard(const struct ask *ask, const struct attempt *later)
 static bool ask_may_hedge_again(struct ask *ask)
 {
     struct attempt *later = ask_hedge_of_two(ask);
-    if (!later)
+    if (!later || !upstream_has_room_beside(later))
         return false;
     if (ask_is_unheard(ask, later))
         return true;
@@ -474,7 +474,8 @@ static bool ask_may_hedge_again(struct ask *ask)
 
 static bool ask_may_hedge_anew(const struct ask *ask)
 {
-    return ask->joined && ask_has_attempts(ask) && ask_waited_for_latest(ask) >= JOINED_AFTER;
+    return ask->joined && ask_has_attempts(ask) && ask_waited_for_latest(ask) >= JOINED_AFTER &&
+           upstream_has_room_beside(ask_oldest(ask));
 }
 
 static bool ask_is_cleared(const struct ask *ask)
@@ -487,7 +488,7 @@ static bool ask_is_cleared(const struct ask *ask)
 static bool ask_may_resend_beside(const struct ask *ask)
 {
     const struct attempt *one = ask_oldest(ask);
-    return ask_has_attempts(ask) && one->state == ATTEMPT_SENT &&
+    return ask_has_attempts(ask) && one->state == ATTEMPT_SENT && upstream_has_room_beside(one) &&
            loop_now(ask->group->loop) >= one->sent_ms + upstream_patience(ask->group, one);
 }
 

@@ -210,11 +210,13 @@ void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason);
 /* The server ended a session that was dialled at `begun_ms` before it answered any query on it: counts like a
  * failed dial. */
 void pool_session_failed(struct server *server, uint64_t begun_ms, int reason);
+/* The server gives no response, or the network says that it cannot be reached, without any connection. */
+void pool_server_failed(struct server *server, int reason);
 /* The network works: for GRACE, attempts that cannot be sent wait instead of failing. */
 void pool_note_success(struct group *group);
 
-/* --- transport/session.c, transport/session_watch.c: sessions of all transports. What depends on the transport is
- * called through server->transport --- */
+/* --- transport/session.c, transport/session_watch.c: sessions of all transports. All that depends on the
+ * transport is called through server->transport --- */
 
 /* When the oldest outstanding query was sent, or the one that was answered elsewhere: data should have arrived
  * since. 0: no query is outstanding. */
@@ -324,6 +326,8 @@ bool upstream_answered_after(const struct server *server, uint64_t sent_ms);
 /* The time in ms without a response after which to hedge: when the response is late, or, on a session that has
  * received no data since, overdue. If the hedge would have to wait for a dial, later by about the time of a dial. */
 uint64_t upstream_hedge_after(const struct attempt *attempt);
+/* True if an attempt may be sent beside this one: to another session of its server, or to another server. */
+bool upstream_has_room_beside(const struct attempt *attempt);
 /* True if its server has answered a query that was sent more than `later_ms` later: this one is slow, or lost. */
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms);
 /* True if the attempt was sent, and the peer has acknowledged all data of its session. */

@@ -63,6 +63,13 @@ int server_prepare(struct server *server, const struct transport *transport, str
     return 0;
 }
 
+static const struct transport *transport_of(const struct config_upstream *entry)
+{
+    if (entry->plain_zone_count > 0)
+        return entry->tcp_only ? &transport_tcp : &transport_udp;
+    return &transport_dot;
+}
+
 static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr addr, struct tls_trust *trust)
 {
     const struct config_upstream *entry = &plan->upstreams[upstream];
@@ -75,7 +82,7 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
     plan->servers[plan->server_count++] = server;
-    return server_prepare(server, entry->plain_zone_count > 0 ? &transport_tcp : &transport_dot, trust);
+    return server_prepare(server, transport_of(entry), trust);
 }
 
 /* Notes whether the addresses of an upstream with a host are missing. */

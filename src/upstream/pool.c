@@ -114,6 +114,8 @@ static bool attempt_is_rescue(const struct attempt *attempt)
  * replace a silent session unless the session is known to be at fault: the names may be slow. */
 static bool server_may_grow(const struct server *server, const struct attempt *attempt, const struct offer *offer)
 {
+    if (server->transport->single)
+        return server->open == 0;
     unsigned limit = server->group->config->tls.sessions;
     bool replaces = !attempt_beside(attempt) || attempt_is_rescue(attempt);
     unsigned open = replaces ? server->open - offer->places[PLACE_NONE] : server->open;
@@ -138,7 +140,7 @@ static struct session *server_session(const struct server *server, const struct 
 static bool server_rests(const struct server *server, uint64_t now_ms)
 {
     return now_ms < server->backoff.retry_at_ms || budget_wait(server->budget, now_ms) > 0 ||
-           (server->dialing && now_ms < server->dialed_ms + DIAL_OVERLAP);
+           (server->dialing && (server->transport->single || now_ms < server->dialed_ms + DIAL_OVERLAP));
 }
 
 static bool server_dial(struct server *server)
@@ -154,8 +156,8 @@ static bool server_dial(struct server *server)
 /* Opens another session to the server if its open ones are busy. */
 static void server_relieve(struct server *server)
 {
-    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) &&
-        server->open < server->group->config->tls.sessions)
+    unsigned limit = server->transport->single ? 1 : server->group->config->tls.sessions;
+    if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) && server->open < limit)
         server_dial(server);
 }
 
@@ -489,4 +491,12 @@ void pool_session_failed(struct server *server, uint64_t begun_ms, int reason)
     backoff_note_session(&server->backoff, begun_ms);
     condition_note(&server->condition, CONDITION_SESSION_FAILED, loop_now(server->group->loop));
     server_failed(server, reason, "a session ended before the first response from");
+}
+
+void pool_server_failed(struct server *server, int reason)
+{
+    uint64_t now_ms = loop_now(server->group->loop);
+    backoff_note_session(&server->backoff, now_ms);
+    condition_note(&server->condition, CONDITION_SESSION_FAILED, now_ms);
+    server_failed(server, reason, "no response from");
 }

@@ -9,11 +9,15 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
 noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/bootstrap.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
   src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c src/upstream/transport/session.h \
   src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
+  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/letter_case.c src/upstream/transport/letter_case.h src/upstream/transport/plain.c src/upstream/transport/plain.h \
+  src/upstream/transport/session.c src/upstream/transport/session.h \
+  src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/transport/udp.c \
+  src/upstream/transport/udp.h src/upstream/transport/udp_receive.c src/upstream/transport/udp_tcp.c src/upstream/upstream.c
 noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
   include/upstream/upstream.h
 
 # Parts of the state of a server: values that need no group, no session and no loop.
-check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_condition tests/unit/test_edns tests/unit/test_idle \
+check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_condition tests/unit/test_edns tests/unit/test_idle tests/unit/test_letter_case \
   tests/unit/test_losses tests/unit/test_notes tests/unit/test_outages tests/unit/test_priority tests/unit/test_rtt tests/unit/test_silence
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
 tests_unit_test_allowance_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
@@ -27,6 +31,8 @@ tests_unit_test_edns_SOURCES = tests/unit/test_edns.c
 tests_unit_test_edns_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_idle_SOURCES = tests/unit/test_idle.c
 tests_unit_test_idle_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_letter_case_SOURCES = tests/unit/test_letter_case.c
+tests_unit_test_letter_case_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_losses_SOURCES = tests/unit/test_losses.c
 tests_unit_test_losses_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_notes_SOURCES = tests/unit/test_notes.c
@@ -41,9 +47,9 @@ tests_unit_test_silence_SOURCES = tests/unit/test_silence.c
 tests_unit_test_silence_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 
 # Tests with a fake network instead of net/.
-fake_net_sources = tests/unit/fake_net.c tests/unit/fake_net.h
+fake_net_sources = tests/unit/fake_datagrams.c tests/unit/fake_datagrams.h tests/unit/fake_net.c tests/unit/fake_net.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
-check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_events tests/unit/test_plan tests/unit/test_policy tests/unit/test_pool tests/unit/test_probe tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_upstream
+check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_events tests/unit/test_plan tests/unit/test_policy tests/unit/test_pool tests/unit/test_probe tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_transport_udp tests/unit/test_upstream
 tests_unit_test_ask_SOURCES = tests/unit/test_ask.c $(fake_net_sources)
 tests_unit_test_ask_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_fitness_SOURCES = tests/unit/test_fitness.c $(fake_net_sources)
@@ -66,6 +72,8 @@ tests_unit_test_pool_SOURCES = tests/unit/test_pool.c $(fake_net_sources)
 tests_unit_test_pool_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c $(fake_net_sources)
 tests_unit_test_session_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
+tests_unit_test_transport_udp_SOURCES = tests/unit/test_transport_udp.c $(fake_net_sources)
+tests_unit_test_transport_udp_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c $(fake_net_sources)
 tests_unit_test_transport_LDADD = $(fake_upstream_libs) $(CMOCKA_LIBS)
 

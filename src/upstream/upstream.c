@@ -132,6 +132,11 @@ uint64_t upstream_hedge_after(const struct attempt *attempt)
     return patience + attempt->server->rtt.median_ms;
 }
 
+bool upstream_has_room_beside(const struct attempt *attempt)
+{
+    return attempt->group->server_count > 1 || !attempt->server || !attempt->server->transport->single;
+}
+
 bool upstream_is_passed_over(const struct attempt *attempt, uint64_t later_ms)
 {
     return attempt->state == ATTEMPT_SENT && attempt->server->losses.answered_sent_ms > attempt->sent_ms + later_ms;

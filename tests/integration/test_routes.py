@@ -96,7 +96,8 @@ def dnsmasq(namespace, cleanup):
     """The server of a company, over plain DNS."""
     server = Process([*namespace.prefix, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
                       f"--listen-address={COMPANY}", "--bind-interfaces", "--local=/corp.example/10.in-addr.arpa/",
-                      "--host-record=www.corp.example,10.1.2.3", "--log-facility=-", "--local-ttl=60"])
+                      "--host-record=www.corp.example,10.1.2.3",
+                      *(f"--txt-record=large.corp.example,{str(number) * 200}" for number in range(10)), "--log-facility=-", "--local-ttl=60"])
     cleanup.callback(server.end)
     server.wait_line("started")
     return server
@@ -118,10 +119,11 @@ def in_plain(packets):
     for packet in packets:
         if packet.source in ("127.0.0.1", "::1") and packet.target == packet.source or 853 in (packet.source_port, packet.target_port):
             continue
-        if COMPANY not in (packet.source, packet.target) or packet.protocol != "tcp":
+        if COMPANY not in (packet.source, packet.target) or packet.protocol not in ("udp", "tcp"):
             others.append(packet)
         elif packet.target == COMPANY and len(packet.payload) > 14:
-            names |= {str(dns.message.from_wire(message).question[0].name) for message in wire.frames(bytearray(packet.payload))}
+            messages = wire.frames(bytearray(packet.payload)) if packet.protocol == "tcp" else [packet.payload]
+            names |= {str(dns.message.from_wire(message).question[0].name).lower() for message in messages}
     return names, others
 
 
@@ -134,6 +136,8 @@ def test_a_company_server_gets_its_names_and_no_others(make_daemon, make_server,
     assert str(daemon.ask("3.2.1.10.in-addr.arpa", "PTR").answer[0][0]) == "www.corp.example."
     assert daemon.ask("no.corp.example").rcode() == dns.rcode.NXDOMAIN
     daemon.ask("sub.corp.example", "DS")
+    assert len(daemon.ask("large.corp.example", "TXT", tcp=True).answer[0]) == 10  # truncated over UDP
+    assert "group forward:corp.example" in ctl(daemon, "trace", "www.corp.example")
     for name in "a.example", "corp.example.org", "notcorp.example", "example", "www.corp.example.internal", "x.home.arpa":
         daemon.ask(name)
     for name in "corp.example", "example":
@@ -143,7 +147,8 @@ def test_a_company_server_gets_its_names_and_no_others(make_daemon, make_server,
     assert "NOT encrypted, for corp.example" in ctl(daemon, "status")
     daemon.stop()
     names, others = in_plain(capture.stop(world))
-    assert names == {"www.corp.example.", "3.2.1.10.in-addr.arpa.", "no.corp.example.", "sub.corp.example."} and not others
+    assert names == {"www.corp.example.", "3.2.1.10.in-addr.arpa.", "no.corp.example.", "sub.corp.example.",
+                     "large.corp.example."} and not others
 
 
 def test_two_routes_to_one_server(make_daemon, make_server, world, company):

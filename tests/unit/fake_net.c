@@ -3,6 +3,7 @@
  * made to fail; the test itself uses malloc. As in net/, no stream calls back from within stream_connect,
  * stream_flush or stream_close, and `closed` runs in a later step of the turn. */
 #include "fake_net.h"
+#include "fake_datagrams.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -412,7 +413,7 @@ static bool conns_step(void)
     bool any = false;
     list_for_each(link, &fake.conns)
         any |= conn_step(container_of(link, struct fake_conn, link));
-    return any;
+    return fake_datagrams_step() || any;
 }
 
 void fake_turn(void)
@@ -454,6 +455,7 @@ void fake_begin(void)
     list_init(&fake.loop.timeouts);
     list_init(&fake.conns);
     list_init(&budgets);
+    fake_datagrams_begin();
     fake.loop.wake_at = fake.loop.armed_at = LOOP_NEVER;
     for (size_t i = 0; i < sizeof fake.trusts / sizeof fake.trusts[0]; i++) {
         fake.trusts[i] = calloc(1, sizeof *fake.trusts[i]);
@@ -468,6 +470,7 @@ void fake_end(void)
     struct fake_frame *frame;
     assert(list_empty(&budgets));
     assert(list_empty(&fake.loop.flush_hooks) && list_empty(&fake.loop.tick_hooks) && list_empty(&fake.loop.timeouts));
+    fake_datagrams_end();
     while ((link = list_pop(&fake.conns))) {
         struct fake_conn *conn = container_of(link, struct fake_conn, link);
         assert(!conn->stream);

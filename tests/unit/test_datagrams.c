@@ -80,7 +80,7 @@ static int teardown(void **state)
 
 static void begin(const char *interface)
 {
-    assert_int_equal(datagrams_open(&datagrams, &loop, &ops, &server, NULL, interface), 0);
+    assert_int_equal(datagrams_open(&datagrams, &loop, &ops, &server, NULL, interface, 0), 0);
     assert_int_equal(datagrams.open, 1);
 }
 
@@ -189,9 +189,9 @@ static void errors_are_returned(void **state)
     (void)state;
     struct datagrams none;
     struct addr there;
-    assert_int_equal(datagrams_open(&none, &loop, &ops, &server, NULL, "no-such-if0"), -ENODEV);
+    assert_int_equal(datagrams_open(&none, &loop, &ops, &server, NULL, "no-such-if0", 0), -ENODEV);
     assert_int_equal(addr_parse(&there, "192.0.2.77", 53), 0);
-    assert_int_equal(datagrams_open(&none, &loop, &ops, &server, &there, NULL), -EADDRNOTAVAIL);
+    assert_int_equal(datagrams_open(&none, &loop, &ops, &server, &there, NULL, 0), -EADDRNOTAVAIL);
     begin(NULL);
     struct rlimit limit, none_left = {0, 0};
     unsigned number = first_open(), other = (number + 1) % DATAGRAMS_SOCKETS;

@@ -83,13 +83,14 @@ static void take_report(void)
 static void every_transport_is_whole(void **state)
 {
     (void)state;
-    static const struct transport *const all[] = {&transport_dot, &transport_tcp};
+    static const struct transport *const all[] = {&transport_dot, &transport_tcp, &transport_udp};
     group = fake_group(config);
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         const struct transport *one = all[i];
         assert_true(one->name && one->name[0] && one->port > 0 && one->tap > 0);
         assert_true(one->prepare && one->discard);
         assert_true(one->start && one->submit && one->cancel && one->flush && one->tick && one->stop && one->opened);
+        assert_true(one->usable && one->connected_ms && one->local && one->acknowledged);
         assert_true(!one->each_ticket == !one->take_ticket && !one->each_ticket == !one->drop_tickets);
     }
 }

@@ -234,26 +234,32 @@ static int session_check_rcode(struct session *session, const struct attempt *at
     return 0;
 }
 
-void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len)
+void session_note_response(struct session *session, uint64_t sent_ms)
+{
+    struct server *server = session->server;
+    uint64_t now_ms = loop_now(server->group->loop);
+    rtt_note(&server->rtt, now_ms, now_ms - sent_ms);
+    losses_note_response(&server->losses, sent_ms);
+    server->backoff.failures = 0;
+    histogram_add(&server->notes.answer, now_ms - sent_ms, 1);
+    if (server->notes.failing_since_ms)
+        event_answers(server);
+}
+
+void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len, uint64_t sent_ms)
 {
     struct server *server = session->server;
     struct group *group = server->group;
-    uint64_t now_ms = loop_now(group->loop);
     struct answer answer;
     struct answer_transport transport;
     int status = message_walk_answer(message, len, group->scratch, &answer, &transport);
-    rtt_note(&server->rtt, now_ms, now_ms - attempt->sent_ms);
-    losses_note_response(&server->losses, attempt->sent_ms);
-    server->backoff.failures = 0;
-    histogram_add(&server->notes.answer, now_ms - attempt->sent_ms, 1);
-    if (server->notes.failing_since_ms)
-        event_answers(server);
+    session_note_response(session, sent_ms);
     session->answered++;
     if (server->allowance.confirmed && session->answered > server->allowance.queries)
         allowance_forget_silence(&server->allowance);
     if (status < 0)
         counter_add(group->counters, COUNTER_upstream_malformed, 1);
-    else
+    else if (!server->transport->single)
         session_note_transport(session, &transport);
     if (status == 0)
         status = session_check_rcode(session, attempt, answer.rcode, answer.ede.count > 0);
@@ -290,7 +296,7 @@ static void session_tell_opened(struct session *session)
     counter_add(server->group->counters, COUNTER_sessions_resumed, session->resumed);
 }
 
-void session_opened(struct session *session)
+void session_opened(struct session *session, bool proven)
 {
     struct group *group = session->server->group;
     session_set_state(session, SESSION_OPEN);
@@ -300,8 +306,9 @@ void session_opened(struct session *session)
     counter_add(group->counters, COUNTER_sessions_opened, 1);
     session_tell_opened(session);
     loop_wake_by(group->loop, session->opened_ms); /* for session_note_way, after the waiting queries have left */
-    condition_note(&session->server->condition, session->probe ? CONDITION_PROBED : CONDITION_OPENED,
-                   session->opened_ms);
+    if (proven)
+        condition_note(&session->server->condition, session->probe ? CONDITION_PROBED : CONDITION_OPENED,
+                       session->opened_ms);
     pool_dial_succeeded(session->server);
     if (probe_ends_here(session))
         session_set_state(session, SESSION_RETIRING);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the sessions of all transports have in common; for the files of transport/.
+/* The common part of the sessions of all transports; for the files of transport/.
  *
  * Does:    keeps the state of a session, puts attempts on it, builds their queries, evaluates responses and the end.
  * Owns:    nothing; a transport allocates the session as the first member of its own struct.
@@ -30,8 +30,8 @@ void session_init(struct session *session, struct server *server, unsigned offer
 /* The session counts as dialled from now on. */
 void session_begin(struct session *session);
 void session_set_state(struct session *session, enum session_state state);
-/* The session takes attempts from now on. */
-void session_opened(struct session *session);
+/* The session takes attempts from now on. `proven`: the server has responded to something. */
+void session_opened(struct session *session, bool proven);
 
 /* The length of the query of a queued attempt, written with id 0; 0: its server must not get it, and the attempt has
  * ended. */
@@ -45,8 +45,10 @@ void session_note_heard(struct session *session);
 void session_detach(struct session *session, struct attempt *attempt);
 /* After one or more attempts have left the session: a waiting one may take the place, or a retiring session ends. */
 void session_relieved(struct session *session);
+/* The server has responded to a query that was sent then. */
+void session_note_response(struct session *session, uint64_t sent_ms);
 /* Finishes an attempt, which was detached, with its response: the whole message, or an error that is only a header. */
-void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len);
+void session_answer(struct session *session, struct attempt *attempt, uint8_t *message, size_t len, uint64_t sent_ms);
 void session_bare_error(struct session *session, struct attempt *attempt, const uint8_t *message);
 /* An error response may be a header without a Question section (RFC 1035 section 4.1.1 permits that for FORMERR). */
 bool session_is_bare_error(const uint8_t *message, size_t len);

@@ -109,7 +109,8 @@ static void session_note_silence(const struct session *session, uint64_t sent_ms
 
 void session_suspect(struct session *session, uint64_t sent_ms)
 {
-    if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms)
+    if (session->state != SESSION_OPEN || session->heard_ms > sent_ms || session->suspect_ms ||
+        session->server->transport->single)
         return;
     session->suspect_ms = sent_ms;
     session_note_silence(session, sent_ms);

@@ -134,7 +134,7 @@ static void session_frame(struct stream *stream, uint8_t *message, size_t len)
         counter_add(group->counters, COUNTER_upstream_ignored_question, 1);
     } else {
         session_release(session, attempt);
-        session_answer(session, attempt, message, len);
+        session_answer(session, attempt, message, len, attempt->sent_ms);
     }
     session_acknowledge(session);
 }
@@ -145,7 +145,7 @@ static void session_ready(struct stream *stream)
 {
     struct session *session = session_of(stream);
     if (session->state == SESSION_DIALING)
-        session_opened(session);
+        session_opened(session, true);
 }
 
 static void session_closed(struct stream *stream, int reason)

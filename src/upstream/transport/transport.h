@@ -6,7 +6,7 @@
  * Owns:    server->transport_state (trust, tickets and the like); its sessions.
  * Threads: prepare and discard on the main thread or the worker's, while no other thread has the server; the rest
  * on the worker's.
- * RFC:     7858 (dot), 7766 (tcp).
+ * RFC:     7858 (dot), 7766 (tcp), 5452 (udp).
  *
  * A transport is one file and one table. The common part of all is in session.c, that of transports over connections
  * in stream_session.c and session_watch.c.
@@ -35,6 +35,9 @@ struct transport {
     uint16_t port; /* default for addresses without a port (0) */
     enum tap_transport tap;
     bool encrypted; /* queries are padded only then */
+    /* A server has one session at most, and an attempt is never sent beside another of the same lookup: there is no
+     * connection that could have failed. */
+    bool single;
 
     /* The state of a server. `trust` is kept by reference; NULL where nothing is verified. 0 or -ENOMEM. */
     int (*prepare)(struct server *server, struct tls_trust *trust) MUST_CHECK;
@@ -72,7 +75,8 @@ struct transport {
      * text for the log. */
     void (*opened)(struct session *session, char words[TRANSPORT_TEXT]);
     /* The server or the network ended a session, maybe while it was being opened. True: the next one will be opened
-     * in another way, and may be dialled at once. NULL: there is only one way. */
+     * in another way, and may be dialled at once; or the transport has noted the failure, which no query need have
+     * caused. NULL: there is only one way, and session.c notes failures. */
     bool (*ended)(struct session *session, int reason);
     /* A session was ended because its network is gone: forgets state by which an observer could link this machine's
      * networks. NULL: no such state. */
@@ -88,7 +92,7 @@ struct transport {
 };
 
 extern const struct transport transport_dot;
-/* Plain DNS, for routes with plain: yes. Carries names in their zones only. */
-extern const struct transport transport_tcp;
+/* Plain DNS, for routes with plain: yes, and with tcp-only: yes. They carry names in the zones of the route only. */
+extern const struct transport transport_udp, transport_tcp;
 
 #endif
