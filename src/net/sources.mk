@@ -5,7 +5,7 @@ libnet_a_SOURCES = src/net/datagrams.c src/net/framing.c src/net/layers.c src/ne
   src/net/tls_chain.c src/net/tls_server.c src/net/tls_trust.c src/net/tls_verify.c \
   src/net/verifytime.c src/net/wallclock.c
 noinst_HEADERS += include/net/certificate.h include/net/framing.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_server.h \
-noinst_HEADERS += include/net/datagrams.h include/net/framing.h include/net/link.h include/net/loop.h include/net/mailbox.h include/net/notify.h include/net/tap.h include/net/socket.h include/net/stream.h include/net/tls.h include/net/tls_server.h \
+  include/net/datagrams.h \
   include/net/verifytime.h include/net/wallclock.h
 if DNSTAP
 libnet_a_SOURCES += src/net/tap.c
