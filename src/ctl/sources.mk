@@ -3,7 +3,7 @@ noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = src/ctl/bypass.c src/ctl/bypass.h src/ctl/client.c src/ctl/client.h src/ctl/show.c src/ctl/show.h src/ctl/show_explain.c src/ctl/show_forward.c src/ctl/show_status.c src/ctl/table.c src/ctl/table.h \
   src/ctl/show_block.c \
   src/ctl/change.c src/ctl/change.h src/ctl/plan.c src/ctl/plan.h src/ctl/presence.c src/ctl/presence.h src/ctl/probe.c src/ctl/probe.h \
-  src/ctl/resolv.c src/ctl/resolv.h src/ctl/keep_local.c src/ctl/keep_local.h 
+  src/ctl/resolv.c src/ctl/resolv.h src/ctl/keep_local.c src/ctl/keep_local.h
 bin_PROGRAMS += dotstubctl
 dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/check.c src/ctl/command.h src/ctl/dial.c src/ctl/dial.h src/ctl/forward.c src/ctl/help.c \
   src/ctl/block.c src/ctl/blockfetch.c src/ctl/blockfetch.h \

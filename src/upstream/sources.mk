@@ -4,17 +4,13 @@ libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/up
   src/upstream/bootstrap.c src/upstream/budget.c src/upstream/budget.h src/upstream/condition.c src/upstream/condition.h src/upstream/edns.c src/upstream/edns.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/events.c src/upstream/notes.c src/upstream/notes.h src/upstream/outages.c src/upstream/outages.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/probe.c src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
-  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c \
-  src/upstream/transport/session_watch.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
-noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/bootstrap.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
-  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/session.c src/upstream/transport/session.h \
-  src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/upstream.c
-  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h src/upstream/transport/letter_case.c src/upstream/transport/letter_case.h src/upstream/transport/plain.c src/upstream/transport/plain.h \
-  src/upstream/transport/session.c src/upstream/transport/session.h \
-  src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/transport/udp.c \
+  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h \
+  src/upstream/transport/letter_case.c src/upstream/transport/letter_case.h src/upstream/transport/plain.c src/upstream/transport/plain.h \
+  src/upstream/transport/session.c src/upstream/transport/session.h src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c \
+  src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/transport/udp.c \
   src/upstream/transport/udp.h src/upstream/transport/udp_receive.c src/upstream/transport/udp_tcp.c src/upstream/upstream.c
-noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h include/upstream/spread.h include/upstream/tickets.h \
-  include/upstream/upstream.h
+noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upstream/bootstrap.h include/upstream/groups.h include/upstream/report.h include/upstream/routes.h \
+  include/upstream/spread.h include/upstream/tickets.h include/upstream/upstream.h
 
 # Parts of the state of a server: values that need no group, no session and no loop.
 check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_condition tests/unit/test_edns tests/unit/test_idle tests/unit/test_letter_case \

@@ -36,9 +36,9 @@ static unsigned open_sockets(void)
 }
 
 int datagrams_open(struct datagrams *datagrams, struct loop *loop, const struct datagrams_ops *ops,
-                   const struct addr *to, const struct addr *source, const char *interface)
+                   const struct addr *to, const struct addr *source, const char *interface, uint32_t mark)
 {
-    (void)source, (void)interface;
+    (void)source, (void)interface, (void)mark;
     if (dial_of(to) == FAKE_FAILS_AT_ONCE)
         return -ENETUNREACH;
     *datagrams = (struct datagrams){.loop = loop, .ops = ops, .to = *to};
