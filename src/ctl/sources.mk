@@ -6,7 +6,6 @@ libctl_a_SOURCES = src/ctl/bypass.c src/ctl/bypass.h src/ctl/client.c src/ctl/cl
   src/ctl/resolv.c src/ctl/resolv.h src/ctl/keep_local.c src/ctl/keep_local.h
 bin_PROGRAMS += dotstubctl
 dotstubctl_SOURCES = src/ctl/main.c src/ctl/ask.c src/ctl/check.c src/ctl/command.h src/ctl/dial.c src/ctl/dial.h src/ctl/forward.c src/ctl/help.c \
-  src/ctl/block.c src/ctl/blockfetch.c src/ctl/blockfetch.h \
   src/ctl/pin.c src/ctl/programs.c src/ctl/locate.c src/ctl/locate.h \
   src/ctl/successor.c src/ctl/successor.h src/ctl/system.c src/ctl/upgrade.c \
   src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_bundle.c src/ctl/doctor_config.c src/ctl/doctor_hosts.c \
