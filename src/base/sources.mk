@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = src/base/addr.c src/base/bytes.c src/base/clock.c src/base/counters.c src/base/errors.c src/base/file.c \
-  src/base/hash.c src/base/histogram.c src/base/identity.c src/base/io.c src/base/list.c src/base/log.c src/base/logsink.c src/base/logsink.h src/base/mem.c src/base/prefixmap.c src/base/process.c src/base/reasons.c src/base/slab.c \
+  src/base/hash.c src/base/histogram.c src/base/identity.c src/base/io.c src/base/lines.c src/base/list.c src/base/log.c src/base/logsink.c src/base/logsink.h src/base/mem.c src/base/prefixmap.c src/base/process.c src/base/reasons.c src/base/slab.c \
   src/base/spelling.c src/base/table.c
 noinst_HEADERS += include/base/addr.h include/base/bytes.h include/base/check.h include/base/clock.h \
-  include/base/counters.h include/base/errors.h include/base/file.h include/base/hash.h include/base/histogram.h include/base/identity.h include/base/io.h include/base/list.h include/base/log.h \
+  include/base/counters.h include/base/errors.h include/base/file.h include/base/hash.h include/base/histogram.h include/base/identity.h include/base/io.h include/base/lines.h include/base/list.h include/base/log.h \
   include/base/mem.h include/base/prefixmap.h include/base/process.h include/base/reasons.h include/base/reserve.h include/base/slab.h include/base/spelling.h include/base/table.h
 
 check_PROGRAMS += tests/unit/test_addr tests/unit/test_bytes tests/unit/test_clock tests/unit/test_counters \
