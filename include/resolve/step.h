@@ -34,7 +34,8 @@ enum verdict {
 struct step {
     const char *name;
     /* Makes the step's snapshot, without pointers into `config`. 0 and *snapshot (NULL: nothing to do in this
-     * configuration); or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
+     * configuration); STEP_INCOMPLETE and *snapshot, which is then used at the start and after a reload only, with the
+     * reason in `errors`; or negative, with a sentence for the operator in `errors` (except for -ENOMEM). */
     int (*prepare)(const struct config *config, void **snapshot, FILE *errors);
     void (*release)(void *snapshot);
     /* Calls `tell` for each file and directory that `prepare` reads. When one of them changes, the daemon prepares the
@@ -60,6 +61,9 @@ struct step {
 
 #define STEPS_MAX 16
 
+/* A result of `prepare`: what could not be read is missing in the snapshot. */
+#define STEP_INCOMPLETE 1
+
 /* A snapshot of one step, shared by step sets. */
 struct step_snapshot {
     atomic_uint references;
@@ -75,7 +79,7 @@ struct step_set {
     struct step_snapshot *held[STEPS_MAX]; /* by the step's index in the order */
 };
 
-/* Makes a snapshot of one step. 0 and one reference in *out, or the negative result of `prepare`. */
+/* Makes a snapshot of one step. 0 or STEP_INCOMPLETE and one reference in *out, or the negative result of `prepare`. */
 int step_prepare(struct step_snapshot **out, const struct step *step, const struct config *config,
                  FILE *errors) MUST_CHECK;
 /* NULL does nothing. */

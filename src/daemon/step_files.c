@@ -89,7 +89,7 @@ static void tell_result(const struct step_reader *reader, int status)
 {
     const char *name = step_of(reader)->name, *mistakes = reader->mistakes;
     if (status == 0)
-        log_info("daemon", "%s: read the changed files again", name);
+        log_debug("daemon", "%s: read the changed files again", name);
     else if (mistakes && *mistakes && status != -ENOMEM)
         log_warning("daemon", "%.*s; what was read before stays in use", (int)strcspn(mistakes, "\n"), mistakes);
     else
@@ -97,12 +97,12 @@ static void tell_result(const struct step_reader *reader, int status)
                     name);
 }
 
-/* The result is used unless a reload has made it obsolete. */
+/* The result is used unless it is incomplete, or a reload has made it obsolete. */
 static void use_result(struct step_reader *reader)
 {
     struct step_files *files = reader->owner;
     bool obsolete = files->stopped || reader->generation != files->generation;
-    if (!obsolete && (reader->snapshot || reader->status < 0)) {
+    if (!obsolete && (reader->snapshot || reader->status != 0)) {
         int status = reader->status;
         if (status == 0)
             status = give_to_workers(files, reader->index, reader->snapshot);

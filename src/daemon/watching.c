@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: watches follow the inode of a directory, so the owner makes them anew after each change; changes of the
+/* Invariant: watches follow inodes, so the owner makes them anew after each change; changes of the
  * files between two looks are then never missed, because it makes them before it looks. */
 #include "watching.h"
 #include <errno.h>
@@ -13,18 +13,18 @@
 
 enum { LINKS_MAX = 40 /* as the kernel follows */ };
 
-struct watched_directory {
+struct watched_path {
     struct list_link link;
     uv_fs_event_t event;
     struct watching *watching;
     char path[];
 };
 
-/* --- directories --- */
+/* --- watches --- */
 
-static void directory_changed(uv_fs_event_t *event, const char *name, int events, int status)
+static void path_changed(uv_fs_event_t *event, const char *name, int events, int status)
 {
-    struct watching *watching = container_of(event, struct watched_directory, event)->watching;
+    struct watching *watching = container_of(event, struct watched_path, event)->watching;
     (void)name;
     (void)events;
     (void)status;
@@ -32,15 +32,15 @@ static void directory_changed(uv_fs_event_t *event, const char *name, int events
         watching_again(watching, watching->wait_ms);
 }
 
-static void directory_closed(uv_handle_t *handle)
+static void path_closed(uv_handle_t *handle)
 {
-    mem_free(container_of((uv_fs_event_t *)handle, struct watched_directory, event));
+    mem_free(container_of((uv_fs_event_t *)handle, struct watched_path, event));
 }
 
 static bool is_watched(const struct watching *watching, const char *path)
 {
-    list_for_each(link, &watching->directories)
-        if (strcmp(container_of(link, struct watched_directory, link)->path, path) == 0)
+    list_for_each(link, &watching->paths)
+        if (strcmp(container_of(link, struct watched_path, link)->path, path) == 0)
             return true;
     return false;
 }
@@ -53,22 +53,23 @@ static void tell_failure(struct watching *watching, const char *path, int status
     watching->told = true;
 }
 
-static void watch_directory(struct watching *watching, const char *path)
+/* `alone` false: the directory of the path is watched as well, so a failure does not matter. */
+static void watch_one(struct watching *watching, const char *path, bool alone)
 {
     if (is_watched(watching, path))
         return;
     size_t size = strlen(path) + 1;
-    struct watched_directory *directory = mem_zalloc(1, sizeof *directory + size);
-    if (!directory) {
+    struct watched_path *one = mem_zalloc(1, sizeof *one + size);
+    if (!one) {
         tell_failure(watching, path, UV_ENOMEM);
         return;
     }
-    memcpy(directory->path, path, size);
-    directory->watching = watching;
-    list_push_back(&watching->directories, &directory->link);
-    (void)uv_fs_event_init(watching->timer.loop, &directory->event); /* cannot fail */
-    int status = uv_fs_event_start(&directory->event, directory_changed, path, 0);
-    if (status < 0 && status != UV_ENOENT)
+    memcpy(one->path, path, size);
+    one->watching = watching;
+    list_push_back(&watching->paths, &one->link);
+    (void)uv_fs_event_init(watching->timer.loop, &one->event); /* cannot fail */
+    int status = uv_fs_event_start(&one->event, path_changed, path, 0);
+    if (status < 0 && status != UV_ENOENT && alone)
         tell_failure(watching, path, status);
 }
 
@@ -118,14 +119,14 @@ static bool watch_step(struct watching *watching, struct path_walk *walk)
     bool exists = lstat(path, &stat) == 0, is_last = walk->rest[strspn(walk->rest, "/")] == '\0';
     if (exists && S_ISLNK(stat.st_mode)) {
         ssize_t len = readlink(path, target, sizeof target - 1);
-        watch_directory(watching, walk->done);
+        watch_one(watching, walk->done, true);
         target[len > 0 ? len : 0] = '\0';
         return len > 0 && follow(walk, target);
     }
     if (!exists || is_last)
-        watch_directory(watching, walk->done);
-    if (exists && is_last && S_ISDIR(stat.st_mode))
-        watch_directory(watching, path);
+        watch_one(watching, walk->done, true);
+    if (exists && is_last) /* files may have other names, as those that container runtimes mount */
+        watch_one(watching, path, S_ISDIR(stat.st_mode));
     memcpy(walk->done, path, strlen(path) + 1);
     return exists && !is_last;
 }
@@ -152,7 +153,7 @@ void watching_init(struct watching *watching, struct loop *loop, const char *wha
                    void (*changed)(struct watching *watching))
 {
     *watching = (struct watching){.what = what, .changed = changed, .wait_ms = WATCHING_WAIT_MS};
-    list_init(&watching->directories);
+    list_init(&watching->paths);
     (void)uv_timer_init(&loop->uv, &watching->timer); /* cannot fail */
 }
 
@@ -160,8 +161,8 @@ void watching_begin(struct watching *watching)
 {
     struct list_link *link;
     uv_timer_stop(&watching->timer);
-    while ((link = list_pop(&watching->directories)))
-        uv_close((uv_handle_t *)&container_of(link, struct watched_directory, link)->event, directory_closed);
+    while ((link = list_pop(&watching->paths)))
+        uv_close((uv_handle_t *)&container_of(link, struct watched_path, link)->event, path_closed);
 }
 
 void watching_again(struct watching *watching, uint64_t ms)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Watches files by their names.
  *
- * Does:    watches the directories in which a change may give a path other contents: those of the file and of the
- *          symbolic links on the way, the nearest existing one if some are missing, and the path itself if it is a
- *          directory. So a file that is written to, replaced by rename, removed, or made later is seen, and a link
+ * Does:    watches the file or directory, and the directories in which a change may give its path other contents:
+ *          those of the file and of the symbolic links on the way, or the nearest existing one if some are missing. So a file that is written to, replaced by rename, removed, or made later is seen, and a link
  *          that gets another target.
  * Owns:    its handles.
  * Threads: the main thread.
@@ -18,7 +17,7 @@
 
 struct watching {
     uv_timer_t timer;
-    struct list directories;
+    struct list paths;
     const char *what; /* for log lines: "certificates" */
     /* Runs once for all changes of the last WATCHING_WAIT_MS, and after watching_again. Other files of the same
      * directories cause it as well. It has to call watching_begin and watching_add again, before it looks at the files. */

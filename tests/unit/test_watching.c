@@ -196,6 +196,18 @@ static void files_in_a_directory_are_seen(void **state)
     assert_seen();
 }
 
+static void writes_by_another_name_are_seen(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(in_folder("a"), 0755), 0);
+    write_file("list", "one");
+    assert_int_equal(link(in_folder("list"), in_folder("a/other")), 0);
+    watched = in_folder("list");
+    watch();
+    write_file("a/other", "two");
+    assert_seen();
+}
+
 static void owner_may_look_again(void **state)
 {
     (void)state;
@@ -218,6 +230,7 @@ int main(void)
         TEST(other_directory_under_the_same_name_is_seen),
         TEST(links_and_their_targets_are_seen),
         TEST(files_in_a_directory_are_seen),
+        TEST(writes_by_another_name_are_seen),
         TEST(owner_may_look_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
