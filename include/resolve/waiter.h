@@ -38,6 +38,8 @@ bool lookup_join(struct resolver *resolver, struct group *group, const struct ke
 /* True if a lookup of this key failed or was late a short time ago: a caller that does not need the result should
  * not wait. */
 bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash);
+/* True if a lookup of this key failed a short time ago: it is not to be repeated yet (RFC 9520). */
+bool lookup_has_failed(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* The client of a waiter has retransmitted its query: the lookup of the key continues as if a client had joined it.
  * False: there is no lookup of the key. */
 bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash);

@@ -6,9 +6,14 @@
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities)
 {
+    return local_send(query, records_answer(query->resolver->big, RESOLVER_BIG, &query->key, rcode, answer, answers,
+                                            authority, authorities));
+}
+
+enum verdict local_send(struct query *query, int len)
+{
     struct resolver *resolver = query->resolver;
     struct answer local;
-    int len = records_answer(resolver->big, RESOLVER_BIG, &query->key, rcode, answer, answers, authority, authorities);
     if (len < 0 || message_own_answer(resolver->big, (size_t)len, resolver->scratch, &local) < 0)
         return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "out of memory");
     counter_add(resolver->counters, COUNTER_responses_local, 1);

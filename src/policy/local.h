@@ -10,6 +10,10 @@
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities);
 
+/* Answers with a response of `len` bytes that was built in resolver->big (dns/build.h), or with SERVFAIL if `len` is
+ * negative. Returns the verdict. */
+enum verdict local_send(struct query *query, int len);
+
 /* False: only clients on this machine are allowed. The listening addresses do not show that, because sockets may be
  * inherited. */
 bool local_serves_beyond_loopback(const struct config *config);

@@ -16,6 +16,7 @@
 #include "dns/suffixes.h"
 #include "local.h"
 #include "policy/steps.h"
+#include "rebind.h"
 
 /* The snapshot. */
 struct rebind_rules {
@@ -198,9 +199,8 @@ static bool is_block_list_query(const struct key *key)
     return count_labels(key->name, label_is_byte) >= 4 || count_labels(key->name, label_is_nibble) >= 32;
 }
 
-static bool is_exempt(const struct query *query, const struct rebind_rules *rules)
+static bool is_exempt(const struct query *query, const struct key *key, const struct rebind_rules *rules)
 {
-    const struct key *key = &query->key;
     uint32_t value;
     size_t len;
     return (!rules->on_loopback && addr_is_loopback(&query->origin.client)) || query_has_route(query) ||
@@ -219,6 +219,20 @@ static enum verdict replace(struct query *query, struct answer *response)
     return REPLACED;
 }
 
+bool rebind_refuses(const struct query *query, const struct key *key, const struct answer *response)
+{
+    const struct rebind *rebind = resolver_step_state(query->resolver, &step_rebind);
+    return rebind && rebind->rules && addresses_in_answer(response, is_private) &&
+           !is_exempt(query, key, rebind->rules);
+}
+
+enum verdict rebind_replace(struct query *query)
+{
+    struct answer response;
+    replace(query, &response);
+    return query_answer(query, &response);
+}
+
 static enum verdict drop_additional(struct query *query, struct answer *response)
 {
     query_own_response(query, response);
@@ -231,7 +245,7 @@ static enum verdict answer(struct query *query, struct answer *response, void *s
 {
     const struct rebind *rebind = state;
     bool in_answer = addresses_in_answer(response, is_private);
-    if ((!in_answer && !addresses_in_additional(response, is_private)) || is_exempt(query, rebind->rules))
+    if ((!in_answer && !addresses_in_additional(response, is_private)) || is_exempt(query, &query->key, rebind->rules))
         return NEXT;
     if (!in_answer)
         return drop_additional(query, response);

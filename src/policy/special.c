@@ -24,6 +24,7 @@
 #include "local.h"
 #include "policy/steps.h"
 #include "presence.h"
+#include "special.h"
 
 #define LOCAL_TTL 10800 /* RFC 6303 section 3 */
 
@@ -335,6 +336,13 @@ static int init(struct resolver *resolver, void **state)
     special->initials['a' & 31] = true; /* arpa */
     *state = special;
     return 0;
+}
+
+bool special_has(const struct resolver *resolver, const struct key *key)
+{
+    struct place place;
+    const uint8_t *last = last_label(key);
+    return *last != 0 && find_place(key, last, &place) && !groups_has_route_within(resolver->groups, key, place.apex);
 }
 
 static enum verdict run(struct query *query, void *state)

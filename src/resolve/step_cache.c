@@ -109,10 +109,14 @@ void refresh_note_success(struct resolver *resolver, const struct key *key, uint
     failures_clear(&refresh->failures, key, hash);
 }
 
+bool lookup_has_failed(struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    return failures_find(refresh_failures(resolver), key, hash, loop_now(resolver->loop), cache_epoch(resolver->cache));
+}
+
 bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
-    return stale_is_failing(resolver, hash) ||
-           failures_find(refresh_failures(resolver), key, hash, loop_now(resolver->loop), cache_epoch(resolver->cache));
+    return stale_is_failing(resolver, hash) || lookup_has_failed(resolver, key, hash);
 }
 
 bool refresh_is_due(struct resolver *resolver, uint64_t hash)
