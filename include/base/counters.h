@@ -46,6 +46,8 @@
     X(responses_limited, "responses with TC or BADCOOKIE because of rate-limit.responses")                             \
     X(responses_rebind, "responses replaced by NODATA because they had private addresses (rebind-protection)")         \
     X(queries_in_views, "queries of clients of a view")                                                                \
+    X(records_answered, "queries answered with data of records and zones")                                             \
+    X(hosts_answered, "queries answered with names of hosts files, leases and hosts.entries")                          \
     X(queries_single_label, "queries refused because their name has one label (single-label: refuse)")                 \
     X(queries_blocked, "queries for names, or with names or addresses in their response, of a block list")             \
     X(cookies_valid, "queries with a valid server cookie")                                                             \

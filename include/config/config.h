@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "dns/localdata.h"
 
 struct config_pin {
     uint8_t sha256[32];
@@ -130,6 +131,22 @@ struct config_view {
 /* The most views, so that a set of them is a number of 64 bits together with that of all other clients. */
 #define CONFIG_VIEWS_MAX 63
 
+/* Leases of a DHCP server, and the domain of their names. */
+struct config_leases {
+    char *file, *domain;
+};
+
+struct config_zone {
+    char *name;
+    enum local_zone type;
+};
+
+struct config_host {
+    char *name;
+    struct addr *addresses;
+    size_t address_count;
+};
+
 /* The upstreams that serve names together: all names without a route, a group, or a route's own upstreams. */
 #define TEAM_PLAIN SIZE_MAX
 struct config_team {
@@ -173,6 +190,19 @@ struct config {
 
     struct config_view *views;
     size_t view_count;
+    char **records; /* in zone-file syntax */
+    size_t record_count;
+    struct config_zone *zones; /* local ones */
+    size_t zone_count;
+
+    struct {
+        char **files; /* or directories */
+        size_t file_count;
+        struct config_leases *leases;
+        size_t lease_count;
+        struct config_host *entries;
+        size_t entry_count;
+    } hosts;
 
     struct {
         char *ca_file; /* "system" or a path */

@@ -19,6 +19,10 @@ extern const struct step step_rate_limit;
 extern const struct step step_refuse;
 /* health.name: answered while this process accepts queries, REFUSED while it drains. */
 extern const struct step step_health;
+/* Records and zones of the configuration. Must precede step_hosts, which has the names that these leave to it. */
+extern const struct step step_records;
+/* Names of hosts files, leases and hosts.entries. */
+extern const struct step step_hosts;
 /* The DS of private zones (forward with private: yes). Must precede step_special. */
 extern const struct step step_private;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */

@@ -37,6 +37,11 @@ static const struct choice block_formats[] = {
     {"domains", BLOCK_DOMAINS}, {"hosts", BLOCK_HOSTS}, {"adblock", BLOCK_ADBLOCK}, {"rpz", BLOCK_RPZ}, {0}};
 static const struct choice block_reasons[] = {
     {"blocked", BLOCK_BLOCKED}, {"censored", BLOCK_CENSORED}, {"filtered", BLOCK_FILTERED}, {0}};
+static const struct choice zone_types[] = {{"static", LOCAL_STATIC},
+                                           {"nxdomain", LOCAL_NXDOMAIN},
+                                           {"refuse", LOCAL_REFUSE},
+                                           {"transparent", LOCAL_TRANSPARENT},
+                                           {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
 static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"warning", LOG_LEVEL_WARNING},
@@ -255,6 +260,66 @@ const struct option_items view_items = {.one = "a view",
                                         .table = view_options,
                                         .count = sizeof(view_options) / sizeof(*view_options),
                                         .size = sizeof(struct config_view)};
+static const struct option lease_options[] = {
+    {.key = "file",
+     .type = OPTION_PATH,
+     MEMBER(config_leases, file),
+     .max = LONGEST_PATH,
+     .help = "The lease file of dnsmasq, or of Kea (memfile). Required."},
+    {.key = "domain",
+     .type = OPTION_HOST,
+     MEMBER(config_leases, domain),
+     .max = LONGEST_NAME,
+     .help = "The domain of the clients' names, as in lan: laptop becomes laptop.lan. Required."},
+};
+const struct option_items lease_items = {.one = "a lease file",
+                                         .many = "lease files",
+                                         .example = "file: /var/lib/misc/dnsmasq.leases",
+                                         .table = lease_options,
+                                         .count = sizeof(lease_options) / sizeof(*lease_options),
+                                         .size = sizeof(struct config_leases)};
+
+static const struct option host_options[] = {
+    {.key = "name",
+     .type = OPTION_HOST,
+     MEMBER(config_host, name),
+     .max = LONGEST_NAME,
+     .help = "The host's name. Required."},
+    {.key = "addresses",
+     .type = OPTION_ADDRESSES,
+     MEMBER(config_host, addresses),
+     .beside = offsetof(struct config_host, address_count),
+     .max = 64,
+     .port = PORT_REFUSED,
+     .help = "Its addresses. Required."},
+};
+const struct option_items host_items = {.one = "a host",
+                                        .many = "hosts",
+                                        .example = "name: printer.lan",
+                                        .table = host_options,
+                                        .count = sizeof(host_options) / sizeof(*host_options),
+                                        .size = sizeof(struct config_host)};
+
+static const struct option zone_options[] = {
+    {.key = "name",
+     .type = OPTION_HOST,
+     MEMBER(config_zone, name),
+     .max = LONGEST_NAME,
+     .help = "The zone: this name and all names below it. The longest zone that contains a name decides. Required."},
+    {.key = "type",
+     .type = OPTION_CHOICE,
+     MEMBER(config_zone, type),
+     .choices = zone_types,
+     .unset = "static",
+     .help = "static: names without records do not exist; nxdomain: no name exists; refuse: queries are refused; "
+             "transparent: names without records are resolved as usual."},
+};
+const struct option_items zone_items = {.one = "a zone",
+                                        .many = "zones",
+                                        .example = "name: lab.example",
+                                        .table = zone_options,
+                                        .count = sizeof(zone_options) / sizeof(*zone_options),
+                                        .size = sizeof(struct config_zone)};
 
 const struct option options[] = {
     {.key = "listen",
@@ -343,6 +408,45 @@ const struct option options[] = {
      .unset = "",
      .help = "Clients that get other routes and upstreams than the rest, by their network or by the interface on which "
              "their queries come in."},
+
+    {.key = "records",
+     .type = OPTION_TEXTS,
+     IN_LIST(records, record_count),
+     .max = 10000,
+     .unset = "",
+     .help = "Records that are answered here, in zone-file syntax, as in - www.lab.example. 300 IN A 192.0.2.80; "
+             "$TTL and $ORIGIN hold for those behind them. With zones, each must be in one of them."},
+    {.key = "zones",
+     .type = OPTION_ITEMS,
+     .items = &zone_items,
+     IN_LIST(zones, zone_count),
+     .max = 1000,
+     .unset = "",
+     .help = "Zones that are served here, before routes and special-use names."},
+
+    {.key = "hosts.files",
+     .type = OPTION_PATHS,
+     IN_LIST(hosts.files, hosts.file_count),
+     .max = 64,
+     .use = FILE_TREE,
+     .unset = "/etc/hosts",
+     .help =
+         "Files in the format of /etc/hosts, or directories of such files, whose names are answered here. They are read "
+         "again within a second after a change. A list in a file replaces this default; [] is none."},
+    {.key = "hosts.leases",
+     .type = OPTION_ITEMS,
+     .items = &lease_items,
+     IN_LIST(hosts.leases, hosts.lease_count),
+     .max = 64,
+     .unset = "",
+     .help = "Lease files of DHCP servers, whose clients get names in a domain."},
+    {.key = "hosts.entries",
+     .type = OPTION_ITEMS,
+     .items = &host_items,
+     IN_LIST(hosts.entries, hosts.entry_count),
+     .max = 10000,
+     .unset = "",
+     .help = "Names with their addresses, in addition to those of the files."},
 
     {.key = "tls.ca-file",
      .type = OPTION_TEXT,

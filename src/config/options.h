@@ -87,7 +87,8 @@ extern const struct option options[];
 extern const size_t option_count;
 extern const struct option upstream_options[];
 extern const size_t upstream_option_count;
-extern const struct option_items upstream_items, group_items, route_items, block_items, view_items;
+extern const struct option_items upstream_items, group_items, route_items, block_items, view_items, lease_items,
+    host_items, zone_items;
 
 /* A public resolver that `upstreams` may name; the first one is used if none is configured. */
 struct preset {

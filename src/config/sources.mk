@@ -5,7 +5,7 @@ libconfig_a_SOURCES = src/config/added.c src/config/arena.c src/config/arena.h s
   src/config/foreign.c src/config/foreign.h src/config/prescan.c src/config/prescan.h src/config/load.c src/config/load.h \
   src/config/json.c src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/own.c src/config/own.h src/config/options.c \
   src/config/options.h src/config/presets.c src/config/print.c src/config/reader.c src/config/reader.h src/config/report.c \
-  src/config/report.h src/config/validate.c src/config/validate_block.c src/config/validate.h src/config/snapshot.c src/config/snapshot.h src/config/teams.c \
+  src/config/report.h src/config/validate.c src/config/validate_block.c src/config/validate_records.c src/config/validate.h src/config/snapshot.c src/config/snapshot.h src/config/teams.c \
      src/config/validate_views.c src/config/validate_views.h \
      src/config/validate_private.h src/config/validate_host.c \
   src/config/teams.h src/config/text.c \

@@ -385,7 +385,7 @@ int validate_check(struct draft *draft)
     check_ttls(draft);
     check_names(draft);
     validate_block(draft);
-    return 0;
+    return validate_records(draft);
 }
 
 /* -- Notices -- */

@@ -7,6 +7,8 @@ const struct step *const daemon_steps[] = {
     &step_rate_limit,   /* rate-limit.responses */
     &step_refuse,       /* refuses clients by policy, and types that are never resolved */
     &step_health,       /* health.name */
+    &step_records,      /* records and zones of the configuration */
+    &step_hosts,        /* names of hosts files, leases and hosts.entries */
     &step_private,      /* the DS of private zones */
     &step_special,      /* special-use names */
     &step_single_label, /* single-label */
