@@ -72,3 +72,8 @@ fuzz_targets += tests/fuzz/fuzz_worker
 tests_fuzz_fuzz_worker_SOURCES = tests/fuzz/fuzz_worker.c tests/fuzz/fuzz.h tests/unit/fake_client.h src/daemon/steps.c $(fake_net_sources) $(fuzz_main)
 tests_fuzz_fuzz_worker_LDADD = libpolicy.a $(fake_resolve_libs)
 tests_fuzz_fuzz_worker_LDFLAGS = $(fuzz_ldflags)
+
+fuzz_targets += tests/fuzz/fuzz_hosts
+tests_fuzz_fuzz_hosts_SOURCES = tests/fuzz/fuzz_hosts.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_hosts_LDADD = $(policy_libs)
+tests_fuzz_fuzz_hosts_LDFLAGS = $(fuzz_ldflags)
