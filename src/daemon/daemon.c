@@ -252,6 +252,7 @@ static void handed_over(pid_t to)
 }
 
 static char *added_routes_text(void);
+static bool is_flushing(void);
 
 static void await_next(void)
 {
@@ -267,6 +268,7 @@ static void await_next(void)
                                       .workers = self.workers,
                                       .worker_count = self.config->workers,
                                       .routes_text = added_routes_text,
+                                      .is_flushing = is_flushing,
                                       .given = handed_over,
                                   });
 }
@@ -342,9 +344,16 @@ static void routes_changed(struct routes *routes)
     self.handover.setup.routes = routes;
 }
 
+static bool is_flushing(void)
+{
+    return self.forwarding.flushing > 0;
+}
+
 static void flushed_by_forwarding(void)
 {
     cache_flushed(NULL);
+    if (!is_flushing())
+        handover_resume(&self.handover);
 }
 
 /* NULL: there are none, or out of memory; then the next process reads the file. */

@@ -191,6 +191,16 @@ static void tickets_came(struct mailbox_item *item, void *reader)
     (void)reader;
     if (--handover->outstanding > 0)
         return;
+    handover->delayed = true;
+    if (!handover->setup.is_flushing())
+        handover_resume(handover);
+}
+
+void handover_resume(struct handover *handover)
+{
+    if (!handover->delayed)
+        return;
+    handover->delayed = false;
     char *text = handover->setup.routes_text();
     handover->routes_fd = pipe_of(text);
     free(text);

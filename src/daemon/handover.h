@@ -50,6 +50,7 @@ struct handover_setup {
     struct worker **workers;
     unsigned worker_count;
     char *(*routes_text)(void); /* the added routes, as routes_pack; NULL: none */
+    bool (*is_flushing)(void);  /* true: the dialogue begins later, see handover_resume */
     void (*given)(pid_t to);    /* the process `to` answers queries: time to stop */
 };
 
@@ -69,6 +70,7 @@ struct handover {
     struct handover_tickets *tickets; /* one for each worker, in use while `outstanding` */
     unsigned outstanding;
     uv_work_t work;
+    bool delayed;              /* GATHERING is over, but not is_flushing */
     bool open, closing, given; /* given: the next process has the name */
     int status;                /* result of the job */
     struct routes *routes;     /* held while the job uses `terms` */
@@ -96,6 +98,9 @@ static inline bool handover_busy(const struct handover *handover)
 {
     return handover->state != HANDOVER_IDLE;
 }
+/* Call it when is_flushing has become false. So nothing that is being flushed is sent, and the control side has replied
+ * to each request. */
+void handover_resume(struct handover *handover);
 /* Call it when the workers have ended: waits for the job. */
 void handover_wait(struct handover *handover);
 
