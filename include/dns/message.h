@@ -17,9 +17,10 @@
 #include "dns/codes.h"
 #include "dns/key.h"
 
-#define MESSAGE_HEADER 12
-#define MESSAGE_MAX    65535
-#define MESSAGE_FLAGS  2 /* offset of the flags word in the header */
+#define MESSAGE_HEADER  12
+#define MESSAGE_MAX     65535
+#define MESSAGE_FLAGS   2 /* offset of the flags word in the header */
+#define MESSAGE_ANCOUNT 6
 
 /* Bits of the flags word. */
 #define FLAG_QR 0x8000

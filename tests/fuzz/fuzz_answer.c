@@ -3,7 +3,9 @@
  * change a message that it refuses. */
 #include "base/errors.h"
 #include "dns/addresses.h"
+#include "dns/codes.h"
 #include "dns/message.h"
+#include "dns/synthesis.h"
 #include "fuzz.h"
 
 #include "ldns_reads.h" /* last: before stdbool.h ldns has a bool of its own */
@@ -124,6 +126,29 @@ static void find_addresses(const struct answer *answer)
     MUST(addresses >= address_records(answer, answer->ttl_count - additionals, additionals));
 }
 
+/* A response made of the records is valid, and has an address for each A record. */
+static void synthesize(const struct answer *answer)
+{
+    static const struct prefix prefix = {.bytes = {0, 0x64, 0xFF, 0x9B}, .bits = 96};
+    static struct answer_scratch made_scratch;
+    static struct rewrite rewrite;
+    static uint8_t room[MESSAGE_MAX];
+    struct key key = {.type = TYPE_AAAA, .class = CLASS_IN, .name_len = 3, .name = "\1a"};
+    struct synthesis synthesis;
+    struct answer made;
+    synthesis_begin(&synthesis, room, sizeof room, &key, RCODE_NOERROR);
+    synthesis.prefix = &prefix;
+    synthesis_alias(&synthesis, key.name, key.name_len, 1);
+    unsigned addresses_made = synthesis_copy_answer(&synthesis, answer, &rewrite);
+    synthesis_copy_soa(&synthesis, answer, &rewrite);
+    (void)synthesis_negative_ttl(answer, &rewrite, 1);
+    size_t len = synthesis_end(&synthesis);
+    if (len == 0)
+        return;
+    MUST(message_own_answer(room, len, &made_scratch, &made) == 0);
+    MUST(made.len == len && read_u16(room + 6) >= addresses_made + 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct answer answer;
@@ -137,6 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             compare_with_ldns(&answer, data, size);
         find_addresses(&answer);
         walk_again(&answer);
+        answer.ttl_offsets = NULL; /* of the second walk */
+        synthesize(&answer);
     } else {
         MUST(memcmp(wire, data, size) == 0);
     }
