@@ -59,7 +59,7 @@ struct step {
     void (*fini)(void *state);
 };
 
-#define STEPS_MAX 16
+#define STEPS_MAX 24
 
 /* A result of `prepare`: what could not be read is missing in the snapshot. */
 #define STEP_INCOMPLETE 1
