@@ -48,6 +48,11 @@
     X(queries_in_views, "queries of clients of a view")                                                                \
     X(records_answered, "queries answered with data of records and zones")                                             \
     X(hosts_answered, "queries answered with names of hosts files, leases and hosts.entries")                          \
+    X(queries_searched, "queries for a name of one label that was looked up in the domains of search")                 \
+    X(responses_filtered, "responses without their AAAA records because of filter-aaaa")                               \
+    X(responses_dns64, "responses with IPv6 addresses made of IPv4 addresses (dns64.prefix)")                          \
+    X(responses_dns64_ptr, "responses with the name of an IPv4 address for an IPv6 address (dns64.prefix)")            \
+    X(responses_sorted, "responses whose addresses were put into the order of sort-addresses")                         \
     X(queries_single_label, "queries refused because their name has one label (single-label: refuse)")                 \
     X(queries_blocked, "queries for names, or with names or addresses in their response, of a block list")             \
     X(cookies_valid, "queries with a valid server cookie")                                                             \

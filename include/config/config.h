@@ -34,6 +34,7 @@ enum config_deny { DENY_REFUSE, DENY_DROP };
 enum config_block_format { BLOCK_DOMAINS, BLOCK_HOSTS, BLOCK_ADBLOCK, BLOCK_RPZ };
 enum config_block_reason { BLOCK_BLOCKED, BLOCK_CENSORED, BLOCK_FILTERED }; /* the extended error (RFC 8914) */
 enum config_single_label { SINGLE_LABEL_FORWARD, SINGLE_LABEL_REFUSE };
+enum config_single_label { SINGLE_LABEL_FORWARD, SINGLE_LABEL_REFUSE, SINGLE_LABEL_SEARCH };
 enum config_rebind { REBIND_AUTO, REBIND_YES, REBIND_NO }; /* AUTO: for clients beyond loopback */
 
 struct config_upstream {
@@ -278,6 +279,14 @@ struct config {
     } block;
 
     enum config_single_label single_label;
+    char **search; /* domains, for SINGLE_LABEL_SEARCH */
+    size_t search_count;
+    bool filter_aaaa;
+    struct prefix *filter_aaaa_clients; /* none: all clients */
+    size_t filter_aaaa_client_count;
+    char *dns64_prefix; /* NULL: off; "discover", or a prefix that nat64_prefix_is_valid accepts */
+    struct prefix *sort_addresses;
+    size_t sort_address_count;
     bool special_proof; /* special top-level names have the root's proof */
 
     char *health_name; /* NULL: off */

@@ -25,6 +25,9 @@ extern const struct step step_records;
 extern const struct step step_hosts;
 /* The DS of private zones (forward with private: yes). Must precede step_special. */
 extern const struct step step_private;
+/* Names of IPv6 addresses with the prefix of dns64. Must precede step_special: the prefix may be that of a private
+ * network. Uses the state of step_dns64. */
+extern const struct step step_dns64_names;
 /* Special-use names, which are never forwarded (RFC 6761, 6303, 7686, 7793, 8375, 9462, 9476, 9665). */
 extern const struct step step_special;
 
@@ -32,12 +35,23 @@ extern const struct step step_special;
  * that a blocked name may get a private address. */
 extern const struct step step_block;
 
+/* single-label: search. Must follow the steps that answer with local data, and precede step_single_label. */
+extern const struct step step_search;
 /* single-label: refuse. Must follow the steps that answer with local data: localhost has one label. */
 extern const struct step step_single_label;
 
 /* Replaces responses of upstreams that have private addresses. Must follow the steps that answer with local data,
  * so that it does not see their responses. */
 extern const struct step step_rebind;
+
+/* sort-addresses: the order of addresses in responses. Must follow step_rebind, as the next two, which it then does not
+ * need to look at. */
+extern const struct step step_sort;
+/* filter-aaaa. Must follow step_sort. */
+extern const struct step step_filter;
+/* dns64.prefix: IPv6 addresses for names that have only IPv4 addresses, and their reverse names. Must be the last one
+ * before the cache, so that the other steps see its addresses. */
+extern const struct step step_dns64;
 
 /* From now on health checks over DNS fail on this worker, also after a reload. The worker's order must contain
  * step_health. */

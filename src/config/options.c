@@ -42,6 +42,8 @@ static const struct choice zone_types[] = {{"static", LOCAL_STATIC},
                                            {"refuse", LOCAL_REFUSE},
                                            {"transparent", LOCAL_TRANSPARENT},
                                            {0}};
+static const struct choice single_labels[] = {
+    {"forward", SINGLE_LABEL_FORWARD}, {"refuse", SINGLE_LABEL_REFUSE}, {"search", SINGLE_LABEL_SEARCH}, {0}};
 static const struct choice versions[] = {{"1.2", 12}, {"1.3", 13}, {0}};
 static const struct choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                        {"warning", LOG_LEVEL_WARNING},
@@ -804,6 +806,39 @@ const struct option options[] = {
      .help = "Names of one label, as printer: forward queries for their addresses and services (A, AAAA, HTTPS, SVCB) "
              "to the upstreams, or refuse them."},
 
+    {.key = "search",
+     .type = OPTION_NAMES,
+     IN_LIST(search, search_count),
+     .max = 16,
+     .unset = "",
+     .help = "The domains of single-label: search, in the order in which they are tried."},
+    {.key = "filter-aaaa",
+     .type = OPTION_BOOLEAN,
+     IN(filter_aaaa),
+     .unset = "no",
+     .help =
+         "Leave IPv6 addresses (AAAA records) out of responses of upstreams, for networks whose IPv6 does not work."},
+    {.key = "filter-aaaa-clients",
+     .type = OPTION_PREFIXES,
+     IN_LIST(filter_aaaa_clients, filter_aaaa_client_count),
+     .max = 64,
+     .unset = "",
+     .help = "The clients that filter-aaaa is for. []: all."},
+    {.key = "dns64.prefix",
+     .type = OPTION_TEXT,
+     IN(dns64_prefix),
+     .max = 64,
+     .word = "off",
+     .unset = "off",
+     .help =
+         "Give clients of networks that have only IPv6 and a NAT64 gateway an address with this prefix for names that "
+         "have only IPv4 addresses, such as 64:ff9b::/96. discover: the prefix is that of ipv4only.arpa."},
+    {.key = "sort-addresses",
+     .type = OPTION_PREFIXES,
+     IN_LIST(sort_addresses, sort_address_count),
+     .max = 64,
+     .unset = "",
+     .help = "Networks of addresses that come first in responses, in this order."},
     {.key = "special.proof",
      .type = OPTION_BOOLEAN,
      IN(special_proof),

@@ -9,6 +9,7 @@
 #include "config/member.h"
 #include "config/own.h"
 #include "config/teams.h"
+#include "config/validate_answers.h"
 #include "config/validate_private.h"
 #include "config/validate_views.h"
 
@@ -382,6 +383,7 @@ int validate_check(struct draft *draft)
     check_routes(draft);
     validate_views(draft);
     own_check(draft);
+    validate_answers(draft);
     check_ttls(draft);
     check_names(draft);
     validate_block(draft);

@@ -10,10 +10,15 @@ const struct step *const daemon_steps[] = {
     &step_records,      /* records and zones of the configuration */
     &step_hosts,        /* names of hosts files, leases and hosts.entries */
     &step_private,      /* the DS of private zones */
+    &step_dns64_names,  /* dns64.prefix: the names of its addresses */
     &step_special,      /* special-use names */
-    &step_single_label, /* single-label */
+    &step_search,       /* single-label: search */
+    &step_single_label, /* single-label: refuse */
     &step_block,        /* block.lists */
     &step_rebind,       /* private addresses in responses from the steps below */
+    &step_sort,         /* sort-addresses */
+    &step_filter,       /* filter-aaaa */
+    &step_dns64,        /* dns64.prefix */
     &step_cache,        /* hits */
     &step_lookup,       /* misses: the query waits for a lookup */
     NULL,

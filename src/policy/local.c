@@ -2,6 +2,7 @@
 #include "local.h"
 #include "base/errors.h"
 #include "dns/codes.h"
+#include "dns/synthesis.h"
 
 enum verdict local_answer(struct query *query, uint16_t rcode, const struct record_text *answer, unsigned answers,
                           const struct record_text *authority, unsigned authorities)
@@ -27,4 +28,22 @@ bool local_serves_beyond_loopback(const struct config *config)
         if (!prefix_is_loopback(&config->access.allow[i]))
             return true;
     return false;
+}
+
+enum verdict local_alias(struct query *query, const uint8_t *target, size_t len, uint32_t ttl,
+                         const struct answer *rest)
+{
+    struct resolver *resolver = query->resolver;
+    struct synthesis synthesis;
+    struct answer made;
+    synthesis_begin(&synthesis, resolver->big, RESOLVER_BIG, &query->key, rest->rcode);
+    synthesis_alias(&synthesis, target, len, ttl);
+    (void)synthesis_copy_answer(&synthesis, rest, resolver->rewrite);
+    synthesis_copy_soa(&synthesis, rest, resolver->rewrite);
+    size_t size = synthesis_end(&synthesis);
+    if (size == 0 || message_own_answer(resolver->big, size, resolver->scratch, &made) < 0)
+        return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "the response of the alias is too long");
+    made.ede = rest->ede;
+    query->how = query->parked ? HOW_MISS : HOW_HIT;
+    return query_answer(query, &made);
 }

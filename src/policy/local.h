@@ -13,6 +13,10 @@ enum verdict local_answer(struct query *query, uint16_t rcode, const struct reco
 /* Answers with a response of `len` bytes that was built in resolver->big (dns/build.h), or with SERVFAIL if `len` is
  * negative. Returns the verdict. */
 enum verdict local_send(struct query *query, int len);
+/* Answers with a CNAME record from the query's name to `target` (uncompressed) and the records of the response for that
+ * name, `rest`. */
+enum verdict local_alias(struct query *query, const uint8_t *target, size_t len, uint32_t ttl,
+                         const struct answer *rest);
 
 /* False: only clients on this machine are allowed. The listening addresses do not show that, because sockets may be
  * inherited. */

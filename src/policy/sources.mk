@@ -7,6 +7,10 @@ libpolicy_a_SOURCES = src/policy/block.c src/policy/blockanswer.c src/policy/blo
   src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/rebind.h src/policy/records.c src/policy/refuse.c \
   src/policy/single_label.c src/policy/special.c src/policy/special.h
 noinst_HEADERS += include/policy/blocking.h include/policy/steps.h
+libpolicy_a_SOURCES = src/policy/cookies.c src/policy/dns64.c src/policy/filter.c src/policy/health.c src/policy/local.c src/policy/local.h \
+  src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/refuse.c \
+  src/policy/search.c src/policy/single_label.c src/policy/sort.c src/policy/special.c
+noinst_HEADERS += include/policy/steps.h
 
 check_PROGRAMS += tests/unit/test_cookies tests/unit/test_health_name tests/unit/test_hosts tests/unit/test_presence \
   tests/unit/test_ratelimit tests/unit/test_rebind tests/unit/test_refuse \
