@@ -33,7 +33,6 @@ enum config_sandbox { SANDBOX_OFF, SANDBOX_ON, SANDBOX_KILL };
 enum config_deny { DENY_REFUSE, DENY_DROP };
 enum config_block_format { BLOCK_DOMAINS, BLOCK_HOSTS, BLOCK_ADBLOCK, BLOCK_RPZ };
 enum config_block_reason { BLOCK_BLOCKED, BLOCK_CENSORED, BLOCK_FILTERED }; /* the extended error (RFC 8914) */
-enum config_single_label { SINGLE_LABEL_FORWARD, SINGLE_LABEL_REFUSE };
 enum config_single_label { SINGLE_LABEL_FORWARD, SINGLE_LABEL_REFUSE, SINGLE_LABEL_SEARCH };
 enum config_rebind { REBIND_AUTO, REBIND_YES, REBIND_NO }; /* AUTO: for clients beyond loopback */
 

@@ -32,7 +32,6 @@ static const struct choice cuts[] = {
     {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
-static const struct choice single_labels[] = {{"forward", SINGLE_LABEL_FORWARD}, {"refuse", SINGLE_LABEL_REFUSE}, {0}};
 static const struct choice block_formats[] = {
     {"domains", BLOCK_DOMAINS}, {"hosts", BLOCK_HOSTS}, {"adblock", BLOCK_ADBLOCK}, {"rpz", BLOCK_RPZ}, {0}};
 static const struct choice block_reasons[] = {
@@ -804,7 +803,7 @@ const struct option options[] = {
      .choices = single_labels,
      .unset = "forward",
      .help = "Names of one label, as printer: forward queries for their addresses and services (A, AAAA, HTTPS, SVCB) "
-             "to the upstreams, or refuse them."},
+             "to the upstreams, refuse them, or look for them in the domains of search."},
 
     {.key = "search",
      .type = OPTION_NAMES,

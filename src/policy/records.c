@@ -243,7 +243,7 @@ static enum verdict send_with(struct query *query, const struct answer *target)
     if (!records || !records->data ||
         begin(&chain, query, records->data, rewrite->out, sizeof rewrite->out) != CHAIN_OUTSIDE)
         return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "the records have changed meanwhile");
-    chain.key.group = groups_route(resolver->groups, &chain.key);
+    chain.key.group = groups_route(resolver->groups, query->view, &chain.key);
     if (rebind_refuses(query, &chain.key, target))
         return rebind_replace(query);
     build_append(&chain.build, target);
@@ -303,9 +303,9 @@ static enum verdict look_up(struct alias_chain *chain)
     struct resolver *resolver = query->resolver;
     struct key *key = &chain->key;
     struct cache_found found;
-    if (special_has(resolver, key) || !(query->request.flags & FLAG_RD))
+    if (special_has(query, key) || !(query->request.flags & FLAG_RD))
         return finish(chain);
-    key->group = groups_route(resolver->groups, key);
+    key->group = groups_route(resolver->groups, query->view, key);
     uint64_t hash = key_hash(key);
     if (resolver->cache && cache_get(resolver->cache, key, hash, loop_now(resolver->loop), CACHE_FRESH, 0,
                                      resolver->big, MESSAGE_MAX, &found) == CACHE_HIT)

@@ -34,7 +34,7 @@ struct search_list {
     struct search_domain domains[];
 };
 
-struct search {
+struct domain_search {
     const struct search_list *list; /* NULL while the step is left out */
     struct subqueries subqueries;
 };
@@ -69,7 +69,7 @@ static bool wanted(const void *snapshot)
 
 static void configure(void *state, const void *snapshot)
 {
-    struct search *search = state;
+    struct domain_search *search = state;
     search->list = snapshot;
 }
 
@@ -113,7 +113,7 @@ static bool has_answer(const struct answer *answer)
 }
 
 /* Queries for the names from this place on. */
-static enum verdict search_from(struct search *search, struct query *query, unsigned data)
+static enum verdict search_from(struct domain_search *search, struct query *query, unsigned data)
 {
     const struct search_list *list = search->list;
     struct answer answer;
@@ -135,7 +135,7 @@ static enum verdict search_from(struct search *search, struct query *query, unsi
 /* The domain at this place has answered. After a reload it may be another one. */
 static enum verdict done(struct query *query, const struct answer *answer, unsigned data, void *context)
 {
-    struct search *search = context;
+    struct domain_search *search = context;
     const struct search_list *list = search->list;
     unsigned place = data & PLACE;
     struct key key;
@@ -164,14 +164,14 @@ static enum verdict run(struct query *query, void *state)
 
 static void fini(void *state)
 {
-    struct search *search = state;
+    struct domain_search *search = state;
     subqueries_fini(&search->subqueries);
     mem_free(search);
 }
 
 static int init(struct resolver *resolver, void **state)
 {
-    struct search *search = mem_zalloc(1, sizeof *search);
+    struct domain_search *search = mem_zalloc(1, sizeof *search);
     if (!search)
         return -ENOMEM;
     int status = subqueries_init(&search->subqueries, resolver, done, search);

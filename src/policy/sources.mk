@@ -2,15 +2,13 @@
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = src/policy/block.c src/policy/blockanswer.c src/policy/blockanswer.h src/policy/blocklines.c \
   src/policy/blocklines.h src/policy/blocklist.c src/policy/blocklist.h src/policy/blockrpz.c src/policy/blockrules.c \
-  src/policy/blockrules.h src/policy/blocksource.c src/policy/blocksource.h src/policy/cookies.c src/policy/health.c src/policy/hosts.c src/policy/hosts.h src/policy/hosts_leases.c src/policy/hosts_read.c src/policy/hosts_read.h \
-  src/policy/hosts_table.c src/policy/hosts_table.h src/policy/local.c src/policy/local.h \
-  src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/rebind.h src/policy/records.c src/policy/refuse.c \
-  src/policy/single_label.c src/policy/special.c src/policy/special.h
+  src/policy/blockrules.h src/policy/blocksource.c src/policy/blocksource.h src/policy/cookies.c src/policy/dns64.c \
+  src/policy/filter.c src/policy/health.c src/policy/hosts.c src/policy/hosts.h src/policy/hosts_leases.c src/policy/hosts_read.c \
+  src/policy/hosts_read.h src/policy/hosts_table.c src/policy/hosts_table.h src/policy/local.c src/policy/local.h \
+  src/policy/presence.c src/policy/presence.h src/policy/private.c src/policy/ratelimit.c src/policy/rebind.c src/policy/rebind.h \
+  src/policy/records.c src/policy/refuse.c src/policy/search.c src/policy/single_label.c src/policy/sort.c src/policy/special.c \
+  src/policy/special.h
 noinst_HEADERS += include/policy/blocking.h include/policy/steps.h
-libpolicy_a_SOURCES = src/policy/cookies.c src/policy/dns64.c src/policy/filter.c src/policy/health.c src/policy/local.c src/policy/local.h \
-  src/policy/presence.c src/policy/private.c src/policy/presence.h src/policy/ratelimit.c src/policy/rebind.c src/policy/refuse.c \
-  src/policy/search.c src/policy/single_label.c src/policy/sort.c src/policy/special.c
-noinst_HEADERS += include/policy/steps.h
 
 check_PROGRAMS += tests/unit/test_cookies tests/unit/test_health_name tests/unit/test_hosts tests/unit/test_presence \
   tests/unit/test_ratelimit tests/unit/test_rebind tests/unit/test_refuse \

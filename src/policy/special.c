@@ -338,11 +338,12 @@ static int init(struct resolver *resolver, void **state)
     return 0;
 }
 
-bool special_has(const struct resolver *resolver, const struct key *key)
+bool special_has(const struct query *query, const struct key *key)
 {
     struct place place;
     const uint8_t *last = last_label(key);
-    return *last != 0 && find_place(key, last, &place) && !groups_has_route_within(resolver->groups, key, place.apex);
+    return *last != 0 && find_place(key, last, &place) &&
+           !groups_has_route_within(query->resolver->groups, query->view, key, place.apex);
 }
 
 static enum verdict run(struct query *query, void *state)

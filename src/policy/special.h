@@ -5,7 +5,7 @@
 
 #include "resolve/query.h"
 
-/* True if the name of the key is never forwarded. */
-bool special_has(const struct resolver *resolver, const struct key *key);
+/* True if the name of the key is never forwarded for the client of the query. */
+bool special_has(const struct query *query, const struct key *key);
 
 #endif
