@@ -91,6 +91,8 @@ struct config_route {
     size_t to_count;
     bool plain;
     bool tcp_only;   /* `to` is asked over TCP, not over UDP */
+    bool has_source; /* of queries to `to` */
+    struct addr source;
     char *interface; /* of `to`; NULL: any */
     bool is_private; /* the zones do not exist in the public DNS */
     /* Of a route that was added at run time (config/added.h): */

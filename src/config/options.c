@@ -116,6 +116,14 @@ static const struct option route_options[] = {
      .help =
          "Queries to the servers of `to` go over TCP, as through a tunnel that carries nothing else. Otherwise over "
          "UDP, and over TCP where a response is too large for it or looks forged."},
+    {.key = "source",
+     .type = OPTION_ADDRESS,
+     MEMBER(config_route, source),
+     .beside = offsetof(struct config_route, has_source),
+     .port = PORT_REFUSED,
+     .word = "",
+     .unset = "",
+     .help = "The local address from which queries to the servers of `to` are sent."},
     {.key = "interface",
      .type = OPTION_INTERFACE,
      MEMBER(config_route, interface),

@@ -69,6 +69,8 @@ static int add_plain(struct config *config, const char *name, const struct confi
                                                 .addresses = route->to,
                                                 .address_count = route->to_count,
                                                 .ecs = ECS_DEFAULT,
+                                                .has_source = route->has_source,
+                                                .source = route->source,
                                                 .interface = route->interface,
                                                 .plain_zones = route->zones,
                                                 .plain_zone_count = route->zone_count,

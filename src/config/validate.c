@@ -109,16 +109,17 @@ static bool has_family(const struct setting *addresses, sa_family_t family)
     return value != NULL;
 }
 
-static void check_source(struct draft *draft, const struct draft_item *upstream)
+/* `key` has the addresses of the servers; `what`: how they are called. */
+static void check_source(struct draft *draft, const struct draft_item *item, const char *key, const char *what)
 {
-    const struct setting *addresses = draft_item_setting(upstream, "addresses");
-    const struct setting *setting = draft_item_setting(upstream, "source");
+    const struct setting *addresses = draft_item_setting(item, key);
+    const struct setting *setting = draft_item_setting(item, "source");
     const struct value *source = setting->first;
     if (!source || source->none || addresses->count == 0 || addresses->broken)
         return;
     if (!has_family(addresses, source->addr.sa.sa_family))
-        report_at(draft->report, source->mark, "source: no address of %s can be reached from an %s address",
-                  upstream->name, source->addr.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
+        report_at(draft->report, source->mark, "source: no address of %s can be reached from an %s address", what,
+                  source->addr.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
 }
 
 static void check_trust(struct draft *draft, const struct draft_item *upstream)
@@ -186,7 +187,7 @@ static void check_upstreams(struct draft *draft)
         if (!upstream->name)
             continue;
         check_addresses(draft, upstream);
-        check_source(draft, upstream);
+        check_source(draft, upstream, "addresses", upstream->name);
         check_trust(draft, upstream);
     }
     validate_hosts(draft);
@@ -286,6 +287,11 @@ static void check_plain(struct draft *draft, const struct draft_item *route)
     if (to->count == 0 && !to->broken && interface->first && !interface->first->none)
         report_at(draft->report, interface->mark,
                   "forward: interface is for the servers of to; set it for upstreams in upstreams");
+    const struct setting *source = draft_item_setting(route, "source");
+    if (to->count == 0 && !to->broken && source->first && !source->first->none)
+        report_at(draft->report, source->mark,
+                  "forward: source is for the servers of to; set it for upstreams in upstreams");
+    check_source(draft, route, "to", "to");
     for (const struct value *value = to->first; value; value = value->next)
         if (addr_is_wildcard(&value->addr))
             report_at(draft->report, value->mark, "to: this is not the address of a server");

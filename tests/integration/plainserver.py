@@ -24,6 +24,7 @@ class Query:
     question: wire.Question
     data: bytes
     protocol: str
+    source: str
     port: int
     time: float
 
@@ -65,9 +66,9 @@ class PlainServer:
         yield
         self.__dict__.update(before)
 
-    def take(self, data, protocol, port):
+    def take(self, data, protocol, peer):
         question = wire.read_question(data)
-        query = Query(question.name, question.type, question, data, protocol, port, time.monotonic())
+        query = Query(question.name, question.type, question, data, protocol, *peer[:2], time.monotonic())
         self.queries.append(query)
         return query, zone.answer(question, data)
 
@@ -79,7 +80,7 @@ class PlainServer:
                 return
             if not peer:  # closed
                 return
-            query, truth = self.take(data, "udp", peer[1])
+            query, truth = self.take(data, "udp", peer)
             if len(truth) > (query.question.edns or {"size": 512})["size"]:
                 truth = truncated(truth)
             for message in self.twist(query, truth) if self.twist else [truth]:
@@ -102,7 +103,7 @@ class PlainServer:
             while data := connection.recv(65535):
                 buffer += data
                 for message in wire.frames(buffer):
-                    query, truth = self.take(message, "tcp", peer[1])
+                    query, truth = self.take(message, "tcp", peer)
                     connection.sendall(wire.frame(truth))
 
     def close_udp(self):

@@ -50,19 +50,30 @@ static void on_closed(struct datagrams *of)
 
 static const struct datagrams_ops ops = {.received = on_received, .failed = on_failed, .closed = on_closed};
 
-static int setup(void **state)
+static int setup_at(const char *address)
 {
-    (void)state;
     received = failures = closed = 0;
     assert_int_equal(loop_init(&loop), 0);
-    assert_int_equal(addr_parse(&server, "127.0.0.1", 0), 0);
-    server_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(addr_parse(&server, address, 0), 0);
+    server_fd = socket(server.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_true(server_fd >= 0 && bind(server_fd, &server.sa, addr_len(&server)) == 0);
     struct sockaddr_storage name;
     socklen_t len = sizeof name;
     assert_int_equal(getsockname(server_fd, (struct sockaddr *)&name, &len), 0);
     assert_int_equal(addr_from_sockaddr(&server, (struct sockaddr *)&name), 0);
     return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return setup_at("127.0.0.1");
+}
+
+static int setup_ipv6(void **state)
+{
+    (void)state;
+    return setup_at("::1");
 }
 
 static int teardown(void **state)
@@ -259,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_datagram_comes_back_to_its_socket, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_datagram_comes_back_to_its_socket, setup_ipv6, teardown),
         cmocka_unit_test_setup_teardown(a_stranger_is_not_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(an_icmp_error_is_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(ports_are_random_and_of_the_range, setup, teardown),
