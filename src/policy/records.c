@@ -241,7 +241,8 @@ static enum verdict send_with(struct query *query, const struct answer *target)
     struct rewrite *rewrite = resolver->rewrite;
     struct alias_chain chain;
     if (!records || !records->data ||
-        begin(&chain, query, records->data, rewrite->out, sizeof rewrite->out) != CHAIN_OUTSIDE)
+        begin(&chain, query, records->data, rewrite->out, sizeof rewrite->out) != CHAIN_OUTSIDE ||
+        !name_equal(chain.key.name, target->wire + MESSAGE_HEADER))
         return query_error(query, RCODE_SERVFAIL, EDE_OTHER, "the records have changed meanwhile");
     chain.key.group = groups_route(resolver->groups, query->view, &chain.key);
     if (rebind_refuses(query, &chain.key, target))

@@ -9,11 +9,13 @@ import textwrap
 import threading
 import time
 
+import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
 
 import lies
+import wire
 from daemon import SLACK, run, write_config
 from processes import Process, eventually
 from test_control import control
@@ -310,6 +312,17 @@ def test_a_reload_changes_records(make_reloadable, server):  # noqa: F811
     assert answers(reloadable, "www.lab.example") == {"192.0.2.80"}
     reloadable.reload(records=["www.lab.example. A 192.0.2.81"])
     assert answers(reloadable, "www.lab.example") == {"192.0.2.81"}
+
+
+def test_a_reload_while_a_target_is_looked_up(make_reloadable, server):  # noqa: F811
+    """The response for the previous target must not come behind the alias to another one."""
+    reloadable = make_reloadable(server, **LAB)
+    with server.lying(delay=1), reloadable.udp() as client:
+        client.send(wire.query("far.lab.example"))
+        eventually(lambda: server.queries)
+        reloadable.reload(records=["far.lab.example. CNAME b.elsewhere.example."])
+        assert dns.message.from_wire(client.receive()).rcode() == dns.rcode.SERVFAIL
+    assert reloadable.ask("far.lab.example").answer[-1].name.to_text() == "b.elsewhere.example."
 
 
 @pytest.mark.parametrize("config, expected", [
