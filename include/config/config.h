@@ -64,6 +64,7 @@ struct config_upstream {
     size_t plain_zone_count;
     bool plain_exact; /* names below plain_zones may not go to it either */
     bool tcp_only; /* of a plain route: not over UDP */
+    bool tcp_only;    /* of a plain route: not over UDP */
 };
 
 /* The most addresses of an upstream with a host that are used: of each family, in all. */
@@ -108,7 +109,8 @@ struct config_block_list {
     char *url;
     enum config_block_format format;
     enum config_block_reason reason;
-    char **answer; /* "nxdomain", "nodata", "zero", or addresses; none: block.answer applies */
+    bool is_default; /* it applies to clients of no view, and of views that do not name lists */
+    char **answer;   /* "nxdomain", "nodata", "zero", or addresses; none: block.answer applies */
     size_t answer_count;
 };
 
@@ -123,7 +125,9 @@ struct config_view {
     char *group; /* NULL: none */
     struct config_route *forward;
     size_t forward_count;
-    bool inherit; /* the routes of `forward` apply, too, except for zones with a route here */
+    bool inherit;       /* the routes of `forward` apply, too, except for zones with a route here */
+    char **block_lists; /* names; "all" alone: those of other clients */
+    size_t block_list_count;
     /* Set when the snapshot is made: "view:" and the name; places in config->teams. */
     const char *label;
     size_t root_team;

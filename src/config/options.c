@@ -187,6 +187,11 @@ static const struct option block_options[] = {
          "domains: a name on each line, blocked with all names below it. hosts: as /etc/hosts; only these names are "
          "blocked. adblock: ||name^ and the exception @@||name^; other rules are left out. rpz: the zone file of a "
          "response policy zone."},
+    {.key = "default",
+     .type = OPTION_BOOLEAN,
+     MEMBER(config_block_list, is_default),
+     .unset = "yes",
+     .help = "no: the list is only for views that name it."},
     {.key = "answer",
      .type = OPTION_TEXTS,
      MEMBER(config_block_list, answer),
@@ -262,6 +267,13 @@ static const struct option view_options[] = {
      MEMBER(config_view, inherit),
      .unset = "yes",
      .help = "The routes of forward apply to the view, too. no: only its own ones do."},
+    {.key = "block.lists",
+     .type = OPTION_WORDS,
+     MEMBER(config_view, block_lists),
+     .beside = offsetof(struct config_view, block_list_count),
+     .max = 64,
+     .unset = "all",
+     .help = "Names of the block lists for clients of the view; []: none. all: those of other clients."},
 };
 const struct option_items view_items = {.one = "a view",
                                         .many = "views",

@@ -63,6 +63,8 @@ static void check_name(struct draft *draft, const struct draft_item *item)
 {
     char name[CONFIG_BLOCK_NAME], other[CONFIG_BLOCK_NAME];
     name_of(item, name);
+    if (strcmp(name, "all") == 0)
+        report_at(draft->report, item->mark, "block.lists: all is the word for all lists; write name: and another one");
     for (const struct draft_item *before = draft_setting(draft, "block.lists")->items; before != item;
          before = before->next) {
         name_of(before, other);
@@ -90,6 +92,34 @@ static void check_list(struct draft *draft, const struct draft_item *item)
     check_name(draft, item);
 }
 
+/* -- Views -- */
+
+static bool is_list(const struct draft *draft, const struct value *wanted)
+{
+    char name[CONFIG_BLOCK_NAME];
+    for (const struct draft_item *item = draft_setting(draft, "block.lists")->items; item; item = item->next) {
+        name_of(item, name);
+        if (text_is(wanted, name))
+            return true;
+    }
+    return false;
+}
+
+static void check_view(struct draft *draft, const struct draft_item *view)
+{
+    const struct setting *lists = draft_item_setting(view, "block.lists");
+    for (const struct value *value = lists->first; value; value = value->next) {
+        int len = (int)value->text.len;
+        const char *text = (const char *)value->text.data;
+        if (text_is(value, "all") && lists->count > 1)
+            report_at(draft->report, value->mark,
+                      "views: all excludes the names of lists; write only it, or only names");
+        else if (!text_is(value, "all") && !is_list(draft, value))
+            report_at(draft->report, value->mark, "views: there is no block list %.*s; define it in block.lists", len,
+                      text);
+    }
+}
+
 void validate_block(struct draft *draft)
 {
     const struct setting *lists = draft_setting(draft, "block.lists");
@@ -99,6 +129,8 @@ void validate_block(struct draft *draft)
                   "block.answer: write nxdomain, nodata, zero, or addresses");
     for (const struct draft_item *item = lists->items; item; item = item->next)
         check_list(draft, item);
+    for (const struct draft_item *view = draft_setting(draft, "views")->items; view; view = view->next)
+        check_view(draft, view);
 }
 
 static bool is_plain(char c)

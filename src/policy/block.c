@@ -67,10 +67,9 @@ static void configure(void *state, const void *snapshot)
 }
 
 /* The lists that apply to this query. */
-static uint64_t lists_for(const struct query *query)
+static uint64_t lists_for(const struct block_rules *rules, const struct query *query)
 {
-    (void)query;
-    return UINT64_MAX;
+    return rules->for_view[query->view];
 }
 
 /* --- local data with a CNAME --- */
@@ -84,7 +83,7 @@ static void target_done(struct waiter *waiter, const struct answer *found)
     struct block_match match;
     uint8_t target[NAME_MAX_WIRE];
     struct answer answer;
-    bool blocked = block->rules && block_rules_find(block->rules, lists_for(query), query->key.name,
+    bool blocked = block->rules && block_rules_find(block->rules, lists_for(block->rules, query), query->key.name,
                                                     query->key.name_len, &match) == BLOCK_FATE_BLOCKED;
     if (!found) {
         query_error(query, RCODE_SERVFAIL, EDE_OTHER, "no answer for the target of a block list's CNAME");
@@ -169,7 +168,7 @@ static enum verdict run(struct query *query, void *state)
     const struct block *block = state;
     struct block_match match;
     enum block_fate fate =
-        block_rules_find(block->rules, lists_for(query), query->key.name, query->key.name_len, &match);
+        block_rules_find(block->rules, lists_for(block->rules, query), query->key.name, query->key.name_len, &match);
     if (fate != BLOCK_FATE_BLOCKED || query->key.class != CLASS_IN)
         return NEXT;
     return answer_blocked(query, block->rules, &match);
@@ -230,7 +229,7 @@ static enum verdict replace(struct query *query, struct answer *response, struct
 static enum verdict answer(struct query *query, struct answer *response, void *state)
 {
     const struct block *block = state;
-    struct looking looking = {.rules = block->rules, .lists = lists_for(query)};
+    struct looking looking = {.rules = block->rules, .lists = lists_for(block->rules, query)};
     bool found = aliases_find(response, is_blocked_name, &looking);
     if (!found && (looking.rules->with_networks & looking.lists))
         found = addresses_test_in_answer(response, is_blocked_address, &looking);

@@ -49,7 +49,23 @@ static int add_list(struct block_rules *rules, const struct config *config, cons
         rules->with_networks |= bit;
     if (list->format == BLOCK_ADBLOCK)
         rules->with_exceptions |= bit;
+    if (list->is_default)
+        rules->for_view[0] |= bit;
     return 0;
+}
+
+/* The lists that a view names, "all" being those of clients of no view. */
+static uint64_t lists_named(const struct block_rules *rules, char *const *names, size_t count)
+{
+    uint64_t lists = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], "all") == 0)
+            lists |= rules->for_view[0];
+        for (unsigned list = 0; list < rules->count; list++)
+            if (strcmp(names[i], rules->lists[list].source->name) == 0)
+                lists |= UINT64_C(1) << list;
+    }
+    return lists;
 }
 
 static int make_filter(struct block_rules *rules)
@@ -100,6 +116,10 @@ int block_rules_new(struct block_rules **out, const struct config *config)
     int status = rules ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < config->block.list_count && i < BLOCK_LISTS_MAX; i++)
         status = add_list(rules, config, &config->block.lists[i]);
+    for (size_t i = 0; status == 0 && i < CONFIG_VIEWS_MAX; i++)
+        rules->for_view[i + 1] =
+            i < config->view_count ? lists_named(rules, config->views[i].block_lists, config->views[i].block_list_count)
+                                   : rules->for_view[0];
     if (status == 0)
         status = make_filter(rules);
     if (status == 0)

@@ -29,8 +29,9 @@ struct block_rules_list {
 
 struct block_rules {
     unsigned count;
-    uint64_t with_names, with_networks; /* masks of lists */
-    uint64_t with_exceptions;           /* those that may have RULE_ALLOW */
+    uint64_t with_names, with_networks;      /* masks of lists */
+    uint64_t for_view[CONFIG_VIEWS_MAX + 1]; /* the lists of each view; the first one is that of all other clients */
+    uint64_t with_exceptions;                /* those that may have RULE_ALLOW */
     struct name_filter filter;
     struct suffix_table *exceptions; /* NULL: none */
     uint32_t ttl;

@@ -185,11 +185,27 @@ def test_mistakes_in_the_configuration(tmp_path):
             ({"lists": [{"file": "/a", "url": "https://x.example/"}]}, "block.lists: this list has a file and a url; keep one of them"),
             ({"lists": [{"url": "http://x.example/a"}]}, "block.lists: lists are fetched over https only; write a URL with https://"),
             ({"lists": [{"file": "/a/x"}, {"file": "/b/x"}]}, "block.lists: two lists have the name x; write name: and another one"),
+            ({"lists": [{"name": "all", "file": "/a"}]}, "block.lists: all is the word for all lists; write name: and another one"),
             ({"answer": "nothing"}, "block.answer: write nxdomain, nodata, zero, or addresses"),
             ({"answer": ["zero", "192.0.2.1"]}, "block.answer: zero excludes other values; write only it, or only addresses"),
             ({"lists": [{"file": "/a", "answer": ["192.0.2.1@53"]}]}, "answer: write nxdomain, nodata, zero, or addresses")):
         done = run("--check", "-c", str(write_config(tmp_path / "c.yaml", {"block": block})))
         assert done.returncode and sentence in done.stderr, done.stderr
+    done = run("--check", "-c", str(write_config(tmp_path / "c.yaml", {"views": [{"clients": ["192.0.2.1"], "block": {"lists": ["kids"]}}]})))
+    assert done.returncode and "views: there is no block list kids; define it in block.lists" in done.stderr
+
+
+def test_views_have_lists_of_their_own(make_daemon, server, public_path):
+    for name in "ads", "kids":
+        (public_path / name).write_text(f"{name}.example\n")
+    daemon = make_daemon(server, block={"lists": [{"file": str(public_path / "ads")}, {"file": str(public_path / "kids"), "default": False}]},
+                         views=[{"clients": ["127.0.0.2"], "block": {"lists": ["kids"]}}, {"clients": ["127.0.0.3"], "block": {"lists": []}},
+                                {"clients": ["127.0.0.4"]}])
+
+    def blocked(client):
+        with daemon.udp(source=(client, 0)) as asker:
+            return [name for name in ("ads", "kids") if reason(asker.ask(f"{name}.example", edns=True))]
+    assert [blocked(f"127.0.0.{number}") for number in (1, 2, 3, 4)] == [["ads"], ["kids"], [], ["ads"]]
 
 
 # dotstubctl.

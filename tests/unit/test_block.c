@@ -33,8 +33,19 @@ static enum verdict run_upstream(struct query *query, void *state)
     return query_answer(query, &answer);
 }
 
+/* The view of the next query: in place of query_take. */
+static uint8_t view;
+
+static enum verdict run_view(struct query *query, void *state)
+{
+    (void)state;
+    query->view = view;
+    return NEXT;
+}
+
+static const struct step step_view = {.name = "view", .run = run_view};
 static const struct step step_upstream = {.name = "upstream", .run = run_upstream};
-static const struct step *const steps[] = {&step_block, &step_upstream, NULL};
+static const struct step *const steps[] = {&step_view, &step_block, &step_upstream, NULL};
 
 static char directory[] = "/tmp/test_block.XXXXXX";
 static struct config_block_list lists[3];
@@ -64,7 +75,7 @@ static void reload(struct asker *asker)
 static void use_list(struct asker *asker, unsigned i, const char *name, enum config_block_format format,
                      const char *text)
 {
-    lists[i] = (struct config_block_list){.name = (char *)name, .file = paths[i], .format = format};
+    lists[i] = (struct config_block_list){.name = (char *)name, .file = paths[i], .format = format, .is_default = true};
     write_list(i, text);
     if (asker->config.block.list_count <= i)
         asker->config.block.list_count = i + 1;
@@ -325,7 +336,7 @@ static void test_lists_that_change(void **state)
     reload(asker);
     blocked(asker, "b.example", TYPE_A, RCODE_NXDOMAIN, "ads");
     passes(asker, "c.example");
-    assert_int_equal(block_report(asker->resolver.steps->held[0]->data, reports), 1);
+    assert_int_equal(block_report(asker->resolver.steps->held[1]->data, reports), 1);
     assert_string_equal(reports[0].name, "ads");
     assert_string_equal(reports[0].format, "domains");
     assert_string_equal(reports[0].source, paths[0]);
@@ -338,12 +349,12 @@ static void test_lists_that_change(void **state)
     write_list(0, "c.example\n");
     reload(asker);
     blocked(asker, "c.example", TYPE_A, RCODE_NXDOMAIN, "ads");
-    block_report(asker->resolver.steps->held[0]->data, reports);
+    block_report(asker->resolver.steps->held[1]->data, reports);
     assert_string_equal(reports[0].error, "");
     assert_int_equal(reports[0].hits, 5);
     asker->config.block.list_count = 0;
     passes(asker, "c.example");
-    assert_int_equal(block_report(asker->resolver.steps->held[0]->data, reports), 0);
+    assert_int_equal(block_report(asker->resolver.steps->held[1]->data, reports), 0);
 }
 
 static void unblock(const char *text, uint64_t until_ms)
@@ -390,7 +401,7 @@ static struct block_test test_of(const struct asker *asker, const char *text)
     struct block_test test;
     uint8_t name[NAME_MAX_WIRE];
     int len = name_from_text(name, text);
-    block_test(asker->resolver.steps->held[0]->data, name, (size_t)len, &test);
+    block_test(asker->resolver.steps->held[1]->data, name, (size_t)len, &test);
     return test;
 }
 
@@ -420,6 +431,29 @@ static void test_tests(void **state)
     assert_int_equal(test.fate, BLOCK_FATE_NONE);
 }
 
+static void test_views(void **state)
+{
+    struct asker *asker = *state;
+    static char *both[] = {(char *)"ads", (char *)"kids"}, *all[] = {(char *)"all"};
+    static struct config_view views[3] = {{.block_lists = both, .block_list_count = 2},
+                                          {.block_list_count = 0},
+                                          {.block_lists = all, .block_list_count = 1}};
+    static const bool ads_blocked[] = {true, true, false, true, true};
+    use_list(asker, 0, "ads", BLOCK_DOMAINS, "ads.example\n");
+    use_list(asker, 1, "kids", BLOCK_DOMAINS, "games.example\n");
+    lists[1].is_default = false;
+    asker->config.views = views;
+    asker->config.view_count = 3;
+    reload(asker);
+    for (view = 0; view < 5; view++) {
+        asker_ask(asker, "ads.example", TYPE_A);
+        assert_int_equal(asker_ede(asker) == EDE_BLOCKED, ads_blocked[view]);
+        asker_ask(asker, "games.example", TYPE_A);
+        assert_int_equal(asker_ede(asker) == EDE_BLOCKED, view == 1);
+    }
+    view = 0;
+}
+
 static void test_memory(void **state)
 {
     struct asker *asker = *state;
@@ -434,7 +468,7 @@ static void test_memory(void **state)
         mem_fail_at(0);
         if (status == 0) {
             struct block_list_report reports[BLOCK_LISTS_MAX];
-            block_report(set->held[0]->data, reports);
+            block_report(set->held[1]->data, reports);
             bool whole = reports[0].names == 1;
             step_set_unref(set);
             if (whole && mem_asked() < n)
@@ -473,6 +507,7 @@ int main(void)
         TEST(test_lists_that_change),
         TEST(test_unblocked_names),
         TEST(test_tests),
+        TEST(test_views),
         TEST(test_memory),
     };
     if (hash_init() < 0)
