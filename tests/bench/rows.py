@@ -29,6 +29,7 @@ class Row:
     bounds = {}
     upstream = ()  # options of tests/bench/upstream
     cache_mb, entries = 64, 100000
+    blocked = 0  # names of a block list
     restarts = False  # each measurement starts the subject anew
     repetitions = None  # at most
     worst = False  # the worst of all measurements counts, not the median
@@ -264,5 +265,47 @@ class Start(Row):
         return {"value": running.started * 1000}
 
 
+class BlockHit(Hit):
+    name, title, serves = "block-hit", "UDP hit, 1,000 names, 1M other names blocked", "block"
+    names, blocked = 1000, 1000000
+
+    def takes(self, subject):
+        return {"block", "udp"} <= set(subject.serves)
+
+
+class Blocking(Row):
+    """What a list of a million names costs: the difference to the same subject without it."""
+
+    serves, restarts, repetitions, blocked = "block", True, 1, 1000000
+
+    def figure(self, running):
+        raise NotImplementedError
+
+    def measure(self, running):
+        value = self.figure(running)
+        without = running.subject.start((), self.cache_mb, self.entries)
+        try:
+            return {"value": (value - self.figure(without)) * self.per}
+        finally:
+            without.stop()
+
+
+class BlockMemory(Blocking):
+    name, title, unit, per = "block-memory", "memory per blocked name, 1M names", "bytes", 1 / 1000000
+    target, bounds = "<= 12", {"value": 12}
+
+    def figure(self, running):
+        time.sleep(0.5)
+        return running.process.resident_kb() * 1024
+
+
+class BlockLoad(Blocking):
+    name, title, unit, per = "block-load", "CPU for loading 1M blocked names", "s", 1
+    target, bounds = "<= 1.5", {"value": 1.5}
+
+    def figure(self, running):
+        return running.cpu()
+
+
 ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, Miss, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
-        Idle, Start, Slow, Reset]
+        Idle, Start, BlockHit, BlockMemory, BlockLoad, Slow, Reset]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The subjects of the benchmark: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
 
-Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss) and optionally `packages`. It defines
+Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss; block: lists of names) and optionally `packages`. It defines
     version      prints one line
     configure    writes configuration into the current directory; sets the array `run` to the command. Gets DIR, PORT
                  (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB, ENTRIES
-                 (number that the cache must hold), BUILD, and UNPACKED (for files that must not be installed)
+                 (number that the cache must hold), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a
+                 line; "": none), BUILD, and UNPACKED (for files that must not be installed)
     prepare      optional: fetches or unpacks into UNPACKED what no package installs
 """
 import contextlib
@@ -68,6 +69,14 @@ class Place:
         path.chmod(0o777)  # some subjects drop root
         return path
 
+    def blocked(self, count):
+        """A file of `count` names, or "" for none."""
+        path = self.scratch / f"blocked{count}"
+        if count and not path.exists():
+            path.write_text("".join(f"n{number}.ads{number % 997}.example\n" for number in range(count)))
+            path.chmod(0o644)
+        return str(path) if count else ""
+
     def close(self):
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -93,8 +102,8 @@ class Subject:
     def version(self):
         return self.shell("version").strip()
 
-    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,)):
-        return Running(self, upstream_options, cache_mb, entries, cores)
+    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,), blocked=0):
+        return Running(self, upstream_options, cache_mb, entries, cores, blocked)
 
 
 class Upstream:
@@ -133,13 +142,14 @@ def wait_for_tcp(port, patience=10):
 class Running:
     """A running subject with an upstream of its own. `started`: seconds from exec to its first answered miss."""
 
-    def __init__(self, subject, upstream_options, cache_mb, entries, cores):
+    def __init__(self, subject, upstream_options, cache_mb, entries, cores, blocked=0):
         self.subject, self.place = subject, subject.place
         self.upstream = Upstream(self.place, upstream_options)
         self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
         ca = self.place.certificates.ca_file
         command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
-                                PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries)
+                                PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries,
+                                BLOCKED=self.place.blocked(blocked))
         with on_cores(*cores):
             self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
