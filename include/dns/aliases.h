@@ -14,6 +14,14 @@
 /* The most names of a response that are given: as many as a chain of CNAME records may have (dns/chain). */
 #define ALIASES_MAX 32
 
+enum { ALIAS_CNAME = 5, ALIAS_DNAME = 39 };
+
+/* False: an answer section whose first record has this type has no aliases. */
+static inline bool aliases_may_follow(uint16_t type)
+{
+    return type == ALIAS_CNAME || type == ALIAS_DNAME || type == TYPE_SVCB || type == TYPE_HTTPS;
+}
+
 /* Calls `test` with each target, in lower case and uncompressed, until it says true; the result is then true. `answer`
  * was walked, and its answer section begins with the chain, as chain_tidy leaves it. Nearly free for answers that begin
  * with a record of another type. */

@@ -42,12 +42,6 @@ static size_t expand(uint8_t out[NAME_MAX_WIRE], const uint8_t *wire, const uint
     return len;
 }
 
-static bool begins_with_alias(uint16_t type)
-{
-    return type == LDNS_RR_TYPE_CNAME || type == LDNS_RR_TYPE_DNAME || type == LDNS_RR_TYPE_SVCB ||
-           type == LDNS_RR_TYPE_HTTPS;
-}
-
 bool aliases_find(const struct answer *answer, bool (*test)(void *context, const uint8_t *name, size_t len),
                   void *context)
 {
@@ -58,7 +52,7 @@ bool aliases_find(const struct answer *answer, bool (*test)(void *context, const
     for (unsigned i = 0; i < count && given < ALIASES_MAX; i++) {
         const uint8_t *fixed = wire + (wire[at] >= POINTER ? at + 2 : name_end(wire, at));
         uint16_t type = read_u16(fixed);
-        if (i == 0 && !begins_with_alias(type))
+        if (i == 0 && !aliases_may_follow(type))
             return false;
         const uint8_t *data = fixed + RECORD_FIXED, *target = target_of(type, data);
         size_t len = target ? expand(name, wire, target) : 0;

@@ -226,9 +226,22 @@ static enum verdict replace(struct query *query, struct answer *response, struct
     return REPLACED;
 }
 
+/* False for most responses: the answer section has no alias, and no list has addresses. */
+static inline bool may_lead_there(const struct query *query, const struct block_rules *rules,
+                                  const struct answer *response)
+{
+    const uint8_t *record = response->wire + query->request.question_end; /* as long as that of the query */
+    bool has_answer = read_u16(response->wire + 6) > 0;
+    if (rules->with_networks || (has_answer && record[0] < 0xC0))
+        return true;
+    return has_answer && aliases_may_follow(read_u16(record + 2));
+}
+
 static enum verdict answer(struct query *query, struct answer *response, void *state)
 {
     const struct block *block = state;
+    if (!may_lead_there(query, block->rules, response))
+        return NEXT;
     struct looking looking = {.rules = block->rules, .lists = lists_for(block->rules, query)};
     bool found = aliases_find(response, is_blocked_name, &looking);
     if (!found && (looking.rules->with_networks & looking.lists))

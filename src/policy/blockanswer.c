@@ -5,10 +5,11 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "dns/aliases.h"
 #include "dns/codes.h"
 #include "dns/records.h"
 
-enum { POINTER = 0xC000, RECORDS_MAX = 64, SECTION_ANSWER = 6, SECTION_AUTHORITY = 8, TYPE_CNAME = 5 };
+enum { POINTER = 0xC000, RECORDS_MAX = 64, SECTION_ANSWER = 6, SECTION_AUTHORITY = 8 };
 
 struct ede_list block_answer_ede(const struct block_rules *rules, const struct block_match *match)
 {
@@ -103,9 +104,9 @@ size_t block_answer_target(uint8_t out[NAME_MAX_WIRE], const struct query *query
     const struct block_record *record;
     const struct key *key = &query->key;
     size_t count = records_of(rules, match, &record), before = (size_t)key->name_len - 1;
-    while (count > 0 && record->type != TYPE_CNAME)
+    while (count > 0 && record->type != ALIAS_CNAME)
         record++, count--;
-    if (count == 0 || key->type == TYPE_CNAME)
+    if (count == 0 || key->type == ALIAS_CNAME)
         return 0;
     int len = name_from_text(out, text_of(rules, match, record));
     if (len < 0 || !record->keep_labels)

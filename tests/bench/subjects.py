@@ -154,17 +154,17 @@ class Running:
             self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
         try:
-            self.wait_answering()
+            self.wait_answering(90 if blocked else 20)
         except Exception:
             self.stop()
             raise
         self.started = time.monotonic() - self.began
 
-    def wait_answering(self):
+    def wait_answering(self, patience):
         if "tcp" in self.subject.serves and "udp" not in self.subject.serves:
             wait_for_tcp(self.port)
             return
-        end, query = time.monotonic() + 20, wire.query("first.example")
+        end, query = time.monotonic() + patience, wire.query("first.example")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
             while self.process.running and time.monotonic() < end:
