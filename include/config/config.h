@@ -63,7 +63,6 @@ struct config_upstream {
     char **plain_zones;
     size_t plain_zone_count;
     bool plain_exact; /* names below plain_zones may not go to it either */
-    bool tcp_only; /* of a plain route: not over UDP */
     bool tcp_only;    /* of a plain route: not over UDP */
 };
 
