@@ -101,6 +101,7 @@
     X(upstream_throttled, "times that an upstream refused queries under load and its rate was reduced")                \
     X(bootstrap_lookups, "lookups of the addresses of an upstream's host, A and AAAA counted apart")                   \
     X(bootstrap_plain, "of bootstrap_lookups: those that went to bootstrap servers without encryption")                \
+    X(portal_lookups, "lookups sent without encryption through the portal window")                                     \
     X(sessions_dialed, "connections to upstream servers started")                                                      \
     X(sessions_opened, "sessions whose handshake succeeded")                                                           \
     X(sessions_resumed, "sessions resumed with a ticket")                                                              \

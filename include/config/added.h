@@ -16,6 +16,7 @@ struct added_texts {
     const char *servers;   /* addresses, or names of upstreams or of one group */
     const char *interface; /* NULL: any */
     bool plain;
+    bool portal;
 };
 
 struct added_route {

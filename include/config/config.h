@@ -64,6 +64,8 @@ struct config_upstream {
     size_t plain_zone_count;
     bool plain_exact; /* names below plain_zones may not go to it either */
     bool tcp_only;    /* of a plain route: not over UDP */
+    bool tcp_only; /* of a plain route: not over UDP */
+    bool portal;      /* its answers are not cached, and each lookup is logged */
 };
 
 /* The most addresses of an upstream with a host that are used: of each family, in all. */
@@ -71,6 +73,8 @@ struct config_upstream {
 #define CONFIG_HOST_ADDRESSES (2 * CONFIG_HOST_EACH)
 /* The name of the team that looks up the host of an upstream begins with this; the rest is the upstream's name. */
 #define TEAM_BOOTSTRAP "bootstrap:"
+/* The name of the team of the portal window. */
+#define TEAM_PORTAL "portal:"
 
 /* A named set of upstreams with a policy of its own. */
 struct config_group {
@@ -98,6 +102,7 @@ struct config_route {
     /* Of a route that was added at run time (config/added.h): */
     uint8_t *salt;     /* ROUTE_SALT bytes; NULL: the route is of the configuration */
     uint64_t until_ms; /* clock_ms; 0: it has no end */
+    bool portal;       /* the window for a captive portal: exactly these names, and their answers are not cached */
 };
 #define ROUTE_SALT 16
 
@@ -292,6 +297,11 @@ struct config {
     struct prefix *sort_addresses;
     size_t sort_address_count;
     bool special_proof; /* special top-level names have the root's proof */
+
+    struct {
+        char **names; /* that the portal window is for */
+        size_t name_count;
+    } portal;
 
     char *health_name; /* NULL: off */
     uint64_t drain_ms; /* on SIGTERM */

@@ -45,7 +45,7 @@ struct reload_wait {
 };
 
 /* A change of the routes that are added at run time. The texts are borrowed for the call. */
-enum forward_verb { FORWARD_ADD, FORWARD_REMOVE };
+enum forward_verb { FORWARD_ADD, FORWARD_REMOVE, FORWARD_OPEN, FORWARD_CLOSE /* the portal window */ };
 struct forward_request {
     enum forward_verb verb;
     const char *zones, *servers, *interface, *duration; /* NULL: not given */

@@ -30,9 +30,10 @@ struct groups {
     struct routes *routes;
     struct group **in_force; /* one for each of the routes */
     struct list leaving;
-    struct list budgets;     /* of the upstreams of all groups */
-    struct loop_flush flush; /* runs when a leaving group may be idle or closed */
-    unsigned open;           /* groups that have not closed their sessions */
+    struct portal_watch watch; /* the owner sets `heard`, after groups_init */
+    struct list budgets;       /* of the upstreams of all groups */
+    struct loop_flush flush;   /* runs when a leaving group may be idle or closed */
+    unsigned open;             /* groups that have not closed their sessions */
     bool stopping;
     void (*closed)(void *context);
     void *closed_context;

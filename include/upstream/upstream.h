@@ -25,14 +25,22 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
 /* Frees a plan that was not applied; NULL does nothing. */
 void group_plan_free(struct group_plan *plan);
 
+/* While the portal window is open: the first usable response of an encrypted server ends it. */
+struct portal_watch {
+    bool open;
+    /* Called for each usable response of an encrypted server while `open`. */
+    void (*heard)(struct portal_watch *watch);
+};
+
 /* The objects that all groups of a worker share. */
 struct group_worker {
     struct loop *loop;
     struct counters *counters;
     struct answer_scratch *scratch;
     struct rewrite *rewrite;
-    struct list *budgets;  /* initialized; empty again when the groups are gone */
-    struct tap_queue *tap; /* NULL: dnstap is off */
+    struct portal_watch *watch; /* NULL: none */
+    struct list *budgets;       /* initialized; empty again when the groups are gone */
+    struct tap_queue *tap;      /* NULL: dnstap is off */
 };
 
 /* A group with this definition, prepared by the main thread and not yet in use. 0 or -ENOMEM. */
@@ -44,6 +52,8 @@ struct group_plan *group_take_plan(struct group *group);
 /* The name in its latest definition. */
 const char *group_name(const struct group *group);
 uint32_t group_id(const struct group *group);
+/* True for the group of the portal window: its answers are not cached. */
+bool group_is_portal(const struct group *group);
 /* True if no lookup uses the group. */
 bool group_is_idle(const struct group *group);
 

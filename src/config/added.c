@@ -216,6 +216,8 @@ int added_new(struct added_route **out, const struct config *config, const struc
         status = validate_fill_route(&making->added.route, item, &making->arena);
     if (status == 0)
         status = added_check(&making->added, config, errors);
+    if (status == 0)
+        making->added.route.portal = texts->portal;
     report_end(&report);
     arena_free(&arena);
     if (status == 0)

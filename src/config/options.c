@@ -681,6 +681,19 @@ const struct option options[] = {
      .unset = "100",
      .help = "The most routes that dotstubctl forward adds, 0 to 400."},
 
+    {.key = "portal.names",
+     .type = OPTION_NAMES,
+     IN_LIST(portal.names, portal.name_count),
+     .max = 32,
+     .unset =
+         "captive.apple.com,connectivity-check.ubuntu.com,connectivitycheck.android.com,connectivitycheck.gstatic.com,"
+         "detectportal.firefox.com,fedoraproject.org,network-test.debian.org,networkcheck.kde.org,neverssl.com,"
+         "nmcheck.gnome.org,www.msftconnecttest.com",
+     .help =
+         "The names that dotstubctl portal open sends without encryption to the resolver of a captive portal, for a "
+         "few minutes: those by which programs find such a portal. Names below them are not sent. A list in a file "
+         "replaces this default."},
+
     {.key = "access.allow",
      .type = OPTION_PREFIXES,
      IN_LIST(access.allow, access.allow_count),

@@ -74,7 +74,9 @@ static int add_plain(struct config *config, const char *name, const struct confi
                                                 .interface = route->interface,
                                                 .plain_zones = route->zones,
                                                 .plain_zone_count = route->zone_count,
-                                                .tcp_only = route->tcp_only};
+                                                .tcp_only = route->tcp_only,
+                                                .plain_exact = route->portal,
+                                                .portal = route->portal};
     team->places[0] = TEAM_PLAIN;
     team->count = 1;
     return 0;
@@ -100,7 +102,7 @@ static int add_route(struct config *config, const struct config_route *route, co
     if (route->group)
         return add_group(config, route->group, place, arena);
     *place = config->team_count;
-    const char *name = arena_print(arena, "%s:%s", owner, route->zones[0]);
+    const char *name = route->portal ? TEAM_PORTAL : arena_print(arena, "%s:%s", owner, route->zones[0]);
     int status = route->to_count > 0
                      ? add_plain(config, name, route, arena)
                      : add_named(config, name, POLICY_FAILOVER, route->upstreams, route->upstream_count, arena);

@@ -70,7 +70,7 @@ static json_t *route_object(const struct config_route *route)
     put(object, "servers", servers_of(route));
     put_flag(object, "plain", route->to_count > 0);
     put(object, "interface", route->interface ? text_of(route->interface, strlen(route->interface)) : json_null());
-    put_text(object, "from", route->salt ? "run time" : "configuration");
+    put_text(object, "from", route->portal ? "portal" : route->salt ? "run time" : "configuration");
     put(object, "left_s", left_of(route));
     return object;
 }
@@ -140,7 +140,9 @@ static void change(struct view *view, struct http_request *request, const struct
         request_reply(request, HTTP_INTERNAL_ERROR, NULL);
         return;
     }
-    *reply = (struct forward_reply){.wait.done = forward_done, .request = request, .adds = wanted->verb == FORWARD_ADD};
+    *reply = (struct forward_reply){.wait.done = forward_done,
+                                    .request = request,
+                                    .adds = wanted->verb == FORWARD_ADD || wanted->verb == FORWARD_OPEN};
     view->ops->forward(view->context, wanted, &reply->wait);
 }
 
@@ -180,4 +182,40 @@ void forward_remove(struct view *view, struct http_request *request)
     const struct forward_request wanted = {
         .verb = FORWARD_REMOVE, .zones = argument(request, "zones"), .interface = argument(request, "interface")};
     change(view, request, &wanted);
+}
+
+/* --- the portal window --- */
+
+void portal_status(struct view *view, struct http_request *request)
+{
+    const struct config *config = view->routes->config;
+    const struct config_route *window = NULL;
+    json_t *root = json_object();
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (config->forward[i].portal)
+            window = &config->forward[i];
+    put_flag(root, "open", window != NULL);
+    put(root, "names",
+        window ? names_of(window->zones, window->zone_count)
+               : names_of(view->config->portal.names, view->config->portal.name_count));
+    put(root, "servers", window ? servers_of(window) : json_array());
+    put(root, "interface", window && window->interface ? json_string(window->interface) : json_null());
+    put(root, "left_s", window ? left_of(window) : json_null());
+    put_number(root, "lookups", view_counter(view, COUNTER_portal_lookups));
+    request_reply(request, HTTP_OK, print(root));
+}
+
+void portal_open(struct view *view, struct http_request *request)
+{
+    const struct forward_request wanted = {.verb = FORWARD_OPEN,
+                                           .zones = argument(request, "names"),
+                                           .servers = argument(request, "servers"),
+                                           .interface = argument(request, "interface"),
+                                           .duration = argument(request, "for")};
+    change(view, request, &wanted);
+}
+
+void portal_close(struct view *view, struct http_request *request)
+{
+    change(view, request, &(struct forward_request){.verb = FORWARD_CLOSE});
 }

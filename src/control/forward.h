@@ -11,5 +11,9 @@
 void forward_list(struct view *view, struct http_request *request);
 void forward_add(struct view *view, struct http_request *request);
 void forward_remove(struct view *view, struct http_request *request);
+/* The window for a captive portal. */
+void portal_status(struct view *view, struct http_request *request);
+void portal_open(struct view *view, struct http_request *request);
+void portal_close(struct view *view, struct http_request *request);
 
 #endif

@@ -41,6 +41,7 @@ enum own_option {
     OWN_INTERFACE,
     OWN_FOR,
     OWN_REPLACE,
+    OWN_SERVER,
     OWN_KEEP_LOCAL,
     OWN_COUNT
 };
@@ -87,6 +88,8 @@ void status_programs(const json_t *root, FILE *out);
 int ask_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* The same for a command whose path and arguments are in `target`. */
 int ask_send(const struct options *options, const struct command *command, const char *target);
+/* Opens, closes and shows the window for a captive portal. */
+int portal_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Adds, removes and prints routes. */
 int forward_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Replaces the running daemon by a new process. */

@@ -22,6 +22,7 @@ int show_log(const json_t *root, FILE *out) MUST_CHECK;
 int show_reload(const json_t *root, FILE *out) MUST_CHECK;
 int show_drain(const json_t *root, FILE *out) MUST_CHECK;
 int show_forward(const json_t *root, FILE *out) MUST_CHECK;
+int show_portal(const json_t *root, FILE *out);
 int show_forwarded(const json_t *root, FILE *out) MUST_CHECK;
 int show_explain(const json_t *root, FILE *out) MUST_CHECK;
 int show_trace(const json_t *root, FILE *out) MUST_CHECK;

@@ -364,6 +364,11 @@ static char *added_routes_text(void)
                : routes_pack(self.routing.source.added, self.routing.source.added_count);
 }
 
+static void portal_heard(void)
+{
+    forwarding_portal_over(&self.forwarding);
+}
+
 static void begin_forwarding(void)
 {
     struct buffer packed = {NULL, 0, 0, 0};
@@ -376,6 +381,8 @@ static void begin_forwarding(void)
                                            .is_busy = is_handing_over,
                                            .changed = routes_changed,
                                            .flushed = flushed_by_forwarding};
+    for (unsigned i = 0; i < self.config->workers; i++)
+        worker_watch_portal(self.workers[i], portal_heard);
     routing_start(&self.routing, self.workers, self.config->workers);
     forwarding_begin(&self.forwarding, &setup, taken ? &text : NULL);
     buffer_free(&packed);

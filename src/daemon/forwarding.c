@@ -76,11 +76,48 @@ static int check_fresh(const struct forwarding *forwarding, const struct config_
     return sandbox_check_route(forwarding->setup.sandbox, route, errors) < 0 ? ERROR_CONFIG : status;
 }
 
+enum { PORTAL_DEFAULT_MS = 5 * 60 * 1000, PORTAL_MAX_MS = 60 * 60 * 1000 };
+
+static int check_portal(const struct forward_request *request, uint64_t for_ms, FILE *errors)
+{
+    if (for_ms > PORTAL_MAX_MS)
+        fputs("portal: the window can be open for an hour at most\n", errors);
+    else if (!request->servers)
+        fputs("portal: the resolver of the network is not known; name its address with --server\n", errors);
+    else
+        return 0;
+    return ERROR_CONFIG;
+}
+
+/* The names of the configuration and those of the request, separated by commas, each once. malloc; NULL: out of memory. */
+static char *portal_names(const struct config *config, const char *more)
+{
+    struct note list;
+    bool opened = note_open(&list);
+    for (size_t i = 0; opened && i < config->portal.name_count; i++)
+        fprintf(list.out, "%s%s", i ? "," : "", config->portal.names[i]);
+    for (size_t len; opened && more && *more; more += len + (more[len] == ',')) {
+        bool known = false;
+        char name[NAME_MAX_TEXT];
+        len = strcspn(more, ",");
+        snprintf(name, sizeof name, "%.*s", (int)len, more);
+        for (size_t i = 0; i < config->portal.name_count; i++)
+            known |= added_same_zone(config->portal.names[i], name);
+        if (!known && len > 0)
+            fprintf(list.out, ",%.*s", (int)len, more);
+    }
+    if (note_end(&list))
+        return list.text;
+    free(list.text);
+    return NULL;
+}
+
 static int make_fresh(struct forwarding_change *change, FILE *errors)
 {
     const struct forward_request *request = change->request;
     const struct routing_source *source = &change->forwarding->setup.routing->source;
-    const struct added_texts texts = {request->zones, request->servers, request->interface, request->plain};
+    bool portal = request->verb == FORWARD_OPEN;
+    const struct added_texts texts = {request->zones, request->servers, request->interface, request->plain, portal};
     uint8_t salt[ROUTE_SALT];
     uint64_t for_ms = 0;
     make_salt(salt);
@@ -89,6 +126,10 @@ static int make_fresh(struct forwarding_change *change, FILE *errors)
         return ERROR_CONFIG;
     }
     int status = request->duration ? added_duration(&for_ms, request->duration, errors) : 0;
+    if (portal && !request->duration)
+        for_ms = PORTAL_DEFAULT_MS;
+    if (status == 0 && portal)
+        status = check_portal(request, for_ms, errors);
     if (status == 0)
         status = added_new(&change->fresh, source->config, &texts, salt, for_ms ? change->now_ms + for_ms : 0, errors);
     if (status == 0)
@@ -137,7 +178,10 @@ static int check_removal(const struct forwarding_change *change, FILE *errors)
 
 static int ask(struct forwarding_change *change, FILE *errors)
 {
-    int status = change->request->verb == FORWARD_ADD ? make_fresh(change, errors) : check_removal(change, errors);
+    enum forward_verb verb = change->request->verb;
+    int status = verb == FORWARD_ADD || verb == FORWARD_OPEN ? make_fresh(change, errors)
+                 : verb == FORWARD_REMOVE                    ? check_removal(change, errors)
+                                                             : 0;
     if (status == 0)
         status = change_apply(change, errors);
     if (status == -E2BIG) {
@@ -147,8 +191,12 @@ static int ask(struct forwarding_change *change, FILE *errors)
     return status;
 }
 
-void forwarding_ask(struct forwarding *forwarding, const struct forward_request *request, struct forward_wait *wait)
+static void ask_all(struct forwarding *forwarding, const struct forward_request *request, struct forward_wait *wait)
 {
+    static const enum drop_why drops_of[] = {[FORWARD_ADD] = DROP_REPLACED,
+                                             [FORWARD_REMOVE] = DROP_ASKED,
+                                             [FORWARD_OPEN] = DROP_REPLACED,
+                                             [FORWARD_CLOSE] = DROP_PORTAL};
     struct note errors;
     struct forwarding_change *change = NULL;
     if (forwarding->stopped || forwarding->setup.is_busy()) {
@@ -157,8 +205,7 @@ void forwarding_ask(struct forwarding *forwarding, const struct forward_request 
     }
     int status = note_open(&errors) ? 0 : -ENOMEM;
     if (status == 0)
-        status =
-            (change = change_new(forwarding, request->verb == FORWARD_ADD ? DROP_REPLACED : DROP_ASKED)) ? 0 : -ENOMEM;
+        status = (change = change_new(forwarding, drops_of[request->verb])) ? 0 : -ENOMEM;
     if (status == 0) {
         change->request = request;
         change->wait = wait;
@@ -174,7 +221,37 @@ void forwarding_ask(struct forwarding *forwarding, const struct forward_request 
     free(errors.text);
 }
 
+void forwarding_ask(struct forwarding *forwarding, const struct forward_request *request, struct forward_wait *wait)
+{
+    if (request->verb != FORWARD_OPEN) {
+        ask_all(forwarding, request, wait);
+        return;
+    }
+    struct forward_request whole = *request;
+    char *names = portal_names(forwarding->setup.routing->source.config, request->zones);
+    whole.zones = names;
+    whole.plain = true;
+    if (names)
+        ask_all(forwarding, &whole, wait);
+    else
+        reply(wait, -ENOMEM, NULL);
+    free(names);
+}
+
 /* --- routes that end by themselves --- */
+
+void forwarding_portal_over(struct forwarding *forwarding)
+{
+    const struct routing_source *source = &forwarding->setup.routing->source;
+    bool open = false;
+    for (size_t i = 0; i < source->added_count; i++)
+        open |= source->added[i]->route.portal;
+    if (!open || forwarding->stopped)
+        return;
+    struct forwarding_change *change = change_new(forwarding, DROP_PORTAL);
+    if (change && change_apply(change, NULL) < 0)
+        change_free(change);
+}
 
 /* Removes the routes whose time is over or whose interface is gone. */
 static void remove_ended(struct forwarding *forwarding, bool with_interfaces)

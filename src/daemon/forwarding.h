@@ -21,6 +21,8 @@
 void forwarding_begin(struct forwarding *forwarding, const struct forwarding_setup *setup, const struct bytes *taken);
 /* Adds or removes routes; the request is borrowed for the call. */
 void forwarding_ask(struct forwarding *forwarding, const struct forward_request *request, struct forward_wait *wait);
+/* An encrypted upstream answers: closes the portal window, if it is open. */
+void forwarding_portal_over(struct forwarding *forwarding);
 /* Interfaces may have come or gone. */
 void forwarding_network_changed(struct forwarding *forwarding);
 /* A reload is in force: logs which routes it has removed. */

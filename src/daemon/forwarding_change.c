@@ -8,6 +8,7 @@
  */
 #include "forwarding_change.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -88,7 +89,9 @@ static bool drops(void *context, const char *zone)
     const struct config_route *route = &change->at->route;
     const struct forward_request *request = change->request;
     bool dropped = false;
-    if (change->why == DROP_REPLACED)
+    if (change->why == DROP_PORTAL || (change->why == DROP_REPLACED && change->fresh->route.portal))
+        dropped = route->portal;
+    else if (change->why == DROP_REPLACED)
         dropped = route_has_zone(&change->fresh->route, zone) ||
                   (request->replace && same_interface(route->interface, request->interface));
     else if (change->why == DROP_ASKED)
@@ -215,7 +218,9 @@ static void log_ended(const struct forwarding_change *change)
     for (size_t i = 0; i < source->added_count; i++) {
         const struct config_route *route = &source->added[i]->route;
         const char *why = change_end_of(change, route);
-        if (why)
+        if (why && route->portal)
+            log_info("daemon", "portal: closed: %s", why);
+        else if (why)
             log_info("daemon", "forward: removed the route of %s%s: %s", route->zones[0],
                      route->zone_count > 1 ? " and others" : "", why);
     }
@@ -262,7 +267,12 @@ static void log_request(const struct forwarding_change *change)
     int len = (int)(end - change->told.text);
     if (len == 0)
         return;
-    if (!route)
+    if (change->why == DROP_PORTAL)
+        log_info("daemon", "portal: closed: %s", change->request ? "as asked" : "an encrypted upstream answers");
+    else if (route && route->portal)
+        log_info("daemon", "portal: open for %" PRIu64 " s: %zu names are sent without encryption", change->left_s,
+                 route->zone_count);
+    else if (!route)
         log_info("daemon", "forward: removed the route of %.*s%s", len, change->told.text, more);
     else
         log_info("daemon", "forward: added a route of %.*s%s%s%s%s", len, change->told.text, more,

@@ -51,7 +51,7 @@ bool note_end(struct note *note) MUST_CHECK;
 /* Does nothing to zeroed memory. */
 void note_free(struct note *note);
 
-enum drop_why { DROP_REPLACED, DROP_ASKED, DROP_ENDED };
+enum drop_why { DROP_REPLACED, DROP_ASKED, DROP_ENDED, DROP_PORTAL };
 
 /* Which zones leave the list, and what is known of the change afterwards. */
 struct forwarding_change {

@@ -74,7 +74,8 @@ char *routes_pack(struct added_route *const *added, size_t count)
         return NULL;
     fputs(TITLE, out);
     for (size_t i = 0; i < count; i++)
-        put_route(out, &added[i]->route, clock_ms(), clock_wall_s());
+        if (!added[i]->route.portal) /* a restart closes the portal window */
+            put_route(out, &added[i]->route, clock_ms(), clock_wall_s());
     if (fflush(out) == 0) {
         digest_bytes(digest, text, len);
         fputs(END, out);

@@ -40,7 +40,10 @@ struct worker {
     struct mailbox *reply_to;   /* gets `ended` */
     struct mailbox_item *ended; /* posted when the thread ends */
     struct mailbox_item drain, stop, heartbeat;
-    atomic_bool asked; /* a heartbeat was requested and has not come yet */
+    struct mailbox_item heard; /* for the main thread: an encrypted server has responded */
+    atomic_bool heard_posted;
+    void (*portal_heard)(void); /* NULL: not watched */
+    atomic_bool asked;          /* a heartbeat was requested and has not come yet */
     struct counters counters;
     struct config *config;
     struct resolver resolver;
@@ -182,6 +185,32 @@ void worker_route(struct worker *worker, struct worker_routes *routes)
 void worker_route_early(struct worker *worker, struct worker_routes *routes)
 {
     groups_apply(&worker->groups, &routes->change);
+}
+
+/* --- the portal window --- */
+
+/* Runs on the main thread. */
+static void heard_item(struct mailbox_item *item, void *reader)
+{
+    struct worker *worker = container_of(item, struct worker, heard);
+    (void)reader;
+    atomic_store(&worker->heard_posted, false);
+    worker->portal_heard();
+}
+
+static void portal_heard(struct portal_watch *watch)
+{
+    struct worker *worker = container_of(watch, struct worker, groups.watch);
+    if (worker->state == WORKER_CLOSING || atomic_exchange(&worker->heard_posted, true))
+        return;
+    mailbox_post(worker->reply_to, &worker->heard);
+}
+
+void worker_watch_portal(struct worker *worker, void (*heard)(void))
+{
+    worker->portal_heard = heard;
+    worker->heard.open = heard_item;
+    worker->groups.watch.heard = portal_heard;
 }
 
 /* --- hosts of upstreams --- */

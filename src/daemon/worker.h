@@ -86,6 +86,9 @@ void worker_route_early(struct worker *worker, struct worker_routes *routes);
 /* New queries go to these addresses of hosts. */
 void worker_know(struct worker *worker, struct worker_known *known);
 void worker_look_up(struct worker *worker, struct worker_host *host);
+/* Calls `heard` on the main thread after the first usable response of an encrypted server while the portal window is
+ * open. Before worker_start. */
+void worker_watch_portal(struct worker *worker, void (*heard)(void));
 /* New TLS connections of clients use this identity. */
 void worker_identify(struct worker *worker, struct worker_identity *change);
 /* Steps whose snapshot is the same as before keep their state. */

@@ -248,6 +248,8 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
         lookup_finish_failed(lookup, answer);
         return;
     }
+    if (group_is_portal(lookup->group))
+        limits = (struct ttl_limits){0, 0, 0}; /* nobody caches it */
     refresh_note_success(lookup->resolver, &lookup->key, lookup->by_key.hash);
     lookup_name_source(lookup, answer);
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);

@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "base/errors.h"
+#include "dns/key.h"
+#include "dns/name.h"
+#include "dns/records.h"
 #include "group.h"
 #include "outages.h"
 
@@ -76,4 +79,12 @@ void event_opened(const struct server *server, const char *words)
     const enum log_level level = server->notes.opened == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     if (log_enabled(level, "upstream"))
         log_write(level, "upstream", "session to %s: %s", name_of(server, name), words);
+}
+
+void event_portal(const struct server *server, const struct key *key)
+{
+    char name[NAME_MAX_TEXT], type[TYPE_TEXT], address[ADDR_TEXT];
+    counter_add(server->group->counters, COUNTER_portal_lookups, 1);
+    log_info("upstream", "portal: %s %s was sent to %s without encryption", name_text(key->name, name),
+             records_type_text(key->type, type), addr_format(&server->addr, true, address));
 }

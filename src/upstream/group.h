@@ -109,6 +109,7 @@ struct group_plan {
     struct budget_share **budgets; /* one per upstream entry */
     unsigned lookups;              /* live lookups that were begun with this plan */
     bool awaits_address;           /* an upstream's host is being looked up: attempts wait for it */
+    bool portal;                   /* of the portal window */
     bool lacks_address;            /* the lookup of an upstream's host has failed, and none of its addresses is known */
 };
 
@@ -125,9 +126,10 @@ struct group_probe {
 struct group {
     struct loop *loop; /* NULL: group_begin was not called yet */
     struct counters *counters;
-    struct list *budgets;    /* of all groups of the worker */
-    struct list plans;       /* the oldest first; the last one is in force */
-    struct group_plan *plan; /* the plan in force; the next members belong to it */
+    struct portal_watch *watch; /* of the worker; NULL: none */
+    struct list *budgets;       /* of all groups of the worker */
+    struct list plans;          /* the oldest first; the last one is in force */
+    struct group_plan *plan;    /* the plan in force; the next members belong to it */
     struct config *config;
     enum config_policy policy;
     struct server **servers;
@@ -272,6 +274,8 @@ void event_opened(const struct server *server, const char *words);
 void event_failed(struct server *server, const char *what, int reason);
 void event_answers(struct server *server);
 void event_throttled(struct server *server);
+/* A query was sent through the portal window. */
+void event_portal(const struct server *server, const struct key *key);
 void event_machine(struct group *group, enum machine_event event);
 
 /* --- report.c: reports about servers --- */

@@ -127,6 +127,7 @@ void groups_apply(struct groups *groups, struct groups_change *change)
     groups->in_force = change->groups;
     groups->interfaces = change->interfaces;
     groups->routes = change->routes;
+    groups->watch.open = groups->watch.heard && groups_named(groups, TEAM_PORTAL);
     groups->root_id = groups->routes->groups[0].id;
     groups->suffixes = groups->routes->suffixes;
     groups->views = groups->routes->views;
@@ -178,6 +179,7 @@ int groups_init(struct groups *groups, struct loop *loop, struct counters *count
     list_init(&groups->leaving);
     list_init(&groups->budgets);
     groups->worker.budgets = &groups->budgets;
+    groups->worker.watch = &groups->watch;
     int status = groups_change_new(&change, routes);
     if (status < 0)
         return status;

@@ -107,6 +107,7 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
     plan->policy = definition->policy;
     plan->upstreams = definition->upstreams;
     plan->upstream_count = definition->upstream_count;
+    plan->portal = plan->upstream_count > 0 && plan->upstreams[0].portal;
     plan->servers = mem_zalloc(count_servers(definition) + 1, sizeof(struct server *));
     plan->budgets = mem_zalloc(plan->upstream_count, sizeof(struct budget_share *));
     int status = plan->servers && plan->budgets ? 0 : -ENOMEM;

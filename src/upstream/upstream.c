@@ -221,7 +221,10 @@ void upstream_deprioritize(struct server *server)
 
 void upstream_note_useful(struct server *server)
 {
+    struct portal_watch *watch = server->group->watch;
     priority_note_success(&server->priority);
+    if (watch && watch->open && server->transport->encrypted)
+        watch->heard(watch);
 }
 
 bool upstream_lost_others(const struct server *server, uint64_t asked_ms, uint64_t sent_ms)
@@ -394,6 +397,7 @@ void group_begin(struct group *group, const struct group_worker *worker)
     group->loop = worker->loop;
     group->counters = worker->counters;
     group->budgets = worker->budgets;
+    group->watch = worker->watch;
     group->scratch = worker->scratch;
     group->rewrite = worker->rewrite;
     group->tap = worker->tap;
@@ -411,6 +415,11 @@ void group_begin(struct group *group, const struct group_worker *worker)
 const char *group_name(const struct group *group)
 {
     return group->plan->name;
+}
+
+bool group_is_portal(const struct group *group)
+{
+    return group->plan->portal;
 }
 
 uint32_t group_id(const struct group *group)

@@ -109,7 +109,7 @@ def plain_names(packets):
     for packet in packets:
         if packet.target == PLAIN and packet.target_port == 53 and len(packet.payload) > 12:
             messages = wire.frames(bytearray(packet.payload)) if packet.protocol == "tcp" else [packet.payload]
-            found |= {str(dns.message.from_wire(message).question[0].name) for message in messages}
+            found |= {str(dns.message.from_wire(message).question[0].name).lower() for message in messages}
     return found
 
 

@@ -23,9 +23,9 @@ from test_upstream import ask_truly
 
 pytestmark = pytest.mark.threads
 
-READS = ("/status", "/stats", "/config", "/forward", "/metrics", "/cache?name=a.example", "/explain")
+READS = ("/status", "/stats", "/config", "/forward", "/portal", "/metrics", "/cache?name=a.example", "/explain")
 CHANGES = ("/flush", "/log?level=info", "/trace?name=b.example", "/drain?seconds=3600",
-           "/forward/add?zones=z.example&servers=192.0.2.1&plain=yes", "/forward/remove?interface=none0")
+           "/forward/add?zones=z.example&servers=192.0.2.1&plain=yes", "/portal/close", "/forward/remove?interface=none0")
 
 
 class Reply:
@@ -261,7 +261,7 @@ def test_unknown_paths_list_the_known_ones(daemon):
     for path in ("/index.html", "/nothing", "/status/", "/readyz", "//status"):
         reply = control(daemon, path)
         assert reply.status == 404
-        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain", "/forward", "/forward/add", "/forward/remove"} == set(reply.json["paths"])
+        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain", "/forward", "/forward/add", "/forward/remove", "/portal", "/portal/open", "/portal/close"} == set(reply.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",

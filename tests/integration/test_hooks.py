@@ -253,3 +253,12 @@ def test_a_vpn_comes_and_goes(make_daemon, public, world, connect, tmp_path):  #
     world.run("ip", "link", "delete", "vpn0")
     eventually(lambda: not routes(daemon))
     assert hooks.run("networkmanager", "eth0", "vpn-down", **vpn) == ""
+
+
+def test_the_window_for_a_captive_portal(hooks):
+    for state, wanted in ("PORTAL", ["portal open"]), ("LIMITED", ["portal open"]), ("FULL", ["portal close"]), ("UNKNOWN", []):
+        hooks.run("networkmanager-portal", "", "connectivity-change", CONNECTIVITY_STATE=state)
+        assert hooks.told() == wanted
+    hooks.run("networkmanager-portal", "eth0", "up", CONNECTIVITY_STATE="PORTAL")
+    hooks.run("networkmanager-portal")
+    assert not hooks.told()

@@ -159,6 +159,12 @@ def test_routes(told):
     told("forward", "remove", "a.example", title="forward remove")
     assert not told.contract.unseen("forward list", "forward remove")
     assert told.contract.unseen("forward add") == {"replaced[]"}
+    told.server.refuse()
+    told("portal", "status", title="portal status")
+    told("portal", "open", "--server", "192.0.2.98", "--interface", "lo", title="portal open")
+    told("portal", "status", title="portal status")
+    told("portal", "close", title="portal close")
+    assert not told.contract.unseen("portal status", "portal close")
 
 
 def test_block_lists(make_daemon, server, tmp_path):

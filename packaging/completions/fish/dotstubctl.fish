@@ -1,6 +1,6 @@
 # fish completion for dotstubctl(8)
 
-set -l commands status servers stats flush cache explain trace config log queries reload forward drain block unblock upgrade system doctor pin check help
+set -l commands status servers stats flush cache explain trace config log queries reload forward portal drain block unblock upgrade system doctor pin check help
 complete -c dotstubctl -f
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'show the daemon, its upstreams and its cache'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a servers -d 'show the state of each server'
@@ -14,6 +14,7 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a log -d 
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a queries -d 'log every query, or one in N'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'reload the configuration'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a forward -d 'show routes, or add and remove some at run time'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a portal -d 'let a few names through to the resolver of a captive portal'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a drain -d 'fail health checks for some time, then stop'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a block -d 'show, test or fetch block lists'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a unblock -d 'do not block a name for some time'
@@ -26,6 +27,7 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a help -d
 
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -a 'status enable disable'
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -a 'list add remove'
+complete -c dotstubctl -n '__fish_seen_subcommand_from portal' -a 'status open close'
 complete -c dotstubctl -n '__fish_seen_subcommand_from explain' -a 'last-slow last-failed'
 complete -c dotstubctl -n '__fish_seen_subcommand_from log' -a 'error warning info debug'
 complete -c dotstubctl -n '__fish_seen_subcommand_from queries' -a 'yes no'
@@ -45,8 +47,9 @@ complete -c dotstubctl -n '__fish_seen_subcommand_from config' -l changed -d 'On
 complete -c dotstubctl -n '__fish_seen_subcommand_from doctor' -l quick -d 'Only check that the daemon answers'
 complete -c dotstubctl -n '__fish_seen_subcommand_from doctor' -l bundle -r -F -d 'Write a report without query names'
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -l plain -d 'Queries to the servers are not encrypted'
-complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -l interface -x -a '(__fish_print_interfaces)' -d 'By this interface only'
-complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -l for -x -d 'Only for this time'
+complete -c dotstubctl -n '__fish_seen_subcommand_from forward portal' -l interface -x -a '(__fish_print_interfaces)' -d 'By this interface only'
+complete -c dotstubctl -n '__fish_seen_subcommand_from forward portal' -l for -x -d 'Only for this time'
+complete -c dotstubctl -n '__fish_seen_subcommand_from portal' -l server -x -d 'The resolver of the network'
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -l replace -d 'Remove the other routes by the interface'
 complete -c dotstubctl -l version -d 'Print the version'
 complete -c dotstubctl -s h -l help -d 'Print the commands and options'

@@ -186,6 +186,8 @@ void session_note_sent(struct session *session, struct attempt *attempt)
         silence_note_query(&session->silence, attempt->sent_ms);
     counter_add(group->counters, COUNTER_attempts_sent, 1);
     counter_add(group->counters, COUNTER_attempts_reused, !attempt->opened);
+    if (group->plan->portal)
+        event_portal(session->server, attempt->key);
 }
 
 /* --- reading --- */
