@@ -64,7 +64,6 @@ struct config_upstream {
     size_t plain_zone_count;
     bool plain_exact; /* names below plain_zones may not go to it either */
     bool tcp_only;    /* of a plain route: not over UDP */
-    bool tcp_only; /* of a plain route: not over UDP */
     bool portal;      /* its answers are not cached, and each lookup is logged */
 };
 
