@@ -274,7 +274,7 @@ class BlockHit(Hit):
 
 
 class Blocking(Row):
-    """What a list of a million names costs: the difference to the same subject without it."""
+    """The costs of a list of a million names: the difference to the same subject without it."""
 
     serves, restarts, repetitions, blocked = "block", True, 1, 1000000
 
