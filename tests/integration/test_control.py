@@ -261,7 +261,8 @@ def test_unknown_paths_list_the_known_ones(daemon):
     for path in ("/index.html", "/nothing", "/status/", "/readyz", "//status"):
         reply = control(daemon, path)
         assert reply.status == 404
-        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain", "/forward", "/forward/add", "/forward/remove", "/portal", "/portal/open", "/portal/close"} == set(reply.json["paths"])
+        assert {"/", "/status.json", "/status", "/stats", "/config", "/metrics", "/cache", "/explain", "/trace", "/flush", "/log", "/reload", "/drain", "/forward", "/forward/add", "/forward/remove", "/portal", "/portal/open", "/portal/close",
+                "/block", "/block/test", "/unblock"} == set(reply.json["paths"])
 
 
 @pytest.mark.parametrize("path", ["/flush?nmae=a.example", "/flush?name=", "/flush?name=a..b", "/flush?name=a&suffix=b", "/flush?name",
