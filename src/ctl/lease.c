@@ -9,7 +9,7 @@
 
 enum { LINE = 2048, LINES = 20000, PORT_DNS = 53 };
 
-static void add_servers(struct lease *lease, char *list)
+static void add_servers(struct network_lease *lease, char *list)
 {
     char *rest = NULL;
     for (char *text = strtok_r(list, " ,;\t\n", &rest); text; text = strtok_r(NULL, " ,;\t\n", &rest)) {
@@ -20,7 +20,7 @@ static void add_servers(struct lease *lease, char *list)
     }
 }
 
-static void set_url(struct lease *lease, const char *text)
+static void set_url(struct network_lease *lease, const char *text)
 {
     size_t len = strcspn(text, "\"; \t\n");
     if (len >= LEASE_URL || (strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0))
@@ -48,7 +48,7 @@ static char *after(char *line, const char *key)
 
 /* --- systemd-networkd --- */
 
-static void read_networkd(struct lease *lease, const char *interface, const char *root)
+static void read_networkd(struct network_lease *lease, const char *interface, const char *root)
 {
     char index[16], line[LINE], *value;
     snprintf(index, sizeof index, "%u", if_nametoindex(interface));
@@ -66,15 +66,15 @@ static void read_networkd(struct lease *lease, const char *interface, const char
 /* --- dhclient --- */
 
 /* The latest lease of the interface in a file is the last one. */
-static void read_leases(struct lease *lease, const char *interface, FILE *file)
+static void read_leases(struct network_lease *lease, const char *interface, FILE *file)
 {
     char line[LINE], wanted[64], *value;
-    struct lease one = {.server_count = 0};
+    struct network_lease one = {.server_count = 0};
     bool ours = false;
     snprintf(wanted, sizeof wanted, "interface \"%.15s\";", interface);
     for (unsigned i = 0; i < LINES && fgets(line, sizeof line, file); i++) {
         if (after(line, "lease")) {
-            one = (struct lease){.server_count = 0};
+            one = (struct network_lease){.server_count = 0};
             ours = false;
         } else if (after(line, wanted)) {
             ours = true;
@@ -89,7 +89,7 @@ static void read_leases(struct lease *lease, const char *interface, FILE *file)
     }
 }
 
-static void read_dhclient(struct lease *lease, const char *interface, const char *root)
+static void read_dhclient(struct network_lease *lease, const char *interface, const char *root)
 {
     static const char *const files[][2] = {{"/var/lib/dhcp/dhclient.", ".leases"},
                                            {"/var/lib/dhclient/dhclient-", ".leases"},
@@ -107,7 +107,7 @@ static void read_dhclient(struct lease *lease, const char *interface, const char
 /* --- NetworkManager --- */
 
 /* It keeps the resolvers of all connections in one file, whatever /etc/resolv.conf says. */
-static void read_manager(struct lease *lease, const char *root)
+static void read_manager(struct network_lease *lease, const char *root)
 {
     static const char *const files[] = {"/run/NetworkManager/no-stub-resolv.conf", "/run/NetworkManager/resolv.conf"};
     char line[LINE], *value;
@@ -139,10 +139,10 @@ static bool find_default(char out[IF_NAMESIZE], const char *root)
     return found;
 }
 
-bool lease_read(struct lease *out, const char *interface, const char *root)
+bool lease_read(struct network_lease *out, const char *interface, const char *root)
 {
     char name[IF_NAMESIZE] = "";
-    *out = (struct lease){.server_count = 0};
+    *out = (struct network_lease){.server_count = 0};
     if (interface)
         snprintf(name, sizeof name, "%.15s", interface);
     if ((interface || find_default(name, root)) && !strchr(name, '/')) {

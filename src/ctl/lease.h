@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the network told this machine by DHCP: the resolver, and the page of a captive portal (RFC 8910).
+/* The resolver and the page of a captive portal (RFC 8910) that the network told this machine by DHCP.
  *
  * Does:    reads the files of systemd-networkd, dhclient and NetworkManager. Everything in them may come from the network:
  *          only addresses, and a URL of printable ASCII, are taken.
@@ -14,7 +14,7 @@
 
 enum { LEASE_SERVERS = 3, LEASE_URL = 512 };
 
-struct lease {
+struct network_lease {
     struct addr servers[LEASE_SERVERS];
     unsigned server_count;
     char url[LEASE_URL]; /* "": none */
@@ -22,6 +22,6 @@ struct lease {
 
 /* The lease of this interface, or of the one with the default route (NULL). Files are below `root` ("" except in tests).
  * False: no file has a resolver. */
-bool lease_read(struct lease *out, const char *interface, const char *root);
+bool lease_read(struct network_lease *out, const char *interface, const char *root);
 
 #endif

@@ -42,7 +42,7 @@ static int usage(const char *sentence)
 }
 
 /* The resolvers of the lease, separated by commas. */
-static void list_servers(const struct lease *lease, char list[LIST])
+static void list_servers(const struct network_lease *lease, char list[LIST])
 {
     char text[ADDR_TEXT];
     size_t len = 0;
@@ -59,7 +59,7 @@ static bool add(char target[TARGET], const char *name, const char *value)
 static int open_window(const struct options *options, char **names, int count)
 {
     char target[TARGET], more[LIST] = "", servers[LIST] = "";
-    struct lease lease;
+    struct network_lease lease;
     const char *server = options->value[OWN_SERVER], *interface = options->value[OWN_INTERFACE];
     size_t len = 0;
     bool found = lease_read(&lease, interface, "");

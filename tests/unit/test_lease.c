@@ -46,7 +46,7 @@ static void put(const char *path, const char *text)
 
 static void has(const char *interface, const char *servers, const char *url)
 {
-    struct lease lease;
+    struct network_lease lease;
     char all[256] = "", text[ADDR_TEXT];
     assert_int_equal(lease_read(&lease, interface, root), *servers != '\0');
     for (unsigned i = 0; i < lease.server_count; i++)
