@@ -38,7 +38,7 @@ static struct added_route *make(const char *zones, const char *servers, const ch
                                 const char *says)
 {
     struct added_route *added = NULL;
-    const struct added_texts texts = {zones, servers, interface, plain};
+    const struct added_texts texts = {zones, servers, interface, plain, false};
     char *said = NULL;
     size_t len;
     FILE *errors = open_memstream(&said, &len);
@@ -212,7 +212,7 @@ static void durations(void **state)
 
 static void without_memory_nothing_leaks(void **state)
 {
-    static const struct added_texts texts = {"x.example,y.example", "10.0.0.53", "wg0", true};
+    static const struct added_texts texts = {"x.example,y.example", "10.0.0.53", "wg0", true, false};
     (void)state;
     for (unsigned n = 1;; n++) {
         struct added_route *added = NULL;

@@ -48,7 +48,7 @@ static struct added_route *make(const char *zones, const char *servers, const ch
 {
     struct added_route *added;
     const uint8_t salt[ROUTE_SALT] = {0xab, 0xcd, 1, 2, 3};
-    const struct added_texts texts = {zones, servers, interface, plain};
+    const struct added_texts texts = {zones, servers, interface, plain, false};
     assert_int_equal(added_new(&added, config, &texts, salt, until_ms, stderr), 0);
     return added;
 }
