@@ -853,7 +853,8 @@ static void service_links_of_kubernetes_are_no_settings(void **state)
                       "DOTSTUB_PORT_53_UDP_ADDR=10.96.0.10", "DOTSTUB_METRICS_SERVICE_HOST=10.96.0.11",
                       "DOTSTUB_METRICS_PORT=tcp://10.96.0.11:9353", "DOTSTUB_METRICS_PORT_9353_TCP_ADDR=10.96.0.11"));
     end(&r);
-    refused_with("", VARIABLES("DOTSTUB_PORT=5353"), "environment: unknown variable\nDOTSTUB_PORT=5353\n^\n");
+    refused_with("", VARIABLES("DOTSTUB_PORT=5353"),
+                 "environment: unknown variable; did you mean \"DOTSTUB_PORTAL_NAMES\"?\nDOTSTUB_PORT=5353\n^\n");
 }
 
 static void mistakes_in_the_environment_show_the_variable(void **state)

@@ -272,7 +272,7 @@ static void the_annotated_file_sets_only_defaults(void **state)
 /* The manual has an item for the setting, which names its default. */
 static void described(const char *manual, const struct option *option)
 {
-    char item[128], wanted[128];
+    char item[128], wanted[2048];
     snprintf(item, sizeof(item), "\n.It Cm %s : ", option->key);
     const char *start = strstr(manual, item);
     if (!start)
