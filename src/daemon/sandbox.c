@@ -173,6 +173,13 @@ static void allow_host(struct building *building, const struct config_upstream *
         allow_port(building, addr_port(&upstream->bootstrap_to[i]));
 }
 
+static void allow_routes(struct building *building, const struct config_route *routes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < routes[i].to_count; j++)
+            allow_port(building, addr_port(&routes[i].to[j]));
+}
+
 static void allow_all(struct building *building, const struct config *config, const struct sandbox_setup *setup)
 {
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
@@ -190,9 +197,9 @@ static void allow_all(struct building *building, const struct config *config, co
             allow_port(building, addr_port(&config->upstreams[i].addresses[j]));
     for (size_t i = 0; i < config->upstream_count; i++)
         allow_host(building, &config->upstreams[i]);
-    for (size_t i = 0; i < config->forward_count; i++)
-        for (size_t j = 0; j < config->forward[i].to_count; j++)
-            allow_port(building, addr_port(&config->forward[i].to[j]));
+    allow_routes(building, config->forward, config->forward_count);
+    for (size_t i = 0; i < config->view_count; i++)
+        allow_routes(building, config->views[i].forward, config->views[i].forward_count);
 }
 
 /* 0 or a negative error. */
@@ -300,6 +307,12 @@ static void check_ports(struct checking *checking, const char *what, const char 
         check_port(checking, what, name, addr_port(&addresses[i]));
 }
 
+static void check_routes(struct checking *checking, const struct config_route *routes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_ports(checking, "the route of", routes[i].zones[0], routes[i].to, routes[i].to_count);
+}
+
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
 {
     struct checking checking = {sandbox, errors, 0};
@@ -313,10 +326,10 @@ int sandbox_check(const struct sandbox *sandbox, const struct config *config, FI
         if (upstream->host)
             check_port(&checking, "upstream", upstream->name, upstream->port);
     }
-    for (size_t i = 0; sandbox->report.tcp_ports && i < config->forward_count; i++) {
-        const struct config_route *route = &config->forward[i];
-        check_ports(&checking, "the route of", route->zones[0], route->to, route->to_count);
-    }
+    if (sandbox->report.tcp_ports)
+        check_routes(&checking, config->forward, config->forward_count);
+    for (size_t i = 0; sandbox->report.tcp_ports && i < config->view_count; i++)
+        check_routes(&checking, config->views[i].forward, config->views[i].forward_count);
     return checking.status;
 }
 
@@ -324,7 +337,7 @@ int sandbox_check_route(const struct sandbox *sandbox, const struct config_route
 {
     struct checking checking = {sandbox, errors, 0};
     if (sandbox->report.tcp_ports)
-        check_ports(&checking, "the route of", route->zones[0], route->to, route->to_count);
+        check_routes(&checking, route, 1);
     return checking.status;
 }
 

@@ -603,6 +603,26 @@ static int result_of_connect(unsigned number)
     return result == ECONNREFUSED ? 0 : result; /* nothing listens */
 }
 
+static void connections_go_to_the_servers_of_routes(void **state)
+{
+    (void)state;
+    if (!landlock_has_ports(landlock_version()))
+        skip();
+    struct addr servers[2] = {addr, addr};
+    struct config_route routes[2] = {{.to = &servers[0], .to_count = 1}, {.to = &servers[1], .to_count = 1}};
+    struct config_view view = {.forward = &routes[1], .forward_count = 1};
+    addr_set_port(&servers[0], 5301);
+    addr_set_port(&servers[1], 5302);
+    config.forward = &routes[0];
+    config.forward_count = 1;
+    config.views = &view;
+    config.view_count = 1;
+    assert_int_equal(result_of_connect(5301), 0);
+    assert_int_equal(result_of_connect(5302), 0);
+    assert_int_equal(result_of_connect(5303), EACCES);
+    config.forward_count = config.view_count = 0;
+}
+
 static void connections_go_to_the_ports_of_upstreams_only(void **state)
 {
     (void)state;
@@ -805,6 +825,16 @@ static void a_reload_that_needs_more_says_so(void **state)
     assert_string_equal(report, "upstream one: port 8854 is not among those that the sandbox allows: restart needed\n");
     addr_set_port(&elsewhere, 443);
     assert_int_equal(check_change(&changed, file), 0);
+    char zone[] = "corp.example", *zones[] = {zone};
+    struct config_route route = {.zones = zones, .zone_count = 1, .to = &elsewhere, .to_count = 1};
+    struct config_view view = {.forward = &route, .forward_count = 1};
+    addr_set_port(&elsewhere, 8854);
+    changed = config;
+    changed.views = &view;
+    changed.view_count = 1;
+    assert_int_equal(check_change(&changed, file), 1);
+    assert_string_equal(
+        report, "the route of corp.example: port 8854 is not among those that the sandbox allows: restart needed\n");
 }
 
 int main(void)
@@ -821,6 +851,7 @@ int main(void)
         TEST(other_files_are_out_of_reach),
         TEST(what_a_configured_link_means_is_read),
         TEST(connections_go_to_the_ports_of_upstreams_only),
+        TEST(connections_go_to_the_servers_of_routes),
         TEST(off_is_off),
         TEST(rules_grant_no_more_than_they_say),
         TEST(a_reload_that_needs_more_says_so),
