@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import pathlib
 import socket
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import wire
 from clients import TcpClient, UdpClient
 from daemon import BINARY, PREFIX, USER, environment, write_config
-from processes import PATIENCE, Process, free_port
+from processes import PATIENCE, Process, eventually, free_port
 from test_upstream import ask_truly
 
 PORT = 71
@@ -86,17 +87,25 @@ def stopped_thread(number):
         pytest.skip(f"no tracing here: {os.strerror(ctypes.get_errno())}")
     ptrace(interrupt, number, None, None)
     os.waitpid(number, 0x40000000)  # __WALL
-    yield
-    ptrace(detach, number, None, None)
+    try:
+        yield
+    finally:
+        ptrace(detach, number, None, None)
+
+
+def worker_threads(daemon):
+    """Threads other than the main one that wait for events; those of libuv's pool wait for work."""
+    tasks = pathlib.Path(f"/proc/{daemon.pid}/task")
+    return [int(task.name) for task in tasks.iterdir() if int(task.name) != daemon.pid and "poll" in (task / "wchan").read_text()]
 
 
 @pytest.mark.plain
 def test_no_heartbeat_while_a_worker_hangs(make_daemon, server, manager):
     daemon = make_daemon(server, workers=2, variables=variables(manager, WATCHDOG_USEC=str(int(WATCHDOG * 1e6))))
-    worker = max(int(task) for task in os.listdir(f"/proc/{daemon.pid}/task"))
     assert heard(manager) == "READY=1"
     assert heard(manager) == "WATCHDOG=1"
-    with stopped_thread(worker):
+    eventually(lambda: len(worker_threads(daemon)) == 2, what="two idle workers")
+    with stopped_thread(worker_threads(daemon)[0]):
         with pytest.raises(TimeoutError):
             for _ in range(5):
                 heard(manager, 2 * WATCHDOG)
