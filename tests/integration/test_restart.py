@@ -16,7 +16,7 @@ from test_saved import saving  # noqa: F401
 from test_upstream import ask_truly
 
 NAME = "dotstub-listen"
-RESTARTS = 10 // min(SLACK, 2)
+RESTARTS = 5
 RATE = 4000 // min(SLACK, 8)
 
 

@@ -605,7 +605,7 @@ def test_upgrades_under_load_lose_nothing(make_daemon, server, ended):
     daemon = make_daemon(server, workers=2)
     for number in range(100):
         daemon.ask(f"n{number}.example")
-    load = daemon.load(queries=RATE * 10, distinct=2000, rate=RATE, name="u%u.example", connections=50, in_flight=20000, patience=10000)
+    load = daemon.load(queries=RATE * 5, distinct=2000, rate=RATE, name="u%u.example", connections=50, in_flight=20000, patience=10000)
     askers = [Asker(daemon.port) for _ in range(4)]
     current = daemon
     for number in range(6):
