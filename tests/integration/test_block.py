@@ -129,7 +129,9 @@ def test_bad_lines_and_bad_lists(make_blocking):
     good = "".join(f"n{number}.example\n" for number in range(20))
     daemon = make_blocking({"ads": ("domains", good + bad), "wrong": ("domains", "0.0.0.0 a.example\n")})
     assert is_blocked(daemon, "n0.example", "ads")
-    assert len(daemon.matching("block list ads: .*the line is left out")) == 10
+    # The lists may be read twice, if a file is so new that it might have changed meanwhile.
+    named = {line.split(": ")[2] for line in daemon.matching("block list ads: .*the line is left out")}
+    assert len(named) == 10
     assert daemon.matching(r"block list ads: \S+:21: more than one word; the line is left out")
     assert daemon.matching("block list ads: 2 more lines cannot be used")
     assert daemon.matching("block list wrong: 1 of 1 lines cannot be used; check its format; it is not used")
