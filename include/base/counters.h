@@ -93,9 +93,9 @@
     X(plain_udp_wrong_id, "datagrams from a plain server without the id of a query, perhaps forged")                   \
     X(plain_udp_wrong_question, "datagrams from a plain server for another name or type, perhaps forged")              \
     X(plain_udp_attacked, "queries that went on over TCP because many wrong responses came")                           \
-    X(plain_udp_case, "responses over plain UDP with other letter case than the query, asked again over TCP")          \
-    X(plain_udp_unmixed, "times that the letter case of queries was no longer drawn because a server changes it")      \
-    X(plain_udp_truncated, "truncated responses over plain UDP, asked again over TCP")                                 \
+    X(plain_udp_case, "responses over plain UDP in another letter case than the query; retried over TCP")              \
+    X(plain_udp_unmixed, "servers that changed the letter case, so that their queries are in lower case")              \
+    X(plain_udp_truncated, "truncated responses over plain UDP; retried over TCP")                                     \
     X(plain_udp_over_tcp, "queries sent over TCP after plain UDP")                                                     \
     X(upstream_malformed, "malformed upstream responses")                                                              \
     X(upstream_throttled, "times that an upstream refused queries under load and its rate was reduced")                \
