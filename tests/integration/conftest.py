@@ -93,12 +93,15 @@ def real_server(request, certs, tmp_path_factory):
 
 def pytest_addoption(parser):
     parser.addoption("--browser", action="store_true", help="also run the status page in a real browser")
+    parser.addoption("--quick", action="store_true", help="leave out the tests marked `whole`")
     parser.addoption("--faults", action="store_true", help="also run the table of faults under steady traffic, and the complete storms")
 
 
 def pytest_collection_modifyitems(config, items):
     assert os.geteuid() == 0, "the integration tests need root: namespaces, port 53, users"
     unwanted = {mark for mark in ("browser", "faults") if not config.getoption(mark)}
+    if config.getoption("--quick"):
+        unwanted.add("whole")
     if FLAVOUR != "plain":
         unwanted.add("plain")
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]

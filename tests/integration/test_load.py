@@ -50,7 +50,7 @@ def test_several_workers(make_daemon, make_server):
     assert len(server.queries) == before
 
 
-@pytest.mark.parametrize("how", ["rst", "fin", "notify"])
+@pytest.mark.parametrize("how", ["rst", *(pytest.param(how, marks=pytest.mark.whole) for how in ("fin", "notify"))])
 def test_resetting_all_sessions_under_load_loses_nothing(daemon, server, how):
     """After every 400 responses all sessions are reset, together with their outstanding queries."""
     server.delay = 0.02

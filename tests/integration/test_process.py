@@ -371,7 +371,6 @@ def test_a_ca_file_is_waited_for(make_daemon, server, certs, public_path, conten
 
 # Idle.
 
-@pytest.mark.alone
 def test_an_idle_daemon_sleeps(make_daemon, server):
     """Without a session there is no wake-up in three seconds, also after a session has ended."""
     daemon = make_daemon(server, tls={"idle": "1s"}, limits={"tcp-idle": "1s"})
@@ -388,7 +387,6 @@ def test_an_idle_daemon_sleeps(make_daemon, server):
     assert daemon.wakeups() - before <= (0 if FLAVOUR == "plain" else 40)
 
 
-@pytest.mark.alone
 def test_an_idle_session_costs_nothing(make_daemon, server):
     daemon = make_daemon(server)
     ask_truly(daemon, "a.example")

@@ -76,7 +76,7 @@ def all_good(running):
 
 @pytest.mark.alone
 @pytest.mark.threads
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.whole), 2])
 def test_fifty_reloads_lose_nothing(make_reloadable, make_server, workers):
     """Each reload changes the servers, their names, or limits."""
     servers = [make_server(address=f"127.0.0.{n}") for n in (1, 2)]
@@ -97,6 +97,7 @@ def test_fifty_reloads_lose_nothing(make_reloadable, make_server, workers):
 
 @pytest.mark.alone
 @pytest.mark.threads
+@pytest.mark.whole
 def test_fifty_signals_in_five_seconds_lose_nothing(reloadable, server):
     server.delay = 0.01
     running = loads(reloadable, 6)

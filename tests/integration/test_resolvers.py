@@ -120,7 +120,7 @@ def test_musl(resolve, tmp_path, compiler):
     check_all(lambda *names: resolve([program], *names), most=47, whole=compiler != "musl-gcc" or musl_uses_tcp())
 
 
-@pytest.mark.parametrize("resolver", ["lookup", "resolve"])
+@pytest.mark.parametrize("resolver", ["lookup", pytest.param("resolve", marks=pytest.mark.whole)])
 def test_node(resolve, resolver):
     needs("node")
     check_all(lambda *names: resolve(["node", HERE / "resolve.js"], *names, RESOLVER=resolver))
@@ -138,7 +138,7 @@ def java(tmp_path):
     return ["java", "-cp", tmp_path, "Resolve"]
 
 
-@pytest.mark.parametrize("resolver", ["lookup", "jndi"])
+@pytest.mark.parametrize("resolver", [pytest.param("lookup", marks=pytest.mark.whole), "jndi"])
 def test_java(resolve, tmp_path, resolver):
     program = java(tmp_path)
     check_all(lambda *names: resolve(program, *names, RESOLVER=resolver))

@@ -146,7 +146,7 @@ class Asker(threading.Thread):
 
 @pytest.mark.alone
 @pytest.mark.threads
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.whole), 2])
 def test_restarts_under_load_lose_nothing(make_daemon, server, manager, saving, workers):  # noqa: F811
     """Each UDP query is one datagram and gets a response; each TCP query gets one after at most one new connection."""
     service = Service(make_daemon, manager, server, workers=workers, **saving)

@@ -602,7 +602,8 @@ ACCEPTS = {"rst": "rst", "fin": "fin", "garbage": lies.GARBAGE, "http": lies.HTT
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("fault", ["refused", *ACCEPTS])
+@pytest.mark.parametrize("fault", ["refused", "rst", "http"] + [
+    pytest.param(fault, marks=pytest.mark.whole) for fault in ACCEPTS if fault not in ("rst", "http")])
 def test_an_outage_fails_fast_and_ends_at_once(daemon, server, fault):
     ask_truly(daemon, "before.example")
     if fault == "refused":
