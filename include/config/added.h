@@ -42,10 +42,17 @@ void added_unref(struct added_route *added);
 /* True if both texts are the same domain name. */
 bool added_same_zone(const char *a, const char *b);
 
-/* The configuration in which `forward` is followed by the `count` routes, whose zones differ. A zone of theirs is taken
- * out of the routes of `base`. `base` is held by reference; *out is `base` itself if there are no routes. 0 or
- * -ENOMEM. */
-int config_with_routes(struct config **out, struct config *base, struct added_route *const *added,
-                       size_t count) MUST_CHECK;
+/* Changes of the routes of a configuration at run time. */
+struct route_changes {
+    struct added_route *const *added;
+    size_t added_count;
+    const char *const *down; /* interfaces that are missing or down */
+    size_t down_count;
+};
+
+/* The configuration in which `forward` is followed by the added routes, whose zones differ. A zone of theirs is taken out
+ * of the routes of `base`. Routes of `forward` by an interface that is down are left out and are in `waiting`; those of
+ * views are left out. Private ones stay. `base` is held by reference; *out is `base` itself if nothing changes. 0 or -ENOMEM. */
+int config_with_routes(struct config **out, struct config *base, const struct route_changes *changes) MUST_CHECK;
 
 #endif

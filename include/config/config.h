@@ -192,6 +192,9 @@ struct config {
     size_t group_count;
     struct config_route *forward;
     size_t forward_count;
+    /* Routes that are not in force, because their interface is missing or down (config/added.h). */
+    struct config_route *waiting;
+    size_t waiting_count;
     /* NULL without routes: then all upstreams serve all names. The first team serves names without a route. */
     struct config_team *teams;
     size_t team_count;

@@ -315,33 +315,62 @@ bool added_same_zone(const char *a, const char *b)
 
 /* --- a configuration with more routes --- */
 
-struct all_added {
-    struct added_route *const *list;
-    size_t count;
-};
-
-static bool is_in_one(void *context, const char *zone)
+static bool is_added(void *context, const char *zone)
 {
-    const struct all_added *all = context;
-    for (size_t i = 0; i < all->count; i++)
-        for (size_t z = 0; z < all->list[i]->route.zone_count; z++)
-            if (added_same_zone(all->list[i]->route.zones[z], zone))
+    const struct route_changes *changes = context;
+    for (size_t i = 0; i < changes->added_count; i++)
+        for (size_t z = 0; z < changes->added[i]->route.zone_count; z++)
+            if (added_same_zone(changes->added[i]->route.zones[z], zone))
                 return true;
     return false;
 }
 
-/* The routes of `base` with the zones that no added route has. */
-static int take_routes(struct config *config, const struct config *base, struct all_added *all, struct arena *arena)
+/* The names of a private route mean nothing to other upstreams: it stays, and its queries fail. */
+static bool is_waiting(const struct config_route *route, const struct route_changes *changes)
+{
+    size_t i = 0;
+    if (!route->interface || route->is_private)
+        return false;
+    while (i < changes->down_count && strcmp(changes->down[i], route->interface) != 0)
+        i++;
+    return i < changes->down_count;
+}
+
+/* The routes of `base` that are not waiting, with the zones that no added route has. */
+static int take_routes(struct config *config, const struct config *base, struct route_changes *changes,
+                       struct arena *arena)
 {
     for (size_t i = 0; i < base->forward_count; i++) {
         struct config_route *route = &config->forward[config->forward_count];
+        if (is_waiting(&base->forward[i], changes)) {
+            config->waiting[config->waiting_count++] = base->forward[i];
+            continue;
+        }
         *route = base->forward[i];
         route->zones = arena_take(arena, (route->zone_count + 1) * sizeof *route->zones);
         if (!route->zones)
             return -ENOMEM;
         memcpy(route->zones, base->forward[i].zones, route->zone_count * sizeof *route->zones);
-        drop_zones(route, is_in_one, all);
+        drop_zones(route, is_added, changes);
         config->forward_count += route->zone_count > 0;
+    }
+    return 0;
+}
+
+/* The routes of the views that are not waiting. */
+static int take_views(struct config *config, const struct config *base, const struct route_changes *changes,
+                      struct arena *arena)
+{
+    for (size_t i = 0; i < base->view_count; i++) {
+        struct config_view *view = &config->views[i];
+        *view = base->views[i];
+        view->forward = arena_take(arena, (view->forward_count + 1) * sizeof *view->forward);
+        if (!view->forward)
+            return -ENOMEM;
+        view->forward_count = 0;
+        for (size_t r = 0; r < base->views[i].forward_count; r++)
+            if (!is_waiting(&base->views[i].forward[r], changes))
+                view->forward[view->forward_count++] = base->views[i].forward[r];
     }
     return 0;
 }
@@ -356,10 +385,11 @@ static int add_route(struct config *config, const struct config_route *from, str
     return copy_route(route, from, arena);
 }
 
-int config_with_routes(struct config **out, struct config *base, struct added_route *const *added, size_t count)
+int config_with_routes(struct config **out, struct config *base, const struct route_changes *changes)
 {
-    struct all_added all = {added, count};
-    if (count == 0) {
+    struct route_changes now = *changes;
+    size_t count = base->forward_count + now.added_count;
+    if (now.added_count == 0 && now.down_count == 0) {
         *out = config_ref(base);
         return 0;
     }
@@ -367,21 +397,25 @@ int config_with_routes(struct config **out, struct config *base, struct added_ro
     if (!snapshot)
         return -ENOMEM;
     struct config *config = &snapshot->config;
+    struct arena *arena = &snapshot->arena;
     *config = *base;
     config->refs = 1;
     snapshot->base = config_ref(base);
     snapshot->origins = snapshot_of(base)->origins;
-    config->forward_count = config->team_count = 0;
+    config->forward_count = config->waiting_count = config->team_count = 0;
     config->teams = NULL;
-    config->forward = arena_take(&snapshot->arena, (base->forward_count + count) * sizeof *config->forward);
-    config->views = arena_take(&snapshot->arena, (base->view_count + 1) * sizeof *config->views);
-    if (config->views && base->view_count > 0)
-        memcpy(config->views, base->views, base->view_count * sizeof *config->views); /* teams_fill changes them */
-    int status = config->forward && config->views ? take_routes(config, base, &all, &snapshot->arena) : -ENOMEM;
-    for (size_t i = 0; status == 0 && i < count; i++)
-        status = add_route(config, &added[i]->route, &snapshot->arena);
+    config->forward = arena_take(arena, (count + 1) * sizeof *config->forward);
+    config->waiting = arena_take(arena, (base->forward_count + 1) * sizeof *config->waiting);
+    config->views = arena_take(arena, (base->view_count + 1) * sizeof *config->views); /* teams_fill changes them */
+    int status = config->forward && config->waiting && config->views ? 0 : -ENOMEM;
     if (status == 0)
-        status = teams_fill(config, &snapshot->arena);
+        status = take_routes(config, base, &now, arena);
+    if (status == 0)
+        status = take_views(config, base, &now, arena);
+    for (size_t i = 0; status == 0 && i < now.added_count; i++)
+        status = add_route(config, &now.added[i]->route, arena);
+    if (status == 0)
+        status = teams_fill(config, arena);
     if (status == 0)
         *out = config;
     else

@@ -131,8 +131,8 @@ static const struct option route_options[] = {
      .word = "",
      .unset = "",
      .help =
-         "The only interface that may be used for the servers of `to`. While it is missing or down, queries for the "
-         "zones fail: these names go nowhere else."},
+         "The only interface that may be used for the servers of `to`. The route is in force only while it is up; with "
+         "`private` it stays, and queries for its zones fail until then: these names go nowhere else."},
     {.key = "group",
      .type = OPTION_NAME,
      MEMBER(config_route, group),

@@ -63,7 +63,7 @@ static json_t *left_of(const struct config_route *route)
     return json_integer(route->until_ms > now_ms ? (json_int_t)((route->until_ms - now_ms + 999) / 1000) : 0);
 }
 
-static json_t *route_object(const struct config_route *route)
+static json_t *route_object(const struct config_route *route, bool in_force)
 {
     json_t *object = json_object();
     put(object, "zones", names_of(route->zones, route->zone_count));
@@ -72,6 +72,7 @@ static json_t *route_object(const struct config_route *route)
     put(object, "interface", route->interface ? text_of(route->interface, strlen(route->interface)) : json_null());
     put_text(object, "from", route->portal ? "portal" : route->salt ? "run time" : "configuration");
     put(object, "left_s", left_of(route));
+    put_flag(object, "in_force", in_force);
     return object;
 }
 
@@ -80,7 +81,9 @@ void forward_list(struct view *view, struct http_request *request)
     const struct config *config = view->routes->config;
     json_t *root = json_object(), *routes = json_array();
     for (size_t i = 0; i < config->forward_count; i++)
-        (void)json_array_append_new(routes, route_object(&config->forward[i]));
+        (void)json_array_append_new(routes, route_object(&config->forward[i], true));
+    for (size_t i = 0; i < config->waiting_count; i++)
+        (void)json_array_append_new(routes, route_object(&config->waiting[i], false));
     put(root, "routes", routes);
     put_number(root, "most_added", config->limits.added_routes);
     request_reply(request, HTTP_OK, print(root));

@@ -19,8 +19,10 @@ static json_t *rows_of(const json_t *routes)
                  json_is_integer(seconds) ? table_duration(json_integer_value(seconds), text) : "");
         (void)json_object_set_new(row, "way", json_string(way));
         (void)json_object_set_new(row, "left", json_string(left));
-        if (!json_is_string(json_object_get(route, "interface")))
-            (void)json_object_set_new(row, "interface", json_string(""));
+        const char *interface = json_string_value(json_object_get(route, "interface"));
+        snprintf(text, sizeof text, "%s%s", interface ? interface : "",
+                 interface && json_is_false(json_object_get(route, "in_force")) ? " (down)" : "");
+        (void)json_object_set_new(row, "interface", json_string(text));
         (void)json_array_append_new(rows, row);
     }
     return rows;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "forwarding.h"
 #include <errno.h>
-#include <ifaddrs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/name.h"
+#include "interfaces.h"
 #include "routefile.h"
 
 /* --- requests --- */
@@ -60,19 +60,18 @@ static void make_salt(uint8_t salt[ROUTE_SALT])
 /* The rules that a route of the configuration does not need. */
 static int check_fresh(const struct forwarding *forwarding, const struct config_route *route, FILE *errors)
 {
-    struct ifaddrs *interfaces = NULL;
     int status = 0;
     if (route->zone_count > FORWARDING_ZONES) {
         fprintf(errors, "forward: more than %d zones; add several routes\n", FORWARDING_ZONES);
         status = ERROR_CONFIG;
     }
-    if (route->interface && getifaddrs(&interfaces) == 0 && !interface_is_up(interfaces, route->interface)) {
+    struct ifaddrs *interfaces = route->interface ? interfaces_read() : NULL;
+    if (interfaces && !interface_is_up(interfaces, route->interface)) {
         fprintf(errors, "forward: the interface %s does not exist or is down; add the route when it is up\n",
                 route->interface);
         status = ERROR_CONFIG;
     }
-    if (interfaces)
-        freeifaddrs(interfaces);
+    interfaces_free(interfaces);
     return sandbox_check_route(forwarding->setup.sandbox, route, errors) < 0 ? ERROR_CONFIG : status;
 }
 
@@ -253,23 +252,68 @@ void forwarding_portal_over(struct forwarding *forwarding)
         change_free(change);
 }
 
-/* Removes the routes whose time is over or whose interface is gone. */
+static bool was_down(const struct routing_source *source, const char *interface)
+{
+    size_t i = 0;
+    while (i < source->down_count && strcmp(source->down[i], interface) != 0)
+        i++;
+    return i < source->down_count;
+}
+
+/* Notes the zones of those routes whose interface has come or gone, to be flushed. True if there are any. */
+static bool note_switched(struct forwarding_change *change, const struct config_route *routes, size_t count)
+{
+    const struct routing_source *source = &change->forwarding->setup.routing->source;
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct config_route *route = &routes[i];
+        if (!route->interface || route->is_private ||
+            interface_is_up(change->interfaces, route->interface) != was_down(source, route->interface))
+            continue;
+        any = true;
+        log_info("daemon", "forward: the route of %s%s %s: interface %s is %s", route->zones[0],
+                 route->zone_count > 1 ? " and others" : "",
+                 was_down(source, route->interface) ? "is in force" : "waits", route->interface,
+                 was_down(source, route->interface) ? "up" : "missing or down");
+        for (size_t z = 0; z < route->zone_count; z++)
+            fprintf(change->flush.out, "%s\n", route->zones[z]);
+    }
+    return any;
+}
+
+static bool note_all_switched(struct forwarding_change *change)
+{
+    const struct config *config = change->forwarding->setup.routing->source.config;
+    bool any = false;
+    if (!change->interfaces)
+        return false;
+    any |= note_switched(change, config->forward, config->forward_count);
+    for (size_t i = 0; i < config->view_count; i++)
+        any |= note_switched(change, config->views[i].forward, config->views[i].forward_count);
+    return any;
+}
+
+/* Removes the added routes whose time is over or whose interface is gone. With interfaces, the routes of the
+ * configuration by an interface that has come or gone are in force or wait. */
 static void remove_ended(struct forwarding *forwarding, bool with_interfaces)
 {
     const struct routing_source *source = &forwarding->setup.routing->source;
     bool any = false;
-    if (forwarding->stopped || source->added_count == 0)
+    if (forwarding->stopped)
         return;
     struct forwarding_change *change = change_new(forwarding, DROP_ENDED);
     if (!change)
         return;
-    if (with_interfaces && getifaddrs(&change->interfaces) < 0)
-        change->interfaces = NULL;
+    if (with_interfaces)
+        change->interfaces = interfaces_read();
     for (size_t i = 0; i < source->added_count; i++)
         any |= change_end_of(change, &source->added[i]->route) != NULL;
+    any |= note_all_switched(change);
     int status = any ? change_apply(change, NULL) : 0;
     if (status < 0)
-        log_warning("daemon", "forward: a route that has ended cannot be removed now: %s", error_text(status));
+        log_warning("daemon",
+                    "forward: the routes of an interface cannot be changed now, nor one that has ended be removed: %s",
+                    error_text(status));
     if (!any || status < 0)
         change_free(change);
 }
@@ -294,15 +338,25 @@ static uint64_t forwarding_tick(struct loop_tick *hook, uint64_t now_ms)
     return next;
 }
 
+static bool any_by_interface(const struct config_route *routes, size_t count)
+{
+    size_t i = 0;
+    while (i < count && !routes[i].interface)
+        i++;
+    return i < count;
+}
+
 void forwarding_network_changed(struct forwarding *forwarding)
 {
     const struct routing_source *source = &forwarding->setup.routing->source;
-    for (size_t i = 0; i < source->added_count; i++) {
-        if (!source->added[i]->route.interface)
-            continue;
+    const struct config *config = source->config;
+    bool any = any_by_interface(config->forward, config->forward_count);
+    for (size_t i = 0; i < config->view_count; i++)
+        any |= any_by_interface(config->views[i].forward, config->views[i].forward_count);
+    for (size_t i = 0; i < source->added_count; i++)
+        any |= source->added[i]->route.interface != NULL;
+    if (any)
         remove_ended(forwarding, true);
-        return;
-    }
 }
 
 void forwarding_reloaded(struct forwarding *forwarding)

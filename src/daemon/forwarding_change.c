@@ -9,14 +9,13 @@
 #include "forwarding_change.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/name.h"
+#include "interfaces.h"
 #include "routefile.h"
 
 bool note_open(struct note *note)
@@ -64,14 +63,6 @@ static bool is_listed(const char *list, const char *zone)
 static bool same_interface(const char *a, const char *b)
 {
     return a && b && strcmp(a, b) == 0;
-}
-
-bool interface_is_up(const struct ifaddrs *interfaces, const char *name)
-{
-    for (; interfaces; interfaces = interfaces->ifa_next)
-        if (strcmp(interfaces->ifa_name, name) == 0 && interfaces->ifa_flags & IFF_UP)
-            return true;
-    return false;
 }
 
 const char *change_end_of(const struct forwarding_change *change, const struct config_route *route)
@@ -146,8 +137,7 @@ void change_free(struct forwarding_change *change)
     note_free(&change->flush);
     note_free(&change->told);
     note_free(&change->replaced);
-    if (change->interfaces)
-        freeifaddrs(change->interfaces);
+    interfaces_free(change->interfaces);
     mem_free(change);
 }
 

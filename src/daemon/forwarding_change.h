@@ -87,7 +87,4 @@ const char *change_end_of(const struct forwarding_change *change, const struct c
 bool change_list_changed(struct forwarding *forwarding);
 
 bool route_has_zone(const struct config_route *route, const char *zone);
-/* True if the interface is among these and up. */
-bool interface_is_up(const struct ifaddrs *interfaces, const char *name);
-
 #endif

@@ -7,7 +7,9 @@
  */
 #include "routing.h"
 #include <errno.h>
+#include <string.h>
 #include "base/mem.h"
+#include "interfaces.h"
 
 struct routing_item {
     struct worker_routes worker;
@@ -24,6 +26,60 @@ struct routing_change {
     struct routing_item items[]; /* one for each worker */
 };
 
+/* --- interfaces --- */
+
+struct interface_list {
+    const char **names;
+    size_t count;
+};
+
+static void note_interface(struct interface_list *list, const char *name)
+{
+    size_t i = 0;
+    while (i < list->count && strcmp(list->names[i], name) != 0)
+        i++;
+    if (i == list->count)
+        list->names[list->count++] = name;
+}
+
+static size_t count_by_interface(const struct config_route *routes, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += routes[i].interface != NULL;
+    return found;
+}
+
+static void note_interfaces(struct interface_list *list, const struct config_route *routes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (routes[i].interface && !routes[i].is_private)
+            note_interface(list, routes[i].interface);
+}
+
+/* The interfaces of the configuration's routes that are not up now. None, if the system does not tell. 0 or -ENOMEM. */
+static int find_down(struct interface_list *out, const struct config *config)
+{
+    size_t most = count_by_interface(config->forward, config->forward_count), left = 0;
+    for (size_t i = 0; i < config->view_count; i++)
+        most += count_by_interface(config->views[i].forward, config->views[i].forward_count);
+    *out = (struct interface_list){.names = NULL};
+    if (most == 0)
+        return 0;
+    if (!(out->names = mem_zalloc(most, sizeof *out->names)))
+        return -ENOMEM;
+    note_interfaces(out, config->forward, config->forward_count);
+    for (size_t i = 0; i < config->view_count; i++)
+        note_interfaces(out, config->views[i].forward, config->views[i].forward_count);
+    struct ifaddrs *interfaces = interfaces_read();
+    for (size_t i = 0; interfaces && i < out->count; i++)
+        if (!interface_is_up(interfaces, out->names[i]))
+            out->names[left++] = out->names[i];
+    out->count = left;
+    interfaces_free(interfaces);
+    return 0;
+}
+
 /* --- sources --- */
 
 static void source_drop(struct routing_source *source)
@@ -34,6 +90,7 @@ static void source_drop(struct routing_source *source)
         added_unref(source->added[i]);
     mem_free(source->trusts);
     mem_free(source->added);
+    mem_free(source->down);
     config_unref(source->config);
     *source = (struct routing_source){.config = NULL};
 }
@@ -51,7 +108,11 @@ static int source_take(struct routing_source *out, struct config *config, struct
         out->trusts[i] = tls_trust_ref(trusts[i]);
     for (; out->added_count < count; out->added_count++)
         out->added[out->added_count] = added_ref(added[out->added_count]);
-    return 0;
+    struct interface_list down;
+    int status = find_down(&down, config);
+    out->down = down.names;
+    out->down_count = down.count;
+    return status;
 }
 
 /* Removes the added routes whose upstreams the configuration does not have. */
@@ -70,7 +131,8 @@ static void source_fit(struct routing_source *source)
 static int make_routes(struct routes **out, struct group_ids *ids, const struct routing_source *source)
 {
     struct config *whole;
-    int status = config_with_routes(&whole, source->config, source->added, source->added_count);
+    const struct route_changes changes = {source->added, source->added_count, source->down, source->down_count};
+    int status = config_with_routes(&whole, source->config, &changes);
     if (status < 0)
         return status;
     status = routes_of_config(out, ids, whole, source->trusts);

@@ -20,6 +20,8 @@ struct routing_source {
     struct tls_trust **trusts; /* of its upstreams */
     struct added_route **added;
     size_t added_count;
+    const char **down; /* interfaces of the configuration's routes that are missing or down; texts of `config` */
+    size_t down_count;
 };
 
 struct routing {

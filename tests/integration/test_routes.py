@@ -170,8 +170,9 @@ def test_names_of_a_company_that_fails_go_nowhere_else(make_daemon, make_server,
     assert not public.queries
 
 
-def test_a_route_by_an_interface_waits_for_it(make_daemon, make_server, make_namespace, cleanup):
-    """The same address is reachable by another interface as well, which must not be used."""
+@pytest.mark.parametrize("private", [True, False], ids=["private", "public"])
+def test_a_route_by_an_interface_waits_for_it(make_daemon, make_server, make_namespace, cleanup, private):
+    """While it is down a private route fails, and without another one other upstreams are asked. The same address is reachable by another interface as well, which must not be used."""
     home, away, elsewhere = make_namespace().up("192.0.2.1"), make_namespace().up(), make_namespace().up()
     public = make_server(address="192.0.2.1", port=853, namespace=home)
 
@@ -185,15 +186,31 @@ def test_a_route_by_an_interface_waits_for_it(make_daemon, make_server, make_nam
     connect("lan0", elsewhere)
     dnsmasq(elsewhere, cleanup)
     daemon = make_daemon(public, namespace=home,
-                         forward=[{"zones": ["corp.example"], "to": [COMPANY], "plain": True, "interface": "vpn0"}])
-    assert daemon.ask("www.corp.example").rcode() == dns.rcode.SERVFAIL
+                         forward=[{"zones": ["corp.example"], "to": [COMPANY], "plain": True, "interface": "vpn0", "private": private}])
+
+    def asked_of(name):
+        """Whether it is the company or the public server that is asked for a new name; None: neither."""
+        answer = daemon.ask(f"{name}.corp.example")
+        if answer.rcode() == dns.rcode.SERVFAIL:
+            return None
+        return public if f"{name}.corp.example" in names(public) else COMPANY
+
+    def in_force():
+        return [route["in_force"] for route in control(daemon, "/forward").json["routes"]]
+
+    elsewhere_asked = None if private else public
+    assert asked_of("before") == elsewhere_asked and in_force() == [private]
     connect("vpn0", away)
     dnsmasq(away, cleanup)
-    eventually(lambda: daemon.ask("www.corp.example").rcode() == 0)
+    eventually(lambda: asked_of("www") == COMPANY)
+    assert in_force() == [True]
     home.run("ip", "link", "delete", "vpn0")
-    eventually(lambda: daemon.ask("new.corp.example").rcode() == dns.rcode.SERVFAIL)
+    eventually(lambda: in_force() == [private])
+    assert asked_of("after") == elsewhere_asked
     assert daemon.ask("a.example").rcode() == 0
-    assert names(public) == {"a.example"}
+    assert not private or names(public) == {"a.example"}
+
+
 def test_a_single_label_with_a_route_is_not_refused(make_daemon, servers):
     daemon = make_daemon(*upstreams(servers)[:2], forward=[{"zones": ["lan"], "upstreams": ["up1"]}], **{"single-label": "refuse"})
     assert daemon.ask("lan").rcode() != dns.rcode.REFUSED

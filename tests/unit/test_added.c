@@ -133,7 +133,7 @@ static void added_routes_come_before_those_of_the_configuration(void **state)
                                   make("c.example", "corp", NULL, false, NULL),
                                   make("e.example", "work", NULL, false, NULL)};
     struct config *whole;
-    assert_int_equal(config_with_routes(&whole, base, list, 3), 0);
+    assert_int_equal(config_with_routes(&whole, base, &(struct route_changes){.added = list, .added_count = 3}), 0);
     assert_int_equal(base->forward_count, 2);
     assert_int_equal(base->forward[0].zone_count, 2);
     assert_int_equal(whole->forward_count, 4); /* the route of c.example is gone */
@@ -155,11 +155,39 @@ static void added_routes_come_before_those_of_the_configuration(void **state)
     config_unref(whole);
 }
 
+static void routes_by_an_interface_that_is_down_wait(void **state)
+{
+    static const char text[] =
+        "listen: [192.0.2.9@53]\n"
+        "access: {allow: [192.0.2.0/24]}\n"
+        "upstreams: [quad9]\n"
+        "forward: [{zones: [a.example], to: [10.0.0.53], plain: yes, interface: wg0},\n"
+        "  {zones: [b.example], to: [10.0.0.53], plain: yes, interface: wg0, private: yes},\n"
+        "  {zones: [c.example], to: [10.0.0.53], plain: yes, interface: wg1}]\n"
+        "views: [{clients: [192.0.2.0/28], forward: [{zones: [d.example], to: [10.0.0.53], plain: yes, interface: wg0}]}]\n";
+    const char *down[] = {"wg0", "eth9"};
+    struct result result = load(text);
+    struct config *whole;
+    (void)state;
+    assert_string_equal(result.said, "");
+    assert_int_equal(config_with_routes(&whole, result.config, &(struct route_changes){.down = down, .down_count = 2}),
+                     0);
+    assert_int_equal(whole->forward_count, 2);
+    assert_string_equal(whole->forward[0].zones[0], "b.example");
+    assert_string_equal(whole->forward[1].zones[0], "c.example");
+    assert_int_equal(whole->waiting_count, 1);
+    assert_string_equal(whole->waiting[0].zones[0], "a.example");
+    assert_int_equal(whole->views[0].forward_count, 0);
+    assert_int_equal(result.config->views[0].forward_count, 1);
+    config_unref(whole);
+    end(&result);
+}
+
 static void without_routes_it_is_the_configuration_itself(void **state)
 {
     struct config *whole;
     (void)state;
-    assert_int_equal(config_with_routes(&whole, base, NULL, 0), 0);
+    assert_int_equal(config_with_routes(&whole, base, &(struct route_changes){.added = NULL}), 0);
     assert_ptr_equal(whole, base);
     config_unref(whole);
 }
@@ -223,7 +251,7 @@ static void without_memory_nothing_leaks(void **state)
         mem_fail_at(n);
         int status = added_new(&added, base, &texts, salt, 0, errors);
         if (status == 0)
-            status = config_with_routes(&whole, base, &added, 1);
+            status = config_with_routes(&whole, base, &(struct route_changes){.added = &added, .added_count = 1});
         bool failed = status != 0;
         mem_fail_at(0);
         assert_true(!failed || status == -ENOMEM);
@@ -245,6 +273,7 @@ int main(void)
                                        TEST(mistakes_are_those_of_the_configuration),
                                        TEST(zones_are_taken_out),
                                        TEST(added_routes_come_before_those_of_the_configuration),
+                                       TEST(routes_by_an_interface_that_is_down_wait),
                                        TEST(without_routes_it_is_the_configuration_itself),
                                        TEST(upstreams_may_be_gone),
                                        TEST(durations),
