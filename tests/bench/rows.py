@@ -30,6 +30,7 @@ class Row:
     upstream = ()  # options of tests/bench/upstream
     cache_mb, entries = 64, 100000
     blocked = 0  # names of a block list
+    local = False  # with local records and routes
     restarts = False  # each measurement starts the subject anew
     repetitions = None  # at most
     worst = False  # the worst of all measurements counts, not the median
@@ -48,6 +49,9 @@ class Row:
 
     def measure(self, running):
         raise NotImplementedError
+
+    def end(self):
+        """Stops what `prepare` has started."""
 
 
 def lost(result):
@@ -266,11 +270,31 @@ class Start(Row):
 
 
 class BlockHit(Hit):
-    name, title, serves = "block-hit", "UDP hit, 1,000 names, 1M other names blocked", "block"
-    names, blocked = 1000, 1000000
+    """`ratio`: to the same subject without lists, records and routes, measured in turn."""
+
+    name, title, serves = "block-hit", "UDP hit, 1,000 names; 1M other names blocked, 1,000 records and 100 routes", "block"
+    names, blocked, local = 1000, 1000000, True
+    target, bounds = "<= 1.05 x without", {"ratio": 1.05}
+
+    def __init__(self, scale=1.0):
+        super().__init__(scale)
+        self.without = {}
 
     def takes(self, subject):
         return {"block", "udp"} <= set(subject.serves)
+
+    def prepare(self, running):
+        super().prepare(running)
+        self.without[running] = running.subject.start((), self.cache_mb, self.entries)
+        super().prepare(self.without[running])
+
+    def measure(self, running):
+        found, plain = super().measure(running), super().measure(self.without[running])
+        return {**found, "ratio": found["value"] / plain["value"]}
+
+    def end(self):
+        for running in self.without.values():
+            running.stop()
 
 
 class Blocking(Row):
