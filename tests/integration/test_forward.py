@@ -6,10 +6,12 @@ import pwd
 import re
 import signal
 import subprocess
+import textwrap
 import time
 
 import dns.rcode
 import pytest
+import yaml
 
 from capture import Capture
 from daemon import PREFIX, USER
@@ -271,6 +273,19 @@ def test_the_vpn_of_the_document(make_daemon, public, world, connect, pattern):
     world.run("ip", "link", "delete", "wg0")
     eventually(lambda: not routes(daemon))
     assert names(public) == set()
+
+
+def test_the_kubernetes_node_of_the_document(make_daemon, make_server, make_namespace, cleanup):
+    block = DOCUMENT.split("## A Kubernetes node")[1].split("\n\n")[1]
+    node = make_namespace().up("192.0.2.1", "10.96.0.10")
+    public = make_server(address="192.0.2.1", port=853, namespace=node)
+    dnsmasq(node, cleanup, "10.96.0.10", "cluster.local/96.10.in-addr.arpa", "kubernetes.default.svc.cluster.local,10.96.0.1")
+    daemon = make_daemon(public, namespace=node, **yaml.safe_load(textwrap.dedent(block)))
+    assert address(daemon, "kubernetes.default.svc.cluster.local") == "10.96.0.1"
+    assert str(daemon.ask("1.0.96.10.in-addr.arpa", "PTR").answer[0][0]) == "kubernetes.default.svc.cluster.local."
+    assert daemon.ask("absent.cluster.local").rcode() == dns.rcode.NXDOMAIN
+    assert daemon.ask("a.example").rcode() == 0
+    assert names(public) == {"a.example"}
 
 
 # How long they last.

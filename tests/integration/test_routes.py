@@ -92,11 +92,10 @@ def test_a_changed_route_does_not_serve_old_answers(make_reloadable, servers):  
 COMPANY = "10.0.0.53"
 
 
-def dnsmasq(namespace, cleanup):
+def dnsmasq(namespace, cleanup, address=COMPANY, zones="corp.example/10.in-addr.arpa", host="www.corp.example,10.1.2.3"):
     """The server of a company, over plain DNS."""
     server = Process([*namespace.prefix, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
-                      f"--listen-address={COMPANY}", "--bind-interfaces", "--local=/corp.example/10.in-addr.arpa/",
-                      "--host-record=www.corp.example,10.1.2.3",
+                      f"--listen-address={address}", "--bind-interfaces", f"--local=/{zones}/", f"--host-record={host}",
                       *(f"--txt-record=large.corp.example,{str(number) * 200}" for number in range(10)), "--log-facility=-", "--local-ttl=60"])
     cleanup.callback(server.end)
     server.wait_line("started")
