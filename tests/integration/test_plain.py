@@ -255,11 +255,30 @@ remote-control:
     return [shutil.copy("/usr/sbin/unbound", directory / "unbound"), "-d", "-p", "-c", str(directory / "unbound.conf")], "start of service"
 
 
-@pytest.mark.parametrize("kind", ["dnsmasq", "unbound"])
+def knot(port, directory):
+    (directory / "zone").write_text(ZONE)
+    (directory / "knot.conf").write_text(f"""\
+server:
+    rundir: "{directory}"
+    listen: 127.0.0.1@{port}
+log:
+  - target: stderr
+    any: info
+database:
+    storage: "{directory}"
+zone:
+  - domain: real.example
+    file: "{directory}/zone"
+    journal-content: none
+""")
+    return ["knotd", "-c", str(directory / "knot.conf")], "server started"
+
+
+@pytest.mark.parametrize("kind", ["dnsmasq", "unbound", "knot"])
 def test_a_real_server(make_daemon, server, cleanup, tmp_path, kind):
     port, directory = free_port("127.0.0.1"), tmp_path / kind
     directory.mkdir()
-    command, ready = dnsmasq(port) if kind == "dnsmasq" else unbound(port, directory)
+    command, ready = dnsmasq(port) if kind == "dnsmasq" else {"unbound": unbound, "knot": knot}[kind](port, directory)
     real = Process(command)
     cleanup.callback(real.end)
     real.wait_line(ready)
