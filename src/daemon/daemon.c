@@ -501,6 +501,8 @@ static int run_workers(void)
             self.running++;
     }
     unsigned started = self.running;
+    if (status == 0)
+        status = sandbox_complete(&self.sandbox, self.config);
     if (status == 0 && self.takes_over && (status = takeover_finish(&self.takeover)) == 0) {
         self.takes_over = false;
         takeover_end(&self.takeover);

@@ -222,31 +222,42 @@ static int restrict_files(struct sandbox *sandbox, const struct config *config, 
     return building.status;
 }
 
-static int restrict_calls(struct sandbox *sandbox, const struct config *config, bool new_socket)
+static int restrict_calls(struct sandbox *sandbox, const struct config *config)
 {
     if (!syscalls_can_restrict())
         return -ENOTSUP;
-    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket || new_socket);
+    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket || sandbox->new_socket);
     sandbox->report.system_calls = status == 0;
     return status;
 }
 
 int sandbox_enter(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup)
 {
-    const struct sandbox_report *report = &sandbox->report;
+    sandbox->new_socket = setup->new_socket;
     if (config->sandbox == SANDBOX_OFF) {
         log_info("daemon", "sandbox: off");
         return 0;
     }
-    int files = restrict_files(sandbox, config, setup), calls = restrict_calls(sandbox, config, setup->new_socket);
-    if (files == -ENOMEM || calls == -ENOMEM)
+    int status = restrict_files(sandbox, config, setup);
+    if (status == -ENOMEM)
+        return -ENOMEM;
+    if (!sandbox->report.files)
+        log_warning("daemon", "sandbox: files and TCP ports are not restricted: %s; this needs Landlock (Linux 5.13)",
+                    error_text(status));
+    return 0;
+}
+
+int sandbox_complete(struct sandbox *sandbox, const struct config *config)
+{
+    const struct sandbox_report *report = &sandbox->report;
+    if (config->sandbox == SANDBOX_OFF)
+        return 0;
+    int status = restrict_calls(sandbox, config);
+    if (status == -ENOMEM)
         return -ENOMEM;
     if (!report->system_calls)
-        log_warning("daemon", "sandbox: system calls are not restricted: %s", error_text(calls));
-    if (!report->files)
-        log_warning("daemon", "sandbox: files and TCP ports are not restricted: %s; this needs Landlock (Linux 5.13)",
-                    error_text(files));
-    else
+        log_warning("daemon", "sandbox: system calls are not restricted: %s", error_text(status));
+    if (report->files)
         log_info("daemon", "sandbox: %sfiles%s are restricted", report->system_calls ? "system calls, " : "",
                  report->tcp_ports ? " and TCP ports" : " (TCP ports not: they need Linux 6.7)");
     return 0;

@@ -4,7 +4,8 @@
  * Does:    restricts files and outgoing TCP ports (landlock.h) and system calls (syscalls.h), as far as the kernel can. Files
  *          are allowed by their directories: they are replaced by rename, and are often symbolic links.
  * Owns:    the list of what is allowed.
- * Threads: the main thread. It is entered before others start, and never left.
+ * Threads: the main thread. Files and ports are restricted before others start, system calls afterwards, for all of
+ *          them: the filter takes some milliseconds to build, and queries are answered meanwhile. It is never left.
  */
 #ifndef DOTSTUB_DAEMON_SANDBOX_H
 #define DOTSTUB_DAEMON_SANDBOX_H
@@ -19,6 +20,7 @@ struct sandbox {
     size_t path_count;
     uint16_t *ports;
     size_t port_count;
+    bool new_socket; /* as in the setup */
 };
 
 struct sandbox_setup {
@@ -27,8 +29,10 @@ struct sandbox_setup {
     bool new_socket;  /* the control socket could not be made yet: it is tried again */
 };
 
-/* Logs the restrictions in force; a kernel that cannot do all of them is not an error. 0 or -ENOMEM. */
+/* Files and ports, before other threads start; a kernel that cannot restrict them is not an error. 0 or -ENOMEM. */
 int sandbox_enter(struct sandbox *sandbox, const struct config *config, const struct sandbox_setup *setup) MUST_CHECK;
+/* System calls of all threads, once those run. Logs the restrictions in force. 0 or -ENOMEM. */
+int sandbox_complete(struct sandbox *sandbox, const struct config *config) MUST_CHECK;
 /* For a reload: 0, or ERROR_CONFIG after one line to `errors` for each thing that needs a restart. The first before the
  * file is read, the second before what the configuration names is opened. */
 int sandbox_check_file(const struct sandbox *sandbox, const char *file, FILE *errors) MUST_CHECK;

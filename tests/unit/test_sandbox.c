@@ -118,7 +118,8 @@ static void enter_sandbox(void)
 {
     static struct sandbox sandbox;
     const struct sandbox_setup setup = {.file = file, .handover = -1};
-    if (sandbox_enter(&sandbox, &config, &setup) < 0 || sandbox.report.system_calls != syscalls_can_restrict())
+    if (sandbox_enter(&sandbox, &config, &setup) < 0 || sandbox_complete(&sandbox, &config) < 0 ||
+        sandbox.report.system_calls != syscalls_can_restrict())
         _exit(FAILED);
 }
 
@@ -644,6 +645,7 @@ static void off_is_off(void **state)
     const struct sandbox_setup nothing = {.file = file, .handover = -1};
     config.sandbox = SANDBOX_OFF;
     assert_int_equal(sandbox_enter(&sandbox, &config, &nothing), 0);
+    assert_int_equal(sandbox_complete(&sandbox, &config), 0);
     assert_false(sandbox.report.system_calls || sandbox.report.files || sandbox.report.tcp_ports);
     int fd = open(other_file, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
@@ -775,7 +777,8 @@ static int check_change(struct config *changed, const char *changed_file)
         static struct sandbox sandbox;
         const struct sandbox_setup entered = {.file = file, .handover = -1};
         FILE *errors = fdopen(ends[1], "w");
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_enter(&sandbox, &config, &entered) < 0)
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_enter(&sandbox, &config, &entered) < 0 ||
+            sandbox_complete(&sandbox, &config) < 0)
             _exit(FAILED);
         int result = sandbox_check_file(&sandbox, changed_file, errors);
         if (result == 0)
