@@ -34,7 +34,7 @@
     X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
     X(ERROR_TLS_SIZE, -2019, "certificate or handshake is too large")                                                  \
     X(ERROR_TLS_NO_CA, -2024, "CA certificates cannot be loaded")                                                      \
-    X(ERROR_HTTP_PROTOCOL, -2040, "HTTP/2 protocol error")                                                              \
+    X(ERROR_HTTP_PROTOCOL, -2040, "HTTP/2 protocol error")                                                             \
     X(ERROR_HTTP_VERSION, -2041, "the client does not speak HTTP/2")                                                   \
     X(ERROR_HTTP_FLOOD, -2042, "too many HTTP/2 frames without a message")                                             \
     X(ERROR_HTTP_REFUSED, -2043, "HTTP/2 request refused")                                                             \

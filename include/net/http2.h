@@ -48,7 +48,7 @@ struct http2_exchange {
     int32_t stream;
     void *user; /* NULL at first */
 
-    /* What was received. */
+    /* Received: */
     enum http2_method method; /* server */
     char *path;               /* server: with the query part; never NULL in `message` */
     unsigned status;          /* client */

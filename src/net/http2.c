@@ -19,11 +19,11 @@
 #include "net/stream.h"
 
 enum {
-    SMALL_DATA = 64,     /* bytes: shorter DATA frames that do not end a message count as control frames */
-    CONTINUATIONS = 8,   /* CONTINUATION frames of one header block */
-    SETTINGS_MAX = 16,   /* entries of a SETTINGS frame */
-    ACKS_MAX = 100,      /* acknowledgements that wait to be sent */
-    DECIMAL = 24,        /* room for a number in text */
+    SMALL_DATA = 64,   /* bytes: shorter DATA frames that do not end a message count as control frames */
+    CONTINUATIONS = 4, /* CONTINUATION frames of one header block; the library permits 8 */
+    SETTINGS_MAX = 16, /* entries of a SETTINGS frame */
+    ACKS_MAX = 100,    /* acknowledgements that wait to be sent */
+    DECIMAL = 24,      /* room for a number in text */
     MAX_AGE_TEXT = 40,
 };
 
@@ -117,8 +117,7 @@ static void refill(struct http2 *http2, uint64_t now_ms)
 /* Frames that take no part of a body. HEADERS count too: each completed exchange gives back more than it took. */
 static bool is_control(const nghttp2_frame_hd *frame)
 {
-    return frame->type != NGHTTP2_DATA ||
-           (frame->length < SMALL_DATA && !(frame->flags & NGHTTP2_FLAG_END_STREAM));
+    return frame->type != NGHTTP2_DATA || (frame->length < SMALL_DATA && !(frame->flags & NGHTTP2_FLAG_END_STREAM));
 }
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *frame, void *context)
@@ -168,8 +167,7 @@ static struct http2_exchange *exchange_of(nghttp2_session *session, int32_t stre
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct http2 *http2 = context;
-    if (http2->side == HTTP2_CLIENT || frame->hd.type != NGHTTP2_HEADERS ||
-        frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+    if (!http2->is_server || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     struct http2_exchange *exchange = exchange_new(http2, frame->hd.stream_id);
     if (!exchange)
@@ -217,8 +215,7 @@ static bool ends_message(const struct http2_exchange *exchange, const nghttp2_fr
 /* A body that is too large is answered at once: its end may never come. */
 static bool is_refused_early(const struct http2_exchange *exchange)
 {
-    return exchange && exchange->too_large && !exchange->whole && exchange->http2->side == HTTP2_SERVER &&
-           exchange->path;
+    return exchange && exchange->too_large && !exchange->whole && exchange->http2->is_server && exchange->path;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
@@ -240,7 +237,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 static int error_of(const struct http2_exchange *exchange, uint32_t code)
 {
-    bool is_done = exchange->http2->side == HTTP2_CLIENT ? exchange->whole : exchange->answered;
+    bool is_done = !exchange->http2->is_server ? exchange->whole : exchange->answered;
     if (exchange->cancelled)
         return -ECANCELED;
     if (code == NGHTTP2_REFUSED_STREAM)
@@ -279,10 +276,10 @@ static int error_of_library(const struct http2 *http2, ssize_t result)
 {
     if (http2->error)
         return http2->error;
-    return result == NGHTTP2_ERR_NOMEM            ? -ENOMEM
-           : result == NGHTTP2_ERR_FLOODED        ? ERROR_HTTP_FLOOD
+    return result == NGHTTP2_ERR_NOMEM              ? -ENOMEM
+           : result == NGHTTP2_ERR_FLOODED          ? ERROR_HTTP_FLOOD
            : result == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? ERROR_HTTP_VERSION
-                                                  : ERROR_HTTP_PROTOCOL;
+                                                    : ERROR_HTTP_PROTOCOL;
 }
 
 /* nghttp2 has sent a GOAWAY because of an error of the peer. */
@@ -299,7 +296,7 @@ int http2_receive(struct http2 *http2, const uint8_t *data, size_t len, uint64_t
     if (http2->refilled_ms == 0)
         http2->refilled_ms = now_ms;
     refill(http2, now_ms);
-    if (http2->side == HTTP2_SERVER && !is_preface(http2, data, len)) {
+    if (http2->is_server && !is_preface(http2, data, len)) {
         http2->error = ERROR_HTTP_VERSION;
         return http2->error;
     }
@@ -414,15 +411,18 @@ int http2_request(struct http2 *http2, struct http2_exchange **out, const struct
     int32_t stream = NGHTTP2_ERR_NOMEM;
     snprintf(length, sizeof length, "%zu", request->len);
     const nghttp2_nv fields[] = {
-        field(":method", "POST", false),          field(":scheme", "https", false),
-        field(":authority", request->authority, false), field(":path", request->path, false),
-        field("accept", dns_message, false),      field("content-type", dns_message, false),
+        field(":method", "POST", false),
+        field(":scheme", "https", false),
+        field(":authority", request->authority, false),
+        field(":path", request->path, false),
+        field("accept", dns_message, false),
+        field("content-type", dns_message, false),
         field("content-length", length, false),
     };
     const nghttp2_data_provider provider = {{.ptr = exchange}, read_body};
     if (set_body(exchange, request->body, request->len) == 0)
-        stream = nghttp2_submit_request(http2->session, NULL, fields, sizeof fields / sizeof *fields, &provider,
-                                        exchange);
+        stream =
+            nghttp2_submit_request(http2->session, NULL, fields, sizeof fields / sizeof *fields, &provider, exchange);
     if (stream < 0) {
         exchange_free(exchange);
         return stream == NGHTTP2_ERR_NOMEM ? -ENOMEM : ERROR_LIMIT;
@@ -439,7 +439,7 @@ void http2_cancel(struct http2_exchange *exchange)
         return;
     exchange->cancelled = true;
     (void)nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream,
-                                    http2->side == HTTP2_CLIENT ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+                                    !http2->is_server ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
 void http2_drain(struct http2 *http2)
@@ -478,10 +478,10 @@ static int send_settings(struct http2 *http2)
 {
     const nghttp2_settings_entry both[] = {
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP2_HEADERS},
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, http2->side == HTTP2_SERVER ? HTTP2_STREAMS : 0},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, http2->is_server ? HTTP2_STREAMS : 0},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
     };
-    size_t count = http2->side == HTTP2_SERVER ? 2 : 3;
+    size_t count = http2->is_server ? 2 : 3;
     return nghttp2_submit_settings(http2->session, NGHTTP2_FLAG_NONE, both, count);
 }
 
@@ -491,14 +491,13 @@ int http2_new(struct http2 **out, enum http2_side side, const struct http2_ops *
     struct http2 *http2 = callbacks && limits ? mem_zalloc(1, sizeof *http2) : NULL;
     if (!http2)
         return -ENOMEM;
-    http2->side = side;
+    http2->is_server = side == HTTP2_SERVER;
     http2->ops = ops;
     http2->owner = owner;
     http2->control = HTTP2_CONTROL;
     list_init(&http2->exchanges);
-    int result = side == HTTP2_SERVER
-                     ? nghttp2_session_server_new3(&http2->session, callbacks, http2, limits, &memory)
-                     : nghttp2_session_client_new3(&http2->session, callbacks, http2, limits, &memory);
+    int result = side == HTTP2_SERVER ? nghttp2_session_server_new3(&http2->session, callbacks, http2, limits, &memory)
+                                      : nghttp2_session_client_new3(&http2->session, callbacks, http2, limits, &memory);
     if (result == 0)
         result = send_settings(http2);
     if (result != 0) {
@@ -532,8 +531,7 @@ bool http2_is_draining(const struct http2 *http2)
 
 unsigned http2_peer_streams(const struct http2 *http2)
 {
-    uint32_t streams =
-        nghttp2_session_get_remote_settings(http2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    uint32_t streams = nghttp2_session_get_remote_settings(http2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     return streams < HTTP2_STREAMS ? streams : HTTP2_STREAMS;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "http2_private.h"
+#include "net/http2.h"
 
 enum { FIELD_OVERHEAD = 32 /* RFC 9113 section 6.5.2 */ };
 
@@ -98,7 +99,7 @@ void http2_take_field(struct http2_exchange *exchange, const uint8_t *name, size
     }
     if (is_text(name, name_len, "content-type"))
         exchange->type = type_of(value, value_len);
-    else if (exchange->http2->side == HTTP2_SERVER)
+    else if (exchange->http2->is_server)
         take_request_field(exchange, name, name_len, value, value_len);
     else
         take_response_field(exchange, name, name_len, value, value_len);

@@ -4,10 +4,14 @@
 #define DOTSTUB_NET_HTTP2_PRIVATE_H
 
 #include <nghttp2/nghttp2.h>
-#include "net/http2.h"
+#include <stdbool.h>
+#include "base/list.h"
+
+struct http2_exchange;
+struct http2_ops;
 
 struct http2 {
-    enum http2_side side;
+    bool is_server;
     nghttp2_session *session;
     const struct http2_ops *ops;
     void *owner;
@@ -15,11 +19,11 @@ struct http2 {
     unsigned count, incomplete;
     size_t held, unsent;
     uint64_t progress;
-    unsigned control;    /* frames without a body that the peer may still send */
-    uint64_t refilled_ms; /* when `control` was last raised; 0: not yet */
+    unsigned control;       /* frames without a body that the peer may still send */
+    uint64_t refilled_ms;   /* when `control` was last raised; 0: not yet */
     unsigned continuations; /* CONTINUATION frames in a row */
-    unsigned preface;    /* server: bytes of the client's preface that have arrived */
-    int error;           /* why the connection must end; 0: it need not */
+    unsigned preface;       /* server: bytes of the client's preface that have arrived */
+    int error;              /* why the connection must end; 0: it need not */
     bool draining;
 };
 

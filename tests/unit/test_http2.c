@@ -55,10 +55,10 @@ static void note_message(struct http2_exchange *exchange)
         memcpy(end->body, exchange->body, exchange->len);
     if (end->echo)
         http2_respond(exchange, &(struct http2_response){.status = 200,
-                                                        .type = HTTP2_DNS_MESSAGE,
-                                                        .body = exchange->body,
-                                                        .len = exchange->len,
-                                                        .max_age_s = 7});
+                                                         .type = HTTP2_DNS_MESSAGE,
+                                                         .body = exchange->body,
+                                                         .len = exchange->len,
+                                                         .max_age_s = 7});
 }
 
 static void note_end(struct http2_exchange *exchange, int error)
@@ -435,14 +435,22 @@ static void put_flood(enum flood flood, unsigned i)
 {
     static const uint8_t zeros[8], increment[4] = {0, 0, 0, 1};
     switch (flood) {
-    case FLOOD_SETTINGS: put_frame(&bytes, SETTINGS, 0, 0, NULL, 0); break;
-    case FLOOD_PING: put_frame(&bytes, PING, 0, 0, zeros, 8); break;
+    case FLOOD_SETTINGS:
+        put_frame(&bytes, SETTINGS, 0, 0, NULL, 0);
+        break;
+    case FLOOD_PING:
+        put_frame(&bytes, PING, 0, 0, zeros, 8);
+        break;
     case FLOOD_RESET: /* CVE-2023-44487 */
         put_request(&bytes, 1 + 2 * i, "GET", "/dns-query", NULL, NULL, 0);
         put_frame(&bytes, RST_STREAM, 0, 1 + 2 * i, zeros, 4);
         break;
-    case FLOOD_WINDOW: put_frame(&bytes, WINDOW_UPDATE, 0, 0, increment, 4); break;
-    case FLOOD_PRIORITY: put_frame(&bytes, PRIORITY, 0, 1, "\0\0\0\0\1", 5); break;
+    case FLOOD_WINDOW:
+        put_frame(&bytes, WINDOW_UPDATE, 0, 0, increment, 4);
+        break;
+    case FLOOD_PRIORITY:
+        put_frame(&bytes, PRIORITY, 0, 1, "\0\0\0\0\1", 5);
+        break;
     case FLOOD_EMPTY_DATA:
         if (i == 0) {
             struct buffer fields = {NULL, 0, 0, 0};
@@ -452,7 +460,8 @@ static void put_flood(enum flood flood, unsigned i)
         }
         put_frame(&bytes, DATA, 0, 1, NULL, 0);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -514,8 +523,8 @@ static void a_continuation_flood_ends_the_connection(void **state)
         buffer_free(&fields);
         status = send_raw(UNSENT, 1000);
     }
-    assert_true(status == ERROR_HTTP_FLOOD || status == ERROR_HTTP_PROTOCOL);
-    assert_true(i <= 10);
+    assert_int_equal(status, ERROR_HTTP_FLOOD);
+    assert_true(i <= 5);
     assert_int_equal(server.messages, 0);
 }
 
@@ -525,12 +534,24 @@ static void what_breaks_the_protocol_ends_the_connection(void **state)
     (void)state;
     for (unsigned i = 0; i < 6; i++) {
         switch (i) {
-        case 0: put_frame(&bytes, DATA, 0, 1, "x", 1); break; /* on an idle stream */
-        case 1: put_frame(&bytes, PING, 0, 0, zeros, 7); break;
-        case 2: put_frame(&bytes, SETTINGS, 0, 0, zeros, 5); break;
-        case 3: put_frame(&bytes, WINDOW_UPDATE, 0, 0, zeros, 4); break;
-        case 4: put_frame(&bytes, HEADERS, END_HEADERS, 1, "\xff\xff\xff\xff\xff", 5); break;
-        case 5: put_frame(&bytes, CONTINUATION, 0, 1, zeros, 4); break;
+        case 0:
+            put_frame(&bytes, DATA, 0, 1, "x", 1);
+            break; /* on an idle stream */
+        case 1:
+            put_frame(&bytes, PING, 0, 0, zeros, 7);
+            break;
+        case 2:
+            put_frame(&bytes, SETTINGS, 0, 0, zeros, 5);
+            break;
+        case 3:
+            put_frame(&bytes, WINDOW_UPDATE, 0, 0, zeros, 4);
+            break;
+        case 4:
+            put_frame(&bytes, HEADERS, END_HEADERS, 1, "\xff\xff\xff\xff\xff", 5);
+            break;
+        case 5:
+            put_frame(&bytes, CONTINUATION, 0, 1, zeros, 4);
+            break;
         }
         struct frame frame;
         int status = send_raw(UNSENT, 1000);
@@ -561,10 +582,10 @@ static void memory_may_run_out_anywhere(void **state)
             if (server.last && !server.echo) {
                 server.echo = true;
                 http2_respond(server.last, &(struct http2_response){.status = 200,
-                                                                         .type = HTTP2_DNS_MESSAGE,
-                                                                         .body = (const uint8_t *)"x",
-                                                                         .len = 1,
-                                                                         .max_age_s = 0});
+                                                                    .type = HTTP2_DNS_MESSAGE,
+                                                                    .body = (const uint8_t *)"x",
+                                                                    .len = 1,
+                                                                    .max_age_s = 0});
             }
             if (status >= 0)
                 status = move(&server, &client);
