@@ -20,6 +20,9 @@
     X(tcp_accepted, "TCP clients accepted")                                                                            \
     X(tcp_evicted, "idle TCP clients disconnected to accept a new one")                                                \
     X(tcp_held, "TCP clients that waited to be accepted because all others were busy")                                 \
+    X(https_errors, "HTTPS requests of clients refused with an HTTP status")                                           \
+    X(https_floods, "HTTPS clients disconnected because they sent too many frames without a message")                  \
+    X(http_refused, "connections to listen-http that did not come from http-proxies")                                  \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
     X(tls_handshakes, "TLS handshakes of clients")                                                                     \
     X(tls_resumed, "TLS handshakes of clients that resumed a session")                                                 \

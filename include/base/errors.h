@@ -34,6 +34,15 @@
     X(ERROR_TLS_ALPN, -2018, "TLS alert: no common ALPN protocol")                                                     \
     X(ERROR_TLS_SIZE, -2019, "certificate or handshake is too large")                                                  \
     X(ERROR_TLS_NO_CA, -2024, "CA certificates cannot be loaded")                                                      \
+    X(ERROR_HTTP_PROTOCOL, -2040, "HTTP/2 protocol error")                                                             \
+    X(ERROR_HTTP_VERSION, -2041, "the client does not speak HTTP/2")                                                   \
+    X(ERROR_HTTP_FLOOD, -2042, "too many HTTP/2 frames without a message")                                             \
+    X(ERROR_HTTP_REFUSED, -2043, "HTTP/2 request refused")                                                             \
+    X(ERROR_HTTP_RESET, -2044, "HTTP/2 stream reset")                                                                  \
+    X(ERROR_HTTP_STATUS, -2045, "HTTP status other than 200")                                                          \
+    X(ERROR_HTTP_TYPE, -2046, "HTTP response without a DNS message")                                                   \
+    X(ERROR_HTTP_BUSY, -2047, "the server asked to send later (HTTP 429 or 503)")                                      \
+    X(ERROR_HTTP_ALPN, -2048, "the server does not speak HTTP/2")                                                      \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
     X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \

@@ -181,6 +181,11 @@ struct config {
     size_t listen_except_count;
     struct addr *listen_tls;
     size_t listen_tls_count;
+    struct addr *listen_https, *listen_http;
+    size_t listen_https_count, listen_http_count;
+    char *https_path;
+    struct prefix *http_proxies; /* the only clients of listen_http */
+    size_t http_proxy_count;
     bool listen_is_default; /* a family that the machine lacks is then no error */
     unsigned workers;       /* "auto" already resolved */
 
@@ -224,7 +229,7 @@ struct config {
         uint64_t unanswered; /* bytes */
     } tls;
 
-    struct { /* of listen_tls */
+    struct { /* of listen_tls and listen_https */
         char **certificates, **keys;
         size_t certificate_count, key_count; /* equal */
         char *client_ca;                     /* NULL: clients need no certificate */

@@ -29,6 +29,9 @@ void ttl_apply(struct answer *answer, uint16_t qtype, const struct ttl_limits *l
  * `age`: seconds since it was received. */
 bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32_t life, uint32_t age,
                    uint32_t seconds);
+/* The lowest TTL of the answer and authority sections of a response to a client: how long an HTTP cache may keep it (RFC
+ * 8484 section 5.1; the SOA of a negative response has the negative TTL). 0 for other rcodes, TC, and without records. */
+uint32_t ttl_smallest(struct bytes message);
 /* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section
  * 3.1.5). */
 bool ttl_signature_expired(const struct answer *answer, int64_t wall_s);

@@ -25,5 +25,7 @@ struct framing {
 
 /* A 2-byte length before each message. */
 extern const struct framing framing_dns;
+/* No messages: the bytes as they come, for owners that delimit messages themselves. Each read is a unit. */
+extern const struct framing framing_bytes;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS for connections of clients: the server's certificates, and the handshakes of one worker.
  *
- * Does:    TLS 1.2 and 1.3 with the priorities of net/tls.h. ALPN "dot" (RFC 7858): a client that offers other protocols
+ * Does:    TLS 1.2 and 1.3 with the priorities of net/tls.h. ALPN by the listener, as "dot" (RFC 7858) or "h2": a client that offers other protocols
  *          only is refused, one that offers none is not. Of several certificates the one that names the server name of
  *          the client is used, else the first. Clients need a certificate of client_ca, if that is set; it is verified
  *          after each handshake, full or resumed. Tickets are bound to the address of the listener, the server name,
@@ -50,6 +50,7 @@ struct tls_handshakes {
 struct tls_listener {
     struct tls_handshakes *server;
     struct addr addr;
+    const char *const *alpn; /* the protocols of the listener (RFC 7301), at most two; ends with NULL */
 };
 
 void tls_handshakes_init(struct tls_handshakes *server, struct loop *loop);
@@ -60,7 +61,7 @@ void tls_handshakes_close(struct tls_handshakes *server);
 
 struct tls;
 /* A server session before its handshake; bytes for the client are appended to `output`. NULL: out of memory. */
-struct tls *tls_new_server(struct tls_identity *identity, const struct addr *listener,
+struct tls *tls_new_server(struct tls_identity *identity, const struct tls_listener *listener,
                            struct buffer *output) MUST_CHECK;
 
 #endif

@@ -21,6 +21,7 @@
 #include "resolve/step.h"
 #include "resolve/waiter.h"
 
+struct http2_exchange;
 struct query;
 struct lookup;
 
@@ -51,7 +52,8 @@ struct origin_ops {
  * same: a peer cannot tell two responses apart, but each client has its own policy. */
 struct origin {
     const struct origin_ops *ops;
-    void *owner; /* for the listener: its socket or its client */
+    void *owner;                     /* for the listener: its socket or its client */
+    struct http2_exchange *exchange; /* for the listener, of clients that have several requests at once; NULL: none */
     struct addr client, peer;
     struct addr local; /* the query's destination address, if the socket is bound to a wildcard; else unset */
     /* The number of the interface that the query came in on; 0: unknown. Not set on a UDP query without `local`. */

@@ -52,6 +52,8 @@ static int add_surroundings(struct draft *draft, const struct config *config)
     int status = add_listeners(draft, "listen", config->listen, config->listen_count);
     if (status == 0)
         status = add_listeners(draft, "listen-tls", config->listen_tls, config->listen_tls_count);
+    if (status == 0)
+        status = add_listeners(draft, "listen-https", config->listen_https, config->listen_https_count);
     draft_begin(draft_setting(draft, "upstreams"), here, false);
     draft_begin(draft_setting(draft, "forward"), here, false);
     for (size_t i = 0; status == 0 && i < config->upstream_count; i++)

@@ -375,6 +375,43 @@ const struct option options[] = {
      .unset = "",
      .help = "Addresses for client queries over TLS (DoT), in the form of listen; port 853 unless given. It needs "
              "tls-server.certificate and tls-server.key."},
+    {.key = "listen-https",
+     .type = OPTION_ADDRESSES,
+     IN_LIST(listen_https, listen_https_count),
+     .max = 64,
+     .interfaces = true,
+     .port = 443,
+     .restart_only = true,
+     .unset = "",
+     .help = "Addresses for client queries over HTTPS (DoH, HTTP/2), in the form of listen; port 443 unless given. It "
+             "needs tls-server.certificate and tls-server.key."},
+    {.key = "listen-http",
+     .type = OPTION_ADDRESSES,
+     IN_LIST(listen_http, listen_http_count),
+     .max = 64,
+     .interfaces = true,
+     .port = 8053,
+     .restart_only = true,
+     .unset = "",
+     .help =
+         "Addresses for queries over HTTP/2 without TLS from a reverse proxy that ends the TLS of its clients, in the "
+         "form of listen; port 8053 unless given. Only http-proxies may connect."},
+    {.key = "http-proxies",
+     .type = OPTION_PREFIXES,
+     IN_LIST(http_proxies, http_proxy_count),
+     .max = 256,
+     .unset = "127.0.0.0/8,::1",
+     .help =
+         "The reverse proxies that may connect to listen-http; other connections are reset. For access.allow, limits "
+         "and views each of them is one client."},
+    {.key = "https-path",
+     .type = OPTION_TEXT,
+     IN(https_path),
+     .max = 255,
+     .unset = "/dns-query",
+     .help =
+         "The path of listen-https and listen-http, as in https://dns.example/dns-query. Requests for other paths get "
+         "404."},
     {.key = "workers",
      .type = OPTION_INTEGER,
      IN(workers),
@@ -512,7 +549,7 @@ const struct option options[] = {
      .max = 64,
      .unset = "",
      .help =
-         "PEM files for listen-tls, each with a certificate and the chain up to the root's. Of several certificates "
+         "PEM files for listen-tls and listen-https, each with a certificate and the chain up to the root's. Of several certificates "
          "clients get the one for the name that they ask for, else the first. The files are read at the start, "
          "when they change and at each reload, by the daemon's user; connections stay."},
     {.key = "tls-server.key",
@@ -527,8 +564,9 @@ const struct option options[] = {
      .max = LONGEST_PATH,
      .word = "off",
      .unset = "off",
-     .help = "A PEM file with certification authorities: clients of listen-tls then need a certificate of one of them. "
-             "off: no certificate."},
+     .help =
+         "A PEM file with certification authorities: clients of listen-tls and listen-https then need a certificate of one of them. "
+         "off: no certificate."},
     {.key = "tls-server.ticket-key-file",
      .type = OPTION_PATH,
      IN(tls_server.ticket_key_file),

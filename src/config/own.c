@@ -49,6 +49,8 @@ bool config_is_own(const struct config *config, const struct addr *addr)
         found = own_takes(&config->listen[i], addr, interfaces);
     for (size_t i = 0; i < config->listen_tls_count && !found; i++)
         found = own_takes(&config->listen_tls[i], addr, interfaces);
+    for (size_t i = 0; i < config->listen_https_count && !found; i++)
+        found = own_takes(&config->listen_https[i], addr, interfaces);
     if (interfaces)
         freeifaddrs(interfaces);
     return found;
@@ -59,9 +61,12 @@ bool config_is_own(const struct config *config, const struct addr *addr)
 /* The listeners, and the addresses of this machine. */
 struct own {
     struct draft *draft;
-    const struct setting *listen, *listen_tls;
+    const struct setting *listen[3]; /* in the order of `own_lists` */
     struct ifaddrs *interfaces;
 };
+
+static const char *const own_lists[] = {"listen", "listen-tls", "listen-https"};
+enum { OWN_LISTS = sizeof own_lists / sizeof *own_lists };
 
 static bool takes_any(const struct own *own, const struct setting *listen, const struct addr *addr)
 {
@@ -74,7 +79,10 @@ static bool takes_any(const struct own *own, const struct setting *listen, const
 static void check(const struct own *own, const char *key, const struct value *value, const struct addr *addr)
 {
     char text[ADDR_TEXT];
-    if (takes_any(own, own->listen, addr) || takes_any(own, own->listen_tls, addr))
+    bool found = false;
+    for (size_t i = 0; i < OWN_LISTS && !found; i++)
+        found = takes_any(own, own->listen[i], addr);
+    if (found)
         report_at(own->draft->report, value->mark,
                   "%s: %s is an address of dotstub itself, so queries would come back; name another server", key,
                   addr_format(addr, true, text));
@@ -109,8 +117,13 @@ static bool needs_interfaces(const struct setting *listen)
 
 void own_check(struct draft *draft)
 {
-    struct own own = {draft, draft_setting(draft, "listen"), draft_setting(draft, "listen-tls"), NULL};
-    if ((needs_interfaces(own.listen) || needs_interfaces(own.listen_tls)) && getifaddrs(&own.interfaces) < 0)
+    struct own own = {.draft = draft};
+    bool needed = false;
+    for (size_t i = 0; i < OWN_LISTS; i++) {
+        own.listen[i] = draft_setting(draft, own_lists[i]);
+        needed |= needs_interfaces(own.listen[i]);
+    }
+    if (needed && getifaddrs(&own.interfaces) < 0)
         own.interfaces = NULL;
     for (const struct value *value = draft_setting(draft, "listen-except")->first; value; value = value->next)
         except(own.interfaces, (const char *)value->text.data, value->text.len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses at which dotstub itself listens: a query that is sent there comes back.
  *
- * Does:    compares an address with those of `listen` and `listen-tls`; a wildcard and the name of an interface stand
+ * Does:    compares an address with those of `listen`, `listen-tls` and `listen-https`; a wildcard and the name of an interface stand
  *          for the addresses that the machine has now.
  * Owns:    nothing.
  * Threads: any.

@@ -64,20 +64,46 @@ static void check_not_in(struct draft *draft, const struct setting *setting, con
                           addr_format(&value->addr, true, text), other_key);
 }
 
+/* The lists of addresses for connections, besides `listen`. */
+static const struct {
+    const char *key;
+    bool tls;
+} stream_listeners[] = {{"listen-tls", true}, {"listen-https", true}, {"listen-http", false}};
+
+static void check_stream_listeners(struct draft *draft, bool has_certificate)
+{
+    for (size_t i = 0; i < sizeof stream_listeners / sizeof *stream_listeners; i++) {
+        const char *key = stream_listeners[i].key;
+        const struct setting *listen = draft_setting(draft, key);
+        validate_duplicates(draft, listen, key);
+        check_reach(draft, listen, key);
+        check_not_in(draft, listen, key, draft_setting(draft, "listen"), "listen");
+        for (size_t other = 0; other < i; other++)
+            check_not_in(draft, listen, key, draft_setting(draft, stream_listeners[other].key),
+                         stream_listeners[other].key);
+        if (stream_listeners[i].tls && listen->count > 0 && !has_certificate)
+            report_at(draft->report, listen->mark,
+                      "%s: it needs a certificate; name PEM files in tls-server.certificate and tls-server.key", key);
+    }
+}
+
+static void check_https_path(struct draft *draft)
+{
+    const struct setting *path = draft_setting(draft, "https-path");
+    const struct value *value = path->first;
+    if (value && (value->text.len == 0 || value->text.data[0] != '/' || memchr(value->text.data, '?', value->text.len)))
+        report_at(draft->report, value->mark, "https-path: a path begins with / and has no ?, as in /dns-query");
+}
+
 static void check_tls_server(struct draft *draft)
 {
-    const struct setting *listen = draft_setting(draft, "listen-tls"),
-                         *certificates = draft_setting(draft, "tls-server.certificate"),
+    const struct setting *certificates = draft_setting(draft, "tls-server.certificate"),
                          *keys = draft_setting(draft, "tls-server.key");
-    validate_duplicates(draft, listen, "listen-tls");
-    check_reach(draft, listen, "listen-tls");
-    check_not_in(draft, listen, "listen-tls", draft_setting(draft, "listen"), "listen");
+    check_stream_listeners(draft, certificates->count > 0 || certificates->broken);
+    check_https_path(draft);
     if (certificates->broken || keys->broken)
         return;
-    if (listen->count > 0 && certificates->count == 0)
-        report_at(draft->report, listen->mark,
-                  "listen-tls: it needs a certificate; name PEM files in tls-server.certificate and tls-server.key");
-    else if (certificates->count != keys->count)
+    if (certificates->count != keys->count)
         report_at(draft->report, keys->count ? keys->mark : certificates->mark,
                   "tls-server.key: %zu keys for %zu certificates; name the key of each, in the same order", keys->count,
                   certificates->count);

@@ -16,7 +16,7 @@ struct daemon_setup {
     struct config *config;
     struct tls_trust **trusts;     /* trusts[i] belongs to config->upstreams[i] */
     struct step_set *steps;        /* prepared for this configuration */
-    struct tls_identity *identity; /* for listen-tls; NULL: there is none, or it cannot be used */
+    struct tls_identity *identity; /* for listen-tls and listen-https; NULL: there is none, or it cannot be used */
     const char *file;              /* the file to reload; NULL: the default one */
     const char *user;              /* the user to run as if started as root; NULL: the default one */
     pid_t take_over;               /* the process to take over from; 0: none */

@@ -11,10 +11,15 @@
 
 enum { TOGETHER_MS = 2000 /* a key that does not belong to the certificate may be replaced as well by then */ };
 
+static bool identity_is_wanted(const struct config *config)
+{
+    return config->listen_tls_count + config->listen_https_count > 0;
+}
+
 int identity_load(struct tls_identity **out, const struct config *config, FILE *errors)
 {
     *out = NULL;
-    if (config->listen_tls_count == 0)
+    if (!identity_is_wanted(config))
         return 0;
     const struct tls_identity_options options = {
         .certificates = config->tls_server.certificates,
@@ -26,7 +31,9 @@ int identity_load(struct tls_identity **out, const struct config *config, FILE *
     };
     if (options.count > 0)
         return tls_identity_new(out, &options, errors);
-    fputs("listen-tls: it needs a certificate; name PEM files in tls-server.certificate and tls-server.key\n", errors);
+    fputs(
+        "listen-tls, listen-https: they need a certificate; name PEM files in tls-server.certificate and tls-server.key\n",
+        errors);
     return -EINVAL;
 }
 
@@ -69,7 +76,7 @@ static void worker_replied(struct mailbox_item *item, void *reader)
     (void)reader;
     if (--watch->outstanding > 0)
         return;
-    log_info("daemon", "loaded the changed certificates of listen-tls");
+    log_info("daemon", "loaded the changed certificates of listen-tls and listen-https");
     if (watch->again)
         look(watch);
 }
@@ -130,7 +137,7 @@ static void watch_file(void *context, const char *path)
 static void watch_files(struct identity_watch *watch)
 {
     watching_begin(&watch->watching);
-    if (watch->config->listen_tls_count > 0)
+    if (identity_is_wanted(watch->config))
         each_file(watch, watch_file, &watch->watching);
 }
 
@@ -147,7 +154,7 @@ void identity_configure(struct identity_watch *watch, const struct config *confi
 {
     watch->config = config;
     watch_files(watch);
-    if (config->listen_tls_count == 0)
+    if (!identity_is_wanted(config))
         return;
     watch->seen = watch->loaded ? state_of_files(watch) : 0;
     watch->loaded = true; /* a reload is in force only with certificates that can be used */

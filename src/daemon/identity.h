@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The certificates for clients of listen-tls.
+/* The certificates for clients of listen-tls and listen-https.
  *
  * Does:    loads them; watches the directories of the files, loads changed files and gives them to the workers.
  *          Connections stay; a mistake in a file leaves the previous certificates in use.

@@ -189,7 +189,8 @@ int main(int argc, char **argv)
     if (identified < 0 && command.check)
         return EXIT_CONFIGURATION;
     if (identified < 0)
-        log_warning("daemon", "clients of listen-tls are disconnected until the certificates can be used");
+        log_warning("daemon",
+                    "clients of listen-tls and listen-https are disconnected until the certificates can be used");
     if (command.check) {
         for (size_t i = 0; i < setup.config->notice_count; i++)
             fprintf(stderr, "warning: %s\n", setup.config->notices[i]);

@@ -160,3 +160,45 @@ bool ttl_signature_expired(const struct answer *answer, int64_t wall_s)
     }
     return false;
 }
+
+/* --- responses to clients --- */
+
+/* Skips a name; what it points to does not matter. */
+static void skip_name(struct cursor *cursor)
+{
+    while (!cursor->failed) {
+        uint8_t len = cursor_u8(cursor);
+        if (len >= 0xc0)
+            (void)cursor_u8(cursor);
+        if (len == 0 || len >= 0xc0)
+            return;
+        (void)cursor_take(cursor, len);
+    }
+}
+
+uint32_t ttl_smallest(struct bytes message)
+{
+    struct cursor cursor = cursor_over(message);
+    (void)cursor_u16(&cursor);
+    uint16_t flags = cursor_u16(&cursor), questions = cursor_u16(&cursor);
+    unsigned records = cursor_u16(&cursor);
+    records += cursor_u16(&cursor);
+    (void)cursor_u16(&cursor);
+    uint32_t smallest = UINT32_MAX;
+    unsigned rcode = flags & 0x0f;
+    if ((rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN) || (flags & FLAG_TC) || records == 0)
+        return 0;
+    for (unsigned i = 0; i < questions; i++) {
+        skip_name(&cursor);
+        (void)cursor_u32(&cursor);
+    }
+    for (unsigned i = 0; i < records && !cursor.failed; i++) {
+        skip_name(&cursor);
+        (void)cursor_u32(&cursor);
+        uint32_t ttl = cursor_u32(&cursor);
+        (void)cursor_take(&cursor, cursor_u16(&cursor));
+        if (ttl < smallest)
+            smallest = ttl;
+    }
+    return cursor.failed ? 0 : smallest;
+}

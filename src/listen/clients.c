@@ -49,7 +49,9 @@ enum {
 struct client {
     struct stream stream;
     struct clients *clients;
-    struct stream_listener *listener; /* the listener that accepted it */
+    struct stream_listener *listener;       /* the listener that accepted it */
+    const struct client_protocol *protocol; /* of its listener; NULL: a message in each frame */
+    void *protocol_state;
     struct list_link in_listener;
     struct list_link in_dirty;  /* linked if its state may have changed in this turn */
     struct list_link in_hungry; /* linked while it waits for room for output */
@@ -83,7 +85,8 @@ struct clients {
     unsigned handshaking; /* of them, those whose TLS handshake is not done */
     size_t output_max;    /* limits.tcp-output */
     size_t output;        /* bytes of unsent responses */
-    size_t held;          /* at the end of the last turn: unsent responses and incomplete messages */
+    uint8_t *room; /* of protocols: MESSAGE_MAX bytes for the response being built; NULL: there is no such listener */
+    size_t held;   /* at the end of the last turn: unsent responses and incomplete messages */
 };
 
 struct stream_listener {
@@ -92,6 +95,7 @@ struct stream_listener {
     struct clients *clients;
     struct stream_form form;
     struct tls_listener tls; /* form.layer_config of TLS */
+    const struct client_protocol *protocol;
     struct timeout rest;
     struct list accepted; /* clients */
     bool stopped;         /* the handle is closing */
@@ -180,6 +184,8 @@ static void client_closed(struct stream *stream, int reason)
     struct stream_listener *listener = client->listener;
     (void)reason;
     client_end(client);
+    if (client->protocol)
+        client->protocol->end(client);
     list_remove(&client->in_listener);
     slab_give(&clients->slab, client);
     listener_free_if_gone(listener);
@@ -190,9 +196,22 @@ static void client_closed(struct stream *stream, int reason)
 
 /* --- the state of a client at the end of a turn --- */
 
+static struct client_load client_load(const struct client *client)
+{
+    return client->protocol ? client->protocol->load(client) : (struct client_load){.unsent = 0};
+}
+
+/* Bytes of responses that the kernel has not accepted. */
+static size_t client_unsent(const struct client *client)
+{
+    return stream_unsent(&client->stream) + client_load(client).unsent;
+}
+
 /* Bytes transferred in either direction. */
 static uint64_t client_moved(const struct client *client)
 {
+    if (client->protocol)
+        return client_load(client).progress - stream_unsent(&client->stream);
     return client->stream.received + client->answered - stream_unsent(&client->stream);
 }
 
@@ -222,11 +241,14 @@ static void client_time_stalled(struct client *client, bool in_between)
 static bool client_is_full(const struct client *client)
 {
     const struct clients *clients = client->clients;
-    return clients->output >= clients->output_max || client->share->output >= clients->output_max / NETWORK_PART;
+    return clients->output >= clients->output_max || client->share->output >= clients->output_max / NETWORK_PART ||
+           (client->protocol && client_load(client).unsent >= UNSENT_MAX);
 }
 
 static bool client_has_enough(const struct client *client)
 {
+    if (client->protocol) /* it bounds queries by itself, and must see what permits it to send */
+        return stream_unsent(&client->stream) >= UNSENT_MAX;
     return client->waiting >= WAITING_MAX || client->messages >= TURN_MAX ||
            stream_unsent(&client->stream) >= UNSENT_MAX || client_is_full(client) || !list_empty(&client->deferred);
 }
@@ -246,27 +268,30 @@ static void client_wait_for_room(struct client *client)
 static bool client_is_done(const struct client *client, size_t unsent)
 {
     const struct stream *stream = &client->stream;
-    return client->last && client->waiting == 0 && unsent == 0 && (stream->in.len == 0 || stream_mid_frame(stream));
+    return client->last && client->waiting == 0 && unsent == 0 && !client_load(client).incomplete &&
+           (stream->in.len == 0 || stream_mid_frame(stream));
 }
 
 /* At the end of a turn: closes a client that is done, pauses or resumes reading. */
 static void client_update(struct client *client)
 {
     struct stream *stream = &client->stream;
-    size_t unsent = stream_unsent(stream);
+    const struct client_load load = client_load(client);
+    size_t unsent = stream_unsent(stream) + load.unsent;
     client->messages = 0;
     if (client_is_done(client, unsent)) {
         client_close(client, ERROR_CLOSED);
         return;
     }
     client_count_output(client, unsent);
-    client_count_held(client, unsent + stream->in.len);
-    if (!client_has_enough(client))
+    client_count_held(client, unsent + stream->in.len + load.held);
+    bool has_enough = client_has_enough(client);
+    if (!has_enough)
         stream_resume(stream);
-    else if (client_is_full(client) || !list_empty(&client->deferred))
+    if (!list_empty(&client->deferred) || (has_enough && client_is_full(client)))
         client_wait_for_room(client);
     client_time_idle(client, unsent);
-    client_time_stalled(client, unsent > 0 || (!stream->paused && stream_mid_frame(stream)));
+    client_time_stalled(client, unsent > 0 || load.incomplete || (!stream->paused && stream_mid_frame(stream)));
 }
 
 static void client_touch(struct client *client)
@@ -292,7 +317,7 @@ static void stalled_expired(struct timeout *timeout)
         return;
     }
     counter_add(client->clients->resolver->counters, COUNTER_tcp_stalled, 1);
-    client_reset(client, stream_unsent(&client->stream) ? ERROR_SLOW_READER : ERROR_SLOW_WRITER);
+    client_reset(client, client_unsent(client) ? ERROR_SLOW_READER : ERROR_SLOW_WRITER);
 }
 
 /* --- making room --- */
@@ -412,6 +437,11 @@ static void clients_flush(struct loop_flush *hook)
     struct list_link *link;
     while ((link = list_pop(&clients->dirty))) {
         struct client *client = container_of(link, struct client, in_dirty);
+        int status = client->protocol ? client->protocol->send(client) : 0;
+        if (status < 0) {
+            client_close(client, status);
+            continue;
+        }
         stream_flush(&client->stream);
         client_update(client);
     }
@@ -456,7 +486,7 @@ static void serve_expired(struct timeout *timeout)
 static uint8_t *client_room(struct query *query, size_t cap)
 {
     struct client *client = query->origin.owner;
-    return stream_reserve(&client->stream, cap);
+    return client->protocol ? client->clients->room : stream_reserve(&client->stream, cap);
 }
 
 /* A query that ended within query_start was not counted. */
@@ -469,13 +499,19 @@ static void client_waits_less(struct client *client, const struct query *query)
 
 static void client_dropped(struct query *query)
 {
-    client_waits_less(query->origin.owner, query);
+    struct client *client = query->origin.owner;
+    if (client->protocol)
+        client->protocol->dropped(query);
+    client_waits_less(client, query);
 }
 
 static void client_reply(struct query *query, size_t len)
 {
     struct client *client = query->origin.owner;
-    stream_commit(&client->stream, len);
+    if (client->protocol)
+        client->protocol->reply(query, client->clients->room, len);
+    else
+        stream_commit(&client->stream, len);
     client->answered += 2 + len;
     client->served = true;
     client_count_output(client, client->output + 2 + len);
@@ -502,15 +538,56 @@ static const struct origin_ops client_origin_ops = {
     .dropped = client_dropped,
 };
 
-static void client_frame(struct stream *stream, uint8_t *message, size_t len)
+bool client_take(struct client *client, struct bytes wire, struct http2_exchange *exchange)
 {
-    struct client *client = client_of(stream);
-    struct query *waiting = query_start(client->clients->resolver, &client->origin, (struct bytes){message, len});
+    client->origin.exchange = exchange;
+    struct query *waiting = query_start(client->clients->resolver, &client->origin, wire);
     if (waiting) {
         list_push_back(&client->queries, &waiting->in_owner);
         client->waiting++;
     }
     client->messages++;
+    return waiting != NULL;
+}
+
+void client_forget(struct client *client, const struct http2_exchange *exchange)
+{
+    list_for_each(link, &client->queries) {
+        struct query *query = container_of(link, struct query, in_owner);
+        if (query->origin.exchange != exchange)
+            continue;
+        query_drop(query, COUNTER_drops_client_gone);
+        return;
+    }
+}
+
+struct stream *client_stream(struct client *client)
+{
+    return &client->stream;
+}
+
+void **client_protocol_state(struct client *client)
+{
+    return &client->protocol_state;
+}
+
+struct resolver *client_resolver(const struct client *client)
+{
+    return client->clients->resolver;
+}
+
+static void client_frame(struct stream *stream, uint8_t *message, size_t len)
+{
+    struct client *client = client_of(stream);
+    int status = 0;
+    if (client->protocol)
+        status = client->protocol->receive(client, message, len);
+    else
+        (void)client_take(client, (struct bytes){message, len}, NULL);
+    if (status < 0) {
+        client_close(client, status);
+        return;
+    }
     if (client_has_enough(client))
         stream_pause(stream);
     client_touch(client);
@@ -539,6 +616,8 @@ static void client_moves(struct stream *stream)
 static void client_drain(struct client *client)
 {
     client->last = true;
+    if (client->protocol)
+        client->protocol->drain(client);
     client_touch(client);
 }
 
@@ -584,12 +663,13 @@ static struct client *client_new(struct stream_listener *listener)
         return NULL;
     client->clients = clients;
     client->listener = listener;
+    client->protocol = listener->protocol;
     client->accepted_ms = loop_now(clients->resolver->loop);
     client->origin = (struct origin){
         .ops = &client_origin_ops,
         .owner = client,
         .tcp = true,
-        .encrypted = listener->form.layer == &byte_layer_tls_server,
+        .encrypted = listener->form.layer == &byte_layer_tls_server || listener->protocol,
         .keepalive_100ms = (uint16_t)(config->limits.tcp_idle_ms / 100),
     };
     list_init(&client->queries);
@@ -646,6 +726,11 @@ static void accept_one(struct stream_listener *listener)
         return;
     }
     origin->client = origin->peer;
+    if (client->protocol && !client->protocol->accepts(clients->resolver->config, &origin->peer)) {
+        counter_add(clients->resolver->counters, COUNTER_http_refused, 1);
+        client_reset(client, ERROR_CLOSED);
+        return;
+    }
     client_find_interface(client);
     share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
     if (client->stream.state == STREAM_HANDSHAKE)
@@ -689,14 +774,17 @@ static int listen_on(struct stream_listener *listener, int fd)
 }
 
 int stream_listener_open(struct listener **out, struct listeners *listeners, int fd, const struct stream_form *form,
-                         const struct addr *addr)
+                         const struct addr *addr, const struct client_kind *kind)
 {
+    if (kind->protocol && !listeners->clients->room && !(listeners->clients->room = mem_alloc(MESSAGE_MAX)))
+        return -ENOMEM;
     struct stream_listener *listener = mem_zalloc(1, sizeof *listener);
     if (!listener)
         return -ENOMEM;
     listener->clients = listeners->clients;
-    listener->tls = (struct tls_listener){&listeners->tls, *addr};
+    listener->tls = (struct tls_listener){&listeners->tls, *addr, kind->alpn};
     listener->form = *form;
+    listener->protocol = kind->protocol;
     listener->form.layer_config = &listener->tls;
     list_init(&listener->accepted);
     int status = uv_tcp_init(&listeners->resolver->loop->uv, &listener->handle);
@@ -806,5 +894,6 @@ void clients_free(struct clients *clients)
     timeouts_fini(&clients->rest);
     timeouts_fini(&clients->serves);
     slab_fini(&clients->slab);
+    mem_free(clients->room);
     mem_free(clients);
 }

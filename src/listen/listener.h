@@ -23,7 +23,8 @@ struct listeners {
     struct list all;
 };
 
-extern const struct listener_kind listener_kind_udp, listener_kind_tcp, listener_kind_tls;
+extern const struct listener_kind listener_kind_udp, listener_kind_tcp, listener_kind_tls, listener_kind_https,
+    listener_kind_http;
 
 /* True if a view depends on the interface that a query came in on. */
 bool listener_wants_interface(const struct config *config);

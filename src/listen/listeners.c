@@ -6,7 +6,8 @@
 #include "listener.h"
 #include "resolve/resolver.h"
 
-const struct listener_kind *const listener_kinds[] = {&listener_kind_udp, &listener_kind_tcp, &listener_kind_tls, NULL};
+const struct listener_kind *const listener_kinds[] = {&listener_kind_udp,   &listener_kind_tcp,  &listener_kind_tls,
+                                                      &listener_kind_https, &listener_kind_http, NULL};
 
 struct listener_addresses listener_addresses_plain(const struct config *config)
 {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += liblisten.a
-liblisten_a_SOURCES = src/listen/clients.c src/listen/clients.h src/listen/listener.h src/listen/listeners.c src/listen/tcp.c src/listen/tls.c src/listen/udp.c src/listen/udp_io.h src/listen/udp_mmsg.c
+liblisten_a_SOURCES = src/listen/clients.c src/listen/clients.h src/listen/https.c src/listen/listener.h src/listen/listeners.c src/listen/tcp.c src/listen/tls.c src/listen/udp.c src/listen/udp_io.h src/listen/udp_mmsg.c
 noinst_HEADERS += include/listen/kind.h include/listen/listeners.h
 
 check_PROGRAMS += tests/unit/test_listeners tests/unit/test_tcp tests/unit/test_udp tests/unit/test_udp_io

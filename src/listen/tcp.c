@@ -7,7 +7,7 @@
 static int tcp_open(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr)
 {
     const struct stream_form form = {.framing = &framing_dns, .layer = &byte_layer_plain};
-    return stream_listener_open(out, listeners, fd, &form, addr);
+    return stream_listener_open(out, listeners, fd, &form, addr, &(struct client_kind){NULL, NULL});
 }
 
 const struct listener_kind listener_kind_tcp = {

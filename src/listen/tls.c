@@ -11,8 +11,9 @@ static struct listener_addresses tls_addresses(const struct config *config)
 
 static int tls_open(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr)
 {
+    static const char *const alpn[] = {"dot", NULL};
     const struct stream_form form = {.framing = &framing_dns, .layer = &byte_layer_tls_server};
-    return stream_listener_open(out, listeners, fd, &form, addr);
+    return stream_listener_open(out, listeners, fd, &form, addr, &(struct client_kind){NULL, alpn});
 }
 
 const struct listener_kind listener_kind_tls = {

@@ -15,3 +15,10 @@ static void dns_seal(uint8_t *header, size_t len)
 
 const struct framing framing_dns = {
     .name = "dns", .header = DNS_HEADER, .max = UINT16_MAX, .unit = dns_unit, .seal = dns_seal};
+
+static size_t all_bytes(struct bytes bytes)
+{
+    return bytes.len;
+}
+
+const struct framing framing_bytes = {.name = "bytes", .max = 1 << 20, .unit = all_bytes};

@@ -153,7 +153,7 @@ static int server_start(struct stream *stream, const void *config)
     struct tls_handshakes *server = listener->server;
     if (!server->identity)
         return -ENOENT;
-    int status = layer_new(stream, tls_new_server(server->identity, &listener->addr, &stream->wire));
+    int status = layer_new(stream, tls_new_server(server->identity, listener, &stream->wire));
     if (status == 0)
         ((struct tls_layer *)stream->layer_state)->server = server;
     return status;

@@ -272,9 +272,19 @@ void tls_identity_unref(struct tls_identity *identity)
 
 /* --- sessions --- */
 
-static int set_up_server(struct tls *tls, struct buffer *output)
+enum { PROTOCOLS_MAX = 2 };
+
+static int offer_protocols(gnutls_session_t session, const char *const *alpn)
 {
-    static const gnutls_datum_t dot = {(unsigned char *)"dot", 3};
+    gnutls_datum_t protocols[PROTOCOLS_MAX];
+    unsigned count = 0;
+    for (; alpn[count] && count < PROTOCOLS_MAX; count++)
+        protocols[count] = (gnutls_datum_t){(unsigned char *)alpn[count], (unsigned)strlen(alpn[count])};
+    return gnutls_alpn_set_protocols(session, protocols, count, GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
+}
+
+static int set_up_server(struct tls *tls, const char *const *alpn, struct buffer *output)
+{
     const struct tls_identity *identity = tls->identity;
     int result = tls_begin(tls, GNUTLS_SERVER, output);
     if (result < 0)
@@ -287,18 +297,18 @@ static int set_up_server(struct tls *tls, struct buffer *output)
         return result;
     gnutls_certificate_server_set_request(tls->session,
                                           identity->needs_client ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
-    return gnutls_alpn_set_protocols(tls->session, &dot, 1, GNUTLS_ALPN_MANDATORY);
+    return offer_protocols(tls->session, alpn);
 }
 
-struct tls *tls_new_server(struct tls_identity *identity, const struct addr *listener, struct buffer *output)
+struct tls *tls_new_server(struct tls_identity *identity, const struct tls_listener *listener, struct buffer *output)
 {
     struct tls *tls = mem_is_short() ? NULL : mem_zalloc(1, sizeof *tls); /* as in tls_new */
     if (!tls)
         return NULL;
     tls->identity = tls_identity_ref(identity);
     char text[ADDR_TEXT];
-    snprintf((char *)tls->listener, sizeof tls->listener, "%s", addr_format(listener, true, text));
-    if (set_up_server(tls, output) < 0) {
+    snprintf((char *)tls->listener, sizeof tls->listener, "%s", addr_format(&listener->addr, true, text));
+    if (set_up_server(tls, listener->alpn, output) < 0) {
         tls_free(tls);
         return NULL;
     }

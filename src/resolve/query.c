@@ -162,7 +162,7 @@ static __attribute__((noinline)) const struct edit_options *query_options(const 
     options->len = 0;
     if (query->has_cookie)
         edit_put_option(options, OPTION_CODE_COOKIE, query->cookie, sizeof query->cookie);
-    if (query->origin.tcp && (query->request.options & REQUEST_KEEPALIVE)) {
+    if (query->origin.tcp && !query->origin.exchange && (query->request.options & REQUEST_KEEPALIVE)) {
         write_u16(keepalive, query->origin.keepalive_100ms);
         edit_put_option(options, OPTION_CODE_KEEPALIVE, keepalive, sizeof keepalive);
     }

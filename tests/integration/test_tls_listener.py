@@ -188,7 +188,7 @@ def test_without_a_certificate_dns_works_and_tls_comes_later(make_daemon, server
     listener = Listener(make_daemon, server, certs, public_path, wait=False)
     (public_path / "dns.lan.crt").rename(public_path / "away")
     listener.daemon = make_daemon(server, **listener.config)
-    listener.daemon.wait_line("clients of listen-tls are disconnected until the certificates can be used")
+    listener.daemon.wait_line("clients of listen-tls and listen-https are disconnected until the certificates can be used")
     assert listener.daemon.ask("a.example").rcode() == 0
     with pytest.raises((ssl.SSLError, ConnectionError)):
         listener.client()

@@ -415,9 +415,32 @@ static void other_expired_records_are_left_out(void **state)
     assert_int_equal(answer.additional, answer.ttl_offsets[2] - 5);
 }
 
+static void an_http_cache_keeps_a_response_for_its_lowest_ttl(void **state)
+{
+    (void)state;
+    struct sample sample;
+    begin(&sample, NOERROR);
+    assert_int_equal(ttl_smallest((struct bytes){sample.answer.wire, sample.answer.len}), 0); /* no records */
+    add_plain(&sample, ANSWER, A, 300);
+    add_plain(&sample, ANSWER, A, 20);
+    add_plain(&sample, AUTHORITY, NS, 60);
+    add_plain(&sample, ADDITIONAL, A, 1);
+    struct bytes wire = {sample.answer.wire, sample.answer.len};
+    assert_int_equal(ttl_smallest(wire), 20);
+    for (size_t len = 0; len < sample.answer.additional; len++)
+        assert_int_equal(ttl_smallest((struct bytes){wire.data, len}), 0);
+    sample.answer.wire[2] |= FLAG_TC >> 8;
+    assert_int_equal(ttl_smallest(wire), 0);
+    begin(&sample, NOERROR);
+    add_plain(&sample, ANSWER, A, 300);
+    sample.answer.wire[3] |= RCODE_SERVFAIL;
+    assert_int_equal(ttl_smallest((struct bytes){sample.answer.wire, sample.answer.len}), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_http_cache_keeps_a_response_for_its_lowest_ttl),
         cmocka_unit_test(positive_is_cached_for_the_lowest_ttl_of_answer_and_proof),
         cmocka_unit_test(negative_ends_with_its_proof),
         cmocka_unit_test(additional_records_are_only_capped),
