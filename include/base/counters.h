@@ -28,6 +28,8 @@
     X(tls_resumed, "TLS handshakes of clients that resumed a session")                                                 \
     X(tls_failed, "TLS handshakes of clients that failed")                                                             \
     X(tls_evicted, "clients reset during the TLS handshake because too many others were in theirs")                    \
+    X(proxy_headers, "PROXY headers from balancers: one for each connection or datagram")                              \
+    X(proxy_refused, "connections and datagrams refused: not from a balancer, or without a valid PROXY header")        \
     X(queries_received, "queries received")                                                                            \
     X(queries_trailing, "queries with bytes after their last record, which were ignored")                              \
     X(queries_finished, "queries answered")                                                                            \

@@ -236,6 +236,15 @@ struct config {
         char *ticket_key_file;               /* NULL: a key of this process */
     } tls_server;
 
+    struct {                 /* PROXY protocol, version 2 */
+        struct prefix *from; /* balancers; none: off */
+        size_t from_count;
+        struct addr *listen; /* the listeners that require the header, see config_proxy_means; none: all */
+        size_t listen_count;
+        struct prefix *private; /* only the operator's machines can send to these addresses */
+        size_t private_count;
+    } proxy_protocol;
+
     struct {
         uint64_t size;                               /* bytes, already limited to what the machine allows */
         uint32_t min_ttl, max_ttl, negative_max_ttl; /* seconds */
@@ -358,6 +367,15 @@ int config_define_group(const struct config *config, const struct config_upstrea
 const char *config_block_name(const struct config_block_list *list, char out[CONFIG_BLOCK_NAME]);
 /* True if dotstub itself takes queries at this address and port now. */
 bool config_is_own(const struct config *config, const struct addr *addr);
+
+/* True if `wanted`, of proxy-protocol.listen, stands for the listener at this address: without a port, for all listeners
+ * at the address; a wildcard, for those of its family. */
+bool config_proxy_means(const struct addr *wanted, const struct addr *listener);
+/* True if the listener at this address requires a header. */
+bool config_proxy_requires(const struct config *config, const struct addr *listener);
+/* True if the source of a datagram to this address cannot be forged from elsewhere: it is on loopback, or the operator
+ * says so. Never true for a wildcard. */
+bool config_proxy_is_private(const struct config *config, const struct addr *listener);
 
 /* The origin of a value in a snapshot of config_load: "default", "file:line", or a variable. */
 const char *config_origin(const struct config *config, const char *key);

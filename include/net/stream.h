@@ -32,11 +32,16 @@ struct stream_form {
     const struct framing *framing;
     const struct byte_layer *layer;
     const void *layer_config; /* defined by the layer; plain: NULL */
+    bool prefixed;            /* of stream_accept: ops->prefix reads the first bytes */
     const char *interface;    /* of stream_connect: the only one that packets may use; NULL: any */
     uint32_t mark;            /* of stream_connect: SO_MARK of its packets; 0: none */
 };
 
 struct stream_ops {
+    /* Of an accepted stream with a prefix: all bytes received so far, before its byte layer sees any. Returns the number
+     * of bytes that the prefix has; 0: it is incomplete; negative: the stream fails. Not called again when it is
+     * complete. */
+    int (*prefix)(struct stream *stream, struct bytes bytes);
     /* Open: connected, and with TLS: handshake done, peer verified. Not called for a stream that is accepted open
      * (plain). */
     void (*ready)(struct stream *stream);
@@ -56,7 +61,7 @@ struct stream_ops {
     void (*closed)(struct stream *stream, int reason);
 };
 
-enum stream_state { STREAM_UNUSED, STREAM_CONNECTING, STREAM_HANDSHAKE, STREAM_OPEN, STREAM_CLOSING };
+enum stream_state { STREAM_UNUSED, STREAM_CONNECTING, STREAM_PREFIX, STREAM_HANDSHAKE, STREAM_OPEN, STREAM_CLOSING };
 
 struct stream {
     uv_tcp_t tcp;
@@ -77,7 +82,7 @@ struct stream {
     bool clean_end;     /* it was close_notify */
     bool end_told;      /* `ended` was called */
     bool acknowledge;   /* stream_acknowledge was called during this read */
-    struct buffer in;   /* a partial unit, or units not delivered because of a pause */
+    struct buffer in;   /* part of the prefix; a partial unit, or units not delivered because of a pause */
     struct buffer out;  /* clear units, not yet packed by the layer */
     struct buffer wire; /* output of the layer, not yet written; of a plain stream always empty */
     struct buffer out_writing;
@@ -133,7 +138,7 @@ void stream_reset(struct stream *stream, int reason);
 bool stream_facts(struct stream *stream, struct tls_facts *out);
 /* The peer does not acknowledge: the kernel has retransmitted data without success so far (TCP_INFO). */
 bool stream_unacknowledged(const struct stream *stream);
-/* True if a partial frame is buffered. */
+/* True if a partial frame, or part of the prefix, is buffered. */
 bool stream_mid_frame(const struct stream *stream);
 /* The address of the other end; of an accepted stream's own end with `local`. 0 or negative. */
 int stream_peer(const struct stream *stream, struct addr *out, bool local) MUST_CHECK;

@@ -192,7 +192,7 @@ static void print_level(FILE *out, const struct config_log_level *item)
 static void print_addr(FILE *out, const struct addr *addr, const struct option *option)
 {
     char text[ADDR_TEXT];
-    fprintf(out, "\"%s\"", addr_format(addr, option->port != PORT_REFUSED, text));
+    fprintf(out, "\"%s\"", addr_format(addr, option->port != PORT_REFUSED && addr_port(addr) != 0, text));
 }
 
 static void print_quoted(FILE *out, const char *text, size_t len)

@@ -577,6 +577,33 @@ const struct option options[] = {
              "with any of them. The key for tickets is derived from it and changes each day. off: a key of this "
              "process."},
 
+    {.key = "proxy-protocol.from",
+     .type = OPTION_PREFIXES,
+     IN_LIST(proxy_protocol.from, proxy_protocol.from_count),
+     .max = 4096,
+     .unset = "",
+     .help =
+         "Balancers that name their clients with the PROXY protocol, version 2. With one of them, listeners require "
+         "that header before each connection and in each datagram, and take queries from nobody else. Access, "
+         "limits, views and logs then apply to the client that it names. Empty: no header is accepted."},
+    {.key = "proxy-protocol.listen",
+     .type = OPTION_ADDRESSES,
+     IN_LIST(proxy_protocol.listen, proxy_protocol.listen_count),
+     .max = 64,
+     .restart_only = true,
+     .unset = "",
+     .help = "The addresses of listeners that require the header, ADDR or ADDR@PORT; without a port, all listeners at "
+             "the address; 0.0.0.0 and :: stand for those of their family. Empty: all listeners."},
+    {.key = "proxy-protocol.private",
+     .type = OPTION_PREFIXES,
+     IN_LIST(proxy_protocol.private, proxy_protocol.private_count),
+     .max = 64,
+     .restart_only = true,
+     .unset = "",
+     .help = "Networks of addresses in listen that only your own machines can send to. The source address of a "
+             "datagram can be forged, and with it the client in its header, so over UDP headers are accepted at these "
+             "addresses and on loopback only."},
+
     {.key = "cache.size",
      .type = OPTION_SIZE,
      IN(cache.size),

@@ -419,7 +419,8 @@ int validate_check(struct draft *draft)
     check_ttls(draft);
     check_names(draft);
     validate_block(draft);
-    return validate_records(draft);
+    error = validate_proxy(draft);
+    return error ? error : validate_records(draft);
 }
 
 /* -- Notices -- */

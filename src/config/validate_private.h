@@ -13,6 +13,11 @@ void validate_duplicates(struct draft *draft, const struct setting *setting, con
 /* Adds the preset of this name if `upstreams` does not list it; reports a name that is neither. 0 or -ENOMEM. */
 int validate_find_upstream(struct draft *draft, const char *list, const struct value *value) MUST_CHECK;
 
+/* --- validate_proxy.c: proxy-protocol --- */
+
+/* 0 or -ENOMEM. */
+int validate_proxy(struct draft *draft) MUST_CHECK;
+
 /* --- validate_host.c: upstreams that are defined by a host name --- */
 
 /* Adds the presets that only `bootstrap` names. 0 or -ENOMEM. */

@@ -66,8 +66,11 @@ void dials_start(struct dials *all, const struct config_upstream *upstream, cons
     struct handshake *dial = &all->dial[all->count++];
     *dial = (struct handshake){.all = all, .upstream = upstream, .addr = addr};
     const struct tls_client client = {.trust = trust, .tickets = &dial->tickets, .alpn = "dot"};
-    const struct stream_form form = {&framing_dns, &byte_layer_tls_client, &client, upstream->interface,
-                                     upstream->fwmark};
+    const struct stream_form form = {.framing = &framing_dns,
+                                     .layer = &byte_layer_tls_client,
+                                     .layer_config = &client,
+                                     .interface = upstream->interface,
+                                     .mark = upstream->fwmark};
     dial->result = stream_connect(&dial->stream, &all->loop, &dial_ops, &form, addr,
                                   upstream->has_source ? &upstream->source : NULL);
     dial->live = dial->result == 0;

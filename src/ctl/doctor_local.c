@@ -51,6 +51,9 @@ static bool check_transport(struct doctor *doctor, const char *check, bool tcp)
                    response.ms);
     else if (status == PRESENCE_OTHER)
         tell_other(doctor, check, address);
+    else if (config_proxy_requires(doctor->config, &doctor->server))
+        doctor_note(doctor, check, "leave a listener out of proxy-protocol.listen, for this machine",
+                    "every listener requires PROXY headers, so dotstub was not asked over %s", tcp ? "TCP" : "UDP");
     else
         doctor_say(doctor, check, "start it (systemctl start dotstub) and look at its log (journalctl -u dotstub)",
                    "dotstub does not answer at %s over %s (%s)", address, tcp ? "TCP" : "UDP", error_text(status));

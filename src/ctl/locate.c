@@ -90,9 +90,11 @@ struct addr locate_asked(const struct addr *listening)
     return asked;
 }
 
-static unsigned preference(const struct addr *addr)
+/* A listener that requires PROXY headers answers only balancers. */
+static unsigned preference(const struct config *config, const struct addr *addr)
 {
-    return (addr_port(addr) == 53) * 4 + addr_is_loopback(addr) * 2 + (addr->sa.sa_family == AF_INET);
+    return !config_proxy_requires(config, addr) * 8 + (addr_port(addr) == 53) * 4 + addr_is_loopback(addr) * 2 +
+           (addr->sa.sa_family == AF_INET);
 }
 
 struct addr locate_listener(const struct config *config)
@@ -100,7 +102,7 @@ struct addr locate_listener(const struct config *config)
     struct addr best = locate_asked(&config->listen[0]);
     for (size_t i = 1; i < config->listen_count; i++) {
         struct addr other = locate_asked(&config->listen[i]);
-        if (preference(&other) > preference(&best))
+        if (preference(config, &other) > preference(config, &best))
             best = other;
     }
     return best;

@@ -26,6 +26,7 @@
 #include "clients.h"
 #include "listener.h"
 #include "net/tls.h"
+#include "proxy.h"
 #include "resolve/query.h"
 
 enum {
@@ -85,8 +86,9 @@ struct clients {
     unsigned handshaking; /* of them, those whose TLS handshake is not done */
     size_t output_max;    /* limits.tcp-output */
     size_t output;        /* bytes of unsent responses */
-    uint8_t *room; /* of protocols: MESSAGE_MAX bytes for the response being built; NULL: there is no such listener */
-    size_t held;   /* at the end of the last turn: unsent responses and incomplete messages */
+    size_t held;          /* at the end of the last turn: unsent responses and incomplete messages */
+    uint8_t *room;        /* of protocols: MESSAGE_MAX bytes for the response being built; NULL: there is no such listener */
+    struct proxy_refusals refusals;
 };
 
 struct stream_listener {
@@ -640,7 +642,52 @@ static void client_ended(struct stream *stream)
         client_drain(client_of(stream));
 }
 
+/* Handshakes that are not continued must not keep out others: of too many, the one that began first is reset. */
+static void client_begin_handshake(struct client *client)
+{
+    struct clients *clients = client->clients;
+    struct shares *shares = &clients->resolver->shares;
+    static const struct share nobody = {.output = 0};
+    client->handshaking = true;
+    clients->handshaking++;
+    share_take(shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
+    const struct share *share = client->share;
+    if (share->part[SHARE_HANDSHAKES].count <= HANDSHAKES_NETWORK) {
+        if (clients->handshaking <= HANDSHAKES_MAX)
+            return;
+        share = share_largest(shares, SHARE_HANDSHAKES, &nobody);
+    }
+    counter_add(clients->resolver->counters, COUNTER_tls_evicted, 1);
+    struct list_link *oldest = share_oldest(share ? share : client->share, SHARE_HANDSHAKES);
+    client_reset(container_of(oldest, struct client, in_handshakes), ERROR_LIMIT);
+}
+
+/* The header of a balancer (proxy.h). From then on the client is the one that it names, also for limits. */
+static int client_prefix(struct stream *stream, struct bytes bytes)
+{
+    struct client *client = client_of(stream);
+    struct resolver *resolver = client->clients->resolver;
+    struct addr named = client->origin.peer;
+    int len = proxy_read(bytes, &named);
+    if (len < 0)
+        proxy_refused(resolver, &client->clients->refusals, &client->origin.peer, PROXY_NO_HEADER);
+    if (len <= 0)
+        return len;
+    struct share *share = share_of(&resolver->shares, &named);
+    if (!share)
+        return -ENOMEM;
+    counter_add(resolver->counters, COUNTER_proxy_headers, 1);
+    share_give(&resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
+    client->share = share;
+    share_take(&resolver->shares, share, SHARE_CLIENTS, &client->in_share);
+    client->origin.client = named;
+    if (client->origin.encrypted)
+        client_begin_handshake(client);
+    return len;
+}
+
 static const struct stream_ops client_ops = {
+    .prefix = client_prefix,
     .ready = client_ready,
     .frame = client_frame,
     .partial = client_moves,
@@ -677,31 +724,19 @@ static struct client *client_new(struct stream_listener *listener)
     return client;
 }
 
-/* Handshakes that are not continued must not keep out others: of too many, the one that began first is reset. */
-static void client_begin_handshake(struct client *client)
-{
-    struct clients *clients = client->clients;
-    struct shares *shares = &clients->resolver->shares;
-    static const struct share nobody = {.output = 0};
-    client->handshaking = true;
-    clients->handshaking++;
-    share_take(shares, client->share, SHARE_HANDSHAKES, &client->in_handshakes);
-    const struct share *share = client->share;
-    if (share->part[SHARE_HANDSHAKES].count <= HANDSHAKES_NETWORK) {
-        if (clients->handshaking <= HANDSHAKES_MAX)
-            return;
-        share = share_largest(shares, SHARE_HANDSHAKES, &nobody);
-    }
-    counter_add(clients->resolver->counters, COUNTER_tls_evicted, 1);
-    struct list_link *oldest = share_oldest(share ? share : client->share, SHARE_HANDSHAKES);
-    client_reset(container_of(oldest, struct client, in_handshakes), ERROR_LIMIT);
-}
-
 static void client_find_interface(struct client *client)
 {
     struct origin *origin = &client->origin;
     if (listener_wants_interface(client->clients->resolver->config) && !client->gone)
         origin->interface = stream_interface(&client->stream, origin->peer.sa.sa_family);
+}
+
+/* A connection to a listener for balancers that is not from one. */
+static void client_refuse(struct client *client)
+{
+    struct clients *clients = client->clients;
+    proxy_refused(clients->resolver, &clients->refusals, &client->origin.peer, PROXY_NO_BALANCER);
+    client_reset(client, ERROR_CLOSED);
 }
 
 static void accept_one(struct stream_listener *listener)
@@ -733,9 +768,11 @@ static void accept_one(struct stream_listener *listener)
     }
     client_find_interface(client);
     share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
+    timeout_start(&clients->idle, &client->idle);
     if (client->stream.state == STREAM_HANDSHAKE)
         client_begin_handshake(client);
-    timeout_start(&clients->idle, &client->idle);
+    else if (client->stream.state == STREAM_PREFIX && !proxy_is_trusted(clients->resolver->config, &origin->peer))
+        client_refuse(client);
 }
 
 static void rest_expired(struct timeout *timeout)
@@ -786,6 +823,7 @@ int stream_listener_open(struct listener **out, struct listeners *listeners, int
     listener->form = *form;
     listener->protocol = kind->protocol;
     listener->form.layer_config = &listener->tls;
+    listener->form.prefixed = proxy_use(listeners->resolver->config, addr, SOCK_STREAM) != PROXY_OFF;
     list_init(&listener->accepted);
     int status = uv_tcp_init(&listeners->resolver->loop->uv, &listener->handle);
     if (status < 0) {
@@ -804,7 +842,8 @@ int stream_listener_open(struct listener **out, struct listeners *listeners, int
 
 void stream_listener_configure(struct listener *base)
 {
-    const struct stream_listener *listener = stream_listener_of(base);
+    struct stream_listener *listener = stream_listener_of(base);
+    listener->form.prefixed = proxy_use(listener->clients->resolver->config, &base->addr, SOCK_STREAM) != PROXY_OFF;
     list_for_each(link, &listener->accepted) {
         struct client *client = container_of(link, struct client, in_listener);
         client_find_interface(client);

@@ -19,6 +19,7 @@
 #include <uv.h>
 #include "base/mem.h"
 #include "listener.h"
+#include "proxy.h"
 #include "resolve/query.h"
 #include "udp_io.h"
 
@@ -46,7 +47,9 @@ struct udp_listener {
     struct udp_io *io;
     int fd;
     bool stopped, blocked, flooded;
-    bool walking;                  /* a batch is being processed */
+    bool walking;         /* a batch is being processed */
+    enum proxy_use proxy; /* of datagrams */
+    struct proxy_refusals refusals;
     unsigned untimed;              /* rounds until one is timed */
     uint64_t begun_us, begun_hits; /* of a timed round: its start, and the number of hits before it */
     struct buffer backlog;
@@ -134,6 +137,28 @@ static const struct origin_ops udp_ops = {.room = udp_room, .reply = udp_reply};
 
 /* --- receiving --- */
 
+/* Takes the header of a balancer off a datagram (proxy.h) and sets the client that it names. False: the datagram is
+ * refused. */
+static __attribute__((noinline)) bool unwrap(struct udp_listener *listener, struct bytes *wire, struct origin *origin)
+{
+    struct resolver *resolver = listener->resolver;
+    enum proxy_refusal why = PROXY_NO_HEADER;
+    int len = 0;
+    if (listener->proxy == PROXY_REFUSE)
+        why = PROXY_NOT_PRIVATE;
+    else if (!proxy_is_trusted(resolver->config, &origin->peer))
+        why = PROXY_NO_BALANCER;
+    else
+        len = proxy_read(*wire, &origin->client);
+    if (len <= 0) {
+        proxy_refused(resolver, &listener->refusals, &origin->peer, why);
+        return false;
+    }
+    counter_add(resolver->counters, COUNTER_proxy_headers, 1);
+    *wire = (struct bytes){wire->data + len, wire->len - (size_t)len};
+    return true;
+}
+
 /* The datagrams in slots [slot, end): at most GROUP. */
 static void walk_group(struct udp_listener *listener, unsigned slot, unsigned end)
 {
@@ -145,6 +170,8 @@ static void walk_group(struct udp_listener *listener, unsigned slot, unsigned en
         query->origin.owner = listener;
         query->origin.tcp = query->origin.encrypted = false;
         query->origin.keepalive_100ms = 0;
+        if (listener->proxy != PROXY_OFF && !unwrap(listener, &wire, &query->origin))
+            continue;
         if (addr_port(&query->origin.peer) != 0)
             query += query_take(query, resolver, wire);
         else /* port 0 cannot be answered; a response could be a reflection (RFC 5452 section 9.1) */
@@ -247,6 +274,7 @@ static void udp_configure(struct listener *base)
     struct udp_listener *listener = container_of(base, struct udp_listener, listener);
     if (listener_wants_interface(listener->resolver->config))
         udp_io_want_interface(listener->io);
+    listener->proxy = proxy_use(listener->resolver->config, &base->addr, SOCK_DGRAM);
 }
 
 static int udp_open(struct listener **out, struct listeners *listeners, int fd, const struct addr *addr)
@@ -263,6 +291,7 @@ static int udp_open(struct listener **out, struct listeners *listeners, int fd, 
     listener->resolver = resolver;
     listener->fd = fd;
     listener->flush.flush = udp_flush;
+    listener->listener.addr = *addr;
     udp_configure(&listener->listener);
     poll_update(listener);
     *out = &listener->listener;

@@ -4,6 +4,7 @@
  * CONNECTING -> HANDSHAKE   connected, and the byte layer has a handshake (an accepted stream begins here)
  * CONNECTING -> OPEN        connected, and the byte layer has no handshake (an accepted stream begins here)
  * HANDSHAKE  -> OPEN        handshake done and peer verified
+ * PREFIX     -> HANDSHAKE or OPEN, by the byte layer, when the prefix of an accepted stream is complete
  * any        -> CLOSING     stream_close, stream_reset or a failure; always through begin_close
  * CLOSING    -> UNUSED      the handle is closed; `closed` is called
  *
@@ -282,9 +283,9 @@ void stream_shake_hands(struct stream *stream)
     }
 }
 
-static enum stream_state connected_state(const struct stream *stream)
+void stream_begin(struct stream *stream)
 {
-    return stream->layer->handshake ? STREAM_HANDSHAKE : STREAM_OPEN;
+    stream->state = stream->layer->handshake ? STREAM_HANDSHAKE : STREAM_OPEN;
 }
 
 static void on_connected(uv_connect_t *connect, int status)
@@ -297,7 +298,7 @@ static void on_connected(uv_connect_t *connect, int status)
         return;
     }
     stream->connected_ms = loop_now(stream->loop);
-    stream->state = connected_state(stream);
+    stream_begin(stream);
     stream_start_reading(stream);
     if (stream->state == STREAM_HANDSHAKE)
         stream_shake_hands(stream);
@@ -337,7 +338,9 @@ void stream_accept(struct stream *stream, struct loop *loop, const struct stream
 {
     stream_init(stream, loop, ops, form);
     open_handle(stream);
-    stream->state = connected_state(stream);
+    stream_begin(stream);
+    if (form->prefixed)
+        stream->state = STREAM_PREFIX;
     int status = uv_accept(listener, (uv_stream_t *)&stream->tcp);
     if (status == 0)
         status = layer_start(stream, form);

@@ -15,6 +15,8 @@ struct tls_facts;
 void stream_fail(struct stream *stream, int reason);
 /* stream.c: continues the handshake; when it is done the stream is open, and `ready` was called. */
 void stream_shake_hands(struct stream *stream);
+/* stream.c: the connection is there, and its prefix is read: begins the handshake, or is open. */
+void stream_begin(struct stream *stream);
 /* stream.c: turn_end runs before the loop sleeps. */
 void stream_work_at_turn_end(struct stream *stream);
 /* stream.c: frees the block of an empty buffer if it is large. */

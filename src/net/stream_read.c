@@ -7,6 +7,7 @@
  * the stream is closing: each callback may close or pause it, so the state is checked after each. */
 #include "net/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,6 +29,8 @@ static size_t unit_lacks(const struct stream *stream, struct bytes bytes)
 
 bool stream_mid_frame(const struct stream *stream)
 {
+    if (stream->state == STREAM_PREFIX)
+        return stream->in.len > 0;
     return stream->in.len > 0 && unit_lacks(stream, buffer_bytes(&stream->in)) > 0;
 }
 
@@ -132,6 +135,40 @@ void stream_acknowledge(struct stream *stream)
     stream->acknowledge = true;
 }
 
+/* --- the prefix --- */
+
+static void prefix_is_incomplete(struct stream *stream, const uint8_t *data, size_t len)
+{
+    if (stream->in.len == 0)
+        keep(stream, data, len);
+    if (stream->state == STREAM_PREFIX && stream->ops->partial)
+        stream->ops->partial(stream);
+}
+
+static void take_prefix(struct stream *stream, uint8_t *data, size_t len)
+{
+    size_t kept = stream->in.len;
+    if (kept > 0)
+        keep(stream, data, len);
+    if (stream->state != STREAM_PREFIX)
+        return;
+    int used = stream->ops->prefix(stream, kept > 0 ? buffer_bytes(&stream->in) : (struct bytes){data, len});
+    if (used < 0)
+        stream_fail(stream, used);
+    if (stream->state != STREAM_PREFIX)
+        return;
+    if (used == 0) {
+        prefix_is_incomplete(stream, data, len);
+        return;
+    }
+    size_t last = (size_t)used - kept; /* bytes of this read: without them the prefix was incomplete */
+    assert((size_t)used > kept && last <= len);
+    buffer_free(&stream->in);
+    stream_begin(stream);
+    if (last < len)
+        stream->layer->take(stream, data + last, len - last);
+}
+
 static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buf)
 {
     struct stream *stream = container_of((uv_tcp_t *)tcp, struct stream, tcp);
@@ -142,7 +179,10 @@ static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buf)
     } else if (count > 0) {
         stream->received += (uint64_t)count;
         stream->unanswered += (size_t)count;
-        stream->layer->take(stream, (uint8_t *)buf->base, (size_t)count);
+        if (stream->state == STREAM_PREFIX)
+            take_prefix(stream, (uint8_t *)buf->base, (size_t)count);
+        else
+            stream->layer->take(stream, (uint8_t *)buf->base, (size_t)count);
         if (stream->unanswered > stream->unanswered_max && stream->unanswered_max)
             stream_fail(stream, ERROR_FLOOD);
         if (stream->acknowledge)

@@ -349,7 +349,7 @@ static void many_names_are_found(void **state)
         assert_int_not_equal(at, 0);
         assert_int_equal(hosts_table_next(&reading.table, at, &address), 0);
         assert_int_equal(address.bytes[2] << 8 | address.bytes[3], i);
-        assert_string_equal(hosts_table_name(&reading.table, &address), name);
+        assert_string_equal((const char *)hosts_table_name(&reading.table, &address), (const char *)name);
         assert_true(hosts_table_may_hold(&reading.table, name, (size_t)len));
         size_t reverse_len = hosts_reverse_name(name, &address);
         assert_true(hosts_table_may_hold(&reading.table, name, reverse_len));

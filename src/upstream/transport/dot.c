@@ -113,8 +113,11 @@ static int dot_start(struct server *server)
     const struct tls_client client = {
         .trust = dot->trust, .tickets = &dot->tickets, .alpn = offered & OFFERED_ALPN ? "dot" : NULL};
     return session_dial(server,
-                        &(struct stream_form){&framing_dns, &byte_layer_tls_client, &client, server->entry->interface,
-                                              server->entry->fwmark},
+                        &(struct stream_form){.framing = &framing_dns,
+                                              .layer = &byte_layer_tls_client,
+                                              .layer_config = &client,
+                                              .interface = server->entry->interface,
+                                              .mark = server->entry->fwmark},
                         offered);
 }
 
