@@ -87,7 +87,7 @@ struct clients {
     size_t output_max;    /* limits.tcp-output */
     size_t output;        /* bytes of unsent responses */
     size_t held;          /* at the end of the last turn: unsent responses and incomplete messages */
-    uint8_t *room;        /* of protocols: MESSAGE_MAX bytes for the response being built; NULL: there is no such listener */
+    uint8_t *room; /* of protocols: MESSAGE_MAX bytes for the response being built; NULL: there is no such listener */
     struct proxy_refusals refusals;
 };
 
