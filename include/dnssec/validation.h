@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The validation of one response: a state machine without input or output.
+ *
+ * Does:    checks each RRset of the answer and authority section, each link of a chain of CNAME and DNAME records, and
+ *          the proof of a negative response; names the DS and DNSKEY responses that it needs for that.
+ * Owns:    what it has learned; copies all that it keeps. The response is the caller's, and must be the same at each
+ *          step, but may have moved.
+ * Threads: any, one at a time for each validation.
+ * RFC:     4033, 4034, 4035, 4509, 5011 section 2.1, 5155, 5702, 6605, 6672, 6840, 7646, 8080, 8198, 8914, 9276, 9824.
+ */
+#ifndef DOTSTUB_DNSSEC_VALIDATION_H
+#define DOTSTUB_DNSSEC_VALIDATION_H
+
+#include "dns/key.h"
+#include "dns/message.h"
+#include "dnssec/anchors.h"
+
+enum dnssec_verdict {
+    DNSSEC_NEED,     /* the response to another query, see dnssec_result */
+    DNSSEC_SECURE,   /* all that remains of the response is signed, or proven */
+    DNSSEC_INSECURE, /* it is proven that the data need not be signed */
+    DNSSEC_BOGUS,    /* neither: see the extended error */
+};
+
+struct dnssec_context {
+    const struct anchors *anchors;
+    /* Only anchors at or below this name count; of length 0: all anchors. For routes that are insecure. */
+    struct bytes within;
+    uint64_t now_ms;    /* clock_ms, for negative anchors */
+    int64_t now_s;      /* wall clock */
+    bool may_be_behind; /* the wall clock may be behind: signatures that are not valid yet make data insecure */
+};
+
+/* Limits of one validation; see also signature.h and denial.h. */
+enum {
+    DNSSEC_FACTS = 96, /* responses that it asks for */
+    DNSSEC_LINKS = 32, /* names of a chain */
+};
+
+struct dnssec_result {
+    /* DNSSEC_NEED: the name, in lower case, and the type, DS or DNSKEY. */
+    uint8_t need[NAME_MAX_WIRE];
+    uint8_t need_len;
+    uint16_t need_type;
+    /* BOGUS: the reason. INSECURE: EDE_NONE, or the reason if it is not a delegation without DS. */
+    int ede_code;
+    char ede_text[EDE_TEXT + 1];
+    uint32_t life_s;  /* SECURE: how long it may be kept at most; else UINT32_MAX */
+    bool unsettled;   /* INSECURE because the clock may be behind: not to be kept */
+    bool limited;     /* BOGUS because of a limit on work */
+    unsigned checks;  /* signatures checked so far */
+    bool compact;     /* SECURE: a denial by RFC 9824 or NSEC3 with opt-out: it denies its own name only */
+};
+
+struct validation;
+
+/* A validation of the response to this query. NULL: out of memory. */
+struct validation *validation_new(const struct key *key);
+/* NULL does nothing. */
+void validation_free(struct validation *validation);
+/* Continues with the response. */
+enum dnssec_verdict validation_run(struct validation *validation, const struct answer *answer,
+                                   const struct dnssec_context *context);
+const struct dnssec_result *validation_result(const struct validation *validation);
+/* The number of signatures of the response that may have to be checked, after the first validation_run. */
+unsigned validation_signatures(const struct validation *validation);
+
+/* Supplies the response to a query that the validation needs, which was validated with this verdict (not NEED). With
+ * BOGUS `answer` may be NULL; code and text say why there is no secure response. Copies what it needs. 0 or -ENOMEM. */
+int validation_give(struct validation *validation, const uint8_t *name, size_t len, uint16_t type,
+                    enum dnssec_verdict verdict, const struct answer *answer, int ede_code, const char *text) MUST_CHECK;
+
+/* After SECURE or INSECURE: false for a record that a client must not get, since nothing vouches for it. `i`: its index
+ * in the message; additional records are not judged here, and must not be given to clients with SECURE. */
+bool validation_keeps(const struct validation *validation, unsigned i);
+
+#endif
