@@ -121,6 +121,12 @@
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \
     X(dnstap_lost, "messages lost because the dnstap queue was full")                                                  \
+    X(dnssec_secure, "responses that dotstub validated: signed, or proven")                                            \
+    X(dnssec_insecure, "responses that dotstub validated: proven not to be signed")                                    \
+    X(dnssec_bogus, "responses that dotstub refused because they are bogus")                                           \
+    X(dnssec_limited, "of dnssec_bogus: because of a limit on the work of one response or lookup")                     \
+    X(dnssec_retried, "bogus responses after which a server of another operator was asked")                            \
+    X(dnssec_signatures, "signatures checked")                                                                         \
     X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")
 
 enum counter {

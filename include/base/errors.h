@@ -49,6 +49,7 @@
     X(ERROR_NOT_PRIVATE, -2023, "of another user, or accessible to others")                                            \
     X(ERROR_CONFIG, -2030, "configuration error")                                                                      \
     X(ERROR_UPSTREAM_ANSWER, -2031, "unusable response from the server")                                               \
+    X(ERROR_BOGUS, -2034, "bogus response (DNSSEC)")                                                                   \
     X(ERROR_UPSTREAM_FORMERR, -2032, "the server responded FORMERR")
 
 enum {

@@ -27,6 +27,8 @@ struct config_log_level {
 enum config_role { ROLE_PRIMARY, ROLE_BACKUP, ROLE_ROUTED /* only for groups and routes that name it */ };
 enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
+/* Who validates: the upstream, whose AD bit is passed on; dotstub itself; nobody. */
+enum config_dnssec { DNSSEC_MODE_UPSTREAM, DNSSEC_MODE_VALIDATE, DNSSEC_MODE_OFF };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_sandbox { SANDBOX_OFF, SANDBOX_ON, SANDBOX_KILL };
@@ -256,6 +258,13 @@ struct config {
         bool save;
         char *save_file;
     } cache;
+
+    struct {
+        enum config_dnssec mode;
+        char *trust_anchors; /* a file */
+        char **negative;     /* names that are not validated, nor those below them */
+        size_t negative_count;
+    } dnssec;
 
     struct {
         uint64_t answer_by_ms;

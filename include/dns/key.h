@@ -71,6 +71,11 @@ static inline void key_copy(struct key *out, const struct key *key)
 {
     memcpy(out, key, offsetof(struct key, name) + key->name_len);
 }
+/* Copies all but the name. */
+static inline void key_copy_head(struct key *out, const struct key *key)
+{
+    memcpy(out, key, offsetof(struct key, name));
+}
 /* The key with the suffix of its name that begins at this offset. */
 static inline void key_copy_ancestor(struct key *out, const struct key *key, unsigned offset)
 {

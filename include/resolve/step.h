@@ -99,7 +99,7 @@ struct step_set *step_set_ref(struct step_set *set);
 /* NULL does nothing. */
 void step_set_unref(struct step_set *set);
 
-/* The last two steps of daemon/steps.c: the cache, and lookups. */
-extern const struct step step_cache, step_lookup;
+/* The last two steps of daemon/steps.c: the cache, and lookups. step_validate, before them, has the trust anchors. */
+extern const struct step step_validate, step_cache, step_lookup;
 
 #endif

@@ -44,6 +44,9 @@ void ask_start(struct ask *ask, struct group *group, const struct key *key);
 /* Another client waits: its query causes another attempt if the earlier ones bring no response within a second of
  * being sent. The oldest attempt stays live, so the response of a slow server still counts. */
 void ask_join(struct ask *ask);
+/* The response of an ask that has ended is bogus: asks a server of another operator, once. False: there is none. Never
+ * calls back before it returns. */
+bool ask_elsewhere(struct ask *ask);
 /* Ends a live ask without `done`. */
 void ask_cancel(struct ask *ask);
 

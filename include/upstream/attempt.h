@@ -40,6 +40,7 @@ enum outcome {
     OUTCOME_SILENT,         /* we ended its session, because the server was silent */
     OUTCOME_TIMEOUT,        /* no response came in ATTEMPT_TIMEOUT */
     OUTCOME_UNSENT,         /* no session was available */
+    OUTCOME_BOGUS,          /* the owner found the response bogus; another operator may be honest */
     OUTCOME_GIVEN_UP,       /* by us, for another attempt or because no waiter is left */
     OUTCOMES,
 };

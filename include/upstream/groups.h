@@ -78,6 +78,9 @@ static inline uint32_t groups_route(const struct groups *groups, uint8_t view, c
 bool groups_has_route_within(const struct groups *groups, uint8_t view, const struct key *key, const uint8_t *zone);
 /* True if the key's name is the zone of a route that is private. */
 bool groups_is_private_zone(const struct groups *groups, uint8_t view, const struct key *key);
+/* True if the key's group serves its name by a route that is private or plain, so that no anchor above the route's zone
+ * counts: *zone is the zone, a suffix of the key's name. */
+bool groups_is_unvouched(const struct groups *groups, const struct key *key, struct bytes *zone);
 /* The group in force with this id; NULL: the routes have changed since. */
 struct group *groups_find(const struct groups *groups, uint32_t id);
 

@@ -70,6 +70,8 @@ void group_apply(struct group *group, struct group_plan *plan);
 /* An ask holds the plan from before its first attempt to after its last, so that the servers of its attempts stay. */
 struct group_plan *upstream_hold(struct group *group);
 void upstream_release(struct group_plan *plan);
+/* The DNSSEC mode of the configuration that the plan is of. */
+enum config_dnssec upstream_dnssec(const struct group_plan *plan);
 /* True if the group has been redefined since this plan came into force, even if it has the same definition again
  * now: a response may have come from servers that do not belong to the id of the plan. */
 bool upstream_was_redefined(const struct group *group, const struct group_plan *plan);

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-enum { TRANSPORT_PLAIN = 0, TRANSPORT_TLS = 1, DNSSEC_NOT_VALIDATED = 0 };
+enum { TRANSPORT_PLAIN = 0, TRANSPORT_TLS = 1 };
 
 static void add(struct buffer *out, const void *data, size_t len, int *status)
 {
@@ -143,6 +143,24 @@ static int define_upstream(const struct config *config, const struct config_upst
     return status;
 }
 
+/* What was validated with other anchors, or not at all, is not found. All zero in the default mode. */
+static int define_dnssec(const struct config *config, uint8_t out[DIGEST_LEN])
+{
+    struct buffer all = {NULL, 0, 0, 0};
+    int status = 0;
+    memset(out, 0, DIGEST_LEN);
+    if (config->dnssec.mode == DNSSEC_MODE_UPSTREAM)
+        return 0;
+    add_byte(&all, (uint8_t)config->dnssec.mode, &status);
+    add_text(&all, config->dnssec.trust_anchors, &status);
+    for (size_t i = 0; i < config->dnssec.negative_count; i++)
+        add_text(&all, config->dnssec.negative[i], &status);
+    if (status == 0)
+        digest_bytes(out, buffer_bytes(&all).data, all.len);
+    buffer_free(&all);
+    return status;
+}
+
 int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
                         uint8_t out[DIGEST_LEN])
 {
@@ -151,8 +169,9 @@ int config_define_group(const struct config *config, const struct config_upstrea
     int status = digests ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < count; i++)
         status = define_upstream(config, &upstreams[i], digests[i]);
+    if (status == 0)
+        status = define_dnssec(config, digests[count]);
     if (status == 0) {
-        digests[count][0] = DNSSEC_NOT_VALIDATED;
         qsort(digests, count, DIGEST_LEN, compare_digests);
         digest_bytes(out, digests, (count + 1) * DIGEST_LEN);
     }

@@ -30,6 +30,8 @@ static const struct choice policies[] = {
 static const struct choice ecs_ways[] = {{"off", ECS_OFF}, {"default", ECS_DEFAULT}, {0}};
 static const struct choice cuts[] = {
     {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
+static const struct choice dnssec_modes[] = {
+    {"upstream", DNSSEC_MODE_UPSTREAM}, {"validate", DNSSEC_MODE_VALIDATE}, {"off", DNSSEC_MODE_OFF}, {0}};
 static const struct choice denials[] = {{"refuse", DENY_REFUSE}, {"drop", DENY_DROP}, {0}};
 static const struct choice rebind_ways[] = {{"auto", REBIND_AUTO}, {"yes", REBIND_YES}, {"no", REBIND_NO}, {0}};
 static const struct choice block_formats[] = {
@@ -682,6 +684,28 @@ const struct option options[] = {
      .restart_only = true,
      .unset = "/var/lib/dotstub/cache",
      .help = "The file of cache.save."},
+
+    {.key = "dnssec.mode",
+     .type = OPTION_CHOICE,
+     IN(dnssec.mode),
+     .choices = dnssec_modes,
+     .unset = "upstream",
+     .help =
+         "upstream: the AD bit of responses is that of the upstream. validate: dotstub validates all responses itself, "
+         "and answers SERVFAIL if one is bogus. off: no response has the AD bit. \"dnssec: validate\" is short for it."},
+    {.key = "dnssec.trust-anchors",
+     .type = OPTION_PATH,
+     IN(dnssec.trust_anchors),
+     .max = LONGEST_PATH,
+     .unset = "/usr/share/dns/root.key",
+     .help = "A file with DS or DNSKEY records of the zones where validation begins. The root's anchors are built in; "
+             "those in this file replace them, but those in the default file, which may be missing, are added."},
+    {.key = "dnssec.negative",
+     .type = OPTION_NAMES,
+     IN_LIST(dnssec.negative, dnssec.negative_count),
+     .max = 1000,
+     .unset = "",
+     .help = "Names that are not validated, nor those below them (negative trust anchors, RFC 7646)."},
 
     {.key = "limits.answer-by",
      .type = OPTION_DURATION,

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/spelling.h"
 #include "config/foreign.h"
@@ -150,12 +151,23 @@ static bool is_section(const struct level *level, const char *name)
 
 static int read_keys(struct draft *draft, const struct level *level, const struct yaml_node *mapping);
 
+/* The option that a single value in place of a section sets: its mode. Returns option_count if there is none. */
+static size_t mode_of(const struct level *level, const char *section)
+{
+    char key[KEY_TEXT];
+    int len = snprintf(key, sizeof key, "%s.mode", section);
+    return len < KEY_TEXT ? option_index(level->table, level->count, key) : level->count;
+}
+
 static int read_section(struct draft *draft, const struct level *above, const struct yaml_node *node)
 {
     struct level level = *above;
     level.section = level.name = node->key->text;
     if (node->kind == YAML_MAPPING)
         return read_keys(draft, &level, node);
+    size_t mode = node->kind == YAML_SCALAR ? mode_of(above, level.section) : above->count;
+    if (mode < above->count)
+        return read_value(draft, &above->settings[mode], &above->table[mode], node);
     if (node->kind != YAML_NULL && node->kind != YAML_REFUSED)
         report_at(draft->report, node->mark, "%s: expected settings, one per line and indented", level.name);
     return 0;

@@ -19,6 +19,7 @@ const struct step *const daemon_steps[] = {
     &step_sort,         /* sort-addresses */
     &step_filter,       /* filter-aaaa */
     &step_dns64,        /* dns64.prefix */
+    &step_validate,     /* dnssec: the trust anchors, for lookups */
     &step_cache,        /* hits */
     &step_lookup,       /* misses: the query waits for a lookup */
     NULL,

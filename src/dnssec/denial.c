@@ -18,7 +18,7 @@ bool denial_ends_zone(struct bytes types)
 
 bool denial_is_nodata(struct bytes types, uint16_t type, bool is_root)
 {
-    if (bitmap_has(types, type) || bitmap_has(types, TYPE_CNAME))
+    if (bitmap_has(types, type) || bitmap_has(types, TYPE_CNAME) || (type == TYPE_ANY && types.len > 0))
         return false;
     if (type == TYPE_DS)
         return is_root || !bitmap_has(types, TYPE_SOA);

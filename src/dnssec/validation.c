@@ -71,10 +71,10 @@ int validation_give(struct validation *validation, const uint8_t *name, size_t l
     return 0;
 }
 
-/* Signatures are not signed, and there is no proof that a name has no other types. */
+/* Signatures are not signed. */
 static bool cannot_be_validated(const struct validation *validation)
 {
-    return validation->qtype == TYPE_RRSIG || validation->qtype == TYPE_ANY;
+    return validation->qtype == TYPE_RRSIG;
 }
 
 bool validation_keeps(const struct validation *validation, unsigned i)
@@ -307,7 +307,7 @@ static enum dnssec_verdict follow(struct validation *validation, struct link *li
     if (dname)
         return follow_dname(validation, dname, link, step);
     struct rrset *cname = rrsets_find(validation->sets, 0, link->name, link->len, TYPE_CNAME);
-    if (!cname || validation->qtype == TYPE_CNAME) {
+    if (!cname || validation->qtype == TYPE_CNAME || validation->qtype == TYPE_ANY) {
         *step = STEP_END;
         return DNSSEC_SECURE;
     }
@@ -320,18 +320,43 @@ static enum dnssec_verdict follow(struct validation *validation, struct link *li
     return verdict;
 }
 
+/* RFC 4035 section 3.2.3: of ANY all RRsets are checked; which are missing cannot be known. NEED, or the worst; *found:
+ * there is one. */
+static enum dnssec_verdict check_any(struct validation *validation, const struct link *link, bool *found)
+{
+    enum dnssec_verdict verdict = DNSSEC_SECURE;
+    *found = false;
+    for (unsigned i = 0; i < validation->sets->count; i++) {
+        struct rrset *set = &validation->sets->set[i];
+        if (set->section != 0 || set->owner_len != link->len || memcmp(set->owner, link->name, link->len) != 0)
+            continue;
+        enum dnssec_verdict one = check_data(validation, set);
+        if (one == DNSSEC_NEED)
+            return one;
+        *found = true;
+        verdict = worse(verdict, one);
+    }
+    return verdict;
+}
+
 /* The end of the chain. An RCODE is of its last name (RFC 6604 section 3). */
 static enum dnssec_verdict check_end(struct validation *validation, const struct link *link, enum step step)
 {
     struct rrset *set = rrsets_find(validation->sets, 0, link->name, link->len, validation->qtype);
+    enum dnssec_verdict verdict = DNSSEC_SECURE;
+    bool any = false;
+    if (validation->qtype == TYPE_ANY && (verdict = check_any(validation, link, &any)) == DNSSEC_NEED)
+        return verdict;
     if (step == STEP_OVERFLOW)
         return validation->rcode == RCODE_YXDOMAIN
                    ? DNSSEC_SECURE
                    : validation_bogus(validation, EDE_BOGUS, "too long after a DNAME:", link->name, validation->qtype);
-    if (!set && validation->rcode != RCODE_YXDOMAIN)
+    if (!set && !any && validation->rcode != RCODE_YXDOMAIN)
         return check_denial(validation, link->name, link->len);
-    enum dnssec_verdict verdict = set ? check_data(validation, set)
-                                      : zones_find_insecure(validation, link->name, link->len, validation->qtype);
+    if (set)
+        verdict = check_data(validation, set);
+    else if (!any)
+        verdict = zones_find_insecure(validation, link->name, link->len, validation->qtype);
     if (verdict == DNSSEC_SECURE && validation->rcode != RCODE_NOERROR)
         return validation_bogus(validation, EDE_BOGUS, "an RCODE that contradicts", link->name, validation->qtype);
     return verdict;

@@ -20,6 +20,7 @@
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
+#include "validator.h"
 
 enum { WAITERS_A_TURN = 1000 }; /* takes about 5 ms */
 
@@ -30,6 +31,8 @@ static void lookup_free(struct lookup *lookup)
     resolver->dependent_lookups -= lookup->dependent;
     if (lookup->kept)
         mem_free(lookup->kept);
+    if (lookup->validation)
+        validate_end(lookup);
     slab_give(&resolver->lookups, lookup);
     if (resolver->lookups.in_use == 0)
         loop_rest(resolver->loop);
@@ -117,8 +120,6 @@ static void lookup_call_waiters(struct lookup *lookup, const struct answer *answ
         waiter->done(waiter, answer);
     }
 }
-
-static bool lookup_keep(struct lookup *lookup);
 
 /* Calling thousands of waiters in one turn would delay all other queries: the remaining ones are called in later turns. */
 static void lookup_leave(struct lookup *lookup)
@@ -240,6 +241,15 @@ static void lookup_finish_failed(struct lookup *lookup, struct answer *answer)
     lookup_leave(lookup);
 }
 
+static struct ttl_limits limits_within(struct ttl_limits limits, uint32_t life_s)
+{
+    return (struct ttl_limits){
+        limits.min < life_s ? limits.min : life_s,
+        limits.max < life_s ? limits.max : life_s,
+        limits.negative_max < life_s ? limits.negative_max : life_s,
+    };
+}
+
 static void lookup_finish(struct lookup *lookup, struct answer *answer)
 {
     const struct config *config = lookup->resolver->config;
@@ -248,8 +258,10 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
         lookup_finish_failed(lookup, answer);
         return;
     }
-    if (group_is_portal(lookup->group))
+    if (group_is_portal(lookup->group) || lookup->is_unsettled)
         limits = (struct ttl_limits){0, 0, 0}; /* nobody caches it */
+    if (lookup->life_s > 0)
+        limits = limits_within(limits, lookup->life_s);
     refresh_note_success(lookup->resolver, &lookup->key, lookup->by_key.hash);
     lookup_name_source(lookup, answer);
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
@@ -276,6 +288,7 @@ static bool ask_begin(struct lookup *lookup)
 
 const struct lookup_stage lookup_stages[STAGE_DONE] = {
     [STAGE_ASK] = {ask_is_wanted, ask_begin},
+    [STAGE_VALIDATE] = {validate_wanted, validate_begin},
 };
 
 bool lookup_advance(struct lookup *lookup, enum stage stage)
@@ -297,7 +310,7 @@ struct kept_response {
     uint16_t ttl_offsets[]; /* then the message */
 };
 
-static bool lookup_keep(struct lookup *lookup)
+bool lookup_keep(struct lookup *lookup)
 {
     const struct answer *answer = lookup->answer;
     size_t offsets = answer->ttl_count * sizeof *answer->ttl_offsets;
@@ -309,6 +322,7 @@ static bool lookup_keep(struct lookup *lookup)
     kept->answer.ttl_offsets = kept->ttl_offsets;
     memcpy(kept->ttl_offsets, answer->ttl_offsets, offsets);
     memcpy(kept->answer.wire, answer->wire, answer->len);
+    mem_free(lookup->kept);
     lookup->kept = kept;
     lookup->answer = &kept->answer;
     return true;
@@ -321,11 +335,30 @@ static void lookup_asked(struct ask *ask, int status, struct answer *answer)
     lookup->answer = answer;
     if (status < 0)
         lookup_fail(lookup, 0);
-    else if (lookup_advance(lookup, STAGE_ASK + 1) && !lookup_keep(lookup))
+    else if (lookup_advance(lookup, STAGE_ASK + 1) && lookup->answer && !lookup_keep(lookup))
         lookup_fail(lookup, -ENOMEM);
 }
 
+void lookup_reject(struct lookup *lookup)
+{
+    mem_free(lookup->kept);
+    lookup->kept = NULL;
+    lookup->answer = NULL;
+    lookup->stage = STAGE_ASK;
+}
+
 /* --- starting --- */
+
+/* The key to look up: a response that is to be validated has signatures, and serves clients without DO, too. The hash
+ * does not depend on the flags. */
+const struct key *lookup_key(const struct resolver *resolver, const struct key *key, struct key *room)
+{
+    if (resolver->config->dnssec.mode != DNSSEC_MODE_VALIDATE || (key->flags & (KEY_DO | KEY_CD)))
+        return key;
+    key_copy(room, key);
+    room->flags |= KEY_DO;
+    return room;
+}
 
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
@@ -411,6 +444,8 @@ static struct lookup *lookup_begin(struct resolver *resolver, struct group *grou
 bool lookup_join(struct resolver *resolver, struct group *group, const struct key *key, uint64_t hash,
                  struct waiter *waiter, struct share *share)
 {
+    struct key room;
+    key = lookup_key(resolver, key, &room);
     struct lookup *lookup = lookup_find(resolver, key, hash);
     bool joined = lookup != NULL;
     if (joined)
@@ -433,7 +468,8 @@ bool lookup_join(struct resolver *resolver, struct group *group, const struct ke
 
 bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
-    struct lookup *lookup = lookup_find(resolver, key, hash);
+    struct key room;
+    struct lookup *lookup = lookup_find(resolver, lookup_key(resolver, key, &room), hash);
     if (lookup)
         lookup_renew(lookup);
     return lookup != NULL;
@@ -441,6 +477,8 @@ bool lookup_hurry(struct resolver *resolver, const struct key *key, uint64_t has
 
 void lookup_refresh(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
+    struct key room;
+    key = lookup_key(resolver, key, &room);
     /* Refreshes use at most half of the places for clients. */
     if (lookup_find(resolver, key, hash) || resolver->stopping ||
         resolver->lookups.in_use - resolver->dependent_lookups >= places_for_clients(resolver) / 2)

@@ -41,6 +41,9 @@ struct lookup {
     struct list waits;          /* of struct lookup_wait: the lookups that this one waits for */
     struct answer *answer;      /* NULL: no response yet. Borrowed from the session, or in `kept` */
     struct kept_response *kept; /* owned: a copy for a later stage that waits; else NULL */
+    struct lookup_validation *validation; /* owned; NULL: its response is not validated */
+    uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */
+    bool is_unsettled;                    /* the response must not be kept */
     struct timeout stale_after; /* when waiting clients get expired data */
     struct record *record;      /* the record of its queries, valid if its id is still record_id */
     uint32_t record_id;         /* 0: no record yet */
@@ -82,6 +85,14 @@ struct lookup_wait {
 int lookup_await(struct lookup *parent, struct lookup_wait *wait, const struct key *key) MUST_CHECK;
 /* Ends the wait. Does nothing to a wait that is not linked. */
 void lookup_stop_waiting(struct lookup_wait *wait);
+
+/* --- lookup.c, for validate.c --- */
+/* The lookup asks again: forgets the response, and is in the stage ASK. */
+void lookup_reject(struct lookup *lookup);
+/* Makes the response a copy of the lookup's own. False: out of memory. */
+bool lookup_keep(struct lookup *lookup) MUST_CHECK;
+/* The key of the lookup for a query of this key; may be in `room`. */
+const struct key *lookup_key(const struct resolver *resolver, const struct key *key, struct key *room);
 
 /* --- lookup.c, for lookup_wait.c --- */
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash);

@@ -51,7 +51,9 @@ int lookup_await(struct lookup *parent, struct lookup_wait *wait, const struct k
     unsigned depth = parent->depth + 1u;
     if (resolver->stopping || depth > LOOKUP_DEPTH || (lookup && !lookup_may_be_at(lookup, depth, parent)))
         return ERROR_LIMIT;
-    struct group *group = groups_find(resolver->groups, key->group);
+    /* A group that a reload has replaced serves the lookups that were begun with it. */
+    struct group *group =
+        key->group == parent->key.group ? parent->group : groups_find(resolver->groups, key->group);
     if (!group)
         return ERROR_NO_SERVER;
     if (is_new)

@@ -109,9 +109,16 @@ void refresh_note_success(struct resolver *resolver, const struct key *key, uint
     failures_clear(&refresh->failures, key, hash);
 }
 
+static const struct failure *find_failure(const struct resolver *resolver, const struct key *key, uint64_t hash)
+{
+    struct key room;
+    return failures_find(refresh_failures(resolver), lookup_key(resolver, key, &room), hash, loop_now(resolver->loop),
+                         cache_epoch(resolver->cache));
+}
+
 bool lookup_has_failed(struct resolver *resolver, const struct key *key, uint64_t hash)
 {
-    return failures_find(refresh_failures(resolver), key, hash, loop_now(resolver->loop), cache_epoch(resolver->cache));
+    return find_failure(resolver, key, hash);
 }
 
 bool lookup_is_failing(struct resolver *resolver, const struct key *key, uint64_t hash)
@@ -227,8 +234,7 @@ static enum verdict answer_miss(struct query *query, uint64_t now_ms)
     if (verdict != NEXT)
         return verdict;
     if (query->request.flags & FLAG_RD)
-        failure =
-            failures_find(refresh_failures(resolver), &query->key, query->hash, now_ms, cache_epoch(resolver->cache));
+        failure = find_failure(resolver, &query->key, query->hash);
     if (failure)
         return answer_failure(query, failure);
     counter_add(resolver->counters, COUNTER_cache_misses, 1);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/errors.h"
 #include "dns/codes.h"
+#include "dns/rewrite.h"
 #include "lookup.h"
 #include "refresh.h"
 #include "resolve/resolver.h"
@@ -98,6 +99,13 @@ static void query_done(struct waiter *waiter, const struct answer *answer)
     if (lookup_is_worth_it(query, answer->rcode))
         lookup_record_answer(query, answer, false);
     query->server = ask_server(&waiter->lookup->ask);
+    if ((waiter->lookup->key.flags & KEY_DO) && !(query->key.flags & KEY_DO)) {
+        struct answer copy;
+        answer_assign(&copy, answer);
+        rewrite_without(&copy, SURPLUS_DNSSEC, query->resolver->rewrite);
+        query_answer(query, &copy);
+        return;
+    }
     query_answer(query, answer);
 }
 

@@ -199,6 +199,7 @@ static bool past_rules_out(const struct past_attempt *past, const struct server 
     switch (past->outcome) {
     case OUTCOME_FAILURE:
     case OUTCOME_FORMERR:
+    case OUTCOME_BOGUS:
         return past->server && past->server->entry == server->entry;
     case OUTCOME_UNUSABLE:
     case OUTCOME_GIVEN_UP:
@@ -227,7 +228,7 @@ bool attempt_avoids_server(const struct attempt *attempt, const struct server *s
 
 bool attempt_goes_anywhere(const struct attempt *attempt)
 {
-    const unsigned avoiding = useless_bits | OUTCOME_BIT(OUTCOME_GIVEN_UP);
+    const unsigned avoiding = useless_bits | OUTCOME_BIT(OUTCOME_GIVEN_UP) | OUTCOME_BIT(OUTCOME_BOGUS);
     return !attempt->isolated && !attempt_beside(attempt) && (!attempt->ask || !ask_latest(attempt->ask, avoiding));
 }
 
@@ -743,6 +744,18 @@ void ask_start(struct ask *ask, struct group *group, const struct key *key)
     }
     group->hedge_debt -= group->hedge_debt < HEDGE_EARNED ? group->hedge_debt : HEDGE_EARNED;
     ask_event(ask, EVENT_START, NULL, NULL);
+}
+
+bool ask_elsewhere(struct ask *ask)
+{
+    const struct attempt *answered = ask->answered;
+    if (ask->state != ASK_IDLE || !answered || !ask_has_attempts(ask) || ask_latest(ask, OUTCOME_BIT(OUTCOME_BOGUS)) ||
+        !upstream_has_other(ask->group, answered->server))
+        return false;
+    ask_note(ask, answered, OUTCOME_BOGUS, ERROR_BOGUS);
+    ask->answered = NULL;
+    ask_event(ask, EVENT_START, NULL, NULL);
+    return true;
 }
 
 void ask_join(struct ask *ask)

@@ -298,6 +298,31 @@ bool groups_is_private_zone(const struct groups *groups, uint8_t view, const str
            (value & ROUTE_PRIVATE);
 }
 
+static bool table_is_unvouched(const struct groups *groups, const struct suffix_table *suffixes, const struct key *key,
+                               struct bytes *zone)
+{
+    uint32_t value;
+    size_t len;
+    if (!suffixes || !suffix_table_find(suffixes, key->name, key->name_len, &value, &len))
+        return false;
+    const struct group_definition *group = &groups->routes->groups[value & ~ROUTE_PRIVATE];
+    if (group->id != key->group ||
+        !((value & ROUTE_PRIVATE) || (group->upstream_count > 0 && group->upstreams[0].plain_zone_count > 0)))
+        return false;
+    *zone = (struct bytes){key->name + key->name_len - len, len};
+    return true;
+}
+
+bool groups_is_unvouched(const struct groups *groups, const struct key *key, struct bytes *zone)
+{
+    if (table_is_unvouched(groups, groups->suffixes, key, zone))
+        return true;
+    for (size_t i = 0; groups->views && i < groups->routes->view_count; i++)
+        if (table_is_unvouched(groups, groups->views[i].suffixes, key, zone))
+            return true;
+    return false;
+}
+
 struct group *groups_find(const struct groups *groups, uint32_t id)
 {
     for (size_t i = 0; i < groups->routes->group_count; i++)

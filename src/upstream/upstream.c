@@ -86,6 +86,11 @@ bool upstream_has_other(const struct group *group, const struct server *server)
     return false;
 }
 
+enum config_dnssec upstream_dnssec(const struct group_plan *plan)
+{
+    return plan->config->dnssec.mode;
+}
+
 void upstream_overtaken(struct attempt *attempt)
 {
     struct session *session = attempt->session;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* dnssec: the trust anchors, as a step without a part in the walk; lookups use its state (validate.c). */
+#include <errno.h>
+#include <string.h>
+#include "base/errors.h"
+#include "base/lines.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "validator.h"
+
+#define DEFAULT_FILE "/usr/share/dns/root.key"
+
+struct validator *validator_of(const struct resolver *resolver)
+{
+    return resolver_step_state(resolver, &step_validate);
+}
+
+/* --- preparing --- */
+
+/* The whole text of a file. 0, -ENOMEM, or the negative errno. */
+static int read_text(const char *path, struct buffer *out)
+{
+    struct lines lines;
+    size_t len;
+    char *text;
+    int status = lines_open(&lines, path);
+    if (status < 0)
+        return status;
+    while (status == 0 && (text = lines_next(&lines, &len)))
+        if ((status = buffer_append(out, text, len)) == 0)
+            status = buffer_append(out, "\n", 1);
+    status = status < 0 ? status : lines.error;
+    lines_close(&lines);
+    return status < 0 ? status : buffer_append(out, "", 1);
+}
+
+static int read_file(struct anchors *anchors, const char *path, FILE *errors)
+{
+    struct buffer text = {NULL, 0, 0, 0};
+    char why[ANCHORS_WHY] = "";
+    int status = read_text(path, &text);
+    if (status == -ENOENT && strcmp(path, DEFAULT_FILE) == 0) {
+        buffer_free(&text);
+        return 0;
+    }
+    if (status == 0)
+        status = anchors_read(anchors, (const char *)buffer_bytes(&text).data, why);
+    if (status < 0 && status != -ENOMEM)
+        fprintf(errors, "dnssec.trust-anchors: %s: %s\n", path,
+                status == -EINVAL  ? why
+                : status == -E2BIG ? "there are too many trust anchors in it"
+                                   : error_text(status));
+    buffer_free(&text);
+    return status;
+}
+
+static int add_negative(struct anchors *anchors, const struct config *config)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < config->dnssec.negative_count; i++) {
+        uint8_t name[NAME_MAX_WIRE];
+        int len = name_from_text(name, config->dnssec.negative[i]);
+        if (len > 0)
+            status = anchors_add_negative(anchors, name, (size_t)len, 0);
+    }
+    return status;
+}
+
+/* The anchors in the default file are added to those built in; another file may replace those of the root. */
+static int prepare(const struct config *config, void **snapshot, FILE *errors)
+{
+    const char *path = config->dnssec.trust_anchors;
+    struct anchors *anchors;
+    int status = 0;
+    if (config->dnssec.mode != DNSSEC_MODE_VALIDATE)
+        return 0;
+    if ((status = anchors_new(&anchors)) < 0)
+        return status;
+    if (strcmp(path, DEFAULT_FILE) == 0)
+        status = anchors_add_root(anchors);
+    if (status == 0)
+        status = read_file(anchors, path, errors);
+    if (status == 0)
+        status = anchors_add_root(anchors);
+    if (status == 0)
+        status = add_negative(anchors, config);
+    if (status < 0)
+        anchors_unref(anchors);
+    else
+        *snapshot = anchors;
+    return status;
+}
+
+static void release(void *snapshot)
+{
+    anchors_unref(snapshot);
+}
+
+static void files(const struct config *config, void (*tell)(void *context, const char *path), void *context)
+{
+    if (config->dnssec.mode == DNSSEC_MODE_VALIDATE)
+        tell(context, config->dnssec.trust_anchors);
+}
+
+/* --- the worker's state --- */
+
+static int init(struct resolver *resolver, void **state)
+{
+    struct validator *validator = mem_zalloc(1, sizeof *validator);
+    if (!validator)
+        return -ENOMEM;
+    validator->resolver = resolver;
+    *state = validator;
+    return 0;
+}
+
+static void configure(void *state, const void *snapshot)
+{
+    struct validator *validator = state;
+    validator->anchors = snapshot;
+}
+
+static void fini(void *state)
+{
+    mem_free(state);
+}
+
+const struct step step_validate = {
+    .name = "validate",
+    .prepare = prepare,
+    .release = release,
+    .files = files,
+    .init = init,
+    .configure = configure,
+    .fini = fini,
+};

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* The stage VALIDATE of a lookup: fetches what the validation of its response needs, and applies the verdict.
+ *
+ * Invariants:
+ *   - keys and DS are the responses of ordinary lookups, in the cache with their verdict: AD set for secure ones. An
+ *     entry without CD that was stored in this mode has been validated;
+ *   - a lookup waits for one other at a time, so validate_continue runs from validate_begin or from the end of a wait;
+ *   - a bogus response is never stored, and reaches nobody; a response that cannot be cleaned counts as bogus.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/mem.h"
+#include "dns/rewrite.h"
+#include "net/verifytime.h"
+#include "refresh.h"
+#include "validator.h"
+
+static struct dnssec_context context_of(const struct lookup *lookup)
+{
+    const struct resolver *resolver = lookup->resolver;
+    struct dnssec_context context = {
+        .anchors = validator_of(resolver)->anchors,
+        .now_ms = loop_now(resolver->loop),
+        .now_s = clock_wall_s(),
+        .may_be_behind = verifytime_may_be_behind(),
+    };
+    if (!groups_is_unvouched(resolver->groups, &lookup->key, &context.within))
+        context.within.len = 0;
+    return context;
+}
+
+/* --- the verdict --- */
+
+/* The upstream was asked not to check, so what it says of validation does not count. */
+static void drop_claims(struct answer *answer)
+{
+    struct ede_list kept;
+    kept.count = 0;
+    answer->authenticated = false;
+    for (unsigned i = 0; i < answer->ede.count; i++) {
+        const struct ede *ede = &answer->ede.item[i];
+        bool claim = ede->code == EDE_DNSKEY_ALGORITHM || ede->code == EDE_DS_DIGEST ||
+                     (ede->code >= EDE_INDETERMINATE && ede->code <= EDE_NSEC_MISSING) ||
+                     ede->code == EDE_NSEC3_ITERATIONS;
+        if (!claim)
+            ede_add(&kept, ede->code, ede->text, ede->len);
+    }
+    if (answer->ede.count > 0)
+        answer->ede = kept;
+}
+
+/* Leaves out the records that nothing vouches for. 0, ERROR_MALFORMED or -ENOMEM. */
+static int clean(struct lookup *lookup, const struct validation *validation, bool secure)
+{
+    struct answer *answer = lookup->answer;
+    struct rewrite *rewrite = lookup->resolver->rewrite;
+    unsigned kept = 0;
+    rewrite_list(rewrite, answer);
+    for (unsigned section = 0; section < 3; section++)
+        for (unsigned i = rewrite->section_start[section]; i < rewrite->section_start[section + 1]; i++)
+            if (section == 2 ? !secure : validation_keeps(validation, i)) {
+                rewrite_choose(rewrite, section, i);
+                kept++;
+            }
+    if (kept == rewrite->section_start[3])
+        return 0;
+    int status = rewrite_chosen(rewrite, answer);
+    return status < 0 ? status : lookup_keep(lookup) ? 0 : -ENOMEM; /* `rewrite` is used for other responses, too */
+}
+
+static void note_reason(struct answer *answer, int ede_code, const char *text)
+{
+    if (ede_code == EDE_NONE)
+        return;
+    if (answer->ede.count == EDE_MAX)
+        answer->ede.count--;
+    ede_add(&answer->ede, (uint16_t)ede_code, text, strlen(text));
+}
+
+/* The response becomes SERVFAIL; lookup_finish does the rest. */
+static void refuse(struct lookup *lookup, int ede_code, const char *text, bool limited)
+{
+    struct answer *answer = lookup->answer;
+    counter_add(lookup->resolver->counters, COUNTER_dnssec_bogus, 1);
+    counter_add(lookup->resolver->counters, COUNTER_dnssec_limited, limited);
+    answer->rcode = RCODE_SERVFAIL;
+    answer->authenticated = false;
+    answer->ede.count = 0;
+    note_reason(answer, ede_code == EDE_NONE ? EDE_BOGUS : ede_code, text);
+}
+
+/* Another operator may tell the truth. True: the lookup waits for its response. */
+static bool ask_again(struct lookup *lookup)
+{
+    if (!ask_elsewhere(&lookup->ask))
+        return false;
+    counter_add(lookup->resolver->counters, COUNTER_dnssec_retried, 1);
+    validation_free(lookup->validation->validation);
+    lookup->validation->validation = NULL;
+    lookup_reject(lookup);
+    return true;
+}
+
+static bool reject(struct lookup *lookup, int ede_code, const char *text, bool limited)
+{
+    char reason[EDE_TEXT + 1]; /* the text may belong to the validation */
+    snprintf(reason, sizeof reason, "%s", text);
+    if (ask_again(lookup))
+        return true;
+    refuse(lookup, ede_code, reason, limited);
+    return false;
+}
+
+/* True: the lookup waits. */
+static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
+{
+    const struct validation *validation = lookup->validation->validation;
+    const struct dnssec_result *result = validation_result(validation);
+    struct counters *counters = lookup->resolver->counters;
+    bool secure = verdict == DNSSEC_SECURE;
+    lookup->validation->checks += result->checks;
+    counter_add(counters, COUNTER_dnssec_signatures, result->checks);
+    if (verdict == DNSSEC_BOGUS)
+        return reject(lookup, result->ede_code, result->ede_text, result->limited);
+    int status = clean(lookup, validation, secure);
+    if (status < 0)
+        return reject(lookup, EDE_BOGUS, error_text(status), true);
+    counter_add(counters, secure ? COUNTER_dnssec_secure : COUNTER_dnssec_insecure, 1);
+    lookup->answer->authenticated = secure;
+    lookup->is_unsettled = result->unsettled;
+    if (secure)
+        lookup->life_s = result->life_s;
+    else
+        note_reason(lookup->answer, result->ede_code, result->ede_text);
+    return false;
+}
+
+/* --- what the validation needs --- */
+
+static bool validate_continue(struct lookup *lookup);
+
+/* Gives the validation a response. */
+static void give(struct lookup *lookup, const struct answer *answer, int ede_code, const char *text)
+{
+    struct validation *validation = lookup->validation->validation;
+    const struct dnssec_result *result = validation_result(validation);
+    uint8_t name[NAME_MAX_WIRE];
+    size_t len = result->need_len;
+    bool failed = !answer || rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP;
+    enum dnssec_verdict verdict = failed                  ? DNSSEC_BOGUS
+                                  : answer->authenticated ? DNSSEC_SECURE
+                                                          : DNSSEC_INSECURE;
+    char reason[EDE_TEXT + 1] = "";
+    if (answer && answer->ede.count > 0) {
+        const struct ede *ede = &answer->ede.item[0];
+        ede_code = ede->code;
+        snprintf(reason, sizeof reason, "%.*s", ede->len, ede->text);
+        text = reason;
+    }
+    if (failed && ede_code == EDE_NONE)
+        ede_code = EDE_INDETERMINATE;
+    memcpy(name, result->need, len);
+    if (validation_give(validation, name, len, result->need_type, verdict, answer, ede_code, text) < 0)
+        lookup->validation->out_of_memory = true;
+}
+
+static void need_done(struct lookup_wait *wait, const struct answer *answer)
+{
+    struct lookup *lookup = wait->parent, *other = wait->waiter.lookup;
+    int ede_code = EDE_NONE;
+    char text[EDE_TEXT + 1] = "";
+    if (!answer)
+        (void)lookup_explain(other, false, &ede_code, text);
+    if (other->validation)
+        lookup->validation->checks += other->validation->checks;
+    give(lookup, answer, ede_code, text);
+    if (!validate_continue(lookup))
+        (void)lookup_advance(lookup, STAGE_VALIDATE + 1);
+}
+
+static void need_key(const struct lookup *lookup, const struct dnssec_result *result, struct key *out)
+{
+    key_copy_head(out, &lookup->key);
+    out->type = result->need_type;
+    out->flags = KEY_DO;
+    out->name_len = result->need_len;
+    memcpy(out->name, result->need, result->need_len);
+}
+
+/* True: it was given, from the cache or as a recent failure. */
+static bool give_known(struct lookup *lookup, const struct key *key, uint64_t hash)
+{
+    struct resolver *resolver = lookup->resolver;
+    uint64_t now_ms = loop_now(resolver->loop);
+    struct cache_found found;
+    if (cache_get(resolver->cache, key, hash, now_ms, CACHE_FRESH, 0, resolver->big, MESSAGE_MAX, &found) ==
+        CACHE_HIT) {
+        give(lookup, &found.answer, EDE_NONE, "");
+        if (found.answer.ttl * 10 <= found.original_ttl && refresh_is_due(resolver, hash))
+            lookup_refresh(resolver, key, hash);
+        return true;
+    }
+    const struct failure *failure =
+        failures_find(refresh_failures(resolver), key, hash, now_ms, cache_epoch(resolver->cache));
+    if (!failure)
+        return false;
+    struct answer answer = {.rcode = failure->rcode, .ede = failure->ede};
+    give(lookup, &answer, EDE_NONE, "");
+    return true;
+}
+
+/* True: the lookup waits for another one. */
+static bool fetch(struct lookup *lookup)
+{
+    struct lookup_validation *state = lookup->validation;
+    struct key key;
+    need_key(lookup, validation_result(state->validation), &key);
+    if (give_known(lookup, &key, key_hash(&key)))
+        return false;
+    state->wait.done = need_done;
+    int status = lookup_await(lookup, &state->wait, &key);
+    if (status == 0)
+        return true;
+    give(lookup, NULL, EDE_INDETERMINATE, error_text(status));
+    return false;
+}
+
+static bool validate_continue(struct lookup *lookup)
+{
+    struct lookup_validation *state = lookup->validation;
+    struct dnssec_context context = context_of(lookup);
+    for (;;) {
+        if (!context.anchors) /* the mode has changed */
+            return reject(lookup, EDE_INDETERMINATE, "the configuration has changed", false);
+        if (state->out_of_memory)
+            return reject(lookup, EDE_OTHER, error_text(-ENOMEM), false);
+        if (state->checks + validation_result(state->validation)->checks > VALIDATE_CHECKS)
+            return reject(lookup, EDE_BOGUS, "too many signatures for one query", true);
+        enum dnssec_verdict verdict = validation_run(state->validation, lookup->answer, &context);
+        if (verdict != DNSSEC_NEED)
+            return apply(lookup, verdict);
+        if (fetch(lookup))
+            return true;
+    }
+}
+
+/* --- the stage --- */
+
+/* In the mode that was in force when the lookup began: its query depends on it. */
+bool validate_wanted(const struct lookup *lookup)
+{
+    return upstream_dnssec(lookup->plan) != DNSSEC_MODE_UPSTREAM;
+}
+
+bool validate_begin(struct lookup *lookup)
+{
+    struct answer *answer = lookup->answer;
+    drop_claims(answer);
+    if (upstream_dnssec(lookup->plan) != DNSSEC_MODE_VALIDATE || (lookup->key.flags & KEY_CD) || lookup->key.class != CLASS_IN ||
+        rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
+        return false;
+    if (!lookup->validation)
+        lookup->validation = mem_zalloc(1, sizeof *lookup->validation);
+    if (lookup->validation)
+        lookup->validation->validation = validation_new(&lookup->key);
+    if (!lookup->validation || !lookup->validation->validation) {
+        refuse(lookup, EDE_OTHER, error_text(-ENOMEM), false);
+        return false;
+    }
+    return validate_continue(lookup);
+}
+
+void validate_end(struct lookup *lookup)
+{
+    if (!lookup->validation)
+        return;
+    validation_free(lookup->validation->validation);
+    mem_free(lookup->validation);
+    lookup->validation = NULL;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The validation of lookups: the worker's part, and that of each lookup.
+ *
+ * RFC:     4033, 4035 sections 3.2 and 4.
+ */
+#ifndef DOTSTUB_RESOLVE_VALIDATOR_H
+#define DOTSTUB_RESOLVE_VALIDATOR_H
+
+#include "dnssec/validation.h"
+#include "lookup.h"
+
+/* The state of step_validate. */
+struct validator {
+    struct resolver *resolver;
+    const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
+};
+
+/* The validation of one lookup; in memory of its own, from the first response on. */
+struct lookup_validation {
+    struct validation *validation;
+    struct lookup_wait wait; /* for the lookup of what it needs */
+    bool out_of_memory;
+    unsigned checks;         /* signatures checked for this lookup, and for those that it waited for */
+};
+
+enum { VALIDATE_CHECKS = 64 }; /* the most signatures checked for a lookup */
+
+/* --- validate.c, for lookup.c --- */
+bool validate_wanted(const struct lookup *lookup);
+bool validate_begin(struct lookup *lookup);
+/* Frees the validation of a lookup that has ended. */
+void validate_end(struct lookup *lookup);
+
+/* --- step_validate.c --- */
+struct validator *validator_of(const struct resolver *resolver);
+
+#endif

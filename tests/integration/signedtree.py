@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""A tree of zones of all kinds, signed by BIND's tools, below a root of its own.
+
+    tree = make(directory)      keys, zone files and the root's DS: tree.anchor, tree.anchor_file, tree.zones (origin -> file)
+    tree.expected               a verdict for names of the tree: (name, type) -> "secure" | "insecure" | "bogus"
+"""
+import concurrent.futures
+import dataclasses
+import pathlib
+import re
+import subprocess
+
+HEAD = "$TTL 300\n@ IN SOA ns.example. host.example. 1 7200 3600 604800 300\n@ IN NS ns.example.\n"
+DATA = """\
+www IN A 192.0.2.80
+www IN AAAA 2001:db8::80
+@ IN MX 10 mAiL
+mail IN A 192.0.2.25
+_25._tcp.mail IN TLSA 3 1 1 {tlsa}
+*.wild IN A 192.0.2.81
+*.wild IN TXT "from a wildcard"
+a.b.ent IN A 192.0.2.82
+alias IN CNAME www
+outside IN CNAME www.unsigned.example.
+across IN CNAME across.nsec3.example.
+srv IN SRV 1 2 3 WWW
+many IN TXT "one" "two"
+many IN TXT "three"
+""".format(tlsa="ab" * 32)
+NSEC3 = ["-3", "abcd", "-H", "0"]
+PAST = ["-s", "20240101000000", "-e", "20240201000000"]
+FUTURE = ["-s", "20990101000000", "-e", "20990201000000"]
+
+
+@dataclasses.dataclass
+class Zone:
+    origin: str
+    text: str = ""
+    algorithm: str = "ECDSAP256SHA256"
+    sign: bool = True
+    options: tuple = ()
+    digest: str = "-2"
+    ds: str = "own"  # own, none, wrong, unknown
+    spoil: object = None  # changes the text of the signed zone
+    more: tuple = ()  # further algorithms
+
+
+def without_signature(text):
+    """The zone without the signatures of www's A."""
+    return re.sub(r"^(www\.\S+\s+300\s+IN A\s+\S+\n)\s+300\s+RRSIG\s+A [^)]*\)\n", r"\1", text, flags=re.M)
+
+
+def other_address(text):
+    return text.replace("192.0.2.80", "192.0.2.66")
+
+
+def other_wildcard(text):
+    return text.replace("192.0.2.81", "192.0.2.66")
+
+
+ALGORITHMS = {"alg5": "RSASHA1", "alg7": "NSEC3RSASHA1", "alg8": "RSASHA256", "alg10": "RSASHA512", "alg13": "ECDSAP256SHA256",
+              "alg14": "ECDSAP384SHA384", "alg15": "ED25519", "alg16": "ED448"}
+CHILDREN = [
+    *[Zone(f"{name}.example.", DATA, algorithm=algorithm) for name, algorithm in ALGORITHMS.items()],
+    Zone("nsec3.example.", DATA.replace("across.nsec3", "www.alg8"), options=NSEC3),
+    Zone("optout.example.", DATA + "insecure IN NS ns.example.\n", options=[*NSEC3, "-A"]),
+    Zone("insecure.optout.example.", DATA, sign=False),
+    Zone("iterations.example.", DATA, options=["-3", "abcd", "-H", "100"]),
+    Zone("expired.example.", DATA, options=PAST),
+    Zone("future.example.", DATA, options=FUTURE),
+    Zone("wrongds.example.", DATA, ds="wrong"),
+    Zone("unknownds.example.", DATA, ds="unknown"),
+    Zone("nosig.example.", DATA, spoil=without_signature),
+    Zone("forged.example.", DATA, spoil=other_address),
+    Zone("badwild.example.", DATA, spoil=other_wildcard),
+    Zone("sha1.example.", DATA, digest="-1"),
+    Zone("sha384.example.", DATA, digest="-a SHA-384"),
+    Zone("two.example.", DATA, more=("RSASHA256",)),
+    Zone("unsigned.example.", DATA, sign=False),
+    Zone("island.unsigned.example.", DATA, ds="none"),
+    Zone("dname.example.", "@ IN DNAME alg13.example.\n"),
+    Zone("deep.alg13.example.", DATA),
+    Zone("very.deep.alg13.example.", DATA),
+]
+BOGUS = {"expired", "future", "wrongds"}
+INSECURE = {"iterations", "unknownds"}
+
+
+class Tree:
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.zones, self.ds = {}, {}
+
+    def run(self, *command):
+        return subprocess.run(list(map(str, command)), cwd=self.directory, check=True, capture_output=True, text=True).stdout
+
+    def sign(self, zone):
+        label = zone.origin.strip(".") or "root"
+        path = self.directory / f"{label}.zone"
+        children = "".join(f"{other.origin} IN NS ns.example.\n" + "".join(self.ds.get(other.origin, []))
+                           for other in CHILDREN if other.origin.split(".", 1)[1] == zone.origin)
+        text = HEAD + zone.text + children
+        self.zones[zone.origin] = path
+        if not zone.sign:
+            path.write_text(f"$ORIGIN {zone.origin}\n{text}")
+            return
+        keys = [self.run("dnssec-keygen", "-q", "-f", "KSK", "-a", algorithm,
+                         *(["-b", "1024"] if "RSA" in algorithm else []), zone.origin).strip()
+                for algorithm in (zone.algorithm, *zone.more)]
+        unsigned = self.directory / f"{label}.unsigned"
+        unsigned.write_text(text + "".join((self.directory / f"{key}.key").read_text() for key in keys))
+        self.run("dnssec-signzone", "-q", "-z", "-P", "-o", zone.origin, "-f", path.name, *zone.options, unsigned.name, *keys)
+        signed = path.read_text()
+        if zone.spoil:
+            path.write_text(zone.spoil(signed))
+            assert path.read_text() != signed, zone.origin
+        ds = [self.run("dnssec-dsfromkey", *zone.digest.split(), f"{key}.key") for key in keys]
+        if zone.ds == "wrong":
+            ds = [re.sub(r"[0-9A-F]{8}$", "00000000", line.strip()) + "\n" for line in ds]
+        if zone.ds == "unknown":
+            ds = [re.sub(r"DS (\d+) \d+ ", r"DS \1 200 ", line) for line in ds]
+        if zone.ds != "none":
+            self.ds[zone.origin] = ds
+        self.own = {**getattr(self, "own", {}), zone.origin: ds}
+
+
+def make(directory):
+    tree = Tree(directory)
+    by_depth = sorted(CHILDREN, key=lambda zone: -zone.origin.count("."))
+    for depth in sorted({zone.origin.count(".") for zone in CHILDREN}, reverse=True):
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(tree.sign, [zone for zone in by_depth if zone.origin.count(".") == depth]))
+    tree.sign(Zone("example.", "ns IN A 127.0.0.1\nwww IN A 192.0.2.1\nalias IN CNAME www\nchain IN CNAME alias.dname\n"))
+    root_text = "example. IN NS ns.example.\n" + "".join(tree.ds["example."])
+    tree.sign(Zone(".", root_text))
+    tree.anchor_file = tree.directory / "anchor"
+    tree.anchor_file.write_text("".join(tree.own["."]))
+    for path in [tree.directory, *tree.directory.iterdir()]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    tree.anchor = tree.anchor_file.read_text().strip()
+    return tree
+
+
+def verdicts():
+    """(name, type, verdict) of names of the tree."""
+    out = [("www.example", "A", "secure"), ("chain.example", "A", "secure"), ("gone.example", "A", "secure"),
+           ("www.example", "TXT", "secure"), ("www.dname.example", "A", "secure"), ("x.www.dname.example", "A", "secure")]
+    for zone in CHILDREN:
+        label = zone.origin.split(".")[0]
+        origin = zone.origin.strip(".")
+        verdict = "bogus" if label in BOGUS else "insecure" if label in INSECURE or zone.ds == "none" or not zone.sign else "secure"
+        if label == "dname":
+            continue
+        for name, rdtype in (("www", "A"), ("www", "AAAA"), ("www", "TXT"), ("x.wild", "A"), ("x.y.wild", "TXT"), ("x.wild", "MX"),
+                             ("b.ent", "A"), ("a.b.ent", "A"), ("alias", "A"), ("srv", "SRV"), ("many", "TXT"),
+                             ("_25._tcp.mail", "TLSA"), ("gone", "A"), ("a.gone", "DS"), ("www", "DS")):
+            one = verdict
+            if label in ("nosig", "forged") and name in ("www", "alias") and rdtype == "A":
+                one = "bogus"
+            if label == "badwild" and name == "x.wild" and rdtype == "A":
+                one = "bogus"
+            if label == "optout" and name in ("gone", "a.gone"):
+                one = "insecure"
+            out.append((f"{name}.{origin}", rdtype, one))
+        for rdtype in ("MX", "SOA", "NS", "DNSKEY", "A"):
+            out.append((origin, rdtype, verdict))
+        out.append((f"outside.{origin}", "A", "bogus" if verdict == "bogus" else "insecure"))
+        if label in ALGORITHMS:
+            out.append((f"across.{origin}", "A", "secure"))
+    return out
