@@ -76,11 +76,11 @@ void edit_age(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, uint32
  * OPT with UDP size 1232 and, if set here, keepalive (empty, RFC 7828 section 3.2.1), client subnet 0.0.0.0/0,
  * padding to 128 bytes. */
 struct edit_ask {
-    bool unchecked; /* CD=1 for each key */
     bool edns; /* false: no OPT, and the next members are ignored */
     bool keepalive;
     bool subnet_none; /* family 1, source prefix length 0 */
     bool pad;
+    bool unchecked; /* CD=1, whatever the key says; also without an OPT */
 };
 /* The longest upstream query. */
 #define EDIT_QUESTION_MAX 512

@@ -12,6 +12,7 @@
 
 /* Why no signature counts: the worst reason of all is not known, so the one of the signature that came closest is
  * told. */
+enum { RANK_WITH_KEYS = 2 }; /* from here on the keys of the signer were known */
 struct failed_check {
     int rank, ede_code;
     const char *what;
@@ -166,8 +167,10 @@ static enum dnssec_verdict check_keys(struct validation *validation, struct rrse
     if (verdict != DNSSEC_SECURE)
         return verdict;
     count = vouched_keys(validation, set, signers, count, keys);
-    if (count == 0)
+    if (count == 0) {
         note(&worst, 1, EDE_DNSKEY_MISSING, "no key matches a DS record or trust anchor in");
+        return fail(validation, set, &worst);
+    }
     verdict = check_with(validation, set, keys, count, set->owner, set->owner_len, form, &worst);
     return verdict == DNSSEC_BOGUS && !validation->result.limited ? fail(validation, set, &worst) : verdict;
 }
@@ -216,8 +219,9 @@ static enum dnssec_verdict check_signers(struct validation *validation, struct r
             return verdict;
         }
     }
-    *decided = false;
-    return DNSSEC_BOGUS;
+    /* With the keys of a signer at hand, a signature that does not count is no reason to look for an insecure zone. */
+    *decided = worst->rank >= RANK_WITH_KEYS;
+    return *decided ? fail(validation, set, worst) : DNSSEC_BOGUS;
 }
 
 enum dnssec_verdict sets_check(struct validation *validation, struct rrset *set)

@@ -7,3 +7,7 @@ libdnssec_a_SOURCES = src/dnssec/anchors.c src/dnssec/canonical.c src/dnssec/can
 # Without this ldns defines bool as signed char if its headers come before stdbool.h.
 libdnssec_a_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_STDBOOL_H
 noinst_HEADERS += include/dnssec/anchors.h include/dnssec/validation.h
+
+check_PROGRAMS += tests/unit/test_validation
+tests_unit_test_validation_SOURCES = tests/unit/test_validation.c tests/unit/signer.h
+tests_unit_test_validation_LDADD = $(dnssec_libs) $(CMOCKA_LIBS)

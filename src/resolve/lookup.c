@@ -192,13 +192,16 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
                       bool with_id)
 {
     char text[EDE_TEXT * 2];
-    snprintf(text, sizeof text, "%.*s%s%.*s", LOOKUP_SOURCE, source, ede->len ? ": " : "", ede->len, ede->text);
+    if (lookup->is_refused)
+        snprintf(text, sizeof text, "%.*s", ede->len, ede->text);
+    else
+        snprintf(text, sizeof text, "%.*s%s%.*s", LOOKUP_SOURCE, source, ede->len ? ": " : "", ede->len, ede->text);
     if (with_id && strlen(text) <= EDE_TEXT)
         lookup_add_id(lookup, text);
     ede_add(named, ede->code, text, strlen(text));
 }
 
-/* Prefixes the texts of extended errors with the name of the upstream that sent them. */
+/* Prefixes the texts of extended errors, but for our own, with the name of the upstream that sent them. */
 static void lookup_name_source(struct lookup *lookup, struct answer *answer)
 {
     bool failed = rcode_is_failure(answer->rcode), somebody_waits = !list_empty(&lookup->waiters);

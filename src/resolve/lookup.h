@@ -44,6 +44,7 @@ struct lookup {
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
     uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */
     bool is_unsettled;                    /* the response must not be kept */
+    bool is_refused;                      /* the response is bogus: its extended error is ours, not the server's */
     struct timeout stale_after; /* when waiting clients get expired data */
     struct record *record;      /* the record of its queries, valid if its id is still record_id */
     uint32_t record_id;         /* 0: no record yet */

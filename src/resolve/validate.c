@@ -86,6 +86,7 @@ static void refuse(struct lookup *lookup, int ede_code, const char *text, bool l
     struct answer *answer = lookup->answer;
     counter_add(lookup->resolver->counters, COUNTER_dnssec_bogus, 1);
     counter_add(lookup->resolver->counters, COUNTER_dnssec_limited, limited);
+    lookup->is_refused = true;
     answer->rcode = RCODE_SERVFAIL;
     answer->authenticated = false;
     answer->ede.count = 0;
@@ -142,6 +143,17 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
 
 static bool validate_continue(struct lookup *lookup);
 
+/* Without the id of the other lookup's record (lookup_add_id). */
+static size_t len_without_id(const struct ede *ede)
+{
+    size_t len = ede->len;
+    if (len == 0 || ede->text[len - 1] != ']')
+        return len;
+    while (len > 0 && ede->text[len - 1] != '[')
+        len--;
+    return len > 1 ? len - 2 : ede->len;
+}
+
 /* Gives the validation a response. */
 static void give(struct lookup *lookup, const struct answer *answer, int ede_code, const char *text)
 {
@@ -157,7 +169,7 @@ static void give(struct lookup *lookup, const struct answer *answer, int ede_cod
     if (answer && answer->ede.count > 0) {
         const struct ede *ede = &answer->ede.item[0];
         ede_code = ede->code;
-        snprintf(reason, sizeof reason, "%.*s", ede->len, ede->text);
+        snprintf(reason, sizeof reason, "%.*s", (int)len_without_id(ede), ede->text);
         text = reason;
     }
     if (failed && ede_code == EDE_NONE)

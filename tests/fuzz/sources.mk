@@ -62,6 +62,10 @@ tests_fuzz_fuzz_cache_SOURCES = tests/fuzz/fuzz_cache.c tests/fuzz/fuzz.h $(fuzz
 tests_fuzz_fuzz_cache_LDADD = $(cache_libs)
 tests_fuzz_fuzz_cache_LDFLAGS = $(fuzz_ldflags)
 
+fuzz_targets += tests/fuzz/fuzz_validation
+tests_fuzz_fuzz_validation_SOURCES = tests/fuzz/fuzz_validation.c tests/fuzz/fuzz.h $(fuzz_main)
+tests_fuzz_fuzz_validation_LDADD = $(dnssec_libs)
+tests_fuzz_fuzz_validation_LDFLAGS = $(fuzz_ldflags)
 fuzz_targets += tests/fuzz/fuzz_chain
 tests_fuzz_fuzz_chain_SOURCES = tests/fuzz/fuzz_chain.c tests/fuzz/fuzz.h tests/fuzz/ldns_reads.h $(fuzz_main)
 tests_fuzz_fuzz_chain_LDADD = $(dns_libs)

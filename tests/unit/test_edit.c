@@ -512,8 +512,8 @@ static void padding_is_last_and_fills_blocks_of_128(void **state)
         uint8_t out[EDIT_QUESTION_MAX + 1];
         struct key key = key_of_len((uint8_t)name_len, 0);
         memset(out, 0xee, sizeof(out));
-        size_t bare = edit_question(out, &key, &(struct edit_ask){true, true, true, false});
-        size_t len = edit_question(out, &key, &(struct edit_ask){true, true, true, true});
+        size_t bare = edit_question(out, &key, &(struct edit_ask){true, true, true, false, false});
+        size_t len = edit_question(out, &key, &(struct edit_ask){true, true, true, true, false});
         assert_int_equal(len % 128, 0);
         assert_true(len <= EDIT_QUESTION_MAX && len >= bare + 4 && len < bare + 4 + 128);
         assert_int_equal(read_u16(out + bare), 12);

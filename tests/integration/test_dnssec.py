@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""Validation by dotstub itself (dnssec: validate), below a root of our own that BIND's tools have signed and named serves."""
+import os
+import random
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import pytest
+
+import signedtree
+import wire
+from test_control import post
+from test_defences import counters
+from test_reload import make_reloadable  # noqa: F401
+
+SERVFAIL, NXDOMAIN = 2, 3
+TRIES = int(os.environ.get("LYING_TRIES", "400"))
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("signed")
+    for parent in [directory, *directory.parents][:3]:
+        parent.chmod(0o755)
+    return signedtree.make(directory)
+
+
+@pytest.fixture(scope="module")
+def named(tree, certs, tmp_path_factory):
+    server = signedtree.Named(tmp_path_factory.mktemp("named") / "named", certs, tree)
+    yield server
+    server.end()
+
+
+def settings(tree, **more):
+    return {"mode": "validate", "trust-anchors": str(tree.anchor_file), **more}
+
+
+@pytest.fixture
+def daemon(make_daemon, named, tree):
+    return make_daemon(named, workers=1, dnssec=settings(tree))
+
+
+def verdict(response):
+    return "bogus" if response.rcode() == SERVFAIL else "secure" if response.flags & wire.AD else "insecure"
+
+
+def errors(response):
+    return [(int(option.code), option.text or "") for option in response.options if option.otype == wire.EDE]
+
+
+def test_every_name_of_the_tree_gets_its_verdict(daemon):
+    wrong = []
+    with daemon.udp() as client:
+        for name, rdtype, expected in signedtree.verdicts():
+            response = client.ask(name, rdtype, do=True)
+            if verdict(response) != expected:
+                wrong.append((name, rdtype, expected, verdict(response), errors(response)))
+    assert not wrong, wrong
+    assert counters(daemon)["dnssec_bogus"] > 0
+
+
+@pytest.mark.parametrize("name, code, words", [
+    ("www.expired.example", 7, "expired signature"), ("www.future.example", 8, "not yet valid"),
+    ("www.nosig.example", 10, "no signature of www.nosig.example. A"), ("www.forged.example", 6, "wrong signature"),
+    ("www.wrongds.example", 9, "no key matches")])
+def test_a_bogus_response_is_refused_with_its_reason(daemon, name, code, words):
+    response = daemon.ask(name, do=True)
+    assert response.rcode() == SERVFAIL and not response.answer
+    assert any(found == code and words in text for found, text in errors(response)), errors(response)
+    again = errors(daemon.ask(name, do=True))
+    assert 13 in [found for found, _ in again] and code in [found for found, _ in again]
+
+
+def test_a_client_with_cd_gets_bogus_data_without_ad(daemon):
+    assert daemon.ask("www.forged.example", do=True).rcode() == SERVFAIL
+    for name, address in (("www.forged.example", "192.0.2.66"), ("www.alg13.example", "192.0.2.80")):
+        response = daemon.ask(name, flags=wire.RD | wire.CD, do=True)
+        assert wire.addresses(response) == [address] and not response.flags & wire.AD
+
+
+def test_one_entry_serves_clients_with_and_without_do(daemon):
+    first = daemon.ask("www.alg13.example", flags=wire.RD | wire.AD)
+    assert wire.addresses(first) == ["192.0.2.80"] and first.flags & wire.AD
+    assert [rrset.rdtype for rrset in first.answer] == [dns.rdatatype.A]
+    sent = counters(daemon)["attempts_sent"]
+    with_do = daemon.ask("www.alg13.example", do=True)
+    assert with_do.flags & wire.AD and dns.rdatatype.RRSIG in [rrset.rdtype for rrset in with_do.answer]
+    without = daemon.ask("www.alg13.example")
+    assert not without.flags & wire.AD and [rrset.rdtype for rrset in without.answer] == [dns.rdatatype.A]
+    assert counters(daemon)["attempts_sent"] == sent
+    denied = daemon.ask("gone.alg13.example")
+    assert denied.rcode() == NXDOMAIN and [rrset.rdtype for rrset in denied.authority] == [dns.rdatatype.SOA]
+
+
+def test_keys_are_in_the_cache(daemon):
+    daemon.ask("www.alg13.example")
+    sent = counters(daemon)["attempts_sent"]
+    assert daemon.ask("alg13.example", "DNSKEY", do=True).flags & wire.AD
+    assert daemon.ask("alg13.example", "DS", do=True).flags & wire.AD
+    assert counters(daemon)["attempts_sent"] == sent
+    daemon.ask("mail.alg13.example")
+    assert counters(daemon)["attempts_sent"] == sent + 1
+
+
+def test_a_negative_anchor_makes_its_names_insecure(make_daemon, named, tree):
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree, negative=["expired.example"]))
+    response = daemon.ask("www.expired.example", do=True)
+    assert wire.addresses(response) == ["192.0.2.80"] and not response.flags & wire.AD
+    assert daemon.ask("www.forged.example", do=True).rcode() == SERVFAIL
+
+
+def test_an_anchor_of_an_island(make_daemon, named, tree, public_path):
+    anchors = public_path / "anchors"
+    anchors.write_text(tree.anchor_file.read_text() + "".join(tree.own["island.unsigned.example."]))
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree, **{"trust-anchors": str(anchors)}))
+    assert daemon.ask("www.island.unsigned.example", do=True).flags & wire.AD
+    assert not daemon.ask("www.unsigned.example", do=True).flags & wire.AD
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_plain_route_is_insecure_unless_an_anchor_is_below_it(make_daemon, named, tree, public_path, anchored):
+    anchors = public_path / "anchors"
+    anchors.write_text(tree.anchor_file.read_text() + ("".join(tree.own["forged.example."]) if anchored else ""))
+    route = {"zones": ["forged.example"], "plain": True, "to": [f"127.0.0.1@{named.plain_port}"]}
+    daemon = make_daemon(named, workers=1, forward=[route], dnssec=settings(tree, **{"trust-anchors": str(anchors)}))
+    response = daemon.ask("www.forged.example", do=True)
+    assert verdict(response) == ("bogus" if anchored else "insecure")
+    if not anchored:
+        assert wire.addresses(response) == ["192.0.2.66"]
+    assert verdict(daemon.ask("srv.forged.example", "SRV", do=True)) == ("secure" if anchored else "insecure")
+
+
+def test_other_modes_leave_validation_to_the_upstream_or_to_nobody(make_daemon, named, tree):
+    for mode in ("upstream", "off"):
+        daemon = make_daemon(named, workers=1, dnssec=mode)
+        response = daemon.ask("www.forged.example", do=True)
+        assert wire.addresses(response) == ["192.0.2.66"] and not response.flags & wire.AD
+        daemon.stop()
+
+
+def test_queries_ask_for_unchecked_data_with_signatures(make_daemon, server, tree):
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree))
+    daemon.ask("a.real.example")
+    assert server.queries
+    for query in server.queries:
+        assert query.question.flags & wire.CD and query.question.edns
+        assert dns.message.from_wire(query.data).ednsflags & dns.flags.DO
+
+
+def test_another_operator_is_asked_after_a_bogus_response(make_daemon, server, named, tree):
+    """The first one has nothing of the tree, so that its data has no signatures."""
+    def twist(query, truth):
+        honest = named.plain(query.data)
+        return [honest.replace(bytes([192, 0, 2, 80]), bytes([192, 0, 2, 66]))]
+    server.twist = twist
+    daemon = make_daemon(server, named, workers=1, dnssec=settings(tree))
+    response = daemon.ask("www.alg13.example", do=True)
+    assert wire.addresses(response) == ["192.0.2.80"] and response.flags & wire.AD
+    assert counters(daemon)["dnssec_retried"] == 1
+
+
+def test_a_reload_changes_the_mode(make_reloadable, named, tree):  # noqa: F811
+    daemon = make_reloadable(named, workers=1, dnssec=settings(tree))
+    for mode in ("validate", "upstream", "validate"):
+        daemon.reload(dnssec=settings(tree, mode=mode))
+        response = daemon.ask("www.forged.example", do=True)
+        assert response.rcode() == (SERVFAIL if mode == "validate" else 0)
+
+
+def test_mistakes_in_the_anchors_are_told(make_daemon, named, tree, public_path):
+    anchors = public_path / "anchors"
+    anchors.write_text("www.example. IN A 192.0.2.1\n")
+    daemon = make_daemon(named, dnssec=settings(tree, **{"trust-anchors": str(anchors)}), wait=False)
+    daemon.wait_line("a trust anchor is a DS or DNSKEY record")
+    assert daemon.wait_exit() != 0
+
+
+# An upstream that lies.
+
+class Liar:
+    """Changes, removes, adds, replays or strips what named answers."""
+
+    def __init__(self, named, seed):
+        self.named, self.random, self.past = named, random.Random(seed), []
+
+    def twist(self, query, truth):
+        message = dns.message.from_wire(self.named.plain(query.data))
+        self.past = [*self.past[-200:], message.to_wire()]
+        kind = self.random.randrange(8)
+        try:
+            return [self.lie(kind, message, query)]
+        except Exception:  # the lie cannot be written
+            return [message.to_wire()]
+
+    def lie(self, kind, message, query):
+        data = bytearray(message.to_wire())
+        sections = [message.answer, message.authority]
+        sets = [(section, rrset) for section in sections for rrset in section]
+        if kind == 0 and sets:
+            section, rrset = self.random.choice(sets)
+            section.remove(rrset)
+        elif kind == 1:  # downgraded to unsigned
+            for section in sections:
+                section[:] = [rrset for rrset in section if rrset.rdtype not in (46, 47, 50)]
+        elif kind == 2 and len(data) > 30:
+            for _ in range(self.random.randrange(1, 4)):
+                data[self.random.randrange(20 + len(query.name), len(data))] = self.random.randrange(256)
+            return bytes(data)
+        elif kind == 3:  # another address
+            return bytes(data).replace(bytes([192, 0, 2]), bytes([198, 51, 100]))
+        elif kind == 4 and self.past:  # replayed from another name
+            other = dns.message.from_wire(self.random.choice(self.past))
+            message.answer, message.authority = other.answer, other.authority
+            message.set_rcode(other.rcode())
+        elif kind == 5:
+            message.set_rcode(self.random.choice([0, 3]))
+            message.answer = []
+        elif kind == 6:
+            other = dns.message.from_wire(self.random.choice(self.past))
+            message.answer += other.answer
+            message.authority += other.authority
+        elif kind == 7:
+            name = dns.name.from_text(query.name)
+            message.answer = [dns.rrset.from_text(name, 300, "IN", "A", "198.51.100.1")]
+            message.set_rcode(0)
+        return message.to_wire()
+
+
+def test_no_lie_about_a_signed_name_reaches_a_client(make_daemon, server, named, tree):
+    liar = Liar(named, random.randrange(1 << 32))
+    names = [(name, rdtype) for name, rdtype, expected in signedtree.verdicts()
+             if expected == "secure" and rdtype in ("A", "AAAA", "TXT", "MX", "SRV", "TLSA")]
+    truths = {}
+    server.twist = liar.twist
+    daemon = make_daemon(server, workers=1, dnssec=settings(tree))
+    answered = 0
+    with daemon.udp() as client:
+        for number in range(TRIES):
+            name, rdtype = liar.random.choice(names)
+            if (name, rdtype) not in truths:
+                truths[name, rdtype] = dns.message.from_wire(named.plain(wire.query(name, rdtype, do=True)))
+            truth = truths[name, rdtype]
+            response = client.ask(name, rdtype, do=True)
+            if response.rcode() != SERVFAIL:
+                answered += 1
+                seen = [sorted(rrset.to_rdataset() for rrset in message.answer if rrset.rdtype == dns.rdatatype.from_text(rdtype))
+                        for message in (truth, response)]
+                assert response.rcode() == truth.rcode() and seen[0] == seen[1], f"seed, {name} {rdtype}: {response}"
+            if number % 3 == 2:
+                assert post(daemon, "/flush").status == 200
+    assert answered > TRIES / 20
