@@ -27,7 +27,7 @@ struct config_log_level {
 enum config_role { ROLE_PRIMARY, ROLE_BACKUP, ROLE_ROUTED /* only for groups and routes that name it */ };
 enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
-/* Who validates: the upstream, whose AD bit is passed on; dotstub itself; nobody. */
+/* The validator: the upstream, whose AD bit is passed on; dotstub itself; none. */
 enum config_dnssec { DNSSEC_MODE_UPSTREAM, DNSSEC_MODE_VALIDATE, DNSSEC_MODE_OFF };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };

@@ -45,11 +45,11 @@ struct dnssec_result {
     /* BOGUS: the reason. INSECURE: EDE_NONE, or the reason if it is not a delegation without DS. */
     int ede_code;
     char ede_text[EDE_TEXT + 1];
-    uint32_t life_s;  /* SECURE: how long it may be kept at most; else UINT32_MAX */
-    bool unsettled;   /* INSECURE because the clock may be behind: not to be kept */
-    bool limited;     /* BOGUS because of a limit on work */
-    unsigned checks;  /* signatures checked so far */
-    bool compact;     /* SECURE: a denial by RFC 9824 or NSEC3 with opt-out: it denies its own name only */
+    uint32_t life_s; /* SECURE: how long it may be kept at most; else UINT32_MAX */
+    bool unsettled;  /* INSECURE because the clock may be behind: not to be kept */
+    bool limited;    /* BOGUS because of a limit on work */
+    unsigned checks; /* signatures checked so far */
+    bool compact;    /* SECURE: a denial by RFC 9824 or NSEC3 with opt-out: it denies its own name only */
 };
 
 struct validation;
@@ -68,7 +68,8 @@ unsigned validation_signatures(const struct validation *validation);
 /* Supplies the response to a query that the validation needs, which was validated with this verdict (not NEED). With
  * BOGUS `answer` may be NULL; code and text say why there is no secure response. Copies what it needs. 0 or -ENOMEM. */
 int validation_give(struct validation *validation, const uint8_t *name, size_t len, uint16_t type,
-                    enum dnssec_verdict verdict, const struct answer *answer, int ede_code, const char *text) MUST_CHECK;
+                    enum dnssec_verdict verdict, const struct answer *answer, int ede_code,
+                    const char *text) MUST_CHECK;
 
 /* After SECURE or INSECURE: false for a record that a client must not get, since nothing vouches for it. `i`: its index
  * in the message; additional records are not judged here, and must not be given to clients with SECURE. */

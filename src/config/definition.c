@@ -143,7 +143,7 @@ static int define_upstream(const struct config *config, const struct config_upst
     return status;
 }
 
-/* What was validated with other anchors, or not at all, is not found. All zero in the default mode. */
+/* Entries that were validated with other anchors, or not at all, must not be found. All zero in the default mode. */
 static int define_dnssec(const struct config *config, uint8_t out[DIGEST_LEN])
 {
     struct buffer all = {NULL, 0, 0, 0};

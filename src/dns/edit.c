@@ -282,7 +282,8 @@ size_t edit_question(uint8_t out[EDIT_QUESTION_MAX], const struct key *key, cons
 {
     static const uint8_t subnet_none[] = {0, 1 /* IPv4 */, 0, 0};
     const uint8_t header[MESSAGE_HEADER] = {
-        0, 0, FLAG_RD >> 8, FLAG_AD | (key->flags & KEY_CD || ask->unchecked ? FLAG_CD : 0), 0, 1, 0, 0, 0, 0, 0, ask->edns};
+        0, 0, FLAG_RD >> 8, FLAG_AD | (key->flags & KEY_CD || ask->unchecked ? FLAG_CD : 0), 0, 1, 0, 0, 0,
+        0, 0, ask->edns};
     const uint8_t type_and_class[] = {key->type >> 8, (uint8_t)key->type, key->class >> 8, (uint8_t)key->class};
     uint8_t *at = out + sizeof header;
     memcpy(out, header, sizeof header);

@@ -11,9 +11,8 @@
 #include "wire.h"
 
 /* The keys that IANA publishes as root-anchors.xml: KSK-2017 and KSK-2024. */
-static const char root_text[] =
-    ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
-    ". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16\n";
+static const char root_text[] = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+                                ". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16\n";
 
 int anchors_new(struct anchors **out)
 {
@@ -154,9 +153,9 @@ int anchors_read(struct anchors *anchors, const char *text, char why[ANCHORS_WHY
         status = -EINVAL;
     if (status == -EINVAL)
         snprintf(why, ANCHORS_WHY, "%s",
-                 reading.strange          ? "a trust anchor is a DS or DNSKEY record"
+                 reading.strange                    ? "a trust anchor is a DS or DNSKEY record"
                  : reading.count == 0 && !reason[0] ? "there is no DS or DNSKEY record in it"
-                                          : reason);
+                                                    : reason);
     return status;
 }
 

@@ -37,18 +37,16 @@ size_t canonical_name_end(const uint8_t *wire, size_t at)
 /* The layout of the data of types with names in the list of RFC 4034 section 6.2, without NSEC (RFC 6840 section 5.1)
  * and HINFO, which has no name. One character for each field: a number of bytes, n: a name, s: a character string,
  * *: the rest. Two more types have names that some servers compress; these names (k) keep their letter case. */
-static const struct layout {
+static const struct canonical_layout {
     uint16_t type;
     const char *fields;
 } layouts[] = {
-    {LDNS_RR_TYPE_NS, "n"},     {LDNS_RR_TYPE_MD, "n"},        {LDNS_RR_TYPE_MF, "n"},
-    {LDNS_RR_TYPE_CNAME, "n"},  {LDNS_RR_TYPE_SOA, "nn*"},     {LDNS_RR_TYPE_MB, "n"},
-    {LDNS_RR_TYPE_MG, "n"},     {LDNS_RR_TYPE_MR, "n"},        {LDNS_RR_TYPE_PTR, "n"},
-    {LDNS_RR_TYPE_MINFO, "nn"}, {LDNS_RR_TYPE_MX, "2n"},       {LDNS_RR_TYPE_RP, "nn"},
-    {LDNS_RR_TYPE_AFSDB, "2n"}, {LDNS_RR_TYPE_RT, "2n"},       {LDNS_RR_TYPE_SIG, "99n*"},
-    {LDNS_RR_TYPE_PX, "2nn"},   {LDNS_RR_TYPE_NXT, "n*"},      {LDNS_RR_TYPE_SRV, "6n"},
-    {LDNS_RR_TYPE_KX, "2n"},    {LDNS_RR_TYPE_NAPTR, "4sssn"}, {LDNS_RR_TYPE_DNAME, "n"},
-    {LDNS_RR_TYPE_LP, "2k"},    {LDNS_RR_TYPE_NSAP_PTR, "k"},  {LDNS_RR_TYPE_RRSIG, "99n*"},
+    {LDNS_RR_TYPE_NS, "n"},     {LDNS_RR_TYPE_MD, "n"},     {LDNS_RR_TYPE_MF, "n"},       {LDNS_RR_TYPE_CNAME, "n"},
+    {LDNS_RR_TYPE_SOA, "nn*"},  {LDNS_RR_TYPE_MB, "n"},     {LDNS_RR_TYPE_MG, "n"},       {LDNS_RR_TYPE_MR, "n"},
+    {LDNS_RR_TYPE_PTR, "n"},    {LDNS_RR_TYPE_MINFO, "nn"}, {LDNS_RR_TYPE_MX, "2n"},      {LDNS_RR_TYPE_RP, "nn"},
+    {LDNS_RR_TYPE_AFSDB, "2n"}, {LDNS_RR_TYPE_RT, "2n"},    {LDNS_RR_TYPE_SIG, "99n*"},   {LDNS_RR_TYPE_PX, "2nn"},
+    {LDNS_RR_TYPE_NXT, "n*"},   {LDNS_RR_TYPE_SRV, "6n"},   {LDNS_RR_TYPE_KX, "2n"},      {LDNS_RR_TYPE_NAPTR, "4sssn"},
+    {LDNS_RR_TYPE_DNAME, "n"},  {LDNS_RR_TYPE_LP, "2k"},    {LDNS_RR_TYPE_NSAP_PTR, "k"}, {LDNS_RR_TYPE_RRSIG, "99n*"},
     {LDNS_RR_TYPE_A6, "6"},
 };
 

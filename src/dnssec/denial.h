@@ -19,7 +19,7 @@ enum {
 };
 
 enum denial {
-    DENIAL_NONE,    /* the records do not prove it */
+    DENIAL_NONE, /* the records do not prove it */
     DENIAL_PROVEN,
     DENIAL_OPT_OUT, /* proven, except for delegations without DS (RFC 5155 section 6) */
     DENIAL_LIMIT,   /* too many hashes */

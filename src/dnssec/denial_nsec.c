@@ -20,7 +20,7 @@ bool nsec_read(const struct rrset *set, const struct rrsets *sets, const uint8_t
     return true;
 }
 
-/* What a record says of a name that is not its owner. */
+/* The statement of a record about a name that is not its owner. */
 enum nsec_span {
     SPAN_OUTSIDE, /* nothing */
     SPAN_EMPTY,   /* the name exists as an empty non-terminal: a name below it exists */

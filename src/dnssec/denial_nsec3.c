@@ -17,7 +17,9 @@ static bool decode_hash(const uint8_t *label, uint8_t out[CRYPTO_HASH])
         return false;
     for (unsigned i = 0; i < 32; i++) {
         uint8_t byte = label[1 + i];
-        unsigned value = byte >= '0' && byte <= '9' ? byte - (unsigned)'0' : byte >= 'a' && byte <= 'v' ? byte - 'a' + 10u : 32;
+        unsigned value = byte >= '0' && byte <= '9'   ? byte - (unsigned)'0'
+                         : byte >= 'a' && byte <= 'v' ? byte - 'a' + 10u
+                                                      : 32;
         if (value == 32)
             return false;
         bits = bits << 5 | value;

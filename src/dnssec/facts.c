@@ -96,9 +96,8 @@ static void copy_records(struct fact *fact, const struct rrsets *sets, const str
         memcpy(at, rdata.data, rdata.len);
         rdata.data = at;
         at += rdata.len;
-        fact->keys[fact->count++] = (struct zone_key){
-            is_key ? dnskey_tag(rdata) : read_u16(rdata.data), rdata.data[is_key ? DNSKEY_ALGORITHM : DS_ALGORITHM],
-            rdata};
+        fact->keys[fact->count++] = (struct zone_key){is_key ? dnskey_tag(rdata) : read_u16(rdata.data),
+                                                      rdata.data[is_key ? DNSKEY_ALGORITHM : DS_ALGORITHM], rdata};
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a validation has learned of zones: the keys of a zone, and what its parent says of a name.
+/* Facts that a validation has learned: the keys of a zone, and whether a name is the apex of a signed zone.
  *
  * Owns:    copies of keys and DS records.
  */
@@ -26,9 +26,9 @@ struct fact {
     uint16_t type; /* DS or DNSKEY */
     enum fact_kind kind;
     bool unsettled; /* INSECURE because the clock may be behind */
-    int ede_code; /* BOGUS, INSECURE */
+    int ede_code;   /* BOGUS, INSECURE */
     char ede_text[EDE_TEXT + 1];
-    unsigned count; /* DATA */
+    unsigned count;                  /* DATA */
     struct zone_key keys[FACT_KEYS]; /* of DNSKEY; of DS: tag, algorithm and the whole data */
     uint8_t data[];
 };

@@ -24,8 +24,8 @@ struct validation {
 };
 
 /* Notes the reason and returns BOGUS; `format` gets the texts of name and type. */
-enum dnssec_verdict validation_bogus(struct validation *validation, int ede_code, const char *what,
-                                     const uint8_t *name, uint16_t type);
+enum dnssec_verdict validation_bogus(struct validation *validation, int ede_code, const char *what, const uint8_t *name,
+                                     uint16_t type);
 enum dnssec_verdict validation_limit(struct validation *validation, const char *what);
 
 /* --- zones.c --- */

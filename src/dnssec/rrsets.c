@@ -15,8 +15,8 @@ struct grouping {
     int status;
 };
 
-static bool is_set(struct grouping *grouping, const struct rrset *set, unsigned section, const uint8_t *owner, size_t len,
-                   uint16_t type)
+static bool is_set(struct grouping *grouping, const struct rrset *set, unsigned section, const uint8_t *owner,
+                   size_t len, uint16_t type)
 {
     grouping->work++;
     return set->type == type && set->section == section && set->owner_len == len && memcmp(set->owner, owner, len) == 0;
@@ -132,7 +132,8 @@ struct rrset *rrsets_find(struct rrsets *sets, unsigned section, const uint8_t *
 {
     for (unsigned i = 0; i < sets->count; i++) {
         struct rrset *set = &sets->set[i];
-        if (set->type == type && set->section == section && set->owner_len == len && memcmp(set->owner, owner, len) == 0)
+        if (set->type == type && set->section == section && set->owner_len == len &&
+            memcmp(set->owner, owner, len) == 0)
             return set;
     }
     return NULL;

@@ -25,8 +25,8 @@ struct rrset {
     uint8_t owner_len, labels;
     uint8_t section; /* 0: answer, 1: authority */
     uint16_t type;
-    uint16_t first, count;            /* records; see rrset_record */
-    uint16_t first_sig, sig_count;    /* RRSIG records that cover it */
+    uint16_t first, count;         /* records; see rrset_record */
+    uint16_t first_sig, sig_count; /* RRSIG records that cover it */
     uint16_t last, last_sig;
     enum rrset_status status;
     uint8_t apex_labels; /* SECURE: of the signer's name, an ancestor of the owner */

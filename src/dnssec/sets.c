@@ -55,13 +55,13 @@ static enum dnssec_verdict accept(struct validation *validation, struct rrset *s
     result->life_s = life < result->life_s ? life : result->life_s;
     set->status = RRSET_SECURE;
     set->apex_labels = (uint8_t)name_labels(signature->signer);
-    set->from_labels =
-        signature->labels < signature_owner_labels(set) ? signature->labels : set->labels;
+    set->from_labels = signature->labels < signature_owner_labels(set) ? signature->labels : set->labels;
     return DNSSEC_SECURE;
 }
 
 /* True if the signature may count at this time. */
-static bool is_timely(const struct validation *validation, const struct signature *signature, struct failed_check *worst)
+static bool is_timely(const struct validation *validation, const struct signature *signature,
+                      struct failed_check *worst)
 {
     enum signature_time time = signature_time(signature, validation->context->now_s);
     if (time == TIME_EXPIRED)
@@ -79,7 +79,8 @@ static bool is_over(struct validation *validation, enum signature_result result,
     validation->memory |= result == SIGNATURE_MEMORY;
     if (result != SIGNATURE_LIMIT && result != SIGNATURE_MEMORY)
         return false;
-    *verdict = validation_limit(validation, result == SIGNATURE_MEMORY ? "out of memory" : "too many signatures or keys");
+    *verdict =
+        validation_limit(validation, result == SIGNATURE_MEMORY ? "out of memory" : "too many signatures or keys");
     return true;
 }
 
@@ -105,8 +106,8 @@ static enum dnssec_verdict check_unsigned(struct validation *validation, struct 
 /* --- the keys of a zone --- */
 
 /* The keys in the RRset that a DS record or an anchor vouches for. */
-static unsigned vouched_keys(const struct validation *validation, const struct rrset *set, const struct zone_key *signers,
-                             unsigned signer_count, struct zone_key out[FACT_KEYS])
+static unsigned vouched_keys(const struct validation *validation, const struct rrset *set,
+                             const struct zone_key *signers, unsigned signer_count, struct zone_key out[FACT_KEYS])
 {
     const struct rrset_record *record = NULL;
     enum { DIGESTS = 64, LONGEST = 2048 };
@@ -219,7 +220,7 @@ static enum dnssec_verdict check_signers(struct validation *validation, struct r
             return verdict;
         }
     }
-    /* With the keys of a signer at hand, a signature that does not count is no reason to look for an insecure zone. */
+    /* With the keys of a signer at hand, a signature that does not count makes the RRset bogus. */
     *decided = worst->rank >= RANK_WITH_KEYS;
     return *decided ? fail(validation, set, worst) : DNSSEC_BOGUS;
 }

@@ -9,10 +9,11 @@
 #include "rrsets.h"
 
 enum {
-    SIGNATURE_CHECKS = 16,           /* for one response (CVE-2023-50387) */
-    SIGNATURE_COLLISIONS = 4,        /* keys of one tag and algorithm that are tried for a signature */
-    SIGNED_MAX = 256 * 1024,         /* bytes of a RRset in canonical form */
-    SKEW_LEAST = 60, SKEW_MOST = 86400, /* seconds */
+    SIGNATURE_CHECKS = 16,    /* for one response (CVE-2023-50387) */
+    SIGNATURE_COLLISIONS = 4, /* keys of one tag and algorithm that are tried for a signature */
+    SIGNED_MAX = 256 * 1024,  /* bytes of a RRset in canonical form */
+    SKEW_LEAST = 60,
+    SKEW_MOST = 86400, /* seconds */
 };
 
 /* A RRSIG record. */

@@ -24,7 +24,8 @@ static const struct fact *need(struct validation *validation, const uint8_t *nam
         return NULL;
     }
     if (type == validation->qtype && len == validation->qname_len && memcmp(name, validation->qname, len) == 0) {
-        *verdict = validation_bogus(validation, EDE_BOGUS, "the response itself would be needed to validate", name, type);
+        *verdict =
+            validation_bogus(validation, EDE_BOGUS, "the response itself would be needed to validate", name, type);
         return NULL;
     }
     memcpy(result->need, name, len);
@@ -57,8 +58,7 @@ const struct anchor *zones_anchor(const struct validation *validation, const uin
     const struct anchor *anchor = anchors_closest(context->anchors, owner + skip, len - skip, context->now_ms);
     if (!anchor || anchor->negative)
         return NULL;
-    if (context->within.len > 0 &&
-        !name_is_under(anchor->name, anchor->len, context->within.data, context->within.len))
+    if (context->within.len > 0 && !name_is_under(anchor->name, anchor->len, context->within.data, context->within.len))
         return NULL;
     return anchor;
 }
@@ -127,7 +127,7 @@ enum dnssec_verdict zones_signers(struct validation *validation, const uint8_t *
 
 /* --- insecure zones --- */
 
-/* What the parent says of this name. SECURE: it does not make the names below insecure; *ends: nor does any name
+/* Looks at the DS of this name. SECURE: it does not make the names below insecure; *ends: nor does any name
  * below it. */
 static enum dnssec_verdict look_at_cut(struct validation *validation, const uint8_t *name, size_t len, bool *ends)
 {

@@ -20,7 +20,6 @@
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
-#include "validator.h"
 
 enum { WAITERS_A_TURN = 1000 }; /* takes about 5 ms */
 

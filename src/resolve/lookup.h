@@ -38,17 +38,17 @@ struct lookup {
     bool dependent; /* was started for another lookup */
     int error;      /* why it failed; 0: see ask_report */
     struct list waiters;
-    struct list waits;          /* of struct lookup_wait: the lookups that this one waits for */
-    struct answer *answer;      /* NULL: no response yet. Borrowed from the session, or in `kept` */
-    struct kept_response *kept; /* owned: a copy for a later stage that waits; else NULL */
+    struct list waits;                    /* of struct lookup_wait: the lookups that this one waits for */
+    struct answer *answer;                /* NULL: no response yet. Borrowed from the session, or in `kept` */
+    struct kept_response *kept;           /* owned: a copy for a later stage that waits; else NULL */
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
     uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */
     bool is_unsettled;                    /* the response must not be kept */
     bool is_refused;                      /* the response is bogus: its extended error is ours, not the server's */
-    struct timeout stale_after; /* when waiting clients get expired data */
-    struct record *record;      /* the record of its queries, valid if its id is still record_id */
-    uint32_t record_id;         /* 0: no record yet */
-    struct ask ask;             /* `past` is not zeroed: it is large and mostly unused */
+    struct timeout stale_after;           /* when waiting clients get expired data */
+    struct record *record;                /* the record of its queries, valid if its id is still record_id */
+    uint32_t record_id;                   /* 0: no record yet */
+    struct ask ask;                       /* `past` is not zeroed: it is large and mostly unused */
     struct key key;
 };
 
@@ -87,8 +87,14 @@ int lookup_await(struct lookup *parent, struct lookup_wait *wait, const struct k
 /* Ends the wait. Does nothing to a wait that is not linked. */
 void lookup_stop_waiting(struct lookup_wait *wait);
 
+/* --- validate.c: the stage VALIDATE --- */
+bool validate_wanted(const struct lookup *lookup);
+bool validate_begin(struct lookup *lookup);
+/* Frees the validation of a lookup that has ended. */
+void validate_end(struct lookup *lookup);
+
 /* --- lookup.c, for validate.c --- */
-/* The lookup asks again: forgets the response, and is in the stage ASK. */
+/* Forgets the response: another attempt has begun, and the lookup is in the stage ASK. */
 void lookup_reject(struct lookup *lookup);
 /* Makes the response a copy of the lookup's own. False: out of memory. */
 bool lookup_keep(struct lookup *lookup) MUST_CHECK;

@@ -52,8 +52,7 @@ int lookup_await(struct lookup *parent, struct lookup_wait *wait, const struct k
     if (resolver->stopping || depth > LOOKUP_DEPTH || (lookup && !lookup_may_be_at(lookup, depth, parent)))
         return ERROR_LIMIT;
     /* A group that a reload has replaced serves the lookups that were begun with it. */
-    struct group *group =
-        key->group == parent->key.group ? parent->group : groups_find(resolver->groups, key->group);
+    struct group *group = key->group == parent->key.group ? parent->group : groups_find(resolver->groups, key->group);
     if (!group)
         return ERROR_NO_SERVER;
     if (is_new)

@@ -162,9 +162,7 @@ static void give(struct lookup *lookup, const struct answer *answer, int ede_cod
     uint8_t name[NAME_MAX_WIRE];
     size_t len = result->need_len;
     bool failed = !answer || rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP;
-    enum dnssec_verdict verdict = failed                  ? DNSSEC_BOGUS
-                                  : answer->authenticated ? DNSSEC_SECURE
-                                                          : DNSSEC_INSECURE;
+    enum dnssec_verdict verdict = failed ? DNSSEC_BOGUS : answer->authenticated ? DNSSEC_SECURE : DNSSEC_INSECURE;
     char reason[EDE_TEXT + 1] = "";
     if (answer && answer->ede.count > 0) {
         const struct ede *ede = &answer->ede.item[0];
@@ -271,8 +269,8 @@ bool validate_begin(struct lookup *lookup)
 {
     struct answer *answer = lookup->answer;
     drop_claims(answer);
-    if (upstream_dnssec(lookup->plan) != DNSSEC_MODE_VALIDATE || (lookup->key.flags & KEY_CD) || lookup->key.class != CLASS_IN ||
-        rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
+    if (upstream_dnssec(lookup->plan) != DNSSEC_MODE_VALIDATE || (lookup->key.flags & KEY_CD) ||
+        lookup->key.class != CLASS_IN || rcode_is_failure(answer->rcode) || answer->rcode == RCODE_NOTIMP)
         return false;
     if (!lookup->validation)
         lookup->validation = mem_zalloc(1, sizeof *lookup->validation);

@@ -20,16 +20,10 @@ struct lookup_validation {
     struct validation *validation;
     struct lookup_wait wait; /* for the lookup of what it needs */
     bool out_of_memory;
-    unsigned checks;         /* signatures checked for this lookup, and for those that it waited for */
+    unsigned checks; /* signatures checked for this lookup, and for those that it waited for */
 };
 
 enum { VALIDATE_CHECKS = 64 }; /* the most signatures checked for a lookup */
-
-/* --- validate.c, for lookup.c --- */
-bool validate_wanted(const struct lookup *lookup);
-bool validate_begin(struct lookup *lookup);
-/* Frees the validation of a lookup that has ended. */
-void validate_end(struct lookup *lookup);
 
 /* --- step_validate.c --- */
 struct validator *validator_of(const struct resolver *resolver);

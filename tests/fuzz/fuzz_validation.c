@@ -31,8 +31,8 @@ static void give(struct validation *validation, struct cursor *cursor)
     struct answer answer;
     bool given = take(cursor, &what, &answer);
     memcpy(name, result->need, result->need_len);
-    MUST(validation_give(validation, name, result->need_len, result->need_type, given ? verdicts[what & 3] : DNSSEC_BOGUS,
-                         given ? &answer : NULL, EDE_NONE, "") == 0);
+    MUST(validation_give(validation, name, result->need_len, result->need_type,
+                         given ? verdicts[what & 3] : DNSSEC_BOGUS, given ? &answer : NULL, EDE_NONE, "") == 0);
     if (given)
         free(answer.wire);
 }

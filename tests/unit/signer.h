@@ -44,7 +44,8 @@ static inline void signer_make(struct signer *signer, const char *zone)
     uint32_t sum = 0;
     signer->zone_len = signer_name(signer->zone, zone);
     assert(gnutls_privkey_init(&signer->key) == 0);
-    assert(gnutls_privkey_generate(signer->key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) == 0);
+    assert(gnutls_privkey_generate(signer->key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) ==
+           0);
     assert(gnutls_privkey_export_ecc_raw(signer->key, &curve, &x, &y, NULL) == 0);
     memcpy(signer->dnskey, (uint8_t[]){1, 1, 3, 13}, 4);
     signer_number(signer->dnskey + 4, &x);

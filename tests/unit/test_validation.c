@@ -271,7 +271,8 @@ static void an_alias_to_an_insecure_zone_makes_nothing_insecure(void **state)
     assert_int_equal(run("x.alias.example.", TYPE_A), DNSSEC_NEED);
     needs("alias.example.", TYPE_DS);
     message_start(&other, "alias.example.", TYPE_DS, 0);
-    message_record(&other, 0, "alias.example.", TYPE_CNAME, BYTES(1, 'x', 8, 'i', 'n', 's', 'e', 'c', 'u', 'r', 'e', 0));
+    message_record(&other, 0, "alias.example.", TYPE_CNAME,
+                   BYTES(1, 'x', 8, 'i', 'n', 's', 'e', 'c', 'u', 'r', 'e', 0));
     give(DNSSEC_INSECURE);
     assert_int_equal(run("x.alias.example.", TYPE_A), DNSSEC_NEED);
     needs("x.alias.example.", TYPE_DS);
@@ -587,7 +588,8 @@ static void a_loop_of_aliases_ends(void **state)
 {
     (void)state;
     message_start(&message, "a.example.", TYPE_A, 0);
-    message_signed(&message, &example, 0, "a.example.", TYPE_CNAME, BYTES(1, 'a', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0));
+    message_signed(&message, &example, 0, "a.example.", TYPE_CNAME,
+                   BYTES(1, 'a', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0));
     assert_int_equal(denied("a.example.", TYPE_A), DNSSEC_BOGUS);
     assert_true(result()->limited);
 }

@@ -56,8 +56,8 @@ int validation_give(struct validation *validation, const uint8_t *name, size_t l
                     enum dnssec_verdict verdict, const struct answer *answer, int ede_code, const char *text)
 {
     bool usable = answer && verdict != DNSSEC_BOGUS;
-    struct fact *fact = usable ? fact_new(name, len, type, verdict, answer)
-                               : fact_new_bogus(name, len, type, ede_code, text);
+    struct fact *fact =
+        usable ? fact_new(name, len, type, verdict, answer) : fact_new_bogus(name, len, type, ede_code, text);
     if (!fact)
         return -ENOMEM;
     if (fact->kind == FACT_INSECURE && ede_code != EDE_NONE) {
@@ -90,8 +90,8 @@ bool validation_keeps(const struct validation *validation, unsigned i)
 
 /* --- reasons --- */
 
-enum dnssec_verdict validation_bogus(struct validation *validation, int ede_code, const char *what,
-                                     const uint8_t *name, uint16_t type)
+enum dnssec_verdict validation_bogus(struct validation *validation, int ede_code, const char *what, const uint8_t *name,
+                                     uint16_t type)
 {
     char text[NAME_MAX_TEXT], type_text[TYPE_TEXT];
     validation->result.ede_code = ede_code;
@@ -191,8 +191,7 @@ static enum dnssec_verdict check_denial(struct validation *validation, const uin
     if (apex) {
         struct denial_proof *proof = validation->proof;
         denial_collect(proof, validation->sets, validation->wire, apex, apex_len, &validation->hashes);
-        enum denial denial =
-            denial_check(proof, name, len, validation->qtype, validation->rcode == RCODE_NXDOMAIN);
+        enum denial denial = denial_check(proof, name, len, validation->qtype, validation->rcode == RCODE_NXDOMAIN);
         verdict = take_denial(validation, denial, proof->many_iterations);
         if (verdict != DNSSEC_BOGUS || validation->result.limited)
             return verdict;
@@ -230,7 +229,7 @@ static enum dnssec_verdict check_data(struct validation *validation, struct rrse
 
 /* --- the chain --- */
 
-struct link {
+struct chain_link {
     uint8_t name[NAME_MAX_WIRE];
     size_t len;
 };
@@ -242,7 +241,7 @@ static size_t target_of(const struct validation *validation, const struct rrset 
 }
 
 /* The lowest DNAME above the name. */
-static struct rrset *find_dname(struct validation *validation, const struct link *link)
+static struct rrset *find_dname(struct validation *validation, const struct chain_link *link)
 {
     struct rrset *best = NULL;
     for (unsigned i = 0; i < validation->sets->count; i++) {
@@ -256,8 +255,8 @@ static struct rrset *find_dname(struct validation *validation, const struct link
 }
 
 /* RFC 6672 section 2.2. False: the new name is too long. */
-static bool substitute(const struct validation *validation, const struct rrset *dname, const struct link *from,
-                       struct link *to)
+static bool substitute(const struct validation *validation, const struct rrset *dname, const struct chain_link *from,
+                       struct chain_link *to)
 {
     uint8_t target[NAME_MAX_WIRE];
     size_t prefix = from->len - dname->owner_len, len = target_of(validation, dname, target);
@@ -271,13 +270,13 @@ static bool substitute(const struct validation *validation, const struct rrset *
     return true;
 }
 
-enum step { STEP_ON, STEP_END, STEP_OVERFLOW };
+enum chain_step { STEP_ON, STEP_END, STEP_OVERFLOW };
 
 /* Follows a DNAME; the CNAME that a server made of it needs no signature. */
-static enum dnssec_verdict follow_dname(struct validation *validation, struct rrset *dname, struct link *link,
-                                        enum step *step)
+static enum dnssec_verdict follow_dname(struct validation *validation, struct rrset *dname, struct chain_link *link,
+                                        enum chain_step *step)
 {
-    struct link to = {.len = 0};
+    struct chain_link to = {.len = 0};
     struct rrset *cname = rrsets_find(validation->sets, 0, link->name, link->len, TYPE_CNAME);
     enum dnssec_verdict verdict = check_data(validation, dname);
     if (verdict == DNSSEC_NEED || verdict == DNSSEC_BOGUS)
@@ -293,14 +292,15 @@ static enum dnssec_verdict follow_dname(struct validation *validation, struct rr
         size_t len = target_of(validation, cname, target);
         cname->used = true;
         if (cname->count != 1 || len != to.len || memcmp(target, to.name, len) != 0)
-            return validation_bogus(validation, EDE_BOGUS, "not made of the DNAME above it:", cname->owner, cname->type);
+            return validation_bogus(validation, EDE_BOGUS, "not made of the DNAME above it:", cname->owner,
+                                    cname->type);
     }
     *link = to;
     return verdict;
 }
 
 /* Goes from one name of the chain to the next. */
-static enum dnssec_verdict follow(struct validation *validation, struct link *link, enum step *step)
+static enum dnssec_verdict follow(struct validation *validation, struct chain_link *link, enum chain_step *step)
 {
     struct rrset *dname = find_dname(validation, link);
     *step = STEP_ON;
@@ -322,7 +322,7 @@ static enum dnssec_verdict follow(struct validation *validation, struct link *li
 
 /* RFC 4035 section 3.2.3: of ANY all RRsets are checked; which are missing cannot be known. NEED, or the worst; *found:
  * there is one. */
-static enum dnssec_verdict check_any(struct validation *validation, const struct link *link, bool *found)
+static enum dnssec_verdict check_any(struct validation *validation, const struct chain_link *link, bool *found)
 {
     enum dnssec_verdict verdict = DNSSEC_SECURE;
     *found = false;
@@ -340,7 +340,7 @@ static enum dnssec_verdict check_any(struct validation *validation, const struct
 }
 
 /* The end of the chain. An RCODE is of its last name (RFC 6604 section 3). */
-static enum dnssec_verdict check_end(struct validation *validation, const struct link *link, enum step step)
+static enum dnssec_verdict check_end(struct validation *validation, const struct chain_link *link, enum chain_step step)
 {
     struct rrset *set = rrsets_find(validation->sets, 0, link->name, link->len, validation->qtype);
     enum dnssec_verdict verdict = DNSSEC_SECURE;
@@ -364,9 +364,9 @@ static enum dnssec_verdict check_end(struct validation *validation, const struct
 
 static enum dnssec_verdict check_chain(struct validation *validation)
 {
-    struct link link = {.len = validation->qname_len};
+    struct chain_link link = {.len = validation->qname_len};
     enum dnssec_verdict verdict = DNSSEC_SECURE;
-    enum step step = STEP_ON;
+    enum chain_step step = STEP_ON;
     memcpy(link.name, validation->qname, link.len);
     for (unsigned links = 0; step == STEP_ON; links++) {
         if (links == DNSSEC_LINKS)
