@@ -31,7 +31,7 @@ static void lookup_free(struct lookup *lookup)
     if (lookup->kept)
         mem_free(lookup->kept);
     if (lookup->validation)
-        validate_end(lookup);
+        lookup_end_validation(lookup);
     slab_give(&resolver->lookups, lookup);
     if (resolver->lookups.in_use == 0)
         loop_rest(resolver->loop);
@@ -285,12 +285,14 @@ static bool ask_is_wanted(const struct lookup *lookup)
 static bool ask_begin(struct lookup *lookup)
 {
     ask_start(&lookup->ask, lookup->group, &lookup->key);
+    if (lookup->resolver->config->dnssec.mode == DNSSEC_MODE_VALIDATE)
+        lookup_ask_ahead(lookup);
     return true;
 }
 
 const struct lookup_stage lookup_stages[STAGE_DONE] = {
     [STAGE_ASK] = {ask_is_wanted, ask_begin},
-    [STAGE_VALIDATE] = {validate_wanted, validate_begin},
+    [STAGE_VALIDATE] = {lookup_is_validated, lookup_validate},
 };
 
 bool lookup_advance(struct lookup *lookup, enum stage stage)

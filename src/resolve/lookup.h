@@ -88,10 +88,12 @@ int lookup_await(struct lookup *parent, struct lookup_wait *wait, const struct k
 void lookup_stop_waiting(struct lookup_wait *wait);
 
 /* --- validate.c: the stage VALIDATE --- */
-bool validate_wanted(const struct lookup *lookup);
-bool validate_begin(struct lookup *lookup);
+bool lookup_is_validated(const struct lookup *lookup);
+bool lookup_validate(struct lookup *lookup);
+/* Starts lookups of what the validation will probably need (validate_ahead.c). */
+void lookup_ask_ahead(struct lookup *lookup);
 /* Frees the validation of a lookup that has ended. */
-void validate_end(struct lookup *lookup);
+void lookup_end_validation(struct lookup *lookup);
 
 /* --- lookup.c, for validate.c --- */
 /* Forgets the response: another attempt has begun, and the lookup is in the stage ASK. */

@@ -107,8 +107,12 @@ static void files(const struct config *config, void (*tell)(void *context, const
 static int init(struct resolver *resolver, void **state)
 {
     struct validator *validator = mem_zalloc(1, sizeof *validator);
-    if (!validator)
+    if (validator)
+        validator->room = mem_alloc(MESSAGE_MAX);
+    if (!validator || !validator->room) {
+        mem_free(validator);
         return -ENOMEM;
+    }
     validator->resolver = resolver;
     *state = validator;
     return 0;
@@ -122,7 +126,9 @@ static void configure(void *state, const void *snapshot)
 
 static void fini(void *state)
 {
-    mem_free(state);
+    struct validator *validator = state;
+    mem_free(validator->room);
+    mem_free(validator);
 }
 
 const struct step step_validate = {

@@ -4,7 +4,7 @@
  * Invariants:
  *   - keys and DS are the responses of ordinary lookups, in the cache with their verdict: AD set for secure ones. An
  *     entry without CD that was stored in this mode has been validated;
- *   - a lookup waits for one other at a time, so validate_continue runs from validate_begin or from the end of a wait;
+ *   - a lookup waits for one other at a time, so validate_continue runs from lookup_validate or from the end of a wait;
  *   - a bogus response is never stored, and reaches nobody; a response that cannot be cleaned counts as bogus.
  */
 #include <errno.h>
@@ -206,8 +206,8 @@ static bool give_known(struct lookup *lookup, const struct key *key, uint64_t ha
     struct resolver *resolver = lookup->resolver;
     uint64_t now_ms = loop_now(resolver->loop);
     struct cache_found found;
-    if (cache_get(resolver->cache, key, hash, now_ms, CACHE_FRESH, 0, resolver->big, MESSAGE_MAX, &found) ==
-        CACHE_HIT) {
+    if (cache_get(resolver->cache, key, hash, now_ms, CACHE_FRESH, 0, validator_of(resolver)->room, MESSAGE_MAX,
+                  &found) == CACHE_HIT) {
         give(lookup, &found.answer, EDE_NONE, "");
         if (found.answer.ttl * 10 <= found.original_ttl && refresh_is_due(resolver, hash))
             lookup_refresh(resolver, key, hash);
@@ -260,12 +260,12 @@ static bool validate_continue(struct lookup *lookup)
 /* --- the stage --- */
 
 /* In the mode that was in force when the lookup began: its query depends on it. */
-bool validate_wanted(const struct lookup *lookup)
+bool lookup_is_validated(const struct lookup *lookup)
 {
     return upstream_dnssec(lookup->plan) != DNSSEC_MODE_UPSTREAM;
 }
 
-bool validate_begin(struct lookup *lookup)
+bool lookup_validate(struct lookup *lookup)
 {
     struct answer *answer = lookup->answer;
     drop_claims(answer);
@@ -283,7 +283,7 @@ bool validate_begin(struct lookup *lookup)
     return validate_continue(lookup);
 }
 
-void validate_end(struct lookup *lookup)
+void lookup_end_validation(struct lookup *lookup)
 {
     if (!lookup->validation)
         return;

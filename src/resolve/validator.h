@@ -12,6 +12,7 @@
 /* The state of step_validate. */
 struct validator {
     struct resolver *resolver;
+    uint8_t *room;                 /* MESSAGE_MAX bytes: copies from the cache; the resolver's room may be in use */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
 };
 
