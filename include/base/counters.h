@@ -126,6 +126,7 @@
     X(dnssec_bogus, "responses that dotstub refused because they are bogus")                                           \
     X(dnssec_limited, "of dnssec_bogus: because of a limit on the work of one response or lookup")                     \
     X(dnssec_ahead, "queries for keys and DS sent together with the query that will need them")                        \
+    X(dnssec_paused, "validations that continued in a later turn because they had taken a millisecond")                \
     X(dnssec_retried, "bogus responses after which a server of another operator was asked")                            \
     X(dnssec_signatures, "signatures checked")                                                                         \
     X(memory_failed, "memory allocations of dotstub that failed; those of libraries are not counted")

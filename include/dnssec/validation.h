@@ -16,6 +16,7 @@
 #include "dnssec/anchors.h"
 
 enum dnssec_verdict {
+    DNSSEC_PAUSE,    /* this step has cost enough: continue later, so that other work is done meanwhile */
     DNSSEC_NEED,     /* the response to another query, see dnssec_result */
     DNSSEC_SECURE,   /* all that remains of the response is signed, or proven */
     DNSSEC_INSECURE, /* it is proven that the data need not be signed */
@@ -52,6 +53,12 @@ struct dnssec_result {
     bool compact;    /* SECURE: a denial by RFC 9824 or NSEC3 with opt-out: it denies its own name only */
 };
 
+/* No verdict yet. */
+static inline bool dnssec_is_open(enum dnssec_verdict verdict)
+{
+    return verdict == DNSSEC_PAUSE || verdict == DNSSEC_NEED;
+}
+
 struct validation;
 
 /* A validation of the response to this query. NULL: out of memory. */
@@ -65,7 +72,7 @@ const struct dnssec_result *validation_result(const struct validation *validatio
 /* The number of signatures of the response that may have to be checked, after the first validation_run. */
 unsigned validation_signatures(const struct validation *validation);
 
-/* Supplies the response to a query that the validation needs, which was validated with this verdict (not NEED). With
+/* Supplies the response to a query that the validation needs, which was validated with this verdict (not PAUSE or NEED). With
  * BOGUS `answer` may be NULL; code and text say why there is no secure response. Copies what it needs. 0 or -ENOMEM. */
 int validation_give(struct validation *validation, const uint8_t *name, size_t len, uint16_t type,
                     enum dnssec_verdict verdict, const struct answer *answer, int ede_code,

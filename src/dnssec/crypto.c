@@ -163,6 +163,20 @@ enum crypto_result crypto_verify(uint8_t algorithm, struct bytes key, struct byt
     return result;
 }
 
+unsigned crypto_cost(uint8_t algorithm)
+{
+    switch (algorithm) {
+    case ALGORITHM_ECDSAP256:
+    case ALGORITHM_ED25519:
+        return 4;
+    case ALGORITHM_ECDSAP384:
+    case ALGORITHM_ED448:
+        return 12;
+    default:
+        return 1;
+    }
+}
+
 size_t crypto_digest(uint8_t digest, struct bytes owner, struct bytes dnskey, uint8_t out[CRYPTO_DIGEST_MAX])
 {
     gnutls_digest_algorithm_t algorithm = digest_of(digest);

@@ -44,6 +44,8 @@ enum crypto_result {
 };
 /* Verifies a signature in the form of the RRSIG with the public key in the form of the DNSKEY. */
 enum crypto_result crypto_verify(uint8_t algorithm, struct bytes key, struct bytes data, struct bytes signature);
+/* The cost of a verification, in units of the cheapest: RSA, about 40 us. */
+unsigned crypto_cost(uint8_t algorithm);
 /* Digests owner name and data of a DNSKEY, as for its DS. Returns the length; 0: the digest is not supported. */
 size_t crypto_digest(uint8_t digest, struct bytes owner, struct bytes dnskey, uint8_t out[CRYPTO_DIGEST_MAX]);
 /* The NSEC3 hash (SHA-1) of a name in canonical form. False: the library failed. */

@@ -15,7 +15,8 @@ struct validation {
     unsigned fact_count;
     struct rrsets *sets; /* NULL before the first step */
     unsigned hashes;
-    bool memory; /* an allocation failed */
+    unsigned spent; /* in this step, see signature.h */
+    bool memory;    /* an allocation failed */
     /* Valid during a step: */
     const uint8_t *wire;
     uint16_t rcode;

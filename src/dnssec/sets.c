@@ -77,6 +77,10 @@ static bool is_timely(const struct validation *validation, const struct signatur
 static bool is_over(struct validation *validation, enum signature_result result, enum dnssec_verdict *verdict)
 {
     validation->memory |= result == SIGNATURE_MEMORY;
+    if (result == SIGNATURE_PAUSE) {
+        *verdict = DNSSEC_PAUSE;
+        return true;
+    }
     if (result != SIGNATURE_LIMIT && result != SIGNATURE_MEMORY)
         return false;
     *verdict =
@@ -145,7 +149,8 @@ static enum dnssec_verdict check_with(struct validation *validation, struct rrse
             signature.signer_len != apex_len || memcmp(signature.signer, apex, apex_len) != 0 ||
             !is_timely(validation, &signature, worst))
             continue;
-        enum signature_result result = signature_verify(form, &signature, keys, key_count, &validation->result.checks);
+        enum signature_result result =
+            signature_verify(form, &signature, keys, key_count, &validation->result.checks, &validation->spent);
         if (result == SIGNATURE_VALID)
             return accept(validation, set, &signature);
         if (is_over(validation, result, &verdict))

@@ -191,7 +191,7 @@ static enum signature_result make_signed(struct signed_set *set, const struct si
 /* The signed data is made when the first key fits, so that signatures without a key cost little. */
 static enum signature_result try_keys(struct signed_set *set, const struct signature *signature,
                                       const struct zone_key *keys, unsigned key_count, unsigned *checks,
-                                      struct buffer *data)
+                                      unsigned *spent, struct buffer *data)
 {
     enum signature_result result = SIGNATURE_NO_KEY;
     unsigned tried = 0;
@@ -199,26 +199,36 @@ static enum signature_result try_keys(struct signed_set *set, const struct signa
         const struct zone_key *key = &keys[i];
         if (key->tag != signature->tag || key->algorithm != signature->algorithm)
             continue;
-        if (tried++ == SIGNATURE_COLLISIONS || *checks >= SIGNATURE_CHECKS)
+        if (tried++ == SIGNATURE_COLLISIONS)
             return SIGNATURE_LIMIT;
-        if (tried == 1 && (result = make_signed(set, signature, data)) != SIGNATURE_VALID)
+        result = SIGNATURE_WRONG;
+        if (set->pair++ < set->set->failed)
+            continue;
+        if (*checks >= SIGNATURE_CHECKS)
+            return SIGNATURE_LIMIT;
+        if (*spent >= SIGNATURE_STEP)
+            return SIGNATURE_PAUSE;
+        if (buffer_bytes(data).len == 0 && (result = make_signed(set, signature, data)) != SIGNATURE_VALID)
             return result;
         ++*checks;
+        *spent += crypto_cost(key->algorithm);
         struct bytes raw = {key->rdata.data + DNSKEY_KEY, key->rdata.len - DNSKEY_KEY};
         if (crypto_verify(key->algorithm, raw, buffer_bytes(data), signature->raw) == CRYPTO_VALID)
             return SIGNATURE_VALID;
+        set->set->failed++;
         result = SIGNATURE_WRONG;
     }
     return result;
 }
 
 enum signature_result signature_verify(struct signed_set *set, const struct signature *signature,
-                                       const struct zone_key *keys, unsigned key_count, unsigned *checks)
+                                       const struct zone_key *keys, unsigned key_count, unsigned *checks,
+                                       unsigned *spent)
 {
     struct buffer data = {NULL, 0, 0, 0};
     if (!crypto_supports_algorithm(signature->algorithm))
         return SIGNATURE_UNSUPPORTED;
-    enum signature_result result = try_keys(set, signature, keys, key_count, checks, &data);
+    enum signature_result result = try_keys(set, signature, keys, key_count, checks, spent, &data);
     buffer_free(&data);
     return result;
 }

@@ -11,6 +11,7 @@
 enum {
     SIGNATURE_CHECKS = 16,    /* for one response (CVE-2023-50387) */
     SIGNATURE_COLLISIONS = 4, /* keys of one tag and algorithm that are tried for a signature */
+    SIGNATURE_STEP = 24,      /* the cost of one step, about a millisecond */
     SIGNED_MAX = 256 * 1024,  /* bytes of a RRset in canonical form */
     SKEW_LEAST = 60,
     SKEW_MOST = 86400, /* seconds */
@@ -52,6 +53,7 @@ enum signature_result {
     SIGNATURE_NO_KEY,
     SIGNATURE_UNSUPPORTED, /* the algorithm */
     SIGNATURE_LIMIT,       /* too much work */
+    SIGNATURE_PAUSE,       /* SIGNATURE_STEP was reached */
     SIGNATURE_MEMORY,
 };
 
@@ -59,15 +61,18 @@ enum signature_result {
 struct signed_set {
     const uint8_t *wire;
     const struct rrsets *sets;
-    const struct rrset *set;
+    struct rrset *set;
+    unsigned pair;       /* signatures with a key that were looked at, in their order */
     struct buffer rdata; /* the data of all records, one after the other */
     struct signed_record *order;
     unsigned count;
 };
 /* Frees it; one whose members behind `set` are zeroed may be freed, too. */
 void signed_set_free(struct signed_set *set);
-/* Verifies with the keys that have its tag and algorithm. Each attempt adds 1 to *checks. */
+/* Verifies with the keys that have its tag and algorithm. Each attempt adds 1 to *checks, and its cost to *spent. After
+ * SIGNATURE_PAUSE call it again for the same signatures in the same order, with a new signed_set. */
 enum signature_result signature_verify(struct signed_set *set, const struct signature *signature,
-                                       const struct zone_key *keys, unsigned key_count, unsigned *checks);
+                                       const struct zone_key *keys, unsigned key_count, unsigned *checks,
+                                       unsigned *spent);
 
 #endif

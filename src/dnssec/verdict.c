@@ -133,7 +133,7 @@ static enum dnssec_verdict check_authority(struct validation *validation, bool s
         if (set->section != 1 || !wanted)
             continue;
         enum dnssec_verdict verdict = use(validation, set);
-        if (verdict == DNSSEC_NEED || verdict == DNSSEC_BOGUS)
+        if (dnssec_is_open(verdict) || verdict == DNSSEC_BOGUS)
             return verdict;
     }
     return DNSSEC_SECURE;
@@ -279,7 +279,7 @@ static enum dnssec_verdict follow_dname(struct validation *validation, struct rr
     struct chain_link to = {.len = 0};
     struct rrset *cname = rrsets_find(validation->sets, 0, link->name, link->len, TYPE_CNAME);
     enum dnssec_verdict verdict = check_data(validation, dname);
-    if (verdict == DNSSEC_NEED || verdict == DNSSEC_BOGUS)
+    if (dnssec_is_open(verdict) || verdict == DNSSEC_BOGUS)
         return verdict;
     if (dname->count != 1)
         return validation_bogus(validation, EDE_BOGUS, "several records of", dname->owner, dname->type);
@@ -312,7 +312,7 @@ static enum dnssec_verdict follow(struct validation *validation, struct chain_li
         return DNSSEC_SECURE;
     }
     enum dnssec_verdict verdict = check_data(validation, cname);
-    if (verdict == DNSSEC_NEED || verdict == DNSSEC_BOGUS)
+    if (dnssec_is_open(verdict) || verdict == DNSSEC_BOGUS)
         return verdict;
     if (cname->count != 1)
         return validation_bogus(validation, EDE_BOGUS, "several records of", cname->owner, cname->type);
@@ -331,7 +331,7 @@ static enum dnssec_verdict check_any(struct validation *validation, const struct
         if (set->section != 0 || set->owner_len != link->len || memcmp(set->owner, link->name, link->len) != 0)
             continue;
         enum dnssec_verdict one = check_data(validation, set);
-        if (one == DNSSEC_NEED)
+        if (dnssec_is_open(one))
             return one;
         *found = true;
         verdict = worse(verdict, one);
@@ -345,7 +345,7 @@ static enum dnssec_verdict check_end(struct validation *validation, const struct
     struct rrset *set = rrsets_find(validation->sets, 0, link->name, link->len, validation->qtype);
     enum dnssec_verdict verdict = DNSSEC_SECURE;
     bool any = false;
-    if (validation->qtype == TYPE_ANY && (verdict = check_any(validation, link, &any)) == DNSSEC_NEED)
+    if (validation->qtype == TYPE_ANY && dnssec_is_open(verdict = check_any(validation, link, &any)))
         return verdict;
     if (step == STEP_OVERFLOW)
         return validation->rcode == RCODE_YXDOMAIN
@@ -376,16 +376,16 @@ static enum dnssec_verdict check_chain(struct validation *validation)
         if (found && !made)
             break;
         enum dnssec_verdict one = follow(validation, &link, &step);
-        if (made && one != DNSSEC_NEED && step == STEP_ON)
+        if (made && !dnssec_is_open(one) && step == STEP_ON)
             return validation->rcode == RCODE_NOERROR ? worse(verdict, one) : DNSSEC_BOGUS;
-        if (one == DNSSEC_NEED)
+        if (dnssec_is_open(one))
             return one;
         verdict = worse(verdict, one);
         if (verdict == DNSSEC_BOGUS)
             return verdict;
     }
     enum dnssec_verdict end = check_end(validation, &link, step);
-    return end == DNSSEC_NEED ? end : worse(verdict, end);
+    return dnssec_is_open(end) ? end : worse(verdict, end);
 }
 
 enum dnssec_verdict validation_run(struct validation *validation, const struct answer *answer,
@@ -398,12 +398,13 @@ enum dnssec_verdict validation_run(struct validation *validation, const struct a
     validation->proof = &proof;
     validation->result.ede_code = EDE_NONE;
     validation->result.ede_text[0] = 0;
+    validation->spent = 0;
     if (!validation->sets && rrsets_new(&validation->sets, answer) < 0)
         return validation_limit(validation, "too many RRsets in the response for");
     if (cannot_be_validated(validation))
         return DNSSEC_INSECURE;
     enum dnssec_verdict verdict = check_chain(validation);
-    if (verdict != DNSSEC_SECURE && verdict != DNSSEC_NEED)
+    if (verdict != DNSSEC_SECURE && !dnssec_is_open(verdict))
         validation->result.life_s = UINT32_MAX;
     return verdict;
 }

@@ -114,6 +114,7 @@ static int init(struct resolver *resolver, void **state)
         return -ENOMEM;
     }
     validator->resolver = resolver;
+    timeouts_init(&validator->pauses, resolver->loop, 0, validate_resume);
     *state = validator;
     return 0;
 }
@@ -127,6 +128,7 @@ static void configure(void *state, const void *snapshot)
 static void fini(void *state)
 {
     struct validator *validator = state;
+    timeouts_fini(&validator->pauses);
     mem_free(validator->room);
     mem_free(validator);
 }

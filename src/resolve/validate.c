@@ -250,11 +250,23 @@ static bool validate_continue(struct lookup *lookup)
         if (state->checks + validation_result(state->validation)->checks > VALIDATE_CHECKS)
             return reject(lookup, EDE_BOGUS, "too many signatures for one query", true);
         enum dnssec_verdict verdict = validation_run(state->validation, lookup->answer, &context);
+        if (verdict == DNSSEC_PAUSE) {
+            counter_add(lookup->resolver->counters, COUNTER_dnssec_paused, 1);
+            timeout_start(&validator_of(lookup->resolver)->pauses, &state->pause);
+            return true;
+        }
         if (verdict != DNSSEC_NEED)
             return apply(lookup, verdict);
         if (fetch(lookup))
             return true;
     }
+}
+
+void validate_resume(struct timeout *pause)
+{
+    struct lookup *lookup = container_of(pause, struct lookup_validation, pause)->lookup;
+    if (!validate_continue(lookup))
+        (void)lookup_advance(lookup, STAGE_VALIDATE + 1);
 }
 
 /* --- the stage --- */
@@ -274,8 +286,10 @@ bool lookup_validate(struct lookup *lookup)
         return false;
     if (!lookup->validation)
         lookup->validation = mem_zalloc(1, sizeof *lookup->validation);
-    if (lookup->validation)
+    if (lookup->validation) {
+        lookup->validation->lookup = lookup;
         lookup->validation->validation = validation_new(&lookup->key);
+    }
     if (!lookup->validation || !lookup->validation->validation) {
         refuse(lookup, EDE_OTHER, error_text(-ENOMEM), false);
         return false;
@@ -287,6 +301,7 @@ void lookup_end_validation(struct lookup *lookup)
 {
     if (!lookup->validation)
         return;
+    timeout_stop(&lookup->validation->pause);
     validation_free(lookup->validation->validation);
     mem_free(lookup->validation);
     lookup->validation = NULL;

@@ -13,18 +13,25 @@
 struct validator {
     struct resolver *resolver;
     uint8_t *room;                 /* MESSAGE_MAX bytes: copies from the cache; the resolver's room may be in use */
+    struct timeouts pauses;        /* of lookups whose validation continues in a later turn */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
 };
 
 /* The validation of one lookup; in memory of its own, from the first response on. */
 struct lookup_validation {
     struct validation *validation;
+    struct timeout pause; /* runs while it pauses */
+    struct lookup *lookup;
     struct lookup_wait wait; /* for the lookup of what it needs */
     bool out_of_memory;
     unsigned checks; /* signatures checked for this lookup, and for those that it waited for */
 };
 
 enum { VALIDATE_CHECKS = 64 }; /* the most signatures checked for a lookup */
+
+/* --- validate.c --- */
+/* A validation continues. */
+void validate_resume(struct timeout *pause);
 
 /* --- step_validate.c --- */
 struct validator *validator_of(const struct resolver *resolver);
