@@ -2,6 +2,7 @@
 """Validation by dotstub itself (dnssec: validate), below a root of our own that BIND's tools have signed and named serves."""
 import os
 import random
+import tempfile
 
 import dns.flags
 import dns.message
@@ -15,15 +16,13 @@ from test_defences import counters
 from test_reload import make_reloadable  # noqa: F401
 
 SERVFAIL, NXDOMAIN = 2, 3
-TRIES = int(os.environ.get("LYING_TRIES", "400"))
+TRIES = int(os.environ.get("LYING_TRIES", "150"))
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("signed")
-    for parent in [directory, *directory.parents][:3]:
-        parent.chmod(0o755)
-    return signedtree.make(directory)
+def tree():
+    with tempfile.TemporaryDirectory() as directory:
+        yield signedtree.make(directory)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,7 @@ class Liar:
     def twist(self, query, truth):
         message = dns.message.from_wire(self.named.plain(query.data))
         self.past = [*self.past[-200:], message.to_wire()]
-        kind = self.random.randrange(8)
+        kind = self.random.randrange(30)  # mostly the truth, since a response needs several others
         try:
             return [self.lie(kind, message, query)]
         except Exception:  # the lie cannot be written
@@ -248,6 +247,6 @@ def test_no_lie_about_a_signed_name_reaches_a_client(make_daemon, server, named,
                 seen = [sorted(rrset.to_rdataset() for rrset in message.answer if rrset.rdtype == dns.rdatatype.from_text(rdtype))
                         for message in (truth, response)]
                 assert response.rcode() == truth.rcode() and seen[0] == seen[1], f"seed, {name} {rdtype}: {response}"
-            if number % 3 == 2:
+            if number % 5 == 4:
                 assert post(daemon, "/flush").status == 200
-    assert answered > TRIES / 20
+    assert TRIES / 20 < answered < TRIES and counters(daemon)["dnssec_bogus"] > TRIES / 20
