@@ -129,6 +129,8 @@ static bool shows_delegation(const struct fact *fact, const struct rrsets *sets,
         struct bytes salt;
         unsigned iterations;
         uint8_t hash[CRYPTO_HASH];
+        if (set.section != 1)
+            continue;
         if (set.type == TYPE_NSEC && set.owner_len == fact->len && memcmp(set.owner, fact->name, fact->len) == 0 &&
             nsec_read(&set, sets, wire, &nsec))
             return denial_is_delegation(nsec.types);

@@ -63,11 +63,12 @@ unsigned signature_owner_labels(const struct rrset *set)
     return set->labels - (set->owner[0] == 1 && set->owner[1] == '*');
 }
 
-/* A wildcard cannot have these types, or their expansion would be data of another zone. */
-static bool is_of_one_name(uint16_t type)
+/* A wildcard cannot have these types, or their expansion would be data of another zone. A NSEC record that was expanded is
+ * data, but proves nothing. */
+static bool is_of_one_name(const struct rrset *set)
 {
-    return type == TYPE_DNSKEY || type == TYPE_DS || type == TYPE_SOA || type == TYPE_DNAME || type == TYPE_NSEC ||
-           type == TYPE_NSEC3;
+    return set->type == TYPE_DNSKEY || set->type == TYPE_DS || set->type == TYPE_SOA || set->type == TYPE_DNAME ||
+           set->type == TYPE_NSEC3 || (set->type == TYPE_NSEC && set->section == 1);
 }
 
 bool signature_fits(const struct signature *signature, const struct rrset *set)
@@ -77,7 +78,7 @@ bool signature_fits(const struct signature *signature, const struct rrset *set)
         return false;
     if (signature->labels > labels || signature->labels < name_labels(signature->signer))
         return false;
-    if (is_of_one_name(set->type) && signature->labels != labels)
+    if (is_of_one_name(set) && signature->labels != labels)
         return false;
     if (set->type == TYPE_DS)
         return signature->signer_len < set->owner_len || set->owner_len == 1;

@@ -230,7 +230,7 @@ class Liar:
 def test_no_lie_about_a_signed_name_reaches_a_client(make_daemon, server, named, tree):
     liar = Liar(named, random.randrange(1 << 32))
     names = [(name, rdtype) for name, rdtype, expected in signedtree.verdicts()
-             if expected == "secure" and rdtype in ("A", "AAAA", "TXT", "MX", "SRV", "TLSA")]
+             if expected == "secure" and ".iterations." not in name and rdtype in ("A", "AAAA", "TXT", "MX", "SRV", "TLSA")]
     truths = {}
     server.twist = liar.twist
     daemon = make_daemon(server, workers=1, dnssec=settings(tree))
