@@ -48,6 +48,8 @@ static void lookup_close(struct lookup *lookup)
     timeout_stop(&lookup->stale_after);
     while ((link = list_first(&lookup->waits)))
         lookup_stop_waiting(container_of(link, struct lookup_wait, in_parent));
+    if (lookup->validation)
+        lookup_stop_validation(lookup);
     ask_cancel(&lookup->ask);
 }
 
@@ -191,7 +193,7 @@ static void add_named(struct lookup *lookup, struct ede_list *named, const struc
                       bool with_id)
 {
     char text[EDE_TEXT * 2];
-    if (lookup->is_refused)
+    if (lookup->ede_is_ours)
         snprintf(text, sizeof text, "%.*s", ede->len, ede->text);
     else
         snprintf(text, sizeof text, "%.*s%s%.*s", LOOKUP_SOURCE, source, ede->len ? ": " : "", ede->len, ede->text);

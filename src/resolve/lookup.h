@@ -44,7 +44,7 @@ struct lookup {
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
     uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */
     bool is_unsettled;                    /* the response must not be kept */
-    bool is_refused;                      /* the response is bogus: its extended error is ours, not the server's */
+    bool ede_is_ours;                     /* the extended error comes from the validation, not from the server */
     struct timeout stale_after;           /* when waiting clients get expired data */
     struct record *record;                /* the record of its queries, valid if its id is still record_id */
     uint32_t record_id;                   /* 0: no record yet */
@@ -92,6 +92,8 @@ bool lookup_is_validated(const struct lookup *lookup);
 bool lookup_validate(struct lookup *lookup);
 /* Starts lookups of what the validation will probably need (validate_ahead.c). */
 void lookup_ask_ahead(struct lookup *lookup);
+/* The lookup has ended: its validation does not continue. */
+void lookup_stop_validation(struct lookup *lookup);
 /* Frees the validation of a lookup that has ended. */
 void lookup_end_validation(struct lookup *lookup);
 

@@ -12,6 +12,8 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "dns/rewrite.h"
 #include "net/verifytime.h"
@@ -80,17 +82,39 @@ static void note_reason(struct answer *answer, int ede_code, const char *text)
     ede_add(&answer->ede, (uint16_t)ede_code, text, strlen(text));
 }
 
+/* The part of the name that is probably the zone: names of hosts do not belong into the log. */
+static const uint8_t *zone_of(const struct key *key)
+{
+    return name_labels(key->name) > 2 ? key->name + 1 + key->name[0] : key->name;
+}
+
+/* Logs once an hour for a zone. */
+static void tell(struct lookup *lookup, const char *text)
+{
+    struct validator *validator = validator_of(lookup->resolver);
+    const uint8_t *zone = zone_of(&lookup->key);
+    uint64_t hash = hash_bytes(zone, lookup->key.name_len - (size_t)(zone - lookup->key.name));
+    uint64_t now_ms = loop_now(lookup->resolver->loop);
+    struct validator_told *told = &validator->told[hash % VALIDATOR_TOLD];
+    char name[NAME_MAX_TEXT];
+    if (told->hash == hash && now_ms < told->until_ms)
+        return;
+    *told = (struct validator_told){hash, now_ms + VALIDATOR_TOLD_MS};
+    log_warning("resolve", "bogus data in %.200s (DNSSEC): %s", name_text(zone, name), text);
+}
+
 /* The response becomes SERVFAIL; lookup_finish does the rest. */
 static void refuse(struct lookup *lookup, int ede_code, const char *text, bool limited)
 {
     struct answer *answer = lookup->answer;
     counter_add(lookup->resolver->counters, COUNTER_dnssec_bogus, 1);
     counter_add(lookup->resolver->counters, COUNTER_dnssec_limited, limited);
-    lookup->is_refused = true;
+    lookup->ede_is_ours = true;
     answer->rcode = RCODE_SERVFAIL;
     answer->authenticated = false;
     answer->ede.count = 0;
     note_reason(answer, ede_code == EDE_NONE ? EDE_BOGUS : ede_code, text);
+    tell(lookup, text);
 }
 
 /* Another operator may tell the truth. True: the lookup waits for its response. */
@@ -136,6 +160,7 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
         lookup->life_s = result->life_s;
     else
         note_reason(lookup->answer, result->ede_code, result->ede_text);
+    lookup->ede_is_ours = !secure && result->ede_code != EDE_NONE;
     return false;
 }
 
@@ -297,11 +322,15 @@ bool lookup_validate(struct lookup *lookup)
     return validate_continue(lookup);
 }
 
+void lookup_stop_validation(struct lookup *lookup)
+{
+    timeout_stop(&lookup->validation->pause);
+}
+
 void lookup_end_validation(struct lookup *lookup)
 {
     if (!lookup->validation)
         return;
-    timeout_stop(&lookup->validation->pause);
     validation_free(lookup->validation->validation);
     mem_free(lookup->validation);
     lookup->validation = NULL;

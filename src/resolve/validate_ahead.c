@@ -31,7 +31,8 @@ static enum known ask_ahead(struct lookup *parent, const struct key *key, unsign
     struct resolver *resolver = parent->resolver;
     uint64_t hash = key_hash(key);
     enum known known = look(resolver, key, hash);
-    if (known != KNOWN_NOT || *left == 0)
+    /* The places for lookups that others wait for must not be used up. */
+    if (known != KNOWN_NOT || *left == 0 || resolver->dependent_lookups > resolver->lookups.limit / 8)
         return known;
     struct lookup *lookup = lookup_new(resolver, parent->group, key, hash, parent->depth + 1u);
     if (!lookup)

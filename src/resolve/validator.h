@@ -9,10 +9,17 @@
 #include "dnssec/validation.h"
 #include "lookup.h"
 
+enum { VALIDATOR_TOLD = 64, VALIDATOR_TOLD_MS = 3600000 };
+/* A zone that was logged as bogus, and is not logged again until then. */
+struct validator_told {
+    uint64_t hash, until_ms;
+};
+
 /* The state of step_validate. */
 struct validator {
     struct resolver *resolver;
-    uint8_t *room;                 /* MESSAGE_MAX bytes: copies from the cache; the resolver's room may be in use */
+    uint8_t *room; /* MESSAGE_MAX bytes: copies from the cache; the resolver's room may be in use */
+    struct validator_told told[VALIDATOR_TOLD];
     struct timeouts pauses;        /* of lookups whose validation continues in a later turn */
     const struct anchors *anchors; /* of the snapshot; NULL: dnssec.mode is not `validate` */
 };
