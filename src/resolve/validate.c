@@ -100,7 +100,9 @@ static void tell(struct lookup *lookup, const char *text)
     if (told->hash == hash && now_ms < told->until_ms)
         return;
     *told = (struct validator_told){hash, now_ms + VALIDATOR_TOLD_MS};
-    log_warning("resolve", "bogus data in %.200s (DNSSEC): %s", name_text(zone, name), text);
+    const char *of = strstr(text, " of "); /* then a name follows */
+    log_warning("resolve", "bogus data in %.200s (DNSSEC): %.*s", name_text(zone, name),
+                (int)(of ? (size_t)(of - text) : strlen(text)), text);
 }
 
 /* The response becomes SERVFAIL; lookup_finish does the rest. */

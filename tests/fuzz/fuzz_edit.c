@@ -166,7 +166,7 @@ static void refuse(const struct answer *answer, const struct visitor *visitor)
 
 static void ask_ourselves(const struct answer *answer, const struct visitor *visitor, uint8_t bits)
 {
-    struct edit_ask ask = {bits & 1, bits & 2, bits & 4, bits & 8};
+    struct edit_ask ask = {bits & 1, bits & 2, bits & 4, bits & 8, false};
     uint8_t *wire = allocated(EDIT_QUESTION_MAX);
     struct bytes question = {answer->wire, answer->len};
     struct request asked;
