@@ -18,6 +18,7 @@
 #include "net/tls.h"
 #include "upstream/group.h"
 #include "upstream/outages.h"
+#include "net/verifytime.h"
 
 /* More rounds or steps than this without passing time mean an endless loop. */
 #define ENDLESS 20000
@@ -750,4 +751,11 @@ void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
     ask->attempt.done = ask_done;
     asked_of = group;
     attempt_send(group, &ask->attempt);
+}
+
+/* --- the clock --- */
+
+bool verifytime_may_be_behind(void)
+{
+    return false;
 }
