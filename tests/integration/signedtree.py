@@ -133,13 +133,16 @@ class Tree:
         self.own = {**getattr(self, "own", {}), zone.origin: ds}
 
 
-def make(directory):
+def make(directory, mail_key=b""):
+    """`mail_key`: the SHA-256 digest of the public key of the mail server of dane.example, on loopback."""
     tree = Tree(directory)
+    tree.sign(Zone("dane.example.", f"@ IN MX 10 mail\nmail IN A 127.0.0.1\n_25._tcp.mail IN TLSA 3 1 1 {mail_key.hex() or '00' * 32}\n"))
     by_depth = sorted(CHILDREN, key=lambda zone: -zone.origin.count("."))
     for depth in sorted({zone.origin.count(".") for zone in CHILDREN}, reverse=True):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(tree.sign, [zone for zone in by_depth if zone.origin.count(".") == depth]))
-    tree.sign(Zone("example.", "ns IN A 127.0.0.1\nwww IN A 192.0.2.1\nalias IN CNAME www\nchain IN CNAME alias.dname\n"))
+    dane = "dane IN NS ns.example.\n" + "".join(tree.ds["dane.example."])
+    tree.sign(Zone("example.", dane + "ns IN A 127.0.0.1\nwww IN A 192.0.2.1\nalias IN CNAME www\nchain IN CNAME alias.dname\n"))
     root_text = "example. IN NS ns.example.\n" + "".join(tree.ds["example."])
     tree.sign(Zone(".", root_text))
     tree.anchor_file = tree.directory / "anchor"
@@ -184,7 +187,7 @@ def verdicts():
 class Named(Server):
     kind = "named"
 
-    def __init__(self, directory, certs, tree):
+    def __init__(self, directory, certs, tree, namespace=None):
         directory.mkdir()
         self.port, self.plain_port = free_port("127.0.0.1"), free_port("127.0.0.1")
         zones = "".join(f'zone "{origin}" {{ type primary; file "{path}"; check-names ignore; }};\n' for origin, path in tree.zones.items())
@@ -199,7 +202,7 @@ options {{
 }};
 {zones}""")
         # A copy, since Debian's AppArmor profile restricts the original to its directories.
-        super().__init__([shutil.copy("/usr/sbin/named", directory / "named"), "-g", "-u", "root", "-c", str(config)])
+        super().__init__([*(namespace.prefix if namespace else []), shutil.copy("/usr/sbin/named", directory / "named"), "-g", "-u", "root", "-c", str(config)])
         self.wait_line("all zones loaded")
 
     def plain(self, data):

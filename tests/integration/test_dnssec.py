@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Validation by dotstub itself (dnssec: validate), below a root of our own that BIND's tools have signed and named serves."""
+import base64
 import os
 import random
+import shutil
+import socket
+import ssl
+import subprocess
 import tempfile
+import threading
 
 import dns.flags
 import dns.message
@@ -20,9 +26,9 @@ TRIES = int(os.environ.get("LYING_TRIES", "150"))
 
 
 @pytest.fixture(scope="module")
-def tree():
+def tree(certs):
     with tempfile.TemporaryDirectory() as directory:
-        yield signedtree.make(directory)
+        yield signedtree.make(directory, base64.b64decode(certs.good.pin.removeprefix("sha256/")))
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +180,48 @@ def test_mistakes_in_the_anchors_are_told(make_daemon, named, tree, public_path)
     daemon = make_daemon(named, dnssec=settings(tree, **{"trust-anchors": str(anchors)}), wait=False)
     daemon.wait_line("a trust anchor is a DS or DNSKEY record")
     assert daemon.wait_exit() != 0
+
+
+# A mail server with DANE.
+
+def serve_mail(listener, certificate):
+    """SMTP with STARTTLS, for one client after the other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain_file, certificate.key_file)
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # closed at the end of the test
+            return
+        try:
+            client.sendall(b"220 mail.dane.example ESMTP\r\n")
+            while word := client.recv(1000)[:4].upper():
+                client.sendall({b"EHLO": b"250-mail.dane.example\r\n250 STARTTLS\r\n", b"STAR": b"220 go\r\n"}.get(word, b"221 bye\r\n"))
+                if word == b"STAR":
+                    client = context.wrap_socket(client, server_side=True)
+        except OSError:
+            pass
+        client.close()
+
+
+@pytest.mark.skipif(not shutil.which("posttls-finger"), reason="postfix is not installed")
+@pytest.mark.parametrize("mode", ["validate", "off"])
+def test_a_mail_client_with_dane_verifies_a_server(make_daemon, make_namespace, certs, tree, tmp_path, cleanup, mode):
+    namespace = make_namespace().up()
+    named = signedtree.Named(tmp_path / "named", certs, tree, namespace)
+    cleanup.callback(named.end)
+    make_daemon(named, workers=1, namespace=namespace, port=53, addresses=("127.0.0.1",), dnssec=settings(tree, mode=mode))
+    listener = namespace.call(lambda: socket.create_server(("127.0.0.1", 25)))
+    cleanup.callback(listener.close)
+    threading.Thread(target=serve_mail, args=(listener, certs.good), daemon=True).start()
+    resolv, main = tmp_path / "resolv.conf", tmp_path / "main.cf"
+    resolv.write_text("nameserver 127.0.0.1\noptions trust-ad edns0\n")
+    main.write_text("compatibility_level = 3.6\n")
+    script = 'mount --bind "$1" /etc/resolv.conf; exec posttls-finger -c -l dane-only -L verbose,summary -o inet_protocols=ipv4 dane.example'
+    done = subprocess.run([*namespace.prefix, "unshare", "--mount", "sh", "-ec", script, "sh", str(resolv)], capture_output=True,
+                          text=True, timeout=60, env={**os.environ, "MAIL_CONFIG": str(tmp_path)})
+    said = done.stdout + done.stderr
+    assert ("Verified TLS connection established" in said) == (mode == "validate"), said
 
 
 # An upstream that lies.
