@@ -10,7 +10,7 @@
 
 enum { AHEAD_MOST = 8 }; /* queries ahead of one lookup */
 
-/* What is known of a key. */
+/* The knowledge of a key. */
 enum known { KNOWN_NOT, KNOWN_SECURE, KNOWN_OTHERWISE, KNOWN_PENDING };
 
 static enum known look(struct resolver *resolver, const struct key *key, uint64_t hash)
