@@ -88,9 +88,9 @@ static void stages_without_work_are_skipped(void **state)
     (void)state;
     resolver_begin(1, 1);
     assert_null(lookup_stages[STAGE_STORE].begin);
-    assert_null(lookup_stages[STAGE_VALIDATE].begin);
     client_ask(&clients[0], "a.test");
     assert_int_equal(find("a.test")->stage, STAGE_ASK);
+    assert_false(lookup_stages[STAGE_VALIDATE].wanted(find("a.test"))); /* in the default mode */
 }
 
 static void unwanted_stage_is_skipped(void **state)
