@@ -4,7 +4,7 @@
 #include "config/config.h"
 
 /* The options whose addresses are listeners; only those of the first are for UDP, too. */
-static const char *const listener_keys[] = {"listen", "listen-tls"};
+static const char *const listener_keys[] = {"listen", "listen-tls", "listen-https", "listen-http"};
 enum { LISTENER_KEYS = sizeof listener_keys / sizeof *listener_keys };
 
 bool config_proxy_means(const struct addr *wanted, const struct addr *listener)
@@ -83,9 +83,10 @@ static void check_listen(struct draft *draft, const struct setting *wanted)
     validate_duplicates(draft, wanted, "proxy-protocol.listen");
     for (const struct value *value = wanted->first; value; value = value->next)
         if (!is_listener(draft, &value->addr))
-            report_at(draft->report, value->mark,
-                      "proxy-protocol.listen: no listener is at %s; name an address of listen or listen-tls",
-                      addr_format(&value->addr, addr_port(&value->addr) != 0, text));
+            report_at(
+                draft->report, value->mark,
+                "proxy-protocol.listen: no listener is at %s; name an address of listen, listen-tls or listen-https",
+                addr_format(&value->addr, addr_port(&value->addr) != 0, text));
 }
 
 /* Clients behind a balancer are seldom on this machine. */

@@ -761,14 +761,14 @@ static void accept_one(struct stream_listener *listener)
         return;
     }
     origin->client = origin->peer;
+    client_find_interface(client);
+    share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
+    timeout_start(&clients->idle, &client->idle);
     if (client->protocol && !client->protocol->accepts(clients->resolver->config, &origin->peer)) {
         counter_add(clients->resolver->counters, COUNTER_http_refused, 1);
         client_reset(client, ERROR_CLOSED);
         return;
     }
-    client_find_interface(client);
-    share_take(&clients->resolver->shares, client->share, SHARE_CLIENTS, &client->in_share);
-    timeout_start(&clients->idle, &client->idle);
     if (client->stream.state == STREAM_HANDSHAKE)
         client_begin_handshake(client);
     else if (client->stream.state == STREAM_PREFIX && !proxy_is_trusted(clients->resolver->config, &origin->peer))
