@@ -43,6 +43,7 @@
     X(ERROR_HTTP_TYPE, -2046, "HTTP response without a DNS message")                                                   \
     X(ERROR_HTTP_BUSY, -2047, "the server asked to send later (HTTP 429 or 503)")                                      \
     X(ERROR_HTTP_ALPN, -2048, "the server does not speak HTTP/2")                                                      \
+    X(ERROR_TLS_NO_CERTIFICATE, -2025, "our client certificate cannot be loaded")                                      \
     X(ERROR_IDLE, -2020, "idle")                                                                                       \
     X(ERROR_SLOW_READER, -2021, "client does not read its responses")                                                  \
     X(ERROR_SLOW_WRITER, -2022, "incomplete message, no further data")                                                 \

@@ -48,9 +48,10 @@ struct config_upstream {
     size_t pin_count;
     enum config_role role;
     enum config_ecs ecs;
-    uint32_t max_qps;     /* 0: no limit */
-    char *ca_file;        /* NULL: tls.ca-file applies */
-    unsigned min_version; /* 12 or 13: TLS 1.2, TLS 1.3; 0: tls.min-version applies */
+    uint32_t max_qps;                      /* 0: no limit */
+    char *ca_file;                         /* NULL: tls.ca-file applies */
+    unsigned min_version;                  /* 12 or 13: TLS 1.2, TLS 1.3; 0: tls.min-version applies */
+    char *client_certificate, *client_key; /* NULL: none; both or neither */
     bool has_source;
     struct addr source;
     char *interface; /* NULL: any */
@@ -237,6 +238,8 @@ struct config {
         char *client_ca;                     /* NULL: clients need no certificate */
         char *ticket_key_file;               /* NULL: a key of this process */
     } tls_server;
+
+    char *discovery_name; /* NULL: off; "auto": that of the first certificate */
 
     struct {                 /* PROXY protocol, version 2 */
         struct prefix *from; /* balancers; none: off */

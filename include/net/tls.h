@@ -28,8 +28,12 @@ struct tls_trust_options {
     const char *tls_name; /* host name or address literal; NULL: only the pins are checked */
     const struct tls_pin *pins;
     unsigned pin_count;
-    unsigned min_version;   /* 12 or 13 */
-    bool ca_may_be_missing; /* a CA file that cannot be loaded is waited for: see tls_trust_is_waiting */
+    unsigned min_version;    /* 12 or 13 */
+    bool ca_may_be_missing;  /* files that cannot be loaded are waited for: see tls_trust_is_waiting */
+    const char *certificate; /* PEM file with our certificate and its chain, for servers that want one; NULL: none */
+    const char *key;         /* PEM file with its key, without a password; set if `certificate` is */
+    int *certificate_error;  /* NULL, or gets the reason for ERROR_TLS_NO_CERTIFICATE: -EINVAL: not in PEM, or the chain
+                                is out of order; -EKEYREJECTED: the key belongs to another certificate; others */
 };
 
 /* The trust in one upstream. A CA file is loaded once for all trusts that use it, as long as one of them exists and
@@ -37,14 +41,17 @@ struct tls_trust_options {
 struct tls_trust;
 /* 0, -EINVAL (neither name nor pin), -ENOENT and others (the CA file is unreadable or contains no certificate;
  * "system" on a machine without a system store gives -ENOENT), -ENOTSUP (forbidden by the system's TLS policy),
- * -ENOMEM. With pins alone the CA file is not read. */
+ * -ENOMEM; ERROR_TLS_NO_CERTIFICATE. With pins alone the CA file is not read. */
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
 /* The error for which no CA certificate is loaded; 0: they are. Until they are, each handshake fails with
  * ERROR_TLS_NO_CA and looks for them again, at most every 3 s. */
 int tls_trust_is_waiting(const struct tls_trust *trust);
+/* The same for our certificate and its key: until they are loaded, each handshake fails with ERROR_TLS_NO_CERTIFICATE.
+ * They are loaded again when they have changed, which is looked at once a minute. */
+int tls_trust_lacks_certificate(const struct tls_trust *trust);
 struct tls_trust *tls_trust_ref(struct tls_trust *trust);
 void tls_trust_unref(struct tls_trust *trust);
-/* A digest that identifies the trust under which a ticket was received: name, pins, lowest version, the
+/* A digest that identifies the trust under which a ticket was received: name, pins, lowest version, our certificate, the
  * certificates of the CA file, and the library's version, on which the format of tickets depends. The same in every
  * process. */
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN]);
@@ -63,6 +70,7 @@ struct tls_verified {
 #define TLS_TICKETS 4
 struct tls_tickets {
     struct tls_verified verified;
+    uint8_t own[DIGEST_LEN]; /* of our certificate in the sessions that they resume; zero: none */
     struct {
         uint8_t *data;
         size_t len;

@@ -135,6 +135,8 @@ static int define_upstream(const struct config *config, const struct config_upst
     add_pins(&all, upstream, &status);
     add_byte(&all, upstream->ecs == ECS_OFF, &status);
     add_addresses(&all, upstream, &status);
+    if (upstream->client_certificate) /* an operator may answer each of its users differently */
+        add_text(&all, upstream->client_certificate, &status);
     if (upstream->plain_zone_count > 0)
         add_plain(&all, upstream, &status);
     if (status == 0)

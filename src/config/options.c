@@ -579,6 +579,16 @@ const struct option options[] = {
              "with any of them. The key for tickets is derived from it and changes each day. off: a key of this "
              "process."},
 
+    {.key = "discovery.name",
+     .type = OPTION_HOST,
+     IN(discovery_name),
+     .max = LONGEST_NAME,
+     .word = "off",
+     .unset = "auto",
+     .help = "The name under which listen-tls and listen-https are announced to clients that ask for encrypted "
+             "resolvers (DDR, _dns.resolver.arpa). auto: the first name in tls-server.certificate. off: they are not "
+             "announced."},
+
     {.key = "proxy-protocol.from",
      .type = OPTION_PREFIXES,
      IN_LIST(proxy_protocol.from, proxy_protocol.from_count),
@@ -1169,6 +1179,21 @@ const struct option upstream_options[] = {
      .word = "",
      .unset = "",
      .help = "As tls.ca-file, for this upstream."},
+    {.key = "client-certificate",
+     .type = OPTION_PATH,
+     OF(client_certificate),
+     .max = LONGEST_PATH,
+     .word = "off",
+     .unset = "off",
+     .help = "A PEM file with a certificate, and its chain up to the root's, for servers that authenticate their "
+             "clients. It is loaded again within a minute after a change. off: none."},
+    {.key = "client-key",
+     .type = OPTION_PATH,
+     OF(client_key),
+     .max = LONGEST_PATH,
+     .word = "off",
+     .unset = "off",
+     .help = "The PEM file with the key of client-certificate, without a password."},
     {.key = "min-version",
      .type = OPTION_CHOICE,
      OF(min_version),

@@ -161,6 +161,17 @@ static void check_trust(struct draft *draft, const struct draft_item *upstream)
                   upstream->name);
 }
 
+static void check_client_certificate(struct draft *draft, const struct draft_item *upstream)
+{
+    const struct setting *certificate = draft_item_setting(upstream, "client-certificate"),
+                         *key = draft_item_setting(upstream, "client-key");
+    if (certificate->broken || key->broken || certificate->first->none == key->first->none)
+        return;
+    const struct setting *alone = key->first->none ? certificate : key;
+    report_at(draft->report, alone->mark, "upstreams: %s has %s alone; name the PEM file of %s as well", upstream->name,
+              alone == key ? "client-key" : "client-certificate", alone == key ? "client-certificate" : "client-key");
+}
+
 static void check_required(struct draft *draft, const struct option *list, const struct draft_item *item)
 {
     for (size_t i = 0; i < item->of->count; i++) {
@@ -215,6 +226,7 @@ static void check_upstreams(struct draft *draft)
         check_addresses(draft, upstream);
         check_source(draft, upstream, "addresses", upstream->name);
         check_trust(draft, upstream);
+        check_client_certificate(draft, upstream);
     }
     validate_hosts(draft);
 }

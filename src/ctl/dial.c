@@ -117,6 +117,8 @@ int dials_trust(struct tls_trust **out, const struct config *config, const struc
         .pins = (const struct tls_pin *)upstream->pins,
         .pin_count = (unsigned)upstream->pin_count,
         .min_version = upstream->min_version ? upstream->min_version : config->tls.min_version,
+        .certificate = upstream->client_certificate,
+        .key = upstream->client_key,
     };
     return tls_trust_new(out, &options);
 }

@@ -23,6 +23,8 @@ static const char *remedy_for(const struct handshake *dial)
         return "another host answers: a captive portal (log in) or a middlebox that intercepts TLS; or tls-name, pins or ca-file are wrong";
     case ERROR_TLS_NO_CA:
         return "install the package ca-certificates, or correct tls.ca-file; dotstub loads the file when it is there";
+    case ERROR_TLS_NO_CERTIFICATE:
+        return "name PEM files in client-certificate and client-key that belong together; dotstub loads them when they are there";
     case ERROR_TLS_EXPIRED:
     case ERROR_TLS_NOT_YET:
         return "check the clock; if it is right, tell the server's operator";
@@ -92,7 +94,12 @@ static void start_upstream(struct doctor *doctor, struct dials *all, const struc
     const char *ca_file = dials_ca_file(doctor->config, upstream);
     struct tls_trust *trust = NULL;
     int status = dials_trust(&trust, doctor->config, upstream);
-    if (status < 0)
+    if (status == ERROR_TLS_NO_CERTIFICATE)
+        doctor_say(doctor, "ca",
+                   "name PEM files that belong together and that dotstub's user can read, the key without a password",
+                   "%s: cannot load client-certificate %s with client-key %s", upstream->name,
+                   upstream->client_certificate, upstream->client_key);
+    else if (status < 0)
         doctor_say(doctor, "ca", "install ca-certificates, or set tls.ca-file to a readable PEM file",
                    "%s: cannot load CAs from %s: %s", upstream->name, ca_file, error_text(status));
     else

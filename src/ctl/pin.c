@@ -150,6 +150,10 @@ static int dial_all(const struct options *options, const struct target *target)
     struct tls_trust *trust = NULL;
     struct dials dials;
     int status = dials_trust(&trust, target->config, &target->upstream);
+    if (status == ERROR_TLS_NO_CERTIFICATE) {
+        fprintf(stderr, "dotstubctl: %s: %s\n", target->upstream.client_certificate, error_text(status));
+        return EXIT_OTHER;
+    }
     if (status < 0) {
         fprintf(stderr, "dotstubctl: cannot load CAs from %s: %s\n", dials_ca_file(target->config, &target->upstream),
                 error_text(status));

@@ -23,6 +23,24 @@ static void explain_trust(FILE *errors, const struct config *config, size_t inde
             origin, upstream->name, file, error_text(status));
 }
 
+static void explain_certificate(FILE *errors, const struct config *config, size_t index, int error)
+{
+    const struct config_upstream *upstream = &config->upstreams[index];
+    const char *origin = config_item_origin(config, "upstreams", index, "client-certificate");
+    if (error == -EKEYREJECTED)
+        fprintf(
+            errors,
+            "%s: upstream %s: client-key %s is not the key of client-certificate %s; name the key that belongs to it\n",
+            origin, upstream->name, upstream->client_key, upstream->client_certificate);
+    else
+        fprintf(
+            errors,
+            "%s: upstream %s: cannot load client-certificate %s with client-key %s: %s; name PEM files that can be read, "
+            "the key without a password\n",
+            origin, upstream->name, upstream->client_certificate, upstream->client_key,
+            error == -EINVAL ? "one is not in PEM, or the chain is out of order" : error_text(error));
+}
+
 /* The CA file is missing at the start, which must not end it: cached and local data is served until then. */
 static void warn_of_waiting(const struct config_upstream *upstream, const char *file, int status)
 {
@@ -34,19 +52,29 @@ static int load_trust(struct tls_trust **out, const struct config *config, size_
 {
     _Static_assert(sizeof(struct config_pin) == sizeof(struct tls_pin), "both are one SHA-256");
     const struct config_upstream *upstream = &config->upstreams[index];
+    int certificate_error = 0;
     struct tls_trust_options options = {
         .ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file,
         .tls_name = upstream->tls_name,
         .pins = (const struct tls_pin *)upstream->pins,
         .pin_count = (unsigned)upstream->pin_count,
         .min_version = upstream->min_version ? upstream->min_version : config->tls.min_version,
+        .certificate = upstream->client_certificate,
+        .key = upstream->client_key,
+        .certificate_error = &certificate_error,
         .ca_may_be_missing = wait,
     };
     int status = tls_trust_new(out, &options);
-    if (status < 0)
+    if (status == ERROR_TLS_NO_CERTIFICATE)
+        explain_certificate(errors, config, index, certificate_error);
+    else if (status < 0)
         explain_trust(errors, config, index, options.ca_file, status);
     else if (tls_trust_is_waiting(*out))
         warn_of_waiting(upstream, options.ca_file, tls_trust_is_waiting(*out));
+    if (status == 0 && certificate_error < 0)
+        log_warning("daemon",
+                    "upstream %s cannot be used until its client-certificate %s can be loaded with its key: %s",
+                    upstream->name, upstream->client_certificate, error_text(certificate_error));
     return status;
 }
 

@@ -208,6 +208,7 @@ struct tls *tls_new(const struct tls_client *client, struct buffer *output)
     tls->trust = tls_trust_ref(client->trust);
     tls->store = tls_trust_hold_store(tls->trust);
     tls->tickets = client->tickets;
+    tls->credential = tls_own_hold(tls->trust->own);
     tls->tickets_left = TICKETS_A_SESSION;
     if (set_up_client(tls, client->alpn, output) < 0) {
         tls_free(tls);
@@ -224,6 +225,7 @@ void tls_free(struct tls *tls)
         gnutls_deinit(tls->session);
     if (tls->store)
         tls_store_release(tls->store);
+    tls_credential_release(tls->credential);
     tls_trust_unref(tls->trust);
     tls_identity_unref(tls->identity);
     mem_free(tls);
@@ -337,6 +339,11 @@ static int accept_peer(struct tls *tls)
 static void use_ticket(struct tls *tls)
 {
     size_t len;
+    const uint8_t *own = tls_credential_digest(tls->credential);
+    if (memcmp(tls->tickets->own, own, DIGEST_LEN) != 0) { /* the server knows the old certificate by them */
+        tls_tickets_clear(tls->tickets);
+        memcpy(tls->tickets->own, own, DIGEST_LEN);
+    }
     uint8_t *ticket = tls_tickets_take(tls->tickets, &len, &tls->used_expires_ms);
     if (ticket)
         (void)gnutls_session_set_data(tls->session, ticket, len);
@@ -347,6 +354,8 @@ int tls_handshake(struct tls *tls)
 {
     if (tls->over)
         return tls->reason;
+    if (!tls->begun && tls->trust && tls->trust->own && !tls->credential)
+        return end(tls, ERROR_TLS_NO_CERTIFICATE);
     if (!tls->begun && tls->tickets)
         use_ticket(tls);
     tls->begun = true;

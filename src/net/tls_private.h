@@ -3,6 +3,7 @@
 #ifndef DOTSTUB_NET_TLS_PRIVATE_H
 #define DOTSTUB_NET_TLS_PRIVATE_H
 
+#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,11 +13,21 @@
 #include "base/hash.h"
 #include "net/certificate.h"
 
+struct tls_credential;
 struct tls_identity;
 struct tls_pin;
 struct tls_store;
 struct tls_tickets;
 struct tls_verified;
+
+/* The files of the certificate with which we authenticate to a server, and what was loaded from them last
+ * (tls_credential.c). */
+struct tls_own {
+    char *certificate, *key;        /* PEM files */
+    struct tls_credential *current; /* NULL: they could not be loaded yet */
+    uint64_t seen, checked_ms;      /* the state of the files (file_state), and when it was looked at */
+    int missing;                    /* the error for which they could not be loaded last; 0: they were */
+};
 
 /* tls_trust.c says which members may change. */
 struct tls_trust {
@@ -29,14 +40,16 @@ struct tls_trust {
     struct tls_pin *pins;
     unsigned pin_count;
     uint8_t identity[DIGEST_LEN];
+    struct tls_own *own; /* NULL: none */
 };
 
 /* One session; tls.c says how its members change. */
 struct tls {
     gnutls_session_t session;
-    struct tls_trust *trust;       /* of a client session */
-    struct tls_identity *identity; /* of a server session */
-    struct tls_store *store;       /* the store that verifies the peer */
+    struct tls_trust *trust;           /* of a client session */
+    struct tls_identity *identity;     /* of a server session */
+    struct tls_store *store;           /* the store that verifies the peer */
+    struct tls_credential *credential; /* of a client session: our certificate; NULL: none */
     struct tls_tickets *tickets;
     struct bytes input;
     struct buffer *output; /* borrowed */
@@ -83,6 +96,35 @@ const uint8_t *tls_store_digest(const struct tls_store *store);
 bool tls_store_is_waiting(const struct tls_store *store);
 /* A peer was not trusted: loads the CA file again if it has changed; checks it at most once a minute. */
 void tls_trust_refresh(struct tls_trust *trust);
+
+/* tls_server.c: reads a regular file, at most `most` bytes of it. 0 or a negative errno. */
+struct tls_file {
+    uint8_t *data;
+    size_t len;
+};
+#define TLS_PEM_MAX (1 << 20)
+int tls_file_load(struct tls_file *out, const char *path, size_t most) __attribute__((warn_unused_result));
+/* Overwrites the contents first. */
+void tls_file_free(struct tls_file *file);
+
+/* tls_credential.c: 0 or -ENOMEM. If the files cannot be loaded, `missing` has the error, and they are looked for again
+ * at the next handshakes: -EINVAL: they are not in PEM, or the chain is out of order; -EKEYREJECTED: the key belongs to
+ * another certificate. */
+int tls_own_new(struct tls_own **out, const char *certificate, const char *key) __attribute__((warn_unused_result));
+/* NULL does nothing. */
+void tls_own_free(struct tls_own *own);
+/* A reference to our certificate, loaded again if its files have changed; looks at them once a minute, every 3 s while
+ * they cannot be loaded. NULL: `own` is NULL, or it cannot be loaded (tls_own_is_missing gives the error). Any thread. */
+struct tls_credential *tls_own_hold(struct tls_own *own) __attribute__((warn_unused_result));
+int tls_own_is_missing(struct tls_own *own);
+/* NULL does nothing. */
+void tls_credential_release(struct tls_credential *credential);
+/* A digest of the certificate, DIGEST_LEN bytes; all zero for NULL. */
+const uint8_t *tls_credential_digest(const struct tls_credential *credential);
+/* The library's callback: gives it the certificate of the session. */
+int tls_credential_retrieve(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
+                            const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **chain,
+                            unsigned *count, gnutls_privkey_t *key);
 
 /* tls_chain.c: counts the ASN.1 elements in the certificates of a Certificate message, up to the first malformed
  * one. */

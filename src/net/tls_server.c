@@ -34,13 +34,8 @@ struct tls_identity {
 
 /* --- the files --- */
 
-struct file {
-    uint8_t *data;
-    size_t len;
-};
-
 /* The library would wait for a writer of a FIFO. 0 or a negative errno. */
-static int file_load(struct file *out, const char *path, size_t most)
+int tls_file_load(struct tls_file *out, const char *path, size_t most)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -54,16 +49,16 @@ static int file_load(struct file *out, const char *path, size_t most)
         mem_free(data);
         return (int)len;
     }
-    *out = (struct file){data, (size_t)len};
+    *out = (struct tls_file){data, (size_t)len};
     return 0;
 }
 
-static void file_free(struct file *file)
+void tls_file_free(struct tls_file *file)
 {
     if (file->data)
         gnutls_memset(file->data, 0, file->len);
     mem_free(file->data);
-    *file = (struct file){NULL, 0};
+    *file = (struct tls_file){NULL, 0};
 }
 
 static int cannot_read(FILE *errors, const char *option, const char *path, int status)
@@ -84,17 +79,15 @@ static int bind_to(struct tls_identity *identity, const void *data, size_t len)
     return gnutls_hash_fast(GNUTLS_DIG_SHA512, both, sizeof both, identity->content) < 0 ? -ENOMEM : 0;
 }
 
-enum { PEM_MAX = 1 << 20 };
-
 static int add_certificate(struct tls_identity *identity, const char *certificate, const char *key, FILE *errors)
 {
-    struct file chain = {NULL, 0}, secret = {NULL, 0};
-    int status = file_load(&chain, certificate, PEM_MAX);
+    struct tls_file chain = {NULL, 0}, secret = {NULL, 0};
+    int status = tls_file_load(&chain, certificate, TLS_PEM_MAX);
     if (status < 0) {
         cannot_read(errors, "certificate", certificate, status);
         goto end;
     }
-    status = file_load(&secret, key, PEM_MAX);
+    status = tls_file_load(&secret, key, TLS_PEM_MAX);
     if (status < 0) {
         cannot_read(errors, "key", key, status);
         goto end;
@@ -116,15 +109,15 @@ static int add_certificate(struct tls_identity *identity, const char *certificat
         status = bind_to(identity, chain.data, chain.len);
     }
 end:
-    file_free(&chain);
-    file_free(&secret);
+    tls_file_free(&chain);
+    tls_file_free(&secret);
     return status;
 }
 
 static int add_client_ca(struct tls_identity *identity, const char *path, FILE *errors)
 {
-    struct file file;
-    int status = file_load(&file, path, PEM_MAX);
+    struct tls_file file;
+    int status = tls_file_load(&file, path, TLS_PEM_MAX);
     if (status < 0)
         return cannot_read(errors, "client-ca", path, status);
     const gnutls_datum_t pem = {file.data, (unsigned)file.len};
@@ -137,7 +130,7 @@ static int add_client_ca(struct tls_identity *identity, const char *path, FILE *
         identity->needs_client = true;
         status = bind_to(identity, file.data, file.len);
     }
-    file_free(&file);
+    tls_file_free(&file);
     return status;
 }
 
@@ -154,13 +147,13 @@ static void make_process_key(void)
 static int choose_master(struct tls_identity *identity, const char *path, FILE *errors)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct file file;
+    struct tls_file file;
     if (!path) {
         pthread_once(&once, make_process_key);
         memcpy(identity->master, process_key, sizeof process_key);
         return process_key_status < 0 ? -EIO : 0;
     }
-    int status = file_load(&file, path, TICKET_FILE_MAX);
+    int status = tls_file_load(&file, path, TICKET_FILE_MAX);
     if (status < 0)
         return cannot_read(errors, "ticket-key-file", path, status);
     if (file.len < TICKET_FILE_MIN) {
@@ -170,7 +163,7 @@ static int choose_master(struct tls_identity *identity, const char *path, FILE *
     } else if (gnutls_hash_fast(GNUTLS_DIG_SHA512, file.data, file.len, identity->master) < 0) {
         status = -ENOMEM;
     }
-    file_free(&file);
+    tls_file_free(&file);
     return status;
 }
 

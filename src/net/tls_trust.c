@@ -279,6 +279,7 @@ static int store_new(struct tls_store **out, const char *ca_file, const struct s
     /* No stapled OCSP: the signer could make the verification of its signature arbitrarily expensive, and a stale
      * response must not make a server unreachable. */
     gnutls_certificate_set_verify_flags(store->credentials, GNUTLS_VERIFY_DISABLE_CRL_CHECKS);
+    gnutls_certificate_set_retrieve_function2(store->credentials, tls_credential_retrieve);
     store->missing = missing;
     result = missing ? 0 : load(store->credentials, ca_file);
     if (result == 0)
@@ -431,6 +432,7 @@ static void trust_free(struct tls_trust *trust)
         gnutls_priority_deinit(trust->priority);
     if (trust->store)
         tls_store_release(trust->store);
+    tls_own_free(trust->own);
     mem_free(trust->pins);
     mem_free(trust->name);
     mem_free(trust);
@@ -448,6 +450,15 @@ static int digest_identity(const struct tls_trust *trust, const struct tls_store
     return result < 0 ? result : digest_add(identity, &trust->min_version, sizeof trust->min_version);
 }
 
+static int load_own(struct tls_trust *trust, const struct tls_trust_options *options)
+{
+    int result = options->certificate ? tls_own_new(&trust->own, options->certificate, options->key) : 0;
+    int missing = result == 0 ? tls_own_is_missing(trust->own) : 0;
+    if (options->certificate_error)
+        *options->certificate_error = missing;
+    return missing && !options->ca_may_be_missing ? ERROR_TLS_NO_CERTIFICATE : result;
+}
+
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options)
 {
     static pthread_once_t time_is_set = PTHREAD_ONCE_INIT;
@@ -459,6 +470,9 @@ int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *option
         return -ENOMEM;
     atomic_init(&trust->refs, 1);
     int result = copy_identity(trust, options);
+    if (result < 0)
+        goto fail;
+    result = load_own(trust, options);
     if (result < 0)
         goto fail;
     result = store_use(&trust->store, options->tls_name ? options->ca_file : "");
@@ -482,9 +496,17 @@ fail:
 
 void tls_trust_identity(const struct tls_trust *trust, uint8_t out[DIGEST_LEN])
 {
+    uint8_t both[2 * DIGEST_LEN];
     pthread_mutex_lock(&stores_lock);
-    memcpy(out, trust->identity, DIGEST_LEN);
+    memcpy(both, trust->identity, DIGEST_LEN);
     pthread_mutex_unlock(&stores_lock);
+    struct tls_credential *credential = tls_own_hold(trust->own);
+    memcpy(both + DIGEST_LEN, tls_credential_digest(credential), DIGEST_LEN);
+    if (credential)
+        digest_bytes(out, both, sizeof both);
+    else
+        memcpy(out, both, DIGEST_LEN);
+    tls_credential_release(credential);
 }
 
 /* --- the store of a session, and its replacement --- */
@@ -519,6 +541,11 @@ int tls_trust_is_waiting(const struct tls_trust *trust)
     int missing = store->missing;
     tls_store_release(store);
     return missing;
+}
+
+int tls_trust_lacks_certificate(const struct tls_trust *trust)
+{
+    return tls_own_is_missing(trust->own);
 }
 
 static bool is_check_due(struct tls_trust *trust)

@@ -24,8 +24,9 @@ import zone
 PATIENCE = 10  # seconds that a test waits for an event
 
 
-def context(certificate, *, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), tickets=True, alpn=True):
-    """The TLS context of the server. A new context does not accept tickets of an older one."""
+def context(certificate, *, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), tickets=True, alpn=True, requires=None):
+    """The TLS context of the server. A new context does not accept tickets of an older one. `requires`: the file of the CA whose
+    certificate clients need."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.set_ciphers("DEFAULT@SECLEVEL=0")
     made.load_cert_chain(certificate.chain_file, certificate.key_file)
@@ -33,6 +34,9 @@ def context(certificate, *, versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLS
     if not tickets:
         made.num_tickets = 0
         made.options |= ssl.OP_NO_TICKET
+    if requires:
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(requires)
     if alpn:
         made.set_alpn_protocols(["dot"])
     return made

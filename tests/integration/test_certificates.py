@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 """A server with a bad certificate gets no query; with a good one, before and after, it gets all of them."""
 import pathlib
+import shutil
 import ssl
 import struct
 import tempfile
 import time
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import certs as certs_module
+import realservers
 import wire
 import zone
-from daemon import SLACK
-from processes import eventually
+from daemon import SLACK, run, write_config
+from processes import Process, eventually, free_port
 from test_upstream import ask_truly, fresh, recovery
 
 V1_1, V1_2, V1_3 = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -226,3 +229,126 @@ def test_session_details_are_logged(daemon, server):
     ask_truly(daemon, "a.example")
     line = daemon.wait_line(r"upstream: session to")
     assert "TLS" in line and "1.3" in line and "dns.google" in line and server.connections[0].cipher.split("_")[1] in line
+
+
+# Our certificate.
+
+class Own:
+    """A certificate with which the daemon authenticates, in files of the test."""
+
+    def __init__(self, certs, path):
+        self.certs, self.path = certs, path
+        self.settings = {"client-certificate": str(path / "own.crt"), "client-key": str(path / "own.key")}
+
+    def install(self, label, key=True):
+        own = self.certs.make(label, self.certs.authority, subject=label, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+        for kind, source in (("crt", own.chain_file), ("key", own.key_file if key else self.certs.good.key_file)):
+            new = self.path / "new"
+            shutil.copy(source, new)
+            new.chmod(0o644)
+            new.rename(self.path / f"own.{kind}")
+
+
+@pytest.fixture
+def own(certs, public_path):
+    made = Own(certs, public_path)
+    made.install("customer 7")
+    return made
+
+
+def shown(server):
+    """The common name of the client's certificate, for each query; None: no certificate."""
+    found = []
+    for query in server.queries:
+        peer = query.connection.tls.getpeercert() or {"subject": ((("commonName", None),),)}
+        found.append(peer["subject"][0][0][1])
+    return found
+
+
+@pytest.fixture
+def strict_server(make_server, certs):
+    server = make_server(requires=certs.ca_file)
+    return server
+
+
+@pytest.mark.parametrize("versions", [(V1_2, V1_2), (V1_3, V1_3)], ids=["1.2", "1.3"])
+def test_a_server_that_wants_our_certificate_gets_it(make_daemon, make_server, certs, own, versions):
+    server = make_server(requires=certs.ca_file, versions=versions)
+    daemon = make_daemon(server.upstream(**own.settings))
+    ask_truly(daemon, "a.example")
+    server.kill()
+    ask_truly(daemon, "b.example")  # a resumed session keeps the identity
+    assert set(shown(server)) == {"customer 7"}
+
+
+def test_without_it_a_server_that_wants_it_refuses(make_daemon, strict_server):
+    daemon = make_daemon(strict_server)
+    assert daemon.ask("a.example").rcode() == 2
+    assert not strict_server.queries
+
+
+def test_a_server_that_does_not_ask_for_it_does_not_see_it(make_daemon, server, own):
+    daemon = make_daemon(server.upstream(**own.settings))
+    ask_truly(daemon, "a.example")
+    assert set(shown(server)) == {None}
+
+
+def test_a_new_one_is_used_after_a_reload_and_a_wrong_key_is_refused(make_daemon, strict_server, own):
+    daemon = make_daemon(strict_server.upstream(**own.settings))
+    ask_truly(daemon, "a.example")
+    own.install("customer 8", key=False)
+    daemon.hang_up()
+    daemon.wait_line("client-key .* is not the key of client-certificate")
+    ask_truly(daemon, "b.example")
+    own.install("customer 9")
+    daemon.hang_up()
+    daemon.wait_line("reloaded")
+    ask_truly(daemon, "c.example")
+    assert shown(strict_server)[-1] == "customer 9"
+
+
+def test_it_may_come_after_the_start(make_daemon, strict_server, own):
+    key = own.path / "own.key"
+    key.rename(own.path / "away")
+    daemon = make_daemon(strict_server.upstream(**own.settings))
+    daemon.wait_line("cannot be used until its client-certificate .* can be loaded with its key: No such file")
+    reasons = " ".join(text for _, text in wire.extended_errors(daemon.ask("a.example", edns=True)))
+    assert "our client certificate cannot be loaded" in reasons
+    (own.path / "away").rename(key)
+    eventually(lambda: daemon.ask(f"b{time.monotonic()}.example").rcode() == 0, what="an answer")
+    assert shown(strict_server)[-1] == "customer 7"
+
+
+def test_one_of_two_settings_is_a_mistake(tmp_path, server, own):
+    upstream = server.upstream(**own.settings)
+    del upstream["client-key"]
+    done = run("--check", "-c", write_config(tmp_path / "c.yaml", {"upstreams": [upstream]}))
+    assert done.returncode == 78 and "has client-certificate alone" in done.stderr
+
+
+def test_haproxy_wants_our_certificate(make_daemon, certs, own, tmp_path, cleanup):
+    """A real peer that verifies clients: haproxy in front of unbound."""
+    unbound = realservers.Unbound(tmp_path / "unbound", certs, tls=False)
+    cleanup.callback(unbound.end)
+    port = next(port for port in iter(free_port, None) if port != unbound.port)
+    pem = tmp_path / "haproxy.pem"
+    pem.write_bytes(pathlib.Path(certs.good.chain_file).read_bytes() + pathlib.Path(certs.good.key_file).read_bytes())
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(f"""defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+frontend dot
+    bind 127.0.0.1:{port} ssl crt {pem} alpn dot ca-file {certs.ca_file} verify required
+    default_backend dns
+backend dns
+    server unbound 127.0.0.1:{unbound.port}
+""")
+    haproxy = Process(["haproxy", "-db", "-f", str(config)])
+    cleanup.callback(haproxy.end)
+    upstream = {"name": "customer", "tls-name": certs_module.NAME, "addresses": ["127.0.0.1"], "port": port}
+    with_it = make_daemon({**upstream, **own.settings})
+    eventually(lambda: wire.addresses(with_it.ask("a.real.example")) == ["198.51.100.7"], what="an answer through haproxy")
+    without = make_daemon(upstream)
+    assert without.ask("a.real.example").rcode() == 2

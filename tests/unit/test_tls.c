@@ -754,23 +754,28 @@ static void identity_of(uint8_t out[DIGEST_LEN], const struct tls_trust_options 
     tls_trust_unref(trust);
 }
 
+#define TRUST(file, name, some_pins, count, version)                                                                   \
+    {                                                                                                                  \
+        .ca_file = (file), .tls_name = (name), .pins = (some_pins), .pin_count = (count), .min_version = (version)     \
+    }
+
 static void equal_trusts_have_one_identity(void **state)
 {
     char *others = certificate_file((const struct certificate[]){authority, good}, 2);
     char *same = certificate_file(&authority, 1);
     const struct tls_pin pins[] = {{{1}}, {{2}}};
-    const struct tls_trust_options base = {ca_file, NAME, pins, 1, 12, false};
+    const struct tls_trust_options base = TRUST(ca_file, NAME, pins, 1, 12);
     const struct tls_trust_options different[] = {
-        {others, NAME, pins, 1, 12, false},  {ca_file, "else.example", pins, 1, 12, false},
-        {ca_file, NAME, pins, 2, 12, false}, {ca_file, NAME, pins + 1, 1, 12, false},
-        {ca_file, NAME, NULL, 0, 12, false}, {ca_file, NAME, pins, 1, 13, false},
-        {ca_file, NULL, pins, 1, 12, false},
+        TRUST(others, NAME, pins, 1, 12),  TRUST(ca_file, "else.example", pins, 1, 12),
+        TRUST(ca_file, NAME, pins, 2, 12), TRUST(ca_file, NAME, pins + 1, 1, 12),
+        TRUST(ca_file, NAME, NULL, 0, 12), TRUST(ca_file, NAME, pins, 1, 13),
+        TRUST(ca_file, NULL, pins, 1, 12),
     };
     uint8_t first[DIGEST_LEN], second[DIGEST_LEN];
     (void)state;
     identity_of(first, &base);
-    identity_of(second, &(struct tls_trust_options){same, NAME, pins, 1, 12,
-                                                    false}); /* the same certificates in another file */
+    identity_of(second,
+                &(struct tls_trust_options)TRUST(same, NAME, pins, 1, 12)); /* the same certificates in another file */
     assert_memory_equal(first, second, DIGEST_LEN);
     for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
         identity_of(second, &different[i]);
@@ -1099,7 +1104,8 @@ static void a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted(vo
     const struct tls_server_options old = serving(&good, 1), new = serving(&leaf, 1);
     const int64_t now_s = time(NULL);
     clock_fake(1000 * 1000, now_s);
-    assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12, false}), 0);
+    assert_int_equal(
+        tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = path, .tls_name = NAME, .min_version = 12}), 0);
     tls_trust_identity(trust, before);
     assert_int_equal(outcome(trust, &old), 0);
     assert_int_equal(outcome(trust, &new), ERROR_TLS_UNTRUSTED);
@@ -1120,6 +1126,135 @@ static void a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted(vo
     certificate_free(&other);
     unlink(path);
     free(path);
+}
+
+/* --- our certificate --- */
+
+/* Replaces `path` by the key of the certificate. */
+static void write_key(const char *path, const struct certificate *certificate)
+{
+    gnutls_datum_t pem;
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(gnutls_x509_privkey_export2(certificate->key, GNUTLS_X509_FMT_PEM, &pem), 0);
+    assert_int_equal(fwrite(pem.data, 1, pem.size, file), pem.size);
+    gnutls_free(pem.data);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The outcome of a handshake with a server that wants a certificate, which is `shown` (NULL: none). */
+static int shows(struct tls_trust *trust, struct tls_tickets *tickets, const struct certificate *shown, bool resumed)
+{
+    const struct tls_server_options options = serving(&good, 1);
+    struct link link;
+    unsigned count = 0;
+    link_begin(&link, trust, tickets, &options);
+    gnutls_certificate_server_set_request(link.server.session, GNUTLS_CERT_REQUEST);
+    handshake_in_chunks(&link, 16384);
+    int result = link.result;
+    if (result == 0) {
+        const gnutls_datum_t *chain = gnutls_certificate_get_peers(link.server.session, &count);
+        gnutls_datum_t der = {NULL, 0};
+        assert_int_equal(count, shown ? 1 : 0);
+        assert_int_equal(gnutls_session_is_resumed(link.server.session) != 0, resumed);
+        if (shown) {
+            assert_int_equal(gnutls_x509_crt_export2(shown->crt, GNUTLS_X509_FMT_DER, &der), 0);
+            assert_int_equal(der.size, chain->size);
+            assert_memory_equal(der.data, chain->data, der.size);
+        }
+        gnutls_free(der.data);
+        assert_talks(&link);
+    }
+    link_close(&link);
+    return result;
+}
+
+static void our_certificate_is_shown_and_loaded_again(void **state)
+{
+    (void)state;
+    const struct certificate_spec spec = {
+        .common_name = "us", .purpose = GNUTLS_KP_TLS_WWW_CLIENT, .issuer = &authority};
+    struct certificate first = certificate_make(&spec), second = certificate_make(&spec);
+    char *chain = certificate_file(&first, 1), *key = certificate_file(NULL, 0);
+    struct tls_tickets tickets = {0};
+    struct tls_trust *trust = NULL, *plain = trust_with(NAME, NULL, 0, 12);
+    int error = 0;
+    const struct tls_trust_options options = {.ca_file = ca_file,
+                                              .tls_name = NAME,
+                                              .min_version = 12,
+                                              .certificate = chain,
+                                              .key = key,
+                                              .certificate_error = &error};
+    uint8_t before[DIGEST_LEN], after[DIGEST_LEN];
+    const int64_t now_s = time(NULL);
+    clock_fake(1000 * 1000, now_s);
+    assert_int_equal(shows(plain, &tickets, NULL, false), 0);
+    tls_tickets_clear(&tickets);
+    write_key(key, &second);
+    assert_int_equal(tls_trust_new(&trust, &options), ERROR_TLS_NO_CERTIFICATE);
+    assert_int_equal(error, -EKEYREJECTED);
+    write_key(key, &first);
+    assert_int_equal(tls_trust_new(&trust, &options), 0);
+    tls_trust_identity(trust, before);
+    assert_int_equal(shows(trust, &tickets, &first, false), 0);
+    assert_int_equal(shows(trust, &tickets, &first, true), 0);
+    replace_file(chain, &second, 1); /* the key follows later */
+    clock_fake(62 * 1000 * 1000, now_s);
+    assert_int_equal(shows(trust, &tickets, &first, true), 0);
+    write_key(key, &second);
+    clock_fake(64 * 1000 * 1000, now_s);
+    assert_int_equal(shows(trust, &tickets, &first, true), 0); /* looked at less than 3 s ago */
+    clock_fake(66 * 1000 * 1000, now_s);
+    assert_int_equal(shows(trust, &tickets, &second, false), 0); /* the ticket stood for the old one */
+    assert_int_equal(shows(trust, &tickets, &second, true), 0);
+    tls_trust_identity(trust, after);
+    assert_memory_not_equal(before, after, DIGEST_LEN);
+    clock_real();
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+    tls_trust_unref(plain);
+    certificate_free(&first);
+    certificate_free(&second);
+    unlink(chain);
+    unlink(key);
+    free(chain);
+    free(key);
+}
+
+static void without_our_certificate_no_handshake_begins(void **state)
+{
+    (void)state;
+    struct certificate own = certificate_make(&(struct certificate_spec){.common_name = "us", .issuer = &authority});
+    char *chain = certificate_file(&own, 1), *key = certificate_file(NULL, 0);
+    struct tls_tickets tickets = {0};
+    struct tls_trust *trust = NULL;
+    int error = 0;
+    const struct tls_trust_options options = {.ca_file = ca_file,
+                                              .tls_name = NAME,
+                                              .min_version = 12,
+                                              .ca_may_be_missing = true,
+                                              .certificate = chain,
+                                              .key = key,
+                                              .certificate_error = &error};
+    const int64_t now_s = time(NULL);
+    unlink(key);
+    clock_fake(1000 * 1000, now_s);
+    assert_int_equal(tls_trust_new(&trust, &options), 0);
+    assert_int_equal(error, -ENOENT);
+    assert_int_equal(tls_trust_lacks_certificate(trust), -ENOENT);
+    assert_int_equal(shows(trust, &tickets, NULL, false), ERROR_TLS_NO_CERTIFICATE);
+    write_key(key, &own);
+    clock_fake(5 * 1000 * 1000, now_s);
+    assert_int_equal(shows(trust, &tickets, &own, false), 0);
+    assert_int_equal(tls_trust_lacks_certificate(trust), 0);
+    clock_real();
+    tls_tickets_clear(&tickets);
+    tls_trust_unref(trust);
+    certificate_free(&own);
+    unlink(chain);
+    unlink(key);
+    free(chain);
+    free(key);
 }
 
 static void the_same_certificates_in_another_file_are_the_same_store(void **state)
@@ -1153,7 +1288,9 @@ static void an_expired_certificate_beside_a_valid_one_is_ignored(void **state)
     for (size_t i = 0; i < 3; i++) {
         char *path = certificate_file(orders[i], 3);
         struct tls_trust *trust = NULL;
-        assert_int_equal(tls_trust_new(&trust, &(struct tls_trust_options){path, NAME, NULL, 0, 12, false}), 0);
+        assert_int_equal(
+            tls_trust_new(&trust, &(struct tls_trust_options){.ca_file = path, .tls_name = NAME, .min_version = 12}),
+            0);
         assert_int_equal(outcome(trust, &options), 0);
         assert_int_equal(outcome(trust, &short_chain), 0);
         tls_trust_unref(trust);
@@ -1325,6 +1462,8 @@ int main(void)
         cmocka_unit_test(a_pin_alone_needs_no_ca),
         cmocka_unit_test(a_ca_file_is_loaded_once_until_it_changes),
         cmocka_unit_test(a_ca_file_that_changed_is_loaded_again_when_a_peer_is_not_trusted),
+        cmocka_unit_test(our_certificate_is_shown_and_loaded_again),
+        cmocka_unit_test(without_our_certificate_no_handshake_begins),
         cmocka_unit_test(the_same_certificates_in_another_file_are_the_same_store),
         cmocka_unit_test(an_expired_certificate_beside_a_valid_one_is_ignored),
         cmocka_unit_test(a_session_keeps_its_trust),
