@@ -45,6 +45,7 @@
     X(queries_over_share,                                                                                              \
       "queries of the largest client network refused because limits.queries-in-flight was reached")                    \
     X(responses_local, "responses made locally: errors, special names, refusals")                                      \
+    X(discovery_responses, "responses that name the encrypted listeners (_dns.resolver.arpa)")                         \
     X(responses_servfail, "SERVFAIL responses")                                                                        \
     X(responses_refused, "REFUSED responses")                                                                          \
     X(responses_formerr, "FORMERR responses")                                                                          \

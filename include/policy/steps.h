@@ -10,6 +10,7 @@
 
 /* DNS cookies for clients beyond loopback (RFC 7873, 9018). Must precede step_refuse and step_rate_limit, which have
  * rules for clients without a cookie. */
+extern const struct step step_discovery;
 extern const struct step step_cookies;
 /* rate-limit.responses: limits the responses to networks whose addresses may be forged. Must precede all steps that
  * answer allowed clients. */

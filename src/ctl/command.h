@@ -43,6 +43,8 @@ enum own_option {
     OWN_REPLACE,
     OWN_SERVER,
     OWN_KEEP_LOCAL,
+    OWN_DIRECTORY,
+    OWN_PUBLIC,
     OWN_COUNT
 };
 #define OWN(option) (1u << (option))
@@ -104,6 +106,10 @@ int system_run(const struct options *options, const struct command *command, cha
 int stats_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Lists, tests and updates block lists. */
 int block_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Makes a certificate for the encrypted listeners, or says how to get a public one. */
+int certificate_run(const struct options *options, const struct command *command, char **arguments, int count);
+/* Prints what devices need to use the encrypted listeners. */
+int profile_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Checks the machine's DNS, and prints remedies. */
 int doctor_run(const struct options *options, const struct command *command, char **arguments, int count);
 

@@ -27,6 +27,8 @@ static const struct {
     {"--for TIME", "forward add, portal open: only for this time, as 1h"},
     {"--server ADDR", "portal open: the resolver of the network, else it is read from the DHCP lease"},
     {"--replace", "forward add: remove the other routes by the interface that were added"},
+    {"--directory DIR", "certificate: write the files to DIR instead of " SYSCONFDIR "/dotstub/tls"},
+    {"--public", "certificate: say how to use a certificate of a public authority"},
     {"--version", "print the version"},
     {"-h, --help", "print this"},
 };

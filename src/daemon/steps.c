@@ -11,6 +11,7 @@ const struct step *const daemon_steps[] = {
     &step_hosts,        /* names of hosts files, leases and hosts.entries */
     &step_private,      /* the DS of private zones */
     &step_dns64_names,  /* dns64.prefix: the names of its addresses */
+    &step_discovery,    /* discovery.name: _dns.resolver.arpa */
     &step_special,      /* special-use names */
     &step_search,       /* single-label: search */
     &step_single_label, /* single-label: refuse */

@@ -2,14 +2,14 @@
 noinst_LIBRARIES += libdns.a
 libdns_a_SOURCES = src/dns/addresses.c src/dns/aliases.c src/dns/build.c src/dns/chain.c src/dns/codes.c src/dns/ede.c \
   src/dns/edit.c src/dns/key.c src/dns/localdata.c src/dns/message_answer.c src/dns/message_request.c src/dns/name.c \
-  src/dns/nameset.c src/dns/rdata.c src/dns/records.c src/dns/rewrite.c src/dns/rotate.c src/dns/suffixes.c src/dns/synthesis.c \
+  src/dns/nameset.c src/dns/rdata.c src/dns/records.c src/dns/rewrite.c src/dns/rotate.c src/dns/suffixes.c src/dns/svcb.c src/dns/synthesis.c \
   src/dns/ttl.c src/dns/walk.c src/dns/walk.h src/dns/without_openssl.c src/dns/zonetext.c
 # Without this ldns defines bool as signed char if its headers come before stdbool.h.
 libdns_a_CPPFLAGS = $(AM_CPPFLAGS) -DHAVE_STDBOOL_H
 noinst_HEADERS += include/dns/addresses.h include/dns/aliases.h include/dns/build.h include/dns/chain.h include/dns/codes.h \
   include/dns/edit.h include/dns/key.h include/dns/localdata.h include/dns/message.h include/dns/name.h include/dns/nameset.h \
   include/dns/presence.h include/dns/records.h include/dns/rewrite.h include/dns/rotate.h include/dns/suffixes.h \
-  include/dns/synthesis.h include/dns/ttl.h include/dns/zonetext.h
+  include/dns/svcb.h include/dns/synthesis.h include/dns/ttl.h include/dns/zonetext.h
 
 check_PROGRAMS += tests/unit/test_edit tests/unit/test_records tests/unit/test_synthesis tests/unit/test_ttl
 tests_unit_test_synthesis_SOURCES = tests/unit/test_synthesis.c

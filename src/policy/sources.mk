@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = src/policy/block.c src/policy/blockanswer.c src/policy/blockanswer.h src/policy/blocklines.c \
   src/policy/blocklines.h src/policy/blocklist.c src/policy/blocklist.h src/policy/blockrpz.c src/policy/blockrules.c \
-  src/policy/blockrules.h src/policy/blocksource.c src/policy/blocksource.h src/policy/cookies.c src/policy/dns64.c \
+  src/policy/blockrules.h src/policy/blocksource.c src/policy/blocksource.h src/policy/cookies.c src/policy/discovery.c src/policy/dns64.c \
   src/policy/filter.c src/policy/health.c src/policy/hosts.c src/policy/hosts.h src/policy/hosts_leases.c src/policy/hosts_read.c \
   src/policy/hosts_read.h src/policy/hosts_table.c src/policy/hosts_table.h src/policy/local.c src/policy/local.h \
   src/policy/presence.c src/policy/presence.h src/policy/private.c src/policy/ratelimit.c src/policy/rebind.c src/policy/rebind.h \

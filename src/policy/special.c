@@ -10,8 +10,8 @@
  *   EMPTY      zones with an apex and nothing else: NXDOMAIN below (RFC 6303 sections 3 and 4, 6598, 7793, 8375,
  *              9665)
  *   LOOPBACK   as EMPTY, with one PTR record for 127.0.0.1 or ::1
- *   DISCOVERY  resolver.arpa: any name in it exists, without data: dotstub announces no designated resolvers (RFC
- *              9462 section 6.4)
+ *   DISCOVERY  resolver.arpa: any name in it exists, without data (RFC 9462 section 6.4) except what the step of
+ *              discovery answers
  * All but ABSENT have a SOA and a NS of their own (RFC 6303 section 3). For most ordinary names the step only finds
  * the last label and tests its first letter.
  */

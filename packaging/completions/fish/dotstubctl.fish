@@ -1,6 +1,6 @@
 # fish completion for dotstubctl(8)
 
-set -l commands status servers stats flush cache explain trace config log queries reload forward portal drain block unblock upgrade system doctor pin check help
+set -l commands status servers stats flush cache explain trace config log queries reload forward portal drain block unblock upgrade system doctor pin certificate profile check help
 complete -c dotstubctl -f
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'show the daemon, its upstreams and its cache'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a servers -d 'show the state of each server'
@@ -22,12 +22,15 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a upgrade
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a system -d 'make dotstub the resolver of this machine, or undo that'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'check DNS on this machine and suggest remedies'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a pin -d 'print the pin of a server'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a certificate -d 'make a certificate for the encrypted listeners'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a profile -d 'print what devices need to use the encrypted listeners'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'check a configuration file'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'print the commands, or the usage of one'
 
 complete -c dotstubctl -n '__fish_seen_subcommand_from system' -a 'status enable disable'
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -a 'list add remove'
 complete -c dotstubctl -n '__fish_seen_subcommand_from portal' -a 'status open close'
+complete -c dotstubctl -n '__fish_seen_subcommand_from profile' -a 'apple android windows dnr'
 complete -c dotstubctl -n '__fish_seen_subcommand_from explain' -a 'last-slow last-failed'
 complete -c dotstubctl -n '__fish_seen_subcommand_from log' -a 'error warning info debug'
 complete -c dotstubctl -n '__fish_seen_subcommand_from queries' -a 'yes no'
@@ -51,5 +54,7 @@ complete -c dotstubctl -n '__fish_seen_subcommand_from forward portal' -l interf
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward portal' -l for -x -d 'Only for this time'
 complete -c dotstubctl -n '__fish_seen_subcommand_from portal' -l server -x -d 'The resolver of the network'
 complete -c dotstubctl -n '__fish_seen_subcommand_from forward' -l replace -d 'Remove the other routes by the interface'
+complete -c dotstubctl -n '__fish_seen_subcommand_from certificate' -l directory -r -d 'Write the files there'
+complete -c dotstubctl -n '__fish_seen_subcommand_from certificate' -l public -d 'Say how to use a public certificate'
 complete -c dotstubctl -l version -d 'Print the version'
 complete -c dotstubctl -s h -l help -d 'Print the commands and options'
