@@ -4,6 +4,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -333,3 +334,138 @@ forward-zone:
         assert done.stdout.split(), done.stdout
     finally:
         unbound.end()
+
+
+def resolves_through(port, name, want_rcode="NOERROR"):
+    done = subprocess.run(["dig", "@127.0.0.1", "-p", str(port), name, "+tries=1", "+timeout=5"], capture_output=True, text=True, timeout=30)
+    return f"status: {want_rcode}" in done.stdout and "ANSWER SECTION" in done.stdout
+
+
+def test_dnsdist_sends_to_it(listener, certs, tmp_path):
+    port, config = free_port("127.0.0.1"), tmp_path / "dnsdist.conf"
+    config.write_text(f"""\
+setLocal("127.0.0.1:{port}")
+newServer({{address="127.0.0.1:{listener.port}", tls="openssl", subjectName="dns.lan", caStore="{certs.ca_file}", validateCertificates=true,
+           checkName="a.example.", checkInterval=1}})
+setSecurityPollSuffix("")
+""")
+    dnsdist = Process(["dnsdist", "-C", str(config), "--supervised", "--disable-syslog"], read="stdout")
+    try:
+        dnsdist.wait_line(r"(?i)(downstream|backend).*\bup\b")
+        for number in range(20):
+            assert resolves_through(port, f"n{number}.example")
+        assert listener.counter("tls_failed") == 0
+    finally:
+        dnsdist.end()
+
+
+def test_stubby_sends_to_it(listener, certs, tmp_path):
+    port, config = free_port("127.0.0.1"), tmp_path / "stubby.yml"
+    config.write_text(f"""\
+resolution_type: GETDNS_RESOLUTION_STUB
+dns_transport_list: [GETDNS_TRANSPORT_TLS]
+tls_authentication: GETDNS_AUTHENTICATION_REQUIRED
+tls_query_padding_blocksize: 128
+tls_ca_file: "{certs.ca_file}"
+idle_timeout: 10000
+listen_addresses: [127.0.0.1@{port}]
+upstream_recursive_servers:
+  - address_data: 127.0.0.1
+    tls_port: {listener.port}
+    tls_auth_name: "dns.lan"
+""")
+    stubby = Process(["stubby", "-C", str(config), "-l"])
+    try:
+        eventually(lambda: resolves_through(port, "a.example"), what="an answer through stubby")
+        for number in range(5):
+            assert resolves_through(port, f"n{number}.example")
+        assert listener.counter("tls_handshakes") >= 1
+    finally:
+        stubby.end()
+
+
+# Clients that misuse an open session, while UDP is served.
+
+def rss(daemon):
+    """Bytes of resident memory."""
+    with open(f"/proc/{daemon.pid}/smaps_rollup") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss_Anon:") or line.startswith("Pss:")) * 1024
+
+
+def hello(name="dns.lan"):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    hello_in, hello_out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(hello_in, hello_out, server_hostname=name).do_handshake()
+    return hello_out.read()
+
+
+def half_close(port):
+    """A client hello, and the end of the connection in the middle of the handshake."""
+    one = socket.create_connection(("127.0.0.1", port))
+    one.sendall(hello())
+    one.shutdown(socket.SHUT_WR)
+    return one
+
+
+def slow_handshake(port):
+    """One byte of a client hello; the others follow slowly."""
+    one = socket.create_connection(("127.0.0.1", port))
+    one.sendall(hello()[:1])
+    return one
+
+
+def garbage(port):
+    one = socket.create_connection(("127.0.0.1", port))
+    one.sendall(b"\x16\x03\x01\x40\x00" + bytes(range(256)) * 64)
+    return one
+
+
+def half_handshake(port):
+    one = socket.create_connection(("127.0.0.1", port))
+    one.sendall(hello())
+    return one
+
+
+@pytest.mark.parametrize("misuse", [half_close, slow_handshake, garbage, half_handshake], ids=lambda misuse: misuse.__name__)
+def test_hits_over_udp_go_on(listener, misuse):
+    """400 connections of a kind, while one client asks for a cached name over UDP: each query is answered at once."""
+    listener.daemon.ask("a.example")
+    kept, worst = [], 0
+    with listener.daemon.udp() as client:
+        for number in range(400):
+            try:
+                kept.append(misuse(listener.port))
+            except ConnectionError:
+                pass
+            if number % 10 == 0:
+                begun = time.monotonic()
+                assert client.ask("a.example").rcode() == 0
+                worst = max(worst, time.monotonic() - begun)
+    with listener.client() as client:
+        assert client.ask("b.example").rcode() == 0, "others are served"
+    for one in kept:
+        one.close()
+    assert worst < 0.1 * SLACK, f"a hit took {worst * 1000:.0f} ms"
+
+
+def test_idle_clients_cost_little_and_lose_nothing(make_listener):
+    """1,000 idle sessions, and queries of one more and over UDP: all are answered, and a session takes at most 24 KiB."""
+    count = 1000
+    listener = make_listener(limits={"tcp-clients": 2 * count, "tcp-idle": "60s"})
+    listener.daemon.ask("a.example")
+    first = [listener.client() for _ in range(50)]  # pools of the library
+    before, idle = rss(listener.daemon), []
+    for _ in range(count):
+        idle.append(listener.client())
+    eventually(lambda: listener.counter("tls_handshakes") == count + 50, what="all handshakes")
+    each = (rss(listener.daemon) - before) / count
+    with listener.client() as client, listener.daemon.udp() as udp:
+        for number in range(200):
+            assert client.ask(f"n{number}.example").rcode() == 0 and udp.ask("a.example").rcode() == 0
+    for one in (idle[0], idle[-1], idle[count // 2]):
+        assert one.ask("a.example").rcode() == 0
+    for one in first + idle:
+        one.close()
+    assert each <= 24 * 1024 * (1 if SLACK == 1 else 100), f"{each:.0f} bytes for each session"
