@@ -278,6 +278,16 @@ int tls_make_certificate(struct tls_pair *out, const struct tls_pair *authority,
 
 /* --- a chain --- */
 
+/* Letters, digits, hyphens and dots: the name is printed into profiles and commands. */
+static bool is_host_name(const uint8_t *name, size_t len)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+    size_t at = 0;
+    while (at < len && name[at] && strchr(allowed, name[at]))
+        at++;
+    return len > 0 && at == len;
+}
+
 static void read_names(struct tls_chain_facts *out, gnutls_x509_crt_t crt)
 {
     for (unsigned i = 0;; i++) {
@@ -289,7 +299,7 @@ static void read_names(struct tls_chain_facts *out, gnutls_x509_crt_t crt)
             continue;
         if (type < 0)
             return;
-        if (type == GNUTLS_SAN_DNSNAME && !out->name[0] && data[0] != '*' && !memchr(data, 0, len)) {
+        if (type == GNUTLS_SAN_DNSNAME && !out->name[0] && is_host_name(data, len)) {
             memcpy(out->name, data, len);
             out->name[len] = '\0';
         }
