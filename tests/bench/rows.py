@@ -87,7 +87,7 @@ class Hit(CpuRow):
     def prepare(self, running):
         if running.subject.kind != "floor":
             warm(running, "-n", self.names, "-d", self.names, "-N", self.pattern, "-m", 20,
-                 *(["-t"] if self.serves == "tcp" else []))
+                 *({"tcp": ["-t"], "tls": ["-T"]}.get(self.serves, [])))
 
     def measure(self, running):
         value, result = self.cpu(running, "-n", self.count(self.whole), "-d", self.names, "-N", self.pattern, "-w", 1000,
@@ -116,6 +116,17 @@ class TcpHitTen(Hit):
     name, title, floor, serves = "tcp-10x100", "TCP hit, 10 in flight on each of 100 connections", "floor_tcp", "tcp"
     target, bounds = "<= 1.35 x floor", {"floor": 1.35}
     names, load = 100, ("-t", "-c", 100, "-m", 10)
+
+
+class TlsHitOne(Hit):
+    name, title, floor, serves = "tls-1x100", "DoT hit, 1 in flight on each of 100 connections", "floor_tls", "tls"
+    names, load, whole = 100, ("-T", "-c", 100, "-m", 1), 100000
+
+
+class TlsHitTen(Hit):
+    name, title, floor, serves = "tls-10x100", "DoT hit, 10 in flight on each of 100 connections", "floor_tls", "tls"
+    target, bounds = "<= 1.4 x floor", {"floor": 1.4}
+    names, load, whole = 100, ("-T", "-c", 100, "-m", 10), 100000
 
 
 class Miss(CpuRow):
@@ -331,5 +342,5 @@ class BlockLoad(Blocking):
         return running.cpu()
 
 
-ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, Miss, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
+ROWS = [UdpHitOne, UdpHitZipf, TcpHitOne, TcpHitTen, TlsHitOne, TlsHitTen, Miss, MissPaced, MissLatency, SystemCalls, OneHit, OneMiss, Memory, Empty,
         Idle, Start, BlockHit, BlockMemory, BlockLoad, Slow, Reset]

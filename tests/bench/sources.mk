@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # The programs of the benchmark (tests/bench/run).
-noinst_PROGRAMS += tests/bench/floor_udp tests/bench/floor_tcp tests/bench/floor_dot tests/bench/upstream
+noinst_PROGRAMS += tests/bench/floor_udp tests/bench/floor_tcp tests/bench/floor_dot tests/bench/floor_tls tests/bench/upstream
 tests_bench_floor_udp_SOURCES = tests/bench/floor_udp.c
 tests_bench_floor_tcp_SOURCES = tests/bench/floor_tcp.c
 tests_bench_floor_tcp_LDADD = $(LIBUV_LIBS)
+tests_bench_floor_tls_SOURCES = tests/bench/floor_tls.c tests/bench/tls.c tests/bench/tls.h
+tests_bench_floor_tls_LDADD = $(LIBUV_LIBS) $(GNUTLS_LIBS)
 tests_bench_floor_dot_SOURCES = tests/bench/floor_dot.c tests/bench/tls.c tests/bench/tls.h
 tests_bench_floor_dot_LDADD = $(LIBUV_LIBS) $(GNUTLS_LIBS)
 tests_bench_upstream_SOURCES = tests/bench/upstream.c tests/bench/answer.c tests/bench/answer.h tests/bench/tls.c tests/bench/tls.h \

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The subjects of the benchmark: dotstub, the floors and the peers, each described by a file of shell functions in peers/.
 
-Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp: cache hits over them; miss; block: lists of names) and optionally `packages`. It defines
+Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp, tls: cache hits over them; miss; block: lists of names) and optionally `packages`. It defines
     version      prints one line
     configure    writes configuration into the current directory; sets the array `run` to the command. Gets DIR, PORT
                  (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB, ENTRIES
-                 (number that the cache must hold), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a
+                 (number that the cache must hold), TLS (a port there, for DNS over TLS with the certificate CERT and its KEY), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a
                  line; "": none), LOCAL ("yes": with 1,000 local records and 100 routes as well, if it can), BUILD, and UNPACKED (for files
                  that must not be installed)
     prepare      optional: fetches or unpacks into UNPACKED what no package installs
@@ -147,9 +147,11 @@ class Running:
         self.subject, self.place = subject, subject.place
         self.upstream = Upstream(self.place, upstream_options)
         self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
-        ca = self.place.certificates.ca_file
+        self.tls_port = next(port for port in iter(lambda: free_port("127.0.0.1"), None) if port != self.port)
+        ca, listener = self.place.certificates.ca_file, self.place.certificates.good
         command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
                                 PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries,
+                                TLS=self.tls_port, CERT=listener.chain_file, KEY=listener.key_file,
                                 BLOCKED=self.place.blocked(blocked), LOCAL="yes" if local else "")
         with on_cores(*cores):
             self.began = time.monotonic()
@@ -162,6 +164,9 @@ class Running:
         self.started = time.monotonic() - self.began
 
     def wait_answering(self, patience):
+        if self.subject.serves == ["tls"]:
+            wait_for_tcp(self.tls_port)
+            return
         if "tcp" in self.subject.serves and "udp" not in self.subject.serves:
             wait_for_tcp(self.port)
             return
@@ -196,7 +201,7 @@ class Running:
 
     def load(self, *options):
         """Runs the generator: what it counted."""
-        command = [self.place.program("tools/dnsload"), "-p", str(self.port), *map(str, options)]
+        command = [self.place.program("tools/dnsload"), "-p", str(self.tls_port if "-T" in options else self.port), *map(str, options)]
         if self.subject.kind == "floor" and "miss" not in self.subject.serves:
             command.append("-E")
         with on_cores(OTHER_CORE):

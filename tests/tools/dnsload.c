@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A load generator for DNS over UDP and TCP that checks every response: id, Question section, rcode and A record. A query
+/* A load generator for DNS over UDP, TCP and TLS that checks every response: id, Question section, rcode and A record. A query
  * is one datagram or one frame, sent once; queries without a response are counted. Datagrams are sent and received in
  * batches.
  *
@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "../bench/tls.h"
 #include "names.h"
 #include "options.h"
 #include "query.h"
@@ -40,6 +42,7 @@ struct connection {
     uint32_t *waiting; /* by id */
     uint8_t *in, *out; /* frames; UDP: none come in */
     size_t in_len, out_len;
+    struct tls tls; /* with options.tls */
 };
 
 struct query {
@@ -129,6 +132,24 @@ static void take_answer(struct connection *connection, const uint8_t *message, s
     query_done(number);
 }
 
+/* A handshake at once; the queries of other connections wait meanwhile. */
+static void tls_open(struct connection *connection)
+{
+    static gnutls_certificate_credentials_t credentials;
+    struct tls *tls = &connection->tls;
+    if (!credentials && gnutls_certificate_allocate_credentials(&credentials) < 0)
+        fail("credentials");
+    if (tls_init(tls, connection->fd, GNUTLS_CLIENT, credentials) < 0)
+        fail("TLS");
+    for (int result; (result = gnutls_handshake(tls->session)) != 0;) {
+        struct pollfd ready = {.fd = connection->fd, .events = POLLIN};
+        if (gnutls_error_is_fatal(result) || tls_flush(tls) < 0 || poll(&ready, 1, 10000) != 1 || tls_receive(tls) < 0)
+            fail("handshake");
+    }
+    if (tls_flush(tls) != 0)
+        fail("handshake");
+}
+
 static void connection_open(struct connection *connection)
 {
     int on = 1, size = 4 << 20;
@@ -147,12 +168,17 @@ static void connection_open(struct connection *connection)
         fail("epoll_ctl");
     connection->fd = fd;
     connection->in_len = connection->out_len = 0;
+    if (options.tls)
+        tls_open(connection);
 }
 
 /* The server closed the connection: its outstanding queries are lost, and the next query opens a new connection. */
 static void connection_lost(struct connection *connection)
 {
-    close(connection->fd);
+    if (options.tls)
+        tls_fini(&connection->tls);
+    else
+        close(connection->fd);
     connection->fd = -1;
     totals.reconnects++;
     for (uint32_t number = oldest; number < totals.sent && connection->pending; number++) {
@@ -202,6 +228,33 @@ static void tcp_readable(struct connection *connection)
         update_now();
         tcp_take_frames(connection);
     }
+}
+
+/* One record for each query. */
+static void tls_flush_queries(struct connection *connection)
+{
+    int status = 0;
+    for (size_t at = 0; at < connection->out_len && status == 0;) {
+        size_t len = 2 + (size_t)(connection->out[at] << 8 | connection->out[at + 1]);
+        status = tls_write(&connection->tls, connection->out + at, len);
+        at += len;
+    }
+    connection->out_len = 0;
+    if (status < 0 || tls_flush(&connection->tls) < 0)
+        connection_lost(connection);
+}
+
+static void tls_readable(struct connection *connection)
+{
+    ssize_t got = tls_receive(&connection->tls);
+    update_now();
+    while (got >= 0 && (got = tls_read(&connection->tls, connection->in + connection->in_len,
+                                       FRAME_MAX - connection->in_len)) > 0) {
+        connection->in_len += (size_t)got;
+        tcp_take_frames(connection);
+    }
+    if (got < 0)
+        connection_lost(connection);
 }
 
 /* Datagrams that do not fit into the socket buffer are lost, as on a network. */
@@ -306,8 +359,9 @@ static void send_due(void)
             send_query(connection, totals.sent);
     }
     for (uint32_t i = 0; i < options.connections; i++) {
-        if (connections[i].fd >= 0 && connections[i].out_len)
-            (options.tcp ? tcp_flush : udp_flush)(&connections[i]);
+        struct connection *connection = &connections[i];
+        if (connection->fd >= 0 && (connection->out_len || connection->tls.out_len))
+            (options.tls ? tls_flush_queries : options.tcp ? tcp_flush : udp_flush)(connection);
     }
 }
 
@@ -345,7 +399,7 @@ static void run(void)
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (connection->fd >= 0)
-                (options.tcp ? tcp_readable : udp_readable)(connection);
+                (options.tls ? tls_readable : options.tcp ? tcp_readable : udp_readable)(connection);
         }
         update_now();
         expire_old();

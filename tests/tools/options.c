@@ -49,7 +49,7 @@ void options_read(int argc, char **argv)
 {
     const char *address = "127.0.0.1";
     uint16_t port = 53;
-    for (int option; (option = getopt(argc, argv, "s:p:teEn:N:d:z:f:c:m:r:w:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "s:p:tTeEn:N:d:z:f:c:m:r:w:")) != -1;) {
         uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
         switch (option) {
         case 's':
@@ -60,6 +60,9 @@ void options_read(int argc, char **argv)
             break;
         case 't':
             options.tcp = true;
+            break;
+        case 'T':
+            options.tcp = options.tls = true;
             break;
         case 'e':
             options.edns = true;

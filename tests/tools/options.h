@@ -11,6 +11,7 @@ struct options {
     struct sockaddr_storage server;
     socklen_t server_len;
     bool tcp, edns;
+    bool tls;            /* over tcp; the certificate is not verified */
     bool echo;           /* the response must be the query itself */
     const char *pattern; /* of names, with a %u */
     uint32_t first;      /* first number for the %u */
