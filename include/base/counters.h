@@ -22,6 +22,8 @@
     X(tcp_held, "TCP clients that waited to be accepted because all others were busy")                                 \
     X(https_errors, "HTTPS requests of clients refused with an HTTP status")                                           \
     X(https_floods, "HTTPS clients disconnected because they sent too many frames without a message")                  \
+    X(https_failed, "responses of upstreams over HTTPS that were no usable DNS message")                               \
+    X(fallbacks, "upstreams whose queries went over to HTTPS because DNS over TLS did not work")                       \
     X(http_refused, "connections to listen-http that did not come from http-proxies")                                  \
     X(tcp_stalled, "TCP clients reset because they made no progress")                                                  \
     X(tls_handshakes, "TLS handshakes of clients")                                                                     \

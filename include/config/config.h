@@ -29,6 +29,7 @@ enum config_cut { NXDOMAIN_CUT_NO, NXDOMAIN_CUT_SECURE, NXDOMAIN_CUT_YES };
 enum config_policy { POLICY_FAILOVER, POLICY_FASTEST, POLICY_SPREAD };
 /* The validator: the upstream, whose AD bit is passed on; dotstub itself; none. */
 enum config_dnssec { DNSSEC_MODE_UPSTREAM, DNSSEC_MODE_VALIDATE, DNSSEC_MODE_OFF };
+enum config_transport { TRANSPORT_DOT, TRANSPORT_HTTPS, TRANSPORT_AUTO };
 enum config_ecs { ECS_OFF, ECS_DEFAULT };
 enum config_output { OUTPUT_STDERR, OUTPUT_STDOUT };
 enum config_sandbox { SANDBOX_OFF, SANDBOX_ON, SANDBOX_KILL };
@@ -54,6 +55,10 @@ struct config_upstream {
     char *client_certificate, *client_key; /* NULL: none; both or neither */
     bool has_source;
     struct addr source;
+    enum config_transport transport;
+    char *https;                   /* the URL for DNS over HTTPS; NULL: see config/https.h */
+    struct config_pin *https_pins; /* none: `pins` apply */
+    size_t https_pin_count;
     char *interface; /* NULL: any */
     uint32_t fwmark; /* SO_MARK of its packets; 0: none */
     /* The host whose addresses are looked up; NULL: `addresses` are the upstream's. */

@@ -32,6 +32,8 @@ bool ttl_set_stale(uint8_t *wire, const uint16_t *ttl_offsets, unsigned count, u
 /* The lowest TTL of the answer and authority sections of a response to a client: how long an HTTP cache may keep it (RFC
  * 8484 section 5.1; the SOA of a negative response has the negative TTL). 0 for other rcodes, TC, and without records. */
 uint32_t ttl_smallest(struct bytes message);
+/* Lowers the TTLs of a message of a server, not walked yet, by the time that an HTTP cache kept it. */
+void ttl_subtract(uint8_t *message, size_t len, uint32_t age);
 /* True if a signature in a message that was walked has expired at this time (seconds since 1970; RFC 4034 section
  * 3.1.5). */
 bool ttl_signature_expired(const struct answer *answer, int64_t wall_s);

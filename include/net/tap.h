@@ -19,7 +19,7 @@
 
 /* The numbers of dnstap.proto. */
 enum tap_kind { TAP_CLIENT_QUERY = 5, TAP_CLIENT_RESPONSE = 6, TAP_FORWARDER_QUERY = 7, TAP_FORWARDER_RESPONSE = 8 };
-enum tap_transport { TAP_UDP = 1, TAP_TCP = 2, TAP_DOT = 3 };
+enum tap_transport { TAP_UDP = 1, TAP_TCP = 2, TAP_DOT = 3, TAP_DOH = 4 };
 
 struct tap_event {
     enum tap_kind kind;

@@ -43,6 +43,9 @@ struct tls_trust;
  * "system" on a machine without a system store gives -ENOENT), -ENOTSUP (forbidden by the system's TLS policy),
  * -ENOMEM; ERROR_TLS_NO_CERTIFICATE. With pins alone the CA file is not read. */
 int tls_trust_new(struct tls_trust **out, const struct tls_trust_options *options) MUST_CHECK;
+/* A trust like another one, but with these pins, at least one. 0, -ENOMEM or -ENOTSUP. */
+int tls_trust_with_pins(struct tls_trust **out, const struct tls_trust *like, const struct tls_pin *pins,
+                        unsigned count) MUST_CHECK;
 /* The error for which no CA certificate is loaded; 0: they are. Until they are, each handshake fails with
  * ERROR_TLS_NO_CA and looks for them again, at most every 3 s. */
 int tls_trust_is_waiting(const struct tls_trust *trust);

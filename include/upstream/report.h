@@ -27,7 +27,9 @@ struct server_report {
     char group[UPSTREAM_NAME + 8]; /* GROUP_ROOT: for names without a route */
     char upstream[UPSTREAM_NAME];  /* the name of its entry */
     struct addr addr;
-    const char *transport; /* "dot", "udp" or "tcp" */
+    const char *transport; /* "dot", "https", "udp" or "tcp" */
+    bool reserve;          /* of the transport that its upstream does not use now */
+    char fallback[64];     /* https with transport: auto: why it is used; "": it is not used in place of another */
     enum server_state state;
     /* Deprioritized: failed where others succeeded, so it is used only if no other is available, for a while. */
     bool avoided;

@@ -15,8 +15,9 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "config/https.h"
 
-enum { TRANSPORT_PLAIN = 0, TRANSPORT_TLS = 1 };
+enum { ENCRYPTION_NONE = 0, ENCRYPTION_TLS = 1 };
 
 static void add(struct buffer *out, const void *data, size_t len, int *status)
 {
@@ -87,19 +88,29 @@ static void add_addresses(struct buffer *out, const struct config_upstream *upst
     mem_free(texts);
 }
 
-static void add_pins(struct buffer *out, const struct config_upstream *upstream, int *status)
+static void add_pins(struct buffer *out, const struct config_pin *list, size_t count, int *status)
 {
-    size_t len = upstream->pin_count * sizeof *upstream->pins;
+    size_t len = count * sizeof *list;
     struct config_pin *pins = mem_alloc(len + 1);
     if (!pins) {
         *status = -ENOMEM;
         return;
     }
     if (len > 0)
-        memcpy(pins, upstream->pins, len);
-    qsort(pins, upstream->pin_count, sizeof *pins, compare_pins);
+        memcpy(pins, list, len);
+    qsort(pins, count, sizeof *pins, compare_pins);
     add(out, pins, len, status);
     mem_free(pins);
+}
+
+static void add_https(struct buffer *out, const struct config_upstream *upstream, int *status)
+{
+    struct https_url url;
+    config_https_url(upstream, &url);
+    add_byte(out, (uint8_t)upstream->transport, status);
+    add_text(out, url.authority, status);
+    add_text(out, url.path, status);
+    add_pins(out, upstream->https_pins, upstream->https_pin_count, status);
 }
 
 /* A plain server gets names of its zones only, so a group with other zones could not take its place. An address behind
@@ -129,14 +140,16 @@ static int define_upstream(const struct config *config, const struct config_upst
     const char *ca_file = upstream->ca_file ? upstream->ca_file : config->tls.ca_file;
     struct buffer all = {NULL, 0, 0, 0};
     int status = 0;
-    add_byte(&all, upstream->plain_zone_count > 0 ? TRANSPORT_PLAIN : TRANSPORT_TLS, &status);
+    add_byte(&all, upstream->plain_zone_count > 0 ? ENCRYPTION_NONE : ENCRYPTION_TLS, &status);
     add_text(&all, upstream->tls_name, &status);
     add_text(&all, upstream->tls_name ? ca_file : NULL, &status);
-    add_pins(&all, upstream, &status);
+    add_pins(&all, upstream->pins, upstream->pin_count, &status);
     add_byte(&all, upstream->ecs == ECS_OFF, &status);
     add_addresses(&all, upstream, &status);
     if (upstream->client_certificate) /* an operator may answer each of its users differently */
         add_text(&all, upstream->client_certificate, &status);
+    if (upstream->transport != TRANSPORT_DOT)
+        add_https(&all, upstream, &status);
     if (upstream->plain_zone_count > 0)
         add_plain(&all, upstream, &status);
     if (status == 0)

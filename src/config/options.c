@@ -27,6 +27,8 @@
 static const struct choice roles[] = {{"primary", ROLE_PRIMARY}, {"backup", ROLE_BACKUP}, {"routed", ROLE_ROUTED}, {0}};
 static const struct choice policies[] = {
     {"failover", POLICY_FAILOVER}, {"fastest", POLICY_FASTEST}, {"spread", POLICY_SPREAD}, {0}};
+static const struct choice transports[] = {
+    {"dot", TRANSPORT_DOT}, {"https", TRANSPORT_HTTPS}, {"auto", TRANSPORT_AUTO}, {0}};
 static const struct choice ecs_ways[] = {{"off", ECS_OFF}, {"default", ECS_DEFAULT}, {0}};
 static const struct choice cuts[] = {
     {"secure", NXDOMAIN_CUT_SECURE}, {"yes", NXDOMAIN_CUT_YES}, {"no", NXDOMAIN_CUT_NO}, {0}};
@@ -1151,6 +1153,28 @@ const struct option upstream_options[] = {
      .unset = "",
      .help = "sha256/BASE64 of the server's public key. With tls-name both must match. With pins alone only the "
              "key must match; chain, name and dates are not checked."},
+    {.key = "transport",
+     .type = OPTION_CHOICE,
+     OF(transport),
+     .choices = transports,
+     .unset = "dot",
+     .help = "dot: DNS over TLS. https: DNS over HTTPS (HTTP/2, POST). auto: DNS over TLS, and HTTPS while the network "
+             "blocks or disturbs it. The preset google has auto."},
+    {.key = "https",
+     .type = OPTION_TEXT,
+     OF(https),
+     .max = 500,
+     .word = "",
+     .unset = "",
+     .help =
+         "The URL for the transports https and auto, by default https://TLS-NAME/dns-query. Its host must be tls-name "
+         "(or host). Connections go to the addresses of the upstream, at the port in the URL (443)."},
+    {.key = "https-pins",
+     .type = OPTION_PINS,
+     OF_LIST(https_pins, https_pin_count),
+     .max = 16,
+     .unset = "",
+     .help = "As pins, for HTTPS, if its server has other keys; by default pins apply."},
     {.key = "role",
      .type = OPTION_CHOICE,
      OF(role),

@@ -92,7 +92,7 @@ extern const struct option_items upstream_items, group_items, route_items, block
 
 /* A public resolver that `upstreams` may name; the first one is used if none is configured. */
 struct preset {
-    const char *name, *tls_name, *addresses, *max_qps; /* max_qps NULL: the default */
+    const char *name, *tls_name, *addresses, *max_qps, *transport, *https; /* from max_qps on NULL: the default */
 };
 extern const struct preset presets[];
 extern const size_t preset_count;

@@ -3,7 +3,7 @@ noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES = src/config/added.c src/config/arena.c src/config/arena.h src/config/restart_only.c src/config/definition.c src/config/draft.c src/config/draft.h \
   src/config/environment.c src/config/environment.h src/config/file.c src/config/file.h src/config/files.c \
   src/config/foreign.c src/config/foreign.h src/config/prescan.c src/config/prescan.h src/config/load.c src/config/load.h \
-  src/config/json.c src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/own.c src/config/own.h src/config/options.c \
+  src/config/https.c src/config/json.c src/config/machine.c src/config/machine.h src/config/member.c src/config/member.h src/config/own.c src/config/own.h src/config/options.c \
   src/config/options.h src/config/presets.c src/config/print.c src/config/reader.c src/config/reader.h src/config/report.c \
   src/config/report.h src/config/validate.c src/config/validate_block.c src/config/validate_records.c src/config/validate.h src/config/snapshot.c src/config/snapshot.h src/config/teams.c \
      src/config/validate_views.c src/config/validate_views.h \
@@ -11,7 +11,7 @@ libconfig_a_SOURCES = src/config/added.c src/config/arena.c src/config/arena.h s
      src/config/validate_answers.c src/config/validate_answers.h src/config/validate_proxy.c \
   src/config/teams.h src/config/text.c \
   src/config/text.h src/config/value.c src/config/value.h src/config/yaml.c src/config/yaml.h
-noinst_HEADERS += include/config/added.h include/config/config.h include/config/json.h
+noinst_HEADERS += include/config/added.h include/config/config.h include/config/https.h include/config/json.h
 
 check_PROGRAMS += tests/unit/test_added tests/unit/test_config tests/unit/test_config_files tests/unit/test_config_print \
   tests/unit/test_options tests/unit/test_yaml

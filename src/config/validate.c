@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include "config/https.h"
 #include "config/member.h"
 #include "config/own.h"
 #include "config/teams.h"
@@ -172,6 +173,42 @@ static void check_client_certificate(struct draft *draft, const struct draft_ite
               alone == key ? "client-key" : "client-certificate", alone == key ? "client-certificate" : "client-key");
 }
 
+static bool is_text(const struct value *value, const char *text)
+{
+    return value->text.len == strlen(text) && strncasecmp((const char *)value->text.data, text, value->text.len) == 0;
+}
+
+/* Nothing but the configured host may be asked, so the URL and the name of the certificate must agree. */
+static void check_https(struct draft *draft, const struct draft_item *upstream)
+{
+    char text[HTTPS_URL_MAX];
+    struct https_url url;
+    const struct setting *https = draft_item_setting(upstream, "https"),
+                         *transport = draft_item_setting(upstream, "transport"),
+                         *pins = draft_item_setting(upstream, "https-pins"),
+                         *name = draft_item_setting(upstream, "tls-name"), *host = draft_item_setting(upstream, "host");
+    bool is_used = transport->broken || !transport->first || transport->first->number != TRANSPORT_DOT;
+    bool has_url = https->first && !https->first->none, has_name = name->first && !name->first->none,
+         has_host = host->first && !host->first->none;
+    if (!is_used && (has_url || pins->count > 0))
+        report_at(draft->report, has_url ? https->mark : pins->mark,
+                  "https: %s uses DNS over TLS only; write transport: auto or transport: https beside it",
+                  upstream->name);
+    if (is_used && !transport->broken && !has_url && !has_name && !has_host && !https->broken)
+        report_at(draft->report, transport->mark,
+                  "transport: %s has neither https nor tls-name, so its URL is not known; write https: and the URL",
+                  upstream->name);
+    if (!has_url || https->broken)
+        return;
+    snprintf(text, sizeof text, "%.*s", (int)https->first->text.len, (const char *)https->first->text.data);
+    if (https_url_parse(&url, text) < 0)
+        report_at(draft->report, https->mark,
+                  "https: not a URL for DNS over HTTPS; write it as https://dns.example/dns-query");
+    else if (has_name ? !is_text(name->first, url.host) : has_host && !is_text(host->first, url.host))
+        report_at(draft->report, https->mark, "https: the host %s is not the %s of %s; no other host is ever asked",
+                  url.host, has_name ? "tls-name" : "host", upstream->name);
+}
+
 static void check_required(struct draft *draft, const struct option *list, const struct draft_item *item)
 {
     for (size_t i = 0; i < item->of->count; i++) {
@@ -227,6 +264,7 @@ static void check_upstreams(struct draft *draft)
         check_source(draft, upstream, "addresses", upstream->name);
         check_trust(draft, upstream);
         check_client_certificate(draft, upstream);
+        check_https(draft, upstream);
     }
     validate_hosts(draft);
 }

@@ -41,6 +41,9 @@ void gather_merge(struct server_report *sum, const struct server_report *one)
         sum->known_ms = one->known_ms;
     reasons_merge(&sum->failures_by_reason, &one->failures_by_reason);
     sum->avoided |= one->avoided;
+    sum->reserve &= one->reserve;
+    if (!sum->fallback[0])
+        memcpy(sum->fallback, one->fallback, sizeof sum->fallback);
     sum->open += one->open;
     sum->dialing += one->dialing;
     sum->in_flight += one->in_flight;

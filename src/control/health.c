@@ -34,6 +34,8 @@ static struct upstream_health look(const struct gather_sum *sum, size_t first)
          i++, health.count++) {
         const struct server_report *server = &sum->servers[i];
         health.usable |= is_usable(server);
+        if (server->reserve)
+            continue;
         if (server->state == SERVER_FAILING && (!health.failed || server->failed_ms > health.failed->failed_ms))
             health.failed = server;
     }
@@ -189,6 +191,7 @@ static struct facts facts_of(const struct daemon_health *health, const struct ga
     facts.failed = minute.failed;
     for (size_t i = 0; i < sum->server_count; i++) {
         bool is_root = strcmp(sum->servers[i].group, sum->servers[0].group) == 0;
+        is_root &= !sum->servers[i].reserve;
         facts.servers += is_root;
         facts.failing += is_root && sum->servers[i].state == SERVER_FAILING;
     }

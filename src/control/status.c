@@ -52,7 +52,8 @@ static json_t *server_object(const struct view *view, const struct server_report
     put(object, "address", text_of_addr(&server->addr));
     put_text(object, "transport", server->transport ? server->transport : "");
     put_flag(object, "run_time", is_run_time(view, server->group));
-    put_text(object, "state", server->avoided ? "avoided" : states[server->state]);
+    put_text(object, "state", server->reserve ? "reserve" : server->avoided ? "avoided" : states[server->state]);
+    put(object, "fallback", server->fallback[0] ? json_string(server->fallback) : json_null());
     put_number(object, "sessions_open", server->open);
     put_number(object, "in_flight", server->in_flight);
     put(object, "latency_ms", server->latency_us ? thousandths(server->latency_us) : json_null());

@@ -98,7 +98,11 @@ static void print_upstreams(const json_t *servers, FILE *out)
         bool is_plain = is_plain_transport(table_field(server, "transport", name));
         fprintf(out, "%s %s: ", is_plain ? "NOT encrypted, for" : "encrypted to",
                 table_field(server, "upstream", name));
-        print_session(best_server(servers, upstream), out);
+        const json_t *best = best_server(servers, upstream);
+        const char *fallback = json_string_value(json_object_get(best, "fallback"));
+        print_session(best, out);
+        if (fallback)
+            fprintf(out, "; over HTTPS, because DNS over TLS does not work: %s", fallback);
         fputs(json_is_true(json_object_get(server, "run_time")) ? "; added at run time\n" : "\n", out);
     }
 }

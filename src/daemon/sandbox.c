@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/https.h"
 #include "landlock.h"
 #include "syscalls.h"
 
@@ -173,6 +174,15 @@ static void allow_host(struct building *building, const struct config_upstream *
         allow_port(building, addr_port(&upstream->bootstrap_to[i]));
 }
 
+static void allow_https(struct building *building, const struct config_upstream *upstream)
+{
+    struct https_url url;
+    if (upstream->transport == TRANSPORT_DOT)
+        return;
+    config_https_url(upstream, &url);
+    allow_port(building, url.port);
+}
+
 static void allow_routes(struct building *building, const struct config_route *routes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -195,6 +205,8 @@ static void allow_all(struct building *building, const struct config *config, co
     for (size_t i = 0; i < config->upstream_count; i++)
         for (size_t j = 0; j < config->upstreams[i].address_count; j++)
             allow_port(building, addr_port(&config->upstreams[i].addresses[j]));
+    for (size_t i = 0; i < config->upstream_count; i++)
+        allow_https(building, &config->upstreams[i]);
     for (size_t i = 0; i < config->upstream_count; i++)
         allow_host(building, &config->upstreams[i]);
     allow_routes(building, config->forward, config->forward_count);

@@ -176,29 +176,62 @@ static void skip_name(struct cursor *cursor)
     }
 }
 
-uint32_t ttl_smallest(struct bytes message)
+/* Goes to the first record. The numbers of records in the answer and authority sections, and in all sections. */
+static struct cursor begin_records(struct bytes message, unsigned *records, unsigned *all)
 {
     struct cursor cursor = cursor_over(message);
-    (void)cursor_u16(&cursor);
-    uint16_t flags = cursor_u16(&cursor), questions = cursor_u16(&cursor);
-    unsigned records = cursor_u16(&cursor);
-    records += cursor_u16(&cursor);
-    (void)cursor_u16(&cursor);
-    uint32_t smallest = UINT32_MAX;
-    unsigned rcode = flags & 0x0f;
-    if ((rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN) || (flags & FLAG_TC) || records == 0)
-        return 0;
-    for (unsigned i = 0; i < questions; i++) {
+    (void)cursor_u32(&cursor);
+    unsigned questions = cursor_u16(&cursor);
+    *records = cursor_u16(&cursor);
+    *records += cursor_u16(&cursor);
+    *all = *records + cursor_u16(&cursor);
+    for (unsigned i = 0; i < questions && !cursor.failed; i++) {
         skip_name(&cursor);
         (void)cursor_u32(&cursor);
     }
+    return cursor;
+}
+
+/* The offset of the next record's TTL; its end is next. */
+static size_t next_ttl(struct cursor *cursor, uint16_t *type)
+{
+    skip_name(cursor);
+    *type = cursor_u16(cursor);
+    (void)cursor_u16(cursor);
+    size_t at = cursor_offset(cursor);
+    (void)cursor_u32(cursor);
+    (void)cursor_take(cursor, cursor_u16(cursor));
+    return at;
+}
+
+uint32_t ttl_smallest(struct bytes message)
+{
+    unsigned records, all;
+    struct cursor cursor = begin_records(message, &records, &all);
+    uint32_t smallest = UINT32_MAX;
+    if (cursor.failed || records == 0)
+        return 0;
+    uint16_t flags = read_u16(message.data + MESSAGE_FLAGS), rcode = flags & 0x0f, type;
+    if ((rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN) || (flags & FLAG_TC))
+        return 0;
     for (unsigned i = 0; i < records && !cursor.failed; i++) {
-        skip_name(&cursor);
-        (void)cursor_u32(&cursor);
-        uint32_t ttl = cursor_u32(&cursor);
-        (void)cursor_take(&cursor, cursor_u16(&cursor));
-        if (ttl < smallest)
-            smallest = ttl;
+        size_t at = next_ttl(&cursor, &type);
+        if (!cursor.failed && read_u32(message.data + at) < smallest)
+            smallest = read_u32(message.data + at);
     }
     return cursor.failed ? 0 : smallest;
+}
+
+void ttl_subtract(uint8_t *message, size_t len, uint32_t age)
+{
+    unsigned records, all;
+    struct cursor cursor = begin_records((struct bytes){message, len}, &records, &all);
+    for (unsigned i = 0; i < all && !cursor.failed; i++) {
+        uint16_t type;
+        size_t at = next_ttl(&cursor, &type);
+        if (cursor.failed || type == TYPE_OPT)
+            continue;
+        uint32_t ttl = read_u32(message + at);
+        write_u32(message + at, ttl > age ? ttl - age : 0);
+    }
 }

@@ -10,7 +10,7 @@ enum reason {
     HELD,      /* an isolated attempt is on it */
     SPENT,     /* it was sent the number of queries after which its server is known to end a session */
     EXHAUSTED, /* it was sent more, and has given all the responses that its server gives on a session */
-    FULL,      /* no id is free */
+    FULL,      /* no id or stream is free */
     UNSAFE,    /* the attempt is isolated: the cause that ended its last session may end this one as well */
     SILENT,    /* several responses are overdue, or it is suspect or mute: it may be half open, or just slow */
     UNHEARD,   /* another session of the server fell silent, and this one has received nothing since */
@@ -112,7 +112,7 @@ static unsigned session_reasons(const struct session *session, const struct atte
     if (session->server->allowance.queries && session_is_spent(session, now_ms))
         reasons |=
             allowance_is_exhausted(&session->server->allowance, session->answered) ? 1u << EXHAUSTED : 1u << SPENT;
-    if (session->used + session->ids.tombstones >= IDS_MAX)
+    if (session->used + session->ids.tombstones >= session->capacity)
         reasons |= 1u << FULL;
     if (session->suspect_ms || (session->used > 1 && is_mute(session, now_ms)) ||
         (silence_is_possible(&session->silence) && session_is_silent(session, now_ms)))

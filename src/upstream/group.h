@@ -19,6 +19,7 @@
 #include "budget.h"
 #include "condition.h"
 #include "edns.h"
+#include "fallback.h"
 #include "idle.h"
 #include "losses.h"
 #include "notes.h"
@@ -67,14 +68,23 @@ struct dial {
     uint64_t begun_ms, connected_ms, ended_ms; /* connected: TCP; 0: never */
 };
 
+/* An upstream with transport: auto, see fallback_watch.c. */
+struct upstream_transports {
+    struct fallback fallback;
+    struct attempt tests[FALLBACK_TESTS];
+    uint64_t tested_ms; /* when they were last sent; 0: not yet */
+    bool leave_dot;     /* sessions over TLS are to end */
+};
+
 /* The knowledge about a server is split into parts that know neither a group nor a session, each with its own
  * struct and file. */
 struct server {
     struct group *group;
-    const struct config_upstream *entry; /* in the config of its plan */
-    uint64_t spread;                     /* spread_hash of the name of its upstream */
-    uint64_t measured_ms;                /* `fastest`: when an attempt last measured its response time; 0: never */
-    bool left;                           /* no longer in the configuration */
+    const struct config_upstream *entry;  /* in the config of its plan */
+    struct upstream_transports *upstream; /* of its upstream, in the plan; NULL: it has one transport */
+    uint64_t spread;                      /* spread_hash of the name of its upstream */
+    uint64_t measured_ms;                 /* `fastest`: when an attempt last measured its response time; 0: never */
+    bool left;                            /* no longer in the configuration */
     const struct transport *transport;
     void *transport_state; /* the transport's own */
     struct addr addr;
@@ -106,11 +116,12 @@ struct group_plan {
     size_t upstream_count;
     struct server **servers; /* owned; in a plan that was replaced: those that no later plan took over */
     size_t server_count;
-    struct budget_share **budgets; /* one per upstream entry */
-    unsigned lookups;              /* live lookups that were begun with this plan */
-    bool awaits_address;           /* an upstream's host is being looked up: attempts wait for it */
-    bool portal;                   /* of the portal window */
-    bool lacks_address;            /* the lookup of an upstream's host has failed, and none of its addresses is known */
+    struct budget_share **budgets;          /* one per upstream entry */
+    struct upstream_transports *transports; /* one per upstream entry */
+    unsigned lookups;                       /* live lookups that were begun with this plan */
+    bool awaits_address;                    /* an upstream's host is being looked up: attempts wait for it */
+    bool portal;                            /* of the portal window */
+    bool lacks_address; /* the lookup of an upstream's host has failed, and none of its addresses is known */
 };
 
 struct attempt_times; /* upstream/ask.h */
@@ -173,6 +184,7 @@ struct session {
     struct list queued, sent;                /* attempts */
     struct ids ids;                          /* of the attempts in `sent` */
     unsigned used;                           /* attempts in both lists */
+    unsigned capacity;                       /* the most attempts, with tombstones */
     unsigned given, answered;                /* queries sent and responses received, in all */
     bool resumed;                            /* by ticket */
     bool clean_end;                          /* the peer announced the end of the connection */
@@ -204,6 +216,8 @@ bool pool_place(struct group *group, struct attempt *attempt);
 void pool_connect(struct group *group);
 /* Puts waiting attempts on sessions with room; dials while attempts wait; fails them when no server is left to try. */
 void pool_run(struct group *group);
+/* Begins a dial; false: it failed at once. */
+bool pool_dial(struct server *server);
 /* Opens a session ahead of the next query, if the server has none. */
 void pool_open_ahead(struct server *server);
 /* The outcome of a dial. */
@@ -258,6 +272,28 @@ uint64_t probe_look(struct group *group, uint64_t now_ms);
 /* The session that was opened just now has served its purpose. */
 bool probe_ends_here(const struct session *session);
 
+/* --- fallback_watch.c: upstreams with transport: auto; each does nothing for other servers --- */
+
+/* The server gets neither queries nor dials now: the other transport of its upstream does. */
+bool fallback_is_idle(const struct server *server);
+/* It is used if no server with the other transport can be. */
+bool fallback_comes_last(const struct server *server);
+void fallback_event(struct server *server, enum fallback_event event, int error);
+/* A session was opened; a dial failed; the server or the network ended a session, with queries unanswered or without
+ * notice; a response came. */
+void fallback_note_opened(struct server *server);
+void fallback_note_failed(struct server *server, uint64_t begun_ms, int error);
+void fallback_note_end(struct server *server, bool unanswered, bool clean, int error);
+void fallback_note_response(struct server *server, uint64_t sent_ms);
+/* From the group's tick. Gives the next deadline. */
+uint64_t fallback_look(struct group *group, uint64_t now_ms);
+/* Cancels what the plan has sent by itself. */
+void fallback_forget(struct group_plan *plan);
+void fallback_moved(struct group *group);
+/* For reports: the server waits until it is needed; why it is used although the other transport comes first, "": it is
+ * not so. */
+void fallback_describe(const struct server *server, bool *reserve, const char **why);
+
 /* --- plan.c --- */
 
 /* Sets the transport of a new server. 0 or -ENOMEM. */
@@ -306,6 +342,8 @@ void ask_session_silent(struct attempt *attempt);
 
 /* Makes an idle attempt live. Never calls back before it returns. */
 void attempt_send(struct group *group, struct attempt *attempt);
+/* Puts an idle attempt, which belongs to no ask, on this open session. */
+void attempt_send_on(struct session *session, struct attempt *attempt);
 /* Ends a live attempt without `done`; its id stays reserved until its response has come. Does nothing to an idle
  * one. */
 void attempt_cancel(struct attempt *attempt);

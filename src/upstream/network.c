@@ -88,6 +88,7 @@ void group_network_changed(struct group *group, bool slept)
     if (!concerned)
         return;
     event_machine(group, slept ? EVENT_SLEEP : EVENT_NETWORK);
+    fallback_moved(group);
     group_try_again(group);
 }
 

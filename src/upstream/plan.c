@@ -16,6 +16,7 @@
 #include <string.h>
 #include "base/errors.h"
 #include "base/mem.h"
+#include "config/https.h"
 #include "group.h"
 #include "upstream/routes.h"
 #include "upstream/spread.h"
@@ -27,7 +28,8 @@ static size_t count_servers(const struct group_definition *definition)
 {
     size_t count = 0;
     for (size_t i = 0; i < definition->upstream_count; i++)
-        count += bootstrap_count(definition->known, &definition->upstreams[i]);
+        count += bootstrap_count(definition->known, &definition->upstreams[i]) *
+                 (definition->upstreams[i].transport == TRANSPORT_AUTO ? 2 : 1);
     return count;
 }
 
@@ -49,6 +51,7 @@ void group_plan_free(struct group_plan *plan)
         budget_share_drop(plan->budgets[i]);
     mem_free(plan->servers);
     mem_free(plan->budgets);
+    mem_free(plan->transports);
     mem_free(plan);
 }
 
@@ -67,10 +70,11 @@ static const struct transport *transport_of(const struct config_upstream *entry)
 {
     if (entry->plain_zone_count > 0)
         return entry->tcp_only ? &transport_tcp : &transport_udp;
-    return &transport_dot;
+    return entry->transport == TRANSPORT_HTTPS ? &transport_https : &transport_dot;
 }
 
-static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr addr, struct tls_trust *trust)
+static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr addr,
+                           const struct transport *transport, struct tls_trust *trust)
 {
     const struct config_upstream *entry = &plan->upstreams[upstream];
     struct server *server = mem_zalloc(1, sizeof *server);
@@ -79,10 +83,31 @@ static int plan_add_server(struct group_plan *plan, size_t upstream, struct addr
     server->entry = entry;
     server->spread = spread_hash(entry->name, strlen(entry->name));
     server->addr = addr;
+    if (entry->transport == TRANSPORT_AUTO)
+        server->upstream = &plan->transports[upstream];
+    if (transport == &transport_https) { /* at the port of the URL */
+        struct https_url url;
+        config_https_url(entry, &url);
+        addr_set_port(&server->addr, url.port);
+    }
     for (int state = SESSION_DIALING; state <= SESSION_CLOSING; state++)
         list_init(&server->sessions[state]);
     plan->servers[plan->server_count++] = server;
-    return server_prepare(server, transport_of(entry), trust);
+    return server_prepare(server, transport, trust);
+}
+
+/* With transport: auto each address has a second server, over HTTPS. */
+static int plan_add_servers(struct group_plan *plan, const struct group_definition *definition, size_t i)
+{
+    const struct config_upstream *entry = &plan->upstreams[i];
+    size_t count = bootstrap_count(definition->known, entry);
+    const struct transport *transports[] = {transport_of(entry), &transport_https};
+    int status = 0;
+    for (unsigned t = 0; t < (entry->transport == TRANSPORT_AUTO ? 2 : 1); t++)
+        for (size_t a = 0; status == 0 && a < count; a++)
+            status = plan_add_server(plan, i, bootstrap_address(definition->known, entry, a), transports[t],
+                                     definition->trusts[i]);
+    return status;
 }
 
 /* Notes whether the addresses of an upstream with a host are missing. */
@@ -110,16 +135,14 @@ int group_plan_new(struct group_plan **out, const struct group_definition *defin
     plan->portal = plan->upstream_count > 0 && plan->upstreams[0].portal;
     plan->servers = mem_zalloc(count_servers(definition) + 1, sizeof(struct server *));
     plan->budgets = mem_zalloc(plan->upstream_count, sizeof(struct budget_share *));
-    int status = plan->servers && plan->budgets ? 0 : -ENOMEM;
+    plan->transports = mem_zalloc(plan->upstream_count + 1, sizeof *plan->transports);
+    int status = plan->servers && plan->budgets && plan->transports ? 0 : -ENOMEM;
     for (size_t i = 0; status == 0 && i < plan->upstream_count; i++) {
         plan->budgets[i] = budget_share_new(plan->upstreams[i].name, plan->upstreams[i].max_qps);
         status = plan->budgets[i] ? 0 : -ENOMEM;
     }
     for (size_t i = 0; status == 0 && i < plan->upstream_count; i++) {
-        size_t count = bootstrap_count(definition->known, &plan->upstreams[i]);
-        for (size_t a = 0; status == 0 && a < count; a++)
-            status = plan_add_server(plan, i, bootstrap_address(definition->known, &plan->upstreams[i], a),
-                                     definition->trusts[i]);
+        status = plan_add_servers(plan, definition, i);
         plan_note_host(plan, definition, i);
     }
     if (status == 0)
@@ -179,6 +202,7 @@ static struct server *server_go_over(struct server *old, struct server *new)
     old->entry = new->entry;
     old->spread = new->spread;
     old->budget = new->budget;
+    old->upstream = new->upstream;
     server_limit_rest(old);
     server_free(new);
     return old;
@@ -195,6 +219,7 @@ static void server_leave(struct server *server)
 {
     struct list_link *link;
     server->left = true;
+    server->upstream = NULL;
     while ((link = list_first(&server->sessions[SESSION_DIALING])))
         server->transport->stop(container_of(link, struct session, in_state), ERROR_STOPPING);
     while ((link = list_first(&server->sessions[SESSION_OPEN])))
@@ -205,10 +230,22 @@ static void server_leave(struct server *server)
     server->group->last_error = 0;
 }
 
+/* The state of the transports of an upstream stays. */
+static void plan_take_transports(struct group_plan *plan, struct group_plan *before)
+{
+    fallback_forget(before);
+    for (size_t i = 0; i < plan->upstream_count; i++)
+        for (size_t old = 0; old < before->upstream_count; old++)
+            if (strcmp(plan->upstreams[i].name, before->upstreams[old].name) == 0)
+                plan->transports[i].fallback = before->transports[old].fallback;
+}
+
 static void plan_begin(struct group_plan *plan, struct group *group, struct group_plan *before)
 {
     uint64_t now_ms = loop_now(group->loop);
     plan->group = group;
+    if (before)
+        plan_take_transports(plan, before);
     for (size_t i = 0; i < plan->upstream_count; i++)
         plan->budgets[i] = budget_share_join(group->budgets, plan->budgets[i], now_ms);
     for (size_t i = 0; i < plan->server_count; i++) {

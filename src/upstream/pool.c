@@ -44,7 +44,16 @@ static uint64_t attempt_name_hash(const struct group *group, const struct attemp
 }
 
 /* The parts of a rank, from the least to the most significant one. */
-enum { RANK_TIME = 0, RANK_SPREAD = 24, RANK_FAILING = 56, RANK_BACKUP, RANK_LOW, RANK_AVOIDED, RANK_DIALING };
+enum {
+    RANK_TIME = 0,
+    RANK_SPREAD = 24,
+    RANK_FAILING = 56,
+    RANK_TRANSPORT,
+    RANK_BACKUP,
+    RANK_LOW,
+    RANK_AVOIDED,
+    RANK_DIALING
+};
 #define RANK_TIME_MAX ((UINT64_C(1) << RANK_SPREAD) - 1)
 
 /* The rank of a server for the choice; lower is better. */
@@ -57,6 +66,7 @@ static uint64_t server_rank(const struct server *server, uint64_t name_hash, uin
     else if (policy == POLICY_SPREAD)
         rank |= (uint64_t)~spread_weight(name_hash, server->spread) << RANK_SPREAD;
     rank |= (uint64_t)(server->backoff.failures > 0 && !server->open) << RANK_FAILING;
+    rank |= (uint64_t)fallback_comes_last(server) << RANK_TRANSPORT;
     rank |= (uint64_t)(server->entry->role == ROLE_BACKUP) << RANK_BACKUP;
     rank |= (uint64_t)priority_is_low(&server->priority, now_ms) << RANK_LOW;
     return rank;
@@ -71,8 +81,8 @@ static bool server_is_avoided(const struct server *server, const struct attempt 
         return false;
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *other = group->servers[i];
-        if (!attempt_avoids_server(attempt, other) && (other->open || other->backoff.failures < 2) &&
-            loop_now(group->loop) >= other->backoff.retry_at_ms)
+        if (!attempt_avoids_server(attempt, other) && !fallback_is_idle(other) &&
+            (other->open || other->backoff.failures < 2) && loop_now(group->loop) >= other->backoff.retry_at_ms)
             return true;
     }
     return false;
@@ -139,11 +149,12 @@ static struct session *server_session(const struct server *server, const struct 
 
 static bool server_rests(const struct server *server, uint64_t now_ms)
 {
-    return now_ms < server->backoff.retry_at_ms || budget_wait(server->budget, now_ms) > 0 ||
+    return now_ms < server->backoff.retry_at_ms || fallback_is_idle(server) ||
+           budget_wait(server->budget, now_ms) > 0 ||
            (server->dialing && (server->transport->single || now_ms < server->dialed_ms + DIAL_OVERLAP));
 }
 
-static bool server_dial(struct server *server)
+bool pool_dial(struct server *server)
 {
     int status = server->transport->start(server);
     if (status < 0)
@@ -158,7 +169,7 @@ static void server_relieve(struct server *server)
 {
     unsigned limit = server->transport->single ? 1 : server->group->config->tls.sessions;
     if (!server->dialing && !server_rests(server, loop_now(server->group->loop)) && server->open < limit)
-        server_dial(server);
+        pool_dial(server);
 }
 
 /* True if a server that failed would have been used instead of `used`. It is dialled as soon as its back-off allows if
@@ -226,7 +237,7 @@ static struct pick pool_pick(struct group *group, const struct attempt *attempt,
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
         bool may_come = group->policy == POLICY_SPREAD && server_is_coming(server, now_ms);
-        if (!server->open && !may_come)
+        if ((!server->open && !may_come) || fallback_is_idle(server))
             continue;
         uint64_t rank = server_rank(server, name_hash, now_ms);
         if (may_come) /* an open session of the same upstream is better */
@@ -343,6 +354,8 @@ static struct prospect pool_prospect(const struct group *group, uint64_t now_ms)
     struct prospect prospect = {.retry_at_ms = LOOP_NEVER, .budget_at_ms = LOOP_NEVER};
     for (size_t i = 0; i < group->server_count; i++) {
         const struct server *server = group->servers[i];
+        if (fallback_is_idle(server))
+            continue;
         uint64_t wait_ms = budget_wait(server->budget, now_ms);
         if (wait_ms > 0 && now_ms + wait_ms < prospect.budget_at_ms)
             prospect.budget_at_ms = now_ms + wait_ms;
@@ -431,7 +444,7 @@ void pool_run(struct group *group)
     }
     struct server *server;
     while ((server = pool_candidate(group, now_ms))) {
-        if (server_dial(server)) {
+        if (pool_dial(server)) {
             loop_wake_by(group->loop, now_ms + DIAL_STAGGER);
             return;
         }
@@ -458,6 +471,7 @@ static void server_drop_surplus_dials(struct server *server)
 void pool_dial_succeeded(struct server *server)
 {
     server->backoff.retry_at_ms = 0;
+    fallback_note_opened(server);
     server->group->last_error = 0;
     server->group->last_failed = NULL;
     server_drop_surplus_dials(server);
@@ -483,6 +497,7 @@ void pool_dial_failed(struct server *server, uint64_t begun_ms, int reason)
 {
     backoff_note_dial(&server->backoff, begun_ms, error_is_distrust(reason));
     condition_note(&server->condition, CONDITION_DIAL_FAILED, loop_now(server->group->loop));
+    fallback_note_failed(server, begun_ms, reason);
     server_failed(server, reason, "cannot open a session to");
 }
 

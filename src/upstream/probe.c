@@ -42,7 +42,7 @@ static uint64_t probe_due(struct group *group, uint64_t now_ms)
     bool probed = false;
     for (size_t i = 0; i < group->server_count; i++) {
         struct server *server = group->servers[i];
-        if (server->open || server->dialing || server->route.reach == LINK_NO_WAY)
+        if (server->open || server->dialing || server->route.reach == LINK_NO_WAY || fallback_is_idle(server))
             continue;
         uint64_t due_ms = condition_probe_at(&server->condition, now_ms);
         if (due_ms < server->backoff.retry_at_ms)

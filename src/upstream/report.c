@@ -159,6 +159,9 @@ static void server_report(const struct server *server, struct server_report *out
         .handshake = server->notes.handshake,
         .answer = server->notes.answer,
     };
+    const char *why;
+    fallback_describe(server, &out->reserve, &why);
+    snprintf(out->fallback, sizeof out->fallback, "%s", why);
     out->has_tls = server->transport->facts && server->transport->facts(server, &out->tls);
     snprintf(out->upstream, sizeof out->upstream, "%s", server->entry->name);
     snprintf(out->group, sizeof out->group, "%s", group_name(server->group));

@@ -126,7 +126,8 @@ static int take_groups(struct routes *routes, struct group_ids *ids, const struc
         trusts += group->upstream_count;
         for (size_t u = 0; u < group->upstream_count; u++)
             routes->server_count +=
-                group->upstreams[u].host ? CONFIG_HOST_ADDRESSES : group->upstreams[u].address_count;
+                (group->upstreams[u].host ? CONFIG_HOST_ADDRESSES : group->upstreams[u].address_count) *
+                (group->upstreams[u].transport == TRANSPORT_AUTO ? 2 : 1);
     }
     routes->group_count = count;
     return 0;

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libupstream.a
 libupstream_a_SOURCES = src/upstream/allowance.c src/upstream/allowance.h src/upstream/ask.c src/upstream/ask_rows.h src/upstream/backoff.c src/upstream/backoff.h \
-  src/upstream/bootstrap.c src/upstream/budget.c src/upstream/budget.h src/upstream/condition.c src/upstream/condition.h src/upstream/edns.c src/upstream/edns.h src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
+  src/upstream/bootstrap.c src/upstream/budget.c src/upstream/budget.h src/upstream/condition.c src/upstream/condition.h src/upstream/edns.c src/upstream/edns.h src/upstream/fallback.c src/upstream/fallback.h src/upstream/fallback_watch.c src/upstream/fitness.c src/upstream/fitness.h src/upstream/group.h src/upstream/groups.c src/upstream/idle.c src/upstream/idle.h \
   src/upstream/losses.c src/upstream/losses.h src/upstream/network.c src/upstream/events.c src/upstream/notes.c src/upstream/notes.h src/upstream/outages.c src/upstream/outages.h \
   src/upstream/plan.c src/upstream/pool.c src/upstream/priority.c src/upstream/priority.h src/upstream/probe.c src/upstream/report.c src/upstream/routes.c src/upstream/rtt.c src/upstream/rtt.h \
-  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/ids.c src/upstream/transport/ids.h \
+  src/upstream/spread.c src/upstream/tickets.c src/upstream/transport/dot.c src/upstream/transport/https.c src/upstream/transport/secure.c src/upstream/transport/secure.h src/upstream/transport/ids.c src/upstream/transport/ids.h \
   src/upstream/transport/letter_case.c src/upstream/transport/letter_case.h src/upstream/transport/plain.c src/upstream/transport/plain.h \
   src/upstream/transport/session.c src/upstream/transport/session.h src/upstream/transport/session_watch.c src/upstream/transport/stream_session.c \
   src/upstream/transport/silence.h src/upstream/transport/tcp.c src/upstream/transport/transport.h src/upstream/transport/udp.c \
@@ -13,7 +13,7 @@ noinst_HEADERS += include/upstream/ask.h include/upstream/attempt.h include/upst
   include/upstream/spread.h include/upstream/tickets.h include/upstream/upstream.h
 
 # Parts of the state of a server: values that need no group, no session and no loop.
-check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_condition tests/unit/test_edns tests/unit/test_idle tests/unit/test_letter_case \
+check_PROGRAMS += tests/unit/test_allowance tests/unit/test_backoff tests/unit/test_budget tests/unit/test_condition tests/unit/test_edns tests/unit/test_fallback tests/unit/test_idle tests/unit/test_letter_case \
   tests/unit/test_losses tests/unit/test_notes tests/unit/test_outages tests/unit/test_priority tests/unit/test_rtt tests/unit/test_silence
 tests_unit_test_allowance_SOURCES = tests/unit/test_allowance.c
 tests_unit_test_allowance_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
@@ -35,6 +35,8 @@ tests_unit_test_notes_SOURCES = tests/unit/test_notes.c
 tests_unit_test_notes_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_outages_SOURCES = tests/unit/test_outages.c
 tests_unit_test_outages_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
+tests_unit_test_fallback_SOURCES = tests/unit/test_fallback.c
+tests_unit_test_fallback_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_priority_SOURCES = tests/unit/test_priority.c
 tests_unit_test_priority_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 tests_unit_test_rtt_SOURCES = tests/unit/test_rtt.c

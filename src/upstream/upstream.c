@@ -71,6 +71,18 @@ void attempt_send(struct group *group, struct attempt *attempt)
     attempt_wait(group, attempt);
 }
 
+void attempt_send_on(struct session *session, struct attempt *attempt)
+{
+    struct group *group = session->server->group;
+    assert(!attempt_live(attempt));
+    attempt->outcome = OUTCOME_NONE;
+    attempt->sent_ms = 0;
+    attempt->asked_ms = loop_now(group->loop);
+    attempt->group = group;
+    timeout_start(&group->attempt_timeouts, &attempt->timeout);
+    session->server->transport->submit(session, attempt);
+}
+
 /* --- the state of servers, for asks --- */
 
 const char *upstream_name(const struct server *server)
@@ -178,11 +190,20 @@ bool upstream_is_lost(const struct attempt *attempt)
     return losses_cover(&server->losses, sent_ms);
 }
 
+/* Another server takes queries now. */
+static bool has_other_server(const struct server *server)
+{
+    const struct group *group = server->group;
+    for (size_t i = 0; i < group->server_count; i++)
+        if (group->servers[i] != server && !fallback_is_idle(group->servers[i]))
+            return true;
+    return false;
+}
+
 /* Only a response to the hedge would show that the server works. */
 static bool is_probed_by_hedge(const struct attempt *attempt)
 {
-    return attempt->server->group->server_count == 1 && !upstream_is_passed_over(attempt, 0) &&
-           !attempt->session->suspect_ms;
+    return !has_other_server(attempt->server) && !upstream_is_passed_over(attempt, 0) && !attempt->session->suspect_ms;
 }
 
 bool upstream_may_probe(const struct attempt *attempt)
@@ -356,6 +377,9 @@ static uint64_t group_tick(struct loop_tick *hook, uint64_t now_ms)
         if (deadline < next)
             next = deadline;
     }
+    uint64_t fallback_ms = fallback_look(group, now_ms);
+    if (fallback_ms < next)
+        next = fallback_ms;
     uint64_t probe_ms = probe_look(group, now_ms);
     pool_connect(group);
     loop_add_flush(group->loop, &group->flush);
@@ -450,6 +474,8 @@ static void server_close_sessions(struct server *server)
 
 void group_stop(struct group *group, void (*closed)(void *context), void *context)
 {
+    list_for_each(link, &group->plans)
+        fallback_forget(container_of(link, struct group_plan, in_group));
     group->stopping = true;
     group->closed = closed;
     group->closed_context = context;

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "dns/codes.h"
 #include "dns/rewrite.h"
+#include "net/http2.h"
 #include "net/tap.h"
 #include "net/tls.h"
 #include "net/tls_make.h"
@@ -36,7 +37,7 @@ struct byte_layer {
     bool tls;
 };
 const struct byte_layer byte_layer_plain = {.tls = false}, byte_layer_tls_client = {.tls = true};
-const struct framing framing_dns = {.name = "dns"};
+const struct framing framing_dns = {.name = "dns"}, framing_bytes = {.name = "bytes"};
 
 #ifdef ENABLE_DNSTAP
 /* No group of a test has a tap. */
@@ -765,4 +766,65 @@ void fake_ask(struct group *group, struct fake_ask *ask, const char *name)
 bool verifytime_may_be_behind(void)
 {
     return false;
+}
+
+/* --- HTTP/2: no server of these tests speaks it --- */
+
+int http2_new(struct http2 **out, enum http2_side side, const struct http2_ops *ops, void *owner)
+{
+    (void)out, (void)side, (void)ops, (void)owner;
+    return -ENOMEM;
+}
+
+void http2_free(struct http2 *http2)
+{
+    assert(!http2);
+}
+
+void *http2_owner(const struct http2 *http2)
+{
+    return (void *)http2;
+}
+
+int http2_receive(struct http2 *http2, const uint8_t *data, size_t len, uint64_t at_ms)
+{
+    (void)http2, (void)data, (void)len, (void)at_ms;
+    return ERROR_HTTP_PROTOCOL;
+}
+
+int http2_send(struct http2 *http2, struct stream *stream, size_t unsent)
+{
+    (void)http2, (void)stream, (void)unsent;
+    return ERROR_HTTP_PROTOCOL;
+}
+
+int http2_request(struct http2 *http2, struct http2_exchange **out, const struct http2_request *request)
+{
+    (void)http2, (void)out, (void)request;
+    return ERROR_LIMIT;
+}
+
+void http2_cancel(struct http2_exchange *exchange)
+{
+    (void)exchange;
+}
+
+bool http2_is_draining(const struct http2 *http2)
+{
+    (void)http2;
+    return false;
+}
+
+unsigned http2_peer_streams(const struct http2 *http2)
+{
+    (void)http2;
+    return 0;
+}
+
+int tls_trust_with_pins(struct tls_trust **out, const struct tls_trust *like, const struct tls_pin *pins,
+                        unsigned count)
+{
+    (void)like, (void)pins, (void)count;
+    *out = NULL;
+    return -ENOMEM;
 }

@@ -34,7 +34,7 @@ static int setup(void **state)
     (void)state;
     server = (struct server){.open = 1, .transport = &transport};
     usable = true;
-    session = (struct session){.server = &server, .state = SESSION_OPEN};
+    session = (struct session){.capacity = IDS_MAX, .server = &server, .state = SESSION_OPEN};
     other = (struct session){.server = &server};
     session.created_ms = session.opened_ms = NOW - 5000;
     session.heard_ms = NOW - 1000;

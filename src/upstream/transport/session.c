@@ -242,6 +242,7 @@ void session_note_response(struct session *session, uint64_t sent_ms)
     struct server *server = session->server;
     uint64_t now_ms = loop_now(server->group->loop);
     rtt_note(&server->rtt, now_ms, now_ms - sent_ms);
+    fallback_note_response(server, sent_ms);
     losses_note_response(&server->losses, sent_ms);
     server->backoff.failures = 0;
     histogram_add(&server->notes.answer, now_ms - sent_ms, 1);
@@ -400,6 +401,8 @@ void session_end(struct session *session, int reason)
     bool explained = session_ends_differently(session, reason) || (by_server && session_note_end(session, reason));
     if (by_server && !explained && !session->reserved && !list_empty(&session->sent))
         losses_note_lost(&server->losses, loop_now(server->group->loop));
+    if (session->state != SESSION_DIALING && (by_server || reason == ERROR_SILENT))
+        fallback_note_end(server, !list_empty(&session->sent), session->clean_end, reason);
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->in_dirty);
     session_fail_all(session, reason, explained);
@@ -425,6 +428,7 @@ void session_init(struct session *session, struct server *server, unsigned offer
     session->offered = offered;
     session->state = SESSION_CLOSING; /* in no list yet */
     ids_init(&session->ids);
+    session->capacity = IDS_MAX;
     session->created_ms = session->used_ms = session->received_at_ms = loop_now(group->loop);
     session->idle_ms = idle_lifetime(&server->idle, group->config->tls.idle_ms, 0);
     list_init(&session->queued);

@@ -70,6 +70,16 @@ void session_tap(const struct session *session, enum tap_transport transport, en
 
 /* Starts a dial over a stream of this form; 0, or negative if it was not started. `offered`: see struct session. */
 int session_dial(struct server *server, const struct stream_form *form, unsigned offered) MUST_CHECK;
+/* The same for a transport whose session has a struct stream_session as its first member, `size` bytes in all, and
+ * callbacks of its own; `closed` calls session_closed, which frees it. */
+int session_dial_as(struct server *server, const struct stream_form *form, unsigned offered,
+                    const struct stream_ops *ops, size_t size) MUST_CHECK;
+void session_drained(struct stream *stream);
+void session_closed(struct stream *stream, int reason);
+/* At the end of a flush: the next deadline of the session. */
+void session_wake_after_flush(struct session *session);
+/* The most queries written in one turn: takes about 5 ms; only the queries of a lost session are more. */
+enum { WRITTEN_A_TURN = 1024 };
 /* Takes an attempt off its session; if it was sent, its id becomes a tombstone. */
 void session_forget(struct session *session, struct attempt *attempt);
 /* Writes queued queries. */

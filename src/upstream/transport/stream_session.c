@@ -56,13 +56,10 @@ static bool session_write(struct session *session, struct attempt *attempt)
     return true;
 }
 
-enum { WRITTEN_A_TURN = 1024 }; /* takes about 5 ms; only the queries of a lost session are more */
-
 /* Encrypts only when the last ciphertext has been written, so that queries not yet sent can still move to another
  * session. */
 void session_flush(struct session *session)
 {
-    struct loop *loop = session->server->group->loop;
     struct stream *stream = session_stream(session);
     bool wrote = false;
     struct list_link *link;
@@ -74,6 +71,12 @@ void session_flush(struct session *session)
         wrote = true;
     if (wrote)
         stream_flush(stream);
+    session_wake_after_flush(session);
+}
+
+void session_wake_after_flush(struct session *session)
+{
+    struct loop *loop = session->server->group->loop;
     uint64_t now_ms = loop_now(loop), next_ms = now_ms + rtt_silence(&session->server->rtt);
     if (!list_empty(&session->queued)) /* the rest is written soon; there may be memory for it then */
         next_ms = now_ms + MEMORY_RETRY;
@@ -83,7 +86,7 @@ void session_flush(struct session *session)
 }
 
 /* Writes the queries that waited until the last ciphertext was sent. */
-static void session_drained(struct stream *stream)
+void session_drained(struct stream *stream)
 {
     struct group *group = session_of(stream)->server->group;
     loop_add_flush(group->loop, &group->flush);
@@ -148,7 +151,7 @@ static void session_ready(struct stream *stream)
         session_opened(session, true);
 }
 
-static void session_closed(struct stream *stream, int reason)
+void session_closed(struct stream *stream, int reason)
 {
     struct session *session = session_of(stream);
     struct group *group = session->server->group;
@@ -168,13 +171,19 @@ static const struct stream_ops session_stream_ops = {
 
 int session_dial(struct server *server, const struct stream_form *form, unsigned offered)
 {
+    return session_dial_as(server, form, offered, &session_stream_ops, sizeof(struct stream_session));
+}
+
+int session_dial_as(struct server *server, const struct stream_form *form, unsigned offered,
+                    const struct stream_ops *ops, size_t size)
+{
     struct group *group = server->group;
-    struct stream_session *dialed = mem_zalloc(1, sizeof *dialed);
+    struct stream_session *dialed = mem_zalloc(1, size);
     if (!dialed)
         return -ENOMEM;
     session_init(&dialed->session, server, offered);
     const struct addr *source = server->entry->has_source ? &server->entry->source : NULL;
-    int status = stream_connect(&dialed->stream, group->loop, &session_stream_ops, form, &server->addr, source);
+    int status = stream_connect(&dialed->stream, group->loop, ops, form, &server->addr, source);
     if (status < 0) {
         mem_free(dialed);
         return status;

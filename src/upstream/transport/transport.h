@@ -6,7 +6,7 @@
  * Owns:    server->transport_state (trust, tickets and the like); its sessions.
  * Threads: prepare and discard on the main thread or the worker's, while no other thread has the server; the rest
  * on the worker's.
- * RFC:     7858 (dot), 7766 (tcp), 5452 (udp).
+ * RFC:     7858 (dot), 8484 (https), 7766 (tcp), 5452 (udp).
  *
  * A transport is one file and one table. The common part of all is in session.c, that of transports over connections
  * in stream_session.c and session_watch.c.
@@ -91,7 +91,7 @@ struct transport {
     void (*drop_tickets)(struct server *server);
 };
 
-extern const struct transport transport_dot;
+extern const struct transport transport_dot, transport_https;
 /* Plain DNS, for routes with plain: yes, and with tcp-only: yes. They carry names in the zones of the route only. */
 extern const struct transport transport_udp, transport_tcp;
 
