@@ -105,6 +105,7 @@ int system_run(const struct options *options, const struct command *command, cha
 /* Prints all counters, or their increase in each second. */
 int stats_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Lists, tests and updates block lists. */
+int dnssec_run(const struct options *options, const struct command *command, char **arguments, int count);
 int block_run(const struct options *options, const struct command *command, char **arguments, int count);
 /* Makes a certificate for the encrypted listeners, or says how to get a public one. */
 int certificate_run(const struct options *options, const struct command *command, char **arguments, int count);

@@ -23,6 +23,8 @@ const struct command all_commands[] = {
      .most = 1, .words = {"last-slow", "last-failed"}, .verb = "GET", .path = "/explain", .show = show_explain},
     {"trace", "NAME [TYPE [CLIENT]]", "send a query and show each step and the records (default type: A)", .run = ask_run,
      .least = 1, .most = 3, .verb = "POST", .path = "/trace", .names = {"name", "type", "client"}, .show = show_trace},
+    {"dnssec", "NAME [TYPE]", "send a query and show the zones, DS and keys that validate it (default type: A)", .run = dnssec_run,
+     .least = 1, .most = 2},
     {"config", "[--changed]", "show the settings in force and their origin", .run = ask_run, .own = OWN(OWN_CHANGED),
      .verb = "GET", .path = "/config", .show = show_config},
     {"log", "LEVEL [MODULE]", "set the log level, or one module's: error, warning, info or debug", .run = ask_run, .least = 1,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Validation by dotstub itself (dnssec: validate), below a root of our own that BIND's tools have signed and named serves."""
 import base64
+import json
 import os
 import random
+import re
 import shutil
 import socket
 import ssl
@@ -18,6 +20,7 @@ import pytest
 import signedtree
 import wire
 from test_control import post
+from test_ctl import ctl
 from test_defences import counters
 from test_reload import make_reloadable  # noqa: F401
 
@@ -172,6 +175,29 @@ def test_a_reload_changes_the_mode(make_reloadable, named, tree):  # noqa: F811
         daemon.reload(dnssec=settings(tree, mode=mode))
         response = daemon.ask("www.forged.example", do=True)
         assert response.rcode() == (SERVFAIL if mode == "validate" else 0)
+
+
+def test_dotstubctl_shows_the_zones_and_keys(daemon):
+    shown = ctl(daemon, "dnssec", "www.alg13.example")
+    assert re.search(r"^www\.alg13\.example\. A: NOERROR, secure$", shown, re.M)
+    for zone in (".", "example.", "alg13.example."):
+        assert re.search(rf"^{re.escape(zone)}\n(  1 DS, secure.*\n)?  1 keys, secure, signed by key \d+ \(algorithm 13\) until 20", shown, re.M)
+    broken = ctl(daemon, "dnssec", "www.expired.example")
+    assert "SERVFAIL" in broken and "expired signature of expired.example. DNSKEY" in broken
+    assert "no DS: nothing below is signed" in ctl(daemon, "dnssec", "www.unsigned.example")
+    told = json.loads(ctl(daemon, "--json", "dnssec", "gone.alg13.example", "TXT"))
+    assert told["answer"]["authenticated"] and told["rcode"] == "NXDOMAIN"
+    assert [zone["zone"] for zone in told["zones"]] == [".", "example.", "alg13.example.", "gone.alg13.example."]
+    assert told["zones"][2]["dnskey"]["authenticated"]
+
+
+def test_a_bogus_zone_is_logged_once(daemon):
+    for _ in range(3):
+        daemon.ask("www.expired.example", do=True)
+        daemon.ask("mail.expired.example", do=True)
+    daemon.wait_line(r"bogus data in expired\.example\. \(DNSSEC\): expired signature")
+    assert len(daemon.matching("bogus data in")) <= 2  # of the zone, and of its keys
+    assert not daemon.matching("www.expired")
 
 
 def test_mistakes_in_the_anchors_are_told(make_daemon, named, tree, public_path):

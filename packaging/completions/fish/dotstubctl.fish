@@ -1,6 +1,6 @@
 # fish completion for dotstubctl(8)
 
-set -l commands status servers stats flush cache explain trace config log queries reload forward portal drain block unblock upgrade system doctor pin certificate profile check help
+set -l commands status servers stats flush cache explain trace dnssec config log queries reload forward portal drain block unblock upgrade system doctor pin certificate profile check help
 complete -c dotstubctl -f
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'show the daemon, its upstreams and its cache'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a servers -d 'show the state of each server'
@@ -9,6 +9,7 @@ complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a flush -
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a cache -d 'show the cache entries of a name'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a explain -d 'show where the time of slow and failed queries went'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a trace -d 'send a query and show each step'
+complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a dnssec -d 'show the zones and keys that validate a name'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a config -d 'show the settings in force and their origin'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a log -d 'set the log level, or that of one module'
 complete -c dotstubctl -n "not __fish_seen_subcommand_from $commands" -a queries -d 'log every query, or one in N'
