@@ -82,15 +82,26 @@ static bool key_is_supported(struct bytes rdata)
     return dnskey_is_usable(rdata) && crypto_supports_algorithm(rdata.data[DNSKEY_ALGORITHM]);
 }
 
+/* The bytes that its records need. */
+static size_t room_of(const struct rrsets *sets, const struct rrset *set, const uint8_t *wire)
+{
+    size_t room = 0;
+    for (unsigned i = set ? set->first : RRSET_NONE; i != RRSET_NONE; i = sets->record[i].next)
+        room += rrset_rdata(wire, &sets->record[i]).len;
+    return room < FACT_BYTES ? room : FACT_BYTES;
+}
+
 /* Copies the records of the RRset that fit. */
 static void copy_records(struct fact *fact, const struct rrsets *sets, const struct rrset *set, const uint8_t *wire)
 {
     const struct rrset_record *record = NULL;
-    uint8_t *at = fact->data;
+    uint8_t *at = fact->data, *end = at + room_of(sets, set, wire);
     for (unsigned i = set->first; i != RRSET_NONE && fact->count < FACT_KEYS; i = record->next) {
         record = &sets->record[i];
         struct bytes rdata = rrset_rdata(wire, record);
         bool is_key = fact->type == TYPE_DNSKEY;
+        if (rdata.len > (size_t)(end - at))
+            break;
         if (is_key ? !key_is_supported(rdata) : rdata.len <= DS_DIGEST)
             continue;
         memcpy(at, rdata.data, rdata.len);
@@ -175,10 +186,11 @@ struct fact *fact_new(const uint8_t *name, size_t len, uint16_t type, enum dnsse
                       const struct answer *answer)
 {
     struct rrsets *sets = NULL;
-    struct fact *fact = make(name, len, type, answer->len);
-    if (!fact)
-        return NULL;
-    if (verdict != DNSSEC_BOGUS && rrsets_new(&sets, answer) == 0)
+    if (verdict == DNSSEC_BOGUS || rrsets_new(&sets, answer) < 0)
+        return make(name, len, type, 0);
+    const struct rrset *set = rrsets_find(sets, 0, name, len, type);
+    struct fact *fact = make(name, len, type, room_of(sets, set, answer->wire));
+    if (fact)
         read_response(fact, sets, verdict, answer);
     rrsets_free(sets);
     return fact;

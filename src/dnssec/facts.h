@@ -17,7 +17,10 @@ enum fact_kind {
     FACT_BOGUS,    /* there is no secure response */
 };
 
-enum { FACT_KEYS = 64 };
+enum {
+    FACT_KEYS = 64,
+    FACT_BYTES = 16384, /* of keys or DS records; further ones are left out */
+};
 
 struct fact {
     struct fact *next;

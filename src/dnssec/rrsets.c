@@ -100,15 +100,37 @@ static void group_all(struct grouping *grouping, unsigned answers, bool signatur
     }
 }
 
+static size_t sets_at(unsigned records)
+{
+    const size_t alignment = _Alignof(struct rrset);
+    size_t at = sizeof(struct rrsets) + records * sizeof(struct rrset_record);
+    return (at + alignment - 1) / alignment * alignment;
+}
+
+static void place_sets(struct rrsets *sets, unsigned records)
+{
+    sets->set = (struct rrset *)((uint8_t *)sets + sets_at(records));
+}
+
+/* Many validations may wait at a time, and most responses have few RRsets. */
+static struct rrsets *shrink(struct rrsets *sets)
+{
+    struct rrsets *smaller = mem_resize(sets, sets_at(sets->record_count) + sets->count * sizeof *sets->set);
+    sets = smaller ? smaller : sets;
+    place_sets(sets, sets->record_count);
+    return sets;
+}
+
 int rrsets_new(struct rrsets **out, const struct answer *answer)
 {
     unsigned answers = read_u16(answer->wire + MESSAGE_ANCOUNT);
     unsigned count = answers + read_u16(answer->wire + MESSAGE_ANCOUNT + 2);
     if (count > MESSAGE_MAX_RECORDS)
         return -E2BIG;
-    struct rrsets *sets = mem_alloc(sizeof *sets + count * sizeof *sets->record);
+    struct rrsets *sets = mem_alloc(sets_at(count) + RRSETS_MAX * sizeof *sets->set);
     if (!sets)
         return -ENOMEM;
+    place_sets(sets, count);
     struct grouping grouping = {.sets = sets, .wire = answer->wire};
     sets->count = 0;
     sets->record_count = count;
@@ -119,7 +141,7 @@ int rrsets_new(struct rrsets **out, const struct answer *answer)
     if (grouping.status < 0)
         mem_free(sets);
     else
-        *out = sets;
+        *out = shrink(sets);
     return grouping.status;
 }
 

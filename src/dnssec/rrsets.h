@@ -43,7 +43,7 @@ struct rrset_record {
 
 struct rrsets {
     unsigned count, record_count;
-    struct rrset set[RRSETS_MAX];
+    struct rrset *set;            /* behind the records */
     struct rrset_record record[]; /* in the order of the message */
 };
 
