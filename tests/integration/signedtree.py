@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A tree of zones of all kinds, signed by BIND's tools, below a root of its own.
 
-    tree = make(directory)      keys, zone files and the root's DS: tree.anchor, tree.anchor_file, tree.zones (origin -> file)
+    tree = make(directory)      keys, zone files and the root's DS: tree.anchor(), tree.anchor_file, tree.zones (origin -> file)
     verdicts()                  (name, type, verdict) of names of the tree
     Named(directory, certs, tree)   BIND's named, which serves it over TLS and, for other programs, over UDP and TCP
 """
@@ -100,6 +100,9 @@ class Tree:
         self.directory = pathlib.Path(directory)
         self.zones, self.ds = {}, {}
 
+    def anchor(self):
+        return self.anchor_file.read_text().strip()
+
     def run(self, *command):
         return subprocess.run(list(map(str, command)), cwd=self.directory, check=True, capture_output=True, text=True).stdout
 
@@ -149,7 +152,6 @@ def make(directory, mail_key=b""):
     tree.anchor_file.write_text("".join(tree.own["."]))
     for path in [tree.directory, *tree.directory.iterdir()]:
         path.chmod(0o755 if path.is_dir() else 0o644)
-    tree.anchor = tree.anchor_file.read_text().strip()
     return tree
 
 
@@ -182,6 +184,17 @@ def verdicts():
         if label in ALGORITHMS:
             out.append((f"across.{origin}", "A", "secure"))
     return out
+
+
+PREFIXES = ("*.wild", "wild", "ent", "mail", "_tcp.mail", "x.www", "0", "zzz", "q.r.s.t", "_25._tcp.gone", "alias.alias", "x.alias")
+TYPES = ("A", "AAAA", "TXT", "MX", "DS", "DNSKEY", "NS", "SOA", "CNAME", "SRV", "CAA", "TLSA")
+
+
+def pairs():
+    """More than 8,000 pairs of names and types of the tree."""
+    names = {name for name, _, _ in verdicts()}
+    names |= {f"{prefix}.{zone.origin.strip('.')}" for zone in CHILDREN for prefix in PREFIXES}
+    return [(name, rdtype) for name in sorted(names) for rdtype in TYPES]
 
 
 class Named(Server):
