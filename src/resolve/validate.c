@@ -109,14 +109,16 @@ static void tell(struct lookup *lookup, const char *text)
 static void refuse(struct lookup *lookup, int ede_code, const char *text, bool limited)
 {
     struct answer *answer = lookup->answer;
-    counter_add(lookup->resolver->counters, COUNTER_dnssec_bogus, 1);
+    bool bogus = ede_code >= EDE_BOGUS && ede_code <= EDE_NSEC_MISSING; /* else keys or DS could not be had */
+    counter_add(lookup->resolver->counters, COUNTER_dnssec_bogus, bogus);
     counter_add(lookup->resolver->counters, COUNTER_dnssec_limited, limited);
     lookup->ede_is_ours = true;
     answer->rcode = RCODE_SERVFAIL;
     answer->authenticated = false;
     answer->ede.count = 0;
-    note_reason(answer, ede_code == EDE_NONE ? EDE_BOGUS : ede_code, text);
-    tell(lookup, text);
+    note_reason(answer, ede_code, text);
+    if (bogus)
+        tell(lookup, text);
 }
 
 /* Another operator may tell the truth. True: the lookup waits for its response. */
@@ -151,7 +153,8 @@ static bool apply(struct lookup *lookup, enum dnssec_verdict verdict)
     lookup->validation->checks += result->checks;
     counter_add(counters, COUNTER_dnssec_signatures, result->checks);
     if (verdict == DNSSEC_BOGUS)
-        return reject(lookup, result->ede_code, result->ede_text, result->limited);
+        return reject(lookup, result->ede_code == EDE_NONE ? EDE_BOGUS : result->ede_code, result->ede_text,
+                      result->limited);
     int status = clean(lookup, validation, secure);
     if (status < 0)
         return reject(lookup, EDE_BOGUS, error_text(status), true);
