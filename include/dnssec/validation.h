@@ -50,7 +50,6 @@ struct dnssec_result {
     bool unsettled;  /* INSECURE because the clock may be behind: not to be kept */
     bool limited;    /* BOGUS because of a limit on work */
     unsigned checks; /* signatures checked so far */
-    bool compact;    /* SECURE: a denial by RFC 9824 or NSEC3 with opt-out: it denies its own name only */
 };
 
 /* No verdict yet. */
@@ -69,8 +68,6 @@ void validation_free(struct validation *validation);
 enum dnssec_verdict validation_run(struct validation *validation, const struct answer *answer,
                                    const struct dnssec_context *context);
 const struct dnssec_result *validation_result(const struct validation *validation);
-/* The number of signatures of the response that may have to be checked, after the first validation_run. */
-unsigned validation_signatures(const struct validation *validation);
 
 /* Supplies the response to a query that the validation needs, which was validated with this verdict (not PAUSE or NEED). With
  * BOGUS `answer` may be NULL; code and text say why there is no secure response. Copies what it needs. 0 or -ENOMEM. */

@@ -44,14 +44,6 @@ const struct dnssec_result *validation_result(const struct validation *validatio
     return &validation->result;
 }
 
-unsigned validation_signatures(const struct validation *validation)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; validation->sets && i < validation->sets->count; i++)
-        count += validation->sets->set[i].sig_count;
-    return count;
-}
-
 int validation_give(struct validation *validation, const uint8_t *name, size_t len, uint16_t type,
                     enum dnssec_verdict verdict, const struct answer *answer, int ede_code, const char *text)
 {
@@ -161,7 +153,7 @@ static const uint8_t *find_apex(const struct validation *validation, const uint8
     return best;
 }
 
-static enum dnssec_verdict take_denial(struct validation *validation, enum denial denial, bool nxdomain_of_many)
+static enum dnssec_verdict take_denial(struct validation *validation, enum denial denial, bool many_iterations)
 {
     struct dnssec_result *result = &validation->result;
     switch (denial) {
@@ -172,7 +164,7 @@ static enum dnssec_verdict take_denial(struct validation *validation, enum denia
     case DENIAL_LIMIT:
         return validation_limit(validation, "too many hashes of NSEC3 for");
     default:
-        if (!nxdomain_of_many)
+        if (!many_iterations)
             return DNSSEC_BOGUS;
         result->ede_code = EDE_NSEC3_ITERATIONS;
         snprintf(result->ede_text, sizeof result->ede_text, "too many NSEC3 iterations");
