@@ -16,7 +16,6 @@ struct validation {
     struct rrsets *sets; /* NULL before the first step */
     unsigned hashes;
     unsigned spent; /* in this step, see signature.h */
-    bool memory;    /* an allocation failed */
     /* Valid during a step: */
     const uint8_t *wire;
     uint16_t rcode;

@@ -76,7 +76,6 @@ static bool is_timely(const struct validation *validation, const struct signatur
 /* The limits end the validation; other results are noted. */
 static bool is_over(struct validation *validation, enum signature_result result, enum dnssec_verdict *verdict)
 {
-    validation->memory |= result == SIGNATURE_MEMORY;
     if (result == SIGNATURE_PAUSE) {
         *verdict = DNSSEC_PAUSE;
         return true;
