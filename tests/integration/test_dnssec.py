@@ -236,6 +236,23 @@ def test_unbound_agrees(daemon, named, tree, tmp_path, cleanup):
     assert not wrong, wrong
 
 
+@pytest.mark.parametrize("mode", ["validate", "upstream", "off"])
+def test_validators_work_behind_dotstub(make_daemon, named, tree, tmp_path, cleanup, mode):
+    daemon = make_daemon(named, workers=1, dnssec=settings(tree, mode=mode))
+    words = tree.anchor().split()
+    anchors = tmp_path / "anchors"
+    anchors.write_text(f'trust-anchors {{ . static-ds {" ".join(words[3:6])} "{"".join(words[6:])}"; }};\n')
+    unbound = signed.Forwarder(tmp_path / "unbound", tree, daemon.port)
+    cleanup.callback(unbound.end)
+    with UdpClient("127.0.0.1", unbound.port) as client:
+        for name, expected in (("www.alg13.example", "secure"), ("gone.nsec3.example", "secure"), ("x.wild.alg8.example", "secure"),
+                               ("www.unsigned.example", "insecure"), ("www.forged.example", "bogus")):
+            assert verdict(client.ask(name, do=True)) == expected, name
+    done = subprocess.run(["delv", "@127.0.0.1", "-p", str(daemon.port), "-a", str(anchors), "+root=.", "www.alg13.example"],
+                          capture_output=True, text=True, timeout=60)
+    assert "; fully validated" in done.stdout, done.stdout + done.stderr
+
+
 # A mail server with DANE.
 
 def serve_mail(listener, certificate):
