@@ -681,7 +681,7 @@ static int client_prefix(struct stream *stream, struct bytes bytes)
     client->share = share;
     share_take(&resolver->shares, share, SHARE_CLIENTS, &client->in_share);
     client->origin.client = named;
-    if (client->origin.encrypted)
+    if (client->listener->form.layer == &byte_layer_tls_server)
         client_begin_handshake(client);
     return len;
 }

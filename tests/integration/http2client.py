@@ -59,8 +59,8 @@ class HttpsClient:
             self.socket = context.wrap_socket(self.socket, server_hostname=name)
         self.bodies, self.headers, self.done, self.resets = collections.defaultdict(bytes), {}, [], {}
         self.ended = None  # the error code of a GOAWAY
+        self.h2 = h2.connection.H2Connection()
         if not raw:
-            self.h2 = h2.connection.H2Connection()
             if window is not None:
                 self.h2.local_settings = h2.settings.Settings(client=True, initial_values={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window})
             self.h2.initiate_connection()

@@ -319,6 +319,21 @@ backend dotstub
         haproxy.end()
 
 
+def test_a_proxy_may_name_its_clients(make_daemon, server):
+    """The PROXY header is for the connection, before HTTP/2; access is that of the client which it names."""
+    http = free_port()
+    daemon = make_daemon(server, **{"listen-http": [f"127.0.0.1@{http}"], "access": {"allow": ["192.0.2.0/24", "127.0.0.0/8"]},
+                                    "proxy-protocol": {"from": ["127.0.0.1"], "listen": [f"127.0.0.1@{http}"]}})
+    for client_address, rcode in (("192.0.2.7", 0), ("198.51.100.7", 5)):
+        with HttpsClient(http, tls=False, raw=True) as client:
+            client.socket.sendall(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton(client_address) + socket.inet_aton("127.0.0.1") +
+                                  b"\x30\x39\x1f\x75")
+            client.h2.initiate_connection()
+            client.flush()
+            assert client.ask("a.example").rcode() == rcode
+    assert control(daemon, "/stats").json["counters"]["tls_evicted"] == 0
+
+
 # Misuse.
 
 def floods():
