@@ -21,6 +21,7 @@ struct sandbox {
     uint16_t *ports;
     size_t port_count;
     bool new_socket; /* as in the setup */
+    bool no_unix_streams; /* connections to unix sockets are forbidden */
 };
 
 struct sandbox_setup {
