@@ -22,7 +22,7 @@ void resolver_stop(struct resolver *resolver);
 /* Drops the waiting queries whose origin has this owner. */
 void resolver_drop_queries(struct resolver *resolver, const void *owner);
 void resolver_fini(struct resolver *resolver);
-/* What the resolver's store calls; its owner sets resolver->store. */
+/* The callbacks of the resolver's store; the owner sets resolver->store. */
 extern const struct store_ops resolver_store_ops;
 
 #endif

@@ -25,7 +25,7 @@ int store_setup_new(struct store_setup **out, const struct config *config, FILE 
 struct store_setup *store_setup_ref(struct store_setup *setup);
 void store_setup_unref(struct store_setup *setup);
 
-/* What a validator of the replica that stored a response said of it. */
+/* The result of the validator of the replica that stored a response. */
 enum store_verdict { STORE_NOT_VALIDATED, STORE_SECURE, STORE_INSECURE, STORE_VERDICT_LAST = STORE_INSECURE };
 
 /* A response from the store. Its memory is valid until the callback returns. */
@@ -67,7 +67,7 @@ void store_forget(struct store_get *get);
 void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
                const struct answer *answer, uint32_t stale_s, enum store_verdict verdict);
 
-#define STORE_SERVERS_MAX 64
+#define STORE_SERVERS_MAX 16
 struct store_server_report {
     char name[96];
     const char *state;        /* "ready", "connecting", "slow", "down" */

@@ -721,12 +721,13 @@ const struct option options[] = {
     {.key = "store.servers",
      .type = OPTION_TEXTS,
      IN_LIST(store.servers, store.server_count),
-     .max = 64,
+     .max = 16,
      .unset = "",
-     .help = "Servers of Redis or Valkey that the replicas of a fleet share as a second-level cache: HOST@PORT, "
-             "ADDR@PORT, or the path of a unix socket; port 6379 unless given. Each entry is on one of them. Connections "
-             "beyond loopback use TLS. The store is asked between a cache miss and the upstream, and never waited for "
-             "longer than store.patience."},
+     .help =
+         "Servers of Redis or Valkey that the replicas of a fleet share as a second-level cache: HOST@PORT, "
+         "ADDR@PORT, or the path of a unix socket; port 6379 unless given. Each entry is on one of them. Connections "
+         "beyond loopback use TLS. The store is asked between a cache miss and the upstream, and never waited for "
+         "longer than store.patience."},
     {.key = "store.patience",
      .type = OPTION_DURATION,
      IN(store.patience_ms),

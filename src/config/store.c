@@ -14,16 +14,16 @@
 static bool is_host(const char *text, size_t len)
 {
     size_t label = 0;
-    bool letter = false;
+    bool named = false;
     for (size_t i = 0; i < len; i++) {
         char byte = text[i];
         label = byte == '.' ? 0 : label + 1;
-        letter |= isalpha((unsigned char)byte) != 0;
+        named |= isalpha((unsigned char)byte) != 0;
         if ((!isalnum((unsigned char)byte) && byte != '-' && byte != '.') || label > 63 ||
             (label == 0 && (i == 0 || text[i - 1] == '.')))
             return false;
     }
-    return letter && len > 0 && len <= 253;
+    return named && len > 0 && len <= 253;
 }
 
 static int parse_path(struct config_store_server *out, const char *text)
@@ -79,7 +79,8 @@ void validate_store(struct draft *draft)
         snprintf(text, sizeof text, "%.*s", (int)value->text.len, (const char *)value->text.data);
         if (config_store_server(&server, text) < 0)
             report_at(draft->report, value->mark,
-                      "store.servers: %s is no server; write HOST@PORT, ADDR@PORT, or the path of a unix socket", text);
+                      "store.servers: %s is not a server; write HOST@PORT, ADDR@PORT, or the path of a unix socket",
+                      text);
     }
     if (servers->broken || servers->count == 0)
         return;
@@ -88,6 +89,7 @@ void validate_store(struct draft *draft)
                   "store.servers: it needs a fleet key, with which values are sealed; write one with "
                   "`openssl rand -base64 32` to a file that only dotstub can read and name it in store.fleet-key-file");
     if (!user->broken && user->first && !user->first->none && (!password->first || password->first->none))
-        report_at(draft->report, user->mark, "store.user: a user needs a password; name its file in "
-                                             "store.password-file");
+        report_at(draft->report, user->mark,
+                  "store.user: a user needs a password; name its file in "
+                  "store.password-file");
 }

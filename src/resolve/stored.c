@@ -20,8 +20,8 @@ bool stored_begin(struct lookup *lookup)
     const uint8_t *definition = groups_definition(resolver->groups, lookup->key.group);
     if (!definition || resolver->stopping)
         return false;
-    lookup->get = store_get(resolver->store, definition, &lookup->key, group_median_ms(lookup->group), lookup->epoch,
-                            lookup);
+    lookup->get =
+        store_get(resolver->store, definition, &lookup->key, group_median_ms(lookup->group), lookup->epoch, lookup);
     return lookup->get != NULL;
 }
 

@@ -42,7 +42,8 @@ static void tell_failure(const struct node *node, bool was_ready)
 {
     static struct log_repeats told = LOG_REPEATS_INIT;
     uint64_t suppressed, key = node->server->id | 1;
-    if (node->error == ERROR_STOPPING || !log_repeat_allowed(&told, key, was_ready, loop_now(node->owner->loop), &suppressed))
+    if (node->error == ERROR_STOPPING ||
+        !log_repeat_allowed(&told, key, was_ready, loop_now(node->owner->loop), &suppressed))
         return;
     log_warning("store", "%s: %s: %s; queries are answered without it%s", node->server->text,
                 was_ready ? "connection lost" : "cannot connect", reason_of(node),
@@ -194,7 +195,7 @@ static void closed(struct stream *stream, int reason)
         counter_add(owner->counters, was_ready ? COUNTER_store_lost : COUNTER_store_connects_failed, 1);
         back_off(node);
         tell_failure(node, was_ready);
-        fail_requests(node, true); /* may ask again, and finds the server down */
+        fail_requests(node, true); /* may call node_command, and finds the server down */
     } else {
         fail_requests(node, false);
         node_free(node);

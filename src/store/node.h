@@ -33,16 +33,16 @@ struct store_command {
 
 enum node_state { NODE_DOWN, NODE_CONNECTING, NODE_GREETING, NODE_READY, NODE_CLOSING };
 
-/* What the nodes of a store share. */
+/* The objects that all nodes of a store share. */
 struct node_owner {
     struct loop *loop;
     struct counters *counters;
     struct loop_flush flush; /* writes what was given in this turn */
     struct list dirty;
     struct slab requests;
-    struct buffer command; /* the command that is being given */
-    unsigned open;         /* streams */
-    uint64_t patience_ms;  /* of the latest get */
+    struct buffer command;                    /* the command that is being given */
+    unsigned open;                            /* streams */
+    uint64_t patience_ms;                     /* of the latest get */
     void (*closed)(struct node_owner *owner); /* a stream has closed */
 };
 
@@ -62,14 +62,14 @@ struct node {
     struct store_health health;
     unsigned failures;
     uint64_t retry_ms, begun_ms, heard_ms, owed_ms; /* owed: when the oldest request was sent; 0: none */
-    int error;                /* why it is not ready; 0: unknown, or none */
-    char refusal[120];        /* what the server replied to the greeting; "" */
-    struct histogram latency; /* of gets, tens of microseconds */
+    int error;                                      /* why it is not ready; 0: unknown, or none */
+    char refusal[120];                              /* what the server replied to the greeting; "" */
+    struct histogram latency;                       /* of gets, tens of microseconds */
 };
 
 /* NULL when out of memory. */
-struct node *node_new(struct node_owner *owner, const struct store_setup *setup, const struct store_server *server)
-    MUST_CHECK;
+struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
+                      const struct store_server *server) MUST_CHECK;
 /* Closes and frees it, now or when its stream is closed. Its requests end without `done`. */
 void node_leave(struct node *node);
 /* Connects if it is due. */

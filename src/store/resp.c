@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hiredis parses; our functions for its objects copy each element into one list and one text, so that a reply costs no
- * allocation once both have grown. What hiredis holds for one reply is bounded by `fed`.
+ * allocation once both have grown. The memory of hiredis for one reply is bounded by `fed`.
  *
  * Invariant: an object of hiredis is the index of an item plus 1. */
 #include "resp.h"

@@ -43,7 +43,7 @@ static int take_line(struct seal_keys *out, const char *line, size_t len, const 
     if (status == 0 && got == SEAL_KEY && !sodium_is_zero(master, sizeof master)) {
         derive(&out->key[out->count++], master);
     } else {
-        *why = "has a line that is no key; write 32 random bytes in base64, as openssl rand -base64 32 makes them";
+        *why = "has a line that is not a key; write 32 random bytes in base64, as openssl rand -base64 32 makes them";
         status = -EINVAL;
     }
     sodium_memzero(master, sizeof master);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the store gets: keys without readable names, and sealed values.
+/* The two things that the store gets: keys without readable names, and sealed values.
  *
  * Does:    derives the keys of a fleet from its file; names entries by keyed BLAKE2b; seals and opens values with
  *          XChaCha20-Poly1305 and a random nonce. Kind, name of the entry, seal time and expiry are associated data: a
@@ -22,7 +22,7 @@ enum {
     SEAL_FLEET_KEYS = 2,
 };
 
-/* What a value is. A value of one kind is never taken for another one. */
+/* The purpose of a value. A value of one kind is never taken for another one. */
 enum seal_kind { SEAL_ANSWER = 1, SEAL_LEASE, SEAL_TOMBSTONE, SEAL_FLUSH, SEAL_POPULAR };
 
 /* The first key seals; all open. */

@@ -96,7 +96,7 @@ static int add_server(struct store_setup *setup, const struct config *config, co
     uint8_t digest[DIGEST_LEN];
     int status = config_store_server(&server->where, text);
     if (status < 0) {
-        fprintf(errors, "store.servers: %s is no server\n", text);
+        fprintf(errors, "store.servers: %s is not a server\n", text);
         return status;
     }
     snprintf(server->text, sizeof server->text, "%s", text);

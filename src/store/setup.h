@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a store needs from the configuration and its files; see store/store.h. */
+/* The configuration of a store with the contents of its files; see store/store.h. */
 #ifndef DOTSTUB_STORE_SETUP_H
 #define DOTSTUB_STORE_SETUP_H
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = src/store/health.c src/store/health.h src/store/node.c src/store/node.h src/store/resp.c src/store/resp.h \
-  src/store/seal.c src/store/seal.h src/store/setup.c src/store/setup.h src/store/store.c src/store/value.c src/store/value.h
+  src/store/seal.c src/store/seal.h src/store/setup.c src/store/setup.h src/store/client.c src/store/value.c src/store/value.h
 noinst_HEADERS += include/store/store.h
 
 check_PROGRAMS += tests/unit/test_seal tests/unit/test_store_health tests/unit/test_store_value tests/unit/test_resp

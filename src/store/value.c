@@ -62,7 +62,7 @@ static int walk(struct answer *answer, const uint8_t *wire, size_t len, const st
     return 0;
 }
 
-int value_unpack(struct value *out, struct bytes content, const struct key *key, uint64_t age_ms,
+int value_unpack(struct store_value *out, struct bytes content, const struct key *key, uint64_t age_ms,
                  struct value_room *room)
 {
     struct cursor cursor = cursor_over(content);

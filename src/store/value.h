@@ -19,9 +19,10 @@ enum {
 /* Writes the content for this response, whose ttl counts from the seal time. Returns the length, or 0: too large. */
 size_t value_pack(uint8_t out[VALUE_MAX], const struct answer *answer, enum store_verdict verdict);
 
-struct value {
-    struct answer answer; /* ttl: whole seconds that remain, and its TTLs lowered by the age; 0: expired, TTLs as sealed */
-    uint32_t ttl;         /* at the seal time */
+struct store_value {
+    struct answer
+        answer;   /* ttl: whole seconds that remain, and its TTLs lowered by the age; 0: expired, TTLs as sealed */
+    uint32_t ttl; /* at the seal time */
     enum store_verdict verdict;
 };
 
@@ -33,7 +34,7 @@ struct value_room {
 
 /* `age_ms`: the time since it was sealed. 0 or ERROR_MALFORMED: not of this version, damaged, or not a response to this
  * key. */
-int value_unpack(struct value *out, struct bytes content, const struct key *key, uint64_t age_ms,
+int value_unpack(struct store_value *out, struct bytes content, const struct key *key, uint64_t age_ms,
                  struct value_room *room) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a hostile store may send: opens input as a sealed value; reads it as the content of one, as if it had been sealed by the
+/* Input from a hostile store: opens input as a sealed value; reads it as the content of one, as if it had been sealed by the
  * fleet, and packs and reads the result again; reads it as replies. */
 #include "fuzz.h"
 #include "store/resp.h"
@@ -39,7 +39,7 @@ static void read_content(const uint8_t *data, size_t size)
 {
     static uint8_t packed[VALUE_MAX];
     struct key key = {.type = 1, .class = 1, .name_len = 3, .name = {1, 'a', 0}};
-    struct value value, second;
+    struct store_value value, second;
     uint8_t *copy = exact_copy(data, size);
     if (size > 2 && value_unpack(&value, (struct bytes){copy, size}, &key, data[1] * UINT64_C(1000), &room) == 0) {
         MUST(value.answer.len <= VALUE_MESSAGE_MAX && value.answer.ttl <= value.ttl);

@@ -55,11 +55,11 @@ class Client:
 class Redis(Process):
     """A server of its own on 127.0.0.1. `options` of its configuration: maxmemory="1mb"."""
 
-    def __init__(self, directory, port=None, *, tls=None, socket_file=None, **options):
+    def __init__(self, directory, port=None, *, tls=None, socket_file=None, bind="127.0.0.1", prefix=(), **options):
         self.port = port or free_port("127.0.0.1")
         self.directory, self.password = directory, options.get("requirepass")
-        command = [SERVER, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(directory),
-                   "--loglevel", "notice", "--enable-debug-command", "local"]
+        command = [*prefix, SERVER, "--bind", bind, "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(directory),
+                   "--loglevel", "notice", "--protected-mode", "no"]
         if tls:
             self.plain_port = free_port("127.0.0.1")
             command += ["--port", str(self.plain_port), "--tls-port", str(self.port), "--tls-cert-file", str(tls.chain_file), "--tls-key-file",

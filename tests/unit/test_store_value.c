@@ -19,7 +19,7 @@ static size_t pack(unsigned records, uint32_t ttl)
     return value_pack(packed, &sample.answer, STORE_SECURE);
 }
 
-static int unpack(struct value *out, size_t len, uint64_t age_ms)
+static int unpack(struct store_value *out, size_t len, uint64_t age_ms)
 {
     return value_unpack(out, (struct bytes){packed, len}, &sample.key, age_ms, &room);
 }
@@ -27,7 +27,7 @@ static int unpack(struct value *out, size_t len, uint64_t age_ms)
 static void a_response_comes_back_aged(void **state)
 {
     (void)state;
-    struct value value;
+    struct store_value value;
     size_t len = pack(3, 300);
     assert_true(len > 0);
     assert_int_equal(unpack(&value, len, 0), 0);
@@ -46,7 +46,7 @@ static void a_response_comes_back_aged(void **state)
 static void an_expired_response_keeps_its_ttls(void **state)
 {
     (void)state;
-    struct value value;
+    struct store_value value;
     size_t len = pack(2, 300);
     const uint64_t ages[] = {299001, 300000, UINT64_C(1) << 50};
     for (size_t i = 0; i < 3; i++) {
@@ -60,7 +60,7 @@ static void an_expired_response_keeps_its_ttls(void **state)
 static void extended_errors_and_ad_come_back(void **state)
 {
     (void)state;
-    struct value value;
+    struct store_value value;
     pack(1, 60);
     sample.answer.authenticated = true;
     ede_add(&sample.answer.ede, 17, "filtered", 8);
@@ -77,7 +77,7 @@ static void extended_errors_and_ad_come_back(void **state)
 static void damage_is_refused(void **state)
 {
     (void)state;
-    struct value value;
+    struct store_value value;
     size_t len = pack(2, 300);
     for (size_t cut = 0; cut < len; cut++)
         assert_int_equal(unpack(&value, cut, 0), ERROR_MALFORMED);
@@ -110,10 +110,8 @@ static void long_responses_are_not_stored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_response_comes_back_aged),
-        cmocka_unit_test(an_expired_response_keeps_its_ttls),
-        cmocka_unit_test(extended_errors_and_ad_come_back),
-        cmocka_unit_test(damage_is_refused),
+        cmocka_unit_test(a_response_comes_back_aged),       cmocka_unit_test(an_expired_response_keeps_its_ttls),
+        cmocka_unit_test(extended_errors_and_ad_come_back), cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(long_responses_are_not_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,7 @@ static bool open_value(struct store_get *get, unsigned which, uint8_t *sealed, s
     struct store *store = get->store;
     struct seal_terms terms = {.kind = SEAL_ANSWER, .name = get->name[which]};
     struct bytes content;
-    struct value value;
+    struct store_value value;
     int64_t now_ms = clock_wall_ms();
     enum seal_verdict verdict = unseal(sealed, len, &store->setup->keys, which, now_ms, &terms, &content);
     if (verdict != SEAL_OPENED) {
@@ -354,12 +354,12 @@ void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const 
     seal_text(text, name);
     snprintf(life, sizeof life, "%" PRIu64, life_ms);
     struct store_command *request = node_command(node,
-                                           (struct bytes[]){bytes_of("SET"),
-                                                            {(const uint8_t *)text, SEAL_TEXT},
-                                                            {store->sealed, seal_len(len)},
-                                                            bytes_of("PX"),
-                                                            bytes_of(life)},
-                                           5);
+                                                 (struct bytes[]){bytes_of("SET"),
+                                                                  {(const uint8_t *)text, SEAL_TEXT},
+                                                                  {store->sealed, seal_len(len)},
+                                                                  bytes_of("PX"),
+                                                                  bytes_of(life)},
+                                                 5);
     if (request) {
         request->done = put_replied;
         request->context = store;
@@ -419,8 +419,8 @@ int store_new(struct store **out, struct loop *loop, struct counters *counters, 
     if (!store)
         return -ENOMEM;
     store->ops = ops;
-    store->owner = (struct node_owner){
-        .loop = loop, .counters = counters, .flush = {.flush = store_flush}, .closed = node_closed};
+    store->owner =
+        (struct node_owner){.loop = loop, .counters = counters, .flush = {.flush = store_flush}, .closed = node_closed};
     list_init(&store->owner.dirty);
     list_init(&store->all);
     list_init(&store->waiting);
