@@ -267,16 +267,16 @@ struct config {
         char *save_file;
     } cache;
 
-    struct { /* the second-level cache */
+    struct {            /* the second-level cache */
         char **servers; /* see config_store_server; none: off */
         size_t server_count;
-        uint64_t patience_ms;  /* 0: from the upstream's response times */
-        char *fleet_key_file;  /* NULL: none */
-        char *user;            /* NULL: the default user of the servers */
-        char *password_file;   /* NULL: none */
-        char *ca_file;         /* NULL: tls.ca-file applies */
-        char *tls_name;        /* NULL: the name or address in `servers` */
-        uint64_t write_queue;  /* bytes of each connection */
+        uint64_t patience_ms; /* 0: from the upstream's response times */
+        char *fleet_key_file; /* NULL: none */
+        char *user;           /* NULL: the default user of the servers */
+        char *password_file;  /* NULL: none */
+        char *ca_file;        /* NULL: tls.ca-file applies */
+        char *tls_name;       /* NULL: the name or address in `servers` */
+        uint64_t write_queue; /* bytes of each connection */
     } store;
 
     struct {

@@ -226,8 +226,6 @@ static void servers(FILE *out, const struct gather_sum *sum)
 static void stores(FILE *out, const struct gather_sum *sum)
 {
     static const char ready[] = "dotstub_store_ready", latency[] = "dotstub_store_response_seconds";
-    if (sum->store_count == 0)
-        return;
     prometheus_family(out, ready, "gauge", "1 while lookups wait for this server of the store, else 0");
     for (size_t i = 0; i < sum->store_count; i++)
         prometheus_sample(out, ready, (const char *const[]){"server", sum->stores[i].name, NULL},

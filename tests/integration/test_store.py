@@ -288,7 +288,7 @@ def test_a_slow_store_is_left_alone(make_replica, redis, server, cleanup):
 def test_garbage(make_replica, redis, server, cleanup, garbage):
     relay = Relay(redis.port)
     cleanup.callback(relay.stop)
-    replica = make_replica(servers=[relay.where])
+    replica = make_replica(servers=[relay.where], patience="20ms")
     ask_truly(replica, "a.example")
     relay.twist = lambda data: garbage
     ask_each(replica, "garbage", 20, 0.2)
@@ -317,7 +317,7 @@ def test_a_wrong_password_is_told(make_daemon, make_reloadable, server, public_p
     ask_truly(without, "a.example")
     redis("ACL", "SETUSER", "dotstub", "on", ">secret", "~dotstub:*", "&dotstub:*", "+ping", "+get", "+set")
     password.write_text("secret")
-    limited = make_daemon(server, store={**settings, "user": "dotstub"})
+    limited = make_reloadable(server, store={**settings, "user": "dotstub"})
     limited.wait_line("store: .* connected")
     server.forget()
     ask_truly(limited, "b.example")
@@ -351,7 +351,7 @@ def test_tls_beyond_loopback(make_daemon, make_server, make_namespace, certs, pu
     def make(port):
         settings = {"servers": [f"192.0.2.1@{port}"], "fleet-key-file": fleet_key(public_path / "fleet.key"), "tls-name": "store.example",
                     "patience": PATIENT}
-        return make_daemon(server, namespace=namespace, port=5300 + port, store=settings)
+        return make_daemon(server, namespace=namespace, store=settings)
     for _ in range(2):
         daemon = make(good.port)
         daemon.wait_line("store: .* connected, TLS1.3")

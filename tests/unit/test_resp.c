@@ -28,7 +28,8 @@ static void commands_carry_any_byte(void **state)
     buffer_free(&out);
 }
 
-static const char stream[] = "$5\r\nhello\r\n$-1\r\n+OK\r\n-ERR wrong\r\n:-42\r\n*3\r\n:1\r\n*2\r\n$1\r\na\r\n+b\r\n$0\r\n\r\n*0\r\n$2\r\n\r\n\r\n";
+static const char stream[] =
+    "$5\r\nhello\r\n$-1\r\n+OK\r\n-ERR wrong\r\n:-42\r\n*3\r\n:1\r\n*2\r\n$1\r\na\r\n+b\r\n$0\r\n\r\n*0\r\n$2\r\n\r\n\r\n";
 
 /* The replies of `stream`. */
 static void check_reply(unsigned number, const struct resp_reply *reply)

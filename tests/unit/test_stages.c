@@ -650,6 +650,21 @@ static void an_older_value_never_replaces_a_newer_entry(void **state)
     assert_int_equal(fake_store_puts, 2);
 }
 
+/* limits.answer-by may be shorter than the patience. */
+static void a_client_may_give_up_before_the_store_answers(void **state)
+{
+    (void)state;
+    begin_stored();
+    client_ask(&clients[0], "a.test");
+    fake_pass(4000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_non_null(find("a.test"));
+    store_gives(NULL);
+    fake_pass(1000);
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(clients[0].answers, 1);
+}
+
 static void the_end_forgets_gets(void **state)
 {
     (void)state;
@@ -684,13 +699,14 @@ int main(void)
         TEST(places_are_reserved_for_dependent_lookups),
         TEST(no_lookup_is_awaited_while_stopping),
         TEST(waits_in_any_order_form_no_cycle),
-        cmocka_unit_test_setup_teardown(the_store_answers, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_miss_asks_the_upstream_and_fills_the_store, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_refused_get_costs_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_late_store_is_hedged_and_the_first_response_counts, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_expired_value_is_stale_data, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_older_value_never_replaces_a_newer_entry, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_end_forgets_gets, setup, teardown),
+        TEST(the_store_answers),
+        TEST(a_miss_asks_the_upstream_and_fills_the_store),
+        TEST(a_refused_get_costs_nothing),
+        TEST(a_late_store_is_hedged_and_the_first_response_counts),
+        TEST(an_expired_value_is_stale_data),
+        TEST(an_older_value_never_replaces_a_newer_entry),
+        TEST(a_client_may_give_up_before_the_store_answers),
+        TEST(the_end_forgets_gets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
