@@ -50,7 +50,7 @@ struct daemon {
     struct tls_trust **trusts;
     struct step_set *steps;        /* in force */
     struct tls_identity *identity; /* released when the workers exist; NULL: none */
-    struct store_setup *store; /* until the workers are made */
+    struct store_setup *store;     /* until the workers are made */
     struct routing routing;
     struct bootstrap bootstrap;
     struct worker **workers;
@@ -99,8 +99,9 @@ static int make_workers(void)
     if (status == 0)
         status = routing_init(&self.routing, self.config, self.trusts);
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
-        status = worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
-                            self.store, &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
+        status =
+            worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
+                       self.store, &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
 }
 
