@@ -11,6 +11,7 @@ import pytest
 
 from daemon import PREFIX, environment
 from processes import Process
+from redisserver import fleet_key
 from test_ctl import CTL, call
 from test_doctor import Patient
 from test_upgrade import make_public, programs, upgrade  # noqa: F401
@@ -91,7 +92,8 @@ def told(make_namespace, make_server, make_daemon, public_path):
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
     config = public_path / "dotstub.yaml"
-    daemon = make_daemon(server, namespace=namespace, port=53, views=[{"clients": ["127.0.0.0/8"]}, {"interface": "lan"}])
+    daemon = make_daemon(server, namespace=namespace, port=53, views=[{"clients": ["127.0.0.0/8"]}, {"interface": "lan"}],
+                         store={"servers": ["127.0.0.1@6379"], "fleet-key-file": fleet_key(public_path / "fleet.key")})
     config.write_text(daemon.config_file.read_text())
     contract = Contract()
 
