@@ -36,7 +36,17 @@ struct store_found {
     enum store_verdict verdict;
 };
 
+/* A look-up of the addresses of a server's host. */
+struct store_host {
+    const char *name;
+    struct addr addresses[CONFIG_HOST_ADDRESSES]; /* without ports */
+    size_t count;                                 /* 0: none was found */
+    void (*done)(struct store_host *host);        /* called once */
+};
+
 struct store_ops {
+    /* Looks up a host; host->done is called later, or before the return. Negative: it is not called. */
+    int (*look_up)(void *user, struct store_host *host);
     /* The get has ended; found NULL: the store has nothing usable, or is not to be had. */
     void (*done)(void *context, struct store_found *found);
     /* The reply is late: the caller should go on without it. The get has not ended. */
@@ -44,9 +54,9 @@ struct store_ops {
 };
 
 struct store;
-/* `ops` is a constant. 0 or -ENOMEM. The setup is kept by reference. */
+/* `ops` is a constant; `user` is passed to look_up. 0 or -ENOMEM. The setup is kept by reference. */
 int store_new(struct store **out, struct loop *loop, struct counters *counters, struct store_setup *setup,
-              const struct store_ops *ops) MUST_CHECK;
+              const struct store_ops *ops, void *user) MUST_CHECK;
 /* Changes to another setup; waiting gets end without a response. */
 void store_configure(struct store *store, struct store_setup *setup);
 /* Closes the connections; waiting gets end without a callback. `closed` is called when the last handle is gone, maybe

@@ -229,7 +229,7 @@ static json_t *store_object(const struct gather_sum *sum)
         put_text(server, "server", one->name);
         put_text(server, "state", one->state);
         put_number(server, "replies", replies);
-        put(server, "latency_ms", replies ? json_real((double)(one->latency.sum / replies) / 100) : json_null());
+        put(server, "latency_ms", replies ? thousandths(one->latency.sum * 10 / replies) : json_null());
         put_number(server, "unsent_bytes", one->unsent);
         put(server, "last_error", one->error[0] ? json_string(one->error) : json_null());
         (void)json_array_append_new(servers, server);

@@ -132,7 +132,8 @@ static void use_store(struct worker *worker, struct store_setup *setup)
 {
     if (worker->store)
         store_configure(worker->store, setup);
-    else if (setup && store_new(&worker->store, &worker->loop, &worker->counters, setup, &resolver_store_ops) < 0)
+    else if (setup && store_new(&worker->store, &worker->loop, &worker->counters, setup, &resolver_store_ops,
+                                &worker->resolver) < 0)
         log_warning("store", "cannot be used: out of memory");
     worker->resolver.store = setup ? worker->store : NULL;
     store_setup_unref(setup);

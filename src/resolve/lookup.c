@@ -361,6 +361,14 @@ static void lookup_asked(struct ask *ask, int status, struct answer *answer)
         lookup_respond(lookup, answer, STAGE_ASK + 1);
 }
 
+void lookup_ask_afresh(struct lookup *lookup)
+{
+    lookup->stored = false;
+    memset(&lookup->ask, 0, offsetof(struct ask, past));
+    lookup->ask.done = lookup_asked;
+    ask_start(&lookup->ask, lookup->group, &lookup->key);
+}
+
 void lookup_reject(struct lookup *lookup)
 {
     mem_free(lookup->kept);

@@ -107,6 +107,8 @@ void lookup_stop_validation(struct lookup *lookup);
 void lookup_end_validation(struct lookup *lookup);
 
 /* --- lookup.c, for validate.c --- */
+/* The response came from the store: asks the upstream after all. */
+void lookup_ask_afresh(struct lookup *lookup);
 /* Forgets the response: another attempt has begun, and the lookup is in the stage ASK. */
 void lookup_reject(struct lookup *lookup);
 /* Makes the response a copy of the lookup's own. False: out of memory. */

@@ -4,8 +4,10 @@
  * A lookup waits for the store as long as its patience; then the upstream is asked as well, and the first response counts.
  * A value never replaces an entry that the local cache received later, and a flush here excludes what was sealed before
  * it. */
-#include "base/errors.h"
+#include <errno.h>
+#include "base/mem.h"
 #include "lookup.h"
+#include "resolve/host_lookup.h"
 #include "resolve/resolver.h"
 #include "store/store.h"
 
@@ -96,4 +98,33 @@ static void store_late(void *context)
     (void)lookup_advance(context, STAGE_ASK);
 }
 
-const struct store_ops resolver_store_ops = {.done = store_done, .late = store_late};
+/* --- hosts of the store --- */
+
+struct stored_host {
+    struct host_lookup lookup;
+    struct store_host *host;
+};
+
+static void host_found(struct host_lookup *lookup)
+{
+    struct stored_host *found = container_of(lookup, struct stored_host, lookup);
+    struct store_host *host = found->host;
+    for (int family = 0; family < HOST_FAMILIES; family++)
+        for (size_t i = 0; i < lookup->halves[family].count; i++)
+            host->addresses[host->count++] = lookup->halves[family].addresses[i];
+    mem_free(found);
+    host->done(host);
+}
+
+static int look_up(void *user, struct store_host *host)
+{
+    struct stored_host *found = mem_zalloc(1, sizeof *found);
+    if (!found)
+        return -ENOMEM;
+    found->host = host;
+    found->lookup = (struct host_lookup){.host = host->name, .done = host_found};
+    host_lookup_begin(&found->lookup, user);
+    return 0;
+}
+
+const struct store_ops resolver_store_ops = {.look_up = look_up, .done = store_done, .late = store_late};

@@ -42,6 +42,7 @@ struct store_get {
 struct store {
     struct node_owner owner;
     const struct store_ops *ops;
+    void *user;
     struct store_setup *setup; /* NULL: off */
     struct node **nodes;       /* in the order of the setup's servers */
     size_t node_count;
@@ -53,6 +54,7 @@ struct store {
     int64_t not_before_ms; /* values that were sealed before are not used */
     uint64_t clock_checked_ms;
     bool clock_fine;
+    bool dial_due; /* all nodes are to connect */
     bool stopping;
     void (*closed)(void *context);
     void *closed_context;
@@ -309,6 +311,9 @@ static uint64_t store_tick(struct loop_tick *hook, uint64_t now_ms)
     struct store *store = container_of(hook, struct store, tick);
     uint64_t next_ms = LOOP_NEVER;
     check_waiting(store, now_ms);
+    for (size_t i = 0; store->dial_due && i < store->node_count; i++)
+        node_wake(store->nodes[i]);
+    store->dial_due = false;
     for (size_t i = 0; i < store->node_count; i++) {
         uint64_t at_ms = node_check(store->nodes[i], now_ms);
         next_ms = at_ms < next_ms ? at_ms : next_ms;
@@ -400,9 +405,15 @@ static int use_setup(struct store *store, struct store_setup *setup)
         store->node_count++;
     }
     store->setup = store_setup_ref(setup);
-    for (size_t i = 0; i < store->node_count; i++)
-        node_wake(store->nodes[i]);
+    store->dial_due = true; /* on the worker's thread, without the privileges of the start */
+    loop_wake_by(store->owner.loop, 1);
     return 0;
+}
+
+static int look_up(struct node_owner *owner, struct store_host *host)
+{
+    struct store *store = container_of(owner, struct store, owner);
+    return store->ops->look_up(store->user, host);
 }
 
 static void node_closed(struct node_owner *owner)
@@ -413,14 +424,15 @@ static void node_closed(struct node_owner *owner)
 }
 
 int store_new(struct store **out, struct loop *loop, struct counters *counters, struct store_setup *setup,
-              const struct store_ops *ops)
+              const struct store_ops *ops, void *user)
 {
     struct store *store = mem_zalloc(1, sizeof *store);
     if (!store)
         return -ENOMEM;
     store->ops = ops;
-    store->owner =
-        (struct node_owner){.loop = loop, .counters = counters, .flush = {.flush = store_flush}, .closed = node_closed};
+    store->user = user;
+    store->owner = (struct node_owner){
+        .loop = loop, .counters = counters, .flush = {.flush = store_flush}, .closed = node_closed, .look_up = look_up};
     list_init(&store->owner.dirty);
     list_init(&store->all);
     list_init(&store->waiting);
@@ -477,11 +489,9 @@ void store_free(struct store *store)
 
 size_t store_report(const struct store *store, struct store_server_report *out, size_t room)
 {
-    static const char *const states[] = {[NODE_DOWN] = "down",
-                                         [NODE_CONNECTING] = "connecting",
-                                         [NODE_GREETING] = "connecting",
-                                         [NODE_READY] = "ready",
-                                         [NODE_CLOSING] = "down"};
+    static const char *const states[] = {
+        [NODE_DOWN] = "down",           [NODE_RESOLVING] = "connecting", [NODE_CONNECTING] = "connecting",
+        [NODE_GREETING] = "connecting", [NODE_READY] = "ready",          [NODE_CLOSING] = "down"};
     for (size_t i = 0; i < store->node_count && i < room; i++) {
         const struct node *node = store->nodes[i];
         bool slow = node->state == NODE_READY && node->health.alone_until_ms > 0;

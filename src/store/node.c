@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* States (node_set_state is the only writer):
  *
+ *   DOWN       -> RESOLVING   likewise, and the server has a host name
+ *   RESOLVING  -> CONNECTING  an address is known
  *   DOWN       -> CONNECTING  a lookup wants the server and the back-off has passed
  *   CONNECTING -> GREETING    connected, with TLS: the server is verified
  *   GREETING   -> READY       the server has accepted the password and responds
@@ -125,7 +127,7 @@ static void flush_one(struct node *node)
 {
     uint64_t now_us = clock_us();
     struct list_link *link;
-    if (node->state == NODE_CLOSING || node->state == NODE_DOWN)
+    if (node->state == NODE_CLOSING || node->state == NODE_DOWN || node->state == NODE_RESOLVING)
         return;
     if (list_empty(&node->sent) && !list_empty(&node->queued))
         node->owed_ms = loop_now(node->owner->loop);
@@ -148,7 +150,7 @@ void nodes_flush(struct node_owner *owner)
 
 static void node_close(struct node *node, int reason)
 {
-    if (node->state == NODE_CLOSING || node->state == NODE_DOWN)
+    if (node->state == NODE_CLOSING || node->state == NODE_DOWN || node->state == NODE_RESOLVING)
         return;
     node->error = reason;
     node->was_ready = node->state == NODE_READY;
@@ -307,7 +309,7 @@ static const struct stream_ops stream_ops = {.ready = ready, .frame = frame, .cl
 
 /* --- connecting --- */
 
-static int start(struct node *node)
+static int start(struct node *node, const struct addr *addr)
 {
     struct node_owner *owner = node->owner;
     const struct store_server *server = node->server;
@@ -315,37 +317,98 @@ static int start(struct node *node)
     const struct stream_form form = {.framing = &framing_bytes,
                                      .layer = server->trust ? &byte_layer_tls_client : &byte_layer_plain,
                                      .layer_config = server->trust ? &client : NULL};
-    switch (server->where.at) {
-    case STORE_AT_PATH:
+    if (server->where.at == STORE_AT_PATH)
         return stream_connect_path(&node->stream, owner->loop, &stream_ops, &form, server->where.name);
-    case STORE_AT_ADDRESS:
-        return stream_connect(&node->stream, owner->loop, &stream_ops, &form, &server->where.addr, NULL);
-    default:
-        return ERROR_NO_ADDRESS;
-    }
+    return stream_connect(&node->stream, owner->loop, &stream_ops, &form, addr, NULL);
 }
 
-static void node_dial(struct node *node)
+static void dial_failed(struct node *node, int status)
+{
+    node_set_state(node, NODE_DOWN);
+    node->error = status;
+    resp_free(node->resp);
+    node->resp = NULL;
+    counter_add(node->owner->counters, COUNTER_store_connects_failed, 1);
+    back_off(node);
+    tell_failure(node, false);
+}
+
+static void node_connect(struct node *node, const struct addr *addr)
 {
     struct node_owner *owner = node->owner;
-    node->error = 0;
-    node->begun_ms = loop_now(owner->loop);
     node->resp = resp_new();
-    int status = node->resp ? start(node) : -ENOMEM;
+    int status = node->resp ? start(node, addr) : -ENOMEM;
     if (status < 0) {
-        node->error = status;
-        resp_free(node->resp);
-        node->resp = NULL;
-        counter_add(owner->counters, COUNTER_store_connects_failed, 1);
-        back_off(node);
-        tell_failure(node, false);
+        dial_failed(node, status);
         return;
     }
     owner->open++;
     node_set_state(node, NODE_CONNECTING);
-    loop_wake_by(owner->loop, node->begun_ms + GREETING_MS);
     if (node->stream.state == STREAM_OPEN) /* a unix socket */
         ready(&node->stream);
+}
+
+/* --- host names --- */
+
+struct node_lookup {
+    struct store_host host;
+    struct node *node; /* NULL: nobody waits any more */
+    char name[256];
+};
+
+/* After a failure the next address is tried. */
+static void looked_up(struct store_host *host)
+{
+    struct node_lookup *lookup = container_of(host, struct node_lookup, host);
+    struct node *node = lookup->node;
+    if (node) {
+        struct addr addr = host->count > 0 ? host->addresses[node->failures % host->count] : (struct addr){0};
+        node->lookup = NULL;
+        addr_set_port(&addr, node->server->where.port);
+        if (host->count > 0)
+            node_connect(node, &addr);
+        else
+            dial_failed(node, ERROR_NO_ADDRESS);
+    }
+    mem_free(lookup);
+}
+
+static void node_resolve(struct node *node)
+{
+    struct node_lookup *lookup = mem_zalloc(1, sizeof *lookup);
+    if (!lookup) {
+        dial_failed(node, -ENOMEM);
+        return;
+    }
+    memcpy(lookup->name, node->server->where.name, sizeof lookup->name);
+    lookup->node = node;
+    lookup->host = (struct store_host){.name = lookup->name, .done = looked_up};
+    node->lookup = lookup;
+    node_set_state(node, NODE_RESOLVING);
+    int status = node->owner->look_up(node->owner, &lookup->host);
+    if (status < 0) {
+        node->lookup = NULL;
+        mem_free(lookup);
+        dial_failed(node, status);
+    }
+}
+
+static void stop_resolving(struct node *node)
+{
+    if (node->lookup)
+        node->lookup->node = NULL;
+    node->lookup = NULL;
+}
+
+static void node_dial(struct node *node)
+{
+    node->error = 0;
+    node->begun_ms = loop_now(node->owner->loop);
+    loop_wake_by(node->owner->loop, node->begun_ms + GREETING_MS);
+    if (node->server->where.at == STORE_AT_HOST)
+        node_resolve(node);
+    else
+        node_connect(node, &node->server->where.addr);
 }
 
 void node_wake(struct node *node)
@@ -364,6 +427,12 @@ uint64_t node_owes(const struct node *node, uint64_t now_ms)
 uint64_t node_check(struct node *node, uint64_t now_ms)
 {
     switch (node->state) {
+    case NODE_RESOLVING:
+        if (now_ms < node->begun_ms + GREETING_MS)
+            return node->begun_ms + GREETING_MS;
+        stop_resolving(node);
+        dial_failed(node, ERROR_NO_ADDRESS);
+        return LOOP_NEVER;
     case NODE_CONNECTING:
     case NODE_GREETING:
         if (now_ms < node->begun_ms + GREETING_MS)
@@ -402,7 +471,8 @@ void node_leave(struct node *node)
     node->leaving = true;
     list_remove(&node->in_store);
     fail_requests(node, false);
-    if (node->state == NODE_DOWN)
+    stop_resolving(node);
+    if (node->state == NODE_DOWN || node->state == NODE_RESOLVING)
         node_free(node);
     else
         node_close(node, ERROR_STOPPING);

@@ -31,7 +31,7 @@ struct store_command {
     bool get, tried;  /* a GET; after HEALTH_TRY */
 };
 
-enum node_state { NODE_DOWN, NODE_CONNECTING, NODE_GREETING, NODE_READY, NODE_CLOSING };
+enum node_state { NODE_DOWN, NODE_RESOLVING, NODE_CONNECTING, NODE_GREETING, NODE_READY, NODE_CLOSING };
 
 /* The objects that all nodes of a store share. */
 struct node_owner {
@@ -44,6 +44,7 @@ struct node_owner {
     unsigned open;                            /* streams */
     uint64_t patience_ms;                     /* of the latest get */
     void (*closed)(struct node_owner *owner); /* a stream has closed */
+    int (*look_up)(struct node_owner *owner, struct store_host *host);
 };
 
 struct node {
@@ -52,8 +53,9 @@ struct node {
     const struct store_server *server;
     struct list_link in_store, in_dirty;
     enum node_state state;
-    bool was_ready; /* when CLOSING began */
-    bool leaving;   /* frees itself when its stream is closed */
+    bool was_ready;             /* when CLOSING began */
+    bool leaving;               /* frees itself when its stream is closed */
+    struct node_lookup *lookup; /* in NODE_RESOLVING */
     struct stream stream;
     struct tls_tickets tickets;
     struct resp *resp;

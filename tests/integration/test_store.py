@@ -7,6 +7,7 @@ import time
 import pytest
 
 import wire
+import zone
 from daemon import SLACK, run, write_config
 from redisserver import Redis, Relay, fleet_key
 from test_ctl import ctl
@@ -342,28 +343,31 @@ def test_full_memory(make_daemon, server, public_path, tmp_path):
 
 
 def test_tls_beyond_loopback(make_daemon, make_server, make_namespace, certs, public_path, tmp_path):
-    namespace = make_namespace().up("192.0.2.1")
+    host = zone.address("store.example")  # dotstub finds it through its own upstream
+    namespace = make_namespace().up(host)
     server = make_server(namespace=namespace)
-    options = {"bind": "192.0.2.1", "prefix": namespace.prefix}
+    options = {"bind": host, "prefix": namespace.prefix}
     wrong = Redis(tmp_path, 6380, tls=certs.make("store-wrong", certs.authority, names=["elsewhere.example"]), **options)
     good = Redis(tmp_path, 6381, tls=certs.make("store-good", certs.authority, names=["store.example"]), **options)
 
-    def make(port):
-        settings = {"servers": [f"192.0.2.1@{port}"], "fleet-key-file": fleet_key(public_path / "fleet.key"), "tls-name": "store.example",
-                    "patience": PATIENT}
+    def make(where, **more):
+        settings = {"servers": [where], "fleet-key-file": fleet_key(public_path / "fleet.key"), "patience": PATIENT, **more}
         return make_daemon(server, namespace=namespace, store=settings)
-    for _ in range(2):
-        daemon = make(good.port)
+    for where, more in (("store.example@6381", {}), (f"{host}@6381", {"tls-name": "store.example"})):
+        daemon = make(where, **more)
         daemon.wait_line("store: .* connected, TLS1.3")
         ask_truly(daemon, "a.example")
         wait_for(lambda: count(daemon, "store_puts") or count(daemon, "store_hits"))
     assert len(server.queries_for("a.example")) == 1
-    other = make(wrong.port)
+    other = make("store.example@6380")
     other.wait_line("cannot connect: certificate is for another name")
     ask_truly(other, "a.example")
-    plain = make(good.plain_port)  # no TLS there: nothing but a ClientHello goes to it
+    plain = make(f"{host}@{good.plain_port}", **{"tls-name": "store.example"})  # nothing but a ClientHello goes to it
     plain.wait_line("store: .*cannot connect: ")
     ask_truly(plain, "a.example")
+    unknown = make("nx.example@6381")
+    unknown.wait_line("nx.example@6381: cannot connect: no address")
+    ask_truly(unknown, "a.example")
     wrong.end()
     good.end()
 
