@@ -36,6 +36,7 @@ struct store_get {
     uint8_t name[SEAL_FLEET_KEYS][SEAL_NAME];
     unsigned outstanding;
     uint64_t late_ms;
+    bool postponed; /* late_ms was moved because of our own delay */
     int64_t not_before_ms;
 };
 
@@ -285,6 +286,19 @@ static void get_is_late(struct store_get *get, uint64_t now_ms)
     store->ops->late(get->context);
 }
 
+/* Once for each get: on a machine that is always late, the upstream is asked in the end. */
+static void postpone(struct store *store, uint64_t now_ms)
+{
+    list_for_each(link, &store->waiting) {
+        struct store_get *get = container_of(link, struct store_get, in_waiting);
+        if (get->late_ms > now_ms)
+            return;
+        if (!get->postponed)
+            get->late_ms = now_ms + 1;
+        get->postponed = true;
+    }
+}
+
 static void check_waiting(struct store *store, uint64_t now_ms)
 {
     enum { OUR_DELAY_MS = 3 };
@@ -295,10 +309,8 @@ static void check_waiting(struct store *store, uint64_t now_ms)
             loop_wake_exactly(store->owner.loop, get->late_ms);
             return;
         }
-        if (now_ms > get->late_ms + OUR_DELAY_MS) {
-            list_for_each(other, &store->waiting)
-                if (container_of(other, struct store_get, in_waiting)->late_ms <= now_ms)
-                    container_of(other, struct store_get, in_waiting)->late_ms = now_ms + 1;
+        if (now_ms > get->late_ms + OUR_DELAY_MS && !get->postponed) {
+            postpone(store, now_ms);
             continue;
         }
         list_remove(&get->in_waiting);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A second-level cache on a real redis-server, and everything that can be wrong with it."""
+import ctypes
 import json
 import signal
 import time
@@ -16,6 +17,12 @@ from test_reload import make_reloadable  # noqa: F401 (fixture)
 from test_upstream import truth
 
 
+def clock_is_doubtful():
+    """dotstub does without the store for ten minutes after the boot, unless the kernel knows that the clock is synchronised."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) < 620 and ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256)) == 5
+
+
+pytestmark = pytest.mark.skipif(clock_is_doubtful(), reason="the clock was not synchronised since the boot")
 PATIENT = "500ms"  # for tests of what the store answers: a busy machine is not a slow store
 
 
@@ -60,6 +67,7 @@ def count(daemon, name):
     return counters(daemon)[name]
 
 
+@pytest.mark.threads
 def test_a_replica_answers_from_what_another_one_learned(make_replica, server, redis):
     first, second = make_replica(), make_replica()
     names = [f"n{number}.example" for number in range(20)]
@@ -246,6 +254,7 @@ def ask_each(daemon, prefix, number, most):
     return times
 
 
+@pytest.mark.threads
 def test_killed_stopped_and_back(make_daemon, server, public_path, tmp_path):
     redis = Redis(tmp_path)
     daemon = make_daemon(server, store={"servers": [redis.where], "fleet-key-file": fleet_key(public_path / "fleet.key"), "patience": "20ms"})
@@ -328,11 +337,11 @@ def test_a_wrong_password_is_told(make_daemon, make_reloadable, server, public_p
 
 def test_full_memory(make_daemon, server, public_path, tmp_path):
     for policy, failed in (("allkeys-lru", False), ("noeviction", True)):
-        redis = Redis(tmp_path, maxmemory="1500kb", maxmemory_policy=policy)
+        redis = Redis(tmp_path, maxmemory="1300kb", maxmemory_policy=policy)
         daemon = make_daemon(server, store={"servers": [redis.where], "fleet-key-file": fleet_key(public_path / "fleet.key")})
         daemon.wait_line("store: .* connected")
         with daemon.udp() as client:
-            for number in range(3000):
+            for number in range(1500):
                 client.send(wire.query(f"full{number}.example", id=number))
                 truth(wire.parse(client.receive()), f"full{number}.example")
         assert (int(redis.info("evicted_keys")) > 0) == (not failed)
