@@ -193,8 +193,11 @@ bool loop_drain(struct loop *loop, uint64_t ms)
 int loop_init(struct loop *loop)
 {
     int status = UV_ENOMEM;
-    *loop =
-        (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER, .exact_at = LOOP_NEVER, .drained_by = LOOP_NEVER};
+    *loop = (struct loop){.armed_at = LOOP_NEVER,
+                          .wake_at = LOOP_NEVER,
+                          .expire_at = LOOP_NEVER,
+                          .exact_at = LOOP_NEVER,
+                          .drained_by = LOOP_NEVER};
     loop->read_scratch = mem_alloc(LOOP_SCRATCH);
     loop->clear_scratch = mem_alloc(LOOP_SCRATCH);
     if (!loop->read_scratch || !loop->clear_scratch)

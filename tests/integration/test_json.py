@@ -128,7 +128,8 @@ def test_commands_that_show(told):
         "configuration.last_reload", "configuration.last_reload_s_ago", "configuration.mistakes[]", "configuration.at_next_start[]",
         "hosts[]", *(f"hosts[].{name}" for name in ("upstream", "host", "plain", "addresses", "addresses[]", "resolved_s_ago", "next_s",
                                                     "last_error")),
-        "servers[].fallback"}  # test_bootstrap.py and test_blocked_networks.py check these
+        "servers[].fallback",  # test_bootstrap.py and test_blocked_networks.py check these
+        "store.servers[].latency_ms"}  # test_store.py
 
 
 def test_slow_queries(make_daemon, make_server, server):

@@ -436,6 +436,8 @@ def test_a_reload_turns_it_off_and_on(make_reloadable, server, store, redis):
     ask_truly(daemon, "c.example")
     wait_for(lambda: len(redis.keys()) == 2)
     assert json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]["state"] == "ready"
+    ask_truly(daemon, "d.example")
+    assert json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]["latency_ms"] < 100
 
 
 def test_a_store_without_a_key_is_refused(tmp_path, public_path):
