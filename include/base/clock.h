@@ -13,8 +13,9 @@
 /* Milliseconds and microseconds of CLOCK_BOOTTIME, or of CLOCK_MONOTONIC if the kernel lacks it. */
 uint64_t clock_ms(void);
 uint64_t clock_us(void);
-/* Wall-clock seconds since 1970. */
+/* Wall-clock seconds and milliseconds since 1970. */
 int64_t clock_wall_s(void);
+int64_t clock_wall_ms(void);
 
 /* Milliseconds that the machine has spent suspended since it booted. */
 uint64_t clock_slept_ms(void);

@@ -120,6 +120,25 @@
     X(sessions_flooded, "sessions closed because the server sent tls.unanswered bytes without answering a query")      \
     X(sessions_closed_idle, "sessions closed by dotstub because they were idle")                                       \
     X(sessions_retired, "sessions that take no more queries because they were silent or out of message ids")           \
+    X(store_gets, "values asked of the store")                                                                         \
+    X(store_hits, "lookups answered by the store")                                                                     \
+    X(store_stale, "expired values of the store that were taken as stale data")                                        \
+    X(store_late, "lookups that went on to the upstream because the store took longer than store.patience")            \
+    X(store_left_alone, "lookups that did not ask the store because it is not connected, slow or silent")              \
+    X(store_failed, "values that the store did not give: connection lost, or an error")                                \
+    X(store_older, "values of the store that were not used because the local cache has a newer one")                   \
+    X(store_flushed, "values of the store that were not used because they are older than a flush")                     \
+    X(store_foreign, "values of the store that are of another version, or no response to the query")                   \
+    X(store_damaged, "values of the store that were not sealed by this fleet for this name")                           \
+    X(store_early, "values of the store that were sealed in the future: the clocks of replicas differ")                \
+    X(store_expired, "values of the store that are past their life")                                                   \
+    X(store_puts, "responses given to the store")                                                                      \
+    X(store_puts_dropped, "responses not given to the store: not connected, too much unsent, too large")               \
+    X(store_puts_failed, "responses that the store did not take: connection lost, out of memory, an error")            \
+    X(store_connects, "connections to the store opened")                                                               \
+    X(store_connects_failed, "connections to the store that failed before its first reply")                            \
+    X(store_refused, "connections that the store refused, as because of the password")                                 \
+    X(store_lost, "connections to the store that were lost: closed, silent, malformed")                                \
     X(query_lines_written, "lines of the query log written")                                                           \
     X(query_lines_lost, "lines of the query log lost because their reader was too slow")                               \
     X(dnstap_queued, "messages queued for dnstap")                                                                     \

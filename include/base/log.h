@@ -23,7 +23,8 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* The modules that log; tests/lint/layers checks the calls against this list. */
 #define LOG_MODULES(X)                                                                                                 \
     X(cache)                                                                                                           \
-    X(config) X(control) X(daemon) X(link) X(log) X(resolve) X(tls) X(upstream) X(verifytime) X(wallclock) X(worker)
+    X(config)                                                                                                          \
+    X(control) X(daemon) X(link) X(log) X(resolve) X(store) X(tls) X(upstream) X(verifytime) X(wallclock) X(worker)
 enum {
 #define LOG_MODULES_ENUM(name) LOG_MODULE_##name,
     LOG_MODULES(LOG_MODULES_ENUM)

@@ -267,6 +267,18 @@ struct config {
         char *save_file;
     } cache;
 
+    struct {            /* the second-level cache */
+        char **servers; /* see config_store_server; none: off */
+        size_t server_count;
+        uint64_t patience_ms; /* 0: from the upstream's response times */
+        char *fleet_key_file; /* NULL: none */
+        char *user;           /* NULL: the default user of the servers */
+        char *password_file;  /* NULL: none */
+        char *ca_file;        /* NULL: tls.ca-file applies */
+        char *tls_name;       /* NULL: the name or address in `servers` */
+        uint64_t write_queue; /* bytes of each connection */
+    } store;
+
     struct {
         enum config_dnssec mode;
         char *trust_anchors; /* a file */
@@ -377,6 +389,22 @@ void config_unref(struct config *config);
  * in every process. 0 or -ENOMEM. */
 int config_define_group(const struct config *config, const struct config_upstream *upstreams, size_t count,
                         uint8_t out[DIGEST_LEN]) MUST_CHECK;
+
+/* A server of the store: HOST@PORT, ADDR@PORT, or the path of a unix socket. */
+struct config_store_server {
+    enum { STORE_AT_ADDRESS, STORE_AT_HOST, STORE_AT_PATH } at;
+    struct addr addr; /* STORE_AT_ADDRESS */
+    uint16_t port;
+    char name[256]; /* the host, the address without port, or the path */
+};
+#define CONFIG_STORE_PORT 6379
+/* 0 or -EINVAL. */
+int config_store_server(struct config_store_server *out, const char *text) MUST_CHECK;
+/* True if the connection needs TLS: the server is neither a unix socket nor a loopback address. */
+static inline bool config_store_needs_tls(const struct config_store_server *server)
+{
+    return server->at == STORE_AT_HOST || (server->at == STORE_AT_ADDRESS && !addr_is_loopback(&server->addr));
+}
 
 /* The name of a block list, and the file of one with a URL: DIRECTORY/NAME. The name of a list without one is the last
  * part of its file or URL; other bytes than letters, digits, ".", "-" and "_" become "_". */

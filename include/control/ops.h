@@ -17,6 +17,7 @@
 #include "resolve/tally.h"
 #include "resolve/trace.h"
 #include "upstream/report.h"
+#include "store/store.h"
 #include "upstream/routes.h"
 
 /* The state of one worker at one moment. */
@@ -25,10 +26,12 @@ struct worker_report {
     uint64_t counters[COUNTER_COUNT]; /* received = finished + dropped + waiting */
     struct tally tally;
     unsigned tcp_clients;
-    struct server_report *servers; /* the caller's array of `server_count` */
-    size_t server_count;           /* one for each address of each upstream of each group, in the routes' order */
-    bool with_records;             /* set by the caller: also copy the records */
-    struct record *records;        /* the caller's array of RECORDER_ALL, filled by recorder_copy */
+    struct server_report *servers;      /* the caller's array of `server_count` */
+    size_t server_count;                /* one for each address of each upstream of each group, in the routes' order */
+    struct store_server_report *stores; /* the caller's array of STORE_SERVERS_MAX */
+    size_t store_count;
+    bool with_records;      /* set by the caller: also copy the records */
+    struct record *records; /* the caller's array of RECORDER_ALL, filled by recorder_copy */
     unsigned record_count;
 };
 

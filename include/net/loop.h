@@ -46,6 +46,7 @@ struct loop {
     uint64_t armed_at;   /* the deadline for which the timer is armed, LOOP_NEVER: stopped */
     uint64_t wake_at;    /* the earliest deadline of the ticks */
     uint64_t expire_at;  /* the earliest deadline of the timeouts */
+    uint64_t exact_at;   /* as wake_at, but not rounded to a step */
     uint64_t drained_by; /* when loop_drain gives up, LOOP_NEVER: it is not running */
     uint64_t settled_ms; /* when the ticks last ran because of loop_rest */
     bool settle_due;     /* the ticks are to run again before the first sleep at least one step later */
@@ -81,6 +82,8 @@ void loop_add_tick(struct loop *loop, struct loop_tick *hook);
 void loop_remove_tick(struct loop_tick *hook);
 /* Makes the ticks run at or shortly after `at_ms`. If they run earlier they have to return that deadline again. */
 void loop_wake_by(struct loop *loop, uint64_t at_ms);
+/* The same, but the ticks do not run later than about 1 ms after `at_ms`. */
+void loop_wake_exactly(struct loop *loop, uint64_t at_ms);
 /* Call it when deadlines were cancelled: the ticks run before the loop sleeps, or, if they already ran in this
  * step, with the first wake-up after it, and return their next deadlines, so that cancelled ones do not wake the
  * loop. */

@@ -98,6 +98,10 @@ struct stream {
  * will not be called. */
 int stream_connect(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
                    const struct stream_form *form, const struct addr *to, const struct addr *source) MUST_CHECK;
+/* Connects to a unix socket at once. 0: the stream is open, and `ready` is not called; or it could not be connected, and
+ * `closed` will be called. Negative: nothing was started. The form's layer has no handshake. */
+int stream_connect_path(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                        const struct stream_form *form, const char *path) MUST_CHECK;
 /* Accepts one client from a listening handle and starts to read. If that fails `closed` is called later. */
 void stream_accept(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
                    const struct stream_form *form, uv_stream_t *listener);

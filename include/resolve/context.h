@@ -23,6 +23,7 @@
 #include "upstream/groups.h"
 
 struct lookup_stage;
+struct store;
 
 /* The size of the largest response with our OPT. */
 #define RESOLVER_BIG (MESSAGE_MAX + 1 + EDIT_OPT_MAX)
@@ -47,6 +48,7 @@ struct resolver {
     const struct config *config;
     struct cache *cache;
     struct groups *groups;
+    struct store *store;                        /* NULL: there is none */
     struct step_set *steps;                     /* a reference; the steps of the configuration in force */
     void *step_state[STEPS_MAX];                /* by index in the full order */
     struct step_active active[STEPS_MAX + 1];   /* the active steps; the last one refuses */

@@ -23,8 +23,9 @@ struct host_half {
 };
 
 struct host_lookup {
-    const char *host, *group; /* names; the caller's until `done` */
-    bool plain;               /* the group's servers get the name without encryption */
+    const char *host;  /* the caller's until `done` */
+    const char *group; /* its name, likewise; NULL: the group that serves the host's name */
+    bool plain;        /* the group's servers get the name without encryption */
     /* Both lookups have ended. Called once, maybe before host_lookup_begin returns. */
     void (*done)(struct host_lookup *lookup);
     /* Private until `done`. */

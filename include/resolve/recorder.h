@@ -21,6 +21,7 @@ enum record_kind { RECORD_SLOW, RECORD_FAILED, RECORD_KINDS };
 
 /* The phases follow each other, and their sum is the query's total time. */
 enum record_phase {
+    PHASE_STORE,   /* waiting for the second-level cache */
     PHASE_RETRIES, /* attempts before the one that the other phases describe */
     PHASE_PLACE,   /* waiting for a session while none could take the attempt and none was dialled */
     PHASE_CONNECT, /* waiting for a session while some were dialled */
@@ -49,6 +50,7 @@ struct record {
     bool tcp;
     bool joined;            /* it joined a lookup in progress */
     bool stale;             /* the response was stale */
+    bool stored;            /* the response came from the second-level cache */
     char view[RECORD_VIEW]; /* the client's; "": none */
     uint16_t rcode;
     int ede_code; /* EDE_NONE: none */

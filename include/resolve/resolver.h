@@ -8,6 +8,7 @@
 #define DOTSTUB_RESOLVE_RESOLVER_H
 
 #include "resolve/query.h"
+#include "store/store.h"
 
 /* `steps` was prepared for `config`; the resolver takes a reference of its own. 0, -ENOMEM, or the error of a
  * step's init. */
@@ -21,5 +22,7 @@ void resolver_stop(struct resolver *resolver);
 /* Drops the waiting queries whose origin has this owner. */
 void resolver_drop_queries(struct resolver *resolver, const void *owner);
 void resolver_fini(struct resolver *resolver);
+/* The callbacks of the resolver's store; the owner sets resolver->store. */
+extern const struct store_ops resolver_store_ops;
 
 #endif

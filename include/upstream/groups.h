@@ -83,6 +83,8 @@ bool groups_is_private_zone(const struct groups *groups, uint8_t view, const str
 bool groups_is_unvouched(const struct groups *groups, const struct key *key, struct bytes *zone);
 /* The group in force with this id; NULL: the routes have changed since. */
 struct group *groups_find(const struct groups *groups, uint32_t id);
+/* The digest of the definition of the group with this id, DIGEST_LEN bytes; NULL: as above. */
+const uint8_t *groups_definition(const struct groups *groups, uint32_t id);
 
 #ifdef ENABLE_DNSTAP
 void groups_tap(struct groups *groups, struct tap_queue *tap);

@@ -52,6 +52,8 @@ struct group_plan *group_take_plan(struct group *group);
 /* The name in its latest definition. */
 const char *group_name(const struct group *group);
 uint32_t group_id(const struct group *group);
+/* The lowest median of the response times of its servers, at least 1 ms; 0: none is known yet. */
+uint64_t group_median_ms(const struct group *group);
 /* True for the group of the portal window: its answers are not cached. */
 bool group_is_portal(const struct group *group);
 /* True if no lookup uses the group. */

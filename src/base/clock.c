@@ -53,6 +53,15 @@ int64_t clock_wall_s(void)
     return now.tv_sec;
 }
 
+int64_t clock_wall_ms(void)
+{
+    struct timespec now;
+    if (fake.on)
+        return fake.wall_s * 1000;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 bool clock_is_synchronised(void)
 {
     struct timex state = {.modes = 0};

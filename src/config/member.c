@@ -302,6 +302,10 @@ void member_print(FILE *out, const void *base, const struct option *option)
         print_choice(out, option, load_number(member, option->size));
         return;
     case OPTION_DURATION:
+        if (option->word && load_number(member, option->size) == 0) {
+            print_word(out, option);
+            return;
+        }
         fputs(value_number(option, load_number(member, option->size) * option->grain, number), out);
         return;
     default:

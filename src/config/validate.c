@@ -469,6 +469,7 @@ int validate_check(struct draft *draft)
     check_ttls(draft);
     check_names(draft);
     validate_block(draft);
+    validate_store(draft);
     error = validate_proxy(draft);
     return error ? error : validate_records(draft);
 }

@@ -17,6 +17,8 @@
 int validate_check(struct draft *draft) MUST_CHECK;
 /* The part of validate_check for the section `block` (validate_block.c). */
 void validate_block(struct draft *draft);
+/* Likewise for the section `store` (store.c). */
+void validate_store(struct draft *draft);
 /* Part of validate_check: `records`, `zones` and `hosts`. */
 int validate_records(struct draft *draft) MUST_CHECK;
 /* Adds notices of settings that have another effect than they seem to have. 0 or -ENOMEM. */

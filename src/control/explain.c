@@ -6,8 +6,9 @@
 #include "json.h"
 
 static const char *const phase_names[] = {
-    [PHASE_RETRIES] = "retries",     [PHASE_PLACE] = "queue", [PHASE_CONNECT] = "connect",
-    [PHASE_HANDSHAKE] = "handshake", [PHASE_WRITE] = "write", [PHASE_ANSWER] = "response"};
+    [PHASE_STORE] = "store",     [PHASE_RETRIES] = "retries",     [PHASE_PLACE] = "queue",
+    [PHASE_CONNECT] = "connect", [PHASE_HANDSHAKE] = "handshake", [PHASE_WRITE] = "write",
+    [PHASE_ANSWER] = "response"};
 
 static enum record_phase longest_phase(const struct record *record)
 {
@@ -35,6 +36,7 @@ enum { REASON_TEXT = 100 + PLACE_TEXT };
 static const char *reason_text(const struct record *record, char out[REASON_TEXT])
 {
     static const char *const reasons[] = {
+        [PHASE_STORE] = "waiting for the store",
         [PHASE_RETRIES] = "earlier attempts: their sessions were lost, or their responses were late or unusable",
         [PHASE_PLACE] = "waiting for a session: servers in back-off, max-qps reached, or all sessions full",
         [PHASE_CONNECT] = "connecting to ",
@@ -139,6 +141,7 @@ static json_t *explain_object(const struct record *record)
     put(object, "view", *record->view ? json_string(record->view) : json_null());
     put_flag(object, "joined", record->joined);
     put_flag(object, "stale", record->stale);
+    put_flag(object, "stored", record->stored);
     put_number(object, "attempts", record->tries);
     put_number(object, "sessions_lost", record->session_losses);
     put_number(object, "queries", record->queries);

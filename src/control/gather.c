@@ -86,6 +86,27 @@ static void add_server(struct gather_sum *sum, size_t i, const struct server_rep
         sum->servers[sum->server_count++] = *server;
 }
 
+/* All workers have the same servers in the same order, except for a moment while they change. */
+static void add_stores(struct gather_sum *sum, const struct worker_report *report)
+{
+    for (size_t i = 0; i < report->store_count && i < STORE_SERVERS_MAX; i++) {
+        const struct store_server_report *one = &report->stores[i];
+        struct store_server_report *all = &sum->stores[i];
+        if (i == sum->store_count) {
+            *all = *one;
+            sum->store_count++;
+        } else if (strcmp(all->name, one->name) == 0) {
+            if (strcmp(one->state, "ready") != 0)
+                all->state = one->state;
+            if (one->error[0])
+                memcpy(all->error, one->error, sizeof all->error);
+            all->unsent += one->unsent;
+            all->waiting += one->waiting;
+            histogram_merge(&all->latency, &one->latency);
+        }
+    }
+}
+
 static int newest_first(const void *a, const void *b)
 {
     uint64_t one = (*(const struct record *const *)a)->ended_ms, other = (*(const struct record *const *)b)->ended_ms;
@@ -97,6 +118,7 @@ static void gather_add_up(struct gather *gather)
     struct gather_sum *sum = &gather->sum;
     sum->waiting = sum->record_count = sum->server_count = 0;
     sum->tcp_clients = 0;
+    sum->store_count = 0;
     sum->tally = (struct tally){.tcp = 0};
     memset(sum->counters, 0, sizeof sum->counters);
     for (unsigned w = 0; w < gather->workers; w++) {
@@ -106,6 +128,7 @@ static void gather_add_up(struct gather *gather)
         sum->waiting += report->waiting;
         sum->tcp_clients += report->tcp_clients;
         tally_merge(&sum->tally, &report->tally);
+        add_stores(sum, report);
         for (unsigned i = 0; i < COUNTER_COUNT; i++)
             sum->counters[i] += report->counters[i];
         for (size_t i = 0; i < report->server_count; i++)
@@ -223,7 +246,8 @@ static int part_init(struct gather_part *part, struct gather *gather)
     part->request.open = open_request;
     part->reply.open = open_reply;
     part->report.records = mem_zalloc(RECORDER_ALL, sizeof *part->report.records);
-    return part->report.records ? 0 : -ENOMEM;
+    part->report.stores = mem_zalloc(STORE_SERVERS_MAX, sizeof *part->report.stores);
+    return part->report.records && part->report.stores ? 0 : -ENOMEM;
 }
 
 void gather_configure(struct gather *gather, const struct routes *routes)
@@ -236,6 +260,7 @@ static void free_memory(struct gather *gather)
     for (unsigned w = 0; gather->parts && w < gather->workers; w++) {
         mem_free(gather->parts[w].report.servers);
         mem_free(gather->parts[w].report.records);
+        mem_free(gather->parts[w].report.stores);
     }
     mem_free(gather->parts);
     mem_free(gather->sum.servers);

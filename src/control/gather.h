@@ -21,6 +21,8 @@ struct gather_sum {
     unsigned tcp_clients;
     struct server_report *servers;
     size_t server_count;
+    struct store_server_report stores[STORE_SERVERS_MAX]; /* the counts are of all workers, the state is the worst */
+    size_t store_count;
     const struct record **records; /* if a wait asked for them: of all workers, newest first */
     size_t record_count;
 };

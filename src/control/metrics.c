@@ -221,6 +221,21 @@ static void servers(FILE *out, const struct gather_sum *sum)
     }
 }
 
+/* --- the store --- */
+
+static void stores(FILE *out, const struct gather_sum *sum)
+{
+    static const char ready[] = "dotstub_store_ready", latency[] = "dotstub_store_response_seconds";
+    prometheus_family(out, ready, "gauge", "1 while lookups wait for this server of the store, else 0");
+    for (size_t i = 0; i < sum->store_count; i++)
+        prometheus_sample(out, ready, (const char *const[]){"server", sum->stores[i].name, NULL},
+                          strcmp(sum->stores[i].state, "ready") == 0);
+    prometheus_family(out, latency, "histogram", "time from asking a server of the store for a value to its reply");
+    for (size_t i = 0; i < sum->store_count; i++)
+        prometheus_histogram(out, latency, (const char *const[]){"server", sum->stores[i].name, NULL},
+                             &sum->stores[i].latency, 100000);
+}
+
 /* --- cache, reloads, process --- */
 
 static void cache(FILE *out, const struct view *view)
@@ -305,6 +320,7 @@ char *metrics_text(const struct view *view, const struct gather_sum *sum)
     failures(out, sum);
     accounting(out, sum);
     servers(out, sum);
+    stores(out, sum);
     cache(out, view);
     blocking_metrics(out, view);
     configuration(out, view);

@@ -218,6 +218,31 @@ static json_t *hosts_of(const struct view *view)
     return list;
 }
 
+/* Of the queries since the start that the local cache could not answer. */
+static json_t *store_object(const struct gather_sum *sum)
+{
+    json_t *object = json_object(), *servers = json_array();
+    for (size_t i = 0; i < sum->store_count; i++) {
+        const struct store_server_report *one = &sum->stores[i];
+        json_t *server = json_object();
+        uint64_t replies = histogram_count(&one->latency);
+        put_text(server, "server", one->name);
+        put_text(server, "state", one->state);
+        put_number(server, "replies", replies);
+        put(server, "latency_ms", replies ? thousandths(one->latency.sum * 10 / replies) : json_null());
+        put_number(server, "unsent_bytes", one->unsent);
+        put(server, "last_error", one->error[0] ? json_string(one->error) : json_null());
+        (void)json_array_append_new(servers, server);
+    }
+    put(object, "servers", servers);
+    put_number(object, "hits", sum->counters[COUNTER_store_hits]);
+    put_number(object, "gets", sum->counters[COUNTER_store_gets]);
+    put_number(object, "rejected",
+               sum->counters[COUNTER_store_foreign] + sum->counters[COUNTER_store_damaged] +
+                   sum->counters[COUNTER_store_early] + sum->counters[COUNTER_store_expired]);
+    return object;
+}
+
 static json_t *sandbox_object(const struct sandbox_report *report)
 {
     json_t *object = json_object();
@@ -236,6 +261,7 @@ char *status_text(const struct view *view, const struct gather_sum *sum)
     put_number(root, "pid", (uint64_t)getpid());
     put(root, "hosts", hosts_of(view));
     put(root, "listen", listening);
+    put(root, "store", store_object(sum));
     put(root, "views", views_array(view));
     put(root, "configuration", reloads_object(&view->reloads));
     if (view->sandbox)

@@ -11,11 +11,9 @@ static const char *phase_title(const char *phase)
 {
     static const struct {
         const char *phase, *title;
-    } titles[] = {{"retries", "earlier attempts"},
-                  {"queue", "waiting for a session"},
-                  {"connect", "connecting (TCP)"},
-                  {"handshake", "TLS handshake"},
-                  {"write", "writing"},
+    } titles[] = {{"store", "waiting for the store"},      {"retries", "earlier attempts"},
+                  {"queue", "waiting for a session"},      {"connect", "connecting (TCP)"},
+                  {"handshake", "TLS handshake"},          {"write", "writing"},
                   {"response", "waiting for the response"}};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (strcmp(titles[i].phase, phase) == 0)
@@ -57,6 +55,8 @@ static void print_remarks(const json_t *record, FILE *out)
         fprintf(out, "  extended error %s %s\n", table_field(error, "code", a), table_field(error, "text", b));
     if (json_is_true(json_object_get(record, "stale")))
         fputs("  the response was stale\n", out);
+    if (json_is_true(json_object_get(record, "stored")))
+        fputs("  the response came from the store\n", out);
     if (table_number(record, "attempts") > 1)
         fprintf(out, "  %s attempts, %s sessions lost\n", table_field(record, "attempts", a),
                 table_field(record, "sessions_lost", b));

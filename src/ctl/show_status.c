@@ -134,6 +134,31 @@ static void print_hosts(const json_t *hosts, FILE *out)
     json_array_foreach(hosts, i, host) print_host(host, out);
 }
 
+/* --- the store --- */
+
+static void print_store(const json_t *store, FILE *out)
+{
+    const json_t *servers = json_object_get(store, "servers");
+    char a[TABLE_CELL], b[TABLE_CELL];
+    size_t i;
+    json_t *server;
+    json_array_foreach(servers, i, server)
+    {
+        const json_t *error = json_object_get(server, "last_error"), *ms = json_object_get(server, "latency_ms");
+        fprintf(out, "store     %s %s", table_field(server, "server", a), table_field(server, "state", b));
+        if (json_is_number(ms))
+            fprintf(out, ", %.2f ms", json_number_value(ms));
+        if (json_is_string(error))
+            fprintf(out, ": %s; queries are answered without it", table_text(error, a));
+        fputc('\n', out);
+    }
+    if (json_array_size(servers) > 0)
+        fprintf(out,
+                "          %" JSON_INTEGER_FORMAT " hits of %" JSON_INTEGER_FORMAT
+                " values asked, %" JSON_INTEGER_FORMAT " rejected\n",
+                table_number(store, "hits"), table_number(store, "gets"), table_number(store, "rejected"));
+}
+
 /* --- figures --- */
 
 static void print_ratio(FILE *out, const json_t *minute, const char *key, const char *what)
@@ -226,6 +251,7 @@ int show_status(const json_t *root, FILE *out)
     print_hosts(json_object_get(root, "hosts"), out);
     print_traffic(root, out);
     print_cache(json_object_get(root, "cache"), out);
+    print_store(json_object_get(root, "store"), out);
     print_sessions(root, out);
     fprintf(out, "listening %s; workers: %s; log level: %s\n", table_field(root, "listen", a),
             table_field(root, "workers", b), table_field(root, "log_level", c));

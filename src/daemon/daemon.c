@@ -50,6 +50,7 @@ struct daemon {
     struct tls_trust **trusts;
     struct step_set *steps;        /* in force */
     struct tls_identity *identity; /* released when the workers exist; NULL: none */
+    struct store_setup *store;     /* until the workers are made */
     struct routing routing;
     struct bootstrap bootstrap;
     struct worker **workers;
@@ -98,8 +99,9 @@ static int make_workers(void)
     if (status == 0)
         status = routing_init(&self.routing, self.config, self.trusts);
     for (unsigned i = 0; status == 0 && i < config->workers; i++)
-        status = worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
-                            &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
+        status =
+            worker_new(&self.workers[i], self.config, self.cache, self.routing.routes, self.steps, self.identity,
+                       self.store, &self.sockets.list[i * self.sockets.per_worker], self.sockets.per_worker, limit);
     return status;
 }
 
@@ -621,6 +623,7 @@ int daemon_serve(const struct daemon_setup *setup)
     self.trusts = setup->trusts;
     self.steps = setup->steps;
     self.identity = setup->identity;
+    self.store = setup->store;
     int status = open_sockets(setup);
     if (status != EXIT_OK)
         return status;
@@ -632,6 +635,7 @@ int daemon_serve(const struct daemon_setup *setup)
     trusts_free(self.trusts, self.config->upstream_count);
     self.has_identity = self.identity != NULL;
     tls_identity_unref(self.identity);
+    store_setup_unref(self.store);
     if (status < 0) {
         log_error("daemon", "cannot start: %s", error_text(status));
         return status == -EADDRINUSE ? EXIT_PORT : EXIT_OTHER;

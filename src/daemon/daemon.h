@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "net/tls.h"
 #include "resolve/step.h"
+#include "store/store.h"
 #include <sys/types.h>
 
 /* The result of command line and configuration; daemon_serve takes over configuration, trusts and steps. */
@@ -17,6 +18,7 @@ struct daemon_setup {
     struct tls_trust **trusts;     /* trusts[i] belongs to config->upstreams[i] */
     struct step_set *steps;        /* prepared for this configuration */
     struct tls_identity *identity; /* for listen-tls and listen-https; NULL: there is none, or it cannot be used */
+    struct store_setup *store;     /* NULL: there is none */
     const char *file;              /* the file to reload; NULL: the default one */
     const char *user;              /* the user to run as if started as root; NULL: the default one */
     pid_t take_over;               /* the process to take over from; 0: none */

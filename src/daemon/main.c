@@ -188,6 +188,8 @@ int main(int argc, char **argv)
     int identified = identity_load(&setup.identity, setup.config, stderr);
     if (identified < 0 && command.check)
         return EXIT_CONFIGURATION;
+    if (store_setup_new(&setup.store, setup.config, stderr) < 0)
+        return EXIT_CONFIGURATION;
     if (identified < 0)
         log_warning("daemon",
                     "clients of listen-tls and listen-https are disconnected until the certificates can be used");

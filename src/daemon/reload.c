@@ -125,7 +125,7 @@ static void routes_done(void *context)
 
 /* 0 or -ENOMEM. */
 static int changes_new(struct reload_change **out, struct reload *reload, struct config *config, struct step_set *steps,
-                       struct tls_identity *identity)
+                       struct tls_identity *identity, struct store_setup *store)
 {
     unsigned count = reload->setup.count, limit = reload->setup.client_limit(config);
     struct reload_change *changes = mem_zalloc(count, sizeof *changes);
@@ -136,6 +136,7 @@ static int changes_new(struct reload_change **out, struct reload *reload, struct
             .worker = {.config = config_ref(config),
                        .steps = step_set_ref(steps),
                        .identity = tls_identity_ref(identity),
+                       .store = store_setup_ref(store),
                        .client_limit = limit},
             .reload = reload,
         };
@@ -169,6 +170,7 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
     struct tls_trust **trusts = NULL;
     struct step_set *steps = NULL;
     struct tls_identity *identity = NULL;
+    struct store_setup *store = NULL;
     int status = sandbox_check_file(reload->setup.sandbox, reload->setup.file, errors);
     if (status < 0)
         goto fail;
@@ -196,8 +198,11 @@ static int reload_prepare(struct reload *reload, struct config **config, FILE *e
         goto fail;
     status = identity_load(&identity, *config, errors);
     if (status == 0)
-        status = changes_new(&reload->changes, reload, *config, steps, identity);
+        status = store_setup_new(&store, *config, errors);
+    if (status == 0)
+        status = changes_new(&reload->changes, reload, *config, steps, identity, store);
     tls_identity_unref(identity);
+    store_setup_unref(store);
     if (status == 0) {
         reload->steps = steps;
         return 0;

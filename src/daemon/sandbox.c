@@ -190,6 +190,23 @@ static void allow_routes(struct building *building, const struct config_route *r
             allow_port(building, addr_port(&routes[i].to[j]));
 }
 
+static void allow_store(struct building *building, const struct config *config)
+{
+    struct config_store_server server;
+    for (size_t i = 0; i < config->store.server_count; i++)
+        if (config_store_server(&server, config->store.servers[i]) == 0 && server.at != STORE_AT_PATH)
+            allow_port(building, server.port);
+}
+
+static bool has_store_socket(const struct config *config)
+{
+    struct config_store_server server;
+    for (size_t i = 0; i < config->store.server_count; i++)
+        if (config_store_server(&server, config->store.servers[i]) == 0 && server.at == STORE_AT_PATH)
+            return true;
+    return false;
+}
+
 static void allow_all(struct building *building, const struct config *config, const struct sandbox_setup *setup)
 {
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
@@ -209,6 +226,7 @@ static void allow_all(struct building *building, const struct config *config, co
         allow_https(building, &config->upstreams[i]);
     for (size_t i = 0; i < config->upstream_count; i++)
         allow_host(building, &config->upstreams[i]);
+    allow_store(building, config);
     allow_routes(building, config->forward, config->forward_count);
     for (size_t i = 0; i < config->view_count; i++)
         allow_routes(building, config->views[i].forward, config->views[i].forward_count);
@@ -238,8 +256,10 @@ static int restrict_calls(struct sandbox *sandbox, const struct config *config)
 {
     if (!syscalls_can_restrict())
         return -ENOTSUP;
-    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, config->dnstap_socket || sandbox->new_socket);
+    bool unix_streams = config->dnstap_socket || sandbox->new_socket || has_store_socket(config);
+    int status = syscalls_restrict(config->sandbox == SANDBOX_KILL, unix_streams);
     sandbox->report.system_calls = status == 0;
+    sandbox->no_unix_streams = status == 0 && !unix_streams;
     return status;
 }
 
@@ -336,6 +356,23 @@ static void check_routes(struct checking *checking, const struct config_route *r
         check_ports(checking, "the route of", routes[i].zones[0], routes[i].to, routes[i].to_count);
 }
 
+static void check_store(struct checking *checking, const struct config *config)
+{
+    struct config_store_server server;
+    for (size_t i = 0; i < config->store.server_count; i++) {
+        const char *text = config->store.servers[i];
+        if (config_store_server(&server, text) < 0)
+            continue;
+        if (server.at != STORE_AT_PATH && checking->sandbox->report.tcp_ports) {
+            check_port(checking, "store", text, server.port);
+        } else if (server.at == STORE_AT_PATH && checking->sandbox->no_unix_streams) {
+            fprintf(checking->errors, "store %s: unix sockets are not among what the sandbox allows: restart needed\n",
+                    text);
+            checking->status = ERROR_CONFIG;
+        }
+    }
+}
+
 int sandbox_check(const struct sandbox *sandbox, const struct config *config, FILE *errors)
 {
     struct checking checking = {sandbox, errors, 0};
@@ -349,6 +386,7 @@ int sandbox_check(const struct sandbox *sandbox, const struct config *config, FI
         if (upstream->host)
             check_port(&checking, "upstream", upstream->name, upstream->port);
     }
+    check_store(&checking, config);
     if (sandbox->report.tcp_ports)
         check_routes(&checking, config->forward, config->forward_count);
     for (size_t i = 0; sandbox->report.tcp_ports && i < config->view_count; i++)

@@ -48,6 +48,7 @@ struct worker {
     struct config *config;
     struct resolver resolver;
     struct groups groups;
+    struct store *store; /* NULL: there was never one */
     struct listeners *listeners;
     struct loop_tick stopping;
     uint64_t wait_until_ms;
@@ -67,11 +68,20 @@ static void sessions_closed(void *context)
     loop_stop(&worker->loop);
 }
 
+static void store_closed(void *context)
+{
+    struct worker *worker = context;
+    groups_stop(&worker->groups, sessions_closed, worker);
+}
+
 static void worker_close(struct worker *worker)
 {
     worker->state = WORKER_CLOSING;
     resolver_stop(&worker->resolver);
-    groups_stop(&worker->groups, sessions_closed, worker);
+    if (worker->store)
+        store_stop(worker->store, store_closed, worker);
+    else
+        store_closed(worker);
 }
 
 static uint64_t stop_tick(struct loop_tick *hook, uint64_t now_ms)
@@ -117,6 +127,18 @@ void worker_stop(struct worker *worker)
 
 /* --- configuration --- */
 
+/* Without memory for a store the worker goes on without one. */
+static void use_store(struct worker *worker, struct store_setup *setup)
+{
+    if (worker->store)
+        store_configure(worker->store, setup);
+    else if (setup && store_new(&worker->store, &worker->loop, &worker->counters, setup, &resolver_store_ops,
+                                &worker->resolver) < 0)
+        log_warning("store", "cannot be used: out of memory");
+    worker->resolver.store = setup ? worker->store : NULL;
+    store_setup_unref(setup);
+}
+
 static void change_item(struct mailbox_item *item, void *reader)
 {
     struct worker_change *change = container_of(item, struct worker_change, request);
@@ -126,6 +148,10 @@ static void change_item(struct mailbox_item *item, void *reader)
     resolver_configure(&worker->resolver, worker->config, change->steps);
     listeners_configure(worker->listeners, change->client_limit);
     listeners_identify(worker->listeners, change->identity);
+    if (worker->state == WORKER_CLOSING)
+        store_setup_unref(change->store);
+    else
+        use_store(worker, change->store);
     step_set_unref(change->steps);
     config_unref(before);
     mailbox_post(worker->reply_to, &change->reply);
@@ -332,6 +358,7 @@ void worker_report(void *reader, struct worker_report *out)
     out->tally = worker->resolver.tally;
     out->tcp_clients = listeners_clients(worker->listeners);
     out->server_count = groups_report(&worker->groups, out->servers, out->server_count);
+    out->store_count = worker->resolver.store ? store_report(worker->store, out->stores, STORE_SERVERS_MAX) : 0;
     if (out->with_records)
         out->record_count = recorder_copy(&worker->resolver.recorder, out->records);
 }
@@ -408,8 +435,8 @@ static int worker_listen(struct worker *worker, struct listening_socket *sockets
 }
 
 static int worker_build(struct worker *worker, struct config *config, struct cache *cache, struct routes *routes,
-                        struct step_set *steps, struct tls_identity *identity, struct listening_socket *sockets,
-                        size_t count, unsigned client_limit)
+                        struct step_set *steps, struct tls_identity *identity, struct store_setup *store,
+                        struct listening_socket *sockets, size_t count, unsigned client_limit)
 {
     worker->config = config_ref(config);
     int status = groups_init(&worker->groups, &worker->loop, &worker->counters, routes);
@@ -424,12 +451,13 @@ static int worker_build(struct worker *worker, struct config *config, struct cac
     if (status < 0)
         return status;
     listeners_identify(worker->listeners, tls_identity_ref(identity));
+    use_store(worker, store_setup_ref(store));
     return worker_listen(worker, sockets, count);
 }
 
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
-               struct step_set *steps, struct tls_identity *identity, struct listening_socket *sockets, size_t count,
-               unsigned client_limit)
+               struct step_set *steps, struct tls_identity *identity, struct store_setup *store,
+               struct listening_socket *sockets, size_t count, unsigned client_limit)
 {
     struct worker *worker = mem_zalloc(1, sizeof *worker);
     if (!worker)
@@ -446,7 +474,7 @@ int worker_new(struct worker **out, struct config *config, struct cache *cache, 
     worker->stopping.tick = stop_tick;
     loop_add_tick(&worker->loop, &worker->stopping);
     *out = worker;
-    return worker_build(worker, config, cache, routes, steps, identity, sockets, count, client_limit);
+    return worker_build(worker, config, cache, routes, steps, identity, store, sockets, count, client_limit);
 fail_loop:
     loop_fini(&worker->loop);
 fail:
@@ -461,6 +489,7 @@ void worker_free(struct worker *worker)
     listeners_free(worker->listeners);
     resolver_fini(&worker->resolver);
     groups_fini(&worker->groups);
+    store_free(worker->store);
     loop_remove_tick(&worker->stopping);
     loop_fini(&worker->loop);
     config_unref(worker->config);

@@ -13,6 +13,7 @@
 #include "control/control.h"
 #include "resolve/host_lookup.h"
 #include "sockets.h"
+#include "store/store.h"
 #include "upstream/groups.h"
 
 struct worker;
@@ -25,6 +26,7 @@ struct worker_change {
     struct config *config;              /* a reference for the worker */
     struct step_set *steps;             /* likewise */
     struct tls_identity *identity;      /* likewise; NULL: none */
+    struct store_setup *store;          /* likewise; NULL: none */
     unsigned client_limit;              /* maximum number of clients on connections */
 };
 
@@ -71,8 +73,8 @@ struct worker_listener {
 /* Takes over the descriptors of its `count` sockets one by one (each one taken is set to -1). `client_limit`: as
  * above. 0 or negative: then the process must end; *out holds the unfinished worker, which cannot be freed. */
 int worker_new(struct worker **out, struct config *config, struct cache *cache, struct routes *routes,
-               struct step_set *steps, struct tls_identity *identity, struct listening_socket *sockets, size_t count,
-               unsigned client_limit) MUST_CHECK;
+               struct step_set *steps, struct tls_identity *identity, struct store_setup *store,
+               struct listening_socket *sockets, size_t count, unsigned client_limit) MUST_CHECK;
 /* Posts `ended` to `reply_to` at the end of the thread. 0 or a negative errno: the thread was not created. */
 int worker_start(struct worker *worker, struct mailbox *reply_to, struct mailbox_item *ended) MUST_CHECK;
 /* True if the worker's loop has turned since the last call; requests the next heartbeat. Not after worker_stop. */

@@ -50,7 +50,7 @@ static void timeouts_expire(struct timeouts *timeouts, uint64_t now_ms)
 static void loop_run_ticks(struct loop *loop, uint64_t now_ms)
 {
     struct list_link marker = {0}, *link;
-    loop->wake_at = LOOP_NEVER;
+    loop->wake_at = loop->exact_at = LOOP_NEVER;
     while ((link = walk(&loop->tick_hooks, &marker))) {
         struct loop_tick *hook = container_of(link, struct loop_tick, link);
         loop_wake_by(loop, hook->tick(hook, now_ms));
@@ -79,7 +79,7 @@ static void loop_on_timer(uv_timer_t *timer)
     while ((link = walk(&loop->timeouts, &marker)))
         timeouts_expire(container_of(link, struct timeouts, link), loop->now_ms);
     loop->expire_at = earliest_timeout(loop);
-    if (loop->wake_at <= loop->now_ms)
+    if (loop->wake_at <= loop->now_ms || loop->exact_at <= loop->now_ms)
         loop_run_ticks(loop, loop->now_ms);
 }
 
@@ -96,6 +96,12 @@ void loop_wake_by(struct loop *loop, uint64_t at_ms)
 {
     if (at_ms < loop->wake_at)
         loop->wake_at = at_ms;
+}
+
+void loop_wake_exactly(struct loop *loop, uint64_t at_ms)
+{
+    if (at_ms < loop->exact_at)
+        loop->exact_at = at_ms;
 }
 
 void loop_rest(struct loop *loop)
@@ -130,11 +136,14 @@ static void loop_before_sleep(uv_prepare_t *prepare)
     loop_flush(loop);
     at_ms = loop->wake_at < loop->expire_at ? loop->wake_at : loop->expire_at;
     at_ms = loop->drained_by < at_ms ? loop->drained_by : at_ms;
+    at_ms = loop->exact_at < at_ms ? loop->exact_at : at_ms;
     if (at_ms > LOOP_NEVER - STEP_MS) {
         uv_timer_stop(&loop->timer);
         loop->armed_at = LOOP_NEVER;
     } else {
         at_ms = (at_ms + STEP_MS - 1) / STEP_MS * STEP_MS;
+        if (loop->exact_at < at_ms)
+            at_ms = loop->exact_at;
         if (loop->armed_at <= now_ms || (settled ? loop->armed_at != at_ms : loop->armed_at > at_ms))
             loop_arm(loop, at_ms);
     }
@@ -184,8 +193,11 @@ bool loop_drain(struct loop *loop, uint64_t ms)
 int loop_init(struct loop *loop)
 {
     int status = UV_ENOMEM;
-    *loop =
-        (struct loop){.armed_at = LOOP_NEVER, .wake_at = LOOP_NEVER, .expire_at = LOOP_NEVER, .drained_by = LOOP_NEVER};
+    *loop = (struct loop){.armed_at = LOOP_NEVER,
+                          .wake_at = LOOP_NEVER,
+                          .expire_at = LOOP_NEVER,
+                          .exact_at = LOOP_NEVER,
+                          .drained_by = LOOP_NEVER};
     loop->read_scratch = mem_alloc(LOOP_SCRATCH);
     loop->clear_scratch = mem_alloc(LOOP_SCRATCH);
     if (!loop->read_scratch || !loop->clear_scratch)

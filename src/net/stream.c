@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/errors.h"
 #include "net/socket.h"
@@ -330,6 +332,31 @@ int stream_connect(struct stream *stream, struct loop *loop, const struct stream
         status = uv_tcp_connect(&stream->connect, &stream->tcp, &peer.sa, on_connected);
     if (status < 0)
         stream_fail(stream, status);
+    return 0;
+}
+
+int stream_connect_path(struct stream *stream, struct loop *loop, const struct stream_ops *ops,
+                        const struct stream_form *form, const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof to.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(to.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    assert(!form->layer->handshake);
+    stream_init(stream, loop, ops, form);
+    open_handle(stream);
+    int status = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : uv_tcp_open(&stream->tcp, fd);
+    stream->state = STREAM_OPEN;
+    if (status < 0) {
+        close(fd);
+        stream_fail(stream, status);
+        return 0;
+    }
+    stream->connected_ms = loop_now(loop);
+    stream_start_reading(stream);
     return 0;
 }
 

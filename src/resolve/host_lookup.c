@@ -59,14 +59,18 @@ static void half_done(struct waiter *waiter, const struct answer *answer)
 
 static int half_begin(struct host_half *half, struct resolver *resolver, uint16_t type)
 {
-    struct group *group = groups_named(resolver->groups, half->whole->group);
+    const struct groups *groups = resolver->groups;
     struct key key = {.type = type, .class = CLASS_IN};
     int len = name_from_text(key.name, half->whole->host);
-    if (!group || len < 0 || resolver->stopping)
+    if (len < 0 || resolver->stopping)
         return ERROR_NO_SERVER;
     key.name_len = (uint8_t)len;
+    struct group *group = half->whole->group ? groups_named(groups, half->whole->group)
+                                             : groups_find(groups, groups_route(groups, 0, &key));
+    if (!group)
+        return ERROR_NO_SERVER;
     key.group = group_id(group);
-    counter_add(resolver->counters, COUNTER_bootstrap_lookups, 1);
+    counter_add(resolver->counters, COUNTER_bootstrap_lookups, half->whole->group != NULL);
     counter_add(resolver->counters, COUNTER_bootstrap_plain, half->whole->plain);
     half->waiter.done = half_done;
     return lookup_join(resolver, group, &key, key_hash(&key), &half->waiter, NULL) ? 0 : ERROR_LIMIT;

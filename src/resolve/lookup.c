@@ -20,6 +20,7 @@
 #include "dns/ttl.h"
 #include "lookup.h"
 #include "refresh.h"
+#include "store/store.h"
 
 enum { WAITERS_A_TURN = 1000 }; /* takes about 5 ms */
 
@@ -46,6 +47,8 @@ static void lookup_close(struct lookup *lookup)
     if (lookup->share)
         share_give(&resolver->shares, lookup->share, SHARE_LOOKUPS, &lookup->in_share);
     timeout_stop(&lookup->stale_after);
+    if (lookup->get)
+        store_forget(lookup->get);
     while ((link = list_first(&lookup->waits)))
         lookup_stop_waiting(container_of(link, struct lookup_wait, in_parent));
     if (lookup->validation)
@@ -185,6 +188,8 @@ static void lookup_store(struct lookup *lookup, const struct answer *answer)
     counter_add(resolver->counters, stored ? COUNTER_cache_stored : COUNTER_cache_not_stored, 1);
     if (!stored && current && lookup->epoch == cache_epoch(resolver->cache))
         cache_remove(resolver->cache, &lookup->key, lookup->by_key.hash);
+    if (stored && resolver->store && !lookup->stored)
+        stored_put(lookup, answer);
 }
 
 /* Adds an extended error with the name of the upstream; the first one of a failure also contains the id of the
@@ -266,8 +271,11 @@ static void lookup_finish(struct lookup *lookup, struct answer *answer)
         limits = (struct ttl_limits){0, 0, 0}; /* nobody caches it */
     if (lookup->life_s > 0)
         limits = limits_within(limits, lookup->life_s);
+    if (lookup->stored)
+        limits.min = 0; /* what remains of a TTL is not raised again */
+    else
+        lookup_name_source(lookup, answer);
     refresh_note_success(lookup->resolver, &lookup->key, lookup->by_key.hash);
-    lookup_name_source(lookup, answer);
     cache_prefetch(lookup->resolver->cache, lookup->by_key.hash);
     ttl_apply(answer, lookup->key.type, &limits);
     cache_prefetch_entry(lookup->resolver->cache, lookup->by_key.hash);
@@ -293,6 +301,7 @@ static bool ask_begin(struct lookup *lookup)
 }
 
 const struct lookup_stage lookup_stages[STAGE_DONE] = {
+    [STAGE_STORE] = {stored_is_wanted, stored_begin},
     [STAGE_ASK] = {ask_is_wanted, ask_begin},
     [STAGE_VALIDATE] = {lookup_is_validated, lookup_validate},
 };
@@ -335,14 +344,29 @@ bool lookup_keep(struct lookup *lookup)
 }
 
 /* Copies the response only if a later stage waits. */
+void lookup_respond(struct lookup *lookup, struct answer *answer, enum stage stage)
+{
+    lookup->answer = answer;
+    if (lookup_advance(lookup, stage) && lookup->answer && !lookup_keep(lookup))
+        lookup_fail(lookup, -ENOMEM);
+}
+
 static void lookup_asked(struct ask *ask, int status, struct answer *answer)
 {
     struct lookup *lookup = container_of(ask, struct lookup, ask);
-    lookup->answer = answer;
+    lookup->stored = false;
     if (status < 0)
         lookup_fail(lookup, 0);
-    else if (lookup_advance(lookup, STAGE_ASK + 1) && lookup->answer && !lookup_keep(lookup))
-        lookup_fail(lookup, -ENOMEM);
+    else
+        lookup_respond(lookup, answer, STAGE_ASK + 1);
+}
+
+void lookup_ask_afresh(struct lookup *lookup)
+{
+    lookup->stored = false;
+    memset(&lookup->ask, 0, offsetof(struct ask, past));
+    lookup->ask.done = lookup_asked;
+    ask_start(&lookup->ask, lookup->group, &lookup->key);
 }
 
 void lookup_reject(struct lookup *lookup)

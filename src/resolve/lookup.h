@@ -36,11 +36,13 @@ struct lookup {
     enum stage stage;
     uint8_t depth;  /* greater than that of each lookup that waits for it; at most LOOKUP_DEPTH */
     bool dependent; /* was started for another lookup */
+    bool stored;    /* the response is from the store */
     int error;      /* why it failed; 0: see ask_report */
     struct list waiters;
     struct list waits;                    /* of struct lookup_wait: the lookups that this one waits for */
     struct answer *answer;                /* NULL: no response yet. Borrowed from the session, or in `kept` */
     struct kept_response *kept;           /* owned: a copy for a later stage that waits; else NULL */
+    struct store_get *get;                /* outstanding; NULL: none */
     struct lookup_validation *validation; /* owned; NULL: its response is not validated */
     uint32_t life_s;                      /* of a validated response: the most seconds to keep it; 0: no limit */
     bool is_unsettled;                    /* the response must not be kept */
@@ -67,6 +69,13 @@ void lookup_leave_due(struct timeout *timeout);
 void lookups_leave_now(struct resolver *resolver);
 /* The timeout by which waiting clients get expired data. */
 void lookup_stale_due(struct timeout *timeout);
+
+/* --- stored.c: the stage STORE --- */
+
+bool stored_is_wanted(const struct lookup *lookup);
+bool stored_begin(struct lookup *lookup);
+/* The response of a server was put into the cache. */
+void stored_put(struct lookup *lookup, const struct answer *answer);
 
 /* --- lookup_wait.c: lookups that wait for lookups --- */
 
@@ -98,6 +107,8 @@ void lookup_stop_validation(struct lookup *lookup);
 void lookup_end_validation(struct lookup *lookup);
 
 /* --- lookup.c, for validate.c --- */
+/* The response came from the store: asks the upstream after all. */
+void lookup_ask_afresh(struct lookup *lookup);
 /* Forgets the response: another attempt has begun, and the lookup is in the stage ASK. */
 void lookup_reject(struct lookup *lookup);
 /* Makes the response a copy of the lookup's own. False: out of memory. */
@@ -105,6 +116,9 @@ bool lookup_keep(struct lookup *lookup) MUST_CHECK;
 /* The key of the lookup for a query of this key; may be in `room`. */
 const struct key *lookup_key(const struct resolver *resolver, const struct key *key, struct key *room);
 
+/* --- lookup.c, for stored.c --- */
+/* Continues with this stage with a response that is valid until the return; the lookup may have ended then. */
+void lookup_respond(struct lookup *lookup, struct answer *answer, enum stage stage);
 /* --- lookup.c, for lookup_wait.c --- */
 struct lookup *lookup_find(struct resolver *resolver, const struct key *key, uint64_t hash);
 /* NULL: the limit is reached, or out of memory. */

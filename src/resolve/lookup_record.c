@@ -21,6 +21,17 @@ static void note_server(struct record_server *out, const struct server *server)
     out->transport = server_transport(server);
 }
 
+/* Until the ask began the lookup waited for the store. */
+static void note_store(struct record *record, const struct lookup *lookup, uint64_t received_ms)
+{
+    uint64_t from_ms = lookup->begun_ms > received_ms ? lookup->begun_ms : received_ms;
+    uint64_t to_ms = lookup->ask.begun_ms ? lookup->ask.begun_ms : record->ended_ms;
+    record->stored = lookup->stored;
+    record->phase_ms[PHASE_STORE] = (uint32_t)(to_ms > from_ms ? to_ms - from_ms : 0);
+    if (record->phase_ms[PHASE_RETRIES] >= record->phase_ms[PHASE_STORE])
+        record->phase_ms[PHASE_RETRIES] -= record->phase_ms[PHASE_STORE];
+}
+
 static void note_ask(struct record *record, const struct ask *ask, uint64_t received_ms)
 {
     static const enum record_session sessions[] = {
@@ -72,6 +83,7 @@ static void make_record(struct record *record, const struct query *query, const 
     query_view_name(query, record->view, sizeof record->view);
     note_outcome(record, outcome);
     note_ask(record, &lookup->ask, received_ms);
+    note_store(record, lookup, received_ms);
 }
 
 /* --- storing it --- */

@@ -124,7 +124,9 @@ static void refuse(struct lookup *lookup, int ede_code, const char *text, bool l
 /* Another operator may tell the truth. True: the lookup waits for its response. */
 static bool ask_again(struct lookup *lookup)
 {
-    if (!ask_elsewhere(&lookup->ask))
+    if (lookup->stored)
+        lookup_ask_afresh(lookup);
+    else if (!ask_elsewhere(&lookup->ask))
         return false;
     counter_add(lookup->resolver->counters, COUNTER_dnssec_retried, 1);
     validation_free(lookup->validation->validation);

@@ -846,6 +846,10 @@ static int ask_error(const struct ask *ask, const struct server **where)
 
 void ask_report(const struct ask *ask, uint64_t from_ms, struct ask_report *out)
 {
+    if (!ask->group) { /* not begun */
+        *out = (struct ask_report){.session = ASK_NO_SESSION, .error = -ETIMEDOUT};
+        return;
+    }
     const struct attempt *attempt = ask_attempt(ask);
     *out = (struct ask_report){
         .attempts = ask->past_count + ask_live(ask) + (ask->answered && ask->answered->outcome == OUTCOME_RESPONSE),

@@ -331,6 +331,14 @@ struct group *groups_find(const struct groups *groups, uint32_t id)
     return NULL;
 }
 
+const uint8_t *groups_definition(const struct groups *groups, uint32_t id)
+{
+    for (size_t i = 0; i < groups->routes->group_count; i++)
+        if (groups->routes->ids[i].id == id)
+            return groups->routes->ids[i].definition;
+    return NULL;
+}
+
 /* --- all groups --- */
 
 /* The groups in force and the leaving ones, which have sessions, too. */

@@ -45,7 +45,7 @@ tests_unit_test_silence_SOURCES = tests/unit/test_silence.c
 tests_unit_test_silence_LDADD = libupstream.a $(base_libs) $(CMOCKA_LIBS)
 
 # Tests with a fake network instead of net/.
-fake_net_sources = tests/unit/fake_datagrams.c tests/unit/fake_datagrams.h tests/unit/fake_net.c tests/unit/fake_net.h
+fake_net_sources = tests/unit/fake_datagrams.c tests/unit/fake_datagrams.h tests/unit/fake_net.c tests/unit/fake_net.h tests/unit/fake_store.c tests/unit/fake_store.h
 fake_upstream_libs = libupstream.a libconfig.a $(LIBFYAML_LIBS) $(dns_libs)
 check_PROGRAMS += tests/unit/test_ask tests/unit/test_fitness tests/unit/test_events tests/unit/test_plan tests/unit/test_policy tests/unit/test_pool tests/unit/test_probe tests/unit/test_report tests/unit/test_routes tests/unit/test_session tests/unit/test_transport tests/unit/test_transport_udp tests/unit/test_upstream
 tests_unit_test_ask_SOURCES = tests/unit/test_ask.c $(fake_net_sources)

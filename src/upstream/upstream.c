@@ -85,6 +85,18 @@ void attempt_send_on(struct session *session, struct attempt *attempt)
 
 /* --- the state of servers, for asks --- */
 
+uint64_t group_median_ms(const struct group *group)
+{
+    uint64_t lowest_ms = 0;
+    for (size_t i = 0; i < group->server_count; i++) {
+        const struct rtt *rtt = &group->servers[i]->rtt;
+        uint64_t median_ms = rtt->median_ms ? rtt->median_ms : 1;
+        if (rtt->patience_ms && (lowest_ms == 0 || median_ms < lowest_ms))
+            lowest_ms = median_ms;
+    }
+    return lowest_ms;
+}
+
 const char *upstream_name(const struct server *server)
 {
     return server ? server->entry->name : "";

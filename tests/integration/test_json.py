@@ -11,6 +11,7 @@ import pytest
 
 from daemon import PREFIX, environment
 from processes import Process
+from redisserver import fleet_key
 from test_ctl import CTL, call
 from test_doctor import Patient
 from test_upgrade import make_public, programs, upgrade  # noqa: F401
@@ -91,7 +92,8 @@ def told(make_namespace, make_server, make_daemon, public_path):
     namespace = make_namespace().up("192.0.2.99")
     server = make_server(address="192.0.2.99", port=853, namespace=namespace)
     config = public_path / "dotstub.yaml"
-    daemon = make_daemon(server, namespace=namespace, port=53, views=[{"clients": ["127.0.0.0/8"]}, {"interface": "lan"}])
+    daemon = make_daemon(server, namespace=namespace, port=53, views=[{"clients": ["127.0.0.0/8"]}, {"interface": "lan"}],
+                         store={"servers": ["127.0.0.1@6379"], "fleet-key-file": fleet_key(public_path / "fleet.key")})
     config.write_text(daemon.config_file.read_text())
     contract = Contract()
 
@@ -126,7 +128,8 @@ def test_commands_that_show(told):
         "configuration.last_reload", "configuration.last_reload_s_ago", "configuration.mistakes[]", "configuration.at_next_start[]",
         "hosts[]", *(f"hosts[].{name}" for name in ("upstream", "host", "plain", "addresses", "addresses[]", "resolved_s_ago", "next_s",
                                                     "last_error")),
-        "servers[].fallback"}  # test_bootstrap.py and test_blocked_networks.py check these
+        "servers[].fallback",  # test_bootstrap.py and test_blocked_networks.py check these
+        "store.servers[].latency_ms"}  # test_store.py
 
 
 def test_slow_queries(make_daemon, make_server, server):

@@ -5,6 +5,7 @@
 #include "resolve/lookup.h"
 #include "base/mem.h"
 #include "fake_client.h"
+#include "fake_store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,7 +88,8 @@ static void stages_without_work_are_skipped(void **state)
 {
     (void)state;
     resolver_begin(1, 1);
-    assert_null(lookup_stages[STAGE_STORE].begin);
+    client_ask(&clients[1], "b.test"); /* there is no store */
+    assert_int_equal(find("b.test")->stage, STAGE_ASK);
     client_ask(&clients[0], "a.test");
     assert_int_equal(find("a.test")->stage, STAGE_ASK);
     assert_false(lookup_stages[STAGE_VALIDATE].wanted(find("a.test"))); /* in the default mode */
@@ -512,6 +514,168 @@ static void waits_in_any_order_form_no_cycle(void **state)
     assert_true(refused > 100);
 }
 
+/* --- the store --- */
+
+static void begin_stored(void)
+{
+    resolver_begin(1, 1);
+    fake_store_reset();
+    resolver.store = fake_store();
+    fake.serve = fake_serve_all;
+}
+
+/* A response to what clients[0] asked, as the store would give it. */
+static struct store_found *value_of(uint32_t ttl, uint32_t at_first, uint64_t age_ms)
+{
+    static struct answer_scratch scratch;
+    static struct store_found found;
+    static uint8_t wire[2048], frame_room[sizeof(struct fake_frame) + 512];
+    struct fake_frame *frame = (struct fake_frame *)(void *)frame_room;
+    memcpy(frame->data, clients[0].asked, clients[0].asked_len);
+    size_t len = fake_build(wire, frame, &FAKE_ANSWER);
+    memset(&found, 0, sizeof found);
+    assert_int_equal(message_own_answer(wire, len, &scratch, &found.answer), 0);
+    for (unsigned i = 0; i < found.answer.ttl_count; i++)
+        write_u32(wire + found.answer.ttl_offsets[i], ttl ? ttl : at_first);
+    found.answer.ttl = ttl;
+    found.ttl = at_first;
+    found.age_ms = age_ms;
+    return &found;
+}
+
+static void store_gives(struct store_found *found)
+{
+    struct store_get *get = fake_store_get;
+    assert_non_null(get);
+    fake_store_get = NULL;
+    resolver_store_ops.done(get->context, found);
+}
+
+static void the_store_answers(void **state)
+{
+    (void)state;
+    begin_stored();
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    assert_int_equal(fake_dials() + clients[0].replies, 0);
+    store_gives(value_of(100, 300, 200000));
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(fake_counted(COUNTER_store_hits), 1);
+    client_ask(&clients[0], "a.test"); /* from the cache */
+    assert_int_equal(clients[0].replies, 2);
+    assert_int_equal(fake_store_gets, 1);
+    fake_turn();
+    assert_int_equal(fake_dials() + fake_store_puts, 0); /* what came from the store does not go there again */
+}
+
+static void a_miss_asks_the_upstream_and_fills_the_store(void **state)
+{
+    (void)state;
+    begin_stored();
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    store_gives(NULL);
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(fake_store_puts, 1);
+    assert_true(fake_store_ttl > 0);
+    assert_int_equal(fake_store_stale_s, config->cache.serve_stale);
+}
+
+static void a_refused_get_costs_nothing(void **state)
+{
+    (void)state;
+    begin_stored();
+    fake_store_refuses = true;
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(find("a.test")->stage, STAGE_ASK);
+    fake_turn();
+    assert_int_equal(clients[0].answers, 1);
+}
+
+static void a_late_store_is_hedged_and_the_first_response_counts(void **state)
+{
+    (void)state;
+    begin_stored();
+    fake.serve = NULL;
+    client_ask(&clients[0], "a.test");
+    fake_turn();
+    resolver_store_ops.late(fake_store_get->context);
+    fake_turn();
+    assert_int_equal(fake_dials(), 1);
+    assert_int_equal(find("a.test")->stage, STAGE_ASK);
+    store_gives(value_of(100, 300, 200000)); /* before the upstream */
+    assert_int_equal(clients[0].answers, 1);
+    assert_null(find("a.test"));
+    client_ask(&clients[1], "b.test");
+    struct store_get *get = fake_store_get;
+    resolver_store_ops.late(get->context);
+    fake.serve = fake_serve_all; /* the upstream before the store */
+    fake_pass(10);
+    assert_int_equal(clients[1].answers, 1);
+    assert_true(get->forgotten);
+}
+
+static void an_expired_value_is_stale_data(void **state)
+{
+    (void)state;
+    begin_stored();
+    config->cache.serve_stale = 86400;
+    fake.dial[1] = FAKE_REFUSES;
+    fake_pass(3600000); /* the clock must have run for as long */
+    client_ask(&clients[0], "a.test");
+    store_gives(value_of(0, 300, 400000));
+    fake_pass(5000);
+    assert_int_equal(clients[0].answers, 1);
+    assert_int_equal(clients[0].ede, EDE_STALE_ANSWER);
+    assert_int_equal(fake_counted(COUNTER_store_stale), 1);
+}
+
+static void an_older_value_never_replaces_a_newer_entry(void **state)
+{
+    (void)state;
+    begin_stored();
+    fake_pass(3600000);
+    client_ask(&clients[0], "a.test");
+    store_gives(NULL);
+    fake_pass(1000); /* in the cache now */
+    struct key key = key_of("a.test");
+    key.flags = 0;
+    lookup_refresh(&resolver, &key, key_hash(&key));
+    assert_int_equal(fake_store_gets, 2);
+    store_gives(value_of(10, 300, 290000)); /* would expire before the entry */
+    assert_int_equal(fake_counted(COUNTER_store_older), 1);
+    assert_int_equal(find("a.test")->stage, STAGE_ASK);
+    fake_pass(1000);
+    assert_int_equal(fake_store_puts, 2);
+}
+
+/* limits.answer-by may be shorter than the patience. */
+static void a_client_may_give_up_before_the_store_answers(void **state)
+{
+    (void)state;
+    begin_stored();
+    client_ask(&clients[0], "a.test");
+    fake_pass(4000);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+    assert_non_null(find("a.test"));
+    store_gives(NULL);
+    fake_pass(1000);
+    client_ask(&clients[0], "a.test");
+    assert_int_equal(clients[0].answers, 1);
+}
+
+static void the_end_forgets_gets(void **state)
+{
+    (void)state;
+    begin_stored();
+    client_ask(&clients[0], "a.test");
+    struct store_get *get = fake_store_get;
+    resolver_stop(&resolver);
+    assert_true(get->forgotten);
+    assert_int_equal(clients[0].rcode, RCODE_SERVFAIL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -535,6 +699,14 @@ int main(void)
         TEST(places_are_reserved_for_dependent_lookups),
         TEST(no_lookup_is_awaited_while_stopping),
         TEST(waits_in_any_order_form_no_cycle),
+        TEST(the_store_answers),
+        TEST(a_miss_asks_the_upstream_and_fills_the_store),
+        TEST(a_refused_get_costs_nothing),
+        TEST(a_late_store_is_hedged_and_the_first_response_counts),
+        TEST(an_expired_value_is_stale_data),
+        TEST(an_older_value_never_replaces_a_newer_entry),
+        TEST(a_client_may_give_up_before_the_store_answers),
+        TEST(the_end_forgets_gets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The store: a second-level cache on servers of Redis or Valkey, which the replicas of a fleet share.
+ *
+ * Does:    asks for the response to a key (store_get) and gives new responses to it (store_put), sealed (store/seal.h).
+ *          All commands of a turn of the loop leave in one write. It is never in the way: a server that is slow, silent
+ *          or not connected is left alone, and nothing waits for a write.
+ * Owns:    its connections. struct store_setup is immutable and ref-counted.
+ * Threads: a store is its worker's; a setup is made by the main thread.
+ */
+#ifndef DOTSTUB_STORE_STORE_H
+#define DOTSTUB_STORE_STORE_H
+
+#include "base/counters.h"
+#include "base/histogram.h"
+#include "config/config.h"
+#include "dns/message.h"
+#include "net/loop.h"
+
+/* Servers, keys, passwords and trust of a configuration. */
+struct store_setup;
+/* Reads the files of the configuration. *out NULL: it has no store. 0, or negative after one line to `errors` with the
+ * remedy. */
+int store_setup_new(struct store_setup **out, const struct config *config, FILE *errors) MUST_CHECK;
+/* NULL does nothing. */
+struct store_setup *store_setup_ref(struct store_setup *setup);
+void store_setup_unref(struct store_setup *setup);
+
+/* The result of the validator of the replica that stored a response. */
+enum store_verdict { STORE_NOT_VALIDATED, STORE_SECURE, STORE_INSECURE, STORE_VERDICT_LAST = STORE_INSECURE };
+
+/* A response from the store. Its memory is valid until the callback returns. */
+struct store_found {
+    struct answer answer; /* ttl: seconds that remain, TTLs lowered; 0: it has expired, TTLs as at first */
+    uint32_t ttl;         /* at first */
+    uint64_t age_ms;      /* since it was sealed */
+    enum store_verdict verdict;
+};
+
+/* A look-up of the addresses of a server's host. */
+struct store_host {
+    const char *name;
+    struct addr addresses[CONFIG_HOST_ADDRESSES]; /* without ports */
+    size_t count;                                 /* 0: none was found */
+    void (*done)(struct store_host *host);        /* called once */
+};
+
+struct store_ops {
+    /* Looks up a host; host->done is called later, or before the return. Negative: it is not called. */
+    int (*look_up)(void *user, struct store_host *host);
+    /* The get has ended; found NULL: the store has nothing usable, or is not to be had. */
+    void (*done)(void *context, struct store_found *found);
+    /* The reply is late: the caller should go on without it. The get has not ended. */
+    void (*late)(void *context);
+};
+
+struct store;
+/* `ops` is a constant; `user` is passed to look_up. 0 or -ENOMEM. The setup is kept by reference. */
+int store_new(struct store **out, struct loop *loop, struct counters *counters, struct store_setup *setup,
+              const struct store_ops *ops, void *user) MUST_CHECK;
+/* Changes to another setup; waiting gets end without a response. */
+void store_configure(struct store *store, struct store_setup *setup);
+/* Closes the connections; waiting gets end without a callback. `closed` is called when the last handle is gone, maybe
+ * before the return; then call store_free. */
+void store_stop(struct store *store, void (*closed)(void *context), void *context);
+void store_free(struct store *store);
+
+struct store_get;
+/* Asks for the response to a key of a group with this definition. `key` is borrowed until the end of the get.
+ * `median_ms`: of the upstream's response times, for the patience. `epoch`: of the cache; values that were sealed before
+ * the epoch began are not used. NULL: nothing was asked, and the caller should go on. Never calls back before it
+ * returns. */
+struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+                            uint64_t median_ms, uint64_t epoch, void *context) MUST_CHECK;
+/* Ends a get without a callback. */
+void store_forget(struct store_get *get);
+/* Gives a response to the store, for its ttl and `stale_s` more seconds. Never fails for the caller. */
+void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+               const struct answer *answer, uint32_t stale_s, enum store_verdict verdict);
+
+#define STORE_SERVERS_MAX 16
+struct store_server_report {
+    char name[96];
+    const char *state;        /* "ready", "connecting", "slow", "down" */
+    char error[160];          /* the latest one while it is not ready; "" */
+    uint64_t unsent, waiting; /* bytes, commands */
+    struct histogram latency; /* of gets, in microseconds */
+};
+/* Fills at most `room` reports and returns the number of servers. */
+size_t store_report(const struct store *store, struct store_server_report *out, size_t room);
+
+#endif

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/* Gets and puts over the nodes.
+ *
+ * Invariants: a get is in `waiting` until its reply is late; the deadlines in `waiting` do not fall. A get that has ended
+ * is referred to by no request. */
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/verifytime.h"
+#include "node.h"
+#include "value.h"
+
+enum {
+    PATIENCE_MIN_MS = 2,
+    PATIENCE_MAX_MS = 20,
+    GETS_MOST = 8192,
+    TTL_LEAST_S = 2,
+    CLOCK_EVERY_MS = 1000,
+    MATERIAL = 1 + DIGEST_LEN + 2 + 2 + 1 + NAME_MAX_WIRE,
+};
+
+struct store_get {
+    struct list_link in_all, in_waiting;
+    struct store *store;
+    void *context;
+    const struct key *key;
+    struct store_command *request[SEAL_FLEET_KEYS];
+    uint8_t name[SEAL_FLEET_KEYS][SEAL_NAME];
+    unsigned outstanding;
+    uint64_t late_ms;
+    bool postponed; /* late_ms was moved because of our own delay */
+    int64_t not_before_ms;
+};
+
+struct store {
+    struct node_owner owner;
+    const struct store_ops *ops;
+    void *user;
+    struct store_setup *setup; /* NULL: off */
+    struct node **nodes;       /* in the order of the setup's servers */
+    size_t node_count;
+    struct slab gets;
+    struct list all, waiting;
+    struct loop_tick tick;
+    uint64_t epoch;        /* of the cache, at the latest get */
+    bool has_epoch;        /* there was a get */
+    int64_t not_before_ms; /* values that were sealed before are not used */
+    uint64_t clock_checked_ms;
+    bool clock_fine;
+    bool dial_due; /* all nodes are to connect */
+    bool stopping;
+    void (*closed)(void *context);
+    void *closed_context;
+    struct value_room room;
+    uint8_t content[VALUE_MAX], sealed[VALUE_MAX + 8192];
+};
+
+static void count(struct store *store, enum counter which)
+{
+    counter_add(store->owner.counters, which, 1);
+}
+
+/* --- names of entries --- */
+
+/* Everything that makes a response differ. The group's number differs between replicas: its definition stands for it. */
+static struct bytes material_of(uint8_t out[MATERIAL], const uint8_t definition[DIGEST_LEN], const struct key *key)
+{
+    struct writer writer = writer_over(out, MATERIAL);
+    writer_u8(&writer, key->flags);
+    writer_bytes(&writer, definition, DIGEST_LEN);
+    writer_u16(&writer, key->type);
+    writer_u16(&writer, key->class);
+    writer_u8(&writer, key->name_len);
+    writer_bytes(&writer, key->name, key->name_len);
+    return (struct bytes){out, writer_len(&writer)};
+}
+
+/* --- the clock --- */
+
+/* While the clock may be behind, ages are unknown. */
+static bool clock_is_fine(struct store *store, uint64_t now_ms)
+{
+    if (now_ms >= store->clock_checked_ms + CLOCK_EVERY_MS || store->clock_checked_ms == 0) {
+        store->clock_checked_ms = now_ms;
+        store->clock_fine = !verifytime_may_be_behind();
+    }
+    return store->clock_fine;
+}
+
+/* --- the end of a get --- */
+
+void store_forget(struct store_get *get)
+{
+    for (unsigned i = 0; i < SEAL_FLEET_KEYS; i++)
+        if (get->request[i])
+            get->request[i]->done = NULL;
+    list_remove(&get->in_all);
+    list_remove(&get->in_waiting);
+    slab_give(&get->store->gets, get);
+}
+
+static void get_end(struct store_get *get, struct store_found *found)
+{
+    struct store *store = get->store;
+    void *context = get->context;
+    store_forget(get);
+    store->ops->done(context, found);
+}
+
+/* --- replies --- */
+
+static void count_rejected(struct store *store, enum seal_verdict verdict)
+{
+    static const enum counter counters[] = {
+        [SEAL_FOREIGN] = COUNTER_store_foreign,
+        [SEAL_DAMAGED] = COUNTER_store_damaged,
+        [SEAL_EARLY] = COUNTER_store_early,
+        [SEAL_EXPIRED] = COUNTER_store_expired,
+    };
+    count(store, counters[verdict]);
+}
+
+/* True with the response, if the value is one for this get. */
+static bool open_value(struct store_get *get, unsigned which, uint8_t *sealed, size_t len, struct store_found *out)
+{
+    struct store *store = get->store;
+    struct seal_terms terms = {.kind = SEAL_ANSWER, .name = get->name[which]};
+    struct bytes content;
+    struct store_value value;
+    int64_t now_ms = clock_wall_ms();
+    enum seal_verdict verdict = unseal(sealed, len, &store->setup->keys, which, now_ms, &terms, &content);
+    if (verdict != SEAL_OPENED) {
+        count_rejected(store, verdict);
+        return false;
+    }
+    if (terms.sealed_ms < get->not_before_ms) {
+        count(store, COUNTER_store_flushed);
+        return false;
+    }
+    out->age_ms = now_ms > terms.sealed_ms ? (uint64_t)(now_ms - terms.sealed_ms) : 0;
+    if (value_unpack(&value, content, get->key, out->age_ms, &store->room) < 0) {
+        count(store, COUNTER_store_foreign);
+        return false;
+    }
+    out->answer = value.answer;
+    out->ttl = value.ttl;
+    out->verdict = value.verdict;
+    return true;
+}
+
+static void get_replied(struct store_command *request, const struct resp_reply *reply)
+{
+    struct store_get *get = request->context;
+    struct store *store = get->store;
+    struct store_found found;
+    const struct resp_item *item = reply ? &reply->items[0] : NULL;
+    unsigned which = request->which;
+    get->request[which] = NULL;
+    get->outstanding--;
+    if (!item || item->type == RESP_ERROR)
+        count(store, COUNTER_store_failed);
+    if (item && item->type == RESP_TEXT && open_value(get, which, resp_text(reply, item), item->len, &found))
+        get_end(get, &found);
+    else if (get->outstanding == 0)
+        get_end(get, NULL);
+}
+
+/* --- asking --- */
+
+static struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static struct store_command *ask_node(struct store *store, struct node *node, const uint8_t *name, enum health_use use)
+{
+    char text[SEAL_TEXT + 1];
+    seal_text(text, name);
+    struct store_command *request =
+        node_command(node, (struct bytes[]){bytes_of("GET"), {(const uint8_t *)text, SEAL_TEXT}}, 2);
+    if (!request)
+        return NULL;
+    request->get = true;
+    request->tried = use == HEALTH_TRY;
+    count(store, COUNTER_store_gets);
+    return request;
+}
+
+/* Sends the GETs for which a lookup may wait. */
+static void get_ask(struct store_get *get, struct bytes material)
+{
+    struct store *store = get->store;
+    uint64_t now_ms = loop_now(store->owner.loop);
+    for (unsigned i = 0; i < store->setup->keys.count; i++) {
+        seal_name(get->name[i], &store->setup->keys, i, SEAL_ANSWER, material);
+        struct node *node = store->nodes[store_setup_choose(store->setup, get->name[i])];
+        node_wake(node);
+        enum health_use use =
+            node_is_ready(node) ? health_use(&node->health, now_ms, node_owes(node, now_ms)) : HEALTH_LEAVE;
+        struct store_command *request = use == HEALTH_LEAVE ? NULL : ask_node(store, node, get->name[i], use);
+        if (!request || use == HEALTH_TRY)
+            continue; /* nobody waits for a try */
+        request->done = get_replied;
+        request->context = get;
+        request->which = (uint8_t)i;
+        get->request[i] = request;
+        get->outstanding++;
+    }
+}
+
+static uint64_t patience(const struct store *store, uint64_t median_ms)
+{
+    uint64_t quarter = median_ms / 4;
+    if (store->setup->patience_ms)
+        return store->setup->patience_ms;
+    if (median_ms == 0) /* not known yet */
+        return PATIENCE_MAX_MS;
+    return quarter < PATIENCE_MIN_MS ? PATIENCE_MIN_MS : quarter > PATIENCE_MAX_MS ? PATIENCE_MAX_MS : quarter;
+}
+
+static void get_wait(struct store_get *get, uint64_t patience_ms)
+{
+    struct store *store = get->store;
+    struct list_link *last = list_previous(&store->waiting, &store->waiting.head);
+    get->late_ms = loop_now(store->owner.loop) + patience_ms;
+    if (last && container_of(last, struct store_get, in_waiting)->late_ms > get->late_ms)
+        get->late_ms = container_of(last, struct store_get, in_waiting)->late_ms;
+    store->owner.patience_ms = patience_ms;
+    list_push_back(&store->all, &get->in_all);
+    list_push_back(&store->waiting, &get->in_waiting);
+    loop_wake_exactly(store->owner.loop, get->late_ms);
+}
+
+/* The local cache was flushed: what was sealed before must not come back. */
+static void note_epoch(struct store *store, uint64_t epoch)
+{
+    if (store->has_epoch && store->epoch != epoch)
+        store->not_before_ms = clock_wall_ms();
+    store->epoch = epoch;
+    store->has_epoch = true;
+}
+
+struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+                            uint64_t median_ms, uint64_t epoch, void *context)
+{
+    uint8_t material[MATERIAL];
+    note_epoch(store, epoch);
+    if (!store->setup || store->stopping || !clock_is_fine(store, loop_now(store->owner.loop)))
+        return NULL;
+    struct store_get *get = slab_take(&store->gets);
+    if (!get)
+        return NULL;
+    get->store = store;
+    get->context = context;
+    get->key = key;
+    get->not_before_ms = store->not_before_ms;
+    get_ask(get, material_of(material, definition, key));
+    if (get->outstanding == 0) {
+        count(store, COUNTER_store_left_alone);
+        slab_give(&store->gets, get);
+        return NULL;
+    }
+    get_wait(get, patience(store, median_ms));
+    return get;
+}
+
+/* --- late replies --- */
+
+/* The servers of a late get are left alone. The deadlines of timers come before the bytes that have arrived meanwhile: a
+ * turn that took long must not be taken for a slow server. */
+static void get_is_late(struct store_get *get, uint64_t now_ms)
+{
+    struct store *store = get->store;
+    for (unsigned i = 0; i < SEAL_FLEET_KEYS; i++)
+        if (get->request[i])
+            health_note_late(&get->request[i]->node->health, now_ms, false);
+    count(store, COUNTER_store_late);
+    store->ops->late(get->context);
+}
+
+/* Once for each get: on a machine that is always late, the upstream is asked in the end. */
+static void postpone(struct store *store, uint64_t now_ms)
+{
+    list_for_each(link, &store->waiting) {
+        struct store_get *get = container_of(link, struct store_get, in_waiting);
+        if (get->late_ms > now_ms)
+            return;
+        if (!get->postponed)
+            get->late_ms = now_ms + 1;
+        get->postponed = true;
+    }
+}
+
+static void check_waiting(struct store *store, uint64_t now_ms)
+{
+    enum { OUR_DELAY_MS = 3 };
+    struct list_link *link;
+    while ((link = list_first(&store->waiting))) {
+        struct store_get *get = container_of(link, struct store_get, in_waiting);
+        if (get->late_ms > now_ms) {
+            loop_wake_exactly(store->owner.loop, get->late_ms);
+            return;
+        }
+        if (now_ms > get->late_ms + OUR_DELAY_MS && !get->postponed) {
+            postpone(store, now_ms);
+            continue;
+        }
+        list_remove(&get->in_waiting);
+        get_is_late(get, now_ms);
+    }
+}
+
+static uint64_t store_tick(struct loop_tick *hook, uint64_t now_ms)
+{
+    struct store *store = container_of(hook, struct store, tick);
+    uint64_t next_ms = LOOP_NEVER;
+    check_waiting(store, now_ms);
+    for (size_t i = 0; store->dial_due && i < store->node_count; i++)
+        node_wake(store->nodes[i]);
+    store->dial_due = false;
+    for (size_t i = 0; i < store->node_count; i++) {
+        uint64_t at_ms = node_check(store->nodes[i], now_ms);
+        next_ms = at_ms < next_ms ? at_ms : next_ms;
+    }
+    return next_ms;
+}
+
+static void store_flush(struct loop_flush *hook)
+{
+    nodes_flush(container_of(hook, struct node_owner, flush));
+}
+
+/* --- storing --- */
+
+static void put_replied(struct store_command *request, const struct resp_reply *reply)
+{
+    struct store *store = request->context;
+    if (!reply || reply->items[0].type == RESP_ERROR)
+        count(store, COUNTER_store_puts_failed);
+}
+
+void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+               const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
+{
+    uint8_t material[MATERIAL], name[SEAL_NAME];
+    char text[SEAL_TEXT + 1], life[24];
+    if (!store->setup || store->stopping || answer->ttl < TTL_LEAST_S || !answer_is_conclusive(answer) ||
+        answer->truncated || !clock_is_fine(store, loop_now(store->owner.loop)))
+        return;
+    seal_name(name, &store->setup->keys, 0, SEAL_ANSWER, material_of(material, definition, key));
+    struct node *node = store->nodes[store_setup_choose(store->setup, name)];
+    node_wake(node);
+    size_t len = node_is_ready(node) ? value_pack(store->content, answer, verdict) : 0;
+    if (len == 0) {
+        count(store, COUNTER_store_puts_dropped);
+        return;
+    }
+    int64_t now_ms = clock_wall_ms();
+    uint64_t life_ms = ((uint64_t)answer->ttl + stale_s) * 1000;
+    const struct seal_terms terms = {
+        .kind = SEAL_ANSWER, .name = name, .sealed_ms = now_ms, .expires_ms = now_ms + (int64_t)life_ms};
+    seal(store->sealed, &store->setup->keys, &terms, (struct bytes){store->content, len});
+    seal_text(text, name);
+    snprintf(life, sizeof life, "%" PRIu64, life_ms);
+    struct store_command *request = node_command(node,
+                                                 (struct bytes[]){bytes_of("SET"),
+                                                                  {(const uint8_t *)text, SEAL_TEXT},
+                                                                  {store->sealed, seal_len(len)},
+                                                                  bytes_of("PX"),
+                                                                  bytes_of(life)},
+                                                 5);
+    if (request) {
+        request->done = put_replied;
+        request->context = store;
+    }
+    count(store, request ? COUNTER_store_puts : COUNTER_store_puts_dropped);
+}
+
+/* --- start and end --- */
+
+static void end_gets(struct store *store)
+{
+    struct list_link *link;
+    while ((link = list_first(&store->all)))
+        get_end(container_of(link, struct store_get, in_all), NULL);
+}
+
+static void drop_nodes(struct store *store)
+{
+    for (size_t i = 0; i < store->node_count; i++)
+        node_leave(store->nodes[i]);
+    mem_free(store->nodes);
+    store->nodes = NULL;
+    store->node_count = 0;
+}
+
+/* 0, or -ENOMEM: the store is off. */
+static int use_setup(struct store *store, struct store_setup *setup)
+{
+    store->nodes = setup ? mem_zalloc(setup->server_count, sizeof(struct node *)) : NULL;
+    if (setup && !store->nodes)
+        return -ENOMEM;
+    for (size_t i = 0; setup && i < setup->server_count; i++) {
+        store->nodes[i] = node_new(&store->owner, setup, &setup->servers[i]);
+        if (!store->nodes[i]) {
+            drop_nodes(store);
+            return -ENOMEM;
+        }
+        store->node_count++;
+    }
+    store->setup = store_setup_ref(setup);
+    store->dial_due = true; /* on the worker's thread, without the privileges of the start */
+    loop_wake_by(store->owner.loop, 1);
+    return 0;
+}
+
+static int look_up(struct node_owner *owner, struct store_host *host)
+{
+    struct store *store = container_of(owner, struct store, owner);
+    return store->ops->look_up(store->user, host);
+}
+
+static void node_closed(struct node_owner *owner)
+{
+    struct store *store = container_of(owner, struct store, owner);
+    if (store->stopping && owner->open == 0)
+        store->closed(store->closed_context);
+}
+
+int store_new(struct store **out, struct loop *loop, struct counters *counters, struct store_setup *setup,
+              const struct store_ops *ops, void *user)
+{
+    struct store *store = mem_zalloc(1, sizeof *store);
+    if (!store)
+        return -ENOMEM;
+    store->ops = ops;
+    store->user = user;
+    store->owner = (struct node_owner){
+        .loop = loop, .counters = counters, .flush = {.flush = store_flush}, .closed = node_closed, .look_up = look_up};
+    list_init(&store->owner.dirty);
+    list_init(&store->all);
+    list_init(&store->waiting);
+    slab_init(&store->owner.requests, sizeof(struct store_command), sizeof(struct store_command), SIZE_MAX);
+    slab_init(&store->gets, sizeof(struct store_get), sizeof(struct store_get), GETS_MOST);
+    store->tick.tick = store_tick;
+    loop_add_tick(loop, &store->tick);
+    int status = use_setup(store, setup);
+    if (status == 0)
+        *out = store;
+    else
+        store_free(store);
+    return status;
+}
+
+void store_configure(struct store *store, struct store_setup *setup)
+{
+    struct store_setup *before = store->setup;
+    if (store->stopping || store_setup_same(before, setup))
+        return;
+    store->setup = NULL;
+    end_gets(store);
+    drop_nodes(store);
+    if (use_setup(store, setup) < 0)
+        log_warning("store", "cannot be used until the next reload: out of memory");
+    store_setup_unref(before);
+}
+
+void store_stop(struct store *store, void (*closed)(void *context), void *context)
+{
+    assert(list_empty(&store->all));
+    store->closed = closed;
+    store->closed_context = context;
+    drop_nodes(store);
+    store->stopping = true;
+    if (store->owner.open == 0)
+        closed(context);
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    loop_remove_flush(&store->owner.flush);
+    loop_remove_tick(&store->tick);
+    slab_fini(&store->owner.requests);
+    slab_fini(&store->gets);
+    buffer_free(&store->owner.command);
+    store_setup_unref(store->setup);
+    mem_free(store);
+}
+
+/* --- reports --- */
+
+size_t store_report(const struct store *store, struct store_server_report *out, size_t room)
+{
+    static const char *const states[] = {
+        [NODE_DOWN] = "down",           [NODE_RESOLVING] = "connecting", [NODE_CONNECTING] = "connecting",
+        [NODE_GREETING] = "connecting", [NODE_READY] = "ready",          [NODE_CLOSING] = "down"};
+    for (size_t i = 0; i < store->node_count && i < room; i++) {
+        const struct node *node = store->nodes[i];
+        bool slow = node->state == NODE_READY && node->health.alone_until_ms > 0;
+        out[i] = (struct store_server_report){
+            .state = slow ? "slow" : states[node->state],
+            .unsent = node->state == NODE_READY ? stream_unsent(&node->stream) : 0,
+            .waiting = node->outstanding,
+            .latency = node->latency,
+        };
+        snprintf(out[i].name, sizeof out[i].name, "%.*s", (int)sizeof out[i].name - 1, node->server->text);
+        if (node->state != NODE_READY && (node->error || node->refusal[0]))
+            snprintf(out[i].error, sizeof out[i].error, "%s",
+                     node->refusal[0] ? node->refusal : error_text(node->error));
+    }
+    return store->node_count;
+}

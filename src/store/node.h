@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* The connection to one server of the store.
+ *
+ * Does:    connects, authenticates, sends commands in the order in which they were given, and passes each reply on. It
+ *          connects again when it is needed, after a back-off.
+ * Owns:    its stream and its requests.
+ * Threads: the worker's.
+ */
+#ifndef DOTSTUB_STORE_NODE_H
+#define DOTSTUB_STORE_NODE_H
+
+#include "base/slab.h"
+#include "health.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "resp.h"
+#include "setup.h"
+
+struct node;
+
+/* A command whose reply has not come yet. */
+struct store_command {
+    struct list_link link; /* node->queued or node->sent */
+    struct node *node;
+    /* `reply` NULL: the connection was lost, or the server refused the command. The request is freed afterwards. NULL:
+     * nobody waits for the reply. */
+    void (*done)(struct store_command *request, const struct resp_reply *reply);
+    void *context;
+    uint64_t sent_us; /* 0: not written yet */
+    uint8_t which;    /* of the fleet's keys */
+    bool get, tried;  /* a GET; after HEALTH_TRY */
+};
+
+enum node_state { NODE_DOWN, NODE_RESOLVING, NODE_CONNECTING, NODE_GREETING, NODE_READY, NODE_CLOSING };
+
+/* The objects that all nodes of a store share. */
+struct node_owner {
+    struct loop *loop;
+    struct counters *counters;
+    struct loop_flush flush; /* writes what was given in this turn */
+    struct list dirty;
+    struct slab requests;
+    struct buffer command;                    /* the command that is being given */
+    unsigned open;                            /* streams */
+    uint64_t patience_ms;                     /* of the latest get */
+    void (*closed)(struct node_owner *owner); /* a stream has closed */
+    int (*look_up)(struct node_owner *owner, struct store_host *host);
+};
+
+struct node {
+    struct node_owner *owner;
+    const struct store_setup *setup;
+    const struct store_server *server;
+    struct list_link in_store, in_dirty;
+    enum node_state state;
+    bool was_ready;             /* when CLOSING began */
+    bool leaving;               /* frees itself when its stream is closed */
+    struct node_lookup *lookup; /* in NODE_RESOLVING */
+    struct stream stream;
+    struct tls_tickets tickets;
+    struct resp *resp;
+    struct list queued, sent; /* requests */
+    unsigned outstanding;
+    struct store_health health;
+    unsigned failures;
+    uint64_t retry_ms, begun_ms, heard_ms, owed_ms; /* owed: when the oldest request was sent; 0: none */
+    int error;                                      /* why it is not ready; 0: unknown, or none */
+    char refusal[120];                              /* what the server replied to the greeting; "" */
+    struct histogram latency;                       /* of gets, tens of microseconds */
+};
+
+/* NULL when out of memory. */
+struct node *node_new(struct node_owner *owner, const struct store_setup *setup,
+                      const struct store_server *server) MUST_CHECK;
+/* Closes and frees it, now or when its stream is closed. Its requests end without `done`. */
+void node_leave(struct node *node);
+/* Connects if it is due. */
+void node_wake(struct node *node);
+/* For how long the server has owed a reply and sent nothing, ms. */
+uint64_t node_owes(const struct node *node, uint64_t now_ms);
+/* True if a command would be sent at once. */
+static inline bool node_is_ready(const struct node *node)
+{
+    return node->state == NODE_READY;
+}
+/* Gives a command. NULL: not ready, too much is unsent, or out of memory. */
+struct store_command *node_command(struct node *node, const struct bytes *arguments, unsigned count) MUST_CHECK;
+/* Ends connections that are silent. Returns the next deadline. */
+uint64_t node_check(struct node *node, uint64_t now_ms);
+/* Writes what was given; the owner's flush hook calls it. */
+void nodes_flush(struct node_owner *owner);
+
+#endif

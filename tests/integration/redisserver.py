@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""redis-server (or valkey-server) for tests, a relay that is slow or lies, and a way to look into a store."""
+import base64
+import contextlib
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+from processes import PATIENCE, Process, free_port
+
+SERVER = shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+def fleet_key(path, *keys):
+    """Writes a fleet key file that the daemon's user can read."""
+    path.write_text("".join(base64.b64encode(key.ljust(32, b"-")).decode() + "\n" for key in keys or (b"fleet",)))
+    path.chmod(0o644)
+    return str(path)
+
+
+class Client:
+    """A connection with the commands of a test."""
+
+    def __init__(self, port, password=None):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.file = self.socket.makefile("rb")
+        if password:
+            self("AUTH", password)
+
+    def __call__(self, *arguments):
+        parts = [argument if isinstance(argument, bytes) else str(argument).encode() for argument in arguments]
+        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
+        return self.reply()
+
+    def reply(self):
+        line = self.file.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return [self.reply() for _ in range(int(rest))]
+        if kind == b":":
+            return int(rest)
+        assert kind == b"+", f"the server said {line!r}"
+        return rest
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Redis(Process):
+    """A server of its own on 127.0.0.1. `options` of its configuration: maxmemory="1mb"."""
+
+    def __init__(self, directory, port=None, *, tls=None, socket_file=None, bind="127.0.0.1", prefix=(), **options):
+        self.port = port or free_port("127.0.0.1")
+        self.directory, self.password = directory, options.get("requirepass")
+        command = [*prefix, SERVER, "--bind", bind, "--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(directory),
+                   "--loglevel", "notice", "--protected-mode", "no"]
+        if tls:
+            self.plain_port = free_port("127.0.0.1")
+            command += ["--port", str(self.plain_port), "--tls-port", str(self.port), "--tls-cert-file", str(tls.chain_file), "--tls-key-file",
+                        str(tls.key_file), "--tls-auth-clients", "no"]
+        else:
+            self.plain_port = self.port
+            command += ["--port", str(self.port)]
+        if socket_file:
+            command += ["--unixsocket", str(socket_file), "--unixsocketperm", "777"]
+        for key, value in options.items():
+            command += ["--" + key.replace("_", "-"), str(value)]
+        super().__init__(command, read="stdout", stderr=subprocess.STDOUT)
+        self.wait_line("Ready to accept connections")
+
+    @property
+    def where(self):
+        return f"127.0.0.1@{self.port}"
+
+    @contextlib.contextmanager
+    def client(self):
+        client = Client(self.plain_port, self.password)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def __call__(self, *arguments):
+        with self.client() as client:
+            return client(*arguments)
+
+    def keys(self):
+        """The keys of stored responses."""
+        return sorted(key for key in self("KEYS", "dotstub:*"))
+
+    def info(self, name):
+        for line in self("INFO").decode().splitlines():
+            if line.startswith(name + ":"):
+                return line.split(":", 1)[1]
+        raise KeyError(name)
+
+
+class Relay:
+    """A relay to a port of 127.0.0.1 that delays replies (`delay` seconds), holds everything (`hold`), or replaces what the server
+    sends (`twist`, a function of bytes)."""
+
+    def __init__(self, to):
+        self.to, self.delay, self.hold, self.twist = to, 0, False, None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.sockets, self.stopped = [], False
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    @property
+    def where(self):
+        return f"127.0.0.1@{self.port}"
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                if self.stopped:
+                    return
+                continue
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sockets += [client, server]
+            threading.Thread(target=self.copy, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self.copy, args=(server, client, True), daemon=True).start()
+
+    def copy(self, source, target, replies):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if replies:
+                    time.sleep(self.delay)
+                    if self.twist:
+                        data = self.twist(data)
+                while self.hold and not self.stopped:
+                    time.sleep(0.01)
+                target.sendall(data)
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def reset(self):
+        """Ends all connections."""
+        for one in self.sockets:
+            with contextlib.suppress(OSError):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.shutdown(socket.SHUT_RDWR)
+        self.sockets = []
+
+    def stop(self):
+        self.stopped = True
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.reset()

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_store.h"
+
+#include <string.h>
+
+struct store {
+    int unused;
+};
+
+static struct store the_store;
+static struct store_get the_get;
+struct store_get *fake_store_get;
+unsigned fake_store_gets, fake_store_puts;
+bool fake_store_refuses;
+uint32_t fake_store_ttl, fake_store_stale_s;
+
+struct store *fake_store(void)
+{
+    return &the_store;
+}
+
+void fake_store_reset(void)
+{
+    memset(&the_get, 0, sizeof the_get);
+    fake_store_get = NULL;
+    fake_store_gets = fake_store_puts = 0;
+    fake_store_refuses = false;
+}
+
+struct store_get *store_get(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+                            uint64_t median_ms, uint64_t epoch, void *context)
+{
+    (void)store;
+    (void)definition;
+    fake_store_gets++;
+    the_get = (struct store_get){.context = context, .key = key, .median_ms = median_ms, .epoch = epoch};
+    return fake_store_get = fake_store_refuses ? NULL : &the_get;
+}
+
+void store_forget(struct store_get *get)
+{
+    get->forgotten = true;
+}
+
+void store_put(struct store *store, const uint8_t definition[DIGEST_LEN], const struct key *key,
+               const struct answer *answer, uint32_t stale_s, enum store_verdict verdict)
+{
+    (void)store;
+    (void)definition;
+    (void)key;
+    (void)verdict;
+    fake_store_puts++;
+    fake_store_ttl = answer->ttl;
+    fake_store_stale_s = stale_s;
+}
