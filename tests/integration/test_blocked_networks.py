@@ -171,6 +171,7 @@ def test_the_drill(operator, make_daemon, fault):
     elif fault == "throttled":
         relay.rate = 1000
     else:
+        operator.dot.delay = operator.doh.delay = 10 * DELAY  # so that each end leaves queries unanswered
         relay.lifetime = 5
         relay.end()
     eventually(lambda: operator.ask_for(0.5, clients=clients) and operator.is_on_https(), timeout=40, what="HTTPS")
