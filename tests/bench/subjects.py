@@ -5,9 +5,10 @@ Such a file sets `kind` (ours, floor or peer), `serves` (udp, tcp, tls: cache hi
     version      prints one line
     configure    writes configuration into the current directory; sets the array `run` to the command. Gets DIR, PORT
                  (on 127.0.0.1), UPSTREAM (a port there: DNS-over-TLS as dns.google), CA (its file), CACHE_MB, ENTRIES
-                 (number that the cache must hold), TLS (a port there, for DNS over TLS with the certificate CERT and its KEY), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a
-                 line; "": none), LOCAL ("yes": with 1,000 local records and 100 routes as well, if it can), BUILD, and UNPACKED (for files
-                 that must not be installed)
+                 (number that the cache must hold), TLS (a port there, for DNS over TLS with the certificate CERT and its KEY), LISTEN_TLS
+                 ("yes": the row uses it), BLOCKED (a file of names that get NXDOMAIN with all names below them, one a line; "": none),
+                 LOCAL ("yes": with 1,000 local records and 100 routes as well, if it can), BUILD, and UNPACKED (for files that must not
+                 be installed)
     prepare      optional: fetches or unpacks into UNPACKED what no package installs
 """
 import contextlib
@@ -103,8 +104,8 @@ class Subject:
     def version(self):
         return self.shell("version").strip()
 
-    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,), blocked=0, local=False):
-        return Running(self, upstream_options, cache_mb, entries, cores, blocked, local)
+    def start(self, upstream_options=(), cache_mb=64, entries=100000, cores=(SUBJECT_CORE,), blocked=0, local=False, tls=False):
+        return Running(self, upstream_options, cache_mb, entries, cores, blocked, local, tls)
 
 
 class Upstream:
@@ -143,7 +144,7 @@ def wait_for_tcp(port, patience=10):
 class Running:
     """A running subject with an upstream of its own. `started`: seconds from exec to its first answered miss."""
 
-    def __init__(self, subject, upstream_options, cache_mb, entries, cores, blocked=0, local=False):
+    def __init__(self, subject, upstream_options, cache_mb, entries, cores, blocked=0, local=False, tls=False):
         self.subject, self.place = subject, subject.place
         self.upstream = Upstream(self.place, upstream_options)
         self.port, self.directory = free_port("127.0.0.1"), self.place.directory()
@@ -152,7 +153,7 @@ class Running:
         command = subject.shell('configure; printf "%s\\0" "${run[@]}"', self.directory, DIR=self.directory,
                                 PORT=self.port, UPSTREAM=self.upstream.port, CA=ca, CACHE_MB=cache_mb, ENTRIES=entries,
                                 TLS=self.tls_port, CERT=listener.chain_file, KEY=listener.key_file,
-                                BLOCKED=self.place.blocked(blocked), LOCAL="yes" if local else "")
+                                BLOCKED=self.place.blocked(blocked), LOCAL="yes" if local else "", LISTEN_TLS="yes" if tls else "")
         with on_cores(*cores):
             self.began = time.monotonic()
             self.process = Process(command.split("\0")[:-1], cwd=self.directory, stdout=subprocess.DEVNULL)
