@@ -177,10 +177,12 @@ static bool is_at_or_below_chain(struct chain *chain, const uint8_t *name)
 }
 
 /* The apex of a zone according to an authority record: the owner of a SOA, or the signer of a signature. NULL: the
- * record gives none. */
+ * record gives none, or is left out itself. */
 static const uint8_t *apex_told(struct chain *chain, unsigned i)
 {
     unsigned below;
+    if (is_unwanted(chain, i))
+        return NULL;
     if (type_of(chain, i) == LDNS_RR_TYPE_SOA)
         return owner_of(chain, i);
     if (type_of(chain, i) != LDNS_RR_TYPE_RRSIG)
