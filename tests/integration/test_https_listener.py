@@ -108,7 +108,7 @@ def test_cache_control_is_the_smallest_ttl(service):
     (400, dict(method="GET", kind=None, path="/dns-query?dns=")),
     (400, dict(method="GET", kind=None, path="/dns-query?dns=A*AA")),
     (400, dict(method="GET", kind=None, path="/dns-query?dns=AAAAA")),
-], ids=lambda value: str(value)[:60])
+], ids=lambda value: str(value) if isinstance(value, int) else "-".join(value))
 def test_errors_of_http(service, status, request_of):
     options = dict(request_of)
     body = options.pop("body", None)

@@ -62,7 +62,7 @@ def test_age_is_subtracted_from_ttls(daemon, doh):
 
 @pytest.mark.parametrize("lie", [dict(status=404), dict(status=500), dict(status=302, headers=(("location", "https://dns.google/"),)),
                                  dict(content_type="text/html"), dict(twist=lies.wrong_id), dict(reset=2),
-                                 dict(twist=lambda query, truth: [truth[:5]])], ids=str)
+                                 dict(twist=lambda query, truth: [truth[:5]])], ids=["404", "500", "302", "type", "id", "reset", "short"])
 def test_what_is_no_answer_fails_and_the_backup_answers(make_daemon, doh, server, lie):
     daemon = make_daemon(doh.upstream(), server.upstream(name="backup", role="backup"))
     assert daemon.ask("a.example").rcode() == 0 and doh.requests
