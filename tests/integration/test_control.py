@@ -298,6 +298,7 @@ def test_invalid_http(daemon):
     assert control(daemon, "/status").status == 200
 
 
+@pytest.mark.whole
 def test_a_slow_client_is_closed_and_delays_no_other(daemon):
     begun = time.monotonic()
     with raw(daemon, b"GET /status HT") as client, raw(daemon, b"GET /metrics HTTP/1.0\r\nX: ") as dripping:

@@ -62,6 +62,7 @@ def errors(response):
     return [(int(option.code), option.text or "") for option in response.options if option.otype == wire.EDE]
 
 
+@pytest.mark.whole
 def test_every_name_of_the_tree_gets_its_verdict(daemon):
     wrong = []
     with daemon.udp() as client:

@@ -94,6 +94,7 @@ def test_a_large_certificate_is_named_in_the_extended_error(make_daemon, make_se
     assert any("certificate or handshake is too large" in (option.text or "") for option in answer.options)
 
 
+@pytest.mark.whole
 def test_a_refused_certificate_is_seldom_fetched(make_daemon, make_server, certs):
     """A dial every 0.7 s for five seconds, later one every ten."""
     server = make_server(certs.bad("untrusted-ca"))

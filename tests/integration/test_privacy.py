@@ -40,7 +40,7 @@ def ask_everything(daemon, tag=""):
     return rcodes
 
 
-def check(packets, port=853, allowed=GOOGLE):
+def check(packets, ports=(853, 443), allowed=GOOGLE):
     """Every packet that is not between a client and port 53 must belong to a TCP connection with one of the servers that is TLS from its first
     byte, and must not contain the canary."""
     flows = {}
@@ -48,9 +48,9 @@ def check(packets, port=853, allowed=GOOGLE):
         if 53 in (packet.source_port, packet.target_port) and packet.source in ("127.0.0.1", "::1"):
             continue
         assert packet.protocol == "tcp", packet
-        outward = packet.target_port == port
+        outward = packet.target_port in ports
         server, client = ((packet.target, packet.source_port) if outward else (packet.source, packet.target_port))
-        assert server in allowed and port in (packet.source_port, packet.target_port), packet
+        assert server in allowed and {packet.source_port, packet.target_port} & set(ports), packet
         assert CANARY.encode() not in packet.data.lower(), "a name in the clear"
         if packet.payload and outward and not packet.flags & SYN:
             flows.setdefault((server, client), packet.payload)

@@ -39,6 +39,7 @@ def run(clone, namespace, *arguments, status=0):
     return done
 
 
+@pytest.mark.whole
 def test_one_line_for_each_step(clone, make_namespace):
     """Without a network unbound replaces dns.google. It is stopped before the queries are sent a second time."""
     done = run(clone, make_namespace().up("192.0.2.250"))

@@ -138,6 +138,7 @@ def java(tmp_path):
     return ["java", "-cp", tmp_path, "Resolve"]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("resolver", [pytest.param("lookup", marks=pytest.mark.whole), "jndi"])
 def test_java(resolve, tmp_path, resolver):
     program = java(tmp_path)

@@ -278,6 +278,7 @@ def test_killed_stopped_and_back(make_daemon, server, public_path, tmp_path):
     redis.end()
 
 
+@pytest.mark.whole
 def test_a_slow_store_is_left_alone(make_replica, redis, server, cleanup):
     relay = Relay(redis.port)
     cleanup.callback(relay.stop)
@@ -335,6 +336,7 @@ def test_a_wrong_password_is_told(make_daemon, make_reloadable, server, public_p
     redis.end()
 
 
+@pytest.mark.whole
 def test_full_memory(make_daemon, server, public_path, tmp_path):
     for policy, failed in (("allkeys-lru", False), ("noeviction", True)):
         redis = Redis(tmp_path, maxmemory="1300kb", maxmemory_policy=policy)

@@ -189,6 +189,7 @@ def calls(machine, tmp_path):
     return [(name, names[:number].count(name) + 1) for number, name in enumerate(names)]
 
 
+@pytest.mark.whole
 @pytest.mark.plain  # the leak sanitizer does not work under strace
 @pytest.mark.parametrize("then", ["enable", "disable"])
 def test_interrupted_at_each_call(machine, tmp_path, then):

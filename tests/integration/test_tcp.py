@@ -188,6 +188,7 @@ def test_many_slow_writers_do_not_stop_other_clients(daemon):
         client.close()
 
 
+@pytest.mark.whole
 def test_slow_readers_cost_little_memory(daemon):
     """40 clients request a large response 40 times each and read nothing."""
     daemon.ask("big60000.example", "TXT", tcp=True)
