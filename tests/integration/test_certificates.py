@@ -293,8 +293,9 @@ def test_a_server_that_does_not_ask_for_it_does_not_see_it(make_daemon, server, 
     assert set(shown(server)) == {None}
 
 
-def test_a_new_one_is_used_after_a_reload_and_a_wrong_key_is_refused(make_daemon, strict_server, own, public_path):
-    daemon = make_daemon(strict_server.upstream(**own.settings), directory=public_path)
+def test_a_new_one_is_used_after_a_reload_and_a_wrong_key_is_refused(make_daemon, strict_server, own, certs, public_path):
+    ca_file = shutil.copy(certs.ca_file, public_path / "ca.pem")
+    daemon = make_daemon(strict_server.upstream(**own.settings), directory=public_path, ca_file=ca_file)
     ask_truly(daemon, "a.example")
     own.install("customer 8", key=False)
     daemon.hang_up()

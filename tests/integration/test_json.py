@@ -171,10 +171,10 @@ def test_routes(told):
     assert not told.contract.unseen("portal status", "portal close")
 
 
-def test_block_lists(make_daemon, server, tmp_path):
-    (tmp_path / "ads").write_text("ads.example\n")
-    tmp_path.chmod(0o755)
-    daemon, contract = make_daemon(server, block={"lists": [{"file": str(tmp_path / "ads")}]}), Contract()
+def test_block_lists(make_daemon, server, public_path):
+    """One of the lists is missing."""
+    (public_path / "ads").write_text("ads.example\n")
+    daemon, contract = make_daemon(server, block={"lists": [{"file": str(public_path / name)} for name in ("ads", "missing")]}), Contract()
     for arguments in (("block", "test", "x.ads.example"), ("block", "test", "a.example"), ("unblock", "a.example"), ("block", "list"), ("block", "update")):
         done = call("-c", daemon.config_file, "--json", *arguments)
         assert done.stdout, done.stderr
