@@ -10,6 +10,7 @@ import pytest
 import wire
 import zone
 from daemon import SLACK, run, write_config
+from processes import eventually
 from redisserver import Redis, Relay, fleet_key
 from test_ctl import ctl
 from test_defences import counters
@@ -56,13 +57,6 @@ def ask_truly(daemon, name, rdtype="A", **parts):
     return answer
 
 
-def wait_for(condition, seconds=5):
-    until = time.monotonic() + seconds * SLACK
-    while not condition():
-        assert time.monotonic() < until, "it did not become true in time"
-        time.sleep(0.005)
-
-
 def count(daemon, name):
     return counters(daemon)[name]
 
@@ -72,7 +66,7 @@ def test_a_replica_answers_from_what_another_one_learned(make_replica, server, r
     first, second = make_replica(), make_replica()
     names = [f"n{number}.example" for number in range(20)]
     answers = [ask_truly(first, name) for name in names]
-    wait_for(lambda: len(redis.keys()) == 20)
+    eventually(lambda: len(redis.keys()) == 20)
     server.forget()
     for name, before in zip(names, answers):
         after = ask_truly(second, name)
@@ -87,7 +81,7 @@ def test_a_replica_answers_from_what_another_one_learned(make_replica, server, r
 def test_the_store_learns_neither_names_nor_data(make_replica, redis):
     replica = make_replica()
     ask_truly(replica, "secret-name.example")
-    wait_for(redis.keys)
+    eventually(redis.keys)
     (key,) = redis.keys()
     value = redis("GET", key)
     assert len(key) == 8 + 43 and b"secret" not in key
@@ -104,7 +98,7 @@ def test_what_is_not_stored(make_replica, server, redis):
     replica.ask("nx.example")
     replica.ask("nodata.example")
     ask_truly(replica, "ttl2.example")
-    wait_for(lambda: len(redis.keys()) >= 3)
+    eventually(lambda: len(redis.keys()) >= 3)
     assert len(redis.keys()) == 3 and count(replica, "store_puts") == 3
     other = make_replica()
     server.forget()
@@ -117,7 +111,7 @@ def test_do_and_cd_are_apart(make_replica, server, redis):
     first, second = make_replica(), make_replica()
     for parts in ({}, {"do": True}):
         first.ask("a.example", edns=True, **parts)
-    wait_for(lambda: len(redis.keys()) == 2)
+    eventually(lambda: len(redis.keys()) == 2)
     server.forget()
     second.ask("a.example", edns=True, do=True)
     assert not server.queries
@@ -130,13 +124,13 @@ def test_replicas_with_other_upstreams_do_not_mix(make_daemon, make_server, stor
         daemon.wait_line("store: .* connected")
         ask_truly(daemon, "a.example")
         assert len(one.queries_for("a.example")) == 1
-    wait_for(lambda: len(redis.keys()) == 2)
+    eventually(lambda: len(redis.keys()) == 2)
 
 
 def test_a_flush_excludes_what_was_sealed_before(make_replica, server, redis):
     replica = make_replica()
     ask_truly(replica, "a.example")
-    wait_for(redis.keys)
+    eventually(redis.keys)
     ctl(replica, "flush", "a.example")
     time.sleep(0.01)
     ask_truly(replica, "a.example")
@@ -148,7 +142,7 @@ def test_a_flush_excludes_what_was_sealed_before(make_replica, server, redis):
 def test_a_value_past_its_ttl_is_stale_data(make_replica, make_daemon, server, store, redis):
     first = make_replica()
     ask_truly(first, "ttl2.example")
-    wait_for(redis.keys)
+    eventually(redis.keys)
     time.sleep(2.1)
     server.refuse()
     second = make_daemon(server, store=store)
@@ -177,10 +171,10 @@ def filled(make_replica, redis):
     """Values for a.example and b.example, by key."""
     replica = make_replica()
     ask_truly(replica, "a.example")
-    wait_for(lambda: len(redis.keys()) == 1)
+    eventually(lambda: len(redis.keys()) == 1)
     (first,) = redis.keys()
     ask_truly(replica, "b.example")
-    wait_for(lambda: len(redis.keys()) == 2)
+    eventually(lambda: len(redis.keys()) == 2)
     (second,) = set(redis.keys()) - {first}
     replica.stop()
     return {"a.example": first, "b.example": second}
@@ -204,7 +198,7 @@ def test_moved_damaged_and_foreign_values(make_replica, server, redis, filled, p
 def test_another_fleet_is_not_believed(make_replica, server, redis, filled, public_path):
     others = make_replica(**{"fleet-key-file": fleet_key(public_path / "other.key", b"other")})
     ask_truly(others, "a.example")
-    wait_for(lambda: len(redis.keys()) == 3)
+    eventually(lambda: len(redis.keys()) == 3)
     (foreign,) = set(redis.keys()) - set(filled.values())
     redis("SET", filled["a.example"], redis("GET", foreign))
     rejected(make_replica, server, "a.example", "store_damaged")
@@ -214,7 +208,7 @@ def test_expired_values_are_not_replayed(make_replica, make_daemon, store, serve
     replica = make_daemon(server, store=store, cache={"serve-stale": 0})
     replica.wait_line("store: .* connected")
     ask_truly(replica, "ttl2.example")
-    wait_for(redis.keys)
+    eventually(redis.keys)
     (key,) = redis.keys()
     assert redis("PTTL", key) <= 2000
     value = redis("GET", key)
@@ -228,14 +222,14 @@ def test_a_key_is_replaced_without_a_cold_fleet(make_replica, server, redis, pub
     old, new = b"old", b"new"
     one = make_replica(**{"fleet-key-file": fleet_key(public_path / "1.key", old)})
     ask_truly(one, "a.example")
-    wait_for(redis.keys)
+    eventually(redis.keys)
     two = make_replica(**{"fleet-key-file": fleet_key(public_path / "2.key", new, old)})
     server.forget()
     ask_truly(two, "a.example")
     assert not server.queries and count(two, "store_hits") == 1
     ask_truly(two, "b.example")
     three = make_replica(**{"fleet-key-file": fleet_key(public_path / "3.key", new)})
-    wait_for(lambda: len(redis.keys()) == 2)
+    eventually(lambda: len(redis.keys()) == 2)
     server.forget()
     ask_truly(three, "b.example")
     assert not server.queries
@@ -266,14 +260,14 @@ def test_killed_stopped_and_back(make_daemon, server, public_path, tmp_path):
     assert 1 <= late <= 3  # one patience each, and then the store is left alone
     daemon.wait_line("connection lost: no data received")
     redis.signal(signal.SIGCONT)
-    wait_for(lambda: ask_truly(daemon, f"again{time.monotonic()}.example") and count(daemon, "store_connects") == 2)
+    eventually(lambda: ask_truly(daemon, f"again{time.monotonic()}.example") and count(daemon, "store_connects") == 2)
     redis.signal(signal.SIGKILL)
     redis.wait_exit()
     ask_each(daemon, "killed", 100, 0.2)
     assert count(daemon, "store_late") <= late + 2
     redis = Redis(tmp_path, redis.port)
-    wait_for(lambda: ask_truly(daemon, f"back{time.monotonic()}.example") and count(daemon, "store_connects") == 3)
-    wait_for(lambda: ask_truly(daemon, f"back{time.monotonic()}.example") and redis.keys())
+    eventually(lambda: ask_truly(daemon, f"back{time.monotonic()}.example") and count(daemon, "store_connects") == 3)
+    eventually(lambda: ask_truly(daemon, f"back{time.monotonic()}.example") and redis.keys())
     assert count(daemon, "queries_failed") == 0
     redis.end()
 
@@ -290,7 +284,7 @@ def test_a_slow_store_is_left_alone(make_replica, redis, server, cleanup):
     assert count(replica, "store_late") <= 4
     gets = count(replica, "store_gets")
     relay.delay = 0
-    wait_for(lambda: ask_truly(replica, f"again{time.monotonic()}.example") and
+    eventually(lambda: ask_truly(replica, f"again{time.monotonic()}.example") and
              count(replica, "store_gets") > gets + 20, 10)
 
 
@@ -306,7 +300,7 @@ def test_garbage(make_replica, redis, server, cleanup, garbage):
     assert count(replica, "queries_failed") == 0 and count(replica, "store_hits") == 0
     relay.twist = None
     relay.reset()
-    wait_for(lambda: ask_truly(replica, f"again{time.monotonic()}.example") and count(replica, "store_connects") >= 2, 10)
+    eventually(lambda: ask_truly(replica, f"again{time.monotonic()}.example") and count(replica, "store_connects") >= 2)
 
 
 def test_a_wrong_password_is_told(make_daemon, make_reloadable, server, public_path, tmp_path):
@@ -322,7 +316,7 @@ def test_a_wrong_password_is_told(make_daemon, make_reloadable, server, public_p
     daemon.hang_up()
     daemon.wait_line("store: .* connected")
     ask_truly(daemon, "b.example")
-    wait_for(redis.keys)
+    eventually(redis.keys)
     without = make_daemon(server, store={key: value for key, value in settings.items() if key != "password-file"})
     without.wait_line("cannot connect: NOAUTH")
     ask_truly(without, "a.example")
@@ -368,7 +362,7 @@ def test_tls_beyond_loopback(make_daemon, make_server, make_namespace, certs, pu
         daemon = make(where, **more)
         daemon.wait_line("store: .* connected, TLS1.3")
         ask_truly(daemon, "a.example")
-        wait_for(lambda: count(daemon, "store_puts") or count(daemon, "store_hits"))
+        eventually(lambda: count(daemon, "store_puts") or count(daemon, "store_hits"))
     assert len(server.queries_for("a.example")) == 1
     other = make("store.example@6380")
     other.wait_line("cannot connect: certificate is for another name")
@@ -391,7 +385,7 @@ def test_a_unix_socket(make_daemon, make_reloadable, server, public_path, tmp_pa
         daemon = make_daemon(server, store=settings)
         daemon.wait_line("store: /.* connected")
         ask_truly(daemon, "a.example")
-        wait_for(redis.keys)
+        eventually(redis.keys)
     assert len(server.queries_for("a.example")) == 1
     redis.end()
     ask_each(daemon, "gone", 5, 0.2)
@@ -410,7 +404,7 @@ def test_several_stores_share_the_names(make_daemon, server, public_path, tmp_pa
     names = [f"n{number}.example" for number in range(90)]
     for name in names:
         ask_truly(first, name)
-    wait_for(lambda: sum(len(one.keys()) for one in stores) == 90)
+    eventually(lambda: sum(len(one.keys()) for one in stores) == 90)
     shares = [len(one.keys()) for one in stores]
     assert min(shares) > 10
     stores[0].end()
@@ -428,7 +422,7 @@ def test_a_reload_turns_it_off_and_on(make_reloadable, server, store, redis):
     daemon = make_reloadable(server, store=store)
     daemon.wait_line("store: .* connected")
     ask_truly(daemon, "a.example")
-    wait_for(lambda: len(redis.keys()) == 1)
+    eventually(lambda: len(redis.keys()) == 1)
     daemon.reload()
     assert count(daemon, "store_connects") == 1  # nothing has changed
     daemon.reload(store={"servers": []})
@@ -436,7 +430,7 @@ def test_a_reload_turns_it_off_and_on(make_reloadable, server, store, redis):
     daemon.reload(store={"patience": "400ms", "servers": store["servers"]})
     daemon.wait_line("store: .* connected", 2)
     ask_truly(daemon, "c.example")
-    wait_for(lambda: len(redis.keys()) == 2)
+    eventually(lambda: len(redis.keys()) == 2)
     assert json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]["state"] == "ready"
     ask_truly(daemon, "d.example")
     assert json.loads(ctl(daemon, "--json", "status"))["store"]["servers"][0]["latency_ms"] < 100
