@@ -50,13 +50,13 @@ struct http2_exchange {
 
     /* Received: */
     enum http2_method method; /* server */
-    char *path;               /* server: with the query part; never NULL in `message` */
+    char *path;               /* server: with the query part; NULL only with headers_too_large or HTTP2_OTHER_METHOD */
     unsigned status;          /* client */
     enum http2_type type;
     uint32_t age_s;         /* client: Age (RFC 9111 section 5.1); 0: none */
     uint32_t retry_after_s; /* client: Retry-After; 0: none, or a date */
     bool too_large;         /* the headers or the body exceed a limit; what exceeds it was left out */
-    bool headers_too_large; /* it were the headers */
+    bool headers_too_large; /* the headers exceed theirs */
     uint8_t *body;          /* writable */
     size_t len;
 

@@ -119,13 +119,19 @@ static struct bytes message_of_path(char *parameters)
     return (struct bytes){NULL, 0};
 }
 
-static unsigned status_of(const struct http2_exchange *exchange, const struct config *config, size_t path_len)
+static bool has_path(const struct http2_exchange *exchange, const char *path)
+{
+    size_t len = strcspn(exchange->path, "?");
+    return len == strlen(path) && memcmp(exchange->path, path, len) == 0;
+}
+
+static unsigned status_of(const struct http2_exchange *exchange, const struct config *config)
 {
     if (exchange->headers_too_large)
         return STATUS_HEADERS_SIZE;
     if (exchange->method == HTTP2_OTHER_METHOD)
         return STATUS_METHOD;
-    if (path_len != strlen(config->https_path) || memcmp(exchange->path, config->https_path, path_len) != 0)
+    if (!has_path(exchange, config->https_path))
         return STATUS_NOT_FOUND;
     if (exchange->too_large)
         return STATUS_BODY_SIZE;
@@ -136,15 +142,16 @@ static void take_message(struct http2_exchange *exchange)
 {
     struct client *client = http2_owner(exchange->http2);
     exchange->user = client;
-    size_t path_len = strcspn(exchange->path, "?");
-    unsigned status = status_of(exchange, client_resolver(client)->config, path_len);
+    unsigned status = status_of(exchange, client_resolver(client)->config);
     if (status != STATUS_OK) {
         refuse(exchange, status);
         return;
     }
     struct bytes message = {exchange->body, exchange->len};
-    if (exchange->method == HTTP2_GET)
-        message = message_of_path(exchange->path[path_len] ? exchange->path + path_len + 1 : NULL);
+    if (exchange->method == HTTP2_GET) {
+        char *parameters = strchr(exchange->path, '?');
+        message = message_of_path(parameters ? parameters + 1 : NULL);
+    }
     if (message.len > 0 && client_take(client, message, exchange))
         return;
     bool is_query = message.len >= MESSAGE_HEADER && !(read_u16(message.data + MESSAGE_FLAGS) & FLAG_QR);

@@ -27,6 +27,8 @@ static void message(struct http2_exchange *exchange)
     MUST(exchange->len <= HTTP2_BODY && exchange->headers <= HTTP2_HEADERS + (1u << 17));
     if (exchange->path)
         MUST(strlen(exchange->path) <= HTTP2_HEADERS);
+    else if (http2_owner(exchange->http2) == &out)
+        MUST(exchange->headers_too_large || exchange->method == HTTP2_OTHER_METHOD);
     waiting = exchange;
 }
 
@@ -126,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(uv_tcp_init(&loop.uv, &out.tcp) == 0);
     }
     enum http2_side side = data[0] & 1 ? HTTP2_CLIENT : HTTP2_SERVER;
-    MUST(http2_new(&http2, side, &ops, NULL) == 0);
+    MUST(http2_new(&http2, side, &ops, side == HTTP2_SERVER ? &out : NULL) == 0);
     waiting = NULL;
     over = false;
     begun = ended = 0;

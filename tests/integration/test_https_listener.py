@@ -133,6 +133,27 @@ def test_errors_of_http(service, status, request_of):
         assert client.ask("a.example").rcode() == 0, "the connection stays"
 
 
+@pytest.mark.parametrize("status, headers", [
+    (405, [(":method", "CONNECT"), (":authority", "dns.lan:443")]),
+    (431, [("cookie", "c" * 9000), (":method", "GET"), (":scheme", "https"), (":authority", "dns.lan"), (":path", "/dns-query?dns=AAAA")]),
+    (431, [(":authority", "a" * 9000), (":method", "GET"), (":scheme", "https"), (":path", "/dns-query?dns=AAAA")]),
+], ids=["connect", "cookie-first", "authority-first"])
+def test_requests_without_a_path(service, status, headers):
+    """CONNECT has no path, and a path behind headers that are too large is not kept."""
+    with service.client(tls=False) as client:
+        client.h2.config.validate_outbound_headers = client.h2.config.normalize_outbound_headers = False
+        stream = client.h2.get_next_available_stream_id()
+        client.h2.send_headers(stream, headers, end_stream=True)
+        client.flush()
+        while stream not in client.done and stream not in client.resets:
+            assert client.read(), "the connection ended"
+        if stream in client.resets:
+            assert headers[0][0] == "cookie", "a pseudo-header field behind others is malformed (RFC 9113 section 8.3)"
+        else:
+            assert client.response(stream).status == status
+        assert client.ask("a.example").rcode() == 0, "the connection stays"
+
+
 def test_malformed_queries_get_formerr_with_status_200(service):
     with service.client(tls=False) as client:
         response = client.fetch(wire.message("a.example", counts=(2, 0, 0, 0)))
