@@ -82,7 +82,7 @@ void lookup_give_up(struct query *query)
         query->waiter.done(&query->waiter, lookup->answer);
         return;
     }
-    if (query->waiter.take_stale(&query->waiter))
+    if (query->waiter.take_stale && query->waiter.take_stale(&query->waiter))
         return;
     if (!lookup->resolver->stopping)
         lookup_note_no_response(lookup, false); /* the lookup goes on: a late response ends the failure */

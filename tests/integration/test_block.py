@@ -124,6 +124,15 @@ def test_a_cname_of_a_list_is_resolved(make_blocking, server):
     assert ask(daemon, "c.example").rcode() == dns.rcode.SERVFAIL
 
 
+def test_a_silent_upstream_of_the_target_of_a_cname(make_blocking, server):
+    daemon = make_blocking({"rpz": ("rpz", "a.example 60 CNAME walled.example.\n")}, limits={"answer-by": "200ms"})
+    server.silence = True
+    answer = ask(daemon, "a.example")
+    assert answer.rcode() == dns.rcode.SERVFAIL and reason(answer)
+    server.silence = False
+    assert ask(daemon, "other.example").rcode() == NOERROR
+
+
 def test_bad_lines_and_bad_lists(make_blocking):
     bad = "".join(f"bad line {number}\n" for number in range(12))
     good = "".join(f"n{number}.example\n" for number in range(20))
